@@ -1,0 +1,63 @@
+# Everything a developer or CI does. Each target makes what it needs; `make demo` and `make test` are the ones to know.
+PYTHON ?= python3
+BIN := .venv/bin
+BUF := .venv-proto/bin/buf
+PROTOS := $(wildcard proto/layerwise_proto/v1/*.proto)
+SERVICES := $(shell grep -l '^service ' $(PROTOS))
+
+.PHONY: demo serve test lint check proto clean
+.DEFAULT_GOAL := check
+
+# The virtual environment, made again only when pyproject.toml has changed: .run holds what runs the service,
+# .dev adds the linters and the peers that tests compare with.
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Layerwise needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "Python's venv module is missing. On Debian: apt-get install python3-venv" >&2; exit 1; }
+
+.venv/.run: pyproject.toml | .venv/bin/python
+	@echo "Installing Layerwise into .venv …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[service]'
+	@touch $@
+
+.venv/.dev: pyproject.toml | .venv/bin/python
+	@echo "Installing Layerwise and its development tools into .venv …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch .venv/.run $@
+
+# The generators live apart: newer ones would force their run-time versions on every user of the SDK.
+.venv-proto/.made: proto/requirements.txt
+	@$(PYTHON) -m venv .venv-proto
+	@.venv-proto/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+demo: .venv/.run
+	@$(BIN)/python examples/demo.py
+
+serve: .venv/.run
+	@$(BIN)/layerwise serve
+
+test: .venv/.dev .venv-proto/.made
+	@$(BIN)/python -m pytest
+
+lint: .venv/.dev .venv-proto/.made
+	@$(BIN)/ruff format --check --quiet || { $(BIN)/ruff format --diff --quiet; exit 1; }
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/lint-imports --no-logo >.venv/imports.log || { cat .venv/imports.log; exit 1; }
+	@$(BIN)/mypy
+	@$(BIN)/pyright --warnings
+	@$(BUF) lint proto
+
+check: lint test
+
+proto: .venv-proto/.made
+	@cd proto && ../.venv-proto/bin/python -m grpc_tools.protoc -I . \
+	  --plugin=protoc-gen-mypy=../.venv-proto/bin/protoc-gen-mypy \
+	  --plugin=protoc-gen-mypy_grpc=../.venv-proto/bin/protoc-gen-mypy_grpc \
+	  --python_out=. --mypy_out=quiet:. $(PROTOS:proto/%=%)
+	@cd proto && ../.venv-proto/bin/python -m grpc_tools.protoc -I . \
+	  --plugin=protoc-gen-mypy_grpc=../.venv-proto/bin/protoc-gen-mypy_grpc \
+	  --grpc_python_out=. --mypy_grpc_out=quiet:. $(SERVICES:proto/%=%)
+
+clean:
+	@rm -rf .venv .venv-proto dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

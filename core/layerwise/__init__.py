@@ -1,0 +1,1 @@
+"""Trains multilayer perceptrons: the NumPy core."""

@@ -1,0 +1,1 @@
+"""Generated gRPC code and the JSON form of its messages."""

@@ -1,0 +1,1 @@
+"""Package layerwise.v1: the training API."""

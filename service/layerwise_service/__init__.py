@@ -1,0 +1,1 @@
+"""The processes of Layerwise: gRPC training, REST prediction, workers."""
