@@ -1,0 +1,166 @@
+"""The JSON form of an architecture or a plan, to and from its message.
+
+Field names are the same in both. In JSON a message that is one of several kinds (an activation, an optimizer) is the
+kind's name, `"relu"`, or an object with `kind`, `{"kind": "maxout", "pieces": 2}`; an enum value is its lower-case name
+without the enum's prefix, `"hinge"`. Fields that are not set are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.message import Message
+
+JSON = str | int | float | bool | None | Sequence["JSON"] | Mapping[str, "JSON"]
+M = TypeVar("M", bound=Message)
+
+_INTEGER = {FieldDescriptor.CPPTYPE_INT32, FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT64}
+_NUMBER = {FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT}
+
+
+class JSONFormError(ValueError):
+    """A value does not fit its field; `pointer` says which, `detail` what was wanted and what came."""
+
+    def __init__(self, pointer: str, detail: str) -> None:
+        super().__init__(f"{pointer}: {detail}" if pointer else detail)
+        self.pointer = pointer
+        self.detail = detail
+
+
+def to_message(value: object, message_type: type[M], *, pointer: str = "") -> M:
+    """`value` (mappings, sequences and scalars, as `json.loads` gives them) as a `message_type`.
+
+    Raises `JSONFormError` for an unknown field, a wrong type or a number out of range.
+    """
+    message = message_type()
+    _fill(message, value, pointer)
+    return message
+
+
+def to_json(message: Message) -> dict[str, JSON]:
+    """The fields of `message` that are set, as JSON; the inverse of `to_message`."""
+    return {field.name: _render(field, value) for field, value in message.ListFields()}
+
+
+def enum_name(enum: EnumDescriptor, number: int) -> str:
+    """Lower-case name of a value without the enum's prefix; "" for UNSPECIFIED and for a number it does not know."""
+    value = enum.values_by_number.get(number)
+    return "" if value is None or number == 0 else value.name.removeprefix(_prefix(enum)).lower()
+
+
+def _prefix(enum: EnumDescriptor) -> str:
+    return enum.values[0].name.removesuffix("UNSPECIFIED")
+
+
+def _is_kind(descriptor: Descriptor) -> bool:
+    """Whether the message is one of several kinds, and nothing else."""
+    return "kind" in descriptor.oneofs_by_name
+
+
+def _render(field: FieldDescriptor, value: object) -> JSON:
+    if field.message_type is not None:
+        if field.is_repeated:
+            return [_render_message(item) for item in value]  # type: ignore[attr-defined]
+        return _render_message(value)  # type: ignore[arg-type]
+    if field.enum_type is not None:
+        return enum_name(field.enum_type, value)  # type: ignore[arg-type]
+    return value  # type: ignore[return-value]
+
+
+def _render_message(message: Message) -> JSON:
+    if not _is_kind(message.DESCRIPTOR):
+        return to_json(message)
+    kind = message.WhichOneof("kind")
+    if kind is None:
+        return None
+    options = to_json(getattr(message, kind))
+    return {"kind": kind, **options} if options else kind
+
+
+def _fill(message: Message, value: object, pointer: str) -> None:
+    descriptor = message.DESCRIPTOR
+    if _is_kind(descriptor):
+        _fill_kind(message, value, pointer)
+        return
+    if not isinstance(value, Mapping):
+        raise JSONFormError(pointer, f"expected an object, got {_describe(value)}")
+    for name, item in value.items():
+        field = descriptor.fields_by_name.get(name)
+        inner = f"{pointer}.{name}" if pointer else str(name)
+        if field is None:
+            known = ", ".join(other.name for other in descriptor.fields) or "none"
+            raise JSONFormError(inner, f"unknown field; the fields here are: {known}")
+        if item is not None:  # null, as JSON writers give it, is a field left out
+            _fill_field(message, field, item, inner)
+
+
+def _fill_kind(message: Message, value: object, pointer: str) -> None:
+    options: Mapping[str, object] = {}
+    kind = value
+    if isinstance(value, Mapping):
+        kind = value.get("kind")
+        options = {name: item for name, item in value.items() if name != "kind"}
+    kinds = [field.name for field in message.DESCRIPTOR.oneofs_by_name["kind"].fields]
+    if not isinstance(kind, str) or kind not in kinds:
+        raise JSONFormError(pointer, f"expected one of {', '.join(kinds)}, got {_describe(kind)}")
+    chosen: Message = getattr(message, kind)
+    chosen.SetInParent()
+    _fill(chosen, options, pointer)
+
+
+def _fill_field(message: Message, field: FieldDescriptor, value: object, pointer: str) -> None:
+    if field.message_type is not None:
+        if not field.is_repeated:
+            inner: Message = getattr(message, field.name)
+            inner.SetInParent()
+            _fill(inner, value, pointer)
+            return
+        if isinstance(value, str) or not isinstance(value, Sequence):
+            raise JSONFormError(pointer, f"expected a list, got {_describe(value)}")
+        for index, item in enumerate(value):
+            _fill(getattr(message, field.name).add(), item, f"{pointer}[{index}]")
+        return
+    try:
+        setattr(message, field.name, _scalar(field, value, pointer))
+    except (ValueError, TypeError) as error:
+        if isinstance(error, JSONFormError):
+            raise
+        raise JSONFormError(pointer, f"{_describe(value)} is out of range") from error
+
+
+def _scalar(field: FieldDescriptor, value: object, pointer: str) -> object:
+    if field.enum_type is not None:
+        names = {enum_name(field.enum_type, number): number for number in field.enum_type.values_by_number if number}
+        if isinstance(value, str) and value in names:
+            return names[value]
+        raise JSONFormError(pointer, f"expected one of {', '.join(names)}, got {_describe(value)}")
+    if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
+        return _expect(isinstance(value, bool), value, "true or false", pointer)
+    if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
+        return _expect(isinstance(value, str), value, "a string", pointer)
+    if isinstance(value, bool):
+        raise JSONFormError(pointer, f"expected a number, got {_describe(value)}")
+    if field.cpp_type in _INTEGER:
+        whole = isinstance(value, int) or hasattr(value, "__index__")
+        return int(_expect(whole, value, "a whole number", pointer))  # type: ignore[call-overload]
+    number = isinstance(value, int | float) or hasattr(value, "__float__")
+    return float(_expect(number, value, "a number", pointer))  # type: ignore[arg-type]
+
+
+def _expect(fits: bool, value: object, wanted: str, pointer: str) -> object:
+    if not fits:
+        raise JSONFormError(pointer, f"expected {wanted}, got {_describe(value)}")
+    return value
+
+
+def _describe(value: object) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, Mapping):
+        return "an object"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return "a list"
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}…"
