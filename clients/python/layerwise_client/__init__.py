@@ -1,1 +1,48 @@
-"""Python SDK and command line of a Layerwise service."""
+"""Python SDK of a Layerwise service: `Client`, what it gives, and what it raises."""
+
+from layerwise_client import datasets
+from layerwise_client.client import Client
+from layerwise_client.errors import (
+    Conflict,
+    DeadlineExceeded,
+    InvalidRequest,
+    JobCancelled,
+    JobFailed,
+    LayerwiseError,
+    NotFound,
+    PermissionDenied,
+    ResourceExhausted,
+    ServiceFault,
+    Unavailable,
+    WaitTimeout,
+)
+from layerwise_client.job import Job
+from layerwise_client.prediction import Prediction
+from layerwise_client.progress import Progress
+from layerwise_client.results import Failure, Model, Record, Snapshot, Transition, Version
+
+__all__ = [
+    "Client",
+    "Conflict",
+    "DeadlineExceeded",
+    "Failure",
+    "InvalidRequest",
+    "Job",
+    "JobCancelled",
+    "JobFailed",
+    "LayerwiseError",
+    "Model",
+    "NotFound",
+    "PermissionDenied",
+    "Prediction",
+    "Progress",
+    "Record",
+    "ResourceExhausted",
+    "ServiceFault",
+    "Snapshot",
+    "Transition",
+    "Unavailable",
+    "Version",
+    "WaitTimeout",
+    "datasets",
+]

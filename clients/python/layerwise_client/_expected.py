@@ -1,0 +1,178 @@
+"""What the rows should give: class labels or target numbers, as users have them, block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from layerwise_proto.v1 import tensors_pb2, training_pb2, types_pb2
+
+from layerwise_client._rows import tensor, to_float32
+from layerwise_client.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+Kind = Literal["integer", "string", "boolean", "number"]
+Label = int | str | bool
+
+_CLASSIFIERS = (types_pb2.LOSS_SOFTMAX_CROSS_ENTROPY, types_pb2.LOSS_HINGE)
+_BY_DTYPE: dict[str, Kind] = {
+    "i": "integer",
+    "u": "integer",
+    "b": "boolean",
+    "U": "string",
+    "T": "string",
+    "f": "number",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """`count` labels (`kind` says of which type) or, with `kind` "number" and no classifier's loss, targets.
+
+    `values` is (count,), or (count, outputs) for targets.
+    """
+
+    values: Array
+    kind: Kind
+    classification: bool
+
+    @property
+    def count(self) -> int:
+        return len(self.values)
+
+    @property
+    def outputs(self) -> int:
+        return 1 if self.values.ndim == 1 else int(self.values.shape[1])
+
+    def fill(self, batch: training_pb2.TrainBatch, start: int, stop: int) -> None:
+        """Puts rows `start` to `stop` into `batch`; raises `InvalidRequest` naming the row of what does not fit."""
+        block = self.values[start:stop]
+        if self.classification:
+            batch.labels.CopyFrom(_labels(block, self.kind, "y", start))
+        else:
+            batch.targets.CopyFrom(tensor(to_float32(block, "y", first_row=start)))
+
+
+def open_expected(y: object, loss: types_pb2.Loss.ValueType) -> Expected:
+    """`y` for training with `loss`: the loss says whether it holds labels or targets; unspecified, its type does.
+
+    Integers, text and booleans are labels, floats and anything two-dimensional are targets.
+    """
+    array = _as_array(y, "y")
+    kind = _kind(array, "y")
+    if array.ndim not in (1, 2):
+        raise InvalidRequest(f"y: expected (n,) or (n, outputs), got shape {array.shape}", pointer="y")
+    by_type = array.ndim == 1 and kind != "number"
+    classification = by_type if loss == types_pb2.LOSS_UNSPECIFIED else loss in _CLASSIFIERS
+    if classification and array.ndim == 2:
+        raise InvalidRequest(f"y: expected one label a row, (n,), got shape {array.shape}", pointer="y")
+    if not classification and kind == "string":
+        raise InvalidRequest(f"y row 0: expected a number, got {array.flat[0]!r}", pointer="y[0]")
+    return Expected(array, kind, classification)
+
+
+def labels_message(values: Iterable[Label], name: str) -> tensors_pb2.Labels:
+    """A list of labels, such as the declared classes, as a message; raises `InvalidRequest` as for labels."""
+    array = _as_array(values if isinstance(values, Sequence) else list(values), name)
+    return _labels(array, _kind(array, name), name, 0)
+
+
+def labels_of(message: tensors_pb2.Labels) -> list[Label]:
+    """The labels of a message, as Python values."""
+    kind = message.WhichOneof("kind")
+    if kind == "integers":
+        return list(message.integers.values)
+    if kind == "strings":
+        return list(message.strings.values)
+    return list(message.booleans.values)
+
+
+def labels_array(labels: Sequence[Label]) -> Array:
+    """Labels as an int64, str or bool array."""
+    import numpy as np
+
+    integers = bool(labels) and isinstance(labels[0], int) and not isinstance(labels[0], bool)
+    return np.array(labels, dtype=np.int64) if integers else np.array(labels)
+
+
+def _as_array(y: object, name: str) -> Array:
+    import numpy as np
+
+    if hasattr(y, "to_numpy"):  # pandas
+        return cast("Array", cast(Any, y).to_numpy())
+    if isinstance(y, str | bytes) or not isinstance(y, Sequence):
+        array = cast("Array", np.asarray(cast(Any, y)))
+        if array.ndim == 0:
+            raise InvalidRequest(f"{name}: expected one value a row, got {type(y).__name__}", pointer=name)
+        return array
+    values: Sequence[Any] = cast(Any, y)
+    if values and hasattr(values[0], "__len__") and not isinstance(values[0], str | bytes):
+        try:
+            return cast("Array", np.asarray(values))
+        except ValueError as exc:
+            raise InvalidRequest(f"{name}: expected rows of equal length", pointer=name) from exc
+    # As objects: NumPy would make one type of a mixture, and text of its numbers.
+    objects = np.empty(len(values), dtype=object)
+    objects[:] = values
+    return objects
+
+
+def _kind(array: Array, name: str) -> Kind:
+    import numpy as np
+
+    if array.dtype.kind != "O":
+        if array.dtype.kind not in _BY_DTYPE:
+            raise InvalidRequest(f"{name}: expected labels or numbers, got {array.dtype}", pointer=name)
+        return _BY_DTYPE[array.dtype.kind]
+    kinds: set[Kind] = set()
+    for index, value in np.ndenumerate(array):
+        row = index[0]
+        kind = _kind_of(value)
+        if kind is None:
+            raise _wrong(name, row, "expected a label or a number", value)
+        kinds.add(kind)
+        if len(kinds) > 1 and not kinds <= {"integer", "number"}:
+            raise _wrong(name, row, f"expected {min(kinds - {kind})} values throughout", value)
+    return "number" if "number" in kinds or not kinds else kinds.pop()
+
+
+def _kind_of(value: object) -> Kind | None:
+    import numpy as np
+
+    if isinstance(value, bool | np.bool_):
+        return "boolean"
+    if isinstance(value, int | np.integer):
+        return "integer"
+    if isinstance(value, str):
+        return "string"
+    if isinstance(value, float | np.floating) and value == value:  # noqa: PLR0124 – NaN, which pandas puts for missing
+        return "number"
+    return None
+
+
+def _labels(block: Array, kind: Kind, name: str, first_row: int) -> tensors_pb2.Labels:
+    if kind == "boolean":
+        return tensors_pb2.Labels(booleans=tensors_pb2.BooleanLabels(values=[bool(value) for value in block]))
+    if kind == "string":
+        values = [str(value) for value in block]
+        try:
+            return tensors_pb2.Labels(strings=tensors_pb2.StringLabels(values=values))
+        except ValueError as exc:  # a lone surrogate has no encoding
+            row = next(row for row, value in enumerate(values) if not value.isprintable())
+            raise _wrong(name, first_row + row, "expected text that UTF-8 can hold", values[row]) from exc
+    integers: list[int] = block.tolist()
+    if block.dtype.kind not in "i":
+        for row, value in enumerate(cast("list[float]", integers), first_row):
+            if value % 1 != 0 or not -(2**63) <= value < 2**63:  # NaN and infinity have no remainder that is 0
+                raise _wrong(name, row, "expected a whole number of 64 bits as a label", value)
+        integers = [int(value) for value in integers]
+    return tensors_pb2.Labels(integers=tensors_pb2.IntegerLabels(values=integers))
+
+
+def _wrong(name: str, row: int, wanted: str, value: object) -> InvalidRequest:
+    return InvalidRequest(f"{name} row {row}: {wanted}, got {value!r}", pointer=f"{name}[{row}]")

@@ -1,0 +1,112 @@
+"""Prediction over REST: JSON on a kept-alive connection, one a thread."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import threading
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
+
+from layerwise_client._boundary import from_http, unreachable
+from layerwise_client._connection import Deadline, retrying
+from layerwise_client._expected import labels_array
+from layerwise_client.errors import DeadlineExceeded, InvalidRequest, ServiceFault
+from layerwise_client.prediction import Prediction
+
+if TYPE_CHECKING:
+    from layerwise_client._rows import Block
+
+# -1.1754943508222875e-38 and its comma: float32 numbers written so that they come back the same.
+NUMBER_BYTES = 25
+_ANSWER_BYTES = 256 << 20  # a bound, not a size that is met: 4,096 rows of 2,500 classes
+
+
+class Rest:
+    """`POST /predict` at one address."""
+
+    def __init__(self, address: str, *, api_key: str | None, timeout: float) -> None:
+        parts = urlsplit(address if "://" in address else f"http://{address}")
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise InvalidRequest(f"rest: expected an address such as http://127.0.0.1:8000, got {address!r}")
+        self.address = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+        self._new = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        self._host, self._port, self._path = parts.hostname, parts.port, f"{parts.path.rstrip('/')}/predict"
+        self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        if api_key:
+            self._headers["Authorization"] = f"Bearer {api_key}"
+        self._timeout = timeout
+        self._thread = threading.local()
+        self._opened: list[http.client.HTTPConnection] = []
+
+    def ask(self, model: str, version: str, block: Block) -> Prediction:
+        """What the service says of a block of rows; an `Ask` of `prediction.predict`."""
+        question: dict[str, Any] = {"instances": block.tolist()}
+        if model:
+            question["model"] = model
+        if version:
+            question["version"] = version
+        body = json.dumps(question, separators=(",", ":")).encode()
+        deadline = Deadline(self._timeout)
+        answer = retrying(lambda: self._post(body, deadline), deadline)
+        try:
+            return _prediction(json.loads(answer))
+        except (ValueError, KeyError, TypeError) as exc:
+            raise ServiceFault(f"{self.address} gave an answer that is no prediction") from exc
+
+    def close(self) -> None:
+        """Closes the connections of all threads."""
+        for connection in self._opened:
+            connection.close()
+
+    def _post(self, body: bytes, deadline: Deadline) -> bytes:
+        connection = self._connection()
+        try:
+            status, answer = self._exchange(connection, body, deadline)
+        except (http.client.HTTPException, OSError) as exc:
+            connection.close()  # it opens itself again
+            if isinstance(exc, TimeoutError):
+                raise DeadlineExceeded(f"{self.address} did not answer within {self._timeout:g} s") from exc
+            raise unreachable(self.address, str(getattr(exc, "strerror", "") or exc)) from exc
+        if status != 200:
+            raise from_http(status, answer, self.address)
+        return answer
+
+    def _exchange(self, connection: http.client.HTTPConnection, body: bytes, deadline: Deadline) -> tuple[int, bytes]:
+        connection.timeout = deadline.left() or 0.001
+        if connection.sock is not None:
+            connection.sock.settimeout(connection.timeout)
+        connection.request("POST", self._path, body, self._headers)
+        sock = cast("socket.socket", connection.sock)  # the response takes it away if it is the connection's last
+        answer = bytearray()
+        with connection.getresponse() as response:
+            while part := response.read1(1 << 20):
+                answer += part
+                if len(answer) > _ANSWER_BYTES:
+                    raise http.client.HTTPException(f"an answer of more than {_ANSWER_BYTES >> 20} MiB")
+                if sock.fileno() >= 0:
+                    sock.settimeout(deadline.left() or 0.001)
+            return response.status, bytes(answer)
+
+    def _connection(self) -> http.client.HTTPConnection:
+        connection = cast("http.client.HTTPConnection | None", getattr(self._thread, "connection", None))
+        if connection is None:
+            connection = self._new(self._host, self._port)
+            self._thread.connection = connection
+            self._opened.append(connection)
+        return connection
+
+
+def _prediction(answer: dict[str, Any]) -> Prediction:
+    import numpy as np
+
+    predictions, probabilities = answer["predictions"], answer.get("probabilities")
+    regression = isinstance(predictions[0], float | list) and probabilities is None
+    return Prediction(
+        model=str(answer["model"]),
+        version=int(answer["version"]),
+        labels=None if regression else labels_array(predictions),
+        values=np.array(predictions, dtype=np.float32) if regression else None,
+        probabilities=None if probabilities is None else np.array(probabilities, dtype=np.float32),
+    )

@@ -1,0 +1,169 @@
+"""Rows of numbers as users have them (NumPy, pandas, lists), checked and given out as float32 blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from layerwise_proto.v1 import tensors_pb2
+
+from layerwise_client.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Array = np.ndarray[Any, np.dtype[Any]]
+    Block = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """`count` rows of `features` numbers, read when they are asked for: a memory-mapped array stays on its disk.
+
+    `take(start, stop)` gives these rows as an array of any type; `names` are the columns', where they have any.
+    """
+
+    count: int
+    features: int
+    take: Callable[[int, int], Array]
+    names: Sequence[str] | None = None
+
+    def block(self, start: int, stop: int) -> Block:
+        """Rows `start` to `stop` as (rows, features) float32.
+
+        Raises `InvalidRequest` naming row and column of what is not a finite number within float32's range.
+        """
+        return to_float32(self.take(start, stop), "X", first_row=start, names=self.names)
+
+
+def open_rows(X: object) -> Rows:
+    """`X`, an array (n, features), a DataFrame or a sequence of rows, as `Rows`; checks the shape, reads no values."""
+    import numpy as np
+
+    if hasattr(X, "iloc") and hasattr(X, "columns"):
+        rows = _open_frame(X)
+    elif isinstance(X, Sequence) and not isinstance(X, str | bytes):
+        rows = _open_sequence(cast("Sequence[object]", X))
+    else:
+        array = cast("Array", X if isinstance(X, np.ndarray) else np.asarray(X))
+        if array.ndim != 2:
+            raise _not_two_dimensional(array.shape)
+        _refuse_text(array, "X", first_row=0, names=None)
+        rows = Rows(array.shape[0], array.shape[1], lambda start, stop: array[start:stop])
+    if rows.count == 0:
+        raise InvalidRequest("X has no rows", reason="EMPTY_BATCH", pointer="X")
+    if rows.features == 0:
+        raise InvalidRequest("X has rows without any number in them", pointer="X")
+    return rows
+
+
+def to_float32(values: Array, name: str, *, first_row: int = 0, names: Sequence[str] | None = None) -> Block:
+    """`values`, (n, …) of any numeric type, as float32, contiguous and little-endian.
+
+    Raises `InvalidRequest` at the first value that is no number, not finite, or beyond float32.
+    """
+    import numpy as np
+
+    _refuse_text(values, name, first_row=first_row, names=names)
+    if isinstance(values, np.ma.MaskedArray):  # a masked value is missing, whatever stands under the mask
+        values = cast("Array", np.ma.filled(np.ma.asarray(values, dtype=np.float64), np.nan))
+    with np.errstate(over="ignore"):  # what overflows is told of below, with its place
+        block = np.ascontiguousarray(values, dtype="<f4")
+    finite = np.isfinite(block)
+    if not finite.all():
+        index = tuple(int(i) for i in np.argwhere(~finite)[0])
+        value = float(values[index])
+        wanted = "a number within float32's range (±3.4e38)" if np.isfinite(value) else "a finite number"
+        raise _misplaced(name, index, first_row, names, f"expected {wanted}, got {value:g}")
+    return block
+
+
+def tensor(block: Block) -> tensors_pb2.Tensor:
+    """The message of a contiguous float32 array."""
+    return tensors_pb2.Tensor(data_type=tensors_pb2.DATA_TYPE_FLOAT32, shape=block.shape, data=block.tobytes())
+
+
+def from_tensor(message: tensors_pb2.Tensor) -> Block:
+    """The array of a message; it is the message's memory and read-only."""
+    import numpy as np
+
+    return np.frombuffer(message.data, dtype="<f4").reshape(tuple(message.shape))
+
+
+def _open_frame(X: Any) -> Rows:
+    names = [str(column) for column in X.columns]
+    for name, dtype in zip(names, X.dtypes, strict=True):
+        if getattr(dtype, "kind", "O") not in "biuf":
+            raise InvalidRequest(
+                f"X column {name}: expected numbers, got {dtype}; turn it into numbers or leave it out",
+                pointer=f"X[{name!r}]",
+            )
+
+    def take(start: int, stop: int) -> Array:
+        # na_value: a missing value of pandas' own integers has no float otherwise, and no place in the error
+        return cast("Array", X.iloc[start:stop].to_numpy(dtype="float64", na_value=float("nan")))
+
+    return Rows(len(X), len(names), take, names)
+
+
+def _open_sequence(X: Sequence[object]) -> Rows:
+    features = _length(X[0]) if X else 0
+    if X and features is None:
+        raise _not_two_dimensional((len(X),))
+
+    def take(start: int, stop: int) -> Array:
+        import numpy as np
+
+        rows = X[start:stop]
+        for index, row in enumerate(rows, start):
+            if (length := _length(row)) != features:
+                got = "no row" if length is None else f"{length}"
+                raise InvalidRequest(f"X row {index}: expected {features} numbers, got {got}", pointer=f"X[{index}]")
+        try:
+            array = np.asarray(rows)
+        except ValueError as exc:  # a list where a number should be
+            raise InvalidRequest(f"X rows {start} to {stop - 1}: expected numbers in every place", pointer="X") from exc
+        if array.ndim != 2:
+            raise _not_two_dimensional((len(X), *array.shape[1:]))
+        if array.dtype.kind in "US":  # NumPy has made every number of the block a text: look at them as they came
+            array = np.array([list(cast("Sequence[object]", row)) for row in rows], dtype=object)
+        return array
+
+    return Rows(len(X), features or 0, take)
+
+
+def _length(row: object) -> int | None:
+    if isinstance(row, str | bytes) or not hasattr(row, "__len__") or getattr(row, "ndim", 1) == 0:
+        return None
+    return len(cast("Sequence[object]", row))
+
+
+def _refuse_text(values: Array, name: str, *, first_row: int, names: Sequence[str] | None) -> None:
+    """Raises at what is no number; NumPy would turn the text "1.5" into one without a word."""
+    import numpy as np
+
+    if values.dtype.kind in "biuf":
+        return
+    if values.dtype.kind == "O":
+        for index, value in np.ndenumerate(values):
+            if isinstance(value, str) or not (hasattr(value, "__float__") or hasattr(value, "__index__")):
+                raise _misplaced(name, index, first_row, names, f"expected a number, got {value!r}")
+        return
+    raise InvalidRequest(f"{name}: expected numbers, got an array of {values.dtype}", pointer=name)
+
+
+def _misplaced(
+    name: str, index: tuple[int, ...], first_row: int, names: Sequence[str] | None, problem: str
+) -> InvalidRequest:
+    place = (first_row + index[0], *index[1:])
+    column = "" if len(place) < 2 else f", column {names[place[1]] if names else place[1]}"
+    return InvalidRequest(
+        f"{name} row {place[0]}{column}: {problem}", pointer=name + "".join(f"[{each}]" for each in place)
+    )
+
+
+def _not_two_dimensional(shape: tuple[int, ...]) -> InvalidRequest:
+    hint = "; for a single row write [[…]]" if len(shape) == 1 else ""
+    return InvalidRequest(f"X: expected rows of numbers (n, features), got shape {shape}{hint}", pointer="X")

@@ -1,0 +1,130 @@
+"""Sending rows to the training service: a header, blocks as they are cut, and the job that comes of it."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Protocol
+
+import grpc
+from layerwise_proto.v1 import training_pb2
+
+from layerwise_client._boundary import from_rpc
+from layerwise_client._connection import Connection, Deadline, retrying
+from layerwise_client._expected import Expected
+from layerwise_client._rows import Rows, tensor
+from layerwise_client.errors import DeadlineExceeded, InvalidRequest, ServiceFault
+from layerwise_client.progress import Progress
+
+BLOCK_BYTES = 2 << 20  # of float32; the API asks for 1 to 4 MB
+_BLOCK_ROWS = 65_536  # of narrow rows: their labels weigh more than they do
+_MESSAGE_BYTES = 8 << 20  # what the service takes
+_POLL = 0.1  # seconds between looks at whether the service has already answered
+
+
+class Call(Protocol):
+    """What is used of a gRPC call that streams events."""
+
+    def __iter__(self) -> Iterator[training_pb2.TrainEvent]: ...
+
+    def is_active(self) -> bool: ...
+
+    def cancel(self) -> object: ...
+
+
+def submit(
+    connection: Connection, header: training_pb2.TrainHeader, rows: Rows, expected: Expected, progress: Progress
+) -> training_pb2.Job:
+    """The accepted job: from then on the service has the data for good.
+
+    The request id makes another try harmless, so a connection that cannot be made or breaks is tried again.
+    """
+    connection.check_open()
+    return retrying(lambda: _submit_once(connection, header, rows, expected, progress), Deadline(None))
+
+
+def _submit_once(
+    connection: Connection, header: training_pb2.TrainHeader, rows: Rows, expected: Expected, progress: Progress
+) -> training_pb2.Job:
+    # gRPC reads requests in a thread of its own. Blocks are cut here instead and handed over one at a time, so that
+    # an error in the data is raised where the caller sees it, and never taken for the end of the stream.
+    outbox: queue.Queue[training_pb2.TrainRequest | None] = queue.Queue(maxsize=1)
+    call: Call = connection.training.Train(iter(outbox.get, None), metadata=connection.metadata)
+    try:
+        _hand_over(outbox, training_pb2.TrainRequest(header=header), call, connection)
+        for batch, sent in _batches(rows, expected):
+            if not _hand_over(outbox, training_pb2.TrainRequest(batch=batch), call, connection):
+                break
+            progress.uploaded(sent, rows.count)
+        else:
+            _hand_over(outbox, None, call, connection)
+        return _accepted(call, connection)
+    finally:
+        call.cancel()  # first: what follows must not look like the end of the data
+        with suppress(queue.Full):
+            outbox.put_nowait(None)
+
+
+def _hand_over(
+    outbox: queue.Queue[training_pb2.TrainRequest | None],
+    request: training_pb2.TrainRequest | None,
+    call: Call,
+    connection: Connection,
+) -> bool:
+    """Whether the service still listens; waits until the request before this one is on its way."""
+    deadline = Deadline(connection.timeout)
+    while call.is_active():
+        try:
+            outbox.put(request, timeout=_POLL)
+        except queue.Full:
+            if deadline.passed():
+                raise _silent(connection, "take any data") from None
+        else:
+            return True
+    return False
+
+
+def _accepted(call: Call, connection: Connection) -> training_pb2.Job:
+    deadline = Deadline(connection.timeout)
+    alarm = threading.Timer(connection.timeout, call.cancel)
+    alarm.daemon = True
+    alarm.start()
+    try:
+        for event in call:
+            if event.WhichOneof("event") == "accepted":
+                return event.accepted
+    except grpc.RpcError as exc:
+        if deadline.passed():
+            raise _silent(connection, "accept the job") from exc
+        raise from_rpc(exc, connection.target) from exc
+    finally:
+        alarm.cancel()
+    raise ServiceFault(f"{connection.target} ended the stream without accepting the job or saying why")
+
+
+def _batches(rows: Rows, expected: Expected) -> Iterator[tuple[training_pb2.TrainBatch, int]]:
+    """Batches in the order of the rows, each with the number of rows up to its end."""
+    row_bytes = 4 * (rows.features + expected.outputs)
+    step = min(max(1, BLOCK_BYTES // row_bytes), _BLOCK_ROWS)
+    start = 0
+    while start < rows.count:
+        stop = min(start + step, rows.count)
+        batch = training_pb2.TrainBatch(rows=tensor(rows.block(start, stop)))
+        expected.fill(batch, start, stop)
+        if batch.ByteSize() > _MESSAGE_BYTES - 1024:
+            if stop - start == 1:
+                raise InvalidRequest(
+                    f"X row {start}: a row of {rows.features} numbers with its label does not fit a message of 8 MiB",
+                    reason="ROW_TOO_LARGE",
+                    pointer=f"X[{start}]",
+                )
+            step = (stop - start) // 2  # labels are long texts
+            continue
+        yield batch, stop
+        start = stop
+
+
+def _silent(connection: Connection, what: str) -> DeadlineExceeded:
+    return DeadlineExceeded(f"{connection.target} did not {what} within {connection.timeout:g} s")

@@ -1,0 +1,199 @@
+"""The client of a Layerwise service: train, predict, and look at jobs and models."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from layerwise_proto.json_form import JSONFormError, to_message
+from layerwise_proto.v1 import models_pb2, training_pb2, types_pb2
+
+from layerwise_client import prediction
+from layerwise_client._connection import Connection, text
+from layerwise_client._expected import labels_message, open_expected
+from layerwise_client._rest import NUMBER_BYTES, Rest
+from layerwise_client._rows import open_rows
+from layerwise_client._upload import submit
+from layerwise_client.errors import InvalidRequest
+from layerwise_client.job import Job
+from layerwise_client.progress import Progress, Silent, for_eyes
+from layerwise_client.results import STATES, Model, model_of, snapshot_of
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+    from numpy.typing import ArrayLike
+    from pandas import DataFrame, Series
+
+    from layerwise_client._expected import Label
+    from layerwise_client.prediction import Prediction
+
+    M = TypeVar("M", bound=Message)
+
+_PAGE = 100
+
+
+class Client:
+    """A client of the service whose training API is at `target` ("host:port").
+
+    `rest` is the address of its prediction endpoint ("http://host:port"); without one, predictions go over gRPC too.
+    `timeout`, in seconds, bounds every call; only watching a job goes on as long as the job does. Safe to use from
+    many threads; nothing is connected before the first call.
+    """
+
+    def __init__(
+        self,
+        target: str = "127.0.0.1:50051",
+        *,
+        rest: str | None = None,
+        api_key: str | None = None,
+        timeout: float = 30.0,
+    ) -> None:
+        if timeout <= 0:
+            raise InvalidRequest(f"timeout: expected seconds above 0, got {timeout}", pointer="timeout")
+        self._rest = Rest(rest, api_key=api_key, timeout=timeout) if rest else None
+        self._connection = Connection(text(target, "target"), api_key=api_key, timeout=timeout)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends all connections; jobs go on in the service."""
+        self._connection.close()
+        if self._rest is not None:
+            self._rest.close()
+
+    def train(
+        self,
+        model: str,
+        architecture: Mapping[str, Any],
+        X: ArrayLike | DataFrame,
+        y: ArrayLike | Series,
+        *,
+        plan: Mapping[str, Any] | None = None,
+        classes: Iterable[Label] | None = None,
+        progress: bool | Progress = True,
+        request_id: str | None = None,
+    ) -> Job:
+        """Trains `architecture` on rows X (n, features) by `plan`; the result becomes a new version of `model`.
+
+        `y` holds labels, (n,) integers, text or booleans, or targets, (n,) or (n, outputs) floats; the plan's loss
+        says which, without one the type of `y` does. `classes` are all there may be, if labels outside them are to
+        be refused. Rows travel as float32 in blocks of 2 MB, read from X one after another.
+
+        With `progress`, follows the job to its end, with a bar where somebody can see it (or on the given display),
+        and raises `JobFailed` or `JobCancelled` if it ends so. With False, is back as soon as the service has the
+        data for good. The same `request_id` with the same content gives the same job; left out, each call is its own.
+
+        Raises `InvalidRequest` for what cannot be trained on, with row and column; nothing is trained then.
+        """
+        header = training_pb2.TrainHeader(
+            model=text(model, "model"),
+            architecture=_message(architecture, types_pb2.Architecture, "architecture"),
+            plan=_message(plan or {}, types_pb2.Plan, "plan"),
+            request_id=str(uuid.uuid4()) if request_id is None else text(request_id, "request_id"),
+        )
+        if classes is not None:
+            header.classes.CopyFrom(labels_message(classes, "classes"))
+        rows, expected = open_rows(X), open_expected(y, header.plan.loss)
+        if rows.count != expected.count:
+            raise InvalidRequest(f"X has {rows.count} rows, y has {expected.count}", pointer="y")
+        display = Silent() if progress is False else for_eyes() if progress is True else progress
+        try:
+            job = Job(self._connection, snapshot_of(submit(self._connection, header, rows, expected, display)))
+            if progress is False:
+                return job
+            display.accepted(job.snapshot)
+            _follow(job, display)
+        finally:
+            display.closed()
+        return job.wait()
+
+    def predict(self, model: str | None, X: ArrayLike | DataFrame, *, version: int | str | None = None) -> Prediction:
+        """What a model says of rows X (n, features).
+
+        `model` may be None where the service has exactly one; `version` is a number or an alias, None the newest.
+        Many rows go in several requests, all of them to the same version.
+        """
+        rows = open_rows(X)
+        name = "" if model is None else text(model, "model")
+        which = "" if version is None else str(version) if isinstance(version, int) else text(version, "version")
+        if self._rest is not None:
+            return prediction.predict(self._rest.ask, name, which, rows, number_bytes=NUMBER_BYTES)
+        return prediction.predict(prediction.over_grpc(self._connection), name, which, rows, number_bytes=4)
+
+    def job(self, job_id: str) -> Job:
+        """The job of this id."""
+        request = training_pb2.GetJobRequest(job_id=text(job_id, "job_id"))
+        return Job(self._connection, snapshot_of(self._connection.call(self._connection.training.GetJob, request)))
+
+    def jobs(self, *, state: str | None = None, model: str | None = None, limit: int | None = None) -> Iterator[Job]:
+        """Jobs, newest first: of one state (such as "RUNNING") or model, at most `limit`, fetched as they are read."""
+        if state is not None and state not in STATES:
+            raise InvalidRequest(f"state: expected one of {', '.join(STATES)}, got {state!r}", pointer="state")
+        request = training_pb2.ListJobsRequest(
+            model="" if model is None else text(model, "model"),
+            state=training_pb2.JobState.Value(f"JOB_STATE_{state or 'UNSPECIFIED'}"),
+        )
+        return self._pages_of_jobs(request, limit)
+
+    def models(self) -> list[Model]:
+        """All models by name, without their versions."""
+        request = models_pb2.ListModelsRequest(page_size=_PAGE)
+        models: list[Model] = []
+        while True:
+            page = self._connection.call(self._connection.models.ListModels, request)
+            models += [model_of(each) for each in page.models]
+            request.page_token = page.next_page_token
+            if not request.page_token:
+                return models
+
+    def model(self, name: str) -> Model:
+        """One model with its versions, newest first."""
+        request = models_pb2.GetModelRequest(name=text(name, "name"))
+        return model_of(self._connection.call(self._connection.models.GetModel, request))
+
+    def set_alias(self, model: str, alias: str, version: int) -> Model:
+        """Points `alias` at a version; makes the alias if it is new. "latest" is the service's own."""
+        request = models_pb2.SetAliasRequest(model=text(model, "model"), alias=text(alias, "alias"), version=version)
+        return model_of(self._connection.call(self._connection.models.SetAlias, request))
+
+    def __repr__(self) -> str:
+        rest = "" if self._rest is None else f", rest={self._rest.address!r}"
+        return f"Client({self._connection.target!r}{rest})"
+
+    def _pages_of_jobs(self, request: training_pb2.ListJobsRequest, limit: int | None) -> Iterator[Job]:
+        left = sys.maxsize if limit is None else limit
+        while left > 0:
+            request.page_size = min(left, _PAGE)
+            page = self._connection.call(self._connection.training.ListJobs, request)
+            yield from (Job(self._connection, snapshot_of(each)) for each in page.jobs)
+            left -= len(page.jobs)
+            request.page_token = page.next_page_token
+            if not request.page_token:
+                return
+
+
+def _follow(job: Job, display: Progress) -> None:
+    try:
+        for record in job.watch():
+            display.trained(record)
+    except KeyboardInterrupt:
+        sys.stderr.write(
+            f"\nThe job goes on. Back to it: client.job({job.id!r}).wait(), or: layerwise jobs watch {job.id}\n"
+        )
+        raise
+
+
+def _message(value: object, kind: type[M], name: str) -> M:
+    try:
+        return to_message(value, kind, pointer=name)
+    except JSONFormError as exc:
+        raise InvalidRequest(str(exc), reason=f"INVALID_{name.upper()}", pointer=exc.pointer) from exc

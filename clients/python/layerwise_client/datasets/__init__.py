@@ -1,0 +1,5 @@
+"""Small data sets to try things on: real ones, with their citations, and generated ones."""
+
+from layerwise_client.datasets._catalogue import Dataset, info, load, names
+
+__all__ = ["Dataset", "info", "load", "names"]

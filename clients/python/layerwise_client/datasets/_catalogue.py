@@ -1,0 +1,134 @@
+"""Which data sets there are, and how one is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from layerwise_client.datasets import _files, _generated
+from layerwise_client.errors import InvalidRequest, NotFound
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Data = tuple[npt.NDArray[np.float32], np.ndarray[Any, np.dtype[Any]]]
+
+_PLANE = ("x", "y")
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """What a data set is: `rows` of the numbers named by `columns`, and one of `classes` called `target`.
+
+    Of a generated one, `rows` and `noise` are what `load` takes if it is told nothing else.
+    """
+
+    name: str
+    title: str
+    rows: int
+    columns: tuple[str, ...]
+    target: str
+    classes: tuple[int | str, ...]
+    citation: str
+    licence: str
+    noise: float | None = None
+
+    @property
+    def generated(self) -> bool:
+        return self.noise is not None
+
+
+_DRAW: dict[str, Callable[[int, float, np.random.Generator], _generated.Points]] = {
+    "spiral": _generated.spiral,
+    "circles": _generated.circles,
+    "xor": _generated.xor,
+    "moons": _generated.moons,
+}
+
+
+def _drawn(name: str, title: str, *, rows: int, classes: int, noise: float, citation: str = "") -> Dataset:
+    return Dataset(name, title, rows, _PLANE, "class", tuple(range(classes)), citation, "", noise)
+
+
+_ALL = {
+    dataset.name: dataset
+    for dataset in (
+        Dataset(
+            name="digits",
+            title="handwritten digits, 8 × 8 pixels from 0 to 16",
+            rows=1797,
+            columns=tuple(f"pixel_{row}_{column}" for row in range(8) for column in range(8)),
+            target="digit",
+            classes=tuple(range(10)),
+            citation=(
+                "E. Alpaydin, C. Kaynak (1998): Optical Recognition of Handwritten Digits (its test set). "
+                "UCI Machine Learning Repository, https://doi.org/10.24432/C50P49"
+            ),
+            licence="CC BY 4.0",
+        ),
+        Dataset(
+            name="iris",
+            title="three species of iris, sepals and petals in cm",
+            rows=150,
+            columns=("sepal_length", "sepal_width", "petal_length", "petal_width"),
+            target="species",
+            classes=("setosa", "versicolor", "virginica"),
+            citation=(
+                "R. A. Fisher (1936): The use of multiple measurements in taxonomic problems. "
+                "Annals of Eugenics 7(2), 179-188"
+            ),
+            licence="CC BY 4.0",
+        ),
+        _drawn(
+            "spiral",
+            "three arms of a spiral",
+            rows=300,
+            classes=3,
+            noise=0.2,
+            citation="Stanford CS231n notes, Putting it together: minimal neural network case study",
+        ),
+        _drawn("circles", "a circle within a circle", rows=400, classes=2, noise=0.1),
+        _drawn("xor", "four clouds, opposite ones of one class", rows=400, classes=2, noise=0.3),
+        _drawn("moons", "two half circles, hooked into each other", rows=400, classes=2, noise=0.15),
+    )
+}
+
+
+def names() -> list[str]:
+    """The names that `load` knows."""
+    return list(_ALL)
+
+
+def info(name: str) -> Dataset:
+    """What the data set `name` is; raises `NotFound` for a name that is not there."""
+    if name not in _ALL:
+        raise NotFound(f"no built-in data set {name!r}; there are {', '.join(_ALL)}", reason="DATASET_NOT_FOUND")
+    return _ALL[name]
+
+
+def load(name: str, *, rows: int | None = None, noise: float | None = None, seed: int | None = None) -> Data:
+    """X, (rows, features) float32, and y, (rows,): int64, or the species' names of iris.
+
+    A generated data set has `rows` rows and Gaussian `noise` (a standard deviation), and is the same for the same
+    `seed` (0 if left out); for a real one these are an error.
+    """
+    dataset = info(name)
+    if dataset.noise is None:
+        given = [each for each, value in (("rows", rows), ("noise", noise), ("seed", seed)) if value is not None]
+        if given:
+            raise InvalidRequest(f"{given[0]}: {name} is real data, which is not drawn", pointer=given[0])
+        return _files.read(name)
+    import numpy as np
+
+    rows = dataset.rows if rows is None else rows
+    noise = dataset.noise if noise is None else noise
+    if rows < len(dataset.classes):
+        raise InvalidRequest(f"rows: {name} needs {len(dataset.classes)} or more, got {rows}", pointer="rows")
+    if not 0 <= noise < float("inf"):
+        raise InvalidRequest(f"noise: expected 0 or more, got {noise}", pointer="noise")
+    generator = np.random.default_rng(seed or 0)
+    X, y = _DRAW[name](rows, noise, generator)
+    order = generator.permutation(rows)  # a stretch of rows is then a fair sample of them
+    return X[order].astype(np.float32), y[order]

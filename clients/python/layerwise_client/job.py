@@ -1,0 +1,195 @@
+"""A training job: follow it, wait for it, cancel it. The job itself lives in the service and needs no client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+import grpc
+from layerwise_proto.v1 import training_pb2
+
+from layerwise_client._boundary import from_rpc
+from layerwise_client._connection import Connection, Deadline, pause
+from layerwise_client.errors import DeadlineExceeded, JobCancelled, JobFailed, Unavailable, WaitTimeout
+from layerwise_client.results import Failure, Record, Snapshot, Transition, record_of, snapshot_of
+
+_RECONNECT_DELAYS = (0.1, 0.2, 0.4, 0.8, 1.6)  # seconds; the last one again and again
+
+
+class Job:
+    """A handle on one job.
+
+    What can change (`state`, `version`, `attempt`, `transitions`, `progress`, `record`, `failure`) is asked of the
+    service each time it is read, until the job has ended; `snapshot` holds all of it as of the last answer, without a
+    call. Any call may raise `NotFound`, `Unavailable` or `DeadlineExceeded`.
+    """
+
+    __slots__ = ("_connection", "_snapshot")
+
+    def __init__(self, connection: Connection, snapshot: Snapshot) -> None:
+        self._connection = connection
+        self._snapshot = snapshot
+
+    @property
+    def snapshot(self) -> Snapshot:
+        return self._snapshot
+
+    @property
+    def id(self) -> str:
+        return self._snapshot.id
+
+    @property
+    def model(self) -> str:
+        return self._snapshot.model
+
+    @property
+    def architecture(self) -> Mapping[str, Any]:
+        return self._snapshot.architecture
+
+    @property
+    def plan(self) -> Mapping[str, Any]:
+        return self._snapshot.plan
+
+    @property
+    def dataset(self) -> str:
+        return self._snapshot.dataset
+
+    @property
+    def created(self) -> datetime:
+        return self._snapshot.created
+
+    @property
+    def metric(self) -> str:
+        return self._snapshot.metric
+
+    @property
+    def state(self) -> str:
+        """QUEUED, RUNNING, SUCCEEDED, FAILED or CANCELLED."""
+        return self._fresh().state
+
+    @property
+    def version(self) -> int | None:
+        """Number of the version that the job published; None before."""
+        return self._fresh().version
+
+    @property
+    def attempt(self) -> int:
+        return self._fresh().attempt
+
+    @property
+    def transitions(self) -> tuple[Transition, ...]:
+        return self._fresh().transitions
+
+    @property
+    def progress(self) -> float:
+        return self._fresh().progress
+
+    @property
+    def record(self) -> Record | None:
+        """The newest record."""
+        return self._fresh().record
+
+    @property
+    def failure(self) -> Failure | None:
+        return self._fresh().failure
+
+    def refresh(self) -> Job:
+        """Asks the service anew; gives the job itself."""
+        request = training_pb2.GetJobRequest(job_id=self.id)
+        self._snapshot = snapshot_of(self._connection.call(self._connection.training.GetJob, request))
+        return self
+
+    def watch(self, from_step: int = 0) -> Iterator[Record]:
+        """The records after `from_step`, past ones at once and new ones as they come, until the job has ended.
+
+        A broken connection is made again, and no record is lost or comes twice; `Unavailable` is raised only after
+        `timeout` seconds (the client's) without any success. How the job ended says `state`, or `wait`.
+        """
+        return self._follow(from_step, Deadline(None))
+
+    def wait(self, timeout: float | None = None) -> Job:
+        """The job itself, once it has SUCCEEDED; at most `timeout` seconds, None: as long as it takes.
+
+        Raises `JobFailed` or `JobCancelled` if it ends so, `WaitTimeout` if it does not end in time.
+        """
+        if not self._snapshot.ended:
+            for _ in self._follow(_newest_step(self._snapshot), Deadline(timeout)):
+                pass
+        return self._succeeded()
+
+    def cancel(self) -> Job:
+        """Asks for the end of the job: at once if it is queued, at its next step if it runs.
+
+        `wait` tells when it is over. An ended job stays as it is.
+        """
+        request = training_pb2.CancelJobRequest(job_id=self.id)
+        self._snapshot = snapshot_of(self._connection.call(self._connection.training.CancelJob, request))
+        return self
+
+    def __repr__(self) -> str:
+        seen = self._snapshot
+        if seen.version is not None:
+            return f"<Job {seen.id} {seen.model} {seen.state} version {seen.version}>"
+        return f"<Job {seen.id} {seen.model} {seen.state} {seen.progress:.0%}>"
+
+    def _fresh(self) -> Snapshot:
+        return self._snapshot if self._snapshot.ended else self.refresh()._snapshot
+
+    def _succeeded(self) -> Job:
+        seen = self._snapshot
+        if seen.state == "FAILED":
+            failure = seen.failure or Failure("", "the service does not say why")
+            failed = JobFailed(f"job {seen.id} failed: {failure.message}", reason=failure.reason)
+            failed.job_id = seen.id
+            raise failed
+        if seen.state == "CANCELLED":
+            cancelled = JobCancelled(f"job {seen.id} was cancelled")
+            cancelled.job_id = seen.id
+            raise cancelled
+        return self
+
+    def _follow(self, from_step: int, deadline: Deadline) -> Iterator[Record]:
+        """Records after `from_step` over as many connections as it takes; ends when the job has, and is refreshed."""
+        step, failures, patience = from_step, 0, Deadline(None)
+        while True:
+            try:
+                for record in self._stream(step, deadline):
+                    failures = 0
+                    # A worker that took the job up again repeats the steps of the one before, number for number.
+                    if record and record.step > step:
+                        step = record.step
+                        yield record
+                if self.refresh().snapshot.ended:
+                    return
+            except Unavailable:
+                if failures and patience.passed():
+                    raise
+            except DeadlineExceeded as exc:
+                if deadline.left() is None:
+                    raise
+                raise WaitTimeout(f"job {self.id} has not ended yet; it goes on") from exc
+            if not failures:
+                patience = Deadline(self._connection.timeout)
+            delay = _RECONNECT_DELAYS[min(failures, len(_RECONNECT_DELAYS) - 1)]
+            failures += 1
+            left = deadline.left()
+            pause(delay if left is None else min(delay, left))
+
+    def _stream(self, from_step: int, deadline: Deadline) -> Iterator[Record | None]:
+        """Records of one call of WatchJob; None for every other event, a sign of life."""
+        connection = self._connection
+        connection.check_open()
+        request = training_pb2.WatchJobRequest(job_id=self.id, from_step=from_step)
+        call = connection.training.WatchJob(request, timeout=deadline.left(), metadata=connection.metadata)
+        try:
+            for event in call:
+                yield record_of(event.record) if event.WhichOneof("event") == "record" else None
+        except grpc.RpcError as exc:
+            raise from_rpc(exc, connection.target) from exc
+        finally:
+            call.cancel()
+
+
+def _newest_step(snapshot: Snapshot) -> int:
+    return snapshot.record.step if snapshot.record else 0

@@ -1,0 +1,93 @@
+"""Predictions: what comes back, and the rows cut into requests that a service takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from layerwise_proto.v1 import models_pb2
+
+from layerwise_client._connection import Connection
+from layerwise_client._expected import labels_array, labels_of
+from layerwise_client._rows import Rows, from_tensor, tensor
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from layerwise_client._rows import Block
+
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+_BLOCK_BYTES = 4 << 20  # half of what a gRPC message may have
+_BLOCK_ROWS = 4_096  # the answer of a model of many classes is larger than the question
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """What version `version` of `model` says of n rows, in their order.
+
+    Of a classifier: `labels` (n,), int64, str or bool as they were sent for training, and `probabilities`
+    (n, classes), None if the model's loss gives none. Of a regression: `values` (n,), or (n, outputs).
+    """
+
+    model: str
+    version: int
+    labels: Array | None
+    values: Array | None
+    probabilities: Array | None
+
+    def __len__(self) -> int:
+        answer = self.values if self.labels is None else self.labels
+        return 0 if answer is None else len(answer)
+
+
+# (model or "", version or "", a block of rows) -> what the service says of the block
+Ask = Callable[[str, str, "Block"], Prediction]
+
+
+def predict(ask: Ask, model: str, version: str, rows: Rows, *, number_bytes: int) -> Prediction:
+    """All of `rows` by as many questions as their size needs, all of them to the version that answered the first.
+
+    `number_bytes` is the room that one number takes in a question.
+    """
+    step = min(max(1, _BLOCK_BYTES // (number_bytes * rows.features)), _BLOCK_ROWS)
+    answers: list[Prediction] = []
+    for start in range(0, rows.count, step):
+        answer = ask(model, version, rows.block(start, min(start + step, rows.count)))
+        model, version = answer.model, str(answer.version)
+        answers.append(answer)
+    return _joined(answers)
+
+
+def over_grpc(connection: Connection) -> Ask:
+    """Asks the prediction service."""
+
+    def ask(model: str, version: str, block: Block) -> Prediction:
+        request = models_pb2.PredictRequest(model=model, version=version, rows=tensor(block))
+        answer = connection.call(connection.prediction.Predict, request)
+        classified = answer.WhichOneof("predictions") == "labels"
+        values = None if classified else from_tensor(answer.values)
+        return Prediction(
+            model=answer.model,
+            version=answer.version,
+            labels=labels_array(labels_of(answer.labels)) if classified else None,
+            values=values[:, 0] if values is not None and values.ndim == 2 and values.shape[1] == 1 else values,
+            probabilities=from_tensor(answer.probabilities) if answer.HasField("probabilities") else None,
+        )
+
+    return ask
+
+
+def _joined(answers: Sequence[Prediction]) -> Prediction:
+    import numpy as np
+
+    first = answers[0]
+    if len(answers) == 1:
+        return first
+
+    def join(part: str) -> Array | None:
+        arrays = [getattr(answer, part) for answer in answers]
+        return None if arrays[0] is None else np.concatenate(arrays)
+
+    return Prediction(first.model, first.version, join("labels"), join("values"), join("probabilities"))

@@ -1,0 +1,108 @@
+"""Showing a training: what a display has to do, and the small bar that the SDK draws by itself."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+if TYPE_CHECKING:
+    from layerwise_client.results import Record, Snapshot
+
+_WIDTH = 24
+
+
+class Progress(Protocol):
+    """A display of one training; calls come in this order, `closed` always last."""
+
+    def uploaded(self, rows: int, of: int) -> None:
+        """`rows` of `of` are on their way; begins again at 0 if the connection breaks."""
+
+    def accepted(self, job: Snapshot) -> None:
+        """The service has the data, and `job` will be trained."""
+
+    def trained(self, record: Record) -> None:
+        """An epoch has ended."""
+
+    def closed(self) -> None:
+        """Nothing more will come: the job has ended, or the following was left."""
+
+
+class Silent:
+    """Shows nothing."""
+
+    def uploaded(self, rows: int, of: int) -> None: ...
+
+    def accepted(self, job: Snapshot) -> None: ...
+
+    def trained(self, record: Record) -> None: ...
+
+    def closed(self) -> None: ...
+
+
+class Bar:
+    """One line, written over and over."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._job: Snapshot | None = None
+        self._drawn = 0.0
+
+    def uploaded(self, rows: int, of: int) -> None:
+        self._draw(rows / of, f"upload {rows:,}/{of:,} rows", last=rows == of)
+
+    def accepted(self, job: Snapshot) -> None:
+        self._job = job
+        self._draw(0.0, f"{job.model}: waiting for a worker", last=True)
+
+    def trained(self, record: Record) -> None:
+        if self._job is None:
+            return
+        epochs = int(self._job.plan.get("epochs", 0))
+        share = record.epoch / epochs if epochs else 0.0
+        self._draw(share, describe(record, self._job), last=record.epoch == epochs)
+
+    def closed(self) -> None:
+        self._stream.write("\n" if self._drawn else "")
+        self._stream.flush()
+
+    def _draw(self, share: float, words: str, *, last: bool) -> None:
+        now = time.monotonic()
+        if not last and now - self._drawn < 0.1:  # small networks end a thousand epochs a second
+            return
+        self._drawn = now
+        full = round(_WIDTH * min(share, 1.0))
+        columns = shutil.get_terminal_size().columns - 1
+        line = f"{'━' * full}{'─' * (_WIDTH - full)} {words}"[:columns]
+        self._stream.write(f"\r{line.ljust(columns)}")
+        self._stream.flush()
+
+
+def describe(record: Record, job: Snapshot) -> str:
+    """A record in one line: `epoch 7/20  loss 0.0312  accuracy 0.991  validation 0.972  81,200 rows/s  3 s left`."""
+    epochs = job.plan.get("epochs")
+    parts = [
+        f"epoch {record.epoch}/{epochs}" if epochs else f"epoch {record.epoch}",
+        f"loss {record.loss:.4g}",
+        f"{job.metric or 'metric'} {record.metric:.4f}",
+    ]
+    if record.validation_metric is not None:
+        parts.append(f"validation {record.validation_metric:.4f}")
+    parts.append(f"{record.rows_per_second:,.0f} rows/s")
+    if record.seconds_left >= 1:
+        parts.append(f"{_duration(record.seconds_left)} left")
+    return "  ".join(parts)
+
+
+def for_eyes() -> Progress:
+    """A bar if somebody can see it, on a terminal or in a notebook; else silence."""
+    notebook = "IPython" in sys.modules and sys.modules["IPython"].get_ipython() is not None
+    return Bar(sys.stderr) if notebook or sys.stderr.isatty() else Silent()
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

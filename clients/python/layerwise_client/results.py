@@ -1,0 +1,187 @@
+"""What the service tells, as plain data: jobs, records, models, versions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from layerwise_proto.json_form import enum_name, to_json
+from layerwise_proto.v1 import models_pb2, training_pb2
+
+from layerwise_client._expected import labels_of
+
+if TYPE_CHECKING:
+    from layerwise_client._expected import Label
+
+STATES = ("QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED")
+_ENDED = STATES[2:]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """How training stood after an epoch.
+
+    `loss` and `metric` are of the rows as they were trained on, `validation_*` of the held-out rows (None without
+    any); `step` and `epoch` count from 1.
+    """
+
+    epoch: int
+    step: int
+    loss: float
+    metric: float
+    validation_loss: float | None
+    validation_metric: float | None
+    learning_rate: float
+    rows_per_second: float
+    seconds_left: float
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A job's change to `state` at `time`, by which attempt, and why: a word such as CLAIMED or WORKER_LOST."""
+
+    state: str
+    time: datetime
+    reason: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a job failed: a stable word and a sentence."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A job as it was when the service was last asked.
+
+    `architecture` and `plan` are as they are used, every size filled in. `metric` says what the records' metric
+    measures, "accuracy" or "r2"; `progress` goes from 0 to 1; `dataset` is the SHA-256 of the rows.
+    """
+
+    id: str
+    model: str
+    state: str
+    version: int | None
+    architecture: Mapping[str, Any]
+    plan: Mapping[str, Any]
+    dataset: str
+    attempt: int
+    created: datetime
+    transitions: tuple[Transition, ...]
+    progress: float
+    metric: str
+    record: Record | None
+    failure: Failure | None
+
+    @property
+    def ended(self) -> bool:
+        return self.state in _ENDED
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One immutable version of a model.
+
+    `sha256` and `size_bytes` are those of its .npz; `metrics` the last record's; `dataset` the SHA-256 of the rows;
+    `labels` the classes in the order of the outputs, None for a regression.
+    """
+
+    model: str
+    version: int
+    job_id: str
+    created: datetime
+    sha256: str
+    size_bytes: int
+    metrics: Mapping[str, float]
+    architecture: Mapping[str, Any]
+    plan: Mapping[str, Any]
+    parameters: int
+    dataset: str
+    labels: tuple[Label, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model: its newest version, its aliases, and its versions, newest first (left out of a list of models)."""
+
+    name: str
+    latest: int
+    aliases: Mapping[str, int]
+    versions: tuple[Version, ...] = field(default=())
+
+
+def record_of(message: training_pb2.TrainRecord) -> Record:
+    return Record(
+        epoch=message.epoch,
+        step=message.step,
+        loss=message.loss,
+        metric=message.metric,
+        validation_loss=message.validation_loss if message.HasField("validation_loss") else None,
+        validation_metric=message.validation_metric if message.HasField("validation_metric") else None,
+        learning_rate=message.learning_rate,
+        rows_per_second=message.rows_per_second,
+        seconds_left=message.seconds_left,
+    )
+
+
+def snapshot_of(message: training_pb2.Job) -> Snapshot:
+    return Snapshot(
+        id=message.id,
+        model=message.model,
+        state=_state(message.state),
+        version=message.version if message.HasField("version") else None,
+        architecture=to_json(message.architecture),
+        plan=to_json(message.plan),
+        dataset=message.dataset,
+        attempt=message.attempt,
+        created=_time(message.create_time),
+        transitions=tuple(
+            Transition(_state(each.state), _time(each.time), each.reason, each.attempt) for each in message.transitions
+        ),
+        progress=message.progress,
+        metric=message.metric,
+        record=record_of(message.record) if message.HasField("record") else None,
+        failure=Failure(message.failure.reason, message.failure.message) if message.HasField("failure") else None,
+    )
+
+
+def model_of(message: models_pb2.Model) -> Model:
+    return Model(
+        name=message.name,
+        latest=message.latest,
+        aliases=dict(message.aliases),
+        versions=tuple(_version_of(each) for each in message.versions),
+    )
+
+
+def _version_of(message: models_pb2.ModelVersion) -> Version:
+    return Version(
+        model=message.model,
+        version=message.version,
+        job_id=message.job_id,
+        created=_time(message.create_time),
+        sha256=message.sha256,
+        size_bytes=message.size_bytes,
+        metrics=dict(message.metrics),
+        architecture=to_json(message.architecture),
+        plan=to_json(message.plan),
+        parameters=message.parameters,
+        dataset=message.dataset,
+        labels=tuple(labels_of(message.labels)) if message.HasField("labels") else None,
+    )
+
+
+def _state(number: training_pb2.JobState.ValueType) -> str:
+    """The state's name; "UNKNOWN" for one that a newer service has and this client does not."""
+    return enum_name(training_pb2.JobState.DESCRIPTOR, number).upper() or "UNKNOWN"
+
+
+def _time(message: Timestamp) -> datetime:
+    return message.ToDatetime(tzinfo=UTC)
