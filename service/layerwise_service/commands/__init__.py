@@ -1,0 +1,1 @@
+"""The service's commands: `layerwise serve`, `rest`, `rpc`, `worker`, `healthcheck`, `config`."""

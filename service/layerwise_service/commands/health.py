@@ -1,0 +1,69 @@
+"""`layerwise healthcheck`: whether a process of the service does its work, as an exit status."""
+
+from __future__ import annotations
+
+import socket
+
+import click
+
+from layerwise_service.commands.options import CommandFailed, with_settings
+from layerwise_service.settings import Settings
+
+_SECONDS = 5.0
+
+
+@click.command()
+@click.argument("process", type=click.Choice(["rest", "rpc", "worker"]), default="rest")
+@with_settings("home", "rest", "rpc")
+def healthcheck(settings: Settings, process: str) -> None:
+    """Exit with 0 if the process here does its work, with 1 and the reason if not."""
+    checks = {"rest": _rest, "rpc": _rpc, "worker": _worker}
+    checks[process](settings)
+    click.echo("ok")
+
+
+def _rest(settings: Settings) -> None:
+    import http.client
+
+    host, port = _here(settings.rest_address)
+    connection = http.client.HTTPConnection(host, port, timeout=_SECONDS)
+    try:
+        connection.request("GET", "/readyz")
+        response = connection.getresponse()
+        body = response.read(10_000).decode(errors="replace")
+    except OSError as error:
+        raise CommandFailed(f"no answer from http://{host}:{port}/readyz: {error}") from error
+    finally:
+        connection.close()
+    if response.status != http.HTTPStatus.OK:
+        raise CommandFailed(body)
+
+
+def _rpc(settings: Settings) -> None:
+    import grpc
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+    host, port = _here(settings.rpc_address)
+    with grpc.insecure_channel(f"{host}:{port}") as channel:
+        try:
+            answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=_SECONDS)
+        except grpc.RpcError as error:
+            raise CommandFailed(f"no answer from gRPC at {host}:{port}") from error
+    if answer.status != health_pb2.HealthCheckResponse.SERVING:
+        raise CommandFailed(f"gRPC at {host}:{port} is not serving")
+
+
+def _worker(settings: Settings) -> None:
+    from layerwise_service.stores.database import Database
+    from layerwise_service.stores.job_store import JobStore
+
+    database = Database(settings.effective_database_url)
+    if not JobStore(database).workers_seen(seconds=3 * settings.lease_seconds, host=socket.gethostname()):
+        raise CommandFailed("no worker of this host has given a sign of life lately")
+
+
+def _here(address: str) -> tuple[str, int]:
+    """The address as it is reached from the same host: a wildcard is reached at the loopback address."""
+    host, _, port = address.rpartition(":")
+    host = host.strip("[]")
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), int(port)  # noqa: S104 - read, not bound

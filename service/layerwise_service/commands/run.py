@@ -1,0 +1,134 @@
+"""`layerwise serve`, `rest`, `rpc`, `worker`, `config`. Each loads only what its process runs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from layerwise_service.commands.options import CommandFailed, with_settings
+from layerwise_service.logs import configure_logs
+from layerwise_service.processes import announce_ready, end_with_parent, limit_blas_threads
+from layerwise_service.settings import Settings
+
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+
+
+@click.command()
+@with_settings("home", "rest", "rpc", "workers", "rest_processes", "reflection")
+def serve(settings: Settings) -> None:
+    """Run the whole service: REST, gRPC and workers."""
+    configure_logs(settings.log, process="serve")
+    limit_blas_threads(1)
+    from layerwise_service.supervisor import StartFailed, Supervisor
+    from layerwise_service.wiring import open_stores
+
+    with _told():
+        stores = open_stores(settings)
+        try:
+            Supervisor(settings, stores).run(ready=lambda rest, rpc: _banner(settings, rest, rpc))
+        except StartFailed as error:
+            raise CommandFailed(str(error)) from error
+    click.echo("Layerwise has stopped.")
+
+
+@click.command()
+@with_settings("home", "rest", "rest_processes")
+def rest(settings: Settings) -> None:
+    """Run the REST service alone."""
+    configure_logs(settings.log, process="rest")
+    limit_blas_threads(1)  # requests are many and small: they share the cores by themselves
+    end_with_parent()
+    with tempfile.TemporaryDirectory(prefix="layerwise-metrics-") as folder, _told():
+        os.environ.setdefault(METRICS_FOLDER, folder)  # before telemetry is loaded
+        from layerwise_service.rest.server import AddressInUse, serve_rest
+        from layerwise_service.wiring import build_rest, open_stores
+
+        open_stores(settings).database.close()  # says what is wrong with them before any process starts
+        try:
+            serve_rest(settings, build_rest, ready=announce_ready)
+        except AddressInUse as error:
+            raise CommandFailed(str(error)) from error
+
+
+@click.command()
+@with_settings("home", "rpc", "reflection")
+def rpc(settings: Settings) -> None:
+    """Run the gRPC service alone."""
+    configure_logs(settings.log, process="rpc")
+    limit_blas_threads(1)
+    end_with_parent()
+    from layerwise_service.rpc.server import AddressInUse, serve_rpc
+    from layerwise_service.wiring import build_rpc
+
+    async def run() -> None:
+        await serve_rpc(build_rpc(settings), ready=announce_ready)
+
+    with _told():
+        try:
+            asyncio.run(run())
+        except AddressInUse as error:
+            raise CommandFailed(str(error)) from error
+
+
+@click.command()
+@with_settings("home")
+@click.option("--id", "worker_id", default=None, hidden=True)
+def worker(settings: Settings, worker_id: str | None) -> None:
+    """Run one worker alone: it takes jobs up one after the other."""
+    configure_logs(settings.log, process="worker")
+    limit_blas_threads(settings.effective_worker_threads)
+    os.nice(10)  # training never hurts serving
+    end_with_parent()
+    from layerwise_service.wiring import build_worker, new_worker_id
+
+    with _told():
+        runner = build_worker(settings, worker_id or new_worker_id())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: runner.stop())
+        announce_ready("")
+        runner.run()
+
+
+@click.command()
+@with_settings("home", "rest", "rpc", "workers", "rest_processes", "reflection")
+def config(settings: Settings) -> None:
+    """Show every setting as it is in force here, as TOML."""
+    import msgspec
+
+    for name, value in msgspec.structs.asdict(settings).items():
+        click.echo(f"{name} = {msgspec.json.encode(value).decode()}")
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turns what keeps a process from starting into one line."""
+    from layerwise_service.errors import ServiceError
+    from layerwise_service.stores.database import DatabaseUnusable
+
+    try:
+        yield
+    except (DatabaseUnusable, ServiceError) as error:
+        raise CommandFailed(str(error)) from error
+    except OSError as error:
+        raise CommandFailed(f"{error.strerror}: {error.filename}" if error.filename else str(error)) from error
+
+
+def _banner(settings: Settings, rest_address: str, rpc_address: str) -> None:
+    workers = f"{settings.workers} worker" + ("" if settings.workers == 1 else "s")
+    lines: list[Any] = [
+        "Layerwise is ready",
+        f"  REST   http://{rest_address}    POST /predict, GET /api/models, /api/jobs, /readyz, /metrics",
+        f"  gRPC   {rpc_address}    training: layerwise train, or the Python SDK",
+        f"  data   {settings.home_path}    {workers}",
+        "Ctrl-C stops it.",
+    ]
+    click.echo("\n".join(lines))
+    sys.stdout.flush()

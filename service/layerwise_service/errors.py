@@ -1,0 +1,160 @@
+"""The errors that callers see, and the one table that says which status each kind is on gRPC and on HTTP.
+
+    ServiceError
+    ├── InvalidRequest     a value is wrong: says which, what was wanted, what came
+    │   └── TooLarge       a size is beyond a limit
+    ├── NotFound
+    ├── Conflict           the state of things forbids it
+    ├── Unavailable        try again in a moment
+    ├── NoSpace            the disk is full
+    ├── DataLoss           a stored file is damaged
+    └── OutputNotFinite    a model answered with NaN or infinity
+
+Whatever else is raised reaches callers as "internal error" with a request id, and the log with its traceback.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from enum import Enum
+
+
+class Kind(Enum):
+    """What went wrong, as far as a status code can say it."""
+
+    INVALID = "invalid"
+    TOO_LARGE = "too large"
+    NOT_FOUND = "not found"
+    ALREADY_EXISTS = "already exists"
+    CONFLICT = "conflict"
+    UNAVAILABLE = "unavailable"
+    EXHAUSTED = "exhausted"
+    NO_SPACE = "no space"
+    DATA_LOSS = "data loss"
+    UNPROCESSABLE = "unprocessable"
+    UNSUPPORTED_MEDIA = "unsupported media"
+    METHOD_NOT_ALLOWED = "method not allowed"
+    INTERNAL = "internal"
+
+
+# kind -> (google.rpc.Code, HTTP status). gRPC's numbers stand here so that a REST process need not load gRPC.
+STATUS: Mapping[Kind, tuple[int, int]] = {
+    Kind.INVALID: (3, 400),
+    Kind.TOO_LARGE: (3, 413),
+    Kind.NOT_FOUND: (5, 404),
+    Kind.ALREADY_EXISTS: (6, 409),
+    Kind.CONFLICT: (9, 409),
+    Kind.UNAVAILABLE: (14, 503),
+    Kind.EXHAUSTED: (8, 429),
+    Kind.NO_SPACE: (8, 507),
+    Kind.DATA_LOSS: (15, 500),
+    Kind.UNPROCESSABLE: (9, 422),
+    Kind.UNSUPPORTED_MEDIA: (3, 415),
+    Kind.METHOD_NOT_ALLOWED: (12, 405),
+    Kind.INTERNAL: (13, 500),
+}
+
+
+class ServiceError(Exception):
+    """An error that a caller is told.
+
+    `reason` is a stable UPPER_SNAKE word, `detail` a sentence for people, `pointer` the part of the request that is
+    wrong, as it would be written in Python: `instances[3][1]`, `plan.epochs`.
+    """
+
+    kind = Kind.INTERNAL
+    reason = "INTERNAL"
+
+    def __init__(self, detail: str, *, pointer: str = "", reason: str = "", retry_after: int | None = None) -> None:
+        super().__init__(f"{pointer}: {detail}" if pointer else detail)
+        self.detail = detail
+        self.pointer = pointer
+        self.retry_after = retry_after
+        if reason:
+            self.reason = reason
+
+    @property
+    def grpc_code(self) -> int:
+        return STATUS[self.kind][0]
+
+    @property
+    def http_status(self) -> int:
+        return STATUS[self.kind][1]
+
+    @property
+    def json_pointer(self) -> str:
+        """`pointer` as RFC 6901 writes it in a URI fragment: `#/instances/3/1`."""
+        return "#/" + re.sub(r"[.\[]", "/", self.pointer.replace("]", "")) if self.pointer else "#"
+
+
+class InvalidRequest(ServiceError):
+    """A value of the request is wrong."""
+
+    kind, reason = Kind.INVALID, "INVALID_ARGUMENT"
+
+
+class TooLarge(InvalidRequest):
+    """A size of the request is beyond a limit."""
+
+    kind, reason = Kind.TOO_LARGE, "TOO_LARGE"
+
+
+class UnsupportedMedia(InvalidRequest):
+    """The body is not of the type that this address reads."""
+
+    kind, reason = Kind.UNSUPPORTED_MEDIA, "UNSUPPORTED_MEDIA_TYPE"
+
+
+class NotFound(ServiceError):
+    """There is nothing of that name."""
+
+    kind, reason = Kind.NOT_FOUND, "NOT_FOUND"
+
+
+class AlreadyExists(ServiceError):
+    """The name stands for something else."""
+
+    kind, reason = Kind.ALREADY_EXISTS, "ALREADY_EXISTS"
+
+
+class Conflict(ServiceError):
+    """The state of things forbids it."""
+
+    kind, reason = Kind.CONFLICT, "FAILED_PRECONDITION"
+
+
+class Exhausted(ServiceError):
+    """A bound of the service is reached; later it may work."""
+
+    kind, reason = Kind.EXHAUSTED, "RESOURCE_EXHAUSTED"
+
+
+class Unavailable(ServiceError):
+    """Something that is needed does not answer; the same call may work in a moment."""
+
+    kind, reason = Kind.UNAVAILABLE, "UNAVAILABLE"
+
+
+class NoSpace(ServiceError):
+    """The disk is full."""
+
+    kind, reason = Kind.NO_SPACE, "NO_SPACE"
+
+
+class DataLoss(ServiceError):
+    """A stored file is missing or is not what was stored."""
+
+    kind, reason = Kind.DATA_LOSS, "DATA_LOSS"
+
+
+class OutputNotFinite(ServiceError):
+    """A model answered with NaN or infinity."""
+
+    kind, reason = Kind.UNPROCESSABLE, "OUTPUT_NOT_FINITE"
+
+
+class MethodNotAllowed(ServiceError):
+    """The address does not take this method."""
+
+    kind, reason = Kind.METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"

@@ -1,0 +1,133 @@
+"""Jobs: their states, which state follows which, and what is told of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+JSONObject = dict[str, object]
+
+
+class JobState(StrEnum):
+    """The states of a job."""
+
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+    @property
+    def ended(self) -> bool:
+        return not FOLLOWING[self]
+
+
+FOLLOWING: Mapping[JobState, frozenset[JobState]] = {
+    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.CANCELLED}),
+    # back to QUEUED: its worker was stopped or lost
+    JobState.RUNNING: frozenset({JobState.QUEUED, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}),
+    JobState.SUCCEEDED: frozenset(),
+    JobState.FAILED: frozenset(),
+    JobState.CANCELLED: frozenset(),
+}
+
+
+class Reason(StrEnum):
+    """Why a job changed its state."""
+
+    SUBMITTED = "SUBMITTED"
+    CLAIMED = "CLAIMED"
+    WORKER_LOST = "WORKER_LOST"
+    WORKER_STOPPED = "WORKER_STOPPED"
+    PUBLISHED = "PUBLISHED"
+    CANCEL_REQUESTED = "CANCEL_REQUESTED"
+    DIVERGED = "DIVERGED"
+    ATTEMPTS_EXHAUSTED = "ATTEMPTS_EXHAUSTED"
+    INVALID_DATA = "INVALID_DATA"
+    OUT_OF_MEMORY = "OUT_OF_MEMORY"
+    NO_SPACE = "NO_SPACE"
+    INTERNAL = "INTERNAL"
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A change of state. `time` is in seconds since 1970, UTC."""
+
+    state: JobState
+    time: float
+    reason: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRecord:
+    """What an epoch gave. `loss` and `metric` are means over the epoch's rows as they were trained on."""
+
+    step: int
+    epoch: int
+    loss: float
+    metric: float
+    validation_loss: float | None
+    validation_metric: float | None
+    learning_rate: float
+    rows_per_second: float
+    seconds_left: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a job failed: a stable word and a sentence."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One training run. `architecture` and `plan` are in their JSON form, every size filled in."""
+
+    id: str
+    model: str
+    state: JobState
+    architecture: JSONObject
+    plan: JSONObject
+    dataset: str
+    metric: str
+    attempt: int
+    created: float
+    progress: float
+    transitions: tuple[Transition, ...] = ()
+    record: TrainingRecord | None = None
+    version: int | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """What a job is made of. `fingerprint` tells whether two submissions under one request id are the same."""
+
+    model: str
+    architecture: JSONObject
+    plan: JSONObject
+    dataset: str
+    metric: str
+    fingerprint: str
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What happened to a job: a transition or a record. `number` counts up within the job."""
+
+    number: int
+    transition: Transition | None = None
+    record: TrainingRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job in the hands of a worker. `token`, the attempt's number, fences its writes."""
+
+    job: Job
+    token: int

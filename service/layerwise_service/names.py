@@ -1,0 +1,43 @@
+"""Names that callers give, and the ids that the service makes."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+
+from layerwise_service.errors import InvalidRequest
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_BASE32 = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's: no i, l, o, u to mistake
+
+LATEST = "latest"
+
+
+def check_name(name: str, *, pointer: str) -> str:
+    """`name`, if it may name a model or an alias; raises `InvalidRequest` otherwise."""
+    if not _NAME.fullmatch(name):
+        shown = name if len(name) <= 70 else f"{name[:67]}…"
+        raise InvalidRequest(
+            f"expected 1 to 63 of a-z, 0-9, _ and -, beginning with a letter or digit, got {shown!r}",
+            pointer=pointer,
+            reason="INVALID_NAME",
+        )
+    return name
+
+
+def check_alias(alias: str, *, pointer: str) -> str:
+    """`alias`, if it may be set; raises `InvalidRequest` otherwise."""
+    if alias == LATEST or alias.isdigit():
+        raise InvalidRequest(
+            f"expected a name that is no number and not {LATEST!r}, which is always the newest version, got {alias!r}",
+            pointer=pointer,
+            reason="INVALID_NAME",
+        )
+    return check_name(alias, pointer=pointer)
+
+
+def new_job_id() -> str:
+    """26 characters, unique, in the order of their making: 48 bits of milliseconds, 80 bits of chance (ULID)."""
+    number = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
+    return "".join(_BASE32[number >> shift & 31] for shift in range(125, -1, -5))

@@ -1,0 +1,132 @@
+"""Use-case of predicting: rows in, labels or values out, by the version that is meant."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from layerwise import MLP
+from numpy.typing import NDArray
+
+from layerwise_service.errors import InvalidRequest, OutputNotFinite
+from layerwise_service.registry import Directory
+from layerwise_service.stores.artifact_store import ArtifactStore
+from layerwise_service.telemetry import PREDICT_ROWS, PREDICT_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a version says of n rows.
+
+    `predictions` is (n,), labels or values, or (n, outputs) values of a regression with several outputs;
+    `probabilities` (n, classes), or None where the loss gives none.
+    """
+
+    model: str
+    version: int
+    predictions: NDArray[Any]
+    probabilities: NDArray[np.float32] | None
+    is_classifier: bool
+
+
+class Predictor:
+    """Predicts with any version, and keeps those that are in use loaded."""
+
+    def __init__(self, directory: Directory, artifacts: ArtifactStore, *, cache_bytes: int) -> None:
+        self._directory = directory
+        self._models = LoadedModels(artifacts, max_bytes=cache_bytes)
+
+    def predict(
+        self,
+        rows: list[list[float]] | NDArray[np.float32],
+        *,
+        model: str | None,
+        version: str | int | None,
+        at: str = "instances",
+    ) -> Prediction:
+        """Predicts `rows` (n, inputs); `model` and `version` as `Directory.resolve` reads them, `at` names the rows.
+
+        Raises `InvalidRequest` with the row, and the column, that is wrong, and what `resolve` raises.
+        """
+        target = self._directory.resolve(model, version)
+        network = self._models.get(target.artifact)
+        checked = _check(rows, network.architecture.inputs, at)
+        start = time.perf_counter()
+        outputs = network.outputs(checked, check=False)
+        if not np.isfinite(outputs).all():
+            row = int(np.argmin(np.isfinite(outputs).all(axis=1)))
+            detail = f"version {target.version} of {target.model} answers this row with NaN or infinity"
+            raise OutputNotFinite(detail, pointer=f"{at}[{row}]")
+        prediction = Prediction(
+            target.model,
+            target.version,
+            network.decide(outputs),
+            network.probabilities(outputs) if network.gives_probabilities else None,
+            network.is_classifier,
+        )
+        labels = (target.model, str(target.version))
+        PREDICT_SECONDS.labels(*labels).observe(time.perf_counter() - start)
+        PREDICT_ROWS.labels(*labels).inc(len(checked))
+        return prediction
+
+
+class LoadedModels:
+    """Models by artefact, the least recently used leaving when together they exceed `max_bytes`."""
+
+    def __init__(self, artifacts: ArtifactStore, *, max_bytes: int) -> None:
+        self._artifacts = artifacts
+        self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._loaded: OrderedDict[str, MLP] = OrderedDict()
+        self._loading: dict[str, threading.Lock] = {}
+        self._bytes = 0
+
+    def get(self, artifact: str) -> MLP:
+        """The model, loaded once however many ask for it. Raises `DataLoss`."""
+        with self._lock:
+            if (model := self._loaded.get(artifact)) is not None:
+                self._loaded.move_to_end(artifact)
+                return model
+            loading = self._loading.setdefault(artifact, threading.Lock())
+        with loading:
+            with self._lock:
+                if (model := self._loaded.get(artifact)) is not None:
+                    return model
+            model = self._artifacts.load_model(artifact)
+            with self._lock:
+                self._loaded[artifact] = model
+                self._bytes += model.parameters.nbytes
+                while self._bytes > self._max_bytes and len(self._loaded) > 1:
+                    _, gone = self._loaded.popitem(last=False)
+                    self._bytes -= gone.parameters.nbytes
+                self._loading.pop(artifact, None)
+            return model
+
+
+def _check(rows: list[list[float]] | NDArray[np.float32], inputs: int, at: str) -> NDArray[np.float32]:
+    """`rows` as (n, inputs) float32, all finite. Raises `InvalidRequest`."""
+    if isinstance(rows, list):
+        for index, numbers in enumerate(rows):
+            if len(numbers) != inputs:
+                detail = f"expected {inputs} numbers, got {len(numbers)}"
+                raise InvalidRequest(detail, pointer=f"{at}[{index}]", reason="WRONG_FEATURE_COUNT")
+        with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite, and is told as that below
+            array = np.array(rows, dtype=np.float32).reshape(len(rows), inputs)
+    else:
+        array = rows
+        if array.ndim != 2 or array.shape[1] != inputs:
+            detail = f"expected shape (rows, {inputs}), got {array.shape}"
+            raise InvalidRequest(detail, pointer=at, reason="WRONG_FEATURE_COUNT")
+    if len(array) == 0:
+        raise InvalidRequest("expected at least one row", pointer=at, reason="EMPTY_BATCH")
+    finite = np.isfinite(array)
+    if not finite.all():
+        row, column = (int(index) for index in np.unravel_index(int(np.argmin(finite)), array.shape))
+        got = rows[row][column]
+        detail = f"expected a finite number within float32, got {got}"
+        raise InvalidRequest(detail, pointer=f"{at}[{row}][{column}]", reason="NOT_FINITE")
+    return array

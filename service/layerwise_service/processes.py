@@ -1,0 +1,45 @@
+"""What the processes of a service have in common: telling that they are ready, ending with their parent."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+READY = "LAYERWISE_READY_FD"
+PARENT = "LAYERWISE_PARENT_PID"
+_LOOK_SECONDS = 0.5
+
+# Every BLAS reads one of these when NumPy is loaded, and never again.
+BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+def announce_ready(address: str) -> None:
+    """Tells the process that started this one, if it asked to be told, that it is ready, and at which address."""
+    descriptor = os.environ.pop(READY, "")
+    if descriptor:
+        with os.fdopen(int(descriptor), "w") as pipe:
+            pipe.write(f"{address}\n")
+
+
+def end_with_parent(parent: int | None = None) -> None:
+    """Ends this process, as SIGTERM would, when its parent is gone.
+
+    `parent` is the parent's process id; by default what the environment says, and nothing happens if it says nothing.
+    """
+    expected = parent or int(os.environ.get(PARENT, "0"))
+    if expected:
+        threading.Thread(target=_watch, args=(expected,), name="parent", daemon=True).start()
+
+
+def limit_blas_threads(threads: int) -> None:
+    """Sets how many threads matrix products use; to be called before NumPy is loaded."""
+    for name in BLAS_THREADS:
+        os.environ[name] = str(threads)
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_LOOK_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)

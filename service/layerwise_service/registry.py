@@ -1,0 +1,133 @@
+"""Use-cases of the registry: tell of models, move aliases, and know at any instant which version is meant."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from layerwise_service.errors import Conflict, ServiceError
+from layerwise_service.models import Model, ServedModel, Version
+from layerwise_service.names import LATEST, check_alias, check_name
+from layerwise_service.stores.version_store import ModelNotFound, VersionNotFound, VersionStore
+from layerwise_service.training import check_page_size
+
+log = structlog.get_logger()
+
+
+class Registry:
+    """Everything that a caller can do with models, but predict."""
+
+    def __init__(self, versions: VersionStore) -> None:
+        self._versions = versions
+
+    def page(self, *, page_size: int = 0, page_token: str = "") -> tuple[list[Model], str]:
+        """A page of models by name, without their versions, and the token of the next page, empty on the last."""
+        limit = check_page_size(page_size)
+        found = self._versions.page(limit=limit + 1, after=page_token)
+        return found[:limit], found[limit - 1].name if len(found) > limit else ""
+
+    def get(self, model: str) -> Model:
+        """The model with its versions. Raises `ModelNotFound`."""
+        return self._versions.get(model)
+
+    def version(self, model: str, number: int) -> Version:
+        """One version. Raises `VersionNotFound`."""
+        return self._versions.version(model, number)
+
+    def set_alias(self, model: str, alias: str, number: int) -> Model:
+        """Points `alias` at a version. Raises `InvalidRequest`, `ModelNotFound`, `VersionNotFound`."""
+        check_name(model, pointer="model")
+        check_alias(alias, pointer="alias")
+        return self._versions.set_alias(model, alias, number)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The version that a request means."""
+
+    model: str
+    version: int
+    artifact: str
+
+
+class Directory:
+    """Which version a name means, from memory: a thread looks for changes every `refresh_seconds`.
+
+    What is not known here is looked for in the store before it is called missing, so that a version can be used at
+    once by whoever saw it published. While the store does not answer, what is known goes on being served.
+    """
+
+    def __init__(self, versions: VersionStore, *, refresh_seconds: float) -> None:
+        self._versions = versions
+        self._refresh_seconds = refresh_seconds
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._revision, self._models = versions.served()
+        self._thread = threading.Thread(target=self._keep_fresh, name="directory", daemon=True)
+        self._thread.start()
+
+    @property
+    def models(self) -> Mapping[str, ServedModel]:
+        return self._models
+
+    def resolve(self, model: str | None, version: str | int | None) -> Target:
+        """The version meant; `model` None is the only one there is, `version` a number, an alias, or None: latest.
+
+        Raises `ModelNotFound`, `VersionNotFound`, `Conflict` (no model was named, and there are none or several).
+        """
+        try:
+            return self._find(model, version)
+        except ServiceError:
+            if not self.refresh():
+                raise
+            return self._find(model, version)
+
+    def refresh(self) -> bool:
+        """Reads the store if it has changed, and tells whether it had."""
+        with self._lock:
+            if self._versions.revision() == self._revision:
+                return False
+            self._revision, self._models = self._versions.served()
+            return True
+
+    def close(self) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def _find(self, name: str | None, version: str | int | None) -> Target:
+        models = self._models
+        if name is None:
+            if len(models) != 1:
+                known = f"there are {len(models)}: name one" if models else "there is none yet: train one"
+                raise Conflict(
+                    f"no model is named, which needs exactly one model; {known}",
+                    pointer="model",
+                    reason="MODEL_NOT_NAMED",
+                )
+            (name,) = models
+        model = models.get(name)
+        if model is None:
+            raise ModelNotFound(name)
+        if version is None or version == LATEST:
+            number = model.latest
+        elif isinstance(version, int) or version.isdecimal():
+            number = int(version) if len(str(version)) < 19 else 0
+        else:
+            number = model.aliases.get(version, 0)
+        if number not in model.artifacts:
+            raise VersionNotFound(name, "" if version is None else version)
+        return Target(name, number, model.artifacts[number])
+
+    def _keep_fresh(self) -> None:
+        failed = False
+        while not self._stopped.wait(self._refresh_seconds):
+            try:
+                self.refresh()
+                failed = False
+            except ServiceError as error:
+                if not failed:  # once, not twice a second
+                    log.warning("directory_not_refreshed", error=str(error))
+                failed = True

@@ -1,0 +1,1 @@
+"""The REST face: POST /predict, the management API, health and metrics."""

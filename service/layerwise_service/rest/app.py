@@ -1,0 +1,84 @@
+"""The Flask application: its routes, its limits, and one place where errors become problem+json."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+
+import structlog
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException
+
+from layerwise_service.errors import Kind, MethodNotAllowed, NotFound, ServiceError, TooLarge
+from layerwise_service.prediction import Predictor
+from layerwise_service.registry import Registry
+from layerwise_service.rest.api import api_routes
+from layerwise_service.rest.health import HealthChecks, health_routes
+from layerwise_service.rest.predict import predict_routes
+from layerwise_service.rest.responses import problem
+from layerwise_service.settings import Settings
+from layerwise_service.telemetry import HTTP_REQUESTS, HTTP_SECONDS
+from layerwise_service.training import Training
+
+log = structlog.get_logger()
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def create_app(
+    *, predictor: Predictor, registry: Registry, training: Training, health: HealthChecks, settings: Settings
+) -> Flask:
+    """The application over its use-cases."""
+    app = Flask("layerwise", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.url_map.strict_slashes = False
+    app.register_blueprint(predict_routes(predictor))
+    app.register_blueprint(api_routes(registry, training))
+    app.register_blueprint(health_routes(health))
+    app.before_request(_begin)
+    app.after_request(_end)
+    app.register_error_handler(Exception, _answer_error)
+    return app
+
+
+def _begin() -> None:
+    given = request.headers.get("X-Request-Id", "")
+    g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+    g.start = time.perf_counter()
+
+
+def _end(response: Response) -> Response:
+    route = request.url_rule.rule if request.url_rule else "none"
+    HTTP_REQUESTS.labels(request.method, route, str(response.status_code)).inc()
+    HTTP_SECONDS.labels(route).observe(time.perf_counter() - g.start)
+    response.headers["X-Request-Id"] = g.request_id
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _answer_error(error: Exception) -> Response:
+    if isinstance(error, HTTPException):
+        error = _from_werkzeug(error)
+    if not isinstance(error, ServiceError):
+        log.error("request_failed", request_id=g.request_id, path=request.path, exc_info=error)
+        error = ServiceError("internal error; the log of the service has the details under the request id")
+    elif error.kind is Kind.DATA_LOSS:
+        log.error("data_loss", request_id=g.request_id, detail=str(error))
+    return problem(error, request_id=g.request_id)
+
+
+def _from_werkzeug(error: HTTPException) -> Exception:
+    match error.code:
+        case 404:
+            return NotFound(f"there is nothing at {request.path[:200]}; GET /openapi.json lists what there is")
+        case 405:
+            allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
+            return MethodNotAllowed(f"{request.path} takes {allowed}, not {request.method}")
+        case 413:
+            limit = request.max_content_length
+            return TooLarge(
+                f"a body may have {limit} bytes; send the rows in several requests", reason="BODY_TOO_LARGE"
+            )
+        case _:
+            return error

@@ -1,0 +1,56 @@
+"""How JSON bodies are read: typed and strict, an error saying where in the body it is."""
+
+from __future__ import annotations
+
+import re
+from typing import TypeVar
+
+import msgspec
+from flask import request
+
+from layerwise_service.errors import InvalidRequest, UnsupportedMedia
+
+T = TypeVar("T")
+
+_WANTED = {
+    "float": "a number",
+    "int": "a whole number",
+    "str": "a string",
+    "array": "a list",
+    "object": "an object",
+    "bool": "true or false",
+    "null": "null",
+}
+
+
+def read_json(decoder: msgspec.json.Decoder[T]) -> T:
+    """The body of this request as `decoder` types it. Raises `InvalidRequest`."""
+    mime = request.mimetype
+    if mime and mime != "application/json" and not mime.endswith("+json"):
+        detail = (
+            f"expected a body of application/json, got {mime}; curl sends one with -H 'Content-Type: application/json'"
+        )
+        raise UnsupportedMedia(detail)
+    body = request.get_data(cache=False)
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise _invalid(str(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        detail = str(error) if body else "expected a JSON object, got an empty body"
+        raise InvalidRequest(detail[:1].lower() + detail[1:], reason="INVALID_JSON") from error
+
+
+def _invalid(message: str) -> InvalidRequest:
+    """msgspec's "Expected `float`, got `str` - at `$.instances[3][1]`" in our words."""
+    text, _, path = message.partition(" - at `$")
+    pointer = path.rstrip("`").lstrip(".")
+    if match := re.fullmatch(r"Object contains unknown field `(.*)`", text, re.DOTALL):
+        name = match[1]
+        return InvalidRequest("unknown field", pointer=f"{pointer}.{name}".lstrip("."), reason="UNKNOWN_FIELD")
+    if match := re.fullmatch(r"Object missing required field `(.*)`", text):
+        return InvalidRequest("required, but missing", pointer=f"{pointer}.{match[1]}".lstrip("."))
+    if match := re.fullmatch(r"Expected `(.*)`, got `(.*)`", text):
+        wanted = " or ".join(_WANTED.get(kind, kind) for kind in match[1].split(" | "))
+        return InvalidRequest(f"expected {wanted}, got {_WANTED.get(match[2], match[2])}", pointer=pointer)
+    return InvalidRequest(text[:1].lower() + text[1:], pointer=pointer)

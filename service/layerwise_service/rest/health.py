@@ -1,0 +1,98 @@
+"""/livez, /readyz, /metrics, /openapi.json and /."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from importlib.metadata import version
+
+from flask import Blueprint, Response
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from layerwise_service.errors import ServiceError
+from layerwise_service.registry import Directory
+from layerwise_service.rest.openapi import OPENAPI
+from layerwise_service.rest.responses import json_response
+from layerwise_service.stores.artifact_store import ArtifactStore
+from layerwise_service.stores.job_store import JobStore
+from layerwise_service.telemetry import gauge, scrape
+
+WORKER_SILENT_SECONDS = 30.0
+
+
+class HealthChecks:
+    """Whether the service can do its work, and the numbers that the stores know."""
+
+    def __init__(self, jobs: JobStore, directory: Directory, artifacts: ArtifactStore) -> None:
+        self._jobs = jobs
+        self._directory = directory
+        self._artifacts = artifacts
+
+    def run(self) -> dict[str, str]:
+        """Each check with "ok" or what is wrong."""
+        return {
+            "database": _outcome(self._directory.refresh),
+            "artifacts": "ok" if self._artifacts.writable() else "the folder of the artefacts is not writable",
+        }
+
+    def gauges(self) -> list[GaugeMetricFamily]:
+        """Jobs by state, workers, models and versions."""
+        states = {state.lower(): float(count) for state, count in self._jobs.count_by_state().items()}
+        models = self._directory.models
+        versions = {"": float(sum(len(model.artifacts) for model in models.values()))}
+        workers = {"": float(self._jobs.workers_seen(seconds=WORKER_SILENT_SECONDS))}
+        return [
+            gauge("layerwise_jobs", "Jobs in each state", states, label="state"),
+            gauge("layerwise_workers", "Workers seen lately", workers),
+            gauge("layerwise_models", "Models with at least one version", {"": float(len(models))}),
+            gauge("layerwise_model_versions", "Versions of all models", versions),
+        ]
+
+
+def health_routes(health: HealthChecks) -> Blueprint:
+    """The routes over their checks."""
+    routes = Blueprint("health", __name__)
+
+    @routes.get("/livez")
+    def livez() -> Response:  # pyright: ignore[reportUnusedFunction]
+        return json_response({"status": "ok"})
+
+    @routes.get("/readyz")
+    def readyz() -> Response:  # pyright: ignore[reportUnusedFunction]
+        checks = health.run()
+        ready = all(outcome == "ok" for outcome in checks.values())
+        return json_response({"status": "ok" if ready else "not ready", "checks": checks}, 200 if ready else 503)
+
+    @routes.get("/metrics")
+    def metrics() -> Response:  # pyright: ignore[reportUnusedFunction]
+        return Response(scrape(_Gauges(health)), content_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @routes.get("/openapi.json")
+    def openapi() -> Response:  # pyright: ignore[reportUnusedFunction]
+        return json_response(OPENAPI)
+
+    @routes.get("/")
+    def index() -> Response:  # pyright: ignore[reportUnusedFunction]
+        see = ["/openapi.json", "/api/models", "/api/jobs", "/readyz", "/metrics"]
+        return json_response({"name": "layerwise", "version": version("layerwise"), "see": see})
+
+    return routes
+
+
+class _Gauges(Collector):
+    def __init__(self, health: HealthChecks) -> None:
+        self._health = health
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        try:
+            return self._health.gauges()
+        except ServiceError:  # the counts of requests are told even while the database is away
+            return []
+
+
+def _outcome(check: Callable[[], object]) -> str:
+    try:
+        check()
+    except ServiceError as error:
+        return error.detail
+    return "ok"

@@ -1,0 +1,112 @@
+"""The REST server: granian's processes around the application."""
+
+from __future__ import annotations
+
+import http.client
+import multiprocessing
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+
+import structlog
+from flask import Flask
+from granian import Granian
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+
+from layerwise_service.logs import configure_logs
+from layerwise_service.processes import end_with_parent
+from layerwise_service.settings import Settings
+
+log = structlog.get_logger()
+
+THREADS = 64  # of each process: so many slow senders it takes to keep all of them waiting
+_HEADER_MILLISECONDS = 10_000
+_READY_SECONDS = 30.0
+
+
+class AddressInUse(Exception):
+    """Somebody else listens there."""
+
+
+def serve_rest(settings: Settings, build: Callable[[Settings], Flask], *, ready: Callable[[str], None]) -> None:
+    """Serves until SIGTERM or SIGINT; `build` makes the application in each process, `ready` is told the address.
+
+    Raises `AddressInUse`.
+    """
+    host, port, reservation = _reserve(settings.rest_address)
+    shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    multiprocessing.set_start_method("spawn", force=True)  # nothing is inherited but what is handed over
+    server = Granian(
+        "layerwise",
+        address=host,
+        port=port,
+        interface=Interfaces.WSGI,
+        workers=settings.rest_processes,
+        blocking_threads=THREADS,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=_HEADER_MILLISECONDS),
+        websockets=False,
+        log_enabled=False,
+        respawn_failed_workers=True,
+        respawn_interval=0.1,
+        workers_kill_timeout=max(1, round(settings.stop_seconds)),
+    )
+    threading.Thread(target=_announce, args=(host, port, shown, ready), name="announce", daemon=True).start()
+    try:
+        server.serve(target_loader=partial(_load, settings, build, os.getpid()), wrap_loader=False)
+    finally:
+        reservation.close()
+    log.info("rest_stopped")
+
+
+def _load(settings: Settings, build: Callable[[Settings], Flask], parent: int) -> Flask:
+    """The application, in a process of granian's."""
+    configure_logs(settings.log, process="rest")
+    end_with_parent(parent)
+    return build(settings)
+
+
+def _reserve(address: str) -> tuple[str, int, socket.socket]:
+    """Host and port, a free one for port 0, held by a socket that does not listen.
+
+    Granian's processes share the port by SO_REUSEPORT, which two services would do as well, unseen: so the port is
+    first asked for alone.
+    """
+    host, _, text = address.rpartition(":")
+    host = host.strip("[]")
+    try:
+        family, _, _, _, place = socket.getaddrinfo(host, int(text), type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, socket.SOCK_STREAM) as alone:
+            alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            alone.bind(place)
+            alone.listen(1)
+            port = int(alone.getsockname()[1])
+        held = socket.socket(family, socket.SOCK_STREAM)
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        held.bind((place[0], port))
+    except (OSError, OverflowError) as error:
+        raise AddressInUse(f"cannot listen at {address}: {getattr(error, 'strerror', None) or error}") from error
+    return str(place[0]), port, held
+
+
+def _announce(host: str, port: int, shown: str, ready: Callable[[str], None]) -> None:
+    """Tells `ready` as soon as a process answers."""
+    deadline = time.monotonic() + _READY_SECONDS
+    while time.monotonic() < deadline:
+        connection = http.client.HTTPConnection(host, port, timeout=5)
+        try:
+            connection.request("GET", "/livez")
+            if connection.getresponse().status == http.HTTPStatus.OK:
+                log.info("rest_listens", address=shown)
+                ready(shown)
+                return
+        except OSError:
+            time.sleep(0.05)
+        finally:
+            connection.close()
+    log.error("rest_not_ready", address=shown, seconds=_READY_SECONDS)

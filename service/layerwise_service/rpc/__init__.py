@@ -1,0 +1,1 @@
+"""The gRPC face: training, models and predictions."""

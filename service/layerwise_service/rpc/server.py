@@ -1,0 +1,111 @@
+"""The gRPC server: its limits, its health, its way to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import structlog
+from grpc import aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from layerwise_proto.v1 import models_pb2, training_pb2
+from layerwise_proto.v1.models_pb2_grpc import (
+    add_ModelServiceServicer_to_server,
+    add_PredictionServiceServicer_to_server,
+)
+from layerwise_proto.v1.training_pb2_grpc import add_TrainingServiceServicer_to_server
+
+from layerwise_service.prediction import Predictor
+from layerwise_service.registry import Registry
+from layerwise_service.rpc.boundary import ErrorBoundary
+from layerwise_service.rpc.feed import JobFeed
+from layerwise_service.rpc.model_service import ModelFace, PredictionFace
+from layerwise_service.rpc.training_service import TrainingFace
+from layerwise_service.settings import Settings
+from layerwise_service.training import Training
+
+log = structlog.get_logger()
+
+_THREADS = 16  # store calls and matrix products under way at once; more wait their turn
+_NAMES = (
+    training_pb2.DESCRIPTOR.services_by_name["TrainingService"].full_name,
+    models_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name,
+    models_pb2.DESCRIPTOR.services_by_name["PredictionService"].full_name,
+)
+
+
+class AddressInUse(Exception):
+    """Somebody else listens there."""
+
+
+class RpcServer:
+    """The services over their use-cases; `start` before `stop`, both in the same event loop."""
+
+    def __init__(self, *, training: Training, registry: Registry, predictor: Predictor, settings: Settings) -> None:
+        self._settings = settings
+        self._feed = JobFeed(training)
+        self._health = health.aio.HealthServicer()
+        self._server = aio.server(interceptors=[ErrorBoundary()], options=_options(settings))
+        add_TrainingServiceServicer_to_server(TrainingFace(training, registry, self._feed), self._server)
+        add_ModelServiceServicer_to_server(ModelFace(registry), self._server)
+        add_PredictionServiceServicer_to_server(PredictionFace(predictor), self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        if settings.reflection:
+            names = (*_NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, self._server)
+
+    async def start(self) -> str:
+        """Begins to answer; gives the address, its port filled in. Raises `AddressInUse`."""
+        address = self._settings.rpc_address
+        host = address.rpartition(":")[0]
+        try:
+            port = self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise AddressInUse(f"cannot listen at {address}: is something else there?") from error
+        await self._server.start()
+        await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+        return f"{host}:{port}"
+
+    async def stop(self) -> None:
+        """Lets watchers go, lets calls under way end within `stop_seconds`, and ends."""
+        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        await self._feed.close()
+        await self._server.stop(self._settings.stop_seconds)
+
+    async def _set_health(self, status: Any) -> None:
+        for name in ("", *_NAMES):
+            await self._health.set(name, status)
+
+
+async def serve_rpc(server: RpcServer, *, ready: Callable[[str], None]) -> None:
+    """Serves until SIGTERM or SIGINT; `ready` is told the address."""
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="rpc"))
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    address = await server.start()
+    log.info("rpc_listens", address=address)
+    ready(address)
+    await stopping.wait()
+    log.info("rpc_stops")
+    await server.stop()
+
+
+def _options(settings: Settings) -> list[tuple[str, int]]:
+    return [
+        ("grpc.max_receive_message_length", settings.max_message_bytes),
+        ("grpc.max_send_message_length", 4 * settings.max_message_bytes),
+        ("grpc.max_metadata_size", 16 * 1024),
+        ("grpc.max_concurrent_streams", 256),
+        ("grpc.so_reuseport", 0),  # two services on one port would take turns unseen
+        # A caller whose machine is gone is noticed within 40 s; one that pings more often than every 10 s is cut off.
+        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ]

@@ -1,0 +1,181 @@
+"""Between the messages of layerwise.v1 and the words of the service."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from google.protobuf.timestamp_pb2 import Timestamp
+from layerwise_proto.json_form import to_json, to_message
+from layerwise_proto.v1 import models_pb2, tensors_pb2, training_pb2, types_pb2
+from numpy.typing import NDArray
+
+from layerwise_service.datasets import Label
+from layerwise_service.errors import InvalidRequest
+from layerwise_service.jobs import Job, JobState, JSONObject, TrainingRecord, Transition
+from layerwise_service.models import Model, Version
+from layerwise_service.prediction import Prediction
+
+
+def read_tensor(tensor: tensors_pb2.Tensor, *, at: str) -> NDArray[np.float32]:
+    """The array, without a copy. Raises `InvalidRequest`."""
+    if tensor.data_type != tensors_pb2.DATA_TYPE_FLOAT32:
+        raise InvalidRequest("expected DATA_TYPE_FLOAT32", pointer=f"{at}.data_type")
+    shape = tuple(tensor.shape)
+    if not shape or min(shape) < 0:
+        raise InvalidRequest(f"expected sizes of at least 0, got {list(shape)}", pointer=f"{at}.shape")
+    wanted = math.prod(shape) * 4
+    if wanted != len(tensor.data):
+        detail = f"shape {list(shape)} of float32 needs {wanted} bytes, got {len(tensor.data)}"
+        raise InvalidRequest(detail, pointer=f"{at}.data")
+    return np.frombuffer(tensor.data, dtype="<f4").reshape(shape)
+
+
+def write_tensor(array: NDArray[Any]) -> tensors_pb2.Tensor:
+    """The array as float32."""
+    data = np.ascontiguousarray(array, dtype="<f4")
+    return tensors_pb2.Tensor(data_type=tensors_pb2.DATA_TYPE_FLOAT32, shape=data.shape, data=data.tobytes())
+
+
+def read_labels(labels: tensors_pb2.Labels) -> Sequence[Label]:
+    """The labels, in the kind in which they were sent."""
+    kind = labels.WhichOneof("kind")
+    return [] if kind is None else list(getattr(labels, kind).values)
+
+
+def write_labels(labels: Sequence[Label] | NDArray[Any]) -> tensors_pb2.Labels:
+    """The labels, of one kind all of them."""
+    values: list[Any] = labels.tolist() if isinstance(labels, np.ndarray) else list(labels)
+    if isinstance(values[0], bool):
+        return tensors_pb2.Labels(booleans=tensors_pb2.BooleanLabels(values=values))
+    if isinstance(values[0], int):
+        return tensors_pb2.Labels(integers=tensors_pb2.IntegerLabels(values=values))
+    return tensors_pb2.Labels(strings=tensors_pb2.StringLabels(values=values))
+
+
+def read_batch(
+    batch: training_pb2.TrainBatch, number: int
+) -> tuple[NDArray[np.float32], Sequence[Label] | NDArray[np.float32]]:
+    """Rows, and what is expected of them. Raises `InvalidRequest`."""
+    at = f"batches[{number}]"
+    rows = read_tensor(batch.rows, at=f"{at}.rows")
+    match batch.WhichOneof("expected"):
+        case "labels":
+            return rows, read_labels(batch.labels)
+        case "targets":
+            return rows, read_tensor(batch.targets, at=f"{at}.targets")
+        case None:
+            raise InvalidRequest("expected labels or targets beside the rows", pointer=at)
+
+
+def read_spec(message: types_pb2.Architecture | types_pb2.Plan) -> JSONObject:
+    """The JSON form."""
+    return dict(to_json(message))
+
+
+def write_job(job: Job) -> training_pb2.Job:
+    """The job as its message."""
+    failure = job.failure
+    return training_pb2.Job(
+        id=job.id,
+        model=job.model,
+        state=write_state(job.state),
+        architecture=to_message(job.architecture, types_pb2.Architecture),
+        plan=to_message(job.plan, types_pb2.Plan),
+        dataset=job.dataset,
+        attempt=job.attempt,
+        create_time=_time(job.created),
+        transitions=[write_transition(change) for change in job.transitions],
+        record=None if job.record is None else write_record(job.record),
+        metric=job.metric,
+        version=job.version,
+        failure=None if failure is None else training_pb2.JobFailure(reason=failure.reason, message=failure.message),
+        progress=job.progress,
+    )
+
+
+def write_state(state: JobState) -> training_pb2.JobState.ValueType:
+    """The state as its enum value."""
+    return training_pb2.JobState.Value(f"JOB_STATE_{state}")
+
+
+def read_state(state: training_pb2.JobState.ValueType) -> JobState | None:
+    """The state; None for UNSPECIFIED. Raises `InvalidRequest` for a number that is no state."""
+    if state == training_pb2.JOB_STATE_UNSPECIFIED:
+        return None
+    try:
+        return JobState(training_pb2.JobState.Name(state).removeprefix("JOB_STATE_"))
+    except ValueError as error:
+        raise InvalidRequest(f"{state} is no state", pointer="state") from error
+
+
+def write_transition(change: Transition) -> training_pb2.JobTransition:
+    """The transition as its message."""
+    return training_pb2.JobTransition(
+        state=write_state(change.state), time=_time(change.time), reason=change.reason, attempt=change.attempt
+    )
+
+
+def write_record(record: TrainingRecord) -> training_pb2.TrainRecord:
+    """The record as its message."""
+    return training_pb2.TrainRecord(
+        step=record.step,
+        epoch=record.epoch,
+        loss=record.loss,
+        metric=record.metric,
+        validation_loss=record.validation_loss,
+        validation_metric=record.validation_metric,
+        learning_rate=record.learning_rate,
+        rows_per_second=record.rows_per_second,
+        seconds_left=record.seconds_left,
+    )
+
+
+def write_version(version: Version) -> models_pb2.ModelVersion:
+    """The version as its message."""
+    metrics: Mapping[str, float] = version.metrics
+    return models_pb2.ModelVersion(
+        model=version.model,
+        version=version.number,
+        job_id=version.job,
+        create_time=_time(version.created),
+        sha256=version.sha256,
+        size_bytes=version.size_bytes,
+        metrics=metrics,
+        architecture=to_message(version.architecture, types_pb2.Architecture),
+        plan=to_message(version.plan, types_pb2.Plan),
+        parameters=version.parameters,
+        dataset=version.dataset,
+        labels=None if version.labels is None else write_labels(version.labels),
+    )
+
+
+def write_model(model: Model) -> models_pb2.Model:
+    """The model as its message."""
+    return models_pb2.Model(
+        name=model.name,
+        latest=model.latest,
+        aliases=model.aliases,
+        versions=[write_version(version) for version in model.versions],
+    )
+
+
+def write_prediction(prediction: Prediction) -> models_pb2.PredictResponse:
+    """The prediction as its message."""
+    response = models_pb2.PredictResponse(model=prediction.model, version=prediction.version)
+    if prediction.is_classifier:
+        response.labels.CopyFrom(write_labels(prediction.predictions))
+    else:
+        values = prediction.predictions
+        response.values.CopyFrom(write_tensor(values.reshape(len(values), -1)))
+    if prediction.probabilities is not None:
+        response.probabilities.CopyFrom(write_tensor(prediction.probabilities))
+    return response
+
+
+def _time(seconds: float) -> Timestamp:
+    time = Timestamp()
+    time.FromNanoseconds(round(seconds * 1e3) * 1_000_000)  # a float of seconds holds no more than microseconds
+    return time

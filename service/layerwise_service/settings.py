@@ -1,0 +1,159 @@
+"""What can be set, each with its default and its reason: flags over environment over layerwise.toml over defaults."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+MIB = 2**20
+
+Address = Annotated[str, Meta(pattern=r"^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$")]
+Count = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(gt=0)]
+
+
+class SettingsError(ValueError):
+    """A setting is wrong; the message says which, where it came from and what was wanted."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Every setting. The environment variable of `rest_address` is LAYERWISE_REST_ADDRESS, and so on."""
+
+    home: str = "layerwise-data"
+    """Folder of the database and the artefacts."""
+    rest_address: Address = "127.0.0.1:8000"
+    """Where REST listens. Port 0 takes a free one."""
+    rpc_address: Address = "127.0.0.1:50051"
+    """Where gRPC listens. Port 0 takes a free one."""
+    rest_processes: Count = 2
+    """Processes that answer REST, each with 64 threads."""
+    workers: Annotated[int, Meta(ge=0)] = 1
+    """Jobs that train at the same time, each in a process of its own."""
+    worker_threads: Annotated[int, Meta(ge=0)] = 0
+    """Threads of a worker's matrix products; 0 shares all cores but one among the workers."""
+    database_url: str = ""
+    """SQLAlchemy's URL of the database; empty: SQLite in `home`."""
+    log: Literal["auto", "text", "json"] = "auto"
+    """text or json; auto is text on a terminal and json elsewhere."""
+    reflection: bool = False
+    """Whether gRPC tells its services to who asks (grpcurl does)."""
+
+    max_message_bytes: Count = 8 * MIB
+    """Largest gRPC message: batches of 1 to 4 MB fit well, and a flood of them does not fill the memory."""
+    max_body_bytes: Count = 32 * MIB
+    """Largest REST body: about 50,000 rows of 64 numbers."""
+    max_dataset_bytes: Count = 16 * 1024 * MIB
+    """Largest dataset, in bytes of float32."""
+    max_features: Count = 65_536
+    max_layers: Count = 64
+    max_units: Count = 65_536
+    """Units of one layer, classes included."""
+    max_parameters: Count = 100_000_000
+    """Parameters of a network: with their gradients and Adam's state, 1.6 GB in a worker."""
+    max_epochs: Count = 100_000
+    max_queued_jobs: Count = 1_000
+    """Jobs that may wait or train at the same time; one more is refused."""
+    model_cache_bytes: Count = 512 * MIB
+    """Models that each serving process keeps loaded; the least recently used leave first."""
+
+    lease_seconds: Seconds = 10.0
+    """How long a worker may be silent before its job is given to another."""
+    max_attempts: Count = 3
+    """How often a job may lose its worker before it fails."""
+    refresh_seconds: Seconds = 0.5
+    """How often serving processes look for new versions."""
+    stop_seconds: Seconds = 8.0
+    """How long a process may take to end what it is doing when it is told to stop."""
+
+    @property
+    def home_path(self) -> Path:
+        return Path(self.home).resolve()
+
+    @property
+    def effective_database_url(self) -> str:
+        return self.database_url or f"sqlite:///{self.home_path / 'layerwise.db'}"
+
+    @property
+    def effective_worker_threads(self) -> int:
+        return self.worker_threads or max(1, ((os.cpu_count() or 1) - 1) // max(1, self.workers))
+
+
+def read_settings(
+    *,
+    flags: Mapping[str, object] | None = None,
+    environment: Mapping[str, str] | None = None,
+    file: Path | None = None,
+) -> Settings:
+    """Settings from `flags` over `environment` (os.environ) over `file` (./layerwise.toml, if it exists).
+
+    Raises `SettingsError`.
+    """
+    environment = os.environ if environment is None else environment
+    values: dict[str, object] = {}
+    origins: dict[str, str] = {}
+    for origin, layer in (
+        _from_file(file),
+        ("the environment", _from_environment(environment)),
+        ("the command line", {name: value for name, value in (flags or {}).items() if value is not None}),
+    ):
+        values |= layer
+        origins |= dict.fromkeys(layer, origin)
+    return _build(values, origins)
+
+
+def to_environment(settings: Settings) -> dict[str, str]:
+    """The settings as environment variables, for a process started with them."""
+    return {
+        f"LAYERWISE_{name.upper()}": str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in msgspec.structs.asdict(settings).items()
+    }
+
+
+def _from_file(file: Path | None) -> tuple[str, dict[str, object]]:
+    path = file or Path("layerwise.toml")
+    if file is None and not path.is_file():
+        return "", {}
+    try:
+        with path.open("rb") as stream:
+            return path.name, tomllib.load(stream)
+    except OSError as error:
+        raise SettingsError(f"{path.name}: cannot be read: {error.strerror}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path.name}: not TOML: {error}") from error
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
+    names = set(Settings.__struct_fields__)
+    found = {name.removeprefix("LAYERWISE_").lower(): value for name, value in environment.items() if value}
+    return {
+        name: value for name, value in found.items() if name in names and f"LAYERWISE_{name.upper()}" in environment
+    }
+
+
+def _build(values: Mapping[str, object], origins: Mapping[str, str]) -> Settings:
+    for name in values:
+        if name not in Settings.__struct_fields__:
+            raise SettingsError(f"{name}: no such setting (from {origins[name]})")
+    try:
+        return msgspec.convert(dict(values), Settings, strict=False)
+    except msgspec.ValidationError as error:
+        text, _, path = str(error).partition(" - at `$.")
+        name = path.rstrip("`")
+        origin = f" (from {origins[name]})" if name in origins else ""
+        raise SettingsError(f"{name}: expected {_wanted(name, text)}, got {values.get(name)!r}{origin}") from error
+
+
+def _wanted(name: str, message: str) -> str:
+    """What msgspec's message says was wanted, in words."""
+    if name.endswith("_address"):
+        return "HOST:PORT"
+    if message.startswith("Invalid enum value"):
+        return "auto, text or json"
+    wanted = message.removeprefix("Expected ").partition(", got")[0]
+    return wanted.replace("`int`", "a whole number").replace("`float`", "a number").replace("`bool`", "true or false")

@@ -1,0 +1,124 @@
+"""Architectures and plans as callers send them: filled in from the data, and held to the limits.
+
+An architecture may leave out what the data says. Its `inputs` are the features of a row. Its output layer is
+
+- the last layer, if that has no `units`: the data says how many;
+- the last layer, if that is linear (identity), or if `inputs` is given: its units must be what the data needs;
+- a linear layer that is added, if the last layer is not linear: that one is a hidden layer then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+from layerwise import Architecture, InvalidInput, Plan
+
+from layerwise_service.errors import InvalidRequest, TooLarge
+from layerwise_service.jobs import JSONObject
+from layerwise_service.settings import Settings
+
+LABEL_LOSSES = ("softmax_cross_entropy", "hinge")
+DEFAULT_LOSS = {True: "softmax_cross_entropy", False: "squared_error"}  # with labels, with targets
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What the data needs of a network. `outputs` is None as long as the rows are still coming."""
+
+    features: int
+    outputs: int | None
+    of_classes: bool
+
+
+def read_architecture(sent: Mapping[str, object], needs: Needs | None, settings: Settings) -> Architecture:
+    """The architecture, filled in and within the limits; nothing is allocated for it.
+
+    With `needs` None, or without its outputs, whatever they leave open is taken as 1: a check of the rest.
+    Raises `InvalidRequest`.
+    """
+    layers = [dict(layer) for layer in cast("list[JSONObject]", sent.get("layers", []))]
+    if not layers:
+        raise InvalidRequest("expected at least one layer", pointer="architecture.layers")
+    if len(layers) > settings.max_layers:
+        detail = f"expected at most {settings.max_layers} layers, got {len(layers)}"
+        raise TooLarge(detail, pointer="architecture.layers", reason="MODEL_TOO_LARGE")
+    features = _inputs(sent.get("inputs"), needs)
+    _fill_output_layer(layers, complete="inputs" in sent, needs=needs)
+    architecture = _told("architecture", lambda: Architecture.from_json({**sent, "inputs": features, "layers": layers}))
+    _check_sizes(architecture, settings)
+    return architecture
+
+
+def read_plan(sent: Mapping[str, object], *, has_labels: bool | None, settings: Settings) -> Plan:
+    """The plan, its loss chosen by what is expected of the rows: labels or targets (None: not known yet).
+
+    Raises `InvalidRequest`.
+    """
+    loss = {"loss": DEFAULT_LOSS[has_labels]} if has_labels is not None else {}
+    plan = _told("plan", lambda: Plan.from_json({**loss, **sent}))
+    if has_labels is not None and has_labels is not (plan.loss in LABEL_LOSSES):
+        wanted, got = ("targets", "labels") if has_labels else ("labels", "targets")
+        raise InvalidRequest(f"{plan.loss} is a loss for {wanted}, and the rows come with {got}", pointer="plan.loss")
+    if plan.epochs > settings.max_epochs:
+        raise TooLarge(f"expected at most {settings.max_epochs} epochs, got {plan.epochs}", pointer="plan.epochs")
+    return plan
+
+
+def check_split(plan: Plan, rows: int) -> None:
+    """Raises `InvalidRequest` if the plan's held-out fraction leaves no rows to train on, or none to measure on."""
+    held_out = held_out_rows(plan, rows)
+    if plan.validation and not 0 < held_out < rows:
+        detail = f"{plan.validation} of {rows} rows is {held_out}: expected at least one row on either side"
+        raise InvalidRequest(detail, pointer="plan.validation")
+
+
+def held_out_rows(plan: Plan, rows: int) -> int:
+    """How many rows the plan measures on and does not train on."""
+    return round(rows * plan.validation)
+
+
+def _inputs(sent: object, needs: Needs | None) -> object:
+    if needs is None:
+        return 1 if sent is None else sent
+    if sent is not None and sent != needs.features:
+        detail = f"the rows have {needs.features} features, the architecture {sent} inputs"
+        raise InvalidRequest(detail, pointer="architecture.inputs")
+    return needs.features
+
+
+def _fill_output_layer(layers: list[JSONObject], *, complete: bool, needs: Needs | None) -> None:
+    outputs = None if needs is None else needs.outputs
+    last = layers[-1]
+    if "units" not in last:
+        last["units"] = outputs or 1
+    elif complete or last.get("activation", "identity") == "identity":
+        if outputs is not None and last["units"] != outputs:
+            what = "one for each class" if needs is not None and needs.of_classes else "one for each target"
+            hint = "" if complete else ", or no units there, or a hidden layer that is not linear"
+            detail = f"the output layer needs {outputs} units here, {what}; got {last['units']}. Give {outputs}{hint}"
+            raise InvalidRequest(detail, pointer=f"architecture.layers[{len(layers) - 1}].units")
+    else:
+        layers.append({"units": outputs or 1})
+
+
+def _check_sizes(architecture: Architecture, settings: Settings) -> None:
+    for index, layer in enumerate(architecture.layers):
+        if layer.units > settings.max_units:
+            detail = f"expected at most {settings.max_units} units, got {layer.units}"
+            pointer = f"architecture.layers[{index}].units"
+            raise TooLarge(detail, pointer=pointer, reason="MODEL_TOO_LARGE")
+    if architecture.parameters > settings.max_parameters:
+        detail = f"a network may have {settings.max_parameters} parameters, this one has {architecture.parameters}"
+        raise TooLarge(detail, pointer="architecture", reason="MODEL_TOO_LARGE")
+
+
+def _told(root: str, read: Callable[[], T]) -> T:
+    """What `read` gives; the core's error as one that callers are told."""
+    try:
+        return read()
+    except InvalidInput as error:
+        raise InvalidRequest(error.detail, pointer=f"{root}.{error.pointer}" if error.pointer else root) from error

@@ -1,0 +1,220 @@
+"""Jobs and their events in the database: submitting, reading, cancelling. What workers do stands in leases.py."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from layerwise_service.datasets import Dataset, Shape
+from layerwise_service.errors import AlreadyExists, Exhausted, NotFound
+from layerwise_service.jobs import (
+    FOLLOWING,
+    Event,
+    Failure,
+    Job,
+    JobState,
+    NewJob,
+    Reason,
+    TrainingRecord,
+    Transition,
+)
+from layerwise_service.names import new_job_id
+from layerwise_service.stores.database import Database, now
+from layerwise_service.stores.schema import datasets, events, jobs, workers
+
+OPEN = (JobState.QUEUED, JobState.RUNNING)
+
+
+class JobNotFound(NotFound):
+    """No job has this id."""
+
+    reason = "JOB_NOT_FOUND"
+
+    def __init__(self, job: str) -> None:
+        super().__init__(f"no job has the id {job[:64]!r}", pointer="job_id")
+
+
+class JobStore:
+    """The jobs. Every method is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def submit(self, new: NewJob, dataset: Dataset, *, max_open: int) -> Job:
+        """Queues a job on `dataset`; under a request id that is known, gives the job that it made.
+
+        Raises `AlreadyExists` if the request id stands for something else, `Exhausted` if `max_open` jobs are open.
+        """
+        with self._database.write() as connection:
+            if new.request_id is not None and (known := _by_request(connection, new.request_id)) is not None:
+                if known.fingerprint != new.fingerprint:
+                    raise AlreadyExists(
+                        f"the request id {new.request_id!r} was used for another job, {known.id}",
+                        pointer="request_id",
+                        reason="REQUEST_ID_REUSED",
+                    )
+                return read_job(connection, known.id)
+            waiting = connection.scalar(sa.select(sa.func.count()).where(jobs.c.state.in_(OPEN))) or 0
+            if waiting >= max_open:
+                raise Exhausted(f"{waiting} jobs are waiting or training, as many as are allowed", retry_after=30)
+            _keep_dataset(connection, dataset)
+            job = new_job_id()
+            connection.execute(sa.insert(jobs).values(id=job, state=JobState.QUEUED, created=now(), **asdict(new)))
+            add_event(connection, job, attempt=0, state=JobState.QUEUED, reason=Reason.SUBMITTED)
+            return read_job(connection, job)
+
+    def get(self, job: str) -> Job:
+        """The job as it is. Raises `JobNotFound`."""
+        with self._database.read() as connection:
+            return read_job(connection, job)
+
+    def page(self, *, model: str, state: JobState | None, limit: int, before: str) -> list[Job]:
+        """At most `limit` jobs, newest first; `model` and `before` (a job's id) may be empty."""
+        query = sa.select(jobs).order_by(jobs.c.id.desc()).limit(limit)
+        if model:
+            query = query.where(jobs.c.model == model)
+        if state is not None:
+            query = query.where(jobs.c.state == state)
+        if before:
+            query = query.where(jobs.c.id < before)
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+            told = _events_of(connection, [row.id for row in rows])
+        return [_job(row, told.get(row.id, [])) for row in rows]
+
+    def cancel(self, job: str) -> Job:
+        """Cancels a queued job, asks the worker of a running one to stop, leaves an ended one alone."""
+        with self._database.write() as connection:
+            found = read_job(connection, job)
+            if found.state is JobState.QUEUED:
+                change_state(connection, found, JobState.CANCELLED, Reason.CANCEL_REQUESTED, attempt=found.attempt)
+            elif found.state is JobState.RUNNING:
+                connection.execute(sa.update(jobs).where(jobs.c.id == job).values(cancel_requested=True))
+            return read_job(connection, job)
+
+    def events(self, job: str, *, after: int) -> list[Event]:
+        """What happened to the job after its event number `after`, in order."""
+        query = sa.select(events).where(events.c.job == job, events.c.number > after).order_by(events.c.number)
+        with self._database.read() as connection:
+            return [_event(row) for row in connection.execute(query)]
+
+    def last_events(self, ids: Collection[str]) -> Mapping[str, int]:
+        """Number of the newest event of each job."""
+        with self._database.read() as connection:
+            query = sa.select(jobs.c.id, jobs.c.last_event).where(jobs.c.id.in_(ids))
+            return {row.id: row.last_event for row in connection.execute(query)}
+
+    def count_by_state(self) -> Mapping[JobState, int]:
+        """How many jobs are in each state."""
+        with self._database.read() as connection:
+            found = connection.execute(sa.select(jobs.c.state, sa.func.count().label("n")).group_by(jobs.c.state))
+            counts = {row.state: row.n for row in found}
+        return {state: counts.get(state, 0) for state in JobState}
+
+    def dataset_shape(self, sha256: str) -> Shape:
+        """What the rows of a dataset are like."""
+        query = sa.select(datasets).where(datasets.c.sha256 == sha256)
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            raise NotFound("no dataset has this id", pointer="dataset", reason="DATASET_NOT_FOUND")
+        return Shape(row.rows, row.features, row.outputs, None if row.labels is None else tuple(row.labels))
+
+    def workers_seen(self, *, seconds: float, host: str = "") -> int:
+        """How many workers (of `host`) were seen in the last `seconds`."""
+        query = sa.select(sa.func.count()).where(workers.c.seen > now() - seconds)
+        if host:
+            query = query.where(workers.c.host == host)
+        with self._database.read() as connection:
+            return connection.scalar(query) or 0
+
+
+def read_job(connection: Connection, job: str) -> Job:
+    """The job as it is. Raises `JobNotFound`."""
+    row = connection.execute(sa.select(jobs).where(jobs.c.id == job)).one_or_none()
+    if row is None:
+        raise JobNotFound(job)
+    return _job(row, _events_of(connection, [job]).get(job, []))
+
+
+def change_state(
+    connection: Connection,
+    job: Job,
+    after: JobState,
+    reason: str,
+    *,
+    attempt: int,
+    columns: Mapping[str, Any] | None = None,
+) -> None:
+    """Moves a job, read in this transaction, to the state `after` and tells it; `columns` change with it."""
+    if after not in FOLLOWING[job.state]:
+        raise AssertionError(f"no way from {job.state} to {after}")
+    connection.execute(sa.update(jobs).where(jobs.c.id == job.id).values(state=after, **(columns or {})))
+    add_event(connection, job.id, attempt=attempt, state=after, reason=reason)
+
+
+def add_event(connection: Connection, job: str, **values: Any) -> None:
+    """Adds an event to the job's, numbered after its last."""
+    number = connection.scalar(
+        sa.update(jobs).where(jobs.c.id == job).values(last_event=jobs.c.last_event + 1).returning(jobs.c.last_event)
+    )
+    connection.execute(sa.insert(events).values(job=job, number=number, time=now(), **values))
+
+
+def _by_request(connection: Connection, request_id: str) -> Any:
+    query = sa.select(jobs.c.id, jobs.c.fingerprint).where(jobs.c.request_id == request_id)
+    return connection.execute(query).one_or_none()
+
+
+def _keep_dataset(connection: Connection, dataset: Dataset) -> None:
+    if connection.scalar(sa.select(datasets.c.sha256).where(datasets.c.sha256 == dataset.sha256)) is None:
+        shape = asdict(dataset.shape)
+        connection.execute(
+            sa.insert(datasets).values(sha256=dataset.sha256, size_bytes=dataset.size_bytes, created=now(), **shape)
+        )
+
+
+def _events_of(connection: Connection, ids: Collection[str]) -> dict[str, list[Event]]:
+    """The transitions and the newest record of each job."""
+    newest = sa.select(sa.func.max(events.c.number)).where(events.c.step.is_not(None)).group_by(events.c.job)
+    query = (
+        sa.select(events)
+        .where(events.c.job.in_(ids))
+        .where(events.c.state.is_not(None) | events.c.number.in_(newest.where(events.c.job.in_(ids)).scalar_subquery()))
+        .order_by(events.c.number)
+    )
+    found: dict[str, list[Event]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.job, []).append(_event(row))
+    return found
+
+
+def _event(row: Any) -> Event:
+    if row.state is None:
+        return Event(row.number, record=TrainingRecord(step=row.step, **row.record))
+    return Event(row.number, transition=Transition(JobState(row.state), row.time, row.reason, row.attempt))
+
+
+def _job(row: Any, told: list[Event]) -> Job:
+    failure = None if row.failure_reason is None else Failure(row.failure_reason, row.failure_message)
+    records = [event.record for event in told if event.record is not None]
+    return Job(
+        id=row.id,
+        model=row.model,
+        state=JobState(row.state),
+        architecture=row.architecture,
+        plan=row.plan,
+        dataset=row.dataset,
+        metric=row.metric,
+        attempt=row.attempt,
+        created=row.created,
+        progress=row.progress,
+        transitions=tuple(event.transition for event in told if event.transition is not None),
+        record=records[-1] if records else None,
+        version=row.version,
+        failure=failure,
+    )

@@ -1,0 +1,116 @@
+"""The tables. A change here needs a migration in migrations/versions; a test holds the two equal.
+
+Times are seconds since 1970, UTC, by the database's clock.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+datasets = sa.Table(
+    "datasets",
+    metadata,
+    sa.Column("sha256", sa.String(64), primary_key=True),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("features", sa.Integer, nullable=False),
+    sa.Column("outputs", sa.Integer, nullable=False),
+    sa.Column("labels", sa.JSON(none_as_null=True)),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    sa.Column("created", sa.Float, nullable=False),
+)
+
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("id", sa.String(26), primary_key=True),
+    sa.Column("model", sa.String(63), nullable=False, index=True),
+    sa.Column("state", sa.String(16), nullable=False, index=True),
+    sa.Column("architecture", sa.JSON, nullable=False),
+    sa.Column("plan", sa.JSON, nullable=False),
+    sa.Column("dataset", sa.String(64), sa.ForeignKey("datasets.sha256"), nullable=False),
+    sa.Column("metric", sa.String(32), nullable=False),
+    sa.Column("created", sa.Float, nullable=False),
+    sa.Column("request_id", sa.String(128), unique=True),
+    sa.Column("fingerprint", sa.String(64), nullable=False),
+    # The lease. `attempt` counts the claims and is the fencing token; `losses` those that ended without a word.
+    sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("losses", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("worker", sa.String(64)),
+    sa.Column("lease_until", sa.Float),
+    sa.Column("cancel_requested", sa.Boolean, nullable=False, server_default=sa.false()),
+    # What came of it.
+    sa.Column("progress", sa.Float, nullable=False, server_default="0"),
+    sa.Column("version", sa.Integer),
+    sa.Column("failure_reason", sa.String(64)),
+    sa.Column("failure_message", sa.Text),
+    # Number of the newest event: a watcher that has seen it has seen all.
+    sa.Column("last_event", sa.Integer, nullable=False, server_default="0"),
+)
+
+events = sa.Table(
+    "job_events",
+    metadata,
+    sa.Column("job", sa.String(26), sa.ForeignKey("jobs.id"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("time", sa.Float, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    # A transition has a state and a reason, a record has a step and its numbers.
+    sa.Column("state", sa.String(16)),
+    sa.Column("reason", sa.String(64)),
+    sa.Column("step", sa.BigInteger),
+    sa.Column("record", sa.JSON(none_as_null=True)),
+    sa.UniqueConstraint("job", "step"),
+)
+
+versions = sa.Table(
+    "model_versions",
+    metadata,
+    sa.Column("model", sa.String(63), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("job", sa.String(26), sa.ForeignKey("jobs.id"), nullable=False),
+    sa.Column("created", sa.Float, nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    sa.Column("metrics", sa.JSON, nullable=False),
+    sa.Column("architecture", sa.JSON, nullable=False),
+    sa.Column("plan", sa.JSON, nullable=False),
+    sa.Column("parameters", sa.BigInteger, nullable=False),
+    sa.Column("dataset", sa.String(64), nullable=False),
+    sa.Column("labels", sa.JSON(none_as_null=True)),
+)
+
+aliases = sa.Table(
+    "model_aliases",
+    metadata,
+    sa.Column("model", sa.String(63), primary_key=True),
+    sa.Column("alias", sa.String(63), primary_key=True),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.ForeignKeyConstraint(["model", "number"], ["model_versions.model", "model_versions.number"]),
+)
+
+# One row: counts the changes to versions and aliases, so that serving processes see at one glance whether to look.
+registry = sa.Table(
+    "registry",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+)
+
+workers = sa.Table(
+    "workers",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("host", sa.String(255), nullable=False),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("started", sa.Float, nullable=False),
+    sa.Column("seen", sa.Float, nullable=False),
+)

@@ -1,0 +1,154 @@
+"""Model versions and aliases in the database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from layerwise_service.datasets import Label
+from layerwise_service.errors import NotFound
+from layerwise_service.jobs import Job
+from layerwise_service.models import Model, ServedModel, Version
+from layerwise_service.stores.database import Database, now
+from layerwise_service.stores.schema import aliases, registry, versions
+
+
+class ModelNotFound(NotFound):
+    """No model has this name."""
+
+    reason = "MODEL_NOT_FOUND"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no model is named {name[:64]!r}", pointer="model")
+
+
+class VersionNotFound(NotFound):
+    """The model has no such version or alias."""
+
+    reason = "VERSION_NOT_FOUND"
+
+    def __init__(self, model: str, version: str | int) -> None:
+        super().__init__(f"{model} has no version or alias {str(version)[:64]!r}", pointer="version")
+
+
+class VersionStore:
+    """The versions and aliases. Every method is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def revision(self) -> int:
+        """A number that grows with every change."""
+        with self._database.read() as connection:
+            return connection.scalar(sa.select(registry.c.revision)) or 0
+
+    def served(self) -> tuple[int, dict[str, ServedModel]]:
+        """The revision, and of every model what predicting needs to know."""
+        with self._database.read() as connection:
+            revision = connection.scalar(sa.select(registry.c.revision)) or 0
+            artifacts: dict[str, dict[int, str]] = {}
+            for row in connection.execute(sa.select(versions.c.model, versions.c.number, versions.c.sha256)):
+                artifacts.setdefault(row.model, {})[row.number] = row.sha256
+            pointing: dict[str, dict[str, int]] = {}
+            for row in connection.execute(sa.select(aliases)):
+                pointing.setdefault(row.model, {})[row.alias] = row.number
+        return revision, {
+            name: ServedModel(name, max(found), pointing.get(name, {}), found) for name, found in artifacts.items()
+        }
+
+    def page(self, *, limit: int, after: str) -> list[Model]:
+        """At most `limit` models by name, without their versions; `after`, a name, may be empty."""
+        latest = sa.func.max(versions.c.number).label("latest")
+        query = sa.select(versions.c.model, latest).where(versions.c.model > after).group_by(versions.c.model)
+        with self._database.read() as connection:
+            found = connection.execute(query.order_by(versions.c.model).limit(limit)).all()
+            return [Model(row.model, row.latest, _aliases(connection, row.model)) for row in found]
+
+    def get(self, name: str) -> Model:
+        """The model with all its versions. Raises `ModelNotFound`."""
+        with self._database.read() as connection:
+            return _read_model(connection, name)
+
+    def version(self, model: str, number: int) -> Version:
+        """One version. Raises `VersionNotFound`."""
+        with self._database.read() as connection:
+            return _read_version(connection, model, number)
+
+    def set_alias(self, model: str, alias: str, number: int) -> Model:
+        """Points `alias` at a version. Raises `ModelNotFound`, `VersionNotFound`."""
+        with self._database.write() as connection:
+            _read_model(connection, model)
+            _read_version(connection, model, number)
+            row = {"model": model, "alias": alias}
+            this = (aliases.c.model == model) & (aliases.c.alias == alias)
+            if connection.execute(sa.update(aliases).where(this).values(number=number)).rowcount == 0:
+                connection.execute(sa.insert(aliases).values(**row, number=number))
+            _count_change(connection)
+            return _read_model(connection, model)
+
+
+def insert_version(
+    connection: Connection,
+    job: Job,
+    *,
+    sha256: str,
+    size_bytes: int,
+    metrics: dict[str, float],
+    parameters: int,
+    labels: tuple[Label, ...] | None,
+) -> Version:
+    """Adds the model's next version, made by `job`, in the caller's transaction."""
+    _count_change(
+        connection
+    )  # first: it locks the one row, so that two jobs of one model number their versions in turn
+    newest = connection.scalar(sa.select(sa.func.max(versions.c.number)).where(versions.c.model == job.model)) or 0
+    connection.execute(
+        sa.insert(versions).values(
+            model=job.model,
+            number=newest + 1,
+            job=job.id,
+            created=now(),
+            sha256=sha256,
+            size_bytes=size_bytes,
+            metrics=metrics,
+            architecture=job.architecture,
+            plan=job.plan,
+            parameters=parameters,
+            dataset=job.dataset,
+            labels=None if labels is None else list(labels),
+        )
+    )
+    return _read_version(connection, job.model, newest + 1)
+
+
+def _count_change(connection: Connection) -> None:
+    connection.execute(sa.update(registry).values(revision=registry.c.revision + 1))
+
+
+def _aliases(connection: Connection, model: str) -> dict[str, int]:
+    query = sa.select(aliases.c.alias, aliases.c.number).where(aliases.c.model == model).order_by(aliases.c.alias)
+    return {row.alias: row.number for row in connection.execute(query)}
+
+
+def _read_model(connection: Connection, name: str) -> Model:
+    query = sa.select(versions).where(versions.c.model == name).order_by(versions.c.number.desc())
+    found = tuple(_version(row) for row in connection.execute(query))
+    if not found:
+        raise ModelNotFound(name)
+    return Model(name, found[0].number, _aliases(connection, name), found)
+
+
+def _read_version(connection: Connection, model: str, number: int) -> Version:
+    query = sa.select(versions).where(versions.c.model == model, versions.c.number == number)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise VersionNotFound(model, number)
+    return _version(row)
+
+
+def _version(row: Any) -> Version:
+    values = dict(row._mapping)
+    labels = values.pop("labels")
+    return Version(**values, labels=None if labels is None else tuple(labels))

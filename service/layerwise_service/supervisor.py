@@ -1,0 +1,191 @@
+"""One command for the whole service: starts its processes, keeps them running, stops them in order."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import FrameType
+
+import structlog
+
+from layerwise_service.processes import PARENT, READY
+from layerwise_service.settings import Settings, to_environment
+from layerwise_service.telemetry import FOLDER
+from layerwise_service.wiring import Stores, new_worker_id
+
+log = structlog.get_logger()
+
+_LOOK_SECONDS = 0.1
+_START_SECONDS = 60.0
+_BACK_OFF = (0.2, 1.0, 2.0, 5.0, 10.0, 30.0)  # seconds before the first, second … restart in a row
+_STEADY_SECONDS = 60.0  # who ran as long as this begins a new row
+
+
+class StartFailed(Exception):
+    """A process did not come up."""
+
+
+@dataclass(slots=True)
+class Child:
+    """One process of the service, over all its lives."""
+
+    name: str
+    arguments: list[str]
+    process: subprocess.Popen[bytes] | None = None
+    ready: int | None = None  # the pipe on which it tells that it is ready
+    address: str = ""
+    worker: str = ""
+    started: float = 0.0
+    restarts: int = 0
+    restart_at: float | None = None
+    was_ready: bool = False
+
+
+class Supervisor:
+    """Runs rest, rpc and the workers of one service over stores that are open already."""
+
+    def __init__(self, settings: Settings, stores: Stores) -> None:
+        self._settings = settings
+        self._stores = stores
+        self._children = [
+            Child("rpc", ["rpc"], address=settings.rpc_address),
+            *(Child("worker", ["worker"]) for _ in range(settings.workers)),
+            Child("rest", ["rest"], address=settings.rest_address),
+        ]
+        self._stop_signals = 0
+        self._metrics = settings.home_path / "run" / "metrics"
+
+    def run(self, *, ready: Callable[[str, str], None]) -> None:
+        """Runs until SIGTERM or SIGINT; `ready` is told the addresses of REST and gRPC. Raises `StartFailed`."""
+        shutil.rmtree(self._metrics, ignore_errors=True)
+        self._metrics.mkdir(parents=True)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        try:
+            for child in self._children:
+                self._start(child)
+            self._await_ready()
+            if not self._stop_signals:
+                ready(self._address_of("rest"), self._address_of("rpc"))
+            while not self._stop_signals:
+                time.sleep(_LOOK_SECONDS)
+                self._look_after()
+        finally:
+            self._stop()
+            shutil.rmtree(self._metrics, ignore_errors=True)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._stop_signals += 1
+
+    def _address_of(self, name: str) -> str:
+        return next(child.address for child in self._children if child.name == name)
+
+    def _start(self, child: Child) -> None:
+        readable, writable = os.pipe()
+        environment = os.environ | to_environment(self._settings)
+        environment |= {READY: str(writable), PARENT: str(os.getpid()), FOLDER: str(self._metrics)}
+        if child.address:  # at the same port again, if it was a free one the first time
+            environment[f"LAYERWISE_{child.name.upper()}_ADDRESS"] = child.address
+        arguments = list(child.arguments)
+        if child.name == "worker":
+            child.worker = new_worker_id()
+            arguments += ["--id", child.worker]
+        # A session of its own: Ctrl-C reaches the supervisor alone, and what the child starts can be ended with it.
+        child.process = subprocess.Popen(
+            [sys.executable, "-m", "layerwise_service.commands", *arguments],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            pass_fds=[writable],
+            start_new_session=True,
+        )
+        os.close(writable)
+        os.set_blocking(readable, False)
+        child.ready, child.started, child.restart_at = readable, time.monotonic(), None
+
+    def _await_ready(self) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        waiting = list(self._children)
+        while waiting and not self._stop_signals:
+            for child in waiting:
+                self._read_ready(child)
+                if not child.was_ready and _has_ended(child):
+                    raise StartFailed(f"{child.name} did not start; its message stands above")
+            waiting = [child for child in waiting if not child.was_ready]
+            if time.monotonic() > deadline:
+                names = ", ".join(child.name for child in waiting)
+                raise StartFailed(f"{names} did not start within {_START_SECONDS:.0f} s")
+            time.sleep(_LOOK_SECONDS / 2)
+
+    def _read_ready(self, child: Child) -> None:
+        if child.ready is None:
+            return
+        try:
+            told = os.read(child.ready, 1024)
+        except BlockingIOError:
+            return
+        os.close(child.ready)
+        child.ready = None
+        if told:
+            child.was_ready = True
+            child.address = told.decode().strip()
+
+    def _look_after(self) -> None:
+        for child in self._children:
+            self._read_ready(child)
+            if child.restart_at is not None:
+                if time.monotonic() >= child.restart_at:
+                    self._start(child)
+            elif _has_ended(child):
+                self._bury(child)
+
+    def _bury(self, child: Child) -> None:
+        """Cleans up after a process that ended by itself, and says when it starts again."""
+        assert child.process is not None
+        _kill_group(child.process.pid)  # what it had started
+        if time.monotonic() - child.started > _STEADY_SECONDS:
+            child.restarts = 0
+        delay = _BACK_OFF[min(child.restarts, len(_BACK_OFF) - 1)]
+        child.restarts += 1
+        child.restart_at = time.monotonic() + delay
+        log.error("process_ended", name=child.name, status=child.process.returncode, restart_in_seconds=delay)
+        if child.worker:
+            self._stores.leases.lost(child.worker)
+
+    def _stop(self) -> None:
+        """Stops in order: who takes work in, who does it, and last who answers predictions."""
+        for names in (("rpc", "worker"), ("rest",)):
+            stopping = [child for child in self._children if child.name in names and not _has_ended(child)]
+            for child in stopping:
+                assert child.process is not None
+                child.process.terminate()
+            self._await_end(stopping)
+        for child in self._children:
+            if child.process is not None:
+                _kill_group(child.process.pid)
+                child.process.wait()
+
+    def _await_end(self, stopping: Sequence[Child]) -> None:
+        deadline = time.monotonic() + self._settings.stop_seconds + 1
+        while any(not _has_ended(child) for child in stopping):
+            if time.monotonic() > deadline or self._stop_signals > 1:  # a second Ctrl-C: no more patience
+                names = ", ".join(child.name for child in stopping if not _has_ended(child))
+                log.error("process_killed", name=names)
+                return
+            time.sleep(_LOOK_SECONDS / 4)
+
+
+def _has_ended(child: Child) -> bool:
+    return child.process is None or child.process.poll() is not None
+
+
+def _kill_group(leader: int) -> None:
+    try:
+        os.killpg(leader, signal.SIGKILL)
+    except ProcessLookupError:
+        return

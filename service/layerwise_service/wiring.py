@@ -1,0 +1,101 @@
+"""Chooses the implementations, and builds each process from them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from layerwise_service.prediction import Predictor
+from layerwise_service.registry import Directory, Registry
+from layerwise_service.settings import Settings
+from layerwise_service.stores.artifact_store import ArtifactStore
+from layerwise_service.stores.database import Database
+from layerwise_service.stores.job_store import JobStore
+from layerwise_service.stores.leases import Leases
+from layerwise_service.stores.migrations import migrate
+from layerwise_service.stores.version_store import VersionStore
+from layerwise_service.training import Training
+
+if TYPE_CHECKING:  # a process loads its own face alone
+    from flask import Flask
+
+    from layerwise_service.rpc.server import RpcServer
+    from layerwise_service.worker.worker import Worker
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The stores, opened."""
+
+    database: Database
+    jobs: JobStore
+    versions: VersionStore
+    leases: Leases
+    artifacts: ArtifactStore
+
+
+def open_stores(settings: Settings) -> Stores:
+    """Opens the stores, made or migrated if need be. Raises `DatabaseUnusable`."""
+    database = Database(settings.effective_database_url)
+    migrate(database)
+    leases = Leases(database, lease_seconds=settings.lease_seconds, max_losses=settings.max_attempts)
+    artifacts = ArtifactStore(settings.home_path / "artifacts")
+    return Stores(database, JobStore(database), VersionStore(database), leases, artifacts)
+
+
+def build_rest(settings: Settings) -> Flask:
+    """The REST application."""
+    from layerwise_service.rest.app import create_app  # noqa: PLC0415
+    from layerwise_service.rest.health import HealthChecks  # noqa: PLC0415
+
+    stores = open_stores(settings)
+    directory, predictor = _serving(stores, settings)
+    return create_app(
+        predictor=predictor,
+        registry=Registry(stores.versions),
+        training=Training(stores.jobs, stores.artifacts, settings),
+        health=HealthChecks(stores.jobs, directory, stores.artifacts),
+        settings=settings,
+    )
+
+
+def build_rpc(settings: Settings) -> RpcServer:
+    """The gRPC server; to be called in the event loop that runs it."""
+    from layerwise_service.rpc.server import RpcServer  # noqa: PLC0415
+
+    stores = open_stores(settings)
+    stores.artifacts.sweep()
+    _, predictor = _serving(stores, settings)
+    return RpcServer(
+        training=Training(stores.jobs, stores.artifacts, settings),
+        registry=Registry(stores.versions),
+        predictor=predictor,
+        settings=settings,
+    )
+
+
+def build_worker(settings: Settings, worker: str) -> Worker:
+    """A worker with the id `worker`."""
+    from layerwise_service.worker.worker import Worker  # noqa: PLC0415
+
+    stores = open_stores(settings)
+    return Worker(
+        worker,
+        leases=stores.leases,
+        jobs=stores.jobs,
+        artifacts=stores.artifacts,
+        threads=settings.effective_worker_threads,
+    )
+
+
+def new_worker_id() -> str:
+    """An id that no other worker has, which says where it runs."""
+    return f"{socket.gethostname()[:32]}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
+
+
+def _serving(stores: Stores, settings: Settings) -> tuple[Directory, Predictor]:
+    directory = Directory(stores.versions, refresh_seconds=settings.refresh_seconds)
+    return directory, Predictor(directory, stores.artifacts, cache_bytes=settings.model_cache_bytes)

@@ -1,0 +1,1 @@
+"""Workers: processes that take jobs up and train them."""

@@ -1,0 +1,82 @@
+"""A worker's sign of life, from a thread of its own: it keeps the lease while matrix products keep the other busy."""
+
+from __future__ import annotations
+
+import threading
+from enum import Enum
+
+import structlog
+
+from layerwise_service.errors import ServiceError
+from layerwise_service.jobs import Claim
+from layerwise_service.stores.leases import Fenced, Leases
+
+log = structlog.get_logger()
+
+_BEATS_PER_LEASE = 8  # so that a cancelled job ends soon, and a few missed beats lose nothing
+
+
+class Order(Enum):
+    """What a worker is to do with the job in its hands."""
+
+    GO_ON = "go on"
+    CANCEL = "cancel"
+    DROP = "drop"  # it is another's now
+    RELEASE = "release"  # the worker is told to stop
+
+
+class Heartbeat:
+    """Beats for `worker` until `close`; while a claim is held, keeps its lease and learns what to do with it."""
+
+    def __init__(self, leases: Leases, worker: str) -> None:
+        self._leases = leases
+        self._worker = worker
+        self._claim: Claim | None = None
+        self._progress = 0.0
+        self._order = Order.GO_ON
+        self._stopping = threading.Event()
+        self._closed = threading.Event()
+        self._lock = threading.Lock()
+        leases.seen(worker)
+        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._thread.start()
+
+    @property
+    def stopping(self) -> threading.Event:
+        """Set when the worker is told to stop."""
+        return self._stopping
+
+    def hold(self, claim: Claim) -> None:
+        """Keeps the lease of `claim` from now on."""
+        with self._lock:
+            self._claim, self._progress, self._order = claim, 0.0, Order.GO_ON
+
+    def let_go(self) -> None:
+        """Keeps no lease any more."""
+        with self._lock:
+            self._claim = None
+
+    def order(self, *, progress: float) -> Order:
+        """What to do now; `progress` is told with the next beat."""
+        self._progress = progress
+        if self._order is Order.GO_ON and self._stopping.is_set():
+            return Order.RELEASE
+        return self._order
+
+    def close(self) -> None:
+        self._closed.set()
+        self._thread.join()
+
+    def _beat(self) -> None:
+        while not self._closed.wait(self._leases.lease_seconds / _BEATS_PER_LEASE):
+            try:
+                self._leases.seen(self._worker)
+                with self._lock:
+                    if self._claim is None or self._order is Order.DROP:
+                        continue
+                    if self._leases.renew(self._claim, progress=self._progress):
+                        self._order = Order.CANCEL
+            except Fenced:
+                self._order = Order.DROP
+            except ServiceError as error:  # the next beat may come through; else the lease runs out, as it should
+                log.warning("heartbeat_failed", error=str(error))

@@ -1,0 +1,55 @@
+"""The worker's loop: claim a job, work on it, look for the next."""
+
+from __future__ import annotations
+
+import structlog
+
+from layerwise_service.errors import ServiceError
+from layerwise_service.stores.artifact_store import ArtifactStore
+from layerwise_service.stores.job_store import JobStore
+from layerwise_service.stores.leases import Leases
+from layerwise_service.worker.attempt import Attempt
+from layerwise_service.worker.heartbeat import Heartbeat
+
+log = structlog.get_logger()
+
+_IDLE_SECONDS = 0.25  # how long a new job may wait for an idle worker
+
+
+class Worker:
+    """Takes jobs up one after the other until it is told to stop."""
+
+    def __init__(self, worker: str, *, leases: Leases, jobs: JobStore, artifacts: ArtifactStore, threads: int) -> None:
+        self._id = worker
+        self._leases = leases
+        self._jobs = jobs
+        self._artifacts = artifacts
+        self._threads = threads
+        self._heartbeat = Heartbeat(leases, worker)
+
+    def run(self) -> None:
+        """Works until `stop`."""
+        stopping = self._heartbeat.stopping
+        while not stopping.is_set():
+            try:
+                claim = self._leases.claim(self._id)
+            except ServiceError as error:
+                log.warning("no_claim", error=str(error))
+                stopping.wait(1.0)
+                continue
+            if claim is None:
+                stopping.wait(_IDLE_SECONDS)
+                continue
+            Attempt(
+                claim,
+                leases=self._leases,
+                jobs=self._jobs,
+                artifacts=self._artifacts,
+                heartbeat=self._heartbeat,
+                threads=self._threads,
+            ).run()
+        self._heartbeat.close()
+
+    def stop(self) -> None:
+        """Gives the job in hand back after its current step, and ends `run`; may be called by a signal handler."""
+        self._heartbeat.stopping.set()
