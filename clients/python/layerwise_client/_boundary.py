@@ -44,11 +44,12 @@ _BY_STATUS: Mapping[int, type[LayerwiseError]] = {
     408: DeadlineExceeded,
     409: Conflict,
     412: Conflict,
-    413: ResourceExhausted,
+    422: Conflict,
     429: ResourceExhausted,
     502: Unavailable,
     503: Unavailable,
     504: DeadlineExceeded,
+    507: ResourceExhausted,
 }
 
 

@@ -174,7 +174,7 @@ class Client:
         while left > 0:
             request.page_size = min(left, _PAGE)
             page = self._connection.call(self._connection.training.ListJobs, request)
-            yield from (Job(self._connection, snapshot_of(each)) for each in page.jobs)
+            yield from (Job(self._connection, snapshot_of(each)) for each in page.jobs[:left])
             left -= len(page.jobs)
             request.page_token = page.next_page_token
             if not request.page_token:

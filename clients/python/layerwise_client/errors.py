@@ -60,7 +60,7 @@ class PermissionDenied(LayerwiseError):
 
 
 class ResourceExhausted(LayerwiseError):
-    """A limit of the service is reached: the size of a message, the length of a queue, the room on a disk."""
+    """A limit of the service is reached: the length of a queue, the room on a disk, the size of an answer."""
 
     default_reason = "RESOURCE_EXHAUSTED"
 

@@ -1,0 +1,99 @@
+"""`layerwise datasets`: the data sets that come with the SDK."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+import click
+
+from layerwise_client import datasets as built_in
+from layerwise_client.cli.options import ListGroup, json_option
+from layerwise_client.cli.output import emit, facts, table
+
+
+@click.group(cls=ListGroup, short_help="List, show and export the built-in data sets.")
+def datasets() -> None:
+    """List, show and export the built-in data sets; by itself, lists them."""
+
+
+@datasets.command("list", short_help="All built-in data sets.")
+@json_option
+def list_datasets(as_json: bool) -> None:
+    """List the built-in data sets."""
+    found = [built_in.info(name) for name in built_in.names()]
+    if as_json:
+        emit(found)
+    else:
+        table(
+            ("data set", "rows", "features", "classes", "what it is"),
+            ((each.name, each.rows, len(each.columns), len(each.classes), each.title) for each in found),
+        )
+
+
+@datasets.command(short_help="What a data set is, and where it comes from.")
+@click.argument("name")
+@json_option
+def show(name: str, as_json: bool) -> None:
+    """Show a data set: columns, rows of each class, citation, licence."""
+    dataset = built_in.info(name)
+    _, y = built_in.load(name)
+    counts = Counter[object](y.tolist())
+    if as_json:
+        emit({"dataset": dataset, "rows_of_class": counts})
+        return
+    facts(
+        {
+            "data set": dataset.name,
+            "what it is": dataset.title,
+            "rows": f"{dataset.rows}, if not told otherwise" if dataset.generated else dataset.rows,
+            "columns": ", ".join(dataset.columns),
+            "target": dataset.target,
+            "classes": ", ".join(f"{label} ({count})" for label, count in sorted(counts.items(), key=str)),
+            "citation": dataset.citation or None,
+            "licence": dataset.licence or None,
+        }
+    )
+
+
+@datasets.command(short_help="Write a data set as CSV.")
+@click.argument("name")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="[default: stdout]")
+@click.option("--rows", type=int, help="Of a generated data set.")
+@click.option("--noise", type=float, help="Of a generated data set.")
+@click.option("--seed", type=int, help="Of a generated data set.")
+@json_option
+def export(
+    name: str, *, out: Path | None, rows: int | None, noise: float | None, seed: int | None, as_json: bool
+) -> None:
+    """Write a data set as CSV, its target in the last column; with --json and no --out, as JSON."""
+    dataset = built_in.info(name)
+    X, y = built_in.load(name, rows=rows, noise=noise, seed=seed)
+    columns = [*dataset.columns, dataset.target]
+    lines = [[*(_short(value) for value in row), label] for row, label in zip(X.tolist(), y.tolist(), strict=True)]
+    if out is not None:
+        with out.open("w", encoding="utf-8", newline="") as file:
+            _write(file, columns, lines)
+        if as_json:
+            emit({"file": str(out), "rows": len(lines), "columns": columns})
+        else:
+            click.echo(f"{out}: {len(lines):,} rows, target {dataset.target}")
+    elif as_json:
+        emit({"columns": columns, "rows": lines})
+    else:
+        _write(sys.stdout, columns, lines)
+
+
+def _write(file: TextIO, columns: Sequence[str], lines: Sequence[Sequence[object]]) -> None:
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(lines)
+
+
+def _short(value: float) -> float | int:
+    """The number with the digits that a float32 has, whole numbers without a point."""
+    return int(value) if value.is_integer() else float(f"{value:.9g}")

@@ -1,0 +1,69 @@
+"""The group `layerwise`: its own commands and those of the entry-point group `layerwise.commands`, loaded when used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points, version
+from typing import Any
+
+import click
+
+from layerwise_client.errors import LayerwiseError
+
+PLUGINS = "layerwise.commands"
+_OWN = ("train", "predict", "jobs", "models", "datasets")  # each is a module here, with the command of its name
+
+
+class OneLine(click.ClickException):
+    """An error told in one line on stderr; exit code 1."""
+
+    def show(self, file: object = None) -> None:
+        click.echo(f"layerwise: {self.format_message()}", err=True)
+
+
+class Layerwise(click.Group):
+    """Finds commands by name; an error of the SDK or a broken plugin becomes one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*_OWN, *sorted(set(_plugins()) - set(_OWN))]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in _OWN:
+            command: click.Command = getattr(import_module(f"layerwise_client.cli.{cmd_name}"), cmd_name)
+            return command
+        plugin = _plugins().get(cmd_name)
+        return None if plugin is None else _load(plugin)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except LayerwiseError as exc:
+            raise OneLine(str(exc)) from exc
+        except KeyboardInterrupt as exc:
+            raise click.exceptions.Exit(130) from exc  # as shells count a process that SIGINT ended
+
+
+@click.group(cls=Layerwise, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("layerwise"), message="%(prog)s %(version)s")
+def layerwise() -> None:
+    """Train multilayer perceptrons on a Layerwise service, and ask them."""
+
+
+def _plugins() -> dict[str, EntryPoint]:
+    return {plugin.name: plugin for plugin in entry_points(group=PLUGINS)}
+
+
+def _load(plugin: EntryPoint) -> click.Command:
+    """The plugin's command; of a broken one, a command that says so: the others must stay usable."""
+    try:
+        command = plugin.load()
+    except Exception as exc:  # noqa: BLE001 – whatever somebody else's module raises
+        return _broken(plugin, f"{type(exc).__name__}: {exc}")
+    return command if isinstance(command, click.Command) else _broken(plugin, "not a click command")
+
+
+def _broken(plugin: EntryPoint, problem: str) -> click.Command:
+    def say() -> None:
+        raise OneLine(f"the command {plugin.name} ({plugin.value}) cannot be loaded: {problem}")
+
+    return click.Command(plugin.name, callback=say, short_help=f"(cannot be loaded: {problem})")

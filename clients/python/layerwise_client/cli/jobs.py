@@ -1,0 +1,118 @@
+"""`layerwise jobs`: what is trained, was trained, and the way to stop it."""
+
+from __future__ import annotations
+
+import click
+
+from layerwise_client.cli.live import display
+from layerwise_client.cli.options import ListGroup, json_option, rpc_option
+from layerwise_client.cli.output import emit, facts, table
+from layerwise_client.client import Client
+from layerwise_client.results import STATES, Snapshot
+
+
+@click.group(cls=ListGroup, short_help="List, show, watch and cancel training jobs.")
+def jobs() -> None:
+    """List, show, watch and cancel training jobs; by itself, lists them."""
+
+
+@jobs.command("list", short_help="Jobs, newest first.")
+@click.option("--state", type=click.Choice(STATES, case_sensitive=False), help="Only jobs in this state.")
+@click.option("--model", help="Only jobs of this model.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
+@rpc_option
+@json_option
+def list_jobs(state: str | None, model: str | None, limit: int, rpc: str, as_json: bool) -> None:
+    """List jobs, newest first."""
+    with Client(rpc) as client:
+        found = [job.snapshot for job in client.jobs(state=state, model=model, limit=limit)]
+    if as_json:
+        emit(found)
+    else:
+        table(("job", "model", "state", "done", "version", "created"), map(_line, found))
+
+
+@jobs.command(short_help="One job in full.")
+@click.argument("job_id", metavar="ID")
+@rpc_option
+@json_option
+def show(job_id: str, rpc: str, as_json: bool) -> None:
+    """Show a job: what it trains, how far it is, what happened to it."""
+    with Client(rpc) as client:
+        job = client.job(job_id).snapshot
+    if as_json:
+        emit(job)
+    else:
+        _tell(job)
+
+
+@jobs.command(short_help="Follow a job to its end.")
+@click.argument("job_id", metavar="ID")
+@click.option("--from-step", type=click.IntRange(min=0), default=0, help="Leave out records up to this step.")
+@rpc_option
+@json_option
+def watch(job_id: str, from_step: int, rpc: str, as_json: bool) -> None:
+    """Follow a job to its end; with --json, one line of JSON for each epoch.
+
+    The exit code is 0 if it succeeds.
+    """
+    with Client(rpc) as client:
+        job = client.job(job_id)
+        if as_json:
+            for record in job.watch(from_step):
+                emit(record, line=True)
+        else:
+            view = display()
+            try:
+                view.accepted(job.snapshot)
+                for record in job.watch(from_step):
+                    view.trained(record)
+            finally:
+                view.closed()
+        ended = job.wait().snapshot
+    if not as_json:
+        _tell(ended)
+
+
+@jobs.command(short_help="End a job.")
+@click.argument("job_id", metavar="ID")
+@rpc_option
+@json_option
+def cancel(job_id: str, rpc: str, as_json: bool) -> None:
+    """End a job: at once if it is queued, at its next step if it runs."""
+    with Client(rpc) as client:
+        job = client.job(job_id).cancel().snapshot
+    if as_json:
+        emit(job)
+    elif job.ended:
+        click.echo(f"{job.id} is {job.state}")
+    else:
+        click.echo(f"{job.id} will end at its next step")
+
+
+def _line(job: Snapshot) -> tuple[object, ...]:
+    return job.id, job.model, job.state, f"{job.progress:.0%}", job.version, job.created
+
+
+def _tell(job: Snapshot) -> None:
+    record = job.record
+    facts(
+        {
+            "job": job.id,
+            "model": job.model,
+            "state": job.state,
+            "version": job.version,
+            "failure": job.failure and f"{job.failure.reason}: {job.failure.message}",
+            "done": f"{job.progress:.0%}",
+            "epoch": record and record.epoch,
+            "loss": record and record.loss,
+            job.metric or "metric": record and record.metric,
+            f"validation {job.metric}": record and record.validation_metric,
+            "attempt": job.attempt,
+            "dataset": job.dataset,
+            "architecture": job.architecture,
+            "plan": job.plan,
+        }
+    )
+    for change in job.transitions:
+        click.echo(f"{change.time.astimezone():%Y-%m-%d %H:%M:%S}  {change.state}  {change.reason}")

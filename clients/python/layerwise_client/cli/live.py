@@ -1,0 +1,64 @@
+"""Showing a training on stderr: a bar on a terminal, some twenty lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, TaskID, TextColumn
+from rich.progress import Progress as RichProgress
+
+from layerwise_client.progress import Progress, describe
+from layerwise_client.results import Record, Snapshot
+
+_LINES = 20
+
+
+def display() -> Progress:
+    """The display that suits where stderr goes."""
+    return _Bar() if sys.stderr.isatty() else _Lines()
+
+
+class _Bar:
+    def __init__(self) -> None:
+        self._job: Snapshot | None = None
+        self._bar = RichProgress(
+            BarColumn(24), TextColumn("{task.description}", markup=False), console=Console(stderr=True)
+        )
+        self._task: TaskID = self._bar.add_task("upload", total=None)
+        self._bar.start()
+
+    def uploaded(self, rows: int, of: int) -> None:
+        self._bar.update(self._task, completed=rows, total=of, description=f"upload {rows:,}/{of:,} rows")
+
+    def accepted(self, job: Snapshot) -> None:
+        self._job = job
+        self._bar.reset(self._task, description=f"{job.model}: waiting for a worker", total=job.plan.get("epochs"))
+
+    def trained(self, record: Record) -> None:
+        if self._job is not None:
+            self._bar.update(self._task, completed=record.epoch, description=describe(record, self._job))
+
+    def closed(self) -> None:
+        self._bar.stop()
+
+
+class _Lines:
+    def __init__(self) -> None:
+        self._job: Snapshot | None = None
+
+    def uploaded(self, rows: int, of: int) -> None: ...
+
+    def accepted(self, job: Snapshot) -> None:
+        self._job = job
+        click.echo(f"job {job.id}: training {job.model}", err=True)
+
+    def trained(self, record: Record) -> None:
+        if self._job is None:
+            return
+        epochs = int(self._job.plan.get("epochs", 0))
+        if record.epoch in (1, epochs) or record.epoch % max(1, epochs // _LINES) == 0:
+            click.echo(describe(record, self._job), err=True)
+
+    def closed(self) -> None: ...

@@ -1,0 +1,151 @@
+"""`layerwise predict`: what a model says of rows from a file, from a pipe or from the command line."""
+
+from __future__ import annotations
+
+import operator
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from layerwise_client.cli import csv_rows
+from layerwise_client.cli.options import json_option, rest_option, rpc_option
+from layerwise_client.cli.output import emit, table
+from layerwise_client.client import Client
+from layerwise_client.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from layerwise_client.prediction import Prediction
+
+_SHOWN = 20
+
+
+@click.command(short_help="Ask a model about rows.")
+@click.argument("model")
+@click.argument("file", required=False)
+@click.option("--row", "rows", multiple=True, metavar="1,2,3…", help="A row by itself; may be given several times.")
+@click.option("--target", metavar="COLUMN", help="Column of FILE with the truth: left out, and compared with.")
+@click.option("--version", help="A version's number or an alias.  [default: the newest]")
+@rpc_option
+@rest_option
+@json_option
+def predict(
+    model: str,
+    file: str | None,
+    *,
+    rows: tuple[str, ...],
+    target: str | None,
+    version: str | None,
+    rpc: str,
+    rest: str | None,
+    as_json: bool,
+) -> None:
+    """Ask MODEL about the rows of FILE, a CSV with a header as for training ("-" reads it from a pipe), or about --row.
+
+    On a terminal prints a table, into a pipe CSV.
+    """
+    if (file is None) == (not rows):
+        raise click.UsageError("give either a FILE (or -) or --row")
+    if target is not None and rows:
+        raise click.UsageError("--target names a column of a FILE")
+    source = None if file is None else _read(file, target)
+    X = [_numbers(row) for row in rows] if source is None else source.X
+    with Client(rpc, rest=rest) as client:
+        answer = client.predict(model, X, version=version)
+    score = None if source is None or target is None else _score(answer, source)
+    if as_json:
+        _emit(answer, score)
+    elif sys.stdout.isatty():
+        _tell(answer, score)
+    else:
+        _write(answer, score)
+
+
+def _read(file: str, target: str | None) -> csv_rows.Table:
+    if file == "-":
+        return csv_rows.read(csv_rows.opened(sys.stdin.buffer), "standard input", target=target)
+    path = Path(file)
+    if not path.is_file():
+        raise InvalidRequest(f"no file {file}")
+    with path.open("rb") as data:
+        return csv_rows.read(csv_rows.opened(data), path.name, target=target)
+
+
+def _numbers(row: str) -> list[float]:
+    try:
+        return [float(each) for each in row.split(",")]
+    except ValueError as exc:
+        raise click.BadParameter(f"expected numbers with commas between, got {row}", param_hint="--row") from exc
+
+
+def _score(answer: Prediction, source: csv_rows.Table) -> tuple[str, float]:
+    """What the predictions are worth: accuracy of labels, R² of values."""
+    import numpy as np
+
+    if answer.labels is not None:
+        right = sum(map(operator.eq, map(_text, answer.labels.tolist()), source.cells or ()))
+        return "accuracy", right / len(answer)
+    values = np.asarray(answer.values, dtype=np.float64)
+    truth = csv_rows.targets(source, "regression")
+    if values.ndim != 1:
+        raise InvalidRequest(f"--target compares with one value a row; the model gives {values.shape[1]}")
+    spread = float(np.sum((truth - truth.mean()) ** 2))
+    return "r2", 1.0 - float(np.sum((values - truth) ** 2)) / spread if spread else float("nan")
+
+
+def _emit(answer: Prediction, score: tuple[str, float] | None) -> None:
+    """The shape of the REST service's answer, and the score by its name."""
+    said: dict[str, Any] = {"model": answer.model, "version": answer.version, "predictions": _said(answer)}
+    if answer.probabilities is not None:
+        said["probabilities"] = answer.probabilities
+    if score is not None:
+        said[score[0]] = score[1]
+    emit(said)
+
+
+def _tell(answer: Prediction, score: tuple[str, float] | None) -> None:
+    rows = _lines(answer)
+    click.echo(f"{answer.model} version {answer.version}")
+    table(("row", *_columns(answer)), ((index, *row) for index, row in enumerate(rows[:_SHOWN], 1)))
+    if len(rows) > _SHOWN:
+        click.echo(f"… and {len(rows) - _SHOWN:,} more; all of them into a pipe, or with --json")
+    if score is not None:
+        click.echo(f"{score[0]} {score[1]:.4f} on {len(rows):,} rows")
+
+
+def _write(answer: Prediction, score: tuple[str, float] | None) -> None:
+    import csv
+
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(_columns(answer))
+    writer.writerows(_lines(answer))
+    if score is not None:
+        click.echo(f"{score[0]} {score[1]:.4f} on {len(answer):,} rows", err=True)
+
+
+def _columns(answer: Prediction) -> tuple[str, ...]:
+    if answer.labels is not None:
+        return ("prediction",) if answer.probabilities is None else ("prediction", "probability")
+    width = 1 if answer.values is None or answer.values.ndim == 1 else int(answer.values.shape[1])
+    return ("prediction",) if width == 1 else tuple(f"prediction_{index}" for index in range(width))
+
+
+def _lines(answer: Prediction) -> list[tuple[Any, ...]]:
+    said = _said(answer)
+    if answer.labels is None:
+        return [tuple(cast("list[float]", each)) if isinstance(each, list) else (f"{each:.7g}",) for each in said]
+    if answer.probabilities is None:
+        return [(_text(label),) for label in said]
+    surest = answer.probabilities.max(axis=1).tolist()
+    return [(_text(label), f"{probability:.4f}") for label, probability in zip(said, surest, strict=True)]
+
+
+def _said(answer: Prediction) -> list[Any]:
+    said = answer.values if answer.labels is None else answer.labels
+    return [] if said is None else said.tolist()
+
+
+def _text(label: object) -> str:
+    """As JSON has it, and most CSV files: true, not True."""
+    return str(label).lower() if isinstance(label, bool) else str(label)
