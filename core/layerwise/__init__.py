@@ -1,1 +1,38 @@
-"""Trains multilayer perceptrons: the NumPy core."""
+"""Multilayer perceptrons on NumPy: built, trained, saved."""
+
+from layerwise.activations import Identity, LeakyReLU, Maxout, PReLU, ReLU, Sigmoid, Tanh
+from layerwise.architecture import Architecture, Layer
+from layerwise.errors import CorruptModel, Diverged, InvalidInput
+from layerwise.gradients import GradientCheck, gradient_check
+from layerwise.metrics import metric_name
+from layerwise.model import MLP
+from layerwise.optimizers import SGD, Adam
+from layerwise.plan import Plan
+from layerwise.records import Record
+from layerwise.summary import Summary
+from layerwise.training import fit
+
+__all__ = [
+    "MLP",
+    "SGD",
+    "Adam",
+    "Architecture",
+    "CorruptModel",
+    "Diverged",
+    "GradientCheck",
+    "Identity",
+    "InvalidInput",
+    "Layer",
+    "LeakyReLU",
+    "Maxout",
+    "PReLU",
+    "Plan",
+    "ReLU",
+    "Record",
+    "Sigmoid",
+    "Summary",
+    "Tanh",
+    "fit",
+    "gradient_check",
+    "metric_name",
+]

@@ -1,0 +1,94 @@
+"""Checks of single values: each returns the value as a plain Python one, or raises InvalidInput."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import cast
+
+import numpy as np
+
+from layerwise.errors import InvalidInput
+
+
+def shown(value: object) -> str:
+    """`value` as it is put into a message: never long, and never itself an error."""
+    plain = _plain(value)
+    try:
+        text = repr(plain)
+    except ValueError:  # Python refuses to print integers of thousands of digits
+        text = f"a {type(plain).__name__} too long to print"
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _plain(value: object) -> object:
+    """A NumPy scalar as the Python value it stands for; anything else as it is."""
+    return cast(object, value.item()) if isinstance(value, np.generic) else value  # pyright: ignore[reportUnknownMemberType]
+
+
+def whole_number(pointer: str, value: object, *, least: int, most: int = 2**31) -> int:
+    """`value` as an int within `least` and `most`; NumPy's integers pass, booleans and floats do not."""
+    wanted = f"expected a whole number of at least {least}"
+    number = _plain(value)
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise InvalidInput(pointer, f"{wanted}, got {shown(value)}")
+    if number < least:
+        raise InvalidInput(pointer, f"{wanted}, got {shown(number)}")
+    if number > most:
+        raise InvalidInput(pointer, f"expected a whole number of at most {most}, got {shown(number)}")
+    return number
+
+
+def real_number(
+    pointer: str, value: object, *, least: float = -math.inf, below: float = math.inf, above: float = -math.inf
+) -> float:
+    """`value` as a finite float with `least` <= value, `above` < value < `below`; booleans do not pass."""
+    limits = [
+        text
+        for text, bound in ((f"of at least {least:g}", least), (f"above {above:g}", above), (f"below {below:g}", below))
+        if math.isfinite(bound)
+    ]
+    wanted = " ".join(["expected a finite number", " and ".join(limits)]).rstrip()
+    plain = _plain(value)
+    if not isinstance(plain, int | float) or isinstance(plain, bool):
+        raise InvalidInput(pointer, f"{wanted}, got {shown(value)}")
+    try:
+        number = float(plain)
+    except OverflowError:
+        raise InvalidInput(pointer, f"{wanted}, got {shown(value)}") from None
+    if not (math.isfinite(number) and least <= number and above < number < below):
+        raise InvalidInput(pointer, f"{wanted}, got {shown(number)}")
+    return number
+
+
+def truth(pointer: str, value: object) -> bool:
+    """`value` as a bool; nothing but a boolean passes."""
+    plain = _plain(value)
+    if not isinstance(plain, bool):
+        raise InvalidInput(pointer, f"expected true or false, got {shown(value)}")
+    return plain
+
+
+def choice(pointer: str, value: object, options: Iterable[str]) -> str:
+    """`value`, which must be one of `options`."""
+    known = tuple(options)
+    if not isinstance(value, str) or value not in known:
+        raise InvalidInput(pointer, f"expected one of {', '.join(known)}, got {shown(value)}")
+    return value
+
+
+def fields(pointer: str, value: object, *, known: Iterable[str], required: Iterable[str] = ()) -> dict[str, object]:
+    """`value` as the fields of a JSON object: none beyond `known`, none of `required` missing."""
+    if not isinstance(value, Mapping):
+        raise InvalidInput(pointer, f"expected an object, got {shown(value)}")
+    given = cast(Mapping[object, object], value)
+    names = tuple(known)
+    prefix = f"{pointer}." if pointer else ""
+    found: dict[str, object] = {}
+    for name, field in given.items():
+        if not isinstance(name, str) or name not in names:
+            where = name if isinstance(name, str) and len(name) <= 60 else shown(name)
+            raise InvalidInput(f"{prefix}{where}", f"unknown field; expected one of {', '.join(names)}")
+        found[name] = field
+    for name in required:
+        if name not in found:
+            raise InvalidInput(f"{prefix}{name}", "expected a value, the field is missing")
+    return found

@@ -1,0 +1,117 @@
+"""Backpropagation checked against central differences."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from layerwise.activations import Floats
+from layerwise.arena import Arena
+from layerwise.batches import Gather, divided
+from layerwise.checks import whole_number
+from layerwise.layout import views, weight_count
+from layerwise.losses import LOSSES
+from layerwise.model import MLP
+from layerwise.network import TrainingPass
+from layerwise.plan import Plan
+
+STEP = 1e-5
+"""Half the width of a difference: rounding and curvature errors balance near the cube root of float64's epsilon."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerCheck:
+    """How far one layer's gradient lies from its central differences."""
+
+    relative_error: float
+    """‖backpropagated - numerical‖ / (‖backpropagated‖ + ‖numerical‖) over the coordinates compared."""
+    compared: int
+    skipped: int
+    """Coordinates left out because a kink (of a ReLU, maxout or hinge) lies within the difference."""
+
+
+@dataclass(frozen=True, slots=True)
+class GradientCheck:
+    """The outcome of `gradient_check`; below 1e-6 all is well."""
+
+    layers: tuple[LayerCheck, ...]
+
+    @property
+    def relative_error(self) -> float:
+        """The largest of the layers'."""
+        return max(layer.relative_error for layer in self.layers)
+
+
+def gradient_check(
+    model: MLP, X: ArrayLike, y: ArrayLike, *, plan: Plan | None = None, coordinates: int = 200, seed: int = 0
+) -> GradientCheck:
+    """Compares the gradient of `plan`'s loss over all rows with central differences, in float64, on a copy.
+
+    `plan`, by default the one the model was trained with, gives loss and l2. Up to `coordinates` parameters of each
+    layer are compared, drawn by `seed`, which fixes dropout masks and noise too. Raises InvalidInput.
+    """
+    used = plan or model.plan or Plan()
+    most = whole_number("coordinates", coordinates, least=1)
+    rng = np.random.default_rng(seed)
+    probe = _Probe(model, X, y, used, seed)
+    probe.evaluate()
+    gradient = probe.gradient + used.l2 * np.where(np.arange(probe.gradient.size) < probe.weights, probe.parameters, 0)
+    places: NDArray[np.intp] = np.arange(gradient.size, dtype=np.intp)
+    checks: list[LayerCheck] = []
+    for part in views(model.architecture, places):  # type: ignore[arg-type]  # the same views of the places themselves
+        own = np.concatenate([part.weight.reshape(-1), part.bias, part.slope]).astype(np.intp)
+        drawn = rng.permutation(own)[:most]
+        pairs = [(gradient[place], numerical) for place in drawn if (numerical := probe.difference(place)) is not None]
+        back, numerical = np.array(pairs).reshape(-1, 2).T
+        size = float(np.linalg.norm(back) + np.linalg.norm(numerical))
+        error = float(np.linalg.norm(back - numerical)) / size if size else 0.0
+        checks.append(LayerCheck(error, len(pairs), len(drawn) - len(pairs)))
+    return GradientCheck(tuple(checks))
+
+
+class _Probe:
+    """The loss as a function of a float64 copy of the parameters."""
+
+    def __init__(self, model: MLP, X: ArrayLike, y: ArrayLike, plan: Plan, seed: int) -> None:
+        architecture, loss = model.architecture, LOSSES[plan.loss]
+        data, _, _ = divided(
+            X,
+            y,
+            architecture=architecture,
+            loss=loss,
+            labels=model.labels,
+            dtype=np.dtype(np.float64),
+            validation=0.0,
+            rng=np.random.default_rng(seed),
+            check=True,
+        )
+        self.parameters: Floats = model.parameters.astype(np.float64)
+        self.gradient: Floats = np.zeros_like(self.parameters)
+        self.weights = weight_count(architecture)
+        self._l2, self._seed = plan.l2, seed
+        self._network = TrainingPass(
+            architecture, self.parameters, self.gradient, loss, rows=len(data.rows), arena=Arena()
+        )
+        self._gather = Gather(data.X, self._network.inputs)
+        self._rows = data.rows
+        self._targets = data.targets.astype(np.intp if loss.classifies else np.float64)
+
+    def evaluate(self) -> tuple[float, list[NDArray[np.generic]]]:
+        """The loss with the L2 term, and on which linear pieces it was computed; `gradient` is without the term."""
+        self._gather(self._rows)  # afresh: noise changes the inputs in place
+        self._network.forward(np.random.default_rng(self._seed))
+        sides = [side.copy() for side in self._network.sides(self._targets)]
+        weights = self.parameters[: self.weights]
+        return self._network.backward(self._targets) + self._l2 / 2 * float(weights @ weights), sides
+
+    def difference(self, place: int) -> float | None:
+        """The central difference in one parameter, or None if a kink lies within it."""
+        value = self.parameters[place]
+        self.parameters[place] = value + STEP
+        above, above_sides = self.evaluate()
+        self.parameters[place] = value - STEP
+        below, below_sides = self.evaluate()
+        self.parameters[place] = value
+        if any(not np.array_equal(a, b) for a, b in zip(above_sides, below_sides, strict=True)):
+            return None
+        return (above - below) / (2 * STEP)

@@ -1,0 +1,129 @@
+"""The labels of a classifier: which they are, and which output stands for which."""
+
+from collections.abc import Iterable
+from typing import Any, TypeAlias, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from layerwise.checks import shown
+from layerwise.errors import InvalidInput
+
+Label: TypeAlias = int | str | bool
+
+WANTED = "expected a label (an integer, a string or a boolean)"
+
+
+def checked_labels(labels: Iterable[object], outputs: int, pointer: str = "labels") -> tuple[Label, ...]:
+    """`labels`, one for each of the `outputs`, all different, all of one type. Raises InvalidInput."""
+    found: list[Label] = []
+    for i, label in enumerate(labels):
+        plain = cast(object, label.item()) if isinstance(label, np.generic) else label
+        if not isinstance(plain, int | str):
+            raise InvalidInput(f"{pointer}[{i}]", f"{WANTED}, got {shown(plain)}")
+        if isinstance(plain, int) and not -(2**63) <= plain < 2**63:
+            raise InvalidInput(f"{pointer}[{i}]", f"expected an integer of 64 bits, got {shown(plain)}")
+        if found and type(plain) is not type(found[0]):
+            detail = f"expected labels of one type, got {shown(plain)} after {shown(found[0])}"
+            raise InvalidInput(f"{pointer}[{i}]", detail)
+        found.append(plain)
+    if len(found) != outputs:
+        detail = f"expected {outputs} labels, for the network has {outputs} outputs, got {len(found)}"
+        raise InvalidInput(pointer, detail)
+    if len(set(found)) != len(found):
+        twice = next(label for label in found if found.count(label) > 1)
+        raise InvalidInput(pointer, f"expected labels that differ, got {shown(twice)} twice")
+    return tuple(found)
+
+
+def label_array(labels: tuple[Label, ...]) -> NDArray[Any]:
+    """The labels as a NumPy array (outputs,) of integers, booleans or strings."""
+    return np.array(labels)
+
+
+def encoded(
+    y: ArrayLike, labels: tuple[Label, ...] | None, *, outputs: int, rows: int, pointer: str
+) -> tuple[NDArray[Any], tuple[Label, ...]]:
+    """`y` as class indices (n,), and the labels they stand for.
+
+    Without `labels`, integers below `outputs` stand for themselves; otherwise the sorted different values of `y` are
+    the labels, and there must be as many as outputs. Raises InvalidInput, naming row and label.
+    """
+    column = _column(y, rows, pointer)
+    if labels is None:
+        if column.dtype.kind in "iu" and column.min() >= 0 and column.max() < outputs:
+            return column, tuple(range(outputs))
+        labels = _found(column, outputs, pointer)
+    known = label_array(labels)
+    if column.dtype.kind != known.dtype.kind and not (column.dtype.kind in "iu" and known.dtype.kind in "iu"):
+        raise InvalidInput(f"{pointer}[0]", f"expected one of {_listed(labels)}, got {shown(column[0])}")
+    if labels == tuple(range(outputs)) and column.dtype.kind in "iu":
+        wrong = (column < 0) | (column >= outputs)
+        indices = column
+    else:
+        order = np.argsort(known, kind="stable")
+        place = np.searchsorted(known, column, sorter=order).clip(max=outputs - 1)
+        indices = order[place].astype(np.int32)
+        wrong = known[indices] != column
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise InvalidInput(f"{pointer}[{row}]", f"expected one of {_listed(labels)}, got {shown(column[row])}")
+    return indices, labels
+
+
+def check_indices(y: NDArray[Any], *, outputs: int, rows: int, pointer: str) -> NDArray[Any]:
+    """`y`, which the caller says are class indices (n,) below `outputs`: their shape and type are checked alone."""
+    if y.ndim != 1 or y.dtype.kind not in "iu":
+        raise InvalidInput(pointer, f"expected class indices below {outputs}, got {y.dtype} in {y.ndim} dimensions")
+    if len(y) != rows:
+        raise InvalidInput(pointer, f"expected {rows} labels, one for each row of X, got {len(y)}")
+    return y
+
+
+def _column(y: ArrayLike, rows: int, pointer: str) -> NDArray[Any]:
+    """`y` as an array (n,) of integers, booleans or strings."""
+    try:
+        column = np.asarray(y)
+    except ValueError:
+        raise InvalidInput(pointer, "expected one label for each row, got rows of different lengths") from None
+    if column.ndim == 2 and column.shape[1] == 1:
+        column = column[:, 0]
+    if column.ndim != 1:
+        raise InvalidInput(pointer, f"expected one label for each row, got {column.ndim} dimensions")
+    if len(column) != rows:
+        raise InvalidInput(pointer, f"expected {rows} labels, one for each row of X, got {len(column)}")
+    if (
+        column.dtype.kind == "T"
+        or (column.dtype.kind in "OU" and not isinstance(y, np.ndarray))
+        or column.dtype.kind == "O"
+    ):
+        # element by element: NumPy turns [1, "a"] into strings without a word
+        values = list(cast(Iterable[object], column if hasattr(y, "dtype") else y))
+        first = type(values[0]) if values else str
+        for i, value in enumerate(values):
+            if not isinstance(value, str | int | np.str_ | np.integer | np.bool_):
+                raise InvalidInput(f"{pointer}[{i}]", f"{WANTED}, got {shown(value)}")
+            if isinstance(value, str) != issubclass(first, str):
+                detail = f"expected labels of one type, got {shown(value)} after {shown(values[0])}"
+                raise InvalidInput(f"{pointer}[{i}]", detail)
+        column = np.array(values)
+    if column.dtype.kind not in "iubU":
+        hint = "; whole numbers may be converted by y.astype(int)" if column.dtype.kind == "f" else ""
+        got = shown(column[0]) if len(column) else str(column.dtype)
+        raise InvalidInput(f"{pointer}[0]", f"{WANTED}, got {got}{hint}")
+    return column
+
+
+def _found(column: NDArray[Any], outputs: int, pointer: str) -> tuple[Label, ...]:
+    labels = cast(list[Label], np.unique(column).tolist())
+    if len(labels) != outputs:
+        some = _listed(tuple(labels))
+        detail = (
+            f"expected {outputs} different labels, for the network has {outputs} outputs, got {len(labels)}: {some}"
+        )
+        raise InvalidInput(pointer, detail)
+    return tuple(labels)
+
+
+def _listed(labels: tuple[Label, ...]) -> str:
+    return ", ".join(shown(label) for label in labels[:10]) + (", …" if len(labels) > 10 else "")

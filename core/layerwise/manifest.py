@@ -1,0 +1,122 @@
+"""The manifest of a model file: what the arrays are, in JSON."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any, cast
+
+import numpy as np
+
+from layerwise.activations import Floats
+from layerwise.architecture import Architecture
+from layerwise.checks import choice, fields, real_number, shown
+from layerwise.errors import CorruptModel, InvalidInput, within
+from layerwise.labels import Label, checked_labels
+from layerwise.plan import Plan
+
+FORMAT_VERSION = 1
+DTYPES = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
+FIELDS = ("format_version", "architecture", "dtype", "plan", "loss", "labels", "metrics", "lineage", "versions")
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a model file holds; `arrays` by the names of `layout.member_shapes`."""
+
+    architecture: Architecture
+    dtype: np.dtype[Any]
+    plan: Plan | None
+    labels: tuple[Label, ...] | None
+    metrics: dict[str, float]
+    lineage: dict[str, Any]
+    arrays: Mapping[str, Floats]
+
+
+def encoded(contents: Contents) -> bytes:
+    """The manifest of `contents`. Raises InvalidInput if metrics or lineage are no JSON."""
+    plan, labels = contents.plan, contents.labels
+    document = {
+        "format_version": FORMAT_VERSION,
+        "architecture": contents.architecture.to_json(),
+        "dtype": contents.dtype.name,
+        "plan": plan.to_json() if plan else None,
+        "loss": plan.loss if plan else None,
+        "labels": list(labels) if labels is not None else None,
+        "metrics": {name: real_number(f"metrics.{name}", value) for name, value in contents.metrics.items()},
+        "lineage": contents.lineage,
+        "versions": {"layerwise": _own_version(), "numpy": np.__version__},
+    }
+    try:
+        return json.dumps(document, sort_keys=True, ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidInput("lineage", f"expected values that JSON knows: {error}") from error
+
+
+def decoded(text: bytes) -> Contents:
+    """The contents that the manifest `text` describes, without their arrays. Raises CorruptModel."""
+    try:
+        document: object = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise CorruptModel(f"manifest: expected JSON: {error}") from error
+    version = cast(dict[str, object], document).get("format_version") if isinstance(document, dict) else None
+    if version != FORMAT_VERSION or isinstance(version, bool):
+        if isinstance(version, int) and version > FORMAT_VERSION:
+            reads = f"this release reads up to {FORMAT_VERSION}; a later release of Layerwise wrote the file"
+            raise CorruptModel(f"manifest: format version {shown(version)}, {reads}")
+        raise CorruptModel(f"manifest: expected format version {FORMAT_VERSION}, got {shown(version)}")
+    try:
+        return _contents(fields("", document, known=FIELDS, required=FIELDS))
+    except InvalidInput as error:
+        raise CorruptModel(f"manifest: {error}") from error
+
+
+def _contents(given: Mapping[str, object]) -> Contents:
+    with within("architecture"):
+        architecture = Architecture.from_json(given["architecture"])
+    plan = None
+    if given["plan"] is not None:
+        with within("plan"):
+            plan = Plan.from_json(given["plan"])
+    if given["loss"] != (plan.loss if plan else None):
+        raise InvalidInput("loss", f"expected the plan's, got {shown(given['loss'])}")
+    labels = given["labels"]
+    if labels is not None and not isinstance(labels, list):
+        raise InvalidInput("labels", f"expected a list or null, got {shown(labels)}")
+    metrics, lineage = (_mapping(name, given[name]) for name in ("metrics", "lineage"))
+    for name, version in _mapping("versions", given["versions"]).items():
+        if not isinstance(version, str):
+            raise InvalidInput(f"versions.{name}", f"expected text, got {shown(version)}")
+    return Contents(
+        architecture=architecture,
+        dtype=DTYPES[choice("dtype", given["dtype"], DTYPES)],
+        plan=plan,
+        labels=None if labels is None else checked_labels(cast(list[object], labels), architecture.outputs),
+        metrics={name: real_number(f"metrics.{name}", value) for name, value in metrics.items()},
+        lineage=lineage,
+        arrays={},
+    )
+
+
+def _mapping(pointer: str, value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise InvalidInput(pointer, f"expected an object, got {shown(value)}")
+    return cast(dict[str, Any], value)
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a field is there twice")
+    return found
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is no JSON number")
+
+
+def _own_version() -> str:
+    try:
+        return metadata.version("layerwise")
+    except metadata.PackageNotFoundError:  # imported from a source tree that was never installed
+        return "unknown"

@@ -1,0 +1,165 @@
+"""The network itself: parameters, what it predicts, and what it remembers of its training."""
+
+from collections.abc import Iterable
+from os import PathLike
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from layerwise import model_file, network
+from layerwise.activations import Floats
+from layerwise.architecture import Architecture
+from layerwise.data import blocks, checked_rows
+from layerwise.errors import InvalidInput
+from layerwise.initializers import fill
+from layerwise.labels import Label, checked_labels, label_array
+from layerwise.layout import members, views
+from layerwise.losses import LOSSES, softmax
+from layerwise.plan import Plan
+from layerwise.summary import Summary, summarize
+
+MOST_PARAMETERS = 2**31
+"""8 GiB of float32: no network of that size trains on a CPU."""
+BLOCK_NUMBERS = 2**22
+"""How many activations a block of rows may make while predicting, 16 MiB of float32: memory stays bounded."""
+
+
+class MLP:
+    """A multilayer perceptron of `architecture`, its weights drawn from `seed`, its biases zero.
+
+    `dtype` is float32 or float64. Raises InvalidInput; a network of more than 2³¹ parameters is refused before
+    anything is allocated. Predicting is safe from several threads at once, and so is not training.
+    """
+
+    def __init__(self, architecture: Architecture, *, seed: int = 0, dtype: DTypeLike = np.float32) -> None:
+        self._prepare(architecture, dtype)
+        rng = np.random.default_rng(np.random.SeedSequence(Plan(seed=seed).seed))
+        for layer, own in zip(architecture.layers, self._own, strict=True):
+            fill(own.weight, layer.weight_initializer, fan_out=layer.units, rng=rng)
+            own.slope[:] = getattr(layer.activation, "slope", 0.0)
+
+    def _prepare(self, architecture: Architecture, dtype: DTypeLike) -> None:
+        if np.dtype(dtype) not in (np.dtype(np.float32), np.dtype(np.float64)):
+            raise InvalidInput("dtype", f"expected float32 or float64, got {np.dtype(dtype)}")
+        count = architecture.parameters
+        if count > MOST_PARAMETERS:
+            detail = f"expected at most {MOST_PARAMETERS:,} parameters, these layers have {count:,}"
+            raise InvalidInput("layers", detail)
+        self.architecture = architecture
+        self._parameters: Floats = np.zeros(count, dtype)
+        self._own = views(architecture, self._parameters)
+        self._units = tuple((layer.activation, own) for layer, own in zip(architecture.layers, self._own, strict=True))
+        self._labels: tuple[Label, ...] | None = None
+        self._label_array: NDArray[Any] | None = None
+        self._widest = max(architecture.inputs, *(layer.columns for layer in architecture.layers))
+        self.plan: Plan | None = None
+        self.metrics: dict[str, float] = {}
+        self.lineage: dict[str, Any] = {}
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the parameters and of every product: float32 or float64."""
+        return self._parameters.dtype
+
+    @property
+    def parameters(self) -> Floats:
+        """The one contiguous vector of everything that is learnt; training and its owner change it in place."""
+        return self._parameters
+
+    @property
+    def loss(self) -> str | None:
+        """The name of the loss the network was trained with, None before."""
+        return self.plan.loss if self.plan else None
+
+    @property
+    def labels(self) -> tuple[Label, ...] | None:
+        """The label each output stands for, None before training and of a regression."""
+        return self._labels
+
+    @labels.setter
+    def labels(self, labels: Iterable[Label] | None) -> None:
+        self._labels = None if labels is None else checked_labels(labels, self.architecture.outputs)
+        self._label_array = None if self._labels is None else label_array(self._labels)
+
+    @property
+    def is_classifier(self) -> bool:
+        """Whether it was trained to tell classes apart, so that `predict` gives labels."""
+        return self.plan is not None and LOSSES[self.plan.loss].classifies and self._labels is not None
+
+    @property
+    def gives_probabilities(self) -> bool:
+        """Whether `predict_proba` has an answer."""
+        return self.is_classifier and self.plan is not None and LOSSES[self.plan.loss].gives_probabilities
+
+    def outputs(self, X: ArrayLike, *, check: bool = True) -> Floats:
+        """The outputs (n, k) of the last layer for the rows `X` (n, inputs), in blocks of bounded memory.
+
+        Without `check`, `X` must be an array (n, inputs) of the network's dtype. Raises InvalidInput.
+        """
+        x = checked_rows(X, self.architecture.inputs, dtype=self.dtype) if check else np.asarray(X)
+        if len(x) * self._widest <= BLOCK_NUMBERS:
+            return network.outputs(self._units, x.astype(self.dtype, copy=False))
+        out: Floats = np.empty((len(x), self.architecture.outputs), self.dtype)
+        for block in blocks(len(x), self._widest, BLOCK_NUMBERS):
+            out[block] = network.outputs(self._units, x[block].astype(self.dtype, copy=False))
+        return out
+
+    def decide(self, outputs: Floats) -> NDArray[Any]:
+        """What `outputs` (n, k) say: labels (n,), or the values of a regression, (n,) or (n, k).
+
+        Those of an untrained network are returned as they are.
+        """
+        if self._label_array is not None and self.is_classifier:
+            return self._label_array[outputs.argmax(axis=1)]
+        return outputs[:, 0] if self.plan is not None and outputs.shape[1] == 1 else outputs
+
+    def probabilities(self, outputs: Floats) -> Floats:
+        """The probability (n, k) of each label by `outputs` (n, k). Raises InvalidInput if the loss gives none."""
+        if not self.gives_probabilities:
+            how = f"a network trained with {self.loss}" if self.loss else "an untrained network"
+            detail = f"{how} gives no probabilities; those trained with softmax_cross_entropy do"
+            raise InvalidInput("predict_proba", detail)
+        return softmax(outputs)
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Labels (n,), or the values of a regression, (n,) or (n, k), for the rows `X`. Raises InvalidInput."""
+        return self.decide(self.outputs(X))
+
+    def predict_proba(self, X: ArrayLike) -> Floats:
+        """The probability (n, k) of each of `labels` for the rows `X`. Raises InvalidInput."""
+        return self.probabilities(self.outputs(X))
+
+    def summary(self) -> Summary:
+        """Neurons and parameters, layer by layer."""
+        return summarize(self.architecture, self.dtype)
+
+    def save(self, path: str | PathLike[str]) -> str:
+        """Writes the model to `path`, wholly or not at all, and returns the file's SHA-256 in hexadecimal."""
+        return model_file.save(path, self._contents())
+
+    @classmethod
+    def load(cls, file: str | PathLike[str] | BinaryIO, *, sha256: str | None = None) -> "MLP":
+        """The model in `file`, a path or an open binary file; `sha256` is what its hash must be.
+
+        Raises CorruptModel if the file cannot be trusted, OSError if it cannot be read.
+        """
+        contents = model_file.load(file, sha256=sha256)
+        model = cls.__new__(cls)
+        model._prepare(contents.architecture, contents.dtype)
+        for name, array in members(contents.architecture, model._parameters).items():
+            array[...] = contents.arrays[name]
+        model.plan, model.labels = contents.plan, contents.labels
+        model.metrics, model.lineage = contents.metrics, contents.lineage
+        return model
+
+    def _contents(self) -> model_file.Contents:
+        return model_file.Contents(
+            architecture=self.architecture,
+            dtype=self.dtype,
+            plan=self.plan,
+            labels=self._labels,
+            metrics=self.metrics,
+            lineage=self.lineage,
+            arrays=members(self.architecture, self._parameters),
+        )

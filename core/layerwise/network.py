@@ -1,0 +1,170 @@
+"""The arithmetic of a network: the outputs of rows, and the training pass that finds the gradient."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwise.activations import Activation, Flags, Floats, UnitBuffers
+from layerwise.architecture import Architecture
+from layerwise.arena import Arena
+from layerwise.layout import LayerParameters, views
+from layerwise.losses import Loss, LossBuffers
+
+
+def outputs(units: Sequence[tuple[Activation, LayerParameters]], x: Floats) -> Floats:
+    """The outputs (n, k) of the last layer for the rows `x` (n, inputs), in new memory: any thread may call it."""
+    for activation, own in units:
+        z = np.dot(x, own.weight)
+        np.add(z, own.bias, out=z)
+        if activation.keeps_input:
+            x = np.empty((len(z), z.shape[1] // activation.linear_pieces), z.dtype)
+        else:
+            x = z
+        activation.value(z, own.slope, x, np.empty_like(x))
+    return x
+
+
+class TrainingPass:
+    """Forward and backward through a network for batches of `rows` rows, in buffers made once.
+
+    The caller fills `inputs` (rows, features), which `forward` may change, then calls `forward` and `backward`.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        parameters: Floats,
+        gradient: Floats,
+        loss: Loss,
+        *,
+        rows: int,
+        arena: Arena,
+    ) -> None:
+        dtype = parameters.dtype
+        self.inputs: Floats = arena.empty((rows, architecture.inputs), dtype)
+        self.loss = loss
+        self._noise = architecture.input_noise
+        widest = max(architecture.inputs, *(layer.units for layer in architecture.layers))
+        scratch: Floats = arena.empty((rows * widest,), dtype)
+        mask: Flags = arena.empty((rows * widest,), np.bool_)
+        self._input_drop = _Drop(self.inputs, scratch, mask, architecture.input_dropout, arena)
+        self._layers: list[_LayerPass] = []
+        own, slopes = views(architecture, parameters), views(architecture, gradient)
+        x = self._input_drop.out
+        for i, layer in enumerate(architecture.layers):
+            unit = _LayerPass(layer.activation, own[i], slopes[i], x, scratch, mask, layer.dropout, arena)
+            self._layers.append(unit)
+            x = unit.drop.out
+        self.scores: Floats = x
+        self.loss_buffers = LossBuffers(rows, architecture.outputs, dtype, arena)
+
+    def forward(self, rng: np.random.Generator) -> Floats:
+        """The scores (rows, k) of `inputs`, with noise and dropout drawn from `rng`."""
+        if self._noise:
+            noise = self._input_drop.scratch
+            _draw(rng.standard_normal, noise)
+            np.multiply(noise, self._noise, out=noise)
+            np.add(self.inputs, noise, out=self.inputs)
+        self._input_drop.forward(rng)
+        for layer in self._layers:
+            layer.forward(rng)
+        return self.scores
+
+    def backward(self, targets: NDArray[Any]) -> float:
+        """The loss of the last forward pass against `targets`; its gradient in the parameters is left in the vector."""
+        loss = self.loss.evaluate(self.scores, targets, self.loss_buffers)
+        np.copyto(self._layers[-1].buffers.delta, self.loss_buffers.gradient)
+        for i in range(len(self._layers) - 1, -1, -1):
+            self._layers[i].backward(self._layers[i - 1].buffers.delta if i else None)
+        return loss
+
+    def sides(self, targets: NDArray[Any]) -> list[NDArray[Any]]:
+        """Which linear piece every unit and the loss are on, after `forward`, for activations that keep it in a or z."""
+        found = [layer.side() for layer in self._layers]
+        found.append(self.loss.side(self.scores, targets))
+        return [side for side in found if side is not None]
+
+
+class _LayerPass:
+    """One layer's part of a training pass."""
+
+    def __init__(
+        self,
+        activation: Activation,
+        own: LayerParameters,
+        gradient: LayerParameters,
+        x: Floats,
+        scratch: Floats,
+        mask: Flags,
+        dropout: float,
+        arena: Arena,
+    ) -> None:
+        rows, columns = len(x), own.bias.size
+        units = columns // activation.linear_pieces
+        self.activation, self.own, self.gradient, self.x = activation, own, gradient, x
+        z: Floats = arena.empty((rows, columns), x.dtype)
+        delta: Floats = arena.empty((rows, units), x.dtype)
+        self.buffers = UnitBuffers(
+            z=z,
+            a=arena.empty((rows, units), x.dtype) if activation.keeps_input else z,
+            delta=delta,
+            z_gradient=z if columns != units else delta,
+            slope=own.slope,
+            slope_gradient=gradient.slope,
+            scratch=scratch[: rows * units].reshape(rows, units),
+            mask=mask[: rows * units].reshape(rows, units),
+        )
+        self.drop = _Drop(self.buffers.a, scratch, mask, dropout, arena)
+
+    def forward(self, rng: np.random.Generator) -> None:
+        at = self.buffers
+        np.matmul(self.x, self.own.weight, out=at.z)
+        np.add(at.z, self.own.bias, out=at.z)
+        self.activation.value(at.z, at.slope, at.a, at.scratch)
+        self.drop.forward(rng)
+
+    def backward(self, delta_below: Floats | None) -> None:
+        """Leaves the layer's gradients in their vector, and the gradient in its inputs in `delta_below`."""
+        at = self.buffers
+        self.drop.backward(at.delta)
+        self.activation.derivative(at)
+        np.matmul(self.x.T, at.z_gradient, out=self.gradient.weight)
+        np.add.reduce(at.z_gradient, axis=0, out=self.gradient.bias)
+        if delta_below is not None:
+            np.matmul(at.z_gradient, self.own.weight.T, out=delta_below)
+
+    def side(self) -> NDArray[Any] | None:
+        return self.activation.side(self.buffers.z)
+
+
+class _Drop:
+    """Inverted dropout of `x` (rows, units): the kept numbers are scaled up, so that predicting needs no scaling.
+
+    Srivastava et al. 2014. `out` is `x` itself if nothing is dropped.
+    """
+
+    def __init__(self, x: Floats, scratch: Floats, mask: Flags, rate: float, arena: Arena) -> None:
+        self.x, self.rate = x, rate
+        self.scratch: Floats = scratch[: x.size].reshape(x.shape)
+        self.mask: Flags = mask[: x.size].reshape(x.shape)
+        self.scale: Floats = arena.empty(x.shape, x.dtype) if rate else x
+        self.out: Floats = arena.empty(x.shape, x.dtype) if rate else x
+
+    def forward(self, rng: np.random.Generator) -> None:
+        if self.rate:
+            _draw(rng.random, self.scale)
+            np.greater_equal(self.scale, self.rate, out=self.mask)
+            np.copyto(self.scale, self.mask)
+            np.multiply(self.scale, 1 / (1 - self.rate), out=self.scale)
+            np.multiply(self.x, self.scale, out=self.out)
+
+    def backward(self, delta: Floats) -> None:
+        if self.rate:
+            np.multiply(delta, self.scale, out=delta)
+
+
+def _draw(distribution: Any, out: Floats) -> None:
+    """Fills `out` from a generator's `random` or `standard_normal`."""
+    distribution(out=out, dtype=out.dtype.type)

@@ -1,0 +1,253 @@
+"""Training: a generator of records that the caller may leave after any of them."""
+
+import math
+import time
+from collections.abc import Generator
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from layerwise.activations import Floats
+from layerwise.arena import Arena
+from layerwise.batches import Gather, Split, divided
+from layerwise.checks import choice, real_number
+from layerwise.data import blocks
+from layerwise.errors import Diverged
+from layerwise.layout import weight_count
+from layerwise.losses import LOSSES, LossBuffers
+from layerwise.metrics import Accuracy, Metric, RSquared
+from layerwise.model import MLP
+from layerwise.network import TrainingPass
+from layerwise.optimizers import CHUNK, chunks
+from layerwise.plan import Plan
+from layerwise.records import Record, TrainingState
+
+SPLIT, ORDER, NOISE = range(3)
+"""The independent streams of random numbers that a plan's seed starts."""
+
+
+def fit(
+    model: MLP,
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    plan: Plan,
+    validation: float | tuple[ArrayLike, ArrayLike] | None = None,
+    every: Literal["epoch", "step"] = "epoch",
+    check: bool = True,
+) -> Generator[Record, None, None]:
+    """Trains `model` in place as `plan` says, giving a record after every epoch, or every step.
+
+    `X` is (n, inputs): any table of numbers, a memory-mapped file included, which is never copied. `y` is (n,) labels
+    of a classifier, (n,) or (n, outputs) values of a regression. `validation`, a fraction or a pair (X, y), takes the
+    place of the plan's. Without `check`, the numbers are taken to be finite and the labels to be class indices.
+
+    Leaving the loop stops after that step; the model holds its weights. Raises InvalidInput before the first step,
+    Diverged when loss or weights are no longer finite.
+    """
+    choice("every", every, ("epoch", "step"))
+    if isinstance(validation, tuple | list):
+        held: object = validation
+    else:
+        held = plan.validation if validation is None else real_number("validation", validation, least=0, below=1)
+    train, held_out, labels = divided(
+        X,
+        y,
+        architecture=model.architecture,
+        loss=LOSSES[plan.loss],
+        labels=model.labels,
+        dtype=model.dtype,
+        validation=held,
+        rng=stream(plan.seed, SPLIT),
+        check=check,
+    )
+    return _records(_Trainer(model, plan, train, held_out), labels, every)
+
+
+def stream(seed: int, *key: int) -> np.random.Generator:
+    """The generator of `seed` for the purpose `key`; those of different keys are independent."""
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))
+
+
+def _records(
+    trainer: "_Trainer", labels: tuple[int | str | bool, ...] | None, every: str
+) -> Generator[Record, None, None]:
+    model, plan, state = trainer.model, trainer.plan, trainer.state
+    model.plan, model.labels = plan, labels
+    started = time.perf_counter()
+    while state.epoch < plan.epochs:
+        loss = trainer.step()
+        done = state.epoch * trainer.rows + state.position
+        rate = done / max(time.perf_counter() - started, 1e-9)
+        if state.position == trainer.rows:
+            yield trainer.end_epoch(rate)
+        elif every == "step":
+            yield trainer.record(loss, trainer.batch_metric(), rate)
+
+
+class _Batch:
+    """The buffers of one batch length: rows, targets, the pass and the metric over them."""
+
+    def __init__(self, model: MLP, gradient: Floats, loss: str, data: Split, rows: int, arena: Arena) -> None:
+        arena.rewind()
+        kind, outputs = LOSSES[loss], model.architecture.outputs
+        self.rows = rows
+        self.network = TrainingPass(model.architecture, model.parameters, gradient, kind, rows=rows, arena=arena)
+        shape, dtype = ((rows,), np.dtype(np.intp)) if kind.classifies else ((rows, outputs), model.dtype)
+        self.targets: NDArray[Any] = arena.empty(shape, dtype)
+        self._gathers = Gather(data.X, self.network.inputs), Gather(data.targets, self.targets)
+
+    def gather(self, rows: NDArray[np.intp]) -> None:
+        for gather in self._gathers:
+            gather(rows)
+
+
+class _Trainer:
+    """One step after another over `state`; everything else is made before the first step and only written into."""
+
+    def __init__(self, model: MLP, plan: Plan, data: Split, held_out: Split | None) -> None:
+        self.model, self.plan, self._held_out = model, plan, held_out
+        self.rows = len(data.rows)
+        parameters = model.parameters
+        self._gradient: Floats = np.zeros_like(parameters)
+        self._scratch: Floats = np.empty(min(CHUNK, parameters.size), parameters.dtype)
+        self._weights = weight_count(model.architecture)
+        longest = min(plan.batch_size, self.rows)
+        arena = Arena()
+        lengths = sorted({longest, self.rows % longest or longest}, reverse=True)
+        self._batches = {rows: _Batch(model, self._gradient, plan.loss, data, rows, arena) for rows in lengths}
+        self._batch = self._batches[longest]
+        self._metric = _metric(plan.loss, data, longest, model.dtype)
+        self._batch_sums = np.zeros(self._metric.sums)
+        self._train_rows = data.rows
+        self._order = data.rows.copy()
+        self._ordered_for = -1
+        self._held_metric = _metric(plan.loss, held_out, len(held_out.rows), model.dtype) if held_out else None
+        self.state = TrainingState(
+            parameters=parameters,
+            optimizer=plan.optimizer.init(parameters),
+            generator=stream(plan.seed, NOISE),
+            metric_sums=np.zeros(self._metric.sums),
+        )
+
+    def step(self) -> float:
+        """Trains on the next batch; gives its loss. Allocates nothing."""
+        state, plan = self.state, self.plan
+        if self._ordered_for != state.epoch:
+            self._arrange(state.epoch)
+        end = min(state.position + plan.batch_size, self.rows)
+        self._batch = batch = self._batches[end - state.position]
+        # overflow and its consequences show in the loss, which is checked
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            batch.gather(self._order[state.position : end])
+            scores = batch.network.forward(state.generator)
+            self._metric.measure(scores, batch.targets, self._batch_sums)
+            loss = batch.network.backward(batch.targets) + self._penalty()
+            state.step += 1
+            if not math.isfinite(loss):
+                raise Diverged(state.step, loss)
+            self._decay()
+            plan.optimizer.update(
+                state.parameters, self._gradient, state.optimizer, step=state.step, scratch=self._scratch
+            )
+        np.add(state.metric_sums, self._batch_sums, out=state.metric_sums)
+        state.loss_sum += loss * batch.rows
+        state.position = end
+        return loss
+
+    def batch_metric(self) -> float:
+        """The metric of the last step's batch."""
+        return self._metric.value(self._batch_sums, self._batch.rows)
+
+    def end_epoch(self, rate: float) -> Record:
+        """The record of the epoch that the last step completed; the state moves to the next."""
+        state = self.state
+        loss, metric = state.loss_sum / self.rows, self._metric.value(state.metric_sums, self.rows)
+        # the sum is finite if all are, unless they are close to overflow themselves
+        if not math.isfinite(float(np.add.reduce(state.parameters))) and not np.isfinite(state.parameters).all():
+            raise Diverged(state.step, loss, "a weight")
+        measured = {"loss": loss, self._metric.name: metric}
+        validation_loss, validation_metric = None, None
+        if self._held_out and self._held_metric:
+            validation_loss, validation_metric = self._validate(self._held_out, self._held_metric)
+            measured |= {"validation_loss": validation_loss, f"validation_{self._metric.name}": validation_metric}
+        self.model.metrics = measured
+        record = self.record(
+            loss, metric, rate, epoch_end=True, validation_loss=validation_loss, validation_metric=validation_metric
+        )
+        state.epoch, state.position, state.loss_sum = state.epoch + 1, 0, 0.0
+        state.metric_sums[:] = 0
+        return record
+
+    def record(
+        self,
+        loss: float,
+        metric: float,
+        rate: float,
+        *,
+        epoch_end: bool = False,
+        validation_loss: float | None = None,
+        validation_metric: float | None = None,
+    ) -> Record:
+        """The record of the last step; `rate` is in rows a second."""
+        state, epochs = self.state, self.plan.epochs
+        return Record(
+            epoch=state.epoch + 1,
+            epochs=epochs,
+            step=state.step,
+            loss=loss,
+            metric=metric,
+            validation_loss=validation_loss,
+            validation_metric=validation_metric,
+            learning_rate=self.plan.optimizer.learning_rate,
+            epoch_end=epoch_end,
+            rows_per_second=rate,
+            seconds_left=((epochs - state.epoch) * self.rows - state.position) / rate,
+        )
+
+    def _arrange(self, epoch: int) -> None:
+        np.copyto(self._order, self._train_rows)
+        if self.plan.shuffle:
+            stream(self.plan.seed, ORDER, epoch).shuffle(self._order)
+        self._ordered_for = epoch
+
+    def _penalty(self) -> float:
+        if not self.plan.l2:
+            return 0.0
+        weights = self.state.parameters[: self._weights]
+        return self.plan.l2 / 2 * float(np.dot(weights, weights))
+
+    def _decay(self) -> None:
+        """Adds the gradient of the penalty, l2 · w."""
+        if not self.plan.l2:
+            return
+        for chunk in chunks(self._weights):
+            g = self._gradient[chunk]
+            s = self._scratch[: g.size]
+            np.multiply(self.state.parameters[chunk], self.plan.l2, out=s)
+            np.add(g, s, out=g)
+
+    def _validate(self, data: Split, metric: Metric) -> tuple[float, float]:
+        """Loss, with the L2 term, and metric over the rows held out, in blocks of bounded memory."""
+        model, loss = self.model, LOSSES[self.plan.loss]
+        total, sums, batch_sums = 0.0, np.zeros(metric.sums), np.zeros(metric.sums)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for block in blocks(len(data.rows), max(model.architecture.inputs, model.architecture.outputs)):
+                rows = data.rows[block]
+                scores = model.outputs(data.X[rows], check=False)
+                targets = data.targets[rows].astype(np.intp if loss.classifies else model.dtype, copy=False)
+                at = LossBuffers(len(rows), model.architecture.outputs, model.dtype, Arena())
+                total += loss.evaluate(scores, targets, at) * len(rows)
+                metric.measure(scores, targets, batch_sums)
+                sums += batch_sums
+        mean = total / len(data.rows) + self._penalty()
+        if not math.isfinite(mean):
+            raise Diverged(self.state.step, mean, "the validation loss")
+        return mean, metric.value(sums, len(data.rows))
+
+
+def _metric(loss: str, data: Split, batch: int, dtype: np.dtype[Any]) -> Metric:
+    if LOSSES[loss].classifies:
+        return Accuracy(batch)
+    return RSquared(data.targets, data.rows, batch, dtype)

@@ -1,0 +1,135 @@
+"""The directory of a .zip file, read strictly: stored members that fill the file, one after another, without a gap.
+
+Nothing is read but the directory and the members' own headers. PKWARE, APPNOTE.TXT 6.3.10, sections 4.3 and 4.5.3.
+"""
+
+import struct
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from layerwise.errors import CorruptModel
+
+MOST_DIRECTORY = 2**20
+"""Bytes; a model of 1,000 layers needs a fifth."""
+
+_END = struct.Struct("<4s4H2LH")
+_END64 = struct.Struct("<4sQ2H2L4Q")
+_LOCATOR64 = struct.Struct("<4sLQL")
+_ENTRY = struct.Struct("<4s6H3L5H2L")
+_LOCAL = struct.Struct("<4s5H3L2H")
+_MASK32 = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Where a member's bytes stand in the file, and their checksum."""
+
+    start: int
+    size: int
+    crc32: int
+
+
+def directory(file: BinaryIO, size: int) -> dict[str, Member]:
+    """The members of the .zip `file` of `size` bytes, by name, in the order of the file. Raises CorruptModel."""
+    try:
+        count, start, length = _extent(file, size)
+        entries = _entries(_read(file, start, length), count)
+        return _located(file, entries, start)
+    except (struct.error, UnicodeDecodeError) as error:
+        raise CorruptModel("the file's directory is damaged") from error
+
+
+def _read(file: BinaryIO, start: int, length: int) -> bytes:
+    file.seek(start)
+    found = file.read(length)
+    if len(found) != length:
+        raise CorruptModel("the file ends early")
+    return found
+
+
+def _extent(file: BinaryIO, size: int) -> tuple[int, int, int]:
+    """How many entries the directory has, where it starts and how long it is: it must reach up to the file's end."""
+    if size < _END.size:
+        raise CorruptModel(f"expected an .npz file, got {size} bytes")
+    end = size - _END.size
+    magic, disk, first_disk, here, count, length, start, comment = _END.unpack(_read(file, end, _END.size))
+    if magic != b"PK\x05\x06" or comment or disk or first_disk or here != count:
+        raise CorruptModel("expected an .npz file: its end is missing, the file is cut short or something else")
+    if _MASK32 in (length, start) or count == 0xFFFF:
+        locator = end - _LOCATOR64.size
+        if locator < _END64.size:
+            raise CorruptModel("the file's directory is damaged")
+        magic, disk, end, disks = _LOCATOR64.unpack(_read(file, locator, _LOCATOR64.size))
+        if magic != b"PK\x06\x07" or disk or disks != 1 or end != locator - _END64.size:
+            raise CorruptModel("the file's directory is damaged")
+        record = _END64.unpack(_read(file, end, _END64.size))
+        magic, here, count, length, start = record[0], *record[6:]
+        if magic != b"PK\x06\x06" or here != count:
+            raise CorruptModel("the file's directory is damaged")
+    if length > MOST_DIRECTORY:
+        raise CorruptModel(f"expected a directory of at most {MOST_DIRECTORY} bytes, it claims {length}")
+    if start + length != end:
+        raise CorruptModel("the file's directory is damaged")
+    return count, start, length
+
+
+def _entries(table: bytes, count: int) -> list[tuple[str, int, int, int]]:
+    """Name, checksum, size and place of each of `count` entries."""
+    found: list[tuple[str, int, int, int]] = []
+    at = 0
+    while at < len(table):
+        entry = _ENTRY.unpack_from(table, at)
+        magic, _, _, flags, method, _, _, crc, packed, size, name_length, extra_length, comment, disk = entry[:14]
+        at += _ENTRY.size
+        name = table[at : at + name_length].decode("utf-8")
+        extra = table[at + name_length : at + name_length + extra_length]
+        at += name_length + extra_length
+        if magic != b"PK\x01\x02" or at > len(table) or comment or disk:
+            raise CorruptModel("the file's directory is damaged")
+        if method or flags & ~0x800:
+            raise CorruptModel(f"{name!r}: expected a stored member, it is compressed or encrypted")
+        packed, size, place = _wide(extra, packed=packed, size=size, place=entry[16])
+        if packed != size:
+            raise CorruptModel(f"{name!r}: expected a stored member, its sizes differ")
+        found.append((name, crc, size, place))
+    if len(found) != count:
+        raise CorruptModel(f"expected {count} members, the directory has {len(found)}")
+    return found
+
+
+def _wide(extra: bytes, *, packed: int, size: int, place: int) -> tuple[int, int, int]:
+    """The numbers of an entry, those of 64 bits taken from its ZIP64 `extra` field."""
+    wide = [value == _MASK32 for value in (size, packed, place)]
+    if not any(wide):
+        return packed, size, place
+    kind, length = struct.unpack_from("<2H", extra)
+    if kind != 1 or length != 8 * sum(wide):
+        raise CorruptModel("the file's directory is damaged")
+    numbers = iter(struct.unpack_from(f"<{sum(wide)}Q", extra, 4))
+    size, packed, place = (
+        next(numbers) if is_wide else value for is_wide, value in zip(wide, (size, packed, place), strict=True)
+    )
+    return packed, size, place
+
+
+def _located(file: BinaryIO, entries: list[tuple[str, int, int, int]], end: int) -> dict[str, Member]:
+    """The members, which must stand in the order of the directory and fill the file up to `end`, where it starts."""
+    found: dict[str, Member] = {}
+    at = 0
+    for name, crc, size, place in entries:
+        if name in found:
+            raise CorruptModel(f"{name!r}: the member is there twice")
+        if place != at or place + _LOCAL.size > end:
+            raise CorruptModel(f"{name!r}: expected the member at byte {at}, the directory says {place}")
+        local = _LOCAL.unpack(_read(file, place, _LOCAL.size))
+        magic, flags, method, name_length, extra_length = local[0], local[2], local[3], local[9], local[10]
+        start = place + _LOCAL.size + name_length + extra_length
+        at = start + size
+        if magic != b"PK\x03\x04" or method or flags & ~0x800 or at > end:
+            raise CorruptModel(f"{name!r}: the member's header is damaged")
+        if _read(file, place + _LOCAL.size, name_length) != name.encode():
+            raise CorruptModel(f"{name!r}: the member's own name differs from the directory's")
+        found[name] = Member(start, size, crc)
+    if at != end:
+        raise CorruptModel("the file holds bytes that belong to no member")
+    return found
