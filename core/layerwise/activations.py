@@ -248,7 +248,8 @@ class Maxout(Activation):
 
     def side(self, z: Floats, /) -> NDArray[Any] | None:
         pieces = z.reshape(len(z), self.pieces, -1)
-        return np.argmax(pieces, axis=1)
+        first: NDArray[Any] = np.argmax(pieces, axis=1)
+        return first
 
 
 ACTIVATIONS: dict[str, type[Activation]] = {

@@ -1,6 +1,7 @@
 """Rows picked from the data by their numbers, converted on the way, without a copy of the whole."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from layerwise.architecture import Architecture
 from layerwise.data import checked_rows, checked_values
 from layerwise.errors import InvalidInput
-from layerwise.labels import Label, check_indices, encoded
+from layerwise.labels import Label, checked_indices, encoded
 from layerwise.losses import Loss
 
 
@@ -20,94 +21,96 @@ class Gather:
     """
 
     def __init__(self, source: NDArray[Any], out: NDArray[Any]) -> None:
-        self._source = np.asarray(source)  # the plain view of a memory-mapped file: its subclass would slow each step
-        self.out = out
-        straight = source.flags.c_contiguous and source.flags.aligned
-        self._straight = straight
-        self._staging = out if source.dtype == out.dtype else np.empty(out.shape, source.dtype) if straight else None
+        self._source = np.asarray(source)  # a memory-mapped file as a plain view: its subclass would slow each step
+        self._out = out
+        # np.take would copy the whole of any other source
+        self._straight = source.flags.c_contiguous and source.flags.aligned
+        self._picked = out if source.dtype == out.dtype else np.empty(out.shape if self._straight else 0, source.dtype)
 
     def __call__(self, rows: NDArray[np.intp]) -> None:
         if not self._straight:
-            np.copyto(self.out, self._source[rows], casting="unsafe")
+            np.copyto(self._out, self._source[rows], casting="unsafe")
             return
-        # clip: the other modes copy `out` first
-        np.take(self._source, rows, axis=0, out=self._staging, mode="clip")
-        if self._staging is not self.out:
-            np.copyto(self.out, cast(NDArray[Any], self._staging), casting="unsafe")
+        # clip: the other modes write to a copy of `out` first
+        np.take(self._source, rows, axis=0, out=self._picked, mode="clip")
+        if self._picked is not self._out:
+            np.copyto(self._out, self._picked, casting="unsafe")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class Split:
-    """Rows and targets, and which of them are looked at: `rows` are indices in ascending order."""
+    """The part `rows` (m,), indices in ascending order, of a table (n, inputs) and its targets (n, ...)."""
 
-    __slots__ = ("X", "rows", "targets")
+    table: NDArray[Any]
+    targets: NDArray[Any]
+    rows: NDArray[np.intp]
 
-    def __init__(self, X: NDArray[Any], targets: NDArray[Any], rows: NDArray[np.intp]) -> None:
-        self.X, self.targets, self.rows = X, targets, rows
 
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads what callers hand over as data for a network of `architecture` that computes in `dtype`.
 
-def divided(
-    X: ArrayLike,
-    y: ArrayLike,
-    *,
-    architecture: Architecture,
-    loss: Loss,
-    labels: tuple[Label, ...] | None,
-    dtype: np.dtype[Any],
-    validation: object,
-    rng: np.random.Generator,
-    check: bool,
-) -> tuple[Split, Split | None, tuple[Label, ...] | None]:
-    """What to train on, what to validate on, and the labels the targets stand for.
-
-    `validation` is a fraction of the rows, drawn by `rng`, or a pair (X, y). Raises InvalidInput.
+    Without `check`, the numbers are taken to be finite, and targets of a classifier to be class indices.
     """
-    table, targets, labels = _checked(X, y, architecture, loss, labels, dtype, check, names=("X", "y"))
-    if len(table) == 0:
-        raise InvalidInput("X", "expected at least 1 row, got 0")
-    every: NDArray[np.intp] = np.arange(len(table), dtype=np.intp)
-    if isinstance(validation, Sequence):
-        pair = cast(Sequence[ArrayLike], validation)
-        if len(pair) != 2:
-            raise InvalidInput("validation", f"expected a fraction or a pair (X, y), got {len(pair)} items")
-        held_table, held_targets, _ = _checked(
-            pair[0], pair[1], architecture, loss, labels, dtype, check, names=("validation[0]", "validation[1]")
-        )
-        if len(held_table) == 0:
-            raise InvalidInput("validation[0]", "expected at least 1 row, got 0")
-        held = Split(held_table, held_targets, np.arange(len(held_table), dtype=np.intp))
-        return Split(table, targets, every), held, labels
-    if not validation:
-        return Split(table, targets, every), None, labels
-    count = max(1, round(len(table) * cast(float, validation)))
-    if count >= len(table):
-        raise InvalidInput("validation", f"{validation:g} of {len(table)} rows leaves none to train on")
-    rng.shuffle(every)
-    held_rows, train_rows = np.sort(every[:count]), np.sort(every[count:])
-    return Split(table, targets, train_rows), Split(table, targets, held_rows), labels
 
+    architecture: Architecture
+    loss: Loss
+    dtype: np.dtype[Any]
+    check: bool = True
 
-def _checked(
-    X: ArrayLike,
-    y: ArrayLike,
-    architecture: Architecture,
-    loss: Loss,
-    labels: tuple[Label, ...] | None,
-    dtype: np.dtype[Any],
-    check: bool,
-    *,
-    names: tuple[str, str],
-) -> tuple[NDArray[Any], NDArray[Any], tuple[Label, ...] | None]:
-    outputs = architecture.outputs
-    table = checked_rows(X, architecture.inputs, dtype=dtype, pointer=names[0], finite=check)
-    rows = len(table)
-    if not loss.classifies:
-        values = checked_values(y, outputs, rows=rows, dtype=dtype, pointer=names[1], finite=check)
-        return table, values, None
-    if outputs < 2:
-        where = f"layers[{len(architecture.layers) - 1}].units"
-        raise InvalidInput(where, f"expected an output for each class, at least 2, got {outputs}")
-    if check:
-        indices, labels = encoded(y, labels, outputs=outputs, rows=rows, pointer=names[1])
-        return table, indices, labels
-    indices = check_indices(np.asarray(y), outputs=outputs, rows=rows, pointer=names[1])
-    return table, indices, labels or tuple(range(outputs))
+    def whole(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        labels: tuple[Label, ...] | None,
+        *,
+        names: tuple[str, str] = ("X", "y"),
+    ) -> tuple[Split, tuple[Label, ...] | None]:
+        """All rows of (`X`, `y`), and the labels their targets stand for. Raises InvalidInput."""
+        outputs = self.architecture.outputs
+        table = checked_rows(X, self.architecture.inputs, dtype=self.dtype, pointer=names[0], finite=self.check)
+        count = len(table)
+        if count == 0:
+            raise InvalidInput(names[0], "expected at least 1 row, got 0")
+        rows: NDArray[np.intp] = np.arange(count, dtype=np.intp)
+        if not self.loss.classifies:
+            y_values = checked_values(y, outputs, rows=count, dtype=self.dtype, pointer=names[1], finite=self.check)
+            return Split(table, y_values, rows), None
+        if outputs < 2:
+            where = f"layers[{len(self.architecture.layers) - 1}].units"
+            raise InvalidInput(where, f"expected an output for each class, at least 2, got {outputs}")
+        if self.check:
+            indices, labels = encoded(y, labels, outputs=outputs, rows=count, pointer=names[1])
+        else:
+            indices = checked_indices(np.asarray(y), outputs=outputs, rows=count, pointer=names[1])
+        return Split(table, indices, rows), labels or tuple(range(outputs))
+
+    def divided(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        labels: tuple[Label, ...] | None,
+        *,
+        validation: float | tuple[ArrayLike, ArrayLike],
+        rng: np.random.Generator,
+    ) -> tuple[Split, Split | None, tuple[Label, ...] | None]:
+        """What to train on, what is held out to measure on, and the labels. Raises InvalidInput.
+
+        `validation` is a fraction of the rows, drawn by `rng`, or a pair (X, y).
+        """
+        data, labels = self.whole(X, y, labels)
+        if isinstance(validation, Sequence):
+            if len(validation) != 2:
+                detail = f"expected a fraction or a pair (X, y), got {len(cast(Sequence[object], validation))} items"
+                raise InvalidInput("validation", detail)
+            names = "validation.X", "validation.y"
+            return data, self.whole(validation[0], validation[1], labels, names=names)[0], labels
+        if not validation:
+            return data, None, labels
+        count = max(1, round(len(data.rows) * validation))
+        if count >= len(data.rows):
+            detail = f"expected rows to train on, the fraction {validation:g} of {len(data.rows)} leaves none"
+            raise InvalidInput("validation", detail)
+        order = rng.permutation(data.rows)
+        held, kept = np.sort(order[:count]), np.sort(order[count:])
+        return Split(data.table, data.targets, kept), Split(data.table, data.targets, held), labels

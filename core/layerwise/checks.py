@@ -19,6 +19,11 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+def counted(count: int, noun: str) -> str:
+    """The count and the noun: "1 number", "4 numbers"."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def _plain(value: object) -> object:
     """A NumPy scalar as the Python value it stands for; anything else as it is."""
     return cast(object, value.item()) if isinstance(value, np.generic) else value  # pyright: ignore[reportUnknownMemberType]

@@ -6,11 +6,14 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from layerwise.checks import shown
+from layerwise.checks import counted, shown
 from layerwise.errors import InvalidInput
 
 BLOCK_NUMBERS = 2**20
 """How many numbers a check reads at once: 4 to 8 MiB, so that a file larger than memory can be checked."""
+
+REAL = "biuf"
+"""The kinds of dtype that stand for real numbers."""
 
 
 def blocks(rows: int, width: int, numbers: int = BLOCK_NUMBERS) -> Iterator[slice]:
@@ -27,12 +30,12 @@ def checked_rows(
     Raises InvalidInput, naming row and column, for rows of another length, for what is not a number and, unless
     `finite` is false, for what is not finite in `dtype`.
     """
-    table = _numeric(X, features, pointer)
+    table = _numeric(cast(object, X), features, pointer)
     if table.ndim != 2:
-        detail = f"expected rows of {features} numbers, got {table.ndim} dimensions; is it one row? Put it into a list"
-        raise InvalidInput(pointer, detail)
+        got = "a flat list; a single row stands in a list too" if table.ndim == 1 else f"{table.ndim} dimensions"
+        raise InvalidInput(pointer, f"expected rows of {counted(features, 'number')}, got {got}")
     if len(table) and table.shape[1] != features:
-        raise InvalidInput(f"{pointer}[0]", f"expected {features} numbers, got {table.shape[1]}")
+        raise InvalidInput(f"{pointer}[0]", f"expected {counted(features, 'number')}, got {table.shape[1]}")
     if finite:
         check_finite(table, dtype=dtype, pointer=pointer)
     return table
@@ -42,49 +45,63 @@ def checked_values(
     y: ArrayLike, outputs: int, *, rows: int, dtype: DTypeLike, pointer: str, finite: bool
 ) -> NDArray[Any]:
     """`y`, (n,) or (n, outputs), as the targets (n, outputs) of a regression. Raises InvalidInput."""
-    first = y[0] if isinstance(y, Sequence) and len(cast(Sequence[object], y)) else None
-    flat = np.ndim(cast(Any, y)) == 1 if isinstance(y, np.ndarray) or hasattr(y, "dtype") else np.isscalar(first)
-    if flat and outputs == 1:
-        column = _numeric([[value] for value in cast(Sequence[float], y)] if isinstance(y, Sequence) else y, 1, pointer)
-        table = column.reshape(len(column), 1)
-    elif flat:
-        raise InvalidInput(pointer, f"expected {outputs} numbers a row, for the network has {outputs} outputs, got 1")
+    column = _array(y)
+    flat = column is not None and column.ndim == 1
+    if column is not None and flat:
+        if outputs != 1:
+            raise InvalidInput(pointer, f"expected {outputs} numbers a row, one for each output, got 1")
+        if column.dtype.kind not in REAL:
+            column = np.array([_number(value, f"{pointer}[{i}]") for i, value in enumerate(column.tolist())])
+        table = column.reshape(-1, 1)
     else:
         table = checked_rows(y, outputs, dtype=dtype, pointer=pointer, finite=False)
     if len(table) != rows:
-        raise InvalidInput(pointer, f"expected {rows} rows as in X, got {len(table)}")
+        raise InvalidInput(pointer, f"expected {counted(rows, 'row')}, as many as X has, got {len(table)}")
     if finite:
-        check_finite(table, dtype=dtype, pointer=pointer)
+        check_finite(table, dtype=dtype, pointer=pointer, flat=flat)
     return table
 
 
-def check_finite(table: NDArray[Any], *, dtype: DTypeLike, pointer: str) -> None:
-    """Raises InvalidInput at the first number of `table` (n, k) that is not finite in `dtype`."""
-    if table.dtype.kind in "iub":
+def check_finite(table: NDArray[Any], *, dtype: DTypeLike, pointer: str, flat: bool = False) -> None:
+    """Raises InvalidInput at the first number of `table` (n, k) that is not finite in `dtype`.
+
+    Of a `flat` table, whose only column the caller does not know as one, the row alone is named.
+    """
+    if table.dtype.kind != "f":
         return
     for block in blocks(len(table), table.shape[1]):
         with np.errstate(over="ignore"):  # too large for `dtype` becomes infinite, and is reported as such
             finite = np.isfinite(table[block].astype(dtype, copy=False))
         if not finite.all():
             row, column = (int(i) for i in np.argwhere(~finite)[0])
-            value = cast(float, table[block][row, column].item())
-            wanted = "a finite number" if not np.isfinite(value) else f"a number within {np.dtype(dtype)}"
-            raise InvalidInput(f"{pointer}[{block.start + row}][{column}]", f"expected {wanted}, got {value}")
+            value = float(table[block][row, column])
+            wanted = f"a number within {np.dtype(dtype)}" if np.isfinite(value) else "a finite number"
+            where = f"{pointer}[{block.start + row}]" + ("" if flat else f"[{column}]")
+            raise InvalidInput(where, f"expected {wanted}, got {value}")
+
+
+def _array(X: object) -> NDArray[Any] | None:
+    """`X` as an array, or None if its rows differ in length."""
+    try:
+        table = np.asarray(cast(ArrayLike, X))
+        if table.dtype.kind in "SU" and not isinstance(X, np.ndarray):
+            # else the 1 in [1, "a"] were a string as well
+            table = np.asarray(cast(ArrayLike, X), dtype=object)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return table
 
 
 def _numeric(X: object, features: int, pointer: str) -> NDArray[Any]:
     """`X` as an array of booleans, integers or floats."""
-    try:
-        table = np.asarray(cast(ArrayLike, X))
-    except (ValueError, TypeError, OverflowError):  # ragged, or not an array at all
-        table = None
-    if table is not None and table.dtype.kind in "iufb" and table.dtype.itemsize <= 8:
+    table = _array(X)
+    if table is not None and table.dtype.kind in REAL:
         return table
-    if table is not None and table.dtype.kind not in "OUS":
+    if table is not None and table.dtype.kind not in "OSU":
         raise InvalidInput(pointer, f"expected real numbers, got {table.dtype}")
-    rows = table if table is not None and table.ndim == 2 else X
-    if not isinstance(rows, Sequence | np.ndarray) or isinstance(rows, str | bytes):
-        raise InvalidInput(pointer, f"expected rows of {features} numbers, got {shown(X)}")
+    rows = X if table is None else table.tolist() if table.ndim == 2 else X
+    if not isinstance(rows, Sequence) or isinstance(rows, str | bytes):
+        raise InvalidInput(pointer, f"expected rows of {counted(features, 'number')}, got {shown(X)}")
     return _converted(cast(Sequence[object], rows), features, pointer)
 
 
@@ -93,15 +110,18 @@ def _converted(rows: Sequence[object], features: int, pointer: str) -> NDArray[A
     table = np.empty((len(rows), features), np.float64)
     for i, row in enumerate(rows):
         if not isinstance(row, Sequence | np.ndarray) or isinstance(row, str | bytes):
-            raise InvalidInput(f"{pointer}[{i}]", f"expected {features} numbers, got {shown(row)}")
+            raise InvalidInput(f"{pointer}[{i}]", f"expected {counted(features, 'number')}, got {shown(row)}")
         values = cast(Sequence[object], row)
         if len(values) != features:
-            raise InvalidInput(f"{pointer}[{i}]", f"expected {features} numbers, got {len(values)}")
-        for j, value in enumerate(values):
-            try:
-                if isinstance(value, str | bytes) or value is None:
-                    raise TypeError
-                table[i, j] = float(cast(float, value))
-            except (TypeError, ValueError, OverflowError):
-                raise InvalidInput(f"{pointer}[{i}][{j}]", f"expected a number, got {shown(value)}") from None
+            raise InvalidInput(f"{pointer}[{i}]", f"expected {counted(features, 'number')}, got {len(values)}")
+        table[i] = [_number(value, f"{pointer}[{i}][{j}]") for j, value in enumerate(values)]
     return table
+
+
+def _number(value: object, where: str) -> float:
+    try:
+        if isinstance(value, str | bytes):
+            raise TypeError
+        return float(cast(float, value))
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidInput(where, f"expected a number, got {shown(value)}") from None

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from layerwise.activations import Floats
 from layerwise.arena import Arena
-from layerwise.batches import Gather, divided
+from layerwise.batches import Gather, Reader
 from layerwise.checks import whole_number
 from layerwise.layout import views, weight_count
 from layerwise.losses import LOSSES
@@ -61,8 +61,9 @@ def gradient_check(
     for part in views(model.architecture, places):  # type: ignore[arg-type]  # the same views of the places themselves
         own = np.concatenate([part.weight.reshape(-1), part.bias, part.slope]).astype(np.intp)
         drawn = rng.permutation(own)[:most]
-        pairs = [(gradient[place], numerical) for place in drawn if (numerical := probe.difference(place)) is not None]
-        back, numerical = np.array(pairs).reshape(-1, 2).T
+        found = [(float(gradient[place]), probe.difference(int(place))) for place in drawn]
+        pairs = [(back, numerical) for back, numerical in found if numerical is not None]
+        back, numerical = np.array(pairs, np.float64).reshape(-1, 2).T
         size = float(np.linalg.norm(back) + np.linalg.norm(numerical))
         error = float(np.linalg.norm(back - numerical)) / size if size else 0.0
         checks.append(LayerCheck(error, len(pairs), len(drawn) - len(pairs)))
@@ -74,17 +75,7 @@ class _Probe:
 
     def __init__(self, model: MLP, X: ArrayLike, y: ArrayLike, plan: Plan, seed: int) -> None:
         architecture, loss = model.architecture, LOSSES[plan.loss]
-        data, _, _ = divided(
-            X,
-            y,
-            architecture=architecture,
-            loss=loss,
-            labels=model.labels,
-            dtype=np.dtype(np.float64),
-            validation=0.0,
-            rng=np.random.default_rng(seed),
-            check=True,
-        )
+        data, _ = Reader(architecture, loss, np.dtype(np.float64)).whole(X, y, model.labels)
         self.parameters: Floats = model.parameters.astype(np.float64)
         self.gradient: Floats = np.zeros_like(self.parameters)
         self.weights = weight_count(architecture)
@@ -92,7 +83,7 @@ class _Probe:
         self._network = TrainingPass(
             architecture, self.parameters, self.gradient, loss, rows=len(data.rows), arena=Arena()
         )
-        self._gather = Gather(data.X, self._network.inputs)
+        self._gather = Gather(data.table, self._network.inputs)
         self._rows = data.rows
         self._targets = data.targets.astype(np.intp if loss.classifies else np.float64)
 

@@ -1,6 +1,6 @@
 """The labels of a classifier: which they are, and which output stands for which."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -18,15 +18,7 @@ def checked_labels(labels: Iterable[object], outputs: int, pointer: str = "label
     """`labels`, one for each of the `outputs`, all different, all of one type. Raises InvalidInput."""
     found: list[Label] = []
     for i, label in enumerate(labels):
-        plain = cast(object, label.item()) if isinstance(label, np.generic) else label
-        if not isinstance(plain, int | str):
-            raise InvalidInput(f"{pointer}[{i}]", f"{WANTED}, got {shown(plain)}")
-        if isinstance(plain, int) and not -(2**63) <= plain < 2**63:
-            raise InvalidInput(f"{pointer}[{i}]", f"expected an integer of 64 bits, got {shown(plain)}")
-        if found and type(plain) is not type(found[0]):
-            detail = f"expected labels of one type, got {shown(plain)} after {shown(found[0])}"
-            raise InvalidInput(f"{pointer}[{i}]", detail)
-        found.append(plain)
+        found.append(_label(label, f"{pointer}[{i}]", like=found[0] if found else None))
     if len(found) != outputs:
         detail = f"expected {outputs} labels, for the network has {outputs} outputs, got {len(found)}"
         raise InvalidInput(pointer, detail)
@@ -71,7 +63,7 @@ def encoded(
     return indices, labels
 
 
-def check_indices(y: NDArray[Any], *, outputs: int, rows: int, pointer: str) -> NDArray[Any]:
+def checked_indices(y: NDArray[Any], *, outputs: int, rows: int, pointer: str) -> NDArray[Any]:
     """`y`, which the caller says are class indices (n,) below `outputs`: their shape and type are checked alone."""
     if y.ndim != 1 or y.dtype.kind not in "iu":
         raise InvalidInput(pointer, f"expected class indices below {outputs}, got {y.dtype} in {y.ndim} dimensions")
@@ -84,34 +76,40 @@ def _column(y: ArrayLike, rows: int, pointer: str) -> NDArray[Any]:
     """`y` as an array (n,) of integers, booleans or strings."""
     try:
         column = np.asarray(y)
+        if column.dtype.kind == "U" and not isinstance(y, np.ndarray):
+            # else the 1 in [1, "a"] were a string as well
+            column = np.asarray(y, dtype=object)
     except ValueError:
-        raise InvalidInput(pointer, "expected one label for each row, got rows of different lengths") from None
+        raise InvalidInput(pointer, "expected one label for each row, got lists of different lengths") from None
     if column.ndim == 2 and column.shape[1] == 1:
         column = column[:, 0]
     if column.ndim != 1:
         raise InvalidInput(pointer, f"expected one label for each row, got {column.ndim} dimensions")
     if len(column) != rows:
         raise InvalidInput(pointer, f"expected {rows} labels, one for each row of X, got {len(column)}")
-    if (
-        column.dtype.kind == "T"
-        or (column.dtype.kind in "OU" and not isinstance(y, np.ndarray))
-        or column.dtype.kind == "O"
-    ):
-        # element by element: NumPy turns [1, "a"] into strings without a word
-        values = list(cast(Iterable[object], column if hasattr(y, "dtype") else y))
-        first = type(values[0]) if values else str
-        for i, value in enumerate(values):
-            if not isinstance(value, str | int | np.str_ | np.integer | np.bool_):
-                raise InvalidInput(f"{pointer}[{i}]", f"{WANTED}, got {shown(value)}")
-            if isinstance(value, str) != issubclass(first, str):
-                detail = f"expected labels of one type, got {shown(value)} after {shown(values[0])}"
-                raise InvalidInput(f"{pointer}[{i}]", detail)
-        column = np.array(values)
+    if column.dtype.kind in "OT" and len(column):
+        column = _of_one_type(column.tolist(), pointer)
     if column.dtype.kind not in "iubU":
         hint = "; whole numbers may be converted by y.astype(int)" if column.dtype.kind == "f" else ""
-        got = shown(column[0]) if len(column) else str(column.dtype)
-        raise InvalidInput(f"{pointer}[0]", f"{WANTED}, got {got}{hint}")
+        raise InvalidInput(f"{pointer}[0]", f"{WANTED}, got {shown(cast(object, column[0]))}{hint}")
     return column
+
+
+def _of_one_type(values: Sequence[object], pointer: str) -> NDArray[Any]:
+    first = _label(values[0], f"{pointer}[0]", like=None)
+    return np.array([_label(value, f"{pointer}[{i}]", like=first) for i, value in enumerate(values)])
+
+
+def _label(value: object, where: str, *, like: Label | None) -> Label:
+    """`value` as a plain label, of the same type as `like`."""
+    plain = cast(object, value.item()) if isinstance(value, np.generic) else value
+    if not isinstance(plain, int | str):
+        raise InvalidInput(where, f"{WANTED}, got {shown(plain)}")
+    if isinstance(plain, int) and not -(2**63) <= plain < 2**63:
+        raise InvalidInput(where, f"expected an integer of 64 bits, got {shown(plain)}")
+    if like is not None and type(plain) is not type(like):
+        raise InvalidInput(where, f"expected labels of one type, got {shown(plain)} after {shown(like)}")
+    return plain
 
 
 def _found(column: NDArray[Any], outputs: int, pointer: str) -> tuple[Label, ...]:

@@ -16,7 +16,7 @@ from layerwise.labels import Label, checked_labels
 from layerwise.plan import Plan
 
 FORMAT_VERSION = 1
-DTYPES = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
+DTYPES = ("float32", "float64")
 FIELDS = ("format_version", "architecture", "dtype", "plan", "loss", "labels", "metrics", "lineage", "versions")
 
 
@@ -59,7 +59,7 @@ def decoded(text: bytes) -> Contents:
         document: object = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise CorruptModel(f"manifest: expected JSON: {error}") from error
-    version = cast(dict[str, object], document).get("format_version") if isinstance(document, dict) else None
+    version = _version(document)
     if version != FORMAT_VERSION or isinstance(version, bool):
         if isinstance(version, int) and version > FORMAT_VERSION:
             reads = f"this release reads up to {FORMAT_VERSION}; a later release of Layerwise wrote the file"
@@ -89,13 +89,17 @@ def _contents(given: Mapping[str, object]) -> Contents:
             raise InvalidInput(f"versions.{name}", f"expected text, got {shown(version)}")
     return Contents(
         architecture=architecture,
-        dtype=DTYPES[choice("dtype", given["dtype"], DTYPES)],
+        dtype=np.dtype(choice("dtype", given["dtype"], DTYPES)),
         plan=plan,
         labels=None if labels is None else checked_labels(cast(list[object], labels), architecture.outputs),
         metrics={name: real_number(f"metrics.{name}", value) for name, value in metrics.items()},
         lineage=lineage,
         arrays={},
     )
+
+
+def _version(document: object) -> object:
+    return cast(dict[str, object], document).get("format_version") if isinstance(document, dict) else None
 
 
 def _mapping(pointer: str, value: object) -> dict[str, Any]:

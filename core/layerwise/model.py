@@ -10,12 +10,14 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from layerwise import model_file, network
 from layerwise.activations import Floats
 from layerwise.architecture import Architecture
+from layerwise.checks import shown
 from layerwise.data import blocks, checked_rows
 from layerwise.errors import InvalidInput
 from layerwise.initializers import fill
 from layerwise.labels import Label, checked_labels, label_array
 from layerwise.layout import members, views
 from layerwise.losses import LOSSES, softmax
+from layerwise.manifest import Contents
 from layerwise.plan import Plan
 from layerwise.summary import Summary, summarize
 
@@ -40,8 +42,10 @@ class MLP:
             own.slope[:] = getattr(layer.activation, "slope", 0.0)
 
     def _prepare(self, architecture: Architecture, dtype: DTypeLike) -> None:
-        if np.dtype(dtype) not in (np.dtype(np.float32), np.dtype(np.float64)):
-            raise InvalidInput("dtype", f"expected float32 or float64, got {np.dtype(dtype)}")
+        if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
+            raise InvalidInput("dtype", f"expected float32 or float64, got {shown(dtype)}")
+        if not isinstance(architecture, Architecture):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidInput("architecture", f"expected an Architecture, got {shown(architecture)}")
         count = architecture.parameters
         if count > MOST_PARAMETERS:
             detail = f"expected at most {MOST_PARAMETERS:,} parameters, these layers have {count:,}"
@@ -111,7 +115,8 @@ class MLP:
         Those of an untrained network are returned as they are.
         """
         if self._label_array is not None and self.is_classifier:
-            return self._label_array[outputs.argmax(axis=1)]
+            labels: NDArray[Any] = self._label_array[outputs.argmax(axis=1)]
+            return labels
         return outputs[:, 0] if self.plan is not None and outputs.shape[1] == 1 else outputs
 
     def probabilities(self, outputs: Floats) -> Floats:
@@ -153,8 +158,8 @@ class MLP:
         model.metrics, model.lineage = contents.metrics, contents.lineage
         return model
 
-    def _contents(self) -> model_file.Contents:
-        return model_file.Contents(
+    def _contents(self) -> Contents:
+        return Contents(
             architecture=self.architecture,
             dtype=self.dtype,
             plan=self.plan,

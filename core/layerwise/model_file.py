@@ -76,7 +76,7 @@ def _write(archive: zipfile.ZipFile, name: str, array: NDArray[Any]) -> None:
     info.file_size = len(head) + little.nbytes
     with archive.open(info, "w") as member:
         member.write(head)
-        member.write(memoryview(little.reshape(-1)).cast("B"))
+        member.write(little.reshape(-1).view(np.uint8).data)
 
 
 def _read_manifest(file: BinaryIO, members: dict[str, zip_directory.Member]) -> bytes:
@@ -128,7 +128,7 @@ def _read_into(file: BinaryIO, member: zip_directory.Member, start: int, array: 
     """Fills `array` with the bytes of `member` from `start` on, and compares the checksum of all of it."""
     file.seek(member.start)
     checksum = zlib.crc32(file.read(start))
-    target = memoryview(array.reshape(-1)).cast("B")
+    target = array.reshape(-1).view(np.uint8).data
     for at in range(0, len(target), READ_BYTES):
         block = file.read(min(READ_BYTES, len(target) - at))
         if len(block) != len(target[at : at + READ_BYTES]):

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise.activations import Activation, Flags, Floats, UnitBuffers
-from layerwise.architecture import Architecture
+from layerwise.architecture import Architecture, Layer
 from layerwise.arena import Arena
 from layerwise.layout import LayerParameters, views
 from layerwise.losses import Loss, LossBuffers
@@ -15,15 +15,14 @@ from layerwise.losses import Loss, LossBuffers
 
 def outputs(units: Sequence[tuple[Activation, LayerParameters]], x: Floats) -> Floats:
     """The outputs (n, k) of the last layer for the rows `x` (n, inputs), in new memory: any thread may call it."""
+    a = x
     for activation, own in units:
-        z = np.dot(x, own.weight)
+        z: Floats = np.dot(a, own.weight)
         np.add(z, own.bias, out=z)
-        if activation.keeps_input:
-            x = np.empty((len(z), z.shape[1] // activation.linear_pieces), z.dtype)
-        else:
-            x = z
-        activation.value(z, own.slope, x, np.empty_like(x))
-    return x
+        shape = len(z), z.shape[1] // activation.linear_pieces
+        a = np.empty(shape, z.dtype) if activation.keeps_input else z
+        activation.value(z, own.slope, a, np.empty(shape, z.dtype))
+    return a
 
 
 class TrainingPass:
@@ -49,12 +48,12 @@ class TrainingPass:
         widest = max(architecture.inputs, *(layer.units for layer in architecture.layers))
         scratch: Floats = arena.empty((rows * widest,), dtype)
         mask: Flags = arena.empty((rows * widest,), np.bool_)
-        self._input_drop = _Drop(self.inputs, scratch, mask, architecture.input_dropout, arena)
+        self._input_drop = _Drop(self.inputs, architecture.input_dropout, scratch, mask, arena)
         self._layers: list[_LayerPass] = []
-        own, slopes = views(architecture, parameters), views(architecture, gradient)
+        own, gradients = views(architecture, parameters), views(architecture, gradient)
         x = self._input_drop.out
         for i, layer in enumerate(architecture.layers):
-            unit = _LayerPass(layer.activation, own[i], slopes[i], x, scratch, mask, layer.dropout, arena)
+            unit = _LayerPass(layer, own[i], gradients[i], x, scratch=scratch, mask=mask, arena=arena)
             self._layers.append(unit)
             x = unit.drop.out
         self.scores: Floats = x
@@ -81,7 +80,7 @@ class TrainingPass:
         return loss
 
     def sides(self, targets: NDArray[Any]) -> list[NDArray[Any]]:
-        """Which linear piece every unit and the loss are on, after `forward`, for activations that keep it in a or z."""
+        """After `forward`, which linear pieces the units and the loss are on: unequal where a kink was crossed."""
         found = [layer.side() for layer in self._layers]
         found.append(self.loss.side(self.scores, targets))
         return [side for side in found if side is not None]
@@ -92,17 +91,16 @@ class _LayerPass:
 
     def __init__(
         self,
-        activation: Activation,
+        layer: Layer,
         own: LayerParameters,
         gradient: LayerParameters,
         x: Floats,
+        *,
         scratch: Floats,
         mask: Flags,
-        dropout: float,
         arena: Arena,
     ) -> None:
-        rows, columns = len(x), own.bias.size
-        units = columns // activation.linear_pieces
+        rows, columns, units, activation = len(x), layer.columns, layer.units, layer.activation
         self.activation, self.own, self.gradient, self.x = activation, own, gradient, x
         z: Floats = arena.empty((rows, columns), x.dtype)
         delta: Floats = arena.empty((rows, units), x.dtype)
@@ -116,7 +114,7 @@ class _LayerPass:
             scratch=scratch[: rows * units].reshape(rows, units),
             mask=mask[: rows * units].reshape(rows, units),
         )
-        self.drop = _Drop(self.buffers.a, scratch, mask, dropout, arena)
+        self.drop = _Drop(self.buffers.a, layer.dropout, scratch, mask, arena)
 
     def forward(self, rng: np.random.Generator) -> None:
         at = self.buffers
@@ -145,7 +143,7 @@ class _Drop:
     Srivastava et al. 2014. `out` is `x` itself if nothing is dropped.
     """
 
-    def __init__(self, x: Floats, scratch: Floats, mask: Flags, rate: float, arena: Arena) -> None:
+    def __init__(self, x: Floats, rate: float, scratch: Floats, mask: Flags, arena: Arena) -> None:
         self.x, self.rate = x, rate
         self.scratch: Floats = scratch[: x.size].reshape(x.shape)
         self.mask: Flags = mask[: x.size].reshape(x.shape)

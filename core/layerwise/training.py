@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from layerwise.activations import Floats
 from layerwise.arena import Arena
-from layerwise.batches import Gather, Split, divided
-from layerwise.checks import choice, real_number
+from layerwise.batches import Gather, Reader, Split
+from layerwise.checks import choice, real_number, shown
 from layerwise.data import blocks
-from layerwise.errors import Diverged
+from layerwise.errors import Diverged, InvalidInput
 from layerwise.layout import weight_count
 from layerwise.losses import LOSSES, LossBuffers
 from layerwise.metrics import Accuracy, Metric, RSquared
@@ -46,22 +46,14 @@ def fit(
     Leaving the loop stops after that step; the model holds its weights. Raises InvalidInput before the first step,
     Diverged when loss or weights are no longer finite.
     """
+    if not isinstance(plan, Plan):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidInput("plan", f"expected a Plan, got {shown(plan)}")
     choice("every", every, ("epoch", "step"))
-    if isinstance(validation, tuple | list):
-        held: object = validation
-    else:
-        held = plan.validation if validation is None else real_number("validation", validation, least=0, below=1)
-    train, held_out, labels = divided(
-        X,
-        y,
-        architecture=model.architecture,
-        loss=LOSSES[plan.loss],
-        labels=model.labels,
-        dtype=model.dtype,
-        validation=held,
-        rng=stream(plan.seed, SPLIT),
-        check=check,
-    )
+    held = plan.validation if validation is None else validation
+    if not isinstance(held, tuple):
+        held = real_number("validation", held, least=0, below=1)
+    reader = Reader(model.architecture, LOSSES[plan.loss], model.dtype, check)
+    train, held_out, labels = reader.divided(X, y, model.labels, validation=held, rng=stream(plan.seed, SPLIT))
     return _records(_Trainer(model, plan, train, held_out), labels, every)
 
 
@@ -89,14 +81,14 @@ def _records(
 class _Batch:
     """The buffers of one batch length: rows, targets, the pass and the metric over them."""
 
-    def __init__(self, model: MLP, gradient: Floats, loss: str, data: Split, rows: int, arena: Arena) -> None:
+    def __init__(self, model: MLP, gradient: Floats, loss: str, data: Split, *, rows: int, arena: Arena) -> None:
         arena.rewind()
         kind, outputs = LOSSES[loss], model.architecture.outputs
         self.rows = rows
         self.network = TrainingPass(model.architecture, model.parameters, gradient, kind, rows=rows, arena=arena)
         shape, dtype = ((rows,), np.dtype(np.intp)) if kind.classifies else ((rows, outputs), model.dtype)
         self.targets: NDArray[Any] = arena.empty(shape, dtype)
-        self._gathers = Gather(data.X, self.network.inputs), Gather(data.targets, self.targets)
+        self._gathers = Gather(data.table, self.network.inputs), Gather(data.targets, self.targets)
 
     def gather(self, rows: NDArray[np.intp]) -> None:
         for gather in self._gathers:
@@ -116,7 +108,9 @@ class _Trainer:
         longest = min(plan.batch_size, self.rows)
         arena = Arena()
         lengths = sorted({longest, self.rows % longest or longest}, reverse=True)
-        self._batches = {rows: _Batch(model, self._gradient, plan.loss, data, rows, arena) for rows in lengths}
+        self._batches = {
+            rows: _Batch(model, self._gradient, plan.loss, data, rows=rows, arena=arena) for rows in lengths
+        }
         self._batch = self._batches[longest]
         self._metric = _metric(plan.loss, data, longest, model.dtype)
         self._batch_sums = np.zeros(self._metric.sums)
@@ -235,7 +229,7 @@ class _Trainer:
         with np.errstate(over="ignore", invalid="ignore"):
             for block in blocks(len(data.rows), max(model.architecture.inputs, model.architecture.outputs)):
                 rows = data.rows[block]
-                scores = model.outputs(data.X[rows], check=False)
+                scores = model.outputs(data.table[rows], check=False)
                 targets = data.targets[rows].astype(np.intp if loss.classifies else model.dtype, copy=False)
                 at = LossBuffers(len(rows), model.architecture.outputs, model.dtype, Arena())
                 total += loss.evaluate(scores, targets, at) * len(rows)
