@@ -12,7 +12,10 @@ def configure_logs(style: str, *, process: str) -> None:
     """Sets the log of this process up; `style` is auto, text or json, `process` stands in every event."""
     text = style == "text" or (style == "auto" and sys.stderr.isatty())
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if text else structlog.processors.JSONRenderer()
+        # plain tracebacks: the others print local variables, and users' rows with them
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+        if text
+        else structlog.processors.JSONRenderer()
     )
     timestamp = structlog.processors.TimeStamper(fmt="%H:%M:%S" if text else "iso", utc=not text)
     tracebacks: list[structlog.typing.Processor] = [] if text else [structlog.processors.format_exc_info]

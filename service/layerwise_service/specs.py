@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from layerwise import Architecture, InvalidInput, Plan
-
 from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.jobs import JSONObject
 from layerwise_service.settings import Settings

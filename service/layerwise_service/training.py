@@ -8,9 +8,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from layerwise import metric_name
 from numpy.typing import NDArray
 
+from layerwise import metric_name
 from layerwise_service.datasets import Label
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.jobs import Event, Job, JobState, JSONObject, NewJob

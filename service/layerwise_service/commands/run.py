@@ -7,8 +7,9 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import click
@@ -91,8 +92,12 @@ def worker(settings: Settings, worker_id: str | None) -> None:
 
     with _told():
         runner = build_worker(settings, worker_id or new_worker_id())
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            runner.stop()
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: runner.stop())
+            signal.signal(number, stop)
         announce_ready("")
         runner.run()
 
@@ -108,7 +113,7 @@ def config(settings: Settings) -> None:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _told() -> Generator[None]:
     """Turns what keeps a process from starting into one line."""
     from layerwise_service.errors import ServiceError
     from layerwise_service.stores.database import DatabaseUnusable

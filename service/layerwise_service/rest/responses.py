@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import UTC, datetime
 from http import HTTPStatus
+from typing import Any
 
 import orjson
 from flask import Response
@@ -39,14 +40,14 @@ def problem(error: ServiceError, *, request_id: str) -> Response:
 
 def job_json(job: Job) -> dict[str, object]:
     """A job, its times as RFC 3339 writes them."""
-    value = asdict(job) | {"created": _time(job.created)}
+    value: dict[str, Any] = asdict(job) | {"created": _time(job.created)}
     value["transitions"] = [asdict(change) | {"time": _time(change.time)} for change in job.transitions]
     return value
 
 
 def version_json(version: Version) -> dict[str, object]:
     """A version, its time as RFC 3339 writes it."""
-    value = asdict(version) | {"created": _time(version.created)}
+    value: dict[str, Any] = asdict(version) | {"created": _time(version.created)}
     value["version"] = value.pop("number")
     return value
 

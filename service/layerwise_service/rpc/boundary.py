@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,8 +11,8 @@ import grpc
 import structlog
 from google.protobuf.any_pb2 import Any as AnyMessage
 from grpc import aio
-from layerwise_proto.v1.errors_pb2 import ErrorInfo, ErrorStatus
 
+from layerwise_proto.v1.errors_pb2 import ErrorInfo, ErrorStatus
 from layerwise_service.errors import Kind, ServiceError
 
 log = structlog.get_logger()
@@ -64,7 +64,7 @@ def _guard_stream(inner: Callable[[Any, Any], AsyncIterator[Any]], method: str) 
 
 
 @asynccontextmanager
-async def _boundary(context: aio.ServicerContext[Any, Any], method: str) -> AsyncIterator[None]:
+async def _boundary(context: aio.ServicerContext[Any, Any], method: str) -> AsyncGenerator[None]:
     try:
         yield
     except aio.AbortError:

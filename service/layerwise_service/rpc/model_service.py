@@ -6,9 +6,9 @@ import asyncio
 from typing import Any
 
 from grpc import aio
+
 from layerwise_proto.v1 import models_pb2
 from layerwise_proto.v1.models_pb2_grpc import ModelServiceServicer, PredictionServiceServicer
-
 from layerwise_service.prediction import Predictor
 from layerwise_service.registry import Registry
 from layerwise_service.rpc.translate import read_tensor, write_model, write_prediction

@@ -12,13 +12,13 @@ import structlog
 from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+
 from layerwise_proto.v1 import models_pb2, training_pb2
 from layerwise_proto.v1.models_pb2_grpc import (
     add_ModelServiceServicer_to_server,
     add_PredictionServiceServicer_to_server,
 )
 from layerwise_proto.v1.training_pb2_grpc import add_TrainingServiceServicer_to_server
-
 from layerwise_service.prediction import Predictor
 from layerwise_service.registry import Registry
 from layerwise_service.rpc.boundary import ErrorBoundary
@@ -48,7 +48,7 @@ class RpcServer:
     def __init__(self, *, training: Training, registry: Registry, predictor: Predictor, settings: Settings) -> None:
         self._settings = settings
         self._feed = JobFeed(training)
-        self._health = health.aio.HealthServicer()
+        self._health: Any = health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]
         self._server = aio.server(interceptors=[ErrorBoundary()], options=_options(settings))
         add_TrainingServiceServicer_to_server(TrainingFace(training, registry, self._feed), self._server)
         add_ModelServiceServicer_to_server(ModelFace(registry), self._server)

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from grpc import aio
+
 from layerwise_proto.v1 import training_pb2
 from layerwise_proto.v1.training_pb2_grpc import TrainingServiceServicer
-
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.jobs import Job, JobState
 from layerwise_service.registry import Registry

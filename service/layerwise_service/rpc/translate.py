@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
-from layerwise_proto.json_form import to_json, to_message
-from layerwise_proto.v1 import models_pb2, tensors_pb2, training_pb2, types_pb2
 from numpy.typing import NDArray
 
+from layerwise_proto.json_form import to_json, to_message
+from layerwise_proto.v1 import models_pb2, tensors_pb2, training_pb2, types_pb2
 from layerwise_service.datasets import Label
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.jobs import Job, JobState, JSONObject, TrainingRecord, Transition

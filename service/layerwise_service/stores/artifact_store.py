@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from layerwise import MLP, CorruptModel
 from numpy.typing import NDArray
 
+from layerwise import MLP, CorruptModel
 from layerwise_service.datasets import Dataset, Label, Shape, canonical_sha256
 from layerwise_service.errors import DataLoss
 from layerwise_service.stores.dataset_writer import HEADER_BYTES, DatasetWriter

@@ -8,7 +8,7 @@ without its reset race (sqlite.org/wal.html#walresetbug); others get a rollback 
 from __future__ import annotations
 
 import sqlite3 as standard_sqlite
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -59,13 +59,13 @@ class Database:
         self._writing = self._engine.execution_options(layerwise_write=True)
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
+    def read(self) -> Generator[Connection]:
         """A transaction that sees one state of the database and changes nothing."""
         with _told(), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self) -> Generator[Connection]:
         """A transaction that may change things: committed at the end of the block, undone by an exception."""
         with _told(), self._writing.begin() as connection:
             yield connection
@@ -79,7 +79,7 @@ class Database:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _told() -> Generator[None]:
     """Turns the database's troubles into errors that callers are told."""
     try:
         yield
@@ -100,7 +100,7 @@ def _sqlite_engine(url: sa.URL) -> Engine:
         except OSError as error:
             raise DatabaseUnusable(f"cannot make the folder {path.parent}: {error.strerror}") from error
     engine = sa.create_engine(url, module=module, connect_args={"timeout": BUSY_SECONDS})
-    journal = "WAL" if _wal_is_safe(module.sqlite_version_info) else "TRUNCATE"
+    journal = "WAL" if wal_is_safe(module.sqlite_version_info) else "TRUNCATE"
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _: object) -> None:  # pyright: ignore[reportUnusedFunction]
@@ -133,5 +133,5 @@ def _sqlite_module() -> ModuleType:
     return dbapi2  # type: ignore[no-any-return]
 
 
-def _wal_is_safe(version: tuple[int, ...]) -> bool:
+def wal_is_safe(version: tuple[int, ...]) -> bool:
     return version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51)

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import structlog
-from layerwise import MLP, Architecture, Diverged, InvalidInput, Plan, Record, fit
 from numpy.typing import NDArray
 
+from layerwise import MLP, Architecture, Diverged, InvalidInput, Plan, Record, fit
 from layerwise_service.errors import NoSpace, ServiceError, Unavailable
 from layerwise_service.jobs import Claim, Failure, Reason, TrainingRecord
 from layerwise_service.specs import held_out_rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def _revision(database: Database) -> str | None:
 
 
 @contextmanager
-def _alone(database: Database) -> Iterator[None]:
+def _alone(database: Database) -> Generator[None]:
     """Keeps other processes of this machine from migrating the same SQLite file."""
     if database.url.get_backend_name() != "sqlite" or not database.url.database:
         with nullcontext():

@@ -1,0 +1,29 @@
+# One image for every process of the service: `docker run … layerwise rest`, `rpc`, `worker`, or all with `serve`.
+FROM python:3.12-slim-bookworm AS build
+WORKDIR /src
+RUN python3 -m venv /opt/layerwise
+COPY pyproject.toml README.md LICENSE ./
+COPY proto proto
+COPY core core
+COPY service service
+COPY clients clients
+# What is not needed to run is left behind: pip itself, and NumPy's tests and headers.
+RUN /opt/layerwise/bin/pip install --quiet --no-cache-dir --only-binary :all: --no-binary layerwise '.[service]' \
+ && rm -rf /opt/layerwise/lib/python3*/site-packages/pip* \
+ && find /opt/layerwise -type d \( -name tests -o -name include \) -prune -exec rm -rf {} +
+
+FROM python:3.12-slim-bookworm
+COPY --from=build /opt/layerwise /opt/layerwise
+RUN useradd --system --uid 10001 --no-create-home layerwise \
+ && mkdir /data && chown layerwise /data
+ENV PATH=/opt/layerwise/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    LAYERWISE_HOME=/data \
+    LAYERWISE_REST_ADDRESS=0.0.0.0:8000 \
+    LAYERWISE_RPC_ADDRESS=0.0.0.0:50051
+USER layerwise
+VOLUME /data
+EXPOSE 8000 50051
+HEALTHCHECK --interval=10s --timeout=10s --start-period=30s CMD ["layerwise", "healthcheck"]
+ENTRYPOINT ["layerwise"]
+CMD ["serve"]

@@ -1,0 +1,74 @@
+"""What the service's tests share: stores in a folder of their own, a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from layerwise import MLP, Architecture, Layer, Plan, fit
+from layerwise_service.datasets import Dataset
+from layerwise_service.jobs import NewJob
+from layerwise_service.models import Version
+from layerwise_service.settings import Settings
+from layerwise_service.stores.leases import NewVersion
+from layerwise_service.wiring import Stores, open_stores
+
+ROWS = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], dtype=np.float32)
+LIMITS = {"max_bytes": 10_000, "max_features": 10, "max_outputs": 10}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(home=str(tmp_path / "home"), lease_seconds=2.0, refresh_seconds=0.05)
+
+
+@pytest.fixture
+def stores(settings: Settings) -> Iterator[Stores]:
+    opened = open_stores(settings)
+    yield opened
+    opened.database.close()
+
+
+@pytest.fixture
+def dataset(stores: Stores) -> Dataset:
+    writer = stores.artifacts.new_dataset(classes=None, **LIMITS)
+    writer.add(ROWS, ["no", "yes", "yes", "no"])
+    return stores.artifacts.keep(writer)
+
+
+@pytest.fixture
+def publish(stores: Stores, dataset: Dataset) -> Callable[..., Version]:
+    """Makes a version as a worker would: `labels` None is a regression of `outputs` values."""
+
+    def make(
+        model: str = "xor",
+        *,
+        labels: tuple[Any, ...] | None = ("no", "yes"),
+        outputs: int = 1,
+        loss: str | None = None,
+        scale: float = 1.0,
+        seed: int = 0,
+    ) -> Version:
+        outputs = outputs if labels is None else len(labels)
+        loss = loss or ("squared_error" if labels is None else "softmax_cross_entropy")
+        architecture = Architecture(inputs=2, layers=(Layer(4, activation="relu"), Layer(outputs)))
+        plan = Plan(loss=loss, epochs=1, batch_size=2)
+        network = MLP(architecture, seed=seed)
+        y = np.zeros((4, outputs), np.float32) if labels is None else np.arange(4) % outputs
+        for _ in fit(network, ROWS, y, plan=plan):
+            pass
+        network.labels = labels
+        network.parameters[:] *= scale
+        sha256, size = stores.artifacts.keep_model(network)
+        new = NewJob(model, architecture.to_json(), plan.to_json(), dataset.sha256, "accuracy", fingerprint="f")
+        stores.jobs.submit(new, dataset, max_open=1000)
+        claim = stores.leases.claim("w")
+        assert claim is not None
+        made = NewVersion(sha256, size, dict(network.metrics), architecture.parameters, labels)
+        return stores.leases.publish(claim, made)
+
+    return make

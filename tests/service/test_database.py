@@ -1,0 +1,165 @@
+"""The database: safe settings, one schema, clear words when it cannot be used."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from layerwise_service.errors import Unavailable
+from layerwise_service.stores import database as database_module
+from layerwise_service.stores.database import Database, DatabaseUnusable, now
+from layerwise_service.stores.migrations import HEAD, migrate
+from layerwise_service.stores.schema import metadata
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "folder" / "layerwise.db"
+
+
+def open_at(path: Path) -> Database:
+    database = Database(f"sqlite:///{path}")
+    migrate(database)
+    return database
+
+
+def pragma(database: Database, name: str) -> object:
+    with database.read() as connection:
+        return connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+
+
+def test_what_is_acknowledged_survives_a_power_cut(path: Path) -> None:
+    database = open_at(path)
+
+    assert pragma(database, "synchronous") == 2  # FULL
+    assert pragma(database, "mmap_size") in (0, None)
+    assert pragma(database, "foreign_keys") == 1
+
+
+@pytest.mark.parametrize(
+    ("version", "safe"),
+    [
+        ((3, 40, 1), False),
+        ((3, 50, 6), False),
+        ((3, 50, 7), True),
+        ((3, 51, 2), False),
+        ((3, 51, 3), True),
+        ((3, 53, 4), True),
+    ],
+)
+def test_the_write_ahead_log_is_used_only_without_its_reset_race(version: tuple[int, ...], safe: bool) -> None:
+    assert database_module.wal_is_safe(version) is safe
+
+
+def test_the_migrations_lead_to_the_schema(path: Path) -> None:
+    database = open_at(path)
+
+    with database.read() as connection:
+        difference = compare_metadata(MigrationContext.configure(connection), metadata)
+
+    assert difference == []
+
+
+def test_eight_processes_may_open_a_new_database_at_once(path: Path) -> None:
+    path.parent.mkdir()
+    barrier = threading.Barrier(8)
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        barrier.wait()
+        try:
+            open_at(path).close()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert errors == []
+    with open_at(path).read() as connection:
+        assert connection.scalar(sa.text("SELECT version_num FROM alembic_version")) == HEAD
+
+
+def test_an_unfinished_migration_leaves_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = Database(f"sqlite:///{path}")
+    from alembic import command
+
+    upgrade = command.upgrade
+
+    def cut_short(*arguments: object) -> None:
+        upgrade(*arguments)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "upgrade", cut_short)
+    with pytest.raises(KeyboardInterrupt):
+        migrate(database)
+    monkeypatch.undo()
+
+    with database.read() as connection:
+        assert sa.inspect(connection).get_table_names() == []
+    migrate(database)
+    assert pragma(database, "integrity_check") == "ok"
+
+
+def test_a_damaged_database_is_named_and_left_alone(path: Path) -> None:
+    open_at(path).close()
+    damaged = b"not a database" * 500
+    path.write_bytes(damaged)
+
+    with pytest.raises(DatabaseUnusable, match=r"layerwise.db cannot be opened .* restore it from a backup"):
+        open_at(path)
+
+    assert path.read_bytes() == damaged
+
+
+def test_a_newer_schema_is_refused(path: Path) -> None:
+    database = open_at(path)
+    with database.write() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+
+    with pytest.raises(DatabaseUnusable, match="newer than this release knows"):
+        migrate(database)
+
+
+def test_a_locked_database_is_told_as_unavailable(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database_module, "BUSY_SECONDS", 0.1)
+    database, other = open_at(path), Database(f"sqlite:///{path}")
+
+    with other.write(), pytest.raises(Unavailable) as caught, database.write():
+        pytest.fail("the lock was not respected")
+
+    assert caught.value.retry_after == 1
+    with database.write() as connection:
+        connection.execute(sa.text("UPDATE registry SET revision = 7"))
+
+
+def test_a_transaction_that_raises_changes_nothing(path: Path) -> None:
+    database = open_at(path)
+
+    def fail() -> None:
+        with database.write() as connection:
+            connection.execute(sa.text("UPDATE registry SET revision = 7"))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+
+    with database.read() as connection:
+        assert connection.scalar(sa.text("SELECT revision FROM registry")) == 0
+
+
+def test_the_clock_is_in_seconds_since_1970(path: Path) -> None:
+    with open_at(path).read() as connection:
+        database_time, sqlite_time = connection.execute(
+            sa.select(now(), sa.text("CAST(strftime('%s', 'now') AS REAL)"))
+        ).one()
+
+    assert abs(database_time - sqlite_time) <= 1.1

@@ -1,0 +1,198 @@
+"""Datasets on their way in: what they are known by, and what they refuse."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from layerwise_service.datasets import Shape
+from layerwise_service.errors import DataLoss, ServiceError
+from layerwise_service.stores.artifact_store import ArtifactStore
+from layerwise_service.stores.dataset_writer import DatasetWriter
+
+NewWriter = Callable[..., DatasetWriter]
+
+LIMITS = {"max_bytes": 4000, "max_features": 5, "max_outputs": 4}
+
+
+def rows(count: int, features: int = 2, *, start: int = 0) -> np.ndarray:
+    return np.arange(start, start + count * features, dtype=np.float32).reshape(count, features)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ArtifactStore:
+    return ArtifactStore(tmp_path)
+
+
+@pytest.fixture
+def new_writer(store: ArtifactStore) -> Iterator[NewWriter]:
+    made: list[DatasetWriter] = []
+
+    def make(classes: list[str] | None = None) -> DatasetWriter:
+        made.append(store.new_dataset(classes=classes, **LIMITS))
+        return made[-1]
+
+    yield make
+    for writer in made:
+        writer.discard()
+
+
+@pytest.fixture
+def writer(new_writer: NewWriter) -> DatasetWriter:
+    return new_writer()
+
+
+def test_what_was_written_is_what_is_read(store: ArtifactStore, writer: DatasetWriter) -> None:
+    writer.add(rows(2), ["b", "a"])
+    writer.add(rows(1, start=4), ["c"])
+    dataset = store.keep(writer)
+
+    found, codes = store.open_dataset(dataset.sha256, dataset.shape)
+    assert dataset.shape == Shape(rows=3, features=2, outputs=3, labels=("a", "b", "c"))
+    assert found.tolist() == [[0, 1], [2, 3], [4, 5]]
+    assert codes.tolist() == [1, 0, 2]
+
+
+def test_targets_of_several_outputs_are_kept(store: ArtifactStore, writer: DatasetWriter) -> None:
+    writer.add(rows(2), np.array([[1, 2], [3, 4]], dtype=np.float32))
+    dataset = store.keep(writer)
+
+    assert dataset.shape == Shape(rows=2, features=2, outputs=2, labels=None)
+    assert store.open_dataset(dataset.sha256, dataset.shape)[1].tolist() == [[1, 2], [3, 4]]
+
+
+def test_the_identity_is_the_documented_hash(store: ArtifactStore, writer: DatasetWriter) -> None:
+    writer.add(np.array([[1], [2]], dtype=np.float32), [7, 5])
+    dataset = store.keep(writer)
+
+    rows_sha256 = hashlib.sha256(bytes.fromhex("0000803f" + "00000040")).hexdigest()  # 1.0, 2.0
+    targets_sha256 = hashlib.sha256(bytes.fromhex("01000000" + "00000000")).hexdigest()  # 7 is the second label
+    header = (
+        '{"features": 1, "format": "layerwise-dataset-1", "labels": [5, 7], "outputs": 2, "rows": 2, '
+        f'"rows_sha256": "{rows_sha256}", "targets_sha256": "{targets_sha256}"}}'
+    )
+    assert dataset.sha256 == hashlib.sha256(header.encode()).hexdigest()
+
+
+@given(cuts=st.sets(st.integers(1, 11)), seed=st.integers(0, 99))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_identity_does_not_depend_on_the_batches(
+    store: ArtifactStore, new_writer: NewWriter, cuts: set[int], seed: int
+) -> None:
+    data = rows(12)
+    labels = [str(label) for label in np.random.default_rng(seed).permutation(12) % 3]
+    whole, parts = new_writer(), new_writer()
+
+    whole.add(data, labels)
+    edges = [0, *sorted(cuts), 12]
+    for start, end in pairwise(edges):
+        parts.add(data[start:end], labels[start:end])
+
+    assert store.keep(parts).sha256 == store.keep(whole).sha256
+
+
+def test_declared_classes_are_classes_even_if_no_row_has_them(store: ArtifactStore, new_writer: NewWriter) -> None:
+    writer = new_writer(["z", "y", "x"])
+
+    writer.add(rows(1), ["y"])
+
+    assert store.keep(writer).shape.labels == ("x", "y", "z")
+
+
+@pytest.mark.parametrize(
+    ("data", "expected", "message"),
+    [
+        (rows(2), ["a"], "batches[1].labels: expected 2, one a row, got 1"),
+        (rows(2, 3), ["a", "b"], "batches[1].rows: expected 2 features as in the batches before, got 3"),
+        (rows(0), [], "batches[1].rows: expected (rows, features), both at least 1, got shape (0, 2)"),
+        (
+            np.array([[1, 2], [3, np.nan]], np.float32),
+            ["a", "b"],
+            "batches[1].rows[1][1]: expected a finite number, got nan",
+        ),
+        (np.array([[np.inf, 2]], np.float32), ["a"], "batches[1].rows[0][0]: expected a finite number, got inf"),
+        (rows(1), [1], "batches[1].labels: expected string labels, got integer labels"),
+        (rows(1), np.zeros(1, np.float32), "batches[1].targets: expected labels as in the batches before, got targets"),
+        (rows(600), ["a"] * 600, "batches[1].rows: a dataset may have 4000 bytes of float32, these rows make it 4816"),
+        (rows(4), ["c", "d", "e", "f"], "batches[1].labels: expected at most 4 classes"),
+    ],
+)
+def test_a_wrong_batch_is_refused_with_its_place(
+    store: ArtifactStore, writer: DatasetWriter, data: np.ndarray, expected: list[str], message: str
+) -> None:
+    writer.add(rows(2), ["a", "b"])
+
+    with pytest.raises(ServiceError) as caught:
+        writer.add(data, expected)
+
+    assert str(caught.value) == message
+
+
+def test_a_refused_batch_leaves_those_before_it_whole(store: ArtifactStore, writer: DatasetWriter) -> None:
+    writer.add(rows(2), ["a", "b"])
+
+    with pytest.raises(ServiceError):
+        writer.add(np.full((2, 2), np.nan, np.float32), ["a", "b"])
+    dataset = store.keep(writer)
+
+    assert dataset.shape.rows == 2
+    assert store.open_dataset(dataset.sha256, dataset.shape)[0].tolist() == [[0, 1], [2, 3]]
+
+
+@pytest.mark.parametrize(
+    ("expected", "message"),
+    [
+        (["a", "a"], "labels: expected at least 2 classes, got only 'a'"),
+        ([], "batches: expected at least one batch of rows before the end of the stream"),
+    ],
+)
+def test_a_dataset_that_teaches_nothing_is_refused(
+    store: ArtifactStore, writer: DatasetWriter, expected: list[str], message: str
+) -> None:
+    if expected:
+        writer.add(rows(len(expected)), expected)
+
+    with pytest.raises(ServiceError) as caught:
+        store.keep(writer)
+
+    assert str(caught.value) == message
+
+
+def test_an_undeclared_label_is_refused(store: ArtifactStore, new_writer: NewWriter) -> None:
+    writer = new_writer(["a", "b"])
+
+    with pytest.raises(ServiceError) as caught:
+        writer.add(rows(2), ["a", "q"])
+
+    assert str(caught.value) == "batches[0].labels[1]: expected one of the 2 declared classes, got 'q'"
+    assert caught.value.reason == "LABEL_OUT_OF_RANGE"
+
+
+def test_what_is_discarded_is_gone(store: ArtifactStore, writer: DatasetWriter, tmp_path: Path) -> None:
+    writer.add(rows(2), ["a", "b"])
+
+    writer.discard()
+
+    assert list((tmp_path / "incoming").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["rows.npy", "targets.npy"])
+def test_a_flipped_bit_is_seen_when_the_dataset_is_opened(
+    store: ArtifactStore, writer: DatasetWriter, tmp_path: Path, name: str
+) -> None:
+    writer.add(rows(2), ["a", "b"])
+    dataset = store.keep(writer)
+    path = tmp_path / "datasets" / dataset.sha256 / name
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+    with pytest.raises(DataLoss, match="damaged"):
+        store.open_dataset(dataset.sha256, dataset.shape)

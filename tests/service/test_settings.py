@@ -1,0 +1,65 @@
+"""Settings: which layer wins, and what a wrong one is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from layerwise_service.settings import Settings, SettingsError, read_settings, to_environment
+
+
+def test_flags_win_over_the_environment_over_the_file_over_the_defaults(tmp_path: Path) -> None:
+    file = tmp_path / "layerwise.toml"
+    file.write_text('workers = 2\nhome = "file"\nlog = "json"\n')
+
+    settings = read_settings(
+        flags={"workers": 4, "home": None}, environment={"LAYERWISE_WORKERS": "3", "LAYERWISE_HOME": "env"}, file=file
+    )
+
+    assert (settings.workers, settings.home, settings.log) == (4, "env", "json")
+    assert settings.rest_address == "127.0.0.1:8000"
+
+
+def test_a_process_started_with_the_settings_reads_the_same() -> None:
+    settings = Settings(workers=3, reflection=True, lease_seconds=1.5, rest_address="[::1]:0")
+
+    assert read_settings(environment=to_environment(settings)) == settings
+
+
+def test_variables_of_others_are_left_alone() -> None:
+    assert read_settings(environment={"LAYERWISE_PARENT_PID": "1", "WORKERS": "9"}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ({"LAYERWISE_WORKERS": "many"}, "workers: expected a whole number, got 'many' (from the environment)"),
+        ({"LAYERWISE_WORKERS": "-1"}, "workers: expected a whole number >= 0, got '-1' (from the environment)"),
+        ({"LAYERWISE_REST_ADDRESS": "8000"}, "rest_address: expected HOST:PORT, got '8000' (from the environment)"),
+        ({"LAYERWISE_LOG": "xml"}, "log: expected auto, text or json, got 'xml' (from the environment)"),
+        ({"LAYERWISE_REFLECTION": "maybe"}, "reflection: expected true or false, got 'maybe' (from the environment)"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_origin(environment: dict[str, str], message: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings(environment=environment)
+
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("wrokers = 3", "wrokers: no such setting (from layerwise.toml)"),
+        ("workers = ", "layerwise.toml: not TOML"),
+    ],
+)
+def test_a_wrong_file_is_named(tmp_path: Path, content: str, message: str) -> None:
+    file = tmp_path / "layerwise.toml"
+    file.write_text(content)
+
+    with pytest.raises(SettingsError) as caught:
+        read_settings(environment={}, file=file)
+
+    assert str(caught.value).startswith(message)
