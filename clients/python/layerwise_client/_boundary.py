@@ -8,7 +8,6 @@ from typing import Any, cast
 
 import grpc
 from google.protobuf.message import DecodeError
-from layerwise_proto.v1 import errors_pb2
 
 from layerwise_client.errors import (
     Conflict,
@@ -21,6 +20,7 @@ from layerwise_client.errors import (
     ServiceFault,
     Unavailable,
 )
+from layerwise_proto.v1 import errors_pb2
 
 _BY_CODE: Mapping[grpc.StatusCode, type[LayerwiseError]] = {
     grpc.StatusCode.INVALID_ARGUMENT: InvalidRequest,

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 import grpc
-from layerwise_proto.v1 import models_pb2_grpc, training_pb2_grpc
 
 from layerwise_client._boundary import from_rpc
 from layerwise_client.errors import InvalidRequest, Unavailable
+from layerwise_proto.v1 import models_pb2_grpc, training_pb2_grpc
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from layerwise_proto.v1 import tensors_pb2, training_pb2, types_pb2
-
 from layerwise_client._rows import tensor, to_float32
 from layerwise_client.errors import InvalidRequest
+from layerwise_proto.v1 import tensors_pb2, training_pb2, types_pb2
 
 if TYPE_CHECKING:
     import numpy as np

@@ -52,7 +52,7 @@ class Rest:
         answer = retrying(lambda: self._post(body, deadline), deadline)
         try:
             return _prediction(json.loads(answer))
-        except (ValueError, KeyError, TypeError) as exc:
+        except (ValueError, LookupError, TypeError) as exc:
             raise ServiceFault(f"{self.address} gave an answer that is no prediction") from exc
 
     def close(self) -> None:

@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from layerwise_proto.v1 import tensors_pb2
-
 from layerwise_client.errors import InvalidRequest
+from layerwise_proto.v1 import tensors_pb2
 
 if TYPE_CHECKING:
     import numpy as np

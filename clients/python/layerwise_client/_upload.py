@@ -9,7 +9,6 @@ from contextlib import suppress
 from typing import Protocol
 
 import grpc
-from layerwise_proto.v1 import training_pb2
 
 from layerwise_client._boundary import from_rpc
 from layerwise_client._connection import Connection, Deadline, retrying
@@ -17,6 +16,7 @@ from layerwise_client._expected import Expected
 from layerwise_client._rows import Rows, tensor
 from layerwise_client.errors import DeadlineExceeded, InvalidRequest, ServiceFault
 from layerwise_client.progress import Progress
+from layerwise_proto.v1 import training_pb2
 
 BLOCK_BYTES = 2 << 20  # of float32; the API asks for 1 to 4 MB
 _BLOCK_ROWS = 65_536  # of narrow rows: their labels weigh more than they do

@@ -8,9 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from layerwise_proto.json_form import JSONFormError, to_message
-from layerwise_proto.v1 import models_pb2, training_pb2, types_pb2
-
 from layerwise_client import prediction
 from layerwise_client._connection import Connection, text
 from layerwise_client._expected import labels_message, open_expected
@@ -21,6 +18,8 @@ from layerwise_client.errors import InvalidRequest
 from layerwise_client.job import Job
 from layerwise_client.progress import Progress, Silent, for_eyes
 from layerwise_client.results import STATES, Model, model_of, snapshot_of
+from layerwise_proto.json_form import JSONFormError, to_message
+from layerwise_proto.v1 import models_pb2, training_pb2, types_pb2
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message

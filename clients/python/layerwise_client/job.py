@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Any
 
 import grpc
-from layerwise_proto.v1 import training_pb2
 
 from layerwise_client._boundary import from_rpc
 from layerwise_client._connection import Connection, Deadline, pause
 from layerwise_client.errors import DeadlineExceeded, JobCancelled, JobFailed, Unavailable, WaitTimeout
 from layerwise_client.results import Failure, Record, Snapshot, Transition, record_of, snapshot_of
+from layerwise_proto.v1 import training_pb2
 
 _RECONNECT_DELAYS = (0.1, 0.2, 0.4, 0.8, 1.6)  # seconds; the last one again and again
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from layerwise_proto.v1 import models_pb2
-
 from layerwise_client._connection import Connection
 from layerwise_client._expected import labels_array, labels_of
 from layerwise_client._rows import Rows, from_tensor, tensor
+from layerwise_client.errors import ServiceFault
+from layerwise_proto.v1 import models_pb2
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,7 +54,10 @@ def predict(ask: Ask, model: str, version: str, rows: Rows, *, number_bytes: int
     step = min(max(1, _BLOCK_BYTES // (number_bytes * rows.features)), _BLOCK_ROWS)
     answers: list[Prediction] = []
     for start in range(0, rows.count, step):
-        answer = ask(model, version, rows.block(start, min(start + step, rows.count)))
+        block = rows.block(start, min(start + step, rows.count))
+        answer = ask(model, version, block)
+        if len(answer) != len(block):
+            raise ServiceFault(f"the service gave {len(answer)} predictions for {len(block)} rows")
         model, version = answer.model, str(answer.version)
         answers.append(answer)
     return _joined(answers)

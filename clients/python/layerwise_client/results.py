@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from layerwise_proto.json_form import enum_name, to_json
-from layerwise_proto.v1 import models_pb2, training_pb2
 
 from layerwise_client._expected import labels_of
+from layerwise_proto.json_form import enum_name, to_json
+from layerwise_proto.v1 import models_pb2, training_pb2
 
 if TYPE_CHECKING:
     from layerwise_client._expected import Label

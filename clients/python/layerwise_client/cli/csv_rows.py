@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import TextIOWrapper
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from layerwise_client.errors import InvalidRequest
 
@@ -37,19 +37,21 @@ class Table:
     cells: list[str] | None
 
 
-def opened(data: BinaryIO) -> TextIO:
-    """`data` as the text that `read` wants; Excel puts a byte order mark before the first name."""
-    return TextIOWrapper(data, encoding="utf-8-sig", newline="")
-
-
-def read(stream: TextIO, name: str, *, target: str | None) -> Table:
-    """The table in `stream`, which `opened` has opened; errors name the file, the row and the column.
+def read(data: BinaryIO, name: str, *, target: str | None) -> Table:
+    """The table in `data`, a file opened for its bytes; errors name the file, the row and the column.
 
     Raises `InvalidRequest`.
     """
+    text = TextIOWrapper(data, encoding="utf-8-sig", newline="")  # Excel puts a byte order mark before the first name
+    try:
+        return _read(_rows(csv.reader(text, skipinitialspace=True, strict=True), name), name, target)
+    finally:
+        text.detach()  # whoever opened the file closes it
+
+
+def _read(rows: Iterator[list[str]], name: str, target: str | None) -> Table:
     import numpy as np
 
-    rows = _rows(csv.reader(stream, skipinitialspace=True, strict=True), name)
     header = [cell.strip() for cell in next(rows, list[str]())]
     _check_header(header, name, target)
     place = None if target is None else header.index(target)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from errno import EPIPE
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points, version
 from typing import Any
 
 import click
 
-from layerwise_client.errors import LayerwiseError
+from layerwise_client.errors import LayerwiseError, ServiceFault
 
 PLUGINS = "layerwise.commands"
 _OWN = ("train", "predict", "jobs", "models", "datasets")  # each is a module here, with the command of its name
@@ -38,7 +39,12 @@ class Layerwise(click.Group):
         try:
             return super().invoke(ctx)
         except LayerwiseError as exc:
-            raise OneLine(str(exc)) from exc
+            known = f" (request {exc.request_id})" if isinstance(exc, ServiceFault) and exc.request_id else ""
+            raise OneLine(f"{exc}{known}") from exc
+        except OSError as exc:
+            if exc.errno == EPIPE:  # whoever read our output has gone: click knows what to do
+                raise
+            raise OneLine(f"{exc.filename}: {exc.strerror}" if exc.filename else str(exc)) from exc
         except KeyboardInterrupt as exc:
             raise click.exceptions.Exit(130) from exc  # as shells count a process that SIGINT ended
 

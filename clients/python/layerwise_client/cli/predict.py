@@ -64,12 +64,12 @@ def predict(
 
 def _read(file: str, target: str | None) -> csv_rows.Table:
     if file == "-":
-        return csv_rows.read(csv_rows.opened(sys.stdin.buffer), "standard input", target=target)
+        return csv_rows.read(sys.stdin.buffer, "standard input", target=target)
     path = Path(file)
     if not path.is_file():
         raise InvalidRequest(f"no file {file}")
     with path.open("rb") as data:
-        return csv_rows.read(csv_rows.opened(data), path.name, target=target)
+        return csv_rows.read(data, path.name, target=target)
 
 
 def _numbers(row: str) -> list[float]:

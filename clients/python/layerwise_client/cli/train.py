@@ -151,7 +151,7 @@ def _data(
     if target is None:
         raise click.UsageError("--target is missing: the name of the column to predict")
     with path.open("rb") as data:
-        table = csv_rows.read(csv_rows.opened(data), path.name, target=target)
+        table = csv_rows.read(data, path.name, target=target)
     y = csv_rows.targets(table, task)
     _remark(table, y, task)
     return table.X, y, _model_name(path.stem)

@@ -1,0 +1,382 @@
+"""The command line, against a real server whose answers the test writes."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from layerwise_client import datasets
+from layerwise_client.cli.group import layerwise
+from layerwise_proto.v1 import models_pb2, tensors_pb2, training_pb2
+
+FLIGHTS = "a,b,delay\n" + "".join(f"{index},{index * 2},{'late' if index % 2 else 'early'}\n" for index in range(10))
+
+
+@pytest.fixture
+def run(service, tmp_path, monkeypatch):
+    """Runs `layerwise` in a directory of its own, against the scripted service."""
+    monkeypatch.chdir(tmp_path)
+    runner = CliRunner(env={"LAYERWISE_RPC_ADDRESS": service.address, "LAYERWISE_REST_ADDRESS": ""})
+    return lambda *arguments, **options: runner.invoke(layerwise, [str(each) for each in arguments], **options)
+
+
+@pytest.fixture
+def sent(service):
+    """(header, rows, labels or targets) of what was trained; the jobs succeed."""
+    uploads = []
+
+    def train(requests, context):
+        header, *batches = list(requests)
+        rows = np.concatenate(
+            [np.frombuffer(each.batch.rows.data, "<f4").reshape(tuple(each.batch.rows.shape)) for each in batches]
+        )
+        uploads.append((header.header, rows, batches[0].batch))
+        yield training_pb2.TrainEvent(accepted=service.job())
+
+    def watch(request, context):
+        yield from (service.record(step) for step in (1, 2, 3))
+
+    ended = service.job("SUCCEEDED", version=2, record=training_pb2.TrainRecord(step=3, epoch=3, loss=0.1, metric=0.9))
+    service.answers |= {"Train": train, "WatchJob": watch, "GetJob": lambda request, context: ended}
+    return uploads
+
+
+def test_a_csv_file_is_trained_on(run, sent):
+    Path("My Flights 2026.csv").write_text(FLIGHTS)
+    options = """
+        --target delay --hidden 8,4 --activation tanh --dropout 0.2 --epochs 5 --batch-size 32 --learning-rate 1e-2
+        --optimizer adam --l2 1e-4 --validation 0.1 --seed 7 --loss hinge
+    """
+
+    done = run("train", "My Flights 2026.csv", *options.split())
+
+    header, rows, batch = sent[0]
+    assert done.exit_code == 0, done.output
+    assert header.model == "my-flights-2026"
+    assert [layer.units for layer in header.architecture.layers] == [8, 4]
+    assert header.architecture.layers[0].activation.WhichOneof("kind") == "tanh"
+    assert header.architecture.layers[1].dropout == 0.2
+    assert (header.plan.epochs, header.plan.batch_size, header.plan.seed) == (5, 32, 7)
+    assert (header.plan.l2, header.plan.validation, header.plan.optimizer.adam.learning_rate) == (1e-4, 0.1, 1e-2)
+    assert rows.tolist() == [[index, index * 2] for index in range(10)]
+    assert list(batch.labels.strings.values)[:2] == ["early", "late"]
+    assert re.search(r"^version +2$", done.stdout, re.MULTILINE)
+
+
+def test_progress_is_lines_on_stderr_where_there_is_no_terminal(run, sent):
+    done = run("train", "iris")
+
+    assert "job job-1: training digits" in done.stderr
+    assert "epoch 3/3  loss 0.3333  accuracy 0.5000" in done.stderr
+    assert "epoch" not in done.stdout
+
+
+@pytest.mark.parametrize("name", datasets.names())
+def test_every_built_in_data_set_can_be_trained_on(run, sent, name):
+    done = run("train", name, "--no-follow")
+
+    assert done.exit_code == 0, done.output
+    assert sent[0][0].model == name
+    assert np.array_equal(sent[0][1], datasets.load(name)[0])
+
+
+def test_a_regression_takes_whole_numbers_as_amounts(run, sent):
+    Path("prices.csv").write_text("area,price\n50,100\n60,120\n")
+
+    run("train", "prices.csv", "--target", "price", "--task", "regression")
+
+    assert np.frombuffer(sent[0][2].targets.data, "<f4").tolist() == [100, 120]
+
+
+def test_many_different_whole_numbers_are_remarked_on(run, sent):
+    Path("prices.csv").write_text("area,price\n" + "".join(f"1,{index}\n" for index in range(150)))
+
+    done = run("train", "prices.csv", "--target", "price")
+
+    assert "price has 150 different whole numbers, taken as classes; --task regression" in done.stderr
+
+
+def test_a_spec_file_has_architecture_and_plan_and_options_change_the_plan(run, sent):
+    spec = {
+        "architecture": {"layers": [{"units": 6, "activation": {"kind": "maxout", "pieces": 3}}]},
+        "plan": {"epochs": 9, "seed": 3, "optimizer": {"kind": "adam", "beta1": 0.8}},
+    }
+    Path("spec.json").write_text(json.dumps(spec))
+
+    run("train", "iris", "--spec", "spec.json", "--epochs", 2, "--learning-rate", 0.5)
+
+    header = sent[0][0]
+    assert header.architecture.layers[0].activation.maxout.pieces == 3
+    assert (header.plan.epochs, header.plan.seed) == (2, 3)
+    assert (header.plan.optimizer.adam.beta1, header.plan.optimizer.adam.learning_rate) == (0.8, 0.5)
+
+
+def test_no_hidden_layer_is_a_choice_too(run, sent):
+    run("train", "iris", "--hidden", 0)
+
+    assert len(sent[0][0].architecture.layers) == 0
+
+
+def test_a_failed_job_ends_the_command_with_one_line(run, service, sent):
+    failure = training_pb2.JobFailure(reason="DIVERGED", message="loss is nan; lower the learning rate")
+    service.answers["GetJob"] = lambda request, context: service.job("FAILED", failure=failure)
+
+    done = run("train", "iris")
+
+    assert done.exit_code == 1
+    assert done.stderr.splitlines()[-1] == "layerwise: job job-1 failed: loss is nan; lower the learning rate"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["train", "nope"], 1, "layerwise: no file nope, and no data set of that name: digits, iris"),
+        (["train", "flights.csv"], 2, "--target is missing"),
+        (
+            ["train", "flights.csv", "--target", "x"],
+            1,
+            "layerwise: flights.csv has no column x; its columns are a, b, delay",
+        ),
+        (["train", "iris", "--target", "species"], 2, "leave out --target"),
+        (["train", "iris", "--task", "regression"], 2, "the classes of iris are text"),
+        (["train", "iris", "--loss", "hinge", "--task", "regression"], 2, "--loss hinge is for classification"),
+        (["train", "iris", "--hidden", "64;64"], 2, "expected whole numbers such as 64,64"),
+        (["train", "iris", "--activation", "relo"], 2, "'relo' is not one of"),
+        (["train", "iris", "--spec", "flights.csv"], 1, "layerwise: flights.csv: not JSON"),
+        (["train", "iris", "--spec", "list.json"], 1, 'expected an object with "architecture"'),
+        (["train", "iris", "--spec", "plan.json"], 1, "layerwise: architecture.layer: unknown field"),
+        (["train", "iris", "--spec", "plan.json", "--hidden", "3"], 2, "--spec has the architecture"),
+        (["train", "iris", "--model", "a\nb"], 1, "layerwise: model: expected printable text"),
+        (["predict", "digits"], 2, "give either a FILE"),
+        (["predict", "digits", "rows.csv", "--row", "1"], 2, "give either a FILE"),
+        (["predict", "digits", "--row", "1,x"], 2, "expected numbers with commas between"),
+        (["predict", "digits", "--row", "1", "--target", "x"], 2, "--target names a column"),
+        (["predict", "digits", "nope.csv"], 1, "layerwise: no file nope.csv"),
+        (["predict", "digits", "flights.csv"], 1, "layerwise: flights.csv row 2, column delay: expected a number"),
+        (["jobs", "list", "--state", "DONE"], 2, "'DONE' is not one of"),
+        (["datasets", "show", "mnist"], 1, "layerwise: no built-in data set 'mnist'"),
+        (["datasets", "export", "iris", "--rows", "3"], 1, "layerwise: rows: iris is real data"),
+        (["nonsense"], 2, "No such command 'nonsense'"),
+    ],
+)
+def test_a_mistake_is_told_in_a_line_on_stderr_without_a_traceback(run, sent, arguments, code, message):
+    Path("flights.csv").write_text(FLIGHTS)
+    Path("list.json").write_text("[1]")
+    Path("plan.json").write_text('{"architecture": {"layer": []}}')
+
+    done = run(*arguments)
+
+    assert done.exit_code == code
+    assert message in done.stderr
+    assert "Traceback" not in done.output
+    assert done.stdout == ""
+    assert sent == []
+
+
+def test_no_service_is_told_in_a_line(run):
+    done = run("jobs", "--rpc", "127.0.0.1:1")
+
+    assert done.exit_code == 1
+    assert done.stderr.startswith("layerwise: no Layerwise service answers at 127.0.0.1:1 (Connection refused")
+
+
+@pytest.fixture
+def predicting(service):
+    def predict(request, context):
+        rows = np.frombuffer(request.rows.data, "<f4").reshape(tuple(request.rows.shape))
+        labels = tensors_pb2.StringLabels(values=["late" if row[0] > 4 else "early" for row in rows])
+        block = np.full((len(rows), 2), 0.5, dtype="<f4")
+        return models_pb2.PredictResponse(
+            model="flights",
+            version=3,
+            labels=tensors_pb2.Labels(strings=labels),
+            probabilities=tensors_pb2.Tensor(data_type=1, shape=block.shape, data=block.tobytes()),
+        )
+
+    service.answers["Predict"] = predict
+
+
+def test_predictions_go_into_a_pipe_as_csv(run, predicting):
+    done = run("predict", "flights", "--row", "1,2", "--row", "9,2")
+
+    assert done.stdout == "prediction,probability\nearly,0.5000\nlate,0.5000\n"
+
+
+def test_rows_may_come_through_a_pipe(run, predicting):
+    done = run("predict", "flights", "-", "--json", input="a,b\n1,2\n9,9\n")
+
+    assert json.loads(done.stdout) == {
+        "model": "flights",
+        "version": 3,
+        "predictions": ["early", "late"],
+        "probabilities": [[0.5, 0.5], [0.5, 0.5]],
+    }
+
+
+def test_a_target_column_is_left_out_and_compared_with(run, service, predicting):
+    Path("flights.csv").write_text(FLIGHTS)
+
+    done = run("predict", "flights", "flights.csv", "--target", "delay", "--json")
+
+    # right: 0 2 4 early, 5 7 9 late
+    assert json.loads(done.stdout)["accuracy"] == 0.6
+    assert service.requests["Predict"][0].rows.shape[1] == 2
+
+
+def test_values_are_compared_by_r2(run, service):
+    values = np.array([[1.0], [2.0], [2.0]], dtype="<f4")
+    service.answers["Predict"] = lambda request, context: models_pb2.PredictResponse(
+        model="prices", version=1, values=tensors_pb2.Tensor(data_type=1, shape=[3, 1], data=values.tobytes())
+    )
+    Path("prices.csv").write_text("area,price\n1,1\n1,2\n1,3\n")
+
+    done = run("predict", "prices", "prices.csv", "--target", "price")
+
+    assert done.stdout == "prediction\n1\n2\n2\n"
+    assert done.stderr == "r2 0.5000 on 3 rows\n"  # 1 − 1/2
+
+
+@pytest.fixture
+def one_of_each(service, sent):
+    service.answers |= {
+        "ListJobs": lambda request, context: training_pb2.ListJobsResponse(jobs=[service.job()]),
+        "CancelJob": lambda request, context: service.job("CANCELLED"),
+        "ListModels": lambda request, context: models_pb2.ListModelsResponse(models=[models_pb2.Model(name="digits")]),
+        "GetModel": lambda request, context: models_pb2.Model(
+            name=request.name,
+            latest=2,
+            versions=[models_pb2.ModelVersion(version=2, metrics={"loss": float("nan")})],
+        ),
+        "SetAlias": lambda request, context: models_pb2.Model(
+            name=request.model, latest=2, aliases={request.alias: request.version}
+        ),
+    }
+
+
+COMMANDS = [
+    ("jobs", "job-1"),
+    ("jobs list", "job-1"),
+    ("jobs show job-1", "SUCCEEDED"),
+    ("jobs cancel job-1", "CANCELLED"),
+    ("models", "digits"),
+    ("models list", "digits"),
+    ("models show digits", "digits"),
+    ("models alias digits champion 2", "champion"),
+    ("datasets", "spiral"),
+    ("datasets list", "spiral"),
+    ("datasets show iris", "Fisher"),
+    ("datasets export iris", "setosa"),
+    ("datasets export xor --rows 4 --seed 1 --out xor.csv", "xor.csv"),
+    ("train iris", "job-1"),
+    ("train iris --no-follow", "job-1"),
+]
+
+
+@pytest.mark.parametrize(("command", "shown"), COMMANDS)
+def test_every_command_prints_text_or_with_json_nothing_but_json(run, one_of_each, command, shown):
+    text = run(*command.split())
+    data = run(*command.split(), "--json")
+
+    assert (text.exit_code, data.exit_code) == (0, 0), text.output + data.output
+    assert shown in text.stdout
+    assert shown in json.dumps(json.loads(data.stdout, parse_constant=pytest.fail))
+
+
+def test_watching_gives_a_line_of_json_for_each_epoch(run, one_of_each):
+    done = run("jobs", "watch", "job-1", "--json")
+
+    assert [json.loads(line)["step"] for line in done.stdout.splitlines()] == [1, 2, 3]
+
+
+def test_watching_ends_with_what_came_of_the_job(run, one_of_each):
+    done = run("jobs", "watch", "job-1")
+
+    assert "epoch 3/3" in done.stderr
+    assert "SUCCEEDED" in done.stdout
+
+
+def test_jobs_are_listed_by_state_in_any_case(run, service, one_of_each):
+    run("jobs", "--state", "running", "--model", "digits")
+
+    assert service.requests["ListJobs"][0].state == training_pb2.JOB_STATE_RUNNING
+
+
+def test_an_exported_data_set_can_be_read_again(run, sent):
+    run("datasets", "export", "digits", "--out", "digits.csv")
+
+    done = run("train", "digits.csv", "--target", "digit")
+
+    assert done.exit_code == 0, done.output
+    assert np.array_equal(sent[0][1], datasets.load("digits")[0])
+    assert list(sent[0][2].labels.integers.values) == datasets.load("digits")[1].tolist()
+
+
+def test_a_fault_of_the_service_is_told_in_a_line(run, service):
+    service.answers["ListJobs"] = lambda request, context: service.fail(
+        context, grpc.StatusCode.INTERNAL, "internal error", "INTERNAL", request_id="ab12"
+    )
+
+    done = run("jobs")
+
+    assert (done.exit_code, done.stderr) == (1, "layerwise: internal error (request ab12)\n")
+
+
+@pytest.fixture
+def plugins(tmp_path):
+    """A directory with a distribution that brings a good and a broken command."""
+    (tmp_path / "good.py").write_text(
+        "import click\n@click.command(short_help='Says hello.')\ndef hello():\n    click.echo('hello')\n"
+    )
+    (tmp_path / "broken.py").write_text("import a_module_that_is_not_there\n")
+    (tmp_path / "plain.py").write_text("command = print\n")
+    information = tmp_path / "plugins-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: plugins\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text(
+        "[layerwise.commands]\nhello = good:hello\nbroken = broken:command\nplain = plain:command\ntrain = good:hello\n"
+    )
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from layerwise_client.cli import main; main()"
+    return lambda *arguments: subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def test_plugins_join_the_commands_and_a_broken_one_harms_no_other(plugins):
+    shown = plugins("--help")
+
+    assert "Says hello." in shown.stdout
+    assert "broken" in shown.stdout
+    assert "Train a model on a CSV file" in shown.stdout
+    assert plugins("hello").stdout == "hello\n"
+
+
+@pytest.mark.parametrize(("name", "problem"), [("broken", "ModuleNotFoundError: No module"), ("plain", "not a click")])
+def test_a_broken_plugin_says_what_is_wrong_with_it(plugins, name, problem):
+    done = plugins(name)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"layerwise: the command {name} ({name}:command) cannot be loaded: {problem}")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("library", ["click", "rich"])
+def test_without_click_or_rich_the_command_says_what_to_install(library):
+    code = f"""
+import importlib.util, sys
+find = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name == {library!r} else find(name, *rest)
+from layerwise_client.cli import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+
+    assert done.returncode == 1
+    assert done.stderr == "layerwise: the command line needs click and rich: pip install 'layerwise[cli]'\n"

@@ -1,0 +1,94 @@
+"""The loss, or else the type of y, says whether it holds labels or targets."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from layerwise_client import InvalidRequest
+from layerwise_client._expected import labels_array, labels_message, labels_of, open_expected
+from layerwise_proto.v1 import training_pb2, types_pb2
+
+ANY = types_pb2.LOSS_UNSPECIFIED
+SOFTMAX = types_pb2.LOSS_SOFTMAX_CROSS_ENTROPY
+HINGE = types_pb2.LOSS_HINGE
+SQUARED = types_pb2.LOSS_SQUARED_ERROR
+
+
+def sent(y, loss):
+    """(kind, values) of the batch that holds all of y."""
+    expected = open_expected(y, loss)
+    batch = training_pb2.TrainBatch()
+    expected.fill(batch, 0, expected.count)
+    if batch.WhichOneof("expected") == "labels":
+        return batch.labels.WhichOneof("kind"), labels_of(batch.labels)
+    return "targets", np.frombuffer(batch.targets.data, dtype="<f4").reshape(tuple(batch.targets.shape)).tolist()
+
+
+@pytest.mark.parametrize(
+    ("y", "loss", "kind", "values"),
+    [
+        ([2, 0, 1], ANY, "integers", [2, 0, 1]),
+        (np.array([2, 0], dtype=np.uint8), ANY, "integers", [2, 0]),
+        (["a", "b"], ANY, "strings", ["a", "b"]),
+        (np.array(["a", "b"]), ANY, "strings", ["a", "b"]),
+        ([True, False], ANY, "booleans", [True, False]),
+        (np.array([True, False]), HINGE, "booleans", [True, False]),
+        ([0.5, 1.0], ANY, "targets", [0.5, 1.0]),
+        ([1, 2.5], ANY, "targets", [1.0, 2.5]),
+        (np.array([[1], [2]]), ANY, "targets", [[1.0], [2.0]]),
+        ([[1, 2], [3, 4]], SQUARED, "targets", [[1.0, 2.0], [3.0, 4.0]]),
+        ([3, 4], SQUARED, "targets", [3.0, 4.0]),
+        ([3.0, 4.0], SOFTMAX, "integers", [3, 4]),
+        (np.array([3.0, 4.0], dtype=np.float32), HINGE, "integers", [3, 4]),
+        (pd.Series([1, 2], index=[5, 6]), ANY, "integers", [1, 2]),
+        (pd.Series(["a", "b"]), ANY, "strings", ["a", "b"]),
+        (pd.Series(["a", "b"], dtype="category"), ANY, "strings", ["a", "b"]),
+        (pd.Series([1, 2], dtype="Int64"), ANY, "integers", [1, 2]),
+        (pd.DataFrame({"a": [1.0], "b": [2.0]}), ANY, "targets", [[1.0, 2.0]]),
+        ([-(2**63), 2**63 - 1], ANY, "integers", [-(2**63), 2**63 - 1]),
+    ],
+)
+def test_y_is_sent_as_what_it_means(y, loss, kind, values):
+    assert sent(y, loss) == (kind, values)
+
+
+@pytest.mark.parametrize(
+    ("y", "loss", "message"),
+    [
+        ([0.0, 1.5], SOFTMAX, "y row 1: expected a whole number of 64 bits as a label, got 1.5"),
+        ([0.0, float("nan")], SOFTMAX, "y row 1: expected a label or a number, got nan"),
+        (np.array([0.0, np.nan]), SOFTMAX, "y row 1: expected a whole number of 64 bits as a label, got nan"),
+        (np.array([np.inf]), HINGE, "y row 0: expected a whole number of 64 bits as a label, got inf"),
+        ([1, 2**63], ANY, "y row 1: expected a whole number of 64 bits as a label, got 9223372036854775808"),
+        (np.array([2**63], dtype=np.uint64), ANY, "y row 0: expected a whole number of 64 bits"),
+        ([1, "a"], ANY, "y row 1: expected integer values throughout, got 'a'"),
+        (["a", None], ANY, "y row 1: expected a label or a number, got None"),
+        (pd.Series(["a", None]), ANY, "y row 1: expected a label or a number"),
+        ([True, 2], ANY, "y row 1: expected boolean values throughout, got 2"),
+        ([b"a"], ANY, "y row 0: expected a label or a number, got b'a'"),
+        (np.array([b"a"]), ANY, r"y: expected labels or numbers, got \|S1"),
+        (["1", "2"], SQUARED, "y row 0: expected a number, got '1'"),
+        ([[1], [2]], SOFTMAX, r"y: expected one label a row, \(n,\), got shape \(2, 1\)"),
+        (np.zeros((1, 1, 1)), ANY, r"y: expected \(n,\) or \(n, outputs\), got shape \(1, 1, 1\)"),
+        ([[1], [2, 3]], ANY, "y: expected rows of equal length"),
+        ([0.5, float("inf")], SQUARED, "y row 1: expected"),
+        (np.array([0.5, 1e39]), SQUARED, "y row 1: expected a number within float32's range"),
+        (np.array([[1.0, np.nan]]), ANY, "y row 0, column 1: expected a finite number, got nan"),
+        ("text", ANY, "y: expected one value a row, got str"),
+        (["ok", "\ud800"], ANY, "y row 1: expected text that UTF-8 can hold"),
+    ],
+)
+def test_a_y_that_cannot_be_learnt_is_refused_with_its_row(y, loss, message):
+    with pytest.raises(InvalidRequest, match=message):
+        sent(y, loss)
+
+
+@pytest.mark.parametrize("labels", [[3, -1], ["a", "b"], [True, False]])
+def test_labels_come_back_as_they_went(labels):
+    assert labels_of(labels_message(labels, "classes")) == labels
+
+
+def test_label_arrays_are_integers_text_or_booleans():
+    assert labels_array([1, 2]).dtype == np.int64
+    assert labels_array(["a", "bc"]).dtype.kind == "U"
+    assert labels_array([True]).dtype == np.bool_

@@ -1,0 +1,102 @@
+"""Models, their versions and aliases, and what every call has in common."""
+
+from __future__ import annotations
+
+import grpc
+import pytest
+
+from layerwise_client import Client, InvalidRequest, Unavailable
+from layerwise_proto.v1 import models_pb2, tensors_pb2
+
+
+def test_models_are_listed_over_all_pages(service, client):
+    pages = {
+        "": models_pb2.ListModelsResponse(models=[models_pb2.Model(name="a", latest=1)], next_page_token="2"),
+        "2": models_pb2.ListModelsResponse(models=[models_pb2.Model(name="b", latest=3, aliases={"champion": 2})]),
+    }
+    service.answers["ListModels"] = lambda request, context: pages[request.page_token]
+
+    first, second = client.models()
+
+    assert (first.name, first.latest, first.aliases, first.versions) == ("a", 1, {}, ())
+    assert (second.name, second.latest, second.aliases) == ("b", 3, {"champion": 2})
+
+
+def test_a_model_tells_its_versions(service, client):
+    version = models_pb2.ModelVersion(
+        model="iris", version=2, job_id="j", sha256="ff", size_bytes=9, metrics={"accuracy": 0.5}, parameters=26
+    )
+    version.labels.CopyFrom(tensors_pb2.Labels(strings=tensors_pb2.StringLabels(values=["setosa", "virginica"])))
+    regression = models_pb2.ModelVersion(model="iris", version=1)
+    service.answers["GetModel"] = lambda request, context: models_pb2.Model(
+        name=request.name, latest=2, versions=[version, regression]
+    )
+
+    newest, oldest = client.model("iris").versions
+
+    assert (newest.version, newest.job_id, newest.sha256, newest.size_bytes) == (2, "j", "ff", 9)
+    assert (newest.metrics, newest.parameters, newest.labels) == ({"accuracy": 0.5}, 26, ("setosa", "virginica"))
+    assert oldest.labels is None
+
+
+def test_an_alias_is_set(service, client):
+    service.answers["SetAlias"] = lambda request, context: models_pb2.Model(
+        name=request.model, latest=3, aliases={request.alias: request.version}
+    )
+
+    assert client.set_alias("iris", "champion", 2).aliases == {"champion": 2}
+
+
+def test_a_call_is_tried_again_while_the_service_restarts(service, client):
+    def list_models(request, context):
+        if service.called("ListModels") < 3:
+            service.fail(context, grpc.StatusCode.UNAVAILABLE, "restarting")
+        return models_pb2.ListModelsResponse()
+
+    service.answers["ListModels"] = list_models
+
+    assert client.models() == []
+    assert service.called("ListModels") == 3
+
+
+def test_trying_again_ends_within_the_timeout(service):
+    service.answers["ListModels"] = lambda request, context: service.fail(context, grpc.StatusCode.UNAVAILABLE, "no")
+
+    with Client(service.address, timeout=0.25) as client, pytest.raises(Unavailable):
+        client.models()
+
+    assert service.called("ListModels") == 2
+
+
+def test_the_api_key_travels_with_each_call(service):
+    service.answers["ListModels"] = lambda request, context: models_pb2.ListModelsResponse()
+
+    with Client(service.address, api_key="secret") as client:
+        client.models()
+
+    assert service.metadata["authorization"] == "Bearer secret"
+
+
+def test_a_closed_client_says_that_it_is_closed(client):
+    client.close()
+
+    with pytest.raises(RuntimeError, match="the client is closed"):
+        client.models()
+
+
+@pytest.mark.parametrize("call", ["model", "job"])
+@pytest.mark.parametrize("name", [3, None, "a\nb", "\ud800"])
+def test_a_name_that_cannot_travel_is_refused(client, call, name):
+    with pytest.raises(InvalidRequest):
+        getattr(client, call)(name)
+
+
+def test_a_client_shows_where_it_points():
+    with Client("127.0.0.1:1", rest="127.0.0.1:2") as client:
+        assert repr(client) == "Client('127.0.0.1:1', rest='http://127.0.0.1:2')"
+
+
+@pytest.mark.parametrize("arguments", [{"timeout": 0}, {"rest": "ftp://x"}, {"rest": "http://"}])
+def test_connection_details_that_make_no_sense_are_refused(arguments):
+    with pytest.raises(InvalidRequest):
+        Client("127.0.0.1:1", **arguments)

@@ -1,0 +1,39 @@
+"""What the package shows, and what it must not pull in."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+import layerwise_client
+from layerwise_client import errors
+
+
+def test_every_public_name_exists_and_no_other_is_shown():
+    public = {name for name in vars(layerwise_client) if not name.startswith("_") and name not in _modules()}
+
+    assert public | {"datasets"} == set(layerwise_client.__all__)
+
+
+@pytest.mark.parametrize("module", ["layerwise_client", "layerwise_client.cli", "layerwise_client.datasets"])
+def test_an_import_pulls_in_none_of_the_heavy_libraries(module):
+    code = (
+        f"import sys, {module}; print([m for m in ('numpy', 'pandas', 'flask', 'click', 'rich') if m in sys.modules])"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_hierarchy_drawn_in_the_docstring_is_the_one_in_the_code():
+    drawn = set(re.findall(r"^\W*([A-Z]\w+)", errors.__doc__.split("\n", 2)[2], re.MULTILINE))
+    defined = {name for name, value in vars(errors).items() if isinstance(value, type)}
+
+    assert drawn == defined
+    assert all(issubclass(getattr(errors, name), errors.LayerwiseError) for name in defined)
+
+
+def _modules() -> set[str]:
+    return {name.split(".")[1] for name in sys.modules if name.startswith("layerwise_client.")}

@@ -1,0 +1,297 @@
+"""Sending rows: what travels, what is refused, and what happens when the connection or the service fails."""
+
+from __future__ import annotations
+
+import io
+import logging
+import socket
+import threading
+
+import grpc
+import numpy as np
+import pytest
+
+from layerwise_client import (
+    Client,
+    DeadlineExceeded,
+    InvalidRequest,
+    JobCancelled,
+    JobFailed,
+    ServiceFault,
+    Unavailable,
+)
+from layerwise_proto.v1 import training_pb2
+
+HIDDEN = {"layers": [{"units": 4, "activation": "relu"}]}
+X = np.arange(12, dtype=np.float32).reshape(6, 2)
+Y = [0, 1, 0, 1, 0, 1]
+DIVERGED = training_pb2.JobFailure(reason="DIVERGED", message="loss is nan")
+
+
+@pytest.fixture
+def taken(service):
+    """The requests of each call of Train that reached its end; the job of each is accepted, then succeeds."""
+    uploads = []
+
+    def train(requests, context):
+        uploads.append(list(requests))
+        yield training_pb2.TrainEvent(accepted=service.job())
+
+    def watch(request, context):
+        yield training_pb2.TrainEvent(accepted=service.job())
+        yield from (service.record(step) for step in (1, 2, 3))
+
+    service.answers |= {
+        "Train": train,
+        "WatchJob": watch,
+        "GetJob": lambda request, context: service.job("SUCCEEDED", version=2),
+    }
+    return uploads
+
+
+def rows_of(requests):
+    return np.concatenate([np.frombuffer(each.batch.rows.data, "<f4") for each in requests[1:]])
+
+
+def test_a_header_and_batches_are_sent_and_the_job_comes_back_accepted(client, taken):
+    job = client.train("digits", HIDDEN, X, Y, plan={"epochs": 3}, classes=[0, 1], progress=False, request_id="r")
+
+    header, batch = taken[0]
+    assert header.header.model == "digits"
+    assert header.header.architecture.layers[0].units == 4
+    assert header.header.plan.epochs == 3
+    assert header.header.request_id == "r"
+    assert list(header.header.classes.integers.values) == [0, 1]
+    assert list(batch.batch.rows.shape) == [6, 2]
+    assert list(batch.batch.labels.integers.values) == Y
+    assert (job.id, job.model, job.snapshot.state) == ("job-1", "digits", "RUNNING")
+
+
+def test_each_call_has_a_request_id_of_its_own(client, taken):
+    for _ in range(2):
+        client.train("digits", HIDDEN, X, Y, progress=False)
+
+    assert len({requests[0].header.request_id for requests in taken}) == 2
+
+
+def test_more_than_a_message_goes_in_blocks_of_1_to_4_megabytes_and_arrives_whole(client, taken):
+    large = np.random.default_rng(0).random((20_000, 300), dtype=np.float32)  # 24 MB
+
+    client.train("digits", HIDDEN, large, np.zeros(20_000), plan={"loss": "squared_error"}, progress=False)
+
+    sizes = [len(each.batch.rows.data) for each in taken[0][1:]]
+    assert all(1e6 < size < 4e6 for size in sizes[:-1])
+    assert np.array_equal(rows_of(taken[0]), large.ravel())
+    assert sum(each.batch.targets.shape[0] for each in taken[0][1:]) == 20_000
+
+
+def test_batches_with_long_labels_stay_below_the_message_limit(client, taken):
+    labels = ["x" * 1000] * 20_000
+
+    client.train("digits", HIDDEN, np.zeros((20_000, 1)), labels, progress=False)
+
+    assert max(each.ByteSize() for each in taken[0]) < 8 << 20
+    assert sum(len(each.batch.labels.strings.values) for each in taken[0][1:]) == 20_000
+
+
+def test_following_gives_the_job_at_its_end(client, taken):
+    job = client.train("digits", HIDDEN, X, Y)
+
+    assert (job.state, job.version) == ("SUCCEEDED", 2)
+
+
+def test_following_is_silent_where_nobody_sees_it(client, taken, capfd):
+    client.train("digits", HIDDEN, X, Y)
+
+    assert capfd.readouterr() == ("", "")
+
+
+def test_following_draws_a_bar_on_a_terminal(client, taken, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("COLUMNS", "120")
+
+    client.train("digits", HIDDEN, X, Y)
+
+    first, *_, last = terminal.getvalue().split("\r")[1:]
+    assert "upload 6/6 rows" in first
+    assert "epoch 3/3  loss 0.3333  accuracy 0.5000" in last
+    assert last.startswith("━" * 24)
+
+
+@pytest.mark.parametrize(
+    ("end", "error"),
+    [
+        ({"state": "FAILED", "failure": DIVERGED}, JobFailed("job job-1 failed: loss is nan", reason="DIVERGED")),
+        ({"state": "CANCELLED"}, JobCancelled("job job-1 was cancelled")),
+    ],
+)
+def test_following_raises_when_the_job_ends_otherwise(client, service, taken, end, error):
+    service.answers["GetJob"] = lambda request, context: service.job(**end)
+
+    with pytest.raises(type(error), match=str(error)) as caught:
+        client.train("digits", HIDDEN, X, Y)
+
+    assert (caught.value.reason, caught.value.job_id) == (error.reason, "job-1")
+
+
+def test_leaving_by_ctrl_c_says_how_to_come_back(client, service, taken, capsys):
+    class Impatient:
+        def uploaded(self, rows, of): ...
+        def accepted(self, job): ...
+        def closed(self): ...
+
+        def trained(self, record):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        client.train("digits", HIDDEN, X, Y, progress=Impatient())
+
+    assert "client.job('job-1').wait(), or: layerwise jobs watch job-1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "message", "pointer"),
+    [
+        ({"model": 3}, "model: expected a string, got int", "model"),
+        ({"architecture": {"layer": []}}, "architecture.layer: unknown field", "architecture.layer"),
+        ({"architecture": {"layers": [{"units": "x"}]}}, "expected a whole number", "architecture.layers[0].units"),
+        ({"plan": {"loss": "logloss"}}, "expected one of softmax_cross_entropy", "plan.loss"),
+        ({"plan": [1]}, "plan: expected an object, got a list", "plan"),
+        ({"y": Y[:5]}, "X has 6 rows, y has 5", "y"),
+        ({"classes": [0, "a"]}, "classes row 1: expected integer values", "classes[1]"),
+        ({"X": [[1, 2]] * 5 + [[1, float("nan")]]}, "X row 5, column 1: expected a finite number", "X[5][1]"),
+        ({"y": [0.5] * 6, "plan": {"loss": "hinge"}}, "y row 0: expected a whole number", "y[0]"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_and_no_stream_reaches_its_end(client, taken, change, message, pointer):
+    arguments = {"model": "digits", "architecture": HIDDEN, "X": X, "y": Y, "plan": None, "classes": None} | change
+
+    with pytest.raises(InvalidRequest, match=message) as caught:
+        client.train(progress=False, **arguments)
+
+    assert caught.value.pointer == pointer
+    assert taken == []
+
+
+def test_an_error_in_a_late_block_cancels_the_stream_without_a_word_on_stderr(client, service, capfd, caplog):
+    ended = threading.Event()
+
+    def train(requests, context):
+        context.add_callback(ended.set)
+        for _ in requests:
+            pass
+        yield training_pb2.TrainEvent(accepted=service.job())
+
+    service.answers["Train"] = train
+    large = np.zeros((20_000, 300), dtype=np.float32)
+    large[19_999, 7] = np.nan
+
+    with caplog.at_level(logging.ERROR), pytest.raises(InvalidRequest, match="X row 19999, column 7"):
+        client.train("digits", HIDDEN, large, np.zeros(20_000), progress=False)
+
+    assert ended.wait(5)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_error_of_the_users_own_array_is_raised_as_it_is(client, taken):
+    class Broken(list):
+        def __getitem__(self, key):
+            if isinstance(key, slice):
+                raise OSError("the disk is gone")
+            return super().__getitem__(key)
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        client.train("digits", HIDDEN, Broken([[1, 2]]), [1], progress=False)
+
+    assert taken == []
+
+
+def test_a_service_that_refuses_early_stops_the_upload(client, service):
+    def train(requests, context):
+        next(requests)
+        service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, "model: bad name", "INVALID_MODEL", pointer="model")
+
+    service.answers["Train"] = train
+
+    with pytest.raises(InvalidRequest, match="model: bad name") as caught:
+        client.train("Digits!", HIDDEN, np.zeros((100_000, 300), dtype=np.float32), np.zeros(100_000), progress=False)
+
+    assert (caught.value.reason, caught.value.pointer) == ("INVALID_MODEL", "model")
+
+
+def test_a_stream_that_breaks_before_the_job_is_accepted_is_sent_again_with_the_same_request_id(client, service):
+    uploads = []
+
+    def train(requests, context):
+        uploads.append(list(requests))
+        if len(uploads) == 1:
+            service.fail(context, grpc.StatusCode.UNAVAILABLE, "restarting")
+        yield training_pb2.TrainEvent(accepted=service.job())
+
+    service.answers["Train"] = train
+
+    client.train("digits", HIDDEN, X, Y, progress=False)
+
+    assert uploads[0] == uploads[1]
+
+
+def test_an_accepted_job_is_not_sent_again_when_the_connection_breaks(client, service, taken):
+    watched = []
+
+    def watch(request, context):
+        watched.append(request.from_step)
+        if len(watched) == 1:
+            yield service.record(1)
+            service.fail(context, grpc.StatusCode.UNAVAILABLE, "restarting")
+        yield from (service.record(step) for step in (2, 3))
+
+    service.answers["WatchJob"] = watch
+
+    client.train("digits", HIDDEN, X, Y)
+
+    assert len(taken) == 1
+    assert watched == [0, 1]
+
+
+def test_a_stream_that_ends_without_an_accepted_job_is_a_fault_of_the_service(client, service):
+    service.answers["Train"] = lambda requests, context: iter(())
+
+    with pytest.raises(ServiceFault, match="without accepting the job"):
+        client.train("digits", HIDDEN, X, Y, progress=False)
+
+
+@pytest.mark.parametrize("reads", [False, True], ids=["takes no data", "takes all and says nothing"])
+def test_a_service_that_hangs_does_not_hold_the_client_for_ever(service, reads):
+    released = threading.Event()
+
+    def train(requests, context):
+        for _ in requests if reads else ():
+            pass
+        context.add_callback(released.set)
+        released.wait(20)
+        yield from ()
+
+    service.answers["Train"] = train
+    rows = 6 if reads else 20_000
+
+    with Client(service.address, timeout=0.5) as client, pytest.raises(DeadlineExceeded, match=r"within 0\.5 s"):
+        client.train("digits", HIDDEN, np.zeros((rows, 300)), np.zeros(rows), progress=False)
+
+    assert released.wait(5)
+
+
+def test_no_service_at_the_address_is_told_with_the_way_to_start_one():
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{unused.getsockname()[1]}"
+
+        with (
+            Client(address) as client,
+            pytest.raises(Unavailable, match=rf"{address} \(Connection refused.*layerwise serve"),
+        ):
+            client.train("digits", HIDDEN, X, Y)
