@@ -15,7 +15,7 @@ def shown(value: object) -> str:
     try:
         text = repr(plain)
     except ValueError:  # Python refuses to print integers of thousands of digits
-        text = f"a {type(plain).__name__} too long to print"
+        text = "an integer too long to print"
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
@@ -87,11 +87,12 @@ def fields(pointer: str, value: object, *, known: Iterable[str], required: Itera
     given = cast(Mapping[object, object], value)
     names = tuple(known)
     prefix = f"{pointer}." if pointer else ""
+    wanted = f"expected one of {', '.join(names)}" if names else "this kind has none"
     found: dict[str, object] = {}
     for name, field in given.items():
         if not isinstance(name, str) or name not in names:
             where = name if isinstance(name, str) and len(name) <= 60 else shown(name)
-            raise InvalidInput(f"{prefix}{where}", f"unknown field; expected one of {', '.join(names)}")
+            raise InvalidInput(f"{prefix}{where}", f"unknown field; {wanted}")
         found[name] = field
     for name in required:
         if name not in found:
