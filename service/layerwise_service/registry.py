@@ -78,48 +78,24 @@ class Directory:
 
         Raises `ModelNotFound`, `VersionNotFound`, `Conflict` (no model was named, and there are none or several).
         """
+        known = self._models
         try:
-            return self._find(model, version)
+            return _find(known, model, version)
         except ServiceError:
-            if not self.refresh():
+            self.refresh()
+            if self._models is known:
                 raise
-            return self._find(model, version)
+            return _find(self._models, model, version)  # somebody, the thread perhaps, has learnt of more
 
-    def refresh(self) -> bool:
-        """Reads the store if it has changed, and tells whether it had."""
+    def refresh(self) -> None:
+        """Reads the store if it has changed."""
         with self._lock:
-            if self._versions.revision() == self._revision:
-                return False
-            self._revision, self._models = self._versions.served()
-            return True
+            if self._versions.revision() != self._revision:
+                self._revision, self._models = self._versions.served()
 
     def close(self) -> None:
         self._stopped.set()
         self._thread.join()
-
-    def _find(self, name: str | None, version: str | int | None) -> Target:
-        models = self._models
-        if name is None:
-            if len(models) != 1:
-                known = f"there are {len(models)}: name one" if models else "there is none yet: train one"
-                raise Conflict(
-                    f"no model is named, which needs exactly one model; {known}",
-                    pointer="model",
-                    reason="MODEL_NOT_NAMED",
-                )
-            (name,) = models
-        model = models.get(name)
-        if model is None:
-            raise ModelNotFound(name)
-        if version is None or version == LATEST:
-            number = model.latest
-        elif isinstance(version, int) or version.isdecimal():
-            number = int(version) if len(str(version)) < 19 else 0
-        else:
-            number = model.aliases.get(version, 0)
-        if number not in model.artifacts:
-            raise VersionNotFound(name, "" if version is None else version)
-        return Target(name, number, model.artifacts[number])
 
     def _keep_fresh(self) -> None:
         failed = False
@@ -131,3 +107,27 @@ class Directory:
                 if not failed:  # once, not twice a second
                     log.warning("directory_not_refreshed", error=str(error))
                 failed = True
+
+
+def _find(models: Mapping[str, ServedModel], name: str | None, version: str | int | None) -> Target:
+    if name is None:
+        if len(models) != 1:
+            known = f"there are {len(models)}: name one" if models else "there is none yet: train one"
+            raise Conflict(
+                f"no model is named, which needs exactly one model; {known}",
+                pointer="model",
+                reason="MODEL_NOT_NAMED",
+            )
+        (name,) = models
+    model = models.get(name)
+    if model is None:
+        raise ModelNotFound(name)
+    if version is None or version == LATEST:
+        number = model.latest
+    elif isinstance(version, int) or (version.isascii() and version.isdecimal()):
+        number = int(version) if len(str(version)) < 19 else 0
+    else:
+        number = model.aliases.get(version, 0)
+    if number not in model.artifacts:
+        raise VersionNotFound(name, "" if version is None else version)
+    return Target(name, number, model.artifacts[number])

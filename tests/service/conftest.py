@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import numpy as np
 import pytest
 
 from layerwise import MLP, Architecture, Layer, Plan, fit
+from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
 from layerwise_service.datasets import Dataset
 from layerwise_service.jobs import NewJob
 from layerwise_service.models import Version
 from layerwise_service.settings import Settings
 from layerwise_service.stores.leases import NewVersion
-from layerwise_service.wiring import Stores, open_stores
+from layerwise_service.wiring import Stores, build_rpc, build_worker, open_stores
 
 ROWS = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], dtype=np.float32)
 LIMITS = {"max_bytes": 10_000, "max_features": 10, "max_outputs": 10}
@@ -23,7 +27,21 @@ LIMITS = {"max_bytes": 10_000, "max_features": 10, "max_outputs": 10}
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(home=str(tmp_path / "home"), lease_seconds=2.0, refresh_seconds=0.05)
+    return Settings(
+        home=str(tmp_path / "home"),
+        rpc_address="127.0.0.1:0",
+        lease_seconds=2.0,
+        refresh_seconds=0.05,
+        stop_seconds=2.0,
+        max_units=1000,
+        max_parameters=50_000,
+        max_layers=4,
+        max_epochs=100_000,
+        max_features=20,
+        max_dataset_bytes=1_000_000,
+        max_message_bytes=2**20,
+        reflection=True,
+    )
 
 
 @pytest.fixture
@@ -72,3 +90,41 @@ def publish(stores: Stores, dataset: Dataset) -> Callable[..., Version]:
         return stores.leases.publish(claim, made)
 
     return make
+
+
+@pytest.fixture
+def channel(settings: Settings, stores: Stores) -> Iterator[grpc.Channel]:
+    """A channel to a server that runs in a thread of its own."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+
+    async def start() -> tuple[Any, str]:
+        server = build_rpc(settings)
+        return server, await server.start()
+
+    server, address = asyncio.run_coroutine_threadsafe(start(), loop).result(20)
+    with grpc.insecure_channel(address) as opened:
+        yield opened
+    asyncio.run_coroutine_threadsafe(server.stop(), loop).result(20)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.run_until_complete(loop.shutdown_default_executor())
+    loop.close()
+
+
+@pytest.fixture
+def training(channel: grpc.Channel) -> TrainingServiceStub:
+    return TrainingServiceStub(channel)
+
+
+@pytest.fixture
+def worker(settings: Settings, stores: Stores) -> Iterator[None]:
+    """A worker in a thread of its own."""
+    runner = build_worker(settings, "worker-in-a-thread")
+    thread = threading.Thread(target=runner.run)
+    thread.start()
+    yield
+    runner.stop()
+    thread.join(20)
+    assert not thread.is_alive()

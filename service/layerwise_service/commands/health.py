@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from typing import Any
 
 import click
 
@@ -46,7 +47,8 @@ def _rpc(settings: Settings) -> None:
     host, port = _here(settings.rpc_address)
     with grpc.insecure_channel(f"{host}:{port}") as channel:
         try:
-            answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=_SECONDS)
+            stub: Any = health_pb2_grpc.HealthStub(channel)
+            answer: Any = stub.Check(health_pb2.HealthCheckRequest(), timeout=_SECONDS)
         except grpc.RpcError as error:
             raise CommandFailed(f"no answer from gRPC at {host}:{port}") from error
     if answer.status != health_pb2.HealthCheckResponse.SERVING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -46,7 +46,7 @@ class DatasetWriter:
         self._max_outputs = max_outputs
         self._declared = classes is not None
         self._codes: dict[Label, int] = {label: code for code, label in enumerate(classes or ())}
-        self._kind: type[object] | None = type(classes[0]) if classes else None
+        self._kind = _kind_of(classes[0]) if classes else ""
         self.batches = 0
         self.rows = 0
         self.features = 0
@@ -119,9 +119,9 @@ class DatasetWriter:
     def _check_labels(self, labels: Sequence[Any], at: str) -> NDArray[np.int32]:
         if self._outputs:
             raise InvalidRequest("expected targets as in the batches before, got labels", pointer=f"{at}.labels")
-        kind: type[object] = type(labels[0])
-        if self._kind is not None and kind is not self._kind:
-            detail = f"expected {_KINDS[self._kind]}, got {_KINDS[kind]}"
+        kind = _kind_of(labels[0])
+        if self._kind not in ("", kind):
+            detail = f"expected {self._kind} labels, got {kind} labels"
             raise InvalidRequest(detail, pointer=f"{at}.labels")
         self._kind = kind
         codes = self._codes
@@ -207,7 +207,9 @@ class _NpyFile:
 # NumPy pads headers so that the length of the first axis may grow in its place.
 HEADER_BYTES = 128
 
-_KINDS: Mapping[type[object], str] = {int: "integer labels", str: "string labels", bool: "boolean labels"}
+
+def _kind_of(label: Label) -> str:
+    return {int: "integer", str: "string", bool: "boolean"}[type(label)]
 
 
 def _check_finite(values: NDArray[np.float32], at: str) -> None:

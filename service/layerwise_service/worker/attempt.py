@@ -55,11 +55,13 @@ class Attempt:
         try:
             order = self._train()
             match order:
+                case Order.GO_ON:
+                    return
                 case Order.CANCEL:
                     self._insist(lambda: self._leases.cancelled(self._claim))
                 case Order.RELEASE:
                     self._insist(lambda: self._leases.release(self._claim))
-                case Order.DROP | Order.GO_ON:
+                case Order.DROP:
                     pass
             self._log.info("job_left", order=order.value)
         except Fenced:

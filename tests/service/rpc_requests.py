@@ -1,0 +1,84 @@
+"""Requests of the training API as tests send them, and errors as any client reads them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from layerwise_proto.json_form import to_message
+from layerwise_proto.v1 import tensors_pb2, training_pb2, types_pb2
+from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
+
+ROWS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=np.float32)
+HIDDEN = {"layers": [{"units": 8, "activation": "relu"}]}
+
+
+def tensor(array: Any) -> tensors_pb2.Tensor:
+    values = np.asarray(array, dtype="<f4")
+    return tensors_pb2.Tensor(data_type=tensors_pb2.DATA_TYPE_FLOAT32, shape=values.shape, data=values.tobytes())
+
+
+def strings(*values: str) -> tensors_pb2.Labels:
+    return tensors_pb2.Labels(strings=tensors_pb2.StringLabels(values=values))
+
+
+def integers(*values: int) -> tensors_pb2.Labels:
+    return tensors_pb2.Labels(integers=tensors_pb2.IntegerLabels(values=values))
+
+
+def header(model: str = "xor", architecture: Any = HIDDEN, plan: Any = None, **more: Any) -> training_pb2.TrainRequest:
+    return training_pb2.TrainRequest(
+        header=training_pb2.TrainHeader(
+            model=model,
+            architecture=to_message(architecture, types_pb2.Architecture),
+            plan=to_message({"epochs": 3, "batch_size": 2} if plan is None else plan, types_pb2.Plan),
+            **more,
+        )
+    )
+
+
+def batch(rows: Any = ROWS, **expected: Any) -> training_pb2.TrainRequest:
+    expected = expected or {"labels": strings("no", "yes", "yes", "no")}
+    return training_pb2.TrainRequest(batch=training_pb2.TrainBatch(rows=tensor(rows), **expected))
+
+
+def accepted(training: TrainingServiceStub, *requests: training_pb2.TrainRequest) -> training_pb2.Job:
+    """The job, as soon as it is accepted; the stream is left."""
+    stream = training.Train(iter(requests), timeout=30)
+    event = next(iter(stream))
+    stream.cancel()
+    return event.accepted
+
+
+def kinds(events: Iterable[training_pb2.TrainEvent]) -> list[str]:
+    return [str(event.WhichOneof("event")) for event in events]
+
+
+def error_of(call: Callable[[], Any]) -> tuple[grpc.StatusCode, str, str, str]:
+    """Status, message, reason and pointer of a call that must fail; read as any client would read them."""
+    with pytest.raises(grpc.RpcError) as caught:
+        call()
+    error: Any = caught.value
+    status = rpc_status.from_call(error)
+    assert status is not None, error
+    assert len(status.details) == 1
+    info = error_details_pb2.ErrorInfo()
+    assert status.details[0].Unpack(info)
+    assert info.domain == "layerwise"
+    assert "Traceback" not in error.details()
+    assert "/home" not in error.details()
+    return error.code(), error.details(), info.reason, info.metadata.get("pointer", "")
+
+
+def wait_until(condition: Callable[[], object], *, seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -1,0 +1,302 @@
+"""The gRPC face: training from the first batch to the published version, watching, cancelling, predicting."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from layerwise import MLP
+from layerwise_proto.v1 import models_pb2, training_pb2, types_pb2
+from layerwise_proto.v1.models_pb2_grpc import ModelServiceStub, PredictionServiceStub
+from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
+from layerwise_service.models import Version
+from layerwise_service.settings import Settings
+from layerwise_service.stores.job_store import JobStore
+from layerwise_service.wiring import Stores
+from service.rpc_requests import (
+    ROWS,
+    accepted,
+    batch,
+    error_of,
+    header,
+    kinds,
+    strings,
+    tensor,
+    wait_until,
+)
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_stream_tells_the_whole_story(training: TrainingServiceStub) -> None:
+    plan = {"epochs": 3, "batch_size": 2, "validation": 0.25}
+
+    events = list(training.Train(iter([header(plan=plan), batch(), batch()]), timeout=30))
+
+    changes = [event.transition for event in events if event.HasField("transition")]
+    records = [event.record for event in events if event.HasField("record")]
+    job, version = events[0].accepted, events[-1].published
+    assert kinds(events)[0] == "accepted"
+    assert kinds(events)[-1] == "published"
+    assert [change.reason for change in changes] == ["SUBMITTED", "CLAIMED", "PUBLISHED"]
+    assert [record.epoch for record in records] == [1, 2, 3]
+    assert [record.step for record in records] == [3, 6, 9]  # 6 of 8 rows, 2 a step
+    assert all(record.HasField("validation_metric") and record.learning_rate == 0.001 for record in records)
+    assert job.metric == "accuracy"
+    assert [layer.units for layer in job.architecture.layers] == [8, 2]
+    assert job.architecture.inputs == 2
+    assert job.plan.loss == types_pb2.LOSS_SOFTMAX_CROSS_ENTROPY
+    assert (version.version, version.job_id, version.parameters) == (1, job.id, 2 * 8 + 8 + 8 * 2 + 2)
+    assert list(version.labels.strings.values) == ["no", "yes"]
+    assert version.metrics["accuracy"] == pytest.approx(records[-1].metric)
+    assert version.metrics["validation_loss"] == pytest.approx(records[-1].validation_loss)
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_regression_is_trained_on_targets(channel: grpc.Channel, training: TrainingServiceStub) -> None:
+    request = batch(targets=tensor([[0, 1], [1, 2], [1, 3], [2, 4]]))
+
+    events = list(training.Train(iter([header("sum"), request]), timeout=30))
+    answer = PredictionServiceStub(channel).Predict(
+        models_pb2.PredictRequest(model="sum", rows=tensor(ROWS)), timeout=10
+    )
+
+    assert events[0].accepted.metric == "r2"
+    assert events[0].accepted.plan.loss == types_pb2.LOSS_SQUARED_ERROR
+    assert list(answer.values.shape) == [4, 2]
+    assert not answer.HasField("probabilities")
+
+
+@pytest.mark.usefixtures("worker")
+def test_grpc_answers_as_the_file_itself_does(
+    channel: grpc.Channel, training: TrainingServiceStub, settings: Settings
+) -> None:
+    events = list(training.Train(iter([header(), batch()]), timeout=30))
+    version = events[-1].published
+    local = MLP.load(settings.home_path / "artifacts" / "models" / f"{version.sha256}.npz", sha256=version.sha256)
+
+    answer = PredictionServiceStub(channel).Predict(models_pb2.PredictRequest(rows=tensor(ROWS)), timeout=10)
+
+    probabilities = np.frombuffer(answer.probabilities.data, "<f4").reshape(answer.probabilities.shape)
+    assert list(answer.labels.strings.values) == local.predict(ROWS).tolist()
+    assert probabilities.tolist() == local.predict_proba(ROWS).tolist()
+    assert local.lineage["dataset"] == events[0].accepted.dataset
+    assert local.lineage["job"] == events[0].accepted.id
+
+
+@pytest.mark.parametrize(
+    ("architecture", "units"),
+    [
+        ({"layers": [{"units": 8, "activation": "relu"}]}, [8, 2]),
+        ({"layers": [{"units": 8, "activation": "relu"}, {}]}, [8, 2]),
+        ({"layers": [{"units": 8, "activation": "relu"}, {"units": 2}]}, [8, 2]),
+        ({"layers": [{}]}, [2]),
+        ({"layers": [{"units": 4, "activation": "tanh"}, {"activation": "sigmoid"}]}, [4, 2]),
+        ({"inputs": 2, "layers": [{"units": 4, "activation": "tanh"}, {"units": 2, "activation": "tanh"}]}, [4, 2]),
+        ({"inputs": 2, "layers": [{"units": 4, "activation": {"kind": "maxout", "pieces": 3}}, {}]}, [4, 2]),
+    ],
+)
+def test_what_an_architecture_leaves_out_follows_from_the_data(
+    training: TrainingServiceStub, architecture: Any, units: list[int]
+) -> None:
+    job = accepted(training, header(architecture=architecture), batch())
+
+    assert [layer.units for layer in job.architecture.layers] == units
+    assert job.architecture.inputs == 2
+
+
+def test_a_wrong_header_is_refused_while_rows_are_still_coming(training: TrainingServiceStub) -> None:
+    sent = threading.Event()
+
+    def endless() -> Iterator[training_pb2.TrainRequest]:
+        yield header("Not A Name")
+        while not sent.wait(0.01):
+            yield batch()
+
+    code, *_ = error_of(lambda: list(training.Train(endless(), timeout=20)))
+    sent.set()
+
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_a_message_beyond_the_limit_is_refused(training: TrainingServiceStub) -> None:
+    request = batch(np.zeros((60_000, 10)), labels=strings("a"))
+
+    with pytest.raises(grpc.RpcError) as caught:
+        list(training.Train(iter([header(), request]), timeout=20))
+
+    error: Any = caught.value
+    assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_a_caller_that_vanishes_in_the_upload_leaves_nothing(
+    training: TrainingServiceStub, settings: Settings, stores: Stores
+) -> None:
+    incoming = settings.home_path / "artifacts" / "incoming"
+    gone = threading.Event()
+
+    def requests() -> Iterator[training_pb2.TrainRequest]:
+        yield header()
+        yield batch()
+        gone.wait(20)
+
+    stream = training.Train(requests())
+    wait_until(lambda: any(incoming.iterdir()))
+    stream.cancel()
+    gone.set()
+
+    wait_until(lambda: not any(incoming.iterdir()))
+    assert stores.jobs.page(model="", state=None, limit=1, before="") == []
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_job_goes_on_without_its_caller_and_watching_continues_without_a_gap(training: TrainingServiceStub) -> None:
+    stream = training.Train(iter([header(plan={"epochs": 400, "batch_size": 1}), batch()]), timeout=60)
+    seen: list[int] = []
+    job = next(iter(stream)).accepted.id
+    for event in stream:
+        if event.HasField("record"):
+            seen.append(event.record.step)
+        if len(seen) >= 5:
+            break
+    stream.cancel()
+
+    request = training_pb2.WatchJobRequest(job_id=job, from_step=seen[-1])
+    events = list(training.WatchJob(request, timeout=60))
+
+    steps = seen + [event.record.step for event in events if event.HasField("record")]
+    assert steps == [4 * epoch for epoch in range(1, 401)]
+    assert kinds(events)[-1] == "published"
+
+
+@pytest.mark.usefixtures("worker")
+def test_an_ended_job_is_told_from_its_start(training: TrainingServiceStub) -> None:
+    live = list(training.Train(iter([header(), batch()]), timeout=30))
+
+    told = list(training.WatchJob(training_pb2.WatchJobRequest(job_id=live[0].accepted.id), timeout=10))
+
+    assert told[1:] == live[1:]
+    assert training_pb2.JobState.Name(told[0].accepted.state) == "JOB_STATE_SUCCEEDED"
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_running_job_is_cancelled_at_its_next_step(training: TrainingServiceStub) -> None:
+    stream = training.Train(iter([header(plan={"epochs": 100_000, "batch_size": 1}), batch()]), timeout=60)
+    events = iter(stream)
+    job = next(events).accepted.id
+    while not next(events).HasField("record"):
+        pass
+
+    start = time.monotonic()
+    training.CancelJob(training_pb2.CancelJobRequest(job_id=job), timeout=10)
+    rest = list(events)
+
+    assert training_pb2.JobState.Name(rest[-1].transition.state) == "JOB_STATE_CANCELLED"
+    assert time.monotonic() - start < 3
+    again = training.CancelJob(training_pb2.CancelJobRequest(job_id=job), timeout=10)
+    assert again.state == training_pb2.JOB_STATE_CANCELLED
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_job_that_diverges_fails_with_the_reason(training: TrainingServiceStub, stores: Stores) -> None:
+    plan = {"epochs": 50, "optimizer": {"kind": "sgd", "learning_rate": 1e6}}
+    request = batch(targets=tensor([0, 1, 1, 0]))
+
+    events = list(training.Train(iter([header(plan=plan), request]), timeout=30))
+
+    assert kinds(events)[-1] == "failure"
+    assert events[-1].failure.reason == "DIVERGED"
+    assert "step" in events[-1].failure.message
+    assert stores.versions.served()[1] == {}
+
+
+def test_the_same_request_id_gives_the_same_job(training: TrainingServiceStub) -> None:
+    first = accepted(training, header(request_id="r"), batch())
+    second = accepted(training, header(request_id="r"), batch())
+
+    code, message, reason, pointer = error_of(
+        lambda: list(training.Train(iter([header("other", request_id="r"), batch()]), timeout=10))
+    )
+
+    assert first.id == second.id
+    assert (code, reason, pointer) == (grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED", "request_id")
+    assert first.id in message
+
+
+def test_jobs_are_listed_in_pages(training: TrainingServiceStub) -> None:
+    ids = [accepted(training, header(model), batch()).id for model in ("a", "b", "c")]
+
+    first = training.ListJobs(training_pb2.ListJobsRequest(page_size=2), timeout=10)
+    second = training.ListJobs(training_pb2.ListJobsRequest(page_size=2, page_token=first.next_page_token), timeout=10)
+    queued = training.ListJobs(training_pb2.ListJobsRequest(state=training_pb2.JOB_STATE_QUEUED, model="b"), timeout=10)
+
+    assert [job.id for job in [*first.jobs, *second.jobs]] == ids[::-1]
+    assert second.next_page_token == ""
+    assert [job.id for job in queued.jobs] == [ids[1]]
+
+
+def test_models_are_listed_shown_and_given_aliases(channel: grpc.Channel, publish: Callable[..., Version]) -> None:
+    models = ModelServiceStub(channel)
+    for name in ("b", "a", "a"):
+        publish(name)
+
+    shown = models.SetAlias(models_pb2.SetAliasRequest(model="a", alias="champion", version=1), timeout=10)
+    listed = models.ListModels(models_pb2.ListModelsRequest(), timeout=10).models
+
+    assert [(model.name, model.latest, dict(model.aliases)) for model in listed] == [
+        ("a", 2, {"champion": 1}),
+        ("b", 1, {}),
+    ]
+    assert [version.version for version in shown.versions] == [2, 1]
+
+
+def test_an_internal_error_tells_nothing_but_a_request_id(
+    training: TrainingServiceStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise ZeroDivisionError("a secret")
+
+    monkeypatch.setattr(JobStore, "get", fail)
+
+    code, message, reason, _ = error_of(lambda: training.GetJob(training_pb2.GetJobRequest(job_id="x"), timeout=10))
+
+    assert (code, reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
+    assert "secret" not in message
+
+
+def test_health_and_reflection_answer(channel: grpc.Channel) -> None:
+    health: Any = health_pb2_grpc.HealthStub(channel)
+    for name in ("", "layerwise.v1.TrainingService", "layerwise.v1.PredictionService"):
+        answer = health.Check(health_pb2.HealthCheckRequest(service=name), timeout=10)
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+    reflection: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
+    request = reflection_pb2.ServerReflectionRequest(list_services="")
+    (listed,) = reflection.ServerReflectionInfo(iter([request]), timeout=10)
+    names = {service.name for service in listed.list_services_response.service}
+    assert {"layerwise.v1.TrainingService", "layerwise.v1.ModelService", "layerwise.v1.PredictionService"} <= names
+
+
+def test_two_hundred_watchers_do_not_keep_other_calls_waiting(training: TrainingServiceStub) -> None:
+    job = accepted(training, header(), batch())  # there is no worker: it stays queued
+    request = training_pb2.WatchJobRequest(job_id=job.id)
+    watchers = [training.WatchJob(request) for _ in range(200)]
+    for watcher in watchers:
+        next(iter(watcher))
+
+    times = []
+    for _ in range(30):
+        start = time.perf_counter()
+        training.GetJob(training_pb2.GetJobRequest(job_id=job.id), timeout=10)
+        times.append(time.perf_counter() - start)
+    for watcher in watchers:
+        watcher.cancel()
+
+    assert sorted(times)[-2] < 0.2
