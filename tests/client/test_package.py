@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -37,3 +38,22 @@ def test_the_hierarchy_drawn_in_the_docstring_is_the_one_in_the_code():
 
 def _modules() -> set[str]:
     return {name.split(".")[1] for name in sys.modules if name.startswith("layerwise_client.")}
+
+
+def test_the_documentation_names_every_public_name_of_the_client_and_every_command():
+    text = (Path(__file__).parents[2] / "docs" / "client.md").read_text(encoding="utf-8")
+    shown = {name for kind in (layerwise_client.Client, layerwise_client.Job) for name in vars(kind) if name[0] != "_"}
+    shown |= {name for name, value in vars(errors).items() if isinstance(value, type)}
+    shown |= {f"layerwise {command}" for command in ("train", "predict", "jobs", "models", "datasets")}
+
+    assert {name for name in shown - {"close"} if name not in text} == set()
+
+
+def test_the_documentation_names_every_option_of_train_and_predict():
+    from layerwise_client.cli.predict import predict
+    from layerwise_client.cli.train import train
+
+    text = (Path(__file__).parents[2] / "docs" / "client.md").read_text(encoding="utf-8")
+    options = {option.opts[0] for command in (train, predict) for option in command.params if option.opts[0][0] == "-"}
+
+    assert {option for option in options if option not in text} == {"--follow"}  # --no-follow is what one writes

@@ -16,6 +16,8 @@ from layerwise_client.client import Client
 from layerwise_client.errors import InvalidRequest
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from layerwise_client.prediction import Prediction
 
 _SHOWN = 20
@@ -98,10 +100,10 @@ def _emit(answer: Prediction, score: tuple[str, float] | None) -> None:
     """The shape of the REST service's answer, and the score by its name."""
     said: dict[str, Any] = {"model": answer.model, "version": answer.version, "predictions": _said(answer)}
     if answer.probabilities is not None:
-        said["probabilities"] = answer.probabilities
+        said["probabilities"] = _short(answer.probabilities)
     if score is not None:
         said[score[0]] = score[1]
-    emit(said)
+    emit(said, line=True)
 
 
 def _tell(answer: Prediction, score: tuple[str, float] | None) -> None:
@@ -134,7 +136,7 @@ def _columns(answer: Prediction) -> tuple[str, ...]:
 def _lines(answer: Prediction) -> list[tuple[Any, ...]]:
     said = _said(answer)
     if answer.labels is None:
-        return [tuple(cast("list[float]", each)) if isinstance(each, list) else (f"{each:.7g}",) for each in said]
+        return [tuple(cast("list[float]", each)) if isinstance(each, list) else (each,) for each in said]
     if answer.probabilities is None:
         return [(_text(label),) for label in said]
     surest = answer.probabilities.max(axis=1).tolist()
@@ -142,8 +144,14 @@ def _lines(answer: Prediction) -> list[tuple[Any, ...]]:
 
 
 def _said(answer: Prediction) -> list[Any]:
-    said = answer.values if answer.labels is None else answer.labels
-    return [] if said is None else said.tolist()
+    if answer.labels is not None:
+        return cast("list[Any]", answer.labels.tolist())
+    return [] if answer.values is None else _short(answer.values)
+
+
+def _short(values: npt.NDArray[Any]) -> list[Any]:
+    """float32 numbers with the digits that they have, 0.1 and not 0.10000000149."""
+    return cast("list[Any]", values.astype(str).astype(float).tolist())
 
 
 def _text(label: object) -> str:

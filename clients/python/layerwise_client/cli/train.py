@@ -100,7 +100,8 @@ def _architecture(hidden: str | None, activation: str | None, dropout: float | N
     layer: dict[str, Any] = {"activation": activation or "relu"}
     if dropout is not None:
         layer["dropout"] = dropout
-    return {"layers": [] if units == (0,) else [{"units": each, **layer} for each in units]}
+    output: dict[str, Any] = {}  # linear; how many units it needs, the data says
+    return {"layers": [*({"units": each, **layer} for each in units if units != (0,)), output]}
 
 
 def _plan(
