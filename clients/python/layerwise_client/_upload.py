@@ -87,8 +87,13 @@ def _hand_over(
 
 
 def _accepted(call: Call, connection: Connection) -> training_pb2.Job:
-    deadline = Deadline(connection.timeout)
-    alarm = threading.Timer(connection.timeout, call.cancel)
+    gave_up = threading.Event()
+
+    def give_up() -> None:
+        gave_up.set()
+        call.cancel()
+
+    alarm = threading.Timer(connection.timeout, give_up)
     alarm.daemon = True
     alarm.start()
     try:
@@ -96,7 +101,7 @@ def _accepted(call: Call, connection: Connection) -> training_pb2.Job:
             if event.WhichOneof("event") == "accepted":
                 return event.accepted
     except grpc.RpcError as exc:
-        if deadline.passed():
+        if gave_up.is_set():
             raise _silent(connection, "accept the job") from exc
         raise from_rpc(exc, connection.target) from exc
     finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from errno import EPIPE
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points, version
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 import click
@@ -50,7 +50,7 @@ class Layerwise(click.Group):
 
 
 @click.group(cls=Layerwise, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(version("layerwise"), message="%(prog)s %(version)s")
+@click.version_option(package_name="layerwise", message="%(prog)s %(version)s")
 def layerwise() -> None:
     """Train multilayer perceptrons on a Layerwise service, and ask them."""
 
