@@ -1,16 +1,22 @@
-"""A real gRPC server whose answers the test writes, and a client of it."""
+"""A real gRPC server and a real HTTP server whose answers the test writes, and clients of them."""
 
 from __future__ import annotations
 
+import json
+import socket
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import grpc
 import pytest
+from click.testing import CliRunner
 from google.protobuf.any_pb2 import Any as AnyMessage
 
 from layerwise_client import Client
+from layerwise_client.cli.group import layerwise
 from layerwise_proto.v1 import errors_pb2, models_pb2_grpc, training_pb2, training_pb2_grpc
 
 
@@ -81,3 +87,73 @@ def service() -> Iterator[ScriptedService]:
 def client(service: ScriptedService) -> Iterator[Client]:
     with Client(service.address, timeout=5) as client:
         yield client
+
+
+class RestService:
+    """A real HTTP server; `answer(question)` gives (status, body), `questions` are the bodies that came."""
+
+    def __init__(self) -> None:
+        self.questions: list[dict] = []
+        self.headers: list[dict] = []
+        self.connections: set[tuple] = set()
+        self.sockets: list[socket.socket] = []
+        self.answer = lambda question: (200, {})
+        rest = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                rest.questions.append(json.loads(body) | {"path": self.path, "size": len(body)})
+                rest.headers.append(dict(self.headers))
+                rest.connections.add(self.client_address)
+                status, said = rest.answer(rest.questions[-1])
+                data = said if isinstance(said, bytes) else json.dumps(said).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def setup(self) -> None:
+                super().setup()
+                rest.sockets.append(self.connection)
+
+            def log_message(self, *arguments: object) -> None: ...
+
+        class Server(ThreadingHTTPServer):
+            def handle_error(self, *arguments: object) -> None:
+                """A client that has gone is part of the tests."""
+
+        self.server = Server(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server.server_port}"
+
+    def hang_up(self) -> None:
+        """Closes the connections that clients keep, as servers do after a while."""
+        for connection in self.sockets:
+            connection.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def rest() -> Iterator[RestService]:
+    service = RestService()
+    thread = threading.Thread(target=service.server.serve_forever, args=(0.05,))
+    thread.start()
+    yield service
+    service.server.shutdown()
+    service.server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def asking(rest) -> Iterator[Client]:
+    with Client("127.0.0.1:1", rest=rest.address, timeout=2) as client:
+        yield client
+
+
+@pytest.fixture
+def run(service, tmp_path, monkeypatch):
+    """Runs `layerwise` in a directory of its own, against the scripted service."""
+    monkeypatch.chdir(tmp_path)
+    runner = CliRunner(env={"LAYERWISE_RPC_ADDRESS": service.address, "LAYERWISE_REST_ADDRESS": ""})
+    return lambda *arguments, **options: runner.invoke(layerwise, [str(each) for each in arguments], **options)

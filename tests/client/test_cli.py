@@ -4,28 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import grpc
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 from layerwise_client import datasets
-from layerwise_client.cli.group import layerwise
-from layerwise_proto.v1 import models_pb2, tensors_pb2, training_pb2, types_pb2
+from layerwise_proto.v1 import models_pb2, training_pb2, types_pb2
 
 FLIGHTS = "a,b,delay\n" + "".join(f"{index},{index * 2},{'late' if index % 2 else 'early'}\n" for index in range(10))
-
-
-@pytest.fixture
-def run(service, tmp_path, monkeypatch):
-    """Runs `layerwise` in a directory of its own, against the scripted service."""
-    monkeypatch.chdir(tmp_path)
-    runner = CliRunner(env={"LAYERWISE_RPC_ADDRESS": service.address, "LAYERWISE_REST_ADDRESS": ""})
-    return lambda *arguments, **options: runner.invoke(layerwise, [str(each) for each in arguments], **options)
 
 
 @pytest.fixture
@@ -190,62 +178,6 @@ def test_no_service_is_told_in_a_line(run):
 
 
 @pytest.fixture
-def predicting(service):
-    def predict(request, context):
-        rows = np.frombuffer(request.rows.data, "<f4").reshape(tuple(request.rows.shape))
-        labels = tensors_pb2.StringLabels(values=["late" if row[0] > 4 else "early" for row in rows])
-        block = np.full((len(rows), 2), 0.5, dtype="<f4")
-        return models_pb2.PredictResponse(
-            model="flights",
-            version=3,
-            labels=tensors_pb2.Labels(strings=labels),
-            probabilities=tensors_pb2.Tensor(data_type=1, shape=block.shape, data=block.tobytes()),
-        )
-
-    service.answers["Predict"] = predict
-
-
-def test_predictions_go_into_a_pipe_as_csv(run, predicting):
-    done = run("predict", "flights", "--row", "1,2", "--row", "9,2")
-
-    assert done.stdout == "prediction,probability\nearly,0.5000\nlate,0.5000\n"
-
-
-def test_rows_may_come_through_a_pipe(run, predicting):
-    done = run("predict", "flights", "-", "--json", input="a,b\n1,2\n9,9\n")
-
-    assert json.loads(done.stdout) == {
-        "model": "flights",
-        "version": 3,
-        "predictions": ["early", "late"],
-        "probabilities": [[0.5, 0.5], [0.5, 0.5]],
-    }
-
-
-def test_a_target_column_is_left_out_and_compared_with(run, service, predicting):
-    Path("flights.csv").write_text(FLIGHTS)
-
-    done = run("predict", "flights", "flights.csv", "--target", "delay", "--json")
-
-    # right: 0 2 4 early, 5 7 9 late
-    assert json.loads(done.stdout)["accuracy"] == 0.6
-    assert service.requests["Predict"][0].rows.shape[1] == 2
-
-
-def test_values_are_compared_by_r2(run, service):
-    values = np.array([[1.0], [2.0], [2.0]], dtype="<f4")
-    service.answers["Predict"] = lambda request, context: models_pb2.PredictResponse(
-        model="prices", version=1, values=tensors_pb2.Tensor(data_type=1, shape=[3, 1], data=values.tobytes())
-    )
-    Path("prices.csv").write_text("area,price\n1,1\n1,2\n1,3\n")
-
-    done = run("predict", "prices", "prices.csv", "--target", "price")
-
-    assert done.stdout == "prediction\n1.0\n2.0\n2.0\n"
-    assert done.stderr == "r2 0.5000 on 3 rows\n"  # 1 − 1/2
-
-
-@pytest.fixture
 def one_of_each(service, sent):
     service.answers |= {
         "ListJobs": lambda request, context: training_pb2.ListJobsResponse(jobs=[service.job()]),
@@ -328,56 +260,3 @@ def test_a_fault_of_the_service_is_told_in_a_line(run, service):
     done = run("jobs")
 
     assert (done.exit_code, done.stderr) == (1, "layerwise: internal error (request ab12)\n")
-
-
-@pytest.fixture
-def plugins(tmp_path):
-    """A directory with a distribution that brings a good and a broken command."""
-    (tmp_path / "good.py").write_text(
-        "import click\n@click.command(short_help='Says hello.')\ndef hello():\n    click.echo('hello')\n"
-    )
-    (tmp_path / "broken.py").write_text("import a_module_that_is_not_there\n")
-    (tmp_path / "plain.py").write_text("command = print\n")
-    information = tmp_path / "plugins-1.0.dist-info"
-    information.mkdir()
-    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: plugins\nVersion: 1.0\n")
-    (information / "entry_points.txt").write_text(
-        "[layerwise.commands]\nhello = good:hello\nbroken = broken:command\nplain = plain:command\ntrain = good:hello\n"
-    )
-    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from layerwise_client.cli import main; main()"
-    return lambda *arguments: subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False, timeout=60
-    )
-
-
-def test_plugins_join_the_commands_and_a_broken_one_harms_no_other(plugins):
-    shown = plugins("--help")
-
-    assert "Says hello." in shown.stdout
-    assert "broken" in shown.stdout
-    assert "Train a model on a CSV file" in shown.stdout
-    assert plugins("hello").stdout == "hello\n"
-
-
-@pytest.mark.parametrize(("name", "problem"), [("broken", "ModuleNotFoundError: No module"), ("plain", "not a click")])
-def test_a_broken_plugin_says_what_is_wrong_with_it(plugins, name, problem):
-    done = plugins(name)
-
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"layerwise: the command {name} ({name}:command) cannot be loaded: {problem}")
-    assert len(done.stderr.splitlines()) == 1
-
-
-@pytest.mark.parametrize("library", ["click", "rich"])
-def test_without_click_or_rich_the_command_says_what_to_install(library):
-    code = f"""
-import importlib.util, sys
-find = importlib.util.find_spec
-importlib.util.find_spec = lambda name, *rest: None if name == {library!r} else find(name, *rest)
-from layerwise_client.cli import main
-main()
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
-
-    assert done.returncode == 1
-    assert done.stderr == "layerwise: the command line needs click and rich: pip install 'layerwise[cli]'\n"

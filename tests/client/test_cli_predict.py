@@ -1,0 +1,69 @@
+"""`layerwise predict`: rows from a file, a pipe or the command line; predictions as a table, CSV or JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from layerwise_proto.v1 import models_pb2, tensors_pb2
+
+FLIGHTS = "a,b,delay\n" + "".join(f"{index},{index * 2},{'late' if index % 2 else 'early'}\n" for index in range(10))
+
+
+@pytest.fixture
+def predicting(service):
+    def predict(request, context):
+        rows = np.frombuffer(request.rows.data, "<f4").reshape(tuple(request.rows.shape))
+        labels = tensors_pb2.StringLabels(values=["late" if row[0] > 4 else "early" for row in rows])
+        block = np.full((len(rows), 2), 0.5, dtype="<f4")
+        return models_pb2.PredictResponse(
+            model="flights",
+            version=3,
+            labels=tensors_pb2.Labels(strings=labels),
+            probabilities=tensors_pb2.Tensor(data_type=1, shape=block.shape, data=block.tobytes()),
+        )
+
+    service.answers["Predict"] = predict
+
+
+def test_predictions_go_into_a_pipe_as_csv(run, predicting):
+    done = run("predict", "flights", "--row", "1,2", "--row", "9,2")
+
+    assert done.stdout == "prediction,probability\nearly,0.5000\nlate,0.5000\n"
+
+
+def test_rows_may_come_through_a_pipe(run, predicting):
+    done = run("predict", "flights", "-", "--json", input="a,b\n1,2\n9,9\n")
+
+    assert json.loads(done.stdout) == {
+        "model": "flights",
+        "version": 3,
+        "predictions": ["early", "late"],
+        "probabilities": [[0.5, 0.5], [0.5, 0.5]],
+    }
+
+
+def test_a_target_column_is_left_out_and_compared_with(run, service, predicting):
+    Path("flights.csv").write_text(FLIGHTS)
+
+    done = run("predict", "flights", "flights.csv", "--target", "delay", "--json")
+
+    # right: 0 2 4 early, 5 7 9 late
+    assert json.loads(done.stdout)["accuracy"] == 0.6
+    assert service.requests["Predict"][0].rows.shape[1] == 2
+
+
+def test_values_are_compared_by_r2(run, service):
+    values = np.array([[1.0], [2.0], [2.0]], dtype="<f4")
+    service.answers["Predict"] = lambda request, context: models_pb2.PredictResponse(
+        model="prices", version=1, values=tensors_pb2.Tensor(data_type=1, shape=[3, 1], data=values.tobytes())
+    )
+    Path("prices.csv").write_text("area,price\n1,1\n1,2\n1,3\n")
+
+    done = run("predict", "prices", "prices.csv", "--target", "price")
+
+    assert done.stdout == "prediction\n1.0\n2.0\n2.0\n"
+    assert done.stderr == "r2 0.5000 on 3 rows\n"  # 1 − 1/2
