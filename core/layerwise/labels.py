@@ -6,7 +6,7 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from layerwise.checks import shown
+from layerwise.checks import counted, shown
 from layerwise.errors import InvalidInput
 
 Label: TypeAlias = int | str | bool
@@ -66,7 +66,9 @@ def encoded(
 def checked_indices(y: NDArray[Any], *, outputs: int, rows: int, pointer: str) -> NDArray[Any]:
     """`y`, which the caller says are class indices (n,) below `outputs`: their shape and type are checked alone."""
     if y.ndim != 1 or y.dtype.kind not in "iu":
-        raise InvalidInput(pointer, f"expected class indices below {outputs}, got {y.dtype} in {y.ndim} dimensions")
+        raise InvalidInput(
+            pointer, f"expected class indices below {outputs}, got {y.dtype} in {counted(y.ndim, 'dimension')}"
+        )
     if len(y) != rows:
         raise InvalidInput(pointer, f"expected {rows} labels, one for each row of X, got {len(y)}")
     return y

@@ -1,0 +1,112 @@
+"""Losses by hand, and the one-layer networks that are classical models."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.svm import SVC
+
+from layerwise import MLP, SGD, Architecture, Layer, Plan, fit
+
+
+def trained(model, X, y, plan):
+    return list(fit(model, X, y, plan=plan))[-1]
+
+
+def linear(inputs, outputs):
+    return MLP(Architecture(inputs, (Layer(outputs),)), dtype=np.float64)
+
+
+def first_loss(scores, y, loss):
+    """The loss of a network that answers with `scores`, before its first step."""
+    scores = np.array(scores, float)
+    model = linear(len(scores), scores.shape[1])
+    model.parameters[: scores.size], model.parameters[scores.size :] = scores.reshape(-1), 0
+    return next(fit(model, np.eye(len(scores)), y, plan=Plan(loss=loss, batch_size=100), every="step")).loss
+
+
+@pytest.mark.parametrize(
+    ("loss", "scores", "y", "expected"),
+    [
+        ("softmax_cross_entropy", [[0, 0]], [0], np.log(2)),
+        ("softmax_cross_entropy", [[0, 0, 0], [0, np.log(2), 0]], [0, 1], (np.log(3) + np.log(2)) / 2),
+        ("softmax_cross_entropy", [[1000, 0]], [1], 1000),
+        # the scores of CS231n, "Linear classification", with a margin of 1
+        ("hinge", [[13, -7, 11]], [0], 0),
+        ("hinge", [[13, -7, 11]], [2], 3),
+        ("hinge", [[13, -7, 11], [0, 0, 0]], [1, 0], (21 + 19 + 2) / 2),
+        ("squared_error", [[1, 2], [3, 4]], [[1, 0], [0, 4]], (4 + 9) / 4),
+    ],
+)
+def test_a_loss_is_what_pencil_and_paper_give(loss, scores, y, expected):
+    assert first_loss(scores, y, loss) == pytest.approx(expected, rel=1e-12)
+
+
+def test_l2_adds_half_the_squared_weights_but_not_the_biases():
+    model = linear(2, 1)
+    model.parameters[:] = [3, 4, 10]
+
+    record = next(fit(model, [[0.0, 0.0]], [10.0], plan=Plan(loss="squared_error", l2=0.1)))
+
+    assert record.loss == pytest.approx(0.1 / 2 * 25)
+
+
+def standardised_iris():
+    X, y = load_iris(return_X_y=True)
+    return (X - X.mean(axis=0)) / X.std(axis=0), y
+
+
+def test_a_softmax_layer_alone_is_logistic_regression():
+    X, y = standardised_iris()
+    l2 = 0.05
+    reference = LogisticRegression(C=1 / (l2 * len(X)), tol=1e-10, max_iter=10_000).fit(X, y)
+    model = linear(4, 3)
+
+    trained(model, X, y, Plan(optimizer=SGD(0.5, momentum=0.9), l2=l2, batch_size=len(X), epochs=1500))
+
+    weights, biases = model.parameters[:12].reshape(4, 3), model.parameters[12:]
+    np.testing.assert_allclose(weights.T, reference.coef_, atol=1e-6)
+    # softmax is blind to a shift of all biases
+    np.testing.assert_allclose(biases - biases.mean(), reference.intercept_ - reference.intercept_.mean(), atol=1e-6)
+    np.testing.assert_allclose(model.predict_proba(X), reference.predict_proba(X), atol=1e-6)
+
+
+def test_a_hinge_layer_alone_is_a_linear_support_vector_machine():
+    """Of two classes the margins depend on v = w₁ - w₀ alone, and the penalty is least where w₁ = -w₀ = v/2:
+
+    mean hinge + l2/2 (|w₀|² + |w₁|²) = mean hinge + l2/4 |v|², which is scikit-learn's objective for C = 2 / (l2 n).
+    """
+    X, y = standardised_iris()
+    X, y = X[50:], y[50:] - 1
+    l2 = 0.1
+    reference = SVC(kernel="linear", C=2 / (l2 * len(X)), tol=1e-8).fit(X, y)
+    model = linear(4, 2)
+
+    for rate in 0.1, 0.01, 0.001, 0.0001:  # a kinked loss settles only as the steps get small
+        trained(model, X, y, Plan(loss="hinge", optimizer=SGD(rate), l2=l2, batch_size=len(X), epochs=1500))
+
+    weights, biases = model.parameters[:8].reshape(4, 2), model.parameters[8:]
+    v, b = weights[:, 1] - weights[:, 0], biases[1] - biases[0]
+
+    def objective(v, b):
+        return np.maximum(0, 1 - (2 * y - 1) * (X @ v + b)).mean() + l2 / 4 * v @ v
+
+    optimum = objective(reference.coef_[0], reference.intercept_[0])
+    assert objective(v, b) == pytest.approx(optimum, rel=1e-3)
+    np.testing.assert_allclose(v, reference.coef_[0], atol=0.02)
+    np.testing.assert_allclose(b, reference.intercept_[0], atol=0.05)
+
+
+def test_a_squared_error_layer_alone_is_ridge_regression():
+    X, _ = standardised_iris()
+    targets = X[:, 3] + 2
+    l2 = 0.1
+    # mean square + l2/2 |w|², times n: scikit-learn's with alpha = l2 n / 2
+    reference = Ridge(alpha=l2 * len(X) / 2).fit(X[:, :3], targets)
+    model = linear(3, 1)
+
+    plan = Plan(loss="squared_error", optimizer=SGD(0.1, 0.9), l2=l2, batch_size=len(X), epochs=800)
+    trained(model, X[:, :3], targets, plan)
+
+    np.testing.assert_allclose(model.parameters[:3], reference.coef_, atol=1e-8)
+    np.testing.assert_allclose(model.predict(X[:, :3]), reference.predict(X[:, :3]), atol=1e-8)
