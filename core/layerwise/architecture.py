@@ -13,6 +13,8 @@ from layerwise.initializers import INITIALIZERS
 
 MOST_LAYERS = 1000
 """More would be a mistake: each costs a step some ten NumPy calls."""
+MOST_PARAMETERS = 2**31
+"""8 GiB of float32: no larger network trains on a CPU."""
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -89,6 +91,9 @@ class Architecture:
         put(self, "layers", _checked_layers(self.layers))
         put(self, "input_dropout", real_number("input_dropout", self.input_dropout, least=0, below=1))
         put(self, "input_noise", real_number("input_noise", self.input_noise, least=0))
+        if self.parameters > MOST_PARAMETERS:
+            detail = f"expected at most {MOST_PARAMETERS:,} parameters, these layers have {self.parameters:,}"
+            raise InvalidInput("layers", detail)
 
     @property
     def outputs(self) -> int:

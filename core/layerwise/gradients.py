@@ -18,13 +18,19 @@ from layerwise.plan import Plan
 STEP = 1e-5
 """Half the width of a difference: rounding and curvature errors balance near the cube root of float64's epsilon."""
 
+RESOLUTION = 1e-4
+"""Of the loss: a smaller gradient has too few digits in a difference, whose own error is near 1e-16 / STEP."""
+
 
 @dataclass(frozen=True, slots=True)
 class LayerCheck:
     """How far one layer's gradient lies from its central differences."""
 
     relative_error: float
-    """‖backpropagated - numerical‖ / (‖backpropagated‖ + ‖numerical‖) over the coordinates compared."""
+    """‖backpropagated - numerical‖ / (‖backpropagated‖ + ‖numerical‖) over the coordinates compared.
+
+    The sum counts as RESOLUTION at least.
+    """
     compared: int
     skipped: int
     """Coordinates left out because a kink (of a ReLU, maxout or hinge) lies within the difference."""
@@ -54,7 +60,7 @@ def gradient_check(
     most = whole_number("coordinates", coordinates, least=1)
     rng = np.random.default_rng(seed)
     probe = _Probe(model, X, y, used, seed)
-    probe.evaluate()
+    loss, _ = probe.evaluate()
     gradient = probe.gradient + used.l2 * np.where(np.arange(probe.gradient.size) < probe.weights, probe.parameters, 0)
     places: NDArray[np.intp] = np.arange(gradient.size, dtype=np.intp)
     checks: list[LayerCheck] = []
@@ -64,9 +70,8 @@ def gradient_check(
         found = [(float(gradient[place]), probe.difference(int(place))) for place in drawn]
         pairs = [(back, numerical) for back, numerical in found if numerical is not None]
         back, numerical = np.array(pairs, np.float64).reshape(-1, 2).T
-        size = float(np.linalg.norm(back) + np.linalg.norm(numerical))
-        error = float(np.linalg.norm(back - numerical)) / size if size else 0.0
-        checks.append(LayerCheck(error, len(pairs), len(drawn) - len(pairs)))
+        size = max(float(np.linalg.norm(back) + np.linalg.norm(numerical)), RESOLUTION * max(1.0, abs(loss)))
+        checks.append(LayerCheck(float(np.linalg.norm(back - numerical)) / size, len(pairs), len(drawn) - len(pairs)))
     return GradientCheck(tuple(checks))
 
 

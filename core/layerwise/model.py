@@ -21,8 +21,6 @@ from layerwise.manifest import Contents
 from layerwise.plan import Plan
 from layerwise.summary import Summary, summarize
 
-MOST_PARAMETERS = 2**31
-"""8 GiB of float32: no network of that size trains on a CPU."""
 BLOCK_NUMBERS = 2**22
 """How many activations a block of rows may make while predicting, 16 MiB of float32: memory stays bounded."""
 
@@ -30,8 +28,8 @@ BLOCK_NUMBERS = 2**22
 class MLP:
     """A multilayer perceptron of `architecture`, its weights drawn from `seed`, its biases zero.
 
-    `dtype` is float32 or float64. Raises InvalidInput; a network of more than 2³¹ parameters is refused before
-    anything is allocated. Predicting is safe from several threads at once, and so is not training.
+    `dtype` is float32 or float64. Raises InvalidInput. Several threads may predict on one model at once; while one
+    trains, the others see its weights change.
     """
 
     def __init__(self, architecture: Architecture, *, seed: int = 0, dtype: DTypeLike = np.float32) -> None:
@@ -46,12 +44,8 @@ class MLP:
             raise InvalidInput("dtype", f"expected float32 or float64, got {shown(dtype)}")
         if not isinstance(architecture, Architecture):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidInput("architecture", f"expected an Architecture, got {shown(architecture)}")
-        count = architecture.parameters
-        if count > MOST_PARAMETERS:
-            detail = f"expected at most {MOST_PARAMETERS:,} parameters, these layers have {count:,}"
-            raise InvalidInput("layers", detail)
         self.architecture = architecture
-        self._parameters: Floats = np.zeros(count, dtype)
+        self._parameters: Floats = np.zeros(architecture.parameters, dtype)
         self._own = views(architecture, self._parameters)
         self._units = tuple((layer.activation, own) for layer, own in zip(architecture.layers, self._own, strict=True))
         self._labels: tuple[Label, ...] | None = None

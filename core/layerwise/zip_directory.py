@@ -55,16 +55,15 @@ def _extent(file: BinaryIO, size: int) -> tuple[int, int, int]:
     magic, disk, first_disk, here, count, length, start, comment = _END.unpack(_read(file, end, _END.size))
     if magic != b"PK\x05\x06" or comment or disk or first_disk or here != count:
         raise CorruptModel("expected an .npz file: its end is missing, the file is cut short or something else")
-    if _MASK32 in (length, start) or count == 0xFFFF:
-        locator = end - _LOCATOR64.size
-        if locator < _END64.size:
+    locator = end - _LOCATOR64.size
+    if locator >= _END64.size and _read(file, locator, 4) == b"PK\x06\x07":
+        short = count, length, start
+        end = locator - _END64.size
+        _, disk, place, disks = _LOCATOR64.unpack(_read(file, locator, _LOCATOR64.size))
+        magic, _, _, _, disk64, first_disk, here, count, length, start = _END64.unpack(_read(file, end, _END64.size))
+        if magic != b"PK\x06\x06" or place != end or disks != 1 or disk or disk64 or first_disk or here != count:
             raise CorruptModel("the file's directory is damaged")
-        magic, disk, end, disks = _LOCATOR64.unpack(_read(file, locator, _LOCATOR64.size))
-        if magic != b"PK\x06\x07" or disk or disks != 1 or end != locator - _END64.size:
-            raise CorruptModel("the file's directory is damaged")
-        record = _END64.unpack(_read(file, end, _END64.size))
-        magic, here, count, length, start = record[0], *record[6:]
-        if magic != b"PK\x06\x06" or here != count:
+        if short != (min(count, 0xFFFF), min(length, _MASK32), min(start, _MASK32)):
             raise CorruptModel("the file's directory is damaged")
     if length > MOST_DIRECTORY:
         raise CorruptModel(f"expected a directory of at most {MOST_DIRECTORY} bytes, it claims {length}")

@@ -1,0 +1,268 @@
+"""Files that are damaged or forged: always CorruptModel, never more memory than the file is long."""
+
+import io
+import json
+import pickle
+import random
+import struct
+import tracemalloc
+import zipfile
+
+import numpy as np
+import pytest
+
+from layerwise import MLP, Architecture, CorruptModel, Layer, Plan, fit
+
+
+def model():
+    made = MLP(Architecture(4, (Layer(8, "relu"), Layer(16, "prelu"), Layer(3))), seed=1)
+    for _ in fit(made, np.eye(4), [0, 1, 2, 0], plan=Plan(epochs=1)):
+        pass
+    return made
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    path = tmp_path_factory.mktemp("models") / "m.npz"
+    digest = model().save(path)
+    return path.read_bytes(), digest
+
+
+def members(data):
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return {info.filename: archive.read(info) for info in archive.infolist()}
+
+
+def archived(parts, compression=zipfile.ZIP_STORED):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", compression) as archive:
+        for name, data in parts.items() if isinstance(parts, dict) else parts:
+            archive.writestr(zipfile.ZipInfo(name), data, compression)
+    return out.getvalue()
+
+
+def array(values, **arguments):
+    out = io.BytesIO()
+    np.lib.format.write_array(out, np.asarray(values), **arguments)
+    return out.getvalue()
+
+
+def header(descr="<f4", shape=(8, 16), order=False, version=1):
+    text = f"{{'descr': '{descr}', 'fortran_order': {order}, 'shape': {shape}, }}\n".encode()
+    return b"\x93NUMPY" + bytes([version, 0]) + struct.pack("<H" if version == 1 else "<I", len(text)) + text
+
+
+def manifest(data, **changes):
+    document = json.loads(np.load(io.BytesIO(members(data)["manifest.npy"])).tobytes()) | changes
+    return array(np.frombuffer(json.dumps(document).encode(), np.uint8))
+
+
+def text_manifest(text):
+    return array(np.frombuffer(text, np.uint8))
+
+
+def refused(data, message=None, **arguments):
+    with pytest.raises(CorruptModel, match=message):
+        MLP.load(io.BytesIO(data), **arguments)
+
+
+def test_a_file_cut_short_anywhere_is_refused(saved):
+    data, digest = saved
+
+    for part in range(64):
+        refused(data[: len(data) * part // 64])
+        refused(data[: len(data) * part // 64], "SHA-256", sha256=digest)
+    refused(data[:-1])
+
+
+def test_a_file_with_more_at_either_end_is_refused(saved):
+    refused(saved[0] + b"\0")
+    refused(b"\0" + saved[0])
+
+
+def test_no_flipped_bit_gives_another_model_or_another_error(saved):
+    data, digest = saved
+    weights = model().parameters.tobytes()
+    chance = random.Random(0)
+
+    for _ in range(1000):
+        damaged = bytearray(data)
+        damaged[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+
+        refused(bytes(damaged), "SHA-256", sha256=digest)
+        try:
+            loaded = MLP.load(io.BytesIO(damaged))
+        except CorruptModel:
+            continue
+        # a time stamp or the like, which no number depends on
+        assert loaded.parameters.tobytes() == weights
+
+
+def test_random_bytes_in_the_directory_or_the_headers_are_never_another_error(saved):
+    data = saved[0]
+    chance = random.Random(1)
+
+    for _ in range(2000):
+        damaged = bytearray(data)
+        for _ in range(chance.randrange(1, 5)):
+            at = chance.choice(
+                [chance.randrange(len(data)), len(data) - 1 - chance.randrange(700), chance.randrange(200)]
+            )
+            damaged[at : at + 4] = chance.choice([b"\xff" * 4, b"\0" * 4, chance.randbytes(4)])
+        try:
+            MLP.load(io.BytesIO(damaged[: len(data)]))
+        except CorruptModel:
+            continue
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        (
+            "layer1/weight",
+            array(np.zeros((8, 15), "<f4")),
+            r"layer 1 weight: expected shape \(8, 16\), file has \(8, 15\)",
+        ),
+        (
+            "layer1/weight",
+            array(np.zeros((16, 8), "<f4")),
+            r"layer 1 weight: expected shape \(8, 16\), file has \(16, 8\)",
+        ),
+        ("layer1/weight", array(np.zeros(128, "<f4")), r"layer 1 weight: expected shape \(8, 16\), file has \(128,\)"),
+        ("layer1/weight", array(np.zeros((8, 16), "<f8")), "layer 1 weight: expected <f4 .float32., file has <f8"),
+        ("layer1/weight", array(np.zeros((8, 16), ">f4")), "layer 1 weight: expected <f4 .float32., file has >f4"),
+        ("layer1/weight", array(np.zeros((8, 16), "<i4")), "layer 1 weight: expected <f4 .float32., file has <i4"),
+        ("layer1/weight", array(np.zeros((16, 8), "<f4").T), "layer 1 weight: expected an array in C order"),
+        ("layer1/weight", array(np.full((8, 16), np.nan, "<f4")), "layer 1 weight: expected finite numbers"),
+        ("layer1/slope", array(np.full(16, np.inf, "<f4")), "layer 1 slope: expected finite numbers"),
+        ("layer1/weight", array(np.full((8, 16), None), allow_pickle=True), "layer 1 weight: the array header"),
+        ("layer1/weight", pickle.dumps(print), "layer 1 weight: expected an .npy array"),
+        ("layer1/weight", b"", "layer 1 weight: expected an .npy array"),
+        ("layer1/weight", header(), "layer 1 weight: expected 5.. bytes, file has"),
+        ("layer1/weight", header() + bytes(513), "layer 1 weight: expected 5.. bytes, file has"),
+        ("layer1/weight", header(shape="(46341, 46341)"), r"expected shape \(8, 16\), file has \(46341, 46341\)"),
+        ("layer1/weight", header(shape="(8, -16)"), "layer 1 weight: the array header cannot be read"),
+        ("layer1/weight", header(shape="(8, __import__('os'))"), "layer 1 weight: the array header cannot be read"),
+        ("layer1/weight", header(shape="(" + "1, " * 400 + ")"), "an array header of at most 1024 bytes"),
+        ("layer1/weight", header(version=3) + bytes(512), "layer 1 weight: expected an .npy array of version 1 or 2"),
+        ("layer1/weight", b"\x93NUMPY\x02\x00\xff\xff\xff\xff{", "an array header of at most 1024 bytes"),
+        ("manifest", array(np.zeros(3, "<f4")), "manifest: expected"),
+        ("manifest", array(np.zeros((3, 1), "u1")), "manifest: expected"),
+        ("manifest", text_manifest(b"{"), "manifest: expected JSON"),
+        ("manifest", text_manifest(b"\xff"), "manifest: expected JSON"),
+        ("manifest", text_manifest(b"[" * 100_000), "manifest: expected JSON"),
+        ("manifest", text_manifest(b'{"metrics": NaN}'), "manifest: expected JSON: NaN"),
+        ("manifest", text_manifest(b'{"loss": 1, "loss": 2}'), "manifest: expected JSON: a field is there twice"),
+        ("manifest", text_manifest(b"[]"), "manifest: expected format version 1, got None"),
+        ("manifest", text_manifest(b'{"format_version": 1}'), "manifest: architecture: expected a value"),
+        ("manifest", text_manifest(b'{"format_version": ' + b"9" * 4000 + b"}"), "manifest: format version 999"),
+    ],
+)
+def test_a_forged_member_is_refused(saved, name, data, message):
+    refused(archived(members(saved[0]) | {f"{name}.npy": data}), message)
+
+
+def test_a_header_of_version_2_is_read(saved):
+    parts = members(saved[0])
+    weight = np.load(io.BytesIO(parts["layer1/weight.npy"]))
+
+    loaded = MLP.load(io.BytesIO(archived(parts | {"layer1/weight.npy": array(weight, version=(2, 0))})))
+
+    assert loaded.parameters.tobytes() == model().parameters.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"format_version": 2},
+            "format version 2, this release reads up to 1; a later release of Layerwise wrote",
+        ),
+        ({"format_version": 0}, "expected format version 1, got 0"),
+        ({"format_version": True}, "expected format version 1, got True"),
+        ({"dtype": "float16"}, "manifest: dtype: expected one of float32, float64, got 'float16'"),
+        ({"dtype": "float64"}, "layer 0 weight: expected <f8 .float64., file has <f4"),
+        ({"loss": "hinge"}, "manifest: loss: expected the plan's, got 'hinge'"),
+        ({"plan": {"epochs": 0}}, "manifest: plan.epochs: expected a whole number of at least 1, got 0"),
+        ({"labels": ["a", "b"]}, "manifest: labels: expected 3 labels"),
+        ({"labels": {"a": 1}}, "manifest: labels: expected a list or null"),
+        ({"metrics": {"loss": "low"}}, "manifest: metrics.loss: expected a finite number, got 'low'"),
+        ({"lineage": []}, "manifest: lineage: expected an object"),
+        ({"versions": {"numpy": 2}}, "manifest: versions.numpy: expected text, got 2"),
+        ({"extra": 1}, "manifest: extra: unknown field"),
+        (
+            {"architecture": {"inputs": 4, "layers": [{"units": 0}]}},
+            r"manifest: architecture.layers\[0\].units: expected a whole number of at least 1, got 0",
+        ),
+        ({"architecture": {"inputs": 4, "layers": [{"units": 8}]}, "labels": None}, "layer1/weight.npy.*knows it not"),
+        ({"architecture": {"inputs": 10**6, "layers": [{"units": 10**6}]}, "labels": None}, "at most 2,147,483,648"),
+    ],
+)
+def test_a_forged_manifest_is_refused(saved, changes, message):
+    data = saved[0]
+
+    refused(archived(members(data) | {"manifest.npy": manifest(data, **changes)}), message)
+
+
+@pytest.mark.parametrize("name", ["../evil.npy", "/etc/passwd", "layer9/weight.npy", "layer0/slope.npy", "é.npy"])
+def test_a_member_that_the_architecture_does_not_know_is_refused(saved, name):
+    refused(archived(members(saved[0]) | {name: b"x"}), "the file has it, the architecture knows it not")
+
+
+@pytest.mark.parametrize("name", ["layer1/slope.npy", "layer2/bias.npy"])
+def test_a_missing_member_is_refused(saved, name):
+    parts = members(saved[0])
+    del parts[name]
+
+    refused(archived(parts), f"{name}.*the file has it not")
+
+
+def test_a_file_without_a_manifest_is_refused(saved):
+    parts = members(saved[0])
+    del parts["manifest.npy"]
+
+    refused(archived(parts), "it has no manifest")
+    refused(archived({}), "it has no manifest")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_member_that_is_there_twice_is_refused(saved):
+    parts = members(saved[0])
+
+    refused(archived([*parts.items(), ("layer0/bias.npy", parts["layer0/bias.npy"])]), "there twice")
+
+
+def test_compressed_members_are_refused_before_they_are_unpacked(saved):
+    bomb = archived(members(saved[0]) | {"layer0/weight.npy": bytes(50_000_000)}, zipfile.ZIP_DEFLATED)
+
+    tracemalloc.start()
+    refused(bomb, "expected a stored member")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert peak < 1_000_000
+
+
+def test_a_network_larger_than_the_file_is_refused_before_it_is_allocated(saved):
+    """The manifest asks for 8 GB, the array's header claims them, the file is a few kB long."""
+    data = saved[0]
+    huge = manifest(data, architecture={"inputs": 44_000, "layers": [{"units": 45_000}]}, labels=None)
+    parts = {"manifest.npy": huge, "layer0/weight.npy": header(shape=(44_000, 45_000)), "layer0/bias.npy": array(0.0)}
+
+    tracemalloc.start()
+    refused(archived(parts), "layer 0 weight: expected 7,920,000,0.. bytes, file has")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert peak < 1_000_000
+
+
+def test_something_else_is_refused():
+    refused(b"", "expected an .npz file, got 0 bytes")
+    refused(b"PK", "expected an .npz file, got 2 bytes")
+    refused(array(np.zeros(100)), "expected an .npz file")
+    refused(random.Random(0).randbytes(10_000), "expected an .npz file")
+
+
+def test_another_hash_is_refused(saved):
+    refused(saved[0], "expected a file with SHA-256 0000", sha256="0" * 64)

@@ -1,0 +1,172 @@
+"""Saving and loading: the same model, the same bytes, wholly or not at all."""
+
+import hashlib
+import json
+import re
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from layerwise import MLP, Architecture, InvalidInput, Layer, LeakyReLU, Maxout, Plan, fit
+
+GOLDEN = Path(__file__).parent / "golden"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "format.md"
+
+X = np.random.default_rng(0).normal(size=(40, 4))
+
+
+LAYERS = (Layer(5, Maxout(2)), Layer(4, "prelu"), Layer(3))
+
+
+def trained(*, layers=LAYERS, loss="softmax_cross_entropy", dtype=np.float32):
+    model = MLP(Architecture(4, layers), seed=1, dtype=dtype)
+    y = X[:, :3] if loss == "squared_error" else np.array(["a", "b", "ç"])[np.arange(40) % 3]
+    for _ in fit(model, X, y, plan=Plan(loss=loss, epochs=2, validation=0.2)):
+        pass
+    model.lineage = {"dataset": "sha256:0", "parents": [1, None], "note": "größer"}
+    return model
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("loss", ["softmax_cross_entropy", "hinge", "squared_error"])
+def test_a_loaded_model_is_the_saved_one(tmp_path, loss, dtype):
+    model = trained(loss=loss, dtype=dtype)
+
+    digest = model.save(tmp_path / "m.npz")
+    loaded = MLP.load(tmp_path / "m.npz", sha256=digest)
+
+    assert loaded.parameters.tobytes() == model.parameters.tobytes()
+    assert loaded.dtype == model.dtype
+    for name in "architecture", "plan", "loss", "labels", "metrics", "lineage":
+        assert getattr(loaded, name) == getattr(model, name)
+    assert np.array_equal(loaded.predict(X), model.predict(X))
+
+
+def test_an_untrained_model_can_be_saved(tmp_path):
+    model = MLP(Architecture(4, (Layer(3, LeakyReLU(0.2), initializer="he_uniform"), Layer(2)), input_noise=0.5))
+
+    model.save(tmp_path / "m.npz")
+    loaded = MLP.load(str(tmp_path / "m.npz"))
+
+    assert loaded.architecture == model.architecture
+    assert (loaded.plan, loaded.labels) == (None, None)
+
+
+def test_the_bytes_follow_from_the_model_and_their_hash_is_returned(tmp_path):
+    first = trained().save(tmp_path / "first.npz")
+    again = MLP.load(tmp_path / "first.npz").save(tmp_path / "again.npz")
+
+    assert (tmp_path / "first.npz").read_bytes() == (tmp_path / "again.npz").read_bytes()
+    assert first == again == hashlib.sha256((tmp_path / "first.npz").read_bytes()).hexdigest()
+
+
+def test_an_open_file_can_be_loaded(tmp_path):
+    model = trained()
+    model.save(tmp_path / "m.npz")
+
+    with (tmp_path / "m.npz").open("rb") as file:
+        assert MLP.load(file).parameters.tobytes() == model.parameters.tobytes()
+
+
+def test_numpy_reads_every_member(tmp_path):
+    model = trained()
+    model.save(tmp_path / "m.npz")
+
+    with np.load(tmp_path / "m.npz", allow_pickle=False) as file:
+        assert {name: file[name].shape for name in file.files if name != "manifest"} == {
+            "layer0/weight": (4, 10),
+            "layer0/bias": (10,),
+            "layer1/weight": (5, 4),
+            "layer1/bias": (4,),
+            "layer1/slope": (4,),
+            "layer2/weight": (4, 3),
+            "layer2/bias": (3,),
+        }
+        manifest = json.loads(file["manifest"].tobytes())
+    assert manifest["format_version"] == 1
+    assert manifest["labels"] == ["a", "b", "ç"]
+    assert manifest["versions"]["numpy"] == np.__version__
+
+
+def test_a_file_that_numpy_wrote_itself_is_read(tmp_path):
+    model = trained()
+    model.save(tmp_path / "m.npz")
+
+    with np.load(tmp_path / "m.npz") as file:
+        np.savez(tmp_path / "n.npz", **dict(file))
+
+    assert MLP.load(tmp_path / "n.npz").parameters.tobytes() == model.parameters.tobytes()
+
+
+def test_a_file_beyond_the_limits_of_plain_zip_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 1000)  # instead of 2 GiB, from where on sizes and places need 64 bits
+    model = MLP(Architecture(40, (Layer(30, "relu"), Layer(20))))
+
+    digest = model.save(tmp_path / "m.npz")
+
+    assert b"PK\x06\x06" in (tmp_path / "m.npz").read_bytes()
+    assert MLP.load(tmp_path / "m.npz", sha256=digest).parameters.tobytes() == model.parameters.tobytes()
+
+
+def test_a_save_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
+    model = trained()
+    digest = model.save(tmp_path / "m.npz")
+
+    model.lineage = {"when": object()}
+    with pytest.raises(InvalidInput, match="lineage: expected values that JSON knows"):
+        model.save(tmp_path / "m.npz")
+    model.lineage = {}
+    (tmp_path / "folder.npz").mkdir()
+    with pytest.raises(IsADirectoryError):
+        model.save(tmp_path / "folder.npz")
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder.npz", "m.npz"]
+    assert MLP.load(tmp_path / "m.npz", sha256=digest).lineage["dataset"] == "sha256:0"
+
+
+def test_a_file_that_is_not_there_is_an_operating_system_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        MLP.load(tmp_path / "m.npz")
+    with pytest.raises(FileNotFoundError):
+        trained().save(tmp_path / "nowhere" / "m.npz")
+
+
+@pytest.mark.parametrize("name", ["v1_classifier", "v1_regressor"])
+def test_old_files_stay_readable_for_ever(name):
+    recorded = json.loads((GOLDEN / f"{name}.json").read_text())
+
+    model = MLP.load(GOLDEN / f"{name}.npz", sha256=recorded["sha256"])
+
+    np.testing.assert_allclose(model.outputs(recorded["rows"]), recorded["outputs"], rtol=1e-5, atol=1e-6)
+    if model.is_classifier:
+        assert model.predict(recorded["rows"]).tolist() == recorded["predictions"]
+    else:
+        np.testing.assert_allclose(model.predict(recorded["rows"]), recorded["predictions"], rtol=1e-5, atol=1e-6)
+
+
+def test_the_reader_in_the_documentation_predicts_what_the_model_does(tmp_path, monkeypatch):
+    model = trained(layers=(Layer(6, "relu"), Layer(5, Maxout(3)), Layer(3)))
+    model.save(tmp_path / "model.npz")
+    np.save(tmp_path / "rows.npy", X)
+    monkeypatch.chdir(tmp_path)
+    snippet = re.search(r"```python\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)[1]
+
+    found = {}
+    exec(snippet, found)
+    found["file"].close()
+
+    assert found["predictions"].tolist() == model.predict(X).tolist()
+
+
+def test_the_documentation_names_every_field_of_the_manifest(tmp_path):
+    model = trained()
+    model.save(tmp_path / "m.npz")
+    with np.load(tmp_path / "m.npz") as file:
+        manifest = json.loads(file["manifest"].tobytes())
+    text = DOCUMENT.read_text()
+
+    fields = [*manifest, *manifest["architecture"], *manifest["architecture"]["layers"][0], *manifest["plan"]]
+
+    assert [field for field in fields if f"`{field}`" not in text] == []
