@@ -7,10 +7,14 @@ COPY proto proto
 COPY core core
 COPY service service
 COPY clients clients
-# What is not needed to run is left behind: pip itself, and NumPy's tests and headers.
-RUN /opt/layerwise/bin/pip install --quiet --no-cache-dir --only-binary :all: --no-binary layerwise '.[service]' \
- && rm -rf /opt/layerwise/lib/python3*/site-packages/pip* \
- && find /opt/layerwise -type d \( -name tests -o -name include \) -prune -exec rm -rf {} +
+RUN /opt/layerwise/bin/pip install --quiet --no-cache-dir --only-binary :all: --no-binary layerwise '.[service]'
+# What is not needed to run is left behind: pip, tests, stubs, and the symbols for debuggers in two packages' libraries.
+RUN apt-get update -q && apt-get install -q -y --no-install-recommends binutils
+RUN cd /opt/layerwise/lib/python3*/site-packages \
+ && rm -rf pip pip-*.dist-info numpy/f2py sqlalchemy/testing alembic/testing \
+ && find . -type d -name tests -prune -exec rm -rf {} + \
+ && find . -type f -name '*.pyi' -delete \
+ && find pysqlite3 sqlalchemy -name '*.so' -exec strip --strip-debug {} +
 
 FROM python:3.12-slim-bookworm
 COPY --from=build /opt/layerwise /opt/layerwise

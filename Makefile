@@ -5,7 +5,7 @@ BUF := .venv-proto/bin/buf
 PROTOS := $(wildcard proto/layerwise_proto/v1/*.proto)
 SERVICES := $(shell grep -l '^service ' $(PROTOS))
 
-.PHONY: demo serve test lint check proto clean
+.PHONY: demo serve test lint check proto compose-test clean
 .DEFAULT_GOAL := check
 
 # The virtual environment, made again only when pyproject.toml has changed: .run holds what runs the service,
@@ -49,6 +49,10 @@ lint: .venv/.dev .venv-proto/.made
 	@$(BUF) lint proto
 
 check: lint test
+
+# Needs a Docker engine and docker-compose, or docker with its plug-in compose.
+compose-test: .venv/.dev
+	@$(BIN)/python -m pytest tests/compose
 
 proto: .venv-proto/.made
 	@cd proto && ../.venv-proto/bin/python -m grpc_tools.protoc -I . \

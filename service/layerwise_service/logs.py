@@ -17,11 +17,16 @@ def configure_logs(style: str, *, process: str) -> None:
         if text
         else structlog.processors.JSONRenderer()
     )
+
+    def name_process(logger: object, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        return {**event, "process": process}
+
     timestamp = structlog.processors.TimeStamper(fmt="%H:%M:%S" if text else "iso", utc=not text)
     tracebacks: list[structlog.typing.Processor] = [] if text else [structlog.processors.format_exc_info]
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            name_process,
             structlog.processors.add_log_level,
             timestamp,
             *tracebacks,
@@ -31,7 +36,6 @@ def configure_logs(style: str, *, process: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(process=process)
     # Libraries log by the standard module: their warnings only, on the same stream.
     logging.basicConfig(
         level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s", force=True

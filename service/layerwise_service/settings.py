@@ -129,11 +129,8 @@ def _from_file(file: Path | None) -> tuple[str, dict[str, object]]:
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
-    names = set(Settings.__struct_fields__)
-    found = {name.removeprefix("LAYERWISE_").lower(): value for name, value in environment.items() if value}
-    return {
-        name: value for name, value in found.items() if name in names and f"LAYERWISE_{name.upper()}" in environment
-    }
+    variables = {name: f"LAYERWISE_{name.upper()}" for name in Settings.__struct_fields__}
+    return {name: environment[variable] for name, variable in variables.items() if environment.get(variable)}
 
 
 def _build(values: Mapping[str, object], origins: Mapping[str, str]) -> Settings:

@@ -28,7 +28,9 @@ def test_a_process_started_with_the_settings_reads_the_same() -> None:
 
 
 def test_variables_of_others_are_left_alone() -> None:
-    assert read_settings(environment={"LAYERWISE_PARENT_PID": "1", "WORKERS": "9"}) == Settings()
+    environment = {"LAYERWISE_PARENT_PID": "1", "WORKERS": "9", "HOME": "elsewhere", "LAYERWISE_HOME": "here"}
+
+    assert read_settings(environment=environment) == Settings(home="here")
 
 
 @pytest.mark.parametrize(

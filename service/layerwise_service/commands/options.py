@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from layerwise_service.processes import end_quietly_on_sigterm
 from layerwise_service.settings import Settings, SettingsError, read_settings
 
 _HOME = click.option("--home", metavar="FOLDER", help="Folder of the database and the artefacts.")
@@ -52,6 +53,7 @@ def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., 
                 settings = read_settings(flags=flags, file=file)
             except SettingsError as error:
                 raise CommandFailed(str(error)) from error
+            end_quietly_on_sigterm()
             command(settings, **own)
 
         decorated: Callable[..., None] = run
