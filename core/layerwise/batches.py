@@ -21,8 +21,7 @@ class Gather:
     """
 
     def __init__(self, source: NDArray[Any], out: NDArray[Any]) -> None:
-        self._source = np.asarray(source)  # a memory-mapped file as a plain view: its subclass would slow each step
-        self._out = out
+        self._source, self._out = source, out
         # np.take would copy the whole of any other source
         self._straight = source.flags.c_contiguous and source.flags.aligned
         self._picked = out if source.dtype == out.dtype else np.empty(out.shape if self._straight else 0, source.dtype)

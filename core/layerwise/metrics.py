@@ -81,6 +81,11 @@ class RSquared(Metric):
         return float(np.mean(1.0 - unexplained))
 
 
+def metric_of(loss: str, targets: NDArray[Any], rows: NDArray[np.intp], batch: int, dtype: np.dtype[Any]) -> Metric:
+    """The metric that goes with the loss of that name, of `targets[rows]`, for batches of up to `batch` rows."""
+    return Accuracy(batch) if LOSSES[loss].classifies else RSquared(targets, rows, batch, dtype)
+
+
 def _spread(targets: NDArray[Any], rows: NDArray[np.intp]) -> NDArray[np.float64]:
     """The sum of squared deviations from the mean of each column of `targets[rows]`, read block by block."""
     width = targets.shape[1]

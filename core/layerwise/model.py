@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from layerwise import model_file, network
 from layerwise.activations import Floats
 from layerwise.architecture import Architecture
-from layerwise.checks import shown
+from layerwise.checks import shown, whole_number
 from layerwise.data import blocks, checked_rows
 from layerwise.errors import InvalidInput
 from layerwise.initializers import fill
@@ -18,7 +18,8 @@ from layerwise.labels import Label, checked_labels, label_array
 from layerwise.layout import members, views
 from layerwise.losses import LOSSES, softmax
 from layerwise.manifest import Contents
-from layerwise.plan import Plan
+from layerwise.plan import MOST_SEED, Plan
+from layerwise.randomness import WEIGHTS, stream
 from layerwise.summary import Summary, summarize
 
 BLOCK_NUMBERS = 2**22
@@ -34,7 +35,7 @@ class MLP:
 
     def __init__(self, architecture: Architecture, *, seed: int = 0, dtype: DTypeLike = np.float32) -> None:
         self._prepare(architecture, dtype)
-        rng = np.random.default_rng(np.random.SeedSequence(Plan(seed=seed).seed))
+        rng = stream(whole_number("seed", seed, least=0, most=MOST_SEED), WEIGHTS)
         for layer, own in zip(architecture.layers, self._own, strict=True):
             fill(own.weight, layer.weight_initializer, fan_out=layer.units, rng=rng)
             own.slope[:] = getattr(layer.activation, "slope", 0.0)
@@ -93,7 +94,7 @@ class MLP:
     def outputs(self, X: ArrayLike, *, check: bool = True) -> Floats:
         """The outputs (n, k) of the last layer for the rows `X` (n, inputs), in blocks of bounded memory.
 
-        Without `check`, `X` must be an array (n, inputs) of the network's dtype. Raises InvalidInput.
+        Without `check`, `X` must be an array (n, inputs) of finite numbers. Raises InvalidInput.
         """
         x = checked_rows(X, self.architecture.inputs, dtype=self.dtype) if check else np.asarray(X)
         if len(x) * self._widest <= BLOCK_NUMBERS:

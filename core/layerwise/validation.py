@@ -1,0 +1,37 @@
+"""Measuring a network on rows that it was not trained on."""
+
+import numpy as np
+
+from layerwise.arena import Arena
+from layerwise.batches import Split
+from layerwise.data import blocks
+from layerwise.losses import LOSSES, LossBuffers
+from layerwise.metrics import metric_of
+from layerwise.model import MLP
+
+
+class Validation:
+    """Loss and metric of `model` over the rows of `data`, taken in blocks of bounded memory."""
+
+    def __init__(self, model: MLP, loss: str, data: Split) -> None:
+        self._model, self._loss, self._data = model, LOSSES[loss], data
+        widest = max(model.architecture.inputs, model.architecture.outputs)
+        self._blocks = list(blocks(len(data.rows), widest))
+        longest = self._blocks[0].stop
+        self._metric = metric_of(loss, data.targets, data.rows, longest, model.dtype)
+
+    def measure(self) -> tuple[float, float]:
+        """The loss, without the L2 term, and the metric."""
+        model, data, metric = self._model, self._data, self._metric
+        total, sums, part = 0.0, np.zeros(metric.sums), np.zeros(metric.sums)
+        # what is not finite shows in the loss
+        with np.errstate(over="ignore", invalid="ignore"):
+            for block in self._blocks:
+                rows = data.rows[block]
+                scores = model.outputs(data.table[rows], check=False)
+                targets = data.targets[rows].astype(np.intp if self._loss.classifies else model.dtype, copy=False)
+                at = LossBuffers(len(rows), model.architecture.outputs, model.dtype, Arena())
+                total += self._loss.evaluate(scores, targets, at) * len(rows)
+                metric.measure(scores, targets, part)
+                sums += part
+        return total / len(data.rows), metric.value(sums, len(data.rows))
