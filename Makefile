@@ -4,6 +4,9 @@ BIN := .venv/bin
 BUF := .venv-proto/bin/buf
 PROTOS := $(wildcard proto/layerwise_proto/v1/*.proto)
 SERVICES := $(shell grep -l '^service ' $(PROTOS))
+PROTOC := ../.venv-proto/bin/python -m grpc_tools.protoc -I . \
+  --plugin=protoc-gen-mypy=../.venv-proto/bin/protoc-gen-mypy \
+  --plugin=protoc-gen-mypy_grpc=../.venv-proto/bin/protoc-gen-mypy_grpc
 
 .PHONY: demo serve test lint check proto compose-test clean
 .DEFAULT_GOAL := check
@@ -54,14 +57,11 @@ check: lint test
 compose-test: .venv/.dev
 	@$(BIN)/python -m pytest tests/compose
 
+# Into another folder with OUT=…: a test compares what comes out with what is checked in.
+proto: OUT ?= .
 proto: .venv-proto/.made
-	@cd proto && ../.venv-proto/bin/python -m grpc_tools.protoc -I . \
-	  --plugin=protoc-gen-mypy=../.venv-proto/bin/protoc-gen-mypy \
-	  --plugin=protoc-gen-mypy_grpc=../.venv-proto/bin/protoc-gen-mypy_grpc \
-	  --python_out=. --mypy_out=quiet:. $(PROTOS:proto/%=%)
-	@cd proto && ../.venv-proto/bin/python -m grpc_tools.protoc -I . \
-	  --plugin=protoc-gen-mypy_grpc=../.venv-proto/bin/protoc-gen-mypy_grpc \
-	  --grpc_python_out=. --mypy_grpc_out=quiet:. $(SERVICES:proto/%=%)
+	@cd proto && $(PROTOC) --python_out=$(OUT) --mypy_out=quiet:$(OUT) $(PROTOS:proto/%=%)
+	@cd proto && $(PROTOC) --grpc_python_out=$(OUT) --mypy_grpc_out=quiet:$(OUT) $(SERVICES:proto/%=%)
 
 clean:
 	@rm -rf .venv .venv-proto dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

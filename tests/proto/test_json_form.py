@@ -1,0 +1,120 @@
+"""The JSON form: the same names as the messages, and a pointer in every error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from google.protobuf.message import Message
+
+from layerwise import SGD, Architecture, Layer, LeakyReLU, Maxout, Plan
+from layerwise_proto.json_form import JSONFormError, enum_name, to_json, to_message
+from layerwise_proto.v1 import types_pb2
+
+FULL: list[tuple[type[Message], dict[str, Any]]] = [
+    (
+        types_pb2.Architecture,
+        {
+            "inputs": 4,
+            "layers": [
+                {"units": 8, "activation": "relu", "dropout": 0.5, "initializer": "he_normal"},
+                {"units": 8, "activation": {"kind": "leaky_relu", "slope": 0.1}},
+                {"units": 6, "activation": {"kind": "maxout", "pieces": 3}},
+                {},
+            ],
+            "input_dropout": 0.25,
+            "input_noise": 0.5,
+        },
+    ),
+    (
+        types_pb2.Plan,
+        {
+            "loss": "hinge",
+            "optimizer": {"kind": "sgd", "learning_rate": 0.5, "momentum": 0.75},
+            "l2": 0.5,
+            "batch_size": 16,
+            "epochs": 3,
+            "validation": 0.25,
+            "seed": 2**64 - 1,
+            "shuffle": False,
+        },
+    ),
+    (types_pb2.Plan, {"optimizer": "adam"}),
+]
+
+
+@pytest.mark.parametrize(("message_type", "value"), FULL)
+def test_json_comes_back_as_it_went_in(message_type: type[Message], value: dict[str, Any]) -> None:
+    assert to_json(to_message(value, message_type)) == value
+
+
+def test_the_library_reads_and_writes_the_same_form() -> None:
+    hidden = Layer(8, activation=LeakyReLU(0.5)), Layer(4, activation=Maxout(3), dropout=0.5)
+    architecture = Architecture(inputs=4, layers=(*hidden, Layer(2)), input_noise=0.5)
+    plan = Plan(loss="hinge", optimizer=SGD(momentum=0.5), l2=0.5, validation=0.25)
+
+    architecture_message = to_message(architecture.to_json(), types_pb2.Architecture)
+    plan_message = to_message(plan.to_json(), types_pb2.Plan)
+
+    assert Architecture.from_json(to_json(architecture_message)) == architecture
+    assert Plan.from_json(to_json(plan_message)) == plan
+
+
+def test_every_kind_of_the_messages_is_known_to_the_library() -> None:
+    for kind in types_pb2.Activation.DESCRIPTOR.oneofs_by_name["kind"].fields:
+        Architecture.from_json({"inputs": 1, "layers": [{"units": 2, "activation": kind.name}, {"units": 1}]})
+    for kind in types_pb2.Optimizer.DESCRIPTOR.oneofs_by_name["kind"].fields:
+        Plan.from_json({"optimizer": kind.name})
+    for name in names_of("Loss"):
+        Plan.from_json({"loss": name})
+    for name in names_of("Initializer"):
+        Architecture.from_json({"inputs": 1, "layers": [{"units": 2, "initializer": name}]})
+
+
+def names_of(enum: str) -> list[str]:
+    descriptor = types_pb2.DESCRIPTOR.enum_types_by_name[enum]
+    return [enum_name(descriptor, value.number) for value in descriptor.values if value.number]
+
+
+def test_numpys_numbers_are_numbers() -> None:
+    message = to_message({"epochs": np.int64(3), "l2": np.float32(0.5)}, types_pb2.Plan)
+
+    assert to_json(message) == {"epochs": 3, "l2": 0.5}
+
+
+def test_null_is_a_field_left_out() -> None:
+    assert to_json(to_message({"inputs": None, "layers": [{}]}, types_pb2.Architecture)) == {"layers": [{}]}
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ([], "expected an object, got a list"),
+        ({"layer": 1}, "layer: unknown field; the fields here are: inputs, layers, input_dropout, input_noise"),
+        ({"layers": 3}, "layers: expected a list, got 3"),
+        ({"layers": "relu"}, "layers: expected a list, got 'relu'"),
+        ({"layers": [3]}, "layers[0]: expected an object, got 3"),
+        ({"layers": [{}, {"units": 1.5}]}, "layers[1].units: expected a whole number, got 1.5"),
+        ({"layers": [{"units": True}]}, "layers[0].units: expected a number, got true"),
+        ({"layers": [{"units": "8"}]}, "layers[0].units: expected a whole number, got '8'"),
+        ({"layers": [{"units": 2**70}]}, f"layers[0].units: {2**70} is out of range"),
+        ({"layers": [{"dropout": {}}]}, "layers[0].dropout: expected a number, got an object"),
+        (
+            {"layers": [{"activation": "rleu"}]},
+            "layers[0].activation: expected one of identity, sigmoid, tanh, relu, leaky_relu, prelu, maxout, got "
+            "'rleu'",
+        ),
+        ({"layers": [{"activation": {"pieces": 2}}]}, "layers[0].activation: expected one of identity"),
+        (
+            {"layers": [{"activation": {"kind": "maxout", "pices": 2}}]},
+            "layers[0].activation.pices: unknown field; the fields here are: pieces",
+        ),
+        ({"layers": [{"initializer": "zeros"}]}, "layers[0].initializer: expected one of he_normal, he_uniform"),
+    ],
+)
+def test_what_does_not_fit_is_named_with_its_place(value: object, message: str) -> None:
+    with pytest.raises(JSONFormError) as caught:
+        to_message(value, types_pb2.Architecture)
+
+    assert str(caught.value).startswith(message)
