@@ -1,7 +1,5 @@
 """fit(): its records, what it leaves in the model, and that it can be left."""
 
-import tracemalloc
-
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
@@ -228,48 +226,6 @@ def test_dropout_and_noise_act_in_training_alone_and_keep_the_mean():
     assert np.std(np.sqrt(losses)) == pytest.approx((0.4 / 0.6 / 2000) ** 0.5, rel=0.2)
 
 
-@pytest.mark.parametrize(
-    ("y", "labels"),
-    [
-        (["b", "a", "c"] * 4, ("a", "b", "c")),
-        ([30, 10, 20] * 4, (10, 20, 30)),
-        ([0, 2, 2] * 4, (0, 1, 2)),
-        (np.array(["x", "yy", "zzz"] * 4, dtype=object), ("x", "yy", "zzz")),
-        (np.array([1, 0, 2] * 4, dtype=np.uint8), (0, 1, 2)),
-    ],
-)
-def test_labels_come_back_as_they_went_in(y, labels):
-    X = np.tile(np.eye(3, 4), (4, 1)) * 3
-    model = small()
-
-    run(model, X, y, plan=Plan(epochs=200, optimizer=Adam(0.05)))
-
-    assert model.labels == labels
-    assert all(type(label) in (int, str) for label in model.labels)
-    assert model.predict(X).tolist() == list(y)
-
-
-def test_booleans_are_labels_too():
-    X, y = table(40, outputs=2)
-    model = small(2)
-
-    run(model, X, y == 1, plan=Plan(epochs=1))
-
-    assert model.labels == (False, True)
-    assert model.predict(X).dtype == bool
-
-
-def test_labels_that_are_set_decide_which_output_is_which():
-    X, y = table(30)
-    by_index, by_name = small(), small()
-    by_name.labels = ["c", "b", "a"]
-
-    run(by_index, X, y, plan=Plan(epochs=2))
-    run(by_name, X, np.array(["c", "b", "a"])[y], plan=Plan(epochs=2))
-
-    assert by_index.parameters.tobytes() == by_name.parameters.tobytes()
-
-
 def test_a_loss_that_is_not_finite_stops_training_with_advice():
     X, y = table(50)
     model = small(1)
@@ -287,99 +243,6 @@ def test_weights_that_are_not_finite_stop_training_at_the_end_of_the_epoch():
 
     with pytest.raises(Diverged, match="a weight is not finite"):
         run(model, [[1e10]], [1e10], plan=Plan(loss="squared_error", optimizer=SGD(1e30), epochs=1))
-
-
-@pytest.mark.parametrize("every", ["step", "epoch"])
-@pytest.mark.parametrize("loss", ["softmax_cross_entropy", "hinge", "squared_error"])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_step_allocates_nothing(loss, every, dtype):
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(700, 16)).astype(dtype)
-    y = rng.normal(size=(700, 10)) if loss == "squared_error" else rng.integers(0, 10, 700).astype(np.int32)
-    layers = (Layer(16, "relu", dropout=0.1), Layer(12, Maxout(2)), Layer(12, "prelu"), Layer(10, "sigmoid"))
-    model = MLP(Architecture(16, layers, input_dropout=0.1, input_noise=0.1))
-    steps = fit(model, X, y, plan=Plan(loss=loss, l2=1e-4, batch_size=300, epochs=1000), every=every)
-    # NumPy's own buffer for broadcasting, 8,192 numbers however large the arrays, would hide an array of a few kB
-    buffer = np.setbufsize(16)
-    try:
-        for _ in range(10):
-            next(steps)
-        tracemalloc.start()
-        next(steps)
-        before = tracemalloc.get_traced_memory()[0]
-        tracemalloc.reset_peak()
-        for _ in range(300 if every == "step" else 100):
-            next(steps)
-        peak = tracemalloc.get_traced_memory()[1] - before
-    finally:
-        tracemalloc.stop()
-        np.setbufsize(buffer)
-
-    # the activations of the smallest layer take 12,000 bytes; some thousand are Python objects and generators
-    assert peak < 10_000
-
-
-def test_training_on_a_file_keeps_memory_flat(tmp_path):
-    rows, inputs = 100_000, 64
-    X = np.memmap(tmp_path / "X", np.float32, "w+", shape=(rows, inputs))
-    X[:] = np.random.default_rng(0).random((1000, inputs), np.float32)[np.arange(rows) % 1000]
-    y = np.memmap(tmp_path / "y", np.int32, "w+", shape=rows)
-    y[:] = X[:, 0] > 0.5
-    model = MLP(Architecture(inputs, (Layer(8, "relu"), Layer(2))))
-
-    tracemalloc.start()
-    run(model, X, y, plan=Plan(epochs=1, batch_size=256), validation=0.1)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-
-    assert peak < 0.5 * X.nbytes
-
-
-def test_files_that_were_checked_before_train_as_arrays_do(tmp_path):
-    X, y = digits()
-    mapped = np.memmap(tmp_path / "X", np.float32, "w+", shape=X.shape)
-    mapped[:] = X
-    indices = np.memmap(tmp_path / "y", np.int32, "w+", shape=y.shape)
-    indices[:] = y
-    by_array, by_file = (MLP(Architecture(64, (Layer(16, "relu"), Layer(10)))) for _ in range(2))
-
-    run(by_array, X, y, plan=Plan(epochs=2, validation=0.1))
-    run(by_file, mapped, indices, plan=Plan(epochs=2, validation=0.1), check=False)
-
-    assert by_file.parameters.tobytes() == by_array.parameters.tobytes()
-    assert by_file.labels == tuple(range(10))
-
-
-@pytest.mark.parametrize(
-    "view",
-    [
-        lambda X: X.tolist(),
-        np.asfortranarray,
-        lambda X: np.repeat(X, 2, axis=0)[::2],
-        lambda X: X.astype(">f8"),
-        lambda X: X.astype(object),
-        lambda X: np.hstack([X, X])[:, :4],
-    ],
-)
-def test_how_the_numbers_lie_in_memory_changes_nothing(view):
-    X, y = table(50)
-    X = X.astype(np.float32).astype(np.float64)
-    plain, other = small(), small()
-
-    run(plain, X, y, plan=Plan(epochs=2, batch_size=20, validation=0.2))
-    run(other, view(X), y, plan=Plan(epochs=2, batch_size=20, validation=0.2))
-
-    assert plain.parameters.tobytes() == other.parameters.tobytes()
-
-
-def test_training_leaves_the_callers_data_alone():
-    X, y = table(50)
-    before = X.tobytes(), y.tobytes()
-    model = MLP(Architecture(4, (Layer(3),), input_noise=1.0, input_dropout=0.5), dtype=np.float64)
-
-    run(model, X, y, plan=Plan(epochs=2))
-
-    assert (X.tobytes(), y.tobytes()) == before
 
 
 def test_bad_arguments_are_refused_when_fit_is_called_not_at_the_first_step():
