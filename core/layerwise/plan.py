@@ -36,7 +36,7 @@ class Plan:
         loss: str = "softmax_cross_entropy",
         optimizer: str | Optimizer = "adam",
         l2: float = 0.0,
-        batch_size: int = 128,
+        batch_size: int = 32,
         epochs: int = 20,
         validation: float = 0.0,
         seed: int = 0,

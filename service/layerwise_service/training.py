@@ -34,6 +34,7 @@ class Submission:
     plan: JSONObject
     request_id: str | None = None
     classes: Sequence[Label] | None = None
+    rows: int | None = None  # how many will come, if the sender said so
 
 
 class Training:
@@ -108,6 +109,9 @@ class Upload:
     def submit(self) -> Job:
         """Stores the rows and queues the job: from here on it is durable."""
         sent = self._submission
+        if sent.rows is not None and sent.rows != self._writer.rows:
+            detail = f"expected {sent.rows} rows, as the header says, got {self._writer.rows}"
+            raise InvalidRequest(detail, pointer="rows", reason="ROWS_MISSING")
         dataset = self._artifacts.keep(self._writer)
         shape = dataset.shape
         has_labels = shape.labels is not None

@@ -143,7 +143,7 @@ def test_a_caller_that_vanishes_in_the_upload_leaves_nothing(
     gone = threading.Event()
 
     def requests() -> Iterator[training_pb2.TrainRequest]:
-        yield header()
+        yield header(rows=8)
         yield batch()
         gone.wait(20)
 
@@ -154,6 +154,24 @@ def test_a_caller_that_vanishes_in_the_upload_leaves_nothing(
 
     wait_until(lambda: not any(incoming.iterdir()))
     assert stores.jobs.page(model="", state=None, limit=1, before="") == []
+
+
+def test_callers_that_vanish_at_any_moment_leave_nothing_or_a_whole_job(
+    training: TrainingServiceStub, settings: Settings, stores: Stores
+) -> None:
+    artifacts = settings.home_path / "artifacts"
+
+    for delay in np.linspace(0, 0.03, 40):
+        stream = training.Train(iter([header(rows=20), *[batch()] * 5]))
+        time.sleep(delay)
+        stream.cancel()
+
+    wait_until(lambda: not any((artifacts / "incoming").iterdir()))
+    jobs = stores.jobs.page(model="", state=None, limit=100, before="")
+    for job in jobs:
+        stores.artifacts.open_dataset(job.dataset, stores.jobs.dataset_shape(job.dataset))
+    for folder in (artifacts / "datasets").iterdir():
+        assert {path.name for path in folder.iterdir()} == {"rows.npy", "targets.npy"}
 
 
 @pytest.mark.usefixtures("worker")

@@ -32,6 +32,7 @@ BAD_STREAMS: list[tuple[str, list[training_pb2.TrainRequest], str, str, str]] = 
     ("no header", [batch()], "INVALID_ARGUMENT", "header", "must be a header"),
     ("header twice", [header(), header()], "INVALID_ARGUMENT", "header", "sent twice"),
     ("empty message", [header(), training_pb2.TrainRequest()], "INVALID_ARGUMENT", "batches[0]", "empty message"),
+    ("rows missing", [header(rows=9), batch()], "ROWS_MISSING", "rows", "expected 9 rows, as the header says, got 4"),
     ("no batch", [header()], "INVALID_ARGUMENT", "batches", "at least one batch"),
     ("empty batch", [header(), batch(np.zeros((0, 2)), labels=strings())], "INVALID_ARGUMENT", "batches[0].rows", ""),
     ("model's name", [header("../etc")], "INVALID_NAME", "model", "a-z"),

@@ -104,6 +104,7 @@ class Client:
         rows, expected = open_rows(X), open_expected(y, header.plan.loss)
         if rows.count != expected.count:
             raise InvalidRequest(f"X has {rows.count} rows, y has {expected.count}", pointer="y")
+        header.rows = rows.count
         display = Silent() if progress is False else for_eyes() if progress is True else progress
         try:
             job = Job(self._connection, snapshot_of(submit(self._connection, header, rows, expected, display)))

@@ -341,7 +341,7 @@ class Plan(_message.Message):
     l2: _builtins.float
     """Adds l2/2 · (sum of squared weights) to the loss; biases are left alone. Default 0."""
     batch_size: _builtins.int
-    """Rows a step; default 128."""
+    """Rows a step; default 32."""
     epochs: _builtins.int
     """Passes over the training rows; default 20."""
     validation: _builtins.float

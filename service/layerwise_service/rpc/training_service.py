@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from typing import Any, TypeVar
 
 from grpc import aio
 
@@ -28,6 +29,7 @@ from layerwise_service.training import Submission, Training, Upload
 
 _HEADER_MISSING = "missing; the first message of the stream must be a header"
 
+T = TypeVar("T")
 Context = aio.ServicerContext[Any, Any]
 
 
@@ -42,7 +44,7 @@ class TrainingFace(TrainingServiceServicer):
     async def Train(
         self, request_iterator: AsyncIterator[training_pb2.TrainRequest], context: Context
     ) -> AsyncIterator[training_pb2.TrainEvent]:
-        job = await self._take_in(request_iterator)
+        job = await self._take_in(request_iterator, context)
         yield training_pb2.TrainEvent(accepted=write_job(job))
         async for event in self._follow(job.id, from_step=0):
             yield event
@@ -73,30 +75,33 @@ class TrainingFace(TrainingServiceServicer):
     async def CancelJob(self, request: training_pb2.CancelJobRequest, context: Context) -> training_pb2.Job:
         return write_job(await asyncio.to_thread(self._training.cancel, request.job_id))
 
-    async def _take_in(self, requests: AsyncIterator[training_pb2.TrainRequest]) -> Job:
+    async def _take_in(self, requests: AsyncIterator[training_pb2.TrainRequest], context: Context) -> Job:
         """Reads the stream to its end and queues the job; on any trouble before that, nothing is left of it."""
-        upload: Upload | None = None
+        begun: list[Upload] = []  # filled in the thread: known here even if the call is cancelled meanwhile
         batches = 0
         try:
             async for request in requests:
                 part = request.WhichOneof("part")
-                if upload is None:
+                if not begun:
                     if part != "header":
                         raise InvalidRequest(_HEADER_MISSING, pointer="header")
-                    upload = await asyncio.to_thread(self._training.upload, _submission(request.header))
+                    submission = _submission(request.header)
+                    await _to_its_end(lambda: begun.append(self._training.upload(submission)))  # noqa: B023
                 elif part == "batch":
                     rows, expected = read_batch(request.batch, batches)
-                    await asyncio.to_thread(upload.add, rows, expected)
+                    await _to_its_end(partial(begun[0].add, rows, expected))
                     batches += 1
                 elif part == "header":
                     raise InvalidRequest("sent twice; only the first message is a header", pointer="header")
                 else:
                     raise InvalidRequest("expected a batch, got an empty message", pointer=f"batches[{batches}]")
-            if upload is None:
+            if context.cancelled():  # gRPC ends the stream of a caller that broke off like any other
+                raise asyncio.CancelledError
+            if not begun:
                 raise InvalidRequest(_HEADER_MISSING, pointer="header")
-            return await asyncio.to_thread(upload.submit)
+            return await _to_its_end(begun[0].submit)
         except BaseException:  # a cancelled call too leaves nothing behind
-            if upload is not None:
+            for upload in begun:
                 await asyncio.shield(asyncio.to_thread(upload.discard))
             raise
 
@@ -121,6 +126,16 @@ class TrainingFace(TrainingServiceServicer):
         return None
 
 
+async def _to_its_end(work: Callable[[], T]) -> T:
+    """Runs `work` in a thread, to its end even if this call is cancelled: nobody takes files away while it writes."""
+    running = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
+
+
 def _submission(header: training_pb2.TrainHeader) -> Submission:
     return Submission(
         model=header.model,
@@ -128,4 +143,5 @@ def _submission(header: training_pb2.TrainHeader) -> Submission:
         plan=read_spec(header.plan),
         request_id=header.request_id or None,
         classes=read_labels(header.classes) if header.HasField("classes") else None,
+        rows=header.rows if header.HasField("rows") else None,
     )

@@ -7,13 +7,16 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from layerwise_client import datasets as built_in
 from layerwise_client.cli.options import ListGroup, json_option
 from layerwise_client.cli.output import emit, facts, table
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @click.group(cls=ListGroup, short_help="List, show and export the built-in data sets.")
@@ -74,7 +77,7 @@ def export(
     dataset = built_in.info(name)
     X, y = built_in.load(name, rows=rows, noise=noise, seed=seed)
     columns = [*dataset.columns, dataset.target]
-    lines = [[*(_short(value) for value in row), label] for row, label in zip(X.tolist(), y.tolist(), strict=True)]
+    lines = [[*(_short(value) for value in row), label] for row, label in zip(X, y.tolist(), strict=True)]
     if out is not None:
         with out.open("w", encoding="utf-8", newline="") as file:
             _write(file, columns, lines)
@@ -94,6 +97,6 @@ def _write(file: TextIO, columns: Sequence[str], lines: Sequence[Sequence[object
     writer.writerows(lines)
 
 
-def _short(value: float) -> float | int:
-    """The number with the digits that a float32 has, whole numbers without a point."""
-    return int(value) if value.is_integer() else float(f"{value:.9g}")
+def _short(value: np.float32) -> float | int:
+    """The number with as few digits as tell it from every other float32, whole numbers without a point."""
+    return int(value) if value.is_integer() else float(str(value))

@@ -27,6 +27,7 @@ _ACTIVATIONS = ("identity", "sigmoid", "tanh", "relu", "leaky_relu", "prelu", "m
 _TASKS = {"softmax_cross_entropy": "classification", "hinge": "classification", "squared_error": "regression"}
 _MANY_CLASSES = 100
 _HIDDEN = (64,)
+_HELD_OUT, _ENOUGH_TO_HOLD_OUT = 0.1, 50  # of fewer rows a tenth says nothing
 
 
 @click.command(short_help="Train a model on a CSV file or a built-in data set.")
@@ -44,7 +45,7 @@ _HIDDEN = (64,)
 @click.option("--l2", type=float, metavar="STRENGTH", help="Penalty on the squared weights.")
 @click.option("--batch-size", type=int, metavar="ROWS")
 @click.option("--epochs", type=int)
-@click.option("--validation", type=float, metavar="FRACTION", help="Rows held out to measure on.")
+@click.option("--validation", type=float, metavar="FRACTION", help="Rows held out to measure on.  [default: 0.1]")
 @click.option("--seed", type=int, help="Starts every random choice.")
 @click.option(
     "--spec",
@@ -87,6 +88,8 @@ def train(
     plan = _plan(plan, loss=loss, **settings)
     task = task or _TASKS.get(str(plan.get("loss")))  # type: ignore[assignment]
     X, y, name = _data(source, target, task)
+    if len(X) >= _ENOUGH_TO_HOLD_OUT:
+        plan.setdefault("validation", _HELD_OUT)
     with Client(rpc) as client:
         job = client.train(model or name, architecture, X, y, plan=plan, progress=display() if follow else False)
     _report(job, as_json)
