@@ -45,10 +45,13 @@ def read_architecture(sent: Mapping[str, object], needs: Needs | None, settings:
     if len(layers) > settings.max_layers:
         detail = f"expected at most {settings.max_layers} layers, got {len(layers)}"
         raise TooLarge(detail, pointer="architecture.layers", reason="MODEL_TOO_LARGE")
+    _check_units(layers, settings.max_units)
     features = _inputs(sent.get("inputs"), needs)
     _fill_output_layer(layers, complete="inputs" in sent, needs=needs)
     architecture = _told("architecture", lambda: Architecture.from_json({**sent, "inputs": features, "layers": layers}))
-    _check_sizes(architecture, settings)
+    if architecture.parameters > settings.max_parameters:
+        detail = f"a network may have {settings.max_parameters} parameters, this one has {architecture.parameters}"
+        raise TooLarge(detail, pointer="architecture", reason="MODEL_TOO_LARGE")
     return architecture
 
 
@@ -104,15 +107,12 @@ def _fill_output_layer(layers: list[JSONObject], *, complete: bool, needs: Needs
         layers.append({"units": outputs or 1})
 
 
-def _check_sizes(architecture: Architecture, settings: Settings) -> None:
-    for index, layer in enumerate(architecture.layers):
-        if layer.units > settings.max_units:
-            detail = f"expected at most {settings.max_units} units, got {layer.units}"
+def _check_units(layers: list[JSONObject], most: int) -> None:
+    for index, layer in enumerate(layers):
+        units = layer.get("units")
+        if isinstance(units, int) and units > most:
             pointer = f"architecture.layers[{index}].units"
-            raise TooLarge(detail, pointer=pointer, reason="MODEL_TOO_LARGE")
-    if architecture.parameters > settings.max_parameters:
-        detail = f"a network may have {settings.max_parameters} parameters, this one has {architecture.parameters}"
-        raise TooLarge(detail, pointer="architecture", reason="MODEL_TOO_LARGE")
+            raise TooLarge(f"expected at most {most} units, got {units}", pointer=pointer, reason="MODEL_TOO_LARGE")
 
 
 def _told(root: str, read: Callable[[], T]) -> T:
