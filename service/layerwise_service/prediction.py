@@ -120,7 +120,7 @@ def _check(rows: list[list[float]] | NDArray[np.float32], inputs: int, at: str) 
     else:
         array = rows
         if array.ndim != 2 or array.shape[1] != inputs:
-            detail = f"expected shape (rows, {inputs}), got {array.shape}"
+            detail = f"expected rows of {inputs} numbers, got shape {array.shape}"
             raise InvalidRequest(detail, pointer=at, reason="WRONG_FEATURE_COUNT")
     if len(array) == 0:
         raise InvalidRequest("expected at least one row", pointer=at, reason="EMPTY_BATCH")
