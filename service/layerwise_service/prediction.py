@@ -15,7 +15,7 @@ from layerwise import MLP
 from layerwise_service.errors import InvalidRequest, OutputNotFinite
 from layerwise_service.registry import Directory
 from layerwise_service.stores.artifact_store import ArtifactStore
-from layerwise_service.telemetry import PREDICT_ROWS, PREDICT_SECONDS
+from layerwise_service.telemetry import predictions_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +69,9 @@ class Predictor:
             network.probabilities(outputs) if network.gives_probabilities else None,
             network.is_classifier,
         )
-        labels = (target.model, str(target.version))
-        PREDICT_SECONDS.labels(*labels).observe(time.perf_counter() - start)
-        PREDICT_ROWS.labels(*labels).inc(len(checked))
+        seconds, predicted = predictions_of(target.model, target.version)
+        seconds.observe(time.perf_counter() - start)
+        predicted.inc(len(checked))
         return prediction
 
 

@@ -6,6 +6,7 @@ The folder is named by the environment variable PROMETHEUS_MULTIPROC_DIR, set be
 from __future__ import annotations
 
 import os
+from functools import cache
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
 from prometheus_client.core import GaugeMetricFamily
@@ -21,6 +22,19 @@ PREDICT_SECONDS = Histogram(
 PREDICT_ROWS = Counter("layerwise_predict_rows", "Rows predicted", ["model", "version"])
 HTTP_REQUESTS = Counter("layerwise_http_requests", "Answers of the REST service", ["method", "route", "status"])
 HTTP_SECONDS = Histogram("layerwise_http_seconds", "Time to answer a REST request", ["route"], buckets=_SECONDS)
+
+
+@cache  # finding a series by its labels costs more than counting
+def predictions_of(model: str, version: int) -> tuple[Histogram, Counter]:
+    """The seconds and the rows of one version."""
+    labels = (model, str(version))
+    return PREDICT_SECONDS.labels(*labels), PREDICT_ROWS.labels(*labels)
+
+
+@cache
+def answers_of(method: str, route: str, status: int) -> tuple[Histogram, Counter]:
+    """The seconds of a route, and its answers with this status."""
+    return HTTP_SECONDS.labels(route), HTTP_REQUESTS.labels(method, route, str(status))
 
 
 def scrape(*more: Collector) -> bytes:

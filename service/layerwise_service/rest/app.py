@@ -18,11 +18,12 @@ from layerwise_service.rest.health import HealthChecks, health_routes
 from layerwise_service.rest.predict import predict_routes
 from layerwise_service.rest.responses import problem
 from layerwise_service.settings import Settings
-from layerwise_service.telemetry import HTTP_REQUESTS, HTTP_SECONDS
+from layerwise_service.telemetry import answers_of
 from layerwise_service.training import Training
 
 log = structlog.get_logger()
 
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -43,18 +44,24 @@ def create_app(
 
 
 def _begin() -> None:
-    given = request.headers.get("X-Request-Id", "")
+    given = request.environ.get("HTTP_X_REQUEST_ID", "")
     g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
     g.start = time.perf_counter()
 
 
 def _end(response: Response) -> Response:
-    route = request.url_rule.rule if request.url_rule else "none"
-    HTTP_REQUESTS.labels(request.method, route, str(response.status_code)).inc()
-    HTTP_SECONDS.labels(route).observe(time.perf_counter() - g.start)
+    rule = request.url_rule
+    seconds, answers = answers_of(_method(request.method), rule.rule if rule else "none", response.status_code)
+    seconds.observe(time.perf_counter() - g.start)
+    answers.inc()
     response.headers["X-Request-Id"] = g.request_id
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
+
+
+def _method(given: str) -> str:
+    """The method, if it is one of the usual: callers may send any word, and each would be a series of its own."""
+    return given if given in _METHODS else "other"
 
 
 def _answer_error(error: Exception) -> Response:
