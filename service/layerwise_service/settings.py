@@ -72,6 +72,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How long a process may take to end what it is doing when it is told to stop."""
 
     @property
+    def worker_silent_seconds(self) -> float:
+        """After how long without a sign of life a worker is not counted any more."""
+        return 3 * self.lease_seconds
+
+    @property
     def home_path(self) -> Path:
         return Path(self.home).resolve()
 

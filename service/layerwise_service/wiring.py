@@ -57,7 +57,9 @@ def build_rest(settings: Settings) -> Flask:
         predictor=predictor,
         registry=Registry(stores.versions),
         training=Training(stores.jobs, stores.artifacts, settings),
-        health=HealthChecks(stores.jobs, directory, stores.artifacts),
+        health=HealthChecks(
+            stores.jobs, directory, stores.artifacts, worker_silent_seconds=settings.worker_silent_seconds
+        ),
         settings=settings,
     )
 

@@ -60,7 +60,7 @@ def _worker(settings: Settings) -> None:
     from layerwise_service.stores.job_store import JobStore
 
     database = Database(settings.effective_database_url)
-    if not JobStore(database).workers_seen(seconds=3 * settings.lease_seconds, host=socket.gethostname()):
+    if not JobStore(database).workers_seen(seconds=settings.worker_silent_seconds, host=socket.gethostname()):
         raise CommandFailed("no worker of this host has given a sign of life lately")
 
 

@@ -17,16 +17,17 @@ from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.stores.job_store import JobStore
 from layerwise_service.telemetry import gauge, scrape
 
-WORKER_SILENT_SECONDS = 30.0
-
 
 class HealthChecks:
     """Whether the service can do its work, and the numbers that the stores know."""
 
-    def __init__(self, jobs: JobStore, directory: Directory, artifacts: ArtifactStore) -> None:
+    def __init__(
+        self, jobs: JobStore, directory: Directory, artifacts: ArtifactStore, *, worker_silent_seconds: float
+    ) -> None:
         self._jobs = jobs
         self._directory = directory
         self._artifacts = artifacts
+        self._worker_silent_seconds = worker_silent_seconds
 
     def run(self) -> dict[str, str]:
         """Each check with "ok" or what is wrong."""
@@ -40,7 +41,7 @@ class HealthChecks:
         states = {state.lower(): float(count) for state, count in self._jobs.count_by_state().items()}
         models = self._directory.models
         versions = {"": float(sum(len(model.artifacts) for model in models.values()))}
-        workers = {"": float(self._jobs.workers_seen(seconds=WORKER_SILENT_SECONDS))}
+        workers = {"": float(self._jobs.workers_seen(seconds=self._worker_silent_seconds))}
         return [
             gauge("layerwise_jobs", "Jobs in each state", states, label="state"),
             gauge("layerwise_workers", "Workers seen lately", workers),

@@ -14,6 +14,7 @@ from layerwise_service.stores.leases import Fenced, Leases
 log = structlog.get_logger()
 
 _BEATS_PER_LEASE = 8  # so that a cancelled job ends soon, and a few missed beats lose nothing
+_BEATS_PER_SIGN = 4  # an idle worker says more rarely that it lives: each time is a write to the disk
 
 
 class Order(Enum):
@@ -68,15 +69,22 @@ class Heartbeat:
         self._thread.join()
 
     def _beat(self) -> None:
+        beat = 0
         while not self._closed.wait(self._leases.lease_seconds / _BEATS_PER_LEASE):
+            beat += 1
             try:
-                self._leases.seen(self._worker)
-                with self._lock:
-                    if self._claim is None or self._order is Order.DROP:
-                        continue
-                    if self._leases.renew(self._claim, progress=self._progress):
-                        self._order = Order.CANCEL
-            except Fenced:
-                self._order = Order.DROP
+                if beat % _BEATS_PER_SIGN == 0:
+                    self._leases.seen(self._worker)
+                with self._lock:  # throughout: what is learnt of one claim must not be said of the next
+                    self._keep_lease()
             except ServiceError as error:  # the next beat may come through; else the lease runs out, as it should
                 log.warning("heartbeat_failed", error=str(error))
+
+    def _keep_lease(self) -> None:
+        if self._claim is None or self._order is Order.DROP:
+            return
+        try:
+            if self._leases.renew(self._claim, progress=self._progress):
+                self._order = Order.CANCEL
+        except Fenced:
+            self._order = Order.DROP
