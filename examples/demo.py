@@ -36,16 +36,16 @@ def main() -> int:
     unseen, seen = order[:360], order[360:]
     with running_service() as (rest, rpc), Client(rpc) as client:
         print(f"1. The service runs.  REST http://{rest}  gRPC {rpc}\n")
-        train(client, X[seen], y[seen])
-        accuracy = measure(rest, X[unseen], y[unseen])
-        ask_by_curl(rest, X[unseen[0]], y[unseen[0]])
+        version = train(client, X[seen], y[seen])
+        accuracy = measure(rest, version, X[unseen], y[unseen])
+        ask_by_curl(rest, version, X[unseen[0]], y[unseen[0]])
     print(NEXT)
     if accuracy < WANTED:
         print(f"The network should know at least {WANTED:.0%} of the unseen digits.", file=sys.stderr)
     return int(accuracy < WANTED)
 
 
-def train(client: Client, X: np.ndarray, y: np.ndarray) -> None:
+def train(client: Client, X: np.ndarray, y: np.ndarray) -> int:
     print(f"2. It trains 64-64-10 on {len(X)} handwritten digits (UCI, 8 × 8 pixels) …")
     start = time.monotonic()
     job = client.train(MODEL, ARCHITECTURE, X, y, plan=PLAN, progress=False)
@@ -55,20 +55,24 @@ def train(client: Client, X: np.ndarray, y: np.ndarray) -> None:
             print(f"   epoch {record.epoch:2}  loss {record.loss:.4f}  accuracy {record.metric:6.1%}  {held_out}")
     job.wait(timeout=60)
     print(f"   … and publishes it as {MODEL} version {job.version}, {time.monotonic() - start:.1f} s after the call.\n")
+    assert job.version is not None
+    return job.version
 
 
-def measure(rest: str, X: np.ndarray, y: np.ndarray) -> float:
-    predictions = json.loads(post(rest, json.dumps({"model": MODEL, "instances": X.tolist()})))["predictions"]
+def measure(rest: str, version: int, X: np.ndarray, y: np.ndarray) -> float:
+    predictions = json.loads(post(rest, json.dumps({"model": MODEL, "version": version, "instances": X.tolist()})))[
+        "predictions"
+    ]
     accuracy = float(np.mean(np.array(predictions) == y))
     print(f"3. POST /predict with {len(X)} digits that it has never seen: {accuracy:.1%} are right.\n")
     return accuracy
 
 
-def ask_by_curl(rest: str, pixels: np.ndarray, digit: int) -> None:
+def ask_by_curl(rest: str, version: int, pixels: np.ndarray, digit: int) -> None:
     print(f"4. One of them, a {digit}:")
     for line in pixels.reshape(8, 8):
         print("      " + "".join(2 * SHADES[min(9, int(value) * 10 // 17)] for value in line))
-    body = json.dumps({"model": MODEL, "instances": [[int(value) for value in pixels]]})
+    body = json.dumps({"model": MODEL, "version": version, "instances": [[int(value) for value in pixels]]})
     print(f"\n   $ curl -s http://{rest}/predict -H 'Content-Type: application/json' -d '{body}'")
     if shutil.which("curl"):
         command = ["curl", "-s", f"http://{rest}/predict", "-H", "Content-Type: application/json", "-d", body]

@@ -66,7 +66,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How long a worker may be silent before its job is given to another."""
     max_attempts: Count = 3
     """How often a job may lose its worker before it fails."""
-    refresh_seconds: Seconds = 0.5
+    refresh_seconds: Seconds = 0.2
     """How often serving processes look for new versions."""
     stop_seconds: Seconds = 8.0
     """How long a process may take to end what it is doing when it is told to stop."""
