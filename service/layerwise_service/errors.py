@@ -155,6 +155,10 @@ class OutputNotFinite(ServiceError):
 
 
 class MethodNotAllowed(ServiceError):
-    """The address does not take this method."""
+    """The address does not take this method, but `allowed`."""
 
     kind, reason = Kind.METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"
+
+    def __init__(self, detail: str, *, allowed: str) -> None:
+        super().__init__(detail)
+        self.allowed = allowed

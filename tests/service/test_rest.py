@@ -281,6 +281,13 @@ def test_a_wrong_address_is_answered_with_a_problem(rest: FlaskClient, method: s
     check_problem(rest.open(path, method=method), status)
 
 
+def test_a_wrong_method_is_told_the_right_ones(rest: FlaskClient) -> None:
+    response = rest.open("/predict", method="TRACE")
+
+    check_problem(response, 405)
+    assert response.headers["Allow"] == "OPTIONS, POST"
+
+
 def test_models_and_jobs_are_listed_and_shown(rest: FlaskClient, publish: Publish, stores: Stores) -> None:
     publish("a")
     version = publish("b")

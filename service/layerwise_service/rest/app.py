@@ -81,7 +81,7 @@ def _from_werkzeug(error: HTTPException) -> Exception:
             return NotFound(f"there is nothing at {request.path[:200]}; GET /openapi.json lists what there is")
         case 405:
             allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
-            return MethodNotAllowed(f"{request.path} takes {allowed}, not {request.method}")
+            return MethodNotAllowed(f"{request.path[:200]} takes {allowed}, not {request.method[:20]}", allowed=allowed)
         case 413:
             limit = request.max_content_length
             return TooLarge(

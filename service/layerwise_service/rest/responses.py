@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from flask import Response
 
-from layerwise_service.errors import ServiceError
+from layerwise_service.errors import MethodNotAllowed, ServiceError
 from layerwise_service.jobs import Job
 from layerwise_service.models import Model, Version
 
@@ -33,6 +33,8 @@ def problem(error: ServiceError, *, request_id: str) -> Response:
     if error.pointer:
         body["errors"] = [{"pointer": error.json_pointer, "detail": error.detail}]
     response = Response(orjson.dumps(body), error.http_status, mimetype="application/problem+json")
+    if isinstance(error, MethodNotAllowed):
+        response.headers["Allow"] = error.allowed
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
     return response
