@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
@@ -63,10 +65,27 @@ class Supervisor:
 
     def run(self, *, ready: Callable[[str, str], None]) -> None:
         """Runs until SIGTERM or SIGINT; `ready` is told the addresses of REST and gRPC. Raises `StartFailed`."""
-        shutil.rmtree(self._metrics, ignore_errors=True)
-        self._metrics.mkdir(parents=True)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
+        with self._alone():
+            self._run(ready)
+
+    @contextmanager
+    def _alone(self) -> Generator[None]:
+        """Holds the home against another supervisor, which would clear this one's metrics away."""
+        folder = self._metrics.parent
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "serve.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                detail = f"another `layerwise serve` runs on {self._settings.home_path}; --home takes another folder"
+                raise StartFailed(detail) from error
+            yield
+
+    def _run(self, ready: Callable[[str, str], None]) -> None:
+        shutil.rmtree(self._metrics, ignore_errors=True)
+        self._metrics.mkdir()
         try:
             for child in self._children:
                 self._start(child)

@@ -107,6 +107,21 @@ def test_a_taken_port_is_told_in_one_line(tmp_path: Path, service: Service) -> N
         assert "Traceback" not in ended.stderr
 
 
+def test_a_second_service_on_the_same_home_is_refused(service: Service) -> None:
+    command = [sys.executable, "-m", "layerwise_service.commands", "serve", "--home", str(service.home)]
+    ended = subprocess.run(
+        [*command, "--rest", "127.0.0.1:0", "--rpc", "127.0.0.1:0"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert ended.returncode == 1
+    assert "another `layerwise serve` runs on" in ended.stderr
+    assert get(service, "/readyz")["status"] == "ok"
+
+
 def test_what_was_trained_is_there_after_a_restart(tmp_path: Path) -> None:
     X, y = datasets.load("iris")
     with running_service(tmp_path / "home") as service, service.client() as client:
