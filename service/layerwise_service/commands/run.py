@@ -47,8 +47,7 @@ def rest(settings: Settings) -> None:
     configure_logs(settings.log, process="rest")
     limit_blas_threads(1)  # requests are many and small: they share the cores by themselves
     end_with_parent()
-    with tempfile.TemporaryDirectory(prefix="layerwise-metrics-") as folder, _told():
-        os.environ.setdefault(METRICS_FOLDER, folder)  # before telemetry is loaded
+    with _metrics_folder(), _told():
         from layerwise_service.rest.server import AddressInUse, serve_rest
         from layerwise_service.wiring import build_rest, open_stores
 
@@ -110,6 +109,17 @@ def config(settings: Settings) -> None:
 
     for name, value in msgspec.structs.asdict(settings).items():
         click.echo(f"{name} = {msgspec.json.encode(value).decode()}")
+
+
+@contextmanager
+def _metrics_folder() -> Generator[None]:
+    """Gives the processes of REST a folder to count into, unless the supervisor did; before telemetry is loaded."""
+    if METRICS_FOLDER in os.environ:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="layerwise-metrics-") as folder:
+        os.environ[METRICS_FOLDER] = folder
+        yield
 
 
 @contextmanager
