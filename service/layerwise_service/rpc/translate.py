@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -120,17 +121,7 @@ def write_transition(change: Transition) -> training_pb2.JobTransition:
 
 def write_record(record: TrainingRecord) -> training_pb2.TrainRecord:
     """The record as its message."""
-    return training_pb2.TrainRecord(
-        step=record.step,
-        epoch=record.epoch,
-        loss=record.loss,
-        metric=record.metric,
-        validation_loss=record.validation_loss,
-        validation_metric=record.validation_metric,
-        learning_rate=record.learning_rate,
-        rows_per_second=record.rows_per_second,
-        seconds_left=record.seconds_left,
-    )
+    return training_pb2.TrainRecord(**asdict(record))
 
 
 def write_version(version: Version) -> models_pb2.ModelVersion:
