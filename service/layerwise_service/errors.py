@@ -2,9 +2,13 @@
 
     ServiceError
     ├── InvalidRequest     a value is wrong: says which, what was wanted, what came
-    │   └── TooLarge       a size is beyond a limit
+    │   ├── TooLarge       a size is beyond a limit
+    │   └── UnsupportedMedia
     ├── NotFound
+    ├── AlreadyExists      the name stands for something else
     ├── Conflict           the state of things forbids it
+    ├── MethodNotAllowed
+    ├── Exhausted          a bound of the service is reached
     ├── Unavailable        try again in a moment
     ├── NoSpace            the disk is full
     ├── DataLoss           a stored file is damaged

@@ -10,6 +10,7 @@ from types import FrameType
 
 READY = "LAYERWISE_READY_FD"
 PARENT = "LAYERWISE_PARENT_PID"
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the name is prometheus-client's
 _LOOK_SECONDS = 0.5
 
 # Every BLAS reads one of these when NumPy is loaded, and never again.
@@ -44,6 +45,10 @@ def end_with_parent(parent: int | None = None) -> None:
     expected = parent or int(os.environ.get(PARENT, "0"))
     if expected:
         threading.Thread(target=_watch, args=(expected,), name="parent", daemon=True).start()
+
+
+class AddressInUse(Exception):
+    """Somebody else listens there."""
 
 
 def limit_blas_threads(threads: int) -> None:

@@ -10,15 +10,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
 
 import structlog
 
-from layerwise_service.processes import PARENT, READY
+from layerwise_service.errors import ServiceError
+from layerwise_service.processes import METRICS_FOLDER, PARENT, READY
 from layerwise_service.settings import Settings, to_environment
-from layerwise_service.telemetry import FOLDER
 from layerwise_service.wiring import Stores, new_worker_id
 
 log = structlog.get_logger()
@@ -61,6 +61,7 @@ class Supervisor:
             Child("rest", ["rest"], address=settings.rest_address),
         ]
         self._stop_signals = 0
+        self._lost: set[str] = set()  # workers that died and whose jobs are still to be given back
         self._metrics = settings.home_path / "run" / "metrics"
 
     def run(self, *, ready: Callable[[str, str], None]) -> None:
@@ -108,7 +109,7 @@ class Supervisor:
     def _start(self, child: Child) -> None:
         readable, writable = os.pipe()
         environment = os.environ | to_environment(self._settings)
-        environment |= {READY: str(writable), PARENT: str(os.getpid()), FOLDER: str(self._metrics)}
+        environment |= {READY: str(writable), PARENT: str(os.getpid()), METRICS_FOLDER: str(self._metrics)}
         if child.address:  # at the same port again, if it was a free one the first time
             environment[f"LAYERWISE_{child.name.upper()}_ADDRESS"] = child.address
         arguments = list(child.arguments)
@@ -116,14 +117,19 @@ class Supervisor:
             child.worker = new_worker_id()
             arguments += ["--id", child.worker]
         # A session of its own: Ctrl-C reaches the supervisor alone, and what the child starts can be ended with it.
-        child.process = subprocess.Popen(
-            [sys.executable, "-m", "layerwise_service.commands", *arguments],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            pass_fds=[writable],
-            start_new_session=True,
-        )
-        os.close(writable)
+        try:
+            child.process = subprocess.Popen(
+                [sys.executable, "-m", "layerwise_service.commands", *arguments],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                pass_fds=[writable],
+                start_new_session=True,
+            )
+        except OSError:
+            os.close(readable)
+            raise
+        finally:
+            os.close(writable)
         os.set_blocking(readable, False)
         child.ready, child.started, child.restart_at = readable, time.monotonic(), None
 
@@ -155,26 +161,50 @@ class Supervisor:
             child.address = told.decode().strip()
 
     def _look_after(self) -> None:
+        self._give_back()
         for child in self._children:
             self._read_ready(child)
             if child.restart_at is not None:
                 if time.monotonic() >= child.restart_at:
-                    self._start(child)
+                    self._restart(child)
             elif _has_ended(child):
                 self._bury(child)
 
     def _bury(self, child: Child) -> None:
         """Cleans up after a process that ended by itself, and says when it starts again."""
         assert child.process is not None
+        status = child.process.returncode
         _kill_group(child.process.pid)  # what it had started
+        child.process = None
+        if child.worker:
+            self._lost.add(child.worker)
+        delay = self._back_off(child)
+        log.error("process_ended", name=child.name, status=status, restart_in_seconds=delay)
+
+    def _restart(self, child: Child) -> None:
+        try:
+            self._start(child)
+        except OSError as error:  # no memory, no process to be had: perhaps later
+            delay = self._back_off(child)
+            log.error("process_not_started", name=child.name, error=error.strerror, restart_in_seconds=delay)
+
+    def _back_off(self, child: Child) -> float:
         if time.monotonic() - child.started > _STEADY_SECONDS:
             child.restarts = 0
         delay = _BACK_OFF[min(child.restarts, len(_BACK_OFF) - 1)]
         child.restarts += 1
         child.restart_at = time.monotonic() + delay
-        log.error("process_ended", name=child.name, status=child.process.returncode, restart_in_seconds=delay)
-        if child.worker:
-            self._stores.leases.lost(child.worker)
+        return delay
+
+    def _give_back(self) -> None:
+        """Gives the jobs of dead workers back at once; while the database does not answer, their leases stand."""
+        for worker in tuple(self._lost):
+            try:
+                self._stores.leases.lost(worker)
+            except ServiceError as error:
+                log.warning("job_not_given_back", worker=worker, error=str(error))
+                return
+            self._lost.discard(worker)
 
     def _stop(self) -> None:
         """Stops in order: who takes work in, who does it, and last who answers predictions."""
@@ -193,10 +223,21 @@ class Supervisor:
         deadline = time.monotonic() + self._settings.stop_seconds + 1
         while any(not _has_ended(child) for child in stopping):
             if time.monotonic() > deadline or self._stop_signals > 1:  # a second Ctrl-C: no more patience
-                names = ", ".join(child.name for child in stopping if not _has_ended(child))
-                log.error("process_killed", name=names)
+                for child in stopping:
+                    if not _has_ended(child):
+                        self._kill(child)
                 return
             time.sleep(_LOOK_SECONDS / 4)
+
+    def _kill(self, child: Child) -> None:
+        """Ends a process that takes too long to stop; its job is not to blame."""
+        assert child.process is not None
+        log.error("process_killed", name=child.name)
+        _kill_group(child.process.pid)
+        child.process.wait()
+        if child.worker:
+            with suppress(ServiceError):  # else its lease runs out
+                self._stores.leases.lost(child.worker, to_blame=False)
 
 
 def _has_ended(child: Child) -> bool:

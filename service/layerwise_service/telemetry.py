@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, g
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the name is prometheus-client's
+from layerwise_service.processes import METRICS_FOLDER
 
 _SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 
@@ -40,7 +40,7 @@ def answers_of(method: str, route: str, status: int) -> tuple[Histogram, Counter
 def scrape(*more: Collector) -> bytes:
     """The counts of all processes, and what `more` collects, in Prometheus' text format."""
     registry = CollectorRegistry()
-    if FOLDER in os.environ:
+    if METRICS_FOLDER in os.environ:
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     else:  # a process alone, as in tests
         registry.register(REGISTRY)

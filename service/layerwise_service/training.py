@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from layerwise import metric_name
 from layerwise_service.datasets import Label
-from layerwise_service.errors import InvalidRequest
+from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.jobs import Event, Job, JobState, JSONObject, NewJob
 from layerwise_service.names import check_name
 from layerwise_service.settings import Settings
@@ -82,9 +82,10 @@ class Upload:
         if submission.request_id is not None and not 0 < len(submission.request_id) <= MAX_REQUEST_ID:
             detail = f"expected 1 to {MAX_REQUEST_ID} characters, got {len(submission.request_id)}"
             raise InvalidRequest(detail, pointer="request_id")
+        jobs.check_room(max_open=settings.max_queued_jobs)  # before a gigabyte is sent for nothing
         read_architecture(submission.architecture, None, settings)
         read_plan(submission.plan, has_labels=None, settings=settings)
-        classes = None if submission.classes is None else _check_classes(submission.classes)
+        classes = None if submission.classes is None else _check_classes(submission.classes, settings.max_units)
         self._submission = submission
         self._jobs = jobs
         self._artifacts = artifacts
@@ -112,7 +113,7 @@ class Upload:
         if sent.rows is not None and sent.rows != self._writer.rows:
             detail = f"expected {sent.rows} rows, as the header says, got {self._writer.rows}"
             raise InvalidRequest(detail, pointer="rows", reason="ROWS_MISSING")
-        dataset = self._artifacts.keep(self._writer)
+        dataset = self._writer.finish()
         shape = dataset.shape
         has_labels = shape.labels is not None
         plan = read_plan(sent.plan, has_labels=has_labels, settings=self._settings)
@@ -129,6 +130,7 @@ class Upload:
             fingerprint=hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest(),
             request_id=sent.request_id,
         )
+        self._artifacts.keep(self._writer, dataset)
         return self._jobs.submit(job, dataset, max_open=self._settings.max_queued_jobs)
 
     def discard(self) -> None:
@@ -143,7 +145,9 @@ def check_page_size(size: int) -> int:
     return size or DEFAULT_PAGE
 
 
-def _check_classes(classes: Sequence[Label]) -> Sequence[Label]:
+def _check_classes(classes: Sequence[Label], most: int) -> Sequence[Label]:
+    if len(classes) > most:
+        raise TooLarge(f"expected at most {most} classes, got {len(classes)}", pointer="classes")
     if len(set(classes)) != len(classes) or len(classes) < 2:
         raise InvalidRequest(f"expected at least 2 different classes, got {list(classes)[:20]}", pointer="classes")
     return classes

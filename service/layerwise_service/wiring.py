@@ -6,6 +6,7 @@ import os
 import socket
 import uuid
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from layerwise_service.prediction import Predictor
@@ -69,12 +70,12 @@ def build_rpc(settings: Settings) -> RpcServer:
     from layerwise_service.rpc.server import RpcServer  # noqa: PLC0415
 
     stores = open_stores(settings)
-    stores.artifacts.sweep()
     _, predictor = _serving(stores, settings)
     return RpcServer(
         training=Training(stores.jobs, stores.artifacts, settings),
         registry=Registry(stores.versions),
         predictor=predictor,
+        sweep=partial(_sweep, stores),
         settings=settings,
     )
 
@@ -96,6 +97,12 @@ def build_worker(settings: Settings, worker: str) -> Worker:
 def new_worker_id() -> str:
     """An id that no other worker has, which says where it runs."""
     return f"{socket.gethostname()[:32]}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
+
+
+def _sweep(stores: Stores) -> None:
+    _, models = stores.versions.served()
+    artifacts = {sha256 for model in models.values() for sha256 in model.artifacts.values()}
+    stores.artifacts.sweep(datasets=stores.jobs.datasets(), models=artifacts)
 
 
 def _serving(stores: Stores, settings: Settings) -> tuple[Directory, Predictor]:

@@ -93,6 +93,30 @@ def answers(service: Service) -> bool:
         return False
 
 
+LOCK = """
+import sys, time
+from layerwise_service.stores.database import Database
+with Database(sys.argv[1]).write():
+    print("locked", flush=True)
+    time.sleep(7)
+"""
+
+
+def test_a_worker_that_dies_while_the_database_is_busy_does_not_end_the_service(tmp_path: Path) -> None:
+    with running_service(tmp_path / "home") as service:
+        (pid,) = service.pids("worker")
+        url = f"sqlite:///{service.home / 'layerwise.db'}"
+        with subprocess.Popen([sys.executable, "-c", LOCK, url], stdout=subprocess.PIPE, text=True) as other:
+            assert other.stdout is not None
+            assert other.stdout.readline() == "locked\n"
+            os.kill(pid, signal.SIGKILL)
+            other.wait(20)
+
+        wait_until(lambda: service.pids("worker") not in ([], [pid]))
+        wait_until(lambda: answers(service))
+        assert service.process.poll() is None
+
+
 def test_a_taken_port_is_told_in_one_line(tmp_path: Path, service: Service) -> None:
     taken = {"--rest": service.rest.removeprefix("http://"), "--rpc": service.rpc}
     for flag, address in taken.items():

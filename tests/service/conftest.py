@@ -55,7 +55,9 @@ def stores(settings: Settings) -> Iterator[Stores]:
 def dataset(stores: Stores) -> Dataset:
     writer = stores.artifacts.new_dataset(classes=None, **LIMITS)
     writer.add(ROWS, ["no", "yes", "yes", "no"])
-    return stores.artifacts.keep(writer)
+    made = writer.finish()
+    stores.artifacts.keep(writer, made)
+    return made
 
 
 @pytest.fixture

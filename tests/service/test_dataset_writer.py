@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import resource
+import signal
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from layerwise_service.datasets import Shape
+from layerwise_service.datasets import Dataset, Shape
 from layerwise_service.errors import DataLoss, ServiceError
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.stores.dataset_writer import DatasetWriter
@@ -24,6 +27,12 @@ LIMITS = {"max_bytes": 4000, "max_features": 5, "max_outputs": 4}
 
 def rows(count: int, features: int = 2, *, start: int = 0) -> np.ndarray:
     return np.arange(start, start + count * features, dtype=np.float32).reshape(count, features)
+
+
+def finished(store: ArtifactStore, writer: DatasetWriter) -> Dataset:
+    dataset = writer.finish()
+    store.keep(writer, dataset)
+    return dataset
 
 
 @pytest.fixture
@@ -52,7 +61,7 @@ def writer(new_writer: NewWriter) -> DatasetWriter:
 def test_what_was_written_is_what_is_read(store: ArtifactStore, writer: DatasetWriter) -> None:
     writer.add(rows(2), ["b", "a"])
     writer.add(rows(1, start=4), ["c"])
-    dataset = store.keep(writer)
+    dataset = finished(store, writer)
 
     found, codes = store.open_dataset(dataset.sha256, dataset.shape)
     assert dataset.shape == Shape(rows=3, features=2, outputs=3, labels=("a", "b", "c"))
@@ -62,7 +71,7 @@ def test_what_was_written_is_what_is_read(store: ArtifactStore, writer: DatasetW
 
 def test_targets_of_several_outputs_are_kept(store: ArtifactStore, writer: DatasetWriter) -> None:
     writer.add(rows(2), np.array([[1, 2], [3, 4]], dtype=np.float32))
-    dataset = store.keep(writer)
+    dataset = finished(store, writer)
 
     assert dataset.shape == Shape(rows=2, features=2, outputs=2, labels=None)
     assert store.open_dataset(dataset.sha256, dataset.shape)[1].tolist() == [[1, 2], [3, 4]]
@@ -70,7 +79,7 @@ def test_targets_of_several_outputs_are_kept(store: ArtifactStore, writer: Datas
 
 def test_the_identity_is_the_documented_hash(store: ArtifactStore, writer: DatasetWriter) -> None:
     writer.add(np.array([[1], [2]], dtype=np.float32), [7, 5])
-    dataset = store.keep(writer)
+    dataset = finished(store, writer)
 
     rows_sha256 = hashlib.sha256(bytes.fromhex("0000803f" + "00000040")).hexdigest()  # 1.0, 2.0
     targets_sha256 = hashlib.sha256(bytes.fromhex("01000000" + "00000000")).hexdigest()  # 7 is the second label
@@ -95,7 +104,7 @@ def test_the_identity_does_not_depend_on_the_batches(
     for start, end in pairwise(edges):
         parts.add(data[start:end], labels[start:end])
 
-    assert store.keep(parts).sha256 == store.keep(whole).sha256
+    assert finished(store, parts).sha256 == finished(store, whole).sha256
 
 
 def test_declared_classes_are_classes_even_if_no_row_has_them(store: ArtifactStore, new_writer: NewWriter) -> None:
@@ -103,7 +112,7 @@ def test_declared_classes_are_classes_even_if_no_row_has_them(store: ArtifactSto
 
     writer.add(rows(1), ["y"])
 
-    assert store.keep(writer).shape.labels == ("x", "y", "z")
+    assert finished(store, writer).shape.labels == ("x", "y", "z")
 
 
 @pytest.mark.parametrize(
@@ -140,7 +149,7 @@ def test_a_refused_batch_leaves_those_before_it_whole(store: ArtifactStore, writ
 
     with pytest.raises(ServiceError):
         writer.add(np.full((2, 2), np.nan, np.float32), ["a", "b"])
-    dataset = store.keep(writer)
+    dataset = finished(store, writer)
 
     assert dataset.shape.rows == 2
     assert store.open_dataset(dataset.sha256, dataset.shape)[0].tolist() == [[0, 1], [2, 3]]
@@ -160,7 +169,7 @@ def test_a_dataset_that_teaches_nothing_is_refused(
         writer.add(rows(len(expected)), expected)
 
     with pytest.raises(ServiceError) as caught:
-        store.keep(writer)
+        finished(store, writer)
 
     assert str(caught.value) == message
 
@@ -188,7 +197,7 @@ def test_a_flipped_bit_is_seen_when_the_dataset_is_opened(
     store: ArtifactStore, writer: DatasetWriter, tmp_path: Path, name: str
 ) -> None:
     writer.add(rows(2), ["a", "b"])
-    dataset = store.keep(writer)
+    dataset = finished(store, writer)
     path = tmp_path / "datasets" / dataset.sha256 / name
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
@@ -196,3 +205,55 @@ def test_a_flipped_bit_is_seen_when_the_dataset_is_opened(
 
     with pytest.raises(DataLoss, match="damaged"):
         store.open_dataset(dataset.sha256, dataset.shape)
+
+
+def test_a_damaged_dataset_is_mended_by_sending_it_again(
+    store: ArtifactStore, new_writer: NewWriter, tmp_path: Path
+) -> None:
+    for attempt in range(2):
+        writer = new_writer()
+        writer.add(rows(2), ["a", "b"])
+        dataset = finished(store, writer)
+        if attempt == 0:
+            (tmp_path / "datasets" / dataset.sha256 / "rows.npy").write_bytes(b"damaged")
+
+    assert store.open_dataset(dataset.sha256, dataset.shape)[0].tolist() == [[0, 1], [2, 3]]
+
+
+def test_the_header_of_a_file_decides_nothing(store: ArtifactStore, writer: DatasetWriter, tmp_path: Path) -> None:
+    writer.add(rows(3), ["a", "b", "a"])
+    dataset = finished(store, writer)
+    path = tmp_path / "datasets" / dataset.sha256 / "rows.npy"
+    path.write_bytes(path.read_bytes().replace(b"(3, 2)", b"(2, 3)"))
+
+    assert store.open_dataset(dataset.sha256, dataset.shape)[0].shape == (3, 2)
+
+
+def test_what_nobody_knows_is_swept_after_a_day(store: ArtifactStore, new_writer: NewWriter, tmp_path: Path) -> None:
+    known, forgotten, young = (new_writer() for _ in range(3))
+    hashes = []
+    for number, writer in enumerate((known, forgotten, young)):
+        writer.add(rows(2, start=number), ["a", "b"])
+        hashes.append(finished(store, writer).sha256)
+    for sha256 in hashes[:2]:
+        os.utime(tmp_path / "datasets" / sha256, (0, 0))
+
+    store.sweep(datasets={hashes[0]}, models=())
+
+    assert {path.name for path in (tmp_path / "datasets").iterdir()} == {hashes[0], hashes[2]}
+
+
+def test_a_disk_that_fills_up_is_told_and_leaves_nothing(store: ArtifactStore, tmp_path: Path) -> None:
+    writer = store.new_dataset(classes=None, max_bytes=10**9, max_features=5, max_outputs=4)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            writer.add(rows(100_000), ["a", "b"] * 50_000)
+        writer.discard()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+
+    assert list((tmp_path / "incoming").iterdir()) == []

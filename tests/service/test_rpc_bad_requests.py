@@ -123,6 +123,13 @@ BAD_STREAMS: list[tuple[str, list[training_pb2.TrainRequest], str, str, str]] = 
         "batches[0].labels[1]",
         "declared classes, got 'yes'",
     ),
+    (
+        "many classes",
+        [header(classes=integers(*range(1001)))],
+        "TOO_LARGE",
+        "classes",
+        "at most 1000 classes, got 1001",
+    ),
     ("one declared class", [header(classes=strings("no"))], "INVALID_ARGUMENT", "classes", "2 different classes"),
     ("wrong loss", [header(plan={"loss": "squared_error"}), batch()], "", "plan.loss", "loss for targets"),
     (
@@ -198,7 +205,8 @@ def test_a_wrong_stream_is_told_what_is_wrong_and_leaves_nothing(
     assert found_reason == (reason or "INVALID_ARGUMENT")
     assert words in message
     assert stores.jobs.page(model="", state=None, limit=1, before="") == []
-    assert list((settings.home_path / "artifacts" / "incoming").iterdir()) == []
+    for folder in ("incoming", "datasets"):
+        assert list((settings.home_path / "artifacts" / folder).iterdir()) == []
 
 
 WRONG, MISSING = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND

@@ -16,10 +16,14 @@ import click
 
 from layerwise_service.commands.options import CommandFailed, with_settings
 from layerwise_service.logs import configure_logs
-from layerwise_service.processes import announce_ready, end_with_parent, limit_blas_threads
+from layerwise_service.processes import (
+    METRICS_FOLDER,
+    AddressInUse,
+    announce_ready,
+    end_with_parent,
+    limit_blas_threads,
+)
 from layerwise_service.settings import Settings
-
-METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 
 @click.command()
@@ -48,7 +52,7 @@ def rest(settings: Settings) -> None:
     limit_blas_threads(1)  # requests are many and small: they share the cores by themselves
     end_with_parent()
     with _metrics_folder(), _told():
-        from layerwise_service.rest.server import AddressInUse, serve_rest
+        from layerwise_service.rest.server import serve_rest
         from layerwise_service.wiring import build_rest, open_stores
 
         open_stores(settings).database.close()  # says what is wrong with them before any process starts
@@ -65,7 +69,7 @@ def rpc(settings: Settings) -> None:
     configure_logs(settings.log, process="rpc")
     limit_blas_threads(1)
     end_with_parent()
-    from layerwise_service.rpc.server import AddressInUse, serve_rpc
+    from layerwise_service.rpc.server import serve_rpc
     from layerwise_service.wiring import build_rpc
 
     async def run() -> None:

@@ -18,7 +18,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 
 from layerwise_service.logs import configure_logs
-from layerwise_service.processes import end_with_parent
+from layerwise_service.processes import AddressInUse, end_with_parent
 from layerwise_service.settings import Settings
 
 log = structlog.get_logger()
@@ -26,10 +26,6 @@ log = structlog.get_logger()
 THREADS = 64  # of each process: so many slow senders it takes to keep all of them waiting
 _HEADER_MILLISECONDS = 10_000
 _READY_SECONDS = 30.0
-
-
-class AddressInUse(Exception):
-    """Somebody else listens there."""
 
 
 def serve_rest(settings: Settings, build: Callable[[Settings], Flask], *, ready: Callable[[str], None]) -> None:
@@ -105,8 +101,9 @@ def _announce(host: str, port: int, shown: str, ready: Callable[[str], None]) ->
                 log.info("rest_listens", address=shown)
                 ready(shown)
                 return
-        except OSError:
-            time.sleep(0.05)
+        except (OSError, http.client.HTTPException):
+            pass  # not yet
         finally:
             connection.close()
+        time.sleep(0.05)
     log.error("rest_not_ready", address=shown, seconds=_READY_SECONDS)

@@ -39,12 +39,14 @@ class JobFeed:
         seen = 0
         try:
             while True:
-                for event in await asyncio.to_thread(self._training.events, job, after=seen):
+                found = await asyncio.to_thread(self._training.events, job, after=seen)
+                for event in found:
                     seen = event.number
                     yield event
                     if event.transition is not None and event.transition.state.ended:
                         return
-                await self._wait_for_news(job, seen)
+                if not found:
+                    await self._wait_for_news(job, seen)
         finally:
             self._watched[job] -= 1
             if self._watched[job] == 0:

@@ -19,7 +19,9 @@ from layerwise_proto.v1.models_pb2_grpc import (
     add_PredictionServiceServicer_to_server,
 )
 from layerwise_proto.v1.training_pb2_grpc import add_TrainingServiceServicer_to_server
+from layerwise_service.errors import ServiceError
 from layerwise_service.prediction import Predictor
+from layerwise_service.processes import AddressInUse
 from layerwise_service.registry import Registry
 from layerwise_service.rpc.boundary import ErrorBoundary
 from layerwise_service.rpc.feed import JobFeed
@@ -31,6 +33,7 @@ from layerwise_service.training import Training
 log = structlog.get_logger()
 
 _THREADS = 16  # store calls and matrix products under way at once; more wait their turn
+_SWEEP_SECONDS = 3600.0
 _NAMES = (
     training_pb2.DESCRIPTOR.services_by_name["TrainingService"].full_name,
     models_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name,
@@ -38,14 +41,20 @@ _NAMES = (
 )
 
 
-class AddressInUse(Exception):
-    """Somebody else listens there."""
-
-
 class RpcServer:
     """The services over their use-cases; `start` before `stop`, both in the same event loop."""
 
-    def __init__(self, *, training: Training, registry: Registry, predictor: Predictor, settings: Settings) -> None:
+    def __init__(
+        self,
+        *,
+        training: Training,
+        registry: Registry,
+        predictor: Predictor,
+        sweep: Callable[[], None],
+        settings: Settings,
+    ) -> None:
+        self._sweep = sweep
+        self._sweeper: asyncio.Task[None] | None = None
         self._settings = settings
         self._feed = JobFeed(training)
         self._health: Any = health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]
@@ -68,13 +77,24 @@ class RpcServer:
             raise AddressInUse(f"cannot listen at {address}: is something else there?") from error
         await self._server.start()
         await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+        self._sweeper = asyncio.create_task(self._keep_swept())
         return f"{host}:{port}"
 
     async def stop(self) -> None:
         """Lets watchers go, lets calls under way end within `stop_seconds`, and ends."""
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         await self._feed.close()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
         await self._server.stop(self._settings.stop_seconds)
+
+    async def _keep_swept(self) -> None:
+        while True:
+            try:
+                await asyncio.to_thread(self._sweep)
+            except (ServiceError, OSError) as error:
+                log.warning("not_swept", error=str(error))
+            await asyncio.sleep(_SWEEP_SECONDS)
 
     async def _set_health(self, status: Any) -> None:
         for name in ("", *_NAMES):

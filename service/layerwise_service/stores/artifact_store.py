@@ -10,7 +10,7 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,22 +39,24 @@ class ArtifactStore:
                 folder.mkdir(parents=True, exist_ok=True)
 
     def new_dataset(self, *, classes: Sequence[Label] | None, **limits: int) -> DatasetWriter:
-        """A writer for a dataset; `keep` takes what it finished."""
+        """A writer for a dataset; `keep` gives what it finished its place."""
         return DatasetWriter(self._incoming / uuid.uuid4().hex, classes=classes, **limits)
 
-    def keep(self, writer: DatasetWriter) -> Dataset:
-        """Finishes the dataset and gives it its place; one that is there already stays."""
-        dataset = writer.finish()
+    def keep(self, writer: DatasetWriter, dataset: Dataset) -> None:
+        """Gives a finished dataset its place. One that is there already stays, if it is whole."""
+        place = self._datasets / dataset.sha256
         with told_when_full():
-            place = self._datasets / dataset.sha256
             try:
                 writer.folder.rename(place)
             except OSError:
                 if not place.is_dir():
                     raise
-                writer.discard()
+                if self._is_whole(dataset):
+                    writer.discard()
+                else:
+                    place.rename(self._incoming / uuid.uuid4().hex)  # out of the way, until it is swept
+                    writer.folder.rename(place)
             sync_folder(self._datasets)
-        return dataset
 
     def open_dataset(self, sha256: str, shape: Shape) -> tuple[NDArray[np.float32], NDArray[Any]]:
         """Rows (n, features) and targets as memory maps, verified against the hash. Raises `DataLoss`."""
@@ -67,8 +69,10 @@ class ArtifactStore:
             )
             if found != sha256:
                 raise DataLoss(f"dataset {sha256} is damaged: its bytes hash to {found}", reason="DATASET_DAMAGED")
-            rows = np.load(folder / "rows.npy", mmap_mode="r", allow_pickle=False)
-            return rows, np.load(folder / "targets.npy", mmap_mode="r", allow_pickle=False)
+            # Type and shape are the database's: the header of the files is not covered by the hash.
+            kind, outputs = ("<f4", (shape.outputs,)) if shape.labels is None else ("<i4", ())
+            rows = _map(folder / "rows.npy", "<f4", (shape.rows, shape.features))
+            return rows, _map(folder / "targets.npy", kind, (shape.rows, *outputs))
         except FileNotFoundError as error:
             raise DataLoss(f"dataset {sha256} is missing", reason="DATASET_MISSING") from error
 
@@ -95,18 +99,30 @@ class ArtifactStore:
         except CorruptModel as error:
             raise DataLoss(f"the file of model {sha256} is damaged: {error}", reason="MODEL_DAMAGED") from error
 
-    def sweep(self) -> None:
-        """Removes what was left of uploads that ended without a word."""
-        for path in self._incoming.iterdir():
+    def sweep(self, *, datasets: Collection[str], models: Collection[str]) -> None:
+        """Removes what a day ago ended without a word: uploads, and datasets and models that are not the named ones."""
+        kept = {self._datasets / name for name in datasets} | {self._models / f"{name}.npz" for name in models}
+        for path in (*self._incoming.iterdir(), *self._datasets.iterdir(), *self._models.iterdir()):
             try:
-                if path.stat().st_mtime < time.time() - _STALE_SECONDS:
+                if path not in kept and path.stat().st_mtime < time.time() - _STALE_SECONDS:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
             except FileNotFoundError:
                 continue  # its own process was quicker
 
+    def _is_whole(self, dataset: Dataset) -> bool:
+        try:
+            self.open_dataset(dataset.sha256, dataset.shape)
+        except DataLoss:
+            return False
+        return True
+
     def writable(self) -> bool:
         """Whether files can be made."""
         return os.access(self._incoming, os.W_OK)
+
+
+def _map(path: Path, kind: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    return np.memmap(path, dtype=kind, mode="r", offset=HEADER_BYTES, shape=shape)
 
 
 def _checked(sha256: str) -> str:

@@ -18,7 +18,8 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -27,6 +28,9 @@ from layerwise_service.errors import NoSpace, Unavailable
 log = structlog.get_logger()
 
 BUSY_SECONDS = 5.0  # longer than any transaction of ours; a caller hears "try again" rather than wait for ever
+
+
+MOST_CONNECTIONS = 80  # one for each thread of a process, and some
 
 
 class DatabaseUnusable(Exception):
@@ -83,11 +87,13 @@ def _told() -> Generator[None]:
     """Turns the database's troubles into errors that callers are told."""
     try:
         yield
-    except OperationalError as error:
-        text = str(error.orig)
-        if "full" in text:
+    except IntegrityError:
+        raise  # ours: a rule of the schema was broken
+    except (DBAPIError, PoolTimeout) as error:
+        cause = getattr(error, "orig", error)
+        if getattr(cause, "sqlite_errorname", "") == "SQLITE_FULL":
             raise NoSpace("the database's disk is full") from error
-        log.warning("database_unavailable", error=text)
+        log.warning("database_unavailable", error=str(cause))
         raise Unavailable("the database does not answer; try again", retry_after=1) from error
 
 
@@ -99,7 +105,13 @@ def _sqlite_engine(url: sa.URL) -> Engine:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DatabaseUnusable(f"cannot make the folder {path.parent}: {error.strerror}") from error
-    engine = sa.create_engine(url, module=module, connect_args={"timeout": BUSY_SECONDS})
+    engine = sa.create_engine(
+        url,
+        module=module,
+        connect_args={"timeout": BUSY_SECONDS},
+        max_overflow=MOST_CONNECTIONS,
+        pool_timeout=BUSY_SECONDS,
+    )
     journal = "WAL" if wal_is_safe(module.sqlite_version_info) else "TRUNCATE"
 
     @event.listens_for(engine, "connect")
@@ -116,6 +128,8 @@ def _sqlite_engine(url: sa.URL) -> Engine:
     try:
         with engine.connect() as connection:
             connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
+    except OperationalError as error:
+        raise DatabaseUnusable(f"the database {url.database} cannot be opened: {error.orig}") from error
     except DatabaseError as error:
         raise DatabaseUnusable(
             f"the database {url.database} cannot be opened ({error.orig}). If it is damaged, restore it from a backup "

@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -51,10 +52,13 @@ class DatasetWriter:
         self.rows = 0
         self.features = 0
         self._outputs = 0  # of a regression; 0: labels
-        with told_when_full():
+        with told_when_full(), ExitStack() as undo:
             folder.mkdir(parents=True)
+            undo.callback(shutil.rmtree, folder, ignore_errors=True)
             self._rows_file = _NpyFile(folder / "rows.npy")
+            undo.callback(self._rows_file.abandon)
             self._targets_file = (folder / "targets.raw").open("w+b")
+            undo.pop_all()
 
     def add(self, rows: NDArray[np.float32], expected: Sequence[Label] | NDArray[np.float32]) -> None:
         """Adds `rows` (n, features) with their labels (n,), or their targets (n,) or (n, outputs)."""
@@ -95,7 +99,8 @@ class DatasetWriter:
     def discard(self) -> None:
         """Removes what was written."""
         self._rows_file.abandon()
-        self._targets_file.close()
+        with suppress(OSError):  # closing writes what is left, which a full disk refuses again
+            self._targets_file.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _check_rows(self, rows: NDArray[np.float32], at: str) -> None:
@@ -201,7 +206,8 @@ class _NpyFile:
         return self._digest.hexdigest()
 
     def abandon(self) -> None:
-        self._file.close()
+        with suppress(OSError):
+            self._file.close()
 
 
 # NumPy pads headers so that the length of the first axis may grow in its place.

@@ -26,6 +26,7 @@ from layerwise_service.names import new_job_id
 from layerwise_service.stores.database import Database, now
 from layerwise_service.stores.schema import datasets, events, jobs, workers
 
+MOST_EVENTS = 1_000  # read at once: a job may have a hundred thousand
 OPEN = (JobState.QUEUED, JobState.RUNNING)
 
 
@@ -58,14 +59,22 @@ class JobStore:
                         reason="REQUEST_ID_REUSED",
                     )
                 return read_job(connection, known.id)
-            waiting = connection.scalar(sa.select(sa.func.count()).where(jobs.c.state.in_(OPEN))) or 0
-            if waiting >= max_open:
-                raise Exhausted(f"{waiting} jobs are waiting or training, as many as are allowed", retry_after=30)
+            _check_room(connection, max_open)
             _keep_dataset(connection, dataset)
             job = new_job_id()
             connection.execute(sa.insert(jobs).values(id=job, state=JobState.QUEUED, created=now(), **asdict(new)))
             add_event(connection, job, attempt=0, state=JobState.QUEUED, reason=Reason.SUBMITTED)
             return read_job(connection, job)
+
+    def check_room(self, *, max_open: int) -> None:
+        """Raises `Exhausted` if `max_open` jobs are open."""
+        with self._database.read() as connection:
+            _check_room(connection, max_open)
+
+    def datasets(self) -> set[str]:
+        """Hashes of all datasets that jobs know."""
+        with self._database.read() as connection:
+            return set(connection.scalars(sa.select(datasets.c.sha256)))
 
     def get(self, job: str) -> Job:
         """The job as it is. Raises `JobNotFound`."""
@@ -97,8 +106,9 @@ class JobStore:
             return read_job(connection, job)
 
     def events(self, job: str, *, after: int) -> list[Event]:
-        """What happened to the job after its event number `after`, in order."""
+        """What happened to the job after its event number `after`, in order: the first `MOST_EVENTS` of it."""
         query = sa.select(events).where(events.c.job == job, events.c.number > after).order_by(events.c.number)
+        query = query.limit(MOST_EVENTS)
         with self._database.read() as connection:
             return [_event(row) for row in connection.execute(query)]
 
@@ -165,6 +175,12 @@ def add_event(connection: Connection, job: str, **values: Any) -> None:
     connection.execute(sa.insert(events).values(job=job, number=number, time=now(), **values))
 
 
+def _check_room(connection: Connection, max_open: int) -> None:
+    waiting = connection.scalar(sa.select(sa.func.count()).where(jobs.c.state.in_(OPEN))) or 0
+    if waiting >= max_open:
+        raise Exhausted(f"{waiting} jobs are waiting or training, as many as are allowed", retry_after=30)
+
+
 def _by_request(connection: Connection, request_id: str) -> Any:
     query = sa.select(jobs.c.id, jobs.c.fingerprint).where(jobs.c.request_id == request_id)
     return connection.execute(query).one_or_none()
@@ -180,11 +196,15 @@ def _keep_dataset(connection: Connection, dataset: Dataset) -> None:
 
 def _events_of(connection: Connection, ids: Collection[str]) -> dict[str, list[Event]]:
     """The transitions and the newest record of each job."""
-    newest = sa.select(sa.func.max(events.c.number)).where(events.c.step.is_not(None)).group_by(events.c.job)
+    newest = (
+        sa.select(events.c.job, sa.func.max(events.c.number))
+        .where(events.c.job.in_(ids), events.c.step.is_not(None))
+        .group_by(events.c.job)
+    )
     query = (
         sa.select(events)
         .where(events.c.job.in_(ids))
-        .where(events.c.state.is_not(None) | events.c.number.in_(newest.where(events.c.job.in_(ids)).scalar_subquery()))
+        .where(events.c.state.is_not(None) | sa.tuple_(events.c.job, events.c.number).in_(newest))
         .order_by(events.c.number)
     )
     found: dict[str, list[Event]] = {}

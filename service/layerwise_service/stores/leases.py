@@ -114,12 +114,15 @@ class Leases:
         with self._database.write() as connection:
             self._let_go(connection, claim, JobState.QUEUED, Reason.WORKER_STOPPED)
 
-    def lost(self, worker: str) -> None:
-        """Takes back at once what a worker held that is known to be dead, and forgets the worker."""
+    def lost(self, worker: str, *, to_blame: bool = True) -> None:
+        """Takes back at once what a worker held that is known to have ended, and forgets the worker.
+
+        Unless what it did is `to_blame` for its end, the loss does not count against the job.
+        """
         with self._database.write() as connection:
             theirs = sa.select(jobs).where(jobs.c.worker == worker, jobs.c.state == JobState.RUNNING)
-            for held in connection.execute(theirs).all():
-                self._take_back(connection, held)
+            for held in connection.execute(theirs.with_for_update()).all():
+                self._take_back(connection, held, to_blame=to_blame)
             connection.execute(sa.delete(workers).where(workers.c.id == worker))
 
     def seen(self, worker: str) -> None:
@@ -139,10 +142,10 @@ class Leases:
         job = read_job(connection, claim.job.id)
         change_state(connection, job, after, reason, attempt=claim.token, columns=_FREE | columns)
 
-    def _take_back(self, connection: Connection, held: Any) -> None:
+    def _take_back(self, connection: Connection, held: Any, *, to_blame: bool = True) -> None:
         """What becomes of a job, given as its row, whose worker fell silent."""
         job = read_job(connection, held.id)
-        losses = held.losses + 1
+        losses = held.losses + to_blame
         columns: dict[str, Any] = _FREE | {"losses": losses}
         if held.cancel_requested:
             after, reason = JobState.CANCELLED, Reason.CANCEL_REQUESTED
@@ -151,7 +154,7 @@ class Leases:
             message = f"{losses} workers were lost while they trained it; their logs may say why, memory perhaps"
             columns |= {"failure_reason": reason, "failure_message": message}
         else:
-            after, reason = JobState.QUEUED, Reason.WORKER_LOST
+            after, reason = JobState.QUEUED, Reason.WORKER_LOST if to_blame else Reason.WORKER_STOPPED
         change_state(connection, job, after, reason, attempt=job.attempt, columns=columns)
 
 

@@ -45,6 +45,7 @@ class Attempt:
         self._heartbeat = heartbeat
         self._threads = threads
         self._untold: list[TrainingRecord] = []
+        self._progress = 0.0
         self._told_at = time.monotonic()
         self._log = log.bind(job=claim.job.id, model=claim.job.model, attempt=claim.token)
 
@@ -66,6 +67,8 @@ class Attempt:
             self._log.info("job_left", order=order.value)
         except Fenced:
             self._log.warning("job_fenced")
+        except Unavailable as error:  # no fault of the job's: its lease runs out, and it is tried again
+            self._log.error("job_left_to_its_lease", error=str(error))
         except Exception as error:  # noqa: BLE001 - the worker's boundary: the job fails, the worker goes on
             self._fail(error)
         finally:
@@ -78,6 +81,7 @@ class Attempt:
         plan = Plan.from_json(job.plan)
         model = MLP(Architecture.from_json(job.architecture), seed=plan.seed)
         for record, progress in _steps(model, rows, targets, plan):
+            self._progress = progress
             if (order := self._heartbeat.order(progress=progress)) is not Order.GO_ON:
                 return order
             if record.epoch_end:
@@ -121,7 +125,7 @@ class Attempt:
         else:
             self._log.warning("job_failed", reason=failure.reason, error=str(error))
         try:
-            self._flush(0.0)
+            self._flush(self._progress)
             self._insist(lambda: self._leases.fail(self._claim, failure))
         except (Fenced, ServiceError) as late:  # the lease will run out, and another worker take the job
             self._log.error("job_failure_not_told", error=str(late))

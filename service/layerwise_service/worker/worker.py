@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import structlog
 
 from layerwise_service.errors import ServiceError
@@ -49,6 +51,8 @@ class Worker:
                 threads=self._threads,
             ).run()
         self._heartbeat.close()
+        with suppress(ServiceError):  # else it is counted a while longer
+            self._leases.lost(self._id)
 
     def stop(self) -> None:
         """Gives the job in hand back after its current step, and ends `run`; may be called by a signal handler."""
