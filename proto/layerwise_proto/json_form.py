@@ -100,7 +100,10 @@ def _fill_kind(message: Message, value: object, pointer: str) -> None:
     options: Mapping[str, object] = {}
     kind = value
     if isinstance(value, Mapping):
-        kind = value.get("kind")
+        if "kind" not in value:
+            names = ", ".join(field.name for field in message.DESCRIPTOR.oneofs_by_name["kind"].fields)
+            raise JSONFormError(f"{pointer}.kind", f"missing; expected one of {names}")
+        kind = value["kind"]
         options = {name: item for name, item in value.items() if name != "kind"}
     kinds = [field.name for field in message.DESCRIPTOR.oneofs_by_name["kind"].fields]
     if not isinstance(kind, str) or kind not in kinds:

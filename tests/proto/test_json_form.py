@@ -105,7 +105,7 @@ def test_null_is_a_field_left_out() -> None:
             "layers[0].activation: expected one of identity, sigmoid, tanh, relu, leaky_relu, prelu, maxout, got "
             "'rleu'",
         ),
-        ({"layers": [{"activation": {"pieces": 2}}]}, "layers[0].activation: expected one of identity"),
+        ({"layers": [{"activation": {"pieces": 2}}]}, "layers[0].activation.kind: missing; expected one of identity"),
         (
             {"layers": [{"activation": {"kind": "maxout", "pices": 2}}]},
             "layers[0].activation.pices: unknown field; the fields here are: pieces",

@@ -53,7 +53,9 @@ class Client:
         if timeout <= 0:
             raise InvalidRequest(f"timeout: expected seconds above 0, got {timeout}", pointer="timeout")
         self._rest = Rest(rest, api_key=api_key, timeout=timeout) if rest else None
-        self._connection = Connection(text(target, "target"), api_key=api_key, timeout=timeout)
+        if not text(target, "target").rpartition(":")[2]:
+            raise InvalidRequest(f"target: expected host:port, got {target!r}", pointer="target")
+        self._connection = Connection(target, api_key=api_key, timeout=timeout)
 
     def __enter__(self) -> Client:
         return self
