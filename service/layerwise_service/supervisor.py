@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 
 import structlog
@@ -62,7 +65,7 @@ class Supervisor:
         ]
         self._stop_signals = 0
         self._lost: set[str] = set()  # workers that died and whose jobs are still to be given back
-        self._metrics = settings.home_path / "run" / "metrics"
+        self._metrics = _metrics_folder(settings)
 
     def run(self, *, ready: Callable[[str, str], None]) -> None:
         """Runs until SIGTERM or SIGINT; `ready` is told the addresses of REST and gRPC. Raises `StartFailed`."""
@@ -74,7 +77,7 @@ class Supervisor:
     @contextmanager
     def _alone(self) -> Generator[None]:
         """Holds the home against another supervisor, which would clear this one's metrics away."""
-        folder = self._metrics.parent
+        folder = self._settings.home_path / "run"
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "serve.lock").open("w") as lock:
             try:
@@ -86,7 +89,7 @@ class Supervisor:
 
     def _run(self, ready: Callable[[str, str], None]) -> None:
         shutil.rmtree(self._metrics, ignore_errors=True)
-        self._metrics.mkdir()
+        self._metrics.mkdir(mode=0o700)
         try:
             for child in self._children:
                 self._start(child)
@@ -238,6 +241,17 @@ class Supervisor:
         if child.worker:
             with suppress(ServiceError):  # else its lease runs out
                 self._stores.leases.lost(child.worker, to_blame=False)
+
+
+def _metrics_folder(settings: Settings) -> Path:
+    """Where the processes count, in memory if there is such a place, and never on the disk of the data.
+
+    The counts are mapped files: a process that writes one on a full disk is killed.
+    """
+    memory = Path("/dev/shm")  # noqa: S108 - of this user alone, see the name and the mode
+    place = memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
+    home = hashlib.sha256(str(settings.home_path).encode()).hexdigest()[:16]
+    return place / f"layerwise-{os.getuid()}-{home}"
 
 
 def _has_ended(child: Child) -> bool:

@@ -9,12 +9,14 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from e2e.running import Service, alive, running_service, wait_until
-from layerwise_client import Client, datasets
+from layerwise_client import Client, ResourceExhausted, datasets
 
 SMALL = {"layers": [{"units": 8, "activation": "tanh"}]}
 
@@ -115,6 +117,31 @@ def test_a_worker_that_dies_while_the_database_is_busy_does_not_end_the_service(
         wait_until(lambda: service.pids("worker") not in ([], [pid]))
         wait_until(lambda: answers(service))
         assert service.process.poll() is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount the small disk that is to fill up")
+def test_predictions_go_on_while_the_disk_is_full(tmp_path: Path) -> None:
+    mount = tmp_path / "small"
+    mount.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(mount)], check=True)
+    try:
+        with running_service(mount / "home") as service, service.client(over_rest=True) as client:
+            X, y = datasets.load("iris")
+            client.train("iris", SMALL, X, y, plan={"epochs": 2}, progress=False).wait(timeout=30)
+            with (mount / "filler").open("wb", buffering=0) as filler, suppress(OSError):
+                while True:
+                    filler.write(bytes(65_536))
+
+            with pytest.raises(ResourceExhausted, match="full"):
+                client.train("more", SMALL, np.ones((10_000, 40)), [0, 1] * 5_000, progress=False)
+            for _ in range(20):
+                assert client.predict("iris", X[:1]).version == 1
+            assert service.process.poll() is None
+
+            (mount / "filler").unlink()
+            client.train("iris", SMALL, X, y, plan={"epochs": 2}, progress=False).wait(timeout=30)
+    finally:
+        subprocess.run(["umount", "-l", str(mount)], check=True)
 
 
 def test_a_taken_port_is_told_in_one_line(tmp_path: Path, service: Service) -> None:

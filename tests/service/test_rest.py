@@ -117,7 +117,7 @@ def test_a_new_version_is_served_without_a_restart(rest: FlaskClient, publish: P
 BODIES = [
     # body, status, reason, pointer, words
     (b"", 400, "INVALID_JSON", None, "empty body"),
-    (b"{", 400, "INVALID_JSON", None, "truncated"),
+    (b"{", 400, "INVALID_JSON", None, "not valid JSON"),
     (b"nonsense", 400, "INVALID_JSON", None, "malformed"),
     (b"[]", 400, "INVALID_ARGUMENT", "#", "expected an object"),
     (b"null", 400, "INVALID_ARGUMENT", "#", "expected an object"),

@@ -37,8 +37,8 @@ def read_json(decoder: msgspec.json.Decoder[T]) -> T:
     except msgspec.ValidationError as error:
         raise _invalid(str(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        detail = str(error) if body else "expected a JSON object, got an empty body"
-        raise InvalidRequest(detail[:1].lower() + detail[1:], reason="INVALID_JSON") from error
+        detail = f"not valid JSON: {error}" if body else "expected a JSON object, got an empty body"
+        raise InvalidRequest(detail, reason="INVALID_JSON") from error
 
 
 def _invalid(message: str) -> InvalidRequest:
