@@ -60,14 +60,12 @@ class Expected:
 def open_expected(y: object, loss: types_pb2.Loss.ValueType) -> Expected:
     """`y` for training with `loss`: the loss says whether it holds labels or targets; unspecified, its type does.
 
-    Integers, text and booleans are labels, as a single column (n, 1) too; floats and several columns are targets.
+    Integers, text and booleans are labels, floats and anything two-dimensional are targets.
     """
     array = _as_array(y, "y")
     kind = _kind(array, "y")
     if array.ndim not in (1, 2):
         raise InvalidRequest(f"y: expected (n,) or (n, outputs), got shape {array.shape}", pointer="y")
-    if array.ndim == 2 and array.shape[1] == 1 and kind != "number":
-        array = array[:, 0]  # a single column of labels, as data frames give it
     by_type = array.ndim == 1 and kind != "number"
     classification = by_type if loss == types_pb2.LOSS_UNSPECIFIED else loss in _CLASSIFIERS
     if classification and array.ndim == 2:

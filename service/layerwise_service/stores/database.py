@@ -7,6 +7,7 @@ without its reset race (sqlite.org/wal.html#walresetbug); others get a rollback 
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3 as standard_sqlite
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -126,7 +127,8 @@ def _sqlite_engine(url: sa.URL) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     try:
-        with engine.connect() as connection:
+        # one process after the other: whoever comes first switches the journal, which nobody else may look at then
+        with _alone(url), engine.connect() as connection:
             connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
     except OperationalError as error:
         raise DatabaseUnusable(f"the database {url.database} cannot be opened: {error.orig}") from error
@@ -136,6 +138,16 @@ def _sqlite_engine(url: sa.URL) -> Engine:
             "together with the artefacts beside it; it has not been changed."
         ) from error
     return engine
+
+
+@contextmanager
+def _alone(url: sa.URL) -> Generator[None]:
+    if not url.database or url.database == ":memory:":
+        yield
+        return
+    with Path(f"{url.database}.opening").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _sqlite_module() -> ModuleType:
