@@ -20,13 +20,17 @@ from layerwise_service.models import Model, Version
 from layerwise_service.prediction import Prediction
 
 
+_MOST = 2**48  # far beyond any message, and within what NumPy multiplies
+
+
 def read_tensor(tensor: tensors_pb2.Tensor, *, at: str) -> NDArray[np.float32]:
     """The array, without a copy. Raises `InvalidRequest`."""
     if tensor.data_type != tensors_pb2.DATA_TYPE_FLOAT32:
         raise InvalidRequest("expected DATA_TYPE_FLOAT32", pointer=f"{at}.data_type")
     shape = tuple(tensor.shape)
-    if not shape or min(shape) < 0:
-        raise InvalidRequest(f"expected sizes of at least 0, got {list(shape)}", pointer=f"{at}.shape")
+    if len(shape) not in (1, 2) or min(shape) < 0 or max(shape) > _MOST:
+        detail = f"expected one or two sizes of 0 to {_MOST}, got {list(shape)[:8]}"
+        raise InvalidRequest(detail, pointer=f"{at}.shape")
     wanted = math.prod(shape) * 4
     if wanted != len(tensor.data):
         detail = f"shape {list(shape)} of float32 needs {wanted} bytes, got {len(tensor.data)}"
