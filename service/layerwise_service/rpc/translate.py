@@ -19,7 +19,6 @@ from layerwise_service.jobs import Job, JobState, JSONObject, TrainingRecord, Tr
 from layerwise_service.models import Model, Version
 from layerwise_service.prediction import Prediction
 
-
 _MOST = 2**48  # far beyond any message, and within what NumPy multiplies
 
 
