@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 MIB = 2**20
+MOST_PORT = 65_535
 
 Address = Annotated[str, Meta(pattern=r"^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$")]
 Count = Annotated[int, Meta(ge=1)]
@@ -25,7 +26,7 @@ class SettingsError(ValueError):
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every setting. The environment variable of `rest_address` is LAYERWISE_REST_ADDRESS, and so on."""
 
-    home: str = "layerwise-data"
+    home: Annotated[str, Meta(min_length=1)] = "layerwise-data"
     """Folder of the database and the artefacts."""
     rest_address: Address = "127.0.0.1:8000"
     """Where REST listens. Port 0 takes a free one."""
@@ -143,18 +144,27 @@ def _build(values: Mapping[str, object], origins: Mapping[str, str]) -> Settings
         if name not in Settings.__struct_fields__:
             raise SettingsError(f"{name}: no such setting (from {origins[name]})")
     try:
-        return msgspec.convert(dict(values), Settings, strict=False)
+        settings = msgspec.convert(dict(values), Settings, strict=False)
     except msgspec.ValidationError as error:
         text, _, path = str(error).partition(" - at `$.")
         name = path.rstrip("`")
         origin = f" (from {origins[name]})" if name in origins else ""
         raise SettingsError(f"{name}: expected {_wanted(name, text)}, got {values.get(name)!r}{origin}") from error
 
+    for name in ("rest_address", "rpc_address"):
+        address: str = getattr(settings, name)
+        if int(address.rpartition(":")[2]) > MOST_PORT:  # which the system would take modulo 65,536
+            origin = origins.get(name, "the defaults")
+            raise SettingsError(f"{name}: expected a port of 0 to {MOST_PORT}, got {address!r} (from {origin})")
+    return settings
+
 
 def _wanted(name: str, message: str) -> str:
     """What msgspec's message says was wanted, in words."""
     if name.endswith("_address"):
         return "HOST:PORT"
+    if name == "home":
+        return "a folder"
     if message.startswith("Invalid enum value"):
         return "auto, text or json"
     wanted = message.removeprefix("Expected ").partition(", got")[0]

@@ -39,6 +39,10 @@ def test_variables_of_others_are_left_alone() -> None:
         ({"LAYERWISE_WORKERS": "many"}, "workers: expected a whole number, got 'many' (from the environment)"),
         ({"LAYERWISE_WORKERS": "-1"}, "workers: expected a whole number >= 0, got '-1' (from the environment)"),
         ({"LAYERWISE_REST_ADDRESS": "8000"}, "rest_address: expected HOST:PORT, got '8000' (from the environment)"),
+        (
+            {"LAYERWISE_RPC_ADDRESS": "127.0.0.1:99999"},
+            "rpc_address: expected a port of 0 to 65535, got '127.0.0.1:99999' (from the environment)",
+        ),
         ({"LAYERWISE_LOG": "xml"}, "log: expected auto, text or json, got 'xml' (from the environment)"),
         ({"LAYERWISE_REFLECTION": "maybe"}, "reflection: expected true or false, got 'maybe' (from the environment)"),
     ],
@@ -48,6 +52,11 @@ def test_a_wrong_value_is_named_with_its_origin(environment: dict[str, str], mes
         read_settings(environment=environment)
 
     assert str(caught.value) == message
+
+
+def test_a_home_without_a_name_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"home: expected a folder, got '' \(from the command line\)"):
+        read_settings(flags={"home": ""}, environment={})
 
 
 @pytest.mark.parametrize(
