@@ -28,6 +28,16 @@ class ScriptedService:
         self.answers: dict[str, Callable[..., Any]] = {}
         self.requests: dict[str, list[Any]] = {}
         self.metadata: dict[str, str | bytes] = {}
+        self.stop: Callable[[], object] = lambda: None
+
+    def start(self) -> None:
+        server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.max_receive_message_length", 8 << 20)])
+        training_pb2_grpc.add_TrainingServiceServicer_to_server(self, server)
+        models_pb2_grpc.add_ModelServiceServicer_to_server(self, server)
+        models_pb2_grpc.add_PredictionServiceServicer_to_server(self, server)
+        server.add_insecure_port(self.address)
+        server.start()
+        self.stop = lambda: server.stop(grace=0).wait(5)
 
     def called(self, name: str) -> int:
         return len(self.requests.get(name, []))
@@ -71,16 +81,21 @@ class ScriptedService:
 
 
 @pytest.fixture
-def service() -> Iterator[ScriptedService]:
+def late() -> Iterator[ScriptedService]:
+    """A service at an address where nobody answers before its `start`."""
     script = ScriptedService()
-    server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.max_receive_message_length", 8 << 20)])
-    training_pb2_grpc.add_TrainingServiceServicer_to_server(script, server)
-    models_pb2_grpc.add_ModelServiceServicer_to_server(script, server)
-    models_pb2_grpc.add_PredictionServiceServicer_to_server(script, server)
-    script.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
-    server.start()
-    yield script
-    server.stop(grace=0).wait(5)
+    with socket.socket() as kept:  # bound, not listening: no other process gets the port meanwhile
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        kept.bind(("127.0.0.1", 0))
+        script.address = f"127.0.0.1:{kept.getsockname()[1]}"
+        yield script
+        script.stop()
+
+
+@pytest.fixture
+def service(late) -> ScriptedService:
+    late.start()
+    return late
 
 
 @pytest.fixture

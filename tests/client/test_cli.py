@@ -171,10 +171,27 @@ def test_a_mistake_is_told_in_a_line_on_stderr_without_a_traceback(run, sent, ar
 
 
 def test_no_service_is_told_in_a_line(run):
-    done = run("jobs", "--rpc", "127.0.0.1:1")
+    done = run("jobs", "--rpc", "127.0.0.1:1", "--timeout", "0.5")
 
     assert done.exit_code == 1
-    assert done.stderr.startswith("layerwise: no Layerwise service answers at 127.0.0.1:1 (Connection refused")
+    waiting, error = done.stderr.splitlines()
+    assert waiting == "waiting for 127.0.0.1:1 …"
+    assert error.startswith("layerwise: no Layerwise service answers at 127.0.0.1:1 (Connection refused")
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_watching_says_once_that_the_service_is_away(run, service, one_of_each, options):
+    def watch(request, context):
+        if service.called("WatchJob") <= 4:
+            service.fail(context, grpc.StatusCode.UNAVAILABLE, "restarting")
+        yield service.record(3)
+
+    service.answers["WatchJob"] = watch
+
+    done = run("jobs", "watch", "job-1", *options)
+
+    assert done.exit_code == 0
+    assert done.stderr.count(f"waiting for {service.address} …") == 1
 
 
 @pytest.fixture

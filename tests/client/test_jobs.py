@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from datetime import UTC, datetime
@@ -47,6 +48,22 @@ def watching(service, *calls):
                 yield event
 
     service.answers["WatchJob"] = watch
+
+
+def silent(watch):
+    """A WatchJob without the event `accepted`: the service gives no sign of life before it fails."""
+
+    def events(request, context):
+        told = watch(request, context)
+        next(told)
+        yield from told
+
+    return events
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
 def test_a_job_tells_all_that_the_service_knows(service, client):
@@ -191,6 +208,47 @@ def test_waiting_is_over_after_its_timeout_and_the_job_goes_on(service, job):
         job.wait(timeout=0.2)
 
     assert released.wait(5)
+
+
+def test_a_call_that_meets_the_clients_timeout_does_not_end_a_longer_wait(service):
+    released = threading.Event()
+
+    def slow_at_first(request, context):
+        if service.called("GetJob") == 2:
+            released.wait(20)
+        return service.job("SUCCEEDED" if service.called("GetJob") > 2 else "RUNNING", version=2)
+
+    service.answers["GetJob"] = slow_at_first
+    watching(service, [service.record(1)], [])
+
+    with Client(service.address, timeout=0.3) as client:
+        assert client.job("job-1").wait(timeout=20).version == 2
+
+    released.set()
+
+
+def test_a_wait_ends_at_its_own_timeout_also_when_a_call_may_take_longer(service, client, job):
+    released = threading.Event()
+    service.answers["GetJob"] = lambda request, context: released.wait(20)
+    watching(service, [])
+
+    began = time.monotonic()
+    with pytest.raises(WaitTimeout):
+        job.wait(timeout=0.3)
+
+    assert time.monotonic() - began < 3  # not the client's 5 s
+    released.set()
+
+
+def test_a_wait_says_once_on_a_terminal_that_the_service_is_away(service, job, monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    watching(service, *[[grpc.StatusCode.UNAVAILABLE]] * 4, [])
+    service.answers["WatchJob"] = silent(service.answers["WatchJob"])
+
+    job.wait()
+
+    assert terminal.getvalue() == f"waiting for {service.address} …\n"
 
 
 def test_cancel_tells_the_state_after_it(service, job):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import grpc
 import pytest
 
@@ -57,6 +59,19 @@ def test_a_call_is_tried_again_while_the_service_restarts(service, client):
 
     assert client.models() == []
     assert service.called("ListModels") == 3
+
+
+def test_a_service_that_starts_within_the_timeout_is_waited_for(late):
+    late.answers["ListModels"] = lambda request, context: models_pb2.ListModelsResponse()
+    told = []
+    timer = threading.Timer(2.5, late.start)
+
+    with Client(late.address, timeout=20, on_waiting=told.append) as client:
+        timer.start()
+        assert client.models() == []
+
+    timer.join()
+    assert told == [late.address]
 
 
 def test_trying_again_ends_within_the_timeout(service):

@@ -6,6 +6,7 @@ import io
 import logging
 import socket
 import threading
+import time
 
 import grpc
 import numpy as np
@@ -20,6 +21,7 @@ from layerwise_client import (
     ServiceFault,
     Unavailable,
 )
+from layerwise_client.progress import Silent
 from layerwise_proto.v1 import training_pb2
 
 HIDDEN = {"layers": [{"units": 4, "activation": "relu"}]}
@@ -258,6 +260,40 @@ def test_an_accepted_job_is_not_sent_again_when_the_connection_breaks(client, se
     assert watched == [0, 1]
 
 
+def test_rows_that_the_service_cannot_take_now_are_sent_again_until_the_timeout(service):
+    service.answers["Train"] = lambda requests, context: service.fail(context, grpc.StatusCode.UNAVAILABLE, "no")
+
+    with Client(service.address, timeout=2.5) as client:
+        began = time.monotonic()
+        with pytest.raises(Unavailable):
+            client.train("digits", HIDDEN, X, Y, progress=False)
+
+    assert 1.7 <= time.monotonic() - began < 4  # at most 0.8 s before the end, no try would come after it
+    assert service.called("Train") > 3
+
+
+def test_a_display_is_told_once_that_the_service_is_away(client, service, taken):
+    told = []
+
+    class Display(Silent):
+        def waiting(self, address):
+            told.append(address)
+
+    watched = []
+
+    def watch(request, context):
+        watched.append(request)
+        if len(watched) <= 3:
+            service.fail(context, grpc.StatusCode.UNAVAILABLE, "restarting")
+        yield service.record(3)
+
+    service.answers["WatchJob"] = watch
+
+    client.train("digits", HIDDEN, X, Y, progress=Display())
+
+    assert told == [service.address]
+
+
 def test_a_stream_that_ends_without_an_accepted_job_is_a_fault_of_the_service(client, service):
     service.answers["Train"] = lambda requests, context: iter(())
 
@@ -291,7 +327,7 @@ def test_no_service_at_the_address_is_told_with_the_way_to_start_one():
         address = f"127.0.0.1:{unused.getsockname()[1]}"
 
         with (
-            Client(address) as client,
+            Client(address, timeout=0.5) as client,
             pytest.raises(Unavailable, match=rf"{address} \(Connection refused.*layerwise serve"),
         ):
             client.train("digits", HIDDEN, X, Y)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import grpc
 
 from layerwise_client._boundary import from_rpc
-from layerwise_client.errors import InvalidRequest, Unavailable
+from layerwise_client.errors import DeadlineExceeded, InvalidRequest, LayerwiseError, Unavailable
 from layerwise_proto.v1 import models_pb2_grpc, training_pb2_grpc
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Response = TypeVar("Response", bound=Message)
 T = TypeVar("T")
 
-RETRY_DELAYS = (0.1, 0.2, 0.4, 0.8)  # seconds: a service that is not there is told of within two
+_DELAYS = (0.1, 0.2, 0.4, 0.8)  # seconds between tries; the last one again and again
 
 _OPTIONS = (
     ("grpc.max_send_message_length", 8 << 20),  # what the service takes
@@ -48,13 +48,64 @@ class Deadline:
     def passed(self) -> bool:
         return self.left() == 0.0
 
+    def leaves(self, seconds: float) -> bool:
+        """Whether more than `seconds` are left."""
+        left = self.left()
+        return left is None or left > seconds
+
+
+class Retries:
+    """What lies between the failed tries of one call: pauses that grow, a word to who waits, and an end to it.
+
+    The end comes `patience` seconds after the first failure of a row; `succeeded` ends a row. `on_waiting` is given
+    `address` once a row, when a second try has failed too: a connection that is made again at once is not worth a word.
+    """
+
+    def __init__(self, address: str, *, patience: float, on_waiting: Callable[[str], None] | None = None) -> None:
+        self._address = address
+        self._patience = patience
+        self._on_waiting = on_waiting
+        self._end = Deadline(None)
+        self._count = 0
+
+    def succeeded(self) -> None:
+        self._count, self._end = 0, Deadline(None)
+
+    @property
+    def delay(self) -> float:
+        """Seconds of the next pause, at most."""
+        return _DELAYS[min(self._count, len(_DELAYS) - 1)]
+
+    def failed(self, error: LayerwiseError, deadline: Deadline) -> None:
+        """Pauses before another try, not beyond `deadline`; raises `error` when the patience is at its end."""
+        if self._count == 0:
+            self._end = Deadline(self._patience)
+        elif self._end.passed():
+            raise error
+        if self._count == 1 and self._on_waiting is not None:
+            self._on_waiting(self._address)
+        self.pause(deadline)
+
+    def pause(self, deadline: Deadline) -> None:
+        """Sleeps a little longer than the last time, not beyond `deadline`."""
+        # Many clients of a service that restarts do not come back in one moment.
+        delay = self.delay * random.uniform(0.7, 1.0)  # noqa: S311
+        self._count += 1
+        time.sleep(min(left for left in (delay, self._end.left(), deadline.left()) if left is not None))
+
 
 class Connection:
-    """A channel to `target`, its three services, and the rules by which they are called."""
+    """A channel to `target`, its three services, and the rules by which they are called.
 
-    def __init__(self, target: str, *, api_key: str | None, timeout: float) -> None:
+    `on_waiting` is given the address of a service that is not there, while it is tried again.
+    """
+
+    def __init__(
+        self, target: str, *, api_key: str | None, timeout: float, on_waiting: Callable[[str], None] | None = None
+    ) -> None:
         self.target = target
         self.timeout = timeout
+        self.on_waiting = on_waiting
         self.metadata = (("authorization", f"Bearer {api_key}"),) if api_key else ()
         self._channel = grpc.insecure_channel(target, options=_OPTIONS)
         self._closed = False
@@ -64,16 +115,22 @@ class Connection:
 
     def call(self, method: grpc.UnaryUnaryMultiCallable[Request, Response], request: Request) -> Response:
         """The answer to `request`, within the timeout. Every unary call of the API may be repeated without harm."""
-        self.check_open()
         deadline = Deadline(self.timeout)
+        retries = Retries(self.target, patience=self.timeout, on_waiting=self.on_waiting)
+        return retrying(lambda: self.try_once(method, request, deadline), retries, deadline)
 
-        def attempt() -> Response:
-            try:
-                return method(request, timeout=deadline.left(), metadata=self.metadata)
-            except grpc.RpcError as exc:
-                raise from_rpc(exc, self.target) from exc
-
-        return retrying(attempt, deadline)
+    def try_once(
+        self, method: grpc.UnaryUnaryMultiCallable[Request, Response], request: Request, deadline: Deadline
+    ) -> Response:
+        """The answer to `request` by the timeout or `deadline`, whichever is first; one try."""
+        self.check_open()
+        left = deadline.left()
+        try:
+            return method(
+                request, timeout=self.timeout if left is None else min(left, self.timeout), metadata=self.metadata
+            )
+        except grpc.RpcError as exc:
+            raise from_rpc(exc, self.target) from exc
 
     def check_open(self) -> None:
         if self._closed:
@@ -85,22 +142,24 @@ class Connection:
         self._channel.close()
 
 
-def retrying(attempt: Callable[[], T], deadline: Deadline) -> T:
-    """What `attempt` gives; while it raises `Unavailable`, a few tries more, none of them after `deadline`."""
-    for delay in RETRY_DELAYS:
+def retrying(attempt: Callable[[], T], retries: Retries, deadline: Deadline) -> T:
+    """What `attempt` gives, which is tried again while it raises `Unavailable`.
+
+    Raises the last `Unavailable` when another try would be too late, also if the last try met the deadline instead.
+    """
+    absent: Unavailable | None = None
+    while True:
         try:
             return attempt()
-        except Unavailable:
-            left = deadline.left()
-            if left is not None and left <= delay:
+        except Unavailable as exc:
+            absent = exc
+            if not deadline.leaves(retries.delay):
                 raise
-            pause(delay)
-    return attempt()
-
-
-def pause(seconds: float) -> None:
-    """Sleeps about `seconds`: many clients of a service that restarts do not come back in one moment."""
-    time.sleep(seconds * random.uniform(0.7, 1.0))  # noqa: S311
+            retries.failed(exc, deadline)
+        except DeadlineExceeded:
+            if absent is None:
+                raise
+            raise absent from None
 
 
 def text(value: object, name: str) -> str:

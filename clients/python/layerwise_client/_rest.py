@@ -6,11 +6,12 @@ import http.client
 import json
 import socket
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from layerwise_client._boundary import from_http, unreachable
-from layerwise_client._connection import Deadline, retrying
+from layerwise_client._connection import Deadline, Retries, retrying
 from layerwise_client._expected import labels_array
 from layerwise_client.errors import DeadlineExceeded, InvalidRequest, ServiceFault
 from layerwise_client.prediction import Prediction
@@ -26,7 +27,9 @@ _ANSWER_BYTES = 256 << 20  # a bound, not a size that is met: 4,096 rows of 2,50
 class Rest:
     """`POST /predict` at one address."""
 
-    def __init__(self, address: str, *, api_key: str | None, timeout: float) -> None:
+    def __init__(
+        self, address: str, *, api_key: str | None, timeout: float, on_waiting: Callable[[str], None] | None = None
+    ) -> None:
         parts = urlsplit(address if "://" in address else f"http://{address}")
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise InvalidRequest(f"rest: expected an address such as http://127.0.0.1:8000, got {address!r}")
@@ -37,6 +40,7 @@ class Rest:
         if api_key:
             self._headers["Authorization"] = f"Bearer {api_key}"
         self._timeout = timeout
+        self._on_waiting = on_waiting
         self._thread = threading.local()
         self._opened: list[http.client.HTTPConnection] = []
 
@@ -49,7 +53,8 @@ class Rest:
             question["version"] = version
         body = json.dumps(question, separators=(",", ":")).encode()
         deadline = Deadline(self._timeout)
-        answer = retrying(lambda: self._post(body, deadline), deadline)
+        retries = Retries(self.address, patience=self._timeout, on_waiting=self._on_waiting)
+        answer = retrying(lambda: self._post(body, deadline), retries, deadline)
         try:
             return _prediction(json.loads(answer))
         except (ValueError, LookupError, TypeError) as exc:

@@ -11,11 +11,11 @@ from typing import Protocol
 import grpc
 
 from layerwise_client._boundary import from_rpc
-from layerwise_client._connection import Connection, Deadline, retrying
+from layerwise_client._connection import Connection, Deadline, Retries, retrying
 from layerwise_client._expected import Expected
 from layerwise_client._rows import Rows, tensor
 from layerwise_client.errors import DeadlineExceeded, InvalidRequest, ServiceFault
-from layerwise_client.progress import Progress
+from layerwise_client.progress import Progress, waiting_of
 from layerwise_proto.v1 import training_pb2
 
 BLOCK_BYTES = 2 << 20  # of float32; the API asks for 1 to 4 MB
@@ -39,15 +39,18 @@ def submit(
 ) -> training_pb2.Job:
     """The accepted job: from then on the service has the data for good.
 
-    The request id makes another try harmless, so a connection that cannot be made or breaks is tried again.
+    The request id makes another try harmless, so a connection that cannot be made or breaks is tried again, as long
+    as the try begins within the client's timeout after the first failure.
     """
-    connection.check_open()
-    return retrying(lambda: _submit_once(connection, header, rows, expected, progress), Deadline(None))
+    on_waiting = waiting_of(progress) or connection.on_waiting
+    retries = Retries(connection.target, patience=connection.timeout, on_waiting=on_waiting)
+    return retrying(lambda: _submit_once(connection, header, rows, expected, progress), retries, Deadline(None))
 
 
 def _submit_once(
     connection: Connection, header: training_pb2.TrainHeader, rows: Rows, expected: Expected, progress: Progress
 ) -> training_pb2.Job:
+    connection.check_open()
     # gRPC reads requests in a thread of its own. Blocks are cut here instead and handed over one at a time, so that
     # an error in the data is raised where the caller sees it, and never taken for the end of the stream.
     outbox: queue.Queue[training_pb2.TrainRequest | None] = queue.Queue(maxsize=1)

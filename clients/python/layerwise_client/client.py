@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -38,7 +38,8 @@ class Client:
     """A client of the service whose training API is at `target` ("host:port").
 
     `rest` is the address of its prediction endpoint ("http://host:port"); without one, predictions go over gRPC too.
-    `timeout`, in seconds, bounds every call; only watching a job goes on as long as the job does. Safe to use from
+    `timeout`, in seconds, bounds every call; only watching a job goes on as long as the job does. A service that is
+    not there is tried again within it, and `on_waiting` is given its address meanwhile, once a call. Safe to use from
     many threads; nothing is connected before the first call.
     """
 
@@ -49,13 +50,14 @@ class Client:
         rest: str | None = None,
         api_key: str | None = None,
         timeout: float = 30.0,
+        on_waiting: Callable[[str], None] | None = None,
     ) -> None:
         if timeout <= 0:
             raise InvalidRequest(f"timeout: expected seconds above 0, got {timeout}", pointer="timeout")
-        self._rest = Rest(rest, api_key=api_key, timeout=timeout) if rest else None
+        self._rest = Rest(rest, api_key=api_key, timeout=timeout, on_waiting=on_waiting) if rest else None
         if not text(target, "target").rpartition(":")[2]:
             raise InvalidRequest(f"target: expected host:port, got {target!r}", pointer="target")
-        self._connection = Connection(target, api_key=api_key, timeout=timeout)
+        self._connection = Connection(target, api_key=api_key, timeout=timeout, on_waiting=on_waiting)
 
     def __enter__(self) -> Client:
         return self
@@ -185,8 +187,7 @@ class Client:
 
 def _follow(job: Job, display: Progress) -> None:
     try:
-        for record in job.watch():
-            display.trained(record)
+        job.follow(display)
     except KeyboardInterrupt:
         sys.stderr.write(
             f"\nThe job goes on. Back to it: client.job({job.id!r}).wait(), or: layerwise jobs watch {job.id}\n"

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 import grpc
 
 from layerwise_client._boundary import from_rpc
-from layerwise_client._connection import Connection, Deadline, pause
+from layerwise_client._connection import Connection, Deadline, Retries
 from layerwise_client.errors import DeadlineExceeded, JobCancelled, JobFailed, Unavailable, WaitTimeout
+from layerwise_client.progress import Progress, tell_waiting, waiting_of
 from layerwise_client.results import Failure, Record, Snapshot, Transition, record_of, snapshot_of
 from layerwise_proto.v1 import training_pb2
-
-_RECONNECT_DELAYS = (0.1, 0.2, 0.4, 0.8, 1.6)  # seconds; the last one again and again
 
 
 class Job:
@@ -106,15 +105,23 @@ class Job:
         A broken connection is made again, and no record is lost or comes twice; `Unavailable` is raised only after
         `timeout` seconds (the client's) without any success. How the job ended says `state`, or `wait`.
         """
-        return self._follow(from_step, Deadline(None))
+        return self._follow(from_step, Deadline(None), None)
+
+    def follow(self, display: Progress, *, from_step: int = 0) -> None:
+        """As `watch`, each record shown on `display`; it is also told that the service is away."""
+        on_waiting = waiting_of(display) or self._connection.on_waiting
+        for record in self._follow(from_step, Deadline(None), on_waiting):
+            display.trained(record)
 
     def wait(self, timeout: float | None = None) -> Job:
         """The job itself, once it has SUCCEEDED; at most `timeout` seconds, None: as long as it takes.
 
-        Raises `JobFailed` or `JobCancelled` if it ends so, `WaitTimeout` if it does not end in time.
+        Raises `JobFailed` or `JobCancelled` if it ends so, `WaitTimeout` if it does not end in time, and `Unavailable`
+        after the client's own timeout without a service. While the service is away, says so on a terminal.
         """
         if not self._snapshot.ended:
-            for _ in self._follow(_newest_step(self._snapshot), Deadline(timeout)):
+            on_waiting = self._connection.on_waiting or tell_waiting
+            for _ in self._follow(_newest_step(self._snapshot), Deadline(timeout), on_waiting):
                 pass
         return self._succeeded()
 
@@ -149,32 +156,35 @@ class Job:
             raise cancelled
         return self
 
-    def _follow(self, from_step: int, deadline: Deadline) -> Iterator[Record]:
+    def _follow(self, from_step: int, deadline: Deadline, on_waiting: Callable[[str], None] | None) -> Iterator[Record]:
         """Records after `from_step` over as many connections as it takes; ends when the job has, and is refreshed."""
-        step, failures, patience = from_step, 0, Deadline(None)
+        step = from_step
+        retries = Retries(self._connection.target, patience=self._connection.timeout, on_waiting=on_waiting)
         while True:
             try:
                 for record in self._stream(step, deadline):
-                    failures = 0
+                    retries.succeeded()
                     # A worker that took the job up again repeats the steps of the one before, number for number.
                     if record and record.step > step:
                         step = record.step
                         yield record
-                if self.refresh().snapshot.ended:
+                if self._try_refresh(deadline).ended:
                     return
-            except Unavailable:
-                if failures and patience.passed():
-                    raise
-            except DeadlineExceeded as exc:
-                if deadline.left() is None:
-                    raise
-                raise WaitTimeout(f"job {self.id} has not ended yet; it goes on") from exc
-            if not failures:
-                patience = Deadline(self._connection.timeout)
-            delay = _RECONNECT_DELAYS[min(failures, len(_RECONNECT_DELAYS) - 1)]
-            failures += 1
-            left = deadline.left()
-            pause(delay if left is None else min(delay, left))
+            except (Unavailable, DeadlineExceeded) as exc:
+                if deadline.passed():
+                    raise WaitTimeout(f"job {self.id} has not ended yet; it goes on") from exc
+                if isinstance(exc, DeadlineExceeded) and deadline.left() is not None:
+                    retries.pause(deadline)  # one slow call is no reason to end a longer wait
+                else:
+                    retries.failed(exc, deadline)
+            else:
+                retries.pause(deadline)
+
+    def _try_refresh(self, deadline: Deadline) -> Snapshot:
+        request = training_pb2.GetJobRequest(job_id=self.id)
+        connection = self._connection
+        self._snapshot = snapshot_of(connection.try_once(connection.training.GetJob, request, deadline))
+        return self._snapshot
 
     def _stream(self, from_step: int, deadline: Deadline) -> Iterator[Record | None]:
         """Records of one call of WatchJob; None for every other event, a sign of life."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from typing import TYPE_CHECKING, Protocol, TextIO
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, TextIO, runtime_checkable
 
 if TYPE_CHECKING:
     from layerwise_client.results import Record, Snapshot
@@ -29,6 +30,14 @@ class Progress(Protocol):
         """Nothing more will come: the job has ended, or the following was left."""
 
 
+@runtime_checkable
+class _Waiting(Protocol):
+    """What a display may have beside the methods of `Progress`."""
+
+    def waiting(self, address: str) -> None:
+        """No service answers at `address`, which is tried again; comes once, and what was shown before goes on."""
+
+
 class Silent:
     """Shows nothing."""
 
@@ -48,6 +57,7 @@ class Bar:
         self._stream = stream
         self._job: Snapshot | None = None
         self._drawn = 0.0
+        self._share = 0.0
 
     def uploaded(self, rows: int, of: int) -> None:
         self._draw(rows / of, f"upload {rows:,}/{of:,} rows", last=rows == of)
@@ -63,6 +73,9 @@ class Bar:
         share = record.epoch / epochs if epochs else 0.0
         self._draw(share, describe(record, self._job), last=record.epoch == epochs)
 
+    def waiting(self, address: str) -> None:
+        self._draw(self._share, f"waiting for {address} …", last=True)
+
     def closed(self) -> None:
         self._stream.write("\n" if self._drawn else "")
         self._stream.flush()
@@ -71,7 +84,7 @@ class Bar:
         now = time.monotonic()
         if not last and now - self._drawn < 0.1:  # small networks end a thousand epochs a second
             return
-        self._drawn = now
+        self._drawn, self._share = now, share
         full = round(_WIDTH * min(share, 1.0))
         columns = shutil.get_terminal_size().columns - 1
         line = f"{'━' * full}{'─' * (_WIDTH - full)} {words}"[:columns]
@@ -97,8 +110,24 @@ def describe(record: Record, job: Snapshot) -> str:
 
 def for_eyes() -> Progress:
     """A bar if somebody can see it, on a terminal or in a notebook; else silence."""
+    return Bar(sys.stderr) if _seen() else Silent()
+
+
+def waiting_of(display: Progress) -> Callable[[str], None] | None:
+    """The method by which `display` shows that the service is away; None if it has none."""
+    return display.waiting if isinstance(display, _Waiting) else None
+
+
+def tell_waiting(address: str) -> None:
+    """Says on stderr that no service answers at `address`, if somebody can see it."""
+    if _seen():
+        sys.stderr.write(f"waiting for {address} …\n")
+        sys.stderr.flush()
+
+
+def _seen() -> bool:
     notebook = "IPython" in sys.modules and sys.modules["IPython"].get_ipython() is not None
-    return Bar(sys.stderr) if notebook or sys.stderr.isatty() else Silent()
+    return notebook or sys.stderr.isatty()
 
 
 def _duration(seconds: float) -> str:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import click
 
-from layerwise_client.cli.live import display
-from layerwise_client.cli.options import ListGroup, json_option, rpc_option
+from layerwise_client.cli.live import JSONLines, display
+from layerwise_client.cli.options import ListGroup, connect, json_option, rpc_option
 from layerwise_client.cli.output import emit, facts, table
-from layerwise_client.client import Client
 from layerwise_client.results import STATES, Snapshot
 
 
@@ -24,7 +23,7 @@ def jobs() -> None:
 @json_option
 def list_jobs(state: str | None, model: str | None, limit: int, rpc: str, as_json: bool) -> None:
     """List jobs, newest first."""
-    with Client(rpc) as client:
+    with connect(rpc) as client:
         found = [job.snapshot for job in client.jobs(state=state, model=model, limit=limit)]
     if as_json:
         emit(found)
@@ -38,7 +37,7 @@ def list_jobs(state: str | None, model: str | None, limit: int, rpc: str, as_jso
 @json_option
 def show(job_id: str, rpc: str, as_json: bool) -> None:
     """Show a job: what it trains, how far it is, what happened to it."""
-    with Client(rpc) as client:
+    with connect(rpc) as client:
         job = client.job(job_id).snapshot
     if as_json:
         emit(job)
@@ -56,19 +55,14 @@ def watch(job_id: str, from_step: int, rpc: str, as_json: bool) -> None:
 
     The exit code is 0 if it succeeds.
     """
-    with Client(rpc) as client:
+    with connect(rpc) as client:
         job = client.job(job_id)
-        if as_json:
-            for record in job.watch(from_step):
-                emit(record, line=True)
-        else:
-            view = display()
-            try:
-                view.accepted(job.snapshot)
-                for record in job.watch(from_step):
-                    view.trained(record)
-            finally:
-                view.closed()
+        view = JSONLines() if as_json else display()
+        try:
+            view.accepted(job.snapshot)
+            job.follow(view, from_step=from_step)
+        finally:
+            view.closed()
         ended = job.wait().snapshot
     if not as_json:
         _tell(ended)
@@ -80,7 +74,7 @@ def watch(job_id: str, from_step: int, rpc: str, as_json: bool) -> None:
 @json_option
 def cancel(job_id: str, rpc: str, as_json: bool) -> None:
     """End a job: at once if it is queued, at its next step if it runs."""
-    with Client(rpc) as client:
+    with connect(rpc) as client:
         job = client.job(job_id).cancel().snapshot
     if as_json:
         emit(job)

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as RichProgress
 
-from layerwise_client.progress import Progress, describe
+from layerwise_client.cli.output import emit
+from layerwise_client.progress import Progress, Silent, describe
 from layerwise_client.results import Record, Snapshot
 
 _LINES = 20
@@ -40,6 +41,9 @@ class _Bar:
         if self._job is not None:
             self._bar.update(self._task, completed=record.epoch, description=describe(record, self._job))
 
+    def waiting(self, address: str) -> None:
+        self._bar.update(self._task, description=f"waiting for {address} …")
+
     def closed(self) -> None:
         self._bar.stop()
 
@@ -62,3 +66,10 @@ class _Lines:
             click.echo(describe(record, self._job), err=True)
 
     def closed(self) -> None: ...
+
+
+class JSONLines(Silent):
+    """A line of JSON on stdout for each record; stderr has what is no record."""
+
+    def trained(self, record: Record) -> None:
+        emit(record, line=True)

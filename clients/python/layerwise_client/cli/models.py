@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import click
 
-from layerwise_client.cli.options import ListGroup, json_option, rpc_option
+from layerwise_client.cli.options import ListGroup, connect, json_option, rpc_option
 from layerwise_client.cli.output import emit, facts, table
-from layerwise_client.client import Client
 from layerwise_client.results import Model
 
 
@@ -20,7 +19,7 @@ def models() -> None:
 @json_option
 def list_models(rpc: str, as_json: bool) -> None:
     """List the models by name."""
-    with Client(rpc) as client:
+    with connect(rpc) as client:
         found = client.models()
     if as_json:
         emit(found)
@@ -34,7 +33,7 @@ def list_models(rpc: str, as_json: bool) -> None:
 @json_option
 def show(name: str, rpc: str, as_json: bool) -> None:
     """Show a model and its versions, newest first."""
-    with Client(rpc) as client:
+    with connect(rpc) as client:
         model = client.model(name)
     if as_json:
         emit(model)
@@ -57,7 +56,7 @@ def show(name: str, rpc: str, as_json: bool) -> None:
 @json_option
 def alias(name: str, alias: str, version: int, rpc: str, as_json: bool) -> None:
     """Point ALIAS of the model NAME at VERSION; makes the alias if it is new."""
-    with Client(rpc) as client:
+    with connect(rpc) as client:
         model = client.set_alias(name, alias, version)
     if as_json:
         emit(model)

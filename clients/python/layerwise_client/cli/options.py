@@ -2,17 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import click
 
-rpc_option = click.option(
-    "--rpc",
-    envvar="LAYERWISE_RPC_ADDRESS",
-    default="127.0.0.1:50051",
-    show_default=True,
-    show_envvar=True,
-    metavar="HOST:PORT",
-    help="The service's training API.",
-)
+from layerwise_client.client import Client
+
+C = TypeVar("C", bound=Callable[..., object])
+
+_TIMEOUT = "layerwise.timeout"
+
+
+def _keep_timeout(ctx: click.Context, param: click.Parameter, value: float) -> None:
+    ctx.meta[_TIMEOUT] = value
+
+
+def rpc_option(command: C) -> C:
+    """Adds `--rpc`, the parameter `rpc`, and `--timeout`, which `connect` knows."""
+    timeout = click.option(
+        "--timeout",
+        type=click.FloatRange(min=0, min_open=True),
+        default=30.0,
+        show_default=True,
+        metavar="SECONDS",
+        expose_value=False,
+        callback=_keep_timeout,
+        help="How long to wait for an answer, or for a service that is not there.",
+    )
+    rpc = click.option(
+        "--rpc",
+        envvar="LAYERWISE_RPC_ADDRESS",
+        default="127.0.0.1:50051",
+        show_default=True,
+        show_envvar=True,
+        metavar="HOST:PORT",
+        help="The service's training API.",
+    )
+    return rpc(timeout(command))
+
+
 rest_option = click.option(
     "--rest",
     envvar="LAYERWISE_REST_ADDRESS",
@@ -21,6 +50,17 @@ rest_option = click.option(
     help="Its prediction endpoint; without it, --rpc is asked.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else, on stdout.")
+
+
+def connect(rpc: str, *, rest: str | None = None) -> Client:
+    """A client by the command's `--timeout`, which says on stderr when it waits for a service that is not there."""
+    timeout: float = click.get_current_context().meta[_TIMEOUT]
+    return Client(rpc, rest=rest, timeout=timeout, on_waiting=tell_waiting)
+
+
+def tell_waiting(address: str) -> None:
+    """Says on stderr that no service answers at `address`."""
+    click.echo(f"waiting for {address} …", err=True)
 
 
 class ListGroup(click.Group):

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from layerwise_client.cli import csv_rows
-from layerwise_client.cli.options import json_option, rest_option, rpc_option
+from layerwise_client.cli.options import connect, json_option, rest_option, rpc_option
 from layerwise_client.cli.output import emit, table
-from layerwise_client.client import Client
 from layerwise_client.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def predict(
         raise click.UsageError("--target names a column of a FILE")
     source = None if file is None else _read(file, target)
     X = [_numbers(row) for row in rows] if source is None else source.X
-    with Client(rpc, rest=rest) as client:
+    with connect(rpc, rest=rest) as client:
         answer = client.predict(model, X, version=version)
     score = None if source is None or target is None else _score(answer, source)
     if as_json:

@@ -13,9 +13,8 @@ import click
 from layerwise_client import datasets
 from layerwise_client.cli import csv_rows
 from layerwise_client.cli.live import display
-from layerwise_client.cli.options import json_option, rpc_option
+from layerwise_client.cli.options import connect, json_option, rpc_option
 from layerwise_client.cli.output import emit, facts
-from layerwise_client.client import Client
 from layerwise_client.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ def train(
     X, y, name = _data(source, target, task)
     if len(X) >= _ENOUGH_TO_HOLD_OUT:
         plan.setdefault("validation", _HELD_OUT)
-    with Client(rpc) as client:
+    with connect(rpc) as client:
         job = client.train(model or name, architecture, X, y, plan=plan, progress=display() if follow else False)
     _report(job, as_json)
 
