@@ -112,6 +112,7 @@ class RestService:
         self.headers: list[dict] = []
         self.connections: set[tuple] = set()
         self.sockets: list[socket.socket] = []
+        self.open: set[tuple] = set()
         self.answer = lambda question: (200, {})
         rest = self
 
@@ -133,6 +134,11 @@ class RestService:
             def setup(self) -> None:
                 super().setup()
                 rest.sockets.append(self.connection)
+                rest.open.add(self.client_address)
+
+            def finish(self) -> None:
+                super().finish()
+                rest.open.discard(self.client_address)
 
             def log_message(self, *arguments: object) -> None: ...
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import numpy as np
 import pytest
 
@@ -113,15 +116,69 @@ def test_many_rows_go_in_several_requests_to_the_version_that_answered_first(ser
     assert len(answer) == 10_000
 
 
-def test_bodies_over_rest_stay_below_16_megabytes(rest, asking):
+def test_questions_over_rest_stay_far_below_8_mebibytes_and_8192_rows(rest, asking):
     rest.answer = lambda question: (200, {"model": "m", "version": 1, "predictions": [0] * len(question["instances"])})
-    large = np.full((2_000, 784), -1.1754943508222875e-38, dtype=np.float32)  # 23 characters each
+    wide = np.full((2_000, 784), -1.1754943508222875e-38, dtype=np.float32)
+    narrow = np.zeros((9_000, 1), dtype=np.float32)
 
-    answer = asking.predict("m", large)
+    assert (len(asking.predict("m", wide)), len(asking.predict("m", narrow))) == (2_000, 9_000)
 
-    assert len(answer) == 2_000
-    assert len(rest.questions) > 1
-    assert max(each["size"] for each in rest.questions) < 16 << 20
+    assert len(rest.questions) > 2
+    assert max(each["size"] for each in rest.questions) < 5 << 20
+    assert max(len(each["instances"]) for each in rest.questions) <= 8_192
+
+
+def test_every_float32_travels_over_rest_as_it_is_in_few_characters(rest, asking):
+    rest.answer = lambda question: (200, {"model": "m", "version": 1, "predictions": [0] * len(question["instances"])})
+    bits = np.random.default_rng(0).integers(0, 2**32, 20_000, dtype=np.uint32).view(np.float32)
+    X = bits[np.isfinite(bits)][:16_000].reshape(-1, 8)
+
+    asking.predict("m", X)
+
+    question = rest.questions[0]
+    assert np.array_equal(np.array(question["instances"], dtype=np.float32).view(np.uint32), X.view(np.uint32))
+    assert question["size"] / X.size <= 16
+
+
+def test_a_question_with_too_many_rows_for_the_model_is_asked_in_smaller_ones(rest, asking):
+    def answer(question):
+        rows = len(question["instances"])
+        if rows > 30:
+            return 413, {"detail": "at most 30 rows at once", "reason": "TOO_MANY_ROWS"}
+        return 200, {"model": "m", "version": 1, "predictions": [int(row[0]) for row in question["instances"]]}
+
+    rest.answer = answer
+
+    assert asking.predict("m", np.arange(100.0)[:, None]).labels.tolist() == list(range(100))
+    assert [len(each["instances"]) for each in rest.questions] == [100, 50, 25, 25, 25, 25]
+
+
+def test_threads_that_have_ended_leave_no_connections_behind(rest, asking):
+    together = threading.Barrier(20)
+
+    def answer(question):
+        together.wait(20)
+        return 200, {"model": "m", "version": 1, "predictions": [0]}
+
+    rest.answer = answer
+    threads = [threading.Thread(target=asking.predict, args=("m", [[1.0]])) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    until(lambda: len(rest.open) <= 8)
+    asking.close()
+    until(lambda: not rest.open)
+    with pytest.raises(RuntimeError, match="the client is closed"):
+        asking.predict("m", [[1.0]])
+
+
+def until(condition):
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def test_one_connection_is_kept_for_many_predictions(rest, asking):

@@ -22,8 +22,11 @@ T = TypeVar("T")
 
 _DELAYS = (0.1, 0.2, 0.4, 0.8)  # seconds between tries; the last one again and again
 
+MESSAGE_BYTES = 8 << 20
+"""Size of a message, and of a body over REST, that every service takes."""
+
 _OPTIONS = (
-    ("grpc.max_send_message_length", 8 << 20),  # what the service takes
+    ("grpc.max_send_message_length", MESSAGE_BYTES),
     ("grpc.max_receive_message_length", 64 << 20),  # probabilities of 4,096 rows × 4,000 classes
     # A peer that has vanished without a word is noticed while a job is watched.
     ("grpc.keepalive_time_ms", 30_000),

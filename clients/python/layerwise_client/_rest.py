@@ -1,11 +1,10 @@
-"""Prediction over REST: JSON on a kept-alive connection, one a thread."""
+"""Prediction over REST: JSON on connections that are kept."""
 
 from __future__ import annotations
 
 import http.client
 import json
 import socket
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
@@ -13,14 +12,15 @@ from urllib.parse import urlsplit
 from layerwise_client._boundary import from_http, unreachable
 from layerwise_client._connection import Deadline, Retries, retrying
 from layerwise_client._expected import labels_array
+from layerwise_client._pool import Pool
 from layerwise_client.errors import DeadlineExceeded, InvalidRequest, ServiceFault
 from layerwise_client.prediction import Prediction
 
 if TYPE_CHECKING:
     from layerwise_client._rows import Block
 
-# -1.1754943508222875e-38 and its comma: float32 numbers written so that they come back the same.
-NUMBER_BYTES = 25
+NUMBER_BYTES = 16
+"""Room of a number in a question, at most: -1.17549435e-38 and its comma."""
 _ANSWER_BYTES = 256 << 20  # a bound, not a size that is met: 4,096 rows of 2,500 classes
 
 
@@ -34,24 +34,19 @@ class Rest:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise InvalidRequest(f"rest: expected an address such as http://127.0.0.1:8000, got {address!r}")
         self.address = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
-        self._new = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        self._host, self._port, self._path = parts.hostname, parts.port, f"{parts.path.rstrip('/')}/predict"
+        new = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        host, port = parts.hostname, parts.port
+        self._pool = Pool(lambda: new(host, port))
+        self._path = f"{parts.path.rstrip('/')}/predict"
         self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if api_key:
             self._headers["Authorization"] = f"Bearer {api_key}"
         self._timeout = timeout
         self._on_waiting = on_waiting
-        self._thread = threading.local()
-        self._opened: list[http.client.HTTPConnection] = []
 
     def ask(self, model: str, version: str, block: Block) -> Prediction:
         """What the service says of a block of rows; an `Ask` of `prediction.predict`."""
-        question: dict[str, Any] = {"instances": block.tolist()}
-        if model:
-            question["model"] = model
-        if version:
-            question["version"] = version
-        body = json.dumps(question, separators=(",", ":")).encode()
+        body = _question(model, version, block)
         deadline = Deadline(self._timeout)
         retries = Retries(self.address, patience=self._timeout, on_waiting=self._on_waiting)
         answer = retrying(lambda: self._post(body, deadline), retries, deadline)
@@ -61,16 +56,14 @@ class Rest:
             raise ServiceFault(f"{self.address} gave an answer that is no prediction") from exc
 
     def close(self) -> None:
-        """Closes the connections of all threads."""
-        for connection in self._opened:
-            connection.close()
+        """Closes all connections."""
+        self._pool.close()
 
     def _post(self, body: bytes, deadline: Deadline) -> bytes:
-        connection = self._connection()
         try:
-            status, answer = self._exchange(connection, body, deadline)
+            with self._pool.connection() as connection:
+                status, answer = self._exchange(connection, body, deadline)
         except (http.client.HTTPException, OSError) as exc:
-            connection.close()  # it opens itself again
             if isinstance(exc, TimeoutError):
                 raise DeadlineExceeded(f"{self.address} did not answer within {self._timeout:g} s") from exc
             raise unreachable(self.address, str(getattr(exc, "strerror", "") or exc)) from exc
@@ -94,13 +87,18 @@ class Rest:
                     sock.settimeout(deadline.left() or 0.001)
             return response.status, bytes(answer)
 
-    def _connection(self) -> http.client.HTTPConnection:
-        connection = cast("http.client.HTTPConnection | None", getattr(self._thread, "connection", None))
-        if connection is None:
-            connection = self._new(self._host, self._port)
-            self._thread.connection = connection
-            self._opened.append(connection)
-        return connection
+
+def _question(model: str, version: str, block: Block) -> bytes:
+    """The body of a request about `block`, (rows, features).
+
+    Nine digits bring every float32 back as it was, and are written three times as fast as `json` writes the seventeen
+    of its double.
+    """
+    row = f"[{','.join(['%.9g'] * block.shape[1])}]"
+    instances = ",".join([row] * len(block)) % tuple(block.ravel().tolist())
+    names = {name: value for name, value in (("model", model), ("version", version)) if value}
+    head = "".join(f"{json.dumps(name)}:{json.dumps(value)}," for name, value in names.items())
+    return f'{{{head}"instances":[{instances}]}}'.encode()
 
 
 def _prediction(answer: dict[str, Any]) -> Prediction:

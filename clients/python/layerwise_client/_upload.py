@@ -11,7 +11,7 @@ from typing import Protocol
 import grpc
 
 from layerwise_client._boundary import from_rpc
-from layerwise_client._connection import Connection, Deadline, Retries, retrying
+from layerwise_client._connection import MESSAGE_BYTES, Connection, Deadline, Retries, retrying
 from layerwise_client._expected import Expected
 from layerwise_client._rows import Rows, tensor
 from layerwise_client.errors import DeadlineExceeded, InvalidRequest, ServiceFault
@@ -20,7 +20,6 @@ from layerwise_proto.v1 import training_pb2
 
 BLOCK_BYTES = 2 << 20  # of float32; the API asks for 1 to 4 MB
 _BLOCK_ROWS = 65_536  # of narrow rows: their labels weigh more than they do
-_MESSAGE_BYTES = 8 << 20  # what the service takes
 _POLL = 0.1  # seconds between looks at whether the service has already answered
 
 
@@ -121,10 +120,11 @@ def _batches(rows: Rows, expected: Expected) -> Iterator[tuple[training_pb2.Trai
         stop = min(start + step, rows.count)
         batch = training_pb2.TrainBatch(rows=tensor(rows.block(start, stop)))
         expected.fill(batch, start, stop)
-        if batch.ByteSize() > _MESSAGE_BYTES - 1024:
+        if batch.ByteSize() > MESSAGE_BYTES - 1024:
             if stop - start == 1:
                 raise InvalidRequest(
-                    f"X row {start}: a row of {rows.features} numbers with its label does not fit a message of 8 MiB",
+                    f"X row {start}: a row of {rows.features} numbers with its label does not fit a message of "
+                    f"{MESSAGE_BYTES >> 20} MiB",
                     reason="ROW_TOO_LARGE",
                     pointer=f"X[{start}]",
                 )

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from layerwise_client._connection import Connection
+from layerwise_client._connection import MESSAGE_BYTES, Connection
 from layerwise_client._expected import labels_array, labels_of
 from layerwise_client._rows import Rows, from_tensor, tensor
-from layerwise_client.errors import ServiceFault
+from layerwise_client.errors import LayerwiseError, ServiceFault
 from layerwise_proto.v1 import models_pb2
 
 if TYPE_CHECKING:
@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
-_BLOCK_BYTES = 4 << 20  # half of what a gRPC message may have
-_BLOCK_ROWS = 4_096  # the answer of a model of many classes is larger than the question
+_BLOCK_BYTES = MESSAGE_BYTES // 2
+_BLOCK_ROWS = 4_096
+"""Rows of one question, at most: the answer of a model of many classes is larger than the question."""
+
+
+_TOO_MANY = "TOO_MANY_ROWS"  # the service's reason
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,19 +51,27 @@ Ask = Callable[[str, str, "Block"], Prediction]
 
 
 def predict(ask: Ask, model: str, version: str, rows: Rows, *, number_bytes: int) -> Prediction:
-    """All of `rows` by as many questions as their size needs, all of them to the version that answered the first.
+    """All of `rows` by as many questions as their size and the service's limits need.
 
-    `number_bytes` is the room that one number takes in a question.
+    All go to the version that answered the first. `number_bytes` is the room that one number takes in a question.
     """
     step = min(max(1, _BLOCK_BYTES // (number_bytes * rows.features)), _BLOCK_ROWS)
     answers: list[Prediction] = []
-    for start in range(0, rows.count, step):
+    start = 0
+    while start < rows.count:
         block = rows.block(start, min(start + step, rows.count))
-        answer = ask(model, version, block)
+        try:
+            answer = ask(model, version, block)
+        except LayerwiseError as exc:
+            if exc.reason != _TOO_MANY or len(block) == 1:
+                raise
+            step = len(block) // 2  # the model has more outputs than the service writes for so many rows
+            continue
         if len(answer) != len(block):
             raise ServiceFault(f"the service gave {len(answer)} predictions for {len(block)} rows")
         model, version = answer.model, str(answer.version)
         answers.append(answer)
+        start += len(block)
     return _joined(answers)
 
 
