@@ -9,6 +9,7 @@
     ├── Conflict           the state of things forbids it
     ├── MethodNotAllowed
     ├── Exhausted          a bound of the service is reached
+    ├── TimedOut           the caller took too long
     ├── Unavailable        try again in a moment
     ├── NoSpace            the disk is full
     ├── DataLoss           a stored file is damaged
@@ -32,6 +33,7 @@ class Kind(Enum):
     NOT_FOUND = "not found"
     ALREADY_EXISTS = "already exists"
     CONFLICT = "conflict"
+    TIMED_OUT = "timed out"
     UNAVAILABLE = "unavailable"
     EXHAUSTED = "exhausted"
     NO_SPACE = "no space"
@@ -49,6 +51,7 @@ STATUS: Mapping[Kind, tuple[int, int]] = {
     Kind.NOT_FOUND: (5, 404),
     Kind.ALREADY_EXISTS: (6, 409),
     Kind.CONFLICT: (9, 409),
+    Kind.TIMED_OUT: (4, 408),
     Kind.UNAVAILABLE: (14, 503),
     Kind.EXHAUSTED: (8, 429),
     Kind.NO_SPACE: (8, 507),
@@ -58,6 +61,10 @@ STATUS: Mapping[Kind, tuple[int, int]] = {
     Kind.METHOD_NOT_ALLOWED: (12, 405),
     Kind.INTERNAL: (13, 500),
 }
+
+
+_MOST_DETAIL = 600
+_MOST_POINTER = 200
 
 
 class ServiceError(Exception):
@@ -71,6 +78,7 @@ class ServiceError(Exception):
     reason = "INTERNAL"
 
     def __init__(self, detail: str, *, pointer: str = "", reason: str = "", retry_after: int | None = None) -> None:
+        detail, pointer = _cut(detail, _MOST_DETAIL), _cut(pointer, _MOST_POINTER)
         super().__init__(f"{pointer}: {detail}" if pointer else detail)
         self.detail = detail
         self.pointer = pointer
@@ -90,6 +98,11 @@ class ServiceError(Exception):
     def json_pointer(self) -> str:
         """`pointer` as RFC 6901 writes it in a URI fragment: `#/instances/3/1`."""
         return "#/" + re.sub(r"[.\[]", "/", self.pointer.replace("]", "")) if self.pointer else "#"
+
+
+def _cut(text: str, most: int) -> str:
+    """`text`, cut if need be: what a caller sent comes back in errors, and gRPC's stand in headers of 8 KiB."""
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 class InvalidRequest(ServiceError):
@@ -132,6 +145,12 @@ class Exhausted(ServiceError):
     """A bound of the service is reached; later it may work."""
 
     kind, reason = Kind.EXHAUSTED, "RESOURCE_EXHAUSTED"
+
+
+class TimedOut(ServiceError):
+    """The caller took too long to send."""
+
+    kind, reason = Kind.TIMED_OUT, "TIMED_OUT"
 
 
 class Unavailable(ServiceError):

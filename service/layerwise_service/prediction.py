@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise import MLP
-from layerwise_service.errors import InvalidRequest, OutputNotFinite
+from layerwise_service.errors import InvalidRequest, OutputNotFinite, TooLarge
 from layerwise_service.registry import Directory
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.telemetry import predictions_of
@@ -36,9 +36,13 @@ class Prediction:
 class Predictor:
     """Predicts with any version, and keeps those that are in use loaded."""
 
-    def __init__(self, directory: Directory, artifacts: ArtifactStore, *, cache_bytes: int) -> None:
+    def __init__(
+        self, directory: Directory, artifacts: ArtifactStore, *, cache_bytes: int, max_rows: int, max_values: int
+    ) -> None:
         self._directory = directory
         self._models = LoadedModels(artifacts, max_bytes=cache_bytes)
+        self._max_rows = max_rows
+        self._max_values = max_values
 
     def predict(
         self,
@@ -50,10 +54,14 @@ class Predictor:
     ) -> Prediction:
         """Predicts `rows` (n, inputs); `model` and `version` as `Directory.resolve` reads them, `at` names the rows.
 
-        Raises `InvalidRequest` with the row, and the column, that is wrong, and what `resolve` raises.
+        Raises `InvalidRequest` with the row, and the column, that is wrong, `TooLarge`, and what `resolve` raises.
         """
         target = self._directory.resolve(model, version)
         network = self._models.get(target.artifact)
+        most = max(1, min(self._max_rows, self._max_values // network.architecture.outputs))
+        if len(rows) > most:
+            detail = f"this model predicts at most {most} rows at once, got {len(rows)}; send them in several requests"
+            raise TooLarge(detail, pointer=at, reason="TOO_MANY_ROWS")
         checked = _check(rows, network.architecture.inputs, at)
         start = time.perf_counter()
         with np.errstate(over="ignore", invalid="ignore"):  # looked at right below
@@ -84,28 +92,38 @@ class LoadedModels:
         self._lock = threading.Lock()
         self._loaded: OrderedDict[str, MLP] = OrderedDict()
         self._loading: dict[str, threading.Lock] = {}
-        self._bytes = 0
 
     def get(self, artifact: str) -> MLP:
         """The model, loaded once however many ask for it. Raises `DataLoss`."""
         with self._lock:
-            if (model := self._loaded.get(artifact)) is not None:
-                self._loaded.move_to_end(artifact)
+            if (model := self._found(artifact)) is not None:
                 return model
             loading = self._loading.setdefault(artifact, threading.Lock())
         with loading:
             with self._lock:
-                if (model := self._loaded.get(artifact)) is not None:
+                if (model := self._found(artifact)) is not None:
                     return model
-            model = self._artifacts.load_model(artifact)
-            with self._lock:
-                self._loaded[artifact] = model
-                self._bytes += model.parameters.nbytes
-                while self._bytes > self._max_bytes and len(self._loaded) > 1:
-                    _, gone = self._loaded.popitem(last=False)
-                    self._bytes -= gone.parameters.nbytes
-                self._loading.pop(artifact, None)
+            try:
+                model = self._artifacts.load_model(artifact)
+                with self._lock:
+                    self._keep(artifact, model)
+            finally:
+                with self._lock:
+                    self._loading.pop(artifact, None)
             return model
+
+    def _found(self, artifact: str) -> MLP | None:
+        model = self._loaded.get(artifact)
+        if model is not None:
+            self._loaded.move_to_end(artifact)
+        return model
+
+    def _keep(self, artifact: str, model: MLP) -> None:
+        self._loaded[artifact] = model
+        size = sum(loaded.parameters.nbytes for loaded in self._loaded.values())
+        while size > self._max_bytes and len(self._loaded) > 1:
+            _, gone = self._loaded.popitem(last=False)
+            size -= gone.parameters.nbytes
 
 
 def _check(rows: list[list[float]] | NDArray[np.float32], inputs: int, at: str) -> NDArray[np.float32]:

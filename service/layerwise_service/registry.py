@@ -11,8 +11,8 @@ import structlog
 from layerwise_service.errors import Conflict, ServiceError
 from layerwise_service.models import Model, ServedModel, Version
 from layerwise_service.names import LATEST, check_alias, check_name
+from layerwise_service.pages import page_limit
 from layerwise_service.stores.version_store import ModelNotFound, VersionNotFound, VersionStore
-from layerwise_service.training import check_page_size
 
 log = structlog.get_logger()
 
@@ -25,7 +25,7 @@ class Registry:
 
     def page(self, *, page_size: int = 0, page_token: str = "") -> tuple[list[Model], str]:
         """A page of models by name, without their versions, and the token of the next page, empty on the last."""
-        limit = check_page_size(page_size)
+        limit = page_limit(page_size)
         found = self._versions.page(limit=limit + 1, after=page_token)
         return found[:limit], found[limit - 1].name if len(found) > limit else ""
 

@@ -58,6 +58,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_parameters: Count = 100_000_000
     """Parameters of a network: with their gradients and Adam's state, 1.6 GB in a worker."""
     max_epochs: Count = 100_000
+    max_batch_values: Count = 200_000_000
+    """Numbers that the rows of one batch and what its layers make of them may have: 2.4 GB in a worker."""
+    max_label_bytes: Count = 256
+    """Longest label, as UTF-8."""
+    max_uploads: Count = 32
+    """Callers that may send rows at the same time; one more is told to try again."""
+    upload_idle_seconds: Seconds = 60.0
+    """How long a caller may pause while it sends rows."""
+    max_predict_rows: Count = 32_768
+    """Rows of one prediction."""
+    max_predict_values: Count = 4 * 1_024 * 1_024
+    """Rows times outputs of one prediction: 16 MB on gRPC, about 50 MB as JSON."""
     max_queued_jobs: Count = 1_000
     """Jobs that may wait or train at the same time; one more is refused."""
     model_cache_bytes: Count = 512 * MIB

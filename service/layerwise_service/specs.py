@@ -48,7 +48,9 @@ def read_architecture(sent: Mapping[str, object], needs: Needs | None, settings:
     _check_units(layers, settings.max_units)
     features = _inputs(sent.get("inputs"), needs)
     _fill_output_layer(layers, complete="inputs" in sent, needs=needs)
-    architecture = _told("architecture", lambda: Architecture.from_json({**sent, "inputs": features, "layers": layers}))
+    architecture = _refused(
+        "architecture", lambda: Architecture.from_json({**sent, "inputs": features, "layers": layers})
+    )
     if architecture.parameters > settings.max_parameters:
         detail = f"a network may have {settings.max_parameters} parameters, this one has {architecture.parameters}"
         raise TooLarge(detail, pointer="architecture", reason="MODEL_TOO_LARGE")
@@ -61,7 +63,7 @@ def read_plan(sent: Mapping[str, object], *, has_labels: bool | None, settings: 
     Raises `InvalidRequest`.
     """
     loss = {"loss": DEFAULT_LOSS[has_labels]} if has_labels is not None else {}
-    plan = _told("plan", lambda: Plan.from_json({**loss, **sent}))
+    plan = _refused("plan", lambda: Plan.from_json({**loss, **sent}))
     if has_labels is not None and has_labels is not (plan.loss in LABEL_LOSSES):
         wanted, got = ("targets", "labels") if has_labels else ("labels", "targets")
         raise InvalidRequest(f"{plan.loss} is a loss for {wanted}, and the rows come with {got}", pointer="plan.loss")
@@ -76,6 +78,15 @@ def check_split(plan: Plan, rows: int) -> None:
     if plan.validation and not 0 < held_out < rows:
         detail = f"{plan.validation} of {rows} rows is {held_out}: expected at least one row on either side"
         raise InvalidRequest(detail, pointer="plan.validation")
+
+
+def check_batch(plan: Plan, architecture: Architecture, rows: int, settings: Settings) -> None:
+    """Raises `TooLarge` if a batch and what its layers make of it would be too much for a worker's memory."""
+    width = architecture.inputs + sum(layer.columns + 2 * layer.units for layer in architecture.layers)
+    most = max(1, settings.max_batch_values // width)
+    if min(plan.batch_size, rows) > most:
+        detail = f"a network of this width takes at most {most} rows a batch, got {plan.batch_size}"
+        raise TooLarge(detail, pointer="plan.batch_size")
 
 
 def held_out_rows(plan: Plan, rows: int) -> int:
@@ -115,8 +126,8 @@ def _check_units(layers: list[JSONObject], most: int) -> None:
             raise TooLarge(f"expected at most {most} units, got {units}", pointer=pointer, reason="MODEL_TOO_LARGE")
 
 
-def _told(root: str, read: Callable[[], T]) -> T:
-    """What `read` gives; the core's error as one that callers are told."""
+def _refused(root: str, read: Callable[[], T]) -> T:
+    """What `read` gives; what the core refuses, as an error that callers are told."""
     try:
         return read()
     except InvalidInput as error:

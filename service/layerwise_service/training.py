@@ -15,13 +15,13 @@ from layerwise_service.datasets import Label
 from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.jobs import Event, Job, JobState, JSONObject, NewJob
 from layerwise_service.names import check_name
+from layerwise_service.pages import page_limit
 from layerwise_service.settings import Settings
-from layerwise_service.specs import Needs, check_split, read_architecture, read_plan
+from layerwise_service.specs import Needs, check_batch, check_split, read_architecture, read_plan
 from layerwise_service.stores.artifact_store import ArtifactStore
+from layerwise_service.stores.dataset_writer import check_label
 from layerwise_service.stores.job_store import JobStore
 
-MAX_PAGE = 1_000
-DEFAULT_PAGE = 100
 MAX_REQUEST_ID = 128
 
 
@@ -32,9 +32,9 @@ class Submission:
     model: str
     architecture: JSONObject
     plan: JSONObject
+    rows: int  # how many will come
     request_id: str | None = None
     classes: Sequence[Label] | None = None
-    rows: int | None = None  # how many will come, if the sender said so
 
 
 class Training:
@@ -57,7 +57,7 @@ class Training:
         self, *, model: str = "", state: JobState | None = None, page_size: int = 0, page_token: str = ""
     ) -> tuple[list[Job], str]:
         """A page of jobs, newest first, and the token of the next page, empty on the last."""
-        limit = check_page_size(page_size)
+        limit = page_limit(page_size)
         found = self._jobs.page(model=model, state=state, limit=limit + 1, before=page_token)
         return found[:limit], found[limit - 1].id if len(found) > limit else ""
 
@@ -65,9 +65,9 @@ class Training:
         """Raises `JobNotFound`."""
         return self._jobs.cancel(job)
 
-    def events(self, job: str, *, after: int) -> list[Event]:
-        """What happened to the job after its event number `after`."""
-        return self._jobs.events(job, after=after)
+    def events(self, job: str, *, after: int, from_step: int) -> list[Event]:
+        """What happened to the job after its event number `after`, without the records up to `from_step`."""
+        return self._jobs.events(job, after=after, from_step=from_step)
 
     def last_events(self, jobs: Collection[str]) -> Mapping[str, int]:
         """Number of the newest event of each job."""
@@ -82,35 +82,37 @@ class Upload:
         if submission.request_id is not None and not 0 < len(submission.request_id) <= MAX_REQUEST_ID:
             detail = f"expected 1 to {MAX_REQUEST_ID} characters, got {len(submission.request_id)}"
             raise InvalidRequest(detail, pointer="request_id")
+        if submission.rows < 1:
+            detail = f"expected how many rows will come, at least 1, got {submission.rows}"
+            raise InvalidRequest(detail, pointer="rows", reason="ROWS_MISSING")
         jobs.check_room(max_open=settings.max_queued_jobs)  # before a gigabyte is sent for nothing
         read_architecture(submission.architecture, None, settings)
         read_plan(submission.plan, has_labels=None, settings=settings)
-        classes = None if submission.classes is None else _check_classes(submission.classes, settings.max_units)
+        classes = None if submission.classes is None else _check_classes(submission.classes, settings)
         self._submission = submission
         self._jobs = jobs
         self._artifacts = artifacts
         self._settings = settings
         self._writer = artifacts.new_dataset(
             classes=classes,
-            max_bytes=settings.max_dataset_bytes,
             max_features=settings.max_features,
             max_outputs=settings.max_units,
+            max_label_bytes=settings.max_label_bytes,
         )
 
     def add(self, rows: NDArray[np.float32], expected: Sequence[Label] | NDArray[np.float32]) -> None:
         """Adds a batch: `rows` (n, features), and labels (n,), or targets (n,) or (n, outputs)."""
-        if self._writer.batches == 0:  # so that nobody sends a gigabyte for a network that cannot be
-            has_labels = not isinstance(expected, np.ndarray)
-            read_plan(self._submission.plan, has_labels=has_labels, settings=self._settings)
-            if rows.ndim == 2 and rows.shape[1] > 0:
-                needs = Needs(rows.shape[1], None, has_labels)
-                read_architecture(self._submission.architecture, needs, self._settings)
+        if self._writer.batches == 0:
+            self._check_first(rows, expected)
+        if self._writer.rows + len(rows) > self._submission.rows:
+            detail = f"expected {self._submission.rows} rows, as the header says, got more"
+            raise InvalidRequest(detail, pointer="rows", reason="TOO_MANY_ROWS")
         self._writer.add(rows, expected)
 
     def submit(self) -> Job:
         """Stores the rows and queues the job: from here on it is durable."""
         sent = self._submission
-        if sent.rows is not None and sent.rows != self._writer.rows:
+        if sent.rows != self._writer.rows:
             detail = f"expected {sent.rows} rows, as the header says, got {self._writer.rows}"
             raise InvalidRequest(detail, pointer="rows", reason="ROWS_MISSING")
         dataset = self._writer.finish()
@@ -137,17 +139,29 @@ class Upload:
         """Removes what came."""
         self._writer.discard()
 
+    def _check_first(self, rows: NDArray[np.float32], expected: Sequence[Label] | NDArray[np.float32]) -> None:
+        """Holds the first batch against all limits, so that nobody sends a gigabyte for what cannot be."""
+        sent, settings = self._submission, self._settings
+        has_labels = not isinstance(expected, np.ndarray)
+        plan = read_plan(sent.plan, has_labels=has_labels, settings=settings)
+        check_split(plan, sent.rows)
+        if rows.ndim != 2 or rows.shape[1] == 0:
+            return  # the writer says what is wrong with them
+        features = rows.shape[1]
+        architecture = read_architecture(sent.architecture, Needs(features, None, has_labels), settings)
+        check_batch(plan, architecture, sent.rows, settings)
+        outputs = expected.shape[1] if isinstance(expected, np.ndarray) and expected.ndim == 2 else 1
+        size = sent.rows * (features + outputs) * 4
+        if size > settings.max_dataset_bytes:
+            detail = f"a dataset may have {settings.max_dataset_bytes} bytes, {sent.rows} rows of these need {size}"
+            raise TooLarge(detail, pointer="batches[0].rows", reason="DATASET_TOO_LARGE")
 
-def check_page_size(size: int) -> int:
-    """Rows of a page; 0 asks for the default. Raises `InvalidRequest`."""
-    if not 0 <= size <= MAX_PAGE:
-        raise InvalidRequest(f"expected 0 to {MAX_PAGE}, got {size}", pointer="page_size")
-    return size or DEFAULT_PAGE
 
-
-def _check_classes(classes: Sequence[Label], most: int) -> Sequence[Label]:
-    if len(classes) > most:
-        raise TooLarge(f"expected at most {most} classes, got {len(classes)}", pointer="classes")
+def _check_classes(classes: Sequence[Label], settings: Settings) -> Sequence[Label]:
+    if len(classes) > settings.max_units:
+        raise TooLarge(f"expected at most {settings.max_units} classes, got {len(classes)}", pointer="classes")
+    for index, label in enumerate(classes):
+        check_label(label, settings.max_label_bytes, f"classes[{index}]")
     if len(set(classes)) != len(classes) or len(classes) < 2:
         raise InvalidRequest(f"expected at least 2 different classes, got {list(classes)[:20]}", pointer="classes")
     return classes

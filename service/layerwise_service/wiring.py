@@ -37,6 +37,10 @@ class Stores:
     leases: Leases
     artifacts: ArtifactStore
 
+    def close(self) -> None:
+        """Lets the connections to the database go."""
+        self.database.close()
+
 
 def open_stores(settings: Settings) -> Stores:
     """Opens the stores, made or migrated if need be. Raises `DatabaseUnusable`."""
@@ -70,12 +74,18 @@ def build_rpc(settings: Settings) -> RpcServer:
     from layerwise_service.rpc.server import RpcServer  # noqa: PLC0415
 
     stores = open_stores(settings)
-    _, predictor = _serving(stores, settings)
+    directory, predictor = _serving(stores, settings)
+
+    def close() -> None:
+        directory.close()
+        stores.close()
+
     return RpcServer(
         training=Training(stores.jobs, stores.artifacts, settings),
         registry=Registry(stores.versions),
         predictor=predictor,
         sweep=partial(_sweep, stores),
+        close=close,
         settings=settings,
     )
 
@@ -91,6 +101,7 @@ def build_worker(settings: Settings, worker: str) -> Worker:
         jobs=stores.jobs,
         artifacts=stores.artifacts,
         threads=settings.effective_worker_threads,
+        close=stores.close,
     )
 
 
@@ -107,4 +118,11 @@ def _sweep(stores: Stores) -> None:
 
 def _serving(stores: Stores, settings: Settings) -> tuple[Directory, Predictor]:
     directory = Directory(stores.versions, refresh_seconds=settings.refresh_seconds)
-    return directory, Predictor(directory, stores.artifacts, cache_bytes=settings.model_cache_bytes)
+    predictor = Predictor(
+        directory,
+        stores.artifacts,
+        cache_bytes=settings.model_cache_bytes,
+        max_rows=settings.max_predict_rows,
+        max_values=settings.max_predict_values,
+    )
+    return directory, predictor

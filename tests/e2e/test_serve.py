@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from e2e.running import Service, alive, running_service, wait_until
-from layerwise_client import Client, ResourceExhausted, datasets
+from layerwise_client import Client, ResourceExhausted, Unavailable, datasets
 
 SMALL = {"layers": [{"units": 8, "activation": "tanh"}]}
 
@@ -132,11 +132,12 @@ def test_predictions_go_on_while_the_disk_is_full(tmp_path: Path) -> None:
                 while True:
                     filler.write(bytes(65_536))
 
+            pids = family(service.process.pid)
             with pytest.raises(ResourceExhausted, match="full"):
                 client.train("more", SMALL, np.ones((10_000, 40)), [0, 1] * 5_000, progress=False)
             for _ in range(20):
                 assert client.predict("iris", X[:1]).version == 1
-            assert service.process.poll() is None
+            assert family(service.process.pid) == pids  # none was killed and started again
 
             (mount / "filler").unlink()
             client.train("iris", SMALL, X, y, plan={"epochs": 2}, progress=False).wait(timeout=30)
@@ -155,6 +156,8 @@ def test_a_taken_port_is_told_in_one_line(tmp_path: Path, service: Service) -> N
 
         assert ended.returncode == 1
         assert f"cannot listen at {address}" in ended.stderr
+        assert f"{flag} HOST:PORT takes another address" in ended.stderr
+        assert "E0000" not in ended.stderr
         assert "Traceback" not in ended.stderr
 
 
@@ -218,6 +221,17 @@ def test_each_process_can_be_asked_for_its_health(tmp_path: Path) -> None:
             assert "no answer" in gone.stderr
 
 
+def test_the_health_of_a_worker_is_asked_for_without_making_anything(tmp_path: Path) -> None:
+    home = tmp_path / "missing"
+    command = [sys.executable, "-m", "layerwise_service.commands", "healthcheck", "worker", "--home", str(home)]
+
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert ended.returncode == 1
+    assert ended.stderr == f"layerwise: there is no database in {home}\n"
+    assert not home.exists()
+
+
 def test_a_client_that_finds_nobody_says_where_it_looked() -> None:
-    with pytest.raises(Exception, match=r"127\.0\.0\.1:1\b"), Client("127.0.0.1:1", timeout=2) as client:
+    with pytest.raises(Unavailable, match=r"127\.0\.0\.1:1\b"), Client("127.0.0.1:1", timeout=2) as client:
         client.models()

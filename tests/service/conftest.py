@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,10 +18,11 @@ from layerwise_service.jobs import NewJob
 from layerwise_service.models import Version
 from layerwise_service.settings import Settings
 from layerwise_service.stores.leases import NewVersion
-from layerwise_service.wiring import Stores, build_rpc, build_worker, open_stores
+from layerwise_service.wiring import Stores, build_worker, open_stores
+from service.rpc_requests import running_rpc
 
 ROWS = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], dtype=np.float32)
-LIMITS = {"max_bytes": 10_000, "max_features": 10, "max_outputs": 10}
+LIMITS = {"max_features": 10, "max_outputs": 10, "max_label_bytes": 100}
 
 
 @pytest.fixture
@@ -97,22 +97,8 @@ def publish(stores: Stores, dataset: Dataset) -> Callable[..., Version]:
 @pytest.fixture
 def channel(settings: Settings, stores: Stores) -> Iterator[grpc.Channel]:
     """A channel to a server that runs in a thread of its own."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-
-    async def start() -> tuple[Any, str]:
-        server = build_rpc(settings)
-        return server, await server.start()
-
-    server, address = asyncio.run_coroutine_threadsafe(start(), loop).result(20)
-    with grpc.insecure_channel(address) as opened:
+    with running_rpc(settings) as (address, _), grpc.insecure_channel(address) as opened:
         yield opened
-    asyncio.run_coroutine_threadsafe(server.stop(), loop).result(20)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.run_until_complete(loop.shutdown_default_executor())
-    loop.close()
 
 
 @pytest.fixture

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import grpc
@@ -15,9 +18,39 @@ from grpc_status import rpc_status
 from layerwise_proto.json_form import to_message
 from layerwise_proto.v1 import tensors_pb2, training_pb2, types_pb2
 from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
+from layerwise_service.settings import Settings
+from layerwise_service.wiring import build_rpc
 
 ROWS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=np.float32)
 HIDDEN = {"layers": [{"units": 8, "activation": "relu"}]}
+
+
+@contextmanager
+def running_rpc(settings: Settings) -> Iterator[tuple[str, Callable[[], None]]]:
+    """A gRPC server in a thread of its own: its address, and what stops it before the end of the block."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+
+    async def start() -> tuple[Any, str]:
+        server = build_rpc(settings)
+        return server, await server.start()
+
+    server, address = asyncio.run_coroutine_threadsafe(start(), loop).result(20)
+    stopped: list[None] = []
+
+    def stop() -> None:
+        if not stopped:
+            stopped.append(asyncio.run_coroutine_threadsafe(server.stop(), loop).result(20))
+
+    try:
+        yield address, stop
+    finally:
+        stop()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
 
 
 def tensor(array: Any) -> tensors_pb2.Tensor:
@@ -33,10 +66,13 @@ def integers(*values: int) -> tensors_pb2.Labels:
     return tensors_pb2.Labels(integers=tensors_pb2.IntegerLabels(values=values))
 
 
-def header(model: str = "xor", architecture: Any = HIDDEN, plan: Any = None, **more: Any) -> training_pb2.TrainRequest:
+def header(
+    model: str = "xor", architecture: Any = HIDDEN, plan: Any = None, *, rows: int = 4, **more: Any
+) -> training_pb2.TrainRequest:
     return training_pb2.TrainRequest(
         header=training_pb2.TrainHeader(
             model=model,
+            rows=rows,
             architecture=to_message(architecture, types_pb2.Architecture),
             plan=to_message({"epochs": 3, "batch_size": 2} if plan is None else plan, types_pb2.Plan),
             **more,

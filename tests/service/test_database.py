@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from layerwise_service.errors import Unavailable
+from layerwise_service.errors import DataLoss, Unavailable
 from layerwise_service.stores import database as database_module
 from layerwise_service.stores.database import Database, DatabaseUnusable, now
 from layerwise_service.stores.migrations import HEAD, migrate
@@ -33,9 +33,16 @@ def pragma(database: Database, name: str) -> object:
         return connection.exec_driver_sql(f"PRAGMA {name}").scalar()
 
 
+def sqlite_version(database: Database) -> object:
+    with database.read() as connection:
+        return connection.exec_driver_sql("SELECT sqlite_version()").scalar()
+
+
 def test_what_is_acknowledged_survives_a_power_cut(path: Path) -> None:
     database = open_at(path)
 
+    version = tuple(int(part) for part in str(sqlite_version(database)).split("."))
+    assert pragma(database, "journal_mode") == ("wal" if database_module.wal_is_safe(version) else "truncate")
     assert pragma(database, "synchronous") == 2  # FULL
     assert pragma(database, "mmap_size") in (0, None)
     assert pragma(database, "foreign_keys") == 1
@@ -65,7 +72,7 @@ def test_the_migrations_lead_to_the_schema(path: Path) -> None:
     assert difference == []
 
 
-def test_eight_processes_may_open_a_new_database_at_once(path: Path) -> None:
+def test_eight_threads_may_open_a_new_database_at_once(path: Path) -> None:
     path.parent.mkdir()
     barrier = threading.Barrier(8)
     errors: list[BaseException] = []
@@ -139,6 +146,32 @@ def test_a_locked_database_is_told_as_unavailable(path: Path, monkeypatch: pytes
     assert caught.value.retry_after == 1
     with database.write() as connection:
         connection.execute(sa.text("UPDATE registry SET revision = 7"))
+
+
+def test_a_database_that_lacks_a_table_is_no_passing_trouble(path: Path) -> None:
+    database = open_at(path)
+
+    with pytest.raises(sa.exc.OperationalError, match="no such table"), database.read() as connection:
+        connection.exec_driver_sql("SELECT * FROM gone")
+
+
+def test_a_database_damaged_while_it_is_open_is_told_as_such(path: Path) -> None:
+    database = open_at(path)
+    pragma(database, "wal_checkpoint(TRUNCATE)")
+    database.close()
+    content = bytearray(path.read_bytes())
+    content[4096:] = b"\xff" * (len(content) - 4096)
+    path.write_bytes(content)
+
+    with pytest.raises(DataLoss, match="restore it"), database.read() as connection:
+        connection.execute(sa.text("SELECT * FROM jobs")).all()
+
+
+def test_what_callers_sent_is_not_told_in_errors_of_the_database(path: Path) -> None:
+    with pytest.raises(sa.exc.IntegrityError) as caught, open_at(path).write() as connection:
+        connection.execute(sa.insert(metadata.tables["registry"]).values(id=1, revision=12345))
+
+    assert "12345" not in str(caught.value)
 
 
 def test_a_transaction_that_raises_changes_nothing(path: Path) -> None:

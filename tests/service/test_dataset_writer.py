@@ -22,7 +22,7 @@ from layerwise_service.stores.dataset_writer import DatasetWriter
 
 NewWriter = Callable[..., DatasetWriter]
 
-LIMITS = {"max_bytes": 4000, "max_features": 5, "max_outputs": 4}
+LIMITS = {"max_features": 5, "max_outputs": 4, "max_label_bytes": 10}
 
 
 def rows(count: int, features: int = 2, *, start: int = 0) -> np.ndarray:
@@ -129,7 +129,7 @@ def test_declared_classes_are_classes_even_if_no_row_has_them(store: ArtifactSto
         (np.array([[np.inf, 2]], np.float32), ["a"], "batches[1].rows[0][0]: expected a finite number, got inf"),
         (rows(1), [1], "batches[1].labels: expected string labels, got integer labels"),
         (rows(1), np.zeros(1, np.float32), "batches[1].targets: expected labels as in the batches before, got targets"),
-        (rows(600), ["a"] * 600, "batches[1].rows: a dataset may have 4000 bytes of float32, these rows make it 4816"),
+        (rows(1), ["a" * 11], "batches[1].labels[0]: expected a label of at most 10 bytes, got 11"),
         (rows(4), ["c", "d", "e", "f"], "batches[1].labels: expected at most 4 classes"),
     ],
 )
@@ -231,20 +231,24 @@ def test_the_header_of_a_file_decides_nothing(store: ArtifactStore, writer: Data
 
 def test_what_nobody_knows_is_swept_after_a_day(store: ArtifactStore, new_writer: NewWriter, tmp_path: Path) -> None:
     known, forgotten, young = (new_writer() for _ in range(3))
+    slow, abandoned = new_writer(), new_writer()  # both begun long ago, one of them still written to
     hashes = []
     for number, writer in enumerate((known, forgotten, young)):
         writer.add(rows(2, start=number), ["a", "b"])
         hashes.append(finished(store, writer).sha256)
-    for sha256 in hashes[:2]:
-        os.utime(tmp_path / "datasets" / sha256, (0, 0))
+    for folder in (*(tmp_path / "datasets" / sha256 for sha256 in hashes[:2]), slow.folder, abandoned.folder):
+        for path in (*folder.iterdir(), folder):
+            os.utime(path, (0, 0))
+    (slow.folder / "rows.npy").touch()
 
     store.sweep(datasets={hashes[0]}, models=())
 
     assert {path.name for path in (tmp_path / "datasets").iterdir()} == {hashes[0], hashes[2]}
+    assert list((tmp_path / "incoming").iterdir()) == [slow.folder]
 
 
 def test_a_disk_that_fills_up_is_told_and_leaves_nothing(store: ArtifactStore, tmp_path: Path) -> None:
-    writer = store.new_dataset(classes=None, max_bytes=10**9, max_features=5, max_outputs=4)
+    writer = store.new_dataset(classes=None, **LIMITS)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))

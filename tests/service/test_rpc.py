@@ -38,7 +38,7 @@ from service.rpc_requests import (
 def test_a_stream_tells_the_whole_story(training: TrainingServiceStub) -> None:
     plan = {"epochs": 3, "batch_size": 2, "validation": 0.25}
 
-    events = list(training.Train(iter([header(plan=plan), batch(), batch()]), timeout=30))
+    events = list(training.Train(iter([header(plan=plan, rows=8), batch(), batch()]), timeout=30))
 
     changes = [event.transition for event in events if event.HasField("transition")]
     records = [event.record for event in events if event.HasField("record")]

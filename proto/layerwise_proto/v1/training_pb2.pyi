@@ -91,7 +91,7 @@ class TrainHeader(_message.Message):
     request_id: _builtins.str
     """At most 128 characters. The same id with the same content gives the same job, however often it is sent."""
     rows: _builtins.int
-    """How many rows will come, if the sender knows: a stream that breaks off is then never taken for a whole one."""
+    """How many rows will come. Required: a stream that breaks off ends like any other, and is not taken for a whole one."""
     @_builtins.property
     def architecture(self) -> _types_pb2.Architecture: ...
     @_builtins.property
@@ -108,15 +108,13 @@ class TrainHeader(_message.Message):
         plan: _types_pb2.Plan | None = ...,
         request_id: _builtins.str = ...,
         classes: _tensors_pb2.Labels | None = ...,
-        rows: _builtins.int | None = ...,
+        rows: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_rows", b"_rows", "architecture", b"architecture", "classes", b"classes", "plan", b"plan", "rows", b"rows"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "classes", b"classes", "plan", b"plan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rows", b"_rows", "architecture", b"architecture", "classes", b"classes", "model", b"model", "plan", b"plan", "request_id", b"request_id", "rows", b"rows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "classes", b"classes", "model", b"model", "plan", b"plan", "request_id", b"request_id", "rows", b"rows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__rows: _TypeAlias = _typing.Literal["rows"]  # noqa: Y015
-    _WhichOneofArgType__rows: _TypeAlias = _typing.Literal["_rows", b"_rows"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__rows) -> _WhichOneofReturnType__rows | None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TrainHeader: _TypeAlias = TrainHeader  # noqa: Y015
 

@@ -36,7 +36,7 @@ class TrainingServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> TrainingServiceAsyncStub: ...
     Train: _grpc.StreamStreamMultiCallable[_training_pb2.TrainRequest, _training_pb2.TrainEvent]
-    """One header, any number of batches, half-close. The job is durable from the event `accepted` on: the caller may
+    """One header, which says how many rows come, any number of batches, half-close. The job is durable from the event `accepted` on: the caller may
     vanish, the job goes on, and WatchJob continues the stream.
     """
     GetJob: _grpc.UnaryUnaryMultiCallable[_training_pb2.GetJobRequest, _training_pb2.Job]
@@ -51,7 +51,7 @@ class TrainingServiceStub:
 class TrainingServiceAsyncStub(TrainingServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Train: _aio.StreamStreamMultiCallable[_training_pb2.TrainRequest, _training_pb2.TrainEvent]  # type: ignore[assignment]
-    """One header, any number of batches, half-close. The job is durable from the event `accepted` on: the caller may
+    """One header, which says how many rows come, any number of batches, half-close. The job is durable from the event `accepted` on: the caller may
     vanish, the job goes on, and WatchJob continues the stream.
     """
     GetJob: _aio.UnaryUnaryMultiCallable[_training_pb2.GetJobRequest, _training_pb2.Job]  # type: ignore[assignment]
@@ -69,7 +69,7 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_training_pb2.TrainRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_training_pb2.TrainEvent], _abc.AsyncIterator[_training_pb2.TrainEvent]]:
-        """One header, any number of batches, half-close. The job is durable from the event `accepted` on: the caller may
+        """One header, which says how many rows come, any number of batches, half-close. The job is durable from the event `accepted` on: the caller may
         vanish, the job goes on, and WatchJob continues the stream.
         """
 

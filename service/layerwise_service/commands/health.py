@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import closing
 from typing import Any
 
 import click
@@ -56,11 +57,18 @@ def _rpc(settings: Settings) -> None:
 
 
 def _worker(settings: Settings) -> None:
-    from layerwise_service.stores.database import Database
+    from layerwise_service.errors import ServiceError
+    from layerwise_service.stores.database import Database, DatabaseUnusable
     from layerwise_service.stores.job_store import JobStore
 
-    database = Database(settings.effective_database_url)
-    if not JobStore(database).workers_seen(seconds=settings.worker_silent_seconds, host=socket.gethostname()):
+    if not settings.database_url and not (settings.home_path / "layerwise.db").is_file():
+        raise CommandFailed(f"there is no database in {settings.home_path}")
+    try:
+        with closing(Database(settings.effective_database_url)) as database:
+            seen = JobStore(database).workers_seen(seconds=settings.worker_silent_seconds, host=socket.gethostname())
+    except (DatabaseUnusable, ServiceError) as error:
+        raise CommandFailed(str(error)) from error
+    if not seen:
         raise CommandFailed("no worker of this host has given a sign of life lately")
 
 

@@ -8,7 +8,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from types import FrameType
 from typing import Any
 
@@ -35,10 +35,10 @@ def serve(settings: Settings) -> None:
     from layerwise_service.supervisor import StartFailed, Supervisor
     from layerwise_service.wiring import open_stores
 
-    with _told():
-        stores = open_stores(settings)
+    with _startup_told():
         try:
-            Supervisor(settings, stores).run(ready=lambda rest, rpc: _banner(settings, rest, rpc))
+            with closing(open_stores(settings)) as stores:
+                Supervisor(settings, stores).run(ready=lambda rest, rpc: _banner(settings, rest, rpc))
         except StartFailed as error:
             raise CommandFailed(str(error)) from error
     click.echo("Layerwise has stopped.")
@@ -51,11 +51,11 @@ def rest(settings: Settings) -> None:
     configure_logs(settings.log, process="rest")
     limit_blas_threads(1)  # requests are many and small: they share the cores by themselves
     end_with_parent()
-    with _metrics_folder(), _told():
+    with _metrics_folder(), _startup_told():
         from layerwise_service.rest.server import serve_rest
         from layerwise_service.wiring import build_rest, open_stores
 
-        open_stores(settings).database.close()  # says what is wrong with them before any process starts
+        open_stores(settings).close()  # says what is wrong with them before any process starts
         try:
             serve_rest(settings, build_rest, ready=announce_ready)
         except AddressInUse as error:
@@ -68,6 +68,7 @@ def rpc(settings: Settings) -> None:
     """Run the gRPC service alone."""
     configure_logs(settings.log, process="rpc")
     limit_blas_threads(1)
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its own lines are of no use to who runs the service
     end_with_parent()
     from layerwise_service.rpc.server import serve_rpc
     from layerwise_service.wiring import build_rpc
@@ -75,7 +76,7 @@ def rpc(settings: Settings) -> None:
     async def run() -> None:
         await serve_rpc(build_rpc(settings), ready=announce_ready)
 
-    with _told():
+    with _startup_told():
         try:
             asyncio.run(run())
         except AddressInUse as error:
@@ -93,7 +94,7 @@ def worker(settings: Settings, worker_id: str | None) -> None:
     end_with_parent()
     from layerwise_service.wiring import build_worker, new_worker_id
 
-    with _told():
+    with _startup_told():
         runner = build_worker(settings, worker_id or new_worker_id())
 
         def stop(number: int, frame: FrameType | None) -> None:
@@ -127,7 +128,7 @@ def _metrics_folder() -> Generator[None]:
 
 
 @contextmanager
-def _told() -> Generator[None]:
+def _startup_told() -> Generator[None]:
     """Turns what keeps a process from starting into one line."""
     from layerwise_service.errors import ServiceError
     from layerwise_service.stores.database import DatabaseUnusable

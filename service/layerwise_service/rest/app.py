@@ -10,7 +10,7 @@ import structlog
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from layerwise_service.errors import InvalidRequest, Kind, MethodNotAllowed, NotFound, ServiceError, TooLarge
+from layerwise_service.errors import InvalidRequest, Kind, MethodNotAllowed, NotFound, ServiceError
 from layerwise_service.prediction import Predictor
 from layerwise_service.registry import Registry
 from layerwise_service.rest.api import api_routes
@@ -82,11 +82,6 @@ def _from_werkzeug(error: HTTPException) -> Exception:
         case 405:
             allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
             return MethodNotAllowed(f"{request.path[:200]} takes {allowed}, not {request.method[:20]}", allowed=allowed)
-        case 413:
-            limit = request.max_content_length
-            return TooLarge(
-                f"a body may have {limit} bytes; send the rows in several requests", reason="BODY_TOO_LARGE"
-            )
         case int(code) if 400 <= code < 500:
             return InvalidRequest(error.description or "the request cannot be read")
         case _:

@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 from flask import request
 
-from layerwise_service.errors import InvalidRequest, UnsupportedMedia
+from layerwise_service.errors import InvalidRequest, TooLarge, UnsupportedMedia
 
 T = TypeVar("T")
 
@@ -31,7 +31,9 @@ def read_json(decoder: msgspec.json.Decoder[T]) -> T:
             f"expected a body of application/json, got {mime}; curl sends one with -H 'Content-Type: application/json'"
         )
         raise UnsupportedMedia(detail)
-    body = request.get_data(cache=False)
+    if coding := request.headers.get("Content-Encoding"):
+        raise UnsupportedMedia(f"expected a body as it is, got one in the coding {coding[:40]}")
+    body = _read_body()
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
@@ -39,6 +41,24 @@ def read_json(decoder: msgspec.json.Decoder[T]) -> T:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         detail = f"not valid JSON: {error}" if body else "expected a JSON object, got an empty body"
         raise InvalidRequest(detail, reason="INVALID_JSON") from error
+
+
+def _read_body() -> bytes:
+    """The whole body, whether its length was told or it comes in chunks. Raises `TooLarge`, `InvalidRequest`."""
+    told, most = request.content_length, request.max_content_length or 0
+    body = b""
+    if told is None or told <= most:
+        stream, wanted = request.environ["wsgi.input"], most + 1 if told is None else told
+        parts: list[bytes] = []
+        while wanted and (part := stream.read(wanted)):
+            parts.append(part)
+            wanted -= len(part)
+        body = b"".join(parts)
+    if max(told or 0, len(body)) > most:
+        raise TooLarge(f"a body may have {most} bytes; send the rows in several requests", reason="BODY_TOO_LARGE")
+    if told is not None and len(body) < told:
+        raise InvalidRequest(f"expected a body of {told} bytes, got {len(body)}")
+    return body
 
 
 def _invalid(message: str) -> InvalidRequest:

@@ -86,7 +86,8 @@ def _reserve(address: str) -> tuple[str, int, socket.socket]:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         held.bind((place[0], port))
     except (OSError, OverflowError) as error:
-        raise AddressInUse(f"cannot listen at {address}: {getattr(error, 'strerror', None) or error}") from error
+        told = getattr(error, "strerror", None) or error
+        raise AddressInUse(f"cannot listen at {address}: {told}. --rest HOST:PORT takes another address") from error
     return str(place[0]), port, held
 
 

@@ -13,7 +13,7 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from grpc import aio
 
 from layerwise_proto.v1.errors_pb2 import ErrorInfo, ErrorStatus
-from layerwise_service.errors import Kind, ServiceError
+from layerwise_service.errors import Kind, ServiceError, TooLarge
 
 log = structlog.get_logger()
 
@@ -23,7 +23,13 @@ _OURS = "/layerwise."  # health and reflection bring their own ways
 
 
 class ErrorBoundary(aio.ServerInterceptor):
-    """Answers a `ServiceError` with its status, and any other exception with "internal error" and a request id."""
+    """Answers a `ServiceError` with its status, and any other exception with "internal error" and a request id.
+
+    An answer of more than `max_answer_bytes` becomes an error too, for gRPC's own would not say what to do.
+    """
+
+    def __init__(self, *, max_answer_bytes: int) -> None:
+        self._max_answer_bytes = max_answer_bytes
 
     async def intercept_service(
         self,
@@ -43,13 +49,16 @@ class ErrorBoundary(aio.ServerInterceptor):
             if handler.request_streaming:
                 return grpc.stream_stream_rpc_method_handler(stream, **codec)
             return grpc.unary_stream_rpc_method_handler(stream, **codec)
-        return grpc.unary_unary_rpc_method_handler(_guard(handler.unary_unary, method), **codec)
+        return grpc.unary_unary_rpc_method_handler(_guard(handler.unary_unary, method, self._max_answer_bytes), **codec)
 
 
-def _guard(inner: Callable[[Any, Any], Awaitable[Any]], method: str) -> Any:
+def _guard(inner: Callable[[Any, Any], Awaitable[Any]], method: str, most: int) -> Any:
     async def call(request: Any, context: aio.ServicerContext[Any, Any]) -> Any:
         async with _boundary(context, method):
-            return await inner(request, context)
+            answer = await inner(request, context)
+            if (size := answer.ByteSize()) > most:
+                raise TooLarge(f"the answer has {size} bytes, and a message may have {most}; ask for less at once")
+            return answer
 
     return call
 

@@ -28,8 +28,8 @@ class JobFeed:
         self._poller: asyncio.Task[None] | None = None
         self._closed = False
 
-    async def follow(self, job: str) -> AsyncIterator[Event]:
-        """All that happened to the job and all that will, to its end.
+    async def follow(self, job: str, *, from_step: int) -> AsyncIterator[Event]:
+        """All that happened to the job and all that will, to its end, but the records of its first steps.
 
         Raises `Unavailable` when the service stops before the job ends: WatchJob continues there.
         """
@@ -39,7 +39,7 @@ class JobFeed:
         seen = 0
         try:
             while True:
-                found = await asyncio.to_thread(self._training.events, job, after=seen)
+                found = await asyncio.to_thread(self._training.events, job, after=seen, from_step=from_step)
                 for event in found:
                     seen = event.number
                     yield event

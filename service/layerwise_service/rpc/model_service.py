@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import Executor
 from typing import Any
 
 from grpc import aio
@@ -41,12 +42,14 @@ class ModelFace(ModelServiceServicer):
 class PredictionFace(PredictionServiceServicer):
     """Translates, calls a use-case, translates back."""
 
-    def __init__(self, predictor: Predictor) -> None:
+    def __init__(self, predictor: Predictor, threads: Executor) -> None:
         self._predictor = predictor
+        self._threads = threads  # of its own: matrix products must not keep calls to the stores waiting
 
     async def Predict(self, request: models_pb2.PredictRequest, context: Context) -> models_pb2.PredictResponse:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._predict, request)
+
+    def _predict(self, request: models_pb2.PredictRequest) -> models_pb2.PredictResponse:
         rows = read_tensor(request.rows, at="rows")
-        prediction = await asyncio.to_thread(
-            self._predictor.predict, rows, model=request.model or None, version=request.version or None, at="rows"
-        )
-        return write_prediction(prediction)
+        model, version = request.model or None, request.version or None
+        return write_prediction(self._predictor.predict(rows, model=model, version=version, at="rows"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,7 @@ from layerwise_service.processes import AddressInUse
 from layerwise_service.registry import Registry
 from layerwise_service.rpc.boundary import ErrorBoundary
 from layerwise_service.rpc.feed import JobFeed
+from layerwise_service.rpc.intake import Intake
 from layerwise_service.rpc.model_service import ModelFace, PredictionFace
 from layerwise_service.rpc.training_service import TrainingFace
 from layerwise_service.settings import Settings
@@ -32,7 +34,8 @@ from layerwise_service.training import Training
 
 log = structlog.get_logger()
 
-_THREADS = 16  # store calls and matrix products under way at once; more wait their turn
+_THREADS = 16  # store calls under way at once; more wait their turn
+_MOST_ANSWER = 4  # times the largest message that comes in
 _SWEEP_SECONDS = 3600.0
 _NAMES = (
     training_pb2.DESCRIPTOR.services_by_name["TrainingService"].full_name,
@@ -51,17 +54,22 @@ class RpcServer:
         registry: Registry,
         predictor: Predictor,
         sweep: Callable[[], None],
+        close: Callable[[], None],
         settings: Settings,
     ) -> None:
         self._sweep = sweep
+        self._close = close
         self._sweeper: asyncio.Task[None] | None = None
         self._settings = settings
         self._feed = JobFeed(training)
+        self._intake = Intake(training, max_uploads=settings.max_uploads, idle_seconds=settings.upload_idle_seconds)
+        self._predicting = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="predict")
         self._health: Any = health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]
-        self._server = aio.server(interceptors=[ErrorBoundary()], options=_options(settings))
-        add_TrainingServiceServicer_to_server(TrainingFace(training, registry, self._feed), self._server)
+        boundary = ErrorBoundary(max_answer_bytes=_MOST_ANSWER * settings.max_message_bytes)
+        self._server = aio.server(interceptors=[boundary], options=_options(settings))
+        add_TrainingServiceServicer_to_server(TrainingFace(training, registry, self._feed, self._intake), self._server)
         add_ModelServiceServicer_to_server(ModelFace(registry), self._server)
-        add_PredictionServiceServicer_to_server(PredictionFace(predictor), self._server)
+        add_PredictionServiceServicer_to_server(PredictionFace(predictor, self._predicting), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if settings.reflection:
             names = (*_NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME)
@@ -74,19 +82,24 @@ class RpcServer:
         try:
             port = self._server.add_insecure_port(address)
         except RuntimeError as error:
-            raise AddressInUse(f"cannot listen at {address}: is something else there?") from error
+            raise AddressInUse(
+                f"cannot listen at {address}: is something else there? --rpc HOST:PORT takes another address"
+            ) from error
         await self._server.start()
         await self._set_health(health_pb2.HealthCheckResponse.SERVING)
         self._sweeper = asyncio.create_task(self._keep_swept())
         return f"{host}:{port}"
 
     async def stop(self) -> None:
-        """Lets watchers go, lets calls under way end within `stop_seconds`, and ends."""
+        """Lets watchers go, lets calls under way end within `stop_seconds`, ends, and closes what it was built on."""
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        self._intake.stop()
         await self._feed.close()
         if self._sweeper is not None:
             self._sweeper.cancel()
         await self._server.stop(self._settings.stop_seconds)
+        self._predicting.shutdown(cancel_futures=True)
+        await asyncio.to_thread(self._close)
 
     async def _keep_swept(self) -> None:
         while True:
@@ -119,7 +132,7 @@ async def serve_rpc(server: RpcServer, *, ready: Callable[[str], None]) -> None:
 def _options(settings: Settings) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", settings.max_message_bytes),
-        ("grpc.max_send_message_length", 4 * settings.max_message_bytes),
+        ("grpc.max_send_message_length", _MOST_ANSWER * settings.max_message_bytes),
         ("grpc.max_metadata_size", 16 * 1024),
         ("grpc.max_concurrent_streams", 256),
         ("grpc.so_reuseport", 0),  # two services on one port would take turns unseen

@@ -24,7 +24,7 @@ from layerwise_service.stores.dataset_writer import HEADER_BYTES, DatasetWriter
 from layerwise_service.stores.files import sha256_of, sync_folder, told_when_full
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_STALE_SECONDS = 86_400  # an upload that began a day ago has no sender any more
+_STALE_SECONDS = 86_400  # an upload to which nothing was added for a day has no sender any more
 
 
 class ArtifactStore:
@@ -37,6 +37,8 @@ class ArtifactStore:
         with told_when_full():
             for folder in (self._datasets, self._models, self._incoming):
                 folder.mkdir(parents=True, exist_ok=True)
+            sync_folder(root)
+            sync_folder(root.parent)
 
     def new_dataset(self, *, classes: Sequence[Label] | None, **limits: int) -> DatasetWriter:
         """A writer for a dataset; `keep` gives what it finished its place."""
@@ -104,7 +106,7 @@ class ArtifactStore:
         kept = {self._datasets / name for name in datasets} | {self._models / f"{name}.npz" for name in models}
         for path in (*self._incoming.iterdir(), *self._datasets.iterdir(), *self._models.iterdir()):
             try:
-                if path not in kept and path.stat().st_mtime < time.time() - _STALE_SECONDS:
+                if path not in kept and _touched(path) < time.time() - _STALE_SECONDS:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
             except FileNotFoundError:
                 continue  # its own process was quicker
@@ -119,6 +121,12 @@ class ArtifactStore:
     def writable(self) -> bool:
         """Whether files can be made."""
         return os.access(self._incoming, os.W_OK)
+
+
+def _touched(path: Path) -> float:
+    """When the file, or the newest file in the folder, was last written to."""
+    times: list[float] = [entry.stat().st_mtime for entry in (path, *(path.iterdir() if path.is_dir() else ()))]
+    return max(times)
 
 
 def _map(path: Path, kind: str, shape: tuple[int, ...]) -> NDArray[Any]:

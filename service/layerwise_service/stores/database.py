@@ -19,12 +19,12 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DatabaseError, DataError, DBAPIError, IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from layerwise_service.errors import NoSpace, Unavailable
+from layerwise_service.errors import DataLoss, NoSpace, Unavailable
 
 log = structlog.get_logger()
 
@@ -60,19 +60,23 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = sa.make_url(url)
-        self._engine = _sqlite_engine(self.url) if self.url.get_backend_name() == "sqlite" else sa.create_engine(url)
+        self._engine = (
+            _sqlite_engine(self.url)
+            if self.url.get_backend_name() == "sqlite"
+            else sa.create_engine(url, hide_parameters=True)
+        )
         self._writing = self._engine.execution_options(layerwise_write=True)
 
     @contextmanager
     def read(self) -> Generator[Connection]:
         """A transaction that sees one state of the database and changes nothing."""
-        with _told(), self._engine.begin() as connection:
+        with _troubles_told(), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Generator[Connection]:
         """A transaction that may change things: committed at the end of the block, undone by an exception."""
-        with _told(), self._writing.begin() as connection:
+        with _troubles_told(), self._writing.begin() as connection:
             yield connection
 
     @property
@@ -84,16 +88,23 @@ class Database:
 
 
 @contextmanager
-def _told() -> Generator[None]:
+def _troubles_told() -> Generator[None]:
     """Turns the database's troubles into errors that callers are told."""
     try:
         yield
-    except IntegrityError:
-        raise  # ours: a rule of the schema was broken
+    except (IntegrityError, ProgrammingError, DataError):
+        raise  # ours: a statement that the schema refuses
     except (DBAPIError, PoolTimeout) as error:
         cause = getattr(error, "orig", error)
-        if getattr(cause, "sqlite_errorname", "") == "SQLITE_FULL":
-            raise NoSpace("the database's disk is full") from error
+        match getattr(cause, "sqlite_errorname", "").removeprefix("SQLITE_").split("_")[0]:
+            case "FULL":
+                raise NoSpace("the database's disk is full") from error
+            case "CORRUPT" | "NOTADB":
+                raise DataLoss("the database is damaged: restore it from a backup") from error
+            case "ERROR":
+                raise  # ours: a statement that the schema does not fit
+            case _:
+                pass
         log.warning("database_unavailable", error=str(cause))
         raise Unavailable("the database does not answer; try again", retry_after=1) from error
 
@@ -112,6 +123,7 @@ def _sqlite_engine(url: sa.URL) -> Engine:
         connect_args={"timeout": BUSY_SECONDS},
         max_overflow=MOST_CONNECTIONS,
         pool_timeout=BUSY_SECONDS,
+        hide_parameters=True,  # they are callers' data, which no log is to hold
     )
     journal = "WAL" if wal_is_safe(module.sqlite_version_info) else "TRUNCATE"
 

@@ -37,14 +37,14 @@ class DatasetWriter:
         folder: Path,
         *,
         classes: Sequence[Label] | None = None,
-        max_bytes: int,
         max_features: int,
         max_outputs: int,
+        max_label_bytes: int,
     ) -> None:
         self.folder = folder
-        self._max_bytes = max_bytes
         self._max_features = max_features
         self._max_outputs = max_outputs
+        self._max_label_bytes = max_label_bytes
         self._declared = classes is not None
         self._codes: dict[Label, int] = {label: code for code, label in enumerate(classes or ())}
         self._kind = _kind_of(classes[0]) if classes else ""
@@ -115,10 +115,6 @@ class DatasetWriter:
             detail = f"expected at most {self._max_features} features, got {rows.shape[1]}"
             raise TooLarge(detail, pointer=f"{at}.rows")
         _check_finite(rows, f"{at}.rows")
-        total = (self.rows + len(rows)) * rows.shape[1] * 4
-        if total > self._max_bytes:
-            detail = f"a dataset may have {self._max_bytes} bytes of float32, these rows make it {total}"
-            raise TooLarge(detail, pointer=f"{at}.rows", reason="DATASET_TOO_LARGE")
         self.features = rows.shape[1]
 
     def _check_labels(self, labels: Sequence[Any], at: str) -> NDArray[np.int32]:
@@ -136,8 +132,9 @@ class DatasetWriter:
                     detail = f"expected one of the {len(codes)} declared classes, got {label!r}"
                     raise InvalidRequest(detail, pointer=f"{at}.labels[{row}]", reason="LABEL_OUT_OF_RANGE")
         else:
-            for label in labels:
+            for row, label in enumerate(labels):
                 if label not in codes:
+                    check_label(label, self._max_label_bytes, f"{at}.labels[{row}]")
                     codes[label] = len(codes)
             if len(codes) > self._max_outputs:
                 raise TooLarge(f"expected at most {self._max_outputs} classes", pointer=f"{at}.labels")
@@ -216,6 +213,12 @@ HEADER_BYTES = 128
 
 def _kind_of(label: Label) -> str:
     return {int: "integer", str: "string", bool: "boolean"}[type(label)]
+
+
+def check_label(label: Label, most: int, at: str) -> None:
+    """Raises `TooLarge` for a string of more than `most` bytes in UTF-8."""
+    if isinstance(label, str) and (size := len(label.encode())) > most:
+        raise TooLarge(f"expected a label of at most {most} bytes, got {size}", pointer=at)
 
 
 def _check_finite(values: NDArray[np.float32], at: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -63,7 +63,7 @@ class JobStore:
             _keep_dataset(connection, dataset)
             job = new_job_id()
             connection.execute(sa.insert(jobs).values(id=job, state=JobState.QUEUED, created=now(), **asdict(new)))
-            add_event(connection, job, attempt=0, state=JobState.QUEUED, reason=Reason.SUBMITTED)
+            add_events(connection, job, [{"attempt": 0, "state": JobState.QUEUED, "reason": Reason.SUBMITTED}])
             return read_job(connection, job)
 
     def check_room(self, *, max_open: int) -> None:
@@ -105,10 +105,15 @@ class JobStore:
                 connection.execute(sa.update(jobs).where(jobs.c.id == job).values(cancel_requested=True))
             return read_job(connection, job)
 
-    def events(self, job: str, *, after: int) -> list[Event]:
-        """What happened to the job after its event number `after`, in order: the first `MOST_EVENTS` of it."""
-        query = sa.select(events).where(events.c.job == job, events.c.number > after).order_by(events.c.number)
-        query = query.limit(MOST_EVENTS)
+    def events(self, job: str, *, after: int, from_step: int = 0) -> list[Event]:
+        """What happened to the job after its event number `after`, in order: the first `MOST_EVENTS` of it.
+
+        Records up to `from_step` are left out.
+        """
+        query = sa.select(events).where(events.c.job == job, events.c.number > after)
+        if from_step:
+            query = query.where(events.c.step.is_(None) | (events.c.step > from_step))
+        query = query.order_by(events.c.number).limit(MOST_EVENTS)
         with self._database.read() as connection:
             return [_event(row) for row in connection.execute(query)]
 
@@ -164,15 +169,16 @@ def change_state(
     if after not in FOLLOWING[job.state]:
         raise AssertionError(f"no way from {job.state} to {after}")
     connection.execute(sa.update(jobs).where(jobs.c.id == job.id).values(state=after, **(columns or {})))
-    add_event(connection, job.id, attempt=attempt, state=after, reason=reason)
+    add_events(connection, job.id, [{"attempt": attempt, "state": after, "reason": reason}])
 
 
-def add_event(connection: Connection, job: str, **values: Any) -> None:
-    """Adds an event to the job's, numbered after its last."""
-    number = connection.scalar(
-        sa.update(jobs).where(jobs.c.id == job).values(last_event=jobs.c.last_event + 1).returning(jobs.c.last_event)
-    )
-    connection.execute(sa.insert(events).values(job=job, number=number, time=now(), **values))
+def add_events(connection: Connection, job: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Adds events to the job's, numbered after its last."""
+    raised = sa.update(jobs).where(jobs.c.id == job).values(last_event=jobs.c.last_event + len(rows))
+    last = connection.scalar(raised.returning(jobs.c.last_event)) or 0
+    first = last - len(rows) + 1
+    numbered = [{"job": job, "number": number, **row} for number, row in enumerate(rows, start=first)]
+    connection.execute(sa.insert(events).values(time=now()), numbered)
 
 
 def _check_room(connection: Connection, max_open: int) -> None:
@@ -195,20 +201,13 @@ def _keep_dataset(connection: Connection, dataset: Dataset) -> None:
 
 
 def _events_of(connection: Connection, ids: Collection[str]) -> dict[str, list[Event]]:
-    """The transitions and the newest record of each job."""
-    newest = (
-        sa.select(events.c.job, sa.func.max(events.c.number))
-        .where(events.c.job.in_(ids), events.c.step.is_not(None))
-        .group_by(events.c.job)
-    )
-    query = (
-        sa.select(events)
-        .where(events.c.job.in_(ids))
-        .where(events.c.state.is_not(None) | sa.tuple_(events.c.job, events.c.number).in_(newest))
-        .order_by(events.c.number)
-    )
+    """The transitions and the newest record of each job, found by the index on (job, step) however many there are."""
+    step = sa.select(sa.func.max(events.c.step)).where(events.c.job == jobs.c.id).scalar_subquery()
+    newest = sa.select(jobs.c.id, step.label("step")).where(jobs.c.id.in_(ids)).subquery()
+    transitions = sa.select(events).where(events.c.job.in_(ids), events.c.step.is_(None)).order_by(events.c.number)
+    records = sa.select(events).join(newest, (events.c.job == newest.c.id) & (events.c.step == newest.c.step))
     found: dict[str, list[Event]] = {}
-    for row in connection.execute(query):
+    for row in (*connection.execute(transitions), *connection.execute(records)):
         found.setdefault(row.job, []).append(_event(row))
     return found
 

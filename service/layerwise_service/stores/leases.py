@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 from layerwise_service.jobs import Claim, Failure, JobState, Reason, TrainingRecord
 from layerwise_service.models import Version
 from layerwise_service.stores.database import Database, now
-from layerwise_service.stores.job_store import add_event, change_state, read_job
+from layerwise_service.stores.job_store import add_events, change_state, read_job
 from layerwise_service.stores.schema import events, jobs, workers
 from layerwise_service.stores.version_store import insert_version
 
@@ -84,10 +84,7 @@ class Leases:
         """Tells what epochs gave. Raises `Fenced`."""
         with self._database.write() as connection:
             _hold(connection, claim)
-            for record in records:
-                values = asdict(record)
-                step = values.pop("step")
-                add_event(connection, claim.job.id, attempt=claim.token, step=step, record=values)
+            add_events(connection, claim.job.id, [_record_row(record, claim.token) for record in records])
             kept = {"progress": progress, "lease_until": now() + self.lease_seconds}
             connection.execute(sa.update(jobs).where(jobs.c.id == claim.job.id).values(kept))
 
@@ -156,6 +153,11 @@ class Leases:
         else:
             after, reason = JobState.QUEUED, Reason.WORKER_LOST if to_blame else Reason.WORKER_STOPPED
         change_state(connection, job, after, reason, attempt=job.attempt, columns=columns)
+
+
+def _record_row(record: TrainingRecord, attempt: int) -> dict[str, Any]:
+    values = asdict(record)
+    return {"attempt": attempt, "step": values.pop("step"), "record": values}
 
 
 _FREE = {"worker": None, "lease_until": None}

@@ -35,17 +35,12 @@ class Heartbeat:
         self._claim: Claim | None = None
         self._progress = 0.0
         self._order = Order.GO_ON
-        self._stopping = threading.Event()
+        self.stopping = False  # a plain flag: a signal handler sets it, and an event's lock may be held just then
         self._closed = threading.Event()
         self._lock = threading.Lock()
         leases.seen(worker)
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         self._thread.start()
-
-    @property
-    def stopping(self) -> threading.Event:
-        """Set when the worker is told to stop."""
-        return self._stopping
 
     def hold(self, claim: Claim) -> None:
         """Keeps the lease of `claim` from now on."""
@@ -60,7 +55,7 @@ class Heartbeat:
     def order(self, *, progress: float) -> Order:
         """What to do now; `progress` is told with the next beat."""
         self._progress = progress
-        if self._order is Order.GO_ON and self._stopping.is_set():
+        if self._order is Order.GO_ON and self.stopping:
             return Order.RELEASE
         return self._order
 

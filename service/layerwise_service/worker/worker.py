@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from contextlib import suppress
 
 import structlog
@@ -21,26 +23,35 @@ _IDLE_SECONDS = 0.25  # how long a new job may wait for an idle worker
 class Worker:
     """Takes jobs up one after the other until it is told to stop."""
 
-    def __init__(self, worker: str, *, leases: Leases, jobs: JobStore, artifacts: ArtifactStore, threads: int) -> None:
+    def __init__(
+        self,
+        worker: str,
+        *,
+        leases: Leases,
+        jobs: JobStore,
+        artifacts: ArtifactStore,
+        threads: int,
+        close: Callable[[], None],
+    ) -> None:
         self._id = worker
         self._leases = leases
         self._jobs = jobs
         self._artifacts = artifacts
         self._threads = threads
+        self._close = close
         self._heartbeat = Heartbeat(leases, worker)
 
     def run(self) -> None:
-        """Works until `stop`."""
-        stopping = self._heartbeat.stopping
-        while not stopping.is_set():
+        """Works until `stop`, then closes what it was built on."""
+        while not self._heartbeat.stopping:
             try:
                 claim = self._leases.claim(self._id)
             except ServiceError as error:
                 log.warning("no_claim", error=str(error))
-                stopping.wait(1.0)
+                time.sleep(1.0)
                 continue
             if claim is None:
-                stopping.wait(_IDLE_SECONDS)
+                time.sleep(_IDLE_SECONDS)
                 continue
             Attempt(
                 claim,
@@ -53,7 +64,8 @@ class Worker:
         self._heartbeat.close()
         with suppress(ServiceError):  # else it is counted a while longer
             self._leases.lost(self._id)
+        self._close()
 
     def stop(self) -> None:
         """Gives the job in hand back after its current step, and ends `run`; may be called by a signal handler."""
-        self._heartbeat.stopping.set()
+        self._heartbeat.stopping = True
