@@ -85,12 +85,31 @@ def test_a_regression_takes_whole_numbers_as_amounts(run, sent):
     assert np.frombuffer(sent[0][2].targets.data, "<f4").tolist() == [100, 120]
 
 
-def test_many_different_whole_numbers_are_remarked_on(run, sent):
-    Path("prices.csv").write_text("area,price\n" + "".join(f"1,{index}\n" for index in range(150)))
+def test_whole_numbers_that_could_be_amounts_are_refused_until_the_task_is_stated(run, sent):
+    Path("prices.csv").write_text("area,price\n" + "".join(f"1,{index % 499}\n" for index in range(500)))
 
     done = run("train", "prices.csv", "--target", "price")
 
-    assert "price has 150 different whole numbers, taken as classes; --task regression" in done.stderr
+    assert (done.exit_code, sent) == (1, [])
+    assert "column price: 499 different whole numbers in 500 rows; pass --task regression" in done.stderr
+    assert run("train", "prices.csv", "--target", "price", "--task", "classification").exit_code == 0
+    assert run("train", "prices.csv", "--target", "price", "--loss", "squared_error").exit_code == 0
+
+
+@pytest.mark.parametrize(("different", "rows", "code"), [(50, 50, 0), (51, 509, 1), (51, 510, 0), (3, 10, 0)])
+def test_whole_numbers_are_classes_up_to_50_or_one_in_ten_rows(run, sent, different, rows, code):
+    Path("t.csv").write_text("a,t\n" + "".join(f"1,{index % different}\n" for index in range(rows)))
+
+    done = run("train", "t.csv", "--target", "t")
+
+    assert done.exit_code == code
+    assert (f"target t: {different} classes" in done.stderr.splitlines()) == (code == 0)
+
+
+def test_a_target_of_other_numbers_is_told_to_be_values(run, sent):
+    Path("t.csv").write_text("a,t\n1,0.5\n2,3\n")
+
+    assert "target t: values" in run("train", "t.csv", "--target", "t").stderr.splitlines()
 
 
 def test_a_spec_file_has_architecture_and_plan_and_options_change_the_plan(run, sent):

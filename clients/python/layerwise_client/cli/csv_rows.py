@@ -24,6 +24,8 @@ Task = Literal["classification", "regression"]
 
 _FIRST = 2  # row number of the first row below the header
 _CHECK_ROWS = 65_536
+_MANY_CLASSES = 50
+_FEW_ROWS = 10  # of a class: with fewer it can hardly be learnt
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,8 @@ def _read(rows: Iterator[list[str]], name: str, target: str | None) -> Table:
 def targets(table: Table, task: Task | None) -> npt.NDArray[Any]:
     """The target column as labels, int64 or text, or as numbers, float64.
 
-    `task` forces which; without it whole numbers and text are labels, other numbers are numbers.
+    `task` forces which; without it whole numbers and text are labels, other numbers are numbers. Raises
+    `InvalidRequest` where whole numbers could be either: more than 50 different ones, and more than one in ten rows.
     """
     import numpy as np
 
@@ -88,7 +91,10 @@ def targets(table: Table, task: Task | None) -> npt.NDArray[Any]:
         if not cell:
             raise InvalidRequest(f"{table.name} row {row}, column {table.target}: expected a value, got nothing")
     if task != "regression" and all(_WHOLE.fullmatch(cell) for cell in cells):
-        return np.array([int(cell) for cell in cells])
+        labels = np.array([int(cell) for cell in cells])
+        if task is None:
+            _refuse_amounts(table, labels)
+        return labels
     numbers = [_number(cell) for cell in cells]
     text = next((index for index, cell in enumerate(cells) if numbers[index] is None or _CODE.match(cell)), None)
     if task == "regression" and text is not None:
@@ -100,6 +106,17 @@ def targets(table: Table, task: Task | None) -> npt.NDArray[Any]:
         whole = np.all((values % 1 == 0) & (np.abs(values) < 2**63))
         return values.astype(np.int64) if whole else np.array(cells)
     return values
+
+
+def _refuse_amounts(table: Table, labels: npt.NDArray[Any]) -> None:
+    """Raises where whole numbers are so many different ones that they look like amounts rather than classes."""
+    different = len(set(labels.tolist()))
+    if different > _MANY_CLASSES and different * _FEW_ROWS > len(labels):
+        raise InvalidRequest(
+            f"{table.name} column {table.target}: {different} different whole numbers in {len(labels)} rows; "
+            "pass --task regression if they are amounts, --task classification if each is a class",
+            reason="AMBIGUOUS_TARGET",
+        )
 
 
 _WHOLE = re.compile(r"0|-?[1-9]\d{0,17}")  # of 64 bits

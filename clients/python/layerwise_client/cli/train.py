@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 _ACTIVATIONS = ("identity", "sigmoid", "tanh", "relu", "leaky_relu", "prelu", "maxout")
 _TASKS = {"softmax_cross_entropy": "classification", "hinge": "classification", "squared_error": "regression"}
-_MANY_CLASSES = 100
 _HIDDEN = (64,)
 _HELD_OUT, _ENOUGH_TO_HOLD_OUT = 0.1, 50  # of fewer rows a tenth says nothing
 
@@ -156,20 +155,9 @@ def _data(
     with path.open("rb") as data:
         table = csv_rows.read(data, path.name, target=target)
     y = csv_rows.targets(table, task)
-    _remark(table, y, task)
+    what = "values" if y.dtype.kind == "f" else f"{len(set(y.tolist()))} classes"
+    click.echo(f"target {target}: {what}", err=True)
     return table.X, y, _model_name(path.stem)
-
-
-def _remark(table: csv_rows.Table, y: npt.NDArray[Any], task: csv_rows.Task | None) -> None:
-    """A word where whole numbers were taken as classes and look like amounts."""
-    if task is None and y.dtype.kind == "i":
-        classes = len(set(y.tolist()))
-        if classes > _MANY_CLASSES:
-            click.echo(
-                f"layerwise: {table.target} has {classes} different whole numbers, taken as classes; "
-                "--task regression takes them as amounts",
-                err=True,
-            )
 
 
 def _model_name(stem: str) -> str:
