@@ -60,19 +60,38 @@ class Expected:
 def open_expected(y: object, loss: types_pb2.Loss.ValueType) -> Expected:
     """`y` for training with `loss`: the loss says whether it holds labels or targets; unspecified, its type does.
 
-    Integers, text and booleans are labels, floats and anything two-dimensional are targets.
+    Integers, text and booleans are labels, floats and anything two-dimensional are targets; but whole numbers and
+    booleans in one column, or one-hot, are mostly meant as labels, and are refused until a loss is stated.
     """
     array = _as_array(y, "y")
     kind = _kind(array, "y")
     if array.ndim not in (1, 2):
         raise InvalidRequest(f"y: expected (n,) or (n, outputs), got shape {array.shape}", pointer="y")
+    if loss == types_pb2.LOSS_UNSPECIFIED and array.ndim == 2 and kind in ("integer", "boolean"):
+        _refuse_labels_in_columns(array, kind)
     by_type = array.ndim == 1 and kind != "number"
     classification = by_type if loss == types_pb2.LOSS_UNSPECIFIED else loss in _CLASSIFIERS
     if classification and array.ndim == 2:
         raise InvalidRequest(f"y: expected one label a row, (n,), got shape {array.shape}", pointer="y")
     if not classification and kind == "string":
-        raise InvalidRequest(f"y row 0: expected a number, got {array.flat[0]!r}", pointer="y[0]")
+        raise InvalidRequest(f"y row 0: expected a number, got {str(array.flat[0])!r}", pointer="y[0]")
     return Expected(array, kind, classification)
+
+
+def _refuse_labels_in_columns(array: Array, kind: Kind) -> None:
+    """Raises where a (n, outputs) array looks like labels: one column, or a single 1 in each row."""
+    if array.shape[1] == 1:
+        what, labels = f"one column of {kind} values", "y.ravel()"
+    elif ((array == 0) | (array == 1)).all() and (array.sum(axis=1) == 1).all():
+        what, labels = "one-hot rows", "y.argmax(axis=1)"
+    else:
+        return
+    raise InvalidRequest(
+        f"y: {what}, shape {array.shape}, could be labels or targets; pass {labels} for labels, "
+        'or floats or plan={"loss": "squared_error"} for a regression',
+        reason="AMBIGUOUS_TARGET",
+        pointer="y",
+    )
 
 
 def labels_message(values: Iterable[Label], name: str) -> tensors_pb2.Labels:
