@@ -77,7 +77,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     lease_seconds: Seconds = 10.0
     """How long a worker may be silent before its job is given to another."""
-    max_attempts: Count = 3
+    max_lost_workers: Count = 3
     """How often a job may lose its worker before it fails."""
     refresh_seconds: Seconds = 0.2
     """How often serving processes look for new versions."""

@@ -46,7 +46,7 @@ def open_stores(settings: Settings) -> Stores:
     """Opens the stores, made or migrated if need be. Raises `DatabaseUnusable`."""
     database = Database(settings.effective_database_url)
     migrate(database)
-    leases = Leases(database, lease_seconds=settings.lease_seconds, max_losses=settings.max_attempts)
+    leases = Leases(database, lease_seconds=settings.lease_seconds, max_losses=settings.max_lost_workers)
     artifacts = ArtifactStore(settings.home_path / "artifacts")
     return Stores(database, JobStore(database), VersionStore(database), leases, artifacts)
 

@@ -28,6 +28,7 @@ HIDDEN = {"layers": [{"units": 8, "activation": "relu"}]}
 @contextmanager
 def running_rpc(settings: Settings) -> Iterator[tuple[str, Callable[[], None]]]:
     """A gRPC server in a thread of its own: its address, and what stops it before the end of the block."""
+    before = set(threading.enumerate())
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -51,6 +52,10 @@ def running_rpc(settings: Settings) -> Iterator[tuple[str, Callable[[], None]]]:
         thread.join()
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
+    left = [
+        other.name for other in threading.enumerate() if other not in before and not other.name.startswith("Thread")
+    ]
+    assert left == []  # what the server was built on ends with it
 
 
 def tensor(array: Any) -> tensors_pb2.Tensor:

@@ -58,6 +58,8 @@ class JobFeed:
         self._closed = True
         async with self._news:
             self._news.notify_all()
+        if self._poller is not None:
+            await self._poller
 
     async def _wait_for_news(self, job: str, seen: int) -> None:
         async with self._news:
