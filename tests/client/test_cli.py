@@ -278,6 +278,49 @@ def test_jobs_are_listed_by_state_in_any_case(run, service, one_of_each):
     assert service.requests["ListJobs"][0].state == training_pb2.JOB_STATE_RUNNING
 
 
+@pytest.fixture
+def many_jobs(service):
+    """ListJobs over 250 jobs, by pages of the size that is asked for."""
+
+    def pages(request, context):
+        start = int(request.page_token or 0)
+        stop = min(start + request.page_size, 250)
+        return training_pb2.ListJobsResponse(
+            jobs=[service.job(id=f"job-{index}") for index in range(start, stop)],
+            next_page_token=str(stop) if stop < 250 else "",
+        )
+
+    service.answers["ListJobs"] = pages
+
+
+def test_jobs_in_json_are_all_of_them(run, many_jobs):
+    done = run("jobs", "--json")
+
+    assert [job["id"] for job in json.loads(done.stdout)] == [f"job-{index}" for index in range(250)]
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "listed", "said"),
+    [
+        ([], 20, "the newest 20 jobs; there are more: --limit 40, or --json for all\n"),
+        (["--limit", "249"], 249, "the newest 249 jobs; there are more: --limit 498, or --json for all\n"),
+        (["--limit", "250"], 250, ""),
+    ],
+)
+def test_a_list_that_is_not_the_whole_one_says_so(run, many_jobs, options, listed, said):
+    done = run("jobs", *options)
+
+    assert done.stdout.count("job-") == listed
+    assert done.stderr == said
+
+
+def test_json_up_to_a_limit_says_on_stderr_that_there_are_more(run, many_jobs):
+    done = run("jobs", "--json", "--limit", 3)
+
+    assert (len(json.loads(done.stdout)), "there are more" in done.stderr) == (3, True)
+
+
 def test_an_exported_data_set_can_be_read_again(run, sent):
     run("datasets", "export", "digits", "--out", "digits.csv")
 

@@ -9,6 +9,8 @@ from layerwise_client.cli.options import ListGroup, connect, json_option, rpc_op
 from layerwise_client.cli.output import emit, facts, table
 from layerwise_client.results import STATES, Snapshot
 
+_LISTED = 20
+
 
 @click.group(cls=ListGroup, short_help="List, show, watch and cancel training jobs.")
 def jobs() -> None:
@@ -18,17 +20,23 @@ def jobs() -> None:
 @jobs.command("list", short_help="Jobs, newest first.")
 @click.option("--state", type=click.Choice(STATES, case_sensitive=False), help="Only jobs in this state.")
 @click.option("--model", help="Only jobs of this model.")
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
+@click.option("--limit", type=click.IntRange(min=1), help=f"Most jobs to list.  [default: {_LISTED}, with --json all]")
 @rpc_option
 @json_option
-def list_jobs(state: str | None, model: str | None, limit: int, rpc: str, as_json: bool) -> None:
-    """List jobs, newest first."""
+def list_jobs(state: str | None, model: str | None, limit: int | None, rpc: str, as_json: bool) -> None:
+    """List jobs, newest first; a line on stderr says when there are more."""
+    if limit is None and not as_json:
+        limit = _LISTED
     with connect(rpc) as client:
-        found = [job.snapshot for job in client.jobs(state=state, model=model, limit=limit)]
+        one_more = None if limit is None else limit + 1
+        found = [job.snapshot for job in client.jobs(state=state, model=model, limit=one_more)]
+    listed = found[:limit]
     if as_json:
-        emit(found)
+        emit(listed)
     else:
-        table(("job", "model", "state", "done", "version", "created"), map(_line, found))
+        table(("job", "model", "state", "done", "version", "created"), map(_line, listed))
+    if len(found) > len(listed):
+        click.echo(f"the newest {limit} jobs; there are more: --limit {2 * len(listed)}, or --json for all", err=True)
 
 
 @jobs.command(short_help="One job in full.")
