@@ -23,6 +23,8 @@ SERVICES = ("rpc", "rest", "worker")
 HIDDEN = {"layers": [{"units": 64, "activation": "relu"}]}
 MEGABYTE = 10**6
 
+pytestmark = pytest.mark.timeout(600)  # the first of them builds the image, on a machine that may never have
+
 
 class Stack:
     """The containers of the compose file, on free ports of the loopback address."""
