@@ -7,10 +7,10 @@ from layerwise.gradients import GradientCheck, gradient_check
 from layerwise.metrics import metric_name
 from layerwise.model import MLP
 from layerwise.optimizers import SGD, Adam
-from layerwise.plan import Plan
-from layerwise.records import Record
+from layerwise.plan import EarlyStopping, Plan
+from layerwise.records import Record, TrainingState
 from layerwise.summary import Summary
-from layerwise.training import fit
+from layerwise.training import Training, fit, partial_fit
 
 __all__ = [
     "MLP",
@@ -19,6 +19,7 @@ __all__ = [
     "Architecture",
     "CorruptModel",
     "Diverged",
+    "EarlyStopping",
     "GradientCheck",
     "Identity",
     "InvalidInput",
@@ -32,7 +33,10 @@ __all__ = [
     "Sigmoid",
     "Summary",
     "Tanh",
+    "Training",
+    "TrainingState",
     "fit",
     "gradient_check",
     "metric_name",
+    "partial_fit",
 ]

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from layerwise.architecture import Architecture
-from layerwise.data import checked_rows, checked_values
+from layerwise.data import checked_rows, checked_values, checked_weights
 from layerwise.errors import InvalidInput
 from layerwise.labels import Label, checked_indices, encoded
 from layerwise.losses import Loss
+from layerwise.plan import Plan
 
 
 class Gather:
@@ -38,11 +39,19 @@ class Gather:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
-    """The part `rows` (m,), indices in ascending order, of a table (n, inputs) and its targets (n, ...)."""
+    """The part `rows` (m,), indices in ascending order, of a table (n, inputs) and its targets (n, ...).
+
+    `weights` (n,) are the rows' weights in the loss, or None if all are 1.
+    """
 
     table: NDArray[Any]
     targets: NDArray[Any]
     rows: NDArray[np.intp]
+    weights: NDArray[Any] | None = None
+
+    def part(self, rows: NDArray[np.intp]) -> "Split":
+        """The part `rows` of the same table."""
+        return Split(self.table, self.targets, rows, self.weights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +72,7 @@ class Reader:
         y: ArrayLike,
         labels: tuple[Label, ...] | None,
         *,
+        weights: ArrayLike | None = None,
         names: tuple[str, str] = ("X", "y"),
     ) -> tuple[Split, tuple[Label, ...] | None]:
         """All rows of (`X`, `y`), and the labels their targets stand for. Raises InvalidInput."""
@@ -72,9 +82,10 @@ class Reader:
         if count == 0:
             raise InvalidInput(names[0], "expected at least 1 row, got 0")
         rows: NDArray[np.intp] = np.arange(count, dtype=np.intp)
+        w = None if weights is None else checked_weights(weights, rows=count)
         if not self.loss.classifies:
             y_values = checked_values(y, outputs, rows=count, dtype=self.dtype, pointer=names[1], finite=self.check)
-            return Split(table, y_values, rows), None
+            return Split(table, y_values, rows, w), None
         if outputs < 2:
             where = f"layers[{len(self.architecture.layers) - 1}].units"
             raise InvalidInput(where, f"expected an output for each class, at least 2, got {outputs}")
@@ -82,7 +93,7 @@ class Reader:
             indices, labels = encoded(y, labels, outputs=outputs, rows=count, pointer=names[1])
         else:
             indices = checked_indices(np.asarray(y), outputs=outputs, rows=count, pointer=names[1])
-        return Split(table, indices, rows), labels or tuple(range(outputs))
+        return Split(table, indices, rows, w), labels or tuple(range(outputs))
 
     def divided(
         self,
@@ -90,14 +101,16 @@ class Reader:
         y: ArrayLike,
         labels: tuple[Label, ...] | None,
         *,
+        weights: ArrayLike | None,
         validation: float | tuple[ArrayLike, ArrayLike],
+        plan: Plan,
         rng: np.random.Generator,
     ) -> tuple[Split, Split | None, tuple[Label, ...] | None]:
         """What to train on, what is held out to measure on, and the labels. Raises InvalidInput.
 
         `validation` is a fraction of the rows, drawn by `rng`, or a pair (X, y).
         """
-        data, labels = self.whole(X, y, labels)
+        data, labels = self.whole(X, y, labels, weights=weights)
         if isinstance(validation, Sequence):
             if len(validation) != 2:
                 detail = f"expected a fraction or a pair (X, y), got {len(cast(Sequence[object], validation))} items"
@@ -112,4 +125,4 @@ class Reader:
             raise InvalidInput("validation", detail)
         order = rng.permutation(data.rows)
         held, kept = np.sort(order[:count]), np.sort(order[count:])
-        return Split(data.table, data.targets, kept), Split(data.table, data.targets, held), labels
+        return data.part(kept), data.part(held), labels

@@ -1,12 +1,15 @@
 """Checks of single values: each returns the value as a plain Python one, or raises InvalidInput."""
 
 import math
-from collections.abc import Iterable, Mapping
-from typing import cast
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar, cast
 
 import numpy as np
 
 from layerwise.errors import InvalidInput
+
+
+T = TypeVar("T")
 
 
 def shown(value: object) -> str:
@@ -62,6 +65,11 @@ def real_number(
     if not (math.isfinite(number) and least <= number and above < number < below):
         raise InvalidInput(pointer, f"{wanted}, got {shown(number)}")
     return number
+
+
+def optional(pointer: str, value: object, check: Callable[..., T], **limits: float) -> T | None:
+    """`value` as `check` (`whole_number`, `real_number`) gives it within `limits`, or None if it is None."""
+    return None if value is None else check(pointer, value, **limits)
 
 
 def truth(pointer: str, value: object) -> bool:

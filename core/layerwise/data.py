@@ -62,6 +62,17 @@ def checked_values(
     return table
 
 
+def checked_weights(weights: ArrayLike, *, rows: int, pointer: str = "weights") -> NDArray[Any]:
+    """`weights` (n,) of the rows in the loss: finite, none below 0, at least one above. Raises InvalidInput."""
+    column = checked_values(weights, 1, rows=rows, dtype=np.float64, pointer=pointer, finite=True)[:, 0]
+    if (column < 0).any():
+        row = int(np.argmax(column < 0))
+        raise InvalidInput(f"{pointer}[{row}]", f"expected a weight of at least 0, got {column[row]}")
+    if not column.any():
+        raise InvalidInput(pointer, "expected at least one weight above 0")
+    return column
+
+
 def check_finite(table: NDArray[Any], *, dtype: DTypeLike, pointer: str, flat: bool = False) -> None:
     """Raises InvalidInput at the first number of `table` (n, k) that is not finite in `dtype`.
 

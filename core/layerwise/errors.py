@@ -31,19 +31,44 @@ class CorruptModel(ValueError):
 
 
 class Diverged(ArithmeticError):
-    """Training left the finite numbers at `step`, where the loss was `loss`."""
+    """Training left the finite numbers at `step`, where the loss was `loss`; the model holds its last finite weights.
 
-    def __init__(self, step: int, loss: float, what: str = "the loss") -> None:
+    `layer`, counted from 0, is the first in which a number was not finite, if one is known.
+    """
+
+    def __init__(
+        self,
+        step: int,
+        loss: float,
+        what: str = "the loss",
+        *,
+        layer: int | None = None,
+        largest_input: float = 0.0,
+        rate: float = 0.0,
+    ) -> None:
         super().__init__(step, loss, what)
         self.step = step
         self.loss = loss
         self.what = what
+        self.layer = layer
+        self.largest_input = largest_input
+        self.rate = rate
 
     def __str__(self) -> str:
-        return (
-            f"step {self.step}: {self.what} is not finite (loss {self.loss}). Lower the learning rate, "
-            "and bring the inputs (and the targets of a regression) to zero mean and unit variance"
+        where = "" if self.layer is None else f" first in layer {self.layer}"
+        likely = (
+            f"The inputs are large, up to {self.largest_input:.3g}: bring them to zero mean and unit variance"
+            if self.largest_input > LARGE_INPUT
+            else "Bring the targets of a regression to zero mean and unit variance"
         )
+        return (
+            f"step {self.step}: {self.what} is not finite{where} (loss {self.loss}, learning rate {self.rate:g}). "
+            f"Lower the learning rate, or clip the gradient. {likely}"
+        )
+
+
+LARGE_INPUT = 30.0
+"""Standardised inputs are hardly ever beyond 10; these would explain that training left the finite numbers."""
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from layerwise.arena import Arena
 from layerwise.batches import Gather, Reader
 from layerwise.checks import whole_number
 from layerwise.layout import views, weight_count
-from layerwise.losses import LOSSES
 from layerwise.model import MLP
 from layerwise.network import TrainingPass
 from layerwise.plan import Plan
@@ -79,7 +78,7 @@ class _Probe:
     """The loss as a function of a float64 copy of the parameters."""
 
     def __init__(self, model: MLP, X: ArrayLike, y: ArrayLike, plan: Plan, seed: int) -> None:
-        architecture, loss = model.architecture, LOSSES[plan.loss]
+        architecture, loss = model.architecture, plan.loss
         data, _ = Reader(architecture, loss, np.dtype(np.float64)).whole(X, y, model.labels)
         self.parameters: Floats = model.parameters.astype(np.float64)
         self.gradient: Floats = np.zeros_like(self.parameters)

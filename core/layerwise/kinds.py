@@ -16,8 +16,12 @@ class Kind:
 
     def to_json(self) -> str | dict[str, object]:
         """The name alone if there is nothing to set, else an object with `kind` and every field."""
-        own = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        own = {field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
         return {"kind": self.kind, **own} if own else self.kind
+
+
+def _plain(value: object) -> object:
+    return list(cast(tuple[object, ...], value)) if isinstance(value, tuple) else value
 
 
 K = TypeVar("K", bound=Kind)

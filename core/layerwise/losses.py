@@ -4,13 +4,15 @@ Scores are the outputs of the last layer, (n, k). Targets are class indices (n,)
 """
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from layerwise.activations import Floats
 from layerwise.arena import Arena
+from layerwise.kinds import Kind
 
 
 class LossBuffers:
@@ -26,17 +28,37 @@ class LossBuffers:
         self.index: NDArray[np.intp] = arena.empty((rows,), np.intp)
 
 
-class Loss(ABC):
+@dataclass(frozen=True, slots=True)
+class Loss(Kind, ABC):
     """Measures scores against targets."""
 
-    classifies: ClassVar[bool]
-    """Whether the targets are classes."""
+    targets: ClassVar[Literal["classes", "values"]]
+    """What the targets are: class indices (n,), or numbers (n, k)."""
     gives_probabilities: ClassVar[bool] = False
     """Whether softmax(scores) estimates the probability of each class."""
 
+    @property
+    def classifies(self) -> bool:
+        """Whether the targets are classes."""
+        return self.targets == "classes"
+
     @abstractmethod
-    def evaluate(self, scores: Floats, targets: NDArray[Any], at: LossBuffers) -> float:
-        """The mean over the rows; its gradient in `scores` is left in `at.gradient`."""
+    def measure(self, scores: Floats, targets: NDArray[Any], at: LossBuffers, /) -> None:
+        """Writes each row's loss into `at.row` (n, 1), and its gradient in the scores into `at.gradient` (n, k)."""
+
+    def evaluate(
+        self, scores: Floats, targets: NDArray[Any], at: LossBuffers, weights: Floats | None = None
+    ) -> float:
+        """The mean over the rows, each times its weight (n,); its gradient in `scores` is left in `at.gradient`."""
+        rows = len(scores)
+        self.measure(scores, targets, at)
+        if weights is None:
+            np.multiply(at.gradient, 1 / rows, out=at.gradient)
+            return float(np.add.reduce(at.flat_row)) / rows
+        loss = float(np.dot(at.flat_row, weights)) / rows
+        np.multiply(weights, 1 / rows, out=at.flat_row)
+        np.multiply(at.gradient, at.row, out=at.gradient)
+        return loss
 
     def side(self, scores: Floats, targets: NDArray[Any], /) -> NDArray[Any] | None:
         """Which linear piece each score is on, or None of a smooth loss: it changes where a kink is crossed."""
@@ -44,77 +66,73 @@ class Loss(ABC):
         return None
 
 
+@dataclass(frozen=True, slots=True)
 class SoftmaxCrossEntropy(Loss):
     """-log softmax(scores) at the target, fused: the gradient is softmax(scores) - onehot. Bishop 2006, eq. 4.108."""
 
-    classifies = True
+    kind = "softmax_cross_entropy"
+    targets = "classes"
     gives_probabilities = True
 
-    def evaluate(self, scores: Floats, targets: NDArray[Any], at: LossBuffers) -> float:
-        rows = len(scores)
+    def measure(self, scores: Floats, targets: NDArray[Any], at: LossBuffers, /) -> None:
         # shift first: exp() of a large score overflows
         np.maximum.reduce(scores, axis=1, keepdims=True, out=at.row)
         np.subtract(scores, at.row, out=at.gradient)
         np.add(at.first, targets, out=at.index)
         np.take(at.flat_gradient, at.index, out=at.picked, mode="clip")
-        loss = -float(np.add.reduce(at.picked))
         np.exp(at.gradient, out=at.gradient)
         np.add.reduce(at.gradient, axis=1, keepdims=True, out=at.row)
         np.divide(at.gradient, at.row, out=at.gradient)
         np.log(at.row, out=at.row)
-        loss += float(np.add.reduce(at.flat_row))
+        np.subtract(at.flat_row, at.picked, out=at.flat_row)
         np.take(at.flat_gradient, at.index, out=at.picked, mode="clip")
         np.subtract(at.picked, 1.0, out=at.picked)
         at.flat_gradient[at.index] = at.picked
-        np.multiply(at.gradient, 1 / rows, out=at.gradient)
-        return loss / rows
 
 
+@dataclass(frozen=True, slots=True)
 class Hinge(Loss):
     """The sum over the wrong classes j of max(0, s_j - s_target + 1). Weston and Watkins 1999."""
 
-    classifies = True
+    kind = "hinge"
+    targets = "classes"
 
-    def evaluate(self, scores: Floats, targets: NDArray[Any], at: LossBuffers) -> float:
-        rows = len(scores)
+    def measure(self, scores: Floats, targets: NDArray[Any], at: LossBuffers, /) -> None:
         np.add(at.first, targets, out=at.index)
         np.take(scores.reshape(-1), at.index, out=at.flat_row, mode="clip")
         np.subtract(scores, at.row, out=at.gradient)
         np.add(at.gradient, 1.0, out=at.gradient)
         np.maximum(at.gradient, 0.0, out=at.gradient)
         at.flat_gradient[at.index] = 0.0
-        loss = float(np.add.reduce(at.flat_gradient)) / rows
+        np.add.reduce(at.gradient, axis=1, keepdims=True, out=at.row)
         # each violated margin pulls its own score down and the target's up
         np.sign(at.gradient, out=at.gradient)
-        np.add.reduce(at.gradient, axis=1, keepdims=True, out=at.row)
-        np.negative(at.flat_row, out=at.picked)
+        np.add.reduce(at.gradient, axis=1, out=at.picked)
+        np.negative(at.picked, out=at.picked)
         at.flat_gradient[at.index] = at.picked
-        np.multiply(at.gradient, 1 / rows, out=at.gradient)
-        return loss
 
     def side(self, scores: Floats, targets: NDArray[Any], /) -> NDArray[Any] | None:
         margins: Floats = scores - scores[np.arange(len(scores)), targets][:, None] + 1
         return margins > 0
 
 
+@dataclass(frozen=True, slots=True)
 class SquaredError(Loss):
-    """The mean over rows and outputs of (score - target)², without a half."""
+    """The mean over the outputs of (score - target)², without a half."""
 
-    classifies = False
+    kind = "squared_error"
+    targets = "values"
 
-    def evaluate(self, scores: Floats, targets: NDArray[Any], at: LossBuffers) -> float:
+    def measure(self, scores: Floats, targets: NDArray[Any], at: LossBuffers, /) -> None:
+        outputs = scores.shape[1]
         np.subtract(scores, targets, out=at.gradient)
-        loss = float(np.dot(at.flat_gradient, at.flat_gradient)) / scores.size
-        np.multiply(at.gradient, 2 / scores.size, out=at.gradient)
-        return loss
+        np.einsum("ij,ij->i", at.gradient, at.gradient, out=at.flat_row)
+        np.multiply(at.flat_row, 1 / outputs, out=at.flat_row)
+        np.multiply(at.gradient, 2 / outputs, out=at.gradient)
 
 
-LOSSES: dict[str, Loss] = {
-    "softmax_cross_entropy": SoftmaxCrossEntropy(),
-    "hinge": Hinge(),
-    "squared_error": SquaredError(),
-}
-"""Every loss by its name."""
+LOSSES: dict[str, type[Loss]] = {cls.kind: cls for cls in (SoftmaxCrossEntropy, Hinge, SquaredError)}
+"""Every loss by its name; a name stands for the class's default object."""
 
 
 def softmax(scores: Floats) -> Floats:

@@ -41,7 +41,7 @@ def encoded(contents: Contents) -> bytes:
         "architecture": contents.architecture.to_json(),
         "dtype": contents.dtype.name,
         "plan": plan.to_json() if plan else None,
-        "loss": plan.loss if plan else None,
+        "loss": plan.loss.kind if plan else None,
         "labels": list(labels) if labels is not None else None,
         "metrics": {name: real_number(f"metrics.{name}", value) for name, value in contents.metrics.items()},
         "lineage": contents.lineage,
@@ -78,7 +78,7 @@ def _contents(given: Mapping[str, object]) -> Contents:
     if given["plan"] is not None:
         with within("plan"):
             plan = Plan.from_json(given["plan"])
-    if given["loss"] != (plan.loss if plan else None):
+    if given["loss"] != (plan.loss.kind if plan else None):
         raise InvalidInput("loss", f"expected the plan's, got {shown(given['loss'])}")
     labels = given["labels"]
     if labels is not None and not isinstance(labels, list):

@@ -6,14 +6,15 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from layerwise import kinds
 from layerwise.activations import Floats
 from layerwise.data import blocks
-from layerwise.losses import LOSSES
+from layerwise.losses import LOSSES, Loss
 
 
-def metric_name(loss: str) -> str:
-    """The metric that goes with the loss of that name: "accuracy" or "r2"."""
-    return Accuracy.name if LOSSES[loss].classifies else RSquared.name
+def metric_name(loss: str | Loss) -> str:
+    """The metric that goes with the loss, an object or its name: "accuracy" or "r2". Raises InvalidInput."""
+    return Accuracy.name if kinds.chosen("loss", loss, LOSSES).classifies else RSquared.name
 
 
 class Metric(ABC):
@@ -81,9 +82,9 @@ class RSquared(Metric):
         return float(np.mean(1.0 - unexplained))
 
 
-def metric_of(loss: str, targets: NDArray[Any], rows: NDArray[np.intp], batch: int, dtype: np.dtype[Any]) -> Metric:
-    """The metric that goes with the loss of that name, of `targets[rows]`, for batches of up to `batch` rows."""
-    return Accuracy(batch) if LOSSES[loss].classifies else RSquared(targets, rows, batch, dtype)
+def metric_of(loss: Loss, targets: NDArray[Any], rows: NDArray[np.intp], batch: int, dtype: np.dtype[Any]) -> Metric:
+    """The metric that goes with the loss, of `targets[rows]`, for batches of up to `batch` rows."""
+    return Accuracy(batch) if loss.classifies else RSquared(targets, rows, batch, dtype)
 
 
 def _spread(targets: NDArray[Any], rows: NDArray[np.intp]) -> NDArray[np.float64]:

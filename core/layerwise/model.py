@@ -16,7 +16,7 @@ from layerwise.errors import InvalidInput
 from layerwise.initializers import fill
 from layerwise.labels import Label, checked_labels, label_array
 from layerwise.layout import members, views
-from layerwise.losses import LOSSES, softmax
+from layerwise.losses import softmax
 from layerwise.manifest import Contents
 from layerwise.plan import MOST_SEED, Plan
 from layerwise.randomness import WEIGHTS, stream
@@ -69,7 +69,7 @@ class MLP:
     @property
     def loss(self) -> str | None:
         """The name of the loss the network was trained with, None before."""
-        return self.plan.loss if self.plan else None
+        return self.plan.loss.kind if self.plan else None
 
     @property
     def labels(self) -> tuple[Label, ...] | None:
@@ -84,12 +84,12 @@ class MLP:
     @property
     def is_classifier(self) -> bool:
         """Whether it was trained to tell classes apart, so that `predict` gives labels."""
-        return self.plan is not None and LOSSES[self.plan.loss].classifies and self._labels is not None
+        return self.plan is not None and self.plan.loss.classifies and self._labels is not None
 
     @property
     def gives_probabilities(self) -> bool:
         """Whether `predict_proba` has an answer."""
-        return self.is_classifier and self.plan is not None and LOSSES[self.plan.loss].gives_probabilities
+        return self.is_classifier and self.plan is not None and self.plan.loss.gives_probabilities
 
     def outputs(self, X: ArrayLike, *, check: bool = True) -> Floats:
         """The outputs (n, k) of the last layer for the rows `X` (n, inputs), in blocks of bounded memory.

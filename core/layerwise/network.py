@@ -71,13 +71,23 @@ class TrainingPass:
             layer.forward(rng)
         return self.scores
 
-    def backward(self, targets: NDArray[Any]) -> float:
-        """The loss of the last forward pass against `targets`; its gradient in the parameters is left in the vector."""
-        loss = self.loss.evaluate(self.scores, targets, self.loss_buffers)
+    def backward(self, targets: NDArray[Any], weights: Floats | None = None) -> float:
+        """The loss of the last forward pass against `targets`; its gradient in the parameters is left in the vector.
+
+        `weights` (rows,) are the rows' weights in the loss.
+        """
+        loss = self.loss.evaluate(self.scores, targets, self.loss_buffers, weights)
         np.copyto(self._layers[-1].buffers.delta, self.loss_buffers.gradient)
         for i in range(len(self._layers) - 1, -1, -1):
             self._layers[i].backward(self._layers[i - 1].buffers.delta if i else None)
         return loss
+
+    def first_not_finite(self) -> int | None:
+        """The first layer with a weight or an output of the last batch that is not finite, None if there is none."""
+        for i, layer in enumerate(self._layers):
+            if not (np.isfinite(layer.own.weight).all() and np.isfinite(layer.buffers.a).all()):
+                return i
+        return None
 
     def sides(self, targets: NDArray[Any]) -> list[NDArray[Any]]:
         """After `forward`, which linear pieces the units and the loss are on: unequal where a kink was crossed."""

@@ -8,6 +8,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -25,15 +26,25 @@ class Optimizer(Kind, ABC):
 
     learning_rate: float
 
+    usual_decay: ClassVar[float] = 0.0
+    """The decoupled weight decay that goes with the optimiser, unless the plan gives another."""
+
     @abstractmethod
     def init(self, parameters: Floats) -> dict[str, Floats]:
         """The state before the first step: named vectors of the shape of `parameters`."""
 
     @abstractmethod
     def update(
-        self, parameters: Floats, gradient: Floats, state: Mapping[str, Floats], *, step: int, scratch: Floats
+        self,
+        parameters: Floats,
+        gradient: Floats,
+        state: Mapping[str, Floats],
+        *,
+        rate: float,
+        step: int,
+        scratch: Floats,
     ) -> None:
-        """Changes `parameters` and `state` in place by step number `step`, counted from 1.
+        """Changes `parameters` and `state` in place by step number `step`, counted from 1, at the learning rate `rate`.
 
         `scratch` holds at least CHUNK numbers, or as many as there are parameters.
         """
@@ -61,7 +72,14 @@ class SGD(Optimizer):
         return {"velocity": np.zeros_like(parameters)} if self.momentum else {}
 
     def update(
-        self, parameters: Floats, gradient: Floats, state: Mapping[str, Floats], *, step: int, scratch: Floats
+        self,
+        parameters: Floats,
+        gradient: Floats,
+        state: Mapping[str, Floats],
+        *,
+        rate: float,
+        step: int,
+        scratch: Floats,
     ) -> None:
         del step
         for chunk in chunks(parameters.size):
@@ -72,7 +90,7 @@ class SGD(Optimizer):
                 np.multiply(v, self.momentum, out=v)
                 np.add(v, direction, out=v)
                 direction = v
-            np.multiply(direction, self.learning_rate, out=s)
+            np.multiply(direction, rate, out=s)
             np.subtract(p, s, out=p)
 
 
@@ -97,11 +115,18 @@ class Adam(Optimizer):
         return {"mean": np.zeros_like(parameters), "variance": np.zeros_like(parameters)}
 
     def update(
-        self, parameters: Floats, gradient: Floats, state: Mapping[str, Floats], *, step: int, scratch: Floats
+        self,
+        parameters: Floats,
+        gradient: Floats,
+        state: Mapping[str, Floats],
+        *,
+        rate: float,
+        step: int,
+        scratch: Floats,
     ) -> None:
         """p ← p - α m̂ / (√v̂ + ε), with both bias corrections drawn into the two scalars."""
         unbias = math.sqrt(1 - self.beta2**step)
-        rate = self.learning_rate * unbias / (1 - self.beta1**step)
+        rate = rate * unbias / (1 - self.beta1**step)
         epsilon = self.epsilon * unbias
         for chunk in chunks(parameters.size):
             p, g, m, v = parameters[chunk], gradient[chunk], state["mean"][chunk], state["variance"][chunk]

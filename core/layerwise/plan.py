@@ -1,66 +1,192 @@
-"""How to train: loss, optimiser, regularisation, batches, epochs, validation and seed, checked when made."""
+"""How to train: loss, optimiser, schedule, regularisation, batches, budgets, validation and seed, checked when made."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from typing import Literal, TypeAlias, cast
 
 from layerwise import kinds
-from layerwise.checks import choice, real_number, truth, whole_number
+from layerwise.checks import choice, optional, real_number, shown, truth, whole_number
 from layerwise.checks import fields as checked_fields
-from layerwise.losses import LOSSES
+from layerwise.errors import InvalidInput, within
+from layerwise.losses import LOSSES, Loss
 from layerwise.optimizers import OPTIMIZERS, Optimizer
+from layerwise.schedules import SCHEDULES, Schedule
 
 MOST_SEED = 2**64 - 1
 """What a seed of 64 bits holds."""
 
+SPLITS = ("random", "stratified", "temporal")
+WATCHED = ("loss", "metric", "validation_loss", "validation_metric")
+
+ClassWeights: TypeAlias = Literal["balanced"] | tuple[float, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyStopping:
+    """Stops when `watch`, a value of the epochs' records, has not improved for `patience` epochs.
+
+    It improves by more than `tolerance` or not at all; a loss by falling, a metric by rising. With `restore` the
+    network ends with the weights of its best epoch, else with its last. Prechelt 1998. Raises InvalidInput.
+    """
+
+    watch: str = "validation_loss"
+    patience: int = 10
+    tolerance: float = 0.0
+    restore: bool = True
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        put(self, "watch", choice("watch", self.watch, WATCHED))
+        put(self, "patience", whole_number("patience", self.patience, least=1))
+        put(self, "tolerance", real_number("tolerance", self.tolerance, least=0))
+        put(self, "restore", truth("restore", self.restore))
+
+    def to_json(self) -> dict[str, object]:
+        """The fields, by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @staticmethod
+    def from_json(value: object) -> "EarlyStopping":
+        """What the JSON `value` describes. Raises InvalidInput."""
+        given = checked_fields("", value, known=[field.name for field in fields(EarlyStopping)])
+        return EarlyStopping(**given)  # type: ignore[arg-type]  # the constructor checks the types
+
 
 @dataclass(frozen=True, slots=True, init=False)
 class Plan:
-    """One way to train a network.
+    """One way to train a network. Raises InvalidInput.
 
-    `optimizer` is an object or its name. `l2` adds l2/2 · (sum of squared weights) to the loss; biases and slopes are
-    left alone. `validation` is the fraction of the rows held out to measure on. `seed` starts every random choice of
-    training: split, order, dropout and noise. `shuffle` visits the rows in a new order each epoch. Raises InvalidInput.
+    `loss`, `optimizer` and `schedule` are objects or their names; `warmup` is over how many epochs the rate first
+    rises from zero in a straight line.
+
+    Penalties of the weights, which leave biases and slopes alone: `l2` adds l2/2 · Σ w² and `l1` adds l1 · Σ |w| to
+    the loss; `weight_decay` shrinks them by rate · weight_decay beside the gradient (None: the optimiser's own);
+    `max_norm` bounds the length of the weights into a unit. The gradient is cut to `clip_value` in each number and
+    to `clip_norm` in length. `average` is the decay of a moving average of the parameters, which the network then
+    predicts with.
+
+    Training ends after `epochs`, or `max_steps`, or `max_seconds`, or when `early_stopping` says so. `validation` is
+    the fraction of the rows held out to measure on, by `split`: at random, with the classes' shares kept, or the last
+    ones. `class_weight` is "balanced", n / (classes · count), or a weight for each class in the labels' order. `seed`
+    starts every random choice of training: split, order, dropout and noise. `shuffle` visits the rows in a new order
+    each epoch. `doctor` watches the layers and tells findings.
     """
 
-    loss: str
+    loss: Loss
     optimizer: Optimizer
+    schedule: Schedule
+    warmup: float
     l2: float
+    l1: float
+    weight_decay: float | None
+    max_norm: float | None
+    clip_norm: float | None
+    clip_value: float | None
+    average: float | None
     batch_size: int
     epochs: int
+    max_steps: int | None
+    max_seconds: float | None
+    early_stopping: EarlyStopping | None
     validation: float
+    split: str
+    class_weight: ClassWeights
     seed: int
     shuffle: bool
+    doctor: bool
 
     def __init__(
         self,
         *,
-        loss: str = "softmax_cross_entropy",
+        loss: str | Loss = "softmax_cross_entropy",
         optimizer: str | Optimizer = "adam",
+        schedule: str | Schedule = "constant",
+        warmup: float = 0.0,
         l2: float = 0.0,
+        l1: float = 0.0,
+        weight_decay: float | None = None,
+        max_norm: float | None = None,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        average: float | None = None,
         batch_size: int = 32,
         epochs: int = 20,
+        max_steps: int | None = None,
+        max_seconds: float | None = None,
+        early_stopping: EarlyStopping | None = None,
         validation: float = 0.0,
+        split: str = "random",
+        class_weight: ClassWeights = None,
         seed: int = 0,
         shuffle: bool = True,
+        doctor: bool = True,
     ) -> None:
         put = object.__setattr__
-        put(self, "loss", choice("loss", loss, LOSSES))
+        put(self, "loss", kinds.chosen("loss", loss, LOSSES))
         put(self, "optimizer", kinds.chosen("optimizer", optimizer, OPTIMIZERS))
+        put(self, "schedule", kinds.chosen("schedule", schedule, SCHEDULES))
+        put(self, "warmup", real_number("warmup", warmup, least=0))
         put(self, "l2", real_number("l2", l2, least=0))
+        put(self, "l1", real_number("l1", l1, least=0))
+        put(self, "weight_decay", optional("weight_decay", weight_decay, real_number, least=0))
+        put(self, "max_norm", optional("max_norm", max_norm, real_number, above=0))
+        put(self, "clip_norm", optional("clip_norm", clip_norm, real_number, above=0))
+        put(self, "clip_value", optional("clip_value", clip_value, real_number, above=0))
+        put(self, "average", optional("average", average, real_number, above=0, below=1))
         put(self, "batch_size", whole_number("batch_size", batch_size, least=1))
         put(self, "epochs", whole_number("epochs", epochs, least=1))
+        put(self, "max_steps", optional("max_steps", max_steps, whole_number, least=1, most=2**62))
+        put(self, "max_seconds", optional("max_seconds", max_seconds, real_number, above=0))
+        put(self, "early_stopping", _stopping(early_stopping))
         put(self, "validation", real_number("validation", validation, least=0, below=1))
+        put(self, "split", choice("split", split, SPLITS))
+        put(self, "class_weight", _class_weight(class_weight))
         put(self, "seed", whole_number("seed", seed, least=0, most=MOST_SEED))
         put(self, "shuffle", truth("shuffle", shuffle))
+        put(self, "doctor", truth("doctor", doctor))
+
+    @property
+    def decay(self) -> float:
+        """The decoupled weight decay in force: the plan's, or the optimiser's own."""
+        return self.optimizer.usual_decay if self.weight_decay is None else self.weight_decay
 
     def to_json(self) -> dict[str, object]:
         """The fields, by name."""
-        own: dict[str, object] = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {**own, "optimizer": self.optimizer.to_json()}
+        own: dict[str, object] = {field.name: getattr(self, field.name) for field in fields(self)}
+        weight = self.class_weight
+        own["class_weight"] = list(weight) if isinstance(weight, tuple) else weight
+        own["early_stopping"] = self.early_stopping.to_json() if self.early_stopping else None
+        return own | {name: getattr(self, name).to_json() for name in ("loss", "optimizer", "schedule")}
 
     @staticmethod
     def from_json(value: object) -> "Plan":
         """The plan that the JSON `value` describes. Raises InvalidInput with the pointer of the field."""
-        given = checked_fields("", value, known=[f.name for f in fields(Plan)])
+        given = checked_fields("", value, known=[field.name for field in fields(Plan)])
+        if "loss" in given:
+            given["loss"] = kinds.from_json("loss", given["loss"], LOSSES)
         if "optimizer" in given:
             given["optimizer"] = kinds.from_json("optimizer", given["optimizer"], OPTIMIZERS)
+        if "schedule" in given:
+            given["schedule"] = kinds.from_json("schedule", given["schedule"], SCHEDULES)
+        if given.get("early_stopping") is not None:
+            with within("early_stopping"):
+                given["early_stopping"] = EarlyStopping.from_json(given["early_stopping"])
         return Plan(**given)  # type: ignore[arg-type]  # the constructor checks the types
+
+
+def _stopping(value: object) -> EarlyStopping | None:
+    if value is not None and not isinstance(value, EarlyStopping):
+        raise InvalidInput("early_stopping", f"expected an EarlyStopping or None, got {shown(value)}")
+    return value
+
+
+def _class_weight(value: object) -> ClassWeights:
+    if value is None or value == "balanced":
+        return cast(ClassWeights, value)
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise InvalidInput("class_weight", f"expected balanced, or a weight for each class, got {shown(value)}")
+    given = enumerate(cast(Iterable[object], value))
+    weights = tuple(real_number(f"class_weight[{i}]", weight, least=0) for i, weight in given)
+    if not any(weights):
+        raise InvalidInput("class_weight", "expected a weight above 0 for at least one class")
+    return weights

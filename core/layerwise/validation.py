@@ -5,7 +5,7 @@ import numpy as np
 from layerwise.arena import Arena
 from layerwise.batches import Split
 from layerwise.data import blocks
-from layerwise.losses import LOSSES, LossBuffers
+from layerwise.losses import Loss, LossBuffers
 from layerwise.metrics import metric_of
 from layerwise.model import MLP
 
@@ -13,8 +13,8 @@ from layerwise.model import MLP
 class Validation:
     """Loss and metric of `model` over the rows of `data`, taken in blocks of bounded memory."""
 
-    def __init__(self, model: MLP, loss: str, data: Split) -> None:
-        self._model, self._loss, self._data = model, LOSSES[loss], data
+    def __init__(self, model: MLP, loss: Loss, data: Split) -> None:
+        self._model, self._loss, self._data = model, loss, data
         widest = max(model.architecture.inputs, model.architecture.outputs)
         self._blocks = list(blocks(len(data.rows), widest))
         longest = self._blocks[0].stop

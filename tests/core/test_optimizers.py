@@ -12,7 +12,7 @@ def steps(optimizer, gradients, start):
     parameters = start.copy()
     state = optimizer.init(parameters)
     for step, gradient in enumerate(gradients, start=1):
-        optimizer.update(parameters, gradient.copy(), state, step=step, scratch=np.empty(20_000))
+        optimizer.update(parameters, gradient.copy(), state, rate=optimizer.learning_rate, step=step, scratch=np.empty(20_000))
     return parameters
 
 

@@ -1,0 +1,291 @@
+"""The steps of training, one after another over a state; what training is made of stands in the modules it calls."""
+
+import math
+import time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwise.activations import Floats
+from layerwise.arena import Arena
+from layerwise.batches import Gather, Split
+from layerwise.errors import Diverged, InvalidInput
+from layerwise.metrics import metric_of
+from layerwise.model import MLP
+from layerwise.network import TrainingPass
+from layerwise.optimizers import CHUNK
+from layerwise.plan import Plan
+from layerwise.randomness import NOISE, ORDER, stream
+from layerwise.records import Record, TrainingState
+from layerwise.regularization import Regularizer
+from layerwise.stopping import Stopping
+from layerwise.validation import Validation
+
+STEPS, SECONDS, EPOCHS = "max_steps", "max_seconds", "epochs"
+
+
+class _Batch:
+    """The buffers of one batch length: rows, targets, the pass and the metric over them."""
+
+    def __init__(self, model: MLP, gradient: Floats, plan: Plan, data: Split, *, rows: int, arena: Arena) -> None:
+        arena.rewind()
+        loss, outputs = plan.loss, model.architecture.outputs
+        self.rows = rows
+        self.network = TrainingPass(model.architecture, model.parameters, gradient, loss, rows=rows, arena=arena)
+        shape, dtype = ((rows,), np.dtype(np.intp)) if loss.classifies else ((rows, outputs), model.dtype)
+        self.targets: NDArray[Any] = arena.empty(shape, dtype)
+        self._gathers = [Gather(data.table, self.network.inputs), Gather(data.targets, self.targets)]
+        self.weights: Floats | None = None
+        if data.weights is not None:
+            self.weights = arena.empty((rows,), model.dtype)
+            self._gathers.append(Gather(data.weights, self.weights))
+
+    def gather(self, rows: NDArray[np.intp]) -> None:
+        for gather in self._gathers:
+            gather(rows)
+
+
+class Trainer:
+    """One step after another over `state`; everything else is made before the first step and only written into.
+
+    `online` is one batch of a stream without epochs. Raises InvalidInput if `state` is another network's or plan's.
+    """
+
+    def __init__(
+        self,
+        model: MLP,
+        plan: Plan,
+        data: Split,
+        held_out: Split | None,
+        *,
+        state: TrainingState | None = None,
+        online: bool = False,
+    ) -> None:
+        self.model, self.plan, self.data = model, plan, data
+        self.rows = len(data.rows)
+        batch = self.rows if online else min(plan.batch_size, self.rows)
+        self.batch_size = batch
+        self._online = online
+        self._stopping = Stopping(plan.early_stopping, validates=held_out is not None or online)
+        self._validation = Validation(model, plan.loss, held_out) if held_out else None
+        self._gradient: Floats = np.zeros_like(model.parameters)
+        self._scratch: Floats = np.empty(min(CHUNK, model.parameters.size), model.dtype)
+        arena = Arena()
+        lengths = sorted({batch, self.rows % batch or batch}, reverse=True)
+        self._batches = {
+            rows: _Batch(model, self._gradient, plan, data, rows=rows, arena=arena) for rows in lengths
+        }
+        self._batch = self._batches[batch]
+        self._metric = metric_of(plan.loss, data.targets, data.rows, batch, model.dtype)
+        self._batch_sums = np.zeros(self._metric.sums)
+        self._order = data.rows.copy()
+        self._ordered_for = -1
+        self._steps_an_epoch = -(-self.rows // batch)
+        self.state = self._begin() if state is None else self._continue(state)
+        self._regularizer = Regularizer(model, plan, self._gradient, self._scratch)
+        self._last_finite: Floats = model.parameters.copy()
+        self._rate = 0.0
+        self._started = time.perf_counter() - self.state.seconds
+
+    def _begin(self) -> TrainingState:
+        parameters = self.model.parameters
+        return TrainingState(
+            parameters=parameters,
+            optimizer=self.plan.optimizer.init(parameters),
+            generator=stream(self.plan.seed, NOISE),
+            metric_sums=np.zeros(self._metric.sums),
+            average=parameters.copy() if self.plan.average is not None else None,
+        )
+
+    def _continue(self, given: TrainingState) -> TrainingState:
+        """A copy of `given` whose parameters are the model's."""
+        state, fresh = given.copy(), self._begin()
+        same_size = state.parameters.shape == fresh.parameters.shape and state.parameters.dtype == fresh.parameters.dtype
+        if not same_size or state.optimizer.keys() != fresh.optimizer.keys():
+            raise InvalidInput("state", "expected the state of a training of such a network by such a plan")
+        np.copyto(self.model.parameters, state.parameters)
+        state.parameters = self.model.parameters
+        if state.average is None:
+            state.average = fresh.average
+        if state.stopped == EPOCHS and state.epoch < self.plan.epochs:  # a plan of more epochs goes on
+            state.stopped = None
+        if self._online:
+            state.position, state.metric_sums[:], state.loss_sum = 0, 0, 0.0
+        return state
+
+    @property
+    def ended(self) -> bool:
+        return self.state.stopped is not None
+
+    @property
+    def epoch_is_over(self) -> bool:
+        """Whether the last step ended an epoch, or all of training."""
+        return self.state.position == self.rows or self._budget_spent() is not None
+
+    def step(self) -> float:
+        """Trains on the next batch; gives its loss. Allocates nothing."""
+        state, plan = self.state, self.plan
+        if self._ordered_for != state.epoch:
+            self._arrange(state.epoch)
+        end = min(state.position + self.batch_size, self.rows)
+        self._batch = batch = self._batches[end - state.position]
+        # overflow and its consequences show in the loss, which is checked
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            batch.gather(self._order[state.position : end])
+            scores = batch.network.forward(state.generator)
+            self._metric.measure(scores, batch.targets, self._batch_sums)
+            loss = batch.network.backward(batch.targets, batch.weights) + self._regularizer.penalty()
+            if not math.isfinite(loss):
+                self._diverged(state.step + 1, loss, "the loss")
+            self._rate = rate = self._next_rate()
+            state.step += 1
+            self._regularizer.before_update()
+            plan.optimizer.update(
+                state.parameters, self._gradient, state.optimizer, rate=rate, step=state.step, scratch=self._scratch
+            )
+            self._regularizer.after_update(rate, state.average)
+        np.add(state.metric_sums, self._batch_sums, out=state.metric_sums)
+        state.loss_sum += loss * batch.rows
+        state.position = end
+        return loss
+
+    def end_batch(self) -> None:
+        """Makes the state ready for another batch of a stream."""
+        state = self.state
+        state.position, state.loss_sum = 0, 0.0
+        state.metric_sums[:] = 0
+
+    def step_record(self, loss: float) -> Record:
+        """The record of a step within an epoch."""
+        return self._record(loss, self._metric.value(self._batch_sums, self._batch.rows))
+
+    def end_epoch(self) -> Record:
+        """The record of the epoch that the last step completed, or broke off; the state moves to the next."""
+        state = self.state
+        done = state.position
+        loss, metric = state.loss_sum / done, self._metric.value(state.metric_sums, done)
+        # the sum is finite if all are, unless they are close to overflow themselves
+        if not math.isfinite(float(np.add.reduce(state.parameters))) and not np.isfinite(state.parameters).all():
+            self._diverged(state.step, loss, "a weight")
+        np.copyto(self._last_finite, state.parameters)
+        state.seconds = time.perf_counter() - self._started
+        values = {"loss": loss, "metric": metric}
+        with self._averaged():
+            if self._validation:
+                values["validation_loss"], values["validation_metric"] = self._validation.measure()
+                values["validation_loss"] += self._regularizer.penalty()
+                if not math.isfinite(values["validation_loss"]):
+                    self._diverged(state.step, values["validation_loss"], "the validation loss")
+            self.model.metrics = {name.replace("metric", self._metric.name): value for name, value in values.items()}
+            stopped = self._stopping.judge(values, state, self.model)
+        self.plan.schedule.observe(values, state.plateau)
+        budget = self._budget_spent()
+        if state.position == self.rows:
+            state.epoch, state.position = state.epoch + 1, 0
+        last = EPOCHS if state.epoch == self.plan.epochs else None
+        state.stopped = "early_stopping" if stopped else budget or last
+        record = self._record(loss, metric, ended_with=done, values=values)
+        state.loss_sum = 0.0
+        state.metric_sums[:] = 0
+        if state.stopped:
+            self._finish()
+        return record
+
+    def _finish(self) -> None:
+        """Leaves in the model what it is to predict with; the state keeps the parameters as they were."""
+        state, model = self.state, self.model
+        kept = state.best if self._stopping.restores and state.best is not None else state.average
+        if kept is not None:
+            state.parameters = model.parameters.copy()
+            np.copyto(model.parameters, kept)
+        if self._stopping.restores and state.best_metrics is not None:
+            model.metrics = dict(state.best_metrics)
+
+    def _averaged(self) -> "_Swapped":
+        """Lets the model predict with the moving average, if there is one, inside a `with` block."""
+        return _Swapped(self.model.parameters, self.state.average)
+
+    def _record(
+        self, loss: float, metric: float, *, ended_with: int = 0, values: dict[str, float] | None = None
+    ) -> Record:
+        state, told = self.state, values or {}
+        epoch = state.epoch + (0 if ended_with and state.position == 0 else 1)
+        elapsed = max(time.perf_counter() - self._started, 1e-9)
+        done = state.epoch * self.rows + state.position
+        rate = done / elapsed
+        progress = 1.0 if state.stopped else self._progress(done, elapsed)
+        return Record(
+            epoch=epoch,
+            epochs=self.plan.epochs,
+            step=state.step,
+            loss=loss,
+            metric=metric,
+            validation_loss=told.get("validation_loss"),
+            validation_metric=told.get("validation_metric"),
+            learning_rate=self._rate,
+            epoch_end=bool(ended_with),
+            stopped=state.stopped,
+            progress=progress,
+            rows_per_second=rate,
+            seconds_left=elapsed * (1 - progress) / progress if progress else math.inf,
+        )
+
+    def _progress(self, rows: int, elapsed: float) -> float:
+        plan, shares = self.plan, [rows / (self.plan.epochs * self.rows)]
+        if plan.max_steps:
+            shares.append(self.state.step / plan.max_steps)
+        if plan.max_seconds:
+            shares.append(elapsed / plan.max_seconds)
+        return min(1.0, max(shares))
+
+    def _budget_spent(self) -> str | None:
+        plan = self.plan
+        if plan.max_steps is not None and self.state.step >= plan.max_steps:
+            return STEPS
+        if plan.max_seconds is not None and time.perf_counter() - self._started >= plan.max_seconds:
+            return SECONDS
+        return None
+
+    def _next_rate(self) -> float:
+        """The learning rate of the next step."""
+        plan, state = self.plan, self.state
+        done = state.step / self._steps_an_epoch if self._online else state.epoch + state.position / self.rows
+        rate = plan.optimizer.learning_rate * plan.schedule.factor(done, float(plan.epochs))
+        if state.plateau:
+            rate *= state.plateau.get("factor", 1.0)
+        if done < plan.warmup:  # the first step already moves
+            rate *= (done * self._steps_an_epoch + 1) / (plan.warmup * self._steps_an_epoch + 1)
+        return rate
+
+    def _arrange(self, epoch: int) -> None:
+        np.copyto(self._order, self.data.rows)
+        if self.plan.shuffle:
+            stream(self.plan.seed, ORDER, epoch).shuffle(self._order)
+        self._ordered_for = epoch
+
+    def _diverged(self, step: int, loss: float, what: str) -> None:
+        """Raises Diverged, with the layer and the likely cause; the model gets its last finite parameters back."""
+        layer = self._batch.network.first_not_finite()
+        largest = float(np.nanmax(np.abs(self._batch.network.inputs)))
+        np.copyto(self.model.parameters, self._last_finite)
+        raise Diverged(step, loss, what, layer=layer, largest_input=largest, rate=self._rate)
+
+
+class _Swapped:
+    """Exchanges the contents of two vectors for the time of a `with` block; of one vector alone, nothing."""
+
+    def __init__(self, vector: Floats, other: Floats | None) -> None:
+        self._vector, self._other = vector, other
+
+    def __enter__(self) -> None:
+        self._swap()
+
+    def __exit__(self, *_: object) -> None:
+        self._swap()
+
+    def _swap(self) -> None:
+        if self._other is not None:
+            kept = self._vector.copy()
+            np.copyto(self._vector, self._other)
+            np.copyto(self._other, kept)
