@@ -1,6 +1,6 @@
 """The network itself: parameters, what it predicts, and what it remembers of its training."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from os import PathLike
 from typing import Any, BinaryIO
 
@@ -103,6 +103,11 @@ class MLP:
         for block in blocks(len(x), self._widest, BLOCK_NUMBERS):
             out[block] = network.outputs(self._units, x[block].astype(self.dtype, copy=False))
         return out
+
+    def layer_outputs(self, X: ArrayLike) -> Iterator[Floats]:
+        """The outputs (n, units) of one layer after the other for the rows `X` (n, inputs). Raises InvalidInput."""
+        x = checked_rows(X, self.architecture.inputs, dtype=self.dtype)
+        return network.layer_outputs(self._units, x.astype(self.dtype, copy=False))
 
     def decide(self, outputs: Floats) -> NDArray[Any]:
         """What `outputs` (n, k) say: labels (n,), or the values of a regression, (n,) or (n, k).

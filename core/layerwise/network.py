@@ -1,6 +1,6 @@
 """The arithmetic of a network: the outputs of rows, and the training pass that finds the gradient."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,13 +16,21 @@ from layerwise.losses import Loss, LossBuffers
 def outputs(units: Sequence[tuple[Activation, LayerParameters]], x: Floats) -> Floats:
     """The outputs (n, k) of the last layer for the rows `x` (n, inputs), in new memory: any thread may call it."""
     a = x
+    for a in layer_outputs(units, x):
+        pass
+    return a
+
+
+def layer_outputs(units: Sequence[tuple[Activation, LayerParameters]], x: Floats) -> Iterator[Floats]:
+    """The outputs (n, units) of one layer after the other for the rows `x` (n, inputs), each in new memory."""
+    a = x
     for activation, own in units:
         z: Floats = np.dot(a, own.weight)
         np.add(z, own.bias, out=z)
         shape = len(z), z.shape[1] // activation.linear_pieces
         a = np.empty(shape, z.dtype) if activation.keeps_input else z
         activation.value(z, own.slope, a, np.empty(shape, z.dtype))
-    return a
+        yield a
 
 
 class TrainingPass:

@@ -13,6 +13,37 @@ from layerwise.errors import InvalidInput
 
 
 @dataclass(frozen=True, slots=True)
+class LayerHealth:
+    """How one layer does, over a sample of the rows held out, or else of those trained on."""
+
+    dead: float | None
+    """The share of ReLU units that no row wakes; None of other activations."""
+    saturated: float | None
+    """The share of outputs of sigmoid or tanh units where the derivative is next to nothing; None of others."""
+    gradient_norm: float
+    """The length of the gradient in the weights in the last step."""
+    weight_norm: float
+    """The length of the weights."""
+    update_ratio: float
+    """The length of the last step's change of the weights over theirs; about 1e-3 is usual."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the doctor found, and has found ever since the epoch `since`."""
+
+    kind: str
+    """A stable word: dead, saturated, large_update, small_update, overfitting or inputs."""
+    layer: int | None
+    """Counted from 0; None if it is about no single layer."""
+    value: float
+    """The number that caused it."""
+    since: int
+    message: str
+    """What it is and what may help, in words."""
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """The state of training after a step.
 
@@ -36,6 +67,10 @@ class Record:
     """Whether this step ended an epoch, or training in the middle of one."""
     stopped: str | None = None
     """Why training ended with this step: epochs, max_steps, max_seconds or early_stopping."""
+    layers: tuple[LayerHealth, ...] = ()
+    """How each layer does, at the epochs when the doctor looks."""
+    findings: tuple[Finding, ...] = ()
+    """What the doctor has found and still finds."""
     progress: float = field(default=0.0, compare=False)
     """How much of the training is done, from 0 to 1."""
     rows_per_second: float = field(default=0.0, compare=False)
@@ -77,6 +112,8 @@ class TrainingState:
     """Epochs since the best."""
     plateau: dict[str, float] = field(default_factory=dict[str, float])
     """What a schedule that watches the loss has seen."""
+    health: dict[str, float] = field(default_factory=dict[str, float])
+    """What the doctor has seen."""
     stopped: str | None = None
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:

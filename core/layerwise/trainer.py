@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from layerwise.activations import Floats
 from layerwise.arena import Arena
 from layerwise.batches import Gather, Split
+from layerwise.doctor import Doctor, findings
 from layerwise.errors import Diverged, InvalidInput
 from layerwise.metrics import metric_of
 from layerwise.model import MLP
@@ -17,7 +18,7 @@ from layerwise.network import TrainingPass
 from layerwise.optimizers import CHUNK
 from layerwise.plan import Plan
 from layerwise.randomness import NOISE, ORDER, stream
-from layerwise.records import Record, TrainingState
+from layerwise.records import LayerHealth, Record, TrainingState
 from layerwise.regularization import Regularizer
 from layerwise.stopping import Stopping
 from layerwise.validation import Validation
@@ -84,6 +85,8 @@ class Trainer:
         self._steps_an_epoch = -(-self.rows // batch)
         self.state = self._begin() if state is None else self._continue(state)
         self._regularizer = Regularizer(model, plan, self._gradient, self._scratch)
+        watches = plan.doctor and not online
+        self._doctor = Doctor(model, self._gradient, held_out or data, batch_size=batch) if watches else None
         self._last_finite: Floats = model.parameters.copy()
         self._rate = 0.0
         self._started = time.perf_counter() - self.state.seconds
@@ -141,6 +144,8 @@ class Trainer:
             self._rate = rate = self._next_rate()
             state.step += 1
             self._regularizer.before_update()
+            if self._doctor and end == self.rows and self._doctor.is_due(state.step, state.health):
+                self._doctor.before_update()
             plan.optimizer.update(
                 state.parameters, self._gradient, state.optimizer, rate=rate, step=state.step, scratch=self._scratch
             )
@@ -180,12 +185,13 @@ class Trainer:
             self.model.metrics = {name.replace("metric", self._metric.name): value for name, value in values.items()}
             stopped = self._stopping.judge(values, state, self.model)
         self.plan.schedule.observe(values, state.plateau)
+        layers = self._doctor.look(state, values, epoch=state.epoch + 1) if self._doctor else ()
         budget = self._budget_spent()
         if state.position == self.rows:
             state.epoch, state.position = state.epoch + 1, 0
         last = EPOCHS if state.epoch == self.plan.epochs else None
         state.stopped = "early_stopping" if stopped else budget or last
-        record = self._record(loss, metric, ended_with=done, values=values)
+        record = self._record(loss, metric, ended_with=done, values=values, layers=layers)
         state.loss_sum = 0.0
         state.metric_sums[:] = 0
         if state.stopped:
@@ -207,7 +213,13 @@ class Trainer:
         return _Swapped(self.model.parameters, self.state.average)
 
     def _record(
-        self, loss: float, metric: float, *, ended_with: int = 0, values: dict[str, float] | None = None
+        self,
+        loss: float,
+        metric: float,
+        *,
+        ended_with: int = 0,
+        values: dict[str, float] | None = None,
+        layers: tuple[LayerHealth, ...] = (),
     ) -> Record:
         state, told = self.state, values or {}
         epoch = state.epoch + (0 if ended_with and state.position == 0 else 1)
@@ -226,6 +238,8 @@ class Trainer:
             learning_rate=self._rate,
             epoch_end=bool(ended_with),
             stopped=state.stopped,
+            layers=layers,
+            findings=findings(state.health) if ended_with and self._doctor else (),
             progress=progress,
             rows_per_second=rate,
             seconds_left=elapsed * (1 - progress) / progress if progress else math.inf,

@@ -1,0 +1,165 @@
+"""What a practitioner watches while a network trains, layer by layer, and what that means in words.
+
+After CS231n, "Neural Networks 1" (dead and saturated units) and "Neural Networks 3" (update ratios, over-fitting).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from layerwise.activations import Floats
+from layerwise.batches import Split
+from layerwise.layout import views
+from layerwise.model import MLP
+from layerwise.records import Finding, LayerHealth, TrainingState
+
+ROWS = 512
+"""Rows looked at: enough to call a unit dead that none of them wakes."""
+SHARE = 0.02
+"""Of the training time that looking may take: a look at n rows costs about what training on n/3 does."""
+CALLS = 2
+"""Training steps that a look costs whatever the number of rows."""
+
+MANY_DEAD = 0.2
+MANY_SATURATED = 0.5
+LARGE_UPDATE = 0.1
+SMALL_UPDATE = 1e-6
+LARGE_INPUT = 10.0
+PATIENCE = 3
+"""Epochs for which the validation loss must be above its best before it is said to rise."""
+RISE = 1.02
+
+SATURATION = {"tanh": 0.98, "sigmoid": 0.99}
+"""The activation, mapped to (-1, 1), beyond which the derivative is below a twentieth of its largest."""
+
+
+class Doctor:
+    """Looks at a network in training every so many steps, which follow from the sizes alone, so that any two runs agree.
+
+    `data` are rows it may look at: those held out, or else those trained on. What was found when is kept in the
+    state's `health`.
+    """
+
+    def __init__(self, model: MLP, gradient: Floats, data: Split, *, batch_size: int) -> None:
+        self._model = model
+        rows = data.rows[:: max(1, -(-len(data.rows) // ROWS))]
+        self._x = data.table[rows].astype(model.dtype)
+        self._pause = max(1, round((CALLS + len(rows) / 3 / batch_size) / SHARE))
+        self._layers = views(model.architecture, model.parameters)
+        self._gradients = views(model.architecture, gradient)
+        self._before: Floats | None = None
+
+    def is_due(self, step: int, health: Mapping[str, float]) -> bool:
+        """Whether to look after `step`, the last of an epoch."""
+        return step >= health.get("next_look", 1)
+
+    def before_update(self) -> None:
+        """Notes the parameters before the step after which it looks."""
+        self._before = self._model.parameters.copy()
+
+    def look(self, state: TrainingState, values: Mapping[str, float], *, epoch: int) -> tuple[LayerHealth, ...]:
+        """The health of each layer, if a look is due; findings are remembered in `state.health`."""
+        _watch_validation(state.health, values, epoch)
+        if self._before is None:
+            return ()
+        health = tuple(self._examine(self._before))
+        self._before = None
+        if "next_look" not in state.health:
+            self._examine_inputs(state.health, epoch)
+        state.health["next_look"] = state.step + self._pause
+        for i, layer in enumerate(health):
+            hidden = i < len(health) - 1
+            _note(state.health, f"dead:{i}", layer.dead, epoch, found=hidden and (layer.dead or 0) >= MANY_DEAD)
+            saturates = hidden and (layer.saturated or 0) >= MANY_SATURATED
+            _note(state.health, f"saturated:{i}", layer.saturated, epoch, found=saturates)
+            _note(state.health, f"large_update:{i}", layer.update_ratio, epoch, found=layer.update_ratio > LARGE_UPDATE)
+            small = 0 <= layer.update_ratio < SMALL_UPDATE and layer.weight_norm > 0
+            _note(state.health, f"small_update:{i}", layer.update_ratio, epoch, found=small)
+        return health
+
+    def _examine(self, before: Floats) -> Iterable[LayerHealth]:
+        old = views(self._model.architecture, before)
+        outputs = self._model.layer_outputs(self._x)
+        for layer, own, gradient, past, a in zip(
+            self._model.architecture.layers, self._layers, self._gradients, old, outputs, strict=True
+        ):
+            kind = layer.activation.kind
+            weight_norm = float(np.linalg.norm(own.weight))
+            update_norm = float(np.linalg.norm(own.weight - past.weight))
+            yield LayerHealth(
+                dead=float(np.mean(~(a > 0).any(axis=0))) if kind == "relu" else None,
+                saturated=_saturated(kind, a),
+                gradient_norm=float(np.linalg.norm(gradient.weight)),
+                weight_norm=weight_norm,
+                update_ratio=update_norm / weight_norm if weight_norm else 0.0,
+            )
+
+    def _examine_inputs(self, health: dict[str, float], epoch: int) -> None:
+        """Notes the column that lies farthest from the range in which networks learn."""
+        size = np.sqrt(np.mean(np.square(self._x, dtype=np.float64), axis=0))
+        column = int(size.argmax())
+        if size[column] > LARGE_INPUT:
+            health |= {"inputs": epoch, "inputs.value": float(size[column]), "inputs.column": column}
+
+
+def findings(health: Mapping[str, float]) -> tuple[Finding, ...]:
+    """What stands in the `health` of a training state, in words."""
+    found: list[Finding] = []
+    for key, since in health.items():
+        kind, _, layer = key.partition(":")
+        if kind in _WORDS and f"{key}.value" in health:
+            i, value = int(layer) if layer else None, health[f"{key}.value"]
+            message = _WORDS[kind].format(
+                layer=i, value=value, percent=_percent(value), since=int(since), column=int(health.get("inputs.column", 0))
+            )
+            found.append(Finding(kind, i, value, int(since), message))
+    return tuple(found)
+
+
+_WORDS = {
+    "dead": "layer {layer}: {percent} of its ReLU units are dead since epoch {since}: lower the learning rate, or use "
+    "leaky ReLU or maxout",
+    "saturated": "layer {layer}: {percent} of its outputs are saturated since epoch {since}: use ReLU, smaller initial "
+    "weights or a lower learning rate",
+    "large_update": "layer {layer}: a step changes its weights by {percent} since epoch {since}, about 0.1 % is usual: "
+    "lower the learning rate",
+    "small_update": "layer {layer}: a step changes its weights by {value:.1e} of their size since epoch {since}, about "
+    "1e-3 is usual: raise the learning rate, or look for what stops the gradient",
+    "overfitting": "validation loss rises since epoch {since} while training loss falls: raise l2 or dropout, or stop "
+    "early; do not use fewer units",
+    "inputs": "inputs are not standardised: column {column} has a root mean square of {value:.3g}: bring every column "
+    "to zero mean and unit deviation",
+}
+
+
+def _saturated(kind: str, a: Floats) -> float | None:
+    if kind not in SATURATION:
+        return None
+    centred = 2 * a - 1 if kind == "sigmoid" else a
+    return float(np.mean(np.abs(centred) > SATURATION[kind]))
+
+
+def _note(health: dict[str, float], key: str, value: float | None, epoch: int, *, found: bool) -> None:
+    """Keeps since when something is found, and its newest value; forgets what is no longer so."""
+    if found and value is not None:
+        health.setdefault(key, epoch)
+        health[f"{key}.value"] = value
+    else:
+        health.pop(key, None)
+        health.pop(f"{key}.value", None)
+
+
+def _watch_validation(health: dict[str, float], values: Mapping[str, float], epoch: int) -> None:
+    if "validation_loss" not in values:
+        return
+    held, loss = values["validation_loss"], values["loss"]
+    if held < health.get("best.held", np.inf):
+        health |= {"best.held": held, "best.loss": loss, "best.epoch": epoch}
+    rises = held > RISE * health["best.held"] and loss < health["best.loss"]
+    since = int(health["best.epoch"]) + 1
+    _note(health, "overfitting", held, since, found=rises and epoch - since >= PATIENCE)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
