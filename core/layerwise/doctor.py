@@ -63,7 +63,8 @@ class Doctor:
         _watch_validation(state.health, values, epoch)
         if self._before is None:
             return ()
-        health = tuple(self._examine(self._before))
+        with np.errstate(over="ignore", invalid="ignore"):  # of a training that is about to diverge
+            health = tuple(self._examine(self._before))
         self._before = None
         if "next_look" not in state.health:
             self._examine_inputs(state.health, epoch)
