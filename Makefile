@@ -8,7 +8,7 @@ PROTOC := ../.venv-proto/bin/python -m grpc_tools.protoc -I . \
   --plugin=protoc-gen-mypy=../.venv-proto/bin/protoc-gen-mypy \
   --plugin=protoc-gen-mypy_grpc=../.venv-proto/bin/protoc-gen-mypy_grpc
 
-.PHONY: demo serve test lint check proto compose-test clean
+.PHONY: demo serve test lint check proto compose-test test-parity bench-train bench-train-check clean
 .DEFAULT_GOAL := check
 
 # The virtual environment, made again only when pyproject.toml has changed: .run holds what runs the service,
@@ -34,6 +34,13 @@ PROTOC := ../.venv-proto/bin/python -m grpc_tools.protoc -I . \
 	@.venv-proto/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
+# PyTorch and the other peers are large, and need none of our own tools.
+.venv-parity/.made: benchmarks/requirements.txt pyproject.toml
+	@echo "Installing Layerwise and its peers into .venv-parity …"
+	@$(PYTHON) -m venv .venv-parity
+	@.venv-parity/bin/python -m pip install --quiet --disable-pip-version-check --editable . --requirement $<
+	@touch $@
+
 demo: .venv/.run
 	@$(BIN)/python examples/demo.py
 
@@ -53,6 +60,16 @@ lint: .venv/.dev .venv-proto/.made
 
 check: lint test
 
+test-parity: .venv-parity/.made
+	@.venv-parity/bin/python -m pytest tests/parity
+
+# On an otherwise idle machine: half a minute to two minutes.
+bench-train: .venv-parity/.made
+	@.venv-parity/bin/python -m benchmarks.train
+
+bench-train-check: .venv-parity/.made
+	@.venv-parity/bin/python -m benchmarks.train --check benchmarks/train.json
+
 # Needs a Docker engine and docker-compose, or docker with its plug-in compose.
 compose-test: .venv/.dev
 	@$(BIN)/python -m pytest tests/compose
@@ -64,4 +81,4 @@ proto: .venv-proto/.made
 	@cd proto && $(PROTOC) --grpc_python_out=$(OUT) --mypy_grpc_out=quiet:$(OUT) $(SERVICES:proto/%=%)
 
 clean:
-	@rm -rf .venv .venv-proto dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .venv-proto .venv-parity dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
