@@ -71,7 +71,7 @@ class Trainer:
         self._stopping = Stopping(plan.early_stopping, validates=held_out is not None or online)
         self._validation = Validation(model, plan.loss, held_out) if held_out else None
         self._gradient: Floats = np.zeros_like(model.parameters)
-        self._scratch: Floats = np.empty(min(CHUNK, model.parameters.size), model.dtype)
+        self._scratch: Floats = np.empty(CHUNK, model.dtype)
         arena = Arena()
         lengths = sorted({batch, self.rows % batch or batch}, reverse=True)
         self._batches = {

@@ -1,0 +1,25 @@
+"""The optimisers, and the table of their names."""
+
+from layerwise.optimizers.adam import Adam, AdamW, NAdam
+from layerwise.optimizers.adaptive import Adadelta, Adagrad, RMSprop
+from layerwise.optimizers.optimizer import CHUNK, Optimizer, chunks
+from layerwise.optimizers.sgd import SGD
+
+__all__ = [
+    "CHUNK",
+    "OPTIMIZERS",
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "NAdam",
+    "Optimizer",
+    "RMSprop",
+    "chunks",
+]
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    cls.kind: cls for cls in (SGD, Adagrad, RMSprop, Adadelta, Adam, AdamW, NAdam)
+}
+"""Every optimiser by its name; a name stands for the class's default object."""

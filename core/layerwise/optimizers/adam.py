@@ -1,0 +1,124 @@
+"""Adam and its kin: AdamW with decoupled weight decay, NAdam with Nesterov's momentum."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from layerwise.activations import Floats
+from layerwise.checks import real_number
+from layerwise.optimizers.optimizer import Optimizer
+
+
+@dataclass(frozen=True, slots=True)
+class Adam(Optimizer):
+    """m ← β₁ m + (1 - β₁) g, v ← β₂ v + (1 - β₂) g², p ← p - η m̂ / (√v̂ + ε).
+
+    m̂ = m / (1 - β₁ᵗ) and v̂ = v / (1 - β₂ᵗ) are m and v without the bias of their start at zero, at step t.
+    Kingma and Ba 2015, algorithm 1; their α is η.
+    """
+
+    learning_rate: float = 1e-3
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+
+    kind = "adam"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "learning_rate", real_number("learning_rate", self.learning_rate, above=0))
+        object.__setattr__(self, "beta1", real_number("beta1", self.beta1, least=0, below=1))
+        object.__setattr__(self, "beta2", real_number("beta2", self.beta2, least=0, below=1))
+        object.__setattr__(self, "epsilon", real_number("epsilon", self.epsilon, above=0))
+
+    @property
+    def remembers(self) -> tuple[str, ...]:
+        return ("mean", "variance")
+
+    def numbers(self, state: Mapping[str, Floats], rate: float, step: int) -> tuple[float, ...]:
+        """Rate and ε with both corrections drawn in: m̂ / (√v̂ + ε) = m √b / (1 - β₁ᵗ) / (√v + ε √b), b = 1 - β₂ᵗ."""
+        del state
+        unbias = math.sqrt(1 - self.beta2**step)
+        return rate * unbias / (1 - self.beta1**step), self.epsilon * unbias
+
+    def move(
+        self, p: Floats, g: Floats, own: Sequence[Floats], spare: Sequence[Floats], numbers: tuple[float, ...], /
+    ) -> None:
+        (m, v), (s,), (rate, epsilon) = own, spare, numbers
+        self.average(m, v, g, s)
+        np.sqrt(v, out=s)
+        np.add(s, epsilon, out=s)
+        np.divide(m, s, out=s)
+        np.multiply(s, rate, out=s)
+        np.subtract(p, s, out=p)
+
+    def average(self, m: Floats, v: Floats, g: Floats, s: Floats) -> None:
+        """m ← m + (1 - β₁) (g - m), v ← β₂ v + (1 - β₂) g²."""
+        np.subtract(g, m, out=s)
+        np.multiply(s, 1 - self.beta1, out=s)
+        np.add(m, s, out=m)
+        np.multiply(v, self.beta2, out=v)
+        np.multiply(g, g, out=s)
+        np.multiply(s, 1 - self.beta2, out=s)
+        np.add(v, s, out=v)
+
+
+@dataclass(frozen=True, slots=True)
+class AdamW(Adam):
+    """Adam whose weights, not the biases, shrink by η · 0.01 a step beside the gradient. Loshchilov and Hutter 2019.
+
+    The plan's `weight_decay` takes the place of 0.01.
+    """
+
+    kind = "adamw"
+    usual_decay = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class NAdam(Adam):
+    """Adam whose momentum looks ahead: p ← p - η ((1 - μₜ) g / (1 - Πₜ) + μₜ₊₁ m / (1 - Πₜ μₜ₊₁)) / (√v̂ + ε).
+
+    μₜ = β₁ (1 - 0.96^(t ψ) / 2) rises to β₁, ψ is `momentum_decay`, Πₜ = μ₁ μ₂ … μₜ. Dozat 2016.
+    """
+
+    learning_rate: float = 2e-3
+    momentum_decay: float = 4e-3
+
+    kind = "nadam"
+    temporaries = 2
+
+    def __post_init__(self) -> None:
+        # by name: a slotted dataclass is a copy of its class, and super() without arguments finds the original
+        Adam.__post_init__(self)
+        decay = real_number("momentum_decay", self.momentum_decay, least=0)
+        object.__setattr__(self, "momentum_decay", decay)
+
+    def init(self, parameters: Floats) -> dict[str, Floats]:
+        """With Π, one number, beside the vectors."""
+        return {**Adam.init(self, parameters), "momentum_product": np.ones(1)}
+
+    def numbers(self, state: Mapping[str, Floats], rate: float, step: int) -> tuple[float, ...]:
+        """The rates of g and of m, and ε, with √(1 - β₂ᵗ) drawn in; multiplies Π by μₜ."""
+        now, following = self._momentum(step), self._momentum(step + 1)
+        state["momentum_product"][0] *= now
+        product = float(state["momentum_product"][0])
+        unbias = math.sqrt(1 - self.beta2**step)
+        rate *= unbias
+        return rate * (1 - now) / (1 - product), rate * following / (1 - product * following), self.epsilon * unbias
+
+    def move(
+        self, p: Floats, g: Floats, own: Sequence[Floats], spare: Sequence[Floats], numbers: tuple[float, ...], /
+    ) -> None:
+        (m, v), (s, direction), (rate_g, rate_m, epsilon) = own, spare, numbers
+        self.average(m, v, g, s)
+        np.multiply(g, rate_g, out=direction)
+        np.multiply(m, rate_m, out=s)
+        np.add(direction, s, out=direction)
+        np.sqrt(v, out=s)
+        np.add(s, epsilon, out=s)
+        np.divide(direction, s, out=s)
+        np.subtract(p, s, out=p)
+
+    def _momentum(self, step: int) -> float:
+        return self.beta1 * (1 - 0.5 * math.pow(0.96, step * self.momentum_decay))

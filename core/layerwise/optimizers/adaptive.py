@@ -1,0 +1,128 @@
+"""The optimisers that divide each coordinate's gradient by its usual size: Adagrad, RMSprop, Adadelta."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from layerwise.activations import Floats
+from layerwise.checks import real_number
+from layerwise.optimizers.optimizer import Optimizer
+
+
+@dataclass(frozen=True, slots=True)
+class Adagrad(Optimizer):
+    """G ← G + g², p ← p - η g / (√G + ε). Duchi, Hazan and Singer 2011."""
+
+    learning_rate: float = 0.01
+    epsilon: float = 1e-10
+
+    kind = "adagrad"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "learning_rate", real_number("learning_rate", self.learning_rate, above=0))
+        object.__setattr__(self, "epsilon", real_number("epsilon", self.epsilon, above=0))
+
+    @property
+    def remembers(self) -> tuple[str, ...]:
+        return ("squares",)
+
+    def move(
+        self, p: Floats, g: Floats, own: Sequence[Floats], spare: Sequence[Floats], numbers: tuple[float, ...], /
+    ) -> None:
+        (G,), (s,), (rate,) = own, spare, numbers
+        np.multiply(g, g, out=s)
+        np.add(G, s, out=G)
+        np.sqrt(G, out=s)
+        np.add(s, self.epsilon, out=s)
+        np.divide(g, s, out=s)
+        np.multiply(s, rate, out=s)
+        np.subtract(p, s, out=p)
+
+
+@dataclass(frozen=True, slots=True)
+class RMSprop(Optimizer):
+    """v ← α v + (1 - α) g², d ← μ d + g / (√v + ε), p ← p - η d. Tieleman and Hinton 2012, lecture 6.5.
+
+    α is `decay`, μ is `momentum`.
+    """
+
+    learning_rate: float = 0.01
+    decay: float = 0.99
+    epsilon: float = 1e-8
+    momentum: float = 0.0
+
+    kind = "rmsprop"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "learning_rate", real_number("learning_rate", self.learning_rate, above=0))
+        object.__setattr__(self, "decay", real_number("decay", self.decay, least=0, below=1))
+        object.__setattr__(self, "epsilon", real_number("epsilon", self.epsilon, above=0))
+        object.__setattr__(self, "momentum", real_number("momentum", self.momentum, least=0, below=1))
+
+    @property
+    def remembers(self) -> tuple[str, ...]:
+        return ("variance", "velocity") if self.momentum else ("variance",)
+
+    def move(
+        self, p: Floats, g: Floats, own: Sequence[Floats], spare: Sequence[Floats], numbers: tuple[float, ...], /
+    ) -> None:
+        (s,), (rate,), v = spare, numbers, own[0]
+        _average_squares(v, g, self.decay, s)
+        np.sqrt(v, out=s)
+        np.add(s, self.epsilon, out=s)
+        np.divide(g, s, out=s)
+        if self.momentum:
+            d = own[1]
+            np.multiply(d, self.momentum, out=d)
+            np.add(d, s, out=d)
+            np.copyto(s, d)
+        np.multiply(s, rate, out=s)
+        np.subtract(p, s, out=p)
+
+
+@dataclass(frozen=True, slots=True)
+class Adadelta(Optimizer):
+    """v ← ρ v + (1 - ρ) g², Δ = g √(u + ε) / √(v + ε), u ← ρ u + (1 - ρ) Δ², p ← p - η Δ. Zeiler 2012, algorithm 1.
+
+    ρ is `decay`. The steps have the units of the parameters, so that the rate is usually 1.
+    """
+
+    learning_rate: float = 1.0
+    decay: float = 0.9
+    epsilon: float = 1e-6
+
+    kind = "adadelta"
+    temporaries = 2
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "learning_rate", real_number("learning_rate", self.learning_rate, above=0))
+        object.__setattr__(self, "decay", real_number("decay", self.decay, least=0, below=1))
+        object.__setattr__(self, "epsilon", real_number("epsilon", self.epsilon, above=0))
+
+    @property
+    def remembers(self) -> tuple[str, ...]:
+        return ("variance", "step_variance")
+
+    def move(
+        self, p: Floats, g: Floats, own: Sequence[Floats], spare: Sequence[Floats], numbers: tuple[float, ...], /
+    ) -> None:
+        (v, u), (s, delta), (rate,) = own, spare, numbers
+        _average_squares(v, g, self.decay, s)
+        np.add(v, self.epsilon, out=s)
+        np.sqrt(s, out=s)
+        np.add(u, self.epsilon, out=delta)
+        np.sqrt(delta, out=delta)
+        np.divide(delta, s, out=delta)
+        np.multiply(delta, g, out=delta)
+        _average_squares(u, delta, self.decay, s)
+        np.multiply(delta, rate, out=delta)
+        np.subtract(p, delta, out=p)
+
+
+def _average_squares(average: Floats, x: Floats, decay: float, scratch: Floats) -> None:
+    """average ← decay · average + (1 - decay) · x²."""
+    np.multiply(average, decay, out=average)
+    np.multiply(x, x, out=scratch)
+    np.multiply(scratch, 1 - decay, out=scratch)
+    np.add(average, scratch, out=average)

@@ -1,0 +1,81 @@
+"""What an optimiser is: `init` and `update` over plain state.
+
+State is a few vectors as long as the parameters. An update runs over all of them in chunks that stay in the
+processor's cache, in place, without allocating. Formulas and defaults are those of PyTorch 2: g is the gradient, p the
+parameters, η the learning rate.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from layerwise.activations import Floats
+from layerwise.kinds import Kind
+
+CHUNK = 16_384
+"""Numbers a pass handles at once: four float32 vectors of them, 256 kB, fit the second-level cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class Optimizer(Kind, ABC):
+    """Moves the parameters against their gradient."""
+
+    learning_rate: float
+
+    usual_decay: ClassVar[float] = 0.0
+    """The decoupled weight decay that goes with the optimiser, unless the plan gives another."""
+    full_batch: ClassVar[bool] = False
+    """Whether each of its steps takes all rows, and evaluates the loss as often as it likes."""
+    temporaries: ClassVar[int] = 1
+    """How many vectors `move` needs besides the state."""
+
+    @property
+    def remembers(self) -> tuple[str, ...]:
+        """The names of the vectors it keeps from step to step; they begin as zeros."""
+        return ()
+
+    def init(self, parameters: Floats) -> dict[str, Floats]:
+        """The state before the first step: arrays by name, those of `remembers` of the shape of `parameters`."""
+        return {name: np.zeros_like(parameters) for name in self.remembers}
+
+    def update(
+        self,
+        parameters: Floats,
+        gradient: Floats,
+        state: Mapping[str, Floats],
+        *,
+        rate: float,
+        step: int,
+        scratch: Floats,
+    ) -> None:
+        """Changes `parameters` and `state` in place by step number `step`, counted from 1, at the learning rate `rate`.
+
+        `scratch` holds at least CHUNK numbers.
+        """
+        numbers = self.numbers(state, rate, step)
+        vectors = [state[name] for name in self.remembers]
+        length = CHUNK // self.temporaries
+        spare = scratch[: length * self.temporaries].reshape(self.temporaries, length)
+        for chunk in chunks(parameters.size, length):
+            p = parameters[chunk]
+            own = [vector[chunk] for vector in vectors]
+            self.move(p, gradient[chunk], own, [s[: p.size] for s in spare], numbers)
+
+    def numbers(self, state: Mapping[str, Floats], rate: float, step: int) -> tuple[float, ...]:
+        """What `move` needs to know of this step: the rate, or what is found from it once for all chunks."""
+        del state, step
+        return (rate,)
+
+    @abstractmethod
+    def move(
+        self, p: Floats, g: Floats, own: Sequence[Floats], spare: Sequence[Floats], numbers: tuple[float, ...], /
+    ) -> None:
+        """The formula, for one chunk: changes `p` and the vectors `own` of `remembers`; `spare` is overwritten."""
+
+
+def chunks(size: int, length: int = CHUNK) -> Iterator[slice]:
+    """Slices of at most `length` that cover `size` numbers."""
+    return (slice(start, min(start + length, size)) for start in range(0, size, length))

@@ -1,0 +1,53 @@
+"""Stochastic gradient descent, with the momentum of Polyak or of Nesterov."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from layerwise.activations import Floats
+from layerwise.checks import real_number, truth
+from layerwise.errors import InvalidInput
+from layerwise.optimizers.optimizer import Optimizer
+
+
+@dataclass(frozen=True, slots=True)
+class SGD(Optimizer):
+    """Gradient descent with momentum: v ← μ v + g, p ← p - η v. Polyak 1964.
+
+    With `nesterov` it looks ahead: p ← p - η (g + μ v). Nesterov 1983, in the form of Sutskever et al. 2013.
+    """
+
+    learning_rate: float = 0.01
+    momentum: float = 0.0
+    nesterov: bool = False
+
+    kind = "sgd"
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        put(self, "learning_rate", real_number("learning_rate", self.learning_rate, above=0))
+        put(self, "momentum", real_number("momentum", self.momentum, least=0, below=1))
+        put(self, "nesterov", truth("nesterov", self.nesterov))
+        if self.nesterov and not self.momentum:
+            raise InvalidInput("nesterov", "expected a momentum above 0 to go with it, got 0")
+
+    @property
+    def remembers(self) -> tuple[str, ...]:
+        return ("velocity",) if self.momentum else ()
+
+    def move(
+        self, p: Floats, g: Floats, own: Sequence[Floats], spare: Sequence[Floats], numbers: tuple[float, ...], /
+    ) -> None:
+        (s,), (rate,), direction = spare, numbers, g
+        if self.momentum:
+            (v,) = own
+            np.multiply(v, self.momentum, out=v)
+            np.add(v, g, out=v)
+            direction = v
+        if self.nesterov:
+            np.multiply(direction, self.momentum, out=s)
+            np.add(s, g, out=s)
+            direction = s
+        np.multiply(direction, rate, out=s)
+        np.subtract(p, s, out=p)
