@@ -1,0 +1,110 @@
+"""Cross-entropies: minus the logarithm of the probability that the scores give to what was there."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwise.activations import Floats
+from layerwise.checks import real_number
+from layerwise.losses.loss import Loss, LossBuffers
+
+
+@dataclass(frozen=True, slots=True)
+class SoftmaxCrossEntropy(Loss):
+    """-Σ q log p, where p = softmax(s), fused: its gradient in s is p - q. Bishop 2006, eq. 4.108.
+
+    q is 1 at the target; `label_smoothing` ε, 0 <= ε < 1, makes it (1 - ε) there, plus ε/k at each of the k classes.
+    Szegedy et al. 2016, section 7. Raises InvalidInput.
+    """
+
+    label_smoothing: float = 0.0
+
+    kind = "softmax_cross_entropy"
+    targets = "classes"
+    link = "softmax"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(
+            self, "label_smoothing", real_number("label_smoothing", self.label_smoothing, least=0, below=1)
+        )
+
+    def measure(self, scores: Floats, targets: NDArray[Any], at: LossBuffers, /) -> None:
+        # shift first: exp() of a large score overflows
+        np.maximum.reduce(scores, axis=1, keepdims=True, out=at.row)
+        np.subtract(scores, at.row, out=at.gradient)
+        # Σ q s, and then log Σ exp(s) - Σ q s
+        np.add(at.first, targets, out=at.index)
+        np.take(at.flat_gradient, at.index, out=at.picked, mode="clip")
+        everywhere = self.label_smoothing / scores.shape[1]
+        if everywhere:
+            np.multiply(at.picked, 1 - self.label_smoothing, out=at.picked)
+            np.add.reduce(at.gradient, axis=1, out=at.flat_row)
+            np.multiply(at.flat_row, everywhere, out=at.flat_row)
+            np.add(at.picked, at.flat_row, out=at.picked)
+        np.exp(at.gradient, out=at.gradient)
+        np.add.reduce(at.gradient, axis=1, keepdims=True, out=at.row)
+        np.divide(at.gradient, at.row, out=at.gradient)
+        np.log(at.row, out=at.row)
+        np.subtract(at.flat_row, at.picked, out=at.flat_row)
+        # p - q
+        np.take(at.flat_gradient, at.index, out=at.picked, mode="clip")
+        np.subtract(at.picked, 1.0 - self.label_smoothing, out=at.picked)
+        at.flat_gradient[at.index] = at.picked
+        if everywhere:
+            np.subtract(at.gradient, everywhere, out=at.gradient)
+
+
+@dataclass(frozen=True, slots=True)
+class SigmoidCrossEntropy(Loss):
+    """-t log p - (1 - t) log(1 - p), where p = sigmoid(s): max(s, 0) - s t + log(1 + exp(-|s|)), gradient p - t.
+
+    The mean over the outputs, like `SquaredError`. Three uses: targets (n, k) of flags 0 and 1, or probabilities
+    between, where several may hold at once; two classes and one output, whose sign decides; k classes and k outputs,
+    each of which tells its class from the others. Bishop 2006, eq. 4.90.
+    """
+
+    kind = "sigmoid_cross_entropy"
+    targets = "flags"
+    link = "sigmoid"
+    least, most = 0.0, 1.0
+
+    @property
+    def binary(self) -> bool:
+        return True
+
+    def measure(self, scores: Floats, targets: NDArray[Any], at: LossBuffers, /) -> None:
+        # e = exp(-|s|) never overflows, and sigmoid(s) is 1 / (1 + e) for s >= 0, else e / (1 + e)
+        e = at.scratch
+        np.abs(scores, out=e)
+        np.negative(e, out=e)
+        np.exp(e, out=e)
+        np.heaviside(scores, 1.0, out=at.gradient)
+        np.maximum(at.gradient, e, out=at.gradient)
+        np.add(e, 1.0, out=at.spare)
+        np.divide(at.gradient, at.spare, out=at.gradient)
+        np.log1p(e, out=e)
+        np.maximum(scores, 0.0, out=at.spare)
+        np.add(e, at.spare, out=e)
+        np.add.reduce(e, axis=1, out=at.flat_row)
+        self._subtract_targets(scores, targets, at)
+        at.scale(1 / scores.shape[1])
+
+    @staticmethod
+    def _subtract_targets(scores: Floats, targets: NDArray[Any], at: LossBuffers) -> None:
+        """Takes Σ s t from the rows' losses, and t from the gradient; t of a class is 1 at it, else 0."""
+        if targets.ndim > 1:
+            np.einsum("ij,ij->i", scores, targets, out=at.picked)
+            np.subtract(at.gradient, targets, out=at.gradient)
+        elif scores.shape[1] == 1:
+            np.copyto(at.picked, targets)
+            np.subtract(at.gradient, at.column, out=at.gradient)
+            np.multiply(scores, at.column, out=at.column)
+        else:
+            np.add(at.first, targets, out=at.index)
+            np.take(at.flat_gradient, at.index, out=at.picked, mode="clip")
+            np.subtract(at.picked, 1.0, out=at.picked)
+            at.flat_gradient[at.index] = at.picked
+            np.take(scores.reshape(-1), at.index, out=at.picked, mode="clip")
+        np.subtract(at.flat_row, at.picked, out=at.flat_row)

@@ -1,0 +1,97 @@
+"""Unit deviances of positive quantities: twice what the log-likelihood lacks to that of a perfect fit.
+
+The score is the logarithm of the mean, μ = exp(s), so that any score is allowed and effects multiply. Each loss is
+the mean over the outputs. McCullagh and Nelder 1989, chapter 2.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwise.activations import Floats
+from layerwise.checks import real_number
+from layerwise.losses.loss import Loss, LossBuffers
+
+
+@dataclass(frozen=True, slots=True)
+class Poisson(Loss):
+    """2 (y log(y/μ) + μ - y), of counts y >= 0, where 0 log 0 is 0; its gradient in s is 2 (μ - y)."""
+
+    kind = "poisson"
+    targets = "values"
+    link = "exp"
+    least = 0.0
+
+    def measure(self, scores: Floats, targets: NDArray[Any], at: LossBuffers, /) -> None:
+        np.exp(scores, out=at.gradient)
+        np.subtract(at.gradient, targets, out=at.gradient)
+        np.maximum(targets, at.tiny, out=at.scratch)
+        np.log(at.scratch, out=at.scratch)
+        np.subtract(at.scratch, scores, out=at.scratch)
+        np.multiply(at.scratch, targets, out=at.scratch)
+        np.add(at.scratch, at.gradient, out=at.scratch)
+        np.add.reduce(at.scratch, axis=1, out=at.flat_row)
+        at.scale(2 / scores.shape[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Gamma(Loss):
+    """2 (log(μ/y) + y/μ - 1), of amounts y > 0; its gradient in s is 2 (1 - y/μ)."""
+
+    kind = "gamma"
+    targets = "values"
+    link = "exp"
+    above = 0.0
+
+    def measure(self, scores: Floats, targets: NDArray[Any], at: LossBuffers, /) -> None:
+        np.log(targets, out=at.scratch)
+        np.subtract(scores, at.scratch, out=at.scratch)
+        np.negative(at.scratch, out=at.gradient)
+        np.exp(at.gradient, out=at.gradient)
+        np.subtract(1.0, at.gradient, out=at.gradient)
+        np.subtract(at.scratch, at.gradient, out=at.scratch)
+        np.add.reduce(at.scratch, axis=1, out=at.flat_row)
+        at.scale(2 / scores.shape[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Tweedie(Loss):
+    """2 (y²⁻ᵖ / ((1-p)(2-p)) - y μ¹⁻ᵖ / (1-p) + μ²⁻ᵖ / (2-p)), of y >= 0; its gradient in s is 2 (μ²⁻ᵖ - y μ¹⁻ᵖ).
+
+    A sum of a random number of gamma amounts, zero if there are none: insurance claims. p, `power`, is between 1,
+    where it becomes `Poisson`, and 2, where it becomes `Gamma`. Jørgensen 1987. Raises InvalidInput.
+    """
+
+    power: float = 1.5
+
+    kind = "tweedie"
+    targets = "values"
+    link = "exp"
+    least = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "power", real_number("power", self.power, above=1, below=2))
+
+    def measure(self, scores: Floats, targets: NDArray[Any], at: LossBuffers, /) -> None:
+        one, two = 1 - self.power, 2 - self.power
+        np.power(targets, two, out=at.spare)
+        np.add.reduce(at.spare, axis=1, out=at.flat_row)
+        np.multiply(at.flat_row, 1 / (one * two), out=at.flat_row)
+        # y μ¹⁻ᵖ; bounded, for else of y = 0 and a mean near 0 it were 0 times infinity
+        np.multiply(scores, one, out=at.scratch)
+        np.minimum(at.scratch, at.longest, out=at.scratch)
+        np.exp(at.scratch, out=at.scratch)
+        np.multiply(at.scratch, targets, out=at.scratch)
+        np.add.reduce(at.scratch, axis=1, out=at.picked)
+        np.multiply(at.picked, 1 / one, out=at.picked)
+        np.subtract(at.flat_row, at.picked, out=at.flat_row)
+        # μ²⁻ᵖ
+        np.multiply(scores, two, out=at.gradient)
+        np.exp(at.gradient, out=at.gradient)
+        np.add.reduce(at.gradient, axis=1, out=at.picked)
+        np.multiply(at.picked, 1 / two, out=at.picked)
+        np.add(at.flat_row, at.picked, out=at.flat_row)
+        np.subtract(at.gradient, at.scratch, out=at.gradient)
+        at.scale(2 / scores.shape[1])

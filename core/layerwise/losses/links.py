@@ -1,0 +1,29 @@
+"""From scores (n, k) to predictions (n, k), in new memory."""
+
+import numpy as np
+
+from layerwise.activations import Floats
+
+
+def softmax(scores: Floats) -> Floats:
+    """exp(s) / Σ exp(s): positive, each row's sum is 1."""
+    p: Floats = scores - scores.max(axis=1, keepdims=True)
+    np.exp(p, out=p)
+    np.divide(p, p.sum(axis=1, keepdims=True), out=p)
+    return p
+
+
+def sigmoid(scores: Floats) -> Floats:
+    """1 / (1 + exp(-s)), each score for itself."""
+    return np.exp(log_sigmoid(scores))
+
+
+def log_sigmoid(scores: Floats) -> Floats:
+    """log(1 / (1 + exp(-s))), which a large score of either sign does not overflow."""
+    return -np.logaddexp(0.0, -scores)
+
+
+def exponential(scores: Floats) -> Floats:
+    """exp(s); of a score whose exponential is too large for its type, the largest number of that type."""
+    with np.errstate(over="ignore"):
+        return np.minimum(np.exp(scores), np.finfo(scores.dtype).max)

@@ -1,0 +1,104 @@
+"""Errors d = score - target of a regression, each loss the mean over the outputs."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwise.activations import Floats
+from layerwise.checks import real_number
+from layerwise.losses.loss import Loss, LossBuffers
+
+
+@dataclass(frozen=True, slots=True)
+class SquaredError(Loss):
+    """d², without a half; its gradient is 2 d. The scores estimate the mean of the targets."""
+
+    kind = "squared_error"
+    targets = "values"
+    link = "identity"
+
+    def measure(self, scores: Floats, targets: NDArray[Any], at: LossBuffers, /) -> None:
+        outputs = scores.shape[1]
+        np.subtract(scores, targets, out=at.gradient)
+        np.einsum("ij,ij->i", at.gradient, at.gradient, out=at.flat_row)
+        np.multiply(at.flat_row, 1 / outputs, out=at.flat_row)
+        np.multiply(at.gradient, 2 / outputs, out=at.gradient)
+
+
+@dataclass(frozen=True, slots=True)
+class AbsoluteError(Loss):
+    """|d|; its gradient is the sign of d. The scores estimate the median of the targets."""
+
+    kind = "absolute_error"
+    targets = "values"
+    link = "identity"
+
+    def measure(self, scores: Floats, targets: NDArray[Any], at: LossBuffers, /) -> None:
+        np.subtract(scores, targets, out=at.gradient)
+        np.abs(at.gradient, out=at.scratch)
+        np.add.reduce(at.scratch, axis=1, out=at.flat_row)
+        np.sign(at.gradient, out=at.gradient)
+        at.scale(1 / scores.shape[1])
+
+    def side(self, scores: Floats, targets: NDArray[Any], /) -> NDArray[Any] | None:
+        return scores > targets
+
+
+@dataclass(frozen=True, slots=True)
+class Huber(Loss):
+    """d²/2 where |d| <= δ, else δ (|d| - δ/2): large errors pull no harder than δ. Huber 1964.
+
+    With c = d cut to [-δ, δ] both are c (d - c/2), and the gradient is c. δ, `delta`, is above 0. Raises InvalidInput.
+    """
+
+    delta: float = 1.0
+
+    kind = "huber"
+    targets = "values"
+    link = "identity"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "delta", real_number("delta", self.delta, above=0))
+
+    def measure(self, scores: Floats, targets: NDArray[Any], at: LossBuffers, /) -> None:
+        np.subtract(scores, targets, out=at.scratch)
+        np.minimum(at.scratch, self.delta, out=at.gradient)
+        np.maximum(at.gradient, -self.delta, out=at.gradient)
+        np.multiply(at.gradient, 0.5, out=at.spare)
+        np.subtract(at.scratch, at.spare, out=at.scratch)
+        np.einsum("ij,ij->i", at.gradient, at.scratch, out=at.flat_row)
+        at.scale(1 / scores.shape[1])
+
+    def side(self, scores: Floats, targets: NDArray[Any], /) -> NDArray[Any] | None:
+        pieces: NDArray[Any] = np.clip(np.trunc((scores - targets) / self.delta), -1, 1)
+        return pieces
+
+
+@dataclass(frozen=True, slots=True)
+class Quantile(Loss):
+    """(1 - q) d where d >= 0, else -q d: the scores estimate the q-quantile of the targets. Koenker and Bassett 1978.
+
+    The gradient is 1 - q or -q, and the loss d times it. q, `quantile`, is between 0 and 1. Raises InvalidInput.
+    """
+
+    quantile: float = 0.5
+
+    kind = "quantile"
+    targets = "values"
+    link = "identity"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "quantile", real_number("quantile", self.quantile, above=0, below=1))
+
+    def measure(self, scores: Floats, targets: NDArray[Any], at: LossBuffers, /) -> None:
+        np.subtract(scores, targets, out=at.scratch)
+        # q at d = 0, so that the gradient is zero there
+        np.heaviside(at.scratch, self.quantile, out=at.gradient)
+        np.subtract(at.gradient, self.quantile, out=at.gradient)
+        np.einsum("ij,ij->i", at.scratch, at.gradient, out=at.flat_row)
+        at.scale(1 / scores.shape[1])
+
+    def side(self, scores: Floats, targets: NDArray[Any], /) -> NDArray[Any] | None:
+        return scores > targets
