@@ -12,9 +12,7 @@ class Stopping:
     """Judges each epoch as `rule` has it; without a rule, nothing stops."""
 
     def __init__(self, rule: EarlyStopping | None, *, validates: bool) -> None:
-        if rule and rule.watch.startswith("validation") and not validates:
-            detail = f"{rule.watch} needs rows that are held out: give a validation, or watch loss or metric"
-            raise InvalidInput("early_stopping.watch", detail)
+        check_watched("early_stopping.watch", rule.watch if rule else None, validates=validates)
         self._rule = rule
 
     @property
@@ -38,3 +36,10 @@ class Stopping:
         else:
             state.waited += 1
         return state.waited >= rule.patience
+
+
+def check_watched(pointer: str, watch: str | None, *, validates: bool) -> None:
+    """Raises InvalidInput at `pointer` if `watch` is a value of rows that are held out, and none are."""
+    if watch and watch.startswith("validation") and not validates:
+        detail = f"{watch} needs rows that are held out: give a validation, or watch loss or metric"
+        raise InvalidInput(pointer, detail)

@@ -20,7 +20,7 @@ from layerwise.plan import Plan
 from layerwise.randomness import NOISE, ORDER, stream
 from layerwise.records import LayerHealth, Record, TrainingState
 from layerwise.regularization import Regularizer
-from layerwise.stopping import Stopping
+from layerwise.stopping import Stopping, check_watched
 from layerwise.validation import Validation
 
 STEPS, SECONDS, EPOCHS = "max_steps", "max_seconds", "epochs"
@@ -68,7 +68,9 @@ class Trainer:
         batch = self.rows if online else min(plan.batch_size, self.rows)
         self.batch_size = batch
         self._online = online
-        self._stopping = Stopping(plan.early_stopping, validates=held_out is not None or online)
+        validates = held_out is not None or online
+        self._stopping = Stopping(plan.early_stopping, validates=validates)
+        check_watched("schedule.watch", plan.schedule.watched, validates=validates)
         self._validation = Validation(model, plan.loss, held_out) if held_out else None
         self._gradient: Floats = np.zeros_like(model.parameters)
         self._scratch: Floats = np.empty(CHUNK, model.dtype)
