@@ -1,9 +1,23 @@
 """Multilayer perceptrons on NumPy: built, trained, saved."""
 
-from layerwise.activations import Identity, LeakyReLU, Maxout, PReLU, ReLU, Sigmoid, Tanh
+from layerwise.activations import (
+    ELU,
+    GELU,
+    SELU,
+    Identity,
+    LeakyReLU,
+    Maxout,
+    PReLU,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Tanh,
+)
 from layerwise.architecture import Architecture, Layer
 from layerwise.errors import CorruptModel, Diverged, InvalidInput
 from layerwise.gradients import GradientCheck, gradient_check
+from layerwise.initializers import Constant, Orthogonal
 from layerwise.metrics import metric_name
 from layerwise.model import MLP
 from layerwise.optimizers import SGD, Adam
@@ -13,10 +27,14 @@ from layerwise.summary import Summary
 from layerwise.training import Training, fit, partial_fit
 
 __all__ = [
+    "ELU",
+    "GELU",
     "MLP",
+    "SELU",
     "SGD",
     "Adam",
     "Architecture",
+    "Constant",
     "CorruptModel",
     "Diverged",
     "EarlyStopping",
@@ -26,11 +44,14 @@ __all__ = [
     "Layer",
     "LeakyReLU",
     "Maxout",
+    "Orthogonal",
     "PReLU",
     "Plan",
     "ReLU",
     "Record",
+    "SiLU",
     "Sigmoid",
+    "Softplus",
     "Summary",
     "Tanh",
     "Training",

@@ -6,10 +6,12 @@ from typing import cast
 
 from layerwise import kinds
 from layerwise.activations import ACTIVATIONS, Activation
-from layerwise.checks import choice, real_number, shown, whole_number
+from layerwise.checks import choice, real_number, shown, truth, whole_number
 from layerwise.checks import fields as checked_fields
 from layerwise.errors import InvalidInput, within
-from layerwise.initializers import INITIALIZERS
+from layerwise.initializers import INITIALIZERS, Initializer
+
+NORMALIZATIONS = ("batch", "layer")
 
 MOST_LAYERS = 1000
 """More would be a mistake: each costs a step some ten NumPy calls."""
@@ -21,28 +23,40 @@ MOST_PARAMETERS = 2**31
 class Layer:
     """A dense layer: activation(x @ weight + bias), of whose outputs `dropout` are dropped in each training step.
 
-    `activation` is an object or its name. `initializer` None stands for He's for the ReLU family and maxout, Glorot's
-    for the others, both normal. Raises InvalidInput.
+    `activation` and `initializer` are objects or their names; `initializer` None stands for the activation's usual
+    one. `normalization` "batch" or "layer" puts scale · (z - mean) / √(variance + 1e-5) + bias in the place of
+    z + bias, z = x @ weight. A `residual` layer adds its inputs to its outputs, after dropout: He et al. 2016.
+    Raises InvalidInput.
     """
 
     units: int
     activation: Activation
     dropout: float
-    initializer: str | None
+    initializer: Initializer | None
+    normalization: str | None
+    residual: bool
 
     def __init__(
         self,
         units: int,
         activation: str | Activation = "identity",
         dropout: float = 0.0,
-        initializer: str | None = None,
+        initializer: str | Initializer | None = None,
+        *,
+        normalization: str | None = None,
+        residual: bool = False,
     ) -> None:
         put = object.__setattr__
         put(self, "units", whole_number("units", units, least=1))
         put(self, "activation", kinds.chosen("activation", activation, ACTIVATIONS))
         put(self, "dropout", real_number("dropout", dropout, least=0, below=1))
-        known = None if initializer is None else choice("initializer", initializer, INITIALIZERS)
+        known = None if initializer is None else kinds.chosen("initializer", initializer, INITIALIZERS)
         put(self, "initializer", known)
+        normal = None if normalization is None else choice("normalization", normalization, NORMALIZATIONS)
+        put(self, "normalization", normal)
+        put(self, "residual", truth("residual", residual))
+        if normal == "layer" and self.columns == 1:
+            raise InvalidInput("normalization", "expected none or batch, for one unit has no others in its layer")
 
     @property
     def columns(self) -> int:
@@ -50,9 +64,24 @@ class Layer:
         return self.units * self.activation.linear_pieces
 
     @property
-    def weight_initializer(self) -> str:
-        """The name of the initialiser, chosen by the activation if none was given."""
-        return self.initializer or ("he_normal" if self.activation.rectifies else "glorot_normal")
+    def weight_initializer(self) -> Initializer:
+        """The initialiser, the activation's usual one if none was given."""
+        return self.initializer or INITIALIZERS[self.activation.usual_initializer]()
+
+    @property
+    def scales(self) -> int:
+        """How many scales are learnt: one a column if the layer normalises."""
+        return self.columns if self.normalization else 0
+
+    @property
+    def slopes(self) -> int:
+        """How many slopes are learnt: one a unit of a PReLU."""
+        return self.units if self.activation.learns_slope else 0
+
+    @property
+    def statistics(self) -> int:
+        """How many running statistics there are: mean and variance of each column if the layer normalises batches."""
+        return 2 * self.columns if self.normalization == "batch" else 0
 
     def to_json(self) -> dict[str, object]:
         """The fields, by name."""
@@ -60,7 +89,9 @@ class Layer:
             "units": self.units,
             "activation": self.activation.to_json(),
             "dropout": self.dropout,
-            "initializer": self.initializer,
+            "initializer": self.initializer.to_json() if self.initializer else None,
+            "normalization": self.normalization,
+            "residual": self.residual,
         }
 
     @staticmethod
@@ -69,6 +100,8 @@ class Layer:
         given = checked_fields("", value, known=[f.name for f in fields(Layer)], required=["units"])
         if "activation" in given:
             given["activation"] = kinds.from_json("activation", given["activation"], ACTIVATIONS)
+        if given.get("initializer") is not None:
+            given["initializer"] = kinds.from_json("initializer", given["initializer"], INITIALIZERS)
         return Layer(**given)  # type: ignore[arg-type]  # the constructor checks the types
 
 
@@ -91,7 +124,8 @@ class Architecture:
         put(self, "layers", _checked_layers(self.layers))
         put(self, "input_dropout", real_number("input_dropout", self.input_dropout, least=0, below=1))
         put(self, "input_noise", real_number("input_noise", self.input_noise, least=0))
-        if self.parameters > MOST_PARAMETERS:
+        _check_residuals(self.widths, self.layers)
+        if self.parameters + self.statistics > MOST_PARAMETERS:
             detail = f"expected at most {MOST_PARAMETERS:,} parameters, these layers have {self.parameters:,}"
             raise InvalidInput("layers", detail)
 
@@ -107,11 +141,16 @@ class Architecture:
 
     @property
     def parameters(self) -> int:
-        """How many numbers are learnt: weights, biases and slopes. Arithmetic only, nothing is allocated."""
+        """How many numbers are learnt: weights, biases, scales and slopes. Arithmetic only, nothing is allocated."""
         return sum(
-            (inputs + 1) * layer.columns + layer.units * layer.activation.learns_slope
+            (inputs + 1) * layer.columns + layer.scales + layer.slopes
             for inputs, layer in zip(self.widths, self.layers, strict=True)
         )
+
+    @property
+    def statistics(self) -> int:
+        """How many running statistics batch normalisation keeps; they are measured, not learnt."""
+        return sum(layer.statistics for layer in self.layers)
 
     def to_json(self) -> dict[str, object]:
         """The fields, by name."""
@@ -152,3 +191,10 @@ def _checked_layers(layers: object) -> tuple[Layer, ...]:
         where = f"layers[{len(checked) - 1}].dropout"
         raise InvalidInput(where, f"expected 0, for the output layer drops nothing, got {checked[-1].dropout:g}")
     return checked
+
+
+def _check_residuals(widths: Iterable[int], layers: Iterable[Layer]) -> None:
+    for i, (inputs, layer) in enumerate(zip(widths, layers, strict=True)):
+        if layer.residual and layer.units != inputs:
+            detail = f"expected as many units as the layer receives numbers, {layer.units} units receive {inputs}"
+            raise InvalidInput(f"layers[{i}].residual", detail)

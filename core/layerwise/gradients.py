@@ -64,7 +64,7 @@ def gradient_check(
     places: NDArray[np.intp] = np.arange(gradient.size, dtype=np.intp)
     checks: list[LayerCheck] = []
     for part in views(model.architecture, places):  # type: ignore[arg-type]  # the same views of the places themselves
-        own = np.concatenate([part.weight.reshape(-1), part.bias, part.slope]).astype(np.intp)
+        own = np.concatenate([part.weight.reshape(-1), part.bias, part.scale, part.slope]).astype(np.intp)
         drawn = rng.permutation(own)[:most]
         found = [(float(gradient[place]), probe.difference(int(place))) for place in drawn]
         pairs = [(back, numerical) for back, numerical in found if numerical is not None]
@@ -85,7 +85,13 @@ class _Probe:
         self.weights = weight_count(architecture)
         self._l2, self._seed = plan.l2, seed
         self._network = TrainingPass(
-            architecture, self.parameters, self.gradient, loss, rows=len(data.rows), arena=Arena()
+            architecture,
+            self.parameters,
+            self.gradient,
+            loss,
+            statistics=model.statistics.astype(np.float64),
+            rows=len(data.rows),
+            arena=Arena(),
         )
         self._gather = Gather(data.table, self._network.inputs)
         self._rows = data.rows

@@ -15,7 +15,8 @@ from layerwise.errors import CorruptModel, InvalidInput, within
 from layerwise.labels import Label, checked_labels
 from layerwise.plan import Plan
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""Of what is written; all from 1 on are read."""
 DTYPES = ("float32", "float64")
 FIELDS = ("format_version", "architecture", "dtype", "plan", "loss", "labels", "metrics", "lineage", "versions")
 
@@ -60,11 +61,11 @@ def decoded(text: bytes) -> Contents:
     except (ValueError, RecursionError) as error:
         raise CorruptModel(f"manifest: expected JSON: {error}") from error
     version = _version(document)
-    if version != FORMAT_VERSION or isinstance(version, bool):
+    if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= FORMAT_VERSION:
         if isinstance(version, int) and version > FORMAT_VERSION:
             reads = f"this release reads up to {FORMAT_VERSION}; a later release of Layerwise wrote the file"
             raise CorruptModel(f"manifest: format version {shown(version)}, {reads}")
-        raise CorruptModel(f"manifest: expected format version {FORMAT_VERSION}, got {shown(version)}")
+        raise CorruptModel(f"manifest: expected format version 1 to {FORMAT_VERSION}, got {shown(version)}")
     try:
         return _contents(fields("", document, known=FIELDS, required=FIELDS))
     except InvalidInput as error:

@@ -1,8 +1,8 @@
 """The network itself: parameters, what it predicts, and what it remembers of its training."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from os import PathLike
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -13,9 +13,8 @@ from layerwise.architecture import Architecture
 from layerwise.checks import shown, whole_number
 from layerwise.data import blocks, checked_rows
 from layerwise.errors import InvalidInput
-from layerwise.initializers import fill
 from layerwise.labels import Label, checked_labels, label_array
-from layerwise.layout import members, views
+from layerwise.layout import initial_statistics, members, views
 from layerwise.losses import softmax
 from layerwise.manifest import Contents
 from layerwise.plan import MOST_SEED, Plan
@@ -29,16 +28,27 @@ BLOCK_NUMBERS = 2**22
 class MLP:
     """A multilayer perceptron of `architecture`, its weights drawn from `seed`, its biases zero.
 
-    `dtype` is float32 or float64. Raises InvalidInput. Several threads may predict on one model at once; while one
-    trains, the others see its weights change.
+    `weights`, arrays by the names that `weights` gives, are put in the place of what was drawn; names it leaves out
+    stay as drawn. `dtype` is float32 or float64. Raises InvalidInput. Several threads may predict on one model at
+    once; while one trains, the others see its weights change.
     """
 
-    def __init__(self, architecture: Architecture, *, seed: int = 0, dtype: DTypeLike = np.float32) -> None:
+    def __init__(
+        self,
+        architecture: Architecture,
+        *,
+        seed: int = 0,
+        dtype: DTypeLike = np.float32,
+        weights: Mapping[str, ArrayLike] | None = None,
+    ) -> None:
         self._prepare(architecture, dtype)
         rng = stream(whole_number("seed", seed, least=0, most=MOST_SEED), WEIGHTS)
-        for layer, own in zip(architecture.layers, self._own, strict=True):
-            fill(own.weight, layer.weight_initializer, fan_out=layer.units, rng=rng)
+        for layer, own in zip(architecture.layers, views(architecture, self._parameters), strict=True):
+            layer.weight_initializer.fill(own.weight, fan_out=layer.units, rng=rng)
+            own.scale[:] = 1
             own.slope[:] = getattr(layer.activation, "slope", 0.0)
+        if weights is not None:
+            self._take(weights)
 
     def _prepare(self, architecture: Architecture, dtype: DTypeLike) -> None:
         if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
@@ -47,14 +57,26 @@ class MLP:
             raise InvalidInput("architecture", f"expected an Architecture, got {shown(architecture)}")
         self.architecture = architecture
         self._parameters: Floats = np.zeros(architecture.parameters, dtype)
-        self._own = views(architecture, self._parameters)
-        self._units = tuple((layer.activation, own) for layer, own in zip(architecture.layers, self._own, strict=True))
+        self._statistics = initial_statistics(architecture, dtype)
+        self._layers = network.predicting_layers(architecture, self._parameters, self._statistics)
         self._labels: tuple[Label, ...] | None = None
         self._label_array: NDArray[Any] | None = None
         self._widest = max(architecture.inputs, *(layer.columns for layer in architecture.layers))
         self.plan: Plan | None = None
         self.metrics: dict[str, float] = {}
         self.lineage: dict[str, Any] = {}
+
+    def _take(self, weights: object) -> None:
+        """Copies given arrays into the vectors, each checked first."""
+        if not isinstance(weights, Mapping):
+            raise InvalidInput("weights", f"expected arrays by name, got {shown(weights)}")
+        known = self.weights
+        for name, given in cast(Mapping[object, Any], weights).items():
+            if not isinstance(name, str) or name not in known:
+                raise InvalidInput("weights", f"expected names of {', '.join(known)}, got {shown(name)}")
+            known[name][...] = _checked_array(f"weights[{name}]", given, known[name])
+            if name.endswith("/variance") and (known[name] < 0).any():
+                raise InvalidInput(f"weights[{name}]", "expected variances of at least 0")
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -65,6 +87,16 @@ class MLP:
     def parameters(self) -> Floats:
         """The one contiguous vector of everything that is learnt; training and its owner change it in place."""
         return self._parameters
+
+    @property
+    def statistics(self) -> Floats:
+        """The one vector of running means and variances that batch normalisation predicts with, empty without it."""
+        return self._statistics
+
+    @property
+    def weights(self) -> dict[str, Floats]:
+        """Views of all parameters and statistics by the names of the model file: "layer0/weight", "layer0/bias" …"""
+        return members(self.architecture, self._parameters, self._statistics)
 
     @property
     def loss(self) -> str | None:
@@ -98,16 +130,16 @@ class MLP:
         """
         x = checked_rows(X, self.architecture.inputs, dtype=self.dtype) if check else np.asarray(X)
         if len(x) * self._widest <= BLOCK_NUMBERS:
-            return network.outputs(self._units, x.astype(self.dtype, copy=False))
+            return network.outputs(self._layers, x.astype(self.dtype, copy=False))
         out: Floats = np.empty((len(x), self.architecture.outputs), self.dtype)
         for block in blocks(len(x), self._widest, BLOCK_NUMBERS):
-            out[block] = network.outputs(self._units, x[block].astype(self.dtype, copy=False))
+            out[block] = network.outputs(self._layers, x[block].astype(self.dtype, copy=False))
         return out
 
     def layer_outputs(self, X: ArrayLike) -> Iterator[Floats]:
         """The outputs (n, units) of one layer after the other for the rows `X` (n, inputs). Raises InvalidInput."""
         x = checked_rows(X, self.architecture.inputs, dtype=self.dtype)
-        return network.layer_outputs(self._units, x.astype(self.dtype, copy=False))
+        return network.layer_outputs(self._layers, x.astype(self.dtype, copy=False))
 
     def decide(self, outputs: Floats) -> NDArray[Any]:
         """What `outputs` (n, k) say: labels (n,), or the values of a regression, (n,) or (n, k).
@@ -152,7 +184,7 @@ class MLP:
         contents = model_file.load(file, sha256=sha256)
         model = cls.__new__(cls)
         model._prepare(contents.architecture, contents.dtype)
-        for name, array in members(contents.architecture, model._parameters).items():
+        for name, array in model.weights.items():
             array[...] = contents.arrays[name]
         model.plan, model.labels = contents.plan, contents.labels
         model.metrics, model.lineage = contents.metrics, contents.lineage
@@ -166,5 +198,22 @@ class MLP:
             labels=self._labels,
             metrics=self.metrics,
             lineage=self.lineage,
-            arrays=members(self.architecture, self._parameters),
+            arrays=self.weights,
         )
+
+
+def _checked_array(pointer: str, value: ArrayLike, like: Floats) -> Floats:
+    """`value` as an array of finite numbers with the shape and dtype of `like`."""
+    try:
+        given = np.asarray(value)
+    except ValueError:  # lists of unequal length
+        raise InvalidInput(pointer, f"expected shape {like.shape}, got {shown(value)}") from None
+    if given.shape != like.shape:
+        raise InvalidInput(pointer, f"expected shape {like.shape}, got {given.shape}")
+    if given.dtype.kind not in "fiu":
+        raise InvalidInput(pointer, f"expected numbers, got {given.dtype}")
+    with np.errstate(over="ignore"):
+        found: Floats = given.astype(like.dtype)
+    if not np.isfinite(found).all():
+        raise InvalidInput(pointer, f"expected finite numbers that {like.dtype} holds")
+    return found

@@ -62,6 +62,8 @@ def load(file: str | PathLike[str] | BinaryIO, *, sha256: str | None = None) -> 
             _read_into(opened, members[f"{name}.npy"], starts[name], array, _spoken(name))
             if not np.isfinite(array).all():
                 raise CorruptModel(f"{_spoken(name)}: expected finite numbers, file has NaN or infinity")
+            if name.endswith("/variance") and (array < 0).any():
+                raise CorruptModel(f"{_spoken(name)}: expected variances of at least 0, file has {array.min():g}")
             arrays[name] = array
         return dataclasses.replace(contents, arrays=arrays)
 

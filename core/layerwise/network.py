@@ -1,6 +1,7 @@
 """The arithmetic of a network: the outputs of rows, and the training pass that finds the gradient."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,34 +10,78 @@ from numpy.typing import NDArray
 from layerwise.activations import Activation, Flags, Floats, UnitBuffers
 from layerwise.architecture import Architecture, Layer
 from layerwise.arena import Arena
-from layerwise.layout import LayerParameters, views
+from layerwise.layout import LayerParameters, LayerStatistics, statistics_views, views
 from layerwise.losses import Loss, LossBuffers
+from layerwise.normalization import PREDICTING, TRAINING
 
 
-def outputs(units: Sequence[tuple[Activation, LayerParameters]], x: Floats) -> Floats:
-    """The outputs (n, k) of the last layer for the rows `x` (n, inputs), in new memory: any thread may call it."""
-    a = x
-    for a in layer_outputs(units, x):
-        pass
-    return a
+@dataclass(frozen=True, slots=True)
+class PredictingLayer:
+    """One layer as predictions need it."""
 
+    activation: Activation
+    own: LayerParameters
+    seen: LayerStatistics
+    normalize: Callable[[Floats, LayerParameters, LayerStatistics], None] | None
+    residual: bool
 
-def layer_outputs(units: Sequence[tuple[Activation, LayerParameters]], x: Floats) -> Iterator[Floats]:
-    """The outputs (n, units) of one layer after the other for the rows `x` (n, inputs), each in new memory."""
-    a = x
-    for activation, own in units:
-        z: Floats = np.dot(a, own.weight)
-        np.add(z, own.bias, out=z)
+    def activations(self, x: Floats) -> Floats:
+        """What the units make of the rows `x` (n, inputs), (n, units) in new memory."""
+        activation, own = self.activation, self.own
+        z: Floats = np.dot(x, own.weight)
+        if self.normalize is None:
+            np.add(z, own.bias, out=z)
+        else:
+            self.normalize(z, own, self.seen)
         shape = len(z), z.shape[1] // activation.linear_pieces
-        a = np.empty(shape, z.dtype) if activation.keeps_input else z
+        a: Floats = np.empty(shape, z.dtype) if activation.keeps_input else z
         activation.value(z, own.slope, a, np.empty(shape, z.dtype))
+        return a
+
+
+def predicting_layers(architecture: Architecture, parameters: Floats, statistics: Floats) -> list[PredictingLayer]:
+    """The layers of `architecture`, seeing its two vectors."""
+    parts = zip(
+        architecture.layers, views(architecture, parameters), statistics_views(architecture, statistics), strict=True
+    )
+    return [
+        PredictingLayer(
+            activation=layer.activation,
+            own=own,
+            seen=seen,
+            normalize=PREDICTING[layer.normalization] if layer.normalization else None,
+            residual=layer.residual,
+        )
+        for layer, own, seen in parts
+    ]
+
+
+def outputs(layers: Sequence[PredictingLayer], x: Floats) -> Floats:
+    """The outputs (n, k) of the last layer for the rows `x` (n, inputs), in new memory: any thread may call it."""
+    for layer in layers:
+        a = layer.activations(x)
+        if layer.residual:
+            np.add(a, x, out=a)
+        x = a
+    return x
+
+
+def layer_outputs(layers: Sequence[PredictingLayer], x: Floats) -> Iterator[Floats]:
+    """What the units (n, units) of one layer after the other make of the rows `x` (n, inputs), each in new memory.
+
+    A residual layer's is without the inputs that it adds.
+    """
+    for layer in layers:
+        a = layer.activations(x)
         yield a
+        x = a + x if layer.residual else a
 
 
 class TrainingPass:
     """Forward and backward through a network for batches of `rows` rows, in buffers made once.
 
     The caller fills `inputs` (rows, features), which `forward` may change, then calls `forward` and `backward`.
+    `statistics` is the vector of running statistics, which `forward` moves; only batch normalisation has any.
     """
 
     def __init__(
@@ -46,6 +91,7 @@ class TrainingPass:
         gradient: Floats,
         loss: Loss,
         *,
+        statistics: Floats,
         rows: int,
         arena: Arena,
     ) -> None:
@@ -59,11 +105,12 @@ class TrainingPass:
         self._input_drop = _Drop(self.inputs, architecture.input_dropout, scratch, mask, arena)
         self._layers: list[_LayerPass] = []
         own, gradients = views(architecture, parameters), views(architecture, gradient)
+        seen = statistics_views(architecture, statistics)
         x = self._input_drop.out
         for i, layer in enumerate(architecture.layers):
-            unit = _LayerPass(layer, own[i], gradients[i], x, scratch=scratch, mask=mask, arena=arena)
+            unit = _LayerPass(layer, own[i], gradients[i], seen[i], x, scratch=scratch, mask=mask, arena=arena)
             self._layers.append(unit)
-            x = unit.drop.out
+            x = unit.out
         self.scores: Floats = x
         self.loss_buffers = LossBuffers(rows, architecture.outputs, dtype, arena)
 
@@ -112,6 +159,7 @@ class _LayerPass:
         layer: Layer,
         own: LayerParameters,
         gradient: LayerParameters,
+        seen: LayerStatistics,
         x: Floats,
         *,
         scratch: Floats,
@@ -132,24 +180,41 @@ class _LayerPass:
             scratch=scratch[: rows * units].reshape(rows, units),
             mask=mask[: rows * units].reshape(rows, units),
         )
+        self.normalization = (
+            TRAINING[layer.normalization](own, gradient, seen, rows=rows, arena=arena) if layer.normalization else None
+        )
         self.drop = _Drop(self.buffers.a, layer.dropout, scratch, mask, arena)
+        self.residual = layer.residual
+        self.out: Floats = arena.empty((rows, units), x.dtype) if layer.residual else self.drop.out
 
     def forward(self, rng: np.random.Generator) -> None:
         at = self.buffers
         np.matmul(self.x, self.own.weight, out=at.z)
-        np.add(at.z, self.own.bias, out=at.z)
+        if self.normalization is None:
+            np.add(at.z, self.own.bias, out=at.z)
+        else:
+            self.normalization.forward(at.z)
         self.activation.value(at.z, at.slope, at.a, at.scratch)
         self.drop.forward(rng)
+        if self.residual:
+            np.add(self.drop.out, self.x, out=self.out)
 
     def backward(self, delta_below: Floats | None) -> None:
         """Leaves the layer's gradients in their vector, and the gradient in its inputs in `delta_below`."""
         at = self.buffers
+        if self.residual:  # the way around the layer: the sum itself is no longer needed
+            np.copyto(self.out, at.delta)
         self.drop.backward(at.delta)
         self.activation.derivative(at)
+        if self.normalization is None:
+            np.add.reduce(at.z_gradient, axis=0, out=self.gradient.bias)
+        else:
+            self.normalization.backward(at.z_gradient)
         np.matmul(self.x.T, at.z_gradient, out=self.gradient.weight)
-        np.add.reduce(at.z_gradient, axis=0, out=self.gradient.bias)
         if delta_below is not None:
             np.matmul(at.z_gradient, self.own.weight.T, out=delta_below)
+            if self.residual:
+                np.add(delta_below, self.out, out=delta_below)
 
     def side(self) -> NDArray[Any] | None:
         return self.activation.side(self.buffers.z)

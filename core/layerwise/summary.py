@@ -10,19 +10,21 @@ from layerwise.architecture import Architecture
 
 @dataclass(frozen=True, slots=True)
 class LayerSummary:
-    """One layer: its neurons and what it learns."""
+    """One layer: its neurons, what it learns, and the running statistics it keeps."""
 
     activation: str
     inputs: int
     units: int
     weights: int
     biases: int
+    scales: int
     slopes: int
+    statistics: int
 
     @property
     def parameters(self) -> int:
         """Everything the layer learns."""
-        return self.weights + self.biases + self.slopes
+        return self.weights + self.biases + self.scales + self.slopes
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class Summary:
     inputs: int
     layers: tuple[LayerSummary, ...]
     bytes: int
+    """Of the memory that parameters and statistics take."""
 
     @property
     def neurons(self) -> int:
@@ -43,14 +46,26 @@ class Summary:
         """Everything the network learns."""
         return sum(layer.parameters for layer in self.layers)
 
+    @property
+    def statistics(self) -> int:
+        """The running means and variances of batch normalisation."""
+        return sum(layer.statistics for layer in self.layers)
+
     def __str__(self) -> str:
-        lines = [f"{'layer':<10}{'activation':<12}{'units':>10}{'parameters':>14}"]
-        lines += [
-            f"{f'layer{i}':<10}{layer.activation:<12}{layer.units:>10,}{layer.parameters:>14,}"
+        rows: list[tuple[str, ...]] = [("layer", "activation", "units", "weights", "biases", "parameters")]
+        rows += [
+            (f"layer{i}", layer.activation, *_grouped(layer.units, layer.weights, layer.biases, layer.parameters))
             for i, layer in enumerate(self.layers)
         ]
-        lines.append(f"{'sum':<22}{self.neurons:>10,}{self.parameters:>14,}  ({self.bytes:,} bytes)")
+        weights, biases = (sum(getattr(layer, name) for layer in self.layers) for name in ("weights", "biases"))
+        rows.append(("sum", "", *_grouped(self.neurons, weights, biases, self.parameters)))
+        lines = ["{:<10}{:<12}{:>10}{:>14}{:>10}{:>14}".format(*row) for row in rows]
+        lines[-1] += f"  ({self.bytes:,} bytes)"
         return "\n".join(lines)
+
+
+def _grouped(*counts: int) -> tuple[str, ...]:
+    return tuple(f"{count:,}" for count in counts)
 
 
 def summarize(architecture: Architecture, dtype: DTypeLike) -> Summary:
@@ -62,8 +77,12 @@ def summarize(architecture: Architecture, dtype: DTypeLike) -> Summary:
             units=layer.units,
             weights=inputs * layer.columns,
             biases=layer.columns,
-            slopes=layer.units * layer.activation.learns_slope,
+            scales=layer.scales,
+            slopes=layer.slopes,
+            statistics=layer.statistics,
         )
         for inputs, layer in zip(architecture.widths, architecture.layers, strict=True)
     )
-    return Summary(architecture.inputs, layers, architecture.parameters * np.dtype(dtype).itemsize)
+    return Summary(
+        architecture.inputs, layers, (architecture.parameters + architecture.statistics) * np.dtype(dtype).itemsize
+    )

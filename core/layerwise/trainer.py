@@ -33,7 +33,15 @@ class _Batch:
         arena.rewind()
         loss, outputs = plan.loss, model.architecture.outputs
         self.rows = rows
-        self.network = TrainingPass(model.architecture, model.parameters, gradient, loss, rows=rows, arena=arena)
+        self.network = TrainingPass(
+            model.architecture,
+            model.parameters,
+            gradient,
+            loss,
+            statistics=model.statistics,
+            rows=rows,
+            arena=arena,
+        )
         shape, dtype = ((rows,), np.dtype(np.intp)) if loss.classifies else ((rows, outputs), model.dtype)
         self.targets: NDArray[Any] = arena.empty(shape, dtype)
         self._gathers = [Gather(data.table, self.network.inputs), Gather(data.targets, self.targets)]
@@ -90,6 +98,7 @@ class Trainer:
         watches = plan.doctor and not online
         self._doctor = Doctor(model, self._gradient, held_out or data, batch_size=batch) if watches else None
         self._last_finite: Floats = model.parameters.copy()
+        self._last_statistics: Floats = model.statistics.copy()
         self._rate = 0.0
         self._started = time.perf_counter() - self.state.seconds
 
@@ -101,6 +110,7 @@ class Trainer:
             generator=stream(self.plan.seed, NOISE),
             metric_sums=np.zeros(self._metric.sums),
             average=parameters.copy() if self.plan.average is not None else None,
+            statistics=self.model.statistics if self.model.statistics.size else None,
         )
 
     def _continue(self, given: TrainingState) -> TrainingState:
@@ -111,6 +121,11 @@ class Trainer:
             raise InvalidInput("state", "expected the state of a training of such a network by such a plan")
         np.copyto(self.model.parameters, state.parameters)
         state.parameters = self.model.parameters
+        if fresh.statistics is not None:
+            if state.statistics is None or state.statistics.shape != fresh.statistics.shape:
+                raise InvalidInput("state", "expected the running statistics of such a network")
+            np.copyto(fresh.statistics, state.statistics)
+        state.statistics = fresh.statistics
         if state.average is None:
             state.average = fresh.average
         if state.stopped == EPOCHS and state.epoch < self.plan.epochs:  # a plan of more epochs goes on
@@ -176,6 +191,7 @@ class Trainer:
         if not math.isfinite(float(np.add.reduce(state.parameters))) and not np.isfinite(state.parameters).all():
             self._diverged(state.step, loss, "a weight")
         np.copyto(self._last_finite, state.parameters)
+        np.copyto(self._last_statistics, self.model.statistics)
         state.seconds = time.perf_counter() - self._started
         values = {"loss": loss, "metric": metric}
         with self._averaged():
@@ -207,6 +223,9 @@ class Trainer:
         if kept is not None:
             state.parameters = model.parameters.copy()
             np.copyto(model.parameters, kept)
+        if self._stopping.restores and state.best_statistics is not None:
+            state.statistics = model.statistics.copy()
+            np.copyto(model.statistics, state.best_statistics)
         if self._stopping.restores and state.best_metrics is not None:
             model.metrics = dict(state.best_metrics)
 
@@ -285,6 +304,7 @@ class Trainer:
         layer = self._batch.network.first_not_finite()
         largest = float(np.nanmax(np.abs(self._batch.network.inputs)))
         np.copyto(self.model.parameters, self._last_finite)
+        np.copyto(self.model.statistics, self._last_statistics)
         raise Diverged(step, loss, what, layer=layer, largest_input=largest, rate=self._rate)
 
 

@@ -5,9 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from layerwise import MLP, Architecture, InvalidInput, Layer, LeakyReLU, Maxout, Plan, PReLU, fit, gradient_check
+from layerwise import ELU, MLP, Architecture, InvalidInput, Layer, LeakyReLU, Maxout, Plan, PReLU, fit, gradient_check
 
-ACTIVATIONS = ["identity", "sigmoid", "tanh", "relu", LeakyReLU(0.1), "prelu", PReLU(-0.5), Maxout(2), Maxout(3)]
+ACTIVATIONS = [
+    *("identity", "sigmoid", "tanh", "relu", LeakyReLU(0.1), "prelu", PReLU(-0.5), Maxout(2), Maxout(3)),
+    *("elu", ELU(0.4), "selu", "gelu", "silu", "softplus"),
+]
+NORMALIZATIONS = [None, "batch", "layer"]
 LOSSES = ["softmax_cross_entropy", "hinge", "squared_error"]
 
 
@@ -36,6 +40,31 @@ def test_gradients_hold_through_an_activated_output_layer(activation, loss):
     model = MLP(Architecture(4, (Layer(3, activation),)), seed=1)
 
     assert gradient_check(model, *data(loss), plan=Plan(loss=loss)).relative_error < 1e-7
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+@pytest.mark.parametrize("activation", ACTIVATIONS, ids=str)
+def test_gradients_hold_through_normalised_and_residual_layers(activation, normalization, residual, dropout):
+    layer = Layer(4, activation, dropout=dropout, normalization=normalization, residual=residual)
+    model = MLP(Architecture(4, (layer, layer, Layer(3, normalization=normalization))), seed=1)
+    model.parameters[:] += np.random.default_rng(2).normal(0, 0.1, model.parameters.size)
+    before = model.statistics.tobytes()
+
+    check = gradient_check(model, *data("softmax_cross_entropy", rows=12), plan=Plan())
+
+    assert check.relative_error < 1e-6
+    assert sum(own.compared for own in check.layers) > 0.8 * model.parameters.size
+    assert model.statistics.tobytes() == before
+
+
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+def test_gradients_of_a_single_row_hold(normalization):
+    layer = Layer(4, "tanh", normalization=normalization)
+    model = MLP(Architecture(4, (layer, layer, Layer(3))), seed=1)
+
+    assert gradient_check(model, *data("softmax_cross_entropy", rows=1), plan=Plan()).relative_error < 1e-6
 
 
 @pytest.mark.parametrize("activation", ["tanh", "relu", "prelu", Maxout(2)], ids=str)
@@ -86,7 +115,11 @@ def networks(draw):
     activations = st.sampled_from(ACTIVATIONS)
     hidden = draw(st.lists(st.tuples(st.integers(1, 6), activations), max_size=3))
     inputs, outputs = draw(st.integers(1, 5)), draw(st.integers(2, 4))
-    layers = [Layer(units, activation) for units, activation in hidden]
+    widths = [inputs, *(units for units, _ in hidden)]
+    layers = [
+        Layer(units, activation, residual=units == width and draw(st.booleans()))
+        for width, (units, activation) in zip(widths, hidden, strict=False)
+    ]
     return Architecture(inputs, (*layers, Layer(outputs, draw(activations)))), draw(st.integers(0, 2**32))
 
 

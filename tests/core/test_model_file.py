@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from layerwise import MLP, Architecture, InvalidInput, Layer, LeakyReLU, Maxout, Plan, fit
+from layerwise import MLP, Architecture, CorruptModel, InvalidInput, Layer, LeakyReLU, Maxout, Plan, fit
 
 GOLDEN = Path(__file__).parent / "golden"
 DOCUMENT = Path(__file__).parents[2] / "docs" / "format.md"
@@ -85,9 +85,38 @@ def test_numpy_reads_every_member(tmp_path):
             "layer2/bias": (3,),
         }
         manifest = json.loads(file["manifest"].tobytes())
-    assert manifest["format_version"] == 1
+    assert manifest["format_version"] == 2
     assert manifest["labels"] == ["a", "b", "ç"]
     assert manifest["versions"]["numpy"] == np.__version__
+
+
+def test_scales_and_running_statistics_are_members_that_numpy_predicts_with(tmp_path):
+    layers = (Layer(6, "relu", normalization="batch"), Layer(6, "tanh", normalization="layer", residual=True), Layer(3))
+    model = trained(layers=layers, dtype=np.float64)
+    digest = model.save(tmp_path / "m.npz")
+
+    with np.load(tmp_path / "m.npz") as file:
+        names = [name for name in file.files if name.startswith("layer0/")]
+        w, b, scale, mean, variance = (file[name] for name in names)
+        hidden = np.maximum(scale * (X @ w - mean) / np.sqrt(variance + 1e-5) + b, 0)
+        z = hidden @ file["layer1/weight"]
+        z = (z - z.mean(axis=1, keepdims=True)) / np.sqrt(z.var(axis=1, keepdims=True) + 1e-5)
+        hidden += np.tanh(file["layer1/scale"] * z + file["layer1/bias"])
+        scores = hidden @ file["layer2/weight"] + file["layer2/bias"]
+
+    assert names == [f"layer0/{name}" for name in ("weight", "bias", "scale", "mean", "variance")]
+    loaded = MLP.load(tmp_path / "m.npz", sha256=digest)
+    assert loaded.statistics.tobytes() == model.statistics.tobytes()
+    np.testing.assert_allclose(loaded.outputs(X), scores, rtol=1e-10)
+
+
+def test_a_negative_variance_is_refused(tmp_path):
+    model = MLP(Architecture(4, (Layer(6, normalization="batch"), Layer(3))))
+    model.weights["layer0/variance"][2] = -0.5
+    model.save(tmp_path / "m.npz")
+
+    with pytest.raises(CorruptModel, match=r"layer 0 variance: expected variances of at least 0, file has -0\.5"):
+        MLP.load(tmp_path / "m.npz")
 
 
 def test_a_file_that_numpy_wrote_itself_is_read(tmp_path):
@@ -133,7 +162,7 @@ def test_a_file_that_is_not_there_is_an_operating_system_error(tmp_path):
         trained().save(tmp_path / "nowhere" / "m.npz")
 
 
-@pytest.mark.parametrize("name", ["v1_classifier", "v1_regressor"])
+@pytest.mark.parametrize("name", ["v1_classifier", "v1_regressor", "v2_layers"])
 def test_old_files_stay_readable_for_ever(name):
     recorded = json.loads((GOLDEN / f"{name}.json").read_text())
 

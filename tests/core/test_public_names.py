@@ -3,7 +3,9 @@
 import layerwise
 
 NAMES = """
-    MLP Architecture Layer Plan fit Record Summary gradient_check GradientCheck metric_name
+    MLP Architecture Layer Plan EarlyStopping fit partial_fit Training TrainingState Record
+    Summary gradient_check GradientCheck metric_name
+    ELU GELU SELU SiLU Softplus Constant Orthogonal
     Identity Sigmoid Tanh ReLU LeakyReLU PReLU Maxout SGD Adam
     InvalidInput Diverged CorruptModel
 """

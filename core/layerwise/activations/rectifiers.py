@@ -1,122 +1,13 @@
-"""The activations: each one's value and derivative side by side, and the table of their names.
+"""The ReLU family and maxout: activations that flatten or bend a part of their inputs."""
 
-A layer computes z = x @ weight + bias and a = activation(z). Most activations overwrite z with a and find their
-derivative from a alone; those with `keeps_input` need z afterwards and get a separate place for a.
-"""
-
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from layerwise.activations.activation import Activation, Floats, UnitBuffers
 from layerwise.checks import real_number, whole_number
-from layerwise.kinds import Kind
-
-Floats: TypeAlias = NDArray[np.floating[Any]]
-Flags: TypeAlias = NDArray[np.bool_]
-
-
-@dataclass(slots=True)
-class UnitBuffers:
-    """What the derivative of an activation reads and writes, for n rows and one layer.
-
-    `delta` (n, units) comes as the gradient of the loss in a and may be overwritten; `z_gradient`, the same memory
-    as `delta` or as `z`, receives the gradient in z, (n, units), or (n, pieces * units) of a maxout.
-    """
-
-    z: Floats
-    a: Floats
-    delta: Floats
-    z_gradient: Floats
-    slope: Floats
-    slope_gradient: Floats
-    scratch: Floats
-    mask: Flags
-
-
-@dataclass(frozen=True, slots=True)
-class Activation(Kind, ABC):
-    """Turns the linear part of a layer into its output."""
-
-    rectifies: ClassVar[bool] = False
-    """Whether half of its inputs are flattened or bent, so that He initialisation fits."""
-    keeps_input: ClassVar[bool] = False
-    """Whether the derivative needs z, so that a must stand elsewhere."""
-    learns_slope: ClassVar[bool] = False
-    """Whether a slope per unit is learnt beside weight and bias."""
-
-    @property
-    def linear_pieces(self) -> int:
-        """How many linear functions of its inputs a unit computes."""
-        return 1
-
-    @abstractmethod
-    def value(self, z: Floats, slope: Floats, out: Floats, scratch: Floats, /) -> None:
-        """Writes a into `out` (n, units); unless the class keeps its input, `out` may be `z` itself.
-
-        `scratch` has the shape of `out` and is overwritten.
-        """
-
-    @abstractmethod
-    def derivative(self, at: UnitBuffers, /) -> None:
-        """Turns the gradient in a (`at.delta`) into the gradient in z (`at.z_gradient`)."""
-
-    def side(self, z: Floats, /) -> NDArray[Any] | None:
-        """Which linear piece each unit is on, or None of a smooth activation: it changes where a kink is crossed."""
-        del z
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class Identity(Activation):
-    """a = z."""
-
-    kind = "identity"
-
-    def value(self, z: Floats, _slope: Floats, out: Floats, _scratch: Floats, /) -> None:
-        if out is not z:
-            np.copyto(out, z)
-
-    def derivative(self, at: UnitBuffers, /) -> None:
-        """da/dz = 1."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sigmoid(Activation):
-    """a = 1 / (1 + exp(-z))."""
-
-    kind = "sigmoid"
-
-    def value(self, z: Floats, _slope: Floats, out: Floats, _scratch: Floats, /) -> None:
-        """As (1 + tanh(z / 2)) / 2: exp() of a large negative z would overflow."""
-        np.multiply(z, 0.5, out=out)
-        np.tanh(out, out=out)
-        np.multiply(out, 0.5, out=out)
-        np.add(out, 0.5, out=out)
-
-    def derivative(self, at: UnitBuffers, /) -> None:
-        """da/dz = a (1 - a)."""
-        np.subtract(1.0, at.a, out=at.scratch)
-        np.multiply(at.scratch, at.a, out=at.scratch)
-        np.multiply(at.delta, at.scratch, out=at.z_gradient)
-
-
-@dataclass(frozen=True, slots=True)
-class Tanh(Activation):
-    """a = tanh(z)."""
-
-    kind = "tanh"
-
-    def value(self, z: Floats, _slope: Floats, out: Floats, _scratch: Floats, /) -> None:
-        np.tanh(z, out=out)
-
-    def derivative(self, at: UnitBuffers, /) -> None:
-        """da/dz = 1 - a²."""
-        np.multiply(at.a, at.a, out=at.scratch)
-        np.subtract(1.0, at.scratch, out=at.scratch)
-        np.multiply(at.delta, at.scratch, out=at.z_gradient)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +15,7 @@ class ReLU(Activation):
     """a = max(0, z)."""
 
     kind = "relu"
-    rectifies = True
+    usual_initializer = "he_normal"
 
     def value(self, z: Floats, _slope: Floats, out: Floats, _scratch: Floats, /) -> None:
         np.maximum(z, 0.0, out=out)
@@ -147,7 +38,7 @@ class LeakyReLU(Activation):
     slope: float = 0.01
 
     kind = "leaky_relu"
-    rectifies = True
+    usual_initializer = "he_normal"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "slope", real_number("slope", self.slope, least=0, below=1))
@@ -178,7 +69,7 @@ class PReLU(Activation):
     slope: float = 0.25
 
     kind = "prelu"
-    rectifies = True
+    usual_initializer = "he_normal"
     keeps_input = True
     learns_slope = True
 
@@ -210,6 +101,69 @@ class PReLU(Activation):
 
 
 @dataclass(frozen=True, slots=True)
+class ELU(Activation):
+    """a = z where z > 0, else alpha (exp(z) - 1), with a fixed `alpha` above 0. Clevert et al. 2016."""
+
+    alpha: float = 1.0
+
+    kind = "elu"
+    usual_initializer = "he_normal"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "alpha", real_number("alpha", self.alpha, above=0))
+
+    def value(self, z: Floats, _slope: Floats, out: Floats, scratch: Floats, /) -> None:
+        """As max(z, 0) + alpha (exp(min(z, 0)) - 1): exp() of a large z would overflow."""
+        np.minimum(z, 0.0, out=scratch)
+        np.expm1(scratch, out=scratch)
+        np.multiply(scratch, self.alpha, out=scratch)
+        np.maximum(z, 0.0, out=out)
+        np.add(out, scratch, out=out)
+
+    def derivative(self, at: UnitBuffers, /) -> None:
+        """da/dz = 1 where a > 0, else a + alpha: a has the sign of z."""
+        np.greater(at.a, 0.0, out=at.mask)
+        np.copyto(at.scratch, at.mask)
+        np.minimum(at.a, 0.0, out=at.a)
+        np.add(at.a, self.alpha, out=at.a)
+        # min(a, 0) + alpha is alpha where a > 0, and has to become 1
+        np.multiply(at.scratch, 1 - self.alpha, out=at.scratch)
+        np.add(at.scratch, at.a, out=at.scratch)
+        np.multiply(at.delta, at.scratch, out=at.z_gradient)
+
+    def side(self, z: Floats, /) -> NDArray[Any] | None:
+        return z > 0
+
+
+@dataclass(frozen=True, slots=True)
+class SELU(Activation):
+    """a = λ ELU(z), with the alpha and λ that keep zero mean and unit variance from layer to layer.
+
+    Klambauer et al. 2017, Self-normalizing neural networks; it goes with LeCun's normal initialiser.
+    """
+
+    kind = "selu"
+    usual_initializer = "lecun_normal"
+
+    def value(self, z: Floats, slope: Floats, out: Floats, scratch: Floats, /) -> None:
+        SELU_ELU.value(z, slope, out, scratch)
+        np.multiply(out, SELU_SCALE, out=out)
+
+    def derivative(self, at: UnitBuffers, /) -> None:
+        """da/dz = λ where a > 0, else a + λ alpha."""
+        np.multiply(at.a, 1 / SELU_SCALE, out=at.a)
+        SELU_ELU.derivative(at)
+        np.multiply(at.z_gradient, SELU_SCALE, out=at.z_gradient)
+
+    def side(self, z: Floats, /) -> NDArray[Any] | None:
+        return z > 0
+
+
+SELU_ELU = ELU(1.6732632423543772)
+SELU_SCALE = 1.0507009873554805
+
+
+@dataclass(frozen=True, slots=True)
 class Maxout(Activation):
     """a = the largest of `pieces` linear functions of the layer's inputs. Goodfellow et al. 2013.
 
@@ -219,7 +173,7 @@ class Maxout(Activation):
     pieces: int = 2
 
     kind = "maxout"
-    rectifies = True
+    usual_initializer = "he_normal"
     keeps_input = True
 
     def __post_init__(self) -> None:
@@ -250,9 +204,3 @@ class Maxout(Activation):
         pieces = z.reshape(len(z), self.pieces, -1)
         first: NDArray[Any] = np.argmax(pieces, axis=1)
         return first
-
-
-ACTIVATIONS: dict[str, type[Activation]] = {
-    cls.kind: cls for cls in (Identity, Sigmoid, Tanh, ReLU, LeakyReLU, PReLU, Maxout)
-}
-"""Every activation by its name; a name stands for the class's default object."""

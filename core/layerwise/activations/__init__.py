@@ -1,0 +1,30 @@
+"""The activations and the table of their names."""
+
+from layerwise.activations.activation import Activation, Flags, Floats, UnitBuffers
+from layerwise.activations.rectifiers import ELU, SELU, LeakyReLU, Maxout, PReLU, ReLU
+from layerwise.activations.smooth import GELU, Identity, Sigmoid, SiLU, Softplus, Tanh
+
+__all__ = [
+    "ACTIVATIONS",
+    "ELU",
+    "GELU",
+    "SELU",
+    "Activation",
+    "Flags",
+    "Floats",
+    "Identity",
+    "LeakyReLU",
+    "Maxout",
+    "PReLU",
+    "ReLU",
+    "SiLU",
+    "Sigmoid",
+    "Softplus",
+    "Tanh",
+    "UnitBuffers",
+]
+
+ACTIVATIONS: dict[str, type[Activation]] = {
+    cls.kind: cls for cls in (Identity, Sigmoid, Tanh, ReLU, LeakyReLU, PReLU, ELU, SELU, GELU, SiLU, Softplus, Maxout)
+}
+"""Every activation by its name; a name stands for the class's default object."""

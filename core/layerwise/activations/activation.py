@@ -1,0 +1,69 @@
+"""What an activation is: its value, its derivative, and where both are written.
+
+A layer computes z = x @ weight + bias and a = activation(z). Most activations overwrite z with a and find their
+derivative from a alone; those with `keeps_input` need z afterwards and get a separate place for a.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwise.kinds import Kind
+
+Floats: TypeAlias = NDArray[np.floating[Any]]
+Flags: TypeAlias = NDArray[np.bool_]
+
+
+@dataclass(slots=True)
+class UnitBuffers:
+    """What the derivative of an activation reads and writes, for n rows and one layer.
+
+    `delta` (n, units) comes as the gradient of the loss in a and may be overwritten; `z_gradient`, the same memory
+    as `delta` or as `z`, receives the gradient in z, (n, units), or (n, pieces * units) of a maxout. The rest, but
+    for `slope`, may be overwritten too.
+    """
+
+    z: Floats
+    a: Floats
+    delta: Floats
+    z_gradient: Floats
+    slope: Floats
+    slope_gradient: Floats
+    scratch: Floats
+    mask: Flags
+
+
+@dataclass(frozen=True, slots=True)
+class Activation(Kind, ABC):
+    """Turns the linear part of a layer into its output."""
+
+    usual_initializer: ClassVar[str] = "glorot_normal"
+    """The name of the initialiser that fits: He's where a part of the inputs is flattened, LeCun's for SELU."""
+    keeps_input: ClassVar[bool] = False
+    """Whether the derivative needs z, so that a must stand elsewhere."""
+    learns_slope: ClassVar[bool] = False
+    """Whether a slope per unit is learnt beside weight and bias."""
+
+    @property
+    def linear_pieces(self) -> int:
+        """How many linear functions of its inputs a unit computes."""
+        return 1
+
+    @abstractmethod
+    def value(self, z: Floats, slope: Floats, out: Floats, scratch: Floats, /) -> None:
+        """Writes a into `out` (n, units); unless the class keeps its input, `out` may be `z` itself.
+
+        `scratch` has the shape of `out` and is overwritten.
+        """
+
+    @abstractmethod
+    def derivative(self, at: UnitBuffers, /) -> None:
+        """Turns the gradient in a (`at.delta`) into the gradient in z (`at.z_gradient`)."""
+
+    def side(self, z: Floats, /) -> NDArray[Any] | None:
+        """Which linear piece each unit is on, or None of a smooth activation: it changes where a kink is crossed."""
+        del z
+        return None

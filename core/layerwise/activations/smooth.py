@@ -1,0 +1,156 @@
+"""The smooth activations."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from layerwise.activations.activation import Activation, Floats, UnitBuffers
+
+
+@dataclass(frozen=True, slots=True)
+class Identity(Activation):
+    """a = z."""
+
+    kind = "identity"
+
+    def value(self, z: Floats, _slope: Floats, out: Floats, _scratch: Floats, /) -> None:
+        if out is not z:
+            np.copyto(out, z)
+
+    def derivative(self, at: UnitBuffers, /) -> None:
+        """da/dz = 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sigmoid(Activation):
+    """a = 1 / (1 + exp(-z))."""
+
+    kind = "sigmoid"
+
+    def value(self, z: Floats, _slope: Floats, out: Floats, _scratch: Floats, /) -> None:
+        _sigmoid(z, out)
+
+    def derivative(self, at: UnitBuffers, /) -> None:
+        """da/dz = a (1 - a)."""
+        np.subtract(1.0, at.a, out=at.scratch)
+        np.multiply(at.scratch, at.a, out=at.scratch)
+        np.multiply(at.delta, at.scratch, out=at.z_gradient)
+
+
+def _sigmoid(z: Floats, out: Floats) -> None:
+    """As (1 + tanh(z / 2)) / 2: exp() of a large negative z would overflow."""
+    np.multiply(z, 0.5, out=out)
+    np.tanh(out, out=out)
+    np.multiply(out, 0.5, out=out)
+    np.add(out, 0.5, out=out)
+
+
+@dataclass(frozen=True, slots=True)
+class Tanh(Activation):
+    """a = tanh(z)."""
+
+    kind = "tanh"
+
+    def value(self, z: Floats, _slope: Floats, out: Floats, _scratch: Floats, /) -> None:
+        np.tanh(z, out=out)
+
+    def derivative(self, at: UnitBuffers, /) -> None:
+        """da/dz = 1 - a²."""
+        np.multiply(at.a, at.a, out=at.scratch)
+        np.subtract(1.0, at.scratch, out=at.scratch)
+        np.multiply(at.delta, at.scratch, out=at.z_gradient)
+
+
+@dataclass(frozen=True, slots=True)
+class GELU(Activation):
+    """a = z Φ(z), with Φ, the normal distribution, in its tanh form.
+
+    Φ(z) ≈ (1 + t) / 2, t = tanh(√(2/π) (z + 0.044715 z³)), as Hendrycks and Gimpel 2016 give it; a is within 5e-4 of
+    the form with erf, which NumPy does not have.
+    """
+
+    kind = "gelu"
+    usual_initializer = "he_normal"
+    keeps_input = True
+
+    def value(self, z: Floats, _slope: Floats, out: Floats, scratch: Floats, /) -> None:
+        np.multiply(z, z, out=out)
+        _gelu_tanh(z, out, scratch)
+        np.add(scratch, 1.0, out=scratch)
+        np.multiply(scratch, 0.5, out=scratch)
+        np.multiply(z, scratch, out=out)
+
+    def derivative(self, at: UnitBuffers, /) -> None:
+        """da/dz = (1 + t) / 2 · (1 + z (1 - t) √(2/π) (1 + 3 · 0.044715 z²))."""
+        z, t, rest = at.z, at.scratch, at.a
+        np.multiply(z, z, out=rest)
+        _gelu_tanh(z, rest, t)
+        np.multiply(rest, 3 * GELU_CUBE * GELU_SCALE, out=rest)
+        np.add(rest, GELU_SCALE, out=rest)
+        np.multiply(rest, z, out=rest)
+        np.subtract(1.0, t, out=z)
+        np.multiply(rest, z, out=rest)
+        np.add(rest, 1.0, out=rest)
+        np.add(t, 1.0, out=t)
+        np.multiply(t, 0.5, out=t)
+        np.multiply(rest, t, out=rest)
+        np.multiply(at.delta, rest, out=at.z_gradient)
+
+
+GELU_SCALE = math.sqrt(2 / math.pi)
+GELU_CUBE = 0.044715
+
+
+def _gelu_tanh(z: Floats, square: Floats, out: Floats) -> None:
+    """tanh(√(2/π) (z + 0.044715 z³)) into `out`; `square` is z²."""
+    np.multiply(square, GELU_CUBE * GELU_SCALE, out=out)
+    np.add(out, GELU_SCALE, out=out)
+    np.multiply(out, z, out=out)
+    np.tanh(out, out=out)
+
+
+@dataclass(frozen=True, slots=True)
+class SiLU(Activation):
+    """a = z σ(z), with σ the sigmoid; also called swish. Elfwing et al. 2018, Ramachandran et al. 2017."""
+
+    kind = "silu"
+    usual_initializer = "he_normal"
+    keeps_input = True
+
+    def value(self, z: Floats, _slope: Floats, out: Floats, scratch: Floats, /) -> None:
+        _sigmoid(z, scratch)
+        np.multiply(z, scratch, out=out)
+
+    def derivative(self, at: UnitBuffers, /) -> None:
+        """da/dz = σ + a (1 - σ)."""
+        z, sigmoid, rest = at.z, at.scratch, at.a
+        _sigmoid(z, sigmoid)
+        np.subtract(1.0, sigmoid, out=z)
+        np.multiply(rest, z, out=rest)
+        np.add(rest, sigmoid, out=rest)
+        np.multiply(at.delta, rest, out=at.z_gradient)
+
+
+@dataclass(frozen=True, slots=True)
+class Softplus(Activation):
+    """a = log(1 + exp(z)), a smooth ReLU. Dugas et al. 2001."""
+
+    kind = "softplus"
+    usual_initializer = "he_normal"
+
+    def value(self, z: Floats, _slope: Floats, out: Floats, scratch: Floats, /) -> None:
+        """As max(z, 0) + log(1 + exp(-|z|)): exp() of a large z would overflow."""
+        np.absolute(z, out=scratch)
+        np.negative(scratch, out=scratch)
+        np.exp(scratch, out=scratch)
+        np.log1p(scratch, out=scratch)
+        np.maximum(z, 0.0, out=out)
+        np.add(out, scratch, out=out)
+
+    def derivative(self, at: UnitBuffers, /) -> None:
+        """da/dz = σ(z) = 1 - exp(-a)."""
+        np.negative(at.a, out=at.scratch)
+        np.expm1(at.scratch, out=at.scratch)
+        np.negative(at.scratch, out=at.scratch)
+        np.multiply(at.delta, at.scratch, out=at.z_gradient)
