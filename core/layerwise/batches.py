@@ -8,48 +8,59 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from layerwise.architecture import Architecture
+from layerwise.checks import counted
 from layerwise.data import checked_rows, checked_values, checked_weights
 from layerwise.errors import InvalidInput
 from layerwise.labels import Label, checked_indices, encoded
 from layerwise.losses import Loss
+from layerwise.mapped import FileTable, Table, opened
 from layerwise.plan import Plan
+from layerwise.splits import Rows, all_rows, random_split, stratified_split, temporal_split
 
 
 class Gather:
-    """Picks rows of `source` (n, ...) into `out` (m, ...), which may be of another dtype, without allocating.
+    """Picks rows x of `source` (n, ...) as scale · x + shift into `out` (m, ...), which may be of another dtype.
 
-    Only where `source` is not contiguous, or not aligned, are the picked rows copied once more.
+    Nothing is allocated. Only where `source` is not contiguous, or not aligned, are the picked rows copied once more.
     """
 
-    def __init__(self, source: NDArray[Any], out: NDArray[Any]) -> None:
+    def __init__(self, source: Table, out: NDArray[Any], *, scale: float = 1.0, shift: float = 0.0) -> None:
         self._source, self._out = source, out
-        # np.take would copy the whole of any other source
-        self._straight = source.flags.c_contiguous and source.flags.aligned
+        self._scale, self._shift = scale, shift
+        # take would copy the whole of any other source
+        self._straight = isinstance(source, FileTable) or (source.flags.c_contiguous and source.flags.aligned)
         self._picked = out if source.dtype == out.dtype else np.empty(out.shape if self._straight else 0, source.dtype)
 
     def __call__(self, rows: NDArray[np.intp]) -> None:
-        if not self._straight:
+        if isinstance(self._source, FileTable):
+            self._source.take(rows, self._picked)
+        elif self._straight:
+            # clip: the other modes write to a copy of `out` first; the method is half the price of np.take
+            self._source.take(rows, 0, self._picked, "clip")
+        else:
             np.copyto(self._out, self._source[rows], casting="unsafe")
-            return
-        # clip: the other modes write to a copy of `out` first
-        np.take(self._source, rows, axis=0, out=self._picked, mode="clip")
-        if self._picked is not self._out:
+        if self._straight and self._picked is not self._out:
             np.copyto(self._out, self._picked, casting="unsafe")
+        if self._scale != 1:
+            np.multiply(self._out, self._scale, out=self._out)
+        if self._shift:
+            np.add(self._out, self._shift, out=self._out)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
     """The part `rows` (m,), indices in ascending order, of a table (n, inputs) and its targets (n, ...).
 
-    `weights` (n,) are the rows' weights in the loss, or None if all are 1.
+    `weights` (n,) are the rows' weights in the loss, or None if all are 1. Of a large mapped file the table is a
+    FileTable and `rows` are Runs; targets and weights are arrays always, whose pages may all be in memory.
     """
 
-    table: NDArray[Any]
+    table: Table
     targets: NDArray[Any]
-    rows: NDArray[np.intp]
+    rows: Rows
     weights: NDArray[Any] | None = None
 
-    def part(self, rows: NDArray[np.intp]) -> "Split":
+    def part(self, rows: Rows) -> "Split":
         """The part `rows` of the same table."""
         return Split(self.table, self.targets, rows, self.weights)
 
@@ -73,16 +84,16 @@ class Reader:
         labels: tuple[Label, ...] | None,
         *,
         weights: ArrayLike | None = None,
-        names: tuple[str, str] = ("X", "y"),
+        names: tuple[str, str, str] = ("X", "y", "weights"),
     ) -> tuple[Split, tuple[Label, ...] | None]:
         """All rows of (`X`, `y`), and the labels their targets stand for. Raises InvalidInput."""
         outputs = self.architecture.outputs
-        table = checked_rows(X, self.architecture.inputs, dtype=self.dtype, pointer=names[0], finite=self.check)
+        table = opened(checked_rows(X, self.architecture.inputs, dtype=self.dtype, pointer=names[0], finite=self.check))
         count = len(table)
         if count == 0:
             raise InvalidInput(names[0], "expected at least 1 row, got 0")
-        rows: NDArray[np.intp] = np.arange(count, dtype=np.intp)
-        w = None if weights is None else checked_weights(weights, rows=count)
+        rows = all_rows(table)
+        w = None if weights is None else checked_weights(weights, rows=count, pointer=names[2])
         if not self.loss.classifies:
             y_values = checked_values(y, outputs, rows=count, dtype=self.dtype, pointer=names[1], finite=self.check)
             return Split(table, y_values, rows, w), None
@@ -102,27 +113,35 @@ class Reader:
         labels: tuple[Label, ...] | None,
         *,
         weights: ArrayLike | None,
-        validation: float | tuple[ArrayLike, ArrayLike],
+        validation: float | Sequence[ArrayLike],
         plan: Plan,
         rng: np.random.Generator,
     ) -> tuple[Split, Split | None, tuple[Label, ...] | None]:
         """What to train on, what is held out to measure on, and the labels. Raises InvalidInput.
 
-        `validation` is a fraction of the rows, drawn by `rng`, or a pair (X, y).
+        `validation` is a fraction of the rows, held out as `plan.split` says, or (X, y) or (X, y, weights).
         """
         data, labels = self.whole(X, y, labels, weights=weights)
         if isinstance(validation, Sequence):
-            if len(validation) != 2:
-                detail = f"expected a fraction or a pair (X, y), got {len(cast(Sequence[object], validation))} items"
-                raise InvalidInput("validation", detail)
-            names = "validation.X", "validation.y"
-            return data, self.whole(validation[0], validation[1], labels, names=names)[0], labels
+            return data, self._given(validation, labels), labels
         if not validation:
             return data, None, labels
-        count = max(1, round(len(data.rows) * validation))
-        if count >= len(data.rows):
-            detail = f"expected rows to train on, the fraction {validation:g} of {len(data.rows)} leaves none"
-            raise InvalidInput("validation", detail)
-        order = rng.permutation(data.rows)
-        held, kept = np.sort(order[:count]), np.sort(order[count:])
+        if plan.split == "temporal":
+            kept, held = temporal_split(data.table, validation)
+        elif plan.split == "stratified":
+            if data.targets.ndim != 1 or data.targets.dtype.kind not in "iu":
+                detail = f"expected random or temporal, for {self.loss.kind} has no classes to keep the shares of"
+                raise InvalidInput("split", f"{detail}, got stratified")
+            kept, held = stratified_split(data.table, data.targets, validation, rng)
+        else:
+            kept, held = random_split(data.table, validation, rng)
         return data.part(kept), data.part(held), labels
+
+    def _given(self, validation: Sequence[ArrayLike], labels: tuple[Label, ...] | None) -> Split:
+        """The rows that the caller holds out."""
+        if len(validation) not in (2, 3):
+            detail = f"expected a fraction, (X, y) or (X, y, weights), got {counted(len(validation), 'item')}"
+            raise InvalidInput("validation", detail)
+        X, y, weights = (*validation, None)[:3]
+        names = "validation.X", "validation.y", "validation.weights"
+        return self.whole(cast(ArrayLike, X), cast(ArrayLike, y), labels, weights=weights, names=names)[0]

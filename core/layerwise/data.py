@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from layerwise.checks import counted, shown
 from layerwise.errors import InvalidInput
+from layerwise.mapped import pages_of
 
 BLOCK_NUMBERS = 2**20
 """How many numbers a check reads at once: 4 to 8 MiB, so that a file larger than memory can be checked."""
@@ -80,6 +81,7 @@ def check_finite(table: NDArray[Any], *, dtype: DTypeLike, pointer: str, flat: b
     """
     if table.dtype.kind != "f":
         return
+    pages = pages_of(table)
     for block in blocks(len(table), table.shape[1]):
         with np.errstate(over="ignore"):  # too large for `dtype` becomes infinite, and is reported as such
             finite = np.isfinite(table[block].astype(dtype, copy=False))
@@ -89,6 +91,8 @@ def check_finite(table: NDArray[Any], *, dtype: DTypeLike, pointer: str, flat: b
             wanted = f"a number within {np.dtype(dtype)}" if np.isfinite(value) else "a finite number"
             where = f"{pointer}[{block.start + row}]" + ("" if flat else f"[{column}]")
             raise InvalidInput(where, f"expected {wanted}, got {value}")
+        if pages:
+            pages.release(block)
 
 
 def _array(X: object) -> NDArray[Any] | None:

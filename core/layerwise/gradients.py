@@ -94,7 +94,7 @@ class _Probe:
             arena=Arena(),
         )
         self._gather = Gather(data.table, self._network.inputs)
-        self._rows = data.rows
+        self._rows = data.rows[:]
         self._targets = data.targets.astype(np.intp if loss.classifies else np.float64)
 
     def evaluate(self) -> tuple[float, list[NDArray[np.generic]]]:

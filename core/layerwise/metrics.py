@@ -10,6 +10,7 @@ from layerwise import kinds
 from layerwise.activations import Floats
 from layerwise.data import blocks
 from layerwise.losses import LOSSES, Loss
+from layerwise.splits import Rows
 
 
 def metric_name(loss: str | Loss) -> str:
@@ -63,7 +64,7 @@ class RSquared(Metric):
 
     name = "r2"
 
-    def __init__(self, targets: NDArray[Any], rows: NDArray[np.intp], batch: int, dtype: np.dtype[Any]) -> None:
+    def __init__(self, targets: NDArray[Any], rows: Rows, batch: int, dtype: np.dtype[Any]) -> None:
         self.sums = targets.shape[1]
         self._spread = _spread(targets, rows) / len(rows)
         self._error: Floats = np.empty((batch, self.sums), dtype)
@@ -82,12 +83,12 @@ class RSquared(Metric):
         return float(np.mean(1.0 - unexplained))
 
 
-def metric_of(loss: Loss, targets: NDArray[Any], rows: NDArray[np.intp], batch: int, dtype: np.dtype[Any]) -> Metric:
+def metric_of(loss: Loss, targets: NDArray[Any], rows: Rows, batch: int, dtype: np.dtype[Any]) -> Metric:
     """The metric that goes with the loss, of `targets[rows]`, for batches of up to `batch` rows."""
     return Accuracy(batch) if loss.classifies else RSquared(targets, rows, batch, dtype)
 
 
-def _spread(targets: NDArray[Any], rows: NDArray[np.intp]) -> NDArray[np.float64]:
+def _spread(targets: NDArray[Any], rows: Rows) -> NDArray[np.float64]:
     """The sum of squared deviations from the mean of each column of `targets[rows]`, read block by block."""
     width = targets.shape[1]
     total = np.zeros(width)

@@ -17,6 +17,7 @@ from layerwise.labels import Label, checked_labels, label_array
 from layerwise.layout import initial_statistics, members, views
 from layerwise.losses import softmax
 from layerwise.manifest import Contents
+from layerwise.mapped import pages_of
 from layerwise.plan import MOST_SEED, Plan
 from layerwise.randomness import WEIGHTS, stream
 from layerwise.summary import Summary, summarize
@@ -132,8 +133,11 @@ class MLP:
         if len(x) * self._widest <= BLOCK_NUMBERS:
             return network.outputs(self._layers, x.astype(self.dtype, copy=False))
         out: Floats = np.empty((len(x), self.architecture.outputs), self.dtype)
+        pages = pages_of(x)
         for block in blocks(len(x), self._widest, BLOCK_NUMBERS):
             out[block] = network.outputs(self._layers, x[block].astype(self.dtype, copy=False))
+            if pages:
+                pages.release(block)
         return out
 
     def layer_outputs(self, X: ArrayLike) -> Iterator[Floats]:

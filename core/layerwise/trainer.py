@@ -16,8 +16,9 @@ from layerwise.metrics import metric_of
 from layerwise.model import MLP
 from layerwise.network import TrainingPass
 from layerwise.optimizers import CHUNK
+from layerwise.order import order_of
 from layerwise.plan import Plan
-from layerwise.randomness import NOISE, ORDER, stream
+from layerwise.randomness import NOISE, stream
 from layerwise.records import LayerHealth, Record, TrainingState
 from layerwise.regularization import Regularizer
 from layerwise.stopping import Stopping, check_watched
@@ -90,8 +91,7 @@ class Trainer:
         self._batch = self._batches[batch]
         self._metric = metric_of(plan.loss, data.targets, data.rows, batch, model.dtype)
         self._batch_sums = np.zeros(self._metric.sums)
-        self._order = data.rows.copy()
-        self._ordered_for = -1
+        self._order = order_of(data.table, data.rows, seed=plan.seed if plan.shuffle else None, batch=batch)
         self._steps_an_epoch = -(-self.rows // batch)
         self.state = self._begin() if state is None else self._continue(state)
         self._regularizer = Regularizer(model, plan, self._gradient, self._scratch)
@@ -146,13 +146,13 @@ class Trainer:
     def step(self) -> float:
         """Trains on the next batch; gives its loss. Allocates nothing."""
         state, plan = self.state, self.plan
-        if self._ordered_for != state.epoch:
-            self._arrange(state.epoch)
+        if self._order.epoch != state.epoch:
+            self._order.arrange(state.epoch)
         end = min(state.position + self.batch_size, self.rows)
         self._batch = batch = self._batches[end - state.position]
         # overflow and its consequences show in the loss, which is checked
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            batch.gather(self._order[state.position : end])
+            batch.gather(self._order.rows(state.position, end))
             scores = batch.network.forward(state.generator)
             self._metric.measure(scores, batch.targets, self._batch_sums)
             loss = batch.network.backward(batch.targets, batch.weights) + self._regularizer.penalty()
@@ -292,12 +292,6 @@ class Trainer:
         if done < plan.warmup:  # the first step already moves
             rate *= (done * self._steps_an_epoch + 1) / (plan.warmup * self._steps_an_epoch + 1)
         return rate
-
-    def _arrange(self, epoch: int) -> None:
-        np.copyto(self._order, self.data.rows)
-        if self.plan.shuffle:
-            stream(self.plan.seed, ORDER, epoch).shuffle(self._order)
-        self._ordered_for = epoch
 
     def _diverged(self, step: int, loss: float, what: str) -> None:
         """Raises Diverged, with the layer and the likely cause; the model gets its last finite parameters back."""

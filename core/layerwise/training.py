@@ -22,17 +22,18 @@ def fit(
     *,
     plan: Plan,
     weights: ArrayLike | None = None,
-    validation: float | tuple[ArrayLike, ArrayLike] | None = None,
+    validation: float | tuple[ArrayLike, ArrayLike] | tuple[ArrayLike, ArrayLike, ArrayLike] | None = None,
     state: TrainingState | None = None,
     every: Literal["epoch", "step"] = "epoch",
     check: bool = True,
 ) -> "Training":
     """Trains `model` in place as `plan` says, giving a record after every epoch, or every step.
 
-    `X` is (n, inputs): any table of numbers, a memory-mapped file included, which is never copied. `y` is (n,) labels
-    of a classifier, (n,) or (n, outputs) values of a regression. `weights` (n,) are the rows' weights in the loss.
-    `validation`, a fraction or a pair (X, y), takes the place of the plan's. Without `check`, the numbers are taken
-    to be finite and the labels to be class indices.
+    `X` is (n, inputs): any table of numbers, never copied. A memory-mapped file of 256 MiB or more is read block by
+    block in bounded memory, and shuffled within windows of 64 MiB of such blocks. `y` is (n,) labels of a classifier,
+    (n,) or (n, outputs) values of a regression. `weights` (n,) are the rows' weights in the loss. `validation`, a
+    fraction, (X, y) or (X, y, weights), takes the place of the plan's. Without `check`, the numbers are taken to be
+    finite and the labels to be class indices.
 
     Leaving the loop stops after that step; the model holds its weights. With the `state` of a training that was left,
     it goes on as if it had never stopped, to the same bits. Raises InvalidInput before the first step, Diverged when

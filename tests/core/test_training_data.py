@@ -78,7 +78,7 @@ def test_a_step_allocates_nothing(loss, every, dtype):
     y = rng.normal(size=(700, 10)) if loss == "squared_error" else rng.integers(0, 10, 700).astype(np.int32)
     layers = (Layer(16, "relu", dropout=0.1), Layer(12, Maxout(2)), Layer(12, "prelu"), Layer(10, "sigmoid"))
     model = MLP(Architecture(16, layers, input_dropout=0.1, input_noise=0.1))
-    steps = fit(model, X, y, plan=Plan(loss=loss, l2=1e-4, batch_size=300, epochs=1000), every=every)
+    steps = fit(model, X, y, plan=Plan(loss=loss, l2=1e-4, batch_size=300, epochs=1000, doctor=False), every=every)
     # NumPy's own buffer for broadcasting, 8,192 numbers however large the arrays, would hide an array of a few kB
     buffer = np.setbufsize(16)
     try:
