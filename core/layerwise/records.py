@@ -66,7 +66,7 @@ class Record:
     epoch_end: bool
     """Whether this step ended an epoch, or training in the middle of one."""
     stopped: str | None = None
-    """Why training ended with this step: epochs, max_steps, max_seconds or early_stopping."""
+    """Why training ended with this step: epochs, max_steps, max_seconds, early_stopping, or converged of L-BFGS."""
     layers: tuple[LayerHealth, ...] = ()
     """How each layer does, at the epochs when the doctor looks."""
     findings: tuple[Finding, ...] = ()

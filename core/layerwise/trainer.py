@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -74,7 +75,7 @@ class Trainer:
     ) -> None:
         self.model, self.plan, self.data = model, plan, data
         self.rows = len(data.rows)
-        batch = self.rows if online else min(plan.batch_size, self.rows)
+        batch = self.rows if online else self._rows_at_once()
         self.batch_size = batch
         self._online = online
         validates = held_out is not None or online
@@ -117,7 +118,7 @@ class Trainer:
         """A copy of `given` whose parameters are the model's."""
         state, fresh = given.copy(), self._begin()
         same_size = state.parameters.shape == fresh.parameters.shape and state.parameters.dtype == fresh.parameters.dtype
-        if not same_size or state.optimizer.keys() != fresh.optimizer.keys():
+        if not same_size or _shapes(state.optimizer) != _shapes(fresh.optimizer):
             raise InvalidInput("state", "expected the state of a training of such a network by such a plan")
         np.copyto(self.model.parameters, state.parameters)
         state.parameters = self.model.parameters
@@ -133,6 +134,10 @@ class Trainer:
         if self._online:
             state.position, state.metric_sums[:], state.loss_sum = 0, 0, 0.0
         return state
+
+    def _rows_at_once(self) -> int:
+        """The rows of the longest batch."""
+        return min(self.plan.batch_size, self.rows)
 
     @property
     def ended(self) -> bool:
@@ -300,6 +305,10 @@ class Trainer:
         np.copyto(self.model.parameters, self._last_finite)
         np.copyto(self.model.statistics, self._last_statistics)
         raise Diverged(step, loss, what, layer=layer, largest_input=largest, rate=self._rate)
+
+
+def _shapes(arrays: Mapping[str, NDArray[Any]]) -> dict[str, tuple[int, ...]]:
+    return {name: array.shape for name, array in arrays.items()}
 
 
 class _Swapped:

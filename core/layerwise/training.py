@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from layerwise.batches import Reader
 from layerwise.checks import choice, real_number, shown
 from layerwise.errors import InvalidInput
+from layerwise.full_batch import FullBatchTrainer
 from layerwise.model import MLP
 from layerwise.plan import Plan
 from layerwise.randomness import SPLIT, stream
@@ -48,7 +49,8 @@ def fit(
     reader = Reader(model.architecture, plan.loss, model.dtype, check)
     rng = stream(plan.seed, SPLIT)
     train, held_out, labels = reader.divided(X, y, model.labels, weights=weights, validation=held, plan=plan, rng=rng)
-    trainer = Trainer(model, plan, train, held_out, state=state)
+    kind = FullBatchTrainer if plan.optimizer.full_batch else Trainer
+    trainer = kind(model, plan, train, held_out, state=state)
     model.plan, model.labels = plan, labels
     return Training(trainer, by_step=every == "step")
 
@@ -94,6 +96,9 @@ def partial_fit(
     """
     if not isinstance(plan, Plan):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidInput("plan", f"expected a Plan, got {shown(plan)}")
+    if plan.optimizer.full_batch:
+        detail = f"expected an optimiser that takes rows as they arrive, {plan.optimizer.kind} takes all at once"
+        raise InvalidInput("optimizer", detail)
     reader = Reader(model.architecture, plan.loss, model.dtype, check)
     data, labels = reader.whole(X, y, model.labels, weights=weights)
     trainer = Trainer(model, plan, data, None, state=state, online=True)

@@ -2,11 +2,13 @@
 
 from layerwise.optimizers.adam import Adam, AdamW, NAdam
 from layerwise.optimizers.adaptive import Adadelta, Adagrad, RMSprop
+from layerwise.optimizers.lbfgs import LBFGS
 from layerwise.optimizers.optimizer import CHUNK, Optimizer, chunks
 from layerwise.optimizers.sgd import SGD
 
 __all__ = [
     "CHUNK",
+    "LBFGS",
     "OPTIMIZERS",
     "SGD",
     "Adadelta",
@@ -20,6 +22,6 @@ __all__ = [
 ]
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {
-    cls.kind: cls for cls in (SGD, Adagrad, RMSprop, Adadelta, Adam, AdamW, NAdam)
+    cls.kind: cls for cls in (SGD, Adagrad, RMSprop, Adadelta, Adam, AdamW, NAdam, LBFGS)
 }
 """Every optimiser by its name; a name stands for the class's default object."""

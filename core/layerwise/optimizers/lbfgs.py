@@ -1,0 +1,104 @@
+"""L-BFGS: Newton's method with a curvature estimated from the last steps. For data that fits one evaluation."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+import numpy as np
+
+from layerwise.activations import Floats
+from layerwise.checks import real_number, whole_number
+from layerwise.errors import InvalidInput
+from layerwise.optimizers.optimizer import Optimizer, chunks
+
+
+@dataclass(frozen=True, slots=True)
+class LBFGS(Optimizer):
+    """p ← p - t H g, H from the last `history` pairs of a step s and the change y of the gradient over it.
+
+    t satisfies the strong Wolfe conditions with `c1` and `c2`; `learning_rate` is tried first, then up to
+    `max_evaluations` in all. Liu and Nocedal 1989; Nocedal and Wright 2006, algorithm 7.5.
+
+    A step of training is one such iteration over all rows, and an epoch; the plan's batch size and shuffling play no
+    part. Training ends, `converged`, when not even a step against the gradient lowers the loss.
+    """
+
+    learning_rate: float = 1.0
+    history: int = 10
+    max_evaluations: int = 25
+    c1: float = 1e-4
+    c2: float = 0.9
+
+    kind = "lbfgs"
+    full_batch = True
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        put(self, "learning_rate", real_number("learning_rate", self.learning_rate, above=0))
+        put(self, "history", whole_number("history", self.history, least=1, most=1000))
+        put(self, "max_evaluations", whole_number("max_evaluations", self.max_evaluations, least=1))
+        put(self, "c1", real_number("c1", self.c1, above=0, below=1))
+        put(self, "c2", real_number("c2", self.c2, above=self.c1, below=1))
+
+    def init(self, parameters: Floats) -> dict[str, Floats]:
+        """The pairs as rows, the newest at (`pairs` - 1) modulo `history`; loss and gradient at the parameters."""
+        shape = self.history, parameters.size
+        return {
+            "steps": np.zeros(shape, parameters.dtype),
+            "changes": np.zeros(shape, parameters.dtype),
+            "products": np.zeros(self.history),
+            "pairs": np.zeros(1),
+            "gradient": np.zeros_like(parameters),
+            "loss": np.zeros(1),
+        }
+
+    def direction(self, state: Mapping[str, Floats], out: Floats, scratch: Floats) -> None:
+        """Leaves -H g in `out` (parameters,). Algorithm 7.4, the two-loop recursion, with H₀ of equation 7.20."""
+        steps, changes, products = state["steps"], state["changes"], state["products"]
+        pairs = int(state["pairs"][0])
+        newest_first = [i % self.history for i in range(pairs - 1, max(pairs - self.history, 0) - 1, -1)]
+        alphas: list[float] = []
+        np.negative(state["gradient"], out=out)
+        for i in newest_first:
+            alpha = float(np.dot(steps[i], out)) / float(products[i])
+            _add(out, -alpha, changes[i], scratch)
+            alphas.append(alpha)
+        if newest_first:
+            i = newest_first[0]
+            np.multiply(out, float(products[i]) / float(np.dot(changes[i], changes[i])), out=out)
+        for i, alpha in zip(reversed(newest_first), reversed(alphas), strict=True):
+            beta = float(np.dot(changes[i], out)) / float(products[i])
+            _add(out, alpha - beta, steps[i], scratch)
+
+    def remember(self, state: Mapping[str, Floats], step: Floats, change: Floats) -> None:
+        """Takes a pair (s, y) in the place of the oldest, unless s·y is not above 0 and H would not stay positive."""
+        product, size = float(np.dot(step, change)), float(np.dot(change, change))
+        if not product > float(np.finfo(step.dtype).eps) * size or not math.isfinite(size):
+            return
+        place = int(state["pairs"][0]) % self.history
+        np.copyto(state["steps"][place], step)
+        np.copyto(state["changes"][place], change)
+        state["products"][place] = product
+        state["pairs"][0] += 1
+
+    def forget(self, state: Mapping[str, Floats]) -> bool:
+        """Drops the pairs, so that H is 1 again; false if there are none."""
+        had = bool(state["pairs"][0])
+        state["pairs"][0] = 0
+        return had
+
+    def move(
+        self, p: Floats, g: Floats, own: Sequence[Floats], spare: Sequence[Floats], numbers: tuple[float, ...], /
+    ) -> NoReturn:
+        """It has no step from one gradient alone."""
+        raise InvalidInput("optimizer", "expected an optimiser of batches, L-BFGS takes all rows at once")
+
+
+def _add(vector: Floats, factor: float, other: Floats, scratch: Floats) -> None:
+    """vector ← vector + factor · other."""
+    for chunk in chunks(vector.size):
+        v = vector[chunk]
+        s = scratch[: v.size]
+        np.multiply(other[chunk], factor, out=s)
+        np.add(v, s, out=v)
