@@ -20,42 +20,67 @@ from layerwise.gradients import GradientCheck, gradient_check
 from layerwise.initializers import Constant, Orthogonal
 from layerwise.metrics import metric_name
 from layerwise.model import MLP
-from layerwise.optimizers import SGD, Adam
+from layerwise.optimizers import LBFGS, SGD, Adadelta, Adagrad, Adam, AdamW, NAdam, RMSprop
 from layerwise.plan import EarlyStopping, Plan
+from layerwise.rate_finder import RateFinding, find_learning_rate
 from layerwise.records import Record, TrainingState
+from layerwise.schedules import (
+    CosineDecay,
+    ExponentialDecay,
+    InverseTimeDecay,
+    OneCycle,
+    PolynomialDecay,
+    ReduceOnPlateau,
+    StepDecay,
+)
 from layerwise.summary import Summary
 from layerwise.training import Training, fit, partial_fit
 
 __all__ = [
     "ELU",
     "GELU",
+    "LBFGS",
     "MLP",
     "SELU",
     "SGD",
+    "Adadelta",
+    "Adagrad",
     "Adam",
+    "AdamW",
     "Architecture",
     "Constant",
     "CorruptModel",
+    "CosineDecay",
     "Diverged",
     "EarlyStopping",
+    "ExponentialDecay",
     "GradientCheck",
     "Identity",
     "InvalidInput",
+    "InverseTimeDecay",
     "Layer",
     "LeakyReLU",
     "Maxout",
+    "NAdam",
+    "OneCycle",
     "Orthogonal",
     "PReLU",
     "Plan",
+    "PolynomialDecay",
+    "RMSprop",
+    "RateFinding",
     "ReLU",
     "Record",
+    "ReduceOnPlateau",
     "SiLU",
     "Sigmoid",
     "Softplus",
+    "StepDecay",
     "Summary",
     "Tanh",
     "Training",
     "TrainingState",
+    "find_learning_rate",
     "fit",
     "gradient_check",
     "metric_name",

@@ -8,9 +8,21 @@ import pytest
 from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
-from layerwise import MLP, Adam, Architecture, EarlyStopping, InvalidInput, Layer, Plan, TrainingState, fit, partial_fit
+from layerwise import (
+    LBFGS,
+    MLP,
+    Adam,
+    Architecture,
+    EarlyStopping,
+    InvalidInput,
+    Layer,
+    Plan,
+    TrainingState,
+    fit,
+    partial_fit,
+)
 from layerwise.losses import SoftmaxCrossEntropy
-from layerwise.optimizers import CHUNK, LBFGS
+from layerwise.optimizers import CHUNK
 from layerwise.optimizers.line_search import Point, strong_wolfe
 
 

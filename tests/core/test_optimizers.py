@@ -5,8 +5,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from layerwise import InvalidInput, Plan
-from layerwise.optimizers import CHUNK, OPTIMIZERS, SGD, Adadelta, Adagrad, Adam, AdamW, NAdam, RMSprop
+from layerwise import SGD, Adadelta, Adagrad, Adam, AdamW, InvalidInput, NAdam, Plan, RMSprop
+from layerwise.optimizers import CHUNK, OPTIMIZERS
 
 SIZES = [1, 3, 40_000]  # the last needs several chunks
 

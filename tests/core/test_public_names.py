@@ -6,7 +6,9 @@ NAMES = """
     MLP Architecture Layer Plan EarlyStopping fit partial_fit Training TrainingState Record
     Summary gradient_check GradientCheck metric_name
     ELU GELU SELU SiLU Softplus Constant Orthogonal
-    Identity Sigmoid Tanh ReLU LeakyReLU PReLU Maxout SGD Adam
+    Identity Sigmoid Tanh ReLU LeakyReLU PReLU Maxout
+    SGD Adagrad RMSprop Adadelta Adam AdamW NAdam LBFGS find_learning_rate RateFinding
+    StepDecay ExponentialDecay InverseTimeDecay PolynomialDecay CosineDecay OneCycle ReduceOnPlateau
     InvalidInput Diverged CorruptModel
 """
 
