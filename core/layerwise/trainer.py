@@ -195,6 +195,9 @@ class Trainer:
         # the sum is finite if all are, unless they are close to overflow themselves
         if not math.isfinite(float(np.add.reduce(state.parameters))) and not np.isfinite(state.parameters).all():
             self._diverged(state.step, loss, "a weight")
+        # a variance overflows before the loss shows it
+        if state.statistics is not None and not np.isfinite(state.statistics).all():
+            self._diverged(state.step, loss, "a running statistic")
         np.copyto(self._last_finite, state.parameters)
         np.copyto(self._last_statistics, self.model.statistics)
         state.seconds = time.perf_counter() - self._started

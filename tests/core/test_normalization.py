@@ -183,6 +183,15 @@ def test_a_training_that_diverges_leaves_finite_statistics():
     assert np.isfinite(model.statistics).all()
 
 
+def test_a_running_variance_that_overflows_is_told():
+    model = network("batch", dtype=np.float32)
+
+    with pytest.raises(Diverged, match="a running statistic is not finite"):
+        list(fit(model, X * 1e25, Y, plan=Plan(loss="squared_error", epochs=1)))
+
+    assert np.isfinite(model.statistics).all()
+
+
 def test_normalised_layers_train_in_float32_as_in_float64():
     losses = [
         list(fit(network("batch", dtype=dtype), X, Y, plan=Plan(loss="squared_error", epochs=3)))[-1].loss
