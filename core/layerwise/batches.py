@@ -9,13 +9,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from layerwise.architecture import Architecture
 from layerwise.checks import counted
-from layerwise.data import checked_rows, checked_values, checked_weights
+from layerwise.data import checked_rows, checked_weights
 from layerwise.errors import InvalidInput
-from layerwise.labels import Label, checked_indices, encoded
+from layerwise.labels import Label
 from layerwise.losses import Loss
 from layerwise.mapped import FileTable, Table, opened
 from layerwise.plan import Plan
 from layerwise.splits import Rows, all_rows, random_split, stratified_split, temporal_split
+from layerwise.targets import read_targets
 
 
 class Gather:
@@ -87,24 +88,23 @@ class Reader:
         names: tuple[str, str, str] = ("X", "y", "weights"),
     ) -> tuple[Split, tuple[Label, ...] | None]:
         """All rows of (`X`, `y`), and the labels their targets stand for. Raises InvalidInput."""
-        outputs = self.architecture.outputs
         table = opened(checked_rows(X, self.architecture.inputs, dtype=self.dtype, pointer=names[0], finite=self.check))
         count = len(table)
         if count == 0:
             raise InvalidInput(names[0], "expected at least 1 row, got 0")
         rows = all_rows(table)
         w = None if weights is None else checked_weights(weights, rows=count, pointer=names[2])
-        if not self.loss.classifies:
-            y_values = checked_values(y, outputs, rows=count, dtype=self.dtype, pointer=names[1], finite=self.check)
-            return Split(table, y_values, rows, w), None
-        if outputs < 2:
-            where = f"layers[{len(self.architecture.layers) - 1}].units"
-            raise InvalidInput(where, f"expected an output for each class, at least 2, got {outputs}")
-        if self.check:
-            indices, labels = encoded(y, labels, outputs=outputs, rows=count, pointer=names[1])
-        else:
-            indices = checked_indices(np.asarray(y), outputs=outputs, rows=count, pointer=names[1])
-        return Split(table, indices, rows, w), labels or tuple(range(outputs))
+        targets, labels = read_targets(
+            y,
+            labels,
+            loss=self.loss,
+            architecture=self.architecture,
+            rows=count,
+            dtype=self.dtype,
+            pointer=names[1],
+            check=self.check,
+        )
+        return Split(table, targets, rows, w), labels
 
     def divided(
         self,

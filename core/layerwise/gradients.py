@@ -48,17 +48,25 @@ class GradientCheck:
 
 
 def gradient_check(
-    model: MLP, X: ArrayLike, y: ArrayLike, *, plan: Plan | None = None, coordinates: int = 200, seed: int = 0
+    model: MLP,
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    plan: Plan | None = None,
+    weights: ArrayLike | None = None,
+    coordinates: int = 200,
+    seed: int = 0,
 ) -> GradientCheck:
     """Compares the gradient of `plan`'s loss over all rows with central differences, in float64, on a copy.
 
-    `plan`, by default the one the model was trained with, gives loss and l2. Up to `coordinates` parameters of each
-    layer are compared, drawn by `seed`, which fixes dropout masks and noise too. Raises InvalidInput.
+    `plan`, by default the one the model was trained with, gives loss and l2; `weights` (n,) are those of the rows. Up
+    to `coordinates` parameters of each layer are compared, drawn by `seed`, which fixes dropout masks and noise too.
+    Raises InvalidInput.
     """
     used = plan or model.plan or Plan()
     most = whole_number("coordinates", coordinates, least=1)
     rng = np.random.default_rng(seed)
-    probe = _Probe(model, X, y, used, seed)
+    probe = _Probe(model, X, y, used, seed, weights=weights)
     loss, _ = probe.evaluate()
     gradient = probe.gradient + used.l2 * np.where(np.arange(probe.gradient.size) < probe.weights, probe.parameters, 0)
     places: NDArray[np.intp] = np.arange(gradient.size, dtype=np.intp)
@@ -77,9 +85,11 @@ def gradient_check(
 class _Probe:
     """The loss as a function of a float64 copy of the parameters."""
 
-    def __init__(self, model: MLP, X: ArrayLike, y: ArrayLike, plan: Plan, seed: int) -> None:
+    def __init__(
+        self, model: MLP, X: ArrayLike, y: ArrayLike, plan: Plan, seed: int, *, weights: ArrayLike | None
+    ) -> None:
         architecture, loss = model.architecture, plan.loss
-        data, _ = Reader(architecture, loss, np.dtype(np.float64)).whole(X, y, model.labels)
+        data, _ = Reader(architecture, loss, np.dtype(np.float64)).whole(X, y, model.labels, weights=weights)
         self.parameters: Floats = model.parameters.astype(np.float64)
         self.gradient: Floats = np.zeros_like(self.parameters)
         self.weights = weight_count(architecture)
@@ -95,7 +105,8 @@ class _Probe:
         )
         self._gather = Gather(data.table, self._network.inputs)
         self._rows = data.rows[:]
-        self._targets = data.targets.astype(np.intp if loss.classifies else np.float64)
+        self._row_weights = None if data.weights is None else data.weights.astype(np.float64)
+        self._targets = data.targets.astype(np.intp if data.targets.ndim == 1 else np.float64)
 
     def evaluate(self) -> tuple[float, list[NDArray[np.generic]]]:
         """The loss with the L2 term, and on which linear pieces it was computed; `gradient` is without the term."""
@@ -103,7 +114,8 @@ class _Probe:
         self._network.forward(np.random.default_rng(self._seed))
         sides = [side.copy() for side in self._network.sides(self._targets)]
         weights = self.parameters[: self.weights]
-        return self._network.backward(self._targets) + self._l2 / 2 * float(weights @ weights), sides
+        loss = self._network.backward(self._targets, self._row_weights)
+        return loss + self._l2 / 2 * float(weights @ weights), sides
 
     def difference(self, place: int) -> float | None:
         """The central difference in one parameter, or None if a kink lies within it."""

@@ -15,12 +15,16 @@ WANTED = "expected a label (an integer, a string or a boolean)"
 
 
 def checked_labels(labels: Iterable[object], outputs: int, pointer: str = "labels") -> tuple[Label, ...]:
-    """`labels`, one for each of the `outputs`, all different, all of one type. Raises InvalidInput."""
+    """`labels`, one for each of the `outputs`, two for a single one, all different, all of one type.
+
+    Raises InvalidInput.
+    """
     found: list[Label] = []
     for i, label in enumerate(labels):
         found.append(_label(label, f"{pointer}[{i}]", like=found[0] if found else None))
-    if len(found) != outputs:
-        detail = f"expected {outputs} labels, for the network has {outputs} outputs, got {len(found)}"
+    classes = _classes(outputs)
+    if len(found) != classes:
+        detail = f"expected {classes} labels, for the network has {counted(outputs, 'output')}, got {len(found)}"
         raise InvalidInput(pointer, detail)
     if len(set(found)) != len(found):
         twice = next(label for label in found if found.count(label) > 1)
@@ -38,23 +42,24 @@ def encoded(
 ) -> tuple[NDArray[Any], tuple[Label, ...]]:
     """`y` as class indices (n,), and the labels they stand for.
 
-    Without `labels`, integers below `outputs` stand for themselves; otherwise the sorted different values of `y` are
-    the labels, and there must be as many as outputs. Raises InvalidInput, naming row and label.
+    Each output stands for a label; a single output for two, its sign telling them apart. Without `labels`, integers
+    below that count stand for themselves; otherwise the sorted different values of `y` are the labels, and there must
+    be that many. Raises InvalidInput, naming row and label.
     """
-    column = _column(y, rows, pointer)
+    column, classes = _column(y, rows, pointer), _classes(outputs)
     if labels is None:
-        if column.dtype.kind in "iu" and column.min() >= 0 and column.max() < outputs:
-            return column, tuple(range(outputs))
+        if column.dtype.kind in "iu" and column.min() >= 0 and column.max() < classes:
+            return column, tuple(range(classes))
         labels = _found(column, outputs, pointer)
     known = label_array(labels)
     if column.dtype.kind != known.dtype.kind and not (column.dtype.kind in "iu" and known.dtype.kind in "iu"):
         raise InvalidInput(f"{pointer}[0]", f"expected one of {_listed(labels)}, got {shown(column[0])}")
-    if labels == tuple(range(outputs)) and column.dtype.kind in "iu":
-        wrong = (column < 0) | (column >= outputs)
+    if labels == tuple(range(classes)) and column.dtype.kind in "iu":
+        wrong = (column < 0) | (column >= classes)
         indices = column
     else:
         order = np.argsort(known, kind="stable")
-        place = np.searchsorted(known, column, sorter=order).clip(max=outputs - 1)
+        place = np.searchsorted(known, column, sorter=order).clip(max=classes - 1)
         indices = order[place].astype(np.int32)
         wrong = known[indices] != column
     if wrong.any():
@@ -64,11 +69,10 @@ def encoded(
 
 
 def checked_indices(y: NDArray[Any], *, outputs: int, rows: int, pointer: str) -> NDArray[Any]:
-    """`y`, which the caller says are class indices (n,) below `outputs`: their shape and type are checked alone."""
+    """`y`, which the caller says are class indices (n,) of `outputs`: their shape and type are checked alone."""
     if y.ndim != 1 or y.dtype.kind not in "iu":
-        raise InvalidInput(
-            pointer, f"expected class indices below {outputs}, got {y.dtype} in {counted(y.ndim, 'dimension')}"
-        )
+        wanted = f"expected class indices below {_classes(outputs)}"
+        raise InvalidInput(pointer, f"{wanted}, got {y.dtype} in {counted(y.ndim, 'dimension')}")
     if len(y) != rows:
         raise InvalidInput(pointer, f"expected {rows} labels, one for each row of X, got {len(y)}")
     return y
@@ -115,14 +119,16 @@ def _label(value: object, where: str, *, like: Label | None) -> Label:
 
 
 def _found(column: NDArray[Any], outputs: int, pointer: str) -> tuple[Label, ...]:
-    labels = cast(list[Label], np.unique(column).tolist())
-    if len(labels) != outputs:
-        some = _listed(tuple(labels))
-        detail = (
-            f"expected {outputs} different labels, for the network has {outputs} outputs, got {len(labels)}: {some}"
-        )
-        raise InvalidInput(pointer, detail)
+    labels, classes = cast(list[Label], np.unique(column).tolist()), _classes(outputs)
+    if len(labels) != classes:
+        wanted = f"expected {classes} different labels, for the network has {counted(outputs, 'output')}"
+        raise InvalidInput(pointer, f"{wanted}, got {len(labels)}: {_listed(tuple(labels))}")
     return tuple(labels)
+
+
+def _classes(outputs: int) -> int:
+    """How many labels go with `outputs`: the sign of a single one tells two apart."""
+    return max(outputs, 2)
 
 
 def _listed(labels: tuple[Label, ...]) -> str:

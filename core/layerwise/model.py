@@ -15,7 +15,7 @@ from layerwise.data import blocks, checked_rows
 from layerwise.errors import InvalidInput
 from layerwise.labels import Label, checked_labels, label_array
 from layerwise.layout import initial_statistics, members, views
-from layerwise.losses import softmax
+from layerwise.losses import links
 from layerwise.manifest import Contents
 from layerwise.mapped import pages_of
 from layerwise.plan import MOST_SEED, Plan
@@ -106,7 +106,10 @@ class MLP:
 
     @property
     def labels(self) -> tuple[Label, ...] | None:
-        """The label each output stands for, None before training and of a regression."""
+        """The label each output stands for, None before training, of flags and of a regression.
+
+        A single output stands for the first label where it is negative, else for the second.
+        """
         return self._labels
 
     @labels.setter
@@ -122,7 +125,9 @@ class MLP:
     @property
     def gives_probabilities(self) -> bool:
         """Whether `predict_proba` has an answer."""
-        return self.is_classifier and self.plan is not None and self.plan.loss.gives_probabilities
+        if self.plan is None or not self.plan.loss.gives_probabilities:
+            return False
+        return self._labels is not None or self.plan.loss.targets == "flags"
 
     def outputs(self, X: ArrayLike, *, check: bool = True) -> Floats:
         """The outputs (n, k) of the last layer for the rows `X` (n, inputs), in blocks of bounded memory.
@@ -146,29 +151,47 @@ class MLP:
         return network.layer_outputs(self._layers, x.astype(self.dtype, copy=False))
 
     def decide(self, outputs: Floats) -> NDArray[Any]:
-        """What `outputs` (n, k) say: labels (n,), or the values of a regression, (n,) or (n, k).
+        """What `outputs` (n, k) say: labels (n,), flags (n, k) of 0 and 1, or values, (n,) or (n, k).
 
-        Those of an untrained network are returned as they are.
+        A value of a loss with a logarithmic link is exp(output). Outputs of an untrained network are returned as they
+        are.
         """
+        if self.plan is None:
+            return outputs
+        loss = self.plan.loss
         if self._label_array is not None and self.is_classifier:
-            labels: NDArray[Any] = self._label_array[outputs.argmax(axis=1)]
+            chosen = outputs.argmax(axis=1) if outputs.shape[1] > 1 else (outputs[:, 0] > 0).astype(np.intp)
+            labels: NDArray[Any] = self._label_array[chosen]
             return labels
-        return outputs[:, 0] if self.plan is not None and outputs.shape[1] == 1 else outputs
+        if loss.targets == "flags":
+            return (outputs > 0).astype(np.int64)
+        values = links.exponential(outputs) if loss.link == "exp" else outputs
+        return values[:, 0] if values.shape[1] == 1 else values
 
     def probabilities(self, outputs: Floats) -> Floats:
-        """The probability (n, k) of each label by `outputs` (n, k). Raises InvalidInput if the loss gives none."""
-        if not self.gives_probabilities:
+        """The probability of each label (n, labels), or flag (n, k), by `outputs` (n, k).
+
+        Those of labels add up to 1; where each output tells its class from the others, its sigmoid is divided by the
+        sum of all. Raises InvalidInput if the loss gives none.
+        """
+        if self.plan is None or not self.gives_probabilities:
             how = f"a network trained with {self.loss}" if self.loss else "an untrained network"
-            detail = f"{how} gives no probabilities; those trained with softmax_cross_entropy do"
-            raise InvalidInput("predict_proba", detail)
-        return softmax(outputs)
+            able = "those trained with softmax_cross_entropy or sigmoid_cross_entropy do"
+            raise InvalidInput("predict_proba", f"{how} gives no probabilities; {able}")
+        if self.plan.loss.link == "softmax":
+            return links.softmax(outputs)
+        if self._labels is None:
+            return links.sigmoid(outputs)
+        if outputs.shape[1] > 1:
+            return links.softmax(links.log_sigmoid(outputs))
+        return np.hstack([links.sigmoid(-outputs), links.sigmoid(outputs)])
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Labels (n,), or the values of a regression, (n,) or (n, k), for the rows `X`. Raises InvalidInput."""
+        """Labels (n,), flags (n, k), or values, (n,) or (n, k), for the rows `X`. Raises InvalidInput."""
         return self.decide(self.outputs(X))
 
     def predict_proba(self, X: ArrayLike) -> Floats:
-        """The probability (n, k) of each of `labels` for the rows `X`. Raises InvalidInput."""
+        """The probability of each of `labels` (n, labels), or flag (n, k), for the rows `X`. Raises InvalidInput."""
         return self.probabilities(self.outputs(X))
 
     def summary(self) -> Summary:

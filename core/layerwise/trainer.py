@@ -33,19 +33,18 @@ class _Batch:
 
     def __init__(self, model: MLP, gradient: Floats, plan: Plan, data: Split, *, rows: int, arena: Arena) -> None:
         arena.rewind()
-        loss, outputs = plan.loss, model.architecture.outputs
         self.rows = rows
         self.network = TrainingPass(
             model.architecture,
             model.parameters,
             gradient,
-            loss,
+            plan.loss,
             statistics=model.statistics,
             rows=rows,
             arena=arena,
         )
-        shape, dtype = ((rows,), np.dtype(np.intp)) if loss.classifies else ((rows, outputs), model.dtype)
-        self.targets: NDArray[Any] = arena.empty(shape, dtype)
+        dtype = np.dtype(np.intp) if data.targets.ndim == 1 else model.dtype
+        self.targets: NDArray[Any] = arena.empty((rows, *data.targets.shape[1:]), dtype)
         self._gathers = [Gather(data.table, self.network.inputs), Gather(data.targets, self.targets)]
         self.weights: Floats | None = None
         if data.weights is not None:
@@ -86,11 +85,9 @@ class Trainer:
         self._scratch: Floats = np.empty(CHUNK, model.dtype)
         arena = Arena()
         lengths = sorted({batch, self.rows % batch or batch}, reverse=True)
-        self._batches = {
-            rows: _Batch(model, self._gradient, plan, data, rows=rows, arena=arena) for rows in lengths
-        }
+        self._batches = {rows: _Batch(model, self._gradient, plan, data, rows=rows, arena=arena) for rows in lengths}
         self._batch = self._batches[batch]
-        self._metric = metric_of(plan.loss, data.targets, data.rows, batch, model.dtype)
+        self._metric = metric_of(plan.loss, data.targets, data.rows, batch, model.dtype, weights=data.weights)
         self._batch_sums = np.zeros(self._metric.sums)
         self._order = order_of(data.table, data.rows, seed=plan.seed if plan.shuffle else None, batch=batch)
         self._steps_an_epoch = -(-self.rows // batch)
@@ -159,7 +156,7 @@ class Trainer:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             batch.gather(self._order.rows(state.position, end))
             scores = batch.network.forward(state.generator)
-            self._metric.measure(scores, batch.targets, self._batch_sums)
+            self._metric.measure(scores, batch.targets, self._batch_sums, batch.weights)
             loss = batch.network.backward(batch.targets, batch.weights) + self._regularizer.penalty()
             if not math.isfinite(loss):
                 self._diverged(state.step + 1, loss, "the loss")

@@ -18,10 +18,10 @@ class Validation:
         widest = max(model.architecture.inputs, model.architecture.outputs)
         self._blocks = list(blocks(len(data.rows), widest))
         longest = self._blocks[0].stop
-        self._metric = metric_of(loss, data.targets, data.rows, longest, model.dtype)
+        self._metric = metric_of(loss, data.targets, data.rows, longest, model.dtype, weights=data.weights)
 
     def measure(self) -> tuple[float, float]:
-        """The loss, without the L2 term, and the metric."""
+        """The loss, without the penalties, and the metric; rows count by their weights as they do in training."""
         model, data, metric = self._model, self._data, self._metric
         total, sums, part = 0.0, np.zeros(metric.sums), np.zeros(metric.sums)
         # what is not finite shows in the loss
@@ -29,9 +29,11 @@ class Validation:
             for block in self._blocks:
                 rows = data.rows[block]
                 scores = model.outputs(data.table[rows], check=False)
-                targets = data.targets[rows].astype(np.intp if self._loss.classifies else model.dtype, copy=False)
+                targets = data.targets[rows]
+                targets = targets.astype(np.intp if targets.ndim == 1 else model.dtype, copy=False)
+                weights = None if data.weights is None else data.weights[rows].astype(model.dtype, copy=False)
                 at = LossBuffers(len(rows), model.architecture.outputs, model.dtype, Arena())
-                total += self._loss.evaluate(scores, targets, at) * len(rows)
-                metric.measure(scores, targets, part)
+                total += self._loss.evaluate(scores, targets, at, weights) * len(rows)
+                metric.measure(scores, targets, part, weights)
                 sums += part
         return total / len(data.rows), metric.value(sums, len(data.rows))

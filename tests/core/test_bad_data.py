@@ -138,6 +138,52 @@ def test_targets_that_cannot_be_used_are_named(outputs, y, message):
 
 
 @pytest.mark.parametrize(
+    ("loss", "outputs", "y", "message"),
+    [
+        ("poisson", 1, [0, 1, -1], "y[2]: expected a number of at least 0 for poisson, got -1.0"),
+        ("tweedie", 2, [[0, 1], [1, -0.5], [1, 1]], "y[1][1]: expected a number of at least 0 for tweedie, got -0.5"),
+        ("gamma", 1, [1, 0, 1], "y[1]: expected a number above 0 for gamma, got 0.0"),
+        ("gamma", 1, [[1], [1e-50], [1]], "y[1][0]: expected a number above 0 for gamma, got 1e-50"),
+        (
+            "sigmoid_cross_entropy",
+            2,
+            [[0, 1], [1, 1], [2, 0]],
+            "y[2][0]: expected a number from 0 to 1 for sigmoid_cross_entropy, got 2.0",
+        ),
+        ("sigmoid_cross_entropy", 2, [[0, 1], [1], [0, 0]], "y[1]: expected 2 numbers, got 1"),
+        ("sigmoid_cross_entropy", 2, [[0, 1, 0]] * 3, "y[0]: expected 2 numbers, got 3"),
+        ("sigmoid_cross_entropy", 2, [0, 1, 2], "y: expected 2 different labels, for the network has 2 outputs, got 3"),
+        ("sigmoid_cross_entropy", 1, [0, 1, 2], "y: expected 2 different labels, for the network has 1 output, got 3"),
+        ("sigmoid_cross_entropy", 1, [5, 5, 5], "y: expected 2 different labels, for the network has 1 output, got 1"),
+        ("sigmoid_cross_entropy", 1, [0.1, 0.2, 1], "y[0]: expected a label (an integer, a string or a boolean)"),
+        ("hinge", 1, [0, 1, 1], "layers[0].units: expected an output for each class, at least 2, got 1"),
+    ],
+)
+def test_targets_that_the_loss_has_no_use_for_are_named(loss, outputs, y, message):
+    with pytest.raises(InvalidInput) as caught:
+        fit(MLP(Architecture(1, (Layer(outputs),))), [[1], [2], [3]], y, plan=Plan(loss=loss))
+
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1, 1], "weights: expected 3 rows, as many as X has, got 2"),
+        ([1, -1, 1], "weights[1]: expected a weight of at least 0, got -1"),
+        ([1, NAN, 1], "weights[1]: expected a finite number, got nan"),
+        ([0, 0, 0], "weights: expected at least one weight above 0"),
+        ("abc", "weights: expected rows of 1 number, got 'abc'"),
+    ],
+)
+def test_weights_that_cannot_be_used_are_named(weights, message):
+    with pytest.raises(InvalidInput) as caught:
+        fit(MLP(Architecture(1, (Layer(2),))), [[1], [2], [3]], [0, 1, 0], plan=Plan(), weights=weights)
+
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
     ("y", "message"),
     [
         (np.zeros(3), "y: expected class indices below 3, got float64 in 1 dimension"),

@@ -6,7 +6,20 @@ from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.svm import SVC
 
-from layerwise import MLP, SGD, Architecture, Layer, Plan, fit
+from layerwise import MLP, SGD, Architecture, Layer, Plan, fit, gradient_check
+from layerwise.losses import (
+    AbsoluteError,
+    Gamma,
+    Hinge,
+    Huber,
+    Poisson,
+    Quantile,
+    SigmoidCrossEntropy,
+    SoftmaxCrossEntropy,
+    SquaredError,
+    SquaredHinge,
+    Tweedie,
+)
 
 
 def trained(model, X, y, plan):
@@ -110,3 +123,63 @@ def test_a_squared_error_layer_alone_is_ridge_regression():
 
     np.testing.assert_allclose(model.parameters[:3], reference.coef_, atol=1e-8)
     np.testing.assert_allclose(model.predict(X[:, :3]), reference.predict(X[:, :3]), atol=1e-8)
+
+
+CLASSES = np.random.default_rng(0).integers(0, 3, 12)
+NUMBERS = np.random.default_rng(1).gamma(2, 1, (12, 3))
+FORMS = "weston_watkins", "one_vs_rest"
+OF_CLASSES = SoftmaxCrossEntropy(0.1), SigmoidCrossEntropy(), *map(Hinge, FORMS), *map(SquaredHinge, FORMS)
+OF_VALUES = SquaredError(), AbsoluteError(), Huber(0.5), Quantile(0.8), Poisson(), Gamma(), Tweedie(1.7)
+TARGETS = dict.fromkeys(OF_CLASSES, CLASSES) | dict.fromkeys(OF_VALUES, NUMBERS)
+
+
+@pytest.mark.parametrize("weights", [None, np.arange(12) % 4], ids=["plain", "weighted"])
+@pytest.mark.parametrize("loss", TARGETS, ids=str)
+def test_gradients_of_every_loss_are_those_of_central_differences(loss, weights):
+    X = np.random.default_rng(2).normal(size=(12, 4))
+    model = MLP(Architecture(4, (Layer(5, "tanh"), Layer(3))), seed=1)
+
+    check = gradient_check(model, X, TARGETS[loss], plan=Plan(loss=loss, l2=0.1), weights=weights)
+
+    assert check.relative_error < 1e-7
+    assert sum(layer.compared for layer in check.layers) > 0.8 * model.parameters.size
+
+
+@pytest.mark.parametrize("y", [CLASSES > 1, np.eye(3)[CLASSES]], ids=["one output", "flags"])
+def test_gradients_of_sigmoids_hold_for_two_classes_and_for_flags(y):
+    X = np.random.default_rng(2).normal(size=(12, 4))
+    model = MLP(Architecture(4, (Layer(5, "tanh"), Layer(1 if y.ndim == 1 else 3))), seed=1)
+
+    check = gradient_check(model, X, y, plan=Plan(loss="sigmoid_cross_entropy"), weights=np.arange(12) % 4)
+
+    assert check.relative_error < 1e-7
+
+
+@pytest.mark.parametrize("loss", TARGETS, ids=str)
+def test_a_row_of_weight_two_counts_as_two_rows(loss):
+    """The loss divides by the number of rows, so weights whose mean is 1 train as the repeated rows do."""
+    X, y = np.random.default_rng(2).normal(size=(12, 4)), TARGETS[loss]
+    times = np.arange(12) % 3 + 1
+    repeated, weighted = (MLP(Architecture(4, (Layer(5, "tanh"), Layer(3))), seed=1, dtype=np.float64) for _ in "ab")
+    plan = Plan(loss=loss, optimizer=SGD(0.01, 0.9), l2=0.01, epochs=20, batch_size=100, shuffle=False)
+
+    one = trained(repeated, X.repeat(times, axis=0), y.repeat(times, axis=0), plan)
+    two = list(fit(weighted, X, y, plan=plan, weights=times / times.mean()))[-1]
+
+    np.testing.assert_allclose(weighted.parameters, repeated.parameters, rtol=1e-9, atol=1e-12)
+    assert (two.loss, two.metric) == pytest.approx((one.loss, one.metric), rel=1e-9)
+
+
+def test_without_a_gradient_of_the_data_l2_forgets_every_weight():
+    """w ← w - η λ w = (1 - η λ) w: what the data do not keep up decays to zero."""
+    model = MLP(Architecture(3, (Layer(4), Layer(2))), seed=1, dtype=np.float64)
+    model.parameters[-2:] = 0.5  # the biases, which are not penalised, answer alone
+    first = np.abs(model.parameters[:12].copy()), model.parameters[16:24].copy()
+    plan = Plan(loss="squared_error", optimizer=SGD(0.1), l2=0.2, epochs=1000, batch_size=10)
+
+    trained(model, np.zeros((10, 3)), np.full((10, 2), 0.5), plan)
+
+    np.testing.assert_allclose(np.abs(model.parameters[:12]), first[0] * (1 - 0.1 * 0.2) ** 1000, rtol=1e-9)
+    np.testing.assert_allclose(model.parameters[16:24], first[1] * (1 - 0.1 * 0.2) ** 1000, rtol=1e-9)
+    assert np.abs(model.parameters[:24]).max() < 1e-8
+    np.testing.assert_array_equal(model.parameters[-2:], 0.5)
