@@ -109,14 +109,17 @@ class Layer:
 class Architecture:
     """A network of dense layers over rows of `inputs` numbers; the last layer is the output layer.
 
-    In each training step Gaussian noise of deviation `input_noise` is added to the inputs, then the fraction
-    `input_dropout` of them is dropped. Raises InvalidInput.
+    What enters the network is x · `input_scale` + `input_shift`, in training and prediction alike: images of bytes are
+    brought to [0, 1] by 1/255. In each training step Gaussian noise of deviation `input_noise` is then added to the
+    inputs, and the fraction `input_dropout` of them is dropped. Raises InvalidInput.
     """
 
     inputs: int
     layers: tuple[Layer, ...]
     input_dropout: float = 0.0
     input_noise: float = 0.0
+    input_scale: float = 1.0
+    input_shift: float = 0.0
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -124,6 +127,8 @@ class Architecture:
         put(self, "layers", _checked_layers(self.layers))
         put(self, "input_dropout", real_number("input_dropout", self.input_dropout, least=0, below=1))
         put(self, "input_noise", real_number("input_noise", self.input_noise, least=0))
+        put(self, "input_scale", real_number("input_scale", self.input_scale, above=0))
+        put(self, "input_shift", real_number("input_shift", self.input_shift))
         _check_residuals(self.widths, self.layers)
         if self.parameters + self.statistics > MOST_PARAMETERS:
             detail = f"expected at most {MOST_PARAMETERS:,} parameters, these layers have {self.parameters:,}"
@@ -159,12 +164,14 @@ class Architecture:
             "layers": [layer.to_json() for layer in self.layers],
             "input_dropout": self.input_dropout,
             "input_noise": self.input_noise,
+            "input_scale": self.input_scale,
+            "input_shift": self.input_shift,
         }
 
     @staticmethod
     def from_json(value: object) -> "Architecture":
         """The architecture that the JSON `value` describes. Raises InvalidInput with the pointer of the field."""
-        known = ("inputs", "layers", "input_dropout", "input_noise")
+        known = [f.name for f in fields(Architecture)]
         given = checked_fields("", value, known=known, required=("inputs", "layers"))
         described = given["layers"]
         if not isinstance(described, list | tuple):

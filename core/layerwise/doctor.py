@@ -98,7 +98,7 @@ class Doctor:
 
     def _examine_inputs(self, health: dict[str, float], epoch: int) -> None:
         """Notes the column that lies farthest from the range in which networks learn."""
-        size = np.sqrt(np.mean(np.square(self._x, dtype=np.float64), axis=0))
+        size = np.sqrt(np.mean(np.square(self._model.scaled(self._x), dtype=np.float64), axis=0))
         column = int(size.argmax())
         if size[column] > LARGE_INPUT:
             health |= {"inputs": epoch, "inputs.value": float(size[column]), "inputs.column": column}

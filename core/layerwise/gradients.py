@@ -103,7 +103,8 @@ class _Probe:
             rows=len(data.rows),
             arena=Arena(),
         )
-        self._gather = Gather(data.table, self._network.inputs)
+        scale, shift = architecture.input_scale, architecture.input_shift
+        self._gather = Gather(data.table, self._network.inputs, scale=scale, shift=shift)
         self._rows = data.rows[:]
         self._row_weights = None if data.weights is None else data.weights.astype(np.float64)
         self._targets = data.targets.astype(np.intp if data.targets.ndim == 1 else np.float64)

@@ -136,19 +136,27 @@ class MLP:
         """
         x = checked_rows(X, self.architecture.inputs, dtype=self.dtype) if check else np.asarray(X)
         if len(x) * self._widest <= BLOCK_NUMBERS:
-            return network.outputs(self._layers, x.astype(self.dtype, copy=False))
+            return network.outputs(self._layers, self.scaled(x))
         out: Floats = np.empty((len(x), self.architecture.outputs), self.dtype)
         pages = pages_of(x)
         for block in blocks(len(x), self._widest, BLOCK_NUMBERS):
-            out[block] = network.outputs(self._layers, x[block].astype(self.dtype, copy=False))
+            out[block] = network.outputs(self._layers, self.scaled(x[block]))
             if pages:
                 pages.release(block)
         return out
 
+    def scaled(self, x: NDArray[Any]) -> Floats:
+        """The rows `x` (n, inputs) as they enter the network: of its dtype, x · input_scale + input_shift."""
+        scale, shift = self.architecture.input_scale, self.architecture.input_shift
+        inputs: Floats = x.astype(self.dtype, copy=False)
+        if scale != 1:
+            inputs = inputs * scale
+        return inputs + shift if shift else inputs
+
     def layer_outputs(self, X: ArrayLike) -> Iterator[Floats]:
         """The outputs (n, units) of one layer after the other for the rows `X` (n, inputs). Raises InvalidInput."""
         x = checked_rows(X, self.architecture.inputs, dtype=self.dtype)
-        return network.layer_outputs(self._layers, x.astype(self.dtype, copy=False))
+        return network.layer_outputs(self._layers, self.scaled(x))
 
     def decide(self, outputs: Floats) -> NDArray[Any]:
         """What `outputs` (n, k) say: labels (n,), flags (n, k) of 0 and 1, or values, (n,) or (n, k).

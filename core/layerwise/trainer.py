@@ -45,7 +45,9 @@ class _Batch:
         )
         dtype = np.dtype(np.intp) if data.targets.ndim == 1 else model.dtype
         self.targets: NDArray[Any] = arena.empty((rows, *data.targets.shape[1:]), dtype)
-        self._gathers = [Gather(data.table, self.network.inputs), Gather(data.targets, self.targets)]
+        scale, shift = model.architecture.input_scale, model.architecture.input_shift
+        inputs = Gather(data.table, self.network.inputs, scale=scale, shift=shift)
+        self._gathers = [inputs, Gather(data.targets, self.targets)]
         self.weights: Floats | None = None
         if data.weights is not None:
             self.weights = arena.empty((rows,), model.dtype)

@@ -136,6 +136,14 @@ def test_a_network_too_large_is_refused_before_anything_is_allocated():
             "layers[1].dropout: expected 0, for the output layer drops nothing, got 0.5",
         ),
         (
+            lambda: Architecture(1, (Layer(1),), input_scale=0),
+            "input_scale: expected a finite number above 0, got 0.0",
+        ),
+        (
+            lambda: Architecture(1, (Layer(1),), input_shift=float("inf")),
+            "input_shift: expected a finite number, got inf",
+        ),
+        (
             lambda: Architecture(1, (Layer(1),), input_noise=-1),
             "input_noise: expected a finite number of at least 0, got -1.0",
         ),
@@ -194,6 +202,8 @@ def test_configurations_cannot_be_changed_and_are_checked_again_when_replaced():
             (Layer(4, Maxout(3), dropout=0.25), Layer(3, LeakyReLU(0.2), initializer="he_uniform"), Layer(2, "tanh")),
             input_dropout=0.1,
             input_noise=0.5,
+            input_scale=1 / 255,
+            input_shift=-0.5,
         ),
         Architecture(
             4,
@@ -231,7 +241,7 @@ def test_json_may_leave_out_what_has_a_default_and_name_what_has_no_fields():
         (
             Architecture.from_json,
             {"inputs": 1, "layers": [], "depth": 3},
-            "depth: unknown field; expected one of inputs, layers, input_dropout, input_noise",
+            "depth: unknown field; expected one of inputs, layers, input_dropout, input_noise, input_",
         ),
         (Architecture.from_json, {"inputs": 1, "layers": {}}, "layers: expected a list of layers, got {}"),
         (Architecture.from_json, {"inputs": 1, "layers": [3]}, "layers[0]: expected an object, got 3"),

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from layerwise import MLP, Adam, Architecture, Layer, Maxout, Plan, fit
+from layerwise import MLP, Adam, Architecture, Layer, Maxout, Plan, fit, gradient_check
+from layerwise.layout import views
 
 
 def digits():
@@ -160,3 +161,65 @@ def test_training_leaves_the_callers_data_alone():
     run(model, X, y, plan=Plan(epochs=2))
 
     assert (X.tobytes(), y.tobytes()) == before
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int64, np.uint16, bool, np.float16])
+def test_numbers_of_any_type_train_as_the_floats_they_stand_for(dtype):
+    X, y = table(50)
+    X = (np.abs(X) * 3).astype(dtype)
+    as_floats, as_given = small(), small()
+
+    run(as_floats, X.astype(np.float64), y, plan=Plan(epochs=2, batch_size=20, validation=0.2))
+    run(as_given, X, y, plan=Plan(epochs=2, batch_size=20, validation=0.2))
+
+    assert as_floats.parameters.tobytes() == as_given.parameters.tobytes()
+    assert np.array_equal(as_given.outputs(X), as_given.outputs(X.astype(np.float64)))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_scales_the_inputs_is_a_part_of_the_network(dtype):
+    X, y = load_digits(return_X_y=True)
+    pixels, floats = X.astype(np.uint8), X.astype(dtype) * dtype(1 / 16) + dtype(-0.5)
+    layers = (Layer(16, "relu"), Layer(10))
+    inside = MLP(Architecture(64, layers, input_scale=1 / 16, input_shift=-0.5), dtype=dtype)
+    outside = MLP(Architecture(64, layers), dtype=dtype)
+    plan = Plan(epochs=2, batch_size=100, validation=0.1)
+
+    expected = run(outside, floats, y, plan=plan)
+    found = run(inside, pixels, y, plan=plan)
+
+    assert inside.parameters.tobytes() == outside.parameters.tobytes()
+    assert found == expected
+    assert np.array_equal(inside.outputs(pixels), outside.outputs(floats))
+    assert np.array_equal(next(iter(inside.layer_outputs(pixels))), next(iter(outside.layer_outputs(floats))))
+    assert gradient_check(inside, pixels[:20], y[:20]).relative_error < 1e-6
+    assert pixels.dtype == np.uint8
+    assert pixels.max() == 16
+
+
+def test_the_doctor_looks_at_the_inputs_as_they_enter_the_network():
+    X = np.random.default_rng(0).integers(0, 256, (60, 4), np.uint8)
+    y = table(60)[1]
+
+    as_bytes = run(small(), X, y, plan=Plan(epochs=1))[-1]
+    scaled = run(small(input_scale=1 / 255), X, y, plan=Plan(epochs=1))[-1]
+
+    assert "inputs" in [finding.kind for finding in as_bytes.findings]
+    assert "inputs" not in [finding.kind for finding in scaled.findings]
+
+
+def test_a_network_in_a_file_scales_its_inputs_as_it_did(tmp_path):
+    X = np.random.default_rng(0).integers(0, 256, (20, 4), np.uint8)
+    model = small(input_scale=1 / 255, input_shift=-0.1)
+
+    model.save(tmp_path / "model.npz")
+    loaded = MLP.load(tmp_path / "model.npz")
+
+    assert loaded.architecture.input_scale == 1 / 255
+    by_hand = np.maximum((X / 255 - 0.1) @ first(model).weight, 0)
+    assert np.allclose(next(iter(loaded.layer_outputs(X))), by_hand, atol=1e-6)
+    assert np.array_equal(loaded.outputs(X), model.outputs(X))
+
+
+def first(model):
+    return views(model.architecture, model.parameters)[0]
