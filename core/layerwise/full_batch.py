@@ -99,7 +99,7 @@ class FullBatchTrainer(Trainer):
             self._batch = batch = self._batches[len(rows)]
             batch.gather(rows)
             scores = batch.network.forward(state.generator)
-            self._metric.measure(scores, batch.targets, self._batch_sums)
+            self._metric.measure(scores, batch.targets, self._batch_sums, batch.weights)
             np.add(state.metric_sums, self._batch_sums, out=state.metric_sums)
             share = batch.rows / self.rows
             loss += share * batch.network.backward(batch.targets, batch.weights)
