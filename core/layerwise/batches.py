@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from layerwise.architecture import Architecture
 from layerwise.checks import counted
-from layerwise.data import checked_rows, checked_weights
+from layerwise.class_weights import class_weights
+from layerwise.data import blocks, checked_rows, checked_weights
 from layerwise.errors import InvalidInput
 from layerwise.labels import Label
 from layerwise.losses import Loss
@@ -64,6 +65,19 @@ class Split:
     def part(self, rows: Rows) -> "Split":
         """The part `rows` of the same table."""
         return Split(self.table, self.targets, rows, self.weights)
+
+    def times(self, by_class: NDArray[np.float64]) -> "Split":
+        """The same rows, the weight of each times that of its class."""
+        weights = by_class.take(self.targets, mode="clip")
+        if self.weights is not None:
+            np.multiply(weights, self.weights, out=weights)
+        return Split(self.table, self.targets, self.rows, weights)
+
+    def weighs_nothing(self) -> bool:
+        """Whether all weights of the part are zero."""
+        if self.weights is None:
+            return False
+        return not any(self.weights[self.rows[block]].any() for block in blocks(len(self.rows), 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +137,9 @@ class Reader:
         """
         data, labels = self.whole(X, y, labels, weights=weights)
         if isinstance(validation, Sequence):
-            return data, self._given(validation, labels), labels
+            return *self.weighted(data, self._given(validation, labels), labels, plan), labels
         if not validation:
-            return data, None, labels
+            return *self.weighted(data, None, labels, plan), labels
         if plan.split == "temporal":
             kept, held = temporal_split(data.table, validation)
         elif plan.split == "stratified":
@@ -135,7 +149,22 @@ class Reader:
             kept, held = stratified_split(data.table, data.targets, validation, rng)
         else:
             kept, held = random_split(data.table, validation, rng)
-        return data.part(kept), data.part(held), labels
+        return *self.weighted(data.part(kept), data.part(held), labels, plan), labels
+
+    def weighted(
+        self, train: Split, held_out: Split | None, labels: tuple[Label, ...] | None, plan: Plan
+    ) -> tuple[Split, Split | None]:
+        """The same parts, their rows' weights times those of their classes, which `plan.class_weight` finds in `train`.
+
+        Raises InvalidInput, also if no row of a part weighs anything.
+        """
+        if plan.class_weight is not None:
+            by_class = class_weights(plan.class_weight, train.targets, train.rows, classes=len(labels or ()))
+            train, held_out = train.times(by_class), held_out and held_out.times(by_class)
+        for part, what in (train, "to train on"), (held_out, "held out"):
+            if part and part.weighs_nothing():
+                raise InvalidInput("weights", f"expected a weight above 0 for at least one of the rows {what}")
+        return train, held_out
 
     def _given(self, validation: Sequence[ArrayLike], labels: tuple[Label, ...] | None) -> Split:
         """The rows that the caller holds out."""

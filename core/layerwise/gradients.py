@@ -59,9 +59,9 @@ def gradient_check(
 ) -> GradientCheck:
     """Compares the gradient of `plan`'s loss over all rows with central differences, in float64, on a copy.
 
-    `plan`, by default the one the model was trained with, gives loss and l2; `weights` (n,) are those of the rows. Up
-    to `coordinates` parameters of each layer are compared, drawn by `seed`, which fixes dropout masks and noise too.
-    Raises InvalidInput.
+    `plan`, by default the one the model was trained with, gives loss, class weights and l2; `weights` (n,) are
+    those of the rows. Up to `coordinates` parameters of each layer are compared, drawn by `seed`, which fixes dropout
+    masks and noise too. Raises InvalidInput.
     """
     used = plan or model.plan or Plan()
     most = whole_number("coordinates", coordinates, least=1)
@@ -89,7 +89,9 @@ class _Probe:
         self, model: MLP, X: ArrayLike, y: ArrayLike, plan: Plan, seed: int, *, weights: ArrayLike | None
     ) -> None:
         architecture, loss = model.architecture, plan.loss
-        data, _ = Reader(architecture, loss, np.dtype(np.float64)).whole(X, y, model.labels, weights=weights)
+        reader = Reader(architecture, loss, np.dtype(np.float64))
+        data, labels = reader.whole(X, y, model.labels, weights=weights)
+        data, _ = reader.weighted(data, None, labels, plan)
         self.parameters: Floats = model.parameters.astype(np.float64)
         self.gradient: Floats = np.zeros_like(self.parameters)
         self.weights = weight_count(architecture)

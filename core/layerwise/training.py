@@ -100,7 +100,10 @@ def partial_fit(
         detail = f"expected an optimiser that takes rows as they arrive, {plan.optimizer.kind} takes all at once"
         raise InvalidInput("optimizer", detail)
     reader = Reader(model.architecture, plan.loss, model.dtype, check)
+    if plan.class_weight == "balanced":
+        raise InvalidInput("class_weight", "expected a weight for each class, for rows to come cannot be counted")
     data, labels = reader.whole(X, y, model.labels, weights=weights)
+    data, _ = reader.weighted(data, None, labels, plan)
     trainer = Trainer(model, plan, data, None, state=state, online=True)
     model.plan, model.labels = plan, labels
     trainer.step()
