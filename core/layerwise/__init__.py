@@ -18,6 +18,19 @@ from layerwise.architecture import Architecture, Layer
 from layerwise.errors import CorruptModel, Diverged, InvalidInput
 from layerwise.gradients import GradientCheck, gradient_check
 from layerwise.initializers import Constant, Orthogonal
+from layerwise.losses import (
+    AbsoluteError,
+    Gamma,
+    Hinge,
+    Huber,
+    Poisson,
+    Quantile,
+    SigmoidCrossEntropy,
+    SoftmaxCrossEntropy,
+    SquaredError,
+    SquaredHinge,
+    Tweedie,
+)
 from layerwise.metrics import metric_name
 from layerwise.model import MLP
 from layerwise.optimizers import LBFGS, SGD, Adadelta, Adagrad, Adam, AdamW, NAdam, RMSprop
@@ -43,6 +56,7 @@ __all__ = [
     "MLP",
     "SELU",
     "SGD",
+    "AbsoluteError",
     "Adadelta",
     "Adagrad",
     "Adam",
@@ -54,7 +68,10 @@ __all__ = [
     "Diverged",
     "EarlyStopping",
     "ExponentialDecay",
+    "Gamma",
     "GradientCheck",
+    "Hinge",
+    "Huber",
     "Identity",
     "InvalidInput",
     "InverseTimeDecay",
@@ -66,7 +83,9 @@ __all__ = [
     "Orthogonal",
     "PReLU",
     "Plan",
+    "Poisson",
     "PolynomialDecay",
+    "Quantile",
     "RMSprop",
     "RateFinding",
     "ReLU",
@@ -74,12 +93,17 @@ __all__ = [
     "ReduceOnPlateau",
     "SiLU",
     "Sigmoid",
+    "SigmoidCrossEntropy",
+    "SoftmaxCrossEntropy",
     "Softplus",
+    "SquaredError",
+    "SquaredHinge",
     "StepDecay",
     "Summary",
     "Tanh",
     "Training",
     "TrainingState",
+    "Tweedie",
     "find_learning_rate",
     "fit",
     "gradient_check",

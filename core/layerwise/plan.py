@@ -67,9 +67,10 @@ class Plan:
 
     Training ends after `epochs`, or `max_steps`, or `max_seconds`, or when `early_stopping` says so. `validation` is
     the fraction of the rows held out to measure on, by `split`: at random, with the classes' shares kept, or the last
-    ones. `class_weight` is "balanced", n / (classes · count), or a weight for each class in the labels' order. `seed`
-    starts every random choice of training: split, order, dropout and noise. `shuffle` visits the rows in a new order
-    each epoch. `doctor` watches the layers and tells findings.
+    ones. `class_weight` multiplies the rows' weights: "balanced", n / (classes · count), counted in the rows trained
+    on, or a weight for each class in the labels' order. `seed` starts every random choice of training: split, order,
+    dropout and noise. `shuffle` visits the rows in a new order each epoch. `doctor` watches the layers and tells
+    findings.
     """
 
     loss: Loss

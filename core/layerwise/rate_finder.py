@@ -68,7 +68,9 @@ def find_learning_rate(
         raise InvalidInput("most", f"expected a rate above least, {least:g}, got {most:g}")
     count = whole_number("steps", steps, least=FEWEST)
     used = _plan(plan or model.plan or Plan(), count)
-    data, _ = Reader(model.architecture, used.loss, model.dtype).whole(X, y, model.labels, weights=weights)
+    reader = Reader(model.architecture, used.loss, model.dtype)
+    data, labels = reader.whole(X, y, model.labels, weights=weights)
+    data, _ = reader.weighted(data, None, labels, used)
     trainer = _Rising(_copy(model), used, data, None)
     trainer.least, trainer.most = least, most
     losses = _losses(trainer, count)

@@ -31,10 +31,11 @@ def fit(
     """Trains `model` in place as `plan` says, giving a record after every epoch, or every step.
 
     `X` is (n, inputs): any table of numbers, never copied. A memory-mapped file of 256 MiB or more is read block by
-    block in bounded memory, and shuffled within windows of 64 MiB of such blocks. `y` is (n,) labels of a classifier,
-    (n,) or (n, outputs) values of a regression. `weights` (n,) are the rows' weights in the loss. `validation`, a
-    fraction, (X, y) or (X, y, weights), takes the place of the plan's. Without `check`, the numbers are taken to be
-    finite and the labels to be class indices.
+    block in bounded memory, and shuffled within windows of 64 MiB of such blocks. `y` is what the loss wants: (n,)
+    labels; (n, outputs) flags, 0 or 1 or probabilities; (n,) or (n, outputs) values. `weights` (n,) are what the rows
+    weigh in the loss, whose mean still divides by n, and in the metric, whose mean divides by their sum, also of the
+    rows held out. `validation`, a fraction, (X, y) or (X, y, weights), takes the place of the plan's. Without `check`,
+    numbers are taken to be finite and of the loss's range, and labels to be class indices.
 
     Leaving the loop stops after that step; the model holds its weights. With the `state` of a training that was left,
     it goes on as if it had never stopped, to the same bits. Raises InvalidInput before the first step, Diverged when

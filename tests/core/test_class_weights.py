@@ -6,7 +6,19 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.utils.class_weight import compute_sample_weight
 
-from layerwise import LBFGS, MLP, SGD, Architecture, InvalidInput, Layer, Plan, fit, gradient_check, partial_fit
+from layerwise import (
+    LBFGS,
+    MLP,
+    SGD,
+    Architecture,
+    InvalidInput,
+    Layer,
+    Plan,
+    find_learning_rate,
+    fit,
+    gradient_check,
+    partial_fit,
+)
 from layerwise.losses import Hinge
 
 ROWS = 60
@@ -96,6 +108,13 @@ def test_gradients_with_class_weights_are_those_of_central_differences():
         plan = Plan(loss=loss, class_weight="balanced")
 
         assert gradient_check(network(), X, Y, plan=plan, weights=WEIGHTS).relative_error < 1e-7
+
+
+def test_the_learning_rate_finder_weighs_classes_as_training_does():
+    one = find_learning_rate(network(), X, Y, plan=Plan(class_weight="balanced"), steps=30)
+    two = find_learning_rate(network(), X, Y, plan=Plan(), steps=30, weights=compute_sample_weight("balanced", Y))
+
+    np.testing.assert_allclose(one.losses, two.losses, rtol=1e-9)
 
 
 def test_a_batch_of_a_stream_is_weighed_by_the_classes_given():

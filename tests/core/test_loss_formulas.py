@@ -1,5 +1,7 @@
 """Each loss against scikit-learn, SciPy or its formula in float64, and its gradient against central differences."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy.special import expit, log_softmax
@@ -31,6 +33,7 @@ from layerwise.losses import (
     SquaredHinge,
     Tweedie,
 )
+from layerwise.metrics import metric_of
 
 ROWS, OUTPUTS = 40, 3
 RNG = np.random.default_rng(0)
@@ -151,6 +154,31 @@ def test_float32_gives_the_same_to_its_own_precision(case):
     assert gradient.dtype == np.float32
     assert value == pytest.approx(WEIGHTS @ rows / ROWS, rel=1e-5)
     np.testing.assert_allclose(gradient, evaluated(loss, scores, targets, WEIGHTS)[1], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_neither_a_loss_nor_its_metric_allocates(case):
+    loss, scores, targets, _ = CASES[case]
+    scores, targets = scores.repeat(100, axis=0), targets.repeat(100, axis=0)
+    weights, rows = np.ones(len(scores)), np.arange(len(scores))
+    at = LossBuffers(*scores.shape, np.float64, Arena())
+    metric = metric_of(loss, targets, rows, len(rows), np.dtype(np.float64), weights=weights)
+    sums = np.zeros(metric.sums)
+    # NumPy's own buffer for casts, 8,192 numbers however large the arrays, would hide an array
+    buffer = np.setbufsize(16)
+    try:
+        loss.evaluate(scores, targets, at, weights)
+        metric.measure(scores, targets, sums, weights)
+        tracemalloc.start()
+        before = tracemalloc.get_traced_memory()[0]
+        loss.evaluate(scores, targets, at, weights)
+        metric.measure(scores, targets, sums, weights)
+        peak = tracemalloc.get_traced_memory()[1] - before
+    finally:
+        tracemalloc.stop()
+        np.setbufsize(buffer)
+
+    assert peak < 2000  # an array of a byte a row takes 4,000 bytes
 
 
 def test_losses_of_classes_are_scikit_learns_means():

@@ -1,11 +1,14 @@
 """What a network trained with each loss predicts: labels, flags, values and probabilities."""
 
+from dataclasses import fields
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.special import expit, softmax
 
 from layerwise import MLP, Adam, Architecture, InvalidInput, Layer, Plan, fit
-from layerwise.losses import Hinge, SquaredHinge
+from layerwise.losses import LOSSES, Hinge, SquaredHinge
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 4))
@@ -105,6 +108,14 @@ def test_a_loaded_model_of_one_output_has_its_two_labels(tmp_path):
 
     assert loaded.labels == ("left", "right")
     assert (loaded.predict(X) == model.predict(X)).all()
+
+
+def test_the_documentation_says_what_the_outputs_of_every_loss_mean():
+    text = (Path(__file__).parents[2] / "docs" / "format.md").read_text()
+
+    for name, loss in LOSSES.items():
+        line = next(line for line in text.splitlines() if line.startswith("|") and f"`{name}`" in line)
+        assert all(f"`{field.name}`" in line for field in fields(loss))
 
 
 @pytest.mark.parametrize("labels", [("a",), ("a", "b", "c")])

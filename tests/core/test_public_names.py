@@ -9,6 +9,8 @@ NAMES = """
     Identity Sigmoid Tanh ReLU LeakyReLU PReLU Maxout
     SGD Adagrad RMSprop Adadelta Adam AdamW NAdam LBFGS find_learning_rate RateFinding
     StepDecay ExponentialDecay InverseTimeDecay PolynomialDecay CosineDecay OneCycle ReduceOnPlateau
+    SoftmaxCrossEntropy SigmoidCrossEntropy Hinge SquaredHinge
+    SquaredError AbsoluteError Huber Quantile Poisson Gamma Tweedie
     InvalidInput Diverged CorruptModel
 """
 
