@@ -7,6 +7,7 @@ python -m benchmarks.train --check FILE     and fails where a ratio has become w
 
 import argparse
 import json
+import os
 import statistics
 import sys
 from pathlib import Path
@@ -18,6 +19,9 @@ from benchmarks.peers import PEERS
 TOLERANCE = 0.2
 """A ratio may be this much worse than the checked-in one: as much as two runs on one idle machine differ, and half
 as much again. A network that is beyond it is measured once more before it counts."""
+
+BUSY = 0.7
+"""A load average above it distorts: two threads that share a core with others wait for each other."""
 
 RATIOS = {
     "torch_fused": ("torch fused / ours", "torch_fused", "layerwise"),
@@ -56,6 +60,8 @@ def main() -> int:
     options = parser.parse_args()
     before: dict[str, dict[str, float]] = json.loads(options.check.read_text()) if options.check else {}
 
+    if (load := os.getloadavg()[0]) > BUSY:
+        print(f"The machine is busy (load {load:.1f}): these figures will say little.", file=sys.stderr)
     limit_threads()
     titles = " | ".join(f"{title:>18}" for title, _, _ in RATIOS.values())
     print(f"| {'network / batch':24} | {'rows/s ours':>11} | {titles} |")
