@@ -63,7 +63,7 @@ check: lint test
 test-parity: .venv-parity/.made
 	@.venv-parity/bin/python -m pytest tests/parity
 
-# On an otherwise idle machine: half a minute to two minutes.
+# On an otherwise idle machine; some minutes.
 bench-train: .venv-parity/.made
 	@.venv-parity/bin/python -m benchmarks.train
 

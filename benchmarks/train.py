@@ -17,8 +17,7 @@ from benchmarks.networks import NETWORKS, Network
 from benchmarks.peers import PEERS
 
 TOLERANCE = 0.2
-"""A ratio may be this much worse than the checked-in one: as much as two runs on one idle machine differ, and half
-as much again. A network that is beyond it is measured once more before it counts."""
+"""A ratio may be worse than the checked-in one by this share; beyond it, it is measured once more before it counts."""
 
 BUSY = 0.7
 """A load average above it distorts: two threads that share a core with others wait for each other."""
