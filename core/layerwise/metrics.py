@@ -194,9 +194,12 @@ def _variance(targets: NDArray[Any], rows: Rows, weights: NDArray[Any] | None) -
         total, weight = np.zeros_like(center), 0.0
         for block in blocks(len(rows), targets.shape[1]):
             some = rows[block]
-            own = np.ones(len(some)) if weights is None else weights[some].astype(np.float64)
-            total += own @ (targets[some] - center) ** power
-            weight += float(own.sum())
+            own: NDArray[np.float64] = np.ones(len(some))
+            if weights is not None:
+                np.copyto(own, weights[some])
+            total += np.dot(own, (targets[some] - center) ** power)
+            weight += float(np.add.reduce(own))
         return total / weight if weight else total
 
-    return mean(2, mean(1, np.zeros(targets.shape[1])))
+    zero: NDArray[np.float64] = np.zeros(targets.shape[1], np.float64)
+    return mean(2, mean(1, zero))

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.svm import SVC
@@ -143,6 +145,23 @@ def test_gradients_of_every_loss_are_those_of_central_differences(loss, weights)
 
     assert check.relative_error < 1e-7
     assert sum(layer.compared for layer in check.layers) > 0.8 * model.parameters.size
+
+
+@given(
+    st.sampled_from([*TARGETS]),
+    st.lists(st.sampled_from(["tanh", "relu", "softplus"]), max_size=2),
+    st.integers(0, 999),
+)
+@settings(max_examples=60, deadline=None)
+def test_gradients_of_every_loss_hold_for_any_weights_and_scores(loss, hidden, seed):
+    rng = np.random.default_rng(seed)
+    model = MLP(Architecture(4, (*(Layer(5, activation) for activation in hidden), Layer(3))), seed=seed)
+    model.parameters[:] += rng.normal(0, 0.3, model.parameters.size)
+    X, weights = rng.normal(size=(12, 4)), rng.integers(0, 3, 12) + np.eye(12)[0]
+
+    check = gradient_check(model, X, TARGETS[loss], plan=Plan(loss=loss), weights=weights, coordinates=30)
+
+    assert check.relative_error < 1e-6
 
 
 @pytest.mark.parametrize("y", [CLASSES > 1, np.eye(3)[CLASSES]], ids=["one output", "flags"])

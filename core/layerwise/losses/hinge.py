@@ -77,7 +77,8 @@ class MarginLoss(Loss, ABC):
 
     def side(self, scores: Floats, targets: NDArray[Any], /) -> NDArray[Any] | None:
         margins: Floats
-        right: NDArray[np.bool_] = np.equal(np.arange(scores.shape[1]), targets[:, None])
+        classes: NDArray[np.intp] = np.arange(scores.shape[1], dtype=np.intp)
+        right: NDArray[np.bool_] = np.equal(classes, targets[:, None])
         if scores.shape[1] == 1:
             margins = 1 - scores * (2 * targets[:, None] - 1)
         elif self.form == "weston_watkins":
