@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 from pathlib import Path
 
 import grpc
@@ -163,6 +164,7 @@ def test_a_failed_job_ends_the_command_with_one_line(run, service, sent):
         (["train", "iris", "--spec", "plan.json"], 1, "layerwise: architecture.layer: unknown field"),
         (["train", "iris", "--spec", "plan.json", "--hidden", "3"], 2, "--spec has the architecture"),
         (["train", "iris", "--model", "a\nb"], 1, "layerwise: model: expected printable text"),
+        (["train", "iris", "--momentum", "0.9"], 2, "--momentum is of --optimizer sgd; the optimizer is adam"),
         (["predict", "digits"], 2, "give either a FILE"),
         (["predict", "digits", "rows.csv", "--row", "1"], 2, "give either a FILE"),
         (["predict", "digits", "--row", "1,x"], 2, "expected numbers with commas between"),
@@ -276,6 +278,21 @@ def test_jobs_are_listed_by_state_in_any_case(run, service, one_of_each):
     run("jobs", "--state", "running", "--model", "digits")
 
     assert service.requests["ListJobs"][0].state == training_pb2.JOB_STATE_RUNNING
+
+
+@pytest.mark.parametrize("command", ["train iris", "jobs watch job-1", "jobs watch job-1 --json"])
+def test_ctrl_c_says_by_which_commands_to_come_back(run, service, one_of_each, command):
+    def interrupt(request, context):
+        signal.raise_signal(signal.SIGINT)
+        yield service.record(1)
+
+    service.answers["WatchJob"] = interrupt
+
+    done = run(*command.split())
+
+    assert done.exit_code == 130
+    assert "Back to it: layerwise jobs watch job-1; its end: layerwise jobs cancel job-1" in done.stderr
+    assert "client.job" not in done.output
 
 
 @pytest.fixture

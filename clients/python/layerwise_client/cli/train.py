@@ -118,6 +118,8 @@ def _plan(
             before = {"kind": before}
         if optimizer not in (None, before.get("kind")):
             before = {"kind": optimizer}
+        if momentum is not None and before.get("kind") != "sgd":
+            raise click.UsageError(f"--momentum is of --optimizer sgd; the optimizer is {before.get('kind')}")
         plan["optimizer"] = before | given
     return plan
 
