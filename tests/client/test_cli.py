@@ -107,6 +107,26 @@ def test_whole_numbers_are_classes_up_to_50_or_one_in_ten_rows(run, sent, differ
     assert (f"target t: {different} classes" in done.stderr.splitlines()) == (code == 0)
 
 
+def test_the_result_names_version_and_metrics_and_a_hint_the_column_without_scale(run, service, sent):
+    Path("flats.csv").write_text("rooms,area,kind\n" + "".join(f"{i % 3},{500 + 30 * i},{i % 2}\n" for i in range(60)))
+    record = training_pb2.TrainRecord(step=3, epoch=3, metric=0.91, validation_metric=0.88)
+    ended = service.job("SUCCEEDED", version=2, record=record)
+    service.answers["GetJob"] = lambda request, context: ended
+
+    done = run("train", "flats.csv", "--target", "kind")
+
+    shown = " ".join(done.stdout.split())
+    assert shown == "model digits version 2 accuracy 0.91 validation accuracy 0.88 job job-1"
+    # 500 … 2270: mean 1385, deviation 30 · √((60² − 1) / 12) = 519.5
+    assert "not standardised: column area has mean 1385, standard deviation 519.5" in done.stderr.splitlines()[-1]
+
+
+def test_scaled_rows_get_no_hint(run, sent):
+    Path("flights.csv").write_text(FLIGHTS)
+
+    assert "hint" not in run("train", "flights.csv", "--target", "delay").stderr
+
+
 def test_a_target_of_other_numbers_is_told_to_be_values(run, sent):
     Path("t.csv").write_text("a,t\n1,0.5\n2,3\n")
 
