@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 
 import grpc
@@ -237,3 +238,22 @@ def test_a_fault_without_a_reason_is_told_in_words(service, client, code):
         client.predict("digits", X)
 
     assert caught.value.reason == "INTERNAL"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"target": "127.0.0.1:99999"}, "target: expected a port of 1 to 65535, got '127.0.0.1:99999'"),
+        ({"rest": "http://127.0.0.1:99999"}, "rest: expected a port of 1 to 65535, got 'http://127.0.0.1:99999'"),
+        ({"rest": "http://127.0.0.1:abc"}, "rest: expected a port of 1 to 65535"),
+    ],
+)
+def test_a_port_that_is_none_is_refused_before_anything_is_sent(arguments: dict[str, str], words: str) -> None:
+    with pytest.raises(InvalidRequest, match=re.escape(words)):
+        Client(**arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("version", ["1", 1.5, True])
+def test_a_version_that_is_no_number_is_refused(version: object) -> None:
+    with Client("127.0.0.1:1") as client, pytest.raises(InvalidRequest, match="version: expected a whole number, got"):
+        client.set_alias("iris", "champion", version)  # type: ignore[arg-type]

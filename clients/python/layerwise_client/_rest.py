@@ -37,7 +37,10 @@ class Rest:
             raise InvalidRequest(f"rest: expected an address such as http://127.0.0.1:8000, got {address!r}")
         self.address = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
         new = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        host, port = parts.hostname, parts.port
+        try:
+            host, port = parts.hostname, parts.port
+        except ValueError as exc:
+            raise InvalidRequest(f"rest: expected a port of 1 to 65535, got {address!r}", pointer="rest") from exc
         self._pool = Pool(lambda: new(host, port))
         self._path = f"{parts.path.rstrip('/')}/predict"
         self._headers = {"Content-Type": "application/json", "Accept": "application/json"}

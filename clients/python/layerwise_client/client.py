@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from layerwise_client import prediction
-from layerwise_client._connection import Connection, text
+from layerwise_client._connection import MOST_PORT, Connection, text, whole
 from layerwise_client._expected import labels_message, open_expected
 from layerwise_client._mistaken import url_as_target
 from layerwise_client._rest import NUMBER_BYTES, Rest
@@ -59,6 +59,8 @@ class Client:
         _, colon, port = text(target, "target").rpartition(":")
         if (mistaken := url_as_target(target)) is not None:
             raise mistaken
+        if port.isdecimal() and int(port) > MOST_PORT:
+            raise InvalidRequest(f"target: expected a port of 1 to {MOST_PORT}, got {target!r}", pointer="target")
         if not colon or not port:
             raise InvalidRequest(f"target: expected host:port, got {target!r}", pointer="target")
         self._connection = Connection(target, api_key=api_key, timeout=timeout, on_waiting=on_waiting)
@@ -170,7 +172,9 @@ class Client:
 
     def set_alias(self, model: str, alias: str, version: int) -> Model:
         """Points `alias` at a version; makes the alias if it is new. "latest" is the service's own."""
-        request = models_pb2.SetAliasRequest(model=text(model, "model"), alias=text(alias, "alias"), version=version)
+        request = models_pb2.SetAliasRequest(
+            model=text(model, "model"), alias=text(alias, "alias"), version=whole(version, "version")
+        )
         return model_of(self._connection.call(self._connection.models.SetAlias, request))
 
     def __repr__(self) -> str:
