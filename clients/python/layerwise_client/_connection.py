@@ -6,7 +6,7 @@ import operator
 import random
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, SupportsIndex, TypeVar
 
 import grpc
 
@@ -170,7 +170,7 @@ def retrying(attempt: Callable[[], T], retries: Retries, deadline: Deadline) -> 
 
 def whole(value: object, name: str) -> int:
     """`value` if it is a whole number; else an error that names the argument."""
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
         raise InvalidRequest(f"{name}: expected a whole number, got {value!r}", pointer=name)
     return operator.index(value)
 
