@@ -300,6 +300,15 @@ def test_jobs_are_listed_by_state_in_any_case(run, service, one_of_each):
     assert service.requests["ListJobs"][0].state == training_pb2.JOB_STATE_RUNNING
 
 
+@pytest.fixture
+def ctrl_c_is_heard():
+    """As from a terminal: a shell that starts the tests in the background has them ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c_is_heard")
 @pytest.mark.parametrize("command", ["train iris", "jobs watch job-1", "jobs watch job-1 --json"])
 def test_ctrl_c_says_by_which_commands_to_come_back(run, service, one_of_each, command):
     def interrupt(request, context):
