@@ -85,7 +85,8 @@ class Upload:
         if submission.rows < 1:
             detail = f"expected how many rows will come, at least 1, got {submission.rows}"
             raise InvalidRequest(detail, pointer="rows", reason="ROWS_MISSING")
-        jobs.check_room(max_open=settings.max_queued_jobs)  # before a gigabyte is sent for nothing
+        # before a gigabyte is sent for nothing
+        jobs.check_room(max_open=settings.max_queued_jobs, request_id=submission.request_id)
         read_architecture(submission.architecture, None, settings)
         read_plan(submission.plan, has_labels=None, settings=settings)
         classes = None if submission.classes is None else _check_classes(submission.classes, settings)

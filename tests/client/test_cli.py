@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 from pathlib import Path
 
 import grpc
@@ -106,6 +107,26 @@ def test_whole_numbers_are_classes_up_to_50_or_one_in_ten_rows(run, sent, differ
     assert (f"target t: {different} classes" in done.stderr.splitlines()) == (code == 0)
 
 
+def test_the_result_names_version_and_metrics_and_a_hint_the_column_without_scale(run, service, sent):
+    Path("flats.csv").write_text("rooms,area,kind\n" + "".join(f"{i % 3},{500 + 30 * i},{i % 2}\n" for i in range(60)))
+    record = training_pb2.TrainRecord(step=3, epoch=3, metric=0.91, validation_metric=0.88)
+    ended = service.job("SUCCEEDED", version=2, record=record)
+    service.answers["GetJob"] = lambda request, context: ended
+
+    done = run("train", "flats.csv", "--target", "kind")
+
+    shown = " ".join(done.stdout.split())
+    assert shown == "model digits version 2 accuracy 0.91 validation accuracy 0.88 job job-1"
+    # 500 … 2270: mean 1385, deviation 30 · √((60² − 1) / 12) = 519.5
+    assert "not standardised: column area has mean 1385, standard deviation 519.5" in done.stderr.splitlines()[-1]
+
+
+def test_scaled_rows_get_no_hint(run, sent):
+    Path("flights.csv").write_text(FLIGHTS)
+
+    assert "hint" not in run("train", "flights.csv", "--target", "delay").stderr
+
+
 def test_a_target_of_other_numbers_is_told_to_be_values(run, sent):
     Path("t.csv").write_text("a,t\n1,0.5\n2,3\n")
 
@@ -163,6 +184,7 @@ def test_a_failed_job_ends_the_command_with_one_line(run, service, sent):
         (["train", "iris", "--spec", "plan.json"], 1, "layerwise: architecture.layer: unknown field"),
         (["train", "iris", "--spec", "plan.json", "--hidden", "3"], 2, "--spec has the architecture"),
         (["train", "iris", "--model", "a\nb"], 1, "layerwise: model: expected printable text"),
+        (["train", "iris", "--momentum", "0.9"], 2, "--momentum is of --optimizer sgd; the optimizer is adam"),
         (["predict", "digits"], 2, "give either a FILE"),
         (["predict", "digits", "rows.csv", "--row", "1"], 2, "give either a FILE"),
         (["predict", "digits", "--row", "1,x"], 2, "expected numbers with commas between"),
@@ -276,6 +298,30 @@ def test_jobs_are_listed_by_state_in_any_case(run, service, one_of_each):
     run("jobs", "--state", "running", "--model", "digits")
 
     assert service.requests["ListJobs"][0].state == training_pb2.JOB_STATE_RUNNING
+
+
+@pytest.fixture
+def ctrl_c_is_heard():
+    """As from a terminal: a shell that starts the tests in the background has them ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c_is_heard")
+@pytest.mark.parametrize("command", ["train iris", "jobs watch job-1", "jobs watch job-1 --json"])
+def test_ctrl_c_says_by_which_commands_to_come_back(run, service, one_of_each, command):
+    def interrupt(request, context):
+        signal.raise_signal(signal.SIGINT)
+        yield service.record(1)
+
+    service.answers["WatchJob"] = interrupt
+
+    done = run(*command.split())
+
+    assert done.exit_code == 130
+    assert "Back to it: layerwise jobs watch job-1; its end: layerwise jobs cancel job-1" in done.stderr
+    assert "client.job" not in done.output
 
 
 @pytest.fixture

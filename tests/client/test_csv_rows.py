@@ -128,6 +128,27 @@ def test_a_target_that_does_not_fit_is_refused_with_its_row(cells, task, message
         csv_rows.targets(table, task)
 
 
+@pytest.mark.parametrize(
+    ("column", "scale"),
+    [
+        ([-1, 0, 1], None),
+        ([0, 8, 16], None),
+        ([5, 5, 5], None),
+        ([-20, 0, 20], ("a", 0, 16.33)),
+        ([0, 500, 1000], ("a", 500, 408.2)),
+        ([100, 101, 102], ("a", 101, 0.8165)),
+    ],
+)
+def test_a_column_far_from_mean_0_and_deviation_1_is_found(column, scale):
+    table = read("b,a\n" + "".join(f"{index % 2},{value}\n" for index, value in enumerate(column)))
+
+    found = csv_rows.unscaled(table)
+    assert (found and found.column, found and found[1:]) == (
+        scale and scale[0],
+        scale and pytest.approx(scale[1:], rel=1e-3, abs=1e-9),
+    )
+
+
 def test_a_large_file_takes_little_more_memory_than_its_numbers():
     import tracemalloc
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 
 import grpc
@@ -17,6 +18,7 @@ from layerwise_client import (
     ServiceFault,
     Unavailable,
 )
+from layerwise_proto.v1 import models_pb2, tensors_pb2
 
 X = [[1.0, 2.0], [3.0, 4.0]]
 
@@ -161,3 +163,97 @@ def test_a_connection_that_the_service_closed_meanwhile_is_made_again(rest, aski
 
     assert asking.predict("m", [[1.0]]).version == 1
     assert len(rest.connections) == 2
+
+
+def test_the_rest_address_given_as_the_target_is_told_at_once(rest):
+    address = rest.address.removeprefix("http://")
+
+    with (
+        Client(address, timeout=20) as client,
+        pytest.raises(
+            InvalidRequest, match=rf"{address} speaks HTTP, not gRPC.* address of the training API"
+        ) as caught,
+    ):
+        client.models()
+
+    assert caught.value.pointer == "target"
+
+
+def test_the_target_given_as_the_rest_address_is_told_at_once(service):
+    with (
+        Client(service.address, rest=service.address, timeout=20) as client,
+        pytest.raises(
+            InvalidRequest, match=rf"http://{service.address} speaks gRPC.* address of the prediction endpoint"
+        ),
+    ):
+        client.predict("digits", X)
+
+
+def test_tls_where_there_is_none_is_told(rest):
+    with (
+        Client("127.0.0.1:1", rest=rest.address.replace("http:", "https:"), timeout=20) as client,
+        pytest.raises(InvalidRequest, match="does not speak TLS; expected an http:// address"),
+    ):
+        client.predict("digits", X)
+
+
+@pytest.mark.parametrize("target", ["http://127.0.0.1:50051", "HTTPS://example.org"])
+def test_a_url_as_the_target_is_refused(target):
+    with pytest.raises(InvalidRequest, match=rf"expected host:port of the training API, .* got the URL {target}"):
+        Client(target)
+
+
+@pytest.mark.parametrize("target", ["", "127.0.0.1", "127.0.0.1:"])
+def test_a_target_without_a_port_is_refused(target):
+    with pytest.raises(InvalidRequest, match="target: expected host:port"):
+        Client(target)
+
+
+def test_headers_that_do_not_fit_are_told_in_words(service, client):
+    def predict(request, context):
+        context.set_trailing_metadata((("x-long", "y" * 60_000),))
+        context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no")
+
+    service.answers["Predict"] = predict
+
+    with pytest.raises(ResourceExhausted, match="the service's answer has larger headers than fit") as caught:
+        client.predict("digits", X)
+
+    assert caught.value.reason == "TOO_LARGE"
+
+
+def test_an_answer_that_is_too_large_is_told_in_words(service, client):
+    values = tensors_pb2.Tensor(data_type=1, shape=[1, 17 << 20], data=bytes(68 << 20))
+    service.answers["Predict"] = lambda request, context: models_pb2.PredictResponse(values=values)
+
+    with pytest.raises(ResourceExhausted, match=r"the answer is too large: \d+ bytes, at most 67108864 are taken"):
+        client.predict("digits", X)
+
+
+@pytest.mark.parametrize("code", ["INTERNAL", "UNKNOWN"])
+def test_a_fault_without_a_reason_is_told_in_words(service, client, code):
+    service.answers["Predict"] = lambda request, context: service.fail(context, grpc.StatusCode[code], "broken pipe")
+
+    with pytest.raises(ServiceFault, match=rf"{service.address} failed without saying why \(broken pipe\)") as caught:
+        client.predict("digits", X)
+
+    assert caught.value.reason == "INTERNAL"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"target": "127.0.0.1:99999"}, "target: expected a port of 1 to 65535, got '127.0.0.1:99999'"),
+        ({"rest": "http://127.0.0.1:99999"}, "rest: expected a port of 1 to 65535, got 'http://127.0.0.1:99999'"),
+        ({"rest": "http://127.0.0.1:abc"}, "rest: expected a port of 1 to 65535"),
+    ],
+)
+def test_a_port_that_is_none_is_refused_before_anything_is_sent(arguments: dict[str, str], words: str) -> None:
+    with pytest.raises(InvalidRequest, match=re.escape(words)):
+        Client(**arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("version", ["1", 1.5, True])
+def test_a_version_that_is_no_number_is_refused(version: object) -> None:
+    with Client("127.0.0.1:1") as client, pytest.raises(InvalidRequest, match="version: expected a whole number, got"):
+        client.set_alias("iris", "champion", version)  # type: ignore[arg-type]

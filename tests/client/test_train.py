@@ -21,7 +21,8 @@ from layerwise_client import (
     ServiceFault,
     Unavailable,
 )
-from layerwise_client.progress import Silent
+from layerwise_client.progress import Bar, Silent
+from layerwise_client.results import Record, snapshot_of
 from layerwise_proto.v1 import training_pb2
 
 HIDDEN = {"layers": [{"units": 4, "activation": "relu"}]}
@@ -125,6 +126,24 @@ def test_following_draws_a_bar_on_a_terminal(client, taken, monkeypatch):
     assert last.startswith("━" * 24)
 
 
+@pytest.mark.parametrize(("columns", "bar"), [(40, 10), (80, 10), (90, 13), (120, 24)])
+def test_the_bar_keeps_its_width_and_the_numbers_that_are_needed_most(columns, bar, monkeypatch, service):
+    record = Record(3, 990, 0.0752, 0.977, 0.09, 0.965, 0.001, 81_200.4, 95)
+    stream = io.StringIO()
+    display = Bar(stream)
+    monkeypatch.setenv("COLUMNS", str(columns))
+
+    display.accepted(snapshot_of(service.job()))
+    display.trained(record)
+
+    line = stream.getvalue().split("\r")[-1]
+    assert len(line) == columns - 1
+    assert len(line) - len(line.lstrip("━─")) == bar
+    assert "epoch 3/3" in line
+    assert ("validation 0.9650" in line) == (columns >= 80)
+    assert ("81,200 rows/s" in line) == (columns == 120)
+
+
 @pytest.mark.parametrize(
     ("end", "error"),
     [
@@ -165,16 +184,23 @@ def test_leaving_by_ctrl_c_says_how_to_come_back(client, service, taken, capsys)
         ({"plan": {"loss": "logloss"}}, "expected one of softmax_cross_entropy", "plan.loss"),
         ({"plan": [1]}, "plan: expected an object, got a list", "plan"),
         ({"y": Y[:5]}, "X has 6 rows, y has 5", "y"),
+        ({"classes": 5}, "classes: expected a list of labels, got int", "classes"),
+        (
+            {"progress": 3},
+            "progress: expected True, False or an object with the methods uploaded.*, got int",
+            "progress",
+        ),
+        ({"progress": None}, "progress: expected True, False or an object .*, got NoneType", "progress"),
         ({"classes": [0, "a"]}, "classes row 1: expected integer values", "classes[1]"),
         ({"X": [[1, 2]] * 5 + [[1, float("nan")]]}, "X row 5, column 1: expected a finite number", "X[5][1]"),
         ({"y": [0.5] * 6, "plan": {"loss": "hinge"}}, "y row 0: expected a whole number", "y[0]"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_and_no_stream_reaches_its_end(client, taken, change, message, pointer):
-    arguments = {"model": "digits", "architecture": HIDDEN, "X": X, "y": Y, "plan": None, "classes": None} | change
+    arguments = {"model": "digits", "architecture": HIDDEN, "X": X, "y": Y, "progress": False} | change
 
     with pytest.raises(InvalidRequest, match=message) as caught:
-        client.train(progress=False, **arguments)
+        client.train(**arguments)
 
     assert caught.value.pointer == pointer
     assert taken == []

@@ -247,6 +247,22 @@ def test_what_nobody_knows_is_swept_after_a_day(store: ArtifactStore, new_writer
     assert list((tmp_path / "incoming").iterdir()) == [slow.folder]
 
 
+def test_a_dataset_that_is_used_again_is_young_again(
+    store: ArtifactStore, new_writer: NewWriter, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        writer = new_writer()
+        writer.add(rows(2), ["a", "b"])
+        sha256 = finished(store, writer).sha256
+        if _ == 0:
+            for path in (tmp_path / "datasets" / sha256, *(tmp_path / "datasets" / sha256).iterdir()):
+                os.utime(path, (0, 0))
+
+    store.sweep(datasets=(), models=())
+
+    assert (tmp_path / "datasets" / sha256).is_dir()
+
+
 def test_a_disk_that_fills_up_is_told_and_leaves_nothing(store: ArtifactStore, tmp_path: Path) -> None:
     writer = store.new_dataset(classes=None, **LIMITS)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

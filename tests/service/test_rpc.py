@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import grpc
+import msgspec
 import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -28,6 +29,7 @@ from service.rpc_requests import (
     error_of,
     header,
     kinds,
+    running_rpc,
     strings,
     tensor,
     wait_until,
@@ -246,6 +248,20 @@ def test_the_same_request_id_gives_the_same_job(training: TrainingServiceStub) -
     assert first.id == second.id
     assert (code, reason, pointer) == (grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED", "request_id")
     assert first.id in message
+
+
+def test_a_known_request_id_gives_its_job_though_there_is_no_room_for_another(
+    settings: Settings, stores: Stores
+) -> None:
+    full = msgspec.structs.replace(settings, max_queued_jobs=1)
+    with running_rpc(full) as (address, _), grpc.insecure_channel(address) as channel:
+        training = TrainingServiceStub(channel)
+        first = accepted(training, header(request_id="r"), batch())
+
+        code, _, reason, _ = error_of(lambda: list(training.Train(iter([header(), batch()]), timeout=10)))
+
+        assert (code, reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "RESOURCE_EXHAUSTED")
+        assert accepted(training, header(request_id="r"), batch()).id == first.id
 
 
 def test_jobs_are_listed_in_pages(training: TrainingServiceStub) -> None:

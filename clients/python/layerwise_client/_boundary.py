@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 
 import grpc
 from google.protobuf.message import DecodeError
 
+from layerwise_client._mistaken import rest_as_target
 from layerwise_client.errors import (
     Conflict,
     DeadlineExceeded,
@@ -64,15 +66,30 @@ def from_rpc(error: grpc.RpcError, target: str) -> LayerwiseError:
             details, reason=info.reason, pointer=metadata.get("pointer", ""), request_id=metadata.get("request_id", "")
         )
     if kind is Unavailable:
-        return unreachable(target, details)
+        return rest_as_target(target, details) or unreachable(target, details)
     if kind is DeadlineExceeded:
         return DeadlineExceeded(f"{target} did not answer in time")
+    if kind is ResourceExhausted and (too_large := _too_large(details)):
+        return ResourceExhausted(f"{target}: {too_large}", reason="TOO_LARGE")
+    if kind is ServiceFault:
+        return ServiceFault(f"{target} failed without saying why ({details or code.name})")
     return kind(f"{target}: {details or code.name}")
+
+
+def _too_large(details: str) -> str:
+    """What the transport's `details` say of a size, in a reader's words; "" if they are about something else."""
+    if "metadata size" in details:
+        return "the service's answer has larger headers than fit; its log says what it answered"
+    if "larger than max" not in details:
+        return ""
+    what = "request" if "Sent message" in details else "answer"
+    sizes = re.search(r"\((\d+) vs\. (\d+)\)", details)
+    return f"the {what} is too large" + (f": {sizes[1]} bytes, at most {sizes[2]} are taken" if sizes else "")
 
 
 def unreachable(address: str, details: str) -> Unavailable:
     """Nobody answers at `address`; of `details`, a chain of causes joined by colons, the last one is told."""
-    cause = details.rsplit(": ", 1)[-1].strip().rstrip(".") or "no connection"
+    cause = details.rsplit(": ", 1)[-1].strip().rstrip(".]") or "no connection"
     return Unavailable(f"no Layerwise service answers at {address} ({cause}); `layerwise serve` starts one")
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 import random
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, SupportsIndex, TypeVar
 
 import grpc
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _DELAYS = (0.1, 0.2, 0.4, 0.8)  # seconds between tries; the last one again and again
+
+MOST_PORT = 65_535
 
 MESSAGE_BYTES = 8 << 20
 """Size of a message, and of a body over REST, that every service takes."""
@@ -163,6 +166,13 @@ def retrying(attempt: Callable[[], T], retries: Retries, deadline: Deadline) -> 
             if absent is None:
                 raise
             raise absent from None
+
+
+def whole(value: object, name: str) -> int:
+    """`value` if it is a whole number; else an error that names the argument."""
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+        raise InvalidRequest(f"{name}: expected a whole number, got {value!r}", pointer=name)
+    return operator.index(value)
 
 
 def text(value: object, name: str) -> str:

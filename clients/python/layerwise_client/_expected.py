@@ -96,6 +96,8 @@ def _refuse_labels_in_columns(array: Array, kind: Kind) -> None:
 
 def labels_message(values: Iterable[Label], name: str) -> tensors_pb2.Labels:
     """A list of labels, such as the declared classes, as a message; raises `InvalidRequest` as for labels."""
+    if not hasattr(values, "__iter__"):
+        raise InvalidRequest(f"{name}: expected a list of labels, got {type(values).__name__}", pointer=name)
     array = _as_array(values if isinstance(values, Sequence) else list(values), name)
     return _labels(array, _kind(array, name), name, 0)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
@@ -12,8 +13,9 @@ from urllib.parse import urlsplit
 from layerwise_client._boundary import from_http, unreachable
 from layerwise_client._connection import Deadline, Retries, retrying
 from layerwise_client._expected import labels_array
+from layerwise_client._mistaken import target_as_rest
 from layerwise_client._pool import Pool
-from layerwise_client.errors import DeadlineExceeded, InvalidRequest, ServiceFault
+from layerwise_client.errors import DeadlineExceeded, InvalidRequest, LayerwiseError, ServiceFault
 from layerwise_client.prediction import Prediction
 
 if TYPE_CHECKING:
@@ -35,7 +37,10 @@ class Rest:
             raise InvalidRequest(f"rest: expected an address such as http://127.0.0.1:8000, got {address!r}")
         self.address = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
         new = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        host, port = parts.hostname, parts.port
+        try:
+            host, port = parts.hostname, parts.port
+        except ValueError as exc:
+            raise InvalidRequest(f"rest: expected a port of 1 to 65535, got {address!r}", pointer="rest") from exc
         self._pool = Pool(lambda: new(host, port))
         self._path = f"{parts.path.rstrip('/')}/predict"
         self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
@@ -64,12 +69,21 @@ class Rest:
             with self._pool.connection() as connection:
                 status, answer = self._exchange(connection, body, deadline)
         except (http.client.HTTPException, OSError) as exc:
-            if isinstance(exc, TimeoutError):
-                raise DeadlineExceeded(f"{self.address} did not answer within {self._timeout:g} s") from exc
-            raise unreachable(self.address, str(getattr(exc, "strerror", "") or exc)) from exc
+            raise self._error(exc) from exc
         if status != 200:
             raise from_http(status, answer, self.address)
         return answer
+
+    def _error(self, exc: http.client.HTTPException | OSError) -> LayerwiseError:
+        if isinstance(exc, TimeoutError):
+            return DeadlineExceeded(f"{self.address} did not answer within {self._timeout:g} s")
+        if isinstance(exc, ssl.SSLCertVerificationError):
+            return InvalidRequest(f"{self.address}: {exc.verify_message}", pointer="rest")
+        if isinstance(exc, ssl.SSLError) and exc.reason == "WRONG_VERSION_NUMBER":
+            return InvalidRequest(f"{self.address} does not speak TLS; expected an http:// address", pointer="rest")
+        if isinstance(exc, http.client.BadStatusLine) and not isinstance(exc, http.client.RemoteDisconnected):
+            return target_as_rest(self.address, str(exc)) or unreachable(self.address, "its answer is not HTTP")
+        return unreachable(self.address, str(getattr(exc, "strerror", "") or exc))
 
     def _exchange(self, connection: http.client.HTTPConnection, body: bytes, deadline: Deadline) -> tuple[int, bytes]:
         connection.timeout = deadline.left() or 0.001

@@ -9,14 +9,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from layerwise_client import prediction
-from layerwise_client._connection import Connection, text
+from layerwise_client._connection import MOST_PORT, Connection, text, whole
 from layerwise_client._expected import labels_message, open_expected
+from layerwise_client._mistaken import url_as_target
 from layerwise_client._rest import NUMBER_BYTES, Rest
 from layerwise_client._rows import open_rows
 from layerwise_client._upload import submit
 from layerwise_client.errors import InvalidRequest
 from layerwise_client.job import Job
-from layerwise_client.progress import Progress, Silent, for_eyes
+from layerwise_client.progress import Progress, display_of
 from layerwise_client.results import STATES, Model, model_of, snapshot_of
 from layerwise_proto.json_form import JSONFormError, to_message
 from layerwise_proto.v1 import models_pb2, training_pb2, types_pb2
@@ -55,7 +56,12 @@ class Client:
         if timeout <= 0:
             raise InvalidRequest(f"timeout: expected seconds above 0, got {timeout}", pointer="timeout")
         self._rest = Rest(rest, api_key=api_key, timeout=timeout, on_waiting=on_waiting) if rest else None
-        if not text(target, "target").rpartition(":")[2]:
+        _, colon, port = text(target, "target").rpartition(":")
+        if (mistaken := url_as_target(target)) is not None:
+            raise mistaken
+        if port.isdecimal() and int(port) > MOST_PORT:
+            raise InvalidRequest(f"target: expected a port of 1 to {MOST_PORT}, got {target!r}", pointer="target")
+        if not colon or not port:
             raise InvalidRequest(f"target: expected host:port, got {target!r}", pointer="target")
         self._connection = Connection(target, api_key=api_key, timeout=timeout, on_waiting=on_waiting)
 
@@ -97,6 +103,7 @@ class Client:
 
         Raises `InvalidRequest` for what cannot be trained on, with row and column; nothing is trained then.
         """
+        display = display_of(progress)
         header = training_pb2.TrainHeader(
             model=text(model, "model"),
             architecture=_message(architecture, types_pb2.Architecture, "architecture"),
@@ -109,13 +116,12 @@ class Client:
         if rows.count != expected.count:
             raise InvalidRequest(f"X has {rows.count} rows, y has {expected.count}", pointer="y")
         header.rows = rows.count
-        display = Silent() if progress is False else for_eyes() if progress is True else progress
         try:
             job = Job(self._connection, snapshot_of(submit(self._connection, header, rows, expected, display)))
             if progress is False:
                 return job
             display.accepted(job.snapshot)
-            _follow(job, display)
+            job.follow(display)
         finally:
             display.closed()
         return job.wait()
@@ -166,7 +172,9 @@ class Client:
 
     def set_alias(self, model: str, alias: str, version: int) -> Model:
         """Points `alias` at a version; makes the alias if it is new. "latest" is the service's own."""
-        request = models_pb2.SetAliasRequest(model=text(model, "model"), alias=text(alias, "alias"), version=version)
+        request = models_pb2.SetAliasRequest(
+            model=text(model, "model"), alias=text(alias, "alias"), version=whole(version, "version")
+        )
         return model_of(self._connection.call(self._connection.models.SetAlias, request))
 
     def __repr__(self) -> str:
@@ -183,16 +191,6 @@ class Client:
             request.page_token = page.next_page_token
             if not request.page_token:
                 return
-
-
-def _follow(job: Job, display: Progress) -> None:
-    try:
-        job.follow(display)
-    except KeyboardInterrupt:
-        sys.stderr.write(
-            f"\nThe job goes on. Back to it: client.job({job.id!r}).wait(), or: layerwise jobs watch {job.id}\n"
-        )
-        raise
 
 
 def _message(value: object, kind: type[M], name: str) -> M:

@@ -11,7 +11,7 @@ import grpc
 from layerwise_client._boundary import from_rpc
 from layerwise_client._connection import Connection, Deadline, Retries
 from layerwise_client.errors import DeadlineExceeded, JobCancelled, JobFailed, Unavailable, WaitTimeout
-from layerwise_client.progress import Progress, tell_waiting, waiting_of
+from layerwise_client.progress import Progress, tell_left, tell_waiting, waiting_of
 from layerwise_client.results import Failure, Record, Snapshot, Transition, record_of, snapshot_of
 from layerwise_proto.v1 import training_pb2
 
@@ -108,10 +108,17 @@ class Job:
         return self._follow(from_step, Deadline(None), None)
 
     def follow(self, display: Progress, *, from_step: int = 0) -> None:
-        """As `watch`, each record shown on `display`; it is also told that the service is away."""
+        """As `watch`, each record shown on `display`; Ctrl-C leaves the job running, and says so.
+
+        If `display` has a method `waiting(address)`, that is called while the service is away.
+        """
         on_waiting = waiting_of(display) or self._connection.on_waiting
-        for record in self._follow(from_step, Deadline(None), on_waiting):
-            display.trained(record)
+        try:
+            for record in self._follow(from_step, Deadline(None), on_waiting):
+                display.trained(record)
+        except KeyboardInterrupt:
+            tell_left(display, self.id)
+            raise
 
     def wait(self, timeout: float | None = None) -> Job:
         """The job itself, once it has SUCCEEDED; at most `timeout` seconds, None: as long as it takes.

@@ -8,12 +8,16 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, TextIO, runtime_checkable
 
+from layerwise_client.errors import InvalidRequest
+
 if TYPE_CHECKING:
     from layerwise_client.results import Record, Snapshot
 
-_WIDTH = 24
+_LEAST, _MOST = 10, 24  # columns of a bar
+_WORDS = 76  # columns that an epoch takes with all but its speed
 
 
+@runtime_checkable
 class Progress(Protocol):
     """A display of one training; calls come in this order, `closed` always last."""
 
@@ -36,6 +40,14 @@ class _Waiting(Protocol):
 
     def waiting(self, address: str) -> None:
         """No service answers at `address`, which is tried again; comes once, and what was shown before goes on."""
+
+
+@runtime_checkable
+class _Left(Protocol):
+    """What else a display may have."""
+
+    def left(self, job_id: str) -> None:
+        """Ctrl-C has ended the following; the job goes on."""
 
 
 class Silent:
@@ -71,7 +83,9 @@ class Bar:
             return
         epochs = int(self._job.plan.get("epochs", 0))
         share = record.epoch / epochs if epochs else 0.0
-        self._draw(share, describe(record, self._job), last=record.epoch == epochs)
+        columns = shutil.get_terminal_size().columns - 1
+        words = describe(record, self._job, columns=columns - bar_width(columns) - 1)
+        self._draw(share, words, last=record.epoch == epochs)
 
     def waiting(self, address: str) -> None:
         self._draw(self._share, f"waiting for {address} …", last=True)
@@ -85,27 +99,41 @@ class Bar:
         if not last and now - self._drawn < 0.1:  # small networks end a thousand epochs a second
             return
         self._drawn, self._share = now, share
-        full = round(_WIDTH * min(share, 1.0))
         columns = shutil.get_terminal_size().columns - 1
-        line = f"{'━' * full}{'─' * (_WIDTH - full)} {words}"[:columns]
+        width = bar_width(columns)
+        full = round(width * min(share, 1.0))
+        line = f"{'━' * full}{'─' * (width - full)} {words}"[:columns]
         self._stream.write(f"\r{line.ljust(columns)}")
         self._stream.flush()
 
 
-def describe(record: Record, job: Snapshot) -> str:
-    """A record in one line: `epoch 7/20  loss 0.0312  accuracy 0.991  validation 0.972  81,200 rows/s  3 s left`."""
+def describe(record: Record, job: Snapshot, *, columns: int | None = None) -> str:
+    """A record in one line: `epoch 7/20  loss 0.0312  accuracy 0.991  validation 0.972  81,200 rows/s  3 s left`.
+
+    Where that is longer than `columns`, the speed, the time left and the loss are left out, in this order.
+    """
     epochs = job.plan.get("epochs")
-    parts = [
-        f"epoch {record.epoch}/{epochs}" if epochs else f"epoch {record.epoch}",
-        f"loss {record.loss:.4g}",
-        f"{job.metric or 'metric'} {record.metric:.4f}",
-    ]
-    if record.validation_metric is not None:
-        parts.append(f"validation {record.validation_metric:.4f}")
-    parts.append(f"{record.rows_per_second:,.0f} rows/s")
-    if record.seconds_left >= 1:
-        parts.append(f"{_duration(record.seconds_left)} left")
-    return "  ".join(parts)
+    left = f"{_duration(record.seconds_left)} left" if record.seconds_left >= 1 else ""
+    held_out = record.validation_metric
+    parts = {
+        "epoch": f"epoch {record.epoch}/{epochs}" if epochs else f"epoch {record.epoch}",
+        "loss": f"loss {record.loss:.4g}",
+        "metric": f"{job.metric or 'metric'} {record.metric:.4f}",
+        "validation": "" if held_out is None else f"validation {held_out:.4f}",
+        "speed": f"{record.rows_per_second:,.0f} rows/s",
+        "left": left,
+    }
+    for less_needed in ("", "speed", "left", "loss"):
+        parts.pop(less_needed, None)
+        line = "  ".join(part for part in parts.values() if part)
+        if columns is None or len(line) <= columns:
+            break
+    return line
+
+
+def bar_width(columns: int) -> int:
+    """Columns of the bar on a line of so many; the same for each epoch, so that it does not jump."""
+    return max(_LEAST, min(_MOST, columns - _WORDS))
 
 
 def for_eyes() -> Progress:
@@ -116,6 +144,25 @@ def for_eyes() -> Progress:
 def waiting_of(display: Progress) -> Callable[[str], None] | None:
     """The method by which `display` shows that the service is away; None if it has none."""
     return display.waiting if isinstance(display, _Waiting) else None
+
+
+def display_of(progress: object) -> Progress:
+    """The display that the argument `progress` means: True one for eyes, False none, an object itself."""
+    if isinstance(progress, bool):
+        return for_eyes() if progress else Silent()
+    if not isinstance(progress, Progress):
+        wanted = "True, False or an object with the methods uploaded, accepted, trained and closed"
+        raise InvalidRequest(f"progress: expected {wanted}, got {type(progress).__name__}", pointer="progress")
+    return progress
+
+
+def tell_left(display: Progress, job_id: str) -> None:
+    """Says that job `job_id` goes on though nobody follows it, as `display` does, or on stderr."""
+    if isinstance(display, _Left):
+        display.left(job_id)
+    else:
+        back = f"client.job({job_id!r}).wait(), or: layerwise jobs watch {job_id}"
+        sys.stderr.write(f"\nThe job goes on. Back to it: {back}\n")
 
 
 def tell_waiting(address: str) -> None:

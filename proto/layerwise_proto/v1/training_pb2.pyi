@@ -91,7 +91,7 @@ class TrainHeader(_message.Message):
     request_id: _builtins.str
     """At most 128 characters. The same id with the same content gives the same job, however often it is sent."""
     rows: _builtins.int
-    """How many rows will come. Required: a stream that breaks off ends like any other, and is not taken for a whole one."""
+    """How many rows will come. Required: a stream that breaks off ends like any other, and is whole if they all came."""
     @_builtins.property
     def architecture(self) -> _types_pb2.Architecture: ...
     @_builtins.property

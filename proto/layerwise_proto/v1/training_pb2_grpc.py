@@ -65,8 +65,8 @@ class TrainingServiceServicer(object):
     """Missing associated documentation comment in .proto file."""
 
     def Train(self, request_iterator, context):
-        """One header, which says how many rows come, any number of batches, half-close. The job is durable from the event `accepted` on: the caller may
-        vanish, the job goes on, and WatchJob continues the stream.
+        """One header, which says how many rows come, any number of batches, half-close. The job is durable from the event
+        `accepted` on: the caller may vanish, the job goes on, and WatchJob continues the stream.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

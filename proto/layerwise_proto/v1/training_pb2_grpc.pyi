@@ -36,8 +36,8 @@ class TrainingServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> TrainingServiceAsyncStub: ...
     Train: _grpc.StreamStreamMultiCallable[_training_pb2.TrainRequest, _training_pb2.TrainEvent]
-    """One header, which says how many rows come, any number of batches, half-close. The job is durable from the event `accepted` on: the caller may
-    vanish, the job goes on, and WatchJob continues the stream.
+    """One header, which says how many rows come, any number of batches, half-close. The job is durable from the event
+    `accepted` on: the caller may vanish, the job goes on, and WatchJob continues the stream.
     """
     GetJob: _grpc.UnaryUnaryMultiCallable[_training_pb2.GetJobRequest, _training_pb2.Job]
     ListJobs: _grpc.UnaryUnaryMultiCallable[_training_pb2.ListJobsRequest, _training_pb2.ListJobsResponse]
@@ -51,8 +51,8 @@ class TrainingServiceStub:
 class TrainingServiceAsyncStub(TrainingServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Train: _aio.StreamStreamMultiCallable[_training_pb2.TrainRequest, _training_pb2.TrainEvent]  # type: ignore[assignment]
-    """One header, which says how many rows come, any number of batches, half-close. The job is durable from the event `accepted` on: the caller may
-    vanish, the job goes on, and WatchJob continues the stream.
+    """One header, which says how many rows come, any number of batches, half-close. The job is durable from the event
+    `accepted` on: the caller may vanish, the job goes on, and WatchJob continues the stream.
     """
     GetJob: _aio.UnaryUnaryMultiCallable[_training_pb2.GetJobRequest, _training_pb2.Job]  # type: ignore[assignment]
     ListJobs: _aio.UnaryUnaryMultiCallable[_training_pb2.ListJobsRequest, _training_pb2.ListJobsResponse]  # type: ignore[assignment]
@@ -69,8 +69,8 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_training_pb2.TrainRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_training_pb2.TrainEvent], _abc.AsyncIterator[_training_pb2.TrainEvent]]:
-        """One header, which says how many rows come, any number of batches, half-close. The job is durable from the event `accepted` on: the caller may
-        vanish, the job goes on, and WatchJob continues the stream.
+        """One header, which says how many rows come, any number of batches, half-close. The job is durable from the event
+        `accepted` on: the caller may vanish, the job goes on, and WatchJob continues the stream.
         """
 
     @_abc_1.abstractmethod

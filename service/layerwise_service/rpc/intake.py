@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Any, TypeVar
-
-from grpc import aio
+from typing import TypeVar
 
 from layerwise_proto.v1 import training_pb2
 from layerwise_service.errors import Exhausted, InvalidRequest, TimedOut, Unavailable
@@ -33,9 +31,7 @@ class Intake:
         self._waiting: set[asyncio.Timeout] = set()
         self._stopping = False
 
-    async def take_in(
-        self, requests: AsyncIterator[training_pb2.TrainRequest], context: aio.ServicerContext[Any, Any]
-    ) -> Job:
+    async def take_in(self, requests: AsyncIterator[training_pb2.TrainRequest]) -> Job:
         """Reads the stream to its end and queues the job; on any trouble before that, nothing is left of it.
 
         Raises `Exhausted` if there are too many streams, `TimedOut` if this one falls silent, `Unavailable` if it
@@ -45,8 +41,6 @@ class Intake:
             begun: list[Upload] = []  # filled in the thread: known here even if the call is cancelled meanwhile
             try:
                 await self._read(requests, begun)
-                if context.cancelled():
-                    raise asyncio.CancelledError
                 return await _to_its_end(begun[0].submit)
             except BaseException:  # a cancelled call too leaves nothing behind
                 for upload in begun:
@@ -92,7 +86,10 @@ class Intake:
             raise InvalidRequest(_HEADER_MISSING, pointer="header")
 
     async def _next(self, requests: AsyncIterator[training_pb2.TrainRequest]) -> training_pb2.TrainRequest | None:
-        """The next message; None at the end of the stream, which a caller that broke off ends like any other."""
+        """The next message; None at the end of the stream.
+
+        gRPC ends the stream of a caller that broke off like any other: that all rows came tells a whole one.
+        """
         waiting = asyncio.timeout(_STOPPING_SECONDS if self._stopping else self._idle_seconds)
         try:
             async with waiting:
@@ -113,7 +110,10 @@ async def _to_its_end(work: Callable[[], T]) -> T:
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
-        await asyncio.wait([running])
+        while not running.done():
+            with suppress(asyncio.CancelledError):  # cancelled again, by a server that stops
+                await asyncio.wait([running])
+        running.exception()  # told to nobody: the caller is gone
         raise
 
 

@@ -39,7 +39,7 @@ class TrainingFace(TrainingServiceServicer):
     async def Train(
         self, request_iterator: AsyncIterator[training_pb2.TrainRequest], context: Context
     ) -> AsyncIterator[training_pb2.TrainEvent]:
-        job = await self._intake.take_in(request_iterator, context)
+        job = await self._intake.take_in(request_iterator)
         yield training_pb2.TrainEvent(accepted=write_job(job))
         async for event in self._follow(job.id, from_step=0):
             yield event

@@ -54,6 +54,7 @@ class ArtifactStore:
                 if not place.is_dir():
                     raise
                 if self._is_whole(dataset):
+                    os.utime(place)  # nobody sweeps it now, as the leftover of a job that never was
                     writer.discard()
                 else:
                     place.rename(self._incoming / uuid.uuid4().hex)  # out of the way, until it is swept

@@ -66,10 +66,11 @@ class JobStore:
             add_events(connection, job, [{"attempt": 0, "state": JobState.QUEUED, "reason": Reason.SUBMITTED}])
             return read_job(connection, job)
 
-    def check_room(self, *, max_open: int) -> None:
-        """Raises `Exhausted` if `max_open` jobs are open."""
+    def check_room(self, *, max_open: int, request_id: str | None = None) -> None:
+        """Raises `Exhausted` if `max_open` jobs are open, unless the request id has its job already."""
         with self._database.read() as connection:
-            _check_room(connection, max_open)
+            if request_id is None or _by_request(connection, request_id) is None:
+                _check_room(connection, max_open)
 
     def datasets(self) -> set[str]:
         """Hashes of all datasets that jobs know."""

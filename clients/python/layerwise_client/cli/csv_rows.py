@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import TextIOWrapper
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NamedTuple
 
 from layerwise_client.errors import InvalidRequest
 
@@ -24,6 +24,8 @@ Task = Literal["classification", "regression"]
 
 _FIRST = 2  # row number of the first row below the header
 _CHECK_ROWS = 65_536
+_SCALE_ROWS = 10_000
+_FAR = 10.0
 _MANY_CLASSES = 50
 _FEW_ROWS = 10  # of a class: with fewer it can hardly be learnt
 
@@ -37,6 +39,14 @@ class Table:
     X: npt.NDArray[np.float32]
     target: str | None
     cells: list[str] | None
+
+
+class Scale(NamedTuple):
+    """Mean and standard deviation of a column."""
+
+    column: str
+    mean: float
+    deviation: float
 
 
 def read(data: BinaryIO, name: str, *, target: str | None) -> Table:
@@ -106,6 +116,23 @@ def targets(table: Table, task: Task | None) -> npt.NDArray[Any]:
         whole = np.all((values % 1 == 0) & (np.abs(values) < 2**63))
         return values.astype(np.int64) if whole else np.array(cells)
     return values
+
+
+def unscaled(table: Table) -> Scale | None:
+    """The column that is farthest from mean 0 and deviation 1, if it is far: deviation above 10, or mean 10 times it.
+
+    Looks at 10,000 rows, spread over the table; a column that never changes has no scale.
+    """
+    import numpy as np
+
+    rows = table.X[:: 1 + len(table.X) // _SCALE_ROWS].astype(np.float64)
+    mean, deviation = rows.mean(axis=0), rows.std(axis=0)
+    changes = deviation > np.abs(mean) * 1e-6  # float32 holds no smaller changes
+    far = np.where(changes, np.maximum(deviation, np.abs(mean) / np.where(changes, deviation, 1.0)), 0.0)
+    worst = int(far.argmax())
+    if far[worst] <= _FAR:
+        return None
+    return Scale(table.columns[worst], float(mean[worst]), float(deviation[worst]))
 
 
 def _refuse_amounts(table: Table, labels: npt.NDArray[Any]) -> None:

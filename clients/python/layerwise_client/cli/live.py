@@ -10,7 +10,7 @@ from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as RichProgress
 
 from layerwise_client.cli.output import emit
-from layerwise_client.progress import Progress, Silent, describe
+from layerwise_client.progress import Progress, Silent, bar_width, describe
 from layerwise_client.results import Record, Snapshot
 
 _LINES = 20
@@ -21,12 +21,23 @@ def display() -> Progress:
     return _Bar() if sys.stderr.isatty() else _Lines()
 
 
-class _Bar:
+class _Display(Silent):
+    """What every display of the command line says."""
+
+    def left(self, job_id: str) -> None:
+        click.echo(
+            f"\nThe job goes on. Back to it: layerwise jobs watch {job_id}; its end: layerwise jobs cancel {job_id}",
+            err=True,
+        )
+
+
+class _Bar(_Display):
     def __init__(self) -> None:
         self._job: Snapshot | None = None
-        self._bar = RichProgress(
-            BarColumn(24), TextColumn("{task.description}", markup=False), console=Console(stderr=True)
-        )
+        console = Console(stderr=True)
+        width = bar_width(console.width)
+        self._columns = console.width - width - 1
+        self._bar = RichProgress(BarColumn(width), TextColumn("{task.description}", markup=False), console=console)
         self._task: TaskID = self._bar.add_task("upload", total=None)
         self._bar.start()
 
@@ -39,7 +50,9 @@ class _Bar:
 
     def trained(self, record: Record) -> None:
         if self._job is not None:
-            self._bar.update(self._task, completed=record.epoch, description=describe(record, self._job))
+            self._bar.update(
+                self._task, completed=record.epoch, description=describe(record, self._job, columns=self._columns)
+            )
 
     def waiting(self, address: str) -> None:
         self._bar.update(self._task, description=f"waiting for {address} …")
@@ -48,11 +61,9 @@ class _Bar:
         self._bar.stop()
 
 
-class _Lines:
+class _Lines(_Display):
     def __init__(self) -> None:
         self._job: Snapshot | None = None
-
-    def uploaded(self, rows: int, of: int) -> None: ...
 
     def accepted(self, job: Snapshot) -> None:
         self._job = job
@@ -65,10 +76,8 @@ class _Lines:
         if record.epoch in (1, epochs) or record.epoch % max(1, epochs // _LINES) == 0:
             click.echo(describe(record, self._job), err=True)
 
-    def closed(self) -> None: ...
 
-
-class JSONLines(Silent):
+class JSONLines(_Display):
     """A line of JSON on stdout for each record; stderr has what is no record."""
 
     def trained(self, record: Record) -> None:

@@ -6,7 +6,7 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import click
 
@@ -15,7 +15,7 @@ from layerwise_client.cli import csv_rows
 from layerwise_client.cli.live import display
 from layerwise_client.cli.options import connect, json_option, rpc_option
 from layerwise_client.cli.output import emit, facts
-from layerwise_client.errors import InvalidRequest
+from layerwise_client.errors import InvalidRequest, JobFailed
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -26,6 +26,15 @@ _ACTIVATIONS = ("identity", "sigmoid", "tanh", "relu", "leaky_relu", "prelu", "m
 _TASKS = {"softmax_cross_entropy": "classification", "hinge": "classification", "squared_error": "regression"}
 _HIDDEN = (64,)
 _HELD_OUT, _ENOUGH_TO_HOLD_OUT = 0.1, 50  # of fewer rows a tenth says nothing
+
+
+class _Data(NamedTuple):
+    """Rows, labels or targets, the name for a model that has no other, and a column of another scale, if any."""
+
+    X: npt.NDArray[Any]
+    y: npt.NDArray[Any]
+    name: str
+    unscaled: csv_rows.Scale | None = None
 
 
 @click.command(short_help="Train a model on a CSV file or a built-in data set.")
@@ -85,12 +94,18 @@ def train(
         raise click.UsageError("--spec has the architecture; leave out --hidden, --activation and --dropout")
     plan = _plan(plan, loss=loss, **settings)
     task = task or _TASKS.get(str(plan.get("loss")))  # type: ignore[assignment]
-    X, y, name = _data(source, target, task)
-    if len(X) >= _ENOUGH_TO_HOLD_OUT:
+    data = _data(source, target, task)
+    if len(data.X) >= _ENOUGH_TO_HOLD_OUT:
         plan.setdefault("validation", _HELD_OUT)
-    with connect(rpc) as client:
-        job = client.train(model or name, architecture, X, y, plan=plan, progress=display() if follow else False)
+    progress = display() if follow else False
+    try:
+        with connect(rpc) as client:
+            job = client.train(model or data.name, architecture, data.X, data.y, plan=plan, progress=progress)
+    except JobFailed:
+        _hint(data)
+        raise
     _report(job, as_json)
+    _hint(data)
 
 
 def _architecture(hidden: str | None, activation: str | None, dropout: float | None) -> dict[str, Any]:
@@ -118,6 +133,8 @@ def _plan(
             before = {"kind": before}
         if optimizer not in (None, before.get("kind")):
             before = {"kind": optimizer}
+        if momentum is not None and before.get("kind") != "sgd":
+            raise click.UsageError(f"--momentum is of --optimizer sgd; the optimizer is {before.get('kind')}")
         plan["optimizer"] = before | given
     return plan
 
@@ -136,10 +153,7 @@ def _read_spec(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return parts["architecture"], cast("dict[str, Any]", plan)
 
 
-def _data(
-    source: str, target: str | None, task: csv_rows.Task | None
-) -> tuple[npt.NDArray[Any], npt.NDArray[Any], str]:
-    """Rows, labels or targets, and the name for a model that has no other."""
+def _data(source: str, target: str | None, task: csv_rows.Task | None) -> _Data:
     path = Path(source)
     if not path.is_file() and source in datasets.names():
         if target is not None:
@@ -147,7 +161,7 @@ def _data(
         X, y = datasets.load(source)
         if task == "regression" and y.dtype.kind == "U":
             raise click.UsageError(f"the classes of {source} are text; a regression needs numbers")
-        return X, y.astype(float) if task == "regression" else y, source
+        return _Data(X, y.astype(float) if task == "regression" else y, source)
     if not path.is_file():
         raise InvalidRequest(f"no file {source}, and no data set of that name: {', '.join(datasets.names())}")
     if target is None:
@@ -157,7 +171,17 @@ def _data(
     y = csv_rows.targets(table, task)
     what = "values" if y.dtype.kind == "f" else f"{len(set(y.tolist()))} classes"
     click.echo(f"target {target}: {what}", err=True)
-    return table.X, y, _model_name(path.stem)
+    return _Data(table.X, y, _model_name(path.stem), csv_rows.unscaled(table))
+
+
+def _hint(data: _Data) -> None:
+    if data.unscaled is not None:
+        column, mean, deviation = data.unscaled
+        click.echo(
+            f"hint: inputs are trained on as they are, not standardised: column {column} has mean {mean:.4g}, "
+            f"standard deviation {deviation:.4g}; about 0 and 1 train better",
+            err=True,
+        )
 
 
 def _model_name(stem: str) -> str:
