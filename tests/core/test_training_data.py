@@ -1,6 +1,8 @@
 """fit() and its data: labels, what it costs in memory, and how the numbers lie there."""
 
+import re
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -223,3 +225,12 @@ def test_a_network_in_a_file_scales_its_inputs_as_it_did(tmp_path):
 
 def first(model):
     return views(model.architecture, model.parameters)[0]
+
+
+def test_the_example_of_the_documentation_runs(capsys):
+    text = (Path(__file__).parents[2] / "docs" / "core.md").read_text().split("## Data")[1]
+    (code,) = re.findall(r"```python\n(.*?)```", text.split("\n## ")[0], re.DOTALL)
+
+    exec(code, {})
+
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["1", "2"]
