@@ -201,5 +201,5 @@ def _variance(targets: NDArray[Any], rows: Rows, weights: NDArray[Any] | None) -
             weight += float(np.add.reduce(own))
         return total / weight if weight else total
 
-    zero: NDArray[np.float64] = np.zeros(targets.shape[1], np.float64)
-    return mean(2, mean(1, zero))
+    outputs: int = targets.shape[1]
+    return mean(2, mean(1, np.zeros(outputs)))
