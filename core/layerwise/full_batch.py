@@ -62,7 +62,7 @@ class FullBatchTrainer(Trainer):
             else:
                 loss = found.loss
                 self._remember(loss)
-            self._regularizer.after_update(rate, state.average)
+            self._regularizer.after_update(state.average)
         state.loss_sum = loss * self.rows
         state.position = self.rows
         return loss
@@ -106,7 +106,7 @@ class FullBatchTrainer(Trainer):
             np.multiply(self._gradient, share, out=self._gradient)
             np.add(self._sum, self._gradient, out=self._sum)
         np.copyto(self._gradient, self._sum)
-        self._regularizer.before_update()
+        self._regularizer.before_update(0.0)
         return loss + self._regularizer.penalty()
 
     def _keep(self, loss: float) -> None:

@@ -27,7 +27,7 @@ class Regularizer:
         self._clips = plan.clip_norm is not None or plan.clip_value is not None
         layers = views(model.architecture, model.parameters)
         self._matrices = [layer.weight for layer in layers] if plan.max_norm is not None else []
-        self._acts_after = bool(self._decay or self._matrices or plan.average is not None)
+        self._acts_after = bool(self._matrices or plan.average is not None)
 
     def penalty(self) -> float:
         """l2/2 · Σ w² + l1 · Σ |w|."""
@@ -42,19 +42,22 @@ class Regularizer:
                 total += plan.l1 * float(np.add.reduce(s))
         return total
 
-    def before_update(self) -> None:
-        """Adds the penalties' gradient, l2 · w + l1 · sign(w), then clips the whole. Pascanu et al. 2013."""
+    def before_update(self, rate: float) -> None:
+        """Adds the penalties' gradient, l2 · w + l1 · sign(w), clips the whole, and decays the weights.
+
+        Pascanu et al. 2013; Loshchilov and Hutter 2019, whose decay is of the weights before the step.
+        """
         if self._penalizes:
             self._add_penalty_gradient()
         if self._clips:
             self._clip()
-
-    def after_update(self, rate: float, average: Floats | None) -> None:
-        """Decays the weights (Loshchilov and Hutter 2019), bounds them (Srivastava et al. 2014), averages."""
-        if not self._acts_after:
-            return
         if self._decay:
             np.multiply(self._weights, 1 - rate * self._decay, out=self._weights)
+
+    def after_update(self, average: Floats | None) -> None:
+        """Bounds the weights into each unit (Srivastava et al. 2014), and averages."""
+        if not self._acts_after:
+            return
         for matrix in self._matrices:
             self._bound(matrix)
         if average is not None and self._plan.average is not None:

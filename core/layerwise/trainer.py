@@ -164,13 +164,13 @@ class Trainer:
                 self._diverged(state.step + 1, loss, "the loss")
             self._rate = rate = self._next_rate()
             state.step += 1
-            self._regularizer.before_update()
+            self._regularizer.before_update(rate)
             if self._doctor and end == self.rows and self._doctor.is_due(state.step, state.health):
                 self._doctor.before_update()
             plan.optimizer.update(
                 state.parameters, self._gradient, state.optimizer, rate=rate, step=state.step, scratch=self._scratch
             )
-            self._regularizer.after_update(rate, state.average)
+            self._regularizer.after_update(state.average)
         np.add(state.metric_sums, self._batch_sums, out=state.metric_sums)
         state.loss_sum += loss * batch.rows
         state.position = end
