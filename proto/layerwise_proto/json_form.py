@@ -64,6 +64,8 @@ def _render(field: FieldDescriptor, value: object) -> JSON:
         if field.is_repeated:
             return [_render_message(item) for item in value]  # type: ignore[attr-defined]
         return _render_message(value)  # type: ignore[arg-type]
+    if field.is_repeated:
+        return list(value)  # type: ignore[call-overload, no-any-return]
     if field.enum_type is not None:
         return enum_name(field.enum_type, value)  # type: ignore[arg-type]
     return value  # type: ignore[return-value]
@@ -125,12 +127,23 @@ def _fill_field(message: Message, field: FieldDescriptor, value: object, pointer
         for index, item in enumerate(value):
             _fill(getattr(message, field.name).add(), item, f"{pointer}[{index}]")
         return
+    if field.is_repeated:
+        _fill_scalars(message, field, value, pointer)
+        return
     try:
         setattr(message, field.name, _scalar(field, value, pointer))
     except (ValueError, TypeError) as error:
         if isinstance(error, JSONFormError):
             raise
         raise JSONFormError(pointer, f"{_describe(value)} is out of range") from error
+
+
+def _fill_scalars(message: Message, field: FieldDescriptor, value: object, pointer: str) -> None:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise JSONFormError(pointer, f"expected a list, got {_describe(value)}")
+    getattr(message, field.name).extend(
+        _scalar(field, item, f"{pointer}[{index}]") for index, item in enumerate(value)
+    )
 
 
 def _scalar(field: FieldDescriptor, value: object, pointer: str) -> object:

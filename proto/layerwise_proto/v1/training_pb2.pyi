@@ -125,6 +125,7 @@ class TrainBatch(_message.Message):
     ROWS_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     TARGETS_FIELD_NUMBER: _builtins.int
+    WEIGHTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def rows(self) -> _tensors_pb2.Tensor:
         """(rows, features)"""
@@ -135,7 +136,11 @@ class TrainBatch(_message.Message):
 
     @_builtins.property
     def targets(self) -> _tensors_pb2.Tensor:
-        """For regression, (rows,) or (rows, outputs)."""
+        """For regression, or flags of several labels, (rows,) or (rows, outputs)."""
+
+    @_builtins.property
+    def weights(self) -> _tensors_pb2.Tensor:
+        """What the rows weigh in the loss, (rows,), at least 0: in all batches or in none."""
 
     def __init__(
         self,
@@ -143,10 +148,11 @@ class TrainBatch(_message.Message):
         rows: _tensors_pb2.Tensor | None = ...,
         labels: _tensors_pb2.Labels | None = ...,
         targets: _tensors_pb2.Tensor | None = ...,
+        weights: _tensors_pb2.Tensor | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expected", b"expected", "labels", b"labels", "rows", b"rows", "targets", b"targets"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expected", b"expected", "labels", b"labels", "rows", b"rows", "targets", b"targets", "weights", b"weights"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected", b"expected", "labels", b"labels", "rows", b"rows", "targets", b"targets"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected", b"expected", "labels", b"labels", "rows", b"rows", "targets", b"targets", "weights", b"weights"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_expected: _TypeAlias = _typing.Literal["labels", "targets"]  # noqa: Y015
     _WhichOneofArgType_expected: _TypeAlias = _typing.Literal["expected", b"expected"]  # noqa: Y015
@@ -163,6 +169,7 @@ class TrainEvent(_message.Message):
     RECORD_FIELD_NUMBER: _builtins.int
     PUBLISHED_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
+    FINDING_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def accepted(self) -> Global___Job:
         """First in the stream: the data is stored, the job exists."""
@@ -173,7 +180,7 @@ class TrainEvent(_message.Message):
 
     @_builtins.property
     def record(self) -> Global___TrainRecord:
-        """An epoch ended."""
+        """An epoch ended, or training within one."""
 
     @_builtins.property
     def published(self) -> _models_pb2.ModelVersion:
@@ -183,6 +190,10 @@ class TrainEvent(_message.Message):
     def failure(self) -> Global___JobFailure:
         """Last in the stream of a job that failed."""
 
+    @_builtins.property
+    def finding(self) -> Global___Finding:
+        """The doctor has found something in the network that trains."""
+
     def __init__(
         self,
         *,
@@ -191,12 +202,13 @@ class TrainEvent(_message.Message):
         record: Global___TrainRecord | None = ...,
         published: _models_pb2.ModelVersion | None = ...,
         failure: Global___JobFailure | None = ...,
+        finding: Global___Finding | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "event", b"event", "failure", b"failure", "published", b"published", "record", b"record", "transition", b"transition"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "event", b"event", "failure", b"failure", "finding", b"finding", "published", b"published", "record", b"record", "transition", b"transition"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "event", b"event", "failure", b"failure", "published", b"published", "record", b"record", "transition", b"transition"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "event", b"event", "failure", b"failure", "finding", b"finding", "published", b"published", "record", b"record", "transition", b"transition"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["accepted", "transition", "record", "published", "failure"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["accepted", "transition", "record", "published", "failure", "finding"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -220,6 +232,7 @@ class Job(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     model: _builtins.str
     state: Global___JobState.ValueType
@@ -251,6 +264,10 @@ class Job(_message.Message):
     def failure(self) -> Global___JobFailure:
         """Why the job failed."""
 
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Finding]:
+        """What the doctor finds, as of the newest record."""
+
     def __init__(
         self,
         *,
@@ -268,10 +285,11 @@ class Job(_message.Message):
         version: _builtins.int | None = ...,
         failure: Global___JobFailure | None = ...,
         progress: _builtins.float = ...,
+        findings: _abc.Iterable[Global___Finding] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_version", b"_version", "architecture", b"architecture", "create_time", b"create_time", "failure", b"failure", "plan", b"plan", "record", b"record", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_version", b"_version", "architecture", b"architecture", "attempt", b"attempt", "create_time", b"create_time", "dataset", b"dataset", "failure", b"failure", "id", b"id", "metric", b"metric", "model", b"model", "plan", b"plan", "progress", b"progress", "record", b"record", "state", b"state", "transitions", b"transitions", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_version", b"_version", "architecture", b"architecture", "attempt", b"attempt", "create_time", b"create_time", "dataset", b"dataset", "failure", b"failure", "findings", b"findings", "id", b"id", "metric", b"metric", "model", b"model", "plan", b"plan", "progress", b"progress", "record", b"record", "state", b"state", "transitions", b"transitions", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__version: _TypeAlias = _typing.Literal["version"]  # noqa: Y015
     _WhichOneofArgType__version: _TypeAlias = _typing.Literal["_version", b"_version"]  # noqa: Y015
@@ -344,6 +362,9 @@ class TrainRecord(_message.Message):
     LEARNING_RATE_FIELD_NUMBER: _builtins.int
     ROWS_PER_SECOND_FIELD_NUMBER: _builtins.int
     SECONDS_LEFT_FIELD_NUMBER: _builtins.int
+    LAYERS_FIELD_NUMBER: _builtins.int
+    STOPPED_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
     step: _builtins.int
     """Optimizer steps done; counts from 1."""
     epoch: _builtins.int
@@ -356,6 +377,16 @@ class TrainRecord(_message.Message):
     learning_rate: _builtins.float
     rows_per_second: _builtins.float
     seconds_left: _builtins.float
+    stopped: _builtins.str
+    """Why training ended with this record: epochs, max_steps, max_seconds, early_stopping or converged."""
+    @_builtins.property
+    def layers(self) -> _containers.RepeatedCompositeFieldContainer[Global___LayerHealth]:
+        """How each layer does, in the epochs when the doctor looks."""
+
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Finding]:
+        """What the doctor finds that it did not find before."""
+
     def __init__(
         self,
         *,
@@ -368,10 +399,13 @@ class TrainRecord(_message.Message):
         learning_rate: _builtins.float = ...,
         rows_per_second: _builtins.float = ...,
         seconds_left: _builtins.float = ...,
+        layers: _abc.Iterable[Global___LayerHealth] | None = ...,
+        stopped: _builtins.str = ...,
+        findings: _abc.Iterable[Global___Finding] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_validation_loss", b"_validation_loss", "_validation_metric", b"_validation_metric", "validation_loss", b"validation_loss", "validation_metric", b"validation_metric"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_validation_loss", b"_validation_loss", "_validation_metric", b"_validation_metric", "epoch", b"epoch", "learning_rate", b"learning_rate", "loss", b"loss", "metric", b"metric", "rows_per_second", b"rows_per_second", "seconds_left", b"seconds_left", "step", b"step", "validation_loss", b"validation_loss", "validation_metric", b"validation_metric"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_validation_loss", b"_validation_loss", "_validation_metric", b"_validation_metric", "epoch", b"epoch", "findings", b"findings", "layers", b"layers", "learning_rate", b"learning_rate", "loss", b"loss", "metric", b"metric", "rows_per_second", b"rows_per_second", "seconds_left", b"seconds_left", "step", b"step", "stopped", b"stopped", "validation_loss", b"validation_loss", "validation_metric", b"validation_metric"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__validation_loss: _TypeAlias = _typing.Literal["validation_loss"]  # noqa: Y015
     _WhichOneofArgType__validation_loss: _TypeAlias = _typing.Literal["_validation_loss", b"_validation_loss"]  # noqa: Y015
@@ -383,6 +417,91 @@ class TrainRecord(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__validation_metric) -> _WhichOneofReturnType__validation_metric | None: ...
 
 Global___TrainRecord: _TypeAlias = TrainRecord  # noqa: Y015
+
+@_typing.final
+class LayerHealth(_message.Message):
+    """How one layer does, over a sample of the rows held out, or else of those trained on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEAD_FIELD_NUMBER: _builtins.int
+    SATURATED_FIELD_NUMBER: _builtins.int
+    GRADIENT_NORM_FIELD_NUMBER: _builtins.int
+    WEIGHT_NORM_FIELD_NUMBER: _builtins.int
+    UPDATE_RATIO_FIELD_NUMBER: _builtins.int
+    dead: _builtins.float
+    """Share of ReLU units that no row wakes; only of layers of such units."""
+    saturated: _builtins.float
+    """Share of outputs where the derivative is next to nothing; only of sigmoid and tanh."""
+    gradient_norm: _builtins.float
+    """Length of the gradient in the weights in the last step."""
+    weight_norm: _builtins.float
+    """Length of the weights."""
+    update_ratio: _builtins.float
+    """Length of the last step's change over that of the weights; about 1e-3 is usual."""
+    def __init__(
+        self,
+        *,
+        dead: _builtins.float | None = ...,
+        saturated: _builtins.float | None = ...,
+        gradient_norm: _builtins.float = ...,
+        weight_norm: _builtins.float = ...,
+        update_ratio: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_dead", b"_dead", "_saturated", b"_saturated", "dead", b"dead", "saturated", b"saturated"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dead", b"_dead", "_saturated", b"_saturated", "dead", b"dead", "gradient_norm", b"gradient_norm", "saturated", b"saturated", "update_ratio", b"update_ratio", "weight_norm", b"weight_norm"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__dead: _TypeAlias = _typing.Literal["dead"]  # noqa: Y015
+    _WhichOneofArgType__dead: _TypeAlias = _typing.Literal["_dead", b"_dead"]  # noqa: Y015
+    _WhichOneofReturnType__saturated: _TypeAlias = _typing.Literal["saturated"]  # noqa: Y015
+    _WhichOneofArgType__saturated: _TypeAlias = _typing.Literal["_saturated", b"_saturated"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__dead) -> _WhichOneofReturnType__dead | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__saturated) -> _WhichOneofReturnType__saturated | None: ...
+
+Global___LayerHealth: _TypeAlias = LayerHealth  # noqa: Y015
+
+@_typing.final
+class Finding(_message.Message):
+    """Something that a practitioner would notice."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    LAYER_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """A stable word: dead, saturated, large_update, small_update, overfitting or inputs."""
+    layer: _builtins.int
+    """Counted from 0; only if it is about one layer."""
+    value: _builtins.float
+    """The number that caused it."""
+    since: _builtins.int
+    """Epoch."""
+    message: _builtins.str
+    """What it is and what may help."""
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        layer: _builtins.int | None = ...,
+        value: _builtins.float = ...,
+        since: _builtins.int = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_layer", b"_layer", "layer", b"layer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_layer", b"_layer", "kind", b"kind", "layer", b"layer", "message", b"message", "since", b"since", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__layer: _TypeAlias = _typing.Literal["layer"]  # noqa: Y015
+    _WhichOneofArgType__layer: _TypeAlias = _typing.Literal["_layer", b"_layer"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__layer) -> _WhichOneofReturnType__layer | None: ...
+
+Global___Finding: _TypeAlias = Finding  # noqa: Y015
 
 @_typing.final
 class GetJobRequest(_message.Message):

@@ -4,8 +4,8 @@ isort:skip_file
 What a network is built from and how it is trained.
 
 Fields left out take the defaults of the library's classes of the same names. The JSON form of these messages has the
-same field names; there, an activation or an optimizer is its name ("relu") or an object with `kind`
-({"kind": "maxout", "pieces": 3}), and an enum value is its lower-case name ("softmax_cross_entropy").
+same field names; there, a message with a oneof `kind` is its kind's name ("relu") or an object with `kind`
+({"kind": "maxout", "pieces": 3}), and an enum value is its lower-case name ("stratified").
 """
 
 from collections import abc as _abc
@@ -24,47 +24,49 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
-class _Initializer:
+class _Normalization:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
 
-class _InitializerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Initializer.ValueType], _builtins.type):
+class _NormalizationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Normalization.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
-    INITIALIZER_UNSPECIFIED: _Initializer.ValueType  # 0
-    INITIALIZER_HE_NORMAL: _Initializer.ValueType  # 1
-    INITIALIZER_HE_UNIFORM: _Initializer.ValueType  # 2
-    INITIALIZER_GLOROT_NORMAL: _Initializer.ValueType  # 3
-    INITIALIZER_GLOROT_UNIFORM: _Initializer.ValueType  # 4
+    NORMALIZATION_UNSPECIFIED: _Normalization.ValueType  # 0
+    NORMALIZATION_BATCH: _Normalization.ValueType  # 1
+    """Over the rows of a batch; running means in prediction. Ioffe and Szegedy 2015."""
+    NORMALIZATION_LAYER: _Normalization.ValueType  # 2
+    """Over the units of a row. Ba et al. 2016."""
 
-class Initializer(_Initializer, metaclass=_InitializerEnumTypeWrapper): ...
+class Normalization(_Normalization, metaclass=_NormalizationEnumTypeWrapper): ...
 
-INITIALIZER_UNSPECIFIED: Initializer.ValueType  # 0
-INITIALIZER_HE_NORMAL: Initializer.ValueType  # 1
-INITIALIZER_HE_UNIFORM: Initializer.ValueType  # 2
-INITIALIZER_GLOROT_NORMAL: Initializer.ValueType  # 3
-INITIALIZER_GLOROT_UNIFORM: Initializer.ValueType  # 4
-Global___Initializer: _TypeAlias = Initializer  # noqa: Y015
+NORMALIZATION_UNSPECIFIED: Normalization.ValueType  # 0
+NORMALIZATION_BATCH: Normalization.ValueType  # 1
+"""Over the rows of a batch; running means in prediction. Ioffe and Szegedy 2015."""
+NORMALIZATION_LAYER: Normalization.ValueType  # 2
+"""Over the units of a row. Ba et al. 2016."""
+Global___Normalization: _TypeAlias = Normalization  # noqa: Y015
 
-class _Loss:
+class _SplitKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
 
-class _LossEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Loss.ValueType], _builtins.type):
+class _SplitKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SplitKind.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
-    LOSS_UNSPECIFIED: _Loss.ValueType  # 0
-    LOSS_SOFTMAX_CROSS_ENTROPY: _Loss.ValueType  # 1
-    LOSS_HINGE: _Loss.ValueType  # 2
-    """Multiclass hinge of Weston and Watkins, the loss of a linear SVM."""
-    LOSS_SQUARED_ERROR: _Loss.ValueType  # 3
+    SPLIT_KIND_UNSPECIFIED: _SplitKind.ValueType  # 0
+    SPLIT_KIND_RANDOM: _SplitKind.ValueType  # 1
+    SPLIT_KIND_STRATIFIED: _SplitKind.ValueType  # 2
+    """Each class keeps its share."""
+    SPLIT_KIND_TEMPORAL: _SplitKind.ValueType  # 3
+    """The last rows."""
 
-class Loss(_Loss, metaclass=_LossEnumTypeWrapper): ...
+class SplitKind(_SplitKind, metaclass=_SplitKindEnumTypeWrapper): ...
 
-LOSS_UNSPECIFIED: Loss.ValueType  # 0
-LOSS_SOFTMAX_CROSS_ENTROPY: Loss.ValueType  # 1
-LOSS_HINGE: Loss.ValueType  # 2
-"""Multiclass hinge of Weston and Watkins, the loss of a linear SVM."""
-LOSS_SQUARED_ERROR: Loss.ValueType  # 3
-Global___Loss: _TypeAlias = Loss  # noqa: Y015
+SPLIT_KIND_UNSPECIFIED: SplitKind.ValueType  # 0
+SPLIT_KIND_RANDOM: SplitKind.ValueType  # 1
+SPLIT_KIND_STRATIFIED: SplitKind.ValueType  # 2
+"""Each class keeps its share."""
+SPLIT_KIND_TEMPORAL: SplitKind.ValueType  # 3
+"""The last rows."""
+Global___SplitKind: _TypeAlias = SplitKind  # noqa: Y015
 
 @_typing.final
 class Architecture(_message.Message):
@@ -74,6 +76,8 @@ class Architecture(_message.Message):
     LAYERS_FIELD_NUMBER: _builtins.int
     INPUT_DROPOUT_FIELD_NUMBER: _builtins.int
     INPUT_NOISE_FIELD_NUMBER: _builtins.int
+    INPUT_SCALE_FIELD_NUMBER: _builtins.int
+    INPUT_SHIFT_FIELD_NUMBER: _builtins.int
     inputs: _builtins.int
     """Features of a row. Left out, it follows from the data, and a last layer that is not linear is a hidden one: the
     output layer is added. Given, the architecture is complete, and its last layer is the output layer.
@@ -82,6 +86,9 @@ class Architecture(_message.Message):
     """Fraction of the inputs dropped in each training step, in [0, 1)."""
     input_noise: _builtins.float
     """Standard deviation of the Gaussian noise added to the inputs in each training step."""
+    input_scale: _builtins.float
+    """Inputs are taken as scale · x + shift, in training and in prediction: 1/255 and 0 for bytes. Default 1 and 0."""
+    input_shift: _builtins.float
     @_builtins.property
     def layers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Layer]: ...
     def __init__(
@@ -91,21 +98,31 @@ class Architecture(_message.Message):
         layers: _abc.Iterable[Global___Layer] | None = ...,
         input_dropout: _builtins.float | None = ...,
         input_noise: _builtins.float | None = ...,
+        input_scale: _builtins.float | None = ...,
+        input_shift: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_input_dropout", b"_input_dropout", "_input_noise", b"_input_noise", "_inputs", b"_inputs", "input_dropout", b"input_dropout", "input_noise", b"input_noise", "inputs", b"inputs"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_input_dropout", b"_input_dropout", "_input_noise", b"_input_noise", "_input_scale", b"_input_scale", "_input_shift", b"_input_shift", "_inputs", b"_inputs", "input_dropout", b"input_dropout", "input_noise", b"input_noise", "input_scale", b"input_scale", "input_shift", b"input_shift", "inputs", b"inputs"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_input_dropout", b"_input_dropout", "_input_noise", b"_input_noise", "_inputs", b"_inputs", "input_dropout", b"input_dropout", "input_noise", b"input_noise", "inputs", b"inputs", "layers", b"layers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_input_dropout", b"_input_dropout", "_input_noise", b"_input_noise", "_input_scale", b"_input_scale", "_input_shift", b"_input_shift", "_inputs", b"_inputs", "input_dropout", b"input_dropout", "input_noise", b"input_noise", "input_scale", b"input_scale", "input_shift", b"input_shift", "inputs", b"inputs", "layers", b"layers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__input_dropout: _TypeAlias = _typing.Literal["input_dropout"]  # noqa: Y015
     _WhichOneofArgType__input_dropout: _TypeAlias = _typing.Literal["_input_dropout", b"_input_dropout"]  # noqa: Y015
     _WhichOneofReturnType__input_noise: _TypeAlias = _typing.Literal["input_noise"]  # noqa: Y015
     _WhichOneofArgType__input_noise: _TypeAlias = _typing.Literal["_input_noise", b"_input_noise"]  # noqa: Y015
+    _WhichOneofReturnType__input_scale: _TypeAlias = _typing.Literal["input_scale"]  # noqa: Y015
+    _WhichOneofArgType__input_scale: _TypeAlias = _typing.Literal["_input_scale", b"_input_scale"]  # noqa: Y015
+    _WhichOneofReturnType__input_shift: _TypeAlias = _typing.Literal["input_shift"]  # noqa: Y015
+    _WhichOneofArgType__input_shift: _TypeAlias = _typing.Literal["_input_shift", b"_input_shift"]  # noqa: Y015
     _WhichOneofReturnType__inputs: _TypeAlias = _typing.Literal["inputs"]  # noqa: Y015
     _WhichOneofArgType__inputs: _TypeAlias = _typing.Literal["_inputs", b"_inputs"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__input_dropout) -> _WhichOneofReturnType__input_dropout | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__input_noise) -> _WhichOneofReturnType__input_noise | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__input_scale) -> _WhichOneofReturnType__input_scale | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__input_shift) -> _WhichOneofReturnType__input_shift | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__inputs) -> _WhichOneofReturnType__inputs | None: ...
 
@@ -119,15 +136,23 @@ class Layer(_message.Message):
     ACTIVATION_FIELD_NUMBER: _builtins.int
     DROPOUT_FIELD_NUMBER: _builtins.int
     INITIALIZER_FIELD_NUMBER: _builtins.int
+    NORMALIZATION_FIELD_NUMBER: _builtins.int
+    RESIDUAL_FIELD_NUMBER: _builtins.int
     units: _builtins.int
     """May be left out in the output layer alone: the data says how many classes or targets there are."""
     dropout: _builtins.float
     """Fraction of this layer's outputs dropped in each training step, in [0, 1)."""
-    initializer: Global___Initializer.ValueType
-    """Unset: He for the ReLU family and maxout, Glorot for the others, both normal."""
+    normalization: Global___Normalization.ValueType
+    """Between the linear part and the activation."""
+    residual: _builtins.bool
+    """Adds the layer's inputs to its outputs; there must be as many of both."""
     @_builtins.property
     def activation(self) -> Global___Activation:
         """Unset: identity."""
+
+    @_builtins.property
+    def initializer(self) -> Global___Initializer:
+        """Unset: the one that goes with the activation."""
 
     def __init__(
         self,
@@ -135,18 +160,24 @@ class Layer(_message.Message):
         units: _builtins.int | None = ...,
         activation: Global___Activation | None = ...,
         dropout: _builtins.float | None = ...,
-        initializer: Global___Initializer.ValueType = ...,
+        initializer: Global___Initializer | None = ...,
+        normalization: Global___Normalization.ValueType = ...,
+        residual: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_dropout", b"_dropout", "_units", b"_units", "activation", b"activation", "dropout", b"dropout", "units", b"units"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_dropout", b"_dropout", "_residual", b"_residual", "_units", b"_units", "activation", b"activation", "dropout", b"dropout", "initializer", b"initializer", "residual", b"residual", "units", b"units"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dropout", b"_dropout", "_units", b"_units", "activation", b"activation", "dropout", b"dropout", "initializer", b"initializer", "units", b"units"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dropout", b"_dropout", "_residual", b"_residual", "_units", b"_units", "activation", b"activation", "dropout", b"dropout", "initializer", b"initializer", "normalization", b"normalization", "residual", b"residual", "units", b"units"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__dropout: _TypeAlias = _typing.Literal["dropout"]  # noqa: Y015
     _WhichOneofArgType__dropout: _TypeAlias = _typing.Literal["_dropout", b"_dropout"]  # noqa: Y015
+    _WhichOneofReturnType__residual: _TypeAlias = _typing.Literal["residual"]  # noqa: Y015
+    _WhichOneofArgType__residual: _TypeAlias = _typing.Literal["_residual", b"_residual"]  # noqa: Y015
     _WhichOneofReturnType__units: _TypeAlias = _typing.Literal["units"]  # noqa: Y015
     _WhichOneofArgType__units: _TypeAlias = _typing.Literal["_units", b"_units"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__dropout) -> _WhichOneofReturnType__dropout | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__residual) -> _WhichOneofReturnType__residual | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__units) -> _WhichOneofReturnType__units | None: ...
 
@@ -163,6 +194,11 @@ class Activation(_message.Message):
     LEAKY_RELU_FIELD_NUMBER: _builtins.int
     PRELU_FIELD_NUMBER: _builtins.int
     MAXOUT_FIELD_NUMBER: _builtins.int
+    ELU_FIELD_NUMBER: _builtins.int
+    SELU_FIELD_NUMBER: _builtins.int
+    GELU_FIELD_NUMBER: _builtins.int
+    SILU_FIELD_NUMBER: _builtins.int
+    SOFTPLUS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def identity(self) -> Global___Identity: ...
     @_builtins.property
@@ -177,6 +213,16 @@ class Activation(_message.Message):
     def prelu(self) -> Global___PReLU: ...
     @_builtins.property
     def maxout(self) -> Global___Maxout: ...
+    @_builtins.property
+    def elu(self) -> Global___ELU: ...
+    @_builtins.property
+    def selu(self) -> Global___SELU: ...
+    @_builtins.property
+    def gelu(self) -> Global___GELU: ...
+    @_builtins.property
+    def silu(self) -> Global___SiLU: ...
+    @_builtins.property
+    def softplus(self) -> Global___Softplus: ...
     def __init__(
         self,
         *,
@@ -187,12 +233,17 @@ class Activation(_message.Message):
         leaky_relu: Global___LeakyReLU | None = ...,
         prelu: Global___PReLU | None = ...,
         maxout: Global___Maxout | None = ...,
+        elu: Global___ELU | None = ...,
+        selu: Global___SELU | None = ...,
+        gelu: Global___GELU | None = ...,
+        silu: Global___SiLU | None = ...,
+        softplus: Global___Softplus | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["identity", b"identity", "kind", b"kind", "leaky_relu", b"leaky_relu", "maxout", b"maxout", "prelu", b"prelu", "relu", b"relu", "sigmoid", b"sigmoid", "tanh", b"tanh"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["elu", b"elu", "gelu", b"gelu", "identity", b"identity", "kind", b"kind", "leaky_relu", b"leaky_relu", "maxout", b"maxout", "prelu", b"prelu", "relu", b"relu", "selu", b"selu", "sigmoid", b"sigmoid", "silu", b"silu", "softplus", b"softplus", "tanh", b"tanh"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["identity", b"identity", "kind", b"kind", "leaky_relu", b"leaky_relu", "maxout", b"maxout", "prelu", b"prelu", "relu", b"relu", "sigmoid", b"sigmoid", "tanh", b"tanh"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["elu", b"elu", "gelu", b"gelu", "identity", b"identity", "kind", b"kind", "leaky_relu", b"leaky_relu", "maxout", b"maxout", "prelu", b"prelu", "relu", b"relu", "selu", b"selu", "sigmoid", b"sigmoid", "silu", b"silu", "softplus", b"softplus", "tanh", b"tanh"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["identity", "sigmoid", "tanh", "relu", "leaky_relu", "prelu", "maxout"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["identity", "sigmoid", "tanh", "relu", "leaky_relu", "prelu", "maxout", "elu", "selu", "gelu", "silu", "softplus"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -325,6 +376,293 @@ class Maxout(_message.Message):
 Global___Maxout: _TypeAlias = Maxout  # noqa: Y015
 
 @_typing.final
+class ELU(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALPHA_FIELD_NUMBER: _builtins.int
+    alpha: _builtins.float
+    """Depth of the negative side; default 1."""
+    def __init__(
+        self,
+        *,
+        alpha: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "alpha", b"alpha"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "alpha", b"alpha"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__alpha: _TypeAlias = _typing.Literal["alpha"]  # noqa: Y015
+    _WhichOneofArgType__alpha: _TypeAlias = _typing.Literal["_alpha", b"_alpha"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__alpha) -> _WhichOneofReturnType__alpha | None: ...
+
+Global___ELU: _TypeAlias = ELU  # noqa: Y015
+
+@_typing.final
+class SELU(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SELU: _TypeAlias = SELU  # noqa: Y015
+
+@_typing.final
+class GELU(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GELU: _TypeAlias = GELU  # noqa: Y015
+
+@_typing.final
+class SiLU(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SiLU: _TypeAlias = SiLU  # noqa: Y015
+
+@_typing.final
+class Softplus(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Softplus: _TypeAlias = Softplus  # noqa: Y015
+
+@_typing.final
+class Initializer(_message.Message):
+    """How the weights start; biases start at 0."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HE_NORMAL_FIELD_NUMBER: _builtins.int
+    HE_UNIFORM_FIELD_NUMBER: _builtins.int
+    GLOROT_NORMAL_FIELD_NUMBER: _builtins.int
+    GLOROT_UNIFORM_FIELD_NUMBER: _builtins.int
+    LECUN_NORMAL_FIELD_NUMBER: _builtins.int
+    LECUN_UNIFORM_FIELD_NUMBER: _builtins.int
+    ORTHOGONAL_FIELD_NUMBER: _builtins.int
+    CONSTANT_FIELD_NUMBER: _builtins.int
+    ZEROS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def he_normal(self) -> Global___HeNormal: ...
+    @_builtins.property
+    def he_uniform(self) -> Global___HeUniform: ...
+    @_builtins.property
+    def glorot_normal(self) -> Global___GlorotNormal: ...
+    @_builtins.property
+    def glorot_uniform(self) -> Global___GlorotUniform: ...
+    @_builtins.property
+    def lecun_normal(self) -> Global___LeCunNormal: ...
+    @_builtins.property
+    def lecun_uniform(self) -> Global___LeCunUniform: ...
+    @_builtins.property
+    def orthogonal(self) -> Global___Orthogonal: ...
+    @_builtins.property
+    def constant(self) -> Global___Constant: ...
+    @_builtins.property
+    def zeros(self) -> Global___Zeros: ...
+    def __init__(
+        self,
+        *,
+        he_normal: Global___HeNormal | None = ...,
+        he_uniform: Global___HeUniform | None = ...,
+        glorot_normal: Global___GlorotNormal | None = ...,
+        glorot_uniform: Global___GlorotUniform | None = ...,
+        lecun_normal: Global___LeCunNormal | None = ...,
+        lecun_uniform: Global___LeCunUniform | None = ...,
+        orthogonal: Global___Orthogonal | None = ...,
+        constant: Global___Constant | None = ...,
+        zeros: Global___Zeros | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["constant", b"constant", "glorot_normal", b"glorot_normal", "glorot_uniform", b"glorot_uniform", "he_normal", b"he_normal", "he_uniform", b"he_uniform", "kind", b"kind", "lecun_normal", b"lecun_normal", "lecun_uniform", b"lecun_uniform", "orthogonal", b"orthogonal", "zeros", b"zeros"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["constant", b"constant", "glorot_normal", b"glorot_normal", "glorot_uniform", b"glorot_uniform", "he_normal", b"he_normal", "he_uniform", b"he_uniform", "kind", b"kind", "lecun_normal", b"lecun_normal", "lecun_uniform", b"lecun_uniform", "orthogonal", b"orthogonal", "zeros", b"zeros"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "lecun_normal", "lecun_uniform", "orthogonal", "constant", "zeros"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___Initializer: _TypeAlias = Initializer  # noqa: Y015
+
+@_typing.final
+class HeNormal(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HeNormal: _TypeAlias = HeNormal  # noqa: Y015
+
+@_typing.final
+class HeUniform(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HeUniform: _TypeAlias = HeUniform  # noqa: Y015
+
+@_typing.final
+class GlorotNormal(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GlorotNormal: _TypeAlias = GlorotNormal  # noqa: Y015
+
+@_typing.final
+class GlorotUniform(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GlorotUniform: _TypeAlias = GlorotUniform  # noqa: Y015
+
+@_typing.final
+class LeCunNormal(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LeCunNormal: _TypeAlias = LeCunNormal  # noqa: Y015
+
+@_typing.final
+class LeCunUniform(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LeCunUniform: _TypeAlias = LeCunUniform  # noqa: Y015
+
+@_typing.final
+class Orthogonal(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GAIN_FIELD_NUMBER: _builtins.int
+    gain: _builtins.float
+    """Default 1."""
+    def __init__(
+        self,
+        *,
+        gain: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_gain", b"_gain", "gain", b"gain"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_gain", b"_gain", "gain", b"gain"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__gain: _TypeAlias = _typing.Literal["gain"]  # noqa: Y015
+    _WhichOneofArgType__gain: _TypeAlias = _typing.Literal["_gain", b"_gain"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__gain) -> _WhichOneofReturnType__gain | None: ...
+
+Global___Orthogonal: _TypeAlias = Orthogonal  # noqa: Y015
+
+@_typing.final
+class Constant(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUE_FIELD_NUMBER: _builtins.int
+    value: _builtins.float
+    """Default 0."""
+    def __init__(
+        self,
+        *,
+        value: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__value: _TypeAlias = _typing.Literal["value"]  # noqa: Y015
+    _WhichOneofArgType__value: _TypeAlias = _typing.Literal["_value", b"_value"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__value) -> _WhichOneofReturnType__value | None: ...
+
+Global___Constant: _TypeAlias = Constant  # noqa: Y015
+
+@_typing.final
+class Zeros(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Zeros: _TypeAlias = Zeros  # noqa: Y015
+
+@_typing.final
 class Plan(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -336,8 +674,20 @@ class Plan(_message.Message):
     VALIDATION_FIELD_NUMBER: _builtins.int
     SEED_FIELD_NUMBER: _builtins.int
     SHUFFLE_FIELD_NUMBER: _builtins.int
-    loss: Global___Loss.ValueType
-    """Unset: softmax cross-entropy for labels, squared error for targets."""
+    SCHEDULE_FIELD_NUMBER: _builtins.int
+    WARMUP_FIELD_NUMBER: _builtins.int
+    L1_FIELD_NUMBER: _builtins.int
+    WEIGHT_DECAY_FIELD_NUMBER: _builtins.int
+    MAX_NORM_FIELD_NUMBER: _builtins.int
+    CLIP_NORM_FIELD_NUMBER: _builtins.int
+    CLIP_VALUE_FIELD_NUMBER: _builtins.int
+    AVERAGE_FIELD_NUMBER: _builtins.int
+    MAX_STEPS_FIELD_NUMBER: _builtins.int
+    MAX_SECONDS_FIELD_NUMBER: _builtins.int
+    EARLY_STOPPING_FIELD_NUMBER: _builtins.int
+    SPLIT_FIELD_NUMBER: _builtins.int
+    CLASS_WEIGHT_FIELD_NUMBER: _builtins.int
+    DOCTOR_FIELD_NUMBER: _builtins.int
     l2: _builtins.float
     """Adds l2/2 · (sum of squared weights) to the loss; biases are left alone. Default 0."""
     batch_size: _builtins.int
@@ -350,14 +700,50 @@ class Plan(_message.Message):
     """Starts every random choice: initial weights, split, order, dropout. Default 0."""
     shuffle: _builtins.bool
     """Whether each epoch visits the rows in a new order; default true."""
+    warmup: _builtins.float
+    """Epochs in which the rate first rises from zero in a straight line; default 0."""
+    l1: _builtins.float
+    """Adds l1 · (sum of the weights' sizes) to the loss. Default 0."""
+    weight_decay: _builtins.float
+    """Shrinks the weights by rate · weight_decay beside the gradient. Unset: as the optimiser has it."""
+    max_norm: _builtins.float
+    """Bounds the length of the weights into each unit."""
+    clip_norm: _builtins.float
+    """Bounds the length of the gradient."""
+    clip_value: _builtins.float
+    """Bounds each number of the gradient."""
+    average: _builtins.float
+    """Decay of a moving average of the parameters, with which the network then predicts."""
+    max_steps: _builtins.int
+    """Training ends after so many steps."""
+    max_seconds: _builtins.float
+    """Training ends after so many seconds."""
+    split: Global___SplitKind.ValueType
+    """How the rows held out are chosen; unset: at random."""
+    doctor: _builtins.bool
+    """Whether the layers are watched and findings told; default true."""
+    @_builtins.property
+    def loss(self) -> Global___Loss:
+        """Unset: softmax cross-entropy for labels, squared error for targets."""
+
     @_builtins.property
     def optimizer(self) -> Global___Optimizer:
         """Unset: Adam."""
 
+    @_builtins.property
+    def schedule(self) -> Global___Schedule:
+        """Unset: the optimiser's rate throughout."""
+
+    @_builtins.property
+    def early_stopping(self) -> Global___EarlyStopping: ...
+    @_builtins.property
+    def class_weight(self) -> Global___ClassWeight:
+        """Weights of the classes in the loss."""
+
     def __init__(
         self,
         *,
-        loss: Global___Loss.ValueType = ...,
+        loss: Global___Loss | None = ...,
         optimizer: Global___Optimizer | None = ...,
         l2: _builtins.float | None = ...,
         batch_size: _builtins.int | None = ...,
@@ -365,37 +751,472 @@ class Plan(_message.Message):
         validation: _builtins.float | None = ...,
         seed: _builtins.int | None = ...,
         shuffle: _builtins.bool | None = ...,
+        schedule: Global___Schedule | None = ...,
+        warmup: _builtins.float | None = ...,
+        l1: _builtins.float | None = ...,
+        weight_decay: _builtins.float | None = ...,
+        max_norm: _builtins.float | None = ...,
+        clip_norm: _builtins.float | None = ...,
+        clip_value: _builtins.float | None = ...,
+        average: _builtins.float | None = ...,
+        max_steps: _builtins.int | None = ...,
+        max_seconds: _builtins.float | None = ...,
+        early_stopping: Global___EarlyStopping | None = ...,
+        split: Global___SplitKind.ValueType = ...,
+        class_weight: Global___ClassWeight | None = ...,
+        doctor: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size", "_epochs", b"_epochs", "_l2", b"_l2", "_seed", b"_seed", "_shuffle", b"_shuffle", "_validation", b"_validation", "batch_size", b"batch_size", "epochs", b"epochs", "l2", b"l2", "optimizer", b"optimizer", "seed", b"seed", "shuffle", b"shuffle", "validation", b"validation"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_average", b"_average", "_batch_size", b"_batch_size", "_clip_norm", b"_clip_norm", "_clip_value", b"_clip_value", "_doctor", b"_doctor", "_epochs", b"_epochs", "_l1", b"_l1", "_l2", b"_l2", "_max_norm", b"_max_norm", "_max_seconds", b"_max_seconds", "_max_steps", b"_max_steps", "_seed", b"_seed", "_shuffle", b"_shuffle", "_validation", b"_validation", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "average", b"average", "batch_size", b"batch_size", "class_weight", b"class_weight", "clip_norm", b"clip_norm", "clip_value", b"clip_value", "doctor", b"doctor", "early_stopping", b"early_stopping", "epochs", b"epochs", "l1", b"l1", "l2", b"l2", "loss", b"loss", "max_norm", b"max_norm", "max_seconds", b"max_seconds", "max_steps", b"max_steps", "optimizer", b"optimizer", "schedule", b"schedule", "seed", b"seed", "shuffle", b"shuffle", "validation", b"validation", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size", "_epochs", b"_epochs", "_l2", b"_l2", "_seed", b"_seed", "_shuffle", b"_shuffle", "_validation", b"_validation", "batch_size", b"batch_size", "epochs", b"epochs", "l2", b"l2", "loss", b"loss", "optimizer", b"optimizer", "seed", b"seed", "shuffle", b"shuffle", "validation", b"validation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average", b"_average", "_batch_size", b"_batch_size", "_clip_norm", b"_clip_norm", "_clip_value", b"_clip_value", "_doctor", b"_doctor", "_epochs", b"_epochs", "_l1", b"_l1", "_l2", b"_l2", "_max_norm", b"_max_norm", "_max_seconds", b"_max_seconds", "_max_steps", b"_max_steps", "_seed", b"_seed", "_shuffle", b"_shuffle", "_validation", b"_validation", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "average", b"average", "batch_size", b"batch_size", "class_weight", b"class_weight", "clip_norm", b"clip_norm", "clip_value", b"clip_value", "doctor", b"doctor", "early_stopping", b"early_stopping", "epochs", b"epochs", "l1", b"l1", "l2", b"l2", "loss", b"loss", "max_norm", b"max_norm", "max_seconds", b"max_seconds", "max_steps", b"max_steps", "optimizer", b"optimizer", "schedule", b"schedule", "seed", b"seed", "shuffle", b"shuffle", "split", b"split", "validation", b"validation", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__average: _TypeAlias = _typing.Literal["average"]  # noqa: Y015
+    _WhichOneofArgType__average: _TypeAlias = _typing.Literal["_average", b"_average"]  # noqa: Y015
     _WhichOneofReturnType__batch_size: _TypeAlias = _typing.Literal["batch_size"]  # noqa: Y015
     _WhichOneofArgType__batch_size: _TypeAlias = _typing.Literal["_batch_size", b"_batch_size"]  # noqa: Y015
+    _WhichOneofReturnType__clip_norm: _TypeAlias = _typing.Literal["clip_norm"]  # noqa: Y015
+    _WhichOneofArgType__clip_norm: _TypeAlias = _typing.Literal["_clip_norm", b"_clip_norm"]  # noqa: Y015
+    _WhichOneofReturnType__clip_value: _TypeAlias = _typing.Literal["clip_value"]  # noqa: Y015
+    _WhichOneofArgType__clip_value: _TypeAlias = _typing.Literal["_clip_value", b"_clip_value"]  # noqa: Y015
+    _WhichOneofReturnType__doctor: _TypeAlias = _typing.Literal["doctor"]  # noqa: Y015
+    _WhichOneofArgType__doctor: _TypeAlias = _typing.Literal["_doctor", b"_doctor"]  # noqa: Y015
     _WhichOneofReturnType__epochs: _TypeAlias = _typing.Literal["epochs"]  # noqa: Y015
     _WhichOneofArgType__epochs: _TypeAlias = _typing.Literal["_epochs", b"_epochs"]  # noqa: Y015
+    _WhichOneofReturnType__l1: _TypeAlias = _typing.Literal["l1"]  # noqa: Y015
+    _WhichOneofArgType__l1: _TypeAlias = _typing.Literal["_l1", b"_l1"]  # noqa: Y015
     _WhichOneofReturnType__l2: _TypeAlias = _typing.Literal["l2"]  # noqa: Y015
     _WhichOneofArgType__l2: _TypeAlias = _typing.Literal["_l2", b"_l2"]  # noqa: Y015
+    _WhichOneofReturnType__max_norm: _TypeAlias = _typing.Literal["max_norm"]  # noqa: Y015
+    _WhichOneofArgType__max_norm: _TypeAlias = _typing.Literal["_max_norm", b"_max_norm"]  # noqa: Y015
+    _WhichOneofReturnType__max_seconds: _TypeAlias = _typing.Literal["max_seconds"]  # noqa: Y015
+    _WhichOneofArgType__max_seconds: _TypeAlias = _typing.Literal["_max_seconds", b"_max_seconds"]  # noqa: Y015
+    _WhichOneofReturnType__max_steps: _TypeAlias = _typing.Literal["max_steps"]  # noqa: Y015
+    _WhichOneofArgType__max_steps: _TypeAlias = _typing.Literal["_max_steps", b"_max_steps"]  # noqa: Y015
     _WhichOneofReturnType__seed: _TypeAlias = _typing.Literal["seed"]  # noqa: Y015
     _WhichOneofArgType__seed: _TypeAlias = _typing.Literal["_seed", b"_seed"]  # noqa: Y015
     _WhichOneofReturnType__shuffle: _TypeAlias = _typing.Literal["shuffle"]  # noqa: Y015
     _WhichOneofArgType__shuffle: _TypeAlias = _typing.Literal["_shuffle", b"_shuffle"]  # noqa: Y015
     _WhichOneofReturnType__validation: _TypeAlias = _typing.Literal["validation"]  # noqa: Y015
     _WhichOneofArgType__validation: _TypeAlias = _typing.Literal["_validation", b"_validation"]  # noqa: Y015
+    _WhichOneofReturnType__warmup: _TypeAlias = _typing.Literal["warmup"]  # noqa: Y015
+    _WhichOneofArgType__warmup: _TypeAlias = _typing.Literal["_warmup", b"_warmup"]  # noqa: Y015
+    _WhichOneofReturnType__weight_decay: _TypeAlias = _typing.Literal["weight_decay"]  # noqa: Y015
+    _WhichOneofArgType__weight_decay: _TypeAlias = _typing.Literal["_weight_decay", b"_weight_decay"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__average) -> _WhichOneofReturnType__average | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__batch_size) -> _WhichOneofReturnType__batch_size | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__clip_norm) -> _WhichOneofReturnType__clip_norm | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__clip_value) -> _WhichOneofReturnType__clip_value | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__doctor) -> _WhichOneofReturnType__doctor | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__epochs) -> _WhichOneofReturnType__epochs | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__l1) -> _WhichOneofReturnType__l1 | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__l2) -> _WhichOneofReturnType__l2 | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_norm) -> _WhichOneofReturnType__max_norm | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_seconds) -> _WhichOneofReturnType__max_seconds | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_steps) -> _WhichOneofReturnType__max_steps | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__seed) -> _WhichOneofReturnType__seed | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__shuffle) -> _WhichOneofReturnType__shuffle | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__validation) -> _WhichOneofReturnType__validation | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__warmup) -> _WhichOneofReturnType__warmup | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__weight_decay) -> _WhichOneofReturnType__weight_decay | None: ...
 
 Global___Plan: _TypeAlias = Plan  # noqa: Y015
+
+@_typing.final
+class EarlyStopping(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WATCH_FIELD_NUMBER: _builtins.int
+    PATIENCE_FIELD_NUMBER: _builtins.int
+    TOLERANCE_FIELD_NUMBER: _builtins.int
+    RESTORE_FIELD_NUMBER: _builtins.int
+    watch: _builtins.str
+    """Which value of the epochs' records: loss, metric, validation_loss (default) or validation_metric."""
+    patience: _builtins.int
+    """Epochs to wait for a better one; default 10."""
+    tolerance: _builtins.float
+    """What counts as better; default 0."""
+    restore: _builtins.bool
+    """Whether the network ends with the weights of its best epoch; default true."""
+    def __init__(
+        self,
+        *,
+        watch: _builtins.str | None = ...,
+        patience: _builtins.int | None = ...,
+        tolerance: _builtins.float | None = ...,
+        restore: _builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_patience", b"_patience", "_restore", b"_restore", "_tolerance", b"_tolerance", "_watch", b"_watch", "patience", b"patience", "restore", b"restore", "tolerance", b"tolerance", "watch", b"watch"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_patience", b"_patience", "_restore", b"_restore", "_tolerance", b"_tolerance", "_watch", b"_watch", "patience", b"patience", "restore", b"restore", "tolerance", b"tolerance", "watch", b"watch"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__patience: _TypeAlias = _typing.Literal["patience"]  # noqa: Y015
+    _WhichOneofArgType__patience: _TypeAlias = _typing.Literal["_patience", b"_patience"]  # noqa: Y015
+    _WhichOneofReturnType__restore: _TypeAlias = _typing.Literal["restore"]  # noqa: Y015
+    _WhichOneofArgType__restore: _TypeAlias = _typing.Literal["_restore", b"_restore"]  # noqa: Y015
+    _WhichOneofReturnType__tolerance: _TypeAlias = _typing.Literal["tolerance"]  # noqa: Y015
+    _WhichOneofArgType__tolerance: _TypeAlias = _typing.Literal["_tolerance", b"_tolerance"]  # noqa: Y015
+    _WhichOneofReturnType__watch: _TypeAlias = _typing.Literal["watch"]  # noqa: Y015
+    _WhichOneofArgType__watch: _TypeAlias = _typing.Literal["_watch", b"_watch"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__patience) -> _WhichOneofReturnType__patience | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__restore) -> _WhichOneofReturnType__restore | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tolerance) -> _WhichOneofReturnType__tolerance | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__watch) -> _WhichOneofReturnType__watch | None: ...
+
+Global___EarlyStopping: _TypeAlias = EarlyStopping  # noqa: Y015
+
+@_typing.final
+class ClassWeight(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BALANCED_FIELD_NUMBER: _builtins.int
+    PER_CLASS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def balanced(self) -> Global___Balanced:
+        """Rows / (classes · rows of the class)."""
+
+    @_builtins.property
+    def per_class(self) -> Global___PerClass: ...
+    def __init__(
+        self,
+        *,
+        balanced: Global___Balanced | None = ...,
+        per_class: Global___PerClass | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["balanced", b"balanced", "kind", b"kind", "per_class", b"per_class"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balanced", b"balanced", "kind", b"kind", "per_class", b"per_class"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["balanced", "per_class"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___ClassWeight: _TypeAlias = ClassWeight  # noqa: Y015
+
+@_typing.final
+class Balanced(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Balanced: _TypeAlias = Balanced  # noqa: Y015
+
+@_typing.final
+class PerClass(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WEIGHTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def weights(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """One for each class, in the order of the sorted labels."""
+
+    def __init__(
+        self,
+        *,
+        weights: _abc.Iterable[_builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["weights", b"weights"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PerClass: _TypeAlias = PerClass  # noqa: Y015
+
+@_typing.final
+class Loss(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOFTMAX_CROSS_ENTROPY_FIELD_NUMBER: _builtins.int
+    SIGMOID_CROSS_ENTROPY_FIELD_NUMBER: _builtins.int
+    HINGE_FIELD_NUMBER: _builtins.int
+    SQUARED_HINGE_FIELD_NUMBER: _builtins.int
+    SQUARED_ERROR_FIELD_NUMBER: _builtins.int
+    ABSOLUTE_ERROR_FIELD_NUMBER: _builtins.int
+    HUBER_FIELD_NUMBER: _builtins.int
+    QUANTILE_FIELD_NUMBER: _builtins.int
+    POISSON_FIELD_NUMBER: _builtins.int
+    GAMMA_FIELD_NUMBER: _builtins.int
+    TWEEDIE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def softmax_cross_entropy(self) -> Global___SoftmaxCrossEntropy: ...
+    @_builtins.property
+    def sigmoid_cross_entropy(self) -> Global___SigmoidCrossEntropy: ...
+    @_builtins.property
+    def hinge(self) -> Global___Hinge: ...
+    @_builtins.property
+    def squared_hinge(self) -> Global___SquaredHinge: ...
+    @_builtins.property
+    def squared_error(self) -> Global___SquaredError: ...
+    @_builtins.property
+    def absolute_error(self) -> Global___AbsoluteError: ...
+    @_builtins.property
+    def huber(self) -> Global___Huber: ...
+    @_builtins.property
+    def quantile(self) -> Global___Quantile: ...
+    @_builtins.property
+    def poisson(self) -> Global___Poisson: ...
+    @_builtins.property
+    def gamma(self) -> Global___Gamma: ...
+    @_builtins.property
+    def tweedie(self) -> Global___Tweedie: ...
+    def __init__(
+        self,
+        *,
+        softmax_cross_entropy: Global___SoftmaxCrossEntropy | None = ...,
+        sigmoid_cross_entropy: Global___SigmoidCrossEntropy | None = ...,
+        hinge: Global___Hinge | None = ...,
+        squared_hinge: Global___SquaredHinge | None = ...,
+        squared_error: Global___SquaredError | None = ...,
+        absolute_error: Global___AbsoluteError | None = ...,
+        huber: Global___Huber | None = ...,
+        quantile: Global___Quantile | None = ...,
+        poisson: Global___Poisson | None = ...,
+        gamma: Global___Gamma | None = ...,
+        tweedie: Global___Tweedie | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["absolute_error", b"absolute_error", "gamma", b"gamma", "hinge", b"hinge", "huber", b"huber", "kind", b"kind", "poisson", b"poisson", "quantile", b"quantile", "sigmoid_cross_entropy", b"sigmoid_cross_entropy", "softmax_cross_entropy", b"softmax_cross_entropy", "squared_error", b"squared_error", "squared_hinge", b"squared_hinge", "tweedie", b"tweedie"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["absolute_error", b"absolute_error", "gamma", b"gamma", "hinge", b"hinge", "huber", b"huber", "kind", b"kind", "poisson", b"poisson", "quantile", b"quantile", "sigmoid_cross_entropy", b"sigmoid_cross_entropy", "softmax_cross_entropy", b"softmax_cross_entropy", "squared_error", b"squared_error", "squared_hinge", b"squared_hinge", "tweedie", b"tweedie"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["softmax_cross_entropy", "sigmoid_cross_entropy", "hinge", "squared_hinge", "squared_error", "absolute_error", "huber", "quantile", "poisson", "gamma", "tweedie"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___Loss: _TypeAlias = Loss  # noqa: Y015
+
+@_typing.final
+class SoftmaxCrossEntropy(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LABEL_SMOOTHING_FIELD_NUMBER: _builtins.int
+    label_smoothing: _builtins.float
+    """In [0, 1); default 0."""
+    def __init__(
+        self,
+        *,
+        label_smoothing: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_label_smoothing", b"_label_smoothing", "label_smoothing", b"label_smoothing"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_label_smoothing", b"_label_smoothing", "label_smoothing", b"label_smoothing"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__label_smoothing: _TypeAlias = _typing.Literal["label_smoothing"]  # noqa: Y015
+    _WhichOneofArgType__label_smoothing: _TypeAlias = _typing.Literal["_label_smoothing", b"_label_smoothing"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__label_smoothing) -> _WhichOneofReturnType__label_smoothing | None: ...
+
+Global___SoftmaxCrossEntropy: _TypeAlias = SoftmaxCrossEntropy  # noqa: Y015
+
+@_typing.final
+class SigmoidCrossEntropy(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SigmoidCrossEntropy: _TypeAlias = SigmoidCrossEntropy  # noqa: Y015
+
+@_typing.final
+class Hinge(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FORM_FIELD_NUMBER: _builtins.int
+    form: _builtins.str
+    """weston_watkins (default) or one_vs_rest."""
+    def __init__(
+        self,
+        *,
+        form: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_form", b"_form", "form", b"form"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_form", b"_form", "form", b"form"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__form: _TypeAlias = _typing.Literal["form"]  # noqa: Y015
+    _WhichOneofArgType__form: _TypeAlias = _typing.Literal["_form", b"_form"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__form) -> _WhichOneofReturnType__form | None: ...
+
+Global___Hinge: _TypeAlias = Hinge  # noqa: Y015
+
+@_typing.final
+class SquaredHinge(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FORM_FIELD_NUMBER: _builtins.int
+    form: _builtins.str
+    """weston_watkins (default) or one_vs_rest."""
+    def __init__(
+        self,
+        *,
+        form: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_form", b"_form", "form", b"form"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_form", b"_form", "form", b"form"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__form: _TypeAlias = _typing.Literal["form"]  # noqa: Y015
+    _WhichOneofArgType__form: _TypeAlias = _typing.Literal["_form", b"_form"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__form) -> _WhichOneofReturnType__form | None: ...
+
+Global___SquaredHinge: _TypeAlias = SquaredHinge  # noqa: Y015
+
+@_typing.final
+class SquaredError(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SquaredError: _TypeAlias = SquaredError  # noqa: Y015
+
+@_typing.final
+class AbsoluteError(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AbsoluteError: _TypeAlias = AbsoluteError  # noqa: Y015
+
+@_typing.final
+class Huber(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELTA_FIELD_NUMBER: _builtins.int
+    delta: _builtins.float
+    """Where the square becomes a straight line; default 1."""
+    def __init__(
+        self,
+        *,
+        delta: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_delta", b"_delta", "delta", b"delta"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_delta", b"_delta", "delta", b"delta"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__delta: _TypeAlias = _typing.Literal["delta"]  # noqa: Y015
+    _WhichOneofArgType__delta: _TypeAlias = _typing.Literal["_delta", b"_delta"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__delta) -> _WhichOneofReturnType__delta | None: ...
+
+Global___Huber: _TypeAlias = Huber  # noqa: Y015
+
+@_typing.final
+class Quantile(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUANTILE_FIELD_NUMBER: _builtins.int
+    quantile: _builtins.float
+    """In (0, 1); default 0.5."""
+    def __init__(
+        self,
+        *,
+        quantile: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_quantile", b"_quantile", "quantile", b"quantile"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_quantile", b"_quantile", "quantile", b"quantile"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__quantile: _TypeAlias = _typing.Literal["quantile"]  # noqa: Y015
+    _WhichOneofArgType__quantile: _TypeAlias = _typing.Literal["_quantile", b"_quantile"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__quantile) -> _WhichOneofReturnType__quantile | None: ...
+
+Global___Quantile: _TypeAlias = Quantile  # noqa: Y015
+
+@_typing.final
+class Poisson(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Poisson: _TypeAlias = Poisson  # noqa: Y015
+
+@_typing.final
+class Gamma(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Gamma: _TypeAlias = Gamma  # noqa: Y015
+
+@_typing.final
+class Tweedie(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POWER_FIELD_NUMBER: _builtins.int
+    power: _builtins.float
+    """In (1, 2); default 1.5."""
+    def __init__(
+        self,
+        *,
+        power: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_power", b"_power", "power", b"power"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_power", b"_power", "power", b"power"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__power: _TypeAlias = _typing.Literal["power"]  # noqa: Y015
+    _WhichOneofArgType__power: _TypeAlias = _typing.Literal["_power", b"_power"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__power) -> _WhichOneofReturnType__power | None: ...
+
+Global___Tweedie: _TypeAlias = Tweedie  # noqa: Y015
 
 @_typing.final
 class Optimizer(_message.Message):
@@ -403,21 +1224,45 @@ class Optimizer(_message.Message):
 
     SGD_FIELD_NUMBER: _builtins.int
     ADAM_FIELD_NUMBER: _builtins.int
+    ADAMW_FIELD_NUMBER: _builtins.int
+    NADAM_FIELD_NUMBER: _builtins.int
+    ADAGRAD_FIELD_NUMBER: _builtins.int
+    RMSPROP_FIELD_NUMBER: _builtins.int
+    ADADELTA_FIELD_NUMBER: _builtins.int
+    LBFGS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def sgd(self) -> Global___SGD: ...
     @_builtins.property
     def adam(self) -> Global___Adam: ...
+    @_builtins.property
+    def adamw(self) -> Global___AdamW: ...
+    @_builtins.property
+    def nadam(self) -> Global___NAdam: ...
+    @_builtins.property
+    def adagrad(self) -> Global___Adagrad: ...
+    @_builtins.property
+    def rmsprop(self) -> Global___RMSprop: ...
+    @_builtins.property
+    def adadelta(self) -> Global___Adadelta: ...
+    @_builtins.property
+    def lbfgs(self) -> Global___LBFGS: ...
     def __init__(
         self,
         *,
         sgd: Global___SGD | None = ...,
         adam: Global___Adam | None = ...,
+        adamw: Global___AdamW | None = ...,
+        nadam: Global___NAdam | None = ...,
+        adagrad: Global___Adagrad | None = ...,
+        rmsprop: Global___RMSprop | None = ...,
+        adadelta: Global___Adadelta | None = ...,
+        lbfgs: Global___LBFGS | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["adam", b"adam", "kind", b"kind", "sgd", b"sgd"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["adadelta", b"adadelta", "adagrad", b"adagrad", "adam", b"adam", "adamw", b"adamw", "kind", b"kind", "lbfgs", b"lbfgs", "nadam", b"nadam", "rmsprop", b"rmsprop", "sgd", b"sgd"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adam", b"adam", "kind", b"kind", "sgd", b"sgd"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adadelta", b"adadelta", "adagrad", b"adagrad", "adam", b"adam", "adamw", b"adamw", "kind", b"kind", "lbfgs", b"lbfgs", "nadam", b"nadam", "rmsprop", b"rmsprop", "sgd", b"sgd"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["sgd", "adam"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["sgd", "adam", "adamw", "nadam", "adagrad", "rmsprop", "adadelta", "lbfgs"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -429,28 +1274,36 @@ class SGD(_message.Message):
 
     LEARNING_RATE_FIELD_NUMBER: _builtins.int
     MOMENTUM_FIELD_NUMBER: _builtins.int
+    NESTEROV_FIELD_NUMBER: _builtins.int
     learning_rate: _builtins.float
     """Default 0.01."""
     momentum: _builtins.float
     """In [0, 1); default 0."""
+    nesterov: _builtins.bool
+    """Default false."""
     def __init__(
         self,
         *,
         learning_rate: _builtins.float | None = ...,
         momentum: _builtins.float | None = ...,
+        nesterov: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_learning_rate", b"_learning_rate", "_momentum", b"_momentum", "learning_rate", b"learning_rate", "momentum", b"momentum"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_learning_rate", b"_learning_rate", "_momentum", b"_momentum", "_nesterov", b"_nesterov", "learning_rate", b"learning_rate", "momentum", b"momentum", "nesterov", b"nesterov"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_learning_rate", b"_learning_rate", "_momentum", b"_momentum", "learning_rate", b"learning_rate", "momentum", b"momentum"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_learning_rate", b"_learning_rate", "_momentum", b"_momentum", "_nesterov", b"_nesterov", "learning_rate", b"learning_rate", "momentum", b"momentum", "nesterov", b"nesterov"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__learning_rate: _TypeAlias = _typing.Literal["learning_rate"]  # noqa: Y015
     _WhichOneofArgType__learning_rate: _TypeAlias = _typing.Literal["_learning_rate", b"_learning_rate"]  # noqa: Y015
     _WhichOneofReturnType__momentum: _TypeAlias = _typing.Literal["momentum"]  # noqa: Y015
     _WhichOneofArgType__momentum: _TypeAlias = _typing.Literal["_momentum", b"_momentum"]  # noqa: Y015
+    _WhichOneofReturnType__nesterov: _TypeAlias = _typing.Literal["nesterov"]  # noqa: Y015
+    _WhichOneofArgType__nesterov: _TypeAlias = _typing.Literal["_nesterov", b"_nesterov"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__learning_rate) -> _WhichOneofReturnType__learning_rate | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__momentum) -> _WhichOneofReturnType__momentum | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__nesterov) -> _WhichOneofReturnType__nesterov | None: ...
 
 Global___SGD: _TypeAlias = SGD  # noqa: Y015
 
@@ -500,3 +1353,587 @@ class Adam(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__learning_rate) -> _WhichOneofReturnType__learning_rate | None: ...
 
 Global___Adam: _TypeAlias = Adam  # noqa: Y015
+
+@_typing.final
+class AdamW(_message.Message):
+    """Adam whose weight decay, by default 0.01, stands beside the gradient; the plan's `weight_decay` sets it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEARNING_RATE_FIELD_NUMBER: _builtins.int
+    BETA1_FIELD_NUMBER: _builtins.int
+    BETA2_FIELD_NUMBER: _builtins.int
+    EPSILON_FIELD_NUMBER: _builtins.int
+    learning_rate: _builtins.float
+    """Default 0.001."""
+    beta1: _builtins.float
+    """Default 0.9."""
+    beta2: _builtins.float
+    """Default 0.999."""
+    epsilon: _builtins.float
+    """Default 1e-8."""
+    def __init__(
+        self,
+        *,
+        learning_rate: _builtins.float | None = ...,
+        beta1: _builtins.float | None = ...,
+        beta2: _builtins.float | None = ...,
+        epsilon: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_beta1", b"_beta1", "_beta2", b"_beta2", "_epsilon", b"_epsilon", "_learning_rate", b"_learning_rate", "beta1", b"beta1", "beta2", b"beta2", "epsilon", b"epsilon", "learning_rate", b"learning_rate"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_beta1", b"_beta1", "_beta2", b"_beta2", "_epsilon", b"_epsilon", "_learning_rate", b"_learning_rate", "beta1", b"beta1", "beta2", b"beta2", "epsilon", b"epsilon", "learning_rate", b"learning_rate"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__beta1: _TypeAlias = _typing.Literal["beta1"]  # noqa: Y015
+    _WhichOneofArgType__beta1: _TypeAlias = _typing.Literal["_beta1", b"_beta1"]  # noqa: Y015
+    _WhichOneofReturnType__beta2: _TypeAlias = _typing.Literal["beta2"]  # noqa: Y015
+    _WhichOneofArgType__beta2: _TypeAlias = _typing.Literal["_beta2", b"_beta2"]  # noqa: Y015
+    _WhichOneofReturnType__epsilon: _TypeAlias = _typing.Literal["epsilon"]  # noqa: Y015
+    _WhichOneofArgType__epsilon: _TypeAlias = _typing.Literal["_epsilon", b"_epsilon"]  # noqa: Y015
+    _WhichOneofReturnType__learning_rate: _TypeAlias = _typing.Literal["learning_rate"]  # noqa: Y015
+    _WhichOneofArgType__learning_rate: _TypeAlias = _typing.Literal["_learning_rate", b"_learning_rate"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__beta1) -> _WhichOneofReturnType__beta1 | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__beta2) -> _WhichOneofReturnType__beta2 | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__epsilon) -> _WhichOneofReturnType__epsilon | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__learning_rate) -> _WhichOneofReturnType__learning_rate | None: ...
+
+Global___AdamW: _TypeAlias = AdamW  # noqa: Y015
+
+@_typing.final
+class NAdam(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEARNING_RATE_FIELD_NUMBER: _builtins.int
+    BETA1_FIELD_NUMBER: _builtins.int
+    BETA2_FIELD_NUMBER: _builtins.int
+    EPSILON_FIELD_NUMBER: _builtins.int
+    MOMENTUM_DECAY_FIELD_NUMBER: _builtins.int
+    learning_rate: _builtins.float
+    """Default 0.002."""
+    beta1: _builtins.float
+    """Default 0.9."""
+    beta2: _builtins.float
+    """Default 0.999."""
+    epsilon: _builtins.float
+    """Default 1e-8."""
+    momentum_decay: _builtins.float
+    """Default 0.004."""
+    def __init__(
+        self,
+        *,
+        learning_rate: _builtins.float | None = ...,
+        beta1: _builtins.float | None = ...,
+        beta2: _builtins.float | None = ...,
+        epsilon: _builtins.float | None = ...,
+        momentum_decay: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_beta1", b"_beta1", "_beta2", b"_beta2", "_epsilon", b"_epsilon", "_learning_rate", b"_learning_rate", "_momentum_decay", b"_momentum_decay", "beta1", b"beta1", "beta2", b"beta2", "epsilon", b"epsilon", "learning_rate", b"learning_rate", "momentum_decay", b"momentum_decay"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_beta1", b"_beta1", "_beta2", b"_beta2", "_epsilon", b"_epsilon", "_learning_rate", b"_learning_rate", "_momentum_decay", b"_momentum_decay", "beta1", b"beta1", "beta2", b"beta2", "epsilon", b"epsilon", "learning_rate", b"learning_rate", "momentum_decay", b"momentum_decay"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__beta1: _TypeAlias = _typing.Literal["beta1"]  # noqa: Y015
+    _WhichOneofArgType__beta1: _TypeAlias = _typing.Literal["_beta1", b"_beta1"]  # noqa: Y015
+    _WhichOneofReturnType__beta2: _TypeAlias = _typing.Literal["beta2"]  # noqa: Y015
+    _WhichOneofArgType__beta2: _TypeAlias = _typing.Literal["_beta2", b"_beta2"]  # noqa: Y015
+    _WhichOneofReturnType__epsilon: _TypeAlias = _typing.Literal["epsilon"]  # noqa: Y015
+    _WhichOneofArgType__epsilon: _TypeAlias = _typing.Literal["_epsilon", b"_epsilon"]  # noqa: Y015
+    _WhichOneofReturnType__learning_rate: _TypeAlias = _typing.Literal["learning_rate"]  # noqa: Y015
+    _WhichOneofArgType__learning_rate: _TypeAlias = _typing.Literal["_learning_rate", b"_learning_rate"]  # noqa: Y015
+    _WhichOneofReturnType__momentum_decay: _TypeAlias = _typing.Literal["momentum_decay"]  # noqa: Y015
+    _WhichOneofArgType__momentum_decay: _TypeAlias = _typing.Literal["_momentum_decay", b"_momentum_decay"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__beta1) -> _WhichOneofReturnType__beta1 | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__beta2) -> _WhichOneofReturnType__beta2 | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__epsilon) -> _WhichOneofReturnType__epsilon | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__learning_rate) -> _WhichOneofReturnType__learning_rate | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__momentum_decay) -> _WhichOneofReturnType__momentum_decay | None: ...
+
+Global___NAdam: _TypeAlias = NAdam  # noqa: Y015
+
+@_typing.final
+class Adagrad(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEARNING_RATE_FIELD_NUMBER: _builtins.int
+    EPSILON_FIELD_NUMBER: _builtins.int
+    learning_rate: _builtins.float
+    """Default 0.01."""
+    epsilon: _builtins.float
+    """Default 1e-10."""
+    def __init__(
+        self,
+        *,
+        learning_rate: _builtins.float | None = ...,
+        epsilon: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_epsilon", b"_epsilon", "_learning_rate", b"_learning_rate", "epsilon", b"epsilon", "learning_rate", b"learning_rate"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_epsilon", b"_epsilon", "_learning_rate", b"_learning_rate", "epsilon", b"epsilon", "learning_rate", b"learning_rate"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__epsilon: _TypeAlias = _typing.Literal["epsilon"]  # noqa: Y015
+    _WhichOneofArgType__epsilon: _TypeAlias = _typing.Literal["_epsilon", b"_epsilon"]  # noqa: Y015
+    _WhichOneofReturnType__learning_rate: _TypeAlias = _typing.Literal["learning_rate"]  # noqa: Y015
+    _WhichOneofArgType__learning_rate: _TypeAlias = _typing.Literal["_learning_rate", b"_learning_rate"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__epsilon) -> _WhichOneofReturnType__epsilon | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__learning_rate) -> _WhichOneofReturnType__learning_rate | None: ...
+
+Global___Adagrad: _TypeAlias = Adagrad  # noqa: Y015
+
+@_typing.final
+class RMSprop(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEARNING_RATE_FIELD_NUMBER: _builtins.int
+    DECAY_FIELD_NUMBER: _builtins.int
+    EPSILON_FIELD_NUMBER: _builtins.int
+    MOMENTUM_FIELD_NUMBER: _builtins.int
+    learning_rate: _builtins.float
+    """Default 0.01."""
+    decay: _builtins.float
+    """Default 0.99."""
+    epsilon: _builtins.float
+    """Default 1e-8."""
+    momentum: _builtins.float
+    """Default 0."""
+    def __init__(
+        self,
+        *,
+        learning_rate: _builtins.float | None = ...,
+        decay: _builtins.float | None = ...,
+        epsilon: _builtins.float | None = ...,
+        momentum: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_decay", b"_decay", "_epsilon", b"_epsilon", "_learning_rate", b"_learning_rate", "_momentum", b"_momentum", "decay", b"decay", "epsilon", b"epsilon", "learning_rate", b"learning_rate", "momentum", b"momentum"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_decay", b"_decay", "_epsilon", b"_epsilon", "_learning_rate", b"_learning_rate", "_momentum", b"_momentum", "decay", b"decay", "epsilon", b"epsilon", "learning_rate", b"learning_rate", "momentum", b"momentum"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__decay: _TypeAlias = _typing.Literal["decay"]  # noqa: Y015
+    _WhichOneofArgType__decay: _TypeAlias = _typing.Literal["_decay", b"_decay"]  # noqa: Y015
+    _WhichOneofReturnType__epsilon: _TypeAlias = _typing.Literal["epsilon"]  # noqa: Y015
+    _WhichOneofArgType__epsilon: _TypeAlias = _typing.Literal["_epsilon", b"_epsilon"]  # noqa: Y015
+    _WhichOneofReturnType__learning_rate: _TypeAlias = _typing.Literal["learning_rate"]  # noqa: Y015
+    _WhichOneofArgType__learning_rate: _TypeAlias = _typing.Literal["_learning_rate", b"_learning_rate"]  # noqa: Y015
+    _WhichOneofReturnType__momentum: _TypeAlias = _typing.Literal["momentum"]  # noqa: Y015
+    _WhichOneofArgType__momentum: _TypeAlias = _typing.Literal["_momentum", b"_momentum"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__decay) -> _WhichOneofReturnType__decay | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__epsilon) -> _WhichOneofReturnType__epsilon | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__learning_rate) -> _WhichOneofReturnType__learning_rate | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__momentum) -> _WhichOneofReturnType__momentum | None: ...
+
+Global___RMSprop: _TypeAlias = RMSprop  # noqa: Y015
+
+@_typing.final
+class Adadelta(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEARNING_RATE_FIELD_NUMBER: _builtins.int
+    DECAY_FIELD_NUMBER: _builtins.int
+    EPSILON_FIELD_NUMBER: _builtins.int
+    learning_rate: _builtins.float
+    """Default 1."""
+    decay: _builtins.float
+    """Default 0.9."""
+    epsilon: _builtins.float
+    """Default 1e-6."""
+    def __init__(
+        self,
+        *,
+        learning_rate: _builtins.float | None = ...,
+        decay: _builtins.float | None = ...,
+        epsilon: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_decay", b"_decay", "_epsilon", b"_epsilon", "_learning_rate", b"_learning_rate", "decay", b"decay", "epsilon", b"epsilon", "learning_rate", b"learning_rate"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_decay", b"_decay", "_epsilon", b"_epsilon", "_learning_rate", b"_learning_rate", "decay", b"decay", "epsilon", b"epsilon", "learning_rate", b"learning_rate"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__decay: _TypeAlias = _typing.Literal["decay"]  # noqa: Y015
+    _WhichOneofArgType__decay: _TypeAlias = _typing.Literal["_decay", b"_decay"]  # noqa: Y015
+    _WhichOneofReturnType__epsilon: _TypeAlias = _typing.Literal["epsilon"]  # noqa: Y015
+    _WhichOneofArgType__epsilon: _TypeAlias = _typing.Literal["_epsilon", b"_epsilon"]  # noqa: Y015
+    _WhichOneofReturnType__learning_rate: _TypeAlias = _typing.Literal["learning_rate"]  # noqa: Y015
+    _WhichOneofArgType__learning_rate: _TypeAlias = _typing.Literal["_learning_rate", b"_learning_rate"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__decay) -> _WhichOneofReturnType__decay | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__epsilon) -> _WhichOneofReturnType__epsilon | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__learning_rate) -> _WhichOneofReturnType__learning_rate | None: ...
+
+Global___Adadelta: _TypeAlias = Adadelta  # noqa: Y015
+
+@_typing.final
+class LBFGS(_message.Message):
+    """Full batch with a line search, for small data."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEARNING_RATE_FIELD_NUMBER: _builtins.int
+    HISTORY_FIELD_NUMBER: _builtins.int
+    MAX_EVALUATIONS_FIELD_NUMBER: _builtins.int
+    C1_FIELD_NUMBER: _builtins.int
+    C2_FIELD_NUMBER: _builtins.int
+    learning_rate: _builtins.float
+    """Length of the first step that each line search tries; default 1."""
+    history: _builtins.int
+    """Steps remembered; default 10."""
+    max_evaluations: _builtins.int
+    """Of the loss, in one line search; default 25."""
+    c1: _builtins.float
+    """Of the Wolfe conditions; default 1e-4."""
+    c2: _builtins.float
+    """Default 0.9."""
+    def __init__(
+        self,
+        *,
+        learning_rate: _builtins.float | None = ...,
+        history: _builtins.int | None = ...,
+        max_evaluations: _builtins.int | None = ...,
+        c1: _builtins.float | None = ...,
+        c2: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_c1", b"_c1", "_c2", b"_c2", "_history", b"_history", "_learning_rate", b"_learning_rate", "_max_evaluations", b"_max_evaluations", "c1", b"c1", "c2", b"c2", "history", b"history", "learning_rate", b"learning_rate", "max_evaluations", b"max_evaluations"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_c1", b"_c1", "_c2", b"_c2", "_history", b"_history", "_learning_rate", b"_learning_rate", "_max_evaluations", b"_max_evaluations", "c1", b"c1", "c2", b"c2", "history", b"history", "learning_rate", b"learning_rate", "max_evaluations", b"max_evaluations"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__c1: _TypeAlias = _typing.Literal["c1"]  # noqa: Y015
+    _WhichOneofArgType__c1: _TypeAlias = _typing.Literal["_c1", b"_c1"]  # noqa: Y015
+    _WhichOneofReturnType__c2: _TypeAlias = _typing.Literal["c2"]  # noqa: Y015
+    _WhichOneofArgType__c2: _TypeAlias = _typing.Literal["_c2", b"_c2"]  # noqa: Y015
+    _WhichOneofReturnType__history: _TypeAlias = _typing.Literal["history"]  # noqa: Y015
+    _WhichOneofArgType__history: _TypeAlias = _typing.Literal["_history", b"_history"]  # noqa: Y015
+    _WhichOneofReturnType__learning_rate: _TypeAlias = _typing.Literal["learning_rate"]  # noqa: Y015
+    _WhichOneofArgType__learning_rate: _TypeAlias = _typing.Literal["_learning_rate", b"_learning_rate"]  # noqa: Y015
+    _WhichOneofReturnType__max_evaluations: _TypeAlias = _typing.Literal["max_evaluations"]  # noqa: Y015
+    _WhichOneofArgType__max_evaluations: _TypeAlias = _typing.Literal["_max_evaluations", b"_max_evaluations"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__c1) -> _WhichOneofReturnType__c1 | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__c2) -> _WhichOneofReturnType__c2 | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__history) -> _WhichOneofReturnType__history | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__learning_rate) -> _WhichOneofReturnType__learning_rate | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_evaluations) -> _WhichOneofReturnType__max_evaluations | None: ...
+
+Global___LBFGS: _TypeAlias = LBFGS  # noqa: Y015
+
+@_typing.final
+class Schedule(_message.Message):
+    """How the learning rate changes over the epochs, as a factor of the optimiser's."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSTANT_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    EXPONENTIAL_FIELD_NUMBER: _builtins.int
+    INVERSE_TIME_FIELD_NUMBER: _builtins.int
+    POLYNOMIAL_FIELD_NUMBER: _builtins.int
+    COSINE_FIELD_NUMBER: _builtins.int
+    ONE_CYCLE_FIELD_NUMBER: _builtins.int
+    REDUCE_ON_PLATEAU_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def constant(self) -> Global___ConstantRate: ...
+    @_builtins.property
+    def step(self) -> Global___StepDecay: ...
+    @_builtins.property
+    def exponential(self) -> Global___ExponentialDecay: ...
+    @_builtins.property
+    def inverse_time(self) -> Global___InverseTimeDecay: ...
+    @_builtins.property
+    def polynomial(self) -> Global___PolynomialDecay: ...
+    @_builtins.property
+    def cosine(self) -> Global___CosineDecay: ...
+    @_builtins.property
+    def one_cycle(self) -> Global___OneCycle: ...
+    @_builtins.property
+    def reduce_on_plateau(self) -> Global___ReduceOnPlateau: ...
+    def __init__(
+        self,
+        *,
+        constant: Global___ConstantRate | None = ...,
+        step: Global___StepDecay | None = ...,
+        exponential: Global___ExponentialDecay | None = ...,
+        inverse_time: Global___InverseTimeDecay | None = ...,
+        polynomial: Global___PolynomialDecay | None = ...,
+        cosine: Global___CosineDecay | None = ...,
+        one_cycle: Global___OneCycle | None = ...,
+        reduce_on_plateau: Global___ReduceOnPlateau | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["constant", b"constant", "cosine", b"cosine", "exponential", b"exponential", "inverse_time", b"inverse_time", "kind", b"kind", "one_cycle", b"one_cycle", "polynomial", b"polynomial", "reduce_on_plateau", b"reduce_on_plateau", "step", b"step"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["constant", b"constant", "cosine", b"cosine", "exponential", b"exponential", "inverse_time", b"inverse_time", "kind", b"kind", "one_cycle", b"one_cycle", "polynomial", b"polynomial", "reduce_on_plateau", b"reduce_on_plateau", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["constant", "step", "exponential", "inverse_time", "polynomial", "cosine", "one_cycle", "reduce_on_plateau"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___Schedule: _TypeAlias = Schedule  # noqa: Y015
+
+@_typing.final
+class ConstantRate(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConstantRate: _TypeAlias = ConstantRate  # noqa: Y015
+
+@_typing.final
+class StepDecay(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVERY_FIELD_NUMBER: _builtins.int
+    MULTIPLIER_FIELD_NUMBER: _builtins.int
+    every: _builtins.float
+    """Epochs between the steps; default 10."""
+    multiplier: _builtins.float
+    """Default 0.1."""
+    def __init__(
+        self,
+        *,
+        every: _builtins.float | None = ...,
+        multiplier: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_every", b"_every", "_multiplier", b"_multiplier", "every", b"every", "multiplier", b"multiplier"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_every", b"_every", "_multiplier", b"_multiplier", "every", b"every", "multiplier", b"multiplier"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__every: _TypeAlias = _typing.Literal["every"]  # noqa: Y015
+    _WhichOneofArgType__every: _TypeAlias = _typing.Literal["_every", b"_every"]  # noqa: Y015
+    _WhichOneofReturnType__multiplier: _TypeAlias = _typing.Literal["multiplier"]  # noqa: Y015
+    _WhichOneofArgType__multiplier: _TypeAlias = _typing.Literal["_multiplier", b"_multiplier"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__every) -> _WhichOneofReturnType__every | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__multiplier) -> _WhichOneofReturnType__multiplier | None: ...
+
+Global___StepDecay: _TypeAlias = StepDecay  # noqa: Y015
+
+@_typing.final
+class ExponentialDecay(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MULTIPLIER_FIELD_NUMBER: _builtins.int
+    multiplier: _builtins.float
+    """Of each epoch; default 0.95."""
+    def __init__(
+        self,
+        *,
+        multiplier: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_multiplier", b"_multiplier", "multiplier", b"multiplier"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_multiplier", b"_multiplier", "multiplier", b"multiplier"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__multiplier: _TypeAlias = _typing.Literal["multiplier"]  # noqa: Y015
+    _WhichOneofArgType__multiplier: _TypeAlias = _typing.Literal["_multiplier", b"_multiplier"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__multiplier) -> _WhichOneofReturnType__multiplier | None: ...
+
+Global___ExponentialDecay: _TypeAlias = ExponentialDecay  # noqa: Y015
+
+@_typing.final
+class InverseTimeDecay(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DECAY_FIELD_NUMBER: _builtins.int
+    decay: _builtins.float
+    """Default 1."""
+    def __init__(
+        self,
+        *,
+        decay: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_decay", b"_decay", "decay", b"decay"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_decay", b"_decay", "decay", b"decay"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__decay: _TypeAlias = _typing.Literal["decay"]  # noqa: Y015
+    _WhichOneofArgType__decay: _TypeAlias = _typing.Literal["_decay", b"_decay"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__decay) -> _WhichOneofReturnType__decay | None: ...
+
+Global___InverseTimeDecay: _TypeAlias = InverseTimeDecay  # noqa: Y015
+
+@_typing.final
+class PolynomialDecay(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POWER_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    power: _builtins.float
+    """Default 1."""
+    end: _builtins.float
+    """Default 0."""
+    def __init__(
+        self,
+        *,
+        power: _builtins.float | None = ...,
+        end: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_end", b"_end", "_power", b"_power", "end", b"end", "power", b"power"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_end", b"_end", "_power", b"_power", "end", b"end", "power", b"power"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__end: _TypeAlias = _typing.Literal["end"]  # noqa: Y015
+    _WhichOneofArgType__end: _TypeAlias = _typing.Literal["_end", b"_end"]  # noqa: Y015
+    _WhichOneofReturnType__power: _TypeAlias = _typing.Literal["power"]  # noqa: Y015
+    _WhichOneofArgType__power: _TypeAlias = _typing.Literal["_power", b"_power"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__end) -> _WhichOneofReturnType__end | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__power) -> _WhichOneofReturnType__power | None: ...
+
+Global___PolynomialDecay: _TypeAlias = PolynomialDecay  # noqa: Y015
+
+@_typing.final
+class CosineDecay(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    END_FIELD_NUMBER: _builtins.int
+    PERIOD_FIELD_NUMBER: _builtins.int
+    PERIOD_FACTOR_FIELD_NUMBER: _builtins.int
+    end: _builtins.float
+    """Default 0."""
+    period: _builtins.float
+    """Epochs until it starts again; unset: never."""
+    period_factor: _builtins.int
+    """How many times as long each period is as the one before; default 1."""
+    def __init__(
+        self,
+        *,
+        end: _builtins.float | None = ...,
+        period: _builtins.float | None = ...,
+        period_factor: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_end", b"_end", "_period", b"_period", "_period_factor", b"_period_factor", "end", b"end", "period", b"period", "period_factor", b"period_factor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_end", b"_end", "_period", b"_period", "_period_factor", b"_period_factor", "end", b"end", "period", b"period", "period_factor", b"period_factor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__end: _TypeAlias = _typing.Literal["end"]  # noqa: Y015
+    _WhichOneofArgType__end: _TypeAlias = _typing.Literal["_end", b"_end"]  # noqa: Y015
+    _WhichOneofReturnType__period: _TypeAlias = _typing.Literal["period"]  # noqa: Y015
+    _WhichOneofArgType__period: _TypeAlias = _typing.Literal["_period", b"_period"]  # noqa: Y015
+    _WhichOneofReturnType__period_factor: _TypeAlias = _typing.Literal["period_factor"]  # noqa: Y015
+    _WhichOneofArgType__period_factor: _TypeAlias = _typing.Literal["_period_factor", b"_period_factor"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__end) -> _WhichOneofReturnType__end | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__period) -> _WhichOneofReturnType__period | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__period_factor) -> _WhichOneofReturnType__period_factor | None: ...
+
+Global___CosineDecay: _TypeAlias = CosineDecay  # noqa: Y015
+
+@_typing.final
+class OneCycle(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RISING_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    rising: _builtins.float
+    """Share of the training in which the rate rises; default 0.3."""
+    start: _builtins.float
+    """Default 0.04."""
+    end: _builtins.float
+    """Default 4e-6."""
+    def __init__(
+        self,
+        *,
+        rising: _builtins.float | None = ...,
+        start: _builtins.float | None = ...,
+        end: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_end", b"_end", "_rising", b"_rising", "_start", b"_start", "end", b"end", "rising", b"rising", "start", b"start"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_end", b"_end", "_rising", b"_rising", "_start", b"_start", "end", b"end", "rising", b"rising", "start", b"start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__end: _TypeAlias = _typing.Literal["end"]  # noqa: Y015
+    _WhichOneofArgType__end: _TypeAlias = _typing.Literal["_end", b"_end"]  # noqa: Y015
+    _WhichOneofReturnType__rising: _TypeAlias = _typing.Literal["rising"]  # noqa: Y015
+    _WhichOneofArgType__rising: _TypeAlias = _typing.Literal["_rising", b"_rising"]  # noqa: Y015
+    _WhichOneofReturnType__start: _TypeAlias = _typing.Literal["start"]  # noqa: Y015
+    _WhichOneofArgType__start: _TypeAlias = _typing.Literal["_start", b"_start"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__end) -> _WhichOneofReturnType__end | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rising) -> _WhichOneofReturnType__rising | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__start) -> _WhichOneofReturnType__start | None: ...
+
+Global___OneCycle: _TypeAlias = OneCycle  # noqa: Y015
+
+@_typing.final
+class ReduceOnPlateau(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WATCH_FIELD_NUMBER: _builtins.int
+    MULTIPLIER_FIELD_NUMBER: _builtins.int
+    PATIENCE_FIELD_NUMBER: _builtins.int
+    TOLERANCE_FIELD_NUMBER: _builtins.int
+    LEAST_FIELD_NUMBER: _builtins.int
+    watch: _builtins.str
+    """Which value of the epochs' records; default validation_loss."""
+    multiplier: _builtins.float
+    """Default 0.1."""
+    patience: _builtins.int
+    """Epochs; default 10."""
+    tolerance: _builtins.float
+    """Default 1e-4."""
+    least: _builtins.float
+    """Least factor; default 0."""
+    def __init__(
+        self,
+        *,
+        watch: _builtins.str | None = ...,
+        multiplier: _builtins.float | None = ...,
+        patience: _builtins.int | None = ...,
+        tolerance: _builtins.float | None = ...,
+        least: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_least", b"_least", "_multiplier", b"_multiplier", "_patience", b"_patience", "_tolerance", b"_tolerance", "_watch", b"_watch", "least", b"least", "multiplier", b"multiplier", "patience", b"patience", "tolerance", b"tolerance", "watch", b"watch"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_least", b"_least", "_multiplier", b"_multiplier", "_patience", b"_patience", "_tolerance", b"_tolerance", "_watch", b"_watch", "least", b"least", "multiplier", b"multiplier", "patience", b"patience", "tolerance", b"tolerance", "watch", b"watch"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__least: _TypeAlias = _typing.Literal["least"]  # noqa: Y015
+    _WhichOneofArgType__least: _TypeAlias = _typing.Literal["_least", b"_least"]  # noqa: Y015
+    _WhichOneofReturnType__multiplier: _TypeAlias = _typing.Literal["multiplier"]  # noqa: Y015
+    _WhichOneofArgType__multiplier: _TypeAlias = _typing.Literal["_multiplier", b"_multiplier"]  # noqa: Y015
+    _WhichOneofReturnType__patience: _TypeAlias = _typing.Literal["patience"]  # noqa: Y015
+    _WhichOneofArgType__patience: _TypeAlias = _typing.Literal["_patience", b"_patience"]  # noqa: Y015
+    _WhichOneofReturnType__tolerance: _TypeAlias = _typing.Literal["tolerance"]  # noqa: Y015
+    _WhichOneofArgType__tolerance: _TypeAlias = _typing.Literal["_tolerance", b"_tolerance"]  # noqa: Y015
+    _WhichOneofReturnType__watch: _TypeAlias = _typing.Literal["watch"]  # noqa: Y015
+    _WhichOneofArgType__watch: _TypeAlias = _typing.Literal["_watch", b"_watch"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__least) -> _WhichOneofReturnType__least | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__multiplier) -> _WhichOneofReturnType__multiplier | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__patience) -> _WhichOneofReturnType__patience | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tolerance) -> _WhichOneofReturnType__tolerance | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__watch) -> _WhichOneofReturnType__watch | None: ...
+
+Global___ReduceOnPlateau: _TypeAlias = ReduceOnPlateau  # noqa: Y015
