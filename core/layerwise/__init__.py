@@ -23,6 +23,7 @@ from layerwise.losses import (
     Gamma,
     Hinge,
     Huber,
+    Loss,
     Poisson,
     Quantile,
     SigmoidCrossEntropy,
@@ -36,7 +37,7 @@ from layerwise.model import MLP
 from layerwise.optimizers import LBFGS, SGD, Adadelta, Adagrad, Adam, AdamW, NAdam, RMSprop
 from layerwise.plan import EarlyStopping, Plan
 from layerwise.rate_finder import RateFinding, find_learning_rate
-from layerwise.records import Record, TrainingState
+from layerwise.records import Finding, LayerHealth, Record, TrainingState
 from layerwise.schedules import (
     CosineDecay,
     ExponentialDecay,
@@ -68,6 +69,7 @@ __all__ = [
     "Diverged",
     "EarlyStopping",
     "ExponentialDecay",
+    "Finding",
     "Gamma",
     "GradientCheck",
     "Hinge",
@@ -76,7 +78,9 @@ __all__ = [
     "InvalidInput",
     "InverseTimeDecay",
     "Layer",
+    "LayerHealth",
     "LeakyReLU",
+    "Loss",
     "Maxout",
     "NAdam",
     "OneCycle",

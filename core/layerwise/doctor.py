@@ -4,7 +4,6 @@ After CS231n, "Neural Networks 1" (dead and saturated units) and "Neural Network
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,7 +17,7 @@ ROWS = 512
 """Rows looked at: enough to call a unit dead that none of them wakes."""
 SHARE = 0.02
 """Of the training time that looking may take: a look at n rows costs about what training on n/3 does."""
-CALLS = 2
+CALLS = 6
 """Training steps that a look costs whatever the number of rows."""
 
 MANY_DEAD = 0.2
@@ -111,8 +110,9 @@ def findings(health: Mapping[str, float]) -> tuple[Finding, ...]:
         kind, _, layer = key.partition(":")
         if kind in _WORDS and f"{key}.value" in health:
             i, value = int(layer) if layer else None, health[f"{key}.value"]
+            column = int(health.get("inputs.column", 0))
             message = _WORDS[kind].format(
-                layer=i, value=value, percent=_percent(value), since=int(since), column=int(health.get("inputs.column", 0))
+                layer=i, value=value, percent=_percent(value), since=int(since), column=column
             )
             found.append(Finding(kind, i, value, int(since), message))
     return tuple(found)

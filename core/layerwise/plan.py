@@ -1,6 +1,6 @@
 """How to train: loss, optimiser, schedule, regularisation, batches, budgets, validation and seed, checked when made."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Literal, TypeAlias, cast
 
@@ -155,7 +155,7 @@ class Plan:
         """The fields, by name."""
         own: dict[str, object] = {field.name: getattr(self, field.name) for field in fields(self)}
         weight = self.class_weight
-        own["class_weight"] = list(weight) if isinstance(weight, tuple) else weight
+        own["class_weight"] = {"kind": "per_class", "weights": list(weight)} if isinstance(weight, tuple) else weight
         own["early_stopping"] = self.early_stopping.to_json() if self.early_stopping else None
         return own | {name: getattr(self, name).to_json() for name in ("loss", "optimizer", "schedule")}
 
@@ -172,6 +172,11 @@ class Plan:
         if given.get("early_stopping") is not None:
             with within("early_stopping"):
                 given["early_stopping"] = EarlyStopping.from_json(given["early_stopping"])
+        if isinstance(weight := given.get("class_weight"), Mapping):
+            with within("class_weight"):
+                known = checked_fields("", weight, known=("kind", "weights"), required=("kind", "weights"))
+                choice("kind", known["kind"], ("per_class",))
+            given["class_weight"] = known["weights"]
         return Plan(**given)  # type: ignore[arg-type]  # the constructor checks the types
 
 
@@ -184,7 +189,7 @@ def _stopping(value: object) -> EarlyStopping | None:
 def _class_weight(value: object) -> ClassWeights:
     if value is None or value == "balanced":
         return cast(ClassWeights, value)
-    if isinstance(value, str) or not isinstance(value, Iterable):
+    if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
         raise InvalidInput("class_weight", f"expected balanced, or a weight for each class, got {shown(value)}")
     given = enumerate(cast(Iterable[object], value))
     weights = tuple(real_number(f"class_weight[{i}]", weight, least=0) for i, weight in given)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from layerwise import Finding, LayerHealth
+
 JSONObject = dict[str, object]
 
 
@@ -73,6 +75,10 @@ class TrainingRecord:
     learning_rate: float
     rows_per_second: float
     seconds_left: float
+    layers: tuple[LayerHealth, ...] = ()
+    stopped: str | None = None
+    findings: tuple[Finding, ...] = ()
+    """What the doctor finds that it did not find before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +107,8 @@ class Job:
     record: TrainingRecord | None = None
     version: int | None = None
     failure: Failure | None = None
+    findings: tuple[Finding, ...] = ()
+    """What the doctor finds as of the newest record."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
-from layerwise import Architecture, InvalidInput, Plan
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwise import Architecture, InvalidInput, Loss, Plan
 from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.jobs import JSONObject
 from layerwise_service.settings import Settings
 
-LABEL_LOSSES = ("softmax_cross_entropy", "hinge")
 DEFAULT_LOSS = {True: "softmax_cross_entropy", False: "squared_error"}  # with labels, with targets
 
 T = TypeVar("T")
@@ -26,11 +28,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What the data needs of a network. `outputs` is None as long as the rows are still coming."""
+    """What the data needs of a network. `outputs` is None as long as the rows are still coming.
+
+    `one_will_do`: it is two classes, which the loss tells apart by the sign of a single output as well.
+    """
 
     features: int
     outputs: int | None
     of_classes: bool
+    one_will_do: bool = False
 
 
 def read_architecture(sent: Mapping[str, object], needs: Needs | None, settings: Settings) -> Architecture:
@@ -64,9 +70,11 @@ def read_plan(sent: Mapping[str, object], *, has_labels: bool | None, settings: 
     """
     loss = {"loss": DEFAULT_LOSS[has_labels]} if has_labels is not None else {}
     plan = _refused("plan", lambda: Plan.from_json({**loss, **sent}))
-    if has_labels is not None and has_labels is not (plan.loss in LABEL_LOSSES):
-        wanted, got = ("targets", "labels") if has_labels else ("labels", "targets")
-        raise InvalidRequest(f"{plan.loss} is a loss for {wanted}, and the rows come with {got}", pointer="plan.loss")
+    wanted = {"classes": "labels", "values": "targets"}.get(plan.loss.targets)  # flags may be either
+    if has_labels is not None and wanted is not None and has_labels is not (wanted == "labels"):
+        got = "labels" if has_labels else "targets"
+        detail = f"{plan.loss.kind} is a loss for {wanted}, and the rows come with {got}"
+        raise InvalidRequest(detail, pointer="plan.loss")
     if plan.epochs > settings.max_epochs:
         raise TooLarge(f"expected at most {settings.max_epochs} epochs, got {plan.epochs}", pointer="plan.epochs")
     return plan
@@ -74,10 +82,29 @@ def read_plan(sent: Mapping[str, object], *, has_labels: bool | None, settings: 
 
 def check_split(plan: Plan, rows: int) -> None:
     """Raises `InvalidRequest` if the plan's held-out fraction leaves no rows to train on, or none to measure on."""
-    held_out = held_out_rows(plan, rows)
+    held_out = round(rows * plan.validation)
     if plan.validation and not 0 < held_out < rows:
         detail = f"{plan.validation} of {rows} rows is {held_out}: expected at least one row on either side"
         raise InvalidRequest(detail, pointer="plan.validation")
+    for name, watch in (
+        ("early_stopping.watch", plan.early_stopping.watch if plan.early_stopping else ""),
+        ("schedule.watch", getattr(plan.schedule, "watch", "")),
+    ):
+        if watch.startswith("validation") and not plan.validation:
+            detail = f"{watch} needs rows that are held out: give a validation above 0"
+            raise InvalidRequest(detail, pointer=f"plan.{name}")
+
+
+def check_range(targets: NDArray[np.float32], loss: Loss, *, at: str) -> None:
+    """Raises `InvalidRequest` at the first of `targets` that `loss` has no use for: Poisson's are not negative."""
+    wrong = (targets < loss.least) | (targets <= loss.above) | (targets > loss.most)
+    if wrong.any():
+        where = np.unravel_index(int(np.argmax(wrong)), targets.shape)
+        place = "".join(f"[{index}]" for index in where)
+        bounds = ((f"at least {loss.least:g}", loss.least), (f"above {loss.above:g}", loss.above))
+        limits = [text for text, bound in (*bounds, (f"at most {loss.most:g}", loss.most)) if np.isfinite(bound)]
+        detail = f"{loss.kind} needs targets {' and '.join(limits)}, got {targets[where]:g}"
+        raise InvalidRequest(detail, pointer=f"{at}{place}")
 
 
 def check_batch(plan: Plan, architecture: Architecture, rows: int, settings: Settings) -> None:
@@ -87,11 +114,12 @@ def check_batch(plan: Plan, architecture: Architecture, rows: int, settings: Set
     if min(plan.batch_size, rows) > most:
         detail = f"a network of this width takes at most {most} rows a batch, got {plan.batch_size}"
         raise TooLarge(detail, pointer="plan.batch_size")
-
-
-def held_out_rows(plan: Plan, rows: int) -> int:
-    """How many rows the plan measures on and does not train on."""
-    return round(rows * plan.validation)
+    kept = len(plan.optimizer.remembers) + 2 * getattr(plan.optimizer, "history", 0) + bool(plan.average) + 2
+    if architecture.parameters * kept > 5 * settings.max_parameters:  # parameters, gradient, Adam's two and one more
+        detail = f"{plan.optimizer.kind} would keep {kept} vectors as long as the {architecture.parameters} parameters"
+        raise TooLarge(
+            f"{detail}, and there is room for {5 * settings.max_parameters} numbers", pointer="plan.optimizer"
+        )
 
 
 def _inputs(sent: object, needs: Needs | None) -> object:
@@ -109,7 +137,8 @@ def _fill_output_layer(layers: list[JSONObject], *, complete: bool, needs: Needs
     if "units" not in last:
         last["units"] = outputs or 1
     elif complete or last.get("activation", "identity") == "identity":
-        if outputs is not None and last["units"] != outputs:
+        one = needs is not None and needs.one_will_do and last["units"] == 1
+        if outputs is not None and last["units"] != outputs and not one:
             what = "one for each class" if needs is not None and needs.of_classes else "one for each target"
             hint = "" if complete else ", or no units there, or a hidden layer that is not linear"
             detail = f"the output layer needs {outputs} units here, {what}; got {last['units']}. Give {outputs}{hint}"

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise import metric_name
-from layerwise_service.datasets import Label
+from layerwise import Loss, metric_name
+from layerwise_service.datasets import Batch, Label
 from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.jobs import Event, Job, JobState, JSONObject, NewJob
 from layerwise_service.names import check_name
 from layerwise_service.pages import page_limit
 from layerwise_service.settings import Settings
-from layerwise_service.specs import Needs, check_batch, check_split, read_architecture, read_plan
+from layerwise_service.specs import Needs, check_batch, check_range, check_split, read_architecture, read_plan
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.stores.dataset_writer import check_label
 from layerwise_service.stores.job_store import JobStore
@@ -91,6 +91,7 @@ class Upload:
         read_plan(submission.plan, has_labels=None, settings=settings)
         classes = None if submission.classes is None else _check_classes(submission.classes, settings)
         self._submission = submission
+        self._loss: Loss | None = None
         self._jobs = jobs
         self._artifacts = artifacts
         self._settings = settings
@@ -101,14 +102,16 @@ class Upload:
             max_label_bytes=settings.max_label_bytes,
         )
 
-    def add(self, rows: NDArray[np.float32], expected: Sequence[Label] | NDArray[np.float32]) -> None:
-        """Adds a batch: `rows` (n, features), and labels (n,), or targets (n,) or (n, outputs)."""
+    def add(self, batch: Batch) -> None:
+        """Adds a batch. Raises `InvalidRequest` with its place."""
         if self._writer.batches == 0:
-            self._check_first(rows, expected)
-        if self._writer.rows + len(rows) > self._submission.rows:
+            self._check_first(batch.rows, batch.expected)
+        if self._writer.rows + len(batch.rows) > self._submission.rows:
             detail = f"expected {self._submission.rows} rows, as the header says, got more"
             raise InvalidRequest(detail, pointer="rows", reason="TOO_MANY_ROWS")
-        self._writer.add(rows, expected)
+        if self._loss is not None and isinstance(batch.expected, np.ndarray):
+            check_range(batch.expected, self._loss, at=f"batches[{self._writer.batches}].targets")
+        self._writer.add(batch)
 
     def submit(self) -> Job:
         """Stores the rows and queues the job: from here on it is durable."""
@@ -121,7 +124,8 @@ class Upload:
         has_labels = shape.labels is not None
         plan = read_plan(sent.plan, has_labels=has_labels, settings=self._settings)
         check_split(plan, shape.rows)
-        needs = Needs(shape.features, shape.outputs, has_labels)
+        one_will_do = has_labels and plan.loss.classes(1) == shape.outputs
+        needs = Needs(shape.features, shape.outputs, has_labels, one_will_do)
         architecture = read_architecture(sent.architecture, needs, self._settings)
         content = [sent.model, sent.architecture, sent.plan, dataset.sha256]
         job = NewJob(
@@ -145,6 +149,7 @@ class Upload:
         sent, settings = self._submission, self._settings
         has_labels = not isinstance(expected, np.ndarray)
         plan = read_plan(sent.plan, has_labels=has_labels, settings=settings)
+        self._loss = plan.loss
         check_split(plan, sent.rows)
         if rows.ndim != 2 or rows.shape[1] == 0:
             return  # the writer says what is wrong with them

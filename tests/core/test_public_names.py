@@ -3,7 +3,7 @@
 import layerwise
 
 NAMES = """
-    MLP Architecture Layer Plan EarlyStopping fit partial_fit Training TrainingState Record
+    MLP Architecture Layer Plan EarlyStopping fit partial_fit Training TrainingState Record Finding LayerHealth Loss
     Summary gradient_check GradientCheck metric_name
     ELU GELU SELU SiLU Softplus Constant Orthogonal
     Identity Sigmoid Tanh ReLU LeakyReLU PReLU Maxout

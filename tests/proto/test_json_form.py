@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 import pytest
 from google.protobuf.message import Message
 
-from layerwise import SGD, Architecture, Layer, LeakyReLU, Maxout, Plan
+from layerwise import SGD, Architecture, EarlyStopping, Layer, LeakyReLU, Maxout, Plan
+from layerwise.activations import ACTIVATIONS
+from layerwise.initializers import INITIALIZERS
+from layerwise.losses import LOSSES
+from layerwise.optimizers import OPTIMIZERS
+from layerwise.schedules import SCHEDULES
 from layerwise_proto.json_form import JSONFormError, enum_name, to_json, to_message
 from layerwise_proto.v1 import types_pb2
 
@@ -61,15 +67,45 @@ def test_the_library_reads_and_writes_the_same_form() -> None:
     assert Plan.from_json(to_json(plan_message)) == plan
 
 
-def test_every_kind_of_the_messages_is_known_to_the_library() -> None:
-    for kind in types_pb2.Activation.DESCRIPTOR.oneofs_by_name["kind"].fields:
-        Architecture.from_json({"inputs": 1, "layers": [{"units": 2, "activation": kind.name}, {"units": 1}]})
-    for kind in types_pb2.Optimizer.DESCRIPTOR.oneofs_by_name["kind"].fields:
-        Plan.from_json({"optimizer": kind.name})
-    for name in names_of("Loss"):
-        Plan.from_json({"loss": name})
-    for name in names_of("Initializer"):
-        Architecture.from_json({"inputs": 1, "layers": [{"units": 2, "initializer": name}]})
+TABLES = {
+    "Activation": ACTIVATIONS,
+    "Initializer": INITIALIZERS,
+    "Loss": LOSSES,
+    "Optimizer": OPTIMIZERS,
+    "Schedule": SCHEDULES,
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_the_messages_carry_every_kind_of_the_library_with_every_option(name: str) -> None:
+    kinds = types_pb2.DESCRIPTOR.message_types_by_name[name].oneofs_by_name["kind"].fields
+
+    found = {kind.name: {field.name for field in kind.message_type.fields} for kind in kinds}
+
+    assert found == {name: {field.name for field in fields(cls)} for name, cls in TABLES[name].items()}
+
+
+@pytest.mark.parametrize(
+    ("message", "cls"),
+    [
+        (types_pb2.Architecture, Architecture),
+        (types_pb2.Layer, Layer),
+        (types_pb2.Plan, Plan),
+        (types_pb2.EarlyStopping, EarlyStopping),
+    ],
+)
+def test_the_messages_have_the_fields_of_the_librarys_classes(message: Any, cls: Any) -> None:
+    assert {field.name for field in message.DESCRIPTOR.fields} == {field.name for field in fields(cls)}
+
+
+def test_every_value_of_an_enum_is_one_of_the_librarys() -> None:
+    for split in names_of("SplitKind"):
+        Plan.from_json({"split": split})
+    for normalization in names_of("Normalization"):
+        Architecture.from_json({"inputs": 2, "layers": [{"units": 2, "normalization": normalization}]})
+    for class_weight in ("balanced", {"kind": "per_class", "weights": [1.0, 2.0]}):
+        plan = Plan.from_json({"class_weight": class_weight})
+        assert Plan.from_json(to_json(to_message(plan.to_json(), types_pb2.Plan))) == plan
 
 
 def names_of(enum: str) -> list[str]:
@@ -102,15 +138,15 @@ def test_null_is_a_field_left_out() -> None:
         ({"layers": [{"dropout": {}}]}, "layers[0].dropout: expected a number, got an object"),
         (
             {"layers": [{"activation": "rleu"}]},
-            "layers[0].activation: expected one of identity, sigmoid, tanh, relu, leaky_relu, prelu, maxout, got "
-            "'rleu'",
+            "layers[0].activation: expected one of identity, sigmoid, tanh, relu, leaky_relu, prelu, maxout, elu, "
+            "selu, gelu, silu, softplus, got 'rleu'",
         ),
         ({"layers": [{"activation": {"pieces": 2}}]}, "layers[0].activation.kind: missing; expected one of identity"),
         (
             {"layers": [{"activation": {"kind": "maxout", "pices": 2}}]},
             "layers[0].activation.pices: unknown field; the fields here are: pieces",
         ),
-        ({"layers": [{"initializer": "zeros"}]}, "layers[0].initializer: expected one of he_normal, he_uniform"),
+        ({"layers": [{"initializer": "ones"}]}, "layers[0].initializer: expected one of he_normal, he_uniform"),
     ],
 )
 def test_what_does_not_fit_is_named_with_its_place(value: object, message: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from layerwise import MLP, Architecture, Layer, Plan, fit
 from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
-from layerwise_service.datasets import Dataset
+from layerwise_service.datasets import Batch, Dataset
 from layerwise_service.jobs import NewJob
 from layerwise_service.models import Version
 from layerwise_service.settings import Settings
@@ -54,7 +54,7 @@ def stores(settings: Settings) -> Iterator[Stores]:
 @pytest.fixture
 def dataset(stores: Stores) -> Dataset:
     writer = stores.artifacts.new_dataset(classes=None, **LIMITS)
-    writer.add(ROWS, ["no", "yes", "yes", "no"])
+    writer.add(Batch(ROWS, ["no", "yes", "yes", "no"]))
     made = writer.finish()
     stores.artifacts.keep(writer, made)
     return made

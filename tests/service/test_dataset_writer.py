@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from layerwise_service.datasets import Dataset, Shape
+from layerwise_service.datasets import Batch, Dataset, Shape
 from layerwise_service.errors import DataLoss, ServiceError
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.stores.dataset_writer import DatasetWriter
@@ -59,18 +59,19 @@ def writer(new_writer: NewWriter) -> DatasetWriter:
 
 
 def test_what_was_written_is_what_is_read(store: ArtifactStore, writer: DatasetWriter) -> None:
-    writer.add(rows(2), ["b", "a"])
-    writer.add(rows(1, start=4), ["c"])
+    writer.add(Batch(rows(2), ["b", "a"]))
+    writer.add(Batch(rows(1, start=4), ["c"]))
     dataset = finished(store, writer)
 
-    found, codes = store.open_dataset(dataset.sha256, dataset.shape)
+    found, codes, weights = store.open_dataset(dataset.sha256, dataset.shape)
+    assert weights is None
     assert dataset.shape == Shape(rows=3, features=2, outputs=3, labels=("a", "b", "c"))
     assert found.tolist() == [[0, 1], [2, 3], [4, 5]]
     assert codes.tolist() == [1, 0, 2]
 
 
 def test_targets_of_several_outputs_are_kept(store: ArtifactStore, writer: DatasetWriter) -> None:
-    writer.add(rows(2), np.array([[1, 2], [3, 4]], dtype=np.float32))
+    writer.add(Batch(rows(2), np.array([[1, 2], [3, 4]], dtype=np.float32)))
     dataset = finished(store, writer)
 
     assert dataset.shape == Shape(rows=2, features=2, outputs=2, labels=None)
@@ -78,7 +79,7 @@ def test_targets_of_several_outputs_are_kept(store: ArtifactStore, writer: Datas
 
 
 def test_the_identity_is_the_documented_hash(store: ArtifactStore, writer: DatasetWriter) -> None:
-    writer.add(np.array([[1], [2]], dtype=np.float32), [7, 5])
+    writer.add(Batch(np.array([[1], [2]], dtype=np.float32), [7, 5]))
     dataset = finished(store, writer)
 
     rows_sha256 = hashlib.sha256(bytes.fromhex("0000803f" + "00000040")).hexdigest()  # 1.0, 2.0
@@ -99,10 +100,10 @@ def test_the_identity_does_not_depend_on_the_batches(
     labels = [str(label) for label in np.random.default_rng(seed).permutation(12) % 3]
     whole, parts = new_writer(), new_writer()
 
-    whole.add(data, labels)
+    whole.add(Batch(data, labels))
     edges = [0, *sorted(cuts), 12]
     for start, end in pairwise(edges):
-        parts.add(data[start:end], labels[start:end])
+        parts.add(Batch(data[start:end], labels[start:end]))
 
     assert finished(store, parts).sha256 == finished(store, whole).sha256
 
@@ -110,7 +111,7 @@ def test_the_identity_does_not_depend_on_the_batches(
 def test_declared_classes_are_classes_even_if_no_row_has_them(store: ArtifactStore, new_writer: NewWriter) -> None:
     writer = new_writer(["z", "y", "x"])
 
-    writer.add(rows(1), ["y"])
+    writer.add(Batch(rows(1), ["y"]))
 
     assert finished(store, writer).shape.labels == ("x", "y", "z")
 
@@ -136,19 +137,19 @@ def test_declared_classes_are_classes_even_if_no_row_has_them(store: ArtifactSto
 def test_a_wrong_batch_is_refused_with_its_place(
     store: ArtifactStore, writer: DatasetWriter, data: np.ndarray, expected: list[str], message: str
 ) -> None:
-    writer.add(rows(2), ["a", "b"])
+    writer.add(Batch(rows(2), ["a", "b"]))
 
     with pytest.raises(ServiceError) as caught:
-        writer.add(data, expected)
+        writer.add(Batch(data, expected))
 
     assert str(caught.value) == message
 
 
 def test_a_refused_batch_leaves_those_before_it_whole(store: ArtifactStore, writer: DatasetWriter) -> None:
-    writer.add(rows(2), ["a", "b"])
+    writer.add(Batch(rows(2), ["a", "b"]))
 
     with pytest.raises(ServiceError):
-        writer.add(np.full((2, 2), np.nan, np.float32), ["a", "b"])
+        writer.add(Batch(np.full((2, 2), np.nan, np.float32), ["a", "b"]))
     dataset = finished(store, writer)
 
     assert dataset.shape.rows == 2
@@ -166,7 +167,7 @@ def test_a_dataset_that_teaches_nothing_is_refused(
     store: ArtifactStore, writer: DatasetWriter, expected: list[str], message: str
 ) -> None:
     if expected:
-        writer.add(rows(len(expected)), expected)
+        writer.add(Batch(rows(len(expected)), expected))
 
     with pytest.raises(ServiceError) as caught:
         finished(store, writer)
@@ -178,14 +179,14 @@ def test_an_undeclared_label_is_refused(store: ArtifactStore, new_writer: NewWri
     writer = new_writer(["a", "b"])
 
     with pytest.raises(ServiceError) as caught:
-        writer.add(rows(2), ["a", "q"])
+        writer.add(Batch(rows(2), ["a", "q"]))
 
     assert str(caught.value) == "batches[0].labels[1]: expected one of the 2 declared classes, got 'q'"
     assert caught.value.reason == "LABEL_OUT_OF_RANGE"
 
 
 def test_what_is_discarded_is_gone(store: ArtifactStore, writer: DatasetWriter, tmp_path: Path) -> None:
-    writer.add(rows(2), ["a", "b"])
+    writer.add(Batch(rows(2), ["a", "b"]))
 
     writer.discard()
 
@@ -196,7 +197,7 @@ def test_what_is_discarded_is_gone(store: ArtifactStore, writer: DatasetWriter, 
 def test_a_flipped_bit_is_seen_when_the_dataset_is_opened(
     store: ArtifactStore, writer: DatasetWriter, tmp_path: Path, name: str
 ) -> None:
-    writer.add(rows(2), ["a", "b"])
+    writer.add(Batch(rows(2), ["a", "b"]))
     dataset = finished(store, writer)
     path = tmp_path / "datasets" / dataset.sha256 / name
     content = bytearray(path.read_bytes())
@@ -212,7 +213,7 @@ def test_a_damaged_dataset_is_mended_by_sending_it_again(
 ) -> None:
     for attempt in range(2):
         writer = new_writer()
-        writer.add(rows(2), ["a", "b"])
+        writer.add(Batch(rows(2), ["a", "b"]))
         dataset = finished(store, writer)
         if attempt == 0:
             (tmp_path / "datasets" / dataset.sha256 / "rows.npy").write_bytes(b"damaged")
@@ -221,7 +222,7 @@ def test_a_damaged_dataset_is_mended_by_sending_it_again(
 
 
 def test_the_header_of_a_file_decides_nothing(store: ArtifactStore, writer: DatasetWriter, tmp_path: Path) -> None:
-    writer.add(rows(3), ["a", "b", "a"])
+    writer.add(Batch(rows(3), ["a", "b", "a"]))
     dataset = finished(store, writer)
     path = tmp_path / "datasets" / dataset.sha256 / "rows.npy"
     path.write_bytes(path.read_bytes().replace(b"(3, 2)", b"(2, 3)"))
@@ -229,12 +230,50 @@ def test_the_header_of_a_file_decides_nothing(store: ArtifactStore, writer: Data
     assert store.open_dataset(dataset.sha256, dataset.shape)[0].shape == (3, 2)
 
 
+def test_weights_are_kept_and_are_part_of_what_the_dataset_is(store: ArtifactStore, new_writer: NewWriter) -> None:
+    made = []
+    for weights in ([1.0, 2.0], [1.0, 3.0], None):
+        writer = new_writer()
+        writer.add(Batch(rows(2), ["a", "b"], None if weights is None else np.array(weights, np.float32)))
+        made.append(finished(store, writer))
+
+    found = store.open_dataset(made[1].sha256, made[1].shape)[2]
+
+    assert len({dataset.sha256 for dataset in made}) == 3
+    assert found is not None
+    assert found.tolist() == [1.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1.0], r"batches\[0\].weights: expected 2, one a row, got shape \(1,\)"),
+        ([1.0, np.nan], r"batches\[0\].weights\[1\]: expected a finite number, got nan"),
+        ([1.0, -2.0], r"batches\[0\].weights\[1\]: expected a weight of at least 0, got -2.0"),
+    ],
+)
+def test_wrong_weights_are_refused_with_their_place(new_writer: NewWriter, weights: list[float], message: str) -> None:
+    with pytest.raises(ServiceError, match=message):
+        new_writer().add(Batch(rows(2), ["a", "b"], np.array(weights, np.float32)))
+
+
+def test_weights_come_with_all_batches_or_none(new_writer: NewWriter) -> None:
+    writer, other = new_writer(), new_writer()
+    writer.add(Batch(rows(2), ["a", "b"]))
+    other.add(Batch(rows(2), ["a", "b"], np.ones(2, np.float32)))
+
+    with pytest.raises(ServiceError, match=r"batches\[1\].weights: expected no weights as in the batches before"):
+        writer.add(Batch(rows(2), ["a", "b"], np.ones(2, np.float32)))
+    with pytest.raises(ServiceError, match=r"batches\[1\].weights: expected weights as in the batches before"):
+        other.add(Batch(rows(2), ["a", "b"]))
+
+
 def test_what_nobody_knows_is_swept_after_a_day(store: ArtifactStore, new_writer: NewWriter, tmp_path: Path) -> None:
     known, forgotten, young = (new_writer() for _ in range(3))
     slow, abandoned = new_writer(), new_writer()  # both begun long ago, one of them still written to
     hashes = []
     for number, writer in enumerate((known, forgotten, young)):
-        writer.add(rows(2, start=number), ["a", "b"])
+        writer.add(Batch(rows(2, start=number), ["a", "b"]))
         hashes.append(finished(store, writer).sha256)
     for folder in (*(tmp_path / "datasets" / sha256 for sha256 in hashes[:2]), slow.folder, abandoned.folder):
         for path in (*folder.iterdir(), folder):
@@ -252,7 +291,7 @@ def test_a_dataset_that_is_used_again_is_young_again(
 ) -> None:
     for _ in range(2):
         writer = new_writer()
-        writer.add(rows(2), ["a", "b"])
+        writer.add(Batch(rows(2), ["a", "b"]))
         sha256 = finished(store, writer).sha256
         if _ == 0:
             for path in (tmp_path / "datasets" / sha256, *(tmp_path / "datasets" / sha256).iterdir()):
@@ -270,7 +309,7 @@ def test_a_disk_that_fills_up_is_told_and_leaves_nothing(store: ArtifactStore, t
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
     try:
         with pytest.raises(OSError, match="File too large"):
-            writer.add(rows(100_000), ["a", "b"] * 50_000)
+            writer.add(Batch(rows(100_000), ["a", "b"] * 50_000))
         writer.discard()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

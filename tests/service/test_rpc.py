@@ -14,8 +14,8 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from layerwise import MLP
-from layerwise_proto.v1 import models_pb2, training_pb2, types_pb2
+from layerwise import MLP, fit
+from layerwise_proto.v1 import models_pb2, training_pb2
 from layerwise_proto.v1.models_pb2_grpc import ModelServiceStub, PredictionServiceStub
 from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
 from layerwise_service.models import Version
@@ -54,7 +54,7 @@ def test_a_stream_tells_the_whole_story(training: TrainingServiceStub) -> None:
     assert job.metric == "accuracy"
     assert [layer.units for layer in job.architecture.layers] == [8, 2]
     assert job.architecture.inputs == 2
-    assert job.plan.loss == types_pb2.LOSS_SOFTMAX_CROSS_ENTROPY
+    assert job.plan.loss.WhichOneof("kind") == "softmax_cross_entropy"
     assert (version.version, version.job_id, version.parameters) == (1, job.id, 2 * 8 + 8 + 8 * 2 + 2)
     assert list(version.labels.strings.values) == ["no", "yes"]
     assert version.metrics["accuracy"] == pytest.approx(records[-1].metric)
@@ -71,9 +71,108 @@ def test_a_regression_is_trained_on_targets(channel: grpc.Channel, training: Tra
     )
 
     assert events[0].accepted.metric == "r2"
-    assert events[0].accepted.plan.loss == types_pb2.LOSS_SQUARED_ERROR
+    assert events[0].accepted.plan.loss.WhichOneof("kind") == "squared_error"
     assert list(answer.values.shape) == [4, 2]
     assert not answer.HasField("probabilities")
+
+
+WHOLE_ARCHITECTURE = {
+    "layers": [
+        {
+            "units": 8,
+            "activation": {"kind": "elu", "alpha": 0.5},
+            "normalization": "batch",
+            "initializer": "orthogonal",
+        },
+        {"units": 8, "activation": "gelu", "normalization": "layer", "residual": True, "dropout": 0.1},
+        {},
+    ],
+    "input_scale": 0.5,
+    "input_shift": -0.1,
+}
+WHOLE_PLAN = {
+    "epochs": 6,
+    "batch_size": 2,
+    "loss": {"kind": "softmax_cross_entropy", "label_smoothing": 0.1},
+    "optimizer": {"kind": "nadam", "learning_rate": 0.01},
+    "schedule": {"kind": "cosine", "end": 0.1},
+    "warmup": 1.0,
+    "l1": 1e-4,
+    "weight_decay": 0.01,
+    "max_norm": 3.0,
+    "clip_norm": 1.0,
+    "clip_value": 0.5,
+    "average": 0.9,
+    "max_steps": 9,
+    "early_stopping": {"watch": "loss", "patience": 50, "restore": False},
+    "class_weight": {"kind": "per_class", "weights": [1.0, 2.0]},
+}
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_job_may_use_all_that_the_library_has(training: TrainingServiceStub, settings: Settings) -> None:
+    weights = np.array([1, 2, 1, 0.5], np.float32)
+    request = batch(labels=strings("no", "yes", "yes", "no"), weights=tensor(weights))
+
+    events = list(training.Train(iter([header(architecture=WHOLE_ARCHITECTURE, plan=WHOLE_PLAN), request]), timeout=30))
+
+    version = events[-1].published
+    local = MLP.load(settings.home_path / "artifacts" / "models" / f"{version.sha256}.npz", sha256=version.sha256)
+    again = MLP(local.architecture, seed=0)
+    assert local.plan is not None
+    *_, last = fit(again, ROWS, [0, 1, 1, 0], plan=local.plan, weights=weights)
+    records = [event.record for event in events if event.HasField("record")]
+    assert records[-1].stopped == last.stopped == "max_steps"
+    assert [record.learning_rate for record in records][:2] != [0.01, 0.01]
+    assert again.parameters.tobytes() == local.parameters.tobytes()
+    assert again.statistics.tobytes() == local.statistics.tobytes()
+
+
+@pytest.mark.usefixtures("worker")
+def test_flags_of_several_labels_are_trained_on_and_answered(
+    channel: grpc.Channel, training: TrainingServiceStub
+) -> None:
+    flags = tensor([[0, 1], [1, 1], [1, 0], [0, 0]])
+    plan = {"loss": "sigmoid_cross_entropy", "epochs": 3}
+
+    events = list(training.Train(iter([header("flags", plan=plan), batch(targets=flags)]), timeout=30))
+    answer = PredictionServiceStub(channel).Predict(
+        models_pb2.PredictRequest(model="flags", rows=tensor(ROWS)), timeout=10
+    )
+
+    assert kinds(events)[-1] == "published"
+    assert events[0].accepted.metric == "accuracy"
+    assert list(answer.values.shape) == list(answer.probabilities.shape) == [4, 2]
+    assert set(np.frombuffer(answer.values.data, "<f4").tolist()) <= {0.0, 1.0}
+
+
+@pytest.mark.usefixtures("worker")
+def test_two_classes_may_be_told_apart_by_one_output(channel: grpc.Channel, training: TrainingServiceStub) -> None:
+    plan = {"loss": "sigmoid_cross_entropy", "epochs": 3}
+    architecture = {"layers": [{"units": 4, "activation": "relu"}, {"units": 1}]}
+
+    events = list(training.Train(iter([header("one", architecture, plan), batch()]), timeout=30))
+    answer = PredictionServiceStub(channel).Predict(
+        models_pb2.PredictRequest(model="one", rows=tensor(ROWS)), timeout=10
+    )
+
+    assert kinds(events)[-1] == "published"
+    assert set(answer.labels.strings.values) <= {"no", "yes"}
+    assert list(answer.probabilities.shape) == [4, 2]
+
+
+@pytest.mark.usefixtures("worker")
+def test_what_the_doctor_finds_is_told_as_an_event_and_stays_with_the_job(training: TrainingServiceStub) -> None:
+    rows = ROWS * 1000  # far from standardised
+
+    events = list(training.Train(iter([header(), batch(rows)]), timeout=30))
+
+    found = [event.finding for event in events if event.HasField("finding")]
+    job = training.GetJob(training_pb2.GetJobRequest(job_id=events[0].accepted.id), timeout=10)
+    assert [finding.kind for finding in found].count("inputs") == 1  # once, however long it stands
+    assert "bring every column to zero mean" in next(f.message for f in found if f.kind == "inputs")
+    assert "inputs" in [finding.kind for finding in job.findings]
+    assert any(event.record.layers for event in events if event.HasField("record"))
 
 
 @pytest.mark.usefixtures("worker")

@@ -75,8 +75,7 @@ class Intake:
                 submission = _submission(request.header)
                 await _to_its_end(lambda: begun.append(self._training.upload(submission)))  # noqa: B023
             elif part == "batch":
-                rows, expected = read_batch(request.batch, batches)
-                await _to_its_end(partial(begun[0].add, rows, expected))
+                await _to_its_end(partial(begun[0].add, read_batch(request.batch, batches)))
                 batches += 1
             elif part == "header":
                 raise InvalidRequest("sent twice; only the first message is a header", pointer="header")

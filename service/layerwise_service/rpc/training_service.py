@@ -17,6 +17,7 @@ from layerwise_service.rpc.feed import JobFeed
 from layerwise_service.rpc.intake import Intake
 from layerwise_service.rpc.translate import (
     read_state,
+    write_finding,
     write_job,
     write_record,
     write_transition,
@@ -76,6 +77,8 @@ class TrainingFace(TrainingServiceServicer):
             if (record := event.record) is not None and record.step > told:
                 told = record.step
                 yield training_pb2.TrainEvent(record=write_record(record))
+                for finding in record.findings:
+                    yield training_pb2.TrainEvent(finding=write_finding(finding))
             if (change := event.transition) is not None:
                 yield training_pb2.TrainEvent(transition=write_transition(change))
                 if change.state.ended and (last := await self._last_event(job_id, change.state)) is not None:

@@ -11,9 +11,10 @@ import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
 from numpy.typing import NDArray
 
+from layerwise import Finding
 from layerwise_proto.json_form import to_json, to_message
 from layerwise_proto.v1 import models_pb2, tensors_pb2, training_pb2, types_pb2
-from layerwise_service.datasets import Label
+from layerwise_service.datasets import Batch, Label
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.jobs import Job, JobState, JSONObject, TrainingRecord, Transition
 from layerwise_service.models import Model, Version
@@ -59,17 +60,16 @@ def write_labels(labels: Sequence[Label] | NDArray[Any]) -> tensors_pb2.Labels:
     return tensors_pb2.Labels(strings=tensors_pb2.StringLabels(values=values))
 
 
-def read_batch(
-    batch: training_pb2.TrainBatch, number: int
-) -> tuple[NDArray[np.float32], Sequence[Label] | NDArray[np.float32]]:
-    """Rows, and what is expected of them. Raises `InvalidRequest`."""
+def read_batch(batch: training_pb2.TrainBatch, number: int) -> Batch:
+    """Rows, what is expected of them, and what they weigh. Raises `InvalidRequest`."""
     at = f"batches[{number}]"
     rows = read_tensor(batch.rows, at=f"{at}.rows")
+    weights = read_tensor(batch.weights, at=f"{at}.weights") if batch.HasField("weights") else None
     match batch.WhichOneof("expected"):
         case "labels":
-            return rows, read_labels(batch.labels)
+            return Batch(rows, read_labels(batch.labels), weights)
         case "targets":
-            return rows, read_tensor(batch.targets, at=f"{at}.targets")
+            return Batch(rows, read_tensor(batch.targets, at=f"{at}.targets"), weights)
         case None:
             raise InvalidRequest("expected labels or targets beside the rows", pointer=at)
 
@@ -97,6 +97,7 @@ def write_job(job: Job) -> training_pb2.Job:
         version=job.version,
         failure=None if failure is None else training_pb2.JobFailure(reason=failure.reason, message=failure.message),
         progress=job.progress,
+        findings=[write_finding(finding) for finding in job.findings],
     )
 
 
@@ -124,7 +125,16 @@ def write_transition(change: Transition) -> training_pb2.JobTransition:
 
 def write_record(record: TrainingRecord) -> training_pb2.TrainRecord:
     """The record as its message."""
-    return training_pb2.TrainRecord(**asdict(record))
+    values = asdict(record) | {"layers": [], "findings": []}
+    message = training_pb2.TrainRecord(**values)
+    message.layers.extend(training_pb2.LayerHealth(**asdict(layer)) for layer in record.layers)
+    message.findings.extend(write_finding(finding) for finding in record.findings)
+    return message
+
+
+def write_finding(finding: Finding) -> training_pb2.Finding:
+    """The finding as its message."""
+    return training_pb2.Finding(**asdict(finding))
 
 
 def write_version(version: Version) -> models_pb2.ModelVersion:

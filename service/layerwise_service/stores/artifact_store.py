@@ -1,6 +1,6 @@
 """The files of datasets and models, in a folder. Names are made from our own hashes, never from what a caller sent.
 
-artifacts/datasets/<sha256>/{rows,targets}.npy     artifacts/models/<sha256>.npz     artifacts/incoming/…
+artifacts/datasets/<sha256>/{rows,targets,weights}.npy     artifacts/models/<sha256>.npz     artifacts/incoming/…
 """
 
 from __future__ import annotations
@@ -61,21 +61,30 @@ class ArtifactStore:
                     writer.folder.rename(place)
             sync_folder(self._datasets)
 
-    def open_dataset(self, sha256: str, shape: Shape) -> tuple[NDArray[np.float32], NDArray[Any]]:
-        """Rows (n, features) and targets as memory maps, verified against the hash. Raises `DataLoss`."""
+    def open_dataset(
+        self, sha256: str, shape: Shape
+    ) -> tuple[NDArray[np.float32], NDArray[Any], NDArray[np.float32] | None]:
+        """Rows (n, features), targets, and weights (n,) if there are any, as memory maps, verified against the hash.
+
+        Raises `DataLoss`.
+        """
         folder = self._datasets / _checked(sha256)
+        weights = folder / "weights.npy"
         try:
+            weighted = weights.exists()
             found = canonical_sha256(
                 shape,
                 rows_sha256=sha256_of(folder / "rows.npy", skip=HEADER_BYTES),
                 targets_sha256=sha256_of(folder / "targets.npy", skip=HEADER_BYTES),
+                weights_sha256=sha256_of(weights, skip=HEADER_BYTES) if weighted else None,
             )
             if found != sha256:
                 raise DataLoss(f"dataset {sha256} is damaged: its bytes hash to {found}", reason="DATASET_DAMAGED")
             # Type and shape are the database's: the header of the files is not covered by the hash.
             kind, outputs = ("<f4", (shape.outputs,)) if shape.labels is None else ("<i4", ())
             rows = _map(folder / "rows.npy", "<f4", (shape.rows, shape.features))
-            return rows, _map(folder / "targets.npy", kind, (shape.rows, *outputs))
+            targets = _map(folder / "targets.npy", kind, (shape.rows, *outputs))
+            return rows, targets, _map(weights, "<f4", (shape.rows,)) if weighted else None
         except FileNotFoundError as error:
             raise DataLoss(f"dataset {sha256} is missing", reason="DATASET_MISSING") from error
 

@@ -1,7 +1,7 @@
 """Takes a dataset in, batch by batch: checks it, hashes it and writes it to disk as it comes, in bounded memory.
 
 On disk a dataset is a folder named by its hash: `rows.npy` (rows, features) float32, and `targets.npy`, (rows,) int32
-codes of the sorted labels or (rows, outputs) float32 values.
+codes of the sorted labels or (rows, outputs) float32 values; and `weights.npy`, (rows,) float32, if rows have weights.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from layerwise_service.datasets import Dataset, Label, Shape, canonical_sha256
+from layerwise_service.datasets import Batch, Dataset, Label, Shape, canonical_sha256
 from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.stores.files import sync_folder, told_when_full
 
@@ -52,6 +52,7 @@ class DatasetWriter:
         self.rows = 0
         self.features = 0
         self._outputs = 0  # of a regression; 0: labels
+        self._weights_file: _NpyFile | None = None
         with told_when_full(), ExitStack() as undo:
             folder.mkdir(parents=True)
             undo.callback(shutil.rmtree, folder, ignore_errors=True)
@@ -60,8 +61,9 @@ class DatasetWriter:
             self._targets_file = (folder / "targets.raw").open("w+b")
             undo.pop_all()
 
-    def add(self, rows: NDArray[np.float32], expected: Sequence[Label] | NDArray[np.float32]) -> None:
-        """Adds `rows` (n, features) with their labels (n,), or their targets (n,) or (n, outputs)."""
+    def add(self, batch: Batch) -> None:
+        """Adds the batch."""
+        rows, expected = batch.rows, batch.expected
         at = f"batches[{self.batches}]"
         self._check_rows(rows, at)
         if len(expected) != len(rows):
@@ -72,7 +74,10 @@ class DatasetWriter:
             targets = self._check_targets(expected, at)
         else:
             targets = self._check_labels(expected, at)
+        self._check_weights(batch.weights, len(rows), at)
         with told_when_full():
+            if batch.weights is not None:
+                self._weights().append(batch.weights)
             self._rows_file.append(rows)
             self._targets_file.write(targets.tobytes())
         self.batches += 1
@@ -90,15 +95,21 @@ class DatasetWriter:
         with told_when_full():
             rows_sha256 = self._rows_file.close((self.rows, self.features), np.dtype("<f4"))
             targets_sha256 = self._write_targets(labels)
+            weights_sha256 = None
+            if self._weights_file is not None:
+                weights_sha256 = self._weights_file.close((self.rows,), np.dtype("<f4"))
             sync_folder(self.folder)
         size = sum(path.stat().st_size for path in self.folder.iterdir())
-        return Dataset(
-            canonical_sha256(shape, rows_sha256=rows_sha256, targets_sha256=targets_sha256), shape, size_bytes=size
+        sha256 = canonical_sha256(
+            shape, rows_sha256=rows_sha256, targets_sha256=targets_sha256, weights_sha256=weights_sha256
         )
+        return Dataset(sha256, shape, size_bytes=size)
 
     def discard(self) -> None:
         """Removes what was written."""
         self._rows_file.abandon()
+        if self._weights_file is not None:
+            self._weights_file.abandon()
         with suppress(OSError):  # closing writes what is left, which a full disk refuses again
             self._targets_file.close()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -116,6 +127,26 @@ class DatasetWriter:
             raise TooLarge(detail, pointer=f"{at}.rows")
         _check_finite(rows, f"{at}.rows")
         self.features = rows.shape[1]
+
+    def _check_weights(self, weights: NDArray[np.float32] | None, rows: int, at: str) -> None:
+        if self.batches and (weights is None) is not (self._weights_file is None):
+            wanted, got = ("no weights", "some") if weights is not None else ("weights", "none")
+            raise InvalidRequest(f"expected {wanted} as in the batches before, got {got}", pointer=f"{at}.weights")
+        if weights is None:
+            return
+        if weights.shape != (rows,):
+            detail = f"expected {rows}, one a row, got shape {weights.shape}"
+            raise InvalidRequest(detail, pointer=f"{at}.weights")
+        _check_finite(weights, f"{at}.weights")
+        if (weights < 0).any():
+            row = int(np.argmax(weights < 0))
+            detail = f"expected a weight of at least 0, got {weights[row]}"
+            raise InvalidRequest(detail, pointer=f"{at}.weights[{row}]")
+
+    def _weights(self) -> _NpyFile:
+        if self._weights_file is None:
+            self._weights_file = _NpyFile(self.folder / "weights.npy")
+        return self._weights_file
 
     def _check_labels(self, labels: Sequence[Any], at: str) -> NDArray[np.int32]:
         if self._outputs:

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from layerwise import Finding, LayerHealth
 from layerwise_service.datasets import Dataset, Shape
 from layerwise_service.errors import AlreadyExists, Exhausted, NotFound
 from layerwise_service.jobs import (
@@ -215,8 +216,17 @@ def _events_of(connection: Connection, ids: Collection[str]) -> dict[str, list[E
 
 def _event(row: Any) -> Event:
     if row.state is None:
-        return Event(row.number, record=TrainingRecord(step=row.step, **row.record))
+        return Event(row.number, record=_record(row.step, row.record))
     return Event(row.number, transition=Transition(JobState(row.state), row.time, row.reason, row.attempt))
+
+
+def _record(step: int, kept: Mapping[str, Any]) -> TrainingRecord:
+    layers = tuple(LayerHealth(**layer) for layer in kept.get("layers", ()))
+    return TrainingRecord(step=step, **{**kept, "layers": layers, "findings": _findings(kept.get("findings"))})
+
+
+def _findings(kept: Sequence[Mapping[str, Any]] | None) -> tuple[Finding, ...]:
+    return tuple(Finding(**finding) for finding in kept or ())
 
 
 def _job(row: Any, told: list[Event]) -> Job:
@@ -237,4 +247,5 @@ def _job(row: Any, told: list[Event]) -> Job:
         record=records[-1] if records else None,
         version=row.version,
         failure=failure,
+        findings=_findings(row.findings),
     )

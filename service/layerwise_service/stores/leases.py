@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from layerwise import Finding
 from layerwise_service.jobs import Claim, Failure, JobState, Reason, TrainingRecord
 from layerwise_service.models import Version
 from layerwise_service.stores.database import Database, now
@@ -61,7 +62,13 @@ class Leases:
                 return None
             job = read_job(connection, found)
             token = job.attempt + 1
-            held = {"attempt": token, "worker": worker, "lease_until": now() + self.lease_seconds, "progress": 0.0}
+            held = {
+                "attempt": token,
+                "worker": worker,
+                "lease_until": now() + self.lease_seconds,
+                "progress": 0.0,
+                "findings": None,
+            }
             change_state(connection, job, JobState.RUNNING, Reason.CLAIMED, attempt=token, columns=held)
             # This attempt tells the story from its start: each step stands in it once.
             connection.execute(sa.delete(events).where(events.c.job == job.id, events.c.step.is_not(None)))
@@ -80,12 +87,15 @@ class Leases:
             raise Fenced
         return bool(cancel)
 
-    def add_records(self, claim: Claim, records: Sequence[TrainingRecord], *, progress: float) -> None:
-        """Tells what epochs gave. Raises `Fenced`."""
+    def add_records(
+        self, claim: Claim, records: Sequence[TrainingRecord], *, progress: float, findings: Sequence[Finding] = ()
+    ) -> None:
+        """Tells what epochs gave, and what the doctor finds after the last of them. Raises `Fenced`."""
         with self._database.write() as connection:
             _hold(connection, claim)
             add_events(connection, claim.job.id, [_record_row(record, claim.token) for record in records])
-            kept = {"progress": progress, "lease_until": now() + self.lease_seconds}
+            told = [asdict(finding) for finding in findings]
+            kept = {"progress": progress, "findings": told, "lease_until": now() + self.lease_seconds}
             connection.execute(sa.update(jobs).where(jobs.c.id == claim.job.id).values(kept))
 
     def publish(self, claim: Claim, new: NewVersion) -> Version:
@@ -156,7 +166,7 @@ class Leases:
 
 
 def _record_row(record: TrainingRecord, attempt: int) -> dict[str, Any]:
-    values = asdict(record)
+    values = {name: value for name, value in asdict(record).items() if value != ()}
     return {"attempt": attempt, "step": values.pop("step"), "record": values}
 
 

@@ -49,6 +49,7 @@ jobs = sa.Table(
     sa.Column("cancel_requested", sa.Boolean, nullable=False, server_default=sa.false()),
     # What came of it.
     sa.Column("progress", sa.Float, nullable=False, server_default="0"),
+    sa.Column("findings", sa.JSON(none_as_null=True)),
     sa.Column("version", sa.Integer),
     sa.Column("failure_reason", sa.String(64)),
     sa.Column("failure_message", sa.Text),

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import structlog
-from numpy.typing import NDArray
 
-from layerwise import MLP, Architecture, Diverged, InvalidInput, Plan, Record, fit
+from layerwise import MLP, Architecture, Diverged, Finding, InvalidInput, Plan, Record, fit
 from layerwise_service.errors import NoSpace, ServiceError, Unavailable
 from layerwise_service.jobs import Claim, Failure, Reason, TrainingRecord
-from layerwise_service.specs import held_out_rows
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.stores.job_store import JobStore
 from layerwise_service.stores.leases import Fenced, Leases, NewVersion
@@ -46,6 +42,8 @@ class Attempt:
         self._threads = threads
         self._untold: list[TrainingRecord] = []
         self._progress = 0.0
+        self._findings: tuple[Finding, ...] = ()
+        self._found: set[tuple[str, int | None]] = set()
         self._told_at = time.monotonic()
         self._log = log.bind(job=claim.job.id, model=claim.job.model, attempt=claim.token)
 
@@ -77,17 +75,17 @@ class Attempt:
     def _train(self) -> Order:
         job = self._claim.job
         shape = self._jobs.dataset_shape(job.dataset)
-        rows, targets = self._artifacts.open_dataset(job.dataset, shape)
+        rows, targets, weights = self._artifacts.open_dataset(job.dataset, shape)
         plan = Plan.from_json(job.plan)
         model = MLP(Architecture.from_json(job.architecture), seed=plan.seed)
-        for record, progress in _steps(model, rows, targets, plan):
-            self._progress = progress
-            if (order := self._heartbeat.order(progress=progress)) is not Order.GO_ON:
+        model.labels = shape.labels
+        for record in fit(model, rows, targets, plan=plan, weights=weights, every="step", check=False):
+            self._progress = record.progress
+            if (order := self._heartbeat.order(progress=record.progress)) is not Order.GO_ON:
                 return order
             if record.epoch_end:
-                self._tell(record, progress)
-        self._flush(1.0)
-        model.labels = shape.labels
+                self._tell(record)
+        self._flush()
         model.lineage = {"dataset": job.dataset, "job": job.id, "model": job.model, "blas_threads": self._threads}
         sha256, size = self._artifacts.keep_model(model)
         new = NewVersion(sha256, size, dict(model.metrics), model.architecture.parameters, shape.labels)
@@ -95,7 +93,10 @@ class Attempt:
         self._log.info("version_published", version=version.number, **model.metrics)
         return Order.GO_ON
 
-    def _tell(self, record: Record, progress: float) -> None:
+    def _tell(self, record: Record) -> None:
+        new = tuple(finding for finding in record.findings if (finding.kind, finding.layer) not in self._found)
+        self._findings = record.findings
+        self._found = {(finding.kind, finding.layer) for finding in record.findings}
         self._untold.append(
             TrainingRecord(
                 step=record.step,
@@ -107,15 +108,19 @@ class Attempt:
                 learning_rate=record.learning_rate,
                 rows_per_second=record.rows_per_second,
                 seconds_left=record.seconds_left,
+                layers=record.layers,
+                stopped=record.stopped,
+                findings=new,
             )
         )
         if time.monotonic() - self._told_at >= _TELL_SECONDS:
-            self._flush(progress)
+            self._flush()
 
-    def _flush(self, progress: float) -> None:
+    def _flush(self) -> None:
         untold, self._untold = self._untold, []
         if untold:
-            self._insist(lambda: self._leases.add_records(self._claim, untold, progress=progress))
+            progress, findings = self._progress, self._findings
+            self._insist(lambda: self._leases.add_records(self._claim, untold, progress=progress, findings=findings))
         self._told_at = time.monotonic()
 
     def _fail(self, error: Exception) -> None:
@@ -125,7 +130,7 @@ class Attempt:
         else:
             self._log.warning("job_failed", reason=failure.reason, error=str(error))
         try:
-            self._flush(self._progress)
+            self._flush()
             self._insist(lambda: self._leases.fail(self._claim, failure))
         except (Fenced, ServiceError) as late:  # the lease will run out, and another worker take the job
             self._log.error("job_failure_not_told", error=str(late))
@@ -140,14 +145,6 @@ class Attempt:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.5)
-
-
-def _steps(model: MLP, rows: NDArray[np.float32], targets: NDArray[Any], plan: Plan) -> Iterator[tuple[Record, float]]:
-    """The records of the steps, each with how much of the training is done, from 0 to 1."""
-    trained_on = len(rows) - held_out_rows(plan, len(rows))
-    total = plan.epochs * math.ceil(trained_on / plan.batch_size)
-    for record in fit(model, rows, targets, plan=plan, every="step", check=False):
-        yield record, min(1.0, record.step / total)
 
 
 def _failure(error: Exception) -> Failure:
