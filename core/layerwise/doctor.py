@@ -34,7 +34,7 @@ SATURATION = {"tanh": 0.98, "sigmoid": 0.99}
 
 
 class Doctor:
-    """Looks at a network in training every so many steps, which follow from the sizes alone, so that any two runs agree.
+    """Looks at a network in training every so many steps, which follow from the sizes alone: any two runs agree.
 
     `data` are rows it may look at: those held out, or else those trained on. What was found when is kept in the
     state's `health`.

@@ -60,6 +60,26 @@ _PAGE = (
     _query("page_token", {"type": "string"}),
 )
 
+_FINDINGS = _list(
+    _object(
+        {
+            "kind": {"type": "string"},
+            "layer": _nullable({"type": "integer"}),
+            "value": _NUMBER,
+            "since": {"type": "integer"},
+            "message": {"type": "string"},
+        }
+    )
+)
+_LAYER_HEALTH = _object(
+    {
+        "dead": _nullable(_NUMBER),
+        "saturated": _nullable(_NUMBER),
+        "gradient_norm": _NUMBER,
+        "weight_norm": _NUMBER,
+        "update_ratio": _NUMBER,
+    }
+)
 _RECORD = _object(
     {
         "step": {"type": "integer"},
@@ -71,6 +91,9 @@ _RECORD = _object(
         "learning_rate": _NUMBER,
         "rows_per_second": _NUMBER,
         "seconds_left": _NUMBER,
+        "layers": _list(_LAYER_HEALTH),
+        "stopped": _nullable({"type": "string"}),
+        "findings": _FINDINGS,
     }
 )
 
@@ -126,6 +149,7 @@ _SCHEMAS = {
             "record": _nullable(_RECORD),
             "version": _nullable({"type": "integer"}),
             "failure": _nullable(_object({"reason": {"type": "string"}, "message": {"type": "string"}})),
+            "findings": _FINDINGS,
         }
     ),
     "Version": _object(
