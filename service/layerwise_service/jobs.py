@@ -90,6 +90,18 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Start:
+    """The version whose weights a job starts with."""
+
+    model: str
+    version: int
+    sha256: str
+
+    def __str__(self) -> str:
+        return f"{self.model}/{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One training run. `architecture` and `plan` are in their JSON form, every size filled in."""
 
@@ -109,6 +121,7 @@ class Job:
     failure: Failure | None = None
     findings: tuple[Finding, ...] = ()
     """What the doctor finds as of the newest record."""
+    start: Start | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +135,7 @@ class NewJob:
     metric: str
     fingerprint: str
     request_id: str | None = None
+    start: Start | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ An architecture may leave out what the data says. Its `inputs` are the features 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
@@ -17,8 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise import Architecture, InvalidInput, Loss, Plan
+from layerwise.layout import member_shapes as weight_shapes
+from layerwise_service.datasets import Label
 from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.jobs import JSONObject
+from layerwise_service.models import Version
 from layerwise_service.settings import Settings
 
 DEFAULT_LOSS = {True: "softmax_cross_entropy", False: "squared_error"}  # with labels, with targets
@@ -93,6 +96,17 @@ def check_split(plan: Plan, rows: int) -> None:
         if watch.startswith("validation") and not plan.validation:
             detail = f"{watch} needs rows that are held out: give a validation above 0"
             raise InvalidRequest(detail, pointer=f"plan.{name}")
+
+
+def check_start(architecture: Architecture, labels: Sequence[Label] | None, origin: Version) -> None:
+    """Raises `InvalidRequest` if a network cannot start with the weights of the version `origin`."""
+    theirs = Architecture.from_json(origin.architecture)
+    if weight_shapes(architecture) != weight_shapes(theirs):
+        detail = f"expected layers of the sizes of {origin.model}/{origin.number}, whose weights it is to start with"
+        raise InvalidRequest(detail, pointer="architecture.layers")
+    if (labels is None) is not (origin.labels is None) or tuple(labels or ()) != (origin.labels or ()):
+        detail = f"expected rows of the classes that {origin.model}/{origin.number} knows"
+        raise InvalidRequest(detail, pointer="start_from")
 
 
 def check_range(targets: NDArray[np.float32], loss: Loss, *, at: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +13,24 @@ from numpy.typing import NDArray
 from layerwise import Loss, metric_name
 from layerwise_service.datasets import Batch, Label
 from layerwise_service.errors import InvalidRequest, TooLarge
-from layerwise_service.jobs import Event, Job, JobState, JSONObject, NewJob
+from layerwise_service.jobs import Event, Job, JobState, JSONObject, NewJob, Start
+from layerwise_service.models import Version
 from layerwise_service.names import check_name
 from layerwise_service.pages import page_limit
 from layerwise_service.settings import Settings
-from layerwise_service.specs import Needs, check_batch, check_range, check_split, read_architecture, read_plan
+from layerwise_service.specs import (
+    Needs,
+    check_batch,
+    check_range,
+    check_split,
+    check_start,
+    read_architecture,
+    read_plan,
+)
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.stores.dataset_writer import check_label
 from layerwise_service.stores.job_store import JobStore
+from layerwise_service.stores.version_store import VersionStore
 
 MAX_REQUEST_ID = 128
 
@@ -35,19 +45,28 @@ class Submission:
     rows: int  # how many will come
     request_id: str | None = None
     classes: Sequence[Label] | None = None
+    start_from: tuple[str, str] | None = None  # model, and version or alias, "" for the latest
 
 
 class Training:
     """Everything that a caller can do with jobs."""
 
-    def __init__(self, jobs: JobStore, artifacts: ArtifactStore, settings: Settings) -> None:
+    def __init__(self, jobs: JobStore, versions: VersionStore, artifacts: ArtifactStore, settings: Settings) -> None:
         self._jobs = jobs
+        self._versions = versions
         self._artifacts = artifacts
         self._settings = settings
 
     def upload(self, submission: Submission) -> Upload:
-        """Begins to take the rows of a job in. Raises `InvalidRequest` for what can be seen before they come."""
-        return Upload(submission, self._jobs, self._artifacts, self._settings)
+        """Begins to take the rows of a job in. Raises `InvalidRequest` for what can be seen before they come.
+
+        With `start_from`, also `ModelNotFound`, `VersionNotFound`.
+        """
+        origin = None
+        if submission.start_from is not None:
+            origin = self._versions.find(*submission.start_from)
+            submission = _started(submission, origin)
+        return Upload(submission, origin, self._jobs, self._artifacts, self._settings)
 
     def get(self, job: str) -> Job:
         """Raises `JobNotFound`."""
@@ -77,7 +96,14 @@ class Training:
 class Upload:
     """The rows of one job, on their way in. Ends with `submit()` or `discard()`."""
 
-    def __init__(self, submission: Submission, jobs: JobStore, artifacts: ArtifactStore, settings: Settings) -> None:
+    def __init__(
+        self,
+        submission: Submission,
+        origin: Version | None,
+        jobs: JobStore,
+        artifacts: ArtifactStore,
+        settings: Settings,
+    ) -> None:
         check_name(submission.model, pointer="model")
         if submission.request_id is not None and not 0 < len(submission.request_id) <= MAX_REQUEST_ID:
             detail = f"expected 1 to {MAX_REQUEST_ID} characters, got {len(submission.request_id)}"
@@ -91,6 +117,7 @@ class Upload:
         read_plan(submission.plan, has_labels=None, settings=settings)
         classes = None if submission.classes is None else _check_classes(submission.classes, settings)
         self._submission = submission
+        self._origin = origin
         self._loss: Loss | None = None
         self._jobs = jobs
         self._artifacts = artifacts
@@ -127,7 +154,11 @@ class Upload:
         one_will_do = has_labels and plan.loss.classes(1) == shape.outputs
         needs = Needs(shape.features, shape.outputs, has_labels, one_will_do)
         architecture = read_architecture(sent.architecture, needs, self._settings)
-        content = [sent.model, sent.architecture, sent.plan, dataset.sha256]
+        start = None
+        if (origin := self._origin) is not None:
+            check_start(architecture, shape.labels, origin)
+            start = Start(origin.model, origin.number, origin.sha256)
+        content = [sent.model, sent.architecture, sent.plan, dataset.sha256, None if start is None else str(start)]
         job = NewJob(
             model=sent.model,
             architecture=dict(architecture.to_json()),
@@ -136,6 +167,7 @@ class Upload:
             metric=metric_name(plan.loss),
             fingerprint=hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest(),
             request_id=sent.request_id,
+            start=start,
         )
         self._artifacts.keep(self._writer, dataset)
         return self._jobs.submit(job, dataset, max_open=self._settings.max_queued_jobs)
@@ -161,6 +193,15 @@ class Upload:
         if size > settings.max_dataset_bytes:
             detail = f"a dataset may have {settings.max_dataset_bytes} bytes, {sent.rows} rows of these need {size}"
             raise TooLarge(detail, pointer="batches[0].rows", reason="DATASET_TOO_LARGE")
+
+
+def _started(submission: Submission, origin: Version) -> Submission:
+    """The submission with what it leaves open taken from the version that it starts from."""
+    architecture = submission.architecture
+    if not architecture.get("layers"):
+        architecture = origin.architecture
+    classes = origin.labels if submission.classes is None else submission.classes
+    return replace(submission, architecture=architecture, classes=classes)
 
 
 def _check_classes(classes: Sequence[Label], settings: Settings) -> Sequence[Label]:

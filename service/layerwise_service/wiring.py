@@ -61,7 +61,7 @@ def build_rest(settings: Settings) -> Flask:
     return create_app(
         predictor=predictor,
         registry=Registry(stores.versions),
-        training=Training(stores.jobs, stores.artifacts, settings),
+        training=Training(stores.jobs, stores.versions, stores.artifacts, settings),
         health=HealthChecks(
             stores.jobs, directory, stores.artifacts, worker_silent_seconds=settings.worker_silent_seconds
         ),
@@ -81,7 +81,7 @@ def build_rpc(settings: Settings) -> RpcServer:
         stores.close()
 
     return RpcServer(
-        training=Training(stores.jobs, stores.artifacts, settings),
+        training=Training(stores.jobs, stores.versions, stores.artifacts, settings),
         registry=Registry(stores.versions),
         predictor=predictor,
         sweep=partial(_sweep, stores),

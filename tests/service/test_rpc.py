@@ -162,6 +162,45 @@ def test_two_classes_may_be_told_apart_by_one_output(channel: grpc.Channel, trai
 
 
 @pytest.mark.usefixtures("worker")
+def test_a_job_may_start_with_the_weights_of_a_version(training: TrainingServiceStub, settings: Settings) -> None:
+    first = list(training.Train(iter([header(), batch()]), timeout=30))[-1].published
+    start = training_pb2.StartFrom(model="xor")
+    still = {"epochs": 1, "optimizer": {"kind": "sgd", "learning_rate": 1e-30}}
+
+    events = list(training.Train(iter([header("tuned", {}, still, start_from=start), batch()]), timeout=30))
+
+    tuned = events[-1].published
+    folder = settings.home_path / "artifacts" / "models"
+    before, after = (MLP.load(folder / f"{version.sha256}.npz") for version in (first, tuned))
+    assert events[0].accepted.start_from == "xor/1"
+    assert after.architecture == before.architecture
+    assert after.parameters.tobytes() == before.parameters.tobytes()
+    assert after.lineage["parent"] == first.sha256
+
+
+def test_a_start_that_does_not_fit_is_told(
+    training: TrainingServiceStub, publish: Callable[..., Version], settings: Settings
+) -> None:
+    publish("xor", labels=("no", "yes"))
+    cases: list[tuple[Any, Any, str, str]] = [
+        ({"model": "nothing"}, [batch()], "MODEL_NOT_FOUND", "model"),
+        ({"model": "xor", "version": "7"}, [batch()], "VERSION_NOT_FOUND", "version"),
+        ({"model": "xor"}, [batch(labels=strings(*"abab"))], "LABEL_OUT_OF_RANGE", "batches[0].labels[0]"),
+        ({"model": "xor"}, [batch(targets=tensor([1, 2, 3, 4]))], "INVALID_ARGUMENT", "batches[0].targets"),
+    ]
+    for start, batches, reason, pointer in cases:
+        sent = [header(architecture={}, start_from=training_pb2.StartFrom(**start)), *batches]
+        found = error_of(lambda sent=sent: list(training.Train(iter(sent), timeout=10)))  # type: ignore[misc]
+        assert (found[2], found[3]) == (reason, pointer)
+
+    other = {"layers": [{"units": 9, "activation": "relu"}]}
+    sent = [header(architecture=other, start_from=training_pb2.StartFrom(model="xor")), batch()]
+    found = error_of(lambda: list(training.Train(iter(sent), timeout=10)))
+    assert found[3] == "architecture.layers"
+    assert "of the sizes of xor/1" in found[1]
+
+
+@pytest.mark.usefixtures("worker")
 def test_what_the_doctor_finds_is_told_as_an_event_and_stays_with_the_job(training: TrainingServiceStub) -> None:
     rows = ROWS * 1000  # far from standardised
 

@@ -86,6 +86,7 @@ class TrainHeader(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     CLASSES_FIELD_NUMBER: _builtins.int
     ROWS_FIELD_NUMBER: _builtins.int
+    START_FROM_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of the model that gets a new version: ^[a-z0-9][a-z0-9_-]{0,62}$"""
     request_id: _builtins.str
@@ -100,6 +101,10 @@ class TrainHeader(_message.Message):
     def classes(self) -> _tensors_pb2.Labels:
         """All classes there are, if the sender wants them held: a label that is not among them is refused."""
 
+    @_builtins.property
+    def start_from(self) -> Global___StartFrom:
+        """The network starts with the weights of this version, and learns its classes. Without layers, `architecture` is its."""
+
     def __init__(
         self,
         *,
@@ -109,14 +114,38 @@ class TrainHeader(_message.Message):
         request_id: _builtins.str = ...,
         classes: _tensors_pb2.Labels | None = ...,
         rows: _builtins.int = ...,
+        start_from: Global___StartFrom | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "classes", b"classes", "plan", b"plan"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "classes", b"classes", "plan", b"plan", "start_from", b"start_from"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "classes", b"classes", "model", b"model", "plan", b"plan", "request_id", b"request_id", "rows", b"rows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "classes", b"classes", "model", b"model", "plan", b"plan", "request_id", b"request_id", "rows", b"rows", "start_from", b"start_from"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TrainHeader: _TypeAlias = TrainHeader  # noqa: Y015
+
+@_typing.final
+class StartFrom(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    version: _builtins.str
+    """A number or an alias; empty: the latest."""
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        version: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StartFrom: _TypeAlias = StartFrom  # noqa: Y015
 
 @_typing.final
 class TrainBatch(_message.Message):
@@ -233,6 +262,7 @@ class Job(_message.Message):
     FAILURE_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
     FINDINGS_FIELD_NUMBER: _builtins.int
+    START_FROM_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     model: _builtins.str
     state: Global___JobState.ValueType
@@ -246,6 +276,8 @@ class Job(_message.Message):
     """Version that the job published."""
     progress: _builtins.float
     """Done, from 0 to 1."""
+    start_from: _builtins.str
+    """Where the weights came from, as "model/version"; empty: from the plan's seed."""
     @_builtins.property
     def architecture(self) -> _types_pb2.Architecture:
         """As they are used: every size filled in."""
@@ -286,10 +318,11 @@ class Job(_message.Message):
         failure: Global___JobFailure | None = ...,
         progress: _builtins.float = ...,
         findings: _abc.Iterable[Global___Finding] | None = ...,
+        start_from: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_version", b"_version", "architecture", b"architecture", "create_time", b"create_time", "failure", b"failure", "plan", b"plan", "record", b"record", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_version", b"_version", "architecture", b"architecture", "attempt", b"attempt", "create_time", b"create_time", "dataset", b"dataset", "failure", b"failure", "findings", b"findings", "id", b"id", "metric", b"metric", "model", b"model", "plan", b"plan", "progress", b"progress", "record", b"record", "state", b"state", "transitions", b"transitions", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_version", b"_version", "architecture", b"architecture", "attempt", b"attempt", "create_time", b"create_time", "dataset", b"dataset", "failure", b"failure", "findings", b"findings", "id", b"id", "metric", b"metric", "model", b"model", "plan", b"plan", "progress", b"progress", "record", b"record", "start_from", b"start_from", "state", b"state", "transitions", b"transitions", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__version: _TypeAlias = _typing.Literal["version"]  # noqa: Y015
     _WhichOneofArgType__version: _TypeAlias = _typing.Literal["_version", b"_version"]  # noqa: Y015

@@ -150,6 +150,9 @@ _SCHEMAS = {
             "version": _nullable({"type": "integer"}),
             "failure": _nullable(_object({"reason": {"type": "string"}, "message": {"type": "string"}})),
             "findings": _FINDINGS,
+            "start": _nullable(
+                _object({"model": _NAME, "version": {"type": "integer"}, "sha256": _SHA256}),
+            ),
         }
     ),
     "Version": _object(

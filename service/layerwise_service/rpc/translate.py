@@ -98,6 +98,7 @@ def write_job(job: Job) -> training_pb2.Job:
         failure=None if failure is None else training_pb2.JobFailure(reason=failure.reason, message=failure.message),
         progress=job.progress,
         findings=[write_finding(finding) for finding in job.findings],
+        start_from="" if job.start is None else str(job.start),
     )
 
 

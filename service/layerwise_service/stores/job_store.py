@@ -20,6 +20,7 @@ from layerwise_service.jobs import (
     JobState,
     NewJob,
     Reason,
+    Start,
     TrainingRecord,
     Transition,
 )
@@ -248,4 +249,5 @@ def _job(row: Any, told: list[Event]) -> Job:
         version=row.version,
         failure=failure,
         findings=_findings(row.findings),
+        start=None if row.start is None else Start(**row.start),
     )

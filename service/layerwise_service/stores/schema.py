@@ -37,6 +37,7 @@ jobs = sa.Table(
     sa.Column("architecture", sa.JSON, nullable=False),
     sa.Column("plan", sa.JSON, nullable=False),
     sa.Column("dataset", sa.String(64), sa.ForeignKey("datasets.sha256"), nullable=False),
+    sa.Column("start", sa.JSON(none_as_null=True)),
     sa.Column("metric", sa.String(32), nullable=False),
     sa.Column("created", sa.Float, nullable=False),
     sa.Column("request_id", sa.String(128), unique=True),

@@ -11,6 +11,7 @@ from layerwise_service.datasets import Label
 from layerwise_service.errors import NotFound
 from layerwise_service.jobs import Job
 from layerwise_service.models import Model, ServedModel, Version
+from layerwise_service.names import LATEST
 from layerwise_service.stores.database import Database, now
 from layerwise_service.stores.schema import aliases, registry, versions
 
@@ -75,6 +76,15 @@ class VersionStore:
         """One version. Raises `VersionNotFound`."""
         with self._database.read() as connection:
             return _read_version(connection, model, number)
+
+    def find(self, model: str, version: str) -> Version:
+        """The version that a number, an alias, or "" or "latest" means. Raises `ModelNotFound`, `VersionNotFound`."""
+        with self._database.read() as connection:
+            found = _read_model(connection, model)
+            if version in ("", LATEST):
+                return found.versions[0]
+            number = int(version) if version.isascii() and version.isdecimal() and len(version) < 10 else 0
+            return _read_version(connection, model, found.aliases.get(version, number))
 
     def set_alias(self, model: str, alias: str, number: int) -> Model:
         """Points `alias` at a version. Raises `ModelNotFound`, `VersionNotFound`."""

@@ -77,7 +77,9 @@ class Attempt:
         shape = self._jobs.dataset_shape(job.dataset)
         rows, targets, weights = self._artifacts.open_dataset(job.dataset, shape)
         plan = Plan.from_json(job.plan)
-        model = MLP(Architecture.from_json(job.architecture), seed=plan.seed)
+        origin = None if job.start is None else self._artifacts.load_model(job.start.sha256)
+        start = None if origin is None else origin.weights
+        model = MLP(Architecture.from_json(job.architecture), seed=plan.seed, weights=start)
         model.labels = shape.labels
         for record in fit(model, rows, targets, plan=plan, weights=weights, every="step", check=False):
             self._progress = record.progress
@@ -87,6 +89,8 @@ class Attempt:
                 self._tell(record)
         self._flush()
         model.lineage = {"dataset": job.dataset, "job": job.id, "model": job.model, "blas_threads": self._threads}
+        if job.start is not None:
+            model.lineage["parent"] = job.start.sha256
         sha256, size = self._artifacts.keep_model(model)
         new = NewVersion(sha256, size, dict(model.metrics), model.architecture.parameters, shape.labels)
         version = self._insist(lambda: self._leases.publish(self._claim, new))

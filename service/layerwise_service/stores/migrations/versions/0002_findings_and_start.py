@@ -1,4 +1,4 @@
-"""What the doctor finds in a job."""
+"""What the doctor finds in a job, and the version that it starts from."""
 
 from __future__ import annotations
 
@@ -10,4 +10,5 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
+    op.add_column("jobs", sa.Column("start", sa.JSON(none_as_null=True)))
     op.add_column("jobs", sa.Column("findings", sa.JSON(none_as_null=True)))
