@@ -119,9 +119,7 @@ class TrainingState:
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Copies of all its vectors by name, and under `state` the rest, JSON in UTF-8, as uint8."""
         plain: dict[str, object] = {"generator": self.generator.bit_generator.state, "optimizer": [*self.optimizer]}
-        found: dict[str, NDArray[Any]] = {
-            f"optimizer/{name}": vector.copy() for name, vector in self.optimizer.items()
-        }
+        found: dict[str, NDArray[Any]] = {f"optimizer/{name}": vector.copy() for name, vector in self.optimizer.items()}
         for part in fields(self):
             value = getattr(self, part.name)
             if isinstance(value, np.ndarray):

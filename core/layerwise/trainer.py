@@ -116,7 +116,9 @@ class Trainer:
     def _continue(self, given: TrainingState) -> TrainingState:
         """A copy of `given` whose parameters are the model's."""
         state, fresh = given.copy(), self._begin()
-        same_size = state.parameters.shape == fresh.parameters.shape and state.parameters.dtype == fresh.parameters.dtype
+        same_size = (
+            state.parameters.shape == fresh.parameters.shape and state.parameters.dtype == fresh.parameters.dtype
+        )
         if not same_size or _shapes(state.optimizer) != _shapes(fresh.optimizer):
             raise InvalidInput("state", "expected the state of a training of such a network by such a plan")
         np.copyto(self.model.parameters, state.parameters)
