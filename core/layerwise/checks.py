@@ -8,7 +8,6 @@ import numpy as np
 
 from layerwise.errors import InvalidInput
 
-
 T = TypeVar("T")
 
 

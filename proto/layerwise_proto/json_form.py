@@ -141,9 +141,7 @@ def _fill_field(message: Message, field: FieldDescriptor, value: object, pointer
 def _fill_scalars(message: Message, field: FieldDescriptor, value: object, pointer: str) -> None:
     if isinstance(value, str) or not isinstance(value, Sequence):
         raise JSONFormError(pointer, f"expected a list, got {_describe(value)}")
-    getattr(message, field.name).extend(
-        _scalar(field, item, f"{pointer}[{index}]") for index, item in enumerate(value)
-    )
+    getattr(message, field.name).extend(_scalar(field, item, f"{pointer}[{index}]") for index, item in enumerate(value))
 
 
 def _scalar(field: FieldDescriptor, value: object, pointer: str) -> object:
