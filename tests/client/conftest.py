@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import grpc
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from google.protobuf.any_pb2 import Any as AnyMessage
@@ -178,3 +179,24 @@ def run(service, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     runner = CliRunner(env={"LAYERWISE_RPC_ADDRESS": service.address, "LAYERWISE_REST_ADDRESS": ""})
     return lambda *arguments, **options: runner.invoke(layerwise, [str(each) for each in arguments], **options)
+
+
+@pytest.fixture
+def sent(service):
+    """(header, rows, labels or targets) of what was trained; the jobs succeed."""
+    uploads = []
+
+    def train(requests, context):
+        header, *batches = list(requests)
+        rows = np.concatenate(
+            [np.frombuffer(each.batch.rows.data, "<f4").reshape(tuple(each.batch.rows.shape)) for each in batches]
+        )
+        uploads.append((header.header, rows, batches[0].batch))
+        yield training_pb2.TrainEvent(accepted=service.job())
+
+    def watch(request, context):
+        yield from (service.record(step) for step in (1, 2, 3))
+
+    ended = service.job("SUCCEEDED", version=2, record=training_pb2.TrainRecord(step=3, epoch=3, loss=0.1, metric=0.9))
+    service.answers |= {"Train": train, "WatchJob": watch, "GetJob": lambda request, context: ended}
+    return uploads

@@ -17,27 +17,6 @@ from layerwise_proto.v1 import models_pb2, training_pb2, types_pb2
 FLIGHTS = "a,b,delay\n" + "".join(f"{index},{index * 2},{'late' if index % 2 else 'early'}\n" for index in range(10))
 
 
-@pytest.fixture
-def sent(service):
-    """(header, rows, labels or targets) of what was trained; the jobs succeed."""
-    uploads = []
-
-    def train(requests, context):
-        header, *batches = list(requests)
-        rows = np.concatenate(
-            [np.frombuffer(each.batch.rows.data, "<f4").reshape(tuple(each.batch.rows.shape)) for each in batches]
-        )
-        uploads.append((header.header, rows, batches[0].batch))
-        yield training_pb2.TrainEvent(accepted=service.job())
-
-    def watch(request, context):
-        yield from (service.record(step) for step in (1, 2, 3))
-
-    ended = service.job("SUCCEEDED", version=2, record=training_pb2.TrainRecord(step=3, epoch=3, loss=0.1, metric=0.9))
-    service.answers |= {"Train": train, "WatchJob": watch, "GetJob": lambda request, context: ended}
-    return uploads
-
-
 def test_a_csv_file_is_trained_on(run, sent):
     Path("My Flights 2026.csv").write_text(FLIGHTS)
     options = """
@@ -180,11 +159,32 @@ def test_a_failed_job_ends_the_command_with_one_line(run, service, sent):
         (["train", "iris", "--hidden", "64;64"], 2, "expected whole numbers such as 64,64"),
         (["train", "iris", "--activation", "relo"], 2, "'relo' is not one of"),
         (["train", "iris", "--spec", "flights.csv"], 1, "layerwise: flights.csv: not JSON"),
-        (["train", "iris", "--spec", "list.json"], 1, 'expected an object with "architecture"'),
-        (["train", "iris", "--spec", "plan.json"], 1, "layerwise: architecture.layer: unknown field"),
-        (["train", "iris", "--spec", "plan.json", "--hidden", "3"], 2, "--spec has the architecture"),
+        (["train", "iris", "--spec", "list.json"], 1, 'list.json: expected an object with "architecture", "plan" or'),
+        (["train", "iris", "--spec", "empty.json"], 1, 'empty.json: expected an object with "architecture", "plan" or'),
+        (["train", "iris", "--spec", "wrong.json"], 1, "layerwise: wrong.json: architecture.layer: unknown field"),
+        (
+            ["train", "iris", "--spec", "net.json", "--hidden", "3"],
+            2,
+            "--spec has the architecture; leave out --hidden",
+        ),
+        (["train", "iris", "--spec", "net.json", "--input-scale", "2"], 2, "leave out --input-scale"),
+        (["train", "iris", "--input-scale", "1/0"], 2, "expected a number such as 0.5 or 1/255, got 1/0"),
+        (["train", "iris", "--class-weight", "1;2"], 2, "expected balanced, or numbers such as 1,5, got 1;2"),
+        (["train", "iris", "--loss", "logloss"], 2, "'logloss' is not one of 'softmax_cross_entropy', 'sigmoid_cross"),
+        (["train", "iris", "--watch", "metric"], 2, "--watch says by what --patience judges; give --patience too"),
+        (["train", "iris", "--watch", "accuracy", "--patience", "3"], 2, "'accuracy' is not one of 'loss', 'metric'"),
+        (["train", "iris", "--loss", "poisson"], 2, "the classes of iris are text"),
         (["train", "iris", "--model", "a\nb"], 1, "layerwise: model: expected printable text"),
-        (["train", "iris", "--momentum", "0.9"], 2, "--momentum is of --optimizer sgd; the optimizer is adam"),
+        (
+            ["train", "iris", "--momentum", "0.9"],
+            2,
+            "--momentum is of --optimizer sgd or rmsprop; the optimizer is adam",
+        ),
+        (
+            ["train", "iris", "--optimizer", "rmsprop", "--nesterov"],
+            2,
+            "--nesterov is of --optimizer sgd; the optimizer",
+        ),
         (["predict", "digits"], 2, "give either a FILE"),
         (["predict", "digits", "rows.csv", "--row", "1"], 2, "give either a FILE"),
         (["predict", "digits", "--row", "1,x"], 2, "expected numbers with commas between"),
@@ -200,7 +200,9 @@ def test_a_failed_job_ends_the_command_with_one_line(run, service, sent):
 def test_a_mistake_is_told_in_a_line_on_stderr_without_a_traceback(run, sent, arguments, code, message):
     Path("flights.csv").write_text(FLIGHTS)
     Path("list.json").write_text("[1]")
-    Path("plan.json").write_text('{"architecture": {"layer": []}}')
+    Path("empty.json").write_text("{}")
+    Path("wrong.json").write_text('{"architecture": {"layer": []}}')
+    Path("net.json").write_text('{"architecture": {"layers": []}}')
 
     done = run(*arguments)
 

@@ -4,14 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from layerwise.losses import LOSSES
 from layerwise_client import InvalidRequest
-from layerwise_client._expected import labels_array, labels_message, labels_of, open_expected
+from layerwise_client._expected import classifies, labels_array, labels_message, labels_of, open_expected
 from layerwise_proto.v1 import training_pb2, types_pb2
 
-ANY = types_pb2.LOSS_UNSPECIFIED
-SOFTMAX = types_pb2.LOSS_SOFTMAX_CROSS_ENTROPY
-HINGE = types_pb2.LOSS_HINGE
-SQUARED = types_pb2.LOSS_SQUARED_ERROR
+ANY = None
+SOFTMAX = "softmax_cross_entropy"
+SIGMOID = "sigmoid_cross_entropy"
+HINGE = "hinge"
+SQUARED = "squared_error"
+EVERY_LOSS = [kind.name for kind in types_pb2.Loss.DESCRIPTOR.oneofs_by_name["kind"].fields]
 
 
 def sent(y, loss):
@@ -43,6 +46,13 @@ def sent(y, loss):
         ([[1, 2], [3, 4]], SQUARED, "targets", [[1.0, 2.0], [3.0, 4.0]]),
         ([3, 4], SQUARED, "targets", [3.0, 4.0]),
         ([3.0, 4.0], SOFTMAX, "integers", [3, 4]),
+        ([1.0, 0.0], SIGMOID, "integers", [1, 0]),
+        ([True, False], SIGMOID, "booleans", [True, False]),
+        (["a", "b"], SIGMOID, "strings", ["a", "b"]),
+        ([[1, 0], [0, 1]], SIGMOID, "targets", [[1.0, 0.0], [0.0, 1.0]]),
+        (np.array([[True, False], [True, True]]), SIGMOID, "targets", [[1.0, 0.0], [1.0, 1.0]]),
+        ([[0.25, 1.0], [0.0, 0.5]], SIGMOID, "targets", [[0.25, 1.0], [0.0, 0.5]]),
+        (pd.DataFrame({"cat": [1, 0], "dog": [1, 1]}), SIGMOID, "targets", [[1.0, 1.0], [0.0, 1.0]]),
         (np.array([3.0, 4.0], dtype=np.float32), HINGE, "integers", [3, 4]),
         (pd.Series([1, 2], index=[5, 6]), ANY, "integers", [1, 2]),
         (pd.Series(["a", "b"]), ANY, "strings", ["a", "b"]),
@@ -82,6 +92,9 @@ def test_y_is_sent_as_what_it_means(y, loss, kind, values):
         (np.eye(3, dtype=int)[[0, 2]], ANY, r"y: one-hot rows, shape \(2, 3\), .* pass y\.argmax\(axis=1\) for labels"),
         ([[True, False], [False, True]], ANY, "y: one-hot rows"),
         ([["a"], ["b"]], ANY, "y row 0: expected a number, got 'a'"),
+        ([[1], [0]], SIGMOID, r"y: sigmoid_cross_entropy expects labels .*, got shape \(2, 1\); pass y\.ravel\(\)"),
+        ([["a", "b"]], SIGMOID, "y row 0: expected a number, got 'a'"),
+        ([0.5, 1.0], SIGMOID, "y row 0: expected a whole number of 64 bits as a label, got 0.5"),
         ([[1], [2]], SOFTMAX, r"y: expected one label a row, \(n,\), got shape \(2, 1\)"),
         (np.zeros((1, 1, 1)), ANY, r"y: expected \(n,\) or \(n, outputs\), got shape \(1, 1, 1\)"),
         ([[1], [2, 3]], ANY, "y: expected rows of equal length"),
@@ -95,6 +108,28 @@ def test_y_is_sent_as_what_it_means(y, loss, kind, values):
 def test_a_y_that_cannot_be_learnt_is_refused_with_its_row(y, loss, message):
     with pytest.raises(InvalidRequest, match=message):
         sent(y, loss)
+
+
+@pytest.mark.parametrize("loss", EVERY_LOSS)
+def test_every_loss_takes_what_the_library_says_it_takes(loss):
+    wants = LOSSES[loss].targets
+    several = [[1, 0], [0, 1]]
+
+    assert sent([1, 0], loss)[0] == ("targets" if wants == "values" else "integers")
+    assert classifies(loss) == (wants != "values")
+    if wants == "classes":
+        with pytest.raises(InvalidRequest, match="y: expected one label a row"):
+            sent(several, loss)
+    else:
+        assert sent(several, loss) == ("targets", several)
+
+
+@pytest.mark.parametrize("loss", [ANY, SIGMOID])
+def test_one_column_of_flags_is_ambiguous(loss):
+    with pytest.raises(InvalidRequest) as caught:
+        sent([[1], [0]], loss)
+
+    assert (caught.value.reason, caught.value.pointer) == ("AMBIGUOUS_TARGET", "y")
 
 
 @pytest.mark.parametrize("labels", [[3, -1], ["a", "b"], [True, False]])

@@ -13,9 +13,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from layerwise_client import (
     Client,
+    Finding,
     InvalidRequest,
     JobCancelled,
     JobFailed,
+    LayerHealth,
     NotFound,
     Transition,
     Unavailable,
@@ -89,6 +91,36 @@ def test_a_job_tells_all_that_the_service_knows(service, client):
     assert job.transitions == (Transition("RUNNING", STARTED, "CLAIMED", 2),)
     assert (job.record.step, job.record.validation_loss, job.record.validation_metric) == (9, 0.5, None)
     assert (job.failure.reason, job.failure.message) == ("DIVERGED", "loss is nan")
+
+
+def test_a_record_tells_how_the_layers_do_and_what_was_found(service, job):
+    relu = training_pb2.LayerHealth(dead=0.0, gradient_norm=1.5, weight_norm=2.0, update_ratio=1e-3)
+    tanh = training_pb2.LayerHealth(saturated=0.25, gradient_norm=0.5, weight_norm=4.0, update_ratio=2e-3)
+    found = training_pb2.Finding(kind="inputs", value=40.0, since=1, message="inputs are not standardised")
+    first, last = service.record(1), service.record(2)
+    first.record.layers.extend([relu, tanh])
+    first.record.findings.append(found)
+    last.record.stopped = "converged"
+    watching(service, [first, training_pb2.TrainEvent(finding=found), last])
+
+    records = list(job.watch())
+
+    assert records[0].layers == (LayerHealth(0.0, None, 1.5, 2.0, 1e-3), LayerHealth(None, 0.25, 0.5, 4.0, 2e-3))
+    assert records[0].findings == (Finding("inputs", None, 40.0, 1, "inputs are not standardised"),)
+    assert records[0].stopped is None
+    assert (records[1].layers, records[1].findings, records[1].stopped) == ((), (), "converged")
+
+
+def test_the_findings_of_a_job_are_asked_anew_until_it_has_ended(service, client):
+    dead = training_pb2.Finding(kind="dead", layer=0, value=0.5, since=2, message="layer 0: dead")
+    service.answers["GetJob"] = lambda request, context: service.job()
+    job = client.job("job-1")
+
+    assert job.findings == ()
+    service.answers["GetJob"] = lambda request, context: service.job("SUCCEEDED", findings=[dead])
+
+    assert job.findings == (Finding("dead", 0, 0.5, 2, "layer 0: dead"),)
+    assert job.snapshot.findings == job.findings
 
 
 def test_the_state_is_asked_anew_until_the_job_has_ended(service, client):

@@ -75,6 +75,20 @@ def test_values_of_a_regression_over_rest(rest, asking, values):
     assert (answer.values.tolist(), answer.labels, answer.probabilities) == (values, None, None)
 
 
+def test_flags_come_with_their_probabilities_over_both(service, client, rest, asking):
+    flags, probabilities = [[1.0, 0.0], [1.0, 1.0]], [[0.75, 0.25], [0.5, 0.875]]
+    service.answers["Predict"] = lambda request, context: models_pb2.PredictResponse(
+        model="tags", version=1, values=tensor(flags), probabilities=tensor(probabilities)
+    )
+    said = {"model": "tags", "version": 1, "predictions": flags, "probabilities": probabilities}
+    rest.answer = lambda question: (200, said)
+
+    for answer in (client.predict("tags", X), asking.predict("tags", X)):
+        assert answer.labels is None
+        assert answer.values.tolist() == flags
+        assert answer.probabilities.tolist() == probabilities
+
+
 def test_hinge_labels_come_without_probabilities(rest, asking):
     rest.answer = lambda question: (200, {"model": "svm", "version": 1, "predictions": [1, 0]})
 

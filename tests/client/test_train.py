@@ -10,6 +10,7 @@ import time
 
 import grpc
 import numpy as np
+import pandas as pd
 import pytest
 
 from layerwise_client import (
@@ -21,8 +22,8 @@ from layerwise_client import (
     ServiceFault,
     Unavailable,
 )
-from layerwise_client.progress import Bar, Silent
-from layerwise_client.results import Record, snapshot_of
+from layerwise_client.progress import Bar, Silent, describe
+from layerwise_client.results import Finding, Record, snapshot_of
 from layerwise_proto.v1 import training_pb2
 
 HIDDEN = {"layers": [{"units": 4, "activation": "relu"}]}
@@ -97,6 +98,40 @@ def test_batches_with_long_labels_stay_below_the_message_limit(client, taken):
     assert sum(len(each.batch.labels.strings.values) for each in taken[0][1:]) == 20_000
 
 
+@pytest.mark.parametrize(
+    "weights",
+    [
+        [0, 1, 2, 0.5, 1, 1],
+        (0, 1, 2, 0.5, 1, 1),
+        np.array([0, 1, 2, 0.5, 1, 1]),
+        pd.Series([0, 1, 2, 0.5, 1, 1], index=range(6, 0, -1)),
+    ],
+)
+def test_weights_travel_with_their_rows(client, taken, weights):
+    client.train("digits", HIDDEN, X, Y, weights=weights, progress=False)
+
+    sent = taken[0][1].batch.weights
+    assert list(sent.shape) == [6]
+    assert np.frombuffer(sent.data, "<f4").tolist() == [0, 1, 2, 0.5, 1, 1]
+
+
+def test_weights_are_cut_into_the_blocks_of_their_rows(client, taken):
+    weights = np.arange(20_000, dtype=np.float32)
+
+    client.train("digits", HIDDEN, np.zeros((20_000, 100)), np.zeros(20_000), weights=weights, progress=False)
+
+    batches = [each.batch for each in taken[0][1:]]
+    assert len(batches) > 1
+    assert all(batch.weights.shape == batch.rows.shape[:1] for batch in batches)
+    assert b"".join(batch.weights.data for batch in batches) == weights.tobytes()
+
+
+def test_without_weights_none_are_sent(client, taken):
+    client.train("digits", HIDDEN, X, Y, progress=False)
+
+    assert not taken[0][1].batch.HasField("weights")
+
+
 def test_following_gives_the_job_at_its_end(client, taken):
     job = client.train("digits", HIDDEN, X, Y)
 
@@ -124,6 +159,28 @@ def test_following_draws_a_bar_on_a_terminal(client, taken, monkeypatch):
     assert "upload 6/6 rows" in first
     assert "epoch 3/3  loss 0.3333  accuracy 0.5000" in last
     assert last.startswith("━" * 24)
+
+
+def test_the_bar_gives_a_finding_a_line_of_its_own(service):
+    found = Finding("dead", 1, 0.43, 2, "layer 1: 43 % of its ReLU units are dead since epoch 2")
+    stream = io.StringIO()
+    display = Bar(stream)
+
+    display.accepted(snapshot_of(service.job()))
+    for epoch, findings in ((1, ()), (2, (found,)), (3, ())):
+        display.trained(Record(epoch, epoch, 0.5, 0.5, None, None, 0.1, 9.0, 0.0, findings=findings))
+    display.closed()
+
+    whole = [line.split("\r")[-1].rstrip() for line in stream.getvalue().split("\n")]
+    assert whole[0] == "doctor: layer 1: 43 % of its ReLU units are dead since epoch 2"
+    assert "epoch 3/3" in whole[1]
+    assert stream.getvalue().count("doctor") == 1
+
+
+def test_a_training_that_ends_early_says_why(service):
+    record = Record(2, 9, 0.5, 0.5, None, None, 0.1, 9.0, 0.0, stopped="early_stopping")
+
+    assert describe(record, snapshot_of(service.job())).endswith("9 rows/s  ended by early_stopping")
 
 
 @pytest.mark.parametrize(("columns", "bar"), [(40, 10), (80, 10), (90, 13), (120, 24)])
@@ -184,6 +241,15 @@ def test_leaving_by_ctrl_c_says_how_to_come_back(client, service, taken, capsys)
         ({"plan": {"loss": "logloss"}}, "expected one of softmax_cross_entropy", "plan.loss"),
         ({"plan": [1]}, "plan: expected an object, got a list", "plan"),
         ({"y": Y[:5]}, "X has 6 rows, y has 5", "y"),
+        ({"weights": [1] * 5}, r"weights: expected one for each of the 6 rows, got shape \(5,\)", "weights"),
+        ({"weights": [[1]] * 6}, r"weights: expected one for each of the 6 rows, got shape \(6, 1\)", "weights"),
+        ({"weights": [[1], [1, 2]]}, "weights: expected one number a row", "weights"),
+        ({"weights": "abcdef"}, r"weights: expected one for each of the 6 rows, got shape \(\)", "weights"),
+        ({"weights": ["a"] * 6}, "weights: expected numbers", "weights"),
+        ({"weights": [1] * 4 + [float("nan"), 1]}, "weights row 4: expected a finite number", "weights[4]"),
+        ({"weights": pd.Series([1, None] * 3, dtype="Int64")}, "weights row 1: expected a finite", "weights[1]"),
+        ({"weights": [1, 1, 1, 1, 1, -0.5]}, "weights row 5: expected a number of at least 0, got -0.5", "weights[5]"),
+        ({"weights": np.zeros(6)}, "weights: expected one above 0 at least", "weights"),
         ({"classes": 5}, "classes: expected a list of labels, got int", "classes"),
         (
             {"progress": 3},

@@ -19,17 +19,19 @@ from layerwise_client.errors import (
 from layerwise_client.job import Job
 from layerwise_client.prediction import Prediction
 from layerwise_client.progress import Progress
-from layerwise_client.results import Failure, Model, Record, Snapshot, Transition, Version
+from layerwise_client.results import Failure, Finding, LayerHealth, Model, Record, Snapshot, Transition, Version
 
 __all__ = [
     "Client",
     "Conflict",
     "DeadlineExceeded",
     "Failure",
+    "Finding",
     "InvalidRequest",
     "Job",
     "JobCancelled",
     "JobFailed",
+    "LayerHealth",
     "LayerwiseError",
     "Model",
     "NotFound",

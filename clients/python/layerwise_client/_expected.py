@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from layerwise_client._rows import tensor, to_float32
 from layerwise_client.errors import InvalidRequest
-from layerwise_proto.v1 import tensors_pb2, training_pb2, types_pb2
+from layerwise_proto.v1 import tensors_pb2, training_pb2
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 Kind = Literal["integer", "string", "boolean", "number"]
 Label = int | str | bool
 
-_CLASSIFIERS = (types_pb2.LOSS_SOFTMAX_CROSS_ENTROPY, types_pb2.LOSS_HINGE)
+_OF_LABELS = ("softmax_cross_entropy", "hinge", "squared_hinge")
+_OF_FLAGS = "sigmoid_cross_entropy"  # one flag for each of several things that may hold at once; or labels
 _BY_DTYPE: dict[str, Kind] = {
     "i": "integer",
     "u": "integer",
@@ -31,7 +32,7 @@ _BY_DTYPE: dict[str, Kind] = {
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """`count` labels (`kind` says of which type) or, with `kind` "number" and no classifier's loss, targets.
+    """`count` labels (`kind` says of which type) or, with `kind` "number" and no loss of labels, targets.
 
     `values` is (count,), or (count, outputs) for targets.
     """
@@ -57,20 +58,32 @@ class Expected:
             batch.targets.CopyFrom(tensor(to_float32(block, "y", first_row=start)))
 
 
-def open_expected(y: object, loss: types_pb2.Loss.ValueType) -> Expected:
-    """`y` for training with `loss`: the loss says whether it holds labels or targets; unspecified, its type does.
+def classifies(loss: str) -> bool:
+    """Whether the loss of this name is for classes, or for flags."""
+    return loss in _OF_LABELS or loss == _OF_FLAGS
+
+
+def open_expected(y: object, loss: str | None) -> Expected:
+    """`y` for training with the loss of this name, which says whether it holds labels or targets; None: its type does.
 
     Integers, text and booleans are labels, floats and anything two-dimensional are targets; but whole numbers and
-    booleans in one column, or one-hot, are mostly meant as labels, and are refused until a loss is stated.
+    booleans in one column, or one-hot, are mostly meant as labels, and are refused until a loss is stated. Sigmoid
+    cross-entropy takes labels (n,), and flags (n, outputs) as targets.
     """
     array = _as_array(y, "y")
     kind = _kind(array, "y")
     if array.ndim not in (1, 2):
         raise InvalidRequest(f"y: expected (n,) or (n, outputs), got shape {array.shape}", pointer="y")
-    if loss == types_pb2.LOSS_UNSPECIFIED and array.ndim == 2 and kind in ("integer", "boolean"):
+    if loss is None and array.ndim == 2 and kind in ("integer", "boolean"):
         _refuse_labels_in_columns(array, kind)
-    by_type = array.ndim == 1 and kind != "number"
-    classification = by_type if loss == types_pb2.LOSS_UNSPECIFIED else loss in _CLASSIFIERS
+    if loss == _OF_FLAGS and array.ndim == 2 and array.shape[1] == 1:
+        wanted = "labels (n,), or flags (n, outputs) in several columns"
+        detail = f"y: {loss} expects {wanted}, got shape {array.shape}; pass y.ravel() for labels"
+        raise InvalidRequest(detail, reason="AMBIGUOUS_TARGET", pointer="y")
+    if loss is None:
+        classification = array.ndim == 1 and kind != "number"
+    else:
+        classification = loss in _OF_LABELS or (loss == _OF_FLAGS and array.ndim == 1)
     if classification and array.ndim == 2:
         raise InvalidRequest(f"y: expected one label a row, (n,), got shape {array.shape}", pointer="y")
     if not classification and kind == "string":

@@ -119,11 +119,11 @@ def _prediction(answer: dict[str, Any]) -> Prediction:
     import numpy as np
 
     predictions, probabilities = answer["predictions"], answer.get("probabilities")
-    regression = isinstance(predictions[0], float | list) and probabilities is None
+    values = isinstance(predictions[0], float | list)  # of a regression, or flags; a label is neither
     return Prediction(
         model=str(answer["model"]),
         version=int(answer["version"]),
-        labels=None if regression else labels_array(predictions),
-        values=np.array(predictions, dtype=np.float32) if regression else None,
+        labels=None if values else labels_array(predictions),
+        values=np.array(predictions, dtype=np.float32) if values else None,
         probabilities=None if probabilities is None else np.array(probabilities, dtype=np.float32),
     )

@@ -6,6 +6,7 @@ import queue
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Protocol
 
 import grpc
@@ -14,6 +15,7 @@ from layerwise_client._boundary import from_rpc
 from layerwise_client._connection import MESSAGE_BYTES, Connection, Deadline, Retries, retrying
 from layerwise_client._expected import Expected
 from layerwise_client._rows import Rows, tensor
+from layerwise_client._weights import Weights
 from layerwise_client.errors import DeadlineExceeded, InvalidRequest, ServiceFault
 from layerwise_client.progress import Progress, waiting_of
 from layerwise_proto.v1 import training_pb2
@@ -21,6 +23,28 @@ from layerwise_proto.v1 import training_pb2
 BLOCK_BYTES = 2 << 20  # of float32; the API asks for 1 to 4 MB
 _BLOCK_ROWS = 65_536  # of narrow rows: their labels weigh more than they do
 _POLL = 0.1  # seconds between looks at whether the service has already answered
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Rows, what they should give, and what they weigh in the loss, if they do not all weigh the same."""
+
+    rows: Rows
+    expected: Expected
+    weights: Weights | None
+
+    @property
+    def row_bytes(self) -> int:
+        """What a row takes in a message, with its targets if it has any."""
+        return 4 * (self.rows.features + self.expected.outputs + (self.weights is not None))
+
+    def batch(self, start: int, stop: int) -> training_pb2.TrainBatch:
+        """The message of rows `start` to `stop`; raises `InvalidRequest` naming the row of what does not fit."""
+        batch = training_pb2.TrainBatch(rows=tensor(self.rows.block(start, stop)))
+        self.expected.fill(batch, start, stop)
+        if self.weights is not None:
+            self.weights.fill(batch, start, stop)
+        return batch
 
 
 class Call(Protocol):
@@ -34,7 +58,7 @@ class Call(Protocol):
 
 
 def submit(
-    connection: Connection, header: training_pb2.TrainHeader, rows: Rows, expected: Expected, progress: Progress
+    connection: Connection, header: training_pb2.TrainHeader, data: Data, progress: Progress
 ) -> training_pb2.Job:
     """The accepted job: from then on the service has the data for good.
 
@@ -43,11 +67,11 @@ def submit(
     """
     on_waiting = waiting_of(progress) or connection.on_waiting
     retries = Retries(connection.target, patience=connection.timeout, on_waiting=on_waiting)
-    return retrying(lambda: _submit_once(connection, header, rows, expected, progress), retries, Deadline(None))
+    return retrying(lambda: _submit_once(connection, header, data, progress), retries, Deadline(None))
 
 
 def _submit_once(
-    connection: Connection, header: training_pb2.TrainHeader, rows: Rows, expected: Expected, progress: Progress
+    connection: Connection, header: training_pb2.TrainHeader, data: Data, progress: Progress
 ) -> training_pb2.Job:
     connection.check_open()
     # gRPC reads requests in a thread of its own. Blocks are cut here instead and handed over one at a time, so that
@@ -56,10 +80,10 @@ def _submit_once(
     call: Call = connection.training.Train(iter(outbox.get, None), metadata=connection.metadata)
     try:
         _hand_over(outbox, training_pb2.TrainRequest(header=header), call, connection)
-        for batch, sent in _batches(rows, expected):
+        for batch, sent in _batches(data):
             if not _hand_over(outbox, training_pb2.TrainRequest(batch=batch), call, connection):
                 break
-            progress.uploaded(sent, rows.count)
+            progress.uploaded(sent, data.rows.count)
         else:
             _hand_over(outbox, None, call, connection)
         return _accepted(call, connection)
@@ -111,19 +135,17 @@ def _accepted(call: Call, connection: Connection) -> training_pb2.Job:
     raise ServiceFault(f"{connection.target} ended the stream without accepting the job or saying why")
 
 
-def _batches(rows: Rows, expected: Expected) -> Iterator[tuple[training_pb2.TrainBatch, int]]:
+def _batches(data: Data) -> Iterator[tuple[training_pb2.TrainBatch, int]]:
     """Batches in the order of the rows, each with the number of rows up to its end."""
-    row_bytes = 4 * (rows.features + expected.outputs)
-    step = min(max(1, BLOCK_BYTES // row_bytes), _BLOCK_ROWS)
+    step = min(max(1, BLOCK_BYTES // data.row_bytes), _BLOCK_ROWS)
     start = 0
-    while start < rows.count:
-        stop = min(start + step, rows.count)
-        batch = training_pb2.TrainBatch(rows=tensor(rows.block(start, stop)))
-        expected.fill(batch, start, stop)
+    while start < data.rows.count:
+        stop = min(start + step, data.rows.count)
+        batch = data.batch(start, stop)
         if batch.ByteSize() > MESSAGE_BYTES - 1024:
             if stop - start == 1:
                 raise InvalidRequest(
-                    f"X row {start}: a row of {rows.features} numbers with its label does not fit a message of "
+                    f"X row {start}: a row of {data.rows.features} numbers with its label does not fit a message of "
                     f"{MESSAGE_BYTES >> 20} MiB",
                     reason="ROW_TOO_LARGE",
                     pointer=f"X[{start}]",

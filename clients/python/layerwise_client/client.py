@@ -14,7 +14,8 @@ from layerwise_client._expected import labels_message, open_expected
 from layerwise_client._mistaken import url_as_target
 from layerwise_client._rest import NUMBER_BYTES, Rest
 from layerwise_client._rows import open_rows
-from layerwise_client._upload import submit
+from layerwise_client._upload import Data, submit
+from layerwise_client._weights import open_weights
 from layerwise_client.errors import InvalidRequest
 from layerwise_client.job import Job
 from layerwise_client.progress import Progress, display_of
@@ -87,6 +88,7 @@ class Client:
         y: ArrayLike | Series,
         *,
         plan: Mapping[str, Any] | None = None,
+        weights: ArrayLike | Series | None = None,
         classes: Iterable[Label] | None = None,
         progress: bool | Progress = True,
         request_id: str | None = None,
@@ -94,8 +96,9 @@ class Client:
         """Trains `architecture` on rows X (n, features) by `plan`; the result becomes a new version of `model`.
 
         `y` holds labels, (n,) integers, text or booleans, or targets, (n,) or (n, outputs) floats; the plan's loss
-        says which, without one the type of `y` does. `classes` are all there may be, if labels outside them are to
-        be refused. Rows travel as float32 in blocks of 2 MB, read from X one after another.
+        says which, without one the type of `y` does. `weights`, (n,) numbers of at least 0, are what the rows weigh in
+        the loss. `classes` are all there may be, if labels outside them are to be refused. Rows travel as float32 in
+        blocks of 2 MB, read from X one after another.
 
         With `progress`, follows the job to its end, with a bar where somebody can see it (or on the given display),
         and raises `JobFailed` or `JobCancelled` if it ends so. With False, is back as soon as the service has the
@@ -112,12 +115,13 @@ class Client:
         )
         if classes is not None:
             header.classes.CopyFrom(labels_message(classes, "classes"))
-        rows, expected = open_rows(X), open_expected(y, header.plan.loss)
+        rows, expected = open_rows(X), open_expected(y, header.plan.loss.WhichOneof("kind"))
         if rows.count != expected.count:
             raise InvalidRequest(f"X has {rows.count} rows, y has {expected.count}", pointer="y")
+        data = Data(rows, expected, None if weights is None else open_weights(weights, rows.count))
         header.rows = rows.count
         try:
-            job = Job(self._connection, snapshot_of(submit(self._connection, header, rows, expected, display)))
+            job = Job(self._connection, snapshot_of(submit(self._connection, header, data, display)))
             if progress is False:
                 return job
             display.accepted(job.snapshot)

@@ -12,16 +12,16 @@ from layerwise_client._boundary import from_rpc
 from layerwise_client._connection import Connection, Deadline, Retries
 from layerwise_client.errors import DeadlineExceeded, JobCancelled, JobFailed, Unavailable, WaitTimeout
 from layerwise_client.progress import Progress, tell_left, tell_waiting, waiting_of
-from layerwise_client.results import Failure, Record, Snapshot, Transition, record_of, snapshot_of
+from layerwise_client.results import Failure, Finding, Record, Snapshot, Transition, record_of, snapshot_of
 from layerwise_proto.v1 import training_pb2
 
 
 class Job:
     """A handle on one job.
 
-    What can change (`state`, `version`, `attempt`, `transitions`, `progress`, `record`, `failure`) is asked of the
-    service each time it is read, until the job has ended; `snapshot` holds all of it as of the last answer, without a
-    call. Any call may raise `NotFound`, `Unavailable` or `DeadlineExceeded`.
+    What can change (`state`, `version`, `attempt`, `transitions`, `progress`, `record`, `findings`, `failure`) is asked
+    of the service each time it is read, until the job has ended; `snapshot` holds all of it as of the last answer,
+    without a call. Any call may raise `NotFound`, `Unavailable` or `DeadlineExceeded`.
     """
 
     __slots__ = ("_connection", "_snapshot")
@@ -88,6 +88,11 @@ class Job:
     def record(self) -> Record | None:
         """The newest record."""
         return self._fresh().record
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the doctor finds in the network, as of the newest record; the newest last."""
+        return self._fresh().findings
 
     @property
     def failure(self) -> Failure | None:
@@ -194,7 +199,10 @@ class Job:
         return self._snapshot
 
     def _stream(self, from_step: int, deadline: Deadline) -> Iterator[Record | None]:
-        """Records of one call of WatchJob; None for every other event, a sign of life."""
+        """Records of one call of WatchJob; None for every other event, a sign of life.
+
+        What an event `finding` says stands in its record too.
+        """
         connection = self._connection
         connection.check_open()
         request = training_pb2.WatchJobRequest(job_id=self.id, from_step=from_step)

@@ -32,7 +32,8 @@ class Prediction:
     """What version `version` of `model` says of n rows, in their order.
 
     Of a classifier: `labels` (n,), int64, str or bool as they were sent for training, and `probabilities`
-    (n, classes), None if the model's loss gives none. Of a regression: `values` (n,), or (n, outputs).
+    (n, classes), None if the model's loss gives none. Of a regression: `values` (n,), or (n, outputs). Of a model
+    that was trained on flags: `values` (n, outputs), each 0 or 1, and the `probabilities` of 1.
     """
 
     model: str

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO, runtime_checkable
 from layerwise_client.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from layerwise_client.results import Record, Snapshot
+    from layerwise_client.results import Finding, Record, Snapshot
 
 _LEAST, _MOST = 10, 24  # columns of a bar
 _WORDS = 76  # columns that an epoch takes with all but its speed
@@ -85,7 +85,9 @@ class Bar:
         share = record.epoch / epochs if epochs else 0.0
         columns = shutil.get_terminal_size().columns - 1
         words = describe(record, self._job, columns=columns - bar_width(columns) - 1)
-        self._draw(share, words, last=record.epoch == epochs)
+        for finding in record.findings:
+            self._stream.write(f"\r{finding_line(finding).ljust(columns)}\n")
+        self._draw(share, words, last=record.epoch == epochs or bool(record.findings or record.stopped))
 
     def waiting(self, address: str) -> None:
         self._draw(self._share, f"waiting for {address} …", last=True)
@@ -110,10 +112,13 @@ class Bar:
 def describe(record: Record, job: Snapshot, *, columns: int | None = None) -> str:
     """A record in one line: `epoch 7/20  loss 0.0312  accuracy 0.991  validation 0.972  81,200 rows/s  3 s left`.
 
-    Where that is longer than `columns`, the speed, the time left and the loss are left out, in this order.
+    Where training ended before its last epoch, the line says why in place of the time left. Where it is longer than
+    `columns`, the speed, the time left and the loss are left out, in this order.
     """
     epochs = job.plan.get("epochs")
     left = f"{_duration(record.seconds_left)} left" if record.seconds_left >= 1 else ""
+    if record.stopped and record.stopped != "epochs":
+        left = f"ended by {record.stopped}"
     held_out = record.validation_metric
     parts = {
         "epoch": f"epoch {record.epoch}/{epochs}" if epochs else f"epoch {record.epoch}",
@@ -129,6 +134,11 @@ def describe(record: Record, job: Snapshot, *, columns: int | None = None) -> st
         if columns is None or len(line) <= columns:
             break
     return line
+
+
+def finding_line(finding: Finding) -> str:
+    """A finding in one line: `doctor: layer 2: 43 % of its ReLU units are dead since epoch 3: …`."""
+    return f"doctor: {finding.message}"
 
 
 def bar_width(columns: int) -> int:

@@ -21,11 +21,45 @@ _ENDED = STATES[2:]
 
 
 @dataclass(frozen=True, slots=True)
+class LayerHealth:
+    """How one layer did, over a sample of rows.
+
+    `dead` is the share of its ReLU units that no row wakes, `saturated` that of its sigmoid or tanh outputs where the
+    derivative is next to nothing, each None for other units. `gradient_norm` and `weight_norm` are lengths;
+    `update_ratio` is the length of the last step's change over `weight_norm`, usually about 1e-3.
+    """
+
+    dead: float | None
+    saturated: float | None
+    gradient_norm: float
+    weight_norm: float
+    update_ratio: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a practitioner would notice in a network that trains.
+
+    `kind` is a stable word: dead, saturated, large_update, small_update, overfitting or inputs. `layer` counts from 0,
+    None if it is not about one. `value` is the number that caused it, `since` the epoch; `message` says what it is and
+    what may help.
+    """
+
+    kind: str
+    layer: int | None
+    value: float
+    since: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """How training stood after an epoch.
 
     `loss` and `metric` are of the rows as they were trained on, `validation_*` of the held-out rows (None without
-    any); `step` and `epoch` count from 1.
+    any); `step` and `epoch` count from 1. `layers` has the health of each layer in the epochs when they were looked
+    at, `findings` what was found that was not found before. `stopped` says why training ended with this record: epochs,
+    max_steps, max_seconds, early_stopping or converged.
     """
 
     epoch: int
@@ -37,6 +71,9 @@ class Record:
     learning_rate: float
     rows_per_second: float
     seconds_left: float
+    layers: tuple[LayerHealth, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    stopped: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +99,8 @@ class Snapshot:
     """A job as it was when the service was last asked.
 
     `architecture` and `plan` are as they are used, every size filled in. `metric` says what the records' metric
-    measures, "accuracy" or "r2"; `progress` goes from 0 to 1; `dataset` is the SHA-256 of the rows.
+    measures, "accuracy" or "r2"; `progress` goes from 0 to 1; `dataset` is the SHA-256 of the rows. `findings` is what
+    the doctor finds in the network, the newest last.
     """
 
     id: str
@@ -79,6 +117,7 @@ class Snapshot:
     metric: str
     record: Record | None
     failure: Failure | None
+    findings: tuple[Finding, ...] = ()
 
     @property
     def ended(self) -> bool:
@@ -128,6 +167,9 @@ def record_of(message: training_pb2.TrainRecord) -> Record:
         learning_rate=message.learning_rate,
         rows_per_second=message.rows_per_second,
         seconds_left=message.seconds_left,
+        layers=tuple(_health_of(each) for each in message.layers),
+        findings=tuple(_finding_of(each) for each in message.findings),
+        stopped=message.stopped or None,
     )
 
 
@@ -149,6 +191,7 @@ def snapshot_of(message: training_pb2.Job) -> Snapshot:
         metric=message.metric,
         record=record_of(message.record) if message.HasField("record") else None,
         failure=Failure(message.failure.reason, message.failure.message) if message.HasField("failure") else None,
+        findings=tuple(_finding_of(each) for each in message.findings),
     )
 
 
@@ -158,6 +201,26 @@ def model_of(message: models_pb2.Model) -> Model:
         latest=message.latest,
         aliases=dict(message.aliases),
         versions=tuple(_version_of(each) for each in message.versions),
+    )
+
+
+def _health_of(message: training_pb2.LayerHealth) -> LayerHealth:
+    return LayerHealth(
+        dead=message.dead if message.HasField("dead") else None,
+        saturated=message.saturated if message.HasField("saturated") else None,
+        gradient_norm=message.gradient_norm,
+        weight_norm=message.weight_norm,
+        update_ratio=message.update_ratio,
+    )
+
+
+def _finding_of(message: training_pb2.Finding) -> Finding:
+    return Finding(
+        kind=message.kind,
+        layer=message.layer if message.HasField("layer") else None,
+        value=message.value,
+        since=message.since,
+        message=message.message,
     )
 
 

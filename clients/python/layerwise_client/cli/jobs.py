@@ -7,6 +7,7 @@ import click
 from layerwise_client.cli.live import JSONLines, display
 from layerwise_client.cli.options import ListGroup, connect, json_option, rpc_option
 from layerwise_client.cli.output import emit, facts, table
+from layerwise_client.progress import finding_line
 from layerwise_client.results import STATES, Snapshot
 
 _LISTED = 20
@@ -118,3 +119,5 @@ def _tell(job: Snapshot) -> None:
     )
     for change in job.transitions:
         click.echo(f"{change.time.astimezone():%Y-%m-%d %H:%M:%S}  {change.state}  {change.reason}")
+    for finding in job.findings:
+        click.echo(finding_line(finding))

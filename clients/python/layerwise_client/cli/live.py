@@ -10,7 +10,7 @@ from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as RichProgress
 
 from layerwise_client.cli.output import emit
-from layerwise_client.progress import Progress, Silent, bar_width, describe
+from layerwise_client.progress import Progress, Silent, bar_width, describe, finding_line
 from layerwise_client.results import Record, Snapshot
 
 _LINES = 20
@@ -49,6 +49,8 @@ class _Bar(_Display):
         self._bar.reset(self._task, description=f"{job.model}: waiting for a worker", total=job.plan.get("epochs"))
 
     def trained(self, record: Record) -> None:
+        for finding in record.findings:
+            self._bar.console.print(finding_line(finding), markup=False, highlight=False, soft_wrap=True)
         if self._job is not None:
             self._bar.update(
                 self._task, completed=record.epoch, description=describe(record, self._job, columns=self._columns)
@@ -73,8 +75,10 @@ class _Lines(_Display):
         if self._job is None:
             return
         epochs = int(self._job.plan.get("epochs", 0))
-        if record.epoch in (1, epochs) or record.epoch % max(1, epochs // _LINES) == 0:
+        if record.epoch in (1, epochs) or record.stopped or record.epoch % max(1, epochs // _LINES) == 0:
             click.echo(describe(record, self._job), err=True)
+        for finding in record.findings:
+            click.echo(finding_line(finding), err=True)
 
 
 class JSONLines(_Display):

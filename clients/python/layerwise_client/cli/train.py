@@ -11,20 +11,30 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import click
 
 from layerwise_client import datasets
+from layerwise_client._expected import classifies
 from layerwise_client.cli import csv_rows
 from layerwise_client.cli.live import display
 from layerwise_client.cli.options import connect, json_option, rpc_option
 from layerwise_client.cli.output import emit, facts
+from layerwise_client.cli.settings import (
+    Sectioned,
+    architecture_of,
+    kind_of,
+    option,
+    plan_of,
+    settings_options,
+    split_settings,
+)
 from layerwise_client.errors import InvalidRequest, JobFailed
+from layerwise_proto.json_form import JSONFormError, to_message
+from layerwise_proto.v1 import types_pb2
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from layerwise_client.job import Job
 
-_ACTIVATIONS = ("identity", "sigmoid", "tanh", "relu", "leaky_relu", "prelu", "maxout")
-_TASKS = {"softmax_cross_entropy": "classification", "hinge": "classification", "squared_error": "regression"}
-_HIDDEN = (64,)
+_DATA = "Data and model"
 _HELD_OUT, _ENOUGH_TO_HOLD_OUT = 0.1, 50  # of fewer rows a tenth says nothing
 
 
@@ -37,29 +47,19 @@ class _Data(NamedTuple):
     unscaled: csv_rows.Scale | None = None
 
 
-@click.command(short_help="Train a model on a CSV file or a built-in data set.")
+@click.command(cls=Sectioned, short_help="Train a model on a CSV file or a built-in data set.")
 @click.argument("source", metavar="FILE|DATASET")
-@click.option("--target", metavar="COLUMN", help="The column to predict. Whole numbers and text are classes.")
-@click.option("--task", type=click.Choice(["classification", "regression"]), help="Take the target as this.")
-@click.option("--model", metavar="NAME", help="Name of the model that gets a new version.  [default: the file's]")
-@click.option("--hidden", metavar="UNITS,…", help="Units of the hidden layers, or 0 for none.  [default: 64]")
-@click.option("--activation", type=click.Choice(_ACTIVATIONS), help="Of the hidden layers.  [default: relu]")
-@click.option("--dropout", type=float, metavar="FRACTION", help="Dropped of each hidden layer's outputs.")
-@click.option("--loss", type=click.Choice(list(_TASKS)), help="Without it, the target's type decides.")
-@click.option("--optimizer", type=click.Choice(["adam", "sgd"]), help="[default: adam]")
-@click.option("--learning-rate", type=float, metavar="RATE")
-@click.option("--momentum", type=float, metavar="FRACTION", help="Of sgd.")
-@click.option("--l2", type=float, metavar="STRENGTH", help="Penalty on the squared weights.")
-@click.option("--batch-size", type=int, metavar="ROWS")
-@click.option("--epochs", type=int)
-@click.option("--validation", type=float, metavar="FRACTION", help="Rows held out to measure on.  [default: 0.1]")
-@click.option("--seed", type=int, help="Starts every random choice.")
-@click.option(
+@option(_DATA, "--target", metavar="COLUMN", help="The column to predict. Whole numbers and text are classes.")
+@option(_DATA, "--task", type=click.Choice(["classification", "regression"]), help="Take the target as this.")
+@option(_DATA, "--model", metavar="NAME", help="Name of the model that gets a new version.  [default: the file's]")
+@option(
+    _DATA,
     "--spec",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help='JSON with "architecture" and "plan"; options change the plan.',
+    help='JSON with "architecture", "plan" or both, for all that can be set; options change the plan.',
 )
+@settings_options
 @click.option("--follow/--no-follow", default=True, help="Stay until the job has ended.")
 @rpc_option
 @json_option
@@ -69,10 +69,6 @@ def train(
     target: str | None,
     task: csv_rows.Task | None,
     model: str | None,
-    hidden: str | None,
-    activation: str | None,
-    dropout: float | None,
-    loss: str | None,
     spec: Path | None,
     follow: bool,
     rpc: str,
@@ -85,16 +81,19 @@ def train(
     layerwise train digits --hidden 64,64 --epochs 30 --validation 0.1
     layerwise train flights.csv --target delay --task regression
     """
-    if loss is not None and task not in (None, _TASKS[loss]):
-        raise click.UsageError(f"--loss {loss} is for {_TASKS[loss]}, not for --task {task}")
-    architecture, plan = _read_spec(spec) if spec else ({}, {})
-    if spec is None:
-        architecture = _architecture(hidden, activation, dropout)
-    elif any(option is not None for option in (hidden, activation, dropout)):
-        raise click.UsageError("--spec has the architecture; leave out --hidden, --activation and --dropout")
-    plan = _plan(plan, loss=loss, **settings)
-    task = task or _TASKS.get(str(plan.get("loss")))  # type: ignore[assignment]
-    data = _data(source, target, task)
+    network, given = split_settings(settings)
+    if (loss := given.get("loss")) and task not in (None, _task(loss)):
+        raise click.UsageError(f"--loss {loss} is for {_task(loss)}, not for --task {task}")
+    architecture, plan = (None, {}) if spec is None else _read_spec(spec)
+    if architecture is not None and network:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in network)
+        raise click.UsageError(f"--spec has the architecture; leave out {flags}")
+    if architecture is None:
+        architecture = architecture_of(network)
+    plan = plan_of(plan, given)
+    data = _data(source, target, task or _task(kind_of(plan.get("loss"))))
+    if architecture.keys() & {"input_scale", "input_shift"}:
+        data = data._replace(unscaled=None)
     if len(data.X) >= _ENOUGH_TO_HOLD_OUT:
         plan.setdefault("validation", _HELD_OUT)
     progress = display() if follow else False
@@ -105,52 +104,31 @@ def train(
         _hint(data)
         raise
     _report(job, as_json)
-    _hint(data)
+    if not any(finding.kind == "inputs" for finding in job.snapshot.findings):  # which says the same
+        _hint(data)
 
 
-def _architecture(hidden: str | None, activation: str | None, dropout: float | None) -> dict[str, Any]:
-    try:
-        units = _HIDDEN if hidden is None else tuple(int(each) for each in hidden.split(","))
-    except ValueError as exc:
-        raise click.BadParameter(f"expected whole numbers such as 64,64, got {hidden}", param_hint="--hidden") from exc
-    layer: dict[str, Any] = {"activation": activation or "relu"}
-    if dropout is not None:
-        layer["dropout"] = dropout
-    output: dict[str, Any] = {}  # linear; how many units it needs, the data says
-    return {"layers": [*({"units": each, **layer} for each in units if units != (0,)), output]}
+def _task(loss: str | None) -> csv_rows.Task | None:
+    """What a loss is for; None without one."""
+    return None if loss is None else "classification" if classifies(loss) else "regression"
 
 
-def _plan(
-    spec: dict[str, Any], *, optimizer: str | None, learning_rate: float | None, momentum: float | None, **settings: Any
-) -> dict[str, Any]:
-    """The plan of the spec file, with what the options say in its place."""
-    plan = spec | {name: value for name, value in settings.items() if value is not None}
-    rates = {"learning_rate": learning_rate, "momentum": momentum}
-    given = {name: value for name, value in rates.items() if value is not None}
-    if optimizer or given:
-        before = plan.get("optimizer") or "adam"
-        if isinstance(before, str):
-            before = {"kind": before}
-        if optimizer not in (None, before.get("kind")):
-            before = {"kind": optimizer}
-        if momentum is not None and before.get("kind") != "sgd":
-            raise click.UsageError(f"--momentum is of --optimizer sgd; the optimizer is {before.get('kind')}")
-        plan["optimizer"] = before | given
-    return plan
-
-
-def _read_spec(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def _read_spec(path: Path) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    """The architecture of a spec file, None without one, and its plan; an error names the file and the place in it."""
     try:
         spec: Any = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as exc:
         raise InvalidRequest(f"{path}: not JSON ({exc})") from exc
-    if not isinstance(spec, dict) or "architecture" not in spec or spec.keys() - {"architecture", "plan"}:
-        raise InvalidRequest(f'{path}: expected an object with "architecture" and, if wanted, "plan"')
+    if not isinstance(spec, dict) or not spec or spec.keys() - {"architecture", "plan"}:
+        raise InvalidRequest(f'{path}: expected an object with "architecture", "plan" or both')
     parts = cast("dict[str, Any]", spec)
-    plan: object = parts.get("plan") or {}
-    if not isinstance(plan, dict):
-        raise InvalidRequest(f"{path}: plan: expected an object")
-    return parts["architecture"], cast("dict[str, Any]", plan)
+    try:
+        for name, kind in (("architecture", types_pb2.Architecture), ("plan", types_pb2.Plan)):
+            if parts.get(name) is not None:
+                to_message(parts[name], kind, pointer=name)
+    except JSONFormError as exc:
+        raise InvalidRequest(f"{path}: {exc}", pointer=exc.pointer) from exc
+    return parts.get("architecture"), parts.get("plan") or {}
 
 
 def _data(source: str, target: str | None, task: csv_rows.Task | None) -> _Data:
