@@ -35,6 +35,7 @@ from layerwise.losses import (
 from layerwise.metrics import metric_name
 from layerwise.model import MLP
 from layerwise.optimizers import LBFGS, SGD, Adadelta, Adagrad, Adam, AdamW, NAdam, RMSprop
+from layerwise.packed import PackedRecord, PackedTraining, fit_packed
 from layerwise.plan import EarlyStopping, Plan
 from layerwise.rate_finder import RateFinding, find_learning_rate
 from layerwise.records import Finding, LayerHealth, Record, TrainingState
@@ -86,6 +87,8 @@ __all__ = [
     "OneCycle",
     "Orthogonal",
     "PReLU",
+    "PackedRecord",
+    "PackedTraining",
     "Plan",
     "Poisson",
     "PolynomialDecay",
@@ -110,6 +113,7 @@ __all__ = [
     "Tweedie",
     "find_learning_rate",
     "fit",
+    "fit_packed",
     "gradient_check",
     "metric_name",
     "partial_fit",
