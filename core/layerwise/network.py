@@ -112,7 +112,8 @@ class TrainingPass:
             self._layers.append(unit)
             x = unit.out
         self.scores: Floats = x
-        self.loss_buffers = LossBuffers(rows, architecture.outputs, dtype, arena)
+        delta = self._layers[-1].buffers.delta
+        self.loss_buffers = LossBuffers(rows, architecture.outputs, dtype, arena, gradient=delta)
 
     def forward(self, rng: np.random.Generator) -> Floats:
         """The scores (rows, k) of `inputs`, with noise and dropout drawn from `rng`."""
@@ -132,7 +133,6 @@ class TrainingPass:
         `weights` (rows,) are the rows' weights in the loss.
         """
         loss = self.loss.evaluate(self.scores, targets, self.loss_buffers, weights)
-        np.copyto(self._layers[-1].buffers.delta, self.loss_buffers.gradient)
         for i in range(len(self._layers) - 1, -1, -1):
             self._layers[i].backward(self._layers[i - 1].buffers.delta if i else None)
         return loss
@@ -186,10 +186,12 @@ class _LayerPass:
         self.drop = _Drop(self.buffers.a, layer.dropout, scratch, mask, arena)
         self.residual = layer.residual
         self.out: Floats = arena.empty((rows, units), x.dtype) if layer.residual else self.drop.out
+        self._x_transposed, self._weight_transposed = x.T, own.weight.T
+        self._ones: Floats = np.ones(rows, x.dtype)
 
     def forward(self, rng: np.random.Generator) -> None:
         at = self.buffers
-        np.matmul(self.x, self.own.weight, out=at.z)
+        np.dot(self.x, self.own.weight, out=at.z)  # quicker to begin than matmul
         if self.normalization is None:
             np.add(at.z, self.own.bias, out=at.z)
         else:
@@ -207,12 +209,12 @@ class _LayerPass:
         self.drop.backward(at.delta)
         self.activation.derivative(at)
         if self.normalization is None:
-            np.add.reduce(at.z_gradient, axis=0, out=self.gradient.bias)
+            np.dot(self._ones, at.z_gradient, out=self.gradient.bias)  # the sum over the rows, as a product
         else:
             self.normalization.backward(at.z_gradient)
-        np.matmul(self.x.T, at.z_gradient, out=self.gradient.weight)
+        np.dot(self._x_transposed, at.z_gradient, out=self.gradient.weight)
         if delta_below is not None:
-            np.matmul(at.z_gradient, self.own.weight.T, out=delta_below)
+            np.dot(at.z_gradient, self._weight_transposed, out=delta_below)
             if self.residual:
                 np.add(delta_below, self.out, out=delta_below)
 

@@ -12,7 +12,7 @@ from layerwise.errors import Diverged, InvalidInput
 from layerwise.model import MLP
 from layerwise.plan import Plan
 from layerwise.schedules import Constant
-from layerwise.trainer import Trainer
+from layerwise.trainer import Trainer, quietly
 
 TOO_HIGH = 4.0
 """Times the least smoothed loss: beyond, the rates to come are too large."""
@@ -111,7 +111,8 @@ def _losses(trainer: Trainer, steps: int) -> NDArray[np.float64]:
     lowest = math.inf
     while len(losses) < steps:
         try:
-            losses.append(trainer.step())
+            with quietly():
+                losses.append(trainer.step())
             if trainer.state.position == trainer.rows:
                 trainer.end_epoch()
         except Diverged:

@@ -58,6 +58,11 @@ class _Batch:
             gather(rows)
 
 
+def quietly() -> np.errstate:
+    """Without a word of overflow: it and its consequences show in the loss, which is checked."""
+    return np.errstate(over="ignore", invalid="ignore", divide="ignore")
+
+
 class Trainer:
     """One step after another over `state`; everything else is made before the first step and only written into.
 
@@ -150,29 +155,27 @@ class Trainer:
         return self.state.position == self.rows or self._budget_spent() is not None
 
     def step(self) -> float:
-        """Trains on the next batch; gives its loss. Allocates nothing."""
+        """Trains on the next batch; gives its loss. Allocates nothing. To be called inside `quietly`."""
         state, plan = self.state, self.plan
         if self._order.epoch != state.epoch:
             self._order.arrange(state.epoch)
         end = min(state.position + self.batch_size, self.rows)
         self._batch = batch = self._batches[end - state.position]
-        # overflow and its consequences show in the loss, which is checked
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            batch.gather(self._order.rows(state.position, end))
-            scores = batch.network.forward(state.generator)
-            self._metric.measure(scores, batch.targets, self._batch_sums, batch.weights)
-            loss = batch.network.backward(batch.targets, batch.weights) + self._regularizer.penalty()
-            if not math.isfinite(loss):
-                self._diverged(state.step + 1, loss, "the loss")
-            self._rate = rate = self._next_rate()
-            state.step += 1
-            self._regularizer.before_update(rate)
-            if self._doctor and end == self.rows and self._doctor.is_due(state.step, state.health):
-                self._doctor.before_update()
-            plan.optimizer.update(
-                state.parameters, self._gradient, state.optimizer, rate=rate, step=state.step, scratch=self._scratch
-            )
-            self._regularizer.after_update(state.average)
+        batch.gather(self._order.rows(state.position, end))
+        scores = batch.network.forward(state.generator)
+        self._metric.measure(scores, batch.targets, self._batch_sums, batch.weights)
+        loss = batch.network.backward(batch.targets, batch.weights) + self._regularizer.penalty()
+        if not math.isfinite(loss):
+            self._diverged(state.step + 1, loss, "the loss")
+        self._rate = rate = self._next_rate()
+        state.step += 1
+        self._regularizer.before_update(rate)
+        if self._doctor and end == self.rows and self._doctor.is_due(state.step, state.health):
+            self._doctor.before_update()
+        plan.optimizer.update(
+            state.parameters, self._gradient, state.optimizer, rate=rate, step=state.step, scratch=self._scratch
+        )
+        self._regularizer.after_update(state.average)
         np.add(state.metric_sums, self._batch_sums, out=state.metric_sums)
         state.loss_sum += loss * batch.rows
         state.position = end

@@ -13,7 +13,7 @@ from layerwise.model import MLP
 from layerwise.plan import Plan
 from layerwise.randomness import SPLIT, stream
 from layerwise.records import Record, TrainingState
-from layerwise.trainer import Trainer
+from layerwise.trainer import Trainer, quietly
 
 
 def fit(
@@ -71,11 +71,11 @@ class Training(Iterator[Record]):
     def __next__(self) -> Record:
         trainer = self._trainer
         while not trainer.ended:
-            loss = trainer.step()
-            if trainer.epoch_is_over:
-                return trainer.end_epoch()
-            if self._by_step:
-                return trainer.step_record(loss)
+            with quietly():
+                loss = trainer.step()
+                while not (self._by_step or trainer.epoch_is_over):
+                    loss = trainer.step()
+            return trainer.end_epoch() if trainer.epoch_is_over else trainer.step_record(loss)
         raise StopIteration
 
 
@@ -107,6 +107,7 @@ def partial_fit(
     data, _ = reader.weighted(data, None, labels, plan)
     trainer = Trainer(model, plan, data, None, state=state, online=True)
     model.plan, model.labels = plan, labels
-    trainer.step()
+    with quietly():
+        trainer.step()
     trainer.end_batch()
     return trainer.state

@@ -31,29 +31,34 @@ class SoftmaxCrossEntropy(Loss):
         )
 
     def measure(self, scores: Floats, targets: NDArray[Any], at: LossBuffers, /) -> None:
+        rows, classes = scores.shape
+        everywhere = self.label_smoothing / classes
+        s = at.across  # the classes first: sums over few classes are then sums of whole rows of memory
+        np.copyto(s, scores.T)
         # shift first: exp() of a large score overflows
-        np.maximum.reduce(scores, axis=1, keepdims=True, out=at.row)
-        np.subtract(scores, at.row, out=at.gradient)
+        np.maximum.reduce(s, axis=0, out=at.flat_row)
+        np.subtract(s, at.flat_row, out=s)
         # Σ q s, and then log Σ exp(s) - Σ q s
-        np.add(at.first, targets, out=at.index)
-        np.take(at.flat_gradient, at.index, out=at.picked, mode="clip")
-        everywhere = self.label_smoothing / scores.shape[1]
+        np.multiply(targets, rows, out=at.index)
+        np.add(at.index, at.counted, out=at.index)
+        np.take(at.flat_across, at.index, out=at.picked, mode="clip")
         if everywhere:
             np.multiply(at.picked, 1 - self.label_smoothing, out=at.picked)
-            np.add.reduce(at.gradient, axis=1, out=at.flat_row)
+            np.add.reduce(s, axis=0, out=at.flat_row)
             np.multiply(at.flat_row, everywhere, out=at.flat_row)
             np.add(at.picked, at.flat_row, out=at.picked)
-        np.exp(at.gradient, out=at.gradient)
-        np.add.reduce(at.gradient, axis=1, keepdims=True, out=at.row)
-        np.divide(at.gradient, at.row, out=at.gradient)
-        np.log(at.row, out=at.row)
+        np.exp(s, out=s)
+        np.add.reduce(s, axis=0, out=at.flat_row)
+        np.divide(s, at.flat_row, out=s)
+        np.log(at.flat_row, out=at.flat_row)
         np.subtract(at.flat_row, at.picked, out=at.flat_row)
         # p - q
-        np.take(at.flat_gradient, at.index, out=at.picked, mode="clip")
+        np.take(at.flat_across, at.index, out=at.picked, mode="clip")
         np.subtract(at.picked, 1.0 - self.label_smoothing, out=at.picked)
-        at.flat_gradient[at.index] = at.picked
+        at.flat_across[at.index] = at.picked
         if everywhere:
-            np.subtract(at.gradient, everywhere, out=at.gradient)
+            np.subtract(s, everywhere, out=s)
+        np.copyto(at.gradient, s.T)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,19 +19,25 @@ from layerwise.kinds import Kind
 class LossBuffers:
     """Where a loss of n rows and k outputs writes; `gradient` (n, k) receives the gradient in the scores.
 
-    `scratch` and `spare` (n, k), `picked` (n,) and its other shape `column` (n, 1) are free for a loss to use.
+    `scratch` and `spare` (n, k), `across`, the memory of `scratch` as (k, n), `picked` (n,) and its other shape
+    `column` (n, 1) are free for a loss to use.
     """
 
-    def __init__(self, rows: int, outputs: int, dtype: DTypeLike, arena: Arena) -> None:
-        self.gradient: Floats = arena.empty((rows, outputs), dtype)
+    def __init__(
+        self, rows: int, outputs: int, dtype: DTypeLike, arena: Arena, *, gradient: Floats | None = None
+    ) -> None:
+        self.gradient: Floats = arena.empty((rows, outputs), dtype) if gradient is None else gradient
         self.flat_gradient: Floats = self.gradient.reshape(-1)
         self.row: Floats = arena.empty((rows, 1), dtype)
         self.flat_row: Floats = self.row.reshape(-1)
         self.picked: Floats = arena.empty((rows,), dtype)
         self.column: Floats = self.picked.reshape(-1, 1)
         self.scratch: Floats = arena.empty((rows, outputs), dtype)
+        self.across: Floats = self.scratch.reshape(outputs, rows)
+        self.flat_across: Floats = self.scratch.reshape(-1)
         self.spare: Floats = arena.empty((rows, outputs), dtype)
         self.first: NDArray[np.intp] = np.arange(0, rows * outputs, outputs, dtype=np.intp)
+        self.counted: NDArray[np.intp] = np.arange(rows, dtype=np.intp)
         self.index: NDArray[np.intp] = arena.empty((rows,), np.intp)
         self.tiny = float(np.finfo(dtype).tiny)
         """The smallest normal number: a logarithm of what may be zero begins there."""

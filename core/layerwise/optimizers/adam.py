@@ -37,10 +37,13 @@ class Adam(Optimizer):
         return ("mean", "variance")
 
     def numbers(self, state: Mapping[str, Floats], rate: float, step: int) -> tuple[float, ...]:
-        """Rate and ε with both corrections drawn in: m̂ / (√v̂ + ε) = m √b / (1 - β₁ᵗ) / (√v + ε √b), b = 1 - β₂ᵗ."""
+        """Rate and ε with the factors of m̂ = m (1 - β₁) / (1 - β₁ᵗ) and v̂ = v b drawn in, b = (1 - β₂) / (1 - β₂ᵗ).
+
+        m̂ / (√v̂ + ε) = m (1 - β₁) / (1 - β₁ᵗ) / √b / (√v + ε / √b).
+        """
         del state
-        unbias = math.sqrt(1 - self.beta2**step)
-        return rate * unbias / (1 - self.beta1**step), self.epsilon * unbias
+        root = math.sqrt((1 - self.beta2) / (1 - self.beta2**step))
+        return rate * (1 - self.beta1) / (1 - self.beta1**step) / root, self.epsilon / root
 
     def move(
         self, p: Floats, g: Floats, own: Sequence[Floats], spare: Sequence[Floats], numbers: tuple[float, ...], /
@@ -54,13 +57,11 @@ class Adam(Optimizer):
         np.subtract(p, s, out=p)
 
     def average(self, m: Floats, v: Floats, g: Floats, s: Floats) -> None:
-        """m ← m + (1 - β₁) (g - m), v ← β₂ v + (1 - β₂) g²."""
-        np.subtract(g, m, out=s)
-        np.multiply(s, 1 - self.beta1, out=s)
-        np.add(m, s, out=m)
+        """m ← β₁ m + g, v ← β₂ v + g²: the paper's without their factors 1 - β, which `numbers` draws in."""
+        np.multiply(m, self.beta1, out=m)
+        np.add(m, g, out=m)
         np.multiply(v, self.beta2, out=v)
         np.multiply(g, g, out=s)
-        np.multiply(s, 1 - self.beta2, out=s)
         np.add(v, s, out=v)
 
 
@@ -103,9 +104,10 @@ class NAdam(Adam):
         now, following = self._momentum(step), self._momentum(step + 1)
         state["momentum_product"][0] *= now
         product = float(state["momentum_product"][0])
-        unbias = math.sqrt(1 - self.beta2**step)
-        rate *= unbias
-        return rate * (1 - now) / (1 - product), rate * following / (1 - product * following), self.epsilon * unbias
+        root = math.sqrt((1 - self.beta2) / (1 - self.beta2**step))
+        rate /= root
+        ahead = rate * following * (1 - self.beta1) / (1 - product * following)
+        return rate * (1 - now) / (1 - product), ahead, self.epsilon / root
 
     def move(
         self, p: Floats, g: Floats, own: Sequence[Floats], spare: Sequence[Floats], numbers: tuple[float, ...], /
