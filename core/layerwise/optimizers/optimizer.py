@@ -15,8 +15,8 @@ import numpy as np
 from layerwise.activations import Floats
 from layerwise.kinds import Kind
 
-CHUNK = 16_384
-"""Numbers a pass handles at once: four float32 vectors of them, 256 kB, fit the second-level cache."""
+CHUNK = 65_536
+"""Numbers a pass handles at once: four float32 vectors of them, 1 MiB, stay in the caches close to the core."""
 
 
 @dataclass(frozen=True, slots=True)
