@@ -56,7 +56,8 @@ class PackedPass:
             self._layers.append(unit)
             x = unit.out
         self.scores: Floats = _flat(x)
-        self._loss_buffers = LossBuffers(networks * rows, architecture.outputs, dtype, arena)
+        delta = _flat(self._layers[-1].delta)
+        self._loss_buffers = LossBuffers(networks * rows, architecture.outputs, dtype, arena, gradient=delta)
         self._row_losses: Floats = self._loss_buffers.flat_row.reshape(networks, rows)
 
     def forward(self, generators: Sequence[np.random.Generator]) -> Floats:
@@ -78,7 +79,6 @@ class PackedPass:
         The gradients in the parameters are left in their matrix. `weights` (K · rows,) are the rows' weights.
         """
         self._evaluate(targets, weights, losses)
-        np.copyto(self._layers[-1].delta, self._loss_buffers.gradient.reshape(self._layers[-1].delta.shape))
         for i in range(len(self._layers) - 1, -1, -1):
             self._layers[i].backward(self._layers[i - 1].delta if i else None)
 
@@ -122,6 +122,8 @@ class _LayerPass:
         activation, shape = layer.activation, (networks, rows, layer.units)
         self.activation, self.own, self.gradient, self.x = activation, own, gradient, x
         self._bias: Floats = own.bias[:, None, :]
+        self._bias_gradient: Floats = gradient.bias[:, None, :]
+        self._ones: Floats = np.ones((1, rows), x.dtype)
         self._x_transposed: Floats = x.transpose(0, 2, 1)
         self._weight_transposed: Floats = own.weight.transpose(0, 2, 1)
         self._z: Floats = arena.empty((networks, rows, layer.columns), x.dtype)
@@ -161,7 +163,7 @@ class _LayerPass:
             np.copyto(self.out, self.delta)
         self._drop.backward(self.delta)
         self.activation.derivative(self._buffers)
-        np.add.reduce(self._z_gradient, axis=1, out=self.gradient.bias)
+        np.matmul(self._ones, self._z_gradient, out=self._bias_gradient)  # the sums over the rows, as products
         np.matmul(self._x_transposed, self._z_gradient, out=self.gradient.weight)
         if delta_below is not None:
             np.matmul(self._z_gradient, self._weight_transposed, out=delta_below)

@@ -89,9 +89,9 @@ class PackedTraining(Iterator[PackedRecord]):
 
 def _checked_models(models: object) -> list[MLP]:
     """Networks of one architecture, dtype and labels, none of them twice."""
-    if not isinstance(models, Sequence) or not models:
+    given = _sequence(models)
+    if not given:
         raise InvalidInput("models", f"expected at least 1 network, got {shown(models)}")
-    given = cast(Sequence[object], models)
     first = given[0]
     for i, model in enumerate(given):
         where = f"models[{i}]"
@@ -108,6 +108,11 @@ def _checked_models(models: object) -> list[MLP]:
             detail = f"expected None, for packed training has no normalisation, got {layer.normalization}"
             raise InvalidInput(f"models[0].architecture.layers[{i}].normalization", detail)
     return pack
+
+
+def _sequence(value: object) -> Sequence[object]:
+    """`value` if it is a sequence, else an empty one; a text is none."""
+    return cast(Sequence[object], value) if isinstance(value, Sequence) and not isinstance(value, str) else ()
 
 
 def _differences(model: MLP, first: MLP) -> Iterator[tuple[str, object, object]]:
@@ -127,10 +132,9 @@ def _differences(model: MLP, first: MLP) -> Iterator[tuple[str, object, object]]
 
 def _checked_plans(plans: object, networks: int) -> list[Plan]:
     """A plan for each network, equal in everything but `OWN` and the learning rate."""
-    if not isinstance(plans, Plan | Sequence) or isinstance(plans, str):
-        detail = f"expected a Plan, or one for each network, got {shown(cast(object, plans))}"
-        raise InvalidInput("plans", detail)
-    given = [plans] * networks if isinstance(plans, Plan) else cast(Sequence[object], plans)
+    given = [plans] * networks if isinstance(plans, Plan) else _sequence(plans)
+    if not given:
+        raise InvalidInput("plans", f"expected a Plan, or one for each network, got {shown(plans)}")
     if len(given) != networks:
         raise InvalidInput("plans", f"expected {counted(networks, 'plan')}, one for each network, got {len(given)}")
     for i, plan in enumerate(given):
