@@ -169,6 +169,7 @@ PLANS = {
     "average": {"average": 0.9, "validation": 0.2},
     "steps": {"max_steps": 6, "validation": 0.3},
     "random": {"validation": 0.25},
+    "balanced by what each trains on": {"validation": 0.25, "class_weight": "balanced"},
     "stratified": {"validation": 0.25, "split": "stratified", "class_weight": "balanced"},
     "temporal": {"validation": 0.25, "split": "temporal", "class_weight": (0.5, 2.0, 1.0)},
     "stopping": {"validation": 0.3, "epochs": 40, "early_stopping": EarlyStopping(patience=1, tolerance=1e-3)},
@@ -216,12 +217,13 @@ def test_one_plan_serves_all_and_the_networks_differ_by_their_initial_weights():
     alone = MLP(models[0].architecture, seed=2, dtype=np.float64)
 
     training = fit_packed(models, rows(), answers("classes"), plans=plan)
-    last = list(training)[-1]
+    first, _, last = training
     list(fit(alone, rows(), answers("classes"), plan=plan))
 
     assert training.models == tuple(models)
     assert last.stopped == ("epochs",) * 3
-    assert last.progress == 1
+    assert (first.progress, last.progress) == (pytest.approx(1 / 3), 1)
+    assert last.rows_per_second > 0
     assert len(set(last.loss)) == 3
     np.testing.assert_allclose(models[2].parameters, alone.parameters, rtol=1e-9)
 
