@@ -214,6 +214,15 @@ def test_a_spec_file_with_a_plan_alone_leaves_the_network_to_the_options(trained
     assert (header.plan.epochs, header.architecture.layers[0].units) == (2, 5)
 
 
+def test_a_model_goes_on_in_its_own_architecture_unless_another_is_given(trained):
+    own = trained("--start-from", "digits/champion")
+    given = trained("--start-from", "digits", "--hidden", "5")
+
+    assert (own.start_from.model, own.start_from.version) == ("digits", "champion")
+    assert own.architecture == types_pb2.Architecture()
+    assert given.architecture.layers[0].units == 5
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
@@ -325,6 +334,14 @@ def test_the_hint_at_a_column_without_scale_says_nothing_twice(run, service, sen
     done = run("train", "t.csv", "--target", "t", "--spec", "spec.json")
 
     assert (done.exit_code, done.stderr.count("hint:")) == (0, hints)
+
+
+def test_a_job_whose_network_scales_its_inputs_gets_no_hint(run, service, sent):
+    Path("t.csv").write_text("a,t\n" + "".join(f"{500 + 30 * index},{index % 2}\n" for index in range(20)))
+    scaled = types_pb2.Architecture(input_scale=0.01)
+    service.answers["GetJob"] = lambda request, context: service.job("SUCCEEDED", architecture=scaled)
+
+    assert "hint:" not in run("train", "t.csv", "--target", "t", "--start-from", "t").stderr
 
 
 def test_the_line_of_the_epoch_that_ends_training_early_is_shown(run, service, sent):

@@ -132,6 +132,26 @@ def test_without_weights_none_are_sent(client, taken):
     assert not taken[0][1].batch.HasField("weights")
 
 
+@pytest.mark.parametrize(
+    ("given", "model", "version"), [("d", "d", ""), ("d/3", "d", "3"), ("d/champion", "d", "champion")]
+)
+def test_a_job_may_start_from_a_version(client, service, taken, given, model, version):
+    ended = service.job("SUCCEEDED", version=4, start_from="d/3")
+    service.answers["GetJob"] = lambda request, context: ended
+
+    job = client.train("digits", {}, X, Y, start_from=given)
+
+    assert taken[0][0].header.start_from == training_pb2.StartFrom(model=model, version=version)
+    assert job.start_from == "d/3"
+
+
+def test_a_job_starts_anew_if_nothing_else_is_said(client, taken):
+    job = client.train("digits", HIDDEN, X, Y, progress=False)
+
+    assert not taken[0][0].header.HasField("start_from")
+    assert job.start_from is None
+
+
 def test_following_gives_the_job_at_its_end(client, taken):
     job = client.train("digits", HIDDEN, X, Y)
 
@@ -241,6 +261,9 @@ def test_leaving_by_ctrl_c_says_how_to_come_back(client, service, taken, capsys)
         ({"plan": {"loss": "logloss"}}, "expected one of softmax_cross_entropy", "plan.loss"),
         ({"plan": [1]}, "plan: expected an object, got a list", "plan"),
         ({"y": Y[:5]}, "X has 6 rows, y has 5", "y"),
+        ({"start_from": 3}, "start_from: expected a string, got int", "start_from"),
+        ({"start_from": "/3"}, "start_from: expected a model, or model/version, got '/3'", "start_from"),
+        ({"start_from": "digits/"}, "start_from: expected a model, or model/version", "start_from"),
         ({"weights": [1] * 5}, r"weights: expected one for each of the 6 rows, got shape \(5,\)", "weights"),
         ({"weights": [[1]] * 6}, r"weights: expected one for each of the 6 rows, got shape \(6, 1\)", "weights"),
         ({"weights": [[1], [1, 2]]}, "weights: expected one number a row", "weights"),

@@ -90,6 +90,7 @@ class Client:
         plan: Mapping[str, Any] | None = None,
         weights: ArrayLike | Series | None = None,
         classes: Iterable[Label] | None = None,
+        start_from: str | None = None,
         progress: bool | Progress = True,
         request_id: str | None = None,
     ) -> Job:
@@ -99,6 +100,9 @@ class Client:
         says which, without one the type of `y` does. `weights`, (n,) numbers of at least 0, are what the rows weigh in
         the loss. `classes` are all there may be, if labels outside them are to be refused. Rows travel as float32 in
         blocks of 2 MB, read from X one after another.
+
+        `start_from`, "model" or "model/version" by number or alias, names the version whose weights the network starts
+        with; then `architecture` may be {}, for that version's.
 
         With `progress`, follows the job to its end, with a bar where somebody can see it (or on the given display),
         and raises `JobFailed` or `JobCancelled` if it ends so. With False, is back as soon as the service has the
@@ -113,6 +117,8 @@ class Client:
             plan=_message(plan or {}, types_pb2.Plan, "plan"),
             request_id=str(uuid.uuid4()) if request_id is None else text(request_id, "request_id"),
         )
+        if start_from is not None:
+            header.start_from.CopyFrom(_origin(start_from))
         if classes is not None:
             header.classes.CopyFrom(labels_message(classes, "classes"))
         rows, expected = open_rows(X), open_expected(y, header.plan.loss.WhichOneof("kind"))
@@ -195,6 +201,14 @@ class Client:
             request.page_token = page.next_page_token
             if not request.page_token:
                 return
+
+
+def _origin(start_from: object) -> training_pb2.StartFrom:
+    model, slash, version = text(start_from, "start_from").partition("/")
+    if not model or (slash and not version):
+        detail = f"start_from: expected a model, or model/version, got {start_from!r}"
+        raise InvalidRequest(detail, pointer="start_from")
+    return training_pb2.StartFrom(model=model, version=version)
 
 
 def _message(value: object, kind: type[M], name: str) -> M:

@@ -51,6 +51,11 @@ class Job:
         return self._snapshot.plan
 
     @property
+    def start_from(self) -> str | None:
+        """The version whose weights it started with, as "model/version"; None if it began anew."""
+        return self._snapshot.start_from
+
+    @property
     def dataset(self) -> str:
         return self._snapshot.dataset
 

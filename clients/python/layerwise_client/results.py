@@ -100,7 +100,8 @@ class Snapshot:
 
     `architecture` and `plan` are as they are used, every size filled in. `metric` says what the records' metric
     measures, "accuracy" or "r2"; `progress` goes from 0 to 1; `dataset` is the SHA-256 of the rows. `findings` is what
-    the doctor finds in the network, the newest last.
+    the doctor finds in the network, the newest last. `start_from` is the version whose weights it started with, as
+    "model/version", None if it began anew.
     """
 
     id: str
@@ -118,6 +119,7 @@ class Snapshot:
     record: Record | None
     failure: Failure | None
     findings: tuple[Finding, ...] = ()
+    start_from: str | None = None
 
     @property
     def ended(self) -> bool:
@@ -192,6 +194,7 @@ def snapshot_of(message: training_pb2.Job) -> Snapshot:
         record=record_of(message.record) if message.HasField("record") else None,
         failure=Failure(message.failure.reason, message.failure.message) if message.HasField("failure") else None,
         findings=tuple(_finding_of(each) for each in message.findings),
+        start_from=message.start_from or None,
     )
 
 

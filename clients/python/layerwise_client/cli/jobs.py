@@ -113,6 +113,7 @@ def _tell(job: Snapshot) -> None:
             f"validation {job.metric}": record and record.validation_metric,
             "attempt": job.attempt,
             "dataset": job.dataset,
+            "started from": job.start_from,
             "architecture": job.architecture,
             "plan": job.plan,
         }

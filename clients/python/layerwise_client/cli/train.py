@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -52,6 +53,7 @@ class _Data(NamedTuple):
 @option(_DATA, "--target", metavar="COLUMN", help="The column to predict. Whole numbers and text are classes.")
 @option(_DATA, "--task", type=click.Choice(["classification", "regression"]), help="Take the target as this.")
 @option(_DATA, "--model", metavar="NAME", help="Name of the model that gets a new version.  [default: the file's]")
+@option(_DATA, "--start-from", metavar="MODEL[/VERSION]", help="Go on with the weights of this version.")
 @option(
     _DATA,
     "--spec",
@@ -69,6 +71,7 @@ def train(
     target: str | None,
     task: csv_rows.Task | None,
     model: str | None,
+    start_from: str | None,
     spec: Path | None,
     follow: bool,
     rpc: str,
@@ -89,28 +92,42 @@ def train(
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in network)
         raise click.UsageError(f"--spec has the architecture; leave out {flags}")
     if architecture is None:
-        architecture = architecture_of(network)
+        architecture = {} if start_from and not network else architecture_of(network)
     plan = plan_of(plan, given)
     data = _data(source, target, task or _task(kind_of(plan.get("loss"))))
-    if architecture.keys() & {"input_scale", "input_shift"}:
+    if _scales(architecture):
         data = data._replace(unscaled=None)
     if len(data.X) >= _ENOUGH_TO_HOLD_OUT:
         plan.setdefault("validation", _HELD_OUT)
     progress = display() if follow else False
     try:
         with connect(rpc) as client:
-            job = client.train(model or data.name, architecture, data.X, data.y, plan=plan, progress=progress)
+            job = client.train(
+                model or data.name,
+                architecture,
+                data.X,
+                data.y,
+                plan=plan,
+                start_from=start_from,
+                progress=progress,
+            )
     except JobFailed:
         _hint(data)
         raise
     _report(job, as_json)
-    if not any(finding.kind == "inputs" for finding in job.snapshot.findings):  # which says the same
+    said = any(finding.kind == "inputs" for finding in job.snapshot.findings)
+    if not said and not _scales(job.architecture):
         _hint(data)
 
 
 def _task(loss: str | None) -> csv_rows.Task | None:
     """What a loss is for; None without one."""
     return None if loss is None else "classification" if classifies(loss) else "regression"
+
+
+def _scales(architecture: Mapping[str, Any]) -> bool:
+    """Whether a network brings its inputs to another scale itself."""
+    return bool(architecture.get("input_scale", 1) != 1 or architecture.get("input_shift", 0))
 
 
 def _read_spec(path: Path) -> tuple[dict[str, Any] | None, dict[str, Any]]:
