@@ -18,6 +18,7 @@ from layerwise.architecture import Architecture, Layer
 from layerwise.errors import CorruptModel, Diverged, InvalidInput
 from layerwise.gradients import GradientCheck, gradient_check
 from layerwise.initializers import Constant, Orthogonal
+from layerwise.kernels import kernels_in_use
 from layerwise.losses import (
     AbsoluteError,
     Gamma,
@@ -115,6 +116,7 @@ __all__ = [
     "fit",
     "fit_packed",
     "gradient_check",
+    "kernels_in_use",
     "metric_name",
     "partial_fit",
 ]

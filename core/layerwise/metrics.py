@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise import kinds
+from layerwise import kernels, kinds
 from layerwise.activations import Floats
 from layerwise.data import blocks
 from layerwise.losses import LOSSES, Loss
@@ -64,6 +64,10 @@ class Accuracy(Metric):
         self, scores: Floats, targets: NDArray[Any], out: NDArray[np.float64], weights: Floats | None = None
     ) -> None:
         rows = len(scores)
+        loops = kernels.compiled()
+        if loops and weights is None and scores.shape[1] > 1:
+            out[0] = loops.count_right(scores, targets)
+            return
         decided, right = self._decided[:rows], self._right[:rows]
         if scores.shape[1] > 1:
             np.argmax(scores, axis=1, out=decided)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from layerwise import kernels
 from layerwise.activations import Activation, Flags, Floats, UnitBuffers
 from layerwise.architecture import Architecture, Layer
 from layerwise.arena import Arena
@@ -188,15 +189,19 @@ class _LayerPass:
         self.out: Floats = arena.empty((rows, units), x.dtype) if layer.residual else self.drop.out
         self._x_transposed, self._weight_transposed = x.T, own.weight.T
         self._ones: Floats = np.ones(rows, x.dtype)
+        self._loops = kernels.compiled() if activation.kind == "relu" and not layer.normalization else None
 
     def forward(self, rng: np.random.Generator) -> None:
         at = self.buffers
         np.dot(self.x, self.own.weight, out=at.z)  # quicker to begin than matmul
-        if self.normalization is None:
-            np.add(at.z, self.own.bias, out=at.z)
+        if self._loops:
+            self._loops.bias_relu(at.z, self.own.bias)
         else:
-            self.normalization.forward(at.z)
-        self.activation.value(at.z, at.slope, at.a, at.scratch)
+            if self.normalization is None:
+                np.add(at.z, self.own.bias, out=at.z)
+            else:
+                self.normalization.forward(at.z)
+            self.activation.value(at.z, at.slope, at.a, at.scratch)
         self.drop.forward(rng)
         if self.residual:
             np.add(self.drop.out, self.x, out=self.out)
@@ -207,7 +212,10 @@ class _LayerPass:
         if self.residual:  # the way around the layer: the sum itself is no longer needed
             np.copyto(self.out, at.delta)
         self.drop.backward(at.delta)
-        self.activation.derivative(at)
+        if self._loops:
+            self._loops.relu_derivative(at.delta, at.a)
+        else:
+            self.activation.derivative(at)
         if self.normalization is None:
             np.dot(self._ones, at.z_gradient, out=self.gradient.bias)  # the sum over the rows, as a product
         else:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from layerwise import kernels
 from layerwise.activations import Floats
 from layerwise.checks import real_number
 from layerwise.losses.loss import Loss, LossBuffers
@@ -31,6 +32,10 @@ class SoftmaxCrossEntropy(Loss):
         )
 
     def measure(self, scores: Floats, targets: NDArray[Any], at: LossBuffers, /) -> None:
+        loops = kernels.compiled()
+        if loops and not self.label_smoothing:
+            loops.softmax_cross_entropy(scores, targets, at.gradient, at.flat_row)
+            return
         rows, classes = scores.shape
         everywhere = self.label_smoothing / classes
         s = at.across  # the classes first: sums over few classes are then sums of whole rows of memory

@@ -1,11 +1,12 @@
 """Adam and its kin: AdamW with decoupled weight decay, NAdam with Nesterov's momentum."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from layerwise import kernels
 from layerwise.activations import Floats
 from layerwise.checks import real_number
 from layerwise.optimizers.optimizer import Optimizer
@@ -44,6 +45,14 @@ class Adam(Optimizer):
         del state
         root = math.sqrt((1 - self.beta2) / (1 - self.beta2**step))
         return rate * (1 - self.beta1) / (1 - self.beta1**step) / root, self.epsilon / root
+
+    @property
+    def constants(self) -> tuple[float, ...]:
+        return self.beta1, self.beta2
+
+    def compiled(self) -> Callable[..., None] | None:
+        loops = kernels.compiled()
+        return loops.adam if loops else None
 
     def move(
         self, p: Floats, g: Floats, own: Sequence[Floats], spare: Sequence[Floats], numbers: tuple[float, ...], /
@@ -108,6 +117,9 @@ class NAdam(Adam):
         rate /= root
         ahead = rate * following * (1 - self.beta1) / (1 - product * following)
         return rate * (1 - now) / (1 - product), ahead, self.epsilon / root
+
+    def compiled(self) -> None:
+        return None
 
     def move(
         self, p: Floats, g: Floats, own: Sequence[Floats], spare: Sequence[Floats], numbers: tuple[float, ...], /

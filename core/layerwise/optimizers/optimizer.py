@@ -6,7 +6,7 @@ parameters, η the learning rate.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -57,6 +57,10 @@ class Optimizer(Kind, ABC):
         """
         numbers = self.numbers(state, rate, step)
         vectors = [state[name] for name in self.remembers]
+        if (loop := self.compiled()) is not None:
+            number = parameters.dtype.type  # as NumPy takes numbers beside an array
+            loop(parameters, gradient, *vectors, *(number(x) for x in (*self.constants, *numbers)))
+            return
         length = CHUNK // self.temporaries
         spare = scratch[: length * self.temporaries].reshape(self.temporaries, length)
         for chunk in chunks(parameters.size, length):
@@ -68,6 +72,15 @@ class Optimizer(Kind, ABC):
         """What `move` needs to know of this step: the rate, or what is found from it once for all chunks."""
         del state, step
         return (rate,)
+
+    @property
+    def constants(self) -> tuple[float, ...]:
+        """What the compiled loop needs to know beside `numbers`."""
+        return ()
+
+    def compiled(self) -> Callable[..., None] | None:
+        """A compiled loop that does what `move` does, over (p, g, *own, *constants, *numbers), if there is one."""
+        return None
 
     @abstractmethod
     def move(

@@ -1,10 +1,11 @@
 """Stochastic gradient descent, with the momentum of Polyak or of Nesterov."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from layerwise import kernels
 from layerwise.activations import Floats
 from layerwise.checks import real_number, truth
 from layerwise.errors import InvalidInput
@@ -35,6 +36,16 @@ class SGD(Optimizer):
     @property
     def remembers(self) -> tuple[str, ...]:
         return ("velocity",) if self.momentum else ()
+
+    @property
+    def constants(self) -> tuple[float, ...]:
+        return (self.momentum,) if self.momentum else ()
+
+    def compiled(self) -> Callable[..., None] | None:
+        loops = kernels.compiled()
+        if loops is None or self.nesterov:
+            return None
+        return loops.momentum if self.momentum else loops.sgd
 
     def move(
         self, p: Floats, g: Floats, own: Sequence[Floats], spare: Sequence[Floats], numbers: tuple[float, ...], /

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from layerwise import MLP, Architecture, Diverged, Finding, InvalidInput, Plan, Record, fit
+from layerwise import MLP, Architecture, Diverged, Finding, InvalidInput, Plan, Record, fit, kernels_in_use
 from layerwise_service.errors import NoSpace, ServiceError, Unavailable
 from layerwise_service.jobs import Claim, Failure, Reason, TrainingRecord
 from layerwise_service.stores.artifact_store import ArtifactStore
@@ -88,7 +88,13 @@ class Attempt:
             if record.epoch_end:
                 self._tell(record)
         self._flush()
-        model.lineage = {"dataset": job.dataset, "job": job.id, "model": job.model, "blas_threads": self._threads}
+        model.lineage = {
+            "dataset": job.dataset,
+            "job": job.id,
+            "model": job.model,
+            "blas_threads": self._threads,
+            "kernels": kernels_in_use(),
+        }
         if job.start is not None:
             model.lineage["parent"] = job.start.sha256
         sha256, size = self._artifacts.keep_model(model)

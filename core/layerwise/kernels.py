@@ -1,0 +1,34 @@
+"""Whether the elementwise work of training runs as compiled loops, or as the NumPy code that is always there.
+
+With the extra `fast` installed, training uses Numba's loops from its first step on. LAYERWISE_KERNELS=numpy keeps to
+NumPy, LAYERWISE_KERNELS=numba insists. Compiled code is kept in LAYERWISE_KERNEL_CACHE, or beside the package, or in
+the user's cache.
+"""
+
+import os
+from functools import cache
+from importlib.util import find_spec
+from types import ModuleType
+
+from layerwise.checks import choice
+
+CHOICES = ("auto", "numpy", "numba")
+
+
+@cache
+def compiled() -> ModuleType | None:
+    """The module of compiled loops, imported now if that has not happened, or None. Raises InvalidInput, ImportError."""
+    wanted = choice("LAYERWISE_KERNELS", os.environ.get("LAYERWISE_KERNELS", "auto"), CHOICES)
+    if wanted == "numpy" or (wanted == "auto" and find_spec("numba") is None):
+        return None
+    if folder := os.environ.get("LAYERWISE_KERNEL_CACHE"):
+        os.environ.setdefault("NUMBA_CACHE_DIR", folder)  # which Numba reads when it is imported
+    from layerwise import compiled as loops  # noqa: PLC0415 - it takes half a second
+
+    return loops
+
+
+def kernels_in_use() -> str:
+    """ "numpy", or "numba" and its version."""
+    loops = compiled()
+    return "numpy" if loops is None else str(loops.NAME)
