@@ -1,11 +1,11 @@
-"""The elementwise work of a training step as compiled loops, one pass each: the formulas of the NumPy code they replace.
+"""The elementwise work of a training step as compiled loops of one pass each, the formulas those of the NumPy code.
 
-Without fastmath, so that every operation is rounded as NumPy rounds it: the bits are the same, but where exp and log are
-taken, whose last digit may differ. Numba compiles a loop when it is first called and keeps it for the next process.
+Without fastmath every operation is rounded as NumPy rounds it: the bits are the same, but where exp and log are taken,
+whose last digit may differ. Numba compiles a loop when it is first called, and keeps it for the next process.
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba  # pyright: ignore[reportMissingTypeStubs]
 import numpy as np
@@ -16,11 +16,11 @@ NAME = f"numba {numba.__version__}"
 
 
 def _compiled(loop: F) -> F:
-    options = {"error_model": "numpy", "nogil": True}  # division by zero gives infinity, and loops become vectors
+    """`loop`, to be compiled. As in NumPy, division by zero gives infinity: loops become vector instructions."""
     try:
-        return numba.njit(cache=True, **options)(loop)  # type: ignore[no-any-return]
+        return cast(F, numba.njit(cache=True, error_model="numpy", nogil=True)(loop))
     except RuntimeError:  # there is no place where the compiled code could be kept
-        return numba.njit(**options)(loop)  # type: ignore[no-any-return]
+        return cast(F, numba.njit(error_model="numpy", nogil=True)(loop))
 
 
 @_compiled
@@ -40,7 +40,7 @@ def momentum(p: Any, g: Any, v: Any, mu: Any, rate: Any) -> None:
 
 
 @_compiled
-def adam(p: Any, g: Any, m: Any, v: Any, beta1: Any, beta2: Any, rate: Any, epsilon: Any) -> None:
+def adam(p: Any, g: Any, m: Any, v: Any, beta1: Any, beta2: Any, rate: Any, epsilon: Any) -> None:  # noqa: PLR0917
     """m ← β₁ m + g, v ← β₂ v + g², p ← p - η m / (√v + ε), with the factors of m̂ and v̂ drawn into η and ε."""
     for i in range(p.size):
         mean = m[i] * beta1 + g[i]

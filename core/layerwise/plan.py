@@ -172,9 +172,11 @@ class Plan:
         if given.get("early_stopping") is not None:
             with within("early_stopping"):
                 given["early_stopping"] = EarlyStopping.from_json(given["early_stopping"])
-        if isinstance(weight := given.get("class_weight"), Mapping):
+        if isinstance(given.get("class_weight"), Mapping):
             with within("class_weight"):
-                known = checked_fields("", weight, known=("kind", "weights"), required=("kind", "weights"))
+                known = checked_fields(
+                    "", given["class_weight"], known=("kind", "weights"), required=("kind", "weights")
+                )
                 choice("kind", known["kind"], ("per_class",))
             given["class_weight"] = known["weights"]
         return Plan(**given)  # type: ignore[arg-type]  # the constructor checks the types
@@ -190,7 +192,9 @@ def _class_weight(value: object) -> ClassWeights:
     if value is None or value == "balanced":
         return cast(ClassWeights, value)
     if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
-        raise InvalidInput("class_weight", f"expected balanced, or a weight for each class, got {shown(value)}")
+        raise InvalidInput(
+            "class_weight", f"expected balanced, or a weight for each class, got {shown(cast(object, value))}"
+        )
     given = enumerate(cast(Iterable[object], value))
     weights = tuple(real_number(f"class_weight[{i}]", weight, least=0) for i, weight in given)
     if not any(weights):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import time
 from pathlib import Path
 
 import grpc
@@ -314,8 +315,10 @@ def ctrl_c_is_heard():
 @pytest.mark.parametrize("command", ["train iris", "jobs watch job-1", "jobs watch job-1 --json"])
 def test_ctrl_c_says_by_which_commands_to_come_back(run, service, one_of_each, command):
     def interrupt(request, context):
-        signal.raise_signal(signal.SIGINT)
         yield service.record(1)
+        time.sleep(0.3)  # until the command waits for more
+        signal.raise_signal(signal.SIGINT)
+        yield service.record(2)
 
     service.answers["WatchJob"] = interrupt
 

@@ -3,7 +3,8 @@
 import layerwise
 
 NAMES = """
-    MLP Architecture Layer Plan EarlyStopping fit partial_fit Training TrainingState Record Finding LayerHealth Loss kernels_in_use
+    MLP Architecture Layer Plan EarlyStopping fit partial_fit Training TrainingState Record Finding LayerHealth Loss
+    kernels_in_use
     fit_packed PackedTraining PackedRecord
     Summary gradient_check GradientCheck metric_name
     ELU GELU SELU SiLU Softplus Constant Orthogonal

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import random
+import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, SupportsIndex, TypeVar
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _DELAYS = (0.1, 0.2, 0.4, 0.8)  # seconds between tries; the last one again and again
+
+_CLOSE_SECONDS = 5.0
 
 MOST_PORT = 65_535
 
@@ -145,7 +148,10 @@ class Connection:
     def close(self) -> None:
         """Ends the channel and every call on it."""
         self._closed = True
-        self._channel.close()
+        # In a thread, and not for ever: where Ctrl-C met gRPC at work on a call, closing may wait for it without end.
+        closing = threading.Thread(target=self._channel.close, daemon=True)
+        closing.start()
+        closing.join(_CLOSE_SECONDS)
 
 
 def retrying(attempt: Callable[[], T], retries: Retries, deadline: Deadline) -> T:

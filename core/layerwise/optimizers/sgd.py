@@ -45,7 +45,8 @@ class SGD(Optimizer):
         loops = kernels.compiled()
         if loops is None or self.nesterov:
             return None
-        return loops.momentum if self.momentum else loops.sgd
+        loop: Callable[..., None] = loops.momentum if self.momentum else loops.sgd
+        return loop
 
     def move(
         self, p: Floats, g: Floats, own: Sequence[Floats], spare: Sequence[Floats], numbers: tuple[float, ...], /

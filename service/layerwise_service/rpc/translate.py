@@ -126,7 +126,8 @@ def write_transition(change: Transition) -> training_pb2.JobTransition:
 
 def write_record(record: TrainingRecord) -> training_pb2.TrainRecord:
     """The record as its message."""
-    values = asdict(record) | {"layers": [], "findings": []}
+    values: dict[str, Any] = {name: value for name, value in asdict(record).items() if value != ()}
+    values |= {"layers": [], "findings": []}
     message = training_pb2.TrainRecord(**values)
     message.layers.extend(training_pb2.LayerHealth(**asdict(layer)) for layer in record.layers)
     message.findings.extend(write_finding(finding) for finding in record.findings)

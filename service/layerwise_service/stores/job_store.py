@@ -222,8 +222,10 @@ def _event(row: Any) -> Event:
 
 
 def _record(step: int, kept: Mapping[str, Any]) -> TrainingRecord:
-    layers = tuple(LayerHealth(**layer) for layer in kept.get("layers", ()))
-    return TrainingRecord(step=step, **{**kept, "layers": layers, "findings": _findings(kept.get("findings"))})
+    values: dict[str, Any] = {"layers": (), "findings": (), **kept}
+    values["layers"] = tuple(LayerHealth(**layer) for layer in values["layers"])
+    values["findings"] = _findings(values["findings"])
+    return TrainingRecord(step=step, **values)
 
 
 def _findings(kept: Sequence[Mapping[str, Any]] | None) -> tuple[Finding, ...]:
