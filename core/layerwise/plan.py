@@ -191,10 +191,9 @@ def _stopping(value: object) -> EarlyStopping | None:
 def _class_weight(value: object) -> ClassWeights:
     if value is None or value == "balanced":
         return cast(ClassWeights, value)
+    told = shown(value)
     if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
-        raise InvalidInput(
-            "class_weight", f"expected balanced, or a weight for each class, got {shown(cast(object, value))}"
-        )
+        raise InvalidInput("class_weight", f"expected balanced, or a weight for each class, got {told}")
     given = enumerate(cast(Iterable[object], value))
     weights = tuple(real_number(f"class_weight[{i}]", weight, least=0) for i, weight in given)
     if not any(weights):
