@@ -65,10 +65,11 @@ test-parity: .venv-parity/.made
 
 # On an otherwise idle machine; some minutes.
 bench-train: .venv-parity/.made
-	@.venv-parity/bin/python -m benchmarks.train
+	@for kernels in numpy numba; do LAYERWISE_KERNELS=$$kernels .venv-parity/bin/python -m benchmarks.train; done
 
 bench-train-check: .venv-parity/.made
-	@.venv-parity/bin/python -m benchmarks.train --check benchmarks/train.json
+	@for kernels in numpy numba; do \
+	  LAYERWISE_KERNELS=$$kernels .venv-parity/bin/python -m benchmarks.train --check benchmarks/train.json || exit 1; done
 
 # Needs a Docker engine and docker-compose, or docker with its plug-in compose.
 compose-test: .venv/.dev

@@ -3,6 +3,8 @@
 python -m benchmarks.train                  prints the table
 python -m benchmarks.train --json FILE      and writes its ratios to FILE
 python -m benchmarks.train --check FILE     and fails where a ratio has become worse than that of FILE
+
+LAYERWISE_KERNELS=numpy or numba says by what code Layerwise trains; a file holds the ratios of both.
 """
 
 import argparse
@@ -15,6 +17,7 @@ from pathlib import Path
 from benchmarks.measure import limit_threads, ratio, side_by_side
 from benchmarks.networks import NETWORKS, Network
 from benchmarks.peers import PEERS
+from layerwise import kernels_in_use
 
 TOLERANCE = 0.2
 """A ratio may be worse than the checked-in one by this share; beyond it, it is measured once more before it counts."""
@@ -57,12 +60,14 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--check", type=Path)
     options = parser.parse_args()
-    before: dict[str, dict[str, float]] = json.loads(options.check.read_text()) if options.check else {}
+    kernels = kernels_in_use().split()[0]
+    before: dict[str, dict[str, float]] = json.loads(options.check.read_text())[kernels] if options.check else {}
 
     if (load := os.getloadavg()[0]) > BUSY:
         print(f"The machine is busy (load {load:.1f}): these figures will say little.", file=sys.stderr)
     limit_threads()
     titles = " | ".join(f"{title:>18}" for title, _, _ in RATIOS.values())
+    print(f"Layerwise trains by {kernels_in_use()}.\n")
     print(f"| {'network / batch':24} | {'rows/s ours':>11} | {titles} |")
     print(f"|{'-' * 26}|{'-' * 12}:|" + f"{'-' * 19}:|" * len(RATIOS), flush=True)
     table: dict[str, dict[str, float]] = {}
@@ -80,7 +85,8 @@ def main() -> int:
             for name in (worse(found, before[network.name]) if before else [])
         ]
     if options.json:
-        options.json.write_text(json.dumps(table, indent=2) + "\n")
+        known = json.loads(options.json.read_text()) if options.json.exists() else {}
+        options.json.write_text(json.dumps(known | {kernels: table}, indent=2) + "\n")
     if before:
         print("\n".join(failures) or f"No ratio is worse than in {options.check} by more than {TOLERANCE:.0%}.")
     return 1 if failures else 0
