@@ -1,7 +1,8 @@
-"""The elementwise work of a training step as compiled loops of one pass each, the formulas those of the NumPy code.
+"""The elementwise work of a training step as compiled loops, one pass each: the formulas of the NumPy code beside them.
 
-Without fastmath every operation is rounded as NumPy rounds it: the bits are the same, but where exp and log are taken,
-whose last digit may differ. Numba compiles a loop when it is first called, and keeps it for the next process.
+Without fastmath, and with the operations in NumPy's order, each is rounded as NumPy rounds it: the bits are the same.
+exp and log are left to NumPy, for no two libraries agree on their last digit. Numbers beside arrays become numbers of
+the array's dtype, as NumPy has it. Numba compiles a loop when it is first called and keeps it for the next process.
 """
 
 from collections.abc import Callable
@@ -16,16 +17,16 @@ NAME = f"numba {numba.__version__}"
 
 
 def _compiled(loop: F) -> F:
-    """`loop`, to be compiled. As in NumPy, division by zero gives infinity: loops become vector instructions."""
     try:
-        return cast(F, numba.njit(cache=True, error_model="numpy", nogil=True)(loop))
+        return cast(F, numba.njit(loop, error_model="numpy", nogil=True, cache=True))
     except RuntimeError:  # there is no place where the compiled code could be kept
-        return cast(F, numba.njit(error_model="numpy", nogil=True)(loop))
+        return cast(F, numba.njit(loop, error_model="numpy", nogil=True))
 
 
 @_compiled
 def sgd(p: Any, g: Any, rate: Any) -> None:
     """p ← p - η g."""
+    rate = p.dtype.type(rate)
     for i in range(p.size):
         p[i] -= g[i] * rate
 
@@ -33,6 +34,8 @@ def sgd(p: Any, g: Any, rate: Any) -> None:
 @_compiled
 def momentum(p: Any, g: Any, v: Any, mu: Any, rate: Any) -> None:
     """v ← μ v + g, p ← p - η v."""
+    number = p.dtype.type
+    mu, rate = number(mu), number(rate)
     for i in range(p.size):
         velocity = v[i] * mu + g[i]
         v[i] = velocity
@@ -40,14 +43,45 @@ def momentum(p: Any, g: Any, v: Any, mu: Any, rate: Any) -> None:
 
 
 @_compiled
-def adam(p: Any, g: Any, m: Any, v: Any, beta1: Any, beta2: Any, rate: Any, epsilon: Any) -> None:  # noqa: PLR0917
+def nesterov(p: Any, g: Any, v: Any, mu: Any, rate: Any) -> None:
+    """v ← μ v + g, p ← p - η (g + μ v)."""
+    number = p.dtype.type
+    mu, rate = number(mu), number(rate)
+    for i in range(p.size):
+        velocity = v[i] * mu + g[i]
+        v[i] = velocity
+        p[i] -= (velocity * mu + g[i]) * rate
+
+
+@_compiled
+def adam(  # noqa: PLR0917 - Numba's loops take arguments by place
+    p: Any, g: Any, m: Any, v: Any, beta1: Any, beta2: Any, rate: Any, epsilon: Any
+) -> None:
     """m ← β₁ m + g, v ← β₂ v + g², p ← p - η m / (√v + ε), with the factors of m̂ and v̂ drawn into η and ε."""
+    number = p.dtype.type
+    beta1, beta2, rate, epsilon = number(beta1), number(beta2), number(rate), number(epsilon)
     for i in range(p.size):
         mean = m[i] * beta1 + g[i]
         variance = v[i] * beta2 + g[i] * g[i]
         m[i] = mean
         v[i] = variance
         p[i] -= mean / (np.sqrt(variance) + epsilon) * rate
+
+
+@_compiled
+def nadam(  # noqa: PLR0917
+    p: Any, g: Any, m: Any, v: Any, beta1: Any, beta2: Any, rate_g: Any, rate_m: Any, epsilon: Any
+) -> None:
+    """m and v as Adam's, p ← p - (η₁ g + η₂ m) / (√v + ε)."""
+    number = p.dtype.type
+    beta1, beta2, epsilon = number(beta1), number(beta2), number(epsilon)
+    rate_g, rate_m = number(rate_g), number(rate_m)
+    for i in range(p.size):
+        mean = m[i] * beta1 + g[i]
+        variance = v[i] * beta2 + g[i] * g[i]
+        m[i] = mean
+        v[i] = variance
+        p[i] -= (g[i] * rate_g + mean * rate_m) / (np.sqrt(variance) + epsilon)
 
 
 @_compiled
@@ -70,22 +104,67 @@ def relu_derivative(delta: Any, a: Any) -> None:
 
 
 @_compiled
-def softmax_cross_entropy(scores: Any, targets: Any, gradient: Any, loss: Any) -> None:
-    """log Σ exp(s) - s at the target, with s shifted by the largest score; the gradient is softmax(s) - onehot."""
-    one = scores.dtype.type(1)
+def bias_leaky_relu(z: Any, bias: Any, slope: Any) -> None:
+    """a = max(s, slope · s), s = z + bias."""
+    slope = z.dtype.type(slope)
+    for i in range(z.shape[0]):
+        for j in range(z.shape[1]):
+            s = z[i, j] + bias[j]
+            bent = s * slope
+            z[i, j] = bent if s <= bent else s  # NaN stays
+
+
+@_compiled
+def leaky_relu_derivative(delta: Any, a: Any, slope: Any) -> None:
+    """da/dz = 1 where a > 0, else slope."""
+    number = delta.dtype.type
+    slope, zero, one = number(slope), number(0), number(1)
+    for i in range(delta.shape[0]):
+        for j in range(delta.shape[1]):
+            delta[i, j] *= one if a[i, j] > zero else slope
+
+
+@_compiled
+def drop(x: Any, scale: Any, out: Any, rate: Any, factor: Any) -> None:
+    """`scale`, which comes as random numbers, becomes `factor` where they reach `rate`, else 0; out = x · scale."""
+    number = x.dtype.type
+    rate, factor, zero = number(rate), number(factor), number(0)
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            kept = factor if scale[i, j] >= rate else zero
+            scale[i, j] = kept
+            out[i, j] = x[i, j] * kept
+
+
+@_compiled
+def shift_scores(scores: Any, targets: Any, s: Any, picked: Any) -> None:
+    """s (k, n) = scores (n, k) less each row's largest, classes first; `picked` (n,) is the s of the targets."""
+    classes = scores.shape[1]
     for i in range(scores.shape[0]):
         largest = scores[i, 0]
-        for j in range(1, scores.shape[1]):
-            largest = max(largest, scores[i, j])
-        total = np.exp(scores[i, 0] - largest)
-        gradient[i, 0] = total
-        for j in range(1, scores.shape[1]):
-            e = np.exp(scores[i, j] - largest)
-            gradient[i, j] = e
-            total += e
-        for j in range(scores.shape[1]):
-            gradient[i, j] /= total
-        loss[i] = np.log(total) - (scores[i, targets[i]] - largest)
+        for j in range(1, classes):
+            if scores[i, j] > largest or np.isnan(scores[i, j]):  # NaN is the largest, as NumPy has it
+                largest = scores[i, j]
+        for j in range(classes):
+            s[j, i] = scores[i, j] - largest
+        if not 0 <= targets[i] < classes:
+            raise IndexError("a target is no class of the network")
+        picked[i] = s[targets[i], i]
+
+
+@_compiled
+def softmax_gradient(e: Any, targets: Any, total: Any, gradient: Any) -> None:
+    """Of e = exp(s) (k, n): total (n,) = Σ e, gradient (n, k) = e / total - onehot."""
+    classes, rows = e.shape
+    one = e.dtype.type(1)
+    for i in range(rows):
+        total[i] = e[0, i]
+    for j in range(1, classes):
+        for i in range(rows):
+            total[i] += e[j, i]
+    for i in range(rows):
+        for j in range(classes):
+            gradient[i, j] = e[j, i] / total[i]
         gradient[i, targets[i]] -= one
 
 

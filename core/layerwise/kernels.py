@@ -17,7 +17,7 @@ CHOICES = ("auto", "numpy", "numba")
 
 @cache
 def compiled() -> ModuleType | None:
-    """The module of compiled loops, imported now if it was not before, or None. Raises InvalidInput, ImportError."""
+    """The module of compiled loops, which may be imported only now, or None. Raises InvalidInput, ImportError."""
     wanted = choice("LAYERWISE_KERNELS", os.environ.get("LAYERWISE_KERNELS", "auto"), CHOICES)
     if wanted == "numpy" or (wanted == "auto" and find_spec("numba") is None):
         return None

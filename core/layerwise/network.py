@@ -189,13 +189,13 @@ class _LayerPass:
         self.out: Floats = arena.empty((rows, units), x.dtype) if layer.residual else self.drop.out
         self._x_transposed, self._weight_transposed = x.T, own.weight.T
         self._ones: Floats = np.ones(rows, x.dtype)
-        self._loops = kernels.compiled() if activation.kind == "relu" and not layer.normalization else None
+        self._compiled = None if layer.normalization else activation.compiled()
 
     def forward(self, rng: np.random.Generator) -> None:
         at = self.buffers
         np.dot(self.x, self.own.weight, out=at.z)  # quicker to begin than matmul
-        if self._loops:
-            self._loops.bias_relu(at.z, self.own.bias)
+        if self._compiled:
+            self._compiled.value(at.z, self.own.bias, *self._compiled.constants)
         else:
             if self.normalization is None:
                 np.add(at.z, self.own.bias, out=at.z)
@@ -212,8 +212,8 @@ class _LayerPass:
         if self.residual:  # the way around the layer: the sum itself is no longer needed
             np.copyto(self.out, at.delta)
         self.drop.backward(at.delta)
-        if self._loops:
-            self._loops.relu_derivative(at.delta, at.a)
+        if self._compiled:
+            self._compiled.derivative(at.delta, at.a, *self._compiled.constants)
         else:
             self.activation.derivative(at)
         if self.normalization is None:
@@ -242,10 +242,14 @@ class _Drop:
         self.mask: Flags = mask[: x.size].reshape(x.shape)
         self.scale: Floats = arena.empty(x.shape, x.dtype) if rate else x
         self.out: Floats = arena.empty(x.shape, x.dtype) if rate else x
+        self._loops = kernels.compiled() if rate else None
 
     def forward(self, rng: np.random.Generator) -> None:
         if self.rate:
             _draw(rng.random, self.scale)
+            if self._loops:
+                self._loops.drop(self.x, self.scale, self.out, self.rate, 1 / (1 - self.rate))
+                return
             np.greater_equal(self.scale, self.rate, out=self.mask)
             np.copyto(self.scale, self.mask)
             np.multiply(self.scale, 1 / (1 - self.rate), out=self.scale)

@@ -5,8 +5,9 @@ derivative from a alone; those with `keeps_input` need z afterwards and get a se
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,16 @@ class UnitBuffers:
     mask: Flags
 
 
+class Compiled(NamedTuple):
+    """Loops that do what an activation does, in one pass each; `constants` are handed to both after the arrays."""
+
+    value: Callable[..., None]
+    """Of (z, bias): turns z into activation(z + bias)."""
+    derivative: Callable[..., None]
+    """Of (delta, a): turns the gradient in a into the gradient in z."""
+    constants: tuple[float, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Activation(Kind, ABC):
     """Turns the linear part of a layer into its output."""
@@ -62,6 +73,10 @@ class Activation(Kind, ABC):
     @abstractmethod
     def derivative(self, at: UnitBuffers, /) -> None:
         """Turns the gradient in a (`at.delta`) into the gradient in z (`at.z_gradient`)."""
+
+    def compiled(self) -> Compiled | None:
+        """Compiled loops that do the same in place, if there are any; only of a class that does not keep its input."""
+        return None
 
     def side(self, z: Floats, /) -> NDArray[Any] | None:
         """Which linear piece each unit is on, or None of a smooth activation: it changes where a kink is crossed."""

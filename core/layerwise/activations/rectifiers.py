@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.activations.activation import Activation, Floats, UnitBuffers
+from layerwise import kernels
+from layerwise.activations.activation import Activation, Compiled, Floats, UnitBuffers
 from layerwise.checks import real_number, whole_number
 
 
@@ -26,6 +27,10 @@ class ReLU(Activation):
         # By way of floats: multiplying by booleans, or with where=, is slower and allocates.
         np.copyto(at.scratch, at.mask)
         np.multiply(at.delta, at.scratch, out=at.z_gradient)
+
+    def compiled(self) -> Compiled | None:
+        loops = kernels.compiled()
+        return Compiled(loops.bias_relu, loops.relu_derivative) if loops else None
 
     def side(self, z: Floats, /) -> NDArray[Any] | None:
         return z > 0
@@ -54,6 +59,10 @@ class LeakyReLU(Activation):
         np.copyto(at.scratch, at.mask)
         np.maximum(at.scratch, self.slope, out=at.scratch)
         np.multiply(at.delta, at.scratch, out=at.z_gradient)
+
+    def compiled(self) -> Compiled | None:
+        loops = kernels.compiled()
+        return Compiled(loops.bias_leaky_relu, loops.leaky_relu_derivative, (self.slope,)) if loops else None
 
     def side(self, z: Floats, /) -> NDArray[Any] | None:
         return z > 0

@@ -32,13 +32,17 @@ class SoftmaxCrossEntropy(Loss):
         )
 
     def measure(self, scores: Floats, targets: NDArray[Any], at: LossBuffers, /) -> None:
-        loops = kernels.compiled()
-        if loops and not self.label_smoothing:
-            loops.softmax_cross_entropy(scores, targets, at.gradient, at.flat_row)
-            return
         rows, classes = scores.shape
         everywhere = self.label_smoothing / classes
         s = at.across  # the classes first: sums over few classes are then sums of whole rows of memory
+        loops = kernels.compiled()
+        if loops and not everywhere and rows > 1:  # of one row, NumPy adds the numbers up in another order
+            loops.shift_scores(scores, targets, s, at.picked)
+            np.exp(s, out=s)
+            loops.softmax_gradient(s, targets, at.flat_row, at.gradient)
+            np.log(at.flat_row, out=at.flat_row)
+            np.subtract(at.flat_row, at.picked, out=at.flat_row)
+            return
         np.copyto(s, scores.T)
         # shift first: exp() of a large score overflows
         np.maximum.reduce(s, axis=0, out=at.flat_row)

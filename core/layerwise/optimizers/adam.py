@@ -118,8 +118,9 @@ class NAdam(Adam):
         ahead = rate * following * (1 - self.beta1) / (1 - product * following)
         return rate * (1 - now) / (1 - product), ahead, self.epsilon / root
 
-    def compiled(self) -> None:
-        return None
+    def compiled(self) -> Callable[..., None] | None:
+        loops = kernels.compiled()
+        return loops.nadam if loops else None
 
     def move(
         self, p: Floats, g: Floats, own: Sequence[Floats], spare: Sequence[Floats], numbers: tuple[float, ...], /

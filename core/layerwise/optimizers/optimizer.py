@@ -58,8 +58,7 @@ class Optimizer(Kind, ABC):
         numbers = self.numbers(state, rate, step)
         vectors = [state[name] for name in self.remembers]
         if (loop := self.compiled()) is not None:
-            number = parameters.dtype.type  # as NumPy takes numbers beside an array
-            loop(parameters, gradient, *vectors, *(number(x) for x in (*self.constants, *numbers)))
+            loop(parameters, gradient, *vectors, *self.constants, *numbers)
             return
         length = CHUNK // self.temporaries
         spare = scratch[: length * self.temporaries].reshape(self.temporaries, length)

@@ -42,11 +42,8 @@ class SGD(Optimizer):
         return (self.momentum,) if self.momentum else ()
 
     def compiled(self) -> Callable[..., None] | None:
-        loops = kernels.compiled()
-        if loops is None or self.nesterov:
-            return None
-        loop: Callable[..., None] = loops.momentum if self.momentum else loops.sgd
-        return loop
+        kind = "nesterov" if self.nesterov else "momentum" if self.momentum else "sgd"
+        return getattr(kernels.compiled(), kind, None)
 
     def move(
         self, p: Floats, g: Floats, own: Sequence[Floats], spare: Sequence[Floats], numbers: tuple[float, ...], /
