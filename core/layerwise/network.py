@@ -34,6 +34,9 @@ class PredictingLayer:
             np.add(z, own.bias, out=z)
         else:
             self.normalize(z, own, self.seen)
+        if activation.overwrites_alone:
+            activation.value(z, own.slope, z, z)
+            return z
         shape = len(z), z.shape[1] // activation.linear_pieces
         a: Floats = np.empty(shape, z.dtype) if activation.keeps_input else z
         activation.value(z, own.slope, a, np.empty(shape, z.dtype))

@@ -53,6 +53,8 @@ class Activation(Kind, ABC):
 
     usual_initializer: ClassVar[str] = "glorot_normal"
     """The name of the initialiser that fits: He's where a part of the inputs is flattened, LeCun's for SELU."""
+    overwrites_alone: ClassVar[bool] = False
+    """Whether the value is found in the memory of z, without scratch."""
     keeps_input: ClassVar[bool] = False
     """Whether the derivative needs z, so that a must stand elsewhere."""
     learns_slope: ClassVar[bool] = False

@@ -16,6 +16,7 @@ class ReLU(Activation):
     """a = max(0, z)."""
 
     kind = "relu"
+    overwrites_alone = True
     usual_initializer = "he_normal"
 
     def value(self, z: Floats, _slope: Floats, out: Floats, _scratch: Floats, /) -> None:

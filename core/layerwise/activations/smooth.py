@@ -13,6 +13,7 @@ class Identity(Activation):
     """a = z."""
 
     kind = "identity"
+    overwrites_alone = True
 
     def value(self, z: Floats, _slope: Floats, out: Floats, _scratch: Floats, /) -> None:
         if out is not z:
@@ -27,6 +28,7 @@ class Sigmoid(Activation):
     """a = 1 / (1 + exp(-z))."""
 
     kind = "sigmoid"
+    overwrites_alone = True
 
     def value(self, z: Floats, _slope: Floats, out: Floats, _scratch: Floats, /) -> None:
         _sigmoid(z, out)
@@ -51,6 +53,7 @@ class Tanh(Activation):
     """a = tanh(z)."""
 
     kind = "tanh"
+    overwrites_alone = True
 
     def value(self, z: Floats, _slope: Floats, out: Floats, _scratch: Floats, /) -> None:
         np.tanh(z, out=out)

@@ -7,9 +7,9 @@ from layerwise.activations import Floats
 
 def softmax(scores: Floats) -> Floats:
     """exp(s) / Σ exp(s): positive, each row's sum is 1."""
-    p: Floats = scores - scores.max(axis=1, keepdims=True)
+    p: Floats = scores - np.maximum.reduce(scores, axis=1, keepdims=True)
     np.exp(p, out=p)
-    np.divide(p, p.sum(axis=1, keepdims=True), out=p)
+    np.divide(p, np.add.reduce(p, axis=1, keepdims=True), out=p)
     return p
 
 
