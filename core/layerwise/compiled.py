@@ -142,9 +142,9 @@ def shift_scores(scores: Any, targets: Any, s: Any, picked: Any) -> None:
     classes = scores.shape[1]
     for i in range(scores.shape[0]):
         largest = scores[i, 0]
-        for j in range(1, classes):
-            if scores[i, j] > largest or np.isnan(scores[i, j]):  # NaN is the largest, as NumPy has it
-                largest = scores[i, j]
+        for j in range(1, classes):  # without a jump, for the processor could not foresee which numbers take it
+            x = scores[i, j]
+            largest = x if (x > largest) | np.isnan(x) else largest  # NaN is the largest, as NumPy has it
         for j in range(classes):
             s[j, i] = scores[i, j] - largest
         if not 0 <= targets[i] < classes:
@@ -171,11 +171,13 @@ def softmax_gradient(e: Any, targets: Any, total: Any, gradient: Any) -> None:
 @_compiled
 def count_right(scores: Any, targets: Any) -> int:
     """How many rows have their first largest score at the target."""
-    right = 0
+    right, classes = 0, scores.shape[1]
     for i in range(scores.shape[0]):
-        best = 0
-        for j in range(1, scores.shape[1]):
-            if scores[i, j] > scores[i, best]:
-                best = j
-        right += best == targets[i]
+        target = targets[i]
+        if 0 <= target < classes:
+            before = 0  # how many scores come before the target's, if all are sorted
+            for j in range(classes):
+                x, own = scores[i, j], scores[i, target]
+                before += (x > own) | ((x == own) & (j < target))
+            right += before == 0
     return right

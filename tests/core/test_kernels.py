@@ -1,6 +1,7 @@
 """Compiled loops give the bits of the NumPy code they stand for, number by number and over a whole training."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -182,24 +183,57 @@ def test_which_kernels_are_in_use_is_told(use):
 
 
 PROGRAM = """
-import sys
+import os, sys
 import numpy as np
 from layerwise import MLP, Architecture, Layer, Plan, fit, kernels_in_use
 assert "numba" not in sys.modules
 for _ in fit(MLP(Architecture(2, (Layer(4, "relu"), Layer(2)))), np.eye(2), [0, 1], plan=Plan(epochs=1)):
     pass
-print(kernels_in_use())
+from layerwise import compiled
+stats = compiled.adam.stats
+print(kernels_in_use(), sum(stats.cache_hits.values()), sum(stats.cache_misses.values()))
 """
 
 
-def test_nothing_is_imported_before_training_begins_and_no_cache_is_needed(tmp_path):
-    """As in a container whose file system is read-only."""
+def trained_anew(cache, *before, **environment):
+    """What a process prints that trains with compiled code kept in `cache`: kernels, loops found there, and not."""
+    ended = subprocess.run(
+        [*before, sys.executable, "-c", PROGRAM],
+        env=os.environ | {"LAYERWISE_KERNELS": "auto", "LAYERWISE_KERNEL_CACHE": str(cache)} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert not ended.stderr
+    return ended.stdout.split("numba ")[-1].split()
+
+
+def test_nothing_is_imported_before_training_begins_and_compiled_code_is_kept(tmp_path):
+    assert trained_anew(tmp_path / "new" / "cache") == [numba.__version__, "0", "1"]
+    assert trained_anew(tmp_path / "new" / "cache") == [numba.__version__, "1", "0"]
+
+
+def test_a_cache_that_cannot_be_written_is_read_all_the_same(tmp_path):
+    """As in a container whose file system is read-only, but for a place for temporary files, which is left empty."""
+    cache, temporary = tmp_path / "cache", tmp_path / "temporary"
+    temporary.mkdir()
+    trained_anew(cache)
+    for folder in (*cache.iterdir(), cache):
+        folder.chmod(0o555)
+    mortal = []
+    if os.geteuid() == 0:  # who may write everywhere, unless told otherwise
+        if (setpriv := shutil.which("setpriv")) is None:
+            pytest.skip("setpriv is not installed")
+        mortal = [setpriv, "--bounding-set=-dac_override", "--inh-caps=-dac_override"]
+
+    found = trained_anew(cache, *mortal, TMPDIR=str(temporary))
+
+    assert found == [numba.__version__, "1", "0"]
+    assert not list(temporary.iterdir())
+
+
+def test_compiled_code_that_can_be_kept_nowhere_is_compiled_anew(tmp_path):
     nowhere = tmp_path / "file"
     nowhere.touch()
-    environment = os.environ | {"LAYERWISE_KERNELS": "auto", "LAYERWISE_KERNEL_CACHE": str(nowhere / "no folder")}
 
-    ended = subprocess.run(
-        [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=False
-    )
-
-    assert ended.stdout == f"numba {numba.__version__}\n", ended.stderr
+    assert trained_anew(nowhere / "no folder") == [numba.__version__, "0", "1"]
