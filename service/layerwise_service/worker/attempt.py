@@ -43,7 +43,7 @@ class Attempt:
         self._untold: list[TrainingRecord] = []
         self._progress = 0.0
         self._findings: tuple[Finding, ...] = ()
-        self._found: set[tuple[str, int | None]] = set()
+        self._found: set[tuple[str, int | None, int]] = set()
         self._told_at = time.monotonic()
         self._log = log.bind(job=claim.job.id, model=claim.job.model, attempt=claim.token)
 
@@ -104,9 +104,10 @@ class Attempt:
         return Order.GO_ON
 
     def _tell(self, record: Record) -> None:
-        new = tuple(finding for finding in record.findings if (finding.kind, finding.layer) not in self._found)
+        found = {(finding.kind, finding.layer, finding.since): finding for finding in record.findings}
+        new = tuple(finding for key, finding in found.items() if key not in self._found)
         self._findings = record.findings
-        self._found = {(finding.kind, finding.layer) for finding in record.findings}
+        self._found |= found.keys()  # one that comes and goes is told once
         self._untold.append(
             TrainingRecord(
                 step=record.step,
