@@ -32,7 +32,7 @@ def checked_rows(
     `finite` is false, for what is not finite in `dtype`.
     """
     if _is_fine(X, features, dtype):
-        return cast(NDArray[Any], X)
+        return cast("NDArray[Any]", X)  # quoted: to make the type takes longer than the check
     table = _numeric(cast(object, X), features, pointer)
     if table.ndim != 2:
         got = "a flat list; a single row stands in a list too" if table.ndim == 1 else f"{table.ndim} dimensions"
@@ -140,7 +140,7 @@ def _converted(rows: Sequence[object], features: int, pointer: str) -> NDArray[A
     for i, row in enumerate(rows):
         if not isinstance(row, Sequence | np.ndarray) or isinstance(row, str | bytes):
             raise InvalidInput(f"{pointer}[{i}]", f"expected {counted(features, 'number')}, got {shown(row)}")
-        values = cast(Sequence[object], row)
+        values = cast("Sequence[object]", row)
         if len(values) != features:
             raise InvalidInput(f"{pointer}[{i}]", f"expected {counted(features, 'number')}, got {len(values)}")
         table[i] = [_number(value, f"{pointer}[{i}][{j}]") for j, value in enumerate(values)]
