@@ -189,7 +189,7 @@ def _stopping(value: object) -> EarlyStopping | None:
 
 
 def _class_weight(value: object) -> ClassWeights:
-    if value is None or value == "balanced":
+    if value is None or (isinstance(value, str) and value == "balanced"):
         return cast(ClassWeights, value)
     told = shown(value)
     if isinstance(value, str | Mapping) or not isinstance(value, Iterable):

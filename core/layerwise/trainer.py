@@ -133,7 +133,7 @@ class Trainer:
                 raise InvalidInput("state", "expected the running statistics of such a network")
             np.copyto(fresh.statistics, state.statistics)
         state.statistics = fresh.statistics
-        if state.average is None:
+        if state.average is None or fresh.average is None:  # by a plan without one, nothing would move it
             state.average = fresh.average
         if state.stopped == EPOCHS and state.epoch < self.plan.epochs:  # a plan of more epochs goes on
             state.stopped = None

@@ -151,3 +151,16 @@ def test_batches_that_arrive_one_by_one_train_as_an_epoch_in_order_does():
 
     assert online.parameters.tobytes() == whole_epoch.parameters.tobytes()
     assert state.step == 4
+
+
+def test_a_plan_without_an_average_leaves_the_average_of_the_state_behind():
+    X, y = table()
+    run = fit(MLP(ARCHITECTURE), X, y, plan=Plan(average=0.9, batch_size=16), every="step")
+    next(run)
+    model = MLP(ARCHITECTURE)
+
+    going_on = fit(model, X, y, plan=Plan(epochs=3, batch_size=16), state=run.state)
+    list(going_on)
+
+    assert going_on.state.average is None
+    assert model.parameters.tobytes() != run.state.average.tobytes()
