@@ -7,7 +7,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from layerwise import model_file, network
+from layerwise import model_file
 from layerwise.activations import Floats
 from layerwise.architecture import Architecture
 from layerwise.checks import shown, whole_number
@@ -19,6 +19,7 @@ from layerwise.losses import links
 from layerwise.manifest import Contents
 from layerwise.mapped import pages_of
 from layerwise.plan import MOST_SEED, Plan
+from layerwise.predictor import Predictor
 from layerwise.randomness import WEIGHTS, stream
 from layerwise.summary import Summary, summarize
 
@@ -59,7 +60,7 @@ class MLP:
         self.architecture = architecture
         self._parameters: Floats = np.zeros(architecture.parameters, dtype)
         self._statistics = initial_statistics(architecture, dtype)
-        self._layers = network.predicting_layers(architecture, self._parameters, self._statistics)
+        self._made_predictor: Predictor | None = None
         self._labels: tuple[Label, ...] | None = None
         self._label_array: NDArray[Any] | None = None
         self._widest = max(architecture.inputs, *(layer.columns for layer in architecture.layers))
@@ -134,16 +135,34 @@ class MLP:
 
         Without `check`, `X` must be an array (n, inputs) of finite numbers. Raises InvalidInput.
         """
+        if type(X) is np.ndarray and X.ndim == 2 and X.shape[1] == self.architecture.inputs:
+            few = self._predictor.of_few(X)
+            if few is not None:
+                return few
         x = checked_rows(X, self.architecture.inputs, dtype=self.dtype) if check else np.asarray(X)
+        return self.outputs_by_products(x)
+
+    def outputs_by_products(self, x: NDArray[Any]) -> Floats:
+        """The outputs of checked rows `x` (n, inputs): the same bits with the compiled loops as without them.
+
+        Those of `outputs` may differ within rounding, for few rows take a shorter way there.
+        """
         if len(x) * self._widest <= BLOCK_NUMBERS:
-            return network.outputs(self._layers, self.scaled(x))
+            return self._predictor.outputs(self.scaled(x))
         out: Floats = np.empty((len(x), self.architecture.outputs), self.dtype)
         pages = pages_of(x)
         for block in blocks(len(x), self._widest, BLOCK_NUMBERS):
-            out[block] = network.outputs(self._layers, self.scaled(x[block]))
+            out[block] = self._predictor.outputs(self.scaled(x[block]))
             if pages:
                 pages.release(block)
         return out
+
+    @property
+    def _predictor(self) -> Predictor:
+        """Made when it is first asked for: it may load the compiled loops."""
+        if self._made_predictor is None:
+            self._made_predictor = Predictor(self.architecture, self._parameters, self._statistics)
+        return self._made_predictor
 
     def scaled(self, x: NDArray[Any]) -> Floats:
         """The rows `x` (n, inputs) as they enter the network: of its dtype, x · input_scale + input_shift."""
@@ -156,7 +175,7 @@ class MLP:
     def layer_outputs(self, X: ArrayLike) -> Iterator[Floats]:
         """The outputs (n, units) of one layer after the other for the rows `X` (n, inputs). Raises InvalidInput."""
         x = checked_rows(X, self.architecture.inputs, dtype=self.dtype)
-        return network.layer_outputs(self._layers, self.scaled(x))
+        return self._predictor.layer_outputs(self.scaled(x))
 
     def decide(self, outputs: Floats) -> NDArray[Any]:
         """What `outputs` (n, k) say: labels (n,), flags (n, k) of 0 and 1, or values, (n,) or (n, k).

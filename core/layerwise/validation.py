@@ -28,7 +28,7 @@ class Validation:
         with np.errstate(over="ignore", invalid="ignore"):
             for block in self._blocks:
                 rows = data.rows[block]
-                scores = model.outputs(data.table[rows], check=False)
+                scores = model.outputs_by_products(data.table[rows])
                 targets = data.targets[rows]
                 targets = targets.astype(np.intp if targets.ndim == 1 else model.dtype, copy=False)
                 weights = None if data.weights is None else data.weights[rows].astype(model.dtype, copy=False)

@@ -12,11 +12,15 @@ from typing import ClassVar
 
 import numpy as np
 
+from layerwise import kernels
 from layerwise.activations import Floats
 from layerwise.kinds import Kind
 
 CHUNK = 65_536
 """Numbers a pass handles at once: four float32 vectors of them, 1 MiB, stay in the caches close to the core."""
+
+SHARED = 16_384
+"""Parameters from which the products of a step are so large that they run on several cores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,8 @@ class Optimizer(Kind, ABC):
         numbers = self.numbers(state, rate, step)
         vectors = [state[name] for name in self.remembers]
         if (loop := self.compiled()) is not None:
+            if parameters.size >= SHARED and (loops := kernels.compiled()):
+                loops.claim(parameters, 0)
             loop(parameters, gradient, *vectors, *self.constants, *numbers)
             return
         length = CHUNK // self.temporaries
