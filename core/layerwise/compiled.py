@@ -15,9 +15,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 NAME = f"numba {numba.__version__}"
 
-LINE = 16
-"""Words of 4 bytes in a line of a cache."""
-
 
 def _compiled(loop: F, **options: Any) -> F:
     try:
@@ -29,18 +26,6 @@ def _compiled(loop: F, **options: Any) -> F:
 def _compiled_loosely(loop: F) -> F:
     """With a product and the sum it goes into rounded once instead of twice: for predicting alone."""
     return _compiled(loop, fastmath={"contract"})
-
-
-@_compiled
-def claim(p: Any, nothing: Any) -> None:
-    """Writes what is there, once to each cache line: `nothing` is 0, which the compiler must not know.
-
-    Weights that a product of two threads has read are in the caches of both cores. The first write to such a line waits
-    until the other core has let go of it, and every write behind it waits too; claims alone wait side by side.
-    """
-    words = p.view(np.uint32)
-    for i in range(0, words.size, LINE):
-        words[i] ^= nothing
 
 
 @_compiled
