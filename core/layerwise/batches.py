@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from layerwise.architecture import Architecture
-from layerwise.checks import counted
+from layerwise.checks import counted, real_number, shown
 from layerwise.class_weights import class_weights
-from layerwise.data import blocks, checked_rows, checked_weights
+from layerwise.data import blocks, check_finite, checked_rows, checked_weights
 from layerwise.errors import InvalidInput
 from layerwise.labels import Label
 from layerwise.losses import Loss
@@ -18,6 +18,19 @@ from layerwise.mapped import FileTable, Table, opened
 from layerwise.plan import Plan
 from layerwise.splits import Rows, all_rows, random_split, stratified_split, temporal_split
 from layerwise.targets import read_targets
+
+
+def checked_validation(validation: object) -> float | tuple[ArrayLike, ...]:
+    """`validation` as a fraction, or as (X, y) or (X, y, weights), which may stand in a list. Raises InvalidInput."""
+    wanted = "expected a fraction, (X, y) or (X, y, weights)"
+    if isinstance(validation, tuple | list):
+        parts = tuple(cast(Sequence[ArrayLike], validation))
+        if len(parts) not in (2, 3):
+            raise InvalidInput("validation", f"{wanted}, got {counted(len(parts), 'item')}")
+        return parts
+    if not isinstance(validation, int | float | np.number):
+        raise InvalidInput("validation", f"{wanted}, got {shown(validation)}")
+    return real_number("validation", cast(object, validation), least=0, below=1)
 
 
 class Gather:
@@ -107,7 +120,7 @@ class Reader:
         if count == 0:
             raise InvalidInput(names[0], "expected at least 1 row, got 0")
         rows = all_rows(table)
-        w = None if weights is None else checked_weights(weights, rows=count, pointer=names[2])
+        w = None if weights is None else checked_weights(weights, rows=count, dtype=self.dtype, pointer=names[2])
         targets, labels = read_targets(
             y,
             labels,
@@ -160,7 +173,11 @@ class Reader:
         """
         if plan.class_weight is not None:
             by_class = class_weights(plan.class_weight, train.targets, train.rows, classes=len(labels or ()))
+            check_finite(by_class[:, None], dtype=self.dtype, pointer="class_weight", flat=True)
             train, held_out = train.times(by_class), held_out and held_out.times(by_class)
+            for part in train, held_out:
+                if part and part.weights is not None:
+                    check_finite(part.weights[:, None], dtype=self.dtype, pointer="weights", flat=True)
         for part, what in (train, "to train on"), (held_out, "held out"):
             if part and part.weighs_nothing():
                 raise InvalidInput("weights", f"expected a weight above 0 for at least one of the rows {what}")
@@ -168,9 +185,6 @@ class Reader:
 
     def _given(self, validation: Sequence[ArrayLike], labels: tuple[Label, ...] | None) -> Split:
         """The rows that the caller holds out."""
-        if len(validation) not in (2, 3):
-            detail = f"expected a fraction, (X, y) or (X, y, weights), got {counted(len(validation), 'item')}"
-            raise InvalidInput("validation", detail)
         X, y, weights = (*validation, None)[:3]
         names = "validation.X", "validation.y", "validation.weights"
         return self.whole(cast(ArrayLike, X), cast(ArrayLike, y), labels, weights=weights, names=names)[0]

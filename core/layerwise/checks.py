@@ -87,6 +87,14 @@ def choice(pointer: str, value: object, options: Iterable[str]) -> str:
     return value
 
 
+def instance(pointer: str, value: object, cls: type[T]) -> T:
+    """`value`, which must be an object of `cls`."""
+    if not isinstance(value, cls):
+        article = "an" if cls.__name__[0] in "AEIOUM" else "a"  # an MLP
+        raise InvalidInput(pointer, f"expected {article} {cls.__name__}, got {shown(value)}")
+    return value
+
+
 def fields(pointer: str, value: object, *, known: Iterable[str], required: Iterable[str] = ()) -> dict[str, object]:
     """`value` as the fields of a JSON object: none beyond `known`, none of `required` missing."""
     if not isinstance(value, Mapping):

@@ -60,7 +60,7 @@ def checked_values(
     y: ArrayLike, outputs: int, *, rows: int, dtype: DTypeLike, pointer: str, finite: bool
 ) -> NDArray[Any]:
     """`y`, (n,) or (n, outputs), as the targets (n, outputs) of a regression. Raises InvalidInput."""
-    column = _array(y)
+    column = _array(y, pointer)
     flat = column is not None and column.ndim == 1
     if column is not None and flat:
         if outputs != 1:
@@ -77,14 +77,19 @@ def checked_values(
     return table
 
 
-def checked_weights(weights: ArrayLike, *, rows: int, pointer: str = "weights") -> NDArray[Any]:
-    """`weights` (n,) of the rows in the loss: finite, none below 0, at least one above. Raises InvalidInput."""
-    column = checked_values(weights, 1, rows=rows, dtype=np.float64, pointer=pointer, finite=True)[:, 0]
+def checked_weights(
+    weights: ArrayLike, *, rows: int, dtype: DTypeLike = np.float64, pointer: str = "weights"
+) -> NDArray[Any]:
+    """`weights` (n,) of the rows in the loss: finite in `dtype`, none below 0, at least one above.
+
+    Raises InvalidInput.
+    """
+    column = checked_values(weights, 1, rows=rows, dtype=dtype, pointer=pointer, finite=True)[:, 0]
     if (column < 0).any():
         row = int(np.argmax(column < 0))
         raise InvalidInput(f"{pointer}[{row}]", f"expected a weight of at least 0, got {column[row]}")
-    if not column.any():
-        raise InvalidInput(pointer, "expected at least one weight above 0")
+    if not column.astype(dtype, copy=False).any():
+        raise InvalidInput(pointer, f"expected at least one weight above 0 in {np.dtype(dtype)}")
     return column
 
 
@@ -109,8 +114,15 @@ def check_finite(table: NDArray[Any], *, dtype: DTypeLike, pointer: str, flat: b
             pages.release(block)
 
 
-def _array(X: object) -> NDArray[Any] | None:
+def check_unmasked(value: object, pointer: str) -> None:
+    """Raises InvalidInput if `value` is an array with a mask, which all that follows would overlook."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise InvalidInput(pointer, "expected an array without a mask, got a masked one: fill in what is masked")
+
+
+def _array(X: object, pointer: str) -> NDArray[Any] | None:
     """`X` as an array, or None if its rows differ in length."""
+    check_unmasked(X, pointer)
     try:
         table = np.asarray(cast(ArrayLike, X))
         if table.dtype.kind in "SU" and not isinstance(X, np.ndarray):
@@ -123,7 +135,7 @@ def _array(X: object) -> NDArray[Any] | None:
 
 def _numeric(X: object, features: int, pointer: str) -> NDArray[Any]:
     """`X` as an array of booleans, integers or floats."""
-    table = _array(X)
+    table = _array(X, pointer)
     if table is not None and table.dtype.kind in REAL:
         return table
     if table is not None and table.dtype.kind not in "OSU":

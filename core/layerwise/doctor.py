@@ -24,6 +24,10 @@ MANY_DEAD = 0.2
 MANY_SATURATED = 0.5
 LARGE_UPDATE = 0.1
 SMALL_UPDATE = 1e-6
+FAR = 3.0
+"""Times the length from which the weights of a layer began, which a good training seldom leaves behind."""
+BARELY = 0.9
+"""Of the loss from which training began: above, it has not fallen to speak of."""
 LARGE_INPUT = 10.0
 PATIENCE = 3
 """Epochs for which the validation loss must be above its best before it is said to rise."""
@@ -53,6 +57,12 @@ class Doctor:
         """Whether to look after `step`, the last of an epoch."""
         return step >= health.get("next_look", 1)
 
+    def begin(self, health: dict[str, float], loss: float) -> None:
+        """Notes the loss and the lengths of the weights from which training begins."""
+        health["start.loss"] = loss
+        for i, layer in enumerate(self._layers):
+            health[f"start.norm:{i}"] = float(np.linalg.norm(layer.weight))
+
     def before_update(self) -> None:
         """Notes the parameters before the step after which it looks."""
         self._before = self._model.parameters.copy()
@@ -68,6 +78,9 @@ class Doctor:
         if "next_look" not in state.health:
             self._examine_inputs(state.health, epoch)
         state.health["next_look"] = state.step + self._pause
+        growth = max(_growth(state.health, i, layer) for i, layer in enumerate(health))
+        lost = growth > FAR and values["loss"] > BARELY * state.health.get("start.loss", np.inf)
+        _note(state.health, "lost", growth, epoch, found=lost)
         for i, layer in enumerate(health):
             hidden = i < len(health) - 1
             _note(state.health, f"dead:{i}", layer.dead, epoch, found=hidden and (layer.dead or 0) >= MANY_DEAD)
@@ -111,8 +124,14 @@ def findings(health: Mapping[str, float]) -> tuple[Finding, ...]:
         if kind in _WORDS and f"{key}.value" in health:
             i, value = int(layer) if layer else None, health[f"{key}.value"]
             column = int(health.get("inputs.column", 0))
-            message = _WORDS[kind].format(
-                layer=i, value=value, percent=_percent(value), since=int(since), column=column
+            words = _SMALL_UPDATE[_cause(health)] if kind == "small_update" else _WORDS[kind]
+            message = words.format(
+                layer=i,
+                value=value,
+                percent=_percent(value),
+                since=int(since),
+                column=column,
+                growth=health.get("lost.value", 1.0),
             )
             found.append(Finding(kind, i, value, int(since), message))
     return tuple(found)
@@ -125,13 +144,29 @@ _WORDS = {
     "weights or a lower learning rate",
     "large_update": "layer {layer}: a step changes its weights by {percent} since epoch {since}, about 0.1 % is usual: "
     "lower the learning rate",
-    "small_update": "layer {layer}: a step changes its weights by {value:.1e} of their size since epoch {since}, about "
-    "1e-3 is usual: raise the learning rate, or look for what stops the gradient",
+    "small_update": "",
     "overfitting": "validation loss rises since epoch {since} while training loss falls: raise l2 or dropout, or stop "
     "early; do not use fewer units",
     "inputs": "inputs are not standardised: column {column} has a root mean square of {value:.3g}: bring every column "
     "to zero mean and unit deviation",
 }
+
+
+_STILL = "layer {layer}: a step changes its weights by {value:.1e} of their size since epoch {since}, "
+_SMALL_UPDATE = {
+    "": f"{_STILL}about 1e-3 is usual: raise the learning rate, or look for what stops the gradient",
+    "units": f"{_STILL}about 1e-3 is usual: dead or saturated units let no gradient through",
+    "lost": f"{_STILL}and training is lost: the loss has not fallen since its start, while weights grew to "
+    "{growth:.3g} times their length: start again with a lower learning rate",
+}
+"""What steps that are too small mean, by their cause."""
+
+
+def _cause(health: Mapping[str, float]) -> str:
+    """What makes steps small: the training is lost, or units pass no gradient, or else the rate alone."""
+    if "lost" in health:
+        return "lost"
+    return "units" if any(key.startswith(("dead:", "saturated:")) for key in health) else ""
 
 
 def _saturated(kind: str, a: Floats) -> float | None:
@@ -160,6 +195,12 @@ def _watch_validation(health: dict[str, float], values: Mapping[str, float], epo
     rises = held > RISE * health["best.held"] and loss < health["best.loss"]
     since = int(health["best.epoch"]) + 1
     _note(health, "overfitting", held, since, found=rises and epoch - since >= PATIENCE)
+
+
+def _growth(health: Mapping[str, float], i: int, layer: LayerHealth) -> float:
+    """How many times as long the weights of layer `i` are as they were when training began, if that is known."""
+    start = health.get(f"start.norm:{i}", 0.0)
+    return layer.weight_norm / start if start else 1.0
 
 
 def _percent(share: float) -> str:

@@ -7,6 +7,7 @@ ArithmeticError
 └── Diverged          training left the finite numbers
 """
 
+import math
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -33,7 +34,9 @@ class CorruptModel(ValueError):
 class Diverged(ArithmeticError):
     """Training left the finite numbers at `step`, where the loss was `loss`; the model holds its last finite weights.
 
-    `layer`, counted from 0, is the first in which a number was not finite, if one is known.
+    `layer`, counted from 0, is the first in which a number was not finite, if one is known; `largest_input` is the
+    largest size of an input of the last batch, `rate` the learning rate of the step, `classifies` whether the targets
+    are classes or flags.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class Diverged(ArithmeticError):
         layer: int | None = None,
         largest_input: float = 0.0,
         rate: float = 0.0,
+        classifies: bool = False,
     ) -> None:
         super().__init__(step, loss, what)
         self.step = step
@@ -53,18 +57,20 @@ class Diverged(ArithmeticError):
         self.layer = layer
         self.largest_input = largest_input
         self.rate = rate
+        self.classifies = classifies
 
     def __str__(self) -> str:
         where = "" if self.layer is None else f" first in layer {self.layer}"
-        likely = (
-            f"The inputs are large, up to {self.largest_input:.3g}: bring them to zero mean and unit variance"
-            if self.largest_input > LARGE_INPUT
-            else "Bring the targets of a regression to zero mean and unit variance"
-        )
-        return (
-            f"step {self.step}: {self.what} is not finite{where} (loss {self.loss}, learning rate {self.rate:g}). "
-            f"Lower the learning rate, or clip the gradient. {likely}"
-        )
+        what = f"step {self.step}: {self.what} is not finite{where} (loss {self.loss}, learning rate {self.rate:g})"
+        if not math.isfinite(self.largest_input):
+            return f"{what}. The inputs are not all finite: train on the rows that are"
+        advice = "Lower the learning rate, or clip the gradient"
+        if self.largest_input > LARGE_INPUT:
+            large = f"The inputs are large, up to {self.largest_input:.3g}"
+            return f"{what}. {advice}. {large}: bring them to zero mean and unit variance"
+        if not self.classifies:
+            return f"{what}. {advice}. Bring the targets of a regression to zero mean and unit variance"
+        return f"{what}. {advice}"
 
 
 LARGE_INPUT = 30.0

@@ -49,9 +49,11 @@ class FullBatchTrainer(Trainer):
             if not state.step:
                 self._keep(self._evaluate())
             loss = float(known["loss"][0])
+            self._rate = rate = self._next_rate()
             if not math.isfinite(loss):
                 self._diverged(state.step + 1, loss, "the loss")
-            self._rate = rate = self._next_rate()
+            if self._doctor and not state.step:
+                self._doctor.begin(state.health, loss)
             state.step += 1
             if self._doctor and self._doctor.is_due(state.step, state.health):
                 np.copyto(self._gradient, known["gradient"])

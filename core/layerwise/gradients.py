@@ -8,11 +8,11 @@ from numpy.typing import ArrayLike, NDArray
 from layerwise.activations import Floats
 from layerwise.arena import Arena
 from layerwise.batches import Gather, Reader
-from layerwise.checks import whole_number
+from layerwise.checks import instance, whole_number
 from layerwise.layout import views, weight_count
 from layerwise.model import MLP
 from layerwise.network import TrainingPass
-from layerwise.plan import Plan
+from layerwise.plan import MOST_SEED, Plan
 
 STEP = 1e-5
 """Half the width of a difference: rounding and curvature errors balance near the cube root of float64's epsilon."""
@@ -63,7 +63,9 @@ def gradient_check(
     those of the rows. Up to `coordinates` parameters of each layer are compared, drawn by `seed`, which fixes dropout
     masks and noise too. Raises InvalidInput.
     """
-    used = plan or model.plan or Plan()
+    instance("model", model, MLP)
+    used = (model.plan or Plan()) if plan is None else instance("plan", plan, Plan)
+    whole_number("seed", seed, least=0, most=MOST_SEED)
     most = whole_number("coordinates", coordinates, least=1)
     rng = np.random.default_rng(seed)
     probe = _Probe(model, X, y, used, seed, weights=weights)

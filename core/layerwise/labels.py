@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from layerwise.checks import counted, shown
+from layerwise.data import check_unmasked
 from layerwise.errors import InvalidInput
 
 Label: TypeAlias = int | str | bool
@@ -80,6 +81,7 @@ def checked_indices(y: NDArray[Any], *, outputs: int, rows: int, pointer: str) -
 
 def _column(y: ArrayLike, rows: int, pointer: str) -> NDArray[Any]:
     """`y` as an array (n,) of integers, booleans or strings."""
+    check_unmasked(y, pointer)
     try:
         column = np.asarray(y)
         if column.dtype.kind == "U" and not isinstance(y, np.ndarray):

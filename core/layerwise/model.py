@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from layerwise import model_file
 from layerwise.activations import Floats
 from layerwise.architecture import Architecture
-from layerwise.checks import shown, whole_number
-from layerwise.data import blocks, checked_rows
+from layerwise.checks import instance, shown, whole_number
+from layerwise.data import blocks, check_unmasked, checked_rows
 from layerwise.errors import InvalidInput
 from layerwise.labels import Label, checked_labels, label_array
 from layerwise.layout import initial_statistics, members, views
@@ -53,11 +53,11 @@ class MLP:
             self._take(weights)
 
     def _prepare(self, architecture: Architecture, dtype: DTypeLike) -> None:
-        if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
+        # to NumPy, None is float64
+        none = dtype is None  # pyright: ignore[reportUnnecessaryComparison]
+        if none or dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
             raise InvalidInput("dtype", f"expected float32 or float64, got {shown(dtype)}")
-        if not isinstance(architecture, Architecture):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InvalidInput("architecture", f"expected an Architecture, got {shown(architecture)}")
-        self.architecture = architecture
+        self.architecture = instance("architecture", architecture, Architecture)
         self._parameters: Floats = np.zeros(architecture.parameters, dtype)
         self._statistics = initial_statistics(architecture, dtype)
         self._made_predictor: Predictor | None = None
@@ -258,6 +258,7 @@ class MLP:
 
 def _checked_array(pointer: str, value: ArrayLike, like: Floats) -> Floats:
     """`value` as an array of finite numbers with the shape and dtype of `like`."""
+    check_unmasked(value, pointer)
     try:
         given = np.asarray(value)
     except ValueError:  # lists of unequal length

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from layerwise.batches import Reader
-from layerwise.checks import real_number, shown, whole_number
+from layerwise.checks import instance, real_number, whole_number
 from layerwise.errors import Diverged, InvalidInput
 from layerwise.model import MLP
 from layerwise.plan import Plan
@@ -67,7 +67,8 @@ def find_learning_rate(
     if not least < most:
         raise InvalidInput("most", f"expected a rate above least, {least:g}, got {most:g}")
     count = whole_number("steps", steps, least=FEWEST)
-    used = _plan(plan or model.plan or Plan(), count)
+    instance("model", model, MLP)
+    used = _plan((model.plan or Plan()) if plan is None else instance("plan", plan, Plan), count)
     reader = Reader(model.architecture, used.loss, model.dtype)
     data, labels = reader.whole(X, y, model.labels, weights=weights)
     data, _ = reader.weighted(data, None, labels, used)
@@ -84,10 +85,8 @@ def find_learning_rate(
     return RateFinding(rates, smooth, float(rates[steepest]) if slopes[steepest] < 0 else None)
 
 
-def _plan(plan: object, steps: int) -> Plan:
+def _plan(plan: Plan, steps: int) -> Plan:
     """`plan` without all that plays no part."""
-    if not isinstance(plan, Plan):
-        raise InvalidInput("plan", f"expected a Plan, got {shown(plan)}")
     if plan.optimizer.full_batch:
         raise InvalidInput(
             "plan.optimizer", f"expected one with a rate to find, {plan.optimizer.kind} searches its own"

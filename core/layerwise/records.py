@@ -1,14 +1,16 @@
 """What training reports, and everything it consists of at any moment."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from layerwise.activations import Floats
+from layerwise.checks import fields as checked_fields
+from layerwise.checks import shown, whole_number
 from layerwise.errors import InvalidInput
 
 
@@ -131,19 +133,115 @@ class TrainingState:
 
     @staticmethod
     def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> "TrainingState":
-        """The state that `to_arrays` gave. Raises InvalidInput."""
-        try:
-            plain: dict[str, Any] = json.loads(bytes(arrays["state"]))
-            generator = np.random.Generator(np.random.PCG64())
-            generator.bit_generator.state = plain.pop("generator")
-            optimizer = {name: arrays[f"optimizer/{name}"].copy() for name in plain.pop("optimizer")}
-            vectors: dict[str, Any] = {
-                part.name: arrays[part.name].copy() for part in fields(TrainingState) if part.name in arrays
-            }
-            return TrainingState(**{**plain, **vectors}, optimizer=optimizer, generator=generator)
-        except (KeyError, ValueError, TypeError) as error:
-            raise InvalidInput("state", f"expected what TrainingState.to_arrays gave: {error}") from error
+        """The state that `to_arrays` gave. Raises InvalidInput, naming the array."""
+        if not isinstance(arrays, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidInput("arrays", f"expected arrays by name, got {shown(arrays)}")
+        plain = _plain(arrays)
+        names = plain.pop("optimizer")
+        if not isinstance(names, list):
+            raise InvalidInput("state.optimizer", f"expected a list of names, got {shown(names)}")
+        state = TrainingState(
+            parameters=_vector("parameters", arrays),
+            optimizer={str(name): _vector(f"optimizer/{name}", arrays) for name in cast(list[object], names)},
+            generator=_generator(plain.pop("generator")),
+            metric_sums=cast("NDArray[np.float64]", _vector("metric_sums", arrays)),
+        )
+        for name in OPTIONAL:
+            if plain.pop(name, None) is not None:
+                raise InvalidInput(f"state.{name}", "expected an array of its own, or none")
+            if name in arrays:
+                setattr(state, name, _vector(name, arrays))
+        for name, check in PLAIN.items():
+            setattr(state, name, check(f"state.{name}", plain[name]))
+        return state
 
     def copy(self) -> "TrainingState":
         """The same state in memory of its own."""
         return TrainingState.from_arrays(self.to_arrays())
+
+
+def _plain(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    """What stands in the array `state`: every field that is no vector."""
+    given = arrays.get("state")
+    if not isinstance(given, np.ndarray) or given.dtype != np.uint8 or given.ndim != 1:
+        raise InvalidInput("state", f"expected JSON as an array (n,) of uint8, got {_described(given)}")
+    try:
+        plain: object = json.loads(given.tobytes())
+    except ValueError as error:  # of JSON, and of UTF-8
+        raise InvalidInput("state", f"expected JSON in UTF-8: {error}") from None
+    required = ("generator", "optimizer", *PLAIN)
+    return checked_fields("state", plain, known=(*required, *OPTIONAL), required=required)
+
+
+def _vector(name: str, arrays: Mapping[str, NDArray[Any]]) -> Floats:
+    """A copy of the array `name`."""
+    found: object = arrays.get(name)
+    if not isinstance(found, np.ndarray) or found.dtype.name not in FLOATS or not found.ndim:
+        raise InvalidInput(name, f"expected an array of float32 or float64, got {_described(found)}")
+    return np.array(cast(Floats, found))
+
+
+def _described(found: object) -> str:
+    if isinstance(found, np.ndarray):
+        array = cast(NDArray[Any], found)
+        return f"{array.dtype} {array.shape}"
+    return "none" if found is None else shown(found)
+
+
+def _generator(state: object) -> np.random.Generator:
+    generator = np.random.Generator(np.random.PCG64())
+    try:
+        generator.bit_generator.state = cast(Any, state)
+    except (KeyError, ValueError, TypeError, OverflowError) as error:
+        detail = f"expected the state of a PCG64, got {shown(state)}"
+        raise InvalidInput("state.generator", detail) from error
+    return generator
+
+
+def _count(pointer: str, value: object) -> int:
+    return whole_number(pointer, value, least=0, most=2**62)
+
+
+def _number(pointer: str, value: object) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise InvalidInput(pointer, f"expected a number, got {shown(value)}")
+    return value
+
+
+def _numbers(pointer: str, value: object) -> dict[str, float]:
+    if not isinstance(value, dict):
+        raise InvalidInput(pointer, f"expected numbers by name, got {shown(value)}")
+    return {
+        str(name): _number(f"{pointer}.{name}", number) for name, number in cast(dict[object, object], value).items()
+    }
+
+
+def _unless_none(check: Callable[[str, object], object]) -> Callable[[str, object], object]:
+    return lambda pointer, value: None if value is None else check(pointer, value)
+
+
+def _reason(pointer: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise InvalidInput(pointer, f"expected a word, got {shown(value)}")
+    return value
+
+
+PLAIN: Mapping[str, Callable[[str, object], object]] = {
+    "loss_sum": _number,
+    "epoch": _count,
+    "position": _count,
+    "step": _count,
+    "seconds": _number,
+    "best_metrics": _unless_none(_numbers),
+    "best_value": _unless_none(_number),
+    "waited": _count,
+    "plateau": _numbers,
+    "health": _numbers,
+    "stopped": _unless_none(_reason),
+}
+"""How each field of a TrainingState is read that is no array."""
+
+FLOATS = ("float32", "float64")
+
+OPTIONAL = ("average", "statistics", "best", "best_statistics")
+"""The fields of a TrainingState that are arrays or None."""

@@ -15,6 +15,9 @@ from layerwise.kinds import Kind
 WATCHED = ("loss", "metric", "validation_loss", "validation_metric")
 """The values of an epoch that a schedule may react to."""
 
+PLATEAU = ("best", "waited", "factor")
+"""What a schedule that reacts keeps."""
+
 
 @dataclass(frozen=True, slots=True)
 class Schedule(Kind, ABC):

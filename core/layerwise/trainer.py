@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from layerwise.activations import Floats
 from layerwise.arena import Arena
 from layerwise.batches import Gather, Split
 from layerwise.doctor import Doctor, findings
-from layerwise.errors import Diverged, InvalidInput
+from layerwise.errors import Diverged
 from layerwise.metrics import metric_of
 from layerwise.model import MLP
 from layerwise.network import TrainingPass
@@ -22,6 +21,7 @@ from layerwise.plan import Plan
 from layerwise.randomness import NOISE, stream
 from layerwise.records import LayerHealth, Record, TrainingState
 from layerwise.regularization import Regularizer
+from layerwise.resuming import resumed
 from layerwise.stopping import Stopping, check_watched
 from layerwise.validation import Validation
 
@@ -120,25 +120,15 @@ class Trainer:
 
     def _continue(self, given: TrainingState) -> TrainingState:
         """A copy of `given` whose parameters are the model's."""
-        state, fresh = given.copy(), self._begin()
-        same_size = (
-            state.parameters.shape == fresh.parameters.shape and state.parameters.dtype == fresh.parameters.dtype
-        )
-        if not same_size or _shapes(state.optimizer) != _shapes(fresh.optimizer):
-            raise InvalidInput("state", "expected the state of a training of such a network by such a plan")
+        fresh = self._begin()
+        state = resumed(given, fresh, self.plan, rows=self.rows, batch_size=self.batch_size, online=self._online)
         np.copyto(self.model.parameters, state.parameters)
         state.parameters = self.model.parameters
-        if fresh.statistics is not None:
-            if state.statistics is None or state.statistics.shape != fresh.statistics.shape:
-                raise InvalidInput("state", "expected the running statistics of such a network")
+        if fresh.statistics is not None and state.statistics is not None:
             np.copyto(fresh.statistics, state.statistics)
-        state.statistics = fresh.statistics
-        if state.average is None or fresh.average is None:  # by a plan without one, nothing would move it
-            state.average = fresh.average
+            state.statistics = fresh.statistics
         if state.stopped == EPOCHS and state.epoch < self.plan.epochs:  # a plan of more epochs goes on
             state.stopped = None
-        if self._online:
-            state.position, state.metric_sums[:], state.loss_sum = 0, 0, 0.0
         return state
 
     def _rows_at_once(self) -> int:
@@ -165,9 +155,11 @@ class Trainer:
         scores = batch.network.forward(state.generator)
         self._metric.measure(scores, batch.targets, self._batch_sums, batch.weights)
         loss = batch.network.backward(batch.targets, batch.weights) + self._regularizer.penalty()
+        self._rate = rate = self._next_rate()
         if not math.isfinite(loss):
             self._diverged(state.step + 1, loss, "the loss")
-        self._rate = rate = self._next_rate()
+        if self._doctor and not state.step:
+            self._doctor.begin(state.health, loss)
         state.step += 1
         self._regularizer.before_update(rate)
         if self._doctor and end == self.rows and self._doctor.is_due(state.step, state.health):
@@ -308,14 +300,11 @@ class Trainer:
     def _diverged(self, step: int, loss: float, what: str) -> None:
         """Raises Diverged, with the layer and the likely cause; the model gets its last finite parameters back."""
         layer = self._batch.network.first_not_finite()
-        largest = float(np.nanmax(np.abs(self._batch.network.inputs)))
+        largest = float(np.max(np.abs(self._batch.network.inputs)))
         np.copyto(self.model.parameters, self._last_finite)
         np.copyto(self.model.statistics, self._last_statistics)
-        raise Diverged(step, loss, what, layer=layer, largest_input=largest, rate=self._rate)
-
-
-def _shapes(arrays: Mapping[str, NDArray[Any]]) -> dict[str, tuple[int, ...]]:
-    return {name: array.shape for name, array in arrays.items()}
+        classifies = self.plan.loss.classifies
+        raise Diverged(step, loss, what, layer=layer, largest_input=largest, rate=self._rate, classifies=classifies)
 
 
 class _Swapped:

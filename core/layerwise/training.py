@@ -1,12 +1,12 @@
 """Training: an iterator of records that the caller may leave after any of them, and take up again from its state."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from numpy.typing import ArrayLike
 
-from layerwise.batches import Reader
-from layerwise.checks import choice, real_number, shown
+from layerwise.batches import Reader, checked_validation
+from layerwise.checks import choice, instance
 from layerwise.errors import InvalidInput
 from layerwise.full_batch import FullBatchTrainer
 from layerwise.model import MLP
@@ -23,7 +23,7 @@ def fit(
     *,
     plan: Plan,
     weights: ArrayLike | None = None,
-    validation: float | tuple[ArrayLike, ArrayLike] | tuple[ArrayLike, ArrayLike, ArrayLike] | None = None,
+    validation: float | Sequence[ArrayLike] | None = None,
     state: TrainingState | None = None,
     every: Literal["epoch", "step"] = "epoch",
     check: bool = True,
@@ -38,15 +38,14 @@ def fit(
     numbers are taken to be finite and of the loss's range, and labels to be class indices.
 
     Leaving the loop stops after that step; the model holds its weights. With the `state` of a training that was left,
-    it goes on as if it had never stopped, to the same bits. Raises InvalidInput before the first step, Diverged when
-    loss or weights are no longer finite.
+    it goes on as if it had never stopped, to the same bits; where an epoch has ended, it may go on with other rows,
+    batch size, epochs and rates. Raises InvalidInput before the first step, Diverged when loss or weights are no
+    longer finite.
     """
-    if not isinstance(plan, Plan):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InvalidInput("plan", f"expected a Plan, got {shown(plan)}")
+    instance("model", model, MLP)
+    instance("plan", plan, Plan)
     choice("every", every, ("epoch", "step"))
-    held = plan.validation if validation is None else validation
-    if not isinstance(held, tuple):
-        held = real_number("validation", held, least=0, below=1)
+    held = checked_validation(plan.validation if validation is None else validation)
     reader = Reader(model.architecture, plan.loss, model.dtype, check)
     rng = stream(plan.seed, SPLIT)
     train, held_out, labels = reader.divided(X, y, model.labels, weights=weights, validation=held, plan=plan, rng=rng)
@@ -91,12 +90,13 @@ def partial_fit(
 ) -> TrainingState:
     """Trains `model` in place by one step on the rows `X` as they arrive; gives the state for the next.
 
-    The optimiser's state, schedule and averages go on from `state`; the plan's batch size, epochs, validation and
-    early stopping play no part. A classifier needs `model.labels` set unless the labels are 0, 1, 2 …
+    The optimiser's state, schedule and averages go on from `state`, also if that training had ended, and whatever
+    rows it was of; the plan's batch size, `epochs`, `max_steps` and `max_seconds`, validation and early stopping play
+    no part. A classifier needs `model.labels` set unless the labels are 0, 1, 2 …
     Raises InvalidInput, Diverged.
     """
-    if not isinstance(plan, Plan):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InvalidInput("plan", f"expected a Plan, got {shown(plan)}")
+    instance("model", model, MLP)
+    instance("plan", plan, Plan)
     if plan.optimizer.full_batch:
         detail = f"expected an optimiser that takes rows as they arrive, {plan.optimizer.kind} takes all at once"
         raise InvalidInput("optimizer", detail)

@@ -164,3 +164,26 @@ def test_looking_takes_a_few_percent_of_the_time_at_most(units, batch, monkeypat
     list(fit(model, X, y, plan=Plan(epochs=60, batch_size=batch, validation=0.2)))
 
     assert spent < 0.06 * (time.thread_time() - start)
+
+
+@pytest.mark.parametrize(("activation", "optimizer"), [("sigmoid", Adam(1.0)), ("tanh", SGD(1.0, momentum=0.9))])
+def test_a_training_that_is_lost_is_not_advised_to_raise_its_rate(activation, optimizer):
+    X, y = load_digits(return_X_y=True)
+    model = network(Layer(32, activation), Layer(32, activation), Layer(10), inputs=64)
+
+    records = list(fit(model, X / 16, y, plan=Plan(optimizer=optimizer, epochs=40)))
+
+    small = [finding for finding in records[-1].findings if finding.kind == "small_update"]
+    assert small
+    assert all("start again with a lower learning rate" in finding.message for finding in small)
+    assert all("raise the learning rate" not in finding.message for finding in records[-1].findings)
+
+
+def test_steps_are_not_said_to_be_small_for_their_rate_where_dead_units_stop_the_gradient():
+    X, y = table()
+    model = network(Layer(20, "relu"), Layer(2))
+    views(model.architecture, model.parameters)[0].bias[:] = -1e3
+
+    _, end = last(model, X, y, epochs=3)
+
+    assert told(end)["small_update"].message.endswith("dead or saturated units let no gradient through")

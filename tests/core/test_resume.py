@@ -133,7 +133,7 @@ def test_a_state_of_something_else_is_refused():
         fit(MLP(Architecture(4, (Layer(3),))), X, y, plan=Plan(), state=run.state)
     with pytest.raises(InvalidInput, match="state: expected the state of a training"):
         fit(MLP(ARCHITECTURE), X, y, plan=Plan(optimizer="sgd"), state=run.state)
-    with pytest.raises(InvalidInput, match=r"state: expected what TrainingState.to_arrays gave"):
+    with pytest.raises(InvalidInput, match=r"state: expected JSON as an array \(n,\) of uint8, got none"):
         TrainingState.from_arrays({"parameters": np.zeros(3)})
 
 

@@ -161,9 +161,15 @@ class PackedTrainer:
     def _diverged(self, k: int, step: int, loss: float, what: str) -> None:
         """Marks a network: its row is not looked at any more, and its model keeps its last finite parameters."""
         member, network = self._running[k], self._batch.network
-        largest = float(np.nanmax(np.abs(network.inputs[k])))
-        layer, rate = network.first_not_finite(k), float(self._rates[k, 0])
-        member.diverged = Diverged(step, loss, what, layer=layer, largest_input=largest, rate=rate)
+        member.diverged = Diverged(
+            step,
+            loss,
+            what,
+            layer=network.first_not_finite(k),
+            largest_input=float(np.max(np.abs(network.inputs[k]))),
+            rate=float(self._rates[k, 0]),
+            classifies=member.plan.loss.classifies,
+        )
         member.values, member.rate = {}, math.nan
         self._gone[k] = True
 

@@ -6,8 +6,8 @@ from typing import cast
 
 from numpy.typing import ArrayLike
 
-from layerwise.batches import Reader, Split
-from layerwise.checks import counted, real_number, shown
+from layerwise.batches import Reader, Split, checked_validation
+from layerwise.checks import counted, shown
 from layerwise.errors import Diverged, InvalidInput
 from layerwise.labels import Label
 from layerwise.mapped import FileTable
@@ -22,8 +22,6 @@ from layerwise.randomness import SPLIT, stream
 OWN = ("seed", "l2", "l1", "weight_decay")
 """The fields in which the plans of a pack may differ, beside the optimiser's learning rate."""
 
-Validation = float | tuple[ArrayLike, ArrayLike] | tuple[ArrayLike, ArrayLike, ArrayLike] | None
-
 
 def fit_packed(
     models: Sequence[MLP],
@@ -32,7 +30,7 @@ def fit_packed(
     *,
     plans: Plan | Sequence[Plan],
     weights: ArrayLike | None = None,
-    validation: Validation = None,
+    validation: float | Sequence[ArrayLike] | None = None,
     check: bool = True,
 ) -> "PackedTraining":
     """Trains K `models` of one architecture together, each in place by its plan; gives a record after every epoch.
@@ -48,8 +46,7 @@ def fit_packed(
     architecture, labels = pack[0].architecture, pack[0].labels
     own = _checked_plans(plans, len(pack))
     held = own[0].validation if validation is None else validation
-    if not isinstance(held, tuple):
-        held = real_number("validation", held, least=0, below=1)
+    held = checked_validation(held)
     reader = Reader(architecture, own[0].loss, pack[0].dtype, check)
     splits, labels = _divided(reader, X, y, labels, weights=weights, validation=held, plans=own)
     orders = _orders(splits, own)
