@@ -33,7 +33,7 @@ from layerwise.losses import (
     SquaredHinge,
     Tweedie,
 )
-from layerwise.metrics import metric_name
+from layerwise.metrics.running import metric_name
 from layerwise.model import MLP
 from layerwise.optimizers import LBFGS, SGD, Adadelta, Adagrad, Adam, AdamW, NAdam, RMSprop
 from layerwise.packed import PackedRecord, PackedTraining, fit_packed
