@@ -12,6 +12,7 @@ NAMES = """
     StepDecay ExponentialDecay InverseTimeDecay PolynomialDecay CosineDecay OneCycle ReduceOnPlateau
     SoftmaxCrossEntropy SigmoidCrossEntropy Hinge SquaredHinge
     SquaredError AbsoluteError Huber Quantile Poisson Gamma Tweedie
+    evaluate Evaluation metrics
     InvalidInput Diverged CorruptModel
 """
 
