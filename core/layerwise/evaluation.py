@@ -212,8 +212,9 @@ def _leads(outputs: Floats) -> Floats:
     # a hinge between the labels fixes no more than differences: outputs of one label do not compare across rows
     if outputs.shape[1] == 1:
         return outputs
-    second, first = np.partition(outputs, -2, axis=1)[:, -2:].T[:, :, None]
-    return outputs - np.where(outputs == first, second, first)
+    highest: Floats = np.partition(outputs, -2, axis=1)[:, -2:]
+    others: Floats = np.where(outputs == highest[:, 1:], highest[:, :1], highest[:, 1:])
+    return np.subtract(outputs, others)
 
 
 def _of_flags(
