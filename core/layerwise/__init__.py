@@ -1,5 +1,6 @@
 """Multilayer perceptrons on NumPy: built, trained, saved."""
 
+from layerwise import metrics
 from layerwise.activations import (
     ELU,
     GELU,
@@ -16,6 +17,7 @@ from layerwise.activations import (
 )
 from layerwise.architecture import Architecture, Layer
 from layerwise.errors import CorruptModel, Diverged, InvalidInput
+from layerwise.evaluation import Evaluation, evaluate
 from layerwise.gradients import GradientCheck, gradient_check
 from layerwise.initializers import Constant, Orthogonal
 from layerwise.kernels import kernels_in_use
@@ -33,7 +35,7 @@ from layerwise.losses import (
     SquaredHinge,
     Tweedie,
 )
-from layerwise.metrics import metric_name
+from layerwise.metrics.running import metric_name
 from layerwise.model import MLP
 from layerwise.optimizers import LBFGS, SGD, Adadelta, Adagrad, Adam, AdamW, NAdam, RMSprop
 from layerwise.packed import PackedRecord, PackedTraining, fit_packed
@@ -70,6 +72,7 @@ __all__ = [
     "CosineDecay",
     "Diverged",
     "EarlyStopping",
+    "Evaluation",
     "ExponentialDecay",
     "Finding",
     "Gamma",
@@ -112,11 +115,13 @@ __all__ = [
     "Training",
     "TrainingState",
     "Tweedie",
+    "evaluate",
     "find_learning_rate",
     "fit",
     "fit_packed",
     "gradient_check",
     "kernels_in_use",
     "metric_name",
+    "metrics",
     "partial_fit",
 ]

@@ -6,7 +6,7 @@ from layerwise.arena import Arena
 from layerwise.batches import Split
 from layerwise.data import blocks
 from layerwise.losses import Loss, LossBuffers
-from layerwise.metrics import metric_of
+from layerwise.metrics.running import metric_of
 from layerwise.model import MLP
 
 

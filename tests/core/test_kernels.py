@@ -27,7 +27,7 @@ from layerwise import (
 from layerwise.activations import UnitBuffers
 from layerwise.arena import Arena
 from layerwise.losses import LossBuffers, SoftmaxCrossEntropy
-from layerwise.metrics import Accuracy
+from layerwise.metrics.running import Accuracy
 from layerwise.optimizers.optimizer import claim
 
 numba = pytest.importorskip("numba", reason="the extra `fast` is not installed")
