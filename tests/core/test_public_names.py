@@ -18,6 +18,7 @@ NAMES = """
     SquaredError AbsoluteError Huber Quantile Poisson Gamma Tweedie
     evaluate Evaluation metrics
     InvalidInput Diverged CorruptModel
+    TableEncoder Encoding Standardize MinMax Quantiles Log Unscaled OneHot Ordinal Hashing DateParts
 """
 
 
