@@ -8,7 +8,7 @@ PROTOC := ../.venv-proto/bin/python -m grpc_tools.protoc -I . \
   --plugin=protoc-gen-mypy=../.venv-proto/bin/protoc-gen-mypy \
   --plugin=protoc-gen-mypy_grpc=../.venv-proto/bin/protoc-gen-mypy_grpc
 
-.PHONY: demo serve test lint check proto compose-test test-parity bench-train bench-train-check clean
+.PHONY: demo serve test lint check proto compose-test test-parity bench-train bench-train-check docs-figures clean
 .DEFAULT_GOAL := check
 
 # The virtual environment, made again only when pyproject.toml has changed: .run holds what runs the service,
@@ -74,6 +74,10 @@ bench-train-check: .venv-parity/.made
 # Needs a Docker engine and docker-compose, or docker with its plug-in compose.
 compose-test: .venv/.dev
 	@$(BIN)/python -m pytest tests/compose
+
+# Trains what docs/notes.md shows: its figures, numbers.json, and the tables in it.
+docs-figures: .venv/.dev
+	@$(BIN)/python -m examples.notes docs/figures --document docs/notes.md
 
 # Into another folder with OUT=…: a test compares what comes out with what is checked in.
 proto: OUT ?= .
