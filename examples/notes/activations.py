@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-
 from examples.notes.drawing import BLUE, GREY, ORANGE, Drawing, panels
+
 from layerwise import MLP, Architecture, Layer
 from layerwise.activations import ACTIVATIONS, Activation, UnitBuffers
 
@@ -47,7 +47,9 @@ def curves(name: str, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def activations(*, quick: bool = False) -> Drawing:
     """Every activation on [-4, 4] with its derivative."""
     z = np.linspace(-4, 4, 41 if quick else 201)
-    figure, axes = panels(12, "Sigmoid and tanh go flat on both sides; the others keep a slope on one side at least", rows=3, height=2.3)
+    figure, axes = panels(
+        12, "Sigmoid and tanh go flat on both sides; the others on one side at most", rows=3, height=2.3
+    )
     for each, name in zip(axes, SHOWN, strict=False):
         value, slope = curves(name, z)
         each.axhline(0, color=GREY, linewidth=0.8)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-
 from examples.notes.drawing import BLUE, GREEN, GREY, ORANGE, Drawing, panels
-from layerwise import MLP, Adam, Architecture, CosineDecay, Layer, Plan, fit_packed
 
-STARTS = 8
+from layerwise import MLP, Adam, Architecture, CosineDecay, Layer, Plan, fit_packed
 
 
 def wave(x: np.ndarray) -> np.ndarray:
@@ -38,8 +36,8 @@ def fitted(models: list[MLP], *, epochs: int) -> tuple[MLP, float]:
 
 def approximation(*, quick: bool = False) -> Drawing:
     """The wave and networks of one hidden layer, and their errors by width."""
-    widths = (2, 16) if quick else (1, 2, 4, 8, 16, 32, 64)
-    epochs = 400 if quick else 2000
+    widths = (2, 32) if quick else (1, 2, 4, 8, 16, 32, 64)
+    epochs, starts = (500, 2) if quick else (2000, 8)
     figure, (left, right) = panels(2, "One hidden layer comes as close as you like, if it is wide enough")
     x = np.linspace(-1, 1, 201)
     left.plot(x, wave(x), color=GREY, linewidth=5, alpha=0.5, label="the function")
@@ -51,7 +49,7 @@ def approximation(*, quick: bool = False) -> Drawing:
     }.items():
         errors[name] = []
         for units in widths:
-            model, error = fitted([make(units, seed) for seed in range(STARTS)], epochs=epochs)
+            model, error = fitted([make(units, seed) for seed in range(starts)], epochs=epochs)
             errors[name].append(error)
             if name == "tanh" and units in (2, 4, 16):
                 style = {2: (ORANGE, ":"), 4: (GREEN, "--"), 16: (BLUE, "-")}[units]
@@ -65,7 +63,7 @@ def approximation(*, quick: bool = False) -> Drawing:
     right.set_xticks(widths, [str(width) for width in widths])
     right.minorticks_off()
     right.set(xlabel="hidden units", ylabel="root mean squared error")
-    right.set_title(f"the best of {STARTS} starts of each")
+    right.set_title(f"the best of {starts} starts of each")
     right.legend()
     rows = tuple((str(units), *(f"{errors[name][i]:.3f}" for name in errors)) for i, units in enumerate(widths))
     return Drawing(figure, ("hidden units", *(f"error, {name}" for name in errors)), rows)

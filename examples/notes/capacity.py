@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-
 from examples.notes.drawing import Drawing, panels
 from examples.notes.plane import regions
+
 from layerwise import MLP, Adam, Architecture, Layer, Plan, fit_packed
 from layerwise_client import datasets
 
@@ -56,7 +56,8 @@ def hidden_units(*, quick: bool = False) -> Drawing:
         (str(setting["units"]), str(model.summary().parameters), f"{100 * train:.1f}", f"{100 * fresh:.1f}")
         for setting, model, (train, fresh, _) in zip(settings, models, found, strict=True)
     )
-    return Drawing(figure, ("hidden units", "parameters", "right of the 100 points, %", "right of new points, %"), rows)
+    columns = ("hidden units", "parameters", "right of the 100 points, %", "right of new points, %")
+    return Drawing(figure, columns, rows)
 
 
 def regularization(*, quick: bool = False) -> Drawing:
@@ -72,4 +73,5 @@ def regularization(*, quick: bool = False) -> Drawing:
         (f"{setting['l2']:g}", f"{norm:.1f}", f"{100 * train:.1f}", f"{100 * fresh:.1f}")
         for setting, (train, fresh, norm) in zip(settings, found, strict=True)
     )
-    return Drawing(figure, ("l2", "length of the weights", "right of the 100 points, %", "right of new points, %"), rows)
+    columns = ("l2", "length of the weights", "right of the 100 points, %", "right of new points, %")
+    return Drawing(figure, columns, rows)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from examples.notes.drawing import BLUE, GREY, ORANGE, Drawing, panels
+
 from layerwise import MLP, Architecture, Layer
 
 NETWORKS = {
@@ -19,7 +22,7 @@ def layers(*, quick: bool = False) -> Drawing:
     for each, (name, architecture) in zip(axes, NETWORKS.items(), strict=True):
         widths = (architecture.inputs, *(layer.units for layer in architecture.layers))
         places = [[(i, j - (width - 1) / 2) for j in range(width)] for i, width in enumerate(widths)]
-        for before, after in zip(places, places[1:], strict=False):
+        for before, after in pairwise(places):
             for start in before:
                 for end in after:
                     each.plot((start[0], end[0]), (start[1], end[1]), color=GREY, linewidth=0.8, zorder=1)

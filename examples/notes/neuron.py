@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-
 from examples.notes.drawing import BLACK, BLUE, GREEN, GREY, ORANGE, Drawing, panels
 from examples.notes.plane import points
+
 from layerwise import MLP, SGD, Adam, Architecture, Hinge, Layer, Plan, SigmoidCrossEntropy, fit
 
 NEURON = Architecture(2, (Layer(1),))

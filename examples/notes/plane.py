@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from examples.notes.drawing import BLACK, BLUE, ORANGE
 from matplotlib.axes import Axes
 
-from examples.notes.drawing import BLACK, BLUE, ORANGE
 from layerwise import MLP
 
 PAPER = ("#cfe3f0", "#f6d9c6")

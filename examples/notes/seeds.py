@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-
 from examples.notes.drawing import BLACK, BLUE, GREEN, ORANGE, PURPLE, Drawing, panels
+
 from layerwise import MLP, Adam, Architecture, Layer, Plan, fit_packed
 from layerwise_client import datasets
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-
 from examples.notes.drawing import BLACK, BLUE, GREEN, ORANGE, Drawing, panels
+
 from layerwise import MLP, SGD, Architecture, Layer, Plan, fit
 from layerwise_client import datasets
 
