@@ -75,9 +75,10 @@ bench-train-check: .venv-parity/.made
 compose-test: .venv/.dev
 	@$(BIN)/python -m pytest tests/compose
 
-# Trains what docs/notes.md shows: its figures, numbers.json, and the tables in it.
+# Trains what docs/notes.md shows: its figures, numbers.json, and the tables in it. On one thread, so that the numbers
+# are the same however many cores there are.
 docs-figures: .venv/.dev
-	@$(BIN)/python -m examples.notes docs/figures --document docs/notes.md
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m examples.notes docs/figures --document docs/notes.md
 
 # Into another folder with OUT=…: a test compares what comes out with what is checked in.
 proto: OUT ?= .
