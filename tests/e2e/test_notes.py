@@ -28,9 +28,7 @@ Numbers = dict[str, list[dict[str, str]]]
 def draw(folder: Path, *arguments: str) -> None:
     command = [sys.executable, "-W", "error", "-m", "examples.notes", str(folder), "--quick", *arguments]
     one_thread = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # small products wait for each other on a busy machine
-    ended = subprocess.run(
-        command, cwd=ROOT, env=one_thread, capture_output=True, text=True, timeout=100, check=False
-    )
+    ended = subprocess.run(command, cwd=ROOT, env=one_thread, capture_output=True, text=True, timeout=100, check=False)
     assert ended.returncode == 0, ended.stderr
 
 
