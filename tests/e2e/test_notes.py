@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -58,15 +55,15 @@ def numbers_in(text: str) -> set[str]:
 
 
 def test_every_snippet_prints_what_stands_beside_it() -> None:
-    names: dict[str, Any] = {}
     snippets = re.findall(r"^```python\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+    code = "\n".join(snippets)
 
+    command = [sys.executable, "-W", "error", "-"]  # a process of its own, as a reader's session is
+    ended = subprocess.run(command, input=code, capture_output=True, text=True, timeout=100, check=False)
+
+    assert ended.returncode == 0, ended.stderr
     assert len(snippets) > 10
-    for snippet in snippets:
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed):
-            exec(snippet, names)
-        assert printed.getvalue().splitlines() == re.findall(r"^ *print\(.*\)  # (.*)$", snippet, re.MULTILINE), snippet
+    assert ended.stdout.splitlines() == re.findall(r"^ *print\(.*\)  # (.*)$", code, re.MULTILINE)
 
 
 def test_the_document_shows_every_figure_once() -> None:
