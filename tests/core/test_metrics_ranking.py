@@ -161,7 +161,7 @@ BAD = [
     (["a", "b"], [1, 2], {"labels": ["a", "c"]}, r"y\[1\]: expected one of the labels, got 'b'"),
     (["a", "b"], [1, 2], {"labels": ["a"]}, "scores: expected a column for each of 1 label, or two labels, got one"),
     (["a", "b"], [1, 2], {"positive": "c"}, "positive: expected one of the labels, got 'c'"),
-    (["a", "b"], [1, 2], {"positive": 1}, r"positive\[0\]: expected a string as the labels of y are, got 1"),
+    (["a", "b"], [1, 2], {"positive": 1}, "positive: expected a string as the labels of y are, got 1"),
     ([0, 1], np.ones((2, 2)), {"positive": 7}, "positive: expected one of the labels, got 7"),
     ([[0, 1], [1, 0]], [0.5, 0.5], {}, r"scores: expected shape \(2, 2\) as y has, got \(2, 1\)"),
     ([0, 1], [0.5, 0.5], {"average": "samples"}, "average: expected one of macro, micro, weighted, got 'samples'"),

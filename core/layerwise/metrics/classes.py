@@ -65,6 +65,8 @@ def indices(column: NDArray[Any], labels: NDArray[Any]) -> Indices:
 
 def chosen_labels(labels: ArrayLike, y: NDArray[Any]) -> NDArray[Any]:
     """The argument `labels` (c,), all different and like those of `y`. Raises InvalidInput."""
+    if np.shape(labels) == (0,):
+        raise InvalidInput("labels", "expected at least one label, got none")
     given = like(label_column(labels, None, "labels"), y, "labels")
     values, counts = np.unique(given, return_counts=True)
     if (counts > 1).any():
@@ -74,7 +76,10 @@ def chosen_labels(labels: ArrayLike, y: NDArray[Any]) -> NDArray[Any]:
 
 def known_label(label: Label, labels: NDArray[Any]) -> Any:
     """`label`, which must be one of `labels` (c,); of a single one it may be another. Raises InvalidInput."""
-    given = like(label_column([label], None, "positive"), labels, "positive")
+    try:
+        given = like(label_column([label], None, "positive"), labels, "positive")
+    except InvalidInput as error:  # of a list of one, of which the caller knows nothing
+        raise InvalidInput("positive", error.detail) from None
     if len(labels) > 1 and indices(given, labels)[0] < 0:
         raise InvalidInput("positive", f"expected one of the labels, got {shown(label)}")
     return given[0]
