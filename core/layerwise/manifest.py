@@ -12,6 +12,7 @@ from layerwise.activations import Floats
 from layerwise.architecture import Architecture
 from layerwise.checks import choice, fields, real_number, shown
 from layerwise.errors import CorruptModel, InvalidInput, within
+from layerwise.kept import KeptOptimizer, described
 from layerwise.labels import Label, checked_labels
 from layerwise.plan import Plan
 from layerwise.tables import TableEncoder, checked_encoder
@@ -22,11 +23,13 @@ DTYPES = ("float32", "float64")
 FIELDS = ("format_version", "architecture", "dtype", "plan", "loss", "labels", "metrics", "lineage", "versions")
 LATER_FIELDS = {"preprocessing": 3}
 """Fields of later format versions, with the first that has them."""
+OPTIONAL_FIELDS = {"optimizer": 3}
+"""Likewise, but left out where there is nothing to tell."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a model file holds; `arrays` by the names of `layout.member_shapes`."""
+    """What a model file holds; `arrays` by the names of `layout.member_shapes`, and of the optimiser's vectors."""
 
     architecture: Architecture
     dtype: np.dtype[Any]
@@ -36,12 +39,13 @@ class Contents:
     lineage: dict[str, Any]
     arrays: Mapping[str, Floats]
     encoder: TableEncoder | None = None
+    optimizer: KeptOptimizer | None = None
 
 
 def encoded(contents: Contents) -> bytes:
     """The manifest of `contents`. Raises InvalidInput if metrics or lineage are no JSON."""
     plan, labels = contents.plan, contents.labels
-    document = {
+    document: dict[str, object] = {
         "format_version": FORMAT_VERSION,
         "architecture": contents.architecture.to_json(),
         "dtype": contents.dtype.name,
@@ -53,6 +57,8 @@ def encoded(contents: Contents) -> bytes:
         "lineage": contents.lineage,
         "versions": {"layerwise": _own_version(), "numpy": np.__version__},
     }
+    if contents.optimizer is not None:
+        document["optimizer"] = contents.optimizer.to_json()
     try:
         return json.dumps(document, sort_keys=True, ensure_ascii=False, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
@@ -73,7 +79,8 @@ def decoded(text: bytes) -> Contents:
         raise CorruptModel(f"manifest: expected format version 1 to {FORMAT_VERSION}, got {shown(version)}")
     try:
         known = (*FIELDS, *(field for field, first in LATER_FIELDS.items() if version >= first))
-        return _contents(fields("", document, known=known, required=known))
+        optional = (field for field, first in OPTIONAL_FIELDS.items() if version >= first)
+        return _contents(fields("", document, known=(*known, *optional), required=known))
     except InvalidInput as error:
         raise CorruptModel(f"manifest: {error}") from error
 
@@ -91,6 +98,10 @@ def _contents(given: Mapping[str, object]) -> Contents:
     if given.get("preprocessing") is not None:
         with within("preprocessing"):
             encoder = checked_encoder(TableEncoder.from_json(given["preprocessing"]), architecture.inputs)
+    optimizer = None
+    if "optimizer" in given:
+        with within("optimizer"):
+            optimizer = described(given["optimizer"])
     labels = given["labels"]
     if labels is not None and not isinstance(labels, list):
         raise InvalidInput("labels", f"expected a list or null, got {shown(labels)}")
@@ -107,6 +118,7 @@ def _contents(given: Mapping[str, object]) -> Contents:
         lineage=lineage,
         arrays={},
         encoder=encoder,
+        optimizer=optimizer,
     )
 
 

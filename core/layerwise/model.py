@@ -13,6 +13,7 @@ from layerwise.architecture import Architecture
 from layerwise.checks import instance, shown, whole_number
 from layerwise.data import blocks, check_unmasked, checked_rows
 from layerwise.errors import InvalidInput
+from layerwise.kept import PREFIX, KeptOptimizer
 from layerwise.labels import Label, checked_labels, label_array
 from layerwise.layout import initial_statistics, members, views
 from layerwise.losses import links
@@ -66,6 +67,7 @@ class MLP:
         self._label_array: NDArray[Any] | None = None
         self._encoder: TableEncoder | None = None
         self._widest = max(architecture.inputs, *(layer.columns for layer in architecture.layers))
+        self.kept_optimizer: KeptOptimizer | None = None
         self.plan: Plan | None = None
         self.metrics: dict[str, float] = {}
         self.lineage: dict[str, Any] = {}

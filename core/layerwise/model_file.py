@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from layerwise import atomic, manifest, npy, zip_directory
 from layerwise.errors import CorruptModel, InvalidInput
+from layerwise.kept import PREFIX
 from layerwise.layout import member_shapes
 from layerwise.manifest import Contents
 
@@ -55,6 +56,8 @@ def load(file: str | PathLike[str] | BinaryIO, *, sha256: str | None = None) -> 
         members = zip_directory.directory(opened, size)
         contents = manifest.decoded(_read_manifest(opened, members))
         shapes = member_shapes(contents.architecture)
+        if contents.optimizer is not None:
+            shapes |= {PREFIX + name: (contents.architecture.parameters,) for name in contents.optimizer.vectors}
         _check_names(members, shapes)
         # every size is compared with the file's before anything is allocated for the first array
         starts = {
@@ -147,6 +150,6 @@ def _read_into(file: BinaryIO, member: zip_directory.Member, start: int, array: 
 
 
 def _spoken(name: str) -> str:
-    """`layer2/weight` as `layer 2 weight`."""
-    layer, _, part = name.partition("/")
-    return f"layer {layer.removeprefix('layer')} {part}"
+    """`layer2/weight` as `layer 2 weight`, `optimizer/mean` as `optimizer mean`."""
+    whole, _, part = name.partition("/")
+    return f"{whole} {part}" if name.startswith(PREFIX) else f"layer {whole.removeprefix('layer')} {part}"

@@ -70,7 +70,8 @@ class Plan:
     ones. `class_weight` multiplies the rows' weights: "balanced", n / (classes · count), counted in the rows trained
     on, or a weight for each class in the labels' order. `seed` starts every random choice of training: split, order,
     dropout and noise. `shuffle` visits the rows in a new order each epoch. `doctor` watches the layers and tells
-    findings.
+    findings. `keep_optimizer` keeps the optimiser's state in the model when the training ends, and begins with what the
+    model has kept of the same kind of optimiser, so that one training goes on from another, on other rows.
     """
 
     loss: Loss
@@ -95,6 +96,7 @@ class Plan:
     seed: int
     shuffle: bool
     doctor: bool
+    keep_optimizer: bool
 
     def __init__(
         self,
@@ -121,6 +123,7 @@ class Plan:
         seed: int = 0,
         shuffle: bool = True,
         doctor: bool = True,
+        keep_optimizer: bool = False,
     ) -> None:
         put = object.__setattr__
         put(self, "loss", kinds.chosen("loss", loss, LOSSES))
@@ -145,6 +148,9 @@ class Plan:
         put(self, "seed", whole_number("seed", seed, least=0, most=MOST_SEED))
         put(self, "shuffle", truth("shuffle", shuffle))
         put(self, "doctor", truth("doctor", doctor))
+        put(self, "keep_optimizer", truth("keep_optimizer", keep_optimizer))
+        if self.keep_optimizer and self.optimizer.full_batch:
+            raise InvalidInput("keep_optimizer", f"expected false, for {self.optimizer.kind} begins anew on other rows")
 
     @property
     def decay(self) -> float:

@@ -99,6 +99,8 @@ class TrainingState:
     position: int = 0
     """Rows of the current epoch that were trained on."""
     step: int = 0
+    updates_before: int = 0
+    """Updates of earlier trainings, which the optimiser counts on from."""
     seconds: float = 0.0
     """Spent training so far."""
     average: Floats | None = None
@@ -231,6 +233,7 @@ PLAIN: Mapping[str, Callable[[str, object], object]] = {
     "epoch": _count,
     "position": _count,
     "step": _count,
+    "updates_before": _count,
     "seconds": _number,
     "best_metrics": _unless_none(_numbers),
     "best_value": _unless_none(_number),

@@ -12,6 +12,7 @@ from layerwise.arena import Arena
 from layerwise.batches import Gather, Split
 from layerwise.doctor import Doctor, findings
 from layerwise.errors import Diverged
+from layerwise.kept import KeptOptimizer
 from layerwise.metrics.running import metric_of
 from layerwise.model import MLP
 from layerwise.network import TrainingPass
@@ -108,10 +109,14 @@ class Trainer:
         self._started = time.perf_counter() - self.state.seconds
 
     def _begin(self) -> TrainingState:
-        parameters = self.model.parameters
+        parameters, optimizer = self.model.parameters, self.plan.optimizer
+        kept = self.model.kept_optimizer if self.plan.keep_optimizer else None
+        if kept is not None and kept.kind != optimizer.kind:
+            kept = None
         return TrainingState(
             parameters=parameters,
-            optimizer=self.plan.optimizer.init(parameters),
+            optimizer=kept.state() if kept else optimizer.init(parameters),
+            updates_before=kept.updates if kept else 0,
             generator=stream(self.plan.seed, NOISE),
             metric_sums=np.zeros(self._metric.sums),
             average=parameters.copy() if self.plan.average is not None else None,
@@ -165,7 +170,12 @@ class Trainer:
         if self._doctor and end == self.rows and self._doctor.is_due(state.step, state.health):
             self._doctor.before_update()
         plan.optimizer.update(
-            state.parameters, self._gradient, state.optimizer, rate=rate, step=state.step, scratch=self._scratch
+            state.parameters,
+            self._gradient,
+            state.optimizer,
+            rate=rate,
+            step=state.updates_before + state.step,
+            scratch=self._scratch,
         )
         self._regularizer.after_update(state.average)
         np.add(state.metric_sums, self._batch_sums, out=state.metric_sums)
@@ -223,6 +233,9 @@ class Trainer:
     def _finish(self) -> None:
         """Leaves in the model what it is to predict with; the state keeps the parameters as they were."""
         state, model = self.state, self.model
+        if self.plan.keep_optimizer:
+            updates = state.updates_before + state.step
+            model.kept_optimizer = KeptOptimizer.of(self.plan.optimizer, state.optimizer, updates)
         kept = state.best if self._stopping.restores and state.best is not None else state.average
         if kept is not None:
             state.parameters = model.parameters.copy()

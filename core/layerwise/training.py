@@ -58,6 +58,7 @@ def fit(
     kind = FullBatchTrainer if plan.optimizer.full_batch else Trainer
     trainer = kind(model, plan, train, held_out, state=state)
     model.plan, model.labels = plan, labels
+    model.kept_optimizer = None  # until this training ends
     return Training(trainer, by_step=every == "step")
 
 
