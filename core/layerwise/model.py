@@ -218,12 +218,19 @@ class MLP:
         """
         contents = model_file.load(file, sha256=sha256)
         model = cls.__new__(cls)
-        model._prepare(contents.architecture, contents.dtype)
-        for name, array in model.weights.items():
-            array[...] = contents.arrays[name]
-        model.plan, model.labels = contents.plan, contents.labels
-        model.metrics, model.lineage = contents.metrics, contents.lineage
+        model.__setstate__(contents)
         return model
+
+    def __getstate__(self) -> Contents:
+        """What a copy or a pickle holds, which is what a file does: the layers see views, which would come apart."""
+        return self._contents()
+
+    def __setstate__(self, contents: Contents) -> None:
+        self._prepare(contents.architecture, contents.dtype)
+        for name, array in self.weights.items():
+            array[...] = contents.arrays[name]
+        self.plan, self.labels = contents.plan, contents.labels
+        self.metrics, self.lineage = dict(contents.metrics), dict(contents.lineage)
 
     def _contents(self) -> Contents:
         return Contents(
