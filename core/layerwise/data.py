@@ -89,7 +89,7 @@ def checked_weights(
         row = int(np.argmax(column < 0))
         raise InvalidInput(f"{pointer}[{row}]", f"expected a weight of at least 0, got {column[row]}")
     if not column.astype(dtype, copy=False).any():
-        raise InvalidInput(pointer, f"expected at least one weight above 0 in {np.dtype(dtype)}")
+        raise InvalidInput(pointer, f"expected at least one weight above 0, all are zero in {np.dtype(dtype)}")
     return column
 
 

@@ -7,8 +7,8 @@ from typing import Any, cast
 import numpy as np
 
 from layerwise.activations import Floats
-from layerwise.checks import choice, fields, real_number, shown, whole_number
-from layerwise.errors import InvalidInput
+from layerwise.checks import choice, fields, real_number, whole_number
+from layerwise.errors import within
 from layerwise.optimizers import OPTIMIZERS, Optimizer
 
 PREFIX = "optimizer/"
@@ -52,9 +52,8 @@ def described(value: object) -> KeptOptimizer:
     optimizer = cast(Optimizer, cast(Any, cls)())
     empty: Floats = np.empty(0)
     expected = [name for name in optimizer.init(empty) if name not in optimizer.remembers]
-    numbers = given["numbers"]
-    if not isinstance(numbers, dict) or [*cast(dict[str, object], numbers)] != expected:
-        raise InvalidInput("numbers", f"expected an object with {', '.join(expected) or 'no fields'}, got {shown(numbers)}")
-    found = {name: real_number(f"numbers.{name}", number) for name, number in cast(dict[str, object], numbers).items()}
-    vectors = {name: empty for name in optimizer.remembers}
+    with within("numbers"):
+        numbers = fields("", given["numbers"], known=expected, required=expected)
+        found = {name: real_number(name, number) for name, number in numbers.items()}
+    vectors: dict[str, Floats] = dict.fromkeys(optimizer.remembers, empty)
     return KeptOptimizer(optimizer.kind, whole_number("updates", given["updates"], least=0, most=2**62), vectors, found)

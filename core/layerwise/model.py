@@ -1,6 +1,7 @@
 """The network itself: parameters, what it predicts, and what it remembers of its training."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from os import PathLike
 from typing import Any, BinaryIO, cast
 
@@ -264,15 +265,26 @@ class MLP:
         """
         contents = model_file.load(file, sha256=sha256)
         model = cls.__new__(cls)
-        model._prepare(contents.architecture, contents.dtype)
-        for name, array in model.weights.items():
-            array[...] = contents.arrays[name]
-        model.plan, model.labels = contents.plan, contents.labels
-        model.encoder = contents.encoder
-        model.metrics, model.lineage = contents.metrics, contents.lineage
+        model.__setstate__(contents)
         return model
 
+    def __getstate__(self) -> Contents:
+        """What a copy or a pickle holds, which is what a file does: the layers see views, which would come apart."""
+        return self._contents()
+
+    def __setstate__(self, contents: Contents) -> None:
+        self._prepare(contents.architecture, contents.dtype)
+        for name, array in self.weights.items():
+            array[...] = contents.arrays[name]
+        self.plan, self.labels = contents.plan, contents.labels
+        self.encoder = contents.encoder
+        self.metrics, self.lineage = dict(contents.metrics), dict(contents.lineage)
+        if (kept := contents.optimizer) is not None:
+            vectors = {name: contents.arrays[PREFIX + name] for name in kept.vectors}
+            self.kept_optimizer = replace(kept, vectors=vectors)
+
     def _contents(self) -> Contents:
+        kept = self.kept_optimizer
         return Contents(
             architecture=self.architecture,
             dtype=self.dtype,
@@ -280,8 +292,9 @@ class MLP:
             labels=self._labels,
             metrics=self.metrics,
             lineage=self.lineage,
-            arrays=self.weights,
+            arrays=self.weights | {PREFIX + name: vector for name, vector in (kept.vectors if kept else {}).items()},
             encoder=self._encoder,
+            optimizer=kept,
         )
 
 

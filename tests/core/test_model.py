@@ -1,5 +1,7 @@
 """What a network answers, before and after training."""
 
+import copy
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -113,3 +115,19 @@ def test_the_parameters_are_one_vector_that_the_layers_see():
 
     assert model.outputs([[1, 1]]).tolist() == [[15]]
     assert model.parameters.flags.c_contiguous
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_copy_is_trained_as_its_original_is_and_leaves_it_alone(copied):
+    model = MLP(Architecture(4, (Layer(5, "relu", normalization="batch"), Layer(3))), seed=1)
+    list(fit(model, X, CLASSES, plan=Plan(epochs=2)))
+    before, metrics = model.outputs(X), dict(model.metrics)
+
+    other = copied(model)
+    list(fit(other, X, CLASSES, plan=Plan(epochs=3)))
+
+    assert np.array_equal(model.outputs(X), before)
+    assert model.metrics == metrics
+    list(fit(model, X, CLASSES, plan=Plan(epochs=3)))
+    assert np.array_equal(model.outputs(X), other.outputs(X))
+    assert (other.plan, other.labels, other.metrics) == (model.plan, model.labels, model.metrics)

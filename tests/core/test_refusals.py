@@ -261,7 +261,7 @@ def test_row_weights_beyond_the_networks_numbers_are_refused():
 
     with pytest.raises(InvalidInput, match=r"^weights\[7\]: expected a number within float32, got 1e\+300$"):
         fit(network(), X, Y, plan=Plan(), weights=weights)
-    with pytest.raises(InvalidInput, match=r"^weights: expected at least one weight above 0 in float32$"):
+    with pytest.raises(InvalidInput, match=r"^weights: expected at least one weight above 0, all are zero in float32$"):
         fit(network(), X, Y, plan=Plan(), weights=np.full(60, 1e-300))
     with pytest.raises(InvalidInput, match=r"^class_weight\[1\]: expected a number within float32, got 1e\+300$"):
         fit(network(), X, Y, plan=Plan(class_weight=(1, 1e300, 1)))

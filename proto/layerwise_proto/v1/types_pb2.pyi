@@ -688,6 +688,7 @@ class Plan(_message.Message):
     SPLIT_FIELD_NUMBER: _builtins.int
     CLASS_WEIGHT_FIELD_NUMBER: _builtins.int
     DOCTOR_FIELD_NUMBER: _builtins.int
+    KEEP_OPTIMIZER_FIELD_NUMBER: _builtins.int
     l2: _builtins.float
     """Adds l2/2 · (sum of squared weights) to the loss; biases are left alone. Default 0."""
     batch_size: _builtins.int
@@ -722,6 +723,10 @@ class Plan(_message.Message):
     """How the rows held out are chosen; unset: at random."""
     doctor: _builtins.bool
     """Whether the layers are watched and findings told; default true."""
+    keep_optimizer: _builtins.bool
+    """Whether the optimiser's state is kept in the version, and a training that starts from a version goes on with what
+    it has kept of the same kind of optimiser. Default false.
+    """
     @_builtins.property
     def loss(self) -> Global___Loss:
         """Unset: softmax cross-entropy for labels, squared error for targets."""
@@ -765,10 +770,11 @@ class Plan(_message.Message):
         split: Global___SplitKind.ValueType = ...,
         class_weight: Global___ClassWeight | None = ...,
         doctor: _builtins.bool | None = ...,
+        keep_optimizer: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_average", b"_average", "_batch_size", b"_batch_size", "_clip_norm", b"_clip_norm", "_clip_value", b"_clip_value", "_doctor", b"_doctor", "_epochs", b"_epochs", "_l1", b"_l1", "_l2", b"_l2", "_max_norm", b"_max_norm", "_max_seconds", b"_max_seconds", "_max_steps", b"_max_steps", "_seed", b"_seed", "_shuffle", b"_shuffle", "_validation", b"_validation", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "average", b"average", "batch_size", b"batch_size", "class_weight", b"class_weight", "clip_norm", b"clip_norm", "clip_value", b"clip_value", "doctor", b"doctor", "early_stopping", b"early_stopping", "epochs", b"epochs", "l1", b"l1", "l2", b"l2", "loss", b"loss", "max_norm", b"max_norm", "max_seconds", b"max_seconds", "max_steps", b"max_steps", "optimizer", b"optimizer", "schedule", b"schedule", "seed", b"seed", "shuffle", b"shuffle", "validation", b"validation", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_average", b"_average", "_batch_size", b"_batch_size", "_clip_norm", b"_clip_norm", "_clip_value", b"_clip_value", "_doctor", b"_doctor", "_epochs", b"_epochs", "_keep_optimizer", b"_keep_optimizer", "_l1", b"_l1", "_l2", b"_l2", "_max_norm", b"_max_norm", "_max_seconds", b"_max_seconds", "_max_steps", b"_max_steps", "_seed", b"_seed", "_shuffle", b"_shuffle", "_validation", b"_validation", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "average", b"average", "batch_size", b"batch_size", "class_weight", b"class_weight", "clip_norm", b"clip_norm", "clip_value", b"clip_value", "doctor", b"doctor", "early_stopping", b"early_stopping", "epochs", b"epochs", "keep_optimizer", b"keep_optimizer", "l1", b"l1", "l2", b"l2", "loss", b"loss", "max_norm", b"max_norm", "max_seconds", b"max_seconds", "max_steps", b"max_steps", "optimizer", b"optimizer", "schedule", b"schedule", "seed", b"seed", "shuffle", b"shuffle", "validation", b"validation", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average", b"_average", "_batch_size", b"_batch_size", "_clip_norm", b"_clip_norm", "_clip_value", b"_clip_value", "_doctor", b"_doctor", "_epochs", b"_epochs", "_l1", b"_l1", "_l2", b"_l2", "_max_norm", b"_max_norm", "_max_seconds", b"_max_seconds", "_max_steps", b"_max_steps", "_seed", b"_seed", "_shuffle", b"_shuffle", "_validation", b"_validation", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "average", b"average", "batch_size", b"batch_size", "class_weight", b"class_weight", "clip_norm", b"clip_norm", "clip_value", b"clip_value", "doctor", b"doctor", "early_stopping", b"early_stopping", "epochs", b"epochs", "l1", b"l1", "l2", b"l2", "loss", b"loss", "max_norm", b"max_norm", "max_seconds", b"max_seconds", "max_steps", b"max_steps", "optimizer", b"optimizer", "schedule", b"schedule", "seed", b"seed", "shuffle", b"shuffle", "split", b"split", "validation", b"validation", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average", b"_average", "_batch_size", b"_batch_size", "_clip_norm", b"_clip_norm", "_clip_value", b"_clip_value", "_doctor", b"_doctor", "_epochs", b"_epochs", "_keep_optimizer", b"_keep_optimizer", "_l1", b"_l1", "_l2", b"_l2", "_max_norm", b"_max_norm", "_max_seconds", b"_max_seconds", "_max_steps", b"_max_steps", "_seed", b"_seed", "_shuffle", b"_shuffle", "_validation", b"_validation", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "average", b"average", "batch_size", b"batch_size", "class_weight", b"class_weight", "clip_norm", b"clip_norm", "clip_value", b"clip_value", "doctor", b"doctor", "early_stopping", b"early_stopping", "epochs", b"epochs", "keep_optimizer", b"keep_optimizer", "l1", b"l1", "l2", b"l2", "loss", b"loss", "max_norm", b"max_norm", "max_seconds", b"max_seconds", "max_steps", b"max_steps", "optimizer", b"optimizer", "schedule", b"schedule", "seed", b"seed", "shuffle", b"shuffle", "split", b"split", "validation", b"validation", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__average: _TypeAlias = _typing.Literal["average"]  # noqa: Y015
     _WhichOneofArgType__average: _TypeAlias = _typing.Literal["_average", b"_average"]  # noqa: Y015
@@ -782,6 +788,8 @@ class Plan(_message.Message):
     _WhichOneofArgType__doctor: _TypeAlias = _typing.Literal["_doctor", b"_doctor"]  # noqa: Y015
     _WhichOneofReturnType__epochs: _TypeAlias = _typing.Literal["epochs"]  # noqa: Y015
     _WhichOneofArgType__epochs: _TypeAlias = _typing.Literal["_epochs", b"_epochs"]  # noqa: Y015
+    _WhichOneofReturnType__keep_optimizer: _TypeAlias = _typing.Literal["keep_optimizer"]  # noqa: Y015
+    _WhichOneofArgType__keep_optimizer: _TypeAlias = _typing.Literal["_keep_optimizer", b"_keep_optimizer"]  # noqa: Y015
     _WhichOneofReturnType__l1: _TypeAlias = _typing.Literal["l1"]  # noqa: Y015
     _WhichOneofArgType__l1: _TypeAlias = _typing.Literal["_l1", b"_l1"]  # noqa: Y015
     _WhichOneofReturnType__l2: _TypeAlias = _typing.Literal["l2"]  # noqa: Y015
@@ -814,6 +822,8 @@ class Plan(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__doctor) -> _WhichOneofReturnType__doctor | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__epochs) -> _WhichOneofReturnType__epochs | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__keep_optimizer) -> _WhichOneofReturnType__keep_optimizer | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__l1) -> _WhichOneofReturnType__l1 | None: ...
     @_typing.overload

@@ -1,0 +1,196 @@
+"""A classifier for scikit-learn."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, Self, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import ClassifierMixin
+
+from layerwise.activations import Activation
+from layerwise.architecture import Layer
+from layerwise.checks import counted, shown
+from layerwise.errors import InvalidInput
+from layerwise.kinds import chosen
+from layerwise.labels import Label
+from layerwise.losses import LOSSES, Loss
+from layerwise.optimizers import Optimizer
+from layerwise.plan import EarlyStopping, Plan
+from layerwise.schedules import Schedule
+from layerwise.sklearn.estimator import Estimator, Targets, takes_batches
+from layerwise.sklearn.standardization import Standardization, unchanged
+from layerwise.sklearn.untyped import available_if, kind_of_classes, rows_and_targets
+
+Ordered = Mapping[Any, float] | Iterable[float] | Literal["balanced"]
+
+
+def _gives_probabilities(estimator: "MLPClassifier") -> bool:
+    return _loss_of(estimator).gives_probabilities
+
+
+def _gives_scores(estimator: "MLPClassifier") -> bool:
+    return not _loss_of(estimator).gives_probabilities
+
+
+class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]  # scikit-learn has no types
+    """A multilayer perceptron that tells classes apart, or the flags of several labels a row.
+
+    The arguments are those of MLPRegressor and `class_weight`: "balanced", or a weight for each class, by class or in
+    the order of `classes_`. `loss` is by default softmax_cross_entropy, of flags sigmoid_cross_entropy. Beside the
+    attributes of MLPRegressor it has `classes_`; the labels of `model_` are the same, whole floats as integers. Of a
+    loss that gives none, as a hinge, there is `decision_function` in the place of `predict_proba`.
+    """
+
+    classes_: NDArray[Any]
+    """The classes (k,) in ascending order; of flags their columns' numbers."""
+
+    def __init__(
+        self,
+        hidden: int | Layer | Iterable[int | Layer] = (100,),
+        *,
+        activation: str | Activation = "relu",
+        dropout: float = 0.0,
+        loss: str | Loss | None = None,
+        optimizer: str | Optimizer = "adam",
+        learning_rate: float | None = None,
+        schedule: str | Schedule = "constant",
+        l2: float = 1e-3,
+        batch_size: int = 64,
+        epochs: int = 200,
+        validation: float | None = None,
+        early_stopping: bool | str | EarlyStopping | None = "loss",
+        class_weight: Ordered | None = None,
+        standardize: bool = True,
+        plan: Plan | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.hidden = hidden
+        self.activation = activation
+        self.dropout = dropout
+        self.loss = loss
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.l2 = l2
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.validation = validation
+        self.early_stopping = early_stopping
+        self.class_weight = class_weight
+        self.standardize = standardize
+        self.plan = plan
+        self.random_state = random_state
+
+    @available_if(takes_batches)
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Trains on once through the rows `X` (n, features) in their order; the first time of a new network.
+
+        The first call must name all `classes` and decides how inputs are standardised, unless `fit` did. Raises as
+        `fit` does.
+        """
+        first = not self._begun
+        if first and classes is None:
+            raise InvalidInput("classes", "expected all classes in the first call of partial_fit, got None")
+        named = None if classes is None else np.unique(np.asarray(classes))
+        if not first and named is not None and not np.array_equal(named, self.classes_):
+            raise InvalidInput("classes", f"expected {shown(self.classes_.tolist())}, got {shown(named.tolist())}")
+        return self._partial_fit(X, y, sample_weight, first=first, classes=named)
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """The class (n,) of each of the rows `X` (n, features), or its flags (n, k) of 0 and 1."""
+        outputs = self._outputs_of(X)
+        chosen = self._network.decide(outputs)
+        return self.classes_[chosen] if self._network.is_classifier else chosen
+
+    @available_if(_gives_probabilities)
+    def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
+        """The probability of each of `classes_` (n, classes), or flag (n, k), for the rows `X` (n, features)."""
+        outputs = self._outputs_of(X)
+        return self.model_.probabilities(outputs)
+
+    @available_if(_gives_probabilities)
+    def predict_log_proba(self, X: ArrayLike) -> NDArray[Any]:
+        """The logarithms of `predict_proba`; that of 0 is -inf."""
+        with np.errstate(divide="ignore"):
+            logarithms: NDArray[Any] = np.log(self.predict_proba(X))
+        return logarithms
+
+    @available_if(_gives_scores)
+    def decision_function(self, X: ArrayLike) -> NDArray[Any]:
+        """The scores (n, classes) for the rows `X` (n, features); of two classes (n,), above 0 for the second."""
+        outputs = self._outputs_of(X)
+        if outputs.shape[1] == 1:
+            return outputs[:, 0]
+        return outputs[:, 1] - outputs[:, 0] if outputs.shape[1] == len(self.classes_) == 2 else outputs
+
+    def _read(
+        self, X: ArrayLike, y: ArrayLike, *, first: bool, classes: NDArray[Any] | None = None
+    ) -> tuple[NDArray[Any], Targets]:
+        rows, given = rows_and_targets(self, X, y, reset=first, numeric=False)
+        if kind_of_classes(given) == "multilabel-indicator":
+            self.classes_ = np.arange(given.shape[1])
+            return rows, Targets(given.astype(np.int64))
+        if given.ndim == 2:
+            detail = (
+                f"expected one class a row, or flags of 0 and 1, got {counted(given.shape[1], 'column')} of classes"
+            )
+            raise InvalidInput("y", detail)
+        if first:
+            self.classes_ = np.unique(given) if classes is None else classes
+        if len(self.classes_) < 2:
+            raise InvalidInput("y", f"expected at least 2 classes, got 1 class, {shown(self.classes_.tolist()[0])}")
+        return rows, Targets(_indices(given, self.classes_), _labels(self.classes_))
+
+    def _usual_loss(self, targets: Targets) -> str:
+        return "softmax_cross_entropy" if targets.labels else "sigmoid_cross_entropy"
+
+    def _check_loss(self, pointer: str, loss: Loss, targets: Targets) -> None:
+        if not loss.classifies:
+            raise InvalidInput(pointer, f"expected a loss of classes, got {loss.kind}")
+        if targets.labels is None and loss.targets != "flags":
+            raise InvalidInput(pointer, f"expected sigmoid_cross_entropy for flags, got {loss.kind}")
+
+    def _target_scale(self, targets: Targets, weights: NDArray[np.float64], loss: Loss) -> Standardization:
+        del weights, loss
+        return unchanged(targets.columns)
+
+    def _arguments(self, targets: Targets) -> dict[str, Any]:
+        """With the weights by class in the order of the classes."""
+        arguments: dict[str, Any] = super()._arguments(targets)
+        if not isinstance(self.class_weight, Mapping):
+            return arguments
+        given, known = cast(Mapping[Any, float], self.class_weight), self.classes_.tolist()
+        for name in given:
+            if name not in known:
+                raise InvalidInput("class_weight", f"expected classes among {shown(known)}, got {shown(name)}")
+        return arguments | {"class_weight": tuple(given.get(name, 1.0) for name in known)}
+
+
+def _loss_of(estimator: MLPClassifier) -> Loss:
+    """The loss of a trained network, or the one that it will have."""
+    plan = estimator.model_.plan if hasattr(estimator, "model_") else estimator.plan
+    return plan.loss if plan else chosen("loss", estimator.loss or "softmax_cross_entropy", LOSSES)
+
+
+def _indices(column: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.intp]:
+    """The place (n,) among `classes` of each value of `column` (n,). Raises InvalidInput."""
+    places = {value: i for i, value in enumerate(classes.tolist())}
+    found = np.array([places.get(value, -1) for value in column.tolist()], np.intp)
+    if (found < 0).any():
+        row = int(np.argmin(found))
+        raise InvalidInput(f"y[{row}]", f"expected one of {shown(classes.tolist())}, got {shown(column[row])}")
+    return found
+
+
+def _labels(classes: NDArray[Any]) -> tuple[Label, ...]:
+    """The classes as a model file holds them: integers, texts or booleans."""
+    if classes.dtype.kind == "f":
+        return tuple(int(value) for value in classes)
+    plain = classes.tolist()
+    return tuple(plain) if all(isinstance(value, int | str) for value in plain) else tuple(map(str, plain))

@@ -1,0 +1,210 @@
+"""What classifier and regressor share: from arguments and rows to a trained network of the raw rows."""
+
+from abc import abstractmethod
+from dataclasses import dataclass, replace
+from inspect import signature
+from typing import Any, Self, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+
+from layerwise.activations import Floats
+from layerwise.architecture import Architecture, Layer
+from layerwise.checks import truth, whole_number
+from layerwise.data import checked_weights
+from layerwise.errors import InvalidInput
+from layerwise.kinds import chosen
+from layerwise.labels import Label
+from layerwise.losses import LOSSES, Loss
+from layerwise.model import MLP
+from layerwise.optimizers import OPTIMIZERS
+from layerwise.plan import MOST_SEED, Plan
+from layerwise.records import Record, TrainingState
+from layerwise.sklearn.planning import hidden_layers, plan_of
+from layerwise.sklearn.standardization import Standardization, centred, folded, unchanged
+from layerwise.sklearn.untyped import drawn_seed, new_rows
+from layerwise.training import fit, partial_fit
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Targets:
+    """Class indices (n,), flags (n, k) or values (n, k), and the labels of the classes, if they are such."""
+
+    array: NDArray[Any]
+    labels: tuple[Label, ...] | None = None
+
+    @property
+    def columns(self) -> int:
+        return 1 if self.array.ndim == 1 else self.array.shape[1]
+
+    def part(self, rows: NDArray[np.bool_]) -> "Targets":
+        """Those of the rows where `rows` (n,) is true."""
+        return Targets(self.array[rows], self.labels)
+
+
+def takes_batches(estimator: Any) -> bool:
+    """Whether the optimiser can be given rows as they arrive, so that there is `partial_fit`."""
+    arguments: dict[str, Any] = estimator.get_params(deep=False)
+    plan: Plan | None = arguments["plan"]
+    used = plan.optimizer if plan else chosen("optimizer", arguments["optimizer"], OPTIMIZERS)
+    return not used.full_batch
+
+
+class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """A network with the methods of scikit-learn; see MLPClassifier and MLPRegressor."""
+
+    model_: MLP
+    records_: tuple[Record, ...]
+    n_iter_: int
+    _network: MLP
+    _inputs: Standardization
+    _outputs: Standardization
+    _state: TrainingState | None
+
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Trains a new network on the rows `X` (n, features) and the targets `y`; gives the estimator.
+
+        `sample_weight` (n,) counts the rows: a row of weight 2 is as two rows, whatever the weights add up to. Raises
+        ValueError for what cannot be used, Diverged if the training leaves the finite numbers.
+        """
+        rows, targets = self._read(X, y, first=True)
+        weights = self._weights(sample_weight, len(rows))
+        if not weights.all():  # a row of no weight is no row, to be held out neither
+            rows, weights, targets = rows[weights > 0], weights[weights > 0], targets.part(weights > 0)
+        plan = self._planned(targets)
+        if plan.validation and len(rows) == 1:
+            raise InvalidInput("X", "expected at least 2 rows, for some are held out, got 1 sample")
+        self._begin(rows, targets, weights, plan)
+        records = list(
+            fit(
+                self._network,
+                self._inputs.of(rows),
+                self._scaled(targets),
+                plan=plan,
+                weights=None if sample_weight is None else weights * (len(weights) / weights.sum()),
+            )
+        )
+        self.records_, self.n_iter_ = tuple(records), len(records)
+        self.loss_curve_ = [record.loss for record in records]
+        held = [record.validation_loss for record in records if record.validation_loss is not None]
+        self.validation_curve_ = held
+        self._publish(targets.labels)
+        return self
+
+    def _partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
+        *,
+        first: bool,
+        classes: NDArray[Any] | None = None,
+    ) -> Self:
+        rows, targets = self._read(X, y, first=first, classes=classes)
+        weights = self._weights(sample_weight, len(rows))
+        plan = self._planned(targets)
+        if first:
+            self._begin(rows, targets, weights, plan)
+            self.n_iter_ = 0
+        inputs, wanted = self._inputs.of(rows), self._scaled(targets)
+        for start in range(0, len(rows), plan.batch_size):
+            part = slice(start, start + plan.batch_size)
+            if not weights[part].any():
+                continue
+            own = None if sample_weight is None else weights[part]
+            self._state = partial_fit(
+                self._network, inputs[part], wanted[part], plan=plan, weights=own, state=self._state
+            )
+            self.n_iter_ += 1
+        self._publish(targets.labels)
+        return self
+
+    @property
+    def _begun(self) -> bool:
+        return hasattr(self, "model_")
+
+    def _begin(self, rows: NDArray[Any], targets: Targets, weights: NDArray[np.float64], plan: Plan) -> None:
+        """Makes a new network, and finds the scales of what it is to see and to answer."""
+        architecture = self._architecture(rows.shape[1], targets, plan.loss)
+        network = MLP(architecture, seed=plan.seed, dtype=rows.dtype)
+        if targets.labels is not None:
+            network.labels = range(len(targets.labels))
+        standardizes = truth("standardize", self._argument("standardize"))
+        self._inputs = centred(rows, weights, "X") if standardizes else unchanged(rows.shape[1])
+        self._outputs = self._target_scale(targets, weights, plan.loss)
+        self._network, self._state = network, None
+
+    def _architecture(self, features: int, targets: Targets, loss: Loss) -> Architecture:
+        hidden = hidden_layers(self._argument("hidden"), self._argument("activation"), self._argument("dropout"))
+        classes = len(targets.labels or ())
+        units = (1 if loss.binary and classes == 2 else classes) or targets.columns
+        return Architecture(features, (*hidden, Layer(units)))
+
+    def _publish(self, labels: tuple[Label, ...] | None) -> None:
+        """Makes the network of raw rows."""
+        model = folded(self._network, self._inputs, self._outputs)
+        model.labels = labels
+        if (self._outputs.scale != 1).any():  # a loss is in units that nobody knows outside
+            model.metrics = {name: value for name, value in model.metrics.items() if not name.endswith("loss")}
+        self.model_ = model
+
+    def _planned(self, targets: Targets) -> Plan:
+        defaults = {name: parameter.default for name, parameter in signature(type(self)).parameters.items()}
+        plan = plan_of(self._arguments(targets), defaults, LOSSES[self._usual_loss(targets)](), self._seed())
+        self._check_loss("loss" if self._argument("plan") is None else "plan.loss", plan.loss, targets)
+        if targets.labels is not None and self._argument("plan") is None:
+            return replace(plan, split="stratified")
+        return plan
+
+    def _arguments(self, targets: Targets) -> dict[str, Any]:
+        """Those of the constructor, by name."""
+        del targets
+        return self.get_params(deep=False)  # type: ignore[no-any-return]
+
+    def _argument(self, name: str) -> Any:
+        return getattr(self, name)
+
+    def _seed(self) -> int | None:
+        """What starts the random choices; None leaves it to a plan."""
+        given: object = self._argument("random_state")
+        if isinstance(given, int | np.integer):
+            return whole_number("random_state", cast(object, given), least=0, most=MOST_SEED)
+        if given is None and self._argument("plan") is not None:
+            return None
+        return drawn_seed(given)
+
+    def _weights(self, sample_weight: ArrayLike | None, rows: int) -> NDArray[np.float64]:
+        if sample_weight is None:
+            return np.ones(rows)
+        return checked_weights(sample_weight, rows=rows, pointer="sample_weight").astype(np.float64)
+
+    def _outputs_of(self, X: ArrayLike) -> Floats:
+        """The outputs (n, k) of the network for the raw rows `X` (n, features)."""
+        rows = new_rows(self, X)
+        return self.model_.outputs(rows)
+
+    def _scaled(self, targets: Targets) -> NDArray[Any]:
+        """The targets as the network is to learn them."""
+        return targets.array if targets.array.dtype.kind != "f" else self._outputs.of(targets.array)
+
+    @abstractmethod
+    def _read(
+        self, X: ArrayLike, y: ArrayLike, *, first: bool, classes: NDArray[Any] | None = None
+    ) -> tuple[NDArray[Any], Targets]:
+        """`X` as an array (n, features) of float64 or float32, and what `y` means.
+
+        The `first` time it may have any features and classes, unless `classes` are all there will be.
+        """
+
+    @abstractmethod
+    def _usual_loss(self, targets: Targets) -> str:
+        """The name of the loss for such targets."""
+
+    @abstractmethod
+    def _check_loss(self, pointer: str, loss: Loss, targets: Targets) -> None:
+        """Raises InvalidInput if `loss` is not of such targets."""
+
+    @abstractmethod
+    def _target_scale(self, targets: Targets, weights: NDArray[np.float64], loss: Loss) -> Standardization:
+        """How targets are scaled for the network to learn."""

@@ -1,0 +1,95 @@
+"""What the arguments of an estimator say: the hidden layers and the plan."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
+from typing import Any, cast
+
+import numpy as np
+
+from layerwise.architecture import Layer
+from layerwise.checks import choice, instance, real_number, shown
+from layerwise.errors import InvalidInput
+from layerwise.kinds import chosen
+from layerwise.losses import LOSSES, Loss
+from layerwise.optimizers import OPTIMIZERS
+from layerwise.plan import WATCHED, EarlyStopping, Plan
+
+LEVEL = EarlyStopping("loss", patience=10, tolerance=1e-4, restore=False)
+"""Of the loss of training: to go on brings nothing more."""
+HELD_OUT = 0.1
+"""The share of the rows held out if something is to watch them and no share is given."""
+
+
+def hidden_layers(hidden: object, activation: Any, dropout: Any) -> tuple[Layer, ...]:
+    """The layers that `hidden` means: Layers as they are, numbers of units with `activation` and `dropout`."""
+    told = shown(hidden)
+    one = isinstance(hidden, Layer | int | np.integer)
+    if not one and (isinstance(hidden, str | Mapping) or not isinstance(hidden, Iterable)):
+        raise InvalidInput("hidden", f"expected numbers of units, or Layers, got {told}")
+    found: list[Layer] = []
+    for i, given in enumerate([hidden] if one else cast(Iterable[Any], hidden)):
+        try:
+            found.append(given if isinstance(given, Layer) else Layer(given, activation, dropout))
+        except InvalidInput as error:
+            where = f"hidden[{i}]" if error.pointer == "units" else error.pointer
+            raise InvalidInput(where, error.detail) from None
+    return tuple(found)
+
+
+def plan_of(arguments: Mapping[str, Any], defaults: Mapping[str, Any], usual: Loss, seed: int | None) -> Plan:
+    """The plan that an estimator's `arguments` describe, its loss `usual` unless they name one.
+
+    With a plan among them the others must be their `defaults`. `seed`, if there is one, is that of the plan. Raises
+    InvalidInput.
+    """
+    given = arguments["plan"]
+    if given is not None:
+        plan = instance("plan", given, Plan)
+        for name in PLANNED:
+            if name in arguments and arguments[name] is not defaults[name] and arguments[name] != defaults[name]:
+                detail = f"expected nothing beside a plan, which says it all, got {shown(arguments[name])}"
+                raise InvalidInput(name, detail)
+        return plan if seed is None else replace(plan, seed=seed)
+    optimizer = chosen("optimizer", arguments["optimizer"], OPTIMIZERS)
+    if arguments["learning_rate"] is not None:
+        rate = real_number("learning_rate", arguments["learning_rate"], above=0)
+        optimizer = replace(optimizer, learning_rate=rate)
+    stopping = _stopping(arguments["early_stopping"])
+    taken: dict[str, Any] = {
+        name: arguments[name] for name in (field.name for field in fields(Plan)) if name in arguments
+    }
+    taken |= {
+        "loss": usual if arguments["loss"] is None else chosen("loss", arguments["loss"], LOSSES),
+        "optimizer": optimizer,
+        "early_stopping": stopping,
+        "validation": 0.0 if arguments["validation"] is None else arguments["validation"],
+        "seed": seed or 0,
+    }
+    plan = Plan(**taken)
+    watched = plan.schedule.watched, stopping.watch if stopping else None
+    if arguments["validation"] is None and any(value and value.startswith("validation") for value in watched):
+        return replace(plan, validation=HELD_OUT)
+    return plan
+
+
+PLANNED = (
+    "loss",
+    "optimizer",
+    "learning_rate",
+    "schedule",
+    "l2",
+    "batch_size",
+    "epochs",
+    "validation",
+    "early_stopping",
+    "class_weight",
+)
+"""The arguments that a plan takes the place of."""
+
+
+def _stopping(given: object) -> EarlyStopping | None:
+    """The rule that `given` means: a value to watch, or a rule, or none; true is the validation loss."""
+    if given is None or given is False or isinstance(given, EarlyStopping):
+        return given or None
+    watch = choice("early_stopping", "validation_loss" if given is True else given, WATCHED)
+    return LEVEL if watch == "loss" else EarlyStopping(watch)

@@ -1,0 +1,110 @@
+"""A regressor for scikit-learn."""
+
+from collections.abc import Iterable
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import RegressorMixin
+
+from layerwise.activations import Activation
+from layerwise.architecture import Layer
+from layerwise.errors import InvalidInput
+from layerwise.losses import Loss
+from layerwise.optimizers import Optimizer
+from layerwise.plan import EarlyStopping, Plan
+from layerwise.schedules import Schedule
+from layerwise.sklearn.estimator import Estimator, Targets, takes_batches
+from layerwise.sklearn.standardization import Standardization, centred, proportional, unchanged
+from layerwise.sklearn.untyped import available_if, rows_and_targets
+
+
+class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]  # scikit-learn has no types
+    """A multilayer perceptron that answers values, one or several a row.
+
+    `hidden` are the layers before the output layer: Layers, or numbers of units with `activation` and `dropout`.
+    `loss` is by default squared_error. `optimizer` may be given the `learning_rate` beside its name. `schedule`, `l2`,
+    `batch_size`, `epochs` and `validation` are those of a Plan; or a whole `plan` takes the place of all these.
+
+    `early_stopping` is an EarlyStopping, or what is to be watched: "loss", which stops when ten epochs have not lowered
+    the loss of training by 1e-4; another value of a record, with an EarlyStopping of it; true, the validation loss; or
+    none. `validation` None holds out a tenth of the rows if something watches them, else none.
+
+    With `standardize` the network learns from columns of zero mean and unit deviation, and such targets; of a loss with
+    a logarithmic link from targets divided by their mean. So penalties, the curves below and what a loss has to set (a
+    Huber's delta) are in such units. `random_state`, if a whole number, is the seed of weights and plan.
+
+    It has `model_`, the MLP of the raw rows, to be saved and served; `records_` of the epochs, of which `loss_curve_`
+    and `validation_curve_` are the losses; `n_iter_`, the epochs; `n_features_in_` and `feature_names_in_`. It
+    computes in float32 if X is of it, else in float64. X may not be sparse.
+    """
+
+    def __init__(
+        self,
+        hidden: int | Layer | Iterable[int | Layer] = (100,),
+        *,
+        activation: str | Activation = "relu",
+        dropout: float = 0.0,
+        loss: str | Loss | None = None,
+        optimizer: str | Optimizer = "adam",
+        learning_rate: float | None = None,
+        schedule: str | Schedule = "constant",
+        l2: float = 1e-3,
+        batch_size: int = 64,
+        epochs: int = 200,
+        validation: float | None = None,
+        early_stopping: bool | str | EarlyStopping | None = "loss",
+        standardize: bool = True,
+        plan: Plan | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.hidden = hidden
+        self.activation = activation
+        self.dropout = dropout
+        self.loss = loss
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.l2 = l2
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.validation = validation
+        self.early_stopping = early_stopping
+        self.standardize = standardize
+        self.plan = plan
+        self.random_state = random_state
+
+    @available_if(takes_batches)
+    def partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Trains on once through the rows `X` (n, features) in their order; the first time of a new network.
+
+        The first call decides how inputs and targets are standardised, unless `fit` did. Raises as `fit` does.
+        """
+        return self._partial_fit(X, y, sample_weight, first=not self._begun)
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """The values, (n,) or (n, targets), for the rows `X` (n, features)."""
+        outputs = self._outputs_of(X)
+        return self.model_.decide(outputs)
+
+    def _read(
+        self, X: ArrayLike, y: ArrayLike, *, first: bool, classes: NDArray[Any] | None = None
+    ) -> tuple[NDArray[Any], Targets]:
+        del classes
+        rows, given = rows_and_targets(self, X, y, reset=first, numeric=True)
+        return rows, Targets(given.reshape(len(given), -1).astype(np.float64))
+
+    def _usual_loss(self, targets: Targets) -> str:
+        del targets
+        return "squared_error"
+
+    def _check_loss(self, pointer: str, loss: Loss, targets: Targets) -> None:
+        del targets
+        if loss.classifies:
+            raise InvalidInput(pointer, f"expected a loss of values, got {loss.kind}")
+
+    def _target_scale(self, targets: Targets, weights: NDArray[np.float64], loss: Loss) -> Standardization:
+        # a value that is too small for the loss is refused in its own units
+        if not self.standardize or (targets.array < loss.least).any():
+            return unchanged(targets.columns)
+        return proportional(targets.array, weights) if loss.link == "exp" else centred(targets.array, weights, "y")

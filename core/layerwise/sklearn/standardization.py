@@ -1,0 +1,95 @@
+"""Columns of zero mean and unit deviation, and networks of such columns made into networks of the raw ones."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwise.architecture import Architecture, Layer
+from layerwise.errors import InvalidInput
+from layerwise.model import MLP
+
+Table = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Standardization:
+    """z = (x - `shift`) / `scale` for each of k columns; both are (k,)."""
+
+    shift: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+    def of(self, table: Table) -> Table:
+        """`table` (n, k) standardised, in its own dtype."""
+        return ((table - self.shift) / self.scale).astype(table.dtype, copy=False)
+
+
+def unchanged(columns: int) -> Standardization:
+    """What leaves `columns` columns as they are."""
+    return Standardization(np.zeros(columns), np.ones(columns))
+
+
+def centred(table: Table, weights: NDArray[np.float64], pointer: str) -> Standardization:
+    """What gives the columns of `table` (n, k) a mean of 0 and a deviation of 1, counting rows by `weights` (n,).
+
+    A column that does not vary beyond rounding is only shifted. Raises InvalidInput if a deviation overflows.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean: NDArray[np.float64] = np.average(table.astype(np.float64, copy=False), axis=0, weights=weights)
+        deviation: NDArray[np.float64] = np.sqrt(np.average(np.square(table - mean), axis=0, weights=weights))
+    if not np.isfinite(deviation).all():
+        column = int(np.argmin(np.isfinite(deviation)))
+        raise InvalidInput(pointer, f"expected columns of finite deviation, column {column} is too large to have one")
+    constant = deviation <= 10 * np.finfo(table.dtype).eps * np.abs(mean)
+    return Standardization(mean, np.where(constant, 1.0, deviation))
+
+
+def proportional(table: Table, weights: NDArray[np.float64]) -> Standardization:
+    """What gives the columns of `table` (n, k), of numbers from 0, a mean of 1: their ratios stay as they are."""
+    mean: NDArray[np.float64] = np.average(table.astype(np.float64, copy=False), axis=0, weights=weights)
+    return Standardization(np.zeros_like(mean), np.where(mean > 0, mean, 1.0))
+
+
+def folded(network: MLP, inputs: Standardization, outputs: Standardization) -> MLP:
+    """The network that makes of raw rows what `network` makes of standardised ones, in raw units.
+
+    Scales and shifts are drawn into the weights and biases of the first and the last layer, which is linear. A first
+    layer that is residual, or normalises itself, needs its inputs as they were: such a network gets a linear layer
+    before it.
+    """
+    architecture = network.architecture
+    arrays: dict[str, NDArray[Any]] = {name: array.astype(np.float64) for name, array in network.weights.items()}
+    first, last = architecture.layers[0], len(architecture.layers) - 1
+    if network.plan is not None and network.plan.loss.link == "exp":
+        arrays[f"layer{last}/bias"] += np.log(outputs.scale)
+    else:
+        arrays[f"layer{last}/weight"] *= outputs.scale
+        arrays[f"layer{last}/bias"] *= outputs.scale
+        arrays[f"layer{last}/bias"] += outputs.shift
+    if (inputs.shift == 0).all() and (inputs.scale == 1).all():
+        pass
+    elif first.residual or first.normalization == "layer":
+        architecture, arrays = _preceded(architecture, arrays, inputs)
+    else:
+        weight = arrays["layer0/weight"]
+        weight /= inputs.scale[:, None]
+        if first.normalization == "batch":
+            arrays["layer0/mean"] += inputs.shift @ weight
+        else:
+            arrays["layer0/bias"] -= inputs.shift @ weight
+    made = MLP(architecture, dtype=network.dtype, weights=arrays)
+    made.plan, made.labels, made.metrics = network.plan, network.labels, dict(network.metrics)
+    return made
+
+
+def _preceded(
+    architecture: Architecture, arrays: dict[str, NDArray[Any]], inputs: Standardization
+) -> tuple[Architecture, dict[str, NDArray[Any]]]:
+    """The same layers after one that standardises."""
+    layers = (Layer(architecture.inputs), *architecture.layers)
+    moved = {"layer0/weight": np.diag(1 / inputs.scale), "layer0/bias": -inputs.shift / inputs.scale}
+    for name, array in arrays.items():
+        layer, _, part = name.removeprefix("layer").partition("/")
+        moved[f"layer{int(layer) + 1}/{part}"] = array
+    return replace(architecture, layers=layers), moved
