@@ -2,17 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 
 from layerwise.activations import Floats
-from layerwise.checks import choice, fields, real_number, whole_number
-from layerwise.errors import within
+from layerwise.checks import choice, fields, real_number, shown, whole_number
+from layerwise.errors import InvalidInput, within
 from layerwise.optimizers import OPTIMIZERS, Optimizer
 
 PREFIX = "optimizer/"
 """Of the names of the vectors in a model file."""
+
+VECTORS = ("mean", "variance", "velocity", "squares", "step_variance")
+NUMBERS = ("momentum_product",)
+"""What optimisers of batches remember, by all names there are."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,21 +43,27 @@ class KeptOptimizer:
         vectors = {name: vector.copy() for name, vector in self.vectors.items()}
         return vectors | {name: np.array([number]) for name, number in self.numbers.items()}
 
+    def fits(self, optimizer: Optimizer, parameters: Floats) -> bool:
+        """Whether `optimizer` can go on with it."""
+        return self.kind == optimizer.kind and self.state().keys() == optimizer.init(parameters).keys()
+
     def to_json(self) -> dict[str, object]:
-        """All but the vectors."""
-        return {"kind": self.kind, "updates": self.updates, "numbers": self.numbers}
+        """All but the numbers of the vectors."""
+        return {"kind": self.kind, "updates": self.updates, "vectors": [*self.vectors], "numbers": self.numbers}
 
 
 def described(value: object) -> KeptOptimizer:
     """What the JSON `value` describes, its vectors empty. Raises InvalidInput."""
-    names = ("kind", "updates", "numbers")
+    names = ("kind", "updates", "vectors", "numbers")
     given = fields("", value, known=names, required=names)
-    cls = OPTIMIZERS[choice("kind", given["kind"], [name for name in OPTIMIZERS if not OPTIMIZERS[name].full_batch])]
-    optimizer = cast(Optimizer, cast(Any, cls)())
+    kind = choice("kind", given["kind"], [name for name, cls in OPTIMIZERS.items() if not cls.full_batch])
+    updates = whole_number("updates", given["updates"], least=0, most=2**62)
+    vectors = given["vectors"]
+    if not isinstance(vectors, list):
+        raise InvalidInput("vectors", f"expected a list of names, got {shown(vectors)}")
     empty: Floats = np.empty(0)
-    expected = [name for name in optimizer.init(empty) if name not in optimizer.remembers]
+    known = [choice(f"vectors[{i}]", name, VECTORS) for i, name in enumerate(cast(list[object], vectors))]
     with within("numbers"):
-        numbers = fields("", given["numbers"], known=expected, required=expected)
+        numbers = fields("", given["numbers"], known=NUMBERS)
         found = {name: real_number(name, number) for name, number in numbers.items()}
-    vectors: dict[str, Floats] = dict.fromkeys(optimizer.remembers, empty)
-    return KeptOptimizer(optimizer.kind, whole_number("updates", given["updates"], least=0, most=2**62), vectors, found)
+    return KeptOptimizer(kind, updates, dict.fromkeys(known, empty), found)

@@ -111,7 +111,7 @@ class Trainer:
     def _begin(self) -> TrainingState:
         parameters, optimizer = self.model.parameters, self.plan.optimizer
         kept = self.model.kept_optimizer if self.plan.keep_optimizer else None
-        if kept is not None and kept.kind != optimizer.kind:
+        if kept is not None and not kept.fits(optimizer, parameters):
             kept = None
         return TrainingState(
             parameters=parameters,

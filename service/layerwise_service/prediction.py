@@ -105,6 +105,7 @@ class LoadedModels:
                     return model
             try:
                 model = self._artifacts.load_model(artifact)
+                model.kept_optimizer = None  # for another training; predicting has no use for it
                 with self._lock:
                     self._keep(artifact, model)
             finally:

@@ -178,6 +178,23 @@ def test_a_job_may_start_with_the_weights_of_a_version(training: TrainingService
     assert after.lineage["parent"] == first.sha256
 
 
+@pytest.mark.usefixtures("worker")
+def test_a_job_whose_plan_keeps_its_optimiser_goes_on_with_that_of_a_version(
+    channel: grpc.Channel, training: TrainingServiceStub, settings: Settings
+) -> None:
+    start = training_pb2.StartFrom(model="xor")
+    keeping = {"epochs": 2, "keep_optimizer": True}
+
+    first = list(training.Train(iter([header(plan=keeping), batch()]), timeout=30))
+    PredictionServiceStub(channel).Predict(models_pb2.PredictRequest(model="xor", rows=tensor(ROWS)), timeout=10)
+    second = list(training.Train(iter([header("more", {}, keeping, start_from=start), batch()]), timeout=30))
+
+    assert first[0].accepted.plan.keep_optimizer
+    folder = settings.home_path / "artifacts" / "models"
+    kept = [MLP.load(folder / f"{events[-1].published.sha256}.npz").kept_optimizer for events in (first, second)]
+    assert [(each.kind, each.updates) for each in kept if each] == [("adam", 2), ("adam", 4)]
+
+
 def test_a_start_that_does_not_fit_is_told(
     training: TrainingServiceStub, publish: Callable[..., Version], settings: Settings
 ) -> None:

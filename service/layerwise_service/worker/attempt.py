@@ -81,6 +81,8 @@ class Attempt:
         start = None if origin is None else origin.weights
         model = MLP(Architecture.from_json(job.architecture), seed=plan.seed, weights=start)
         model.labels = shape.labels
+        if origin is not None:  # used by a plan that keeps it too
+            model.kept_optimizer = origin.kept_optimizer
         for record in fit(model, rows, targets, plan=plan, weights=weights, every="step", check=False):
             self._progress = record.progress
             if (order := self._heartbeat.order(progress=record.progress)) is not Order.GO_ON:
