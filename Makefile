@@ -8,7 +8,8 @@ PROTOC := ../.venv-proto/bin/python -m grpc_tools.protoc -I . \
   --plugin=protoc-gen-mypy=../.venv-proto/bin/protoc-gen-mypy \
   --plugin=protoc-gen-mypy_grpc=../.venv-proto/bin/protoc-gen-mypy_grpc
 
-.PHONY: demo serve test lint check proto compose-test test-parity bench-train bench-train-check clean
+.PHONY: demo serve test lint check proto compose-test test-parity clean
+.PHONY: bench-train bench-train-check bench-tables docs-figures
 .DEFAULT_GOAL := check
 
 # The virtual environment, made again only when pyproject.toml has changed: .run holds what runs the service,
@@ -71,9 +72,18 @@ bench-train-check: .venv-parity/.made
 	@for kernels in numpy numba; do \
 	  LAYERWISE_KERNELS=$$kernels .venv-parity/bin/python -m benchmarks.train --check benchmarks/train.json || exit 1; done
 
+# LAYERWISE_FLIGHTS is the folder of flights.csv.
+bench-tables: .venv/.dev
+	@$(BIN)/python -m benchmarks.tables
+
 # Needs a Docker engine and docker-compose, or docker with its plug-in compose.
 compose-test: .venv/.dev
 	@$(BIN)/python -m pytest tests/compose
+
+# Trains what docs/notes.md shows: its figures, numbers.json, and the tables in it. On one thread, so that the numbers
+# are the same however many cores there are.
+docs-figures: .venv/.dev
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m examples.notes docs/figures --document docs/notes.md
 
 # Into another folder with OUT=…: a test compares what comes out with what is checked in.
 proto: OUT ?= .

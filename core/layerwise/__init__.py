@@ -1,5 +1,6 @@
 """Multilayer perceptrons on NumPy: built, trained, saved."""
 
+from layerwise import metrics
 from layerwise.activations import (
     ELU,
     GELU,
@@ -16,6 +17,7 @@ from layerwise.activations import (
 )
 from layerwise.architecture import Architecture, Layer
 from layerwise.errors import CorruptModel, Diverged, InvalidInput
+from layerwise.evaluation import Evaluation, evaluate
 from layerwise.gradients import GradientCheck, gradient_check
 from layerwise.initializers import Constant, Orthogonal
 from layerwise.kernels import kernels_in_use
@@ -33,7 +35,7 @@ from layerwise.losses import (
     SquaredHinge,
     Tweedie,
 )
-from layerwise.metrics import metric_name
+from layerwise.metrics.running import metric_name
 from layerwise.model import MLP
 from layerwise.optimizers import LBFGS, SGD, Adadelta, Adagrad, Adam, AdamW, NAdam, RMSprop
 from layerwise.packed import PackedRecord, PackedTraining, fit_packed
@@ -50,6 +52,19 @@ from layerwise.schedules import (
     StepDecay,
 )
 from layerwise.summary import Summary
+from layerwise.tables import (
+    DateParts,
+    Encoding,
+    Hashing,
+    Log,
+    MinMax,
+    OneHot,
+    Ordinal,
+    Quantiles,
+    Standardize,
+    TableEncoder,
+    Unscaled,
+)
 from layerwise.training import Training, fit, partial_fit
 
 __all__ = [
@@ -68,12 +83,16 @@ __all__ = [
     "Constant",
     "CorruptModel",
     "CosineDecay",
+    "DateParts",
     "Diverged",
     "EarlyStopping",
+    "Encoding",
+    "Evaluation",
     "ExponentialDecay",
     "Finding",
     "Gamma",
     "GradientCheck",
+    "Hashing",
     "Hinge",
     "Huber",
     "Identity",
@@ -82,10 +101,14 @@ __all__ = [
     "Layer",
     "LayerHealth",
     "LeakyReLU",
+    "Log",
     "Loss",
     "Maxout",
+    "MinMax",
     "NAdam",
     "OneCycle",
+    "OneHot",
+    "Ordinal",
     "Orthogonal",
     "PReLU",
     "PackedRecord",
@@ -94,6 +117,7 @@ __all__ = [
     "Poisson",
     "PolynomialDecay",
     "Quantile",
+    "Quantiles",
     "RMSprop",
     "RateFinding",
     "ReLU",
@@ -106,17 +130,22 @@ __all__ = [
     "Softplus",
     "SquaredError",
     "SquaredHinge",
+    "Standardize",
     "StepDecay",
     "Summary",
+    "TableEncoder",
     "Tanh",
     "Training",
     "TrainingState",
     "Tweedie",
+    "Unscaled",
+    "evaluate",
     "find_learning_rate",
     "fit",
     "fit_packed",
     "gradient_check",
     "kernels_in_use",
     "metric_name",
+    "metrics",
     "partial_fit",
 ]

@@ -47,7 +47,7 @@ def encoded(
     below that count stand for themselves; otherwise the sorted different values of `y` are the labels, and there must
     be that many. Raises InvalidInput, naming row and label.
     """
-    column, classes = _column(y, rows, pointer), _classes(outputs)
+    column, classes = label_column(y, rows, pointer), _classes(outputs)
     if labels is None:
         if column.dtype.kind in "iu" and column.min() >= 0 and column.max() < classes:
             return column, tuple(range(classes))
@@ -79,8 +79,8 @@ def checked_indices(y: NDArray[Any], *, outputs: int, rows: int, pointer: str) -
     return y
 
 
-def _column(y: ArrayLike, rows: int, pointer: str) -> NDArray[Any]:
-    """`y` as an array (n,) of integers, booleans or strings."""
+def label_column(y: ArrayLike, rows: int | None, pointer: str) -> NDArray[Any]:
+    """`y` as an array (n,) of integers, booleans or strings: `rows` of them, or at least one. Raises InvalidInput."""
     check_unmasked(y, pointer)
     try:
         column = np.asarray(y)
@@ -93,7 +93,9 @@ def _column(y: ArrayLike, rows: int, pointer: str) -> NDArray[Any]:
         column = column[:, 0]
     if column.ndim != 1:
         raise InvalidInput(pointer, f"expected one label for each row, got {column.ndim} dimensions")
-    if len(column) != rows:
+    if rows is None and not len(column):
+        raise InvalidInput(pointer, "expected at least one row, got none")
+    if rows is not None and len(column) != rows:
         raise InvalidInput(pointer, f"expected {rows} labels, one for each row of X, got {len(column)}")
     if column.dtype.kind in "OT" and len(column):
         column = _of_one_type(column.tolist(), pointer)

@@ -7,7 +7,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from layerwise import model_file, network
+from layerwise import model_file
 from layerwise.activations import Floats
 from layerwise.architecture import Architecture
 from layerwise.checks import instance, shown, whole_number
@@ -19,8 +19,10 @@ from layerwise.losses import links
 from layerwise.manifest import Contents
 from layerwise.mapped import pages_of
 from layerwise.plan import MOST_SEED, Plan
+from layerwise.predictor import Predictor
 from layerwise.randomness import WEIGHTS, stream
 from layerwise.summary import Summary, summarize
+from layerwise.tables import TableEncoder, TableLike, checked_encoder, is_table
 
 BLOCK_NUMBERS = 2**22
 """How many activations a block of rows may make while predicting, 16 MiB of float32: memory stays bounded."""
@@ -59,9 +61,10 @@ class MLP:
         self.architecture = instance("architecture", architecture, Architecture)
         self._parameters: Floats = np.zeros(architecture.parameters, dtype)
         self._statistics = initial_statistics(architecture, dtype)
-        self._layers = network.predicting_layers(architecture, self._parameters, self._statistics)
+        self._made_predictor: Predictor | None = None
         self._labels: tuple[Label, ...] | None = None
         self._label_array: NDArray[Any] | None = None
+        self._encoder: TableEncoder | None = None
         self._widest = max(architecture.inputs, *(layer.columns for layer in architecture.layers))
         self.plan: Plan | None = None
         self.metrics: dict[str, float] = {}
@@ -100,6 +103,18 @@ class MLP:
         return members(self.architecture, self._parameters, self._statistics)
 
     @property
+    def encoder(self) -> TableEncoder | None:
+        """What turns tables into the network's inputs, None if it is given numbers alone; saved with the model.
+
+        It must be fitted, and give as many outputs as the network has inputs.
+        """
+        return self._encoder
+
+    @encoder.setter
+    def encoder(self, encoder: TableEncoder | None) -> None:
+        self._encoder = None if encoder is None else checked_encoder(encoder, self.architecture.inputs)
+
+    @property
     def loss(self) -> str | None:
         """The name of the loss the network was trained with, None before."""
         return self.plan.loss.kind if self.plan else None
@@ -129,21 +144,50 @@ class MLP:
             return False
         return self._labels is not None or self.plan.loss.targets == "flags"
 
-    def outputs(self, X: ArrayLike, *, check: bool = True) -> Floats:
+    def encoded(self, X: ArrayLike | TableLike) -> ArrayLike:
+        """`X` itself or, if the model has an encoder and `X` is a table, what it becomes, (n, inputs).
+
+        Raises InvalidInput.
+        """
+        if self._encoder is None or not is_table(X):
+            return cast("ArrayLike", X)
+        return self._encoder.encode(cast("TableLike", X), dtype=self.dtype)
+
+    def outputs(self, X: ArrayLike | TableLike, *, check: bool = True) -> Floats:
         """The outputs (n, k) of the last layer for the rows `X` (n, inputs), in blocks of bounded memory.
 
-        Without `check`, `X` must be an array (n, inputs) of finite numbers. Raises InvalidInput.
+        With an encoder, `X` may be a table. Without `check`, `X` must be an array (n, inputs) of finite numbers. Raises
+        InvalidInput.
         """
-        x = checked_rows(X, self.architecture.inputs, dtype=self.dtype) if check else np.asarray(X)
+        if type(X) is np.ndarray and X.ndim == 2 and X.shape[1] == self.architecture.inputs:
+            few = self._predictor.of_few(X)
+            if few is not None:
+                return few
+        given = self.encoded(X)
+        x = checked_rows(given, self.architecture.inputs, dtype=self.dtype) if check else np.asarray(given)
+        return self.outputs_by_products(x)
+
+    def outputs_by_products(self, x: NDArray[Any]) -> Floats:
+        """The outputs of checked rows `x` (n, inputs): the same bits with the compiled loops as without them.
+
+        Those of `outputs` may differ within rounding, for few rows take a shorter way there.
+        """
         if len(x) * self._widest <= BLOCK_NUMBERS:
-            return network.outputs(self._layers, self.scaled(x))
+            return self._predictor.outputs(self.scaled(x))
         out: Floats = np.empty((len(x), self.architecture.outputs), self.dtype)
         pages = pages_of(x)
         for block in blocks(len(x), self._widest, BLOCK_NUMBERS):
-            out[block] = network.outputs(self._layers, self.scaled(x[block]))
+            out[block] = self._predictor.outputs(self.scaled(x[block]))
             if pages:
                 pages.release(block)
         return out
+
+    @property
+    def _predictor(self) -> Predictor:
+        """Made when it is first asked for: it may load the compiled loops."""
+        if self._made_predictor is None:
+            self._made_predictor = Predictor(self.architecture, self._parameters, self._statistics)
+        return self._made_predictor
 
     def scaled(self, x: NDArray[Any]) -> Floats:
         """The rows `x` (n, inputs) as they enter the network: of its dtype, x · input_scale + input_shift."""
@@ -153,10 +197,10 @@ class MLP:
             inputs = inputs * scale
         return inputs + shift if shift else inputs
 
-    def layer_outputs(self, X: ArrayLike) -> Iterator[Floats]:
-        """The outputs (n, units) of one layer after the other for the rows `X` (n, inputs). Raises InvalidInput."""
-        x = checked_rows(X, self.architecture.inputs, dtype=self.dtype)
-        return network.layer_outputs(self._layers, self.scaled(x))
+    def layer_outputs(self, X: ArrayLike | TableLike) -> Iterator[Floats]:
+        """The outputs (n, units) of one layer after the other for the rows `X`. Raises InvalidInput."""
+        x = checked_rows(self.encoded(X), self.architecture.inputs, dtype=self.dtype)
+        return self._predictor.layer_outputs(self.scaled(x))
 
     def decide(self, outputs: Floats) -> NDArray[Any]:
         """What `outputs` (n, k) say: labels (n,), flags (n, k) of 0 and 1, or values, (n,) or (n, k).
@@ -194,11 +238,11 @@ class MLP:
             return links.softmax(links.log_sigmoid(outputs))
         return np.hstack([links.sigmoid(-outputs), links.sigmoid(outputs)])
 
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
+    def predict(self, X: ArrayLike | TableLike) -> NDArray[Any]:
         """Labels (n,), flags (n, k), or values, (n,) or (n, k), for the rows `X`. Raises InvalidInput."""
         return self.decide(self.outputs(X))
 
-    def predict_proba(self, X: ArrayLike) -> Floats:
+    def predict_proba(self, X: ArrayLike | TableLike) -> Floats:
         """The probability of each of `labels` (n, labels), or flag (n, k), for the rows `X`. Raises InvalidInput."""
         return self.probabilities(self.outputs(X))
 
@@ -229,7 +273,7 @@ class MLP:
         self._prepare(contents.architecture, contents.dtype)
         for name, array in self.weights.items():
             array[...] = contents.arrays[name]
-        self.plan, self.labels = contents.plan, contents.labels
+        self.plan, self.labels, self.encoder = contents.plan, contents.labels, contents.encoder
         self.metrics, self.lineage = dict(contents.metrics), dict(contents.lineage)
 
     def _contents(self) -> Contents:
@@ -241,6 +285,7 @@ class MLP:
             metrics=self.metrics,
             lineage=self.lineage,
             arrays=self.weights,
+            encoder=self._encoder,
         )
 
 

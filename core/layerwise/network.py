@@ -1,84 +1,17 @@
-"""The arithmetic of a network: the outputs of rows, and the training pass that finds the gradient."""
+"""The arithmetic of training: forward and backward through a network, which finds the gradient."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from layerwise import kernels
-from layerwise.activations import Activation, Flags, Floats, UnitBuffers
+from layerwise.activations import Flags, Floats, UnitBuffers
 from layerwise.architecture import Architecture, Layer
 from layerwise.arena import Arena
 from layerwise.layout import LayerParameters, LayerStatistics, statistics_views, views
 from layerwise.losses import Loss, LossBuffers
-from layerwise.normalization import PREDICTING, TRAINING
-
-
-@dataclass(frozen=True, slots=True)
-class PredictingLayer:
-    """One layer as predictions need it."""
-
-    activation: Activation
-    own: LayerParameters
-    seen: LayerStatistics
-    normalize: Callable[[Floats, LayerParameters, LayerStatistics], None] | None
-    residual: bool
-
-    def activations(self, x: Floats) -> Floats:
-        """What the units make of the rows `x` (n, inputs), (n, units) in new memory."""
-        activation, own = self.activation, self.own
-        z: Floats = np.dot(x, own.weight)
-        if self.normalize is None:
-            np.add(z, own.bias, out=z)
-        else:
-            self.normalize(z, own, self.seen)
-        if activation.overwrites_alone:
-            activation.value(z, own.slope, z, z)
-            return z
-        shape = len(z), z.shape[1] // activation.linear_pieces
-        a: Floats = np.empty(shape, z.dtype) if activation.keeps_input else z
-        activation.value(z, own.slope, a, np.empty(shape, z.dtype))
-        return a
-
-
-def predicting_layers(architecture: Architecture, parameters: Floats, statistics: Floats) -> list[PredictingLayer]:
-    """The layers of `architecture`, seeing its two vectors."""
-    parts = zip(
-        architecture.layers, views(architecture, parameters), statistics_views(architecture, statistics), strict=True
-    )
-    return [
-        PredictingLayer(
-            activation=layer.activation,
-            own=own,
-            seen=seen,
-            normalize=PREDICTING[layer.normalization] if layer.normalization else None,
-            residual=layer.residual,
-        )
-        for layer, own, seen in parts
-    ]
-
-
-def outputs(layers: Sequence[PredictingLayer], x: Floats) -> Floats:
-    """The outputs (n, k) of the last layer for the rows `x` (n, inputs), in new memory: any thread may call it."""
-    for layer in layers:
-        a = layer.activations(x)
-        if layer.residual:
-            np.add(a, x, out=a)
-        x = a
-    return x
-
-
-def layer_outputs(layers: Sequence[PredictingLayer], x: Floats) -> Iterator[Floats]:
-    """What the units (n, units) of one layer after the other make of the rows `x` (n, inputs), each in new memory.
-
-    A residual layer's is without the inputs that it adds.
-    """
-    for layer in layers:
-        a = layer.activations(x)
-        yield a
-        x = a + x if layer.residual else a
+from layerwise.normalization import TRAINING
 
 
 class TrainingPass:

@@ -12,7 +12,7 @@ from layerwise.arena import Arena
 from layerwise.batches import Gather, Split
 from layerwise.doctor import Doctor, findings
 from layerwise.errors import Diverged
-from layerwise.metrics import metric_of
+from layerwise.metrics.running import metric_of
 from layerwise.model import MLP
 from layerwise.network import TrainingPass
 from layerwise.optimizers import CHUNK

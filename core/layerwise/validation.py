@@ -6,7 +6,7 @@ from layerwise.arena import Arena
 from layerwise.batches import Split
 from layerwise.data import blocks
 from layerwise.losses import Loss, LossBuffers
-from layerwise.metrics import metric_of
+from layerwise.metrics.running import metric_of
 from layerwise.model import MLP
 
 
@@ -28,7 +28,7 @@ class Validation:
         with np.errstate(over="ignore", invalid="ignore"):
             for block in self._blocks:
                 rows = data.rows[block]
-                scores = model.outputs(data.table[rows], check=False)
+                scores = model.outputs_by_products(data.table[rows])
                 targets = data.targets[rows]
                 targets = targets.astype(np.intp if targets.ndim == 1 else model.dtype, copy=False)
                 weights = None if data.weights is None else data.weights[rows].astype(model.dtype, copy=False)

@@ -27,7 +27,8 @@ from layerwise import (
 from layerwise.activations import UnitBuffers
 from layerwise.arena import Arena
 from layerwise.losses import LossBuffers, SoftmaxCrossEntropy
-from layerwise.metrics import Accuracy
+from layerwise.metrics.running import Accuracy
+from layerwise.optimizers.optimizer import claim
 
 numba = pytest.importorskip("numba", reason="the extra `fast` is not installed")
 
@@ -237,3 +238,60 @@ def test_compiled_code_that_can_be_kept_nowhere_is_compiled_anew(tmp_path):
     nowhere.touch()
 
     assert trained_anew(nowhere / "no folder") == [numba.__version__, "0", "1"]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_claiming_the_lines_of_a_vector_changes_no_bit(dtype):
+    claimed = difficult(1003, dtype)
+    before = claimed.copy()
+
+    claim(claimed)
+
+    assert_same_bits(claimed, before)
+
+
+def mixed_network(activations, dtype):
+    rng = np.random.default_rng(1)
+    layers = (Layer(units, activation) for units, activation in zip((7, 18, 5), activations, strict=True))
+    model = MLP(Architecture(9, (*layers, Layer(3))), seed=2, dtype=dtype)
+    model.parameters[:] = rng.normal(size=model.parameters.size) / 3
+    model.plan, model.labels = Plan(), ("a", "b", "c")
+    return model, rng.normal(size=(5, 9)).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("activations", [("relu",) * 3, ("relu", "identity", LeakyReLU(0.2)), ("tanh", "relu", "elu")])
+def test_few_rows_are_answered_as_by_matrix_products(use, activations, dtype):
+    model, x = mixed_network(activations, dtype)
+    use("numpy")
+    exact = model.outputs_by_products(x.astype(dtype))
+    plain = [model.predict_proba(x[:rows]) for rows in (1, 5)]
+
+    use("numba")
+    compiled = MLP.__new__(MLP)
+    compiled.__dict__.update(model.__dict__, _made_predictor=None)
+
+    digits = 20 * np.finfo(dtype).eps
+    assert np.allclose(compiled.outputs(x), exact, rtol=digits, atol=digits)
+    assert np.array_equal(compiled.outputs_by_products(x), exact)
+    for rows, expected in zip((1, 5), plain, strict=True):
+        assert np.allclose(compiled.predict_proba(x[:rows]), expected, rtol=digits, atol=digits)
+    assert compiled.predict(x).tolist() == model.predict(x).tolist()
+
+
+def test_few_rows_with_a_number_that_is_not_finite_are_refused_where_it_stands(use):
+    model, x = mixed_network(("relu",) * 3, np.float32)
+    use("numba")
+    for wrong in (np.nan, np.inf, -np.inf):
+        x[3, 4] = wrong
+        with pytest.raises(InvalidInput, match=r"X\[3\]\[4\]: expected a finite number"):
+            model.predict(x)
+
+
+def test_the_largest_scores_do_not_overflow_a_softmax(use):
+    use("numba")
+    scores = np.array([[1000.0, 999.0], [-1000.0, -1000.0], [0.0, -800.0]], np.float32)
+
+    found = kernels.compiled().softmax(scores)
+
+    assert np.allclose(found, [[np.e / (1 + np.e), 1 / (1 + np.e)], [0.5, 0.5], [1.0, 0.0]], rtol=1e-6)

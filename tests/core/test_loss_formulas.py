@@ -33,7 +33,7 @@ from layerwise.losses import (
     SquaredHinge,
     Tweedie,
 )
-from layerwise.metrics import metric_of
+from layerwise.metrics.running import metric_of
 
 ROWS, OUTPUTS = 40, 3
 RNG = np.random.default_rng(0)

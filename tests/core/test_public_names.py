@@ -1,5 +1,9 @@
 """The names that users may import."""
 
+import dataclasses
+import re
+from pathlib import Path
+
 import layerwise
 
 NAMES = """
@@ -12,10 +16,20 @@ NAMES = """
     StepDecay ExponentialDecay InverseTimeDecay PolynomialDecay CosineDecay OneCycle ReduceOnPlateau
     SoftmaxCrossEntropy SigmoidCrossEntropy Hinge SquaredHinge
     SquaredError AbsoluteError Huber Quantile Poisson Gamma Tweedie
+    evaluate Evaluation metrics
     InvalidInput Diverged CorruptModel
+    TableEncoder Encoding Standardize MinMax Quantiles Log Unscaled OneHot Ordinal Hashing DateParts
 """
 
 
 def test_the_public_names_are_exactly_these():
     assert sorted(layerwise.__all__) == sorted(NAMES.split())
     assert all(hasattr(layerwise, name) for name in layerwise.__all__)
+
+
+def test_every_metric_is_documented():
+    text = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
+
+    functions = [name for name in layerwise.metrics.__all__ if name[0].islower()]
+    assert [name for name in functions if not re.search(rf"`{name}\b", text)] == []
+    assert {f.name for f in dataclasses.fields(layerwise.Evaluation)} <= set(re.findall(r"\w+", text))

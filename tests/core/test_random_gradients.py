@@ -17,7 +17,8 @@ def layers(draw, inputs):
     for _ in range(draw(st.integers(0, 3))):
         residual = draw(st.booleans())
         units = width if residual else draw(st.integers(1, 5))
-        choices = [None, "batch", "layer"] if units > 1 else [None, "batch"]
+        # of two units, layer normalisation makes nearly their order: two such layers bend within any difference
+        choices = [None, "batch", "layer"] if units > 2 else [None, "batch"]
         layer = Layer(
             units,
             draw(st.sampled_from(sorted(ACTIVATIONS))),

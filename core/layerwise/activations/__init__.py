@@ -1,6 +1,6 @@
 """The activations and the table of their names."""
 
-from layerwise.activations.activation import Activation, Flags, Floats, UnitBuffers
+from layerwise.activations.activation import Activation, Compiled, Flags, Floats, UnitBuffers
 from layerwise.activations.rectifiers import ELU, SELU, LeakyReLU, Maxout, PReLU, ReLU
 from layerwise.activations.smooth import GELU, Identity, Sigmoid, SiLU, Softplus, Tanh
 
@@ -10,6 +10,7 @@ __all__ = [
     "GELU",
     "SELU",
     "Activation",
+    "Compiled",
     "Flags",
     "Floats",
     "Identity",

@@ -9,7 +9,7 @@ import numpy as np
 from layerwise.activations import Floats
 from layerwise.batches import Split
 from layerwise.errors import Diverged
-from layerwise.metrics import Metric, metric_of
+from layerwise.metrics.running import Metric, metric_of
 from layerwise.model import MLP
 from layerwise.order import Order
 from layerwise.plan import Plan

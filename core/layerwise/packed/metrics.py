@@ -1,4 +1,4 @@
-"""The metrics of K networks over their batches: the sums that `layerwise.metrics` keeps, for all networks at once."""
+"""The metrics of K networks over their batches: what `layerwise.metrics.running` sums up, for all at once."""
 
 from typing import Any
 

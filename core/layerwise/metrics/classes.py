@@ -1,0 +1,93 @@
+"""Labels as numbers: which different ones there are, and which of them each row has."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from layerwise.checks import counted, shown
+from layerwise.errors import InvalidInput
+from layerwise.labels import Label, label_column
+
+Indices = NDArray[np.intp]
+
+
+def columns_of(y: ArrayLike, predicted: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
+    """`y` and `predicted`, both (n,), as arrays of labels that can be compared.
+
+    Integers, booleans or strings; booleans beside integers are taken as 0 and 1. Raises InvalidInput.
+    """
+    true, other = label_column(y, None, "y"), label_column(predicted, None, "predicted")
+    if len(other) != len(true):
+        raise InvalidInput("predicted", f"expected {counted(len(true), 'label')}, as many as y has, got {len(other)}")
+    return true, like(other, true, "predicted")
+
+
+def like(labels: NDArray[Any], y: NDArray[Any], pointer: str) -> NDArray[Any]:
+    """`labels`, which must be strings if those of `y` are, and no strings else. Raises InvalidInput."""
+    if (labels.dtype.kind == "U") != (y.dtype.kind == "U"):
+        wanted = "a string" if y.dtype.kind == "U" else "an integer or a boolean"
+        raise InvalidInput(f"{pointer}[0]", f"expected {wanted} as the labels of y are, got {shown(labels[0])}")
+    return labels
+
+
+def distinct(*columns: NDArray[Any]) -> NDArray[Any]:
+    """The different labels (c,) of all `columns`, each (n,), in ascending order."""
+    if all(column.dtype.kind == "b" for column in columns):
+        return np.array([label for label in (False, True) if any((column == label).any() for column in columns)])
+    if all(column.dtype.kind in "iub" for column in columns):
+        columns = tuple(_wide(column) for column in columns)
+        low, high = min(int(c.min()) for c in columns), max(int(c.max()) for c in columns)
+        if _dense(low, high, columns):
+            seen = np.zeros(high - low + 1, np.bool_)
+            for column in columns:
+                seen[column - low] = True
+            return np.flatnonzero(seen) + low
+    return np.unique(np.concatenate([np.unique(column) for column in columns]))
+
+
+def indices(column: NDArray[Any], labels: NDArray[Any]) -> Indices:
+    """For each label of `column` (n,) its place in `labels` (c,), which are all different; -1 if it is none of them."""
+    if column.dtype.kind != "U":
+        column, labels = _wide(column), _wide(labels)
+        low, high = (int(bound) for bound in (column.min(), column.max()))
+        if _dense(low, high, (column,)):
+            place = np.full(high - low + 1, -1, np.intp)
+            known = (labels >= low) & (labels <= high)
+            place[labels[known] - low] = np.flatnonzero(known)
+            found: Indices = place[column - low]
+            return found
+    order = np.argsort(labels, kind="stable")
+    nearest = order[np.searchsorted(labels, column, sorter=order).clip(max=len(labels) - 1)]
+    return np.where(labels[nearest] == column, nearest, -1)
+
+
+def chosen_labels(labels: ArrayLike, y: NDArray[Any]) -> NDArray[Any]:
+    """The argument `labels` (c,), all different and like those of `y`. Raises InvalidInput."""
+    given = like(label_column(labels, None, "labels"), y, "labels")
+    values, counts = np.unique(given, return_counts=True)
+    if (counts > 1).any():
+        raise InvalidInput("labels", f"expected labels that differ, got {shown(values[counts > 1][0])} twice")
+    return given
+
+
+def known_label(label: Label, labels: NDArray[Any]) -> Any:
+    """`label`, which must be one of `labels` (c,); of a single one it may be another. Raises InvalidInput."""
+    given = like(label_column([label], None, "positive"), labels, "positive")
+    if len(labels) > 1 and indices(given, labels)[0] < 0:
+        raise InvalidInput("positive", f"expected one of the labels, got {shown(label)}")
+    return given[0]
+
+
+def _wide(column: NDArray[Any]) -> NDArray[np.int64]:
+    """Integers or booleans as integers that can be subtracted from one another."""
+    if column.dtype.kind == "u" and column.max() >= 2**63:
+        row = int(column.argmax())
+        raise InvalidInput(f"y[{row}]", f"expected an integer of 64 bits, got {shown(column[row])}")
+    return column.astype(np.int64, copy=False)
+
+
+def _dense(low: int, high: int, columns: Sequence[NDArray[Any]]) -> bool:
+    """Whether a table of all integers from `low` to `high` costs no more than the columns do."""
+    return high - low < 1024 + 4 * sum(len(column) for column in columns)

@@ -1,0 +1,1 @@
+"""The figures of docs/notes.md. Each function named in `__main__` trains what its figure shows, and draws it."""
