@@ -276,8 +276,7 @@ class MLP:
         self._prepare(contents.architecture, contents.dtype)
         for name, array in self.weights.items():
             array[...] = contents.arrays[name]
-        self.plan, self.labels = contents.plan, contents.labels
-        self.encoder = contents.encoder
+        self.plan, self.labels, self.encoder = contents.plan, contents.labels, contents.encoder
         self.metrics, self.lineage = dict(contents.metrics), dict(contents.lineage)
         if (kept := contents.optimizer) is not None:
             vectors = {name: contents.arrays[PREFIX + name] for name in kept.vectors}

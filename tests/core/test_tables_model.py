@@ -1,6 +1,7 @@
 """A model with an encoder learns from tables, predicts for them, and carries the encoder in its file."""
 
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -181,3 +182,9 @@ def test_the_golden_file_with_an_encoder_stays_readable_for_ever():
     np.testing.assert_allclose(model.outputs(recorded["rows"]), recorded["outputs"], rtol=1e-5, atol=1e-6)
     assert model.predict(recorded["rows"]).tolist() == recorded["predictions"]
     assert list(model.encoder.names) == recorded["names"]
+
+
+def test_a_pickle_holds_the_encoder():
+    model = untrained()
+
+    assert np.array_equal(pickle.loads(pickle.dumps(model)).outputs(TABLE), model.outputs(TABLE))
