@@ -76,6 +76,16 @@ def test_the_rows_it_was_fitted_on_take_the_short_way():
     assert out.tobytes() == ENCODER.encode(TABLE).tobytes()
 
 
+@pytest.mark.parametrize(("extra", "more", "short"), [(("id",), "id", True), (None, "id", True), ((), "id", False)])
+def test_rows_with_columns_to_ignore_take_the_short_way_too(extra, more, short):
+    row = {name: TABLE[name][0] for name in COLUMNS} | {more: 7}
+    out = np.zeros((1, ENCODER.width), np.float32)
+
+    assert rows_writer(ENCODER.columns, extra)([row], out) is short
+    if short:
+        assert out.tobytes() == ENCODER.encode(TABLE)[:1].tobytes()
+
+
 @pytest.mark.parametrize("cells", [{"flag": np.True_}, {"standardize": "3"}, {"one_hot": b"a"}, {"log": np.float32(3)}])
 def test_unusual_cells_are_encoded_too(cells):
     row = {name: TABLE[name][0] for name in COLUMNS}

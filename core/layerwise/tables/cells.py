@@ -25,7 +25,7 @@ def is_missing(value: object) -> bool:
 
 
 def number_of(value: object) -> float:
-    """`value` as a finite float, NaN where it is missing; text is read as Python reads numbers.
+    """`value` as a float, NaN where it is missing; text is read as Python reads numbers, but for infinite ones.
 
     Raises ValueError for all else.
     """
@@ -37,14 +37,14 @@ def number_of(value: object) -> float:
         if "_" in value:
             raise ValueError
         number = float(value)
+        if not math.isfinite(number):
+            raise ValueError
     elif isinstance(value, Real | Decimal | np.bool_):
         try:
             number = float(cast(float, value))
         except OverflowError:
             raise ValueError from None
     else:
-        raise ValueError
-    if not math.isfinite(number):
         raise ValueError
     return number
 
