@@ -45,11 +45,17 @@ ENCODER = TableEncoder(COLUMNS).fit(TABLE)
 
 number = st.one_of(st.none(), st.floats(-1e30, 1e30), st.integers(-(2**70), 2**70), st.sampled_from([3, 0.0, -0.0]))
 text = st.one_of(
-    st.none(), st.sampled_from(["a", "b", "c", "", "new"]), st.text(max_size=3), st.integers(), st.booleans()
+    st.none(),
+    st.sampled_from(["a", "b", "c", "", "new", "True", "false"]),
+    st.text(max_size=3),
+    st.integers(),
+    st.booleans(),
 )
 day = st.one_of(st.none(), st.datetimes().map(str), st.dates().map(str), st.datetimes(timezones=st.timezones()))
 rows = st.fixed_dictionaries(
-    dict.fromkeys(NUMBERS, number) | dict.fromkeys(TEXTS, text) | {"date": day, "flag": st.booleans()}
+    dict.fromkeys(NUMBERS, number)
+    | dict.fromkeys(TEXTS, text)
+    | {"date": day, "flag": st.one_of(st.booleans(), st.sampled_from(["True", "FALSE", "false", "T"]))}
 )
 
 

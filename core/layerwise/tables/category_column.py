@@ -113,12 +113,12 @@ class CategoryColumn(FittedColumn[CategoryEncoding]):
             if not value:
                 place = missing
             elif buckets:
-                place = crc32(value.encode()) % buckets
+                place = bucket(text_of(value), buckets)
             else:
                 place = places.get(value, UNKNOWN)
                 if place == UNKNOWN:
                     value.encode()  # what is no Unicode is refused, as in a whole column
-                    place = others
+                    place = places.get(text_of(value), others)
             if place >= 0:
                 if not ordinal:
                     out[start + place] = 1
