@@ -120,6 +120,16 @@ def test_numbers_beyond_float32_are_refused():
         TableEncoder({"x": MinMax(missing=1.0)}).fit({"x": [1e-39, 3e-39]})
 
 
+def test_numbers_that_scaling_makes_too_large_are_refused_by_row_and_by_column():
+    far = TableEncoder({"x": MinMax(missing="error")}).fit({"x": [-3e38]})
+    tiny = {"name": "x", "encoding": {"kind": "log", "missing": "error"}, "fill": None, "shift": 0, "scale": 1e-300}
+
+    for encoder in far, TableEncoder.from_json({"fitted": [tiny]}):
+        for table in {"x": [3e38]}, [{"x": 3e38}]:
+            with pytest.raises(InvalidInput, match=r"^rows\[0\]\.x: expected a number that float32 holds when it is"):
+                encoder.encode(table)
+
+
 def test_what_is_not_fitted_cannot_encode_and_what_is_cannot_be_fitted():
     with pytest.raises(InvalidInput, match=r"encoder: expected one that is fitted; call fit\(table\) first"):
         TableEncoder().encode(GOOD)

@@ -120,6 +120,8 @@ def test_each_of_these_is_read(column):
         ({"fitted": [TEXT | {"categories": ["a", 1]}]}, "fitted[0].categories[1]: expected a text, got 1"),
         ({"fitted": [TEXT | {"categories": ["a", "a"]}]}, "fitted[0].categories[1]: expected texts that differ"),
         ({"fitted": [TEXT | {"encoding": "one_hot"}]}, "fitted[0].encoding.missing: expected what was decided, got"),
+        ({"fitted": [DATE | {"scale": 1e-30}]}, "fitted[0].scale: expected one by which float32 holds all years, got"),
+        ({"fitted": [NUMBER | {"scale": 1e-300}]}, "fitted[0].fill: expected a number that float32 holds when it is"),
         ({"fitted": [DATE | {"scale": True}]}, "fitted[0].scale: expected a finite number above 0, got True"),
         ({"fitted": [DATE | {"encoding": "date_parts"}]}, "fitted[0].encoding.missing: expected what was decided"),
     ],

@@ -1,5 +1,6 @@
 """A fitted column of numbers."""
 
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -18,6 +19,9 @@ from layerwise.tables.reading import GREATEST, first_row, read_numbers
 from layerwise.tables.sample import Sample
 from layerwise.tables.table import Column
 
+GREATEST_LOGARITHM = 100.0
+"""No number within float32 has a greater one."""
+
 
 @dataclass(frozen=True, slots=True)
 class NumberColumn(FittedColumn[NumberEncoding]):
@@ -34,9 +38,10 @@ class NumberColumn(FittedColumn[NumberEncoding]):
     kind = "number"
 
     def __post_init__(self) -> None:
-        if self.fill is None or isinstance(self.encoding, Log | Quantiles):
+        if self.fill is None or isinstance(self.encoding, Quantiles):
             return
-        if not abs((self.fill - self.shift) / self.scale) <= GREATEST:
+        x = math.log1p(max(self.fill, 0)) if isinstance(self.encoding, Log) else self.fill
+        if not abs((x - self.shift) / self.scale) <= GREATEST:
             detail = f"expected a number that float32 holds when it is scaled, got {shown(self.fill)}"
             raise InvalidInput("fill", detail)
 
@@ -55,9 +60,10 @@ class NumberColumn(FittedColumn[NumberEncoding]):
             row = first_row(missing)
             raise column.refused(row, "a number", column.cell(row))
         check_logarithm(self.encoding, column, numbers)
-        if self.scale < 1 and not isinstance(self.encoding, Log):
+        largest = GREATEST_LOGARITHM if isinstance(self.encoding, Log) else GREATEST
+        if (largest + abs(self.shift)) / self.scale > GREATEST:
             with np.errstate(over="ignore"):
-                beyond = np.abs(self._affine(numbers)) > GREATEST
+                beyond = np.abs(self._affine(self._transformed(numbers))) > GREATEST
             if beyond.any():
                 row = first_row(beyond)
                 raise column.refused(row, "a number that float32 holds when it is scaled", numbers[row])
@@ -68,9 +74,10 @@ class NumberColumn(FittedColumn[NumberEncoding]):
             read = np.where(missing, self.fill, read)
             if self.indicates:
                 out[:, 1] = missing
-        if isinstance(self.encoding, Log):
-            read = np.log1p(np.maximum(read, 0))
-        out[:, 0] = self._ranks(read) if self.quantiles else self._affine(read)
+        out[:, 0] = self._ranks(read) if self.quantiles else self._affine(self._transformed(read))
+
+    def _transformed(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.log1p(np.maximum(x, 0)) if isinstance(self.encoding, Log) else x
 
     def _affine(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         return (x - self.shift) / self.scale
@@ -116,7 +123,10 @@ class NumberColumn(FittedColumn[NumberEncoding]):
             if type(value) is float or type(value) is int:
                 if not 0 <= value <= GREATEST:
                     raise UnusualError
-                out[start] = (np.log1p(float(value)) - shift) / scale
+                scaled = (float(np.log1p(float(value))) - shift) / scale
+                if not -GREATEST <= scaled <= GREATEST:
+                    raise UnusualError
+                out[start] = scaled
             else:
                 absent(value, out)
 
