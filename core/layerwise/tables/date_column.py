@@ -10,17 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise.activations import Floats
-from layerwise.checks import fields, real_number
+from layerwise.checks import fields, real_number, shown
 from layerwise.errors import InvalidInput
 from layerwise.tables.cells import EPOCH, seconds_of
 from layerwise.tables.column import CellWriter, FittedColumn, UnusualError
 from layerwise.tables.encodings import CYCLIC_PARTS, DateParts
 from layerwise.tables.moments import Moments
-from layerwise.tables.reading import first_row, read_times
+from layerwise.tables.reading import GREATEST, first_row, read_times
 from layerwise.tables.table import Column
 
 LENGTHS = {"month": 12, "day": 31, "weekday": 7, "hour": 24, "minute": 60}
 """How many values each part has, from 0."""
+
+
+MOST_YEARS = 2.0**40
+"""More than datetime64 of seconds knows."""
 
 
 def _lookups() -> dict[str, tuple[tuple[float, ...], ...]]:
@@ -138,9 +142,10 @@ def date_column_from_json(name: str, encoding: DateParts, given: Mapping[str, ob
     found = fields("", given, known=("shift", "scale"), required=("shift", "scale"))
     if encoding.missing == "auto":
         raise InvalidInput("encoding.missing", "expected what was decided, got 'auto'")
-    return DateColumn(
-        name, encoding, real_number("shift", found["shift"]), real_number("scale", found["scale"], above=0)
-    )
+    shift, scale = real_number("shift", found["shift"]), real_number("scale", found["scale"], above=0)
+    if not (abs(shift) + MOST_YEARS) / scale <= GREATEST:
+        raise InvalidInput("scale", f"expected one by which float32 holds all years, got {shown(scale)}")
+    return DateColumn(name, encoding, shift, scale)
 
 
 def part_of(times: NDArray[np.datetime64], part: str) -> NDArray[np.int64]:
