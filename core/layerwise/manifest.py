@@ -14,11 +14,14 @@ from layerwise.checks import choice, fields, real_number, shown
 from layerwise.errors import CorruptModel, InvalidInput, within
 from layerwise.labels import Label, checked_labels
 from layerwise.plan import Plan
+from layerwise.tables import TableEncoder, checked_encoder
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Of what is written; all from 1 on are read."""
 DTYPES = ("float32", "float64")
 FIELDS = ("format_version", "architecture", "dtype", "plan", "loss", "labels", "metrics", "lineage", "versions")
+LATER_FIELDS = {"preprocessing": 3}
+"""Fields of later format versions, with the first that has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class Contents:
     metrics: dict[str, float]
     lineage: dict[str, Any]
     arrays: Mapping[str, Floats]
+    encoder: TableEncoder | None = None
 
 
 def encoded(contents: Contents) -> bytes:
@@ -41,6 +45,7 @@ def encoded(contents: Contents) -> bytes:
         "format_version": FORMAT_VERSION,
         "architecture": contents.architecture.to_json(),
         "dtype": contents.dtype.name,
+        "preprocessing": contents.encoder.to_json() if contents.encoder else None,
         "plan": plan.to_json() if plan else None,
         "loss": plan.loss.kind if plan else None,
         "labels": list(labels) if labels is not None else None,
@@ -67,7 +72,8 @@ def decoded(text: bytes) -> Contents:
             raise CorruptModel(f"manifest: format version {shown(version)}, {reads}")
         raise CorruptModel(f"manifest: expected format version 1 to {FORMAT_VERSION}, got {shown(version)}")
     try:
-        return _contents(fields("", document, known=FIELDS, required=FIELDS))
+        known = (*FIELDS, *(field for field, first in LATER_FIELDS.items() if version >= first))
+        return _contents(fields("", document, known=known, required=known))
     except InvalidInput as error:
         raise CorruptModel(f"manifest: {error}") from error
 
@@ -81,6 +87,10 @@ def _contents(given: Mapping[str, object]) -> Contents:
             plan = Plan.from_json(given["plan"])
     if given["loss"] != (plan.loss.kind if plan else None):
         raise InvalidInput("loss", f"expected the plan's, got {shown(given['loss'])}")
+    encoder = None
+    if given.get("preprocessing") is not None:
+        with within("preprocessing"):
+            encoder = checked_encoder(TableEncoder.from_json(given["preprocessing"]), architecture.inputs)
     labels = given["labels"]
     if labels is not None and not isinstance(labels, list):
         raise InvalidInput("labels", f"expected a list or null, got {shown(labels)}")
@@ -96,6 +106,7 @@ def _contents(given: Mapping[str, object]) -> Contents:
         metrics={name: real_number(f"metrics.{name}", value) for name, value in metrics.items()},
         lineage=lineage,
         arrays={},
+        encoder=encoder,
     )
 
 

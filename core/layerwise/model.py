@@ -21,6 +21,7 @@ from layerwise.mapped import pages_of
 from layerwise.plan import MOST_SEED, Plan
 from layerwise.randomness import WEIGHTS, stream
 from layerwise.summary import Summary, summarize
+from layerwise.tables import TableEncoder, TableLike, checked_encoder, is_table
 
 BLOCK_NUMBERS = 2**22
 """How many activations a block of rows may make while predicting, 16 MiB of float32: memory stays bounded."""
@@ -62,6 +63,7 @@ class MLP:
         self._layers = network.predicting_layers(architecture, self._parameters, self._statistics)
         self._labels: tuple[Label, ...] | None = None
         self._label_array: NDArray[Any] | None = None
+        self._encoder: TableEncoder | None = None
         self._widest = max(architecture.inputs, *(layer.columns for layer in architecture.layers))
         self.plan: Plan | None = None
         self.metrics: dict[str, float] = {}
@@ -100,6 +102,18 @@ class MLP:
         return members(self.architecture, self._parameters, self._statistics)
 
     @property
+    def encoder(self) -> TableEncoder | None:
+        """What turns tables into the network's inputs, None if it is given numbers alone; saved with the model.
+
+        It must be fitted, and give as many outputs as the network has inputs.
+        """
+        return self._encoder
+
+    @encoder.setter
+    def encoder(self, encoder: TableEncoder | None) -> None:
+        self._encoder = None if encoder is None else checked_encoder(encoder, self.architecture.inputs)
+
+    @property
     def loss(self) -> str | None:
         """The name of the loss the network was trained with, None before."""
         return self.plan.loss.kind if self.plan else None
@@ -129,12 +143,23 @@ class MLP:
             return False
         return self._labels is not None or self.plan.loss.targets == "flags"
 
-    def outputs(self, X: ArrayLike, *, check: bool = True) -> Floats:
+    def encoded(self, X: ArrayLike | TableLike) -> ArrayLike:
+        """`X` itself or, if the model has an encoder and `X` is a table, what it becomes, (n, inputs).
+
+        Raises InvalidInput.
+        """
+        if self._encoder is None or not is_table(X):
+            return cast("ArrayLike", X)
+        return self._encoder.encode(cast("TableLike", X), dtype=self.dtype)
+
+    def outputs(self, X: ArrayLike | TableLike, *, check: bool = True) -> Floats:
         """The outputs (n, k) of the last layer for the rows `X` (n, inputs), in blocks of bounded memory.
 
-        Without `check`, `X` must be an array (n, inputs) of finite numbers. Raises InvalidInput.
+        With an encoder, `X` may be a table. Without `check`, `X` must be an array (n, inputs) of finite numbers. Raises
+        InvalidInput.
         """
-        x = checked_rows(X, self.architecture.inputs, dtype=self.dtype) if check else np.asarray(X)
+        given = self.encoded(X)
+        x = checked_rows(given, self.architecture.inputs, dtype=self.dtype) if check else np.asarray(given)
         if len(x) * self._widest <= BLOCK_NUMBERS:
             return network.outputs(self._layers, self.scaled(x))
         out: Floats = np.empty((len(x), self.architecture.outputs), self.dtype)
@@ -153,9 +178,9 @@ class MLP:
             inputs = inputs * scale
         return inputs + shift if shift else inputs
 
-    def layer_outputs(self, X: ArrayLike) -> Iterator[Floats]:
-        """The outputs (n, units) of one layer after the other for the rows `X` (n, inputs). Raises InvalidInput."""
-        x = checked_rows(X, self.architecture.inputs, dtype=self.dtype)
+    def layer_outputs(self, X: ArrayLike | TableLike) -> Iterator[Floats]:
+        """The outputs (n, units) of one layer after the other for the rows `X`. Raises InvalidInput."""
+        x = checked_rows(self.encoded(X), self.architecture.inputs, dtype=self.dtype)
         return network.layer_outputs(self._layers, self.scaled(x))
 
     def decide(self, outputs: Floats) -> NDArray[Any]:
@@ -194,11 +219,11 @@ class MLP:
             return links.softmax(links.log_sigmoid(outputs))
         return np.hstack([links.sigmoid(-outputs), links.sigmoid(outputs)])
 
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
+    def predict(self, X: ArrayLike | TableLike) -> NDArray[Any]:
         """Labels (n,), flags (n, k), or values, (n,) or (n, k), for the rows `X`. Raises InvalidInput."""
         return self.decide(self.outputs(X))
 
-    def predict_proba(self, X: ArrayLike) -> Floats:
+    def predict_proba(self, X: ArrayLike | TableLike) -> Floats:
         """The probability of each of `labels` (n, labels), or flag (n, k), for the rows `X`. Raises InvalidInput."""
         return self.probabilities(self.outputs(X))
 
@@ -222,6 +247,7 @@ class MLP:
         for name, array in model.weights.items():
             array[...] = contents.arrays[name]
         model.plan, model.labels = contents.plan, contents.labels
+        model.encoder = contents.encoder
         model.metrics, model.lineage = contents.metrics, contents.lineage
         return model
 
@@ -234,6 +260,7 @@ class MLP:
             metrics=self.metrics,
             lineage=self.lineage,
             arrays=self.weights,
+            encoder=self._encoder,
         )
 
 

@@ -12,6 +12,7 @@ from layerwise.errors import Diverged, InvalidInput
 from layerwise.model import MLP
 from layerwise.plan import Plan
 from layerwise.schedules import Constant
+from layerwise.tables import TableLike
 from layerwise.trainer import Trainer, quietly
 
 TOO_HIGH = 4.0
@@ -48,7 +49,7 @@ class _Rising(Trainer):
 
 def find_learning_rate(
     model: MLP,
-    X: ArrayLike,
+    X: ArrayLike | TableLike,
     y: ArrayLike,
     *,
     plan: Plan | None = None,
@@ -69,7 +70,7 @@ def find_learning_rate(
     count = whole_number("steps", steps, least=FEWEST)
     used = _plan(plan or model.plan or Plan(), count)
     reader = Reader(model.architecture, used.loss, model.dtype)
-    data, labels = reader.whole(X, y, model.labels, weights=weights)
+    data, labels = reader.whole(model.encoded(X), y, model.labels, weights=weights)
     data, _ = reader.weighted(data, None, labels, used)
     trainer = _Rising(_copy(model), used, data, None)
     trainer.least, trainer.most = least, most

@@ -1,7 +1,7 @@
 """Training: an iterator of records that the caller may leave after any of them, and take up again from its state."""
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, cast
 
 from numpy.typing import ArrayLike
 
@@ -13,29 +13,31 @@ from layerwise.model import MLP
 from layerwise.plan import Plan
 from layerwise.randomness import SPLIT, stream
 from layerwise.records import Record, TrainingState
+from layerwise.tables import TableLike
 from layerwise.trainer import Trainer, quietly
 
 
 def fit(
     model: MLP,
-    X: ArrayLike,
+    X: ArrayLike | TableLike,
     y: ArrayLike,
     *,
     plan: Plan,
     weights: ArrayLike | None = None,
-    validation: float | tuple[ArrayLike, ArrayLike] | tuple[ArrayLike, ArrayLike, ArrayLike] | None = None,
+    validation: float | tuple[ArrayLike | TableLike, ...] | None = None,
     state: TrainingState | None = None,
     every: Literal["epoch", "step"] = "epoch",
     check: bool = True,
 ) -> "Training":
     """Trains `model` in place as `plan` says, giving a record after every epoch, or every step.
 
-    `X` is (n, inputs): any table of numbers, never copied. A memory-mapped file of 256 MiB or more is read block by
-    block in bounded memory, and shuffled within windows of 64 MiB of such blocks. `y` is what the loss wants: (n,)
-    labels; (n, outputs) flags, 0 or 1 or probabilities; (n,) or (n, outputs) values. `weights` (n,) are what the rows
-    weigh in the loss, whose mean still divides by n, and in the metric, whose mean divides by their sum, also of the
-    rows held out. `validation`, a fraction, (X, y) or (X, y, weights), takes the place of the plan's. Without `check`,
-    numbers are taken to be finite and of the loss's range, and labels to be class indices.
+    `X` is (n, inputs): any table of numbers, never copied, or what the model's encoder takes. A memory-mapped file of
+    256 MiB or more is read block by block in bounded memory, and shuffled within windows of 64 MiB of such blocks. `y`
+    is what the loss wants: (n,) labels; (n, outputs) flags, 0 or 1 or probabilities; (n,) or (n, outputs) values.
+    `weights` (n,) are what the rows weigh in the loss, whose mean still divides by n, and in the metric, whose mean
+    divides by their sum, also of the rows held out. `validation`, a fraction, (X, y) or (X, y, weights), takes the
+    place of the plan's. Without `check`, numbers are taken to be finite and of the loss's range, and labels to be class
+    indices.
 
     Leaving the loop stops after that step; the model holds its weights. With the `state` of a training that was left,
     it goes on as if it had never stopped, to the same bits. Raises InvalidInput before the first step, Diverged when
@@ -44,12 +46,16 @@ def fit(
     if not isinstance(plan, Plan):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidInput("plan", f"expected a Plan, got {shown(plan)}")
     choice("every", every, ("epoch", "step"))
-    held = plan.validation if validation is None else validation
+    held = cast("float | tuple[ArrayLike, ...]", plan.validation if validation is None else validation)
     if not isinstance(held, tuple):
         held = real_number("validation", held, least=0, below=1)
+    elif held:
+        held = (model.encoded(held[0]), *held[1:])
     reader = Reader(model.architecture, plan.loss, model.dtype, check)
     rng = stream(plan.seed, SPLIT)
-    train, held_out, labels = reader.divided(X, y, model.labels, weights=weights, validation=held, plan=plan, rng=rng)
+    train, held_out, labels = reader.divided(
+        model.encoded(X), y, model.labels, weights=weights, validation=held, plan=plan, rng=rng
+    )
     kind = FullBatchTrainer if plan.optimizer.full_batch else Trainer
     trainer = kind(model, plan, train, held_out, state=state)
     model.plan, model.labels = plan, labels
@@ -81,7 +87,7 @@ class Training(Iterator[Record]):
 
 def partial_fit(
     model: MLP,
-    X: ArrayLike,
+    X: ArrayLike | TableLike,
     y: ArrayLike,
     *,
     plan: Plan,
@@ -103,7 +109,7 @@ def partial_fit(
     reader = Reader(model.architecture, plan.loss, model.dtype, check)
     if plan.class_weight == "balanced":
         raise InvalidInput("class_weight", "expected a weight for each class, for rows to come cannot be counted")
-    data, labels = reader.whole(X, y, model.labels, weights=weights)
+    data, labels = reader.whole(model.encoded(X), y, model.labels, weights=weights)
     data, _ = reader.weighted(data, None, labels, plan)
     trainer = Trainer(model, plan, data, None, state=state, online=True)
     model.plan, model.labels = plan, labels

@@ -85,7 +85,7 @@ def test_numpy_reads_every_member(tmp_path):
             "layer2/bias": (3,),
         }
         manifest = json.loads(file["manifest"].tobytes())
-    assert manifest["format_version"] == 2
+    assert manifest["format_version"] == 3
     assert manifest["labels"] == ["a", "b", "ç"]
     assert manifest["versions"]["numpy"] == np.__version__
 

@@ -13,6 +13,7 @@ NAMES = """
     SoftmaxCrossEntropy SigmoidCrossEntropy Hinge SquaredHinge
     SquaredError AbsoluteError Huber Quantile Poisson Gamma Tweedie
     InvalidInput Diverged CorruptModel
+    TableEncoder Encoding Standardize MinMax Quantiles Log Unscaled OneHot Ordinal Hashing DateParts
 """
 
 

@@ -1,0 +1,216 @@
+"""A fitted column of categories."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwise.activations import Floats
+from layerwise.checks import fields, shown
+from layerwise.errors import InvalidInput
+from layerwise.tables.cells import text_of
+from layerwise.tables.column import CellWriter, FittedColumn, UnusualError
+from layerwise.tables.counts import Counts
+from layerwise.tables.encodings import MOST_CATEGORIES, CategoryEncoding, Hashing, OneHot, Ordinal, texts
+from layerwise.tables.reading import first_row, read_categories
+from layerwise.tables.table import Column
+
+REFUSED, NOTHING = -2, -1
+"""Places of what is refused, and of what leaves zeros."""
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryColumn(FittedColumn[CategoryEncoding]):
+    """`categories` in the order of their outputs; none of Hashing.
+
+    A category's place is its position among them, or its bucket; after these come the place of all others together and
+    that of a missing one, if they have outputs of their own.
+    """
+
+    categories: tuple[str, ...] = ()
+    _places: dict[str, int] = field(init=False, repr=False, compare=False)
+
+    kind = "category"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_places", {text: place for place, text in enumerate(self.categories)})
+
+    @property
+    def unseen(self) -> str:
+        """What becomes of a category that is not among `categories`: "other", "none" or "error"."""
+        return self.encoding.unseen if isinstance(self.encoding, OneHot | Ordinal) else "none"
+
+    @property
+    def symbols(self) -> int:
+        """The number of places that categories or buckets take."""
+        return self.encoding.buckets if isinstance(self.encoding, Hashing) else len(self.categories)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        if isinstance(self.encoding, Ordinal):
+            own: tuple[str, ...] = (self.name,)
+        elif isinstance(self.encoding, Hashing):
+            own = tuple(f"{self.name}#{bucket}" for bucket in range(self.encoding.buckets))
+        else:
+            own = tuple(f"{self.name}={text}" for text in self.categories)
+        if self.unseen == "other":
+            own = (*own, f"{self.name} other")
+        return (*own, f"{self.name} missing") if self.encoding.missing == "own" else own
+
+    @property
+    def _place_of_others(self) -> int:
+        return {"error": REFUSED, "none": NOTHING}.get(self.unseen, self.symbols)
+
+    @property
+    def _place_of_missing(self) -> int:
+        own = self.symbols + (self.unseen == "other")
+        return {"error": REFUSED, "none": NOTHING}.get(self.encoding.missing, own)
+
+    def read(self, column: Column, /) -> NDArray[np.intp]:
+        found = read_categories(column)
+        lookup = np.empty(len(found.texts) + 1, np.intp)
+        lookup[-1] = self._place_of_missing
+        if isinstance(self.encoding, Hashing):
+            lookup[:-1] = [bucket(text, self.encoding.buckets) for text in found.texts]
+        else:
+            others = self._place_of_others
+            lookup[:-1] = [self._places.get(text, others) for text in found.texts]
+        places = lookup[found.codes]
+        if REFUSED in lookup and (refused := places == REFUSED).any():
+            row = first_row(refused)
+            wanted = "a category" if found.codes[row] < 0 else f"one of {_listed(self.categories)}"
+            raise column.refused(row, wanted, column.cell(row))
+        return places
+
+    def write(self, read: NDArray[np.intp], out: Floats, /) -> None:
+        if isinstance(self.encoding, Ordinal):
+            known = len(self.categories)
+            steps = np.array([*((place + 1) / known for place in range(known)), 0.0])
+            out[:, 0] = steps[np.where(read < known, read, -1)]
+            read = np.where(read >= known, read - known + 1, NOTHING)
+        rows = np.flatnonzero(read >= 0) if (read < 0).any() else np.arange(len(read))
+        out[rows, read[rows]] = 1
+
+    def cell_writer(self, start: int, /) -> CellWriter:
+        places, others, missing = self._places, self._place_of_others, self._place_of_missing
+        known = self.symbols
+        buckets = self.encoding.buckets if isinstance(self.encoding, Hashing) else 0
+        ordinal = isinstance(self.encoding, Ordinal)
+
+        def write(value: Any, out: Floats) -> None:
+            if type(value) is not str:
+                if value is not None and type(value) is not bool and type(value) is not int:
+                    raise UnusualError
+                value = text_of(value)
+            if not value:
+                place = missing
+            elif buckets:
+                place = crc32(value.encode()) % buckets
+            else:
+                place = places.get(value, others)
+            if place >= 0:
+                if not ordinal:
+                    out[start + place] = 1
+                elif place < known:
+                    out[start] = (place + 1) / known
+                else:
+                    out[start + place - known + 1] = 1
+            elif place == REFUSED:
+                raise UnusualError
+
+        return write
+
+    def to_json(self) -> dict[str, object]:
+        """Everything, as JSON."""
+        found: dict[str, object] = {"name": self.name, "encoding": self.encoding.to_json()}
+        return found if isinstance(self.encoding, Hashing) else found | {"categories": list(self.categories)}
+
+
+def category_column_from_json(name: str, encoding: CategoryEncoding, given: Mapping[str, object]) -> CategoryColumn:
+    """The column that `to_json` gave, of what stands beside its name and encoding. Raises InvalidInput."""
+    if encoding.missing == "auto":
+        raise InvalidInput("encoding.missing", "expected what was decided, got 'auto'")
+    if isinstance(encoding, Hashing):
+        fields("", given, known=())
+        return CategoryColumn(name, encoding)
+    found = fields("", given, known=("categories",), required=("categories",))
+    categories = texts("categories", found["categories"])
+    most = encoding.most if isinstance(encoding, OneHot) else MOST_CATEGORIES
+    if not 1 <= len(categories) <= most:
+        raise InvalidInput("categories", f"expected 1 to {most}, got {len(categories)}")
+    if isinstance(encoding, OneHot) and encoding.unseen == "auto":
+        raise InvalidInput("encoding.unseen", "expected what was decided, got 'auto'")
+    if isinstance(encoding, Ordinal) and encoding.order not in ((), categories):
+        raise InvalidInput("categories", f"expected the order of the encoding, got {shown(list(categories))}")
+    return CategoryColumn(name, encoding, categories)
+
+
+def bucket(text: str, buckets: int) -> int:
+    """The bucket, from 0, of the category `text`: the CRC-32 of its UTF-8, modulo `buckets`."""
+    return crc32(text.encode()) % buckets
+
+
+def _listed(categories: tuple[str, ...]) -> str:
+    return ", ".join(shown(text) for text in categories[:10]) + (", …" if len(categories) > 10 else "")
+
+
+class CategoryFit:
+    """What the blocks of a column of categories say together."""
+
+    kind = "category"
+
+    def __init__(self, encoding: CategoryEncoding, *, inferred: bool = False) -> None:
+        self._encoding = encoding
+        self._inferred = inferred
+        self._counts = Counts()
+        self._gaps = False
+
+    @property
+    def seen(self) -> int:
+        """How many rows had a category."""
+        return self._counts.rows
+
+    def add(self, column: Column) -> None:
+        """Adds a block. Raises InvalidInput, naming row and column."""
+        found = read_categories(column)
+        if (missing := found.codes < 0).any():
+            if self._encoding.missing == "error":
+                row = first_row(missing)
+                raise column.refused(row, "a category", column.cell(row))
+            self._gaps = True
+        if isinstance(self._encoding, Ordinal) and self._encoding.unseen == "error" and self._encoding.order:
+            CategoryColumn(column.name, replace(self._encoding, missing="none"), self._encoding.order).read(column)
+        self._counts.add(found)
+
+    def finished(self, name: str) -> CategoryColumn:
+        """The column as it is encoded from now on. Raises InvalidInput."""
+        encoding, counts = self._encoding, self._counts
+        if encoding.missing == "auto":
+            encoding = replace(encoding, missing="own" if self._gaps else "error")
+        if isinstance(encoding, OneHot):
+            kept = counts.frequent(encoding.most)
+            if self._inferred and sum(kept.values()) < counts.rows / 2:
+                return CategoryColumn(name, Hashing(missing=encoding.missing))
+            beyond = len(counts) > len(kept) or not counts.exact
+            if encoding.unseen == "auto":
+                encoding = replace(encoding, unseen="other" if beyond else "none")
+            elif encoding.unseen == "error" and beyond:
+                detail = f"expected at most {encoding.most} categories, for no other is let in, got {len(counts)}"
+                raise InvalidInput(f"columns.{name}", detail)
+            return CategoryColumn(name, encoding, in_order(kept))
+        if isinstance(encoding, Ordinal):
+            if not encoding.order and (len(counts) > MOST_CATEGORIES or not counts.exact):
+                raise InvalidInput(f"columns.{name}", f"expected at most {MOST_CATEGORIES} categories, got more")
+            return CategoryColumn(name, encoding, encoding.order or in_order(counts.frequent(MOST_CATEGORIES)))
+        return CategoryColumn(name, encoding)
+
+
+def in_order(categories: Mapping[str, int]) -> tuple[str, ...]:
+    """The `categories` in the order of numbers if all are, else of texts. Raises InvalidInput if one is no Unicode."""
+    try:
+        return tuple(sorted(categories, key=lambda text: (float(text), text)))
+    except ValueError:
+        return tuple(sorted(categories))

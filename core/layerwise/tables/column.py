@@ -1,0 +1,62 @@
+"""What a fitted column is: one column of a table, as the outputs that its encoding makes of it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwise.activations import Floats
+from layerwise.tables.encodings import Encoding
+from layerwise.tables.table import Column
+
+E_co = TypeVar("E_co", bound=Encoding, covariant=True)
+CellWriter: TypeAlias = Callable[[Any, Floats], None]
+GREATEST = float(np.finfo(np.float32).max)
+"""What an output may be at most, so that the network can take it, whatever its dtype."""
+
+
+class UnusualError(Exception):
+    """A cell is not of the usual kind: the whole table is read instead, which tells what is wrong if anything is."""
+
+
+@dataclass(frozen=True, slots=True)
+class FittedColumn(ABC, Generic[E_co]):
+    """The column `name`, fitted: everything that turns its values into outputs."""
+
+    name: str
+    encoding: E_co
+
+    kind: ClassVar[str]
+    """"number", "category" or "date"."""
+
+    @property
+    @abstractmethod
+    def names(self) -> tuple[str, ...]:
+        """The names of its outputs."""
+
+    @property
+    def width(self) -> int:
+        """The number of its outputs."""
+        return len(self.names)
+
+    @abstractmethod
+    def read(self, column: Column, /) -> NDArray[Any]:
+        """What `column` holds, (n,), as `write` takes it. Raises InvalidInput, naming row and column."""
+
+    @abstractmethod
+    def write(self, read: NDArray[Any], out: Floats, /) -> None:
+        """Writes the outputs of what was `read` (n,) into `out` (n, width), which holds zeros."""
+
+    @abstractmethod
+    def cell_writer(self, start: int, /) -> CellWriter:
+        """A function that writes one cell into a row (outputs,) of zeros from `start` on, to the same bits as `write`.
+
+        It raises UnusualError or OverflowError for all that is not of the usual kind.
+        """
+
+    @abstractmethod
+    def to_json(self) -> dict[str, object]:
+        """Everything, as JSON."""

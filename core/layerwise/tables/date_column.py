@@ -1,0 +1,196 @@
+"""A fitted column of dates or times."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwise.activations import Floats
+from layerwise.checks import fields, real_number
+from layerwise.errors import InvalidInput
+from layerwise.tables.cells import EPOCH, seconds_of
+from layerwise.tables.column import CellWriter, FittedColumn, UnusualError
+from layerwise.tables.encodings import CYCLIC_PARTS, DateParts
+from layerwise.tables.moments import Moments
+from layerwise.tables.reading import first_row, read_times
+from layerwise.tables.table import Column
+
+LENGTHS = {"month": 12, "day": 31, "weekday": 7, "hour": 24, "minute": 60}
+"""How many values each part has, from 0."""
+
+
+def _lookups() -> dict[str, tuple[tuple[float, ...], ...]]:
+    """The outputs of each value of each part; tables, so that single rows and whole columns get the same bits."""
+    found: dict[str, tuple[tuple[float, ...], ...]] = {}
+    for part, length in LENGTHS.items():
+        turns = [2 * math.pi * value / length for value in range(length)]
+        found[part] = (tuple(value / (length - 1) for value in range(length)),)
+        found[f"{part}_cycle"] = tuple(map(math.sin, turns)), tuple(map(math.cos, turns))
+    return found
+
+
+LOOKUPS = _lookups()
+ARRAYS = {part: [np.array(lookup) for lookup in lookups] for part, lookups in LOOKUPS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class DateColumn(FittedColumn[DateParts]):
+    """The year is (year - shift) / scale."""
+
+    shift: float = 0.0
+    scale: float = 1.0
+
+    kind = "date"
+
+    @property
+    def indicates(self) -> bool:
+        """Whether a last output tells where the date is missing."""
+        return self.encoding.missing == "indicator"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        found: list[str] = []
+        for part in self.encoding.parts:
+            if part in CYCLIC_PARTS:
+                stem = part.removesuffix("_cycle")
+                found += [f"{self.name}.{stem}_sin", f"{self.name}.{stem}_cos"]
+            else:
+                found.append(f"{self.name}.{part}")
+        return (*found, f"{self.name} missing") if self.indicates else tuple(found)
+
+    def read(self, column: Column, /) -> NDArray[np.datetime64]:
+        times = read_times(column)
+        if self.encoding.missing == "error" and (missing := np.isnat(times)).any():
+            row = first_row(missing)
+            raise column.refused(row, "a date", column.cell(row))
+        return times
+
+    def write(self, read: NDArray[np.datetime64], out: Floats, /) -> None:
+        missing = np.isnat(read)
+        if gaps := bool(missing.any()):
+            read = np.where(missing, np.datetime64(0, "s"), read)
+        at = 0
+        for part in self.encoding.parts:
+            values = part_of(read, part.removesuffix("_cycle"))
+            if part == "year":
+                out[:, at] = (values - self.shift) / self.scale
+                at += 1
+                continue
+            for lookup in ARRAYS[part]:
+                out[:, at] = lookup[values]
+                at += 1
+        if gaps:
+            out[missing] = 0
+            if self.indicates:
+                out[missing, at] = 1
+
+    def cell_writer(self, start: int, /) -> CellWriter:
+        parts = [(part.removesuffix("_cycle"), LOOKUPS.get(part, ())) for part in self.encoding.parts]
+        shift, scale, allowed = self.shift, self.scale, self.encoding.missing != "error"
+        indicator = start + self.width - 1 if self.indicates else -1
+
+        def write(value: Any, out: Floats) -> None:
+            try:
+                seconds = seconds_of(value)
+            except ValueError:
+                raise UnusualError from None
+            if seconds is None:
+                if not allowed:
+                    raise UnusualError
+                if indicator >= 0:
+                    out[indicator] = 1
+                return
+            days, rest = divmod(seconds, 86400)
+            day = date.fromordinal(days + EPOCH)
+            at = start
+            for part, lookups in parts:
+                if part == "year":
+                    out[at] = (day.year - shift) / scale
+                    at += 1
+                    continue
+                if part == "month":
+                    number = day.month - 1
+                elif part == "day":
+                    number = day.day - 1
+                elif part == "weekday":
+                    number = (days + 3) % 7
+                elif part == "hour":
+                    number = rest // 3600
+                else:
+                    number = rest // 60 % 60
+                for lookup in lookups:
+                    out[at] = lookup[number]
+                    at += 1
+
+        return write
+
+    def to_json(self) -> dict[str, object]:
+        """Everything, as JSON."""
+        return {"name": self.name, "encoding": self.encoding.to_json(), "shift": self.shift, "scale": self.scale}
+
+
+def date_column_from_json(name: str, encoding: DateParts, given: Mapping[str, object]) -> DateColumn:
+    """The column that `to_json` gave, of what stands beside its name and encoding. Raises InvalidInput."""
+    found = fields("", given, known=("shift", "scale"), required=("shift", "scale"))
+    if encoding.missing == "auto":
+        raise InvalidInput("encoding.missing", "expected what was decided, got 'auto'")
+    return DateColumn(
+        name, encoding, real_number("shift", found["shift"]), real_number("scale", found["scale"], above=0)
+    )
+
+
+def part_of(times: NDArray[np.datetime64], part: str) -> NDArray[np.int64]:
+    """The year, or another part from 0 (Monday is 0), of each of `times` (n,), datetime64[s] without NaT."""
+    if part == "year":
+        years: NDArray[np.int64] = times.astype("M8[Y]").astype(np.int64) + 1970
+        return years
+    if part == "month":
+        months: NDArray[np.int64] = times.astype("M8[M]").astype(np.int64) % 12
+        return months
+    days = times.astype("M8[D]")
+    if part == "day":
+        since_first: NDArray[np.int64] = (days - times.astype("M8[M]").astype("M8[D]")).astype(np.int64)
+        return since_first
+    if part == "weekday":
+        weekdays: NDArray[np.int64] = (days.astype(np.int64) + 3) % 7  # 1970 began on a Thursday
+        return weekdays
+    rest: NDArray[np.int64] = (times - days.astype("M8[s]")).astype(np.int64)
+    return rest // 3600 if part == "hour" else rest // 60 % 60
+
+
+class DateFit:
+    """What the blocks of a column of dates say together."""
+
+    kind = "date"
+
+    def __init__(self, encoding: DateParts) -> None:
+        self._encoding = encoding
+        self._years = Moments()
+        self._gaps = False
+
+    @property
+    def seen(self) -> int:
+        """How many rows had a date."""
+        return self._years.count
+
+    def add(self, column: Column) -> None:
+        """Adds a block. Raises InvalidInput, naming row and column."""
+        times = read_times(column)
+        if (missing := np.isnat(times)).any():
+            if self._encoding.missing == "error":
+                row = first_row(missing)
+                raise column.refused(row, "a date", column.cell(row))
+            self._gaps = True
+            times = times[~missing]
+        self._years.add(part_of(times, "year").astype(np.float64))
+
+    def finished(self, name: str) -> DateColumn:
+        """The column as it is encoded from now on."""
+        encoding = self._encoding
+        if encoding.missing == "auto":
+            encoding = replace(encoding, missing="indicator" if self._gaps else "error")
+        return DateColumn(name, encoding, self._years.centre, self._years.deviation)

@@ -1,0 +1,51 @@
+"""Mean, variance and range of a column that comes in blocks."""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Moments:
+    """Count, mean, sum of squared deviations, least and greatest of all numbers added so far.
+
+    Blocks are merged by the formula of Chan, Golub and LeVeque 1983, which loses nothing where the mean is far from 0.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.mean = 0.0
+        self.least = math.inf
+        self.greatest = -math.inf
+        self._squares = 0.0
+
+    def add(self, numbers: NDArray[np.floating[Any]]) -> None:
+        """Adds the finite `numbers` (n,)."""
+        n = len(numbers)
+        if not n:
+            return
+        mean = float(numbers.mean())
+        with np.errstate(over="ignore"):  # told by `variance`
+            deviations = numbers - mean
+            squares = float(deviations @ deviations)
+        total = self.count + n
+        delta = mean - self.mean
+        self.mean += delta * (n / total)
+        self._squares += squares + delta * delta * (self.count * (n / total))
+        self.count = total
+        self.least = min(self.least, float(numbers.min()))
+        self.greatest = max(self.greatest, float(numbers.max()))
+
+    @property
+    def deviation(self) -> float:
+        """The standard deviation of all, divided by n; 1 where they do not vary, infinite where squares overflow."""
+        if self.least == self.greatest:
+            return 1.0
+        found = math.sqrt(self._squares / self.count)
+        return found if found > 0 else 1.0
+
+    @property
+    def centre(self) -> float:
+        """The mean, exactly the value itself where all are one."""
+        return self.least if self.least == self.greatest else self.mean

@@ -1,0 +1,239 @@
+"""A fitted column of numbers."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwise.activations import Floats
+from layerwise.checks import fields, optional, real_number, shown
+from layerwise.errors import InvalidInput
+from layerwise.tables.column import GREATEST, CellWriter, FittedColumn, UnusualError
+from layerwise.tables.encodings import Log, MinMax, NumberEncoding, Quantiles
+from layerwise.tables.moments import Moments
+from layerwise.tables.reading import first_row, read_numbers
+from layerwise.tables.sample import Sample
+from layerwise.tables.table import Column
+
+
+@dataclass(frozen=True, slots=True)
+class NumberColumn(FittedColumn[NumberEncoding]):
+    """(t(x) - shift) / scale, where t is log(1 + x) of Log and x itself otherwise; or by `quantiles`.
+
+    `fill` takes the place of a missing x, or is None where one is refused.
+    """
+
+    fill: float | None = None
+    shift: float = 0.0
+    scale: float = 1.0
+    quantiles: tuple[float, ...] = ()
+
+    kind = "number"
+
+    @property
+    def indicates(self) -> bool:
+        """Whether a second output tells where the number is missing."""
+        return self.encoding.missing == "indicator"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.name, f"{self.name} missing") if self.indicates else (self.name,)
+
+    def read(self, column: Column, /) -> NDArray[np.float64]:
+        numbers = read_numbers(column)
+        if self.fill is None and (missing := np.isnan(numbers)).any():
+            row = first_row(missing)
+            raise column.refused(row, "a number", column.cell(row))
+        check_logarithm(self.encoding, column, numbers)
+        with np.errstate(over="ignore", divide="ignore"):
+            scaled = np.abs(numbers if self.quantiles or isinstance(self.encoding, Log) else self._affine(numbers))
+        if (beyond := scaled > GREATEST).any():
+            row = first_row(beyond)
+            raise column.refused(row, "a number that float32 holds when it is scaled", numbers[row])
+        return numbers
+
+    def write(self, read: NDArray[np.float64], out: Floats, /) -> None:
+        missing = np.isnan(read)
+        if self.fill is not None and missing.any():
+            read = np.where(missing, self.fill, read)
+            if self.indicates:
+                out[:, 1] = missing
+        if isinstance(self.encoding, Log):
+            read = np.log1p(np.maximum(read, 0))
+        out[:, 0] = self._ranks(read) if self.quantiles else self._affine(read)
+
+    def _affine(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        return (x - self.shift) / self.scale
+
+    def _ranks(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The share of rows below each of `x` (n,)."""
+        known = np.array(self.quantiles)
+        last = len(known) - 1
+        below, upto = np.searchsorted(known, x, "left"), np.searchsorted(known, x, "right")
+        left, right = known[(below - 1).clip(0, last)], known[below.clip(0, last)]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            between = (below - 1 + (x - left) / (right - left)) / last
+        rank = np.where(upto > below, (below + upto - 1) / 2 / last, between)
+        rank[x >= known[-1]] = 1
+        rank[x <= known[0]] = 0
+        return rank
+
+    def cell_writer(self, start: int, /) -> CellWriter:
+        shift, scale = self.shift, self.scale
+        fill: Floats = np.zeros((1, self.width))
+        if self.fill is not None:
+            self.write(np.array([np.nan]), fill)
+        filled = None if self.fill is None else float(fill[0, 0])
+        indicates = self.indicates
+
+        def affine(value: Any, out: Floats) -> None:
+            if type(value) is float or type(value) is int:
+                scaled = (value - shift) / scale
+                if not -GREATEST <= scaled <= GREATEST:
+                    raise UnusualError
+                out[start] = scaled
+            else:
+                absent(value, out)
+
+        def absent(value: Any, out: Floats) -> None:
+            if value is not None or filled is None:
+                raise UnusualError
+            out[start] = filled
+            if indicates:
+                out[start + 1] = 1
+
+        def logarithm(value: Any, out: Floats) -> None:
+            if type(value) is float or type(value) is int:
+                if not 0 <= value <= GREATEST:
+                    raise UnusualError
+                out[start] = (np.log1p(float(value)) - shift) / scale
+            else:
+                absent(value, out)
+
+        def rank(value: Any, out: Floats) -> None:
+            if type(value) is float or type(value) is int:
+                if not -GREATEST <= value <= GREATEST:
+                    raise UnusualError
+                out[start] = self._rank(float(value))
+            else:
+                absent(value, out)
+
+        if self.quantiles:
+            return rank
+        return logarithm if isinstance(self.encoding, Log) else affine
+
+    def _rank(self, x: float) -> float:
+        """The share of rows below `x`, as `_ranks` finds it."""
+        known = self.quantiles
+        if x <= known[0]:
+            return 0.0
+        if x >= known[-1]:
+            return 1.0
+        below, upto, last = bisect_left(known, x), bisect_right(known, x), len(known) - 1
+        if upto > below:
+            return (below + upto - 1) / 2 / last
+        left, right = known[below - 1], known[below]
+        return (below - 1 + (x - left) / (right - left)) / last
+
+    def to_json(self) -> dict[str, object]:
+        """Everything, as JSON."""
+        found: dict[str, object] = {"name": self.name, "encoding": self.encoding.to_json(), "fill": self.fill}
+        if isinstance(self.encoding, Quantiles):
+            return found | {"quantiles": list(self.quantiles)}
+        return found | {"shift": self.shift, "scale": self.scale}
+
+
+def number_column_from_json(name: str, encoding: NumberEncoding, given: Mapping[str, object]) -> NumberColumn:
+    """The column that `to_json` gave, of what stands beside its name and encoding. Raises InvalidInput."""
+    own = ("quantiles",) if isinstance(encoding, Quantiles) else ("shift", "scale")
+    found = fields("", given, known=("fill", *own), required=("fill", *own))
+    if encoding.missing == "auto":
+        raise InvalidInput("encoding.missing", "expected what was decided, got 'auto'")
+    fill = optional("fill", found["fill"], real_number)
+    if (fill is None) != (encoding.missing == "error"):
+        raise InvalidInput("fill", f"expected what goes with missing {shown(encoding.missing)}, got {shown(fill)}")
+    if not isinstance(encoding, Quantiles):
+        shift, scale = real_number("shift", found["shift"]), real_number("scale", found["scale"], above=0)
+        return NumberColumn(name, encoding, fill, shift, scale)
+    values = cast(list[object], found["quantiles"])
+    if type(values) is not list or not 2 <= len(values) <= encoding.quantiles:
+        raise InvalidInput("quantiles", f"expected a list of 2 to {encoding.quantiles} numbers, got {shown(values)}")
+    known = tuple(real_number(f"quantiles[{i}]", value) for i, value in enumerate(values))
+    for i in range(1, len(known)):
+        if known[i] < known[i - 1]:
+            raise InvalidInput(f"quantiles[{i}]", f"expected at least {known[i - 1]}, as before, got {known[i]}")
+    return NumberColumn(name, encoding, fill, quantiles=known)
+
+
+def check_logarithm(encoding: NumberEncoding, column: Column, numbers: NDArray[np.float64]) -> None:
+    """Refuses negative numbers, if `encoding` is a logarithm that does not clip them."""
+    if isinstance(encoding, Log) and encoding.negative == "error" and (negative := numbers < 0).any():
+        row = first_row(negative)
+        raise column.refused(row, "a number of at least 0, for its logarithm is taken", numbers[row])
+
+
+class NumberFit:
+    """What the blocks of a column of numbers say together."""
+
+    kind = "number"
+
+    def __init__(self, encoding: NumberEncoding, *, seed: int) -> None:
+        self._encoding = encoding
+        self._raw = Moments()
+        self._logarithms = Moments()
+        wanted = isinstance(encoding, Quantiles) or encoding.missing == "median"
+        self._sample = Sample(seed=seed) if wanted else None
+        self._gaps = False
+
+    @property
+    def seen(self) -> int:
+        """How many rows had a number."""
+        return self._raw.count
+
+    def add(self, column: Column) -> None:
+        """Adds a block. Raises InvalidInput, naming row and column."""
+        numbers = read_numbers(column)
+        if (missing := np.isnan(numbers)).any():
+            if self._encoding.missing == "error":
+                row = first_row(missing)
+                raise column.refused(row, "a number", column.cell(row))
+            self._gaps = True
+            numbers = numbers[~missing]
+        check_logarithm(self._encoding, column, numbers)
+        self._raw.add(numbers)
+        if isinstance(self._encoding, Log):
+            self._logarithms.add(np.log1p(np.maximum(numbers, 0)))
+        if self._sample:
+            self._sample.add(numbers)
+
+    def finished(self, name: str) -> NumberColumn:
+        """The column as it is encoded from now on. Raises InvalidInput."""
+        encoding = self._encoding
+        raw = self._raw
+        if encoding.missing == "auto":
+            encoding = replace(encoding, missing="indicator" if self._gaps else "error")
+        fill: float | None = raw.centre
+        if isinstance(encoding.missing, float):
+            fill = encoding.missing
+        elif encoding.missing == "median":
+            assert self._sample is not None
+            fill = float(self._sample.quantiles(np.array([0.5]))[0])
+        elif encoding.missing == "error":
+            fill = None
+        if isinstance(encoding, Quantiles):
+            assert self._sample is not None
+            count = max(2, min(encoding.quantiles, len(self._sample)))
+            known = np.maximum.accumulate(self._sample.quantiles(np.linspace(0, 1, count)))
+            return NumberColumn(name, encoding, fill, quantiles=tuple(known.tolist()))
+        shift, scale = 0.0, 1.0
+        if isinstance(encoding, MinMax):
+            shift, scale = raw.least, (raw.greatest - raw.least) or 1.0
+        elif encoding.kind != "identity":
+            moments = self._logarithms if isinstance(encoding, Log) else raw
+            shift, scale = moments.centre, moments.deviation
+        if not np.isfinite(shift) or not np.isfinite(scale):
+            raise InvalidInput(f"columns.{name}", "expected numbers whose squares can be added, they are too large")
+        return NumberColumn(name, encoding, fill, shift, scale)

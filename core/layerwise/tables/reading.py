@@ -1,0 +1,163 @@
+"""Whole columns, read as numbers, as categories or as times: each the same as its cells one by one."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwise.tables.cells import is_missing, number_of, seconds_of, text_of
+from layerwise.tables.table import Column
+
+PLAIN = frozenset({float, int, bool, type(None)})
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Categories:
+    """The different categories of a column, `texts`, and which each row has: `codes` (n,), -1 where it is missing."""
+
+    codes: NDArray[np.intp]
+    texts: list[str]
+
+
+def read_numbers(column: Column) -> NDArray[np.float64]:
+    """The column as (n,) finite numbers, NaN where missing. Raises InvalidInput at the first cell that is neither."""
+    values = column.values
+    if column.categories is not None:
+        values = _spread(column, column.categories)
+    if isinstance(values, np.ndarray):
+        if values.dtype.kind == "M":
+            raise column.refused(0, "a number", values[0])
+        numbers = values.astype(np.float64, copy=False)
+        if values.dtype.kind == "f" and (np.isinf(numbers)).any():
+            row = int(np.argmax(np.isinf(numbers)))
+            raise column.refused(row, "a finite number", numbers[row])
+        return numbers
+    types = set(map(type, values))
+    try:
+        if types <= PLAIN:
+            numbers = np.array(values, np.float64)
+        elif types == {str}:
+            text = cast(list[str], values)
+            numbers = np.array([float(cell or "nan") for cell in text])
+            if any("_" in cell for cell in text) or any(
+                text[row] for row in np.flatnonzero(np.isnan(numbers)).tolist()
+            ):
+                return _one_by_one(column, values)
+        else:
+            return _one_by_one(column, values)
+    except (ValueError, OverflowError):
+        return _one_by_one(column, values)
+    return _one_by_one(column, values) if np.isinf(numbers).any() else numbers
+
+
+def _one_by_one(column: Column, values: list[object]) -> NDArray[np.float64]:
+    numbers = np.empty(len(values))
+    for row, value in enumerate(values):
+        try:
+            numbers[row] = number_of(value)
+        except ValueError:
+            finite = isinstance(value, float) and math.isinf(value)
+            raise column.refused(row, "a finite number" if finite else "a number", value) from None
+    return numbers
+
+
+def read_categories(column: Column) -> Categories:
+    """The categories of the column. Raises InvalidInput at the first cell that is no text, boolean or number."""
+    values = column.values
+    if column.categories is not None:
+        codes = cast(NDArray[Any], values).astype(np.intp)
+        return _named(column, codes, list(column.categories))
+    if isinstance(values, np.ndarray):
+        if values.dtype.kind == "M":
+            raise column.refused(0, "a category (text, a boolean or a whole number)", values[0])
+        different, codes = np.unique(values, return_inverse=True)
+        return _named(column, codes.astype(np.intp, copy=False), different.tolist())
+    types = set(map(type, values))
+    if not types <= {str, type(None)} and not types <= {int, float}:
+        # else True and 1, of the same hash, were one
+        values = [_told_apart(value) for value in values]
+    return _named(column, *_factorized(column, values))
+
+
+def _told_apart(value: object) -> object:
+    try:
+        return text_of(value)
+    except ValueError:
+        return value
+
+
+def _factorized(column: Column, values: list[object]) -> tuple[NDArray[np.intp], list[object]]:
+    """Which of the different values each row has, and these values in the order of their first row."""
+    try:
+        different = list(dict.fromkeys(values))
+    except TypeError:  # a list or another value without a hash
+        row = next(row for row, value in enumerate(values) if getattr(value, "__hash__", None) is None)
+        raise column.refused(row, "a single value", values[row]) from None
+    codes = dict(zip(different, range(len(different)), strict=True))
+    return np.fromiter(map(codes.__getitem__, values), np.intp, len(values)), different
+
+
+def _named(column: Column, codes: NDArray[np.intp], different: list[object]) -> Categories:
+    """Categories by their texts: values of one text are one category."""
+    texts: dict[str, int] = {}
+    place = np.empty(len(different) + 1, np.intp)
+    place[-1] = -1
+    for code, value in enumerate(different):
+        try:
+            text = text_of(value)
+        except ValueError:
+            row = int(np.argmax(codes == code))
+            raise column.refused(row, "a category (text, a boolean or a whole number)", value) from None
+        place[code] = texts.setdefault(text, len(texts)) if text else -1
+    if len(texts) == len(different) and "" not in texts:
+        return Categories(codes, list(texts))
+    return Categories(place[codes], list(texts))
+
+
+def read_times(column: Column) -> NDArray[np.datetime64]:
+    """The column as (n,) datetime64[s], NaT where missing. Raises InvalidInput at the first cell that is neither."""
+    wanted = "a date (ISO 8601, as 2013-01-31 or 2013-01-31T10:00)"
+    values = column.values
+    if column.categories is not None:
+        values = _spread(column, column.categories)
+    if isinstance(values, np.ndarray):
+        if values.dtype.kind == "M":
+            return values.astype("M8[s]")
+        if values.dtype.kind == "f" and np.isnan(values).all():
+            return np.full(len(values), "NaT", "M8[s]")
+        values = cast(list[object], values.tolist())
+    codes, different = _factorized(column, values)
+    seconds = np.empty(len(different), "M8[s]")
+    for code, value in enumerate(different):
+        try:
+            found = seconds_of(value)
+        except (ValueError, OverflowError):
+            row = int(np.argmax(codes == code))
+            raise column.refused(row, wanted, values[row]) from None
+        seconds[code] = np.datetime64("NaT" if found is None else found, "s")
+    return seconds[codes]
+
+
+def _spread(column: Column, categories: tuple[object, ...]) -> list[object]:
+    """A categorical column as a list of cells."""
+    lookup = [*categories, None]
+    return [lookup[code] for code in cast(list[int], cast(NDArray[Any], column.values).tolist())]
+
+
+def first_row(wrong: NDArray[np.bool_]) -> int:
+    """The first row that is wrong."""
+    return int(np.argmax(wrong))
+
+
+def is_empty(column: Column) -> bool:
+    """Whether every value of the column is missing."""
+    values = column.values
+    if column.categories is not None:
+        return bool((cast(NDArray[Any], values) < 0).all())
+    if isinstance(values, np.ndarray):
+        return values.dtype.kind in "fM" and bool(np.isnan(values).all())
+    return all(map(cast(Callable[[object], bool], is_missing), values))

@@ -1,0 +1,173 @@
+"""What a caller hands over as a table, opened: its named columns, each an array or a list of cells.
+
+A table is a mapping of column names to values, a list of mappings, or an object with `columns` and `[name]`, such as a
+DataFrame of pandas, which is never imported.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwise.checks import counted, shown
+from layerwise.errors import InvalidInput
+
+Values: TypeAlias = NDArray[Any] | list[object]
+
+
+@runtime_checkable
+class Frame(Protocol):
+    """A table that names its columns and gives each by its name."""
+
+    @property
+    def columns(self) -> Any: ...
+    def __getitem__(self, name: Any, /) -> Any: ...
+
+
+TableLike: TypeAlias = Mapping[str, Any] | Sequence[Mapping[str, Any]] | Frame
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Column:
+    """The column `name`: `values` (n,) is an array of booleans, numbers or datetime64, or a list of cells.
+
+    Of a categorical column, `values` are codes (n,) into `categories`, -1 where the value is missing. `start` is the
+    number of rows before its first.
+    """
+
+    name: str
+    values: Values
+    categories: tuple[object, ...] | None = None
+    start: int = 0
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def at(self, row: int) -> str:
+        """The pointer of its cell in `row`."""
+        return f"rows[{self.start + row}].{self.name}"
+
+    def cell(self, row: int) -> object:
+        """The value of its cell in `row`."""
+        value = cast(object, self.values[row])
+        if self.categories is None:
+            return value
+        code = cast(int, value)
+        return self.categories[code] if code >= 0 else None
+
+    def refused(self, row: int, wanted: str, got: object) -> InvalidInput:
+        """The error of the cell in `row`: what was `wanted`, and what it has."""
+        return InvalidInput(self.at(row), f"expected {wanted}, got {shown(got)}")
+
+
+def is_table(value: object) -> bool:
+    """Whether `value` is a table rather than rows of numbers."""
+    if isinstance(value, np.ndarray):
+        return False
+    if isinstance(value, list):
+        given = cast(list[object], value)
+        return bool(given) and isinstance(given[0], Mapping)
+    return isinstance(value, Mapping | Frame)
+
+
+def columns_of(table: object, names: Sequence[str], *, extra: Collection[str] | None, start: int = 0) -> list[Column]:
+    """The columns `names` of `table`. Raises InvalidInput if one is missing or of another length.
+
+    Columns beyond them must be among `extra`; None lets all pass.
+    """
+    if isinstance(table, Mapping | Frame) and not isinstance(table, np.ndarray):
+        given = names_of(cast(object, table))
+        _check_names(given, names, extra, "columns")
+        by_name = cast(Mapping[str, object], table)
+        columns = [_column(name, by_name[name], start) for name in names]
+        for column in columns[1:]:
+            if len(column) != len(columns[0]):
+                wanted = f"expected {counted(len(columns[0]), 'value')}, as many as column {columns[0].name} has"
+                raise InvalidInput(f"columns.{column.name}", f"{wanted}, got {len(column)}")
+        return columns
+    rows = list(_rows(table, start))
+    for i, row in enumerate(rows):
+        if len(row) != len(names) or not all(name in row for name in names):
+            _check_names(list(row), names, extra, f"rows[{start + i}]")
+    return [Column(name, [row[name] for row in rows], start=start) for name in names]
+
+
+def names_of(table: object, start: int = 0) -> list[str]:
+    """The names of the columns that `table` has; of a list, those of its first row. Raises InvalidInput."""
+    where = "columns"
+    if isinstance(table, Mapping):
+        found = list(cast(Mapping[object, object], table))
+    elif isinstance(table, Frame) and not isinstance(table, np.ndarray):
+        found = list(cast(Sequence[object], table.columns))
+    else:
+        where, rows = f"rows[{start}]", _rows(table, start)
+        found = list(cast(Mapping[object, object], next(rows, NO_ROW)))
+    for name in found:
+        if not isinstance(name, str) or not name:
+            raise InvalidInput(where, f"expected column names that are texts, got {shown(name)}")
+    names = cast(list[str], found)
+    if len(set(names)) != len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InvalidInput(where, f"expected column names that differ, got {shown(twice)} twice")
+    return names
+
+
+NO_ROW: Mapping[str, object] = {}
+
+
+def _rows(table: object, start: int) -> Iterator[Mapping[str, object]]:
+    if not isinstance(table, Sequence) or isinstance(table, str | bytes):
+        wanted = "expected a mapping of column names to values, a list of mappings, or a DataFrame"
+        raise InvalidInput("table", f"{wanted}, got {shown(table)}")
+    for i, row in enumerate(cast(Sequence[object], table)):
+        if not isinstance(row, Mapping):
+            raise InvalidInput(f"rows[{start + i}]", f"expected a mapping of column names to values, got {shown(row)}")
+        yield cast(Mapping[str, object], row)
+
+
+def _check_names(given: Sequence[str], names: Sequence[str], extra: Collection[str] | None, where: str) -> None:
+    for name in names:
+        if name not in given:
+            detail = f"expected a value, the column is missing; there are {_listed(given)}"
+            raise InvalidInput(f"{where}.{name}", detail)
+    if extra is None:
+        return
+    for name in given:
+        if name not in names and name not in extra:
+            raise InvalidInput(
+                f"{where}.{name if len(str(name)) <= 60 else shown(name)}",
+                f"unknown column; expected one of {_listed(names)}",
+            )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(str(name) for name in names[:20]) + (", …" if len(names) > 20 else "") if names else "none"
+
+
+def _column(name: str, given: Any, start: int) -> Column:
+    """One column of a mapping or a DataFrame."""
+    dtype = getattr(given, "dtype", None)
+    if hasattr(given, "cat") and hasattr(given.cat, "codes"):
+        return Column(name, np.asarray(given.cat.codes), tuple(given.cat.categories.tolist()), start)
+    if isinstance(given, list | tuple):
+        return Column(name, list(cast(Sequence[object], given)), start=start)
+    if not isinstance(given, np.ndarray) and hasattr(given, "to_numpy"):
+        if str(dtype).startswith("datetime64"):
+            given = given.to_numpy(dtype="M8[us]")  # with a time zone too, as UTC
+        elif getattr(dtype, "kind", "O") in "iuf" and hasattr(dtype, "na_value"):  # one of the nullable types
+            given = given.to_numpy(dtype=np.float64, na_value=np.nan)
+        else:
+            given = given.to_numpy()
+    if not isinstance(given, np.ndarray):
+        if isinstance(given, str | bytes) or not isinstance(given, Sequence):
+            raise InvalidInput(f"columns.{name}", f"expected a list of values, got {shown(given)}")
+        given = list(cast(Sequence[object], given))
+        return Column(name, given, start=start)
+    array = cast(NDArray[Any], given)
+    if array.ndim != 1:
+        raise InvalidInput(f"columns.{name}", f"expected one value a row, got {counted(array.ndim, 'dimension')}")
+    if array.dtype.kind in "cmV":
+        raise InvalidInput(f"columns.{name}", f"expected numbers, texts, booleans or dates, got {array.dtype}")
+    return Column(name, array if array.dtype.kind in "biufM" else array.tolist(), start=start)
