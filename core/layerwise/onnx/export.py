@@ -13,6 +13,7 @@ from layerwise.errors import InvalidInput
 from layerwise.labels import Label
 from layerwise.manifest import own_version
 from layerwise.model import MLP
+from layerwise.onnx.columns import encoder_nodes
 from layerwise.onnx.graph import Graph
 from layerwise.onnx.layers import network_nodes, softplus
 
@@ -33,14 +34,22 @@ def to_onnx(model: MLP) -> onnx.ModelProto:
         values                `values`, (rows,) of a single output, else (rows, k)
         an untrained network  `outputs` (rows, k)
 
+    Of a network with an encoder there is an input (rows, 1) for each column instead, by its name: float64 for numbers,
+    NaN where one is missing; string for categories, empty where missing; int64 for dates, the seconds from 1970 in UTC,
+    as NumPy makes them of datetime64[s], NaT included. An output whose name a column has is called "label 2", and so
+    on. What the encoder refuses gives NaN.
+
     Loss, labels, metrics and lineage stand in its metadata, as JSON. Raises InvalidInput if the network is too large
-    for one ONNX file, 2 GB.
+    for one ONNX file, 2 GB, or an encoding cannot be computed there, hashing.
     """
     if model.parameters.nbytes + model.statistics.nbytes > MOST_BYTES:
         found = model.parameters.nbytes + model.statistics.nbytes
         raise InvalidInput("model", f"expected at most {MOST_BYTES:,} bytes, as an ONNX file holds, got {found:,}")
     graph = Graph(model.dtype)
-    rows = graph.input(INPUT, graph.number_type, model.architecture.inputs)
+    if model.encoder is None:
+        rows = graph.input(INPUT, graph.number_type, model.architecture.inputs)
+    else:
+        rows = encoder_nodes(graph, model.encoder)
     add_answers(graph, network_nodes(graph, rows, model.architecture, model.weights), model)
     notes = {"loss": model.loss, "labels": model.labels, "metrics": model.metrics, "lineage": model.lineage}
     return graph.model(
@@ -87,16 +96,16 @@ def _add_probabilities(graph: Graph, scores: str, model: MLP, k: int) -> None:
     assert model.plan is not None
     name = "probabilities"
     if model.plan.loss.link == "softmax":
-        graph.node("Softmax", scores, name=name, axis=1)
+        found = graph.node("Softmax", scores, name=name, axis=1)
     elif model.labels is None:
-        graph.node("Sigmoid", scores, name=name)
+        found = graph.node("Sigmoid", scores, name=name)
     elif k > 1:  # of log σ(s) = -softplus(-s), so that sigmoids that all vanish still have a sum
         logarithms = graph.node("Neg", softplus(graph, graph.node("Neg", scores), "cost"))
-        graph.node("Softmax", logarithms, name=name, axis=1)
+        found = graph.node("Softmax", logarithms, name=name, axis=1)
     else:
         both = graph.node("Sigmoid", graph.node("Neg", scores)), graph.node("Sigmoid", scores)
-        graph.node("Concat", *both, name=name, axis=1)
-    graph.output(name, graph.number_type, len(model.labels) if model.labels else k)
+        found = graph.node("Concat", *both, name=name, axis=1)
+    graph.output(found, graph.number_type, len(model.labels) if model.labels else k)
 
 
 def _add_values(graph: Graph, scores: str, k: int, *, logarithmic: bool) -> None:
@@ -111,4 +120,4 @@ def _add_values(graph: Graph, scores: str, k: int, *, logarithmic: bool) -> None
 
 def _flat(graph: Graph, scores: str, name: str) -> str:
     """The value (rows, 1) as (rows,)."""
-    return graph.node("Squeeze", scores, graph.array(f"{name} axis", np.array([1])), name=name)
+    return graph.node("Squeeze", scores, graph.integers(1), name=name)

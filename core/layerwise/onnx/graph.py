@@ -36,7 +36,7 @@ class Graph:
         self._arrays: list[onnx.TensorProto] = []
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: list[onnx.ValueInfoProto] = []
-        self._numbers: dict[float, str] = {}
+        self._numbers: dict[tuple[str, str], str] = {}
         self._taken: set[str] = set()
 
     def input(self, name: str, kind: int, columns: int) -> str:
@@ -69,9 +69,27 @@ class Graph:
 
     def number(self, value: float) -> str:
         """A constant number of the type computed with; the same for the same number."""
-        if value not in self._numbers:
-            self._numbers[value] = self.array(f"number {value:.6g}", np.array(value, self.dtype))
-        return self._numbers[value]
+        return self._constant(np.array(value, self.dtype))
+
+    def double(self, value: float) -> str:
+        """A constant number of float64, whatever is computed with."""
+        return self._constant(np.array(value, np.float64))
+
+    def integers(self, *values: int) -> str:
+        """A constant array of int64."""
+        return self._constant(np.array(values, np.int64))
+
+    def _constant(self, array: NDArray[Any]) -> str:
+        """A constant that is there once, however often it is asked for."""
+        key = str(array.dtype), str(array.tolist())
+        if key not in self._numbers:
+            self._numbers[key] = self.array(f"{array.dtype.name} {key[1]}", array)
+        return self._numbers[key]
+
+    def rows_of(self, table: str, places: str, name: str) -> str:
+        """The rows (rows, k) of the array `table` (n, k) at `places` (rows, 1)."""
+        found = self.node("Gather", table, places, axis=0)
+        return self.node("Squeeze", found, self.integers(1), name=name)
 
     def labels(self, name: str, labels: Sequence[Label]) -> tuple[str, int]:
         """A constant array of labels, and the element type: int64, bool or string."""

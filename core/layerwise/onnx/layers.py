@@ -73,7 +73,7 @@ def _prelu(graph: Graph, z: str, _layer: Layer, slope: str, name: str) -> str:
 def _maxout(graph: Graph, z: str, layer: Layer, _slope: str, name: str) -> str:
     shape = np.array([0, layer.activation.linear_pieces, layer.units], np.int64)  # 0: as it is, the rows
     pieces = graph.node("Reshape", z, graph.array(f"{name} shape", shape), name=f"{name} pieces")
-    return graph.node("ReduceMax", pieces, graph.array(f"{name} axis", np.array([1])), name=name, keepdims=0)
+    return graph.node("ReduceMax", pieces, graph.integers(1), name=name, keepdims=0)
 
 
 def _gelu(graph: Graph, z: str, _layer: Layer, _slope: str, name: str) -> str:
