@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise import atomic, manifest, npy, zip_directory
-from layerwise.errors import CorruptModel
+from layerwise.errors import CorruptModel, InvalidInput
 from layerwise.layout import member_shapes
 from layerwise.manifest import Contents
 
@@ -28,8 +28,13 @@ READ_BYTES = 2**20
 
 
 def save(path: str | PathLike[str], contents: Contents) -> str:
-    """Writes `contents` to `path`, wholly or not at all, and returns the file's SHA-256 in hexadecimal."""
+    """Writes `contents` to `path`, wholly or not at all, and returns the file's SHA-256 in hexadecimal.
+
+    Raises InvalidInput if the manifest is no JSON, or longer than a reader takes.
+    """
     text = np.frombuffer(manifest.encoded(contents), np.uint8)
+    if len(text) > MOST_MANIFEST - npy.MOST_HEADER:
+        raise InvalidInput("manifest", f"expected at most {MOST_MANIFEST - npy.MOST_HEADER:,} bytes, got {len(text):,}")
 
     def fill(file: BinaryIO) -> None:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:

@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from layerwise.activations import Floats
 from layerwise.checks import fields, shown
 from layerwise.errors import InvalidInput
-from layerwise.tables.cells import text_of
+from layerwise.tables.cells import number_of, text_of
 from layerwise.tables.column import CellWriter, FittedColumn, UnusualError
 from layerwise.tables.counts import Counts
 from layerwise.tables.encodings import MOST_CATEGORIES, CategoryEncoding, Hashing, OneHot, Ordinal, texts
 from layerwise.tables.reading import first_row, read_categories
 from layerwise.tables.table import Column
 
-REFUSED, NOTHING = -2, -1
-"""Places of what is refused, and of what leaves zeros."""
+UNKNOWN, REFUSED, NOTHING = -3, -2, -1
+"""Places of what is looked for in vain, of what is refused, and of what leaves zeros."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,10 @@ class CategoryColumn(FittedColumn[CategoryEncoding]):
             elif buckets:
                 place = crc32(value.encode()) % buckets
             else:
-                place = places.get(value, others)
+                place = places.get(value, UNKNOWN)
+                if place == UNKNOWN:
+                    value.encode()  # what is no Unicode is refused, as in a whole column
+                    place = others
             if place >= 0:
                 if not ordinal:
                     out[start + place] = 1
@@ -209,8 +212,8 @@ class CategoryFit:
 
 
 def in_order(categories: Mapping[str, int]) -> tuple[str, ...]:
-    """The `categories` in the order of numbers if all are, else of texts. Raises InvalidInput if one is no Unicode."""
+    """The `categories` in the order of numbers if all are, else of texts."""
     try:
-        return tuple(sorted(categories, key=lambda text: (float(text), text)))
+        return tuple(sorted(categories, key=lambda text: (number_of(text), text)))
     except ValueError:
         return tuple(sorted(categories))

@@ -1,5 +1,7 @@
 """How often each category of a column comes, in bounded memory."""
 
+from heapq import nsmallest
+
 import numpy as np
 
 from layerwise.tables.encodings import MOST_CATEGORIES
@@ -39,8 +41,7 @@ class Counts:
 
     def frequent(self, most: int) -> dict[str, int]:
         """The `most` categories of the most rows, ties by text, with their rows."""
-        ranked = sorted(self._counts.items(), key=lambda item: (-item[1], item[0]))
-        return dict(ranked[:most])
+        return dict(nsmallest(most, self._counts.items(), key=lambda item: (-item[1], item[0])))
 
     def __len__(self) -> int:
         """How many different ones are known."""

@@ -14,7 +14,15 @@ from layerwise.data import blocks
 from layerwise.errors import InvalidInput, within
 from layerwise.tables.category_column import category_column_from_json
 from layerwise.tables.date_column import date_column_from_json
-from layerwise.tables.encodings import ENCODINGS, CategoryEncoding, DateParts, Encoding, NumberEncoding, texts
+from layerwise.tables.encodings import (
+    ENCODINGS,
+    CategoryEncoding,
+    DateParts,
+    Encoding,
+    NumberEncoding,
+    is_unicode,
+    texts,
+)
 from layerwise.tables.fitting import AnyColumn, ColumnFit
 from layerwise.tables.number_column import number_column_from_json
 from layerwise.tables.rows import rows_writer
@@ -22,7 +30,7 @@ from layerwise.tables.table import TableLike, columns_of, names_of
 
 FEW_ROWS = 16
 """Up to so many rows are encoded one by one, which costs less than reading columns."""
-BLOCK_NUMBERS = 2**17
+BLOCK_NUMBERS = 2**18
 """How many outputs are written at once: so many stay in the processor's cache from the first column to the last."""
 
 
@@ -224,7 +232,7 @@ def _choices(columns: object) -> dict[str, Encoding]:
         raise InvalidInput("columns", f"expected encodings by the names of columns, got {shown(columns)}")
     found: dict[str, Encoding] = {}
     for name, encoding in cast(Mapping[object, object], columns).items():
-        if not isinstance(name, str) or not name:
+        if not isinstance(name, str) or not name or not is_unicode(name):
             raise InvalidInput("columns", f"expected names of columns, got {shown(name)}")
         found[name] = kinds.from_json(f"columns.{name}", encoding, ENCODINGS)
     return found
@@ -251,7 +259,7 @@ def _column_from_json(value: object) -> AnyColumn:
         if field not in given:
             raise InvalidInput(field, "expected a value, the field is missing")
     name = given.pop("name")
-    if not isinstance(name, str) or not name:
+    if not isinstance(name, str) or not name or not is_unicode(name):
         raise InvalidInput("name", f"expected a text, got {shown(name)}")
     encoding = kinds.from_json("encoding", given.pop("encoding"), ENCODINGS)
     if isinstance(encoding, NumberEncoding):

@@ -198,12 +198,21 @@ def texts(pointer: str, value: object) -> tuple[str, ...]:
         raise InvalidInput(pointer, f"expected a list of texts, got {shown(value)}")
     found: dict[str, None] = {}
     for i, text in enumerate(cast(Iterable[object], value)):
-        if not isinstance(text, str) or not text:
+        if not isinstance(text, str) or not text or not is_unicode(text):
             raise InvalidInput(f"{pointer}[{i}]", f"expected a text, got {shown(text)}")
         if text in found:
             raise InvalidInput(f"{pointer}[{i}]", f"expected texts that differ, got {shown(text)} twice")
         found[text] = None
     return tuple(found)
+
+
+def is_unicode(text: str) -> bool:
+    """Whether UTF-8 can hold `text`: a half of a surrogate pair it cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 ENCODINGS: dict[str, type[Encoding]] = {

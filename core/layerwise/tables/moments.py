@@ -28,7 +28,7 @@ class Moments:
         mean = float(numbers.mean())
         with np.errstate(over="ignore"):  # told by `variance`
             deviations = numbers - mean
-            squares = float(deviations @ deviations)
+            squares = float(np.square(deviations, out=deviations).sum())
         total = self.count + n
         delta = mean - self.mean
         self.mean += delta * (n / total)

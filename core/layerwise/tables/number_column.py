@@ -56,8 +56,7 @@ class NumberColumn(FittedColumn[NumberEncoding]):
         return numbers
 
     def write(self, read: NDArray[np.float64], out: Floats, /) -> None:
-        missing = np.isnan(read)
-        if self.fill is not None and missing.any():
+        if self.fill is not None and (missing := np.isnan(read)).any():
             read = np.where(missing, self.fill, read)
             if self.indicates:
                 out[:, 1] = missing
@@ -206,7 +205,7 @@ class NumberFit:
         self._raw.add(numbers)
         if isinstance(self._encoding, Log):
             self._logarithms.add(np.log1p(np.maximum(numbers, 0)))
-        if self._sample:
+        if self._sample is not None:
             self._sample.add(numbers)
 
     def finished(self, name: str) -> NumberColumn:
@@ -220,14 +219,13 @@ class NumberFit:
             fill = encoding.missing
         elif encoding.missing == "median":
             assert self._sample is not None
-            fill = float(self._sample.quantiles(np.array([0.5]))[0])
+            fill = float(self._sample.quantiles(3)[1])
         elif encoding.missing == "error":
             fill = None
         if isinstance(encoding, Quantiles):
             assert self._sample is not None
             count = max(2, min(encoding.quantiles, len(self._sample)))
-            known = np.maximum.accumulate(self._sample.quantiles(np.linspace(0, 1, count)))
-            return NumberColumn(name, encoding, fill, quantiles=tuple(known.tolist()))
+            return NumberColumn(name, encoding, fill, quantiles=tuple(self._sample.quantiles(count).tolist()))
         shift, scale = 0.0, 1.0
         if isinstance(encoding, MinMax):
             shift, scale = raw.least, (raw.greatest - raw.least) or 1.0

@@ -1,9 +1,11 @@
 """Whole columns, read as numbers, as categories or as times: each the same as its cells one by one."""
 
 import math
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from itertools import count
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +14,7 @@ from layerwise.tables.cells import is_missing, number_of, seconds_of, text_of
 from layerwise.tables.table import Column
 
 PLAIN = frozenset({float, int, bool, type(None)})
-T = TypeVar("T")
+CATEGORY = "a category (text in UTF-8, a boolean or a number)"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,22 +32,22 @@ def read_numbers(column: Column) -> NDArray[np.float64]:
         values = _spread(column, column.categories)
     if isinstance(values, np.ndarray):
         if values.dtype.kind == "M":
-            raise column.refused(0, "a number", values[0])
+            _refuse_times(column, values, "a number")
+            return np.full(len(values), np.nan)
         numbers = values.astype(np.float64, copy=False)
-        if values.dtype.kind == "f" and (np.isinf(numbers)).any():
-            row = int(np.argmax(np.isinf(numbers)))
+        if values.dtype.kind == "f" and (infinite := np.isinf(numbers)).any():
+            row = first_row(infinite)
             raise column.refused(row, "a finite number", numbers[row])
         return numbers
     types = set(map(type, values))
     try:
         if types <= PLAIN:
             numbers = np.array(values, np.float64)
-        elif types == {str}:
-            text = cast(list[str], values)
-            numbers = np.array([float(cell or "nan") for cell in text])
-            if any("_" in cell for cell in text) or any(
-                text[row] for row in np.flatnonzero(np.isnan(numbers)).tolist()
-            ):
+        elif types <= PLAIN | {str}:
+            cells = cast(list[str], values)
+            numbers = np.array([float("nan" if cell is None or cell == "" else cell) for cell in cells])
+            wrong = any(type(cells[row]) is str and cells[row] for row in np.flatnonzero(np.isnan(numbers)).tolist())
+            if wrong or any(type(cell) is str and "_" in cell for cell in cells):
                 return _one_by_one(column, values)
         else:
             return _one_by_one(column, values)
@@ -73,14 +75,16 @@ def read_categories(column: Column) -> Categories:
         return _named(column, codes, list(column.categories))
     if isinstance(values, np.ndarray):
         if values.dtype.kind == "M":
-            raise column.refused(0, "a category (text, a boolean or a whole number)", values[0])
+            _refuse_times(column, values, CATEGORY)
+            return Categories(np.full(len(values), -1), [])
         different, codes = np.unique(values, return_inverse=True)
         return _named(column, codes.astype(np.intp, copy=False), different.tolist())
-    types = set(map(type, values))
-    if not types <= {str, type(None)} and not types <= {int, float}:
-        # else True and 1, of the same hash, were one
-        values = [_told_apart(value) for value in values]
-    return _named(column, *_factorized(column, values))
+    codes, different = _factorized(column, values)
+    texts = all(isinstance(value, str | bytes) or is_missing(value) for value in different)
+    if not texts and len(set(map(type, values))) > 1:
+        # True and 1 have the same hash, and only their first is among the different ones
+        codes, different = _factorized(column, [_told_apart(value) for value in values])
+    return _named(column, codes, different)
 
 
 def _told_apart(value: object) -> object:
@@ -92,13 +96,13 @@ def _told_apart(value: object) -> object:
 
 def _factorized(column: Column, values: list[object]) -> tuple[NDArray[np.intp], list[object]]:
     """Which of the different values each row has, and these values in the order of their first row."""
+    found: defaultdict[object, int] = defaultdict(count().__next__)
     try:
-        different = list(dict.fromkeys(values))
+        codes = np.fromiter(map(found.__getitem__, values), np.intp, len(values))
     except TypeError:  # a list or another value without a hash
         row = next(row for row, value in enumerate(values) if getattr(value, "__hash__", None) is None)
         raise column.refused(row, "a single value", values[row]) from None
-    codes = dict(zip(different, range(len(different)), strict=True))
-    return np.fromiter(map(codes.__getitem__, values), np.intp, len(values)), different
+    return codes, list(found)
 
 
 def _named(column: Column, codes: NDArray[np.intp], different: list[object]) -> Categories:
@@ -109,9 +113,10 @@ def _named(column: Column, codes: NDArray[np.intp], different: list[object]) -> 
     for code, value in enumerate(different):
         try:
             text = text_of(value)
+            text.encode()
         except ValueError:
             row = int(np.argmax(codes == code))
-            raise column.refused(row, "a category (text, a boolean or a whole number)", value) from None
+            raise column.refused(row, CATEGORY, column.cell(row)) from None
         place[code] = texts.setdefault(text, len(texts)) if text else -1
     if len(texts) == len(different) and "" not in texts:
         return Categories(codes, list(texts))
@@ -140,6 +145,13 @@ def read_times(column: Column) -> NDArray[np.datetime64]:
             raise column.refused(row, wanted, values[row]) from None
         seconds[code] = np.datetime64("NaT" if found is None else found, "s")
     return seconds[codes]
+
+
+def _refuse_times(column: Column, values: NDArray[Any], wanted: str) -> None:
+    """Raises InvalidInput if one of the datetime64 `values` is not missing."""
+    if (there := ~np.isnat(values)).any():
+        row = first_row(there)
+        raise column.refused(row, wanted, values[row])
 
 
 def _spread(column: Column, categories: tuple[object, ...]) -> list[object]:

@@ -34,9 +34,16 @@ class Sample:
             self._kept[places[stays]] = rest[stays]
         self._seen += len(numbers)
 
-    def quantiles(self, shares: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-        """The quantiles at `shares` (k,) from 0 to 1, interpolated; (k,). At least one number must have been added."""
-        found: NDArray[np.float64] = np.quantile(self._kept[: self._seen], shares)
+    def quantiles(self, count: int) -> NDArray[np.float64]:
+        """`count` quantiles at even distances, the first the least number, the last the greatest, interpolated.
+
+        At least one number must have been added.
+        """
+        ordered = np.sort(self._kept[: self._seen])
+        # whole steps and a rest, both exact: equal numbers give equal quantiles
+        steps, rest = np.divmod(np.arange(count) * (len(ordered) - 1), count - 1)
+        low, high = ordered[steps], ordered[np.minimum(steps + 1, len(ordered) - 1)]
+        found: NDArray[np.float64] = low + (high - low) * (rest / (count - 1))
         return found
 
     def __len__(self) -> int:

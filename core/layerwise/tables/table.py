@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from layerwise.checks import counted, shown
 from layerwise.errors import InvalidInput
+from layerwise.tables.encodings import is_unicode
 
 Values: TypeAlias = NDArray[Any] | list[object]
 
@@ -88,8 +89,9 @@ def columns_of(table: object, names: Sequence[str], *, extra: Collection[str] | 
                 raise InvalidInput(f"columns.{column.name}", f"{wanted}, got {len(column)}")
         return columns
     rows = list(_rows(table, start))
+    wanted = set(names)
     for i, row in enumerate(rows):
-        if len(row) != len(names) or not all(name in row for name in names):
+        if row.keys() != wanted:
             _check_names(list(row), names, extra, f"rows[{start + i}]")
     return [Column(name, [row[name] for row in rows], start=start) for name in names]
 
@@ -105,7 +107,7 @@ def names_of(table: object, start: int = 0) -> list[str]:
         where, rows = f"rows[{start}]", _rows(table, start)
         found = list(cast(Mapping[object, object], next(rows, NO_ROW)))
     for name in found:
-        if not isinstance(name, str) or not name:
+        if not isinstance(name, str) or not name or not is_unicode(name):
             raise InvalidInput(where, f"expected column names that are texts, got {shown(name)}")
     names = cast(list[str], found)
     if len(set(names)) != len(names):

@@ -1,0 +1,83 @@
+"""The encoding of a column that nobody chose follows from its values."""
+
+import datetime
+
+import numpy as np
+import pytest
+
+from layerwise import DateParts, Hashing, InvalidInput, OneHot, Standardize, TableEncoder
+
+MANY = [f"{i:03}x" for i in range(100)]
+
+
+@pytest.mark.parametrize(
+    ("values", "encoding"),
+    [
+        ([1, 2, 3], Standardize(missing="error")),
+        ([1.5, None, 3], Standardize(missing="indicator")),
+        (["1", "2.5", "-3e2"], Standardize(missing="error")),
+        (["1", "", "3"], Standardize(missing="indicator")),
+        (["a", "b"], OneHot(missing="error", unseen="none")),
+        (["1", "b"], OneHot(missing="error", unseen="none")),
+        (["a", None], OneHot(missing="own", unseen="none")),
+        ([True, False], OneHot(missing="error", unseen="none")),
+        (np.array([True, False]), OneHot(missing="error", unseen="none")),
+        (["1_000", "2"], OneHot(missing="error", unseen="none")),
+        (["nan", "2"], OneHot(missing="error", unseen="none")),
+        (["2013-01-01", "2013-12-31T10:00Z"], DateParts(missing="error")),
+        (["2013-01-01", ""], DateParts(missing="indicator")),
+        (["2013-01-01", "2013-02-30"], OneHot(missing="error", unseen="none")),
+        ([datetime.date(2013, 1, 1)], DateParts(missing="error")),
+        (np.array(["2013-01-01", "NaT"], "M8[D]"), DateParts(missing="indicator")),
+        (MANY * 2, OneHot(missing="error", unseen="other")),
+        ([f"{i}x" for i in range(200)], Hashing(missing="error")),
+    ],
+)
+def test_the_values_decide(values, encoding):
+    for table in {"x": values}, [{"x": value} for value in values]:
+        assert TableEncoder().fit(table).columns[0].encoding == encoding
+
+
+def test_the_end_of_a_block_changes_nothing():
+    values = ["1", "2", "", "3", "N14228", "2013-01-01"]
+
+    for size in 1, 2, 5, 6:
+        blocks = [{"x": values[i : i + size]} for i in range(0, 6, size)]
+        encoder = TableEncoder().fit_blocks(blocks)
+        assert encoder.names == ("x=1", "x=2", "x=2013-01-01", "x=3", "x=N14228", "x missing")
+
+
+@pytest.mark.parametrize(
+    ("blocks", "message"),
+    [
+        ([[1, 2], ["a"]], "rows[2].x: expected a number, got 'a'"),
+        ([[1, 2], [None, True]], "rows[3].x: expected a number, as in the rows before, got True"),
+        ([["a"], [3]], "rows[1].x: expected a category (text or a boolean), as in the rows before, got 3"),
+        ([["2013-01-01"], ["a"], [datetime.date(2013, 1, 1)]], "rows[2].x: expected a category (text or a boolean),"),
+        ([[datetime.date(2013, 1, 1), 3.5]], "rows[1].x: expected a date, as in the rows before, got 3.5"),
+        ([[True, 2]], "rows[1].x: expected a category (text or a boolean), as in the rows before, got 2"),
+        ([[[1], [2]]], "rows[0].x: expected a number, text, a boolean or a date, got [1]"),
+        ([[None, ""], [float("nan")]], "columns.x: expected at least one value, all are missing; the column may be"),
+    ],
+)
+def test_values_that_do_not_go_together_are_refused(blocks, message):
+    with pytest.raises(InvalidInput) as caught:
+        TableEncoder().fit_blocks([{"x": values} for values in blocks])
+    assert str(caught.value).startswith(message)
+
+
+def test_a_chosen_encoding_takes_what_goes_together_with_it():
+    encoder = TableEncoder({"zip": "one_hot"}).fit({"zip": ["02139", 10001, 10001.0]})
+
+    assert encoder.names == ("zip=02139", "zip=10001")
+
+
+def test_the_rest_may_be_left_out():
+    table = {"a": [1, 2], "b": ["x", "y"], "id": [7, 8]}
+
+    assert TableEncoder({"a": "min_max"}, rest="ignore").fit(table).names == ("a",)
+    assert TableEncoder(ignore=["id"]).fit(table).names == ("a", "b=x", "b=y")
+    with pytest.raises(InvalidInput, match="table: expected at least 1 column that is not ignored, got 0"):
+        TableEncoder(rest="ignore").fit(table)
+    with pytest.raises(InvalidInput, match=r"columns\.c: expected a column of this name, there are a, b, id"):
+        TableEncoder({"c": "log"}).fit(table)
