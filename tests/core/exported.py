@@ -12,6 +12,7 @@ from layerwise import (
     Maxout,
     Plan,
     SquaredHinge,
+    TableEncoder,
     Tweedie,
 )
 
@@ -77,4 +78,72 @@ def network(architecture, loss="softmax", dtype=np.float32):
     if kind is not None:
         model.plan = Plan(loss=kind)
         model.labels = labels
+    return model
+
+
+def table(rows=60):
+    """A table with gaps, by column names: numbers, categories and dates."""
+    rng = np.random.default_rng(6)
+    gap = rng.random((rows, 3)) < 0.2
+    distance = rng.gamma(2.0, 300.0, rows).tolist()
+    carrier = rng.choice(["AA", "ÜA", "", "DL", "WN"], rows, p=[0.4, 0.2, 0.1, 0.2, 0.1]).tolist()
+    seconds = rng.integers(-3_000_000_000, 2_000_000_000, rows)
+    return {
+        "distance": [None if missing else value for value, missing in zip(distance, gap[:, 0], strict=True)],
+        "stops": rng.integers(0, 4, rows).tolist(),
+        "label": carrier,
+        "size": rng.choice(["s", "m", "l"], rows).tolist(),
+        "day": [
+            None if missing else str(np.datetime64(value, "s"))
+            for value, missing in zip(seconds.tolist(), gap[:, 1], strict=True)
+        ],
+    }
+
+
+NEW_ROWS = {
+    "distance": [10.0, None, 250.5, 1e5, 0.0, -3.0],
+    "stops": [0, 3, 2, 1, 9, 0],
+    "label": ["AA", "new", "", "WN", "DL", None],
+    "size": ["s", "m", "l", "l", "s", "m"],
+    "day": ["2000-02-29", "1999-12-31T23:59:59", None, "1900-03-01", "2024-12-31T12:00", "1969-12-31T00:30"],
+}
+"""Categories and numbers that were not seen, gaps, and the days at which calendars go wrong."""
+PARTS = ("year", "month", "day", "weekday", "hour", "minute")
+ENCODERS = {
+    "inferred": {},
+    "one-hot with others": {"label": {"kind": "one_hot", "most": 2, "missing": "own"}, "stops": "one_hot"},
+    "one-hot of zeros": {"label": {"kind": "one_hot", "missing": "none", "unseen": "none"}},
+    "ordinal": {
+        "label": {"kind": "ordinal", "unseen": "other", "missing": "own"},
+        "size": {"kind": "ordinal", "order": ["s", "m", "l"]},
+        "stops": "min_max",
+    },
+    "numbers": {
+        "distance": {"kind": "log", "negative": "clip", "missing": "indicator"},
+        "stops": {"kind": "identity"},
+    },
+    "quantiles": {
+        "distance": {"kind": "quantile", "missing": "median", "quantiles": 7},
+        "stops": {"kind": "quantile", "quantiles": 20},
+    },
+    "parts": {"day": {"kind": "date_parts", "parts": PARTS}, "distance": {"kind": "standardize", "missing": 5}},
+    "cycles": {
+        "day": {
+            "kind": "date_parts",
+            "parts": [f"{part}_cycle" for part in PARTS[1:]] + ["year"],
+            "missing": "none",
+        }
+    },
+}
+"""Encodings by the names of columns; those of the rest are found in the rows."""
+
+
+def table_network(encoder, architecture="relu", loss="softmax", dtype=np.float32):
+    """A network of the table of architectures over the columns of `table`, by encoding: a name above, or a mapping."""
+    fitted = TableEncoder(ENCODERS[encoder] if isinstance(encoder, str) else encoder).fit(table())
+    hidden, fields = ARCHITECTURES[architecture]
+    kind, outputs, labels = LOSSES[loss]
+    layers = [Layer(5, "tanh")] if architecture == "residual" else []
+    model = MLP(Architecture(fitted.width, (*layers, *hidden, Layer(outputs)), **fields), seed=3, dtype=dtype)
+    model.plan, model.labels, model.encoder = Plan(loss=kind), labels, fitted
     return model

@@ -8,17 +8,21 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from core.exported import ARCHITECTURES, LOSSES, ROWS, TABLE, network
+from core.exported import ARCHITECTURES, ENCODERS, LOSSES, NEW_ROWS, ROWS, TABLE, network, table, table_network
 from layerwise import MLP, Architecture, InvalidInput, Layer, Plan, fit
 from layerwise.activations import ACTIVATIONS
 from layerwise.onnx import export_onnx, from_onnx, to_onnx
 
 
-def run(proto, rows=ROWS):
-    """The outputs by name, as onnxruntime computes them."""
+def session_of(proto):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(proto.SerializeToString(), options)
+    return onnxruntime.InferenceSession(proto.SerializeToString(), options)
+
+
+def run(proto, rows=ROWS):
+    """The outputs by name, as onnxruntime computes them."""
+    session = session_of(proto)
     kind = {"tensor(float)": np.float32, "tensor(double)": np.float64}[session.get_inputs()[0].type]
     names = [each.name for each in session.get_outputs()]
     return dict(zip(names, session.run(None, {"rows": rows.astype(kind)}), strict=True))
@@ -305,3 +309,86 @@ def test_the_architecture_of_a_wide_network_comes_back():
     model = MLP(Architecture(64, (Layer(64, "relu"), Layer(10))))
 
     assert from_onnx(to_onnx(model).SerializeToString(), loss="hinge").summary().parameters == 4810
+
+
+def feed(model, rows):
+    """The columns of `rows` as the ONNX model of `model` reads them."""
+    made = {}
+    for column in model.encoder.columns:
+        values = rows[column.name]
+        if column.kind == "number":
+            made[column.name] = np.array(values, np.float64)
+        elif column.kind == "date":
+            made[column.name] = np.array(values, "M8[s]").astype(np.int64)
+        else:
+            made[column.name] = np.array(["" if value is None else str(value) for value in values], object)
+    return {name: column.reshape(-1, 1) for name, column in made.items()}
+
+
+def run_columns(model, rows):
+    proto = to_onnx(model)
+    onnx.checker.check_model(proto, full_check=True)
+    session = session_of(proto)
+    names = [each.name.removesuffix(" 2") for each in session.get_outputs()]
+    return dict(zip(names, session.run(None, feed(model, rows)), strict=True))
+
+
+def known(model, rows):
+    """`rows` without those of whose cells the encoder refuses one."""
+    count = len(rows["stops"])
+    kept = []
+    for i in range(count):
+        try:
+            model.encoder.encode([{name: values[i] for name, values in rows.items()}])
+        except InvalidInput:
+            continue
+        kept.append(i)
+    return {name: [values[i] for i in kept] for name, values in rows.items()}, kept
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("architecture", ["none", "relu", "residual", "scaled", "maxout"])
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_columns_go_in_as_they_are(encoder, architecture, dtype):
+    model = table_network(encoder, architecture, dtype=dtype)
+
+    for rows in (table(), known(model, NEW_ROWS)[0]):
+        found = run_columns(model, rows)
+
+        assert found["label"].tolist() == model.predict(rows).tolist()
+        np.testing.assert_allclose(found["probabilities"], model.predict_proba(rows), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_what_the_encoder_refuses_is_predicted_as_nan(encoder):
+    model = table_network(encoder)
+    _, kept = known(model, NEW_ROWS)
+
+    found = run_columns(model, NEW_ROWS)["probabilities"]
+
+    assert np.flatnonzero(~np.isnan(found).any(axis=1)).tolist() == kept
+
+
+def test_every_second_of_four_centuries_has_its_parts():
+    model = table_network("parts")
+    times = np.arange(np.datetime64("1700-01-01T00:00:00"), np.datetime64("2110-01-01"), np.timedelta64(1234567, "s"))
+    rows = {name: [values[0]] * len(times) for name, values in NEW_ROWS.items()} | {"day": times.astype(str).tolist()}
+
+    np.testing.assert_allclose(run_columns(model, rows)["probabilities"], model.predict_proba(rows), rtol=0, atol=1e-5)
+
+
+def test_an_encoding_that_onnx_cannot_compute_is_refused(monkeypatch):
+    with pytest.raises(
+        InvalidInput, match=r"encoder.columns.label: expected an encoding that ONNX can compute, got hash"
+    ):
+        to_onnx(table_network({"label": "hashing"}))
+    monkeypatch.setattr("layerwise.onnx.columns.MOST_TABLE", 10)
+    with pytest.raises(InvalidInput, match=r"encoder.columns.label: expected at most 3 categories of one_hot in ONNX"):
+        to_onnx(table_network("inferred"))
+
+
+def test_the_columns_of_an_encoder_are_not_read_back():
+    with pytest.raises(
+        InvalidInput, match="file: expected a graph of one input, got distance, stops, label, size, day"
+    ):
+        from_onnx(to_onnx(table_network("inferred")).SerializeToString())

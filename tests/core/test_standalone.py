@@ -3,11 +3,12 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from core.exported import ARCHITECTURES, LOSSES, ROWS, TABLE, network
+from core.exported import ARCHITECTURES, ENCODERS, LOSSES, NEW_ROWS, ROWS, TABLE, network, table, table_network
 from layerwise import InvalidInput
 from layerwise.standalone import export_standalone, to_standalone
 
@@ -178,3 +179,86 @@ def test_what_would_not_fit_a_program_is_refused(monkeypatch):
 def test_every_loss_of_the_table_is_written_alike_twice():
     for loss in LOSSES:
         assert to_standalone(network("tanh", loss)) == to_standalone(network("tanh", loss))
+
+
+TABLES = """
+import importlib.util, json, sys, warnings
+warnings.simplefilter("error")
+sys.modules["layerwise"] = None  # to import it is an error
+tables, answers = json.load(sys.stdin), {}
+for path in sys.argv[1:]:
+    spec = importlib.util.spec_from_file_location("program", path)
+    program = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(program)
+    program.check()
+    answers[path] = []
+    for columns in tables:
+        rows = [dict(zip(columns, row)) for row in zip(*columns.values())]
+        for given in (columns, rows, *([row] for row in rows[:6])):
+            try:
+                answers[path].append([program.predict(given).tolist(), program.predict_proba(given).tolist()])
+            except ValueError as error:
+                answers[path].append(str(error))
+print(json.dumps(answers))
+"""
+CASES = [(encoder, "relu") for encoder in [*ENCODERS, "hashed"]] + [
+    ("inferred", each) for each in ARCHITECTURES if each != "relu"
+]
+
+
+def table_model(encoder, architecture):
+    if encoder != "hashed":
+        return table_network(encoder, architecture)
+    return table_network({"label": {"kind": "hashing", "buckets": 5}}, architecture)
+
+
+@pytest.fixture(scope="module")
+def of_tables(tmp_path_factory):
+    """What the programs of networks with an encoder answer for both tables, whole, as rows, and row by row."""
+    folder = tmp_path_factory.mktemp("tables")
+    paths = {str(folder / f"m{i}.py"): case for i, case in enumerate(CASES)}
+    for path, case in paths.items():
+        Path(path).write_text(to_standalone(table_model(*case)))
+    ended = python("-c", TABLES, *paths, folder=folder, text=json.dumps([table(), NEW_ROWS]))
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.count("ok: the outputs of 8 rows") == len(CASES)
+    return {paths[path]: answers for path, answers in json.loads(ended.stdout.splitlines()[-1]).items()}
+
+
+@pytest.mark.parametrize(("encoder", "architecture"), CASES)
+def test_a_program_takes_tables_as_its_network_does(of_tables, encoder, architecture):
+    model, answers = table_model(encoder, architecture), iter(of_tables[encoder, architecture])
+    accepted = 0
+
+    for columns in (table(), NEW_ROWS):
+        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        for given in (columns, rows, *([row] for row in rows[:6])):
+            answer = next(answers)
+            try:
+                labels, probabilities = model.predict(given), model.predict_proba(given)
+            except InvalidInput:
+                assert isinstance(answer, str)
+                continue
+            accepted += 1
+            assert answer[0] == labels.tolist()
+            np.testing.assert_allclose(answer[1], probabilities, rtol=0, atol=1e-5)
+
+    assert accepted >= 8  # all of the rows it was fitted on
+
+
+def test_a_program_reads_csv_by_the_names_of_its_columns(tmp_path):
+    model = table_network("inferred")
+    export_standalone(model, tmp_path / "m.py")
+    columns = table()
+    lines = [
+        ",".join(["extra", *columns]),
+        *(",".join(["?", *map(str, row)]) for row in zip(*columns.values(), strict=True)),
+    ]
+
+    ended = python(str(tmp_path / "m.py"), folder=tmp_path, text="\n".join(lines).replace("None", ""))
+
+    assert [json.loads(line) for line in ended.stdout.splitlines()] == model.predict(columns).tolist()
+    ended = python(str(tmp_path / "m.py"), folder=tmp_path, text="distance,stops\n1,2\n")
+    assert "expected a value of 'label' in every row, one has none" in ended.stderr
+    ended = python(str(tmp_path / "m.py"), folder=tmp_path, text='[{"distance": "far", "stops": 1}]')
+    assert "row 0, 'distance': expected a number, got 'far'" in ended.stderr

@@ -1,7 +1,7 @@
 """What a layer computes, as source code: an expression for each, and the functions that they call."""
 
 from collections.abc import Callable
-from typing import cast
+from typing import TypeAlias, cast
 
 from layerwise.activations import ELU, LeakyReLU
 from layerwise.activations.rectifiers import SELU_ELU, SELU_SCALE
@@ -9,11 +9,14 @@ from layerwise.activations.smooth import GELU_CUBE, GELU_SCALE
 from layerwise.architecture import Architecture, Layer
 from layerwise.normalization import EPSILON
 
+Functions: TypeAlias = dict[str, str]
+"""The source of functions, by name."""
 
-def network_source(architecture: Architecture) -> tuple[list[str], dict[str, str]]:
+
+def network_source(architecture: Architecture) -> tuple[list[str], Functions]:
     """The statements that turn rows `x` into the outputs of the last layer, and the functions they call, by name."""
     statements: list[str] = []
-    functions: dict[str, str] = {}
+    functions: Functions = {}
     if architecture.input_scale != 1:
         statements.append(f"x = x * {architecture.input_scale!r}")
     if architecture.input_shift:
@@ -28,7 +31,7 @@ def network_source(architecture: Architecture) -> tuple[list[str], dict[str, str
     return statements, functions
 
 
-def _linear(layer: Layer, where: str, functions: dict[str, str]) -> str:
+def _linear(layer: Layer, where: str, functions: Functions) -> str:
     """The expression of the linear part, normalised if the layer normalises."""
     product = f'x @ weights["{where}/weight"]'
     if layer.normalization is None:
@@ -47,7 +50,7 @@ CALLS: dict[str, Callable[[Layer, str, str], str]] = {
 }
 """How an activation is called, of the layer, z and the layer's name, where it is not kind(z)."""
 
-FUNCTIONS: dict[str, str] = {
+FUNCTIONS: Functions = {
     "batch_normal": f'''\
 def batch_normal(z, layer):
     """Normalises each column by its mean and variance in training, then scales and shifts."""

@@ -9,6 +9,18 @@ import sys
 
 import numpy as np
 """
+IMPORTS_OF_TABLES = """\
+import base64
+import csv
+import datetime
+import io
+import json
+import math
+import sys
+import zlib
+
+import numpy as np
+"""
 
 CHECKED = '''\
 def checked(X):
