@@ -8,7 +8,7 @@ PROTOC := ../.venv-proto/bin/python -m grpc_tools.protoc -I . \
   --plugin=protoc-gen-mypy=../.venv-proto/bin/protoc-gen-mypy \
   --plugin=protoc-gen-mypy_grpc=../.venv-proto/bin/protoc-gen-mypy_grpc
 
-.PHONY: demo serve test lint check proto compose-test test-parity bench-train bench-train-check clean
+.PHONY: demo serve test lint check proto compose-test test-parity bench-train bench-train-check bench-tables clean
 .DEFAULT_GOAL := check
 
 # The virtual environment, made again only when pyproject.toml has changed: .run holds what runs the service,
@@ -70,6 +70,10 @@ bench-train: .venv-parity/.made
 bench-train-check: .venv-parity/.made
 	@for kernels in numpy numba; do \
 	  LAYERWISE_KERNELS=$$kernels .venv-parity/bin/python -m benchmarks.train --check benchmarks/train.json || exit 1; done
+
+# LAYERWISE_FLIGHTS is the folder of flights.csv.
+bench-tables: .venv/.dev
+	@$(BIN)/python -m benchmarks.tables
 
 # Needs a Docker engine and docker-compose, or docker with its plug-in compose.
 compose-test: .venv/.dev

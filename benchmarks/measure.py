@@ -4,8 +4,9 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from importlib import import_module
+from importlib.util import find_spec
 
-import torch
 from threadpoolctl import threadpool_limits
 
 THREADS = 2
@@ -16,7 +17,8 @@ PAUSE = 0.02
 def limit_threads() -> None:
     """Gives every library two threads."""
     threadpool_limits(THREADS)
-    torch.set_num_threads(THREADS)
+    if find_spec("torch"):  # not every benchmark runs where PyTorch is
+        import_module("torch").set_num_threads(THREADS)
 
 
 def side_by_side(

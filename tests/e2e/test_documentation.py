@@ -14,7 +14,7 @@ from e2e.running import Service
 
 ROOT = Path(__file__).parents[2]
 # README.md first: it trains the models that others ask. docs/format.md is held by the core's tests.
-PAGES = ["README.md", "docs/client.md", "docs/training.md", "docs/rest.md", "docs/operations.md"]
+PAGES = ["README.md", "docs/client.md", "docs/training.md", "docs/tables.md", "docs/rest.md", "docs/operations.md"]
 # bash: commands of a fresh machine, which other tests run (clone, make demo, docker-compose)
 BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 

@@ -44,7 +44,7 @@ def read_numbers(column: Column) -> NDArray[np.float64]:
         if types <= PLAIN:
             numbers = np.array(values, np.float64)
         elif types <= PLAIN | {str}:
-            cells = cast(list[str], values)
+            cells = cast(list[Any], values)
             numbers = np.array([float("nan" if cell is None or cell == "" else cell) for cell in cells])
             wrong = any(type(cells[row]) is str and cells[row] for row in np.flatnonzero(np.isnan(numbers)).tolist())
             if wrong or any(type(cell) is str and "_" in cell for cell in cells):
@@ -77,8 +77,8 @@ def read_categories(column: Column) -> Categories:
         if values.dtype.kind == "M":
             _refuse_times(column, values, CATEGORY)
             return Categories(np.full(len(values), -1), [])
-        different, codes = np.unique(values, return_inverse=True)
-        return _named(column, codes.astype(np.intp, copy=False), different.tolist())
+        found, inverse = np.unique(values, return_inverse=True)
+        return _named(column, inverse.astype(np.intp, copy=False), cast(list[object], found.tolist()))
     codes, different = _factorized(column, values)
     texts = all(isinstance(value, str | bytes) or is_missing(value) for value in different)
     if not texts and len(set(map(type, values))) > 1:

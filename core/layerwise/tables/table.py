@@ -89,9 +89,9 @@ def columns_of(table: object, names: Sequence[str], *, extra: Collection[str] | 
                 raise InvalidInput(f"columns.{column.name}", f"{wanted}, got {len(column)}")
         return columns
     rows = list(_rows(table, start))
-    wanted = set(names)
+    exactly = set(names)
     for i, row in enumerate(rows):
-        if row.keys() != wanted:
+        if len(row) != len(exactly) or not exactly.issuperset(row):
             _check_names(list(row), names, extra, f"rows[{start + i}]")
     return [Column(name, [row[name] for row in rows], start=start) for name in names]
 
