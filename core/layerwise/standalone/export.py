@@ -87,9 +87,9 @@ def _description(model: MLP) -> str:
     what = "labels" if model.is_classifier else "flags" if model.gives_probabilities else "values"
     table = "\n".join(f"    {line}".rstrip() for line in str(model.summary()).splitlines())
     proba = "    python FILE --proba < rows.csv  their probabilities\n" if model.gives_probabilities else ""
-    rows = f"arrays or lists of {model.architecture.inputs} numbers a row"
+    rows = f"an array or a list of rows of {model.architecture.inputs} numbers"
     if model.encoder:
-        rows = f"a list of rows by column name, columns by name, or {rows}"
+        rows = "a list of rows by column name, or columns by name"
     kind = "rows with column names" if model.encoder else "rows of numbers"
     return (
         f"Predicts {what} with a neural network. Python and NumPy are all it needs.\n\n"
