@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from layerwise import InvalidInput, OneHot, TableEncoder
+from layerwise import InvalidInput, MinMax, OneHot, TableEncoder
 
 INF, NAN = float("inf"), float("nan")
-GOOD = {"n": [1.0, 2.5], "c": ["a", "b"], "d": ["2013-01-01", "2014-01-01"]}
+GOOD = {"n": [1.0, 2.5], "s": [1e-12, 3e-12], "c": ["a", "b"], "d": ["2013-01-01", "2014-01-01"]}
 
 
 def fitted(**options):
@@ -17,7 +17,7 @@ def fitted(**options):
 
 
 def row(**cells):
-    return {"n": 1.0, "c": "a", "d": "2013-01-01"} | cells
+    return {"n": 1.0, "s": 1e-12, "c": "a", "d": "2013-01-01"} | cells
 
 
 CELLS = [
@@ -28,7 +28,8 @@ CELLS = [
     ({"n": 1j}, "n: expected a number, got 1j"),
     ({"n": 10**400}, "n: expected a number, got 1000000"),
     ({"n": INF}, "n: expected a finite number, got inf"),
-    ({"n": -1e300}, "n: expected a number that float32 holds when it is scaled, got -1e+300"),
+    ({"n": 1e39}, "n: expected a number within float32, got 1e+39"),
+    ({"s": 1e30}, "s: expected a number that float32 holds when it is scaled, got 1e+30"),
     ({"n": None}, "n: expected a number, got None"),
     ({"n": datetime.date(2013, 1, 1)}, "n: expected a number, got datetime.date(2013, 1, 1)"),
     ({"c": "x"}, "c: expected one of 'a', 'b', got 'x'"),
@@ -64,8 +65,8 @@ def test_a_cell_is_counted_over_all_blocks():
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ({"n": [1], "c": ["a"]}, "columns.d: expected a value, the column is missing; there are n, c"),
-        (GOOD | {"e": [1, 2]}, "columns.e: unknown column; expected one of n, c, d"),
+        ({"n": [1], "s": [1], "c": ["a"]}, "columns.d: expected a value, the column is missing; there are n, s, c"),
+        (GOOD | {"e": [1, 2]}, "columns.e: unknown column; expected one of n, s, c, d"),
         (GOOD | {"c": ["a"]}, "columns.c: expected 2 values, as many as column n has, got 1"),
         (GOOD | {"c": "ab"}, "columns.c: expected a list of values, got 'ab'"),
         (GOOD | {"c": None}, "columns.c: expected a list of values, got None"),
@@ -76,8 +77,8 @@ def test_a_cell_is_counted_over_all_blocks():
         (GOOD | {"c": np.ones(2, "M8[s]")}, "rows[0].c: expected a category (text in UTF-8, a boolean or a number),"),
         (GOOD | {"d": np.ones(2)}, "rows[0].d: expected a date (ISO 8601"),
         ({1: [2]}, "columns: expected column names that are texts, got 1"),
-        ([row(), row() | {"e": 1}], "rows[1].e: unknown column; expected one of n, c, d"),
-        ([row(), {"n": 1, "c": "a"}], "rows[1].d: expected a value, the column is missing; there are n, c"),
+        ([row(), row() | {"e": 1}], "rows[1].e: unknown column; expected one of n, s, c, d"),
+        ([row(), {"n": 1, "s": 1, "c": "a"}], "rows[1].d: expected a value, the column is missing; there are n, s, c"),
         ([row(), [1, "a"]], "rows[1]: expected a mapping of column names to values, got [1, 'a']"),
         ("n,c,d", "table: expected a mapping of column names to values, a list of mappings, or a DataFrame, got"),
         (np.ones((2, 3)), "table: expected a mapping of column names to values, a list of mappings, or a DataFrame,"),
@@ -93,7 +94,7 @@ def test_a_table_that_cannot_be_used_is_told_apart(table, message):
 def test_no_rows_are_no_outputs():
     encoder = fitted()
 
-    for table in [], {"n": [], "c": [], "d": []}, {name: np.array([]) for name in GOOD}, pd.DataFrame(GOOD)[:0]:
+    for table in [], {name: [] for name in GOOD}, {name: np.array([]) for name in GOOD}, pd.DataFrame(GOOD)[:0]:
         assert encoder.encode(table).shape == (0, encoder.width)
 
 
@@ -109,9 +110,14 @@ def test_further_columns_may_be_ignored():
     assert only.encode({"n": [1.0], "f": ["z"]}).tolist() == [[-1]]
 
 
-def test_numbers_that_cannot_be_squared_are_refused():
-    with pytest.raises(InvalidInput, match=r"columns\.x: expected numbers whose squares can be added"):
-        TableEncoder().fit({"x": [1e200, -1e200]})
+def test_numbers_beyond_float32_are_refused():
+    for values in [1.0, -1e200], np.array([1.0, -1e200]):
+        with pytest.raises(InvalidInput, match=r"^rows\[1\]\.x: expected a number within float32, got -1e\+200$"):
+            TableEncoder().fit({"x": values})
+    with pytest.raises(
+        InvalidInput, match=r"^columns\.x\.fill: expected a number that float32 holds when it is scaled"
+    ):
+        TableEncoder({"x": MinMax(missing=1.0)}).fit({"x": [1e-39, 3e-39]})
 
 
 def test_what_is_not_fitted_cannot_encode_and_what_is_cannot_be_fitted():
@@ -142,5 +148,5 @@ def test_the_place_for_outputs_is_checked():
             encoder.encode(GOOD, wrong)
     with pytest.raises(InvalidInput, match="dtype: expected float32 or float64, got 'int8'"):
         encoder.encode(GOOD, dtype="int8")
-    with pytest.raises(InvalidInput, match="output: expected a whole number of at most 9, got 10"):
+    with pytest.raises(InvalidInput, match="output: expected a whole number of at most 10, got 11"):
         encoder.source_of(encoder.width)

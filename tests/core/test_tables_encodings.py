@@ -175,7 +175,13 @@ def test_a_missing_category_leaves_zeros_or_has_an_output(missing, names, row, a
 def test_categories_are_told_apart_by_their_text():
     encoder = TableEncoder({"x": "one_hot"}).fit({"x": ["1", "2.5", "true"]})
 
-    for values in [1, 2.5, True], [1.0, 2.5, np.True_], [b"1", b"2.5", b"true"], [np.int8(1), np.float32(2.5), True]:
+    for values in (
+        [1, 2.5, True],
+        [1.0, 2.5, np.True_],
+        [b"1", "2.5", b"True"],
+        [1, 2.5, "TRUE"],
+        [np.int8(1), np.float32(2.5), True],
+    ):
         assert encoder.encode({"x": values}).tolist() == np.eye(3).tolist()
 
 

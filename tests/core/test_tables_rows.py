@@ -45,11 +45,17 @@ ENCODER = TableEncoder(COLUMNS).fit(TABLE)
 
 number = st.one_of(st.none(), st.floats(-1e30, 1e30), st.integers(-(2**70), 2**70), st.sampled_from([3, 0.0, -0.0]))
 text = st.one_of(
-    st.none(), st.sampled_from(["a", "b", "c", "", "new"]), st.text(max_size=3), st.integers(), st.booleans()
+    st.none(),
+    st.sampled_from(["a", "b", "c", "", "new", "True", "false"]),
+    st.text(max_size=3),
+    st.integers(),
+    st.booleans(),
 )
 day = st.one_of(st.none(), st.datetimes().map(str), st.dates().map(str), st.datetimes(timezones=st.timezones()))
 rows = st.fixed_dictionaries(
-    dict.fromkeys(NUMBERS, number) | dict.fromkeys(TEXTS, text) | {"date": day, "flag": st.booleans()}
+    dict.fromkeys(NUMBERS, number)
+    | dict.fromkeys(TEXTS, text)
+    | {"date": day, "flag": st.one_of(st.booleans(), st.sampled_from(["True", "FALSE", "false", "T"]))}
 )
 
 
@@ -74,6 +80,16 @@ def test_the_rows_it_was_fitted_on_take_the_short_way():
 
     assert write([{name: TABLE[name][i] for name in COLUMNS} for i in range(64)], out)
     assert out.tobytes() == ENCODER.encode(TABLE).tobytes()
+
+
+@pytest.mark.parametrize(("extra", "more", "short"), [(("id",), "id", True), (None, "id", True), ((), "id", False)])
+def test_rows_with_columns_to_ignore_take_the_short_way_too(extra, more, short):
+    row = {name: TABLE[name][0] for name in COLUMNS} | {more: 7}
+    out = np.zeros((1, ENCODER.width), np.float32)
+
+    assert rows_writer(ENCODER.columns, extra)([row], out) is short
+    if short:
+        assert out.tobytes() == ENCODER.encode(TABLE)[:1].tobytes()
 
 
 @pytest.mark.parametrize("cells", [{"flag": np.True_}, {"standardize": "3"}, {"one_hot": b"a"}, {"log": np.float32(3)}])

@@ -61,6 +61,12 @@ class CategoryColumn(FittedColumn[CategoryEncoding]):
         return (*own, f"{self.name} missing") if self.encoding.missing == "own" else own
 
     @property
+    def width(self) -> int:
+        """The number of its outputs."""
+        own = 1 if isinstance(self.encoding, Ordinal) else self.symbols
+        return own + (self.unseen == "other") + (self.encoding.missing == "own")
+
+    @property
     def _place_of_others(self) -> int:
         return {"error": REFUSED, "none": NOTHING}.get(self.unseen, self.symbols)
 
@@ -88,8 +94,7 @@ class CategoryColumn(FittedColumn[CategoryEncoding]):
     def write(self, read: NDArray[np.intp], out: Floats, /) -> None:
         if isinstance(self.encoding, Ordinal):
             known = len(self.categories)
-            steps = np.array([*((place + 1) / known for place in range(known)), 0.0])
-            out[:, 0] = steps[np.where(read < known, read, -1)]
+            out[:, 0] = np.where(read < known, (read + 1) / known, 0)
             read = np.where(read >= known, read - known + 1, NOTHING)
         rows = np.flatnonzero(read >= 0) if (read < 0).any() else np.arange(len(read))
         out[rows, read[rows]] = 1
@@ -108,12 +113,12 @@ class CategoryColumn(FittedColumn[CategoryEncoding]):
             if not value:
                 place = missing
             elif buckets:
-                place = crc32(value.encode()) % buckets
+                place = bucket(text_of(value), buckets)
             else:
                 place = places.get(value, UNKNOWN)
                 if place == UNKNOWN:
                     value.encode()  # what is no Unicode is refused, as in a whole column
-                    place = others
+                    place = places.get(text_of(value), others)
             if place >= 0:
                 if not ordinal:
                     out[start + place] = 1

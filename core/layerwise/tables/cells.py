@@ -10,6 +10,8 @@ from typing import cast
 import numpy as np
 
 EPOCH = date(1970, 1, 1).toordinal()
+BOOLEANS = {"True": "true", "TRUE": "true", "False": "false", "FALSE": "false"}
+"""Booleans as CSV files have them, so that a model that learnt from one knows those of JSON."""
 DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -25,7 +27,7 @@ def is_missing(value: object) -> bool:
 
 
 def number_of(value: object) -> float:
-    """`value` as a finite float, NaN where it is missing; text is read as Python reads numbers.
+    """`value` as a float, NaN where it is missing; text is read as Python reads numbers, but for infinite ones.
 
     Raises ValueError for all else.
     """
@@ -37,6 +39,8 @@ def number_of(value: object) -> float:
         if "_" in value:
             raise ValueError
         number = float(value)
+        if not math.isfinite(number):
+            raise ValueError
     elif isinstance(value, Real | Decimal | np.bool_):
         try:
             number = float(cast(float, value))
@@ -44,18 +48,17 @@ def number_of(value: object) -> float:
             raise ValueError from None
     else:
         raise ValueError
-    if not math.isfinite(number):
-        raise ValueError
     return number
 
 
 def text_of(value: object) -> str:
     """The text that tells the category `value` from others, the empty one where it is missing.
 
-    true and false of booleans; a number with no fraction is written without one. Raises ValueError for all else.
+    true and false of booleans, also of True and TRUE; a number with no fraction is written without one. Raises
+    ValueError for all else.
     """
     if type(value) is str:
-        return value
+        return BOOLEANS.get(value, value)
     if is_missing(value):
         return ""
     if isinstance(value, np.generic):
@@ -69,9 +72,9 @@ def text_of(value: object) -> str:
         # as the integer that is equal to it and has its hash
         return str(int(number)) if number.is_integer() else repr(number)
     if isinstance(value, bytes):
-        return value.decode()
+        return text_of(value.decode())
     if isinstance(value, str):
-        return str(value)
+        return text_of(str(value))
     raise ValueError
 
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
-import numpy as np
 from numpy.typing import NDArray
 
 from layerwise.activations import Floats
@@ -14,8 +13,6 @@ from layerwise.tables.table import Column
 
 E_co = TypeVar("E_co", bound=Encoding, covariant=True)
 CellWriter: TypeAlias = Callable[[Any, Floats], None]
-GREATEST = float(np.finfo(np.float32).max)
-"""What an output may be at most, so that the network can take it, whatever its dtype."""
 
 
 class UnusualError(Exception):

@@ -28,7 +28,7 @@ from layerwise.tables.number_column import number_column_from_json
 from layerwise.tables.rows import rows_writer
 from layerwise.tables.table import TableLike, columns_of, names_of
 
-FEW_ROWS = 16
+FEW_ROWS = 32
 """Up to so many rows are encoded one by one, which costs less than reading columns."""
 BLOCK_NUMBERS = 2**18
 """How many outputs are written at once: so many stay in the processor's cache from the first column to the last."""
@@ -106,7 +106,7 @@ class TableEncoder:
         self._slices = [slice(*ends) for ends in pairwise(starts)]
         self._width = int(starts[-1])
         self._names = [column.name for column in columns]
-        self._write_rows = rows_writer(columns)
+        self._write_rows = rows_writer(columns, self._extras)
         self._columns = columns
 
     @property
@@ -242,13 +242,14 @@ def _fitted_from_json(value: object) -> tuple[AnyColumn, ...]:
     items = cast(list[object], value)
     if type(items) is not list or not items:
         raise InvalidInput("fitted", f"expected a list of columns, or null, got {shown(value)}")
-    found: list[AnyColumn] = []
+    found: dict[str, AnyColumn] = {}
     for i, item in enumerate(items):
         with within(f"fitted[{i}]"):
-            found.append(_column_from_json(item))
-            if found[-1].name in [column.name for column in found[:-1]]:
-                raise InvalidInput("name", f"expected names that differ, got {shown(found[-1].name)} twice")
-    return tuple(found)
+            column = _column_from_json(item)
+            if column.name in found:
+                raise InvalidInput("name", f"expected names that differ, got {shown(column.name)} twice")
+            found[column.name] = column
+    return tuple(found.values())
 
 
 def _column_from_json(value: object) -> AnyColumn:

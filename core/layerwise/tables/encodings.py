@@ -11,6 +11,7 @@ from typing import ClassVar, cast
 from layerwise.checks import choice, real_number, shown, whole_number
 from layerwise.errors import InvalidInput
 from layerwise.kinds import Kind
+from layerwise.tables.cells import text_of
 
 MOST_CATEGORIES = 2**16
 """How many different categories of a column are counted, and may be kept."""
@@ -150,7 +151,7 @@ class Ordinal(CategoryEncoding):
 
     def __post_init__(self) -> None:
         CategoryEncoding.__post_init__(self)
-        object.__setattr__(self, "order", texts("order", self.order))
+        object.__setattr__(self, "order", texts("order", map(text_of, texts("order", self.order))))
         choice("unseen", self.unseen, ("other", "none", "error"))
 
 

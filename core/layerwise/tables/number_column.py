@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from layerwise.activations import Floats
 from layerwise.checks import fields, optional, real_number, shown
-from layerwise.errors import InvalidInput
-from layerwise.tables.column import GREATEST, CellWriter, FittedColumn, UnusualError
+from layerwise.errors import InvalidInput, within
+from layerwise.tables.column import CellWriter, FittedColumn, UnusualError
 from layerwise.tables.encodings import Log, MinMax, NumberEncoding, Quantiles
 from layerwise.tables.moments import Moments
-from layerwise.tables.reading import first_row, read_numbers
+from layerwise.tables.reading import GREATEST, first_row, read_numbers
 from layerwise.tables.sample import Sample
 from layerwise.tables.table import Column
 
@@ -33,6 +33,13 @@ class NumberColumn(FittedColumn[NumberEncoding]):
 
     kind = "number"
 
+    def __post_init__(self) -> None:
+        if self.fill is None or isinstance(self.encoding, Log | Quantiles):
+            return
+        if not abs((self.fill - self.shift) / self.scale) <= GREATEST:
+            detail = f"expected a number that float32 holds when it is scaled, got {shown(self.fill)}"
+            raise InvalidInput("fill", detail)
+
     @property
     def indicates(self) -> bool:
         """Whether a second output tells where the number is missing."""
@@ -48,11 +55,12 @@ class NumberColumn(FittedColumn[NumberEncoding]):
             row = first_row(missing)
             raise column.refused(row, "a number", column.cell(row))
         check_logarithm(self.encoding, column, numbers)
-        with np.errstate(over="ignore", divide="ignore"):
-            scaled = np.abs(numbers if self.quantiles or isinstance(self.encoding, Log) else self._affine(numbers))
-        if (beyond := scaled > GREATEST).any():
-            row = first_row(beyond)
-            raise column.refused(row, "a number that float32 holds when it is scaled", numbers[row])
+        if self.scale < 1 and not isinstance(self.encoding, Log):
+            with np.errstate(over="ignore"):
+                beyond = np.abs(self._affine(numbers)) > GREATEST
+            if beyond.any():
+                row = first_row(beyond)
+                raise column.refused(row, "a number that float32 holds when it is scaled", numbers[row])
         return numbers
 
     def write(self, read: NDArray[np.float64], out: Floats, /) -> None:
@@ -91,7 +99,7 @@ class NumberColumn(FittedColumn[NumberEncoding]):
         def affine(value: Any, out: Floats) -> None:
             if type(value) is float or type(value) is int:
                 scaled = (value - shift) / scale
-                if not -GREATEST <= scaled <= GREATEST:
+                if not (-GREATEST <= value <= GREATEST and -GREATEST <= scaled <= GREATEST):
                     raise UnusualError
                 out[start] = scaled
             else:
@@ -210,8 +218,7 @@ class NumberFit:
 
     def finished(self, name: str) -> NumberColumn:
         """The column as it is encoded from now on. Raises InvalidInput."""
-        encoding = self._encoding
-        raw = self._raw
+        encoding, raw = self._encoding, self._raw
         if encoding.missing == "auto":
             encoding = replace(encoding, missing="indicator" if self._gaps else "error")
         fill: float | None = raw.centre
@@ -232,6 +239,5 @@ class NumberFit:
         elif encoding.kind != "identity":
             moments = self._logarithms if isinstance(encoding, Log) else raw
             shift, scale = moments.centre, moments.deviation
-        if not np.isfinite(shift) or not np.isfinite(scale):
-            raise InvalidInput(f"columns.{name}", "expected numbers whose squares can be added, they are too large")
-        return NumberColumn(name, encoding, fill, shift, scale)
+        with within(f"columns.{name}"):
+            return NumberColumn(name, encoding, fill, shift, scale)

@@ -14,6 +14,8 @@ from layerwise.tables.cells import is_missing, number_of, seconds_of, text_of
 from layerwise.tables.table import Column
 
 PLAIN = frozenset({float, int, bool, type(None)})
+GREATEST = float(np.finfo(np.float32).max)
+"""What a number, and an output, may be at most, so that the network can take it, whatever its dtype."""
 CATEGORY = "a category (text in UTF-8, a boolean or a number)"
 
 
@@ -34,11 +36,7 @@ def read_numbers(column: Column) -> NDArray[np.float64]:
         if values.dtype.kind == "M":
             _refuse_times(column, values, "a number")
             return np.full(len(values), np.nan)
-        numbers = values.astype(np.float64, copy=False)
-        if values.dtype.kind == "f" and (infinite := np.isinf(numbers)).any():
-            row = first_row(infinite)
-            raise column.refused(row, "a finite number", numbers[row])
-        return numbers
+        return _within_float32(column, values.astype(np.float64, copy=False))
     types = set(map(type, values))
     try:
         if types <= PLAIN:
@@ -53,7 +51,16 @@ def read_numbers(column: Column) -> NDArray[np.float64]:
             return _one_by_one(column, values)
     except (ValueError, OverflowError):
         return _one_by_one(column, values)
-    return _one_by_one(column, values) if np.isinf(numbers).any() else numbers
+    return _within_float32(column, numbers)
+
+
+def _within_float32(column: Column, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`numbers`, none of which may be too large for a network, or infinite. Raises InvalidInput."""
+    if (beyond := np.abs(numbers) > GREATEST).any():
+        row = first_row(beyond)
+        wanted = "a number within float32" if math.isfinite(numbers[row]) else "a finite number"
+        raise column.refused(row, wanted, column.cell(row))
+    return numbers
 
 
 def _one_by_one(column: Column, values: list[object]) -> NDArray[np.float64]:
@@ -62,9 +69,8 @@ def _one_by_one(column: Column, values: list[object]) -> NDArray[np.float64]:
         try:
             numbers[row] = number_of(value)
         except ValueError:
-            finite = isinstance(value, float) and math.isinf(value)
-            raise column.refused(row, "a finite number" if finite else "a number", value) from None
-    return numbers
+            raise column.refused(row, "a number", value) from None
+    return _within_float32(column, numbers)
 
 
 def read_categories(column: Column) -> Categories:

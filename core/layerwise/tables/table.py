@@ -67,8 +67,8 @@ def is_table(value: object) -> bool:
     """Whether `value` is a table rather than rows of numbers."""
     if isinstance(value, np.ndarray):
         return False
-    if isinstance(value, list):
-        given = cast(list[object], value)
+    if isinstance(value, list | tuple):
+        given = cast(Sequence[object], value)
         return bool(given) and isinstance(given[0], Mapping)
     return isinstance(value, Mapping | Frame)
 
@@ -90,8 +90,9 @@ def columns_of(table: object, names: Sequence[str], *, extra: Collection[str] | 
         return columns
     rows = list(_rows(table, start))
     exactly = set(names)
+    allowed = None if extra is None else exactly.union(extra)
     for i, row in enumerate(rows):
-        if len(row) != len(exactly) or not exactly.issuperset(row):
+        if not row.keys() >= exactly or not (allowed is None or allowed.issuperset(row)):
             _check_names(list(row), names, extra, f"rows[{start + i}]")
     return [Column(name, [row[name] for row in rows], start=start) for name in names]
 
@@ -130,14 +131,15 @@ def _rows(table: object, start: int) -> Iterator[Mapping[str, object]]:
 
 
 def _check_names(given: Sequence[str], names: Sequence[str], extra: Collection[str] | None, where: str) -> None:
+    there, known = set(given), set(names)
     for name in names:
-        if name not in given:
+        if name not in there:
             detail = f"expected a value, the column is missing; there are {_listed(given)}"
             raise InvalidInput(f"{where}.{name}", detail)
     if extra is None:
         return
     for name in given:
-        if name not in names and name not in extra:
+        if name not in known and name not in extra:
             raise InvalidInput(
                 f"{where}.{name if len(str(name)) <= 60 else shown(name)}",
                 f"unknown column; expected one of {_listed(names)}",
