@@ -215,6 +215,16 @@ FOREIGN = {
         ],
         {"w": W, "g": B + 1, "b": B, "s": [0.3]},
     ),
+    "a softplus that is cut": (
+        [
+            helper.make_node("Identity", ["w"], ["v"]),
+            helper.make_node("MatMul", ["rows", "v"], ["z"]),
+            helper.make_node("Softplus", ["z"], ["soft"]),
+            helper.make_node("Greater", ["z", "limit"], ["large"]),
+            helper.make_node("Where", ["large", "z", "soft"], ["out"]),
+        ],
+        {"w": W * 20, "limit": 20},
+    ),
     "a batch norm with another epsilon, after a bias": (
         [
             helper.make_node("Gemm", ["rows", "w", "b"], ["z"]),
@@ -236,6 +246,27 @@ def test_a_graph_of_another_program_is_read(name):
     np.testing.assert_allclose(model.outputs(ROWS), run(proto)["out"], rtol=1e-5, atol=1e-5)
 
 
+def test_two_probabilities_of_one_score_are_two_labels():
+    proto = graph(
+        [
+            helper.make_node(
+                "Scaler", ["rows"], ["x"], domain="ai.onnx.ml", scale=[1.0, 2, 3, 4, 5], offset=[0.5, 0, 0, 1, 2]
+            ),
+            helper.make_node("MatMul", ["x", "w"], ["s"]),
+            helper.make_node("Sigmoid", ["s"], ["p"]),
+            helper.make_node("Sub", ["one", "p"], ["q"]),
+            helper.make_node("Concat", ["q", "p"], ["out"], axis=1),
+        ],
+        {"w": W[:, :1], "one": 1},
+    )
+    proto.opset_import.append(helper.make_opsetid("ai.onnx.ml", 3))
+
+    model = from_onnx(proto.SerializeToString())
+
+    assert model.labels == (0, 1)
+    np.testing.assert_allclose(model.predict_proba(ROWS), run(proto)["out"], rtol=0, atol=1e-5)
+
+
 def test_an_imported_network_can_be_trained_and_saved(tmp_path):
     model = from_onnx(to_onnx(network("batch")).SerializeToString())
     y = np.array(["a", "ç", "c"])[np.arange(40) % 3]
@@ -254,6 +285,14 @@ REFUSED = {
         [GEMM, helper.make_node("Sin", ["z"], ["s"], name="odd"), helper.make_node("Gemm", ["s", "v"], ["out"])],
         r"node\[odd\]: expected one of Gemm, MatMul, .* in a chain, got Sin",
     ),
+    "a normalisation after the activation": (
+        [
+            GEMM,
+            helper.make_node("Relu", ["z"], ["a"]),
+            helper.make_node("LayerNormalization", ["a", "scale"], ["out"], name="late"),
+        ],
+        r"node\[late\]: expected layers of a linear part, .* got this LayerNormalization elsewhere",
+    ),
     "erf": (
         [GEMM, helper.make_node("Gelu", ["z"], ["out"], name="g")],
         r"node\[g\]: expected Gelu with approximate tanh, got the form with erf",
@@ -261,6 +300,10 @@ REFUSED = {
     "a product of computed values": (
         [GEMM, helper.make_node("MatMul", ["z", "z"], ["out"], name="square")],
         r"node\[square\].z: expected a constant array, it is computed",
+    ),
+    "outputs in another shape": (
+        [GEMM, helper.make_node("Reshape", ["z", "shape"], ["out"], name="r")],
+        r"node\[r\]: expected outputs that keep their shape, got a Reshape of 4",
     ),
     "no layer": (
         [helper.make_node("Softmax", ["rows"], ["out"])],
@@ -280,7 +323,7 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_not_understood_is_named(name):
     nodes, message = REFUSED[name]
-    proto = graph(nodes, {"w": W, "v": np.eye(4)})
+    proto = graph(nodes, {"w": W, "v": np.eye(4), "scale": np.ones(4)})
 
     with pytest.raises(InvalidInput, match=message):
         from_onnx(proto.SerializeToString())

@@ -32,7 +32,7 @@ Found = tuple[Activation, str, Floats | None]
 
 def activation_of(source: Source, value: str) -> Found:
     """The activation that makes `value`, the identity if no activation does. Raises InvalidInput."""
-    for pattern in (_silu, _gelu, _stable_softplus, _maxout):
+    for pattern in (_silu, _gelu, _stable_softplus, _cut_softplus, _maxout):
         if (found := pattern(source, value)) is not None:
             return (*found, None)
     node = source.node(value, *OPERATORS, "PRelu")
@@ -111,6 +111,18 @@ def _stable_softplus(source: Source, value: str) -> tuple[Activation, str] | Non
     absolute = source.node(negative.input[0], "Abs") if negative else None
     if positive and absolute and positive.input[0] == absolute.input[0]:
         return Softplus(), positive.input[0]
+    return None
+
+
+def _cut_softplus(source: Source, value: str) -> tuple[Activation, str] | None:
+    """z where z > 20, else softplus(z), as PyTorch writes it: 2e-9 from softplus."""
+    node = source.node(value, "Where")
+    inner = source.node(node.input[2], "Softplus") if node else None
+    greater = source.node(node.input[0], "Greater") if node else None
+    if node and inner and greater and list(greater.input[:1]) == [inner.input[0]] == [node.input[1]]:
+        limit = source.constant(greater.input[1])
+        if limit is not None and limit.size == 1 and limit.item() >= 20:
+            return Softplus(), inner.input[0]
     return None
 
 

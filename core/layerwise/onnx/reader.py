@@ -36,14 +36,15 @@ def from_onnx(
     columns, and end in a Softmax or a Sigmoid. `loss` says what the outputs mean: without it the one that the file
     notes, else softmax_cross_entropy after a Softmax, sigmoid_cross_entropy after a Sigmoid, poisson after an Exp,
     squared_error. `labels` are what the outputs stand for: without them those the file notes, as Layerwise writes
-    them, else 0, 1 … for a Softmax.
+    them, else 0, 1 … for a Softmax and for both probabilities of a Sigmoid.
 
     Raises InvalidInput, which names the node that is not understood, and OSError.
     """
     source = Source(file)
     if len(source.inputs) != 1:
         raise InvalidInput("file", f"expected a graph of one input, got {', '.join(source.inputs) or 'none'}")
-    scores, link = _scores(source, source.chosen_output(output))
+    answer, reshaped = _unshaped(source, source.chosen_output(output))
+    scores, link, outcomes = _scores(source, answer)
     value, layers = scores, list[Dense]()
     while (found := _layer(source, value)) is not None:
         layer, value = found
@@ -58,11 +59,16 @@ def from_onnx(
         scale = float(factor.item()), float(shift.item())
     else:
         layers[0] = after_scaling(layers[0], factor, shift)
-    noted = _noted(source, "loss")
+    noted, noted_labels = _noted(source, "loss"), cast("list[Label] | None", _noted(source, "labels"))
+    outputs = layers[-1].weight.shape[1] // layers[-1].activation.linear_pieces
+    if reshaped is not None and outputs != 1:
+        raise InvalidInput(
+            where(reshaped), f"expected outputs that keep their shape, got a {reshaped.op_type} of {outputs}"
+        )
     return assembled(
         layers,
         loss=loss if loss is not None else noted if isinstance(noted, str) else link,
-        labels=labels if labels is not None else cast("list[Label] | None", _noted(source, "labels")),
+        labels=next((each for each in (labels, noted_labels, outcomes) if each is not None), None),
         source=f"ONNX ({source.producer})" if source.producer else "ONNX",
         input_scale=scale[0],
         input_shift=scale[1],
@@ -79,25 +85,32 @@ def _noted(source: Source, name: str) -> object:
         raise InvalidInput(f"metadata_props[{name}]", f"expected JSON: {error}") from error
 
 
-def _scores(source: Source, value: str) -> tuple[str, str]:
-    """The value that the link of a loss turns into `value`, and the usual loss of that link."""
-    while (node := source.node(value, "Identity", "Squeeze", "Cast")) is not None:
+def _unshaped(source: Source, value: str) -> tuple[str, onnx.NodeProto | None]:
+    """The value before nodes that change its shape or type alone, and one that changes its shape, if there is one."""
+    reshaped = None
+    while (node := source.node(value, "Identity", "Cast", "Squeeze", "Reshape")) is not None:
         value = node.input[0]
+        reshaped = node if node.op_type in ("Squeeze", "Reshape") else reshaped
+    return value, reshaped
+
+
+def _scores(source: Source, value: str) -> tuple[str, str, tuple[Label, ...] | None]:
+    """The value that the link of a loss turns into `value`, the usual loss of that link, and labels if it has two."""
     if node := source.node(value, "Softmax"):
         negative = source.node(node.input[0], "Neg")
         cost, z, _ = activation_of(source, negative.input[0]) if negative else (None, "", None)
         inner = source.node(z, "Neg")
         if cost is not None and cost.kind == "softplus" and inner:  # of log σ(s)
-            return inner.input[0], "sigmoid_cross_entropy"
-        return node.input[0], "softmax_cross_entropy"
+            return inner.input[0], "sigmoid_cross_entropy", None
+        return node.input[0], "softmax_cross_entropy", None
     if node := source.node(value, "Concat"):
-        return _both_probabilities(source, node), "sigmoid_cross_entropy"
+        return _both_probabilities(source, node), "sigmoid_cross_entropy", (0, 1)
     if node := source.node(value, "Sigmoid"):
-        return node.input[0], "sigmoid_cross_entropy"
+        return node.input[0], "sigmoid_cross_entropy", None
     least = source.node(value, "Min")
     if node := source.node(least.input[0] if least else value, "Exp"):
-        return node.input[0], "poisson"
-    return value, "squared_error"
+        return node.input[0], "poisson", None
+    return value, "squared_error", None
 
 
 def _both_probabilities(source: Source, node: onnx.NodeProto) -> str:
@@ -208,7 +221,12 @@ def _scaled(source: Source, value: str) -> tuple[Floats, Floats] | None:
     factor, shift = np.ones(1), np.zeros(1)
     steps: list[tuple[str, Any]] = []
     value = _passed(source, value)
-    while (node := source.node(value, "Add", "Sub", "Mul", "Div")) is not None:
+    while (node := source.node(value, "Add", "Sub", "Mul", "Div", "Scaler")) is not None:
+        if node.op_type == "Scaler":  # of ai.onnx.ml: (x - offset) · scale
+            given = attributes(node)
+            steps += [("Mul", np.array(given.get("scale", [1.0]))), ("Sub", np.array(given.get("offset", [0.0])))]
+            value = _passed(source, node.input[0])
+            continue
         first, second = (source.constant(each) for each in node.input)
         operator, constant, before = node.op_type, second, node.input[0]
         if constant is None and operator in ("Add", "Mul"):
@@ -230,4 +248,7 @@ def _unknown(source: Source, value: str) -> InvalidInput:
     node = source.node(value)
     if node is None:
         return InvalidInput("file", f"expected the chain of nodes to begin at the input, it begins at {value}")
+    if node.op_type in KNOWN:
+        order = "layers of a linear part, then at most one normalisation, then at most one activation"
+        return InvalidInput(where(node), f"expected {order}, got this {node.op_type} elsewhere")
     return InvalidInput(where(node), f"expected one of {', '.join(KNOWN)} in a chain, got {node.op_type}")

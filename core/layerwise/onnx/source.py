@@ -43,6 +43,8 @@ class Source:
 
     def constant(self, value: str) -> NDArray[Any] | None:
         """The constant array of that name, None if the value is computed."""
+        while value not in self._arrays and (node := self.node(value, "Identity")) is not None:
+            value = node.input[0]
         return self._arrays.get(value)
 
     def array(self, node: onnx.NodeProto, i: int, *, dimensions: int = 1) -> Floats:
