@@ -93,6 +93,7 @@ def table(rows=60):
         "stops": rng.integers(0, 4, rows).tolist(),
         "label": carrier,
         "size": rng.choice(["s", "m", "l"], rows).tolist(),
+        "night": (rng.random(rows) < 0.5).tolist(),
         "day": [
             None if missing else str(np.datetime64(value, "s"))
             for value, missing in zip(seconds.tolist(), gap[:, 1], strict=True)
@@ -105,6 +106,7 @@ NEW_ROWS = {
     "stops": [0, 3, 2, 1, 9, 0],
     "label": ["AA", "new", "", "WN", "DL", None],
     "size": ["s", "m", "l", "l", "s", "m"],
+    "night": [True, False, "TRUE", "False", True, False],
     "day": ["2000-02-29", "1999-12-31T23:59:59", None, "1900-03-01", "2024-12-31T12:00", "1969-12-31T00:30"],
 }
 """Categories and numbers that were not seen, gaps, and the days at which calendars go wrong."""

@@ -1,6 +1,8 @@
 """Networks of other libraries: scikit-learn's own, and arrays as PyTorch and Keras hand them over, by the formulas."""
 
 import re
+import subprocess
+import sys
 import warnings
 from collections import OrderedDict
 
@@ -365,3 +367,13 @@ def test_the_documented_distance_of_gelus_holds():
     exact = z * (1 + erf(z / np.sqrt(2))) / 2
 
     assert 1e-4 < np.abs(model.outputs(z) - exact).max() < 5e-4
+
+
+def test_no_other_library_is_imported():
+    code = """
+import sys
+sys.modules |= dict.fromkeys(("onnx", "onnxruntime", "sklearn", "torch", "keras", "scipy"))  # to import one is an error
+import layerwise, layerwise.imports, layerwise.standalone
+"""
+
+    subprocess.run([sys.executable, "-c", code], check=True)

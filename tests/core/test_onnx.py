@@ -432,6 +432,6 @@ def test_an_encoding_that_onnx_cannot_compute_is_refused(monkeypatch):
 
 def test_the_columns_of_an_encoder_are_not_read_back():
     with pytest.raises(
-        InvalidInput, match="file: expected a graph of one input, got distance, stops, label, size, day"
+        InvalidInput, match="file: expected a graph of one input, got distance, stops, label, size, night, day"
     ):
         from_onnx(to_onnx(table_network("inferred")).SerializeToString())

@@ -107,6 +107,20 @@ def test_a_model_that_the_service_does_not_have_is_told(
     assert not (tmp_path / "b.onnx").exists()
 
 
+def test_without_the_library_onnx_the_command_says_what_to_install(model: MLP, tmp_path: Path) -> None:
+    code = "import sys; sys.modules['onnx'] = None; from layerwise_service.commands.export import export; export()"
+
+    ended = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "m.npz", "--out", tmp_path / "m.onnx"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ended.returncode == 1
+    assert ended.stderr == "layerwise: ONNX needs the library of that name: pip install 'layerwise[onnx]'\n"
+
+
 def test_the_command_is_found_by_its_entry_point(model: MLP, tmp_path: Path) -> None:
     command = Path(sys.executable).with_name("layerwise")
 

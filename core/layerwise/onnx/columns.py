@@ -14,6 +14,7 @@ from layerwise.errors import InvalidInput
 from layerwise.onnx.dates import NO_TIME, date_values
 from layerwise.onnx.graph import Graph
 from layerwise.tables import CategoryColumn, DateColumn, Hashing, Log, NumberColumn, OneHot, TableEncoder
+from layerwise.tables.cells import BOOLEANS
 
 MOST_TABLE = 2**22
 """Numbers in the table of a column of categories, whose rows are what each category becomes."""
@@ -99,13 +100,15 @@ def _category(graph: Graph, column: CategoryColumn) -> str:
         raise InvalidInput(f"encoder.columns.{column.name}", f"{wanted}, got {len(column.categories):,}")
     text = graph.input(column.name, TensorProto.STRING, 1)
     known = len(column.categories)
+    places = {category: place for place, category in enumerate(column.categories)}
+    places |= {text: places[boolean] for text, boolean in BOOLEANS.items() if boolean in places}
     place = graph.node(
         "LabelEncoder",
         text,
         name=f"{text}/place",
         domain="ai.onnx.ml",
-        keys_strings=[*column.categories, ""],
-        values_int64s=[*range(known), known + 1],
+        keys_strings=[*places, ""],
+        values_int64s=[*places.values(), known + 1],
         default_int64=known,
     )
     return graph.rows_of(graph.array(f"{text}/table", table), place, f"{text}/encoded")

@@ -87,7 +87,11 @@ def _gelu(graph: Graph, z: str, _layer: Layer, _slope: str, name: str) -> str:
 
 
 def _silu(graph: Graph, z: str, _layer: Layer, _slope: str, name: str) -> str:
-    return graph.node("Mul", z, graph.node("Sigmoid", z), name=name)
+    if graph.dtype == np.float32:
+        return graph.node("Mul", z, graph.node("Sigmoid", z), name=name)
+    # onnxruntime 1.20 and older make of that product an operator that they do not have for float64
+    divisor = graph.node("Add", graph.node("Exp", graph.node("Neg", z)), graph.number(1))
+    return graph.node("Div", z, divisor, name=name)
 
 
 ActivationNodes = Callable[[Graph, str, Layer, str, str], str]

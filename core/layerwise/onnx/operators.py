@@ -69,7 +69,12 @@ OPERATORS: dict[str, Callable[[onnx.NodeProto, Mapping[str, Any]], Activation]] 
 
 
 def _silu(source: Source, value: str) -> tuple[Activation, str] | None:
-    """z · σ(z), the factors in either order."""
+    """z · σ(z), the factors in either order, or z / (exp(-z) + 1), as `layers` writes it for float64."""
+    if quotient := source.node(value, "Div"):
+        one = source.node(quotient.input[1], "Add")
+        e = source.node(one.input[0], "Exp") if one and is_number(source.constant(one.input[1]), 1) else None
+        negative = source.node(e.input[0], "Neg") if e else None
+        return (SiLU(), quotient.input[0]) if negative and negative.input[0] == quotient.input[0] else None
     node = source.node(value, "Mul")
     for z, factor in (node.input, reversed(node.input)) if node else ():
         sigmoid = source.node(factor, "Sigmoid")

@@ -1,6 +1,7 @@
 """What the program reads and encodes columns with, as source code: the functions, by name."""
 
 from layerwise.standalone.layers import Functions
+from layerwise.tables.cells import BOOLEANS
 from layerwise.tables.date_column import LENGTHS
 
 FUNCTIONS: Functions = {
@@ -22,7 +23,10 @@ def numbers(table, name, fill):
     found = []
     for i, value in enumerate(values_of(table, name)):
         try:
-            number = (math.nan if fill is None else fill) if is_missing(value) else float(value)
+            if is_missing(value):
+                number = math.nan if fill is None else fill
+            else:
+                number = math.nan if "_" in str(value) else float(value)
         except (TypeError, ValueError):
             number = math.nan
         if not math.isfinite(number):
@@ -55,15 +59,16 @@ def ranks(x, quantiles):
     rank = np.where(upto > below, (below + upto - 1) / 2, between) / last
     return np.where(x <= known[0], 0, np.where(x >= known[-1], 1, rank))
 ''',
-    "text_of": '''\
+    "text_of": f'''\
 def text_of(value):
     """What tells a category from others: "true" and "false" of booleans, whole numbers without a fraction."""
     value = value.item() if isinstance(value, np.generic) else value
     if is_missing(value):
         return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    if not isinstance(value, (str, int, float)):
+        raise ValueError(f"expected a text, a boolean or a whole number as a category, got {{value!r}}")
+    text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    return {BOOLEANS!r}.get(text, text)
 ''',
     "places": '''\
 def places(table, name, categories, others, missing):
@@ -113,7 +118,10 @@ def date_parts(table, name, parts, shift, scale, missing):
             found.append(None)
             continue
         try:
-            time = datetime.datetime.fromisoformat(str(value))
+            text = str(value)
+            if text[4:5] != "-" or text[7:8] != "-":
+                raise ValueError
+            time = datetime.datetime.fromisoformat(text)
         except ValueError:
             raise ValueError(f"row {{i}}, {{name!r}}: expected a date in ISO 8601, got {{value!r}}") from None
         time = time.astimezone(datetime.timezone.utc) if time.tzinfo else time
