@@ -10,7 +10,7 @@ from typing import BinaryIO
 READ_BYTES = 2**20
 
 
-def write(path: Path, fill: Callable[[BinaryIO], None]) -> str:
+def write(path: Path, fill: Callable[[BinaryIO], object]) -> str:
     """Has `fill` write a new file that takes the place of `path` once it is on the disk; gives its SHA-256.
 
     A crash at any instant leaves the old file or the new one. After an error the old one stands, and nothing else.

@@ -55,7 +55,7 @@ def encoded(contents: Contents) -> bytes:
         "labels": list(labels) if labels is not None else None,
         "metrics": {name: real_number(f"metrics.{name}", value) for name, value in contents.metrics.items()},
         "lineage": contents.lineage,
-        "versions": {"layerwise": _own_version(), "numpy": np.__version__},
+        "versions": {"layerwise": own_version(), "numpy": np.__version__},
     }
     if contents.optimizer is not None:
         document["optimizer"] = contents.optimizer.to_json()
@@ -143,7 +143,8 @@ def _refuse(constant: str) -> float:
     raise ValueError(f"{constant} is no JSON number")
 
 
-def _own_version() -> str:
+def own_version() -> str:
+    """The version of Layerwise that is installed."""
     try:
         return metadata.version("layerwise")
     except metadata.PackageNotFoundError:  # imported from a source tree that was never installed

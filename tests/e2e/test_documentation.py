@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 # README.md first: it trains the models that others ask. docs/format.md is held by the core's tests, docs/notes.md by
 # test_notes.py: it needs no service.
 PAGES = ["README.md", "docs/client.md", "docs/training.md", "docs/tables.md", "docs/metrics.md", "docs/sklearn.md"]
-PAGES += ["docs/rest.md", "docs/operations.md"]
+PAGES += ["docs/interchange.md", "docs/rest.md", "docs/operations.md"]
 # bash: commands of a fresh machine, which other tests run (clone, make demo, docker-compose)
 BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
@@ -72,7 +72,19 @@ def test_every_setting_and_command_is_documented() -> None:
     text = "\n".join(path.read_text() for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 
     assert [name for name in Settings.__struct_fields__ if f"`{name}`" not in text] == []
-    for command in ("serve", "rest", "rpc", "worker", "config", "healthcheck", "train", "predict", "jobs", "models"):
+    for command in (
+        "serve",
+        "rest",
+        "rpc",
+        "worker",
+        "config",
+        "healthcheck",
+        "train",
+        "predict",
+        "jobs",
+        "models",
+        "export",
+    ):
         assert re.search(rf"layerwise {command}\b", text), command
 
 

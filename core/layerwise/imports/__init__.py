@@ -1,0 +1,7 @@
+"""Networks that other libraries have trained; none of them is imported. For ONNX: layerwise.onnx."""
+
+from layerwise.imports.keras import from_keras
+from layerwise.imports.sklearn import from_sklearn
+from layerwise.imports.torch import from_torch
+
+__all__ = ["from_keras", "from_sklearn", "from_torch"]

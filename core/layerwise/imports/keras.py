@@ -1,0 +1,75 @@
+"""Networks of Keras, from the list of their arrays."""
+
+from collections.abc import Iterable, Sequence
+
+from layerwise.activations import Activation, Floats
+from layerwise.checks import real_number, shown
+from layerwise.errors import InvalidInput
+from layerwise.imports.dense import Dense, Normal, activations, assembled, checked
+from layerwise.labels import Label
+from layerwise.losses import Loss
+from layerwise.model import MLP
+
+EPSILON = 1e-3
+"""What Keras adds to a variance, if not told otherwise."""
+
+FOLLOWING = "bias, then gamma and beta of a normalisation, then moving mean and variance of a BatchNormalization"
+
+
+def from_keras(
+    weights: Sequence[object],
+    *,
+    loss: str | Loss,
+    labels: Iterable[Label] | None = None,
+    activation: str | Activation | Sequence[str | Activation] = "relu",
+    output_activation: str | Activation = "identity",
+    epsilon: float = EPSILON,
+) -> MLP:
+    """The network whose `model.get_weights()` is `weights`, arrays in the order of the layers.
+
+    The layers are Dense, each perhaps followed by BatchNormalization or LayerNormalization, then by its activation.
+    `activation` is that of all hidden layers, or one for each, "prelu" where the activation is a PReLU, and
+    `output_activation` the last layer's: "identity", too, if that is the softmax or sigmoid that belongs to the
+    `loss`. That says what the outputs mean, `labels` what each stands for; without them classes are 0, 1 …, and
+    sigmoid_cross_entropy has flags. `epsilon` is that of the normalisations. Raises InvalidInput.
+    """
+    if not isinstance(weights, Sequence) or isinstance(weights, str) or not weights:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidInput("weights", f"expected a list of arrays, got {shown(weights)}")
+    added = real_number("epsilon", epsilon, above=0)
+    starts = [i for i, array in enumerate(weights) if len(getattr(array, "shape", ())) != 1]
+    if not starts or starts[0] != 0:
+        raise InvalidInput("weights[0]", "expected the kernel of a Dense layer, of shape (in, out)")
+    chosen = activations(activation, output_activation, len(starts))
+    layers = [
+        _dense(weights, start, end, each, added)
+        for start, end, each in zip(starts, [*starts[1:], len(weights)], chosen, strict=True)
+    ]
+    return assembled(layers, loss=loss, labels=labels, source="Keras")
+
+
+def _dense(weights: Sequence[object], start: int, end: int, activation: Activation, epsilon: float) -> Dense:
+    """The layer whose kernel is `weights[start]`, and whose other arrays end before `end`."""
+    where = f"weights[{start}]"
+    kernel = checked(where, weights[start], dimensions=2)
+    columns = kernel.shape[1]
+    slope = None
+    if activation.learns_slope:
+        end -= 1
+        if end == start:
+            raise InvalidInput(where, "expected the slopes of a PReLU among the arrays after it, there are none")
+        slope = checked(f"weights[{end}]", weights[end])
+    rest = [checked(f"weights[{i}]", weights[i], shape=(columns,)) for i in range(start + 1, end)]
+    if len(rest) > 5:
+        slopes = ", then the slopes of a PReLU" if slope is not None else ""
+        raise InvalidInput(where, f"expected at most {FOLLOWING}{slopes} after it, got {len(rest)} arrays")
+    bias = rest.pop(0) if len(rest) % 2 else None
+    normal = _normal(rest, epsilon) if rest else None
+    return Dense(where=where, weight=kernel, bias=bias, activation=activation, normal=normal, slope=slope)
+
+
+def _normal(arrays: Sequence[Floats], epsilon: float) -> Normal:
+    """Of gamma and beta, or of gamma, beta, moving mean and moving variance."""
+    if len(arrays) == 2:
+        return Normal(kind="layer", scale=arrays[0], shift=arrays[1], epsilon=epsilon)
+    scale, shift, mean, variance = arrays
+    return Normal(kind="batch", scale=scale, shift=shift, mean=mean, variance=variance, epsilon=epsilon)

@@ -1,0 +1,82 @@
+"""Networks of scikit-learn, from the attributes of a fitted estimator."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
+
+import numpy as np
+
+from layerwise.activations import Floats, Identity, ReLU, Sigmoid, Tanh
+from layerwise.checks import choice
+from layerwise.errors import InvalidInput
+from layerwise.imports.dense import Dense, after_scaling, assembled, checked
+from layerwise.labels import Label
+from layerwise.model import MLP
+
+ACTIVATIONS = {"identity": Identity(), "logistic": Sigmoid(), "tanh": Tanh(), "relu": ReLU()}
+LOSSES = {
+    "softmax": "softmax_cross_entropy",
+    "logistic": "sigmoid_cross_entropy",
+    "identity": "squared_error",
+    "exp": "poisson",
+}
+"""By the activation of the outputs."""
+FITTED = ("coefs_", "intercepts_", "activation", "out_activation_")
+
+
+def from_sklearn(estimator: object) -> MLP:
+    """The network of a fitted MLPClassifier or MLPRegressor, or of a Pipeline that ends in one.
+
+    Before it in the pipeline may stand StandardScaler and MinMaxScaler (without clip): they become part of the first
+    layer's weights. Classes are the labels, whole numbers if they are floats such as 1.0; a classifier of several
+    labels a row predicts flags. Raises InvalidInput.
+    """
+    steps = [step for _, step in cast(Sequence[tuple[str, object]], getattr(estimator, "steps", [("", estimator)]))]
+    network = steps[-1]
+    for name in FITTED:
+        if not hasattr(network, name):
+            got = f"{type(network).__name__} has no {name}"
+            raise InvalidInput("estimator", f"expected a fitted MLPClassifier or MLPRegressor, {got}")
+    given = cast(Any, network)
+    hidden = ACTIVATIONS[choice("estimator.activation", given.activation, ACTIVATIONS)]
+    loss = LOSSES[choice("estimator.out_activation_", given.out_activation_, LOSSES)]
+    layers: list[Dense] = []
+    for i, (weight, bias) in enumerate(zip(given.coefs_, given.intercepts_, strict=True)):
+        where = f"estimator.coefs_[{i}]"
+        matrix = checked(where, weight, dimensions=2)
+        vector = checked(f"estimator.intercepts_[{i}]", bias, shape=matrix.shape[1:])
+        layers.append(Dense(where=where, weight=matrix, bias=vector, activation=hidden))
+    last = layers[-1]
+    layers[-1] = Dense(where=last.where, weight=last.weight, bias=last.bias, activation=Identity())
+    for step in reversed(steps[:-1]):
+        layers[0] = _after_scaling(layers[0], step)
+    outputs = layers[-1].weight.shape[1]
+    return assembled(layers, loss=loss, labels=_labels(given, outputs), source="scikit-learn")
+
+
+def _labels(network: Any, outputs: int) -> Iterable[Label] | None:
+    """The classes, None of a regression and of flags, of which there is a class for each sigmoid."""
+    classes = getattr(network, "classes_", None)
+    if classes is None or (network.out_activation_ == "logistic" and len(classes) == outputs):
+        return None
+    labels = np.asarray(classes)
+    if labels.dtype.kind == "f":  # scikit-learn has seen to it that they are whole
+        labels = labels.astype(np.int64)
+    return cast(list[Label], labels.tolist())
+
+
+def _after_scaling(first: Dense, scaler: object) -> Dense:
+    """The first layer, over rows that `scaler` has not yet scaled: x · factor + shift."""
+    inputs, name = len(first.weight), type(scaler).__name__
+    factor: Floats = np.ones(inputs)
+    shift: Floats = np.zeros(inputs)
+    if hasattr(scaler, "mean_") and hasattr(scaler, "var_"):  # either is None if it was not asked for
+        if (scale := cast(Any, scaler).scale_) is not None:
+            factor = 1 / checked(f"{name}.scale_", scale, shape=(inputs,)).astype(np.float64)
+        if cast(Any, scaler).with_mean:
+            shift = -checked(f"{name}.mean_", cast(Any, scaler).mean_, shape=(inputs,)) * factor
+    elif hasattr(scaler, "min_") and not getattr(scaler, "clip", False):
+        factor = checked(f"{name}.scale_", cast(Any, scaler).scale_, shape=(inputs,)).astype(np.float64)
+        shift = checked(f"{name}.min_", cast(Any, scaler).min_, shape=(inputs,))
+    else:
+        raise InvalidInput("estimator", f"expected StandardScaler or MinMaxScaler before the network, got {name}")
+    return after_scaling(first, factor, shift)

@@ -1,0 +1,119 @@
+"""Networks of PyTorch, from their state: arrays by name, in the order in which the modules were made."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
+
+from layerwise.activations import Activation, Floats, PReLU
+from layerwise.checks import real_number, shown
+from layerwise.errors import InvalidInput
+from layerwise.imports.dense import Dense, Normal, activations, assembled, checked
+from layerwise.labels import Label
+from layerwise.losses import Loss
+from layerwise.model import MLP
+from layerwise.normalization import EPSILON
+
+PARTS = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+
+
+def from_torch(
+    state: Mapping[str, object],
+    *,
+    loss: str | Loss,
+    labels: Iterable[Label] | None = None,
+    activation: str | Activation | Sequence[str | Activation] = "relu",
+    output_activation: str | Activation = "identity",
+    epsilon: float = EPSILON,
+) -> MLP:
+    """The network whose `module.state_dict()` is `state`, arrays or tensors on the CPU.
+
+    Its modules are Linear, each perhaps followed by BatchNorm1d or LayerNorm, then by PReLU, in the order in which
+    they compute. What has no arrays is not in a state: `activation` is that of all hidden layers, or one for each,
+    and `output_activation` the last layer's; layers with a PReLU have it. `loss` says what the outputs mean, `labels`
+    what each stands for; without them classes are 0, 1 …, and sigmoid_cross_entropy has flags. `epsilon` is that of
+    the normalisations.
+
+    Refused are a LayerNorm after a Linear with a bias, which the network cannot express, and a normalisation whose
+    number in an nn.Sequential says that something stands between it and its Linear. Raises InvalidInput.
+    """
+    if not isinstance(state, Mapping) or not state:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidInput("state", f"expected arrays by name, got {shown(state)}")
+    added = real_number("epsilon", epsilon, above=0)
+    linear: list[tuple[str, dict[str, object]]] = []
+    normal: dict[int, Normal] = {}
+    slope: dict[int, Floats] = {}
+    for module, parts in _modules(state).items():
+        if "weight" in parts and "running_mean" not in parts and _dimensions(parts["weight"]) >= 2:
+            linear.append((module, parts))
+            continue
+        i, where = len(linear) - 1, f"state[{module}]"
+        if not linear:
+            raise InvalidInput(where, "expected a Linear first, with a weight of shape (out, in)")
+        if "bias" in parts or "running_mean" in parts:
+            if i in normal or i in slope:
+                raise InvalidInput(where, "expected a normalisation only between a Linear and its activation")
+            _check_place(linear[-1][0], module)
+            normal[i] = _normal(module, parts, added)
+        elif i in slope:
+            raise InvalidInput(where, "expected a Linear after a PReLU, got another PReLU")
+        else:
+            slope[i] = checked(f"{where}.weight", parts.get("weight"))
+    if not linear:
+        raise InvalidInput("state", "expected at least one Linear")
+    chosen = activations(activation, output_activation, len(linear))
+    layers = [
+        _dense(module, parts, PReLU() if i in slope else chosen[i], normal.get(i), slope.get(i))
+        for i, (module, parts) in enumerate(linear)
+    ]
+    return assembled(layers, loss=loss, labels=labels, source="PyTorch")
+
+
+def _modules(state: Mapping[str, object]) -> dict[str, dict[str, object]]:
+    """The arrays of each module by their names in it, in the order of `state`."""
+    found: dict[str, dict[str, object]] = {}
+    for name, value in cast(Mapping[object, object], state).items():
+        module, _, part = name.rpartition(".") if isinstance(name, str) else ("", "", "")
+        if part not in PARTS:
+            wanted = f"expected names that end in {', '.join(PARTS)}"
+            raise InvalidInput(f"state[{name}]", f"{wanted}: Linear, BatchNorm1d, LayerNorm and PReLU have no others")
+        found.setdefault(module, {})[part] = value
+    return found
+
+
+def _dimensions(value: object) -> int:
+    return len(cast(tuple[int, ...], getattr(value, "shape", ())))
+
+
+def _check_place(linear: str, normal: str) -> None:
+    """Raises InvalidInput if both are numbered in one nn.Sequential, and do not follow each other."""
+    before, after = (re.fullmatch(r"(.*?)(\d+)", name) for name in (linear, normal))
+    if before and after and before[1] == after[1] and int(after[2]) != int(before[2]) + 1:
+        detail = f"expected it next after its Linear {linear}: a normalisation after the activation is not known"
+        raise InvalidInput(f"state[{normal}]", detail)
+
+
+def _normal(module: str, parts: Mapping[str, object], epsilon: float) -> Normal:
+    given = {part: checked(f"state[{module}.{part}]", parts[part]) for part in PARTS[:4] if part in parts}
+    if "running_mean" not in parts:
+        return Normal(kind="layer", scale=given.get("weight"), shift=given["bias"], epsilon=epsilon)
+    if "running_var" not in parts:
+        raise InvalidInput(f"state[{module}.running_var]", "expected the variances, there are none")
+    return Normal(
+        kind="batch",
+        scale=given.get("weight"),
+        shift=given.get("bias"),
+        mean=given["running_mean"],
+        variance=given["running_var"],
+        epsilon=epsilon,
+    )
+
+
+def _dense(
+    module: str, parts: Mapping[str, object], activation: Activation, normal: Normal | None, slope: Floats | None
+) -> Dense:
+    where = f"state[{module}.weight]" if module else "state[weight]"
+    weight = checked(where, parts["weight"], dimensions=2).T
+    bias = None
+    if "bias" in parts:
+        bias = checked(where.replace("weight]", "bias]"), parts["bias"], shape=(weight.shape[1],))
+    return Dense(where=where, weight=weight, bias=bias, activation=activation, normal=normal, slope=slope)

@@ -1,0 +1,147 @@
+"""The encoder of tables as ONNX operators: one input a column, and what its encoding makes of it.
+
+ONNX cannot refuse a value. What the encoder refuses becomes NaN instead, and with it whatever is predicted of the row.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import TensorProto
+
+from layerwise.activations import Floats
+from layerwise.errors import InvalidInput
+from layerwise.onnx.dates import NO_TIME, date_values
+from layerwise.onnx.graph import Graph
+from layerwise.tables import CategoryColumn, DateColumn, Hashing, Log, NumberColumn, OneHot, TableEncoder
+from layerwise.tables.cells import BOOLEANS
+
+MOST_TABLE = 2**22
+"""Numbers in the table of a column of categories, whose rows are what each category becomes."""
+
+
+def encoder_nodes(graph: Graph, encoder: TableEncoder) -> str:
+    """The network's inputs (rows, width), of the inputs of the graph, (rows, 1) each, that are called as the columns.
+
+    A column of numbers reads float64, NaN where one is missing; one of categories their texts, empty where missing;
+    one of dates int64, the seconds from 1970 in UTC, the least of int64 where missing. Raises InvalidInput for what
+    ONNX cannot compute.
+    """
+    encoded: list[str] = []
+    for column in encoder.columns:
+        if isinstance(column, NumberColumn):
+            x = graph.input(column.name, TensorProto.DOUBLE, 1)
+            encoded.append(_number(graph, x, column))
+            if column.indicates:
+                missing = graph.node("IsNaN", x, name=f"{x}/missing")
+                encoded.append(graph.node("Cast", missing, name=f"{x}/indicator", to=TensorProto.DOUBLE))
+        elif isinstance(column, DateColumn):
+            encoded.append(_date(graph, column))
+        else:
+            encoded.append(_category(graph, column))
+    joined = graph.node("Concat", *encoded, name="encoded/float64", axis=1)
+    return joined if graph.dtype == np.float64 else graph.node("Cast", joined, name="encoded", to=graph.number_type)
+
+
+def _number(graph: Graph, x: str, column: NumberColumn) -> str:
+    where = x
+    if column.fill is not None:
+        x = graph.node("Where", graph.node("IsNaN", x), graph.double(column.fill), x, name=f"{where}/filled")
+    if column.quantiles:
+        return _ranks(graph, x, np.array(column.quantiles), where)
+    if isinstance(column.encoding, Log):
+        positive = graph.node("Max", x, graph.double(0))
+        if column.encoding.negative == "error":
+            refused = graph.node("Less", x, graph.double(0))
+            positive = graph.node("Where", refused, graph.double(math.nan), positive)
+        x = graph.node("Log", graph.node("Add", positive, graph.double(1)), name=f"{where}/logarithm")
+    centred = graph.node("Sub", x, graph.double(column.shift), name=f"{where}/centred")
+    return graph.node("Div", centred, graph.double(column.scale), name=f"{where}/scaled")
+
+
+def _ranks(graph: Graph, x: str, known: NDArray[np.float64], where: str) -> str:
+    """The share of the quantiles `known` below x, interpolated; within a run of equal ones the middle of the run."""
+    last = len(known) - 1
+    quantiles = graph.array(f"{where}/quantiles", known)
+
+    def count(operator: str) -> str:
+        found = graph.node("Cast", graph.node(operator, x, quantiles), to=TensorProto.DOUBLE)
+        return graph.node("ReduceSum", found, graph.integers(1), name=f"{where}/{operator.lower()}", keepdims=1)
+
+    def at(place: str) -> str:
+        inside = graph.node("Clip", place, graph.double(0), graph.double(last))
+        return graph.node("Gather", quantiles, graph.node("Cast", inside, to=TensorProto.INT64))
+
+    below, upto, one = count("Greater"), count("GreaterOrEqual"), graph.double(1)
+    before = graph.node("Sub", below, one)
+    left, right = at(before), at(below)
+    # the ends of a run are equal: the share within it is not used, but must not be NaN
+    width = graph.node("Sub", right, left)
+    safe = graph.node("Where", graph.node("Equal", width, graph.double(0)), one, width)
+    share = graph.node("Div", graph.node("Sub", x, left), safe)
+    between = graph.node("Add", before, share)
+    middle = graph.node("Mul", graph.node("Add", before, upto), graph.double(0.5))
+    rank = graph.node("Where", graph.node("Greater", upto, below), middle, between)
+    rank = graph.node("Div", rank, graph.double(last))
+    rank = graph.node("Where", graph.node("GreaterOrEqual", x, graph.double(known[-1])), one, rank)
+    return graph.node(
+        "Where", graph.node("LessOrEqual", x, graph.double(known[0])), graph.double(0), rank, name=f"{where}/rank"
+    )
+
+
+def _category(graph: Graph, column: CategoryColumn) -> str:
+    """The row of a table that each category has."""
+    if isinstance(column.encoding, Hashing):
+        detail = "expected an encoding that ONNX can compute, got hashing; one_hot with as many categories is one"
+        raise InvalidInput(f"encoder.columns.{column.name}", detail)
+    table = _table(column)
+    if table.size > MOST_TABLE:
+        wanted = f"expected at most {math.isqrt(MOST_TABLE):,} categories of one_hot in ONNX"
+        raise InvalidInput(f"encoder.columns.{column.name}", f"{wanted}, got {len(column.categories):,}")
+    text = graph.input(column.name, TensorProto.STRING, 1)
+    known = len(column.categories)
+    places = {category: place for place, category in enumerate(column.categories)}
+    places |= {text: places[boolean] for text, boolean in BOOLEANS.items() if boolean in places}
+    place = graph.node(
+        "LabelEncoder",
+        text,
+        name=f"{text}/place",
+        domain="ai.onnx.ml",
+        keys_strings=[*places, ""],
+        values_int64s=[*places.values(), known + 1],
+        default_int64=known,
+    )
+    return graph.rows_of(graph.array(f"{text}/table", table), place, f"{text}/encoded")
+
+
+def _table(column: CategoryColumn) -> Floats:
+    """What each category becomes, then what others do, then what a missing one does, (categories + 2, width)."""
+    known, width, one_hot = len(column.categories), column.width, isinstance(column.encoding, OneHot)
+    table: Floats = np.zeros((known + 2, width))
+    if one_hot:
+        table[range(known), range(known)] = 1
+    else:
+        table[:known, 0] = np.arange(1, known + 1) / known
+    own = known if one_hot else 1
+    for row, policy in ((known, column.unseen), (known + 1, column.encoding.missing)):
+        if policy == "error":
+            table[row] = np.nan
+        elif policy in ("other", "own"):
+            table[row, own] = 1
+            own += 1
+    return table
+
+
+def _date(graph: Graph, column: DateColumn) -> str:
+    """The parts of a date, and whether it is missing."""
+    seconds = graph.input(column.name, TensorProto.INT64, 1)
+    missing = graph.node("Equal", seconds, graph.integers(NO_TIME), name=f"{seconds}/missing")
+    values = date_values(graph, graph.node("Where", missing, graph.integers(0), seconds), column)
+    absent: Floats = np.zeros((1, column.width))
+    if column.indicates:
+        nothing = graph.node("Mul", graph.node("Cast", missing, to=TensorProto.DOUBLE), graph.double(0))
+        values = graph.node("Concat", values, nothing, axis=1)
+        absent[0, -1] = 1
+    elif column.encoding.missing == "error":
+        absent[:] = np.nan
+    return graph.node("Where", missing, graph.array(f"{seconds}/absent", absent), values, name=f"{seconds}/encoded")

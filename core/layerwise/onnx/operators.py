@@ -1,0 +1,144 @@
+"""Activations as ONNX has them: single operators, and the patterns of those that are none."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+
+from layerwise.activations import (
+    ELU,
+    GELU,
+    SELU,
+    Activation,
+    Floats,
+    Identity,
+    LeakyReLU,
+    Maxout,
+    PReLU,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Tanh,
+)
+from layerwise.activations.smooth import GELU_CUBE, GELU_SCALE
+from layerwise.errors import InvalidInput
+from layerwise.onnx.source import Source, attributes, is_number, where
+
+Found = tuple[Activation, str, Floats | None]
+"""An activation, the value it is of, and the slopes of a PReLU."""
+
+
+def activation_of(source: Source, value: str) -> Found:
+    """The activation that makes `value`, the identity if no activation does. Raises InvalidInput."""
+    for pattern in (_silu, _gelu, _stable_softplus, _cut_softplus, _maxout):
+        if (found := pattern(source, value)) is not None:
+            return (*found, None)
+    node = source.node(value, *OPERATORS, "PRelu")
+    if node is None:
+        return Identity(), value, None
+    if node.op_type == "PRelu":
+        return PReLU(), node.input[0], source.array(node, 1)
+    return OPERATORS[node.op_type](node, attributes(node)), node.input[0], None
+
+
+def _selu(node: onnx.NodeProto, given: Mapping[str, Any]) -> Activation:
+    constants = given.get("alpha", 1.67326324), given.get("gamma", 1.05070098)
+    if not np.allclose(constants, (1.67326324, 1.05070098), rtol=1e-6):
+        raise InvalidInput(where(node), f"expected Selu with its usual alpha and gamma, got {constants}")
+    return SELU()
+
+
+def _gelu_operator(node: onnx.NodeProto, given: Mapping[str, Any]) -> Activation:
+    if given.get("approximate", b"none") != b"tanh":
+        raise InvalidInput(where(node), "expected Gelu with approximate tanh, got the form with erf")
+    return GELU()
+
+
+OPERATORS: dict[str, Callable[[onnx.NodeProto, Mapping[str, Any]], Activation]] = {
+    "Sigmoid": lambda _node, _given: Sigmoid(),
+    "Tanh": lambda _node, _given: Tanh(),
+    "Relu": lambda _node, _given: ReLU(),
+    "LeakyRelu": lambda _node, given: LeakyReLU(given.get("alpha", 0.01)),
+    "Elu": lambda _node, given: ELU(given.get("alpha", 1.0)),
+    "Selu": _selu,
+    "Gelu": _gelu_operator,
+    "Softplus": lambda _node, _given: Softplus(),
+}
+
+
+def _silu(source: Source, value: str) -> tuple[Activation, str] | None:
+    """z · σ(z), the factors in either order, or z / (exp(-z) + 1), as `layers` writes it for float64."""
+    if quotient := source.node(value, "Div"):
+        one = source.node(quotient.input[1], "Add")
+        e = source.node(one.input[0], "Exp") if one and is_number(source.constant(one.input[1]), 1) else None
+        negative = source.node(e.input[0], "Neg") if e else None
+        return (SiLU(), quotient.input[0]) if negative and negative.input[0] == quotient.input[0] else None
+    node = source.node(value, "Mul")
+    for z, factor in (node.input, reversed(node.input)) if node else ():
+        sigmoid = source.node(factor, "Sigmoid")
+        if sigmoid and sigmoid.input[0] == z:
+            return SiLU(), z
+    return None
+
+
+def _gelu(source: Source, value: str) -> tuple[Activation, str] | None:
+    """z · ((tanh((z² · cs + s) · z) + 1) · 1/2), as `layers` writes it."""
+    node = source.node(value, "Mul")
+    half = source.node(node.input[1], "Mul") if node else None
+    one = source.node(half.input[0], "Add") if half and is_number(source.constant(half.input[1]), 0.5) else None
+    t = source.node(one.input[0], "Tanh") if one and is_number(source.constant(one.input[1]), 1) else None
+    inner = source.node(t.input[0], "Mul") if t else None
+    factor = source.node(inner.input[0], "Add") if inner else None
+    cube = source.node(factor.input[0], "Mul") if factor else None
+    square = source.node(cube.input[0], "Mul") if cube else None
+    if not (node and inner and factor and cube and square):
+        return None
+    z = node.input[0]
+    fits = (
+        list(square.input) == [z, z]
+        and inner.input[1] == z
+        and is_number(source.constant(factor.input[1]), GELU_SCALE)
+        and is_number(source.constant(cube.input[1]), GELU_CUBE * GELU_SCALE)
+    )
+    return (GELU(), z) if fits else None
+
+
+def _stable_softplus(source: Source, value: str) -> tuple[Activation, str] | None:
+    """max(z, 0) + log(exp(-|z|) + 1), as `layers` writes it for float64."""
+    node = source.node(value, "Add")
+    positive = source.node(node.input[0], "Relu") if node else None
+    log = source.node(node.input[1], "Log") if node else None
+    one = source.node(log.input[0], "Add") if log else None
+    e = source.node(one.input[0], "Exp") if one and is_number(source.constant(one.input[1]), 1) else None
+    negative = source.node(e.input[0], "Neg") if e else None
+    absolute = source.node(negative.input[0], "Abs") if negative else None
+    if positive and absolute and positive.input[0] == absolute.input[0]:
+        return Softplus(), positive.input[0]
+    return None
+
+
+def _cut_softplus(source: Source, value: str) -> tuple[Activation, str] | None:
+    """z where z > 20, else softplus(z), as PyTorch writes it: 2e-9 from softplus."""
+    node = source.node(value, "Where")
+    inner = source.node(node.input[2], "Softplus") if node else None
+    greater = source.node(node.input[0], "Greater") if node else None
+    if node and inner and greater and list(greater.input[:1]) == [inner.input[0]] == [node.input[1]]:
+        limit = source.constant(greater.input[1])
+        if limit is not None and limit.size == 1 and limit.item() >= 20:
+            return Softplus(), inner.input[0]
+    return None
+
+
+def _maxout(source: Source, value: str) -> tuple[Activation, str] | None:
+    """The maximum over axis 1 of z in the shape (rows, pieces, units)."""
+    node = source.node(value, "ReduceMax")
+    pieces = source.node(node.input[0], "Reshape") if node else None
+    if not (node and pieces):
+        return None
+    axes = source.constant(node.input[1]) if len(node.input) > 1 else attributes(node).get("axes")
+    shape = source.constant(pieces.input[1])
+    if axes is None or shape is None or list(axes) != [1] or len(shape) != 3 or attributes(node).get("keepdims", 1):
+        return None
+    return Maxout(int(shape[1])), pieces.input[0]

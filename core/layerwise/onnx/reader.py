@@ -1,0 +1,254 @@
+"""A network from an ONNX model: read backwards, from an output to the input, layer by layer."""
+
+import json
+from collections.abc import Iterable
+from os import PathLike
+from typing import Any, cast
+
+import numpy as np
+import onnx
+
+from layerwise.activations import Floats
+from layerwise.errors import InvalidInput
+from layerwise.imports.dense import Dense, Normal, after_scaling, assembled
+from layerwise.labels import Label
+from layerwise.losses import Loss
+from layerwise.model import MLP
+from layerwise.onnx.operators import OPERATORS, activation_of
+from layerwise.onnx.source import Source, attributes, is_number, where
+
+KNOWN = ("Gemm", "MatMul", "Add", "BatchNormalization", "LayerNormalization", *OPERATORS, "PRelu")
+PASSED = ("Identity", "Cast", "Dropout", "Flatten")
+"""What leaves rows of numbers as they are."""
+
+
+def from_onnx(
+    file: str | PathLike[str] | bytes,
+    *,
+    output: str | None = None,
+    loss: str | Loss | None = None,
+    labels: Iterable[Label] | None = None,
+) -> MLP:
+    """The network in the ONNX model `file`, a path, or its bytes, as far as `output`, the only one of floats if None.
+
+    The graph must be a chain of Gemm, or MatMul and Add, of BatchNormalization and LayerNormalization before
+    activations, and of activations; layers may have their inputs added (residual). It may begin with a scaling of the
+    columns, and end in a Softmax or a Sigmoid. `loss` says what the outputs mean: without it the one that the file
+    notes, else softmax_cross_entropy after a Softmax, sigmoid_cross_entropy after a Sigmoid, poisson after an Exp,
+    squared_error. `labels` are what the outputs stand for: without them those the file notes, as Layerwise writes
+    them, else 0, 1 … for a Softmax and for both probabilities of a Sigmoid.
+
+    Raises InvalidInput, which names the node that is not understood, and OSError.
+    """
+    source = Source(file)
+    if len(source.inputs) != 1:
+        raise InvalidInput("file", f"expected a graph of one input, got {', '.join(source.inputs) or 'none'}")
+    answer, reshaped = _unshaped(source, source.chosen_output(output))
+    scores, link, outcomes = _scores(source, answer)
+    value, layers = scores, list[Dense]()
+    while (found := _layer(source, value)) is not None:
+        layer, value = found
+        layers.insert(0, layer)
+    scaling = _scaled(source, value)
+    assert scaling is not None
+    factor, shift = scaling
+    if not layers:
+        raise InvalidInput("file", "expected a network, there is no Gemm or MatMul before the output")
+    scale = 1.0, 0.0
+    if factor.size == shift.size == 1 and factor > 0:
+        scale = float(factor.item()), float(shift.item())
+    else:
+        layers[0] = after_scaling(layers[0], factor, shift)
+    noted, noted_labels = _noted(source, "loss"), cast("list[Label] | None", _noted(source, "labels"))
+    outputs = layers[-1].weight.shape[1] // layers[-1].activation.linear_pieces
+    if reshaped is not None and outputs != 1:
+        raise InvalidInput(
+            where(reshaped), f"expected outputs that keep their shape, got a {reshaped.op_type} of {outputs}"
+        )
+    return assembled(
+        layers,
+        loss=loss if loss is not None else noted if isinstance(noted, str) else link,
+        labels=next((each for each in (labels, noted_labels, outcomes) if each is not None), None),
+        source=f"ONNX ({source.producer})" if source.producer else "ONNX",
+        input_scale=scale[0],
+        input_shift=scale[1],
+    )
+
+
+def _noted(source: Source, name: str) -> object:
+    """What Layerwise has noted in the metadata, None if another program wrote the file."""
+    if source.producer != "layerwise" or name not in source.notes:
+        return None
+    try:
+        return cast(object, json.loads(source.notes[name]))
+    except ValueError as error:
+        raise InvalidInput(f"metadata_props[{name}]", f"expected JSON: {error}") from error
+
+
+def _unshaped(source: Source, value: str) -> tuple[str, onnx.NodeProto | None]:
+    """The value before nodes that change its shape or type alone, and one that changes its shape, if there is one."""
+    reshaped = None
+    while (node := source.node(value, "Identity", "Cast", "Squeeze", "Reshape")) is not None:
+        value = node.input[0]
+        reshaped = node if node.op_type in ("Squeeze", "Reshape") else reshaped
+    return value, reshaped
+
+
+def _scores(source: Source, value: str) -> tuple[str, str, tuple[Label, ...] | None]:
+    """The value that the link of a loss turns into `value`, the usual loss of that link, and labels if it has two."""
+    if node := source.node(value, "Softmax"):
+        negative = source.node(node.input[0], "Neg")
+        cost, z, _ = activation_of(source, negative.input[0]) if negative else (None, "", None)
+        inner = source.node(z, "Neg")
+        if cost is not None and cost.kind == "softplus" and inner:  # of log σ(s)
+            return inner.input[0], "sigmoid_cross_entropy", None
+        return node.input[0], "softmax_cross_entropy", None
+    if node := source.node(value, "Concat"):
+        return _both_probabilities(source, node), "sigmoid_cross_entropy", (0, 1)
+    if node := source.node(value, "Sigmoid"):
+        return node.input[0], "sigmoid_cross_entropy", None
+    least = source.node(value, "Min")
+    if node := source.node(least.input[0] if least else value, "Exp"):
+        return node.input[0], "poisson", None
+    return value, "squared_error", None
+
+
+def _both_probabilities(source: Source, node: onnx.NodeProto) -> str:
+    """The score s of a Concat of 1 - σ(s), or σ(-s), and σ(s)."""
+    second = source.node(node.input[1], "Sigmoid") if len(node.input) == 2 else None
+    first = source.node(node.input[0], "Sigmoid", "Sub")
+    if first and second:
+        s = second.input[0]
+        if first.op_type == "Sub" and first.input[1] == node.input[1] and is_number(source.constant(first.input[0]), 1):
+            return s
+        negative = source.node(first.input[0], "Neg")
+        if negative and negative.input[0] == s:
+            return s
+    raise InvalidInput(where(node), "expected a Concat of the two probabilities of a sigmoid")
+
+
+def _layer(source: Source, value: str) -> tuple[Dense, str] | None:
+    """The layer that makes `value`, and the value it reads; None if the input does, scaled or not."""
+    value = _passed(source, value)
+    if _scaled(source, value) is not None:
+        return None
+    added = source.node(value, "Add")
+    if added and activation_of(source, value)[1] == value:
+        for a, x in (added.input, reversed(added.input)):
+            found = _dense(source, a, residual=True)
+            if found is not None and found[1] == _passed(source, x):
+                return found
+    found = _dense(source, value, residual=False)
+    if found is None:
+        raise _unknown(source, activation_of(source, value)[1])
+    return found
+
+
+def _dense(source: Source, value: str, *, residual: bool) -> tuple[Dense, str] | None:
+    """The layer that makes `value`, `residual` or not, and the value it reads; None if no product is in it."""
+    activation, z, slope = activation_of(source, _passed(source, value))
+    z = _passed(source, z)
+    normal = None
+    if node := source.node(z, "BatchNormalization", "LayerNormalization"):
+        normal, z = _normal(source, node), _passed(source, node.input[0])
+    found = _linear(source, z)
+    if found is None:
+        return None
+    node, weight, bias = found
+    dense = Dense(
+        where=where(node),
+        weight=weight,
+        bias=bias,
+        activation=activation,
+        normal=normal,
+        slope=slope,
+        residual=residual,
+    )
+    return dense, _passed(source, node.input[0])
+
+
+def _linear(source: Source, z: str) -> tuple[onnx.NodeProto, Floats, Floats | None] | None:
+    """The node, the weight (inputs, columns) and the bias (columns,) of the product `z`; None if it is none."""
+    node, bias = source.node(z, "Gemm", "MatMul"), None
+    if node is None and (added := source.node(z, "Add")) is not None:
+        for i in (1, 0):
+            found = source.node(added.input[1 - i], "MatMul")
+            if found is not None and source.constant(added.input[i]) is not None:
+                node, bias = found, source.array(added, i)
+    if node is None:
+        return None
+    given = attributes(node)
+    if given.get("transA", 0):
+        raise InvalidInput(where(node), "expected rows as the left factor, got transA 1")
+    weight = source.array(node, 1, dimensions=2)
+    if given.get("transB", 0):
+        weight = weight.T
+    if node.op_type == "Gemm" and len(node.input) > 2:
+        bias = source.array(node, 2)
+    columns = weight.shape[1]
+    if bias is not None:
+        if bias.size not in (1, columns):
+            raise InvalidInput(where(node), f"expected a bias of {columns} numbers, got {bias.size}")
+        bias = np.broadcast_to(bias, (columns,)) * bias.dtype.type(given.get("beta", 1.0))
+    if given.get("alpha", 1.0) != 1:
+        weight = weight * weight.dtype.type(given["alpha"])
+    return node, weight, bias
+
+
+def _normal(source: Source, node: onnx.NodeProto) -> Normal:
+    given = attributes(node)
+    arrays = [source.array(node, i) for i, name in enumerate(node.input) if i and name]
+    epsilon = float(given.get("epsilon", 1e-5))
+    shift = arrays[1] if len(arrays) > 1 else None
+    if node.op_type == "LayerNormalization":
+        if given.get("axis", -1) not in (-1, 1):
+            raise InvalidInput(where(node), f"expected axis -1, got {given['axis']}")
+        return Normal(kind="layer", scale=arrays[0], shift=shift, epsilon=epsilon)
+    return Normal(kind="batch", scale=arrays[0], shift=shift, mean=arrays[2], variance=arrays[3], epsilon=epsilon)
+
+
+def _passed(source: Source, value: str) -> str:
+    """The value before nodes that change no number."""
+    while (node := source.node(value, *PASSED)) is not None:
+        if node.op_type == "Flatten" and attributes(node).get("axis", 1) != 1:
+            raise InvalidInput(where(node), "expected Flatten of axis 1, which leaves rows as they are")
+        value = node.input[0]
+    return value
+
+
+def _scaled(source: Source, value: str) -> tuple[Floats, Floats] | None:
+    """How `value` follows from the graph's input: factor and shift, one number or one a column; None if otherwise."""
+    factor, shift = np.ones(1), np.zeros(1)
+    steps: list[tuple[str, Any]] = []
+    value = _passed(source, value)
+    while (node := source.node(value, "Add", "Sub", "Mul", "Div", "Scaler")) is not None:
+        if node.op_type == "Scaler":  # of ai.onnx.ml: (x - offset) · scale
+            given = attributes(node)
+            steps += [("Mul", np.array(given.get("scale", [1.0]))), ("Sub", np.array(given.get("offset", [0.0])))]
+            value = _passed(source, node.input[0])
+            continue
+        first, second = (source.constant(each) for each in node.input)
+        operator, constant, before = node.op_type, second, node.input[0]
+        if constant is None and operator in ("Add", "Mul"):
+            constant, before = first, node.input[1]
+        if constant is None:
+            return None
+        steps.append((operator, constant.astype(np.float64).reshape(-1)))
+        value = _passed(source, before)
+    for operator, constant in reversed(steps):
+        if operator in ("Mul", "Div"):
+            by = constant if operator == "Mul" else 1 / constant
+            factor, shift = factor * by, shift * by
+        else:
+            shift = shift + (constant if operator == "Add" else -constant)
+    return (factor, shift) if value == source.inputs[0] else None
+
+
+def _unknown(source: Source, value: str) -> InvalidInput:
+    node = source.node(value)
+    if node is None:
+        return InvalidInput("file", f"expected the chain of nodes to begin at the input, it begins at {value}")
+    if node.op_type in KNOWN:
+        order = "layers of a linear part, then at most one normalisation, then at most one activation"
+        return InvalidInput(where(node), f"expected {order}, got this {node.op_type} elsewhere")
+    return InvalidInput(where(node), f"expected one of {', '.join(KNOWN)} in a chain, got {node.op_type}")

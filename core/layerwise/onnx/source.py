@@ -1,0 +1,94 @@
+"""An ONNX graph as it is read: which node makes a value, which constants it reads."""
+
+from os import PathLike
+from typing import Any
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+
+from layerwise.activations import Floats
+from layerwise.checks import shown
+from layerwise.errors import InvalidInput
+from layerwise.imports.dense import checked
+
+
+class Source:
+    """The graph of the ONNX model in `file`, a path, or the bytes of one.
+
+    Raises InvalidInput if it is none, OSError if the file cannot be read.
+    """
+
+    def __init__(self, file: str | PathLike[str] | bytes) -> None:
+        try:
+            model = onnx.load_model_from_string(file) if isinstance(file, bytes) else onnx.load_model(file)
+        except DecodeError as error:
+            raise InvalidInput("file", f"expected an ONNX model: {error}") from error
+        self.graph = model.graph
+        self.notes = {note.key: note.value for note in model.metadata_props}
+        self.producer = model.producer_name
+        self._arrays = {array.name: numpy_helper.to_array(array) for array in self.graph.initializer}
+        self._nodes: dict[str, onnx.NodeProto] = {}
+        for node in self.graph.node:
+            self._nodes |= dict.fromkeys(node.output, node)
+            if node.op_type == "Constant" and (value := attributes(node).get("value")) is not None:
+                self._arrays[node.output[0]] = numpy_helper.to_array(value)
+
+    @property
+    def inputs(self) -> list[str]:
+        """The names of the inputs that are no constants."""
+        return [each.name for each in self.graph.input if each.name not in self._arrays]
+
+    def constant(self, value: str) -> NDArray[Any] | None:
+        """The constant array of that name, None if the value is computed."""
+        while value not in self._arrays and (node := self.node(value, "Identity")) is not None:
+            value = node.input[0]
+        return self._arrays.get(value)
+
+    def array(self, node: onnx.NodeProto, i: int, *, dimensions: int = 1) -> Floats:
+        """The constant that is the input `i` of `node`, of so many dimensions; a single row is one of one.
+
+        Raises InvalidInput if it is computed, or of others.
+        """
+        pointer, array = f"{where(node)}.{node.input[i]}", self.constant(node.input[i])
+        if array is None:
+            raise InvalidInput(pointer, "expected a constant array, it is computed")
+        if array.ndim != dimensions == 1 and max(array.shape, default=1) == array.size:
+            array = array.reshape(-1)
+        return checked(pointer, array, dimensions=dimensions)
+
+    def node(self, value: str, *operators: str) -> onnx.NodeProto | None:
+        """The node that makes `value`, None if there is none, or one of another operator than `operators`."""
+        node = self._nodes.get(value)
+        return node if node is not None and (not operators or node.op_type in operators) else None
+
+    def chosen_output(self, name: str | None) -> str:
+        """The output of that name; without a name, the only one that is a tensor of floats. Raises InvalidInput."""
+        tensors = {each.name: each.type.tensor_type.elem_type for each in self.graph.output}
+        if name is not None:
+            if name not in tensors:
+                raise InvalidInput("output", f"expected one of {', '.join(tensors)}, got {shown(name)}")
+            return name
+        floats = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE)
+        found = [each for each, kind in tensors.items() if kind in floats]
+        if len(found) != 1:
+            detail = f"expected the name of the output to read, for {len(found)} of {', '.join(tensors)} are floats"
+            raise InvalidInput("output", f"{detail}, each a tensor")
+        return found[0]
+
+
+def attributes(node: onnx.NodeProto) -> dict[str, Any]:
+    """The attributes of a node, by name."""
+    return {each.name: helper.get_attribute_value(each) for each in node.attribute}
+
+
+def where(node: onnx.NodeProto) -> str:
+    """How a message calls the node."""
+    return f"node[{node.name or node.output[0]}]"
+
+
+def is_number(array: NDArray[Any] | None, number: float) -> bool:
+    """Whether the constant is that one number, as float32 holds it."""
+    return array is not None and array.size == 1 and bool(np.isclose(float(array.item()), number, rtol=1e-6))

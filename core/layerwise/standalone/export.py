@@ -1,0 +1,125 @@
+"""A network as one file of Python: readable code for exactly its layers, its weights in base64, and a self-check."""
+
+import base64
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwise import atomic
+from layerwise.activations import Floats
+from layerwise.errors import InvalidInput
+from layerwise.manifest import own_version
+from layerwise.model import MLP
+from layerwise.standalone import program
+from layerwise.standalone.answers import answers_source
+from layerwise.standalone.columns import encoder_source
+from layerwise.standalone.layers import Functions, network_source
+from layerwise.standalone.probes import probe_rows, probe_table
+from layerwise.standalone.readers import READ_TABLE
+
+MOST_BYTES = 2**28
+"""Of weights: Python reads a file of source into memory several times over."""
+LINE = 100
+"""Characters of base64 a line."""
+
+
+def export_standalone(model: MLP, path: str | PathLike[str]) -> str:
+    """Writes `to_standalone(model)` to `path`, wholly or not at all; gives the file's SHA-256. Raises InvalidInput."""
+    text = to_standalone(model).encode()
+    return atomic.write(Path(path), lambda file: file.write(text))
+
+
+def to_standalone(model: MLP) -> str:
+    """The source of a program that predicts what `model` predicts, and needs NumPy alone.
+
+    Imported, it has `predict(X)`, `predict_proba(X)` if the network gives probabilities, `outputs(X)` and `LABELS`,
+    for rows `X` (n, inputs) or, if the network has an encoder, a table: columns by name, or a list of rows by name,
+    whose further columns are left alone. Run, it reads rows from its standard input and prints a prediction a line;
+    with --check it compares what it computes of a few rows with what the network did. Raises InvalidInput if the
+    weights are larger than 256 MiB.
+    """
+    if model.parameters.nbytes + model.statistics.nbytes > MOST_BYTES:
+        found = model.parameters.nbytes + model.statistics.nbytes
+        raise InvalidInput("model", f"expected at most {MOST_BYTES:,} bytes of weights, got {found:,}")
+    answers, called = answers_source(model)
+    functions = called | (encoder_source(model.encoder) if model.encoder else {})
+    code = [
+        answers,
+        _outputs(model, functions),
+        *dict(sorted(functions.items())).values(),
+        program.CHECKED,
+        READ_TABLE if model.encoder else program.READ,
+        program.CHECK,
+        program.ARRAY,
+    ]
+    imports = program.IMPORTS_OF_TABLES if model.encoder else program.IMPORTS
+    head = f'"""{_description(model)}"""\n\n{imports}\n{_constants(model)}'
+    return "\n\n".join([head, *code, f"{_arrays(model)}\n{_main(model)}"])
+
+
+def _outputs(model: MLP, functions: Functions) -> str:
+    """The function `outputs`; what it calls is added to `functions`."""
+    statements, called = network_source(model.architecture)
+    functions |= called
+    k, rows = model.architecture.outputs, "encoded(X) if is_table(X) else X" if model.encoder else "X"
+    return (
+        f'def outputs(X):\n    """The outputs of the last layer for the rows `X`, (n, {k})."""\n'
+        f"    x = checked({rows})\n" + "".join(f"    {statement}\n" for statement in statements) + "    return x\n"
+    )
+
+
+def _arrays(model: MLP) -> str:
+    """Weights, probe rows and what the network makes of them."""
+    if model.encoder:
+        table = probe_table(model.encoder)
+        outputs, rows = model.outputs(table), "[\n" + "".join(f"    {row!r},\n" for row in table) + "]"
+    else:
+        numbers = probe_rows(model)
+        outputs, rows = model.outputs(numbers), _array(numbers, "")
+    return f"weights = {_dictionary(model.weights)}\nprobe_rows = {rows}\nprobe_outputs = {_array(outputs, '')}\n"
+
+
+def _description(model: MLP) -> str:
+    what = "labels" if model.is_classifier else "flags" if model.gives_probabilities else "values"
+    table = "\n".join(f"    {line}".rstrip() for line in str(model.summary()).splitlines())
+    proba = "    python FILE --proba < rows.csv  their probabilities\n" if model.gives_probabilities else ""
+    rows = f"an array or a list of rows of {model.architecture.inputs} numbers"
+    if model.encoder:
+        rows = "a list of rows by column name, or columns by name"
+    kind = "rows with column names" if model.encoder else "rows of numbers"
+    return (
+        f"Predicts {what} with a neural network. Python and NumPy are all it needs.\n\n"
+        f"    python FILE < rows.csv          a prediction a line, in JSON; {kind}, as CSV or JSON\n"
+        f"{proba}"
+        "    python FILE --check             whether this file computes here what it should\n\n"
+        f"From Python: predict(X), where X is {rows}.\nWritten by Layerwise {own_version()}.\n\n{table}\n"
+    )
+
+
+def _constants(model: MLP) -> str:
+    labels = list(model.labels) if model.labels is not None else None
+    columns = f"COLUMNS = {[column.name for column in model.encoder.columns]!r}\n" if model.encoder else ""
+    return f'INPUTS = {model.architecture.inputs}\nDTYPE = "{model.dtype}"\nLABELS = {labels!r}\n{columns}'
+
+
+def _main(model: MLP) -> str:
+    plain = "predict(read(sys.stdin.read()))"
+    if not model.gives_probabilities:
+        return program.MAIN.format(flags="[[]]", answers=plain)
+    either = "(predict_proba if sys.argv[1:] else predict)(read(sys.stdin.read()))"
+    return program.MAIN.format(flags='([], ["--proba"])', answers=either)
+
+
+def _dictionary(arrays: Mapping[str, Floats]) -> str:
+    return "{\n" + "".join(f'    "{name}": {_array(array, "    ")},\n' for name, array in arrays.items()) + "}"
+
+
+def _array(array: NDArray[Any], indent: str) -> str:
+    """A call of the program's `array`."""
+    text = base64.b64encode(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()).decode()
+    lines = "\n".join(text[i : i + LINE] for i in range(0, len(text), LINE))
+    return f'array(\n{indent}    {array.shape},\n{indent}    """\n{lines}\n""",\n{indent})'

@@ -1,0 +1,67 @@
+"""Rows that a program checks itself by: ordinary ones, and for an encoder each of its special cases."""
+
+import math
+
+import numpy as np
+
+from layerwise.activations import Floats
+from layerwise.model import MLP
+from layerwise.tables import CategoryColumn, Hashing, Log, NumberColumn, TableEncoder
+
+PROBES = 8
+"""How many; with an encoder, one of them has a category that was not seen, and one lacks what may be missing."""
+UNSEEN, MISSING = 5, 6
+DATES = (
+    "2000-02-29",
+    "1999-12-31T23:59:59",
+    "2024-03-01T06:30",
+    "1969-07-20T20:17:40",
+    "2013-01-31",
+    "2010-11-05T12:00",
+    "2019-08-15",
+    "2031-05-09T18:45",
+)
+
+
+def probe_rows(model: MLP) -> Floats:
+    """Rows (PROBES, inputs) that enter the network with about zero mean and unit variance."""
+    architecture = model.architecture
+    inside = np.random.default_rng(0).standard_normal((PROBES, architecture.inputs))
+    rows: Floats = ((inside - architecture.input_shift) / architecture.input_scale).astype(model.dtype)
+    return rows
+
+
+def probe_table(encoder: TableEncoder) -> list[dict[str, object]]:
+    """PROBES rows of the columns that `encoder` was fitted on."""
+    rng = np.random.default_rng(0)
+    rows: list[dict[str, object]] = [{} for _ in range(PROBES)]
+    for column in encoder.columns:
+        z = rng.standard_normal(PROBES)
+        for i, row in enumerate(rows):
+            if isinstance(column, NumberColumn):
+                value: object = None if i == MISSING and column.fill is not None else _number(column, float(z[i]))
+            elif i == MISSING and column.encoding.missing != "error":
+                value = None
+            elif isinstance(column, CategoryColumn):
+                value = _category(column, i)
+            else:
+                value = DATES[i]
+            row[column.name] = value
+    return rows
+
+
+def _number(column: NumberColumn, z: float) -> float:
+    """A number of the column, by a number `z` of the standard normal distribution."""
+    if column.quantiles:
+        least, most = column.quantiles[0], column.quantiles[-1]
+        return least + (most - least) * (math.tanh(z) + 1) / 2
+    number = column.shift + column.scale * z
+    return max(0.0, math.expm1(number)) if isinstance(column.encoding, Log) else number
+
+
+def _category(column: CategoryColumn, i: int) -> str:
+    if isinstance(column.encoding, Hashing):
+        return f"category {i}"
+    if i == UNSEEN and column.unseen != "error":
+        return "-".join(column.categories)[:50] + "-"
+    return column.categories[i % len(column.categories)]

@@ -1,0 +1,103 @@
+"""The parts of the program that are the same for every network: reading rows, the self-check, the command line."""
+
+IMPORTS = """\
+import base64
+import csv
+import io
+import json
+import sys
+
+import numpy as np
+"""
+IMPORTS_OF_TABLES = """\
+import base64
+import csv
+import datetime
+import io
+import json
+import math
+import sys
+import zlib
+
+import numpy as np
+"""
+
+CHECKED = '''\
+def checked(X):
+    """`X` as an array (n, INPUTS) of finite numbers. Raises ValueError, which names row and column."""
+    if not isinstance(X, np.ndarray):
+        X = list(X)
+        for i, row in enumerate(X):
+            if isinstance(row, str) or not hasattr(row, "__len__"):
+                raise ValueError(f"row {i}: expected a list of {INPUTS} numbers, got {row!r}")
+            if len(row) != INPUTS:
+                raise ValueError(f"row {i}: expected {INPUTS} numbers, got {len(row)}")
+            for j, value in enumerate(row):
+                if isinstance(value, str) or not np.isscalar(value):
+                    raise ValueError(f"row {i}, column {j}: expected a number, got {value!r}")
+        X = np.array(X).reshape(-1, INPUTS)
+    if X.ndim != 2 or X.shape[1] != INPUTS:
+        raise ValueError(f"expected an array of shape (n, {INPUTS}), got {X.shape}")
+    with np.errstate(over="ignore"):
+        x = X.astype(DTYPE)
+    if not np.isfinite(x).all():
+        i, j = np.argwhere(~np.isfinite(x))[0]
+        raise ValueError(f"row {i}, column {j}: expected a finite number that {DTYPE} holds, got {X[i, j]}")
+    return x
+'''
+
+READ = '''\
+def read(text):
+    """The rows in `text`: a JSON list of rows, or CSV, the first line of which may be names."""
+    if text.lstrip().startswith("["):
+        return json.loads(text)
+    lines = [line for line in csv.reader(io.StringIO(text)) if line]
+    if lines and not any(is_number(cell) for cell in lines[0]):
+        del lines[0]
+    for i, line in enumerate(lines):
+        for j, cell in enumerate(line):
+            if not is_number(cell):
+                raise ValueError(f"row {i}, column {j}: expected a number, got {cell!r}")
+    return [[float(cell) for cell in line] for line in lines]
+
+
+def is_number(text):
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+'''
+
+CHECK = '''\
+def check():
+    """Whether the outputs of the rows kept below are those the network had when this file was written."""
+    found = outputs(probe_rows)
+    most = np.abs(found - probe_outputs).max()
+    allowed = 1e-4 * max(1.0, np.abs(probe_outputs).max())
+    if not most <= allowed:
+        sys.exit(f"the outputs differ by {most:.3g} from those expected; at most {allowed:.3g} is rounding")
+    print(f"ok: the outputs of {len(found)} rows differ by at most {most:.3g} from those expected")
+'''
+
+ARRAY = '''\
+def array(shape, text):
+    """Little-endian numbers in base64."""
+    return np.frombuffer(base64.b64decode(text), np.dtype(DTYPE).newbyteorder("<")).reshape(shape).astype(DTYPE)
+'''
+
+MAIN = """\
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--check"]:
+        check()
+    elif sys.argv[1:] in {flags}:
+        try:
+            answers = {answers}
+        except ValueError as error:
+            sys.exit(f"{{sys.argv[0]}}: {{error}}")
+        for answer in answers.tolist():
+            print(json.dumps(answer, ensure_ascii=False))
+    else:
+        sys.exit(__doc__)
+"""
+"""To be filled in by format: the arguments that ask for answers, and their expression."""

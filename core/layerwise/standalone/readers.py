@@ -1,0 +1,159 @@
+"""What the program reads and encodes columns with, as source code: the functions, by name."""
+
+from layerwise.standalone.layers import Functions
+from layerwise.tables.cells import BOOLEANS
+from layerwise.tables.date_column import LENGTHS
+
+FUNCTIONS: Functions = {
+    "values_of": '''\
+def values_of(table, name):
+    """The cells of a column, of columns by name or of a list of rows by name."""
+    try:
+        return list(table[name]) if hasattr(table, "keys") else [row[name] for row in table]
+    except KeyError:
+        raise ValueError(f"expected a value of {name!r} in every row, one has none") from None
+''',
+    "is_missing": """\
+def is_missing(value):
+    return value is None or type(value).__name__ in ("NAType", "NaTType") or value == "" or value != value
+""",
+    "numbers": '''\
+def numbers(table, name, fill):
+    """A column of numbers (n, 1), `fill` where one is missing; if that is None, a missing one is an error."""
+    found = []
+    for i, value in enumerate(values_of(table, name)):
+        try:
+            if is_missing(value):
+                number = math.nan if fill is None else fill
+            else:
+                number = math.nan if "_" in str(value) else float(value)
+        except (TypeError, ValueError):
+            number = math.nan
+        if not math.isfinite(number):
+            raise ValueError(f"row {i}, {name!r}: expected a number, got {value!r}")
+        found.append(number)
+    return np.array(found, float).reshape(-1, 1)
+''',
+    "missing_flags": '''\
+def missing_flags(table, name):
+    """1 where the column has no value, else 0, (n, 1)."""
+    return np.array([is_missing(value) for value in values_of(table, name)], float).reshape(-1, 1)
+''',
+    "logarithms": '''\
+def logarithms(x, name, clip):
+    """log(1 + x); what is below 0 is 0, or an error."""
+    if not clip and (x < 0).any():
+        i = int(np.argmax(x < 0))
+        raise ValueError(f"row {i}, {name!r}: expected a number of at least 0, got {x[i, 0]}")
+    return np.log1p(np.maximum(x, 0))
+''',
+    "ranks": '''\
+def ranks(x, quantiles):
+    """The share of the quantiles below each x (n, 1), interpolated; in a run of equal ones, the middle of the run."""
+    known = np.array(quantiles)
+    last = len(known) - 1
+    below, upto = np.searchsorted(known, x, "left"), np.searchsorted(known, x, "right")
+    left, right = known[(below - 1).clip(0, last)], known[below.clip(0, last)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = below - 1 + (x - left) / (right - left)
+    rank = np.where(upto > below, (below + upto - 1) / 2, between) / last
+    return np.where(x <= known[0], 0, np.where(x >= known[-1], 1, rank))
+''',
+    "text_of": f'''\
+def text_of(value):
+    """What tells a category from others: "true" and "false" of booleans, whole numbers without a fraction."""
+    value = value.item() if isinstance(value, np.generic) else value
+    if is_missing(value):
+        return ""
+    if not isinstance(value, (str, int, float)):
+        raise ValueError(f"expected a text, a boolean or a whole number as a category, got {{value!r}}")
+    text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    return {BOOLEANS!r}.get(text, text)
+''',
+    "places": '''\
+def places(table, name, categories, others, missing):
+    """The position of each category among `categories`, `others` for those that are not, `missing` for none."""
+    known = {category: place for place, category in enumerate(categories)}
+    found = []
+    for i, value in enumerate(values_of(table, name)):
+        text = text_of(value)
+        place = known.get(text, others) if text else missing
+        if place == "error":
+            wanted = f"one of {', '.join(categories[:10])}" if text else "a category"
+            raise ValueError(f"row {i}, {name!r}: expected {wanted}, got {value!r}")
+        found.append(place)
+    return np.array(found, int)
+''',
+    "hashed_places": '''\
+def hashed_places(table, name, buckets, missing):
+    """The bucket of each category, by its CRC-32; `missing` for none."""
+    found = []
+    for i, value in enumerate(values_of(table, name)):
+        text = text_of(value)
+        if not text and missing == "error":
+            raise ValueError(f"row {i}, {name!r}: expected a category, got {value!r}")
+        found.append(zlib.crc32(text.encode()) % buckets if text else missing)
+    return np.array(found, int)
+''',
+    "one_hot": '''\
+def one_hot(places, width):
+    """1 at each place, else 0, (n, width); -1 is no place."""
+    return (np.arange(width) == places[:, None]).astype(float)
+''',
+    "ordinal": '''\
+def ordinal(places, known, width):
+    """1/known, 2/known … 1 for the places of categories, else 0; then the outputs of the places beyond, (n, width)."""
+    inside = (places >= 0) & (places < known)
+    return np.column_stack([np.where(inside, (places + 1) / known, 0), one_hot(places - known, width - 1)])
+''',
+    "date_parts": f'''\
+def date_parts(table, name, parts, shift, scale, missing):
+    """The year, scaled, other parts from 0 to 1, or sine and cosine of a cyclic one; then, if asked, 1 for no date."""
+    lengths = {LENGTHS!r}
+    found = []
+    for i, value in enumerate(values_of(table, name)):
+        if is_missing(value):
+            if missing == "error":
+                raise ValueError(f"row {{i}}, {{name!r}}: expected a date, got {{value!r}}")
+            found.append(None)
+            continue
+        try:
+            text = str(value)
+            if text[4:5] != "-" or text[7:8] != "-":
+                raise ValueError
+            time = datetime.datetime.fromisoformat(text)
+        except ValueError:
+            raise ValueError(f"row {{i}}, {{name!r}}: expected a date in ISO 8601, got {{value!r}}") from None
+        time = time.astimezone(datetime.timezone.utc) if time.tzinfo else time
+        numbers = {{"month": time.month - 1, "day": time.day - 1, "weekday": time.weekday()}}
+        numbers |= {{"hour": time.hour, "minute": time.minute}}
+        row = []
+        for part in parts:
+            stem = part.removesuffix("_cycle")
+            if part == "year":
+                row.append((time.year - shift) / scale)
+            elif part == stem:
+                row.append(numbers[part] / (lengths[part] - 1))
+            else:
+                turn = 2 * math.pi * numbers[stem] / lengths[stem]
+                row += [math.sin(turn), math.cos(turn)]
+        found.append(row + [0] * (missing == "indicator"))
+    width = sum(1 + part.endswith("_cycle") for part in parts)
+    absent = [0] * width + [1] * (missing == "indicator")
+    return np.array([absent if row is None else row for row in found], float).reshape(-1, len(absent))
+''',
+}
+"""By name, each with what it calls among them left to the caller."""
+
+READ_TABLE = '''\
+def read(text):
+    """The rows in `text`: a JSON list of objects, or CSV, the first line of which names the columns."""
+    if text.lstrip().startswith("["):
+        return json.loads(text)
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def is_table(X):
+    """Whether `X` has columns by name, or rows that have."""
+    return hasattr(X, "keys") or (isinstance(X, list) and bool(X) and hasattr(X[0], "keys"))
+'''

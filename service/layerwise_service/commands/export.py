@@ -1,0 +1,96 @@
+"""`layerwise export`: a model as a file that other programs use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from layerwise_service.commands.options import CommandFailed, with_settings
+from layerwise_service.logs import configure_logs
+from layerwise_service.settings import Settings
+
+if TYPE_CHECKING:  # a help text needs none of it
+    from layerwise import MLP
+
+FORMATS = {".onnx": "onnx", ".py": "standalone", ".npz": "npz"}
+"""By the ending of a file's name."""
+
+
+@click.command()
+@click.argument("model")
+@click.option("--version", metavar="VERSION", help="Number or alias, of a model of the service.  [default: latest]")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(sorted(FORMATS.values())),
+    help="What to write.  [default: by the ending of FILE, .onnx, .py (standalone) or .npz]",
+)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", required=True)
+@with_settings("home")
+def export(settings: Settings, model: str, version: str | None, form: str | None, out: Path) -> None:
+    """Write MODEL as ONNX, as one Python program that needs NumPy alone, or as .npz.
+
+    MODEL is an .npz file, or the name of a model in the service's folder here.
+    """
+    chosen = form or FORMATS.get(out.suffix)
+    if chosen is None:
+        raise click.UsageError(f"expected --format, or a FILE that ends in {', '.join(FORMATS)}, got {out.name}")
+    configure_logs(settings.log, process="export")
+    write = _writer(chosen)
+    from layerwise import CorruptModel, InvalidInput
+
+    try:
+        if model.endswith(".npz"):
+            digest = write(_of_file(model, version), out)
+        else:
+            digest = write(_of_service(settings, model, version), out)
+    except (CorruptModel, InvalidInput) as error:
+        raise CommandFailed(f"{model}: {error}") from error
+    except OSError as error:
+        raise CommandFailed(f"{error.filename}: {error.strerror}" if error.filename else str(error)) from error
+    click.echo(f"{out}: {chosen}, {out.stat().st_size:,} bytes, SHA-256 {digest}")
+
+
+def _of_file(path: str, version: str | None) -> MLP:
+    from layerwise import MLP
+
+    if version is not None:
+        raise click.UsageError("--version goes with a model of the service, a file holds one")
+    return MLP.load(path)
+
+
+def _of_service(settings: Settings, name: str, version: str | None) -> MLP:
+    """The version of the model `name` that is meant, from the stores of this machine."""
+    from layerwise_service.errors import ServiceError
+    from layerwise_service.registry import Directory
+    from layerwise_service.stores.database import DatabaseUnusable
+    from layerwise_service.wiring import open_stores
+
+    if not settings.database_url and not (settings.home_path / "layerwise.db").is_file():
+        raise CommandFailed(f"there is no database in {settings.home_path}; --home says where one is")
+    try:
+        with closing(open_stores(settings)) as stores:
+            directory = Directory(stores.versions, refresh_seconds=settings.refresh_seconds)
+            with closing(directory):
+                return stores.artifacts.load_model(directory.resolve(name, version).artifact)
+    except (DatabaseUnusable, ServiceError) as error:
+        raise CommandFailed(str(error)) from error
+
+
+def _writer(form: str) -> Callable[[MLP, Path], str]:
+    """What writes a model in that form, and gives the file's SHA-256."""
+    if form == "npz":
+        return lambda model, out: model.save(out)
+    if form == "standalone":
+        from layerwise.standalone import export_standalone
+
+        return export_standalone
+    try:
+        from layerwise.onnx import export_onnx
+    except ImportError as error:
+        raise CommandFailed("ONNX needs the library of that name: pip install 'layerwise[onnx]'") from error
+    return export_onnx
