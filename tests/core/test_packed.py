@@ -329,9 +329,9 @@ def test_the_same_seeds_give_the_same_bits():
 
 
 def test_an_epoch_allocates_next_to_nothing():
-    X, y = np.random.default_rng(0).normal(size=(700, 12)), np.arange(700) % 10
-    layers = (Layer(12, "relu", dropout=0.2), Layer(12, Maxout(2)), Layer(12, "prelu"), Layer(10))
-    architecture = Architecture(12, layers, input_noise=0.1, input_dropout=0.1)
+    X, y = np.random.default_rng(0).normal(size=(700, 24)), np.arange(700) % 10
+    layers = (Layer(24, "relu", dropout=0.2), Layer(24, Maxout(2)), Layer(24, "prelu"), Layer(10))
+    architecture = Architecture(24, layers, input_noise=0.1, input_dropout=0.1)
     models = [MLP(architecture, seed=k, dtype=np.float64) for k in range(8)]
     bounds = {"clip_norm": 1.0, "clip_value": 1.0, "average": 0.9, "max_norm": 3.0}
     plan = Plan(l1=1e-3, l2=1e-3, weight_decay=1e-3, batch_size=300, epochs=1000, **bounds)
@@ -352,8 +352,9 @@ def test_an_epoch_allocates_next_to_nothing():
         tracemalloc.stop()
         np.setbufsize(buffer)
 
-    # the scores of a batch take 192,000 bytes, the row numbers of an epoch 44,800, the weights of a layer 9,216
-    assert peak < 9_000
+    # the scores of a batch take 192,000 bytes, the row numbers of an epoch 44,800, the weights of a layer 36,864;
+    # the generators that shuffle, and what they are made of, some thousands
+    assert peak < 25_000
 
 
 def network(**arguments):
