@@ -15,7 +15,8 @@ def values_of(table, name):
 ''',
     "is_missing": """\
 def is_missing(value):
-    return value is None or type(value).__name__ in ("NAType", "NaTType") or value == "" or value != value
+    names = ("NAType", "NaTType", "MaskedConstant")
+    return value is None or type(value).__name__ in names or value == "" or value != value
 """,
     "numbers": '''\
 def numbers(table, name, fill):

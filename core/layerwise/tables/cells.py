@@ -16,14 +16,14 @@ DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def is_missing(value: object) -> bool:
-    """Whether `value` is None, the empty text, NaN, or the NaT or NA of pandas."""
+    """Whether `value` is None, the empty text, NaN, the NaT or NA of pandas, or what NumPy gives for a masked value."""
     if value is None or (isinstance(value, str) and not value):
         return True
     if isinstance(value, float):
         return math.isnan(value)
     if isinstance(value, np.datetime64 | np.floating):
         return bool(np.isnan(cast(np.datetime64, value)))
-    return type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, Decimal) and value.is_nan())
+    return type(value).__name__ in ("NAType", "NaTType", "MaskedConstant") or (isinstance(value, Decimal) and value.is_nan())
 
 
 def number_of(value: object) -> float:

@@ -105,10 +105,20 @@ def _factorized(column: Column, values: list[object]) -> tuple[NDArray[np.intp],
     found: defaultdict[object, int] = defaultdict(count().__next__)
     try:
         codes = np.fromiter(map(found.__getitem__, values), np.intp, len(values))
-    except TypeError:  # a list or another value without a hash
-        row = next(row for row, value in enumerate(values) if getattr(value, "__hash__", None) is None)
-        raise column.refused(row, "a single value", values[row]) from None
+    except TypeError:  # a list or another value without a hash; what NumPy gives for a masked value has none either
+        for row, value in enumerate(values):
+            if not _has_hash(value) and not is_missing(value):
+                raise column.refused(row, "a single value", value) from None
+        return _factorized(column, [None if is_missing(value) else value for value in values])
     return codes, list(found)
+
+
+def _has_hash(value: object) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
 
 
 def _named(column: Column, codes: NDArray[np.intp], different: list[object]) -> Categories:

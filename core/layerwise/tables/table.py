@@ -174,4 +174,15 @@ def _column(name: str, given: Any, start: int) -> Column:
         raise InvalidInput(f"columns.{name}", f"expected one value a row, got {counted(array.ndim, 'dimension')}")
     if array.dtype.kind in "cmV":
         raise InvalidInput(f"columns.{name}", f"expected numbers, texts, booleans or dates, got {array.dtype}")
+    if isinstance(array, np.ma.MaskedArray):
+        return Column(name, _unmasked(array), start=start)
     return Column(name, array if array.dtype.kind in "biufM" else array.tolist(), start=start)
+
+
+def _unmasked(array: "np.ma.MaskedArray[Any, np.dtype[Any]]") -> Values:
+    """The values of `array` (n,), each that is masked as a missing one."""
+    if array.dtype.kind in "fM":
+        missing = np.nan if array.dtype.kind == "f" else np.datetime64("NaT")
+        return cast(NDArray[Any], array.filled(missing))
+    # whole numbers stay whole, for they may be categories
+    return cast(Values, array.tolist() if np.ma.is_masked(array) or array.dtype.kind not in "biu" else array.data)
