@@ -4,7 +4,7 @@ A table is a mapping of column names to values, a list of mappings, or an object
 DataFrame of pandas, which is never imported.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
 
@@ -71,6 +71,13 @@ def is_table(value: object) -> bool:
         given = cast(Sequence[object], value)
         return bool(given) and isinstance(given[0], Mapping)
     return isinstance(value, Mapping | Frame)
+
+
+def several(tables: object) -> Iterable[TableLike]:
+    """`tables`, which must be an iterable of tables, not a table itself. Raises InvalidInput."""
+    if not isinstance(tables, Iterable) or isinstance(tables, Mapping | Frame | str | bytes):
+        raise InvalidInput("tables", f"expected an iterable of tables, such as a list of them, got {shown(tables)}")
+    return cast(Iterable[TableLike], tables)
 
 
 def columns_of(table: object, names: Sequence[str], *, extra: Collection[str] | None, start: int = 0) -> list[Column]:
