@@ -25,7 +25,7 @@ from layerwise.tables.encodings import (
 )
 from layerwise.tables.fitting import AnyColumn, ColumnFit
 from layerwise.tables.number_column import number_column_from_json
-from layerwise.tables.outputs import copied, dtype_of_outputs, zeroed
+from layerwise.tables.outputs import copied, distinct, dtype_of_outputs, zeroed
 from layerwise.tables.rows import rows_writer
 from layerwise.tables.table import TableLike, columns_of, names_of, several
 
@@ -137,8 +137,11 @@ class TableEncoder:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the outputs (width,): "distance", "distance missing", "carrier=AA", "day.weekday_sin" …"""
-        return tuple(name for column in self.columns for name in column.names)
+        """The names of the outputs (width,), all different: "distance", "distance missing", "carrier=AA", "day.year" …
+
+        Where columns a and a=x both make an "a=x", the second is "a=x (2)".
+        """
+        return distinct([name for column in self.columns for name in column.names])
 
     def source_of(self, output: int) -> str:
         """The name of the column that the `output`, from 0, comes from. Raises InvalidInput."""
@@ -202,7 +205,7 @@ class TableEncoder:
         return encoder
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, TableEncoder) and self.to_json() == other.to_json()
+        return self is other or (isinstance(other, TableEncoder) and self.to_json() == other.to_json())
 
     __hash__ = None  # type: ignore[assignment]
 

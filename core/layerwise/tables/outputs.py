@@ -1,5 +1,7 @@
-"""The array that an encoder writes its outputs into: given by the caller and checked, or of a dtype that he names."""
+"""The outputs of an encoder: their names, and the array that they are written into."""
 
+from collections.abc import Sequence
+from itertools import count
 from typing import Any, cast
 
 import numpy as np
@@ -45,3 +47,17 @@ def copied(rows: Floats, out: Floats) -> Floats:
     """`out`, which must be of the shape of `rows`, filled with them. Raises InvalidInput."""
     zeroed(out, cast(tuple[int, int], rows.shape))[...] = rows
     return out
+
+
+def distinct(names: Sequence[str]) -> tuple[str, ...]:
+    """The `names` (width,), made different: one that stood before gets a number, " (2)" or the next that is free."""
+    taken = set(names)
+    if len(taken) == len(names):
+        return tuple(names)
+    found: dict[str, None] = {}
+    for name in names:
+        if name in found:
+            name = next(new for number in count(2) if (new := f"{name} ({number})") not in taken)
+            taken.add(name)
+        found[name] = None
+    return tuple(found)
