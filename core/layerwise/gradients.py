@@ -60,9 +60,9 @@ def gradient_check(
 ) -> GradientCheck:
     """Compares the gradient of `plan`'s loss over all rows with central differences, in float64, on a copy.
 
-    `X` is (n, inputs) or, if the model has an encoder, a table. `plan`, by default the one the model was trained with, gives loss, class weights and l2; `weights` (n,) are
-    those of the rows. Up to `coordinates` parameters of each layer are compared, drawn by `seed`, which fixes dropout
-    masks and noise too. Raises InvalidInput.
+    `X` is (n, inputs) or, if the model has an encoder, a table. `plan`, by default the one the model was trained with,
+    gives loss, class weights and l2; `weights` (n,) are those of the rows. Up to `coordinates` parameters of each layer
+    are compared, drawn by `seed`, which fixes dropout masks and noise too. Raises InvalidInput.
     """
     instance("model", model, MLP)
     used = (model.plan or Plan()) if plan is None else instance("plan", plan, Plan)

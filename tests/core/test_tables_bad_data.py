@@ -167,7 +167,7 @@ def test_the_place_for_outputs_is_checked():
             with pytest.raises(InvalidInput, match=f"^out: {re.escape(message)}$"):
                 encoder.encode(table, wrong)
     assert encoder.encode(GOOD, out, dtype="float64") is out
-    with pytest.raises(InvalidInput, match="^dtype: expected float64, which `out` has, or None, got float32$"):
+    with pytest.raises(InvalidInput, match=r"^dtype: expected float64, which `out` has, or None, got float32$"):
         encoder.encode(GOOD, out, dtype=np.float32)
     with pytest.raises(InvalidInput, match="dtype: expected float32 or float64, got 'int8'"):
         encoder.encode(GOOD, dtype="int8")

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from layerwise import OneHot, Standardize, TableEncoder
+from layerwise import MLP, Architecture, InvalidInput, Layer, OneHot, Standardize, TableEncoder
+from layerwise.standalone import to_standalone
 
 MASK = [False, True, False, True]
 MASKED = {
@@ -30,7 +31,7 @@ CELLS = {
 class Frame:
     """A table that names its columns and gives each by its name."""
 
-    columns = list(MASKED)
+    columns = tuple(MASKED)
 
     def __getitem__(self, name):
         return MASKED[name]
@@ -82,3 +83,71 @@ def test_a_mask_that_masks_nothing_changes_nothing():
         assert (column.encoding, column.shift, column.scale) == (Standardize(missing="error"), 2.0, 1.0)
     for values in np.ma.array([True, False]), np.ma.array(["a", "b"], mask=[False, False]):
         assert TableEncoder().fit({"x": values}).columns[0].encoding == OneHot(missing="error", unseen="none")
+
+
+WORDS = ["nan", "NaN", "NA", "N/A", "null", "NULL"]
+TEXTS = {
+    "number": ["1", "3", *WORDS],
+    "mixed": [1, 3.0, *WORDS],
+    "bytes": np.array(["1", "3", *WORDS], "S"),
+    "day": ["2013-01-01", "2014-01-01T10:00", *WORDS],
+    "kind": ["a", "b", *WORDS],
+    "rank": ["1", "3", *WORDS],
+}
+BLANKS = [None] * len(WORDS)
+BLANK = {name: values if name in ("kind", "rank") else [*values[:2], *BLANKS] for name, values in TEXTS.items()}
+RANKED = {"rank": "ordinal"}
+
+
+def rows_of(table):
+    return [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)]
+
+
+def test_texts_that_say_so_are_missing_among_numbers_and_dates_and_categories_elsewhere():
+    found, wanted = TableEncoder(RANKED).fit(TEXTS), TableEncoder(RANKED).fit(BLANK)
+
+    assert [column.kind for column in found.columns] == ["number"] * 3 + ["date"] + ["category"] * 2
+    assert found == wanted
+    assert [column.encoding.missing for column in found.columns] == ["indicator"] * 4 + ["error"] * 2
+    assert found.columns[4].categories == ("N/A", "NA", "NULL", "NaN", "a", "b", "nan", "null")
+    assert found.columns[5].categories == ("1", "3", "N/A", "NA", "NULL", "NaN", "nan", "null")
+    for encoder in found, TableEncoder.from_json(found.to_json()):
+        for table in TEXTS, rows_of(TEXTS):
+            assert encoder.encode(table).tobytes() == wanted.encode(BLANK).tobytes()
+        rows = [encoder.encode([row]) for row in rows_of(TEXTS)]
+        assert np.vstack(rows).tobytes() == wanted.encode(BLANK).tobytes()
+
+
+def test_texts_that_say_so_are_refused_where_nothing_was_missing():
+    encoder = TableEncoder().fit({"x": ["1", "3"], "day": ["2013-01-01", "2014-01-01"]})
+
+    for cells, message in [({"x": "NA"}, "x: expected a number, got 'NA'"), ({"day": "null"}, "day: expected a date,")]:
+        row = {"x": "1", "day": "2013-01-01"} | cells
+        for table in [row], {name: [value] for name, value in row.items()}:
+            with pytest.raises(InvalidInput) as caught:
+                encoder.encode(table)
+            assert str(caught.value).startswith(f"rows[0].{message}")
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 8])
+def test_texts_that_say_so_count_alike_wherever_a_block_ends(size):
+    table = {name: values[::-1] for name, values in TEXTS.items()}
+    blocks = [{name: values[i : i + size] for name, values in table.items()} for i in range(0, 8, size)]
+
+    found = TableEncoder(RANKED).fit_blocks(blocks)
+
+    np.testing.assert_allclose(found.encode(TEXTS), TableEncoder(RANKED).fit(TEXTS).encode(TEXTS), rtol=1e-6)
+
+
+def test_a_program_takes_the_same_for_missing():
+    table = {"x": ["1", "3", *WORDS, None], "day": [*TEXTS["day"], ""], "kind": [*TEXTS["kind"], None]}
+    table |= {"masked": np.ma.array([1.5] * 9, mask=[False] * 8 + [True])}
+    encoder = TableEncoder().fit(table)
+    model = MLP(Architecture(encoder.width, (Layer(3, "relu"), Layer(2))))
+    model.encoder = encoder
+    program = {"__name__": "program"}
+
+    exec(to_standalone(model), program)
+
+    for given in table, rows_of(table), rows_of(table)[-1:]:
+        np.testing.assert_allclose(program["outputs"](given), model.outputs(given), rtol=0, atol=1e-5)

@@ -148,6 +148,8 @@ def test_one_table_or_none_is_not_taken_for_several():
 
     for tables, got in [(None, "None"), ("ab", "'ab'"), ({"x": [1]}, "{'x': [1]}"), (pd.DataFrame({"x": [1]}), "")]:
         for take in TableEncoder().fit_blocks, encoder.encode_blocks:
-            with pytest.raises(InvalidInput, match="^tables: expected an iterable of tables, such as a list of them") as e:
+            with pytest.raises(
+                InvalidInput, match=r"^tables: expected an iterable of tables, such as a list of them"
+            ) as e:
                 take(tables)
             assert str(e.value).endswith(got)

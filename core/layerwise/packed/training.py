@@ -36,9 +36,10 @@ def fit_packed(
 ) -> "PackedTraining":
     """Trains K `models` of one architecture together, each in place by its plan; gives a record after every epoch.
 
-    Each comes out as `fit` would have trained it alone, within rounding: with its own split, order of the rows,
-    dropout and noise by its plan's seed. `plans` is one for all or one for each; they may differ in seed, l2, l1,
-    weight_decay and the optimiser's learning rate. `X` may be a table if all models have the same encoder. The other arguments are those of `fit`. The doctor does not look.
+    Each comes out as `fit` would have trained it alone, within rounding: with its own split, order of the rows, dropout
+    and noise by its plan's seed. `plans` is one for all or one for each; they may differ in seed, l2, l1, weight_decay
+    and the optimiser's learning rate. `X` may be a table if all models have the same encoder. The other arguments are
+    those of `fit`. The doctor does not look.
 
     A network whose numbers are no longer finite does not end the others: its model keeps its last finite weights.
     Raises InvalidInput before the first step.
@@ -46,8 +47,7 @@ def fit_packed(
     pack = _checked_models(models)
     architecture, labels = pack[0].architecture, pack[0].labels
     own = _checked_plans(plans, len(pack))
-    held = own[0].validation if validation is None else validation
-    held = checked_validation(held)
+    held = checked_validation(own[0].validation if validation is None else validation)
     if isinstance(held, tuple):
         held = (pack[0].encoded(held[0]), *held[1:])
     reader = Reader(architecture, own[0].loss, pack[0].dtype, check)

@@ -56,8 +56,9 @@ def distinct(names: Sequence[str]) -> tuple[str, ...]:
         return tuple(names)
     found: dict[str, None] = {}
     for name in names:
+        new = name
         if name in found:
-            name = next(new for number in count(2) if (new := f"{name} ({number})") not in taken)
-            taken.add(name)
-        found[name] = None
+            new = next(free for number in count(2) if (free := f"{name} ({number})") not in taken)
+            taken.add(new)
+        found[new] = None
     return tuple(found)
