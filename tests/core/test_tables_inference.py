@@ -3,6 +3,7 @@
 import datetime
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from layerwise import DateParts, Hashing, InvalidInput, OneHot, Standardize, TableEncoder
@@ -89,3 +90,55 @@ def test_the_rest_may_be_left_out():
         TableEncoder(rest="ignore").fit(table)
     with pytest.raises(InvalidInput, match=r"columns\.c: expected a column of this name, there are a, b, id"):
         TableEncoder({"c": "log"}).fit(table)
+
+
+def mixed(odd, *, at=17, rows=1000, usual=lambda i: str(i / 7)):
+    """Texts of numbers, or of what is `usual`, but for `odd` texts from the row `at` on."""
+    values = [usual(i) for i in range(rows)]
+    values[at : at + len(odd)] = odd
+    return values
+
+
+def day(i):
+    return str(datetime.date(2013, 1, 1) + datetime.timedelta(i))
+
+
+ISO = "a date (ISO 8601, as 2013-01-31 or 2013-01-31T10:00)"
+
+
+@pytest.mark.parametrize(
+    ("values", "doubt"),
+    [
+        (mixed(["abc"]), "rows[17].x: expected a number, got 'abc'; 999 of 1,000 texts are numbers"),
+        (mixed(["1e39"]), "rows[17].x: expected a number within float32, got '1e39'; 999 of 1,000 texts are numbers"),
+        (mixed(["", "NA", "abc"]), "rows[19].x: expected a number, got 'abc'; 997 of 998 texts are numbers"),
+        (mixed(["?"] * 50), "rows[17].x: expected a number, got '?'; 950 of 1,000 texts are numbers"),
+        (mixed(["?"] * 51), None),
+        (mixed([f"no {i}" for i in range(21)]), None),
+        (mixed([f"no {i}" for i in range(20)], at=980), "rows[980].x: expected a number, got 'no 0'; 980 of 1,000"),
+        (mixed(["2020-02-30"], usual=day), f"rows[17].x: expected {ISO}, got '2020-02-30'; 999 of 1,000 texts are d"),
+        (mixed(["x"], rows=40, usual=lambda i: "3"), "rows[17].x: expected a number, got 'x'; 39 of 40 texts are num"),
+        (mixed([], usual=lambda i: "ab"[i % 2]), None),
+        (mixed([]), None),
+        (mixed([], usual=lambda i: i), None),
+        ([True, False], None),
+        (["NA", "NA"], None),
+    ],
+)
+@pytest.mark.parametrize("size", [7, 300, 1000])
+def test_a_column_tells_that_it_would_be_numbers_or_dates_but_for_few_texts(values, doubt, size):
+    blocks = [{"x": values[i : i + size]} for i in range(0, len(values), size)]
+
+    encoder = TableEncoder().fit_blocks(blocks)
+
+    found = encoder.columns[0].doubt
+    assert found is None if doubt is None else found.startswith(doubt)
+    assert TableEncoder.from_json(encoder.to_json()) == encoder
+    assert TableEncoder.from_json(encoder.to_json()).columns == encoder.columns
+
+
+def test_nobody_doubts_what_was_chosen():
+    texts = mixed(["abc"])
+
+    assert TableEncoder({"x": "one_hot"}).fit({"x": texts}).columns[0].doubt is None
+    assert TableEncoder().fit({"x": pd.Series(texts, dtype="category")}).columns[0].doubt is None

@@ -14,6 +14,7 @@ from layerwise.errors import InvalidInput
 from layerwise.tables.cells import number_in, text_of
 from layerwise.tables.column import CellWriter, FittedColumn, UnusualError
 from layerwise.tables.counts import Counts
+from layerwise.tables.doubt import Doubt
 from layerwise.tables.encodings import MOST_CATEGORIES, CategoryEncoding, Hashing, OneHot, Ordinal, texts
 from layerwise.tables.reading import first_row, read_categories
 from layerwise.tables.table import Column
@@ -175,11 +176,16 @@ class CategoryFit:
         self._inferred = inferred
         self._counts = Counts()
         self._gaps = False
+        self._doubts: list[Doubt] = []
 
     @property
     def seen(self) -> int:
         """How many rows had a category."""
         return self._counts.rows
+
+    def doubted(self, doubt: Doubt) -> None:
+        """Has `doubt` count the rows of this block, and of all later ones, as well."""
+        self._doubts.append(doubt)
 
     def add(self, column: Column) -> None:
         """Adds a block. Raises InvalidInput, naming row and column."""
@@ -192,9 +198,15 @@ class CategoryFit:
         if isinstance(self._encoding, Ordinal) and self._encoding.unseen == "error" and self._encoding.order:
             CategoryColumn(column.name, replace(self._encoding, missing="none"), self._encoding.order).read(column)
         self._counts.add(found)
+        for doubt in self._doubts:
+            doubt.add(found)
 
     def finished(self, name: str) -> CategoryColumn:
         """The column as it is encoded from now on. Raises InvalidInput."""
+        told = [text for doubt in self._doubts if (text := doubt.told())]
+        return replace(self._finished(name), doubt=told[0] if told else None)
+
+    def _finished(self, name: str) -> CategoryColumn:
         encoding, counts = self._encoding, self._counts
         if encoding.missing == "auto":
             encoding = replace(encoding, missing="own" if self._gaps else "error")

@@ -14,6 +14,7 @@ from layerwise.errors import InvalidInput
 from layerwise.tables.category_column import CategoryColumn, CategoryFit
 from layerwise.tables.cells import is_missing, kinds_of
 from layerwise.tables.date_column import DateColumn, DateFit
+from layerwise.tables.doubt import Doubt
 from layerwise.tables.encodings import CategoryEncoding, DateParts, Encoding, NumberEncoding, OneHot, Standardize
 from layerwise.tables.number_column import NumberColumn, NumberFit
 from layerwise.tables.reading import is_empty
@@ -52,10 +53,12 @@ class ColumnFit:
         for kind, fit in list(self._fits.items()):
             try:
                 fit.add(column)
-            except InvalidInput:
+            except InvalidInput as error:
                 if len(self._fits) == 1:
                     raise
                 del self._fits[kind]
+                if isinstance(categories := self._fits.get(CATEGORY), CategoryFit):
+                    categories.doubted(Doubt(kind, fit.seen, error))
 
     def _rule_out(self, column: Column) -> None:
         """Leaves the kinds that the values of `column` may be, as far as their types tell."""

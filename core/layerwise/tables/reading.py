@@ -43,7 +43,7 @@ def read_numbers(column: Column) -> NDArray[np.float64]:
             numbers = np.array(values, np.float64)
         elif types <= PLAIN | {str}:
             cells = cast(list[Any], values)
-            numbers = np.array([float("nan" if cell is None or cell in ABSENT else cell) for cell in cells])
+            numbers = _floats(cells)
             missing = np.flatnonzero(np.isnan(numbers)).tolist()
             wrong = any(type(cells[row]) is str and cells[row] not in ABSENT for row in missing)
             if wrong or any(type(cell) is str and "_" in cell for cell in cells):
@@ -53,6 +53,14 @@ def read_numbers(column: Column) -> NDArray[np.float64]:
     except (ValueError, OverflowError):
         return _one_by_one(column, values)
     return _within_float32(column, numbers)
+
+
+def _floats(cells: list[Any]) -> NDArray[np.float64]:
+    """Numbers, texts and None as (n,) floats. Raises ValueError."""
+    try:
+        return np.array([float("nan" if cell is None or cell == "" else cell) for cell in cells])
+    except ValueError:  # only now, for to look up each text takes half as long as to read it
+        return np.array([float("nan" if cell is None or cell in ABSENT else cell) for cell in cells])
 
 
 def _within_float32(column: Column, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
