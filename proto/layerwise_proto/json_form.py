@@ -1,8 +1,9 @@
-"""The JSON form of an architecture or a plan, to and from its message.
+"""The JSON form of an architecture, a plan or an encoder of tables, to and from its message.
 
 Field names are the same in both. In JSON a message that is one of several kinds (an activation, an optimizer) is the
-kind's name, `"relu"`, or an object with `kind`, `{"kind": "maxout", "pieces": 2}`; an enum value is its lower-case name
-without the enum's prefix, `"hinge"`. Fields that are not set are left out.
+kind's name, `"relu"`, or an object with `kind`, `{"kind": "maxout", "pieces": 2}`; one that is one of several values (a
+policy or a number) is the value; an enum value is its lower-case name without the enum's prefix, `"hinge"`. Fields that
+are not set are left out.
 """
 
 from __future__ import annotations
@@ -59,7 +60,20 @@ def _is_kind(descriptor: Descriptor) -> bool:
     return "kind" in descriptor.oneofs_by_name
 
 
+def _is_value(descriptor: Descriptor) -> bool:
+    """Whether the message is one of several scalars, and nothing else."""
+    return "value" in descriptor.oneofs_by_name
+
+
+def _is_map(field: FieldDescriptor) -> bool:
+    """Whether the field is a map of names to messages."""
+    return field.message_type is not None and field.message_type.GetOptions().map_entry
+
+
 def _render(field: FieldDescriptor, value: object) -> JSON:
+    if _is_map(field):
+        items = sorted(value.items())  # type: ignore[attr-defined]
+        return {name: _render_message(item) for name, item in items}
     if field.message_type is not None:
         if field.is_repeated:
             return [_render_message(item) for item in value]  # type: ignore[attr-defined]
@@ -72,6 +86,9 @@ def _render(field: FieldDescriptor, value: object) -> JSON:
 
 
 def _render_message(message: Message) -> JSON:
+    if _is_value(message.DESCRIPTOR):
+        chosen = message.WhichOneof("value")
+        return None if chosen is None else getattr(message, chosen)  # type: ignore[no-any-return]
     if not _is_kind(message.DESCRIPTOR):
         return to_json(message)
     kind = message.WhichOneof("kind")
@@ -85,6 +102,9 @@ def _fill(message: Message, value: object, pointer: str) -> None:
     descriptor = message.DESCRIPTOR
     if _is_kind(descriptor):
         _fill_kind(message, value, pointer)
+        return
+    if _is_value(descriptor):
+        _fill_value(message, value, pointer)
         return
     if not isinstance(value, Mapping):
         raise JSONFormError(pointer, f"expected an object, got {_describe(value)}")
@@ -115,7 +135,27 @@ def _fill_kind(message: Message, value: object, pointer: str) -> None:
     _fill(chosen, options, pointer)
 
 
+def _fill_value(message: Message, value: object, pointer: str) -> None:
+    fields = {field.cpp_type == FieldDescriptor.CPPTYPE_STRING: field for field in message.DESCRIPTOR.fields}
+    if isinstance(value, bool) or not (isinstance(value, str) or hasattr(value, "__float__")):
+        raise JSONFormError(pointer, f"expected a string or a number, got {_describe(value)}")
+    _fill_field(message, fields[isinstance(value, str)], value, pointer)
+
+
+def _fill_map(message: Message, field: FieldDescriptor, value: object, pointer: str) -> None:
+    if not isinstance(value, Mapping):
+        raise JSONFormError(pointer, f"expected an object, got {_describe(value)}")
+    for name, item in value.items():
+        inner = f"{pointer}.{name}"
+        if not isinstance(name, str):
+            raise JSONFormError(inner, f"expected a name that is a string, got {_describe(name)}")
+        _fill(getattr(message, field.name)[name], item, inner)
+
+
 def _fill_field(message: Message, field: FieldDescriptor, value: object, pointer: str) -> None:
+    if _is_map(field):
+        _fill_map(message, field, value, pointer)
+        return
     if field.message_type is not None:
         if not field.is_repeated:
             inner: Message = getattr(message, field.name)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from layerwise_proto.v1 import errors_pb2, models_pb2, tensors_pb2, training_pb2, types_pb2
+from layerwise_proto.v1 import errors_pb2, models_pb2, tables_pb2, tensors_pb2, training_pb2, types_pb2
 
 ROOT = Path(__file__).parents[2]
-FILES = (errors_pb2, models_pb2, tensors_pb2, training_pb2, types_pb2)
+FILES = (errors_pb2, models_pb2, tables_pb2, tensors_pb2, training_pb2, types_pb2)
 
 
 def test_what_is_checked_in_is_what_make_proto_makes(tmp_path: Path) -> None:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from inspect import signature
 from typing import Any
 
 import numpy as np
 import pytest
 from google.protobuf.message import Message
 
-from layerwise import SGD, Architecture, EarlyStopping, Layer, LeakyReLU, Maxout, Plan
+from layerwise import SGD, Architecture, EarlyStopping, Layer, LeakyReLU, Maxout, Plan, TableEncoder
 from layerwise.activations import ACTIVATIONS
 from layerwise.initializers import INITIALIZERS
 from layerwise.losses import LOSSES
 from layerwise.optimizers import OPTIMIZERS
 from layerwise.schedules import SCHEDULES
+from layerwise.tables import ENCODINGS
 from layerwise_proto.json_form import JSONFormError, enum_name, to_json, to_message
-from layerwise_proto.v1 import types_pb2
+from layerwise_proto.v1 import tables_pb2, types_pb2
 
 FULL: list[tuple[type[Message], dict[str, Any]]] = [
     (
@@ -47,6 +49,20 @@ FULL: list[tuple[type[Message], dict[str, Any]]] = [
         },
     ),
     (types_pb2.Plan, {"optimizer": "adam"}),
+    (
+        tables_pb2.Encoder,
+        {
+            "columns": {
+                "carrier": "one_hot",
+                "delay": {"kind": "min_max", "missing": -0.5},
+                "distance": {"kind": "log", "missing": "median", "negative": "clip"},
+                "size": {"kind": "ordinal", "order": ["S", "M", "L"]},
+            },
+            "ignore": ["id"],
+            "rest": "ignore",
+            "extra": "error",
+        },
+    ),
 ]
 
 
@@ -67,18 +83,39 @@ def test_the_library_reads_and_writes_the_same_form() -> None:
     assert Plan.from_json(to_json(plan_message)) == plan
 
 
+def test_the_library_reads_and_writes_the_same_form_of_an_encoder() -> None:
+    columns = {name: cls() for name, cls in ENCODINGS.items()}
+    encoder = TableEncoder(columns, ignore=("id",), rest="ignore", extra="ignore")
+    chosen = {name: value for name, value in encoder.to_json().items() if name != "fitted"}
+
+    message = to_message(chosen, tables_pb2.Encoder)
+
+    assert len(message.columns) == len(ENCODINGS)
+    assert TableEncoder.from_json(to_json(message)) == encoder
+
+
+def test_what_an_encoder_takes_is_in_its_message() -> None:
+    assert {field.name for field in tables_pb2.Encoder.DESCRIPTOR.fields} == set(signature(TableEncoder).parameters)
+    for choice in ("rest", "extra"):
+        enum = tables_pb2.Encoder.DESCRIPTOR.fields_by_name[choice].enum_type
+        for value in enum.values[1:]:
+            TableEncoder.from_json({choice: enum_name(enum, value.number)})
+
+
 TABLES = {
     "Activation": ACTIVATIONS,
     "Initializer": INITIALIZERS,
     "Loss": LOSSES,
     "Optimizer": OPTIMIZERS,
     "Schedule": SCHEDULES,
+    "Encoding": ENCODINGS,
 }
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_the_messages_carry_every_kind_of_the_library_with_every_option(name: str) -> None:
-    kinds = types_pb2.DESCRIPTOR.message_types_by_name[name].oneofs_by_name["kind"].fields
+    file = tables_pb2 if name == "Encoding" else types_pb2
+    kinds = file.DESCRIPTOR.message_types_by_name[name].oneofs_by_name["kind"].fields
 
     found = {kind.name: {field.name for field in kind.message_type.fields} for kind in kinds}
 
@@ -152,5 +189,28 @@ def test_null_is_a_field_left_out() -> None:
 def test_what_does_not_fit_is_named_with_its_place(value: object, message: str) -> None:
     with pytest.raises(JSONFormError) as caught:
         to_message(value, types_pb2.Architecture)
+
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"columns": []}, "columns: expected an object, got a list"),
+        ({"columns": {"a": None}}, "columns.a: expected one of standardize, min_max, quantile, log, identity, one_hot"),
+        ({"columns": {"a": "onehot"}}, "columns.a: expected one of standardize, min_max, quantile, log, identity, one"),
+        ({"columns": {1: "one_hot"}}, "columns.1: expected a name that is a string, got 1"),
+        ({"columns": {"a": {"kind": "one_hot", "most": 1.5}}}, "columns.a.most: expected a whole number, got 1.5"),
+        (
+            {"columns": {"a": {"kind": "log", "missing": True}}},
+            "columns.a.missing: expected a string or a number, got true",
+        ),
+        ({"columns": {"a": {"kind": "log", "missing": []}}}, "columns.a.missing: expected a string or a number, got a"),
+        ({"rest": "drop"}, "rest: expected one of infer, ignore, got 'drop'"),
+    ],
+)
+def test_what_does_not_fit_an_encoder_is_named_with_its_place(value: object, message: str) -> None:
+    with pytest.raises(JSONFormError) as caught:
+        to_message(value, tables_pb2.Encoder)
 
     assert str(caught.value).startswith(message)

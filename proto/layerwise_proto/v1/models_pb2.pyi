@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from layerwise_proto.v1 import tables_pb2 as _tables_pb2
 from layerwise_proto.v1 import tensors_pb2 as _tensors_pb2
 from layerwise_proto.v1 import types_pb2 as _types_pb2
 import builtins as _builtins
@@ -111,6 +112,7 @@ class ModelVersion(_message.Message):
     PARAMETERS_FIELD_NUMBER: _builtins.int
     DATASET_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    COLUMNS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     version: _builtins.int
     job_id: _builtins.str
@@ -134,6 +136,10 @@ class ModelVersion(_message.Message):
     def labels(self) -> _tensors_pb2.Labels:
         """Classes in the order of the outputs; unset for a regression."""
 
+    @_builtins.property
+    def columns(self) -> _containers.RepeatedCompositeFieldContainer[_tables_pb2.ColumnInfo]:
+        """Of a version that takes tables: its columns in their order."""
+
     def __init__(
         self,
         *,
@@ -149,10 +155,11 @@ class ModelVersion(_message.Message):
         parameters: _builtins.int = ...,
         dataset: _builtins.str = ...,
         labels: _tensors_pb2.Labels | None = ...,
+        columns: _abc.Iterable[_tables_pb2.ColumnInfo] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "create_time", b"create_time", "labels", b"labels", "plan", b"plan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "create_time", b"create_time", "dataset", b"dataset", "job_id", b"job_id", "labels", b"labels", "metrics", b"metrics", "model", b"model", "parameters", b"parameters", "plan", b"plan", "sha256", b"sha256", "size_bytes", b"size_bytes", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "columns", b"columns", "create_time", b"create_time", "dataset", b"dataset", "job_id", b"job_id", "labels", b"labels", "metrics", b"metrics", "model", b"model", "parameters", b"parameters", "plan", b"plan", "sha256", b"sha256", "size_bytes", b"size_bytes", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -258,6 +265,7 @@ class PredictRequest(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     ROWS_FIELD_NUMBER: _builtins.int
+    TABLE_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """May be empty when there is exactly one model."""
     version: _builtins.str
@@ -266,18 +274,25 @@ class PredictRequest(_message.Message):
     def rows(self) -> _tensors_pb2.Tensor:
         """(rows, features)"""
 
+    @_builtins.property
+    def table(self) -> _tables_pb2.Table:
+        """Only of a version that was trained on a table; its columns in any order."""
+
     def __init__(
         self,
         *,
         model: _builtins.str = ...,
         version: _builtins.str = ...,
         rows: _tensors_pb2.Tensor | None = ...,
+        table: _tables_pb2.Table | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "rows", b"rows", "table", b"table"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "rows", b"rows", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "model", b"model", "rows", b"rows", "table", b"table", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_data: _TypeAlias = _typing.Literal["rows", "table"]  # noqa: Y015
+    _WhichOneofArgType_data: _TypeAlias = _typing.Literal["data", b"data"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_data) -> _WhichOneofReturnType_data | None: ...
 
 Global___PredictRequest: _TypeAlias = PredictRequest  # noqa: Y015
 

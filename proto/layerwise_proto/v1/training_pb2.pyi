@@ -14,6 +14,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from layerwise_proto.v1 import models_pb2 as _models_pb2
+from layerwise_proto.v1 import tables_pb2 as _tables_pb2
 from layerwise_proto.v1 import tensors_pb2 as _tensors_pb2
 from layerwise_proto.v1 import types_pb2 as _types_pb2
 import builtins as _builtins
@@ -87,6 +88,7 @@ class TrainHeader(_message.Message):
     CLASSES_FIELD_NUMBER: _builtins.int
     ROWS_FIELD_NUMBER: _builtins.int
     START_FROM_FIELD_NUMBER: _builtins.int
+    ENCODER_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of the model that gets a new version: ^[a-z0-9][a-z0-9_-]{0,62}$"""
     request_id: _builtins.str
@@ -105,6 +107,12 @@ class TrainHeader(_message.Message):
     def start_from(self) -> Global___StartFrom:
         """The network starts with the weights of this version, and learns its classes. Without layers, `architecture` is its."""
 
+    @_builtins.property
+    def encoder(self) -> _tables_pb2.Encoder:
+        """How the columns of a table become numbers; unset: found in their values. Only with tables, and not with a version to
+        start from, whose encoder is used.
+        """
+
     def __init__(
         self,
         *,
@@ -115,10 +123,11 @@ class TrainHeader(_message.Message):
         classes: _tensors_pb2.Labels | None = ...,
         rows: _builtins.int = ...,
         start_from: Global___StartFrom | None = ...,
+        encoder: _tables_pb2.Encoder | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "classes", b"classes", "plan", b"plan", "start_from", b"start_from"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "classes", b"classes", "encoder", b"encoder", "plan", b"plan", "start_from", b"start_from"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "classes", b"classes", "model", b"model", "plan", b"plan", "request_id", b"request_id", "rows", b"rows", "start_from", b"start_from"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "classes", b"classes", "encoder", b"encoder", "model", b"model", "plan", b"plan", "request_id", b"request_id", "rows", b"rows", "start_from", b"start_from"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -152,12 +161,17 @@ class TrainBatch(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ROWS_FIELD_NUMBER: _builtins.int
+    TABLE_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     TARGETS_FIELD_NUMBER: _builtins.int
     WEIGHTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def rows(self) -> _tensors_pb2.Tensor:
         """(rows, features)"""
+
+    @_builtins.property
+    def table(self) -> _tables_pb2.Table:
+        """Its columns are those of the first batch, of the same names and kinds in the same order."""
 
     @_builtins.property
     def labels(self) -> _tensors_pb2.Labels:
@@ -175,16 +189,22 @@ class TrainBatch(_message.Message):
         self,
         *,
         rows: _tensors_pb2.Tensor | None = ...,
+        table: _tables_pb2.Table | None = ...,
         labels: _tensors_pb2.Labels | None = ...,
         targets: _tensors_pb2.Tensor | None = ...,
         weights: _tensors_pb2.Tensor | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expected", b"expected", "labels", b"labels", "rows", b"rows", "targets", b"targets", "weights", b"weights"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "expected", b"expected", "labels", b"labels", "rows", b"rows", "table", b"table", "targets", b"targets", "weights", b"weights"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected", b"expected", "labels", b"labels", "rows", b"rows", "targets", b"targets", "weights", b"weights"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "expected", b"expected", "labels", b"labels", "rows", b"rows", "table", b"table", "targets", b"targets", "weights", b"weights"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_data: _TypeAlias = _typing.Literal["rows", "table"]  # noqa: Y015
+    _WhichOneofArgType_data: _TypeAlias = _typing.Literal["data", b"data"]  # noqa: Y015
     _WhichOneofReturnType_expected: _TypeAlias = _typing.Literal["labels", "targets"]  # noqa: Y015
     _WhichOneofArgType_expected: _TypeAlias = _typing.Literal["expected", b"expected"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_data) -> _WhichOneofReturnType_data | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_expected) -> _WhichOneofReturnType_expected | None: ...
 
 Global___TrainBatch: _TypeAlias = TrainBatch  # noqa: Y015
@@ -263,6 +283,7 @@ class Job(_message.Message):
     PROGRESS_FIELD_NUMBER: _builtins.int
     FINDINGS_FIELD_NUMBER: _builtins.int
     START_FROM_FIELD_NUMBER: _builtins.int
+    COLUMNS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     model: _builtins.str
     state: Global___JobState.ValueType
@@ -300,6 +321,10 @@ class Job(_message.Message):
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Finding]:
         """What the doctor finds, as of the newest record."""
 
+    @_builtins.property
+    def columns(self) -> _containers.RepeatedCompositeFieldContainer[_tables_pb2.ColumnInfo]:
+        """Of a job on a table: the columns that the version will take, in their order."""
+
     def __init__(
         self,
         *,
@@ -319,10 +344,11 @@ class Job(_message.Message):
         progress: _builtins.float = ...,
         findings: _abc.Iterable[Global___Finding] | None = ...,
         start_from: _builtins.str = ...,
+        columns: _abc.Iterable[_tables_pb2.ColumnInfo] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_version", b"_version", "architecture", b"architecture", "create_time", b"create_time", "failure", b"failure", "plan", b"plan", "record", b"record", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_version", b"_version", "architecture", b"architecture", "attempt", b"attempt", "create_time", b"create_time", "dataset", b"dataset", "failure", b"failure", "findings", b"findings", "id", b"id", "metric", b"metric", "model", b"model", "plan", b"plan", "progress", b"progress", "record", b"record", "start_from", b"start_from", "state", b"state", "transitions", b"transitions", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_version", b"_version", "architecture", b"architecture", "attempt", b"attempt", "columns", b"columns", "create_time", b"create_time", "dataset", b"dataset", "failure", b"failure", "findings", b"findings", "id", b"id", "metric", b"metric", "model", b"model", "plan", b"plan", "progress", b"progress", "record", b"record", "start_from", b"start_from", "state", b"state", "transitions", b"transitions", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__version: _TypeAlias = _typing.Literal["version"]  # noqa: Y015
     _WhichOneofArgType__version: _TypeAlias = _typing.Literal["_version", b"_version"]  # noqa: Y015
