@@ -15,12 +15,13 @@ from layerwise_client._boundary import from_rpc
 from layerwise_client._connection import MESSAGE_BYTES, Connection, Deadline, Retries, retrying
 from layerwise_client._expected import Expected
 from layerwise_client._rows import Rows, tensor
+from layerwise_client._tables import Table, TableBlock
 from layerwise_client._weights import Weights
 from layerwise_client.errors import DeadlineExceeded, InvalidRequest, ServiceFault
 from layerwise_client.progress import Progress, waiting_of
 from layerwise_proto.v1 import training_pb2
 
-BLOCK_BYTES = 2 << 20  # of float32; the API asks for 1 to 4 MB
+BLOCK_BYTES = 2 << 20  # the API asks for 1 to 4 MB
 _BLOCK_ROWS = 65_536  # of narrow rows: their labels weigh more than they do
 _POLL = 0.1  # seconds between looks at whether the service has already answered
 
@@ -29,18 +30,22 @@ _POLL = 0.1  # seconds between looks at whether the service has already answered
 class Data:
     """Rows, what they should give, and what they weigh in the loss, if they do not all weigh the same."""
 
-    rows: Rows
+    rows: Rows | Table
     expected: Expected
     weights: Weights | None
 
     @property
     def row_bytes(self) -> int:
         """What a row takes in a message, with its targets if it has any."""
-        return 4 * (self.rows.features + self.expected.outputs + (self.weights is not None))
+        return self.rows.row_bytes(4) + 4 * (self.expected.outputs + (self.weights is not None))
 
     def batch(self, start: int, stop: int) -> training_pb2.TrainBatch:
         """The message of rows `start` to `stop`; raises `InvalidRequest` naming the row of what does not fit."""
-        batch = training_pb2.TrainBatch(rows=tensor(self.rows.block(start, stop)))
+        block = self.rows.block(start, stop)
+        if isinstance(block, TableBlock):
+            batch = training_pb2.TrainBatch(table=block.message())
+        else:
+            batch = training_pb2.TrainBatch(rows=tensor(block))
         self.expected.fill(batch, start, stop)
         if self.weights is not None:
             self.weights.fill(batch, start, stop)
@@ -142,17 +147,19 @@ def _batches(data: Data) -> Iterator[tuple[training_pb2.TrainBatch, int]]:
     while start < data.rows.count:
         stop = min(start + step, data.rows.count)
         batch = data.batch(start, stop)
-        if batch.ByteSize() > MESSAGE_BYTES - 1024:
+        size = batch.ByteSize()
+        if size > MESSAGE_BYTES - 1024:
             if stop - start == 1:
                 raise InvalidRequest(
-                    f"X row {start}: a row of {data.rows.features} numbers with its label does not fit a message of "
-                    f"{MESSAGE_BYTES >> 20} MiB",
+                    f"X row {start}: a row with its label does not fit a message of {MESSAGE_BYTES >> 20} MiB",
                     reason="ROW_TOO_LARGE",
                     pointer=f"X[{start}]",
                 )
-            step = (stop - start) // 2  # labels are long texts
+            step = (stop - start) // 2  # texts are long
             continue
         yield batch, stop
+        if isinstance(data.rows, Table):  # how long its texts are shows only now
+            step = min(max(1, (stop - start) * BLOCK_BYTES // size), _BLOCK_ROWS)
         start = stop
 
 
