@@ -19,10 +19,11 @@ from layerwise_client.errors import (
 from layerwise_client.job import Job
 from layerwise_client.prediction import Prediction
 from layerwise_client.progress import Progress
-from layerwise_client.results import Failure, Finding, LayerHealth, Model, Record, Snapshot, Transition, Version
+from layerwise_client.results import Column, Failure, Finding, LayerHealth, Model, Record, Snapshot, Transition, Version
 
 __all__ = [
     "Client",
+    "Column",
     "Conflict",
     "DeadlineExceeded",
     "Failure",

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from layerwise_client._expected import labels_of
 from layerwise_proto.json_form import enum_name, to_json
-from layerwise_proto.v1 import models_pb2, training_pb2
+from layerwise_proto.v1 import models_pb2, tables_pb2, training_pb2
 
 if TYPE_CHECKING:
     from layerwise_client._expected import Label
@@ -95,13 +95,30 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Column:
+    """A column that a version takes.
+
+    `kind` is number, category or date; `encoding` how it becomes inputs, in its JSON form, with nothing left to decide.
+    `categories` are the first 256 of `category_count` that have an input of their own. Where `allows_missing` is False,
+    a value must be there.
+    """
+
+    name: str
+    kind: str
+    encoding: str | Mapping[str, Any]
+    categories: tuple[str, ...]
+    category_count: int
+    allows_missing: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """A job as it was when the service was last asked.
 
     `architecture` and `plan` are as they are used, every size filled in. `metric` says what the records' metric
     measures, "accuracy" or "r2"; `progress` goes from 0 to 1; `dataset` is the SHA-256 of the rows. `findings` is what
     the doctor finds in the network, the newest last. `start_from` is the version whose weights it started with, as
-    "model/version", None if it began anew.
+    "model/version", None if it began anew. `columns` are those that its version takes, if it was trained on a table.
     """
 
     id: str
@@ -120,6 +137,7 @@ class Snapshot:
     failure: Failure | None
     findings: tuple[Finding, ...] = ()
     start_from: str | None = None
+    columns: tuple[Column, ...] = ()
 
     @property
     def ended(self) -> bool:
@@ -131,7 +149,8 @@ class Version:
     """One immutable version of a model.
 
     `sha256` and `size_bytes` are those of its .npz; `metrics` the last record's; `dataset` the SHA-256 of the rows;
-    `labels` the classes in the order of the outputs, None for a regression.
+    `labels` the classes in the order of the outputs, None for a regression; `columns` those of the table that it takes,
+    in their order, none if it takes rows of numbers.
     """
 
     model: str
@@ -146,6 +165,7 @@ class Version:
     parameters: int
     dataset: str
     labels: tuple[Label, ...] | None
+    columns: tuple[Column, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +215,7 @@ def snapshot_of(message: training_pb2.Job) -> Snapshot:
         failure=Failure(message.failure.reason, message.failure.message) if message.HasField("failure") else None,
         findings=tuple(_finding_of(each) for each in message.findings),
         start_from=message.start_from or None,
+        columns=tuple(_column_of(each) for each in message.columns),
     )
 
 
@@ -241,6 +262,19 @@ def _version_of(message: models_pb2.ModelVersion) -> Version:
         parameters=message.parameters,
         dataset=message.dataset,
         labels=tuple(labels_of(message.labels)) if message.HasField("labels") else None,
+        columns=tuple(_column_of(each) for each in message.columns),
+    )
+
+
+def _column_of(message: tables_pb2.ColumnInfo) -> Column:
+    encoding = tables_pb2.Encoder(columns={"": message.encoding})
+    return Column(
+        name=message.name,
+        kind=enum_name(tables_pb2.ColumnKind.DESCRIPTOR, message.kind) or "unknown",
+        encoding=cast("dict[str, Any]", to_json(encoding)["columns"])[""],
+        categories=tuple(message.categories),
+        category_count=message.category_count,
+        allows_missing=message.allows_missing,
     )
 
 
