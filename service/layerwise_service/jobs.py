@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from layerwise import Finding, LayerHealth
+from layerwise_service.columns import ColumnInfo, columns_of
 
 JSONObject = dict[str, object]
 
@@ -122,6 +123,13 @@ class Job:
     findings: tuple[Finding, ...] = ()
     """What the doctor finds as of the newest record."""
     start: Start | None = None
+    preprocessing: JSONObject | None = None
+    """The fitted encoder of a job on a table, in its JSON form."""
+
+    @property
+    def columns(self) -> tuple[ColumnInfo, ...]:
+        """The columns that the version will take; none of a job on rows of numbers."""
+        return columns_of(self.preprocessing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +144,7 @@ class NewJob:
     fingerprint: str
     request_id: str | None = None
     start: Start | None = None
+    preprocessing: JSONObject | None = None
 
 
 @dataclass(frozen=True, slots=True)

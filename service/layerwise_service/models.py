@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from layerwise_service.columns import ColumnInfo, columns_of
 from layerwise_service.datasets import Label
 from layerwise_service.jobs import JSONObject
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One trained network. `labels` are the classes in the order of the outputs, None for a regression."""
+    """One trained network. `labels` are the classes in the order of the outputs, None for a regression.
+
+    `preprocessing` is the encoder of a version that takes tables, in its JSON form.
+    """
 
     model: str
     number: int
@@ -25,6 +29,15 @@ class Version:
     parameters: int
     dataset: str
     labels: tuple[Label, ...] | None
+    preprocessing: JSONObject | None = None
+
+    @property
+    def columns(self) -> tuple[ColumnInfo, ...]:
+        """The columns that it takes; none if it takes rows of numbers."""
+        return columns_of(self.preprocessing)
+
+    def __str__(self) -> str:
+        return f"{self.model}/{self.number}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,17 +5,36 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise import MLP
+from layerwise import MLP, TableEncoder
+from layerwise_service.datasets import Table, rows_of
 from layerwise_service.errors import InvalidRequest, OutputNotFinite, TooLarge
 from layerwise_service.registry import Directory
 from layerwise_service.stores.artifact_store import ArtifactStore
+from layerwise_service.tables import encoded, listed
 from layerwise_service.telemetry import predictions_of
+
+Cell = int | float | str | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Instances:
+    """Rows as JSON has them that are not numbers alone: by the names of columns, or in the order of columns.
+
+    `refusal` gives what is wrong with them for a version that takes rows of numbers.
+    """
+
+    rows: list[dict[str, Cell] | list[Cell]]
+    refusal: Callable[[], InvalidRequest]
+
+
+Rows = list[list[float]] | Instances | NDArray[np.float32] | Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,26 +65,36 @@ class Predictor:
 
     def predict(
         self,
-        rows: list[list[float]] | NDArray[np.float32],
+        rows: Rows,
         *,
         model: str | None,
         version: str | int | None,
         at: str = "instances",
     ) -> Prediction:
-        """Predicts `rows` (n, inputs); `model` and `version` as `Directory.resolve` reads them, `at` names the rows.
+        """Predicts `rows`, (n, inputs) numbers, or the columns of a table if the version takes one.
+
+        `model` and `version` are as `Directory.resolve` reads them, `at` names the rows.
 
         Raises `InvalidRequest` with the row, and the column, that is wrong, `TooLarge`, and what `resolve` raises.
         """
         target = self._directory.resolve(model, version)
         network = self._models.get(target.artifact)
         most = max(1, min(self._max_rows, self._max_values // network.architecture.outputs))
-        if len(rows) > most:
-            detail = f"this model predicts at most {most} rows at once, got {len(rows)}; send them in several requests"
+        count = _count(rows)
+        if count > most:
+            detail = f"this model predicts at most {most} rows at once, got {count}; send them in several requests"
             raise TooLarge(detail, pointer=at, reason="TOO_MANY_ROWS")
-        checked = _check(rows, network.architecture.inputs, at)
+        if count == 0:
+            raise InvalidRequest("expected at least one row", pointer=at, reason="EMPTY_BATCH")
+        encoder = network.encoder
+        checked = None if encoder is not None else _check(rows, network.architecture.inputs, at)
         start = time.perf_counter()
         with np.errstate(over="ignore", invalid="ignore"):  # looked at right below
-            outputs = network.outputs(checked, check=False)
+            if encoder is not None:
+                outputs = _outputs_of_table(network, encoder, rows, at)
+            else:
+                assert checked is not None
+                outputs = network.outputs(checked, check=False)
         if not np.isfinite(outputs).all():
             row = int(np.argmin(np.isfinite(outputs).all(axis=1)))
             detail = f"version {target.version} of {target.model} answers this row with NaN or infinity"
@@ -79,7 +108,7 @@ class Predictor:
         )
         seconds, predicted = predictions_of(target.model, target.version)
         seconds.observe(time.perf_counter() - start)
-        predicted.inc(len(checked))
+        predicted.inc(count)
         return prediction
 
 
@@ -127,8 +156,45 @@ class LoadedModels:
             size -= gone.parameters.nbytes
 
 
-def _check(rows: list[list[float]] | NDArray[np.float32], inputs: int, at: str) -> NDArray[np.float32]:
+def _count(rows: Rows) -> int:
+    if isinstance(rows, Instances):
+        return len(rows.rows)
+    return rows_of(rows) if isinstance(rows, Mapping) else len(rows)
+
+
+def _outputs_of_table(network: MLP, encoder: TableEncoder, rows: Rows, at: str) -> NDArray[Any]:
+    """The outputs (n, k) of a network that takes tables. Raises `InvalidRequest`."""
+    names = [column.name for column in encoder.columns]
+    if isinstance(rows, np.ndarray):
+        detail = f"expected a table, for this version takes the columns {listed(names)}; got rows of numbers"
+        raise InvalidRequest(detail, pointer=at, reason="WRONG_KIND_OF_ROWS")
+    if isinstance(rows, Mapping):
+        blocks = encoded(encoder, [rows], lambda row: f"{at}.rows[{row}]", table=at)
+    else:
+        given = _by_name(rows.rows if isinstance(rows, Instances) else rows, names, at)
+        blocks = encoded(encoder, [given], lambda row: f"{at}[{row}]", table=at)
+    outputs = [network.outputs(block, check=False) for block in blocks]
+    return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
+
+
+def _by_name(rows: Sequence[dict[str, Cell] | Sequence[Cell]], names: list[str], at: str) -> list[dict[str, Cell]]:
+    """`rows` by the names of columns; those that are lists have their values in the order of `names`."""
+    found: list[dict[str, Cell]] = []
+    for index, row in enumerate(rows):
+        if isinstance(row, dict):
+            found.append(row)
+            continue
+        if len(row) != len(names):
+            detail = f"expected an object, or {len(names)} values in the order of the columns {listed(names)}"
+            raise InvalidRequest(f"{detail}; got {len(row)}", pointer=f"{at}[{index}]", reason="WRONG_FEATURE_COUNT")
+        found.append(dict(zip(names, row, strict=True)))
+    return found
+
+
+def _check(rows: Rows, inputs: int, at: str) -> NDArray[np.float32]:
     """`rows` as (n, inputs) float32, all finite. Raises `InvalidRequest`."""
+    if isinstance(rows, Instances | Mapping):
+        raise _no_table(rows, inputs, at)
     if isinstance(rows, list):
         for index, numbers in enumerate(rows):
             if len(numbers) != inputs:
@@ -141,8 +207,6 @@ def _check(rows: list[list[float]] | NDArray[np.float32], inputs: int, at: str) 
         if array.ndim != 2 or array.shape[1] != inputs:
             detail = f"expected rows of {inputs} numbers, got shape {array.shape}"
             raise InvalidRequest(detail, pointer=at, reason="WRONG_FEATURE_COUNT")
-    if len(array) == 0:
-        raise InvalidRequest("expected at least one row", pointer=at, reason="EMPTY_BATCH")
     finite = np.isfinite(array)
     if not finite.all():
         row, column = (int(index) for index in np.unravel_index(int(np.argmin(finite)), array.shape))
@@ -150,3 +214,14 @@ def _check(rows: list[list[float]] | NDArray[np.float32], inputs: int, at: str) 
         detail = f"expected a finite number within float32, got {got}"
         raise InvalidRequest(detail, pointer=f"{at}[{row}][{column}]", reason="NOT_FINITE")
     return array
+
+
+def _no_table(rows: Instances | Table, inputs: int, at: str) -> InvalidRequest:
+    """What is wrong with `rows` for a version that takes rows of `inputs` numbers."""
+    wanted = f"expected {inputs} numbers, for this version was not trained on a table"
+    if not isinstance(rows, Instances):
+        return InvalidRequest(f"{wanted}; got columns", pointer=at, reason="WRONG_KIND_OF_ROWS")
+    for index, row in enumerate(rows.rows):
+        if isinstance(row, dict):
+            return InvalidRequest(f"{wanted}; got an object", pointer=f"{at}[{index}]", reason="WRONG_KIND_OF_ROWS")
+    return rows.refusal()

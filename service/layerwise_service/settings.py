@@ -50,8 +50,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_body_bytes: Count = 32 * MIB
     """Largest REST body: about 50,000 rows of 64 numbers."""
     max_dataset_bytes: Count = 16 * 1024 * MIB
-    """Largest dataset, in bytes of float32."""
+    """Largest dataset, in bytes: of float32, and of a table also as it is sent."""
     max_features: Count = 65_536
+    """Features of a row, or outputs that the columns of a table become."""
+    max_columns: Count = 1_000
+    """Columns of a table: each is a file or two."""
+    max_text_bytes: Count = 4_096
+    """Longest text in a column, as UTF-8."""
     max_layers: Count = 64
     max_units: Count = 65_536
     """Units of one layer, classes included."""

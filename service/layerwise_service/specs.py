@@ -102,10 +102,10 @@ def check_start(architecture: Architecture, labels: Sequence[Label] | None, orig
     """Raises `InvalidRequest` if a network cannot start with the weights of the version `origin`."""
     theirs = Architecture.from_json(origin.architecture)
     if weight_shapes(architecture) != weight_shapes(theirs):
-        detail = f"expected layers of the sizes of {origin.model}/{origin.number}, whose weights it is to start with"
+        detail = f"expected layers of the sizes of {origin}, whose weights it is to start with"
         raise InvalidRequest(detail, pointer="architecture.layers")
     if (labels is None) is not (origin.labels is None) or tuple(labels or ()) != (origin.labels or ()):
-        detail = f"expected rows of the classes that {origin.model}/{origin.number} knows"
+        detail = f"expected rows of the classes that {origin} knows"
         raise InvalidRequest(detail, pointer="start_from")
 
 

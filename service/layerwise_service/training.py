@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise import Loss, metric_name
-from layerwise_service.datasets import Batch, Label
+from layerwise import Loss, TableEncoder, metric_name
+from layerwise_service.datasets import Batch, Dataset, Label, Table
 from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.jobs import Event, Job, JobState, JSONObject, NewJob, Start
 from layerwise_service.models import Version
@@ -30,14 +30,16 @@ from layerwise_service.specs import (
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.stores.dataset_writer import check_label
 from layerwise_service.stores.job_store import JobStore
+from layerwise_service.stores.table_reader import StoredTable
 from layerwise_service.stores.version_store import VersionStore
+from layerwise_service.tables import check_encoded, check_names, encoded, fit_encoder, read_encoder
 
 MAX_REQUEST_ID = 128
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What is to be trained. `architecture` and `plan` are as they were sent, in their JSON form."""
+    """What is to be trained. `architecture`, `plan` and `encoder` are as they were sent, in their JSON form."""
 
     model: str
     architecture: JSONObject
@@ -46,6 +48,7 @@ class Submission:
     request_id: str | None = None
     classes: Sequence[Label] | None = None
     start_from: tuple[str, str] | None = None  # model, and version or alias, "" for the latest
+    encoder: JSONObject | None = None  # of a table; None: all of it follows from the values
 
 
 class Training:
@@ -116,6 +119,11 @@ class Upload:
         read_architecture(submission.architecture, None, settings)
         read_plan(submission.plan, has_labels=None, settings=settings)
         classes = None if submission.classes is None else _check_classes(submission.classes, settings)
+        self._encoder: TableEncoder | None = None  # of the version that it starts from
+        if submission.encoder is not None:
+            read_encoder(submission.encoder)
+        elif origin is not None and origin.preprocessing is not None:
+            self._encoder = TableEncoder.from_json(origin.preprocessing)
         self._submission = submission
         self._origin = origin
         self._loss: Loss | None = None
@@ -127,18 +135,26 @@ class Upload:
             max_features=settings.max_features,
             max_outputs=settings.max_units,
             max_label_bytes=settings.max_label_bytes,
+            max_columns=settings.max_columns,
+            max_text_bytes=settings.max_text_bytes,
+            max_bytes=settings.max_dataset_bytes,
         )
 
     def add(self, batch: Batch) -> None:
         """Adds a batch. Raises `InvalidRequest` with its place."""
-        if self._writer.batches == 0:
+        number = self._writer.batches
+        if number == 0:
             self._check_first(batch.rows, batch.expected)
-        if self._writer.rows + len(batch.rows) > self._submission.rows:
+        if self._writer.rows + len(batch) > self._submission.rows:
             detail = f"expected {self._submission.rows} rows, as the header says, got more"
             raise InvalidRequest(detail, pointer="rows", reason="TOO_MANY_ROWS")
         if self._loss is not None and isinstance(batch.expected, np.ndarray):
-            check_range(batch.expected, self._loss, at=f"batches[{self._writer.batches}].targets")
+            check_range(batch.expected, self._loss, at=f"batches[{number}].targets")
         self._writer.add(batch)
+        if self._encoder is not None and not isinstance(batch.rows, np.ndarray):
+            at = f"batches[{number}].table"
+            for _ in encoded(self._encoder, [batch.rows], lambda row: f"{at}.rows[{row}]", table=at):
+                pass  # whether it can be encoded is all that matters here
 
     def submit(self) -> Job:
         """Stores the rows and queues the job: from here on it is durable."""
@@ -151,14 +167,19 @@ class Upload:
         has_labels = shape.labels is not None
         plan = read_plan(sent.plan, has_labels=has_labels, settings=self._settings)
         check_split(plan, shape.rows)
+        encoder = None if shape.columns is None else self._fitted_encoder(dataset)
+        features = shape.features if encoder is None else encoder.width
         one_will_do = has_labels and plan.loss.classes(1) == shape.outputs
-        needs = Needs(shape.features, shape.outputs, has_labels, one_will_do)
+        needs = Needs(features, shape.outputs, has_labels, one_will_do)
         architecture = read_architecture(sent.architecture, needs, self._settings)
+        if encoder is not None:
+            check_batch(plan, architecture, shape.rows, self._settings)
         start = None
         if (origin := self._origin) is not None:
             check_start(architecture, shape.labels, origin)
             start = Start(origin.model, origin.number, origin.sha256)
         content = [sent.model, sent.architecture, sent.plan, dataset.sha256, None if start is None else str(start)]
+        content += [] if sent.encoder is None else [sent.encoder]
         job = NewJob(
             model=sent.model,
             architecture=dict(architecture.to_json()),
@@ -168,6 +189,7 @@ class Upload:
             fingerprint=hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest(),
             request_id=sent.request_id,
             start=start,
+            preprocessing=None if encoder is None else encoder.to_json(),
         )
         self._artifacts.keep(self._writer, dataset)
         return self._jobs.submit(job, dataset, max_open=self._settings.max_queued_jobs)
@@ -176,13 +198,35 @@ class Upload:
         """Removes what came."""
         self._writer.discard()
 
-    def _check_first(self, rows: NDArray[np.float32], expected: Sequence[Label] | NDArray[np.float32]) -> None:
+    def _fitted_encoder(self, dataset: Dataset) -> TableEncoder:
+        """What turns the columns that came into the network's inputs."""
+
+        def row_at(row: int) -> str:
+            batch, place = self._writer.place_of(row)
+            return f"batches[{batch}].table.rows[{place}]"
+
+        encoder, shape = self._encoder, dataset.shape
+        if encoder is None:
+            table = StoredTable(self._writer.folder, shape)
+            encoder = fit_encoder(self._submission.encoder or {}, table.blocks(), row_at)
+        check_encoded(encoder.width, rows=shape.rows, outputs=shape.outputs, settings=self._settings)
+        return encoder
+
+    def _check_first(self, rows: NDArray[np.float32] | Table, expected: Sequence[Label] | NDArray[np.float32]) -> None:
         """Holds the first batch against all limits, so that nobody sends a gigabyte for what cannot be."""
         sent, settings = self._submission, self._settings
         has_labels = not isinstance(expected, np.ndarray)
         plan = read_plan(sent.plan, has_labels=has_labels, settings=settings)
         self._loss = plan.loss
         check_split(plan, sent.rows)
+        if not isinstance(rows, np.ndarray):
+            self._check_first_table(rows)
+            return
+        if sent.encoder is not None or self._encoder is not None:
+            whose = "the encoder of the header" if self._origin is None else f"{self._origin}, which it starts from,"
+            raise InvalidRequest(
+                f"expected a table, which {whose} takes, got rows of numbers", pointer="batches[0].rows"
+            )
         if rows.ndim != 2 or rows.shape[1] == 0:
             return  # the writer says what is wrong with them
         features = rows.shape[1]
@@ -194,9 +238,22 @@ class Upload:
             detail = f"a dataset may have {settings.max_dataset_bytes} bytes, {sent.rows} rows of these need {size}"
             raise TooLarge(detail, pointer="batches[0].rows", reason="DATASET_TOO_LARGE")
 
+    def _check_first_table(self, table: Table) -> None:
+        sent, most = self._submission, self._settings.max_dataset_bytes
+        if self._origin is not None and self._encoder is None:
+            detail = f"expected rows of numbers, which {self._origin}, which it starts from, takes, got a table"
+            raise InvalidRequest(detail, pointer="batches[0].table")
+        check_names(sent.encoder or {}, table)
+        if (size := sent.rows * len(table) * 8) > most:
+            detail = f"a dataset may have {most} bytes, {sent.rows} rows of these columns need at least {size}"
+            raise TooLarge(detail, pointer="batches[0].table", reason="DATASET_TOO_LARGE")
+
 
 def _started(submission: Submission, origin: Version) -> Submission:
     """The submission with what it leaves open taken from the version that it starts from."""
+    if submission.encoder is not None:
+        detail = f"expected none with a version to start from: if {origin} takes tables, its own is used"
+        raise InvalidRequest(detail, pointer="encoder")
     architecture = submission.architecture
     if not architecture.get("layers"):
         architecture = origin.architecture

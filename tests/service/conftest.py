@@ -22,7 +22,14 @@ from layerwise_service.wiring import Stores, build_worker, open_stores
 from service.rpc_requests import running_rpc
 
 ROWS = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], dtype=np.float32)
-LIMITS = {"max_features": 10, "max_outputs": 10, "max_label_bytes": 100}
+LIMITS = {
+    "max_features": 10,
+    "max_outputs": 10,
+    "max_label_bytes": 100,
+    "max_columns": 10,
+    "max_text_bytes": 100,
+    "max_bytes": 1_000_000,
+}
 
 
 @pytest.fixture

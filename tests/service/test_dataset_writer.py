@@ -22,7 +22,14 @@ from layerwise_service.stores.dataset_writer import DatasetWriter
 
 NewWriter = Callable[..., DatasetWriter]
 
-LIMITS = {"max_features": 5, "max_outputs": 4, "max_label_bytes": 10}
+LIMITS = {
+    "max_features": 5,
+    "max_outputs": 4,
+    "max_label_bytes": 10,
+    "max_columns": 5,
+    "max_text_bytes": 10,
+    "max_bytes": 200,
+}
 
 
 def rows(count: int, features: int = 2, *, start: int = 0) -> np.ndarray:

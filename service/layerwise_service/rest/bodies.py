@@ -23,8 +23,8 @@ _WANTED = {
 }
 
 
-def read_json(decoder: msgspec.json.Decoder[T]) -> T:
-    """The body of this request as `decoder` types it. Raises `InvalidRequest`."""
+def read_body() -> bytes:
+    """The body of this request, which says that it is JSON. Raises `InvalidRequest`."""
     mime = request.mimetype
     if mime and mime != "application/json" and not mime.endswith("+json"):
         detail = (
@@ -33,17 +33,21 @@ def read_json(decoder: msgspec.json.Decoder[T]) -> T:
         raise UnsupportedMedia(detail)
     if coding := request.headers.get("Content-Encoding"):
         raise UnsupportedMedia(f"expected a body as it is, got one in the coding {coding[:40]}")
-    body = _read_body()
+    return _whole_body()
+
+
+def decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """`body` as `decoder` types it. Raises `InvalidRequest` for what is no JSON, else msgspec's ValidationError."""
     try:
         return decoder.decode(body)
-    except msgspec.ValidationError as error:
-        raise _invalid(str(error)) from error
+    except msgspec.ValidationError:
+        raise
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         detail = f"not valid JSON: {error}" if body else "expected a JSON object, got an empty body"
         raise InvalidRequest(detail, reason="INVALID_JSON") from error
 
 
-def _read_body() -> bytes:
+def _whole_body() -> bytes:
     """The whole body, whether its length was told or it comes in chunks. Raises `TooLarge`, `InvalidRequest`."""
     told, most = request.content_length, request.max_content_length or 0
     body = b""
@@ -61,9 +65,9 @@ def _read_body() -> bytes:
     return body
 
 
-def _invalid(message: str) -> InvalidRequest:
+def invalid(error: msgspec.ValidationError) -> InvalidRequest:
     """msgspec's "Expected `float`, got `str` - at `$.instances[3][1]`" in our words."""
-    text, _, path = message.partition(" - at `$")
+    text, _, path = str(error).partition(" - at `$")
     pointer = path.rstrip("`").lstrip(".")
     if match := re.fullmatch(r"Object contains unknown field `(.*)`", text, re.DOTALL):
         name = match[1]
@@ -71,6 +75,8 @@ def _invalid(message: str) -> InvalidRequest:
     if match := re.fullmatch(r"Object missing required field `(.*)`", text):
         return InvalidRequest("required, but missing", pointer=f"{pointer}.{match[1]}".lstrip("."))
     if match := re.fullmatch(r"Expected `(.*)`, got `(.*)`", text):
-        wanted = " or ".join(_WANTED.get(kind, kind) for kind in match[1].split(" | "))
+        kinds = match[1].split(" | ")
+        words = [word for kind, word in _WANTED.items() if kind in kinds and not (kind == "int" and "float" in kinds)]
+        wanted = " or ".join(words)
         return InvalidRequest(f"expected {wanted}, got {_WANTED.get(match[2], match[2])}", pointer=pointer)
     return InvalidRequest(text[:1].lower() + text[1:], pointer=pointer)

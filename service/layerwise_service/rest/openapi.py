@@ -97,10 +97,33 @@ _RECORD = _object(
     }
 )
 
+_CELL = {"type": ["number", "string", "boolean", "null"]}
+_COLUMNS = _object(
+    {
+        "name": {"type": "string"},
+        "kind": {"type": "string", "enum": ["number", "category", "date"]},
+        "encoding": {"type": "object"},
+        "categories": _list({"type": "string"}),
+        "category_count": {"type": "integer"},
+        "allows_missing": {"type": "boolean"},
+    }
+)
+
 _SCHEMAS = {
     "PredictRequest": _object(
         {
-            "instances": {**_list({"type": "array", "items": _NUMBER, "minItems": 1}), "minItems": 1},
+            "instances": {
+                "type": "array",
+                "description": "Rows of numbers. A version that was trained on a table takes objects by the names of "
+                "its columns, or lists in their order; null is a missing value.",
+                "items": {
+                    "anyOf": [
+                        {"type": "array", "items": _CELL, "minItems": 1},
+                        {"type": "object", "additionalProperties": _CELL},
+                    ]
+                },
+                "minItems": 1,
+            },
             "model": _nullable({"type": "string"}),
             "version": {"oneOf": [{"type": "integer"}, {"type": "string"}, {"type": "null"}]},
         },
@@ -153,6 +176,7 @@ _SCHEMAS = {
             "start": _nullable(
                 _object({"model": _NAME, "version": {"type": "integer"}, "sha256": _SHA256}),
             ),
+            "columns": _nullable(_list(_COLUMNS)),
         }
     ),
     "Version": _object(
@@ -169,6 +193,7 @@ _SCHEMAS = {
             "parameters": {"type": "integer"},
             "dataset": _SHA256,
             "labels": _nullable(_list(_LABEL)),
+            "columns": _nullable(_list(_COLUMNS)),
         }
     ),
     "Model": _object(

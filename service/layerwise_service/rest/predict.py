@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
 from flask import Blueprint, Response
 
-from layerwise_service.prediction import Predictor
-from layerwise_service.rest.bodies import read_json
+from layerwise_service.prediction import Cell, Instances, Predictor
+from layerwise_service.rest.bodies import decoded, invalid, read_body
 from layerwise_service.rest.responses import json_response
 
 
-class PredictRequest(msgspec.Struct, forbid_unknown_fields=True):
+class NumbersRequest(msgspec.Struct, forbid_unknown_fields=True):
     """Rows of numbers; the model may be left out when there is exactly one, the version means latest."""
 
     instances: list[list[float]]
@@ -18,15 +20,26 @@ class PredictRequest(msgspec.Struct, forbid_unknown_fields=True):
     version: str | int | None = None
 
 
+class TableRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Rows by the names of columns, or in their order."""
+
+    instances: list[dict[str, Cell] | list[Cell]]
+    model: str | None = None
+    version: str | int | None = None
+
+
+_NUMBERS = msgspec.json.Decoder(NumbersRequest)
+_TABLE = msgspec.json.Decoder(TableRequest)
+
+
 def predict_routes(predictor: Predictor) -> Blueprint:
     """The route over its use-case."""
     routes = Blueprint("predict", __name__)
-    decoder = msgspec.json.Decoder(PredictRequest)
 
     @routes.post("/predict")
     def predict() -> Response:  # pyright: ignore[reportUnusedFunction]
-        body = read_json(decoder)
-        found = predictor.predict(body.instances, model=body.model, version=body.version)
+        body, rows = _read(read_body())
+        found = predictor.predict(rows, model=body.model, version=body.version)
         predictions = found.predictions.tolist() if found.is_classifier else found.predictions
         answer: dict[str, object] = {"model": found.model, "version": found.version, "predictions": predictions}
         if found.probabilities is not None:
@@ -34,3 +47,18 @@ def predict_routes(predictor: Predictor) -> Blueprint:
         return json_response(answer)
 
     return routes
+
+
+def _read(body: bytes) -> tuple[NumbersRequest | TableRequest, list[list[float]] | Instances]:
+    """The request, and its rows: of numbers if they are, for that is the quickest reading. Raises `InvalidRequest`."""
+    try:
+        numbers = decoded(_NUMBERS, body)
+        return numbers, numbers.instances
+    except msgspec.ValidationError as error:
+        refusal = error
+    try:
+        table = decoded(_TABLE, body)
+    except msgspec.ValidationError as error:
+        # of rows that are objects, the reading that knows objects says what is wrong
+        raise invalid(error if "got `object` - at `$.instances[" in str(refusal) else refusal) from error
+    return table, Instances(table.instances, partial(invalid, refusal))

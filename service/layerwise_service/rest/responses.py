@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -10,6 +11,7 @@ from typing import Any
 import orjson
 from flask import Response
 
+from layerwise_service.columns import ColumnInfo
 from layerwise_service.errors import MethodNotAllowed, ServiceError
 from layerwise_service.jobs import Job
 from layerwise_service.models import Model, Version
@@ -43,6 +45,8 @@ def problem(error: ServiceError, *, request_id: str) -> Response:
 def job_json(job: Job) -> dict[str, object]:
     """A job, its times as RFC 3339 writes them."""
     value: dict[str, Any] = asdict(job) | {"created": _time(job.created)}
+    del value["preprocessing"]
+    value["columns"] = _columns(job.columns)
     value["transitions"] = [asdict(change) | {"time": _time(change.time)} for change in job.transitions]
     return value
 
@@ -50,6 +54,8 @@ def job_json(job: Job) -> dict[str, object]:
 def version_json(version: Version) -> dict[str, object]:
     """A version, its time as RFC 3339 writes it."""
     value: dict[str, Any] = asdict(version) | {"created": _time(version.created)}
+    del value["preprocessing"]
+    value["columns"] = _columns(version.columns)
     value["version"] = value.pop("number")
     return value
 
@@ -60,6 +66,11 @@ def model_json(model: Model, *, with_versions: bool) -> dict[str, object]:
     if with_versions:
         value["versions"] = [version_json(version) for version in model.versions]
     return value
+
+
+def _columns(columns: Sequence[ColumnInfo]) -> list[dict[str, Any]] | None:
+    """Columns of a table, or null for rows of numbers."""
+    return [asdict(column) for column in columns] or None
 
 
 def _time(seconds: float) -> str:

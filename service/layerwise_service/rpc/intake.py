@@ -125,4 +125,5 @@ def _submission(header: training_pb2.TrainHeader) -> Submission:
         request_id=header.request_id or None,
         classes=read_labels(header.classes) if header.HasField("classes") else None,
         start_from=(header.start_from.model, header.start_from.version) if header.HasField("start_from") else None,
+        encoder=read_spec(header.encoder) if header.HasField("encoder") else None,
     )

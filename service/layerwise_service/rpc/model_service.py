@@ -12,6 +12,7 @@ from layerwise_proto.v1 import models_pb2
 from layerwise_proto.v1.models_pb2_grpc import ModelServiceServicer, PredictionServiceServicer
 from layerwise_service.prediction import Predictor
 from layerwise_service.registry import Registry
+from layerwise_service.rpc.tables import read_table
 from layerwise_service.rpc.translate import read_tensor, write_model, write_prediction
 
 Context = aio.ServicerContext[Any, Any]
@@ -50,6 +51,7 @@ class PredictionFace(PredictionServiceServicer):
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._predict, request)
 
     def _predict(self, request: models_pb2.PredictRequest) -> models_pb2.PredictResponse:
-        rows = read_tensor(request.rows, at="rows")
+        at = request.WhichOneof("data") or "rows"
+        rows = read_table(request.table, at=at) if at == "table" else read_tensor(request.rows, at=at)
         model, version = request.model or None, request.version or None
-        return write_prediction(self._predictor.predict(rows, model=model, version=version, at="rows"))
+        return write_prediction(self._predictor.predict(rows, model=model, version=version, at=at))

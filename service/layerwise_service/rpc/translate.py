@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from layerwise import Finding
 from layerwise_proto.json_form import to_json, to_message
-from layerwise_proto.v1 import models_pb2, tensors_pb2, training_pb2, types_pb2
+from layerwise_proto.v1 import models_pb2, tables_pb2, tensors_pb2, training_pb2, types_pb2
 from layerwise_service.datasets import Batch, Label
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.jobs import Job, JobState, JSONObject, TrainingRecord, Transition
 from layerwise_service.models import Model, Version
 from layerwise_service.prediction import Prediction
+from layerwise_service.rpc.tables import read_table, write_columns
 
 _MOST = 2**48  # far beyond any message, and within what NumPy multiplies
 
@@ -61,9 +62,10 @@ def write_labels(labels: Sequence[Label] | NDArray[Any]) -> tensors_pb2.Labels:
 
 
 def read_batch(batch: training_pb2.TrainBatch, number: int) -> Batch:
-    """Rows, what is expected of them, and what they weigh. Raises `InvalidRequest`."""
+    """Rows or a table, what is expected of them, and what they weigh. Raises `InvalidRequest`."""
     at = f"batches[{number}]"
-    rows = read_tensor(batch.rows, at=f"{at}.rows")
+    is_table = batch.WhichOneof("data") == "table"
+    rows = read_table(batch.table, at=f"{at}.table") if is_table else read_tensor(batch.rows, at=f"{at}.rows")
     weights = read_tensor(batch.weights, at=f"{at}.weights") if batch.HasField("weights") else None
     match batch.WhichOneof("expected"):
         case "labels":
@@ -74,7 +76,7 @@ def read_batch(batch: training_pb2.TrainBatch, number: int) -> Batch:
             raise InvalidRequest("expected labels or targets beside the rows", pointer=at)
 
 
-def read_spec(message: types_pb2.Architecture | types_pb2.Plan) -> JSONObject:
+def read_spec(message: types_pb2.Architecture | types_pb2.Plan | tables_pb2.Encoder) -> JSONObject:
     """The JSON form."""
     return dict(to_json(message))
 
@@ -99,6 +101,7 @@ def write_job(job: Job) -> training_pb2.Job:
         progress=job.progress,
         findings=[write_finding(finding) for finding in job.findings],
         start_from="" if job.start is None else str(job.start),
+        columns=write_columns(job.columns),
     )
 
 
@@ -155,6 +158,7 @@ def write_version(version: Version) -> models_pb2.ModelVersion:
         parameters=version.parameters,
         dataset=version.dataset,
         labels=None if version.labels is None else write_labels(version.labels),
+        columns=write_columns(version.columns),
     )
 
 

@@ -1,6 +1,6 @@
 """The files of datasets and models, in a folder. Names are made from our own hashes, never from what a caller sent.
 
-artifacts/datasets/<sha256>/{rows,targets,weights}.npy     artifacts/models/<sha256>.npz     artifacts/incoming/…
+artifacts/datasets/<sha256>/{rows,column<i>,targets,weights}.npy    artifacts/models/<sha256>.npz    artifacts/incoming/
 """
 
 from __future__ import annotations
@@ -8,20 +8,23 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import tempfile
 import time
 import uuid
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from layerwise import MLP, CorruptModel
-from layerwise_service.datasets import Dataset, Label, Shape, canonical_sha256
+from layerwise_service.datasets import Dataset, Digests, Label, Shape, canonical_sha256
 from layerwise_service.errors import DataLoss
-from layerwise_service.stores.dataset_writer import HEADER_BYTES, DatasetWriter
+from layerwise_service.stores.dataset_writer import DatasetWriter
 from layerwise_service.stores.files import sha256_of, sync_folder, told_when_full
+from layerwise_service.stores.npy_file import HEADER_BYTES
+from layerwise_service.stores.table_reader import StoredTable
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _STALE_SECONDS = 86_400  # an upload to which nothing was added for a day has no sender any more
@@ -63,30 +66,35 @@ class ArtifactStore:
 
     def open_dataset(
         self, sha256: str, shape: Shape
-    ) -> tuple[NDArray[np.float32], NDArray[Any], NDArray[np.float32] | None]:
-        """Rows (n, features), targets, and weights (n,) if there are any, as memory maps, verified against the hash.
+    ) -> tuple[NDArray[np.float32] | StoredTable, NDArray[Any], NDArray[np.float32] | None]:
+        """Rows (n, features) or a table, targets, and weights (n,) if there are any, verified against the hash.
 
-        Raises `DataLoss`.
+        The arrays are memory maps. Raises `DataLoss`.
         """
         folder = self._datasets / _checked(sha256)
         weights = folder / "weights.npy"
         try:
             weighted = weights.exists()
-            found = canonical_sha256(
-                shape,
-                rows_sha256=sha256_of(folder / "rows.npy", skip=HEADER_BYTES),
-                targets_sha256=sha256_of(folder / "targets.npy", skip=HEADER_BYTES),
-                weights_sha256=sha256_of(weights, skip=HEADER_BYTES) if weighted else None,
+            table = None if shape.columns is None else StoredTable(folder, shape)
+            digests = Digests(
+                sha256_of(folder / "rows.npy", skip=HEADER_BYTES) if table is None else table.digests(),
+                sha256_of(folder / "targets.npy", skip=HEADER_BYTES),
+                sha256_of(weights, skip=HEADER_BYTES) if weighted else None,
             )
+            found = canonical_sha256(shape, digests)
             if found != sha256:
                 raise DataLoss(f"dataset {sha256} is damaged: its bytes hash to {found}", reason="DATASET_DAMAGED")
             # Type and shape are the database's: the header of the files is not covered by the hash.
             kind, outputs = ("<f4", (shape.outputs,)) if shape.labels is None else ("<i4", ())
-            rows = _map(folder / "rows.npy", "<f4", (shape.rows, shape.features))
+            rows = table or _map(folder / "rows.npy", "<f4", (shape.rows, shape.features))
             targets = _map(folder / "targets.npy", kind, (shape.rows, *outputs))
             return rows, targets, _map(weights, "<f4", (shape.rows,)) if weighted else None
         except FileNotFoundError as error:
             raise DataLoss(f"dataset {sha256} is missing", reason="DATASET_MISSING") from error
+
+    def nameless_file(self) -> BinaryIO:
+        """A new file beside the others that ends with its last user, however that ends."""
+        return cast(BinaryIO, tempfile.TemporaryFile(dir=self._incoming))
 
     def keep_model(self, model: MLP) -> tuple[str, int]:
         """Writes the model, reads it back strictly, and gives its SHA-256 and size."""

@@ -1,26 +1,29 @@
 """Takes a dataset in, batch by batch: checks it, hashes it and writes it to disk as it comes, in bounded memory.
 
-On disk a dataset is a folder named by its hash: `rows.npy` (rows, features) float32, and `targets.npy`, (rows,) int32
-codes of the sorted labels or (rows, outputs) float32 values; and `weights.npy`, (rows,) float32, if rows have weights.
+On disk a dataset is a folder named by its hash: `rows.npy` (rows, features) float32, or the columns of a table as
+table_writer.py has them; `targets.npy`, (rows,) int32 codes of the sorted labels or (rows, outputs) float32 values; and
+`weights.npy`, (rows,) float32, if rows have weights.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
 import shutil
-from collections.abc import Sequence
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from layerwise_service.datasets import Batch, Dataset, Label, Shape, canonical_sha256
+from layerwise_service.datasets import Batch, Dataset, Digests, Label, Shape, canonical_sha256
 from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.stores.files import sync_folder, told_when_full
+from layerwise_service.stores.npy_file import NpyFile
+from layerwise_service.stores.table_writer import TableWriter
 
 _CHUNK = 2**18  # targets renumbered at a time
 
@@ -40,6 +43,9 @@ class DatasetWriter:
         max_features: int,
         max_outputs: int,
         max_label_bytes: int,
+        max_columns: int,
+        max_text_bytes: int,
+        max_bytes: int,
     ) -> None:
         self.folder = folder
         self._max_features = max_features
@@ -48,40 +54,55 @@ class DatasetWriter:
         self._declared = classes is not None
         self._codes: dict[Label, int] = {label: code for code, label in enumerate(classes or ())}
         self._kind = _kind_of(classes[0]) if classes else ""
-        self.batches = 0
-        self.rows = 0
-        self.features = 0
+        self._max_bytes = max_bytes
+        self._ends = array("q")  # of each batch, in rows
+        self._features = 0
         self._outputs = 0  # of a regression; 0: labels
-        self._weights_file: _NpyFile | None = None
+        self._rows_file: NpyFile | None = None
+        self._weights_file: NpyFile | None = None
+        self._table = TableWriter(
+            folder, max_columns=max_columns, max_name_bytes=max_label_bytes, max_text_bytes=max_text_bytes
+        )
         with told_when_full(), ExitStack() as undo:
             folder.mkdir(parents=True)
             undo.callback(shutil.rmtree, folder, ignore_errors=True)
-            self._rows_file = _NpyFile(folder / "rows.npy")
-            undo.callback(self._rows_file.abandon)
             self._targets_file = (folder / "targets.raw").open("w+b")
             undo.pop_all()
 
+    @property
+    def batches(self) -> int:
+        return len(self._ends)
+
+    @property
+    def rows(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def place_of(self, row: int) -> tuple[int, int]:
+        """The batch in which a row came, and its number there."""
+        batch = bisect_right(self._ends, row)
+        return batch, row - (self._ends[batch - 1] if batch else 0)
+
     def add(self, batch: Batch) -> None:
         """Adds the batch."""
-        rows, expected = batch.rows, batch.expected
+        expected, count = batch.expected, len(batch)
         at = f"batches[{self.batches}]"
-        self._check_rows(rows, at)
-        if len(expected) != len(rows):
+        write_rows = self._check_data(batch, at)
+        if len(expected) != count:
             where = f"{at}.{'targets' if isinstance(expected, np.ndarray) else 'labels'}"
-            raise InvalidRequest(f"expected {len(rows)}, one a row, got {len(expected)}", pointer=where)
+            raise InvalidRequest(f"expected {count}, one a row, got {len(expected)}", pointer=where)
         targets: NDArray[Any]
         if isinstance(expected, np.ndarray):
             targets = self._check_targets(expected, at)
         else:
             targets = self._check_labels(expected, at)
-        self._check_weights(batch.weights, len(rows), at)
+        self._check_weights(batch.weights, count, at)
         with told_when_full():
             if batch.weights is not None:
-                self._weights().append(batch.weights)
-            self._rows_file.append(rows)
+                self._weights_file = self._weights_file or NpyFile(self.folder / "weights.npy")
+                self._weights_file.append(batch.weights)
+            write_rows()
             self._targets_file.write(targets.tobytes())
-        self.batches += 1
-        self.rows += len(rows)
+        self._ends.append(self.rows + count)
 
     def finish(self) -> Dataset:
         """Makes what was written durable and gives its identity; the folder is complete then."""
@@ -91,42 +112,61 @@ class DatasetWriter:
         if labels is not None and len(labels) < 2:
             got = f"only {labels[0]!r}" if labels else "none"
             raise InvalidRequest(f"expected at least 2 classes, got {got}", pointer="labels")
-        shape = Shape(self.rows, self.features, self._outputs or len(labels or ()), labels)
+        columns = self._table.columns or None
+        features = self._features if columns is None else len(columns)
+        shape = Shape(self.rows, features, self._outputs or len(labels or ()), labels, columns)
+        float32 = np.dtype("<f4")
         with told_when_full():
-            rows_sha256 = self._rows_file.close((self.rows, self.features), np.dtype("<f4"))
-            targets_sha256 = self._write_targets(labels)
-            weights_sha256 = None
-            if self._weights_file is not None:
-                weights_sha256 = self._weights_file.close((self.rows,), np.dtype("<f4"))
+            file, weights = self._rows_file, self._weights_file
+            digests = Digests(
+                self._table.close() if file is None else file.close((self.rows, features), float32),
+                self._write_targets(labels),
+                None if weights is None else weights.close((self.rows,), float32),
+            )
             sync_folder(self.folder)
         size = sum(path.stat().st_size for path in self.folder.iterdir())
-        sha256 = canonical_sha256(
-            shape, rows_sha256=rows_sha256, targets_sha256=targets_sha256, weights_sha256=weights_sha256
-        )
-        return Dataset(sha256, shape, size_bytes=size)
+        return Dataset(canonical_sha256(shape, digests), shape, size_bytes=size)
 
     def discard(self) -> None:
         """Removes what was written."""
-        self._rows_file.abandon()
-        if self._weights_file is not None:
-            self._weights_file.abandon()
         with suppress(OSError):  # closing writes what is left, which a full disk refuses again
             self._targets_file.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _check_data(self, batch: Batch, at: str) -> Callable[[], None]:
+        """What writes the rows of a batch, which are of the kind of those before. Raises `InvalidRequest`."""
+        if isinstance(batch.rows, np.ndarray):
+            if self._table.columns:
+                detail = "expected a table as in the batches before, got rows of numbers"
+                raise InvalidRequest(detail, pointer=f"{at}.rows")
+            self._check_rows(batch.rows, at)
+            return partial(self._write_rows, batch.rows)
+        if self._rows_file is not None:
+            detail = "expected rows of numbers as in the batches before, got a table"
+            raise InvalidRequest(detail, pointer=f"{at}.table")
+        write = self._table.checked(batch.rows, f"{at}.table")
+        if self._table.size_bytes > self._max_bytes:
+            detail = f"a dataset may have {self._max_bytes} bytes, the columns have more by now"
+            raise TooLarge(detail, pointer=f"{at}.table", reason="DATASET_TOO_LARGE")
+        return write
+
+    def _write_rows(self, rows: NDArray[np.float32]) -> None:
+        self._rows_file = self._rows_file or NpyFile(self.folder / "rows.npy")
+        self._rows_file.append(rows)
 
     def _check_rows(self, rows: NDArray[np.float32], at: str) -> None:
         if rows.ndim != 2 or rows.shape[0] == 0 or rows.shape[1] == 0:
             raise InvalidRequest(
                 f"expected (rows, features), both at least 1, got shape {rows.shape}", pointer=f"{at}.rows"
             )
-        if self.features and rows.shape[1] != self.features:
-            detail = f"expected {self.features} features as in the batches before, got {rows.shape[1]}"
+        if self._features and rows.shape[1] != self._features:
+            detail = f"expected {self._features} features as in the batches before, got {rows.shape[1]}"
             raise InvalidRequest(detail, pointer=f"{at}.rows")
         if rows.shape[1] > self._max_features:
             detail = f"expected at most {self._max_features} features, got {rows.shape[1]}"
             raise TooLarge(detail, pointer=f"{at}.rows")
         _check_finite(rows, f"{at}.rows")
-        self.features = rows.shape[1]
+        self._features = rows.shape[1]
 
     def _check_weights(self, weights: NDArray[np.float32] | None, rows: int, at: str) -> None:
         if self.batches and (weights is None) is not (self._weights_file is None):
@@ -142,11 +182,6 @@ class DatasetWriter:
             row = int(np.argmax(weights < 0))
             detail = f"expected a weight of at least 0, got {weights[row]}"
             raise InvalidRequest(detail, pointer=f"{at}.weights[{row}]")
-
-    def _weights(self) -> _NpyFile:
-        if self._weights_file is None:
-            self._weights_file = _NpyFile(self.folder / "weights.npy")
-        return self._weights_file
 
     def _check_labels(self, labels: Sequence[Any], at: str) -> NDArray[np.int32]:
         if self._outputs:
@@ -191,7 +226,7 @@ class DatasetWriter:
         """Writes targets.npy, with the codes of the labels in sorted order; gives the digest of its values."""
         raw = self._targets_file
         raw.seek(0)
-        out = _NpyFile(self.folder / "targets.npy")
+        out = NpyFile(self.folder / "targets.npy")
         if labels is None:
             dtype: np.dtype[Any] = np.dtype("<f4")
             renumber = None
@@ -206,40 +241,6 @@ class DatasetWriter:
         raw.close()
         (self.folder / "targets.raw").unlink()
         return out.close(shape, dtype)
-
-
-class _NpyFile:
-    """An .npy file that grows at its end and gets its header when its length is known."""
-
-    def __init__(self, path: Path) -> None:
-        self._file: BinaryIO = path.open("wb")
-        self._file.write(bytes(HEADER_BYTES))
-        self._digest = hashlib.sha256()
-
-    def append(self, values: NDArray[Any]) -> None:
-        block = np.ascontiguousarray(values).data.cast("B")
-        self._file.write(block)
-        self._digest.update(block)
-
-    def close(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> str:
-        """Writes the header, makes the file durable, and gives the digest of its values."""
-        self._file.seek(0)
-        header = {"descr": npy.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
-        npy.write_array_header_1_0(self._file, header)
-        if self._file.tell() != HEADER_BYTES:
-            raise AssertionError("NumPy's header has another length than was kept free for it")
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        return self._digest.hexdigest()
-
-    def abandon(self) -> None:
-        with suppress(OSError):
-            self._file.close()
-
-
-# NumPy pads headers so that the length of the first axis may grow in its place.
-HEADER_BYTES = 128
 
 
 def _kind_of(label: Label) -> str:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from layerwise import Finding, LayerHealth
-from layerwise_service.datasets import Dataset, Shape
+from layerwise_service.datasets import Dataset, Shape, StoredColumn
 from layerwise_service.errors import AlreadyExists, Exhausted, NotFound
 from layerwise_service.jobs import (
     FOLLOWING,
@@ -140,7 +140,13 @@ class JobStore:
             row = connection.execute(query).one_or_none()
         if row is None:
             raise NotFound("no dataset has this id", pointer="dataset", reason="DATASET_NOT_FOUND")
-        return Shape(row.rows, row.features, row.outputs, None if row.labels is None else tuple(row.labels))
+        return Shape(
+            row.rows,
+            row.features,
+            row.outputs,
+            None if row.labels is None else tuple(row.labels),
+            None if row.columns is None else tuple(StoredColumn(**column) for column in row.columns),
+        )
 
     def workers_seen(self, *, seconds: float, host: str = "") -> int:
         """How many workers (of `host`) were seen in the last `seconds`."""
@@ -252,4 +258,5 @@ def _job(row: Any, told: list[Event]) -> Job:
         failure=failure,
         findings=_findings(row.findings),
         start=None if row.start is None else Start(**row.start),
+        preprocessing=row.preprocessing,
     )

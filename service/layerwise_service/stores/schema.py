@@ -24,6 +24,8 @@ datasets = sa.Table(
     sa.Column("features", sa.Integer, nullable=False),
     sa.Column("outputs", sa.Integer, nullable=False),
     sa.Column("labels", sa.JSON(none_as_null=True)),
+    # Of a table: names and kinds.
+    sa.Column("columns", sa.JSON(none_as_null=True)),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
     sa.Column("created", sa.Float, nullable=False),
 )
@@ -38,6 +40,8 @@ jobs = sa.Table(
     sa.Column("plan", sa.JSON, nullable=False),
     sa.Column("dataset", sa.String(64), sa.ForeignKey("datasets.sha256"), nullable=False),
     sa.Column("start", sa.JSON(none_as_null=True)),
+    # Of a table: its encoder, fitted.
+    sa.Column("preprocessing", sa.JSON(none_as_null=True)),
     sa.Column("metric", sa.String(32), nullable=False),
     sa.Column("created", sa.Float, nullable=False),
     sa.Column("request_id", sa.String(128), unique=True),
@@ -88,6 +92,7 @@ versions = sa.Table(
     sa.Column("parameters", sa.BigInteger, nullable=False),
     sa.Column("dataset", sa.String(64), nullable=False),
     sa.Column("labels", sa.JSON(none_as_null=True)),
+    sa.Column("preprocessing", sa.JSON(none_as_null=True)),
 )
 
 aliases = sa.Table(

@@ -128,6 +128,7 @@ def insert_version(
             parameters=parameters,
             dataset=job.dataset,
             labels=None if labels is None else list(labels),
+            preprocessing=job.preprocessing,
         )
     )
     return _read_version(connection, job.model, newest + 1)

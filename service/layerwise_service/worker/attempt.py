@@ -8,12 +8,25 @@ from typing import Any
 
 import structlog
 
-from layerwise import MLP, Architecture, Diverged, Finding, InvalidInput, Plan, Record, fit, kernels_in_use
+from layerwise import (
+    MLP,
+    Architecture,
+    Diverged,
+    Finding,
+    InvalidInput,
+    Plan,
+    Record,
+    TableEncoder,
+    fit,
+    kernels_in_use,
+)
 from layerwise_service.errors import NoSpace, ServiceError, Unavailable
 from layerwise_service.jobs import Claim, Failure, Reason, TrainingRecord
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.stores.job_store import JobStore
 from layerwise_service.stores.leases import Fenced, Leases, NewVersion
+from layerwise_service.stores.table_reader import StoredTable
+from layerwise_service.worker.encoding import encoded_rows
 from layerwise_service.worker.heartbeat import Heartbeat, Order
 
 log = structlog.get_logger()
@@ -75,17 +88,26 @@ class Attempt:
     def _train(self) -> Order:
         job = self._claim.job
         shape = self._jobs.dataset_shape(job.dataset)
-        rows, targets, weights = self._artifacts.open_dataset(job.dataset, shape)
+        stored, targets, weights = self._artifacts.open_dataset(job.dataset, shape)
+        encoder = None if job.preprocessing is None else TableEncoder.from_json(job.preprocessing)
+        if isinstance(stored, StoredTable):
+            assert encoder is not None
+            rows = encoded_rows(stored, encoder, self._artifacts, goes_on=lambda: self._order() is Order.GO_ON)
+            if rows is None:
+                return self._order()
+        else:
+            rows = stored
         plan = Plan.from_json(job.plan)
         origin = None if job.start is None else self._artifacts.load_model(job.start.sha256)
         start = None if origin is None else origin.weights
         model = MLP(Architecture.from_json(job.architecture), seed=plan.seed, weights=start)
         model.labels = shape.labels
+        model.encoder = encoder
         if origin is not None:  # used by a plan that keeps it too
             model.kept_optimizer = origin.kept_optimizer
         for record in fit(model, rows, targets, plan=plan, weights=weights, every="step", check=False):
             self._progress = record.progress
-            if (order := self._heartbeat.order(progress=record.progress)) is not Order.GO_ON:
+            if (order := self._order()) is not Order.GO_ON:
                 return order
             if record.epoch_end:
                 self._tell(record)
@@ -104,6 +126,9 @@ class Attempt:
         version = self._insist(lambda: self._leases.publish(self._claim, new))
         self._log.info("version_published", version=version.number, **model.metrics)
         return Order.GO_ON
+
+    def _order(self) -> Order:
+        return self._heartbeat.order(progress=self._progress)
 
     def _tell(self, record: Record) -> None:
         found = {(finding.kind, finding.layer, finding.since): finding for finding in record.findings}

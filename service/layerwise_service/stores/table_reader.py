@@ -1,0 +1,77 @@
+"""Reads the stored columns of a table, block by block, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwise_service.datasets import Shape, StoredColumn
+from layerwise_service.stores.files import sha256_of
+from layerwise_service.stores.npy_file import HEADER_BYTES
+from layerwise_service.stores.table_writer import BYTES, ENDS, NUMBERS, column_files
+
+MOST_ROWS = 8_192
+MOST_BYTES = 2**22
+"""How many rows and bytes a block has at most, unless it is a single row."""
+
+
+class StoredTable:
+    """The columns in `folder`, of which `shape` tells."""
+
+    def __init__(self, folder: Path, shape: Shape) -> None:
+        columns = shape.columns or ()
+        self.rows = shape.rows
+        self._columns = [
+            (column, column_files(folder, index, column)) for index, column in enumerate(columns)
+        ]  # fmt: skip
+
+    def digests(self) -> tuple[tuple[str, ...], ...]:
+        """The digests of each column, of what the files hold. Raises FileNotFoundError."""
+        return tuple(tuple(sha256_of(path, skip=HEADER_BYTES) for path in paths) for _, paths in self._columns)
+
+    def blocks(self) -> Iterator[dict[str, NDArray[np.float64] | list[str]]]:
+        """The rows as tables, in their order. Where one ends depends on what is stored alone."""
+        start = 0
+        while start < self.rows:
+            most = min(MOST_ROWS, self.rows - start)
+            bounds = [_bounds(column, paths, start, most) for column, paths in self._columns]
+            sizes = sum((ends[1:] - ends[0] for ends in bounds if ends is not None), start=np.zeros(most, np.int64))
+            sizes = sizes + 8 * len(self._columns) * np.arange(1, most + 1)
+            count = max(1, int(np.searchsorted(sizes, MOST_BYTES, "right")))
+            yield {
+                column.name: _values(paths, start, count, None if ends is None else ends[: count + 1])
+                for (column, paths), ends in zip(self._columns, bounds, strict=True)
+            }
+            start += count
+
+
+def _bounds(column: StoredColumn, paths: tuple[Path, ...], start: int, count: int) -> NDArray[np.int64] | None:
+    """Where the texts of `count` rows end, after where the one before them ends; None of numbers."""
+    if column.kind == "numbers":
+        return None
+    if start == 0:
+        return np.concatenate([np.zeros(1, ENDS), _read(paths[1], ENDS, 0, count)])
+    return _read(paths[1], ENDS, start - 1, count + 1)
+
+
+def _values(
+    paths: tuple[Path, ...], start: int, count: int, ends: NDArray[np.int64] | None
+) -> NDArray[np.float64] | list[str]:
+    if ends is None:
+        return _read(paths[0], NUMBERS, start, count)
+    first = int(ends[0])
+    data = _read(paths[0], BYTES, first, int(ends[-1]) - first).tobytes()
+    places = (ends - first).tolist()
+    if data.isascii():
+        text = data.decode()
+        return [text[begin:end] for begin, end in pairwise(places)]
+    return [data[begin:end].decode() for begin, end in pairwise(places)]
+
+
+def _read(path: Path, kind: np.dtype[Any], start: int, count: int) -> NDArray[Any]:
+    return np.fromfile(path, kind, count, offset=HEADER_BYTES + start * kind.itemsize)

@@ -1,0 +1,129 @@
+"""Takes the columns of a table in, block by block: checks them, hashes them and writes them to disk as they come.
+
+A column of numbers is `column<i>.npy`, (rows,) float64. One of texts is `column<i>.texts.npy`, their UTF-8 one after
+the other, and `column<i>.ends.npy`, (rows,) int64: where each ends in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwise_service.datasets import StoredColumn, Table, rows_of
+from layerwise_service.errors import InvalidRequest, TooLarge
+from layerwise_service.stores.npy_file import NpyFile
+
+NUMBERS, ENDS, BYTES = np.dtype("<f8"), np.dtype("<i8"), np.dtype("u1")
+
+
+def column_files(folder: Path, index: int, column: StoredColumn) -> tuple[Path, ...]:
+    """The file of a column of numbers; those of texts and of their ends."""
+    if column.kind == "numbers":
+        return (folder / f"column{index}.npy",)
+    return folder / f"column{index}.texts.npy", folder / f"column{index}.ends.npy"
+
+
+class TableWriter:
+    """The columns of a table that are being written into `folder`.
+
+    Errors are `InvalidRequest` with the place in their pointers, and leave what was written before untouched.
+    """
+
+    def __init__(self, folder: Path, *, max_columns: int, max_name_bytes: int, max_text_bytes: int) -> None:
+        self._folder = folder
+        self._max_columns = max_columns
+        self._max_name_bytes = max_name_bytes
+        self._max_text_bytes = max_text_bytes
+        self._rows = 0
+        self._files: list[tuple[NpyFile, ...]] = []
+        self._text_bytes: list[int] = []
+        self.columns: tuple[StoredColumn, ...] = ()
+
+    @property
+    def size_bytes(self) -> int:
+        """What the columns take on the disk, headers left out."""
+        return self._rows * len(self.columns) * 8 + sum(self._text_bytes)
+
+    def checked(self, table: Table, at: str) -> Callable[[], None]:
+        """What writes the rows of `table`, which fit those before. Raises `InvalidRequest`."""
+        columns = tuple(
+            StoredColumn(name, "numbers" if isinstance(values, np.ndarray) else "texts")
+            for name, values in table.items()
+        )
+        self._check_columns(columns, at)
+        if (rows := rows_of(table)) == 0:
+            raise InvalidRequest("expected at least one row, got none", pointer=at)
+        blocks = [self._block(name, values, at) for name, values in table.items()]
+
+        def write() -> None:
+            if not self.columns:
+                self.columns, self._text_bytes = columns, [0] * len(columns)
+                files = [column_files(self._folder, index, column) for index, column in enumerate(columns)]
+                self._files = [tuple(NpyFile(path) for path in paths) for paths in files]
+            for index, (files_of_column, block) in enumerate(zip(self._files, blocks, strict=True)):
+                *texts, last = block
+                if texts:
+                    last = last + self._text_bytes[index]
+                    self._text_bytes[index] = int(last[-1])
+                for file, part in zip(files_of_column, (*texts, last), strict=True):
+                    file.append(part)
+            self._rows += rows
+
+        return write
+
+    def close(self) -> tuple[tuple[str, ...], ...]:
+        """Makes what was written durable, and gives the digests of each column."""
+        digests: list[tuple[str, ...]] = []
+        for files, column, size in zip(self._files, self.columns, self._text_bytes, strict=True):
+            if column.kind == "numbers":
+                digests.append((files[0].close((self._rows,), NUMBERS),))
+            else:
+                texts, ends = files
+                digests.append((texts.close((size,), BYTES), ends.close((self._rows,), ENDS)))
+        return tuple(digests)
+
+    def _check_columns(self, columns: tuple[StoredColumn, ...], at: str) -> None:
+        if not self.columns:
+            if not columns:
+                raise InvalidRequest("expected at least one column, got none", pointer=f"{at}.columns")
+            if len(columns) > self._max_columns:
+                detail = f"expected at most {self._max_columns} columns, got {len(columns)}"
+                raise TooLarge(detail, pointer=f"{at}.columns")
+            for index, column in enumerate(columns):
+                if (size := len(column.name.encode())) > self._max_name_bytes:
+                    detail = f"expected a name of at most {self._max_name_bytes} bytes, got {size}"
+                    raise TooLarge(detail, pointer=f"{at}.columns[{index}].name")
+            return
+        if len(columns) != len(self.columns):
+            detail = f"expected {len(self.columns)} columns as in the batches before, got {len(columns)}"
+            raise InvalidRequest(detail, pointer=f"{at}.columns")
+        for index, (column, before) in enumerate(zip(columns, self.columns, strict=True)):
+            if column.name != before.name:
+                detail = f"expected {before.name!r} as in the batches before, got {column.name!r}"
+                raise InvalidRequest(detail, pointer=f"{at}.columns[{index}].name")
+            if column.kind != before.kind:
+                detail = f"expected {before.kind} in {before.name!r} as in the batches before, got {column.kind}"
+                raise InvalidRequest(detail, pointer=f"{at}.columns[{index}]")
+
+    def _block(self, name: str, values: NDArray[np.float64] | list[str], at: str) -> tuple[NDArray[Any], ...]:
+        """What is appended to the files of a column; of texts, the ends within the block."""
+        if isinstance(values, np.ndarray):
+            if (infinite := np.isinf(values)).any():
+                row = int(np.argmax(infinite))
+                detail = f"expected a finite number, or NaN where it is missing, got {values[row]}"
+                raise InvalidRequest(detail, pointer=f"{at}.rows[{row}].{name}", reason="NOT_FINITE")
+            # one NaN for all, so that the same rows have the same hash
+            return (np.where(np.isnan(values), np.nan, values).astype(NUMBERS, copy=False),)
+        joined = "".join(values)
+        data = joined.encode()
+        plain = len(data) == len(joined)
+        sizes = np.fromiter((len(text) if plain else len(text.encode()) for text in values), ENDS, len(values))
+        if (longer := sizes > self._max_text_bytes).any():
+            row = int(np.argmax(longer))
+            detail = f"expected a text of at most {self._max_text_bytes} bytes, got {sizes[row]}"
+            raise TooLarge(detail, pointer=f"{at}.rows[{row}].{name}")
+        return np.frombuffer(data, BYTES), np.cumsum(sizes, dtype=ENDS)
