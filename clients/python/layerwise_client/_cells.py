@@ -46,7 +46,7 @@ def open_cells(name: str, take: Take, count: int, *, encoding: str | None, as_nu
     as_numbers = as_numbers and families <= {"number", "boolean", "missing"}
     if as_numbers or (exact and "number" in families and families <= {"number", "missing"}):
         return Cells(lambda start, stop: _numbers(name, take(start, stop), start), boolean=False)
-    boolean = families == {"boolean"} or families == {"boolean", "missing"}
+    boolean = families in ({"boolean"}, {"boolean", "missing"})
     return Cells(lambda start, stop: _texts(name, take(start, stop), start), boolean=boolean)
 
 
@@ -116,7 +116,7 @@ def _families(name: str, take: Take, count: int) -> tuple[set[Family], bool]:
             else:
                 families.add(family)
             if exact and issubclass(cls, int) and family == "number":
-                exact = all(-EXACT <= cast(int, cell) <= EXACT for cell in cells if type(cell) is cls)
+                exact = all(-EXACT <= cell <= EXACT for cell in cells if isinstance(cell, int))
     return families, exact
 
 
@@ -133,7 +133,7 @@ def _check_mixture(name: str, take: Take, count: int, families: set[Family]) -> 
         for row, cell in enumerate(cells, start):
             family = family_of(cell)
             if family == "text" and typed & {"number", "date"}:
-                wanted = "number" if "number" in typed else "date"
+                wanted: Family = "number" if "number" in typed else "date"
                 family = wanted if reads_as(str(cell), wanted) else "text"
             if family in (None, "missing", first):
                 continue

@@ -59,12 +59,16 @@ def open_values(name: str, values: object, count: int, *, encoding: str | None) 
         return _of_cells(name, take, count, encoding)
     array = cast("Array", values)
     if array.ndim != 1:
-        raise InvalidRequest(f"X column {name}: expected one value a row, got shape {array.shape}", pointer=f"X[{name!r}]")
+        raise InvalidRequest(
+            f"X column {name}: expected one value a row, got shape {array.shape}", pointer=f"X[{name!r}]"
+        )
     if isinstance(array, np.ma.MaskedArray):  # a masked value is missing, whatever stands under the mask
         return _of_cells(name, lambda start, stop: array[start:stop].tolist(), count, encoding)
     kind = array.dtype.kind
     if kind == "b" and not as_numbers:
-        return Column(name, lambda start, stop: ["true" if each else "false" for each in array[start:stop]], boolean=True)
+        return Column(
+            name, lambda start, stop: ["true" if each else "false" for each in array[start:stop]], boolean=True
+        )
     if kind in "bf" or (kind in "iu" and _is_exact(array)):
         return Column(name, lambda start, stop: array[start:stop].astype(np.float64))
     if kind in "iu":
@@ -90,7 +94,9 @@ def _of_categories(name: str, series: Any, *, as_numbers: bool) -> Column:
 
     codes: Array = np.asarray(series.cat.codes)
     categories: list[object] = series.cat.categories.tolist()
-    known = open_cells(name, lambda start, stop: categories[start:stop], len(categories), encoding=None, as_numbers=as_numbers)
+    known = open_cells(
+        name, lambda start, stop: categories[start:stop], len(categories), encoding=None, as_numbers=as_numbers
+    )
     if as_numbers:
         numbers = np.array([*cast("Sequence[float]", known.take(0, len(categories))), np.nan], dtype=np.float64)
         return Column(name, lambda start, stop: numbers[codes[start:stop]])
@@ -130,7 +136,7 @@ def _is_exact(array: Array) -> bool:
     """Whether float64 holds all of these whole numbers."""
     if array.dtype.itemsize < 8 or len(array) == 0:
         return True
-    return -EXACT <= int(array.min()) and int(array.max()) <= EXACT
+    return int(array.min()) >= -EXACT and int(array.max()) <= EXACT
 
 
 def _times(values: Array) -> list[str]:

@@ -14,8 +14,8 @@ from layerwise_client._boundary import from_http, unreachable
 from layerwise_client._connection import Deadline, Retries, retrying
 from layerwise_client._expected import labels_array
 from layerwise_client._mistaken import target_as_rest
-from layerwise_client._tables import TableBlock
 from layerwise_client._pool import Pool
+from layerwise_client._tables import TableBlock
 from layerwise_client.errors import DeadlineExceeded, InvalidRequest, LayerwiseError, ServiceFault
 from layerwise_client.prediction import Prediction, check_size
 

@@ -63,8 +63,8 @@ class Table:
     """`count` rows of the columns `names`, read when they are asked for.
 
     `take(start, stop)` gives these rows of every column, as a block has them; those of a file only in their order.
-    `booleans` are columns whose texts are true and false, `categorical` those whose texts look like numbers or dates, but
-    are categories.
+    `booleans` are columns whose texts are true and false, `categorical` those whose texts look like numbers or dates,
+    but are categories.
     """
 
     count: int
@@ -106,7 +106,9 @@ class Given:
         """Raises `InvalidRequest` at the first of `names` that is no column; `what` is the argument that has it."""
         for name in names:
             if name not in self.columns:
-                raise InvalidRequest(f"{what}: X has no column {name!r}; its columns are {listed(self.columns)}", pointer=what)
+                raise InvalidRequest(
+                    f"{what}: X has no column {name!r}; its columns are {listed(self.columns)}", pointer=what
+                )
 
     def opened(self, *, encodings: Mapping[str, str] | None) -> Table:
         """The table with the values of each column looked at, so that the whole column travels as one type.
@@ -129,10 +131,10 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """The values that `rows` have under `name`."""
+    """The values that `rows` have under `name`, or at that place."""
 
-    rows: Sequence[Mapping[str, object]]
-    name: str
+    rows: Sequence[Any]
+    name: str | int
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -169,6 +171,28 @@ def open_table(X: object) -> Given:
     return given
 
 
+def positional(X: object, names: Sequence[str], *, as_float32: bool) -> Given:
+    """Rows without names (n, columns) as the table of these columns, in their order; `as_float32`: as rows travel.
+
+    Raises `InvalidRequest` for a row of another length.
+    """
+    import numpy as np
+
+    if as_float32:
+        X = np.asarray(X, dtype=np.float32)
+    rows = cast("Sequence[Sequence[object]]", X)
+    for index, row in enumerate(rows):
+        if isinstance(row, str | bytes) or not hasattr(row, "__len__") or len(row) != len(names):
+            got = f"{len(row)}" if hasattr(row, "__len__") and not isinstance(row, str | bytes) else "no row"
+            wanted = f"expected {len(names)} values in the order of the columns {listed(names)}"
+            raise InvalidRequest(
+                f"X row {index}: {wanted}; got {got}", reason="WRONG_FEATURE_COUNT", pointer=f"X[{index}]"
+            )
+    if isinstance(X, np.ndarray):
+        return _of_columns(list(names), [X[:, index] for index in range(len(names))])
+    return _of_columns(list(names), [Fields(rows, index) for index in range(len(names))])
+
+
 def listed(names: Mapping[str, object] | Sequence[str]) -> str:
     """The names for a reader, the first 20 of them."""
     shown = list(names)
@@ -188,7 +212,9 @@ def _of_columns(names: list[object], values: list[object]) -> Given:
         if name in columns:
             raise InvalidRequest(f"X: two columns have the name {name}", pointer="X")
         if isinstance(each, str | bytes) or not hasattr(each, "__len__") or getattr(each, "ndim", 1) == 0:
-            raise InvalidRequest(f"X column {name}: expected a list of values, got {type(each).__name__}", pointer=f"X[{name!r}]")
+            raise InvalidRequest(
+                f"X column {name}: expected a list of values, got {type(each).__name__}", pointer=f"X[{name!r}]"
+            )
         columns[name] = each
         first = first or name
         count, wanted = len(cast("Sequence[object]", each)), len(cast("Sequence[object]", columns[first]))
@@ -210,7 +236,9 @@ def _of_rows(rows: Sequence[Any]) -> Given:
         if row.keys() == keys:
             continue
         for name in keys - row.keys():
-            detail = f"X row {index}, column {name}: expected a value as in row 0, got nothing; None says that it is missing"
+            detail = (
+                f"X row {index}, column {name}: expected a value as in row 0, got nothing; None says that it is missing"
+            )
             raise InvalidRequest(detail, pointer=f"X[{index}].{name}")
         for name in row.keys() - keys:
             raise InvalidRequest(f"X row {index}: column {name} is not in row 0", pointer=f"X[{index}].{name}")

@@ -14,6 +14,7 @@ import grpc
 from layerwise_client._boundary import from_rpc
 from layerwise_client._connection import MESSAGE_BYTES, Connection, Deadline, Retries, retrying
 from layerwise_client._expected import Expected
+from layerwise_client._places import placed
 from layerwise_client._rows import Rows, tensor
 from layerwise_client._tables import Table, TableBlock
 from layerwise_client._weights import Weights
@@ -83,15 +84,19 @@ def _submit_once(
     # an error in the data is raised where the caller sees it, and never taken for the end of the stream.
     outbox: queue.Queue[training_pb2.TrainRequest | None] = queue.Queue(maxsize=1)
     call: Call = connection.training.Train(iter(outbox.get, None), metadata=connection.metadata)
+    starts = [0]
     try:
         _hand_over(outbox, training_pb2.TrainRequest(header=header), call, connection)
         for batch, sent in _batches(data):
             if not _hand_over(outbox, training_pb2.TrainRequest(batch=batch), call, connection):
                 break
+            starts.append(sent)
             progress.uploaded(sent, data.rows.count)
         else:
             _hand_over(outbox, None, call, connection)
         return _accepted(call, connection)
+    except InvalidRequest as exc:
+        raise placed(exc, starts) from exc
     finally:
         call.cancel()  # first: what follows must not look like the end of the data
         with suppress(queue.Full):

@@ -15,11 +15,12 @@ from layerwise_client._expected import labels_message, open_expected
 from layerwise_client._mistaken import url_as_target
 from layerwise_client._rest import NUMBER_BYTES, Rest
 from layerwise_client._rows import Rows, open_rows
-from layerwise_client._tables import Table, is_table, open_table
+from layerwise_client._tables import Table, is_table, open_table, positional
 from layerwise_client._upload import Data, submit
 from layerwise_client._weights import open_weights
 from layerwise_client.errors import InvalidRequest
 from layerwise_client.job import Job
+from layerwise_client.prediction import WRONG_KIND
 from layerwise_client.progress import Progress, display_of
 from layerwise_client.results import STATES, Model, model_of, snapshot_of
 from layerwise_proto.v1 import models_pb2, tables_pb2, training_pb2, types_pb2
@@ -105,10 +106,10 @@ class Client:
         `columns`, encodings by name ({"carrier": "one_hot", "distance": {"kind": "log"}}), without those in `ignore`.
         `encoder` is all that can be set, in its JSON form; both add to it.
 
-        `y`, or the column of X that it names, holds labels, (n,) integers, text or booleans, or targets, (n,) or (n, outputs) floats; the plan's loss
-        says which, without one the type of `y` does. `weights`, (n,) numbers of at least 0, are what the rows weigh in
-        the loss. `classes` are all there may be, if labels outside them are to be refused. Rows travel in blocks of
-        2 MB, read from X one after another.
+        `y` holds labels, (n,) integers, text or booleans, or targets, (n,) or (n, outputs) floats; or it is the name of
+        the column of X that does. The plan's loss says which, without one the type of `y` does. `weights`, (n,) numbers
+        of at least 0, are what the rows weigh in the loss. `classes` are all there may be, if labels outside them are
+        to be refused. Rows travel in blocks of 2 MB, read from X one after another.
 
         `start_from`, "model" or "model/version" by number or alias, names the version whose weights the network starts
         with; then `architecture` may be {}, for that version's.
@@ -131,10 +132,10 @@ class Client:
         if classes is not None:
             header.classes.CopyFrom(labels_message(classes, "classes"))
         chosen = open_encoder(encoder, columns, ignore)
-        rows, y = _opened(X, y, chosen, fitted=start_from is not None)
+        rows, labels = _opened(X, y, chosen, fitted=start_from is not None)
         if chosen.ByteSize():
             header.encoder.CopyFrom(chosen)
-        expected = open_expected(y, header.plan.loss.WhichOneof("kind"))
+        expected = open_expected(labels, header.plan.loss.WhichOneof("kind"))
         if rows.count != expected.count:
             raise InvalidRequest(f"X has {rows.count} rows, y has {expected.count}", pointer="y")
         data = Data(rows, expected, None if weights is None else open_weights(weights, rows.count))
@@ -156,12 +157,24 @@ class Client:
         the order of its columns. `model` may be None where the service has exactly one; `version` is a number or an
         alias, None the newest. Many rows go in several requests, all of them to the same version.
         """
-        rows = _table(X, None) if is_table(X) or isinstance(X, Table) else open_rows(X)
         name = "" if model is None else text(model, "model")
         which = "" if version is None else str(version) if isinstance(version, int) else text(version, "version")
-        if self._rest is not None:
-            return prediction.predict(self._rest.ask, name, which, rows, number_bytes=NUMBER_BYTES)
-        return prediction.predict(prediction.over_grpc(self._connection), name, which, rows, number_bytes=4)
+        if isinstance(X, Table):
+            return self._predict(name, which, X)
+        if is_table(X):
+            return self._predict(name, which, open_table(X).opened(encodings=None))
+        try:
+            return self._predict(name, which, open_rows(X))
+        except InvalidRequest as exc:
+            # Rows without names, for a version that may take a table; over REST the service itself names the columns.
+            wrong_kind, in_values = exc.reason == WRONG_KIND, exc.pointer.startswith("X[")
+            if self._rest is not None or not (wrong_kind or in_values):
+                raise
+            names = self._columns_of(name, which)
+            if not names:
+                raise
+            table = positional(X, names, as_float32=wrong_kind).opened(encodings=None)
+        return self._predict(name, which, table)
 
     def job(self, job_id: str) -> Job:
         """The job of this id."""
@@ -205,6 +218,16 @@ class Client:
         rest = "" if self._rest is None else f", rest={self._rest.address!r}"
         return f"Client({self._connection.target!r}{rest})"
 
+    def _predict(self, model: str, version: str, rows: Rows | Table) -> Prediction:
+        if self._rest is not None:
+            return prediction.predict(self._rest.ask, model, version, rows, number_bytes=NUMBER_BYTES)
+        return prediction.predict(prediction.over_grpc(self._connection), model, version, rows, number_bytes=4)
+
+    def _columns_of(self, name: str, version: str) -> list[str]:
+        """Names of the columns that a version takes, none if it takes rows of numbers."""
+        model = self.model(name or self.models()[0].name)
+        return [column.name for column in model.at(version or None).columns]
+
     def _pages_of_jobs(self, request: training_pb2.ListJobsRequest, limit: int | None) -> Iterator[Job]:
         left = sys.maxsize if limit is None else limit
         while left > 0:
@@ -225,10 +248,6 @@ def _origin(start_from: object) -> training_pb2.StartFrom:
     return training_pb2.StartFrom(model=model, version=version)
 
 
-def _table(X: object, encodings: Mapping[str, str] | None) -> Table:
-    return X if isinstance(X, Table) else open_table(X).opened(encodings=encodings)
-
-
 def _opened(X: object, y: object, encoder: tables_pb2.Encoder, *, fitted: bool) -> tuple[Rows | Table, object]:
     """`X` and `y`, which may be the name of a column; adds to `encoder` what the types of the columns say.
 
@@ -237,8 +256,8 @@ def _opened(X: object, y: object, encoder: tables_pb2.Encoder, *, fitted: bool) 
     if isinstance(X, Table):
         return X, y
     if not is_table(X):
-        for what, given in (("y", isinstance(y, str)), ("encoder", encoder.ByteSize())):
-            if given:
+        for what, named in (("y", isinstance(y, str)), ("encoder", encoder.ByteSize() > 0)):
+            if named:
                 wanted = "a table, such as a DataFrame or a mapping of column names to values"
                 raise InvalidRequest(f"{what}: names columns; expected X to be {wanted}", pointer=what)
         return open_rows(X), y

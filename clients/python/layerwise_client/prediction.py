@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from layerwise_client._connection import MESSAGE_BYTES, Connection
 from layerwise_client._expected import labels_array, labels_of
+from layerwise_client._places import placed
 from layerwise_client._rows import Rows, from_tensor, tensor
 from layerwise_client._tables import Table, TableBlock
 from layerwise_client.errors import InvalidRequest, LayerwiseError, ServiceFault
@@ -26,6 +27,8 @@ _BLOCK_ROWS = 4_096
 
 
 _TOO_MANY = "TOO_MANY_ROWS"  # the service's reason
+WRONG_KIND = "WRONG_KIND_OF_ROWS"
+"""The service's reason where a version takes a table and got rows of numbers, or the other way round."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +69,8 @@ def predict(ask: Ask, model: str, version: str, rows: Rows | Table, *, number_by
             answer = ask(model, version, block)
         except LayerwiseError as exc:
             if exc.reason != _TOO_MANY or len(block) == 1:
+                if isinstance(exc, InvalidRequest) and isinstance(block, TableBlock):
+                    raise placed(exc, [start]) from exc
                 raise
             step = len(block) // 2  # the model has more outputs than the service writes for so many rows
             continue

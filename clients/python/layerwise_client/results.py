@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from layerwise_client._expected import labels_of
+from layerwise_client.errors import NotFound
 from layerwise_proto.json_form import enum_name, to_json
 from layerwise_proto.v1 import models_pb2, tables_pb2, training_pb2
 
@@ -176,6 +177,15 @@ class Model:
     latest: int
     aliases: Mapping[str, int]
     versions: tuple[Version, ...] = field(default=())
+
+    def at(self, version: int | str | None) -> Version:
+        """The version of this number or alias, None: the newest. Raises `NotFound`."""
+        alias = "latest" if version is None else str(version)
+        number = int(alias) if alias.isdecimal() else {**self.aliases, "latest": self.latest}.get(alias)
+        found = next((each for each in self.versions if each.version == number), None)
+        if found is None:
+            raise NotFound(f"model {self.name} has no version {alias}", reason="VERSION_NOT_FOUND")
+        return found
 
 
 def record_of(message: training_pb2.TrainRecord) -> Record:

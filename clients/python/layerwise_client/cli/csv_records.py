@@ -47,7 +47,7 @@ def number_of(cell: str) -> float | None:
         return None
 
 
-def misplaced(name: str, line: int, column: str | None, wanted: str, cell: str, hint: str = "") -> InvalidRequest:
+def misplaced(name: str, line: int, column: str | None, wanted: str, cell: str, *, hint: str = "") -> InvalidRequest:
     """The error of a cell: what was wanted in this line and column, and what came."""
     got = f"{cell[:37]}…" if len(cell) > 40 else cell
     return InvalidRequest(f"{name} line {line}, column {column}: expected {wanted}, got {got!r}{hint}")
@@ -98,7 +98,9 @@ def _check_encoding(line: str, number: int, name: str) -> None:
         line.encode()
     except UnicodeEncodeError as exc:
         if number == 1 and line.startswith(_UTF16):
-            raise InvalidRequest(f"{name}: expected UTF-8, got UTF-16; `iconv -f utf-16 -t utf-8` turns one into the other") from exc
+            raise InvalidRequest(
+                f"{name}: expected UTF-8, got UTF-16; `iconv -f utf-16 -t utf-8` turns one into the other"
+            ) from exc
         place = f"{name} line {number}, character {exc.start + 1}"
         byte = ord(line[exc.start]) & 0xFF
         hint = "if it is Latin 1 or Windows 1252, `iconv -f windows-1252 -t utf-8` turns it into UTF-8"

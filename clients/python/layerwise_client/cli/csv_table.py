@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import closing
+import re
+from collections.abc import Collection, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -111,18 +112,18 @@ def open_file(
     columns = [_Numbers(name) for name in header if inferred and name not in known]
     places = [header.index(column.name) for column in columns]
     rows = every = 0
-    with closing(file.records()) as records:
-        while block := list(islice(records, _BLOCK)):
-            every += len(block)
-            kept = [record for record in block if file.keeps(record)]
-            if not kept:
-                continue
-            rows += len(kept)
-            lines = [line for line, _ in kept]
-            cells = list(zip(*(each for _, each in kept), strict=True))
-            found.add(cells[place], lines)
-            for column, index in zip(columns, places, strict=True):
-                column.add(cells[index], lines, missing)
+    records = file.records()
+    while block := list(islice(records, _BLOCK)):
+        every += len(block)
+        kept = [record for record in block if file.keeps(record)]
+        if not kept:
+            continue
+        rows += len(kept)
+        lines = [line for line, _ in kept]
+        cells = list(zip(*(each for _, each in kept), strict=True))
+        found.add(cells[place], lines)
+        for column, index in zip(columns, places, strict=True):
+            column.add(cells[index], lines, missing)
     if not rows:
         raise InvalidRequest(f"{path.name} column {target}: no row has a value", reason="EMPTY_BATCH")
     for column in columns:
@@ -133,6 +134,21 @@ def open_file(
     table = Table(rows, names, sending.columns)
     expected = Expected(rows, lambda start, stop: sending.targets(start, stop, kind), kind, kind != "number")
     return Training(table, expected, None if kind == "number" else found.classes, every - rows, file)
+
+
+@contextmanager
+def told_by_line(file: Training | None) -> Generator[None]:
+    """Has errors about a row and a column of X told with the file and the line."""
+    try:
+        yield
+    except InvalidRequest as exc:
+        place = re.fullmatch(r"X\[(\d+)\]\.(.+)", exc.pointer, re.DOTALL)
+        if file is None or place is None:
+            raise
+        row, column = int(place[1]), place[2]
+        detail = str(exc).removeprefix(f"X row {row}, column {column}: ")
+        where = f"{file.file.name} line {file.line(row)}, column {column}"
+        raise InvalidRequest(f"{where}: {detail}", reason=exc.reason, pointer=exc.pointer) from exc
 
 
 class _Numbers:
@@ -168,10 +184,10 @@ class _Numbers:
             return
         line, cell = self._first
         hint = (
-            f", as {self._numbers:,} of {self._numbers + self._texts:,} values are; --missing {cell!r} takes it for a gap, "
-            f"--columns {self.name}=one_hot takes them all for categories"
+            f", as {self._numbers:,} of {self._numbers + self._texts:,} values are; "
+            f"--missing {cell!r} takes it for a gap, --columns {self.name}=one_hot takes them all for categories"
         )
-        raise misplaced(file, line, self.name, "a number", cell, hint)
+        raise misplaced(file, line, self.name, "a number", cell, hint=hint)
 
 
 class _Sending:

@@ -10,7 +10,6 @@ from layerwise_client.cli.csv_records import misplaced, number_of
 from layerwise_client.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
 Task = Literal["classification", "regression"]
@@ -87,8 +86,8 @@ class Target:
     def _refuse_one_class(self) -> None:
         if self.classes == 1:
             raise InvalidRequest(
-                f"{self._name} column {self.column}: expected two classes or more, got {next(iter(self._different))!r} in "
-                f"all {self._count} rows",
+                f"{self._name} column {self.column}: expected two classes or more, "
+                f"got {next(iter(self._different))!r} in all {self._count} rows",
                 reason="ONE_CLASS",
             )
 

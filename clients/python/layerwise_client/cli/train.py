@@ -15,6 +15,7 @@ from layerwise_client import datasets
 from layerwise_client._expected import classifies
 from layerwise_client.cli import csv_table
 from layerwise_client.cli.csv_records import MISSING
+from layerwise_client.cli.csv_table import told_by_line
 from layerwise_client.cli.csv_target import Task
 from layerwise_client.cli.live import display
 from layerwise_client.cli.options import MISSING_HELP, connect, json_option, rpc_option
@@ -86,7 +87,7 @@ class _Reading(NamedTuple):
     "--spec",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help='JSON with "architecture", "plan" and "encoder", or some of them, for all that can be set; options change them.',
+    help='JSON with "architecture", "plan", "encoder", for all that can be set; options change plan and encoder.',
 )
 @option(
     _COLUMNS,
@@ -138,7 +139,9 @@ def train(
     if architecture is None:
         architecture = {} if start_from and not network else architecture_of(network)
     plan = plan_of(parts.get("plan") or {}, given)
-    reading = _Reading(target, task or _task(kind_of(plan.get("loss"))), missing, drop_missing_target, encoder, start_from)
+    reading = _Reading(
+        target, task or _task(kind_of(plan.get("loss"))), missing, drop_missing_target, encoder, start_from
+    )
     data = _data(source, reading)
     if data.rows >= _ENOUGH_TO_HOLD_OUT:
         plan.setdefault("validation", _HELD_OUT)
@@ -197,7 +200,9 @@ def _data(source: str, reading: _Reading) -> _Data:
     path = Path(source)
     if not path.is_file() and source in datasets.names():
         if (option := reading.option_of_files) is not None:
-            raise click.UsageError(f"{source} is a built-in data set and has its target and columns; leave out {option}")
+            raise click.UsageError(
+                f"{source} is a built-in data set and has its target and columns; leave out {option}"
+            )
         X, y = datasets.load(source)
         if reading.task == "regression" and y.dtype.kind == "U":
             raise click.UsageError(f"the classes of {source} are text; a regression needs numbers")
