@@ -2,6 +2,7 @@
 
 from layerwise_client import datasets
 from layerwise_client.client import Client
+from layerwise_client.column import Column
 from layerwise_client.errors import (
     Conflict,
     DeadlineExceeded,
@@ -19,7 +20,7 @@ from layerwise_client.errors import (
 from layerwise_client.job import Job
 from layerwise_client.prediction import Prediction
 from layerwise_client.progress import Progress
-from layerwise_client.results import Column, Failure, Finding, LayerHealth, Model, Record, Snapshot, Transition, Version
+from layerwise_client.results import Failure, Finding, LayerHealth, Model, Record, Snapshot, Transition, Version
 
 __all__ = [
     "Client",

@@ -28,6 +28,11 @@ class Rows:
     features: int
     take: Callable[[int, int], Array]
 
+    @property
+    def fitted(self) -> int:
+        """How many values an encoder is fitted on: rows of numbers have none."""
+        return 0
+
     def row_bytes(self, number_bytes: int) -> int:
         """What a row takes in a message whose numbers take so much each."""
         return number_bytes * self.features

@@ -73,6 +73,11 @@ class Table:
     booleans: frozenset[str] = frozenset()
     categorical: frozenset[str] = frozenset()
 
+    @property
+    def fitted(self) -> int:
+        """How many values an encoder is fitted on."""
+        return self.count * len(self.names)
+
     def row_bytes(self, number_bytes: int) -> int:
         """About what a row takes in a message; over REST, where a number takes more, it has the names too."""
         written = number_bytes > _BINARY

@@ -24,6 +24,7 @@ from layerwise_proto.v1 import training_pb2
 
 BLOCK_BYTES = 2 << 20  # the API asks for 1 to 4 MB
 _BLOCK_ROWS = 65_536  # of narrow rows: their labels weigh more than they do
+_FITTING = 1e-5  # seconds a cell: an encoder is fitted before the job is accepted, which takes some 1e-6
 _POLL = 0.1  # seconds between looks at whether the service has already answered
 
 
@@ -94,7 +95,7 @@ def _submit_once(
             progress.uploaded(sent, data.rows.count)
         else:
             _hand_over(outbox, None, call, connection)
-        return _accepted(call, connection)
+        return _accepted(call, connection, patience=connection.timeout + _FITTING * data.rows.fitted)
     except InvalidRequest as exc:
         raise placed(exc, starts) from exc
     finally:
@@ -116,20 +117,20 @@ def _hand_over(
             outbox.put(request, timeout=_POLL)
         except queue.Full:
             if deadline.passed():
-                raise _silent(connection, "take any data") from None
+                raise _silent(connection, "take any data", connection.timeout) from None
         else:
             return True
     return False
 
 
-def _accepted(call: Call, connection: Connection) -> training_pb2.Job:
+def _accepted(call: Call, connection: Connection, *, patience: float) -> training_pb2.Job:
     gave_up = threading.Event()
 
     def give_up() -> None:
         gave_up.set()
         call.cancel()
 
-    alarm = threading.Timer(connection.timeout, give_up)
+    alarm = threading.Timer(patience, give_up)
     alarm.daemon = True
     alarm.start()
     try:
@@ -138,7 +139,7 @@ def _accepted(call: Call, connection: Connection) -> training_pb2.Job:
                 return event.accepted
     except grpc.RpcError as exc:
         if gave_up.is_set():
-            raise _silent(connection, "accept the job") from exc
+            raise _silent(connection, "accept the job", patience) from exc
         raise from_rpc(exc, connection.target) from exc
     finally:
         alarm.cancel()
@@ -168,5 +169,5 @@ def _batches(data: Data) -> Iterator[tuple[training_pb2.TrainBatch, int]]:
         start = stop
 
 
-def _silent(connection: Connection, what: str) -> DeadlineExceeded:
-    return DeadlineExceeded(f"{connection.target} did not {what} within {connection.timeout:g} s")
+def _silent(connection: Connection, what: str, seconds: float) -> DeadlineExceeded:
+    return DeadlineExceeded(f"{connection.target} did not {what} within {seconds:g} s")

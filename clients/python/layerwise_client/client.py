@@ -9,15 +9,17 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from layerwise_client import prediction
+from layerwise_client._columns import OF_NUMBERS
 from layerwise_client._connection import MOST_PORT, Connection, text, whole
 from layerwise_client._encoder import check_encoder, kinds_of, open_encoder, spec_message
 from layerwise_client._expected import labels_message, open_expected
 from layerwise_client._mistaken import url_as_target
 from layerwise_client._rest import NUMBER_BYTES, Rest
 from layerwise_client._rows import Rows, open_rows
-from layerwise_client._tables import Table, is_table, open_table, positional
+from layerwise_client._tables import Given, Table, is_table, open_table, positional
 from layerwise_client._upload import Data, submit
 from layerwise_client._weights import open_weights
+from layerwise_client.column import Column
 from layerwise_client.errors import InvalidRequest
 from layerwise_client.job import Job
 from layerwise_client.prediction import WRONG_KIND
@@ -162,7 +164,7 @@ class Client:
         if isinstance(X, Table):
             return self._predict(name, which, X)
         if is_table(X):
-            return self._predict(name, which, open_table(X).opened(encodings=None))
+            return self._predict_table(name, which, open_table(X))
         try:
             return self._predict(name, which, open_rows(X))
         except InvalidRequest as exc:
@@ -170,11 +172,11 @@ class Client:
             wrong_kind, in_values = exc.reason == WRONG_KIND, exc.pointer.startswith("X[")
             if self._rest is not None or not (wrong_kind or in_values):
                 raise
-            names = self._columns_of(name, which)
+            names = [column.name for column in self._columns_of(name, which)]
             if not names:
                 raise
-            table = positional(X, names, as_float32=wrong_kind).opened(encodings=None)
-        return self._predict(name, which, table)
+            given = positional(X, names, as_float32=wrong_kind)
+        return self._predict_table(name, which, given)
 
     def job(self, job_id: str) -> Job:
         """The job of this id."""
@@ -223,10 +225,25 @@ class Client:
             return prediction.predict(self._rest.ask, model, version, rows, number_bytes=NUMBER_BYTES)
         return prediction.predict(prediction.over_grpc(self._connection), model, version, rows, number_bytes=4)
 
-    def _columns_of(self, name: str, version: str) -> list[str]:
-        """Names of the columns that a version takes, none if it takes rows of numbers."""
-        model = self.model(name or self.models()[0].name)
-        return [column.name for column in model.at(version or None).columns]
+    def _predict_table(self, model: str, version: str, given: Given) -> Prediction:
+        table = given.opened(encodings=None)
+        try:
+            return self._predict(model, version, table)
+        except InvalidRequest as exc:
+            if exc.reason == WRONG_KIND:
+                hint = "X.to_numpy() of a DataFrame gives rows without names"
+                raise InvalidRequest(f"{exc}; {hint}", reason=exc.reason, pointer="X") from exc
+            # Booleans travel as text over gRPC; whether the version takes them as numbers shows only now.
+            if self._rest is not None or not any(exc.pointer.endswith(f"].{name}") for name in table.booleans):
+                raise
+            kinds = {column.name: column.encoding_kind for column in self._columns_of(model, version)}
+            if not any(kinds.get(name) in OF_NUMBERS for name in table.booleans):
+                raise
+            return self._predict(model, version, given.opened(encodings=kinds))
+
+    def _columns_of(self, name: str, version: str) -> tuple[Column, ...]:
+        """The columns that a version takes, none if it takes rows of numbers."""
+        return self.model(name or self.models()[0].name).at(version or None).columns
 
     def _pages_of_jobs(self, request: training_pb2.ListJobsRequest, limit: int | None) -> Iterator[Job]:
         left = sys.maxsize if limit is None else limit

@@ -10,9 +10,10 @@ import grpc
 
 from layerwise_client._boundary import from_rpc
 from layerwise_client._connection import Connection, Deadline, Retries
+from layerwise_client.column import Column
 from layerwise_client.errors import DeadlineExceeded, JobCancelled, JobFailed, Unavailable, WaitTimeout
 from layerwise_client.progress import Progress, tell_left, tell_waiting, waiting_of
-from layerwise_client.results import Column, Failure, Finding, Record, Snapshot, Transition, record_of, snapshot_of
+from layerwise_client.results import Failure, Finding, Record, Snapshot, Transition, record_of, snapshot_of
 from layerwise_proto.v1 import training_pb2
 
 

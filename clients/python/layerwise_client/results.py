@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from layerwise_client._expected import labels_of
+from layerwise_client.column import Column, column_of
 from layerwise_client.errors import NotFound
 from layerwise_proto.json_form import enum_name, to_json
-from layerwise_proto.v1 import models_pb2, tables_pb2, training_pb2
+from layerwise_proto.v1 import models_pb2, training_pb2
 
 if TYPE_CHECKING:
     from layerwise_client._expected import Label
@@ -93,23 +94,6 @@ class Failure:
 
     reason: str
     message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column that a version takes.
-
-    `kind` is number, category or date; `encoding` how it becomes inputs, in its JSON form, with nothing left to decide.
-    `categories` are the first 256 of `category_count` that have an input of their own. Where `allows_missing` is False,
-    a value must be there.
-    """
-
-    name: str
-    kind: str
-    encoding: str | Mapping[str, Any]
-    categories: tuple[str, ...]
-    category_count: int
-    allows_missing: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +209,7 @@ def snapshot_of(message: training_pb2.Job) -> Snapshot:
         failure=Failure(message.failure.reason, message.failure.message) if message.HasField("failure") else None,
         findings=tuple(_finding_of(each) for each in message.findings),
         start_from=message.start_from or None,
-        columns=tuple(_column_of(each) for each in message.columns),
+        columns=tuple(column_of(each) for each in message.columns),
     )
 
 
@@ -272,19 +256,7 @@ def _version_of(message: models_pb2.ModelVersion) -> Version:
         parameters=message.parameters,
         dataset=message.dataset,
         labels=tuple(labels_of(message.labels)) if message.HasField("labels") else None,
-        columns=tuple(_column_of(each) for each in message.columns),
-    )
-
-
-def _column_of(message: tables_pb2.ColumnInfo) -> Column:
-    encoding = tables_pb2.Encoder(columns={"": message.encoding})
-    return Column(
-        name=message.name,
-        kind=enum_name(tables_pb2.ColumnKind.DESCRIPTOR, message.kind) or "unknown",
-        encoding=cast("dict[str, Any]", to_json(encoding)["columns"])[""],
-        categories=tuple(message.categories),
-        category_count=message.category_count,
-        allows_missing=message.allows_missing,
+        columns=tuple(column_of(each) for each in message.columns),
     )
 
 
