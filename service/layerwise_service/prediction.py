@@ -20,8 +20,6 @@ from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.tables import encoded, listed
 from layerwise_service.telemetry import predictions_of
 
-Cell = int | float | str | bool | None
-
 
 @dataclass(frozen=True, slots=True)
 class Instances:
@@ -30,7 +28,7 @@ class Instances:
     `refusal` gives what is wrong with them for a version that takes rows of numbers.
     """
 
-    rows: list[dict[str, Cell] | list[Cell]]
+    rows: list[dict[str, object] | list[object]]
     refusal: Callable[[], InvalidRequest]
 
 
@@ -177,9 +175,11 @@ def _outputs_of_table(network: MLP, encoder: TableEncoder, rows: Rows, at: str) 
     return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
 
 
-def _by_name(rows: Sequence[dict[str, Cell] | Sequence[Cell]], names: list[str], at: str) -> list[dict[str, Cell]]:
+def _by_name(
+    rows: Sequence[dict[str, object] | Sequence[object]], names: list[str], at: str
+) -> list[dict[str, object]]:
     """`rows` by the names of columns; those that are lists have their values in the order of `names`."""
-    found: list[dict[str, Cell]] = []
+    found: list[dict[str, object]] = []
     for index, row in enumerate(rows):
         if isinstance(row, dict):
             found.append(row)

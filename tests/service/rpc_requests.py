@@ -16,7 +16,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from layerwise_proto.json_form import to_message
-from layerwise_proto.v1 import tensors_pb2, training_pb2, types_pb2
+from layerwise_proto.v1 import tables_pb2, tensors_pb2, training_pb2, types_pb2
 from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
 from layerwise_service.settings import Settings
 from layerwise_service.wiring import build_rpc
@@ -88,6 +88,27 @@ def header(
 def batch(rows: Any = ROWS, **expected: Any) -> training_pb2.TrainRequest:
     expected = expected or {"labels": strings("no", "yes", "yes", "no")}
     return training_pb2.TrainRequest(batch=training_pb2.TrainBatch(rows=tensor(rows), **expected))
+
+
+def table(**columns: Any) -> tables_pb2.Table:
+    """Columns of texts and of numbers, None where a number is missing."""
+    return tables_pb2.Table(columns=[_column(name, values) for name, values in columns.items()])
+
+
+def _column(name: str, values: Any) -> tables_pb2.Column:
+    if any(isinstance(value, str) for value in values):
+        return tables_pb2.Column(name=name, texts=tables_pb2.Texts(values=values))
+    numbers = [float("nan") if value is None else value for value in values]
+    return tables_pb2.Column(name=name, numbers=tables_pb2.Numbers(values=numbers))
+
+
+def table_batch(sent: tables_pb2.Table, **expected: Any) -> training_pb2.TrainRequest:
+    expected = expected or {"labels": strings("no", "yes", "yes", "no")}
+    return training_pb2.TrainRequest(batch=training_pb2.TrainBatch(table=sent, **expected))
+
+
+def encoder(value: Any) -> tables_pb2.Encoder:
+    return to_message(value, tables_pb2.Encoder)
 
 
 def accepted(training: TrainingServiceStub, *requests: training_pb2.TrainRequest) -> training_pb2.Job:

@@ -68,7 +68,7 @@ def _whole_body() -> bytes:
 def invalid(error: msgspec.ValidationError) -> InvalidRequest:
     """msgspec's "Expected `float`, got `str` - at `$.instances[3][1]`" in our words."""
     text, _, path = str(error).partition(" - at `$")
-    pointer = path.rstrip("`").lstrip(".")
+    pointer = path.rstrip("`").lstrip(".").replace("[...]", "")  # of an object by any names, which msgspec leaves open
     if match := re.fullmatch(r"Object contains unknown field `(.*)`", text, re.DOTALL):
         name = match[1]
         return InvalidRequest("unknown field", pointer=f"{pointer}.{name}".lstrip("."), reason="UNKNOWN_FIELD")

@@ -7,7 +7,7 @@ from functools import partial
 import msgspec
 from flask import Blueprint, Response
 
-from layerwise_service.prediction import Cell, Instances, Predictor
+from layerwise_service.prediction import Instances, Predictor
 from layerwise_service.rest.bodies import decoded, invalid, read_body
 from layerwise_service.rest.responses import json_response
 
@@ -23,7 +23,7 @@ class NumbersRequest(msgspec.Struct, forbid_unknown_fields=True):
 class TableRequest(msgspec.Struct, forbid_unknown_fields=True):
     """Rows by the names of columns, or in their order."""
 
-    instances: list[dict[str, Cell] | list[Cell]]
+    instances: list[dict[str, object] | list[object]]
     model: str | None = None
     version: str | int | None = None
 

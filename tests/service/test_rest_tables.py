@@ -1,0 +1,195 @@
+"""POST /predict with objects by the names of columns, and what the management API tells of tables."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from layerwise import MLP, Architecture, Layer, Plan, TableEncoder, fit
+from layerwise_service.datasets import Dataset
+from layerwise_service.jobs import NewJob
+from layerwise_service.settings import Settings
+from layerwise_service.stores.leases import NewVersion
+from layerwise_service.wiring import Stores, build_rest
+
+FLIGHTS: dict[str, list[Any]] = {
+    "distance": [200, None, 2475.5, 750],
+    "origin": ["JFK", "LGA", "JFK", "LGA"],
+    "zip": ["9007199254740993", "9007199254740992", "1", "1"],
+    "cancelled": ["true", "false", "false", ""],
+}
+ROW: dict[str, Any] = {"distance": 1400, "origin": "JFK", "zip": 1, "cancelled": True}
+
+
+@pytest.fixture
+def flights(stores: Stores, dataset: Dataset) -> MLP:
+    """The network of the published version flights/1."""
+    encoder = TableEncoder({"zip": "one_hot"}).fit(FLIGHTS)
+    network = MLP(Architecture(encoder.width, (Layer(4, "relu"), Layer(2))))
+    network.encoder = encoder
+    plan = Plan(epochs=2)
+    for _ in fit(network, FLIGHTS, ["no", "yes", "yes", "no"], plan=plan):
+        pass
+    sha256, size = stores.artifacts.keep_model(network)
+    architecture, preprocessing = dict(network.architecture.to_json()), encoder.to_json()
+    new = NewJob(
+        "flights", architecture, dict(plan.to_json()), dataset.sha256, "accuracy", "f", None, None, preprocessing
+    )
+    stores.jobs.submit(new, dataset, max_open=10)
+    claim = stores.leases.claim("w")
+    assert claim is not None
+    stores.leases.publish(claim, NewVersion(sha256, size, dict(network.metrics), 1, ("no", "yes")))
+    return network
+
+
+@pytest.fixture
+def rest(settings: Settings, flights: MLP) -> FlaskClient:
+    return build_rest(settings).test_client()
+
+
+def answer(rest: FlaskClient, instances: Any) -> Any:
+    response = rest.post("/predict", json={"model": "flights", "instances": instances})
+    assert response.status_code == 200, response.get_data(as_text=True)
+    return response.get_json()
+
+
+def probabilities(flights: MLP, row: dict[str, Any]) -> Any:
+    return pytest.approx(flights.predict_proba([row])[0].tolist(), abs=1e-6)
+
+
+def test_objects_lists_and_gaps_are_predicted_as_the_library_does(rest: FlaskClient, flights: MLP) -> None:
+    gap = {**ROW, "distance": None, "cancelled": None}
+    unknown = {**ROW, "origin": "ORD"}
+
+    found = answer(rest, [ROW, list(ROW.values()), gap, unknown])
+
+    assert found["predictions"] == flights.predict([ROW, ROW, gap, unknown]).tolist()
+    assert found["probabilities"][0] == found["probabilities"][1] == probabilities(flights, ROW)
+    assert found["probabilities"][2] == probabilities(flights, gap)
+    assert found["probabilities"][3] == probabilities(flights, unknown)
+
+
+def test_lists_of_numbers_alone_are_rows_in_the_order_of_the_columns(rest: FlaskClient, flights: MLP) -> None:
+    # categories are told apart by their texts, and 1.0 is that of 1
+    row = {"distance": 200, "origin": 7, "zip": 1, "cancelled": 1}
+
+    found = answer(rest, [[200, 7.0, 1, 1]])
+
+    assert found["probabilities"] == [probabilities(flights, row)]
+
+
+def test_a_whole_number_loses_no_digit(rest: FlaskClient, flights: MLP) -> None:
+    found = answer(rest, [{**ROW, "zip": 9007199254740993}, {**ROW, "zip": 9007199254740992}])
+
+    assert found["probabilities"][0] == probabilities(flights, {**ROW, "zip": "9007199254740993"})
+    assert found["probabilities"][1] == probabilities(flights, {**ROW, "zip": "9007199254740992"})
+    assert found["probabilities"][0] != found["probabilities"][1]
+
+
+WRONG: list[tuple[Any, str, str, str]] = [
+    # instances, reason, pointer, words
+    ([ROW, {**ROW, "distance": "abc"}], "INVALID_ARGUMENT", "#/instances/1/distance", "expected a number, got 'abc'"),
+    ([{**ROW, "distance": True, "origin": None}], "INVALID_ARGUMENT", "#/instances/0/origin", "expected a category"),
+    ([{**ROW, "distance": 1e39}], "INVALID_ARGUMENT", "#/instances/0/distance", "within float32"),
+    ([{**ROW, "distance": 10**400}], "INVALID_ARGUMENT", "#/instances/0/distance", ""),
+    ([{"distance": 1, "origin": "JFK"}], "INVALID_ARGUMENT", "#/instances/0/zip", "the column is missing; there are"),
+    ([{**ROW, "tail": "N1"}], "INVALID_ARGUMENT", "#/instances/0/tail", "unknown column; expected one of distance"),
+    ([ROW] * 40 + [{**ROW, "tail": "N1"}], "INVALID_ARGUMENT", "#/instances/40/tail", "unknown column"),
+    (
+        [ROW, [1, "JFK"]],
+        "WRONG_FEATURE_COUNT",
+        "#/instances/1",
+        "expected an object, or 4 values in the order of the columns distance, origin, zip, cancelled; got 2",
+    ),
+    ([[1, 2]], "WRONG_FEATURE_COUNT", "#/instances/0", "or 4 values in the order of the columns"),
+    ([{**ROW, "origin": ["JFK"]}], "INVALID_ARGUMENT", "#/instances/0/origin", "expected a single value, got ['JFK']"),
+    ([{**ROW, "distance": {}}], "INVALID_ARGUMENT", "#/instances/0/distance", "expected a number, got {}"),
+    ([ROW, 3], "INVALID_ARGUMENT", "#/instances/1", "expected a list or an object, got a whole number"),
+    ([], "EMPTY_BATCH", "#/instances", "at least one row"),
+]
+
+
+@pytest.mark.parametrize(("instances", "reason", "pointer", "words"), WRONG)
+def test_a_wrong_row_is_told_by_its_column(
+    rest: FlaskClient, instances: Any, reason: str, pointer: str, words: str
+) -> None:
+    response = rest.post("/predict", json={"instances": instances})
+
+    problem = response.get_json()
+    assert (response.status_code, problem["reason"]) == (400, reason)
+    assert [error["pointer"] for error in problem["errors"]] == [pointer]
+    assert words in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "words"),
+    [
+        (b'{"instances": [{"a": 1}], "colour": 1}', "#/colour", "unknown field"),
+        (b'{"instances": [{"a": 1}], "model": 3}', "#/model", "expected a string or null"),
+        (b'{"instances": [{"a": 1}, [1]], "version": true}', "#/version", "expected"),
+        (b'{"instances": [{"distance": ' + b"9" * 5000 + b"}]}", "#/instances/0", "out of range"),
+        *(
+            (b'{"instances": [{"distance": ' + b"[" * depth + b"]" * depth + b"}]}", None, "")
+            for depth in (100, 800, 850, 900, 950, 1000, 100_000)
+        ),
+    ],
+)
+def test_what_is_wrong_beside_the_rows_is_told_too(
+    rest: FlaskClient, body: bytes, pointer: str | None, words: str
+) -> None:
+    response = rest.post("/predict", data=body, content_type="application/json")
+
+    problem = response.get_json()
+    assert response.status_code == 400
+    assert pointer is None or [error["pointer"] for error in problem["errors"]] == [pointer]
+    assert words in problem["detail"]
+
+
+def test_objects_are_refused_by_a_version_that_takes_numbers(settings: Settings, stores: Stores, publish: Any) -> None:
+    publish("plain")
+    rest = build_rest(settings).test_client()
+
+    problem = rest.post("/predict", json={"instances": [[0, 1], {"a": 1, "b": 2}]}).get_json()
+
+    assert (problem["status"], problem["reason"]) == (400, "WRONG_KIND_OF_ROWS")
+    assert (
+        problem["detail"]
+        == "instances[1]: expected 2 numbers, for this version was not trained on a table; got an object"
+    )
+
+
+def test_versions_and_jobs_show_their_columns(rest: FlaskClient) -> None:
+    version = rest.get("/api/models/flights").get_json()["versions"][0]
+    (job,) = rest.get("/api/jobs").get_json()["jobs"]
+
+    assert job["columns"] == version["columns"]
+    assert version["columns"][:2] == [
+        {
+            "name": "distance",
+            "kind": "number",
+            "encoding": {"kind": "standardize", "missing": "indicator"},
+            "categories": [],
+            "category_count": 0,
+            "allows_missing": True,
+        },
+        {
+            "name": "origin",
+            "kind": "category",
+            "encoding": {"kind": "one_hot", "missing": "error", "most": 64, "unseen": "none"},
+            "categories": ["JFK", "LGA"],
+            "category_count": 2,
+            "allows_missing": False,
+        },
+    ]
+    assert "preprocessing" not in json.dumps([job, version])
+
+
+def test_rows_of_numbers_have_no_columns(settings: Settings, stores: Stores, publish: Any) -> None:
+    publish("plain")
+    rest = build_rest(settings).test_client()
+
+    assert rest.get("/api/models/plain").get_json()["versions"][0]["columns"] is None
+    assert rest.get("/api/jobs").get_json()["jobs"][0]["columns"] is None
