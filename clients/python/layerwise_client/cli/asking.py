@@ -88,11 +88,11 @@ class Asking:
     def about_rows(self, rows: Sequence[str]) -> Prediction:
         """What it says of rows of the command line: AA,3.5 in the order of the columns, or carrier=AA,distance=3.5."""
         split = [[cell.strip() for cell in next(csv.reader([row], skipinitialspace=True))] for row in rows]
-        named = [all("=" in cell for cell in cells) for cells in split]
+        named = ["=" in cell for cells in split for cell in cells]
         if all(named):
             return self._about_named([dict(_pair(cell) for cell in cells) for cells in split])
         if any(named):
-            raise click.BadParameter("expected names in every row or in none", param_hint="--row")
+            raise click.BadParameter("expected COLUMN=VALUE in every place or in none", param_hint="--row")
         numbers = [[number_of(cell) for cell in cells] for cells in split]
         X = [[number for number in row if number is not None and math.isfinite(number)] for row in numbers]
         if list(map(len, X)) == list(map(len, numbers)):
