@@ -97,9 +97,7 @@ def test_what_does_not_fit_the_version_is_refused_with_row_and_column(service: S
         for each in (client, rest):
             with pytest.raises(InvalidRequest, match=r"column distance: expected a value, the column is missing"):
                 each.predict("flights", X.drop(columns="distance"))
-            with pytest.raises(
-                InvalidRequest, match=r"column extra: unknown column; expected one of carrier"
-            ):
+            with pytest.raises(InvalidRequest, match=r"column extra: unknown column; expected one of carrier"):
                 each.predict("flights", X.assign(extra=1))
             with pytest.raises(InvalidRequest, match=r"^X row 3, column distance: expected a number, got 'far'$"):
                 each.predict("flights", X.assign(distance=["1", "2", "3", "far", *["5"] * (ROWS - 4)]))
