@@ -3,7 +3,10 @@
 python -m benchmarks.inference
 """
 
+import statistics
 from collections.abc import Callable
+from multiprocessing import Pipe, get_context
+from multiprocessing.connection import Connection
 
 import numpy as np
 import onnx
@@ -11,13 +14,14 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from benchmarks.measure import THREADS, limit_threads, ratio, side_by_side
+from benchmarks.measure import THREADS, limit_threads, ratio, timed
 from benchmarks.peers import layerwise_model
-from layerwise import MLP, Plan
+from layerwise import MLP, Plan, kernels_in_use
 from layerwise.layout import views
 
 NETWORKS = ((30, 64, 64, 2), (784, 512, 512, 10))
 ROWS = (1, 16, 256)
+ROUNDS = 9
 
 
 def onnx_model(model: MLP) -> onnx.ModelProto:
@@ -55,27 +59,48 @@ def trained(widths: tuple[int, ...]) -> MLP:
     return model
 
 
-def main() -> None:
+def predictor(peer: str, model: MLP) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """What predicts by the code of `peer`."""
+    return model.predict_proba if peer == "ours" else session(model)
+
+
+def serve(peer: str, pipe: Connection) -> None:
+    """Measures what it is asked for: (widths, rows) in, the median of the seconds of many calls out."""
     limit_threads()
+    while (asked := pipe.recv()) is not None:
+        widths, rows = asked
+        predict = predictor(peer, trained(widths))
+        X = np.random.default_rng(0).normal(size=(rows, widths[0])).astype(np.float32)
+        for _ in range(20):
+            predict(X)
+        pipe.send(statistics.median(timed(lambda: predict(X)) for _ in range(max(50, 2000 // rows))))  # noqa: B023
+
+
+def main() -> None:
+    """Each peer in a process of its own, for the threads of the one would disturb the other; they take turns."""
+    pipes: dict[str, Connection] = {}
+    for peer in ("ours", "onnx"):
+        pipes[peer], far = Pipe()
+        get_context("spawn").Process(target=serve, args=(peer, far), daemon=True).start()
+    print(f"Layerwise predicts by {kernels_in_use()}.\n")
     print("| network          | rows | ours, µs | onnxruntime, µs | onnxruntime / ours |")
     print("|------------------|-----:|---------:|----------------:|-------------------:|")
     for widths in NETWORKS:
         model = trained(widths)
-        theirs = session(model)
+        X = np.random.default_rng(0).normal(size=(16, widths[0])).astype(np.float32)
+        np.testing.assert_allclose(model.predict_proba(X), session(model)(X), rtol=1e-4, atol=1e-6)
         for rows in ROWS:
-            X = np.random.default_rng(0).normal(size=(rows, widths[0])).astype(np.float32)
-            np.testing.assert_allclose(model.predict_proba(X), theirs(X), rtol=1e-4, atol=1e-6)
-            runs: dict[str, Callable[[], object]] = {
-                "ours": lambda model=model, X=X: model.predict_proba(X),
-                "onnx": lambda theirs=theirs, X=X: theirs(X),
-            }
-            seconds = side_by_side(runs, rounds=9, at_least=0.05)
-            ours, onnx_time = (np.median(seconds[name]) * 1e6 for name in ("ours", "onnx"))
+            seconds: dict[str, list[float]] = {peer: [] for peer in pipes}
+            for _ in range(ROUNDS):
+                for peer, pipe in pipes.items():
+                    pipe.send((widths, rows))
+                    seconds[peer].append(pipe.recv())
+            ours, theirs = (statistics.median(seconds[peer]) * 1e6 for peer in ("ours", "onnx"))
             name = "-".join(map(str, widths))
-            print(
-                f"| {name:16} | {rows:4} | {ours:8.1f} | {onnx_time:15.1f} | {ratio(seconds, 'onnx', 'ours'):18.2f} |",
-                flush=True,
-            )
+            found = ratio(seconds, "onnx", "ours")
+            print(f"| {name:16} | {rows:4} | {ours:8.1f} | {theirs:15.1f} | {found:18.2f} |", flush=True)
+    for pipe in pipes.values():
+        pipe.send(None)
 
 
 if __name__ == "__main__":

@@ -100,6 +100,13 @@ def bias_relu(z: Any, bias: Any) -> None:
 
 
 @_compiled
+def packed_bias_relu(z: Any, bias: Any) -> None:
+    """The same of K networks: z (K, n, units), bias (K, units)."""
+    for k in range(z.shape[0]):
+        bias_relu(z[k], np.ascontiguousarray(bias[k]))
+
+
+@_compiled
 def relu_derivative(delta: Any, a: Any) -> None:
     """da/dz = 1 where a > 0, else 0."""
     zero, one = delta.dtype.type(0), delta.dtype.type(1)
@@ -117,6 +124,13 @@ def bias_leaky_relu(z: Any, bias: Any, slope: Any) -> None:
             s = z[i, j] + bias[j]
             bent = s * slope
             z[i, j] = bent if s <= bent else s  # NaN stays
+
+
+@_compiled
+def packed_bias_leaky_relu(z: Any, bias: Any, slope: Any) -> None:
+    """The same of K networks: z (K, n, units), bias (K, units)."""
+    for k in range(z.shape[0]):
+        bias_leaky_relu(z[k], np.ascontiguousarray(bias[k]), slope)
 
 
 @_compiled
@@ -174,18 +188,31 @@ def softmax_gradient(e: Any, targets: Any, total: Any, gradient: Any) -> None:
 
 
 @_compiled
+def is_right(scores: Any, target: Any) -> bool:
+    """Whether the first largest of `scores` (k,) is at the target."""
+    if not 0 <= target < scores.size:
+        return False
+    before = 0  # how many scores come before the target's, if all are sorted
+    own = scores[target]
+    for j in range(scores.size):
+        before += (scores[j] > own) | ((scores[j] == own) & (j < target))
+    return before == 0
+
+
+@_compiled
 def count_right(scores: Any, targets: Any) -> int:
     """How many rows have their first largest score at the target."""
-    right, classes = 0, scores.shape[1]
+    right = 0
     for i in range(scores.shape[0]):
-        target = targets[i]
-        if 0 <= target < classes:
-            before = 0  # how many scores come before the target's, if all are sorted
-            for j in range(classes):
-                x, own = scores[i, j], scores[i, target]
-                before += (x > own) | ((x == own) & (j < target))
-            right += before == 0
+        right += is_right(scores[i], targets[i])
     return right
+
+
+@_compiled
+def mark_right(scores: Any, targets: Any, out: Any) -> None:
+    """Writes 1 into `out` (n, 1) where a row has its first largest score at the target, else 0."""
+    for i in range(scores.shape[0]):
+        out[i, 0] = is_right(scores[i], targets[i])
 
 
 @_compiled_loosely

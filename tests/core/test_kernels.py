@@ -21,6 +21,7 @@ from layerwise import (
     Plan,
     ReLU,
     fit,
+    fit_packed,
     kernels,
     kernels_in_use,
 )
@@ -295,3 +296,19 @@ def test_the_largest_scores_do_not_overflow_a_softmax(use):
     found = kernels.compiled().softmax(scores)
 
     assert np.allclose(found, [[np.e / (1 + np.e), 1 / (1 + np.e)], [0.5, 0.5], [1.0, 0.0]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("activation", ["relu", LeakyReLU(0.3)])
+def test_packed_training_gives_the_same_bits_with_either_kernels(use, activation):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(100, 5)).astype(np.float32), rng.integers(0, 4, 100)
+    found = []
+    for wanted in ("numpy", "numba"):
+        use(wanted)
+        models = [MLP(Architecture(5, (Layer(7, activation, dropout=0.2), Layer(4))), seed=k) for k in range(3)]
+        plans = [Plan(seed=k, epochs=3, batch_size=32, validation=0.2, l2=1e-3) for k in range(3)]
+        records = list(fit_packed(models, X, y, plans=plans))
+        found.append([*(model.parameters for model in models), records[-1].loss, records[-1].validation_metric])
+
+    for plain, compiled in zip(*found, strict=True):
+        assert_same_bits(compiled, plain)

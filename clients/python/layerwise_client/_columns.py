@@ -118,13 +118,12 @@ def _array_of(name: str, series: Any) -> Array:
     kind = getattr(dtype, "kind", "O")
     if kind == "M":
         return cast("Array", series.to_numpy(dtype="M8[us]"))  # with a time zone too, as UTC
-    if hasattr(dtype, "na_value") and kind in "iuf" and not isinstance(dtype, np.dtype):
-        if kind == "f" or dtype.itemsize < 8 or not ((series > EXACT) | (series < -EXACT)).any():
-            return cast("Array", series.to_numpy(dtype=np.float64, na_value=np.nan))
-        return cast("Array", series.to_numpy(dtype=object))
-    if hasattr(dtype, "na_value") and kind == "b" and not isinstance(dtype, np.dtype):
-        return cast("Array", series.to_numpy(dtype=object))
-    return cast("Array", series.to_numpy())
+    if isinstance(dtype, np.dtype):
+        return cast("Array", series.to_numpy())
+    exact = kind == "f" or (kind in "iu" and not ((series > EXACT) | (series < -EXACT)).any())
+    if exact:  # na_value: a missing value of pandas' own numbers has no float otherwise
+        return cast("Array", series.to_numpy(dtype=np.float64, na_value=np.nan))
+    return cast("Array", series.to_numpy(dtype=object))
 
 
 def _sliced(values: object) -> Callable[[int, int], list[object]]:

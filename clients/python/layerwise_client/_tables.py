@@ -183,9 +183,7 @@ def positional(X: object, names: Sequence[str], *, as_float32: bool) -> Given:
     """
     import numpy as np
 
-    if as_float32:
-        X = np.asarray(X, dtype=np.float32)
-    rows = cast("Sequence[Sequence[object]]", X)
+    rows = cast("Sequence[Sequence[object]]", np.asarray(X, dtype=np.float32) if as_float32 else X)
     for index, row in enumerate(rows):
         if isinstance(row, str | bytes) or not hasattr(row, "__len__") or len(row) != len(names):
             got = f"{len(row)}" if hasattr(row, "__len__") and not isinstance(row, str | bytes) else "no row"
@@ -193,8 +191,8 @@ def positional(X: object, names: Sequence[str], *, as_float32: bool) -> Given:
             raise InvalidRequest(
                 f"X row {index}: {wanted}; got {got}", reason="WRONG_FEATURE_COUNT", pointer=f"X[{index}]"
             )
-    if isinstance(X, np.ndarray):
-        return _of_columns(list(names), [X[:, index] for index in range(len(names))])
+    if isinstance(rows, np.ndarray):
+        return _of_columns(list(names), [rows[:, index] for index in range(len(names))])
     return _of_columns(list(names), [Fields(rows, index) for index in range(len(names))])
 
 

@@ -38,12 +38,14 @@ class UnitBuffers:
 
 
 class Compiled(NamedTuple):
-    """Loops that do what an activation does, in one pass each; `constants` are handed to both after the arrays."""
+    """Loops that do what an activation does, in one pass each; `constants` are handed to all after the arrays."""
 
     value: Callable[..., None]
     """Of (z, bias): turns z into activation(z + bias)."""
     derivative: Callable[..., None]
     """Of (delta, a): turns the gradient in a into the gradient in z."""
+    packed: Callable[..., None]
+    """Of K networks (z, bias), (K, n, units) and (K, units): `value` for each."""
     constants: tuple[float, ...] = ()
 
 

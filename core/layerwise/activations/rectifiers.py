@@ -31,7 +31,7 @@ class ReLU(Activation):
 
     def compiled(self) -> Compiled | None:
         loops = kernels.compiled()
-        return Compiled(loops.bias_relu, loops.relu_derivative) if loops else None
+        return Compiled(loops.bias_relu, loops.relu_derivative, loops.packed_bias_relu) if loops else None
 
     def side(self, z: Floats, /) -> NDArray[Any] | None:
         return z > 0
@@ -63,7 +63,10 @@ class LeakyReLU(Activation):
 
     def compiled(self) -> Compiled | None:
         loops = kernels.compiled()
-        return Compiled(loops.bias_leaky_relu, loops.leaky_relu_derivative, (self.slope,)) if loops else None
+        if loops is None:
+            return None
+        packed = loops.packed_bias_leaky_relu
+        return Compiled(loops.bias_leaky_relu, loops.leaky_relu_derivative, packed, (self.slope,))
 
     def side(self, z: Floats, /) -> NDArray[Any] | None:
         return z > 0

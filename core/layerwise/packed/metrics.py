@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from layerwise import kernels
 from layerwise.activations import Flags, Floats
 from layerwise.arena import Arena
 from layerwise.losses import Loss
@@ -52,6 +53,10 @@ class PackedMetric:
 
     def _right_classes(self, scores: Floats, targets: NDArray[Any]) -> None:
         """1 where the largest score, or the sign of a single one, is the target's."""
+        loops = kernels.compiled()
+        if loops and scores.shape[1] > 1:
+            loops.mark_right(scores, targets, self._parts)
+            return
         right = self._flags[0, :, 0]
         if scores.shape[1] > 1:
             np.argmax(scores, axis=1, out=self._decided)

@@ -144,6 +144,7 @@ class _LayerPass:
             scratch=seen(scratch[:size].reshape(shape)),
             mask=seen(mask[:size].reshape(shape)),
         )
+        self._loops = activation.compiled()
         self._drop = _Drop(self.a, layer.dropout, scratch, mask, arena)
         self._residual = layer.residual
         self.out: Floats = arena.empty(shape, x.dtype) if layer.residual else self._drop.out
@@ -151,8 +152,11 @@ class _LayerPass:
     def forward(self, generators: Sequence[np.random.Generator]) -> None:
         at = self._buffers
         np.matmul(self.x, self.own.weight, out=self._z)
-        np.add(self._z, self._bias, out=self._z)
-        self.activation.value(at.z, at.slope, at.a, at.scratch)
+        if self._loops:
+            self._loops.packed(self._z, self.own.bias, *self._loops.constants)
+        else:
+            np.add(self._z, self._bias, out=self._z)
+            self.activation.value(at.z, at.slope, at.a, at.scratch)
         self._drop.forward(generators)
         if self._residual:
             np.add(self._drop.out, self.x, out=self.out)
@@ -162,7 +166,10 @@ class _LayerPass:
         if self._residual:  # the way around the layer: the sum itself is no longer needed
             np.copyto(self.out, self.delta)
         self._drop.backward(self.delta)
-        self.activation.derivative(self._buffers)
+        if self._loops:
+            self._loops.derivative(self._buffers.delta, self._buffers.a, *self._loops.constants)
+        else:
+            self.activation.derivative(self._buffers)
         np.matmul(self._ones, self._z_gradient, out=self._bias_gradient)  # the sums over the rows, as products
         np.matmul(self._x_transposed, self._z_gradient, out=self.gradient.weight)
         if delta_below is not None:

@@ -30,8 +30,8 @@ class Truth:
 
     name: str
     column: str
-    cells: list[str] = field(default_factory=list)
-    lines: list[int] = field(default_factory=list)
+    cells: list[str] = field(default_factory=list[str])
+    lines: list[int] = field(default_factory=list[int])
 
     def add(self, line: int, cell: str, missing: Collection[str]) -> None:
         if cell in missing:
