@@ -13,7 +13,7 @@ import pytest
 
 from layerwise_client import Client, Column, InvalidRequest, NotFound
 from layerwise_client._tables import is_table, open_table
-from layerwise_client._upload import BLOCK_BYTES
+from layerwise_client._upload import TABLE_BYTES
 from layerwise_client.progress import Silent
 from layerwise_proto.json_form import to_json
 from layerwise_proto.v1 import models_pb2, tables_pb2, tensors_pb2
@@ -249,7 +249,7 @@ def test_a_number_beyond_every_float_is_refused_where_numbers_are_wanted():
         columns({"a": [1, 10**400]}, a="log")
 
 
-def test_a_large_table_is_sent_in_blocks_of_about_two_megabytes(client, service, sent):
+def test_a_large_table_is_sent_in_blocks_of_about_a_megabyte(client, service, sent):
     rows = 60_000
     long = {"a": np.arange(rows, dtype=np.float64), "b": ["x" * (index % 100) for index in range(rows)]}
 
@@ -261,7 +261,7 @@ def test_a_large_table_is_sent_in_blocks_of_about_two_megabytes(client, service,
     assert sent[0][1]["b"] == long["b"]
     assert progress.sent[-1] == rows
     # a row takes 8 bytes of its number, some 52 of its text and 1 of its label
-    assert 61 * rows / (2 * BLOCK_BYTES) <= len(progress.sent) <= 2 * 61 * rows / BLOCK_BYTES
+    assert 61 * rows / (2 * TABLE_BYTES) <= len(progress.sent) <= 2 * 61 * rows / TABLE_BYTES
 
 
 def test_an_error_of_the_service_about_a_cell_names_row_and_column_of_x(client, service):
@@ -273,7 +273,7 @@ def test_an_error_of_the_service_about_a_cell_names_row_and_column_of_x(client, 
         service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, f"{pointer}: expected less", "BAD", pointer=pointer)
 
     service.answers["Train"] = refuse
-    rows = 2 * BLOCK_BYTES // 8
+    rows = 2 * TABLE_BYTES // 8
 
     with pytest.raises(InvalidRequest) as caught:
         client.train("flights", HIDDEN, {"a": np.arange(rows)}, np.arange(rows) % 2, progress=False)

@@ -192,7 +192,8 @@ def positional(X: object, names: Sequence[str], *, as_float32: bool) -> Given:
                 f"X row {index}: {wanted}; got {got}", reason="WRONG_FEATURE_COUNT", pointer=f"X[{index}]"
             )
     if isinstance(rows, np.ndarray):
-        return _of_columns(list(names), [rows[:, index] for index in range(len(names))])
+        array = cast("npt.NDArray[Any]", rows)
+        return _of_columns(list(names), [array[:, index] for index in range(len(names))])
     return _of_columns(list(names), [Fields(rows, index) for index in range(len(names))])
 
 

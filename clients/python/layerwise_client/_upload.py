@@ -22,7 +22,8 @@ from layerwise_client.errors import DeadlineExceeded, InvalidRequest, ServiceFau
 from layerwise_client.progress import Progress, waiting_of
 from layerwise_proto.v1 import training_pb2
 
-BLOCK_BYTES = 2 << 20  # the API asks for 1 to 4 MB
+BLOCK_BYTES = 2 << 20  # of numbers; the API asks for 1 to 4 MB
+TABLE_BYTES = 1 << 20  # of a table, whose texts take some thirty times as much while they are Python objects
 _BLOCK_ROWS = 65_536  # of narrow rows: their labels weigh more than they do
 _FITTING = 1e-5  # seconds a cell: an encoder is fitted before the job is accepted, which takes some 1e-6
 _POLL = 0.1  # seconds between looks at whether the service has already answered
@@ -148,7 +149,8 @@ def _accepted(call: Call, connection: Connection, *, patience: float) -> trainin
 
 def _batches(data: Data) -> Iterator[tuple[training_pb2.TrainBatch, int]]:
     """Batches in the order of the rows, each with the number of rows up to its end."""
-    step = min(max(1, BLOCK_BYTES // data.row_bytes), _BLOCK_ROWS)
+    most = TABLE_BYTES if isinstance(data.rows, Table) else BLOCK_BYTES
+    step = min(max(1, most // data.row_bytes), _BLOCK_ROWS)
     start = 0
     while start < data.rows.count:
         stop = min(start + step, data.rows.count)
@@ -165,7 +167,7 @@ def _batches(data: Data) -> Iterator[tuple[training_pb2.TrainBatch, int]]:
             continue
         yield batch, stop
         if isinstance(data.rows, Table):  # how long its texts are shows only now
-            step = min(max(1, (stop - start) * BLOCK_BYTES // size), _BLOCK_ROWS)
+            step = min(max(1, (stop - start) * most // size), _BLOCK_ROWS)
         start = stop
 
 

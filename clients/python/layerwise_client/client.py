@@ -111,7 +111,7 @@ class Client:
         `y` holds labels, (n,) integers, text or booleans, or targets, (n,) or (n, outputs) floats; or it is the name of
         the column of X that does. The plan's loss says which, without one the type of `y` does. `weights`, (n,) numbers
         of at least 0, are what the rows weigh in the loss. `classes` are all there may be, if labels outside them are
-        to be refused. Rows travel in blocks of 2 MB, read from X one after another.
+        to be refused. Rows travel in blocks of 1 or 2 MB, read from X one after another.
 
         `start_from`, "model" or "model/version" by number or alias, names the version whose weights the network starts
         with; then `architecture` may be {}, for that version's.
