@@ -13,6 +13,7 @@ from layerwise.layout import views, weight_count
 from layerwise.model import MLP
 from layerwise.network import TrainingPass
 from layerwise.plan import MOST_SEED, Plan
+from layerwise.tables import TableLike
 
 STEPS = (1e-5, 1e-7)
 """Half the widths of the differences: rounding and curvature errors balance near the cube root of float64's epsilon,
@@ -51,7 +52,7 @@ class GradientCheck:
 
 def gradient_check(
     model: MLP,
-    X: ArrayLike,
+    X: ArrayLike | TableLike,
     y: ArrayLike,
     *,
     plan: Plan | None = None,
@@ -61,16 +62,16 @@ def gradient_check(
 ) -> GradientCheck:
     """Compares the gradient of `plan`'s loss over all rows with central differences, in float64, on a copy.
 
-    `plan`, by default the one the model was trained with, gives loss, class weights and l2; `weights` (n,) are
-    those of the rows. Up to `coordinates` parameters of each layer are compared, drawn by `seed`, which fixes dropout
-    masks and noise too. Raises InvalidInput.
+    `X` is (n, inputs) or, if the model has an encoder, a table. `plan`, by default the one the model was trained with,
+    gives loss, class weights and l2; `weights` (n,) are those of the rows. Up to `coordinates` parameters of each layer
+    are compared, drawn by `seed`, which fixes dropout masks and noise too. Raises InvalidInput.
     """
     instance("model", model, MLP)
     used = (model.plan or Plan()) if plan is None else instance("plan", plan, Plan)
     whole_number("seed", seed, least=0, most=MOST_SEED)
     most = whole_number("coordinates", coordinates, least=1)
     rng = np.random.default_rng(seed)
-    probe = _Probe(model, X, y, used, seed, weights=weights)
+    probe = _Probe(model, model.encoded(X), y, used, seed, weights=weights)
     loss, _ = probe.evaluate()
     gradient = probe.gradient + used.l2 * np.where(np.arange(probe.gradient.size) < probe.weights, probe.parameters, 0)
     places: NDArray[np.intp] = np.arange(gradient.size, dtype=np.intp)
