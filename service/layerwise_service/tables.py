@@ -25,7 +25,7 @@ _ROW = re.compile(r"rows\[(\d+)\](.*)", re.DOTALL)
 
 def read_encoder(sent: Mapping[str, object]) -> TableEncoder:
     """The encoder that was chosen, not yet fitted. Raises `InvalidRequest`."""
-    with _told("encoder."):
+    with _told("encoder"):
         return TableEncoder.from_json({name: value for name, value in sent.items() if name != "fitted"})
 
 
@@ -43,7 +43,7 @@ def fit_encoder(sent: Mapping[str, object], tables: Iterable[Table], row_at: Cal
     Raises `InvalidRequest`; `row_at` gives the pointer of a row, counted over all tables.
     """
     encoder = read_encoder(sent)
-    with _told("encoder.", row_at):
+    with _told("encoder", row_at):
         return encoder.fit_blocks(tables)
 
 
@@ -67,7 +67,7 @@ def encoded(
     """
     start = 0
     for block, count in _pieces(tables, max(1, BLOCK_NUMBERS // encoder.width)):
-        with _told(f"{table}.", row_at, start=start):
+        with _told(table, row_at, start=start):
             rows = encoder.encode(block)
         yield cast("NDArray[np.float32]", rows)
         start += count
@@ -97,7 +97,7 @@ def _told(prefix: str, row_at: Callable[[int], str] | None = None, *, start: int
         if found is not None and row_at is not None:
             pointer = f"{row_at(start + int(found[1]))}{found[2]}"
         else:
-            pointer = f"{prefix}{error.pointer}".rstrip(".")
+            pointer = prefix if error.pointer in ("", "table") else f"{prefix}.{error.pointer}"
         raise InvalidRequest(error.detail, pointer=pointer) from error
 
 

@@ -219,34 +219,37 @@ class Upload:
         plan = read_plan(sent.plan, has_labels=has_labels, settings=settings)
         self._loss = plan.loss
         check_split(plan, sent.rows)
+        at = "batches[0].rows"
         if not isinstance(rows, np.ndarray):
-            self._check_first_table(rows)
-            return
-        if sent.encoder is not None or self._encoder is not None:
+            at = "batches[0].table"
+            self._check_first_table(rows, at)
+            if self._encoder is None:
+                return  # how many features they become shows when all have come
+            features = self._encoder.width
+        elif sent.encoder is not None or self._encoder is not None:
             whose = "the encoder of the header" if self._origin is None else f"{self._origin}, which it starts from,"
-            raise InvalidRequest(
-                f"expected a table, which {whose} takes, got rows of numbers", pointer="batches[0].rows"
-            )
-        if rows.ndim != 2 or rows.shape[1] == 0:
+            raise InvalidRequest(f"expected a table, which {whose} takes, got rows of numbers", pointer=at)
+        elif rows.ndim != 2 or rows.shape[1] == 0:
             return  # the writer says what is wrong with them
-        features = rows.shape[1]
+        else:
+            features = rows.shape[1]
         architecture = read_architecture(sent.architecture, Needs(features, None, has_labels), settings)
         check_batch(plan, architecture, sent.rows, settings)
         outputs = expected.shape[1] if isinstance(expected, np.ndarray) and expected.ndim == 2 else 1
         size = sent.rows * (features + outputs) * 4
         if size > settings.max_dataset_bytes:
             detail = f"a dataset may have {settings.max_dataset_bytes} bytes, {sent.rows} rows of these need {size}"
-            raise TooLarge(detail, pointer="batches[0].rows", reason="DATASET_TOO_LARGE")
+            raise TooLarge(detail, pointer=at, reason="DATASET_TOO_LARGE")
 
-    def _check_first_table(self, table: Table) -> None:
+    def _check_first_table(self, table: Table, at: str) -> None:
         sent, most = self._submission, self._settings.max_dataset_bytes
         if self._origin is not None and self._encoder is None:
             detail = f"expected rows of numbers, which {self._origin}, which it starts from, takes, got a table"
-            raise InvalidRequest(detail, pointer="batches[0].table")
+            raise InvalidRequest(detail, pointer=at)
         check_names(sent.encoder or {}, table)
         if (size := sent.rows * len(table) * 8) > most:
             detail = f"a dataset may have {most} bytes, {sent.rows} rows of these columns need at least {size}"
-            raise TooLarge(detail, pointer="batches[0].table", reason="DATASET_TOO_LARGE")
+            raise TooLarge(detail, pointer=at, reason="DATASET_TOO_LARGE")
 
 
 def _started(submission: Submission, origin: Version) -> Submission:

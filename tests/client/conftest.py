@@ -181,17 +181,35 @@ def run(service, tmp_path, monkeypatch):
     return lambda *arguments, **options: runner.invoke(layerwise, [str(each) for each in arguments], **options)
 
 
+def values_of(column):
+    """The numbers or texts of a column, as they travel."""
+    return list(getattr(column, column.WhichOneof("values")).values)
+
+
+def columns_of(batches):
+    """The columns of the batches' tables, by name, one batch after the other."""
+    columns: dict[str, list] = {}
+    for batch in batches:
+        for column in batch.table.columns:
+            columns.setdefault(column.name, []).extend(values_of(column))
+    return columns
+
+
 @pytest.fixture
 def sent(service):
-    """(header, rows, labels or targets) of what was trained; the jobs succeed."""
+    """(header, rows or the columns of a table, labels or targets) of what was trained; the jobs succeed."""
     uploads = []
 
     def train(requests, context):
-        header, *batches = list(requests)
-        rows = np.concatenate(
-            [np.frombuffer(each.batch.rows.data, "<f4").reshape(tuple(each.batch.rows.shape)) for each in batches]
-        )
-        uploads.append((header.header, rows, batches[0].batch))
+        header, *parts = list(requests)
+        batches = [each.batch for each in parts]
+        if batches[0].WhichOneof("data") == "table":
+            rows = columns_of(batches)
+        else:
+            rows = np.concatenate(
+                [np.frombuffer(each.rows.data, "<f4").reshape(tuple(each.rows.shape)) for each in batches]
+            )
+        uploads.append((header.header, rows, batches[0]))
         yield training_pb2.TrainEvent(accepted=service.job())
 
     def watch(request, context):

@@ -16,7 +16,11 @@ FLIGHTS = "a,b,delay\n" + "".join(f"{index},{index * 2},{'late' if index % 2 els
 @pytest.fixture
 def predicting(service):
     def predict(request, context):
-        rows = np.frombuffer(request.rows.data, "<f4").reshape(tuple(request.rows.shape))
+        if request.WhichOneof("data") == "table":
+            columns = {column.name: column.texts.values for column in request.table.columns}
+            rows = [[float(cell)] for cell in columns["a"]]
+        else:
+            rows = np.frombuffer(request.rows.data, "<f4").reshape(tuple(request.rows.shape))
         labels = tensors_pb2.StringLabels(values=["late" if row[0] > 4 else "early" for row in rows])
         block = np.full((len(rows), 2), 0.5, dtype="<f4")
         return models_pb2.PredictResponse(
@@ -53,7 +57,7 @@ def test_a_target_column_is_left_out_and_compared_with(run, service, predicting)
 
     # right: 0 2 4 early, 5 7 9 late
     assert json.loads(done.stdout)["accuracy"] == 0.6
-    assert service.requests["Predict"][0].rows.shape[1] == 2
+    assert [column.name for column in service.requests["Predict"][0].table.columns] == ["a", "b"]
 
 
 def test_values_are_compared_by_r2(run, service):

@@ -24,7 +24,6 @@ CHOICES = {
 DEAD = training_pb2.Finding(
     kind="dead", layer=1, value=0.43, since=2, message="layer 1: 43 % of it is dead since epoch 2"
 )
-INPUTS = training_pb2.Finding(kind="inputs", value=50, since=1, message="inputs are not standardised: column 0 …")
 
 
 @pytest.fixture
@@ -321,27 +320,6 @@ def test_the_bar_of_a_terminal_shows_a_finding_above_it(service, monkeypatch):
     view.closed()
 
     assert terminal.getvalue().count(f"doctor: {DEAD.message}\n") == 1
-
-
-@pytest.mark.parametrize(
-    ("spec", "findings", "hints"), [({}, [], 1), ({}, [INPUTS], 0), ({"input_scale": 0.01}, [], 0), ({}, [DEAD], 1)]
-)
-def test_the_hint_at_a_column_without_scale_says_nothing_twice(run, service, sent, spec, findings, hints):
-    Path("t.csv").write_text("a,t\n" + "".join(f"{500 + 30 * index},{index % 2}\n" for index in range(20)))
-    Path("spec.json").write_text(json.dumps({"architecture": {"layers": [{}], **spec}}))
-    service.answers["GetJob"] = lambda request, context: service.job("SUCCEEDED", findings=findings)
-
-    done = run("train", "t.csv", "--target", "t", "--spec", "spec.json")
-
-    assert (done.exit_code, done.stderr.count("hint:")) == (0, hints)
-
-
-def test_a_job_whose_network_scales_its_inputs_gets_no_hint(run, service, sent):
-    Path("t.csv").write_text("a,t\n" + "".join(f"{500 + 30 * index},{index % 2}\n" for index in range(20)))
-    scaled = types_pb2.Architecture(input_scale=0.01)
-    service.answers["GetJob"] = lambda request, context: service.job("SUCCEEDED", architecture=scaled)
-
-    assert "hint:" not in run("train", "t.csv", "--target", "t", "--start-from", "t").stderr
 
 
 def test_the_line_of_the_epoch_that_ends_training_early_is_shown(run, service, sent):

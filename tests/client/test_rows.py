@@ -1,7 +1,6 @@
 """Rows as users have them become float32 blocks, or an error that says which cell is wrong."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from layerwise_client import InvalidRequest
@@ -16,10 +15,8 @@ from layerwise_client._rows import open_rows
         np.asfortranarray(np.array([[1.0, 2], [3, 4], [5, 6]])),
         [[1, 2], [3.0, 4], (5, 6)],
         [np.array([1, 2]), np.array([3, 4]), np.array([5, 6])],
-        pd.DataFrame({"a": [1, 3, 5], "b": [2.0, 4.0, 6.0]}, index=[7, 7, 9]),
-        pd.DataFrame({"a": pd.array([1, 3, 5], dtype="Int64"), "b": [2, 4, 6]}),
     ],
-    ids=["ints", "float16", "fortran", "lists", "list of arrays", "frame", "nullable frame"],
+    ids=["ints", "float16", "fortran", "lists", "list of arrays"],
 )
 def test_every_kind_of_rows_gives_the_same_blocks(X):
     rows = open_rows(X)
@@ -73,9 +70,6 @@ NAN = float("nan")
             r"X row 0, column 1: expected a number within float32's range \(±3.4e38\), got 1e\+39",
             "X[0][1]",
         ),
-        (pd.DataFrame({"a": [1, 2], "b": ["x", "y"]}), "X column b: expected numbers, got", "X['b']"),
-        (pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, NAN]}), "X row 1, column b: expected a finite number", "X[1][1]"),
-        (pd.DataFrame({"a": pd.array([1, None], dtype="Int64")}), "X row 1, column a: expected a finite", "X[1][0]"),
         (np.ma.masked_array([[1.0, 2.0]], mask=[[False, True]]), "X row 0, column 1: expected a finite", "X[0][1]"),
     ],
 )

@@ -9,11 +9,12 @@ import pytest
 from flask.testing import FlaskClient
 
 from layerwise import MLP, Architecture, Layer, Plan, TableEncoder, fit
-from layerwise_service.datasets import Dataset
+from layerwise_service.datasets import Batch
 from layerwise_service.jobs import NewJob
 from layerwise_service.settings import Settings
 from layerwise_service.stores.leases import NewVersion
-from layerwise_service.wiring import Stores, build_rest
+from layerwise_service.wiring import Stores, build_rest, open_stores
+from service.conftest import LIMITS, ROWS
 
 FLIGHTS: dict[str, list[Any]] = {
     "distance": [200, None, 2475.5, 750],
@@ -24,8 +25,14 @@ FLIGHTS: dict[str, list[Any]] = {
 ROW: dict[str, Any] = {"distance": 1400, "origin": "JFK", "zip": 1, "cancelled": True}
 
 
-@pytest.fixture
-def flights(stores: Stores, dataset: Dataset) -> MLP:
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Where flights/1 is published: the tests here change nothing."""
+    return Settings(home=str(tmp_path_factory.mktemp("flights") / "home"))
+
+
+@pytest.fixture(scope="module")
+def flights(home: Settings) -> MLP:
     """The network of the published version flights/1."""
     encoder = TableEncoder({"zip": "one_hot"}).fit(FLIGHTS)
     network = MLP(Architecture(encoder.width, (Layer(4, "relu"), Layer(2))))
@@ -33,21 +40,31 @@ def flights(stores: Stores, dataset: Dataset) -> MLP:
     plan = Plan(epochs=2)
     for _ in fit(network, FLIGHTS, ["no", "yes", "yes", "no"], plan=plan):
         pass
+    stores = open_stores(home)
+    writer = stores.artifacts.new_dataset(classes=None, **LIMITS)
+    writer.add(Batch(ROWS, ["no", "yes", "yes", "no"]))
+    dataset = writer.finish()
     sha256, size = stores.artifacts.keep_model(network)
-    architecture, preprocessing = dict(network.architecture.to_json()), encoder.to_json()
     new = NewJob(
-        "flights", architecture, dict(plan.to_json()), dataset.sha256, "accuracy", "f", None, None, preprocessing
+        model="flights",
+        architecture=dict(network.architecture.to_json()),
+        plan=dict(plan.to_json()),
+        dataset=dataset.sha256,
+        metric="accuracy",
+        fingerprint="f",
+        preprocessing=encoder.to_json(),
     )
     stores.jobs.submit(new, dataset, max_open=10)
     claim = stores.leases.claim("w")
     assert claim is not None
     stores.leases.publish(claim, NewVersion(sha256, size, dict(network.metrics), 1, ("no", "yes")))
+    stores.close()
     return network
 
 
-@pytest.fixture
-def rest(settings: Settings, flights: MLP) -> FlaskClient:
-    return build_rest(settings).test_client()
+@pytest.fixture(scope="module")
+def rest(home: Settings, flights: MLP) -> FlaskClient:
+    return build_rest(home).test_client()
 
 
 def answer(rest: FlaskClient, instances: Any) -> Any:

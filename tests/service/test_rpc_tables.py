@@ -235,7 +235,7 @@ BAD_TABLES: list[tuple[str, Any, list[tables_pb2.Table], str, str, str]] = [
         {"ignore": ["a"]},
         [table(a=[1] * 4)],
         "",
-        "encoder.table",
+        "encoder",
         "at least 1 column that is not ignored",
     ),
     (
@@ -288,6 +288,15 @@ def test_a_wrong_table_is_told_what_is_wrong_and_where(
         pointer,
     )
     assert words in found[1]
+
+
+def test_columns_that_will_be_too_much_are_refused_at_the_first_batch(training: TrainingServiceStub) -> None:
+    sent = [header(rows=100_000), table_batch(table(a=[1.0] * 4, b=["x"] * 4))]  # and then nothing
+
+    found = error_of(lambda: list(training.Train(iter(sent), timeout=10)))
+
+    assert found[2:] == ("DATASET_TOO_LARGE", "batches[0].table")
+    assert "100000 rows of these columns need at least 1600000" in found[1]
 
 
 def test_an_encoder_has_no_use_for_rows_of_numbers(training: TrainingServiceStub) -> None:

@@ -2,6 +2,7 @@
 
 from layerwise_client import datasets
 from layerwise_client.client import Client
+from layerwise_client.column import Column
 from layerwise_client.errors import (
     Conflict,
     DeadlineExceeded,
@@ -23,6 +24,7 @@ from layerwise_client.results import Failure, Finding, LayerHealth, Model, Recor
 
 __all__ = [
     "Client",
+    "Column",
     "Conflict",
     "DeadlineExceeded",
     "Failure",

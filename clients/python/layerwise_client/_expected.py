@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -34,24 +34,18 @@ _BY_DTYPE: dict[str, Kind] = {
 class Expected:
     """`count` labels (`kind` says of which type) or, with `kind` "number" and no loss of labels, targets.
 
-    `values` is (count,), or (count, outputs) for targets.
+    `take(start, stop)` gives those of these rows, (rows,), or (rows, outputs) for targets.
     """
 
-    values: Array
+    count: int
+    take: Callable[[int, int], Array]
     kind: Kind
     classification: bool
-
-    @property
-    def count(self) -> int:
-        return len(self.values)
-
-    @property
-    def outputs(self) -> int:
-        return 1 if self.values.ndim == 1 else int(self.values.shape[1])
+    outputs: int = 1
 
     def fill(self, batch: training_pb2.TrainBatch, start: int, stop: int) -> None:
         """Puts rows `start` to `stop` into `batch`; raises `InvalidRequest` naming the row of what does not fit."""
-        block = self.values[start:stop]
+        block = self.take(start, stop)
         if self.classification:
             batch.labels.CopyFrom(_labels(block, self.kind, "y", start))
         else:
@@ -70,6 +64,8 @@ def open_expected(y: object, loss: str | None) -> Expected:
     booleans in one column, or one-hot, are mostly meant as labels, and are refused until a loss is stated. Sigmoid
     cross-entropy takes labels (n,), and flags (n, outputs) as targets.
     """
+    if isinstance(y, Expected):
+        return y
     array = _as_array(y, "y")
     kind = _kind(array, "y")
     if array.ndim not in (1, 2):
@@ -88,7 +84,8 @@ def open_expected(y: object, loss: str | None) -> Expected:
         raise InvalidRequest(f"y: expected one label a row, (n,), got shape {array.shape}", pointer="y")
     if not classification and kind == "string":
         raise InvalidRequest(f"y row 0: expected a number, got {str(array.flat[0])!r}", pointer="y[0]")
-    return Expected(array, kind, classification)
+    outputs = 1 if array.ndim == 1 else int(array.shape[1])
+    return Expected(len(array), lambda start, stop: array[start:stop], kind, classification, outputs)
 
 
 def _refuse_labels_in_columns(array: Array, kind: Kind) -> None:

@@ -1,4 +1,4 @@
-"""Rows of numbers as users have them (NumPy, pandas, lists), checked and given out as float32 blocks."""
+"""Rows of numbers as users have them (NumPy, lists), checked and given out as float32 blocks."""
 
 from __future__ import annotations
 
@@ -21,35 +21,41 @@ if TYPE_CHECKING:
 class Rows:
     """`count` rows of `features` numbers, read when they are asked for: a memory-mapped array stays on its disk.
 
-    `take(start, stop)` gives these rows as an array of any type; `names` are the columns', where they have any.
+    `take(start, stop)` gives these rows as an array of any type.
     """
 
     count: int
     features: int
     take: Callable[[int, int], Array]
-    names: Sequence[str] | None = None
+
+    @property
+    def fitted(self) -> int:
+        """How many values an encoder is fitted on: rows of numbers have none."""
+        return 0
+
+    def row_bytes(self, number_bytes: int) -> int:
+        """What a row takes in a message whose numbers take so much each."""
+        return number_bytes * self.features
 
     def block(self, start: int, stop: int) -> Block:
         """Rows `start` to `stop` as (rows, features) float32.
 
         Raises `InvalidRequest` naming row and column of what is not a finite number within float32's range.
         """
-        return to_float32(self.take(start, stop), "X", first_row=start, names=self.names)
+        return to_float32(self.take(start, stop), "X", first_row=start)
 
 
 def open_rows(X: object) -> Rows:
-    """`X`, an array (n, features), a DataFrame or a sequence of rows, as `Rows`; checks the shape, reads no values."""
+    """`X`, an array (n, features) or a sequence of rows, as `Rows`; checks the shape, reads no values."""
     import numpy as np
 
-    if hasattr(X, "iloc") and hasattr(X, "columns"):
-        rows = _open_frame(X)
-    elif isinstance(X, Sequence) and not isinstance(X, str | bytes):
+    if isinstance(X, Sequence) and not isinstance(X, str | bytes):
         rows = _open_sequence(cast("Sequence[object]", X))
     else:
         array = cast("Array", X if isinstance(X, np.ndarray) else np.asarray(X))
         if array.ndim != 2:
             raise _not_two_dimensional(array.shape)
-        _refuse_text(array, "X", first_row=0, names=None)
+        _refuse_text(array, "X", first_row=0)
         rows = Rows(array.shape[0], array.shape[1], lambda start, stop: array[start:stop])
     if rows.count == 0:
         raise InvalidRequest("X has no rows", reason="EMPTY_BATCH", pointer="X")
@@ -58,14 +64,14 @@ def open_rows(X: object) -> Rows:
     return rows
 
 
-def to_float32(values: Array, name: str, *, first_row: int = 0, names: Sequence[str] | None = None) -> Block:
+def to_float32(values: Array, name: str, *, first_row: int = 0) -> Block:
     """`values`, (n, …) of any numeric type, as float32, contiguous and little-endian.
 
     Raises `InvalidRequest` at the first value that is no number, not finite, or beyond float32.
     """
     import numpy as np
 
-    _refuse_text(values, name, first_row=first_row, names=names)
+    _refuse_text(values, name, first_row=first_row)
     if isinstance(values, np.ma.MaskedArray):  # a masked value is missing, whatever stands under the mask
         values = cast("Array", np.ma.filled(np.ma.asarray(values, dtype=np.float64), np.nan))
     with np.errstate(over="ignore"):  # what overflows is told of below, with its place
@@ -75,7 +81,7 @@ def to_float32(values: Array, name: str, *, first_row: int = 0, names: Sequence[
         index = tuple(int(i) for i in np.argwhere(~finite)[0])
         value = float(values[index])
         wanted = "a number within float32's range (±3.4e38)" if np.isfinite(value) else "a finite number"
-        raise _misplaced(name, index, first_row, names, f"expected {wanted}, got {value:g}")
+        raise _misplaced(name, index, first_row, f"expected {wanted}, got {value:g}")
     return block
 
 
@@ -89,22 +95,6 @@ def from_tensor(message: tensors_pb2.Tensor) -> Block:
     import numpy as np
 
     return np.frombuffer(message.data, dtype="<f4").reshape(tuple(message.shape))
-
-
-def _open_frame(X: Any) -> Rows:
-    names = [str(column) for column in X.columns]
-    for name, dtype in zip(names, X.dtypes, strict=True):
-        if getattr(dtype, "kind", "O") not in "biuf":
-            raise InvalidRequest(
-                f"X column {name}: expected numbers, got {dtype}; turn it into numbers or leave it out",
-                pointer=f"X[{name!r}]",
-            )
-
-    def take(start: int, stop: int) -> Array:
-        # na_value: a missing value of pandas' own integers has no float otherwise, and no place in the error
-        return cast("Array", X.iloc[start:stop].to_numpy(dtype="float64", na_value=float("nan")))
-
-    return Rows(len(X), len(names), take, names)
 
 
 def _open_sequence(X: Sequence[object]) -> Rows:
@@ -139,7 +129,7 @@ def _length(row: object) -> int | None:
     return len(cast("Sequence[object]", row))
 
 
-def _refuse_text(values: Array, name: str, *, first_row: int, names: Sequence[str] | None) -> None:
+def _refuse_text(values: Array, name: str, *, first_row: int) -> None:
     """Raises at what is no number; NumPy would turn the text "1.5" into one without a word."""
     import numpy as np
 
@@ -148,16 +138,14 @@ def _refuse_text(values: Array, name: str, *, first_row: int, names: Sequence[st
     if values.dtype.kind == "O":
         for index, value in np.ndenumerate(values):
             if isinstance(value, str) or not (hasattr(value, "__float__") or hasattr(value, "__index__")):
-                raise _misplaced(name, index, first_row, names, f"expected a number, got {value!r}")
+                raise _misplaced(name, index, first_row, f"expected a number, got {value!r}")
         return
     raise InvalidRequest(f"{name}: expected numbers, got an array of {values.dtype}", pointer=name)
 
 
-def _misplaced(
-    name: str, index: tuple[int, ...], first_row: int, names: Sequence[str] | None, problem: str
-) -> InvalidRequest:
+def _misplaced(name: str, index: tuple[int, ...], first_row: int, problem: str) -> InvalidRequest:
     place = (first_row + index[0], *index[1:])
-    column = "" if len(place) < 2 else f", column {names[place[1]] if names else place[1]}"
+    column = "" if len(place) < 2 else f", column {place[1]}"
     return InvalidRequest(
         f"{name} row {place[0]}{column}: {problem}", pointer=name + "".join(f"[{each}]" for each in place)
     )

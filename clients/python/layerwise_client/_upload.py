@@ -14,14 +14,18 @@ import grpc
 from layerwise_client._boundary import from_rpc
 from layerwise_client._connection import MESSAGE_BYTES, Connection, Deadline, Retries, retrying
 from layerwise_client._expected import Expected
+from layerwise_client._places import placed
 from layerwise_client._rows import Rows, tensor
+from layerwise_client._tables import Table, TableBlock
 from layerwise_client._weights import Weights
 from layerwise_client.errors import DeadlineExceeded, InvalidRequest, ServiceFault
 from layerwise_client.progress import Progress, waiting_of
 from layerwise_proto.v1 import training_pb2
 
-BLOCK_BYTES = 2 << 20  # of float32; the API asks for 1 to 4 MB
+BLOCK_BYTES = 2 << 20  # of numbers; the API asks for 1 to 4 MB
+TABLE_BYTES = 1 << 20  # of a table, whose texts take some thirty times as much while they are Python objects
 _BLOCK_ROWS = 65_536  # of narrow rows: their labels weigh more than they do
+_FITTING = 1e-5  # seconds a cell: an encoder is fitted before the job is accepted, which takes some 1e-6
 _POLL = 0.1  # seconds between looks at whether the service has already answered
 
 
@@ -29,18 +33,22 @@ _POLL = 0.1  # seconds between looks at whether the service has already answered
 class Data:
     """Rows, what they should give, and what they weigh in the loss, if they do not all weigh the same."""
 
-    rows: Rows
+    rows: Rows | Table
     expected: Expected
     weights: Weights | None
 
     @property
     def row_bytes(self) -> int:
         """What a row takes in a message, with its targets if it has any."""
-        return 4 * (self.rows.features + self.expected.outputs + (self.weights is not None))
+        return self.rows.row_bytes(4) + 4 * (self.expected.outputs + (self.weights is not None))
 
     def batch(self, start: int, stop: int) -> training_pb2.TrainBatch:
         """The message of rows `start` to `stop`; raises `InvalidRequest` naming the row of what does not fit."""
-        batch = training_pb2.TrainBatch(rows=tensor(self.rows.block(start, stop)))
+        block = self.rows.block(start, stop)
+        if isinstance(block, TableBlock):
+            batch = training_pb2.TrainBatch(table=block.message())
+        else:
+            batch = training_pb2.TrainBatch(rows=tensor(block))
         self.expected.fill(batch, start, stop)
         if self.weights is not None:
             self.weights.fill(batch, start, stop)
@@ -78,15 +86,19 @@ def _submit_once(
     # an error in the data is raised where the caller sees it, and never taken for the end of the stream.
     outbox: queue.Queue[training_pb2.TrainRequest | None] = queue.Queue(maxsize=1)
     call: Call = connection.training.Train(iter(outbox.get, None), metadata=connection.metadata)
+    starts = [0]
     try:
         _hand_over(outbox, training_pb2.TrainRequest(header=header), call, connection)
         for batch, sent in _batches(data):
             if not _hand_over(outbox, training_pb2.TrainRequest(batch=batch), call, connection):
                 break
+            starts.append(sent)
             progress.uploaded(sent, data.rows.count)
         else:
             _hand_over(outbox, None, call, connection)
-        return _accepted(call, connection)
+        return _accepted(call, connection, patience=connection.timeout + _FITTING * data.rows.fitted)
+    except InvalidRequest as exc:
+        raise placed(exc, starts) from exc
     finally:
         call.cancel()  # first: what follows must not look like the end of the data
         with suppress(queue.Full):
@@ -106,20 +118,20 @@ def _hand_over(
             outbox.put(request, timeout=_POLL)
         except queue.Full:
             if deadline.passed():
-                raise _silent(connection, "take any data") from None
+                raise _silent(connection, "take any data", connection.timeout) from None
         else:
             return True
     return False
 
 
-def _accepted(call: Call, connection: Connection) -> training_pb2.Job:
+def _accepted(call: Call, connection: Connection, *, patience: float) -> training_pb2.Job:
     gave_up = threading.Event()
 
     def give_up() -> None:
         gave_up.set()
         call.cancel()
 
-    alarm = threading.Timer(connection.timeout, give_up)
+    alarm = threading.Timer(patience, give_up)
     alarm.daemon = True
     alarm.start()
     try:
@@ -128,7 +140,7 @@ def _accepted(call: Call, connection: Connection) -> training_pb2.Job:
                 return event.accepted
     except grpc.RpcError as exc:
         if gave_up.is_set():
-            raise _silent(connection, "accept the job") from exc
+            raise _silent(connection, "accept the job", patience) from exc
         raise from_rpc(exc, connection.target) from exc
     finally:
         alarm.cancel()
@@ -137,24 +149,27 @@ def _accepted(call: Call, connection: Connection) -> training_pb2.Job:
 
 def _batches(data: Data) -> Iterator[tuple[training_pb2.TrainBatch, int]]:
     """Batches in the order of the rows, each with the number of rows up to its end."""
-    step = min(max(1, BLOCK_BYTES // data.row_bytes), _BLOCK_ROWS)
+    most = TABLE_BYTES if isinstance(data.rows, Table) else BLOCK_BYTES
+    step = min(max(1, most // data.row_bytes), _BLOCK_ROWS)
     start = 0
     while start < data.rows.count:
         stop = min(start + step, data.rows.count)
         batch = data.batch(start, stop)
-        if batch.ByteSize() > MESSAGE_BYTES - 1024:
+        size = batch.ByteSize()
+        if size > MESSAGE_BYTES - 1024:
             if stop - start == 1:
                 raise InvalidRequest(
-                    f"X row {start}: a row of {data.rows.features} numbers with its label does not fit a message of "
-                    f"{MESSAGE_BYTES >> 20} MiB",
+                    f"X row {start}: a row with its label does not fit a message of {MESSAGE_BYTES >> 20} MiB",
                     reason="ROW_TOO_LARGE",
                     pointer=f"X[{start}]",
                 )
-            step = (stop - start) // 2  # labels are long texts
+            step = (stop - start) // 2  # texts are long
             continue
         yield batch, stop
+        if isinstance(data.rows, Table):  # how long its texts are shows only now
+            step = min(max(1, (stop - start) * most // size), _BLOCK_ROWS)
         start = stop
 
 
-def _silent(connection: Connection, what: str) -> DeadlineExceeded:
-    return DeadlineExceeded(f"{connection.target} did not {what} within {connection.timeout:g} s")
+def _silent(connection: Connection, what: str, seconds: float) -> DeadlineExceeded:
+    return DeadlineExceeded(f"{connection.target} did not {what} within {seconds:g} s")

@@ -4,34 +4,37 @@ from __future__ import annotations
 
 import sys
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from layerwise_client import prediction
+from layerwise_client._columns import OF_NUMBERS
 from layerwise_client._connection import MOST_PORT, Connection, text, whole
+from layerwise_client._encoder import check_encoder, kinds_of, open_encoder, spec_message
 from layerwise_client._expected import labels_message, open_expected
 from layerwise_client._mistaken import url_as_target
 from layerwise_client._rest import NUMBER_BYTES, Rest
-from layerwise_client._rows import open_rows
+from layerwise_client._rows import Rows, open_rows
+from layerwise_client._tables import Given, Table, is_table, open_table, positional
 from layerwise_client._upload import Data, submit
 from layerwise_client._weights import open_weights
+from layerwise_client.column import Column
 from layerwise_client.errors import InvalidRequest
 from layerwise_client.job import Job
+from layerwise_client.prediction import WRONG_KIND
 from layerwise_client.progress import Progress, display_of
 from layerwise_client.results import STATES, Model, model_of, snapshot_of
-from layerwise_proto.json_form import JSONFormError, to_message
-from layerwise_proto.v1 import models_pb2, training_pb2, types_pb2
+from layerwise_proto.v1 import models_pb2, tables_pb2, training_pb2, types_pb2
 
 if TYPE_CHECKING:
-    from google.protobuf.message import Message
     from numpy.typing import ArrayLike
     from pandas import DataFrame, Series
 
     from layerwise_client._expected import Label
     from layerwise_client.prediction import Prediction
 
-    M = TypeVar("M", bound=Message)
+    TableLike = DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 _PAGE = 100
 
@@ -84,9 +87,12 @@ class Client:
         self,
         model: str,
         architecture: Mapping[str, Any],
-        X: ArrayLike | DataFrame,
-        y: ArrayLike | Series,
+        X: TableLike | ArrayLike,
+        y: ArrayLike | Series | str,
         *,
+        columns: Mapping[str, Any] | None = None,
+        ignore: Iterable[str] = (),
+        encoder: Mapping[str, Any] | None = None,
         plan: Mapping[str, Any] | None = None,
         weights: ArrayLike | Series | None = None,
         classes: Iterable[Label] | None = None,
@@ -94,12 +100,18 @@ class Client:
         progress: bool | Progress = True,
         request_id: str | None = None,
     ) -> Job:
-        """Trains `architecture` on rows X (n, features) by `plan`; the result becomes a new version of `model`.
+        """Trains `architecture` on rows X by `plan`; the result becomes a new version of `model`.
 
-        `y` holds labels, (n,) integers, text or booleans, or targets, (n,) or (n, outputs) floats; the plan's loss
-        says which, without one the type of `y` does. `weights`, (n,) numbers of at least 0, are what the rows weigh in
-        the loss. `classes` are all there may be, if labels outside them are to be refused. Rows travel as float32 in
-        blocks of 2 MB, read from X one after another.
+        X is an array or a list of rows (n, features), or a table: a DataFrame, a mapping of column names to values, or
+        a list of mappings. Rows travel as they are, as float32. The columns of a table may be numbers, texts, booleans
+        and dates with gaps (None, NaN, NaT, NA); the service makes inputs of them, by what it finds in them or by
+        `columns`, encodings by name ({"carrier": "one_hot", "distance": {"kind": "log"}}), without those in `ignore`.
+        `encoder` is all that can be set, in its JSON form; both add to it.
+
+        `y` holds labels, (n,) integers, text or booleans, or targets, (n,) or (n, outputs) floats; or it is the name of
+        the column of X that does. The plan's loss says which, without one the type of `y` does. `weights`, (n,) numbers
+        of at least 0, are what the rows weigh in the loss. `classes` are all there may be, if labels outside them are
+        to be refused. Rows travel in blocks of 1 or 2 MB, read from X one after another.
 
         `start_from`, "model" or "model/version" by number or alias, names the version whose weights the network starts
         with; then `architecture` may be {}, for that version's.
@@ -113,15 +125,19 @@ class Client:
         display = display_of(progress)
         header = training_pb2.TrainHeader(
             model=text(model, "model"),
-            architecture=_message(architecture, types_pb2.Architecture, "architecture"),
-            plan=_message(plan or {}, types_pb2.Plan, "plan"),
+            architecture=spec_message(architecture, types_pb2.Architecture, "architecture"),
+            plan=spec_message(plan or {}, types_pb2.Plan, "plan"),
             request_id=str(uuid.uuid4()) if request_id is None else text(request_id, "request_id"),
         )
         if start_from is not None:
             header.start_from.CopyFrom(_origin(start_from))
         if classes is not None:
             header.classes.CopyFrom(labels_message(classes, "classes"))
-        rows, expected = open_rows(X), open_expected(y, header.plan.loss.WhichOneof("kind"))
+        chosen = open_encoder(encoder, columns, ignore)
+        rows, labels = _opened(X, y, chosen, fitted=start_from is not None)
+        if chosen.ByteSize():
+            header.encoder.CopyFrom(chosen)
+        expected = open_expected(labels, header.plan.loss.WhichOneof("kind"))
         if rows.count != expected.count:
             raise InvalidRequest(f"X has {rows.count} rows, y has {expected.count}", pointer="y")
         data = Data(rows, expected, None if weights is None else open_weights(weights, rows.count))
@@ -136,18 +152,31 @@ class Client:
             display.closed()
         return job.wait()
 
-    def predict(self, model: str | None, X: ArrayLike | DataFrame, *, version: int | str | None = None) -> Prediction:
-        """What a model says of rows X (n, features).
+    def predict(self, model: str | None, X: TableLike | ArrayLike, *, version: int | str | None = None) -> Prediction:
+        """What a model says of rows X (n, features), or of a table, in the forms that `train` takes.
 
-        `model` may be None where the service has exactly one; `version` is a number or an alias, None the newest.
-        Many rows go in several requests, all of them to the same version.
+        The columns of a table may come in any order; a model that was trained on one also takes rows of numbers, in
+        the order of its columns. `model` may be None where the service has exactly one; `version` is a number or an
+        alias, None the newest. Many rows go in several requests, all of them to the same version.
         """
-        rows = open_rows(X)
         name = "" if model is None else text(model, "model")
         which = "" if version is None else str(version) if isinstance(version, int) else text(version, "version")
-        if self._rest is not None:
-            return prediction.predict(self._rest.ask, name, which, rows, number_bytes=NUMBER_BYTES)
-        return prediction.predict(prediction.over_grpc(self._connection), name, which, rows, number_bytes=4)
+        if isinstance(X, Table):
+            return self._predict(name, which, X)
+        if is_table(X):
+            return self._predict_table(name, which, open_table(X))
+        try:
+            return self._predict(name, which, open_rows(X))
+        except InvalidRequest as exc:
+            # Rows without names, for a version that may take a table; over REST the service itself names the columns.
+            wrong_kind, in_values = exc.reason == WRONG_KIND, exc.pointer.startswith("X[")
+            if self._rest is not None or not (wrong_kind or in_values):
+                raise
+            names = [column.name for column in self._columns_of(name, which)]
+            if not names:
+                raise
+            given = positional(X, names, as_float32=wrong_kind)
+        return self._predict_table(name, which, given)
 
     def job(self, job_id: str) -> Job:
         """The job of this id."""
@@ -191,6 +220,31 @@ class Client:
         rest = "" if self._rest is None else f", rest={self._rest.address!r}"
         return f"Client({self._connection.target!r}{rest})"
 
+    def _predict(self, model: str, version: str, rows: Rows | Table) -> Prediction:
+        if self._rest is not None:
+            return prediction.predict(self._rest.ask, model, version, rows, number_bytes=NUMBER_BYTES)
+        return prediction.predict(prediction.over_grpc(self._connection), model, version, rows, number_bytes=4)
+
+    def _predict_table(self, model: str, version: str, given: Given) -> Prediction:
+        table = given.opened(encodings=None)
+        try:
+            return self._predict(model, version, table)
+        except InvalidRequest as exc:
+            if exc.reason == WRONG_KIND:
+                hint = "X.to_numpy() of a DataFrame gives rows without names"
+                raise InvalidRequest(f"{exc}; {hint}", reason=exc.reason, pointer="X") from exc
+            # Booleans travel as text over gRPC; whether the version takes them as numbers shows only now.
+            if self._rest is not None or not any(exc.pointer.endswith(f"].{name}") for name in table.booleans):
+                raise
+            kinds = {column.name: column.encoding_kind for column in self._columns_of(model, version)}
+            if not any(kinds.get(name) in OF_NUMBERS for name in table.booleans):
+                raise
+            return self._predict(model, version, given.opened(encodings=kinds))
+
+    def _columns_of(self, name: str, version: str) -> tuple[Column, ...]:
+        """The columns that a version takes, none if it takes rows of numbers."""
+        return self.model(name or self.models()[0].name).at(version or None).columns
+
     def _pages_of_jobs(self, request: training_pb2.ListJobsRequest, limit: int | None) -> Iterator[Job]:
         left = sys.maxsize if limit is None else limit
         while left > 0:
@@ -211,8 +265,26 @@ def _origin(start_from: object) -> training_pb2.StartFrom:
     return training_pb2.StartFrom(model=model, version=version)
 
 
-def _message(value: object, kind: type[M], name: str) -> M:
-    try:
-        return to_message(value, kind, pointer=name)
-    except JSONFormError as exc:
-        raise InvalidRequest(str(exc), reason=f"INVALID_{name.upper()}", pointer=exc.pointer) from exc
+def _opened(X: object, y: object, encoder: tables_pb2.Encoder, *, fitted: bool) -> tuple[Rows | Table, object]:
+    """`X` and `y`, which may be the name of a column; adds to `encoder` what the types of the columns say.
+
+    `fitted`: there is an encoder, of the version to start from.
+    """
+    if isinstance(X, Table):
+        return X, y
+    if not is_table(X):
+        for what, named in (("y", isinstance(y, str)), ("encoder", encoder.ByteSize() > 0)):
+            if named:
+                wanted = "a table, such as a DataFrame or a mapping of column names to values"
+                raise InvalidRequest(f"{what}: names columns; expected X to be {wanted}", pointer=what)
+        return open_rows(X), y
+    given = open_table(X)
+    target = y if isinstance(y, str) else None
+    check_encoder(encoder, given, target)
+    if target is not None:
+        given, y = given.without(target)
+    table = given.opened(encodings=None if fitted else kinds_of(encoder))
+    if not fitted:
+        for name in sorted(table.categorical - encoder.columns.keys() - set(encoder.ignore)):
+            encoder.columns[name].one_hot.SetInParent()
+    return table, y

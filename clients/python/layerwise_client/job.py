@@ -10,6 +10,7 @@ import grpc
 
 from layerwise_client._boundary import from_rpc
 from layerwise_client._connection import Connection, Deadline, Retries
+from layerwise_client.column import Column
 from layerwise_client.errors import DeadlineExceeded, JobCancelled, JobFailed, Unavailable, WaitTimeout
 from layerwise_client.progress import Progress, tell_left, tell_waiting, waiting_of
 from layerwise_client.results import Failure, Finding, Record, Snapshot, Transition, record_of, snapshot_of
@@ -58,6 +59,11 @@ class Job:
     @property
     def dataset(self) -> str:
         return self._snapshot.dataset
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns that its version takes; none if it was trained on rows of numbers."""
+        return self._snapshot.columns
 
     @property
     def created(self) -> datetime:

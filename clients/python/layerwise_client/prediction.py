@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from layerwise_client._connection import MESSAGE_BYTES, Connection
 from layerwise_client._expected import labels_array, labels_of
+from layerwise_client._places import placed
 from layerwise_client._rows import Rows, from_tensor, tensor
-from layerwise_client.errors import LayerwiseError, ServiceFault
+from layerwise_client._tables import Table, TableBlock
+from layerwise_client.errors import InvalidRequest, LayerwiseError, ServiceFault
 from layerwise_proto.v1 import models_pb2
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ _BLOCK_ROWS = 4_096
 
 
 _TOO_MANY = "TOO_MANY_ROWS"  # the service's reason
+WRONG_KIND = "WRONG_KIND_OF_ROWS"
+"""The service's reason where a version takes a table and got rows of numbers, or the other way round."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,15 +52,15 @@ class Prediction:
 
 
 # (model or "", version or "", a block of rows) -> what the service says of the block
-Ask = Callable[[str, str, "Block"], Prediction]
+Ask = Callable[[str, str, "Block | TableBlock"], Prediction]
 
 
-def predict(ask: Ask, model: str, version: str, rows: Rows, *, number_bytes: int) -> Prediction:
+def predict(ask: Ask, model: str, version: str, rows: Rows | Table, *, number_bytes: int) -> Prediction:
     """All of `rows` by as many questions as their size and the service's limits need.
 
     All go to the version that answered the first. `number_bytes` is the room that one number takes in a question.
     """
-    step = min(max(1, _BLOCK_BYTES // (number_bytes * rows.features)), _BLOCK_ROWS)
+    step = min(max(1, _BLOCK_BYTES // rows.row_bytes(number_bytes)), _BLOCK_ROWS)
     answers: list[Prediction] = []
     start = 0
     while start < rows.count:
@@ -65,6 +69,8 @@ def predict(ask: Ask, model: str, version: str, rows: Rows, *, number_bytes: int
             answer = ask(model, version, block)
         except LayerwiseError as exc:
             if exc.reason != _TOO_MANY or len(block) == 1:
+                if isinstance(exc, InvalidRequest) and isinstance(block, TableBlock):
+                    raise placed(exc, [start]) from exc
                 raise
             step = len(block) // 2  # the model has more outputs than the service writes for so many rows
             continue
@@ -73,14 +79,26 @@ def predict(ask: Ask, model: str, version: str, rows: Rows, *, number_bytes: int
         model, version = answer.model, str(answer.version)
         answers.append(answer)
         start += len(block)
-    return _joined(answers)
+    return joined(answers)
+
+
+def check_size(size: int, rows: int) -> None:
+    """Raises what has a question of `rows` rows and `size` bytes asked in halves, if it does not fit a message."""
+    if size > MESSAGE_BYTES - 1024:
+        detail = f"X: a row does not fit a question of {MESSAGE_BYTES >> 20} MiB"
+        raise InvalidRequest(detail, reason=_TOO_MANY if rows > 1 else "ROW_TOO_LARGE", pointer="X")
 
 
 def over_grpc(connection: Connection) -> Ask:
     """Asks the prediction service."""
 
-    def ask(model: str, version: str, block: Block) -> Prediction:
-        request = models_pb2.PredictRequest(model=model, version=version, rows=tensor(block))
+    def ask(model: str, version: str, block: Block | TableBlock) -> Prediction:
+        request = models_pb2.PredictRequest(model=model, version=version)
+        if isinstance(block, TableBlock):
+            request.table.CopyFrom(block.message())
+        else:
+            request.rows.CopyFrom(tensor(block))
+        check_size(request.ByteSize(), len(block))
         answer = connection.call(connection.prediction.Predict, request)
         classified = answer.WhichOneof("predictions") == "labels"
         values = None if classified else from_tensor(answer.values)
@@ -95,7 +113,8 @@ def over_grpc(connection: Connection) -> Ask:
     return ask
 
 
-def _joined(answers: Sequence[Prediction]) -> Prediction:
+def joined(answers: Sequence[Prediction]) -> Prediction:
+    """The answers to blocks of rows as one."""
     import numpy as np
 
     first = answers[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, TextIO, runtime_checkable
 
@@ -48,6 +49,19 @@ class _Left(Protocol):
 
     def left(self, job_id: str) -> None:
         """Ctrl-C has ended the following; the job goes on."""
+
+
+def columns_line(job: Snapshot) -> str | None:
+    """What the service has made of a table's columns; None for rows of numbers."""
+    if not job.columns:
+        return None
+    kinds = Counter(column.kind for column in job.columns)
+    counted = [f"{count} {_PLURALS.get(kind, kind) if count > 1 else kind}" for kind, count in kinds.items()]
+    gaps = sum(column.allows_missing for column in job.columns)
+    return f"columns: {', '.join(counted)}, {gaps or 'none'} with gaps: {job.architecture.get('inputs')} inputs"
+
+
+_PLURALS = {"number": "numbers", "category": "categories", "date": "dates"}
 
 
 class Silent:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from layerwise_client._expected import labels_of
+from layerwise_client.column import Column, column_of
+from layerwise_client.errors import NotFound
 from layerwise_proto.json_form import enum_name, to_json
 from layerwise_proto.v1 import models_pb2, training_pb2
 
@@ -101,7 +103,7 @@ class Snapshot:
     `architecture` and `plan` are as they are used, every size filled in. `metric` says what the records' metric
     measures, "accuracy" or "r2"; `progress` goes from 0 to 1; `dataset` is the SHA-256 of the rows. `findings` is what
     the doctor finds in the network, the newest last. `start_from` is the version whose weights it started with, as
-    "model/version", None if it began anew.
+    "model/version", None if it began anew. `columns` are those that its version takes, if it was trained on a table.
     """
 
     id: str
@@ -120,6 +122,7 @@ class Snapshot:
     failure: Failure | None
     findings: tuple[Finding, ...] = ()
     start_from: str | None = None
+    columns: tuple[Column, ...] = ()
 
     @property
     def ended(self) -> bool:
@@ -131,7 +134,8 @@ class Version:
     """One immutable version of a model.
 
     `sha256` and `size_bytes` are those of its .npz; `metrics` the last record's; `dataset` the SHA-256 of the rows;
-    `labels` the classes in the order of the outputs, None for a regression.
+    `labels` the classes in the order of the outputs, None for a regression; `columns` those of the table that it takes,
+    in their order, none if it takes rows of numbers.
     """
 
     model: str
@@ -146,6 +150,7 @@ class Version:
     parameters: int
     dataset: str
     labels: tuple[Label, ...] | None
+    columns: tuple[Column, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +161,15 @@ class Model:
     latest: int
     aliases: Mapping[str, int]
     versions: tuple[Version, ...] = field(default=())
+
+    def at(self, version: int | str | None) -> Version:
+        """The version of this number or alias, None: the newest. Raises `NotFound`."""
+        alias = "latest" if version is None else str(version)
+        number = int(alias) if alias.isdecimal() else {**self.aliases, "latest": self.latest}.get(alias)
+        found = next((each for each in self.versions if each.version == number), None)
+        if found is None:
+            raise NotFound(f"model {self.name} has no version {alias}", reason="VERSION_NOT_FOUND")
+        return found
 
 
 def record_of(message: training_pb2.TrainRecord) -> Record:
@@ -195,6 +209,7 @@ def snapshot_of(message: training_pb2.Job) -> Snapshot:
         failure=Failure(message.failure.reason, message.failure.message) if message.HasField("failure") else None,
         findings=tuple(_finding_of(each) for each in message.findings),
         start_from=message.start_from or None,
+        columns=tuple(column_of(each) for each in message.columns),
     )
 
 
@@ -241,6 +256,7 @@ def _version_of(message: models_pb2.ModelVersion) -> Version:
         parameters=message.parameters,
         dataset=message.dataset,
         labels=tuple(labels_of(message.labels)) if message.HasField("labels") else None,
+        columns=tuple(column_of(each) for each in message.columns),
     )
 
 

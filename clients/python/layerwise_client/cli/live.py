@@ -10,7 +10,7 @@ from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as RichProgress
 
 from layerwise_client.cli.output import emit
-from layerwise_client.progress import Progress, Silent, bar_width, describe, finding_line
+from layerwise_client.progress import Progress, Silent, bar_width, columns_line, describe, finding_line
 from layerwise_client.results import Record, Snapshot
 
 _LINES = 20
@@ -46,6 +46,8 @@ class _Bar(_Display):
 
     def accepted(self, job: Snapshot) -> None:
         self._job = job
+        if (line := columns_line(job)) is not None:
+            self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
         self._bar.reset(self._task, description=f"{job.model}: waiting for a worker", total=job.plan.get("epochs"))
 
     def trained(self, record: Record) -> None:
@@ -69,6 +71,8 @@ class _Lines(_Display):
 
     def accepted(self, job: Snapshot) -> None:
         self._job = job
+        if (line := columns_line(job)) is not None:
+            click.echo(line, err=True)
         click.echo(f"job {job.id}: training {job.model}", err=True)
 
     def trained(self, record: Record) -> None:

@@ -6,7 +6,10 @@ import click
 
 from layerwise_client.cli.options import ListGroup, connect, json_option, rpc_option
 from layerwise_client.cli.output import emit, facts, table
+from layerwise_client.column import Column
 from layerwise_client.results import Model
+
+_SHOWN = 6  # categories of a column
 
 
 @click.group(cls=ListGroup, short_help="List and show models, name their versions.")
@@ -32,7 +35,7 @@ def list_models(rpc: str, as_json: bool) -> None:
 @rpc_option
 @json_option
 def show(name: str, rpc: str, as_json: bool) -> None:
-    """Show a model and its versions, newest first."""
+    """Show a model and its versions, newest first, and the columns that the newest takes."""
     with connect(rpc) as client:
         model = client.model(name)
     if as_json:
@@ -46,6 +49,15 @@ def show(name: str, rpc: str, as_json: bool) -> None:
             for each in model.versions
         ),
     )
+    if model.versions and model.versions[0].columns:
+        click.echo(f"\ncolumns of version {model.versions[0].version}")
+        table(
+            ("column", "kind", "encoding", "categories", "may be missing"),
+            (
+                (each.name, each.kind, each.encoding_kind, _categories(each), "yes" if each.allows_missing else "no")
+                for each in model.versions[0].columns
+            ),
+        )
 
 
 @models.command(short_help="Point an alias at a version.")
@@ -66,6 +78,12 @@ def alias(name: str, alias: str, version: int, rpc: str, as_json: bool) -> None:
 
 def _aliases(model: Model) -> str:
     return ", ".join(f"{alias} = {version}" for alias, version in sorted(model.aliases.items()))
+
+
+def _categories(column: Column) -> str:
+    shown = column.categories[:_SHOWN]
+    more = column.category_count - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
 
 
 def _metrics(metrics: object) -> str:

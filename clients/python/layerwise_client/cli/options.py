@@ -51,6 +51,8 @@ rest_option = click.option(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else, on stdout.")
 
+MISSING_HELP = "A cell that has no value, beside the empty one.  [default: NA, N/A, NaN, nan, NULL, null]"
+
 
 def connect(rpc: str, *, rest: str | None = None) -> Client:
     """A client by the command's `--timeout`, which says on stderr when it waits for a service that is not there."""

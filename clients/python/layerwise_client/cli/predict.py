@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from layerwise_client.cli import csv_rows
-from layerwise_client.cli.options import connect, json_option, rest_option, rpc_option
+from layerwise_client.cli.asking import Asking, Truth
+from layerwise_client.cli.csv_records import MISSING
+from layerwise_client.cli.options import MISSING_HELP, connect, json_option, rest_option, rpc_option
 from layerwise_client.cli.output import emit, table
 from layerwise_client.errors import InvalidRequest
 
@@ -25,8 +26,15 @@ _SHOWN = 20
 @click.command(short_help="Ask a model about rows.")
 @click.argument("model")
 @click.argument("file", required=False)
-@click.option("--row", "rows", multiple=True, metavar="1,2,3…", help="A row by itself; may be given several times.")
+@click.option(
+    "--row",
+    "rows",
+    multiple=True,
+    metavar="1,2,…|COLUMN=VALUE,…",
+    help="A row by itself, in the order of the model's columns or by their names; may be given several times.",
+)
 @click.option("--target", metavar="COLUMN", help="Column of FILE with the truth: left out, and compared with.")
+@click.option("--missing", multiple=True, metavar="WORD", help=MISSING_HELP)
 @click.option("--version", help="A version's number or an alias.  [default: the newest]")
 @rpc_option
 @rest_option
@@ -37,6 +45,7 @@ def predict(
     *,
     rows: tuple[str, ...],
     target: str | None,
+    missing: tuple[str, ...],
     version: str | None,
     rpc: str,
     rest: str | None,
@@ -44,17 +53,20 @@ def predict(
 ) -> None:
     """Ask MODEL about the rows of FILE, a CSV with a header as for training ("-" reads it from a pipe), or about --row.
 
-    On a terminal prints a table, into a pipe CSV.
+    The columns of FILE may stand in any order. On a terminal prints a table, into a pipe CSV.
     """
     if (file is None) == (not rows):
         raise click.UsageError("give either a FILE (or -) or --row")
     if target is not None and rows:
         raise click.UsageError("--target names a column of a FILE")
-    source = None if file is None else _read(file, target)
-    X = [_numbers(row) for row in rows] if source is None else source.X
+    words = {"", *missing} if missing else MISSING
     with connect(rpc, rest=rest) as client:
-        answer = client.predict(model, X, version=version)
-    score = None if source is None or target is None else _score(answer, source)
+        asking = Asking(client, model, version, words)
+        if file is not None:
+            answer, truth = _of_file(asking, file, target)
+        else:
+            answer, truth = asking.about_rows(rows), None
+    score = None if truth is None else _score(answer, truth)
     if as_json:
         _emit(answer, score)
     elif sys.stdout.isatty():
@@ -63,36 +75,29 @@ def predict(
         _write(answer, score)
 
 
-def _read(file: str, target: str | None) -> csv_rows.Table:
+def _of_file(asking: Asking, file: str, target: str | None) -> tuple[Prediction, Truth | None]:
     if file == "-":
-        return csv_rows.read(sys.stdin.buffer, "standard input", target=target)
+        return asking.about_file(sys.stdin.buffer, "standard input", target)
     path = Path(file)
     if not path.is_file():
         raise InvalidRequest(f"no file {file}")
     with path.open("rb") as data:
-        return csv_rows.read(data, path.name, target=target)
+        return asking.about_file(data, path.name, target)
 
 
-def _numbers(row: str) -> list[float]:
-    try:
-        return [float(each) for each in row.split(",")]
-    except ValueError as exc:
-        raise click.BadParameter(f"expected numbers with commas between, got {row}", param_hint="--row") from exc
-
-
-def _score(answer: Prediction, source: csv_rows.Table) -> tuple[str, float]:
+def _score(answer: Prediction, truth: Truth) -> tuple[str, float]:
     """What the predictions are worth: accuracy of labels, R² of values."""
     import numpy as np
 
     if answer.labels is not None:
-        right = sum(map(operator.eq, map(_text, answer.labels.tolist()), source.cells or ()))
+        right = sum(map(operator.eq, map(_text, answer.labels.tolist()), truth.cells))
         return "accuracy", right / len(answer)
     values = np.asarray(answer.values, dtype=np.float64)
-    truth = csv_rows.targets(source, "regression")
+    true = truth.numbers()
     if values.ndim != 1:
         raise InvalidRequest(f"--target compares with one value a row; the model gives {values.shape[1]}")
-    spread = float(np.sum((truth - truth.mean()) ** 2))
-    return "r2", 1.0 - float(np.sum((values - truth) ** 2)) / spread if spread else float("nan")
+    spread = float(np.sum((true - true.mean()) ** 2))
+    return "r2", 1.0 - float(np.sum((values - true) ** 2)) / spread if spread else float("nan")
 
 
 def _emit(answer: Prediction, score: tuple[str, float] | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -13,39 +13,67 @@ import click
 
 from layerwise_client import datasets
 from layerwise_client._expected import classifies
-from layerwise_client.cli import csv_rows
+from layerwise_client.cli import csv_table
+from layerwise_client.cli.csv_records import MISSING
+from layerwise_client.cli.csv_table import told_by_line
+from layerwise_client.cli.csv_target import Task
 from layerwise_client.cli.live import display
-from layerwise_client.cli.options import connect, json_option, rpc_option
+from layerwise_client.cli.options import MISSING_HELP, connect, json_option, rpc_option
 from layerwise_client.cli.output import emit, facts
 from layerwise_client.cli.settings import (
     Sectioned,
     architecture_of,
     kind_of,
+    names_of,
     option,
     plan_of,
     settings_options,
     split_settings,
 )
-from layerwise_client.errors import InvalidRequest, JobFailed
+from layerwise_client.errors import InvalidRequest
 from layerwise_proto.json_form import JSONFormError, to_message
-from layerwise_proto.v1 import types_pb2
+from layerwise_proto.v1 import tables_pb2, types_pb2
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from layerwise_client.job import Job
 
-_DATA = "Data and model"
+_DATA, _COLUMNS = "Data and model", "Columns of the file"
+_ENCODINGS = names_of(tables_pb2.Encoder.ColumnsEntry.DESCRIPTOR, "value")
+_SPEC = {"architecture": types_pb2.Architecture, "plan": types_pb2.Plan, "encoder": tables_pb2.Encoder}
 _HELD_OUT, _ENOUGH_TO_HOLD_OUT = 0.1, 50  # of fewer rows a tenth says nothing
 
 
 class _Data(NamedTuple):
-    """Rows, labels or targets, the name for a model that has no other, and a column of another scale, if any."""
+    """Rows and labels or targets as `Client.train` takes them, and the name for a model that has no other."""
 
-    X: npt.NDArray[Any]
-    y: npt.NDArray[Any]
+    X: Any
+    y: Any
     name: str
-    unscaled: csv_rows.Scale | None = None
+    rows: int
+    file: csv_table.Training | None = None
+
+
+class _Reading(NamedTuple):
+    """How a file is read."""
+
+    target: str | None
+    task: Task | None
+    missing: tuple[str, ...]
+    drop: bool
+    encoder: Mapping[str, Any]
+    start_from: str | None
+
+    @property
+    def option_of_files(self) -> str | None:
+        """An option that was given, and says something of a file."""
+        given = {
+            "--target": self.target,
+            "--columns": self.encoder.get("columns"),
+            "--ignore": self.encoder.get("ignore"),
+            "--missing": self.missing,
+            "--drop-missing-target": self.drop,
+        }
+        return next((option for option, value in given.items() if value), None)
 
 
 @click.command(cls=Sectioned, short_help="Train a model on a CSV file or a built-in data set.")
@@ -59,8 +87,18 @@ class _Data(NamedTuple):
     "--spec",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help='JSON with "architecture", "plan" or both, for all that can be set; options change the plan.',
+    help='JSON with "architecture", "plan", "encoder", for all that can be set; options change plan and encoder.',
 )
+@option(
+    _COLUMNS,
+    "--columns",
+    multiple=True,
+    metavar="COLUMN=KIND",
+    help=f"How a column of FILE becomes inputs: {', '.join(_ENCODINGS)}.  [default: its values decide]",
+)
+@option(_COLUMNS, "--ignore", multiple=True, metavar="COLUMN", help="Leave this column of FILE out.")
+@option(_COLUMNS, "--missing", multiple=True, metavar="WORD", help=MISSING_HELP)
+@option(_COLUMNS, "--drop-missing-target", is_flag=True, help="Leave rows without a target out; else they are refused.")
 @settings_options
 @click.option("--follow/--no-follow", default=True, help="Stay until the job has ended.")
 @rpc_option
@@ -69,114 +107,126 @@ def train(
     source: str,
     *,
     target: str | None,
-    task: csv_rows.Task | None,
+    task: Task | None,
     model: str | None,
     start_from: str | None,
     spec: Path | None,
+    columns: tuple[str, ...],
+    ignore: tuple[str, ...],
+    missing: tuple[str, ...],
+    drop_missing_target: bool,
     follow: bool,
     rpc: str,
     as_json: bool,
     **settings: Any,
 ) -> None:
-    """Train a model on FILE, a CSV with a header whose columns but the target are numbers, or on a built-in DATASET.
+    """Train a model on FILE, a CSV with a header, or on a built-in DATASET.
+
+    Columns of FILE may be numbers, texts and dates, with gaps; all but the target become inputs.
 
     \b
     layerwise train digits --hidden 64,64 --epochs 30 --validation 0.1
-    layerwise train flights.csv --target delay --task regression
+    layerwise train flights.csv --target delay --task regression --columns distance=log --ignore id
     """
     network, given = split_settings(settings)
     if (loss := given.get("loss")) and task not in (None, _task(loss)):
         raise click.UsageError(f"--loss {loss} is for {_task(loss)}, not for --task {task}")
-    architecture, plan = (None, {}) if spec is None else _read_spec(spec)
+    parts = {} if spec is None else _read_spec(spec)
+    architecture, encoder = parts.get("architecture"), _encoder(parts.get("encoder") or {}, columns, ignore)
     if architecture is not None and network:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in network)
         raise click.UsageError(f"--spec has the architecture; leave out {flags}")
     if architecture is None:
         architecture = {} if start_from and not network else architecture_of(network)
-    plan = plan_of(plan, given)
-    data = _data(source, target, task or _task(kind_of(plan.get("loss"))))
-    if _scales(architecture):
-        data = data._replace(unscaled=None)
-    if len(data.X) >= _ENOUGH_TO_HOLD_OUT:
+    plan = plan_of(parts.get("plan") or {}, given)
+    reading = _Reading(
+        target, task or _task(kind_of(plan.get("loss"))), missing, drop_missing_target, encoder, start_from
+    )
+    data = _data(source, reading)
+    if data.rows >= _ENOUGH_TO_HOLD_OUT:
         plan.setdefault("validation", _HELD_OUT)
-    progress = display() if follow else False
-    try:
-        with connect(rpc) as client:
-            job = client.train(
-                model or data.name,
-                architecture,
-                data.X,
-                data.y,
-                plan=plan,
-                start_from=start_from,
-                progress=progress,
-            )
-    except JobFailed:
-        _hint(data)
-        raise
+    with connect(rpc) as client, told_by_line(data.file):
+        job = client.train(
+            model or data.name,
+            architecture,
+            data.X,
+            data.y,
+            encoder=encoder or None,
+            plan=plan,
+            start_from=start_from,
+            progress=display() if follow else False,
+        )
     _report(job, as_json)
-    said = any(finding.kind == "inputs" for finding in job.snapshot.findings)
-    if not said and not _scales(job.architecture):
-        _hint(data)
 
 
-def _task(loss: str | None) -> csv_rows.Task | None:
+def _task(loss: str | None) -> Task | None:
     """What a loss is for; None without one."""
     return None if loss is None else "classification" if classifies(loss) else "regression"
 
 
-def _scales(architecture: Mapping[str, Any]) -> bool:
-    """Whether a network brings its inputs to another scale itself."""
-    return bool(architecture.get("input_scale", 1) != 1 or architecture.get("input_shift", 0))
-
-
-def _read_spec(path: Path) -> tuple[dict[str, Any] | None, dict[str, Any]]:
-    """The architecture of a spec file, None without one, and its plan; an error names the file and the place in it."""
+def _read_spec(path: Path) -> dict[str, Any]:
+    """The parts of a spec file in their JSON form; an error names the file and the place in it."""
     try:
         spec: Any = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as exc:
         raise InvalidRequest(f"{path}: not JSON ({exc})") from exc
-    if not isinstance(spec, dict) or not spec or spec.keys() - {"architecture", "plan"}:
-        raise InvalidRequest(f'{path}: expected an object with "architecture", "plan" or both')
+    if not isinstance(spec, dict) or not spec or spec.keys() - _SPEC.keys():
+        raise InvalidRequest(f'{path}: expected an object with "architecture", "plan" and "encoder", or some of them')
     parts = cast("dict[str, Any]", spec)
     try:
-        for name, kind in (("architecture", types_pb2.Architecture), ("plan", types_pb2.Plan)):
+        for name, kind in _SPEC.items():
             if parts.get(name) is not None:
                 to_message(parts[name], kind, pointer=name)
     except JSONFormError as exc:
         raise InvalidRequest(f"{path}: {exc}", pointer=exc.pointer) from exc
-    return parts.get("architecture"), parts.get("plan") or {}
+    return parts
 
 
-def _data(source: str, target: str | None, task: csv_rows.Task | None) -> _Data:
+def _encoder(spec: Mapping[str, Any], columns: Sequence[str], ignore: Sequence[str]) -> dict[str, Any]:
+    """The encoder `spec`, with what the options say of columns in its place."""
+    encodings = dict(spec.get("columns") or {})
+    for each in columns:
+        name, equals, kind = each.rpartition("=")
+        if not equals or kind not in _ENCODINGS:
+            wanted = f"COLUMN=KIND, KIND one of {', '.join(_ENCODINGS)}"
+            raise click.BadParameter(f"expected {wanted}, got {each}", param_hint="--columns")
+        encodings[name] = kind
+    ignored = [*(spec.get("ignore") or ()), *ignore]
+    encoder = {**spec, "columns": encodings, "ignore": ignored}
+    return {name: value for name, value in encoder.items() if value}
+
+
+def _data(source: str, reading: _Reading) -> _Data:
     path = Path(source)
     if not path.is_file() and source in datasets.names():
-        if target is not None:
-            raise click.UsageError(f"{source} is a built-in data set and has its target; leave out --target")
+        if (option := reading.option_of_files) is not None:
+            raise click.UsageError(
+                f"{source} is a built-in data set and has its target and columns; leave out {option}"
+            )
         X, y = datasets.load(source)
-        if task == "regression" and y.dtype.kind == "U":
+        if reading.task == "regression" and y.dtype.kind == "U":
             raise click.UsageError(f"the classes of {source} are text; a regression needs numbers")
-        return _Data(X, y.astype(float) if task == "regression" else y, source)
+        return _Data(X, y.astype(float) if reading.task == "regression" else y, source, len(X))
     if not path.is_file():
         raise InvalidRequest(f"no file {source}, and no data set of that name: {', '.join(datasets.names())}")
-    if target is None:
+    if reading.target is None:
         raise click.UsageError("--target is missing: the name of the column to predict")
-    with path.open("rb") as data:
-        table = csv_rows.read(data, path.name, target=target)
-    y = csv_rows.targets(table, task)
-    what = "values" if y.dtype.kind == "f" else f"{len(set(y.tolist()))} classes"
-    click.echo(f"target {target}: {what}", err=True)
-    return _Data(table.X, y, _model_name(path.stem), csv_rows.unscaled(table))
-
-
-def _hint(data: _Data) -> None:
-    if data.unscaled is not None:
-        column, mean, deviation = data.unscaled
-        click.echo(
-            f"hint: inputs are trained on as they are, not standardised: column {column} has mean {mean:.4g}, "
-            f"standard deviation {deviation:.4g}; about 0 and 1 train better",
-            err=True,
-        )
+    encodings, ignored = reading.encoder.get("columns", {}), reading.encoder.get("ignore", ())
+    file = csv_table.open_file(
+        path,
+        target=reading.target,
+        task=reading.task,
+        drop=reading.drop,
+        missing={"", *reading.missing} if reading.missing else MISSING,
+        encodings=encodings,
+        ignored=ignored,
+        inferred=reading.start_from is None and reading.encoder.get("rest") != "ignore",
+    )
+    if file.dropped:
+        click.echo(f"{file.dropped:,} rows without a target are left out, {file.table.count:,} stay", err=True)
+    what = "values" if file.classes is None else f"{file.classes} classes"
+    click.echo(f"target {reading.target}: {what}", err=True)
+    return _Data(file.table, file.expected, _model_name(path.stem), file.table.count, file)
 
 
 def _model_name(stem: str) -> str:

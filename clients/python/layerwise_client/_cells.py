@@ -1,0 +1,193 @@
+"""Cells of a column that come as Python objects: what they are, and the number or the text of each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from numbers import Real
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from layerwise_client.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+Take = Callable[[int, int], list[object]]
+Family = Literal["missing", "boolean", "number", "text", "date"]
+
+_ROWS = 65_536  # looked at together
+EXACT = 2**53
+"""Whole numbers up to here are float64 numbers; larger ones would be taken for their neighbours."""
+_WORDS: dict[Family, str] = {"boolean": "a boolean", "number": "a number", "text": "a text", "date": "a date"}
+_BY_VALUE = frozenset({"float", "float64", "float32", "float16", "Decimal", "datetime64"})  # NaN and NaT among them
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """Cells as numbers (rows,) or as texts, and whether the texts are those of booleans."""
+
+    take: Callable[[int, int], npt.NDArray[np.float64] | list[str]]
+    boolean: bool
+
+
+def open_cells(name: str, take: Take, count: int, *, encoding: str | None, as_numbers: bool) -> Cells:
+    """The `count` cells of the column `name`, as texts unless all are numbers, or `as_numbers` is wanted.
+
+    `encoding` is the kind of encoding that was chosen for the column, "" if none was, None if it is not known here.
+    Raises `InvalidRequest`, naming row and column.
+    """
+    families, exact = _families(name, take, count)
+    if encoding == "":
+        _check_mixture(name, take, count, families)
+    as_numbers = as_numbers and families <= {"number", "boolean", "missing"}
+    if as_numbers or (exact and "number" in families and families <= {"number", "missing"}):
+        return Cells(lambda start, stop: _numbers(name, take(start, stop), start), boolean=False)
+    boolean = families in ({"boolean"}, {"boolean", "missing"})
+    return Cells(lambda start, stop: _texts(name, take(start, stop), start), boolean=boolean)
+
+
+def text_of(value: object) -> str:
+    """The text of a value of any family, "" where it is missing; dates in ISO 8601, 1.0 as 1."""
+    import numpy as np
+
+    if isinstance(value, str):
+        return str(value)
+    if family_of(value) == "missing":
+        return ""
+    if isinstance(value, bytes):
+        return value.decode()
+    if isinstance(value, np.datetime64):
+        return str(value.astype("M8[s]"))
+    if isinstance(value, np.generic):
+        return text_of(cast(object, value.item()))
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float | Decimal):
+        return str(int(value)) if math.isfinite(value) and value == int(value) else str(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value)
+
+
+def family_of(value: object) -> Family | None:
+    """What a value is; None if it can stand in no column."""
+    family = _family_of_type(type(value))
+    if family in ("number", "date") and type(value).__name__ in _BY_VALUE and value != value:  # noqa: PLR0124 – NaN, NaT
+        return "missing"
+    return "missing" if family == "text" and not value else family
+
+
+def _family_of_type(cls: type) -> Family | None:
+    import numpy as np
+
+    if cls is type(None) or cls.__name__ in ("NAType", "NaTType"):  # of pandas
+        return "missing"
+    if issubclass(cls, bool | np.bool_):
+        return "boolean"
+    if issubclass(cls, str | bytes):
+        return "text"
+    if issubclass(cls, date | np.datetime64):
+        return "date"
+    return "number" if issubclass(cls, Real | Decimal) else None
+
+
+def _blocks(take: Take, count: int) -> Iterator[tuple[int, list[object]]]:
+    for start in range(0, count, _ROWS):
+        yield start, take(start, min(start + _ROWS, count))
+
+
+def _families(name: str, take: Take, count: int) -> tuple[set[Family], bool]:
+    """The families that there are, and whether float64 holds every whole number among them."""
+    families: set[Family] = set()
+    exact = True
+    for start, cells in _blocks(take, count):
+        for cls in set(map(type, cells)):
+            family = _family_of_type(cls)
+            if family is None:
+                row = next(row for row, cell in enumerate(cells) if type(cell) is cls)
+                raise refused(name, start + row, "a number, text, boolean or date", cells[row])
+            if family not in families and (family == "text" or cls.__name__ in _BY_VALUE):
+                present = {family_of(cell) for cell in cells if type(cell) is cls}
+                families |= cast("set[Family]", present)
+            else:
+                families.add(family)
+            if exact and issubclass(cls, int) and family == "number":
+                exact = all(-EXACT <= cell <= EXACT for cell in cells if isinstance(cell, int))
+    return families, exact
+
+
+def _check_mixture(name: str, take: Take, count: int, families: set[Family]) -> None:
+    """Raises at the first cell that does not go with those before it, without an encoding that says what is meant.
+
+    Text goes with booleans, as other categories, and with numbers or dates if it is one.
+    """
+    typed = families - {"missing", "text"}
+    if len(typed) < 2 and not ("text" in families and typed & {"number", "date"}):
+        return
+    first: Family | None = None
+    for start, cells in _blocks(take, count):
+        for row, cell in enumerate(cells, start):
+            family = family_of(cell)
+            if family == "text" and typed & {"number", "date"}:
+                wanted: Family = "number" if "number" in typed else "date"
+                family = wanted if reads_as(str(cell), wanted) else "text"
+            if family in (None, "missing", first):
+                continue
+            if first is None:
+                first = family
+                continue
+            if {first, family} == {"boolean", "text"}:
+                continue
+            hint = f"; choose an encoding if they are meant, such as columns={{{name!r}: 'one_hot'}}"
+            raise refused(name, row, f"{_WORDS[first]}, as in the rows before", cell, hint)
+
+
+def reads_as(text: str, family: Family) -> bool:
+    """Whether `text` is a finite number, or else a date."""
+    try:
+        if family == "number":
+            return "_" not in text and math.isfinite(float(text))
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _numbers(name: str, cells: list[Any], start: int) -> npt.NDArray[np.float64]:
+    import numpy as np
+
+    if set(map(type, cells)) <= {float, int, bool, type(None)}:
+        try:
+            return np.array(cells, dtype=np.float64)
+        except OverflowError:
+            pass  # told of below, with its place
+    numbers = np.empty(len(cells))
+    for row, cell in enumerate(cells):
+        try:
+            numbers[row] = math.nan if family_of(cell) == "missing" else float(cell)
+        except OverflowError:
+            raise refused(name, start + row, "a number within float32's range (±3.4e38)", cell) from None
+    return numbers
+
+
+def _texts(name: str, cells: list[object], start: int) -> list[str]:
+    if set(map(type, cells)) == {str}:
+        return cast("list[str]", cells)
+    texts: list[str] = []
+    for row, cell in enumerate(cells, start):
+        try:
+            texts.append(text_of(cell))
+        except UnicodeDecodeError:
+            raise refused(name, row, "text in UTF-8", cell) from None
+    return texts
+
+
+def refused(name: str, row: int, wanted: str, value: object, hint: str = "") -> InvalidRequest:
+    """The error of the value in `row` of the column `name`."""
+    shown = f"{value:g}" if isinstance(value, float) else repr(value)
+    got = shown if len(shown) <= 60 else f"{shown[:57]}…"
+    return InvalidRequest(f"X row {row}, column {name}: expected {wanted}, got {got}{hint}", pointer=f"X[{row}].{name}")

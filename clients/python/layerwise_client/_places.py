@@ -1,0 +1,36 @@
+"""Where in a table an error of the service is, in the words of who sent the table: row and column of X."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from layerwise_client.errors import InvalidRequest
+
+_CELL = re.compile(r"(?:batches\[(\d+)\]\.)?table\.rows\[(\d+)\]\.(.+)", re.DOTALL)
+_COLUMN = re.compile(r"(?:batches\[\d+\]\.)?(?:table|encoder)\.columns\.(.+)", re.DOTALL)
+
+
+_INSTANCE = re.compile(r"#/instances/(\d+)/(.+)", re.DOTALL)  # RFC 6901, as REST has it
+
+
+def placed(error: InvalidRequest, starts: Sequence[int]) -> InvalidRequest:
+    """`error` with row and column of X, if it is about those of a table; `starts` are the first rows of its batches."""
+    prefix = f"{error.pointer}: "
+    if (instance := _INSTANCE.fullmatch(error.pointer)) is not None:
+        column = instance[2].replace("~1", "/").replace("~0", "~")
+        prefix = f"instances[{instance[1]}].{column}: "
+        row = int(instance[1]) + starts[0]
+        where, pointer = f"X row {row}, column {column}", f"X[{row}].{column}"
+    elif (cell := _CELL.fullmatch(error.pointer)) is not None:
+        batch, row, column = int(cell[1] or 0), int(cell[2]), cell[3]
+        if batch >= len(starts):
+            return error
+        row += starts[batch]
+        where, pointer = f"X row {row}, column {column}", f"X[{row}].{column}"
+    elif (found := _COLUMN.fullmatch(error.pointer)) is not None:
+        where, pointer = f"X column {found[1]}", f"X[{found[1]!r}]"
+    else:
+        return error
+    detail = str(error).removeprefix(prefix)
+    return InvalidRequest(f"{where}: {detail}", reason=error.reason, pointer=pointer, request_id=error.request_id)

@@ -1,0 +1,167 @@
+"""Asking a model about rows that are text: the records of a CSV file, or rows of the command line."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import click
+
+from layerwise_client.cli.csv_records import Record, column_of, misplaced, number_of, read
+from layerwise_client.errors import InvalidRequest
+from layerwise_client.prediction import WRONG_KIND, joined
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from layerwise_client.client import Client
+    from layerwise_client.prediction import Prediction
+
+_BLOCK = 16_384  # records held at once
+
+
+@dataclass(slots=True)
+class Truth:
+    """The cells of the target column `column` of a file, and their lines."""
+
+    name: str
+    column: str
+    cells: list[str] = field(default_factory=list[str])
+    lines: list[int] = field(default_factory=list[int])
+
+    def add(self, line: int, cell: str, missing: Collection[str]) -> None:
+        if cell in missing:
+            where = f"{self.name} line {line}, column {self.column}"
+            detail = f"{where}: expected a value to compare with, got {cell or 'nothing'}"
+            raise InvalidRequest(detail, reason="MISSING_TARGET")
+        self.cells.append(cell)
+        self.lines.append(line)
+
+    def numbers(self) -> npt.NDArray[Any]:
+        """The cells as numbers (rows,); raises `InvalidRequest`, naming the line."""
+        import numpy as np
+
+        return np.array(_numbers(self.cells, [self.column] * len(self.cells), self.lines, self.name))
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Asks `client` what a version of `model` says; cells among `missing` have no value."""
+
+    client: Client
+    model: str
+    version: str | None
+    missing: Collection[str]
+
+    def about_file(self, data: BinaryIO, name: str, target: str | None) -> tuple[Prediction, Truth | None]:
+        """What it says of all records of a CSV file, and the truth in its column `target`, if there is one.
+
+        A version that takes a table is asked by the names of the columns, another by their order. Raises
+        `InvalidRequest`, naming the line.
+        """
+        header, records = read(data, name)
+        place = None if target is None else column_of(header, target, name)
+        truth = None if target is None else Truth(name, target)
+        names = [column for column in header if column != target]
+        answers: list[Prediction] = []
+        version: str | int | None = self.version
+        by_name = True
+        while block := list(islice(records, _BLOCK)):
+            if place is not None and truth is not None:
+                for line, cells in block:
+                    truth.add(line, cells.pop(place), self.missing)
+            try:
+                answer = self._about(names, block, name, version, by_name=by_name)
+            except InvalidRequest as exc:
+                if exc.reason != WRONG_KIND or answers:
+                    raise self._by_line(exc, block, name, target) from exc
+                by_name = False
+                answer = self._about(names, block, name, version, by_name=False)
+            version = answer.version  # a version that is published meanwhile says nothing of the rest
+            answers.append(answer)
+        return joined(answers), truth
+
+    def about_rows(self, rows: Sequence[str]) -> Prediction:
+        """What it says of rows of the command line: AA,3.5 in the order of the columns, or carrier=AA,distance=3.5."""
+        split = [[cell.strip() for cell in next(csv.reader([row], skipinitialspace=True))] for row in rows]
+        named = ["=" in cell for cells in split for cell in cells]
+        if all(named):
+            return self._about_named([dict(_pair(cell) for cell in cells) for cells in split])
+        if any(named):
+            raise click.BadParameter("expected COLUMN=VALUE in every place or in none", param_hint="--row")
+        numbers = [[number_of(cell) for cell in cells] for cells in split]
+        X = [[number for number in row if number is not None and math.isfinite(number)] for row in numbers]
+        if list(map(len, X)) == list(map(len, numbers)):
+            return self.client.predict(self.model, X, version=self.version)
+        names = self._columns()
+        if not names:
+            wrong = next(row for row, cells in zip(rows, numbers, strict=True) if None in cells)
+            raise click.BadParameter(f"expected numbers with commas between, got {wrong}", param_hint="--row")
+        return self._about_named([self._by_order(cells, names) for cells in split])
+
+    def _columns(self) -> list[str]:
+        """Names of the columns that the version takes; none if it takes rows of numbers."""
+        model = self.client.model(self.model)
+        return [column.name for column in model.at(self.version).columns]
+
+    def _by_order(self, cells: Sequence[str], names: Sequence[str]) -> dict[str, str]:
+        if len(cells) != len(names):
+            wanted = f"expected {len(names)} values in the order of the columns {', '.join(names)}"
+            raise click.BadParameter(f"{wanted}; got {len(cells)}", param_hint="--row")
+        return dict(zip(names, cells, strict=True))
+
+    def _about_named(self, rows: list[dict[str, str]]) -> Prediction:
+        valued = [{name: None if cell in self.missing else cell for name, cell in row.items()} for row in rows]
+        try:
+            return self.client.predict(self.model, valued, version=self.version)
+        except InvalidRequest as exc:
+            row, _, column = exc.pointer.removeprefix("X[").partition("].")
+            if not (row.isdecimal() and column):
+                raise
+            detail = str(exc).removeprefix(f"X row {row}, column {column}: ")
+            raise click.BadParameter(f"row {int(row) + 1}, column {column}: {detail}", param_hint="--row") from exc
+
+    def _about(
+        self, names: list[str], block: list[Record], name: str, version: str | int | None, *, by_name: bool
+    ) -> Prediction:
+        if by_name:
+            columns = zip(*(cells for _, cells in block), strict=True)
+            table = {
+                column: ["" if cell in self.missing else cell for cell in cells]
+                for column, cells in zip(names, columns, strict=True)
+            }
+            return self.client.predict(self.model, table, version=version)
+        X = [_numbers(cells, names, [line] * len(names), name) for line, cells in block]
+        return self.client.predict(self.model, X, version=version)
+
+    def _by_line(self, exc: InvalidRequest, block: list[Record], name: str, target: str | None) -> InvalidRequest:
+        """The error with the file and the line, if it is about a row of `block`."""
+        row, _, column = exc.pointer.removeprefix("X[").partition("].")
+        if row.isdecimal() and column:
+            detail = str(exc).removeprefix(f"X row {row}, column {column}: ")
+            where = f"{name} line {block[int(row)][0]}, column {column}"
+            return InvalidRequest(f"{where}: {detail}", reason=exc.reason, pointer=exc.pointer)
+        if target is None and "unknown column" in str(exc):
+            return InvalidRequest(
+                f"{exc}; --target leaves out the column with the truth", reason=exc.reason, pointer=exc.pointer
+            )
+        return exc
+
+
+def _pair(cell: str) -> tuple[str, str]:
+    name, _, value = cell.partition("=")
+    return name.strip(), value.strip()
+
+
+def _numbers(cells: Sequence[str], columns: Sequence[str], lines: Sequence[int], name: str) -> list[float]:
+    found: list[float] = []
+    for cell, column, line in zip(cells, columns, lines, strict=True):
+        number = number_of(cell)
+        if number is None or not math.isfinite(number):
+            raise misplaced(name, line, column, "a number", cell)
+        found.append(number)
+    return found

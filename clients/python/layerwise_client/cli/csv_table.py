@@ -1,0 +1,225 @@
+"""A CSV file as a table and a target to train on. It is read twice, and never held: once to look at, once to send."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from layerwise_client._expected import Expected
+from layerwise_client._tables import Table
+from layerwise_client.cli.csv_records import MISSING, Record, column_of, misplaced, number_of, read
+from layerwise_client.cli.csv_target import Kind, Target, Task, values_of
+from layerwise_client.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+_BLOCK = 4_096  # records looked at together
+_MOSTLY = 0.95  # so many numbers in a column, and a text among them is a mistake, or stands for a gap
+_SURE = 1_000  # values after which a column of texts is known to be one
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """Rows and labels or numbers as `Client.train` takes them; `classes` is None for numbers.
+
+    `dropped` rows without a target were left out. `line(row)` is the line on which a row stands.
+    """
+
+    table: Table
+    expected: Expected
+    classes: int | None
+    dropped: int
+    file: CSVFile
+
+    def line(self, row: int) -> int:
+        return next(islice(self.file.kept(), row, None))[0]
+
+
+@dataclass(frozen=True, slots=True)
+class CSVFile:
+    """The records of the file at `path`. Cells among `missing` have no value.
+
+    `drop`: a record without a value of `target` is left out; else it is refused.
+    """
+
+    path: Path
+    header: tuple[str, ...]
+    target: str
+    missing: Collection[str]
+    drop: bool
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    def keeps(self, record: Record) -> bool:
+        """Whether to train on it; raises `InvalidRequest` if it should have a target."""
+        line, cells = record
+        cell = cells[self.header.index(self.target)]
+        if cell not in self.missing:
+            return True
+        if self.drop:
+            return False
+        hint = "--drop-missing-target leaves out rows without a target"
+        detail = f"{self.name} line {line}, column {self.target}: expected a value, got {cell or 'nothing'}; {hint}"
+        raise InvalidRequest(detail, reason="MISSING_TARGET")
+
+    def records(self) -> Iterator[Record]:
+        """All of them, each with its line; raises `InvalidRequest`."""
+        with self.path.open("rb") as data:
+            yield from read(data, self.name)[1]
+
+    def kept(self) -> Iterator[Record]:
+        """Those to train on."""
+        return filter(self.keeps, self.records())
+
+
+def open_file(
+    path: Path,
+    *,
+    target: str,
+    task: Task | None,
+    drop: bool,
+    missing: Collection[str] = MISSING,
+    encodings: Collection[str] = (),
+    ignored: Collection[str] = (),
+    inferred: bool = True,
+) -> Training:
+    """The file at `path`, looked at once from its beginning to its end.
+
+    `encodings` are the columns that have one, `ignored` those that are left out. In all others, if their values decide
+    what they are, a few texts among numbers are refused. Raises `InvalidRequest`, naming the line.
+    """
+    with path.open("rb") as data:
+        header, _ = read(data, path.name)
+    for option, names in (("--target", [target]), ("--columns", encodings), ("--ignore", ignored)):
+        for name in names:
+            column_of(header, name, path.name)
+            if option != "--target" and name == target:
+                raise InvalidRequest(f"{option}: {name} is the target, and no column to encode or to ignore")
+    if len(header) == 1:
+        raise InvalidRequest(f"{path.name} has no column beside the target {target}")
+    file = CSVFile(path, header, target, missing, drop)
+    place = header.index(target)
+    found = Target(path.name, target)
+    known = {target, *encodings, *ignored}
+    columns = [_Numbers(name) for name in header if inferred and name not in known]
+    places = [header.index(column.name) for column in columns]
+    rows = every = 0
+    records = file.records()
+    while block := list(islice(records, _BLOCK)):
+        every += len(block)
+        kept = [record for record in block if file.keeps(record)]
+        if not kept:
+            continue
+        rows += len(kept)
+        lines = [line for line, _ in kept]
+        cells = list(zip(*(each for _, each in kept), strict=True))
+        found.add(cells[place], lines)
+        for column, index in zip(columns, places, strict=True):
+            column.add(cells[index], lines, missing)
+    if not rows:
+        raise InvalidRequest(f"{path.name} column {target}: no row has a value", reason="EMPTY_BATCH")
+    for column in columns:
+        column.check(path.name)
+    kind = found.kind(task)
+    sending = _Sending(file, rows)
+    names = tuple(name for name in header if name != target)
+    table = Table(rows, names, sending.columns)
+    expected = Expected(rows, lambda start, stop: sending.targets(start, stop, kind), kind, kind != "number")
+    return Training(table, expected, None if kind == "number" else found.classes, every - rows, file)
+
+
+@contextmanager
+def told_by_line(file: Training | None) -> Generator[None]:
+    """Has errors about a row and a column of X told with the file and the line."""
+    try:
+        yield
+    except InvalidRequest as exc:
+        place = re.fullmatch(r"X\[(\d+)\]\.(.+)", exc.pointer, re.DOTALL)
+        if file is None or place is None:
+            raise
+        row, column = int(place[1]), place[2]
+        detail = str(exc).removeprefix(f"X row {row}, column {column}: ")
+        where = f"{file.file.name} line {file.line(row)}, column {column}"
+        raise InvalidRequest(f"{where}: {detail}", reason=exc.reason, pointer=exc.pointer) from exc
+
+
+class _Numbers:
+    """Counts the numbers of a column, and keeps the first text among them."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._numbers = self._texts = 0
+        self._first: tuple[int, str] | None = None
+
+    def add(self, cells: Sequence[str], lines: Sequence[int], missing: Collection[str]) -> None:
+        if self._texts > _SURE and self._texts > self._numbers:
+            return
+        present = [cell for cell in cells if cell not in missing]
+        try:
+            if "_" not in "".join(present):
+                self._numbers += len(list(map(float, present)))
+                return
+        except ValueError:
+            pass
+        for line, cell in zip(lines, cells, strict=True):
+            if cell in missing:
+                continue
+            if number_of(cell) is None:
+                self._texts += 1
+                self._first = self._first or (line, cell)
+            else:
+                self._numbers += 1
+
+    def check(self, file: str) -> None:
+        """Raises `InvalidRequest` if almost all values are numbers, but not all."""
+        if self._first is None or self._numbers < _MOSTLY * (self._numbers + self._texts):
+            return
+        line, cell = self._first
+        hint = (
+            f", as {self._numbers:,} of {self._numbers + self._texts:,} values are; "
+            f"--missing {cell!r} takes it for a gap, --columns {self.name}=one_hot takes them all for categories"
+        )
+        raise misplaced(file, line, self.name, "a number", cell, hint=hint)
+
+
+class _Sending:
+    """The rows of a file from its beginning, block after block; the last one stays until the next is asked for."""
+
+    def __init__(self, file: CSVFile, rows: int) -> None:
+        self._file = file
+        self._rows = rows
+        self._place = file.header.index(file.target)
+        self._records: Iterator[Record] = iter(())
+        self._next = 0  # row that the records go on with
+        self._held: tuple[int, list[list[str]]] = (0, [])
+
+    def columns(self, start: int, stop: int) -> list[list[str]]:
+        """The cells of rows `start` to `stop` of every column but the target, "" where there is no value."""
+        missing = self._file.missing
+        columns = list(zip(*self._block(start, stop), strict=True))
+        del columns[self._place]
+        return [["" if cell in missing else cell for cell in column] for column in columns]
+
+    def targets(self, start: int, stop: int, kind: Kind) -> npt.NDArray[Any]:
+        return values_of([cells[self._place] for cells in self._block(start, stop)], kind)
+
+    def _block(self, start: int, stop: int) -> list[list[str]]:
+        held_from, held = self._held
+        if start < held_from or self._next == 0:  # the first time, or once more after a connection broke
+            self._records, held_from, held = self._file.kept(), start, []
+            self._next = start
+        held = held[start - held_from :]
+        held += [cells for _, cells in islice(self._records, max(0, stop - self._next))]
+        self._next = start + len(held)
+        if len(held) < stop - start:
+            raise InvalidRequest(f"{self._file.name} has changed while it was read: it had {self._rows} rows")
+        self._held = start, held
+        return held[: stop - start]

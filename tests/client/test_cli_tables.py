@@ -1,0 +1,249 @@
+"""The command line with tables: columns of a CSV file by name, rows by name, and which columns a version takes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+
+from layerwise_proto.json_form import to_json
+from layerwise_proto.v1 import models_pb2, tables_pb2, tensors_pb2, training_pb2
+
+FLIGHTS = "id,carrier,distance,day,late\n" + "".join(
+    f"{index},{'AA' if index % 3 else ''},{'NA' if index == 4 else 100 * index},2013-01-{1 + index:02},{index % 2}\n"
+    for index in range(12)
+)
+INFO = [
+    tables_pb2.ColumnInfo(
+        name="carrier",
+        kind=2,
+        encoding={"one_hot": {"missing": "own"}},
+        categories=[f"C{index}" for index in range(20)],
+        category_count=70,
+        allows_missing=True,
+    ),
+    tables_pb2.ColumnInfo(name="distance", kind=1, encoding={"standardize": {"missing": {"policy": "error"}}}),
+]
+
+
+@pytest.fixture
+def flights(tmp_path, run):
+    Path("flights.csv").write_text(FLIGHTS)
+
+
+def test_the_columns_of_a_file_are_sent_by_name_as_they_stand_in_it(run, sent, flights):
+    done = run("train", "flights.csv", "--target", "late", "--columns", "distance=log", "--ignore", "id")
+
+    header, rows, batch = sent[0]
+    assert done.exit_code == 0, done.output
+    assert to_json(header.encoder) == {"columns": {"distance": "log"}, "ignore": ["id"]}
+    assert list(rows) == ["id", "carrier", "distance", "day"]
+    assert rows["carrier"][:3] == ["", "AA", "AA"]
+    assert rows["distance"][3:6] == ["300", "", "500"]
+    assert rows["day"][0] == "2013-01-01"
+    assert list(batch.labels.integers.values)[:3] == [0, 1, 0]
+    assert "target late: 2 classes" in done.stderr
+
+
+def test_a_spec_file_has_the_encoder_and_options_add_to_it(run, sent, flights):
+    encoder = {"columns": {"carrier": {"kind": "one_hot", "most": 8}}, "ignore": ["day"], "extra": "ignore"}
+    Path("spec.json").write_text(json.dumps({"encoder": encoder}))
+
+    run(
+        "train", "flights.csv", "--target", "late", "--spec", "spec.json", "--ignore", "id", "--columns", "distance=log"
+    )
+
+    assert to_json(sent[0][0].encoder) == {
+        "columns": {"carrier": {"kind": "one_hot", "most": 8}, "distance": "log"},
+        "ignore": ["day", "id"],
+        "extra": "ignore",
+    }
+
+
+def test_rows_without_a_target_are_left_out_if_they_may(run, sent, flights):
+    Path("flights.csv").write_text(FLIGHTS.replace(",0\n", ",NA\n", 1))
+
+    refused = run("train", "flights.csv", "--target", "late")
+    done = run("train", "flights.csv", "--target", "late", "--drop-missing-target")
+
+    assert "flights.csv line 2, column late: expected a value, got NA; --drop-missing-target" in refused.stderr
+    assert "1 rows without a target are left out, 11 stay" in done.stderr
+    assert len(sent[0][1]["id"]) == 11
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        ("--columns distance", 2, "expected COLUMN=KIND, KIND one of standardize, min_max, quantile, log"),
+        ("--columns distance=logarithm", 2, "expected COLUMN=KIND"),
+        ("--columns dist=log", 1, "flights.csv has no column dist; its columns are id, carrier, distance, day, late"),
+        ("--ignore dist", 1, "flights.csv has no column dist"),
+        ("--ignore late", 1, "--ignore: late is the target"),
+        ("--columns late=one_hot", 1, "--columns: late is the target"),
+    ],
+)
+def test_a_mistake_about_columns_is_told_in_a_line(run, sent, flights, options, code, message):
+    done = run("train", "flights.csv", "--target", "late", *options.split())
+
+    assert (done.exit_code, sent) == (code, [])
+    assert message in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--columns=a=log", "--ignore=a", "--missing=?", "--drop-missing-target"])
+def test_a_built_in_data_set_takes_no_option_of_files(run, sent, option):
+    done = run("train", "iris", option)
+
+    assert done.exit_code == 2
+    assert f"leave out {option.partition('=')[0]}" in done.stderr
+
+
+def test_an_error_of_the_service_about_a_cell_names_the_line(run, service, flights):
+    def refuse(requests, context):
+        list(requests)
+        pointer = "batches[0].table.rows[3].distance"
+        service.fail(
+            context, grpc.StatusCode.INVALID_ARGUMENT, f"{pointer}: expected at least 0", "BAD", pointer=pointer
+        )
+
+    service.answers["Train"] = refuse
+    Path("flights.csv").write_text(FLIGHTS.replace(",1\n", ",\n", 1))
+
+    done = run("train", "flights.csv", "--target", "late", "--drop-missing-target")
+
+    # the second row, on line 3, is left out
+    assert done.stderr.splitlines()[-1] == "layerwise: flights.csv line 6, column distance: expected at least 0"
+
+
+def test_the_service_tells_what_it_made_of_the_columns(run, service, sent, flights):
+    def accept(requests, context):
+        list(requests)
+        job = service.job(columns=INFO)
+        job.architecture.inputs = 66
+        yield training_pb2.TrainEvent(accepted=job)
+
+    service.answers["Train"] = accept
+
+    lines = run("train", "flights.csv", "--target", "late").stderr.splitlines()
+
+    assert "columns: 1 category, 1 number, 1 with gaps: 66 inputs" in lines
+
+
+@pytest.fixture
+def predicting(service):
+    """Version 1 of "flights" takes carrier and distance: late is what has a distance above 1,000."""
+
+    def predict(request, context):
+        if request.WhichOneof("data") == "rows":
+            detail = "expected a table; got rows of numbers"
+            service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, detail, "WRONG_KIND_OF_ROWS", pointer="rows")
+        columns = {column.name: list(column.texts.values) for column in request.table.columns}
+        for name in columns.keys() - {"carrier", "distance"}:
+            pointer = f"table.columns.{name}"
+            detail = f"{pointer}: unknown column; expected one of carrier, distance"
+            service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, detail, "INVALID_ARGUMENT", pointer=pointer)
+        if "far" in columns["distance"]:
+            pointer = f"table.rows[{columns['distance'].index('far')}].distance"
+            detail = f"{pointer}: expected a number, got 'far'"
+            service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, detail, "INVALID_ARGUMENT", pointer=pointer)
+        late = [bool(cell) and float(cell) > 1000 for cell in columns["distance"]]
+        labels = tensors_pb2.Labels(booleans=tensors_pb2.BooleanLabels(values=late))
+        return models_pb2.PredictResponse(model="flights", version=1, labels=labels)
+
+    version = models_pb2.ModelVersion(model="flights", version=1, columns=INFO)
+    service.answers |= {
+        "Predict": predict,
+        "GetModel": lambda request, context: models_pb2.Model(name="flights", latest=1, versions=[version]),
+    }
+
+
+def table_of(service):
+    return {column.name: list(column.texts.values) for column in service.requests["Predict"][-1].table.columns}
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ["--row", "carrier=AA,distance=1400", "--row", "distance=200,carrier=NA"],
+        ["--row", 'carrier = AA, "distance=1400"', "--row", "carrier=,distance=200"],
+        ["--row", "AA,1400", "--row", ",200"],
+    ],
+)
+def test_a_row_has_its_columns_by_name_or_in_their_order(run, service, predicting, rows):
+    done = run("predict", "flights", *rows)
+
+    assert done.stdout == "prediction\ntrue\nfalse\n", done.output
+    assert table_of(service) == {"carrier": ["AA", ""], "distance": ["1400", "200"]}
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("carrier=AA,1400", "expected COLUMN=VALUE in every place or in none"),
+        ("AA,1400,3", "expected 2 values in the order of the columns carrier, distance; got 3"),
+        ("carrier=AA,distance=far", "row 1, column distance: expected a number, got 'far'"),
+    ],
+)
+def test_a_row_that_does_not_fit_is_told(run, predicting, row, message):
+    done = run("predict", "flights", "--row", row)
+
+    assert done.exit_code == 2
+    assert message in done.stderr
+
+
+def test_a_file_may_have_its_columns_in_any_order_and_the_target_beside(run, service, predicting):
+    Path("new.csv").write_text("distance,late,carrier\n1400,true,AA\nNA,true,DL\n")
+
+    done = run("predict", "flights", "new.csv", "--target", "late")
+
+    assert done.stdout == "prediction\ntrue\nfalse\n"
+    assert done.stderr == "accuracy 0.5000 on 2 rows\n"
+    assert table_of(service) == {"distance": ["1400", ""], "carrier": ["AA", "DL"]}
+
+
+def test_a_file_that_does_not_fit_the_version_is_refused_with_the_place(run, predicting):
+    Path("extra.csv").write_text("distance,carrier,late\n1400,AA,true\n")
+    Path("wrong.csv").write_text("distance,carrier\n1400,AA\nfar,AA\n")
+    Path("gap.csv").write_text("distance,carrier,late\n1400,AA,NA\n")
+
+    extra, wrong = run("predict", "flights", "extra.csv"), run("predict", "flights", "wrong.csv")
+    gap = run("predict", "flights", "gap.csv", "--target", "late")
+
+    assert "column late: unknown column; expected one of carrier, distance; --target leaves out" in extra.stderr
+    assert wrong.stderr == "layerwise: wrong.csv line 3, column distance: expected a number, got 'far'\n"
+    assert "gap.csv line 2, column late: expected a value to compare with, got NA" in gap.stderr
+
+
+def test_a_version_that_takes_rows_of_numbers_is_asked_in_the_order_of_the_file(run, service):
+    def predict(request, context):
+        if request.WhichOneof("data") == "table":
+            detail = "expected 2 numbers; got columns"
+            service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, detail, "WRONG_KIND_OF_ROWS", pointer="table")
+        rows = np.frombuffer(request.rows.data, "<f4").reshape(tuple(request.rows.shape))
+        values = np.ascontiguousarray(rows[:, :1])
+        block = tensors_pb2.Tensor(data_type=1, shape=values.shape, data=values.tobytes())
+        return models_pb2.PredictResponse(model="iris", version=1, values=block)
+
+    service.answers["Predict"] = predict
+    Path("iris.csv").write_text("a,b\n5.5,3.5\n4.5,3\n")
+    Path("gap.csv").write_text("a,b\n5.5,3.5\n4.5,\n")
+
+    assert run("predict", "iris", "iris.csv").stdout == "prediction\n5.5\n4.5\n"
+    assert "gap.csv line 3, column b: expected a number, got ''" in run("predict", "iris", "gap.csv").stderr
+
+
+def test_a_model_is_shown_with_the_columns_that_its_newest_version_takes(run, predicting):
+    shown = run("models", "show", "flights").stdout.splitlines()
+    columns = json.loads(run("models", "show", "flights", "--json").stdout)["versions"][0]["columns"]
+
+    at = shown.index("columns of version 1")
+    words = [" ".join(line.split()) for line in shown[at + 1 :]]
+    assert words == [
+        "column kind encoding categories may be missing",
+        "carrier category one_hot C0, C1, C2, C3, C4, C5 and 64 more yes",
+        "distance number standardize no",
+    ]
+    assert [column["name"] for column in columns] == ["carrier", "distance"]
+    assert columns[0]["encoding"] == {"kind": "one_hot", "missing": "own"}

@@ -1,0 +1,445 @@
+"""Tables as users have them become columns of numbers or texts, or an error that says which cell is wrong."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import grpc
+import numpy as np
+import pandas as pd
+import pytest
+
+from layerwise_client import Client, Column, InvalidRequest, NotFound
+from layerwise_client._tables import is_table, open_table
+from layerwise_client._upload import TABLE_BYTES
+from layerwise_client.progress import Silent
+from layerwise_proto.json_form import to_json
+from layerwise_proto.v1 import models_pb2, tables_pb2, tensors_pb2
+
+NAN = float("nan")
+HIDDEN = {"layers": [{"units": 4, "activation": "relu"}]}
+
+
+def opened(X, **encodings):
+    return open_table(X).opened(encodings=encodings)
+
+
+def columns(X, **encodings):
+    """The values of each column as they travel, None for a missing number."""
+    table = opened(X, **encodings)
+    block = table.block(0, table.count)
+    return {
+        name: values if isinstance(values, list) else [None if np.isnan(each) else each for each in values]
+        for name, values in zip(block.names, block.values, strict=True)
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "travels"),
+    [
+        ([1, 2.5, None], [1, 2.5, None]),
+        ([np.int32(1), np.float64(NAN), Decimal("2.5")], [1, None, 2.5]),
+        (np.array([1, 2], dtype=np.uint8), [1, 2]),
+        (np.array([1.5, NAN], dtype=np.float16), [1.5, None]),
+        (pd.array([1, None], dtype="Int64"), [1, None]),
+        (pd.array([1.5, None], dtype="Float32"), [1.5, None]),
+        (np.ma.masked_array([1.0, 2.0], mask=[False, True]), [1, None]),
+        ([2**53 + 1, 1], ["9007199254740993", "1"]),
+        (np.array([2**53 + 1, 1]), ["9007199254740993", "1"]),
+        (pd.array([2**53 + 1, None], dtype="Int64"), ["9007199254740993", ""]),
+        (["AA", None, "", NAN], ["AA", "", "", ""]),
+        (np.array(["AA", "B"]), ["AA", "B"]),
+        (np.array([b"AA", b"B"]), ["AA", "B"]),
+        (pd.array(["AA", None], dtype="string"), ["AA", ""]),
+        (["AA", pd.NA, pd.NaT], ["AA", "", ""]),
+        ([True, None, np.bool_(0)], ["true", "", "false"]),
+        (np.array([True, False]), ["true", "false"]),
+        (pd.array([True, None], dtype="boolean"), ["true", ""]),
+        ([date(2013, 1, 31), None], ["2013-01-31", ""]),
+        ([datetime(2013, 1, 31, 10, 5), pd.NaT], ["2013-01-31T10:05:00", ""]),
+        ([datetime(2013, 1, 31, 10, tzinfo=UTC)], ["2013-01-31T10:00:00+00:00"]),
+        (np.array(["2013-01-31", "NaT"], dtype="M8[D]"), ["2013-01-31", ""]),
+        (np.array(["2013-01-31T10:05", "NaT"], dtype="M8[ns]"), ["2013-01-31T10:05:00", ""]),
+        ([np.datetime64("2013-01-31T10:05"), None], ["2013-01-31T10:05:00", ""]),
+        (pd.Series(pd.to_datetime(["2013-01-31 10:00", None])), ["2013-01-31T10:00:00", ""]),
+        (pd.Series(pd.to_datetime(["2013-01-31 10:00"])).dt.tz_localize("Europe/Berlin"), ["2013-01-31T09:00:00"]),
+        (pd.Categorical(["AA", None, "DL"]), ["AA", "", "DL"]),
+        (pd.Categorical([7, 8]), ["7", "8"]),
+        ([None, None], ["", ""]),
+        ([3, "4", None], ["3", "4", ""]),
+    ],
+)
+def test_values_of_a_type_travel_as_numbers_or_texts(values, travels):
+    if not isinstance(values, list | np.ndarray):
+        values = pd.Series(values)
+
+    assert columns({"a": values}) == {"a": travels}
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        pd.DataFrame({"b": ["x", "y"], "a": [1.0, 2.0]}, index=[7, 7]),
+        {"b": ["x", "y"], "a": (1, 2)},
+        {"b": np.array(["x", "y"]), "a": np.array([1, 2])},
+        [{"b": "x", "a": 1}, {"a": 2, "b": "y"}],
+    ],
+    ids=["frame", "mapping", "arrays", "rows"],
+)
+def test_every_kind_of_table_keeps_names_and_order(X):
+    table = opened(X)
+
+    assert (table.count, table.names) == (2, ("b", "a"))
+    assert table.take(1, 2)[0] == ["y"]
+    assert columns(X) == {"b": ["x", "y"], "a": [1, 2]}
+
+
+def test_a_frame_of_numbers_is_a_table_whose_columns_without_names_are_counted():
+    assert columns(pd.DataFrame([[1.0, 2.0]])) == {"0": [1], "1": [2]}
+
+
+@pytest.mark.parametrize("X", [np.zeros((2, 2)), [[1, 2]], [], [(1, 2)], pd.DataFrame({"a": [1]}).to_numpy()])
+def test_rows_without_names_are_no_table(X):
+    assert not is_table(X)
+
+
+@pytest.mark.parametrize(
+    ("X", "message", "pointer"),
+    [
+        ({"a": [1, float("inf")]}, "X row 1, column a: expected a finite number, got inf", "X[1].a"),
+        ({"a": [1e39]}, r"X row 0, column a: expected a number within float32's range .*, got 1e\+39", "X[0].a"),
+        ({"a": [1, [2]]}, r"X row 1, column a: expected a number, text, boolean or date, got \[2\]", "X[1].a"),
+        ({"a": [1j]}, "X row 0, column a: expected a number, text, boolean or date, got 1j", "X[0].a"),
+        ({"a": np.array([1j])}, "X column a: expected numbers, texts, booleans or dates, got complex128", "X['a']"),
+        ({"a": np.array([1], dtype="m8[s]")}, "X column a: .* got timedelta64.*; divide it by a unit", "X['a']"),
+        ({"a": ["x", "\ud800"]}, "X row 1, column a: expected text that UTF-8 can hold", "X[1].a"),
+        ({"a": [b"x", b"\xff"]}, "X row 1, column a: expected text in UTF-8", "X[1].a"),
+        ({"a": [1, None, "AA"]}, "X row 2, column a: expected a number, as in the rows before, got 'AA'", "X[2].a"),
+        ({"a": ["AA", 1]}, "X row 1, column a: expected a text, as in the rows before, got 1; choose", "X[1].a"),
+        ({"a": [True, 2]}, "X row 1, column a: expected a boolean, as in the rows before, got 2; choose", "X[1].a"),
+        ({"a": [date(2013, 1, 1), "soon"]}, "X row 1, column a: expected a date, as in the rows before", "X[1].a"),
+        ({"a": [1, 2], "b": [1]}, "X column b: expected 2 values, as many as column a has, got 1", "X['b']"),
+        ({"a": "xy"}, "X column a: expected a list of values, got str", "X['a']"),
+        ({"a": 3}, "X column a: expected a list of values, got int", "X['a']"),
+        ({"a": np.zeros((2, 2))}, r"X column a: expected one value a row, got shape \(2, 2\)", "X['a']"),
+        ({}, "X has no columns", "X"),
+        ({"a": []}, "X has no rows", "X"),
+        ({"": [1]}, "expected column names of printable text, got ''", "X"),
+        ({1.5: [1]}, "expected column names that are texts, got 1.5", "X"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "X: two columns have the name a", "X"),
+        ([{"a": 1}, {"b": 2}], "X row 1, column a: expected a value as in row 0, got nothing; None says", "X[1].a"),
+        ([{"a": 1}, {"a": 1, "b": 2}], "X row 1: column b is not in row 0", "X[1].b"),
+        ([{"a": 1}, [2]], "X row 1: expected a mapping of column names to values, got list", "X[1]"),
+    ],
+)  # fmt: skip
+def test_a_table_that_cannot_travel_is_refused_with_the_place(X, message, pointer):
+    with pytest.raises(InvalidRequest, match=message) as caught:
+        columns(X)
+
+    assert caught.value.pointer == pointer
+
+
+def test_an_encoding_says_what_values_of_several_types_are():
+    assert columns({"a": [1, "AA", True]}, a="one_hot") == {"a": ["1", "AA", "true"]}
+    assert columns({"a": [True, None, 2]}, a="log") == {"a": [1, None, 2]}
+    assert columns({"a": np.array([True, False])}, a="identity") == {"a": [1, 0]}
+    assert columns({"a": pd.Series(pd.Categorical([7, None]))}, a="standardize") == {"a": [7, None]}
+
+
+@pytest.fixture
+def flights():
+    return pd.DataFrame(
+        {
+            "carrier": ["AA", "DL", None, "UA"],
+            "distance": [1400, 200, 750.5, NAN],
+            "zip": pd.Categorical([2138, 2139, 2138, 2140]),
+            "id": [1, 2, 3, 4],
+            "late": [True, False, True, False],
+        }
+    )
+
+
+def test_a_frame_is_trained_on_with_its_encoder_and_a_column_as_target(client, sent, flights):
+    client.train(
+        "flights",
+        HIDDEN,
+        flights,
+        "late",
+        columns={"distance": {"kind": "log", "missing": "median"}},
+        ignore=["id"],
+        encoder={"rest": "infer", "columns": {"carrier": "hashing"}},
+        progress=False,
+    )
+
+    header, rows, batch = sent[0]
+    assert list(rows) == ["carrier", "distance", "zip", "id"]
+    assert rows["carrier"] == ["AA", "DL", "", "UA"]
+    assert rows["distance"][:3] == [1400, 200, 750.5]
+    assert np.isnan(rows["distance"][3])
+    assert list(batch.labels.booleans.values) == [True, False, True, False]
+    assert to_json(header.encoder) == {
+        "columns": {
+            "carrier": "hashing",
+            "distance": {"kind": "log", "missing": "median"},
+            "zip": "one_hot",  # a categorical, whose texts look like numbers
+        },
+        "ignore": ["id"],
+        "rest": "infer",
+    }
+
+
+def test_without_anything_to_say_of_columns_no_encoder_is_sent(client, sent):
+    client.train("flights", HIDDEN, [{"a": 1, "t": "x"}, {"a": 2, "t": "y"}], "t", progress=False)
+
+    header, rows, batch = sent[0]
+    assert not header.HasField("encoder")
+    assert rows == {"a": [1, 2]}
+    assert list(batch.labels.strings.values) == ["x", "y"]
+
+
+def test_nothing_is_chosen_beside_the_encoder_of_the_version_to_start_from(client, sent, flights):
+    client.train("flights", HIDDEN, flights, "late", start_from="flights", progress=False)
+
+    assert not sent[0][0].HasField("encoder")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"y": "delay"}, "y: X has no column 'delay'; its columns are carrier, distance, zip, id, late"),
+        ({"columns": {"delay": "log"}}, "columns: X has no column 'delay'; its columns are carrier, distance"),
+        ({"ignore": ["delay"]}, "ignore: X has no column 'delay'"),
+        ({"ignore": "delay"}, "ignore: expected a list of columns, got the text 'delay'"),
+        ({"columns": {"late": "one_hot"}}, "columns: late is the target"),
+        ({"ignore": ["late"]}, "ignore: late is the target"),
+        ({"columns": {"id": "log"}, "ignore": ["id"]}, "ignore: column id has an encoding"),
+        ({"columns": {"id": "logarithm"}}, "columns.id: expected one of standardize, min_max"),
+        ({"columns": {"id": {"kind": "log", "mising": 0}}}, "columns.id.mising: unknown field"),
+        ({"encoder": {"rest": "drop"}}, "encoder.rest: expected one of infer, ignore, got 'drop'"),
+        ({"y": [0, 1]}, "X has 4 rows, y has 2"),
+        ({"X": [[1, 2]], "y": "late"}, "y: names columns; expected X to be a table"),
+        ({"X": [[1, 2]], "y": [1], "ignore": ["a"]}, "encoder: names columns; expected X to be a table"),
+        ({"X": {"late": [0, 1]}}, "X has no column beside late"),
+        ({"X": {"a": [0, 1], "late": ["x", None]}}, "y row 1: expected a label or a number, got None"),
+    ],
+)
+def test_what_does_not_fit_the_table_is_refused_before_anything_is_sent(client, sent, flights, arguments, message):
+    given = {"X": flights, "y": "late", **arguments}
+
+    with pytest.raises(InvalidRequest, match=message):
+        client.train("flights", HIDDEN, **given, progress=False)
+
+    assert sent == []
+
+
+class Uploads(Silent):
+    """Keeps how many rows were on their way."""
+
+    def __init__(self):
+        self.sent = []
+
+    def uploaded(self, rows, of):
+        self.sent.append(rows)
+
+
+def test_a_number_beyond_every_float_is_refused_where_numbers_are_wanted():
+    with pytest.raises(InvalidRequest, match="X row 1, column a: expected a number within float32's range"):
+        columns({"a": [1, 10**400]}, a="log")
+
+
+def test_a_large_table_is_sent_in_blocks_of_about_a_megabyte(client, service, sent):
+    rows = 60_000
+    long = {"a": np.arange(rows, dtype=np.float64), "b": ["x" * (index % 100) for index in range(rows)]}
+
+    progress = Uploads()
+
+    client.train("flights", HIDDEN, long, np.arange(rows) % 2, progress=progress)
+
+    assert sent[0][1]["a"] == list(range(rows))
+    assert sent[0][1]["b"] == long["b"]
+    assert progress.sent[-1] == rows
+    # a row takes 8 bytes of its number, some 52 of its text and 1 of its label
+    assert 61 * rows / (2 * TABLE_BYTES) <= len(progress.sent) <= 2 * 61 * rows / TABLE_BYTES
+
+
+def test_an_error_of_the_service_about_a_cell_names_row_and_column_of_x(client, service):
+    def refuse(requests, context):
+        batches = [request.batch for request in requests][1:]
+        row = len(batches[0].table.columns[0].numbers.values)
+        service.first_rows = row
+        pointer = "batches[1].table.rows[3].a"
+        service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, f"{pointer}: expected less", "BAD", pointer=pointer)
+
+    service.answers["Train"] = refuse
+    rows = 2 * TABLE_BYTES // 8
+
+    with pytest.raises(InvalidRequest) as caught:
+        client.train("flights", HIDDEN, {"a": np.arange(rows)}, np.arange(rows) % 2, progress=False)
+
+    row = service.first_rows + 3
+    assert (str(caught.value), caught.value.pointer) == (f"X row {row}, column a: expected less", f"X[{row}].a")
+    assert caught.value.reason == "BAD"
+
+
+@pytest.fixture
+def answering(service):
+    """Says of each row of a table what its column `a` has; knows version 1 of "flights", which takes a and b."""
+
+    def predict(request, context):
+        if request.WhichOneof("data") == "rows":
+            detail = "expected a table, for this version takes the columns a, b; got rows of numbers"
+            service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, detail, "WRONG_KIND_OF_ROWS", pointer="rows")
+        by_name = {column.name: column for column in request.table.columns}
+        texts = by_name["b"].texts.values
+        if "true" in texts:
+            pointer = f"table.rows[{list(texts).index('true')}].b"
+            detail = f"{pointer}: expected a number, got 'true'"
+            service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, detail, "INVALID_ARGUMENT", pointer=pointer)
+        values = np.array([by_name["a"].numbers.values], dtype="<f4").T
+        block = tensors_pb2.Tensor(data_type=1, shape=values.shape, data=values.tobytes())
+        return models_pb2.PredictResponse(model="flights", version=1, values=block)
+
+    info = [
+        tables_pb2.ColumnInfo(name="a", kind=1, encoding={"standardize": {}}, allows_missing=True),
+        tables_pb2.ColumnInfo(name="b", kind=1, encoding={"log": {"negative": "clip"}}),
+    ]
+    version = models_pb2.ModelVersion(model="flights", version=1, columns=info)
+    service.answers |= {
+        "Predict": predict,
+        "GetModel": lambda request, context: models_pb2.Model(
+            name="flights", latest=1, versions=[version], aliases={"champion": 1}
+        ),
+    }
+
+
+@pytest.mark.parametrize("X", [np.array([[1.0, 5.0], [2.0, 6.0]]), [[1, 5], [2, 6]], [[1, None], [2, "6"]]])
+def test_rows_without_names_are_given_those_of_the_version(client, service, answering, X):
+    answer = client.predict("flights", X, version="champion")
+
+    assert answer.values.tolist() == [1, 2]
+    assert [column.name for column in service.requests["Predict"][-1].table.columns] == ["a", "b"]
+
+
+def test_rows_of_another_length_than_the_version_has_columns_are_refused(client, answering):
+    with pytest.raises(InvalidRequest, match="X row 0: expected 2 values in the order of the columns a, b; got 3"):
+        client.predict("flights", [[1, 2, 3]])
+
+
+def test_booleans_go_as_numbers_to_a_version_that_takes_them_so(client, service, answering):
+    answer = client.predict("flights", {"a": [1, 2, 3], "b": [False, True, None]})
+
+    sent = service.requests["Predict"][-1].table.columns[1]
+    assert answer.values.tolist() == [1, 2, 3]
+    assert list(sent.numbers.values)[:2] == [0, 1]
+    assert np.isnan(sent.numbers.values[2])
+
+
+def test_a_table_for_a_version_that_takes_rows_is_refused_with_a_way_out(client, service):
+    detail = "expected 2 numbers, for this version was not trained on a table; got columns"
+    service.answers["Predict"] = lambda request, context: service.fail(
+        context, grpc.StatusCode.INVALID_ARGUMENT, detail, "WRONG_KIND_OF_ROWS", pointer="table"
+    )
+
+    with pytest.raises(InvalidRequest, match=r"got columns; X\.to_numpy\(\) of a DataFrame gives rows"):
+        client.predict("flights", pd.DataFrame({"a": [1], "b": [2]}))
+
+
+def test_many_rows_of_a_table_go_in_several_questions_and_errors_count_them_all(client, service, answering):
+    assert client.predict("flights", {"a": range(10_000), "b": [1.0] * 10_000}).values.tolist() == list(range(10_000))
+    with pytest.raises(InvalidRequest, match="X row 9000, column b: expected a number, got 'true'") as caught:
+        client.predict("flights", {"a": range(10_000), "b": ["x"] * 9_000 + ["true"] + ["x"] * 999})
+
+    assert caught.value.pointer == "X[9000].b"
+
+
+def test_over_rest_rows_go_as_objects_by_name(asking, rest):
+    rest.answer = lambda question: (200, {"model": "flights", "version": 1, "predictions": ["late", "in time"]})
+    X = pd.DataFrame(
+        {
+            "carrier": ["Ü", None],
+            "distance": [1400.5, NAN],
+            "weekend": [True, False],
+            "at": [pd.NaT, datetime(2013, 1, 1)],
+        }
+    )
+
+    answer = asking.predict("flights", X)
+
+    assert answer.labels.tolist() == ["late", "in time"]
+    assert rest.questions[0]["instances"] == [
+        {"carrier": "Ü", "distance": 1400.5, "weekend": True, "at": None},
+        {"carrier": None, "distance": None, "weekend": False, "at": "2013-01-01T00:00:00"},
+    ]
+
+
+def test_an_error_over_rest_about_a_cell_names_row_and_column_of_x(asking, rest):
+    problem = {
+        "status": 400,
+        "reason": "INVALID_ARGUMENT",
+        "detail": "instances[1].a/b: expected a number, got 'x'",
+        "errors": [{"pointer": "#/instances/1/a~1b", "detail": "expected a number, got 'x'"}],
+    }
+    rest.answer = lambda question: (400, problem)
+
+    with pytest.raises(InvalidRequest, match=r"^X row 1, column a/b: expected a number, got 'x'$") as caught:
+        asking.predict("flights", {"a/b": ["1", "x"]})
+
+    assert caught.value.pointer == "X[1].a/b"
+
+
+def test_a_question_that_does_not_fit_a_message_is_asked_in_halves(client, service, answering):
+    wide = {"a": range(3_000), "b": ["x" * 4_000] * 3_000}
+
+    assert client.predict("flights", wide).values.tolist() == list(range(3_000))
+    assert service.called("Predict") > 1
+
+
+def test_a_version_tells_its_columns(client, answering):
+    model = client.model("flights")
+
+    assert model.at("champion").columns == (
+        Column("a", "number", "standardize", (), 0, allows_missing=True),
+        Column("b", "number", {"kind": "log", "negative": "clip"}, (), 0, allows_missing=False),
+    )
+    assert [column.encoding_kind for column in model.at(None).columns] == ["standardize", "log"]
+    with pytest.raises(NotFound, match="model flights has no version challenger"):
+        model.at("challenger")
+
+
+def test_a_job_tells_the_columns_that_its_version_takes(client, service):
+    columns = [tables_pb2.ColumnInfo(name="a", kind=3, encoding={"date_parts": {}}, allows_missing=True)]
+    service.answers["GetJob"] = lambda request, context: service.job(columns=columns)
+
+    assert client.job("job-1").columns == (Column("a", "date", "date_parts", (), 0, allows_missing=True),)
+
+
+def test_pandas_is_not_imported_for_tables():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from layerwise_client._tables import open_table; "
+        "t = open_table({'a': [1, None, 2.5], 'b': ['x', 'y', None]}).opened(encodings={}); t.block(0, 3).message(); "
+        "print('pandas' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "False"
+
+
+def test_the_json_of_a_block_is_that_of_its_message():
+    block = opened({"a": [1, None], "b": ["x", None], "c": [True, None]}).block(0, 2)
+
+    instances = json.loads(json.dumps(block.instances()))
+    assert instances == [{"a": 1, "b": "x", "c": True}, {"a": None, "b": None, "c": None}]
+
+
+def test_a_client_may_be_asked_about_a_table_without_a_model(service):
+    service.answers |= {
+        "Predict": lambda request, context: service.fail(context, grpc.StatusCode.NOT_FOUND, "none", "X")
+    }
+
+    with Client(service.address, timeout=2) as client, pytest.raises(NotFound):
+        client.predict(None, {"a": [1]})

@@ -1,0 +1,145 @@
+"""Tables from the SDK and the command line, against a real service: over gRPC and REST alike."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from e2e.running import Service
+from layerwise_client import InvalidRequest
+
+HIDDEN = {"layers": [{"units": 16, "activation": "relu"}]}
+PLAN = {"epochs": 25, "batch_size": 16, "optimizer": {"kind": "adam", "learning_rate": 0.01}}
+ROWS = 600
+
+
+def flights() -> pd.DataFrame:
+    """Late are the flights of UA, and those of more than 1,500 miles; with gaps."""
+    draw = random.Random(0)
+    carriers = [draw.choice(["AA", "DL", "UA"]) for _ in range(ROWS)]
+    distances = [round(draw.uniform(100, 2500), 1) for _ in range(ROWS)]
+    late = [carrier == "UA" or distance > 1500 for carrier, distance in zip(carriers, distances, strict=True)]
+    return pd.DataFrame(
+        {
+            "id": range(ROWS),
+            "carrier": pd.Categorical([None if draw.random() < 0.02 else each for each in carriers]),
+            "distance": [None if draw.random() < 0.02 else each for each in distances],
+            "at": pd.to_datetime([f"2013-{1 + i % 12:02}-0{1 + i % 9} {i % 24:02}:30" for i in range(ROWS)]),
+            "weekend": pd.array([draw.random() < 0.3 for _ in range(ROWS)], dtype="boolean"),
+            "late": np.where(late, "late", "in time"),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def X(service: Service) -> pd.DataFrame:
+    """The rows that version 1 of "flights" was trained on, without the target."""
+    data = flights()
+    with service.client() as client:
+        job = client.train(
+            "flights",
+            HIDDEN,
+            data,
+            "late",
+            columns={"distance": "quantile", "weekend": "identity"},
+            ignore=["id"],
+            plan=PLAN,
+            progress=False,
+        ).wait(timeout=60)
+    assert job.record is not None
+    assert job.record.metric > 0.95
+    assert [column.name for column in job.columns] == ["carrier", "distance", "at", "weekend"]
+    return data.drop(columns="late")
+
+
+def test_every_form_of_the_same_rows_is_told_the_same_over_grpc_and_rest(service: Service, X: pd.DataFrame) -> None:
+    part = X.head(40)
+    columns: dict[str, Any] = {name: part[name].tolist() for name in part.columns}
+    rows: list[dict[str, Any]] = part.to_dict("records")
+    reordered = part[list(reversed(part.columns))]
+
+    with service.client() as client, service.client(over_rest=True) as rest:
+        answers = [
+            each.predict("flights", form) for each in (client, rest) for form in (part, columns, rows, reordered)
+        ]
+
+    for answer in answers[1:]:
+        assert answer.labels is not None
+        assert answer.labels.tolist() == answers[0].labels.tolist()  # type: ignore[union-attr]
+        np.testing.assert_allclose(answer.probabilities, answers[0].probabilities, atol=1e-6)
+
+
+def test_gaps_and_categories_that_were_never_seen_are_answered(service: Service, X: pd.DataFrame) -> None:
+    rows = [
+        {"carrier": "UA", "distance": 300, "at": "2013-05-01T05:15", "weekend": False},
+        {"carrier": "AA", "distance": 300, "at": "2013-05-01T05:15", "weekend": True},
+        {"carrier": "ZZ", "distance": None, "at": "2013-05-01", "weekend": True},
+    ]
+
+    with service.client() as client:
+        answer = client.predict("flights", rows)
+
+    assert answer.labels is not None
+    assert answer.labels.tolist()[:2] == ["late", "in time"]
+
+
+def test_what_does_not_fit_the_version_is_refused_with_row_and_column(service: Service, X: pd.DataFrame) -> None:
+    with service.client() as client, service.client(over_rest=True) as rest:
+        for each in (client, rest):
+            with pytest.raises(InvalidRequest, match=r"column distance: expected a value, the column is missing"):
+                each.predict("flights", X.drop(columns="distance"))
+            with pytest.raises(InvalidRequest, match=r"column extra: unknown column; expected one of carrier"):
+                each.predict("flights", X.assign(extra=1))
+            with pytest.raises(InvalidRequest, match=r"^X row 3, column distance: expected a number, got 'far'$"):
+                each.predict("flights", X.assign(distance=["1", "2", "3", "far", *["5"] * (ROWS - 4)]))
+
+
+def test_rows_without_names_go_by_the_order_of_the_columns(service: Service) -> None:
+    data = np.random.default_rng(0).normal(500, 200, (300, 3)).round(1)
+    frame = pd.DataFrame(data, columns=["a", "b", "c"])
+
+    with service.client() as client, service.client(over_rest=True) as rest:
+        client.train("sums", HIDDEN, frame, data[:, 0] > 500, plan=PLAN, progress=False).wait(timeout=60)
+        named = client.predict("sums", frame[["c", "a", "b"]])
+        bare = [each.predict("sums", rows) for each in (client, rest) for rows in (data, data.tolist())]
+
+    assert named.labels is not None
+    assert np.mean(named.labels == (data[:, 0] > 500)) > 0.95
+    for answer in bare:
+        np.testing.assert_allclose(answer.probabilities, named.probabilities, atol=1e-5)
+
+
+def test_a_file_is_trained_on_and_asked_about_from_the_command_line(service: Service, tmp_path: Path) -> None:
+    data = flights()
+    data.to_csv(tmp_path / "trips.csv", index=False, na_rep="NA")
+    data[reversed(data.columns)].head(200).to_csv(tmp_path / "part.csv", index=False)
+
+    def layerwise(*arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = os.environ | {"LAYERWISE_RPC_ADDRESS": service.rpc}
+        command = [str(Path(sys.executable).parent / "layerwise"), *arguments]
+        return subprocess.run(
+            command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    trained = layerwise(
+        "train", "trips.csv", "--target", "late", "--ignore", "id", "--epochs", "30", "--learning-rate", "0.01"
+    )
+    told = layerwise("predict", "trips", "part.csv", "--target", "late", "--json")
+    row = layerwise("predict", "trips", "--row", "carrier=UA,distance=300,at=2013-05-01T05:15,weekend=true")
+    refused = layerwise("predict", "trips", "part.csv")
+
+    assert trained.returncode == 0, trained.stderr
+    assert "columns: 2 categories, 1 number, 1 date, 2 with gaps: " in trained.stderr
+    assert json.loads(told.stdout)["accuracy"] > 0.95
+    assert row.stdout.splitlines()[1].startswith("late,")
+    assert "late: unknown column" in refused.stderr
+    assert "--target leaves out the column with the truth" in refused.stderr
