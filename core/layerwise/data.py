@@ -34,10 +34,14 @@ def checked_rows(
     if _is_fine(X, features, dtype):
         return cast("NDArray[Any]", X)  # quoted: to make the type takes longer than the check
     table = _numeric(cast(object, X), features, pointer)
+    if table.shape == (0,):  # an empty list
+        table = np.empty((0, features), dtype)
     if table.ndim != 2:
         got = "a flat list; a single row stands in a list too" if table.ndim == 1 else f"{table.ndim} dimensions"
         raise InvalidInput(pointer, f"expected rows of {counted(features, 'number')}, got {got}")
-    if len(table) and table.shape[1] != features:
+    if table.shape[1] != features:
+        if not len(table):
+            raise InvalidInput(pointer, f"expected rows of {counted(features, 'number')}, got shape {table.shape}")
         raise InvalidInput(f"{pointer}[0]", f"expected {counted(features, 'number')}, got {table.shape[1]}")
     if finite:
         check_finite(table, dtype=dtype, pointer=pointer)

@@ -35,8 +35,8 @@ class Diverged(ArithmeticError):
     """Training left the finite numbers at `step`, where the loss was `loss`; the model holds its last finite weights.
 
     `layer`, counted from 0, is the first in which a number was not finite, if one is known; `largest_input` is the
-    largest size of an input of the last batch, `rate` the learning rate of the step, `classifies` whether the targets
-    are classes or flags.
+    largest size of an input of the last batch, `rate` the learning rate of the step, `free_targets` whether the targets
+    are values of any sign and size, which may be brought to another scale.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Diverged(ArithmeticError):
         layer: int | None = None,
         largest_input: float = 0.0,
         rate: float = 0.0,
-        classifies: bool = False,
+        free_targets: bool = False,
     ) -> None:
         super().__init__(step, loss, what)
         self.step = step
@@ -57,10 +57,10 @@ class Diverged(ArithmeticError):
         self.layer = layer
         self.largest_input = largest_input
         self.rate = rate
-        self.classifies = classifies
+        self.free_targets = free_targets
 
     def __str__(self) -> str:
-        where = "" if self.layer is None else f" first in layer {self.layer}"
+        where = "" if self.layer is None else f", first in layer {self.layer}"
         what = f"step {self.step}: {self.what} is not finite{where} (loss {self.loss}, learning rate {self.rate:g})"
         if not math.isfinite(self.largest_input):
             return f"{what}. The inputs are not all finite: train on the rows that are"
@@ -68,7 +68,7 @@ class Diverged(ArithmeticError):
         if self.largest_input > LARGE_INPUT:
             large = f"The inputs are large, up to {self.largest_input:.3g}"
             return f"{what}. {advice}. {large}: bring them to zero mean and unit variance"
-        if not self.classifies:
+        if self.free_targets:
             return f"{what}. {advice}. Bring the targets of a regression to zero mean and unit variance"
         return f"{what}. {advice}"
 

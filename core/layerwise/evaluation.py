@@ -19,6 +19,7 @@ from layerwise.metrics.arguments import read_weights
 from layerwise.metrics.classes import indices
 from layerwise.model import MLP
 from layerwise.report import report
+from layerwise.tables import TableLike
 from layerwise.targets import read_targets
 
 
@@ -105,13 +106,13 @@ class Evaluation:
         return report(self.to_json())
 
 
-def evaluate(model: MLP, X: ArrayLike, y: ArrayLike, *, weights: ArrayLike | None = None) -> Evaluation:
+def evaluate(model: MLP, X: ArrayLike | TableLike, y: ArrayLike, *, weights: ArrayLike | None = None) -> Evaluation:
     """Every metric that fits the loss of `model`, of what it predicts for the rows `X`.
 
-    `X` is (n, inputs), read in blocks of bounded memory; `y` is what the loss wants, as `fit` takes it: (n,) labels,
-    (n, outputs) flags, or (n,) or (n, outputs) values. A flag that is a probability counts as set above a half, the
-    loss apart. `weights` (n,) is what the rows weigh in every number; class weights of the plan play no part. The
-    rows pass the network once. Raises InvalidInput.
+    `X` is (n, inputs), read in blocks of bounded memory, or a table, if the model has an encoder; `y` is what the loss
+    wants, as `fit` takes it: (n,) labels, (n, outputs) flags, or (n,) or (n, outputs) values. A flag that is a
+    probability counts as set above a half, the loss apart. `weights` (n,) is what the rows weigh in every number; class
+    weights of the plan play no part. The rows pass the network once. Raises InvalidInput.
     """
     if model.plan is None:
         raise InvalidInput("model", "expected a trained network, got one that was not")

@@ -13,12 +13,15 @@ from layerwise.layout import views, weight_count
 from layerwise.model import MLP
 from layerwise.network import TrainingPass
 from layerwise.plan import MOST_SEED, Plan
+from layerwise.tables import TableLike
 
-STEP = 1e-5
-"""Half the width of a difference: rounding and curvature errors balance near the cube root of float64's epsilon."""
+STEPS = (1e-5, 1e-7)
+"""Half the widths of the differences: rounding and curvature errors balance near the cube root of float64's epsilon,
+but networks of normalised layers may bend more sharply. A layer's error is by the width that suits it: a gradient that
+is wrong agrees with neither."""
 
 RESOLUTION = 1e-4
-"""Of the loss: a smaller gradient has too few digits in a difference, whose own error is near 1e-16 / STEP."""
+"""Of the loss: a smaller gradient has too few digits in a difference, whose own error is near 1e-16 / 1e-5."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class GradientCheck:
 
 def gradient_check(
     model: MLP,
-    X: ArrayLike,
+    X: ArrayLike | TableLike,
     y: ArrayLike,
     *,
     plan: Plan | None = None,
@@ -59,16 +62,16 @@ def gradient_check(
 ) -> GradientCheck:
     """Compares the gradient of `plan`'s loss over all rows with central differences, in float64, on a copy.
 
-    `plan`, by default the one the model was trained with, gives loss, class weights and l2; `weights` (n,) are
-    those of the rows. Up to `coordinates` parameters of each layer are compared, drawn by `seed`, which fixes dropout
-    masks and noise too. Raises InvalidInput.
+    `X` is (n, inputs) or, if the model has an encoder, a table. `plan`, by default the one the model was trained with,
+    gives loss, class weights and l2; `weights` (n,) are those of the rows. Up to `coordinates` parameters of each layer
+    are compared, drawn by `seed`, which fixes dropout masks and noise too. Raises InvalidInput.
     """
     instance("model", model, MLP)
     used = (model.plan or Plan()) if plan is None else instance("plan", plan, Plan)
     whole_number("seed", seed, least=0, most=MOST_SEED)
     most = whole_number("coordinates", coordinates, least=1)
     rng = np.random.default_rng(seed)
-    probe = _Probe(model, X, y, used, seed, weights=weights)
+    probe = _Probe(model, model.encoded(X), y, used, seed, weights=weights)
     loss, _ = probe.evaluate()
     gradient = probe.gradient + used.l2 * np.where(np.arange(probe.gradient.size) < probe.weights, probe.parameters, 0)
     places: NDArray[np.intp] = np.arange(gradient.size, dtype=np.intp)
@@ -76,11 +79,13 @@ def gradient_check(
     for part in views(model.architecture, places):  # type: ignore[arg-type]  # the same views of the places themselves
         own = np.concatenate([part.weight.reshape(-1), part.bias, part.scale, part.slope]).astype(np.intp)
         drawn = rng.permutation(own)[:most]
-        found = [(float(gradient[place]), probe.difference(int(place))) for place in drawn]
-        pairs = [(back, numerical) for back, numerical in found if numerical is not None]
-        back, numerical = np.array(pairs, np.float64).reshape(-1, 2).T
-        size = max(float(np.linalg.norm(back) + np.linalg.norm(numerical)), RESOLUTION * max(1.0, abs(loss)))
-        checks.append(LayerCheck(float(np.linalg.norm(back - numerical)) / size, len(pairs), len(drawn) - len(pairs)))
+        found = [(gradient[place], probe.differences(int(place))) for place in drawn]
+        compared = [(back, numerical) for back, numerical in found if numerical is not None]
+        back: NDArray[np.float64] = np.array([back for back, _ in compared], np.float64)
+        numerical: NDArray[np.float64] = np.array([by_step for _, by_step in compared]).reshape(-1, len(STEPS))
+        least = RESOLUTION * max(1.0, abs(loss))
+        error = min(_relative_error(back, by_step, least) for by_step in numerical.T)
+        checks.append(LayerCheck(error, len(compared), len(drawn) - len(compared)))
     return GradientCheck(tuple(checks))
 
 
@@ -122,14 +127,23 @@ class _Probe:
         loss = self._network.backward(self._targets, self._row_weights)
         return loss + self._l2 / 2 * float(weights @ weights), sides
 
-    def difference(self, place: int) -> float | None:
-        """The central difference in one parameter, or None if a kink lies within it."""
+    def differences(self, place: int) -> list[float] | None:
+        """The central differences in one parameter, by each of STEPS, or None if a kink lies within the first."""
         value = self.parameters[place]
-        self.parameters[place] = value + STEP
-        above, above_sides = self.evaluate()
-        self.parameters[place] = value - STEP
-        below, below_sides = self.evaluate()
-        self.parameters[place] = value
-        if any(not np.array_equal(a, b) for a, b in zip(above_sides, below_sides, strict=True)):
-            return None
-        return (above - below) / (2 * STEP)
+        found: list[float] = []
+        for step in STEPS:
+            self.parameters[place] = value + step
+            above, above_sides = self.evaluate()
+            self.parameters[place] = value - step
+            below, below_sides = self.evaluate()
+            self.parameters[place] = value
+            if any(not np.array_equal(a, b) for a, b in zip(above_sides, below_sides, strict=True)):
+                return None
+            found.append((above - below) / (2 * step))
+        return found
+
+
+def _relative_error(back: NDArray[np.float64], numerical: NDArray[np.float64], least: float) -> float:
+    """The length of the difference over the sum of the lengths, which counts as `least` at least."""
+    size = max(float(np.linalg.norm(back) + np.linalg.norm(numerical)), least)
+    return float(np.linalg.norm(back - numerical)) / size

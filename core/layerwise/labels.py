@@ -12,6 +12,8 @@ from layerwise.errors import InvalidInput
 
 Label: TypeAlias = int | str | bool
 
+MOST = 2**63 - 1
+"""The largest integer that is a label: 64 bits with a sign."""
 WANTED = "expected a label (an integer, a string or a boolean)"
 
 
@@ -99,6 +101,9 @@ def label_column(y: ArrayLike, rows: int | None, pointer: str) -> NDArray[Any]:
         raise InvalidInput(pointer, f"expected {rows} labels, one for each row of X, got {len(column)}")
     if column.dtype.kind in "OT" and len(column):
         column = _of_one_type(column.tolist(), pointer)
+    if column.dtype.kind == "u" and len(column) and column.max() > MOST:
+        row = int(np.argmax(column > MOST))
+        raise InvalidInput(f"{pointer}[{row}]", f"expected an integer of 64 bits, got {column[row]}")
     if column.dtype.kind not in "iubU":
         hint = "; whole numbers may be converted by y.astype(int)" if column.dtype.kind == "f" else ""
         raise InvalidInput(f"{pointer}[0]", f"{WANTED}, got {shown(cast(object, column[0]))}{hint}")

@@ -132,6 +132,9 @@ class MLP:
 
     @labels.setter
     def labels(self, labels: Iterable[Label] | None) -> None:
+        given = cast(object, labels)
+        if isinstance(given, str) or not isinstance(given, Iterable | None):
+            raise InvalidInput("labels", f"expected a label for each output, got {shown(labels)}")
         self._labels = None if labels is None else checked_labels(labels, self.architecture.outputs)
         self._label_array = None if self._labels is None else label_array(self._labels)
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise import atomic, manifest, npy, zip_directory
+from layerwise.checks import shown
 from layerwise.errors import CorruptModel, InvalidInput
 from layerwise.kept import PREFIX
 from layerwise.layout import member_shapes
@@ -31,8 +32,11 @@ READ_BYTES = 2**20
 def save(path: str | PathLike[str], contents: Contents) -> str:
     """Writes `contents` to `path`, wholly or not at all, and returns the file's SHA-256 in hexadecimal.
 
-    Raises InvalidInput if the manifest is no JSON, or longer than a reader takes.
+    Raises InvalidInput if a number is not finite, or if the manifest is no JSON, or longer than a reader takes.
     """
+    for name, array in contents.arrays.items():
+        if not np.isfinite(array).all():
+            raise InvalidInput(_spoken(name), "expected finite numbers, got NaN or infinity")
     text = np.frombuffer(manifest.encoded(contents), np.uint8)
     if len(text) > MOST_MANIFEST - npy.MOST_HEADER:
         raise InvalidInput("manifest", f"expected at most {MOST_MANIFEST - npy.MOST_HEADER:,} bytes, got {len(text):,}")
@@ -46,7 +50,12 @@ def save(path: str | PathLike[str], contents: Contents) -> str:
 
 
 def load(file: str | PathLike[str] | BinaryIO, *, sha256: str | None = None) -> Contents:
-    """What `file`, a path or a seekable binary file, holds. Raises CorruptModel, and OSError if it cannot be read."""
+    """What `file`, a path or a seekable binary file, holds.
+
+    Raises CorruptModel, OSError if it cannot be read, InvalidInput if it is no file.
+    """
+    if not isinstance(file, str | PathLike) and not hasattr(file, "seek"):
+        raise InvalidInput("file", f"expected a path or an open binary file, got {shown(file)}")
     with Path(file).open("rb") if isinstance(file, str | PathLike) else nullcontext(file) as opened:
         size = opened.seek(0, SEEK_END)
         if size > MOST_BYTES:

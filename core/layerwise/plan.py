@@ -72,6 +72,7 @@ class Plan:
     dropout and noise. `shuffle` visits the rows in a new order each epoch. `doctor` watches the layers and tells
     findings. `keep_optimizer` keeps the optimiser's state in the model when the training ends, and begins with what the
     model has kept of the same kind of optimiser, so that one training goes on from another, on other rows.
+    A training that is left keeps nothing, unless it is ended by `Training.finish`.
     """
 
     loss: Loss

@@ -114,6 +114,8 @@ class TrainingState:
     best_value: float | None = None
     waited: int = 0
     """Epochs since the best."""
+    metrics: dict[str, float] | None = None
+    """What the last epoch came to, as the model tells it when training ends there."""
     plateau: dict[str, float] = field(default_factory=dict[str, float])
     """What a schedule that watches the loss has seen."""
     health: dict[str, float] = field(default_factory=dict[str, float])
@@ -238,6 +240,7 @@ PLAIN: Mapping[str, Callable[[str, object], object]] = {
     "best_metrics": _unless_none(_numbers),
     "best_value": _unless_none(_number),
     "waited": _count,
+    "metrics": _unless_none(_numbers),
     "plateau": _numbers,
     "health": _numbers,
     "stopped": _unless_none(_reason),

@@ -26,7 +26,7 @@ from layerwise.resuming import resumed
 from layerwise.stopping import Stopping, check_watched
 from layerwise.validation import Validation
 
-STEPS, SECONDS, EPOCHS = "max_steps", "max_seconds", "epochs"
+STEPS, SECONDS, EPOCHS, FINISHED = "max_steps", "max_seconds", "epochs", "finished"
 
 
 class _Batch:
@@ -107,6 +107,10 @@ class Trainer:
         self._last_statistics: Floats = model.statistics.copy()
         self._rate = 0.0
         self._started = time.perf_counter() - self.state.seconds
+        model.kept_optimizer = None  # until this training ends
+        model.metrics = dict(self.state.metrics or {}) if self.state.average is None else {}
+        if self.ended:
+            self._finish()
 
     def _begin(self) -> TrainingState:
         parameters, optimizer = self.model.parameters, self.plan.optimizer
@@ -139,6 +143,18 @@ class Trainer:
     def _rows_at_once(self) -> int:
         """The rows of the longest batch."""
         return min(self.plan.batch_size, self.rows)
+
+    def finish(self) -> None:
+        """Ends the training here, as if its plan had been to."""
+        if not self.ended:
+            self.state.stopped = FINISHED
+            self._finish()
+
+    def keep_optimizer(self) -> None:
+        """Leaves in the model what the optimiser remembers, if the plan says so."""
+        if self.plan.keep_optimizer:
+            updates = self.state.updates_before + self.state.step
+            self.model.kept_optimizer = KeptOptimizer.of(self.plan.optimizer, self.state.optimizer, updates)
 
     @property
     def ended(self) -> bool:
@@ -214,8 +230,11 @@ class Trainer:
                 values["validation_loss"] += self._regularizer.penalty()
                 if not math.isfinite(values["validation_loss"]):
                     self._diverged(state.step, values["validation_loss"], "the validation loss")
-            self.model.metrics = {name.replace("metric", self._metric.name): value for name, value in values.items()}
+            state.metrics = {name.replace("metric", self._metric.name): value for name, value in values.items()}
+            self.model.metrics = dict(state.metrics)
             stopped = self._stopping.judge(values, state, self.model)
+        if state.average is not None:  # whose metrics they are, not those of the weights that the model holds
+            self.model.metrics = {}
         self.plan.schedule.observe(values, state.plateau)
         layers = self._doctor.look(state, values, epoch=state.epoch + 1) if self._doctor else ()
         budget = self._budget_spent()
@@ -233,9 +252,7 @@ class Trainer:
     def _finish(self) -> None:
         """Leaves in the model what it is to predict with; the state keeps the parameters as they were."""
         state, model = self.state, self.model
-        if self.plan.keep_optimizer:
-            updates = state.updates_before + state.step
-            model.kept_optimizer = KeptOptimizer.of(self.plan.optimizer, state.optimizer, updates)
+        self.keep_optimizer()
         kept = state.best if self._stopping.restores and state.best is not None else state.average
         if kept is not None:
             state.parameters = model.parameters.copy()
@@ -243,8 +260,8 @@ class Trainer:
         if self._stopping.restores and state.best_statistics is not None:
             state.statistics = model.statistics.copy()
             np.copyto(model.statistics, state.best_statistics)
-        if self._stopping.restores and state.best_metrics is not None:
-            model.metrics = dict(state.best_metrics)
+        metrics = state.best_metrics if self._stopping.restores else state.metrics
+        model.metrics = dict(metrics or state.metrics or {})
 
     def _averaged(self) -> "_Swapped":
         """Lets the model predict with the moving average, if there is one, inside a `with` block."""
@@ -316,8 +333,8 @@ class Trainer:
         largest = float(np.max(np.abs(self._batch.network.inputs)))
         np.copyto(self.model.parameters, self._last_finite)
         np.copyto(self.model.statistics, self._last_statistics)
-        classifies = self.plan.loss.classifies
-        raise Diverged(step, loss, what, layer=layer, largest_input=largest, rate=self._rate, classifies=classifies)
+        free = self.plan.loss.takes_any_value
+        raise Diverged(step, loss, what, layer=layer, largest_input=largest, rate=self._rate, free_targets=free)
 
 
 class _Swapped:

@@ -6,7 +6,7 @@ from typing import Literal
 from numpy.typing import ArrayLike
 
 from layerwise.batches import Reader, checked_validation
-from layerwise.checks import choice, instance
+from layerwise.checks import choice, instance, truth
 from layerwise.errors import InvalidInput
 from layerwise.full_batch import FullBatchTrainer
 from layerwise.model import MLP
@@ -39,14 +39,17 @@ def fit(
     place of the plan's. Without `check`, numbers are taken to be finite and of the loss's range, and labels to be class
     indices.
 
-    Leaving the loop stops after that step; the model holds its weights. With the `state` of a training that was left,
-    it goes on as if it had never stopped, to the same bits; where an epoch has ended, it may go on with other rows,
-    batch size, epochs and rates. Raises InvalidInput before the first step, Diverged when loss or weights are no
-    longer finite.
+    Leaving the loop stops after that step; the model holds its weights, and with `Training.finish` those that it would
+    predict with had the plan ended there: the moving average, or those of the best epoch.
+
+    With the `state` of a training that was left, it goes on as if it had never stopped, to the same bits; where an
+    epoch has ended, it may go on with other rows, batch size, epochs and rates. Raises InvalidInput before the first
+    step, Diverged when loss or weights are no longer finite.
     """
     instance("model", model, MLP)
     instance("plan", plan, Plan)
     choice("every", every, ("epoch", "step"))
+    truth("check", check)
     held = checked_validation(plan.validation if validation is None else validation)
     if isinstance(held, tuple):
         held = (model.encoded(held[0]), *held[1:])
@@ -58,7 +61,6 @@ def fit(
     kind = FullBatchTrainer if plan.optimizer.full_batch else Trainer
     trainer = kind(model, plan, train, held_out, state=state)
     model.plan, model.labels = plan, labels
-    model.kept_optimizer = None  # until this training ends
     return Training(trainer, by_step=every == "step")
 
 
@@ -73,6 +75,15 @@ class Training(Iterator[Record]):
     def state(self) -> TrainingState:
         """Everything the training consists of now; its `copy`, or `to_arrays`, stays as it is when training goes on."""
         return self._trainer.state
+
+    def finish(self) -> None:
+        """Ends the training here: the model gets the weights that the plan says it is to predict with.
+
+        They are the moving average, or those of the best epoch so far if early stopping restores them. The optimiser's
+        state is kept, if the plan keeps it. The training cannot go on from its state afterwards, but from a copy made
+        before.
+        """
+        self._trainer.finish()
 
     def __next__(self) -> Record:
         trainer = self._trainer
@@ -99,7 +110,8 @@ def partial_fit(
 
     The optimiser's state, schedule and averages go on from `state`, also if that training had ended, and whatever
     rows it was of; the plan's batch size, `epochs`, `max_steps` and `max_seconds`, validation and early stopping play
-    no part. A classifier needs `model.labels` set unless the labels are 0, 1, 2 …
+    no part. The model holds the weights of the step; a moving average is `state.average`. A classifier needs
+    `model.labels` set unless the labels are 0, 1, 2 …
     Raises InvalidInput, Diverged.
     """
     instance("model", model, MLP)
@@ -117,4 +129,5 @@ def partial_fit(
     with quietly():
         trainer.step()
     trainer.end_batch()
+    trainer.keep_optimizer()
     return trainer.state

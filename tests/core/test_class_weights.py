@@ -119,7 +119,7 @@ def test_the_learning_rate_finder_weighs_classes_as_training_does():
 
 def test_a_batch_of_a_stream_is_weighed_by_the_classes_given():
     one, two = network(), network()
-    one.labels = two.labels = "abc"
+    one.labels = two.labels = ("a", "b", "c")
 
     partial_fit(one, X, Y, plan=Plan(class_weight=(1, 2, 3)))
     partial_fit(two, X, Y, plan=Plan(), weights=compute_sample_weight(dict(zip("abc", (1, 2, 3), strict=True)), Y))

@@ -116,7 +116,7 @@ def test_divergence_tells_layer_and_cause_and_keeps_the_last_finite_weights():
     plan = Plan(loss="squared_error", optimizer=SGD(1e6), epochs=100)
 
     with pytest.raises(
-        Diverged, match=r"step \d+: the loss is not finite first in layer \d .*learning rate 1e\+06"
+        Diverged, match=r"step \d+: the loss is not finite, first in layer \d .*learning rate 1e\+06"
     ) as caught:
         list(fit(model, X, y, plan=plan))
 

@@ -1,6 +1,7 @@
 """Tables that cannot be used are refused with the row and the column."""
 
 import datetime
+import re
 
 import numpy as np
 import pandas as pd
@@ -156,6 +157,18 @@ def test_the_place_for_outputs_is_checked():
     for wrong in np.empty((3, encoder.width)), np.empty((2, encoder.width), int):
         with pytest.raises(InvalidInput, match="out: expected an array"):
             encoder.encode(GOOD, wrong)
+    unwritable = np.zeros((1, encoder.width))
+    unwritable.flags.writeable = False
+    for wrong, message in [
+        ([[0.0]], "expected an array of float32 or float64, got [[0.0]]"),
+        (unwritable, "expected an array that can be written, got a read-only one"),
+    ]:
+        for table in [row()], {name: values[:1] for name, values in GOOD.items()}:
+            with pytest.raises(InvalidInput, match=f"^out: {re.escape(message)}$"):
+                encoder.encode(table, wrong)
+    assert encoder.encode(GOOD, out, dtype="float64") is out
+    with pytest.raises(InvalidInput, match=r"^dtype: expected float64, which `out` has, or None, got float32$"):
+        encoder.encode(GOOD, out, dtype=np.float32)
     with pytest.raises(InvalidInput, match="dtype: expected float32 or float64, got 'int8'"):
         encoder.encode(GOOD, dtype="int8")
     with pytest.raises(InvalidInput, match="output: expected a whole number of at most 10, got 11"):

@@ -17,8 +17,11 @@ from layerwise import (
     Layer,
     Plan,
     TableEncoder,
+    evaluate,
     find_learning_rate,
     fit,
+    fit_packed,
+    gradient_check,
     partial_fit,
 )
 
@@ -98,6 +101,35 @@ def test_training_on_a_table_is_training_on_what_it_becomes():
     assert np.array_equal(both[0].parameters, both[1].parameters)
     rates = [find_learning_rate(one, given, LATE, steps=10) for one, given in zip(both, (X, TABLE), strict=True)]
     assert np.array_equal(rates[0].losses, rates[1].losses)
+
+
+def test_gradients_are_checked_and_networks_measured_on_tables():
+    X = encoder().encode(TABLE, dtype=np.float64)
+    model = untrained(dtype=np.float64)
+
+    checked = gradient_check(model, TABLE, LATE, plan=PLAN, coordinates=20)
+
+    assert checked.relative_error < 1e-6
+    assert checked == gradient_check(model, X, LATE, plan=PLAN, coordinates=20)
+    assert evaluate(trained(LATE), TABLE, LATE) == evaluate(trained(LATE), encoder().encode(TABLE), LATE)
+
+
+def test_networks_of_one_encoder_are_packed_on_tables():
+    first, last = ({name: v[a:b] for name, v in TABLE.items()} for a, b in [(0, 150), (150, N)])
+    alone, packed = ([untrained(dtype=np.float64, seed=seed) for seed in (1, 2)] for _ in range(2))
+    for model in alone:
+        for _ in fit(model, first, LATE[:150], plan=PLAN, validation=(last, LATE[150:])):
+            pass
+
+    for _ in fit_packed(packed, first, LATE[:150], plans=PLAN, validation=(last, LATE[150:])):
+        pass
+
+    for one, other in zip(alone, packed, strict=True):
+        np.testing.assert_allclose(other.parameters, one.parameters, rtol=0, atol=1e-9)
+    packed[1].encoder = None
+    wanted = r"^models\[1\]\.encoder: expected that of the first, TableEncoder\(3 columns, 12 outputs\), got None$"
+    with pytest.raises(InvalidInput, match=wanted):
+        fit_packed(packed, TABLE, LATE, plans=PLAN)
 
 
 def test_a_network_of_float64_is_given_float64():

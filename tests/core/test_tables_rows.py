@@ -153,6 +153,18 @@ def test_names_and_sources_tell_where_an_output_comes_from():
     assert encoder.columns[1].categories == ("a", "b")
 
 
+def test_outputs_of_one_name_are_told_apart():
+    table = {"a": ["x", "y", None], "a=x": [1, 2, 3], "a=x (2)": [1, 2, 3], "a missing": [1, 2, 3]}
+
+    encoder = TableEncoder().fit(table)
+
+    wanted = ("a=x", "a=y", "a missing", "a=x (3)", "a=x (2)", "a missing (2)")
+    assert encoder.names == wanted
+    assert TableEncoder.from_json(encoder.to_json()).names == wanted
+    assert [encoder.source_of(j) for j in range(3, 6)] == ["a=x", "a=x (2)", "a missing"]
+    assert TableEncoder().fit({"a": ["x", "y"], "a=x": ["b", "b"]}).names == ("a=x", "a=y", "a=x=b")
+
+
 def test_several_threads_may_encode_at_once():
     wanted = ENCODER.encode(TABLE).tobytes()
     found = []

@@ -4,11 +4,12 @@ import tracemalloc
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from layerwise import Log, OneHot, Quantiles, Standardize, TableEncoder
+from layerwise import InvalidInput, Log, OneHot, Quantiles, Standardize, TableEncoder
 from layerwise.tables.counts import Counts
 from layerwise.tables.moments import Moments
 from layerwise.tables.reading import read_categories
@@ -132,10 +133,23 @@ def test_memory_does_not_grow_with_the_rows():
 
 
 def test_no_rows_are_refused_and_empty_blocks_are_not():
-    for tables in [], [{"x": []}], [[]]:
+    for tables in [], [{"x": []}], [[]], [[], ()], [[], {"x": []}]:
         with pytest.raises(ValueError, match="table: expected at least 1 row, got 0"):
             TableEncoder().fit_blocks(tables)
 
-    encoder = TableEncoder().fit_blocks([{"x": []}, {"x": [1, 3]}, {"x": []}])
+    for first, last in [({"x": []}, {"x": []}), ([], []), ((), ())]:
+        encoder = TableEncoder().fit_blocks([first, [{"x": 1}, {"x": 3}], last])
 
-    assert encoder.encode({"x": [1, 2, 3]})[:, 0].tolist() == [-1, 0, 1]
+        assert encoder.encode({"x": [1, 2, 3]})[:, 0].tolist() == [-1, 0, 1]
+
+
+def test_one_table_or_none_is_not_taken_for_several():
+    encoder = TableEncoder().fit({"x": [1, 3]})
+
+    for tables, got in [(None, "None"), ("ab", "'ab'"), ({"x": [1]}, "{'x': [1]}"), (pd.DataFrame({"x": [1]}), "")]:
+        for take in TableEncoder().fit_blocks, encoder.encode_blocks:
+            with pytest.raises(
+                InvalidInput, match=r"^tables: expected an iterable of tables, such as a list of them"
+            ) as e:
+                take(tables)
+            assert str(e.value).endswith(got)

@@ -230,7 +230,7 @@ def test_a_loss_that_is_not_finite_stops_training_with_advice():
     X, y = table(50)
     model = small(1)
 
-    with pytest.raises(Diverged, match=r"step \d+: the loss is not finite .*Lower the learning rate") as caught:
+    with pytest.raises(Diverged, match=r"step \d+: the loss is not finite.*Lower the learning rate") as caught:
         run(model, X, y * 1e3, plan=Plan(loss="squared_error", optimizer=SGD(1e6), epochs=100))
 
     assert caught.value.step > 1

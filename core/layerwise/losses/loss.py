@@ -72,6 +72,11 @@ class Loss(Kind, ABC):
         return self.targets != "values"
 
     @property
+    def takes_any_value(self) -> bool:
+        """Whether the targets are values of any sign and size."""
+        return self.targets == "values" and self.link == "identity"
+
+    @property
     def gives_probabilities(self) -> bool:
         """Whether the scores estimate probabilities."""
         return self.link in ("softmax", "sigmoid")

@@ -87,9 +87,6 @@ def known_label(label: Label, labels: NDArray[Any]) -> Any:
 
 def _wide(column: NDArray[Any]) -> NDArray[np.int64]:
     """Integers or booleans as integers that can be subtracted from one another."""
-    if column.dtype.kind == "u" and column.max() >= 2**63:
-        row = int(column.argmax())
-        raise InvalidInput(f"y[{row}]", f"expected an integer of 64 bits, got {shown(column[row])}")
     return column.astype(np.int64, copy=False)
 
 

@@ -18,6 +18,7 @@ from layerwise.packed.records import PackedRecord
 from layerwise.packed.trainer import PackedTrainer
 from layerwise.plan import Plan
 from layerwise.randomness import SPLIT, stream
+from layerwise.tables import TableLike
 
 OWN = ("seed", "l2", "l1", "weight_decay")
 """The fields in which the plans of a pack may differ, beside the optimiser's learning rate."""
@@ -25,19 +26,20 @@ OWN = ("seed", "l2", "l1", "weight_decay")
 
 def fit_packed(
     models: Sequence[MLP],
-    X: ArrayLike,
+    X: ArrayLike | TableLike,
     y: ArrayLike,
     *,
     plans: Plan | Sequence[Plan],
     weights: ArrayLike | None = None,
-    validation: float | Sequence[ArrayLike] | None = None,
+    validation: float | Sequence[ArrayLike | TableLike] | None = None,
     check: bool = True,
 ) -> "PackedTraining":
     """Trains K `models` of one architecture together, each in place by its plan; gives a record after every epoch.
 
-    Each comes out as `fit` would have trained it alone, within rounding: with its own split, order of the rows,
-    dropout and noise by its plan's seed. `plans` is one for all or one for each; they may differ in seed, l2, l1,
-    weight_decay and the optimiser's learning rate. The other arguments are those of `fit`. The doctor does not look.
+    Each comes out as `fit` would have trained it alone, within rounding: with its own split, order of the rows, dropout
+    and noise by its plan's seed. `plans` is one for all or one for each; they may differ in seed, l2, l1, weight_decay
+    and the optimiser's learning rate. `X` may be a table if all models have the same encoder. The other arguments are
+    those of `fit`. The doctor does not look.
 
     A network whose numbers are no longer finite does not end the others: its model keeps its last finite weights.
     Raises InvalidInput before the first step.
@@ -45,10 +47,11 @@ def fit_packed(
     pack = _checked_models(models)
     architecture, labels = pack[0].architecture, pack[0].labels
     own = _checked_plans(plans, len(pack))
-    held = own[0].validation if validation is None else validation
-    held = checked_validation(held)
+    held = checked_validation(own[0].validation if validation is None else validation)
+    if isinstance(held, tuple):
+        held = (pack[0].encoded(held[0]), *held[1:])
     reader = Reader(architecture, own[0].loss, pack[0].dtype, check)
-    splits, labels = _divided(reader, X, y, labels, weights=weights, validation=held, plans=own)
+    splits, labels = _divided(reader, pack[0].encoded(X), y, labels, weights=weights, validation=held, plans=own)
     orders = _orders(splits, own)
     members = [
         Member(model, plan, *split, order) for model, plan, split, order in zip(pack, own, splits, orders, strict=True)
@@ -85,7 +88,7 @@ class PackedTraining(Iterator[PackedRecord]):
 
 
 def _checked_models(models: object) -> list[MLP]:
-    """Networks of one architecture, dtype and labels, none of them twice."""
+    """Networks of one architecture, dtype, labels and encoder, none of them twice."""
     given = _sequence(models)
     if not given:
         raise InvalidInput("models", f"expected at least 1 network, got {shown(models)}")
@@ -115,7 +118,7 @@ def _sequence(value: object) -> Sequence[object]:
 def _differences(model: MLP, first: MLP) -> Iterator[tuple[str, object, object]]:
     """Where `model` is not of one shape with the `first`: the name, what it has, and what the first has."""
     own, other = model.architecture, first.architecture
-    pairs = [(name, getattr(model, name), getattr(first, name)) for name in ("dtype", "labels")]
+    pairs = [(name, getattr(model, name), getattr(first, name)) for name in ("dtype", "labels", "encoder")]
     for field in fields(own):
         pairs.append((f"architecture.{field.name}", getattr(own, field.name), getattr(other, field.name)))
     if len(own.layers) == len(other.layers):

@@ -18,7 +18,7 @@ def encoder_source(encoder: TableEncoder) -> Functions:
         if isinstance(column, NumberColumn):
             parts += _number(column, called)
         elif isinstance(column, DateColumn):
-            called.add("date_parts")
+            called |= {"date_parts", "is_absent"}
             given = f"{list(column.encoding.parts)!r}, {column.shift!r}, {column.scale!r}, {column.encoding.missing!r}"
             parts.append(f"date_parts(table, {column.name!r}, {given})")
         else:
@@ -33,7 +33,7 @@ def encoder_source(encoder: TableEncoder) -> Functions:
 
 
 def _number(column: NumberColumn, called: set[str]) -> list[str]:
-    called.add("numbers")
+    called |= {"numbers", "is_absent"}
     x = f"numbers(table, {column.name!r}, {column.fill!r})"
     if column.quantiles:
         called.add("ranks")

@@ -1,7 +1,7 @@
 """What the program reads and encodes columns with, as source code: the functions, by name."""
 
 from layerwise.standalone.layers import Functions
-from layerwise.tables.cells import BOOLEANS
+from layerwise.tables.cells import ABSENT, BOOLEANS
 from layerwise.tables.date_column import LENGTHS
 
 FUNCTIONS: Functions = {
@@ -15,7 +15,12 @@ def values_of(table, name):
 ''',
     "is_missing": """\
 def is_missing(value):
-    return value is None or type(value).__name__ in ("NAType", "NaTType") or value == "" or value != value
+    names = ("NAType", "NaTType", "MaskedConstant")
+    return value is None or type(value).__name__ in names or value == "" or value != value
+""",
+    "is_absent": f"""\
+def is_absent(value):
+    return is_missing(value) or value in {tuple(sorted(ABSENT - {""}))!r}
 """,
     "numbers": '''\
 def numbers(table, name, fill):
@@ -23,7 +28,7 @@ def numbers(table, name, fill):
     found = []
     for i, value in enumerate(values_of(table, name)):
         try:
-            if is_missing(value):
+            if is_absent(value):
                 number = math.nan if fill is None else fill
             else:
                 number = math.nan if "_" in str(value) else float(value)
@@ -37,7 +42,7 @@ def numbers(table, name, fill):
     "missing_flags": '''\
 def missing_flags(table, name):
     """1 where the column has no value, else 0, (n, 1)."""
-    return np.array([is_missing(value) for value in values_of(table, name)], float).reshape(-1, 1)
+    return np.array([is_absent(value) for value in values_of(table, name)], float).reshape(-1, 1)
 ''',
     "logarithms": '''\
 def logarithms(x, name, clip):
@@ -112,7 +117,7 @@ def date_parts(table, name, parts, shift, scale, missing):
     lengths = {LENGTHS!r}
     found = []
     for i, value in enumerate(values_of(table, name)):
-        if is_missing(value):
+        if is_absent(value):
             if missing == "error":
                 raise ValueError(f"row {{i}}, {{name!r}}: expected a date, got {{value!r}}")
             found.append(None)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from layerwise.activations import Floats
 from layerwise.checks import fields, shown
 from layerwise.errors import InvalidInput
-from layerwise.tables.cells import number_of, text_of
+from layerwise.tables.cells import number_in, text_of
 from layerwise.tables.column import CellWriter, FittedColumn, UnusualError
 from layerwise.tables.counts import Counts
 from layerwise.tables.encodings import MOST_CATEGORIES, CategoryEncoding, Hashing, OneHot, Ordinal, texts
@@ -219,6 +219,6 @@ class CategoryFit:
 def in_order(categories: Mapping[str, int]) -> tuple[str, ...]:
     """The `categories` in the order of numbers if all are, else of texts."""
     try:
-        return tuple(sorted(categories, key=lambda text: (number_of(text), text)))
+        return tuple(sorted(categories, key=lambda text: (number_in(text), text)))
     except ValueError:
         return tuple(sorted(categories))

@@ -12,22 +12,26 @@ import numpy as np
 EPOCH = date(1970, 1, 1).toordinal()
 BOOLEANS = {"True": "true", "TRUE": "true", "False": "false", "FALSE": "false"}
 """Booleans as CSV files have them, so that a model that learnt from one knows those of JSON."""
+ABSENT = frozenset({"", "nan", "NaN", "NA", "N/A", "null", "NULL"})
+"""Texts that say among numbers and dates that there is none; as a category, each but the empty one is itself."""
+NOTHING = ("NAType", "NaTType", "MaskedConstant")
+"""Classes of what pandas and NumPy put for a value that is missing."""
 DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def is_missing(value: object) -> bool:
-    """Whether `value` is None, the empty text, NaN, or the NaT or NA of pandas."""
+    """Whether `value` is None, the empty text, NaN, the NaT or NA of pandas, or what NumPy gives for a masked value."""
     if value is None or (isinstance(value, str) and not value):
         return True
     if isinstance(value, float):
         return math.isnan(value)
     if isinstance(value, np.datetime64 | np.floating):
         return bool(np.isnan(cast(np.datetime64, value)))
-    return type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, Decimal) and value.is_nan())
+    return type(value).__name__ in NOTHING or (isinstance(value, Decimal) and value.is_nan())
 
 
 def number_of(value: object) -> float:
-    """`value` as a float, NaN where it is missing; text is read as Python reads numbers, but for infinite ones.
+    """`value` as a float, NaN where it is missing or one of `ABSENT`; other text as `number_in` reads it.
 
     Raises ValueError for all else.
     """
@@ -36,17 +40,23 @@ def number_of(value: object) -> float:
     if isinstance(value, bytes):
         value = value.decode()
     if isinstance(value, str):
-        if "_" in value:
-            raise ValueError
-        number = float(value)
-        if not math.isfinite(number):
-            raise ValueError
+        number = math.nan if value in ABSENT else number_in(value)
     elif isinstance(value, Real | Decimal | np.bool_):
         try:
             number = float(cast(float, value))
         except OverflowError:
             raise ValueError from None
     else:
+        raise ValueError
+    return number
+
+
+def number_in(text: str) -> float:
+    """The number in `text`, as Python reads numbers, but for infinite ones and NaN. Raises ValueError for all else."""
+    if "_" in text:
+        raise ValueError
+    number = float(text)
+    if not math.isfinite(number):
         raise ValueError
     return number
 
@@ -79,15 +89,17 @@ def text_of(value: object) -> str:
 
 
 def seconds_of(value: object) -> int | None:
-    """The seconds from 1970 to the time `value`, None where it is missing: a date, a time or ISO 8601 text.
+    """The seconds from 1970 to the time `value`, a date, a time or ISO 8601 text.
 
-    A time with an offset is taken as UTC. Raises ValueError for all else.
+    None where it is missing or one of `ABSENT`. A time with an offset is taken as UTC. Raises ValueError for all else.
     """
     if is_missing(value):
         return None
     if isinstance(value, bytes):
         value = value.decode()
     if isinstance(value, str):
+        if value in ABSENT:
+            return None
         if not DATE.match(value):
             raise ValueError
         value = datetime.fromisoformat(value)

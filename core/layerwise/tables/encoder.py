@@ -25,8 +25,9 @@ from layerwise.tables.encodings import (
 )
 from layerwise.tables.fitting import AnyColumn, ColumnFit
 from layerwise.tables.number_column import number_column_from_json
+from layerwise.tables.outputs import copied, distinct, dtype_of_outputs, zeroed
 from layerwise.tables.rows import rows_writer
-from layerwise.tables.table import TableLike, columns_of, names_of
+from layerwise.tables.table import TableLike, columns_of, names_of, several
 
 FEW_ROWS = 32
 """Up to so many rows are encoded one by one, which costs less than reading columns."""
@@ -76,8 +77,10 @@ class TableEncoder:
             raise InvalidInput("encoder", "expected one that is not yet fitted; make another")
         fits: list[ColumnFit] | None = None
         start = 0
-        for table in tables:
+        for table in several(tables):
             if fits is None:
+                if isinstance(table, list | tuple) and not table:
+                    continue  # it has no names yet
                 fits = [ColumnFit(name, self._choices.get(name)) for name in self._to_fit(table)]
             read = columns_of(table, [fit.name for fit in fits], extra=self._extras, start=start)
             for fit, column in zip(fits, read, strict=True):
@@ -91,8 +94,6 @@ class TableEncoder:
     def _to_fit(self, table: TableLike) -> list[str]:
         """The columns of `table` to fit: in its order."""
         given = names_of(table)
-        if not given and isinstance(table, list):
-            raise InvalidInput("table", "expected at least 1 row, got 0")
         for name in self._choices:
             if name not in given:
                 raise InvalidInput(f"columns.{name}", f"expected a column of this name, there are {', '.join(given)}")
@@ -136,8 +137,11 @@ class TableEncoder:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the outputs (width,): "distance", "distance missing", "carrier=AA", "day.weekday_sin" …"""
-        return tuple(name for column in self.columns for name in column.names)
+        """The names of the outputs (width,), all different: "distance", "distance missing", "carrier=AA", "day.year" …
+
+        Where columns a and a=x both make an "a=x", the second is "a=x (2)".
+        """
+        return distinct([name for column in self.columns for name in column.names])
 
     def source_of(self, output: int) -> str:
         """The name of the column that the `output`, from 0, comes from. Raises InvalidInput."""
@@ -148,23 +152,23 @@ class TableEncoder:
     def encode(self, table: TableLike, out: Floats | None = None, *, dtype: DTypeLike | None = None) -> Floats:
         """The rows of `table` as the network's inputs (n, width), of `dtype` float32 or float64; float32 by default.
 
-        They are written into `out`, if one of that shape is given, and it is returned. Raises InvalidInput, naming row
-        and column.
+        They are written into `out`, if one of that shape is given, and it is returned; its dtype is theirs, and `dtype`
+        may be left out. Raises InvalidInput, naming row and column.
         """
         columns = self.columns
-        kind = _checked_dtype(dtype, out)
+        kind = dtype_of_outputs(dtype, out)
         rows = cast(list[object], table)
         if type(rows) is list and len(rows) <= FEW_ROWS:
             target: Floats = np.zeros((len(rows), self._width), kind)
             if self._write_rows(rows, target):
-                return target if out is None else _copied(target, out)
+                return target if out is None else copied(target, out)
         read: list[NDArray[Any]] = []
         count = 0
         for column, given in zip(columns, columns_of(rows, self._names, extra=self._extras), strict=True):
             count = len(given)
             read.append(column.read(given))
         shape = (count, self._width)
-        found: Floats = np.zeros(shape, kind) if out is None else _zeroed(out, shape)
+        found: Floats = np.zeros(shape, kind) if out is None else zeroed(out, shape)
         for rows_of_block in blocks(count, self._width, BLOCK_NUMBERS):
             for column, own, values in zip(columns, self._slices, read, strict=True):
                 column.write(values[rows_of_block], found[rows_of_block, own])
@@ -172,7 +176,7 @@ class TableEncoder:
 
     def encode_blocks(self, tables: Iterable[TableLike], *, dtype: DTypeLike | None = None) -> Iterator[Floats]:
         """The inputs (n, width) of one table after the other. Raises InvalidInput."""
-        return (self.encode(table, dtype=dtype) for table in tables)
+        return (self.encode(table, dtype=dtype) for table in several(tables))
 
     def to_json(self) -> dict[str, object]:
         """The encoder as JSON: what was chosen and, in `fitted`, what was found, or null before fitting.
@@ -201,7 +205,7 @@ class TableEncoder:
         return encoder
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, TableEncoder) and self.to_json() == other.to_json()
+        return self is other or (isinstance(other, TableEncoder) and self.to_json() == other.to_json())
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -268,26 +272,3 @@ def _column_from_json(value: object) -> AnyColumn:
     if isinstance(encoding, DateParts):
         return date_column_from_json(name, encoding, given)
     return category_column_from_json(name, cast(CategoryEncoding, encoding), given)
-
-
-def _checked_dtype(dtype: DTypeLike | None, out: Floats | None) -> np.dtype[Any]:
-    if dtype is None:
-        return FLOAT32 if out is None else out.dtype
-    if dtype not in (FLOAT32, FLOAT64):
-        raise InvalidInput("dtype", f"expected float32 or float64, got {shown(dtype)}")
-    return np.dtype(dtype)
-
-
-FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
-
-
-def _zeroed(out: Floats, shape: tuple[int, int]) -> Floats:
-    if out.shape != shape or out.dtype not in (FLOAT32, FLOAT64):
-        raise InvalidInput("out", f"expected an array {shape} of float32 or float64, got {out.shape} of {out.dtype}")
-    out[...] = 0
-    return out
-
-
-def _copied(rows: Floats, out: Floats) -> Floats:
-    _zeroed(out, cast(tuple[int, int], rows.shape))[...] = rows
-    return out

@@ -81,8 +81,10 @@ class ColumnFit:
 
     def finished(self) -> AnyColumn:
         """The column as it is encoded from now on. Raises InvalidInput if all of its values are missing."""
-        fit = next(self._fits[kind] for kind in (NUMBER, DATE, CATEGORY) if kind in self._fits)
-        if not fit.seen:
+        left = [self._fits[kind] for kind in (NUMBER, DATE, CATEGORY) if kind in self._fits]
+        # texts like "NA" alone are neither numbers nor dates
+        fit = next((fit for fit in left if fit.seen), None)
+        if fit is None:
             detail = "expected at least one value, all are missing; the column may be ignored"
             raise InvalidInput(f"columns.{self.name}", detail)
         return fit.finished(self.name)

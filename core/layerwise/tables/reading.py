@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.tables.cells import is_missing, number_of, seconds_of, text_of
+from layerwise.tables.cells import ABSENT, is_missing, number_of, seconds_of, text_of
 from layerwise.tables.table import Column
 
 PLAIN = frozenset({float, int, bool, type(None)})
@@ -43,8 +43,9 @@ def read_numbers(column: Column) -> NDArray[np.float64]:
             numbers = np.array(values, np.float64)
         elif types <= PLAIN | {str}:
             cells = cast(list[Any], values)
-            numbers = np.array([float("nan" if cell is None or cell == "" else cell) for cell in cells])
-            wrong = any(type(cells[row]) is str and cells[row] for row in np.flatnonzero(np.isnan(numbers)).tolist())
+            numbers = np.array([float("nan" if cell is None or cell in ABSENT else cell) for cell in cells])
+            missing = np.flatnonzero(np.isnan(numbers)).tolist()
+            wrong = any(type(cells[row]) is str and cells[row] not in ABSENT for row in missing)
             if wrong or any(type(cell) is str and "_" in cell for cell in cells):
                 return _one_by_one(column, values)
         else:
@@ -105,10 +106,20 @@ def _factorized(column: Column, values: list[object]) -> tuple[NDArray[np.intp],
     found: defaultdict[object, int] = defaultdict(count().__next__)
     try:
         codes = np.fromiter(map(found.__getitem__, values), np.intp, len(values))
-    except TypeError:  # a list or another value without a hash
-        row = next(row for row, value in enumerate(values) if getattr(value, "__hash__", None) is None)
-        raise column.refused(row, "a single value", values[row]) from None
+    except TypeError:  # a list or another value without a hash; what NumPy gives for a masked value has none either
+        for row, value in enumerate(values):
+            if not _has_hash(value) and not is_missing(value):
+                raise column.refused(row, "a single value", value) from None
+        return _factorized(column, [None if is_missing(value) else value for value in values])
     return codes, list(found)
+
+
+def _has_hash(value: object) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
 
 
 def _named(column: Column, codes: NDArray[np.intp], different: list[object]) -> Categories:

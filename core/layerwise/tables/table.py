@@ -4,7 +4,7 @@ A table is a mapping of column names to values, a list of mappings, or an object
 DataFrame of pandas, which is never imported.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
 
@@ -71,6 +71,15 @@ def is_table(value: object) -> bool:
         given = cast(Sequence[object], value)
         return bool(given) and isinstance(given[0], Mapping)
     return isinstance(value, Mapping | Frame)
+
+
+def several(tables: object) -> Iterable[TableLike]:
+    """`tables`, which must be an iterable of tables, not a table itself. Raises InvalidInput."""
+    if not isinstance(tables, Iterable) or isinstance(tables, Mapping | Frame | str | bytes):
+        raise InvalidInput(
+            "tables", f"expected an iterable of tables, such as a list of them, got {shown(cast(object, tables))}"
+        )
+    return cast(Iterable[TableLike], tables)
 
 
 def columns_of(table: object, names: Sequence[str], *, extra: Collection[str] | None, start: int = 0) -> list[Column]:
@@ -174,4 +183,15 @@ def _column(name: str, given: Any, start: int) -> Column:
         raise InvalidInput(f"columns.{name}", f"expected one value a row, got {counted(array.ndim, 'dimension')}")
     if array.dtype.kind in "cmV":
         raise InvalidInput(f"columns.{name}", f"expected numbers, texts, booleans or dates, got {array.dtype}")
+    if isinstance(array, np.ma.MaskedArray):
+        return Column(name, _unmasked(array), start=start)
     return Column(name, array if array.dtype.kind in "biufM" else array.tolist(), start=start)
+
+
+def _unmasked(array: "np.ma.MaskedArray[Any, np.dtype[Any]]") -> Values:
+    """The values of `array` (n,), each that is masked as a missing one."""
+    if array.dtype.kind in "fM":
+        missing = np.nan if array.dtype.kind == "f" else np.datetime64("NaT")
+        return cast(NDArray[Any], array.filled(missing))
+    # whole numbers stay whole, for they may be categories
+    return cast(Values, array.tolist() if np.ma.is_masked(array) or array.dtype.kind not in "biu" else array.data)

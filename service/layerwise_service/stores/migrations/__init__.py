@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from layerwise_service.stores.database import Database, DatabaseUnusable
 
-HEAD = "0004"
+HEAD = "0003"
 
 
 def migrate(database: Database) -> None:

@@ -1,0 +1,64 @@
+"""The outputs of an encoder: their names, and the array that they are written into."""
+
+from collections.abc import Sequence
+from itertools import count
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from layerwise.activations import Floats
+from layerwise.checks import shown
+from layerwise.errors import InvalidInput
+
+FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+
+
+def dtype_of_outputs(dtype: DTypeLike | None, out: Floats | None) -> np.dtype[Any]:
+    """The dtype of the outputs: `dtype`, that of `out`, or float32. Raises InvalidInput if the two differ.
+
+    `out` must be an array of float32 or float64 that can be written.
+    """
+    if dtype is not None and dtype not in (FLOAT32, FLOAT64):
+        raise InvalidInput("dtype", f"expected float32 or float64, got {shown(dtype)}")
+    if out is None:
+        return FLOAT32 if dtype is None else np.dtype(dtype)
+    given = cast(object, out)
+    if not isinstance(given, np.ndarray):
+        raise InvalidInput("out", f"expected an array of float32 or float64, got {shown(given)}")
+    if out.dtype not in (FLOAT32, FLOAT64):
+        raise InvalidInput("out", f"expected an array of float32 or float64, got {out.shape} of {out.dtype}")
+    if not out.flags.writeable:
+        raise InvalidInput("out", "expected an array that can be written, got a read-only one")
+    if dtype is not None and out.dtype != dtype:
+        raise InvalidInput("dtype", f"expected {out.dtype}, which `out` has, or None, got {np.dtype(dtype)}")
+    return out.dtype
+
+
+def zeroed(out: Floats, shape: tuple[int, int]) -> Floats:
+    """`out`, which must be of that `shape`, filled with zeros. Raises InvalidInput."""
+    if out.shape != shape:
+        raise InvalidInput("out", f"expected an array {shape} of {out.dtype}, got {out.shape}")
+    out[...] = 0
+    return out
+
+
+def copied(rows: Floats, out: Floats) -> Floats:
+    """`out`, which must be of the shape of `rows`, filled with them. Raises InvalidInput."""
+    zeroed(out, cast(tuple[int, int], rows.shape))[...] = rows
+    return out
+
+
+def distinct(names: Sequence[str]) -> tuple[str, ...]:
+    """The `names` (width,), made different: one that stood before gets a number, " (2)" or the next that is free."""
+    taken = set(names)
+    if len(taken) == len(names):
+        return tuple(names)
+    found: dict[str, None] = {}
+    for name in names:
+        new = name
+        if name in found:
+            new = next(free for number in count(2) if (free := f"{name} ({number})") not in taken)
+            taken.add(new)
+        found[new] = None
+    return tuple(found)
