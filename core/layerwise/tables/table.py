@@ -76,9 +76,8 @@ def is_table(value: object) -> bool:
 def several(tables: object) -> Iterable[TableLike]:
     """`tables`, which must be an iterable of tables, not a table itself. Raises InvalidInput."""
     if not isinstance(tables, Iterable) or isinstance(tables, Mapping | Frame | str | bytes):
-        raise InvalidInput(
-            "tables", f"expected an iterable of tables, such as a list of them, got {shown(cast(object, tables))}"
-        )
+        got = shown(tables)  # pyright: ignore[reportUnknownArgumentType]
+        raise InvalidInput("tables", f"expected an iterable of tables, such as a list of them, got {got}")
     return cast(Iterable[TableLike], tables)
 
 
