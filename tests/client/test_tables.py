@@ -69,6 +69,8 @@ def columns(X, **encodings):
         (pd.Categorical([7, 8]), ["7", "8"]),
         ([None, None], ["", ""]),
         ([3, "4", None], ["3", "4", ""]),
+        ([3, "NA", "nan"], ["3", "NA", "nan"]),
+        ([date(2013, 1, 31), "NA"], ["2013-01-31", "NA"]),
     ],
 )
 def test_values_of_a_type_travel_as_numbers_or_texts(values, travels):

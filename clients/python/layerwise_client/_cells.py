@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Take = Callable[[int, int], list[object]]
 Family = Literal["missing", "boolean", "number", "text", "date"]
 
+ABSENT = frozenset({"", "NA", "N/A", "NaN", "nan", "NULL", "null"})
+"""Texts that say, among numbers and dates, that there is none: as R, NumPy, pandas and databases write them."""
 _ROWS = 65_536  # looked at together
 EXACT = 2**53
 """Whole numbers up to here are float64 numbers; larger ones would be taken for their neighbours."""
@@ -147,7 +149,9 @@ def _check_mixture(name: str, take: Take, count: int, families: set[Family]) -> 
 
 
 def reads_as(text: str, family: Family) -> bool:
-    """Whether `text` is a finite number, or else a date."""
+    """Whether `text` is a finite number, or else a date, or says that there is none."""
+    if text in ABSENT:
+        return True
     try:
         if family == "number":
             return "_" not in text and math.isfinite(float(text))

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from io import TextIOWrapper
 from typing import BinaryIO
 
+from layerwise_client._cells import ABSENT
 from layerwise_client.errors import InvalidRequest
 
-MISSING = frozenset({"", "NA", "N/A", "NaN", "nan", "NULL", "null"})
-"""Cells without a value, as R, NumPy, pandas and databases write them."""
+MISSING = ABSENT
+"""Cells without a value, whatever their column holds."""
 _UTF16 = ("\udcff\udcfe", "\udcfe\udcff")  # its byte order marks, which are no UTF-8
 _SEPARATORS = ";\t|"
 
@@ -78,7 +79,7 @@ def _records(data: BinaryIO, name: str) -> Iterator[Record]:
                 continue
             if empty:
                 raise InvalidRequest(f"{name} line {empty} is empty")
-            yield begun, [cell.strip() for cell in cells]
+            yield begun, list(map(str.strip, cells))
     except csv.Error as exc:
         raise InvalidRequest(f"{name} line {line + 1}: not CSV ({exc})") from exc
     finally:

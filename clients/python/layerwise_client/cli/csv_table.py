@@ -58,17 +58,23 @@ class CSVFile:
     def name(self) -> str:
         return self.path.name
 
-    def keeps(self, record: Record) -> bool:
-        """Whether to train on it; raises `InvalidRequest` if it should have a target."""
-        line, cells = record
-        cell = cells[self.header.index(self.target)]
-        if cell not in self.missing:
-            return True
-        if self.drop:
-            return False
+    @property
+    def place(self) -> int:
+        """That of the target among the columns."""
+        return self.header.index(self.target)
+
+    def kept_of(self, block: Sequence[Record]) -> Sequence[Record]:
+        """The records of `block` to train on; raises `InvalidRequest` at one that should have a target."""
+        place, missing = self.place, self.missing
+        kept = [record for record in block if record[1][place] not in missing]
+        if len(kept) == len(block) or self.drop:
+            return kept
+        line, cells = next(record for record in block if record[1][place] in missing)
         hint = "--drop-missing-target leaves out rows without a target"
-        detail = f"{self.name} line {line}, column {self.target}: expected a value, got {cell or 'nothing'}; {hint}"
-        raise InvalidRequest(detail, reason="MISSING_TARGET")
+        where = f"{self.name} line {line}, column {self.target}"
+        raise InvalidRequest(
+            f"{where}: expected a value, got {cells[place] or 'nothing'}; {hint}", reason="MISSING_TARGET"
+        )
 
     def records(self) -> Iterator[Record]:
         """All of them, each with its line; raises `InvalidRequest`."""
@@ -77,7 +83,8 @@ class CSVFile:
 
     def kept(self) -> Iterator[Record]:
         """Those to train on."""
-        return filter(self.keeps, self.records())
+        place, missing = self.place, self.missing
+        return (record for record in self.records() if record[1][place] not in missing)
 
 
 def open_file(
@@ -106,7 +113,7 @@ def open_file(
     if len(header) == 1:
         raise InvalidRequest(f"{path.name} has no column beside the target {target}")
     file = CSVFile(path, header, target, missing, drop)
-    place = header.index(target)
+    place = file.place
     found = Target(path.name, target)
     known = {target, *encodings, *ignored}
     columns = [_Numbers(name) for name in header if inferred and name not in known]
@@ -115,7 +122,7 @@ def open_file(
     records = file.records()
     while block := list(islice(records, _BLOCK)):
         every += len(block)
-        kept = [record for record in block if file.keeps(record)]
+        kept = file.kept_of(block)
         if not kept:
             continue
         rows += len(kept)
@@ -196,7 +203,7 @@ class _Sending:
     def __init__(self, file: CSVFile, rows: int) -> None:
         self._file = file
         self._rows = rows
-        self._place = file.header.index(file.target)
+        self._place = file.place
         self._records: Iterator[Record] = iter(())
         self._next = 0  # row that the records go on with
         self._held: tuple[int, list[list[str]]] = (0, [])

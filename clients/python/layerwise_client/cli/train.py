@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 _DATA, _COLUMNS = "Data and model", "Columns of the file"
 _ENCODINGS = names_of(tables_pb2.Encoder.ColumnsEntry.DESCRIPTOR, "value")
 _SPEC = {"architecture": types_pb2.Architecture, "plan": types_pb2.Plan, "encoder": tables_pb2.Encoder}
+_LARGE = 8 << 20  # bytes of a file that takes a second or more to read
 _HELD_OUT, _ENOUGH_TO_HOLD_OUT = 0.1, 50  # of fewer rows a tenth says nothing
 
 
@@ -212,6 +213,8 @@ def _data(source: str, reading: _Reading) -> _Data:
     if reading.target is None:
         raise click.UsageError("--target is missing: the name of the column to predict")
     encodings, ignored = reading.encoder.get("columns", {}), reading.encoder.get("ignore", ())
+    if path.stat().st_size > _LARGE:
+        click.echo(f"reading {path.name} …", err=True)
     file = csv_table.open_file(
         path,
         target=reading.target,
