@@ -2,20 +2,17 @@
 
 import math
 import time
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from layerwise.activations import Floats
 from layerwise.arena import Arena
-from layerwise.batches import Gather, Split
+from layerwise.batches import Split
 from layerwise.doctor import Doctor, findings
 from layerwise.errors import Diverged
 from layerwise.kept import KeptOptimizer
 from layerwise.metrics.running import metric_of
 from layerwise.model import MLP
-from layerwise.network import TrainingPass
 from layerwise.optimizers import CHUNK
 from layerwise.order import order_of
 from layerwise.plan import Plan
@@ -24,39 +21,11 @@ from layerwise.records import LayerHealth, Record, TrainingState
 from layerwise.regularization import Regularizer
 from layerwise.resuming import resumed
 from layerwise.stopping import Stopping, check_watched
+from layerwise.swapped import Swapped
+from layerwise.training_batch import TrainingBatch
 from layerwise.validation import Validation
 
 STEPS, SECONDS, EPOCHS, FINISHED = "max_steps", "max_seconds", "epochs", "finished"
-
-
-class _Batch:
-    """The buffers of one batch length: rows, targets, the pass and the metric over them."""
-
-    def __init__(self, model: MLP, gradient: Floats, plan: Plan, data: Split, *, rows: int, arena: Arena) -> None:
-        arena.rewind()
-        self.rows = rows
-        self.network = TrainingPass(
-            model.architecture,
-            model.parameters,
-            gradient,
-            plan.loss,
-            statistics=model.statistics,
-            rows=rows,
-            arena=arena,
-        )
-        dtype = np.dtype(np.intp) if data.targets.ndim == 1 else model.dtype
-        self.targets: NDArray[Any] = arena.empty((rows, *data.targets.shape[1:]), dtype)
-        scale, shift = model.architecture.input_scale, model.architecture.input_shift
-        inputs = Gather(data.table, self.network.inputs, scale=scale, shift=shift)
-        self._gathers = [inputs, Gather(data.targets, self.targets)]
-        self.weights: Floats | None = None
-        if data.weights is not None:
-            self.weights = arena.empty((rows,), model.dtype)
-            self._gathers.append(Gather(data.weights, self.weights))
-
-    def gather(self, rows: NDArray[np.intp]) -> None:
-        for gather in self._gathers:
-            gather(rows)
 
 
 def quietly() -> np.errstate:
@@ -93,7 +62,9 @@ class Trainer:
         self._scratch: Floats = np.empty(CHUNK, model.dtype)
         arena = Arena()
         lengths = sorted({batch, self.rows % batch or batch}, reverse=True)
-        self._batches = {rows: _Batch(model, self._gradient, plan, data, rows=rows, arena=arena) for rows in lengths}
+        self._batches = {
+            rows: TrainingBatch(model, self._gradient, plan, data, rows=rows, arena=arena) for rows in lengths
+        }
         self._batch = self._batches[batch]
         self._metric = metric_of(plan.loss, data.targets, data.rows, batch, model.dtype, weights=data.weights)
         self._batch_sums = np.zeros(self._metric.sums)
@@ -263,9 +234,9 @@ class Trainer:
         metrics = state.best_metrics if self._stopping.restores else state.metrics
         model.metrics = dict(metrics or state.metrics or {})
 
-    def _averaged(self) -> "_Swapped":
+    def _averaged(self) -> Swapped:
         """Lets the model predict with the moving average, if there is one, inside a `with` block."""
-        return _Swapped(self.model.parameters, self.state.average)
+        return Swapped(self.model.parameters, self.state.average)
 
     def _record(
         self,
@@ -335,22 +306,3 @@ class Trainer:
         np.copyto(self.model.statistics, self._last_statistics)
         free = self.plan.loss.takes_any_value
         raise Diverged(step, loss, what, layer=layer, largest_input=largest, rate=self._rate, free_targets=free)
-
-
-class _Swapped:
-    """Exchanges the contents of two vectors for the time of a `with` block; of one vector alone, nothing."""
-
-    def __init__(self, vector: Floats, other: Floats | None) -> None:
-        self._vector, self._other = vector, other
-
-    def __enter__(self) -> None:
-        self._swap()
-
-    def __exit__(self, *_: object) -> None:
-        self._swap()
-
-    def _swap(self) -> None:
-        if self._other is not None:
-            kept = self._vector.copy()
-            np.copyto(self._vector, self._other)
-            np.copyto(self._other, kept)

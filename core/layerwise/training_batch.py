@@ -1,0 +1,43 @@
+"""The rows of one step: where they are fetched to, and the pass over them."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwise.activations import Floats
+from layerwise.arena import Arena
+from layerwise.batches import Gather, Split
+from layerwise.model import MLP
+from layerwise.network import TrainingPass
+from layerwise.plan import Plan
+
+
+class TrainingBatch:
+    """The buffers of one batch length: rows, targets, the pass and the metric over them."""
+
+    def __init__(self, model: MLP, gradient: Floats, plan: Plan, data: Split, *, rows: int, arena: Arena) -> None:
+        arena.rewind()
+        self.rows = rows
+        self.network = TrainingPass(
+            model.architecture,
+            model.parameters,
+            gradient,
+            plan.loss,
+            statistics=model.statistics,
+            rows=rows,
+            arena=arena,
+        )
+        dtype = np.dtype(np.intp) if data.targets.ndim == 1 else model.dtype
+        self.targets: NDArray[Any] = arena.empty((rows, *data.targets.shape[1:]), dtype)
+        scale, shift = model.architecture.input_scale, model.architecture.input_shift
+        inputs = Gather(data.table, self.network.inputs, scale=scale, shift=shift)
+        self._gathers = [inputs, Gather(data.targets, self.targets)]
+        self.weights: Floats | None = None
+        if data.weights is not None:
+            self.weights = arena.empty((rows,), model.dtype)
+            self._gathers.append(Gather(data.weights, self.weights))
+
+    def gather(self, rows: NDArray[np.intp]) -> None:
+        for gather in self._gathers:
+            gather(rows)
