@@ -252,9 +252,11 @@ def few_rows(x: Any, parameters: Any, widths: Any, slopes: Any) -> Any:
                 for j in range(units):
                     z[j] += a[k] * parameters[weight + j]
                 weight += units
+            slope = slopes[i]
             for j in range(units):
                 s = z[j] + parameters[bias + j]
-                z[j] = s if s > zero else s * slopes[i]
+                bent = s * slope if slope else zero
+                z[j] = bent if s <= bent else s  # NaN stays
             bias += units
             a, b = b, a
         out[row] = a[:outputs]

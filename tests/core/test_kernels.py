@@ -289,6 +289,17 @@ def test_few_rows_with_a_number_that_is_not_finite_are_refused_where_it_stands(u
             model.predict(x)
 
 
+@pytest.mark.parametrize("activation", ["relu", LeakyReLU(0.1), "identity"])
+def test_few_rows_bend_as_the_activation_does_at_zero_and_beyond_the_finite_numbers(use, activation):
+    use("numba")
+    model = MLP(Architecture(1, (Layer(4, activation),)), seed=0)
+    model.parameters[:] = [1, -1, 3e38, -3e38, 0, 0, 0, 0]
+    with np.errstate(over="ignore"):
+        for x in (0.0, 5.0, -5.0):
+            row = np.array([[x]], np.float32)
+            assert_same_bits(model.outputs(row), model.outputs_by_products(row))
+
+
 def test_the_largest_scores_do_not_overflow_a_softmax(use):
     use("numba")
     scores = np.array([[1000.0, 999.0], [-1000.0, -1000.0], [0.0, -800.0]], np.float32)
