@@ -110,7 +110,6 @@ ISO = "a date (ISO 8601, as 2013-01-31 or 2013-01-31T10:00)"
     ("values", "doubt"),
     [
         (mixed(["abc"]), "rows[17].x: expected a number, got 'abc'; 999 of 1,000 texts are numbers"),
-        (mixed(["1e39"]), "rows[17].x: expected a number within float32, got '1e39'; 999 of 1,000 texts are numbers"),
         (mixed(["", "NA", "abc"]), "rows[19].x: expected a number, got 'abc'; 997 of 998 texts are numbers"),
         (mixed(["?"] * 50), "rows[17].x: expected a number, got '?'; 950 of 1,000 texts are numbers"),
         (mixed(["?"] * 51), None),
@@ -142,3 +141,22 @@ def test_nobody_doubts_what_was_chosen():
 
     assert TableEncoder({"x": "one_hot"}).fit({"x": texts}).columns[0].doubt is None
     assert TableEncoder().fit({"x": pd.Series(texts, dtype="category")}).columns[0].doubt is None
+
+
+@pytest.mark.parametrize("size", [7, 300, 1000])
+@pytest.mark.parametrize(
+    ("odd", "wanted"),
+    [("1e39", "a number within float32"), ("inf", "a finite number"), ("-Infinity", "a finite number")],
+)
+def test_a_number_that_no_network_takes_does_not_make_categories_of_numbers(size, odd, wanted):
+    values = mixed([odd])
+    blocks = [{"x": values[start : start + size]} for start in range(0, len(values), size)]
+
+    with pytest.raises(InvalidInput, match=rf"^rows\[17\]\.x: expected {wanted}, got '{odd}'$"):
+        TableEncoder().fit_blocks(blocks)
+
+
+def test_texts_of_which_some_read_as_infinity_stay_categories():
+    encoder = TableEncoder().fit({"x": ["inf", "abc", "1"]})
+
+    assert encoder.columns[0].kind == "category"

@@ -88,8 +88,9 @@ class CategoryColumn(FittedColumn[CategoryEncoding]):
         places = lookup[found.codes]
         if REFUSED in lookup and (refused := places == REFUSED).any():
             row = first_row(refused)
-            wanted = "a category" if found.codes[row] < 0 else f"one of {_listed(self.categories)}"
-            raise column.refused(row, wanted, column.cell(row))
+            if found.codes[row] < 0:
+                raise column.refused_gap(row, "a category")
+            raise column.refused(row, f"one of {_listed(self.categories)}", column.cell(row))
         return places
 
     def write(self, read: NDArray[np.intp], out: Floats, /) -> None:
@@ -193,7 +194,7 @@ class CategoryFit:
         if (missing := found.codes < 0).any():
             if self._encoding.missing == "error":
                 row = first_row(missing)
-                raise column.refused(row, "a category", column.cell(row))
+                raise column.refused_gap(row, "a category")
             self._gaps = True
         if isinstance(self._encoding, Ordinal) and self._encoding.unseen == "error" and self._encoding.order:
             CategoryColumn(column.name, replace(self._encoding, missing="none"), self._encoding.order).read(column)
@@ -203,6 +204,8 @@ class CategoryFit:
 
     def finished(self, name: str) -> CategoryColumn:
         """The column as it is encoded from now on. Raises InvalidInput."""
+        for doubt in self._doubts:
+            doubt.refuse_numbers_beyond()
         told = [text for doubt in self._doubts if (text := doubt.told())]
         return replace(self._finished(name), doubt=told[0] if told else None)
 

@@ -70,7 +70,7 @@ class DateColumn(FittedColumn[DateParts]):
         times = read_times(column)
         if self.encoding.missing == "error" and (missing := np.isnat(times)).any():
             row = first_row(missing)
-            raise column.refused(row, "a date", column.cell(row))
+            raise column.refused_gap(row, "a date")
         return times
 
     def write(self, read: NDArray[np.datetime64], out: Floats, /) -> None:
@@ -188,7 +188,7 @@ class DateFit:
         if (missing := np.isnat(times)).any():
             if self._encoding.missing == "error":
                 row = first_row(missing)
-                raise column.refused(row, "a date", column.cell(row))
+                raise column.refused_gap(row, "a date")
             self._gaps = True
             times = times[~missing]
         self._years.add(part_of(times, "year").astype(np.float64))

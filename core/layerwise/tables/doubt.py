@@ -23,6 +23,7 @@ class Doubt:
         self._fitting = before
         self._error = error
         self._odd_rows = 0
+        self._beyond_rows = 0  # of them, those of a number that float32 does not hold
         self._odd_texts: set[str] = set()
 
     def add(self, found: Categories) -> None:
@@ -37,6 +38,7 @@ class Doubt:
                 self._fitting += count
             else:
                 self._odd_rows += count
+                self._beyond_rows += count * _is_beyond(text)
                 self._odd_texts.add(text)
                 if self._hopeless:
                     return
@@ -54,9 +56,22 @@ class Doubt:
             return False
         return True
 
+    def refuse_numbers_beyond(self) -> None:
+        """Raises InvalidInput if nothing but numbers that are infinite, or beyond float32, are no numbers here."""
+        if self._kind == "number" and not self._hopeless and 0 < self._odd_rows == self._beyond_rows and self._fitting:
+            raise self._error
+
     def told(self) -> str | None:
         """The first cell that is no number or date, and how many are; None if too many are not."""
         rows = self._fitting + self._odd_rows
         if self._hopeless or self._odd_rows * SHARE > rows:
             return None
         return f"{self._error}; {self._fitting:,} of {rows:,} texts are {self._kind}s"
+
+
+def _is_beyond(text: str) -> bool:
+    """Whether `text` is a number that float32 does not hold, infinity among them."""
+    try:
+        return abs(float(text)) > GREATEST
+    except ValueError:
+        return False

@@ -58,7 +58,7 @@ class NumberColumn(FittedColumn[NumberEncoding]):
         numbers = read_numbers(column)
         if self.fill is None and (missing := np.isnan(numbers)).any():
             row = first_row(missing)
-            raise column.refused(row, "a number", column.cell(row))
+            raise column.refused_gap(row, "a number")
         check_logarithm(self.encoding, column, numbers)
         largest = GREATEST_LOGARITHM if isinstance(self.encoding, Log) else GREATEST
         if (largest + abs(self.shift)) / self.scale > GREATEST:
@@ -216,7 +216,7 @@ class NumberFit:
         if (missing := np.isnan(numbers)).any():
             if self._encoding.missing == "error":
                 row = first_row(missing)
-                raise column.refused(row, "a number", column.cell(row))
+                raise column.refused_gap(row, "a number")
             self._gaps = True
             numbers = numbers[~missing]
         check_logarithm(self._encoding, column, numbers)

@@ -62,6 +62,11 @@ class Column:
         """The error of the cell in `row`: what was `wanted`, and what it has."""
         return InvalidInput(self.at(row), f"expected {wanted}, got {shown(got)}")
 
+    def refused_gap(self, row: int, wanted: str) -> InvalidInput:
+        """The error of the cell in `row`, which has no value where the column takes no gaps."""
+        why = "this column had no gaps when it was fitted, or its policy refuses them"
+        return InvalidInput(self.at(row), f"expected {wanted}, got {shown(self.cell(row))}; {why}")
+
 
 def is_table(value: object) -> bool:
     """Whether `value` is a table rather than rows of numbers."""
