@@ -258,6 +258,17 @@ def test_a_program_reads_csv_by_the_names_of_its_columns(tmp_path):
     ended = python(str(tmp_path / "m.py"), folder=tmp_path, text="\n".join(lines).replace("None", ""))
 
     assert [json.loads(line) for line in ended.stdout.splitlines()] == model.predict(columns).tolist()
+    marked = "\ufeff" + lines[0].replace(",", " ,") + "\n" + "\n".join(lines[1:]).replace("None", "")
+    again = subprocess.run(
+        [sys.executable, "-I", "-X", "utf8", str(tmp_path / "m.py")],
+        input=marked.encode(),
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    assert again.stdout.decode() == ended.stdout
+    ended = python(str(tmp_path / "m.py"), folder=tmp_path, text="label,label\n1,2\n")
+    assert "expected names of columns that differ, got ['label', 'label']" in ended.stderr
     ended = python(str(tmp_path / "m.py"), folder=tmp_path, text="distance,stops\n1,2\n")
     assert "expected a value of 'label' in every row, one has none" in ended.stderr
     ended = python(str(tmp_path / "m.py"), folder=tmp_path, text='[{"distance": "far", "stops": 1}]')

@@ -49,6 +49,7 @@ def checked(X):
 READ = '''\
 def read(text):
     """The rows in `text`: a JSON list of rows, or CSV, the first line of which may be names."""
+    text = text.removeprefix("\\ufeff")  # as spreadsheets begin a file
     if text.lstrip().startswith("["):
         return json.loads(text)
     lines = [line for line in csv.reader(io.StringIO(text)) if line]

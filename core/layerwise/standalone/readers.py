@@ -153,9 +153,14 @@ def date_parts(table, name, parts, shift, scale, missing):
 READ_TABLE = '''\
 def read(text):
     """The rows in `text`: a JSON list of objects, or CSV, the first line of which names the columns."""
+    text = text.removeprefix("\\ufeff")  # as spreadsheets begin a file
     if text.lstrip().startswith("["):
         return json.loads(text)
-    return list(csv.DictReader(io.StringIO(text)))
+    lines = csv.reader(io.StringIO(text))
+    names = [name.strip() for name in next(lines, [])]
+    if len(set(names)) != len(names):
+        raise ValueError(f"expected names of columns that differ, got {names}")
+    return [dict(zip(names, line, strict=True)) for line in lines if line]
 
 
 def is_table(X):
