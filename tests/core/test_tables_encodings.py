@@ -101,7 +101,7 @@ def test_numbers_may_stay_as_they_are():
         (-7, [[1], [2], [4], [9], [-7]]),
     ],
 )
-@pytest.mark.parametrize("absent", [None, NAN, np.datetime64("NaT"), ""])
+@pytest.mark.parametrize("absent", [None, NAN, np.datetime64("NaT", "s"), ""])
 def test_a_missing_number_is_filled_as_the_policy_says(missing, wanted, absent):
     _, found = encoded(Unscaled(missing=missing), [1, 2, 4, 9, absent])
 

@@ -195,7 +195,7 @@ def _column(name: str, given: Any, start: int) -> Column:
 def _unmasked(array: "np.ma.MaskedArray[Any, np.dtype[Any]]") -> Values:
     """The values of `array` (n,), each that is masked as a missing one."""
     if array.dtype.kind in "fM":
-        missing = np.nan if array.dtype.kind == "f" else np.datetime64("NaT")
+        missing = np.nan if array.dtype.kind == "f" else np.datetime64("NaT", "s")
         return cast(NDArray[Any], array.filled(missing))
     # whole numbers stay whole, for they may be categories
     return cast(Values, array.tolist() if np.ma.is_masked(array) or array.dtype.kind not in "biu" else array.data)
