@@ -63,15 +63,15 @@ def test_a_target_column_is_left_out_and_compared_with(run, service, predicting)
 @pytest.mark.parametrize(
     ("labels", "cells", "accuracy"),
     [
-        (tensors_pb2.Labels(integers=tensors_pb2.IntegerLabels(values=[1, 0, 2, 1])), ["1.0", "0.0", "2e0", "2.0"], 0.75),
-        (tensors_pb2.Labels(integers=tensors_pb2.IntegerLabels(values=[2**53, 7, 7])), [str(2**53 + 1), "7", "x"], 1 / 3),
-        (tensors_pb2.Labels(strings=tensors_pb2.StringLabels(values=["1.5", "7", "AA"])), ["1.50", "007", "AA"], 2 / 3),
-        (tensors_pb2.Labels(booleans=tensors_pb2.BooleanLabels(values=[True, False])), ["true", "true"], 0.5),
+        ({"integers": tensors_pb2.IntegerLabels(values=[1, 0, 2, 1])}, ["1.0", "0.0", "2e0", "2.0"], 0.75),
+        ({"integers": tensors_pb2.IntegerLabels(values=[2**53, 7, 7])}, [str(2**53 + 1), "7", "x"], 1 / 3),
+        ({"strings": tensors_pb2.StringLabels(values=["1.5", "7", "AA"])}, ["1.50", "007", "AA"], 2 / 3),
+        ({"booleans": tensors_pb2.BooleanLabels(values=[True, False])}, ["true", "true"], 0.5),
     ],
 )  # fmt: skip
 def test_labels_are_compared_as_numbers_where_they_are_numbers(run, service, labels, cells, accuracy):
     service.answers["Predict"] = lambda request, context: models_pb2.PredictResponse(
-        model="m", version=1, labels=labels
+        model="m", version=1, labels=tensors_pb2.Labels(**labels)
     )
     Path("rows.csv").write_text("a,y\n" + "".join(f"1,{cell}\n" for cell in cells))
 

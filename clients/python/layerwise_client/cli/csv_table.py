@@ -146,7 +146,7 @@ def open_file(
 
 @contextmanager
 def told_by_line(file: Training | None) -> Generator[None]:
-    """Has errors about a row and a column of X told with the file and the line, and one about an empty column with it."""
+    """Has errors about a row and a column of X told with the file and the line, about an empty column with the file."""
     try:
         yield
     except InvalidRequest as exc:
