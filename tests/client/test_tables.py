@@ -354,6 +354,21 @@ def test_over_rest_rows_without_names_keep_every_number_too(asking, rest):
     ]
 
 
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [([[1, 2], [3, NAN]], "expected a finite number, got nan"), ([[1, 2], [3, "x"]], "expected a number, got 'x'")],
+)
+def test_over_rest_a_version_that_takes_rows_of_numbers_is_given_no_others(asking, rest, X, message):
+    said = "expected a number, got null"
+    problem = {"detail": f"instances[1][1]: {said}", "errors": [{"pointer": "#/instances/1/1", "detail": said}]}
+    rest.answer = lambda question: (400, problem)
+
+    with pytest.raises(InvalidRequest, match=f"^X row 1, column 1: {message}$") as caught:
+        asking.predict("iris", X)
+
+    assert caught.value.pointer == "X[1][1]"
+
+
 def test_over_rest_rows_of_different_lengths_are_refused_before_they_are_sent(asking, rest):
     with pytest.raises(InvalidRequest, match="X row 1: expected 2 numbers, got 1"):
         asking.predict("flights", [[1, 2], [3]])

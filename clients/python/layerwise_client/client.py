@@ -175,8 +175,13 @@ class Client:
             names = None if self._rest is not None else [column.name for column in self._columns_of(name, which)]
             if names == []:
                 raise
-            given = positional(X, names)
-        return self._predict_table(name, which, given)
+            given, refusal = positional(X, names), exc
+        try:
+            return self._predict_table(name, which, given)
+        except InvalidRequest as exc:
+            if refusal.reason != WRONG_KIND and exc.pointer == refusal.pointer:  # the version takes numbers alone
+                raise refusal from None
+            raise
 
     def job(self, job_id: str) -> Job:
         """The job of this id."""
