@@ -68,10 +68,12 @@ class Predictor:
         model: str | None,
         version: str | int | None,
         at: str = "instances",
+        rounded: bool = False,
     ) -> Prediction:
         """Predicts `rows`, (n, inputs) numbers, or the columns of a table if the version takes one.
 
-        `model` and `version` are as `Directory.resolve` reads them, `at` names the rows.
+        `model` and `version` are as `Directory.resolve` reads them, `at` names the rows. `rounded` says of lists of
+        numbers that they are rounded to float32, as an array is: they are no rows of a table then.
 
         Raises `InvalidRequest` with the row, and the column, that is wrong, `TooLarge`, and what `resolve` raises.
         """
@@ -89,7 +91,7 @@ class Predictor:
         start = time.perf_counter()
         with np.errstate(over="ignore", invalid="ignore"):  # looked at right below
             if encoder is not None:
-                outputs = _outputs_of_table(network, encoder, rows, at)
+                outputs = _outputs_of_table(network, encoder, rows, at, rounded=rounded)
             else:
                 assert checked is not None
                 outputs = network.outputs(checked, check=False)
@@ -160,10 +162,10 @@ def _count(rows: Rows) -> int:
     return rows_of(rows) if isinstance(rows, Mapping) else len(rows)
 
 
-def _outputs_of_table(network: MLP, encoder: TableEncoder, rows: Rows, at: str) -> NDArray[Any]:
+def _outputs_of_table(network: MLP, encoder: TableEncoder, rows: Rows, at: str, *, rounded: bool) -> NDArray[Any]:
     """The outputs (n, k) of a network that takes tables. Raises `InvalidRequest`."""
     names = [column.name for column in encoder.columns]
-    if isinstance(rows, np.ndarray):
+    if isinstance(rows, np.ndarray) or (rounded and isinstance(rows, list)):  # categories may have become others
         detail = f"expected a table, for this version takes the columns {listed(names)}; got rows of numbers"
         raise InvalidRequest(detail, pointer=at, reason="WRONG_KIND_OF_ROWS")
     if isinstance(rows, Mapping):

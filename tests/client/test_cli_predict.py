@@ -60,6 +60,38 @@ def test_a_target_column_is_left_out_and_compared_with(run, service, predicting)
     assert [column.name for column in service.requests["Predict"][0].table.columns] == ["a", "b"]
 
 
+@pytest.mark.parametrize(
+    ("labels", "cells", "accuracy"),
+    [
+        ({"integers": tensors_pb2.IntegerLabels(values=[1, 0, 2, 1])}, ["1.0", "0.0", "2e0", "2.0"], 0.75),
+        ({"integers": tensors_pb2.IntegerLabels(values=[2**53, 7, 7])}, [str(2**53 + 1), "7", "x"], 1 / 3),
+        ({"strings": tensors_pb2.StringLabels(values=["1.5", "7", "AA"])}, ["1.50", "007", "AA"], 2 / 3),
+        ({"booleans": tensors_pb2.BooleanLabels(values=[True, False])}, ["true", "true"], 0.5),
+    ],
+)  # fmt: skip
+def test_labels_are_compared_as_numbers_where_they_are_numbers(run, service, labels, cells, accuracy):
+    service.answers["Predict"] = lambda request, context: models_pb2.PredictResponse(
+        model="m", version=1, labels=tensors_pb2.Labels(**labels)
+    )
+    Path("rows.csv").write_text("a,y\n" + "".join(f"1,{cell}\n" for cell in cells))
+
+    done = run("predict", "m", "rows.csv", "--target", "y", "--json")
+
+    assert json.loads(done.stdout)["accuracy"] == pytest.approx(accuracy)
+
+
+def test_values_without_a_truth_are_left_out_of_r2(run, service):
+    values = np.array([[1.0], [9.0], [2.0], [2.0]], dtype="<f4")
+    service.answers["Predict"] = lambda request, context: models_pb2.PredictResponse(
+        model="prices", version=1, values=tensors_pb2.Tensor(data_type=1, shape=[4, 1], data=values.tobytes())
+    )
+    Path("prices.csv").write_text("area,price\n1,1\n1,NA\n1,2\n1,3\n")
+
+    done = run("predict", "prices", "prices.csv", "--target", "price")
+
+    assert done.stderr.splitlines()[-1] == "r2 0.5000 on 3 rows"  # 1 − 1/2
+
+
 def test_values_are_compared_by_r2(run, service):
     values = np.array([[1.0], [2.0], [2.0]], dtype="<f4")
     service.answers["Predict"] = lambda request, context: models_pb2.PredictResponse(

@@ -182,6 +182,9 @@ def test_a_row_has_its_columns_by_name_or_in_their_order(run, service, predictin
     ("row", "message"),
     [
         ("carrier=AA,1400", "expected COLUMN=VALUE in every place or in none"),
+        ("distance=1,carrier=AA, distance = 2", "expected each column once, got distance twice in distance=1,carrier"),
+        ("", "expected a row such as AA,3.5 in the order of the columns, or carrier=AA,distance=3.5; got nothing"),
+        (" ", "expected a row such as AA,3.5 in the order of the columns"),
         ("AA,1400,3", "expected 2 values in the order of the columns carrier, distance; got 3"),
         ("carrier=AA,distance=far", "row 1, column distance: expected a number, got 'far'"),
     ],
@@ -206,14 +209,49 @@ def test_a_file_may_have_its_columns_in_any_order_and_the_target_beside(run, ser
 def test_a_file_that_does_not_fit_the_version_is_refused_with_the_place(run, predicting):
     Path("extra.csv").write_text("distance,carrier,late\n1400,AA,true\n")
     Path("wrong.csv").write_text("distance,carrier\n1400,AA\nfar,AA\n")
-    Path("gap.csv").write_text("distance,carrier,late\n1400,AA,NA\n")
 
     extra, wrong = run("predict", "flights", "extra.csv"), run("predict", "flights", "wrong.csv")
-    gap = run("predict", "flights", "gap.csv", "--target", "late")
 
     assert "column late: unknown column; expected one of carrier, distance; --target leaves out" in extra.stderr
     assert wrong.stderr == "layerwise: wrong.csv line 3, column distance: expected a number, got 'far'\n"
-    assert "gap.csv line 2, column late: expected a value to compare with, got NA" in gap.stderr
+
+
+def test_rows_without_a_target_are_predicted_and_left_out_of_the_score(run, predicting):
+    Path("gap.csv").write_text("distance,carrier,late\n1400,AA,NA\n1400,AA,true\n200,AA,\n200,AA,true\n")
+    Path("none.csv").write_text("distance,carrier,late\n1400,AA,NA\n")
+
+    gap = run("predict", "flights", "gap.csv", "--target", "late")
+    none = run("predict", "flights", "none.csv", "--target", "late")
+
+    left_out = "2 rows without a target are left out of the score"
+    assert gap.stdout == "prediction\ntrue\ntrue\nfalse\nfalse\n"
+    assert gap.stderr.splitlines() == [left_out, "accuracy 0.5000 on 2 rows"]  # the rows 1 and 3
+    assert none.stdout == "prediction\ntrue\n"
+    assert none.stderr.splitlines() == ["1 rows without a target are left out of the score"]
+
+
+def test_a_whole_number_of_a_row_travels_as_it_is(run, service, predicting):
+    run("predict", "flights", "--row", "1,9007199254740993")
+
+    assert table_of(service)["distance"] == ["9007199254740993"]
+
+
+def test_an_empty_column_is_refused_with_the_option_that_leaves_it_out(run, service):
+    def refuse(requests, context):
+        list(requests)
+        pointer = "encoder.columns.the z"
+        detail = f"{pointer}: expected at least one value, all are missing; the column may be ignored"
+        service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, detail, "INVALID_ENCODER", pointer=pointer)
+
+    service.answers["Train"] = refuse
+    Path("empty.csv").write_text("a,the z,late\n" + "".join(f"{index},,{index % 2}\n" for index in range(12)))
+
+    done = run("train", "empty.csv", "--target", "late")
+
+    assert done.stderr.splitlines()[-1] == (
+        "layerwise: empty.csv column the z: expected at least one value, all are missing; "
+        "--ignore 'the z' leaves it out"
+    )
 
 
 def test_a_version_that_takes_rows_of_numbers_is_asked_in_the_order_of_the_file(run, service):

@@ -49,6 +49,8 @@ def columns(X, **encodings):
         ([2**53 + 1, 1], ["9007199254740993", "1"]),
         (np.array([2**53 + 1, 1]), ["9007199254740993", "1"]),
         (pd.array([2**53 + 1, None], dtype="Int64"), ["9007199254740993", ""]),
+        ([np.int64(2**53 + 1), np.int64(2**53), None], ["9007199254740993", "9007199254740992", ""]),
+        ([np.uint64(2**64 - 1), 1], ["18446744073709551615", "1"]),
         (["AA", None, "", NAN], ["AA", "", "", ""]),
         (np.array(["AA", "B"]), ["AA", "B"]),
         (np.array([b"AA", b"B"]), ["AA", "B"]),
@@ -324,6 +326,56 @@ def test_rows_without_names_are_given_those_of_the_version(client, service, answ
     assert [column.name for column in service.requests["Predict"][-1].table.columns] == ["a", "b"]
 
 
+def test_rows_without_names_keep_every_number_for_a_version_that_takes_a_table(client, service, answering):
+    client.predict("flights", [[2**24 + 1, 0.1], [2**24, 0.2]])
+
+    first, second = service.requests["Predict"][-1].table.columns
+    assert list(first.numbers.values) == [16777217, 16777216]
+    assert list(second.numbers.values) == [0.1, 0.2]
+
+
+def test_over_rest_rows_without_names_keep_every_number_too(asking, rest):
+    def answer(question):
+        if rest.headers[-1].get("Layerwise-Rows") == "float32":
+            return 400, {"reason": "WRONG_KIND_OF_ROWS", "detail": "expected a table; got rows of numbers"}
+        return 200, {"model": "flights", "version": 1, "predictions": ["x", "y"]}
+
+    rest.answer = answer
+
+    asking.predict("flights", np.array([[2**24 + 1, 0.1], [2**24, 0.2]]))
+    asking.predict("flights", [[2**53 + 1, 0.1], [None, 0.2]])
+    asking.predict("flights", [[1, "a"], [2.5, None]])
+
+    assert [each["instances"] for each in rest.questions] == [
+        [[16777216, 0.100000001], [16777216, 0.200000003]],
+        [[16777217, 0.1], [16777216, 0.2]],
+        [["9007199254740993", 0.1], [None, 0.2]],
+        [[1, "a"], [2.5, None]],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [([[1, 2], [3, NAN]], "expected a finite number, got nan"), ([[1, 2], [3, "x"]], "expected a number, got 'x'")],
+)
+def test_over_rest_a_version_that_takes_rows_of_numbers_is_given_no_others(asking, rest, X, message):
+    said = "expected a number, got null"
+    problem = {"detail": f"instances[1][1]: {said}", "errors": [{"pointer": "#/instances/1/1", "detail": said}]}
+    rest.answer = lambda question: (400, problem)
+
+    with pytest.raises(InvalidRequest, match=f"^X row 1, column 1: {message}$") as caught:
+        asking.predict("iris", X)
+
+    assert caught.value.pointer == "X[1][1]"
+
+
+def test_over_rest_rows_of_different_lengths_are_refused_before_they_are_sent(asking, rest):
+    with pytest.raises(InvalidRequest, match="X row 1: expected 2 numbers, got 1"):
+        asking.predict("flights", [[1, 2], [3]])
+
+    assert rest.questions == []
+
+
 def test_rows_of_another_length_than_the_version_has_columns_are_refused(client, answering):
     with pytest.raises(InvalidRequest, match="X row 0: expected 2 values in the order of the columns a, b; got 3"):
         client.predict("flights", [[1, 2, 3]])
@@ -336,6 +388,22 @@ def test_booleans_go_as_numbers_to_a_version_that_takes_them_so(client, service,
     assert answer.values.tolist() == [1, 2, 3]
     assert list(sent.numbers.values)[:2] == [0, 1]
     assert np.isnan(sent.numbers.values[2])
+
+
+def test_booleans_among_numbers_go_as_numbers_to_a_version_that_takes_them_so(client, service, answering):
+    client.predict("flights", [{"a": 1, "b": True}, {"a": 2, "b": 0.5}, {"a": 3, "b": None}])
+
+    sent = service.requests["Predict"][-1].table.columns[1]
+    assert list(sent.numbers.values)[:2] == [1, 0.5]
+    assert np.isnan(sent.numbers.values[2])
+
+
+def test_booleans_among_numbers_go_over_rest_as_booleans(asking, rest):
+    rest.answer = lambda question: (200, {"model": "m", "version": 1, "predictions": [0, 1, 0]})
+
+    asking.predict("m", [{"b": True}, {"b": 0.5}, {"b": None}])
+
+    assert rest.questions[0]["instances"] == [{"b": True}, {"b": "0.5"}, {"b": None}]
 
 
 def test_a_table_for_a_version_that_takes_rows_is_refused_with_a_way_out(client, service):

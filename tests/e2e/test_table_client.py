@@ -118,6 +118,35 @@ def test_rows_without_names_go_by_the_order_of_the_columns(service: Service) -> 
         np.testing.assert_allclose(answer.probabilities, named.probabilities, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("name", "ids"),
+    [
+        ("large", [2**24 + index for index in range(4)]),  # float32 has every second of them
+        ("tenths", [0.1, 0.2, 0.3, 0.4]),
+        ("huge", [2**53 + index for index in range(4)]),
+    ],
+)
+def test_numbers_that_are_categories_keep_their_places_without_names(
+    service: Service, name: str, ids: list[Any]
+) -> None:
+    frame = pd.DataFrame({"id": ids * 20, "word": ["x", "y"] * 40})
+    rows: list[list[Any]] = [[each, "x"] for each in ids]
+    coded = pd.DataFrame({"id": ids * 20, "code": [7.0] * 80})
+
+    with service.client() as client, service.client(over_rest=True) as rest:
+        for model, table in ((name, coded), (f"{name}-mixed", frame)):
+            kinds = {"id": "one_hot", "code": "identity"} if model == name else {"id": "one_hot"}
+            y = [f"of {each}" for each in table["id"].tolist()]
+            plan = PLAN | {"epochs": 60}
+            client.train(model, HIDDEN, table, y, columns=kinds, plan=plan, progress=False).wait(timeout=60)
+        numbers = [each.predict(name, [[id_, 7] for id_ in ids]) for each in (client, rest)]
+        mixed = [each.predict(f"{name}-mixed", rows) for each in (client, rest)]
+
+    for answer in (*numbers, *mixed):
+        assert answer.labels is not None
+        assert answer.labels.tolist() == [f"of {each}" for each in ids]
+
+
 def test_a_file_is_trained_on_and_asked_about_from_the_command_line(service: Service, tmp_path: Path) -> None:
     data = flights()
     data.to_csv(tmp_path / "trips.csv", index=False, na_rep="NA")

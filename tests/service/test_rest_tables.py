@@ -165,6 +165,26 @@ def test_what_is_wrong_beside_the_rows_is_told_too(
     assert words in problem["detail"]
 
 
+def test_rows_that_are_said_to_be_rounded_are_refused_by_a_version_that_takes_a_table(rest: FlaskClient) -> None:
+    body = {"instances": [[1400, 1, 1, 1]]}
+
+    answers = [rest.post("/predict", json=body, headers=said) for said in ({"Layerwise-Rows": "float32"}, {})]
+
+    problem = answers[0].get_json()
+    assert (problem["status"], problem["reason"]) == (400, "WRONG_KIND_OF_ROWS")
+    assert problem["detail"].startswith("instances: expected a table, for this version takes the columns distance")
+    assert "WRONG_KIND_OF_ROWS" not in answers[1].get_data(as_text=True)
+
+
+def test_rounded_rows_are_answered_by_a_version_that_takes_numbers(settings: Settings, publish: Any) -> None:
+    publish("plain")
+    rest = build_rest(settings).test_client()
+
+    answer = rest.post("/predict", json={"instances": [[0, 1]]}, headers={"Layerwise-Rows": "float32"})
+
+    assert answer.status_code == 200
+
+
 def test_objects_are_refused_by_a_version_that_takes_numbers(settings: Settings, stores: Stores, publish: Any) -> None:
     publish("plain")
     rest = build_rest(settings).test_client()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from numbers import Real
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from layerwise_client.errors import InvalidRequest
@@ -30,7 +30,7 @@ _BY_VALUE = frozenset({"float", "float64", "float32", "float16", "Decimal", "dat
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """Cells as numbers (rows,) or as texts, and whether the texts are those of booleans."""
+    """Cells as numbers (rows,) or as texts, and whether the texts are those of booleans, with numbers or without."""
 
     take: Callable[[int, int], npt.NDArray[np.float64] | list[str]]
     boolean: bool
@@ -48,7 +48,7 @@ def open_cells(name: str, take: Take, count: int, *, encoding: str | None, as_nu
     as_numbers = as_numbers and families <= {"number", "boolean", "missing"}
     if as_numbers or (exact and "number" in families and families <= {"number", "missing"}):
         return Cells(lambda start, stop: _numbers(name, take(start, stop), start), boolean=False)
-    boolean = families in ({"boolean"}, {"boolean", "missing"})
+    boolean = "boolean" in families and families <= {"boolean", "number", "missing"}
     return Cells(lambda start, stop: _texts(name, take(start, stop), start), boolean=boolean)
 
 
@@ -117,8 +117,8 @@ def _families(name: str, take: Take, count: int) -> tuple[set[Family], bool]:
                 families |= cast("set[Family]", present)
             else:
                 families.add(family)
-            if exact and issubclass(cls, int) and family == "number":
-                exact = all(-EXACT <= cell <= EXACT for cell in cells if isinstance(cell, int))
+            if exact and issubclass(cls, Integral) and family == "number":  # NumPy's integers too
+                exact = all(-EXACT <= int(cell) <= EXACT for cell in cells if isinstance(cell, Integral))
     return families, exact
 
 

@@ -31,8 +31,8 @@ class Values(Protocol):
 class Column:
     """A column: `take(start, stop)` gives its numbers (rows,), NaN where one is missing, or its texts, "" likewise.
 
-    `boolean` says that the texts are true and false, `categorical` that they look like numbers or dates, but are
-    categories.
+    `boolean` says that the texts are true and false, or come of numbers beside them, `categorical` that they look like
+    numbers or dates, but are categories.
     """
 
     name: str

@@ -19,9 +19,13 @@ def placed(error: InvalidRequest, starts: Sequence[int]) -> InvalidRequest:
     prefix = f"{error.pointer}: "
     if (instance := _INSTANCE.fullmatch(error.pointer)) is not None:
         column = instance[2].replace("~1", "/").replace("~0", "~")
-        prefix = f"instances[{instance[1]}].{column}: "
         row = int(instance[1]) + starts[0]
         where, pointer = f"X row {row}, column {column}", f"X[{row}].{column}"
+        by_place = f"instances[{instance[1]}][{column}]: "  # by a version that takes rows of numbers
+        if str(error).startswith(by_place):
+            prefix, pointer = by_place, f"X[{row}][{column}]"
+        else:
+            prefix = f"instances[{instance[1]}].{column}: "
     elif (cell := _CELL.fullmatch(error.pointer)) is not None:
         batch, row, column = int(cell[1] or 0), int(cell[2]), cell[3]
         if batch >= len(starts):

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 NUMBER_BYTES = 16
 """Room of a number in a question, at most: -1.17549435e-38 and its comma."""
+ROUNDED = {"Layerwise-Rows": "float32"}
+"""Says of rows of numbers that they are rounded, so that a version that takes a table refuses them, as over gRPC."""
 _ANSWER_BYTES = 256 << 20  # a bound, not a size that is met: 4,096 rows of 2,500 classes
 
 
@@ -56,7 +58,8 @@ class Rest:
         check_size(len(body), len(block))
         deadline = Deadline(self._timeout)
         retries = Retries(self.address, patience=self._timeout, on_waiting=self._on_waiting)
-        answer = retrying(lambda: self._post(body, deadline), retries, deadline)
+        headers = self._headers if isinstance(block, TableBlock) else self._headers | ROUNDED
+        answer = retrying(lambda: self._post(body, headers, deadline), retries, deadline)
         try:
             return _prediction(json.loads(answer))
         except (ValueError, LookupError, TypeError) as exc:
@@ -66,10 +69,10 @@ class Rest:
         """Closes all connections."""
         self._pool.close()
 
-    def _post(self, body: bytes, deadline: Deadline) -> bytes:
+    def _post(self, body: bytes, headers: dict[str, str], deadline: Deadline) -> bytes:
         try:
             with self._pool.connection() as connection:
-                status, answer = self._exchange(connection, body, deadline)
+                status, answer = self._exchange(connection, body, headers, deadline)
         except (http.client.HTTPException, OSError) as exc:
             raise self._error(exc) from exc
         if status != 200:
@@ -87,11 +90,13 @@ class Rest:
             return target_as_rest(self.address, str(exc)) or unreachable(self.address, "its answer is not HTTP")
         return unreachable(self.address, str(getattr(exc, "strerror", "") or exc))
 
-    def _exchange(self, connection: http.client.HTTPConnection, body: bytes, deadline: Deadline) -> tuple[int, bytes]:
+    def _exchange(
+        self, connection: http.client.HTTPConnection, body: bytes, headers: dict[str, str], deadline: Deadline
+    ) -> tuple[int, bytes]:
         connection.timeout = deadline.left() or 0.001
         if connection.sock is not None:
             connection.sock.settimeout(connection.timeout)
-        connection.request("POST", self._path, body, self._headers)
+        connection.request("POST", self._path, body, headers)
         sock = cast("socket.socket", connection.sock)  # the response takes it away if it is the connection's last
         answer = bytearray()
         with connection.getresponse() as response:

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 class TableBlock:
     """Some rows of a table: of each column, numbers (rows,) with NaN where one is missing, or texts, "" where missing.
 
-    The texts of the columns `booleans` are true and false.
+    The texts of the columns `booleans` are true and false, or come of numbers beside them. Without `by_name` the names
+    are only places, and the version that is asked has its own.
     """
 
     names: tuple[str, ...]
     values: Sequence[npt.NDArray[np.float64] | list[str]]
     booleans: frozenset[str]
+    by_name: bool = True
 
     def __len__(self) -> int:
         return len(self.values[0])
@@ -41,17 +43,21 @@ class TableBlock:
                 column.numbers.values.extend(values.tolist())
         return table
 
-    def instances(self) -> list[dict[str, object]]:
-        """The rows as they travel over REST: objects by the names of the columns, None where a value is missing."""
+    def instances(self) -> list[dict[str, object]] | list[list[object]]:
+        """The rows as they travel over REST: objects by the names of the columns, or lists in their order.
+
+        None stands where a value is missing.
+        """
         columns: list[list[object]] = []
         for name, values in zip(self.names, self.values, strict=True):
             if not isinstance(values, list):
                 columns.append([None if number != number else number for number in values.tolist()])  # noqa: PLR0124
             elif name in self.booleans:
-                columns.append([_BOOLEANS[text] for text in values])
+                columns.append([_BOOLEANS.get(text, text) for text in values])
             else:
                 columns.append([text or None for text in values])
-        return [dict(zip(self.names, row, strict=True)) for row in zip(*columns, strict=True)]
+        rows = zip(*columns, strict=True)
+        return [dict(zip(self.names, row, strict=True)) for row in rows] if self.by_name else list(map(list, rows))
 
 
 _BINARY = 8  # bytes of a number, at most, unless it is written as text
@@ -63,8 +69,8 @@ class Table:
     """`count` rows of the columns `names`, read when they are asked for.
 
     `take(start, stop)` gives these rows of every column, as a block has them; those of a file only in their order.
-    `booleans` are columns whose texts are true and false, `categorical` those whose texts look like numbers or dates,
-    but are categories.
+    `booleans` are columns whose texts are true and false, and those of numbers beside them, `categorical` those whose
+    texts look like numbers or dates, but are categories. `by_name` is as a block has it.
     """
 
     count: int
@@ -72,6 +78,7 @@ class Table:
     take: Callable[[int, int], Sequence[npt.NDArray[np.float64] | list[str]]]
     booleans: frozenset[str] = frozenset()
     categorical: frozenset[str] = frozenset()
+    by_name: bool = True
 
     @property
     def fitted(self) -> int:
@@ -88,15 +95,19 @@ class Table:
         values = self.take(start, stop)
         for name, each in zip(self.names, values, strict=True):
             _check(name, each, start)
-        return TableBlock(self.names, values, self.booleans)
+        return TableBlock(self.names, values, self.booleans, self.by_name)
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A table as it was handed over: its columns by name, in their order, none of which has been looked at."""
+    """A table as it was handed over: its columns by name, in their order, none of which has been looked at.
+
+    Without `by_name` the names are only places.
+    """
 
     count: int
     columns: Mapping[str, object]
+    by_name: bool = True
 
     def without(self, name: str) -> tuple[Given, object]:
         """The table without the column `name`, and this column's values. Raises `InvalidRequest` if it has none."""
@@ -131,7 +142,7 @@ class Given:
 
         booleans = frozenset(column.name for column in columns if column.boolean)
         categorical = frozenset(column.name for column in columns if column.categorical)
-        return Table(self.count, tuple(self.columns), take, booleans, categorical)
+        return Table(self.count, tuple(self.columns), take, booleans, categorical, self.by_name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,14 +187,17 @@ def open_table(X: object) -> Given:
     return given
 
 
-def positional(X: object, names: Sequence[str], *, as_float32: bool) -> Given:
-    """Rows without names (n, columns) as the table of these columns, in their order; `as_float32`: as rows travel.
+def positional(X: object, names: Sequence[str] | None) -> Given:
+    """Rows without names (n, columns), as they were given, as the table of these columns, in their order.
 
-    Raises `InvalidRequest` for a row of another length.
+    None: whoever is asked knows the names; the table has places instead, "0" and on. Raises `InvalidRequest` for a row
+    of another length.
     """
     import numpy as np
 
-    rows = cast("Sequence[Sequence[object]]", np.asarray(X, dtype=np.float32) if as_float32 else X)
+    rows = cast("Sequence[Sequence[object]]", X if isinstance(X, Sequence) else np.asarray(X))
+    by_name = names is not None
+    names = names or [str(place) for place in range(len(rows[0]))]
     for index, row in enumerate(rows):
         if isinstance(row, str | bytes) or not hasattr(row, "__len__") or len(row) != len(names):
             got = f"{len(row)}" if hasattr(row, "__len__") and not isinstance(row, str | bytes) else "no row"
@@ -193,8 +207,10 @@ def positional(X: object, names: Sequence[str], *, as_float32: bool) -> Given:
             )
     if isinstance(rows, np.ndarray):
         array = cast("npt.NDArray[Any]", rows)
-        return _of_columns(list(names), [array[:, index] for index in range(len(names))])
-    return _of_columns(list(names), [Fields(rows, index) for index in range(len(names))])
+        given = _of_columns(list(names), [array[:, index] for index in range(len(names))])
+    else:
+        given = _of_columns(list(names), [Fields(rows, index) for index in range(len(names))])
+    return replace(given, by_name=by_name)
 
 
 def listed(names: Mapping[str, object] | Sequence[str]) -> str:

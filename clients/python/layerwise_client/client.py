@@ -169,14 +169,19 @@ class Client:
             return self._predict(name, which, open_rows(X))
         except InvalidRequest as exc:
             # Rows without names, for a version that may take a table; over REST the service itself names the columns.
-            wrong_kind, in_values = exc.reason == WRONG_KIND, exc.pointer.startswith("X[")
-            if self._rest is not None or not (wrong_kind or in_values):
+            in_values = exc.pointer.startswith("X[") if self._rest is None else "][" in exc.pointer
+            if exc.reason != WRONG_KIND and not in_values:
                 raise
-            names = [column.name for column in self._columns_of(name, which)]
-            if not names:
+            names = None if self._rest is not None else [column.name for column in self._columns_of(name, which)]
+            if names == []:
                 raise
-            given = positional(X, names, as_float32=wrong_kind)
-        return self._predict_table(name, which, given)
+            given, refusal = positional(X, names), exc
+        try:
+            return self._predict_table(name, which, given)
+        except InvalidRequest as exc:
+            if refusal.reason != WRONG_KIND and exc.pointer == refusal.pointer:  # the version takes numbers alone
+                raise refusal from None
+            raise
 
     def job(self, job_id: str) -> Job:
         """The job of this id."""

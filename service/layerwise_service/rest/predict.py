@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import msgspec
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from layerwise_service.prediction import Instances, Predictor
 from layerwise_service.rest.bodies import decoded, invalid, read_body
@@ -39,7 +39,8 @@ def predict_routes(predictor: Predictor) -> Blueprint:
     @routes.post("/predict")
     def predict() -> Response:  # pyright: ignore[reportUnusedFunction]
         body, rows = _read(read_body())
-        found = predictor.predict(rows, model=body.model, version=body.version)
+        rounded = request.headers.get("Layerwise-Rows") == "float32"
+        found = predictor.predict(rows, model=body.model, version=body.version, rounded=rounded)
         predictions = found.predictions.tolist() if found.is_classifier else found.predictions
         answer: dict[str, object] = {"model": found.model, "version": found.version, "predictions": predictions}
         if found.probabilities is not None:

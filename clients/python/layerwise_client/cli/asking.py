@@ -26,18 +26,24 @@ _BLOCK = 16_384  # records held at once
 
 @dataclass(slots=True)
 class Truth:
-    """The cells of the target column `column` of a file, and their lines."""
+    """The cells of the target column `column` of a file that have a value, their rows and their lines.
+
+    `missing` rows have none.
+    """
 
     name: str
     column: str
     cells: list[str] = field(default_factory=list[str])
+    rows: list[int] = field(default_factory=list[int])
     lines: list[int] = field(default_factory=list[int])
+    missing: int = 0
 
     def add(self, line: int, cell: str, missing: Collection[str]) -> None:
+        """Takes the cell of the next row, which has no value if it is among `missing`."""
         if cell in missing:
-            where = f"{self.name} line {line}, column {self.column}"
-            detail = f"{where}: expected a value to compare with, got {cell or 'nothing'}"
-            raise InvalidRequest(detail, reason="MISSING_TARGET")
+            self.missing += 1
+            return
+        self.rows.append(len(self.rows) + self.missing)
         self.cells.append(cell)
         self.lines.append(line)
 
@@ -87,13 +93,16 @@ class Asking:
 
     def about_rows(self, rows: Sequence[str]) -> Prediction:
         """What it says of rows of the command line: AA,3.5 in the order of the columns, or carrier=AA,distance=3.5."""
+        if not all(row.strip() for row in rows):
+            wanted = "expected a row such as AA,3.5 in the order of the columns, or carrier=AA,distance=3.5"
+            raise click.BadParameter(f"{wanted}; got nothing", param_hint="--row")
         split = [[cell.strip() for cell in next(csv.reader([row], skipinitialspace=True))] for row in rows]
         named = ["=" in cell for cells in split for cell in cells]
         if all(named):
-            return self._about_named([dict(_pair(cell) for cell in cells) for cells in split])
+            return self._about_named([_by_name(cells) for cells in split])
         if any(named):
             raise click.BadParameter("expected COLUMN=VALUE in every place or in none", param_hint="--row")
-        numbers = [[number_of(cell) for cell in cells] for cells in split]
+        numbers = [[_number(cell) for cell in cells] for cells in split]
         X = [[number for number in row if number is not None and math.isfinite(number)] for row in numbers]
         if list(map(len, X)) == list(map(len, numbers)):
             return self.client.predict(self.model, X, version=self.version)
@@ -152,9 +161,23 @@ class Asking:
         return exc
 
 
-def _pair(cell: str) -> tuple[str, str]:
-    name, _, value = cell.partition("=")
-    return name.strip(), value.strip()
+def _by_name(cells: Sequence[str]) -> dict[str, str]:
+    """The values of `cells`, each COLUMN=VALUE, by their columns."""
+    row: dict[str, str] = {}
+    for cell in cells:
+        name, _, value = cell.partition("=")
+        if name.strip() in row:
+            detail = f"expected each column once, got {name.strip()} twice in {','.join(cells)}"
+            raise click.BadParameter(detail, param_hint="--row")
+        row[name.strip()] = value.strip()
+    return row
+
+
+def _number(cell: str) -> float | None:
+    """The number that stands in `cell`, a whole one of any length as it is; None if it is none."""
+    number = number_of(cell)
+    whole = cell.removeprefix("-").isdecimal()
+    return int(cell) if whole and number is not None and math.isfinite(number) else number
 
 
 def _numbers(cells: Sequence[str], columns: Sequence[str], lines: Sequence[int], name: str) -> list[float]:

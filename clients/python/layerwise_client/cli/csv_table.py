@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -145,11 +146,16 @@ def open_file(
 
 @contextmanager
 def told_by_line(file: Training | None) -> Generator[None]:
-    """Has errors about a row and a column of X told with the file and the line."""
+    """Has errors about a row and a column of X told with the file and the line, about an empty column with the file."""
     try:
         yield
     except InvalidRequest as exc:
         place = re.fullmatch(r"X\[(\d+)\]\.(.+)", exc.pointer, re.DOTALL)
+        empty = re.fullmatch(r"X column (.+): (expected .+); the column may be ignored", str(exc), re.DOTALL)
+        if file is not None and empty is not None:
+            way_out = f"--ignore {shlex.quote(empty[1])} leaves it out"
+            detail = f"{file.file.name} column {empty[1]}: {empty[2]}; {way_out}"
+            raise InvalidRequest(detail, reason=exc.reason, pointer=exc.pointer) from exc
         if file is None or place is None:
             raise
         row, column = int(place[1]), place[2]

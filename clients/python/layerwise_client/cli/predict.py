@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import operator
+import re
 import sys
+from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from layerwise_client.cli.asking import Asking, Truth
-from layerwise_client.cli.csv_records import MISSING
+from layerwise_client.cli.csv_records import MISSING, number_of
 from layerwise_client.cli.options import MISSING_HELP, connect, json_option, rest_option, rpc_option
 from layerwise_client.cli.output import emit, table
 from layerwise_client.errors import InvalidRequest
@@ -21,6 +23,19 @@ if TYPE_CHECKING:
     from layerwise_client.prediction import Prediction
 
 _SHOWN = 20
+_NAME = re.compile(r"-?0\d")  # 007 is another name than 7
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What predictions of `rows` rows are worth: by `name`, accuracy or r2, the `value`."""
+
+    name: str
+    value: float
+    rows: int
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.value:.4f} on {self.rows:,} rows"
 
 
 @click.command(short_help="Ask a model about rows.")
@@ -66,7 +81,9 @@ def predict(
             answer, truth = _of_file(asking, file, target)
         else:
             answer, truth = asking.about_rows(rows), None
-    score = None if truth is None else _score(answer, truth)
+    score = _score(answer, truth) if truth is not None and truth.rows else None
+    if truth is not None and truth.missing:
+        click.echo(f"{truth.missing:,} rows without a target are left out of the score", err=True)
     if as_json:
         _emit(answer, score)
     elif sys.stdout.isatty():
@@ -85,49 +102,60 @@ def _of_file(asking: Asking, file: str, target: str | None) -> tuple[Prediction,
         return asking.about_file(data, path.name, target)
 
 
-def _score(answer: Prediction, truth: Truth) -> tuple[str, float]:
-    """What the predictions are worth: accuracy of labels, R² of values."""
+def _score(answer: Prediction, truth: Truth) -> Score:
+    """What the predictions of the rows with a truth are worth: accuracy of labels, R² of values."""
     import numpy as np
 
     if answer.labels is not None:
-        right = sum(map(operator.eq, map(_text, answer.labels.tolist()), truth.cells))
-        return "accuracy", right / len(answer)
-    values = np.asarray(answer.values, dtype=np.float64)
+        labels = map(_text, answer.labels[truth.rows].tolist())
+        right = sum(map(_is_same, labels, truth.cells))
+        return Score("accuracy", right / len(truth.rows), len(truth.rows))
+    values = np.asarray(answer.values, dtype=np.float64)[truth.rows]
     true = truth.numbers()
     if values.ndim != 1:
         raise InvalidRequest(f"--target compares with one value a row; the model gives {values.shape[1]}")
     spread = float(np.sum((true - true.mean()) ** 2))
-    return "r2", 1.0 - float(np.sum((values - true) ** 2)) / spread if spread else float("nan")
+    r2 = 1.0 - float(np.sum((values - true) ** 2)) / spread if spread else float("nan")
+    return Score("r2", r2, len(truth.rows))
 
 
-def _emit(answer: Prediction, score: tuple[str, float] | None) -> None:
+def _is_same(label: str, cell: str) -> bool:
+    """Whether the cell of a file is this label; of numbers, whatever way they are written: 1 is 1.0."""
+    if label == cell:
+        return True
+    if number_of(label) is None or number_of(cell) is None or _NAME.match(label) or _NAME.match(cell):
+        return False
+    return Decimal(label) == Decimal(cell)  # exact, where float64 would take a long whole number for its neighbour
+
+
+def _emit(answer: Prediction, score: Score | None) -> None:
     """The shape of the REST service's answer, and the score by its name."""
     said: dict[str, Any] = {"model": answer.model, "version": answer.version, "predictions": _said(answer)}
     if answer.probabilities is not None:
         said["probabilities"] = _short(answer.probabilities)
     if score is not None:
-        said[score[0]] = score[1]
+        said[score.name] = score.value
     emit(said, line=True)
 
 
-def _tell(answer: Prediction, score: tuple[str, float] | None) -> None:
+def _tell(answer: Prediction, score: Score | None) -> None:
     rows = _lines(answer)
     click.echo(f"{answer.model} version {answer.version}")
     table(("row", *_columns(answer)), ((index, *row) for index, row in enumerate(rows[:_SHOWN], 1)))
     if len(rows) > _SHOWN:
         click.echo(f"… and {len(rows) - _SHOWN:,} more; all of them into a pipe, or with --json")
     if score is not None:
-        click.echo(f"{score[0]} {score[1]:.4f} on {len(rows):,} rows")
+        click.echo(str(score))
 
 
-def _write(answer: Prediction, score: tuple[str, float] | None) -> None:
+def _write(answer: Prediction, score: Score | None) -> None:
     import csv
 
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(_columns(answer))
     writer.writerows(_lines(answer))
     if score is not None:
-        click.echo(f"{score[0]} {score[1]:.4f} on {len(answer):,} rows", err=True)
+        click.echo(str(score), err=True)
 
 
 def _columns(answer: Prediction) -> tuple[str, ...]:
