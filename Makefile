@@ -8,7 +8,7 @@ PROTOC := ../.venv-proto/bin/python -m grpc_tools.protoc -I . \
   --plugin=protoc-gen-mypy=../.venv-proto/bin/protoc-gen-mypy \
   --plugin=protoc-gen-mypy_grpc=../.venv-proto/bin/protoc-gen-mypy_grpc
 
-.PHONY: demo serve test lint check proto compose-test test-parity clean
+.PHONY: demo serve test test-faults lint check proto compose-test test-parity clean
 .PHONY: bench-train bench-train-check bench-tables docs-figures
 .DEFAULT_GOAL := check
 
@@ -50,6 +50,10 @@ serve: .venv/.run
 
 test: .venv/.dev .venv-proto/.made
 	@$(BIN)/python -m pytest
+
+# What breaks a running service: kills, full disks, floods, memory. Some minutes.
+test-faults: .venv/.dev
+	@$(BIN)/python -m pytest tests/faults
 
 lint: .venv/.dev .venv-proto/.made
 	@$(BIN)/ruff format --check --quiet || { $(BIN)/ruff format --diff --quiet; exit 1; }
