@@ -1,0 +1,138 @@
+"""Background loops: work that a process repeats until it stops, and that no error ends."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+
+import structlog
+
+from layerwise_service.errors import ServiceError
+
+log = structlog.get_logger()
+
+_LATE_SECONDS = 60.0  # a turn may wait for a busy database several times over
+_MOST_BACK_OFF = 5.0  # seconds: a loop that works again must not be noticed much later
+
+
+class _Turns:
+    """Counts the turns of one loop: how long to wait for the next one, and whether they still complete."""
+
+    def __init__(self, name: str, *, every: float, late_after: float = _LATE_SECONDS) -> None:
+        self.name = name
+        self._every = every
+        self._late_after = every + late_after
+        self._completed_at = time.monotonic()
+        self._failures = 0
+        self._told = ""
+
+    @property
+    def late(self) -> str:
+        """What is wrong if no turn has completed for too long, else an empty text.
+
+        A turn that ended in a `ServiceError` counts as complete: the loop works, and restarting the process would not
+        bring back the database that it waits for. Any other error does not.
+        """
+        seconds = time.monotonic() - self._completed_at
+        return f"{self.name} has not completed for {seconds:.0f} s" if seconds > self._late_after else ""
+
+    def _succeeded(self) -> float:
+        self._completed_at = time.monotonic()
+        if self._told:
+            log.info("loop_recovered", loop=self.name)
+        self._failures, self._told = 0, ""
+        return self._every
+
+    def _failed(self, error: Exception) -> float:
+        if isinstance(error, ServiceError):
+            self._completed_at = time.monotonic()
+            if str(error) != self._told:  # once, not at every turn
+                log.warning("loop_failed", loop=self.name, error=str(error))
+            self._told = str(error)
+            return self._every
+        self._failures += 1
+        doubled: float = self._every * 2 ** min(self._failures, 16)
+        delay = max(self._every, min(doubled, _MOST_BACK_OFF))
+        log.error("loop_failed", loop=self.name, again_in_seconds=delay, exc_info=error)
+        self._told = repr(error)
+        return delay
+
+
+class Loop(_Turns):
+    """Calls `work` every `every` seconds, in a thread of its own after `start`, or whenever `turn` is called.
+
+    A `ServiceError` of `work` is logged once, any other error with its traceback each time; after such an error the
+    next turn comes later. `late` says so when no turn has completed for `late_after` seconds more than `every`.
+    """
+
+    def __init__(
+        self, name: str, work: Callable[[], object], *, every: float, late_after: float = _LATE_SECONDS
+    ) -> None:
+        super().__init__(name, every=every, late_after=late_after)
+        self._work = work
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def turn(self) -> float:
+        """Works once, whatever comes of it, and gives the seconds to wait before the next turn."""
+        try:
+            self._work()
+        except Exception as error:  # noqa: BLE001 - the boundary of every background loop
+            return self._failed(error)
+        return self._succeeded()
+
+    def start(self) -> None:
+        """Starts the thread; the first turn comes after `every` seconds."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread after the turn that is under way."""
+        self._stopped.set()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def _run(self) -> None:
+        delay = self._every
+        while not self._stopped.wait(delay):
+            delay = self.turn()
+
+
+class AsyncLoop(_Turns):
+    """A `Loop` as a task of the running event loop. Its first turn comes at once."""
+
+    def __init__(
+        self, name: str, work: Callable[[], Awaitable[object]], *, every: float, late_after: float = _LATE_SECONDS
+    ) -> None:
+        super().__init__(name, every=every, late_after=late_after)
+        self._work = work
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Starts the task, unless it runs."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name=self.name)
+
+    async def stop(self) -> None:
+        """Cancels the task and waits for its end."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._work()
+            except Exception as error:  # noqa: BLE001 - the boundary of every background loop
+                delay = self._failed(error)
+            else:
+                delay = self._succeeded()
+            await asyncio.sleep(delay)
+
+
+def late(loops: Iterable[_Turns]) -> list[str]:
+    """What is wrong with those of `loops` that have not completed for too long."""
+    return [said for loop in loops if (said := loop.late)]
