@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
-import time
 from types import FrameType
+
+from layerwise_service.loops import Loop
 
 READY = "LAYERWISE_READY_FD"
 PARENT = "LAYERWISE_PARENT_PID"
@@ -43,8 +43,16 @@ def end_with_parent(parent: int | None = None) -> None:
     `parent` is the parent's process id; by default what the environment says, and nothing happens if it says nothing.
     """
     expected = parent or int(os.environ.get(PARENT, "0"))
-    if expected:
-        threading.Thread(target=_watch, args=(expected,), name="parent", daemon=True).start()
+    if not expected:
+        return
+
+    def look() -> None:
+        if os.getppid() != expected:
+            os.kill(os.getpid(), signal.SIGTERM)
+            watching.stop()
+
+    watching = Loop("parent", look, every=_LOOK_SECONDS)
+    watching.start()
 
 
 class AddressInUse(Exception):
@@ -55,9 +63,3 @@ def limit_blas_threads(threads: int) -> None:
     """Sets how many threads matrix products use; to be called before NumPy is loaded."""
     for name in BLAS_THREADS:
         os.environ[name] = str(threads)
-
-
-def _watch(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(_LOOK_SECONDS)
-    os.kill(os.getpid(), signal.SIGTERM)

@@ -6,15 +6,12 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import structlog
-
 from layerwise_service.errors import Conflict, ServiceError
+from layerwise_service.loops import Loop
 from layerwise_service.models import Model, ServedModel, Version
 from layerwise_service.names import LATEST, check_alias, check_name
 from layerwise_service.pages import page_limit
 from layerwise_service.stores.version_store import ModelNotFound, VersionNotFound, VersionStore
-
-log = structlog.get_logger()
 
 
 class Registry:
@@ -62,12 +59,10 @@ class Directory:
 
     def __init__(self, versions: VersionStore, *, refresh_seconds: float) -> None:
         self._versions = versions
-        self._refresh_seconds = refresh_seconds
         self._lock = threading.Lock()
-        self._stopped = threading.Event()
         self._revision, self._models = versions.served()
-        self._thread = threading.Thread(target=self._keep_fresh, name="directory", daemon=True)
-        self._thread.start()
+        self.loop = Loop("directory", self.refresh, every=refresh_seconds)
+        self.loop.start()
 
     @property
     def models(self) -> Mapping[str, ServedModel]:
@@ -94,19 +89,7 @@ class Directory:
                 self._revision, self._models = self._versions.served()
 
     def close(self) -> None:
-        self._stopped.set()
-        self._thread.join()
-
-    def _keep_fresh(self) -> None:
-        failed = False
-        while not self._stopped.wait(self._refresh_seconds):
-            try:
-                self.refresh()
-                failed = False
-            except ServiceError as error:
-                if not failed:  # once, not twice a second
-                    log.warning("directory_not_refreshed", error=str(error))
-                failed = True
+        self.loop.stop()
 
 
 def _find(models: Mapping[str, ServedModel], name: str | None, version: str | int | None) -> Target:

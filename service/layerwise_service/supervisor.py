@@ -20,6 +20,7 @@ from types import FrameType
 import structlog
 
 from layerwise_service.errors import ServiceError
+from layerwise_service.loops import Loop
 from layerwise_service.processes import METRICS_FOLDER, PARENT, READY
 from layerwise_service.settings import Settings, to_environment
 from layerwise_service.wiring import Stores, new_worker_id
@@ -66,6 +67,8 @@ class Supervisor:
         self._stop_signals = 0
         self._lost: set[str] = set()  # workers that died and whose jobs are still to be given back
         self._metrics = _metrics_folder(settings)
+        self._looking = Loop("look_after", self._look_after, every=_LOOK_SECONDS)
+        self._giving_back = Loop("give_back", self._give_back, every=_LOOK_SECONDS)
 
     def run(self, *, ready: Callable[[str, str], None]) -> None:
         """Runs until SIGTERM or SIGINT; `ready` is told the addresses of REST and gRPC. Raises `StartFailed`."""
@@ -96,10 +99,11 @@ class Supervisor:
             self._await_ready()
             if not self._stop_signals:
                 ready(self._address_of("rest"), self._address_of("rpc"))
+            self._giving_back.start()
             while not self._stop_signals:
-                time.sleep(_LOOK_SECONDS)
-                self._look_after()
+                time.sleep(self._looking.turn())
         finally:
+            self._giving_back.stop()
             self._stop()
             shutil.rmtree(self._metrics, ignore_errors=True)
 
@@ -164,7 +168,6 @@ class Supervisor:
             child.address = told.decode().strip()
 
     def _look_after(self) -> None:
-        self._give_back()
         for child in self._children:
             self._read_ready(child)
             if child.restart_at is not None:
@@ -202,11 +205,7 @@ class Supervisor:
     def _give_back(self) -> None:
         """Gives the jobs of dead workers back at once; while the database does not answer, their leases stand."""
         for worker in tuple(self._lost):
-            try:
-                self._stores.leases.lost(worker)
-            except ServiceError as error:
-                log.warning("job_not_given_back", worker=worker, error=str(error))
-                return
+            self._stores.leases.lost(worker)
             self._lost.discard(worker)
 
     def _stop(self) -> None:

@@ -63,7 +63,11 @@ def build_rest(settings: Settings) -> Flask:
         registry=Registry(stores.versions),
         training=Training(stores.jobs, stores.versions, stores.artifacts, settings),
         health=HealthChecks(
-            stores.jobs, directory, stores.artifacts, worker_silent_seconds=settings.worker_silent_seconds
+            stores.jobs,
+            directory,
+            stores.artifacts,
+            worker_silent_seconds=settings.worker_silent_seconds,
+            loops=(directory.loop,),
         ),
         settings=settings,
     )
@@ -85,6 +89,7 @@ def build_rpc(settings: Settings) -> RpcServer:
         registry=Registry(stores.versions),
         predictor=predictor,
         sweep=partial(_sweep, stores),
+        loops=(directory.loop,),
         close=close,
         settings=settings,
     )

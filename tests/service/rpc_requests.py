@@ -18,6 +18,7 @@ from grpc_status import rpc_status
 from layerwise_proto.json_form import to_message
 from layerwise_proto.v1 import tables_pb2, tensors_pb2, training_pb2, types_pb2
 from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
+from layerwise_service.rpc.server import RpcServer
 from layerwise_service.settings import Settings
 from layerwise_service.wiring import build_rpc
 
@@ -26,7 +27,9 @@ HIDDEN = {"layers": [{"units": 8, "activation": "relu"}]}
 
 
 @contextmanager
-def running_rpc(settings: Settings) -> Iterator[tuple[str, Callable[[], None]]]:
+def running_rpc(
+    settings: Settings, build: Callable[[Settings], RpcServer] = build_rpc
+) -> Iterator[tuple[str, Callable[[], None]]]:
     """A gRPC server in a thread of its own: its address, and what stops it before the end of the block."""
     before = set(threading.enumerate())
     loop = asyncio.new_event_loop()
@@ -34,7 +37,7 @@ def running_rpc(settings: Settings) -> Iterator[tuple[str, Callable[[], None]]]:
     thread.start()
 
     async def start() -> tuple[Any, str]:
-        server = build_rpc(settings)
+        server = build(settings)
         return server, await server.start()
 
     server, address = asyncio.run_coroutine_threadsafe(start(), loop).result(20)

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from structlog.testing import capture_logs
 
 from layerwise_service.errors import Unavailable
 from layerwise_service.loops import AsyncLoop, Loop, late
-
-
-def wait_until(condition: Callable[[], object], *, seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+from service.rpc_requests import wait_until
 
 
 @pytest.mark.parametrize(

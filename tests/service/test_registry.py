@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pytest
 
 from layerwise_service.errors import Conflict, Unavailable
 from layerwise_service.models import Version
 from layerwise_service.registry import Directory
-from layerwise_service.stores.version_store import ModelNotFound, VersionNotFound
+from layerwise_service.stores.version_store import ModelNotFound, VersionNotFound, VersionStore
 from layerwise_service.wiring import Stores
+from service.rpc_requests import wait_until
 
 Publish = Callable[..., Version]
 
@@ -22,6 +24,26 @@ def directory(stores: Stores) -> Iterator[Directory]:
     opened = Directory(stores.versions, refresh_seconds=1000)
     yield opened
     opened.close()
+
+
+def test_new_versions_are_found_after_an_unexpected_error(stores: Stores, publish: Publish) -> None:
+    class Failing(VersionStore):
+        broken = False
+
+        def revision(self) -> int:
+            if self.broken:
+                self.broken = False
+                raise KeyError("no error that anybody expected")
+            return super().revision()
+
+    versions = Failing(stores.database)
+    with closing(Directory(versions, refresh_seconds=0.01)) as directory:
+        versions.broken = True
+        wait_until(lambda: not versions.broken)
+
+        publish("new")
+
+        wait_until(lambda: "new" in directory.models)
 
 
 def test_a_version_is_known_as_soon_as_it_is_asked_for(directory: Directory, publish: Publish) -> None:

@@ -6,6 +6,7 @@ import gzip
 import json
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -13,7 +14,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from layerwise_service.loops import Loop
 from layerwise_service.models import Version
+from layerwise_service.registry import Directory
+from layerwise_service.rest.health import HealthChecks, health_routes
 from layerwise_service.rest.openapi import OPENAPI
 from layerwise_service.settings import Settings
 from layerwise_service.stores.version_store import VersionStore
@@ -321,7 +325,25 @@ def test_pages_follow_each_other(rest: FlaskClient, publish: Publish) -> None:
 
 def test_health_is_told(rest: FlaskClient) -> None:
     assert rest.get("/livez").get_json() == {"status": "ok"}
-    assert rest.get("/readyz").get_json() == {"status": "ok", "checks": {"database": "ok", "artifacts": "ok"}}
+    assert rest.get("/readyz").get_json() == {
+        "status": "ok",
+        "checks": {"database": "ok", "artifacts": "ok", "loops": "ok"},
+    }
+
+
+def test_a_background_loop_that_hangs_is_told_by_livez(stores: Stores) -> None:
+    hanging = Loop("hanging", lambda: None, every=0.0, late_after=-1.0)
+    with closing(Directory(stores.versions, refresh_seconds=1.0)) as directory:
+        loops = directory.loop, hanging
+        health = HealthChecks(stores.jobs, directory, stores.artifacts, worker_silent_seconds=1.0, loops=loops)
+        routes = Flask("health")
+        routes.register_blueprint(health_routes(health))
+
+        live, ready = (routes.test_client().get(path) for path in ("/livez", "/readyz"))
+
+    assert (live.status_code, ready.status_code) == (503, 503)
+    assert live.get_json() == {"status": "not live", "checks": {"loops": "hanging has not completed for 0 s"}}
+    assert ready.get_json()["checks"]["loops"] == "hanging has not completed for 0 s"
 
 
 def test_metrics_count_predictions_by_model_and_version(rest: FlaskClient, publish: Publish) -> None:

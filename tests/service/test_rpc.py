@@ -18,9 +18,14 @@ from layerwise import MLP, fit
 from layerwise_proto.v1 import models_pb2, training_pb2
 from layerwise_proto.v1.models_pb2_grpc import ModelServiceStub, PredictionServiceStub
 from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
+from layerwise_service.loops import Loop
 from layerwise_service.models import Version
+from layerwise_service.prediction import Predictor
+from layerwise_service.registry import Directory, Registry
+from layerwise_service.rpc.server import RpcServer
 from layerwise_service.settings import Settings
 from layerwise_service.stores.job_store import JobStore
+from layerwise_service.training import Training
 from layerwise_service.wiring import Stores
 from service.rpc_requests import (
     ROWS,
@@ -458,6 +463,29 @@ def test_an_internal_error_tells_nothing_but_a_request_id(
 
     assert (code, reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
     assert "secret" not in message
+
+
+def test_health_says_when_a_background_loop_hangs(settings: Settings, stores: Stores) -> None:
+    hanging = Loop("hanging", lambda: None, every=0.0, late_after=-1.0)
+    directory = Directory(stores.versions, refresh_seconds=1.0)
+    predictor = Predictor(directory, stores.artifacts, cache_bytes=1, max_rows=1, max_values=1)
+
+    def build(settings: Settings) -> RpcServer:
+        return RpcServer(
+            training=Training(stores.jobs, stores.versions, stores.artifacts, settings),
+            registry=Registry(stores.versions),
+            predictor=predictor,
+            sweep=lambda: None,
+            loops=(directory.loop, hanging),
+            close=directory.close,
+            settings=settings,
+        )
+
+    with running_rpc(settings, build) as (address, _), grpc.insecure_channel(address) as channel:
+        health: Any = health_pb2_grpc.HealthStub(channel)
+        request, not_serving = health_pb2.HealthCheckRequest(), health_pb2.HealthCheckResponse.NOT_SERVING
+
+        wait_until(lambda: health.Check(request, timeout=10, wait_for_ready=True).status == not_serving)
 
 
 def test_health_and_reflection_answer(channel: grpc.Channel) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
 
 from flask import Blueprint, Response
@@ -10,6 +10,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from layerwise_service.errors import ServiceError
+from layerwise_service.loops import Loop, late
 from layerwise_service.registry import Directory
 from layerwise_service.rest.openapi import OPENAPI
 from layerwise_service.rest.responses import json_response
@@ -22,18 +23,30 @@ class HealthChecks:
     """Whether the service can do its work, and the numbers that the stores know."""
 
     def __init__(
-        self, jobs: JobStore, directory: Directory, artifacts: ArtifactStore, *, worker_silent_seconds: float
+        self,
+        jobs: JobStore,
+        directory: Directory,
+        artifacts: ArtifactStore,
+        *,
+        worker_silent_seconds: float,
+        loops: Sequence[Loop],
     ) -> None:
         self._jobs = jobs
         self._directory = directory
         self._artifacts = artifacts
         self._worker_silent_seconds = worker_silent_seconds
+        self._loops = loops
+
+    def loops(self) -> str:
+        """ "ok", or which background loops of this process hang: starting it again would help."""
+        return "; ".join(late(self._loops)) or "ok"
 
     def run(self) -> dict[str, str]:
         """Each check with "ok" or what is wrong."""
         return {
             "database": _outcome(self._directory.refresh),
             "artifacts": "ok" if self._artifacts.writable() else "the folder of the artefacts is not writable",
+            "loops": self.loops(),
         }
 
     def gauges(self) -> list[GaugeMetricFamily]:
@@ -56,6 +69,9 @@ def health_routes(health: HealthChecks) -> Blueprint:
 
     @routes.get("/livez")
     def livez() -> Response:  # pyright: ignore[reportUnusedFunction]
+        loops = health.loops()
+        if loops != "ok":
+            return json_response({"status": "not live", "checks": {"loops": loops}}, 503)
         return json_response({"status": "ok"})
 
     @routes.get("/readyz")

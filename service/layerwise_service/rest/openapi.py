@@ -213,6 +213,8 @@ _SCHEMAS = {
 
 _READY = _get("Whether the service can do its work, and if not, why", _ref("Health"))
 _READY["get"]["responses"]["503"] = _answer("Not ready", _ref("Health"))
+_LIVE = _get("Whether the process and its background loops work", _ref("Health"))
+_LIVE["get"]["responses"]["503"] = _answer("A background loop hangs: start the process again", _ref("Health"))
 _METRICS = _get("Prometheus' text format", {"type": "string"})
 _METRICS["get"]["responses"]["200"] = _answer("Prometheus' text format", {"type": "string"}, "text/plain")
 
@@ -255,7 +257,7 @@ OPENAPI: dict[str, Any] = {
             parameters=(*_PAGE, _query("model", {"type": "string"}), _query("state", _STATE)),
         ),
         "/api/jobs/{job}": _get("A job", _ref("Job"), 404, 503, parameters=(_path("job"),)),
-        "/livez": _get("Whether the process answers", _ref("Health")),
+        "/livez": _LIVE,
         "/readyz": _READY,
         "/metrics": _METRICS,
         "/openapi.json": _get("This document", {"type": "object"}),

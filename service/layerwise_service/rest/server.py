@@ -6,7 +6,6 @@ import http.client
 import multiprocessing
 import os
 import socket
-import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -18,6 +17,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 
 from layerwise_service.logs import configure_logs
+from layerwise_service.loops import Loop
 from layerwise_service.processes import AddressInUse, end_with_parent
 from layerwise_service.settings import Settings
 
@@ -26,6 +26,7 @@ log = structlog.get_logger()
 THREADS = 64  # of each process: so many slow senders it takes to keep all of them waiting
 _HEADER_MILLISECONDS = 10_000
 _READY_SECONDS = 30.0
+_LOOK_SECONDS = 0.05
 
 
 def serve_rest(settings: Settings, build: Callable[[Settings], Flask], *, ready: Callable[[str], None]) -> None:
@@ -51,10 +52,12 @@ def serve_rest(settings: Settings, build: Callable[[Settings], Flask], *, ready:
         respawn_interval=0.1,
         workers_kill_timeout=max(1, round(settings.stop_seconds)),
     )
-    threading.Thread(target=_announce, args=(host, port, shown, ready), name="announce", daemon=True).start()
+    announcing = _announcer(host, port, shown, ready)
+    announcing.start()
     try:
         server.serve(target_loader=partial(_load, settings, build, os.getpid()), wrap_loader=False)
     finally:
+        announcing.stop()
         reservation.close()
     log.info("rest_stopped")
 
@@ -91,20 +94,31 @@ def _reserve(address: str) -> tuple[str, int, socket.socket]:
     return str(place[0]), port, held
 
 
-def _announce(host: str, port: int, shown: str, ready: Callable[[str], None]) -> None:
-    """Tells `ready` as soon as a process answers."""
-    deadline = time.monotonic() + _READY_SECONDS
-    while time.monotonic() < deadline:
-        connection = http.client.HTTPConnection(host, port, timeout=5)
-        try:
-            connection.request("GET", "/livez")
-            if connection.getresponse().status == http.HTTPStatus.OK:
-                log.info("rest_listens", address=shown)
-                ready(shown)
-                return
-        except (OSError, http.client.HTTPException):
-            pass  # not yet
-        finally:
-            connection.close()
-        time.sleep(0.05)
-    log.error("rest_not_ready", address=shown, seconds=_READY_SECONDS)
+def _announcer(host: str, port: int, shown: str, ready: Callable[[str], None]) -> Loop:
+    """A loop that calls `ready` as soon as a process answers."""
+    began = time.monotonic()
+    told = False
+
+    def look() -> None:
+        nonlocal told
+        if _answers(host, port):
+            log.info("rest_listens", address=shown)
+            ready(shown)
+            announcing.stop()
+        elif time.monotonic() - began > _READY_SECONDS and not told:
+            told = True
+            log.error("rest_not_ready", address=shown, seconds=_READY_SECONDS)
+
+    announcing = Loop("announce", look, every=_LOOK_SECONDS)
+    return announcing
+
+
+def _answers(host: str, port: int) -> bool:
+    connection = http.client.HTTPConnection(host, port, timeout=5)
+    try:
+        connection.request("GET", "/livez")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -20,7 +20,8 @@ from layerwise_proto.v1.models_pb2_grpc import (
     add_PredictionServiceServicer_to_server,
 )
 from layerwise_proto.v1.training_pb2_grpc import add_TrainingServiceServicer_to_server
-from layerwise_service.errors import ServiceError
+from layerwise_service.errors import Unavailable
+from layerwise_service.loops import AsyncLoop, Loop, late
 from layerwise_service.prediction import Predictor
 from layerwise_service.processes import AddressInUse
 from layerwise_service.registry import Registry
@@ -37,6 +38,7 @@ log = structlog.get_logger()
 _THREADS = 16  # store calls under way at once; more wait their turn
 _MOST_ANSWER = 4  # times the largest message that comes in
 _SWEEP_SECONDS = 3600.0
+_HEALTH_SECONDS = 1.0
 _NAMES = (
     training_pb2.DESCRIPTOR.services_by_name["TrainingService"].full_name,
     models_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name,
@@ -54,14 +56,18 @@ class RpcServer:
         registry: Registry,
         predictor: Predictor,
         sweep: Callable[[], None],
+        loops: Sequence[Loop],
         close: Callable[[], None],
         settings: Settings,
     ) -> None:
         self._sweep = sweep
         self._close = close
-        self._sweeper: asyncio.Task[None] | None = None
+        self._sweeping = AsyncLoop("sweep", self._sweep_once, every=_SWEEP_SECONDS)
+        self._telling = AsyncLoop("health", self._tell_health, every=_HEALTH_SECONDS)
         self._settings = settings
         self._feed = JobFeed(training)
+        self._hanging: list[str] = []
+        self._loops = (*loops, self._feed.loop, self._sweeping)
         self._intake = Intake(training, max_uploads=settings.max_uploads, idle_seconds=settings.upload_idle_seconds)
         self._predicting = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="predict")
         self._health: Any = health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]
@@ -87,27 +93,36 @@ class RpcServer:
             ) from error
         await self._server.start()
         await self._set_health(health_pb2.HealthCheckResponse.SERVING)
-        self._sweeper = asyncio.create_task(self._keep_swept())
+        self._feed.loop.start()
+        self._sweeping.start()
+        self._telling.start()
         return f"{host}:{port}"
 
     async def stop(self) -> None:
         """Lets watchers go, lets calls under way end within `stop_seconds`, ends, and closes what it was built on."""
+        await self._telling.stop()
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         self._intake.stop()
         await self._feed.close()
-        if self._sweeper is not None:
-            self._sweeper.cancel()
+        await self._sweeping.stop()
         await self._server.stop(self._settings.stop_seconds)
         self._predicting.shutdown(cancel_futures=True)
         await asyncio.to_thread(self._close)
 
-    async def _keep_swept(self) -> None:
-        while True:
-            try:
-                await asyncio.to_thread(self._sweep)
-            except (ServiceError, OSError) as error:
-                log.warning("not_swept", error=str(error))
-            await asyncio.sleep(_SWEEP_SECONDS)
+    async def _sweep_once(self) -> None:
+        try:
+            await asyncio.to_thread(self._sweep)
+        except OSError as error:  # a disk that cannot be written is no reason to start this process again
+            raise Unavailable(f"files that nobody needs were not deleted: {error}") from error
+
+    async def _tell_health(self) -> None:
+        """Says NOT_SERVING while a background loop has not completed for too long."""
+        hanging = late(self._loops)
+        if hanging and not self._hanging:
+            log.error("loops_hang", loops=hanging)
+        self._hanging = hanging
+        status = health_pb2.HealthCheckResponse
+        await self._set_health(status.NOT_SERVING if hanging else status.SERVING)
 
     async def _set_health(self, status: Any) -> None:
         for name in ("", *_NAMES):
