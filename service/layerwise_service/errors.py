@@ -63,8 +63,10 @@ STATUS: Mapping[Kind, tuple[int, int]] = {
 }
 
 
-_MOST_DETAIL = 600
-_MOST_POINTER = 200
+MOST_DETAIL = 800
+"""Bytes of an error's sentence, as UTF-8. gRPC takes 8 KiB of headers, where the sentence stands three times."""
+MOST_POINTER = 320
+"""Bytes of a pointer: one with the longest name of a column, 256 bytes, is whole."""
 
 
 class ServiceError(Exception):
@@ -78,7 +80,7 @@ class ServiceError(Exception):
     reason = "INTERNAL"
 
     def __init__(self, detail: str, *, pointer: str = "", reason: str = "", retry_after: int | None = None) -> None:
-        detail, pointer = _cut(detail, _MOST_DETAIL), _cut(pointer, _MOST_POINTER)
+        detail, pointer = cut(detail, MOST_DETAIL), cut(pointer, MOST_POINTER)
         super().__init__(f"{pointer}: {detail}" if pointer else detail)
         self.detail = detail
         self.pointer = pointer
@@ -100,9 +102,15 @@ class ServiceError(Exception):
         return "#/" + re.sub(r"[.\[]", "/", self.pointer.replace("]", "")) if self.pointer else "#"
 
 
-def _cut(text: str, most: int) -> str:
-    """`text`, cut if need be: what a caller sent comes back in errors, and gRPC's stand in headers of 8 KiB."""
-    return text if len(text) <= most else f"{text[:most]}…"
+def cut(text: str, most: int) -> str:
+    """`text` in at most `most` bytes of UTF-8, with an ellipsis where something was cut off.
+
+    What is no Unicode (half of a surrogate pair, as JSON can hold it) is shown escaped.
+    """
+    data = text.encode(errors="backslashreplace")
+    if len(data) <= most:
+        return data.decode()
+    return f"{data[: most - len('…'.encode())].decode(errors='ignore')}…"
 
 
 class InvalidRequest(ServiceError):

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
+import inspect
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
 import structlog
 from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import DecodeError
 from grpc import aio
 
 from layerwise_proto.v1.errors_pb2 import ErrorInfo, ErrorStatus
-from layerwise_service.errors import Kind, ServiceError, TooLarge
+from layerwise_service.errors import InvalidRequest, Kind, ServiceError, TooLarge
 
 log = structlog.get_logger()
 
 DOMAIN = "layerwise"
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
-_OURS = "/layerwise."  # health and reflection bring their own ways
 
 
 class ErrorBoundary(aio.ServerInterceptor):
     """Answers a `ServiceError` with its status, and any other exception with "internal error" and a request id.
 
-    An answer of more than `max_answer_bytes` becomes an error too, for gRPC's own would not say what to do.
+    A request that cannot be decoded is an error like any other. An answer of more than `max_answer_bytes` becomes one
+    too, for gRPC's own would not say what to do.
     """
 
     def __init__(self, *, max_answer_bytes: int) -> None:
@@ -37,11 +40,11 @@ class ErrorBoundary(aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
         handler: Any = await continuation(handler_call_details)
+        if handler is None:
+            return None
         method = str(handler_call_details.method)
-        if handler is None or not method.startswith(_OURS):
-            return handler  # type: ignore[no-any-return]
         codec = {
-            "request_deserializer": handler.request_deserializer,
+            "request_deserializer": _decoder(handler.request_deserializer),
             "response_serializer": handler.response_serializer,
         }
         if handler.response_streaming:
@@ -52,10 +55,52 @@ class ErrorBoundary(aio.ServerInterceptor):
         return grpc.unary_unary_rpc_method_handler(_guard(handler.unary_unary, method, self._max_answer_bytes), **codec)
 
 
+@dataclass(frozen=True, slots=True)
+class _Undecodable:
+    """In the place of a request whose bytes are no message."""
+
+    error: InvalidRequest
+
+
+def _decoder(decode: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    """`decode`, but giving an `_Undecodable` where it would raise, of which gRPC makes INTERNAL and a traceback."""
+
+    def decoded(data: bytes) -> Any:
+        try:
+            return decode(data)
+        except (DecodeError, ValueError):
+            detail = (
+                f"the request's {len(data)} bytes are no message of this method; is the client of this API's version?"
+            )
+            return _Undecodable(InvalidRequest(detail, reason="UNDECODABLE_REQUEST"))
+
+    return decoded
+
+
+def _checked(request: Any) -> Any:
+    """The request itself. Raises `InvalidRequest` in the place of one that could not be decoded."""
+    if isinstance(request, _Undecodable):
+        raise request.error
+    return request
+
+
+class _Checked:
+    """The requests of a stream, each checked as it comes."""
+
+    def __init__(self, requests: AsyncIterator[Any]) -> None:
+        self._requests = aiter(requests)
+
+    def __aiter__(self) -> _Checked:
+        return self
+
+    async def __anext__(self) -> Any:
+        return _checked(await anext(self._requests))
+
+
 def _guard(inner: Callable[[Any, Any], Awaitable[Any]], method: str, most: int) -> Any:
     async def call(request: Any, context: aio.ServicerContext[Any, Any]) -> Any:
         async with _boundary(context, method):
-            answer = await inner(request, context)
+            answer = await inner(_checked(request), context)
             if (size := answer.ByteSize()) > most:
                 raise TooLarge(f"the answer has {size} bytes, and a message may have {most}; ask for less at once")
             return answer
@@ -63,10 +108,21 @@ def _guard(inner: Callable[[Any, Any], Awaitable[Any]], method: str, most: int) 
     return call
 
 
-def _guard_stream(inner: Callable[[Any, Any], AsyncIterator[Any]], method: str) -> Any:
+def _guard_stream(inner: Callable[[Any, Any], Any], method: str) -> Any:
+    def opened(request: Any) -> Any:
+        return _Checked(request) if hasattr(request, "__aiter__") else _checked(request)
+
+    if not inspect.isasyncgenfunction(inner):  # gRPC's own health service writes into the context
+
+        async def write(request: Any, context: aio.ServicerContext[Any, Any]) -> None:
+            async with _boundary(context, method):
+                await inner(opened(request), context)
+
+        return write
+
     async def call(request: Any, context: aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
         async with _boundary(context, method):
-            async for response in inner(request, context):
+            async for response in inner(opened(request), context):
                 yield response
 
     return call
