@@ -153,10 +153,10 @@ def test_the_most_frequent_categories_are_kept_and_the_rest_have_one_output():
 
 @pytest.mark.parametrize(
     ("unseen", "names", "row"),
-    [("none", ("x=a",), [0]), ("auto", ("x=a",), [0]), ("other", ("x=a", "x other"), [0, 1])],
+    [("none", ("x=a", "x=b"), [0, 0]), ("auto", ("x=a", "x=b", "x other"), [0, 0, 1])],
 )
 def test_an_unseen_category_leaves_zeros_or_has_an_output(unseen, names, row):
-    given, found = encoded(OneHot(unseen=unseen), ["a"], to_encode=["new"])
+    given, found = encoded(OneHot(most=2, unseen=unseen), ["a", "b", "a", "b", "c"], to_encode=["new"])
 
     assert (given, found.tolist()) == (names, [row])
 
@@ -200,7 +200,8 @@ def test_ordinal_steps_follow_the_order_of_numbers_texts_or_the_given_one():
     assert encoded("ordinal", ["b", "a"])[1][:, 0].tolist() == [1, 0.5]
     encoding = Ordinal(order=("low", "mid", "high"), unseen="other", missing="own")
 
-    names, found = encoded(encoding, ["mid"], to_encode=["low", "mid", "high", "new", None])
+    seen = ["low", "mid", "new", None]
+    names, found = encoded(encoding, seen, to_encode=["low", "mid", "high", "new", None])
 
     assert names == ("x", "x other", "x missing")
     np.testing.assert_allclose(found, [[1 / 3, 0, 0], [2 / 3, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
@@ -215,7 +216,8 @@ def test_a_category_outside_the_given_order_is_refused_where_the_policy_says_so(
 
 
 def test_hashing_puts_a_category_into_the_bucket_of_its_crc():
-    names, found = encoded(Hashing(buckets=8, missing="own"), ["a", "ç", "", "a"], to_encode=["a", "ç", 12, None])
+    seen = ["a", "ç", "12", "", "a"]
+    names, found = encoded(Hashing(buckets=8, missing="own"), seen, to_encode=["a", "ç", 12, None])
 
     assert names == (*(f"x#{i}" for i in range(8)), "x missing")
     buckets = [zlib.crc32(text.encode()) % 8 for text in ("a", "ç", "12")]
@@ -243,10 +245,11 @@ def test_the_parts_of_a_time_are_those_of_the_calendar():
 def test_a_cycle_is_a_point_of_the_circle():
     encoding = DateParts(parts=("month_cycle", "weekday_cycle", "hour_cycle"))
 
-    names, found = encoded(encoding, ["2024-04-01T06:00", "2024-10-07 18:00:00"])  # two Mondays
+    times = ["2024-04-01T06:00", "2024-10-07 18:00:00", "2024-01-02"]  # Monday, Monday, Tuesday
+    names, found = encoded(encoding, times)
 
     assert names == tuple(f"x.{p}_{f}" for p in ("month", "weekday", "hour") for f in ("sin", "cos"))
-    np.testing.assert_allclose(found, [[1, 0, 0, 1, 1, 0], [-1, 0, 0, 1, -1, 0]], atol=1e-12)
+    np.testing.assert_allclose(found[:2], [[1, 0, 0, 1, 1, 0], [-1, 0, 0, 1, -1, 0]], atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -266,9 +269,11 @@ def test_a_time_may_be_given_in_many_ways(same):
 
 
 def test_a_date_has_no_hour_and_may_lie_before_1970():
-    _, found = encoded(PLAIN, [date(1969, 12, 31), "1969-12-31"])
+    seen = [date(1969, 12, 31), "1969-12-31", "1971-06-01T10:20", "1967-06-02T10:20"]
+    _, found = encoded(PLAIN, seen)
 
-    np.testing.assert_allclose(found, [[0, 1, 1, 2 / 6, 0, 0]] * 2)
+    year = (1969 - 1969) / np.std([1969, 1969, 1971, 1967])
+    np.testing.assert_allclose(found[:2], [[year, 1, 1, 2 / 6, 0, 0]] * 2)
 
 
 @pytest.mark.parametrize(("missing", "row"), [("none", [0, 0]), ("indicator", [0, 0, 1]), ("auto", [0, 0, 1])])

@@ -40,6 +40,10 @@ def encoder_nodes(graph: Graph, encoder: TableEncoder) -> str:
         else:
             encoded.append(_category(graph, column))
     joined = graph.node("Concat", *encoded, name="encoded/float64", axis=1)
+    if encoder.constant:
+        kept = np.ones((1, encoder.width))
+        kept[:, encoder.constant] = 0
+        joined = graph.node("Mul", joined, graph.array("encoded/kept", kept), name="encoded/varying")
     return joined if graph.dtype == np.float64 else graph.node("Cast", joined, name="encoded", to=graph.number_type)
 
 

@@ -105,7 +105,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         weights = self._weights(sample_weight, len(rows))
         plan = self._planned(targets)
         if first:
-            self._begin(rows, targets, weights, plan)
+            self._begin(rows, targets, weights, plan, more_to_come=True)
             self.n_iter_ = 0
         inputs, wanted = self._inputs.of(rows), self._scaled(targets)
         for start in range(0, len(rows), plan.batch_size):
@@ -124,14 +124,28 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
     def _begun(self) -> bool:
         return hasattr(self, "model_")
 
-    def _begin(self, rows: NDArray[Any], targets: Targets, weights: NDArray[np.float64], plan: Plan) -> None:
-        """Makes a new network, and finds the scales of what it is to see and to answer."""
+    def _begin(
+        self,
+        rows: NDArray[Any],
+        targets: Targets,
+        weights: NDArray[np.float64],
+        plan: Plan,
+        *,
+        more_to_come: bool = False,
+    ) -> None:
+        """Makes a new network, and finds the scales of what it is to see and to answer.
+
+        A column that does not vary in `rows` is ignored, unless there are `more_to_come` in which it may.
+        """
         architecture = self._architecture(rows.shape[1], targets, plan.loss)
         network = MLP(architecture, seed=plan.seed, dtype=rows.dtype)
         if targets.labels is not None:
             network.labels = range(len(targets.labels))
         standardizes = truth("standardize", self._argument("standardize"))
-        self._inputs = centred(rows, weights, "X") if standardizes else unchanged(rows.shape[1])
+        if standardizes:
+            self._inputs = centred(rows, weights, "X", constant_scale=1.0 if more_to_come else np.inf)
+        else:
+            self._inputs = unchanged(rows.shape[1])
         self._outputs = self._target_scale(targets, weights, plan.loss)
         self._network, self._state = network, None
 

@@ -107,4 +107,6 @@ class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]  # scikit-l
         # a value that is too small for the loss is refused in its own units
         if not self.standardize or (targets.array < loss.least).any():
             return unchanged(targets.columns)
-        return proportional(targets.array, weights) if loss.link == "exp" else centred(targets.array, weights, "y")
+        if loss.link == "exp":
+            return proportional(targets.array, weights)
+        return centred(targets.array, weights, "y", constant_scale=1.0)

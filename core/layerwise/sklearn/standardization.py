@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from layerwise.architecture import Architecture, Layer
 from layerwise.errors import InvalidInput
 from layerwise.model import MLP
+from layerwise.spread import negligible
 
 Table = NDArray[np.floating[Any]]
 
@@ -30,19 +31,24 @@ def unchanged(columns: int) -> Standardization:
     return Standardization(np.zeros(columns), np.ones(columns))
 
 
-def centred(table: Table, weights: NDArray[np.float64], pointer: str) -> Standardization:
+def centred(
+    table: Table, weights: NDArray[np.float64], pointer: str, *, constant_scale: float = np.inf
+) -> Standardization:
     """What gives the columns of `table` (n, k) a mean of 0 and a deviation of 1, counting rows by `weights` (n,).
 
-    A column that does not vary beyond rounding is only shifted. Raises InvalidInput if a deviation overflows.
+    A column that does not vary beyond rounding gets the `constant_scale`: the infinite one makes every value 0, later
+    ones too, and the weights of such an input are 0 once they are folded. Raises InvalidInput if a deviation overflows.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        mean: NDArray[np.float64] = np.average(table.astype(np.float64, copy=False), axis=0, weights=weights)
+        # of differences from the first row, which round by the spread and not by the size of the numbers
+        first = table[0].astype(np.float64)
+        mean: NDArray[np.float64] = first + np.average(table - first, axis=0, weights=weights)
         deviation: NDArray[np.float64] = np.sqrt(np.average(np.square(table - mean), axis=0, weights=weights))
     if not np.isfinite(deviation).all():
         column = int(np.argmin(np.isfinite(deviation)))
         raise InvalidInput(pointer, f"expected columns of finite deviation, column {column} is too large to have one")
-    constant = deviation <= 10 * np.finfo(table.dtype).eps * np.abs(mean)
-    return Standardization(mean, np.where(constant, 1.0, deviation))
+    constant = negligible(deviation, mean, len(table), table.dtype)
+    return Standardization(mean, np.where(constant, constant_scale, deviation))
 
 
 def proportional(table: Table, weights: NDArray[np.float64]) -> Standardization:

@@ -27,8 +27,14 @@ def encoder_source(encoder: TableEncoder) -> Functions:
     source = (
         "def encoded(table):\n"
         '    """The inputs (n, INPUTS) of the network for `table`: columns by name, or a list of rows by name."""\n'
-        f"    return np.hstack(\n        [\n{lines}        ]\n    )\n"
+        f"    inputs = np.hstack(\n        [\n{lines}        ]\n    )\n"
     )
+    if encoder.constant:
+        source += (
+            "    # the same in all rows of the training: nothing was learnt from them\n"
+            f"    inputs[:, {_listed(encoder.constant)}] = 0\n"
+        )
+    source += "    return inputs\n"
     return {"encoded": source} | {name: FUNCTIONS[name] for name in sorted(called)}
 
 

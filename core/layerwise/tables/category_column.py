@@ -1,6 +1,6 @@
 """A fitted column of categories."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from zlib import crc32
@@ -72,19 +72,16 @@ class CategoryColumn(FittedColumn[CategoryEncoding]):
         return {"error": REFUSED, "none": NOTHING}.get(self.unseen, self.symbols)
 
     @property
-    def _place_of_missing(self) -> int:
+    def place_of_missing(self) -> int:
+        """The place of a value that is missing, or one of REFUSED and NOTHING."""
         own = self.symbols + (self.unseen == "other")
         return {"error": REFUSED, "none": NOTHING}.get(self.encoding.missing, own)
 
     def read(self, column: Column, /) -> NDArray[np.intp]:
         found = read_categories(column)
         lookup = np.empty(len(found.texts) + 1, np.intp)
-        lookup[-1] = self._place_of_missing
-        if isinstance(self.encoding, Hashing):
-            lookup[:-1] = [bucket(text, self.encoding.buckets) for text in found.texts]
-        else:
-            others = self._place_of_others
-            lookup[:-1] = [self._places.get(text, others) for text in found.texts]
+        lookup[-1] = self.place_of_missing
+        lookup[:-1] = [self.place_of(text) for text in found.texts]
         places = lookup[found.codes]
         if REFUSED in lookup and (refused := places == REFUSED).any():
             row = first_row(refused)
@@ -102,7 +99,7 @@ class CategoryColumn(FittedColumn[CategoryEncoding]):
         out[rows, read[rows]] = 1
 
     def cell_writer(self, start: int, /) -> CellWriter:
-        places, others, missing = self._places, self._place_of_others, self._place_of_missing
+        places, others, missing = self._places, self._place_of_others, self.place_of_missing
         known = self.symbols
         buckets = self.encoding.buckets if isinstance(self.encoding, Hashing) else 0
         ordinal = isinstance(self.encoding, Ordinal)
@@ -133,10 +130,24 @@ class CategoryColumn(FittedColumn[CategoryEncoding]):
 
         return write
 
-    def to_json(self) -> dict[str, object]:
-        """Everything, as JSON."""
-        found: dict[str, object] = {"name": self.name, "encoding": self.encoding.to_json()}
-        return found if isinstance(self.encoding, Hashing) else found | {"categories": list(self.categories)}
+    def _found(self) -> dict[str, object]:
+        return {} if isinstance(self.encoding, Hashing) else {"categories": list(self.categories)}
+
+    def place_of(self, text: str) -> int:
+        """The place of the category `text`, or one of REFUSED and NOTHING."""
+        if isinstance(self.encoding, Hashing):
+            return bucket(text, self.encoding.buckets)
+        return self._places.get(text, self._place_of_others)
+
+    def constants(self, places: Collection[int]) -> tuple[int, ...]:
+        """The outputs that are the same in rows of all of these `places`."""
+        if not isinstance(self.encoding, Ordinal):
+            only = len(places) == 1
+            return tuple(i for i in range(self.width) if only or i not in places)
+        known = len(self.categories)
+        first = {place if place < known else NOTHING for place in places}
+        rest = tuple(i for i in range(1, self.width) if len(places) == 1 or known + i - 1 not in places)
+        return (0, *rest) if len(first) == 1 else rest
 
 
 def category_column_from_json(name: str, encoding: CategoryEncoding, given: Mapping[str, object]) -> CategoryColumn:
@@ -207,7 +218,15 @@ class CategoryFit:
         for doubt in self._doubts:
             doubt.refuse_numbers_beyond()
         told = [text for doubt in self._doubts if (text := doubt.told())]
-        return replace(self._finished(name), doubt=told[0] if told else None)
+        column = self._finished(name)
+        return replace(column, doubt=told[0] if told else None, constant=column.constants(self._places(column)))
+
+    def _places(self, column: CategoryColumn) -> set[int]:
+        """The places of all rows."""
+        found = {column.place_of(text) for text in self._counts}
+        if not self._counts.exact:  # of those forgotten, some are others, and every bucket has some
+            found |= set(range(column.symbols + (column.unseen == "other")))
+        return found | {column.place_of_missing} if self._gaps else found
 
     def _finished(self, name: str) -> CategoryColumn:
         encoding, counts = self._encoding, self._counts

@@ -33,6 +33,12 @@ class FittedColumn(ABC, Generic[E_co]):
     its JSON does not have it.
     """
 
+    constant: tuple[int, ...] = field(default=(), kw_only=True)
+    """Its outputs, from 0, that were the same in every row it was fitted on: nothing can be learnt from them.
+
+    They are 0 in every row encoded, whatever its value: what a network makes of another value is chance.
+    """
+
     kind: ClassVar[str]
     """"number", "category" or "date"."""
 
@@ -61,6 +67,16 @@ class FittedColumn(ABC, Generic[E_co]):
         It raises UnusualError or OverflowError for all that is not of the usual kind.
         """
 
-    @abstractmethod
+    @property
+    def is_ignored(self) -> bool:
+        """Whether all of its outputs are constant: predictions do not depend on the column."""
+        return len(self.constant) == self.width
+
     def to_json(self) -> dict[str, object]:
         """Everything, as JSON."""
+        found = {"name": self.name, "encoding": self.encoding.to_json(), **self._found()}
+        return found | {"constant": list(self.constant)} if self.constant else found
+
+    @abstractmethod
+    def _found(self) -> dict[str, object]:
+        """What was found in the rows it was fitted on, as JSON."""

@@ -1,5 +1,6 @@
 """How often each category of a column comes, in bounded memory."""
 
+from collections.abc import Iterator
 from heapq import nsmallest
 
 import numpy as np
@@ -42,6 +43,10 @@ class Counts:
     def frequent(self, most: int) -> dict[str, int]:
         """The `most` categories of the most rows, ties by text, with their rows."""
         return dict(nsmallest(most, self._counts.items(), key=lambda item: (-item[1], item[0])))
+
+    def __iter__(self) -> Iterator[str]:
+        """Those that are known."""
+        return iter(self._counts)
 
     def __len__(self) -> int:
         """How many different ones are known."""

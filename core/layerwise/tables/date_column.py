@@ -60,7 +60,7 @@ class DateColumn(FittedColumn[DateParts]):
         found: list[str] = []
         for part in self.encoding.parts:
             if part in CYCLIC_PARTS:
-                stem = part.removesuffix("_cycle")
+                stem = _stem(part)
                 found += [f"{self.name}.{stem}_sin", f"{self.name}.{stem}_cos"]
             else:
                 found.append(f"{self.name}.{part}")
@@ -79,7 +79,7 @@ class DateColumn(FittedColumn[DateParts]):
             read = np.where(missing, np.datetime64(0, "s"), read)
         at = 0
         for part in self.encoding.parts:
-            values = part_of(read, part.removesuffix("_cycle"))
+            values = part_of(read, _stem(part))
             if part == "year":
                 out[:, at] = (values - self.shift) / self.scale
                 at += 1
@@ -93,7 +93,7 @@ class DateColumn(FittedColumn[DateParts]):
                 out[missing, at] = 1
 
     def cell_writer(self, start: int, /) -> CellWriter:
-        parts = [(part.removesuffix("_cycle"), LOOKUPS.get(part, ())) for part in self.encoding.parts]
+        parts = [(_stem(part), LOOKUPS.get(part, ())) for part in self.encoding.parts]
         shift, scale, allowed = self.shift, self.scale, self.encoding.missing != "error"
         indicator = start + self.width - 1 if self.indicates else -1
 
@@ -132,9 +132,8 @@ class DateColumn(FittedColumn[DateParts]):
 
         return write
 
-    def to_json(self) -> dict[str, object]:
-        """Everything, as JSON."""
-        return {"name": self.name, "encoding": self.encoding.to_json(), "shift": self.shift, "scale": self.scale}
+    def _found(self) -> dict[str, object]:
+        return {"shift": self.shift, "scale": self.scale}
 
 
 def date_column_from_json(name: str, encoding: DateParts, given: Mapping[str, object]) -> DateColumn:
@@ -176,6 +175,7 @@ class DateFit:
         self._encoding = encoding
         self._years = Moments()
         self._gaps = False
+        self._only: dict[str, int | None] = {}  # the one value that a part has had, None if there were several
 
     @property
     def seen(self) -> int:
@@ -192,10 +192,35 @@ class DateFit:
             self._gaps = True
             times = times[~missing]
         self._years.add(part_of(times, "year").astype(np.float64))
+        if len(times):
+            self._note_parts(times)
+
+    def _note_parts(self, times: NDArray[np.datetime64]) -> None:
+        """Notes of which parts all values so far are one."""
+        for part in map(_stem, self._encoding.parts):
+            if self._only.get(part, 0) is None:
+                continue
+            values = part_of(times, part)
+            only = self._only.setdefault(part, int(values[0]))
+            if (values != only).any():
+                self._only[part] = None
 
     def finished(self, name: str) -> DateColumn:
         """The column as it is encoded from now on."""
         encoding = self._encoding
         if encoding.missing == "auto":
             encoding = replace(encoding, missing="indicator" if self._gaps else "error")
-        return DateColumn(name, encoding, self._years.centre, self._years.deviation)
+        constant: list[int] = []
+        width = 0
+        for part in encoding.parts:
+            outputs = len(LOOKUPS.get(part, (0,)))
+            if self._only[_stem(part)] is not None:
+                constant += range(width, width + outputs)
+            width += outputs
+        if encoding.missing == "indicator" and not self._gaps:
+            constant.append(width)
+        return DateColumn(name, encoding, self._years.centre, self._years.deviation, constant=tuple(constant))
+
+
+def _stem(part: str) -> str:
+    return part.removesuffix("_cycle")

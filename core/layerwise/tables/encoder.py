@@ -1,6 +1,7 @@
 """The encoder of tables: named, typed columns in, the network's inputs out."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, cast
 
@@ -107,6 +108,8 @@ class TableEncoder:
         self._slices = [slice(*ends) for ends in pairwise(starts)]
         self._width = int(starts[-1])
         self._names = [column.name for column in columns]
+        pairs = zip(columns, starts[:-1], strict=True)
+        self._constant = np.array([start + output for column, start in pairs for output in column.constant], np.intp)
         self._write_rows = rows_writer(columns, self._extras)
         self._columns = columns
 
@@ -143,6 +146,11 @@ class TableEncoder:
         """
         return distinct([name for column in self.columns for name in column.names])
 
+    @property
+    def constant(self) -> tuple[int, ...]:
+        """The outputs that were the same in all rows it was fitted on, and are 0 in every row encoded."""
+        return tuple(self._constant.tolist()) if self.columns else ()
+
     def source_of(self, output: int) -> str:
         """The name of the column that the `output`, from 0, comes from. Raises InvalidInput."""
         at = whole_number("output", output, least=0, most=self.width - 1)
@@ -161,6 +169,8 @@ class TableEncoder:
         if type(rows) is list and len(rows) <= FEW_ROWS:
             target: Floats = np.zeros((len(rows), self._width), kind)
             if self._write_rows(rows, target):
+                if len(self._constant):
+                    target[:, self._constant] = 0
                 return target if out is None else copied(target, out)
         read: list[NDArray[Any]] = []
         count = 0
@@ -172,6 +182,8 @@ class TableEncoder:
         for rows_of_block in blocks(count, self._width, BLOCK_NUMBERS):
             for column, own, values in zip(columns, self._slices, read, strict=True):
                 column.write(values[rows_of_block], found[rows_of_block, own])
+            if len(self._constant):
+                found[rows_of_block, self._constant] = 0
         return found
 
     def encode_blocks(self, tables: Iterable[TableLike], *, dtype: DTypeLike | None = None) -> Iterator[Floats]:
@@ -267,8 +279,23 @@ def _column_from_json(value: object) -> AnyColumn:
     if not isinstance(name, str) or not name or not is_unicode(name):
         raise InvalidInput("name", f"expected a text, got {shown(name)}")
     encoding = kinds.from_json("encoding", given.pop("encoding"), ENCODINGS)
+    constant = given.pop("constant", [])
+    column: AnyColumn
     if isinstance(encoding, NumberEncoding):
-        return number_column_from_json(name, encoding, given)
-    if isinstance(encoding, DateParts):
-        return date_column_from_json(name, encoding, given)
-    return category_column_from_json(name, cast(CategoryEncoding, encoding), given)
+        column = number_column_from_json(name, encoding, given)
+    elif isinstance(encoding, DateParts):
+        column = date_column_from_json(name, encoding, given)
+    else:
+        column = category_column_from_json(name, cast(CategoryEncoding, encoding), given)
+    return replace(column, constant=_constant_from_json(constant, column.width))
+
+
+def _constant_from_json(value: object, width: int) -> tuple[int, ...]:
+    items = cast(list[object], value)
+    if type(items) is not list or len(items) > width:
+        raise InvalidInput("constant", f"expected a list of at most {counted(width, 'output')}, got {shown(value)}")
+    found = [whole_number(f"constant[{i}]", item, least=0, most=width - 1) for i, item in enumerate(items)]
+    for i in range(1, len(found)):
+        if found[i] <= found[i - 1]:
+            raise InvalidInput(f"constant[{i}]", f"expected more than {found[i - 1]}, as before, got {found[i]}")
+    return tuple(found)

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from layerwise.spread import negligible
+
 
 class Moments:
     """Count, mean, sum of squared deviations, least and greatest of all numbers added so far.
@@ -38,14 +40,23 @@ class Moments:
         self.greatest = max(self.greatest, float(numbers.max()))
 
     @property
+    def varies(self) -> bool:
+        """Whether the numbers differ by more than rounding."""
+        if self.least >= self.greatest:
+            return False
+        magnitude = max(abs(self.least), abs(self.greatest))
+        return not negligible(self._root_mean_square, magnitude, self.count)
+
+    @property
     def deviation(self) -> float:
         """The standard deviation of all, divided by n; 1 where they do not vary, infinite where squares overflow."""
-        if self.least == self.greatest:
-            return 1.0
-        found = math.sqrt(self._squares / self.count)
-        return found if found > 0 else 1.0
+        return self._root_mean_square if self.varies else 1.0
 
     @property
     def centre(self) -> float:
         """The mean, exactly the value itself where all are one."""
         return self.least if self.least == self.greatest else self.mean
+
+    @property
+    def _root_mean_square(self) -> float:
+        return math.sqrt(self._squares / self.count)

@@ -155,12 +155,10 @@ class NumberColumn(FittedColumn[NumberEncoding]):
         left, right = known[below - 1], known[below]
         return (below - 1 + (x - left) / (right - left)) / last
 
-    def to_json(self) -> dict[str, object]:
-        """Everything, as JSON."""
-        found: dict[str, object] = {"name": self.name, "encoding": self.encoding.to_json(), "fill": self.fill}
+    def _found(self) -> dict[str, object]:
         if isinstance(self.encoding, Quantiles):
-            return found | {"quantiles": list(self.quantiles)}
-        return found | {"shift": self.shift, "scale": self.scale}
+            return {"fill": self.fill, "quantiles": list(self.quantiles)}
+        return {"fill": self.fill, "shift": self.shift, "scale": self.scale}
 
 
 def number_column_from_json(name: str, encoding: NumberEncoding, given: Mapping[str, object]) -> NumberColumn:
@@ -239,15 +237,19 @@ class NumberFit:
             fill = float(self._sample.quantiles(3)[1])
         elif encoding.missing == "error":
             fill = None
+        moments = self._logarithms if isinstance(encoding, Log) else raw
+        constant = () if moments.varies else (0,)
+        if encoding.missing == "indicator" and not self._gaps:
+            constant = (*constant, 1)
         if isinstance(encoding, Quantiles):
             assert self._sample is not None
             count = max(2, min(encoding.quantiles, len(self._sample)))
-            return NumberColumn(name, encoding, fill, quantiles=tuple(self._sample.quantiles(count).tolist()))
+            quantiles = tuple(self._sample.quantiles(count).tolist())
+            return NumberColumn(name, encoding, fill, quantiles=quantiles, constant=constant)
         shift, scale = 0.0, 1.0
         if isinstance(encoding, MinMax):
-            shift, scale = raw.least, (raw.greatest - raw.least) or 1.0
+            shift, scale = raw.least, raw.greatest - raw.least if moments.varies else 1.0
         elif encoding.kind != "identity":
-            moments = self._logarithms if isinstance(encoding, Log) else raw
             shift, scale = moments.centre, moments.deviation
         with within(f"columns.{name}"):
-            return NumberColumn(name, encoding, fill, shift, scale)
+            return NumberColumn(name, encoding, fill, shift, scale, constant=constant)
