@@ -17,6 +17,7 @@ class JobState(StrEnum):
 
     QUEUED = "QUEUED"
     RUNNING = "RUNNING"
+    WAITING = "WAITING"
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
@@ -29,11 +30,21 @@ class JobState(StrEnum):
 FOLLOWING: Mapping[JobState, frozenset[JobState]] = {
     JobState.QUEUED: frozenset({JobState.RUNNING, JobState.CANCELLED}),
     # back to QUEUED: its worker was stopped or lost
-    JobState.RUNNING: frozenset({JobState.QUEUED, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}),
+    JobState.RUNNING: frozenset(
+        {JobState.QUEUED, JobState.WAITING, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}
+    ),
+    # its worker has it in hand, but cannot go on for want of space or of the stores
+    JobState.WAITING: frozenset(
+        {JobState.QUEUED, JobState.RUNNING, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}
+    ),
     JobState.SUCCEEDED: frozenset(),
     JobState.FAILED: frozenset(),
     JobState.CANCELLED: frozenset(),
 }
+HELD = (JobState.RUNNING, JobState.WAITING)
+"""The states of a job that is in the hands of a worker."""
+OPEN = (JobState.QUEUED, *HELD)
+"""The states of a job that has not ended."""
 
 
 class Reason(StrEnum):
@@ -50,6 +61,8 @@ class Reason(StrEnum):
     INVALID_DATA = "INVALID_DATA"
     OUT_OF_MEMORY = "OUT_OF_MEMORY"
     NO_SPACE = "NO_SPACE"
+    STORAGE_UNAVAILABLE = "STORAGE_UNAVAILABLE"
+    CONTINUED = "CONTINUED"
     INTERNAL = "INTERNAL"
 
 

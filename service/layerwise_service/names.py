@@ -38,6 +38,6 @@ def check_alias(alias: str, *, pointer: str) -> str:
 
 
 def new_job_id() -> str:
-    """26 characters, unique, in the order of their making: 48 bits of milliseconds, 80 bits of chance (ULID)."""
+    """26 characters, unique: 48 bits of milliseconds by this machine's clock, 80 bits of chance (a ULID)."""
     number = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
     return "".join(_BASE32[number >> shift & 31] for shift in range(125, -1, -5))

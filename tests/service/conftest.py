@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import grpc
 import numpy as np
 import pytest
+from sqlalchemy.engine import Connection
 
 from layerwise import MLP, Architecture, Layer, Plan, fit
 from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
@@ -17,7 +19,9 @@ from layerwise_service.datasets import Batch, Dataset
 from layerwise_service.jobs import NewJob
 from layerwise_service.models import Version
 from layerwise_service.settings import Settings
-from layerwise_service.stores.leases import NewVersion
+from layerwise_service.stores.database import Database
+from layerwise_service.stores.job_store import JobStore
+from layerwise_service.stores.leases import Leases, NewVersion
 from layerwise_service.wiring import Stores, build_worker, open_stores
 from service.rpc_requests import running_rpc
 
@@ -67,6 +71,19 @@ def dataset(stores: Stores) -> Dataset:
     return made
 
 
+class OneTransaction(Database):
+    """A database whose transactions are all part of the one that `connection` has begun."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @contextmanager
+    def read(self) -> Generator[Connection]:
+        yield self._connection
+
+    write = read
+
+
 @pytest.fixture
 def publish(stores: Stores, dataset: Dataset) -> Callable[..., Version]:
     """Makes a version as a worker would: `labels` None is a regression of `outputs` values."""
@@ -92,11 +109,15 @@ def publish(stores: Stores, dataset: Dataset) -> Callable[..., Version]:
         network.parameters[:] *= scale
         sha256, size = stores.artifacts.keep_model(network)
         new = NewJob(model, architecture.to_json(), plan.to_json(), dataset.sha256, "accuracy", fingerprint="f")
-        stores.jobs.submit(new, dataset, max_open=1000)
-        claim = stores.leases.claim("w")
-        assert claim is not None
         made = NewVersion(sha256, size, dict(network.metrics), architecture.parameters, labels)
-        return stores.leases.publish(claim, made)
+        with stores.database.write() as connection:  # as a whole, else a worker that runs would claim the job
+            here = OneTransaction(connection)
+            leases = Leases(here, lease_seconds=60, max_losses=3)
+            job = JobStore(here).submit(new, dataset, max_open=1000)
+            claim = leases.claim("w")
+            assert claim is not None
+            assert claim.job.id == job.id
+            return leases.publish(claim, made)
 
     return make
 

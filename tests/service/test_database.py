@@ -7,12 +7,18 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 
+from layerwise_service.datasets import Dataset, Shape
 from layerwise_service.errors import DataLoss, Unavailable
+from layerwise_service.jobs import NewJob
 from layerwise_service.stores import database as database_module
+from layerwise_service.stores import migrations
 from layerwise_service.stores.database import Database, DatabaseUnusable, now
+from layerwise_service.stores.job_store import JobStore
 from layerwise_service.stores.migrations import HEAD, migrate
 from layerwise_service.stores.schema import metadata
 
@@ -72,6 +78,29 @@ def test_the_migrations_lead_to_the_schema(path: Path) -> None:
     assert difference == []
 
 
+def test_jobs_of_an_older_release_keep_their_order(path: Path) -> None:
+    database = Database(f"sqlite:///{path}")
+    with database.write() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0003")
+        connection.exec_driver_sql("INSERT INTO datasets VALUES ('d', 1, 1, 1, NULL, 1, 0, NULL)")
+        for job, created in (("b", 2.0), ("a", 2.0), ("z", 1.0), ("c", 3.0)):
+            connection.exec_driver_sql(
+                "INSERT INTO jobs (id, model, state, architecture, plan, dataset, metric, created, fingerprint) "
+                "VALUES (?, 'm', 'RUNNING', '{}', '{}', 'd', 'r2', ?, 'f')",
+                (job, created),
+            )
+
+    migrate(database)
+
+    store = JobStore(database)
+    assert [job.id for job in store.page(model="", state=None, limit=9, before="")] == ["c", "b", "a", "z"]
+    newest = store.submit(NewJob("m", {}, {}, "d", "r2", "g"), Dataset("d", Shape(1, 1, 1, None), 0), max_open=9)
+    assert store.page(model="", state=None, limit=1, before="")[0].id == newest.id
+
+
 def test_eight_threads_may_open_a_new_database_at_once(path: Path) -> None:
     path.parent.mkdir()
     barrier = threading.Barrier(8)
@@ -97,8 +126,6 @@ def test_eight_threads_may_open_a_new_database_at_once(path: Path) -> None:
 
 def test_an_unfinished_migration_leaves_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     database = Database(f"sqlite:///{path}")
-    from alembic import command
-
     upgrade = command.upgrade
 
     def cut_short(*arguments: object) -> None:

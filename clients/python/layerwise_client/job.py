@@ -75,7 +75,10 @@ class Job:
 
     @property
     def state(self) -> str:
-        """QUEUED, RUNNING, SUCCEEDED, FAILED or CANCELLED."""
+        """QUEUED, RUNNING, WAITING, SUCCEEDED, FAILED or CANCELLED.
+
+        A job is WAITING while its worker has no space or no storage: the reason of its last transition says which.
+        """
         return self._fresh().state
 
     @property

@@ -18,8 +18,8 @@ from layerwise_proto.v1 import models_pb2, training_pb2
 if TYPE_CHECKING:
     from layerwise_client._expected import Label
 
-STATES = ("QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED")
-_ENDED = STATES[2:]
+STATES = ("QUEUED", "RUNNING", "WAITING", "SUCCEEDED", "FAILED", "CANCELLED")
+_ENDED = STATES[3:]
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,8 @@ class _JobStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JobState.Val
     JOB_STATE_SUCCEEDED: _JobState.ValueType  # 3
     JOB_STATE_FAILED: _JobState.ValueType  # 4
     JOB_STATE_CANCELLED: _JobState.ValueType  # 5
+    JOB_STATE_WAITING: _JobState.ValueType  # 6
+    """A worker has it in hand, and what was trained in memory, but cannot go on: the transition's reason says why."""
 
 class JobState(_JobState, metaclass=_JobStateEnumTypeWrapper): ...
 
@@ -49,6 +51,8 @@ JOB_STATE_RUNNING: JobState.ValueType  # 2
 JOB_STATE_SUCCEEDED: JobState.ValueType  # 3
 JOB_STATE_FAILED: JobState.ValueType  # 4
 JOB_STATE_CANCELLED: JobState.ValueType  # 5
+JOB_STATE_WAITING: JobState.ValueType  # 6
+"""A worker has it in hand, and what was trained in memory, but cannot go on: the transition's reason says why."""
 Global___JobState: _TypeAlias = JobState  # noqa: Y015
 
 @_typing.final
@@ -366,7 +370,7 @@ class JobTransition(_message.Message):
     ATTEMPT_FIELD_NUMBER: _builtins.int
     state: Global___JobState.ValueType
     reason: _builtins.str
-    """Why, as a stable UPPER_SNAKE word: SUBMITTED, CLAIMED, WORKER_LOST, WORKER_STOPPED, PUBLISHED, DIVERGED …"""
+    """Why, as a stable UPPER_SNAKE word: SUBMITTED, CLAIMED, WORKER_LOST, WORKER_STOPPED, NO_SPACE, PUBLISHED …"""
     attempt: _builtins.int
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp: ...

@@ -9,7 +9,7 @@ _NUMBER = {"type": "number"}
 _NAME = {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,62}$"}
 _LABEL = {"oneOf": [{"type": "integer"}, {"type": "string"}, {"type": "boolean"}]}
 _TIME = {"type": "string", "format": "date-time"}
-_STATE = {"type": "string", "enum": ["QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]}
+_STATE = {"type": "string", "enum": ["QUEUED", "RUNNING", "WAITING", "SUCCEEDED", "FAILED", "CANCELLED"]}
 _SHA256 = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 
 

@@ -11,9 +11,11 @@ from sqlalchemy.engine import Connection
 
 from layerwise import Finding, LayerHealth
 from layerwise_service.datasets import Dataset, Shape, StoredColumn
-from layerwise_service.errors import AlreadyExists, Exhausted, NotFound
+from layerwise_service.errors import AlreadyExists, Exhausted, InvalidRequest, NotFound
 from layerwise_service.jobs import (
     FOLLOWING,
+    HELD,
+    OPEN,
     Event,
     Failure,
     Job,
@@ -26,10 +28,10 @@ from layerwise_service.jobs import (
 )
 from layerwise_service.names import new_job_id
 from layerwise_service.stores.database import Database, now
-from layerwise_service.stores.schema import datasets, events, jobs, workers
+from layerwise_service.stores.schema import datasets, events, jobs, registry, workers
+from layerwise_service.stores.silence import Silence, milliseconds_here, this_boot
 
 MOST_EVENTS = 1_000  # read at once: a job may have a hundred thousand
-OPEN = (JobState.QUEUED, JobState.RUNNING)
 
 
 class JobNotFound(NotFound):
@@ -46,6 +48,7 @@ class JobStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._silence = Silence()  # of workers elsewhere
 
     def submit(self, new: NewJob, dataset: Dataset, *, max_open: int) -> Job:
         """Queues a job on `dataset`; under a request id that is known, gives the job that it made.
@@ -64,7 +67,8 @@ class JobStore:
             _check_room(connection, max_open)
             _keep_dataset(connection, dataset)
             job = new_job_id()
-            connection.execute(sa.insert(jobs).values(id=job, state=JobState.QUEUED, created=now(), **asdict(new)))
+            row = {"id": job, "number": _next_number(connection), "state": JobState.QUEUED, **asdict(new)}
+            connection.execute(sa.insert(jobs).values(created=now(), **row))
             add_events(connection, job, [{"attempt": 0, "state": JobState.QUEUED, "reason": Reason.SUBMITTED}])
             return read_job(connection, job)
 
@@ -85,15 +89,18 @@ class JobStore:
             return read_job(connection, job)
 
     def page(self, *, model: str, state: JobState | None, limit: int, before: str) -> list[Job]:
-        """At most `limit` jobs, newest first; `model` and `before` (a job's id) may be empty."""
-        query = sa.select(jobs).order_by(jobs.c.id.desc()).limit(limit)
+        """At most `limit` jobs, newest first; `model` and `before` (a job's id) may be empty.
+
+        Raises `InvalidRequest` if no job has the id `before`.
+        """
+        query = sa.select(jobs).order_by(jobs.c.number.desc()).limit(limit)
         if model:
             query = query.where(jobs.c.model == model)
         if state is not None:
             query = query.where(jobs.c.state == state)
-        if before:
-            query = query.where(jobs.c.id < before)
         with self._database.read() as connection:
+            if before:
+                query = query.where(jobs.c.number < _number_of(connection, before))
             rows = connection.execute(query).all()
             told = _events_of(connection, [row.id for row in rows])
         return [_job(row, told.get(row.id, [])) for row in rows]
@@ -104,7 +111,7 @@ class JobStore:
             found = read_job(connection, job)
             if found.state is JobState.QUEUED:
                 change_state(connection, found, JobState.CANCELLED, Reason.CANCEL_REQUESTED, attempt=found.attempt)
-            elif found.state is JobState.RUNNING:
+            elif found.state in HELD:
                 connection.execute(sa.update(jobs).where(jobs.c.id == job).values(cancel_requested=True))
             return read_job(connection, job)
 
@@ -149,12 +156,20 @@ class JobStore:
         )
 
     def workers_seen(self, *, seconds: float, host: str = "") -> int:
-        """How many workers (of `host`) were seen in the last `seconds`."""
-        query = sa.select(sa.func.count()).where(workers.c.seen > now() - seconds)
-        if host:
-            query = query.where(workers.c.host == host)
+        """How many workers (of `host`, which is this machine) gave a sign of life in the last `seconds`.
+
+        Those of this boot of this machine are counted by its clock. Others are counted until this process has seen
+        them silent for so long.
+        """
+        query = sa.select(workers)
         with self._database.read() as connection:
-            return connection.scalar(query) or 0
+            rows = connection.execute(query.where(workers.c.host == host) if host else query).all()
+        here = [row for row in rows if row.boot == this_boot()]
+        seen: int = sum(0 <= milliseconds_here() - row.beat < seconds * 1000 for row in here)
+        if not host:
+            elsewhere = {row.id: row.beat for row in rows if row.boot != this_boot()}
+            seen += sum(silent < seconds for silent in self._silence.look(elsewhere).values())
+        return seen
 
 
 def read_job(connection: Connection, job: str) -> Job:
@@ -194,6 +209,21 @@ def _check_room(connection: Connection, max_open: int) -> None:
     waiting = connection.scalar(sa.select(sa.func.count()).where(jobs.c.state.in_(OPEN))) or 0
     if waiting >= max_open:
         raise Exhausted(f"{waiting} jobs are waiting or training, as many as are allowed", retry_after=30)
+
+
+def _next_number(connection: Connection) -> int:
+    """One more than the newest job's: the row is locked until the transaction ends, so no two jobs share a number."""
+    raised = sa.update(registry).values(newest_job=registry.c.newest_job + 1)
+    number: int = connection.execute(raised.returning(registry.c.newest_job)).scalar_one()
+    return number
+
+
+def _number_of(connection: Connection, job: str) -> int:
+    number: int | None = connection.scalar(sa.select(jobs.c.number).where(jobs.c.id == job))
+    if number is None:
+        detail = f"expected the next_page_token of the page before, got {job[:64]!r}"
+        raise InvalidRequest(detail, pointer="page_token")
+    return number
 
 
 def _by_request(connection: Connection, request_id: str) -> Any:

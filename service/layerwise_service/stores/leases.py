@@ -2,13 +2,19 @@
 
 Every write carries the claim's token, the attempt's number. A worker that was silent for too long finds its token
 outdated: the job was given to another, and the late writer hears `Fenced`.
+
+The holder of a job raises the job's counter `beats`. A worker that looks for work sees whether the counters of others
+change, and takes a job back when its counter has not changed for `lease_seconds`, by the monotonic clock of the worker
+that looks. Time in which that worker could not write to the database does not count: the holder could not write either.
+So in the second half of the lease it writes each time it looks, and begins anew when a write fails or has to wait long.
 """
 
 from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,11 +22,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from layerwise import Finding
-from layerwise_service.jobs import Claim, Failure, JobState, Reason, TrainingRecord
+from layerwise_service.errors import ServiceError
+from layerwise_service.jobs import HELD, Claim, Failure, JobState, Reason, TrainingRecord
 from layerwise_service.models import Version
 from layerwise_service.stores.database import Database, now
 from layerwise_service.stores.job_store import add_events, change_state, read_job
 from layerwise_service.stores.schema import events, jobs, workers
+from layerwise_service.stores.silence import Clock, Silence, milliseconds_here, this_boot
 from layerwise_service.stores.version_store import insert_version
 
 
@@ -42,37 +50,35 @@ class NewVersion:
 class Leases:
     """The workers' side of the jobs. Every method is one transaction."""
 
-    def __init__(self, database: Database, *, lease_seconds: float, max_losses: int) -> None:
+    def __init__(
+        self, database: Database, *, lease_seconds: float, max_losses: int, clock: Clock = time.monotonic
+    ) -> None:
         self._database = database
         self.lease_seconds = lease_seconds
         self._max_losses = max_losses
+        self._clock = clock
+        self._silence = Silence(most_gap=lease_seconds / 4, clock=clock)
 
     def claim(self, worker: str) -> Claim | None:
-        """The oldest waiting job, now in the hands of `worker`; None if there is none."""
-        with self._database.read() as connection:  # looking costs no write lock
-            if connection.scalar(sa.select(jobs.c.id).where(_claimable() | _expired()).limit(1)) is None:
+        """The oldest waiting job, now in the hands of `worker`; None if there is none.
+
+        A job becomes free when this object has seen its holder silent for `lease_seconds`: over several calls.
+        """
+        try:
+            with self._database.read() as connection:  # looking costs no write lock
+                waits = connection.scalar(sa.select(jobs.c.id).where(_claimable()).limit(1)) is not None
+                silent = self._silence.look(_beats(connection))
+            suspected = any(seconds >= self.lease_seconds / 2 for seconds in silent.values())
+            if not waits and not suspected:
                 return None
-        with self._database.write() as connection:
-            expired = sa.select(jobs).where(_expired()).with_for_update(skip_locked=True)
-            for silent in connection.execute(expired).all():
-                self._take_back(connection, silent)
-            query = sa.select(jobs.c.id).where(_claimable()).order_by(jobs.c.id).limit(1)
-            found = connection.scalar(query.with_for_update(skip_locked=True))
-            if found is None:
-                return None
-            job = read_job(connection, found)
-            token = job.attempt + 1
-            held = {
-                "attempt": token,
-                "worker": worker,
-                "lease_until": now() + self.lease_seconds,
-                "progress": 0.0,
-                "findings": None,
-            }
-            change_state(connection, job, JobState.RUNNING, Reason.CLAIMED, attempt=token, columns=held)
-            # This attempt tells the story from its start: each step stands in it once.
-            connection.execute(sa.delete(events).where(events.c.job == job.id, events.c.step.is_not(None)))
-            return Claim(read_job(connection, job.id), token)
+            asked_at = self._clock()
+            with self._database.write() as connection:
+                if suspected:
+                    self._take_back_silent(connection, worker, asked_at)
+                return self._claim_oldest(connection, worker)
+        except ServiceError:
+            self._silence.forget()
+            raise
 
     def renew(self, claim: Claim, *, progress: float) -> bool:
         """Keeps the lease, and tells whether the job is to be cancelled. Raises `Fenced`."""
@@ -80,7 +86,7 @@ class Leases:
             cancel = connection.scalar(
                 sa.update(jobs)
                 .where(_held(claim))
-                .values(lease_until=now() + self.lease_seconds, progress=progress)
+                .values(beats=jobs.c.beats + 1, progress=progress)
                 .returning(jobs.c.cancel_requested)
             )
         if cancel is None:
@@ -90,13 +96,27 @@ class Leases:
     def add_records(
         self, claim: Claim, records: Sequence[TrainingRecord], *, progress: float, findings: Sequence[Finding] = ()
     ) -> None:
-        """Tells what epochs gave, and what the doctor finds after the last of them. Raises `Fenced`."""
+        """Stores what epochs gave, and what the doctor finds after the last of them. Raises `Fenced`.
+
+        The same records given again, because an answer was lost, are stored once.
+        """
         with self._database.write() as connection:
             _hold(connection, claim)
-            add_events(connection, claim.job.id, [_record_row(record, claim.token) for record in records])
+            stored = connection.scalar(sa.select(sa.func.max(events.c.step)).where(events.c.job == claim.job.id)) or 0
+            rows = [_record_row(record, claim.token) for record in records if record.step > stored]
+            if rows:
+                add_events(connection, claim.job.id, rows)
             told = [asdict(finding) for finding in findings]
-            kept = {"progress": progress, "findings": told, "lease_until": now() + self.lease_seconds}
+            kept = {"progress": progress, "findings": told, "beats": jobs.c.beats + 1}
             connection.execute(sa.update(jobs).where(jobs.c.id == claim.job.id).values(kept))
+
+    def wait(self, claim: Claim, reason: str) -> None:
+        """Says that the job waits, and for what; nothing if it waits already. Raises `Fenced`."""
+        self._change(claim, {JobState.RUNNING: JobState.WAITING}, reason)
+
+    def go_on(self, claim: Claim) -> None:
+        """Says that the job waits no more; nothing if it does not wait. Raises `Fenced`."""
+        self._change(claim, {JobState.WAITING: JobState.RUNNING}, Reason.CONTINUED)
 
     def publish(self, claim: Claim, new: NewVersion) -> Version:
         """Makes the artefact the model's next version and ends the job. Raises `Fenced`."""
@@ -121,13 +141,25 @@ class Leases:
         with self._database.write() as connection:
             self._let_go(connection, claim, JobState.QUEUED, Reason.WORKER_STOPPED)
 
+    def not_lost(self, claim: Claim) -> None:
+        """Takes back the loss that was counted when the claim's job was given to another: its worker lives."""
+        told = sa.select(events.c.number).where(
+            events.c.job == claim.job.id, events.c.attempt == claim.token, events.c.reason == Reason.WORKER_LOST
+        )
+        with self._database.write() as connection:
+            connection.execute(
+                sa.update(jobs)
+                .where(jobs.c.id == claim.job.id, jobs.c.losses > 0, told.exists())
+                .values(losses=jobs.c.losses - 1)
+            )
+
     def lost(self, worker: str, *, to_blame: bool = True) -> None:
         """Takes back at once what a worker held that is known to have ended, and forgets the worker.
 
         Unless what it did is `to_blame` for its end, the loss does not count against the job.
         """
         with self._database.write() as connection:
-            theirs = sa.select(jobs).where(jobs.c.worker == worker, jobs.c.state == JobState.RUNNING)
+            theirs = sa.select(jobs).where(jobs.c.worker == worker, jobs.c.state.in_(HELD))
             for held in connection.execute(theirs.with_for_update()).all():
                 self._take_back(connection, held, to_blame=to_blame)
             connection.execute(sa.delete(workers).where(workers.c.id == worker))
@@ -135,14 +167,40 @@ class Leases:
     def seen(self, worker: str) -> None:
         """Tells that the worker lives."""
         with self._database.write() as connection:
-            known = connection.execute(sa.update(workers).where(workers.c.id == worker).values(seen=now()))
-            if known.rowcount == 0:
-                connection.execute(sa.delete(workers).where(workers.c.seen < now() - 86_400))
-                connection.execute(
-                    sa.insert(workers).values(
-                        id=worker, host=socket.gethostname(), pid=os.getpid(), started=now(), seen=now()
-                    )
-                )
+            _sign(connection, worker)
+
+    def _claim_oldest(self, connection: Connection, worker: str) -> Claim | None:
+        query = sa.select(jobs.c.id).where(_claimable()).order_by(jobs.c.number).limit(1)
+        found = connection.scalar(query.with_for_update(skip_locked=True))
+        if found is None:
+            return None
+        job = read_job(connection, found)
+        token = job.attempt + 1
+        held = {"attempt": token, "worker": worker, "beats": jobs.c.beats + 1, "progress": 0.0, "findings": None}
+        change_state(connection, job, JobState.RUNNING, Reason.CLAIMED, attempt=token, columns=held)
+        # This attempt tells the story from its start: each step stands in it once.
+        connection.execute(sa.delete(events).where(events.c.job == job.id, events.c.step.is_not(None)))
+        return Claim(read_job(connection, job.id), token)
+
+    def _take_back_silent(self, connection: Connection, worker: str, asked_at: float) -> None:
+        """Takes back what its holders have been silent about for `lease_seconds`; `worker` is who looks."""
+        _sign(connection, worker)  # that this can be written is the proof that the others could have written
+        if self._clock() - asked_at > self.lease_seconds / 8:  # somebody held the database: they had to wait, too
+            self._silence.forget()
+            return
+        beats = _beats(connection)
+        silent = [job for job, seconds in self._silence.look(beats).items() if seconds >= self.lease_seconds]
+        theirs = sa.select(jobs).where(jobs.c.id.in_(silent), jobs.c.state.in_(HELD))
+        for held in connection.execute(theirs.with_for_update(skip_locked=True)).all():
+            if (held.attempt, held.beats) == beats[held.id]:
+                self._take_back(connection, held, to_blame=held.worker != worker)  # who looks has not died
+
+    def _change(self, claim: Claim, after: Mapping[JobState, JobState], reason: str) -> None:
+        with self._database.write() as connection:
+            _hold(connection, claim)
+            job = read_job(connection, claim.job.id)
+            if job.state in after:
+                change_state(connection, job, after[job.state], reason, attempt=claim.token)
 
     def _let_go(self, connection: Connection, claim: Claim, after: JobState, reason: str, **columns: Any) -> None:
         _hold(connection, claim)
@@ -170,19 +228,29 @@ def _record_row(record: TrainingRecord, attempt: int) -> dict[str, Any]:
     return {"attempt": attempt, "step": values.pop("step"), "record": values}
 
 
-_FREE = {"worker": None, "lease_until": None}
+def _sign(connection: Connection, worker: str) -> None:
+    sign = {"seen": now(), "boot": this_boot(), "beat": milliseconds_here()}
+    if connection.execute(sa.update(workers).where(workers.c.id == worker).values(sign)).rowcount == 0:
+        connection.execute(sa.delete(workers).where(workers.c.seen < now() - 86_400))
+        new = {"id": worker, "host": socket.gethostname(), "pid": os.getpid(), "started": now(), **sign}
+        connection.execute(sa.insert(workers).values(new))
+
+
+_FREE = {"worker": None}
 
 
 def _claimable() -> sa.ColumnElement[bool]:
     return jobs.c.state == JobState.QUEUED
 
 
-def _expired() -> sa.ColumnElement[bool]:
-    return (jobs.c.state == JobState.RUNNING) & (jobs.c.lease_until < now())
+def _beats(connection: Connection) -> dict[str, tuple[int, int]]:
+    """The signs of life of all jobs that are held."""
+    held = sa.select(jobs.c.id, jobs.c.attempt, jobs.c.beats).where(jobs.c.state.in_(HELD))
+    return {row.id: (row.attempt, row.beats) for row in connection.execute(held)}
 
 
 def _held(claim: Claim) -> sa.ColumnElement[bool]:
-    return (jobs.c.id == claim.job.id) & (jobs.c.attempt == claim.token) & (jobs.c.state == JobState.RUNNING)
+    return (jobs.c.id == claim.job.id) & (jobs.c.attempt == claim.token) & jobs.c.state.in_(HELD)
 
 
 def _hold(connection: Connection, claim: Claim) -> None:

@@ -34,6 +34,8 @@ jobs = sa.Table(
     "jobs",
     metadata,
     sa.Column("id", sa.String(26), primary_key=True),
+    # Jobs are listed and taken up in this order: `registry.newest_job` when it was submitted.
+    sa.Column("number", sa.BigInteger, nullable=False, server_default="0", index=True, unique=True),
     sa.Column("model", sa.String(63), nullable=False, index=True),
     sa.Column("state", sa.String(16), nullable=False, index=True),
     sa.Column("architecture", sa.JSON, nullable=False),
@@ -46,11 +48,12 @@ jobs = sa.Table(
     sa.Column("created", sa.Float, nullable=False),
     sa.Column("request_id", sa.String(128), unique=True),
     sa.Column("fingerprint", sa.String(64), nullable=False),
-    # The lease. `attempt` counts the claims and is the fencing token; `losses` those that ended without a word.
+    # The lease. `attempt` counts the claims and is the fencing token; `losses` counts those whose worker died; `beats`
+    # is raised by the worker as long as it holds the job.
     sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
     sa.Column("losses", sa.Integer, nullable=False, server_default="0"),
     sa.Column("worker", sa.String(64)),
-    sa.Column("lease_until", sa.Float),
+    sa.Column("beats", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("cancel_requested", sa.Boolean, nullable=False, server_default=sa.false()),
     # What came of it.
     sa.Column("progress", sa.Float, nullable=False, server_default="0"),
@@ -104,12 +107,14 @@ aliases = sa.Table(
     sa.ForeignKeyConstraint(["model", "number"], ["model_versions.model", "model_versions.number"]),
 )
 
-# One row: counts the changes to versions and aliases, so that serving processes see at one glance whether to look.
+# One row. `revision` counts the changes to versions and aliases, so that serving processes see at one glance whether to
+# look; `newest_job` counts the jobs.
 registry = sa.Table(
     "registry",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Column("newest_job", sa.BigInteger, nullable=False, server_default="0"),
 )
 
 workers = sa.Table(
@@ -120,4 +125,7 @@ workers = sa.Table(
     sa.Column("pid", sa.Integer, nullable=False),
     sa.Column("started", sa.Float, nullable=False),
     sa.Column("seen", sa.Float, nullable=False),
+    # Milliseconds of its own monotonic clock, in which boot of its machine: others see whether it changes.
+    sa.Column("boot", sa.String(64), nullable=False, server_default=""),
+    sa.Column("beat", sa.BigInteger, nullable=False, server_default="0"),
 )

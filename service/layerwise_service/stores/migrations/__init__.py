@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from layerwise_service.stores.database import Database, DatabaseUnusable
 
-HEAD = "0003"
+HEAD = "0004"
 
 
 def migrate(database: Database) -> None:
