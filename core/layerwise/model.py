@@ -13,7 +13,7 @@ from layerwise.activations import Floats
 from layerwise.architecture import Architecture
 from layerwise.checks import instance, shown, whole_number
 from layerwise.data import blocks, check_unmasked, checked_rows
-from layerwise.errors import InvalidInput
+from layerwise.errors import InvalidInput, within
 from layerwise.kept import PREFIX, KeptOptimizer
 from layerwise.labels import Label, checked_labels, label_array
 from layerwise.layout import initial_statistics, members, views
@@ -158,6 +158,16 @@ class MLP:
         if self._encoder is None or not is_table(X):
             return cast("ArrayLike", X)
         return self._encoder.encode(cast("TableLike", X), dtype=self.dtype)
+
+    def to_train_on(self, X: ArrayLike | TableLike) -> ArrayLike:
+        """`encoded`, but refuses a model that scales its inputs after its encoder has scaled them.
+
+        Raises InvalidInput.
+        """
+        if self._encoder is not None:
+            with within("architecture"):
+                self._encoder.check_scaled_once(self.architecture.input_scale, self.architecture.input_shift)
+        return self.encoded(X)
 
     def outputs(self, X: ArrayLike | TableLike, *, check: bool = True) -> Floats:
         """The outputs (n, k) of the last layer for the rows `X` (n, inputs), in blocks of bounded memory.

@@ -71,7 +71,7 @@ def find_learning_rate(
     instance("model", model, MLP)
     used = _plan((model.plan or Plan()) if plan is None else instance("plan", plan, Plan), count)
     reader = Reader(model.architecture, used.loss, model.dtype)
-    data, labels = reader.whole(model.encoded(X), y, model.labels, weights=weights)
+    data, labels = reader.whole(model.to_train_on(X), y, model.labels, weights=weights)
     data, _ = reader.weighted(data, None, labels, used)
     trainer = _Rising(_copy(model), used, data, None)
     trainer.least, trainer.most = least, most

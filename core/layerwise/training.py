@@ -56,7 +56,7 @@ def fit(
     reader = Reader(model.architecture, plan.loss, model.dtype, check)
     rng = stream(plan.seed, SPLIT)
     train, held_out, labels = reader.divided(
-        model.encoded(X), y, model.labels, weights=weights, validation=held, plan=plan, rng=rng
+        model.to_train_on(X), y, model.labels, weights=weights, validation=held, plan=plan, rng=rng
     )
     kind = FullBatchTrainer if plan.optimizer.full_batch else Trainer
     trainer = kind(model, plan, train, held_out, state=state)
@@ -122,7 +122,7 @@ def partial_fit(
     reader = Reader(model.architecture, plan.loss, model.dtype, check)
     if plan.class_weight == "balanced":
         raise InvalidInput("class_weight", "expected a weight for each class, for rows to come cannot be counted")
-    data, labels = reader.whole(model.encoded(X), y, model.labels, weights=weights)
+    data, labels = reader.whole(model.to_train_on(X), y, model.labels, weights=weights)
     data, _ = reader.weighted(data, None, labels, plan)
     trainer = Trainer(model, plan, data, None, state=state, online=True)
     model.plan, model.labels = plan, labels

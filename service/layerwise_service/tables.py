@@ -37,6 +37,20 @@ def check_names(sent: Mapping[str, object], table: Table) -> None:
             raise InvalidRequest(detail, pointer=f"encoder.columns.{name}")
 
 
+def check_scaled_once(encoder: TableEncoder, architecture: Mapping[str, object], table: Table | None = None) -> None:
+    """Raises `InvalidRequest` if inputs that `encoder` has scaled are to be scaled again by the network.
+
+    One that is not yet fitted is asked what it makes of the columns of `table`.
+    """
+    scale = cast("float", architecture.get("input_scale") or 1.0)
+    shift = cast("float", architecture.get("input_shift") or 0.0)
+    with _told("architecture"):
+        if table is None:
+            encoder.check_scaled_once(scale, shift)
+        else:
+            encoder.check_choices_scaled_once(table, scale, shift)
+
+
 def fit_encoder(sent: Mapping[str, object], tables: Iterable[Table], row_at: Callable[[int], str]) -> TableEncoder:
     """The encoder that was chosen, fitted on all `tables`.
 

@@ -32,7 +32,7 @@ from layerwise_service.stores.dataset_writer import check_label
 from layerwise_service.stores.job_store import JobStore
 from layerwise_service.stores.table_reader import StoredTable
 from layerwise_service.stores.version_store import VersionStore
-from layerwise_service.tables import check_encoded, check_names, encoded, fit_encoder, read_encoder
+from layerwise_service.tables import check_encoded, check_names, check_scaled_once, encoded, fit_encoder, read_encoder
 
 MAX_REQUEST_ID = 128
 
@@ -168,6 +168,8 @@ class Upload:
         plan = read_plan(sent.plan, has_labels=has_labels, settings=self._settings)
         check_split(plan, shape.rows)
         encoder = None if shape.columns is None else self._fitted_encoder(dataset)
+        if encoder is not None:
+            check_scaled_once(encoder, sent.architecture)
         features = shape.features if encoder is None else encoder.width
         one_will_do = has_labels and plan.loss.classes(1) == shape.outputs
         needs = Needs(features, shape.outputs, has_labels, one_will_do)
@@ -247,6 +249,8 @@ class Upload:
             detail = f"expected rows of numbers, which {self._origin}, which it starts from, takes, got a table"
             raise InvalidRequest(detail, pointer=at)
         check_names(sent.encoder or {}, table)
+        if self._encoder is None:
+            check_scaled_once(read_encoder(sent.encoder or {}), sent.architecture, table)
         if (size := sent.rows * len(table) * 8) > most:
             detail = f"a dataset may have {most} bytes, {sent.rows} rows of these columns need at least {size}"
             raise TooLarge(detail, pointer=at, reason="DATASET_TOO_LARGE")

@@ -1,5 +1,6 @@
 """Saving and loading: the same model, the same bytes, wholly or not at all."""
 
+import csv
 import hashlib
 import json
 import re
@@ -9,7 +10,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from layerwise import MLP, Architecture, CorruptModel, InvalidInput, Layer, LeakyReLU, Maxout, Plan, fit
+from layerwise import (
+    MLP,
+    Architecture,
+    CorruptModel,
+    InvalidInput,
+    Layer,
+    LeakyReLU,
+    Maxout,
+    Plan,
+    TableEncoder,
+    find_learning_rate,
+    fit,
+    fit_packed,
+    partial_fit,
+)
 
 GOLDEN = Path(__file__).parent / "golden"
 DOCUMENT = Path(__file__).parents[2] / "docs" / "format.md"
@@ -187,6 +202,80 @@ def test_the_reader_in_the_documentation_predicts_what_the_model_does(tmp_path, 
     found["file"].close()
 
     assert found["predictions"].tolist() == model.predict(X).tolist()
+
+
+def table(rows=90):
+    """Texts as a CSV file has them: numbers with a gap, numbers that never vary, two kinds of categories."""
+    rng = np.random.default_rng(4)
+    names = [f"n{i}" for i in range(70)]
+    x = [f"{value:.3f}" for value in rng.normal(40, 9, rows)]
+    return {
+        "x": ["", *x[1:]],
+        "y": [f"{value:.1f}" for value in rng.normal(size=rows)],
+        "same": ["50000"] * rows,
+        "colour": [("red", "green", "")[i % 3] for i in range(rows)],
+        "name": [names[i % 70] for i in range(rows)],
+    }
+
+
+def test_the_reader_in_the_documentation_encodes_a_csv_file_as_the_model_does(tmp_path, monkeypatch):
+    given = table()
+    encoder = TableEncoder({"y": "min_max"}).fit(given)
+    model = MLP(Architecture(encoder.width, (Layer(6, "relu"), Layer(3))), seed=1)
+    model.encoder = encoder
+    for _ in fit(model, given, np.array(["a", "b", "ç"])[np.arange(90) % 3], plan=Plan(epochs=2)):
+        pass
+    model.save(tmp_path / "model.npz")
+    later = given | {"same": ["60000"] * 90, "name": ["unseen", *given["name"][1:]]}
+    with (tmp_path / "rows.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(later)
+        writer.writerows(zip(*later.values(), strict=True))
+    monkeypatch.chdir(tmp_path)
+    plain, encode = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    head, refusal, tail = re.split(r"(if manifest.*?below\"\)\n)", plain, flags=re.DOTALL)
+    found = {}
+    try:
+        with pytest.raises(SystemExit, match="takes a table"):
+            exec(head + refusal, found)
+
+        exec(head + encode + re.sub(r"np\.load\(.*?\)", "x", tail), found)
+    finally:
+        found["file"].close()
+
+    assert found["predictions"].tolist() == model.predict(later).tolist()
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(1 / 255, 0.0), (1.0, -1.0)])
+def test_inputs_that_an_encoder_scaled_are_not_scaled_again(scale, shift):
+    given = table()
+    encoder = TableEncoder().fit(given)
+    architecture = Architecture(encoder.width, (Layer(3),), input_scale=scale, input_shift=shift)
+    labels = np.arange(90) % 3
+    model = MLP(architecture)
+    model.encoder = encoder
+    plan = Plan()
+
+    for train in (
+        lambda: fit(model, given, labels, plan=plan),
+        lambda: partial_fit(model, given, labels, plan=plan),
+        lambda: fit_packed([model], given, labels, plans=plan),
+        lambda: find_learning_rate(model, given, labels, plan=plan),
+    ):
+        with pytest.raises(
+            InvalidInput, match=r"^architecture\.input_scale: expected 1.* column 'x' is scaled by stand"
+        ):
+            train()
+
+
+def test_columns_that_are_taken_as_they_are_may_be_scaled_by_the_network():
+    pixels = {"a": [0.0, 255.0] * 8, "b": [255.0, 0.0] * 8}
+    model = MLP(Architecture(2, (Layer(2),), input_scale=1 / 255))
+    model.encoder = TableEncoder({"a": "identity", "b": "identity"}).fit(pixels)
+
+    records = list(fit(model, pixels, [0, 1] * 8, plan=Plan(epochs=2)))
+
+    assert len(records) == 2
 
 
 def test_the_documentation_names_every_field_of_the_manifest(tmp_path):

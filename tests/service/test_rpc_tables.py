@@ -148,6 +148,16 @@ def test_what_a_version_to_start_from_does_not_take_is_refused(
         assert words in message
 
 
+def test_inputs_that_an_encoder_scales_are_not_scaled_again(training: TrainingServiceStub) -> None:
+    scaled = {"layers": [{"units": 4}], "input_scale": 1 / 255}
+    sent = [header(architecture=scaled), table_batch(table(a=[1, 2, 3, 4], b=["x", "y"] * 2))]
+
+    code, message, _, pointer = error_of(lambda: list(training.Train(iter(sent), timeout=10)))
+
+    assert (code, pointer) == (grpc.StatusCode.INVALID_ARGUMENT, "architecture.input_scale")
+    assert "column 'a' is scaled already" in message
+
+
 def unequal() -> tables_pb2.Table:
     made = table(a=[1, 2, 3, 4], b=["x"] * 4)
     made.columns[1].texts.values.append("y")

@@ -51,7 +51,7 @@ def fit_packed(
     if isinstance(held, tuple):
         held = (pack[0].encoded(held[0]), *held[1:])
     reader = Reader(architecture, own[0].loss, pack[0].dtype, check)
-    splits, labels = _divided(reader, pack[0].encoded(X), y, labels, weights=weights, validation=held, plans=own)
+    splits, labels = _divided(reader, pack[0].to_train_on(X), y, labels, weights=weights, validation=held, plans=own)
     orders = _orders(splits, own)
     members = [
         Member(model, plan, *split, order) for model, plan, split, order in zip(pack, own, splits, orders, strict=True)

@@ -21,6 +21,7 @@ from layerwise.tables.encodings import (
     DateParts,
     Encoding,
     NumberEncoding,
+    Unscaled,
     is_unicode,
     texts,
 )
@@ -151,6 +152,23 @@ class TableEncoder:
         """The outputs that were the same in all rows it was fitted on, and are 0 in every row encoded."""
         return tuple(self._constant.tolist()) if self.columns else ()
 
+    def check_scaled_once(self, scale: float, shift: float) -> None:
+        """Refuses a network's `input_scale` and `input_shift` if any column is scaled by its own encoding already.
+
+        Raises InvalidInput.
+        """
+        encodings = {column.name: column.encoding for column in self.columns}
+        _check_scaled_once(encodings, scale, shift)
+
+    def check_choices_scaled_once(self, names: Iterable[str], scale: float, shift: float) -> None:
+        """`check_scaled_once` before fitting, for a table with columns of these `names`.
+
+        Columns whose encoding is to be found in their values are never `identity`. Raises InvalidInput.
+        """
+        chosen = {name: self._choices.get(name) for name in names if name not in self._ignored}
+        used = {name: own for name, own in chosen.items() if own is not None or self._rest == "infer"}
+        _check_scaled_once(used, scale, shift)
+
     def source_of(self, output: int) -> str:
         """The name of the column that the `output`, from 0, comes from. Raises InvalidInput."""
         at = whole_number("output", output, least=0, most=self.width - 1)
@@ -238,6 +256,17 @@ def checked_encoder(encoder: object, inputs: int) -> TableEncoder:
         wanted = f"expected {counted(inputs, 'output')}, one for each of the network's inputs"
         raise InvalidInput("encoder", f"{wanted}, got {encoder.width}")
     return encoder
+
+
+def _check_scaled_once(encodings: Mapping[str, Encoding | None], scale: float, shift: float) -> None:
+    """Refuses an `input_scale` or `input_shift` of inputs that one of the `encodings`, by column, has scaled."""
+    if scale == 1 and shift == 0:
+        return
+    for name, encoding in encodings.items():
+        if not isinstance(encoding, Unscaled):
+            kind = f" by {encoding.kind}" if encoding else ""
+            detail = f"expected 1, and an input_shift of 0: column {shown(name)} is scaled{kind} already, got {scale:g}"
+            raise InvalidInput("input_scale", f"{detail}; leave it out, or encode every column as 'identity'")
 
 
 def _choices(columns: object) -> dict[str, Encoding]:
