@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -31,6 +32,7 @@ SHADES = " .:-=+*#%@"
 
 def main() -> int:
     print("Layerwise: train a network over gRPC, ask it over REST\n")
+    os.environ["no_proxy"] = "127.0.0.1"  # for curl and urllib: the service runs on this host
     X, y = datasets.load("digits")
     order = np.random.default_rng(0).permutation(len(X))
     unseen, seen = order[:360], order[360:]

@@ -28,7 +28,6 @@ class ScriptedService:
         self.address = ""
         self.answers: dict[str, Callable[..., Any]] = {}
         self.requests: dict[str, list[Any]] = {}
-        self.metadata: dict[str, str | bytes] = {}
         self.stop: Callable[[], object] = lambda: None
 
     def start(self) -> None:
@@ -47,7 +46,6 @@ class ScriptedService:
         """The servicer's method `name`, such as GetJob."""
 
         def answer(request: Any, context: grpc.ServicerContext) -> Any:
-            self.metadata = dict(context.invocation_metadata())
             self.requests.setdefault(name, []).append(request)
             return self.answers[name](request, context)
 

@@ -83,15 +83,6 @@ def test_trying_again_ends_within_the_timeout(service):
     assert service.called("ListModels") == 2
 
 
-def test_the_api_key_travels_with_each_call(service):
-    service.answers["ListModels"] = lambda request, context: models_pb2.ListModelsResponse()
-
-    with Client(service.address, api_key="secret") as client:
-        client.models()
-
-    assert service.metadata["authorization"] == "Bearer secret"
-
-
 def test_a_closed_client_says_that_it_is_closed(client):
     client.close()
 

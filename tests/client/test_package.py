@@ -36,6 +36,11 @@ def test_the_hierarchy_drawn_in_the_docstring_is_the_one_in_the_code():
     assert all(issubclass(getattr(errors, name), errors.LayerwiseError) for name in defined)
 
 
+def test_no_key_is_taken_for_a_channel_that_anybody_can_read():
+    with pytest.raises(TypeError, match="api_key"):
+        layerwise_client.Client("127.0.0.1:1", api_key="secret")
+
+
 def _modules() -> set[str]:
     return {name.split(".")[1] for name in sys.modules if name.startswith("layerwise_client.")}
 

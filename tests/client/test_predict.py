@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from layerwise_client import (
-    Client,
     InvalidRequest,
 )
 from layerwise_proto.v1 import models_pb2, tensors_pb2
@@ -202,15 +201,6 @@ def test_one_connection_is_kept_for_many_predictions(rest, asking):
         asking.predict("m", [[1.0]])
 
     assert len(rest.connections) == 1
-
-
-def test_the_api_key_travels_over_rest_too(rest):
-    rest.answer = lambda question: (200, {"model": "m", "version": 1, "predictions": [0]})
-
-    with Client("127.0.0.1:1", rest=rest.address, api_key="secret") as client:
-        client.predict("m", [[1.0]])
-
-    assert rest.headers[0]["Authorization"] == "Bearer secret"
 
 
 @pytest.mark.parametrize("X", [[1.0, 2.0], np.zeros(64)])

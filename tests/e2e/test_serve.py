@@ -204,7 +204,11 @@ def test_a_home_that_cannot_be_made_is_told_in_one_line(tmp_path: Path) -> None:
     assert len(ended.stderr.splitlines()) == 1
 
 
-def test_each_process_can_be_asked_for_its_health(tmp_path: Path) -> None:
+def test_each_process_can_be_asked_for_its_health_whatever_proxy_the_environment_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:1")
     with running_service(tmp_path / "home") as service:
         flags = ["--home", str(service.home)]
         places = {"rest": ["--rest", service.rest.removeprefix("http://")], "rpc": ["--rpc", service.rpc], "worker": []}

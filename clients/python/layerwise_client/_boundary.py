@@ -11,6 +11,7 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from layerwise_client._mistaken import rest_as_target
+from layerwise_client._proxy import Proxy
 from layerwise_client.errors import (
     Conflict,
     DeadlineExceeded,
@@ -55,8 +56,8 @@ _BY_STATUS: Mapping[int, type[LayerwiseError]] = {
 }
 
 
-def from_rpc(error: grpc.RpcError, target: str) -> LayerwiseError:
-    """The error that a failed call to `target` means, with the service's reason, pointer and request id."""
+def from_rpc(error: grpc.RpcError, target: str, proxy: Proxy | None = None) -> LayerwiseError:
+    """The error that a failed call to `target`, through a `proxy`, means: with its reason, pointer and request id."""
     code, details = error.code(), error.details() or ""
     kind = _BY_CODE.get(code, ServiceFault)
     info = _error_info(error)
@@ -65,6 +66,9 @@ def from_rpc(error: grpc.RpcError, target: str) -> LayerwiseError:
         return kind(
             details, reason=info.reason, pointer=metadata.get("pointer", ""), request_id=metadata.get("request_id", "")
         )
+    if proxy is not None and kind in (Unavailable, DeadlineExceeded, ServiceFault):
+        why = "no answer in time" if kind is DeadlineExceeded else _last_cause(details)
+        return kind(f"{target} cannot be reached through {proxy} ({why}); {proxy.around(target)}")
     if kind is Unavailable:
         return rest_as_target(target, details) or unreachable(target, details)
     if kind is DeadlineExceeded:
@@ -89,8 +93,13 @@ def _too_large(details: str) -> str:
 
 def unreachable(address: str, details: str) -> Unavailable:
     """Nobody answers at `address`; of `details`, a chain of causes joined by colons, the last one is told."""
-    cause = details.rsplit(": ", 1)[-1].strip().rstrip(".]") or "no connection"
-    return Unavailable(f"no Layerwise service answers at {address} ({cause}); `layerwise serve` starts one")
+    return Unavailable(
+        f"no Layerwise service answers at {address} ({_last_cause(details)}); `layerwise serve` starts one"
+    )
+
+
+def _last_cause(details: str) -> str:
+    return details.rsplit(": ", 1)[-1].strip().rstrip(".]") or "no connection"
 
 
 def from_http(status: int, body: bytes, address: str) -> LayerwiseError:

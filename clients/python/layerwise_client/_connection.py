@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import os
 import random
 import threading
 import time
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, SupportsIndex, TypeVar
 import grpc
 
 from layerwise_client._boundary import from_rpc
+from layerwise_client._proxy import proxy_to
 from layerwise_client.errors import DeadlineExceeded, InvalidRequest, LayerwiseError, Unavailable
 from layerwise_proto.v1 import models_pb2_grpc, training_pb2_grpc
 
@@ -106,21 +108,29 @@ class Retries:
 class Connection:
     """A channel to `target`, its three services, and the rules by which they are called.
 
-    `on_waiting` is given the address of a service that is not there, while it is tried again.
+    The channel is made when the first call needs it. `on_waiting` is given the address of a service that is not there,
+    while it is tried again.
     """
 
-    def __init__(
-        self, target: str, *, api_key: str | None, timeout: float, on_waiting: Callable[[str], None] | None = None
-    ) -> None:
+    def __init__(self, target: str, *, timeout: float, on_waiting: Callable[[str], None] | None = None) -> None:
         self.target = target
         self.timeout = timeout
         self.on_waiting = on_waiting
-        self.metadata = (("authorization", f"Bearer {api_key}"),) if api_key else ()
-        self._channel = grpc.insecure_channel(target, options=_OPTIONS)
+        self._opening = threading.Lock()
+        self._opened: _Opened | None = None
         self._closed = False
-        self.training = training_pb2_grpc.TrainingServiceStub(self._channel)
-        self.models = models_pb2_grpc.ModelServiceStub(self._channel)
-        self.prediction = models_pb2_grpc.PredictionServiceStub(self._channel)
+
+    @property
+    def training(self) -> training_pb2_grpc.TrainingServiceStub:
+        return self._open().training
+
+    @property
+    def models(self) -> models_pb2_grpc.ModelServiceStub:
+        return self._open().models
+
+    @property
+    def prediction(self) -> models_pb2_grpc.PredictionServiceStub:
+        return self._open().prediction
 
     def call(self, method: grpc.UnaryUnaryMultiCallable[Request, Response], request: Request) -> Response:
         """The answer to `request`, within the timeout. Every unary call of the API may be repeated without harm."""
@@ -135,11 +145,13 @@ class Connection:
         self.check_open()
         left = deadline.left()
         try:
-            return method(
-                request, timeout=self.timeout if left is None else min(left, self.timeout), metadata=self.metadata
-            )
+            return method(request, timeout=self.timeout if left is None else min(left, self.timeout))
         except grpc.RpcError as exc:
-            raise from_rpc(exc, self.target) from exc
+            raise self.error(exc) from exc
+
+    def error(self, exc: grpc.RpcError) -> LayerwiseError:
+        """What a failed call means."""
+        return from_rpc(exc, self.target, self._opened.proxy if self._opened else None)
 
     def check_open(self) -> None:
         if self._closed:
@@ -148,10 +160,56 @@ class Connection:
     def close(self) -> None:
         """Ends the channel and every call on it."""
         self._closed = True
+        if self._opened is None or not _owner.is_this_process:  # nothing is open here
+            return
         # In a thread, and not for ever: where Ctrl-C met gRPC at work on a call, closing may wait for it without end.
-        closing = threading.Thread(target=self._channel.close, daemon=True)
+        closing = threading.Thread(target=self._opened.channel.close, daemon=True)
         closing.start()
         closing.join(_CLOSE_SECONDS)
+
+    def _open(self) -> _Opened:
+        self.check_open()
+        _owner.check()
+        with self._opening:
+            self._opened = self._opened or _Opened(self.target)
+            return self._opened
+
+
+class _Opened:
+    """The channel to `target`, through a proxy or directly, and its services."""
+
+    def __init__(self, target: str) -> None:
+        self.proxy = proxy_to(target)
+        through = ("grpc.enable_http_proxy", int(self.proxy is not None))
+        self.channel = grpc.insecure_channel(target, options=(*_OPTIONS, through))
+        self.training = training_pb2_grpc.TrainingServiceStub(self.channel)
+        self.models = models_pb2_grpc.ModelServiceStub(self.channel)
+        self.prediction = models_pb2_grpc.PredictionServiceStub(self.channel)
+
+
+class _Owner:
+    """The process in which gRPC runs: its threads and connections do not survive a fork, also not for a new channel."""
+
+    def __init__(self) -> None:
+        self._process: int | None = None
+
+    @property
+    def is_this_process(self) -> bool:
+        return self._process in (None, os.getpid())
+
+    def check(self) -> None:
+        """Raises `RuntimeError` in a process that was forked after the first call."""
+        if self._process is None:
+            self._process = os.getpid()
+        if not self.is_this_process:
+            raise RuntimeError(
+                "this process was forked from one that had already called the service over gRPC, which cannot be used "
+                "after a fork; start processes by spawn (multiprocessing.get_context('spawn')), fork before the first "
+                "call, or predict with a client that has rest=, which may be forked"
+            )
+
+
+_owner = _Owner()
 
 
 def retrying(attempt: Callable[[], T], retries: Retries, deadline: Deadline) -> T:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import http.client
+import os
 import threading
+import weakref
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
@@ -12,13 +14,18 @@ _IDLE = 8
 
 
 class Pool:
-    """Connections to one address, made by `connect` as they are needed; no thread owns one."""
+    """Connections to one address, made by `connect` as they are needed.
+
+    One thread at a time has a connection. A process that is forked begins with none: on a connection that two
+    processes use, each reads answers to the other's requests.
+    """
 
     def __init__(self, connect: Callable[[], http.client.HTTPConnection]) -> None:
         self._connect = connect
         self._idle: list[http.client.HTTPConnection] = []
         self._lock = threading.Lock()
         self._closed = False
+        _pools.add(self)
 
     @contextmanager
     def connection(self) -> Generator[http.client.HTTPConnection]:
@@ -36,6 +43,11 @@ class Pool:
         """Closes what is idle now, and what is in use when its request has ended."""
         with self._lock:
             self._closed = True
+        self._close_idle()
+
+    def after_fork(self) -> None:
+        """Begins anew in a forked process; the parent's connections stay open there."""
+        self._lock = threading.Lock()  # a thread that is not here may have held the old one
         self._close_idle()
 
     def _take(self) -> http.client.HTTPConnection:
@@ -58,3 +70,15 @@ class Pool:
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
+
+
+_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for pool in list(_pools):
+        pool.after_fork()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, where nothing is forked
+    os.register_at_fork(after_in_child=_after_fork)

@@ -32,9 +32,7 @@ _ANSWER_BYTES = 256 << 20  # a bound, not a size that is met: 4,096 rows of 2,50
 class Rest:
     """`POST /predict` at one address."""
 
-    def __init__(
-        self, address: str, *, api_key: str | None, timeout: float, on_waiting: Callable[[str], None] | None = None
-    ) -> None:
+    def __init__(self, address: str, *, timeout: float, on_waiting: Callable[[str], None] | None = None) -> None:
         parts = urlsplit(address if "://" in address else f"http://{address}")
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise InvalidRequest(f"rest: expected an address such as http://127.0.0.1:8000, got {address!r}")
@@ -47,8 +45,6 @@ class Rest:
         self._pool = Pool(lambda: new(host, port))
         self._path = f"{parts.path.rstrip('/')}/predict"
         self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        if api_key:
-            self._headers["Authorization"] = f"Bearer {api_key}"
         self._timeout = timeout
         self._on_waiting = on_waiting
 

@@ -11,7 +11,6 @@ from typing import Protocol
 
 import grpc
 
-from layerwise_client._boundary import from_rpc
 from layerwise_client._connection import MESSAGE_BYTES, Connection, Deadline, Retries, retrying
 from layerwise_client._expected import Expected
 from layerwise_client._places import placed
@@ -85,7 +84,7 @@ def _submit_once(
     # gRPC reads requests in a thread of its own. Blocks are cut here instead and handed over one at a time, so that
     # an error in the data is raised where the caller sees it, and never taken for the end of the stream.
     outbox: queue.Queue[training_pb2.TrainRequest | None] = queue.Queue(maxsize=1)
-    call: Call = connection.training.Train(iter(outbox.get, None), metadata=connection.metadata)
+    call: Call = connection.training.Train(iter(outbox.get, None))
     starts = [0]
     try:
         _hand_over(outbox, training_pb2.TrainRequest(header=header), call, connection)
@@ -141,7 +140,7 @@ def _accepted(call: Call, connection: Connection, *, patience: float) -> trainin
     except grpc.RpcError as exc:
         if gave_up.is_set():
             raise _silent(connection, "accept the job", patience) from exc
-        raise from_rpc(exc, connection.target) from exc
+        raise connection.error(exc) from exc
     finally:
         alarm.cancel()
     raise ServiceFault(f"{connection.target} ended the stream without accepting the job or saying why")

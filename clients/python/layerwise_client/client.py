@@ -44,8 +44,10 @@ class Client:
 
     `rest` is the address of its prediction endpoint ("http://host:port"); without one, predictions go over gRPC too.
     `timeout`, in seconds, bounds every call; only watching a job goes on as long as the job does. A service that is
-    not there is tried again within it, and `on_waiting` is given its address meanwhile, once a call. Safe to use from
-    many threads; nothing is connected before the first call.
+    not there is tried again within it, and `on_waiting` is given its address meanwhile, once a call.
+
+    Nothing is connected before the first call. Safe to use from many threads. A process that is forked after the first
+    call may predict over `rest`; calls over gRPC raise `RuntimeError` there.
     """
 
     def __init__(
@@ -53,13 +55,12 @@ class Client:
         target: str = "127.0.0.1:50051",
         *,
         rest: str | None = None,
-        api_key: str | None = None,
         timeout: float = 30.0,
         on_waiting: Callable[[str], None] | None = None,
     ) -> None:
         if timeout <= 0:
             raise InvalidRequest(f"timeout: expected seconds above 0, got {timeout}", pointer="timeout")
-        self._rest = Rest(rest, api_key=api_key, timeout=timeout, on_waiting=on_waiting) if rest else None
+        self._rest = Rest(rest, timeout=timeout, on_waiting=on_waiting) if rest else None
         _, colon, port = text(target, "target").rpartition(":")
         if (mistaken := url_as_target(target)) is not None:
             raise mistaken
@@ -67,7 +68,7 @@ class Client:
             raise InvalidRequest(f"target: expected a port of 1 to {MOST_PORT}, got {target!r}", pointer="target")
         if not colon or not port:
             raise InvalidRequest(f"target: expected host:port, got {target!r}", pointer="target")
-        self._connection = Connection(target, api_key=api_key, timeout=timeout, on_waiting=on_waiting)
+        self._connection = Connection(target, timeout=timeout, on_waiting=on_waiting)
 
     def __enter__(self) -> Client:
         return self

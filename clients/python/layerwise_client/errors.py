@@ -4,7 +4,7 @@ LayerwiseError
 ├── InvalidRequest      mend the arguments; `pointer` says which
 ├── NotFound            no model, version or job of this name
 ├── Conflict            what is there does not allow it: a request id used for other content, a taken name
-├── PermissionDenied    check the API key
+├── PermissionDenied    a gateway before the service asks for credentials
 ├── ResourceExhausted   send less, or send it later
 ├── Unavailable         nobody answers at the address: start the service, or try again
 ├── DeadlineExceeded    no answer in time: the service may have done it or not
@@ -54,7 +54,7 @@ class Conflict(LayerwiseError):
 
 
 class PermissionDenied(LayerwiseError):
-    """The service does not know the API key, or the key may not do this."""
+    """A proxy or gateway before the service does not let the call pass; the service itself asks for no credentials."""
 
     default_reason = "PERMISSION_DENIED"
 

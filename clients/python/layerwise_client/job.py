@@ -8,7 +8,6 @@ from typing import Any
 
 import grpc
 
-from layerwise_client._boundary import from_rpc
 from layerwise_client._connection import Connection, Deadline, Retries
 from layerwise_client.column import Column
 from layerwise_client.errors import DeadlineExceeded, JobCancelled, JobFailed, Unavailable, WaitTimeout
@@ -220,12 +219,12 @@ class Job:
         connection = self._connection
         connection.check_open()
         request = training_pb2.WatchJobRequest(job_id=self.id, from_step=from_step)
-        call = connection.training.WatchJob(request, timeout=deadline.left(), metadata=connection.metadata)
+        call = connection.training.WatchJob(request, timeout=deadline.left())
         try:
             for event in call:
                 yield record_of(event.record) if event.WhichOneof("event") == "record" else None
         except grpc.RpcError as exc:
-            raise from_rpc(exc, connection.target) from exc
+            raise connection.error(exc) from exc
         finally:
             call.cancel()
 

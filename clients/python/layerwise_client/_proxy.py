@@ -1,0 +1,72 @@
+"""The HTTP proxy between this process and a gRPC service, if the environment names one that gRPC would use."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from urllib.parse import urlsplit
+
+_VARIABLES = ("grpc_proxy", "https_proxy", "http_proxy")  # those that gRPC reads, in this order
+_EXCEPTIONS = ("no_grpc_proxy", "no_proxy", "NO_PROXY")
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """The proxy at `address`, "host:port", which the environment's `variable` names."""
+
+    variable: str
+    address: str
+
+    def around(self, target: str) -> str:
+        """What to do so that calls to `target` do not go through it."""
+        return f"no_proxy={_host(target)[0]} goes around it"
+
+    def __str__(self) -> str:
+        return f"the proxy {self.address} that {self.variable} names"
+
+
+def proxy_to(target: str) -> Proxy | None:
+    """The proxy for calls to `target`, None if they go directly, as those to this very host always do."""
+    variable = next((name for name in _VARIABLES if os.environ.get(name)), None)
+    if variable is None or _is_exempt(*_host(target)):
+        return None
+    url = urlsplit(os.environ[variable])
+    if url.scheme != "http":  # gRPC speaks to no others
+        return None
+    return Proxy(variable, url.netloc.rpartition("@")[2])  # without a password
+
+
+def _is_exempt(host: str, port: str) -> bool:
+    if not host or host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        address = None
+    if address is not None:
+        own = getattr(address, "ipv4_mapped", None) or address
+        if own.is_loopback or own.is_unspecified:
+            return True
+    listed = next((value for name in _EXCEPTIONS if (value := os.environ.get(name))), "")
+    return any(_covers(each.strip().lower(), host, port) for each in listed.split(","))
+
+
+def _covers(exception: str, host: str, port: str) -> bool:
+    """Whether `exception`, of no_proxy, means `host`: *, a host, a domain, host:port or a network like 10.0.0.0/8."""
+    if "/" in exception:
+        try:
+            return ip_address(host) in ip_network(exception, strict=False)
+        except ValueError:
+            return False
+    name = exception.removesuffix(f":{port}").removeprefix("*").strip("[]").lstrip(".")
+    return exception == "*" or (bool(name) and (host == name or host.endswith(f".{name}")))
+
+
+def _host(target: str) -> tuple[str, str]:
+    """Host and port of "host:port", also behind a scheme of gRPC's, as in dns:///host:port; "" for a socket's path."""
+    if target.startswith(("unix:", "unix-abstract:")):
+        return "", ""
+    host, _, port = target.rpartition("/")[2].rpartition(":")
+    host = host.removeprefix("dns:").removeprefix("ipv4:").removeprefix("ipv6:")
+    return host.strip("[]").rstrip(".").lower(), port
