@@ -101,6 +101,8 @@ def test_a_regressor_of_scikit_learn_with_a_logarithmic_link_predicts_the_same()
         [StandardScaler(with_mean=False, with_std=False)],
         [MinMaxScaler((-1, 1))],
         [MinMaxScaler(), StandardScaler()],
+        [MinMaxScaler((-1, 2), clip=True)],
+        [StandardScaler(), MinMaxScaler(clip=True), StandardScaler()],
     ],
     ids=str,
 )
@@ -111,6 +113,17 @@ def test_a_pipeline_of_scikit_learn_predicts_from_rows_that_are_not_scaled(scale
 
     assert ours.predict(X).tolist() == theirs.predict(X).tolist()
     np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_scaler_that_clips_bounds_what_lies_outside(dtype):
+    rows = X.astype(dtype)
+    theirs = fitted(make_pipeline(MinMaxScaler((-1, 2), clip=True), MLPClassifier((7,), max_iter=15)), rows, THREE)
+    outside = np.vstack([rows * 1_000, rows - 1e7, np.full_like(rows[:1], 1e30), rows])
+
+    ours = from_sklearn(theirs)
+
+    np.testing.assert_allclose(ours.predict_proba(outside), theirs.predict_proba(outside), rtol=0, atol=1e-5)
 
 
 def test_an_imported_network_is_trained_on_and_saved(tmp_path):

@@ -1,6 +1,7 @@
 """Networks of scikit-learn, from the attributes of a fitted estimator."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -26,9 +27,9 @@ FITTED = ("coefs_", "intercepts_", "activation", "out_activation_")
 def from_sklearn(estimator: object) -> MLP:
     """The network of a fitted MLPClassifier or MLPRegressor, or of a Pipeline that ends in one.
 
-    Before it in the pipeline may stand StandardScaler and MinMaxScaler (without clip): they become part of the first
-    layer's weights. Classes are the labels, whole numbers if they are floats such as 1.0; a classifier of several
-    labels a row predicts flags. Raises InvalidInput.
+    Before it in the pipeline may stand StandardScaler and MinMaxScaler: they become part of the first layer's weights.
+    One that clips becomes two layers of ReLU units. Classes are the labels, whole numbers if they are floats such as
+    1.0; a classifier of several labels a row predicts flags. Raises InvalidInput.
     """
     steps = [step for _, step in cast(Sequence[tuple[str, object]], getattr(estimator, "steps", [("", estimator)]))]
     network = steps[-1]
@@ -48,6 +49,8 @@ def from_sklearn(estimator: object) -> MLP:
     last = layers[-1]
     layers[-1] = Dense(where=last.where, weight=last.weight, bias=last.bias, activation=Identity())
     for step in reversed(steps[:-1]):
+        if getattr(step, "clip", False):
+            layers = _after_clipping(layers, step)
         layers[0] = _after_scaling(layers[0], step)
     outputs = layers[-1].weight.shape[1]
     return assembled(layers, loss=loss, labels=_labels(given, outputs), source="scikit-learn")
@@ -64,6 +67,21 @@ def _labels(network: Any, outputs: int) -> Iterable[Label] | None:
     return cast(list[Label], labels.tolist())
 
 
+def _after_clipping(layers: Sequence[Dense], scaler: object) -> list[Dense]:
+    """The layers over rows x that `scaler` has scaled but not yet clipped to its range, low to high.
+
+    The clipped x is high - relu((high - low) - relu(x - low)): no difference of large numbers, so that an x far outside
+    loses nothing.
+    """
+    first, name = layers[0], type(scaler).__name__
+    low, high = map(float, cast(Any, scaler).feature_range)
+    dtype, ones = first.weight.dtype, np.ones(len(first.weight))
+    above = Dense(where=name, weight=np.diag(ones).astype(dtype), bias=-low * ones, activation=ReLU())
+    below = Dense(where=name, weight=-above.weight, bias=(high - low) * ones, activation=ReLU())
+    bias = high * first.weight.sum(axis=0, dtype=np.float64) + (0 if first.bias is None else first.bias)
+    return [above, below, replace(first, weight=-first.weight, bias=bias), *layers[1:]]
+
+
 def _after_scaling(first: Dense, scaler: object) -> Dense:
     """The first layer, over rows that `scaler` has not yet scaled: x · factor + shift."""
     inputs, name = len(first.weight), type(scaler).__name__
@@ -74,7 +92,7 @@ def _after_scaling(first: Dense, scaler: object) -> Dense:
             factor = 1 / checked(f"{name}.scale_", scale, shape=(inputs,)).astype(np.float64)
         if cast(Any, scaler).with_mean:
             shift = -checked(f"{name}.mean_", cast(Any, scaler).mean_, shape=(inputs,)) * factor
-    elif hasattr(scaler, "min_") and not getattr(scaler, "clip", False):
+    elif hasattr(scaler, "min_"):
         factor = checked(f"{name}.scale_", cast(Any, scaler).scale_, shape=(inputs,)).astype(np.float64)
         shift = checked(f"{name}.min_", cast(Any, scaler).min_, shape=(inputs,))
     else:
