@@ -113,6 +113,22 @@ def cut(text: str, most: int) -> str:
     return f"{data[: most - len('…'.encode())].decode(errors='ignore')}…"
 
 
+def forget_frames(error: BaseException | None) -> None:
+    """Drop the tracebacks of `error` and of the errors that led to it, once they were answered or logged.
+
+    A traceback holds the frames that it went through, and these hold the rows of the request. Where anything in them
+    refers to the error in turn, only a full garbage collection would free the rows, and one may be a long time coming.
+    """
+    seen: set[int] = set()
+    pending = [error]
+    while pending:
+        found = pending.pop()
+        if found is not None and id(found) not in seen:
+            seen.add(id(found))
+            found.__traceback__ = None
+            pending += [found.__cause__, found.__context__]
+
+
 class InvalidRequest(ServiceError):
     """A value of the request is wrong."""
 

@@ -218,18 +218,21 @@ def retrying(attempt: Callable[[], T], retries: Retries, deadline: Deadline) -> 
     Raises the last `Unavailable` when another try would be too late, also if the last try met the deadline instead.
     """
     absent: Unavailable | None = None
-    while True:
-        try:
-            return attempt()
-        except Unavailable as exc:
-            absent = exc
-            if not deadline.leaves(retries.delay):
-                raise
-            retries.failed(exc, deadline)
-        except DeadlineExceeded:
-            if absent is None:
-                raise
-            raise absent from None
+    try:
+        while True:
+            try:
+                return attempt()
+            except Unavailable as exc:
+                absent = exc
+                if not deadline.leaves(retries.delay):
+                    raise
+                retries.failed(exc, deadline)
+            except DeadlineExceeded:
+                if absent is None:
+                    raise
+                raise absent from None
+    finally:
+        del absent  # its traceback has this frame, and so what the caller sends would stay in memory
 
 
 def whole(value: object, name: str) -> int:

@@ -21,6 +21,7 @@ class Doubt:
     def __init__(self, kind: str, before: int, error: InvalidInput) -> None:
         self._kind = kind
         self._fitting = before
+        error.__traceback__ = error.__context__ = None  # it is kept, and they would keep the rows of its block
         self._error = error
         self._odd_rows = 0
         self._beyond_rows = 0  # of them, those of a number that float32 does not hold

@@ -10,7 +10,7 @@ import structlog
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from layerwise_service.errors import InvalidRequest, Kind, MethodNotAllowed, NotFound, ServiceError
+from layerwise_service.errors import InvalidRequest, Kind, MethodNotAllowed, NotFound, ServiceError, forget_frames
 from layerwise_service.prediction import Predictor
 from layerwise_service.registry import Registry
 from layerwise_service.rest.api import api_routes
@@ -65,6 +65,13 @@ def _method(given: str) -> str:
 
 
 def _answer_error(error: Exception) -> Response:
+    try:
+        return _told(error)
+    finally:
+        forget_frames(error)
+
+
+def _told(error: Exception) -> Response:
     if isinstance(error, HTTPException):
         error = _from_werkzeug(error)
     if not isinstance(error, ServiceError):

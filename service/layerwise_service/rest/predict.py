@@ -56,7 +56,7 @@ def _read(body: bytes) -> tuple[NumbersRequest | TableRequest, list[list[float]]
         numbers = decoded(_NUMBERS, body)
         return numbers, numbers.instances
     except msgspec.ValidationError as error:
-        refusal = error
+        refusal = error.with_traceback(None)  # it is kept, and must not keep the frame that has the rows
     try:
         table = decoded(_TABLE, body)
     except msgspec.ValidationError as error:

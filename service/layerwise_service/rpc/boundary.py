@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +16,12 @@ from google.protobuf.message import DecodeError
 from grpc import aio
 
 from layerwise_proto.v1.errors_pb2 import ErrorInfo, ErrorStatus
-from layerwise_service.errors import InvalidRequest, Kind, ServiceError, TooLarge
+from layerwise_service.errors import InvalidRequest, Kind, ServiceError, TooLarge, forget_frames
 
 log = structlog.get_logger()
 
 DOMAIN = "layerwise"
+Context = aio.ServicerContext[Any, Any]
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
@@ -98,8 +99,8 @@ class _Checked:
 
 
 def _guard(inner: Callable[[Any, Any], Awaitable[Any]], method: str, most: int) -> Any:
-    async def call(request: Any, context: aio.ServicerContext[Any, Any]) -> Any:
-        async with _boundary(context, method):
+    async def call(request: Any, context: Context) -> Any:
+        with _boundary(context, method):
             answer = await inner(_checked(request), context)
             if (size := answer.ByteSize()) > most:
                 raise TooLarge(f"the answer has {size} bytes, and a message may have {most}; ask for less at once")
@@ -114,38 +115,46 @@ def _guard_stream(inner: Callable[[Any, Any], Any], method: str) -> Any:
 
     if not inspect.isasyncgenfunction(inner):  # gRPC's own health service writes into the context
 
-        async def write(request: Any, context: aio.ServicerContext[Any, Any]) -> None:
-            async with _boundary(context, method):
+        async def write(request: Any, context: Context) -> None:
+            with _boundary(context, method):
                 await inner(opened(request), context)
 
         return write
 
-    async def call(request: Any, context: aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
-        async with _boundary(context, method):
-            async for response in inner(opened(request), context):
-                yield response
+    async def call(request: Any, context: Context) -> AsyncIterator[Any]:
+        with _boundary(context, method):
+            async with aclosing(inner(opened(request), context)) as responses:
+                async for response in responses:
+                    yield response
 
     return call
 
 
-@asynccontextmanager
-async def _boundary(context: aio.ServicerContext[Any, Any], method: str) -> AsyncGenerator[None]:
+@contextmanager
+def _boundary(context: Context, method: str) -> Generator[None]:
+    """Answers with what is raised inside.
+
+    It sets the status rather than aborting: gRPC keeps the exception of an abort beside the call that it ends, and so
+    the frames of the call with the rows in them.
+    """
     try:
         yield
-    except aio.AbortError:
+    except aio.AbortError:  # gRPC's own services abort
         raise
     except ServiceError as error:
         if error.kind is Kind.DATA_LOSS:
             log.error("data_loss", method=method, detail=str(error))
-        await _abort(context, error, {})
+        _tell(context, error, {})
+        forget_frames(error)
     except Exception as error:
         request_id = secrets.token_hex(8)
         log.error("request_failed", method=method, request_id=request_id, exc_info=error)
         told = ServiceError("internal error; the log of the service has the details under the request id")
-        await _abort(context, told, {"request_id": request_id})
+        _tell(context, told, {"request_id": request_id})
+        forget_frames(error)
 
 
-async def _abort(context: aio.ServicerContext[Any, Any], error: ServiceError, metadata: dict[str, str]) -> None:
+def _tell(context: Context, error: ServiceError, metadata: dict[str, str]) -> None:
     if error.pointer:
         metadata |= {"pointer": error.pointer}
     if error.retry_after is not None:
@@ -153,5 +162,6 @@ async def _abort(context: aio.ServicerContext[Any, Any], error: ServiceError, me
     info = ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)
     detail = AnyMessage(type_url="type.googleapis.com/google.rpc.ErrorInfo", value=info.SerializeToString())
     status = ErrorStatus(code=error.grpc_code, message=str(error), details=[detail])
-    trailing = (("grpc-status-details-bin", status.SerializeToString()),)
-    await context.abort(_CODES[error.grpc_code], str(error), trailing_metadata=trailing)
+    context.set_code(_CODES[error.grpc_code])
+    context.set_details(str(error))
+    context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))

@@ -114,6 +114,8 @@ async def _to_its_end(work: Callable[[], T]) -> T:
                 await asyncio.wait([running])
         running.exception()  # told to nobody: the caller is gone
         raise
+    finally:
+        del running  # its error would keep this frame, and with it the rows that `work` has
 
 
 def _submission(header: training_pb2.TrainHeader) -> Submission:
