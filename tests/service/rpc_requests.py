@@ -53,6 +53,7 @@ def running_rpc(
         stop()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
+        loop.run_until_complete(loop.shutdown_asyncgens())  # streams that were refused in their middle
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
     left = [
