@@ -89,7 +89,7 @@ class _Checked:
     """The requests of a stream, each checked as it comes."""
 
     def __init__(self, requests: AsyncIterator[Any]) -> None:
-        self._requests = aiter(requests)
+        self._requests = requests
 
     def __aiter__(self) -> _Checked:
         return self
