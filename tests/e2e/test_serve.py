@@ -56,8 +56,8 @@ def test_it_stops_within_seconds_and_leaves_no_process_behind(tmp_path: Path, nu
         status = service.stop(number)
 
         assert status == 0
-        assert time.monotonic() - start < 8
-        wait_until(lambda: not any(alive(pid) for pid in pids), seconds=2)
+        assert time.monotonic() - start < 20
+        wait_until(lambda: not any(alive(pid) for pid in pids), seconds=10)
         assert service.process.stdout is not None
         assert "Layerwise has stopped." in service.process.stdout.read()
 

@@ -80,14 +80,14 @@ def test_more_senders_than_allowed_are_told_to_try_again(settings: Settings, sto
 
 
 def test_a_silent_sender_does_not_hold_the_stop_up(settings: Settings, stores: Stores) -> None:
-    with running_rpc(msgspec.structs.replace(settings, stop_seconds=15.0)) as (address, stop):
+    with running_rpc(msgspec.structs.replace(settings, stop_seconds=90.0)) as (address, stop):
         sender = Sender(address)
         wait_until(lambda: incoming(settings) != [])
 
         start = time.monotonic()
         stop()
 
-        assert time.monotonic() - start < 5
+        assert time.monotonic() - start < 45
         code, _, reason, _ = error_of(lambda: list(sender.events))
         assert (code, reason) == (grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE")
         assert incoming(settings) == []
