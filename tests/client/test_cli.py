@@ -247,6 +247,28 @@ def test_watching_says_once_that_the_service_is_away(run, service, one_of_each, 
     assert done.stderr.count(f"waiting for {service.address} …") == 1
 
 
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_watching_says_that_the_job_waits_for_space_and_that_it_goes_on(run, service, one_of_each, options):
+    def watch(request, context):
+        changes = [("RUNNING", "CLAIMED"), ("WAITING", "NO_SPACE"), ("RUNNING", "CONTINUED")]
+        if service.called("WatchJob") > 1:  # told again from the start
+            changes.append(("SUCCEEDED", "PUBLISHED"))
+        for state, reason in changes:
+            yield training_pb2.TrainEvent(
+                transition=training_pb2.JobTransition(state=f"JOB_STATE_{state}", reason=reason, attempt=1)
+            )
+        if service.called("WatchJob") == 1:
+            service.fail(context, grpc.StatusCode.UNAVAILABLE, "restarting")
+
+    service.answers["WatchJob"] = watch
+
+    done = run("jobs", "watch", "job-1", *options)
+
+    assert done.exit_code == 0
+    lines = [line for line in done.stderr.splitlines() if line.startswith("waiting: ") or line == "the job goes on"]
+    assert lines == ["waiting: the disk of the service is full", "the job goes on"]
+
+
 @pytest.fixture
 def one_of_each(service, sent):
     service.answers |= {

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from google.protobuf.descriptor import FieldDescriptor
 
 from layerwise_client.cli.live import display
-from layerwise_client.results import Finding, Record, snapshot_of
+from layerwise_client.progress import Bar
+from layerwise_client.results import Finding, Record, Transition, snapshot_of
 from layerwise_proto.json_form import enum_name
 from layerwise_proto.v1 import training_pb2, types_pb2
 
@@ -320,6 +323,24 @@ def test_the_bar_of_a_terminal_shows_a_finding_above_it(service, monkeypatch):
     view.closed()
 
     assert terminal.getvalue().count(f"doctor: {DEAD.message}\n") == 1
+
+
+@pytest.mark.parametrize("make", [display, lambda: Bar(sys.stderr)])
+def test_the_bar_of_a_terminal_shows_what_the_job_waits_for(service, monkeypatch, make):
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("COLUMNS", "100")
+    view = make()
+
+    view.accepted(snapshot_of(service.job()))
+    view.changed(Transition("WAITING", datetime.now(UTC), "NO_SPACE", 1))
+    view.closed()
+
+    assert "waiting: the disk of the service is full" in terminal.getvalue()
 
 
 def test_the_line_of_the_epoch_that_ends_training_early_is_shown(run, service, sent):

@@ -11,8 +11,17 @@ import grpc
 from layerwise_client._connection import Connection, Deadline, Retries
 from layerwise_client.column import Column
 from layerwise_client.errors import DeadlineExceeded, JobCancelled, JobFailed, Unavailable, WaitTimeout
-from layerwise_client.progress import Progress, tell_left, tell_waiting, waiting_of
-from layerwise_client.results import Failure, Finding, Record, Snapshot, Transition, record_of, snapshot_of
+from layerwise_client.progress import Progress, changed_of, tell_left, tell_waiting, waiting_of
+from layerwise_client.results import (
+    Failure,
+    Finding,
+    Record,
+    Snapshot,
+    Transition,
+    record_of,
+    snapshot_of,
+    transition_of,
+)
 from layerwise_proto.v1 import training_pb2
 
 
@@ -128,11 +137,12 @@ class Job:
     def follow(self, display: Progress, *, from_step: int = 0) -> None:
         """As `watch`, each record shown on `display`; Ctrl-C leaves the job running, and says so.
 
-        If `display` has a method `waiting(address)`, that is called while the service is away.
+        If `display` has a method `waiting(address)`, that is called while the service is away; if it has a method
+        `changed(transition)`, that is called with each change of the job's state.
         """
         on_waiting = waiting_of(display) or self._connection.on_waiting
         try:
-            for record in self._follow(from_step, Deadline(None), on_waiting):
+            for record in self._follow(from_step, Deadline(None), on_waiting, changed_of(display)):
                 display.trained(record)
         except KeyboardInterrupt:
             tell_left(display, self.id)
@@ -181,18 +191,32 @@ class Job:
             raise cancelled
         return self
 
-    def _follow(self, from_step: int, deadline: Deadline, on_waiting: Callable[[str], None] | None) -> Iterator[Record]:
+    def _follow(
+        self,
+        from_step: int,
+        deadline: Deadline,
+        on_waiting: Callable[[str], None] | None,
+        on_change: Callable[[Transition], None] | None = None,
+    ) -> Iterator[Record]:
         """Records after `from_step` over as many connections as it takes; ends when the job has, and is refreshed."""
         step = from_step
+        changes = 0
         retries = Retries(self._connection.target, patience=self._connection.timeout, on_waiting=on_waiting)
         while True:
             try:
-                for record in self._stream(step, deadline):
+                changed = 0  # on this connection, which begins with the first change again
+                for event in self._stream(step, deadline):
                     retries.succeeded()
+                    if isinstance(event, Transition):
+                        changed += 1
+                        if changed > changes:
+                            changes = changed
+                            if on_change is not None:
+                                on_change(event)
                     # A worker that took the job up again repeats the steps of the one before, number for number.
-                    if record and record.step > step:
-                        step = record.step
-                        yield record
+                    elif event and event.step > step:
+                        step = event.step
+                        yield event
                 if self._try_refresh(deadline).ended:
                     return
             except (Unavailable, DeadlineExceeded) as exc:
@@ -211,8 +235,8 @@ class Job:
         self._snapshot = snapshot_of(connection.try_once(connection.training.GetJob, request, deadline))
         return self._snapshot
 
-    def _stream(self, from_step: int, deadline: Deadline) -> Iterator[Record | None]:
-        """Records of one call of WatchJob; None for every other event, a sign of life.
+    def _stream(self, from_step: int, deadline: Deadline) -> Iterator[Record | Transition | None]:
+        """Records and changes of state of one call of WatchJob; None for every other event, a sign of life.
 
         What an event `finding` says stands in its record too.
         """
@@ -222,7 +246,13 @@ class Job:
         call = connection.training.WatchJob(request, timeout=deadline.left())
         try:
             for event in call:
-                yield record_of(event.record) if event.WhichOneof("event") == "record" else None
+                match event.WhichOneof("event"):
+                    case "record":
+                        yield record_of(event.record)
+                    case "transition":
+                        yield transition_of(event.transition)
+                    case _:
+                        yield None
         except grpc.RpcError as exc:
             raise connection.error(exc) from exc
         finally:

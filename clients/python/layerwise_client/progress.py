@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO, runtime_checkable
 from layerwise_client.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from layerwise_client.results import Finding, Record, Snapshot
+    from layerwise_client.results import Finding, Record, Snapshot, Transition
 
 _LEAST, _MOST = 10, 24  # columns of a bar
 _WORDS = 76  # columns that an epoch takes with all but its speed
@@ -41,6 +41,14 @@ class _Waiting(Protocol):
 
     def waiting(self, address: str) -> None:
         """No service answers at `address`, which is tried again; comes once, and what was shown before goes on."""
+
+
+@runtime_checkable
+class _Changing(Protocol):
+    """What else a display may have."""
+
+    def changed(self, change: Transition) -> None:
+        """The job has changed its state; WAITING, for want of space or storage, is the one worth showing."""
 
 
 @runtime_checkable
@@ -103,6 +111,10 @@ class Bar:
             self._stream.write(f"\r{finding_line(finding).ljust(columns)}\n")
         self._draw(share, words, last=record.epoch == epochs or bool(record.findings or record.stopped))
 
+    def changed(self, change: Transition) -> None:
+        if (words := waiting_words(change)) is not None:
+            self._draw(self._share, words, last=True)
+
     def waiting(self, address: str) -> None:
         self._draw(self._share, f"waiting for {address} …", last=True)
 
@@ -150,6 +162,16 @@ def describe(record: Record, job: Snapshot, *, columns: int | None = None) -> st
     return line
 
 
+def waiting_words(change: Transition) -> str | None:
+    """What a job waits for since `change`, or that it goes on; None if it did not wait before or after."""
+    if change.state == "WAITING":
+        return f"waiting: {_WAITS.get(change.reason, 'the storage of the service does not answer')}"
+    return "the job goes on" if change.reason == "CONTINUED" else None
+
+
+_WAITS = {"NO_SPACE": "the disk of the service is full"}
+
+
 def finding_line(finding: Finding) -> str:
     """A finding in one line: `doctor: layer 2: 43 % of its ReLU units are dead since epoch 3: …`."""
     return f"doctor: {finding.message}"
@@ -168,6 +190,11 @@ def for_eyes() -> Progress:
 def waiting_of(display: Progress) -> Callable[[str], None] | None:
     """The method by which `display` shows that the service is away; None if it has none."""
     return display.waiting if isinstance(display, _Waiting) else None
+
+
+def changed_of(display: Progress) -> Callable[[Transition], None] | None:
+    """The method by which `display` shows changes of the job's state; None if it has none."""
+    return display.changed if isinstance(display, _Changing) else None
 
 
 def display_of(progress: object) -> Progress:

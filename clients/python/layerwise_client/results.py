@@ -189,6 +189,10 @@ def record_of(message: training_pb2.TrainRecord) -> Record:
     )
 
 
+def transition_of(message: training_pb2.JobTransition) -> Transition:
+    return Transition(_state(message.state), _time(message.time), message.reason, message.attempt)
+
+
 def snapshot_of(message: training_pb2.Job) -> Snapshot:
     return Snapshot(
         id=message.id,
@@ -200,9 +204,7 @@ def snapshot_of(message: training_pb2.Job) -> Snapshot:
         dataset=message.dataset,
         attempt=message.attempt,
         created=_time(message.create_time),
-        transitions=tuple(
-            Transition(_state(each.state), _time(each.time), each.reason, each.attempt) for each in message.transitions
-        ),
+        transitions=tuple(transition_of(each) for each in message.transitions),
         progress=message.progress,
         metric=message.metric,
         record=record_of(message.record) if message.HasField("record") else None,

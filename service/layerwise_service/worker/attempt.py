@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from contextlib import suppress
+from typing import TypeVar
 
 import structlog
 
@@ -28,10 +29,15 @@ from layerwise_service.stores.leases import Fenced, Leases, NewVersion
 from layerwise_service.stores.table_reader import StoredTable
 from layerwise_service.worker.encoding import encoded_rows
 from layerwise_service.worker.heartbeat import Heartbeat, Order
+from layerwise_service.worker.patience import LeftWaiting, Patience
 
 log = structlog.get_logger()
 
+T = TypeVar("T")
+
 _TELL_SECONDS = 0.2  # epochs of tiny data take less than a write to the database: they are told together
+_AGAIN_SECONDS = 5.0  # after records could not be stored: a try costs as much when the database is locked
+_MOST_UNTOLD = 10_000  # records kept in memory meanwhile; then training waits
 
 
 class Attempt:
@@ -52,6 +58,7 @@ class Attempt:
         self._jobs = jobs
         self._artifacts = artifacts
         self._heartbeat = heartbeat
+        self._patience = Patience(claim, leases)
         self._threads = threads
         self._untold: list[TrainingRecord] = []
         self._progress = 0.0
@@ -65,21 +72,14 @@ class Attempt:
         self._log.info("job_claimed")
         self._heartbeat.hold(self._claim)
         try:
-            order = self._train()
-            match order:
-                case Order.GO_ON:
-                    return
-                case Order.CANCEL:
-                    self._insist(lambda: self._leases.cancelled(self._claim))
-                case Order.RELEASE:
-                    self._insist(lambda: self._leases.release(self._claim))
-                case Order.DROP:
-                    pass
-            self._log.info("job_left", order=order.value)
+            try:
+                order = self._train()
+            except LeftWaiting as left:
+                order = left.order
+            if order is not Order.GO_ON:
+                self._leave(order)
         except Fenced:
-            self._log.warning("job_fenced")
-        except Unavailable as error:  # no fault of the job's: its lease runs out, and it is tried again
-            self._log.error("job_left_to_its_lease", error=str(error))
+            self._fenced()
         except Exception as error:  # noqa: BLE001 - the worker's boundary: the job fails, the worker goes on
             self._fail(error)
         finally:
@@ -87,18 +87,21 @@ class Attempt:
 
     def _train(self) -> Order:
         job = self._claim.job
-        shape = self._jobs.dataset_shape(job.dataset)
-        stored, targets, weights = self._artifacts.open_dataset(job.dataset, shape)
+        shape = self._until(lambda: self._jobs.dataset_shape(job.dataset))
+        stored, targets, weights = self._until(lambda: self._artifacts.open_dataset(job.dataset, shape))
         encoder = None if job.preprocessing is None else TableEncoder.from_json(job.preprocessing)
         if isinstance(stored, StoredTable):
-            assert encoder is not None
-            rows = encoded_rows(stored, encoder, self._artifacts, goes_on=lambda: self._order() is Order.GO_ON)
+            table, encode = stored, encoder
+            assert encode is not None
+            rows = self._until(
+                lambda: encoded_rows(table, encode, self._artifacts, goes_on=lambda: self._order() is Order.GO_ON)
+            )
             if rows is None:
                 return self._order()
         else:
             rows = stored
         plan = Plan.from_json(job.plan)
-        origin = None if job.start is None else self._artifacts.load_model(job.start.sha256)
+        origin = None if (begun := job.start) is None else self._until(lambda: self._artifacts.load_model(begun.sha256))
         start = None if origin is None else origin.weights
         model = MLP(Architecture.from_json(job.architecture), seed=plan.seed, weights=start)
         model.labels = shape.labels
@@ -111,7 +114,7 @@ class Attempt:
                 return order
             if record.epoch_end:
                 self._tell(record)
-        self._flush()
+        self._until(self._store_records)
         model.lineage = {
             "dataset": job.dataset,
             "job": job.id,
@@ -121,14 +124,17 @@ class Attempt:
         }
         if job.start is not None:
             model.lineage["parent"] = job.start.sha256
-        sha256, size = self._artifacts.keep_model(model)
+        sha256, size = self._until(lambda: self._artifacts.keep_model(model))
         new = NewVersion(sha256, size, dict(model.metrics), model.architecture.parameters, shape.labels)
-        version = self._insist(lambda: self._leases.publish(self._claim, new))
+        version = self._until(lambda: self._leases.publish(self._claim, new), ends=True)
         self._log.info("version_published", version=version.number, **model.metrics)
         return Order.GO_ON
 
     def _order(self) -> Order:
         return self._heartbeat.order(progress=self._progress)
+
+    def _until(self, act: Callable[[], T], *, ends: bool = False) -> T:
+        return self._patience.until_done(act, order=self._order, ends=ends)
 
     def _tell(self, record: Record) -> None:
         found = {(finding.kind, finding.layer, finding.since): finding for finding in record.findings}
@@ -151,15 +157,39 @@ class Attempt:
                 findings=new,
             )
         )
-        if time.monotonic() - self._told_at >= _TELL_SECONDS:
-            self._flush()
+        if len(self._untold) >= _MOST_UNTOLD:
+            self._until(self._store_records)
+        elif time.monotonic() - self._told_at >= _TELL_SECONDS:
+            self._try_to_store_records()
 
-    def _flush(self) -> None:
-        untold, self._untold = self._untold, []
-        if untold:
-            progress, findings = self._progress, self._findings
-            self._insist(lambda: self._leases.add_records(self._claim, untold, progress=progress, findings=findings))
+    def _try_to_store_records(self) -> None:
+        """Stores the records, or leaves it to a later call: training goes on without space and without the database."""
+        try:
+            self._store_records()
+            self._patience.settle()
+        except (NoSpace, Unavailable) as error:
+            self._told_at = time.monotonic() + _AGAIN_SECONDS
+            self._log.warning("records_not_stored", records=len(self._untold), error=str(error))
+
+    def _store_records(self) -> None:
+        if self._untold:
+            self._leases.add_records(self._claim, self._untold, progress=self._progress, findings=self._findings)
+        self._untold = []
         self._told_at = time.monotonic()
+
+    def _leave(self, order: Order) -> None:
+        """Does with the job as ordered."""
+        match order:
+            case Order.CANCEL:
+                self._end(lambda: self._leases.cancelled(self._claim))
+            case Order.RELEASE:
+                try:
+                    self._leases.release(self._claim)
+                except ServiceError as error:  # a worker that is told to stop does not wait
+                    self._log.error("job_left_to_its_lease", error=str(error))
+            case _:
+                self._fenced()
+        self._log.info("job_left", order=order.value)
 
     def _fail(self, error: Exception) -> None:
         failure = _failure(error)
@@ -167,22 +197,39 @@ class Attempt:
             self._log.error("job_failed", exc_info=error)
         else:
             self._log.warning("job_failed", reason=failure.reason, error=str(error))
-        try:
-            self._flush()
-            self._insist(lambda: self._leases.fail(self._claim, failure))
-        except (Fenced, ServiceError) as late:  # the lease will run out, and another worker take the job
-            self._log.error("job_failure_not_told", error=str(late))
 
-    def _insist(self, write: Callable[[], Any]) -> Any:
-        """Tries a write as long as the lease would last without it: the store may be busy for a moment."""
-        deadline = time.monotonic() + self._leases.lease_seconds
-        while True:
-            try:
-                return write()
-            except Unavailable:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.5)
+        def tell() -> None:
+            self._store_records()
+            self._leases.fail(self._claim, failure)
+
+        try:
+            self._end(tell)
+        except Fenced:
+            self._fenced()
+        except Exception as late:  # noqa: BLE001 - another worker will take the job, and meet the same
+            self._log.error("job_failure_not_told", exc_info=late)
+
+    def _end(self, act: Callable[[], None]) -> None:
+        """Ends the job, however long that takes, unless the worker is told to stop or the job is another's."""
+
+        def order() -> Order:
+            if self._heartbeat.stopping:
+                return Order.RELEASE
+            return Order.DROP if self._order() is Order.DROP else Order.GO_ON
+
+        try:
+            self._patience.until_done(act, order=order, ends=True)
+        except LeftWaiting as left:
+            if left.order is Order.DROP:
+                self._fenced()
+            else:
+                self._log.error("job_left_to_its_lease")
+
+    def _fenced(self) -> None:
+        """The job was taken from this worker, which lives."""
+        self._log.warning("job_fenced")
+        with suppress(ServiceError):
+            self._leases.not_lost(self._claim)
 
 
 def _failure(error: Exception) -> Failure:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -35,9 +38,22 @@ def encoded_rows(
             start += len(block)
         return rows
     with told_when_full(), artifacts.nameless_file() as file:
+        if sys.platform == "linux":  # a disk that has not enough room says so now, and is not filled up first
+            _reserve(file.fileno(), table.rows * encoder.width * 4)
         for block in blocks:
             if not goes_on():
                 return None
             file.write(block.data)  # not through a map: a full disk is an error then, not the end of the process
         file.flush()
         return np.memmap(file, np.float32, "r", shape=shape)
+
+
+def _reserve(descriptor: int, size: int) -> None:
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+    except OSError as error:
+        if error.errno not in (
+            errno.EOPNOTSUPP,
+            errno.EINVAL,
+        ):  # a file system that cannot: it is full later, if at all
+            raise

@@ -5,13 +5,9 @@ from __future__ import annotations
 import threading
 from enum import Enum
 
-import structlog
-
-from layerwise_service.errors import ServiceError
 from layerwise_service.jobs import Claim
+from layerwise_service.loops import Loop
 from layerwise_service.stores.leases import Fenced, Leases
-
-log = structlog.get_logger()
 
 _BEATS_PER_LEASE = 8  # so that a cancelled job ends soon, and a few missed beats lose nothing
 _BEATS_PER_SIGN = 4  # an idle worker says more rarely that it lives: each time is a write to the disk
@@ -36,11 +32,11 @@ class Heartbeat:
         self._progress = 0.0
         self._order = Order.GO_ON
         self.stopping = False  # a plain flag: a signal handler sets it, and an event's lock may be held just then
-        self._closed = threading.Event()
+        self._beats = 0
         self._lock = threading.Lock()
-        leases.seen(worker)
-        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
-        self._thread.start()
+        self._loop = Loop("heartbeat", self._beat, every=leases.lease_seconds / _BEATS_PER_LEASE)
+        self._loop.turn()
+        self._loop.start()
 
     def hold(self, claim: Claim) -> None:
         """Keeps the lease of `claim` from now on."""
@@ -60,20 +56,14 @@ class Heartbeat:
         return self._order
 
     def close(self) -> None:
-        self._closed.set()
-        self._thread.join()
+        self._loop.stop()
 
     def _beat(self) -> None:
-        beat = 0
-        while not self._closed.wait(self._leases.lease_seconds / _BEATS_PER_LEASE):
-            beat += 1
-            try:
-                if beat % _BEATS_PER_SIGN == 0:
-                    self._leases.seen(self._worker)
-                with self._lock:  # throughout: what is learnt of one claim must not be said of the next
-                    self._keep_lease()
-            except ServiceError as error:  # the next beat may come through; else the lease runs out, as it should
-                log.warning("heartbeat_failed", error=str(error))
+        with self._lock:  # throughout: what is learnt of one claim must not be said of the next
+            self._keep_lease()
+        if self._beats % _BEATS_PER_SIGN == 0:
+            self._leases.seen(self._worker)
+        self._beats += 1  # a sign that could not be given comes with the next beat
 
     def _keep_lease(self) -> None:
         if self._claim is None or self._order is Order.DROP:

@@ -18,6 +18,7 @@ from layerwise_service.worker.heartbeat import Heartbeat
 log = structlog.get_logger()
 
 _IDLE_SECONDS = 0.25  # how long a new job may wait for an idle worker
+_TROUBLED_SECONDS = 1.0
 
 
 class Worker:
@@ -43,13 +44,17 @@ class Worker:
 
     def run(self) -> None:
         """Works until `stop`, then closes what it was built on."""
+        trouble = ""
         while not self._heartbeat.stopping:
             try:
                 claim = self._leases.claim(self._id)
-            except ServiceError as error:
-                log.warning("no_claim", error=str(error))
-                time.sleep(1.0)
+            except Exception as error:  # the worker's loop: what is wrong now may be mended
+                if str(error) != trouble:  # once, not every second
+                    log.warning("no_claim", error=str(error), exc_info=not isinstance(error, ServiceError))
+                trouble = str(error)
+                time.sleep(_TROUBLED_SECONDS)
                 continue
+            trouble = ""
             if claim is None:
                 time.sleep(_IDLE_SECONDS)
                 continue
@@ -63,7 +68,7 @@ class Worker:
             ).run()
         self._heartbeat.close()
         with suppress(ServiceError):  # else it is counted a while longer
-            self._leases.lost(self._id)
+            self._leases.lost(self._id, to_blame=False)  # a job that could not be given back at once
         self._close()
 
     def stop(self) -> None:

@@ -10,8 +10,16 @@ from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as RichProgress
 
 from layerwise_client.cli.output import emit
-from layerwise_client.progress import Progress, Silent, bar_width, columns_line, describe, finding_line
-from layerwise_client.results import Record, Snapshot
+from layerwise_client.progress import (
+    Progress,
+    Silent,
+    bar_width,
+    columns_line,
+    describe,
+    finding_line,
+    waiting_words,
+)
+from layerwise_client.results import Record, Snapshot, Transition
 
 _LINES = 20
 
@@ -23,6 +31,10 @@ def display() -> Progress:
 
 class _Display(Silent):
     """What every display of the command line says."""
+
+    def changed(self, change: Transition) -> None:
+        if (words := waiting_words(change)) is not None:
+            click.echo(words, err=True)
 
     def left(self, job_id: str) -> None:
         click.echo(
@@ -57,6 +69,10 @@ class _Bar(_Display):
             self._bar.update(
                 self._task, completed=record.epoch, description=describe(record, self._job, columns=self._columns)
             )
+
+    def changed(self, change: Transition) -> None:
+        if (words := waiting_words(change)) is not None:
+            self._bar.update(self._task, description=words)
 
     def waiting(self, address: str) -> None:
         self._bar.update(self._task, description=f"waiting for {address} …")
