@@ -1,7 +1,7 @@
 """Rows picked from the data by their numbers, converted on the way, without a copy of the whole."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -17,6 +17,7 @@ from layerwise.losses import Loss
 from layerwise.mapped import FileTable, Table, opened
 from layerwise.plan import Plan
 from layerwise.splits import Rows, all_rows, random_split, stratified_split, temporal_split
+from layerwise.target_scale import TargetScale
 from layerwise.targets import read_targets
 
 
@@ -66,25 +67,27 @@ class Gather:
 class Split:
     """The part `rows` (m,), indices in ascending order, of a table (n, inputs) and its targets (n, ...).
 
-    `weights` (n,) are the rows' weights in the loss, or None if all are 1. Of a large mapped file the table is a
-    FileTable and `rows` are Runs; targets and weights are arrays always, whose pages may all be in memory.
+    `weights` (n,) are the rows' weights in the loss, or None if all are 1; `scale` is that by which the targets are
+    learnt, None as they are. Of a large mapped file the table is a FileTable and `rows` are Runs; targets and weights
+    are arrays always, whose pages may all be in memory.
     """
 
     table: Table
     targets: NDArray[Any]
     rows: Rows
     weights: NDArray[Any] | None = None
+    scale: TargetScale | None = None
 
     def part(self, rows: Rows) -> "Split":
         """The part `rows` of the same table."""
-        return Split(self.table, self.targets, rows, self.weights)
+        return replace(self, rows=rows)
 
     def times(self, by_class: NDArray[np.float64]) -> "Split":
         """The same rows, the weight of each times that of its class."""
         weights = by_class.take(self.targets, mode="clip")
         if self.weights is not None:
             np.multiply(weights, self.weights, out=weights)
-        return Split(self.table, self.targets, self.rows, weights)
+        return replace(self, weights=weights)
 
     def weighs_nothing(self) -> bool:
         """Whether all weights of the part are zero."""

@@ -6,10 +6,13 @@ After CS231n, "Neural Networks 1" (dead and saturated units) and "Neural Network
 from collections.abc import Iterable, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from layerwise.activations import Floats
+from layerwise.baseline import Baseline, no_better
 from layerwise.batches import Split
 from layerwise.layout import views
+from layerwise.losses import Loss
 from layerwise.model import MLP
 from layerwise.records import Finding, LayerHealth, TrainingState
 
@@ -28,7 +31,10 @@ FAR = 3.0
 """Times the length from which the weights of a layer began, which a good training seldom leaves behind."""
 BARELY = 0.9
 """Of the loss from which training began: above, it has not fallen to speak of."""
-LARGE_INPUT = 10.0
+LARGE = 10.0
+"""The root mean square of an input, or of a target, that is too large."""
+COARSE = 0.05
+"""Deviations of the targets: the dtype tells no smaller differences apart."""
 PATIENCE = 3
 """Epochs for which the validation loss must be above its best before it is said to rise."""
 RISE = 1.02
@@ -44,10 +50,12 @@ class Doctor:
     state's `health`.
     """
 
-    def __init__(self, model: MLP, gradient: Floats, data: Split, *, batch_size: int) -> None:
-        self._model = model
+    def __init__(self, model: MLP, gradient: Floats, loss: Loss, data: Split, *, batch_size: int) -> None:
+        self._model, self._loss, self._data = model, loss, data
         rows = data.rows[:: max(1, -(-len(data.rows) // ROWS))]
         self._x = data.table[rows].astype(model.dtype)
+        raw = loss.takes_any_value and data.scale is None
+        self._targets = data.targets[rows] if raw else None
         self._pause = max(1, round((CALLS + len(rows) / 3 / batch_size) / SHARE))
         self._layers = views(model.architecture, model.parameters)
         self._gradients = views(model.architecture, gradient)
@@ -77,6 +85,7 @@ class Doctor:
         self._before = None
         if "next_look" not in state.health:
             self._examine_inputs(state.health, epoch)
+            self._examine_targets(state.health, epoch)
         state.health["next_look"] = state.step + self._pause
         growth = max(_growth(state.health, i, layer) for i, layer in enumerate(health))
         lost = growth > FAR and values["loss"] > BARELY * state.health.get("start.loss", np.inf)
@@ -111,9 +120,32 @@ class Doctor:
     def _examine_inputs(self, health: dict[str, float], epoch: int) -> None:
         """Notes the column that lies farthest from the range in which networks learn."""
         size = np.sqrt(np.mean(np.square(self._model.scaled(self._x), dtype=np.float64), axis=0))
-        column = int(size.argmax())
-        if size[column] > LARGE_INPUT:
-            health |= {"inputs": epoch, "inputs.value": float(size[column]), "inputs.column": column}
+        _note_largest(health, "inputs", size, epoch)
+
+    def _examine_targets(self, health: dict[str, float], epoch: int) -> None:
+        """Notes the output whose targets are too large to be learnt as they are, or vary too little for the dtype."""
+        if self._targets is not None:
+            size = np.sqrt(np.mean(np.square(self._targets, dtype=np.float64), axis=0))
+            _note_largest(health, "targets", size, epoch)
+        scale = self._data.scale
+        if scale is not None and scale.link == "identity":
+            resolution = np.finfo(self._model.dtype).eps * np.abs(scale.shifts) / scale.scales
+            if resolution.max() > COARSE:
+                health |= {"precision": epoch, "precision.value": float(resolution.max())}
+
+    def judge(self, state: TrainingState, metrics: Mapping[str, float], name: str) -> None:
+        """Notes whether the network that the training ended with is no better than a constant answer.
+
+        `metrics` are those of the model, the one called `name` its accuracy or R².
+        """
+        held_out = f"validation_{name}" in metrics
+        metric = metrics[f"validation_{name}" if held_out else name]
+        found = no_better(self._model, self._loss, self._data, metric, held_out=held_out)
+        epoch = state.epoch + (state.position > 0)
+        _note(state.health, "baseline", found.value if found else None, epoch, found=found is not None)
+        if found:
+            own = {"kind": found.kind, "constant": found.constant, "held_out": held_out, "trained": metrics[name]}
+            state.health |= {f"baseline.{key}": float(value) for key, value in own.items()}
 
 
 def findings(health: Mapping[str, float]) -> tuple[Finding, ...]:
@@ -123,7 +155,10 @@ def findings(health: Mapping[str, float]) -> tuple[Finding, ...]:
         kind, _, layer = key.partition(":")
         if kind in _WORDS and f"{key}.value" in health:
             i, value = int(layer) if layer else None, health[f"{key}.value"]
-            column = int(health.get("inputs.column", 0))
+            column = int(health.get(f"{kind}.column", 0))
+            if kind == "baseline":
+                found.append(Finding(kind, None, value, int(since), _baseline(health)))
+                continue
             words = _SMALL_UPDATE[_cause(health)] if kind == "small_update" else _WORDS[kind]
             message = words.format(
                 layer=i,
@@ -147,6 +182,11 @@ _WORDS = {
     "small_update": "",
     "overfitting": "validation loss rises since epoch {since} while training loss falls: raise l2 or dropout, or stop "
     "early; do not use fewer units",
+    "baseline": "",
+    "targets": "targets are not standardised: output {column} has a root mean square of {value:.3g}: leave "
+    "standardize_targets on and the output layer linear, or bring them to zero mean and unit deviation",
+    "precision": "targets vary too little for their size: the network's numbers are {value:.2g} deviations apart, "
+    "so that predictions are worse than what is measured here: subtract a constant from the targets, or use float64",
     "inputs": "inputs are not standardised: column {column} has a root mean square of {value:.3g}: bring every column "
     "to zero mean and unit deviation",
 }
@@ -169,6 +209,12 @@ def _cause(health: Mapping[str, float]) -> str:
     return "units" if any(key.startswith(("dead:", "saturated:")) for key in health) else ""
 
 
+def _baseline(health: Mapping[str, float]) -> str:
+    kind, constant = int(health["baseline.kind"]), health["baseline.constant"]
+    found = Baseline(kind, health["baseline.value"], constant)
+    return found.words(held_out=bool(health["baseline.held_out"]), trained=health["baseline.trained"])
+
+
 def _saturated(kind: str, a: Floats) -> float | None:
     if kind not in SATURATION:
         return None
@@ -184,6 +230,13 @@ def _note(health: dict[str, float], key: str, value: float | None, epoch: int, *
     else:
         health.pop(key, None)
         health.pop(f"{key}.value", None)
+
+
+def _note_largest(health: dict[str, float], kind: str, size: NDArray[np.float64], epoch: int) -> None:
+    """Notes the column of the largest `size` (k,) if it is too large."""
+    column = int(size.argmax())
+    if size[column] > LARGE:
+        health |= {kind: epoch, f"{kind}.value": float(size[column]), f"{kind}.column": column}
 
 
 def _watch_validation(health: dict[str, float], values: Mapping[str, float], epoch: int) -> None:

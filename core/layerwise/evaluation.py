@@ -20,6 +20,7 @@ from layerwise.metrics.classes import indices
 from layerwise.model import MLP
 from layerwise.report import report
 from layerwise.tables import TableLike
+from layerwise.target_scale import TargetScale
 from layerwise.targets import read_targets
 
 
@@ -69,7 +70,8 @@ class Evaluation:
     """The metrics of a network on some rows; printed, it is a report. What does not fit the network's loss is None.
 
     `weight` is the sum of the rows' weights, their number without. `loss` is that of the plan without its penalties,
-    Σ w loss / Σ w, and `loss_name` its name. Precision, recall and F1 are 0 where they were 0/0. `roc_auc` is the mean
+    Σ w loss / Σ w, and `loss_name` its name; of a regression whose targets were standardised for the training, it is in
+    those units as there. Precision, recall and F1 are 0 where they were 0/0. `roc_auc` is the mean
     over those labels, or flags, of which some rows are and some are not, or None; it ranks rows by the label's
     probability, of a hinge by how far its output leads the others. `confusion_matrix[i][j]` is how often
     label i was there and label j was said, in the order of `classes`.
@@ -136,7 +138,7 @@ def evaluate(model: MLP, X: ArrayLike | TableLike, y: ArrayLike, *, weights: Arr
     )
     own = read_weights(weights, rows)
     total = rows if own is None else float(np.add.reduce(own, dtype=np.float64))
-    measured = _mean_loss(loss, outputs, targets, own) * (rows / total)
+    measured = _mean_loss(loss, outputs, targets, own, model.target_scale) * (rows / total)
     kind: Literal["classes", "flags", "values"] = "values"
     if loss.classifies:
         kind = "flags" if labels is None else "classes"
@@ -148,13 +150,17 @@ def evaluate(model: MLP, X: ArrayLike | TableLike, y: ArrayLike, *, weights: Arr
     return _of_values(base, model, outputs, targets, own)
 
 
-def _mean_loss(loss: Loss, outputs: Floats, targets: NDArray[Any], weights: NDArray[Any] | None) -> float:
-    """The sum of the rows' losses, each times its weight, divided by their number."""
+def _mean_loss(
+    loss: Loss, outputs: Floats, targets: NDArray[Any], weights: NDArray[Any] | None, scale: TargetScale | None
+) -> float:
+    """The sum of the rows' losses, each times its weight, divided by their number; of targets by `scale`."""
     total, width = 0.0, outputs.shape[1]
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite shows in the loss
         for block in blocks(len(outputs), width):
-            scores = outputs[block]
-            there = targets[block].astype(np.intp if targets.ndim == 1 else outputs.dtype, copy=False)
+            scores, there = outputs[block], targets[block]
+            if scale is not None:
+                scores, there = scale.of_outputs(scores), scale.of_targets(there)
+            there = there.astype(np.intp if targets.ndim == 1 else outputs.dtype, copy=False)
             own = None if weights is None else weights[block].astype(outputs.dtype, copy=False)
             at = LossBuffers(len(scores), width, outputs.dtype, Arena())
             total += loss.evaluate(scores, there, at, own) * len(scores)

@@ -13,6 +13,7 @@ from layerwise.layout import views, weight_count
 from layerwise.model import MLP
 from layerwise.network import TrainingPass
 from layerwise.plan import MOST_SEED, Plan
+from layerwise.rescaling import rescaled
 from layerwise.tables import TableLike
 
 STEPS = (1e-5, 1e-7)
@@ -99,7 +100,11 @@ class _Probe:
         reader = Reader(architecture, loss, np.dtype(np.float64))
         data, labels = reader.whole(X, y, model.labels, weights=weights)
         data, _ = reader.weighted(data, None, labels, plan)
-        self.parameters: Floats = model.parameters.astype(np.float64)
+        exact = MLP(architecture, dtype=np.float64, weights=model.weights)
+        exact.plan, exact.target_scale = model.plan, model.target_scale
+        network = rescaled(exact, plan, data)
+        data = network.split(data)
+        self.parameters: Floats = network.trained.parameters
         self.gradient: Floats = np.zeros_like(self.parameters)
         self.weights = weight_count(architecture)
         self._l2, self._seed = plan.l2, seed
@@ -116,7 +121,8 @@ class _Probe:
         self._gather = Gather(data.table, self._network.inputs, scale=scale, shift=shift)
         self._rows = data.rows[:]
         self._row_weights = None if data.weights is None else data.weights.astype(np.float64)
-        self._targets = data.targets.astype(np.intp if data.targets.ndim == 1 else np.float64)
+        targets = data.scale.of_targets(data.targets) if data.scale else data.targets
+        self._targets = targets.astype(np.intp if targets.ndim == 1 else np.float64)
 
     def evaluate(self) -> tuple[float, list[NDArray[np.generic]]]:
         """The loss with the L2 term, and on which linear pieces it was computed; `gradient` is without the term."""

@@ -16,15 +16,18 @@ from layerwise.kept import KeptOptimizer, described
 from layerwise.labels import Label, checked_labels
 from layerwise.plan import Plan
 from layerwise.tables import TableEncoder, checked_encoder
+from layerwise.target_scale import TargetScale
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 """Of what is written; all from 1 on are read."""
 DTYPES = ("float32", "float64")
 FIELDS = ("format_version", "architecture", "dtype", "plan", "loss", "labels", "metrics", "lineage", "versions")
 LATER_FIELDS = {"preprocessing": 3}
 """Fields of later format versions, with the first that has them."""
-OPTIONAL_FIELDS = {"optimizer": 3}
+OPTIONAL_FIELDS = {"optimizer": 3, "target_scale": 4}
 """Likewise, but left out where there is nothing to tell."""
+FIRST_TO_STANDARDIZE = 4
+"""The format version from which on plans say whether targets were standardised; none were before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class Contents:
     arrays: Mapping[str, Floats]
     encoder: TableEncoder | None = None
     optimizer: KeptOptimizer | None = None
+    target_scale: TargetScale | None = None
 
 
 def encoded(contents: Contents) -> bytes:
@@ -59,6 +63,8 @@ def encoded(contents: Contents) -> bytes:
     }
     if contents.optimizer is not None:
         document["optimizer"] = contents.optimizer.to_json()
+    if contents.target_scale is not None:
+        document["target_scale"] = contents.target_scale.to_json()
     try:
         return json.dumps(document, sort_keys=True, ensure_ascii=False, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
@@ -80,7 +86,10 @@ def decoded(text: bytes) -> Contents:
     try:
         known = (*FIELDS, *(field for field, first in LATER_FIELDS.items() if version >= first))
         optional = (field for field, first in OPTIONAL_FIELDS.items() if version >= first)
-        return _contents(fields("", document, known=(*known, *optional), required=known))
+        given = fields("", document, known=(*known, *optional), required=known)
+        if version < FIRST_TO_STANDARDIZE and isinstance(given["plan"], dict):
+            given["plan"] = {"standardize_targets": False} | given["plan"]
+        return _contents(given)
     except InvalidInput as error:
         raise CorruptModel(f"manifest: {error}") from error
 
@@ -102,6 +111,10 @@ def _contents(given: Mapping[str, object]) -> Contents:
     if "optimizer" in given:
         with within("optimizer"):
             optimizer = described(given["optimizer"])
+    target_scale = None
+    if "target_scale" in given:
+        with within("target_scale"):
+            target_scale = TargetScale.from_json(given["target_scale"], architecture.outputs)
     labels = given["labels"]
     if labels is not None and not isinstance(labels, list):
         raise InvalidInput("labels", f"expected a list or null, got {shown(labels)}")
@@ -119,6 +132,7 @@ def _contents(given: Mapping[str, object]) -> Contents:
         arrays={},
         encoder=encoder,
         optimizer=optimizer,
+        target_scale=target_scale,
     )
 
 

@@ -25,6 +25,7 @@ from layerwise.predictor import Predictor
 from layerwise.randomness import WEIGHTS, stream
 from layerwise.summary import Summary, summarize
 from layerwise.tables import TableEncoder, TableLike, checked_encoder, is_table
+from layerwise.target_scale import TargetScale
 
 BLOCK_NUMBERS = 2**22
 """How many activations a block of rows may make while predicting, 16 MiB of float32: memory stays bounded."""
@@ -69,6 +70,7 @@ class MLP:
         self._encoder: TableEncoder | None = None
         self._widest = max(architecture.inputs, *(layer.columns for layer in architecture.layers))
         self.kept_optimizer: KeptOptimizer | None = None
+        self.target_scale: TargetScale | None = None
         self.plan: Plan | None = None
         self.metrics: dict[str, float] = {}
         self.lineage: dict[str, Any] = {}
@@ -291,6 +293,7 @@ class MLP:
             array[...] = contents.arrays[name]
         self.plan, self.labels, self.encoder = contents.plan, contents.labels, contents.encoder
         self.metrics, self.lineage = dict(contents.metrics), dict(contents.lineage)
+        self.target_scale = contents.target_scale
         if (kept := contents.optimizer) is not None:
             vectors = {name: contents.arrays[PREFIX + name] for name in kept.vectors}
             self.kept_optimizer = replace(kept, vectors=vectors)
@@ -307,6 +310,7 @@ class MLP:
             arrays=self.weights | {PREFIX + name: vector for name, vector in (kept.vectors if kept else {}).items()},
             encoder=self._encoder,
             optimizer=kept,
+            target_scale=self.target_scale,
         )
 
 

@@ -72,7 +72,9 @@ class Plan:
     dropout and noise. `shuffle` visits the rows in a new order each epoch. `doctor` watches the layers and tells
     findings. `keep_optimizer` keeps the optimiser's state in the model when the training ends, and begins with what the
     model has kept of the same kind of optimiser, so that one training goes on from another, on other rows.
-    A training that is left keeps nothing, unless it is ended by `Training.finish`.
+    A training that is left keeps nothing, unless it is ended by `Training.finish`. `standardize_targets` lets a
+    regression learn targets of zero mean and unit deviation, or of mean 1 if the loss has a logarithmic link; losses,
+    penalties and the loss's own settings are in those units. The model predicts in the targets' own.
     """
 
     loss: Loss
@@ -98,6 +100,7 @@ class Plan:
     shuffle: bool
     doctor: bool
     keep_optimizer: bool
+    standardize_targets: bool
 
     def __init__(
         self,
@@ -125,6 +128,7 @@ class Plan:
         shuffle: bool = True,
         doctor: bool = True,
         keep_optimizer: bool = False,
+        standardize_targets: bool = True,
     ) -> None:
         put = object.__setattr__
         put(self, "loss", kinds.chosen("loss", loss, LOSSES))
@@ -150,6 +154,7 @@ class Plan:
         put(self, "shuffle", truth("shuffle", shuffle))
         put(self, "doctor", truth("doctor", doctor))
         put(self, "keep_optimizer", truth("keep_optimizer", keep_optimizer))
+        put(self, "standardize_targets", truth("standardize_targets", standardize_targets))
         if self.keep_optimizer and self.optimizer.full_batch:
             raise InvalidInput("keep_optimizer", f"expected false, for {self.optimizer.kind} begins anew on other rows")
 

@@ -1,5 +1,6 @@
 """The learning-rate range finder: how the loss goes while the rate rises from tiny to too large."""
 
+import copy
 import math
 from dataclasses import dataclass, replace
 
@@ -11,6 +12,7 @@ from layerwise.checks import instance, real_number, whole_number
 from layerwise.errors import Diverged, InvalidInput
 from layerwise.model import MLP
 from layerwise.plan import Plan
+from layerwise.rescaling import rescaled
 from layerwise.schedules import Constant
 from layerwise.tables import TableLike
 from layerwise.trainer import Trainer, quietly
@@ -73,7 +75,8 @@ def find_learning_rate(
     reader = Reader(model.architecture, used.loss, model.dtype)
     data, labels = reader.whole(model.to_train_on(X), y, model.labels, weights=weights)
     data, _ = reader.weighted(data, None, labels, used)
-    trainer = _Rising(_copy(model), used, data, None)
+    network = rescaled(copy.copy(model), used, data)
+    trainer = _Rising(network.trained, used, network.split(data), None)
     trainer.least, trainer.most = least, most
     losses = _losses(trainer, count)
     if len(losses) < FEWEST:
@@ -96,13 +99,6 @@ def _plan(plan: Plan, steps: int) -> Plan:
         plan, schedule=Constant(), warmup=0.0, epochs=steps, max_steps=steps, max_seconds=None, early_stopping=None,
         average=None, validation=0.0, doctor=False,
     )  # fmt: skip
-
-
-def _copy(model: MLP) -> MLP:
-    copy = MLP(model.architecture, dtype=model.dtype)
-    np.copyto(copy.parameters, model.parameters)
-    np.copyto(copy.statistics, model.statistics)
-    return copy
 
 
 def _losses(trainer: Trainer, steps: int) -> NDArray[np.float64]:

@@ -35,7 +35,7 @@ class Finding:
     """What the doctor found, and has found ever since the epoch `since`."""
 
     kind: str
-    """A stable word: dead, saturated, large_update, small_update, overfitting or inputs."""
+    """A stable word: dead, saturated, large_update, small_update, overfitting, inputs, targets or baseline."""
     layer: int | None
     """Counted from 0; None if it is about no single layer."""
     value: float
@@ -110,6 +110,9 @@ class TrainingState:
     best: Floats | None = None
     """The parameters of the best epoch so far, if they may be wanted back."""
     best_statistics: Floats | None = None
+    target_scale: NDArray[np.float64] | None = None
+    """(2, outputs): what the targets are shifted by and divided by for the network, or None; parameters, moving
+    average and best epoch are those of the network that learns such targets."""
     best_metrics: dict[str, float] | None = None
     best_value: float | None = None
     waited: int = 0
@@ -249,5 +252,5 @@ PLAIN: Mapping[str, Callable[[str, object], object]] = {
 
 FLOATS = ("float32", "float64")
 
-OPTIONAL = ("average", "statistics", "best", "best_statistics")
+OPTIONAL = ("average", "statistics", "best", "best_statistics", "target_scale")
 """The fields of a TrainingState that are arrays or None."""

@@ -66,14 +66,18 @@ class Trainer:
             rows: TrainingBatch(model, self._gradient, plan, data, rows=rows, arena=arena) for rows in lengths
         }
         self._batch = self._batches[batch]
-        self._metric = metric_of(plan.loss, data.targets, data.rows, batch, model.dtype, weights=data.weights)
+        self._metric = metric_of(
+            plan.loss, data.targets, data.rows, batch, model.dtype, weights=data.weights, scale=data.scale
+        )
         self._batch_sums = np.zeros(self._metric.sums)
         self._order = order_of(data.table, data.rows, seed=plan.seed if plan.shuffle else None, batch=batch)
         self._steps_an_epoch = -(-self.rows // batch)
         self.state = self._begin() if state is None else self._continue(state)
         self._regularizer = Regularizer(model, plan, self._gradient, self._scratch)
         watches = plan.doctor and not online
-        self._doctor = Doctor(model, self._gradient, held_out or data, batch_size=batch) if watches else None
+        self._doctor: Doctor | None = None
+        if watches:
+            self._doctor = Doctor(model, self._gradient, plan.loss, held_out or data, batch_size=batch)
         self._last_finite: Floats = model.parameters.copy()
         self._last_statistics: Floats = model.statistics.copy()
         self._rate = 0.0
@@ -96,6 +100,7 @@ class Trainer:
             metric_sums=np.zeros(self._metric.sums),
             average=parameters.copy() if self.plan.average is not None else None,
             statistics=self.model.statistics if self.model.statistics.size else None,
+            target_scale=self.data.scale.to_array() if self.data.scale else None,
         )
 
     def _continue(self, given: TrainingState) -> TrainingState:
@@ -109,6 +114,7 @@ class Trainer:
             state.statistics = fresh.statistics
         if state.stopped == EPOCHS and state.epoch < self.plan.epochs:  # a plan of more epochs goes on
             state.stopped = None
+            state.health.pop("baseline.value", None)  # of the network it had ended with
         return state
 
     def _rows_at_once(self) -> int:
@@ -213,11 +219,13 @@ class Trainer:
             state.epoch, state.position = state.epoch + 1, 0
         last = EPOCHS if state.epoch == self.plan.epochs else None
         state.stopped = "early_stopping" if stopped else budget or last
+        if state.stopped:
+            self._finish()
+            if self._doctor:
+                self._doctor.judge(state, self.model.metrics, self._metric.name)
         record = self._record(loss, metric, ended_with=done, values=values, layers=layers)
         state.loss_sum = 0.0
         state.metric_sums[:] = 0
-        if state.stopped:
-            self._finish()
         return record
 
     def _finish(self) -> None:
@@ -304,5 +312,5 @@ class Trainer:
         largest = float(np.max(np.abs(self._batch.network.inputs)))
         np.copyto(self.model.parameters, self._last_finite)
         np.copyto(self.model.statistics, self._last_statistics)
-        free = self.plan.loss.takes_any_value
+        free = self.plan.loss.takes_any_value and self.data.scale is None
         raise Diverged(step, loss, what, layer=layer, largest_input=largest, rate=self._rate, free_targets=free)

@@ -13,6 +13,7 @@ from layerwise.model import MLP
 from layerwise.plan import Plan
 from layerwise.randomness import SPLIT, stream
 from layerwise.records import Record, TrainingState
+from layerwise.rescaling import Rescaled, rescaled
 from layerwise.tables import TableLike
 from layerwise.trainer import Trainer, quietly
 
@@ -59,16 +60,19 @@ def fit(
         model.to_train_on(X), y, model.labels, weights=weights, validation=held, plan=plan, rng=rng
     )
     kind = FullBatchTrainer if plan.optimizer.full_batch else Trainer
-    trainer = kind(model, plan, train, held_out, state=state)
+    network = rescaled(model, plan, train, state)
+    trainer = kind(network.trained, plan, network.split(train), network.split(held_out), state=state)
     model.plan, model.labels = plan, labels
-    return Training(trainer, by_step=every == "step")
+    if state is not None:
+        network.publish()
+    return Training(trainer, network, by_step=every == "step")
 
 
 class Training(Iterator[Record]):
     """A training under way: an iterator of its records."""
 
-    def __init__(self, trainer: Trainer, *, by_step: bool) -> None:
-        self._trainer = trainer
+    def __init__(self, trainer: Trainer, network: Rescaled, *, by_step: bool) -> None:
+        self._trainer, self._network = trainer, network
         self._by_step = by_step
 
     @property
@@ -84,16 +88,20 @@ class Training(Iterator[Record]):
         before.
         """
         self._trainer.finish()
+        self._network.publish()
 
     def __next__(self) -> Record:
         trainer = self._trainer
-        while not trainer.ended:
+        if trainer.ended:
+            raise StopIteration
+        try:
             with quietly():
                 loss = trainer.step()
                 while not (self._by_step or trainer.epoch_is_over):
                     loss = trainer.step()
             return trainer.end_epoch() if trainer.epoch_is_over else trainer.step_record(loss)
-        raise StopIteration
+        finally:  # also of a training that diverged: the model gets its last finite weights
+            self._network.publish()
 
 
 def partial_fit(
@@ -124,10 +132,14 @@ def partial_fit(
         raise InvalidInput("class_weight", "expected a weight for each class, for rows to come cannot be counted")
     data, labels = reader.whole(model.to_train_on(X), y, model.labels, weights=weights)
     data, _ = reader.weighted(data, None, labels, plan)
-    trainer = Trainer(model, plan, data, None, state=state, online=True)
+    network = rescaled(model, plan, data, state, online=True)
+    trainer = Trainer(network.trained, plan, network.split(data), None, state=state, online=True)
     model.plan, model.labels = plan, labels
-    with quietly():
-        trainer.step()
-    trainer.end_batch()
-    trainer.keep_optimizer()
+    try:
+        with quietly():
+            trainer.step()
+        trainer.end_batch()
+        trainer.keep_optimizer()
+    finally:
+        network.publish()
     return trainer.state

@@ -11,6 +11,7 @@ from layerwise.batches import Gather, Split
 from layerwise.model import MLP
 from layerwise.network import TrainingPass
 from layerwise.plan import Plan
+from layerwise.target_scale import ScaledTargets
 
 
 class TrainingBatch:
@@ -32,7 +33,9 @@ class TrainingBatch:
         self.targets: NDArray[Any] = arena.empty((rows, *data.targets.shape[1:]), dtype)
         scale, shift = model.architecture.input_scale, model.architecture.input_shift
         inputs = Gather(data.table, self.network.inputs, scale=scale, shift=shift)
-        self._gathers = [inputs, Gather(data.targets, self.targets)]
+        scaled = ScaledTargets(data.scale.shifts, data.scale.scales, self.targets) if data.scale else None
+        self._scaled = scaled
+        self._gathers = [inputs, Gather(data.targets, scaled.given if scaled else self.targets)]
         self.weights: Floats | None = None
         if data.weights is not None:
             self.weights = arena.empty((rows,), model.dtype)
@@ -41,3 +44,5 @@ class TrainingBatch:
     def gather(self, rows: NDArray[np.intp]) -> None:
         for gather in self._gathers:
             gather(rows)
+        if self._scaled:
+            self._scaled()

@@ -18,7 +18,9 @@ class Validation:
         widest = max(model.architecture.inputs, model.architecture.outputs)
         self._blocks = list(blocks(len(data.rows), widest))
         longest = self._blocks[0].stop
-        self._metric = metric_of(loss, data.targets, data.rows, longest, model.dtype, weights=data.weights)
+        self._metric = metric_of(
+            loss, data.targets, data.rows, longest, model.dtype, weights=data.weights, scale=data.scale
+        )
 
     def measure(self) -> tuple[float, float]:
         """The loss, without the penalties, and the metric; rows count by their weights as they do in training."""
@@ -30,6 +32,8 @@ class Validation:
                 rows = data.rows[block]
                 scores = model.outputs_by_products(data.table[rows])
                 targets = data.targets[rows]
+                if data.scale:
+                    targets = data.scale.of_targets(targets)
                 targets = targets.astype(np.intp if targets.ndim == 1 else model.dtype, copy=False)
                 weights = None if data.weights is None else data.weights[rows].astype(model.dtype, copy=False)
                 at = LossBuffers(len(rows), model.architecture.outputs, model.dtype, Arena())

@@ -153,7 +153,7 @@ def test_random_bytes_in_the_directory_or_the_headers_are_never_another_error(sa
         ("manifest", text_manifest(b"[" * 100_000), "manifest: expected JSON"),
         ("manifest", text_manifest(b'{"metrics": NaN}'), "manifest: expected JSON: NaN"),
         ("manifest", text_manifest(b'{"loss": 1, "loss": 2}'), "manifest: expected JSON: a field is there twice"),
-        ("manifest", text_manifest(b"[]"), "manifest: expected format version 1 to 3, got None"),
+        ("manifest", text_manifest(b"[]"), "manifest: expected format version 1 to 4, got None"),
         ("manifest", text_manifest(b'{"format_version": 1}'), "manifest: architecture: expected a value"),
         ("manifest", text_manifest(b'{"format_version": ' + b"9" * 4000 + b"}"), "manifest: format version 999"),
     ],
@@ -175,11 +175,11 @@ def test_a_header_of_version_2_is_read(saved):
     ("changes", "message"),
     [
         (
-            {"format_version": 4},
-            "format version 4, this release reads up to 3; a later release of Layerwise wrote",
+            {"format_version": 5},
+            "format version 5, this release reads up to 4; a later release of Layerwise wrote",
         ),
-        ({"format_version": 0}, "expected format version 1 to 3, got 0"),
-        ({"format_version": True}, "expected format version 1 to 3, got True"),
+        ({"format_version": 0}, "expected format version 1 to 4, got 0"),
+        ({"format_version": True}, "expected format version 1 to 4, got True"),
         ({"dtype": "float16"}, "manifest: dtype: expected one of float32, float64, got 'float16'"),
         ({"dtype": "float64"}, "layer 0 weight: expected <f8 .float64., file has <f4"),
         ({"loss": "hinge"}, "manifest: loss: expected the plan's, got 'hinge'"),
@@ -190,6 +190,15 @@ def test_a_header_of_version_2_is_read(saved):
         ({"lineage": []}, "manifest: lineage: expected an object"),
         ({"versions": {"numpy": 2}}, "manifest: versions.numpy: expected text, got 2"),
         ({"extra": 1}, "manifest: extra: unknown field"),
+        ({"target_scale": 2}, "manifest: target_scale: expected an object, got 2"),
+        (
+            {"target_scale": {"link": "exp", "shift": [0], "scale": [1]}},
+            "manifest: target_scale.shift: expected 3 numbers, one for each output, got",
+        ),
+        (
+            {"target_scale": {"link": "exp", "shift": [0, 0, 0], "scale": [1, 0, 1]}},
+            r"manifest: target_scale.scale\[1\]: expected a finite number above 0, got 0",
+        ),
         (
             {"architecture": {"inputs": 4, "layers": [{"units": 0}]}},
             r"manifest: architecture.layers\[0\].units: expected a whole number of at least 1, got 0",

@@ -118,8 +118,11 @@ def test_a_model_that_no_reader_would_take_is_not_written(tmp_path):
     assert [*tmp_path.iterdir()] == []
 
 
-@pytest.mark.parametrize(("loss", "told"), [("squared_error", True), ("poisson", False)])
-def test_only_targets_that_may_be_scaled_are_advised_to_be(loss, told):
+@pytest.mark.parametrize(
+    ("loss", "standardize", "told"),
+    [("squared_error", False, True), ("squared_error", True, False), ("poisson", False, False)],
+)
+def test_only_targets_that_may_be_scaled_and_are_not_are_advised_to_be(loss, standardize, told):
     from layerwise import SGD, Diverged
 
     with pytest.raises(Diverged, match=r"not finite, first in layer 0 \(loss") as raised:
@@ -127,7 +130,7 @@ def test_only_targets_that_may_be_scaled_are_advised_to_be(loss, told):
             MLP(Architecture(4, (Layer(1),))),
             X,
             np.full(200, 9.0),
-            plan=Plan(loss=loss, optimizer=SGD(1e38), epochs=99),
+            plan=Plan(loss=loss, optimizer=SGD(1e38), epochs=99, standardize_targets=standardize),
         ):
             pass
     assert ("Bring the targets" in str(raised.value)) is told

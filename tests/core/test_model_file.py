@@ -100,7 +100,7 @@ def test_numpy_reads_every_member(tmp_path):
             "layer2/bias": (3,),
         }
         manifest = json.loads(file["manifest"].tobytes())
-    assert manifest["format_version"] == 3
+    assert manifest["format_version"] == 4
     assert manifest["labels"] == ["a", "b", "ç"]
     assert manifest["versions"]["numpy"] == np.__version__
 
@@ -177,7 +177,7 @@ def test_a_file_that_is_not_there_is_an_operating_system_error(tmp_path):
         trained().save(tmp_path / "nowhere" / "m.npz")
 
 
-@pytest.mark.parametrize("name", ["v1_classifier", "v1_regressor", "v2_layers"])
+@pytest.mark.parametrize("name", ["v1_classifier", "v1_regressor", "v2_layers", "v4_targets"])
 def test_old_files_stay_readable_for_ever(name):
     recorded = json.loads((GOLDEN / f"{name}.json").read_text())
 
@@ -188,6 +188,24 @@ def test_old_files_stay_readable_for_ever(name):
         assert model.predict(recorded["rows"]).tolist() == recorded["predictions"]
     else:
         np.testing.assert_allclose(model.predict(recorded["rows"]), recorded["predictions"], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["v1_regressor", "v3_table"])
+def test_the_plan_of_an_old_file_says_that_targets_were_not_standardised(name):
+    model = MLP.load(GOLDEN / f"{name}.npz")
+
+    assert not model.plan.standardize_targets
+    assert model.target_scale is None
+
+
+def test_a_file_keeps_the_scale_of_its_targets():
+    recorded = json.loads((GOLDEN / "v4_targets.json").read_text())
+
+    model = MLP.load(GOLDEN / "v4_targets.npz")
+
+    assert model.plan.standardize_targets
+    assert model.target_scale.to_json() == recorded["target_scale"]
+    assert model.kept_optimizer.updates == 60
 
 
 def test_the_reader_in_the_documentation_predicts_what_the_model_does(tmp_path, monkeypatch):

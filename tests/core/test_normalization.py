@@ -31,7 +31,14 @@ def test_training_uses_mean_and_variance_of_the_batch():
     hidden = np.tanh(normalised(z, z.mean(axis=0), z.var(axis=0), model.weights))
     expected = squared_error(model, hidden, Y)
 
-    record = next(fit(model, X, Y, plan=Plan(loss="squared_error", optimizer=STILL, batch_size=33, epochs=1)))
+    record = next(
+        fit(
+            model,
+            X,
+            Y,
+            plan=Plan(loss="squared_error", standardize_targets=False, optimizer=STILL, batch_size=33, epochs=1),
+        )
+    )
 
     assert record.loss == pytest.approx(expected, rel=1e-12)
 
@@ -56,7 +63,9 @@ def test_each_batch_moves_the_running_statistics_by_a_tenth_to_its_mean_and_unbi
         mean = 0.9 * mean + 0.1 * z.mean(axis=0)
         variance = 0.9 * variance + 0.1 * z.var(axis=0, ddof=1)
 
-    plan = Plan(loss="squared_error", optimizer=STILL, batch_size=11, epochs=2, shuffle=False)
+    plan = Plan(
+        loss="squared_error", standardize_targets=False, optimizer=STILL, batch_size=11, epochs=2, shuffle=False
+    )
     list(fit(model, X, Y, plan=plan))
 
     np.testing.assert_allclose(model.weights["layer0/mean"], mean, rtol=1e-12)
@@ -65,7 +74,9 @@ def test_each_batch_moves_the_running_statistics_by_a_tenth_to_its_mean_and_unbi
 
 def test_a_last_batch_of_one_row_is_normalised_by_the_running_statistics_and_leaves_them():
     model, without = network("batch"), network("batch")
-    plan = Plan(loss="squared_error", optimizer=STILL, batch_size=32, epochs=1, shuffle=False)
+    plan = Plan(
+        loss="squared_error", standardize_targets=False, optimizer=STILL, batch_size=32, epochs=1, shuffle=False
+    )
     list(fit(without, X[:32], Y[:32], plan=plan))
     alone = np.mean((without.outputs(X[32:]) - Y[32:]) ** 2)
 
@@ -79,7 +90,7 @@ def test_a_last_batch_of_one_row_is_normalised_by_the_running_statistics_and_lea
 def test_batches_of_one_row_alone_train_without_statistics():
     model = network("batch")
 
-    records = list(fit(model, X, Y, plan=Plan(loss="squared_error", batch_size=1, epochs=5)))
+    records = list(fit(model, X, Y, plan=Plan(loss="squared_error", standardize_targets=False, batch_size=1, epochs=5)))
 
     assert records[-1].loss < records[0].loss
     assert model.statistics.tolist() == [0] * 6 + [1] * 6
@@ -95,7 +106,14 @@ def test_layer_normalisation_takes_each_row_by_itself_in_training_and_prediction
     expected = squared_error(model, hidden, Y)
 
     assert np.mean((model.outputs(X) - Y) ** 2) == pytest.approx(expected, rel=1e-12)
-    record = next(fit(model, X, Y, plan=Plan(loss="squared_error", optimizer=STILL, batch_size=8, epochs=1)))
+    record = next(
+        fit(
+            model,
+            X,
+            Y,
+            plan=Plan(loss="squared_error", standardize_targets=False, optimizer=STILL, batch_size=8, epochs=1),
+        )
+    )
 
     assert record.loss == pytest.approx(expected, rel=1e-12)
     assert model.statistics.size == 0
@@ -108,7 +126,14 @@ def test_constant_columns_and_rows_become_the_bias(normalization, dtype):
     model.weights["layer0/bias"][:] = [1, 2, 3, 4, 5]
     expected = (np.arange(1, 6) @ model.weights["layer1/weight"]).astype(np.float64)
 
-    record = next(fit(model, X[:, :3], Y[:, :2], plan=Plan(loss="squared_error", optimizer=STILL, epochs=1)))
+    record = next(
+        fit(
+            model,
+            X[:, :3],
+            Y[:, :2],
+            plan=Plan(loss="squared_error", standardize_targets=False, optimizer=STILL, epochs=1),
+        )
+    )
 
     assert record.loss == pytest.approx(np.mean((expected - Y[:, :2]) ** 2), rel=1e-5)
     np.testing.assert_allclose(model.outputs(X[:, :3]), np.tile(expected, (33, 1)), rtol=1e-5)
@@ -118,6 +143,7 @@ def plan(**arguments):
     rule = EarlyStopping(patience=3)
     return Plan(
         loss="squared_error",
+        standardize_targets=False,
         optimizer=Adam(0.1),
         batch_size=8,
         validation=0.3,
@@ -136,7 +162,14 @@ def test_the_best_epoch_is_restored_with_its_running_statistics():
     assert model.statistics.tobytes() == run.state.best_statistics.tobytes()
     assert model.statistics.tobytes() != run.state.statistics.tobytes()
     best = min(record.validation_loss for record in records)
-    again = next(fit(model, X, Y, plan=Plan(loss="squared_error", optimizer=STILL, batch_size=1, validation=0.3)))
+    again = next(
+        fit(
+            model,
+            X,
+            Y,
+            plan=Plan(loss="squared_error", standardize_targets=False, optimizer=STILL, batch_size=1, validation=0.3),
+        )
+    )
     # batches of one row leave the statistics, and this optimiser the weights: the same network is measured
     assert again.validation_loss == pytest.approx(best, rel=1e-12)
 
@@ -177,7 +210,14 @@ def test_a_training_that_diverges_leaves_finite_statistics():
     model = network("batch", activation="identity", dtype=np.float32)
 
     with pytest.raises(Diverged):
-        list(fit(model, X * 1e15, Y, plan=Plan(loss="squared_error", optimizer=SGD(1e30), epochs=50)))
+        list(
+            fit(
+                model,
+                X * 1e15,
+                Y,
+                plan=Plan(loss="squared_error", standardize_targets=False, optimizer=SGD(1e30), epochs=50),
+            )
+        )
 
     assert np.isfinite(model.parameters).all()
     assert np.isfinite(model.statistics).all()
@@ -187,14 +227,21 @@ def test_a_running_variance_that_overflows_is_told():
     model = network("batch", dtype=np.float32)
 
     with pytest.raises(Diverged, match="a running statistic is not finite"):
-        list(fit(model, X * 1e25, Y, plan=Plan(loss="squared_error", epochs=1)))
+        list(fit(model, X * 1e25, Y, plan=Plan(loss="squared_error", standardize_targets=False, epochs=1)))
 
     assert np.isfinite(model.statistics).all()
 
 
 def test_normalised_layers_train_in_float32_as_in_float64():
     losses = [
-        list(fit(network("batch", dtype=dtype), X, Y, plan=Plan(loss="squared_error", epochs=3)))[-1].loss
+        list(
+            fit(
+                network("batch", dtype=dtype),
+                X,
+                Y,
+                plan=Plan(loss="squared_error", standardize_targets=False, epochs=3),
+            )
+        )[-1].loss
         for dtype in (np.float32, np.float64)
     ]
 

@@ -240,7 +240,13 @@ def test_tables_of_bytes_and_views_are_read_as_they_are():
 
 
 def test_a_network_that_diverges_keeps_its_last_finite_weights_and_does_not_end_the_others():
-    plans = plans_of(own={"rate": [0.01, 1e200, 0.01, 0.01]}, optimizer="sgd", loss="squared_error", epochs=4)
+    plans = plans_of(
+        own={"rate": [0.01, 1e200, 0.01, 0.01]},
+        optimizer="sgd",
+        loss="squared_error",
+        epochs=4,
+        standardize_targets=False,
+    )
     architecture = Architecture(5, (Layer(12, "relu"), Layer(3)))
     X, y = rows(), answers("values")
     models = [MLP(architecture, seed=k, dtype=np.float64) for k in range(SIZE)]

@@ -23,7 +23,21 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator
 from threadpoolctl import threadpool_limits
 
-from layerwise import LBFGS, MLP, SGD, Adam, Architecture, EarlyStopping, Huber, InvalidInput, Layer, Maxout, Plan, fit
+from layerwise import (
+    LBFGS,
+    MLP,
+    SGD,
+    Adam,
+    Architecture,
+    EarlyStopping,
+    Huber,
+    InvalidInput,
+    Layer,
+    Maxout,
+    Plan,
+    evaluate,
+    fit,
+)
 from layerwise.sklearn import MLPClassifier, MLPRegressor
 
 ARRAY_API = "check_array_api_input"
@@ -200,11 +214,15 @@ def test_numbers_are_computed_in_the_type_of_the_rows():
         assert estimator.model_.dtype == estimator.predict(X.astype(dtype)).dtype == wanted
 
 
-def test_losses_in_units_of_its_own_are_not_among_the_models_metrics():
+def test_losses_are_those_of_the_standardised_targets_as_an_evaluation_has_them():
     X, z = raw()
 
-    assert MLPRegressor(4, epochs=1).fit(X, z).model_.metrics.keys() == {"r2"}
-    assert MLPRegressor(4, epochs=1, standardize=False).fit(X, z).model_.metrics.keys() == {"r2", "loss"}
+    model = MLPRegressor(4, epochs=3, validation=0.5, random_state=0).fit(X, 1000 * z).model_
+
+    assert model.metrics.keys() == {"r2", "loss", "validation_r2", "validation_loss"}
+    assert 0 < model.metrics["loss"] < 10
+    found = evaluate(model, X, 1000 * z)
+    assert found.loss == pytest.approx(1 - found.mean.r2, rel=0.3)
 
 
 # --- the tools of scikit-learn ---

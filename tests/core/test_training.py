@@ -91,7 +91,7 @@ def test_the_metric_of_a_regression_is_r2_as_scikit_learn_has_it(outputs):
     targets = np.random.default_rng(1).normal(3, 2, size=(50, outputs))
     model = small(outputs, dtype=np.float64)
     guess, held = model.outputs(X), model.outputs(X[:7])
-    plan = Plan(loss="squared_error", epochs=1, batch_size=15, optimizer=SGD(1e-300))
+    plan = Plan(loss="squared_error", standardize_targets=False, epochs=1, batch_size=15, optimizer=SGD(1e-300))
 
     record = run(model, X, targets, plan=plan, validation=(X[:7], targets[:7]))[0]
 
@@ -199,7 +199,14 @@ def test_training_visits_every_row_once_an_epoch_in_an_order_that_changes():
     def visits(shuffle):
         model = MLP(Architecture(1, (Layer(1),)), dtype=np.float64)
         model.parameters[:] = 0
-        plan = Plan(loss="squared_error", batch_size=1, epochs=2, optimizer=SGD(1e-300), shuffle=shuffle)
+        plan = Plan(
+            loss="squared_error",
+            standardize_targets=False,
+            batch_size=1,
+            epochs=2,
+            optimizer=SGD(1e-300),
+            shuffle=shuffle,
+        )
         records = fit(model, np.zeros((12, 1)), targets, plan=plan, every="step")
         # the last record of an epoch tells its mean instead
         return [round(record.loss**0.5) for record in records if not record.epoch_end]
@@ -242,7 +249,12 @@ def test_weights_that_are_not_finite_stop_training_at_the_end_of_the_epoch():
     model.parameters[:] = 0
 
     with pytest.raises(Diverged, match="a weight is not finite"):
-        run(model, [[1e10]], [1e10], plan=Plan(loss="squared_error", optimizer=SGD(1e30), epochs=1))
+        run(
+            model,
+            [[1e10]],
+            [1e10],
+            plan=Plan(loss="squared_error", standardize_targets=False, optimizer=SGD(1e30), epochs=1),
+        )
 
 
 def test_bad_arguments_are_refused_when_fit_is_called_not_at_the_first_step():

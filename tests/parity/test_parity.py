@@ -64,7 +64,11 @@ def assert_parity(model, *, loss=None, optimizer=None, schedule=None, plan=None,
     twin, before = Twin(model), model.parameters.copy()
 
     records = fit(
-        model, X, y, plan=Plan(**made, **extras, batch_size=BATCH, epochs=EPOCHS, shuffle=False), every="step"
+        model,
+        X,
+        y,
+        plan=Plan(**made, **extras, batch_size=BATCH, epochs=EPOCHS, shuffle=False, standardize_targets=False),
+        every="step",
     )
     found = [(record.epoch_end, record.loss) for record in records]
     by_torch = (lambda by: stepping(schedule.torch(by, STEPS, EPOCHS))) if schedule else None

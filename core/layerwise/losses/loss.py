@@ -86,6 +86,11 @@ class Loss(Kind, ABC):
         """Whether the sign of a single output tells two classes apart."""
         return False
 
+    @property
+    def level(self) -> float | None:
+        """Which quantile of the targets the scores estimate, None if it is their mean, or they are no values."""
+        return None
+
     def classes(self, outputs: int) -> int:
         """How many classes `outputs` outputs tell apart; fewer than 2 are none."""
         return 2 if self.binary and outputs == 1 else outputs

@@ -35,6 +35,10 @@ class AbsoluteError(Loss):
     targets = "values"
     link = "identity"
 
+    @property
+    def level(self) -> float:
+        return 0.5
+
     def measure(self, scores: Floats, targets: NDArray[Any], at: LossBuffers, /) -> None:
         np.subtract(scores, targets, out=at.gradient)
         np.abs(at.gradient, out=at.scratch)
@@ -91,6 +95,10 @@ class Quantile(Loss):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "quantile", real_number("quantile", self.quantile, above=0, below=1))
+
+    @property
+    def level(self) -> float:
+        return self.quantile
 
     def measure(self, scores: Floats, targets: NDArray[Any], at: LossBuffers, /) -> None:
         np.subtract(scores, targets, out=at.scratch)

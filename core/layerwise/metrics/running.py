@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from layerwise import kernels, kinds
 from layerwise.activations import Floats
-from layerwise.data import blocks
 from layerwise.losses import LOSSES, Loss
+from layerwise.moments import moments
 from layerwise.splits import Rows
+from layerwise.target_scale import TargetScale
 
 
 def metric_name(loss: str | Loss) -> str:
@@ -126,8 +127,9 @@ class RSquared(Metric):
     """1 - (squared errors) / (squared deviations from the mean), averaged over the outputs.
 
     The errors are those of the predictions, exp(score) for a loss with a logarithmic link. The mean and the
-    deviations are those of `targets[rows]`, whatever part of these rows is measured. Of targets that are all equal it
-    is 1 if every error is zero, else 0, as scikit-learn has it.
+    deviations are those of `targets[rows]`, whatever part of these rows is measured; scores and targets that are
+    measured may be by a `scale`. Of targets that are all equal it is 1 if every error is zero, else 0, as scikit-learn
+    has it.
     """
 
     name = "r2"
@@ -140,11 +142,14 @@ class RSquared(Metric):
         dtype: np.dtype[Any],
         *,
         weights: NDArray[Any] | None = None,
+        scale: TargetScale | None = None,
         exponential: bool = False,
     ) -> None:
         outputs = targets.shape[1]
         super().__init__(outputs, weighted=weights is not None)
-        self._spread = _variance(targets, rows, weights)
+        found = moments(targets, rows, weights)
+        unit = found.unit / scale.scales if scale else found.unit
+        self._spread = found.variance * unit * unit
         self._exponential = exponential
         self._error: Floats = np.empty((batch, outputs), dtype)
         self._sum: Floats = np.empty(outputs, dtype)
@@ -180,30 +185,15 @@ def metric_of(
     dtype: np.dtype[Any],
     *,
     weights: NDArray[Any] | None = None,
+    scale: TargetScale | None = None,
 ) -> Metric:
-    """The metric that goes with the loss, of `targets[rows]` and `weights[rows]`, for batches of up to `batch` rows."""
+    """The metric that goes with the loss, of `targets[rows]` and `weights[rows]`, for batches of up to `batch` rows.
+
+    Scores and targets of the batches are by `scale`, if there is one.
+    """
     weighted = weights is not None
     if targets.ndim == 1:
         return Accuracy(batch, dtype, weighted=weighted)
     if loss.classifies:
         return FlagAccuracy(batch, targets.shape[1], dtype, weighted=weighted)
-    return RSquared(targets, rows, batch, dtype, weights=weights, exponential=loss.link == "exp")
-
-
-def _variance(targets: NDArray[Any], rows: Rows, weights: NDArray[Any] | None) -> NDArray[np.float64]:
-    """The mean of squared deviations from the mean of each column of `targets[rows]`, read block by block."""
-
-    def mean(power: int, center: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The mean of (target - center)^power by column, weighted by row; zeros if nothing weighs."""
-        total, weight = np.zeros_like(center), 0.0
-        for block in blocks(len(rows), targets.shape[1]):
-            some = rows[block]
-            own: NDArray[np.float64] = np.ones(len(some))
-            if weights is not None:
-                np.copyto(own, weights[some])
-            total += np.dot(own, (targets[some] - center) ** power)
-            weight += float(np.add.reduce(own))
-        return total / weight if weight else total
-
-    outputs: int = targets.shape[1]
-    return mean(2, mean(1, np.zeros(outputs)))
+    return RSquared(targets, rows, batch, dtype, weights=weights, scale=scale, exponential=loss.link == "exp")

@@ -12,6 +12,7 @@ from layerwise.batches import Gather
 from layerwise.packed.member import Matrices, Member
 from layerwise.packed.metrics import PackedMetric
 from layerwise.packed.network import PackedPass
+from layerwise.target_scale import ScaledTargets
 
 
 class PackedBatch:
@@ -31,7 +32,9 @@ class PackedBatch:
         self.targets: NDArray[Any] = arena.empty((networks * rows, *data.targets.shape[1:]), kind)
         inputs = self.network.inputs.reshape(networks * rows, -1)
         scale, shift = architecture.input_scale, architecture.input_shift
-        self._gathers = [Gather(data.table, inputs, scale=scale, shift=shift), Gather(data.targets, self.targets)]
+        self._scaled = _scaled(members, self.targets.reshape(networks, rows, -1)) if data.scale else None
+        given = self._scaled.given.reshape(self.targets.shape) if self._scaled else self.targets
+        self._gathers = [Gather(data.table, inputs, scale=scale, shift=shift), Gather(data.targets, given)]
         self._given = weights
         self.weights: Floats | None = arena.empty((networks * rows,), dtype) if weights else None
         self.metric = PackedMetric(plan.loss, data.targets, networks=networks, rows=rows, dtype=dtype, arena=arena)
@@ -41,9 +44,18 @@ class PackedBatch:
         np.copyto(self._index, rows)
         for gather in self._gathers:
             gather(self._flat_index)
+        if self._scaled:
+            self._scaled()
         if self._given and self.weights is not None:
             np.add(self._index, self._given.first, out=self._index)
             self._given.flat.take(self._flat_index, 0, self.weights, "clip")
+
+
+def _scaled(members: Sequence[Member], targets: Floats) -> ScaledTargets:
+    """What writes the `targets` (K, n, k) of each network by its own scale."""
+    scales = [member.data.scale for member in members]
+    arrays = np.stack([scale.to_array() for scale in scales if scale])[:, :, None]
+    return ScaledTargets(arrays[:, 0], arrays[:, 1], targets)
 
 
 class RowWeights:

@@ -31,7 +31,9 @@ class Member:
         self.stopping = Stopping(plan.early_stopping, validates=held_out is not None)
         check_watched("schedule.watch", plan.schedule.watched, validates=held_out is not None)
         self.validation = Validation(model, plan.loss, held_out) if held_out else None
-        self.metric: Metric = metric_of(plan.loss, data.targets, data.rows, 1, model.dtype, weights=data.weights)
+        self.metric: Metric = metric_of(
+            plan.loss, data.targets, data.rows, 1, model.dtype, weights=data.weights, scale=data.scale
+        )
         self.state = TrainingState(
             parameters=model.parameters,
             optimizer=plan.optimizer.init(model.parameters),

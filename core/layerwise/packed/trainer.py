@@ -168,7 +168,7 @@ class PackedTrainer:
             layer=network.first_not_finite(k),
             largest_input=float(np.max(np.abs(network.inputs[k]))),
             rate=float(self._rates[k, 0]),
-            free_targets=member.plan.loss.takes_any_value,
+            free_targets=member.plan.loss.takes_any_value and member.data.scale is None,
         )
         member.values, member.rate = {}, math.nan
         self._gone[k] = True

@@ -18,6 +18,7 @@ from layerwise.packed.records import PackedRecord
 from layerwise.packed.trainer import PackedTrainer
 from layerwise.plan import Plan
 from layerwise.randomness import SPLIT, stream
+from layerwise.rescaling import Rescaled, rescaled
 from layerwise.tables import TableLike
 
 OWN = ("seed", "l2", "l1", "weight_decay")
@@ -53,25 +54,27 @@ def fit_packed(
     reader = Reader(architecture, own[0].loss, pack[0].dtype, check)
     splits, labels = _divided(reader, pack[0].to_train_on(X), y, labels, weights=weights, validation=held, plans=own)
     orders = _orders(splits, own)
+    networks = [rescaled(model, plan, train) for model, plan, (train, _) in zip(pack, own, splits, strict=True)]
     members = [
-        Member(model, plan, *split, order) for model, plan, split, order in zip(pack, own, splits, orders, strict=True)
+        Member(network.trained, plan, network.split(train), network.split(held), order)
+        for network, plan, (train, held), order in zip(networks, own, splits, orders, strict=True)
     ]
     trainer = PackedTrainer(members)
     for model, plan in zip(pack, own, strict=True):
         model.plan, model.labels = plan, labels
-    return PackedTraining(trainer)
+    return PackedTraining(trainer, networks)
 
 
 class PackedTraining(Iterator[PackedRecord]):
     """Several trainings under way: an iterator of their records."""
 
-    def __init__(self, trainer: PackedTrainer) -> None:
-        self._trainer = trainer
+    def __init__(self, trainer: PackedTrainer, networks: Sequence[Rescaled]) -> None:
+        self._trainer, self._networks = trainer, networks
 
     @property
     def models(self) -> tuple[MLP, ...]:
         """The networks, with their weights of the last epoch's end."""
-        return tuple(member.model for member in self._trainer.members)
+        return tuple(network.model for network in self._networks)
 
     @property
     def diverged(self) -> Mapping[int, Diverged]:
@@ -83,7 +86,10 @@ class PackedTraining(Iterator[PackedRecord]):
         while not trainer.ended:
             trainer.step()
             if trainer.epoch_is_over:
-                return trainer.end_epoch()
+                record = trainer.end_epoch()
+                for network in self._networks:
+                    network.publish()
+                return record
         raise StopIteration
 
 

@@ -18,7 +18,6 @@ from layerwise.optimizers import Optimizer
 from layerwise.plan import EarlyStopping, Plan
 from layerwise.schedules import Schedule
 from layerwise.sklearn.estimator import Estimator, Targets, takes_batches
-from layerwise.sklearn.standardization import Standardization, unchanged
 from layerwise.sklearn.untyped import available_if, kind_of_classes, rows_and_targets
 
 Ordered = Mapping[Any, float] | Iterable[float] | Literal["balanced"]
@@ -155,10 +154,6 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]  # scikit
             raise InvalidInput(pointer, f"expected a loss of classes, got {loss.kind}")
         if targets.labels is None and loss.targets != "flags":
             raise InvalidInput(pointer, f"expected sigmoid_cross_entropy for flags, got {loss.kind}")
-
-    def _target_scale(self, targets: Targets, weights: NDArray[np.float64], loss: Loss) -> Standardization:
-        del weights, loss
-        return unchanged(targets.columns)
 
     def _arguments(self, targets: Targets) -> dict[str, Any]:
         """With the weights by class in the order of the classes."""

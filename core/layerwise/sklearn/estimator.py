@@ -24,6 +24,7 @@ from layerwise.records import Record, TrainingState
 from layerwise.sklearn.planning import hidden_layers, plan_of
 from layerwise.sklearn.standardization import Standardization, centred, folded, unchanged
 from layerwise.sklearn.untyped import drawn_seed, new_rows
+from layerwise.target_scale import TargetScale
 from layerwise.training import fit, partial_fit
 
 
@@ -59,7 +60,6 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
     n_iter_: int
     _network: MLP
     _inputs: Standardization
-    _outputs: Standardization
     _state: TrainingState | None
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
@@ -80,7 +80,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             fit(
                 self._network,
                 self._inputs.of(rows),
-                self._scaled(targets),
+                targets.array,
                 plan=plan,
                 weights=None if sample_weight is None else weights * (len(weights) / weights.sum()),
             )
@@ -107,7 +107,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         if first:
             self._begin(rows, targets, weights, plan, more_to_come=True)
             self.n_iter_ = 0
-        inputs, wanted = self._inputs.of(rows), self._scaled(targets)
+        inputs, wanted = self._inputs.of(rows), targets.array
         for start in range(0, len(rows), plan.batch_size):
             part = slice(start, start + plan.batch_size)
             if not weights[part].any():
@@ -146,7 +146,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             self._inputs = centred(rows, weights, "X", constant_scale=1.0 if more_to_come else np.inf)
         else:
             self._inputs = unchanged(rows.shape[1])
-        self._outputs = self._target_scale(targets, weights, plan.loss)
+        network.target_scale = self._target_scale(targets, weights, plan)
         self._network, self._state = network, None
 
     def _architecture(self, features: int, targets: Targets, loss: Loss) -> Architecture:
@@ -157,11 +157,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
 
     def _publish(self, labels: tuple[Label, ...] | None) -> None:
         """Makes the network of raw rows."""
-        model = folded(self._network, self._inputs, self._outputs)
-        model.labels = labels
-        if (self._outputs.scale != 1).any():  # a loss is in units that nobody knows outside
-            model.metrics = {name: value for name, value in model.metrics.items() if not name.endswith("loss")}
-        self.model_ = model
+        self.model_ = folded(self._network, self._inputs)
+        self.model_.labels = labels
 
     def _planned(self, targets: Targets) -> Plan:
         defaults = {name: parameter.default for name, parameter in signature(type(self)).parameters.items()}
@@ -198,10 +195,6 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         rows = new_rows(self, X)
         return self.model_.outputs(rows)
 
-    def _scaled(self, targets: Targets) -> NDArray[Any]:
-        """The targets as the network is to learn them."""
-        return targets.array if targets.array.dtype.kind != "f" else self._outputs.of(targets.array)
-
     @abstractmethod
     def _read(
         self, X: ArrayLike, y: ArrayLike, *, first: bool, classes: NDArray[Any] | None = None
@@ -219,6 +212,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
     def _check_loss(self, pointer: str, loss: Loss, targets: Targets) -> None:
         """Raises InvalidInput if `loss` is not of such targets."""
 
-    @abstractmethod
-    def _target_scale(self, targets: Targets, weights: NDArray[np.float64], loss: Loss) -> Standardization:
-        """How targets are scaled for the network to learn."""
+    def _target_scale(self, targets: Targets, weights: NDArray[np.float64], plan: Plan) -> TargetScale | None:
+        """How targets are scaled for the network to learn, if it is known before training."""
+        del targets, weights, plan
+        return None

@@ -1,6 +1,7 @@
 """A regressor for scikit-learn."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -13,10 +14,11 @@ from layerwise.errors import InvalidInput
 from layerwise.losses import Loss
 from layerwise.optimizers import Optimizer
 from layerwise.plan import EarlyStopping, Plan
+from layerwise.rescaling import scale_of_targets
 from layerwise.schedules import Schedule
 from layerwise.sklearn.estimator import Estimator, Targets, takes_batches
-from layerwise.sklearn.standardization import Standardization, centred, proportional, unchanged
 from layerwise.sklearn.untyped import available_if, rows_and_targets
+from layerwise.target_scale import TargetScale
 
 
 class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -103,10 +105,12 @@ class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]  # scikit-l
         if loss.classifies:
             raise InvalidInput(pointer, f"expected a loss of values, got {loss.kind}")
 
-    def _target_scale(self, targets: Targets, weights: NDArray[np.float64], loss: Loss) -> Standardization:
-        # a value that is too small for the loss is refused in its own units
-        if not self.standardize or (targets.array < loss.least).any():
-            return unchanged(targets.columns)
-        if loss.link == "exp":
-            return proportional(targets.array, weights)
-        return centred(targets.array, weights, "y", constant_scale=1.0)
+    def _planned(self, targets: Targets) -> Plan:
+        plan = super()._planned(targets)
+        return plan if self.standardize else replace(plan, standardize_targets=False)
+
+    def _target_scale(self, targets: Targets, weights: NDArray[np.float64], plan: Plan) -> TargetScale | None:
+        """That of all rows of the call, not of the first batch of `partial_fit` alone."""
+        if not plan.standardize_targets or (targets.array < plan.loss.least).any():  # what is refused
+            return None
+        return scale_of_targets(targets.array, np.arange(len(targets.array)), weights, plan.loss)

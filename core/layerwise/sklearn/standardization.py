@@ -51,28 +51,15 @@ def centred(
     return Standardization(mean, np.where(constant, constant_scale, deviation))
 
 
-def proportional(table: Table, weights: NDArray[np.float64]) -> Standardization:
-    """What gives the columns of `table` (n, k), of numbers from 0, a mean of 1: their ratios stay as they are."""
-    mean: NDArray[np.float64] = np.average(table.astype(np.float64, copy=False), axis=0, weights=weights)
-    return Standardization(np.zeros_like(mean), np.where(mean > 0, mean, 1.0))
+def folded(network: MLP, inputs: Standardization) -> MLP:
+    """The network that makes of raw rows what `network` makes of standardised ones.
 
-
-def folded(network: MLP, inputs: Standardization, outputs: Standardization) -> MLP:
-    """The network that makes of raw rows what `network` makes of standardised ones, in raw units.
-
-    Scales and shifts are drawn into the weights and biases of the first and the last layer, which is linear. A first
-    layer that is residual, or normalises itself, needs its inputs as they were: such a network gets a linear layer
-    before it.
+    Scales and shifts are drawn into the weights and biases of the first layer. One that is residual, or normalises
+    itself, needs its inputs as they were: such a network gets a linear layer before it.
     """
     architecture = network.architecture
     arrays: dict[str, NDArray[Any]] = {name: array.astype(np.float64) for name, array in network.weights.items()}
-    first, last = architecture.layers[0], len(architecture.layers) - 1
-    if network.plan is not None and network.plan.loss.link == "exp":
-        arrays[f"layer{last}/bias"] += np.log(outputs.scale)
-    else:
-        arrays[f"layer{last}/weight"] *= outputs.scale
-        arrays[f"layer{last}/bias"] *= outputs.scale
-        arrays[f"layer{last}/bias"] += outputs.shift
+    first = architecture.layers[0]
     if (inputs.shift == 0).all() and (inputs.scale == 1).all():
         pass
     elif first.residual or first.normalization == "layer":
@@ -86,6 +73,7 @@ def folded(network: MLP, inputs: Standardization, outputs: Standardization) -> M
             arrays["layer0/bias"] -= inputs.shift @ weight
     made = MLP(architecture, dtype=network.dtype, weights=arrays)
     made.plan, made.labels, made.metrics = network.plan, network.labels, dict(network.metrics)
+    made.target_scale = network.target_scale
     return made
 
 

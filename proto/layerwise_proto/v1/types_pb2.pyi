@@ -689,6 +689,7 @@ class Plan(_message.Message):
     CLASS_WEIGHT_FIELD_NUMBER: _builtins.int
     DOCTOR_FIELD_NUMBER: _builtins.int
     KEEP_OPTIMIZER_FIELD_NUMBER: _builtins.int
+    STANDARDIZE_TARGETS_FIELD_NUMBER: _builtins.int
     l2: _builtins.float
     """Adds l2/2 · (sum of squared weights) to the loss; biases are left alone. Default 0."""
     batch_size: _builtins.int
@@ -726,6 +727,11 @@ class Plan(_message.Message):
     keep_optimizer: _builtins.bool
     """Whether the optimiser's state is kept in the version, and a training that starts from a version goes on with what
     it has kept of the same kind of optimiser. Default false.
+    """
+    standardize_targets: _builtins.bool
+    """Whether a regression learns its targets at zero mean and unit deviation, or at mean 1 if the loss is a deviance:
+    losses, penalties and the loss's own settings are in those units, predictions in the targets' own. Only where the
+    output layer is linear. Default true.
     """
     @_builtins.property
     def loss(self) -> Global___Loss:
@@ -771,10 +777,11 @@ class Plan(_message.Message):
         class_weight: Global___ClassWeight | None = ...,
         doctor: _builtins.bool | None = ...,
         keep_optimizer: _builtins.bool | None = ...,
+        standardize_targets: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_average", b"_average", "_batch_size", b"_batch_size", "_clip_norm", b"_clip_norm", "_clip_value", b"_clip_value", "_doctor", b"_doctor", "_epochs", b"_epochs", "_keep_optimizer", b"_keep_optimizer", "_l1", b"_l1", "_l2", b"_l2", "_max_norm", b"_max_norm", "_max_seconds", b"_max_seconds", "_max_steps", b"_max_steps", "_seed", b"_seed", "_shuffle", b"_shuffle", "_validation", b"_validation", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "average", b"average", "batch_size", b"batch_size", "class_weight", b"class_weight", "clip_norm", b"clip_norm", "clip_value", b"clip_value", "doctor", b"doctor", "early_stopping", b"early_stopping", "epochs", b"epochs", "keep_optimizer", b"keep_optimizer", "l1", b"l1", "l2", b"l2", "loss", b"loss", "max_norm", b"max_norm", "max_seconds", b"max_seconds", "max_steps", b"max_steps", "optimizer", b"optimizer", "schedule", b"schedule", "seed", b"seed", "shuffle", b"shuffle", "validation", b"validation", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_average", b"_average", "_batch_size", b"_batch_size", "_clip_norm", b"_clip_norm", "_clip_value", b"_clip_value", "_doctor", b"_doctor", "_epochs", b"_epochs", "_keep_optimizer", b"_keep_optimizer", "_l1", b"_l1", "_l2", b"_l2", "_max_norm", b"_max_norm", "_max_seconds", b"_max_seconds", "_max_steps", b"_max_steps", "_seed", b"_seed", "_shuffle", b"_shuffle", "_standardize_targets", b"_standardize_targets", "_validation", b"_validation", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "average", b"average", "batch_size", b"batch_size", "class_weight", b"class_weight", "clip_norm", b"clip_norm", "clip_value", b"clip_value", "doctor", b"doctor", "early_stopping", b"early_stopping", "epochs", b"epochs", "keep_optimizer", b"keep_optimizer", "l1", b"l1", "l2", b"l2", "loss", b"loss", "max_norm", b"max_norm", "max_seconds", b"max_seconds", "max_steps", b"max_steps", "optimizer", b"optimizer", "schedule", b"schedule", "seed", b"seed", "shuffle", b"shuffle", "standardize_targets", b"standardize_targets", "validation", b"validation", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average", b"_average", "_batch_size", b"_batch_size", "_clip_norm", b"_clip_norm", "_clip_value", b"_clip_value", "_doctor", b"_doctor", "_epochs", b"_epochs", "_keep_optimizer", b"_keep_optimizer", "_l1", b"_l1", "_l2", b"_l2", "_max_norm", b"_max_norm", "_max_seconds", b"_max_seconds", "_max_steps", b"_max_steps", "_seed", b"_seed", "_shuffle", b"_shuffle", "_validation", b"_validation", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "average", b"average", "batch_size", b"batch_size", "class_weight", b"class_weight", "clip_norm", b"clip_norm", "clip_value", b"clip_value", "doctor", b"doctor", "early_stopping", b"early_stopping", "epochs", b"epochs", "keep_optimizer", b"keep_optimizer", "l1", b"l1", "l2", b"l2", "loss", b"loss", "max_norm", b"max_norm", "max_seconds", b"max_seconds", "max_steps", b"max_steps", "optimizer", b"optimizer", "schedule", b"schedule", "seed", b"seed", "shuffle", b"shuffle", "split", b"split", "validation", b"validation", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average", b"_average", "_batch_size", b"_batch_size", "_clip_norm", b"_clip_norm", "_clip_value", b"_clip_value", "_doctor", b"_doctor", "_epochs", b"_epochs", "_keep_optimizer", b"_keep_optimizer", "_l1", b"_l1", "_l2", b"_l2", "_max_norm", b"_max_norm", "_max_seconds", b"_max_seconds", "_max_steps", b"_max_steps", "_seed", b"_seed", "_shuffle", b"_shuffle", "_standardize_targets", b"_standardize_targets", "_validation", b"_validation", "_warmup", b"_warmup", "_weight_decay", b"_weight_decay", "average", b"average", "batch_size", b"batch_size", "class_weight", b"class_weight", "clip_norm", b"clip_norm", "clip_value", b"clip_value", "doctor", b"doctor", "early_stopping", b"early_stopping", "epochs", b"epochs", "keep_optimizer", b"keep_optimizer", "l1", b"l1", "l2", b"l2", "loss", b"loss", "max_norm", b"max_norm", "max_seconds", b"max_seconds", "max_steps", b"max_steps", "optimizer", b"optimizer", "schedule", b"schedule", "seed", b"seed", "shuffle", b"shuffle", "split", b"split", "standardize_targets", b"standardize_targets", "validation", b"validation", "warmup", b"warmup", "weight_decay", b"weight_decay"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__average: _TypeAlias = _typing.Literal["average"]  # noqa: Y015
     _WhichOneofArgType__average: _TypeAlias = _typing.Literal["_average", b"_average"]  # noqa: Y015
@@ -804,6 +811,8 @@ class Plan(_message.Message):
     _WhichOneofArgType__seed: _TypeAlias = _typing.Literal["_seed", b"_seed"]  # noqa: Y015
     _WhichOneofReturnType__shuffle: _TypeAlias = _typing.Literal["shuffle"]  # noqa: Y015
     _WhichOneofArgType__shuffle: _TypeAlias = _typing.Literal["_shuffle", b"_shuffle"]  # noqa: Y015
+    _WhichOneofReturnType__standardize_targets: _TypeAlias = _typing.Literal["standardize_targets"]  # noqa: Y015
+    _WhichOneofArgType__standardize_targets: _TypeAlias = _typing.Literal["_standardize_targets", b"_standardize_targets"]  # noqa: Y015
     _WhichOneofReturnType__validation: _TypeAlias = _typing.Literal["validation"]  # noqa: Y015
     _WhichOneofArgType__validation: _TypeAlias = _typing.Literal["_validation", b"_validation"]  # noqa: Y015
     _WhichOneofReturnType__warmup: _TypeAlias = _typing.Literal["warmup"]  # noqa: Y015
@@ -838,6 +847,8 @@ class Plan(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__seed) -> _WhichOneofReturnType__seed | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__shuffle) -> _WhichOneofReturnType__shuffle | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__standardize_targets) -> _WhichOneofReturnType__standardize_targets | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__validation) -> _WhichOneofReturnType__validation | None: ...
     @_typing.overload

@@ -106,8 +106,8 @@ class Attempt:
         model = MLP(Architecture.from_json(job.architecture), seed=plan.seed, weights=start)
         model.labels = shape.labels
         model.encoder = encoder
-        if origin is not None:  # used by a plan that keeps it too
-            model.kept_optimizer = origin.kept_optimizer
+        if origin is not None:  # used by a plan that keeps them too
+            model.kept_optimizer, model.target_scale = origin.kept_optimizer, origin.target_scale
         for record in fit(model, rows, targets, plan=plan, weights=weights, every="step", check=False):
             self._progress = record.progress
             if (order := self._order()) is not Order.GO_ON:

@@ -116,6 +116,12 @@ _OPTIONS = (
     _choice(_LOSS, "--loss", _PLAN, "Without it, the target's type decides"),
     option(
         _LOSS,
+        "--standardize-targets/--raw-targets",
+        default=None,
+        help="Whether a regression learns standardised targets.  [default: standardised]",
+    ),
+    option(
+        _LOSS,
         "--class-weight",
         callback=_class_weight,
         metavar="balanced|W,W,…",

@@ -1,0 +1,152 @@
+"""The network that learns standardised targets, and the same network in the targets' own units.
+
+What is trained is a copy of the model, `Rescaled.trained`. The scale of its targets is drawn into the weights and
+biases of the model's output layer after every record, so that the model, its file and every reader of the file predict
+in the targets' own units.
+"""
+
+import copy
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwise.activations import Floats, Identity
+from layerwise.architecture import Architecture
+from layerwise.batches import Split
+from layerwise.checks import instance
+from layerwise.layout import LayerParameters, views
+from layerwise.losses import Loss
+from layerwise.model import MLP
+from layerwise.moments import moments
+from layerwise.plan import Plan
+from layerwise.records import TrainingState
+from layerwise.splits import Rows
+from layerwise.target_scale import TargetScale
+
+D = TypeVar("D", Split, Split | None)
+
+FAR = 8.0
+"""Scales: targets of a larger root mean square need a new scale, for a network would learn them badly or diverge."""
+
+
+class Rescaled:
+    """A model and the network that is trained in its place, which is the model itself if no target is scaled."""
+
+    def __init__(self, model: MLP, trained: MLP) -> None:
+        self.model, self.trained = model, trained
+        self._scale = trained.target_scale
+        if self._scale is not None:
+            self._own, self._theirs = _output(model), _output(trained)
+            dtype = model.dtype
+            self._factor: Floats = self._scale.scales.astype(dtype)
+            self._shift: Floats = self._scale.shifts.astype(dtype)
+            self._logarithm: Floats = np.log(self._scale.scales).astype(dtype)
+
+    def split(self, data: D) -> D:
+        """The same rows, their targets as the trained network learns them."""
+        return data if data is None else replace(data, scale=self._scale)
+
+    def publish(self) -> None:
+        """Makes the model what the trained network is by now."""
+        model, trained = self.model, self.trained
+        if trained is model:
+            return
+        assert self._scale is not None
+        np.copyto(model.parameters, trained.parameters)
+        np.copyto(model.statistics, trained.statistics)
+        own, theirs = self._own, self._theirs
+        with np.errstate(over="ignore", invalid="ignore"):
+            if self._scale.link == "exp":
+                np.add(theirs.bias, self._logarithm, out=own.bias)
+            else:
+                np.multiply(_last(theirs), self._factor, out=_last(own))
+                np.multiply(theirs.bias, self._factor, out=own.bias)
+                np.add(own.bias, self._shift, out=own.bias)
+        model.metrics, model.kept_optimizer = dict(trained.metrics), trained.kept_optimizer
+
+
+def rescaled(
+    model: MLP, plan: Plan, data: Split, state: TrainingState | None = None, *, online: bool = False
+) -> Rescaled:
+    """What is to be trained by `plan` on `data`, from the `state` of a training if there is one.
+
+    The scale is the state's, or the model's own if the targets are not far outside of it, or else that of the targets.
+    A network that was never trained, and whose output biases are all zero, is taken to answer standardised targets;
+    any other goes on from what it predicts. Raises InvalidInput if the state has no scale of such a network.
+    """
+    link, outputs = plan.loss.link, model.architecture.outputs
+    if state is not None:
+        kept = instance("state", state, TrainingState).target_scale
+        scale = None if kept is None else TargetScale.from_array(kept, outputs, link)
+    else:
+        scale = _scale(model, plan, data, online=online)
+    if scale is None:
+        if model.target_scale is not None:
+            model.target_scale, model.kept_optimizer = None, None
+        return Rescaled(model, model)
+    trained = copy.copy(model)
+    if scale != model.target_scale:
+        trained.kept_optimizer = None  # it remembers gradients in other units
+    trained.target_scale = model.target_scale = scale
+    if model.plan is not None or _output(model).bias.any():
+        _undo(_output(trained), scale)
+    return Rescaled(model, trained)
+
+
+def can_scale(architecture: Architecture, loss: Loss) -> bool:
+    """Whether the scale of targets can be drawn into the output layer, which must be linear then."""
+    last = architecture.layers[-1]
+    return loss.targets == "values" and isinstance(last.activation, Identity) and not last.residual
+
+
+def scale_of_targets(
+    targets: NDArray[Any], rows: Rows, weights: NDArray[Any] | None, loss: Loss, *, online: bool = False
+) -> TargetScale | None:
+    """What brings `targets[rows]`, of (n, k), to zero mean and unit deviation, or else to a mean of 1, by the link.
+
+    Rows count by `weights[rows]`. Targets that do not vary are only shifted; those of a stream that is `online` may
+    vary later, and are divided by their size. None if the targets are not finite.
+    """
+    found = moments(targets, rows, weights)
+    mean = found.mean * found.unit
+    if not np.isfinite(mean).all():
+        return None
+    if loss.link == "exp":
+        scale, mean = np.where(mean > 0, mean, 1.0), np.zeros_like(mean)
+    else:
+        of_constant = np.where(mean == 0, 1.0, np.abs(mean)) if online else 1.0
+        scale = np.where(found.constant, of_constant, np.sqrt(found.variance) * found.unit)
+    return TargetScale(tuple(mean.tolist()), tuple(scale.tolist()), loss.link)
+
+
+def _scale(model: MLP, plan: Plan, data: Split, *, online: bool) -> TargetScale | None:
+    """The scale for `data`, the model's own if there is one that will do."""
+    if not plan.standardize_targets or not can_scale(model.architecture, plan.loss):
+        return None
+    found, known = scale_of_targets(data.targets, data.rows, data.weights, plan.loss, online=online), model.target_scale
+    if found is None or known is None or known.link != found.link:
+        return found
+    spread = np.hypot(found.shifts - known.shifts, found.scales)
+    return known if (spread <= FAR * known.scales).all() else found
+
+
+def _output(model: MLP) -> LayerParameters:
+    """The parameters of the output layer."""
+    return views(model.architecture, model.parameters)[-1]
+
+
+def _last(own: LayerParameters) -> Floats:
+    """What the outputs are proportional to: the weights, or of a layer that normalises its scales."""
+    return own.scale if own.scale.size else own.weight
+
+
+def _undo(own: LayerParameters, scale: TargetScale) -> None:
+    """Takes `scale` out of an output layer whose outputs are in the targets' own units."""
+    if scale.link == "exp":
+        own.bias[:] = own.bias - np.log(scale.scales)
+        return
+    weight = _last(own)
+    weight[:] = weight / scale.scales
+    own.bias[:] = (own.bias - scale.shifts) / scale.scales
