@@ -92,7 +92,8 @@ class ScaledTargets:
 
 
 def _numbers(name: str, value: object, outputs: int) -> tuple[float, ...]:
-    given = cast("list[object]", value) if isinstance(value, list) else None
-    if given is None or len(given) != outputs:
-        raise InvalidInput(name, f"expected {outputs} numbers, one for each output, got {shown(given or value)}")
+    told = shown(value)
+    given = cast("list[object]", value) if isinstance(value, list) else []
+    if len(given) != outputs:
+        raise InvalidInput(name, f"expected {outputs} numbers, one for each output, got {told}")
     return tuple(real_number(f"{name}[{i}]", number) for i, number in enumerate(given))
