@@ -209,3 +209,7 @@ class MethodNotAllowed(ServiceError):
     def __init__(self, detail: str, *, allowed: str) -> None:
         super().__init__(detail)
         self.allowed = allowed
+
+
+class DatabaseUnusable(Exception):
+    """The database cannot be used; the message says which, why, and what to do. It keeps a process from starting."""

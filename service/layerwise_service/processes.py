@@ -55,6 +55,11 @@ def end_with_parent(parent: int | None = None) -> None:
     watching.start()
 
 
+def make_files_private() -> None:
+    """Let other users of the machine see nothing of the files that this process, and those it starts, will make."""
+    os.umask(0o077)
+
+
 class AddressInUse(Exception):
     """Somebody else listens there."""
 

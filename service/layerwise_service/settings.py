@@ -99,10 +99,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return Path(self.home).resolve()
 
     @property
-    def effective_database_url(self) -> str:
-        return self.database_url or f"sqlite:///{self.home_path / 'layerwise.db'}"
-
-    @property
     def effective_worker_threads(self) -> int:
         return self.worker_threads or max(1, ((os.cpu_count() or 1) - 1) // max(1, self.workers))
 

@@ -6,7 +6,6 @@ import os
 import socket
 import uuid
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from layerwise_service.prediction import Predictor
@@ -14,9 +13,12 @@ from layerwise_service.registry import Directory, Registry
 from layerwise_service.settings import Settings
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.stores.database import Database
+from layerwise_service.stores.database_url import read_database_url
+from layerwise_service.stores.files import tighten_home
+from layerwise_service.stores.identity import open_together
 from layerwise_service.stores.job_store import JobStore
 from layerwise_service.stores.leases import Leases
-from layerwise_service.stores.migrations import migrate
+from layerwise_service.stores.pending import PendingArtifacts
 from layerwise_service.stores.version_store import VersionStore
 from layerwise_service.training import Training
 
@@ -38,16 +40,22 @@ class Stores:
     artifacts: ArtifactStore
 
     def close(self) -> None:
-        """Lets the connections to the database go."""
+        """Lets the connections to the database go, and says that nothing is written any more."""
+        self.artifacts.close()
         self.database.close()
 
 
-def open_stores(settings: Settings) -> Stores:
-    """Opens the stores, made or migrated if need be. Raises `DatabaseUnusable`."""
-    database = Database(settings.effective_database_url)
-    migrate(database)
+def open_stores(settings: Settings, *, adopt: bool = False) -> Stores:
+    """Opens the stores, made or migrated if need be. Raises `DatabaseUnusable`.
+
+    With `adopt` the database and the folder of the artefacts belong together from now on.
+    """
+    tighten_home(settings.home_path)
+    root = settings.home_path / "artifacts"
+    url = read_database_url(settings.database_url, settings.home_path)
+    database, identity = open_together(url, root, adopt=adopt)
     leases = Leases(database, lease_seconds=settings.lease_seconds, max_losses=settings.max_lost_workers)
-    artifacts = ArtifactStore(settings.home_path / "artifacts")
+    artifacts = ArtifactStore(root, PendingArtifacts(database), check=identity.check)
     return Stores(database, JobStore(database), VersionStore(database), leases, artifacts)
 
 
@@ -88,7 +96,7 @@ def build_rpc(settings: Settings) -> RpcServer:
         training=Training(stores.jobs, stores.versions, stores.artifacts, settings),
         registry=Registry(stores.versions),
         predictor=predictor,
-        sweep=partial(_sweep, stores),
+        sweep=stores.artifacts.sweep,
         loops=(directory.loop,),
         close=close,
         settings=settings,
@@ -113,12 +121,6 @@ def build_worker(settings: Settings, worker: str) -> Worker:
 def new_worker_id() -> str:
     """An id that no other worker has, which says where it runs."""
     return f"{socket.gethostname()[:32]}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
-
-
-def _sweep(stores: Stores) -> None:
-    _, models = stores.versions.served()
-    artifacts = {sha256 for model in models.values() for sha256 in model.artifacts.values()}
-    stores.artifacts.sweep(datasets=stores.jobs.datasets(), models=artifacts)
 
 
 def _serving(stores: Stores, settings: Settings) -> tuple[Directory, Predictor]:

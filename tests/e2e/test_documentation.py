@@ -79,6 +79,7 @@ def test_every_setting_and_command_is_documented() -> None:
         "worker",
         "config",
         "healthcheck",
+        "adopt",
         "train",
         "predict",
         "jobs",

@@ -13,14 +13,15 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 
 from layerwise_service.datasets import Dataset, Shape
-from layerwise_service.errors import DataLoss, Unavailable
+from layerwise_service.errors import DatabaseUnusable, DataLoss, Unavailable
 from layerwise_service.jobs import NewJob
 from layerwise_service.stores import database as database_module
 from layerwise_service.stores import migrations
-from layerwise_service.stores.database import Database, DatabaseUnusable, now
+from layerwise_service.stores.database import Database, now
 from layerwise_service.stores.job_store import JobStore
 from layerwise_service.stores.migrations import HEAD, migrate
 from layerwise_service.stores.schema import metadata
+from layerwise_service.stores.sqlite import wal_is_safe
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def open_at(path: Path) -> Database:
-    database = Database(f"sqlite:///{path}")
+    database = Database(f"sqlite:///{path}", create=True)
     migrate(database)
     return database
 
@@ -48,7 +49,7 @@ def test_what_is_acknowledged_survives_a_power_cut(path: Path) -> None:
     database = open_at(path)
 
     version = tuple(int(part) for part in str(sqlite_version(database)).split("."))
-    assert pragma(database, "journal_mode") == ("wal" if database_module.wal_is_safe(version) else "truncate")
+    assert pragma(database, "journal_mode") == ("wal" if wal_is_safe(version) else "truncate")
     assert pragma(database, "synchronous") == 2  # FULL
     assert pragma(database, "mmap_size") in (0, None)
     assert pragma(database, "foreign_keys") == 1
@@ -66,7 +67,7 @@ def test_what_is_acknowledged_survives_a_power_cut(path: Path) -> None:
     ],
 )
 def test_the_write_ahead_log_is_used_only_without_its_reset_race(version: tuple[int, ...], safe: bool) -> None:
-    assert database_module.wal_is_safe(version) is safe
+    assert wal_is_safe(version) is safe
 
 
 def test_the_migrations_lead_to_the_schema(path: Path) -> None:
@@ -79,7 +80,7 @@ def test_the_migrations_lead_to_the_schema(path: Path) -> None:
 
 
 def test_jobs_of_an_older_release_keep_their_order(path: Path) -> None:
-    database = Database(f"sqlite:///{path}")
+    database = Database(f"sqlite:///{path}", create=True)
     with database.write() as connection:
         config = Config()
         config.set_main_option("script_location", str(Path(migrations.__file__).parent))
@@ -125,7 +126,7 @@ def test_eight_threads_may_open_a_new_database_at_once(path: Path) -> None:
 
 
 def test_an_unfinished_migration_leaves_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    database = Database(f"sqlite:///{path}")
+    database = Database(f"sqlite:///{path}", create=True)
     upgrade = command.upgrade
 
     def cut_short(*arguments: object) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import resource
 import signal
 from collections.abc import Callable, Iterator
@@ -16,9 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from layerwise_service.datasets import Batch, Dataset, Shape
-from layerwise_service.errors import DataLoss, ServiceError
+from layerwise_service.errors import DataLoss, ServiceError, Unavailable
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.stores.dataset_writer import DatasetWriter
+from service.artifacts import new_artifact_store
 
 NewWriter = Callable[..., DatasetWriter]
 
@@ -44,7 +44,7 @@ def finished(store: ArtifactStore, writer: DatasetWriter) -> Dataset:
 
 @pytest.fixture
 def store(tmp_path: Path) -> ArtifactStore:
-    return ArtifactStore(tmp_path)
+    return new_artifact_store(tmp_path)
 
 
 @pytest.fixture
@@ -275,47 +275,13 @@ def test_weights_come_with_all_batches_or_none(new_writer: NewWriter) -> None:
         other.add(Batch(rows(2), ["a", "b"]))
 
 
-def test_what_nobody_knows_is_swept_after_a_day(store: ArtifactStore, new_writer: NewWriter, tmp_path: Path) -> None:
-    known, forgotten, young = (new_writer() for _ in range(3))
-    slow, abandoned = new_writer(), new_writer()  # both begun long ago, one of them still written to
-    hashes = []
-    for number, writer in enumerate((known, forgotten, young)):
-        writer.add(Batch(rows(2, start=number), ["a", "b"]))
-        hashes.append(finished(store, writer).sha256)
-    for folder in (*(tmp_path / "datasets" / sha256 for sha256 in hashes[:2]), slow.folder, abandoned.folder):
-        for path in (*folder.iterdir(), folder):
-            os.utime(path, (0, 0))
-    (slow.folder / "rows.npy").touch()
-
-    store.sweep(datasets={hashes[0]}, models=())
-
-    assert {path.name for path in (tmp_path / "datasets").iterdir()} == {hashes[0], hashes[2]}
-    assert list((tmp_path / "incoming").iterdir()) == [slow.folder]
-
-
-def test_a_dataset_that_is_used_again_is_young_again(
-    store: ArtifactStore, new_writer: NewWriter, tmp_path: Path
-) -> None:
-    for _ in range(2):
-        writer = new_writer()
-        writer.add(Batch(rows(2), ["a", "b"]))
-        sha256 = finished(store, writer).sha256
-        if _ == 0:
-            for path in (tmp_path / "datasets" / sha256, *(tmp_path / "datasets" / sha256).iterdir()):
-                os.utime(path, (0, 0))
-
-    store.sweep(datasets=(), models=())
-
-    assert (tmp_path / "datasets" / sha256).is_dir()
-
-
 def test_a_disk_that_fills_up_is_told_and_leaves_nothing(store: ArtifactStore, tmp_path: Path) -> None:
     writer = store.new_dataset(classes=None, **LIMITS)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
     try:
-        with pytest.raises(OSError, match="File too large"):
+        with pytest.raises(Unavailable, match="File too large"):
             writer.add(Batch(rows(100_000), ["a", "b"] * 50_000))
         writer.discard()
     finally:

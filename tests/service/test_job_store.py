@@ -14,6 +14,7 @@ from layerwise_service.jobs import Job, JobState, NewJob, TrainingRecord
 from layerwise_service.names import new_job_id
 from layerwise_service.stores.job_store import JobNotFound
 from layerwise_service.stores.leases import Fenced, NewVersion
+from layerwise_service.stores.pending import Artifact, PendingArtifacts
 from layerwise_service.wiring import Stores
 
 RECORD = TrainingRecord(
@@ -28,6 +29,12 @@ RECORD = TrainingRecord(
     seconds_left=1.0,
 )
 VERSION = NewVersion("0" * 64, 1000, {"loss": 0.5}, 22, ("no", "yes"))
+
+
+@pytest.fixture(autouse=True)
+def _artifact(stores: Stores) -> None:
+    """The file that VERSION speaks of, as far as the database knows."""
+    PendingArtifacts(stores.database).register(Artifact.MODEL, VERSION.sha256)
 
 
 @pytest.fixture

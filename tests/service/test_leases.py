@@ -14,6 +14,7 @@ from layerwise_service.stores import database as database_module
 from layerwise_service.stores.database import Database
 from layerwise_service.stores.job_store import JobStore
 from layerwise_service.stores.leases import Fenced, Leases, NewVersion
+from layerwise_service.stores.pending import Artifact, PendingArtifacts
 from layerwise_service.stores.schema import jobs, workers
 from layerwise_service.stores.silence import Silence
 from layerwise_service.wiring import Stores
@@ -41,6 +42,12 @@ class Clock:
 
     def __call__(self) -> float:
         return self.seconds
+
+
+@pytest.fixture(autouse=True)
+def _artifact(stores: Stores) -> None:
+    """The file that VERSION speaks of, as far as the database knows."""
+    PendingArtifacts(stores.database).register(Artifact.MODEL, VERSION.sha256)
 
 
 @pytest.fixture

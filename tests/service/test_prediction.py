@@ -20,6 +20,7 @@ from layerwise_service.prediction import LoadedModels
 from layerwise_service.settings import Settings
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.wiring import Stores, build_rest
+from service.artifacts import new_artifact_store
 from service.rpc_requests import error_of, running_rpc, tensor
 
 Publish = Callable[..., Version]
@@ -87,7 +88,7 @@ def test_an_answer_beyond_the_limit_says_so(settings: Settings, stores: Stores, 
 @pytest.fixture
 def models(tmp_path: Path) -> tuple[ArtifactStore, list[str]]:
     """Three models of 12 bytes of parameters each."""
-    artifacts = ArtifactStore(tmp_path / "artifacts")
+    artifacts = new_artifact_store(tmp_path / "artifacts")
     made = [MLP(Architecture(inputs=2, layers=(Layer(1),)), seed=seed) for seed in range(3)]
     return artifacts, [artifacts.keep_model(model)[0] for model in made]
 

@@ -44,6 +44,7 @@ def flights(home: Settings) -> MLP:
     writer = stores.artifacts.new_dataset(classes=None, **LIMITS)
     writer.add(Batch(ROWS, ["no", "yes", "yes", "no"]))
     dataset = writer.finish()
+    stores.artifacts.keep(writer, dataset)
     sha256, size = stores.artifacts.keep_model(network)
     new = NewJob(
         model="flights",

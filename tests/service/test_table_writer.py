@@ -18,6 +18,7 @@ from layerwise_service.stores import table_reader
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.stores.dataset_writer import DatasetWriter
 from layerwise_service.stores.table_reader import StoredTable
+from service.artifacts import new_artifact_store
 
 LIMITS = {
     "max_features": 5,
@@ -32,7 +33,7 @@ NAN = float("nan")
 
 @pytest.fixture
 def store(tmp_path: Path) -> ArtifactStore:
-    return ArtifactStore(tmp_path)
+    return new_artifact_store(tmp_path)
 
 
 @pytest.fixture

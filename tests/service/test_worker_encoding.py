@@ -16,6 +16,7 @@ from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.stores.table_reader import StoredTable
 from layerwise_service.worker import encoding
 from layerwise_service.worker.encoding import encoded_rows
+from service.artifacts import new_artifact_store
 from service.conftest import LIMITS
 
 # (x - 2) / 2 of 0 and 4; a and b
@@ -25,7 +26,7 @@ ENCODED = [[-1, 1, 0], [1, 0, 1], [-1, 0, 1], [1, 1, 0], [-1, 0, 1], [1, 0, 1]]
 
 @pytest.fixture
 def artifacts(tmp_path: Path) -> ArtifactStore:
-    return ArtifactStore(tmp_path / "artifacts")
+    return new_artifact_store(tmp_path / "artifacts")
 
 
 @pytest.fixture

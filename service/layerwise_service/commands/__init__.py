@@ -1,1 +1,1 @@
-"""The service's commands: `layerwise serve`, `rest`, `rpc`, `worker`, `healthcheck`, `config`, `export`."""
+"""The service's commands: `layerwise serve`, `rest`, `rpc`, `worker`, `healthcheck`, `config`, `adopt`, `export`."""

@@ -3,6 +3,6 @@
 import click
 
 from layerwise_service.commands.health import healthcheck
-from layerwise_service.commands.run import config, rest, rpc, serve, worker
+from layerwise_service.commands.run import adopt, config, rest, rpc, serve, worker
 
-click.Group("layerwise", commands=[serve, rest, rpc, worker, healthcheck, config])()
+click.Group("layerwise", commands=[serve, rest, rpc, worker, healthcheck, config, adopt])()

@@ -65,9 +65,8 @@ def _of_file(path: str, version: str | None) -> MLP:
 
 def _of_service(settings: Settings, name: str, version: str | None) -> MLP:
     """The version of the model `name` that is meant, from the stores of this machine."""
-    from layerwise_service.errors import ServiceError
+    from layerwise_service.errors import DatabaseUnusable, ServiceError
     from layerwise_service.registry import Directory
-    from layerwise_service.stores.database import DatabaseUnusable
     from layerwise_service.wiring import open_stores
 
     if not settings.database_url and not (settings.home_path / "layerwise.db").is_file():

@@ -58,14 +58,15 @@ def _rpc(settings: Settings) -> None:
 
 
 def _worker(settings: Settings) -> None:
-    from layerwise_service.errors import ServiceError
-    from layerwise_service.stores.database import Database, DatabaseUnusable
+    from layerwise_service.errors import DatabaseUnusable, ServiceError
+    from layerwise_service.stores.database import Database
+    from layerwise_service.stores.database_url import read_database_url
     from layerwise_service.stores.job_store import JobStore
 
     if not settings.database_url and not (settings.home_path / "layerwise.db").is_file():
         raise CommandFailed(f"there is no database in {settings.home_path}")
     try:
-        with closing(Database(settings.effective_database_url)) as database:
+        with closing(Database(read_database_url(settings.database_url, settings.home_path))) as database:
             seen = JobStore(database).workers_seen(seconds=settings.worker_silent_seconds, host=socket.gethostname())
     except (DatabaseUnusable, ServiceError) as error:
         raise CommandFailed(str(error)) from error

@@ -1,4 +1,4 @@
-"""`layerwise serve`, `rest`, `rpc`, `worker`, `config`. Each loads only what its process runs."""
+"""`layerwise serve`, `rest`, `rpc`, `worker`, `adopt`, `config`. Each loads only what its process runs."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from layerwise_service.processes import (
     announce_ready,
     end_with_parent,
     limit_blas_threads,
+    make_files_private,
 )
 from layerwise_service.settings import Settings
 
@@ -31,6 +32,7 @@ from layerwise_service.settings import Settings
 def serve(settings: Settings) -> None:
     """Run the whole service: REST, gRPC and workers."""
     configure_logs(settings.log, process="serve")
+    make_files_private()
     limit_blas_threads(1)
     from layerwise_service.supervisor import StartFailed, Supervisor
     from layerwise_service.wiring import open_stores
@@ -49,6 +51,7 @@ def serve(settings: Settings) -> None:
 def rest(settings: Settings) -> None:
     """Run the REST service alone."""
     configure_logs(settings.log, process="rest")
+    make_files_private()
     limit_blas_threads(1)  # requests are many and small: they share the cores by themselves
     end_with_parent()
     with _metrics_folder(), _startup_told():
@@ -67,6 +70,7 @@ def rest(settings: Settings) -> None:
 def rpc(settings: Settings) -> None:
     """Run the gRPC service alone."""
     configure_logs(settings.log, process="rpc")
+    make_files_private()
     limit_blas_threads(1)
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its own lines are of no use to who runs the service
     end_with_parent()
@@ -89,6 +93,7 @@ def rpc(settings: Settings) -> None:
 def worker(settings: Settings, worker_id: str | None) -> None:
     """Run one worker alone: it takes jobs up one after the other."""
     configure_logs(settings.log, process="worker")
+    make_files_private()
     limit_blas_threads(settings.effective_worker_threads)
     os.nice(10)  # training never hurts serving
     end_with_parent()
@@ -107,12 +112,37 @@ def worker(settings: Settings, worker_id: str | None) -> None:
 
 
 @click.command()
+@with_settings("home")
+def adopt(settings: Settings) -> None:
+    """Make the database and the folder of the artefacts belong together.
+
+    The service refuses to start with a database and a folder that do not belong together. This says that they do from
+    now on. Files that the database does not know stay where they are, and are neither used nor removed.
+    """
+    configure_logs(settings.log, process="adopt")
+    make_files_private()
+    from layerwise_service.wiring import open_stores
+
+    with _startup_told(), closing(open_stores(settings, adopt=True)) as stores:
+        click.echo(f"{stores.database.name} and {settings.home_path / 'artifacts'} belong together from now on.")
+
+
+@click.command()
 @with_settings("home", "rest", "rpc", "workers", "rest_processes", "reflection")
 def config(settings: Settings) -> None:
     """Show every setting as it is in force here, as TOML."""
     import msgspec
 
-    for name, value in msgspec.structs.asdict(settings).items():
+    values = msgspec.structs.asdict(settings)
+    if settings.database_url:
+        from layerwise_service.errors import DatabaseUnusable
+        from layerwise_service.stores.database_url import parse_database_url, shown_database_url
+
+        try:
+            values["database_url"] = shown_database_url(parse_database_url(settings.database_url))
+        except DatabaseUnusable as error:
+            raise CommandFailed(str(error)) from error
+    for name, value in values.items():
         click.echo(f"{name} = {msgspec.json.encode(value).decode()}")
 
 
@@ -130,8 +160,7 @@ def _metrics_folder() -> Generator[None]:
 @contextmanager
 def _startup_told() -> Generator[None]:
     """Turns what keeps a process from starting into one line."""
-    from layerwise_service.errors import ServiceError
-    from layerwise_service.stores.database import DatabaseUnusable
+    from layerwise_service.errors import DatabaseUnusable, ServiceError
 
     try:
         yield

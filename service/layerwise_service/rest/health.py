@@ -45,7 +45,7 @@ class HealthChecks:
         """Each check with "ok" or what is wrong."""
         return {
             "database": _outcome(self._directory.refresh),
-            "artifacts": "ok" if self._artifacts.writable() else "the folder of the artefacts is not writable",
+            "artifacts": _outcome(self._artifacts.check),
             "loops": self.loops(),
         }
 

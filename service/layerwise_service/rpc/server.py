@@ -20,7 +20,6 @@ from layerwise_proto.v1.models_pb2_grpc import (
     add_PredictionServiceServicer_to_server,
 )
 from layerwise_proto.v1.training_pb2_grpc import add_TrainingServiceServicer_to_server
-from layerwise_service.errors import Unavailable
 from layerwise_service.loops import AsyncLoop, Loop, late
 from layerwise_service.prediction import Predictor
 from layerwise_service.processes import AddressInUse
@@ -37,7 +36,7 @@ log = structlog.get_logger()
 
 _THREADS = 16  # store calls under way at once; more wait their turn
 _MOST_ANSWER = 4  # times the largest message that comes in
-_SWEEP_SECONDS = 3600.0
+_SWEEP_SECONDS = 60.0  # what killed uploads leave behind may be large
 _HEALTH_SECONDS = 1.0
 _NAMES = (
     training_pb2.DESCRIPTOR.services_by_name["TrainingService"].full_name,
@@ -110,10 +109,7 @@ class RpcServer:
         await asyncio.to_thread(self._close)
 
     async def _sweep_once(self) -> None:
-        try:
-            await asyncio.to_thread(self._sweep)
-        except OSError as error:  # a disk that cannot be written is no reason to start this process again
-            raise Unavailable(f"files that nobody needs were not deleted: {error}") from error
+        await asyncio.to_thread(self._sweep)
 
     async def _tell_health(self) -> None:
         """Says NOT_SERVING while a background loop has not completed for too long."""

@@ -1,17 +1,16 @@
 """The files of datasets and models, in a folder. Names are made from our own hashes, never from what a caller sent.
 
-artifacts/datasets/<sha256>/{rows,column<i>,targets,weights}.npy    artifacts/models/<sha256>.npz    artifacts/incoming/
+artifacts/datasets/<sha256>/{rows,column<i>,targets,weights}.npy    artifacts/models/<sha256>.npz
 """
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import tempfile
-import time
-import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -22,46 +21,64 @@ from layerwise import MLP, CorruptModel
 from layerwise_service.datasets import Dataset, Digests, Label, Shape, canonical_sha256
 from layerwise_service.errors import DataLoss
 from layerwise_service.stores.dataset_writer import DatasetWriter
-from layerwise_service.stores.files import sha256_of, sync_folder, told_when_full
+from layerwise_service.stores.files import (
+    check_writable,
+    is_in_the_way,
+    make_private_folder,
+    open_stored,
+    sha256_of,
+    storage_error,
+    storage_errors,
+    sync_folder,
+)
+from layerwise_service.stores.incoming import Incoming, remove
 from layerwise_service.stores.npy_file import HEADER_BYTES
+from layerwise_service.stores.pending import Artifact, PendingArtifacts
 from layerwise_service.stores.table_reader import StoredTable
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_STALE_SECONDS = 86_400  # an upload to which nothing was added for a day has no sender any more
 
 
 class ArtifactStore:
-    """Datasets and models as files below `root`, which is made if it is missing."""
+    """Datasets and models as files below `root`, which is made if it is missing.
 
-    def __init__(self, root: Path) -> None:
+    A file is registered in `pending` before it gets its place. `check` raises `ServiceError` if the files are not, or
+    no longer, those of this database.
+    """
+
+    def __init__(self, root: Path, pending: PendingArtifacts, *, check: Callable[[], None] = lambda: None) -> None:
         self._datasets = root / "datasets"
         self._models = root / "models"
-        self._incoming = root / "incoming"
-        with told_when_full():
-            for folder in (self._datasets, self._models, self._incoming):
-                folder.mkdir(parents=True, exist_ok=True)
-            sync_folder(root)
-            sync_folder(root.parent)
+        self._incoming = Incoming(root / "incoming")
+        self._pending = pending
+        self._check = check
+        with storage_errors():
+            for folder in (self._datasets, self._models, self._incoming.root):
+                make_private_folder(folder)
 
     def new_dataset(self, *, classes: Sequence[Label] | None, **limits: int) -> DatasetWriter:
         """A writer for a dataset; `keep` gives what it finished its place."""
-        return DatasetWriter(self._incoming / uuid.uuid4().hex, classes=classes, **limits)
+        with storage_errors():
+            folder = self._incoming.new_path()
+        return DatasetWriter(folder, classes=classes, **limits)
 
     def keep(self, writer: DatasetWriter, dataset: Dataset) -> None:
         """Gives a finished dataset its place. One that is there already stays, if it is whole."""
+        self._pending.register(Artifact.DATASET, dataset.sha256)
         place = self._datasets / dataset.sha256
-        with told_when_full():
+        with storage_errors():
             try:
                 writer.folder.rename(place)
             except OSError:
                 if not place.is_dir():
                     raise
                 if self._is_whole(dataset):
-                    os.utime(place)  # nobody sweeps it now, as the leftover of a job that never was
                     writer.discard()
                 else:
-                    place.rename(self._incoming / uuid.uuid4().hex)  # out of the way, until it is swept
+                    damaged = self._incoming.new_path()
+                    place.rename(damaged)
                     writer.folder.rename(place)
+                    shutil.rmtree(damaged, ignore_errors=True)
             sync_folder(self._datasets)
 
     def open_dataset(
@@ -73,7 +90,7 @@ class ArtifactStore:
         """
         folder = self._datasets / _checked(sha256)
         weights = folder / "weights.npy"
-        try:
+        with _reading("dataset", sha256, "DATASET"):
             weighted = weights.exists()
             table = None if shape.columns is None else StoredTable(folder, shape)
             digests = Digests(
@@ -89,21 +106,21 @@ class ArtifactStore:
             rows = table or _map(folder / "rows.npy", "<f4", (shape.rows, shape.features))
             targets = _map(folder / "targets.npy", kind, (shape.rows, *outputs))
             return rows, targets, _map(weights, "<f4", (shape.rows,)) if weighted else None
-        except FileNotFoundError as error:
-            raise DataLoss(f"dataset {sha256} is missing", reason="DATASET_MISSING") from error
 
     def nameless_file(self) -> BinaryIO:
         """A new file beside the others that ends with its last user, however that ends."""
-        return cast(BinaryIO, tempfile.TemporaryFile(dir=self._incoming))
+        with storage_errors():
+            return cast(BinaryIO, tempfile.TemporaryFile(dir=self._incoming.root))
 
     def keep_model(self, model: MLP) -> tuple[str, int]:
         """Writes the model, reads it back strictly, and gives its SHA-256 and size."""
-        with told_when_full():
-            draft = self._incoming / f"{uuid.uuid4().hex}.npz"
+        with storage_errors():
+            draft = self._incoming.new_path(".npz")
             try:
                 sha256 = model.save(draft)
                 MLP.load(draft, sha256=sha256)
                 size = draft.stat().st_size
+                self._pending.register(Artifact.MODEL, sha256)
                 draft.replace(self._models / f"{sha256}.npz")
             finally:
                 draft.unlink(missing_ok=True)
@@ -111,23 +128,40 @@ class ArtifactStore:
         return sha256, size
 
     def load_model(self, sha256: str) -> MLP:
-        """The model, verified against the hash. Raises `DataLoss`."""
+        """The model, verified against the hash. Raises `DataLoss`, or `Unavailable` if it cannot be read now."""
         try:
-            return MLP.load(self._models / f"{_checked(sha256)}.npz", sha256=sha256)
-        except FileNotFoundError as error:
-            raise DataLoss(f"the file of model {sha256} is missing", reason="MODEL_MISSING") from error
+            with (
+                _reading("the file of model", sha256, "MODEL"),
+                open_stored(self._place(Artifact.MODEL, sha256)) as file,
+            ):
+                return MLP.load(file, sha256=sha256)
         except CorruptModel as error:
             raise DataLoss(f"the file of model {sha256} is damaged: {error}", reason="MODEL_DAMAGED") from error
 
-    def sweep(self, *, datasets: Collection[str], models: Collection[str]) -> None:
-        """Removes what a day ago ended without a word: uploads, and datasets and models that are not the named ones."""
-        kept = {self._datasets / name for name in datasets} | {self._models / f"{name}.npz" for name in models}
-        for path in (*self._incoming.iterdir(), *self._datasets.iterdir(), *self._models.iterdir()):
-            try:
-                if path not in kept and _touched(path) < time.time() - _STALE_SECONDS:
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
-            except FileNotFoundError:
-                continue  # its own process was quicker
+    def sweep(self) -> None:
+        """Removes what ended without a word: uploads of dead processes, and artefacts registered and never used."""
+        self._check()
+        with storage_errors():
+            self._incoming.remove_leftovers()
+            for kind, sha256 in self._pending.expired():
+                place, doomed = self._place(kind, sha256), self._incoming.new_path()
+                self._pending.expire(kind, sha256, remove=partial(_move, place, doomed))
+                remove(doomed)
+
+    def check(self) -> None:
+        """Raises `ServiceError` unless files can be stored now."""
+        self._check()
+        with storage_errors():
+            check_writable(self._incoming.root)
+
+    def close(self) -> None:
+        """Says that this process writes no more."""
+        self._incoming.close()
+
+    def _place(self, kind: Artifact, sha256: str) -> Path:
+        if kind is Artifact.DATASET:
+            return self._datasets / _checked(sha256)
+        return self._models / f"{_checked(sha256)}.npz"
 
     def _is_whole(self, dataset: Dataset) -> bool:
         try:
@@ -136,19 +170,30 @@ class ArtifactStore:
             return False
         return True
 
-    def writable(self) -> bool:
-        """Whether files can be made."""
-        return os.access(self._incoming, os.W_OK)
+
+@contextmanager
+def _reading(what: str, sha256: str, reason: str) -> Generator[None]:
+    """Says of an error of the system whether the stored file is lost, or cannot be read at the moment."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise DataLoss(f"{what} {sha256} is missing", reason=f"{reason}_MISSING") from error
+    except OSError as error:
+        if is_in_the_way(error):
+            detail = f"{what} {sha256} is damaged: a folder, a link or a device is in the place of a file"
+            raise DataLoss(detail, reason=f"{reason}_DAMAGED") from error
+        raise storage_error(error) from error
 
 
-def _touched(path: Path) -> float:
-    """When the file, or the newest file in the folder, was last written to."""
-    times: list[float] = [entry.stat().st_mtime for entry in (path, *(path.iterdir() if path.is_dir() else ()))]
-    return max(times)
+def _move(place: Path, doomed: Path) -> None:
+    if place.exists():
+        place.rename(doomed)
+        sync_folder(place.parent)
 
 
 def _map(path: Path, kind: str, shape: tuple[int, ...]) -> NDArray[Any]:
-    return np.memmap(path, dtype=kind, mode="r", offset=HEADER_BYTES, shape=shape)
+    with open_stored(path) as file:
+        return np.memmap(file, dtype=kind, mode="r", offset=HEADER_BYTES, shape=shape)
 
 
 def _checked(sha256: str) -> str:

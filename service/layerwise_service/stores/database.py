@@ -1,30 +1,24 @@
-"""The database: opening it safely, its transactions, its clock, and its schema's version.
-
-SQLite's rules: every writing transaction is BEGIN IMMEDIATE (a reader that turns writer may find that it cannot),
-synchronous is FULL (what is acknowledged survives a power cut), and the write-ahead log is used only by libraries
-without its reset race (sqlite.org/wal.html#walresetbug); others get a rollback journal.
-"""
+"""The database: its transactions, its clock, and its troubles as errors that callers understand."""
 
 from __future__ import annotations
 
-import fcntl
-import sqlite3 as standard_sqlite
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import DatabaseError, DataError, DBAPIError, IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from layerwise_service.errors import DataLoss, NoSpace, Unavailable
+from layerwise_service.stores.database_url import parse_database_url, shown_database_url
+from layerwise_service.stores.files import locked
+from layerwise_service.stores.sqlite import DatabaseFile, sqlite_engine, sqlite_path
 
 log = structlog.get_logger()
 
@@ -32,10 +26,6 @@ BUSY_SECONDS = 5.0  # longer than any transaction of ours; a caller hears "try a
 
 
 MOST_CONNECTIONS = 80  # one for each thread of a process, and some
-
-
-class DatabaseUnusable(Exception):
-    """The database cannot be opened; the message says which, why, and what to do."""
 
 
 class now(FunctionElement[float]):  # noqa: N801 - it reads as SQL
@@ -56,28 +46,54 @@ def _now_sqlite(*_: Any, **__: Any) -> str:
 
 
 class Database:
-    """Connections to the database at `url`; `read()` and `write()` give transactions."""
+    """Connections to the database at `url`; `read()` and `write()` give transactions.
 
-    def __init__(self, url: str) -> None:
-        self.url = sa.make_url(url)
-        self._engine = (
-            _sqlite_engine(self.url)
-            if self.url.get_backend_name() == "sqlite"
-            else sa.create_engine(url, hide_parameters=True)
-        )
+    The file of an SQLite database must exist, unless it is to `create` it. Raises `DatabaseUnusable`.
+    """
+
+    def __init__(self, url: str | sa.URL, *, create: bool = False) -> None:
+        self.url = parse_database_url(url) if isinstance(url, str) else url
+        self.file: DatabaseFile | None = None
+        if self.url.get_backend_name() == "sqlite":
+            self.file = DatabaseFile(sqlite_path(self.url))
+            if create:
+                self.file.make()
+            self._engine = sqlite_engine(self.url, self.file, busy_seconds=BUSY_SECONDS, connections=MOST_CONNECTIONS)
+        else:
+            self._engine = sa.create_engine(self.url, hide_parameters=True)
         self._writing = self._engine.execution_options(layerwise_write=True)
 
     @contextmanager
     def read(self) -> Generator[Connection]:
         """A transaction that sees one state of the database and changes nothing."""
-        with _troubles_told(), self._engine.begin() as connection:
+        with self._troubles_told(), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Generator[Connection]:
         """A transaction that may change things: committed at the end of the block, undone by an exception."""
-        with _troubles_told(), self._writing.begin() as connection:
+        with self._troubles_told(), self._writing.begin() as connection:
             yield connection
+            if self.file is not None:
+                self.file.check()  # what is written to a file that was removed is lost with this process
+
+    def check(self) -> None:
+        """Raise `ServiceError` unless the database can be written now."""
+        if self.file is not None:
+            self.file.check_writable()
+        with self.write() as connection:
+            connection.execute(sa.text("SELECT 1"))
+
+    @contextmanager
+    def alone(self, purpose: str) -> Generator[None]:
+        """Keep other processes of this machine from doing the same with an SQLite file."""
+        with nullcontext() if self.file is None else locked(Path(f"{self.file.path}.{purpose}")):
+            yield
+
+    @property
+    def name(self) -> str:
+        """What people know it by: a path, or a URL without its password."""
+        return str(self.file.path) if self.file is not None else shown_database_url(self.url)
 
     @property
     def engine(self) -> Engine:
@@ -86,90 +102,27 @@ class Database:
     def close(self) -> None:
         self._engine.dispose()
 
-
-@contextmanager
-def _troubles_told() -> Generator[None]:
-    """Turns the database's troubles into errors that callers are told."""
-    try:
-        yield
-    except (IntegrityError, ProgrammingError, DataError):
-        raise  # ours: a statement that the schema refuses
-    except (DBAPIError, PoolTimeout) as error:
-        cause = getattr(error, "orig", error)
-        match getattr(cause, "sqlite_errorname", "").removeprefix("SQLITE_").split("_")[0]:
-            case "FULL":
-                raise NoSpace("the database's disk is full") from error
-            case "CORRUPT" | "NOTADB":
-                raise DataLoss("the database is damaged: restore it from a backup") from error
-            case "ERROR":
-                raise  # ours: a statement that the schema does not fit
-            case _:
-                pass
-        log.warning("database_unavailable", error=str(cause))
-        raise Unavailable("the database does not answer; try again", retry_after=1) from error
-
-
-def _sqlite_engine(url: sa.URL) -> Engine:
-    module = _sqlite_module()
-    if url.database:
-        path = Path(url.database)
+    @contextmanager
+    def _troubles_told(self) -> Generator[None]:
+        """Turns the database's troubles into errors that callers are told."""
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise DatabaseUnusable(f"cannot make the folder {path.parent}: {error.strerror}") from error
-    engine = sa.create_engine(
-        url,
-        module=module,
-        connect_args={"timeout": BUSY_SECONDS},
-        max_overflow=MOST_CONNECTIONS,
-        pool_timeout=BUSY_SECONDS,
-        hide_parameters=True,  # they are callers' data, which no log is to hold
-    )
-    journal = "WAL" if wal_is_safe(module.sqlite_version_info) else "TRUNCATE"
-
-    @event.listens_for(engine, "connect")
-    def configure(connection: Any, _: object) -> None:  # pyright: ignore[reportUnusedFunction]
-        connection.isolation_level = None  # transactions begin where `begin` below says so, never by themselves
-        for pragma in (f"journal_mode={journal}", "synchronous=FULL", "foreign_keys=ON", "mmap_size=0"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction]
-        writes = connection.get_execution_options().get("layerwise_write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    try:
-        # one process after the other: whoever comes first switches the journal, which nobody else may look at then
-        with _alone(url), engine.connect() as connection:
-            connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
-    except OperationalError as error:
-        raise DatabaseUnusable(f"the database {url.database} cannot be opened: {error.orig}") from error
-    except DatabaseError as error:
-        raise DatabaseUnusable(
-            f"the database {url.database} cannot be opened ({error.orig}). If it is damaged, restore it from a backup "
-            "together with the artefacts beside it; it has not been changed."
-        ) from error
-    return engine
-
-
-@contextmanager
-def _alone(url: sa.URL) -> Generator[None]:
-    if not url.database or url.database == ":memory:":
-        yield
-        return
-    with Path(f"{url.database}.opening").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _sqlite_module() -> ModuleType:
-    """The newest SQLite there is: pysqlite3's wheel brings its own, the standard library has the system's."""
-    try:
-        from pysqlite3 import dbapi2  # noqa: PLC0415 - there are wheels for Linux alone
-    except ImportError:
-        return standard_sqlite
-    return dbapi2  # type: ignore[no-any-return]
-
-
-def wal_is_safe(version: tuple[int, ...]) -> bool:
-    return version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51)
+            yield
+        except (IntegrityError, ProgrammingError, DataError):
+            raise  # ours: a statement that the schema refuses
+        except (DBAPIError, PoolTimeout) as error:
+            if self.file is not None:
+                self.file.check()  # a removed or emptied file explains whatever SQLite says of it
+            cause = getattr(error, "orig", error)
+            match getattr(cause, "sqlite_errorname", "").removeprefix("SQLITE_").split("_")[0]:
+                case "FULL":
+                    raise NoSpace("the database's disk is full") from error
+                case "READONLY":
+                    raise Unavailable("the database is read-only", reason="STORAGE_READ_ONLY") from error
+                case "CORRUPT" | "NOTADB":
+                    raise DataLoss("the database is damaged: restore it from a backup") from error
+                case "ERROR":
+                    raise  # ours: a statement that the schema does not fit
+                case _:
+                    pass
+            log.warning("database_unavailable", error=str(cause))
+            raise Unavailable("the database does not answer; try again", retry_after=1) from error

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from layerwise_service.datasets import Batch, Dataset, Digests, Label, Shape, canonical_sha256
 from layerwise_service.errors import InvalidRequest, TooLarge
-from layerwise_service.stores.files import sync_folder, told_when_full
+from layerwise_service.stores.files import storage_errors, sync_folder
 from layerwise_service.stores.npy_file import NpyFile
 from layerwise_service.stores.table_writer import TableWriter
 
@@ -63,8 +63,8 @@ class DatasetWriter:
         self._table = TableWriter(
             folder, max_columns=max_columns, max_name_bytes=max_label_bytes, max_text_bytes=max_text_bytes
         )
-        with told_when_full(), ExitStack() as undo:
-            folder.mkdir(parents=True)
+        with storage_errors(), ExitStack() as undo:
+            folder.mkdir(mode=0o700)
             undo.callback(shutil.rmtree, folder, ignore_errors=True)
             self._targets_file = (folder / "targets.raw").open("w+b")
             undo.pop_all()
@@ -96,7 +96,7 @@ class DatasetWriter:
         else:
             targets = self._check_labels(expected, at)
         self._check_weights(batch.weights, count, at)
-        with told_when_full():
+        with storage_errors():
             if batch.weights is not None:
                 self._weights_file = self._weights_file or NpyFile(self.folder / "weights.npy")
                 self._weights_file.append(batch.weights)
@@ -116,7 +116,7 @@ class DatasetWriter:
         features = self._features if columns is None else len(columns)
         shape = Shape(self.rows, features, self._outputs or len(labels or ()), labels, columns)
         float32 = np.dtype("<f4")
-        with told_when_full():
+        with storage_errors():
             file, weights = self._rows_file, self._weights_file
             digests = Digests(
                 self._table.close() if file is None else file.close((self.rows, features), float32),

@@ -1,32 +1,74 @@
-"""Files that survive a power cut: written under another name, synced, then renamed into their place."""
+"""The service's own files: private, durable, and with errors that say what is wrong with the disk."""
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
+import stat
+import tempfile
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 
-from layerwise_service.errors import NoSpace
+import structlog
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+from layerwise_service.errors import NoSpace, ServiceError, Unavailable
+
+log = structlog.get_logger()
+
+_OURS = ("artifacts", "run", "lost+found")
+_PROBE_BYTES = 65_536  # more than what a full disk still holds in the last block of another file
 
 
 @contextmanager
-def told_when_full() -> Generator[None]:
-    """Turns a full disk into an error that callers are told."""
+def storage_errors() -> Generator[None]:
+    """Turn what the system says of files into an error that callers can act on."""
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
-            raise NoSpace("the disk of the service is full; nothing was changed") from error
-        raise
+        raise storage_error(error) from error
+
+
+def storage_error(error: OSError) -> ServiceError:
+    """Return what a caller is told for an error of the system; the log says which file it was."""
+    log.warning("storage_error", path=str(error.filename or ""), error=error.strerror or str(error))
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return NoSpace("the disk of the service is full; nothing was changed")
+        case errno.EROFS:
+            return Unavailable("the disk of the service is read-only", reason="STORAGE_READ_ONLY")
+        case errno.EACCES | errno.EPERM:
+            return Unavailable("the service may not use its own files: permission denied", reason="STORAGE_DENIED")
+        case errno.EMFILE | errno.ENFILE:
+            detail = "the service has too many files and connections open; try again"
+            return Unavailable(detail, reason="TOO_MANY_OPEN_FILES", retry_after=1)
+        case errno.ENOENT | errno.ENOTDIR | errno.ESTALE:
+            return Unavailable("a folder of the service's files is missing", reason="STORAGE_MISSING")
+        case _:
+            detail = f"the disk of the service reports an error: {error.strerror or error}"
+            return Unavailable(detail, reason="STORAGE_FAILED")
+
+
+def open_stored(path: Path) -> BufferedReader:
+    """Open a stored file to read. A link, a folder or a device in its place is an OSError and is never followed."""
+    # O_NONBLOCK: a named pipe would wait for its writer
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a file", str(path))
+    return os.fdopen(descriptor, "rb")
+
+
+def is_in_the_way(error: OSError) -> bool:
+    """Whether `open_stored` found something at the path that is no file."""
+    return error.errno in (errno.ELOOP, errno.EINVAL, errno.EISDIR, errno.ENXIO)
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes the names in `folder` durable."""
+    """Make the names in `folder` durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -35,7 +77,58 @@ def sync_folder(folder: Path) -> None:
 
 
 def sha256_of(path: Path, *, skip: int = 0) -> str:
-    """SHA-256 of the file's bytes from `skip` on."""
-    with path.open("rb") as file:
+    """Return the SHA-256 of the file's bytes from `skip` on."""
+    with open_stored(path) as file:
         file.seek(skip)
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_writable(folder: Path) -> None:
+    """Raise OSError unless files can be written in `folder` now."""
+    with tempfile.TemporaryFile(dir=folder, buffering=0) as probe:
+        left = _PROBE_BYTES
+        while left:
+            left -= probe.write(bytes(left))
+
+
+@contextmanager
+def locked(path: Path, *, wait: bool = True) -> Generator[None]:
+    """Hold the lock file `path`, made if it is missing; raises BlockingIOError if another holds it and not `wait`.
+
+    The lock ends with the process, however that ends.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def make_private_folder(path: Path) -> None:
+    """Make the folder, open to this user alone, unless it exists."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def tighten(path: Path) -> None:
+    """Shut a file or folder to other users, if it is ours to shut."""
+    with suppress(FileNotFoundError, PermissionError):
+        found = path.lstat()
+        if stat.S_ISLNK(found.st_mode):
+            return
+        if found.st_mode & 0o077:
+            path.chmod(0o700 if stat.S_ISDIR(found.st_mode) else 0o600)
+
+
+def tighten_home(home: Path) -> None:
+    """Make the folder of all that the service stores, and shut it to other users if nothing else is in it."""
+    make_private_folder(home)
+    if all(path.name in _OURS or path.name.startswith("layerwise.db") for path in home.iterdir()):
+        tighten(home)
+
+
+def tighten_all(folder: Path) -> None:
+    """Shut a folder and everything in it to other users."""
+    tighten(folder)
+    for path in folder.rglob("*"):
+        tighten(path)

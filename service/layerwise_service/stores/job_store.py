@@ -28,6 +28,7 @@ from layerwise_service.jobs import (
 )
 from layerwise_service.names import new_job_id
 from layerwise_service.stores.database import Database, now
+from layerwise_service.stores.pending import Artifact, use_artifact
 from layerwise_service.stores.schema import datasets, events, jobs, registry, workers
 from layerwise_service.stores.silence import Silence, milliseconds_here, this_boot
 
@@ -77,11 +78,6 @@ class JobStore:
         with self._database.read() as connection:
             if request_id is None or _by_request(connection, request_id) is None:
                 _check_room(connection, max_open)
-
-    def datasets(self) -> set[str]:
-        """Hashes of all datasets that jobs know."""
-        with self._database.read() as connection:
-            return set(connection.scalars(sa.select(datasets.c.sha256)))
 
     def get(self, job: str) -> Job:
         """The job as it is. Raises `JobNotFound`."""
@@ -232,6 +228,7 @@ def _by_request(connection: Connection, request_id: str) -> Any:
 
 
 def _keep_dataset(connection: Connection, dataset: Dataset) -> None:
+    use_artifact(connection, Artifact.DATASET, dataset.sha256)
     if connection.scalar(sa.select(datasets.c.sha256).where(datasets.c.sha256 == dataset.sha256)) is None:
         shape = asdict(dataset.shape)
         connection.execute(

@@ -129,3 +129,15 @@ workers = sa.Table(
     sa.Column("boot", sa.String(64), nullable=False, server_default=""),
     sa.Column("beat", sa.BigInteger, nullable=False, server_default="0"),
 )
+
+# Files that have their place, or are about to get it, and that nothing uses yet: see pending.py.
+pending_artifacts = sa.Table(
+    "pending_artifacts",
+    metadata,
+    sa.Column("kind", sa.String(16), primary_key=True),
+    sa.Column("sha256", sa.String(64), primary_key=True),
+    sa.Column("registered", sa.Float, nullable=False),
+)
+
+# One row: the id that the folder of the artefacts bears as well, see identity.py.
+store = sa.Table("store", metadata, sa.Column("id", sa.String(32), primary_key=True))

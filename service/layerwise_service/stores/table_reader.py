@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise_service.datasets import Shape, StoredColumn
-from layerwise_service.stores.files import sha256_of
+from layerwise_service.stores.files import open_stored, sha256_of
 from layerwise_service.stores.npy_file import HEADER_BYTES
 from layerwise_service.stores.table_writer import BYTES, ENDS, NUMBERS, column_files
 
@@ -74,4 +74,5 @@ def _values(
 
 
 def _read(path: Path, kind: np.dtype[Any], start: int, count: int) -> NDArray[Any]:
-    return np.fromfile(path, kind, count, offset=HEADER_BYTES + start * kind.itemsize)
+    with open_stored(path) as file:
+        return np.fromfile(file, kind, count, offset=HEADER_BYTES + start * kind.itemsize)

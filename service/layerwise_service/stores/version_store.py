@@ -13,6 +13,7 @@ from layerwise_service.jobs import Job
 from layerwise_service.models import Model, ServedModel, Version
 from layerwise_service.names import LATEST
 from layerwise_service.stores.database import Database, now
+from layerwise_service.stores.pending import Artifact, use_artifact
 from layerwise_service.stores.schema import aliases, registry, versions
 
 
@@ -113,6 +114,7 @@ def insert_version(
     _count_change(
         connection
     )  # first: it locks the one row, so that two jobs of one model number their versions in turn
+    use_artifact(connection, Artifact.MODEL, sha256)
     newest = connection.scalar(sa.select(sa.func.max(versions.c.number)).where(versions.c.model == job.model)) or 0
     connection.execute(
         sa.insert(versions).values(

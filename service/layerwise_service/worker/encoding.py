@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from layerwise import TableEncoder
 from layerwise_service.stores.artifact_store import ArtifactStore
-from layerwise_service.stores.files import told_when_full
+from layerwise_service.stores.files import storage_errors
 from layerwise_service.stores.table_reader import StoredTable
 from layerwise_service.tables import encoded
 
@@ -37,7 +37,7 @@ def encoded_rows(
             rows[start : start + len(block)] = block
             start += len(block)
         return rows
-    with told_when_full(), artifacts.nameless_file() as file:
+    with storage_errors(), artifacts.nameless_file() as file:
         if sys.platform == "linux":  # a disk that has not enough room says so now, and is not filled up first
             _reserve(file.fileno(), table.rows * encoder.width * 4)
         for block in blocks:

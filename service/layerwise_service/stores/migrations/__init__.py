@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
-from collections.abc import Generator
-from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import sqlalchemy as sa
 
-from layerwise_service.stores.database import Database, DatabaseUnusable
+from layerwise_service.errors import DatabaseUnusable
+from layerwise_service.stores.database import Database
 
-HEAD = "0004"
+HEAD = "0005"
 
 
 def migrate(database: Database) -> None:
@@ -27,7 +25,7 @@ def migrate(database: Database) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.set_main_option("path_separator", "os")
-    with _alone(database):
+    with database.alone("migrating"):
         if (revision := _revision(database)) == HEAD:
             return
         if revision is not None and revision > HEAD:
@@ -45,15 +43,3 @@ def _revision(database: Database) -> str | None:
             return None
         revision: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
         return revision
-
-
-@contextmanager
-def _alone(database: Database) -> Generator[None]:
-    """Keeps other processes of this machine from migrating the same SQLite file."""
-    if database.url.get_backend_name() != "sqlite" or not database.url.database:
-        with nullcontext():
-            yield
-        return
-    with Path(f"{database.url.database}.migrating").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

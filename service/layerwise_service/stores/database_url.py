@@ -1,0 +1,53 @@
+"""The URL of the database: read once, refused in one line if it is wrong, shown without its password."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.exc import ArgumentError
+
+from layerwise_service.errors import DatabaseUnusable
+
+_EXAMPLES = "postgresql://user:password@host/name or sqlite:////path/to/file.db"
+_DRIVERS = {  # driver -> what installs it
+    "sqlite": "",
+    "sqlite+pysqlite": "",
+    "postgresql+psycopg": "psycopg[binary]",
+    "postgresql+psycopg2": "psycopg2-binary",
+}
+_PLAIN = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
+_SECRET = ("password", "secret", "token")
+
+
+def read_database_url(text: str, home: Path) -> sa.URL:
+    """Return the URL that the setting means: SQLite in `home` if it is empty. Raises `DatabaseUnusable`."""
+    if not text:  # not by way of a text: a path may hold ? and %
+        return sa.URL.create("sqlite", database=str(home / "layerwise.db"))
+    return parse_database_url(text)
+
+
+def parse_database_url(text: str) -> sa.URL:
+    """Return the URL, its driver filled in. Raises `DatabaseUnusable`, without the text: it may hold a password."""
+    try:
+        url = sa.make_url(text)
+    except (ArgumentError, ValueError):
+        detail = f"database_url: expected a URL such as {_EXAMPLES}, got one that cannot be read"
+        raise DatabaseUnusable(f"{detail}; in a password, write special characters as %40 and so on") from None
+    driver = _PLAIN.get(url.drivername, url.drivername)
+    if driver not in _DRIVERS:
+        raise DatabaseUnusable(f"database_url: expected a URL such as {_EXAMPLES}, got one that begins {driver}://")
+    package = driver.partition("+")[2]
+    if (install := _DRIVERS[driver]) and importlib.util.find_spec(package) is None:
+        detail = f"database_url: {driver}:// needs the Python package {package}, which is not installed"
+        raise DatabaseUnusable(f"{detail}: pip install '{install}'")
+    return url.set(drivername=driver)
+
+
+def shown_database_url(url: sa.URL) -> str:
+    """Return the URL with *** for each of its secrets."""
+    query = {
+        name: "***" if any(word in name.lower() for word in _SECRET) else value for name, value in url.query.items()
+    }
+    return url.set(query=query).render_as_string(hide_password=True)

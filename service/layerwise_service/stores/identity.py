@@ -1,0 +1,177 @@
+"""The database and the folder of the artefacts belong together: both bear the same id, or nothing starts.
+
+The id stands in the table `store` and in the file `store-id` of the folder. It is written first here, then there, and
+only once it is sure that they belong together: both are new, or the folder holds artefacts that the database knows.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import uuid
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from layerwise_service.errors import DatabaseUnusable, Unavailable
+from layerwise_service.stores.database import Database
+from layerwise_service.stores.files import locked, make_private_folder, sync_folder, tighten, tighten_all
+from layerwise_service.stores.migrations import migrate
+from layerwise_service.stores.schema import datasets, store, versions
+from layerwise_service.stores.sqlite import DatabaseFile, sqlite_path
+
+FOLDERS = ("datasets", "models", "incoming")
+_ID_FILE = "store-id"
+_ID = re.compile(r"[0-9a-f]{32}")
+_ARTIFACT = re.compile(r"[0-9a-f]{64}(\.npz)?")
+
+
+class Identity:
+    """The id of an open store, and the folder that must bear it."""
+
+    def __init__(self, root: Path, store_id: str) -> None:
+        self._root = root
+        self._id = store_id
+
+    def check(self) -> None:
+        """Raise `Unavailable` unless the folder is whole and still the one of this database."""
+        for name in FOLDERS:
+            if not (self._root / name).is_dir():
+                detail = f"the folder {name} of the artefacts is missing: put it back, or restore it from a backup"
+                raise Unavailable(detail, reason="STORAGE_MISSING")
+        try:
+            found = (self._root / _ID_FILE).read_text("ascii", "replace").strip()
+        except OSError as error:
+            detail = f"the folder of the artefacts has lost its file {_ID_FILE}: {error.strerror}"
+            raise Unavailable(detail, reason="STORAGE_MISSING") from error
+        if found != self._id:
+            detail = "the folder of the artefacts was exchanged while the service runs: restart the service"
+            raise Unavailable(detail, reason="STORAGE_REPLACED")
+
+
+def open_together(url: sa.URL, root: Path, *, adopt: bool = False) -> tuple[Database, Identity]:
+    """Open the database, made or migrated if need be, with the folder `root` of its artefacts.
+
+    With `adopt` they belong together from now on, whatever they were before. Raises `DatabaseUnusable` if they do not
+    belong together; neither has been changed then.
+    """
+    make_private_folder(root)
+    with locked(root / ".opening"):
+        folder_id = _folder_id(root)
+        new_or_known = adopt or (folder_id is None and not _artifacts(root))
+        if url.get_backend_name() == "sqlite" and not new_or_known:
+            _check_file(DatabaseFile(sqlite_path(url)), root)
+        database = Database(url, create=True)
+        try:
+            database_id = _database_id(database)
+            if not adopt:
+                _check(database, database_id, root, folder_id)
+            migrate(database)
+            _make_folders(root)
+            store_id = database_id or (None if adopt else folder_id) or uuid.uuid4().hex
+            if database_id is None:
+                with database.write() as connection:
+                    connection.execute(sa.insert(store).values(id=store_id))
+            if folder_id != store_id:
+                _write_folder_id(root, store_id)
+                tighten_all(root)  # once: what earlier releases left open to others
+        except BaseException:
+            database.close()
+            raise
+    return database, Identity(root, store_id)
+
+
+def _check_file(file: DatabaseFile, root: Path) -> None:
+    """Refuse a database that is missing or empty, before SQLite takes it for a new one."""
+    if not file.holds_nothing:
+        return
+    state = "is empty (0 bytes)" if file.path.exists() else "is missing"
+    raise DatabaseUnusable(
+        f"the database {file.path} {state}, but {root} holds what a database knows: restore {file.path.name} from a "
+        f"backup, or set database_url to where it is now. {_adopting(root, 'an empty database')}"
+    )
+
+
+def _check(database: Database, database_id: str | None, root: Path, folder_id: str | None) -> None:
+    """Raise `DatabaseUnusable` unless both have the same id, or what they hold shows that they belong together."""
+    if database_id is not None and folder_id is not None:
+        if database_id != folder_id:
+            raise DatabaseUnusable(
+                f"the database {database.name} belongs to another folder of artefacts than {root} (their ids are "
+                f"{database_id[:8]}… and {folder_id[:8]}…): set home or database_url to the one that it belongs to, or "
+                f"restore both from one backup. {_adopting(root, 'this database')}"
+            )
+        return
+    known = _known(database)
+    if any((root / name).exists() for name in known):
+        return
+    if known:
+        raise DatabaseUnusable(
+            f"the database {database.name} knows {len(known)} datasets and models, and none of them is in {root}: is "
+            f"its disk mounted? Else restore the folder from a backup. {_adopting(root, 'this database')}"
+        )
+    if folder_id is not None or _artifacts(root):
+        raise DatabaseUnusable(
+            f"the database {database.name} is new, but {root} holds what another database knows: set database_url to "
+            f"that one, or restore it from a backup. {_adopting(root, 'this database')}"
+        )
+
+
+def _adopting(root: Path, what: str) -> str:
+    command = f"layerwise adopt --home {shlex.quote(str(root.parent))}"
+    return f"To use {what} with this folder on purpose, run: {command}. No data was changed."
+
+
+def _known(database: Database) -> list[str]:
+    """Paths below the root of all that the database refers to, however old its schema is."""
+    with database.read() as connection:
+        tables = set(sa.inspect(connection).get_table_names())
+        if not {datasets.name, versions.name} <= tables:
+            return []
+        found = [f"datasets/{sha256}" for sha256 in connection.scalars(sa.select(datasets.c.sha256))]
+        return found + [f"models/{sha256}.npz" for sha256 in connection.scalars(sa.select(versions.c.sha256))]
+
+
+def _artifacts(root: Path) -> bool:
+    """Whether there are any datasets or models."""
+    folders = [folder for name in ("datasets", "models") if (folder := root / name).is_dir()]
+    return any(_ARTIFACT.fullmatch(path.name) for folder in folders for path in folder.iterdir())
+
+
+def _database_id(database: Database) -> str | None:
+    with database.read() as connection:
+        if not sa.inspect(connection).has_table(store.name):
+            return None
+        found: str | None = connection.scalar(sa.select(store.c.id))
+        return found
+
+
+def _folder_id(root: Path) -> str | None:
+    path = root / _ID_FILE
+    try:
+        text = path.read_text("ascii", "replace").strip()
+    except FileNotFoundError:
+        return None
+    if not _ID.fullmatch(text):
+        raise DatabaseUnusable(f"{path} is damaged: expected 32 hexadecimal digits. Restore it, or delete it")
+    return text
+
+
+def _write_folder_id(root: Path, store_id: str) -> None:
+    draft = root / f".{_ID_FILE}"
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(f"{store_id}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(root / _ID_FILE)
+    sync_folder(root)
+
+
+def _make_folders(root: Path) -> None:
+    for folder in (root, *(root / name for name in FOLDERS)):
+        make_private_folder(folder)
+        tighten(folder)
+    sync_folder(root)
+    sync_folder(root.parent)

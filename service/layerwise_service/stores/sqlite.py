@@ -1,0 +1,155 @@
+"""SQLite: its file, which is never made by accident nor exchanged unseen, and the settings that make it safe.
+
+Every writing transaction is BEGIN IMMEDIATE (a reader that turns writer may find that it cannot), synchronous is FULL
+(what is acknowledged survives a power cut), and the write-ahead log is used only by libraries without its reset race
+(sqlite.org/wal.html#walresetbug); others get a rollback journal.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3 as standard_sqlite
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import DatabaseError, OperationalError
+
+from layerwise_service.errors import DatabaseUnusable, DataLoss, Unavailable
+from layerwise_service.stores.files import check_writable, locked, make_private_folder, storage_errors, tighten
+
+
+class DatabaseFile:
+    """The file of a database. No method opens it: closing a file would drop the locks that SQLite holds on it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._opened: tuple[int, int] | None = None
+
+    @property
+    def holds_nothing(self) -> bool:
+        """Whether the file is missing or has no bytes, which SQLite takes for an empty database."""
+        try:
+            return self.path.stat().st_size == 0
+        except FileNotFoundError:
+            return True
+
+    def make(self) -> None:
+        """Make the file, empty and private, unless it exists. Raises `DatabaseUnusable`."""
+        try:
+            make_private_folder(self.path.parent)
+            if not self.path.exists():
+                os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        except FileExistsError:
+            return  # another process was quicker, or a file is where the folder should be: opening it will tell
+        except OSError as error:
+            raise DatabaseUnusable(f"cannot make the database {self.path}: {error.strerror}") from error
+
+    def opened(self) -> None:
+        """Remember which file this is, and shut it to other users."""
+        found = self.path.stat()
+        self._opened = found.st_dev, found.st_ino
+        for path in self.path.parent.glob(f"{self.path.name}*"):
+            tighten(path)
+
+    def check(self) -> None:
+        """Raise `Unavailable` or `DataLoss` unless the file at the path is still the one that was opened."""
+        if self._opened is None:
+            return
+        try:
+            found = self.path.stat()
+        except FileNotFoundError as error:
+            detail = "the database's file was removed while the service runs: put it back, or restore it and restart"
+            raise Unavailable(detail, reason="DATABASE_MISSING") from error
+        except OSError as error:
+            raise Unavailable(f"the database's file: {error.strerror}", reason="DATABASE_MISSING") from error
+        if (found.st_dev, found.st_ino) != self._opened:
+            detail = "the database's file was replaced while the service runs: restart the service to use the new one"
+            raise Unavailable(detail, reason="DATABASE_REPLACED")
+        if found.st_size == 0:
+            raise DataLoss("the database's file was emptied: restore it from a backup", reason="DATABASE_MISSING")
+
+    def check_writable(self) -> None:
+        """Raise `NoSpace` or `Unavailable` if the disk takes no writes."""
+        with storage_errors():
+            check_writable(self.path.parent)
+
+
+def sqlite_path(url: sa.URL) -> Path:
+    """Return the path of the file that `url` means. Raises `DatabaseUnusable`."""
+    name = url.database or ""
+    if name.startswith("file:"):
+        name = unquote(urlsplit(name).path)
+    if name in ("", ":memory:") or url.query.get("mode") == "memory":
+        raise DatabaseUnusable(
+            "database_url: expected the path of a file, as in sqlite:////var/lib/layerwise.db, got a database in "
+            "memory, which the processes of the service could not share"
+        )
+    return Path(name).absolute()
+
+
+def sqlite_engine(url: sa.URL, file: DatabaseFile, *, busy_seconds: float, connections: int) -> Engine:
+    """Open the database, which must exist. Raises `DatabaseUnusable`."""
+    module = _sqlite_module()
+    existing = url.set(database=f"file:{quote(str(file.path))}", query={**url.query, "uri": "true", "mode": "rw"})
+    engine = sa.create_engine(
+        existing,
+        module=module,
+        connect_args={"timeout": busy_seconds},
+        max_overflow=connections,
+        pool_timeout=busy_seconds,
+        hide_parameters=True,  # they are callers' data, which no log is to hold
+    )
+    journal = "WAL" if wal_is_safe(module.sqlite_version_info) else "TRUNCATE"
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _: object) -> None:  # pyright: ignore[reportUnusedFunction]
+        try:
+            file.check()  # else this connection would be to another database than the others
+        except BaseException:
+            connection.close()
+            raise
+        connection.isolation_level = None  # transactions begin where `begin` below says so, never by themselves
+        for pragma in (f"journal_mode={journal}", "synchronous=FULL", "foreign_keys=ON", "mmap_size=0"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction]
+        writes = connection.get_execution_options().get("layerwise_write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    if not file.path.exists():  # before anything is made beside it
+        raise DatabaseUnusable(f"there is no database {file.path}")
+    try:
+        # one process after the other: whoever comes first switches the journal, which nobody else may look at then
+        with locked(Path(f"{file.path}.opening")), engine.connect() as connection:
+            connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
+            file.opened()
+    except OperationalError as error:
+        raise DatabaseUnusable(f"the database {file.path} cannot be opened: {error.orig}") from error
+    except DatabaseError as error:
+        raise DatabaseUnusable(
+            f"the database {file.path} cannot be opened ({error.orig}). If it is damaged, restore it from a backup "
+            "together with the artefacts beside it; it has not been changed."
+        ) from error
+    except OSError as error:
+        raise DatabaseUnusable(f"the database {file.path} cannot be opened: {error.strerror}") from error
+    return engine
+
+
+def _sqlite_module() -> ModuleType:
+    """Return the newest SQLite there is: pysqlite3's wheel brings its own, the standard library has the system's."""
+    try:
+        from pysqlite3 import dbapi2  # noqa: PLC0415 - there are wheels for Linux alone
+    except ImportError:
+        return standard_sqlite
+    return dbapi2  # type: ignore[no-any-return]
+
+
+def wal_is_safe(version: tuple[int, ...]) -> bool:
+    """Whether this version of SQLite has no race in its write-ahead log."""
+    return version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51)
