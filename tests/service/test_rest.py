@@ -158,9 +158,9 @@ BODIES = [
     (b"\xef\xbb\xbf" + b'{"instances": [[0, 0]]}', 400, "INVALID_JSON", None, ""),
     ('{"instances": [[0, 0]]}'.encode("utf-16"), 400, "INVALID_JSON", None, ""),
     (b'{"instances": [[0, 0]], "model": "\xff\xfe"}', 400, "INVALID_JSON", None, ""),
-    (b"[" * 100_000, 400, None, None, ""),
-    (b'{"instances": ' + b"[" * 100_000, 400, None, None, ""),
-    (b'{"model": ' + b'{"a": ' * 100_000, 400, None, None, ""),
+    (b"[" * 30_000, 400, None, None, ""),
+    (b'{"instances": ' + b"[" * 30_000, 400, None, None, ""),
+    (b'{"model": ' + b'{"a": ' * 30_000, 400, None, None, ""),
     (gzip.compress(b'{"instances": [[0, 0]]}'), 400, "INVALID_JSON", None, ""),
 ]
 

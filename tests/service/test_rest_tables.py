@@ -151,7 +151,7 @@ def test_a_wrong_row_is_told_by_its_column(
         (b'{"instances": [{"distance": ' + b"9" * 5000 + b"}]}", "#/instances/0", "out of range"),
         *(
             (b'{"instances": [{"distance": ' + b"[" * depth + b"]" * depth + b"}]}", None, "")
-            for depth in (100, 800, 850, 900, 950, 1000, 100_000)
+            for depth in (100, 800, 850, 900, 950, 1000, 30_000)
         ),
     ],
 )

@@ -34,7 +34,7 @@ def create_app(
     app = Flask("layerwise", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.strict_slashes = False
-    app.register_blueprint(predict_routes(predictor))
+    app.register_blueprint(predict_routes(predictor, settings))
     app.register_blueprint(api_routes(registry, training))
     app.register_blueprint(health_routes(health))
     app.before_request(_begin)

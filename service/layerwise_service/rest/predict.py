@@ -9,7 +9,9 @@ from flask import Blueprint, Response, request
 
 from layerwise_service.prediction import Instances, Predictor
 from layerwise_service.rest.bodies import decoded, invalid, read_body
+from layerwise_service.rest.counting import check_rows
 from layerwise_service.rest.responses import json_response
+from layerwise_service.settings import Settings
 
 
 class NumbersRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -32,13 +34,16 @@ _NUMBERS = msgspec.json.Decoder(NumbersRequest)
 _TABLE = msgspec.json.Decoder(TableRequest)
 
 
-def predict_routes(predictor: Predictor) -> Blueprint:
+def predict_routes(predictor: Predictor, settings: Settings) -> Blueprint:
     """The route over its use-case."""
     routes = Blueprint("predict", __name__)
 
     @routes.post("/predict")
     def predict() -> Response:  # pyright: ignore[reportUnusedFunction]
-        body, rows = _read(read_body())
+        data = read_body()
+        check_rows(data, most_rows=settings.max_predict_rows, most_values=settings.max_features)
+        body, rows = _read(data)
+        del data  # the rows are enough to keep
         rounded = request.headers.get("Layerwise-Rows") == "float32"
         found = predictor.predict(rows, model=body.model, version=body.version, rounded=rounded)
         predictions = found.predictions.tolist() if found.is_classifier else found.predictions

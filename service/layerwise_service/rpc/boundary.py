@@ -12,11 +12,13 @@ from typing import Any
 import grpc
 import structlog
 from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError
 from grpc import aio
 
 from layerwise_proto.v1.errors_pb2 import ErrorInfo, ErrorStatus
 from layerwise_service.errors import InvalidRequest, Kind, ServiceError, TooLarge, forget_frames
+from layerwise_service.rpc.parts import check_fields
 
 log = structlog.get_logger()
 
@@ -58,17 +60,21 @@ class ErrorBoundary(aio.ServerInterceptor):
 
 @dataclass(frozen=True, slots=True)
 class _Undecodable:
-    """In the place of a request whose bytes are no message."""
+    """In the place of a request whose bytes are no message, or one of too many parts."""
 
     error: InvalidRequest
 
 
 def _decoder(decode: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
     """`decode`, but giving an `_Undecodable` where it would raise, of which gRPC makes INTERNAL and a traceback."""
+    kind: Descriptor = decode.__self__.DESCRIPTOR  # type: ignore[attr-defined]
 
     def decoded(data: bytes) -> Any:
         try:
+            check_fields(data, kind)
             return decode(data)
+        except TooLarge as error:
+            return _Undecodable(error.with_traceback(None))
         except (DecodeError, ValueError):
             detail = (
                 f"the request's {len(data)} bytes are no message of this method; is the client of this API's version?"

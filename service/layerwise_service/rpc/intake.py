@@ -72,10 +72,9 @@ class Intake:
             if not begun:
                 if part != "header":
                     raise InvalidRequest(_HEADER_MISSING, pointer="header")
-                submission = _submission(request.header)
-                await _to_its_end(lambda: begun.append(self._training.upload(submission)))  # noqa: B023
+                await _to_its_end(partial(self._begin, request.header, begun))
             elif part == "batch":
-                await _to_its_end(partial(begun[0].add, read_batch(request.batch, batches)))
+                await _to_its_end(partial(_add, begun[0], request.batch, batches))
                 batches += 1
             elif part == "header":
                 raise InvalidRequest("sent twice; only the first message is a header", pointer="header")
@@ -83,6 +82,9 @@ class Intake:
                 raise InvalidRequest("expected a batch, got an empty message", pointer=f"batches[{batches}]")
         if not begun:
             raise InvalidRequest(_HEADER_MISSING, pointer="header")
+
+    def _begin(self, header: training_pb2.TrainHeader, begun: list[Upload]) -> None:
+        begun.append(self._training.upload(_submission(header)))
 
     async def _next(self, requests: AsyncIterator[training_pb2.TrainRequest]) -> training_pb2.TrainRequest | None:
         """The next message; None at the end of the stream.
@@ -116,6 +118,10 @@ async def _to_its_end(work: Callable[[], T]) -> T:
         raise
     finally:
         del running  # its error would keep this frame, and with it the rows that `work` has
+
+
+def _add(upload: Upload, batch: training_pb2.TrainBatch, number: int) -> None:
+    upload.add(read_batch(batch, number))
 
 
 def _submission(header: training_pb2.TrainHeader) -> Submission:
