@@ -1,16 +1,44 @@
-"""Logs: events with fields, as text on a terminal and as JSON elsewhere."""
+"""Logs: events with fields, as text on a terminal and as JSON elsewhere. Logging neither raises nor blocks."""
 
 from __future__ import annotations
 
+import atexit
+import json
 import logging
 import sys
+import time
+from typing import TextIO, cast
 
 import structlog
 
+from layerwise_service.counts import COUNTS, LOST_LINES
+from layerwise_service.output import Output, hold_standard_descriptors
+
 
 def configure_logs(style: str, *, process: str) -> None:
-    """Sets the log of this process up; `style` is auto, text or json, `process` stands in every event."""
+    """Set the log of this process up; `style` is auto, text or json, `process` stands in every event.
+
+    From here on both standard streams neither raise nor block, for everything in this process that is Python.
+    """
+    hold_standard_descriptors()
     text = style == "text" or (style == "auto" and sys.stderr.isatty())
+    series = LOST_LINES, process
+
+    def count(lines: int) -> None:
+        COUNTS.add(series, [float(lines)])
+
+    def notice(lines: int) -> str:
+        if text:
+            return f"{time.strftime('%H:%M:%S')} [warning] log_lines_lost lines={lines} process={process}\n"
+        moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        fields = {"event": "log_lines_lost", "lines": lines, "process": process, "level": "warning"}
+        return json.dumps(fields | {"timestamp": moment}) + "\n"
+
+    out, err = Output(1, on_lost=count), Output(2, on_lost=count, notice=notice)
+    for stream in (out, err):
+        atexit.register(stream.drain)
+    sys.stdout, sys.stderr = cast(TextIO, out), cast(TextIO, err)
+
     renderer: structlog.typing.Processor = (
         # plain tracebacks: the others print local variables, and users' rows with them
         structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
@@ -33,7 +61,7 @@ def configure_logs(style: str, *, process: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
     # Libraries log by the standard module: their warnings only, on the same stream.

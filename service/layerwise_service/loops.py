@@ -15,6 +15,7 @@ from layerwise_service.errors import ServiceError
 log = structlog.get_logger()
 
 _LATE_SECONDS = 60.0  # a turn may wait for a busy database several times over
+_LEAST_BACK_OFF = 0.05
 _MOST_BACK_OFF = 5.0  # seconds: a loop that works again must not be noticed much later
 
 
@@ -54,7 +55,7 @@ class _Turns:
             self._told = str(error)
             return self._every
         self._failures += 1
-        doubled: float = self._every * 2 ** min(self._failures, 16)
+        doubled: float = max(self._every, _LEAST_BACK_OFF) * 2 ** min(self._failures, 16)
         delay = max(self._every, min(doubled, _MOST_BACK_OFF))
         log.error("loop_failed", loop=self.name, again_in_seconds=delay, exc_info=error)
         self._told = repr(error)

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise import MLP, TableEncoder
+from layerwise_service.counts import COUNTS, PREDICTIONS
 from layerwise_service.datasets import Table, rows_of
 from layerwise_service.errors import InvalidRequest, OutputNotFinite, TooLarge
 from layerwise_service.registry import Directory
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.tables import encoded, listed
-from layerwise_service.telemetry import predictions_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +106,8 @@ class Predictor:
             network.probabilities(outputs) if network.gives_probabilities else None,
             network.is_classifier,
         )
-        seconds, predicted = predictions_of(target.model, target.version)
-        seconds.observe(time.perf_counter() - start)
-        predicted.inc(count)
+        series = PREDICTIONS, target.model, str(target.version)
+        COUNTS.observe(series, time.perf_counter() - start, count)
         return prediction
 
 

@@ -10,7 +10,6 @@ from layerwise_service.loops import Loop
 
 READY = "LAYERWISE_READY_FD"
 PARENT = "LAYERWISE_PARENT_PID"
-METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the name is prometheus-client's
 _LOOK_SECONDS = 0.5
 
 # Every BLAS reads one of these when NumPy is loaded, and never again.

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 
 import structlog
 
 from layerwise_service.errors import ServiceError
+from layerwise_service.gathering import SOCKET, Gatherer, Reporter
 from layerwise_service.loops import Loop
-from layerwise_service.processes import METRICS_FOLDER, PARENT, READY
+from layerwise_service.processes import PARENT, READY
 from layerwise_service.settings import Settings, to_environment
 from layerwise_service.wiring import Stores, new_worker_id
 
@@ -66,20 +63,21 @@ class Supervisor:
         ]
         self._stop_signals = 0
         self._lost: set[str] = set()  # workers that died and whose jobs are still to be given back
-        self._metrics = _metrics_folder(settings)
+        self._gatherer = Gatherer()
         self._looking = Loop("look_after", self._look_after, every=_LOOK_SECONDS)
         self._giving_back = Loop("give_back", self._give_back, every=_LOOK_SECONDS)
 
     def run(self, *, ready: Callable[[str, str], None]) -> None:
-        """Runs until SIGTERM or SIGINT; `ready` is told the addresses of REST and gRPC. Raises `StartFailed`."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._on_signal)
+        """Run until a signal says stop; `ready` is called with the addresses of REST and gRPC. Raises `StartFailed`."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+                signal.signal(number, self._on_signal)
         with self._alone():
             self._run(ready)
 
     @contextmanager
     def _alone(self) -> Generator[None]:
-        """Holds the home against another supervisor, which would clear this one's metrics away."""
+        """Hold the home against another supervisor."""
         folder = self._settings.home_path / "run"
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "serve.lock").open("w") as lock:
@@ -91,8 +89,8 @@ class Supervisor:
             yield
 
     def _run(self, ready: Callable[[str, str], None]) -> None:
-        shutil.rmtree(self._metrics, ignore_errors=True)
-        self._metrics.mkdir(mode=0o700)
+        self._gatherer.start()
+        Reporter(self._gatherer.socket).start()
         try:
             for child in self._children:
                 self._start(child)
@@ -105,7 +103,7 @@ class Supervisor:
         finally:
             self._giving_back.stop()
             self._stop()
-            shutil.rmtree(self._metrics, ignore_errors=True)
+            self._gatherer.close()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._stop_signals += 1
@@ -114,9 +112,10 @@ class Supervisor:
         return next(child.address for child in self._children if child.name == name)
 
     def _start(self, child: Child) -> None:
+        counts = self._gatherer.socket.fileno()
         readable, writable = os.pipe()
         environment = os.environ | to_environment(self._settings)
-        environment |= {READY: str(writable), PARENT: str(os.getpid()), METRICS_FOLDER: str(self._metrics)}
+        environment |= {READY: str(writable), PARENT: str(os.getpid()), SOCKET: str(counts)}
         if child.address:  # at the same port again, if it was a free one the first time
             environment[f"LAYERWISE_{child.name.upper()}_ADDRESS"] = child.address
         arguments = list(child.arguments)
@@ -129,7 +128,7 @@ class Supervisor:
                 [sys.executable, "-m", "layerwise_service.commands", *arguments],
                 env=environment,
                 stdin=subprocess.DEVNULL,
-                pass_fds=[writable],
+                pass_fds=[writable, counts],
                 start_new_session=True,
             )
         except OSError:
@@ -240,17 +239,6 @@ class Supervisor:
         if child.worker:
             with suppress(ServiceError):  # else its lease runs out
                 self._stores.leases.lost(child.worker, to_blame=False)
-
-
-def _metrics_folder(settings: Settings) -> Path:
-    """Where the processes count, in memory if there is such a place, and never on the disk of the data.
-
-    The counts are mapped files: a process that writes one on a full disk is killed.
-    """
-    memory = Path("/dev/shm")  # noqa: S108 - of this user alone, see the name and the mode
-    place = memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
-    home = hashlib.sha256(str(settings.home_path).encode()).hexdigest()[:16]
-    return place / f"layerwise-{os.getuid()}-{home}"
 
 
 def _has_ended(child: Child) -> bool:

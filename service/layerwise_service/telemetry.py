@@ -1,52 +1,69 @@
-"""What Prometheus sees. Serving processes count into files of one folder, which are added up at each scrape.
-
-The folder is named by the environment variable PROMETHEUS_MULTIPROC_DIR, set before this module is imported.
-"""
+"""What Prometheus sees: the totals of all processes as families of series."""
 
 from __future__ import annotations
 
-import os
-from functools import cache
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from layerwise_service.processes import METRICS_FOLDER
+from layerwise_service.counts import ANSWERS, BOUNDS, LOST_LINES, PREDICTIONS, Series
 
-_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
-
-PREDICT_SECONDS = Histogram(
-    "layerwise_predict_seconds", "Time in the model, per request", ["model", "version"], buckets=_SECONDS
-)
-PREDICT_ROWS = Counter("layerwise_predict_rows", "Rows predicted", ["model", "version"])
-HTTP_REQUESTS = Counter("layerwise_http_requests", "Answers of the REST service", ["method", "route", "status"])
-HTTP_SECONDS = Histogram("layerwise_http_seconds", "Time to answer a REST request", ["route"], buckets=_SECONDS)
+_BUCKETS = [*(str(bound) for bound in BOUNDS), "+Inf"]
 
 
-@cache  # finding a series by its labels costs more than counting
-def predictions_of(model: str, version: int) -> tuple[Histogram, Counter]:
-    """The seconds and the rows of one version."""
-    labels = (model, str(version))
-    return PREDICT_SECONDS.labels(*labels), PREDICT_ROWS.labels(*labels)
-
-
-@cache
-def answers_of(method: str, route: str, status: int) -> tuple[Histogram, Counter]:
-    """The seconds of a route, and its answers with this status."""
-    return HTTP_SECONDS.labels(route), HTTP_REQUESTS.labels(method, route, str(status))
-
-
-def scrape(*more: Collector) -> bytes:
-    """The counts of all processes, and what `more` collects, in Prometheus' text format."""
+def exposition(totals: Iterable[tuple[Series, Sequence[float]]], *more: Collector) -> bytes:
+    """The totals, and what `more` collects, in Prometheus' text format."""
     registry = CollectorRegistry()
-    if METRICS_FOLDER in os.environ:
-        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    else:  # a process alone, as in tests
-        registry.register(REGISTRY)
+    registry.register(_Families(totals))
     for collector in more:
         registry.register(collector)
     return generate_latest(registry)
+
+
+class _Families(Collector):
+    def __init__(self, totals: Iterable[tuple[Series, Sequence[float]]]) -> None:
+        self._kinds: dict[str, dict[tuple[str, ...], Sequence[float]]] = defaultdict(dict)
+        for (kind, *labels), numbers in totals:
+            self._kinds[kind][tuple(labels)] = numbers
+
+    def collect(self) -> Iterable[Metric]:
+        predictions, answers = self._kinds[PREDICTIONS], self._kinds[ANSWERS]
+        yield _histogram(
+            "layerwise_predict_seconds", "Time in the model, per request", ["model", "version"], predictions
+        )
+        rows = {labels: numbers[-1] for labels, numbers in predictions.items()}
+        yield _counter("layerwise_predict_rows", "Rows predicted", ["model", "version"], rows)
+        requests = {labels: numbers[-1] for labels, numbers in answers.items()}
+        yield _counter(
+            "layerwise_http_requests", "Answers of the REST service", ["method", "route", "status"], requests
+        )
+        routes: dict[tuple[str, ...], Sequence[float]] = {}
+        for (_, route, _), numbers in answers.items():
+            known = routes.get((route,), [0.0] * len(numbers))
+            routes[(route,)] = [a + b for a, b in zip(known, numbers, strict=True)]
+        yield _histogram("layerwise_http_seconds", "Time to answer a REST request", ["route"], routes)
+        lost = {labels: numbers[0] for labels, numbers in self._kinds[LOST_LINES].items()}
+        yield _counter("layerwise_log_lines_lost", "Lines of the log that could not be written", ["process"], lost)
+
+
+def _histogram(
+    name: str, documentation: str, labels: Sequence[str], values: Mapping[tuple[str, ...], Sequence[float]]
+) -> Metric:
+    family = HistogramMetricFamily(name, documentation, labels=labels)
+    for key, (*buckets, seconds, _) in values.items():
+        family.add_metric(key, list(zip(_BUCKETS, accumulate(buckets), strict=True)), seconds)
+    return family
+
+
+def _counter(name: str, documentation: str, labels: Sequence[str], values: Mapping[tuple[str, ...], float]) -> Metric:
+    family = CounterMetricFamily(name, documentation, labels=labels)
+    for key, value in values.items():
+        family.add_metric(key, value)
+    return family
 
 
 def gauge(name: str, documentation: str, values: dict[str, float], *, label: str = "") -> GaugeMetricFamily:

@@ -8,6 +8,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from layerwise_service.gathering import Reporter
 from layerwise_service.prediction import Predictor
 from layerwise_service.registry import Directory, Registry
 from layerwise_service.settings import Settings
@@ -59,8 +60,8 @@ def open_stores(settings: Settings, *, adopt: bool = False) -> Stores:
     return Stores(database, JobStore(database), VersionStore(database), leases, artifacts)
 
 
-def build_rest(settings: Settings) -> Flask:
-    """The REST application."""
+def build_rest(settings: Settings, reporter: Reporter | None = None) -> Flask:
+    """The REST application; `reporter` knows the totals for /metrics, by default those of this process."""
     from layerwise_service.rest.app import create_app  # noqa: PLC0415
     from layerwise_service.rest.health import HealthChecks  # noqa: PLC0415
 
@@ -76,6 +77,7 @@ def build_rest(settings: Settings) -> Flask:
             stores.artifacts,
             worker_silent_seconds=settings.worker_silent_seconds,
             loops=(directory.loop,),
+            reporter=reporter or Reporter(None),
         ),
         settings=settings,
     )

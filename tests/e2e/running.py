@@ -56,17 +56,22 @@ class Service:
 
 
 @contextmanager
-def running_service(home: Path, *arguments: str, **environment: str) -> Iterator[Service]:
-    """`layerwise serve` with its data in `home`; ended, with all that it started, at the end of the block."""
+def running_service(
+    home: Path, *arguments: str, stderr: int | None = None, python: str = sys.executable, **environment: str
+) -> Iterator[Service]:
+    """`layerwise serve` with its data in `home`; ended, with all that it started, at the end of the block.
+
+    Its log is the file beside `home`, or whatever the descriptor `stderr` leads to.
+    """
     home.mkdir(parents=True, exist_ok=True)
     log = home.parent / f"{home.name}.log"
-    command = [sys.executable, "-m", "layerwise_service.commands", "serve", "--home", str(home)]
+    command = [python, "-m", "layerwise_service.commands", "serve", "--home", str(home)]
     command += ["--rest", "127.0.0.1:0", "--rpc", "127.0.0.1:0"]
     with log.open("a") as stream:
         process = subprocess.Popen(
             [*command, *arguments],
             stdout=subprocess.PIPE,
-            stderr=stream,
+            stderr=stream if stderr is None else stderr,
             text=True,
             env=os.environ | environment,
         )

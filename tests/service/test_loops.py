@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -75,27 +74,29 @@ def test_a_loop_slower_than_its_pace_keeps_its_pace_after_an_error() -> None:
     assert loop.turn() == 3600.0
 
 
-def test_a_loop_is_late_while_a_turn_hangs_or_fails_and_not_while_a_service_is_away() -> None:
+def test_a_loop_is_late_while_a_turn_hangs_or_fails_and_not_while_a_service_is_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def fail() -> None:
         raise KeyError("unexpected")
 
     def away() -> None:
         raise Unavailable("the database does not answer")
 
-    failing, waiting, working = (
-        Loop(name, work, every=0.0, late_after=0.05)
-        for name, work in (("failing", fail), ("waiting", away), ("working", lambda: None))
-    )
-    loops = (failing, waiting, working)
-    for loop in loops:
-        loop.turn()
-    assert late(loops) == []
+    seconds = [1000.0]
+    monkeypatch.setattr("layerwise_service.loops.time.monotonic", lambda: seconds[0])
+    works = {"hanging": None, "failing": fail, "waiting": away, "working": lambda: None}
+    loops = {name: Loop(name, work or fail, every=1.0, late_after=60.0) for name, work in works.items()}
 
-    time.sleep(0.06)
-    for loop in loops:
-        loop.turn()
+    def turn() -> list[str]:
+        with capture_logs():
+            for name in ("failing", "waiting", "working"):
+                loops[name].turn()
+        return late(loops.values())
 
-    assert late(loops) == ["failing has not completed for 0 s"]
+    assert turn() == []
+    seconds[0] += 62
+    assert turn() == ["hanging has not completed for 62 s", "failing has not completed for 62 s"]
 
 
 def test_a_loop_of_the_event_loop_goes_on_after_any_error_and_stops() -> None:

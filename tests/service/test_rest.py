@@ -14,6 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from layerwise_service.gathering import Reporter
 from layerwise_service.loops import Loop
 from layerwise_service.models import Version
 from layerwise_service.registry import Directory
@@ -335,7 +336,9 @@ def test_a_background_loop_that_hangs_is_told_by_livez(stores: Stores) -> None:
     hanging = Loop("hanging", lambda: None, every=0.0, late_after=-1.0)
     with closing(Directory(stores.versions, refresh_seconds=1.0)) as directory:
         loops = directory.loop, hanging
-        health = HealthChecks(stores.jobs, directory, stores.artifacts, worker_silent_seconds=1.0, loops=loops)
+        health = HealthChecks(
+            stores.jobs, directory, stores.artifacts, worker_silent_seconds=1.0, loops=loops, reporter=Reporter(None)
+        )
         routes = Flask("health")
         routes.register_blueprint(health_routes(health))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
-import tempfile
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 from types import FrameType
@@ -17,7 +17,6 @@ import click
 from layerwise_service.commands.options import CommandFailed, with_settings
 from layerwise_service.logs import configure_logs
 from layerwise_service.processes import (
-    METRICS_FOLDER,
     AddressInUse,
     announce_ready,
     end_with_parent,
@@ -54,15 +53,16 @@ def rest(settings: Settings) -> None:
     make_files_private()
     limit_blas_threads(1)  # requests are many and small: they share the cores by themselves
     end_with_parent()
-    with _metrics_folder(), _startup_told():
+    with _startup_told():
         from layerwise_service.rest.server import serve_rest
         from layerwise_service.wiring import build_rest, open_stores
 
         open_stores(settings).close()  # says what is wrong with them before any process starts
-        try:
-            serve_rest(settings, build_rest, ready=announce_ready)
-        except AddressInUse as error:
-            raise CommandFailed(str(error)) from error
+        with _counted() as counts:
+            try:
+                serve_rest(settings, build_rest, counts=counts, ready=announce_ready)
+            except AddressInUse as error:
+                raise CommandFailed(str(error)) from error
 
 
 @click.command()
@@ -74,6 +74,7 @@ def rpc(settings: Settings) -> None:
     limit_blas_threads(1)
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its own lines are of no use to who runs the service
     end_with_parent()
+    _report()
     from layerwise_service.rpc.server import serve_rpc
     from layerwise_service.wiring import build_rpc
 
@@ -97,6 +98,7 @@ def worker(settings: Settings, worker_id: str | None) -> None:
     limit_blas_threads(settings.effective_worker_threads)
     os.nice(10)  # training never hurts serving
     end_with_parent()
+    _report()
     from layerwise_service.wiring import build_worker, new_worker_id
 
     with _startup_told():
@@ -147,14 +149,28 @@ def config(settings: Settings) -> None:
 
 
 @contextmanager
-def _metrics_folder() -> Generator[None]:
-    """Gives the processes of REST a folder to count into, unless the supervisor did; before telemetry is loaded."""
-    if METRICS_FOLDER in os.environ:
-        yield
+def _counted() -> Generator[socket.socket]:
+    """The socket that takes what the processes of REST count, to the supervisor or else to this process."""
+    from layerwise_service.gathering import Gatherer, Reporter, inherited_socket
+
+    if inherited := inherited_socket():
+        Reporter(inherited).start()
+        yield inherited
         return
-    with tempfile.TemporaryDirectory(prefix="layerwise-metrics-") as folder:
-        os.environ[METRICS_FOLDER] = folder
-        yield
+    gatherer = Gatherer()
+    gatherer.start()
+    Reporter(gatherer.socket).start()
+    try:
+        yield gatherer.socket
+    finally:
+        gatherer.close()
+
+
+def _report() -> None:
+    """Report what this process counts, if a supervisor gathers it."""
+    from layerwise_service.gathering import Reporter, inherited_socket
+
+    Reporter(inherited_socket()).start()
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import structlog
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
+from layerwise_service.counts import ANSWERS, COUNTS
 from layerwise_service.errors import InvalidRequest, Kind, MethodNotAllowed, NotFound, ServiceError, forget_frames
 from layerwise_service.prediction import Predictor
 from layerwise_service.registry import Registry
@@ -18,7 +19,6 @@ from layerwise_service.rest.health import HealthChecks, health_routes
 from layerwise_service.rest.predict import predict_routes
 from layerwise_service.rest.responses import problem
 from layerwise_service.settings import Settings
-from layerwise_service.telemetry import answers_of
 from layerwise_service.training import Training
 
 log = structlog.get_logger()
@@ -51,9 +51,8 @@ def _begin() -> None:
 
 def _end(response: Response) -> Response:
     rule = request.url_rule
-    seconds, answers = answers_of(_method(request.method), rule.rule if rule else "none", response.status_code)
-    seconds.observe(time.perf_counter() - g.start)
-    answers.inc()
+    series = ANSWERS, _method(request.method), rule.rule if rule else "none", str(response.status_code)
+    COUNTS.observe(series, time.perf_counter() - g.start)
     response.headers["X-Request-Id"] = g.request_id
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response

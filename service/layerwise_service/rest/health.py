@@ -10,13 +10,14 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from layerwise_service.errors import ServiceError
+from layerwise_service.gathering import Reporter
 from layerwise_service.loops import Loop, late
 from layerwise_service.registry import Directory
 from layerwise_service.rest.openapi import OPENAPI
 from layerwise_service.rest.responses import json_response
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.stores.job_store import JobStore
-from layerwise_service.telemetry import gauge, scrape
+from layerwise_service.telemetry import exposition, gauge
 
 
 class HealthChecks:
@@ -30,12 +31,14 @@ class HealthChecks:
         *,
         worker_silent_seconds: float,
         loops: Sequence[Loop],
+        reporter: Reporter,
     ) -> None:
         self._jobs = jobs
         self._directory = directory
         self._artifacts = artifacts
         self._worker_silent_seconds = worker_silent_seconds
         self._loops = loops
+        self._reporter = reporter
 
     def loops(self) -> str:
         """ "ok", or which background loops of this process hang: starting it again would help."""
@@ -48,6 +51,10 @@ class HealthChecks:
             "artifacts": _outcome(self._artifacts.check),
             "loops": self.loops(),
         }
+
+    def metrics(self) -> bytes:
+        """Counts and gauges in Prometheus' text format; of what does not answer just now, nothing."""
+        return exposition(self._reporter.totals() or [], _Gauges(self))
 
     def gauges(self) -> list[GaugeMetricFamily]:
         """Jobs by state, workers, models and versions."""
@@ -82,7 +89,7 @@ def health_routes(health: HealthChecks) -> Blueprint:
 
     @routes.get("/metrics")
     def metrics() -> Response:  # pyright: ignore[reportUnusedFunction]
-        return Response(scrape(_Gauges(health)), content_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(health.metrics(), content_type="text/plain; version=0.0.4; charset=utf-8")
 
     @routes.get("/openapi.json")
     def openapi() -> Response:  # pyright: ignore[reportUnusedFunction]

@@ -16,6 +16,7 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 
+from layerwise_service.gathering import Reporter
 from layerwise_service.logs import configure_logs
 from layerwise_service.loops import Loop
 from layerwise_service.processes import AddressInUse, end_with_parent
@@ -29,10 +30,17 @@ _READY_SECONDS = 30.0
 _LOOK_SECONDS = 0.05
 
 
-def serve_rest(settings: Settings, build: Callable[[Settings], Flask], *, ready: Callable[[str], None]) -> None:
-    """Serves until SIGTERM or SIGINT; `build` makes the application in each process, `ready` is told the address.
+def serve_rest(
+    settings: Settings,
+    build: Callable[[Settings, Reporter], Flask],
+    *,
+    counts: socket.socket,
+    ready: Callable[[str], None],
+) -> None:
+    """Serve until SIGTERM or SIGINT.
 
-    Raises `AddressInUse`.
+    `build` makes the application in each process, which reports what it counts on `counts`; `ready` is called with the
+    address. Raises `AddressInUse`.
     """
     host, port, reservation = _reserve(settings.rest_address)
     shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -55,18 +63,22 @@ def serve_rest(settings: Settings, build: Callable[[Settings], Flask], *, ready:
     announcing = _announcer(host, port, shown, ready)
     announcing.start()
     try:
-        server.serve(target_loader=partial(_load, settings, build, os.getpid()), wrap_loader=False)
+        server.serve(target_loader=partial(_load, settings, build, os.getpid(), counts), wrap_loader=False)
     finally:
         announcing.stop()
         reservation.close()
     log.info("rest_stopped")
 
 
-def _load(settings: Settings, build: Callable[[Settings], Flask], parent: int) -> Flask:
+def _load(
+    settings: Settings, build: Callable[[Settings, Reporter], Flask], parent: int, counts: socket.socket
+) -> Flask:
     """The application, in a process of granian's."""
     configure_logs(settings.log, process="rest")
     end_with_parent(parent)
-    return build(settings)
+    reporter = Reporter(counts)
+    reporter.start()
+    return build(settings, reporter)
 
 
 def _reserve(address: str) -> tuple[str, int, socket.socket]:
