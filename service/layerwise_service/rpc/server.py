@@ -145,7 +145,8 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.max_receive_message_length", settings.max_message_bytes),
         ("grpc.max_send_message_length", _MOST_ANSWER * settings.max_message_bytes),
         ("grpc.max_metadata_size", 16 * 1024),
-        ("grpc.max_concurrent_streams", 256),
+        # of one connection: the watchers of one program share it, and one more would wait without being told
+        ("grpc.max_concurrent_streams", 1_024),
         ("grpc.so_reuseport", 0),  # two services on one port would take turns unseen
         # A caller whose machine is gone is noticed within 40 s; one that pings more often than every 10 s is cut off.
         ("grpc.keepalive_time_ms", 30_000),

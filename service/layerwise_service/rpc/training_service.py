@@ -17,10 +17,7 @@ from layerwise_service.rpc.feed import JobFeed
 from layerwise_service.rpc.intake import Intake
 from layerwise_service.rpc.translate import (
     read_state,
-    write_finding,
     write_job,
-    write_record,
-    write_transition,
     write_version,
 )
 from layerwise_service.training import Training
@@ -29,7 +26,7 @@ Context = aio.ServicerContext[Any, Any]
 
 
 class TrainingFace(TrainingServiceServicer):
-    """Translates, calls a use-case, translates back."""
+    """Translates, calls a use-case, translates back: in threads, for that of a long list takes a while."""
 
     def __init__(self, training: Training, registry: Registry, feed: JobFeed, intake: Intake) -> None:
         self._training = training
@@ -41,7 +38,7 @@ class TrainingFace(TrainingServiceServicer):
         self, request_iterator: AsyncIterator[training_pb2.TrainRequest], context: Context
     ) -> AsyncIterator[training_pb2.TrainEvent]:
         job = await self._intake.take_in(request_iterator)
-        yield training_pb2.TrainEvent(accepted=write_job(job))
+        yield training_pb2.TrainEvent(accepted=await asyncio.to_thread(write_job, job))
         async for event in self._follow(job.id, from_step=0):
             yield event
 
@@ -50,17 +47,21 @@ class TrainingFace(TrainingServiceServicer):
     ) -> AsyncIterator[training_pb2.TrainEvent]:
         if request.from_step < 0:
             raise InvalidRequest(f"expected at least 0, got {request.from_step}", pointer="from_step")
-        job = await asyncio.to_thread(self._training.get, request.job_id)
-        yield training_pb2.TrainEvent(accepted=write_job(job))
-        async for event in self._follow(job.id, from_step=request.from_step):
+        yield await self._feed.once(("job", request.job_id), self._accepted, request.job_id)
+        async for event in self._follow(request.job_id, from_step=request.from_step):
             yield event
 
     async def GetJob(self, request: training_pb2.GetJobRequest, context: Context) -> training_pb2.Job:
-        return write_job(await asyncio.to_thread(self._training.get, request.job_id))
+        return await asyncio.to_thread(lambda: write_job(self._training.get(request.job_id)))
 
     async def ListJobs(self, request: training_pb2.ListJobsRequest, context: Context) -> training_pb2.ListJobsResponse:
-        jobs, token = await asyncio.to_thread(
-            self._training.page,
+        return await asyncio.to_thread(self._list_jobs, request)
+
+    async def CancelJob(self, request: training_pb2.CancelJobRequest, context: Context) -> training_pb2.Job:
+        return await asyncio.to_thread(lambda: write_job(self._training.cancel(request.job_id)))
+
+    def _list_jobs(self, request: training_pb2.ListJobsRequest) -> training_pb2.ListJobsResponse:
+        jobs, token = self._training.page(
             model=request.model,
             state=read_state(request.state),
             page_size=request.page_size,
@@ -68,26 +69,27 @@ class TrainingFace(TrainingServiceServicer):
         )
         return training_pb2.ListJobsResponse(jobs=[write_job(job) for job in jobs], next_page_token=token)
 
-    async def CancelJob(self, request: training_pb2.CancelJobRequest, context: Context) -> training_pb2.Job:
-        return write_job(await asyncio.to_thread(self._training.cancel, request.job_id))
+    def _accepted(self, job: str) -> training_pb2.TrainEvent:
+        return training_pb2.TrainEvent(accepted=write_job(self._training.get(job)))
 
-    async def _follow(self, job_id: str, *, from_step: int) -> AsyncIterator[training_pb2.TrainEvent]:
+    async def _follow(self, job: str, *, from_step: int) -> AsyncIterator[training_pb2.TrainEvent]:
         told = from_step  # a job that is trained again tells its first steps again: each step is told once
-        async for event in self._feed.follow(job_id, from_step=from_step):
-            if (record := event.record) is not None and record.step > told:
-                told = record.step
-                yield training_pb2.TrainEvent(record=write_record(record))
-                for finding in record.findings:
-                    yield training_pb2.TrainEvent(finding=write_finding(finding))
-            if (change := event.transition) is not None:
-                yield training_pb2.TrainEvent(transition=write_transition(change))
-                if change.state.ended and (last := await self._last_event(job_id, change.state)) is not None:
+        async for event, messages in self._feed.follow(job, from_step=from_step):
+            if event.record is not None:
+                if event.record.step <= told:
+                    continue
+                told = event.record.step
+            for message in messages:
+                yield message
+            if event.transition is not None and event.transition.state.ended:
+                last = await self._feed.once(("end", job), self._last_event, job, event.transition.state)
+                if last is not None:
                     yield last
 
-    async def _last_event(self, job_id: str, state: JobState) -> training_pb2.TrainEvent | None:
-        job = await asyncio.to_thread(self._training.get, job_id)
+    def _last_event(self, job_id: str, state: JobState) -> training_pb2.TrainEvent | None:
+        job = self._training.get(job_id)
         if state is JobState.SUCCEEDED and job.version is not None:
-            version = await asyncio.to_thread(self._registry.version, job.model, job.version)
+            version = self._registry.version(job.model, job.version)
             return training_pb2.TrainEvent(published=write_version(version))
         if state is JobState.FAILED:
             return training_pb2.TrainEvent(failure=write_job(job).failure)
