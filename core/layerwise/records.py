@@ -50,8 +50,9 @@ class Record:
     """The state of training after a step.
 
     On the last step of an epoch (`epoch_end`), `loss` and `metric` are means over the epoch's training rows, taken as
-    they were trained on, and the validation values are there if rows were held out. On any other step `loss` and
-    `metric` are those of its batch. Losses include the penalties. `metric` is accuracy, or R² of a regression.
+    they were trained on, and the validation values are there if rows were held out. With a moving average, these are
+    the average's, while `loss` and `metric` are of the weights that are trained. On any other step `loss` and `metric`
+    are those of its batch. Losses include the penalties. `metric` is accuracy, or R² of a regression.
     """
 
     epoch: int
@@ -67,6 +68,11 @@ class Record:
     """Of this step, as the schedule has it."""
     epoch_end: bool
     """Whether this step ended an epoch, or training in the middle of one."""
+    kept: bool = False
+    """Whether the network ends with the weights of this epoch, unless a later record says so again.
+
+    It says so of the best epoch so far if early stopping restores it, else of every epoch.
+    """
     stopped: str | None = None
     """Why training ended with this step: epochs, max_steps, max_seconds, early_stopping, or converged of L-BFGS."""
     layers: tuple[LayerHealth, ...] = ()

@@ -20,6 +20,10 @@ class Stopping:
         """Whether the network ends with the weights of its best epoch."""
         return self._rule is not None and self._rule.restore
 
+    def keeps(self, state: TrainingState) -> bool:
+        """Whether the network would end with the weights of the epoch that was judged last."""
+        return not self.restores or state.waited == 0
+
     def judge(self, values: Mapping[str, float], state: TrainingState, model: MLP) -> bool:
         """Whether to stop after an epoch with these `values`; remembers it in `state` if it is the best so far."""
         rule = self._rule

@@ -23,7 +23,7 @@ from layerwise.resuming import resumed
 from layerwise.stopping import Stopping, check_watched
 from layerwise.swapped import Swapped
 from layerwise.training_batch import TrainingBatch
-from layerwise.validation import Validation
+from layerwise.validation import Validation, measured
 
 STEPS, SECONDS, EPOCHS, FINISHED = "max_steps", "max_seconds", "epochs", "finished"
 
@@ -223,7 +223,8 @@ class Trainer:
             self._finish()
             if self._doctor:
                 self._doctor.judge(state, self.model.metrics, self._metric.name)
-        record = self._record(loss, metric, ended_with=done, values=values, layers=layers)
+        kept = self._stopping.keeps(state)
+        record = self._record(loss, metric, ended_with=done, values=values, layers=layers, kept=kept)
         state.loss_sum = 0.0
         state.metric_sums[:] = 0
         return record
@@ -241,6 +242,8 @@ class Trainer:
             np.copyto(model.statistics, state.best_statistics)
         metrics = state.best_metrics if self._stopping.restores else state.metrics
         model.metrics = dict(metrics or state.metrics or {})
+        if state.average is not None:  # what was measured in training is of other weights
+            model.metrics |= measured(model, self.plan, self.data, self._regularizer)
 
     def _averaged(self) -> Swapped:
         """Lets the model predict with the moving average, if there is one, inside a `with` block."""
@@ -254,6 +257,7 @@ class Trainer:
         ended_with: int = 0,
         values: dict[str, float] | None = None,
         layers: tuple[LayerHealth, ...] = (),
+        kept: bool = False,
     ) -> Record:
         state, told = self.state, values or {}
         epoch = state.epoch + (0 if ended_with and state.position == 0 else 1)
@@ -271,6 +275,7 @@ class Trainer:
             validation_metric=told.get("validation_metric"),
             learning_rate=self._rate,
             epoch_end=bool(ended_with),
+            kept=kept,
             stopped=state.stopped,
             layers=layers,
             findings=findings(state.health) if ended_with and self._doctor else (),

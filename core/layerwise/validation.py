@@ -8,6 +8,15 @@ from layerwise.data import blocks
 from layerwise.losses import Loss, LossBuffers
 from layerwise.metrics.running import metric_of
 from layerwise.model import MLP
+from layerwise.plan import Plan
+from layerwise.regularization import Regularizer
+
+
+def measured(model: MLP, plan: Plan, data: Split, regularizer: Regularizer) -> dict[str, float]:
+    """Loss, with the penalties of `regularizer`, and metric by name, of `model` over the rows of `data`."""
+    validation = Validation(model, plan.loss, data)
+    loss, metric = validation.measure()
+    return {"loss": loss + regularizer.penalty(), validation.metric.name: metric}
 
 
 class Validation:
@@ -18,13 +27,13 @@ class Validation:
         widest = max(model.architecture.inputs, model.architecture.outputs)
         self._blocks = list(blocks(len(data.rows), widest))
         longest = self._blocks[0].stop
-        self._metric = metric_of(
+        self.metric = metric_of(
             loss, data.targets, data.rows, longest, model.dtype, weights=data.weights, scale=data.scale
         )
 
     def measure(self) -> tuple[float, float]:
         """The loss, without the penalties, and the metric; rows count by their weights as they do in training."""
-        model, data, metric = self._model, self._data, self._metric
+        model, data, metric = self._model, self._data, self.metric
         total, sums, part = 0.0, np.zeros(metric.sums), np.zeros(metric.sums)
         # what is not finite shows in the loss
         with np.errstate(over="ignore", invalid="ignore"):

@@ -90,6 +90,8 @@ class TrainingRecord:
     rows_per_second: float
     seconds_left: float
     layers: tuple[LayerHealth, ...] = ()
+    kept: bool = False
+    """Whether the version has the weights of this epoch, unless a later record says so again."""
     stopped: str | None = None
     findings: tuple[Finding, ...] = ()
     """What the doctor finds that it did not find before."""
@@ -131,6 +133,7 @@ class Job:
     progress: float
     transitions: tuple[Transition, ...] = ()
     record: TrainingRecord | None = None
+    """The newest; of a job with a version, the one that was kept, with the figures of the version."""
     version: int | None = None
     failure: Failure | None = None
     findings: tuple[Finding, ...] = ()

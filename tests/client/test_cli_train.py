@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -354,11 +355,17 @@ def test_the_line_of_the_epoch_that_ends_training_early_is_shown(run, service, s
         for step in (1, 2, 3):
             event = service.record(step)
             event.record.stopped = "early_stopping" if step == 3 else ""
+            event.record.kept = step < 3
             yield event
 
-    service.answers |= {"Train": accept, "WatchJob": watch}
+    record = training_pb2.TrainRecord(step=2, epoch=2, loss=0.5, metric=0.5, kept=True, stopped="early_stopping")
+    ended = service.job("SUCCEEDED", version=2, record=record)
+    service.answers |= {"Train": accept, "WatchJob": watch, "GetJob": lambda request, context: ended}
 
-    lines = run("train", "iris").stderr.splitlines()
+    done = run("train", "iris")
 
+    lines = done.stderr.splitlines()
     assert [line.split("  ")[0] for line in lines if line.startswith("epoch")] == ["epoch 1/100", "epoch 3/100"]
-    assert lines[-1].endswith("ended by early_stopping")
+    assert lines[-2].endswith("ended by early_stopping")
+    assert lines[-1].startswith("kept: epoch 2/100  loss 0.5")
+    assert re.search(r"^epoch +2 \(kept\)$", done.stdout, re.MULTILINE)

@@ -203,6 +203,20 @@ def test_a_training_that_ends_early_says_why(service):
     assert describe(record, snapshot_of(service.job())).endswith("9 rows/s  ended by early_stopping")
 
 
+def test_the_bar_says_which_epoch_was_kept_where_it_was_not_the_last(service):
+    stream = io.StringIO()
+    display = Bar(stream)
+
+    display.accepted(snapshot_of(service.job()))
+    for epoch, stopped in ((1, None), (2, None), (3, "early_stopping")):
+        display.trained(
+            Record(epoch, epoch, 0.5, 0.5, None, epoch / 10, 0.1, 9.0, 0.0, stopped=stopped, kept=epoch == 2)
+        )
+    display.closed()
+
+    assert stream.getvalue().split("\n")[1].startswith("kept: epoch 2/3  loss 0.5  accuracy 0.5000  validation 0.2000")
+
+
 @pytest.mark.parametrize(("columns", "bar"), [(40, 10), (80, 10), (90, 13), (120, 24)])
 def test_the_bar_keeps_its_width_and_the_numbers_that_are_needed_most(columns, bar, monkeypatch, service):
     record = Record(3, 990, 0.0752, 0.977, 0.09, 0.965, 0.001, 81_200.4, 95)

@@ -70,6 +70,50 @@ def test_metrics_of_the_average_are_not_told_of_the_weights_of_a_training_that_i
     assert model.metrics["validation_accuracy"] == record.validation_metric
 
 
+@pytest.mark.parametrize("options", [*ENDINGS[1:4], {**ENDINGS[1], "l2": 0.01}])
+def test_the_last_record_that_is_marked_as_kept_is_of_the_weights_that_the_network_ends_with(options):
+    model, plan = network(), Plan(epochs=60, optimizer=Adam(0.05), **options)
+    ends, records = [], []
+
+    training = fit(
+        model, X, np.random.default_rng(3).permutation(Y), plan=plan
+    )  # nothing to learn: the loss soon rises
+    for record in training:
+        records.append(record)
+        ends.append((model.parameters if training.state.average is None else training.state.average).copy())
+
+    kept = max(index for index, record in enumerate(records) if record.kept)
+    assert model.parameters.tobytes() == ends[kept].tobytes()
+    assert model.metrics.get("validation_accuracy") == records[kept].validation_metric
+    if "early_stopping" in options:
+        assert kept < len(records) - 1
+        assert records[kept].validation_loss == min(record.validation_loss for record in records)
+
+
+def test_no_step_within_an_epoch_is_kept():
+    records = [*fit(network(), X, Y, plan=Plan(epochs=2, batch_size=50), every="step")]
+
+    assert [record.kept for record in records] == [False, False, False, True] * 2
+
+
+@pytest.mark.parametrize("options", [{"average": 0.999}, {"average": 0.999, "l2": 0.1}, ENDINGS[2]])
+def test_what_is_told_of_the_rows_trained_on_is_what_the_average_does(options):
+    from layerwise import evaluate, fit_packed
+
+    plan = Plan(epochs=4, optimizer=Adam(0.05), **options)
+    model, packed = network(), network()
+    *_, last = fit(model, X, Y, plan=plan, validation=(X[:50], Y[:50]))
+    for _ in fit_packed([packed], X, Y, plans=plan, validation=(X[:50], Y[:50])):
+        pass
+
+    found = evaluate(model, X, Y)
+    penalty = plan.l2 / 2 * sum(float((each**2).sum()) for name, each in model.weights.items() if "weight" in name)
+    assert model.metrics["accuracy"] == pytest.approx(found.accuracy, abs=1e-6)
+    assert model.metrics["loss"] == pytest.approx(found.loss + penalty, rel=1e-5)
+    assert abs(last.metric - found.accuracy) > 0.01  # it is of the weights that were trained
+    assert packed.metrics == pytest.approx(model.metrics, rel=1e-4)
+
+
 def test_a_batch_as_it_arrives_moves_what_the_model_keeps_of_the_optimiser():
     model, plan = network(), Plan(keep_optimizer=True)
     state = partial_fit(model, X[:32], Y[:32], plan=plan)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from e2e.running import Service, wait_until
 from layerwise import MLP
 from layerwise_client import datasets
+from layerwise_client.cli.group import layerwise
 
 HIDDEN = {"layers": [{"units": 32, "activation": "relu"}]}
 
@@ -92,6 +96,62 @@ def test_every_built_in_dataset_can_be_learnt(service: Service, name: str) -> No
 
     assert answer.labels is not None
     assert np.mean(answer.labels == np.asarray(y)) >= 0.9
+
+
+EARLY = {"early_stopping": {"patience": 3}}
+
+
+@pytest.mark.parametrize("ending", [EARLY, {"average": 0.99}, {"average": 0.9, **EARLY}], ids=["best", "mean", "both"])
+def test_what_is_told_of_a_version_is_what_the_version_does(
+    service: Service, ending: dict[str, Any], request: pytest.FixtureRequest
+) -> None:
+    name = f"told-{request.node.callspec.id}"
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(200, 6)).astype(np.float32)
+    y = (X[:, 0] + rng.normal(size=200) > 0).astype(int)  # half noise: what is learnt by heart hurts
+    plan = {
+        "epochs": 60,
+        "batch_size": 8,
+        "optimizer": {"kind": "adam", "learning_rate": 0.02},
+        "validation": 0.5,
+        "split": "temporal",
+        **ending,
+    }
+
+    with service.client() as client:
+        job = client.train(name, HIDDEN, X, y, plan=plan, progress=False)
+        records = list(job.watch())
+        said = client.predict(name, X).labels
+        version, listed = client.model(name).versions[0], next(client.jobs(model=name)).record
+    with urllib.request.urlopen(f"{service.rest}/api/jobs/{job.id}", timeout=10) as response:
+        over_rest = json.load(response)["record"]
+    shell = CliRunner(env={"LAYERWISE_RPC_ADDRESS": service.rpc})
+    shown, of_model = (
+        shell.invoke(layerwise, command).stdout for command in (["jobs", "show", job.id], ["models", "show", name])
+    )
+
+    told, right = job.record, said == y
+    assert told is not None
+    assert told.kept
+    assert told.validation_metric == version.metrics["validation_accuracy"] == np.mean(right[100:])
+    assert told.loss == version.metrics["loss"]
+    if "average" in ending:
+        assert told.metric == version.metrics["accuracy"] == np.mean(right[:100])
+    if "early_stopping" in ending:
+        kept = [record for record in records if record.kept][-1]
+        assert told.epoch == kept.epoch < records[-1].epoch
+        assert told.validation_loss == min(record.validation_loss or 9 for record in records)
+        assert told.stopped == records[-1].stopped == "early_stopping"
+    assert listed == told
+    assert (over_rest["epoch"], over_rest["validation_metric"], over_rest["metric"], over_rest["kept"]) == (
+        told.epoch,
+        told.validation_metric,
+        told.metric,
+        True,
+    )
+    assert f"{told.epoch} (kept)" in shown
+    assert re.search(rf"validation accuracy +{told.validation_metric:.4g}\n", shown)
+    assert f"validation_accuracy {told.validation_metric:.4g}" in of_model
 
 
 def test_memory_stays_flat_during_a_large_upload(service: Service, tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ class Job:
 
     @property
     def record(self) -> Record | None:
-        """The newest record."""
+        """The newest record; once there is a version, that of the epoch whose weights it has, with its figures."""
         return self._fresh().record
 
     @property

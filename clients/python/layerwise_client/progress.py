@@ -7,6 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TextIO, runtime_checkable
 
 from layerwise_client.errors import InvalidRequest
@@ -84,12 +85,28 @@ class Silent:
     def closed(self) -> None: ...
 
 
+class Kept:
+    """Remembers which of the records that it is shown was kept."""
+
+    def __init__(self) -> None:
+        self._record: Record | None = None
+
+    def line(self, record: Record, job: Snapshot) -> str | None:
+        """What to say of the epoch that was kept, where `record` ends the training with another one; else None."""
+        if record.kept:
+            self._record = record
+        if not record.stopped or record.kept or self._record is None:
+            return None
+        return f"kept: {describe(replace(self._record, seconds_left=0.0), job)}"
+
+
 class Bar:
     """One line, written over and over."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._job: Snapshot | None = None
+        self._kept = Kept()
         self._drawn = 0.0
         self._share = 0.0
 
@@ -110,6 +127,8 @@ class Bar:
         for finding in record.findings:
             self._stream.write(f"\r{finding_line(finding).ljust(columns)}\n")
         self._draw(share, words, last=record.epoch == epochs or bool(record.findings or record.stopped))
+        if (kept := self._kept.line(record, self._job)) is not None:
+            self._stream.write(f"\n{kept}")
 
     def changed(self, change: Transition) -> None:
         if (words := waiting_words(change)) is not None:

@@ -61,7 +61,8 @@ class Record:
     `loss` and `metric` are of the rows as they were trained on, `validation_*` of the held-out rows (None without
     any); `step` and `epoch` count from 1. `layers` has the health of each layer in the epochs when they were looked
     at, `findings` what was found that was not found before. `stopped` says why training ended with this record: epochs,
-    max_steps, max_seconds, early_stopping or converged.
+    max_steps, max_seconds, early_stopping or converged. `kept` says that the version has the weights of this epoch,
+    unless a later record says so again: of the best so far if early stopping restores it, else of every epoch.
     """
 
     epoch: int
@@ -76,6 +77,7 @@ class Record:
     layers: tuple[LayerHealth, ...] = ()
     findings: tuple[Finding, ...] = ()
     stopped: str | None = None
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,8 @@ class Snapshot:
     """A job as it was when the service was last asked.
 
     `architecture` and `plan` are as they are used, every size filled in. `metric` says what the records' metric
-    measures, "accuracy" or "r2"; `progress` goes from 0 to 1; `dataset` is the SHA-256 of the rows. `findings` is what
+    measures, "accuracy" or "r2"; `record` is the newest or, once there is a version, the one that was kept, with the
+    version's figures; `progress` goes from 0 to 1; `dataset` is the SHA-256 of the rows. `findings` is what
     the doctor finds in the network, the newest last. `start_from` is the version whose weights it started with, as
     "model/version", None if it began anew. `columns` are those that its version takes, if it was trained on a table.
     """
@@ -133,9 +136,9 @@ class Snapshot:
 class Version:
     """One immutable version of a model.
 
-    `sha256` and `size_bytes` are those of its .npz; `metrics` the last record's; `dataset` the SHA-256 of the rows;
-    `labels` the classes in the order of the outputs, None for a regression; `columns` those of the table that it takes,
-    in their order, none if it takes rows of numbers.
+    `sha256` and `size_bytes` are those of its .npz; `metrics` what was measured of its weights; `dataset` the SHA-256
+    of the rows; `labels` the classes in the order of the outputs, None for a regression; `columns` those of the table
+    that it takes, in their order, none if it takes rows of numbers.
     """
 
     model: str
@@ -186,6 +189,7 @@ def record_of(message: training_pb2.TrainRecord) -> Record:
         layers=tuple(_health_of(each) for each in message.layers),
         findings=tuple(_finding_of(each) for each in message.findings),
         stopped=message.stopped or None,
+        kept=message.kept,
     )
 
 

@@ -17,7 +17,7 @@ from layerwise.randomness import NOISE, stream
 from layerwise.records import TrainingState
 from layerwise.regularization import Regularizer
 from layerwise.stopping import Stopping, check_watched
-from layerwise.validation import Validation
+from layerwise.validation import Validation, measured
 
 
 class Member:
@@ -62,7 +62,7 @@ class Member:
                 state.stopped = "early_stopping"
         np.copyto(model.parameters, state.parameters)
 
-    def finish(self) -> None:
+    def finish(self, penalty: Regularizer) -> None:
         """Leaves in the model what it is to predict with."""
         state, restores = self.state, self.stopping.restores
         kept = state.best if restores and state.best is not None else state.average
@@ -70,6 +70,8 @@ class Member:
             np.copyto(self.model.parameters, kept)
         if restores and state.best_metrics is not None:
             self.model.metrics = dict(state.best_metrics)
+        if state.average is not None:  # what was measured in training is of other weights
+            self.model.metrics |= measured(self.model, self.plan, self.data, penalty)
 
 
 @dataclass(slots=True)

@@ -115,7 +115,7 @@ class PackedTrainer:
         left = [member for member in self._running if not member.state.stopped]
         for member in self._running:
             if member.state.stopped and not member.diverged:
-                member.finish()
+                member.finish(self._penalty_of(member))
         if len(left) == len(self._running):
             self._loss_sums[:] = 0
             self._metric_sums[:] = 0
@@ -135,11 +135,14 @@ class PackedTrainer:
             return
         np.copyto(member.model.parameters, state.parameters)
         member.values = {"loss": loss, "metric": member.metric.value(self._metric_sums[k], done)}
-        member.measure(Regularizer(member.model, member.plan, member.model.parameters, self._scratch))
+        member.measure(self._penalty_of(member))
         if not math.isfinite(member.values.get("validation_loss", 0.0)):
             self._diverged(k, self._step, member.values["validation_loss"], "the validation loss")
             return
         member.plan.schedule.observe(member.values, state.plateau)
+
+    def _penalty_of(self, member: Member) -> Regularizer:
+        return Regularizer(member.model, member.plan, member.model.parameters, self._scratch)
 
     def _arrange(self) -> None:
         """Puts the rows of each network in the order of the epoch; networks of one seed share one."""

@@ -315,7 +315,9 @@ class Job(_message.Message):
     def transitions(self) -> _containers.RepeatedCompositeFieldContainer[Global___JobTransition]: ...
     @_builtins.property
     def record(self) -> Global___TrainRecord:
-        """Newest record, if there is one."""
+        """Newest record, if there is one. Of a job that succeeded: that of the epoch whose weights the version has, with the
+        figures of the version, and in `stopped` why training ended.
+        """
 
     @_builtins.property
     def failure(self) -> Global___JobFailure:
@@ -428,6 +430,7 @@ class TrainRecord(_message.Message):
     LAYERS_FIELD_NUMBER: _builtins.int
     STOPPED_FIELD_NUMBER: _builtins.int
     FINDINGS_FIELD_NUMBER: _builtins.int
+    KEPT_FIELD_NUMBER: _builtins.int
     step: _builtins.int
     """Optimizer steps done; counts from 1."""
     epoch: _builtins.int
@@ -442,6 +445,10 @@ class TrainRecord(_message.Message):
     seconds_left: _builtins.float
     stopped: _builtins.str
     """Why training ended with this record: epochs, max_steps, max_seconds, early_stopping or converged."""
+    kept: _builtins.bool
+    """The version has the weights of this epoch, unless a later record says so again: of the best epoch so far if early
+    stopping restores it, else of every epoch.
+    """
     @_builtins.property
     def layers(self) -> _containers.RepeatedCompositeFieldContainer[Global___LayerHealth]:
         """How each layer does, in the epochs when the doctor looks."""
@@ -465,10 +472,11 @@ class TrainRecord(_message.Message):
         layers: _abc.Iterable[Global___LayerHealth] | None = ...,
         stopped: _builtins.str = ...,
         findings: _abc.Iterable[Global___Finding] | None = ...,
+        kept: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_validation_loss", b"_validation_loss", "_validation_metric", b"_validation_metric", "validation_loss", b"validation_loss", "validation_metric", b"validation_metric"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_validation_loss", b"_validation_loss", "_validation_metric", b"_validation_metric", "epoch", b"epoch", "findings", b"findings", "layers", b"layers", "learning_rate", b"learning_rate", "loss", b"loss", "metric", b"metric", "rows_per_second", b"rows_per_second", "seconds_left", b"seconds_left", "step", b"step", "stopped", b"stopped", "validation_loss", b"validation_loss", "validation_metric", b"validation_metric"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_validation_loss", b"_validation_loss", "_validation_metric", b"_validation_metric", "epoch", b"epoch", "findings", b"findings", "kept", b"kept", "layers", b"layers", "learning_rate", b"learning_rate", "loss", b"loss", "metric", b"metric", "rows_per_second", b"rows_per_second", "seconds_left", b"seconds_left", "step", b"step", "stopped", b"stopped", "validation_loss", b"validation_loss", "validation_metric", b"validation_metric"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__validation_loss: _TypeAlias = _typing.Literal["validation_loss"]  # noqa: Y015
     _WhichOneofArgType__validation_loss: _TypeAlias = _typing.Literal["_validation_loss", b"_validation_loss"]  # noqa: Y015

@@ -92,6 +92,7 @@ _RECORD = _object(
         "rows_per_second": _NUMBER,
         "seconds_left": _NUMBER,
         "layers": _list(_LAYER_HEALTH),
+        "kept": {"type": "boolean"},
         "stopped": _nullable({"type": "string"}),
         "findings": _FINDINGS,
     }

@@ -250,15 +250,20 @@ def _events_of(connection: Connection, ids: Collection[str]) -> dict[str, list[E
 
 def _event(row: Any) -> Event:
     if row.state is None:
-        return Event(row.number, record=_record(row.step, row.record))
+        return Event(row.number, record=_record({"step": row.step, **row.record}))
     return Event(row.number, transition=Transition(JobState(row.state), row.time, row.reason, row.attempt))
 
 
-def _record(step: int, kept: Mapping[str, Any]) -> TrainingRecord:
-    values: dict[str, Any] = {"layers": (), "findings": (), **kept}
+def record_values(record: TrainingRecord) -> dict[str, Any]:
+    """The record as it is stored."""
+    return {name: value for name, value in asdict(record).items() if value != ()}
+
+
+def _record(stored: Mapping[str, Any]) -> TrainingRecord:
+    values: dict[str, Any] = {"layers": (), "findings": (), **stored}
     values["layers"] = tuple(LayerHealth(**layer) for layer in values["layers"])
     values["findings"] = _findings(values["findings"])
-    return TrainingRecord(step=step, **values)
+    return TrainingRecord(**values)
 
 
 def _findings(kept: Sequence[Mapping[str, Any]] | None) -> tuple[Finding, ...]:
@@ -280,7 +285,7 @@ def _job(row: Any, told: list[Event]) -> Job:
         created=row.created,
         progress=row.progress,
         transitions=tuple(event.transition for event in told if event.transition is not None),
-        record=records[-1] if records else None,
+        record=_record(row.kept) if row.kept else records[-1] if records else None,
         version=row.version,
         failure=failure,
         findings=_findings(row.findings),

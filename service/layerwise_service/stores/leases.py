@@ -26,7 +26,7 @@ from layerwise_service.errors import ServiceError
 from layerwise_service.jobs import HELD, Claim, Failure, JobState, Reason, TrainingRecord
 from layerwise_service.models import Version
 from layerwise_service.stores.database import Database, now
-from layerwise_service.stores.job_store import add_events, change_state, read_job
+from layerwise_service.stores.job_store import add_events, change_state, read_job, record_values
 from layerwise_service.stores.schema import events, jobs, workers
 from layerwise_service.stores.silence import Clock, Silence, milliseconds_here, this_boot
 from layerwise_service.stores.version_store import insert_version
@@ -45,6 +45,8 @@ class NewVersion:
     metrics: dict[str, float]
     parameters: int
     labels: tuple[int | str | bool, ...] | None
+    kept: TrainingRecord | None = None
+    """The record of the epoch whose weights it has, with its figures; None if that is the newest as it is."""
 
 
 class Leases:
@@ -121,8 +123,17 @@ class Leases:
     def publish(self, claim: Claim, new: NewVersion) -> Version:
         """Makes the artefact the model's next version and ends the job. Raises `Fenced`."""
         with self._database.write() as connection:
-            version = insert_version(connection, claim.job, **asdict(new))
-            self._let_go(connection, claim, JobState.SUCCEEDED, Reason.PUBLISHED, version=version.number, progress=1.0)
+            version = insert_version(
+                connection,
+                claim.job,
+                sha256=new.sha256,
+                size_bytes=new.size_bytes,
+                metrics=new.metrics,
+                parameters=new.parameters,
+                labels=new.labels,
+            )
+            told = {"version": version.number, "kept": new.kept and record_values(new.kept), "progress": 1.0}
+            self._let_go(connection, claim, JobState.SUCCEEDED, Reason.PUBLISHED, **told)
         return version
 
     def fail(self, claim: Claim, failure: Failure) -> None:
@@ -224,7 +235,7 @@ class Leases:
 
 
 def _record_row(record: TrainingRecord, attempt: int) -> dict[str, Any]:
-    values = {name: value for name, value in asdict(record).items() if value != ()}
+    values = record_values(record)
     return {"attempt": attempt, "step": values.pop("step"), "record": values}
 
 

@@ -59,6 +59,8 @@ jobs = sa.Table(
     sa.Column("progress", sa.Float, nullable=False, server_default="0"),
     sa.Column("findings", sa.JSON(none_as_null=True)),
     sa.Column("version", sa.Integer),
+    # The record that the version was made of.
+    sa.Column("kept", sa.JSON(none_as_null=True)),
     sa.Column("failure_reason", sa.String(64)),
     sa.Column("failure_message", sa.Text),
     # Number of the newest event: a watcher that has seen it has seen all.

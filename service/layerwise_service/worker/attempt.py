@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import TypeVar
 
 import structlog
@@ -61,6 +62,8 @@ class Attempt:
         self._patience = Patience(claim, leases)
         self._threads = threads
         self._untold: list[TrainingRecord] = []
+        self._newest: TrainingRecord | None = None
+        self._kept: TrainingRecord | None = None
         self._progress = 0.0
         self._findings: tuple[Finding, ...] = ()
         self._found: set[tuple[str, int | None, int]] = set()
@@ -125,7 +128,8 @@ class Attempt:
         if job.start is not None:
             model.lineage["parent"] = job.start.sha256
         sha256, size = self._until(lambda: self._artifacts.keep_model(model))
-        new = NewVersion(sha256, size, dict(model.metrics), model.architecture.parameters, shape.labels)
+        metrics, parameters = dict(model.metrics), model.architecture.parameters
+        new = NewVersion(sha256, size, metrics, parameters, shape.labels, self._kept_record(metrics))
         version = self._until(lambda: self._leases.publish(self._claim, new), ends=True)
         self._log.info("version_published", version=version.number, **model.metrics)
         return Order.GO_ON
@@ -141,26 +145,42 @@ class Attempt:
         new = tuple(finding for key, finding in found.items() if key not in self._found)
         self._findings = record.findings
         self._found |= found.keys()  # one that comes and goes is told once
-        self._untold.append(
-            TrainingRecord(
-                step=record.step,
-                epoch=record.epoch,
-                loss=record.loss,
-                metric=record.metric,
-                validation_loss=record.validation_loss,
-                validation_metric=record.validation_metric,
-                learning_rate=record.learning_rate,
-                rows_per_second=record.rows_per_second,
-                seconds_left=record.seconds_left,
-                layers=record.layers,
-                stopped=record.stopped,
-                findings=new,
-            )
+        told = TrainingRecord(
+            step=record.step,
+            epoch=record.epoch,
+            loss=record.loss,
+            metric=record.metric,
+            validation_loss=record.validation_loss,
+            validation_metric=record.validation_metric,
+            learning_rate=record.learning_rate,
+            rows_per_second=record.rows_per_second,
+            seconds_left=record.seconds_left,
+            layers=record.layers,
+            kept=record.kept,
+            stopped=record.stopped,
+            findings=new,
         )
+        self._newest, self._kept = told, told if told.kept else self._kept
+        self._untold.append(told)
         if len(self._untold) >= _MOST_UNTOLD:
             self._until(self._store_records)
         elif time.monotonic() - self._told_at >= _TELL_SECONDS:
             self._try_to_store_records()
+
+    def _kept_record(self, metrics: Mapping[str, float]) -> TrainingRecord | None:
+        """The record of the epoch whose weights were kept, with the `metrics` of these weights."""
+        if self._kept is None or self._newest is None:
+            return None
+        name = self._claim.job.metric
+        return replace(
+            self._kept,
+            loss=metrics.get("loss", self._kept.loss),
+            metric=metrics.get(name, self._kept.metric),
+            validation_loss=metrics.get("validation_loss", self._kept.validation_loss),
+            validation_metric=metrics.get(f"validation_{name}", self._kept.validation_metric),
+            seconds_left=0.0,
+            stopped=self._newest.stopped,
+        )
 
     def _try_to_store_records(self) -> None:
         """Stores the records, or leaves it to a later call: training goes on without space and without the database."""

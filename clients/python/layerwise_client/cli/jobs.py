@@ -6,7 +6,7 @@ import click
 
 from layerwise_client.cli.live import JSONLines, display
 from layerwise_client.cli.options import ListGroup, connect, json_option, rpc_option
-from layerwise_client.cli.output import emit, facts, table
+from layerwise_client.cli.output import emit, epoch_of, facts, table
 from layerwise_client.progress import finding_line
 from layerwise_client.results import STATES, Snapshot
 
@@ -107,7 +107,8 @@ def _tell(job: Snapshot) -> None:
             "version": job.version,
             "failure": job.failure and f"{job.failure.reason}: {job.failure.message}",
             "done": f"{job.progress:.0%}",
-            "epoch": record and record.epoch,
+            "epoch": epoch_of(job),
+            "ended by": record and record.stopped,
             "loss": record and record.loss,
             job.metric or "metric": record and record.metric,
             f"validation {job.metric}": record and record.validation_metric,

@@ -11,6 +11,7 @@ from rich.progress import Progress as RichProgress
 
 from layerwise_client.cli.output import emit
 from layerwise_client.progress import (
+    Kept,
     Progress,
     Silent,
     bar_width,
@@ -32,6 +33,10 @@ def display() -> Progress:
 class _Display(Silent):
     """What every display of the command line says."""
 
+    def __init__(self) -> None:
+        self._job: Snapshot | None = None
+        self._kept = Kept()
+
     def changed(self, change: Transition) -> None:
         if (words := waiting_words(change)) is not None:
             click.echo(words, err=True)
@@ -45,7 +50,7 @@ class _Display(Silent):
 
 class _Bar(_Display):
     def __init__(self) -> None:
-        self._job: Snapshot | None = None
+        super().__init__()
         console = Console(stderr=True)
         width = bar_width(console.width)
         self._columns = console.width - width - 1
@@ -69,6 +74,8 @@ class _Bar(_Display):
             self._bar.update(
                 self._task, completed=record.epoch, description=describe(record, self._job, columns=self._columns)
             )
+            if (kept := self._kept.line(record, self._job)) is not None:
+                self._bar.console.print(kept, markup=False, highlight=False, soft_wrap=True)
 
     def changed(self, change: Transition) -> None:
         if (words := waiting_words(change)) is not None:
@@ -82,9 +89,6 @@ class _Bar(_Display):
 
 
 class _Lines(_Display):
-    def __init__(self) -> None:
-        self._job: Snapshot | None = None
-
     def accepted(self, job: Snapshot) -> None:
         self._job = job
         if (line := columns_line(job)) is not None:
@@ -97,6 +101,8 @@ class _Lines(_Display):
         epochs = int(self._job.plan.get("epochs", 0))
         if record.epoch in (1, epochs) or record.stopped or record.epoch % max(1, epochs // _LINES) == 0:
             click.echo(describe(record, self._job), err=True)
+        if (kept := self._kept.line(record, self._job)) is not None:
+            click.echo(kept, err=True)
         for finding in record.findings:
             click.echo(finding_line(finding), err=True)
 

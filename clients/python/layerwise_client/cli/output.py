@@ -15,6 +15,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from layerwise_client.results import Snapshot
+
 
 def emit(value: object, *, line: bool = False) -> None:
     """`value` as JSON: dataclasses as objects, times as ISO 8601, what is not finite as null; in one `line` or many."""
@@ -37,6 +39,13 @@ def facts(pairs: Mapping[str, object]) -> None:
     for name, value in pairs.items():
         if value is not None:
             click.echo(f"{name.ljust(width)}  {_cell(value)}")
+
+
+def epoch_of(job: Snapshot) -> str | None:
+    """The epoch of a job's record, marked if the version has its weights; None without a record."""
+    if job.record is None:
+        return None
+    return f"{job.record.epoch} (kept)" if job.version is not None and job.record.kept else str(job.record.epoch)
 
 
 def _console() -> Console:
