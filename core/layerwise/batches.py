@@ -67,9 +67,9 @@ class Gather:
 class Split:
     """The part `rows` (m,), indices in ascending order, of a table (n, inputs) and its targets (n, ...).
 
-    `weights` (n,) are the rows' weights in the loss, or None if all are 1; `scale` is that by which the targets are
-    learnt, None as they are. Of a large mapped file the table is a FileTable and `rows` are Runs; targets and weights
-    are arrays always, whose pages may all be in memory.
+    `weights` (n,) are the rows' weights in the loss, or None if all are 1. `scale` is that by which the targets are
+    learnt, None as they are, and `learnt` may hold them so, in the network's dtype. Of a large mapped file the table is
+    a FileTable and `rows` are Runs; targets and weights are arrays always, whose pages may all be in memory.
     """
 
     table: Table
@@ -77,6 +77,7 @@ class Split:
     rows: Rows
     weights: NDArray[Any] | None = None
     scale: TargetScale | None = None
+    learnt: NDArray[Any] | None = None
 
     def part(self, rows: Rows) -> "Split":
         """The part `rows` of the same table."""

@@ -16,6 +16,7 @@ from layerwise.activations import Floats, Identity
 from layerwise.architecture import Architecture
 from layerwise.batches import Split
 from layerwise.checks import instance
+from layerwise.data import blocks
 from layerwise.layout import LayerParameters, views
 from layerwise.losses import Loss
 from layerwise.model import MLP
@@ -27,6 +28,8 @@ from layerwise.target_scale import TargetScale
 
 D = TypeVar("D", Split, Split | None)
 
+MANY_BYTES = 2**26
+"""Targets of more are scaled batch by batch, lest a mapped file be copied into memory."""
 FAR = 8.0
 """Scales: targets of a larger root mean square need a new scale, for a network would learn them badly or diverge."""
 
@@ -36,35 +39,41 @@ class Rescaled:
 
     def __init__(self, model: MLP, trained: MLP) -> None:
         self.model, self.trained = model, trained
-        self._scale = trained.target_scale
-        if self._scale is not None:
-            self._own, self._theirs = _output(model), _output(trained)
-            dtype = model.dtype
-            self._factor: Floats = self._scale.scales.astype(dtype)
-            self._shift: Floats = self._scale.shifts.astype(dtype)
-            self._logarithm: Floats = np.log(self._scale.scales).astype(dtype)
+        self._scale = scale = trained.target_scale
+        if scale is not None:
+            own, dtype = _output(model), model.dtype
+            self._weight, self._bias = _last(own), own.bias
+            logarithmic = scale.link == "exp"
+            self._factor: Floats | None = None if logarithmic else scale.scales.astype(dtype)
+            self._shift: Floats = (np.log(scale.scales) if logarithmic else scale.shifts).astype(dtype)
 
     def split(self, data: D) -> D:
         """The same rows, their targets as the trained network learns them."""
         return data if data is None else replace(data, scale=self._scale)
 
+    def train_split(self, data: Split) -> Split:
+        """The same to train on: if they are few, they are scaled once and not in every step."""
+        if self._scale is None or data.targets.nbytes > MANY_BYTES:
+            return self.split(data)
+        learnt: Floats = np.empty(data.targets.shape, self.model.dtype)
+        for block in blocks(len(learnt), learnt.shape[1]):
+            learnt[block] = self._scale.of_targets(data.targets[block])
+        return replace(data, scale=self._scale, learnt=learnt)
+
     def publish(self) -> None:
-        """Makes the model what the trained network is by now."""
+        """Makes the model what the trained network is by now. Allocates nothing."""
         model, trained = self.model, self.trained
         if trained is model:
             return
-        assert self._scale is not None
         np.copyto(model.parameters, trained.parameters)
-        np.copyto(model.statistics, trained.statistics)
-        own, theirs = self._own, self._theirs
-        with np.errstate(over="ignore", invalid="ignore"):
-            if self._scale.link == "exp":
-                np.add(theirs.bias, self._logarithm, out=own.bias)
-            else:
-                np.multiply(_last(theirs), self._factor, out=_last(own))
-                np.multiply(theirs.bias, self._factor, out=own.bias)
-                np.add(own.bias, self._shift, out=own.bias)
-        model.metrics, model.kept_optimizer = dict(trained.metrics), trained.kept_optimizer
+        if model.statistics.size:
+            np.copyto(model.statistics, trained.statistics)
+        with np.errstate(over="ignore", invalid="ignore"):  # of a training that diverges
+            if self._factor is not None:
+                np.multiply(self._weight, self._factor, out=self._weight)
+                np.multiply(self._bias, self._factor, out=self._bias)
+            np.add(self._bias, self._shift, out=self._bias)
+        model.metrics, model.kept_optimizer = trained.metrics, trained.kept_optimizer
 
 
 def rescaled(

@@ -61,7 +61,7 @@ def fit(
     )
     kind = FullBatchTrainer if plan.optimizer.full_batch else Trainer
     network = rescaled(model, plan, train, state)
-    trainer = kind(network.trained, plan, network.split(train), network.split(held_out), state=state)
+    trainer = kind(network.trained, plan, network.train_split(train), network.split(held_out), state=state)
     model.plan, model.labels = plan, labels
     if state is not None:
         network.publish()

@@ -31,11 +31,12 @@ class TrainingBatch:
         )
         dtype = np.dtype(np.intp) if data.targets.ndim == 1 else model.dtype
         self.targets: NDArray[Any] = arena.empty((rows, *data.targets.shape[1:]), dtype)
-        scale, shift = model.architecture.input_scale, model.architecture.input_shift
-        inputs = Gather(data.table, self.network.inputs, scale=scale, shift=shift)
-        scaled = ScaledTargets(data.scale.shifts, data.scale.scales, self.targets) if data.scale else None
-        self._scaled = scaled
-        self._gathers = [inputs, Gather(data.targets, scaled.given if scaled else self.targets)]
+        factor, shift = model.architecture.input_scale, model.architecture.input_shift
+        inputs = Gather(data.table, self.network.inputs, scale=factor, shift=shift)
+        given = data.targets if data.learnt is None else data.learnt
+        scale = None if data.learnt is not None else data.scale
+        self._scaled = ScaledTargets(scale.shifts, scale.scales, self.targets) if scale else None
+        self._gathers = [inputs, Gather(given, self._scaled.given if self._scaled else self.targets)]
         self.weights: Floats | None = None
         if data.weights is not None:
             self.weights = arena.empty((rows,), model.dtype)

@@ -145,3 +145,19 @@ def worker_of(service: Service, job: Job) -> int:
     with Database(f"sqlite:///{service.home / 'layerwise.db'}").read() as connection:
         worker = connection.scalar(sa.text("SELECT worker FROM jobs WHERE id = :id"), {"id": job.id})
     return next(pid for pid in service.pids("worker") if str(worker) in Path(f"/proc/{pid}/cmdline").read_text())
+
+
+def test_the_regression_of_a_killed_worker_ends_with_the_same_bits(tmp_path: Path) -> None:
+    X = datasets.load("digits")[0][:900]
+    prices = 70_000 + 27_000 * X[:, :8].mean(axis=1)
+
+    with running_service(tmp_path / "home") as service, service.client() as client:
+        client.train("calm", ARCHITECTURE, X, prices, plan=PLAN, progress=False).wait(timeout=120)
+        job = client.train("shaken", ARCHITECTURE, X, prices, plan=PLAN, progress=False)
+        wait_until(lambda: has_begun(job))
+        (pid,) = service.pids("worker")
+        os.kill(pid, signal.SIGKILL)
+        job.wait(timeout=120)
+
+        assert (job.state, job.attempt) == ("SUCCEEDED", 2)
+        assert weights(client, service, "shaken") == weights(client, service, "calm")

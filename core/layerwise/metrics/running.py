@@ -128,8 +128,8 @@ class RSquared(Metric):
 
     The errors are those of the predictions, exp(score) for a loss with a logarithmic link. The mean and the
     deviations are those of `targets[rows]`, whatever part of these rows is measured; scores and targets that are
-    measured may be by a `scale`. Of targets that are all equal it is 1 if every error is zero, else 0, as scikit-learn
-    has it.
+    measured may be by a `scale`. Of targets that differ by rounding alone it is 1 if every error is zero, else 0, as
+    scikit-learn has it of equal ones.
     """
 
     name = "r2"
@@ -149,7 +149,7 @@ class RSquared(Metric):
         super().__init__(outputs, weighted=weights is not None)
         found = moments(targets, rows, weights)
         unit = found.unit / scale.scales if scale else found.unit
-        self._spread = found.variance * unit * unit
+        self._spread = np.where(found.constant, 0.0, found.variance * unit * unit)
         self._exponential = exponential
         self._error: Floats = np.empty((batch, outputs), dtype)
         self._sum: Floats = np.empty(outputs, dtype)
