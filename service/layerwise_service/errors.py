@@ -8,6 +8,8 @@
     ├── AlreadyExists      the name stands for something else
     ├── Conflict           the state of things forbids it
     ├── MethodNotAllowed
+    ├── Misdirected        the request is for another host
+    ├── Forbidden          whoever sends it may not
     ├── Exhausted          a bound of the service is reached
     ├── TimedOut           the caller took too long
     ├── Unavailable        try again in a moment
@@ -41,6 +43,8 @@ class Kind(Enum):
     UNPROCESSABLE = "unprocessable"
     UNSUPPORTED_MEDIA = "unsupported media"
     METHOD_NOT_ALLOWED = "method not allowed"
+    MISDIRECTED = "misdirected"
+    FORBIDDEN = "forbidden"
     INTERNAL = "internal"
 
 
@@ -59,6 +63,8 @@ STATUS: Mapping[Kind, tuple[int, int]] = {
     Kind.UNPROCESSABLE: (9, 422),
     Kind.UNSUPPORTED_MEDIA: (3, 415),
     Kind.METHOD_NOT_ALLOWED: (12, 405),
+    Kind.MISDIRECTED: (9, 421),
+    Kind.FORBIDDEN: (7, 403),
     Kind.INTERNAL: (13, 500),
 }
 
@@ -199,6 +205,18 @@ class OutputNotFinite(ServiceError):
     """A model answered with NaN or infinity."""
 
     kind, reason = Kind.UNPROCESSABLE, "OUTPUT_NOT_FINITE"
+
+
+class Misdirected(ServiceError):
+    """The request names a host that the service does not answer to."""
+
+    kind, reason = Kind.MISDIRECTED, "MISDIRECTED"
+
+
+class Forbidden(ServiceError):
+    """Whoever sends the request may not."""
+
+    kind, reason = Kind.FORBIDDEN, "FORBIDDEN"
 
 
 class MethodNotAllowed(ServiceError):

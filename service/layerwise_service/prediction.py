@@ -17,6 +17,7 @@ from layerwise_service.counts import COUNTS, PREDICTIONS
 from layerwise_service.datasets import Table, rows_of
 from layerwise_service.errors import InvalidRequest, OutputNotFinite, TooLarge
 from layerwise_service.registry import Directory
+from layerwise_service.sizes import held_bytes
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.tables import encoded, listed
 
@@ -118,7 +119,8 @@ class LoadedModels:
         self._artifacts = artifacts
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
-        self._loaded: OrderedDict[str, MLP] = OrderedDict()
+        self._loaded: OrderedDict[str, tuple[MLP, int]] = OrderedDict()  # with the bytes that each holds
+        self._bytes = 0
         self._loading: dict[str, threading.Lock] = {}
 
     def get(self, artifact: str) -> MLP:
@@ -134,25 +136,27 @@ class LoadedModels:
             try:
                 model = self._artifacts.load_model(artifact)
                 model.kept_optimizer = None  # for another training; predicting has no use for it
+                size = held_bytes(model)
                 with self._lock:
-                    self._keep(artifact, model)
+                    self._keep(artifact, model, size)
             finally:
                 with self._lock:
                     self._loading.pop(artifact, None)
             return model
 
     def _found(self, artifact: str) -> MLP | None:
-        model = self._loaded.get(artifact)
-        if model is not None:
-            self._loaded.move_to_end(artifact)
-        return model
+        kept = self._loaded.get(artifact)
+        if kept is None:
+            return None
+        self._loaded.move_to_end(artifact)
+        return kept[0]
 
-    def _keep(self, artifact: str, model: MLP) -> None:
-        self._loaded[artifact] = model
-        size = sum(loaded.parameters.nbytes for loaded in self._loaded.values())
-        while size > self._max_bytes and len(self._loaded) > 1:
-            _, gone = self._loaded.popitem(last=False)
-            size -= gone.parameters.nbytes
+    def _keep(self, artifact: str, model: MLP, size: int) -> None:
+        self._loaded[artifact] = model, size
+        self._bytes += size
+        while self._bytes > self._max_bytes and len(self._loaded) > 1:
+            _, (_, gone) = self._loaded.popitem(last=False)
+            self._bytes -= gone
 
 
 def _count(rows: Rows) -> int:

@@ -32,6 +32,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Where REST listens. Port 0 takes a free one."""
     rpc_address: Address = "127.0.0.1:50051"
     """Where gRPC listens. Port 0 takes a free one."""
+    rest_hosts: Annotated[str, Meta(pattern=r"^$|^[^\s/,]+(\s*,\s*[^\s/,]+)*$")] = ""
+    """Names of hosts, with commas between them, that REST answers to besides those of this machine; * is any."""
     rest_processes: Count = 2
     """Processes that answer REST, each with 64 threads."""
     workers: Annotated[int, Meta(ge=0)] = 1
@@ -93,6 +95,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def worker_silent_seconds(self) -> float:
         """After how long without a sign of life a worker is not counted any more."""
         return 3 * self.lease_seconds
+
+    @property
+    def further_hosts(self) -> frozenset[str]:
+        """The names in `rest_hosts`."""
+        return frozenset(name for name in map(str.strip, self.rest_hosts.split(",")) if name)
 
     @property
     def home_path(self) -> Path:
@@ -176,6 +183,8 @@ def _wanted(name: str, message: str) -> str:
     """What msgspec's message says was wanted, in words."""
     if name.endswith("_address"):
         return "HOST:PORT"
+    if name == "rest_hosts":
+        return "names of hosts with commas between them"
     if name == "home":
         return "a folder"
     if message.startswith("Invalid enum value"):

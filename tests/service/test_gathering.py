@@ -143,24 +143,26 @@ def test_whoever_asks_and_does_not_read_holds_nobody_up(gatherer: Gatherer) -> N
 def test_versions_beyond_a_bound_are_counted_together_until_others_were_idle(monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = [1000.0]
     monkeypatch.setattr("layerwise_service.gathering.time.monotonic", lambda: seconds[0])
-    kept = Totals()
+    counts, kept = Counts(), Totals()
 
     def serve(version: int) -> None:
-        kept.add([((PREDICTIONS, "iris", str(version)), [1.0])])
+        counts.observe((PREDICTIONS, "iris", str(version)), 0.1)
+        kept.add(counts.take().items())
 
     for version in range(5000):
         serve(version)
     found = dict(kept.report())
     assert len(found) == MOST_VERSIONS + 1
-    assert found[OTHER] == [5000.0 - MOST_VERSIONS]
+    assert found[OTHER][-1] == 5000 - MOST_VERSIONS
+    assert len(exposition(kept.report())) < 500_000
 
     seconds[0] += IDLE_SECONDS
     serve(0)
     serve(4999)
 
     found = dict(kept.report())
-    assert found[(PREDICTIONS, "iris", "0")] == [2.0]
-    assert found[(PREDICTIONS, "iris", "4999")] == [1.0]
+    assert found[(PREDICTIONS, "iris", "0")][-1] == 2
+    assert found[(PREDICTIONS, "iris", "4999")][-1] == 1
     assert (PREDICTIONS, "iris", "1") not in found  # the longest idle
     assert len(found) == MOST_VERSIONS + 1
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,13 +13,14 @@ import msgspec
 import numpy as np
 import pytest
 
-from layerwise import MLP, Architecture, Layer
+from layerwise import MLP, Architecture, Layer, TableEncoder
 from layerwise_proto.v1 import models_pb2
 from layerwise_proto.v1.models_pb2_grpc import ModelServiceStub, PredictionServiceStub
 from layerwise_service.errors import DataLoss
 from layerwise_service.models import Version
 from layerwise_service.prediction import LoadedModels
 from layerwise_service.settings import Settings
+from layerwise_service.sizes import held_bytes
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.wiring import Stores, build_rest
 from service.artifacts import new_artifact_store
@@ -87,10 +90,14 @@ def test_an_answer_beyond_the_limit_says_so(settings: Settings, stores: Stores, 
 
 @pytest.fixture
 def models(tmp_path: Path) -> tuple[ArtifactStore, list[str]]:
-    """Three models of 12 bytes of parameters each."""
+    """Three models of the same size."""
     artifacts = new_artifact_store(tmp_path / "artifacts")
     made = [MLP(Architecture(inputs=2, layers=(Layer(1),)), seed=seed) for seed in range(3)]
     return artifacts, [artifacts.keep_model(model)[0] for model in made]
+
+
+def size_of_two(artifacts: ArtifactStore, name: str) -> int:
+    return int(2.5 * held_bytes(artifacts.load_model(name)))
 
 
 def test_the_least_recently_used_model_leaves(
@@ -100,7 +107,8 @@ def test_the_least_recently_used_model_leaves(
     loaded: list[str] = []
     load = ArtifactStore.load_model
     monkeypatch.setattr(ArtifactStore, "load_model", lambda store, name: loaded.append(name) or load(store, name))
-    cache = LoadedModels(artifacts, max_bytes=24)
+    cache = LoadedModels(artifacts, max_bytes=size_of_two(artifacts, a))
+    loaded.clear()
 
     for name in (a, b, a, c, a, b):
         cache.get(name)
@@ -110,7 +118,7 @@ def test_the_least_recently_used_model_leaves(
 
 def test_many_threads_load_a_model_once_and_a_failure_is_no_trap(models: tuple[ArtifactStore, list[str]]) -> None:
     artifacts, (a, b, c) = models
-    cache = LoadedModels(artifacts, max_bytes=24)
+    cache = LoadedModels(artifacts, max_bytes=size_of_two(artifacts, a))
     with pytest.raises(DataLoss):
         cache.get("0" * 64)
     with pytest.raises(DataLoss):
@@ -135,3 +143,26 @@ def test_many_threads_load_a_model_once_and_a_failure_is_no_trap(models: tuple[A
 
     assert errors == []
     assert cache.get(a) is cache.get(a)
+
+
+def test_a_model_counts_with_its_encoder_and_its_labels(tmp_path: Path) -> None:
+    table = {f"column{index}": [f"category {index} {row}" for row in range(2000)] for index in range(4)}
+    encoder = TableEncoder(dict.fromkeys(table, "one_hot")).fit(table)
+    labels = tuple(f"label {index} of many" for index in range(1000))
+    model = MLP(Architecture(inputs=encoder.width, layers=(Layer(1), Layer(len(labels)))), seed=0)
+    model.encoder, model.labels = encoder, labels
+    artifacts = new_artifact_store(tmp_path / "artifacts")
+    name, _ = artifacts.keep_model(model)
+    artifacts.load_model(name)  # what is made only once is there now
+
+    tracemalloc.start()
+    try:
+        loaded = artifacts.load_model(name)
+        loaded.kept_optimizer = None
+        gc.collect()
+        holds, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert holds > 4 * loaded.parameters.nbytes
+    assert 0.8 * holds < held_bytes(loaded) < 1.2 * holds

@@ -30,7 +30,7 @@ def _rest(settings: Settings) -> None:
     host, port = _here(settings.rest_address)
     connection = http.client.HTTPConnection(host, port, timeout=_SECONDS)
     try:
-        connection.request("GET", "/readyz")
+        connection.request("GET", "/readyz", headers={"Host": "localhost"})  # which no setting excludes
         response = connection.getresponse()
         body = response.read(10_000).decode(errors="replace")
     except OSError as error:

@@ -16,6 +16,7 @@ from layerwise_service.prediction import Predictor
 from layerwise_service.registry import Registry
 from layerwise_service.rest.api import api_routes
 from layerwise_service.rest.health import HealthChecks, health_routes
+from layerwise_service.rest.hosts import Hosts
 from layerwise_service.rest.predict import predict_routes
 from layerwise_service.rest.responses import problem
 from layerwise_service.settings import Settings
@@ -32,12 +33,14 @@ def create_app(
 ) -> Flask:
     """The application over its use-cases."""
     app = Flask("layerwise", static_folder=None)
+    hosts = Hosts(settings.rest_address, settings.further_hosts)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.strict_slashes = False
     app.register_blueprint(predict_routes(predictor, settings))
     app.register_blueprint(api_routes(registry, training))
     app.register_blueprint(health_routes(health))
     app.before_request(_begin)
+    app.before_request(lambda: hosts.check(request.environ))
     app.after_request(_end)
     app.register_error_handler(Exception, _answer_error)
     return app

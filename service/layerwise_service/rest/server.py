@@ -128,7 +128,7 @@ def _announcer(host: str, port: int, shown: str, ready: Callable[[str], None]) -
 def _answers(host: str, port: int) -> bool:
     connection = http.client.HTTPConnection(host, port, timeout=5)
     try:
-        connection.request("GET", "/livez")
+        connection.request("GET", "/livez", headers={"Host": "localhost"})
         return connection.getresponse().status == http.HTTPStatus.OK
     except (OSError, http.client.HTTPException):
         return False
