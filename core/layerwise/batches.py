@@ -14,8 +14,9 @@ from layerwise.data import blocks, check_finite, checked_rows, checked_weights
 from layerwise.errors import InvalidInput
 from layerwise.labels import Label
 from layerwise.losses import Loss
-from layerwise.mapped import FileTable, Table, opened
+from layerwise.mapped import Table, opened
 from layerwise.plan import Plan
+from layerwise.row_source import RowSource
 from layerwise.splits import Rows, all_rows, random_split, stratified_split, temporal_split
 from layerwise.target_scale import TargetScale
 from layerwise.targets import read_targets
@@ -44,11 +45,11 @@ class Gather:
         self._source, self._out = source, out
         self._scale, self._shift = scale, shift
         # take would copy the whole of any other source
-        self._straight = isinstance(source, FileTable) or (source.flags.c_contiguous and source.flags.aligned)
+        self._straight = isinstance(source, RowSource) or (source.flags.c_contiguous and source.flags.aligned)
         self._picked = out if source.dtype == out.dtype else np.empty(out.shape if self._straight else 0, source.dtype)
 
     def __call__(self, rows: NDArray[np.intp]) -> None:
-        if isinstance(self._source, FileTable):
+        if isinstance(self._source, RowSource):
             self._source.take(rows, self._picked)
         elif self._straight:
             # clip: the other modes write to a copy of `out` first; the method is half the price of np.take
@@ -69,7 +70,7 @@ class Split:
 
     `weights` (n,) are the rows' weights in the loss, or None if all are 1. `scale` is that by which the targets are
     learnt, None as they are, and `learnt` may hold them so, in the network's dtype. Of a large mapped file the table is
-    a FileTable and `rows` are Runs; targets and weights are arrays always, whose pages may all be in memory.
+    a RowSource and `rows` are Runs; targets and weights are arrays always, whose pages may all be in memory.
     """
 
     table: Table
@@ -111,7 +112,7 @@ class Reader:
 
     def whole(
         self,
-        X: ArrayLike,
+        X: ArrayLike | RowSource,
         y: ArrayLike,
         labels: tuple[Label, ...] | None,
         *,
@@ -119,7 +120,7 @@ class Reader:
         names: tuple[str, str, str] = ("X", "y", "weights"),
     ) -> tuple[Split, tuple[Label, ...] | None]:
         """All rows of (`X`, `y`), and the labels their targets stand for. Raises InvalidInput."""
-        table = opened(checked_rows(X, self.architecture.inputs, dtype=self.dtype, pointer=names[0], finite=self.check))
+        table = self._table(X, names[0])
         count = len(table)
         if count == 0:
             raise InvalidInput(names[0], "expected at least 1 row, got 0")
@@ -139,7 +140,7 @@ class Reader:
 
     def divided(
         self,
-        X: ArrayLike,
+        X: ArrayLike | RowSource,
         y: ArrayLike,
         labels: tuple[Label, ...] | None,
         *,
@@ -186,6 +187,11 @@ class Reader:
             if part and part.weighs_nothing():
                 raise InvalidInput("weights", f"expected a weight above 0 for at least one of the rows {what}")
         return train, held_out
+
+    def _table(self, X: ArrayLike | RowSource, pointer: str) -> Table:
+        if isinstance(X, RowSource):  # whoever made it has checked it
+            return X
+        return opened(checked_rows(X, self.architecture.inputs, dtype=self.dtype, pointer=pointer, finite=self.check))
 
     def _given(self, validation: Sequence[ArrayLike], labels: tuple[Label, ...] | None) -> Split:
         """The rows that the caller holds out."""

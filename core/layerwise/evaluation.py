@@ -54,14 +54,14 @@ class FlagEvaluation:
 
 @dataclass(frozen=True, slots=True)
 class OutputEvaluation:
-    """One output of a regression, or the means over the outputs. R² is None of a single row."""
+    """One output of a regression, or the means over the outputs."""
 
     mean_squared_error: float
     root_mean_squared_error: float
     mean_absolute_error: float
     median_absolute_error: float
     max_error: float
-    r2: float | None
+    r2: float
     explained_variance: float
 
 
@@ -267,13 +267,13 @@ def _of_values(
 ) -> Evaluation:
     found = metrics.regression_scores(targets, model.decide(outputs), weights=weights)
     names = [field.name for field in dataclasses.fields(OutputEvaluation)]
-    columns = {name: [_number(float(value)) for value in getattr(found, name)] for name in names}
+    columns = {name: getattr(found, name) for name in names}
     each = tuple(
-        OutputEvaluation(**{name: column[j] for name, column in columns.items()})  # type: ignore[arg-type]
+        OutputEvaluation(**{name: float(column[j]) for name, column in columns.items()})
         for j in range(targets.shape[1])
     )
-    means = {name: _mean(column) for name, column in columns.items()}
-    return dataclasses.replace(base, outputs=each, mean=OutputEvaluation(**means))  # type: ignore[arg-type]
+    means = {name: float(np.mean(column)) for name, column in columns.items()}
+    return dataclasses.replace(base, outputs=each, mean=OutputEvaluation(**means))
 
 
 def _number(value: float) -> float | None:

@@ -11,6 +11,8 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from layerwise.row_source import RowSource
+
 LARGE = 2**28
 """Bytes. A smaller table is left to the system, which maps all of it, and is shuffled as a whole."""
 
@@ -72,7 +74,7 @@ def _row_bytes(table: NDArray[Any]) -> int:
     return int(sum((length - 1) * step for length, step in pairs) + table.itemsize)
 
 
-class FileTable:
+class FileTable(RowSource):
     """A table (n, ...) in a mapped file, read through a cache of the blocks that were used last.
 
     A block is `block_rows` consecutive rows; the cache holds two windows of `window` blocks. Any rows may be asked
@@ -81,8 +83,7 @@ class FileTable:
 
     def __init__(self, source: NDArray[Any], pages: Pages) -> None:
         self._source, self._pages = source, pages
-        self.shape: tuple[int, ...] = source.shape
-        self.dtype: np.dtype[Any] = source.dtype
+        self.shape, self.dtype = source.shape, source.dtype
         row_bytes = max(1, math.prod(source.shape[1:]) * source.itemsize)
         self.block_rows = max(1, min(BLOCK_ROWS, BLOCK // row_bytes))
         self.blocks = -(-len(source) // self.block_rows)
@@ -94,15 +95,6 @@ class FileTable:
         self._oldest = 0
         self._block: NDArray[np.intp] = np.empty(slots, np.intp)
         self._place: NDArray[np.intp] = np.empty(slots, np.intp)
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, rows: NDArray[np.intp]) -> NDArray[Any]:
-        """The rows of these numbers, in new memory."""
-        out = np.empty((len(rows), *self.shape[1:]), self.dtype)
-        self.take(rows, out)
-        return out
 
     def rows_of(self, block: int) -> slice:
         """The rows of a block; the last one may be shorter than the others."""
@@ -144,7 +136,7 @@ class FileTable:
             self._oldest = (slot + 1) % len(self._block_in)
 
 
-Table: TypeAlias = NDArray[Any] | FileTable
+Table: TypeAlias = NDArray[Any] | RowSource
 
 
 def opened(table: NDArray[Any]) -> Table:

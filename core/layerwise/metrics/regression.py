@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from layerwise.checks import real_number
 from layerwise.errors import InvalidInput
 from layerwise.metrics.arguments import Values, mean, read_values
+from layerwise.spread import negligible
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +79,7 @@ def max_error(y: ArrayLike, predicted: ArrayLike, *, weights: ArrayLike | None =
 def r2(y: ArrayLike, predicted: ArrayLike, *, weights: ArrayLike | None = None) -> float:
     """1 - Σ w d² / Σ w (y - ȳ)², the coefficient of determination.
 
-    Of targets that are all equal it is 1 if the prediction is perfect, else 0. Of a single row it is NaN. Raises
+    Of targets that are all equal, a single row among them, it is 1 if the prediction is perfect, else 0. Raises
     InvalidInput.
     """
     true, other, own = read_values(y, predicted, weights)
@@ -184,8 +185,6 @@ def _medians(values: Values, weights: Values | None) -> Values:
 
 
 def _r2(y: Values, predicted: Values, weights: Values | None) -> Values:
-    if len(y) < 2:
-        return np.full_like(y[0], np.nan)
     error = mean((y - predicted) ** 2, weights)
     return _explained_share(error, _variance(y, weights))
 
@@ -201,8 +200,8 @@ def _explained_share(left: Values, whole: Values) -> Values:
 
 
 def _variance(values: Values, weights: Values | None) -> Values:
-    """The mean of squared deviations from the mean, exactly 0 of numbers that are all equal."""
+    """The mean of squared deviations from the mean, exactly 0 of numbers that differ by rounding alone."""
     counting = _counting(values, weights)
     deviations: Values = mean((values - mean(values, weights)) ** 2, weights)
-    # else the rounding of the mean were a deviation
-    return np.where(counting.min(axis=0) == counting.max(axis=0), 0.0, deviations)
+    equal = counting.min(axis=0) == counting.max(axis=0)
+    return np.where(equal | negligible(np.sqrt(deviations), abs(counting).max(axis=0), len(counting)), 0.0, deviations)

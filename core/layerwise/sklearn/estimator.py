@@ -22,6 +22,7 @@ from layerwise.optimizers import OPTIMIZERS
 from layerwise.plan import MOST_SEED, Plan
 from layerwise.records import Record, TrainingState
 from layerwise.sklearn.planning import hidden_layers, plan_of
+from layerwise.sklearn.sparse import dense_blocks, is_sparse
 from layerwise.sklearn.standardization import Standardization, centred, folded, unchanged
 from layerwise.sklearn.untyped import drawn_seed, new_rows
 from layerwise.target_scale import TargetScale
@@ -69,17 +70,17 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         ValueError for what cannot be used, Diverged if the training leaves the finite numbers.
         """
         rows, targets = self._read(X, y, first=True)
-        weights = self._weights(sample_weight, len(rows))
+        weights = self._weights(sample_weight, rows.shape[0])
         if not weights.all():  # a row of no weight is no row, to be held out neither
             rows, weights, targets = rows[weights > 0], weights[weights > 0], targets.part(weights > 0)
         plan = self._planned(targets)
-        if plan.validation and len(rows) == 1:
+        if plan.validation and rows.shape[0] == 1:
             raise InvalidInput("X", "expected at least 2 rows, for some are held out, got 1 sample")
         self._begin(rows, targets, weights, plan)
         records = list(
             fit(
                 self._network,
-                self._inputs.of(rows),
+                cast(ArrayLike, self._inputs.of(rows)),
                 targets.array,
                 plan=plan,
                 weights=None if sample_weight is None else weights * (len(weights) / weights.sum()),
@@ -102,13 +103,13 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         classes: NDArray[Any] | None = None,
     ) -> Self:
         rows, targets = self._read(X, y, first=first, classes=classes)
-        weights = self._weights(sample_weight, len(rows))
+        weights = self._weights(sample_weight, rows.shape[0])
         plan = self._planned(targets)
         if first:
             self._begin(rows, targets, weights, plan, more_to_come=True)
             self.n_iter_ = 0
         inputs, wanted = self._inputs.of(rows), targets.array
-        for start in range(0, len(rows), plan.batch_size):
+        for start in range(0, rows.shape[0], plan.batch_size):
             part = slice(start, start + plan.batch_size)
             if not weights[part].any():
                 continue
@@ -119,6 +120,11 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             self.n_iter_ += 1
         self._publish(targets.labels)
         return self
+
+    def __sklearn_tags__(self) -> Any:
+        tags: Any = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
 
     @property
     def _begun(self) -> bool:
@@ -193,13 +199,15 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
     def _outputs_of(self, X: ArrayLike) -> Floats:
         """The outputs (n, k) of the network for the raw rows `X` (n, features)."""
         rows = new_rows(self, X)
+        if is_sparse(rows):
+            return np.concatenate([self.model_.outputs(block) for block in dense_blocks(rows)])
         return self.model_.outputs(rows)
 
     @abstractmethod
     def _read(
         self, X: ArrayLike, y: ArrayLike, *, first: bool, classes: NDArray[Any] | None = None
     ) -> tuple[NDArray[Any], Targets]:
-        """`X` as an array (n, features) of float64 or float32, and what `y` means.
+        """`X` (n, features) of float64 or float32, which may be sparse, and what `y` means.
 
         The `first` time it may have any features and classes, unless `classes` are all there will be.
         """

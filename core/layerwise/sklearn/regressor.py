@@ -38,7 +38,8 @@ class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]  # scikit-l
 
     It has `model_`, the MLP of the raw rows, to be saved and served; `records_` of the epochs, of which `loss_curve_`
     and `validation_curve_` are the losses; `n_iter_`, the epochs; `n_features_in_` and `feature_names_in_`. It
-    computes in float32 if X is of it, else in float64. X may not be sparse.
+    computes in float32 if X is of it, else in float64. X may be sparse: its rows are made
+    dense batch by batch.
     """
 
     def __init__(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from layerwise.architecture import Architecture, Layer
 from layerwise.errors import InvalidInput
 from layerwise.model import MLP
+from layerwise.sklearn.sparse import SparseRows, is_sparse, sparse_moments
 from layerwise.spread import negligible
 
 Table = NDArray[np.floating[Any]]
@@ -21,9 +22,11 @@ class Standardization:
     shift: NDArray[np.float64]
     scale: NDArray[np.float64]
 
-    def of(self, table: Table) -> Table:
-        """`table` (n, k) standardised, in its own dtype."""
-        return ((table - self.shift) / self.scale).astype(table.dtype, copy=False)
+    def of(self, table: Any) -> Table | SparseRows:
+        """`table` (n, k) standardised, in its own dtype; a sparse one row by row, when they are asked for."""
+        if is_sparse(table):
+            return SparseRows(table, self.shift, self.scale)
+        return ((table - self.shift) / self.scale).astype(table.dtype, copy=False)  # type: ignore[no-any-return]
 
 
 def unchanged(columns: int) -> Standardization:
@@ -32,23 +35,31 @@ def unchanged(columns: int) -> Standardization:
 
 
 def centred(
-    table: Table, weights: NDArray[np.float64], pointer: str, *, constant_scale: float = np.inf
+    table: Any, weights: NDArray[np.float64], pointer: str, *, constant_scale: float = np.inf
 ) -> Standardization:
     """What gives the columns of `table` (n, k) a mean of 0 and a deviation of 1, counting rows by `weights` (n,).
 
-    A column that does not vary beyond rounding gets the `constant_scale`: the infinite one makes every value 0, later
-    ones too, and the weights of such an input are 0 once they are folded. Raises InvalidInput if a deviation overflows.
+    The table may be sparse. A column that does not vary beyond rounding gets the `constant_scale`: the infinite one
+    makes every value 0, later ones too, and the weights of such an input are 0 once they are folded. Raises
+    InvalidInput if a deviation overflows.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        # of differences from the first row, which round by the spread and not by the size of the numbers
-        first = table[0].astype(np.float64)
-        mean: NDArray[np.float64] = first + np.average(table - first, axis=0, weights=weights)
-        deviation: NDArray[np.float64] = np.sqrt(np.average(np.square(table - mean), axis=0, weights=weights))
+        mean, variance = sparse_moments(table, weights) if is_sparse(table) else _moments(table, weights)
+        deviation = np.sqrt(variance)
     if not np.isfinite(deviation).all():
         column = int(np.argmin(np.isfinite(deviation)))
         raise InvalidInput(pointer, f"expected columns of finite deviation, column {column} is too large to have one")
-    constant = negligible(deviation, mean, len(table), table.dtype)
+    constant = negligible(deviation, mean, len(weights), table.dtype)
     return Standardization(mean, np.where(constant, constant_scale, deviation))
+
+
+def _moments(table: Table, weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and variance (k,) of the columns of `table` (n, k), its rows counted by `weights` (n,)."""
+    # of differences from the first row, which round by the spread and not by the size of the numbers
+    first = table[0].astype(np.float64)
+    mean: NDArray[np.float64] = first + np.average(table - first, axis=0, weights=weights)
+    variance: NDArray[np.float64] = np.average(np.square(table - mean), axis=0, weights=weights)
+    return mean, variance
 
 
 def folded(network: MLP, inputs: Standardization) -> MLP:

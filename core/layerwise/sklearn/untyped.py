@@ -23,23 +23,26 @@ def available_if(check: Callable[[Any], bool]) -> Callable[[Method], Method]:
 
 
 def new_rows(estimator: Any, X: ArrayLike) -> NDArray[Any]:
-    """`X` as an array (n, features) of float64 or float32, for an `estimator` that is fitted. Raises ValueError."""
+    """`X` (n, features) of float64 or float32, for an `estimator` that is fitted; a sparse one in CSR form.
+
+    Raises ValueError.
+    """
     validation.check_is_fitted(estimator)
-    rows: NDArray[Any] = validate_data(estimator, X, reset=False, dtype=DTYPES)
+    rows: NDArray[Any] = validate_data(estimator, X, reset=False, dtype=DTYPES, accept_sparse="csr")
     return rows
 
 
 def rows_and_targets(
     estimator: Any, X: ArrayLike, y: ArrayLike, *, reset: bool, numeric: bool
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """`X` as an array (n, features) of float64 or float32, and `y` as one (n,) or (n, k); a column is flattened.
+    """`X` (n, features) of float64 or float32, and `y` as an array (n,) or (n, k); a column is flattened.
 
-    With `reset` the `estimator` takes the number and the names of the features from `X`, else `X` must have them.
-    Raises ValueError.
+    A sparse `X` is in CSR form. With `reset` the `estimator` takes the number and the names of the features from `X`,
+    else `X` must have them. Raises ValueError.
     """
     dense: Any = y.toarray() if sparse.issparse(y) else y  # type: ignore[union-attr]  # pyright: ignore
     found: tuple[NDArray[Any], NDArray[Any]] = validate_data(
-        estimator, X, dense, reset=reset, dtype=DTYPES, multi_output=True, y_numeric=numeric
+        estimator, X, dense, reset=reset, dtype=DTYPES, accept_sparse="csr", multi_output=True, y_numeric=numeric
     )
     rows, targets = found
     if targets.ndim == 2 and targets.shape[1] == 1:
