@@ -267,7 +267,7 @@ def _of_values(
 ) -> Evaluation:
     found = metrics.regression_scores(targets, model.decide(outputs), weights=weights)
     names = [field.name for field in dataclasses.fields(OutputEvaluation)]
-    columns = {name: getattr(found, name) for name in names}
+    columns: dict[str, NDArray[np.float64]] = {name: getattr(found, name) for name in names}
     each = tuple(
         OutputEvaluation(**{name: float(column[j]) for name, column in columns.items()})
         for j in range(targets.shape[1])
