@@ -13,6 +13,7 @@
     ├── Exhausted          a bound of the service is reached
     ├── TimedOut           the caller took too long
     ├── Unavailable        try again in a moment
+    │   └── StorageUnavailable
     ├── NoSpace            the disk is full
     ├── DataLoss           a stored file is damaged
     └── OutputNotFinite    a model answered with NaN or infinity
@@ -187,6 +188,12 @@ class Unavailable(ServiceError):
     """Something that is needed does not answer; the same call may work in a moment."""
 
     kind, reason = Kind.UNAVAILABLE, "UNAVAILABLE"
+
+
+class StorageUnavailable(Unavailable):
+    """The disk or a folder that is needed cannot be used now."""
+
+    reason = "STORAGE_UNAVAILABLE"
 
 
 class NoSpace(ServiceError):

@@ -116,6 +116,7 @@ class Upload:
             raise InvalidRequest(detail, pointer="rows", reason="ROWS_MISSING")
         # before a gigabyte is sent for nothing
         jobs.check_room(max_open=settings.max_queued_jobs, request_id=submission.request_id)
+        artifacts.check()
         read_architecture(submission.architecture, None, settings)
         read_plan(submission.plan, has_labels=None, settings=settings)
         classes = None if submission.classes is None else _check_classes(submission.classes, settings)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from layerwise_service.gathering import Reporter
 from layerwise_service.prediction import Predictor
+from layerwise_service.readiness import Readiness
 from layerwise_service.registry import Directory, Registry
 from layerwise_service.settings import Settings
 from layerwise_service.stores.artifact_store import ArtifactStore
@@ -74,7 +75,7 @@ def build_rest(settings: Settings, reporter: Reporter | None = None) -> Flask:
         health=HealthChecks(
             stores.jobs,
             directory,
-            stores.artifacts,
+            Readiness(stores.database, stores.artifacts),
             worker_silent_seconds=settings.worker_silent_seconds,
             loops=(directory.loop,),
             reporter=reporter or Reporter(None),
@@ -99,6 +100,7 @@ def build_rpc(settings: Settings) -> RpcServer:
         registry=Registry(stores.versions),
         predictor=predictor,
         sweep=stores.artifacts.sweep,
+        readiness=Readiness(stores.database, stores.artifacts),
         loops=(directory.loop,),
         close=close,
         settings=settings,

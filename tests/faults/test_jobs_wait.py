@@ -15,6 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from e2e.running import Service, running_service, wait_until
+from faults.disks import fill, read_only, small_disk
 from layerwise_client import Client, Job
 from layerwise_service.stores.database import Database
 
@@ -28,23 +29,14 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount t
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 24 MB."""
-    mount = tmp_path / "disk"
-    mount.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(mount)], check=True)
-    yield mount
-    subprocess.run(["umount", "-l", str(mount)], check=True)
+    with small_disk(tmp_path / "disk") as mount:
+        yield mount
 
 
 def train(client: Client, *, epochs: int) -> Job:
     X = np.random.default_rng(0).normal(size=(200, 600)).astype(np.float32)
     y = (X[:, 0] > 0).astype(int).tolist()
     return client.train("wide", WIDE, X, y, plan={"epochs": epochs}, progress=False)
-
-
-def fill(file: Path, *, leave: int) -> None:
-    """Takes all the space of the disk but `leave` bytes."""
-    free = os.statvfs(file.parent)
-    file.write_bytes(bytes(max(0, free.f_bavail * free.f_frsize - leave)))
 
 
 def losses(service: Service, job: Job) -> int:
@@ -122,17 +114,6 @@ def test_a_job_outlasts_a_disk_that_takes_nothing_at_all(disk: Path) -> None:
         ]
         assert len(steps(full)) == 30
         assert [losses(service, job) for job in (full, unwritable)] == [0, 0]
-
-
-@contextmanager
-def read_only(disk: Path) -> Iterator[None]:
-    """Files that are open for writing would keep the disk from it: it is covered by a read-only view of itself."""
-    subprocess.run(["mount", "--bind", str(disk), str(disk)], check=True)
-    subprocess.run(["mount", "-o", "remount,bind,ro", str(disk)], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
 LOCK = """

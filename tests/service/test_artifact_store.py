@@ -315,7 +315,7 @@ def test_a_folder_that_is_missing_is_told_before_rows_are_sent_for_nothing(store
     with pytest.raises(Unavailable, match="the folder datasets of the artefacts is missing") as caught:
         stores.artifacts.check()
 
-    assert caught.value.reason == "STORAGE_MISSING"
+    assert caught.value.reason == "STORAGE_UNAVAILABLE"
 
 
 def test_the_lock_of_a_process_ends_with_its_stores(settings: Settings) -> None:

@@ -17,6 +17,7 @@ from werkzeug.test import TestResponse
 from layerwise_service.gathering import Reporter
 from layerwise_service.loops import Loop
 from layerwise_service.models import Version
+from layerwise_service.readiness import Readiness
 from layerwise_service.registry import Directory
 from layerwise_service.rest.health import HealthChecks, health_routes
 from layerwise_service.rest.openapi import OPENAPI
@@ -336,8 +337,9 @@ def test_a_background_loop_that_hangs_is_told_by_livez(stores: Stores) -> None:
     hanging = Loop("hanging", lambda: None, every=0.0, late_after=-1.0)
     with closing(Directory(stores.versions, refresh_seconds=1.0)) as directory:
         loops = directory.loop, hanging
+        readiness = Readiness(stores.database, stores.artifacts)
         health = HealthChecks(
-            stores.jobs, directory, stores.artifacts, worker_silent_seconds=1.0, loops=loops, reporter=Reporter(None)
+            stores.jobs, directory, readiness, worker_silent_seconds=1.0, loops=loops, reporter=Reporter(None)
         )
         routes = Flask("health")
         routes.register_blueprint(health_routes(health))

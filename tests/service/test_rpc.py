@@ -21,6 +21,7 @@ from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
 from layerwise_service.loops import Loop
 from layerwise_service.models import Version
 from layerwise_service.prediction import Predictor
+from layerwise_service.readiness import Readiness
 from layerwise_service.registry import Directory, Registry
 from layerwise_service.rpc.server import RpcServer
 from layerwise_service.settings import Settings
@@ -474,6 +475,7 @@ def test_health_says_when_a_background_loop_hangs(settings: Settings, stores: St
             registry=Registry(stores.versions),
             predictor=predictor,
             sweep=lambda: None,
+            readiness=Readiness(stores.database, stores.artifacts),
             loops=(directory.loop, hanging),
             close=directory.close,
             settings=settings,

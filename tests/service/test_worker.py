@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from layerwise import TableEncoder
+from layerwise import MLP, TableEncoder
 from layerwise_service.datasets import Batch, Dataset
 from layerwise_service.errors import NoSpace, Unavailable
 from layerwise_service.jobs import Claim, Job, NewJob
@@ -20,7 +20,7 @@ from layerwise_service.settings import Settings
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.stores.job_store import JobStore
 from layerwise_service.stores.leases import Leases, NewVersion
-from layerwise_service.stores.schema import jobs
+from layerwise_service.stores.schema import jobs, pending_artifacts
 from layerwise_service.wiring import Stores, build_worker
 from layerwise_service.worker import attempt, encoding
 from layerwise_service.worker.heartbeat import Heartbeat, Order
@@ -165,6 +165,31 @@ def test_a_table_that_is_encoded_into_a_file_waits_for_space(
 
     assert ("WAITING", "NO_SPACE") in story(ended)
     assert (ended.state, ended.attempt) == ("SUCCEEDED", 1)
+
+
+def test_a_model_that_was_swept_while_its_job_waited_is_stored_again(
+    submit: Callable[..., Job], stores: Stores, work: Callable[[Job], Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep = ArtifactStore.keep_model
+    kept: list[str] = []
+
+    def keep_and_wait_for_days(self: ArtifactStore, model: MLP) -> tuple[str, int]:
+        sha256, size = keep(self, model)
+        kept.append(sha256)
+        if len(kept) == 1:
+            with stores.database.write() as connection:
+                connection.execute(sa.update(pending_artifacts).values(registered=0.0))
+            stores.artifacts.sweep()
+        return sha256, size
+
+    monkeypatch.setattr(ArtifactStore, "keep_model", keep_and_wait_for_days)
+
+    ended = work(submit())
+
+    assert (ended.state, ended.attempt, ended.version) == ("SUCCEEDED", 1, 1)
+    assert len(kept) == 2
+    assert kept[0] == kept[1]
+    stores.artifacts.load_model(kept[0])
 
 
 def test_a_folder_in_the_place_of_a_file_is_not_waited_for(

@@ -11,7 +11,7 @@ import click
 from layerwise_service.commands.options import CommandFailed, with_settings
 from layerwise_service.settings import Settings
 
-_SECONDS = 5.0
+_SECONDS = 8.0  # the service looks for its database for 5 s
 
 
 @click.command()
@@ -38,7 +38,18 @@ def _rest(settings: Settings) -> None:
     finally:
         connection.close()
     if response.status != http.HTTPStatus.OK:
-        raise CommandFailed(body)
+        raise CommandFailed(_what_is_wrong(body))
+
+
+def _what_is_wrong(body: str) -> str:
+    """What /readyz said, in one line."""
+    import json
+
+    try:
+        checks: dict[str, str] = json.loads(body)["checks"]
+        return "not ready: " + "; ".join(f"{name}: {said}" for name, said in checks.items() if said != "ok")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return body
 
 
 def _rpc(settings: Settings) -> None:
@@ -54,19 +65,23 @@ def _rpc(settings: Settings) -> None:
         except grpc.RpcError as error:
             raise CommandFailed(f"no answer from gRPC at {host}:{port}") from error
     if answer.status != health_pb2.HealthCheckResponse.SERVING:
-        raise CommandFailed(f"gRPC at {host}:{port} is not serving")
+        raise CommandFailed(f"gRPC at {host}:{port} is not ready: its log says why, at not_ready")
 
 
 def _worker(settings: Settings) -> None:
     from layerwise_service.errors import DatabaseUnusable, ServiceError
     from layerwise_service.stores.database import Database
     from layerwise_service.stores.database_url import read_database_url
+    from layerwise_service.stores.files import check_writable, storage_errors
     from layerwise_service.stores.job_store import JobStore
 
     if not settings.database_url and not (settings.home_path / "layerwise.db").is_file():
         raise CommandFailed(f"there is no database in {settings.home_path}")
     try:
         with closing(Database(read_database_url(settings.database_url, settings.home_path))) as database:
+            database.check()
+            with storage_errors():
+                check_writable(settings.home_path / "artifacts" / "incoming")
             seen = JobStore(database).workers_seen(seconds=settings.worker_silent_seconds, host=socket.gethostname())
     except (DatabaseUnusable, ServiceError) as error:
         raise CommandFailed(str(error)) from error

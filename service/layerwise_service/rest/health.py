@@ -1,8 +1,8 @@
-"""/livez, /readyz, /metrics, /openapi.json and /."""
+"""/livez, /readyz, /readyz/predictions, /metrics, /openapi.json and /."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 
 from flask import Blueprint, Response
@@ -12,10 +12,10 @@ from prometheus_client.registry import Collector
 from layerwise_service.errors import ServiceError
 from layerwise_service.gathering import Reporter
 from layerwise_service.loops import Loop, late
+from layerwise_service.readiness import Readiness
 from layerwise_service.registry import Directory
 from layerwise_service.rest.openapi import OPENAPI
 from layerwise_service.rest.responses import json_response
-from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.stores.job_store import JobStore
 from layerwise_service.telemetry import exposition, gauge
 
@@ -27,7 +27,7 @@ class HealthChecks:
         self,
         jobs: JobStore,
         directory: Directory,
-        artifacts: ArtifactStore,
+        readiness: Readiness,
         *,
         worker_silent_seconds: float,
         loops: Sequence[Loop],
@@ -35,7 +35,7 @@ class HealthChecks:
     ) -> None:
         self._jobs = jobs
         self._directory = directory
-        self._artifacts = artifacts
+        self._readiness = readiness
         self._worker_silent_seconds = worker_silent_seconds
         self._loops = loops
         self._reporter = reporter
@@ -44,13 +44,13 @@ class HealthChecks:
         """ "ok", or which background loops of this process hang: starting it again would help."""
         return "; ".join(late(self._loops)) or "ok"
 
-    def run(self) -> dict[str, str]:
-        """Each check with "ok" or what is wrong."""
-        return {
-            "database": _outcome(self._directory.refresh),
-            "artifacts": _outcome(self._artifacts.check),
-            "loops": self.loops(),
-        }
+    def whole(self) -> dict[str, str]:
+        """Each check of the whole service with "ok" or what is wrong."""
+        return {**self._readiness.report().whole, "loops": self.loops()}
+
+    def predictions(self) -> dict[str, str]:
+        """Each check of what predictions need."""
+        return {**self._readiness.report().predictions, "loops": self.loops()}
 
     def metrics(self) -> bytes:
         """Counts and gauges in Prometheus' text format; of what does not answer just now, nothing."""
@@ -83,9 +83,11 @@ def health_routes(health: HealthChecks) -> Blueprint:
 
     @routes.get("/readyz")
     def readyz() -> Response:  # pyright: ignore[reportUnusedFunction]
-        checks = health.run()
-        ready = all(outcome == "ok" for outcome in checks.values())
-        return json_response({"status": "ok" if ready else "not ready", "checks": checks}, 200 if ready else 503)
+        return _ready(health.whole())
+
+    @routes.get("/readyz/predictions")
+    def readyz_predictions() -> Response:  # pyright: ignore[reportUnusedFunction]
+        return _ready(health.predictions())
 
     @routes.get("/metrics")
     def metrics() -> Response:  # pyright: ignore[reportUnusedFunction]
@@ -114,9 +116,6 @@ class _Gauges(Collector):
             return []
 
 
-def _outcome(check: Callable[[], object]) -> str:
-    try:
-        check()
-    except ServiceError as error:
-        return error.detail
-    return "ok"
+def _ready(checks: dict[str, str]) -> Response:
+    ready = all(outcome == "ok" for outcome in checks.values())
+    return json_response({"status": "ok" if ready else "not ready", "checks": checks}, 200 if ready else 503)

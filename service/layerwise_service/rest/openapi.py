@@ -214,6 +214,8 @@ _SCHEMAS = {
 
 _READY = _get("Whether the service can do its work, and if not, why", _ref("Health"))
 _READY["get"]["responses"]["503"] = _answer("Not ready", _ref("Health"))
+_READY_TO_PREDICT = _get("Whether predictions can be answered, and if not, why", _ref("Health"))
+_READY_TO_PREDICT["get"]["responses"]["503"] = _answer("Not ready", _ref("Health"))
 _LIVE = _get("Whether the process and its background loops work", _ref("Health"))
 _LIVE["get"]["responses"]["503"] = _answer("A background loop hangs: start the process again", _ref("Health"))
 _METRICS = _get("Prometheus' text format", {"type": "string"})
@@ -260,6 +262,7 @@ OPENAPI: dict[str, Any] = {
         "/api/jobs/{job}": _get("A job", _ref("Job"), 404, 503, parameters=(_path("job"),)),
         "/livez": _LIVE,
         "/readyz": _READY,
+        "/readyz/predictions": _READY_TO_PREDICT,
         "/metrics": _METRICS,
         "/openapi.json": _get("This document", {"type": "object"}),
         "/": _get("What there is", {"type": "object"}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -23,6 +23,7 @@ from layerwise_proto.v1.training_pb2_grpc import add_TrainingServiceServicer_to_
 from layerwise_service.loops import AsyncLoop, Loop, late
 from layerwise_service.prediction import Predictor
 from layerwise_service.processes import AddressInUse
+from layerwise_service.readiness import Readiness
 from layerwise_service.registry import Registry
 from layerwise_service.rpc.boundary import ErrorBoundary
 from layerwise_service.rpc.feed import JobFeed
@@ -38,10 +39,11 @@ _THREADS = 16  # store calls under way at once; more wait their turn
 _MOST_ANSWER = 4  # times the largest message that comes in
 _SWEEP_SECONDS = 60.0  # what killed uploads leave behind may be large
 _HEALTH_SECONDS = 1.0
+_PREDICTIONS = models_pb2.DESCRIPTOR.services_by_name["PredictionService"].full_name
 _NAMES = (
     training_pb2.DESCRIPTOR.services_by_name["TrainingService"].full_name,
     models_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name,
-    models_pb2.DESCRIPTOR.services_by_name["PredictionService"].full_name,
+    _PREDICTIONS,
 )
 
 
@@ -55,11 +57,13 @@ class RpcServer:
         registry: Registry,
         predictor: Predictor,
         sweep: Callable[[], None],
+        readiness: Readiness,
         loops: Sequence[Loop],
         close: Callable[[], None],
         settings: Settings,
     ) -> None:
         self._sweep = sweep
+        self._readiness = readiness
         self._close = close
         self._sweeping = AsyncLoop("sweep", self._sweep_once, every=_SWEEP_SECONDS)
         self._telling = AsyncLoop("health", self._tell_health, every=_HEALTH_SECONDS)
@@ -91,7 +95,7 @@ class RpcServer:
                 f"cannot listen at {address}: is something else there? --rpc HOST:PORT takes another address"
             ) from error
         await self._server.start()
-        await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+        await self._tell_health()
         self._feed.loop.start()
         self._sweeping.start()
         self._telling.start()
@@ -100,7 +104,7 @@ class RpcServer:
     async def stop(self) -> None:
         """Lets watchers go, lets calls under way end within `stop_seconds`, ends, and closes what it was built on."""
         await self._telling.stop()
-        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        await self._set_health(whole=False, predictions=False)
         self._intake.stop()
         await self._feed.close()
         await self._sweeping.stop()
@@ -112,17 +116,25 @@ class RpcServer:
         await asyncio.to_thread(self._sweep)
 
     async def _tell_health(self) -> None:
-        """Says NOT_SERVING while a background loop has not completed for too long."""
+        """Says what can be done now: nothing while a background loop has not completed for too long."""
         hanging = late(self._loops)
         if hanging and not self._hanging:
             log.error("loops_hang", loops=hanging)
         self._hanging = hanging
-        status = health_pb2.HealthCheckResponse
-        await self._set_health(status.NOT_SERVING if hanging else status.SERVING)
+        report = await asyncio.to_thread(self._readiness.report)
+        await self._set_health(
+            whole=not hanging and _all_ok(report.whole), predictions=not hanging and _all_ok(report.predictions)
+        )
 
-    async def _set_health(self, status: Any) -> None:
+    async def _set_health(self, *, whole: bool, predictions: bool) -> None:
+        status = health_pb2.HealthCheckResponse
         for name in ("", *_NAMES):
-            await self._health.set(name, status)
+            ready = predictions if name == _PREDICTIONS else whole
+            await self._health.set(name, status.SERVING if ready else status.NOT_SERVING)
+
+
+def _all_ok(checks: Mapping[str, str]) -> bool:
+    return all(outcome == "ok" for outcome in checks.values())
 
 
 async def serve_rpc(server: RpcServer, *, ready: Callable[[str], None]) -> None:

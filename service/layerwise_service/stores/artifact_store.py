@@ -5,6 +5,7 @@ artifacts/datasets/<sha256>/{rows,column<i>,targets,weights}.npy    artifacts/mo
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import tempfile
@@ -153,6 +154,11 @@ class ArtifactStore:
         self._check()
         with storage_errors():
             check_writable(self._incoming.root)
+
+    def check_models(self) -> None:
+        """Raises `StorageUnavailable` unless models can be read now."""
+        with storage_errors(), os.scandir(self._models) as entries:
+            next(entries, None)
 
     def close(self) -> None:
         """Says that this process writes no more."""

@@ -15,7 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from layerwise_service.errors import DataLoss, NoSpace, Unavailable
+from layerwise_service.errors import DataLoss, NoSpace, StorageUnavailable, Unavailable
 from layerwise_service.stores.database_url import parse_database_url, shown_database_url
 from layerwise_service.stores.files import locked
 from layerwise_service.stores.sqlite import DatabaseFile, sqlite_engine, sqlite_path
@@ -117,7 +117,7 @@ class Database:
                 case "FULL":
                     raise NoSpace("the database's disk is full") from error
                 case "READONLY":
-                    raise Unavailable("the database is read-only", reason="STORAGE_READ_ONLY") from error
+                    raise StorageUnavailable("the database is read-only") from error
                 case "CORRUPT" | "NOTADB":
                     raise DataLoss("the database is damaged: restore it from a backup") from error
                 case "ERROR":

@@ -25,7 +25,9 @@ def read_database_url(text: str, home: Path) -> sa.URL:
     """Return the URL that the setting means: SQLite in `home` if it is empty. Raises `DatabaseUnusable`."""
     if not text:  # not by way of a text: a path may hold ? and %
         return sa.URL.create("sqlite", database=str(home / "layerwise.db"))
-    return parse_database_url(text)
+    url = parse_database_url(text)
+    check_driver(url)
+    return url
 
 
 def parse_database_url(text: str) -> sa.URL:
@@ -38,11 +40,15 @@ def parse_database_url(text: str) -> sa.URL:
     driver = _PLAIN.get(url.drivername, url.drivername)
     if driver not in _DRIVERS:
         raise DatabaseUnusable(f"database_url: expected a URL such as {_EXAMPLES}, got one that begins {driver}://")
-    package = driver.partition("+")[2]
-    if (install := _DRIVERS[driver]) and importlib.util.find_spec(package) is None:
-        detail = f"database_url: {driver}:// needs the Python package {package}, which is not installed"
-        raise DatabaseUnusable(f"{detail}: pip install '{install}'")
     return url.set(drivername=driver)
+
+
+def check_driver(url: sa.URL) -> None:
+    """Raise `DatabaseUnusable` unless the package that speaks with this kind of database is installed."""
+    package = url.drivername.partition("+")[2]
+    if (install := _DRIVERS[url.drivername]) and importlib.util.find_spec(package) is None:
+        detail = f"database_url: {url.drivername}:// needs the Python package {package}, which is not installed"
+        raise DatabaseUnusable(f"{detail}: pip install '{install}'")
 
 
 def shown_database_url(url: sa.URL) -> str:
@@ -50,4 +56,4 @@ def shown_database_url(url: sa.URL) -> str:
     query = {
         name: "***" if any(word in name.lower() for word in _SECRET) else value for name, value in url.query.items()
     }
-    return url.set(query=query).render_as_string(hide_password=True)
+    return url.set(query=query).render_as_string(hide_password=True).replace("%2A%2A%2A", "***")

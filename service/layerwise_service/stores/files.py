@@ -15,7 +15,7 @@ from pathlib import Path
 
 import structlog
 
-from layerwise_service.errors import NoSpace, ServiceError, Unavailable
+from layerwise_service.errors import NoSpace, ServiceError, StorageUnavailable, Unavailable
 
 log = structlog.get_logger()
 
@@ -39,17 +39,16 @@ def storage_error(error: OSError) -> ServiceError:
         case errno.ENOSPC | errno.EDQUOT:
             return NoSpace("the disk of the service is full; nothing was changed")
         case errno.EROFS:
-            return Unavailable("the disk of the service is read-only", reason="STORAGE_READ_ONLY")
+            return StorageUnavailable("the disk of the service is read-only")
         case errno.EACCES | errno.EPERM:
-            return Unavailable("the service may not use its own files: permission denied", reason="STORAGE_DENIED")
+            return StorageUnavailable("the service may not use its own files: permission denied")
         case errno.EMFILE | errno.ENFILE:
             detail = "the service has too many files and connections open; try again"
             return Unavailable(detail, reason="TOO_MANY_OPEN_FILES", retry_after=1)
         case errno.ENOENT | errno.ENOTDIR | errno.ESTALE:
-            return Unavailable("a folder of the service's files is missing", reason="STORAGE_MISSING")
+            return StorageUnavailable("a folder of the service's files is missing")
         case _:
-            detail = f"the disk of the service reports an error: {error.strerror or error}"
-            return Unavailable(detail, reason="STORAGE_FAILED")
+            return StorageUnavailable(f"the disk of the service reports an error: {error.strerror or error}")
 
 
 def open_stored(path: Path) -> BufferedReader:

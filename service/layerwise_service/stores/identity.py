@@ -14,7 +14,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from layerwise_service.errors import DatabaseUnusable, Unavailable
+from layerwise_service.errors import DatabaseUnusable, StorageUnavailable
 from layerwise_service.stores.database import Database
 from layerwise_service.stores.files import locked, make_private_folder, sync_folder, tighten, tighten_all
 from layerwise_service.stores.migrations import migrate
@@ -35,19 +35,19 @@ class Identity:
         self._id = store_id
 
     def check(self) -> None:
-        """Raise `Unavailable` unless the folder is whole and still the one of this database."""
+        """Raise `StorageUnavailable` unless the folder is whole and still the one of this database."""
         for name in FOLDERS:
             if not (self._root / name).is_dir():
                 detail = f"the folder {name} of the artefacts is missing: put it back, or restore it from a backup"
-                raise Unavailable(detail, reason="STORAGE_MISSING")
+                raise StorageUnavailable(detail)
         try:
             found = (self._root / _ID_FILE).read_text("ascii", "replace").strip()
         except OSError as error:
             detail = f"the folder of the artefacts has lost its file {_ID_FILE}: {error.strerror}"
-            raise Unavailable(detail, reason="STORAGE_MISSING") from error
+            raise StorageUnavailable(detail) from error
         if found != self._id:
             detail = "the folder of the artefacts was exchanged while the service runs: restart the service"
-            raise Unavailable(detail, reason="STORAGE_REPLACED")
+            raise StorageUnavailable(detail)
 
 
 def open_together(url: sa.URL, root: Path, *, adopt: bool = False) -> tuple[Database, Identity]:

@@ -74,7 +74,11 @@ class JobStore:
             return read_job(connection, job)
 
     def check_room(self, *, max_open: int, request_id: str | None = None) -> None:
-        """Raises `Exhausted` if `max_open` jobs are open, unless the request id has its job already."""
+        """Raises `Exhausted` if `max_open` jobs are open, unless the request id has its job already.
+
+        Raises `NoSpace` or `Unavailable` if no job could be stored now.
+        """
+        self._database.check()
         with self._database.read() as connection:
             if request_id is None or _by_request(connection, request_id) is None:
                 _check_room(connection, max_open)

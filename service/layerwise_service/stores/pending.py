@@ -28,6 +28,12 @@ class Artifact(StrEnum):
     MODEL = "model"
 
 
+class ArtifactExpired(Unavailable):
+    """The artefact was removed before anything used it."""
+
+    reason = "ARTIFACT_EXPIRED"
+
+
 _USERS = {Artifact.DATASET: datasets.c.sha256, Artifact.MODEL: versions.c.sha256}
 
 
@@ -73,12 +79,11 @@ class PendingArtifacts:
 def use_artifact(connection: Connection, kind: Artifact, sha256: str) -> None:
     """Take an artefact off the table, in the transaction that begins to use it.
 
-    Raises `Unavailable` if it was removed meanwhile.
+    Raises `ArtifactExpired` if it was removed meanwhile.
     """
     found = connection.execute(sa.delete(pending_artifacts).where(_is(kind, sha256))).rowcount
     if not found and not _is_used(connection, kind, sha256):
-        detail = f"the {kind} was removed before anything used it; send it again"
-        raise Unavailable(detail, reason="ARTIFACT_EXPIRED")
+        raise ArtifactExpired(f"the {kind} was removed before anything used it; send it again")
 
 
 def _is_used(connection: Connection, kind: Artifact, sha256: str) -> bool:

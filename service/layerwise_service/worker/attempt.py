@@ -24,9 +24,11 @@ from layerwise import (
 )
 from layerwise_service.errors import NoSpace, ServiceError, Unavailable
 from layerwise_service.jobs import Claim, Failure, Reason, TrainingRecord
+from layerwise_service.models import Version
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.stores.job_store import JobStore
 from layerwise_service.stores.leases import Fenced, Leases, NewVersion
+from layerwise_service.stores.pending import ArtifactExpired
 from layerwise_service.stores.table_reader import StoredTable
 from layerwise_service.worker.encoding import encoded_rows
 from layerwise_service.worker.heartbeat import Heartbeat, Order
@@ -130,9 +132,16 @@ class Attempt:
         sha256, size = self._until(lambda: self._artifacts.keep_model(model))
         metrics, parameters = dict(model.metrics), model.architecture.parameters
         new = NewVersion(sha256, size, metrics, parameters, shape.labels, self._kept_record(metrics))
-        version = self._until(lambda: self._leases.publish(self._claim, new), ends=True)
+        version = self._until(lambda: self._publish(model, new), ends=True)
         self._log.info("version_published", version=version.number, **model.metrics)
         return Order.GO_ON
+
+    def _publish(self, model: MLP, new: NewVersion) -> Version:
+        try:
+            return self._leases.publish(self._claim, new)
+        except ArtifactExpired:  # the job waited so long that its file was taken for nobody's
+            self._artifacts.keep_model(model)
+            return self._leases.publish(self._claim, new)
 
     def _order(self) -> Order:
         return self._heartbeat.order(progress=self._progress)

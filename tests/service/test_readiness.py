@@ -1,0 +1,121 @@
+"""Readiness tells the truth, over REST, over gRPC and by the command, ability by ability."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from flask.testing import FlaskClient
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
+from layerwise_service.models import Version
+from layerwise_service.readiness import Readiness
+from layerwise_service.settings import Settings
+from layerwise_service.wiring import Stores, build_rest
+from service.rpc_requests import batch, error_of, header, wait_until
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+def remove_datasets(home: Path) -> None:
+    shutil.rmtree(home / "artifacts" / "datasets")
+
+
+def remove_models(home: Path) -> None:
+    shutil.rmtree(home / "artifacts" / "models")
+
+
+def unlink_database(home: Path) -> None:
+    (home / "layerwise.db").unlink()
+
+
+def replace_database(home: Path) -> None:
+    path = home / "layerwise.db"
+    shutil.copy(path, path.with_suffix(".new"))
+    path.with_suffix(".new").replace(path)
+
+
+def exchange_folder(home: Path) -> None:
+    (home / "artifacts" / "store-id").write_text("0" * 32)
+
+
+@pytest.fixture
+def rest(settings: Settings, publish: Callable[..., Version]) -> FlaskClient:
+    """REST over a model that it has loaded."""
+    publish("loaded")
+    client = build_rest(settings).test_client()
+    assert client.post("/predict", json={"model": "loaded", "instances": [[0, 0]]}).status_code == 200
+    return client
+
+
+@pytest.mark.parametrize(
+    ("change", "check", "message", "predicts"),
+    [
+        (remove_datasets, "artifacts", "the folder datasets of the artefacts is missing", True),
+        (remove_models, "artifacts", "the folder models of the artefacts is missing", False),
+        (exchange_folder, "artifacts", "the folder of the artefacts was exchanged", True),
+        (unlink_database, "database", "the database's file was removed", True),
+        (replace_database, "database", "the database's file was replaced", True),
+    ],
+)
+def test_what_is_missing_is_told_and_no_rows_are_taken_in_for_nothing(
+    settings: Settings,
+    rest: FlaskClient,
+    channel: grpc.Channel,
+    change: Callable[[Path], None],
+    check: str,
+    message: str,
+    predicts: bool,
+) -> None:
+    health: Any = health_pb2_grpc.HealthStub(channel)
+
+    def status(name: str) -> Any:
+        return health.Check(health_pb2.HealthCheckRequest(service=name), timeout=10).status
+
+    change(settings.home_path)
+
+    wait_until(lambda: rest.get("/readyz").status_code == 503)
+    answer = rest.get("/readyz").get_json()
+    assert answer["status"] == "not ready"
+    assert message in answer["checks"].pop(check)
+    assert set(answer["checks"].values()) == {"ok"}
+    assert rest.get("/readyz/predictions").status_code == (200 if predicts else 503)
+    assert rest.post("/predict", json={"model": "loaded", "instances": [[0, 0]]}).status_code == 200
+    wait_until(lambda: status("") == NOT_SERVING)
+    assert status("layerwise.v1.TrainingService") == NOT_SERVING
+    assert status("layerwise.v1.PredictionService") == (SERVING if predicts else NOT_SERVING)
+    upload = [header(rows=2), batch()]
+    code, text, _, _ = error_of(lambda: list(TrainingServiceStub(channel).Train(iter(upload), timeout=10)))
+    assert (code, message in text) == (grpc.StatusCode.UNAVAILABLE, True)
+
+
+def test_the_service_is_ready_again_when_what_was_missing_is_back(settings: Settings, rest: FlaskClient) -> None:
+    path = settings.home_path / "layerwise.db"
+    moved = path.rename(path.with_suffix(".moved"))
+    wait_until(lambda: rest.get("/readyz").status_code == 503)
+
+    moved.rename(path)
+
+    wait_until(lambda: rest.get("/readyz").status_code == 200)
+
+
+def test_however_many_ask_the_disk_is_tried_once_a_second(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[object] = []
+    check = type(stores.artifacts).check
+    monkeypatch.setattr(type(stores.artifacts), "check", lambda self: (tried.append(self), check(self)))
+    seconds = 0.0
+    readiness = Readiness(stores.database, stores.artifacts, clock=lambda: seconds)
+
+    for _ in range(50):
+        assert set(readiness.report().whole.values()) == {"ok"}
+    assert len(tried) == 1
+
+    seconds = 1.0
+    readiness.report()
+    assert len(tried) == 2
