@@ -4,6 +4,7 @@ import copy
 import json
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import onnxruntime
@@ -29,9 +30,12 @@ from layerwise import (
     fit_packed,
     gradient_check,
     partial_fit,
+    rescaling,
 )
+from layerwise.batches import Split
 from layerwise.onnx import export_onnx
 from layerwise.standalone import export_standalone
+from layerwise.target_scale import TargetScale
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(300, 5)).astype(np.float32)
@@ -406,3 +410,35 @@ def test_every_reader_of_the_file_predicts_in_the_targets_units(tmp_path, loss, 
         [sys.executable, tmp_path / "m.py"], input=rows, capture_output=True, text=True, check=True
     ).stdout
     np.testing.assert_allclose([json.loads(line) for line in told.splitlines()], expected, rtol=1e-4)
+
+
+# --- many targets ---
+
+
+def test_targets_scaled_batch_by_batch_give_the_same_bits(monkeypatch):
+    once, by_batch = network(2), network(2)
+    trained(once, BOTH, validation=0.2)
+
+    monkeypatch.setattr(rescaling, "MANY_BYTES", 0)
+    trained(by_batch, BOTH, validation=0.2)
+
+    assert by_batch.parameters.tobytes() == once.parameters.tobytes()
+    assert by_batch.metrics == once.metrics
+
+
+def test_a_mapped_file_of_targets_is_not_copied_into_memory(tmp_path):
+    rows = 2**24
+    y = np.lib.format.open_memmap(str(tmp_path / "y.npy"), "w+", np.float64, (rows,))
+    y[:] = 70_000
+    y[::2] += 54_000
+    data = Split(np.zeros((rows, 5), np.float32), y[:, None], np.arange(rows))
+
+    tracemalloc.start()
+    made = rescaling.rescaled(network(), Plan(loss="squared_error"), data)
+    split = made.train_split(data)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert made.trained.target_scale == TargetScale((97_000.0,), (27_000.0,))
+    assert split.learnt is None
+    assert peak < y.nbytes / 2
