@@ -81,14 +81,18 @@ def get(service: Service, path: str) -> dict[str, str]:
         return answer
 
 
-def metrics(service: Service) -> dict[str, float]:
-    with urllib.request.urlopen(f"{service.rest}/metrics", timeout=10) as response:
-        lines = response.read().decode().splitlines()
+def metrics(address: str) -> dict[str, float]:
+    """Every series of /metrics; none while nobody answers."""
+    try:
+        with urllib.request.urlopen(f"{address}/metrics", timeout=10) as response:
+            lines = response.read().decode().splitlines()
+    except OSError:
+        return {}
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
 
 
 def lost(service: Service, process: str) -> float:
-    return metrics(service).get(f'layerwise_log_lines_lost_total{{process="{process}"}}', 0)
+    return metrics(service.rest).get(f'layerwise_log_lines_lost_total{{process="{process}"}}', 0)
 
 
 def test_a_reader_of_the_banner_that_has_ended_stops_nothing(tmp_path: Path) -> None:
@@ -141,12 +145,12 @@ def test_a_full_shared_memory_folder_costs_no_request_and_no_count(tmp_path: Pat
         assert "process_ended" not in service.log.read_text()
 
         rows = 'layerwise_predict_rows_total{model="iris",version="1"}'
-        wait_until(lambda: metrics(service).get(rows) == 300)
+        wait_until(lambda: metrics(service.rest).get(rows) == 300)
         (pid,) = service.pids("rest")
         os.kill(pid, signal.SIGKILL)
         wait_until(lambda: service.pids("rest") not in ([], [pid]))
         wait_until(lambda: answers(service.rest.removeprefix("http://")))
-        assert metrics(service)[rows] == 300  # counts outlive the processes that counted
+        assert metrics(service.rest)[rows] == 300  # counts outlive the processes that counted
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGQUIT])
@@ -160,3 +164,34 @@ def test_a_terminal_that_closes_stops_the_service_in_order(tmp_path: Path, numbe
 
         wait_until(lambda: not any(alive(pid) for pid in pids))
     assert list(temporary.glob("layerwise*")) == []
+
+
+def test_the_counts_of_rest_alone_outlive_the_processes_that_counted(tmp_path: Path) -> None:
+    jobs = 'layerwise_http_requests_total{method="GET",route="/api/jobs",status="200"}'
+    readable, writable = os.pipe()
+    command = [sys.executable, "-m", "layerwise_service.commands", "rest", "--home", str(tmp_path / "home")]
+    environment = os.environ | {"LAYERWISE_READY_FD": str(writable)}
+    with (
+        (tmp_path / "log").open("w") as log,
+        subprocess.Popen(
+            [*command, "--rest", "127.0.0.1:0"], stderr=log, env=environment, pass_fds=[writable]
+        ) as process,
+    ):
+        os.close(writable)
+        try:
+            with os.fdopen(readable) as told:
+                address = told.readline().strip()
+            for _ in range(20):
+                urllib.request.urlopen(f"http://{address}/api/jobs", timeout=10).close()
+            wait_until(lambda: metrics(f"http://{address}").get(jobs) == 20)
+            children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            for child in children:
+                if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text():
+                    os.kill(int(child), signal.SIGKILL)
+            wait_until(lambda: answers(address), seconds=60)
+
+            assert metrics(f"http://{address}").get(jobs) == 20
+            process.terminate()
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
