@@ -92,6 +92,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How long a process may take to end what it is doing when it is told to stop."""
 
     @property
+    def frozen_seconds(self) -> float:
+        """After how long without a pulse `serve` ends a process that writes to the database: well after its lease."""
+        return self.lease_seconds + max(self.lease_seconds, 5.0)
+
+    @property
     def worker_silent_seconds(self) -> float:
         """After how long without a sign of life a worker is not counted any more."""
         return 3 * self.lease_seconds

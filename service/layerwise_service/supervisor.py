@@ -19,6 +19,7 @@ from layerwise_service.errors import ServiceError
 from layerwise_service.gathering import SOCKET, Gatherer, Reporter
 from layerwise_service.loops import Loop
 from layerwise_service.processes import PARENT, READY
+from layerwise_service.pulse import PULSE, Pulse
 from layerwise_service.settings import Settings, to_environment
 from layerwise_service.wiring import Stores, new_worker_id
 
@@ -28,6 +29,7 @@ _LOOK_SECONDS = 0.1
 _START_SECONDS = 60.0
 _BACK_OFF = (0.2, 1.0, 2.0, 5.0, 10.0, 30.0)  # seconds before the first, second … restart in a row
 _STEADY_SECONDS = 60.0  # who ran as long as this begins a new row
+_WRITERS = ("rpc", "worker")  # frozen in a transaction, they hold SQLite's lock for everyone
 
 
 class StartFailed(Exception):
@@ -43,6 +45,7 @@ class Child:
     process: subprocess.Popen[bytes] | None = None
     ready: int | None = None  # the pipe on which it tells that it is ready
     address: str = ""
+    pulse: Pulse | None = None
     worker: str = ""
     started: float = 0.0
     restarts: int = 0
@@ -118,6 +121,11 @@ class Supervisor:
         environment |= {READY: str(writable), PARENT: str(os.getpid()), SOCKET: str(counts)}
         if child.address:  # at the same port again, if it was a free one the first time
             environment[f"LAYERWISE_{child.name.upper()}_ADDRESS"] = child.address
+        for_child = [writable]
+        if child.name in _WRITERS:
+            child.pulse = Pulse()
+            environment[PULSE] = str(child.pulse.writable)
+            for_child.append(child.pulse.writable)
         arguments = list(child.arguments)
         if child.name == "worker":
             child.worker = new_worker_id()
@@ -128,14 +136,16 @@ class Supervisor:
                 [sys.executable, "-m", "layerwise_service.commands", *arguments],
                 env=environment,
                 stdin=subprocess.DEVNULL,
-                pass_fds=[writable, counts],
+                pass_fds=[*for_child, counts],
                 start_new_session=True,
             )
         except OSError:
             os.close(readable)
+            _forget_pulse(child)
             raise
         finally:
-            os.close(writable)
+            for descriptor in for_child:
+                os.close(descriptor)
         os.set_blocking(readable, False)
         child.ready, child.started, child.restart_at = readable, time.monotonic(), None
 
@@ -174,6 +184,10 @@ class Supervisor:
                     self._restart(child)
             elif _has_ended(child):
                 self._bury(child)
+            elif child.pulse is not None and (silent := child.pulse.seconds_silent()) > self._settings.frozen_seconds:
+                assert child.process is not None
+                log.error("process_frozen", name=child.name, pid=child.process.pid, seconds_silent=round(silent, 1))
+                _kill_group(child.process.pid)  # it is buried at the next turn
 
     def _bury(self, child: Child) -> None:
         """Cleans up after a process that ended by itself, and says when it starts again."""
@@ -181,6 +195,7 @@ class Supervisor:
         status = child.process.returncode
         _kill_group(child.process.pid)  # what it had started
         child.process = None
+        _forget_pulse(child)
         if child.worker:
             self._lost.add(child.worker)
         delay = self._back_off(child)
@@ -239,6 +254,12 @@ class Supervisor:
         if child.worker:
             with suppress(ServiceError):  # else its lease runs out
                 self._stores.leases.lost(child.worker, to_blame=False)
+
+
+def _forget_pulse(child: Child) -> None:
+    if child.pulse is not None:
+        child.pulse.close()
+        child.pulse = None
 
 
 def _has_ended(child: Child) -> bool:

@@ -6,14 +6,23 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from e2e.running import Service, running_service, wait_until
-from layerwise_client import Client, Job, datasets
+from layerwise_client import Client, Job, LayerwiseError, datasets
+from layerwise_service.errors import Unavailable
 from layerwise_service.stores.database import Database
+from layerwise_service.stores.schema import jobs
 
 ARCHITECTURE = {"layers": [{"units": 64, "activation": "relu", "dropout": 0.2}]}
 PLAN = {"epochs": 60, "batch_size": 8, "validation": 0.1}  # some seconds
@@ -121,30 +130,27 @@ def test_a_job_outlives_the_service(tmp_path: Path, undisturbed: str) -> None:
 def test_a_frozen_workers_job_is_taken_over_and_what_it_says_later_is_not_heard(
     tmp_path: Path, undisturbed: str
 ) -> None:
+    home = tmp_path / "home"
     with (
-        running_service(tmp_path / "home", "--workers", "2", LAYERWISE_LEASE_SECONDS="1.5") as service,
+        running_service(home, "--workers", "0") as service,
         service.client() as client,
+        lone_worker(home) as first,
+        lone_worker(home) as second,
     ):
         job = train(client)
         wait_until(lambda: has_begun(job))
-        frozen = worker_of(service, job)
+        frozen = next(worker for worker in (first, second) if worker.name == holder_of(service, job))
 
-        os.kill(frozen, signal.SIGSTOP)
+        freeze(frozen.process.pid, service, writing=False)
         wait_until(lambda: job.refresh().attempt == 2)
-        os.kill(frozen, signal.SIGCONT)
+        os.kill(frozen.process.pid, signal.SIGCONT)
         job.wait(timeout=60)
 
         assert (job.state, job.attempt, job.version) == ("SUCCEEDED", 2, 1)
         assert len(client.model("digits").versions) == 1
         assert weights(client, service, "digits") == undisturbed
-        wait_until(lambda: any(word in service.log.read_text() for word in ('"order": "drop"', "job_fenced")))
-
-
-def worker_of(service: Service, job: Job) -> int:
-    """Process id of the worker that has the job in hand."""
-    with Database(f"sqlite:///{service.home / 'layerwise.db'}").read() as connection:
-        worker = connection.scalar(sa.text("SELECT worker FROM jobs WHERE id = :id"), {"id": job.id})
-    return next(pid for pid in service.pids("worker") if str(worker) in Path(f"/proc/{pid}/cmdline").read_text())
+        wait_until(lambda: "job_fenced" in frozen.log.read_text())
+        wait_until(lambda: losses(service, job) == 0)  # it lives
 
 
 def test_the_regression_of_a_killed_worker_ends_with_the_same_bits(tmp_path: Path) -> None:
@@ -161,3 +167,106 @@ def test_the_regression_of_a_killed_worker_ends_with_the_same_bits(tmp_path: Pat
 
         assert (job.state, job.attempt) == ("SUCCEEDED", 2)
         assert weights(client, service, "shaken") == weights(client, service, "calm")
+
+
+@pytest.mark.parametrize("part", ["worker", "rpc"])
+def test_a_process_that_is_frozen_while_it_holds_the_database_is_ended_and_the_job_goes_on(
+    tmp_path: Path, undisturbed: str, part: str
+) -> None:
+    with running_service(tmp_path / "home", LAYERWISE_LEASE_SECONDS="1.5") as service, service.client() as client:
+        job = train(client)
+        wait_until(lambda: has_begun(job))
+        (frozen,) = service.pids(part)
+
+        with submitting(service, part):
+            freeze(frozen, service, writing=True)
+
+        wait_until(lambda: service.pids(part) not in ([], [frozen]), seconds=40, what="another process in its place")
+        with service.client() as again:
+            ended = again.job(job.id).wait(timeout=60)
+            assert (ended.state, ended.version, len(again.model("digits").versions)) == ("SUCCEEDED", 1, 1)
+            assert weights(again, service, "digits") == undisturbed
+        assert "process_frozen" in service.log.read_text()
+
+
+@contextmanager
+def submitting(service: Service, part: str) -> Iterator[None]:
+    """Keeps rpc writing to the database, if it is the part that is to be met while it writes."""
+    if part != "rpc":
+        yield
+        return
+    ended = threading.Event()
+
+    def submit() -> None:
+        with suppress(LayerwiseError), Client(service.rpc, timeout=1) as client:
+            while not ended.is_set():
+                client.train("xor", ARCHITECTURE, *datasets.load("xor"), progress=False).cancel()
+
+    thread = threading.Thread(target=submit)
+    thread.start()
+    yield
+    ended.set()
+    thread.join()
+
+
+@dataclass
+class LoneWorker:
+    """A worker that no supervisor looks after."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+
+@contextmanager
+def lone_worker(home: Path) -> Iterator[LoneWorker]:
+    name = f"lone-{uuid.uuid4().hex}"
+    command = [sys.executable, "-m", "layerwise_service.commands", "worker", "--home", str(home), "--id", name]
+    log = home.parent / f"{name}.log"
+    environment = os.environ | {"LAYERWISE_LEASE_SECONDS": "1.5"}
+    with log.open("w") as stream, subprocess.Popen(command, stderr=stream, env=environment) as process:
+        try:
+            yield LoneWorker(name, process, log)
+        finally:
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+
+
+def freeze(pid: int, service: Service, *, writing: bool) -> None:
+    """Stops a process while it holds, or does not hold, the write lock of the database."""
+    with closing(Database(f"sqlite:///{service.home / 'layerwise.db'}")) as database:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            os.kill(pid, signal.SIGSTOP)
+            if is_locked(database) is writing:
+                return
+            os.kill(pid, signal.SIGCONT)
+            time.sleep(0.001)
+    raise AssertionError(f"process {pid} was never met while writing was {writing}")
+
+
+def is_locked(database: Database) -> bool:
+    """Whether the lock is held for longer than any transaction of a process that runs."""
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA busy_timeout=300")
+        connection.rollback()
+    try:
+        with database.write():
+            return False
+    except Unavailable:
+        return True
+
+
+def holder_of(service: Service, job: Job) -> str:
+    """The worker that has the job in hand."""
+    return str(column(service, job, "worker"))
+
+
+def losses(service: Service, job: Job) -> int:
+    """How many workers the job is said to have lost."""
+    return int(column(service, job, "losses"))
+
+
+def column(service: Service, job: Job, name: str) -> Any:
+    with closing(Database(f"sqlite:///{service.home / 'layerwise.db'}")) as database, database.read() as connection:
+        return connection.execute(sa.select(jobs.c[name]).where(jobs.c.id == job.id)).scalar_one()

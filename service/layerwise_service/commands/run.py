@@ -23,6 +23,7 @@ from layerwise_service.processes import (
     limit_blas_threads,
     make_files_private,
 )
+from layerwise_service.pulse import give_pulse
 from layerwise_service.settings import Settings
 
 
@@ -75,6 +76,7 @@ def rpc(settings: Settings) -> None:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its own lines are of no use to who runs the service
     end_with_parent()
     _report()
+    give_pulse()
     from layerwise_service.rpc.server import serve_rpc
     from layerwise_service.wiring import build_rpc
 
@@ -99,6 +101,7 @@ def worker(settings: Settings, worker_id: str | None) -> None:
     os.nice(10)  # training never hurts serving
     end_with_parent()
     _report()
+    give_pulse()
     from layerwise_service.wiring import build_worker, new_worker_id
 
     with _startup_told():
