@@ -9,7 +9,7 @@ PROTOC := ../.venv-proto/bin/python -m grpc_tools.protoc -I . \
   --plugin=protoc-gen-mypy_grpc=../.venv-proto/bin/protoc-gen-mypy_grpc
 
 .PHONY: demo serve test test-faults lint check proto compose-test test-parity clean
-.PHONY: bench-train bench-train-check bench-tables docs-figures
+.PHONY: bench-train bench-train-check bench-tables bench-kills docs-figures
 .DEFAULT_GOAL := check
 
 # The virtual environment, made again only when pyproject.toml has changed: .run holds what runs the service,
@@ -79,6 +79,10 @@ bench-train-check: .venv-parity/.made
 # LAYERWISE_FLIGHTS is the folder of flights.csv.
 bench-tables: .venv/.dev
 	@$(BIN)/python -m benchmarks.tables
+
+# Kills every part of a running service, 60 times. About ten minutes.
+bench-kills: .venv/.dev
+	@$(BIN)/python -m benchmarks.kills
 
 # Needs a Docker engine and docker-compose, or docker with its plug-in compose.
 compose-test: .venv/.dev

@@ -94,7 +94,7 @@ def running_service(
         process.stdout.close()
 
 
-def wait_until(condition: Callable[[], object], *, seconds: float = 20.0, what: str = "") -> None:
+def wait_until(condition: Callable[[], object], *, seconds: float = 60.0, what: str = "") -> None:
     """Waits for `condition` to hold; fails when it does not in time."""
     deadline = time.monotonic() + seconds
     while not condition():

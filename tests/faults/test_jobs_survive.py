@@ -12,13 +12,15 @@ import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from e2e.running import Service, running_service, wait_until
+from e2e import running
+from e2e.running import Service, running_service
 from layerwise_client import Client, Job, LayerwiseError, datasets
 from layerwise_service.errors import Unavailable
 from layerwise_service.stores.database import Database
@@ -26,6 +28,10 @@ from layerwise_service.stores.schema import jobs
 
 ARCHITECTURE = {"layers": [{"units": 64, "activation": "relu", "dropout": 0.2}]}
 PLAN = {"epochs": 60, "batch_size": 8, "validation": 0.1}  # some seconds
+SECONDS = 120.0
+wait_until = partial(running.wait_until, seconds=SECONDS)
+
+pytestmark = pytest.mark.timeout(600)
 
 
 def train(client: Client, model: str = "digits") -> Job:
@@ -46,7 +52,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
     """SHA-256 of the weights' file but for the lineage: of a job that nobody disturbed."""
     home = tmp_path_factory.mktemp("undisturbed") / "home"
     with running_service(home) as service, service.client() as client:
-        train(client).wait(timeout=60)
+        train(client).wait(timeout=SECONDS)
         return weights(client, service, "digits")
 
 
@@ -81,7 +87,7 @@ def test_the_job_of_a_killed_caller_succeeds(tmp_path: Path, undisturbed: str) -
             wait_until(lambda: has_begun(job))
             caller.kill()
 
-        job.wait(timeout=60)
+        job.wait(timeout=SECONDS)
 
         assert (job.state, job.attempt) == ("SUCCEEDED", 1)
         assert weights(client, service, "digits") == undisturbed
@@ -97,7 +103,7 @@ def test_the_job_of_a_killed_worker_is_claimed_again_and_ends_with_the_same_weig
 
         os.kill(pid, signal.SIGKILL)
         steps = [record.step for record in job.watch()]
-        job.wait(timeout=60)
+        job.wait(timeout=SECONDS)
 
         assert (job.state, job.attempt) == ("SUCCEEDED", 2)
         assert [change.reason for change in job.transitions] == [
@@ -120,7 +126,7 @@ def test_a_job_outlives_the_service(tmp_path: Path, undisturbed: str) -> None:
         assert service.stop() == 0
 
     with running_service(home) as service, service.client() as client:
-        again = client.job(job.id).wait(timeout=60)
+        again = client.job(job.id).wait(timeout=SECONDS)
 
         assert (again.state, again.attempt) == ("SUCCEEDED", 2)
         assert "WORKER_STOPPED" in [change.reason for change in again.transitions]
@@ -144,7 +150,7 @@ def test_a_frozen_workers_job_is_taken_over_and_what_it_says_later_is_not_heard(
         freeze(frozen.process.pid, service, writing=False)
         wait_until(lambda: job.refresh().attempt == 2)
         os.kill(frozen.process.pid, signal.SIGCONT)
-        job.wait(timeout=60)
+        job.wait(timeout=SECONDS)
 
         assert (job.state, job.attempt, job.version) == ("SUCCEEDED", 2, 1)
         assert len(client.model("digits").versions) == 1
@@ -181,9 +187,9 @@ def test_a_process_that_is_frozen_while_it_holds_the_database_is_ended_and_the_j
         with submitting(service, part):
             freeze(frozen, service, writing=True)
 
-        wait_until(lambda: service.pids(part) not in ([], [frozen]), seconds=40, what="another process in its place")
+        wait_until(lambda: service.pids(part) not in ([], [frozen]), what="another process in its place")
         with service.client() as again:
-            ended = again.job(job.id).wait(timeout=60)
+            ended = again.job(job.id).wait(timeout=SECONDS)
             assert (ended.state, ended.version, len(again.model("digits").versions)) == ("SUCCEEDED", 1, 1)
             assert weights(again, service, "digits") == undisturbed
         assert "process_frozen" in service.log.read_text()

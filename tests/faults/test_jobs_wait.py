@@ -8,13 +8,15 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from e2e.running import Service, running_service, wait_until
+from e2e import running
+from e2e.running import Service, running_service
 from faults.disks import fill, read_only, small_disk
 from layerwise_client import Client, Job
 from layerwise_service.stores.database import Database
@@ -23,7 +25,13 @@ WIDE = {"layers": [{"units": 2_000, "activation": "relu"}]}  # its model has abo
 LEASE_SECONDS = 1.5
 LEASE = {"LAYERWISE_LEASE_SECONDS": str(LEASE_SECONDS)}
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount the small disk that is to fill up")
+SECONDS = 120.0
+wait_until = partial(running.wait_until, seconds=SECONDS)
+
+pytestmark = [
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount the small disk that is to fill up"),
+]
 
 
 @pytest.fixture
@@ -64,7 +72,7 @@ def test_a_job_that_finds_the_disk_full_waits_and_publishes_what_it_has_trained(
         assert job.transitions[-1].reason == "NO_SPACE"
 
         filler.unlink()
-        job.wait(timeout=30)
+        job.wait(timeout=SECONDS)
 
         assert (job.state, job.attempt, job.version) == ("SUCCEEDED", 1, 1)
         assert [change.reason for change in job.transitions][-2:] == ["CONTINUED", "PUBLISHED"]
@@ -81,7 +89,7 @@ def test_a_job_that_finds_the_disk_full_waits_and_publishes_what_it_has_trained(
 
     filler.unlink()
     with running_service(disk / "home", **LEASE) as service, service.client() as client:
-        again = client.job(stopped.id).wait(timeout=30)
+        again = client.job(stopped.id).wait(timeout=SECONDS)
         assert (again.state, again.attempt) == ("SUCCEEDED", 2)
         assert "WORKER_STOPPED" in [change.reason for change in again.transitions]
 
@@ -96,17 +104,17 @@ def test_a_job_outlasts_a_disk_that_takes_nothing_at_all(disk: Path) -> None:
         with (disk / "filler").open("wb", buffering=0) as filler, suppress(OSError):
             while True:
                 filler.write(bytes(4_096))
-        wait_until(lambda: "job_waits" in service.log.read_text(), seconds=60, what="job_waits")
+        wait_until(lambda: "job_waits" in service.log.read_text(), what="job_waits")
         time.sleep(2 * LEASE_SECONDS)
         (disk / "filler").unlink()
-        full.wait(timeout=30)
+        full.wait(timeout=SECONDS)
 
         unwritable = train(client, epochs=5)
         with read_only(disk):
             wait_until(lambda: waits(unwritable), what="WAITING")
             assert unwritable.transitions[-1].reason == "STORAGE_UNAVAILABLE"
             assert client.predict("wide", np.zeros((1, 600), np.float32)).version == 1
-        unwritable.wait(timeout=30)
+        unwritable.wait(timeout=SECONDS)
 
         assert [(job.state, job.attempt, job.version) for job in (full, unwritable)] == [
             ("SUCCEEDED", 1, 1),
@@ -145,7 +153,7 @@ def test_a_database_that_is_locked_for_longer_than_the_lease_loses_no_worker(tmp
         running_service(tmp_path / "home", "--workers", "2", **LEASE) as service,
         service.client(over_rest=True) as client,
     ):
-        train(client, epochs=1).wait(timeout=30)
+        train(client, epochs=1).wait(timeout=SECONDS)
         job = train(client, epochs=300)
         wait_until(lambda: job.refresh().record is not None)
         for _ in range(3):  # as many as the workers that a job may lose
@@ -154,7 +162,7 @@ def test_a_database_that_is_locked_for_longer_than_the_lease_loses_no_worker(tmp
                 while time.monotonic() < end:
                     assert client.predict("wide", np.zeros((1, 600), np.float32)).version == 1
                     time.sleep(0.05)
-        job.wait(timeout=60)
+        job.wait(timeout=SECONDS)
 
         assert (job.state, job.attempt, job.version) == ("SUCCEEDED", 1, 2)
         assert losses(service, job) == 0
