@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from layerwise import Finding, LayerHealth
-from layerwise_service.columns import ColumnInfo, columns_of
+from layerwise_service.columns import ColumnCounts
+from layerwise_service.errors import MOST_DETAIL, cut
 
 JSONObject = dict[str, object]
+
+MOST_TRANSITIONS = 1_000
+"""Of a job, told at once: one that is interrupted for years has no end of them."""
 
 
 class JobState(StrEnum):
@@ -99,10 +103,13 @@ class TrainingRecord:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a job failed: a stable word and a sentence."""
+    """Why a job failed: a stable word and a sentence, cut if it is too long for an answer."""
 
     reason: str
     message: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", cut(self.message, MOST_DETAIL))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,35 +124,37 @@ class Start:
         return f"{self.model}/{self.version}"
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One training run. `architecture` and `plan` are in their JSON form, every size filled in."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSummary:
+    """One training run in short, as lists have it."""
 
     id: str
     model: str
     state: JobState
-    architecture: JSONObject
-    plan: JSONObject
     dataset: str
     metric: str
     attempt: int
     created: float
     progress: float
-    transitions: tuple[Transition, ...] = ()
-    record: TrainingRecord | None = None
-    """The newest; of a job with a version, the one that was kept, with the figures of the version."""
     version: int | None = None
     failure: Failure | None = None
+    start: Start | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job(JobSummary):
+    """One training run. `architecture` and `plan` are in their JSON form, every size filled in."""
+
+    architecture: JSONObject
+    plan: JSONObject
+    transitions: tuple[Transition, ...] = ()
+    """The newest `MOST_TRANSITIONS`."""
+    record: TrainingRecord | None = None
+    """The newest; of a job with a version, the one that was kept, with the figures of the version."""
     findings: tuple[Finding, ...] = ()
     """What the doctor finds as of the newest record."""
-    start: Start | None = None
-    preprocessing: JSONObject | None = None
-    """The fitted encoder of a job on a table, in its JSON form."""
-
-    @property
-    def columns(self) -> tuple[ColumnInfo, ...]:
-        """The columns that the version will take; none of a job on rows of numbers."""
-        return columns_of(self.preprocessing)
+    columns: ColumnCounts | None = None
+    """Of a job on a table: the columns that the version will take, counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +170,7 @@ class NewJob:
     request_id: str | None = None
     start: Start | None = None
     preprocessing: JSONObject | None = None
+    """The fitted encoder of a job on a table, in its JSON form."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,36 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from layerwise_service.columns import ColumnInfo, columns_of
+from layerwise_service.columns import ColumnCounts
 from layerwise_service.datasets import Label
 from layerwise_service.jobs import JSONObject
+
+MOST_CLASSES = 100
+"""Classes that a version comes with; the others are asked for."""
+MOST_ALIASES = 100
+"""Of one model."""
+
+
+@dataclass(frozen=True, slots=True)
+class VersionSummary:
+    """A version in short, as lists have it."""
+
+    model: str
+    number: int
+    job: str
+    created: float
+    sha256: str
+    size_bytes: int
+    metrics: Mapping[str, float]
+    parameters: int
+    dataset: str
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
     """One trained network. `labels` are the classes in the order of the outputs, None for a regression.
 
-    `preprocessing` is the encoder of a version that takes tables, in its JSON form.
+    `columns` counts those of a version that takes tables; its encoder is that of its job.
     """
 
     model: str
@@ -29,12 +49,7 @@ class Version:
     parameters: int
     dataset: str
     labels: tuple[Label, ...] | None
-    preprocessing: JSONObject | None = None
-
-    @property
-    def columns(self) -> tuple[ColumnInfo, ...]:
-        """The columns that it takes; none if it takes rows of numbers."""
-        return columns_of(self.preprocessing)
+    columns: ColumnCounts | None = None
 
     def __str__(self) -> str:
         return f"{self.model}/{self.number}"
@@ -42,12 +57,11 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A name with its versions, newest first, and aliases; `latest` is the newest version's number."""
+    """A name of versions, with aliases; `latest` is the newest version's number."""
 
     name: str
     latest: int
     aliases: Mapping[str, int]
-    versions: tuple[Version, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,33 +6,79 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from layerwise_service.columns import ColumnInfo
+from layerwise_service.datasets import Label
 from layerwise_service.errors import Conflict, ServiceError
 from layerwise_service.loops import Loop
-from layerwise_service.models import Model, ServedModel, Version
+from layerwise_service.models import Model, ServedModel, Version, VersionSummary
 from layerwise_service.names import LATEST, check_alias, check_name
-from layerwise_service.pages import page_limit
+from layerwise_service.pages import Page, page_limit, page_start
+from layerwise_service.stores.job_store import JobStore
 from layerwise_service.stores.version_store import ModelNotFound, VersionNotFound, VersionStore
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Whose columns are meant: those of a version, by a number, an alias or "" for the latest, or those of a job."""
+
+    model: str = ""
+    version: str = ""
+    job: str = ""
 
 
 class Registry:
     """Everything that a caller can do with models, but predict."""
 
-    def __init__(self, versions: VersionStore) -> None:
+    def __init__(self, versions: VersionStore, jobs: JobStore) -> None:
         self._versions = versions
+        self._jobs = jobs
 
-    def page(self, *, page_size: int = 0, page_token: str = "") -> tuple[list[Model], str]:
-        """A page of models by name, without their versions, and the token of the next page, empty on the last."""
+    def page(self, *, page_size: int = 0, page_token: str = "") -> Page[Model]:
+        """A page of models by name."""
         limit = page_limit(page_size)
         found = self._versions.page(limit=limit + 1, after=page_token)
-        return found[:limit], found[limit - 1].name if len(found) > limit else ""
+        return Page(found[:limit], found[limit - 1].name if len(found) > limit else "")
 
     def get(self, model: str) -> Model:
-        """The model with its versions. Raises `ModelNotFound`."""
+        """Raises `ModelNotFound`."""
         return self._versions.get(model)
 
-    def version(self, model: str, number: int) -> Version:
-        """One version. Raises `VersionNotFound`."""
-        return self._versions.version(model, number)
+    def versions(self, model: str, *, page_size: int = 0, page_token: str = "") -> Page[VersionSummary]:
+        """A page of a model's versions in short, newest first. Raises `ModelNotFound`."""
+        limit = page_limit(page_size)
+        found = self._versions.versions(model, limit=limit + 1, before=page_start(page_token))
+        if not found and not page_token:
+            raise ModelNotFound(model)
+        return Page(found[:limit], str(found[limit - 1].number) if len(found) > limit else "")
+
+    def version(self, model: str, version: str | int) -> Version:
+        """The version that a number, an alias, or "" or "latest" means. Raises `ModelNotFound`, `VersionNotFound`."""
+        return self._versions.find(model, str(version))
+
+    def classes(self, model: str, version: str, *, page_size: int = 0, page_token: str = "") -> Page[Label]:
+        """A page of the classes of a version, in the order of the outputs; none of a regression."""
+        limit, start = page_limit(page_size), page_start(page_token)
+        labels = self.version(model, version).labels or ()
+        found = labels[start : start + limit]
+        stop = start + len(found)
+        return Page(found, str(stop) if stop < len(labels) else "")
+
+    def columns(self, source: Source, *, page_size: int, page_token: str, with_categories: bool) -> Page[ColumnInfo]:
+        """A page of the columns that a version takes, in their order; none if it takes rows of numbers."""
+        limit, start = page_limit(page_size), page_start(page_token)
+        encoders = self._jobs.encoders
+        return encoders.columns(self._job_of(source), limit=limit, start=start, with_categories=with_categories)
+
+    def categories(self, source: Source, column: str, *, page_size: int, page_token: str) -> Page[str]:
+        """A page of the categories of a column that a version takes. Raises `NotFound`."""
+        limit, start = page_limit(page_size), page_start(page_token)
+        return self._jobs.encoders.categories(self._job_of(source), column, limit=limit, start=start)
+
+    def _job_of(self, source: Source) -> str:
+        """The job that the encoder belongs to."""
+        if source.job:
+            return self._jobs.get(source.job).id
+        return self._versions.job_of(source.model, source.version)
 
     def set_alias(self, model: str, alias: str, number: int) -> Model:
         """Points `alias` at a version. Raises `InvalidRequest`, `ModelNotFound`, `VersionNotFound`."""

@@ -9,6 +9,7 @@ An architecture may leave out what the data says. Its `inputs` are the features 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar, cast
@@ -18,13 +19,16 @@ from numpy.typing import NDArray
 
 from layerwise import Architecture, InvalidInput, Loss, Plan
 from layerwise.layout import member_shapes as weight_shapes
+from layerwise.model_file import MOST_MANIFEST
 from layerwise_service.datasets import Label
 from layerwise_service.errors import InvalidRequest, TooLarge
-from layerwise_service.jobs import JSONObject
+from layerwise_service.jobs import JSONObject, NewJob
 from layerwise_service.models import Version
 from layerwise_service.settings import Settings
 
 DEFAULT_LOSS = {True: "softmax_cross_entropy", False: "squared_error"}  # with labels, with targets
+
+_MOST_JSON = MOST_MANIFEST - 2**17  # which leaves room for metrics, lineage and the state of an optimiser
 
 T = TypeVar("T")
 
@@ -134,6 +138,35 @@ def check_batch(plan: Plan, architecture: Architecture, rows: int, settings: Set
         raise TooLarge(
             f"{detail}, and there is room for {5 * settings.max_parameters} numbers", pointer="plan.optimizer"
         )
+
+
+def check_manifest(job: NewJob, labels: Sequence[Label] | None) -> None:
+    """Raises `TooLarge` if what goes into a model file beside the weights is more than a file may have.
+
+    Here and not after hours of training.
+    """
+    encoder = job.preprocessing
+    parts = {
+        "the encoder": encoder,
+        "the classes": list(labels or ()),
+        "architecture and plan": [job.architecture, job.plan],
+    }
+    sizes = {name: _json_bytes(value) for name, value in parts.items()}
+    if sum(sizes.values()) <= _MOST_JSON:
+        return
+    largest = max(sizes, key=sizes.__getitem__)
+    detail = f"{largest} would take {sizes[largest]} of the {_MOST_JSON} bytes that a model has for all but its weights"
+    if largest != "the encoder" or encoder is None:
+        raise TooLarge(f"{detail}; shorter labels help", pointer="classes", reason="MODEL_TOO_LARGE")
+    columns = {str(item["name"]): _json_bytes(item) for item in cast("list[JSONObject]", encoder["fitted"])}
+    name = max(columns, key=columns.__getitem__)
+    help_ = "hashing keeps no categories, a lower `most` of one_hot fewer, and columns may be ignored"
+    detail = f"{detail}, most of them in column {name[:64]!r} ({columns[name]}); {help_}"
+    raise TooLarge(detail, pointer="encoder", reason="MODEL_TOO_LARGE")
+
+
+def _json_bytes(value: object) -> int:
+    return len(json.dumps(value, ensure_ascii=False).encode())
 
 
 def _inputs(sent: object, needs: Needs | None) -> object:

@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 from layerwise import Loss, TableEncoder, metric_name
 from layerwise_service.datasets import Batch, Dataset, Label, Table
 from layerwise_service.errors import InvalidRequest, TooLarge
-from layerwise_service.jobs import Event, Job, JobState, JSONObject, NewJob, Start
+from layerwise_service.jobs import Event, Job, JobState, JobSummary, JSONObject, NewJob, Start
 from layerwise_service.models import Version
 from layerwise_service.names import check_name
-from layerwise_service.pages import page_limit
+from layerwise_service.pages import Page, page_limit
 from layerwise_service.settings import Settings
 from layerwise_service.specs import (
     Needs,
     check_batch,
+    check_manifest,
     check_range,
     check_split,
     check_start,
@@ -77,11 +78,11 @@ class Training:
 
     def page(
         self, *, model: str = "", state: JobState | None = None, page_size: int = 0, page_token: str = ""
-    ) -> tuple[list[Job], str]:
-        """A page of jobs, newest first, and the token of the next page, empty on the last."""
+    ) -> Page[JobSummary]:
+        """A page of jobs in short, newest first."""
         limit = page_limit(page_size)
         found = self._jobs.page(model=model, state=state, limit=limit + 1, before=page_token)
-        return found[:limit], found[limit - 1].id if len(found) > limit else ""
+        return Page(found[:limit], found[limit - 1].id if len(found) > limit else "")
 
     def cancel(self, job: str) -> Job:
         """Raises `JobNotFound`."""
@@ -123,8 +124,8 @@ class Upload:
         self._encoder: TableEncoder | None = None  # of the version that it starts from
         if submission.encoder is not None:
             read_encoder(submission.encoder)
-        elif origin is not None and origin.preprocessing is not None:
-            self._encoder = TableEncoder.from_json(origin.preprocessing)
+        elif origin is not None and (form := jobs.encoders.load(origin.job)) is not None:
+            self._encoder = TableEncoder.from_json(form)
         self._submission = submission
         self._origin = origin
         self._loss: Loss | None = None
@@ -194,6 +195,7 @@ class Upload:
             start=start,
             preprocessing=None if encoder is None else encoder.to_json(),
         )
+        check_manifest(job, shape.labels)
         self._artifacts.keep(self._writer, dataset)
         return self._jobs.submit(job, dataset, max_open=self._settings.max_queued_jobs)
 

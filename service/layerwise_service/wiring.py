@@ -70,7 +70,7 @@ def build_rest(settings: Settings, reporter: Reporter | None = None) -> Flask:
     directory, predictor = _serving(stores, settings)
     return create_app(
         predictor=predictor,
-        registry=Registry(stores.versions),
+        registry=Registry(stores.versions, stores.jobs),
         training=Training(stores.jobs, stores.versions, stores.artifacts, settings),
         health=HealthChecks(
             stores.jobs,
@@ -97,7 +97,7 @@ def build_rpc(settings: Settings) -> RpcServer:
 
     return RpcServer(
         training=Training(stores.jobs, stores.versions, stores.artifacts, settings),
-        registry=Registry(stores.versions),
+        registry=Registry(stores.versions, stores.jobs),
         predictor=predictor,
         sweep=stores.artifacts.sweep,
         readiness=Readiness(stores.database, stores.artifacts),

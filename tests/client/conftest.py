@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -18,7 +18,7 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 
 from layerwise_client import Client
 from layerwise_client.cli.group import layerwise
-from layerwise_proto.v1 import errors_pb2, models_pb2_grpc, training_pb2, training_pb2_grpc
+from layerwise_proto.v1 import errors_pb2, models_pb2, models_pb2_grpc, tables_pb2, training_pb2, training_pb2_grpc
 
 
 class ScriptedService:
@@ -70,6 +70,20 @@ class ScriptedService:
         job = training_pb2.Job(state=training_pb2.JobState.Value(f"JOB_STATE_{state}"), **fields)
         job.plan.epochs = 3
         return job
+
+    def publishes(
+        self, *versions: models_pb2.ModelVersion, columns: Sequence[tables_pb2.ColumnInfo] = (), **aliases: int
+    ) -> None:
+        """Knows one model, of these versions, newest first, which take these columns."""
+        newest = versions[0]
+        by_number = {str(version.version): version for version in versions}
+        model = models_pb2.Model(name=newest.model, latest=newest.version, aliases=aliases)
+        self.answers |= {
+            "GetModel": lambda request, context: model,
+            "ListVersions": lambda request, context: models_pb2.ListVersionsResponse(versions=versions),
+            "GetVersion": lambda request, context: by_number[request.version],
+            "ListColumns": lambda request, context: models_pb2.ListColumnsResponse(columns=columns),
+        }
 
     @staticmethod
     def record(step: int) -> training_pb2.TrainEvent:

@@ -200,12 +200,10 @@ def test_a_failed_job_ends_the_command_with_one_line(run, service, sent):
 )
 def test_a_mistake_is_told_in_a_line_on_stderr_without_a_traceback(run, service, sent, arguments, code, message):
     refusal = "expected 3 numbers, for this version was not trained on a table; got columns"
+    service.publishes(models_pb2.ModelVersion(model="flights", version=1))
     service.answers |= {
         "Predict": lambda request, context: service.fail(
             context, grpc.StatusCode.INVALID_ARGUMENT, refusal, "WRONG_KIND_OF_ROWS", pointer="table"
-        ),
-        "GetModel": lambda request, context: models_pb2.Model(
-            name=request.name, latest=1, versions=[models_pb2.ModelVersion(version=1)]
         ),
     }
     Path("flights.csv").write_text(FLIGHTS)
@@ -271,15 +269,11 @@ def test_watching_says_that_the_job_waits_for_space_and_that_it_goes_on(run, ser
 
 @pytest.fixture
 def one_of_each(service, sent):
+    service.publishes(models_pb2.ModelVersion(model="digits", version=2, metrics={"loss": float("nan")}))
     service.answers |= {
         "ListJobs": lambda request, context: training_pb2.ListJobsResponse(jobs=[service.job()]),
         "CancelJob": lambda request, context: service.job("CANCELLED"),
         "ListModels": lambda request, context: models_pb2.ListModelsResponse(models=[models_pb2.Model(name="digits")]),
-        "GetModel": lambda request, context: models_pb2.Model(
-            name=request.name,
-            latest=2,
-            versions=[models_pb2.ModelVersion(version=2, metrics={"loss": float("nan")})],
-        ),
         "SetAlias": lambda request, context: models_pb2.Model(
             name=request.model, latest=2, aliases={request.alias: request.version}
         ),
@@ -294,6 +288,7 @@ COMMANDS = [
     ("models", "digits"),
     ("models list", "digits"),
     ("models show digits", "digits"),
+    ("models show digits --version 2", "digits"),
     ("models alias digits champion 2", "champion"),
     ("datasets", "spiral"),
     ("datasets list", "spiral"),

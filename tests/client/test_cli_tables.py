@@ -120,7 +120,7 @@ def test_an_error_of_the_service_about_a_cell_names_the_line(run, service, fligh
 def test_the_service_tells_what_it_made_of_the_columns(run, service, sent, flights):
     def accept(requests, context):
         list(requests)
-        job = service.job(columns=INFO)
+        job = service.job(columns=tables_pb2.ColumnCounts(numbers=1, categories=1, with_gaps=1))
         job.architecture.inputs = 66
         yield training_pb2.TrainEvent(accepted=job)
 
@@ -128,7 +128,7 @@ def test_the_service_tells_what_it_made_of_the_columns(run, service, sent, fligh
 
     lines = run("train", "flights.csv", "--target", "late").stderr.splitlines()
 
-    assert "columns: 1 category, 1 number, 1 with gaps: 66 inputs" in lines
+    assert "columns: 1 number, 1 category, 1 with gaps: 66 inputs" in lines
 
 
 @pytest.fixture
@@ -152,11 +152,8 @@ def predicting(service):
         labels = tensors_pb2.Labels(booleans=tensors_pb2.BooleanLabels(values=late))
         return models_pb2.PredictResponse(model="flights", version=1, labels=labels)
 
-    version = models_pb2.ModelVersion(model="flights", version=1, columns=INFO)
-    service.answers |= {
-        "Predict": predict,
-        "GetModel": lambda request, context: models_pb2.Model(name="flights", latest=1, versions=[version]),
-    }
+    service.publishes(models_pb2.ModelVersion(model="flights", version=1), columns=INFO)
+    service.answers["Predict"] = predict
 
 
 def table_of(service):
@@ -274,7 +271,8 @@ def test_a_version_that_takes_rows_of_numbers_is_asked_in_the_order_of_the_file(
 
 def test_a_model_is_shown_with_the_columns_that_its_newest_version_takes(run, predicting):
     shown = run("models", "show", "flights").stdout.splitlines()
-    columns = json.loads(run("models", "show", "flights", "--json").stdout)["versions"][0]["columns"]
+    columns = json.loads(run("models", "show", "flights", "--version", "1", "--json").stdout)["columns"]
+    in_short = json.loads(run("models", "show", "flights", "--json").stdout)["versions"]
 
     at = shown.index("columns of version 1")
     words = [" ".join(line.split()) for line in shown[at + 1 :]]
@@ -283,5 +281,7 @@ def test_a_model_is_shown_with_the_columns_that_its_newest_version_takes(run, pr
         "carrier category one_hot C0, C1, C2, C3, C4, C5 and 64 more yes",
         "distance number standardize no",
     ]
+    assert "columns" not in in_short[0]
+    assert run("models", "show", "flights", "--version", "1").stdout.splitlines()[-4:] == shown[-4:]
     assert [column["name"] for column in columns] == ["carrier", "distance"]
     assert columns[0]["encoding"] == {"kind": "one_hot", "missing": "own"}

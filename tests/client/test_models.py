@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 
 import grpc
 import pytest
 
 from layerwise_client import Client, InvalidRequest, Unavailable
-from layerwise_proto.v1 import models_pb2, tensors_pb2
+from layerwise_proto.v1 import models_pb2, tables_pb2, tensors_pb2
 
 
 def test_models_are_listed_over_all_pages(service, client):
@@ -20,25 +21,76 @@ def test_models_are_listed_over_all_pages(service, client):
 
     first, second = client.models()
 
-    assert (first.name, first.latest, first.aliases, first.versions) == ("a", 1, {}, ())
+    assert (first.name, first.latest, first.aliases) == ("a", 1, {})
     assert (second.name, second.latest, second.aliases) == ("b", 3, {"champion": 2})
+
+
+def labels(*texts):
+    return tensors_pb2.Labels(strings=tensors_pb2.StringLabels(values=texts))
 
 
 def test_a_model_tells_its_versions(service, client):
     version = models_pb2.ModelVersion(
         model="iris", version=2, job_id="j", sha256="ff", size_bytes=9, metrics={"accuracy": 0.5}, parameters=26
     )
-    version.labels.CopyFrom(tensors_pb2.Labels(strings=tensors_pb2.StringLabels(values=["setosa", "virginica"])))
-    regression = models_pb2.ModelVersion(model="iris", version=1)
-    service.answers["GetModel"] = lambda request, context: models_pb2.Model(
-        name=request.name, latest=2, versions=[version, regression]
-    )
+    version.labels.CopyFrom(labels("setosa", "virginica"))
+    version.class_count = 2
+    version.plan.epochs = 7
+    service.publishes(version, models_pb2.ModelVersion(model="iris", version=1))
 
     newest, oldest = client.model("iris").versions
 
     assert (newest.version, newest.job_id, newest.sha256, newest.size_bytes) == (2, "j", "ff", 9)
     assert (newest.metrics, newest.parameters, newest.labels) == ({"accuracy": 0.5}, 26, ("setosa", "virginica"))
+    assert newest.plan == {"epochs": 7}
     assert oldest.labels is None
+    assert dataclasses.asdict(newest)["size_bytes"] == 9  # what travels apart is no obstacle to a copy
+
+
+def test_what_is_long_of_a_version_comes_in_pages_when_it_is_read(service, client):
+    version = models_pb2.ModelVersion(model="iris", version=1, class_count=3)
+    version.labels.CopyFrom(labels("a", "b"))
+    service.publishes(version)
+
+    def paged(make, **pages):
+        return lambda request, context: make(**pages[request.page_token or "first"])
+
+    column = tables_pb2.ColumnInfo(name="x", kind=2, encoding={"one_hot": {}}, categories=["u"], category_count=2)
+    service.answers |= {
+        "ListVersions": paged(
+            models_pb2.ListVersionsResponse,
+            first={"versions": [models_pb2.ModelVersion(model="iris", version=2)], "next_page_token": "p"},
+            p={"versions": [version]},
+        ),
+        "ListClasses": paged(
+            models_pb2.ListClassesResponse,
+            first={"classes": labels("a", "b"), "next_page_token": "p"},
+            p={"classes": labels("c")},
+        ),
+        "ListColumns": paged(
+            models_pb2.ListColumnsResponse,
+            first={"columns": [column], "next_page_token": "p"},
+            p={"columns": [tables_pb2.ColumnInfo(name="y", kind=1, encoding={"log": {}})]},
+        ),
+        "ListCategories": paged(
+            models_pb2.ListCategoriesResponse,
+            first={"categories": ["u"], "next_page_token": "p"},
+            p={"categories": ["v"]},
+        ),
+    }
+
+    model = client.model("iris")
+    assert service.called("ListVersions") == 0
+    found = model.versions[1]
+
+    assert [each.version for each in model.versions] == [2, 1]
+    assert service.called("GetVersion") == service.called("ListColumns") == 0
+    assert found.labels == ("a", "b", "c")
+    assert [each.name for each in found.columns] == ["x", "y"]
+    assert found.column_names == ("x", "y")
+    assert found.categories("x") == ("u", "v")
+    sent = [request.with_categories for request in service.requests["ListColumns"]]
+    assert sent == [True, True, False, False]
 
 
 def test_an_alias_is_set(service, client):

@@ -309,13 +309,8 @@ def answering(service):
         tables_pb2.ColumnInfo(name="a", kind=1, encoding={"standardize": {}}, allows_missing=True),
         tables_pb2.ColumnInfo(name="b", kind=1, encoding={"log": {"negative": "clip"}}),
     ]
-    version = models_pb2.ModelVersion(model="flights", version=1, columns=info)
-    service.answers |= {
-        "Predict": predict,
-        "GetModel": lambda request, context: models_pb2.Model(
-            name="flights", latest=1, versions=[version], aliases={"champion": 1}
-        ),
-    }
+    service.publishes(models_pb2.ModelVersion(model="flights", version=1), columns=info, champion=1)
+    service.answers["Predict"] = predict
 
 
 @pytest.mark.parametrize("X", [np.array([[1.0, 5.0], [2.0, 6.0]]), [[1, 5], [2, 6]], [[1, None], [2, "6"]]])
@@ -480,7 +475,10 @@ def test_a_version_tells_its_columns(client, answering):
 
 def test_a_job_tells_the_columns_that_its_version_takes(client, service):
     columns = [tables_pb2.ColumnInfo(name="a", kind=3, encoding={"date_parts": {}}, allows_missing=True)]
-    service.answers["GetJob"] = lambda request, context: service.job(columns=columns)
+    service.answers |= {
+        "GetJob": lambda request, context: service.job(columns=tables_pb2.ColumnCounts(dates=1, with_gaps=1)),
+        "ListColumns": lambda request, context: models_pb2.ListColumnsResponse(columns=columns),
+    }
 
     assert client.job("job-1").columns == (Column("a", "date", "date_parts", (), 0, allows_missing=True),)
 

@@ -12,7 +12,7 @@ from layerwise_service.datasets import Dataset
 from layerwise_service.errors import AlreadyExists, Exhausted, InvalidRequest
 from layerwise_service.jobs import Job, JobState, NewJob, TrainingRecord
 from layerwise_service.names import new_job_id
-from layerwise_service.stores.job_store import JobNotFound
+from layerwise_service.stores.job_rows import JobNotFound
 from layerwise_service.stores.leases import Fenced, NewVersion
 from layerwise_service.stores.pending import Artifact, PendingArtifacts
 from layerwise_service.wiring import Stores
@@ -234,8 +234,8 @@ def test_publishing_makes_the_next_version_and_ends_the_job(stores: Stores, subm
     model = stores.versions.get("xor")
     assert versions == [1, 2]
     assert model.latest == 2
-    assert [version.number for version in model.versions] == [2, 1]
-    assert model.versions[0].labels == ("no", "yes")
+    assert [version.number for version in stores.versions.versions("xor", limit=9, before=0)] == [2, 1]
+    assert stores.versions.find("xor", "").labels == ("no", "yes")
     job = stores.jobs.get(first.job.id)
     assert (job.state, job.version, job.progress) == ("SUCCEEDED", 1, 1.0)
 

@@ -306,9 +306,15 @@ def test_models_and_jobs_are_listed_and_shown(rest: FlaskClient, publish: Publis
 
     assert [found["name"] for found in models] == ["a", "b"]
     assert model["aliases"] == {"champion": 1}
-    assert model["versions"][0]["sha256"] == version.sha256
-    assert model["versions"][0]["labels"] == ["no", "yes"]
+    (in_short,) = rest.get("/api/models/b/versions").get_json()["versions"]
+    whole = rest.get("/api/models/b/versions/champion").get_json()
+    assert whole["sha256"] == version.sha256
+    assert (whole["labels"], whole["class_count"]) == (["no", "yes"], 2)
+    assert in_short.items() <= whole.items()
+    assert set(whole) - set(in_short) == {"architecture", "plan", "labels", "class_count", "columns"}
+    assert rest.get("/api/models/b/versions/1/classes?page_size=1&page_token=1").get_json()["classes"] == ["yes"]
     assert [found["id"] for found in jobs] == [version.job]
+    assert jobs[0].items() <= job.items()
     assert (job["state"], job["version"]) == ("SUCCEEDED", 1)
     assert job["transitions"][-1]["time"].endswith("Z")
 

@@ -200,11 +200,13 @@ def test_objects_are_refused_by_a_version_that_takes_numbers(settings: Settings,
 
 
 def test_versions_and_jobs_show_their_columns(rest: FlaskClient) -> None:
-    version = rest.get("/api/models/flights").get_json()["versions"][0]
-    (job,) = rest.get("/api/jobs").get_json()["jobs"]
+    version = rest.get("/api/models/flights/versions/latest").get_json()
+    job = rest.get(f"/api/jobs/{version['job']}").get_json()
+    columns = rest.get("/api/models/flights/versions/1/columns").get_json()["columns"]
 
-    assert job["columns"] == version["columns"]
-    assert version["columns"][:2] == [
+    assert job["columns"] == version["columns"] == {"numbers": 1, "categories": 3, "dates": 0, "with_gaps": 2}
+    assert rest.get(f"/api/jobs/{version['job']}/columns").get_json()["columns"] == columns
+    assert columns[:2] == [
         {
             "name": "distance",
             "kind": "number",
@@ -222,6 +224,10 @@ def test_versions_and_jobs_show_their_columns(rest: FlaskClient) -> None:
             "allows_missing": False,
         },
     ]
+    categories = rest.get("/api/models/flights/versions/1/categories?column=origin&page_size=1").get_json()
+    assert categories == {"categories": ["JFK"], "next_page_token": "1"}
+    assert rest.get("/api/models/flights/versions/1/categories?column=x").get_json()["reason"] == "COLUMN_NOT_FOUND"
+    assert rest.get("/api/models/flights/versions/1/categories").get_json()["errors"][0]["pointer"] == "#/column"
     assert "preprocessing" not in json.dumps([job, version])
 
 
@@ -229,5 +235,7 @@ def test_rows_of_numbers_have_no_columns(settings: Settings, stores: Stores, pub
     publish("plain")
     rest = build_rest(settings).test_client()
 
-    assert rest.get("/api/models/plain").get_json()["versions"][0]["columns"] is None
-    assert rest.get("/api/jobs").get_json()["jobs"][0]["columns"] is None
+    version = rest.get("/api/models/plain/versions/1").get_json()
+    assert version["columns"] is None
+    assert rest.get(f"/api/jobs/{version['job']}").get_json()["columns"] is None
+    assert rest.get("/api/models/plain/versions/1/columns").get_json() == {"columns": [], "next_page_token": ""}

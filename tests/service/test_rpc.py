@@ -447,7 +447,13 @@ def test_models_are_listed_shown_and_given_aliases(channel: grpc.Channel, publis
         ("a", 2, {"champion": 1}),
         ("b", 1, {}),
     ]
-    assert [version.version for version in shown.versions] == [2, 1]
+    assert dict(shown.aliases) == {"champion": 1}
+    page = models.ListVersions(models_pb2.ListVersionsRequest(model="a", page_size=1), timeout=10)
+    last = models.ListVersions(models_pb2.ListVersionsRequest(model="a", page_token=page.next_page_token), timeout=10)
+    assert [version.version for version in (*page.versions, *last.versions)] == [2, 1]
+    assert last.next_page_token == ""
+    champion = models.GetVersion(models_pb2.GetVersionRequest(model="a", version="champion"), timeout=10)
+    assert (champion.version, champion.class_count, len(champion.architecture.layers)) == (1, 2, 2)
 
 
 def test_an_internal_error_tells_nothing_but_a_request_id(

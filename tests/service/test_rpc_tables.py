@@ -77,11 +77,15 @@ def test_jobs_and_versions_tell_their_columns(channel: grpc.Channel, training: T
     chosen = encoder({"ignore": ["hour"], "columns": {"distance": {"kind": "min_max", "missing": "mean"}}})
 
     events = train(training, header("flights", plan=PLAN, encoder=chosen), table_batch(table(**FLIGHTS)))
-    model = ModelServiceStub(channel).GetModel(models_pb2.GetModelRequest(name="flights"), timeout=10)
-
     job, version = events[0].accepted, events[-1].published
-    assert list(job.columns) == list(version.columns) == list(model.versions[0].columns)
-    distance, origin = version.columns
+    models = ModelServiceStub(channel)
+    of_job = models.ListColumns(models_pb2.ListColumnsRequest(job_id=job.id, with_categories=True), timeout=10).columns
+    whole = models_pb2.ListColumnsRequest(model="flights", version="1", with_categories=True)
+    of_version = models.ListColumns(whole, timeout=10).columns
+
+    assert job.columns == version.columns == tables_pb2.ColumnCounts(numbers=1, categories=1, with_gaps=2)
+    assert list(of_job) == list(of_version)
+    distance, origin = of_version
     assert (distance.name, distance.kind) == ("distance", tables_pb2.COLUMN_KIND_NUMBER)
     assert to_json(distance)["encoding"] == {"kind": "min_max", "missing": "mean"}
     assert (distance.allows_missing, list(distance.categories), distance.category_count) == (True, [], 0)
@@ -122,7 +126,7 @@ def test_a_job_that_starts_from_a_version_uses_its_encoder(training: TrainingSer
     models = settings.home_path / "artifacts" / "models"
     kept = [MLP.load(models / f"{version.sha256}.npz") for version in (first, second)]
     assert kept[0].encoder == kept[1].encoder
-    assert list(second.columns) == list(first.columns)
+    assert second.columns == first.columns == tables_pb2.ColumnCounts(numbers=1, categories=1, dates=1, with_gaps=2)
 
 
 @pytest.mark.usefixtures("worker")

@@ -18,13 +18,24 @@ from layerwise_client.errors import (
     WaitTimeout,
 )
 from layerwise_client.job import Job
+from layerwise_client.models import Model, Version
 from layerwise_client.prediction import Prediction
 from layerwise_client.progress import Progress
-from layerwise_client.results import Failure, Finding, LayerHealth, Model, Record, Snapshot, Transition, Version
+from layerwise_client.results import (
+    ColumnCounts,
+    Failure,
+    Finding,
+    LayerHealth,
+    Record,
+    Snapshot,
+    Summary,
+    Transition,
+)
 
 __all__ = [
     "Client",
     "Column",
+    "ColumnCounts",
     "Conflict",
     "DeadlineExceeded",
     "Failure",
@@ -44,6 +55,7 @@ __all__ = [
     "ResourceExhausted",
     "ServiceFault",
     "Snapshot",
+    "Summary",
     "Transition",
     "Unavailable",
     "Version",

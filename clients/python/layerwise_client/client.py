@@ -14,17 +14,18 @@ from layerwise_client._connection import MOST_PORT, Connection, text, whole
 from layerwise_client._encoder import check_encoder, kinds_of, open_encoder, spec_message
 from layerwise_client._expected import labels_message, open_expected
 from layerwise_client._mistaken import url_as_target
+from layerwise_client._pages import Source, columns_of
 from layerwise_client._rest import NUMBER_BYTES, Rest
 from layerwise_client._rows import Rows, open_rows
 from layerwise_client._tables import Given, Table, is_table, open_table, positional
 from layerwise_client._upload import Data, submit
 from layerwise_client._weights import open_weights
-from layerwise_client.column import Column
 from layerwise_client.errors import InvalidRequest
 from layerwise_client.job import Job
+from layerwise_client.models import Model, model_of
 from layerwise_client.prediction import WRONG_KIND
 from layerwise_client.progress import Progress, display_of
-from layerwise_client.results import STATES, Model, model_of, snapshot_of
+from layerwise_client.results import STATES, snapshot_of, summary_of
 from layerwise_proto.v1 import models_pb2, tables_pb2, training_pb2, types_pb2
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ class Client:
             in_values = exc.pointer.startswith("X[") if self._rest is None else "][" in exc.pointer
             if exc.reason != WRONG_KIND and not in_values:
                 raise
-            names = None if self._rest is not None else [column.name for column in self._columns_of(name, which)]
+            names = None if self._rest is not None else list(self._encodings(name, which))
             if names == []:
                 raise
             given, refusal = positional(X, names), exc
@@ -200,27 +201,27 @@ class Client:
         return self._pages_of_jobs(request, limit)
 
     def models(self) -> list[Model]:
-        """All models by name, without their versions."""
+        """All models by name."""
         request = models_pb2.ListModelsRequest(page_size=_PAGE)
         models: list[Model] = []
         while True:
             page = self._connection.call(self._connection.models.ListModels, request)
-            models += [model_of(each) for each in page.models]
+            models += [model_of(self._connection, each) for each in page.models]
             request.page_token = page.next_page_token
             if not request.page_token:
                 return models
 
     def model(self, name: str) -> Model:
-        """One model with its versions, newest first."""
+        """The model of this name; its versions are fetched when they are read."""
         request = models_pb2.GetModelRequest(name=text(name, "name"))
-        return model_of(self._connection.call(self._connection.models.GetModel, request))
+        return model_of(self._connection, self._connection.call(self._connection.models.GetModel, request))
 
     def set_alias(self, model: str, alias: str, version: int) -> Model:
         """Points `alias` at a version; makes the alias if it is new. "latest" is the service's own."""
         request = models_pb2.SetAliasRequest(
             model=text(model, "model"), alias=text(alias, "alias"), version=whole(version, "version")
         )
-        return model_of(self._connection.call(self._connection.models.SetAlias, request))
+        return model_of(self._connection, self._connection.call(self._connection.models.SetAlias, request))
 
     def __repr__(self) -> str:
         rest = "" if self._rest is None else f", rest={self._rest.address!r}"
@@ -242,21 +243,23 @@ class Client:
             # Booleans travel as text over gRPC; whether the version takes them as numbers shows only now.
             if self._rest is not None or not any(exc.pointer.endswith(f"].{name}") for name in table.booleans):
                 raise
-            kinds = {column.name: column.encoding_kind for column in self._columns_of(model, version)}
+            kinds = self._encodings(model, version)
             if not any(kinds.get(name) in OF_NUMBERS for name in table.booleans):
                 raise
             return self._predict(model, version, given.opened(encodings=kinds))
 
-    def _columns_of(self, name: str, version: str) -> tuple[Column, ...]:
-        """The columns that a version takes, none if it takes rows of numbers."""
-        return self.model(name or self.models()[0].name).at(version or None).columns
+    def _encodings(self, name: str, version: str) -> dict[str, str]:
+        """By the names of the columns that a version takes, in their order, the kinds of their encodings."""
+        source = Source(name or self.models()[0].name, version)
+        columns = columns_of(self._connection, source, with_categories=False)
+        return {column.name: column.encoding_kind for column in columns}
 
     def _pages_of_jobs(self, request: training_pb2.ListJobsRequest, limit: int | None) -> Iterator[Job]:
         left = sys.maxsize if limit is None else limit
         while left > 0:
             request.page_size = min(left, _PAGE)
             page = self._connection.call(self._connection.training.ListJobs, request)
-            yield from (Job(self._connection, snapshot_of(each)) for each in page.jobs[:left])
+            yield from (Job(self._connection, summary_of(each)) for each in page.jobs[:left])
             left -= len(page.jobs)
             request.page_token = page.next_page_token
             if not request.page_token:

@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 
 from layerwise_client._connection import Connection, Deadline, Retries
+from layerwise_client._pages import Source, columns_of
 from layerwise_client.column import Column
 from layerwise_client.errors import DeadlineExceeded, JobCancelled, JobFailed, Unavailable, WaitTimeout
 from layerwise_client.progress import Progress, changed_of, tell_left, tell_waiting, waiting_of
@@ -17,6 +18,7 @@ from layerwise_client.results import (
     Finding,
     Record,
     Snapshot,
+    Summary,
     Transition,
     record_of,
     snapshot_of,
@@ -29,57 +31,69 @@ class Job:
     """A handle on one job.
 
     What can change (`state`, `version`, `attempt`, `transitions`, `progress`, `record`, `findings`, `failure`) is asked
-    of the service each time it is read, until the job has ended; `snapshot` holds all of it as of the last answer,
-    without a call. Any call may raise `NotFound`, `Unavailable` or `DeadlineExceeded`.
+    of the service each time it is read, until the job has ended; `snapshot` holds all of it as of the last answer. Of a
+    job out of a list only `summary` is there without a call; the rest is asked for when it is first read. Any call may
+    raise `NotFound`, `Unavailable` or `DeadlineExceeded`.
     """
 
-    __slots__ = ("_connection", "_snapshot")
+    __slots__ = ("_columns", "_connection", "_seen")
 
-    def __init__(self, connection: Connection, snapshot: Snapshot) -> None:
+    def __init__(self, connection: Connection, seen: Summary) -> None:
         self._connection = connection
-        self._snapshot = snapshot
+        self._seen = seen
+        self._columns: tuple[Column, ...] | None = None
+
+    @property
+    def summary(self) -> Summary:
+        """The job in short as of the last answer, without a call."""
+        return self._seen
 
     @property
     def snapshot(self) -> Snapshot:
-        return self._snapshot
+        """The whole job as of the last answer."""
+        return self._seen if isinstance(self._seen, Snapshot) else self._refreshed()
 
     @property
     def id(self) -> str:
-        return self._snapshot.id
+        return self._seen.id
 
     @property
     def model(self) -> str:
-        return self._snapshot.model
+        return self._seen.model
 
     @property
     def architecture(self) -> Mapping[str, Any]:
-        return self._snapshot.architecture
+        return self.snapshot.architecture
 
     @property
     def plan(self) -> Mapping[str, Any]:
-        return self._snapshot.plan
+        return self.snapshot.plan
 
     @property
     def start_from(self) -> str | None:
         """The version whose weights it started with, as "model/version"; None if it began anew."""
-        return self._snapshot.start_from
+        return self._seen.start_from
 
     @property
     def dataset(self) -> str:
-        return self._snapshot.dataset
+        return self._seen.dataset
 
     @property
     def columns(self) -> tuple[Column, ...]:
         """The columns that its version takes; none if it was trained on rows of numbers."""
-        return self._snapshot.columns
+        if self._columns is None:
+            self._columns = ()
+            if self.snapshot.columns is not None:
+                self._columns = columns_of(self._connection, Source(job_id=self.id), with_categories=True)
+        return self._columns
 
     @property
     def created(self) -> datetime:
-        return self._snapshot.created
+        return self._seen.created
 
     @property
     def metric(self) -> str:
-        return self._snapshot.metric
+        return self._seen.metric
 
     @property
     def state(self) -> str:
@@ -100,7 +114,7 @@ class Job:
 
     @property
     def transitions(self) -> tuple[Transition, ...]:
-        return self._fresh().transitions
+        return self._whole().transitions
 
     @property
     def progress(self) -> float:
@@ -109,12 +123,12 @@ class Job:
     @property
     def record(self) -> Record | None:
         """The newest record; once there is a version, that of the epoch whose weights it has, with its figures."""
-        return self._fresh().record
+        return self._whole().record
 
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What the doctor finds in the network, as of the newest record; the newest last."""
-        return self._fresh().findings
+        return self._whole().findings
 
     @property
     def failure(self) -> Failure | None:
@@ -122,8 +136,7 @@ class Job:
 
     def refresh(self) -> Job:
         """Asks the service anew; gives the job itself."""
-        request = training_pb2.GetJobRequest(job_id=self.id)
-        self._snapshot = snapshot_of(self._connection.call(self._connection.training.GetJob, request))
+        self._refreshed()
         return self
 
     def watch(self, from_step: int = 0) -> Iterator[Record]:
@@ -154,9 +167,9 @@ class Job:
         Raises `JobFailed` or `JobCancelled` if it ends so, `WaitTimeout` if it does not end in time, and `Unavailable`
         after the client's own timeout without a service. While the service is away, says so on a terminal.
         """
-        if not self._snapshot.ended:
+        if not self._seen.ended:
             on_waiting = self._connection.on_waiting or tell_waiting
-            for _ in self._follow(_newest_step(self._snapshot), Deadline(timeout), on_waiting):
+            for _ in self._follow(_newest_step(self.snapshot), Deadline(timeout), on_waiting):
                 pass
         return self._succeeded()
 
@@ -166,20 +179,28 @@ class Job:
         `wait` tells when it is over. An ended job stays as it is.
         """
         request = training_pb2.CancelJobRequest(job_id=self.id)
-        self._snapshot = snapshot_of(self._connection.call(self._connection.training.CancelJob, request))
+        self._seen = snapshot_of(self._connection.call(self._connection.training.CancelJob, request))
         return self
 
     def __repr__(self) -> str:
-        seen = self._snapshot
+        seen = self._seen
         if seen.version is not None:
             return f"<Job {seen.id} {seen.model} {seen.state} version {seen.version}>"
         return f"<Job {seen.id} {seen.model} {seen.state} {seen.progress:.0%}>"
 
-    def _fresh(self) -> Snapshot:
-        return self._snapshot if self._snapshot.ended else self.refresh()._snapshot
+    def _fresh(self) -> Summary:
+        return self._seen if self._seen.ended else self._refreshed()
+
+    def _whole(self) -> Snapshot:
+        return self.snapshot if self._seen.ended else self._refreshed()
+
+    def _refreshed(self) -> Snapshot:
+        request = training_pb2.GetJobRequest(job_id=self.id)
+        self._seen = found = snapshot_of(self._connection.call(self._connection.training.GetJob, request))
+        return found
 
     def _succeeded(self) -> Job:
-        seen = self._snapshot
+        seen = self._seen
         if seen.state == "FAILED":
             failure = seen.failure or Failure("", "the service does not say why")
             failed = JobFailed(f"job {seen.id} failed: {failure.message}", reason=failure.reason)
@@ -232,8 +253,8 @@ class Job:
     def _try_refresh(self, deadline: Deadline) -> Snapshot:
         request = training_pb2.GetJobRequest(job_id=self.id)
         connection = self._connection
-        self._snapshot = snapshot_of(connection.try_once(connection.training.GetJob, request, deadline))
-        return self._snapshot
+        self._seen = found = snapshot_of(connection.try_once(connection.training.GetJob, request, deadline))
+        return found
 
     def _stream(self, from_step: int, deadline: Deadline) -> Iterator[Record | Transition | None]:
         """Records and changes of state of one call of WatchJob; None for every other event, a sign of life.
@@ -259,5 +280,5 @@ class Job:
             call.cancel()
 
 
-def _newest_step(snapshot: Snapshot) -> int:
-    return snapshot.record.step if snapshot.record else 0
+def _newest_step(seen: Snapshot) -> int:
+    return seen.record.step if seen.record else 0

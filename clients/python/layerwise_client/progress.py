@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TextIO, runtime_checkable
@@ -62,15 +61,12 @@ class _Left(Protocol):
 
 def columns_line(job: Snapshot) -> str | None:
     """What the service has made of a table's columns; None for rows of numbers."""
-    if not job.columns:
+    if (counts := job.columns) is None:
         return None
-    kinds = Counter(column.kind for column in job.columns)
-    counted = [f"{count} {_PLURALS.get(kind, kind) if count > 1 else kind}" for kind, count in kinds.items()]
-    gaps = sum(column.allows_missing for column in job.columns)
-    return f"columns: {', '.join(counted)}, {gaps or 'none'} with gaps: {job.architecture.get('inputs')} inputs"
-
-
-_PLURALS = {"number": "numbers", "category": "categories", "date": "dates"}
+    kinds = ((counts.numbers, "number", "numbers"), (counts.categories, "category", "categories"))
+    words = [f"{n} {one if n == 1 else many}" for n, one, many in (*kinds, (counts.dates, "date", "dates")) if n]
+    gaps = counts.with_gaps or "none"
+    return f"columns: {', '.join(words)}, {gaps} with gaps: {job.architecture.get('inputs')} inputs"
 
 
 class Silent:

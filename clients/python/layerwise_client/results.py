@@ -1,22 +1,16 @@
-"""What the service tells, as plain data: jobs, records, models, versions."""
+"""What the service says of jobs, as plain data."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from layerwise_client._expected import labels_of
-from layerwise_client.column import Column, column_of
-from layerwise_client.errors import NotFound
 from layerwise_proto.json_form import enum_name, to_json
-from layerwise_proto.v1 import models_pb2, training_pb2
-
-if TYPE_CHECKING:
-    from layerwise_client._expected import Label
+from layerwise_proto.v1 import training_pb2
 
 STATES = ("QUEUED", "RUNNING", "WAITING", "SUCCEEDED", "FAILED", "CANCELLED")
 _ENDED = STATES[3:]
@@ -98,34 +92,26 @@ class Failure:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A job as it was when the service was last asked.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """A job in short, as lists have it.
 
-    `architecture` and `plan` are as they are used, every size filled in. `metric` says what the records' metric
-    measures, "accuracy" or "r2"; `record` is the newest or, once there is a version, the one that was kept, with the
-    version's figures; `progress` goes from 0 to 1; `dataset` is the SHA-256 of the rows. `findings` is what
-    the doctor finds in the network, the newest last. `start_from` is the version whose weights it started with, as
-    "model/version", None if it began anew. `columns` are those that its version takes, if it was trained on a table.
+    `metric` says what the records' metric measures, "accuracy" or "r2"; `progress` goes from 0 to 1; `dataset` is the
+    SHA-256 of the rows. `start_from` is the version whose weights it started with, as "model/version", None if it began
+    anew.
     """
 
     id: str
     model: str
     state: str
     version: int | None
-    architecture: Mapping[str, Any]
-    plan: Mapping[str, Any]
     dataset: str
     attempt: int
     created: datetime
-    transitions: tuple[Transition, ...]
     progress: float
     metric: str
-    record: Record | None
     failure: Failure | None
-    findings: tuple[Finding, ...] = ()
     start_from: str | None = None
-    columns: tuple[Column, ...] = ()
 
     @property
     def ended(self) -> bool:
@@ -133,46 +119,31 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
-    """One immutable version of a model.
+class ColumnCounts:
+    """How many columns of each kind a table has, and how many of them may lack values."""
 
-    `sha256` and `size_bytes` are those of its .npz; `metrics` what was measured of its weights; `dataset` the SHA-256
-    of the rows; `labels` the classes in the order of the outputs, None for a regression; `columns` those of the table
-    that it takes, in their order, none if it takes rows of numbers.
+    numbers: int
+    categories: int
+    dates: int
+    with_gaps: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot(Summary):
+    """A job as it was when the service was last asked.
+
+    `architecture` and `plan` are as they are used, every size filled in. `transitions` are the newest 1,000. `record`
+    is the newest or, once there is a version, the one that was kept, with the version's figures. `findings` is what the
+    doctor finds in the network, the newest last. `columns` counts those that its version takes, if it was
+    trained on a table; `Job.columns` are the columns themselves.
     """
 
-    model: str
-    version: int
-    job_id: str
-    created: datetime
-    sha256: str
-    size_bytes: int
-    metrics: Mapping[str, float]
     architecture: Mapping[str, Any]
     plan: Mapping[str, Any]
-    parameters: int
-    dataset: str
-    labels: tuple[Label, ...] | None
-    columns: tuple[Column, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A model: its newest version, its aliases, and its versions, newest first (left out of a list of models)."""
-
-    name: str
-    latest: int
-    aliases: Mapping[str, int]
-    versions: tuple[Version, ...] = field(default=())
-
-    def at(self, version: int | str | None) -> Version:
-        """The version of this number or alias, None: the newest. Raises `NotFound`."""
-        alias = "latest" if version is None else str(version)
-        number = int(alias) if alias.isdecimal() else {**self.aliases, "latest": self.latest}.get(alias)
-        found = next((each for each in self.versions if each.version == number), None)
-        if found is None:
-            raise NotFound(f"model {self.name} has no version {alias}", reason="VERSION_NOT_FOUND")
-        return found
+    transitions: tuple[Transition, ...]
+    record: Record | None
+    findings: tuple[Finding, ...] = ()
+    columns: ColumnCounts | None = None
 
 
 def record_of(message: training_pb2.TrainRecord) -> Record:
@@ -194,38 +165,43 @@ def record_of(message: training_pb2.TrainRecord) -> Record:
 
 
 def transition_of(message: training_pb2.JobTransition) -> Transition:
-    return Transition(_state(message.state), _time(message.time), message.reason, message.attempt)
+    return Transition(_state(message.state), time_of(message.time), message.reason, message.attempt)
+
+
+def summary_of(message: training_pb2.Job) -> Summary:
+    return Summary(**_short(message))
 
 
 def snapshot_of(message: training_pb2.Job) -> Snapshot:
+    counts = message.columns
     return Snapshot(
-        id=message.id,
-        model=message.model,
-        state=_state(message.state),
-        version=message.version if message.HasField("version") else None,
+        **_short(message),
         architecture=to_json(message.architecture),
         plan=to_json(message.plan),
-        dataset=message.dataset,
-        attempt=message.attempt,
-        created=_time(message.create_time),
         transitions=tuple(transition_of(each) for each in message.transitions),
-        progress=message.progress,
-        metric=message.metric,
         record=record_of(message.record) if message.HasField("record") else None,
-        failure=Failure(message.failure.reason, message.failure.message) if message.HasField("failure") else None,
         findings=tuple(_finding_of(each) for each in message.findings),
-        start_from=message.start_from or None,
-        columns=tuple(column_of(each) for each in message.columns),
+        columns=ColumnCounts(counts.numbers, counts.categories, counts.dates, counts.with_gaps)
+        if message.HasField("columns")
+        else None,
     )
 
 
-def model_of(message: models_pb2.Model) -> Model:
-    return Model(
-        name=message.name,
-        latest=message.latest,
-        aliases=dict(message.aliases),
-        versions=tuple(_version_of(each) for each in message.versions),
-    )
+def _short(message: training_pb2.Job) -> dict[str, Any]:
+    """The fields of a summary."""
+    return {
+        "id": message.id,
+        "model": message.model,
+        "state": _state(message.state),
+        "version": message.version if message.HasField("version") else None,
+        "dataset": message.dataset,
+        "attempt": message.attempt,
+        "created": time_of(message.create_time),
+        "progress": message.progress,
+        "metric": message.metric,
+        "failure": Failure(message.failure.reason, message.failure.message) if message.HasField("failure") else None,
+        "start_from": message.start_from or None,
+    }
 
 
 def _health_of(message: training_pb2.LayerHealth) -> LayerHealth:
@@ -248,28 +224,10 @@ def _finding_of(message: training_pb2.Finding) -> Finding:
     )
 
 
-def _version_of(message: models_pb2.ModelVersion) -> Version:
-    return Version(
-        model=message.model,
-        version=message.version,
-        job_id=message.job_id,
-        created=_time(message.create_time),
-        sha256=message.sha256,
-        size_bytes=message.size_bytes,
-        metrics=dict(message.metrics),
-        architecture=to_json(message.architecture),
-        plan=to_json(message.plan),
-        parameters=message.parameters,
-        dataset=message.dataset,
-        labels=tuple(labels_of(message.labels)) if message.HasField("labels") else None,
-        columns=tuple(column_of(each) for each in message.columns),
-    )
-
-
 def _state(number: training_pb2.JobState.ValueType) -> str:
     """The state's name; "UNKNOWN" for one that a newer service has and this client does not."""
     return enum_name(training_pb2.JobState.DESCRIPTOR, number).upper() or "UNKNOWN"
 
 
-def _time(message: Timestamp) -> datetime:
+def time_of(message: Timestamp) -> datetime:
     return message.ToDatetime(tzinfo=UTC)

@@ -28,7 +28,7 @@ from layerwise_proto.v1 import tensors_pb2 as layerwise__proto_dot_v1_dot_tensor
 from layerwise_proto.v1 import types_pb2 as layerwise__proto_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1flayerwise_proto/v1/models.proto\x12\x0clayerwise.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1flayerwise_proto/v1/tables.proto\x1a layerwise_proto/v1/tensors.proto\x1a\x1elayerwise_proto/v1/types.proto\"\xb6\x01\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06latest\x18\x02 \x01(\x03\x12,\n\x08versions\x18\x03 \x03(\x0b\x32\x1a.layerwise.v1.ModelVersion\x12\x31\n\x07\x61liases\x18\x04 \x03(\x0b\x32 .layerwise.v1.Model.AliasesEntry\x1a.\n\x0c\x41liasesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\xc7\x03\n\x0cModelVersion\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x0e\n\x06job_id\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06sha256\x18\x05 \x01(\t\x12\x12\n\nsize_bytes\x18\x06 \x01(\x03\x12\x38\n\x07metrics\x18\x07 \x03(\x0b\x32\'.layerwise.v1.ModelVersion.MetricsEntry\x12\x30\n\x0c\x61rchitecture\x18\x08 \x01(\x0b\x32\x1a.layerwise.v1.Architecture\x12 \n\x04plan\x18\t \x01(\x0b\x32\x12.layerwise.v1.Plan\x12\x12\n\nparameters\x18\n \x01(\x03\x12\x0f\n\x07\x64\x61taset\x18\x0b \x01(\t\x12$\n\x06labels\x18\x0c \x01(\x0b\x32\x14.layerwise.v1.Labels\x12)\n\x07\x63olumns\x18\r \x03(\x0b\x32\x18.layerwise.v1.ColumnInfo\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\":\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"R\n\x12ListModelsResponse\x12#\n\x06models\x18\x01 \x03(\x0b\x32\x13.layerwise.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1f\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"@\n\x0fSetAliasRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05\x61lias\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x03\"\x84\x01\n\x0ePredictRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12$\n\x04rows\x18\x03 \x01(\x0b\x32\x14.layerwise.v1.TensorH\x00\x12$\n\x05table\x18\x04 \x01(\x0b\x32\x13.layerwise.v1.TableH\x00\x42\x06\n\x04\x64\x61ta\"\xbd\x01\n\x0fPredictResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12&\n\x06labels\x18\x03 \x01(\x0b\x32\x14.layerwise.v1.LabelsH\x00\x12&\n\x06values\x18\x04 \x01(\x0b\x32\x14.layerwise.v1.TensorH\x00\x12+\n\rprobabilities\x18\x05 \x01(\x0b\x32\x14.layerwise.v1.TensorB\r\n\x0bpredictions2\xdf\x01\n\x0cModelService\x12O\n\nListModels\x12\x1f.layerwise.v1.ListModelsRequest\x1a .layerwise.v1.ListModelsResponse\x12>\n\x08GetModel\x12\x1d.layerwise.v1.GetModelRequest\x1a\x13.layerwise.v1.Model\x12>\n\x08SetAlias\x12\x1d.layerwise.v1.SetAliasRequest\x1a\x13.layerwise.v1.Model2[\n\x11PredictionService\x12\x46\n\x07Predict\x12\x1c.layerwise.v1.PredictRequest\x1a\x1d.layerwise.v1.PredictResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1flayerwise_proto/v1/models.proto\x12\x0clayerwise.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1flayerwise_proto/v1/tables.proto\x1a layerwise_proto/v1/tensors.proto\x1a\x1elayerwise_proto/v1/types.proto\"\x88\x01\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06latest\x18\x02 \x01(\x03\x12\x31\n\x07\x61liases\x18\x04 \x03(\x0b\x32 .layerwise.v1.Model.AliasesEntry\x1a.\n\x0c\x41liasesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\xde\x03\n\x0cModelVersion\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x0e\n\x06job_id\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06sha256\x18\x05 \x01(\t\x12\x12\n\nsize_bytes\x18\x06 \x01(\x03\x12\x38\n\x07metrics\x18\x07 \x03(\x0b\x32\'.layerwise.v1.ModelVersion.MetricsEntry\x12\x30\n\x0c\x61rchitecture\x18\x08 \x01(\x0b\x32\x1a.layerwise.v1.Architecture\x12 \n\x04plan\x18\t \x01(\x0b\x32\x12.layerwise.v1.Plan\x12\x12\n\nparameters\x18\n \x01(\x03\x12\x0f\n\x07\x64\x61taset\x18\x0b \x01(\t\x12$\n\x06labels\x18\x0c \x01(\x0b\x32\x14.layerwise.v1.Labels\x12+\n\x07\x63olumns\x18\r \x01(\x0b\x32\x1a.layerwise.v1.ColumnCounts\x12\x13\n\x0b\x63lass_count\x18\x0e \x01(\x03\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\":\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"R\n\x12ListModelsResponse\x12#\n\x06models\x18\x01 \x03(\x0b\x32\x13.layerwise.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1f\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"K\n\x13ListVersionsRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"]\n\x14ListVersionsResponse\x12,\n\x08versions\x18\x01 \x03(\x0b\x32\x1a.layerwise.v1.ModelVersion\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"3\n\x11GetVersionRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\"[\n\x12ListClassesRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"U\n\x13ListClassesResponse\x12%\n\x07\x63lasses\x18\x01 \x01(\x0b\x32\x14.layerwise.v1.Labels\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x84\x01\n\x12ListColumnsRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06job_id\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12\x17\n\x0fwith_categories\x18\x06 \x01(\x08\"Y\n\x13ListColumnsResponse\x12)\n\x07\x63olumns\x18\x01 \x03(\x0b\x32\x18.layerwise.v1.ColumnInfo\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"~\n\x15ListCategoriesRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06job_id\x18\x03 \x01(\t\x12\x0e\n\x06\x63olumn\x18\x04 \x01(\t\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\"E\n\x16ListCategoriesResponse\x12\x12\n\ncategories\x18\x01 \x03(\t\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"@\n\x0fSetAliasRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05\x61lias\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x03\"\x84\x01\n\x0ePredictRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12$\n\x04rows\x18\x03 \x01(\x0b\x32\x14.layerwise.v1.TensorH\x00\x12$\n\x05table\x18\x04 \x01(\x0b\x32\x13.layerwise.v1.TableH\x00\x42\x06\n\x04\x64\x61ta\"\xbd\x01\n\x0fPredictResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12&\n\x06labels\x18\x03 \x01(\x0b\x32\x14.layerwise.v1.LabelsH\x00\x12&\n\x06values\x18\x04 \x01(\x0b\x32\x14.layerwise.v1.TensorH\x00\x12+\n\rprobabilities\x18\x05 \x01(\x0b\x32\x14.layerwise.v1.TensorB\r\n\x0bpredictions2\x86\x05\n\x0cModelService\x12O\n\nListModels\x12\x1f.layerwise.v1.ListModelsRequest\x1a .layerwise.v1.ListModelsResponse\x12>\n\x08GetModel\x12\x1d.layerwise.v1.GetModelRequest\x1a\x13.layerwise.v1.Model\x12U\n\x0cListVersions\x12!.layerwise.v1.ListVersionsRequest\x1a\".layerwise.v1.ListVersionsResponse\x12I\n\nGetVersion\x12\x1f.layerwise.v1.GetVersionRequest\x1a\x1a.layerwise.v1.ModelVersion\x12R\n\x0bListClasses\x12 .layerwise.v1.ListClassesRequest\x1a!.layerwise.v1.ListClassesResponse\x12R\n\x0bListColumns\x12 .layerwise.v1.ListColumnsRequest\x1a!.layerwise.v1.ListColumnsResponse\x12[\n\x0eListCategories\x12#.layerwise.v1.ListCategoriesRequest\x1a$.layerwise.v1.ListCategoriesResponse\x12>\n\x08SetAlias\x12\x1d.layerwise.v1.SetAliasRequest\x1a\x13.layerwise.v1.Model2[\n\x11PredictionService\x12\x46\n\x07Predict\x12\x1c.layerwise.v1.PredictRequest\x1a\x1d.layerwise.v1.PredictResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,27 +40,45 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MODELVERSION_METRICSENTRY']._loaded_options = None
   _globals['_MODELVERSION_METRICSENTRY']._serialized_options = b'8\001'
   _globals['_MODEL']._serialized_start=182
-  _globals['_MODEL']._serialized_end=364
-  _globals['_MODEL_ALIASESENTRY']._serialized_start=318
-  _globals['_MODEL_ALIASESENTRY']._serialized_end=364
-  _globals['_MODELVERSION']._serialized_start=367
-  _globals['_MODELVERSION']._serialized_end=822
-  _globals['_MODELVERSION_METRICSENTRY']._serialized_start=776
-  _globals['_MODELVERSION_METRICSENTRY']._serialized_end=822
-  _globals['_LISTMODELSREQUEST']._serialized_start=824
-  _globals['_LISTMODELSREQUEST']._serialized_end=882
-  _globals['_LISTMODELSRESPONSE']._serialized_start=884
-  _globals['_LISTMODELSRESPONSE']._serialized_end=966
-  _globals['_GETMODELREQUEST']._serialized_start=968
-  _globals['_GETMODELREQUEST']._serialized_end=999
-  _globals['_SETALIASREQUEST']._serialized_start=1001
-  _globals['_SETALIASREQUEST']._serialized_end=1065
-  _globals['_PREDICTREQUEST']._serialized_start=1068
-  _globals['_PREDICTREQUEST']._serialized_end=1200
-  _globals['_PREDICTRESPONSE']._serialized_start=1203
-  _globals['_PREDICTRESPONSE']._serialized_end=1392
-  _globals['_MODELSERVICE']._serialized_start=1395
-  _globals['_MODELSERVICE']._serialized_end=1618
-  _globals['_PREDICTIONSERVICE']._serialized_start=1620
-  _globals['_PREDICTIONSERVICE']._serialized_end=1711
+  _globals['_MODEL']._serialized_end=318
+  _globals['_MODEL_ALIASESENTRY']._serialized_start=272
+  _globals['_MODEL_ALIASESENTRY']._serialized_end=318
+  _globals['_MODELVERSION']._serialized_start=321
+  _globals['_MODELVERSION']._serialized_end=799
+  _globals['_MODELVERSION_METRICSENTRY']._serialized_start=753
+  _globals['_MODELVERSION_METRICSENTRY']._serialized_end=799
+  _globals['_LISTMODELSREQUEST']._serialized_start=801
+  _globals['_LISTMODELSREQUEST']._serialized_end=859
+  _globals['_LISTMODELSRESPONSE']._serialized_start=861
+  _globals['_LISTMODELSRESPONSE']._serialized_end=943
+  _globals['_GETMODELREQUEST']._serialized_start=945
+  _globals['_GETMODELREQUEST']._serialized_end=976
+  _globals['_LISTVERSIONSREQUEST']._serialized_start=978
+  _globals['_LISTVERSIONSREQUEST']._serialized_end=1053
+  _globals['_LISTVERSIONSRESPONSE']._serialized_start=1055
+  _globals['_LISTVERSIONSRESPONSE']._serialized_end=1148
+  _globals['_GETVERSIONREQUEST']._serialized_start=1150
+  _globals['_GETVERSIONREQUEST']._serialized_end=1201
+  _globals['_LISTCLASSESREQUEST']._serialized_start=1203
+  _globals['_LISTCLASSESREQUEST']._serialized_end=1294
+  _globals['_LISTCLASSESRESPONSE']._serialized_start=1296
+  _globals['_LISTCLASSESRESPONSE']._serialized_end=1381
+  _globals['_LISTCOLUMNSREQUEST']._serialized_start=1384
+  _globals['_LISTCOLUMNSREQUEST']._serialized_end=1516
+  _globals['_LISTCOLUMNSRESPONSE']._serialized_start=1518
+  _globals['_LISTCOLUMNSRESPONSE']._serialized_end=1607
+  _globals['_LISTCATEGORIESREQUEST']._serialized_start=1609
+  _globals['_LISTCATEGORIESREQUEST']._serialized_end=1735
+  _globals['_LISTCATEGORIESRESPONSE']._serialized_start=1737
+  _globals['_LISTCATEGORIESRESPONSE']._serialized_end=1806
+  _globals['_SETALIASREQUEST']._serialized_start=1808
+  _globals['_SETALIASREQUEST']._serialized_end=1872
+  _globals['_PREDICTREQUEST']._serialized_start=1875
+  _globals['_PREDICTREQUEST']._serialized_end=2007
+  _globals['_PREDICTRESPONSE']._serialized_start=2010
+  _globals['_PREDICTRESPONSE']._serialized_end=2199
+  _globals['_MODELSERVICE']._serialized_start=2202
+  _globals['_MODELSERVICE']._serialized_end=2848
+  _globals['_PREDICTIONSERVICE']._serialized_start=2850
+  _globals['_PREDICTIONSERVICE']._serialized_end=2941
 # @@protoc_insertion_point(module_scope)

@@ -44,6 +44,31 @@ class ModelServiceStub(object):
                 request_serializer=layerwise__proto_dot_v1_dot_models__pb2.GetModelRequest.SerializeToString,
                 response_deserializer=layerwise__proto_dot_v1_dot_models__pb2.Model.FromString,
                 _registered_method=True)
+        self.ListVersions = channel.unary_unary(
+                '/layerwise.v1.ModelService/ListVersions',
+                request_serializer=layerwise__proto_dot_v1_dot_models__pb2.ListVersionsRequest.SerializeToString,
+                response_deserializer=layerwise__proto_dot_v1_dot_models__pb2.ListVersionsResponse.FromString,
+                _registered_method=True)
+        self.GetVersion = channel.unary_unary(
+                '/layerwise.v1.ModelService/GetVersion',
+                request_serializer=layerwise__proto_dot_v1_dot_models__pb2.GetVersionRequest.SerializeToString,
+                response_deserializer=layerwise__proto_dot_v1_dot_models__pb2.ModelVersion.FromString,
+                _registered_method=True)
+        self.ListClasses = channel.unary_unary(
+                '/layerwise.v1.ModelService/ListClasses',
+                request_serializer=layerwise__proto_dot_v1_dot_models__pb2.ListClassesRequest.SerializeToString,
+                response_deserializer=layerwise__proto_dot_v1_dot_models__pb2.ListClassesResponse.FromString,
+                _registered_method=True)
+        self.ListColumns = channel.unary_unary(
+                '/layerwise.v1.ModelService/ListColumns',
+                request_serializer=layerwise__proto_dot_v1_dot_models__pb2.ListColumnsRequest.SerializeToString,
+                response_deserializer=layerwise__proto_dot_v1_dot_models__pb2.ListColumnsResponse.FromString,
+                _registered_method=True)
+        self.ListCategories = channel.unary_unary(
+                '/layerwise.v1.ModelService/ListCategories',
+                request_serializer=layerwise__proto_dot_v1_dot_models__pb2.ListCategoriesRequest.SerializeToString,
+                response_deserializer=layerwise__proto_dot_v1_dot_models__pb2.ListCategoriesResponse.FromString,
+                _registered_method=True)
         self.SetAlias = channel.unary_unary(
                 '/layerwise.v1.ModelService/SetAlias',
                 request_serializer=layerwise__proto_dot_v1_dot_models__pb2.SetAliasRequest.SerializeToString,
@@ -67,6 +92,40 @@ class ModelServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListVersions(self, request, context):
+        """The versions of a model, newest first, in short.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetVersion(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListClasses(self, request, context):
+        """The classes of a version, in the order of the outputs; none of a regression.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListColumns(self, request, context):
+        """The columns of the table that a version takes, in their order; none if it takes rows of numbers.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCategories(self, request, context):
+        """The categories of one column that have an output or a place of their own, in that order.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SetAlias(self, request, context):
         """Points an alias at a version, made if it is new. "latest" cannot be set: it is always the newest version.
         """
@@ -86,6 +145,31 @@ def add_ModelServiceServicer_to_server(servicer, server):
                     servicer.GetModel,
                     request_deserializer=layerwise__proto_dot_v1_dot_models__pb2.GetModelRequest.FromString,
                     response_serializer=layerwise__proto_dot_v1_dot_models__pb2.Model.SerializeToString,
+            ),
+            'ListVersions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListVersions,
+                    request_deserializer=layerwise__proto_dot_v1_dot_models__pb2.ListVersionsRequest.FromString,
+                    response_serializer=layerwise__proto_dot_v1_dot_models__pb2.ListVersionsResponse.SerializeToString,
+            ),
+            'GetVersion': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetVersion,
+                    request_deserializer=layerwise__proto_dot_v1_dot_models__pb2.GetVersionRequest.FromString,
+                    response_serializer=layerwise__proto_dot_v1_dot_models__pb2.ModelVersion.SerializeToString,
+            ),
+            'ListClasses': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListClasses,
+                    request_deserializer=layerwise__proto_dot_v1_dot_models__pb2.ListClassesRequest.FromString,
+                    response_serializer=layerwise__proto_dot_v1_dot_models__pb2.ListClassesResponse.SerializeToString,
+            ),
+            'ListColumns': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListColumns,
+                    request_deserializer=layerwise__proto_dot_v1_dot_models__pb2.ListColumnsRequest.FromString,
+                    response_serializer=layerwise__proto_dot_v1_dot_models__pb2.ListColumnsResponse.SerializeToString,
+            ),
+            'ListCategories': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCategories,
+                    request_deserializer=layerwise__proto_dot_v1_dot_models__pb2.ListCategoriesRequest.FromString,
+                    response_serializer=layerwise__proto_dot_v1_dot_models__pb2.ListCategoriesResponse.SerializeToString,
             ),
             'SetAlias': grpc.unary_unary_rpc_method_handler(
                     servicer.SetAlias,
@@ -147,6 +231,141 @@ class ModelService(object):
             '/layerwise.v1.ModelService/GetModel',
             layerwise__proto_dot_v1_dot_models__pb2.GetModelRequest.SerializeToString,
             layerwise__proto_dot_v1_dot_models__pb2.Model.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListVersions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/layerwise.v1.ModelService/ListVersions',
+            layerwise__proto_dot_v1_dot_models__pb2.ListVersionsRequest.SerializeToString,
+            layerwise__proto_dot_v1_dot_models__pb2.ListVersionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetVersion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/layerwise.v1.ModelService/GetVersion',
+            layerwise__proto_dot_v1_dot_models__pb2.GetVersionRequest.SerializeToString,
+            layerwise__proto_dot_v1_dot_models__pb2.ModelVersion.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListClasses(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/layerwise.v1.ModelService/ListClasses',
+            layerwise__proto_dot_v1_dot_models__pb2.ListClassesRequest.SerializeToString,
+            layerwise__proto_dot_v1_dot_models__pb2.ListClassesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListColumns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/layerwise.v1.ModelService/ListColumns',
+            layerwise__proto_dot_v1_dot_models__pb2.ListColumnsRequest.SerializeToString,
+            layerwise__proto_dot_v1_dot_models__pb2.ListColumnsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCategories(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/layerwise.v1.ModelService/ListCategories',
+            layerwise__proto_dot_v1_dot_models__pb2.ListCategoriesRequest.SerializeToString,
+            layerwise__proto_dot_v1_dot_models__pb2.ListCategoriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -34,6 +34,15 @@ class ModelServiceStub:
     ListModels: _grpc.UnaryUnaryMultiCallable[_models_pb2.ListModelsRequest, _models_pb2.ListModelsResponse]
     """In the order of their names."""
     GetModel: _grpc.UnaryUnaryMultiCallable[_models_pb2.GetModelRequest, _models_pb2.Model]
+    ListVersions: _grpc.UnaryUnaryMultiCallable[_models_pb2.ListVersionsRequest, _models_pb2.ListVersionsResponse]
+    """The versions of a model, newest first, in short."""
+    GetVersion: _grpc.UnaryUnaryMultiCallable[_models_pb2.GetVersionRequest, _models_pb2.ModelVersion]
+    ListClasses: _grpc.UnaryUnaryMultiCallable[_models_pb2.ListClassesRequest, _models_pb2.ListClassesResponse]
+    """The classes of a version, in the order of the outputs; none of a regression."""
+    ListColumns: _grpc.UnaryUnaryMultiCallable[_models_pb2.ListColumnsRequest, _models_pb2.ListColumnsResponse]
+    """The columns of the table that a version takes, in their order; none if it takes rows of numbers."""
+    ListCategories: _grpc.UnaryUnaryMultiCallable[_models_pb2.ListCategoriesRequest, _models_pb2.ListCategoriesResponse]
+    """The categories of one column that have an output or a place of their own, in that order."""
     SetAlias: _grpc.UnaryUnaryMultiCallable[_models_pb2.SetAliasRequest, _models_pb2.Model]
     """Points an alias at a version, made if it is new. "latest" cannot be set: it is always the newest version."""
 
@@ -43,6 +52,15 @@ class ModelServiceAsyncStub(ModelServiceStub):
     ListModels: _aio.UnaryUnaryMultiCallable[_models_pb2.ListModelsRequest, _models_pb2.ListModelsResponse]  # type: ignore[assignment]
     """In the order of their names."""
     GetModel: _aio.UnaryUnaryMultiCallable[_models_pb2.GetModelRequest, _models_pb2.Model]  # type: ignore[assignment]
+    ListVersions: _aio.UnaryUnaryMultiCallable[_models_pb2.ListVersionsRequest, _models_pb2.ListVersionsResponse]  # type: ignore[assignment]
+    """The versions of a model, newest first, in short."""
+    GetVersion: _aio.UnaryUnaryMultiCallable[_models_pb2.GetVersionRequest, _models_pb2.ModelVersion]  # type: ignore[assignment]
+    ListClasses: _aio.UnaryUnaryMultiCallable[_models_pb2.ListClassesRequest, _models_pb2.ListClassesResponse]  # type: ignore[assignment]
+    """The classes of a version, in the order of the outputs; none of a regression."""
+    ListColumns: _aio.UnaryUnaryMultiCallable[_models_pb2.ListColumnsRequest, _models_pb2.ListColumnsResponse]  # type: ignore[assignment]
+    """The columns of the table that a version takes, in their order; none if it takes rows of numbers."""
+    ListCategories: _aio.UnaryUnaryMultiCallable[_models_pb2.ListCategoriesRequest, _models_pb2.ListCategoriesResponse]  # type: ignore[assignment]
+    """The categories of one column that have an output or a place of their own, in that order."""
     SetAlias: _aio.UnaryUnaryMultiCallable[_models_pb2.SetAliasRequest, _models_pb2.Model]  # type: ignore[assignment]
     """Points an alias at a version, made if it is new. "latest" cannot be set: it is always the newest version."""
 
@@ -61,6 +79,45 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _models_pb2.GetModelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_models_pb2.Model, _abc.Awaitable[_models_pb2.Model]]: ...
+
+    @_abc_1.abstractmethod
+    def ListVersions(
+        self,
+        request: _models_pb2.ListVersionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_models_pb2.ListVersionsResponse, _abc.Awaitable[_models_pb2.ListVersionsResponse]]:
+        """The versions of a model, newest first, in short."""
+
+    @_abc_1.abstractmethod
+    def GetVersion(
+        self,
+        request: _models_pb2.GetVersionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_models_pb2.ModelVersion, _abc.Awaitable[_models_pb2.ModelVersion]]: ...
+
+    @_abc_1.abstractmethod
+    def ListClasses(
+        self,
+        request: _models_pb2.ListClassesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_models_pb2.ListClassesResponse, _abc.Awaitable[_models_pb2.ListClassesResponse]]:
+        """The classes of a version, in the order of the outputs; none of a regression."""
+
+    @_abc_1.abstractmethod
+    def ListColumns(
+        self,
+        request: _models_pb2.ListColumnsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_models_pb2.ListColumnsResponse, _abc.Awaitable[_models_pb2.ListColumnsResponse]]:
+        """The columns of the table that a version takes, in their order; none if it takes rows of numbers."""
+
+    @_abc_1.abstractmethod
+    def ListCategories(
+        self,
+        request: _models_pb2.ListCategoriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_models_pb2.ListCategoriesResponse, _abc.Awaitable[_models_pb2.ListCategoriesResponse]]:
+        """The categories of one column that have an output or a place of their own, in that order."""
 
     @_abc_1.abstractmethod
     def SetAlias(

@@ -610,7 +610,9 @@ class ColumnInfo(_message.Message):
 
     @_builtins.property
     def categories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Of one_hot and ordinal: what has an output or a place of its own, in that order; the first 256."""
+        """Of one_hot and ordinal, where they were asked for: what has an output or a place of its own, in that order; the
+        first 256. ListCategories has all of them. An `order` of more than 256 in `encoding` is left out.
+        """
 
     def __init__(
         self,
@@ -629,3 +631,34 @@ class ColumnInfo(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ColumnInfo: _TypeAlias = ColumnInfo  # noqa: Y015
+
+@_typing.final
+class ColumnCounts(_message.Message):
+    """How many columns of each kind a table has."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBERS_FIELD_NUMBER: _builtins.int
+    CATEGORIES_FIELD_NUMBER: _builtins.int
+    DATES_FIELD_NUMBER: _builtins.int
+    WITH_GAPS_FIELD_NUMBER: _builtins.int
+    numbers: _builtins.int
+    categories: _builtins.int
+    dates: _builtins.int
+    with_gaps: _builtins.int
+    """Columns whose values may be missing."""
+    def __init__(
+        self,
+        *,
+        numbers: _builtins.int = ...,
+        categories: _builtins.int = ...,
+        dates: _builtins.int = ...,
+        with_gaps: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["categories", b"categories", "dates", b"dates", "numbers", b"numbers", "with_gaps", b"with_gaps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ColumnCounts: _TypeAlias = ColumnCounts  # noqa: Y015

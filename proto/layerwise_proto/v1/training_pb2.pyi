@@ -312,7 +312,9 @@ class Job(_message.Message):
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
-    def transitions(self) -> _containers.RepeatedCompositeFieldContainer[Global___JobTransition]: ...
+    def transitions(self) -> _containers.RepeatedCompositeFieldContainer[Global___JobTransition]:
+        """The newest 1,000."""
+
     @_builtins.property
     def record(self) -> Global___TrainRecord:
         """Newest record, if there is one. Of a job that succeeded: that of the epoch whose weights the version has, with the
@@ -328,8 +330,8 @@ class Job(_message.Message):
         """What the doctor finds, as of the newest record."""
 
     @_builtins.property
-    def columns(self) -> _containers.RepeatedCompositeFieldContainer[_tables_pb2.ColumnInfo]:
-        """Of a job on a table: the columns that the version will take, in their order."""
+    def columns(self) -> _tables_pb2.ColumnCounts:
+        """Of a job on a table: the columns that the version will take; ListColumns says which."""
 
     def __init__(
         self,
@@ -350,9 +352,9 @@ class Job(_message.Message):
         progress: _builtins.float = ...,
         findings: _abc.Iterable[Global___Finding] | None = ...,
         start_from: _builtins.str = ...,
-        columns: _abc.Iterable[_tables_pb2.ColumnInfo] | None = ...,
+        columns: _tables_pb2.ColumnCounts | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_version", b"_version", "architecture", b"architecture", "create_time", b"create_time", "failure", b"failure", "plan", b"plan", "record", b"record", "version", b"version"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_version", b"_version", "architecture", b"architecture", "columns", b"columns", "create_time", b"create_time", "failure", b"failure", "plan", b"plan", "record", b"record", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = _typing.Literal["_version", b"_version", "architecture", b"architecture", "attempt", b"attempt", "columns", b"columns", "create_time", b"create_time", "dataset", b"dataset", "failure", b"failure", "findings", b"findings", "id", b"id", "metric", b"metric", "model", b"model", "plan", b"plan", "progress", b"progress", "record", b"record", "start_from", b"start_from", "state", b"state", "transitions", b"transitions", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
@@ -634,7 +636,9 @@ class ListJobsResponse(_message.Message):
     next_page_token: _builtins.str
     """Empty on the last page."""
     @_builtins.property
-    def jobs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Job]: ...
+    def jobs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Job]:
+        """Without architecture, plan, transitions, record, findings and columns, which GetJob has."""
+
     def __init__(
         self,
         *,

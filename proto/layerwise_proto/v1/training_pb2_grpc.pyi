@@ -41,7 +41,7 @@ class TrainingServiceStub:
     """
     GetJob: _grpc.UnaryUnaryMultiCallable[_training_pb2.GetJobRequest, _training_pb2.Job]
     ListJobs: _grpc.UnaryUnaryMultiCallable[_training_pb2.ListJobsRequest, _training_pb2.ListJobsResponse]
-    """Newest first."""
+    """Newest first, in short."""
     WatchJob: _grpc.UnaryStreamMultiCallable[_training_pb2.WatchJobRequest, _training_pb2.TrainEvent]
     """The job as it is, then what happens after `from_step`, to its end. Of a finished job: the whole story at once."""
     CancelJob: _grpc.UnaryUnaryMultiCallable[_training_pb2.CancelJobRequest, _training_pb2.Job]
@@ -56,7 +56,7 @@ class TrainingServiceAsyncStub(TrainingServiceStub):
     """
     GetJob: _aio.UnaryUnaryMultiCallable[_training_pb2.GetJobRequest, _training_pb2.Job]  # type: ignore[assignment]
     ListJobs: _aio.UnaryUnaryMultiCallable[_training_pb2.ListJobsRequest, _training_pb2.ListJobsResponse]  # type: ignore[assignment]
-    """Newest first."""
+    """Newest first, in short."""
     WatchJob: _aio.UnaryStreamMultiCallable[_training_pb2.WatchJobRequest, _training_pb2.TrainEvent]  # type: ignore[assignment]
     """The job as it is, then what happens after `from_step`, to its end. Of a finished job: the whole story at once."""
     CancelJob: _aio.UnaryUnaryMultiCallable[_training_pb2.CancelJobRequest, _training_pb2.Job]  # type: ignore[assignment]
@@ -86,7 +86,7 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _training_pb2.ListJobsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_training_pb2.ListJobsResponse, _abc.Awaitable[_training_pb2.ListJobsResponse]]:
-        """Newest first."""
+        """Newest first, in short."""
 
     @_abc_1.abstractmethod
     def WatchJob(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from typing import TypedDict
+
 from flask import Blueprint, Response, request
 
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.jobs import JobState
-from layerwise_service.registry import Registry
-from layerwise_service.rest.responses import job_json, json_response, model_json
+from layerwise_service.registry import Registry, Source
+from layerwise_service.rest.responses import job_json, json_response, model_json, page_json, version_json
 from layerwise_service.training import Training
 
 
@@ -17,32 +20,78 @@ def api_routes(registry: Registry, training: Training) -> Blueprint:
 
     @routes.get("/models")
     def list_models() -> Response:  # pyright: ignore[reportUnusedFunction]
-        _check_query("page_size", "page_token")
-        models, token = registry.page(page_size=_page_size(), page_token=request.args.get("page_token", ""))
-        return json_response(
-            {"models": [model_json(model, with_versions=False) for model in models], "next_page_token": token}
-        )
+        _check_query(*_PAGE)
+        return json_response(page_json("models", registry.page(**_page()), model_json))
 
     @routes.get("/models/<name>")
     def get_model(name: str) -> Response:  # pyright: ignore[reportUnusedFunction]
-        return json_response(model_json(registry.get(name), with_versions=True))
+        return json_response(model_json(registry.get(name)))
+
+    @routes.get("/models/<name>/versions")
+    def list_versions(name: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+        _check_query(*_PAGE)
+        return json_response(page_json("versions", registry.versions(name, **_page()), version_json))
+
+    @routes.get("/models/<name>/versions/<version>")
+    def get_version(name: str, version: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+        return json_response(version_json(registry.version(name, version)))
+
+    @routes.get("/models/<name>/versions/<version>/classes")
+    def list_classes(name: str, version: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+        _check_query(*_PAGE)
+        return json_response(page_json("classes", registry.classes(name, version, **_page()), lambda label: label))
+
+    @routes.get("/models/<name>/versions/<version>/columns")
+    def list_columns(name: str, version: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+        return _columns(Source(name, version))
+
+    @routes.get("/models/<name>/versions/<version>/categories")
+    def list_categories(name: str, version: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+        return _categories(Source(name, version))
 
     @routes.get("/jobs")
     def list_jobs() -> Response:  # pyright: ignore[reportUnusedFunction]
-        _check_query("page_size", "page_token", "model", "state")
-        jobs, token = training.page(
-            model=request.args.get("model", ""),
-            state=_state(),
-            page_size=_page_size(),
-            page_token=request.args.get("page_token", ""),
-        )
-        return json_response({"jobs": [job_json(job) for job in jobs], "next_page_token": token})
+        _check_query(*_PAGE, "model", "state")
+        page = training.page(model=request.args.get("model", ""), state=_state(), **_page())
+        return json_response(page_json("jobs", page, job_json))
 
     @routes.get("/jobs/<job>")
     def get_job(job: str) -> Response:  # pyright: ignore[reportUnusedFunction]
         return json_response(job_json(training.get(job)))
 
+    @routes.get("/jobs/<job>/columns")
+    def list_columns_of_job(job: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+        return _columns(Source(job=job))
+
+    @routes.get("/jobs/<job>/categories")
+    def list_categories_of_job(job: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+        return _categories(Source(job=job))
+
+    def _columns(source: Source) -> Response:
+        _check_query(*_PAGE)
+        return json_response(page_json("columns", registry.columns(source, with_categories=True, **_page()), asdict))
+
+    def _categories(source: Source) -> Response:
+        _check_query(*_PAGE, "column")
+        if not (column := request.args.get("column", "")):
+            raise InvalidRequest("expected the name of a column", pointer="column")
+        page = registry.categories(source, column, **_page())
+        return json_response(page_json("categories", page, lambda text: text))
+
     return routes
+
+
+_PAGE = ("page_size", "page_token")
+
+
+class _Page(TypedDict):
+    page_size: int
+    page_token: str
+
+
+def _page() -> _Page:
+    """Which page the query asks for."""
+    return {"page_size": _page_size(), "page_token": request.args.get("page_token", "")}
 
 
 def _check_query(*known: str) -> None:

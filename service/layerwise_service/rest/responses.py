@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from flask import Response
 
-from layerwise_service.columns import ColumnInfo
 from layerwise_service.errors import MethodNotAllowed, ServiceError
-from layerwise_service.jobs import Job
-from layerwise_service.models import Model, Version
+from layerwise_service.jobs import Job, JobSummary
+from layerwise_service.models import MOST_CLASSES, Model, Version, VersionSummary
+from layerwise_service.pages import Page
+
+T = TypeVar("T")
 
 
 def json_response(value: object, status: int = 200) -> Response:
@@ -42,35 +44,34 @@ def problem(error: ServiceError, *, request_id: str) -> Response:
     return response
 
 
-def job_json(job: Job) -> dict[str, object]:
+def page_json(name: str, page: Page[T], item: Callable[[T], object]) -> dict[str, object]:
+    """A page of a list that is called `name`, each of its items as `item` writes it."""
+    return {name: [item(each) for each in page.items], "next_page_token": page.next_token}
+
+
+def job_json(job: Job | JobSummary) -> dict[str, object]:
     """A job, its times as RFC 3339 writes them."""
     value: dict[str, Any] = asdict(job) | {"created": _time(job.created)}
-    del value["preprocessing"]
-    value["columns"] = _columns(job.columns)
-    value["transitions"] = [asdict(change) | {"time": _time(change.time)} for change in job.transitions]
+    if isinstance(job, Job):
+        value["transitions"] = [asdict(change) | {"time": _time(change.time)} for change in job.transitions]
     return value
 
 
-def version_json(version: Version) -> dict[str, object]:
-    """A version, its time as RFC 3339 writes it."""
-    value: dict[str, Any] = asdict(version) | {"created": _time(version.created)}
-    del value["preprocessing"]
-    value["columns"] = _columns(version.columns)
-    value["version"] = value.pop("number")
+def version_json(version: Version | VersionSummary) -> dict[str, object]:
+    """A version, its time as RFC 3339 writes it, with the first of its classes."""
+    if isinstance(version, Version):
+        labels = version.labels
+        version = replace(version, labels=None if labels is None else labels[:MOST_CLASSES])
+        value: dict[str, Any] = asdict(version) | {"class_count": len(labels or ())}
+    else:
+        value = asdict(version)
+    value |= {"created": _time(version.created), "version": value.pop("number")}
     return value
 
 
-def model_json(model: Model, *, with_versions: bool) -> dict[str, object]:
-    """A model, with its versions newest first or without them."""
-    value: dict[str, object] = {"name": model.name, "latest": model.latest, "aliases": dict(model.aliases)}
-    if with_versions:
-        value["versions"] = [version_json(version) for version in model.versions]
-    return value
-
-
-def _columns(columns: Sequence[ColumnInfo]) -> list[dict[str, Any]] | None:
-    """Columns of a table, or null for rows of numbers."""
-    return [asdict(column) for column in columns] or None
+def model_json(model: Model) -> dict[str, object]:
+    """A model."""
+    return {"name": model.name, "latest": model.latest, "aliases": dict(model.aliases)}
 
 
 def _time(seconds: float) -> str:

@@ -11,15 +11,22 @@ from grpc import aio
 from layerwise_proto.v1 import models_pb2
 from layerwise_proto.v1.models_pb2_grpc import ModelServiceServicer, PredictionServiceServicer
 from layerwise_service.prediction import Predictor
-from layerwise_service.registry import Registry
-from layerwise_service.rpc.tables import read_table
-from layerwise_service.rpc.translate import read_tensor, write_model, write_prediction
+from layerwise_service.registry import Registry, Source
+from layerwise_service.rpc.tables import read_table, write_columns
+from layerwise_service.rpc.translate import (
+    read_tensor,
+    write_labels,
+    write_model,
+    write_prediction,
+    write_version,
+    write_version_summary,
+)
 
 Context = aio.ServicerContext[Any, Any]
 
 
 class ModelFace(ModelServiceServicer):
-    """Translates, calls a use-case, translates back."""
+    """Translates, calls a use-case, translates back: all in threads, for a page may have thousands of parts."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -27,17 +34,71 @@ class ModelFace(ModelServiceServicer):
     async def ListModels(
         self, request: models_pb2.ListModelsRequest, context: Context
     ) -> models_pb2.ListModelsResponse:
-        models, token = await asyncio.to_thread(
-            self._registry.page, page_size=request.page_size, page_token=request.page_token
-        )
-        return models_pb2.ListModelsResponse(models=[write_model(model) for model in models], next_page_token=token)
+        return await asyncio.to_thread(self._list_models, request)
 
     async def GetModel(self, request: models_pb2.GetModelRequest, context: Context) -> models_pb2.Model:
         return write_model(await asyncio.to_thread(self._registry.get, request.name))
 
+    async def ListVersions(
+        self, request: models_pb2.ListVersionsRequest, context: Context
+    ) -> models_pb2.ListVersionsResponse:
+        return await asyncio.to_thread(self._list_versions, request)
+
+    async def GetVersion(self, request: models_pb2.GetVersionRequest, context: Context) -> models_pb2.ModelVersion:
+        return await asyncio.to_thread(
+            lambda: write_version(self._registry.version(request.model, request.version)),
+        )
+
+    async def ListClasses(
+        self, request: models_pb2.ListClassesRequest, context: Context
+    ) -> models_pb2.ListClassesResponse:
+        return await asyncio.to_thread(self._list_classes, request)
+
+    async def ListColumns(
+        self, request: models_pb2.ListColumnsRequest, context: Context
+    ) -> models_pb2.ListColumnsResponse:
+        return await asyncio.to_thread(self._list_columns, request)
+
+    async def ListCategories(
+        self, request: models_pb2.ListCategoriesRequest, context: Context
+    ) -> models_pb2.ListCategoriesResponse:
+        return await asyncio.to_thread(self._list_categories, request)
+
     async def SetAlias(self, request: models_pb2.SetAliasRequest, context: Context) -> models_pb2.Model:
         model = await asyncio.to_thread(self._registry.set_alias, request.model, request.alias, request.version)
         return write_model(model)
+
+    def _list_models(self, request: models_pb2.ListModelsRequest) -> models_pb2.ListModelsResponse:
+        page = self._registry.page(page_size=request.page_size, page_token=request.page_token)
+        models = [write_model(model) for model in page.items]
+        return models_pb2.ListModelsResponse(models=models, next_page_token=page.next_token)
+
+    def _list_versions(self, request: models_pb2.ListVersionsRequest) -> models_pb2.ListVersionsResponse:
+        size, token = request.page_size, request.page_token
+        page = self._registry.versions(request.model, page_size=size, page_token=token)
+        versions = [write_version_summary(version) for version in page.items]
+        return models_pb2.ListVersionsResponse(versions=versions, next_page_token=page.next_token)
+
+    def _list_classes(self, request: models_pb2.ListClassesRequest) -> models_pb2.ListClassesResponse:
+        size, token = request.page_size, request.page_token
+        page = self._registry.classes(request.model, request.version, page_size=size, page_token=token)
+        classes = write_labels(page.items) if page.items else None
+        return models_pb2.ListClassesResponse(classes=classes, next_page_token=page.next_token)
+
+    def _list_columns(self, request: models_pb2.ListColumnsRequest) -> models_pb2.ListColumnsResponse:
+        page = self._registry.columns(
+            Source(request.model, request.version, request.job_id),
+            page_size=request.page_size,
+            page_token=request.page_token,
+            with_categories=request.with_categories,
+        )
+        return models_pb2.ListColumnsResponse(columns=write_columns(page.items), next_page_token=page.next_token)
+
+    def _list_categories(self, request: models_pb2.ListCategoriesRequest) -> models_pb2.ListCategoriesResponse:
+        source = Source(request.model, request.version, request.job_id)
+        size, token = request.page_size, request.page_token
+        page = self._registry.categories(source, request.column, page_size=size, page_token=token)
+        return models_pb2.ListCategoriesResponse(categories=page.items, next_page_token=page.next_token)
 
 
 class PredictionFace(PredictionServiceServicer):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from layerwise_proto.json_form import to_message
 from layerwise_proto.v1 import tables_pb2
-from layerwise_service.columns import ColumnInfo
+from layerwise_service.columns import ColumnCounts, ColumnInfo
 from layerwise_service.datasets import Table
 from layerwise_service.errors import InvalidRequest
 
@@ -42,6 +43,11 @@ def _values(column: tables_pb2.Column, at: str) -> NDArray[np.float64] | list[st
             return list(column.texts.values)
         case None:
             raise InvalidRequest("expected numbers or texts, got neither", pointer=at)
+
+
+def write_counts(counts: ColumnCounts | None) -> tables_pb2.ColumnCounts | None:
+    """The counts as their message."""
+    return None if counts is None else tables_pb2.ColumnCounts(**asdict(counts))
 
 
 def write_columns(columns: Sequence[ColumnInfo]) -> list[tables_pb2.ColumnInfo]:

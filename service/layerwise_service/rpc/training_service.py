@@ -18,6 +18,7 @@ from layerwise_service.rpc.intake import Intake
 from layerwise_service.rpc.translate import (
     read_state,
     write_job,
+    write_job_summary,
     write_version,
 )
 from layerwise_service.training import Training
@@ -61,13 +62,14 @@ class TrainingFace(TrainingServiceServicer):
         return await asyncio.to_thread(lambda: write_job(self._training.cancel(request.job_id)))
 
     def _list_jobs(self, request: training_pb2.ListJobsRequest) -> training_pb2.ListJobsResponse:
-        jobs, token = self._training.page(
+        page = self._training.page(
             model=request.model,
             state=read_state(request.state),
             page_size=request.page_size,
             page_token=request.page_token,
         )
-        return training_pb2.ListJobsResponse(jobs=[write_job(job) for job in jobs], next_page_token=token)
+        jobs = [write_job_summary(job) for job in page.items]
+        return training_pb2.ListJobsResponse(jobs=jobs, next_page_token=page.next_token)
 
     def _accepted(self, job: str) -> training_pb2.TrainEvent:
         return training_pb2.TrainEvent(accepted=write_job(self._training.get(job)))

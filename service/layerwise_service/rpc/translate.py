@@ -16,10 +16,10 @@ from layerwise_proto.json_form import to_json, to_message
 from layerwise_proto.v1 import models_pb2, tables_pb2, tensors_pb2, training_pb2, types_pb2
 from layerwise_service.datasets import Batch, Label
 from layerwise_service.errors import InvalidRequest
-from layerwise_service.jobs import Job, JobState, JSONObject, TrainingRecord, Transition
-from layerwise_service.models import Model, Version
+from layerwise_service.jobs import Job, JobState, JobSummary, JSONObject, TrainingRecord, Transition
+from layerwise_service.models import MOST_CLASSES, Model, Version, VersionSummary
 from layerwise_service.prediction import Prediction
-from layerwise_service.rpc.tables import read_table, write_columns
+from layerwise_service.rpc.tables import read_table, write_counts
 
 _MOST = 2**48  # far beyond any message, and within what NumPy multiplies
 
@@ -81,28 +81,37 @@ def read_spec(message: types_pb2.Architecture | types_pb2.Plan | tables_pb2.Enco
     return dict(to_json(message))
 
 
-def write_job(job: Job) -> training_pb2.Job:
-    """The job as its message."""
+def write_job_summary(job: JobSummary) -> training_pb2.Job:
+    """The job in short as its message."""
     failure = job.failure
     return training_pb2.Job(
         id=job.id,
         model=job.model,
         state=write_state(job.state),
-        architecture=to_message(job.architecture, types_pb2.Architecture),
-        plan=to_message(job.plan, types_pb2.Plan),
         dataset=job.dataset,
         attempt=job.attempt,
         create_time=_time(job.created),
-        transitions=[write_transition(change) for change in job.transitions],
-        record=None if job.record is None else write_record(job.record),
         metric=job.metric,
         version=job.version,
         failure=None if failure is None else training_pb2.JobFailure(reason=failure.reason, message=failure.message),
         progress=job.progress,
-        findings=[write_finding(finding) for finding in job.findings],
         start_from="" if job.start is None else str(job.start),
-        columns=write_columns(job.columns),
     )
+
+
+def write_job(job: Job) -> training_pb2.Job:
+    """The job as its message."""
+    message = write_job_summary(job)
+    rest = training_pb2.Job(
+        architecture=to_message(job.architecture, types_pb2.Architecture),
+        plan=to_message(job.plan, types_pb2.Plan),
+        transitions=[write_transition(change) for change in job.transitions],
+        record=None if job.record is None else write_record(job.record),
+        findings=[write_finding(finding) for finding in job.findings],
+        columns=write_counts(job.columns),
+    )
+    message.MergeFrom(rest)
+    return message
 
 
 def write_state(state: JobState) -> training_pb2.JobState.ValueType:
@@ -142,8 +151,8 @@ def write_finding(finding: Finding) -> training_pb2.Finding:
     return training_pb2.Finding(**asdict(finding))
 
 
-def write_version(version: Version) -> models_pb2.ModelVersion:
-    """The version as its message."""
+def write_version_summary(version: VersionSummary | Version) -> models_pb2.ModelVersion:
+    """The version in short as its message."""
     metrics: Mapping[str, float] = version.metrics
     return models_pb2.ModelVersion(
         model=version.model,
@@ -153,13 +162,24 @@ def write_version(version: Version) -> models_pb2.ModelVersion:
         sha256=version.sha256,
         size_bytes=version.size_bytes,
         metrics=metrics,
-        architecture=to_message(version.architecture, types_pb2.Architecture),
-        plan=to_message(version.plan, types_pb2.Plan),
         parameters=version.parameters,
         dataset=version.dataset,
-        labels=None if version.labels is None else write_labels(version.labels),
-        columns=write_columns(version.columns),
     )
+
+
+def write_version(version: Version) -> models_pb2.ModelVersion:
+    """The version as its message, with the first of its classes."""
+    labels = version.labels
+    message = write_version_summary(version)
+    rest = models_pb2.ModelVersion(
+        architecture=to_message(version.architecture, types_pb2.Architecture),
+        plan=to_message(version.plan, types_pb2.Plan),
+        labels=None if labels is None else write_labels(labels[:MOST_CLASSES]),
+        class_count=len(labels or ()),
+        columns=write_counts(version.columns),
+    )
+    message.MergeFrom(rest)
+    return message
 
 
 def write_model(model: Model) -> models_pb2.Model:
@@ -168,7 +188,6 @@ def write_model(model: Model) -> models_pb2.Model:
         name=model.name,
         latest=model.latest,
         aliases=model.aliases,
-        versions=[write_version(version) for version in model.versions],
     )
 
 

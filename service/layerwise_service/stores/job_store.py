@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from layerwise import Finding, LayerHealth
+from layerwise_service.columns import column_counts
 from layerwise_service.datasets import Dataset, Shape, StoredColumn
 from layerwise_service.errors import AlreadyExists, Exhausted, InvalidRequest, NotFound
 from layerwise_service.jobs import (
@@ -17,31 +17,21 @@ from layerwise_service.jobs import (
     HELD,
     OPEN,
     Event,
-    Failure,
     Job,
     JobState,
+    JobSummary,
     NewJob,
     Reason,
-    Start,
-    TrainingRecord,
-    Transition,
 )
 from layerwise_service.names import new_job_id
 from layerwise_service.stores.database import Database, now
+from layerwise_service.stores.encoder_store import EncoderStore, keep_encoder
+from layerwise_service.stores.job_rows import SUMMARY_COLUMNS, event_of, read_job, summary_of
 from layerwise_service.stores.pending import Artifact, use_artifact
 from layerwise_service.stores.schema import datasets, events, jobs, registry, workers
 from layerwise_service.stores.silence import Silence, milliseconds_here, this_boot
 
-MOST_EVENTS = 1_000  # read at once: a job may have a hundred thousand
-
-
-class JobNotFound(NotFound):
-    """No job has this id."""
-
-    reason = "JOB_NOT_FOUND"
-
-    def __init__(self, job: str) -> None:
-        super().__init__(f"no job has the id {job[:64]!r}", pointer="job_id")
+MOST_EVENTS = 250  # read at once: a job may have a hundred thousand, and the record of 64 layers has 10 kB
 
 
 class JobStore:
@@ -50,6 +40,7 @@ class JobStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._silence = Silence()  # of workers elsewhere
+        self.encoders = EncoderStore(database)
 
     def submit(self, new: NewJob, dataset: Dataset, *, max_open: int) -> Job:
         """Queues a job on `dataset`; under a request id that is known, gives the job that it made.
@@ -68,8 +59,13 @@ class JobStore:
             _check_room(connection, max_open)
             _keep_dataset(connection, dataset)
             job = new_job_id()
-            row = {"id": job, "number": _next_number(connection), "state": JobState.QUEUED, **asdict(new)}
+            row = {name: value for name, value in asdict(new).items() if name != "preprocessing"}
+            row |= {"id": job, "number": _next_number(connection), "state": JobState.QUEUED}
+            if (form := new.preprocessing) is not None:
+                row["columns"] = asdict(column_counts(form))
             connection.execute(sa.insert(jobs).values(created=now(), **row))
+            if form is not None:
+                keep_encoder(connection, job, form)
             add_events(connection, job, [{"attempt": 0, "state": JobState.QUEUED, "reason": Reason.SUBMITTED}])
             return read_job(connection, job)
 
@@ -88,12 +84,12 @@ class JobStore:
         with self._database.read() as connection:
             return read_job(connection, job)
 
-    def page(self, *, model: str, state: JobState | None, limit: int, before: str) -> list[Job]:
+    def page(self, *, model: str, state: JobState | None, limit: int, before: str) -> list[JobSummary]:
         """At most `limit` jobs, newest first; `model` and `before` (a job's id) may be empty.
 
         Raises `InvalidRequest` if no job has the id `before`.
         """
-        query = sa.select(jobs).order_by(jobs.c.number.desc()).limit(limit)
+        query = sa.select(*SUMMARY_COLUMNS).order_by(jobs.c.number.desc()).limit(limit)
         if model:
             query = query.where(jobs.c.model == model)
         if state is not None:
@@ -101,9 +97,7 @@ class JobStore:
         with self._database.read() as connection:
             if before:
                 query = query.where(jobs.c.number < _number_of(connection, before))
-            rows = connection.execute(query).all()
-            told = _events_of(connection, [row.id for row in rows])
-        return [_job(row, told.get(row.id, [])) for row in rows]
+            return [JobSummary(**summary_of(row)) for row in connection.execute(query)]
 
     def cancel(self, job: str) -> Job:
         """Cancels a queued job, asks the worker of a running one to stop, leaves an ended one alone."""
@@ -125,7 +119,7 @@ class JobStore:
             query = query.where(events.c.step.is_(None) | (events.c.step > from_step))
         query = query.order_by(events.c.number).limit(MOST_EVENTS)
         with self._database.read() as connection:
-            return [_event(row) for row in connection.execute(query)]
+            return [event_of(row) for row in connection.execute(query)]
 
     def last_events(self, ids: Collection[str]) -> Mapping[str, int]:
         """Number of the newest event of each job."""
@@ -170,14 +164,6 @@ class JobStore:
             elsewhere = {row.id: row.beat for row in rows if row.boot != this_boot()}
             seen += sum(silent < seconds for silent in self._silence.look(elsewhere).values())
         return seen
-
-
-def read_job(connection: Connection, job: str) -> Job:
-    """The job as it is. Raises `JobNotFound`."""
-    row = connection.execute(sa.select(jobs).where(jobs.c.id == job)).one_or_none()
-    if row is None:
-        raise JobNotFound(job)
-    return _job(row, _events_of(connection, [job]).get(job, []))
 
 
 def change_state(
@@ -238,61 +224,3 @@ def _keep_dataset(connection: Connection, dataset: Dataset) -> None:
         connection.execute(
             sa.insert(datasets).values(sha256=dataset.sha256, size_bytes=dataset.size_bytes, created=now(), **shape)
         )
-
-
-def _events_of(connection: Connection, ids: Collection[str]) -> dict[str, list[Event]]:
-    """The transitions and the newest record of each job, found by the index on (job, step) however many there are."""
-    step = sa.select(sa.func.max(events.c.step)).where(events.c.job == jobs.c.id).scalar_subquery()
-    newest = sa.select(jobs.c.id, step.label("step")).where(jobs.c.id.in_(ids)).subquery()
-    transitions = sa.select(events).where(events.c.job.in_(ids), events.c.step.is_(None)).order_by(events.c.number)
-    records = sa.select(events).join(newest, (events.c.job == newest.c.id) & (events.c.step == newest.c.step))
-    found: dict[str, list[Event]] = {}
-    for row in (*connection.execute(transitions), *connection.execute(records)):
-        found.setdefault(row.job, []).append(_event(row))
-    return found
-
-
-def _event(row: Any) -> Event:
-    if row.state is None:
-        return Event(row.number, record=_record({"step": row.step, **row.record}))
-    return Event(row.number, transition=Transition(JobState(row.state), row.time, row.reason, row.attempt))
-
-
-def record_values(record: TrainingRecord) -> dict[str, Any]:
-    """The record as it is stored."""
-    return {name: value for name, value in asdict(record).items() if value != ()}
-
-
-def _record(stored: Mapping[str, Any]) -> TrainingRecord:
-    values: dict[str, Any] = {"layers": (), "findings": (), **stored}
-    values["layers"] = tuple(LayerHealth(**layer) for layer in values["layers"])
-    values["findings"] = _findings(values["findings"])
-    return TrainingRecord(**values)
-
-
-def _findings(kept: Sequence[Mapping[str, Any]] | None) -> tuple[Finding, ...]:
-    return tuple(Finding(**finding) for finding in kept or ())
-
-
-def _job(row: Any, told: list[Event]) -> Job:
-    failure = None if row.failure_reason is None else Failure(row.failure_reason, row.failure_message)
-    records = [event.record for event in told if event.record is not None]
-    return Job(
-        id=row.id,
-        model=row.model,
-        state=JobState(row.state),
-        architecture=row.architecture,
-        plan=row.plan,
-        dataset=row.dataset,
-        metric=row.metric,
-        attempt=row.attempt,
-        created=row.created,
-        progress=row.progress,
-        transitions=tuple(event.transition for event in told if event.transition is not None),
-        record=_record(row.kept) if row.kept else records[-1] if records else None,
-        version=row.version,
-        failure=failure,
-        findings=_findings(row.findings),
-        start=None if row.start is None else Start(**row.start),
-        preprocessing=row.preprocessing,
-    )

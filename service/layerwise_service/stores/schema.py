@@ -42,8 +42,8 @@ jobs = sa.Table(
     sa.Column("plan", sa.JSON, nullable=False),
     sa.Column("dataset", sa.String(64), sa.ForeignKey("datasets.sha256"), nullable=False),
     sa.Column("start", sa.JSON(none_as_null=True)),
-    # Of a table: its encoder, fitted.
-    sa.Column("preprocessing", sa.JSON(none_as_null=True)),
+    # Of a table: how many columns of each kind. Its encoder stands in `encoders`.
+    sa.Column("columns", sa.JSON(none_as_null=True)),
     sa.Column("metric", sa.String(32), nullable=False),
     sa.Column("created", sa.Float, nullable=False),
     sa.Column("request_id", sa.String(128), unique=True),
@@ -65,6 +65,45 @@ jobs = sa.Table(
     sa.Column("failure_message", sa.Text),
     # Number of the newest event: a watcher that has seen it has seen all.
     sa.Column("last_event", sa.Integer, nullable=False, server_default="0"),
+)
+
+# The encoder of a job on a table, fitted: what was chosen, its columns, and their categories in chunks. Only what needs
+# them reads them: they may have megabytes.
+encoders = sa.Table(
+    "encoders",
+    metadata,
+    sa.Column("job", sa.String(26), sa.ForeignKey("jobs.id"), primary_key=True),
+    sa.Column("chosen", sa.JSON, nullable=False),
+)
+
+encoder_columns = sa.Table(
+    "encoder_columns",
+    metadata,
+    sa.Column("job", sa.String(26), sa.ForeignKey("encoders.job"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    # Without an order that is too long to come with its column; `categories` are the same.
+    sa.Column("encoding", sa.JSON, nullable=False),
+    sa.Column("order_left_out", sa.Boolean, nullable=False),
+    # All that is not in another column: what was fitted of numbers and dates.
+    sa.Column("rest", sa.JSON, nullable=False),
+    sa.Column("has_categories", sa.Boolean, nullable=False),
+    sa.Column("category_count", sa.Integer, nullable=False),
+    sa.Column("allows_missing", sa.Boolean, nullable=False),
+    # Of the name and the encoding, and of the first chunk of categories.
+    sa.Column("info_bytes", sa.Integer, nullable=False),
+    sa.Column("first_bytes", sa.Integer, nullable=False),
+)
+
+encoder_categories = sa.Table(
+    "encoder_categories",
+    metadata,
+    sa.Column("job", sa.String(26), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("chunk", sa.Integer, primary_key=True),
+    sa.Column("texts", sa.JSON, nullable=False),
+    sa.ForeignKeyConstraint(["job", "position"], ["encoder_columns.job", "encoder_columns.position"]),
 )
 
 events = sa.Table(
@@ -97,7 +136,8 @@ versions = sa.Table(
     sa.Column("parameters", sa.BigInteger, nullable=False),
     sa.Column("dataset", sa.String(64), nullable=False),
     sa.Column("labels", sa.JSON(none_as_null=True)),
-    sa.Column("preprocessing", sa.JSON(none_as_null=True)),
+    # Of a table: how many columns of each kind. Its encoder is that of the job.
+    sa.Column("columns", sa.JSON(none_as_null=True)),
 )
 
 aliases = sa.Table(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from layerwise_service.columns import ColumnCounts
 from layerwise_service.datasets import Label
-from layerwise_service.errors import NotFound
+from layerwise_service.errors import Exhausted, NotFound
 from layerwise_service.jobs import Job
-from layerwise_service.models import Model, ServedModel, Version
+from layerwise_service.models import MOST_ALIASES, Model, ServedModel, Version, VersionSummary
 from layerwise_service.names import LATEST
 from layerwise_service.stores.database import Database, now
 from layerwise_service.stores.pending import Artifact, use_artifact
@@ -66,12 +69,21 @@ class VersionStore:
         query = sa.select(versions.c.model, latest).where(versions.c.model > after).group_by(versions.c.model)
         with self._database.read() as connection:
             found = connection.execute(query.order_by(versions.c.model).limit(limit)).all()
-            return [Model(row.model, row.latest, _aliases(connection, row.model)) for row in found]
+            pointing = _aliases(connection, [row.model for row in found])
+        return [Model(row.model, row.latest, pointing.get(row.model, {})) for row in found]
 
     def get(self, name: str) -> Model:
-        """The model with all its versions. Raises `ModelNotFound`."""
+        """The model. Raises `ModelNotFound`."""
         with self._database.read() as connection:
             return _read_model(connection, name)
+
+    def versions(self, model: str, *, limit: int, before: int) -> list[VersionSummary]:
+        """At most `limit` versions of the model, newest first, of numbers below `before`; 0: from the newest on."""
+        query = sa.select(*_SUMMARY).where(versions.c.model == model).order_by(versions.c.number.desc()).limit(limit)
+        if before:
+            query = query.where(versions.c.number < before)
+        with self._database.read() as connection:
+            return [_version_summary(row) for row in connection.execute(query)]
 
     def version(self, model: str, number: int) -> Version:
         """One version. Raises `VersionNotFound`."""
@@ -81,17 +93,28 @@ class VersionStore:
     def find(self, model: str, version: str) -> Version:
         """The version that a number, an alias, or "" or "latest" means. Raises `ModelNotFound`, `VersionNotFound`."""
         with self._database.read() as connection:
-            found = _read_model(connection, model)
-            if version in ("", LATEST):
-                return found.versions[0]
-            number = int(version) if version.isascii() and version.isdecimal() and len(version) < 10 else 0
-            return _read_version(connection, model, found.aliases.get(version, number))
+            return _read_version(connection, model, _number(connection, model, version))
+
+    def job_of(self, model: str, version: str) -> str:
+        """The job that made the version, named as for `find`. Raises `ModelNotFound`, `VersionNotFound`."""
+        with self._database.read() as connection:
+            number = _number(connection, model, version)
+            query = sa.select(versions.c.job).where(versions.c.model == model, versions.c.number == number)
+            found: str | None = connection.scalar(query)
+        if found is None:
+            raise VersionNotFound(model, version)
+        return found
 
     def set_alias(self, model: str, alias: str, number: int) -> Model:
         """Points `alias` at a version. Raises `ModelNotFound`, `VersionNotFound`."""
         with self._database.write() as connection:
-            _read_model(connection, model)
+            known = _read_model(connection, model).aliases
             _read_version(connection, model, number)
+            if alias not in known and len(known) >= MOST_ALIASES:
+                detail = (
+                    f"{model} has {len(known)} aliases, as many as a model may have; point one of them at the version"
+                )
+                raise Exhausted(detail, pointer="alias", reason="TOO_MANY_ALIASES")
             row = {"model": model, "alias": alias}
             this = (aliases.c.model == model) & (aliases.c.alias == alias)
             if connection.execute(sa.update(aliases).where(this).values(number=number)).rowcount == 0:
@@ -130,7 +153,7 @@ def insert_version(
             parameters=parameters,
             dataset=job.dataset,
             labels=None if labels is None else list(labels),
-            preprocessing=job.preprocessing,
+            columns=None if job.columns is None else asdict(job.columns),
         )
     )
     return _read_version(connection, job.model, newest + 1)
@@ -140,17 +163,28 @@ def _count_change(connection: Connection) -> None:
     connection.execute(sa.update(registry).values(revision=registry.c.revision + 1))
 
 
-def _aliases(connection: Connection, model: str) -> dict[str, int]:
-    query = sa.select(aliases.c.alias, aliases.c.number).where(aliases.c.model == model).order_by(aliases.c.alias)
-    return {row.alias: row.number for row in connection.execute(query)}
+def _aliases(connection: Connection, models: Collection[str]) -> dict[str, dict[str, int]]:
+    query = sa.select(aliases).where(aliases.c.model.in_(models)).order_by(aliases.c.model, aliases.c.alias)
+    found: dict[str, dict[str, int]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.model, {})[row.alias] = row.number
+    return found
 
 
 def _read_model(connection: Connection, name: str) -> Model:
-    query = sa.select(versions).where(versions.c.model == name).order_by(versions.c.number.desc())
-    found = tuple(_version(row) for row in connection.execute(query))
-    if not found:
+    latest = connection.scalar(sa.select(sa.func.max(versions.c.number)).where(versions.c.model == name))
+    if latest is None:
         raise ModelNotFound(name)
-    return Model(name, found[0].number, _aliases(connection, name), found)
+    return Model(name, latest, _aliases(connection, [name]).get(name, {}))
+
+
+def _number(connection: Connection, model: str, version: str) -> int:
+    """The number that `version` means; 0 if it means none. Raises `ModelNotFound`."""
+    found = _read_model(connection, model)
+    if version in ("", LATEST):
+        return found.latest
+    number = int(version) if version.isascii() and version.isdecimal() and len(version) < 10 else 0
+    return found.aliases.get(version, number)
 
 
 def _read_version(connection: Connection, model: str, number: int) -> Version:
@@ -163,5 +197,17 @@ def _read_version(connection: Connection, model: str, number: int) -> Version:
 
 def _version(row: Any) -> Version:
     values = dict(row._mapping)
-    labels = values.pop("labels")
-    return Version(**values, labels=None if labels is None else tuple(labels))
+    labels, columns = values.pop("labels"), values.pop("columns")
+    return Version(
+        **values,
+        labels=None if labels is None else tuple(labels),
+        columns=None if columns is None else ColumnCounts(**columns),
+    )
+
+
+def _version_summary(row: Any) -> VersionSummary:
+    return VersionSummary(**row._mapping)
+
+
+_SUMMARY = tuple(versions.c[name] for name in VersionSummary.__dataclass_fields__)
+"""The columns that a summary needs: none is large."""

@@ -94,7 +94,8 @@ class Attempt:
         job = self._claim.job
         shape = self._until(lambda: self._jobs.dataset_shape(job.dataset))
         stored, targets, weights = self._until(lambda: self._artifacts.open_dataset(job.dataset, shape))
-        encoder = None if job.preprocessing is None else TableEncoder.from_json(job.preprocessing)
+        form = self._until(lambda: self._jobs.encoders.load(job.id))
+        encoder = None if form is None else TableEncoder.from_json(form)
         if isinstance(stored, StoredTable):
             table, encode = stored, encoder
             assert encode is not None

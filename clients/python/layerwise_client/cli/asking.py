@@ -114,8 +114,7 @@ class Asking:
 
     def _columns(self) -> list[str]:
         """Names of the columns that the version takes; none if it takes rows of numbers."""
-        model = self.client.model(self.model)
-        return [column.name for column in model.at(self.version).columns]
+        return list(self.client.model(self.model).at(self.version).column_names)
 
     def _by_order(self, cells: Sequence[str], names: Sequence[str]) -> dict[str, str]:
         if len(cells) != len(names):

@@ -8,7 +8,7 @@ from layerwise_client.cli.live import JSONLines, display
 from layerwise_client.cli.options import ListGroup, connect, json_option, rpc_option
 from layerwise_client.cli.output import emit, epoch_of, facts, table
 from layerwise_client.progress import finding_line
-from layerwise_client.results import STATES, Snapshot
+from layerwise_client.results import STATES, Snapshot, Summary
 
 _LISTED = 20
 
@@ -25,12 +25,12 @@ def jobs() -> None:
 @rpc_option
 @json_option
 def list_jobs(state: str | None, model: str | None, limit: int | None, rpc: str, as_json: bool) -> None:
-    """List jobs, newest first; a line on stderr says when there are more."""
+    """List jobs in short, newest first; a line on stderr says when there are more. `jobs show` has all of one."""
     if limit is None and not as_json:
         limit = _LISTED
     with connect(rpc) as client:
         one_more = None if limit is None else limit + 1
-        found = [job.snapshot for job in client.jobs(state=state, model=model, limit=one_more)]
+        found = [job.summary for job in client.jobs(state=state, model=model, limit=one_more)]
     listed = found[:limit]
     if as_json:
         emit(listed)
@@ -93,7 +93,7 @@ def cancel(job_id: str, rpc: str, as_json: bool) -> None:
         click.echo(f"{job.id} will end at its next step")
 
 
-def _line(job: Snapshot) -> tuple[object, ...]:
+def _line(job: Summary) -> tuple[object, ...]:
     return job.id, job.model, job.state, f"{job.progress:.0%}", job.version, job.created
 
 

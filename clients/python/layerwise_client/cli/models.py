@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
+
 import click
 
 from layerwise_client.cli.options import ListGroup, connect, json_option, rpc_option
 from layerwise_client.cli.output import emit, facts, table
-from layerwise_client.column import Column
-from layerwise_client.results import Model
+from layerwise_client.models import Model, Version
 
-_SHOWN = 6  # categories of a column
+_SHOWN = 6  # classes, or categories of a column
 
 
 @click.group(cls=ListGroup, short_help="List and show models, name their versions.")
@@ -30,34 +32,74 @@ def list_models(rpc: str, as_json: bool) -> None:
         table(("model", "latest", "aliases"), ((each.name, each.latest, _aliases(each)) for each in found))
 
 
-@models.command(short_help="One model with its versions.")
+@models.command(short_help="One model with its versions, or one version in full.")
 @click.argument("name")
+@click.option("--version", help="A version's number or an alias: shows that version with its classes and columns.")
 @rpc_option
 @json_option
-def show(name: str, rpc: str, as_json: bool) -> None:
-    """Show a model and its versions, newest first, and the columns that the newest takes."""
+def show(name: str, version: str | None, rpc: str, as_json: bool) -> None:
+    """Show a model and its versions, newest first, and the columns that the newest takes; or one version in full."""
     with connect(rpc) as client:
         model = client.model(name)
+        if version is not None:
+            _show_version(model.at(version), as_json=as_json)
+        elif as_json:
+            emit({"name": model.name, "latest": model.latest, "aliases": model.aliases, "versions": model.versions})
+        else:
+            facts({"model": model.name, "latest": model.latest, "aliases": _aliases(model) or None})
+            _tell_versions(model.versions)
+            _tell_columns(model.at(None))
+
+
+def _show_version(version: Version, *, as_json: bool) -> None:
+    large = {
+        "architecture": version.architecture,
+        "plan": version.plan,
+        "labels": version.labels,
+        "columns": version.columns,
+    }
     if as_json:
-        emit(model)
+        emit({**_fields(version), **large})
         return
-    facts({"model": model.name, "latest": model.latest, "aliases": _aliases(model) or None})
+    shown = _fields(version) | {"created": version.created, "metrics": _metrics(version.metrics)}
+    classes = None if version.labels is None else _listed(version.labels, len(version.labels))
+    facts({**shown, "classes": classes, "architecture": version.architecture, "plan": version.plan})
+    _tell_columns(version)
+
+
+def _fields(version: Version) -> dict[str, object]:
+    """What comes in short, by its names."""
+    names = [each.name for each in dataclasses.fields(version) if not each.name.startswith("_")]
+    return {name: getattr(version, name) for name in names}
+
+
+def _tell_versions(versions: Sequence[Version]) -> None:
     table(
         ("version", "created", "parameters", "bytes", "metrics", "job"),
         (
             (each.version, each.created, each.parameters, each.size_bytes, _metrics(each.metrics), each.job_id)
-            for each in model.versions
+            for each in versions
         ),
     )
-    if model.versions and model.versions[0].columns:
-        click.echo(f"\ncolumns of version {model.versions[0].version}")
-        table(
-            ("column", "kind", "encoding", "categories", "may be missing"),
+
+
+def _tell_columns(version: Version) -> None:
+    if not version.columns:
+        return
+    click.echo(f"\ncolumns of version {version.version}")
+    table(
+        ("column", "kind", "encoding", "categories", "may be missing"),
+        (
             (
-                (each.name, each.kind, each.encoding_kind, _categories(each), "yes" if each.allows_missing else "no")
-                for each in model.versions[0].columns
-            ),
-        )
+                each.name,
+                each.kind,
+                each.encoding_kind,
+                _listed(each.categories, each.category_count),
+                "yes" if each.allows_missing else "no",
+            )
+            for each in version.columns
+        ),
+    )
 
 
 @models.command(short_help="Point an alias at a version.")
@@ -80,10 +122,11 @@ def _aliases(model: Model) -> str:
     return ", ".join(f"{alias} = {version}" for alias, version in sorted(model.aliases.items()))
 
 
-def _categories(column: Column) -> str:
-    shown = column.categories[:_SHOWN]
-    more = column.category_count - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+def _listed(texts: Sequence[object], count: int) -> str:
+    """The first of `count` classes or categories."""
+    shown = texts[:_SHOWN]
+    more = count - len(shown)
+    return ", ".join(map(str, shown)) + (f" and {more} more" if more > 0 else "")
 
 
 def _metrics(metrics: object) -> str:

@@ -1,0 +1,173 @@
+"""Models and their versions: what is short comes at once, the rest when it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from layerwise_client._expected import labels_of
+from layerwise_client._pages import Source, categories_of, classes_of, columns_of, versions_of
+from layerwise_client.column import Column
+from layerwise_client.errors import NotFound
+from layerwise_client.results import time_of
+from layerwise_proto.json_form import to_json
+from layerwise_proto.v1 import models_pb2
+
+if TYPE_CHECKING:
+    from layerwise_client._connection import Connection
+    from layerwise_client._expected import Label
+
+
+class _Details:
+    """What a version has that may be large; each part is fetched once, when it is first read."""
+
+    def __init__(self, connection: Connection, model: str, version: int) -> None:
+        self._connection = connection
+        self._model = model
+        self._version = version
+        self.source = Source(model, str(version))
+
+    def __deepcopy__(self, _memo: object) -> _Details:
+        return self
+
+    @cached_property
+    def message(self) -> models_pb2.ModelVersion:
+        request = models_pb2.GetVersionRequest(model=self._model, version=str(self._version))
+        return self._connection.call(self._connection.models.GetVersion, request)
+
+    @cached_property
+    def labels(self) -> tuple[Label, ...] | None:
+        message = self.message
+        if not message.HasField("labels"):
+            return None
+        first = tuple(labels_of(message.labels))
+        if len(first) >= message.class_count:
+            return first
+        return classes_of(self._connection, self._model, self._version)
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        return columns_of(self._connection, self.source, with_categories=True)
+
+    @cached_property
+    def column_names(self) -> tuple[str, ...]:
+        found = columns_of(self._connection, self.source, with_categories=False)
+        return tuple(column.name for column in found)
+
+    def categories(self, column: str) -> tuple[str, ...]:
+        return categories_of(self._connection, self.source, column)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One immutable version of a model.
+
+    `sha256` and `size_bytes` are those of its .npz; `metrics` what was measured of its weights; `dataset` the SHA-256
+    of the rows. `architecture`, `plan`, `labels` and `columns` are asked of the service when they are first read, which
+    may raise `NotFound`, `Unavailable` or `DeadlineExceeded`.
+    """
+
+    model: str
+    version: int
+    job_id: str
+    created: datetime
+    sha256: str
+    size_bytes: int
+    metrics: Mapping[str, float]
+    parameters: int
+    dataset: str
+    _details: _Details = field(repr=False, compare=False)
+
+    @property
+    def architecture(self) -> Mapping[str, Any]:
+        return to_json(self._details.message.architecture)
+
+    @property
+    def plan(self) -> Mapping[str, Any]:
+        return to_json(self._details.message.plan)
+
+    @property
+    def labels(self) -> tuple[Label, ...] | None:
+        """The classes in the order of the outputs, None for a regression."""
+        return self._details.labels
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns of the table that it takes, in their order; none if it takes rows of numbers."""
+        return self._details.columns
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """The names of `columns`; a shorter answer where they have many categories."""
+        return self._details.column_names
+
+    def categories(self, column: str) -> tuple[str, ...]:
+        """All categories of the column of this name, of which `Column.categories` are the first 256."""
+        return self._details.categories(column)
+
+
+class _Versions:
+    """The versions of a model, fetched once, when they are first read."""
+
+    def __init__(self, connection: Connection, model: str) -> None:
+        self.connection = connection
+        self._model = model
+
+    def __deepcopy__(self, _memo: object) -> _Versions:
+        return self
+
+    @cached_property
+    def all(self) -> tuple[Version, ...]:
+        found = versions_of(self.connection, self._model)
+        return tuple(_version_of(each, _Details(self.connection, each.model, each.version)) for each in found)
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model: its newest version, its aliases, and its versions, which are asked of the service when first read."""
+
+    name: str
+    latest: int
+    aliases: Mapping[str, int]
+    _versions: _Versions = field(repr=False, compare=False)
+
+    @property
+    def versions(self) -> tuple[Version, ...]:
+        """Newest first."""
+        return self._versions.all
+
+    def at(self, version: int | str | None) -> Version:
+        """The version of this number or alias, None: the newest. Raises `NotFound`."""
+        alias = "latest" if version is None else str(version)
+        number = int(alias) if alias.isdecimal() else {**self.aliases, "latest": self.latest}.get(alias)
+        if number is None:
+            raise NotFound(f"model {self.name} has no version {alias}", reason="VERSION_NOT_FOUND")
+        details = _Details(self._versions.connection, self.name, number)
+        return _version_of(details.message, details)
+
+
+def model_of(connection: Connection, message: models_pb2.Model) -> Model:
+    return Model(
+        name=message.name,
+        latest=message.latest,
+        aliases=dict(message.aliases),
+        _versions=_Versions(connection, message.name),
+    )
+
+
+def _version_of(message: models_pb2.ModelVersion, details: _Details) -> Version:
+    return Version(
+        model=message.model,
+        version=message.version,
+        job_id=message.job_id,
+        created=time_of(message.create_time),
+        sha256=message.sha256,
+        size_bytes=message.size_bytes,
+        metrics=dict(message.metrics),
+        parameters=message.parameters,
+        dataset=message.dataset,
+        _details=details,
+    )

@@ -1,0 +1,122 @@
+"""Jobs and their events as they stand in the database's rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from layerwise import Finding, LayerHealth
+from layerwise_service.columns import ColumnCounts
+from layerwise_service.errors import NotFound
+from layerwise_service.jobs import (
+    MOST_TRANSITIONS,
+    Event,
+    Failure,
+    Job,
+    JobState,
+    Start,
+    TrainingRecord,
+    Transition,
+)
+from layerwise_service.stores.schema import events, jobs
+
+
+class JobNotFound(NotFound):
+    """No job has this id."""
+
+    reason = "JOB_NOT_FOUND"
+
+    def __init__(self, job: str) -> None:
+        super().__init__(f"no job has the id {job[:64]!r}", pointer="job_id")
+
+
+def read_job(connection: Connection, job: str) -> Job:
+    """The job as it is. Raises `JobNotFound`."""
+    row = connection.execute(sa.select(jobs).where(jobs.c.id == job)).one_or_none()
+    if row is None:
+        raise JobNotFound(job)
+    return _job(row, _last_transitions(connection, job), _newest_record(connection, job))
+
+
+def _last_transitions(connection: Connection, job: str) -> tuple[Transition, ...]:
+    query = sa.select(events.c.state, events.c.time, events.c.reason, events.c.attempt)
+    query = query.where(events.c.job == job, events.c.step.is_(None))
+    rows = connection.execute(query.order_by(events.c.number.desc()).limit(MOST_TRANSITIONS)).all()
+    return tuple(_transition(row) for row in reversed(rows))
+
+
+def _newest_record(connection: Connection, job: str) -> TrainingRecord | None:
+    """Found by the index on (job, step), however many there are."""
+    query = sa.select(events.c.step, events.c.record).where(events.c.job == job, events.c.step.is_not(None))
+    row = connection.execute(query.order_by(events.c.step.desc()).limit(1)).one_or_none()
+    return None if row is None else _record({"step": row.step, **row.record})
+
+
+def event_of(row: Any) -> Event:
+    """The event of a row of `events`."""
+    if row.state is None:
+        return Event(row.number, record=_record({"step": row.step, **row.record}))
+    return Event(row.number, transition=_transition(row))
+
+
+def _transition(row: Any) -> Transition:
+    return Transition(JobState(row.state), row.time, row.reason, row.attempt)
+
+
+def record_values(record: TrainingRecord) -> dict[str, Any]:
+    """The record as it is stored."""
+    return {name: value for name, value in asdict(record).items() if value != ()}
+
+
+def _record(stored: Mapping[str, Any]) -> TrainingRecord:
+    values: dict[str, Any] = {"layers": (), "findings": (), **stored}
+    values["layers"] = tuple(LayerHealth(**layer) for layer in values["layers"])
+    values["findings"] = _findings(values["findings"])
+    return TrainingRecord(**values)
+
+
+def _findings(kept: Sequence[Mapping[str, Any]] | None) -> tuple[Finding, ...]:
+    return tuple(Finding(**finding) for finding in kept or ())
+
+
+SUMMARY_COLUMNS = (
+    jobs.c.id,
+    jobs.c.model,
+    jobs.c.state,
+    jobs.c.dataset,
+    jobs.c.metric,
+    jobs.c.attempt,
+    jobs.c.created,
+    jobs.c.progress,
+    jobs.c.version,
+    jobs.c.failure_reason,
+    jobs.c.failure_message,
+    jobs.c.start,
+)
+"""The columns that a summary needs: none is large."""
+
+
+def summary_of(row: Any) -> dict[str, Any]:
+    """The fields of a `JobSummary`, of a row that has `SUMMARY_COLUMNS`."""
+    values = {column.name: getattr(row, column.name) for column in SUMMARY_COLUMNS}
+    reason, message = values.pop("failure_reason"), values.pop("failure_message")
+    values["state"] = JobState(row.state)
+    values["failure"] = None if reason is None else Failure(reason, message)
+    values["start"] = None if row.start is None else Start(**row.start)
+    return values
+
+
+def _job(row: Any, transitions: tuple[Transition, ...], record: TrainingRecord | None) -> Job:
+    return Job(
+        **summary_of(row),
+        architecture=row.architecture,
+        plan=row.plan,
+        transitions=transitions,
+        record=_record(row.kept) if row.kept else record,
+        findings=_findings(row.findings),
+        columns=None if row.columns is None else ColumnCounts(**row.columns),
+    )
