@@ -51,7 +51,7 @@ class Constant(Schedule):
 
 @dataclass(frozen=True, slots=True)
 class StepDecay(Schedule):
-    """factor^⌊t / every⌋: the rate is multiplied by `multiplier` each `every` epochs."""
+    """multiplier^⌊t / every⌋: the rate is multiplied by `multiplier` each `every` epochs, at least 1e-9."""
 
     every: float = 10.0
     multiplier: float = 0.1
@@ -59,7 +59,7 @@ class StepDecay(Schedule):
     kind = "step"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "every", real_number("every", self.every, above=0))
+        object.__setattr__(self, "every", real_number("every", self.every, least=1e-9))
         object.__setattr__(self, "multiplier", _share("multiplier", self.multiplier, above=0))
 
     def factor(self, done: float, _total: float, /) -> float:

@@ -157,7 +157,8 @@ def test_a_plateau_of_rows_that_are_not_held_out_is_refused():
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: StepDecay(0), "every: expected a finite number above 0, got 0"),
+        (lambda: StepDecay(0), "every: expected a finite number of at least 1e-09, got 0"),
+        (lambda: StepDecay(5e-324), "every: expected a finite number of at least 1e-09, got 5e-324"),
         (lambda: StepDecay(1, 0), "multiplier: expected a finite number above 0, got 0"),
         (lambda: StepDecay(1, 1.5), "multiplier: expected a number of at most 1, got 1.5"),
         (lambda: ExponentialDecay("a"), "multiplier: expected a finite number above 0, got 'a'"),
