@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from layerwise.activations import Floats
 from layerwise.baseline import Baseline, no_better
 from layerwise.batches import Split
+from layerwise.constant_inputs import constant_inputs
 from layerwise.layout import views
 from layerwise.losses import Loss
 from layerwise.model import MLP
@@ -60,6 +61,12 @@ class Doctor:
         self._layers = views(model.architecture, model.parameters)
         self._gradients = views(model.architecture, gradient)
         self._before: Floats | None = None
+        self._constant = constant_inputs(model, self._x)
+
+    def findings(self, health: Mapping[str, float]) -> tuple[Finding, ...]:
+        """What stands in the `health` of the training state, and which inputs do not vary."""
+        found = findings(health)
+        return found if self._constant is None else (self._constant, *found)
 
     def is_due(self, step: int, health: Mapping[str, float]) -> bool:
         """Whether to look after `step`, the last of an epoch."""

@@ -8,7 +8,7 @@ import numpy as np
 from layerwise.activations import Floats
 from layerwise.arena import Arena
 from layerwise.batches import Split
-from layerwise.doctor import Doctor, findings
+from layerwise.doctor import Doctor
 from layerwise.errors import Diverged
 from layerwise.kept import KeptOptimizer
 from layerwise.metrics.running import metric_of
@@ -278,7 +278,7 @@ class Trainer:
             kept=kept,
             stopped=state.stopped,
             layers=layers,
-            findings=findings(state.health) if ended_with and self._doctor else (),
+            findings=self._doctor.findings(state.health) if ended_with and self._doctor else (),
             progress=progress,
             rows_per_second=rate,
             seconds_left=elapsed * (1 - progress) / progress if progress else math.inf,

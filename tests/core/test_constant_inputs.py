@@ -213,6 +213,33 @@ def test_predictions_do_not_depend_on_what_never_varied(model):
     assert seen == later
 
 
+def test_the_doctor_names_what_never_varied():
+    table = {"x": [1.0, 2.0, 3.0, 4.0], "same": [7] * 4, "day": ["2024-03-01", "2024-03-02"] * 2, "kind": ["a"] * 4}
+    model = MLP(Architecture(TableEncoder().fit(table).width, (Layer(1),)))
+    model.encoder = TableEncoder().fit(table)
+
+    *_, record = fit(model, table, [1.0, 2.0, 3.0, 5.0], plan=Plan(loss="squared_error", epochs=2))
+
+    (finding,) = (finding for finding in record.findings if finding.kind == "constant")
+    assert finding.message == (
+        "column 'same', 'day.year', 'day.month_sin', 'day.month_cos', column 'kind' were the same in every row, so they "
+        "are ignored: predictions do not depend on them"
+    )
+    assert finding.value == 5
+
+
+def test_the_doctor_names_inputs_that_never_vary_unless_they_are_zero():
+    X = np.column_stack([RNG.normal(size=50), np.full(50, 3.0), np.zeros(50)])
+    model = MLP(Architecture(3, (Layer(2),)))
+
+    *_, record = fit(model, X, np.arange(50) % 2, plan=Plan(epochs=2))
+
+    messages = [finding.message for finding in record.findings if finding.kind == "constant"]
+    assert messages == [
+        "input 1 is the same in every row looked at: leave it out; what another value does to a prediction is chance"
+    ]
+
+
 def test_onnx_and_the_exported_program_agree(model, tmp_path: Path):
     session = onnxruntime.InferenceSession(to_onnx(model).SerializeToString())
     feeds = {

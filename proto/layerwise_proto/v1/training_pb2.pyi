@@ -548,7 +548,9 @@ class Finding(_message.Message):
     SINCE_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
-    """A stable word: dead, saturated, large_update, small_update, overfitting or inputs."""
+    """A stable word: dead, saturated, large_update, small_update, overfitting, inputs, constant, targets,
+    precision or baseline.
+    """
     layer: _builtins.int
     """Counted from 0; only if it is about one layer."""
     value: _builtins.float
