@@ -222,8 +222,8 @@ def test_the_doctor_names_what_never_varied():
 
     (finding,) = (finding for finding in record.findings if finding.kind == "constant")
     assert finding.message == (
-        "column 'same', 'day.year', 'day.month_sin', 'day.month_cos', column 'kind' were the same in every row, so they "
-        "are ignored: predictions do not depend on them"
+        "column 'same', 'day.year', 'day.month_sin', 'day.month_cos', column 'kind' were the same in every row, so "
+        "they are ignored: predictions do not depend on them"
     )
     assert finding.value == 5
 
