@@ -16,7 +16,7 @@ from pathlib import Path
 
 from layerwise_client import Client
 
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 
 
 @dataclass

@@ -143,7 +143,7 @@ def error_of(call: Callable[[], Any]) -> tuple[grpc.StatusCode, str, str, str]:
     return error.code(), error.details(), info.reason, info.metadata.get("pointer", "")
 
 
-def wait_until(condition: Callable[[], object], *, seconds: float = 10.0) -> None:
+def wait_until(condition: Callable[[], object], *, seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
