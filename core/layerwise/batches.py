@@ -177,7 +177,7 @@ class Reader:
         Raises InvalidInput, also if no row of a part weighs anything.
         """
         if plan.class_weight is not None:
-            by_class = class_weights(plan.class_weight, train.targets, train.rows, classes=len(labels or ()))
+            by_class = class_weights(plan.class_weight, train.targets, train.rows, labels=labels or ())
             check_finite(by_class[:, None], dtype=self.dtype, pointer="class_weight", flat=True)
             train, held_out = train.times(by_class), held_out and held_out.times(by_class)
             for part in train, held_out:

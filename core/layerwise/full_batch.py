@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from layerwise.activations import Floats
+from layerwise.architecture import Architecture
 from layerwise.batches import Split
 from layerwise.errors import InvalidInput
 from layerwise.model import MLP
@@ -32,7 +33,7 @@ class FullBatchTrainer(Trainer):
     ) -> None:
         assert isinstance(plan.optimizer, LBFGS)
         self._lbfgs = plan.optimizer
-        _check(model, plan)
+        check_steady(model.architecture, plan)
         super().__init__(model, plan, data, held_out, state=state)
         self._steps_an_epoch = 1
         self._start: Floats = np.empty_like(model.parameters)
@@ -139,13 +140,12 @@ class FullBatchTrainer(Trainer):
         return CONVERGED if self._converged else super()._budget_spent()
 
 
-def _check(model: MLP, plan: Plan) -> None:
-    """Raises InvalidInput for what makes the loss of one place differ, or moves the parameters beside it."""
-    architecture = model.architecture
+def check_steady(architecture: Architecture, plan: Plan) -> None:
+    """Raises InvalidInput for what L-BFGS cannot bear: a loss that differs, or parameters that are moved beside it."""
     steady = "L-BFGS needs a loss that does not change between evaluations"
     if architecture.input_noise or architecture.input_dropout or any(layer.dropout for layer in architecture.layers):
         raise InvalidInput("optimizer", f"{steady}: expected a network without dropout and noise, or another optimiser")
-    if model.statistics.size:
+    if any(layer.statistics for layer in architecture.layers):
         raise InvalidInput("optimizer", f"{steady}: expected no batch normalisation, or another optimiser")
     for name in ("clip_norm", "clip_value", "max_norm"):
         if getattr(plan, name) is not None:

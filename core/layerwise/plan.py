@@ -1,8 +1,10 @@
 """How to train: loss, optimiser, schedule, regularisation, batches, budgets, validation and seed, checked when made."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast
+
+import numpy as np
 
 from layerwise import kinds
 from layerwise.checks import choice, optional, real_number, shown, truth, whole_number
@@ -18,7 +20,7 @@ MOST_SEED = 2**64 - 1
 SPLITS = ("random", "stratified", "temporal")
 WATCHED = ("loss", "metric", "validation_loss", "validation_metric")
 
-ClassWeights: TypeAlias = Literal["balanced"] | tuple[float, ...] | None
+ClassWeights: TypeAlias = Literal["balanced"] | tuple[float, ...] | Mapping[str, float] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,8 @@ class Plan:
     Training ends after `epochs`, or `max_steps`, or `max_seconds`, or when `early_stopping` says so. `validation` is
     the fraction of the rows held out to measure on, by `split`: at random, with the classes' shares kept, or the last
     ones. `class_weight` multiplies the rows' weights: "balanced", n / (classes · count), counted in the rows trained
-    on, or a weight for each class in the labels' order. `seed` starts every random choice of training: split, order,
+    on, or a weight for each class in the labels' order, or weights by label, {"yes": 2}, where other classes weigh 1
+    (the plan has the labels as text). `seed` starts every random choice of training: split, order,
     dropout and noise. `shuffle` visits the rows in a new order each epoch. `doctor` watches the layers and tells
     findings. `keep_optimizer` keeps the optimiser's state in the model when the training ends, and begins with what the
     model has kept of the same kind of optimiser, so that one training goes on from another, on other rows.
@@ -123,7 +126,7 @@ class Plan:
         early_stopping: EarlyStopping | None = None,
         validation: float = 0.0,
         split: str = "random",
-        class_weight: ClassWeights = None,
+        class_weight: Literal["balanced"] | Sequence[float] | Mapping[Any, float] | None = None,
         seed: int = 0,
         shuffle: bool = True,
         doctor: bool = True,
@@ -167,7 +170,10 @@ class Plan:
         """The fields, by name."""
         own: dict[str, object] = {field.name: getattr(self, field.name) for field in fields(self)}
         weight = self.class_weight
-        own["class_weight"] = {"kind": "per_class", "weights": list(weight)} if isinstance(weight, tuple) else weight
+        if isinstance(weight, tuple):
+            own["class_weight"] = {"kind": "per_class", "weights": list(weight)}
+        elif isinstance(weight, Mapping):
+            own["class_weight"] = {"kind": "by_label", "weights": dict(weight)}
         own["early_stopping"] = self.early_stopping.to_json() if self.early_stopping else None
         return own | {name: getattr(self, name).to_json() for name in ("loss", "optimizer", "schedule")}
 
@@ -184,12 +190,15 @@ class Plan:
         if given.get("early_stopping") is not None:
             with within("early_stopping"):
                 given["early_stopping"] = EarlyStopping.from_json(given["early_stopping"])
-        if isinstance(given.get("class_weight"), Mapping):
+        if _has_kind(given.get("class_weight")):
             with within("class_weight"):
                 known = checked_fields(
                     "", given["class_weight"], known=("kind", "weights"), required=("kind", "weights")
                 )
-                choice("kind", known["kind"], ("per_class",))
+                by_label = choice("kind", known["kind"], ("per_class", "by_label")) == "by_label"
+                if by_label is not isinstance(known["weights"], Mapping):
+                    wanted = "weights by label" if by_label else "a list of weights"
+                    raise InvalidInput("weights", f"expected {wanted}, got {shown(known['weights'])}")
             given["class_weight"] = known["weights"]
         return Plan(**given)  # type: ignore[arg-type]  # the constructor checks the types
 
@@ -204,10 +213,38 @@ def _class_weight(value: object) -> ClassWeights:
     if value is None or (isinstance(value, str) and value == "balanced"):
         return cast(ClassWeights, value)
     told = shown(value)
-    if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
-        raise InvalidInput("class_weight", f"expected balanced, or a weight for each class, got {told}")
+    if isinstance(value, Mapping):
+        return _by_label(cast(Mapping[object, object], value))
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise InvalidInput(
+            "class_weight", f"expected balanced, a weight for each class, or weights by label, got {told}"
+        )
     given = enumerate(cast(Iterable[object], value))
     weights = tuple(real_number(f"class_weight[{i}]", weight, least=0) for i, weight in given)
     if not any(weights):
         raise InvalidInput("class_weight", "expected a weight above 0 for at least one class")
     return weights
+
+
+def _has_kind(value: object) -> bool:
+    """Whether the JSON `value` names its kind; {"kind": 2} is the weight of a label."""
+    return isinstance(value, Mapping) and isinstance(cast(Mapping[str, object], value).get("kind"), str)
+
+
+def label_text(label: object) -> str:
+    """A label as a plan names it: 1, yes, true."""
+    return str(label).lower() if isinstance(label, bool) else str(label)
+
+
+def _by_label(given: Mapping[object, object]) -> Mapping[str, float]:
+    found: dict[str, float] = {}
+    for label, weight in given.items():
+        plain = cast(object, label.item()) if isinstance(label, np.generic) else label
+        if not isinstance(plain, int | str):
+            raise InvalidInput("class_weight", f"expected weights by integers, strings or booleans, got {shown(plain)}")
+        if (text := label_text(plain)) in found:
+            raise InvalidInput("class_weight", f"expected labels of one type, got {text} twice")
+        found[text] = real_number(f"class_weight[{text}]", weight, least=0)
+    if not found:
+        raise InvalidInput("class_weight", "expected a weight for at least one label, got none")
+    return found

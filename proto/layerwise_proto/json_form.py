@@ -2,7 +2,8 @@
 
 Field names are the same in both. In JSON a message that is one of several kinds (an activation, an optimizer) is the
 kind's name, `"relu"`, or an object with `kind`, `{"kind": "maxout", "pieces": 2}`; one that is one of several values (a
-policy or a number) is the value; an enum value is its lower-case name without the enum's prefix, `"hinge"`. Fields that
+policy or a number) is the value; one that may be a plain map, as weights by label, may be the map, whose names may be
+labels of any type; an enum value is its lower-case name without the enum's prefix, `"hinge"`. Fields that
 are not set are left out.
 """
 
@@ -66,14 +67,14 @@ def _is_value(descriptor: Descriptor) -> bool:
 
 
 def _is_map(field: FieldDescriptor) -> bool:
-    """Whether the field is a map of names to messages."""
+    """Whether the field is a map of names to messages or scalars."""
     return field.message_type is not None and field.message_type.GetOptions().map_entry
 
 
 def _render(field: FieldDescriptor, value: object) -> JSON:
     if _is_map(field):
         items = sorted(value.items())  # type: ignore[attr-defined]
-        return {name: _render_message(item) for name, item in items}
+        return {name: _render_message(item) if isinstance(item, Message) else item for name, item in items}
     if field.message_type is not None:
         if field.is_repeated:
             return [_render_message(item) for item in value]  # type: ignore[attr-defined]
@@ -122,6 +123,11 @@ def _fill_kind(message: Message, value: object, pointer: str) -> None:
     options: Mapping[str, object] = {}
     kind = value
     if isinstance(value, Mapping):
+        if (plain := _plain_map(message.DESCRIPTOR)) is not None and not isinstance(value.get("kind"), str):
+            chosen: Message = getattr(message, plain.name)
+            chosen.SetInParent()
+            _fill_map(chosen, plain.message_type.fields[0], _by_text(value), pointer)
+            return
         if "kind" not in value:
             names = ", ".join(field.name for field in message.DESCRIPTOR.oneofs_by_name["kind"].fields)
             raise JSONFormError(f"{pointer}.kind", f"missing; expected one of {names}")
@@ -130,7 +136,7 @@ def _fill_kind(message: Message, value: object, pointer: str) -> None:
     kinds = [field.name for field in message.DESCRIPTOR.oneofs_by_name["kind"].fields]
     if not isinstance(kind, str) or kind not in kinds:
         raise JSONFormError(pointer, f"expected one of {', '.join(kinds)}, got {_describe(kind)}")
-    chosen: Message = getattr(message, kind)
+    chosen = getattr(message, kind)
     chosen.SetInParent()
     _fill(chosen, options, pointer)
 
@@ -149,7 +155,29 @@ def _fill_map(message: Message, field: FieldDescriptor, value: object, pointer: 
         inner = f"{pointer}.{name}"
         if not isinstance(name, str):
             raise JSONFormError(inner, f"expected a name that is a string, got {_describe(name)}")
-        _fill(getattr(message, field.name)[name], item, inner)
+        of_values = field.message_type.fields_by_name["value"]
+        if of_values.message_type is None:
+            getattr(message, field.name)[name] = _scalar(of_values, item, inner)
+        else:
+            _fill(getattr(message, field.name)[name], item, inner)
+
+
+def _plain_map(descriptor: Descriptor) -> FieldDescriptor | None:
+    """The kind of the message, if it has one, that is a map and nothing else."""
+    for kind in descriptor.oneofs_by_name["kind"].fields:
+        fields = kind.message_type.fields if kind.message_type else []
+        if len(fields) == 1 and _is_map(fields[0]):
+            return kind
+    return None
+
+
+def _by_text(value: Mapping[object, object]) -> dict[object, object]:
+    """`value` with text in the place of names that are labels: whole numbers and booleans."""
+    texts: dict[object, object] = {}
+    for name, item in value.items():
+        plain = name.item() if hasattr(name, "item") else name  # of NumPy
+        texts[str(plain).lower() if isinstance(plain, bool) else str(plain) if isinstance(plain, int) else plain] = item
+    return texts
 
 
 def _fill_field(message: Message, field: FieldDescriptor, value: object, pointer: str) -> None:

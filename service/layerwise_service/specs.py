@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise import Architecture, InvalidInput, Loss, Plan
+from layerwise.class_weights import weights_of
+from layerwise.full_batch import check_steady
 from layerwise.layout import member_shapes as weight_shapes
 from layerwise.model_file import MOST_MANIFEST
 from layerwise_service.datasets import Label
@@ -87,8 +89,17 @@ def read_plan(sent: Mapping[str, object], *, has_labels: bool | None, settings: 
     return plan
 
 
-def check_split(plan: Plan, rows: int) -> None:
-    """Raises `InvalidRequest` if the plan's held-out fraction leaves no rows to train on, or none to measure on."""
+def check_optimizer(plan: Plan, architecture: Architecture) -> None:
+    """Raises `InvalidRequest` if the plan's optimiser cannot train the network."""
+    if plan.optimizer.full_batch:
+        _refused("plan", lambda: check_steady(architecture, plan))
+
+
+def check_split(plan: Plan, rows: int, *, has_labels: bool) -> None:
+    """Raises `InvalidRequest` if the plan's held-out fraction leaves no rows on one side, or cannot be chosen so."""
+    if plan.validation and plan.split == "stratified" and not has_labels:
+        detail = "expected random or temporal, for targets have no classes whose shares are kept; got stratified"
+        raise InvalidRequest(detail, pointer="plan.split")
     held_out = round(rows * plan.validation)
     if plan.validation and not 0 < held_out < rows:
         detail = f"{plan.validation} of {rows} rows is {held_out}: expected at least one row on either side"
@@ -100,6 +111,21 @@ def check_split(plan: Plan, rows: int) -> None:
         if watch.startswith("validation") and not plan.validation:
             detail = f"{watch} needs rows that are held out: give a validation above 0"
             raise InvalidRequest(detail, pointer=f"plan.{name}")
+
+
+def check_class_weight(plan: Plan, labels: Sequence[Label] | None) -> None:
+    """Raises `InvalidRequest` if the plan's weights of classes do not fit `labels`; None: there are no classes."""
+    given = plan.class_weight
+    if given is None or (given == "balanced" and labels is not None):
+        return
+    if labels is None:
+        detail = "expected none, for the rows come with targets, which are no classes"
+        raise InvalidRequest(detail, pointer="plan.class_weight")
+    assert given != "balanced"
+    weights = np.array(_refused("plan", lambda: weights_of(given, labels)))
+    if (weights > np.finfo(np.float32).max).any():
+        detail = f"expected weights within float32, got {weights.max():g}"
+        raise InvalidRequest(detail, pointer="plan.class_weight")
 
 
 def check_start(architecture: Architecture, labels: Sequence[Label] | None, origin: Version) -> None:

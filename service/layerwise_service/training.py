@@ -21,7 +21,9 @@ from layerwise_service.settings import Settings
 from layerwise_service.specs import (
     Needs,
     check_batch,
+    check_class_weight,
     check_manifest,
+    check_optimizer,
     check_range,
     check_split,
     check_start,
@@ -119,8 +121,10 @@ class Upload:
         jobs.check_room(max_open=settings.max_queued_jobs, request_id=submission.request_id)
         artifacts.check()
         read_architecture(submission.architecture, None, settings)
-        read_plan(submission.plan, has_labels=None, settings=settings)
+        plan = read_plan(submission.plan, has_labels=None, settings=settings)
         classes = None if submission.classes is None else _check_classes(submission.classes, settings)
+        if classes is not None:
+            check_class_weight(plan, classes)
         self._encoder: TableEncoder | None = None  # of the version that it starts from
         if submission.encoder is not None:
             read_encoder(submission.encoder)
@@ -168,7 +172,8 @@ class Upload:
         shape = dataset.shape
         has_labels = shape.labels is not None
         plan = read_plan(sent.plan, has_labels=has_labels, settings=self._settings)
-        check_split(plan, shape.rows)
+        check_split(plan, shape.rows, has_labels=has_labels)
+        check_class_weight(plan, shape.labels)
         encoder = None if shape.columns is None else self._fitted_encoder(dataset)
         if encoder is not None:
             check_scaled_once(encoder, sent.architecture)
@@ -176,6 +181,7 @@ class Upload:
         one_will_do = has_labels and plan.loss.classes(1) == shape.outputs
         needs = Needs(features, shape.outputs, has_labels, one_will_do)
         architecture = read_architecture(sent.architecture, needs, self._settings)
+        check_optimizer(plan, architecture)
         if encoder is not None:
             check_batch(plan, architecture, shape.rows, self._settings)
         start = None
@@ -223,7 +229,9 @@ class Upload:
         has_labels = not isinstance(expected, np.ndarray)
         plan = read_plan(sent.plan, has_labels=has_labels, settings=settings)
         self._loss = plan.loss
-        check_split(plan, sent.rows)
+        if not has_labels:
+            check_class_weight(plan, None)
+        check_split(plan, sent.rows, has_labels=has_labels)
         at = "batches[0].rows"
         if not isinstance(rows, np.ndarray):
             at = "batches[0].table"
@@ -239,6 +247,7 @@ class Upload:
         else:
             features = rows.shape[1]
         architecture = read_architecture(sent.architecture, Needs(features, None, has_labels), settings)
+        check_optimizer(plan, architecture)
         check_batch(plan, architecture, sent.rows, settings)
         outputs = expected.shape[1] if isinstance(expected, np.ndarray) and expected.ndim == 2 else 1
         size = sent.rows * (features + outputs) * 4

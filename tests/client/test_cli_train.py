@@ -78,6 +78,7 @@ def test_patience_stops_early_by_the_value_to_watch(trained, options, watch):
 def test_classes_are_weighted_by_their_counts_or_by_numbers(trained):
     assert trained("--class-weight", "balanced").plan.class_weight.WhichOneof("kind") == "balanced"
     assert list(trained("--class-weight", "1,2.5").plan.class_weight.per_class.weights) == [1, 2.5]
+    assert trained("--class-weight", "yes=2.5").plan.class_weight.by_label.weights == {"yes": 2.5}
 
 
 @pytest.mark.parametrize("split", ["random", "stratified", "temporal"])
@@ -122,6 +123,8 @@ def test_help_shows_the_options_under_headings_and_the_names_to_choose_from(run)
 
 def _sample(field):
     """A value for the JSON form of a field that has no kinds."""
+    if field.message_type is not None:  # a map of scalars
+        return {"a": 0.25, "b": 1.0}
     if field.is_repeated:
         return [0.25, 1.0]
     if field.enum_type is not None:
@@ -135,6 +138,8 @@ def _sample(field):
 
 def _read(message, field):
     value = getattr(message, field.name)
+    if field.message_type is not None:  # a map of scalars
+        return dict(value)
     if field.is_repeated:
         return list(value)
     return value if field.enum_type is None else enum_name(field.enum_type, value)

@@ -50,6 +50,44 @@ def test_class_weights_multiply_the_rows(given, loss, weights):
     np.testing.assert_allclose(one.parameters, two.parameters, rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.parametrize(
+    ("y", "by_label"),
+    [
+        (Y, {"c": 5, "b": 0.5}),
+        (np.searchsorted(["a", "b", "c"], Y), {2: 5, np.int64(1): 0.5}),
+        (np.searchsorted(["a", "b", "c"], Y), {"2": 5, "1": 0.5}),
+        (Y == "a", {True: 5}),
+    ],
+)
+def test_weights_may_be_given_by_label(y, by_label):
+    outputs = len(np.unique(y))
+    labels = np.unique(y).tolist()
+    plan = Plan(epochs=3, class_weight=by_label)
+    in_order = [float(plan.class_weight.get(str(label).lower(), 1.0)) for label in labels]
+
+    one, _ = trained(plan, y, outputs=outputs)
+    two, _ = trained(Plan(epochs=3, class_weight=in_order), y, outputs=outputs)
+
+    assert one.parameters.tobytes() == two.parameters.tobytes()
+    assert sorted(in_order) != [1.0] * outputs
+    assert Plan.from_json(plan.to_json()) == plan
+    assert Plan.from_json({"class_weight": dict(plan.class_weight)}) == Plan(class_weight=by_label)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "class_weight: expected a weight for at least one label, got none"),
+        ({1.5: 1}, "class_weight: expected weights by integers, strings or booleans, got 1.5"),
+        ({"a": -1}, r"class_weight\[a\]: expected a finite number of at least 0"),
+        ({1: 1, "1": 2}, "class_weight: expected labels of one type, got 1 twice"),
+    ],
+)
+def test_weights_by_label_are_checked(given, message):
+    with pytest.raises(InvalidInput, match=message):
+        Plan(class_weight=given)
+
+
 def test_two_classes_of_one_output_have_weights_too():
     y = Y == "a"
 
@@ -130,12 +168,29 @@ def test_a_batch_of_a_stream_is_weighed_by_the_classes_given():
 @pytest.mark.parametrize(
     ("plan", "outputs", "y", "message"),
     [
-        (Plan(class_weight=(1, 2)), 3, Y, "class_weight: expected 3 weights, one for each class, got 2"),
+        (
+            Plan(class_weight=(1, 2)),
+            3,
+            Y,
+            "class_weight: expected 3 weights, one for each of the classes 'a', 'b', 'c', got 2",
+        ),
         (
             Plan(loss="sigmoid_cross_entropy", class_weight=(1, 2, 3)),
             1,
             Y == "a",
-            "class_weight: expected 2 weights, one for each class, got 3",
+            "class_weight: expected 2 weights, one for each of the classes False, True, got 3",
+        ),
+        (
+            Plan(class_weight={"d": 2}),
+            3,
+            Y,
+            "class_weight: expected classes among 'a', 'b', 'c', got 'd'",
+        ),
+        (
+            Plan(class_weight={"a": 0, "b": 0, "c": 0}),
+            3,
+            Y,
+            "class_weight: expected a weight above 0 for at least one class",
         ),
         (
             Plan(loss="huber", class_weight="balanced"),

@@ -168,7 +168,10 @@ def test_the_validation_of_an_averaged_training_is_the_averages():
         ({"max_steps": 0}, "max_steps: expected a whole number of at least 1"),
         ({"max_seconds": 0}, "max_seconds: expected a finite number above 0"),
         ({"early_stopping": 5}, "early_stopping: expected an EarlyStopping or None, got 5"),
-        ({"class_weight": "even"}, "class_weight: expected balanced, or a weight for each class, got 'even'"),
+        (
+            {"class_weight": "even"},
+            "class_weight: expected balanced, a weight for each class, or weights by label, got 'even'",
+        ),
         ({"class_weight": [1, -1]}, r"class_weight\[1\]: expected a finite number of at least 0, got -1.0"),
         ({"class_weight": [0, 0]}, "class_weight: expected a weight above 0"),
         ({"split": "half"}, "split: expected one of random, stratified, temporal, got 'half'"),

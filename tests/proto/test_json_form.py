@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 from inspect import signature
 from typing import Any
@@ -140,7 +141,7 @@ def test_every_value_of_an_enum_is_one_of_the_librarys() -> None:
         Plan.from_json({"split": split})
     for normalization in names_of("Normalization"):
         Architecture.from_json({"inputs": 2, "layers": [{"units": 2, "normalization": normalization}]})
-    for class_weight in ("balanced", {"kind": "per_class", "weights": [1.0, 2.0]}):
+    for class_weight in ("balanced", {"kind": "per_class", "weights": [1.0, 2.0]}, {"yes": 2.0}):
         plan = Plan.from_json({"class_weight": class_weight})
         assert Plan.from_json(to_json(to_message(plan.to_json(), types_pb2.Plan))) == plan
 
@@ -154,6 +155,40 @@ def test_numpys_numbers_are_numbers() -> None:
     message = to_message({"epochs": np.int64(3), "l2": np.float32(0.5)}, types_pb2.Plan)
 
     assert to_json(message) == {"epochs": 3, "l2": 0.5}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"kind": "by_label", "weights": {"1": 5, "true": 2, "yes": 0.5}},
+        {np.int64(1): 5, "true": 2, "yes": 0.5},
+        {"1": 5, True: 2, "yes": 0.5},
+        {"1": 5, "true": 2, "yes": 0.5},
+    ],
+)
+def test_a_map_may_stand_for_the_kind_that_is_one(given: Any) -> None:
+    message = to_message({"class_weight": given}, types_pb2.Plan)
+
+    assert to_json(message)["class_weight"] == {"kind": "by_label", "weights": {"1": 5.0, "true": 2.0, "yes": 0.5}}
+
+
+def test_a_label_may_be_named_kind() -> None:
+    message = to_message({"class_weight": {"kind": 2, "unkind": 1}}, types_pb2.Plan)
+
+    assert dict(message.class_weight.by_label.weights) == {"kind": 2.0, "unkind": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"yes": "a lot"}, "class_weight.yes: expected a number, got 'a lot'"),
+        ({1.5: 1}, "class_weight.1.5: expected a name that is a string, got 1.5"),
+        ({"kind": "nope"}, "class_weight: expected one of balanced, per_class, by_label, got 'nope'"),
+    ],
+)
+def test_a_map_that_is_none_of_weights_is_refused(given: Any, words: str) -> None:
+    with pytest.raises(JSONFormError, match=re.escape(words)):
+        to_message({"class_weight": given}, types_pb2.Plan)
 
 
 def test_null_is_a_field_left_out() -> None:

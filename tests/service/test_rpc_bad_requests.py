@@ -26,6 +26,8 @@ from service.rpc_requests import (
 )
 
 NAN = np.array([[0, 0], [0, np.nan]], dtype=np.float32)
+LBFGS = {"optimizer": "lbfgs"}
+WEIGHING_TWO = {"class_weight": {"kind": "per_class", "weights": [1, 2]}}
 BAD_STREAMS: list[tuple[str, list[training_pb2.TrainRequest], str, str, str]] = [
     # name, requests, reason, pointer, words
     ("nothing", [], "INVALID_ARGUMENT", "header", "first message of the stream must be a header"),
@@ -53,6 +55,62 @@ BAD_STREAMS: list[tuple[str, list[training_pb2.TrainRequest], str, str, str]] = 
         "takes at most",
     ),
     ("empty batch", [header(), batch(np.zeros((0, 2)), labels=strings())], "INVALID_ARGUMENT", "batches[0].rows", ""),
+    (
+        "weights of fewer classes than come",
+        [header(plan=WEIGHING_TWO, rows=8), batch(), batch(labels=strings("yes", "no", "maybe", "yes"))],
+        "INVALID_ARGUMENT",
+        "plan.class_weight",
+        "expected 3 weights, one for each of the classes 'maybe', 'no', 'yes', got 2",
+    ),
+    (
+        "weights of fewer classes than are declared",
+        [header(plan=WEIGHING_TWO, classes=strings("maybe", "no", "yes"))],
+        "INVALID_ARGUMENT",
+        "plan.class_weight",
+        "one for each of the classes 'maybe', 'no', 'yes', got 2",
+    ),
+    (
+        "weight of no class",
+        [header(plan={"class_weight": {"nay": 2}}), batch()],
+        "INVALID_ARGUMENT",
+        "plan.class_weight",
+        "expected classes among 'no', 'yes', got 'nay'",
+    ),
+    (
+        "weight beyond float32",
+        [header(plan={"class_weight": {"no": 1e39}}), batch()],
+        "INVALID_ARGUMENT",
+        "plan.class_weight",
+        "expected weights within float32, got 1e+39",
+    ),
+    (
+        "weights of targets",
+        [header(plan={"class_weight": "balanced"}, rows=8), batch(targets=tensor([1, 2, 3, 4]))],
+        "INVALID_ARGUMENT",
+        "plan.class_weight",
+        "the rows come with targets, which are no classes",
+    ),
+    (
+        "L-BFGS and dropout",
+        [header(architecture={"layers": [{"units": 4, "dropout": 0.5, "activation": "relu"}]}, plan=LBFGS), batch()],
+        "INVALID_ARGUMENT",
+        "plan.optimizer",
+        "expected a network without dropout and noise, or another optimiser",
+    ),
+    (
+        "L-BFGS and clipping",
+        [header(plan=LBFGS | {"clip_norm": 1}), batch()],
+        "INVALID_ARGUMENT",
+        "plan.clip_norm",
+        "expected None",
+    ),
+    (
+        "shares of no classes",
+        [header(plan={"split": "stratified", "validation": 0.5}), batch(targets=tensor([1, 2, 3, 4]))],
+        "INVALID_ARGUMENT",
+        "plan.split",
+        "expected random or temporal, for targets have no classes",
+    ),
     ("model's name", [header("../etc")], "INVALID_NAME", "model", "a-z"),
     ("model's name is empty", [header("")], "INVALID_NAME", "model", ""),
     ("model's name is long", [header("a" * 5000)], "INVALID_NAME", "model", ""),

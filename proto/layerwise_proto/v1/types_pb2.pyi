@@ -911,23 +911,27 @@ class ClassWeight(_message.Message):
 
     BALANCED_FIELD_NUMBER: _builtins.int
     PER_CLASS_FIELD_NUMBER: _builtins.int
+    BY_LABEL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def balanced(self) -> Global___Balanced:
         """Rows / (classes · rows of the class)."""
 
     @_builtins.property
     def per_class(self) -> Global___PerClass: ...
+    @_builtins.property
+    def by_label(self) -> Global___ByLabel: ...
     def __init__(
         self,
         *,
         balanced: Global___Balanced | None = ...,
         per_class: Global___PerClass | None = ...,
+        by_label: Global___ByLabel | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["balanced", b"balanced", "kind", b"kind", "per_class", b"per_class"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["balanced", b"balanced", "by_label", b"by_label", "kind", b"kind", "per_class", b"per_class"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["balanced", b"balanced", "kind", b"kind", "per_class", b"per_class"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balanced", b"balanced", "by_label", b"by_label", "kind", b"kind", "per_class", b"per_class"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["balanced", "per_class"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["balanced", "per_class", "by_label"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -969,6 +973,48 @@ class PerClass(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PerClass: _TypeAlias = PerClass  # noqa: Y015
+
+@_typing.final
+class ByLabel(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class WeightsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    WEIGHTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def weights(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """By the label as text: yes, 1, true. Other classes weigh 1."""
+
+    def __init__(
+        self,
+        *,
+        weights: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["weights", b"weights"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ByLabel: _TypeAlias = ByLabel  # noqa: Y015
 
 @_typing.final
 class Loss(_message.Message):

@@ -92,10 +92,14 @@ def _number(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
 def _class_weight(ctx: click.Context, param: click.Parameter, value: str | None) -> object:
     if value is None or value == "balanced":
         return value
+    parts = [each.rpartition("=") for each in value.split(",")]
     try:
-        return {"kind": "per_class", "weights": [float(each) for each in value.split(",")]}
+        if any(equals for _, equals, _ in parts):
+            return {"kind": "by_label", "weights": {label: float(weight) for label, _, weight in parts}}
+        return {"kind": "per_class", "weights": [float(weight) for _, _, weight in parts]}
     except ValueError as exc:
-        raise click.BadParameter(f"expected balanced, or numbers such as 1,5, got {value}") from exc
+        wanted = "balanced, numbers such as 1,5, or LABEL=NUMBER such as yes=5"
+        raise click.BadParameter(f"expected {wanted}, got {value}") from exc
 
 
 _LAYER, _PLAN = types_pb2.Layer.DESCRIPTOR, types_pb2.Plan.DESCRIPTOR
@@ -124,8 +128,8 @@ _OPTIONS = (
         _LOSS,
         "--class-weight",
         callback=_class_weight,
-        metavar="balanced|W,W,…",
-        help="By their counts, or one for each class, sorted.",
+        metavar="balanced|W,W,…|LABEL=W,…",
+        help="By their counts, one for each class, sorted, or by label; others weigh 1.",
     ),
     _choice(_STEPS, "--optimizer", _PLAN, "Who makes the steps", default="adam"),
     option(_STEPS, "--learning-rate", type=float, metavar="RATE", help="[default: the optimizer's]"),
