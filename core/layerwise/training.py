@@ -5,7 +5,7 @@ from typing import Literal
 
 from numpy.typing import ArrayLike
 
-from layerwise.batches import Reader, checked_validation
+from layerwise.batches import Reader, checked_validation, planned
 from layerwise.checks import choice, instance, truth
 from layerwise.errors import InvalidInput
 from layerwise.full_batch import FullBatchTrainer
@@ -32,6 +32,8 @@ def fit(
 ) -> "Training":
     """Trains `model` in place as `plan` says, giving a record after every epoch, or every step.
 
+    What the plan leaves open is chosen from the number of rows; `model.plan` is the completed plan.
+
     `X` is (n, inputs): any table of numbers, never copied, or what the model's encoder takes. A memory-mapped file of
     256 MiB or more is read block by block in bounded memory, and shuffled within windows of 64 MiB of such blocks. `y`
     is what the loss wants: (n,) labels; (n, outputs) flags, 0 or 1 or probabilities; (n,) or (n, outputs) values.
@@ -51,13 +53,15 @@ def fit(
     instance("plan", plan, Plan)
     choice("every", every, ("epoch", "step"))
     truth("check", check)
-    held = checked_validation(plan.validation if validation is None else validation)
+    given = model.to_train_on(X)
+    held = checked_validation(validation)
     if isinstance(held, tuple):
         held = (model.encoded(held[0]), *held[1:])
+    plan, held = planned(plan, given, held)
     reader = Reader(model.architecture, plan.loss, model.dtype, check)
     rng = stream(plan.seed, SPLIT)
     train, held_out, labels = reader.divided(
-        model.to_train_on(X), y, model.labels, weights=weights, validation=held, plan=plan, rng=rng
+        given, y, model.labels, weights=weights, validation=held, plan=plan, rng=rng
     )
     kind = FullBatchTrainer if plan.optimizer.full_batch else Trainer
     network = rescaled(model, plan, train, state)
@@ -128,6 +132,7 @@ def partial_fit(
         detail = f"expected an optimiser that takes rows as they arrive, {plan.optimizer.kind} takes all at once"
         raise InvalidInput("optimizer", detail)
     reader = Reader(model.architecture, plan.loss, model.dtype, check)
+    plan = plan.completed(rows=None)
     if plan.class_weight == "balanced":
         raise InvalidInput("class_weight", "expected a weight for each class, for rows to come cannot be counted")
     data, labels = reader.whole(model.to_train_on(X), y, model.labels, weights=weights)

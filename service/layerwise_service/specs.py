@@ -84,7 +84,7 @@ def read_plan(sent: Mapping[str, object], *, has_labels: bool | None, settings: 
         got = "labels" if has_labels else "targets"
         detail = f"{plan.loss.kind} is a loss for {wanted}, and the rows come with {got}"
         raise InvalidRequest(detail, pointer="plan.loss")
-    if plan.epochs > settings.max_epochs:
+    if plan.epochs is not None and plan.epochs > settings.max_epochs:
         raise TooLarge(f"expected at most {settings.max_epochs} epochs, got {plan.epochs}", pointer="plan.epochs")
     return plan
 
@@ -95,20 +95,27 @@ def check_optimizer(plan: Plan, architecture: Architecture) -> None:
         _refused("plan", lambda: check_steady(architecture, plan))
 
 
+def complete_plan(plan: Plan, architecture: Architecture, rows: int, settings: Settings) -> Plan:
+    """The plan with what it leaves open chosen for a job on so many rows, within the limits."""
+    most = _most_rows_a_batch(architecture, settings)
+    return plan.completed(rows=rows, most_batch=most, most_epochs=settings.max_epochs)
+
+
 def check_split(plan: Plan, rows: int, *, has_labels: bool) -> None:
     """Raises `InvalidRequest` if the plan's held-out fraction leaves no rows on one side, or cannot be chosen so."""
-    if plan.validation and plan.split == "stratified" and not has_labels:
+    share = plan.completed(rows=rows).validation or 0.0
+    if share and plan.split == "stratified" and not has_labels:
         detail = "expected random or temporal, for targets have no classes whose shares are kept; got stratified"
         raise InvalidRequest(detail, pointer="plan.split")
-    held_out = round(rows * plan.validation)
-    if plan.validation and not 0 < held_out < rows:
-        detail = f"{plan.validation} of {rows} rows is {held_out}: expected at least one row on either side"
+    held_out = round(rows * share)
+    if share and not 0 < held_out < rows:
+        detail = f"{share} of {rows} rows is {held_out}: expected at least one row on either side"
         raise InvalidRequest(detail, pointer="plan.validation")
     for name, watch in (
         ("early_stopping.watch", plan.early_stopping.watch if plan.early_stopping else ""),
         ("schedule.watch", getattr(plan.schedule, "watch", "")),
     ):
-        if watch.startswith("validation") and not plan.validation:
+        if watch.startswith("validation") and not share:
             detail = f"{watch} needs rows that are held out: give a validation above 0"
             raise InvalidRequest(detail, pointer=f"plan.{name}")
 
@@ -152,10 +159,12 @@ def check_range(targets: NDArray[np.float32], loss: Loss, *, at: str) -> None:
 
 
 def check_batch(plan: Plan, architecture: Architecture, rows: int, settings: Settings) -> None:
-    """Raises `TooLarge` if a batch and what its layers make of it would be too much for a worker's memory."""
-    width = architecture.inputs + sum(layer.columns + 2 * layer.units for layer in architecture.layers)
-    most = max(1, settings.max_batch_values // width)
-    if min(plan.batch_size, rows) > most:
+    """Raises `TooLarge` if a batch and what its layers make of it would be too much for a worker's memory.
+
+    A batch size that is left open will be within the limit.
+    """
+    most = _most_rows_a_batch(architecture, settings)
+    if min(plan.batch_size or 1, rows) > most:
         detail = f"a network of this width takes at most {most} rows a batch, got {plan.batch_size}"
         raise TooLarge(detail, pointer="plan.batch_size")
     kept = len(plan.optimizer.remembers) + 2 * getattr(plan.optimizer, "history", 0) + bool(plan.average) + 2
@@ -193,6 +202,11 @@ def check_manifest(job: NewJob, labels: Sequence[Label] | None) -> None:
 
 def _json_bytes(value: object) -> int:
     return len(json.dumps(value, ensure_ascii=False).encode())
+
+
+def _most_rows_a_batch(architecture: Architecture, settings: Settings) -> int:
+    width = architecture.inputs + sum(layer.columns + 2 * layer.units for layer in architecture.layers)
+    return max(1, settings.max_batch_values // width)
 
 
 def _inputs(sent: object, needs: Needs | None) -> object:

@@ -27,6 +27,7 @@ from layerwise_service.specs import (
     check_range,
     check_split,
     check_start,
+    complete_plan,
     read_architecture,
     read_plan,
 )
@@ -184,6 +185,7 @@ class Upload:
         check_optimizer(plan, architecture)
         if encoder is not None:
             check_batch(plan, architecture, shape.rows, self._settings)
+        plan = complete_plan(plan, architecture, shape.rows, self._settings)
         start = None
         if (origin := self._origin) is not None:
             check_start(architecture, shape.labels, origin)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol, TextIO, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TextIO, runtime_checkable
 
 from layerwise_client.errors import InvalidRequest
 
@@ -69,6 +69,36 @@ def columns_line(job: Snapshot) -> str | None:
     return f"columns: {', '.join(words)}, {gaps} with gaps: {job.architecture.get('inputs')} inputs"
 
 
+def plan_line(job: Snapshot) -> str:
+    """How the job is trained, in one line: `plan: ` and what `plan_words` says."""
+    return f"plan: {plan_words(job)}"
+
+
+def plan_words(job: Snapshot) -> str:
+    """The plan of the job, as the service has completed it, without what is rarely asked for.
+
+    `at most 282 epochs, batches of 64 rows, adam at a rate of 0.001, 10 % of the rows held out, ends after 5 epochs
+    without a better validation_loss`.
+    """
+    plan = job.plan
+    stopping: Mapping[str, Any] = plan.get("early_stopping") or {}
+    optimizer: Mapping[str, Any] = plan.get("optimizer") or {}
+    kind, rate = optimizer.get("kind"), optimizer.get("learning_rate")
+    most = "at most " if stopping or plan.get("max_steps") or plan.get("max_seconds") else ""
+    held_out, watched = plan.get("validation"), stopping.get("watch", "validation_loss")
+    parts: dict[str, object] = {
+        f"{most}{plan.get('epochs', 0):,} epochs": "epochs" in plan,
+        f"batches of {plan.get('batch_size', 0):,} rows": "batch_size" in plan,
+        f"{kind} at a rate of {rate or 0:.3g}": kind and rate,
+        f"{100 * (held_out or 0):.3g} % of the rows held out": held_out,
+        "no rows held out": held_out == 0,
+        f"ends after {plan.get('max_steps', 0):,} steps": "max_steps" in plan,
+        f"ends after {plan.get('max_seconds', 0):g} s": "max_seconds" in plan,
+        f"ends after {stopping.get('patience')} epochs without a better {watched}": stopping,
+    }
+    return ", ".join(words for words, said in parts.items() if said)
+
+
 class Silent:
     """Shows nothing."""
 
@@ -111,6 +141,7 @@ class Bar:
 
     def accepted(self, job: Snapshot) -> None:
         self._job = job
+        self._line(plan_line(job))
         self._draw(0.0, f"{job.model}: waiting for a worker", last=True)
 
     def trained(self, record: Record) -> None:
@@ -121,7 +152,7 @@ class Bar:
         columns = shutil.get_terminal_size().columns - 1
         words = describe(record, self._job, columns=columns - bar_width(columns) - 1)
         for finding in record.findings:
-            self._stream.write(f"\r{finding_line(finding).ljust(columns)}\n")
+            self._line(finding_line(finding))
         self._draw(share, words, last=record.epoch == epochs or bool(record.findings or record.stopped))
         if (kept := self._kept.line(record, self._job)) is not None:
             self._stream.write(f"\n{kept}")
@@ -136,6 +167,10 @@ class Bar:
     def closed(self) -> None:
         self._stream.write("\n" if self._drawn else "")
         self._stream.flush()
+
+    def _line(self, words: str) -> None:
+        """Writes a line of its own, where the bar was."""
+        self._stream.write(f"\r{words.ljust(shutil.get_terminal_size().columns - 1)}\n")
 
     def _draw(self, share: float, words: str, *, last: bool) -> None:
         now = time.monotonic()

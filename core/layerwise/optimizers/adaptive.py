@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from layerwise.activations import Floats
-from layerwise.checks import real_number
+from layerwise.checks import optional, real_number
 from layerwise.optimizers.optimizer import Optimizer
 
 
@@ -14,13 +14,14 @@ from layerwise.optimizers.optimizer import Optimizer
 class Adagrad(Optimizer):
     """G ← G + g², p ← p - η g / (√G + ε). Duchi, Hazan and Singer 2011."""
 
-    learning_rate: float = 0.01
+    learning_rate: float | None = None
     epsilon: float = 1e-10
 
     kind = "adagrad"
+    usual_rate = 0.01
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "learning_rate", real_number("learning_rate", self.learning_rate, above=0))
+        object.__setattr__(self, "learning_rate", optional("learning_rate", self.learning_rate, real_number, above=0))
         object.__setattr__(self, "epsilon", real_number("epsilon", self.epsilon, above=0))
 
     @property
@@ -47,15 +48,16 @@ class RMSprop(Optimizer):
     α is `decay`, μ is `momentum`.
     """
 
-    learning_rate: float = 0.01
+    learning_rate: float | None = None
     decay: float = 0.99
     epsilon: float = 1e-8
     momentum: float = 0.0
 
     kind = "rmsprop"
+    usual_rate = 0.01
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "learning_rate", real_number("learning_rate", self.learning_rate, above=0))
+        object.__setattr__(self, "learning_rate", optional("learning_rate", self.learning_rate, real_number, above=0))
         object.__setattr__(self, "decay", real_number("decay", self.decay, least=0, below=1))
         object.__setattr__(self, "epsilon", real_number("epsilon", self.epsilon, above=0))
         object.__setattr__(self, "momentum", real_number("momentum", self.momentum, least=0, below=1))
@@ -88,15 +90,16 @@ class Adadelta(Optimizer):
     ρ is `decay`. The steps have the units of the parameters, so that the rate is usually 1.
     """
 
-    learning_rate: float = 1.0
+    learning_rate: float | None = None
     decay: float = 0.9
     epsilon: float = 1e-6
 
     kind = "adadelta"
+    usual_rate = 1.0
     temporaries = 2
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "learning_rate", real_number("learning_rate", self.learning_rate, above=0))
+        object.__setattr__(self, "learning_rate", optional("learning_rate", self.learning_rate, real_number, above=0))
         object.__setattr__(self, "decay", real_number("decay", self.decay, least=0, below=1))
         object.__setattr__(self, "epsilon", real_number("epsilon", self.epsilon, above=0))
 

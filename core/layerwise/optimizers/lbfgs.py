@@ -8,7 +8,7 @@ from typing import NoReturn
 import numpy as np
 
 from layerwise.activations import Floats
-from layerwise.checks import real_number, whole_number
+from layerwise.checks import optional, real_number, whole_number
 from layerwise.errors import InvalidInput
 from layerwise.optimizers.optimizer import Optimizer, chunks
 
@@ -24,18 +24,19 @@ class LBFGS(Optimizer):
     part. Training ends, `converged`, when not even a step against the gradient lowers the loss.
     """
 
-    learning_rate: float = 1.0
+    learning_rate: float | None = None
     history: int = 10
     max_evaluations: int = 25
     c1: float = 1e-4
     c2: float = 0.9
 
     kind = "lbfgs"
+    usual_rate = 1.0
     full_batch = True
 
     def __post_init__(self) -> None:
         put = object.__setattr__
-        put(self, "learning_rate", real_number("learning_rate", self.learning_rate, above=0))
+        put(self, "learning_rate", optional("learning_rate", self.learning_rate, real_number, above=0))
         put(self, "history", whole_number("history", self.history, least=1, most=1000))
         put(self, "max_evaluations", whole_number("max_evaluations", self.max_evaluations, least=1))
         put(self, "c1", real_number("c1", self.c1, above=0, below=1))

@@ -7,8 +7,8 @@ parameters, η the learning rate.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -29,8 +29,11 @@ LINE = 16
 class Optimizer(Kind, ABC):
     """Moves the parameters against their gradient."""
 
-    learning_rate: float
+    learning_rate: float | None
+    """None leaves it open: `Plan.completed` chooses one."""
 
+    usual_rate: ClassVar[float]
+    """The learning rate that its authors, or everybody's use, recommend."""
     usual_decay: ClassVar[float] = 0.0
     """The decoupled weight decay that goes with the optimiser, unless the plan gives another."""
     full_batch: ClassVar[bool] = False
@@ -42,6 +45,10 @@ class Optimizer(Kind, ABC):
     def remembers(self) -> tuple[str, ...]:
         """The names of the vectors it keeps from step to step; they begin as zeros."""
         return ()
+
+    def at(self, rate: float) -> Self:
+        """The same optimiser with the learning rate `rate`, if it leaves its own open."""
+        return self if self.learning_rate is not None else replace(self, learning_rate=rate)
 
     def init(self, parameters: Floats) -> dict[str, Floats]:
         """The state before the first step: arrays by name, those of `remembers` of the shape of `parameters`."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from layerwise.activations import Floats
 from layerwise.arena import Arena
+from layerwise.checks import decided
 from layerwise.errors import Diverged
 from layerwise.optimizers import CHUNK
 from layerwise.packed.batches import PackedBatch, RowWeights
@@ -28,7 +29,8 @@ class PackedTrainer:
         self.members = tuple(members)
         plan, data = members[0].plan, members[0].data
         self._plan, self._rows = plan, len(data.rows)
-        self._batch_size = min(plan.batch_size, self._rows)
+        self._batch_size = min(decided("batch_size", plan.batch_size), self._rows)
+        self._epochs = decided("epochs", plan.epochs)
         self._epoch = self._position = self._step = self._visited = 0
         self._scratch: Floats = np.empty(CHUNK, members[0].model.dtype)
         self._pack(members)
@@ -56,7 +58,7 @@ class PackedTrainer:
         self._loss_sums = np.zeros(networks)
         self._loss_part = np.zeros(networks)
         self._metric_sums = np.zeros((networks, members[0].metric.sums))
-        self._base = np.array([[plan.optimizer.learning_rate] for plan in plans])
+        self._base = np.array([[decided("optimizer.learning_rate", plan.optimizer.learning_rate)] for plan in plans])
         self._plateau = np.array([[member.state.plateau.get("factor", 1.0)] for member in members])
         self._rates = self._base.copy()
 
@@ -101,7 +103,7 @@ class PackedTrainer:
     def end_epoch(self) -> PackedRecord:
         """The record of the epoch that the last step completed, or broke off."""
         done, budget = self._position, self._budget_spent()
-        last = self._epoch + 1 == self._plan.epochs and done == self._rows
+        last = self._epoch + 1 == self._epochs and done == self._rows
         for k, member in enumerate(self._running):
             if not self._gone[k]:
                 self._end_epoch_of(k, member, done)
@@ -155,7 +157,7 @@ class PackedTrainer:
     def _find_rates(self) -> None:
         """The learning rate of each network for the next step: those of the plans, as the schedule has them."""
         plan, done = self._plan, self._epoch + self._position / self._rows
-        np.multiply(self._base, plan.schedule.factor(done, float(plan.epochs)), out=self._rates)
+        np.multiply(self._base, plan.schedule.factor(done, float(self._epochs)), out=self._rates)
         np.multiply(self._rates, self._plateau, out=self._rates)
         if done < plan.warmup:  # the first step already moves
             steps = self._steps_an_epoch
@@ -181,7 +183,7 @@ class PackedTrainer:
         goes_on = any(not member.state.stopped for member in self._running)
         return PackedRecord(
             epoch=self._epoch + broken_off,
-            epochs=self._plan.epochs,
+            epochs=self._epochs,
             step=self._step,
             loss=self._values("loss"),
             metric=self._values("metric"),
@@ -197,7 +199,7 @@ class PackedTrainer:
         return np.array([member.values.get(name, math.nan) for member in self.members])
 
     def _progress(self, elapsed: float) -> float:
-        plan, shares = self._plan, [self._epoch / self._plan.epochs]
+        plan, shares = self._plan, [self._epoch / self._epochs]
         if plan.max_steps:
             shares.append(self._step / plan.max_steps)
         if plan.max_seconds:

@@ -6,8 +6,8 @@ from typing import cast
 
 from numpy.typing import ArrayLike
 
-from layerwise.batches import Reader, Split, checked_validation
-from layerwise.checks import counted, shown
+from layerwise.batches import Reader, Split, checked_validation, planned
+from layerwise.checks import counted, decided, shown
 from layerwise.errors import Diverged, InvalidInput
 from layerwise.labels import Label
 from layerwise.mapped import FileTable
@@ -48,11 +48,13 @@ def fit_packed(
     pack = _checked_models(models)
     architecture, labels = pack[0].architecture, pack[0].labels
     own = _checked_plans(plans, len(pack))
-    held = checked_validation(own[0].validation if validation is None else validation)
+    given, held = pack[0].to_train_on(X), checked_validation(validation)
     if isinstance(held, tuple):
         held = (pack[0].encoded(held[0]), *held[1:])
+    done = [planned(plan, given, held) for plan in own]
+    own, held = [plan for plan, _ in done], done[0][1]
     reader = Reader(architecture, own[0].loss, pack[0].dtype, check)
-    splits, labels = _divided(reader, pack[0].to_train_on(X), y, labels, weights=weights, validation=held, plans=own)
+    splits, labels = _divided(reader, given, y, labels, weights=weights, validation=held, plans=own)
     orders = _orders(splits, own)
     networks = [rescaled(model, plan, train) for model, plan, (train, _) in zip(pack, own, splits, strict=True)]
     members = [
@@ -207,5 +209,7 @@ def _orders(splits: Sequence[tuple[Split, Split | None]], plans: Sequence[Plan])
     for (train, _), plan in zip(splits, plans, strict=True):
         if plan.seed not in known:
             seed = plan.seed if plan.shuffle else None
-            known[plan.seed] = order_of(train.table, train.rows, seed=seed, batch=plan.batch_size)
+            known[plan.seed] = order_of(
+                train.table, train.rows, seed=seed, batch=decided("batch_size", plan.batch_size)
+            )
     return [known[plan.seed] for plan in plans]

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 
 from layerwise.activations import Floats
 from layerwise.architecture import Architecture, Layer
-from layerwise.checks import truth, whole_number
+from layerwise.checks import decided, truth, whole_number
 from layerwise.data import checked_weights
 from layerwise.errors import InvalidInput
 from layerwise.kinds import chosen
@@ -104,13 +104,14 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
     ) -> Self:
         rows, targets = self._read(X, y, first=first, classes=classes)
         weights = self._weights(sample_weight, rows.shape[0])
-        plan = self._planned(targets)
+        plan = self._planned(targets).completed(rows=None)
         if first:
             self._begin(rows, targets, weights, plan, more_to_come=True)
             self.n_iter_ = 0
         inputs, wanted = self._inputs.of(rows), targets.array
-        for start in range(0, rows.shape[0], plan.batch_size):
-            part = slice(start, start + plan.batch_size)
+        batch = decided("batch_size", plan.batch_size)
+        for start in range(0, rows.shape[0], batch):
+            part = slice(start, start + batch)
             if not weights[part].any():
                 continue
             own = None if sample_weight is None else weights[part]

@@ -693,11 +693,11 @@ class Plan(_message.Message):
     l2: _builtins.float
     """Adds l2/2 · (sum of squared weights) to the loss; biases are left alone. Default 0."""
     batch_size: _builtins.int
-    """Rows a step; default 32."""
+    """Rows a step. Unset: chosen from the number of rows."""
     epochs: _builtins.int
-    """Passes over the training rows; default 20."""
+    """Passes over the training rows. Unset: chosen from the number of rows, with an early stopping if there are enough."""
     validation: _builtins.float
-    """Fraction of the rows held out to measure on, in [0, 1); default 0."""
+    """Fraction of the rows held out to measure on, in [0, 1). Unset: chosen from the number of rows."""
     seed: _builtins.int
     """Starts every random choice: initial weights, split, order, dropout. Default 0."""
     shuffle: _builtins.bool
@@ -746,7 +746,9 @@ class Plan(_message.Message):
         """Unset: the optimiser's rate throughout."""
 
     @_builtins.property
-    def early_stopping(self) -> Global___EarlyStopping: ...
+    def early_stopping(self) -> Global___EarlyStopping:
+        """Unset: none, or chosen if epochs and max_steps are unset too."""
+
     @_builtins.property
     def class_weight(self) -> Global___ClassWeight:
         """Weights of the classes in the loss."""
@@ -1343,7 +1345,7 @@ class SGD(_message.Message):
     MOMENTUM_FIELD_NUMBER: _builtins.int
     NESTEROV_FIELD_NUMBER: _builtins.int
     learning_rate: _builtins.float
-    """Default 0.01."""
+    """Unset: 0.01 for batches of up to 64 rows, more for longer ones."""
     momentum: _builtins.float
     """In [0, 1); default 0."""
     nesterov: _builtins.bool
@@ -1383,7 +1385,7 @@ class Adam(_message.Message):
     BETA2_FIELD_NUMBER: _builtins.int
     EPSILON_FIELD_NUMBER: _builtins.int
     learning_rate: _builtins.float
-    """Default 0.001."""
+    """Unset: 0.001 for batches of up to 64 rows, more for longer ones."""
     beta1: _builtins.float
     """Default 0.9."""
     beta2: _builtins.float
@@ -1432,7 +1434,7 @@ class AdamW(_message.Message):
     BETA2_FIELD_NUMBER: _builtins.int
     EPSILON_FIELD_NUMBER: _builtins.int
     learning_rate: _builtins.float
-    """Default 0.001."""
+    """Unset: 0.001 for batches of up to 64 rows, more for longer ones."""
     beta1: _builtins.float
     """Default 0.9."""
     beta2: _builtins.float
@@ -1480,7 +1482,7 @@ class NAdam(_message.Message):
     EPSILON_FIELD_NUMBER: _builtins.int
     MOMENTUM_DECAY_FIELD_NUMBER: _builtins.int
     learning_rate: _builtins.float
-    """Default 0.002."""
+    """Unset: 0.002 for batches of up to 64 rows, more for longer ones."""
     beta1: _builtins.float
     """Default 0.9."""
     beta2: _builtins.float
@@ -1532,7 +1534,7 @@ class Adagrad(_message.Message):
     LEARNING_RATE_FIELD_NUMBER: _builtins.int
     EPSILON_FIELD_NUMBER: _builtins.int
     learning_rate: _builtins.float
-    """Default 0.01."""
+    """Unset: 0.01 for batches of up to 64 rows, more for longer ones."""
     epsilon: _builtins.float
     """Default 1e-10."""
     def __init__(
@@ -1565,7 +1567,7 @@ class RMSprop(_message.Message):
     EPSILON_FIELD_NUMBER: _builtins.int
     MOMENTUM_FIELD_NUMBER: _builtins.int
     learning_rate: _builtins.float
-    """Default 0.01."""
+    """Unset: 0.01 for batches of up to 64 rows, more for longer ones."""
     decay: _builtins.float
     """Default 0.99."""
     epsilon: _builtins.float
@@ -1611,7 +1613,7 @@ class Adadelta(_message.Message):
     DECAY_FIELD_NUMBER: _builtins.int
     EPSILON_FIELD_NUMBER: _builtins.int
     learning_rate: _builtins.float
-    """Default 1."""
+    """Unset: 1 for batches of up to 64 rows, more for longer ones."""
     decay: _builtins.float
     """Default 0.9."""
     epsilon: _builtins.float

@@ -7,7 +7,7 @@ import click
 from layerwise_client.cli.live import JSONLines, display
 from layerwise_client.cli.options import ListGroup, connect, json_option, rpc_option
 from layerwise_client.cli.output import emit, epoch_of, facts, table
-from layerwise_client.progress import finding_line
+from layerwise_client.progress import finding_line, plan_words
 from layerwise_client.results import STATES, Snapshot, Summary
 
 _LISTED = 20
@@ -116,7 +116,8 @@ def _tell(job: Snapshot) -> None:
             "dataset": job.dataset,
             "started from": job.start_from,
             "architecture": job.architecture,
-            "plan": job.plan,
+            "plan": plan_words(job),
+            "plan in full": job.plan,
         }
     )
     for change in job.transitions:

@@ -18,6 +18,7 @@ from layerwise_client.progress import (
     columns_line,
     describe,
     finding_line,
+    plan_line,
     waiting_words,
 )
 from layerwise_client.results import Record, Snapshot, Transition
@@ -65,6 +66,7 @@ class _Bar(_Display):
         self._job = job
         if (line := columns_line(job)) is not None:
             self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._bar.console.print(plan_line(job), markup=False, highlight=False, soft_wrap=True)
         self._bar.reset(self._task, description=f"{job.model}: waiting for a worker", total=job.plan.get("epochs"))
 
     def trained(self, record: Record) -> None:
@@ -93,6 +95,7 @@ class _Lines(_Display):
         self._job = job
         if (line := columns_line(job)) is not None:
             click.echo(line, err=True)
+        click.echo(plan_line(job), err=True)
         click.echo(f"job {job.id}: training {job.model}", err=True)
 
     def trained(self, record: Record) -> None:

@@ -41,7 +41,7 @@ _DATA, _COLUMNS = "Data and model", "Columns of the file"
 _ENCODINGS = names_of(tables_pb2.Encoder.ColumnsEntry.DESCRIPTOR, "value")
 _SPEC = {"architecture": types_pb2.Architecture, "plan": types_pb2.Plan, "encoder": tables_pb2.Encoder}
 _LARGE = 8 << 20  # bytes of a file that takes a second or more to read
-_HELD_OUT, _ENOUGH_TO_HOLD_OUT = 0.1, 50  # of fewer rows a tenth says nothing
+_HELD_OUT, _ENOUGH_TO_HOLD_OUT = 0.1, 50  # where the length is given; of fewer rows a tenth says nothing
 
 
 class _Data(NamedTuple):
@@ -144,7 +144,7 @@ def train(
         target, task or _task(kind_of(plan.get("loss"))), missing, drop_missing_target, encoder, start_from
     )
     data = _data(source, reading)
-    if data.rows >= _ENOUGH_TO_HOLD_OUT:
+    if plan.keys() & {"epochs", "max_steps"} and data.rows >= _ENOUGH_TO_HOLD_OUT:
         plan.setdefault("validation", _HELD_OUT)
     with connect(rpc) as client, told_by_line(data.file):
         job = client.train(
