@@ -24,7 +24,11 @@ def relu_tanh(*, quick: bool = False) -> Drawing:
         layers = (Layer(64, name),) * 3 + (Layer(10),)
         architecture = Architecture(64, layers, input_scale=1 / 8, input_shift=-1)
         models = [MLP(architecture, seed=seed) for seed in range(seeds) for _ in rates]
-        plans = [Plan(optimizer=SGD(rate), seed=seed, epochs=epochs) for seed in range(seeds) for rate in rates]
+        plans = [
+            Plan(optimizer=SGD(rate), seed=seed, epochs=epochs, batch_size=32)
+            for seed in range(seeds)
+            for rate in rates
+        ]
         losses = [record.loss for record in fit_packed(models, X, y, plans=plans)]
         loss = np.array(losses).reshape(epochs, seeds, len(rates))
         needed = np.median(reached(loss), axis=0)
@@ -85,7 +89,7 @@ def examined(X: np.ndarray, y: np.ndarray, *, rate: float, seed: int, epochs: in
         model = MLP(Architecture(64, layers, input_scale=1 / 16), seed=seed)
         accuracy = 0.0
         try:
-            for record in fit(model, X, y, plan=Plan(optimizer=SGD(rate), epochs=epochs, seed=seed)):
+            for record in fit(model, X, y, plan=Plan(optimizer=SGD(rate), epochs=epochs, seed=seed, batch_size=32)):
                 accuracy = record.metric
                 if record.layers and activation == "relu":
                     dead = [float(layer.dead or 0) for layer in record.layers[:2]]
@@ -111,7 +115,7 @@ def dropout(*, quick: bool = False) -> Drawing:
         for each, y in zip(axes, (told, truth), strict=True):
             architecture = Architecture(64, (Layer(100, "relu", dropout=rate), Layer(10)), input_scale=1 / 16)
             models = [MLP(architecture, seed=seed) for seed in range(seeds)]
-            plans = [Plan(epochs=epochs, seed=seed, l2=l2) for seed in range(seeds)]
+            plans = [Plan(epochs=epochs, seed=seed, l2=l2, batch_size=32) for seed in range(seeds)]
             held_out = X[300:end], truth[300:end]
             records = [*fit_packed(models, X[:300], y[:300], plans=plans, validation=held_out)]
             accuracy = [100 * float(np.mean(record.validation_metric)) for record in records]

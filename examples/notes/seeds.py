@@ -39,7 +39,7 @@ def depth(*, quick: bool = False) -> Drawing:
     for hidden in depths:
         layers = (Layer(32, "relu"),) * hidden + (Layer(10),)
         models = [MLP(Architecture(64, layers, input_scale=1 / 16), seed=seed) for seed in range(seeds)]
-        plans = [Plan(l2=1e-4, epochs=epochs, seed=seed) for seed in range(seeds)]
+        plans = [Plan(l2=1e-4, epochs=epochs, seed=seed, batch_size=32) for seed in range(seeds)]
         held_out = X[rows_trained:], y[rows_trained:]
         *_, record = fit_packed(models, X[:rows_trained], y[:rows_trained], plans=plans, validation=held_out)
         assert record.validation_metric is not None

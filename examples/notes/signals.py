@@ -45,7 +45,7 @@ def large_weights(*, quick: bool = False) -> Drawing:
         model = MLP(architecture, seed=0, weights={"layer0/weight": factor * drawn})
         plan = Plan(optimizer=SGD(0.1), max_steps=1, epochs=1, batch_size=len(X))
         health = next(fit(model, X, y, plan=plan)).layers[0]
-        *_, last = fit(model, X, y, plan=Plan(optimizer=SGD(0.1), epochs=2 if quick else 10))
+        *_, last = fit(model, X, y, plan=Plan(optimizer=SGD(0.1), epochs=2 if quick else 10, batch_size=32))
         assert health.saturated is not None
         moved = float(np.linalg.norm(model.weights["layer0/weight"] - factor * drawn))
         share = 100 * moved / float(np.linalg.norm(factor * drawn))

@@ -22,9 +22,10 @@ from layerwise_client import (
     ServiceFault,
     Unavailable,
 )
-from layerwise_client.progress import Bar, Silent, describe
+from layerwise_client.progress import Bar, Silent, describe, plan_line
 from layerwise_client.results import Finding, Record, snapshot_of
-from layerwise_proto.v1 import training_pb2
+from layerwise_proto.json_form import to_message
+from layerwise_proto.v1 import training_pb2, types_pb2
 
 HIDDEN = {"layers": [{"units": 4, "activation": "relu"}]}
 X = np.arange(12, dtype=np.float32).reshape(6, 2)
@@ -192,9 +193,35 @@ def test_the_bar_gives_a_finding_a_line_of_its_own(service):
     display.closed()
 
     whole = [line.split("\r")[-1].rstrip() for line in stream.getvalue().split("\n")]
-    assert whole[0] == "doctor: layer 1: 43 % of its ReLU units are dead since epoch 2"
-    assert "epoch 3/3" in whole[1]
+    assert whole[:2] == ["plan: 3 epochs", "doctor: layer 1: 43 % of its ReLU units are dead since epoch 2"]
+    assert "epoch 3/3" in whole[2]
     assert stream.getvalue().count("doctor") == 1
+
+
+@pytest.mark.parametrize(
+    ("plan", "words"),
+    [
+        (
+            {"epochs": 300, "batch_size": 64, "optimizer": {"kind": "adam", "learning_rate": 0.001}, "validation": 0.0},
+            "300 epochs, batches of 64 rows, adam at a rate of 0.001, no rows held out",
+        ),
+        (
+            {"epochs": 1000, "validation": 0.1, "early_stopping": {"watch": "validation_loss", "patience": 20}},
+            "at most 1,000 epochs, 10 % of the rows held out, ends after 20 epochs without a better validation_loss",
+        ),
+        ({"epochs": 7, "max_steps": 1234}, "at most 7 epochs, ends after 1,234 steps"),
+        ({"epochs": 7, "max_seconds": 1.5}, "at most 7 epochs, ends after 1.5 s"),
+    ],
+)
+def test_a_display_says_how_the_job_is_trained(service, plan, words):
+    job = service.job()
+    job.plan.CopyFrom(to_message(plan, types_pb2.Plan))
+    stream = io.StringIO()
+
+    Bar(stream).accepted(snapshot_of(job))
+
+    assert plan_line(snapshot_of(job)) == f"plan: {words}"
+    assert stream.getvalue().split("\n")[0].rstrip() == f"\rplan: {words}"
 
 
 def test_a_training_that_ends_early_says_why(service):

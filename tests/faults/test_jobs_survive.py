@@ -118,6 +118,24 @@ def test_the_job_of_a_killed_worker_is_claimed_again_and_ends_with_the_same_weig
         assert weights(client, service, "digits") == undisturbed
 
 
+def test_the_job_of_a_killed_worker_goes_on_by_the_plan_that_was_chosen_when_it_was_accepted(tmp_path: Path) -> None:
+    X, y = datasets.load("digits")
+    sums = []
+    with running_service(tmp_path / "home") as service, service.client() as client:
+        for model, kills in (("left-alone", False), ("killed", True)):
+            job = client.train(model, ARCHITECTURE, X, y, progress=False)
+            chosen = job.plan
+            wait_until(lambda job=job: has_begun(job))
+            if kills:
+                os.kill(service.pids("worker")[0], signal.SIGKILL)
+            job.wait(timeout=100)
+            assert job.attempt == 1 + kills
+            assert job.plan == chosen == client.model(model).at(1).plan
+            assert (chosen["batch_size"], chosen["validation"]) == (64, 0.1)
+            sums.append(weights(client, service, model))
+    assert sums[0] == sums[1]
+
+
 def test_a_job_outlives_the_service(tmp_path: Path, undisturbed: str) -> None:
     home = tmp_path / "home"
     with running_service(home) as service, service.client() as client:
