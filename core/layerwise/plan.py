@@ -212,7 +212,7 @@ class Plan:
             else:
                 epochs = choices.epochs(steps, stops_early=stopping is not None)
             epochs = min(epochs, most_epochs or epochs)
-        rate = choices.learning_rate(self.optimizer.usual_rate, 1 if self.optimizer.full_batch else min(batch, trained))
+        rate = choices.learning_rate(self.optimizer.usual_rate, 1 if self.optimizer.full_batch else batch)
         return replace(
             self,
             batch_size=batch,

@@ -100,7 +100,14 @@ def stepped(optimizer, gradients, start):
     before = gradients.tobytes()
     state, scratch = optimizer.init(parameters), np.full(CHUNK, np.nan, start.dtype)
     for step, gradient in enumerate(gradients, start=1):
-        optimizer.update(parameters, gradient, state, rate=optimizer.learning_rate, step=step, scratch=scratch)
+        optimizer.update(
+            parameters,
+            gradient,
+            state,
+            rate=optimizer.learning_rate or optimizer.usual_rate,
+            step=step,
+            scratch=scratch,
+        )
     assert gradients.tobytes() == before
     return parameters
 
@@ -143,7 +150,8 @@ def test_an_update_allocates_nothing(optimizer):
 
 
 def test_every_optimizer_is_here_with_the_usual_defaults():
-    found = {name: OPTIMIZERS[name]().to_json() for name in DEFAULTS}
+    usual = {name: OPTIMIZERS[name]() for name in DEFAULTS}
+    found = {name: optimizer.at(optimizer.usual_rate).to_json() for name, optimizer in usual.items()}
 
     assert found == {name: {"kind": name, **fields} for name, fields in DEFAULTS.items()}
     assert {optimizer.kind for optimizer, _, _ in FORMULAS} == DEFAULTS.keys()

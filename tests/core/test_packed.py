@@ -393,13 +393,13 @@ REFUSED = [
     ({"plans": [Plan(), None]}, r"plans\[1\]: expected a Plan, got None"),
     (
         {"plans": [Plan(), Plan(batch_size=7)]},
-        r"plans\[1\].batch_size: expected what the first plan has, 32, got 7; seed, l2, l1, weight_decay and "
+        r"plans\[1\].batch_size: expected what the first plan has, None, got 7; seed, l2, l1, weight_decay and "
         "optimizer.learning_rate may differ",
     ),
     ({"plans": [Plan(), Plan(optimizer=Adam(beta1=0.5))]}, r"plans\[1\].optimizer.beta1: expected .*0.9, got 0.5"),
     ({"plans": [Plan(), Plan(optimizer="sgd")]}, r"plans\[1\].optimizer: expected what the first plan has, Adam"),
     ({"plans": Plan(optimizer="lbfgs")}, r"plans\[0\].optimizer: expected an optimiser that takes batches, lbfgs"),
-    ({"plans": Plan(early_stopping=EarlyStopping())}, "early_stopping.watch: validation_loss needs rows"),
+    ({"plans": Plan(validation=0, early_stopping=EarlyStopping())}, "early_stopping.watch: validation_loss needs rows"),
     ({"validation": 2}, "validation: expected a finite number of at least 0 and below 1"),
     ({"X": np.zeros((4, 3))}, r"X\[0\]: expected 5 numbers, got 3"),
     ({"weights": [1.0]}, "weights: expected 57 rows"),

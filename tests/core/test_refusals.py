@@ -90,7 +90,7 @@ def test_the_state_of_another_training_is_refused_before_the_model_changes(plan,
 )
 @pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
 def test_a_field_that_does_not_fit_is_refused(optimizer, name, value, words):
-    plan = Plan(batch_size=60, optimizer=optimizer, schedule=ReduceOnPlateau("loss"))
+    plan = Plan(batch_size=60, epochs=20, optimizer=optimizer, schedule=ReduceOnPlateau("loss"))
     state, model = left(plan, 1), network()
     setattr(state, name, value)
     before = model.parameters.tobytes()

@@ -149,7 +149,8 @@ def test_a_plateau_of_rows_that_are_not_held_out_is_refused():
     model = MLP(Architecture(3, (Layer(2),)))
 
     with pytest.raises(InvalidInput, match=r"schedule.watch: validation_loss needs rows that are held out"):
-        fit(model, X, y, plan=Plan(schedule="reduce_on_plateau"))
+        fit(model, X, y, plan=Plan(schedule="reduce_on_plateau", validation=0))
+    fit(model, X, y, plan=Plan(schedule="reduce_on_plateau"))
     fit(model, X, y, plan=Plan(schedule="reduce_on_plateau", validation=0.2))
     fit(model, X, y, plan=Plan(schedule=ReduceOnPlateau("loss")))
 

@@ -101,7 +101,7 @@ def test_what_cannot_be_watched_is_refused():
     X, y = table()
 
     with pytest.raises(InvalidInput, match=r"early_stopping.watch: validation_loss needs rows that are held out"):
-        fit(small(), X, y, plan=Plan(early_stopping=EarlyStopping()))
+        fit(small(), X, y, plan=Plan(validation=0, early_stopping=EarlyStopping()))
     with pytest.raises(InvalidInput, match="patience: expected a whole number of at least 1, got 0"):
         EarlyStopping(patience=0)
     with pytest.raises(InvalidInput, match="watch: expected one of loss, metric, validation_loss"):

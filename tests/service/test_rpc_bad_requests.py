@@ -219,14 +219,14 @@ BAD_STREAMS: list[tuple[str, list[training_pb2.TrainRequest], str, str, str]] = 
     ),
     (
         "stopping that watches nothing",
-        [header(plan={"early_stopping": {}}), batch()],
+        [header(plan={"early_stopping": {}, "validation": 0}), batch()],
         "",
         "plan.early_stopping.watch",
         "validation above 0",
     ),
     (
         "plateau that watches nothing",
-        [header(plan={"schedule": "reduce_on_plateau"}), batch()],
+        [header(plan={"schedule": "reduce_on_plateau", "validation": 0}), batch()],
         "",
         "plan.schedule.watch",
         "validation above 0",
