@@ -9,7 +9,7 @@ PROTOC := ../.venv-proto/bin/python -m grpc_tools.protoc -I . \
   --plugin=protoc-gen-mypy_grpc=../.venv-proto/bin/protoc-gen-mypy_grpc
 
 .PHONY: demo serve test test-faults lint check proto compose-test test-parity clean
-.PHONY: bench-train bench-train-check bench-tables bench-kills docs-figures
+.PHONY: bench-train bench-train-check bench-tables bench-defaults bench-kills docs-figures
 .DEFAULT_GOAL := check
 
 # The virtual environment, made again only when pyproject.toml has changed: .run holds what runs the service,
@@ -83,6 +83,10 @@ bench-tables: .venv/.dev
 # Kills every part of a running service, 60 times. About ten minutes.
 bench-kills: .venv/.dev
 	@$(BIN)/python -m benchmarks.kills
+# What is answered by default, beside scikit-learn, on public tables; half an hour. The scores go into docs/training.md.
+bench-defaults: .venv-parity/.made
+	@OPENBLAS_NUM_THREADS=1 .venv-parity/bin/python -m benchmarks.defaults benchmarks/defaults.json \
+	  --document docs/training.md
 
 # Needs a Docker engine and docker-compose, or docker with its plug-in compose.
 compose-test: .venv/.dev

@@ -10,7 +10,7 @@ LEAST_BATCH, MOST_BATCH = 64, 256
 ROWS_PER_BATCH_ROW = 64
 """Batches grow with the rows, so that an epoch has about so many steps, as far as the bounds allow."""
 
-STEPS, MOST_UNWATCHED_EPOCHS = 1000, 300
+STEPS, MOST_UNWATCHED_EPOCHS = 600, 300
 """Steps of a training without rows held out, which would soon know a few dozen rows by heart."""
 MOST_STEPS = 20_000
 """Steps of a training that early stopping ends: far more than most need."""

@@ -50,7 +50,15 @@ def network(outputs=1, *hidden, last="identity", **fields):
 
 
 def trained(model, y=PRICES, rows=X, *, weights=None, **plan):
-    return list(fit(model, rows, y, plan=Plan(**{"loss": "squared_error", "epochs": 20, "batch_size": 32} | plan), weights=weights))
+    return list(
+        fit(
+            model,
+            rows,
+            y,
+            plan=Plan(**{"loss": "squared_error", "epochs": 20, "batch_size": 32} | plan),
+            weights=weights,
+        )
+    )
 
 
 # --- it learns ---

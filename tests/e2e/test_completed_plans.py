@@ -48,12 +48,12 @@ def test_numbers_a_table_a_file_and_the_library_get_the_same_plan(service: Servi
     told = layerwise(service, "train", str(tmp_path / "flowers.csv"), "--target", "kind", "--hidden", "16", "--json")
     file = json.loads(told.stdout)
 
-    words = "plan: 300 epochs, batches of 64 rows, adam at a rate of 0.001, no rows held out"
+    words = "plan: 200 epochs, batches of 64 rows, adam at a rate of 0.001, no rows held out"
     assert of_job(numbers.plan) == of_job(table.plan) == of_job(file["plan"]) == plan_of(150)
     assert model.plan == Plan().completed(rows=150)
     assert words in told.stderr.splitlines()
     assert numbers.record is not None
-    assert (numbers.record.epoch, numbers.record.stopped) == (300, "epochs")
+    assert (numbers.record.epoch, numbers.record.stopped) == (200, "epochs")
     assert numbers.record.metric > 0.95
 
 
