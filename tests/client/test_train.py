@@ -241,7 +241,7 @@ def test_the_bar_says_which_epoch_was_kept_where_it_was_not_the_last(service):
         )
     display.closed()
 
-    assert stream.getvalue().split("\n")[1].startswith("kept: epoch 2/3  loss 0.5  accuracy 0.5000  validation 0.2000")
+    assert stream.getvalue().split("\n")[2].startswith("kept: epoch 2/3  loss 0.5  accuracy 0.5000  validation 0.2000")
 
 
 @pytest.mark.parametrize(("columns", "bar"), [(40, 10), (80, 10), (90, 13), (120, 24)])
