@@ -56,7 +56,10 @@ def planned(
 
 
 def _length(X: object) -> int:
-    """How many rows `X` has; 1 of what has no length, which is refused when it is read."""
+    """How many rows `X` has, also a sparse matrix; 1 of what has no length, which is refused when it is read."""
+    shape: object = getattr(X, "shape", None)
+    if isinstance(shape, tuple) and shape:
+        return int(cast(tuple[int, ...], shape)[0])
     try:
         return len(cast(Sequence[object], X))
     except TypeError:

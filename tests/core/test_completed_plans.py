@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
 from sklearn.datasets import load_iris, load_wine
 from sklearn.model_selection import train_test_split
 
@@ -27,6 +28,7 @@ from layerwise import (
     fit_packed,
     partial_fit,
 )
+from layerwise.sklearn import MLPClassifier
 
 OPEN = ("batch_size", "epochs", "validation")
 
@@ -257,3 +259,11 @@ def test_a_plan_that_says_nothing_learns_small_data(load, least: float) -> None:
         list(fit(model, {f"c{j}": train[:, j] for j in range(X.shape[1])}, known, plan=Plan(seed=seed)))
         scores.append(np.mean(model.predict({f"c{j}": test[:, j] for j in range(X.shape[1])}) == wanted))
     assert np.median(scores) >= least
+
+
+def test_the_rows_of_a_sparse_matrix_are_counted() -> None:
+    X, y = rows(150)
+
+    dense, sparse = (MLPClassifier(8, plan=Plan(max_seconds=5)).fit(each, y) for each in (X, csr_array(X)))
+
+    assert dense.model_.plan == sparse.model_.plan == Plan(max_seconds=5).completed(rows=150)
