@@ -83,6 +83,7 @@ bench-tables: .venv/.dev
 # Kills every part of a running service, 60 times. About ten minutes.
 bench-kills: .venv/.dev
 	@$(BIN)/python -m benchmarks.kills
+
 # What is answered by default, beside scikit-learn, on public tables; half an hour. The scores go into docs/training.md.
 bench-defaults: .venv-parity/.made
 	@OPENBLAS_NUM_THREADS=1 .venv-parity/bin/python -m benchmarks.defaults benchmarks/defaults.json \

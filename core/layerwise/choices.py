@@ -10,13 +10,14 @@ LEAST_BATCH, MOST_BATCH = 64, 256
 ROWS_PER_BATCH_ROW = 64
 """Batches grow with the rows, so that an epoch has about so many steps, as far as the bounds allow."""
 
-STEPS, MOST_UNWATCHED_EPOCHS = 600, 300
-"""Steps of a training without rows held out, which would soon know a few dozen rows by heart."""
+LEAST_STEPS, STEPS, MOST_UNWATCHED_EPOCHS = 600, 5000, 300
+"""Of a training without rows held out: as many steps as rows within the first two, and no more than so many epochs,
+which would soon know a few dozen rows by heart."""
 MOST_STEPS = 20_000
 """Steps of a training that early stopping ends: far more than most need."""
 LEAST_EPOCHS, MOST_EPOCHS = 20, 1000
 
-ENOUGH_TO_HOLD_OUT = 1000
+ENOUGH_TO_HOLD_OUT = 5000
 """Rows; of fewer, none are held out unless something watches them."""
 ENOUGH_HELD_OUT = 50
 """Rows held out from which their loss is steady enough to end a training."""
@@ -55,11 +56,12 @@ def share_held_out(rows: int, *, watched: bool) -> float:
     return max(HELD_OUT, 1 / rows) if watched and rows > 1 else 0.0
 
 
-def epochs(steps_an_epoch: int, *, stops_early: bool) -> int:
-    """Passes over the rows that make up the steps; with early stopping, the most there may be."""
+def epochs(rows: int, steps_an_epoch: int, *, stops_early: bool) -> int:
+    """Passes over the `rows` that make up the steps; with early stopping, the most there may be."""
     if stops_early:
         return max(LEAST_EPOCHS, min(MOST_EPOCHS, round(MOST_STEPS / steps_an_epoch)))
-    return max(LEAST_EPOCHS, min(MOST_UNWATCHED_EPOCHS, round(STEPS / steps_an_epoch)))
+    steps = max(LEAST_STEPS, min(STEPS, rows))
+    return max(LEAST_EPOCHS, min(MOST_UNWATCHED_EPOCHS, round(steps / steps_an_epoch)))
 
 
 def patience(steps_an_epoch: int) -> int:

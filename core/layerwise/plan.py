@@ -210,7 +210,7 @@ class Plan:
             elif self.max_steps is not None:
                 epochs = -(-self.max_steps // steps)
             else:
-                epochs = choices.epochs(steps, stops_early=stopping is not None)
+                epochs = choices.epochs(trained, steps, stops_early=stopping is not None)
             epochs = min(epochs, most_epochs or epochs)
         rate = choices.learning_rate(self.optimizer.usual_rate, 1 if self.optimizer.full_batch else batch)
         return replace(

@@ -54,11 +54,11 @@ def test_numbers_a_table_a_file_and_the_library_get_the_same_plan(service: Servi
     assert words in told.stderr.splitlines()
     assert numbers.record is not None
     assert (numbers.record.epoch, numbers.record.stopped) == (200, "epochs")
-    assert numbers.record.metric > 0.95
+    assert numbers.record.metric > 0.9
 
 
 def test_rows_enough_are_held_out_and_jobs_show_and_rest_tell_it(service: Service) -> None:
-    X, y = datasets.load("moons", rows=1_200, seed=0)
+    X, y = datasets.load("moons", rows=6_000, seed=0)
 
     with service.client() as client:
         job = client.train("moons", HIDDEN, X, y, plan={"optimizer": "nadam"}, progress=False).wait(timeout=60)
@@ -67,7 +67,7 @@ def test_rows_enough_are_held_out_and_jobs_show_and_rest_tell_it(service: Servic
     with urllib.request.urlopen(f"{service.rest}/api/jobs/{job.id}", timeout=20) as answer:
         over_rest = json.load(answer)
 
-    chosen = Plan(optimizer="nadam").completed(rows=1_200)
+    chosen = Plan(optimizer="nadam").completed(rows=6_000)
     assert of_job(job.plan)["optimizer"] == chosen.optimizer.to_json()
     assert of_job(job.plan) == of_job(version.plan) == of_job(over_rest["plan"])
     assert job.record is not None
