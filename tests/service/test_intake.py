@@ -79,6 +79,34 @@ def test_more_senders_than_allowed_are_told_to_try_again(settings: Settings, sto
             sender.close()
 
 
+def test_the_sender_that_is_silent_for_longest_gives_way_to_one_that_comes(settings: Settings, stores: Stores) -> None:
+    with running_rpc(msgspec.structs.replace(settings, max_uploads=2)) as (address, _):
+        first = Sender(address)
+        wait_until(lambda: len(incoming(settings)) == 1)
+        second = Sender(address)
+        wait_until(lambda: len(incoming(settings)) == 2)
+
+        def accepted() -> bool:
+            third = Sender(address)
+            third.release()
+            try:
+                return kinds([next(iter(third.events))]) == ["accepted"]
+            except grpc.RpcError:  # while nobody has been silent for long enough
+                return False
+            finally:
+                third.close()
+
+        wait_until(accepted)
+        code, message, reason, _ = error_of(lambda: list(first.events))
+
+        assert (code, reason) == (grpc.StatusCode.UNAVAILABLE, "UPLOAD_GAVE_WAY")
+        assert "send all of them again" in message
+        second.release()
+        assert next(iter(second.events)).accepted.id
+        first.close()
+        second.close()
+
+
 def test_a_silent_sender_does_not_hold_the_stop_up(settings: Settings, stores: Stores) -> None:
     with running_rpc(msgspec.structs.replace(settings, stop_seconds=90.0)) as (address, stop):
         sender = Sender(address)

@@ -5,42 +5,55 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
 from layerwise_proto.v1 import training_pb2
-from layerwise_service.errors import Exhausted, InvalidRequest, TimedOut, Unavailable
+from layerwise_service.errors import Exhausted, InvalidRequest, ServiceError, TimedOut, Unavailable
 from layerwise_service.jobs import Job
 from layerwise_service.rpc.translate import read_batch, read_labels, read_spec
 from layerwise_service.training import Submission, Training, Upload
 
 _HEADER_MISSING = "missing; the first message of the stream must be a header"
 _STOPPING_SECONDS = 0.5  # how long a sender may pause while the service stops
+_SILENT_SECONDS = 2.0  # how long a sender may pause while another waits for its place
 
 T = TypeVar("T")
 
 
+@dataclass(eq=False, slots=True)
+class _Stream:
+    """A stream that is being read: while it is silent, since when, and the time limit on that."""
+
+    silent_since: float = 0.0
+    limit: asyncio.Timeout | None = None
+    gives_way: bool = False
+
+
 class Intake:
-    """Reads the streams of `Train`, at most `max_uploads` at once, each silent for at most `idle_seconds`."""
+    """Reads the streams of `Train`, at most `max_uploads` at once, each silent for at most `idle_seconds`.
+
+    When a stream more comes than there may be, the one that is silent for longest gives way to it, if there is one.
+    """
 
     def __init__(self, training: Training, *, max_uploads: int, idle_seconds: float) -> None:
         self._training = training
         self._max_uploads = max_uploads
         self._idle_seconds = idle_seconds
-        self._uploads = 0
-        self._waiting: set[asyncio.Timeout] = set()
+        self._streams: set[_Stream] = set()
         self._stopping = False
 
     async def take_in(self, requests: AsyncIterator[training_pb2.TrainRequest]) -> Job:
         """Reads the stream to its end and queues the job; on any trouble before that, nothing is left of it.
 
         Raises `Exhausted` if there are too many streams, `TimedOut` if this one falls silent, `Unavailable` if it
-        does while the service stops, and whatever is wrong with what is sent.
+        does while the service stops or another stream waits for its place, and whatever is wrong with what is sent.
         """
-        with self._counted():
+        with self._counted() as stream:
             begun: list[Upload] = []  # filled in the thread: known here even if the call is cancelled meanwhile
             try:
-                await self._read(requests, begun)
+                await self._read(requests, stream, begun)
                 return await _to_its_end(begun[0].submit)
             except BaseException:  # a cancelled call too leaves nothing behind
                 for upload in begun:
@@ -51,23 +64,38 @@ class Intake:
         """Gives up on senders that are silent; those that send go on."""
         self._stopping = True
         soon = asyncio.get_running_loop().time() + _STOPPING_SECONDS
-        for waiting in self._waiting:
-            waiting.reschedule(soon)
+        for stream in self._streams:
+            if stream.limit is not None:
+                stream.limit.reschedule(soon)
 
     @contextmanager
-    def _counted(self) -> Generator[None]:
-        if self._uploads >= self._max_uploads:
-            detail = f"{self._uploads} callers are sending rows, as many as are allowed; try again"
-            raise Exhausted(detail, reason="TOO_MANY_UPLOADS", retry_after=5)
-        self._uploads += 1
+    def _counted(self) -> Generator[_Stream]:
+        if len(self._streams) >= self._max_uploads:
+            self._make_room()
+        stream = _Stream()
+        self._streams.add(stream)
         try:
-            yield
+            yield stream
         finally:
-            self._uploads -= 1
+            self._streams.discard(stream)
 
-    async def _read(self, requests: AsyncIterator[training_pb2.TrainRequest], begun: list[Upload]) -> None:
+    def _make_room(self) -> None:
+        """Ends the stream that has been silent for longest. Raises `Exhausted` if all of them send."""
+        now = asyncio.get_running_loop().time()
+        silent = [stream for stream in self._streams if stream.limit is not None]
+        longest = min(silent, key=lambda stream: stream.silent_since, default=None)
+        if longest is None or longest.limit is None or now - longest.silent_since < _SILENT_SECONDS:
+            detail = f"{len(self._streams)} callers are sending rows, as many as are allowed; try again"
+            raise Exhausted(detail, reason="TOO_MANY_UPLOADS", retry_after=5)
+        longest.gives_way = True
+        longest.limit.reschedule(now)
+        self._streams.remove(longest)
+
+    async def _read(
+        self, requests: AsyncIterator[training_pb2.TrainRequest], stream: _Stream, begun: list[Upload]
+    ) -> None:
         batches = 0
-        while (request := await self._next(requests)) is not None:
+        while (request := await self._next(requests, stream)) is not None:
             part = request.WhichOneof("part")
             if not begun:
                 if part != "header":
@@ -86,23 +114,36 @@ class Intake:
     def _begin(self, header: training_pb2.TrainHeader, begun: list[Upload]) -> None:
         begun.append(self._training.upload(_submission(header)))
 
-    async def _next(self, requests: AsyncIterator[training_pb2.TrainRequest]) -> training_pb2.TrainRequest | None:
+    async def _next(
+        self, requests: AsyncIterator[training_pb2.TrainRequest], stream: _Stream
+    ) -> training_pb2.TrainRequest | None:
         """The next message; None at the end of the stream.
 
         gRPC ends the stream of a caller that broke off like any other: that all rows came tells a whole one.
         """
-        waiting = asyncio.timeout(_STOPPING_SECONDS if self._stopping else self._idle_seconds)
+        limit = asyncio.timeout(_STOPPING_SECONDS if self._stopping else self._idle_seconds)
+        stream.silent_since = asyncio.get_running_loop().time()
         try:
-            async with waiting:
-                self._waiting.add(waiting)
+            async with limit:
+                stream.limit = limit
                 return await anext(requests, None)
         except TimeoutError as error:
-            if self._stopping:
-                raise Unavailable("the service is stopping; send the rows again when it is back") from error
-            detail = f"nothing was sent for {self._idle_seconds:g} s; the rows that came are not kept"
-            raise TimedOut(detail, reason="UPLOAD_IDLE") from error
+            raise self._silent(stream) from error
         finally:
-            self._waiting.discard(waiting)
+            stream.limit = None
+
+    def _silent(self, stream: _Stream) -> ServiceError:
+        if stream.gives_way:
+            detail = f"nothing was sent for {_SILENT_SECONDS:g} s, and another caller needed the place"
+            return Unavailable(
+                f"{detail}; the rows that came are not kept: send all of them again, without a pause",
+                reason="UPLOAD_GAVE_WAY",
+                retry_after=5,
+            )
+        if self._stopping:
+            return Unavailable("the service is stopping; send the rows again when it is back")
+        detail = f"nothing was sent for {self._idle_seconds:g} s; the rows that came are not kept"
+        return TimedOut(detail, reason="UPLOAD_IDLE")
 
 
 async def _to_its_end(work: Callable[[], T]) -> T:
