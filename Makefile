@@ -8,7 +8,7 @@ PROTOC := ../.venv-proto/bin/python -m grpc_tools.protoc -I . \
   --plugin=protoc-gen-mypy=../.venv-proto/bin/protoc-gen-mypy \
   --plugin=protoc-gen-mypy_grpc=../.venv-proto/bin/protoc-gen-mypy_grpc
 
-.PHONY: demo serve test test-faults lint check proto compose-test test-parity clean
+.PHONY: demo serve test test-faults soak lint check proto compose-test test-parity clean
 .PHONY: bench-train bench-train-check bench-tables bench-defaults bench-kills docs-figures
 .DEFAULT_GOAL := check
 
@@ -54,6 +54,10 @@ test: .venv/.dev .venv-proto/.made
 # What breaks a running service: kills, full disks, floods, memory. Some minutes.
 test-faults: .venv/.dev
 	@$(BIN)/python -m pytest tests/faults
+
+# The memory of the serving processes under some thousand requests of 8 MB, from eight callers at once.
+soak: .venv/.dev
+	@LAYERWISE_SOAK=170 LAYERWISE_SOAK_BYTES=8000000 $(BIN)/python -m pytest --timeout 7200 tests/faults/test_memory.py
 
 lint: .venv/.dev .venv-proto/.made
 	@$(BIN)/ruff format --check --quiet || { $(BIN)/ruff format --diff --quiet; exit 1; }

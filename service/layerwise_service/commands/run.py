@@ -77,8 +77,11 @@ def rpc(settings: Settings) -> None:
     end_with_parent()
     _report()
     give_pulse()
+    from layerwise_service.memory import give_memory_back
     from layerwise_service.rpc.server import serve_rpc
     from layerwise_service.wiring import build_rpc
+
+    give_memory_back()
 
     async def run() -> None:
         await serve_rpc(build_rpc(settings), ready=announce_ready)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import multiprocessing
 import os
+import resource
 import socket
 import time
 from collections.abc import Callable
@@ -19,12 +20,15 @@ from granian.http import HTTP1Settings
 from layerwise_service.gathering import Reporter
 from layerwise_service.logs import configure_logs
 from layerwise_service.loops import Loop
+from layerwise_service.memory import give_memory_back
 from layerwise_service.processes import AddressInUse, end_with_parent
 from layerwise_service.settings import Settings
 
 log = structlog.get_logger()
 
 THREADS = 64  # of each process: so many slow senders it takes to keep all of them waiting
+_CONNECTIONS = 4_096  # of each process: one that says nothing takes a descriptor, and no thread
+_OTHER_FILES = 256  # descriptors that a process needs besides
 _HEADER_MILLISECONDS = 10_000
 _READY_SECONDS = 30.0
 _LOOK_SECONDS = 0.05
@@ -52,6 +56,7 @@ def serve_rest(
         interface=Interfaces.WSGI,
         workers=settings.rest_processes,
         blocking_threads=THREADS,
+        backpressure=_connections(),
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(header_read_timeout=_HEADER_MILLISECONDS),
         websockets=False,
@@ -70,12 +75,24 @@ def serve_rest(
     log.info("rest_stopped")
 
 
+def _connections() -> int:
+    """How many connections a process holds at once; raises the limit of open files for it if need be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unlimited = resource.RLIM_INFINITY
+    wanted = _CONNECTIONS + _OTHER_FILES
+    if soft != unlimited and soft < wanted:
+        soft = wanted if hard == unlimited else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return _CONNECTIONS if soft == unlimited else max(THREADS, min(_CONNECTIONS, soft - _OTHER_FILES))
+
+
 def _load(
     settings: Settings, build: Callable[[Settings, Reporter], Flask], parent: int, counts: socket.socket
 ) -> Flask:
     """The application, in a process of granian's."""
     configure_logs(settings.log, process="rest")
     end_with_parent(parent)
+    give_memory_back()
     reporter = Reporter(counts)
     reporter.start()
     return build(settings, reporter)

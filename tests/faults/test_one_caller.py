@@ -1,0 +1,154 @@
+"""One caller alone cannot keep the others from being answered."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from e2e.running import Service, running_service, wait_until
+from layerwise_client import ResourceExhausted, datasets
+from layerwise_proto.v1 import training_pb2
+from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
+from service.rpc_requests import batch, header
+from service.test_flood import field
+
+SECONDS = 2.0  # within which others are answered; it was 5 to 12 s, or 10 s at a time
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with running_service(tmp_path_factory.mktemp("callers") / "home") as service:
+        yield service
+
+
+def livez(service: Service) -> None:
+    connection = http.client.HTTPConnection(service.rest.removeprefix("http://"), timeout=30)
+    connection.request("GET", "/livez")
+    assert connection.getresponse().status == 200
+    connection.close()
+
+
+@contextmanager
+def answered(call: Callable[[], object]) -> Iterator[list[float]]:
+    """Makes `call` again and again beside the block; the seconds that each took."""
+    found: list[float] = []
+    done = threading.Event()
+
+    def repeat() -> None:
+        while not done.wait(0.02):
+            start = time.monotonic()
+            call()
+            found.append(time.monotonic() - start)
+
+    thread = threading.Thread(target=repeat)
+    thread.start()
+    try:
+        yield found
+    finally:
+        done.set()
+        thread.join()
+
+
+def health(channel: grpc.Channel) -> Callable[[], object]:
+    stub = health_pb2_grpc.HealthStub(channel)
+    return lambda: stub.Check(health_pb2.HealthCheckRequest(), timeout=30)
+
+
+def test_a_header_of_millions_of_layers_holds_nobody_up(service: Service) -> None:
+    flood = field(1, field(2, field(2, b"") * 3_900_000))
+    with grpc.insecure_channel(service.rpc) as channel, grpc.insecure_channel(service.rpc, [("a", 1)]) as other:
+        train = channel.stream_stream("/layerwise.v1.TrainingService/Train", bytes, training_pb2.TrainEvent.FromString)
+
+        with answered(health(other)) as seconds:
+            for _ in range(5):
+                with pytest.raises(grpc.RpcError, match="a message takes at most"):
+                    list(train(iter([flood]), timeout=60))
+
+    assert max(seconds) < SECONDS
+
+
+def test_a_body_of_millions_of_rows_holds_nobody_up(service: Service) -> None:
+    body = b'{"instances": [' + b"[1]," * 7_700_000 + b"[1]]}"
+
+    with answered(lambda: livez(service)) as seconds:
+        for _ in range(5):
+            connection = http.client.HTTPConnection(service.rest.removeprefix("http://"), timeout=60)
+            connection.request("POST", "/predict", body, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            assert (answer.status, json.loads(answer.read())["reason"]) == (413, "TOO_MANY_ROWS")
+            connection.close()
+
+    assert max(seconds) < SECONDS
+
+
+def test_silent_connections_keep_nobody_out_of_rest(service: Service) -> None:
+    host, port = service.rest.removeprefix("http://").split(":")
+    with ExitStack() as stack:
+        for _ in range(1_500):
+            stack.enter_context(socket.create_connection((host, int(port)), timeout=30))
+
+        start = time.monotonic()
+        for _ in range(20):
+            livez(service)
+
+        assert time.monotonic() - start < 20 * SECONDS / 4  # together: with all places taken, one took 10 s
+
+
+def test_idle_senders_do_not_hold_all_uploads(service: Service) -> None:
+    with grpc.insecure_channel(service.rpc) as channel, service.client() as client:
+        train = TrainingServiceStub(channel).Train
+        released = threading.Event()
+
+        def silent() -> Iterator[training_pb2.TrainRequest]:
+            yield header(rows=8)
+            yield batch()
+            released.wait(60)
+
+        streams = [train(silent(), timeout=60) for _ in range(32)]
+        incoming = service.home / "artifacts" / "incoming"
+        wait_until(lambda: len(list(Path(incoming).iterdir())) >= 32)
+        X, y = datasets.load("iris")
+        hidden = {"layers": [{"units": 4, "activation": "relu"}]}
+
+        def accepted() -> bool:
+            with suppress(ResourceExhausted):  # while nobody was silent for long enough
+                return bool(client.train("iris", hidden, X, y, plan={"epochs": 1}, progress=False).id)
+            return False
+
+        wait_until(accepted)
+        released.set()
+        for stream in streams:
+            stream.cancel()
+
+
+def test_hundreds_of_watchers_hold_nobody_up_and_all_see_the_end(service: Service) -> None:
+    X, y = datasets.load("digits")
+    with (
+        service.client() as client,
+        grpc.insecure_channel(service.rpc) as channel,
+        grpc.insecure_channel(service.rpc, [("a", 1)]) as other,
+    ):
+        architecture = {"layers": [{"units": 64, "activation": "relu"}]}
+        job = client.train("digits", architecture, X, y, plan={"epochs": 5_000, "batch_size": 16}, progress=False)
+        watch = TrainingServiceStub(channel).WatchJob
+        with answered(health(other)) as seconds:
+            # half of them ahead of the attempt, as those are that saw it before it was trained again
+            requests = [training_pb2.WatchJobRequest(job_id=job.id, from_step=10**7 * (i % 2)) for i in range(500)]
+            streams = [watch(request, timeout=100) for request in requests]
+            for stream in streams:
+                assert next(stream).WhichOneof("event") == "accepted"
+            job.cancel()
+            ends = [list(stream)[-1].transition.state for stream in streams]
+
+    assert ends == [training_pb2.JOB_STATE_CANCELLED] * 500
+    assert max(seconds) < SECONDS
