@@ -141,8 +141,12 @@ def check_start(architecture: Architecture, labels: Sequence[Label] | None, orig
     if weight_shapes(architecture) != weight_shapes(theirs):
         detail = f"expected layers of the sizes of {origin}, whose weights it is to start with"
         raise InvalidRequest(detail, pointer="architecture.layers")
-    if (labels is None) is not (origin.labels is None) or tuple(labels or ()) != (origin.labels or ()):
-        detail = f"expected rows of the classes that {origin} knows"
+    if origin.labels is None and labels is not None:
+        detail = f"expected rows with targets, for {origin} has no classes; got rows with labels"
+        raise InvalidRequest(detail, pointer="start_from")
+    if tuple(labels or ()) != (origin.labels or ()):
+        known, got = (", ".join(repr(each) for each in list(some)[:20]) for some in (origin.labels or (), labels or ()))
+        detail = f"expected rows of the classes that {origin} knows, {known}; got {got or 'targets'}"
         raise InvalidRequest(detail, pointer="start_from")
 
 

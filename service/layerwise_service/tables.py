@@ -81,7 +81,7 @@ def encoded(
     """
     start = 0
     for block, count in _pieces(tables, max(1, BLOCK_NUMBERS // encoder.width)):
-        with _told(table, row_at, start=start):
+        with _told(table, row_at, start=start, cells=block):
             rows = encoder.encode(block)
         yield cast("NDArray[np.float32]", rows)
         start += count
@@ -102,17 +102,33 @@ def _pieces(tables: Iterable[AnyTable], most: int) -> Iterator[tuple[AnyTable, i
 
 
 @contextmanager
-def _told(prefix: str, row_at: Callable[[int], str] | None = None, *, start: int = 0) -> Generator[None]:
-    """Has the library's errors told to callers, at rows as `row_at` names them, and else at `prefix`."""
+def _told(
+    prefix: str, row_at: Callable[[int], str] | None = None, *, start: int = 0, cells: AnyTable | None = None
+) -> Generator[None]:
+    """Has the library's errors told to callers, at rows as `row_at` names them, and else at `prefix`.
+
+    `cells` has the rows from `start` on.
+    """
     try:
         yield
     except InvalidInput as error:
         found = _ROW.fullmatch(error.pointer)
         if found is not None and row_at is not None:
             pointer = f"{row_at(start + int(found[1]))}{found[2]}"
+            if cells is not None and _is_too_large(cells, int(found[1]), found[2].removeprefix(".")):
+                raise InvalidRequest(error.detail, pointer=pointer, reason="NOT_FINITE") from error
         else:
             pointer = prefix if error.pointer in ("", "table") else f"{prefix}.{error.pointer}"
         raise InvalidRequest(error.detail, pointer=pointer) from error
+
+
+def _is_too_large(cells: AnyTable, row: int, name: str) -> bool:
+    """Whether the cell is a number, and infinite or beyond float32."""
+    try:
+        value: object = cells[name][row] if isinstance(cells, Mapping) else cells[row][name]
+        return not isinstance(value, str) and abs(cast("float", value)) > float(np.finfo(np.float32).max)
+    except (LookupError, TypeError):
+        return False
 
 
 def listed(names: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from layerwise_client import InvalidRequest
 from layerwise_client._rows import open_rows
@@ -15,8 +16,13 @@ from layerwise_client._rows import open_rows
         np.asfortranarray(np.array([[1.0, 2], [3, 4], [5, 6]])),
         [[1, 2], [3.0, 4], (5, 6)],
         [np.array([1, 2]), np.array([3, 4]), np.array([5, 6])],
+        sparse.csr_matrix([[1, 2], [3, 4], [5, 6]]),
+        sparse.csc_matrix([[1, 2], [3, 4], [5, 6]]),
+        sparse.coo_matrix([[1, 2], [3, 4], [5, 6]]),
+        sparse.csr_array([[1.0, 2], [3, 4], [5, 6]]),
+        sparse.dok_array([[1.0, 2], [3, 4], [5, 6]]),
     ],
-    ids=["ints", "float16", "fortran", "lists", "list of arrays"],
+    ids=["ints", "float16", "fortran", "lists", "list of arrays", "csr", "csc", "coo", "array", "dictionary"],
 )
 def test_every_kind_of_rows_gives_the_same_blocks(X):
     rows = open_rows(X)
@@ -40,6 +46,15 @@ def test_a_memory_mapped_array_is_read_block_by_block(tmp_path):
     assert rows.block(2, 4).tolist() == [[4, 5], [6, 7]]
 
 
+def test_a_sparse_matrix_is_never_dense_as_a_whole():
+    wide = sparse.csr_matrix(([7.0], ([500_000], [3])), shape=(10**6, 10**6))  # dense, 4 TB
+
+    rows = open_rows(wide)
+
+    assert (rows.count, rows.features) == (10**6, 10**6)
+    assert rows.block(499_999, 500_001)[:, :5].tolist() == [[0] * 5, [0, 0, 0, 7, 0]]
+
+
 NAN = float("nan")
 
 
@@ -52,6 +67,8 @@ NAN = float("nan")
         ([[[1], [2]], [[3], [4]]], r"shape \(2, 2, 1\)", "X"),
         (3, r"shape \(\)", "X"),
         ("text", r"shape \(\)", "X"),
+        (sparse.coo_array(np.ones(3)), r"shape \(3,\)", "X"),
+        (sparse.csr_matrix([[1, 2], [3, NAN]]), "X row 1, column 1: expected a finite number, got nan", "X[1][1]"),
         ([], "X has no rows", "X"),
         (np.zeros((0, 3)), "X has no rows", "X"),
         (np.zeros((3, 0)), "without any number", "X"),

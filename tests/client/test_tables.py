@@ -134,7 +134,9 @@ def test_rows_without_names_are_no_table(X):
         ({1.5: [1]}, "expected column names that are texts, got 1.5", "X"),
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), "X: two columns have the name a", "X"),
         ([{"a": 1}, {"b": 2}], "X row 1, column a: expected a value as in row 0, got nothing; None says", "X[1].a"),
-        ([{"a": 1}, {"a": 1, "b": 2}], "X row 1: column b is not in row 0", "X[1].b"),
+        ([{"a": 1}, {"a": 1, "b": 2}], "X row 0, column b: expected a value as in row 1, got nothing", "X[0].b"),
+        ([{"a": 1}, *[{"a": 1, "b": 2}] * 4], "X row 0, column b: expected a value as in row 1", "X[0].b"),
+        ([*[{"a": 1}] * 3, {"a": 1, "b": 2}], "X row 3: column b is in 1 of 4 rows; None says that", "X[3].b"),
         ([{"a": 1}, [2]], "X row 1: expected a mapping of column names to values, got list", "X[1]"),
     ],
 )  # fmt: skip
@@ -285,6 +287,34 @@ def test_an_error_of_the_service_about_a_cell_names_row_and_column_of_x(client, 
     row = service.first_rows + 3
     assert (str(caught.value), caught.value.pointer) == (f"X row {row}, column a: expected less", f"X[{row}].a")
     assert caught.value.reason == "BAD"
+
+
+@pytest.mark.parametrize(
+    ("pointer", "said", "where"),
+    [
+        ("batches[1].labels[3]", "y row {}: expected less", "y[{}]"),
+        ("batches[1].targets[3]", "y row {}: expected less", "y[{}]"),
+        ("batches[1].weights[3]", "weights row {}: expected less", "weights[{}]"),
+        ("batches[1].rows[3][2]", "X row {}, column 2: expected less", "X[{}][2]"),
+        ("batches[9].labels[3]", "batches[9].labels[3]: expected less", "batches[9].labels[3]"),
+    ],
+)
+def test_an_error_of_the_service_about_a_row_names_that_of_x_or_y(client, service, pointer, said, where):
+    first = []
+
+    def refuse(requests, context):
+        batches = [request.batch for request in requests][1:]
+        first.append(batches[0].rows.shape[0])
+        service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, f"{pointer}: expected less", "BAD", pointer=pointer)
+
+    service.answers["Train"] = refuse
+    X = np.zeros((300_000, 4), np.float32)
+
+    with pytest.raises(InvalidRequest) as caught:
+        client.train("flights", HIDDEN, X, np.arange(len(X)) % 2, progress=False)
+
+    row = first[0] + 3
+    assert (str(caught.value), caught.value.pointer) == (said.format(row), where.format(row))
 
 
 @pytest.fixture

@@ -159,6 +159,8 @@ def test_a_file_is_trained_on_and_asked_about_from_the_command_line(service: Ser
             command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
         )
 
+    added = data.head(60).assign(late=[*data["late"][:40], "never", *data["late"][41:60]])
+    added.to_csv(tmp_path / "more.csv", index=False, na_rep="NA")
     trained = layerwise(
         "train", "trips.csv", "--target", "late", "--ignore", "id", "--epochs", "30", "--learning-rate", "0.01"
     )
@@ -166,8 +168,14 @@ def test_a_file_is_trained_on_and_asked_about_from_the_command_line(service: Ser
     row = layerwise("predict", "trips", "--row", "carrier=UA,distance=300,at=2013-05-01T05:15,weekend=true")
     refused = layerwise("predict", "trips", "part.csv")
 
+    more = layerwise("train", "more.csv", "--target", "late", "--start-from", "trips")
+    fewer = layerwise("train", "part.csv", "--target", "carrier", "--start-from", "trips")
+
     assert trained.returncode == 0, trained.stderr
-    assert "columns: 2 categories, 1 number, 1 date, 2 with gaps: " in trained.stderr
+    told_of = "layerwise: more.csv line 42, column late: expected one of the classes 'in time', 'late', got 'never'"
+    assert more.stderr.splitlines()[-1] == told_of
+    assert fewer.stderr.splitlines()[-1].startswith("layerwise: part.csv ")
+    assert "columns: 1 number, 2 categories, 1 date, 2 with gaps: " in trained.stderr
     assert json.loads(told.stdout)["accuracy"] > 0.95
     assert row.stdout.splitlines()[1].startswith("late,")
     assert "late: unknown column" in refused.stderr

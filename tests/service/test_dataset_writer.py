@@ -188,7 +188,7 @@ def test_an_undeclared_label_is_refused(store: ArtifactStore, new_writer: NewWri
     with pytest.raises(ServiceError) as caught:
         writer.add(Batch(rows(2), ["a", "q"]))
 
-    assert str(caught.value) == "batches[0].labels[1]: expected one of the 2 declared classes, got 'q'"
+    assert str(caught.value) == "batches[0].labels[1]: expected one of the classes 'a', 'b', got 'q'"
     assert caught.value.reason == "LABEL_OUT_OF_RANGE"
 
 

@@ -107,12 +107,23 @@ def test_a_whole_number_loses_no_digit(rest: FlaskClient, flights: MLP) -> None:
     assert found["probabilities"][0] != found["probabilities"][1]
 
 
+NAN, INFINITY = float("nan"), float("inf")
 WRONG: list[tuple[Any, str, str, str]] = [
     # instances, reason, pointer, words
     ([ROW, {**ROW, "distance": "abc"}], "INVALID_ARGUMENT", "#/instances/1/distance", "expected a number, got 'abc'"),
     ([{**ROW, "distance": True, "origin": None}], "INVALID_ARGUMENT", "#/instances/0/origin", "expected a category"),
-    ([{**ROW, "distance": 1e39}], "INVALID_ARGUMENT", "#/instances/0/distance", "within float32"),
-    ([{**ROW, "distance": 10**400}], "INVALID_ARGUMENT", "#/instances/0/distance", ""),
+    ([{**ROW, "distance": 1e39}], "NOT_FINITE", "#/instances/0/distance", "within float32"),
+    ([{**ROW, "distance": 10**400}], "NOT_FINITE", "#/instances/0/distance", ""),
+    (
+        [ROW, {**ROW, "distance": NAN}],
+        "NOT_FINITE",
+        "#/instances/1/distance",
+        "got NaN; null stands for a missing value",
+    ),
+    ([ROW, {**ROW, "distance": -INFINITY}], "NOT_FINITE", "#/instances/1/distance", "number, got -Infinity"),
+    ([ROW, {**ROW, "zip": NAN}], "NOT_FINITE", "#/instances/1/zip", "got NaN; null stands for a missing value"),
+    ([[1, NAN, 3, 4]], "NOT_FINITE", "#/instances/0/1", "expected a finite number, got NaN"),
+    ([{"distance": 1}, ROW], "INVALID_ARGUMENT", "#/instances/0/origin", "the column is missing; there are distance"),
     ([{"distance": 1, "origin": "JFK"}], "INVALID_ARGUMENT", "#/instances/0/zip", "the column is missing; there are"),
     ([{**ROW, "tail": "N1"}], "INVALID_ARGUMENT", "#/instances/0/tail", "unknown column; expected one of distance"),
     ([ROW] * 40 + [{**ROW, "tail": "N1"}], "INVALID_ARGUMENT", "#/instances/40/tail", "unknown column"),
@@ -148,7 +159,7 @@ def test_a_wrong_row_is_told_by_its_column(
         (b'{"instances": [{"a": 1}], "colour": 1}', "#/colour", "unknown field"),
         (b'{"instances": [{"a": 1}], "model": 3}', "#/model", "expected a string or null"),
         (b'{"instances": [{"a": 1}, [1]], "version": true}', "#/version", "expected"),
-        (b'{"instances": [{"distance": ' + b"9" * 5000 + b"}]}", "#/instances/0", "out of range"),
+        (b'{"instances": [{"distance": ' + b"9" * 5000 + b"}]}", "#/instances/0/distance", "beyond every float"),
         *(
             (b'{"instances": [{"distance": ' + b"[" * depth + b"]" * depth + b"}]}", None, "")
             for depth in (100, 800, 850, 900, 950, 1000, 30_000)

@@ -257,7 +257,7 @@ BAD_STREAMS: list[tuple[str, list[training_pb2.TrainRequest], str, str, str]] = 
         [header(classes=strings("no", "maybe")), batch()],
         "LABEL_OUT_OF_RANGE",
         "batches[0].labels[1]",
-        "declared classes, got 'yes'",
+        "expected one of the classes 'no', 'maybe', got 'yes'",
     ),
     (
         "many classes",

@@ -61,7 +61,8 @@ def open_expected(y: object, loss: str | None) -> Expected:
     """`y` for training with the loss of this name, which says whether it holds labels or targets; None: its type does.
 
     Integers, text and booleans are labels, floats and anything two-dimensional are targets; but whole numbers and
-    booleans in one column, or one-hot, are mostly meant as labels, and are refused until a loss is stated. Sigmoid
+    booleans in one column, or one-hot, are mostly meant as labels, and are refused until a loss is stated; a column of
+    text, or with a loss of labels, is one of labels. Sigmoid
     cross-entropy takes labels (n,), and flags (n, outputs) as targets.
     """
     if isinstance(y, Expected):
@@ -70,6 +71,8 @@ def open_expected(y: object, loss: str | None) -> Expected:
     kind = _kind(array, "y")
     if array.ndim not in (1, 2):
         raise InvalidRequest(f"y: expected (n,) or (n, outputs), got shape {array.shape}", pointer="y")
+    if array.ndim == 2 and array.shape[1] == 1 and (kind == "string" or loss in _OF_LABELS):
+        array = array[:, 0]  # as a DataFrame of one column gives them
     if loss is None and array.ndim == 2 and kind in ("integer", "boolean"):
         _refuse_labels_in_columns(array, kind)
     if loss == _OF_FLAGS and array.ndim == 2 and array.shape[1] == 1:
@@ -80,7 +83,7 @@ def open_expected(y: object, loss: str | None) -> Expected:
         classification = array.ndim == 1 and kind != "number"
     else:
         classification = loss in _OF_LABELS or (loss == _OF_FLAGS and array.ndim == 1)
-    if classification and array.ndim == 2:
+    if array.ndim == 2 and (classification or (kind == "string" and loss is None)):
         raise InvalidRequest(f"y: expected one label a row, (n,), got shape {array.shape}", pointer="y")
     if not classification and kind == "string":
         raise InvalidRequest(f"y row 0: expected a number, got {str(array.flat[0])!r}", pointer="y[0]")

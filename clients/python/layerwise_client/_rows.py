@@ -51,6 +51,8 @@ def open_rows(X: object) -> Rows:
 
     if isinstance(X, Sequence) and not isinstance(X, str | bytes):
         rows = _open_sequence(cast("Sequence[object]", X))
+    elif is_sparse(X):
+        rows = _open_sparse(cast(Any, X))
     else:
         array = cast("Array", X if isinstance(X, np.ndarray) else np.asarray(X))
         if array.ndim != 2:
@@ -62,6 +64,11 @@ def open_rows(X: object) -> Rows:
     if rows.features == 0:
         raise InvalidRequest("X has rows without any number in them", pointer="X")
     return rows
+
+
+def is_sparse(X: object) -> bool:
+    """Whether `X` is a sparse matrix or array of SciPy."""
+    return hasattr(X, "tocsr") and hasattr(X, "toarray")
 
 
 def to_float32(values: Array, name: str, *, first_row: int = 0) -> Block:
@@ -121,6 +128,14 @@ def _open_sequence(X: Sequence[object]) -> Rows:
         return array
 
     return Rows(len(X), features or 0, take)
+
+
+def _open_sparse(X: Any) -> Rows:
+    """The rows of a sparse matrix, dense a block at a time."""
+    if X.ndim != 2:
+        raise _not_two_dimensional(X.shape)
+    by_row = X.tocsr()
+    return Rows(X.shape[0], X.shape[1], lambda start, stop: by_row[start:stop].toarray())
 
 
 def _length(row: object) -> int | None:

@@ -253,16 +253,22 @@ def _of_rows(rows: Sequence[Any]) -> Given:
         if not isinstance(row, Mapping):
             detail = f"X row {index}: expected a mapping of column names to values, got {type(row).__name__}"
             raise InvalidRequest(detail, pointer=f"X[{index}]")
-        if row.keys() == keys:
-            continue
-        for name in keys - row.keys():
-            detail = (
-                f"X row {index}, column {name}: expected a value as in row 0, got nothing; None says that it is missing"
-            )
-            raise InvalidRequest(detail, pointer=f"X[{index}].{name}")
-        for name in row.keys() - keys:
-            raise InvalidRequest(f"X row {index}: column {name} is not in row 0", pointer=f"X[{index}].{name}")
+        if row.keys() != keys:
+            raise _uneven(rows, min(row.keys() ^ keys, key=str))
     return Given(len(rows), {name: Fields(rows, name) for name in wanted})
+
+
+def _uneven(rows: Sequence[Mapping[object, object]], name: object) -> InvalidRequest:
+    """The error of rows of which some have a value of this name: those that are fewer are told, the first of them."""
+    having = [name in row for row in rows]
+    has, lacks = having.index(True), having.index(False)
+    if 2 * sum(having) >= len(having):
+        detail = (
+            f"X row {lacks}, column {name}: expected a value as in row {has}, got nothing; None says that it is missing"
+        )
+        return InvalidRequest(detail, pointer=f"X[{lacks}].{name}")
+    detail = f"X row {has}: column {name} is in {sum(having)} of {len(having)} rows; None says that a value is missing"
+    return InvalidRequest(detail, pointer=f"X[{has}].{name}")
 
 
 def _name(name: object) -> str:

@@ -16,7 +16,7 @@ from layerwise_client._expected import labels_message, open_expected
 from layerwise_client._mistaken import url_as_target
 from layerwise_client._pages import Source, columns_of
 from layerwise_client._rest import NUMBER_BYTES, Rest
-from layerwise_client._rows import Rows, open_rows
+from layerwise_client._rows import Rows, is_sparse, open_rows
 from layerwise_client._tables import Given, Table, is_table, open_table, positional
 from layerwise_client._upload import Data, submit
 from layerwise_client._weights import open_weights
@@ -104,10 +104,10 @@ class Client:
     ) -> Job:
         """Trains `architecture` on rows X by `plan`; the result becomes a new version of `model`.
 
-        X is an array or a list of rows (n, features), or a table: a DataFrame, a mapping of column names to values, or
-        a list of mappings. Rows travel as they are, as float32. The columns of a table may be numbers, texts, booleans
-        and dates with gaps (None, NaN, NaT, NA); the service makes inputs of them, by what it finds in them or by
-        `columns`, encodings by name ({"carrier": "one_hot", "distance": {"kind": "log"}}), without those in `ignore`.
+        X is an array, a sparse matrix or a list of rows (n, features), or a table: a DataFrame, a mapping of column
+        names to values, or a list of mappings. Rows travel as float32. The columns of a table may be numbers, texts,
+        booleans and dates with gaps (None, NaN, NaT, NA); the service makes inputs of them, by what it finds in them or
+        by `columns`, encodings by name ({"carrier": "one_hot", "distance": {"kind": "log"}}), and leaves out `ignore`.
         `encoder` is all that can be set, in its JSON form; both add to it.
 
         `y` holds labels, (n,) integers, text or booleans, or targets, (n,) or (n, outputs) floats; or it is the name of
@@ -172,7 +172,7 @@ class Client:
         except InvalidRequest as exc:
             # Rows without names, for a version that may take a table; over REST the service itself names the columns.
             in_values = exc.pointer.startswith("X[") if self._rest is None else "][" in exc.pointer
-            if exc.reason != WRONG_KIND and not in_values:
+            if (exc.reason != WRONG_KIND and not in_values) or is_sparse(X):  # which holds nothing but numbers
                 raise
             names = None if self._rest is not None else list(self._encodings(name, which))
             if names == []:

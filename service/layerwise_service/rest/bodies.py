@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
-from typing import TypeVar
+from collections.abc import Iterator
+from typing import TypeVar, cast
 
 import msgspec
 from flask import request
@@ -43,6 +46,8 @@ def decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     except msgspec.ValidationError:
         raise
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if (refusal := not_finite(body)) is not None:
+            raise refusal from error
         detail = f"not valid JSON: {error}" if body else "expected a JSON object, got an empty body"
         raise InvalidRequest(detail, reason="INVALID_JSON") from error
 
@@ -65,6 +70,44 @@ def _whole_body() -> bytes:
     return body
 
 
+class _Constant(str):
+    """NaN, Infinity or -Infinity, as it stands in a body."""
+
+    __slots__ = ()
+
+
+def not_finite(body: bytes) -> InvalidRequest | None:
+    """The error of the first value of `instances` that is no finite float: NaN, Infinity, 1e400.
+
+    JSON has no such numbers, but many programs write them. None if the body has none, or is no JSON apart from them.
+    """
+    try:
+        found = json.loads(body.decode(), parse_int=float, parse_constant=_Constant)
+    except (ValueError, RecursionError):
+        return None
+    rows = cast("dict[str, object]", found).get("instances") if isinstance(found, dict) else None
+    for index, row in enumerate(cast("list[object]", rows) if isinstance(rows, list) else ()):
+        for place, value in _cells(row):
+            if isinstance(value, _Constant) or (isinstance(value, float) and not math.isfinite(value)):
+                got = value if isinstance(value, _Constant) else "one beyond every float"
+                hint = "; null stands for a missing value" if isinstance(row, dict) and got == "NaN" else ""
+                detail = f"expected a finite number, got {got}{hint}"
+                return InvalidRequest(detail, pointer=f"instances[{index}]{place}", reason="NOT_FINITE")
+    return None
+
+
+def _cells(row: object) -> Iterator[tuple[str, object]]:
+    """The values of a row, each with its place in it."""
+    if isinstance(row, dict):
+        for name, value in cast("dict[str, object]", row).items():
+            yield f".{name}", value
+    elif isinstance(row, list):
+        for index, value in enumerate(cast("list[object]", row)):
+            yield f"[{index}]", value
+    else:
+        yield "", row
+
+
 def invalid(error: msgspec.ValidationError) -> InvalidRequest:
     """msgspec's "Expected `float`, got `str` - at `$.instances[3][1]`" in our words."""
     text, _, path = str(error).partition(" - at `$")
@@ -79,4 +122,6 @@ def invalid(error: msgspec.ValidationError) -> InvalidRequest:
         words = [word for kind, word in _WANTED.items() if kind in kinds and not (kind == "int" and "float" in kinds)]
         wanted = " or ".join(words)
         return InvalidRequest(f"expected {wanted}, got {_WANTED.get(match[2], match[2])}", pointer=pointer)
+    if text == "Number out of range":
+        return InvalidRequest("expected a finite number within float32", pointer=pointer, reason="NOT_FINITE")
     return InvalidRequest(text[:1].lower() + text[1:], pointer=pointer)

@@ -8,7 +8,7 @@ import msgspec
 from flask import Blueprint, Response, request
 
 from layerwise_service.prediction import Instances, Predictor
-from layerwise_service.rest.bodies import decoded, invalid, read_body
+from layerwise_service.rest.bodies import decoded, invalid, not_finite, read_body
 from layerwise_service.rest.counting import check_rows
 from layerwise_service.rest.responses import json_response
 from layerwise_service.settings import Settings
@@ -66,5 +66,6 @@ def _read(body: bytes) -> tuple[NumbersRequest | TableRequest, list[list[float]]
         table = decoded(_TABLE, body)
     except msgspec.ValidationError as error:
         # of rows that are objects, the reading that knows objects says what is wrong
-        raise invalid(error if "got `object` - at `$.instances[" in str(refusal) else refusal) from error
+        said = invalid(error if "got `object` - at `$.instances[" in str(refusal) else refusal)
+        raise not_finite(body) or said from error
     return table, Instances(table.instances, partial(invalid, refusal))

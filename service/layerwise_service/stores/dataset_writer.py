@@ -25,6 +25,7 @@ from layerwise_service.stores.files import storage_errors, sync_folder
 from layerwise_service.stores.npy_file import NpyFile
 from layerwise_service.stores.table_writer import TableWriter
 
+_LISTED = 20  # classes that an error names
 _CHUNK = 2**18  # targets renumbered at a time
 
 
@@ -188,6 +189,8 @@ class DatasetWriter:
             raise InvalidRequest("expected targets as in the batches before, got labels", pointer=f"{at}.labels")
         kind = _kind_of(labels[0])
         if self._kind not in ("", kind):
+            if self._declared:
+                raise self._undeclared(labels[0], f"{at}.labels[0]")
             detail = f"expected {self._kind} labels, got {kind} labels"
             raise InvalidRequest(detail, pointer=f"{at}.labels")
         self._kind = kind
@@ -195,8 +198,7 @@ class DatasetWriter:
         if self._declared:
             for row, label in enumerate(labels):
                 if label not in codes:
-                    detail = f"expected one of the {len(codes)} declared classes, got {label!r}"
-                    raise InvalidRequest(detail, pointer=f"{at}.labels[{row}]", reason="LABEL_OUT_OF_RANGE")
+                    raise self._undeclared(label, f"{at}.labels[{row}]")
         else:
             for row, label in enumerate(labels):
                 if label not in codes:
@@ -205,6 +207,12 @@ class DatasetWriter:
             if len(codes) > self._max_outputs:
                 raise TooLarge(f"expected at most {self._max_outputs} classes", pointer=f"{at}.labels")
         return np.fromiter((codes[label] for label in labels), dtype="<i4", count=len(labels))
+
+    def _undeclared(self, label: Label, at: str) -> InvalidRequest:
+        known = ", ".join(repr(each) for each in list(self._codes)[:_LISTED])
+        more = f" and {len(self._codes) - _LISTED} more" if len(self._codes) > _LISTED else ""
+        detail = f"expected one of the classes {known}{more}, got {label!r}"
+        return InvalidRequest(detail, pointer=at, reason="LABEL_OUT_OF_RANGE")
 
     def _check_targets(self, targets: NDArray[np.float32], at: str) -> NDArray[np.float32]:
         if self._codes:

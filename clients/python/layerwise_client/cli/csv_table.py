@@ -146,7 +146,7 @@ def open_file(
 
 @contextmanager
 def told_by_line(file: Training | None) -> Generator[None]:
-    """Has errors about a row and a column of X told with the file and the line, about an empty column with the file."""
+    """Has errors about a row of X or y told with the file and the line, about a whole column with the file."""
     try:
         yield
     except InvalidRequest as exc:
@@ -155,6 +155,14 @@ def told_by_line(file: Training | None) -> Generator[None]:
         if file is not None and empty is not None:
             way_out = f"--ignore {shlex.quote(empty[1])} leaves it out"
             detail = f"{file.file.name} column {empty[1]}: {empty[2]}; {way_out}"
+            raise InvalidRequest(detail, reason=exc.reason, pointer=exc.pointer) from exc
+        if file is not None and (target := re.fullmatch(r"y\[(\d+)\]", exc.pointer)) is not None:
+            row = int(target[1])
+            where = f"{file.file.name} line {file.line(row)}, column {file.file.target}"
+            detail = f"{where}: {str(exc).removeprefix(f'y row {row}: ')}"
+            raise InvalidRequest(detail, reason=exc.reason, pointer=exc.pointer) from exc
+        if file is not None and str(exc).startswith("X column "):
+            detail = f"{file.file.name} {str(exc).removeprefix('X ')}"
             raise InvalidRequest(detail, reason=exc.reason, pointer=exc.pointer) from exc
         if file is None or place is None:
             raise
