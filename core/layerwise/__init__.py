@@ -16,6 +16,7 @@ from layerwise.activations import (
     Tanh,
 )
 from layerwise.architecture import Architecture, Layer
+from layerwise.early_stopping import EarlyStopping
 from layerwise.errors import CorruptModel, Diverged, InvalidInput
 from layerwise.evaluation import Evaluation, evaluate
 from layerwise.gradients import GradientCheck, gradient_check
@@ -39,7 +40,7 @@ from layerwise.metrics.running import metric_name
 from layerwise.model import MLP
 from layerwise.optimizers import LBFGS, SGD, Adadelta, Adagrad, Adam, AdamW, NAdam, RMSprop
 from layerwise.packed import PackedRecord, PackedTraining, fit_packed
-from layerwise.plan import EarlyStopping, Plan
+from layerwise.plan import Plan
 from layerwise.rate_finder import RateFinding, find_learning_rate
 from layerwise.records import Finding, LayerHealth, Record, TrainingState
 from layerwise.schedules import (

@@ -9,6 +9,7 @@ import numpy as np
 from layerwise import choices, kinds
 from layerwise.checks import choice, optional, real_number, shown, truth, whole_number
 from layerwise.checks import fields as checked_fields
+from layerwise.early_stopping import EarlyStopping
 from layerwise.errors import InvalidInput, within
 from layerwise.losses import LOSSES, Loss
 from layerwise.optimizers import OPTIMIZERS, Optimizer
@@ -18,40 +19,8 @@ MOST_SEED = 2**64 - 1
 """What a seed of 64 bits holds."""
 
 SPLITS = ("random", "stratified", "temporal")
-WATCHED = ("loss", "metric", "validation_loss", "validation_metric")
 
 ClassWeights: TypeAlias = Literal["balanced"] | tuple[float, ...] | Mapping[str, float] | None
-
-
-@dataclass(frozen=True, slots=True)
-class EarlyStopping:
-    """Stops when `watch`, a value of the epochs' records, has not improved for `patience` epochs.
-
-    It improves by more than `tolerance` or not at all; a loss by falling, a metric by rising. With `restore` the
-    network ends with the weights of its best epoch, else with its last. Prechelt 1998. Raises InvalidInput.
-    """
-
-    watch: str = "validation_loss"
-    patience: int = 10
-    tolerance: float = 0.0
-    restore: bool = True
-
-    def __post_init__(self) -> None:
-        put = object.__setattr__
-        put(self, "watch", choice("watch", self.watch, WATCHED))
-        put(self, "patience", whole_number("patience", self.patience, least=1))
-        put(self, "tolerance", real_number("tolerance", self.tolerance, least=0))
-        put(self, "restore", truth("restore", self.restore))
-
-    def to_json(self) -> dict[str, object]:
-        """The fields, by name."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
-
-    @staticmethod
-    def from_json(value: object) -> "EarlyStopping":
-        """What the JSON `value` describes. Raises InvalidInput."""
-        given = checked_fields("", value, known=[field.name for field in fields(EarlyStopping)])
-        return EarlyStopping(**given)  # type: ignore[arg-type]  # the constructor checks the types
 
 
 @dataclass(frozen=True, slots=True, init=False)

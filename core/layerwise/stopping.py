@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
+from layerwise.early_stopping import EarlyStopping
 from layerwise.errors import InvalidInput
 from layerwise.model import MLP
-from layerwise.plan import EarlyStopping
 from layerwise.records import TrainingState
 
 

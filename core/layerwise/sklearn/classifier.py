@@ -10,12 +10,13 @@ from sklearn.base import ClassifierMixin
 from layerwise.activations import Activation
 from layerwise.architecture import Layer
 from layerwise.checks import counted, shown
+from layerwise.early_stopping import EarlyStopping
 from layerwise.errors import InvalidInput
 from layerwise.kinds import chosen
 from layerwise.labels import Label
 from layerwise.losses import LOSSES, Loss
 from layerwise.optimizers import Optimizer
-from layerwise.plan import EarlyStopping, Plan
+from layerwise.plan import Plan
 from layerwise.schedules import Schedule
 from layerwise.sklearn.estimator import Estimator, Targets, takes_batches
 from layerwise.sklearn.untyped import available_if, kind_of_classes, rows_and_targets

@@ -10,10 +10,11 @@ from sklearn.base import RegressorMixin
 
 from layerwise.activations import Activation
 from layerwise.architecture import Layer
+from layerwise.early_stopping import EarlyStopping
 from layerwise.errors import InvalidInput
 from layerwise.losses import Loss
 from layerwise.optimizers import Optimizer
-from layerwise.plan import EarlyStopping, Plan
+from layerwise.plan import Plan
 from layerwise.rescaling import scale_of_targets
 from layerwise.schedules import Schedule
 from layerwise.sklearn.estimator import Estimator, Targets, takes_batches
