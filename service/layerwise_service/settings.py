@@ -47,8 +47,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     reflection: bool = False
     """Whether gRPC tells its services to who asks (grpcurl does)."""
 
-    max_message_bytes: Count = 8 * MIB
-    """Largest gRPC message: batches of 1 to 4 MB fit well, and a flood of them does not fill the memory."""
+    max_message_bytes: Annotated[int, Meta(ge=MIB)] = 8 * MIB
+    """Largest gRPC message: batches of 1 to 4 MB fit well, and a flood of them does not fill the memory.
+
+    An answer may have four times as much, which every page of a list fits: so at least 1 MiB.
+    """
     max_body_bytes: Count = 32 * MIB
     """Largest REST body: about 50,000 rows of 64 numbers."""
     max_dataset_bytes: Count = 16 * 1024 * MIB

@@ -55,9 +55,10 @@ def X(service: Service) -> pd.DataFrame:
             plan=PLAN,
             progress=False,
         ).wait(timeout=60)
+        columns = job.columns
     assert job.record is not None
     assert job.record.metric > 0.95
-    assert [column.name for column in job.columns] == ["carrier", "distance", "at", "weekend"]
+    assert [column.name for column in columns] == ["carrier", "distance", "at", "weekend"]
     return data.drop(columns="late")
 
 

@@ -478,7 +478,7 @@ def test_health_says_when_a_background_loop_hangs(settings: Settings, stores: St
     def build(settings: Settings) -> RpcServer:
         return RpcServer(
             training=Training(stores.jobs, stores.versions, stores.artifacts, settings),
-            registry=Registry(stores.versions),
+            registry=Registry(stores.versions, stores.jobs),
             predictor=predictor,
             sweep=lambda: None,
             readiness=Readiness(stores.database, stores.artifacts),

@@ -38,6 +38,10 @@ def test_variables_of_others_are_left_alone() -> None:
     [
         ({"LAYERWISE_WORKERS": "many"}, "workers: expected a whole number, got 'many' (from the environment)"),
         ({"LAYERWISE_WORKERS": "-1"}, "workers: expected a whole number >= 0, got '-1' (from the environment)"),
+        (
+            {"LAYERWISE_MAX_MESSAGE_BYTES": "9"},
+            "max_message_bytes: expected a whole number >= 1048576, got '9' (from the environment)",
+        ),
         ({"LAYERWISE_REST_ADDRESS": "8000"}, "rest_address: expected HOST:PORT, got '8000' (from the environment)"),
         (
             {"LAYERWISE_RPC_ADDRESS": "127.0.0.1:99999"},
