@@ -28,7 +28,7 @@ SAMPLE = 100_000
 
 WORDS = (
     "no better than the mean: R² is {value:.2g} on the rows {rows}",
-    "no better than a constant: the loss is {value:.4g} on the rows {rows}, that of their best constant {constant:.4g}",
+    "no better than a constant: the loss is {value:.4g} on the rows {rows}, the best constant has {constant:.4g}",
     "no better than the most frequent class: {value:.1%} of the rows {rows} are right, that class has {constant:.1%}",
     "no better than the same flags for all rows: {value:.1%} of the flags of the rows {rows} are right, those have "
     "{constant:.1%}",

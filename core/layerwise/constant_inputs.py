@@ -6,6 +6,7 @@ from layerwise.activations import Floats
 from layerwise.checks import shown
 from layerwise.model import MLP
 from layerwise.records import Finding
+from layerwise.spread import negligible
 from layerwise.tables import DateColumn, TableEncoder
 
 MOST = 5
@@ -47,4 +48,7 @@ def _of_rows(x: Floats) -> list[str]:
     """Columns of numbers; of zeros, as at the border of an image, nothing is said."""
     if len(x) < 2:
         return []
-    return [f"input {column}" for column in np.flatnonzero((x == x[0]).all(axis=0) & (x[0] != 0))]
+    numbers = x.astype(np.float64)
+    magnitude = np.abs(numbers).max(axis=0)
+    constant = negligible(numbers.std(axis=0), magnitude, len(x), x.dtype)
+    return [f"input {column}" for column in np.flatnonzero(constant & (magnitude > 0))]

@@ -192,8 +192,9 @@ _WORDS = {
     "baseline": "",
     "targets": "targets are not standardised: output {column} has a root mean square of {value:.3g}: leave "
     "standardize_targets on and the output layer linear, or bring them to zero mean and unit deviation",
-    "precision": "targets vary too little for their size: the network's numbers are {value:.2g} deviations apart, "
-    "so that predictions are worse than what is measured here: subtract a constant from the targets, or use float64",
+    "precision": "targets vary too little for their size: the network's type cannot tell values apart that are "
+    "closer than {value:.2g} standard deviations, so that predictions are worse than what is measured here: subtract a "
+    "constant from the targets, or use float64",
     "inputs": "inputs are not standardised: column {column} has a root mean square of {value:.3g}: bring every column "
     "to zero mean and unit deviation",
 }

@@ -35,8 +35,8 @@ class Finding:
     """What the doctor found, and has found ever since the epoch `since`."""
 
     kind: str
-    """A stable word: dead, saturated, large_update, small_update, overfitting, inputs, constant, targets or
-    baseline."""
+    """A stable word: dead, saturated, large_update, small_update, overfitting, inputs, constant, targets,
+    precision or baseline."""
     layer: int | None
     """Counted from 0; None if it is about no single layer."""
     value: float

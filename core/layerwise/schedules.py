@@ -51,7 +51,7 @@ class Constant(Schedule):
 
 @dataclass(frozen=True, slots=True)
 class StepDecay(Schedule):
-    """multiplier^⌊t / every⌋: the rate is multiplied by `multiplier` each `every` epochs, at least 1e-9."""
+    """multiplier^⌊t / every⌋: the rate is multiplied by `multiplier` every `every` epochs, which is at least 1e-9."""
 
     every: float = 10.0
     multiplier: float = 0.1

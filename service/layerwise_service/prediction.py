@@ -152,6 +152,8 @@ class LoadedModels:
         return kept[0]
 
     def _keep(self, artifact: str, model: MLP, size: int) -> None:
+        if (before := self._loaded.pop(artifact, None)) is not None:  # loaded twice, after a load that failed
+            self._bytes -= before[1]
         self._loaded[artifact] = model, size
         self._bytes += size
         while self._bytes > self._max_bytes and len(self._loaded) > 1:

@@ -106,6 +106,7 @@ class Supervisor:
         finally:
             self._giving_back.stop()
             self._stop()
+            self._giving_back.turn()  # what died last: else the next start waits for its lease
             self._gatherer.close()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
@@ -121,17 +122,17 @@ class Supervisor:
         environment |= {READY: str(writable), PARENT: str(os.getpid()), SOCKET: str(counts)}
         if child.address:  # at the same port again, if it was a free one the first time
             environment[f"LAYERWISE_{child.name.upper()}_ADDRESS"] = child.address
-        for_child = [writable]
-        if child.name in _WRITERS:
-            child.pulse = Pulse()
-            environment[PULSE] = str(child.pulse.writable)
-            for_child.append(child.pulse.writable)
         arguments = list(child.arguments)
         if child.name == "worker":
             child.worker = new_worker_id()
             arguments += ["--id", child.worker]
         # A session of its own: Ctrl-C reaches the supervisor alone, and what the child starts can be ended with it.
+        for_child = [writable]
         try:
+            if child.name in _WRITERS:
+                child.pulse = Pulse()
+                environment[PULSE] = str(child.pulse.writable)
+                for_child.append(child.pulse.writable)
             child.process = subprocess.Popen(
                 [sys.executable, "-m", "layerwise_service.commands", *arguments],
                 env=environment,

@@ -75,6 +75,16 @@ def test_a_matrix_that_memory_would_not_hold_dense_is_learnt_batch_by_batch(stan
     assert peak < 200e6  # dense it has 800 MB
 
 
+def test_entries_of_the_same_place_are_added():
+    twice = sparse.csr_matrix(([1.0, 1.0, 3.0, 5.0], [0, 0, 0, 0], [0, 2, 3, 4]), shape=(3, 1))
+    assert not twice.has_canonical_format
+
+    ours = MLPRegressor(4, epochs=2, random_state=0).fit(twice, [1.0, 2.0, 3.0])
+
+    expected = MLPRegressor(4, epochs=2, random_state=0).fit(twice.toarray(), [1.0, 2.0, 3.0])
+    np.testing.assert_allclose(ours.predict(twice), expected.predict(twice.toarray()))
+
+
 def test_what_is_not_finite_in_a_sparse_matrix_is_refused():
     wrong = sparse.csr_matrix(np.array([[0.0, np.nan], [1.0, 0.0]]))
 

@@ -144,7 +144,7 @@ def test_nothing_is_swept_in_a_folder_that_was_exchanged_while_the_service_runs(
     age(stores, 2 * DAY)
     (settings.home_path / "artifacts" / "store-id").write_text("0" * 32)
 
-    with pytest.raises(Unavailable, match="exchanged"):
+    with pytest.raises(Unavailable, match="was replaced while the service was running"):
         stores.artifacts.sweep()
 
     assert stored(settings.home_path) == [dataset.sha256]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager
@@ -113,6 +114,50 @@ def test_a_hundred_watchers_read_as_often_as_one(training: Counted, stores: Stor
 
             assert found == [[1, 2, 3]] * 100
             assert training.reads["events"] <= 12  # at most two for each of the events, and those that find nothing
+
+    asyncio.run(watch())
+
+
+class Held(Counted):
+    """Keeps what its first reader of the third event has read, until it is released."""
+
+    def __init__(self, stores: Stores, settings: Settings) -> None:
+        super().__init__(stores, settings)
+        self.held, self.released = threading.Event(), threading.Event()
+
+    def events(self, job: str, *, after: int, from_step: int) -> list[Event]:
+        found = super().events(job, after=after, from_step=from_step)
+        if after == 2 and not self.held.is_set():
+            self.held.set()
+            assert self.released.wait(20)
+        return found
+
+
+def test_a_watcher_is_not_given_what_another_read_before_the_newest_event(
+    settings: Settings, stores: Stores, claim: Claim
+) -> None:
+    training = Held(stores, settings)
+
+    async def watch() -> None:
+        async with running(training) as feed:
+            slow = feed.follow(claim.job.id, from_step=0)
+            for _ in range(2):
+                await anext(slow)
+            quick = asyncio.create_task(steps_of(feed, claim.job.id, 0, []))
+            await until(training.held.is_set)
+            stores.leases.cancelled(claim)
+            polls = training.reads["polls"]
+            await until(lambda: training.reads["polls"] > polls + 1)
+
+            last = asyncio.create_task(anext(slow))
+            await asyncio.sleep(0)
+            training.released.set()
+            async with asyncio.timeout(20):
+                event, _ = await last
+                await quick
+
+            assert event.transition is not None
+            assert event.transition.state.ended
 
     asyncio.run(watch())
 

@@ -59,7 +59,7 @@ def rest(settings: Settings, publish: Callable[..., Version]) -> FlaskClient:
     [
         (remove_datasets, "artifacts", "the folder datasets of the artefacts is missing", True),
         (remove_models, "artifacts", "the folder models of the artefacts is missing", False),
-        (exchange_folder, "artifacts", "the folder of the artefacts was exchanged", True),
+        (exchange_folder, "artifacts", "the folder of the artefacts was replaced", True),
         (unlink_database, "database", "the database's file was removed", True),
         (replace_database, "database", "the database's file was replaced", True),
     ],

@@ -38,7 +38,8 @@ def test_a_service_of_this_machine_answers_to_its_names_alone(rest: Callable[...
         assert client.get("/api/models", headers={"Host": host}).status_code == 200, host
         assert client.post("/predict", json=ROWS, headers={"Host": host}).status_code == 200, host
     for host in OTHERS:
-        for path in ("/api/models", "/predict", "/readyz", "/metrics", "/nowhere"):
+        assert client.get("/readyz", headers={"Host": host}).status_code == 200  # as a kubelet asks, by address
+        for path in ("/api/models", "/predict", "/metrics", "/nowhere"):
             answer = client.get(path, headers={"Host": host})
             assert (answer.status_code, answer.mimetype) == (421, "application/problem+json"), host
             assert answer.json["reason"] == "MISDIRECTED"

@@ -5,9 +5,10 @@ rows weigh. Rows that weigh nothing do not count. d is y - ŷ, and a mean over r
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from layerwise.checks import real_number
 from layerwise.errors import InvalidInput
@@ -38,8 +39,8 @@ def regression_scores(y: ArrayLike, predicted: ArrayLike, *, weights: ArrayLike 
         mean_absolute_error=mean(np.abs(true - other), own),
         median_absolute_error=_medians(np.abs(true - other), own),
         max_error=_counting(np.abs(true - other), own).max(axis=0),
-        r2=_r2(true, other, own),
-        explained_variance=_explained(true, other, own),
+        r2=_r2(true, other, own, _dtype(y)),
+        explained_variance=_explained(true, other, own, _dtype(y)),
     )
 
 
@@ -83,7 +84,7 @@ def r2(y: ArrayLike, predicted: ArrayLike, *, weights: ArrayLike | None = None) 
     InvalidInput.
     """
     true, other, own = read_values(y, predicted, weights)
-    return float(np.mean(_r2(true, other, own)))
+    return float(np.mean(_r2(true, other, own, _dtype(y))))
 
 
 def explained_variance(y: ArrayLike, predicted: ArrayLike, *, weights: ArrayLike | None = None) -> float:
@@ -92,7 +93,7 @@ def explained_variance(y: ArrayLike, predicted: ArrayLike, *, weights: ArrayLike
     Of targets that are all equal it is 1 if d is, else 0. Raises InvalidInput.
     """
     true, other, own = read_values(y, predicted, weights)
-    return float(np.mean(_explained(true, other, own)))
+    return float(np.mean(_explained(true, other, own, _dtype(y))))
 
 
 def quantile_loss(
@@ -184,13 +185,18 @@ def _medians(values: Values, weights: Values | None) -> Values:
     return found
 
 
-def _r2(y: Values, predicted: Values, weights: Values | None) -> Values:
+def _dtype(y: ArrayLike) -> np.dtype[Any]:
+    """The type of float that the targets came in, float64 of all else: their rounding is told by it."""
+    return y.dtype if isinstance(y, np.ndarray) and y.dtype.kind == "f" else np.dtype(np.float64)
+
+
+def _r2(y: Values, predicted: Values, weights: Values | None, dtype: np.dtype[Any]) -> Values:
     error = mean((y - predicted) ** 2, weights)
-    return _explained_share(error, _variance(y, weights))
+    return _explained_share(error, _variance(y, weights, dtype))
 
 
-def _explained(y: Values, predicted: Values, weights: Values | None) -> Values:
-    return _explained_share(_variance(y - predicted, weights), _variance(y, weights))
+def _explained(y: Values, predicted: Values, weights: Values | None, dtype: np.dtype[Any]) -> Values:
+    return _explained_share(_variance(y - predicted, weights), _variance(y, weights, dtype))
 
 
 def _explained_share(left: Values, whole: Values) -> Values:
@@ -199,9 +205,10 @@ def _explained_share(left: Values, whole: Values) -> Values:
     return np.where(none, np.where(left == 0, 1.0, 0.0), 1 - left / np.where(none, 1.0, whole))
 
 
-def _variance(values: Values, weights: Values | None) -> Values:
-    """The mean of squared deviations from the mean, exactly 0 of numbers that differ by rounding alone."""
+def _variance(values: Values, weights: Values | None, dtype: DTypeLike = np.float64) -> Values:
+    """The mean of squared deviations from the mean, exactly 0 of numbers that differ by rounding in `dtype` alone."""
     counting = _counting(values, weights)
     deviations: Values = mean((values - mean(values, weights)) ** 2, weights)
+    magnitude = np.abs(counting).max(axis=0)
     equal = counting.min(axis=0) == counting.max(axis=0)
-    return np.where(equal | negligible(np.sqrt(deviations), abs(counting).max(axis=0), len(counting)), 0.0, deviations)
+    return np.where(equal | negligible(np.sqrt(deviations), magnitude, len(counting), dtype), 0.0, deviations)

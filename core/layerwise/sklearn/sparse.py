@@ -38,6 +38,9 @@ class SparseRows(RowSource):
 
 def sparse_moments(matrix: Any, weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and variance (k,) of the columns of a `matrix` (n, k) in CSR form, its rows counted by `weights` (n,)."""
+    if not matrix.has_canonical_format:
+        matrix = matrix.copy()
+        matrix.sum_duplicates()
     columns, total = matrix.indices, weights.sum()
     own = np.repeat(weights, np.diff(matrix.indptr))
 

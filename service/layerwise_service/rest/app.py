@@ -16,7 +16,7 @@ from layerwise_service.prediction import Predictor
 from layerwise_service.registry import Registry
 from layerwise_service.rest.api import api_routes
 from layerwise_service.rest.health import HealthChecks, health_routes
-from layerwise_service.rest.hosts import Hosts
+from layerwise_service.rest.hosts import PROBES, Hosts
 from layerwise_service.rest.predict import predict_routes
 from layerwise_service.rest.responses import problem
 from layerwise_service.settings import Settings
@@ -40,7 +40,7 @@ def create_app(
     app.register_blueprint(api_routes(registry, training))
     app.register_blueprint(health_routes(health))
     app.before_request(_begin)
-    app.before_request(lambda: hosts.check(request.environ))
+    app.before_request(lambda: None if request.path in PROBES else hosts.check(request.environ))
     app.after_request(_end)
     app.register_error_handler(Exception, _answer_error)
     return app

@@ -33,11 +33,11 @@ def _refusal(data: NDArray[np.uint8], most_rows: int, most_values: int) -> TooLa
     # without the body's object and its list of instances
     rows = int(np.count_nonzero((data | _LETTER_CASE) == _BRACE)) - 2
     if rows > most_rows:
-        detail = f"a request takes at most {most_rows} rows, this one has {rows} lists and objects"
+        detail = f"a request may have at most {most_rows} rows, this one has {rows}"
         return TooLarge(f"{detail}; send them in several requests", pointer="instances", reason="TOO_MANY_ROWS")
     most = max(1, rows) * most_values
     if len(data) > 2 * most and np.count_nonzero(data == _COMMA) > most:
-        detail = f"a row takes at most {most_values} values, these have more on average"
+        detail = f"a row may have at most {most_values} values, these have more on average"
         return TooLarge(detail, pointer="instances", reason="TOO_MANY_VALUES")
     return None
 

@@ -14,6 +14,8 @@ from typing import Any
 
 from layerwise_service.errors import Forbidden, Misdirected
 
+PROBES = frozenset({"/livez", "/readyz", "/readyz/predictions"})
+"""What an orchestrator asks by address, and what tells a stranger's page next to nothing."""
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _HELP = "if callers may use this name, add it to the setting rest_hosts (LAYERWISE_REST_HOSTS)"
 

@@ -76,9 +76,8 @@ def _decoder(decode: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
         except TooLarge as error:
             return _Undecodable(error.with_traceback(None))
         except (DecodeError, ValueError):
-            detail = (
-                f"the request's {len(data)} bytes are no message of this method; is the client of this API's version?"
-            )
+            detail = f"the request's {len(data)} bytes cannot be read as a message of this method"
+            detail += "; does the client use this API's version?"
             return _Undecodable(InvalidRequest(detail, reason="UNDECODABLE_REQUEST"))
 
     return decoded

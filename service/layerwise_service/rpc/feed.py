@@ -44,7 +44,9 @@ class JobFeed:
         try:
             while True:
                 newest = watched.newest
-                found = await self.once(("events", job, seen, left_out), self._read, job, seen, left_out)
+                # a read that began before the newest event was known may lack it: it is another's
+                key = ("events", job, seen, left_out, newest)
+                found = await self.once(key, self._read, job, seen, left_out)
                 for event, messages in found:
                     seen = event.number
                     if event.record is None or event.record.step > from_step:

@@ -29,7 +29,7 @@ MOST_CONNECTIONS = 80  # one for each thread of a process, and some
 
 
 class now(FunctionElement[float]):  # noqa: N801 - it reads as SQL
-    """Seconds since 1970, UTC, by the database's clock: the one clock that leases are measured by."""
+    """Seconds since 1970, UTC, by the database's clock, for people to read: leases go by no wall clock."""
 
     type = sa.Float()
     inherit_cache = True

@@ -46,7 +46,7 @@ class Identity:
             detail = f"the folder of the artefacts has lost its file {_ID_FILE}: {error.strerror}"
             raise StorageUnavailable(detail) from error
         if found != self._id:
-            detail = "the folder of the artefacts was exchanged while the service runs: restart the service"
+            detail = "the folder of the artefacts was replaced while the service was running: restart the service"
             raise StorageUnavailable(detail)
 
 
@@ -113,7 +113,7 @@ def _check(database: Database, database_id: str | None, root: Path, folder_id: s
         )
     if folder_id is not None or _artifacts(root):
         raise DatabaseUnusable(
-            f"the database {database.name} is new, but {root} holds what another database knows: set database_url to "
+            f"the database {database.name} is new, but {root} holds files of another database: set database_url to "
             f"that one, or restore it from a backup. {_adopting(root, 'this database')}"
         )
 

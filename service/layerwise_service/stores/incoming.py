@@ -48,14 +48,15 @@ class Incoming:
             locks = [path for path in self._processes.iterdir() if path.name != _COMMON_LOCK]
             dead = {path.name: path for path in locks if not _lives(path)}
             known = {path.name for path in locks}
-            for path in self.root.iterdir():
-                process = path.name.partition("-")[0]
-                with suppress(FileNotFoundError):  # its own process was quicker
-                    if process in dead or (process not in known and _touched(path) < time.time() - _OLD_SECONDS):
-                        remove(path)
-                        log.info("leftover_removed", name=path.name)
-            for path in dead.values():
-                path.unlink(missing_ok=True)
+            found = list(self.root.iterdir())
+        for path in found:  # without the lock: it may take long, and a dead process makes no more
+            process = path.name.partition("-")[0]
+            with suppress(FileNotFoundError):  # its own process, or another that sweeps, was quicker
+                if process in dead or (process not in known and _touched(path) < time.time() - _OLD_SECONDS):
+                    remove(path)
+                    log.info("leftover_removed", name=path.name)
+        for path in dead.values():
+            path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """End the lock; what is not whole may be removed from now on."""

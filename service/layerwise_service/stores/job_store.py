@@ -48,6 +48,7 @@ class JobStore:
         Raises `AlreadyExists` if the request id stands for something else, `Exhausted` if `max_open` jobs are open.
         """
         with self._database.write() as connection:
+            number = _next_number(connection)  # first: it makes whoever submits at the same time wait for this one
             if new.request_id is not None and (known := _by_request(connection, new.request_id)) is not None:
                 if known.fingerprint != new.fingerprint:
                     raise AlreadyExists(
@@ -60,7 +61,7 @@ class JobStore:
             _keep_dataset(connection, dataset)
             job = new_job_id()
             row = {name: value for name, value in asdict(new).items() if name != "preprocessing"}
-            row |= {"id": job, "number": _next_number(connection), "state": JobState.QUEUED}
+            row |= {"id": job, "number": number, "state": JobState.QUEUED}
             if (form := new.preprocessing) is not None:
                 row["columns"] = asdict(column_counts(form))
             connection.execute(sa.insert(jobs).values(created=now(), **row))

@@ -270,8 +270,6 @@ def _failure(error: Exception) -> Failure:
             return Failure(Reason.INVALID_DATA, str(error))
         case MemoryError():
             return Failure(Reason.OUT_OF_MEMORY, "the worker has not enough memory for this network and batch size")
-        case NoSpace():
-            return Failure(Reason.NO_SPACE, error.detail)
         case ServiceError():
             return Failure(error.reason, error.detail)
         case _:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,7 +10,8 @@ from typing import TypeVar
 import structlog
 
 from layerwise_service.errors import NoSpace, ServiceError, Unavailable
-from layerwise_service.jobs import Claim, Reason
+from layerwise_service.jobs import Claim
+from layerwise_service.stores.files import storage_error
 from layerwise_service.stores.leases import Leases
 from layerwise_service.worker.heartbeat import Order
 
@@ -21,7 +21,6 @@ T = TypeVar("T")
 
 _FIRST_PAUSE, _MOST_PAUSE = 0.5, 5.0  # seconds between two tries
 _LOOK_SECONDS = 0.05  # how soon an order is heard
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class LeftWaiting(Exception):
@@ -95,6 +94,4 @@ class Patience:
 
 
 def _reason(error: NoSpace | Unavailable | OSError) -> str:
-    if isinstance(error, ServiceError):
-        return error.reason
-    return Reason.NO_SPACE if error.errno in _FULL else Reason.STORAGE_UNAVAILABLE
+    return error.reason if isinstance(error, ServiceError) else storage_error(error).reason
