@@ -72,7 +72,7 @@ def test_a_matrix_that_memory_would_not_hold_dense_is_learnt_batch_by_batch(stan
 
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 200e6  # dense it has 800 MB
+    assert peak < 300e6  # dense it has 800 MB
 
 
 def test_entries_of_the_same_place_are_added():

@@ -63,16 +63,12 @@ class DatabaseFile:
         try:
             found = self.path.stat()
         except FileNotFoundError as error:
-            detail = (
-                "the database's file was removed while the service was running: put it back, or restore it and restart"
-            )
+            detail = "the database's file was removed while the service was running: put it back, or restore it"
             raise Unavailable(detail, reason="DATABASE_MISSING") from error
         except OSError as error:
             raise Unavailable(f"the database's file: {error.strerror}", reason="DATABASE_MISSING") from error
         if (found.st_dev, found.st_ino) != self._opened:
-            detail = (
-                "the database's file was replaced while the service was running: restart the service to use the new one"
-            )
+            detail = "the database's file was replaced while the service was running: restart to use the new one"
             raise Unavailable(detail, reason="DATABASE_REPLACED")
         if found.st_size == 0:
             raise DataLoss("the database's file was emptied: restore it from a backup", reason="DATABASE_MISSING")
