@@ -24,7 +24,7 @@ from layerwise_proto.v1.models_pb2_grpc import PredictionServiceStub
 from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
 from service.rpc_requests import batch, header, integers, table, table_batch, tensor
 
-COUNT = int(os.environ.get("LAYERWISE_SOAK", "100"))
+COUNT = int(os.environ.get("LAYERWISE_SOAK", "50"))
 BYTES = int(os.environ.get("LAYERWISE_SOAK_BYTES", "1_000_000"))
 MORE = 100  # MB that may stay beyond what one request of each kind needs
 
