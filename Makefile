@@ -9,7 +9,7 @@ PROTOC := ../.venv-proto/bin/python -m grpc_tools.protoc -I . \
   --plugin=protoc-gen-mypy_grpc=../.venv-proto/bin/protoc-gen-mypy_grpc
 
 .PHONY: demo serve test test-faults soak lint check proto compose-test test-parity clean
-.PHONY: bench-train bench-train-check bench-tables bench-defaults bench-kills docs-figures
+.PHONY: bench-train bench-train-check bench-tables bench-defaults bench-kills bench-mixed docs-figures
 .DEFAULT_GOAL := check
 
 # The virtual environment, made again only when pyproject.toml has changed: .run holds what runs the service,
@@ -87,6 +87,10 @@ bench-tables: .venv/.dev
 # Kills every part of a running service, 60 times. About ten minutes.
 bench-kills: .venv/.dev
 	@$(BIN)/python -m benchmarks.kills
+
+# Ten minutes of everything at once: what the processes of a service hold after the first and the last.
+bench-mixed: .venv/.dev
+	@$(BIN)/python -m benchmarks.mixed_load
 
 # What is answered by default, beside scikit-learn, on public tables; half an hour. The scores go into docs/training.md.
 bench-defaults: .venv-parity/.made
