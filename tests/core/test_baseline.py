@@ -15,7 +15,7 @@ STILL = SGD(1e-30)
 def found(y, *, outputs=1, hidden=32, weights=None, **plan):
     """The finding of a training on `y`, and its last record."""
     model = MLP(Architecture(6, (Layer(hidden, "relu"), Layer(outputs))))
-    records = list(fit(model, X, y, plan=Plan(**plan), weights=weights))
+    records = list(fit(model, X, y, plan=Plan(**{"batch_size": 32} | plan), weights=weights))
     assert not any(finding.kind == "baseline" for record in records[:-1] for finding in record.findings)
     findings = [finding for finding in records[-1].findings if finding.kind == "baseline"]
     return (findings or [None])[0], records[-1]

@@ -18,7 +18,7 @@ from layerwise_proto.json_form import to_json, to_message
 from layerwise_proto.v1 import types_pb2
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.settings import Settings
-from layerwise_service.specs import Needs, check_batch, check_split, read_architecture, read_plan
+from layerwise_service.specs import Needs, check_batch, check_split, complete_plan, read_architecture, read_plan
 
 ROWS = np.random.default_rng(0).normal(size=(24, 3)).astype(np.float32)
 PLAN = {"epochs": 2, "batch_size": 8, "validation": 0.25}
@@ -70,9 +70,10 @@ def train(plan_message: types_pb2.Plan, architecture_message: types_pb2.Architec
     plan_json, architecture_json = dict(to_json(plan_message)), dict(to_json(architecture_message))
     read_architecture(architecture_json, None, limits)
     plan = read_plan(plan_json, has_labels=has_labels, settings=limits)
-    check_split(plan, len(ROWS))
+    check_split(plan, len(ROWS), has_labels=has_labels)
     architecture = read_architecture(architecture_json, Needs(3, 2 if has_labels else 1, has_labels), limits)
     check_batch(plan, architecture, len(ROWS), limits)
+    plan = complete_plan(plan, architecture, len(ROWS), limits)
     plan = Plan.from_json(json.loads(json.dumps(plan.to_json())))
     architecture = Architecture.from_json(json.loads(json.dumps(architecture.to_json())))
     to_message(plan.to_json(), types_pb2.Plan)
