@@ -57,7 +57,9 @@ def open_stores(settings: Settings, *, adopt: bool = False) -> Stores:
     url = read_database_url(settings.database_url, settings.home_path)
     database, identity = open_together(url, root, adopt=adopt)
     leases = Leases(database, lease_seconds=settings.lease_seconds, max_losses=settings.max_lost_workers)
-    artifacts = ArtifactStore(root, PendingArtifacts(database), check=identity.check)
+    artifacts = ArtifactStore(
+        root, PendingArtifacts(database), check=identity.check, check_models=identity.check_models
+    )
     return Stores(database, JobStore(database), VersionStore(database), leases, artifacts)
 
 

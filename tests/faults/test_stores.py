@@ -76,6 +76,23 @@ def test_a_service_without_its_database_does_not_start_and_finds_all_models_when
         assert client.predict("xor", datasets.load("xor")[0]).version == 1
 
 
+def test_a_service_whose_models_are_not_mounted_does_not_start_until_they_are_back(home: Path) -> None:
+    models, saved = home / "artifacts" / "models", home.parent / "models"
+    models.rename(saved)
+
+    refused = serve(home)
+
+    assert refused.returncode == 1
+    assert f"the folder {models} is missing: is its disk mounted?" in refused.stderr
+    assert f"layerwise adopt --home {home}" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+    assert not models.exists()
+
+    saved.rename(models)
+    with running_service(home) as service, service.client() as client:
+        assert client.predict("xor", datasets.load("xor")[0]).version == 1
+
+
 def test_another_database_is_used_with_the_folder_on_purpose_alone_and_nothing_is_deleted_then(home: Path) -> None:
     before = files(home)
     url = f"sqlite:///{home.parent / 'other.db'}"

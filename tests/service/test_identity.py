@@ -15,7 +15,7 @@ from alembic import command
 from alembic.config import Config
 
 from layerwise_service.datasets import Dataset
-from layerwise_service.errors import DatabaseUnusable, DataLoss, ServiceError, Unavailable
+from layerwise_service.errors import DatabaseUnusable, DataLoss, ServiceError, StorageUnavailable, Unavailable
 from layerwise_service.models import Version
 from layerwise_service.settings import Settings
 from layerwise_service.stores import identity, migrations
@@ -108,10 +108,74 @@ def test_a_folder_that_lost_its_artefacts_is_not_taken_for_the_databases(
 ) -> None:
     shutil.rmtree(root)
 
-    with pytest.raises(DatabaseUnusable, match=r"knows 2 datasets and models, and none of them.*is its disk mounted"):
+    with pytest.raises(DatabaseUnusable, match=r"knows 1 dataset and 1 model, and none of .*is its disk mounted"):
         open_stores(settings)
 
     assert artifacts_made(root) == []
+
+
+@pytest.mark.parametrize("state", ["missing", "empty"])
+@pytest.mark.parametrize("names", [["datasets"], ["models"], ["datasets", "models"]])
+def test_a_store_that_lost_a_folder_is_not_opened_until_it_is_back_or_adopted(
+    settings: Settings, used: Version, root: Path, tmp_path: Path, names: list[str], state: str
+) -> None:
+    for name in names:
+        shutil.move(root / name, tmp_path / name)
+        if state == "empty":  # as the place where a disk was mounted
+            (root / name).mkdir(mode=0o700)
+
+    with pytest.raises(
+        DatabaseUnusable, match=r"is its disk mounted\? Else restore .*layerwise adopt --home"
+    ) as caught:
+        open_stores(settings)
+
+    assert "\n" not in str(caught.value)
+    assert all((root / name).exists() is (state == "empty") for name in names)
+    assert artifacts(root) == [path for path in artifacts(root) if path.partition("/")[0] not in names]
+
+    open_stores(settings, adopt=True).close()
+    open_stores(settings).close()
+    for name in names:  # and the next time that it is not mounted
+        shutil.rmtree(root / name)
+        shutil.copytree(tmp_path / name, root / name)
+    open_stores(settings).close()
+    shutil.rmtree(root / names[0])
+    with pytest.raises(DatabaseUnusable, match="is its disk mounted"):
+        open_stores(settings)
+
+
+def test_a_few_files_that_are_missing_concern_the_versions_that_need_them(
+    settings: Settings, stores: Stores, publish: Callable[..., Version], root: Path
+) -> None:
+    lost, kept = publish("lost", seed=1), publish("kept", seed=2)
+    (root / "models" / f"{lost.sha256}.npz").unlink()
+
+    again = open_stores(settings)
+
+    assert again.artifacts.load_model(kept.sha256).architecture.inputs == 2
+    with pytest.raises(DataLoss) as caught:
+        again.artifacts.load_model(lost.sha256)
+    assert caught.value.reason == "MODEL_MISSING"
+    again.close()
+
+
+def test_a_folder_that_is_unmounted_while_the_store_is_open_takes_no_models(
+    stores: Stores, publish: Callable[..., Version], root: Path, tmp_path: Path
+) -> None:
+    publish("first")
+    models = root / "models"
+    shutil.move(models, tmp_path / "models")
+    models.mkdir()
+    for check in (stores.artifacts.check, stores.artifacts.check_models, lambda: publish("second", seed=2)):
+        with pytest.raises(StorageUnavailable, match="is its disk mounted"):
+            check()
+    assert list(models.iterdir()) == []
+
+    models.rmdir()
+    shutil.copytree(tmp_path / "models", models)
+
+    stores.artifacts.check()
+    publish("second", seed=2)
 
 
 def artifacts_made(root: Path) -> list[str]:
@@ -263,6 +327,43 @@ def test_a_home_that_holds_other_things_keeps_its_mode(tmp_path: Path) -> None:
 
     assert home.stat().st_mode & 0o777 == 0o755
     assert (home / "artifacts").stat().st_mode & 0o777 == 0o700
+
+
+def test_files_whose_names_begin_like_the_databases_keep_their_modes(tmp_path: Path) -> None:
+    place = tmp_path / "srv"
+    (place / "app-public").mkdir(parents=True)
+    (place / "app.html").touch()
+    for path in (place, *place.iterdir()):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    before = {path: path.stat().st_mode for path in place.iterdir()}
+
+    open_stores(at(Settings(home=str(tmp_path / "home")), place / "app")).close()
+
+    assert {path: path.stat().st_mode for path in before} == before
+    assert (place / "app").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("name", ["layerwise.db-public", "layerwise.dbase"])
+def test_a_home_with_a_file_whose_name_begins_like_the_databases_keeps_its_mode(tmp_path: Path, name: str) -> None:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o755)
+    (home / name).touch()
+
+    open_stores(Settings(home=str(home))).close()
+
+    assert home.stat().st_mode & 0o777 == 0o755
+
+
+def test_only_our_files_of_an_artefacts_folder_are_shut_to_others(settings: Settings, root: Path) -> None:
+    foreign = root / "models" / "resnet.bin"
+    foreign.parent.mkdir(parents=True)
+    foreign.touch()
+    foreign.chmod(0o644)
+
+    open_stores(settings).close()
+
+    assert foreign.stat().st_mode & 0o777 == 0o644
+    assert foreign.parent.stat().st_mode & 0o777 == 0o700
 
 
 def unlink(path: Path) -> None:

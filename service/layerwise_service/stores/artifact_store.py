@@ -44,15 +44,23 @@ class ArtifactStore:
     """Datasets and models as files below `root`, which is made if it is missing.
 
     A file is registered in `pending` before it gets its place. `check` raises `ServiceError` if the files are not, or
-    no longer, those of this database.
+    no longer, those of this database, and `check_models` if the folder of the models is not.
     """
 
-    def __init__(self, root: Path, pending: PendingArtifacts, *, check: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        pending: PendingArtifacts,
+        *,
+        check: Callable[[], None] = lambda: None,
+        check_models: Callable[[], None] = lambda: None,
+    ) -> None:
         self._datasets = root / "datasets"
         self._models = root / "models"
         self._incoming = Incoming(root / "incoming")
         self._pending = pending
         self._check = check
+        self._check_models = check_models
         with storage_errors():
             for folder in (self._datasets, self._models, self._incoming.root):
                 make_private_folder(folder)
@@ -115,6 +123,7 @@ class ArtifactStore:
 
     def keep_model(self, model: MLP) -> tuple[str, int]:
         """Writes the model, reads it back strictly, and gives its SHA-256 and size."""
+        self._check()
         with storage_errors():
             draft = self._incoming.new_path(".npz")
             try:
@@ -157,6 +166,7 @@ class ArtifactStore:
 
     def check_models(self) -> None:
         """Raises `StorageUnavailable` unless models can be read now."""
+        self._check_models()
         with storage_errors(), os.scandir(self._models) as entries:
             next(entries, None)
 

@@ -19,7 +19,8 @@ from layerwise_service.errors import NoSpace, ServiceError, StorageUnavailable, 
 
 log = structlog.get_logger()
 
-_OURS = ("artifacts", "run", "lost+found")
+DATABASE_ENDINGS = ("", "-wal", "-shm", "-journal", ".opening", ".migrating")  # of the database and what is beside it
+_OURS = {"artifacts", "run", "lost+found", *(f"layerwise.db{ending}" for ending in DATABASE_ENDINGS)}
 _PROBE_BYTES = 65_536  # more than what a full disk still holds in the last block of another file
 
 
@@ -122,12 +123,5 @@ def tighten(path: Path) -> None:
 def tighten_home(home: Path) -> None:
     """Make the folder of all that the service stores, and shut it to other users if nothing else is in it."""
     make_private_folder(home)
-    if all(path.name in _OURS or path.name.startswith("layerwise.db") for path in home.iterdir()):
+    if all(path.name in _OURS for path in home.iterdir()):
         tighten(home)
-
-
-def tighten_all(folder: Path) -> None:
-    """Shut a folder and everything in it to other users."""
-    tighten(folder)
-    for path in folder.rglob("*"):
-        tighten(path)

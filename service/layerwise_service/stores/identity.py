@@ -2,6 +2,8 @@
 
 The id stands in the table `store` and in the file `store-id` of the folder. It is written first here, then there, and
 only once it is sure that they belong together: both are new, or the folder holds artefacts that the database knows.
+A few files that are missing concern the versions that need them. A folder that is missing, or holds none of the files
+that the database knows, is rather a disk that is not mounted.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import stat
 import uuid
 from pathlib import Path
 
@@ -16,13 +19,15 @@ import sqlalchemy as sa
 
 from layerwise_service.errors import DatabaseUnusable, StorageUnavailable
 from layerwise_service.stores.database import Database
-from layerwise_service.stores.files import locked, make_private_folder, sync_folder, tighten, tighten_all
+from layerwise_service.stores.files import locked, make_private_folder, storage_errors, sync_folder, tighten
 from layerwise_service.stores.migrations import migrate
 from layerwise_service.stores.schema import datasets, store, versions
 from layerwise_service.stores.sqlite import DatabaseFile, sqlite_path
 
 FOLDERS = ("datasets", "models", "incoming")
+_KEPT = ("datasets", "models")  # what is in the third ends with the process that made it
 _ID_FILE = "store-id"
+_LOST_FILE = ".files-lost"  # in a folder that was adopted with none of the files that the database knows
 _ID = re.compile(r"[0-9a-f]{32}")
 _ARTIFACT = re.compile(r"[0-9a-f]{64}(\.npz)?")
 
@@ -33,13 +38,12 @@ class Identity:
     def __init__(self, root: Path, store_id: str) -> None:
         self._root = root
         self._id = store_id
+        self._inodes = {name: (root / name).stat().st_ino for name in _KEPT}
 
     def check(self) -> None:
         """Raise `StorageUnavailable` unless the folder is whole and still the one of this database."""
         for name in FOLDERS:
-            if not (self._root / name).is_dir():
-                detail = f"the folder {name} of the artefacts is missing: put it back, or restore it from a backup"
-                raise StorageUnavailable(detail)
+            self._check_folder(name)
         try:
             found = (self._root / _ID_FILE).read_text("ascii", "replace").strip()
         except OSError as error:
@@ -48,6 +52,29 @@ class Identity:
         if found != self._id:
             detail = "the folder of the artefacts was replaced while the service was running: restart the service"
             raise StorageUnavailable(detail)
+
+    def check_models(self) -> None:
+        """Raise `StorageUnavailable` unless the folder of the models is there and still the one of this database."""
+        self._check_folder("models")
+
+    def _check_folder(self, name: str) -> None:
+        folder = self._root / name
+        with storage_errors():
+            try:
+                found = folder.stat()
+            except (FileNotFoundError, NotADirectoryError):
+                found = None
+            if found is None or not stat.S_ISDIR(found.st_mode):
+                detail = f"the folder {name} of the artefacts is missing: put it back, or restore it from a backup"
+                raise StorageUnavailable(detail)
+            if name not in _KEPT or found.st_ino == self._inodes[name]:
+                return
+            if not _holds_artifacts(folder):  # the place where a disk was mounted, or made anew by hand
+                raise StorageUnavailable(
+                    f"the folder {name} of the artefacts was replaced by an empty one: is its disk mounted? Else "
+                    "restore it from a backup, and restart the service"
+                )
+            self._inodes[name] = found.st_ino  # restored
 
 
 def open_together(url: sa.URL, root: Path, *, adopt: bool = False) -> tuple[Database, Identity]:
@@ -67,15 +94,20 @@ def open_together(url: sa.URL, root: Path, *, adopt: bool = False) -> tuple[Data
             database_id = _database_id(database)
             if not adopt:
                 _check(database, database_id, root, folder_id)
+            lost = _lost(database, root)
+            if lost and not adopt:
+                raise DatabaseUnusable(_files_lost(database, root, lost))
             migrate(database)
             _make_folders(root)
+            for name in lost:
+                (root / name / _LOST_FILE).touch(0o600)
             store_id = database_id or (None if adopt else folder_id) or uuid.uuid4().hex
             if database_id is None:
                 with database.write() as connection:
                     connection.execute(sa.insert(store).values(id=store_id))
             if folder_id != store_id:
                 _write_folder_id(root, store_id)
-                tighten_all(root)  # once: what earlier releases left open to others
+                _tighten_all(root)  # once: what earlier releases left open to others
         except BaseException:
             database.close()
             raise
@@ -102,16 +134,14 @@ def _check(database: Database, database_id: str | None, root: Path, folder_id: s
                 f"{database_id[:8]}… and {folder_id[:8]}…): set home or database_url to the one that it belongs to, or "
                 f"restore both from one backup. {_adopting(root, 'this database')}"
             )
+        for name in _KEPT:
+            if not (root / name).is_dir():
+                raise DatabaseUnusable(
+                    f"the folder {root / name} is missing: is its disk mounted? Else restore the folder from a "
+                    f"backup. {_adopting(root, 'this database')}"
+                )
         return
-    known = _known(database)
-    if any((root / name).exists() for name in known):
-        return
-    if known:
-        raise DatabaseUnusable(
-            f"the database {database.name} knows {len(known)} datasets and models, and none of them is in {root}: is "
-            f"its disk mounted? Else restore the folder from a backup. {_adopting(root, 'this database')}"
-        )
-    if folder_id is not None or _artifacts(root):
+    if not any(_known(database).values()) and (folder_id is not None or _artifacts(root)):
         raise DatabaseUnusable(
             f"the database {database.name} is new, but {root} holds files of another database: set database_url to "
             f"that one, or restore it from a backup. {_adopting(root, 'this database')}"
@@ -123,20 +153,45 @@ def _adopting(root: Path, what: str) -> str:
     return f"To use {what} with this folder on purpose, run: {command}. No data was changed."
 
 
-def _known(database: Database) -> list[str]:
-    """Paths below the root of all that the database refers to, however old its schema is."""
+def _lost(database: Database, root: Path) -> dict[str, int]:
+    """The folders that hold none of the files that the database knows, unless adopted so, with the number of files."""
+    return {
+        name: len(files)
+        for name, files in _known(database).items()
+        if files
+        and not any((root / name / file).exists() for file in files)
+        and not (root / name / _LOST_FILE).exists()
+    }
+
+
+def _files_lost(database: Database, root: Path, lost: dict[str, int]) -> str:
+    counted = " and ".join(f"{count} {name if count > 1 else name[:-1]}" for name, count in lost.items())
+    place = root if len(lost) > 1 else root / next(iter(lost))
+    return (
+        f"the database {database.name} knows {counted}, and none of their files is in {place}: is its disk mounted? "
+        f"Else restore the folder from a backup. {_adopting(root, 'this database')}"
+    )
+
+
+def _known(database: Database) -> dict[str, list[str]]:
+    """By folder, the files of all that the database refers to, however old its schema is."""
     with database.read() as connection:
         tables = set(sa.inspect(connection).get_table_names())
         if not {datasets.name, versions.name} <= tables:
-            return []
-        found = [f"datasets/{sha256}" for sha256 in connection.scalars(sa.select(datasets.c.sha256))]
-        return found + [f"models/{sha256}.npz" for sha256 in connection.scalars(sa.select(versions.c.sha256))]
+            return {}
+        return {
+            "datasets": list(connection.scalars(sa.select(datasets.c.sha256))),
+            "models": [f"{sha256}.npz" for sha256 in connection.scalars(sa.select(versions.c.sha256))],
+        }
 
 
 def _artifacts(root: Path) -> bool:
     """Whether there are any datasets or models."""
-    folders = [folder for name in ("datasets", "models") if (folder := root / name).is_dir()]
-    return any(_ARTIFACT.fullmatch(path.name) for folder in folders for path in folder.iterdir())
+    return any(_holds_artifacts(folder) for name in _KEPT if (folder := root / name).is_dir())
+
+
+def _holds_artifacts(folder: Path) -> bool:
+    return any(_ARTIFACT.fullmatch(path.name) for path in folder.iterdir())
 
 
 def _database_id(database: Database) -> str | None:
@@ -167,6 +222,17 @@ def _write_folder_id(root: Path, store_id: str) -> None:
         os.fsync(file.fileno())
     draft.replace(root / _ID_FILE)
     sync_folder(root)
+
+
+def _tighten_all(root: Path) -> None:
+    """Shut what is ours below `root` to other users."""
+    for path in (root / ".opening", root / "processes", *(root / "processes").glob("*")):
+        tighten(path)
+    for folder in (root / name for name in _KEPT):
+        for path in folder.iterdir():
+            if _ARTIFACT.fullmatch(path.name):
+                for each in (path, *path.rglob("*")):
+                    tighten(each)
 
 
 def _make_folders(root: Path) -> None:

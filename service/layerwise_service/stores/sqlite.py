@@ -20,7 +20,14 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from layerwise_service.errors import DatabaseUnusable, DataLoss, Unavailable
-from layerwise_service.stores.files import check_writable, locked, make_private_folder, storage_errors, tighten
+from layerwise_service.stores.files import (
+    DATABASE_ENDINGS,
+    check_writable,
+    locked,
+    make_private_folder,
+    storage_errors,
+    tighten,
+)
 
 
 class DatabaseFile:
@@ -53,8 +60,8 @@ class DatabaseFile:
         """Remember which file this is, and shut it to other users."""
         found = self.path.stat()
         self._opened = found.st_dev, found.st_ino
-        for path in self.path.parent.glob(f"{self.path.name}*"):
-            tighten(path)
+        for ending in DATABASE_ENDINGS:
+            tighten(self.path.with_name(f"{self.path.name}{ending}"))
 
     def check(self) -> None:
         """Raise `Unavailable` or `DataLoss` unless the file at the path is still the one that was opened."""
