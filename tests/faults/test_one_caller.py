@@ -77,6 +77,18 @@ def test_a_header_of_millions_of_layers_holds_nobody_up(service: Service) -> Non
     assert max(seconds) < SECONDS
 
 
+def test_bytes_that_are_no_message_hold_nobody_up(service: Service) -> None:
+    with grpc.insecure_channel(service.rpc) as channel, grpc.insecure_channel(service.rpc, [("a", 1)]) as other:
+        check = channel.unary_unary("/grpc.health.v1.Health/Check", bytes, bytes)
+
+        with answered(health(other)) as seconds:
+            for _ in range(5):
+                with pytest.raises(grpc.RpcError, match="cannot be read as a message"):
+                    check(b"\xff" * 7_000_000, timeout=60)
+
+    assert max(seconds) < SECONDS
+
+
 def test_a_body_of_millions_of_rows_holds_nobody_up(service: Service) -> None:
     body = b'{"instances": [' + b"[1]," * 7_700_000 + b"[1]]}"
 

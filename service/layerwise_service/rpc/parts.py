@@ -1,73 +1,155 @@
-"""The number of fields of a message, counted over its bytes: a limit has to hold before the message is made of them.
+"""The number of fields and texts of a message, counted over its bytes: a limit has to hold before objects are made.
 
-An empty layer takes two bytes on the wire, and eighty in memory once it is parsed, in the event loop.
+An empty layer takes two bytes on the wire, and eighty in memory once it is parsed, in the event loop. The count runs
+there too, so no message may make it long: it looks at so many fields at most, and at ten bytes of a number.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
+from typing import NamedTuple
 
-from google.protobuf.descriptor import Descriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from layerwise_service.errors import TooLarge
 
 MOST_FIELDS = 50_000
 """Far beyond the fields of any architecture, plan or encoder; rows, labels and texts count as one field a block."""
+MOST_TEXTS = 1_000_000
+"""Labels and texts of one message: the client sends at most some 600,000, and each takes up to 150 bytes of memory."""
 
-_VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
+_VARINT, _FIXED64, _LENGTH, _GROUP, _GROUP_END, _FIXED32 = range(6)
+_SIZES = {_FIXED64: 8, _FIXED32: 4}
+_MOST_VARINT = 10  # bytes of 64 bits, seven in each
+_MORE = 0x80
+_ODD = 4  # texts that one counts as whose tag and length take more than two bytes: it takes longer to look at
+
+
+class _Parts(NamedTuple):
+    """What can be numerous in a message of one kind."""
+
+    inner: dict[int, Descriptor]  # by the number of their field, the messages that are counted in turn
+    tags: bytes  # the first bytes that a tag of one of the texts may have, in a message that is nothing but texts
 
 
 def check_fields(data: bytes, kind: Descriptor) -> None:
-    """Raise `TooLarge` if `data`, a message of `kind`, has more than `MOST_FIELDS` fields in all its messages.
+    """Raise `TooLarge` if `data`, a message of `kind`, has more than `MOST_FIELDS` fields or `MOST_TEXTS` texts.
 
-    Bytes that are no message are left to the parser.
+    Both are those of all its messages together. What cannot be read is left to the parser, which refuses it; but what
+    stands before it counts, for the parser reads that first.
     """
     if len(data) < 2 * MOST_FIELDS:  # a field has at least two bytes
         return
-    left = MOST_FIELDS
+    fields = MOST_FIELDS
     pending = [(0, len(data), kind)]
+    blocks: list[tuple[int, int, bytes]] = []
     while pending:
-        at, end, descriptor = pending.pop()
-        inner = _messages(descriptor)
-        while at < end:
-            left -= 1
-            if left < 0:
+        start, end, descriptor = pending.pop()
+        inner, tags = _parts(descriptor)
+        if tags:
+            blocks.append((start, end, tags))
+            continue
+        for number, at, stop in _fields(data, start, end):
+            fields -= 1
+            if fields < 0:
                 detail = f"a message takes at most {MOST_FIELDS} fields in all its parts, this one has more"
                 raise TooLarge(detail, reason="TOO_MANY_FIELDS")
-            try:
-                tag, at = _varint(data, at)
-                wire = tag & 7
-                if wire == _VARINT:
-                    _, at = _varint(data, at)
-                elif wire == _LENGTH:
-                    size, at = _varint(data, at)
-                    if (found := inner.get(tag >> 3)) is not None:
-                        pending.append((at, min(at + size, end), found))
-                    at += size
-                else:
-                    at += {_FIXED64: 8, _FIXED32: 4}.get(wire, 0)
-            except IndexError:
-                return
+            if (found := inner.get(number)) is not None:
+                pending.append((at, stop, found))
+    _check_texts(data, blocks)
+
+
+def _check_texts(data: bytes, blocks: list[tuple[int, int, bytes]]) -> None:
+    """Raise `TooLarge` if `blocks`, each from one byte to another with the tags in it, have more than `MOST_TEXTS`."""
+    bounds = (min((end - at) // 2, sum(data.count(tag, at, end) for tag in tags)) for at, end, tags in blocks)
+    if sum(bounds) <= MOST_TEXTS:
+        return
+    left = MOST_TEXTS  # texts may have bytes that look like tags: so they are counted one by one
+    for at, end, _ in blocks:
+        left -= _texts(data, at, end, left)
+        if left < 0:
+            detail = f"a message takes at most {MOST_TEXTS} labels and texts, this one has more; send fewer rows in it"
+            raise TooLarge(detail, reason="TOO_MANY_TEXTS")
 
 
 @cache
-def _messages(descriptor: Descriptor) -> dict[int, Descriptor]:
-    """The fields by number that are messages which may hold messages: others grow with their bytes, not beyond them."""
-    found: dict[int, Descriptor] = {}
+def _parts(descriptor: Descriptor) -> _Parts:
+    inner: dict[int, Descriptor] = {}
+    tags: set[int] = set()
     for field in descriptor.fields:
-        inner = field.message_type
-        if inner is not None and any(other.message_type is not None for other in inner.fields):
-            found[field.number] = inner
+        if field.message_type is not None:
+            kind = field.message_type
+            # others grow with their bytes, not beyond them
+            if any(other.message_type is not None for other in kind.fields) or _parts(kind).tags:
+                inner[field.number] = kind
+        elif field.is_repeated and field.type in (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES):
+            tag = (field.number << 3 | _LENGTH) & ~_MORE & 0xFF
+            tags |= {tag, tag | _MORE}  # a tag may be written in more bytes than it needs
+    leaf = all(field.message_type is None for field in descriptor.fields)
+    return _Parts(inner, bytes(tags) if leaf else b"")
+
+
+def _texts(data: bytes, at: int, end: int, most: int) -> int:
+    """How many texts there are between `at` and `end`, or a number above `most` if there are more than that."""
+    found = 0
+    try:
+        while at < end and found <= most:
+            tag, size = data[at], data[at + 1]
+            if tag & (_MORE | 7) == _LENGTH and size < _MORE:  # nearly all of them
+                at += 2 + size
+                found += 1
+            else:
+                _, _, at = next(_fields(data, at, end))
+                found += _ODD
+    except (IndexError, StopIteration):
+        pass
     return found
 
 
+def _fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """The fields from `at` on, up to the first that cannot be read: number, first byte of the contents, their end.
+
+    The number is 0 for those that are no message: of another kind, or within a group, of which the API has none.
+    """
+    groups = 0
+    try:
+        while at < end:
+            tag = data[at]
+            at += 1
+            if tag >= _MORE:
+                tag, at = _varint(data, at - 1)
+            wire = tag & 7
+            if tag < 8:  # field 0
+                return
+            if wire == _LENGTH:
+                size = data[at]
+                at += 1
+                if size >= _MORE:
+                    size, at = _varint(data, at - 1)
+                stop = min(at + size, end)
+                yield 0 if groups else tag >> 3, at, stop
+                at = stop
+                continue
+            if wire == _VARINT:
+                _, at = _varint(data, at)
+            elif wire in _SIZES:
+                at += _SIZES[wire]
+            elif wire in (_GROUP, _GROUP_END):
+                groups += 1 if wire == _GROUP else -1
+            else:
+                return
+            yield 0, at, at
+    except (IndexError, OverflowError):
+        return
+
+
 def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """The number at `at`, and where the next thing begins. Raises IndexError at the end of `data`."""
-    value = shift = 0
-    while True:
-        byte = data[at]
+    """The number at `at`, and where the next thing begins. Raises IndexError at the end of `data`, OverflowError."""
+    value = data[at] & 0x7F
+    for shift in range(7, 7 * _MOST_VARINT + 1, 7):
         at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
+        if data[at - 1] < _MORE:
             return value, at
-        shift += 7
+        value |= (data[at] & 0x7F) << shift
+    raise OverflowError
