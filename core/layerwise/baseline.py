@@ -15,8 +15,8 @@ from layerwise.model import MLP
 from layerwise.moments import moments
 from layerwise.validation import Validation
 
-MEAN, LEVEL, CLASS, FLAGS = range(4)
-"""What the best constant answer is: the mean of the targets, a quantile of them, a class, or a flag each."""
+MEAN, LEVEL, CLASS, FLAGS, SAME = range(5)
+"""What the best constant answer is: the mean of the targets, a quantile of them, a class, flags, or all there is."""
 
 SURELY = 0.05
 """R² above which nothing needs to be measured."""
@@ -43,6 +43,10 @@ NOT_LEARNT = (
 )
 
 
+SAME_TARGET = "the target is the same in every row {rows}: there is nothing to learn"
+FEW_HELD_OUT = ", or too few rows are held out to measure it"
+
+
 @dataclass(frozen=True, slots=True)
 class Baseline:
     """A network that is no better: its `value`, and that of the constant answer. An accuracy, R², or a loss."""
@@ -53,26 +57,29 @@ class Baseline:
 
     def words(self, *, held_out: bool, trained: float) -> str:
         """What is found, and what helps; `trained` is the metric of the rows trained on, as they were."""
-        found = WORDS[self.kind].format(
-            value=self.value, constant=self.constant, rows="held out" if held_out else "trained on"
-        )
+        rows = "held out" if held_out else "trained on"
+        if self.kind == SAME:
+            return SAME_TARGET.format(rows=rows) + (FEW_HELD_OUT if held_out else "")
+        found = WORDS[self.kind].format(value=self.value, constant=self.constant, rows=rows)
         least = 0.0 if self.kind in (MEAN, LEVEL) else self.constant
         learnt = held_out and trained > least + MUCH * (1 - least)
         return f"{found}: {LEARNT if learnt else NOT_LEARNT}"
 
 
 def no_better(model: MLP, loss: Loss, data: Split, metric: float, *, held_out: bool) -> Baseline | None:
-    """How `model` compares with a constant answer on the rows `data`, None if it is better or nothing can be.
+    """How `model` compares with a constant answer on the rows `data`, None if it is better.
+
+    Where the targets of a regression do not vary, nothing can be better, and that is found.
 
     `metric` is its accuracy or R² there: after training, if the rows were `held_out`, else while it was trained.
     """
     if loss.classifies:
         return _of_classes(model, loss, data, metric, held_out=held_out)
-    if loss.level is None and metric > SURELY:
+    if loss.level is None and SURELY < metric < 1:  # it is 0 or 1 where the targets do not vary
         return None
     found = moments(data.targets, data.rows, data.weights)
     if found.constant.all():
-        return None
+        return Baseline(SAME, metric, 0.0) if len(data.rows) > 1 else None
     best = found.mean * found.unit if loss.level is None else _quantile(data, loss.level)
     scores = (best - data.scale.shifts) / data.scale.scales if data.scale else best
     constant = _loss(loss, data, np.log(np.maximum(scores, 1e-30)) if loss.link == "exp" else scores, model.dtype)

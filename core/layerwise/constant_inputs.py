@@ -6,7 +6,7 @@ from layerwise.activations import Floats
 from layerwise.checks import shown
 from layerwise.model import MLP
 from layerwise.records import Finding
-from layerwise.spread import negligible
+from layerwise.spread import unvaried
 from layerwise.tables import DateColumn, TableEncoder
 
 MOST = 5
@@ -48,7 +48,4 @@ def _of_rows(x: Floats) -> list[str]:
     """Columns of numbers; of zeros, as at the border of an image, nothing is said."""
     if len(x) < 2:
         return []
-    numbers = x.astype(np.float64)
-    magnitude = np.abs(numbers).max(axis=0)
-    constant = negligible(numbers.std(axis=0), magnitude, len(x), x.dtype)
-    return [f"input {column}" for column in np.flatnonzero(constant & (magnitude > 0))]
+    return [f"input {column}" for column in np.flatnonzero(unvaried(x) & x.any(axis=0))]

@@ -16,6 +16,7 @@ from layerwise.layout import views
 from layerwise.losses import Loss
 from layerwise.model import MLP
 from layerwise.records import Finding, LayerHealth, TrainingState
+from layerwise.spread import unvaried
 
 ROWS = 512
 """Rows looked at: enough to call a unit dead that none of them wakes."""
@@ -57,6 +58,7 @@ class Doctor:
         self._x = data.table[rows].astype(model.dtype)
         raw = loss.takes_any_value and data.scale is None
         self._targets = data.targets[rows] if raw else None
+        self._varies = None if data.scale is None else ~unvaried(data.targets[rows])
         self._pause = max(1, round((CALLS + len(rows) / 3 / batch_size) / SHARE))
         self._layers = views(model.architecture, model.parameters)
         self._gradients = views(model.architecture, gradient)
@@ -135,10 +137,11 @@ class Doctor:
             size = np.sqrt(np.mean(np.square(self._targets, dtype=np.float64), axis=0))
             _note_largest(health, "targets", size, epoch)
         scale = self._data.scale
-        if scale is not None and scale.link == "identity":
+        if scale is not None and self._varies is not None and scale.link == "identity":
             resolution = np.finfo(self._model.dtype).eps * np.abs(scale.shifts) / scale.scales
-            if resolution.max() > COARSE:
-                health |= {"precision": epoch, "precision.value": float(resolution.max())}
+            coarsest = float(np.max(resolution, initial=0.0, where=self._varies))
+            if coarsest > COARSE:
+                health |= {"precision": epoch, "precision.value": coarsest}
 
     def judge(self, state: TrainingState, metrics: Mapping[str, float], name: str) -> None:
         """Notes whether the network that the training ended with is no better than a constant answer.

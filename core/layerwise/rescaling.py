@@ -17,10 +17,11 @@ from layerwise.architecture import Architecture
 from layerwise.batches import Split
 from layerwise.checks import instance
 from layerwise.data import blocks
+from layerwise.errors import InvalidInput
 from layerwise.layout import LayerParameters, views
 from layerwise.losses import Loss
 from layerwise.model import MLP
-from layerwise.moments import moments
+from layerwise.moments import Moments, moments
 from layerwise.plan import Plan
 from layerwise.records import TrainingState
 from layerwise.splits import Rows
@@ -30,6 +31,14 @@ D = TypeVar("D", Split, Split | None)
 
 MANY_BYTES = 2**26
 """Targets of more are scaled batch by batch, lest a mapped file be copied into memory."""
+LARGEST = 1e-6
+"""Of the largest number of the network's type: answers to larger targets could overflow."""
+ROUNDING = 2.0**-22
+"""The scale of targets that do not vary, relative to their size: 2 units in the last place of float32."""
+LEAST_SCALE = 1e-30
+"""The smallest scale of targets that do not vary, so that weights keep their digits in float32."""
+NOTHING = 1e-3
+"""The first answer to targets that are all zero, of a network whose outputs are logarithms."""
 FAR = 8.0
 """Scales: targets of a larger root mean square need a new scale, for a network would learn them badly or diverge."""
 
@@ -83,14 +92,16 @@ def rescaled(
 
     The scale is the state's, or the model's own if the targets are not far outside of it, or else that of the targets.
     A network that was never trained, and whose output biases are all zero, is taken to answer standardised targets;
-    any other goes on from what it predicts. Raises InvalidInput if the state has no scale of such a network.
+    any other goes on from what it predicts. Raises InvalidInput if the state has no scale of such a network, or the
+    targets are so large that answers to them could overflow.
     """
+    fresh = model.plan is None and not _output(model).bias.any()
     link, outputs = plan.loss.link, model.architecture.outputs
     if state is not None:
         kept = instance("state", state, TrainingState).target_scale
         scale = None if kept is None else TargetScale.from_array(kept, outputs, link)
     else:
-        scale = _scale(model, plan, data, online=online)
+        scale = _scale(model, plan, data, online=online, fresh=fresh)
     if scale is None:
         if model.target_scale is not None:
             model.target_scale, model.kept_optimizer = None, None
@@ -99,8 +110,10 @@ def rescaled(
     if scale != model.target_scale:
         trained.kept_optimizer = None  # it remembers gradients in other units
     trained.target_scale = model.target_scale = scale
-    if model.plan is not None or _output(model).bias.any():
+    if not fresh:
         _undo(_output(trained), scale)
+    elif scale.link == "exp" and state is None and not online:
+        _answer_constants(_output(trained), moments(data.targets, data.rows, data.weights))
     return Rescaled(model, trained)
 
 
@@ -115,8 +128,9 @@ def scale_of_targets(
 ) -> TargetScale | None:
     """What brings `targets[rows]`, of (n, k), to zero mean and unit deviation, or else to a mean of 1, by the link.
 
-    Rows count by `weights[rows]`. Targets that do not vary are only shifted; those of a stream that is `online` may
-    vary later, and are divided by their size. None if the targets are not finite.
+    Rows count by `weights[rows]`. Targets that do not vary get a scale as small as rounding, so that whatever the
+    network learns of them hardly changes its answers. Those that are `online`, of which others may come that vary, or
+    of a network that already answers something else, are divided by their size. None if the targets are not finite.
     """
     found = moments(targets, rows, weights)
     mean = found.mean * found.unit
@@ -125,20 +139,30 @@ def scale_of_targets(
     if loss.link == "exp":
         scale, mean = np.where(mean > 0, mean, 1.0), np.zeros_like(mean)
     else:
-        of_constant = np.where(mean == 0, 1.0, np.abs(mean)) if online else 1.0
-        scale = np.where(found.constant, of_constant, np.sqrt(found.variance) * found.unit)
+        deviation, size = np.sqrt(found.variance) * found.unit, np.where(mean == 0, 1.0, np.abs(mean))
+        of_constant = size if online else np.maximum(np.maximum(ROUNDING * size, LEAST_SCALE), deviation)
+        scale = np.where(found.constant, of_constant, deviation)
     return TargetScale(tuple(mean.tolist()), tuple(scale.tolist()), loss.link)
 
 
-def _scale(model: MLP, plan: Plan, data: Split, *, online: bool) -> TargetScale | None:
-    """The scale for `data`, the model's own if there is one that will do."""
+def _scale(model: MLP, plan: Plan, data: Split, *, online: bool, fresh: bool) -> TargetScale | None:
+    """The scale for `data`, the model's own if there is one that will do. Raises InvalidInput."""
     if not plan.standardize_targets or not can_scale(model.architecture, plan.loss):
         return None
     found, known = scale_of_targets(data.targets, data.rows, data.weights, plan.loss, online=online), model.target_scale
-    if found is None or known is None or known.link != found.link:
+    if found is None:
+        return None
+    limit = LARGEST * float(np.finfo(model.dtype).max)
+    if (np.hypot(found.shifts, found.scales) > limit).any():
+        detail = f"expected targets within about {limit:.0e}, for answers to larger ones overflow {model.dtype}"
+        raise InvalidInput("y", f"{detail}: divide them by a constant")
+    if known is not None and known.link == found.link:
+        spread = np.hypot(found.shifts - known.shifts, found.scales)
+        if (spread <= FAR * known.scales).all():
+            return known
+    if fresh or online:
         return found
-    spread = np.hypot(found.shifts - known.shifts, found.scales)
-    return known if (spread <= FAR * known.scales).all() else found
+    return scale_of_targets(data.targets, data.rows, data.weights, plan.loss, online=True)
 
 
 def _output(model: MLP) -> LayerParameters:
@@ -149,6 +173,12 @@ def _output(model: MLP) -> LayerParameters:
 def _last(own: LayerParameters) -> Floats:
     """What the outputs are proportional to: the weights, or of a layer that normalises its scales."""
     return own.scale if own.scale.size else own.weight
+
+
+def _answer_constants(own: LayerParameters, found: Moments) -> None:
+    """Lets an output whose targets do not vary begin with their mean in every row, where outputs are logarithms."""
+    _last(own)[..., found.constant] = 0
+    own.bias[found.constant & (found.mean == 0)] = np.log(NOTHING)
 
 
 def _undo(own: LayerParameters, scale: TargetScale) -> None:

@@ -26,3 +26,12 @@ def negligible(deviation: ArrayLike, magnitude: ArrayLike, count: int, dtype: An
     rounding = _ULPS * float(np.finfo(dtype).eps) + _EPSILON * float(np.sqrt(count))
     found: NDArray[np.bool_] = np.asarray(deviation) <= rounding * np.abs(np.asarray(magnitude))
     return found
+
+
+def unvaried(numbers: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which columns of `numbers` (n, k), of at least one row, differ by rounding alone."""
+    wide = numbers.astype(np.float64)
+    unit = np.abs(wide).max(axis=0)
+    wide /= np.where(unit > 0, unit, 1.0)  # lest squares overflow
+    dtype = numbers.dtype if numbers.dtype.kind == "f" else np.float64
+    return negligible(wide.std(axis=0), (unit > 0).astype(np.float64), len(numbers), dtype)

@@ -35,7 +35,7 @@ def test_a_regression_no_better_than_the_mean_says_so(loss, validation):
 
 
 def test_a_network_that_learnt_its_rows_by_heart_is_advised_otherwise():
-    finding, record = found(NOISE, loss="squared_error", validation=0.5, optimizer=Adam(0.01), epochs=60)
+    finding, record = found(NOISE, loss="squared_error", validation=0.5, optimizer=Adam(0.01), epochs=100)
 
     assert record.metric > 0.3
     assert finding.message.startswith("no better than the mean: R² is -")
@@ -95,8 +95,19 @@ def test_a_network_that_learnt_while_its_only_epoch_ran_is_measured_as_it_is_at_
     assert finding is None
 
 
+@pytest.mark.parametrize("loss", ["squared_error", "quantile", "poisson"])
+@pytest.mark.parametrize("value", [5.0, 14.62])
+def test_a_target_that_is_the_same_in_every_row_is_told(loss, value):
+    whole, _ = found(np.full(400, value), loss=loss, epochs=1)
+    held_out, _ = found(np.full(400, value), loss=loss, epochs=1, validation=0.2)
+    raw, _ = found(np.full(400, value), loss=loss, epochs=1, standardize_targets=False)
+
+    assert whole.message == "the target is the same in every row trained on: there is nothing to learn"
+    assert held_out.message.startswith("the target is the same in every row held out: there is nothing to learn, or")
+    assert raw.message == whole.message
+
+
 def test_nothing_can_be_better_than_the_constant_where_all_targets_are_equal():
-    assert found(np.full(400, 5.0), loss="squared_error", epochs=1, optimizer=STILL)[0] is None
     model = MLP(Architecture(6, (Layer(4, "relu"), Layer(2))))
     model.labels = (0, 1)
     record = list(fit(model, X, np.zeros(400, int), plan=Plan(epochs=20)))[-1]

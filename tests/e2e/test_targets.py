@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from e2e.running import Service
 from layerwise import MLP
+from layerwise_client import JobFailed
 
 ROWS = 546
 HIDDEN = {"layers": [{"units": 64, "activation": "relu"}]}
@@ -92,3 +93,21 @@ def test_rest_grpc_and_the_file_predict_in_the_targets_units_and_a_start_goes_on
     np.testing.assert_allclose(first.predict(X), over_grpc.values, rtol=1e-6)
     np.testing.assert_allclose(gone_on.values, over_grpc.values, rtol=1e-5)
     assert first.target_scale == second.target_scale
+
+
+def test_a_target_that_never_varies_is_answered_and_said(service: Service) -> None:
+    X, _ = houses()
+    with service.client() as client:
+        constant = np.full(ROWS, 14.62, np.float32)
+        job = client.train("constant", HIDDEN, X, constant, plan={"epochs": 5}, progress=False).wait(timeout=60)
+        answers = client.predict("constant", X).values
+
+    assert answers is not None
+    np.testing.assert_allclose(answers, 14.62, rtol=1e-5)
+    assert any("the target is the same in every row" in finding.message for finding in job.findings)
+
+
+def test_a_job_whose_answers_could_overflow_fails_and_says_why(service: Service) -> None:
+    X, prices = houses()
+    with service.client() as client, pytest.raises(JobFailed, match="expected targets within about 3e"):
+        client.train("huge", HIDDEN, X, prices * np.float32(1e33), progress=False).wait(timeout=60)

@@ -153,7 +153,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             self._inputs = centred(rows, weights, "X", constant_scale=1.0 if more_to_come else np.inf)
         else:
             self._inputs = unchanged(rows.shape[1])
-        network.target_scale = self._target_scale(targets, weights, plan)
+        network.target_scale = self._target_scale(targets, weights, plan, more_to_come=more_to_come)
         self._network, self._state = network, None
 
     def _architecture(self, features: int, targets: Targets, loss: Loss) -> Architecture:
@@ -221,7 +221,9 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
     def _check_loss(self, pointer: str, loss: Loss, targets: Targets) -> None:
         """Raises InvalidInput if `loss` is not of such targets."""
 
-    def _target_scale(self, targets: Targets, weights: NDArray[np.float64], plan: Plan) -> TargetScale | None:
+    def _target_scale(
+        self, targets: Targets, weights: NDArray[np.float64], plan: Plan, *, more_to_come: bool
+    ) -> TargetScale | None:
         """How targets are scaled for the network to learn, if it is known before training."""
-        del targets, weights, plan
+        del targets, weights, plan, more_to_come
         return None

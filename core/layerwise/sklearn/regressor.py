@@ -111,8 +111,10 @@ class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]  # scikit-l
         plan = super()._planned(targets)
         return plan if self.standardize else replace(plan, standardize_targets=False)
 
-    def _target_scale(self, targets: Targets, weights: NDArray[np.float64], plan: Plan) -> TargetScale | None:
+    def _target_scale(
+        self, targets: Targets, weights: NDArray[np.float64], plan: Plan, *, more_to_come: bool
+    ) -> TargetScale | None:
         """That of all rows of the call, not of the first batch of `partial_fit` alone."""
         if not plan.standardize_targets or (targets.array < plan.loss.least).any():  # what is refused
             return None
-        return scale_of_targets(targets.array, np.arange(len(targets.array)), weights, plan.loss)
+        return scale_of_targets(targets.array, np.arange(len(targets.array)), weights, plan.loss, online=more_to_come)
