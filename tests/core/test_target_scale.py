@@ -205,9 +205,7 @@ def test_a_stream_whose_first_batch_is_constant_learns_what_follows():
 def test_targets_to_which_answers_could_overflow_are_refused(loss, check):
     huge = np.abs(np.clip(SIGNAL, -1, 1)) * 3e38 + 1
 
-    with pytest.raises(
-        InvalidInput, match=r"^y: expected targets within about 3e.32, .* overflow float32: divide"
-    ):
+    with pytest.raises(InvalidInput, match=r"^y: expected targets within about 3e.32, .* overflow float32: divide"):
         fit(network(), X, huge, plan=Plan(loss=loss), check=check)
     wide = MLP(Architecture(5, (Layer(8, "relu"), Layer(1))), dtype=np.float64)
     list(fit(wide, X, huge, plan=Plan(loss=loss, epochs=2), check=check))
