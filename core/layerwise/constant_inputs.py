@@ -20,7 +20,7 @@ def constant_inputs(model: MLP, x: Floats) -> Finding | None:
         rest = "was the same in every row, so it is ignored: predictions do not depend on it"
         many = "were the same in every row, so they are ignored: predictions do not depend on them"
     else:
-        names = _of_rows(x)
+        names = _of_rows(model.scaled(x))
         rest = "is the same in every row looked at: leave it out; what another value does to a prediction is chance"
         many = "are the same in every row looked at: leave them out; what other values do to a prediction is chance"
     if not names:
@@ -45,7 +45,8 @@ def _of_table(encoder: TableEncoder) -> list[str]:
 
 
 def _of_rows(x: Floats) -> list[str]:
-    """Columns of numbers; of zeros, as at the border of an image, nothing is said."""
+    """Columns of numbers beyond 1; of small ones, such as the border of images, nothing is said."""
     if len(x) < 2:
         return []
-    return [f"input {column}" for column in np.flatnonzero(unvaried(x) & x.any(axis=0))]
+    large = np.abs(x).max(axis=0) > 1
+    return [f"input {column}" for column in np.flatnonzero(unvaried(x) & large)]

@@ -228,8 +228,8 @@ def test_the_doctor_names_what_never_varied():
     assert finding.value == 5
 
 
-def test_the_doctor_names_inputs_that_never_vary_unless_they_are_zero():
-    X = np.column_stack([RNG.normal(size=50), np.full(50, 3.0), np.zeros(50)])
+def test_the_doctor_names_inputs_that_never_vary_unless_they_are_small():
+    X = np.column_stack([RNG.normal(size=50), np.full(50, 3.0), np.full(50, -0.5)])
     model = MLP(Architecture(3, (Layer(2),)))
 
     *_, record = fit(model, X, np.arange(50) % 2, plan=Plan(epochs=2))

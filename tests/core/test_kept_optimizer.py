@@ -18,7 +18,7 @@ def network():
 
 
 def train(model, **options):
-    plan = Plan(**{"epochs": 2, "shuffle": False, "keep_optimizer": True, "doctor": False} | options)
+    plan = Plan(**{"epochs": 2, "batch_size": 32, "shuffle": False, "keep_optimizer": True, "doctor": False} | options)
     for _ in fit(model, X, Y, plan=plan):
         pass
     return model

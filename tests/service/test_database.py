@@ -102,6 +102,24 @@ def test_jobs_of_an_older_release_keep_their_order(path: Path) -> None:
     assert store.page(model="", state=None, limit=1, before="")[0].id == newest.id
 
 
+def test_plans_of_an_older_release_leave_targets_as_they_were(path: Path) -> None:
+    database = Database(f"sqlite:///{path}", create=True)
+    with database.write() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0003")
+        connection.exec_driver_sql("INSERT INTO datasets VALUES ('d', 1, 1, 1, NULL, 1, 0, NULL)")
+        connection.exec_driver_sql(
+            "INSERT INTO jobs (id, model, state, architecture, plan, dataset, metric, created, fingerprint) "
+            "VALUES ('a', 'm', 'QUEUED', '{}', '{\"epochs\": 3}', 'd', 'r2', 1, 'f')"
+        )
+
+    migrate(database)
+
+    assert JobStore(database).get("a").plan == {"epochs": 3, "standardize_targets": False}
+
+
 def test_eight_threads_may_open_a_new_database_at_once(path: Path) -> None:
     path.parent.mkdir()
     barrier = threading.Barrier(8)

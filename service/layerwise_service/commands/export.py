@@ -39,7 +39,7 @@ def export(settings: Settings, model: str, version: str | None, form: str | None
     chosen = form or FORMATS.get(out.suffix)
     if chosen is None:
         raise click.UsageError(f"expected --format, or a FILE that ends in {', '.join(FORMATS)}, got {out.name}")
-    configure_logs(settings.log, process="export")
+    configure_logs(settings.log, process="export", serves=False)
     write = _writer(chosen)
     from layerwise import CorruptModel, InvalidInput
 

@@ -127,7 +127,7 @@ def adopt(settings: Settings) -> None:
     The service refuses to start with a database and a folder that do not belong together. This says that they do from
     now on. Files that the database does not know stay where they are, and are neither used nor removed.
     """
-    configure_logs(settings.log, process="adopt")
+    configure_logs(settings.log, process="adopt", serves=False)
     make_files_private()
     from layerwise_service.wiring import open_stores
 

@@ -52,8 +52,6 @@ def _reserve(descriptor: int, size: int) -> None:
     try:
         os.posix_fallocate(descriptor, 0, size)
     except OSError as error:
-        if error.errno not in (
-            errno.EOPNOTSUPP,
-            errno.EINVAL,
-        ):  # a file system that cannot: it is full later, if at all
+        cannot = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENODEV)  # such a file system is full later, if at all
+        if error.errno not in cannot:
             raise

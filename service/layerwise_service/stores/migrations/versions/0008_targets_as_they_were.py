@@ -17,9 +17,9 @@ def upgrade() -> None:
     for name, keys in (("jobs", ("id",)), ("model_versions", ("model", "number"))):
         table = sa.table(name, plan, *map(sa.column, keys))
         own = [table.c[key] for key in keys]
-        for row in connection.execute(sa.select(plan, *own).select_from(table)).all():
-            stored: dict[str, Any] | None = row.plan
+        for row in connection.execute(sa.select(plan, *own).select_from(table)).mappings().all():
+            stored: dict[str, Any] | None = row["plan"]
             if stored is not None and "standardize_targets" not in stored:
-                this = sa.and_(*(column == row._mapping[column.name] for column in own))
+                this = sa.and_(*(column == row[column.name] for column in own))
                 changed = {**stored, "standardize_targets": False}
                 connection.execute(sa.update(table).where(this).values(plan=changed))
