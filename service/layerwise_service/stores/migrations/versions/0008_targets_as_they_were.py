@@ -13,8 +13,8 @@ down_revision = "0007"
 
 def upgrade() -> None:
     connection = op.get_bind()
-    plan = sa.column("plan", sa.JSON())
     for name, keys in (("jobs", ("id",)), ("model_versions", ("model", "number"))):
+        plan = sa.column("plan", sa.JSON())
         table = sa.table(name, plan, *map(sa.column, keys))
         own = [table.c[key] for key in keys]
         for row in connection.execute(sa.select(plan, *own).select_from(table)).mappings().all():
