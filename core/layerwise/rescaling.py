@@ -92,14 +92,16 @@ def rescaled(
 
     The scale is the state's, or the model's own if the targets are not far outside of it, or else that of the targets.
     A network that was never trained, and whose output biases are all zero, is taken to answer standardised targets;
-    any other goes on from what it predicts. Raises InvalidInput if the state has no scale of such a network, or the
-    targets are so large that answers to them could overflow.
+    any other goes on from what it predicts. Raises InvalidInput if the state has no scale of such a network or is of
+    targets that did not vary, as these do, or if the targets are so large that answers to them could overflow.
     """
     fresh = model.plan is None and not _output(model).bias.any()
     link, outputs = plan.loss.link, model.architecture.outputs
     if state is not None:
         kept = instance("state", state, TrainingState).target_scale
         scale = None if kept is None else TargetScale.from_array(kept, outputs, link)
+        if scale is not None:
+            _check_still(scale, data, plan.loss)
     else:
         scale = _scale(model, plan, data, online=online, fresh=fresh)
     if scale is None:
@@ -163,6 +165,16 @@ def _scale(model: MLP, plan: Plan, data: Split, *, online: bool, fresh: bool) ->
     if fresh or online:
         return found
     return scale_of_targets(data.targets, data.rows, data.weights, plan.loss, online=True)
+
+
+def _check_still(scale: TargetScale, data: Split, loss: Loss) -> None:
+    """Raises InvalidInput if an output has the `scale` of targets that do not vary, and those of `data` are others."""
+    still = scale.scales <= 2 * ROUNDING * np.where(scale.shifts == 0, 1.0, np.abs(scale.shifts))
+    if scale.link == "exp" or not still.any():
+        return
+    found = scale_of_targets(data.targets, data.rows, data.weights, loss)
+    if found is not None and (np.hypot(found.shifts - scale.shifts, found.scales) > FAR * scale.scales)[still].any():
+        raise InvalidInput("state", "it is of targets that did not vary, and these are others: go on without the state")
 
 
 def _output(model: MLP) -> LayerParameters:

@@ -191,6 +191,22 @@ def test_a_network_of_constant_targets_learns_others_afterwards(tmp_path):
     np.testing.assert_allclose(model.predict(X), 14.62, rtol=1e-5)
 
 
+def test_a_state_of_constant_targets_goes_on_with_the_same_alone():
+    plan = Plan(loss="squared_error", epochs=2, batch_size=100)
+    model, whole = network(), network()
+    training = fit(model, X, np.full(300, 14.62), plan=plan, every="step")
+    next(training)
+    arrays = training.state.to_arrays()
+    list(fit(whole, X, np.full(300, 14.62), plan=plan))
+
+    list(fit(model, X, np.full(300, 14.62), plan=plan, state=TrainingState.from_arrays(arrays)))
+
+    assert model.parameters.tobytes() == whole.parameters.tobytes()
+    for y in (PRICES, np.full(300, 15.0)):
+        with pytest.raises(InvalidInput, match=r"^state: it is of targets that did not vary, and these"):
+            partial_fit(model, X, y, plan=plan, state=TrainingState.from_arrays(arrays))
+
+
 def test_a_stream_whose_first_batch_is_constant_learns_what_follows():
     model = MLPRegressor(learning_rate=0.01, random_state=0).partial_fit(X[:20], np.full(20, 70_000.0))
 
