@@ -79,7 +79,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_predict_rows: Count = 32_768
     """Rows of one prediction."""
     max_predict_values: Count = 4 * 1_024 * 1_024
-    """Rows times outputs of one prediction: 16 MB on gRPC, about 50 MB as JSON."""
+    """Rows times outputs of one prediction: 16 MB on gRPC, about 50 MB as JSON.
+
+    Over REST, also values in its rows: they take two bytes or more each in the body, and 32 once they are read.
+    """
     max_queued_jobs: Count = 1_000
     """Jobs that may wait or train at the same time; one more is refused."""
     model_cache_bytes: Count = 512 * MIB

@@ -38,6 +38,18 @@ def livez(service: Service) -> None:
     connection.close()
 
 
+def rest_processes(service: Service) -> list[int]:
+    (parent,) = service.pids("rest")
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return [int(child) for child in children if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text()]
+
+
+def memory_peak(pid: int) -> float:
+    """In MB."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+
+
 @contextmanager
 def answered(call: Callable[[], object]) -> Iterator[list[float]]:
     """Makes `call` again and again beside the block; the seconds that each took."""
@@ -101,6 +113,32 @@ def test_a_body_of_millions_of_rows_holds_nobody_up(service: Service) -> None:
             connection.close()
 
     assert max(seconds) < SECONDS
+
+
+def test_long_rows_from_several_callers_at_once_hold_nobody_up_and_take_bounded_memory(service: Service) -> None:
+    row = b"[" + b",".join([b"1"] * 480) + b"]"
+    body = b'{"instances": [' + b",".join([row] * 32_000) + b"]}"  # 29 MB, and 15 million numbers
+    processes = rest_processes(service)
+    before = sum(memory_peak(process) for process in processes)
+    statuses: list[int] = []
+
+    def send() -> None:
+        connection = http.client.HTTPConnection(service.rest.removeprefix("http://"), timeout=60)
+        connection.request("POST", "/predict", body, {"Content-Type": "application/json"})
+        statuses.append(connection.getresponse().status)
+        connection.close()
+
+    threads = [threading.Thread(target=send) for _ in range(8)]
+    with answered(lambda: livez(service)) as seconds:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    assert len(statuses) == 8
+    assert set(statuses) <= {413, 503}  # too many values, or too many that wait
+    assert max(seconds) < SECONDS
+    assert sum(memory_peak(process) for process in processes) - before < 1_400  # it was 2.5 GB
 
 
 def test_silent_connections_keep_nobody_out_of_rest(service: Service) -> None:

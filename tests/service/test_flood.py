@@ -7,6 +7,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 
 import grpc
+import msgspec
 import pytest
 from flask.testing import FlaskClient
 
@@ -36,6 +37,10 @@ BODIES = {
         "TOO_MANY_ROWS",
     ),
     "one long row": (b'{"instances": [[' + b"1," * 1_000_000 + b"1]]}", "TOO_MANY_VALUES"),
+    "long rows": (
+        b'{"instances": [' + b",".join([b"[" + b",".join([b"1"] * 480) + b"]"] * 9_000) + b"]}",
+        "TOO_MANY_VALUES",
+    ),
     "an unknown field": (b'{"what": {' + b'"a":[],' * 300_000 + b'"a":1}}', "TOO_MANY_ROWS"),
 }
 
@@ -68,6 +73,18 @@ def test_brackets_and_commas_in_texts_are_not_rows(rest: FlaskClient, publish: P
 
     assert response.get_json()["reason"] == "VERSION_NOT_FOUND"
     assert odd.get_json()["reason"] == "WRONG_KIND_OF_ROWS"
+
+
+def test_as_many_values_as_the_limit_allows_pass(settings: Settings, stores: Stores, publish: Publish) -> None:
+    publish(labels=None)
+    rest = build_rest(msgspec.structs.replace(settings, max_predict_values=1_000)).test_client()
+
+    whole = rest.post("/predict", json={"model": "xor", "version": 1, "instances": [[0, 1]] * 500})
+    more = rest.post("/predict", json={"model": "xor", "version": 1, "instances": [[0, 1]] * 502})
+
+    assert whole.status_code == 200
+    assert (more.status_code, more.get_json()["reason"]) == (413, "TOO_MANY_VALUES")
+    assert "at most 1000 values" in more.get_json()["detail"]
 
 
 def field(number: int, data: bytes) -> bytes:

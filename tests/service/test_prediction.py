@@ -78,11 +78,10 @@ def test_the_largest_answer_allowed_fits_into_a_message(settings: Settings, stor
 def test_an_answer_beyond_the_limit_says_so(settings: Settings, stores: Stores, publish: Publish) -> None:
     publish("small")
 
+    asked = models_pb2.GetVersionRequest(model="small", version="1")
     limited = msgspec.structs.replace(settings, max_message_bytes=50)
     with running_rpc(limited) as (address, _), grpc.insecure_channel(address) as channel:
-        code, message, reason, _ = error_of(
-            lambda: ModelServiceStub(channel).GetModel(models_pb2.GetModelRequest(name="small"), timeout=10)
-        )
+        code, message, reason, _ = error_of(lambda: ModelServiceStub(channel).GetVersion(asked, timeout=10))
 
     assert (code, reason) == (grpc.StatusCode.INVALID_ARGUMENT, "TOO_LARGE")
     assert "ask for less at once" in message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial
 
 import msgspec
@@ -11,6 +12,7 @@ from layerwise_service.prediction import Instances, Predictor
 from layerwise_service.rest.bodies import decoded, invalid, not_finite, read_body
 from layerwise_service.rest.counting import check_rows
 from layerwise_service.rest.responses import json_response
+from layerwise_service.rest.turns import Turns
 from layerwise_service.settings import Settings
 
 
@@ -30,6 +32,8 @@ class TableRequest(msgspec.Struct, forbid_unknown_fields=True):
     version: str | int | None = None
 
 
+_LARGE = 2**20  # bytes of a body; smaller ones wait for none
+_AT_ONCE = nullcontext()
 _NUMBERS = msgspec.json.Decoder(NumbersRequest)
 _TABLE = msgspec.json.Decoder(TableRequest)
 
@@ -37,15 +41,23 @@ _TABLE = msgspec.json.Decoder(TableRequest)
 def predict_routes(predictor: Predictor, settings: Settings) -> Blueprint:
     """The route over its use-case."""
     routes = Blueprint("predict", __name__)
+    turns = Turns(settings.max_body_bytes)
 
     @routes.post("/predict")
     def predict() -> Response:  # pyright: ignore[reportUnusedFunction]
         data = read_body()
-        check_rows(data, most_rows=settings.max_predict_rows, most_values=settings.max_features)
-        body, rows = _read(data)
-        del data  # the rows are enough to keep
-        rounded = request.headers.get("Layerwise-Rows") == "float32"
-        found = predictor.predict(rows, model=body.model, version=body.version, rounded=rounded)
+        with turns.turn(len(data)) if len(data) > _LARGE else _AT_ONCE:
+            check_rows(
+                data,
+                most_rows=settings.max_predict_rows,
+                most_values=settings.max_predict_values,
+                most_in_row=settings.max_features,
+            )
+            body, rows = _read(data)
+            del data  # the rows are enough to keep
+            rounded = request.headers.get("Layerwise-Rows") == "float32"
+            found = predictor.predict(rows, model=body.model, version=body.version, rounded=rounded)
+            del rows
         predictions = found.predictions.tolist() if found.is_classifier else found.predictions
         answer: dict[str, object] = {"model": found.model, "version": found.version, "predictions": predictions}
         if found.probabilities is not None:

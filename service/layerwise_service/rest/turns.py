@@ -1,0 +1,54 @@
+"""Large bodies take turns: each becomes many times its size in objects, so few of them are read at the same time."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from layerwise_service.errors import Unavailable
+
+_MOST_WAITING = 32  # half of the threads that answer: small requests find one of the others
+_WAITING_TIMES = 4  # as many bytes may wait as are read
+
+
+class Turns:
+    """Bodies of `most_bytes` together at a time, in the order in which they came; one alone may have more."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._changed = threading.Condition()
+        self._bytes = 0  # that have their turn
+        self._waiting: deque[int] = deque()
+        self._sizes: dict[int, int] = {}  # of those that wait, by their numbers
+        self._next = 0
+
+    @contextmanager
+    def turn(self, size: int) -> Generator[None]:
+        """The block runs when it is the turn of `size` bytes. Raises `Unavailable` if too many wait already."""
+        with self._changed:
+            if (self._waiting or not self._fits(size)) and self._is_full(size):
+                detail = f"{len(self._waiting)} large requests are waiting, as many as may; try again in a moment"
+                raise Unavailable(detail, reason="TOO_MANY_LARGE_REQUESTS", retry_after=1)
+            number, self._next = self._next, self._next + 1
+            self._waiting.append(number)
+            self._sizes[number] = size
+            self._changed.wait_for(lambda: self._waiting[0] == number and self._fits(size))
+            self._waiting.popleft()
+            del self._sizes[number]
+            self._bytes += size
+            self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._bytes -= size
+                self._changed.notify_all()
+
+    def _fits(self, size: int) -> bool:
+        return self._bytes == 0 or self._bytes + size <= self._most_bytes
+
+    def _is_full(self, size: int) -> bool:
+        held = sum(self._sizes.values())
+        return len(self._waiting) >= _MOST_WAITING or held + size > _WAITING_TIMES * self._most_bytes
