@@ -114,7 +114,9 @@ class RpcServer:
         await self._sweeping.stop()
         await self._server.stop(self._settings.stop_seconds)
         self._predicting.shutdown(cancel_futures=True)
-        self._checking.shutdown(wait=False, cancel_futures=True)
+        if self._check is not None:
+            await asyncio.wait([self._check], timeout=_MOST_CHECK_SECONDS)
+        self._checking.shutdown(wait=self._check is None or self._check.done())
         await asyncio.to_thread(self._close)
 
     async def _sweep_once(self) -> None:
