@@ -16,66 +16,125 @@ from layerwise_service.stores.database import Database
 log = structlog.get_logger()
 
 _FRESH_SECONDS = 1.0  # however many ask, the disk is tried once a second
+_PATIENCE_SECONDS = 0.5  # who asks waits no longer for a check that is under way
+_SLOW_SECONDS = 2.0  # other processes hold the database locked for a moment, and disks have slow moments
+_RECENT_SECONDS = 5.0  # what was found then may be told again while a check is under way
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """What each check found: "ok", or what is wrong."""
 
-    database: str
-    artifacts: str
-    models: str
-
-    @property
-    def whole(self) -> Mapping[str, str]:
-        """What training needs, and so the service as a whole."""
-        return {"database": self.database, "artifacts": self.artifacts}
-
-    @property
-    def predictions(self) -> Mapping[str, str]:
-        """What predicting needs: it goes on without the database and on a full disk."""
-        return {"models": self.models}
+    whole: Mapping[str, str]
+    """What training needs, and so the service as a whole."""
+    predictions: Mapping[str, str]
+    """What predicting needs: it goes on without the database and on a full disk."""
 
 
 class Readiness:
-    """Tries what the work needs, at most once a second."""
+    """Tries what the work needs: each part at most once a second, and no part waits for another."""
 
     def __init__(
-        self, database: Database, artifacts: ArtifactStore, *, clock: Callable[[], float] = time.monotonic
+        self,
+        database: Database,
+        artifacts: ArtifactStore,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        patience: float = _PATIENCE_SECONDS,
     ) -> None:
-        self._clock = clock
-        self._database = database
-        self._artifacts = artifacts
+        def check(run: Callable[[], None], slow: str) -> _Check:
+            return _Check(run, f"no answer for {_SLOW_SECONDS:.0f} s: {slow}", clock, patience)
+
+        self._database = check(database.check, "another process keeps the database locked, or its disk hangs")
+        self._artifacts = check(artifacts.check, "the disk of the artefacts hangs")
+        self._models = check(artifacts.check_models, "the disk of the artefacts hangs")
         self._lock = threading.Lock()
-        self._report = Report("ok", "ok", "ok")
-        self._tried_at: float | None = None
+        self._wrong: Mapping[str, str] = {}
+
+    def whole(self) -> Mapping[str, str]:
+        """What training needs, and so the service as a whole."""
+        database, artifacts = self._database.begin(), self._artifacts.begin()
+        found = {"database": self._database.outcome(database), "artifacts": self._artifacts.outcome(artifacts)}
+        self._log({name: said for name, said in found.items() if said != "ok"})
+        return found
+
+    def predictions(self) -> Mapping[str, str]:
+        """What predicting needs: it goes on without the database and on a full disk."""
+        return {"models": self._models.outcome(self._models.begin())}
 
     def report(self) -> Report:
-        """Return what was found less than a second ago; who asks meanwhile waits for it."""
+        """Both."""
+        models = self._models.begin()
+        return Report(self.whole(), {"models": self._models.outcome(models)})
+
+    def _log(self, wrong: Mapping[str, str]) -> None:
         with self._lock:
-            if self._tried_at is None or self._clock() - self._tried_at >= _FRESH_SECONDS:
-                before, self._report = self._report, self._try()
-                self._tried_at = self._clock()
-                if self._report != before:
-                    self._tell()
-            return self._report
-
-    def _try(self) -> Report:
-        return Report(
-            _outcome(self._database.check), _outcome(self._artifacts.check), _outcome(self._artifacts.check_models)
-        )
-
-    def _tell(self) -> None:
-        wrong = {name: said for name, said in self._report.whole.items() if said != "ok"}
-        if wrong:
+            before, self._wrong = self._wrong, wrong
+        if wrong and wrong != before:
             log.warning("not_ready", **wrong)
-        else:
+        elif before and not wrong:
             log.info("ready_again")
 
 
-def _outcome(check: Callable[[], None]) -> str:
-    try:
-        check()
-    except ServiceError as error:
-        return error.detail
-    return "ok"
+class _Check:
+    """One check, in a thread of its own while it is under way: it may wait for a lock or a disk, who asks may not."""
+
+    def __init__(self, run: Callable[[], None], slow: str, clock: Callable[[], float], patience: float) -> None:
+        self._run = run
+        self._slow = slow
+        self._clock = clock
+        self._patience = patience
+        self._lock = threading.Lock()
+        self._found: str | None = None
+        self._found_at = 0.0
+        self._began: float | None = None  # of the check that is under way
+        self._ended = threading.Event()
+
+    def begin(self) -> bool:
+        """Start the check unless it is under way, or what it found is fresh; return whether it was started."""
+        with self._lock:
+            if self._began is not None or (self._found is not None and self._age() < _FRESH_SECONDS):
+                return False
+            self._began = time.monotonic()
+            self._ended.clear()
+            try:
+                threading.Thread(target=self._try, name="readiness", daemon=True).start()
+            except RuntimeError as error:
+                self._end(f"cannot be checked: {error}")
+            return True
+
+    def outcome(self, begun: bool) -> str:
+        """Return "ok" or what is wrong.
+
+        The caller that has `begun` the check waits for it. Others do so only without a recent result: many of them
+        would hold all threads of the process.
+        """
+        with self._lock:
+            began = self._began
+            wait = began is not None and (begun or self._found is None or self._age() >= _RECENT_SECONDS)
+        if wait and began is not None:
+            self._ended.wait(max(0.0, began + self._patience - time.monotonic()))
+        with self._lock:
+            if self._began is not None and time.monotonic() - self._began >= _SLOW_SECONDS:
+                return self._slow
+            return self._found or "the first check is under way"
+
+    def _age(self) -> float:
+        return self._clock() - self._found_at
+
+    def _try(self) -> None:
+        try:
+            self._run()
+        except ServiceError as error:
+            found = error.detail
+        except Exception as error:
+            log.error("check_failed", exc_info=error)
+            found = "the check failed; the log of the service has the details"
+        else:
+            found = "ok"
+        with self._lock:
+            self._end(found)
+
+    def _end(self, found: str) -> None:
+        self._found, self._found_at, self._began = found, self._clock(), None
+        self._ended.set()

@@ -182,12 +182,24 @@ def _build(values: Mapping[str, object], origins: Mapping[str, str]) -> Settings
         origin = f" (from {origins[name]})" if name in origins else ""
         raise SettingsError(f"{name}: expected {_wanted(name, text)}, got {values.get(name)!r}{origin}") from error
 
+    for name, value in (*msgspec.structs.asdict(settings).items(), ("home", str(settings.home_path))):
+        if isinstance(value, str) and not _is_utf8(value):  # which neither messages nor the database's URL could hold
+            origin = origins.get(name, "the working directory")
+            raise SettingsError(f"{name}: expected text in UTF-8, got {value!r} (from {origin})")
     for name in ("rest_address", "rpc_address"):
         address: str = getattr(settings, name)
         if int(address.rpartition(":")[2]) > MOST_PORT:  # which the system would take modulo 65,536
             origin = origins.get(name, "the defaults")
             raise SettingsError(f"{name}: expected a port of 0 to {MOST_PORT}, got {address!r} (from {origin})")
     return settings
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _wanted(name: str, message: str) -> str:

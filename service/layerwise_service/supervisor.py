@@ -28,7 +28,7 @@ log = structlog.get_logger()
 _LOOK_SECONDS = 0.1
 _START_SECONDS = 60.0
 _BACK_OFF = (0.2, 1.0, 2.0, 5.0, 10.0, 30.0)  # seconds before the first, second … restart in a row
-_STEADY_SECONDS = 60.0  # who ran as long as this begins a new row
+_STEADY_SECONDS = 10.0  # who was ready for as long as this begins a new row
 _WRITERS = ("rpc", "worker")  # frozen in a transaction, they hold SQLite's lock for everyone
 
 
@@ -47,10 +47,20 @@ class Child:
     address: str = ""
     pulse: Pulse | None = None
     worker: str = ""
-    started: float = 0.0
+    ready_at: float | None = None  # in this life
     restarts: int = 0
     restart_at: float | None = None
     was_ready: bool = False
+
+    def back_off(self) -> float:
+        """Return in how many seconds it starts again; longer each time that it was not ready for long."""
+        now = time.monotonic()
+        if self.ready_at is not None and now - self.ready_at > _STEADY_SECONDS:
+            self.restarts = 0
+        delay = _BACK_OFF[min(self.restarts, len(_BACK_OFF) - 1)]
+        self.restarts += 1
+        self.ready_at, self.restart_at = None, now + delay
+        return delay
 
 
 class Supervisor:
@@ -148,7 +158,7 @@ class Supervisor:
             for descriptor in for_child:
                 os.close(descriptor)
         os.set_blocking(readable, False)
-        child.ready, child.started, child.restart_at = readable, time.monotonic(), None
+        child.ready, child.ready_at, child.restart_at = readable, None, None
 
     def _await_ready(self) -> None:
         deadline = time.monotonic() + _START_SECONDS
@@ -175,6 +185,7 @@ class Supervisor:
         child.ready = None
         if told:
             child.was_ready = True
+            child.ready_at = time.monotonic()
             child.address = told.decode().strip()
 
     def _look_after(self) -> None:
@@ -199,23 +210,15 @@ class Supervisor:
         _forget_pulse(child)
         if child.worker:
             self._lost.add(child.worker)
-        delay = self._back_off(child)
+        delay = child.back_off()
         log.error("process_ended", name=child.name, status=status, restart_in_seconds=delay)
 
     def _restart(self, child: Child) -> None:
         try:
             self._start(child)
         except OSError as error:  # no memory, no process to be had: perhaps later
-            delay = self._back_off(child)
+            delay = child.back_off()
             log.error("process_not_started", name=child.name, error=error.strerror, restart_in_seconds=delay)
-
-    def _back_off(self, child: Child) -> float:
-        if time.monotonic() - child.started > _STEADY_SECONDS:
-            child.restarts = 0
-        delay = _BACK_OFF[min(child.restarts, len(_BACK_OFF) - 1)]
-        child.restarts += 1
-        child.restart_at = time.monotonic() + delay
-        return delay
 
     def _give_back(self) -> None:
         """Gives the jobs of dead workers back at once; while the database does not answer, their leases stand."""

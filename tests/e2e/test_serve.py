@@ -173,7 +173,7 @@ def test_a_second_service_on_the_same_home_is_refused(service: Service) -> None:
 
     assert ended.returncode == 1
     assert "another `layerwise serve` runs on" in ended.stderr
-    assert get(service, "/readyz")["status"] == "ok"
+    wait_until(lambda: answers(service))
 
 
 def test_what_was_trained_is_there_after_a_restart(tmp_path: Path) -> None:

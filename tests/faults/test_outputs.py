@@ -60,7 +60,7 @@ def test_a_log_that_takes_nothing_stops_nothing(
             wait_until(lambda part=part, pid=pid: service.pids(part) not in ([], [pid]))  # type: ignore[misc]
         client.train("iris", SMALL, X, y, plan={"epochs": 2}, progress=False).wait(timeout=60)
         assert client.predict("iris", X).version == 1
-        assert get(service, "/readyz")["status"] == "ok"
+        wait_until(lambda: answers(service.rest.removeprefix("http://")))
 
         if reader is None:
             wait_until(lambda: lost(service, "serve") >= 2 and lost(service, "worker") >= 1)

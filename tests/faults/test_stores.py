@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from e2e.running import running_service
+from e2e.running import running_service, wait_until
 from layerwise_client import datasets
 
 SMALL = {"layers": [{"units": 4, "activation": "relu"}]}
@@ -110,3 +111,31 @@ def test_another_database_is_used_with_the_folder_on_purpose_alone_and_nothing_i
     refused = serve(home)  # the first database
     assert (refused.returncode, "belongs to another folder" in refused.stderr) == (1, True)
     assert before.items() <= files(home).items()
+
+
+def test_a_process_of_rest_that_cannot_open_the_store_says_so_in_a_line_and_answers_when_it_can(home: Path) -> None:
+    models, saved = home / "artifacts" / "models", home.parent / "models"
+    with running_service(home) as service:
+        (rest,) = service.pids("rest")
+        before = serving(rest)
+        models.rename(saved)
+        os.kill(before[0], signal.SIGKILL)
+
+        wait_until(lambda: "rest_not_started" in service.log.read_text())
+        assert service.pids("rest") == [rest]
+        assert before[1] in serving(rest)
+
+        saved.rename(models)
+        with service.client() as client:
+            wait_until(lambda: len(serving(rest)) == 2)
+            assert client.predict("xor", datasets.load("xor")[0]).version == 1
+        assert service.pids("rest") == [rest]
+        assert service.stop() == 0
+    log = service.log.read_text()
+    assert (log.count("rest_not_started"), "Traceback" in log) == (1, False)
+
+
+def serving(rest: int) -> list[int]:
+    """The processes of REST below the one that starts them."""
+    children = Path(f"/proc/{rest}/task/{rest}/children").read_text().split()
+    return [int(pid) for pid in children if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]

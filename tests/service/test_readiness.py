@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import pytest
@@ -80,12 +82,13 @@ def test_what_is_missing_is_told_and_no_rows_are_taken_in_for_nothing(
 
     change(settings.home_path)
 
-    wait_until(lambda: rest.get("/readyz").status_code == 503)
-    answer = rest.get("/readyz").get_json()
-    assert answer["status"] == "not ready"
-    assert message in answer["checks"].pop(check)
-    assert set(answer["checks"].values()) == {"ok"}
-    assert rest.get("/readyz/predictions").status_code == (200 if predicts else 503)
+    def told() -> bool:
+        answer = rest.get("/readyz").get_json()
+        found = answer["checks"].pop(check)
+        return answer["status"] == "not ready" and message in found and set(answer["checks"].values()) == {"ok"}
+
+    wait_until(told)
+    wait_until(lambda: rest.get("/readyz/predictions").status_code == (200 if predicts else 503))
     assert rest.post("/predict", json={"model": "loaded", "instances": [[0, 0]]}).status_code == 200
     wait_until(lambda: status("") == NOT_SERVING)
     assert status("layerwise.v1.TrainingService") == NOT_SERVING
@@ -110,7 +113,7 @@ def test_however_many_ask_the_disk_is_tried_once_a_second(stores: Stores, monkey
     check = type(stores.artifacts).check
     monkeypatch.setattr(type(stores.artifacts), "check", lambda self: (tried.append(self), check(self)))
     seconds = 0.0
-    readiness = Readiness(stores.database, stores.artifacts, clock=lambda: seconds)
+    readiness = Readiness(stores.database, stores.artifacts, clock=lambda: seconds, patience=60)
 
     for _ in range(50):
         assert set(readiness.report().whole.values()) == {"ok"}
@@ -119,3 +122,83 @@ def test_however_many_ask_the_disk_is_tried_once_a_second(stores: Stores, monkey
     seconds = 1.0
     readiness.report()
     assert len(tried) == 2
+
+
+def test_a_locked_database_is_told_when_it_lasts_and_predictions_stay_ready(rest: FlaskClient, stores: Stores) -> None:
+    wait_until(lambda: rest.get("/readyz").status_code == 200)
+
+    with stores.database.write():
+        wait_until(lambda: rest.get("/readyz").status_code == 503)
+        answer = rest.get("/readyz").get_json()
+        assert re.search("keeps the database locked|the database does not answer", answer["checks"]["database"])
+        assert answer["checks"]["artifacts"] == "ok"
+        wait_until(lambda: rest.get("/readyz/predictions").status_code == 200)
+
+    wait_until(lambda: rest.get("/readyz").status_code == 200)
+
+
+class Held:
+    """A check that takes until it is let go, in the place of the database or the artefacts."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.tried = 0
+
+    def check(self) -> None:
+        self.tried += 1
+        assert self.go.wait(60)
+
+    def check_models(self) -> None:
+        pass
+
+
+def test_predictions_wait_for_the_models_alone() -> None:
+    database, artifacts = Held(), Held()
+    readiness = Readiness(cast(Any, database), cast(Any, artifacts), patience=60)
+
+    assert readiness.predictions() == {"models": "ok"}
+
+    assert (database.tried, artifacts.tried) == (0, 0)
+
+
+def test_a_check_that_takes_a_moment_is_no_unreadiness_and_one_that_lasts_is_told(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds, database = 0.0, Held()
+    database.go.set()
+    readiness = Readiness(cast(Any, database), stores.artifacts, clock=lambda: seconds, patience=0.0)
+    wait_until(lambda: readiness.whole() == {"database": "ok", "artifacts": "ok"})
+
+    database.go.clear()
+    seconds = 2.0
+    monkeypatch.setattr("layerwise_service.readiness._SLOW_SECONDS", 1e9)
+    for _ in range(300):
+        assert readiness.whole()["database"] == "ok"
+    monkeypatch.setattr("layerwise_service.readiness._SLOW_SECONDS", 0.0)
+    assert "keeps the database locked" in readiness.whole()["database"]
+    assert database.tried == 2
+
+    database.go.set()
+    wait_until(lambda: readiness.whole()["database"] == "ok")
+
+
+def test_many_that_ask_while_a_check_is_under_way_are_answered_from_its_last_result(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("layerwise_service.readiness._SLOW_SECONDS", 1e9)
+    seconds, database = 0.0, Held()
+    database.go.set()
+    readiness = Readiness(cast(Any, database), stores.artifacts, clock=lambda: seconds, patience=60)
+    assert readiness.whole()["database"] == "ok"
+    database.go.clear()
+    seconds = 2.0
+    first = threading.Thread(target=readiness.whole)
+    first.start()
+    wait_until(lambda: database.tried == 2)
+
+    answers = [readiness.whole()["database"] for _ in range(300)]  # each would wait for a minute
+
+    assert set(answers) == {"ok"}
+    assert first.is_alive()
+    database.go.set()
+    first.join()

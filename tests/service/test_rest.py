@@ -24,6 +24,7 @@ from layerwise_service.rest.openapi import OPENAPI
 from layerwise_service.settings import Settings
 from layerwise_service.stores.version_store import VersionStore
 from layerwise_service.wiring import Stores, build_rest
+from service.rpc_requests import wait_until
 
 Publish = Callable[..., Version]
 
@@ -345,6 +346,7 @@ def test_pages_follow_each_other(rest: FlaskClient, publish: Publish) -> None:
 
 def test_health_is_told(rest: FlaskClient) -> None:
     assert rest.get("/livez").get_json() == {"status": "ok"}
+    wait_until(lambda: rest.get("/readyz").status_code == 200)
     assert rest.get("/readyz").get_json() == {
         "status": "ok",
         "checks": {"database": "ok", "artifacts": "ok", "loops": "ok"},

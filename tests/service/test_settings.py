@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,21 @@ def test_a_wrong_value_is_named_with_its_origin(environment: dict[str, str], mes
         read_settings(environment=environment)
 
     assert str(caught.value) == message
+
+
+def test_a_path_that_is_not_utf8_is_refused_in_words_that_can_be_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = os.fsdecode(b"caf\xe9")
+    for setting in ("HOME", "DATABASE_URL"):
+        with pytest.raises(SettingsError, match="expected text in UTF-8") as caught:
+            read_settings(environment={f"LAYERWISE_{setting}": f"/srv/{name}"})
+        assert str(caught.value).encode()
+
+    (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / name)
+    with pytest.raises(SettingsError, match="from the working directory"):
+        read_settings(environment={})
 
 
 def test_a_home_without_a_name_is_refused() -> None:

@@ -46,11 +46,11 @@ class HealthChecks:
 
     def whole(self) -> dict[str, str]:
         """Each check of the whole service with "ok" or what is wrong."""
-        return {**self._readiness.report().whole, "loops": self.loops()}
+        return {**self._readiness.whole(), "loops": self.loops()}
 
     def predictions(self) -> dict[str, str]:
         """Each check of what predictions need."""
-        return {**self._readiness.report().predictions, "loops": self.loops()}
+        return {**self._readiness.predictions(), "loops": self.loops()}
 
     def metrics(self) -> bytes:
         """Counts and gauges in Prometheus' text format; of what does not answer just now, nothing."""

@@ -17,6 +17,7 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 
+from layerwise_service.errors import DatabaseUnusable, ServiceError
 from layerwise_service.gathering import Reporter
 from layerwise_service.logs import configure_logs
 from layerwise_service.loops import Loop
@@ -32,6 +33,7 @@ _OTHER_FILES = 256  # descriptors that a process needs besides
 _HEADER_MILLISECONDS = 10_000
 _READY_SECONDS = 30.0
 _LOOK_SECONDS = 0.05
+_AGAIN_SECONDS = 1.0
 
 
 def serve_rest(
@@ -95,7 +97,15 @@ def _load(
     give_memory_back()
     reporter = Reporter(counts)
     reporter.start()
-    return build(settings, reporter)
+    told = ""
+    while True:  # were it to end, granian would end the processes that answer with it
+        try:
+            return build(settings, reporter)
+        except (DatabaseUnusable, ServiceError, OSError) as error:
+            if str(error) != told:
+                told = str(error)
+                log.error("rest_not_started", error=told, again_in_seconds=_AGAIN_SECONDS)
+        time.sleep(_AGAIN_SECONDS)
 
 
 def _reserve(address: str) -> tuple[str, int, socket.socket]:
