@@ -26,7 +26,7 @@ def test_without_a_data_gradient_l2_lets_every_weight_decay_to_zero(rate):
     """The notes: L2 pulls every weight linearly towards zero, w += -lambda * w."""
     model = linear()
     start = model.parameters[:6].copy()
-    plan = Plan(loss="squared_error", l2=0.5, optimizer=SGD(rate), epochs=50)
+    plan = Plan(loss="squared_error", standardize_targets=False, l2=0.5, optimizer=SGD(rate), epochs=50)
 
     for step, _ in enumerate(fit(model, *ZERO, plan=plan), start=1):
         np.testing.assert_allclose(model.parameters[:6], start * (1 - rate * 0.5) ** step, rtol=1e-10)
