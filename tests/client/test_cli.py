@@ -96,7 +96,21 @@ def test_the_result_names_version_and_metrics(run, service, sent):
     done = run("train", "flats.csv", "--target", "kind")
 
     shown = " ".join(done.stdout.split())
-    assert shown == "model digits version 2 epoch 3 accuracy 0.91 validation accuracy 0.88 job job-1"
+    expected = "model digits version 2 epoch 3 accuracy 0.91 validation accuracy 0.88"
+    assert shown == f"{expected} measured on validation: the rows held out job job-1"
+
+
+def test_figures_of_the_rows_trained_on_say_so(run, service, sent):
+    Path("flats.csv").write_text("rooms,kind\n1,a\n2,b\n3,a\n")
+    record = training_pb2.TrainRecord(step=3, epoch=3, metric=0.91)
+    ended = service.job("SUCCEEDED", version=2, record=record)
+    ended.plan.class_weight.balanced.SetInParent()
+    service.answers["GetJob"] = lambda request, context: ended
+
+    done = run("train", "flats.csv", "--target", "kind")
+
+    words = "the rows trained on; none were held out (--validation 0.1 measures on a tenth of the rows instead)"
+    assert f"{words}; rows count by class_weight" in " ".join(done.stdout.split())
 
 
 def test_a_target_of_other_numbers_is_told_to_be_values(run, sent):
@@ -170,7 +184,7 @@ def test_a_failed_job_ends_the_command_with_one_line(run, service, sent):
         ),
         (["train", "iris", "--spec", "net.json", "--input-scale", "2"], 2, "leave out --input-scale"),
         (["train", "iris", "--input-scale", "1/0"], 2, "expected a number such as 0.5 or 1/255, got 1/0"),
-        (["train", "iris", "--class-weight", "1;2"], 2, "expected balanced, or numbers such as 1,5, got 1;2"),
+        (["train", "iris", "--class-weight", "1;2"], 2, "expected balanced, numbers such as 1,5, or LABEL="),
         (["train", "iris", "--loss", "logloss"], 2, "'logloss' is not one of 'softmax_cross_entropy', 'sigmoid_cross"),
         (["train", "iris", "--watch", "metric"], 2, "--watch says by what --patience judges; give --patience too"),
         (["train", "iris", "--watch", "accuracy", "--patience", "3"], 2, "'accuracy' is not one of 'loss', 'metric'"),

@@ -6,7 +6,7 @@ import click
 
 from layerwise_client.cli.live import JSONLines, display
 from layerwise_client.cli.options import ListGroup, connect, json_option, rpc_option
-from layerwise_client.cli.output import emit, epoch_of, facts, table
+from layerwise_client.cli.output import emit, epoch_of, facts, measured_on, table
 from layerwise_client.progress import finding_line, plan_words
 from layerwise_client.results import STATES, Snapshot, Summary
 
@@ -112,6 +112,7 @@ def _tell(job: Snapshot) -> None:
             "loss": record and record.loss,
             job.metric or "metric": record and record.metric,
             f"validation {job.metric}": record and record.validation_metric,
+            "measured on": measured_on(job),
             "attempt": job.attempt,
             "dataset": job.dataset,
             "started from": job.start_from,

@@ -48,6 +48,17 @@ def epoch_of(job: Snapshot) -> str | None:
     return f"{job.record.epoch} (kept)" if job.version is not None and job.record.kept else str(job.record.epoch)
 
 
+def measured_on(job: Snapshot) -> str | None:
+    """Which rows the figures of a job's record are of, and how they count; None without a record."""
+    if job.record is None:
+        return None
+    if job.record.validation_metric is None:
+        rows = "the rows trained on; none were held out (--validation 0.1 measures on a tenth of the rows instead)"
+    else:
+        rows = "validation: the rows held out"
+    return f"{rows}; rows count by class_weight" if job.plan.get("class_weight") else rows
+
+
 def _console() -> Console:
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=10_000)

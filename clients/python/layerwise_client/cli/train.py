@@ -19,7 +19,7 @@ from layerwise_client.cli.csv_table import told_by_line
 from layerwise_client.cli.csv_target import Task
 from layerwise_client.cli.live import display
 from layerwise_client.cli.options import MISSING_HELP, connect, json_option, rpc_option
-from layerwise_client.cli.output import emit, epoch_of, facts
+from layerwise_client.cli.output import emit, epoch_of, facts, measured_on
 from layerwise_client.cli.settings import (
     Sectioned,
     architecture_of,
@@ -252,6 +252,7 @@ def _report(job: Job, as_json: bool) -> None:
                 "epoch": epoch_of(seen),
                 seen.metric or "metric": record and record.metric,
                 f"validation {seen.metric}": shown,
+                "measured on": measured_on(seen),
                 "job": seen.id,
             }
         )
