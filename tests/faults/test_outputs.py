@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -73,12 +72,6 @@ def test_a_log_that_takes_nothing_stops_nothing(
                 lambda: all(b'"%s"' % word in b"".join(text) for word in (b"process_ended", b"version_published"))
             )
         assert service.stop() == 0
-
-
-def get(service: Service, path: str) -> dict[str, str]:
-    with urllib.request.urlopen(f"{service.rest}{path}", timeout=10) as response:
-        answer: dict[str, str] = json.load(response)
-        return answer
 
 
 def metrics(address: str) -> dict[str, float]:
