@@ -23,7 +23,7 @@ from layerwise_proto.v1.training_pb2_grpc import add_TrainingServiceServicer_to_
 from layerwise_service.loops import AsyncLoop, Loop, late
 from layerwise_service.prediction import Predictor
 from layerwise_service.processes import AddressInUse
-from layerwise_service.readiness import Readiness, Report
+from layerwise_service.readiness import Readiness
 from layerwise_service.registry import Registry
 from layerwise_service.rpc.boundary import ErrorBoundary
 from layerwise_service.rpc.feed import JobFeed
@@ -40,7 +40,6 @@ _MOST_ANSWER = 4  # times the largest message that comes in
 _SWEEP_SECONDS = 60.0  # what killed uploads leave behind may be large
 _SWEEP_LATE_SECONDS = 3600.0
 _HEALTH_SECONDS = 1.0
-_MOST_CHECK_SECONDS = 5.0  # a disk that hangs answers nothing: what cannot be checked is not ready
 _PREDICTIONS = models_pb2.DESCRIPTOR.services_by_name["PredictionService"].full_name
 _NAMES = (
     training_pb2.DESCRIPTOR.services_by_name["TrainingService"].full_name,
@@ -75,8 +74,8 @@ class RpcServer:
         self._loops = (*loops, self._feed.loop, self._sweeping)
         self._intake = Intake(training, max_uploads=settings.max_uploads, idle_seconds=settings.upload_idle_seconds)
         self._predicting = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="predict")
+        # of its own: calls that wait for a disk that hangs may hold all threads of the others
         self._checking = ThreadPoolExecutor(1, thread_name_prefix="health")
-        self._check: asyncio.Future[Report] | None = None
         self._health: Any = health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]
         boundary = ErrorBoundary(max_answer_bytes=_MOST_ANSWER * settings.max_message_bytes)
         self._server = aio.server(interceptors=[boundary], options=_options(settings))
@@ -114,9 +113,7 @@ class RpcServer:
         await self._sweeping.stop()
         await self._server.stop(self._settings.stop_seconds)
         self._predicting.shutdown(cancel_futures=True)
-        if self._check is not None:
-            await asyncio.wait([self._check], timeout=_MOST_CHECK_SECONDS)
-        self._checking.shutdown(wait=self._check is None or self._check.done())
+        self._checking.shutdown()
         await asyncio.to_thread(self._close)
 
     async def _sweep_once(self) -> None:
@@ -128,24 +125,10 @@ class RpcServer:
         if hanging and not self._hanging:
             log.error("loops_hang", loops=hanging)
         self._hanging = hanging
-        report = await self._report()
-        if report is None:
-            log.error("readiness_hangs", seconds=_MOST_CHECK_SECONDS)
-            await self._set_health(whole=False, predictions=False)
-            return
+        report = await asyncio.get_running_loop().run_in_executor(self._checking, self._readiness.report)
         await self._set_health(
             whole=not hanging and _all_ok(report.whole), predictions=not hanging and _all_ok(report.predictions)
         )
-
-    async def _report(self) -> Report | None:
-        """What can be done now; None if the checks hang. They run one at a time, in a thread of their own."""
-        if self._check is None:
-            self._check = asyncio.get_running_loop().run_in_executor(self._checking, self._readiness.report)
-        done, _ = await asyncio.wait([self._check], timeout=_MOST_CHECK_SECONDS)
-        if not done:
-            return None
-        check, self._check = self._check, None
-        return check.result()
 
     async def _set_health(self, *, whole: bool, predictions: bool) -> None:
         status = health_pb2.HealthCheckResponse
