@@ -103,7 +103,7 @@ def test_a_service_on_this_host_is_never_reached_through_a_proxy(models, rest, m
 def test_every_name_of_this_host_is_known(monkeypatch, host):
     with proxy(None) as refusing:
         monkeypatch.setenv("http_proxy", refusing.url)
-        with Client(f"{host}:1", timeout=0.3) as client, pytest.raises(Unavailable, match="no Layerwise service"):
+        with Client(f"{host}:1", timeout=2) as client, pytest.raises(Unavailable, match="no Layerwise service"):
             client.models()
 
         assert refusing.asked == []
@@ -123,7 +123,7 @@ def test_a_host_in_no_proxy_is_not_reached_through_one(monkeypatch, variable, ex
     with proxy(None) as refusing:
         monkeypatch.setenv("http_proxy", refusing.url)
         monkeypatch.setenv(variable, exceptions)
-        with Client("service.invalid:50051", timeout=0.3) as client, pytest.raises(Unavailable) as caught:
+        with Client("service.invalid:50051", timeout=2) as client, pytest.raises(Unavailable) as caught:
             client.models()
 
         assert refusing.asked == []
@@ -159,7 +159,7 @@ def test_a_proxy_that_is_in_the_way_is_named_without_its_password(monkeypatch, v
     with proxy(None) as refusing:
         port = refusing.server_address[1]
         monkeypatch.setenv(variable, refusing.url)
-        with Client("service.invalid:50051", timeout=0.3) as client, pytest.raises(Unavailable) as caught:
+        with Client("service.invalid:50051", timeout=2) as client, pytest.raises(Unavailable) as caught:
             client.models()
 
     message = str(caught.value)
@@ -173,7 +173,7 @@ def test_a_proxy_that_is_in_the_way_is_named_without_its_password(monkeypatch, v
 def test_a_proxy_that_is_not_there_is_named(monkeypatch):
     monkeypatch.setenv("http_proxy", NOBODY)
 
-    with Client("service.invalid:50051", timeout=0.3) as client, pytest.raises(Unavailable) as caught:
+    with Client("service.invalid:50051", timeout=2) as client, pytest.raises(Unavailable) as caught:
         client.models()
 
     assert "through the proxy 127.0.0.1:1 that http_proxy names (Connection refused)" in str(caught.value)
@@ -183,7 +183,7 @@ def test_a_proxy_that_is_not_there_is_named(monkeypatch):
 def test_a_proxy_that_grpc_cannot_use_is_left_aside(monkeypatch, value):
     monkeypatch.setenv("http_proxy", value)
 
-    with Client("service.invalid:50051", timeout=0.3) as client, pytest.raises(Unavailable) as caught:
+    with Client("service.invalid:50051", timeout=2) as client, pytest.raises(Unavailable) as caught:
         client.models()
 
     assert "proxy" not in str(caught.value)
