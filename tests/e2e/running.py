@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -100,6 +102,40 @@ def wait_until(condition: Callable[[], object], *, seconds: float = 60.0, what: 
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what or condition}"
         time.sleep(0.02)
+
+
+def family(pid: int) -> set[int]:
+    """The process and all that it started, directly or not."""
+    found = {pid}
+    children: dict[int, list[int]] = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                continue
+            children.setdefault(parent, []).append(int(folder.name))
+    waiting = [pid]
+    while waiting:
+        for child in children.get(waiting.pop(), []):
+            found.add(child)
+            waiting.append(child)
+    return found
+
+
+def get(service: Service, path: str) -> dict[str, object]:
+    with urllib.request.urlopen(f"{service.rest}{path}", timeout=10) as response:
+        answer: dict[str, object] = json.load(response)
+        return answer
+
+
+def answers(service: Service) -> bool:
+    try:
+        with service.client() as client:
+            client.models()
+        return get(service, "/readyz")["status"] == "ok"
+    except Exception:
+        return False
 
 
 def alive(pid: int) -> bool:
