@@ -79,7 +79,8 @@ def test_the_migrations_lead_to_the_schema(path: Path) -> None:
     assert difference == []
 
 
-def test_jobs_of_an_older_release_keep_their_order(path: Path) -> None:
+def older_database(path: Path) -> Database:
+    """A database of an older release, with a dataset."""
     database = Database(f"sqlite:///{path}", create=True)
     with database.write() as connection:
         config = Config()
@@ -87,6 +88,12 @@ def test_jobs_of_an_older_release_keep_their_order(path: Path) -> None:
         config.attributes["connection"] = connection
         command.upgrade(config, "0003")
         connection.exec_driver_sql("INSERT INTO datasets VALUES ('d', 1, 1, 1, NULL, 1, 0, NULL)")
+    return database
+
+
+def test_jobs_of_an_older_release_keep_their_order(path: Path) -> None:
+    database = older_database(path)
+    with database.write() as connection:
         for job, created in (("b", 2.0), ("a", 2.0), ("z", 1.0), ("c", 3.0)):
             connection.exec_driver_sql(
                 "INSERT INTO jobs (id, model, state, architecture, plan, dataset, metric, created, fingerprint) "
@@ -103,13 +110,8 @@ def test_jobs_of_an_older_release_keep_their_order(path: Path) -> None:
 
 
 def test_plans_of_an_older_release_leave_targets_as_they_were(path: Path) -> None:
-    database = Database(f"sqlite:///{path}", create=True)
+    database = older_database(path)
     with database.write() as connection:
-        config = Config()
-        config.set_main_option("script_location", str(Path(migrations.__file__).parent))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0003")
-        connection.exec_driver_sql("INSERT INTO datasets VALUES ('d', 1, 1, 1, NULL, 1, 0, NULL)")
         connection.exec_driver_sql(
             "INSERT INTO jobs (id, model, state, architecture, plan, dataset, metric, created, fingerprint) "
             "VALUES ('a', 'm', 'QUEUED', '{}', '{\"epochs\": 3}', 'd', 'r2', 1, 'f')"
