@@ -49,7 +49,7 @@ serve: .venv/.run
 	@$(BIN)/layerwise serve
 
 test: .venv/.dev .venv-proto/.made
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 # What breaks a running service: kills, full disks, floods, memory. Some minutes.
 test-faults: .venv/.dev

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
+import pytest
+
 os.environ.setdefault("LAYERWISE_KERNELS", "numpy")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Keep the garbage collector from looking at thousands of tests again and again."""
+    gc.collect()
+    gc.freeze()

@@ -23,6 +23,7 @@ from layerwise import (
     PReLU,
     ReLU,
 )
+from tracing import start_tracing, stop_tracing
 
 
 @pytest.mark.parametrize(("units", "parameters"), [((4, 2), 26), ((4, 4, 1), 41)])
@@ -76,13 +77,13 @@ def test_the_summary_counts_scales_slopes_and_running_statistics():
 
 
 def test_a_network_too_large_is_refused_before_anything_is_allocated():
-    tracemalloc.start()
+    start_tracing()
 
     with pytest.raises(InvalidInput, match=r"at most 2,147,483,648 parameters, these layers have 1,000,001,000,000"):
         Architecture(10**6, (Layer(10**6),))
 
     assert tracemalloc.get_traced_memory()[1] < 100_000
-    tracemalloc.stop()
+    stop_tracing()
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from layerwise import (
 from layerwise.losses import SoftmaxCrossEntropy
 from layerwise.optimizers import CHUNK
 from layerwise.optimizers.line_search import Point, strong_wolfe
+from tracing import start_tracing, stop_tracing
 
 
 def table(rows=120, seed=0):
@@ -222,7 +223,7 @@ def test_an_iteration_allocates_nothing():
     try:
         for _ in range(15):
             next(steps)
-        tracemalloc.start()
+        start_tracing()
         next(steps)
         before = tracemalloc.get_traced_memory()[0]
         tracemalloc.reset_peak()
@@ -230,7 +231,7 @@ def test_an_iteration_allocates_nothing():
             next(steps)
         peak = tracemalloc.get_traced_memory()[1] - before
     finally:
-        tracemalloc.stop()
+        stop_tracing()
         np.setbufsize(buffer)
 
     assert peak < 8_000

@@ -34,6 +34,7 @@ from layerwise.losses import (
     Tweedie,
 )
 from layerwise.metrics.running import metric_of
+from tracing import start_tracing, stop_tracing
 
 ROWS, OUTPUTS = 40, 3
 RNG = np.random.default_rng(0)
@@ -169,13 +170,13 @@ def test_neither_a_loss_nor_its_metric_allocates(case):
     try:
         loss.evaluate(scores, targets, at, weights)
         metric.measure(scores, targets, sums, weights)
-        tracemalloc.start()
+        start_tracing()
         before = tracemalloc.get_traced_memory()[0]
         loss.evaluate(scores, targets, at, weights)
         metric.measure(scores, targets, sums, weights)
         peak = tracemalloc.get_traced_memory()[1] - before
     finally:
-        tracemalloc.stop()
+        stop_tracing()
         np.setbufsize(buffer)
 
     assert peak < 2000  # an array of a byte a row takes 4,000 bytes

@@ -7,6 +7,7 @@ import pytest
 
 from layerwise import SGD, Adadelta, Adagrad, Adam, AdamW, InvalidInput, NAdam, Plan, RMSprop
 from layerwise.optimizers import CHUNK, OPTIMIZERS
+from tracing import start_tracing, stop_tracing
 
 SIZES = [1, 3, 40_000]  # the last needs several chunks
 
@@ -140,11 +141,11 @@ def test_an_update_allocates_nothing(optimizer):
     state, scratch = optimizer.init(parameters), np.empty(CHUNK)
     optimizer.update(parameters, gradient, state, rate=0.1, step=1, scratch=scratch)
 
-    tracemalloc.start()
+    start_tracing()
     for step in range(2, 6):
         optimizer.update(parameters, gradient, state, rate=0.1, step=step, scratch=scratch)
     peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
+    stop_tracing()
 
     assert peak < 8_000  # an array of a chunk takes 131,072 bytes
 

@@ -27,6 +27,7 @@ from layerwise import (
 from layerwise.activations import ACTIVATIONS
 from layerwise.losses import LOSSES
 from layerwise.optimizers import OPTIMIZERS
+from tracing import start_tracing, stop_tracing
 
 SIZE = 4
 """Networks in a pack."""
@@ -347,7 +348,7 @@ def test_an_epoch_allocates_next_to_nothing():
     try:
         for _ in range(3):
             next(training)
-        tracemalloc.start()
+        start_tracing()
         next(training)
         before = tracemalloc.get_traced_memory()[0]
         tracemalloc.reset_peak()
@@ -355,7 +356,7 @@ def test_an_epoch_allocates_next_to_nothing():
             next(training)
         peak = tracemalloc.get_traced_memory()[1] - before
     finally:
-        tracemalloc.stop()
+        stop_tracing()
         np.setbufsize(buffer)
 
     # the scores of a batch take 192,000 bytes, the row numbers of an epoch 44,800, the weights of a layer 36,864;

@@ -10,6 +10,7 @@ from sklearn.datasets import load_digits
 
 from layerwise import MLP, Adam, Architecture, Layer, Maxout, Plan, fit, gradient_check
 from layerwise.layout import views
+from tracing import start_tracing, stop_tracing
 
 
 def digits():
@@ -87,7 +88,7 @@ def test_a_step_allocates_nothing(loss, every, dtype):
     try:
         for _ in range(10):
             next(steps)
-        tracemalloc.start()
+        start_tracing()
         next(steps)
         before = tracemalloc.get_traced_memory()[0]
         tracemalloc.reset_peak()
@@ -95,7 +96,7 @@ def test_a_step_allocates_nothing(loss, every, dtype):
             next(steps)
         peak = tracemalloc.get_traced_memory()[1] - before
     finally:
-        tracemalloc.stop()
+        stop_tracing()
         np.setbufsize(buffer)
 
     # the activations of the smallest layer take 12,000 bytes; some thousand are Python objects and generators
@@ -110,10 +111,10 @@ def test_training_on_a_file_keeps_memory_flat(tmp_path):
     y[:] = X[:, 0] > 0.5
     model = MLP(Architecture(inputs, (Layer(8, "relu"), Layer(2))))
 
-    tracemalloc.start()
+    start_tracing()
     run(model, X, y, plan=Plan(epochs=1, batch_size=256), validation=0.1)
     peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
+    stop_tracing()
 
     assert peak < 0.5 * X.nbytes
 

@@ -1,4 +1,4 @@
-"""One running service for the tests of a module that do it no harm."""
+"""One running service for all tests that do it no harm."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from e2e.running import Service, running_service
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with running_service(tmp_path_factory.mktemp("service") / "home") as running:
         yield running

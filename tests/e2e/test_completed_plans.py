@@ -61,8 +61,8 @@ def test_rows_enough_are_held_out_and_jobs_show_and_rest_tell_it(service: Servic
     X, y = datasets.load("moons", rows=6_000, seed=0)
 
     with service.client() as client:
-        job = client.train("moons", HIDDEN, X, y, plan={"optimizer": "nadam"}, progress=False).wait(timeout=60)
-        version = client.model("moons").at(1)
+        job = client.train("held-out", HIDDEN, X, y, plan={"optimizer": "nadam"}, progress=False).wait(timeout=60)
+        version = client.model("held-out").at(1)
     shown = layerwise(service, "jobs", "show", job.id).stdout
     with urllib.request.urlopen(f"{service.rest}/api/jobs/{job.id}", timeout=20) as answer:
         over_rest = json.load(answer)

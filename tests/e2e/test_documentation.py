@@ -6,11 +6,12 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from e2e.running import Service
+from e2e.running import Service, running_service
 
 ROOT = Path(__file__).parents[2]
 # README.md first: it trains the models that others ask. docs/format.md is held by the core's tests, docs/notes.md by
@@ -35,6 +36,13 @@ def run(language: str, code: str, service: Service, folder: Path) -> str:
     assert ended.returncode == 0, f"{code}\n{ended.stdout}\n{ended.stderr}"
     assert "about:blank" not in ended.stdout, ended.stdout  # no problem+json
     return ended.stdout
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A new one, as a reader has it: the versions are those that the pages tell."""
+    with running_service(tmp_path_factory.mktemp("service") / "home") as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -29,9 +29,9 @@ def test_digits_are_learnt_and_told_alike_over_rest_grpc_and_from_the_file(servi
     plan = {"epochs": 30, "batch_size": 32}
 
     with service.client() as client, service.client(over_rest=True) as rest:
-        job = client.train("digits", HIDDEN, X[seen], y[seen], plan=plan, progress=False).wait(timeout=60)
-        over_grpc, over_rest = client.predict("digits", X[unseen]), rest.predict("digits", X[unseen])
-        version = client.model("digits").versions[0]
+        job = client.train("unseen-digits", HIDDEN, X[seen], y[seen], plan=plan, progress=False).wait(timeout=60)
+        over_grpc, over_rest = client.predict("unseen-digits", X[unseen]), rest.predict("unseen-digits", X[unseen])
+        version = client.model("unseen-digits").versions[0]
 
     file = service.home / "artifacts" / "models" / f"{version.sha256}.npz"
     local = MLP.load(file, sha256=version.sha256)

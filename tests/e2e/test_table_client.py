@@ -42,11 +42,11 @@ def flights() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def X(service: Service) -> pd.DataFrame:
-    """The rows that version 1 of "flights" was trained on, without the target."""
+    """The rows that version 1 of "late-flights" was trained on, without the target."""
     data = flights()
     with service.client() as client:
         job = client.train(
-            "flights",
+            "late-flights",
             HIDDEN,
             data,
             "late",
@@ -70,7 +70,7 @@ def test_every_form_of_the_same_rows_is_told_the_same_over_grpc_and_rest(service
 
     with service.client() as client, service.client(over_rest=True) as rest:
         answers = [
-            each.predict("flights", form) for each in (client, rest) for form in (part, columns, rows, reordered)
+            each.predict("late-flights", form) for each in (client, rest) for form in (part, columns, rows, reordered)
         ]
 
     for answer in answers[1:]:
@@ -87,7 +87,7 @@ def test_gaps_and_categories_that_were_never_seen_are_answered(service: Service,
     ]
 
     with service.client() as client:
-        answer = client.predict("flights", rows)
+        answer = client.predict("late-flights", rows)
 
     assert answer.labels is not None
     assert answer.labels.tolist()[:2] == ["late", "in time"]
@@ -97,11 +97,11 @@ def test_what_does_not_fit_the_version_is_refused_with_row_and_column(service: S
     with service.client() as client, service.client(over_rest=True) as rest:
         for each in (client, rest):
             with pytest.raises(InvalidRequest, match=r"column distance: expected a value, the column is missing"):
-                each.predict("flights", X.drop(columns="distance"))
+                each.predict("late-flights", X.drop(columns="distance"))
             with pytest.raises(InvalidRequest, match=r"column extra: unknown column; expected one of carrier"):
-                each.predict("flights", X.assign(extra=1))
+                each.predict("late-flights", X.assign(extra=1))
             with pytest.raises(InvalidRequest, match=r"^X row 3, column distance: expected a number, got 'far'$"):
-                each.predict("flights", X.assign(distance=["1", "2", "3", "far", *["5"] * (ROWS - 4)]))
+                each.predict("late-flights", X.assign(distance=["1", "2", "3", "far", *["5"] * (ROWS - 4)]))
 
 
 def test_rows_without_names_go_by_the_order_of_the_columns(service: Service) -> None:

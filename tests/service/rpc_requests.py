@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
 
@@ -27,35 +28,48 @@ HIDDEN = {"layers": [{"units": 8, "activation": "relu"}]}
 
 
 @contextmanager
+def running_loop() -> Iterator[Callable[[Coroutine[Any, Any, Any]], Any]]:
+    """What runs a coroutine to its end in the event loop of another thread; at the end all tasks left are cancelled."""
+    begun: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+
+    async def stay() -> None:
+        ended = asyncio.Event()
+        begun.set_result((asyncio.get_running_loop(), ended))
+        await ended.wait()
+
+    thread = threading.Thread(target=asyncio.run, args=(stay(),))
+    thread.start()
+    loop, ended = begun.result(20)
+    try:
+        yield lambda work: asyncio.run_coroutine_threadsafe(work, loop).result(20)
+    finally:
+        loop.call_soon_threadsafe(ended.set)
+        thread.join()
+
+
+@contextmanager
 def running_rpc(
     settings: Settings, build: Callable[[Settings], RpcServer] = build_rpc
 ) -> Iterator[tuple[str, Callable[[], None]]]:
     """A gRPC server in a thread of its own: its address, and what stops it before the end of the block."""
     before = set(threading.enumerate())
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
+    with running_loop() as run:
 
-    async def start() -> tuple[Any, str]:
-        server = build(settings)
-        return server, await server.start()
+        async def start() -> tuple[RpcServer, str]:
+            server = build(settings)
+            return server, await server.start()
 
-    server, address = asyncio.run_coroutine_threadsafe(start(), loop).result(20)
-    stopped: list[None] = []
+        server, address = run(start())
+        stopped: list[None] = []
 
-    def stop() -> None:
-        if not stopped:
-            stopped.append(asyncio.run_coroutine_threadsafe(server.stop(), loop).result(20))
+        def stop() -> None:
+            if not stopped:
+                stopped.append(run(server.stop()))
 
-    try:
-        yield address, stop
-    finally:
-        stop()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.run_until_complete(loop.shutdown_asyncgens())  # streams that were refused in their middle
-        loop.run_until_complete(loop.shutdown_default_executor())
-        loop.close()
+        try:
+            yield address, stop
+        finally:
+            stop()
     left = [
         other.name for other in threading.enumerate() if other not in before and not other.name.startswith("Thread")
     ]

@@ -13,10 +13,12 @@ from pathlib import Path
 
 import grpc
 import msgspec
+import pytest
 
 from layerwise_proto.v1 import training_pb2
 from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
 from layerwise_service.settings import Settings
+from layerwise_service.training import Upload
 from layerwise_service.wiring import Stores
 from service.rpc_requests import batch, error_of, header, kinds, running_rpc, wait_until
 
@@ -122,6 +124,30 @@ def test_a_silent_sender_does_not_hold_the_stop_up(settings: Settings, stores: S
         sender.close()
 
 
+def test_a_stop_waits_for_the_rows_of_a_caller_that_left_to_be_discarded(
+    settings: Settings, stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = threading.Event()
+    discard = Upload.discard
+
+    def slow_discard(upload: Upload) -> None:
+        begun.set()
+        time.sleep(settings.stop_seconds + 0.5)
+        discard(upload)
+
+    monkeypatch.setattr(Upload, "discard", slow_discard)
+    with running_rpc(settings) as (address, stop):
+        sender = Sender(address)
+        wait_until(lambda: incoming(settings) != [])
+        sender.events.cancel()
+        assert begun.wait(20)
+
+        stop()
+
+        assert incoming(settings) == []
+        sender.close()
+
+
 SENDER = """
 import sys, time
 import grpc
@@ -143,7 +169,7 @@ def test_a_sender_killed_in_mid_upload_leaves_no_job(settings: Settings, stores:
     tests = str(Path(__file__).parents[1])
     environment = os.environ | {"PYTHONPATH": tests}
     with running_rpc(settings) as (address, _):
-        for _ in range(5):
+        for _ in range(3):
             command = [sys.executable, "-c", SENDER, address]
             with subprocess.Popen(
                 command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL

@@ -176,7 +176,7 @@ BODIES = [
     (b"[" * 30_000, 400, None, None, ""),
     (b'{"instances": ' + b"[" * 30_000, 400, None, None, ""),
     (b'{"model": ' + b'{"a": ' * 30_000, 400, None, None, ""),
-    (gzip.compress(b'{"instances": [[0, 0]]}'), 400, "INVALID_JSON", None, ""),
+    (gzip.compress(b'{"instances": [[0, 0]]}', mtime=0), 400, "INVALID_JSON", None, ""),
 ]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
@@ -24,7 +22,7 @@ from layerwise_service.errors import MOST_POINTER, InvalidRequest, ServiceError
 from layerwise_service.rpc.boundary import ErrorBoundary
 from layerwise_service.settings import Settings
 from layerwise_service.wiring import open_stores
-from service.rpc_requests import error_of, header, running_rpc
+from service.rpc_requests import error_of, header, running_loop, running_rpc
 
 HEADERS = 8 * 1024
 """What gRPC's clients take: GRPC_ARG_MAX_METADATA_SIZE."""
@@ -42,9 +40,7 @@ class Failing(TrainingServiceServicer):
 
 @pytest.fixture(scope="module")
 def failing() -> Iterator[tuple[Failing, TrainingServiceStub]]:
-    servicer, loop = Failing(), asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
+    servicer = Failing()
 
     async def start() -> tuple[aio.Server, int]:
         server = aio.server(interceptors=[ErrorBoundary(max_answer_bytes=2**20)])
@@ -53,13 +49,11 @@ def failing() -> Iterator[tuple[Failing, TrainingServiceStub]]:
         await server.start()
         return server, port
 
-    server, port = asyncio.run_coroutine_threadsafe(start(), loop).result(10)
-    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-        yield servicer, TrainingServiceStub(channel)
-    asyncio.run_coroutine_threadsafe(server.stop(0), loop).result(10)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
+    with running_loop() as run:
+        server, port = run(start())
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            yield servicer, TrainingServiceStub(channel)
+        run(server.stop(0))
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
@@ -36,6 +37,12 @@ class ErrorBoundary(aio.ServerInterceptor):
 
     def __init__(self, *, max_answer_bytes: int) -> None:
         self._max_answer_bytes = max_answer_bytes
+        self._calls: set[asyncio.Task[Any]] = set()
+
+    async def ended(self) -> None:
+        """Waits until no call runs: gRPC stops without waiting for what a cancelled one still has to tidy away."""
+        while self._calls:
+            await asyncio.wait(list(self._calls))
 
     async def intercept_service(
         self,
@@ -51,11 +58,70 @@ class ErrorBoundary(aio.ServerInterceptor):
             "response_serializer": handler.response_serializer,
         }
         if handler.response_streaming:
-            stream = _guard_stream(handler.stream_stream or handler.unary_stream, method)
+            stream = self._guard_stream(handler.stream_stream or handler.unary_stream, method)
             if handler.request_streaming:
                 return grpc.stream_stream_rpc_method_handler(stream, **codec)
             return grpc.unary_stream_rpc_method_handler(stream, **codec)
-        return grpc.unary_unary_rpc_method_handler(_guard(handler.unary_unary, method, self._max_answer_bytes), **codec)
+        return grpc.unary_unary_rpc_method_handler(self._guard(handler.unary_unary, method), **codec)
+
+    def _guard(self, inner: Callable[[Any, Any], Awaitable[Any]], method: str) -> Any:
+        most = self._max_answer_bytes
+
+        async def call(request: Any, context: Context) -> Any:
+            with self._boundary(context, method):
+                answer = await inner(_checked(request), context)
+                if (size := answer.ByteSize()) > most:
+                    raise TooLarge(f"the answer has {size} bytes, and a message may have {most}; ask for less at once")
+                return answer
+
+        return call
+
+    def _guard_stream(self, inner: Callable[[Any, Any], Any], method: str) -> Any:
+        def opened(request: Any) -> Any:
+            return _Checked(request) if hasattr(request, "__aiter__") else _checked(request)
+
+        if not inspect.isasyncgenfunction(inner):  # gRPC's own health service writes into the context
+
+            async def write(request: Any, context: Context) -> None:
+                with self._boundary(context, method):
+                    await inner(opened(request), context)
+
+            return write
+
+        async def call(request: Any, context: Context) -> AsyncIterator[Any]:
+            with self._boundary(context, method):
+                async with aclosing(inner(opened(request), context)) as responses:
+                    async for response in responses:
+                        yield response
+
+        return call
+
+    @contextmanager
+    def _boundary(self, context: Context, method: str) -> Generator[None]:
+        """Answers with what is raised inside.
+
+        It sets the status rather than aborting: gRPC keeps the exception of an abort beside the call that it ends, and
+        so the frames of the call with the rows in them.
+        """
+        call = asyncio.current_task()
+        assert call is not None
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
+        try:
+            yield
+        except aio.AbortError:  # gRPC's own services abort
+            raise
+        except ServiceError as error:
+            if error.kind is Kind.DATA_LOSS:
+                log.error("data_loss", method=method, detail=str(error))
+            _tell(context, error, {})
+            forget_frames(error)
+        except Exception as error:
+            request_id = secrets.token_hex(8)
+            log.error("request_failed", method=method, request_id=request_id, exc_info=error)
+            told = ServiceError("internal error; the log of the service has the details under the request id")
+            _tell(context, told, {"request_id": request_id})
+            forget_frames(error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,62 +167,6 @@ class _Checked:
 
     async def __anext__(self) -> Any:
         return _checked(await anext(self._requests))
-
-
-def _guard(inner: Callable[[Any, Any], Awaitable[Any]], method: str, most: int) -> Any:
-    async def call(request: Any, context: Context) -> Any:
-        with _boundary(context, method):
-            answer = await inner(_checked(request), context)
-            if (size := answer.ByteSize()) > most:
-                raise TooLarge(f"the answer has {size} bytes, and a message may have {most}; ask for less at once")
-            return answer
-
-    return call
-
-
-def _guard_stream(inner: Callable[[Any, Any], Any], method: str) -> Any:
-    def opened(request: Any) -> Any:
-        return _Checked(request) if hasattr(request, "__aiter__") else _checked(request)
-
-    if not inspect.isasyncgenfunction(inner):  # gRPC's own health service writes into the context
-
-        async def write(request: Any, context: Context) -> None:
-            with _boundary(context, method):
-                await inner(opened(request), context)
-
-        return write
-
-    async def call(request: Any, context: Context) -> AsyncIterator[Any]:
-        with _boundary(context, method):
-            async with aclosing(inner(opened(request), context)) as responses:
-                async for response in responses:
-                    yield response
-
-    return call
-
-
-@contextmanager
-def _boundary(context: Context, method: str) -> Generator[None]:
-    """Answers with what is raised inside.
-
-    It sets the status rather than aborting: gRPC keeps the exception of an abort beside the call that it ends, and so
-    the frames of the call with the rows in them.
-    """
-    try:
-        yield
-    except aio.AbortError:  # gRPC's own services abort
-        raise
-    except ServiceError as error:
-        if error.kind is Kind.DATA_LOSS:
-            log.error("data_loss", method=method, detail=str(error))
-        _tell(context, error, {})
-        forget_frames(error)
-    except Exception as error:
-        request_id = secrets.token_hex(8)
-        log.error("request_failed", method=method, request_id=request_id, exc_info=error)
-        told = ServiceError("internal error; the log of the service has the details under the request id")
-        _tell(context, told, {"request_id": request_id})
-        forget_frames(error)
 
 
 def _tell(context: Context, error: ServiceError, metadata: dict[str, str]) -> None:

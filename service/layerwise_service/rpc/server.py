@@ -77,8 +77,8 @@ class RpcServer:
         # of its own: calls that wait for a disk that hangs may hold all threads of the others
         self._checking = ThreadPoolExecutor(1, thread_name_prefix="health")
         self._health: Any = health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]
-        boundary = ErrorBoundary(max_answer_bytes=_MOST_ANSWER * settings.max_message_bytes)
-        self._server = aio.server(interceptors=[boundary], options=_options(settings))
+        self._boundary = ErrorBoundary(max_answer_bytes=_MOST_ANSWER * settings.max_message_bytes)
+        self._server = aio.server(interceptors=[self._boundary], options=_options(settings))
         add_TrainingServiceServicer_to_server(TrainingFace(training, registry, self._feed, self._intake), self._server)
         add_ModelServiceServicer_to_server(ModelFace(registry), self._server)
         add_PredictionServiceServicer_to_server(PredictionFace(predictor, self._predicting), self._server)
@@ -112,6 +112,7 @@ class RpcServer:
         await self._feed.close()
         await self._sweeping.stop()
         await self._server.stop(self._settings.stop_seconds)
+        await self._boundary.ended()
         self._predicting.shutdown(cancel_futures=True)
         self._checking.shutdown()
         await asyncio.to_thread(self._close)
