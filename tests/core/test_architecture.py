@@ -23,7 +23,6 @@ from layerwise import (
     PReLU,
     ReLU,
 )
-from tracing import start_tracing, stop_tracing
 
 
 @pytest.mark.parametrize(("units", "parameters"), [((4, 2), 26), ((4, 4, 1), 41)])
@@ -77,13 +76,13 @@ def test_the_summary_counts_scales_slopes_and_running_statistics():
 
 
 def test_a_network_too_large_is_refused_before_anything_is_allocated():
-    start_tracing()
+    tracemalloc.start()
 
     with pytest.raises(InvalidInput, match=r"at most 2,147,483,648 parameters, these layers have 1,000,001,000,000"):
         Architecture(10**6, (Layer(10**6),))
 
     assert tracemalloc.get_traced_memory()[1] < 100_000
-    stop_tracing()
+    tracemalloc.stop()
 
 
 @pytest.mark.parametrize(
