@@ -84,19 +84,28 @@ def plan_words(job: Snapshot) -> str:
     stopping: Mapping[str, Any] = plan.get("early_stopping") or {}
     optimizer: Mapping[str, Any] = plan.get("optimizer") or {}
     kind, rate = optimizer.get("kind"), optimizer.get("learning_rate")
+    split, warmup = plan.get("split", "random"), plan.get("warmup", 0)
     most = "at most " if stopping or plan.get("max_steps") or plan.get("max_seconds") else ""
     held_out, watched = plan.get("validation"), stopping.get("watch", "validation_loss")
     parts: dict[str, object] = {
         f"{most}{plan.get('epochs', 0):,} epochs": "epochs" in plan,
+        f"the rate still rises at their end, for warmup takes {warmup:g} epochs": warmup
+        >= plan.get("epochs", warmup + 1),
         f"batches of {plan.get('batch_size', 0):,} rows": "batch_size" in plan,
-        f"{kind} at a rate of {rate or 0:.3g}": kind and rate,
+        f"{kind} at a rate of {number_words(rate or 0, digits=3)}": kind and rate,
         f"{100 * (held_out or 0):.3g} % of the rows held out": held_out,
         "no rows held out": held_out == 0,
+        f"split {split} therefore does nothing": held_out == 0 and split != "random",
         f"ends after {plan.get('max_steps', 0):,} steps": "max_steps" in plan,
         f"ends after {plan.get('max_seconds', 0):g} s": "max_seconds" in plan,
         f"ends after {stopping.get('patience')} epochs without a better {watched}": stopping,
     }
     return ", ".join(words for words, said in parts.items() if said)
+
+
+def number_words(value: float, *, digits: int = 4) -> str:
+    """`value` as a person writes it: 0.9123, 89,864 and 1.2e-05; large ones whole, others to so many digits."""
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.{digits}g}"
 
 
 class Silent:
@@ -198,7 +207,7 @@ def describe(record: Record, job: Snapshot, *, columns: int | None = None) -> st
     held_out = record.validation_metric
     parts = {
         "epoch": f"epoch {record.epoch}/{epochs}" if epochs else f"epoch {record.epoch}",
-        "loss": f"loss {record.loss:.4g}",
+        "loss": f"loss {number_words(record.loss)}",
         "metric": f"{job.metric or 'metric'} {record.metric:.4f}",
         "validation": "" if held_out is None else f"validation {held_out:.4f}",
         "speed": f"{record.rows_per_second:,.0f} rows/s",

@@ -10,6 +10,7 @@ import click
 from layerwise_client.cli.options import ListGroup, connect, json_option, rpc_option
 from layerwise_client.cli.output import emit, facts, table
 from layerwise_client.models import Model, Version
+from layerwise_client.progress import number_words
 
 _SHOWN = 6  # classes, or categories of a column
 
@@ -130,4 +131,4 @@ def _listed(texts: Sequence[object], count: int) -> str:
 
 
 def _metrics(metrics: object) -> str:
-    return ", ".join(f"{name} {value:.4g}" for name, value in sorted(dict(metrics).items()))  # type: ignore[call-overload]
+    return ", ".join(f"{name} {number_words(value)}" for name, value in sorted(dict(metrics).items()))  # type: ignore[call-overload]

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from layerwise_client.progress import number_words
 from layerwise_client.results import Snapshot
 
 
@@ -70,7 +71,7 @@ def _cell(value: object) -> str:
     if isinstance(value, datetime):
         return f"{value.astimezone():%Y-%m-%d %H:%M:%S}"
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return number_words(value)
     if isinstance(value, Mapping | list | tuple):
         return json.dumps(_plain(cast(object, value)), ensure_ascii=False)
     return str(value)
