@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import threading
 import time
+import warnings
 from datetime import UTC, datetime
 
 import grpc
@@ -19,10 +20,12 @@ from layerwise_client import (
     JobFailed,
     LayerHealth,
     NotFound,
+    PoorModelWarning,
     Transition,
     Unavailable,
     WaitTimeout,
 )
+from layerwise_client.progress import Bar
 from layerwise_proto.v1 import training_pb2
 
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -121,6 +124,26 @@ def test_the_findings_of_a_job_are_asked_anew_until_it_has_ended(service, client
 
     assert job.findings == (Finding("dead", 0, 0.5, 2, "layer 0: dead"),)
     assert job.snapshot.findings == job.findings
+
+
+def test_a_wait_warns_of_a_poor_model_once_where_no_display_has_shown_it(service, client):
+    kinds = ("dead", "baseline", "inputs")
+    found = [training_pb2.Finding(kind=kind, value=0.5, since=2, message=f"{kind}: …") for kind in kinds]
+    service.answers["GetJob"] = lambda request, context: service.job("SUCCEEDED", findings=found, version=1)
+    as_table = "; the service does so itself with the columns of a table, such as a DataFrame"
+    watching(service, [])
+    job, shown = client.job("job-1"), client.job("job-1")
+
+    with pytest.warns(PoorModelWarning) as warned:
+        job.wait()
+    shown.follow(Bar(io.StringIO()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        job.wait()
+        shown.wait()
+
+    assert [str(each.message) for each in warned] == ["model digits: baseline: …", f"model digits: inputs: …{as_table}"]
+    assert warned[0].filename == __file__
 
 
 def test_the_state_is_asked_anew_until_the_job_has_ended(service, client):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -11,11 +12,18 @@ import grpc
 from layerwise_client._connection import Connection, Deadline, Retries
 from layerwise_client._pages import Source, columns_of
 from layerwise_client.column import Column
-from layerwise_client.errors import DeadlineExceeded, JobCancelled, JobFailed, Unavailable, WaitTimeout
-from layerwise_client.progress import Progress, changed_of, tell_left, tell_waiting, waiting_of
+from layerwise_client.errors import (
+    DeadlineExceeded,
+    JobCancelled,
+    JobFailed,
+    Unavailable,
+    WaitTimeout,
+)
+from layerwise_client.progress import Progress, Silent, changed_of, tell_left, tell_waiting, waiting_of
 from layerwise_client.results import (
     Failure,
     Finding,
+    PoorModelWarning,
     Record,
     Snapshot,
     Summary,
@@ -25,6 +33,11 @@ from layerwise_client.results import (
     transition_of,
 )
 from layerwise_proto.v1 import training_pb2
+
+POOR = frozenset({"baseline", "inputs", "targets"})
+"""Kinds of findings that say of a model that it is hardly of use, or why it may be."""
+
+_AS_TABLE = "; the service does so itself with the columns of a table, such as a DataFrame"
 
 
 class Job:
@@ -36,12 +49,13 @@ class Job:
     raise `NotFound`, `Unavailable` or `DeadlineExceeded`.
     """
 
-    __slots__ = ("_columns", "_connection", "_seen")
+    __slots__ = ("_columns", "_connection", "_findings_shown", "_seen")
 
     def __init__(self, connection: Connection, seen: Summary) -> None:
         self._connection = connection
         self._seen = seen
         self._columns: tuple[Column, ...] | None = None
+        self._findings_shown = False
 
     @property
     def summary(self) -> Summary:
@@ -154,6 +168,7 @@ class Job:
         `changed(transition)`, that is called with each change of the job's state.
         """
         on_waiting = waiting_of(display) or self._connection.on_waiting
+        self._findings_shown = not isinstance(display, Silent)
         try:
             for record in self._follow(from_step, Deadline(None), on_waiting, changed_of(display)):
                 display.trained(record)
@@ -165,13 +180,21 @@ class Job:
         """The job itself, once it has SUCCEEDED; at most `timeout` seconds, None: as long as it takes.
 
         Raises `JobFailed` or `JobCancelled` if it ends so, `WaitTimeout` if it does not end in time, and `Unavailable`
-        after the client's own timeout without a service. While the service is away, says so on a terminal.
+        after the client's own timeout without a service. While the service is away, says so on a terminal. Where no
+        display showed what the doctor found, warns with `PoorModelWarning` of a model that is hardly of use.
         """
         if not self._seen.ended:
             on_waiting = self._connection.on_waiting or tell_waiting
             for _ in self._follow(_newest_step(self.snapshot), Deadline(timeout), on_waiting):
                 pass
-        return self._succeeded()
+        self._check_succeeded()
+        if not self._findings_shown:
+            self._findings_shown = True
+            for finding in self.snapshot.findings:
+                if finding.kind in POOR:
+                    hint = _AS_TABLE if finding.kind == "inputs" else ""
+                    warnings.warn(f"model {self.model}: {finding.message}{hint}", PoorModelWarning, stacklevel=2)
+        return self
 
     def cancel(self) -> Job:
         """Asks for the end of the job: at once if it is queued, at its next step if it runs.
@@ -199,7 +222,7 @@ class Job:
         self._seen = found = snapshot_of(self._connection.call(self._connection.training.GetJob, request))
         return found
 
-    def _succeeded(self) -> Job:
+    def _check_succeeded(self) -> None:
         seen = self._seen
         if seen.state == "FAILED":
             failure = seen.failure or Failure("", "the service does not say why")
@@ -210,7 +233,6 @@ class Job:
             cancelled = JobCancelled(f"job {seen.id} was cancelled")
             cancelled.job_id = seen.id
             raise cancelled
-        return self
 
     def _follow(
         self,

@@ -48,6 +48,10 @@ class Finding:
     message: str
 
 
+class PoorModelWarning(UserWarning):
+    """A job has succeeded, but its model is hardly of use, or may not be: the message says why, and what helps."""
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """How training stood after an epoch.
