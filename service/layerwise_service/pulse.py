@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from contextlib import suppress
 
 from layerwise_service.loops import Loop
+from layerwise_service.silence import Clock, Silence
 
 PULSE = "LAYERWISE_PULSE_FD"
 _BEAT_SECONDS = 0.5
@@ -36,27 +36,17 @@ def give_pulse() -> None:
 class Pulse:
     """The supervisor's end of the pipe; `writable` is for the process that is to be started."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        self._silence = Silence(most_gap=_MOST_GAP, clock=clock)
+        self._beats = 0
         self._readable, self.writable = os.pipe()
         os.set_blocking(self._readable, False)
-        self._felt = False
-        self._silent = 0.0
-        self._looked_at = clock()
 
     def seconds_silent(self) -> float:
         """For how long no beat has come, counted from the first beat on, as far as this process was awake itself."""
-        looked_at = self._clock()
-        gap, self._looked_at = min(looked_at - self._looked_at, _MOST_GAP), looked_at
-        try:
-            beats = os.read(self._readable, 65_536)
-        except BlockingIOError:
-            beats = b""
-        if beats:
-            self._felt, self._silent = True, 0.0
-        elif self._felt:
-            self._silent += gap
-        return self._silent
+        with suppress(BlockingIOError):
+            self._beats += len(os.read(self._readable, 65_536))
+        return self._silence.look({"pulse": self._beats})["pulse"] if self._beats else 0.0
 
     def close(self) -> None:
         """Lets the reading end go."""

@@ -10,13 +10,13 @@ import sqlalchemy as sa
 from layerwise_service.datasets import Dataset
 from layerwise_service.errors import Unavailable
 from layerwise_service.jobs import Claim, Failure, Job, NewJob, TrainingRecord
+from layerwise_service.silence import Silence
 from layerwise_service.stores import database as database_module
 from layerwise_service.stores.database import Database
 from layerwise_service.stores.job_store import JobStore
 from layerwise_service.stores.leases import Fenced, Leases, NewVersion
 from layerwise_service.stores.pending import Artifact, PendingArtifacts
 from layerwise_service.stores.schema import jobs, workers
-from layerwise_service.stores.silence import Silence
 from layerwise_service.wiring import Stores
 
 RECORD = TrainingRecord(

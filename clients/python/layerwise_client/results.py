@@ -57,10 +57,11 @@ class Record:
     """How training stood after an epoch.
 
     `loss` and `metric` are of the rows as they were trained on, `validation_*` of the held-out rows (None without
-    any); `step` and `epoch` count from 1. `layers` has the health of each layer in the epochs when they were looked
-    at, `findings` what was found that was not found before. `stopped` says why training ended with this record: epochs,
-    max_steps, max_seconds, early_stopping or converged. `kept` says that the version has the weights of this epoch,
-    unless a later record says so again: of the best so far if early stopping restores it, else of every epoch.
+    any), each row counted by its weight and its `class_weight`. `step` and `epoch` count from 1. `layers` has the
+    health of each layer in the epochs when they were looked at, `findings` what was found that was not found before.
+    `stopped` says why training ended with this record: epochs, max_steps, max_seconds, early_stopping or converged.
+    `kept` says that the version has the weights of this epoch, unless a later record says so again: of the best so far
+    if early stopping restores it, else of every epoch.
     """
 
     epoch: int

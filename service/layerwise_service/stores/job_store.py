@@ -24,12 +24,12 @@ from layerwise_service.jobs import (
     Reason,
 )
 from layerwise_service.names import new_job_id
+from layerwise_service.silence import Silence, milliseconds_here, this_boot
 from layerwise_service.stores.database import Database, now
 from layerwise_service.stores.encoder_store import EncoderStore, keep_encoder
 from layerwise_service.stores.job_rows import SUMMARY_COLUMNS, event_of, read_job, summary_of
 from layerwise_service.stores.pending import Artifact, use_artifact
 from layerwise_service.stores.schema import datasets, events, jobs, registry, workers
-from layerwise_service.stores.silence import Silence, milliseconds_here, this_boot
 
 MOST_EVENTS = 250  # read at once: a job may have a hundred thousand, and the record of 64 layers has 10 kB
 

@@ -25,11 +25,11 @@ from layerwise import Finding
 from layerwise_service.errors import ServiceError
 from layerwise_service.jobs import HELD, Claim, Failure, JobState, Reason, TrainingRecord
 from layerwise_service.models import Version
+from layerwise_service.silence import Clock, Silence, milliseconds_here, this_boot
 from layerwise_service.stores.database import Database, now
 from layerwise_service.stores.job_rows import read_job, record_values
 from layerwise_service.stores.job_store import add_events, change_state
 from layerwise_service.stores.schema import events, jobs, workers
-from layerwise_service.stores.silence import Clock, Silence, milliseconds_here, this_boot
 from layerwise_service.stores.version_store import insert_version
 
 
