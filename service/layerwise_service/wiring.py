@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -64,13 +65,16 @@ def open_stores(settings: Settings, *, adopt: bool = False) -> Stores:
 
 
 def build_rest(settings: Settings, reporter: Reporter | None = None) -> Flask:
-    """The REST application; `reporter` knows the totals for /metrics, by default those of this process."""
+    """The REST application; `reporter` knows the totals for /metrics, by default those of this process.
+
+    Its extension "close" ends what works in the background, and lets the stores go.
+    """
     from layerwise_service.rest.app import create_app  # noqa: PLC0415
     from layerwise_service.rest.health import HealthChecks  # noqa: PLC0415
 
     stores = open_stores(settings)
-    directory, predictor = _serving(stores, settings)
-    return create_app(
+    directory, predictor, close = _serving(stores, settings)
+    app = create_app(
         predictor=predictor,
         registry=Registry(stores.versions, stores.jobs),
         training=Training(stores.jobs, stores.versions, stores.artifacts, settings),
@@ -84,6 +88,8 @@ def build_rest(settings: Settings, reporter: Reporter | None = None) -> Flask:
         ),
         settings=settings,
     )
+    app.extensions["close"] = close
+    return app
 
 
 def build_rpc(settings: Settings) -> RpcServer:
@@ -91,12 +97,7 @@ def build_rpc(settings: Settings) -> RpcServer:
     from layerwise_service.rpc.server import RpcServer  # noqa: PLC0415
 
     stores = open_stores(settings)
-    directory, predictor = _serving(stores, settings)
-
-    def close() -> None:
-        directory.close()
-        stores.close()
-
+    directory, predictor, close = _serving(stores, settings)
     return RpcServer(
         training=Training(stores.jobs, stores.versions, stores.artifacts, settings),
         registry=Registry(stores.versions, stores.jobs),
@@ -129,7 +130,8 @@ def new_worker_id() -> str:
     return f"{socket.gethostname()[:32]}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
 
 
-def _serving(stores: Stores, settings: Settings) -> tuple[Directory, Predictor]:
+def _serving(stores: Stores, settings: Settings) -> tuple[Directory, Predictor, Callable[[], None]]:
+    """What answers predictions, and what closes it with the stores."""
     directory = Directory(stores.versions, refresh_seconds=settings.refresh_seconds)
     predictor = Predictor(
         directory,
@@ -138,4 +140,9 @@ def _serving(stores: Stores, settings: Settings) -> tuple[Directory, Predictor]:
         max_rows=settings.max_predict_rows,
         max_values=settings.max_predict_values,
     )
-    return directory, predictor
+
+    def close() -> None:
+        directory.close()
+        stores.close()
+
+    return directory, predictor, close

@@ -16,15 +16,17 @@ from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
 from layerwise_service.models import Version
 from layerwise_service.rpc.parts import MOST_FIELDS
 from layerwise_service.settings import Settings
-from layerwise_service.wiring import Stores, build_rest
+from layerwise_service.wiring import Stores
+from service.rest_clients import running_rest
 from service.rpc_requests import error_of, header, kinds, strings, table, table_batch
 
 Publish = Callable[..., Version]
 
 
 @pytest.fixture
-def rest(settings: Settings, stores: Stores) -> FlaskClient:
-    return build_rest(settings).test_client()
+def rest(settings: Settings, stores: Stores) -> Iterator[FlaskClient]:
+    with running_rest(settings) as client:
+        yield client
 
 
 BODIES = {
@@ -77,10 +79,9 @@ def test_brackets_and_commas_in_texts_are_not_rows(rest: FlaskClient, publish: P
 
 def test_as_many_values_as_the_limit_allows_pass(settings: Settings, stores: Stores, publish: Publish) -> None:
     publish(labels=None)
-    rest = build_rest(msgspec.structs.replace(settings, max_predict_values=1_000)).test_client()
-
-    whole = rest.post("/predict", json={"model": "xor", "version": 1, "instances": [[0, 1]] * 500})
-    more = rest.post("/predict", json={"model": "xor", "version": 1, "instances": [[0, 1]] * 502})
+    with running_rest(msgspec.structs.replace(settings, max_predict_values=1_000)) as rest:
+        whole = rest.post("/predict", json={"model": "xor", "version": 1, "instances": [[0, 1]] * 500})
+        more = rest.post("/predict", json={"model": "xor", "version": 1, "instances": [[0, 1]] * 502})
 
     assert whole.status_code == 200
     assert (more.status_code, more.get_json()["reason"]) == (413, "TOO_MANY_VALUES")

@@ -24,8 +24,9 @@ from layerwise_proto.v1.models_pb2_grpc import PredictionServiceStub
 from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
 from layerwise_service.models import Version
 from layerwise_service.settings import Settings
-from layerwise_service.wiring import Stores, build_rest
+from layerwise_service.wiring import Stores
 from service.garbage import frames_left
+from service.rest_clients import running_rest
 from service.rpc_requests import batch, header, kinds, running_rpc, table, table_batch, tensor, wait_until
 
 Publish = Callable[..., Version]
@@ -34,8 +35,9 @@ TABLE: dict[str, Any] = {"a": [1.0, 2.0, 3.0, 4.0], "b": ["x", "y", "x", "y"]}
 
 
 @pytest.fixture
-def rest(settings: Settings, stores: Stores) -> FlaskClient:
-    return build_rest(settings).test_client()
+def rest(settings: Settings, stores: Stores) -> Iterator[FlaskClient]:
+    with running_rest(settings) as client:
+        yield client
 
 
 @pytest.fixture

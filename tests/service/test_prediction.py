@@ -22,8 +22,9 @@ from layerwise_service.prediction import LoadedModels
 from layerwise_service.settings import Settings
 from layerwise_service.sizes import held_bytes
 from layerwise_service.stores.artifact_store import ArtifactStore
-from layerwise_service.wiring import Stores, build_rest
+from layerwise_service.wiring import Stores
 from service.artifacts import new_artifact_store
+from service.rest_clients import running_rest
 from service.rpc_requests import error_of, running_rpc, tensor
 
 Publish = Callable[..., Version]
@@ -36,8 +37,11 @@ def test_too_many_rows_at_once_are_refused_alike_on_either_face(
     publish("wide", labels=None, outputs=50)
     limited = msgspec.structs.replace(settings, max_predict_rows=100, max_predict_values=1000)
 
-    rest = build_rest(limited).test_client()
-    with running_rpc(limited) as (address, _), grpc.insecure_channel(address) as channel:
+    with (
+        running_rest(limited) as rest,
+        running_rpc(limited) as (address, _),
+        grpc.insecure_channel(address) as channel,
+    ):
         for model, most in (("narrow", 100), ("wide", 20)):
             rows = np.zeros((most, 2))
             assert rest.post("/predict", json={"model": model, "instances": rows.tolist()}).status_code == 200

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,7 +18,8 @@ from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
 from layerwise_service.models import Version
 from layerwise_service.readiness import Readiness
 from layerwise_service.settings import Settings
-from layerwise_service.wiring import Stores, build_rest
+from layerwise_service.wiring import Stores
+from service.rest_clients import running_rest
 from service.rpc_requests import batch, error_of, header, wait_until
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -48,12 +49,12 @@ def exchange_folder(home: Path) -> None:
 
 
 @pytest.fixture
-def rest(settings: Settings, publish: Callable[..., Version]) -> FlaskClient:
+def rest(settings: Settings, publish: Callable[..., Version]) -> Iterator[FlaskClient]:
     """REST over a model that it has loaded."""
     publish("loaded")
-    client = build_rest(settings).test_client()
-    assert client.post("/predict", json={"model": "loaded", "instances": [[0, 0]]}).status_code == 200
-    return client
+    with running_rest(settings) as client:
+        assert client.post("/predict", json={"model": "loaded", "instances": [[0, 0]]}).status_code == 200
+        yield client
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
 
@@ -23,20 +23,22 @@ from layerwise_service.rest.health import HealthChecks, health_routes
 from layerwise_service.rest.openapi import OPENAPI
 from layerwise_service.settings import Settings
 from layerwise_service.stores.version_store import VersionStore
-from layerwise_service.wiring import Stores, build_rest
+from layerwise_service.wiring import Stores
+from service.rest_clients import running_rest
 from service.rpc_requests import wait_until
 
 Publish = Callable[..., Version]
 
 
 @pytest.fixture
-def app(settings: Settings, stores: Stores) -> Flask:
-    return build_rest(settings)
+def rest(settings: Settings, stores: Stores) -> Iterator[FlaskClient]:
+    with running_rest(settings) as client:
+        yield client
 
 
 @pytest.fixture
-def rest(app: Flask) -> FlaskClient:
-    return app.test_client()
+def app(rest: FlaskClient) -> Flask:
+    return rest.application
 
 
 def predict(rest: FlaskClient, **body: Any) -> Any:

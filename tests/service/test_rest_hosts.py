@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import msgspec
 import pytest
@@ -10,19 +11,17 @@ from flask.testing import FlaskClient
 
 from layerwise_service.models import Version
 from layerwise_service.settings import Settings, SettingsError, read_settings
-from layerwise_service.wiring import Stores, build_rest
+from layerwise_service.wiring import Stores
+from service.rest_clients import running_rest
 
 ROWS = {"instances": [[0, 0]]}
 
 
 @pytest.fixture
-def rest(settings: Settings, stores: Stores, publish: Callable[..., Version]) -> Callable[..., FlaskClient]:
+def rest(settings: Settings, stores: Stores, publish: Callable[..., Version]) -> Iterator[Callable[..., FlaskClient]]:
     publish()
-
-    def build(**changed: str) -> FlaskClient:
-        return build_rest(msgspec.structs.replace(settings, **changed)).test_client()
-
-    return build
+    with ExitStack() as opened:
+        yield lambda **changed: opened.enter_context(running_rest(msgspec.structs.replace(settings, **changed)))
 
 
 LOOPBACK = ["localhost", "LOCALHOST:8000", "localhost.:80", "127.0.0.1:8000", "127.9.8.7", "[::1]", "[::1]:8000"]

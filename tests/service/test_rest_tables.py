@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,8 +14,9 @@ from layerwise_service.datasets import Batch
 from layerwise_service.jobs import NewJob
 from layerwise_service.settings import Settings
 from layerwise_service.stores.leases import NewVersion
-from layerwise_service.wiring import Stores, build_rest, open_stores
+from layerwise_service.wiring import Stores, open_stores
 from service.conftest import LIMITS, ROWS
+from service.rest_clients import running_rest
 
 FLIGHTS: dict[str, list[Any]] = {
     "distance": [200, None, 2475.5, 750],
@@ -64,8 +66,9 @@ def flights(home: Settings) -> MLP:
 
 
 @pytest.fixture(scope="module")
-def rest(home: Settings, flights: MLP) -> FlaskClient:
-    return build_rest(home).test_client()
+def rest(home: Settings, flights: MLP) -> Iterator[FlaskClient]:
+    with running_rest(home) as client:
+        yield client
 
 
 def answer(rest: FlaskClient, instances: Any) -> Any:
@@ -190,18 +193,16 @@ def test_rows_that_are_said_to_be_rounded_are_refused_by_a_version_that_takes_a_
 
 def test_rounded_rows_are_answered_by_a_version_that_takes_numbers(settings: Settings, publish: Any) -> None:
     publish("plain")
-    rest = build_rest(settings).test_client()
-
-    answer = rest.post("/predict", json={"instances": [[0, 1]]}, headers={"Layerwise-Rows": "float32"})
+    with running_rest(settings) as rest:
+        answer = rest.post("/predict", json={"instances": [[0, 1]]}, headers={"Layerwise-Rows": "float32"})
 
     assert answer.status_code == 200
 
 
 def test_objects_are_refused_by_a_version_that_takes_numbers(settings: Settings, stores: Stores, publish: Any) -> None:
     publish("plain")
-    rest = build_rest(settings).test_client()
-
-    problem = rest.post("/predict", json={"instances": [[0, 1], {"a": 1, "b": 2}]}).get_json()
+    with running_rest(settings) as rest:
+        problem = rest.post("/predict", json={"instances": [[0, 1], {"a": 1, "b": 2}]}).get_json()
 
     assert (problem["status"], problem["reason"]) == (400, "WRONG_KIND_OF_ROWS")
     assert (
@@ -244,9 +245,8 @@ def test_versions_and_jobs_show_their_columns(rest: FlaskClient) -> None:
 
 def test_rows_of_numbers_have_no_columns(settings: Settings, stores: Stores, publish: Any) -> None:
     publish("plain")
-    rest = build_rest(settings).test_client()
-
-    version = rest.get("/api/models/plain/versions/1").get_json()
-    assert version["columns"] is None
-    assert rest.get(f"/api/jobs/{version['job']}").get_json()["columns"] is None
-    assert rest.get("/api/models/plain/versions/1/columns").get_json() == {"columns": [], "next_page_token": ""}
+    with running_rest(settings) as rest:
+        version = rest.get("/api/models/plain/versions/1").get_json()
+        assert version["columns"] is None
+        assert rest.get(f"/api/jobs/{version['job']}").get_json()["columns"] is None
+        assert rest.get("/api/models/plain/versions/1/columns").get_json() == {"columns": [], "next_page_token": ""}

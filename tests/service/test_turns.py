@@ -13,7 +13,8 @@ from layerwise_service.models import Version
 from layerwise_service.rest import turns as module
 from layerwise_service.rest.turns import Turns
 from layerwise_service.settings import Settings
-from layerwise_service.wiring import Stores, build_rest
+from layerwise_service.wiring import Stores
+from service.rest_clients import running_rest
 
 SECONDS = 30.0
 
@@ -95,11 +96,11 @@ def test_small_requests_do_not_wait_for_large_ones(
     taken: list[int] = []
     turn = Turns.turn
     monkeypatch.setattr(Turns, "turn", lambda turns, size: taken.append(size) or turn(turns, size))
-    rest = build_rest(settings).test_client()
     large = b'{"instances": [[0, 1]]' + b" " * 2**20 + b"}"
 
-    small = rest.post("/predict", json={"instances": [[0, 1]]})
-    answer = rest.post("/predict", data=large, content_type="application/json")
+    with running_rest(settings) as rest:
+        small = rest.post("/predict", json={"instances": [[0, 1]]})
+        answer = rest.post("/predict", data=large, content_type="application/json")
 
     assert small.get_json()["predictions"] == answer.get_json()["predictions"]
     assert taken == [len(large)]
