@@ -13,7 +13,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 
 from layerwise_service.datasets import Dataset, Shape
-from layerwise_service.errors import DatabaseUnusable, DataLoss, Unavailable
+from layerwise_service.errors import DatabaseUnusable, DataLoss, InvalidRequest, Unavailable
 from layerwise_service.jobs import NewJob
 from layerwise_service.stores import database as database_module
 from layerwise_service.stores import migrations
@@ -220,6 +220,15 @@ def test_what_callers_sent_is_not_told_in_errors_of_the_database(path: Path) -> 
         connection.execute(sa.insert(metadata.tables["registry"]).values(id=1, revision=12345))
 
     assert "12345" not in str(caught.value)
+
+
+def test_a_value_that_the_database_cannot_hold_is_the_callers(path: Path) -> None:
+    refused = sa.exc.DataError("SELECT", {}, ValueError("text fields cannot contain NUL"))  # as PostgreSQL's driver
+
+    with pytest.raises(InvalidRequest, match="that the database cannot hold") as caught, open_at(path).read():
+        raise refused
+
+    assert "NUL" not in str(caught.value)
 
 
 def test_a_transaction_that_raises_changes_nothing(path: Path) -> None:

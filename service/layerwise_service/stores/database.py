@@ -15,7 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from layerwise_service.errors import DataLoss, NoSpace, StorageUnavailable, Unavailable
+from layerwise_service.errors import DataLoss, InvalidRequest, NoSpace, StorageUnavailable, Unavailable
 from layerwise_service.stores.database_url import parse_database_url, shown_database_url
 from layerwise_service.stores.files import locked
 from layerwise_service.stores.sqlite import DatabaseFile, sqlite_engine, sqlite_path
@@ -59,14 +59,16 @@ class Database:
             if create:
                 self.file.make()
             self._engine = sqlite_engine(self.url, self.file, busy_seconds=BUSY_SECONDS, connections=MOST_CONNECTIONS)
+            self._reading = self._engine
         else:
             self._engine = sa.create_engine(self.url, hide_parameters=True)
+            self._reading = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._writing = self._engine.execution_options(layerwise_write=True)
 
     @contextmanager
     def read(self) -> Generator[Connection]:
         """A transaction that sees one state of the database and changes nothing."""
-        with self._troubles_told(), self._engine.begin() as connection:
+        with self._troubles_told(), self._reading.begin() as connection:
             yield connection
 
     @contextmanager
@@ -107,8 +109,12 @@ class Database:
         """Turns the database's troubles into errors that callers are told."""
         try:
             yield
-        except (IntegrityError, ProgrammingError, DataError):
+        except (IntegrityError, ProgrammingError):
             raise  # ours: a statement that the schema refuses
+        except DataError as error:  # PostgreSQL's text takes no NUL, and its numbers have bounds
+            log.warning("database_refuses_value", error=type(error.orig).__name__)  # its text may quote the value
+            detail = "a name or an id has a character, or a number a size, that the database cannot hold"
+            raise InvalidRequest(detail) from error
         except (DBAPIError, PoolTimeout) as error:
             if self.file is not None:
                 self.file.check()  # a removed or emptied file explains whatever SQLite says of it
