@@ -126,6 +126,13 @@ BAD_STREAMS: list[tuple[str, list[training_pb2.TrainRequest], str, str, str]] = 
         "at most 1000 units, got 1000000000",
     ),
     (
+        "a maxout of too many pieces",
+        [header(architecture={"layers": [{"units": 4, "activation": {"kind": "maxout", "pieces": 300}}, {}]})],
+        "MODEL_TOO_LARGE",
+        "architecture.layers[0]",
+        "at most 1000 units, got 4 of 300 pieces each, and every piece counts as one",
+    ),
+    (
         "too many parameters",
         [header(architecture={"layers": [{"units": 999, "activation": "relu"}] * 2}), batch()],
         "MODEL_TOO_LARGE",
