@@ -14,6 +14,7 @@ from layerwise.losses import Loss, LossBuffers
 from layerwise.model import MLP
 from layerwise.moments import moments
 from layerwise.validation import Validation
+from layerwise.wording import number_words
 
 MEAN, LEVEL, CLASS, FLAGS, SAME = range(5)
 """What the best constant answer is: the mean of the targets, a quantile of them, a class, flags, or all there is."""
@@ -28,7 +29,7 @@ SAMPLE = 100_000
 
 WORDS = (
     "no better than the mean: R² is {value:.2g} on the rows {rows}",
-    "no better than a constant: the loss is {value:.4g} on the rows {rows}, the best constant has {constant:.4g}",
+    "no better than a constant: the loss is {shown} on the rows {rows}, the best constant has {best}",
     "no better than the most frequent class: {value:.1%} of the rows {rows} are right, that class has {constant:.1%}",
     "no better than the same flags for all rows: {value:.1%} of the flags of the rows {rows} are right, those have "
     "{constant:.1%}",
@@ -60,7 +61,8 @@ class Baseline:
         rows = "held out" if held_out else "trained on"
         if self.kind == SAME:
             return SAME_TARGET.format(rows=rows) + (FEW_HELD_OUT if held_out else "")
-        found = WORDS[self.kind].format(value=self.value, constant=self.constant, rows=rows)
+        shown, best = number_words(self.value), number_words(self.constant)
+        found = WORDS[self.kind].format(value=self.value, constant=self.constant, rows=rows, shown=shown, best=best)
         least = 0.0 if self.kind in (MEAN, LEVEL) else self.constant
         learnt = held_out and trained > least + MUCH * (1 - least)
         return f"{found}: {LEARNT if learnt else NOT_LEARNT}"

@@ -17,6 +17,7 @@ from layerwise.losses import Loss
 from layerwise.model import MLP
 from layerwise.records import Finding, LayerHealth, TrainingState
 from layerwise.spread import unvaried
+from layerwise.wording import number_words
 
 ROWS = 512
 """Rows looked at: enough to call a unit dead that none of them wakes."""
@@ -176,7 +177,8 @@ def findings(health: Mapping[str, float]) -> tuple[Finding, ...]:
                 percent=_percent(value),
                 since=int(since),
                 column=column,
-                growth=health.get("lost.value", 1.0),
+                shown=number_words(value, digits=3),
+                growth=number_words(health.get("lost.value", 1.0), digits=3),
             )
             found.append(Finding(kind, i, value, int(since), message))
     return tuple(found)
@@ -193,12 +195,12 @@ _WORDS = {
     "overfitting": "validation loss rises since epoch {since} while training loss falls: raise l2 or dropout, or stop "
     "early; do not use fewer units",
     "baseline": "",
-    "targets": "targets are not standardised: output {column} has a root mean square of {value:.3g}: leave "
+    "targets": "targets are not standardised: output {column} has a root mean square of {shown}: leave "
     "standardize_targets on and the output layer linear, or bring them to zero mean and unit deviation",
     "precision": "targets vary too little for their size: the network's type cannot tell values apart that are "
     "closer than {value:.2g} standard deviations, so that predictions are worse than what is measured here: subtract a "
     "constant from the targets, or use float64",
-    "inputs": "inputs are not standardised: column {column} has a root mean square of {value:.3g}: bring every column "
+    "inputs": "inputs are not standardised: column {column} has a root mean square of {shown}: bring every column "
     "to zero mean and unit deviation",
 }
 
@@ -208,7 +210,7 @@ _SMALL_UPDATE = {
     "": f"{_STILL}about 1e-3 is usual: raise the learning rate, or look for what stops the gradient",
     "units": f"{_STILL}about 1e-3 is usual: dead or saturated units let no gradient through",
     "lost": f"{_STILL}and training is lost: the loss has not fallen since its start, while weights grew to "
-    "{growth:.3g} times their length: start again with a lower learning rate",
+    "{growth} times their length: start again with a lower learning rate",
 }
 """What steps that are too small mean, by their cause."""
 

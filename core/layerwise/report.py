@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from layerwise.wording import number_words
+
 MOST_LABELS = 12
 """A matrix of more labels is wider than a terminal: the most frequent confusions are listed instead."""
 
@@ -44,7 +46,7 @@ def report(found: Mapping[str, Any]) -> str:
     """The text of an evaluation, given as its JSON."""
     weight = "" if found["weight"] == found["rows"] else f" of weight {found['weight']:,.6g}"
     noun = "row" if found["rows"] == 1 else "rows"
-    parts = [f"{found['rows']:,} {noun}{weight}, {found['loss_name']} {found['loss']:.5g}"]
+    parts = [f"{found['rows']:,} {noun}{weight}, {found['loss_name']} {number_words(found['loss'], digits=5)}"]
     scores = [(title, _shown(found[name])) for name, title in TITLES.items() if name in found]
     if scores:
         parts.append(_table(scores))
@@ -94,7 +96,7 @@ def _shown(value: float | None) -> str:
         return "–"
     if isinstance(value, int):
         return _count(value)
-    return f"{value:.4f}" if 0.001 <= abs(value) < 100 or not value else f"{value:.5g}"
+    return f"{value:.4f}" if 0.001 <= abs(value) < 100 or not value else number_words(value, digits=5)
 
 
 def _count(number: float) -> str:

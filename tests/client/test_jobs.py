@@ -25,6 +25,7 @@ from layerwise_client import (
     Unavailable,
     WaitTimeout,
 )
+from layerwise_client.cli.live import JSONLines
 from layerwise_client.progress import Bar
 from layerwise_proto.v1 import training_pb2
 
@@ -127,20 +128,23 @@ def test_the_findings_of_a_job_are_asked_anew_until_it_has_ended(service, client
 
 
 def test_a_wait_warns_of_a_poor_model_once_where_no_display_has_shown_it(service, client):
-    kinds = ("dead", "baseline", "inputs")
-    found = [training_pb2.Finding(kind=kind, value=0.5, since=2, message=f"{kind}: …") for kind in kinds]
+    kinds = (("dead", 0.5), ("baseline", 0.5), ("inputs", 1000.0), ("targets", 20.0))
+    found = [training_pb2.Finding(kind=kind, value=value, since=2, message=f"{kind}: …") for kind, value in kinds]
     service.answers["GetJob"] = lambda request, context: service.job("SUCCEEDED", findings=found, version=1)
     as_table = "; the service does so itself with the columns of a table, such as a DataFrame"
     watching(service, [])
-    job, shown = client.job("job-1"), client.job("job-1")
+    job, shown, listed = (client.job("job-1") for _ in range(3))
 
     with pytest.warns(PoorModelWarning) as warned:
         job.wait()
+    watching(service, [], [])
     shown.follow(Bar(io.StringIO()))
+    listed.follow(JSONLines())
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         job.wait()
         shown.wait()
+        listed.wait()
 
     assert [str(each.message) for each in warned] == ["model digits: baseline: …", f"model digits: inputs: …{as_table}"]
     assert warned[0].filename == __file__

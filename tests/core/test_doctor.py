@@ -97,7 +97,7 @@ def test_inputs_on_another_scale_are_told_with_their_column():
 
     _, end = last(network(Layer(16, "relu"), Layer(2)), X, y, epochs=2)
 
-    assert "column 4 has a root mean square of 1e+03" in told(end)["inputs"].message
+    assert "column 4 has a root mean square of 1,0" in told(end)["inputs"].message
 
 
 def test_a_finding_ends_when_it_is_no_longer_so():

@@ -64,7 +64,8 @@ def running_rpc(
 
         def stop() -> None:
             if not stopped:
-                stopped.append(run(server.stop()))
+                stopped.append(None)
+                run(server.stop())
 
         try:
             yield address, stop

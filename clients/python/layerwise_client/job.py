@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
@@ -34,9 +35,8 @@ from layerwise_client.results import (
 )
 from layerwise_proto.v1 import training_pb2
 
-POOR = frozenset({"baseline", "inputs", "targets"})
-"""Kinds of findings that say of a model that it is hardly of use, or why it may be."""
-
+_FAR_OFF = 100.0
+"""The root mean square of an input or a target from which on training seldom comes to anything."""
 _AS_TABLE = "; the service does so itself with the columns of a table, such as a DataFrame"
 
 
@@ -168,10 +168,10 @@ class Job:
         `changed(transition)`, that is called with each change of the job's state.
         """
         on_waiting = waiting_of(display) or self._connection.on_waiting
-        self._findings_shown = not isinstance(display, Silent)
         try:
             for record in self._follow(from_step, Deadline(None), on_waiting, changed_of(display)):
                 display.trained(record)
+            self._findings_shown |= type(display) is not Silent
         except KeyboardInterrupt:
             tell_left(display, self.id)
             raise
@@ -191,9 +191,10 @@ class Job:
         if not self._findings_shown:
             self._findings_shown = True
             for finding in self.snapshot.findings:
-                if finding.kind in POOR:
+                if finding.kind == "baseline" or (finding.kind in ("inputs", "targets") and finding.value >= _FAR_OFF):
                     hint = _AS_TABLE if finding.kind == "inputs" else ""
-                    warnings.warn(f"model {self.model}: {finding.message}{hint}", PoorModelWarning, stacklevel=2)
+                    text = f"model {self.model}: {finding.message}{hint}"
+                    warnings.warn(text, PoorModelWarning, stacklevel=_level_of_caller())
         return self
 
     def cancel(self) -> Job:
@@ -300,6 +301,14 @@ class Job:
             raise connection.error(exc) from exc
         finally:
             call.cancel()
+
+
+def _level_of_caller() -> int:
+    """The `stacklevel`, for whoever calls this, of the first frame outside this package."""
+    level, frame = 0, inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("layerwise_client."):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def _newest_step(seen: Snapshot) -> int:

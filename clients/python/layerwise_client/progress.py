@@ -89,7 +89,7 @@ def plan_words(job: Snapshot) -> str:
     held_out, watched = plan.get("validation"), stopping.get("watch", "validation_loss")
     parts: dict[str, object] = {
         f"{most}{plan.get('epochs', 0):,} epochs": "epochs" in plan,
-        f"the rate still rises at their end, for warmup takes {warmup:g} epochs": warmup
+        f"the rate still rises at their end, for warmup takes {number_words(warmup)} epochs": warmup
         >= plan.get("epochs", warmup + 1),
         f"batches of {plan.get('batch_size', 0):,} rows": "batch_size" in plan,
         f"{kind} at a rate of {number_words(rate or 0, digits=3)}": kind and rate,
@@ -97,7 +97,7 @@ def plan_words(job: Snapshot) -> str:
         "no rows held out": held_out == 0,
         f"split {split} therefore does nothing": held_out == 0 and split != "random",
         f"ends after {plan.get('max_steps', 0):,} steps": "max_steps" in plan,
-        f"ends after {plan.get('max_seconds', 0):g} s": "max_seconds" in plan,
+        f"ends after {number_words(plan.get('max_seconds', 0))} s": "max_seconds" in plan,
         f"ends after {stopping.get('patience')} epochs without a better {watched}": stopping,
     }
     return ", ".join(words for words, said in parts.items() if said)
@@ -105,7 +105,8 @@ def plan_words(job: Snapshot) -> str:
 
 def number_words(value: float, *, digits: int = 4) -> str:
     """`value` as a person writes it: 0.9123, 89,864 and 1.2e-05; large ones whole, others to so many digits."""
-    return f"{value:,.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.{digits}g}"
+    short = f"{value:.{digits}g}"
+    return f"{value:,.0f}" if 1000 <= abs(float(short)) < 1e15 else short
 
 
 class Silent:

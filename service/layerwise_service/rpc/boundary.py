@@ -40,7 +40,10 @@ class ErrorBoundary(aio.ServerInterceptor):
         self._calls: set[asyncio.Task[Any]] = set()
 
     async def ended(self) -> None:
-        """Waits until no call runs: gRPC stops without waiting for what a cancelled one still has to tidy away."""
+        """Waits for the tasks of all calls: gRPC stops without waiting for what a cancelled one has to tidy away.
+
+        A thread that a cancelled call had asked something of may still run.
+        """
         while self._calls:
             await asyncio.wait(list(self._calls))
 

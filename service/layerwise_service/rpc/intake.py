@@ -57,7 +57,7 @@ class Intake:
                 return await _to_its_end(begun[0].submit)
             except BaseException:  # a cancelled call too leaves nothing behind
                 for upload in begun:
-                    await asyncio.shield(asyncio.to_thread(upload.discard))
+                    await _to_its_end(upload.discard)
                 raise
 
     def stop(self) -> None:

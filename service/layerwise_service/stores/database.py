@@ -69,7 +69,12 @@ class Database:
     def read(self) -> Generator[Connection]:
         """A transaction that sees one state of the database and changes nothing."""
         with self._troubles_told(), self._reading.begin() as connection:
-            yield connection
+            try:
+                yield connection
+            except DataError as error:  # PostgreSQL's text takes no NUL, and its numbers have bounds
+                log.warning("database_refuses_value", error=type(error.orig).__name__)  # its text may quote the value
+                detail = "the database cannot hold a value of this request: a text with a NUL character, or a number"
+                raise InvalidRequest(f"{detail} that is too large") from error
 
     @contextmanager
     def write(self) -> Generator[Connection]:
@@ -109,12 +114,8 @@ class Database:
         """Turns the database's troubles into errors that callers are told."""
         try:
             yield
-        except (IntegrityError, ProgrammingError):
+        except (IntegrityError, ProgrammingError, DataError):
             raise  # ours: a statement that the schema refuses
-        except DataError as error:  # PostgreSQL's text takes no NUL, and its numbers have bounds
-            log.warning("database_refuses_value", error=type(error.orig).__name__)  # its text may quote the value
-            detail = "a name or an id has a character, or a number a size, that the database cannot hold"
-            raise InvalidRequest(detail) from error
         except (DBAPIError, PoolTimeout) as error:
             if self.file is not None:
                 self.file.check()  # a removed or emptied file explains whatever SQLite says of it

@@ -102,6 +102,7 @@ class JobStore:
 
     def cancel(self, job: str) -> Job:
         """Cancels a queued job, asks the worker of a running one to stop, leaves an ended one alone."""
+        self.get(job)  # so that an id that the database cannot hold is refused as everywhere
         with self._database.write() as connection:
             found = read_job(connection, job)
             if found.state is JobState.QUEUED:
