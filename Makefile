@@ -49,7 +49,7 @@ serve: .venv/.run
 	@$(BIN)/layerwise serve
 
 test: .venv/.dev .venv-proto/.made
-	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 # What breaks a running service: kills, full disks, floods, memory. Some minutes.
 test-faults: .venv/.dev

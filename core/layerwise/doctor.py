@@ -57,9 +57,7 @@ class Doctor:
         self._model, self._loss, self._data = model, loss, data
         rows = data.rows[:: max(1, -(-len(data.rows) // ROWS))]
         self._x = data.table[rows].astype(model.dtype)
-        raw = loss.takes_any_value and data.scale is None
-        self._targets = data.targets[rows] if raw else None
-        self._varies = None if data.scale is None else ~unvaried(data.targets[rows])
+        self._targets = data.targets[rows] if loss.takes_any_value else None
         self._pause = max(1, round((CALLS + len(rows) / 3 / batch_size) / SHARE))
         self._layers = views(model.architecture, model.parameters)
         self._gradients = views(model.architecture, gradient)
@@ -134,13 +132,15 @@ class Doctor:
 
     def _examine_targets(self, health: dict[str, float], epoch: int) -> None:
         """Notes the output whose targets are too large to be learnt as they are, or vary too little for the dtype."""
-        if self._targets is not None:
+        if self._targets is None:
+            return
+        scale = self._data.scale
+        if scale is None:
             size = np.sqrt(np.mean(np.square(self._targets, dtype=np.float64), axis=0))
             _note_largest(health, "targets", size, epoch)
-        scale = self._data.scale
-        if scale is not None and self._varies is not None and scale.link == "identity":
+        else:
             resolution = np.finfo(self._model.dtype).eps * np.abs(scale.shifts) / scale.scales
-            coarsest = float(np.max(resolution, initial=0.0, where=self._varies))
+            coarsest = float(np.max(resolution, initial=0.0, where=~unvaried(self._targets)))
             if coarsest > COARSE:
                 health |= {"precision": epoch, "precision.value": coarsest}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -20,8 +19,7 @@ class Turns:
         self._most_bytes = most_bytes
         self._changed = threading.Condition()
         self._bytes = 0  # that have their turn
-        self._waiting: deque[int] = deque()
-        self._sizes: dict[int, int] = {}  # of those that wait, by their numbers
+        self._waiting: dict[int, int] = {}  # sizes by number, in the order in which they came
         self._next = 0
 
     @contextmanager
@@ -32,11 +30,9 @@ class Turns:
                 detail = f"{len(self._waiting)} large requests are waiting, as many as may; try again in a moment"
                 raise Unavailable(detail, reason="TOO_MANY_LARGE_REQUESTS", retry_after=1)
             number, self._next = self._next, self._next + 1
-            self._waiting.append(number)
-            self._sizes[number] = size
-            self._changed.wait_for(lambda: self._waiting[0] == number and self._fits(size))
-            self._waiting.popleft()
-            del self._sizes[number]
+            self._waiting[number] = size
+            self._changed.wait_for(lambda: next(iter(self._waiting)) == number and self._fits(size))
+            del self._waiting[number]
             self._bytes += size
             self._changed.notify_all()
         try:
@@ -50,5 +46,5 @@ class Turns:
         return self._bytes == 0 or self._bytes + size <= self._most_bytes
 
     def _is_full(self, size: int) -> bool:
-        held = sum(self._sizes.values())
+        held = sum(self._waiting.values())
         return len(self._waiting) >= _MOST_WAITING or held + size > _WAITING_TIMES * self._most_bytes
