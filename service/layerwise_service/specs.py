@@ -68,8 +68,8 @@ def read_architecture(sent: Mapping[str, object], needs: Needs | None, settings:
     )
     for i, layer in enumerate(architecture.layers):
         if layer.columns > settings.max_units:
-            detail = f"expected at most {settings.max_units} units, got {layer.units}"
-            detail += f" of {layer.activation.linear_pieces} pieces each, and every piece counts as one"
+            detail = f"expected at most {settings.max_units} units, got {layer.units} × "
+            detail += f"{layer.activation.linear_pieces}: every piece of a maxout counts as a unit"
             raise TooLarge(detail, pointer=f"architecture.layers[{i}]", reason="MODEL_TOO_LARGE")
     if architecture.parameters > settings.max_parameters:
         detail = f"a network may have {settings.max_parameters} parameters, this one has {architecture.parameters}"

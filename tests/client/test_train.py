@@ -213,11 +213,11 @@ def test_the_bar_gives_a_finding_a_line_of_its_own(service):
         ({"epochs": 7, "max_seconds": 1.5}, "at most 7 epochs, ends after 1.5 s"),
         (
             {"epochs": 7, "optimizer": {"kind": "sgd", "learning_rate": 1000.0}, "warmup": 9.0},
-            "7 epochs, the rate still rises at their end, for warmup takes 9 epochs, sgd at a rate of 1,000",
+            "7 epochs, warmup over 9 epochs never ends, sgd at a rate of 1,000",
         ),
         (
             {"epochs": 7, "validation": 0.0, "split": "stratified"},
-            "7 epochs, no rows held out, split stratified therefore does nothing",
+            "7 epochs, no rows held out, so split stratified has no effect",
         ),
     ],
 )

@@ -88,7 +88,7 @@ def test_what_cannot_be_exported_is_told_in_one_line(model: MLP, settings: Setti
         (
             (tmp_path / "m.npz", "--format", "npz", "--out", out),
             2,
-            "--format npz and the ending of m.onnx speak of different formats",
+            "--format npz and the ending of m.onnx contradict each other",
         ),
         ((tmp_path / "m.npz", "--version", "1", "--out", out), 2, "--version goes with a model of the service"),
         (("a", "--home", tmp_path / "empty", "--out", out), 1, "there is no database in "),

@@ -130,7 +130,7 @@ BAD_STREAMS: list[tuple[str, list[training_pb2.TrainRequest], str, str, str]] = 
         [header(architecture={"layers": [{"units": 4, "activation": {"kind": "maxout", "pieces": 300}}, {}]})],
         "MODEL_TOO_LARGE",
         "architecture.layers[0]",
-        "at most 1000 units, got 4 of 300 pieces each, and every piece counts as one",
+        "at most 1000 units, got 4 × 300: every piece of a maxout counts as a unit",
     ),
     (
         "too many parameters",

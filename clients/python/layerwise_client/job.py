@@ -175,7 +175,7 @@ class Job:
 
         Raises `JobFailed` or `JobCancelled` if it ends so, `WaitTimeout` if it does not end in time, and `Unavailable`
         after the client's own timeout without a service. While the service is away, says so on a terminal. Where no
-        display showed what the doctor found, warns with `PoorModelWarning` of a model that is hardly of use.
+        display showed what the doctor found, warns with `PoorModelWarning` of a model that is probably useless.
         """
         if not self._seen.ended:
             on_waiting = self._connection.on_waiting or tell_waiting

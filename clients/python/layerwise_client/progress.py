@@ -89,13 +89,12 @@ def plan_words(job: Snapshot) -> str:
     held_out, watched = plan.get("validation"), stopping.get("watch", "validation_loss")
     parts: dict[str, object] = {
         f"{most}{plan.get('epochs', 0):,} epochs": "epochs" in plan,
-        f"the rate still rises at their end, for warmup takes {number_words(warmup)} epochs": warmup
-        >= plan.get("epochs", warmup + 1),
+        f"warmup over {number_words(warmup)} epochs never ends": warmup >= plan.get("epochs", warmup + 1),
         f"batches of {plan.get('batch_size', 0):,} rows": "batch_size" in plan,
         f"{kind} at a rate of {number_words(rate or 0, digits=3)}": kind and rate,
         f"{100 * (held_out or 0):.3g} % of the rows held out": held_out,
         "no rows held out": held_out == 0,
-        f"split {split} therefore does nothing": held_out == 0 and split != "random",
+        f"so split {split} has no effect": held_out == 0 and split != "random",
         f"ends after {plan.get('max_steps', 0):,} steps": "max_steps" in plan,
         f"ends after {number_words(plan.get('max_seconds', 0))} s": "max_seconds" in plan,
         f"ends after {stopping.get('patience')} epochs without a better {watched}": stopping,

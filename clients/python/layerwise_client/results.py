@@ -49,7 +49,7 @@ class Finding:
 
 
 class PoorModelWarning(UserWarning):
-    """A job has succeeded, but its model is hardly of use, or may not be: the message says why, and what helps."""
+    """A job has succeeded, but its model is probably useless: the message says why, and what helps."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ def export(settings: Settings, model: str, version: str | None, form: str | None
     if chosen is None:
         raise click.UsageError(f"expected --format, or a FILE that ends in {', '.join(FORMATS)}, got {out.name}")
     if FORMATS.get(out.suffix, chosen) != chosen:
-        raise click.UsageError(f"--format {chosen} and the ending of {out.name} speak of different formats")
+        raise click.UsageError(f"--format {chosen} and the ending of {out.name} contradict each other")
     configure_logs(settings.log, process="export", serves=False)
     write = _writer(chosen)
     from layerwise import CorruptModel, InvalidInput
