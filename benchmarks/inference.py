@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from benchmarks.measure import THREADS, limit_threads, ratio, timed
 from benchmarks.peers import layerwise_model
 from layerwise import MLP, Plan, kernels_in_use
-from layerwise.layout import views
+from layerwise.network.parameters import views
 
 NETWORKS = ((30, 64, 64, 2), (784, 512, 512, 10))
 ROWS = (1, 16, 256)

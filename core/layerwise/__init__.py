@@ -15,11 +15,9 @@ from layerwise.activations import (
     Softplus,
     Tanh,
 )
-from layerwise.architecture import Architecture, Layer
-from layerwise.early_stopping import EarlyStopping
 from layerwise.errors import CorruptModel, Diverged, InvalidInput
 from layerwise.evaluation import Evaluation, evaluate
-from layerwise.gradients import GradientCheck, gradient_check
+from layerwise.evaluation.gradient_check import GradientCheck, gradient_check
 from layerwise.initializers import Constant, Orthogonal
 from layerwise.kernels import kernels_in_use
 from layerwise.losses import (
@@ -38,12 +36,10 @@ from layerwise.losses import (
 )
 from layerwise.metrics.running import metric_name
 from layerwise.model import MLP
+from layerwise.network.architecture import Architecture, Layer
+from layerwise.network.summary import Summary
 from layerwise.optimizers import LBFGS, SGD, Adadelta, Adagrad, Adam, AdamW, NAdam, RMSprop
-from layerwise.packed import PackedRecord, PackedTraining, fit_packed
-from layerwise.plan import Plan
-from layerwise.rate_finder import RateFinding, find_learning_rate
-from layerwise.records import Finding, LayerHealth, Record, TrainingState
-from layerwise.schedules import (
+from layerwise.optimizers.schedules import (
     CosineDecay,
     ExponentialDecay,
     InverseTimeDecay,
@@ -52,7 +48,8 @@ from layerwise.schedules import (
     ReduceOnPlateau,
     StepDecay,
 )
-from layerwise.summary import Summary
+from layerwise.plan import Plan
+from layerwise.plan.early_stopping import EarlyStopping
 from layerwise.tables import (
     DateParts,
     Encoding,
@@ -66,7 +63,10 @@ from layerwise.tables import (
     TableEncoder,
     Unscaled,
 )
-from layerwise.training import Training, fit, partial_fit
+from layerwise.training.fit import Training, fit, partial_fit
+from layerwise.training.packed import PackedRecord, PackedTraining, fit_packed
+from layerwise.training.rate_finder import RateFinding, find_learning_rate
+from layerwise.training.records import Finding, LayerHealth, Record, TrainingState
 
 __all__ = [
     "ELU",

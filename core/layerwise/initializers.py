@@ -7,9 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from layerwise.activations import Floats
 from layerwise.checks import real_number
-from layerwise.kinds import Kind
+from layerwise.types import Floats
+from layerwise.variants import Kind
 
 MOST = 1e38
 """Of a constant: about as much as float32 holds."""

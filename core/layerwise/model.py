@@ -8,24 +8,24 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from layerwise import model_file
-from layerwise.activations import Floats
-from layerwise.architecture import Architecture
 from layerwise.checks import instance, shown, whole_number
-from layerwise.data import blocks, check_unmasked, checked_rows
+from layerwise.data.arrays import blocks, check_unmasked, checked_rows
+from layerwise.data.labels import Label, checked_labels, label_array
+from layerwise.data.mapped_files import pages_of
 from layerwise.errors import InvalidInput, within
-from layerwise.kept import PREFIX, KeptOptimizer
-from layerwise.labels import Label, checked_labels, label_array
-from layerwise.layout import initial_statistics, members, views
+from layerwise.files import model_file
+from layerwise.files.manifest import Contents
 from layerwise.losses import links
-from layerwise.manifest import Contents
-from layerwise.mapped import pages_of
+from layerwise.network.architecture import Architecture
+from layerwise.network.inference import Predictor
+from layerwise.network.parameters import initial_statistics, members, views
+from layerwise.network.summary import Summary, summarize
+from layerwise.network.target_scale import TargetScale
+from layerwise.optimizers.saved_state import PREFIX, KeptOptimizer
 from layerwise.plan import MOST_SEED, Plan
-from layerwise.predictor import Predictor
 from layerwise.randomness import WEIGHTS, stream
-from layerwise.summary import Summary, summarize
 from layerwise.tables import TableEncoder, TableLike, checked_encoder, is_table
-from layerwise.target_scale import TargetScale
+from layerwise.types import Floats
 
 BLOCK_NUMBERS = 2**22
 """How many activations a block of rows may make while predicting, 16 MiB of float32: memory stays bounded."""

@@ -16,10 +16,10 @@ from types import FrameType
 import structlog
 
 from layerwise_service.errors import ServiceError
-from layerwise_service.gathering import SOCKET, Gatherer, Reporter
-from layerwise_service.loops import Loop
-from layerwise_service.processes import PARENT, READY
-from layerwise_service.pulse import PULSE, Pulse
+from layerwise_service.process.gathering import SOCKET, Gatherer, Reporter
+from layerwise_service.process.lifecycle import PARENT, READY
+from layerwise_service.process.loops import Loop
+from layerwise_service.process.pulse import PULSE, Pulse
 from layerwise_service.settings import Settings, to_environment
 from layerwise_service.wiring import Stores, new_worker_id
 

@@ -9,10 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from layerwise_service.gathering import Reporter
-from layerwise_service.prediction import Predictor
-from layerwise_service.readiness import Readiness
-from layerwise_service.registry import Directory, Registry
+from layerwise_service.process.gathering import Reporter
 from layerwise_service.settings import Settings
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.stores.database import Database
@@ -23,7 +20,10 @@ from layerwise_service.stores.job_store import JobStore
 from layerwise_service.stores.leases import Leases
 from layerwise_service.stores.pending import PendingArtifacts
 from layerwise_service.stores.version_store import VersionStore
-from layerwise_service.training import Training
+from layerwise_service.usecases.prediction import Predictor
+from layerwise_service.usecases.readiness import Readiness
+from layerwise_service.usecases.registry import Directory, Registry
+from layerwise_service.usecases.training import Training
 
 if TYPE_CHECKING:  # a process loads its own face alone
     from flask import Flask

@@ -6,7 +6,7 @@ import pytest
 
 from layerwise.losses import LOSSES
 from layerwise_client import InvalidRequest
-from layerwise_client._expected import classifies, labels_array, labels_message, labels_of, open_expected
+from layerwise_client._data.targets import classifies, labels_array, labels_message, labels_of, open_expected
 from layerwise_proto.v1 import training_pb2, types_pb2
 
 ANY = None

@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 
 from layerwise_client import InvalidRequest
-from layerwise_client._rows import open_rows
+from layerwise_client._data.rows import open_rows
 
 
 @pytest.mark.parametrize(

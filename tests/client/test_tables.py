@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from layerwise_client import Client, Column, InvalidRequest, NotFound
-from layerwise_client._tables import is_table, open_table
-from layerwise_client._upload import TABLE_BYTES
+from layerwise_client._data.tables import is_table, open_table
+from layerwise_client._transport.upload import TABLE_BYTES
 from layerwise_client.progress import Silent
 from layerwise_proto.json_form import to_json
 from layerwise_proto.v1 import models_pb2, tables_pb2, tensors_pb2
@@ -518,7 +518,7 @@ def test_pandas_is_not_imported_for_tables():
     import sys
 
     code = (
-        "import sys; from layerwise_client._tables import open_table; "
+        "import sys; from layerwise_client._data.tables import open_table; "
         "t = open_table({'a': [1, None, 2.5], 'b': ['x', 'y', None]}).opened(encodings={}); t.block(0, 3).message(); "
         "print('pandas' in sys.modules)"
     )

@@ -7,7 +7,8 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import docker
 import numpy as np
 import pytest
 
+from helpers import waiting
 from layerwise_client import Client, datasets
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +26,8 @@ HIDDEN = {"layers": [{"units": 64, "activation": "relu"}]}
 MEGABYTE = 10**6
 
 pytestmark = pytest.mark.timeout(600)  # the first of them builds the image, on a machine that may never have
+
+wait_until = partial(waiting.wait_until, seconds=90)
 
 
 class Stack:
@@ -196,10 +200,3 @@ def answers(stack: Stack, X: np.ndarray) -> bool:
     except Exception:
         return False
     return True
-
-
-def wait_until(condition: Callable[[], object], *, seconds: float = 90.0, what: str = "") -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.2)

@@ -8,9 +8,9 @@ import pytest
 from layerwise.activations import ACTIVATIONS
 from layerwise.initializers import INITIALIZERS
 from layerwise.losses import LOSSES
-from layerwise.normalization import TRAINING
+from layerwise.network.normalization import TRAINING
 from layerwise.optimizers import OPTIMIZERS
-from layerwise.schedules import SCHEDULES
+from layerwise.optimizers.schedules import SCHEDULES
 
 PAGE = Path(__file__).parents[2] / "docs" / "formulas.md"
 LINKS = re.findall(r"\[`(\w+)`\]\(([^)]+\.py)\)", PAGE.read_text())

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from e2e.running import Service, running_service
+from helpers.running import Service, running_service
 
 
 @pytest.fixture(scope="session")

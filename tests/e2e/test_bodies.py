@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from e2e.running import Service
+from helpers.running import Service
 from layerwise_client import datasets
 
 BODY = json.dumps({"model": "bodies", "instances": [[0.0, 1.0]]}).encode()

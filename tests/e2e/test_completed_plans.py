@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from e2e.running import Service
+from helpers.running import Service
 from layerwise import MLP, Architecture, Layer, Plan, fit
 from layerwise_client import datasets
 

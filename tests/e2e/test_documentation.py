@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from e2e.running import Service, running_service
+from helpers.running import Service, running_service
 
 ROOT = Path(__file__).parents[2]
 # README.md first: it trains the models that others ask. docs/format.md is held by the core's tests, docs/notes.md by

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from e2e.running import Service, wait_until
+from helpers.running import Service
+from helpers.waiting import wait_until
 from layerwise import MLP
 from layerwise_client import datasets
 from layerwise_client.cli.group import layerwise

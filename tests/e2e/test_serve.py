@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from e2e.running import Service, alive, answers, family, running_service, wait_until
+from helpers.running import Service, alive, answers, family, running_service
+from helpers.waiting import wait_until
 from layerwise_client import Client, Unavailable, datasets
 
 SMALL = {"layers": [{"units": 8, "activation": "tanh"}]}

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from e2e.running import Service
+from helpers.running import Service
 from layerwise_client import InvalidRequest
 
 HIDDEN = {"layers": [{"units": 16, "activation": "relu"}]}

@@ -13,7 +13,8 @@ from typing import Any
 import grpc
 import numpy as np
 
-from e2e.running import Service, wait_until
+from helpers.running import Service
+from helpers.waiting import wait_until
 from layerwise_proto.json_form import to_message
 from layerwise_proto.v1 import tables_pb2, tensors_pb2, training_pb2, types_pb2
 from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub

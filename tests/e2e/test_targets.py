@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from e2e.running import Service
+from helpers.running import Service
 from layerwise import MLP
 from layerwise_client import JobFailed
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from e2e.running import Service
+from helpers.running import Service
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.timeout(300)  # pip downloads

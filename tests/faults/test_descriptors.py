@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from e2e.running import Service, running_service, wait_until
+from helpers.running import Service, running_service
+from helpers.waiting import wait_until
 from layerwise_client import Client, LayerwiseError, datasets
 
 RECOVERY_SECONDS = 20.0

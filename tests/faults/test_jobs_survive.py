@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from e2e import running
-from e2e.running import Service, running_service
+from helpers import waiting
+from helpers.running import Service, running_service
 from layerwise_client import Client, Job, LayerwiseError, datasets
 from layerwise_service.errors import Unavailable
 from layerwise_service.stores.database import Database
@@ -29,7 +29,7 @@ from layerwise_service.stores.schema import jobs
 ARCHITECTURE = {"layers": [{"units": 64, "activation": "relu", "dropout": 0.2}]}
 PLAN = {"epochs": 60, "batch_size": 8, "validation": 0.1}  # some seconds
 SECONDS = 120.0
-wait_until = partial(running.wait_until, seconds=SECONDS)
+wait_until = partial(waiting.wait_until, seconds=SECONDS)
 
 pytestmark = pytest.mark.timeout(600)
 

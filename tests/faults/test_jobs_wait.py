@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from e2e import running
-from e2e.running import Service, running_service
-from faults.disks import fill, read_only, small_disk
+from helpers import waiting
+from helpers.disks import fill, read_only, small_disk
+from helpers.running import Service, running_service
 from layerwise_client import Client, Job
 from layerwise_service.stores.database import Database
 
@@ -26,7 +26,7 @@ LEASE_SECONDS = 1.5
 LEASE = {"LAYERWISE_LEASE_SECONDS": str(LEASE_SECONDS)}
 
 SECONDS = 120.0
-wait_until = partial(running.wait_until, seconds=SECONDS)
+wait_until = partial(waiting.wait_until, seconds=SECONDS)
 
 pytestmark = [
     pytest.mark.timeout(600),

@@ -6,7 +6,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from e2e.running import running_service, wait_until
+from helpers.running import running_service
+from helpers.waiting import wait_until
 from layerwise_client import datasets
 
 SMALL = {"layers": [{"units": 4, "activation": "relu"}]}

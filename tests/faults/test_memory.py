@@ -17,12 +17,13 @@ import grpc
 import numpy as np
 import pytest
 
-from e2e.running import Service, running_service, wait_until
+from helpers.rpc_requests import batch, header, integers, table, table_batch, tensor
+from helpers.running import Service, running_service
+from helpers.waiting import wait_until
 from layerwise_client import Client
 from layerwise_proto.v1 import models_pb2, training_pb2
 from layerwise_proto.v1.models_pb2_grpc import PredictionServiceStub
 from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
-from service.rpc_requests import batch, header, integers, table, table_batch, tensor
 
 COUNT = int(os.environ.get("LAYERWISE_SOAK", "50"))
 BYTES = int(os.environ.get("LAYERWISE_SOAK_BYTES", "1_000_000"))

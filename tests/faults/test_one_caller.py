@@ -15,12 +15,12 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from e2e.running import Service, running_service, wait_until
+from helpers.rpc_requests import batch, field, header
+from helpers.running import Service, running_service
+from helpers.waiting import wait_until
 from layerwise_client import ResourceExhausted, datasets
 from layerwise_proto.v1 import training_pb2
 from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
-from service.rpc_requests import batch, header
-from service.test_flood import field
 
 SECONDS = 2.0  # within which others are answered; it was 5 to 12 s, or 10 s at a time
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from e2e.running import alive, answers, family, running_service, wait_until
+from helpers.running import alive, answers, family, running_service
+from helpers.waiting import wait_until
 from layerwise_client import ResourceExhausted, datasets
 
 SMALL = {"layers": [{"units": 8, "activation": "tanh"}]}

@@ -13,8 +13,9 @@ from urllib.request import urlopen
 import numpy as np
 import pytest
 
-from e2e.running import Service, running_service, wait_until
-from faults.disks import read_only, small_disk
+from helpers.disks import read_only, small_disk
+from helpers.running import Service, running_service
+from helpers.waiting import wait_until
 from layerwise_client import Client, LayerwiseError, ResourceExhausted, Unavailable, datasets
 
 SMALL = {"layers": [{"units": 4, "activation": "relu"}]}

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from e2e.running import running_service, wait_until
+from helpers.running import running_service
+from helpers.waiting import wait_until
 from layerwise_client import datasets
 
 SMALL = {"layers": [{"units": 4, "activation": "relu"}]}

@@ -6,10 +6,10 @@ import torch
 
 from layerwise import MLP, Architecture, Layer, Plan, fit
 from layerwise.activations import ACTIVATIONS
-from layerwise.architecture import NORMALIZATIONS
 from layerwise.losses import LOSSES
+from layerwise.network.architecture import NORMALIZATIONS
 from layerwise.optimizers import OPTIMIZERS
-from layerwise.schedules import SCHEDULES
+from layerwise.optimizers.schedules import SCHEDULES
 from parity import table
 from parity.twin import Twin, named
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from layerwise import MLP, Architecture
-from layerwise.layout import views
+from layerwise.network.parameters import views
 from parity.table import ACTIVATIONS, row_of
 
 MOMENTUM = 0.1

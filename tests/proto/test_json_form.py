@@ -16,7 +16,7 @@ from layerwise.activations import ACTIVATIONS
 from layerwise.initializers import INITIALIZERS
 from layerwise.losses import LOSSES
 from layerwise.optimizers import OPTIMIZERS
-from layerwise.schedules import SCHEDULES
+from layerwise.optimizers.schedules import SCHEDULES
 from layerwise.tables import ENCODINGS
 from layerwise_proto.json_form import JSONFormError, enum_name, to_json, to_message
 from layerwise_proto.v1 import tables_pb2, types_pb2

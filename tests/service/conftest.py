@@ -13,27 +13,18 @@ import numpy as np
 import pytest
 from sqlalchemy.engine import Connection
 
+from helpers.rpc_requests import running_rpc
+from helpers.service_values import LIMITS, ROWS
 from layerwise import MLP, Architecture, Layer, Plan, fit
 from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
-from layerwise_service.datasets import Batch, Dataset
-from layerwise_service.jobs import NewJob
-from layerwise_service.models import Version
+from layerwise_service.domain.datasets import Batch, Dataset
+from layerwise_service.domain.jobs import NewJob
+from layerwise_service.domain.models import Version
 from layerwise_service.settings import Settings
 from layerwise_service.stores.database import Database
 from layerwise_service.stores.job_store import JobStore
 from layerwise_service.stores.leases import Leases, NewVersion
 from layerwise_service.wiring import Stores, build_worker, open_stores
-from service.rpc_requests import running_rpc
-
-ROWS = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], dtype=np.float32)
-LIMITS = {
-    "max_features": 10,
-    "max_outputs": 10,
-    "max_label_bytes": 100,
-    "max_columns": 10,
-    "max_text_bytes": 100,
-    "max_bytes": 1_000_000,
-}
 
 
 @pytest.fixture

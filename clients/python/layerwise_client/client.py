@@ -9,17 +9,17 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from layerwise_client import prediction
-from layerwise_client._columns import OF_NUMBERS
-from layerwise_client._connection import MOST_PORT, Connection, text, whole
-from layerwise_client._encoder import check_encoder, kinds_of, open_encoder, spec_message
-from layerwise_client._expected import labels_message, open_expected
-from layerwise_client._mistaken import url_as_target
-from layerwise_client._pages import Source, columns_of
-from layerwise_client._rest import NUMBER_BYTES, Rest
-from layerwise_client._rows import Rows, is_sparse, open_rows
-from layerwise_client._tables import Given, Table, is_table, open_table, positional
-from layerwise_client._upload import Data, submit
-from layerwise_client._weights import open_weights
+from layerwise_client._data.columns import OF_NUMBERS
+from layerwise_client._data.encoder import check_encoder, kinds_of, open_encoder, spec_message
+from layerwise_client._data.rows import Rows, is_sparse, open_rows
+from layerwise_client._data.tables import Given, Table, is_table, open_table, positional
+from layerwise_client._data.targets import labels_message, open_expected
+from layerwise_client._data.weights import open_weights
+from layerwise_client._transport.connection import MOST_PORT, Connection, text, whole
+from layerwise_client._transport.http import NUMBER_BYTES, Rest
+from layerwise_client._transport.pages import Source, columns_of
+from layerwise_client._transport.upload import Data, submit
+from layerwise_client._transport.wrong_port import url_as_target
 from layerwise_client.errors import InvalidRequest
 from layerwise_client.job import Job
 from layerwise_client.models import Model, model_of
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from pandas import DataFrame, Series
 
-    from layerwise_client._expected import Label
+    from layerwise_client._data.targets import Label
     from layerwise_client.prediction import Prediction
 
     TableLike = DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any]]

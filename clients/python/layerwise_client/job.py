@@ -10,8 +10,8 @@ from typing import Any
 
 import grpc
 
-from layerwise_client._connection import Connection, Deadline, Retries
-from layerwise_client._pages import Source, columns_of
+from layerwise_client._transport.connection import Connection, Deadline, Retries
+from layerwise_client._transport.pages import Source, columns_of
 from layerwise_client.column import Column
 from layerwise_client.errors import DeadlineExceeded, JobCancelled, JobFailed, Unavailable, WaitTimeout
 from layerwise_client.progress import Progress, Silent, changed_of, tell_left, tell_waiting, waiting_of

@@ -8,8 +8,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from layerwise_client._expected import labels_of
-from layerwise_client._pages import Source, categories_of, classes_of, columns_of, versions_of
+from layerwise_client._data.targets import labels_of
+from layerwise_client._transport.pages import Source, categories_of, classes_of, columns_of, versions_of
 from layerwise_client.column import Column
 from layerwise_client.errors import NotFound
 from layerwise_client.results import time_of
@@ -17,8 +17,8 @@ from layerwise_proto.json_form import to_json
 from layerwise_proto.v1 import models_pb2
 
 if TYPE_CHECKING:
-    from layerwise_client._connection import Connection
-    from layerwise_client._expected import Label
+    from layerwise_client._data.targets import Label
+    from layerwise_client._transport.connection import Connection
 
 
 class _Details:

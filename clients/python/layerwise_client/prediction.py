@@ -6,18 +6,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from layerwise_client._connection import MESSAGE_BYTES, Connection
-from layerwise_client._expected import labels_array, labels_of
-from layerwise_client._places import placed
-from layerwise_client._rows import Rows, from_tensor, tensor
-from layerwise_client._tables import Table, TableBlock
+from layerwise_client._data.places import placed
+from layerwise_client._data.rows import Rows, from_tensor, tensor
+from layerwise_client._data.tables import Table, TableBlock
+from layerwise_client._data.targets import labels_array, labels_of
+from layerwise_client._transport.connection import MESSAGE_BYTES, Connection
 from layerwise_client.errors import InvalidRequest, LayerwiseError, ServiceFault
 from layerwise_proto.v1 import models_pb2
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from layerwise_client._rows import Block
+    from layerwise_client._data.rows import Block
 
     Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -1,6 +1,6 @@
 """The activations and the table of their names."""
 
-from layerwise.activations.activation import Activation, Compiled, Flags, Floats, UnitBuffers
+from layerwise.activations.activation import Activation, Compiled, UnitBuffers
 from layerwise.activations.rectifiers import ELU, SELU, LeakyReLU, Maxout, PReLU, ReLU
 from layerwise.activations.smooth import GELU, Identity, Sigmoid, SiLU, Softplus, Tanh
 
@@ -11,8 +11,6 @@ __all__ = [
     "SELU",
     "Activation",
     "Compiled",
-    "Flags",
-    "Floats",
     "Identity",
     "LeakyReLU",
     "Maxout",

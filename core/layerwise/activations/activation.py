@@ -7,15 +7,12 @@ derivative from a alone; those with `keeps_input` need z afterwards and get a se
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, TypeAlias
+from typing import Any, ClassVar, NamedTuple
 
-import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.kinds import Kind
-
-Floats: TypeAlias = NDArray[np.floating[Any]]
-Flags: TypeAlias = NDArray[np.bool_]
+from layerwise.types import Flags, Floats
+from layerwise.variants import Kind
 
 
 @dataclass(slots=True)

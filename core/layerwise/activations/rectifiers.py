@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise import kernels
-from layerwise.activations.activation import Activation, Compiled, Floats, UnitBuffers
+from layerwise.activations.activation import Activation, Compiled, UnitBuffers
 from layerwise.checks import real_number, whole_number
+from layerwise.types import Floats
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from layerwise.activations.activation import Activation, Floats, UnitBuffers
+from layerwise.activations.activation import Activation, UnitBuffers
+from layerwise.types import Floats
 
 
 @dataclass(frozen=True, slots=True)

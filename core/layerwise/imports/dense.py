@@ -7,16 +7,17 @@ from typing import Any, cast
 
 import numpy as np
 
-from layerwise import kinds
-from layerwise.activations import ACTIVATIONS, Activation, Floats
-from layerwise.architecture import Architecture, Layer
+from layerwise import variants
+from layerwise.activations import ACTIVATIONS, Activation
 from layerwise.checks import counted, shown
+from layerwise.data.labels import Label
 from layerwise.errors import InvalidInput, within
-from layerwise.labels import Label
 from layerwise.losses import LOSSES, Loss
 from layerwise.model import MLP
-from layerwise.normalization import EPSILON
+from layerwise.network.architecture import Architecture, Layer
+from layerwise.network.normalization import EPSILON
 from layerwise.plan import Plan
+from layerwise.types import Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,10 +81,10 @@ def activations(hidden: object, output: object, layers: int) -> list[Activation]
         if len(given) != layers - 1:
             wanted = f"expected one activation, or one for each of {counted(layers - 1, 'hidden layer')}"
             raise InvalidInput("activation", f"{wanted}, got {len(given)}")
-        found = [kinds.chosen(f"activation[{i}]", each, ACTIVATIONS) for i, each in enumerate(given)]
+        found = [variants.chosen(f"activation[{i}]", each, ACTIVATIONS) for i, each in enumerate(given)]
     else:
-        found = [kinds.chosen("activation", hidden, ACTIVATIONS)] * (layers - 1)
-    return [*found, kinds.chosen("output_activation", output, ACTIVATIONS)]
+        found = [variants.chosen("activation", hidden, ACTIVATIONS)] * (layers - 1)
+    return [*found, variants.chosen("output_activation", output, ACTIVATIONS)]
 
 
 def after_scaling(first: Dense, factor: Floats, shift: Floats) -> Dense:
@@ -117,7 +118,7 @@ def assembled(
     `loss` says what the outputs mean. Without `labels`, those of a loss for classes are 0, 1 …, and the targets of
     sigmoid_cross_entropy are flags. Raises InvalidInput.
     """
-    known = kinds.chosen("loss", loss, LOSSES)
+    known = variants.chosen("loss", loss, LOSSES)
     arrays: dict[str, Floats] = {}
     made: list[Layer] = []
     inputs = len(layers[0].weight)

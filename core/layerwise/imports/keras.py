@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 
-from layerwise.activations import Activation, Floats
+from layerwise.activations import Activation
 from layerwise.checks import real_number, shown
+from layerwise.data.labels import Label
 from layerwise.errors import InvalidInput
 from layerwise.imports.dense import Dense, Normal, activations, assembled, checked
-from layerwise.labels import Label
 from layerwise.losses import Loss
 from layerwise.model import MLP
+from layerwise.types import Floats
 
 EPSILON = 1e-3
 """What Keras adds to a variance, if not told otherwise."""

@@ -6,12 +6,13 @@ from typing import Any, cast
 
 import numpy as np
 
-from layerwise.activations import Floats, Identity, ReLU, Sigmoid, Tanh
+from layerwise.activations import Identity, ReLU, Sigmoid, Tanh
 from layerwise.checks import choice
+from layerwise.data.labels import Label
 from layerwise.errors import InvalidInput
 from layerwise.imports.dense import Dense, after_scaling, assembled, checked
-from layerwise.labels import Label
 from layerwise.model import MLP
+from layerwise.types import Floats
 
 ACTIVATIONS = {"identity": Identity(), "logistic": Sigmoid(), "tanh": Tanh(), "relu": ReLU()}
 LOSSES = {

@@ -4,14 +4,15 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
-from layerwise.activations import Activation, Floats, PReLU
+from layerwise.activations import Activation, PReLU
 from layerwise.checks import real_number, shown
+from layerwise.data.labels import Label
 from layerwise.errors import InvalidInput
 from layerwise.imports.dense import Dense, Normal, activations, assembled, checked
-from layerwise.labels import Label
 from layerwise.losses import Loss
 from layerwise.model import MLP
-from layerwise.normalization import EPSILON
+from layerwise.network.normalization import EPSILON
+from layerwise.types import Floats
 
 PARTS = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.activations import Floats
 from layerwise.checks import real_number
 from layerwise.losses.loss import Loss, LossBuffers
+from layerwise.types import Floats
 
 
 @dataclass(frozen=True, slots=True)

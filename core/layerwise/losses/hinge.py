@@ -16,9 +16,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.activations import Floats
 from layerwise.checks import choice
 from layerwise.losses.loss import Loss, LossBuffers
+from layerwise.types import Floats
 
 FORMS = ("weston_watkins", "one_vs_rest")
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from layerwise import kernels
-from layerwise.activations import Floats
+from layerwise.types import Floats
 
 FEW = 4096
 """Numbers up to which the passes of NumPy cost more to begin than a compiled loop takes in all."""

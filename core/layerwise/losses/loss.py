@@ -11,9 +11,9 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from layerwise.activations import Floats
-from layerwise.arena import Arena
-from layerwise.kinds import Kind
+from layerwise.types import Floats
+from layerwise.variants import Kind
+from layerwise.workspace import Arena
 
 
 class LossBuffers:

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from layerwise.checks import counted, shown
-from layerwise.data import checked_values, checked_weights
+from layerwise.data.arrays import checked_values, checked_weights
+from layerwise.data.labels import Label, label_column
 from layerwise.errors import InvalidInput
-from layerwise.labels import Label, label_column
 from layerwise.metrics.classes import Indices, chosen_labels, distinct, indices, known_label
 
 Values = NDArray[np.float64]

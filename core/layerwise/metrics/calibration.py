@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from layerwise.checks import choice, whole_number
+from layerwise.data.labels import Label
 from layerwise.errors import InvalidInput
-from layerwise.labels import Label
 from layerwise.metrics.arguments import Scored, Values, has_columns, mean, read_scores
 
 Strategy = Literal["uniform", "quantile"]

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from layerwise.checks import counted, shown
+from layerwise.data.labels import Label, label_column
 from layerwise.errors import InvalidInput
-from layerwise.labels import Label, label_column
 
 Indices = NDArray[np.intp]
 

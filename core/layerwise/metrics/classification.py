@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from layerwise.checks import choice, shown
+from layerwise.data.labels import Label
 from layerwise.errors import InvalidInput
-from layerwise.labels import Label
 from layerwise.metrics.arguments import Values, has_columns, mean, read_flag_pair, read_weights
 from layerwise.metrics.classes import chosen_labels, columns_of, distinct, indices, known_label
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from layerwise.checks import choice, whole_number
+from layerwise.data.labels import Label
 from layerwise.errors import InvalidInput
-from layerwise.labels import Label
 from layerwise.metrics.arguments import Flags, Scored, Values, mean, read_scores
 
 Average = Literal["macro", "micro", "weighted"]

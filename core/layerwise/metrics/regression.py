@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from layerwise.checks import real_number
+from layerwise.data.variation import negligible
 from layerwise.errors import InvalidInput
 from layerwise.metrics.arguments import Values, mean, read_values
-from layerwise.spread import negligible
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,17 +6,17 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise import kernels, kinds
-from layerwise.activations import Floats
+from layerwise import kernels, variants
+from layerwise.data.moments import moments
+from layerwise.data.splits import Rows
 from layerwise.losses import LOSSES, Loss
-from layerwise.moments import moments
-from layerwise.splits import Rows
-from layerwise.target_scale import TargetScale
+from layerwise.network.target_scale import TargetScale
+from layerwise.types import Floats
 
 
 def metric_name(loss: str | Loss) -> str:
     """The metric that goes with the loss, an object or its name: "accuracy" or "r2". Raises InvalidInput."""
-    return Accuracy.name if kinds.chosen("loss", loss, LOSSES).classifies else RSquared.name
+    return Accuracy.name if variants.chosen("loss", loss, LOSSES).classifies else RSquared.name
 
 
 class Metric(ABC):

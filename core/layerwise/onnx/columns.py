@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from layerwise.activations import Floats
 from layerwise.errors import InvalidInput
 from layerwise.onnx.dates import NO_TIME, date_values
 from layerwise.onnx.graph import Graph
 from layerwise.tables import CategoryColumn, DateColumn, Hashing, Log, NumberColumn, OneHot, TableEncoder
 from layerwise.tables.cells import BOOLEANS
+from layerwise.types import Floats
 
 MOST_TABLE = 2**22
 """Numbers in the table of a column of categories, whose rows are what each category becomes."""

@@ -8,10 +8,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from layerwise import atomic
+from layerwise.data.labels import Label
 from layerwise.errors import InvalidInput
-from layerwise.labels import Label
-from layerwise.manifest import own_version
+from layerwise.files import atomic
+from layerwise.files.manifest import own_version
 from layerwise.model import MLP
 from layerwise.onnx.columns import encoder_nodes
 from layerwise.onnx.graph import Graph

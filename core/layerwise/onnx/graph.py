@@ -8,7 +8,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from layerwise.labels import Label
+from layerwise.data.labels import Label
 
 OPSET = 18
 """Of 2022. The first in which Elu, Selu and PRelu are defined by other operators, so that run-times without a kernel

@@ -5,11 +5,12 @@ from typing import cast
 
 import numpy as np
 
-from layerwise.activations import ELU, Floats, LeakyReLU
+from layerwise.activations import ELU, LeakyReLU
 from layerwise.activations.smooth import GELU_CUBE, GELU_SCALE
-from layerwise.architecture import Architecture, Layer
-from layerwise.normalization import EPSILON
+from layerwise.network.architecture import Architecture, Layer
+from layerwise.network.normalization import EPSILON
 from layerwise.onnx.graph import Graph
+from layerwise.types import Floats
 
 
 def network_nodes(graph: Graph, x: str, architecture: Architecture, weights: Mapping[str, Floats]) -> str:

@@ -11,7 +11,6 @@ from layerwise.activations import (
     GELU,
     SELU,
     Activation,
-    Floats,
     Identity,
     LeakyReLU,
     Maxout,
@@ -25,6 +24,7 @@ from layerwise.activations import (
 from layerwise.activations.smooth import GELU_CUBE, GELU_SCALE
 from layerwise.errors import InvalidInput
 from layerwise.onnx.source import Source, attributes, is_number, where
+from layerwise.types import Floats
 
 Found = tuple[Activation, str, Floats | None]
 """An activation, the value it is of, and the slopes of a PReLU."""

@@ -8,14 +8,14 @@ from typing import Any, cast
 import numpy as np
 import onnx
 
-from layerwise.activations import Floats
+from layerwise.data.labels import Label
 from layerwise.errors import InvalidInput
 from layerwise.imports.dense import Dense, Normal, after_scaling, assembled
-from layerwise.labels import Label
 from layerwise.losses import Loss
 from layerwise.model import MLP
 from layerwise.onnx.operators import OPERATORS, activation_of
 from layerwise.onnx.source import Source, attributes, is_number, where
+from layerwise.types import Floats
 
 KNOWN = ("Gemm", "MatMul", "Add", "BatchNormalization", "LayerNormalization", *OPERATORS, "PRelu")
 PASSED = ("Identity", "Cast", "Dropout", "Flatten")

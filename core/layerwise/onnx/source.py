@@ -9,10 +9,10 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from layerwise.activations import Floats
 from layerwise.checks import shown
 from layerwise.errors import InvalidInput
 from layerwise.imports.dense import checked
+from layerwise.types import Floats
 
 
 class Source:

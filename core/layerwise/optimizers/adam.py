@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from layerwise import kernels
-from layerwise.activations import Floats
 from layerwise.checks import optional, real_number
 from layerwise.optimizers.optimizer import Optimizer
+from layerwise.types import Floats
 
 
 @dataclass(frozen=True, slots=True)

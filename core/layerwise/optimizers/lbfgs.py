@@ -7,10 +7,10 @@ from typing import NoReturn
 
 import numpy as np
 
-from layerwise.activations import Floats
 from layerwise.checks import optional, real_number, whole_number
 from layerwise.errors import InvalidInput
 from layerwise.optimizers.optimizer import Optimizer, chunks
+from layerwise.types import Floats
 
 
 @dataclass(frozen=True, slots=True)

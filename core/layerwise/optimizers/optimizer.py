@@ -12,8 +12,8 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from layerwise.activations import Floats
-from layerwise.kinds import Kind
+from layerwise.types import Floats
+from layerwise.variants import Kind
 
 CHUNK = 65_536
 """Numbers a pass handles at once: four float32 vectors of them, 1 MiB, stay in the caches close to the core."""

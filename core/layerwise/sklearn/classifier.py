@@ -8,18 +8,18 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 
 from layerwise.activations import Activation
-from layerwise.architecture import Layer
 from layerwise.checks import counted, shown
-from layerwise.early_stopping import EarlyStopping
+from layerwise.data.labels import Label
 from layerwise.errors import InvalidInput
-from layerwise.kinds import chosen
-from layerwise.labels import Label
 from layerwise.losses import LOSSES, Loss
+from layerwise.network.architecture import Layer
 from layerwise.optimizers import Optimizer
+from layerwise.optimizers.schedules import Schedule
 from layerwise.plan import Plan
-from layerwise.schedules import Schedule
+from layerwise.plan.early_stopping import EarlyStopping
 from layerwise.sklearn.estimator import Estimator, Targets, takes_batches
 from layerwise.sklearn.untyped import available_if, kind_of_classes, rows_and_targets
+from layerwise.variants import chosen
 
 Ordered = Mapping[Any, float] | Iterable[float] | Literal["balanced"]
 

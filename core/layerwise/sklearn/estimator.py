@@ -9,24 +9,24 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 
-from layerwise.activations import Floats
-from layerwise.architecture import Architecture, Layer
 from layerwise.checks import decided, truth, whole_number
-from layerwise.data import checked_weights
+from layerwise.data.arrays import checked_weights
+from layerwise.data.labels import Label
 from layerwise.errors import InvalidInput
-from layerwise.kinds import chosen
-from layerwise.labels import Label
 from layerwise.losses import LOSSES, Loss
 from layerwise.model import MLP
+from layerwise.network.architecture import Architecture, Layer
+from layerwise.network.target_scale import TargetScale
 from layerwise.optimizers import OPTIMIZERS
 from layerwise.plan import MOST_SEED, Plan
-from layerwise.records import Record, TrainingState
 from layerwise.sklearn.planning import hidden_layers, plan_of
 from layerwise.sklearn.sparse import dense_blocks, is_sparse
 from layerwise.sklearn.standardization import Standardization, centred, folded, unchanged
 from layerwise.sklearn.untyped import drawn_seed, new_rows
-from layerwise.target_scale import TargetScale
-from layerwise.training import fit, partial_fit
+from layerwise.training.fit import fit, partial_fit
+from layerwise.training.records import Record, TrainingState
+from layerwise.types import Floats
+from layerwise.variants import chosen
 
 
 @dataclass(frozen=True, slots=True, eq=False)

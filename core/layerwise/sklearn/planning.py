@@ -6,15 +6,15 @@ from typing import Any, cast
 
 import numpy as np
 
-from layerwise.architecture import Layer
 from layerwise.checks import choice, instance, real_number, shown
-from layerwise.early_stopping import EarlyStopping
 from layerwise.errors import InvalidInput
-from layerwise.kinds import chosen
 from layerwise.losses import LOSSES, Loss
+from layerwise.network.architecture import Layer
 from layerwise.optimizers import OPTIMIZERS
+from layerwise.optimizers.schedules import WATCHED
 from layerwise.plan import Plan
-from layerwise.schedules import WATCHED
+from layerwise.plan.early_stopping import EarlyStopping
+from layerwise.variants import chosen
 
 LEVEL = EarlyStopping("loss", patience=10, tolerance=1e-4, restore=False)
 """Of the loss of training: to go on brings nothing more."""

@@ -9,17 +9,17 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 
 from layerwise.activations import Activation
-from layerwise.architecture import Layer
-from layerwise.early_stopping import EarlyStopping
 from layerwise.errors import InvalidInput
 from layerwise.losses import Loss
+from layerwise.network.architecture import Layer
+from layerwise.network.target_scale import TargetScale
 from layerwise.optimizers import Optimizer
+from layerwise.optimizers.schedules import Schedule
 from layerwise.plan import Plan
-from layerwise.rescaling import scale_of_targets
-from layerwise.schedules import Schedule
+from layerwise.plan.early_stopping import EarlyStopping
 from layerwise.sklearn.estimator import Estimator, Targets, takes_batches
 from layerwise.sklearn.untyped import available_if, rows_and_targets
-from layerwise.target_scale import TargetScale
+from layerwise.training.standardized_targets import scale_of_targets
 
 
 class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]  # scikit-learn has no types

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from layerwise.data import blocks
-from layerwise.row_source import RowSource
+from layerwise.data.arrays import blocks
+from layerwise.data.row_source import RowSource
 
 
 def is_sparse(table: object) -> bool:

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.architecture import Architecture, Layer
+from layerwise.data.variation import negligible
 from layerwise.errors import InvalidInput
 from layerwise.model import MLP
+from layerwise.network.architecture import Architecture, Layer
 from layerwise.sklearn.sparse import SparseRows, is_sparse, sparse_moments
-from layerwise.spread import negligible
 
 Table = NDArray[np.floating[Any]]
 

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise import atomic
-from layerwise.activations import Floats
 from layerwise.errors import InvalidInput
-from layerwise.manifest import own_version
+from layerwise.files import atomic
+from layerwise.files.manifest import own_version
 from layerwise.model import MLP
 from layerwise.standalone import program
 from layerwise.standalone.answers import answers_source
@@ -20,6 +19,7 @@ from layerwise.standalone.columns import encoder_source
 from layerwise.standalone.layers import Functions, network_source
 from layerwise.standalone.probes import probe_rows, probe_table
 from layerwise.standalone.readers import READ_TABLE
+from layerwise.types import Floats
 
 MOST_BYTES = 2**28
 """Of weights: Python reads a file of source into memory several times over."""

@@ -6,8 +6,8 @@ from typing import TypeAlias, cast
 from layerwise.activations import ELU, LeakyReLU
 from layerwise.activations.rectifiers import SELU_ELU, SELU_SCALE
 from layerwise.activations.smooth import GELU_CUBE, GELU_SCALE
-from layerwise.architecture import Architecture, Layer
-from layerwise.normalization import EPSILON
+from layerwise.network.architecture import Architecture, Layer
+from layerwise.network.normalization import EPSILON
 
 Functions: TypeAlias = dict[str, str]
 """The source of functions, by name."""

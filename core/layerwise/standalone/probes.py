@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 
-from layerwise.activations import Floats
 from layerwise.model import MLP
 from layerwise.tables import CategoryColumn, Hashing, Log, NumberColumn, TableEncoder
+from layerwise.types import Floats
 
 PROBES = 8
 """How many; with an encoder, one of them has a category that was not seen, and one lacks what may be missing."""

@@ -8,7 +8,6 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.activations import Floats
 from layerwise.checks import fields, shown
 from layerwise.errors import InvalidInput
 from layerwise.tables.cells import number_in, text_of
@@ -18,6 +17,7 @@ from layerwise.tables.doubt import Doubt
 from layerwise.tables.encodings import MOST_CATEGORIES, CategoryEncoding, Hashing, OneHot, Ordinal, texts
 from layerwise.tables.reading import first_row, read_categories
 from layerwise.tables.table import Column
+from layerwise.types import Floats
 
 UNKNOWN, REFUSED, NOTHING = -3, -2, -1
 """Places of what is looked for in vain, of what is refused, and of what leaves zeros."""

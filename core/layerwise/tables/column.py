@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from numpy.typing import NDArray
 
-from layerwise.activations import Floats
 from layerwise.tables.encodings import Encoding
 from layerwise.tables.table import Column
+from layerwise.types import Floats
 
 E_co = TypeVar("E_co", bound=Encoding, covariant=True)
 CellWriter: TypeAlias = Callable[[Any, Floats], None]

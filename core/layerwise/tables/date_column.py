@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.activations import Floats
 from layerwise.checks import fields, real_number, shown
 from layerwise.errors import InvalidInput
 from layerwise.tables.cells import EPOCH, seconds_of
@@ -18,6 +17,7 @@ from layerwise.tables.encodings import CYCLIC_PARTS, DateParts
 from layerwise.tables.moments import Moments
 from layerwise.tables.reading import GREATEST, first_row, read_times
 from layerwise.tables.table import Column
+from layerwise.types import Floats
 
 LENGTHS = {"month": 12, "day": 31, "weekday": 7, "hour": 24, "minute": 60}
 """How many values each part has, from 0."""

@@ -8,10 +8,9 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from layerwise import kinds
-from layerwise.activations import Floats
+from layerwise import variants
 from layerwise.checks import choice, counted, fields, shown, whole_number
-from layerwise.data import blocks
+from layerwise.data.arrays import blocks
 from layerwise.errors import InvalidInput, within
 from layerwise.tables.category_column import category_column_from_json
 from layerwise.tables.date_column import date_column_from_json
@@ -30,6 +29,7 @@ from layerwise.tables.number_column import number_column_from_json
 from layerwise.tables.outputs import copied, distinct, dtype_of_outputs, zeroed
 from layerwise.tables.rows import rows_writer
 from layerwise.tables.table import TableLike, columns_of, names_of, several
+from layerwise.types import Floats
 
 FEW_ROWS = 32
 """Up to so many rows are encoded one by one, which costs less than reading columns."""
@@ -279,7 +279,7 @@ def _choices(columns: object) -> dict[str, Encoding]:
     for name, encoding in cast(Mapping[object, object], columns).items():
         if not isinstance(name, str) or not name or not is_unicode(name):
             raise InvalidInput("columns", f"expected names of columns, got {shown(name)}")
-        found[name] = kinds.from_json(f"columns.{name}", encoding, ENCODINGS)
+        found[name] = variants.from_json(f"columns.{name}", encoding, ENCODINGS)
     return found
 
 
@@ -307,7 +307,7 @@ def _column_from_json(value: object) -> AnyColumn:
     name = given.pop("name")
     if not isinstance(name, str) or not name or not is_unicode(name):
         raise InvalidInput("name", f"expected a text, got {shown(name)}")
-    encoding = kinds.from_json("encoding", given.pop("encoding"), ENCODINGS)
+    encoding = variants.from_json("encoding", given.pop("encoding"), ENCODINGS)
     constant = given.pop("constant", [])
     column: AnyColumn
     if isinstance(encoding, NumberEncoding):

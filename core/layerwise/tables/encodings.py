@@ -10,8 +10,8 @@ from typing import ClassVar, cast
 
 from layerwise.checks import choice, real_number, shown, whole_number
 from layerwise.errors import InvalidInput
-from layerwise.kinds import Kind
 from layerwise.tables.cells import text_of
+from layerwise.variants import Kind
 
 MOST_CATEGORIES = 2**16
 """How many different categories of a column are counted, and may be kept."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.spread import negligible
+from layerwise.data.variation import negligible
 
 
 class Moments:

@@ -9,7 +9,6 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.activations import Floats
 from layerwise.checks import fields, optional, real_number, shown
 from layerwise.errors import InvalidInput, within
 from layerwise.tables.column import CellWriter, FittedColumn, UnusualError
@@ -18,6 +17,7 @@ from layerwise.tables.moments import Moments
 from layerwise.tables.reading import GREATEST, first_row, read_numbers
 from layerwise.tables.sample import Sample
 from layerwise.tables.table import Column
+from layerwise.types import Floats
 
 GREATEST_LOGARITHM = 100.0
 """No number within float32 has a greater one."""

@@ -7,9 +7,9 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import DTypeLike
 
-from layerwise.activations import Floats
 from layerwise.checks import shown
 from layerwise.errors import InvalidInput
+from layerwise.types import Floats
 
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeAlias, cast
 
-from layerwise.activations import Floats
 from layerwise.tables.column import FittedColumn, UnusualError
+from layerwise.types import Floats
 
 RowsWriter: TypeAlias = Callable[[list[object], Floats], bool]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from layerwise_service.commands.options import CommandFailed, with_settings
-from layerwise_service.logs import configure_logs
+from layerwise_service.process.logs import configure_logs
 from layerwise_service.settings import Settings
 
 if TYPE_CHECKING:  # a help text needs none of it
@@ -68,7 +68,7 @@ def _of_file(path: str, version: str | None) -> MLP:
 def _of_service(settings: Settings, name: str, version: str | None) -> MLP:
     """The version of the model `name` that is meant, from the stores of this machine."""
     from layerwise_service.errors import DatabaseUnusable, ServiceError
-    from layerwise_service.registry import Directory
+    from layerwise_service.usecases.registry import Directory
     from layerwise_service.wiring import open_stores
 
     if not settings.database_url and not (settings.home_path / "layerwise.db").is_file():

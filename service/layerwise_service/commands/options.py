@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from layerwise_service.processes import end_quietly_on_sigterm
+from layerwise_service.process.lifecycle import end_quietly_on_sigterm
 from layerwise_service.settings import Settings, SettingsError, read_settings
 
 _HOME = click.option("--home", metavar="FOLDER", help="Folder of the database and the artefacts.")

@@ -15,15 +15,15 @@ from typing import Any
 import click
 
 from layerwise_service.commands.options import CommandFailed, with_settings
-from layerwise_service.logs import configure_logs
-from layerwise_service.processes import (
+from layerwise_service.process.lifecycle import (
     AddressInUse,
     announce_ready,
     end_with_parent,
     limit_blas_threads,
     make_files_private,
 )
-from layerwise_service.pulse import give_pulse
+from layerwise_service.process.logs import configure_logs
+from layerwise_service.process.pulse import give_pulse
 from layerwise_service.settings import Settings
 
 
@@ -77,7 +77,7 @@ def rpc(settings: Settings) -> None:
     end_with_parent()
     _report()
     give_pulse()
-    from layerwise_service.memory import give_memory_back
+    from layerwise_service.process.memory import give_memory_back
     from layerwise_service.rpc.server import serve_rpc
     from layerwise_service.wiring import build_rpc
 
@@ -157,7 +157,7 @@ def config(settings: Settings) -> None:
 @contextmanager
 def _counted() -> Generator[socket.socket]:
     """The socket that takes what the processes of REST count, to the supervisor or else to this process."""
-    from layerwise_service.gathering import Gatherer, Reporter, inherited_socket
+    from layerwise_service.process.gathering import Gatherer, Reporter, inherited_socket
 
     if inherited := inherited_socket():
         Reporter(inherited).start()
@@ -174,7 +174,7 @@ def _counted() -> Generator[socket.socket]:
 
 def _report() -> None:
     """Report what this process counts, if a supervisor gathers it."""
-    from layerwise_service.gathering import Reporter, inherited_socket
+    from layerwise_service.process.gathering import Reporter, inherited_socket
 
     Reporter(inherited_socket()).start()
 

@@ -7,11 +7,11 @@ from typing import TypedDict
 
 from flask import Blueprint, Response, request
 
+from layerwise_service.domain.jobs import JobState
 from layerwise_service.errors import InvalidRequest
-from layerwise_service.jobs import JobState
-from layerwise_service.registry import Registry, Source
 from layerwise_service.rest.responses import job_json, json_response, model_json, page_json, version_json
-from layerwise_service.training import Training
+from layerwise_service.usecases.registry import Registry, Source
+from layerwise_service.usecases.training import Training
 
 
 def api_routes(registry: Registry, training: Training) -> Blueprint:

@@ -10,17 +10,17 @@ import structlog
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from layerwise_service.counts import ANSWERS, COUNTS
 from layerwise_service.errors import InvalidRequest, Kind, MethodNotAllowed, NotFound, ServiceError, forget_frames
-from layerwise_service.prediction import Predictor
-from layerwise_service.registry import Registry
+from layerwise_service.process.counts import ANSWERS, COUNTS
 from layerwise_service.rest.api import api_routes
 from layerwise_service.rest.health import HealthChecks, health_routes
 from layerwise_service.rest.hosts import PROBES, Hosts
 from layerwise_service.rest.predict import predict_routes
 from layerwise_service.rest.responses import problem
 from layerwise_service.settings import Settings
-from layerwise_service.training import Training
+from layerwise_service.usecases.prediction import Predictor
+from layerwise_service.usecases.registry import Registry
+from layerwise_service.usecases.training import Training
 
 log = structlog.get_logger()
 

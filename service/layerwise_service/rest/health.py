@@ -10,14 +10,14 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from layerwise_service.errors import ServiceError
-from layerwise_service.gathering import Reporter
-from layerwise_service.loops import Loop, late
-from layerwise_service.readiness import Readiness
-from layerwise_service.registry import Directory
+from layerwise_service.process.gathering import Reporter
+from layerwise_service.process.loops import Loop, late
+from layerwise_service.process.telemetry import exposition, gauge
 from layerwise_service.rest.openapi import OPENAPI
 from layerwise_service.rest.responses import json_response
 from layerwise_service.stores.job_store import JobStore
-from layerwise_service.telemetry import exposition, gauge
+from layerwise_service.usecases.readiness import Readiness
+from layerwise_service.usecases.registry import Directory
 
 
 class HealthChecks:

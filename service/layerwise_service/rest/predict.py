@@ -8,12 +8,12 @@ from functools import partial
 import msgspec
 from flask import Blueprint, Response, request
 
-from layerwise_service.prediction import Instances, Predictor
 from layerwise_service.rest.bodies import decoded, invalid, not_finite, read_body
-from layerwise_service.rest.counting import check_rows
+from layerwise_service.rest.json_limits import check_rows
 from layerwise_service.rest.responses import json_response
 from layerwise_service.rest.turns import Turns
 from layerwise_service.settings import Settings
+from layerwise_service.usecases.prediction import Instances, Predictor
 
 
 class NumbersRequest(msgspec.Struct, forbid_unknown_fields=True):

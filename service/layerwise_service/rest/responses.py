@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 import orjson
 from flask import Response
 
+from layerwise_service.domain.jobs import Job, JobSummary
+from layerwise_service.domain.models import MOST_CLASSES, Model, Version, VersionSummary
+from layerwise_service.domain.pages import Page
 from layerwise_service.errors import MethodNotAllowed, ServiceError
-from layerwise_service.jobs import Job, JobSummary
-from layerwise_service.models import MOST_CLASSES, Model, Version, VersionSummary
-from layerwise_service.pages import Page
 
 T = TypeVar("T")
 

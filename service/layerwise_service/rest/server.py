@@ -18,11 +18,11 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 
 from layerwise_service.errors import DatabaseUnusable, ServiceError
-from layerwise_service.gathering import Reporter
-from layerwise_service.logs import configure_logs
-from layerwise_service.loops import Loop
-from layerwise_service.memory import give_memory_back
-from layerwise_service.processes import AddressInUse, end_with_parent
+from layerwise_service.process.gathering import Reporter
+from layerwise_service.process.lifecycle import AddressInUse, end_with_parent
+from layerwise_service.process.logs import configure_logs
+from layerwise_service.process.loops import Loop
+from layerwise_service.process.memory import give_memory_back
 from layerwise_service.settings import Settings
 
 log = structlog.get_logger()

@@ -10,10 +10,10 @@ from functools import partial
 from typing import TypeVar
 
 from layerwise_proto.v1 import training_pb2
+from layerwise_service.domain.jobs import Job
 from layerwise_service.errors import Exhausted, InvalidRequest, ServiceError, TimedOut, Unavailable
-from layerwise_service.jobs import Job
-from layerwise_service.rpc.translate import read_batch, read_labels, read_spec
-from layerwise_service.training import Submission, Training, Upload
+from layerwise_service.rpc.converters import read_batch, read_labels, read_spec
+from layerwise_service.usecases.training import Submission, Training, Upload
 
 _HEADER_MISSING = "missing; the first message of the stream must be a header"
 _STOPPING_SECONDS = 0.5  # how long a sender may pause while the service stops

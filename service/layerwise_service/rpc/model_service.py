@@ -10,10 +10,7 @@ from grpc import aio
 
 from layerwise_proto.v1 import models_pb2
 from layerwise_proto.v1.models_pb2_grpc import ModelServiceServicer, PredictionServiceServicer
-from layerwise_service.prediction import Predictor
-from layerwise_service.registry import Registry, Source
-from layerwise_service.rpc.tables import read_table, write_columns
-from layerwise_service.rpc.translate import (
+from layerwise_service.rpc.converters import (
     read_tensor,
     write_labels,
     write_model,
@@ -21,6 +18,9 @@ from layerwise_service.rpc.translate import (
     write_version,
     write_version_summary,
 )
+from layerwise_service.rpc.table_converters import read_table, write_columns
+from layerwise_service.usecases.prediction import Predictor
+from layerwise_service.usecases.registry import Registry, Source
 
 Context = aio.ServicerContext[Any, Any]
 

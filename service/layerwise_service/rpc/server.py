@@ -20,18 +20,18 @@ from layerwise_proto.v1.models_pb2_grpc import (
     add_PredictionServiceServicer_to_server,
 )
 from layerwise_proto.v1.training_pb2_grpc import add_TrainingServiceServicer_to_server
-from layerwise_service.loops import AsyncLoop, Loop, late
-from layerwise_service.prediction import Predictor
-from layerwise_service.processes import AddressInUse
-from layerwise_service.readiness import Readiness
-from layerwise_service.registry import Registry
-from layerwise_service.rpc.boundary import ErrorBoundary
-from layerwise_service.rpc.feed import JobFeed
+from layerwise_service.process.lifecycle import AddressInUse
+from layerwise_service.process.loops import AsyncLoop, Loop, late
 from layerwise_service.rpc.intake import Intake
+from layerwise_service.rpc.interceptor import ErrorBoundary
+from layerwise_service.rpc.job_feed import JobFeed
 from layerwise_service.rpc.model_service import ModelFace, PredictionFace
 from layerwise_service.rpc.training_service import TrainingFace
 from layerwise_service.settings import Settings
-from layerwise_service.training import Training
+from layerwise_service.usecases.prediction import Predictor
+from layerwise_service.usecases.readiness import Readiness
+from layerwise_service.usecases.registry import Registry
+from layerwise_service.usecases.training import Training
 
 log = structlog.get_logger()
 

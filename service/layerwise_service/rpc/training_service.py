@@ -10,18 +10,13 @@ from grpc import aio
 
 from layerwise_proto.v1 import training_pb2
 from layerwise_proto.v1.training_pb2_grpc import TrainingServiceServicer
+from layerwise_service.domain.jobs import JobState
 from layerwise_service.errors import InvalidRequest
-from layerwise_service.jobs import JobState
-from layerwise_service.registry import Registry
-from layerwise_service.rpc.feed import JobFeed
+from layerwise_service.rpc.converters import read_state, write_job, write_job_summary, write_version
 from layerwise_service.rpc.intake import Intake
-from layerwise_service.rpc.translate import (
-    read_state,
-    write_job,
-    write_job_summary,
-    write_version,
-)
-from layerwise_service.training import Training
+from layerwise_service.rpc.job_feed import JobFeed
+from layerwise_service.usecases.registry import Registry
+from layerwise_service.usecases.training import Training
 
 Context = aio.ServicerContext[Any, Any]
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise import MLP, CorruptModel
-from layerwise_service.datasets import Dataset, Digests, Label, Shape, canonical_sha256
+from layerwise_service.domain.datasets import Dataset, Digests, Label, Shape, canonical_sha256
 from layerwise_service.errors import DataLoss
 from layerwise_service.stores.dataset_writer import DatasetWriter
 from layerwise_service.stores.files import (

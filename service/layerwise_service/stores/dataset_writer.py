@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise_service.datasets import Batch, Dataset, Digests, Label, Shape, canonical_sha256
+from layerwise_service.domain.datasets import Batch, Dataset, Digests, Label, Shape, canonical_sha256
 from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.stores.files import storage_errors, sync_folder
 from layerwise_service.stores.npy_file import NpyFile

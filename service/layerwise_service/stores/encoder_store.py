@@ -13,10 +13,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from layerwise_service.columns import MOST_CATEGORIES, ColumnInfo, allows_missing, column_kind
+from layerwise_service.domain.columns import MOST_CATEGORIES, ColumnInfo, allows_missing, column_kind
+from layerwise_service.domain.jobs import JSONObject
+from layerwise_service.domain.pages import Page, fitting
 from layerwise_service.errors import NotFound
-from layerwise_service.jobs import JSONObject
-from layerwise_service.pages import Page, fitting
 from layerwise_service.stores.database import Database
 from layerwise_service.stores.schema import encoder_categories, encoder_columns, encoders
 

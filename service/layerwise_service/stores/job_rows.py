@@ -10,9 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from layerwise import Finding, LayerHealth
-from layerwise_service.columns import ColumnCounts
-from layerwise_service.errors import NotFound
-from layerwise_service.jobs import (
+from layerwise_service.domain.columns import ColumnCounts
+from layerwise_service.domain.jobs import (
     MOST_TRANSITIONS,
     Event,
     Failure,
@@ -22,6 +21,7 @@ from layerwise_service.jobs import (
     TrainingRecord,
     Transition,
 )
+from layerwise_service.errors import NotFound
 from layerwise_service.stores.schema import events, jobs
 
 

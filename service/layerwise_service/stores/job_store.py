@@ -9,22 +9,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from layerwise_service.columns import column_counts
-from layerwise_service.datasets import Dataset, Shape, StoredColumn
+from layerwise_service.domain.columns import column_counts
+from layerwise_service.domain.datasets import Dataset, Shape, StoredColumn
+from layerwise_service.domain.jobs import FOLLOWING, HELD, OPEN, Event, Job, JobState, JobSummary, NewJob, Reason
+from layerwise_service.domain.names import new_job_id
 from layerwise_service.errors import AlreadyExists, Exhausted, InvalidRequest, NotFound
-from layerwise_service.jobs import (
-    FOLLOWING,
-    HELD,
-    OPEN,
-    Event,
-    Job,
-    JobState,
-    JobSummary,
-    NewJob,
-    Reason,
-)
-from layerwise_service.names import new_job_id
-from layerwise_service.silence import Silence, milliseconds_here, this_boot
+from layerwise_service.process.silence import Silence, milliseconds_here, this_boot
 from layerwise_service.stores.database import Database, now
 from layerwise_service.stores.encoder_store import EncoderStore, keep_encoder
 from layerwise_service.stores.job_rows import SUMMARY_COLUMNS, event_of, read_job, summary_of

@@ -22,10 +22,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from layerwise import Finding
+from layerwise_service.domain.jobs import HELD, Claim, Failure, JobState, Reason, TrainingRecord
+from layerwise_service.domain.models import Version
 from layerwise_service.errors import ServiceError
-from layerwise_service.jobs import HELD, Claim, Failure, JobState, Reason, TrainingRecord
-from layerwise_service.models import Version
-from layerwise_service.silence import Clock, Silence, milliseconds_here, this_boot
+from layerwise_service.process.silence import Clock, Silence, milliseconds_here, this_boot
 from layerwise_service.stores.database import Database, now
 from layerwise_service.stores.job_rows import read_job, record_values
 from layerwise_service.stores.job_store import add_events, change_state

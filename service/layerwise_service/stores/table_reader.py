@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise_service.datasets import Shape, StoredColumn
+from layerwise_service.domain.datasets import Shape, StoredColumn
 from layerwise_service.stores.files import open_stored, sha256_of
 from layerwise_service.stores.npy_file import HEADER_BYTES
 from layerwise_service.stores.table_writer import BYTES, ENDS, NUMBERS, column_files

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise_service.datasets import StoredColumn, Table, rows_of
+from layerwise_service.domain.datasets import StoredColumn, Table, rows_of
 from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.stores.npy_file import NpyFile
 

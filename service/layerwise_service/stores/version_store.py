@@ -9,12 +9,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from layerwise_service.columns import ColumnCounts
-from layerwise_service.datasets import Label
+from layerwise_service.domain.columns import ColumnCounts
+from layerwise_service.domain.datasets import Label
+from layerwise_service.domain.jobs import Job
+from layerwise_service.domain.models import MOST_ALIASES, Model, ServedModel, Version, VersionSummary
+from layerwise_service.domain.names import LATEST
 from layerwise_service.errors import Exhausted, NotFound
-from layerwise_service.jobs import Job
-from layerwise_service.models import MOST_ALIASES, Model, ServedModel, Version, VersionSummary
-from layerwise_service.names import LATEST
 from layerwise_service.stores.database import Database, now
 from layerwise_service.stores.pending import Artifact, use_artifact
 from layerwise_service.stores.schema import aliases, registry, versions

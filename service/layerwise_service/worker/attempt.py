@@ -22,9 +22,9 @@ from layerwise import (
     fit,
     kernels_in_use,
 )
+from layerwise_service.domain.jobs import Claim, Failure, Reason, TrainingRecord
+from layerwise_service.domain.models import Version
 from layerwise_service.errors import NoSpace, ServiceError, Unavailable
-from layerwise_service.jobs import Claim, Failure, Reason, TrainingRecord
-from layerwise_service.models import Version
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.stores.job_store import JobStore
 from layerwise_service.stores.leases import Fenced, Leases, NewVersion
@@ -32,7 +32,7 @@ from layerwise_service.stores.pending import ArtifactExpired
 from layerwise_service.stores.table_reader import StoredTable
 from layerwise_service.worker.encoding import encoded_rows
 from layerwise_service.worker.heartbeat import Heartbeat, Order
-from layerwise_service.worker.patience import LeftWaiting, Patience
+from layerwise_service.worker.waiting import LeftWaiting, Patience
 
 log = structlog.get_logger()
 

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise import TableEncoder
+from layerwise_service.domain.tables import encoded
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.stores.files import storage_errors
 from layerwise_service.stores.table_reader import StoredTable
-from layerwise_service.tables import encoded
 
 LARGE = 2**28
 """Bytes. From here on the array stands in a file, and is trained on block by block."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from enum import Enum
 
-from layerwise_service.jobs import Claim
-from layerwise_service.loops import Loop
+from layerwise_service.domain.jobs import Claim
+from layerwise_service.process.loops import Loop
 from layerwise_service.stores.leases import Fenced, Leases
 
 _BEATS_PER_LEASE = 8  # so that a cancelled job ends soon, and a few missed beats lose nothing

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from io import TextIOWrapper
 from typing import BinaryIO
 
-from layerwise_client._cells import ABSENT
+from layerwise_client._data.cells import ABSENT
 from layerwise_client.errors import InvalidRequest
 
 MISSING = ABSENT

@@ -11,8 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from layerwise_client._expected import Expected
-from layerwise_client._tables import Table
+from layerwise_client._data.tables import Table
+from layerwise_client._data.targets import Expected
 from layerwise_client.cli.csv_records import MISSING, Record, column_of, misplaced, number_of, read
 from layerwise_client.cli.csv_target import Kind, Target, Task, values_of
 from layerwise_client.errors import InvalidRequest

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import click
 
 from layerwise_client import datasets
-from layerwise_client._expected import classifies
+from layerwise_client._data.targets import classifies
 from layerwise_client.cli import csv_table
 from layerwise_client.cli.csv_records import MISSING
 from layerwise_client.cli.csv_table import told_by_line

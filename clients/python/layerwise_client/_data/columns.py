@@ -1,0 +1,148 @@
+"""One column as users have it (a list, an array, a Series of pandas), as numbers or as texts throughout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from layerwise_client._data.cells import EXACT, open_cells, reads_as, text_of
+from layerwise_client.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+GREATEST = 3.4028234663852886e38
+"""The greatest number that float32 holds, and so an input of a network."""
+OF_NUMBERS = frozenset({"standardize", "min_max", "quantile", "log", "identity"})
+"""The kinds of encoding that take numbers."""
+
+
+class Values(Protocol):
+    """Values of which some rows can be taken."""
+
+    def take(self, start: int, stop: int) -> list[object]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: `take(start, stop)` gives its numbers (rows,), NaN where one is missing, or its texts, "" likewise.
+
+    `boolean` says that the texts are true and false, or come of numbers beside them, `categorical` that they look like
+    numbers or dates, but are categories.
+    """
+
+    name: str
+    take: Callable[[int, int], npt.NDArray[np.float64] | list[str]]
+    boolean: bool = False
+    categorical: bool = False
+
+
+def open_values(name: str, values: object, count: int, *, encoding: str | None) -> Column:
+    """The column of `count` values. `encoding` is the kind that was chosen for it, "" if none was, None if unknown.
+
+    Raises `InvalidRequest`, naming row and column, for values that are no number, text, boolean or date, and for values
+    of different types if no encoding says what they are.
+    """
+    import numpy as np
+
+    as_numbers = encoding in OF_NUMBERS
+    if hasattr(values, "cat") and hasattr(cast(Any, values).cat, "codes"):
+        return _of_categories(name, cast(Any, values), as_numbers=as_numbers)
+    if hasattr(values, "dtype") and not isinstance(values, np.ndarray) and hasattr(values, "to_numpy"):
+        values = _array_of(name, cast(Any, values))
+    if not isinstance(values, np.ndarray):
+        take = cast("Values", values).take if hasattr(values, "rows") else _sliced(values)
+        return _of_cells(name, take, count, encoding)
+    array = cast("Array", values)
+    if array.ndim != 1:
+        raise InvalidRequest(
+            f"X column {name}: expected one value a row, got shape {array.shape}", pointer=f"X[{name!r}]"
+        )
+    if isinstance(array, np.ma.MaskedArray):  # a masked value is missing, whatever stands under the mask
+        return _of_cells(name, lambda start, stop: array[start:stop].tolist(), count, encoding)
+    kind = array.dtype.kind
+    if kind == "b" and not as_numbers:
+        return Column(
+            name, lambda start, stop: ["true" if each else "false" for each in array[start:stop]], boolean=True
+        )
+    if kind in "bf" or (kind in "iu" and _is_exact(array)):
+        return Column(name, lambda start, stop: array[start:stop].astype(np.float64))
+    if kind in "iu":
+        return Column(name, lambda start, stop: [str(each) for each in array[start:stop].tolist()])
+    if kind == "M":
+        return Column(name, lambda start, stop: _times(array[start:stop]))
+    if kind in "OUST":
+        return _of_cells(name, lambda start, stop: array[start:stop].tolist(), count, encoding)
+    hint = "; divide it by a unit to get numbers" if kind == "m" else ""
+    raise InvalidRequest(
+        f"X column {name}: expected numbers, texts, booleans or dates, got {array.dtype}{hint}", pointer=f"X[{name!r}]"
+    )
+
+
+def _of_cells(name: str, take: Callable[[int, int], list[object]], count: int, encoding: str | None) -> Column:
+    cells = open_cells(name, take, count, encoding=encoding, as_numbers=encoding in OF_NUMBERS)
+    return Column(name, cells.take, boolean=cells.boolean)
+
+
+def _of_categories(name: str, series: Any, *, as_numbers: bool) -> Column:
+    """A categorical of pandas: codes into its categories, -1 where the value is missing."""
+    import numpy as np
+
+    codes: Array = np.asarray(series.cat.codes)
+    categories: list[object] = series.cat.categories.tolist()
+    known = open_cells(
+        name, lambda start, stop: categories[start:stop], len(categories), encoding=None, as_numbers=as_numbers
+    )
+    if as_numbers:
+        numbers = np.array([*cast("Sequence[float]", known.take(0, len(categories))), np.nan], dtype=np.float64)
+        return Column(name, lambda start, stop: numbers[codes[start:stop]])
+    texts = [*(text_of(each) for each in categories), ""]
+    misleading = any(all(reads_as(text, family) for text in texts[:-1]) for family in ("number", "date"))
+    return Column(
+        name,
+        lambda start, stop: [texts[code] for code in codes[start:stop].tolist()],
+        boolean=set(texts) <= {"true", "false", ""},
+        categorical=misleading,
+    )
+
+
+def _array_of(name: str, series: Any) -> Array:
+    """A Series of pandas as an array; its own missing values become NaN, NaT or stay objects."""
+    import numpy as np
+
+    dtype = series.dtype
+    kind = getattr(dtype, "kind", "O")
+    if kind == "M":
+        return cast("Array", series.to_numpy(dtype="M8[us]"))  # with a time zone too, as UTC
+    if isinstance(dtype, np.dtype):
+        return cast("Array", series.to_numpy())
+    exact = kind == "f" or (kind in "iu" and not ((series > EXACT) | (series < -EXACT)).any())
+    if exact:  # na_value: a missing value of pandas' own numbers has no float otherwise
+        return cast("Array", series.to_numpy(dtype=np.float64, na_value=np.nan))
+    return cast("Array", series.to_numpy(dtype=object))
+
+
+def _sliced(values: object) -> Callable[[int, int], list[object]]:
+    sequence = cast("Sequence[object]", values)
+    return lambda start, stop: list(sequence[start:stop])
+
+
+def _is_exact(array: Array) -> bool:
+    """Whether float64 holds all of these whole numbers."""
+    if array.dtype.itemsize < 8 or len(array) == 0:
+        return True
+    return int(array.min()) >= -EXACT and int(array.max()) <= EXACT
+
+
+def _times(values: Array) -> list[str]:
+    """ISO 8601 texts of datetime64, "" where one is missing."""
+    import numpy as np
+
+    days = np.datetime_data(values.dtype)[0] in ("Y", "M", "W", "D")
+    texts = np.datetime_as_string(values, unit="D" if days else "s")
+    texts[np.isnat(values)] = ""
+    return cast("list[str]", texts.tolist())

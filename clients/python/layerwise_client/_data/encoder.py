@@ -1,0 +1,54 @@
+"""How the columns of a table are to be encoded, from the arguments of `Client.train`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from layerwise_client.errors import InvalidRequest
+from layerwise_proto.json_form import JSONFormError, to_message
+from layerwise_proto.v1 import tables_pb2
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+    from layerwise_client._data.tables import Given
+
+    M = TypeVar("M", bound=Message)
+
+
+def open_encoder(
+    encoder: Mapping[str, Any] | None, columns: Mapping[str, Any] | None, ignore: Iterable[str]
+) -> tables_pb2.Encoder:
+    """`encoder` in its JSON form, with `columns` and `ignore` added to its own. Raises `InvalidRequest`."""
+    message = spec_message(encoder or {}, tables_pb2.Encoder, "encoder")
+    for name, encoding in spec_message({"columns": columns or {}}, tables_pb2.Encoder, "").columns.items():
+        message.columns[name].CopyFrom(encoding)
+    if isinstance(ignore, str):
+        raise InvalidRequest(f"ignore: expected a list of columns, got the text {ignore!r}", pointer="ignore")
+    message.ignore.extend(spec_message({"ignore": list(ignore)}, tables_pb2.Encoder, "").ignore)
+    return message
+
+
+def check_encoder(encoder: tables_pb2.Encoder, given: Given, target: str | None) -> None:
+    """Raises `InvalidRequest` where the encoder names columns that the table does not have, or the target."""
+    for what, names in (("columns", sorted(encoder.columns)), ("ignore", list(encoder.ignore))):
+        if target in names:
+            raise InvalidRequest(f"{what}: {target} is the target, and no column to encode or to ignore", pointer=what)
+        given.check_names(names, what)
+        if twice := next((name for name in names if what == "ignore" and name in encoder.columns), None):
+            raise InvalidRequest(f"ignore: column {twice} has an encoding; it cannot be ignored too", pointer="ignore")
+
+
+def kinds_of(encoder: tables_pb2.Encoder) -> dict[str, str]:
+    """The kind of encoding that was chosen for each column that has one."""
+    return {name: encoding.WhichOneof("kind") or "" for name, encoding in encoder.columns.items()}
+
+
+def spec_message(value: object, kind: type[M], name: str) -> M:
+    """`value` in its JSON form as a message; `name` is the argument that errors name."""
+    try:
+        return to_message(value, kind, pointer=name)
+    except JSONFormError as exc:
+        reason = f"INVALID_{(name or exc.pointer.partition('.')[0]).upper()}"
+        raise InvalidRequest(str(exc), reason=reason, pointer=exc.pointer) from exc

@@ -1,0 +1,298 @@
+"""Tables of named columns as users have them (pandas, mappings), checked and given out in blocks of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
+
+from layerwise_client._data.cells import refused
+from layerwise_client._data.columns import GREATEST, Column, open_values
+from layerwise_client.errors import InvalidRequest
+from layerwise_proto.v1 import tables_pb2
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TableBlock:
+    """Some rows of a table: of each column, numbers (rows,) with NaN where one is missing, or texts, "" where missing.
+
+    The texts of the columns `booleans` are true and false, or come of numbers beside them. Without `by_name` the names
+    are only places, and the version that is asked has its own.
+    """
+
+    names: tuple[str, ...]
+    values: Sequence[npt.NDArray[np.float64] | list[str]]
+    booleans: frozenset[str]
+    by_name: bool = True
+
+    def __len__(self) -> int:
+        return len(self.values[0])
+
+    def message(self) -> tables_pb2.Table:
+        """The table as it travels over gRPC."""
+        table = tables_pb2.Table()
+        for name, values in zip(self.names, self.values, strict=True):
+            column = table.columns.add(name=name)
+            if isinstance(values, list):
+                column.texts.values.extend(values)
+            else:
+                column.numbers.values.extend(values.tolist())
+        return table
+
+    def instances(self) -> list[dict[str, object]] | list[list[object]]:
+        """The rows as they travel over REST: objects by the names of the columns, or lists in their order.
+
+        None stands where a value is missing.
+        """
+        columns: list[list[object]] = []
+        for name, values in zip(self.names, self.values, strict=True):
+            if not isinstance(values, list):
+                columns.append([None if number != number else number for number in values.tolist()])  # noqa: PLR0124
+            elif name in self.booleans:
+                columns.append([_BOOLEANS.get(text, text) for text in values])
+            else:
+                columns.append([text or None for text in values])
+        rows = zip(*columns, strict=True)
+        return [dict(zip(self.names, row, strict=True)) for row in rows] if self.by_name else list(map(list, rows))
+
+
+_BINARY = 8  # bytes of a number, at most, unless it is written as text
+_BOOLEANS = {"true": True, "false": False, "": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """`count` rows of the columns `names`, read when they are asked for.
+
+    `take(start, stop)` gives these rows of every column, as a block has them; those of a file only in their order.
+    `booleans` are columns whose texts are true and false, and those of numbers beside them, `categorical` those whose
+    texts look like numbers or dates, but are categories. `by_name` is as a block has it.
+    """
+
+    count: int
+    names: tuple[str, ...]
+    take: Callable[[int, int], Sequence[npt.NDArray[np.float64] | list[str]]]
+    booleans: frozenset[str] = frozenset()
+    categorical: frozenset[str] = frozenset()
+    by_name: bool = True
+
+    @property
+    def fitted(self) -> int:
+        """How many values an encoder is fitted on."""
+        return self.count * len(self.names)
+
+    def row_bytes(self, number_bytes: int) -> int:
+        """About what a row takes in a message; over REST, where a number takes more, it has the names too."""
+        written = number_bytes > _BINARY
+        return sum(len(name) + 6 + number_bytes if written else 2 * number_bytes for name in self.names)
+
+    def block(self, start: int, stop: int) -> TableBlock:
+        """Rows `start` to `stop`; raises `InvalidRequest` naming row and column of what cannot travel."""
+        values = self.take(start, stop)
+        for name, each in zip(self.names, values, strict=True):
+            _check(name, each, start)
+        return TableBlock(self.names, values, self.booleans, self.by_name)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A table as it was handed over: its columns by name, in their order, none of which has been looked at.
+
+    Without `by_name` the names are only places.
+    """
+
+    count: int
+    columns: Mapping[str, object]
+    by_name: bool = True
+
+    def without(self, name: str) -> tuple[Given, object]:
+        """The table without the column `name`, and this column's values. Raises `InvalidRequest` if it has none."""
+        self.check_names([name], "y")
+        rest = {each: values for each, values in self.columns.items() if each != name}
+        if not rest:
+            raise InvalidRequest(f"X has no column beside {name}", pointer="X")
+        values = self.columns[name]
+        return replace(self, columns=rest), values.take(0, self.count) if isinstance(values, Fields) else values
+
+    def check_names(self, names: Sequence[str], what: str) -> None:
+        """Raises `InvalidRequest` at the first of `names` that is no column; `what` is the argument that has it."""
+        for name in names:
+            if name not in self.columns:
+                raise InvalidRequest(
+                    f"{what}: X has no column {name!r}; its columns are {listed(self.columns)}", pointer=what
+                )
+
+    def opened(self, *, encodings: Mapping[str, str] | None) -> Table:
+        """The table with the values of each column looked at, so that the whole column travels as one type.
+
+        `encodings` are the kinds of encoding that were chosen for columns. Others must have values of one type, which
+        tells how they are encoded. None: a fitted encoder knows what they are.
+        """
+        columns: list[Column] = []
+        for name, values in self.columns.items():
+            kind = None if encodings is None else encodings.get(name, "")
+            columns.append(open_values(name, values, self.count, encoding=kind))
+
+        def take(start: int, stop: int) -> list[npt.NDArray[np.float64] | list[str]]:
+            return [column.take(start, stop) for column in columns]
+
+        booleans = frozenset(column.name for column in columns if column.boolean)
+        categorical = frozenset(column.name for column in columns if column.categorical)
+        return Table(self.count, tuple(self.columns), take, booleans, categorical, self.by_name)
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """The values that `rows` have under `name`, or at that place."""
+
+    rows: Sequence[Any]
+    name: str | int
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, start: int, stop: int) -> list[object]:
+        return [row[self.name] for row in self.rows[start:stop]]
+
+
+def is_table(X: object) -> bool:
+    """Whether `X` has named columns: a mapping, a list of mappings, or a DataFrame."""
+    if isinstance(X, Mapping):
+        return True
+    if _is_list(X):
+        return bool(X) and isinstance(X[0], Mapping)
+    return hasattr(X, "columns") and hasattr(X, "__getitem__")
+
+
+def open_table(X: object) -> Given:
+    """The columns of `X`, for which `is_table` holds; checks names and lengths, reads no values."""
+    if isinstance(X, Mapping):
+        mapping = cast("Mapping[object, object]", X)
+        given = _of_columns(list(mapping), list(mapping.values()))
+    elif _is_list(X):
+        given = _of_rows(X)
+    else:
+        frame = cast(Any, X)
+        names: list[object] = list(frame.columns)
+        if hasattr(frame, "iloc"):  # by position: another index than numbers is no way to a column
+            given = _of_columns(names, [frame.iloc[:, index] for index in range(len(names))])
+        else:
+            given = _of_columns(names, [frame[name] for name in names])
+    if given.count == 0:
+        raise InvalidRequest("X has no rows", reason="EMPTY_BATCH", pointer="X")
+    return given
+
+
+def positional(X: object, names: Sequence[str] | None) -> Given:
+    """Rows without names (n, columns), as they were given, as the table of these columns, in their order.
+
+    None: whoever is asked knows the names; the table has places instead, "0" and on. Raises `InvalidRequest` for a row
+    of another length.
+    """
+    import numpy as np
+
+    rows = cast("Sequence[Sequence[object]]", X if isinstance(X, Sequence) else np.asarray(X))
+    by_name = names is not None
+    names = names or [str(place) for place in range(len(rows[0]))]
+    for index, row in enumerate(rows):
+        if isinstance(row, str | bytes) or not hasattr(row, "__len__") or len(row) != len(names):
+            got = f"{len(row)}" if hasattr(row, "__len__") and not isinstance(row, str | bytes) else "no row"
+            wanted = f"expected {len(names)} values in the order of the columns {listed(names)}"
+            raise InvalidRequest(
+                f"X row {index}: {wanted}; got {got}", reason="WRONG_FEATURE_COUNT", pointer=f"X[{index}]"
+            )
+    if isinstance(rows, np.ndarray):
+        array = cast("npt.NDArray[Any]", rows)
+        given = _of_columns(list(names), [array[:, index] for index in range(len(names))])
+    else:
+        given = _of_columns(list(names), [Fields(rows, index) for index in range(len(names))])
+    return replace(given, by_name=by_name)
+
+
+def listed(names: Mapping[str, object] | Sequence[str]) -> str:
+    """The names for a reader, the first 20 of them."""
+    shown = list(names)
+    return ", ".join(shown[:20]) + (f" and {len(shown) - 20} more" if len(shown) > 20 else "")
+
+
+def _is_list(X: object) -> TypeGuard[Sequence[Any]]:
+    return isinstance(X, Sequence) and not isinstance(X, str | bytes)
+
+
+def _of_columns(names: list[object], values: list[object]) -> Given:
+    if not names:
+        raise InvalidRequest("X has no columns", pointer="X")
+    columns: dict[str, object] = {}
+    first = ""
+    for name, each in zip((_name(name) for name in names), values, strict=True):
+        if name in columns:
+            raise InvalidRequest(f"X: two columns have the name {name}", pointer="X")
+        if isinstance(each, str | bytes) or not hasattr(each, "__len__") or getattr(each, "ndim", 1) == 0:
+            raise InvalidRequest(
+                f"X column {name}: expected a list of values, got {type(each).__name__}", pointer=f"X[{name!r}]"
+            )
+        columns[name] = each
+        first = first or name
+        count, wanted = len(cast("Sequence[object]", each)), len(cast("Sequence[object]", columns[first]))
+        if count != wanted:
+            detail = f"X column {name}: expected {wanted} values, as many as column {first} has, got {count}"
+            raise InvalidRequest(detail, pointer=f"X[{name!r}]")
+    return Given(len(cast("Sequence[object]", columns[first])), columns)
+
+
+def _of_rows(rows: Sequence[Any]) -> Given:
+    wanted = {_name(name): name for name in rows[0]}
+    if not wanted:
+        raise InvalidRequest("X row 0: expected values by the names of columns, got none", pointer="X[0]")
+    keys = rows[0].keys()
+    for index, row in enumerate(rows):
+        if not isinstance(row, Mapping):
+            detail = f"X row {index}: expected a mapping of column names to values, got {type(row).__name__}"
+            raise InvalidRequest(detail, pointer=f"X[{index}]")
+        if row.keys() != keys:
+            raise _uneven(rows, min(row.keys() ^ keys, key=str))
+    return Given(len(rows), {name: Fields(rows, name) for name in wanted})
+
+
+def _uneven(rows: Sequence[Mapping[object, object]], name: object) -> InvalidRequest:
+    """The error of rows of which some have a value of this name: those that are fewer are told, the first of them."""
+    having = [name in row for row in rows]
+    has, lacks = having.index(True), having.index(False)
+    if 2 * sum(having) >= len(having):
+        detail = (
+            f"X row {lacks}, column {name}: expected a value as in row {has}, got nothing; None says that it is missing"
+        )
+        return InvalidRequest(detail, pointer=f"X[{lacks}].{name}")
+    detail = f"X row {has}: column {name} is in {sum(having)} of {len(having)} rows; None says that a value is missing"
+    return InvalidRequest(detail, pointer=f"X[{has}].{name}")
+
+
+def _name(name: object) -> str:
+    if isinstance(name, bool) or not isinstance(name, str | int):  # pandas counts columns without a name
+        raise InvalidRequest(f"X: expected column names that are texts, got {name!r}", pointer="X")
+    text = str(name)
+    if not text or not text.isprintable():
+        raise InvalidRequest(f"X: expected column names of printable text, got {text!r}", pointer="X")
+    return text
+
+
+def _check(name: str, values: npt.NDArray[np.float64] | list[str], start: int) -> None:
+    """Raises at the first value that is infinite, beyond float32, or has no UTF-8."""
+    import numpy as np
+
+    if isinstance(values, list):
+        try:
+            "".join(values).encode()
+        except UnicodeEncodeError as exc:
+            row = next(row for row, text in enumerate(values) if any(0xD800 <= ord(each) < 0xE000 for each in text))
+            raise refused(name, start + row, "text that UTF-8 can hold", values[row]) from exc
+        return
+    beyond = np.abs(values) > GREATEST
+    if beyond.any():
+        row = int(np.argmax(beyond))
+        wanted = "a finite number" if np.isinf(values[row]) else "a number within float32's range (±3.4e38)"
+        raise refused(name, start + row, wanted, float(values[row]))

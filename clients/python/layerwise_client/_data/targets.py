@@ -1,0 +1,211 @@
+"""What the rows should give: class labels or target numbers, as users have them, block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from layerwise_client._data.rows import tensor, to_float32
+from layerwise_client.errors import InvalidRequest
+from layerwise_proto.v1 import tensors_pb2, training_pb2
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+Kind = Literal["integer", "string", "boolean", "number"]
+Label = int | str | bool
+
+_OF_LABELS = ("softmax_cross_entropy", "hinge", "squared_hinge")
+_OF_FLAGS = "sigmoid_cross_entropy"  # one flag for each of several things that may hold at once; or labels
+_BY_DTYPE: dict[str, Kind] = {
+    "i": "integer",
+    "u": "integer",
+    "b": "boolean",
+    "U": "string",
+    "T": "string",
+    "f": "number",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """`count` labels (`kind` says of which type) or, with `kind` "number" and no loss of labels, targets.
+
+    `take(start, stop)` gives those of these rows, (rows,), or (rows, outputs) for targets.
+    """
+
+    count: int
+    take: Callable[[int, int], Array]
+    kind: Kind
+    classification: bool
+    outputs: int = 1
+
+    def fill(self, batch: training_pb2.TrainBatch, start: int, stop: int) -> None:
+        """Puts rows `start` to `stop` into `batch`; raises `InvalidRequest` naming the row of what does not fit."""
+        block = self.take(start, stop)
+        if self.classification:
+            batch.labels.CopyFrom(_labels(block, self.kind, "y", start))
+        else:
+            batch.targets.CopyFrom(tensor(to_float32(block, "y", first_row=start)))
+
+
+def classifies(loss: str) -> bool:
+    """Whether the loss of this name is for classes, or for flags."""
+    return loss in _OF_LABELS or loss == _OF_FLAGS
+
+
+def open_expected(y: object, loss: str | None) -> Expected:
+    """`y` for training with the loss of this name, which says whether it holds labels or targets; None: its type does.
+
+    Integers, text and booleans are labels, floats and anything two-dimensional are targets; but whole numbers and
+    booleans in one column, or one-hot, are mostly meant as labels, and are refused until a loss is stated; a column of
+    text, or with a loss of labels, is one of labels. Sigmoid
+    cross-entropy takes labels (n,), and flags (n, outputs) as targets.
+    """
+    if isinstance(y, Expected):
+        return y
+    array = _as_array(y, "y")
+    kind = _kind(array, "y")
+    if array.ndim not in (1, 2):
+        raise InvalidRequest(f"y: expected (n,) or (n, outputs), got shape {array.shape}", pointer="y")
+    if array.ndim == 2 and array.shape[1] == 1 and (kind == "string" or loss in _OF_LABELS):
+        array = array[:, 0]  # as a DataFrame of one column gives them
+    if loss is None and array.ndim == 2 and kind in ("integer", "boolean"):
+        _refuse_labels_in_columns(array, kind)
+    if loss == _OF_FLAGS and array.ndim == 2 and array.shape[1] == 1:
+        wanted = "labels (n,), or flags (n, outputs) in several columns"
+        detail = f"y: {loss} expects {wanted}, got shape {array.shape}; pass y.ravel() for labels"
+        raise InvalidRequest(detail, reason="AMBIGUOUS_TARGET", pointer="y")
+    if loss is None:
+        classification = array.ndim == 1 and kind != "number"
+    else:
+        classification = loss in _OF_LABELS or (loss == _OF_FLAGS and array.ndim == 1)
+    if array.ndim == 2 and (classification or (kind == "string" and loss is None)):
+        raise InvalidRequest(f"y: expected one label a row, (n,), got shape {array.shape}", pointer="y")
+    if not classification and kind == "string":
+        raise InvalidRequest(f"y row 0: expected a number, got {str(array.flat[0])!r}", pointer="y[0]")
+    outputs = 1 if array.ndim == 1 else int(array.shape[1])
+    return Expected(len(array), lambda start, stop: array[start:stop], kind, classification, outputs)
+
+
+def _refuse_labels_in_columns(array: Array, kind: Kind) -> None:
+    """Raises where a (n, outputs) array looks like labels: one column, or a single 1 in each row."""
+    if array.shape[1] == 1:
+        what, labels = f"one column of {kind} values", "y.ravel()"
+    elif ((array == 0) | (array == 1)).all() and (array.sum(axis=1) == 1).all():
+        what, labels = "one-hot rows", "y.argmax(axis=1)"
+    else:
+        return
+    raise InvalidRequest(
+        f"y: {what}, shape {array.shape}, could be labels or targets; pass {labels} for labels, "
+        'or floats or plan={"loss": "squared_error"} for a regression',
+        reason="AMBIGUOUS_TARGET",
+        pointer="y",
+    )
+
+
+def labels_message(values: Iterable[Label], name: str) -> tensors_pb2.Labels:
+    """A list of labels, such as the declared classes, as a message; raises `InvalidRequest` as for labels."""
+    if not hasattr(values, "__iter__"):
+        raise InvalidRequest(f"{name}: expected a list of labels, got {type(values).__name__}", pointer=name)
+    array = _as_array(values if isinstance(values, Sequence) else list(values), name)
+    return _labels(array, _kind(array, name), name, 0)
+
+
+def labels_of(message: tensors_pb2.Labels) -> list[Label]:
+    """The labels of a message, as Python values."""
+    kind = message.WhichOneof("kind")
+    if kind == "integers":
+        return list(message.integers.values)
+    if kind == "strings":
+        return list(message.strings.values)
+    return list(message.booleans.values)
+
+
+def labels_array(labels: Sequence[Label]) -> Array:
+    """Labels as an int64, str or bool array."""
+    import numpy as np
+
+    integers = bool(labels) and isinstance(labels[0], int) and not isinstance(labels[0], bool)
+    return np.array(labels, dtype=np.int64) if integers else np.array(labels)
+
+
+def _as_array(y: object, name: str) -> Array:
+    import numpy as np
+
+    if hasattr(y, "to_numpy"):  # pandas
+        return cast("Array", cast(Any, y).to_numpy())
+    if isinstance(y, str | bytes) or not isinstance(y, Sequence):
+        array = cast("Array", np.asarray(cast(Any, y)))
+        if array.ndim == 0:
+            raise InvalidRequest(f"{name}: expected one value a row, got {type(y).__name__}", pointer=name)
+        return array
+    values: Sequence[Any] = cast(Any, y)
+    if values and hasattr(values[0], "__len__") and not isinstance(values[0], str | bytes):
+        try:
+            return cast("Array", np.asarray(values))
+        except ValueError as exc:
+            raise InvalidRequest(f"{name}: expected rows of equal length", pointer=name) from exc
+    # As objects: NumPy would make one type of a mixture, and text of its numbers.
+    objects = np.empty(len(values), dtype=object)
+    objects[:] = values
+    return objects
+
+
+def _kind(array: Array, name: str) -> Kind:
+    import numpy as np
+
+    if array.dtype.kind != "O":
+        if array.dtype.kind not in _BY_DTYPE:
+            raise InvalidRequest(f"{name}: expected labels or numbers, got {array.dtype}", pointer=name)
+        return _BY_DTYPE[array.dtype.kind]
+    kinds: set[Kind] = set()
+    for index, value in np.ndenumerate(array):
+        row = index[0]
+        kind = _kind_of(value)
+        if kind is None:
+            raise _wrong(name, row, "expected a label or a number", value)
+        kinds.add(kind)
+        if len(kinds) > 1 and not kinds <= {"integer", "number"}:
+            raise _wrong(name, row, f"expected {min(kinds - {kind})} values throughout", value)
+    return "number" if "number" in kinds or not kinds else kinds.pop()
+
+
+def _kind_of(value: object) -> Kind | None:
+    import numpy as np
+
+    if isinstance(value, bool | np.bool_):
+        return "boolean"
+    if isinstance(value, int | np.integer):
+        return "integer"
+    if isinstance(value, str):
+        return "string"
+    if isinstance(value, float | np.floating) and value == value:  # noqa: PLR0124 – NaN, which pandas puts for missing
+        return "number"
+    return None
+
+
+def _labels(block: Array, kind: Kind, name: str, first_row: int) -> tensors_pb2.Labels:
+    if kind == "boolean":
+        return tensors_pb2.Labels(booleans=tensors_pb2.BooleanLabels(values=[bool(value) for value in block]))
+    if kind == "string":
+        values = [str(value) for value in block]
+        try:
+            return tensors_pb2.Labels(strings=tensors_pb2.StringLabels(values=values))
+        except ValueError as exc:  # a lone surrogate has no encoding
+            row = next(row for row, value in enumerate(values) if not value.isprintable())
+            raise _wrong(name, first_row + row, "expected text that UTF-8 can hold", values[row]) from exc
+    integers: list[int] = block.tolist()
+    if block.dtype.kind not in "i":
+        for row, value in enumerate(cast("list[float]", integers), first_row):
+            if value % 1 != 0 or not -(2**63) <= value < 2**63:  # NaN and infinity have no remainder that is 0
+                raise _wrong(name, row, "expected a whole number of 64 bits as a label", value)
+        integers = [int(value) for value in integers]
+    return tensors_pb2.Labels(integers=tensors_pb2.IntegerLabels(values=integers))
+
+
+def _wrong(name: str, row: int, wanted: str, value: object) -> InvalidRequest:
+    return InvalidRequest(f"{name} row {row}: {wanted}, got {value!r}", pointer=f"{name}[{row}]")

@@ -1,0 +1,48 @@
+"""What the rows weigh in the loss, checked and given out block by block."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from layerwise_client._data.rows import tensor, to_float32
+from layerwise_client.errors import InvalidRequest
+from layerwise_proto.v1 import training_pb2
+
+if TYPE_CHECKING:
+    from layerwise_client._data.rows import Array, Block
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """`values` (n,), one weight for each row, at least 0."""
+
+    values: Block
+
+    def fill(self, batch: training_pb2.TrainBatch, start: int, stop: int) -> None:
+        """Puts those of rows `start` to `stop` into `batch`."""
+        batch.weights.CopyFrom(tensor(self.values[start:stop]))
+
+
+def open_weights(weights: object, rows: int) -> Weights:
+    """`weights`, one finite number for each of so many rows, none below 0 and one above it at least."""
+    import numpy as np
+
+    if hasattr(weights, "to_numpy"):  # pandas; na_value: its own missing value is no float
+        array = cast("Array", cast(Any, weights).to_numpy(dtype="float64", na_value=float("nan")))
+    else:
+        try:
+            array = cast("Array", np.asarray(cast(Any, weights)))
+        except ValueError as exc:  # lists of different lengths
+            raise InvalidRequest("weights: expected one number a row", pointer="weights") from exc
+    if array.shape != (rows,):
+        detail = f"weights: expected one for each of the {rows} rows, got shape {array.shape}"
+        raise InvalidRequest(detail, pointer="weights")
+    values = to_float32(array, "weights")
+    if (values < 0).any():
+        row = int(np.argmax(values < 0))
+        detail = f"weights row {row}: expected a number of at least 0, got {values[row]:g}"
+        raise InvalidRequest(detail, pointer=f"weights[{row}]")
+    if not values.any():
+        raise InvalidRequest("weights: expected one above 0 at least, got zeros alone", pointer="weights")
+    return Weights(values)

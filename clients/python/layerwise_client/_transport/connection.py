@@ -1,0 +1,251 @@
+"""The gRPC channel to one service: a deadline on every call, another try where trying again is safe."""
+
+from __future__ import annotations
+
+import operator
+import os
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, SupportsIndex, TypeVar
+
+import grpc
+
+from layerwise_client._transport.errors import from_rpc
+from layerwise_client._transport.proxy import proxy_to
+from layerwise_client.errors import DeadlineExceeded, InvalidRequest, LayerwiseError, Unavailable
+from layerwise_proto.v1 import models_pb2_grpc, training_pb2_grpc
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+    Request = TypeVar("Request", bound=Message)
+    Response = TypeVar("Response", bound=Message)
+T = TypeVar("T")
+
+_DELAYS = (0.1, 0.2, 0.4, 0.8)  # seconds between tries; the last one again and again
+
+_CLOSE_SECONDS = 5.0
+
+MOST_PORT = 65_535
+
+MESSAGE_BYTES = 8 << 20
+"""Size of a message, and of a body over REST, that every service takes."""
+
+_OPTIONS = (
+    ("grpc.max_send_message_length", MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", 64 << 20),  # probabilities of 4,096 rows × 4,000 classes
+    # A peer that has vanished without a word is noticed while a job is watched.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    # By default a channel waits a second, later two minutes, before it looks for a service that was not there.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+)
+
+
+class Deadline:
+    """A point in time, `seconds` from now; None is never."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self._end = None if seconds is None else time.monotonic() + seconds
+
+    def left(self) -> float | None:
+        """Seconds until then, at least 0; None: for ever."""
+        return None if self._end is None else max(0.0, self._end - time.monotonic())
+
+    def passed(self) -> bool:
+        return self.left() == 0.0
+
+    def leaves(self, seconds: float) -> bool:
+        """Whether more than `seconds` are left."""
+        left = self.left()
+        return left is None or left > seconds
+
+
+class Retries:
+    """What lies between the failed tries of one call: pauses that grow, a word to who waits, and an end to it.
+
+    The end comes `patience` seconds after the first failure of a row; `succeeded` ends a row. `on_waiting` is given
+    `address` once a row, when a second try has failed too: a connection that is made again at once is not worth a word.
+    """
+
+    def __init__(self, address: str, *, patience: float, on_waiting: Callable[[str], None] | None = None) -> None:
+        self._address = address
+        self._patience = patience
+        self._on_waiting = on_waiting
+        self._end = Deadline(None)
+        self._count = 0
+
+    def succeeded(self) -> None:
+        self._count, self._end = 0, Deadline(None)
+
+    @property
+    def delay(self) -> float:
+        """Seconds of the next pause, at most."""
+        return _DELAYS[min(self._count, len(_DELAYS) - 1)]
+
+    def failed(self, error: LayerwiseError, deadline: Deadline) -> None:
+        """Pauses before another try, not beyond `deadline`; raises `error` when the patience is at its end."""
+        if self._count == 0:
+            self._end = Deadline(self._patience)
+        elif self._end.passed():
+            raise error
+        if self._count == 1 and self._on_waiting is not None:
+            self._on_waiting(self._address)
+        self.pause(deadline)
+
+    def pause(self, deadline: Deadline) -> None:
+        """Sleeps a little longer than the last time, not beyond `deadline`."""
+        # Many clients of a service that restarts do not come back in one moment.
+        delay = self.delay * random.uniform(0.7, 1.0)  # noqa: S311
+        self._count += 1
+        time.sleep(min(left for left in (delay, self._end.left(), deadline.left()) if left is not None))
+
+
+class Connection:
+    """A channel to `target`, its three services, and the rules by which they are called.
+
+    The channel is made when the first call needs it. `on_waiting` is given the address of a service that is not there,
+    while it is tried again.
+    """
+
+    def __init__(self, target: str, *, timeout: float, on_waiting: Callable[[str], None] | None = None) -> None:
+        self.target = target
+        self.timeout = timeout
+        self.on_waiting = on_waiting
+        self._opening = threading.Lock()
+        self._opened: _Opened | None = None
+        self._closed = False
+
+    @property
+    def training(self) -> training_pb2_grpc.TrainingServiceStub:
+        return self._open().training
+
+    @property
+    def models(self) -> models_pb2_grpc.ModelServiceStub:
+        return self._open().models
+
+    @property
+    def prediction(self) -> models_pb2_grpc.PredictionServiceStub:
+        return self._open().prediction
+
+    def call(self, method: grpc.UnaryUnaryMultiCallable[Request, Response], request: Request) -> Response:
+        """The answer to `request`, within the timeout. Every unary call of the API may be repeated without harm."""
+        deadline = Deadline(self.timeout)
+        retries = Retries(self.target, patience=self.timeout, on_waiting=self.on_waiting)
+        return retrying(lambda: self.try_once(method, request, deadline), retries, deadline)
+
+    def try_once(
+        self, method: grpc.UnaryUnaryMultiCallable[Request, Response], request: Request, deadline: Deadline
+    ) -> Response:
+        """The answer to `request` by the timeout or `deadline`, whichever is first; one try."""
+        self.check_open()
+        left = deadline.left()
+        try:
+            return method(request, timeout=self.timeout if left is None else min(left, self.timeout))
+        except grpc.RpcError as exc:
+            raise self.error(exc) from exc
+
+    def error(self, exc: grpc.RpcError) -> LayerwiseError:
+        """What a failed call means."""
+        return from_rpc(exc, self.target, self._opened.proxy if self._opened else None)
+
+    def check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError("the client is closed")
+
+    def close(self) -> None:
+        """Ends the channel and every call on it."""
+        self._closed = True
+        if self._opened is None or not _owner.is_this_process:  # nothing is open here
+            return
+        # In a thread, and not for ever: where Ctrl-C met gRPC at work on a call, closing may wait for it without end.
+        closing = threading.Thread(target=self._opened.channel.close, daemon=True)
+        closing.start()
+        closing.join(_CLOSE_SECONDS)
+
+    def _open(self) -> _Opened:
+        self.check_open()
+        _owner.check()
+        with self._opening:
+            self._opened = self._opened or _Opened(self.target)
+            return self._opened
+
+
+class _Opened:
+    """The channel to `target`, through a proxy or directly, and its services."""
+
+    def __init__(self, target: str) -> None:
+        self.proxy = proxy_to(target)
+        through = ("grpc.enable_http_proxy", int(self.proxy is not None))
+        self.channel = grpc.insecure_channel(target, options=(*_OPTIONS, through))
+        self.training = training_pb2_grpc.TrainingServiceStub(self.channel)
+        self.models = models_pb2_grpc.ModelServiceStub(self.channel)
+        self.prediction = models_pb2_grpc.PredictionServiceStub(self.channel)
+
+
+class _Owner:
+    """The process in which gRPC runs: its threads and connections do not survive a fork, also not for a new channel."""
+
+    def __init__(self) -> None:
+        self._process: int | None = None
+
+    @property
+    def is_this_process(self) -> bool:
+        return self._process in (None, os.getpid())
+
+    def check(self) -> None:
+        """Raises `RuntimeError` in a process that was forked after the first call."""
+        if self._process is None:
+            self._process = os.getpid()
+        if not self.is_this_process:
+            raise RuntimeError(
+                "this process was forked from one that had already called the service over gRPC, which cannot be used "
+                "after a fork; start processes by spawn (multiprocessing.get_context('spawn')), fork before the first "
+                "call, or predict with a client that has rest=, which may be forked"
+            )
+
+
+_owner = _Owner()
+
+
+def retrying(attempt: Callable[[], T], retries: Retries, deadline: Deadline) -> T:
+    """What `attempt` gives, which is tried again while it raises `Unavailable`.
+
+    Raises the last `Unavailable` when another try would be too late, also if the last try met the deadline instead.
+    """
+    absent: Unavailable | None = None
+    try:
+        while True:
+            try:
+                return attempt()
+            except Unavailable as exc:
+                absent = exc
+                if not deadline.leaves(retries.delay):
+                    raise
+                retries.failed(exc, deadline)
+            except DeadlineExceeded:
+                if absent is None:
+                    raise
+                raise absent from None
+    finally:
+        del absent  # its traceback has this frame, and so what the caller sends would stay in memory
+
+
+def whole(value: object, name: str) -> int:
+    """`value` if it is a whole number; else an error that names the argument."""
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+        raise InvalidRequest(f"{name}: expected a whole number, got {value!r}", pointer=name)
+    return operator.index(value)
+
+
+def text(value: object, name: str) -> str:
+    """`value` if it is a string that can travel; else an error that names the argument."""
+    if not isinstance(value, str):
+        raise InvalidRequest(f"{name}: expected a string, got {type(value).__name__}", pointer=name)
+    if not value.isprintable():  # lone surrogates, which cannot be encoded, among them
+        raise InvalidRequest(f"{name}: expected printable text, got {value!r}", pointer=name)
+    return value

@@ -1,0 +1,144 @@
+"""Foreign errors become the package's own, here alone: gRPC statuses and HTTP problems."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, cast
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from layerwise_client._transport.proxy import Proxy
+from layerwise_client._transport.wrong_port import rest_as_target
+from layerwise_client.errors import (
+    Conflict,
+    DeadlineExceeded,
+    InvalidRequest,
+    LayerwiseError,
+    NotFound,
+    PermissionDenied,
+    ResourceExhausted,
+    ServiceFault,
+    Unavailable,
+)
+from layerwise_proto.v1 import errors_pb2
+
+_BY_CODE: Mapping[grpc.StatusCode, type[LayerwiseError]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: InvalidRequest,
+    grpc.StatusCode.OUT_OF_RANGE: InvalidRequest,
+    grpc.StatusCode.NOT_FOUND: NotFound,
+    grpc.StatusCode.ALREADY_EXISTS: Conflict,
+    grpc.StatusCode.FAILED_PRECONDITION: Conflict,
+    grpc.StatusCode.ABORTED: Conflict,
+    grpc.StatusCode.UNAUTHENTICATED: PermissionDenied,
+    grpc.StatusCode.PERMISSION_DENIED: PermissionDenied,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: ResourceExhausted,
+    grpc.StatusCode.UNAVAILABLE: Unavailable,
+    grpc.StatusCode.CANCELLED: Unavailable,  # never by us: the service stopped under the call
+    grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
+}
+
+_BY_STATUS: Mapping[int, type[LayerwiseError]] = {
+    401: PermissionDenied,
+    403: PermissionDenied,
+    404: NotFound,
+    408: DeadlineExceeded,
+    409: Conflict,
+    412: Conflict,
+    422: Conflict,
+    429: ResourceExhausted,
+    502: Unavailable,
+    503: Unavailable,
+    504: DeadlineExceeded,
+    507: ResourceExhausted,
+}
+
+
+def from_rpc(error: grpc.RpcError, target: str, proxy: Proxy | None = None) -> LayerwiseError:
+    """The error that a failed call to `target`, through a `proxy`, means: with its reason, pointer and request id."""
+    code, details = error.code(), error.details() or ""
+    kind = _BY_CODE.get(code, ServiceFault)
+    info = _error_info(error)
+    if info is not None:
+        metadata = info.metadata
+        return kind(
+            details, reason=info.reason, pointer=metadata.get("pointer", ""), request_id=metadata.get("request_id", "")
+        )
+    if proxy is not None and kind in (Unavailable, DeadlineExceeded, ServiceFault):
+        why = "no answer in time" if kind is DeadlineExceeded else _last_cause(details)
+        return kind(f"{target} cannot be reached through {proxy} ({why}); {proxy.around(target)}")
+    if kind is Unavailable:
+        return rest_as_target(target, details) or unreachable(target, details)
+    if kind is DeadlineExceeded:
+        return DeadlineExceeded(f"{target} did not answer in time")
+    if kind is ResourceExhausted and (too_large := _too_large(details)):
+        return ResourceExhausted(f"{target}: {too_large}", reason="TOO_LARGE")
+    if kind is ServiceFault:
+        return ServiceFault(f"{target} failed without saying why ({details or code.name})")
+    return kind(f"{target}: {details or code.name}")
+
+
+def _too_large(details: str) -> str:
+    """What the transport's `details` say of a size, in a reader's words; "" if they are about something else."""
+    if "metadata size" in details:
+        return "the service's answer has larger headers than fit; its log says what it answered"
+    if "larger than max" not in details:
+        return ""
+    what = "request" if "Sent message" in details else "answer"
+    sizes = re.search(r"\((\d+) vs\. (\d+)\)", details)
+    return f"the {what} is too large" + (f": {sizes[1]} bytes, at most {sizes[2]} are taken" if sizes else "")
+
+
+def unreachable(address: str, details: str) -> Unavailable:
+    """Nobody answers at `address`; of `details`, a chain of causes joined by colons, the last one is told."""
+    return Unavailable(
+        f"no Layerwise service answers at {address} ({_last_cause(details)}); `layerwise serve` starts one"
+    )
+
+
+def _last_cause(details: str) -> str:
+    return details.rsplit(": ", 1)[-1].strip().rstrip(".]") or "no connection"
+
+
+def from_http(status: int, body: bytes, address: str) -> LayerwiseError:
+    """The error that an HTTP answer of `status` means; its body is a problem of RFC 9457, or anything at all."""
+    kind = _BY_STATUS.get(status, InvalidRequest if 400 <= status < 500 else ServiceFault)
+    try:
+        problem = json.loads(body)
+    except ValueError:
+        problem = None
+    if not isinstance(problem, dict):
+        return kind(f"{address} answered {status} without saying why")
+    problem = cast("dict[str, Any]", problem)
+    message = str(problem.get("detail") or problem.get("title") or f"{address} answered {status}")
+    pointer = ""
+    errors = problem.get("errors")
+    for item in cast("list[object]", errors) if isinstance(errors, list) else []:
+        if isinstance(item, dict):
+            each = cast("dict[str, object]", item)
+            place, detail = str(each.get("pointer") or ""), str(each.get("detail") or "")
+            pointer = pointer or place
+            if detail not in message:
+                message = f"{message}; {place}: {detail}" if place else f"{message}; {detail}"
+    return kind(
+        message,
+        reason=str(problem.get("reason") or ""),
+        pointer=pointer,
+        request_id=str(problem.get("request_id") or ""),
+    )
+
+
+def _error_info(error: grpc.RpcError) -> errors_pb2.ErrorInfo | None:
+    metadata = cast("tuple[tuple[str, str | bytes], ...] | None", error.trailing_metadata())
+    for key, value in metadata or ():
+        if key != "grpc-status-details-bin" or not isinstance(value, bytes):
+            continue
+        try:
+            for detail in errors_pb2.ErrorStatus.FromString(value).details:
+                if detail.type_url.endswith("google.rpc.ErrorInfo"):
+                    return errors_pb2.ErrorInfo.FromString(detail.value)
+        except DecodeError:  # whoever sent it, the status itself still says what happened
+            return None
+    return None

@@ -1,0 +1,174 @@
+"""Sending rows to the training service: a header, blocks as they are cut, and the job that comes of it."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+import grpc
+
+from layerwise_client._data.places import placed
+from layerwise_client._data.rows import Rows, tensor
+from layerwise_client._data.tables import Table, TableBlock
+from layerwise_client._data.targets import Expected
+from layerwise_client._data.weights import Weights
+from layerwise_client._transport.connection import MESSAGE_BYTES, Connection, Deadline, Retries, retrying
+from layerwise_client.errors import DeadlineExceeded, InvalidRequest, ServiceFault
+from layerwise_client.progress import Progress, waiting_of
+from layerwise_proto.v1 import training_pb2
+
+BLOCK_BYTES = 2 << 20  # of numbers; the API asks for 1 to 4 MB
+TABLE_BYTES = 1 << 20  # of a table, whose texts take some thirty times as much while they are Python objects
+_BLOCK_ROWS = 65_536  # of narrow rows: their labels weigh more than they do
+_FITTING = 1e-5  # seconds a cell: an encoder is fitted before the job is accepted, which takes some 1e-6
+_POLL = 0.1  # seconds between looks at whether the service has already answered
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Rows, what they should give, and what they weigh in the loss, if they do not all weigh the same."""
+
+    rows: Rows | Table
+    expected: Expected
+    weights: Weights | None
+
+    @property
+    def row_bytes(self) -> int:
+        """What a row takes in a message, with its targets if it has any."""
+        return self.rows.row_bytes(4) + 4 * (self.expected.outputs + (self.weights is not None))
+
+    def batch(self, start: int, stop: int) -> training_pb2.TrainBatch:
+        """The message of rows `start` to `stop`; raises `InvalidRequest` naming the row of what does not fit."""
+        block = self.rows.block(start, stop)
+        if isinstance(block, TableBlock):
+            batch = training_pb2.TrainBatch(table=block.message())
+        else:
+            batch = training_pb2.TrainBatch(rows=tensor(block))
+        self.expected.fill(batch, start, stop)
+        if self.weights is not None:
+            self.weights.fill(batch, start, stop)
+        return batch
+
+
+class Call(Protocol):
+    """What is used of a gRPC call that streams events."""
+
+    def __iter__(self) -> Iterator[training_pb2.TrainEvent]: ...
+
+    def is_active(self) -> bool: ...
+
+    def cancel(self) -> object: ...
+
+
+def submit(
+    connection: Connection, header: training_pb2.TrainHeader, data: Data, progress: Progress
+) -> training_pb2.Job:
+    """The accepted job: from then on the service has the data for good.
+
+    The request id makes another try harmless, so a connection that cannot be made or breaks is tried again, as long
+    as the try begins within the client's timeout after the first failure.
+    """
+    on_waiting = waiting_of(progress) or connection.on_waiting
+    retries = Retries(connection.target, patience=connection.timeout, on_waiting=on_waiting)
+    return retrying(lambda: _submit_once(connection, header, data, progress), retries, Deadline(None))
+
+
+def _submit_once(
+    connection: Connection, header: training_pb2.TrainHeader, data: Data, progress: Progress
+) -> training_pb2.Job:
+    connection.check_open()
+    # gRPC reads requests in a thread of its own. Blocks are cut here instead and handed over one at a time, so that
+    # an error in the data is raised where the caller sees it, and never taken for the end of the stream.
+    outbox: queue.Queue[training_pb2.TrainRequest | None] = queue.Queue(maxsize=1)
+    call: Call = connection.training.Train(iter(outbox.get, None))
+    starts = [0]
+    try:
+        _hand_over(outbox, training_pb2.TrainRequest(header=header), call, connection)
+        for batch, sent in _batches(data):
+            if not _hand_over(outbox, training_pb2.TrainRequest(batch=batch), call, connection):
+                break
+            starts.append(sent)
+            progress.uploaded(sent, data.rows.count)
+        else:
+            _hand_over(outbox, None, call, connection)
+        return _accepted(call, connection, patience=connection.timeout + _FITTING * data.rows.fitted)
+    except InvalidRequest as exc:
+        raise placed(exc, starts) from exc
+    finally:
+        call.cancel()  # first: what follows must not look like the end of the data
+        with suppress(queue.Full):
+            outbox.put_nowait(None)
+
+
+def _hand_over(
+    outbox: queue.Queue[training_pb2.TrainRequest | None],
+    request: training_pb2.TrainRequest | None,
+    call: Call,
+    connection: Connection,
+) -> bool:
+    """Whether the service still listens; waits until the request before this one is on its way."""
+    deadline = Deadline(connection.timeout)
+    while call.is_active():
+        try:
+            outbox.put(request, timeout=_POLL)
+        except queue.Full:
+            if deadline.passed():
+                raise _silent(connection, "take any data", connection.timeout) from None
+        else:
+            return True
+    return False
+
+
+def _accepted(call: Call, connection: Connection, *, patience: float) -> training_pb2.Job:
+    gave_up = threading.Event()
+
+    def give_up() -> None:
+        gave_up.set()
+        call.cancel()
+
+    alarm = threading.Timer(patience, give_up)
+    alarm.daemon = True
+    alarm.start()
+    try:
+        for event in call:
+            if event.WhichOneof("event") == "accepted":
+                return event.accepted
+    except grpc.RpcError as exc:
+        if gave_up.is_set():
+            raise _silent(connection, "accept the job", patience) from exc
+        raise connection.error(exc) from exc
+    finally:
+        alarm.cancel()
+    raise ServiceFault(f"{connection.target} ended the stream without accepting the job or saying why")
+
+
+def _batches(data: Data) -> Iterator[tuple[training_pb2.TrainBatch, int]]:
+    """Batches in the order of the rows, each with the number of rows up to its end."""
+    most = TABLE_BYTES if isinstance(data.rows, Table) else BLOCK_BYTES
+    step = min(max(1, most // data.row_bytes), _BLOCK_ROWS)
+    start = 0
+    while start < data.rows.count:
+        stop = min(start + step, data.rows.count)
+        batch = data.batch(start, stop)
+        size = batch.ByteSize()
+        if size > MESSAGE_BYTES - 1024:
+            if stop - start == 1:
+                raise InvalidRequest(
+                    f"X row {start}: a row with its label does not fit a message of {MESSAGE_BYTES >> 20} MiB",
+                    reason="ROW_TOO_LARGE",
+                    pointer=f"X[{start}]",
+                )
+            step = (stop - start) // 2  # texts are long
+            continue
+        yield batch, stop
+        if isinstance(data.rows, Table):  # how long its texts are shows only now
+            step = min(max(1, (stop - start) * most // size), _BLOCK_ROWS)
+        start = stop
+
+
+def _silent(connection: Connection, what: str, seconds: float) -> DeadlineExceeded:
+    return DeadlineExceeded(f"{connection.target} did not {what} within {seconds:g} s")

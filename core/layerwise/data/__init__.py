@@ -1,0 +1,1 @@
+"""Data: what callers hand over, checked, split and read in batches."""

@@ -1,0 +1,54 @@
+"""What the rows of each class weigh."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwise.checks import shown
+from layerwise.data.arrays import blocks
+from layerwise.data.labels import Label, listed
+from layerwise.data.splits import Rows
+from layerwise.errors import InvalidInput
+from layerwise.plan import ClassWeights, label_text
+
+
+def class_weights(
+    given: ClassWeights, targets: NDArray[Any], rows: Rows, *, labels: tuple[Label, ...]
+) -> NDArray[np.float64]:
+    """The weight (classes,) of each class: those `given`, or of "balanced" n / (classes · count).
+
+    n rows, `targets[rows]`, are counted; King and Zeng 2001. A class that none of them has counts as one row. Raises
+    InvalidInput if the weights given are not those of the `labels`, or if the targets are no classes.
+    """
+    if targets.ndim != 1:
+        raise InvalidInput("class_weight", "expected None, for the targets are no classes")
+    if given == "balanced":
+        classes = len(labels)
+        counts = np.zeros(classes, np.intp)
+        for block in blocks(len(rows), 1):
+            counts += np.bincount(targets[rows[block]], minlength=classes)
+        balanced: NDArray[np.float64] = len(rows) / (classes * np.maximum(counts, 1))
+        return balanced
+    return np.array(weights_of(given or (), labels), np.float64)
+
+
+def weights_of(given: Sequence[float] | Mapping[str, float], labels: Sequence[Label]) -> tuple[float, ...]:
+    """The weight of each class, given in the order of the `labels`, or by labels, where others weigh 1.
+
+    Raises InvalidInput if they are not the weights of these labels.
+    """
+    if not isinstance(given, Mapping):
+        if len(given) != len(labels):
+            wanted = f"expected {len(labels)} weights, one for each of the classes {listed(labels)}"
+            raise InvalidInput("class_weight", f"{wanted}, got {len(given)}")
+        return tuple(given)
+    known = [label_text(label) for label in labels]
+    for label in given:
+        if label not in known:
+            raise InvalidInput("class_weight", f"expected classes among {listed(labels)}, got {shown(label)}")
+    weights = tuple(given.get(label, 1.0) for label in known)
+    if not any(weights):
+        raise InvalidInput("class_weight", "expected a weight above 0 for at least one class")
+    return weights

@@ -1,0 +1,145 @@
+"""The labels of a classifier: which they are, and which output stands for which."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from layerwise.checks import counted, shown
+from layerwise.data.arrays import check_unmasked
+from layerwise.errors import InvalidInput
+
+Label: TypeAlias = int | str | bool
+
+MOST = 2**63 - 1
+"""The largest integer that is a label: 64 bits with a sign."""
+WANTED = "expected a label (an integer, a string or a boolean)"
+
+
+def checked_labels(labels: Iterable[object], outputs: int, pointer: str = "labels") -> tuple[Label, ...]:
+    """`labels`, one for each of the `outputs`, two for a single one, all different, all of one type.
+
+    Raises InvalidInput.
+    """
+    found: list[Label] = []
+    for i, label in enumerate(labels):
+        found.append(_label(label, f"{pointer}[{i}]", like=found[0] if found else None))
+    classes = _classes(outputs)
+    if len(found) != classes:
+        detail = f"expected {classes} labels, for the network has {counted(outputs, 'output')}, got {len(found)}"
+        raise InvalidInput(pointer, detail)
+    if len(set(found)) != len(found):
+        twice = next(label for label in found if found.count(label) > 1)
+        raise InvalidInput(pointer, f"expected labels that differ, got {shown(twice)} twice")
+    return tuple(found)
+
+
+def label_array(labels: tuple[Label, ...]) -> NDArray[Any]:
+    """The labels as a NumPy array (outputs,) of integers, booleans or strings."""
+    return np.array(labels)
+
+
+def encoded(
+    y: ArrayLike, labels: tuple[Label, ...] | None, *, outputs: int, rows: int, pointer: str
+) -> tuple[NDArray[Any], tuple[Label, ...]]:
+    """`y` as class indices (n,), and the labels they stand for.
+
+    Each output stands for a label; a single output for two, its sign telling them apart. Without `labels`, integers
+    below that count stand for themselves; otherwise the sorted different values of `y` are the labels, and there must
+    be that many. Raises InvalidInput, naming row and label.
+    """
+    column, classes = label_column(y, rows, pointer), _classes(outputs)
+    if labels is None:
+        if column.dtype.kind in "iu" and column.min() >= 0 and column.max() < classes:
+            return column, tuple(range(classes))
+        labels = _found(column, outputs, pointer)
+    known = label_array(labels)
+    if column.dtype.kind != known.dtype.kind and not (column.dtype.kind in "iu" and known.dtype.kind in "iu"):
+        raise InvalidInput(f"{pointer}[0]", f"expected one of {listed(labels)}, got {shown(column[0])}")
+    if labels == tuple(range(classes)) and column.dtype.kind in "iu":
+        wrong = (column < 0) | (column >= classes)
+        indices = column
+    else:
+        order = np.argsort(known, kind="stable")
+        place = np.searchsorted(known, column, sorter=order).clip(max=classes - 1)
+        indices = order[place].astype(np.int32)
+        wrong = known[indices] != column
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise InvalidInput(f"{pointer}[{row}]", f"expected one of {listed(labels)}, got {shown(column[row])}")
+    return indices, labels
+
+
+def checked_indices(y: NDArray[Any], *, outputs: int, rows: int, pointer: str) -> NDArray[Any]:
+    """`y`, which the caller says are class indices (n,) of `outputs`: their shape and type are checked alone."""
+    if y.ndim != 1 or y.dtype.kind not in "iu":
+        wanted = f"expected class indices below {_classes(outputs)}"
+        raise InvalidInput(pointer, f"{wanted}, got {y.dtype} in {counted(y.ndim, 'dimension')}")
+    if len(y) != rows:
+        raise InvalidInput(pointer, f"expected {rows} labels, one for each row of X, got {len(y)}")
+    return y
+
+
+def label_column(y: ArrayLike, rows: int | None, pointer: str) -> NDArray[Any]:
+    """`y` as an array (n,) of integers, booleans or strings: `rows` of them, or at least one. Raises InvalidInput."""
+    check_unmasked(y, pointer)
+    try:
+        column = np.asarray(y)
+        if column.dtype.kind == "U" and not isinstance(y, np.ndarray):
+            # else the 1 in [1, "a"] were a string as well
+            column = np.asarray(y, dtype=object)
+    except ValueError:
+        raise InvalidInput(pointer, "expected one label for each row, got lists of different lengths") from None
+    if column.ndim == 2 and column.shape[1] == 1:
+        column = column[:, 0]
+    if column.ndim != 1:
+        raise InvalidInput(pointer, f"expected one label for each row, got {column.ndim} dimensions")
+    if rows is None and not len(column):
+        raise InvalidInput(pointer, "expected at least one row, got none")
+    if rows is not None and len(column) != rows:
+        raise InvalidInput(pointer, f"expected {rows} labels, one for each row of X, got {len(column)}")
+    if column.dtype.kind in "OT" and len(column):
+        column = _of_one_type(column.tolist(), pointer)
+    if column.dtype.kind == "u" and len(column) and column.max() > MOST:
+        row = int(np.argmax(column > MOST))
+        raise InvalidInput(f"{pointer}[{row}]", f"expected an integer of 64 bits, got {column[row]}")
+    if column.dtype.kind not in "iubU":
+        hint = "; whole numbers may be converted by y.astype(int)" if column.dtype.kind == "f" else ""
+        raise InvalidInput(f"{pointer}[0]", f"{WANTED}, got {shown(cast(object, column[0]))}{hint}")
+    return column
+
+
+def _of_one_type(values: Sequence[object], pointer: str) -> NDArray[Any]:
+    first = _label(values[0], f"{pointer}[0]", like=None)
+    return np.array([_label(value, f"{pointer}[{i}]", like=first) for i, value in enumerate(values)])
+
+
+def _label(value: object, where: str, *, like: Label | None) -> Label:
+    """`value` as a plain label, of the same type as `like`."""
+    plain = cast(object, value.item()) if isinstance(value, np.generic) else value
+    if not isinstance(plain, int | str):
+        raise InvalidInput(where, f"{WANTED}, got {shown(plain)}")
+    if isinstance(plain, int) and not -(2**63) <= plain < 2**63:
+        raise InvalidInput(where, f"expected an integer of 64 bits, got {shown(plain)}")
+    if like is not None and type(plain) is not type(like):
+        raise InvalidInput(where, f"expected labels of one type, got {shown(plain)} after {shown(like)}")
+    return plain
+
+
+def _found(column: NDArray[Any], outputs: int, pointer: str) -> tuple[Label, ...]:
+    labels, classes = cast(list[Label], np.unique(column).tolist()), _classes(outputs)
+    if len(labels) != classes:
+        wanted = f"expected {classes} different labels, for the network has {counted(outputs, 'output')}"
+        raise InvalidInput(pointer, f"{wanted}, got {len(labels)}: {listed(tuple(labels))}")
+    return tuple(labels)
+
+
+def _classes(outputs: int) -> int:
+    """How many labels go with `outputs`: the sign of a single one tells two apart."""
+    return max(outputs, 2)
+
+
+def listed(labels: Sequence[Label]) -> str:
+    """The labels for a reader, the first ten of them."""
+    return ", ".join(shown(label) for label in labels[:10]) + (", …" if len(labels) > 10 else "")

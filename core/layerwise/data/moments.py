@@ -1,0 +1,65 @@
+"""Mean and variance of the columns of a table, read block by block."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwise.data.arrays import blocks
+from layerwise.data.splits import Rows
+from layerwise.data.variation import negligible
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moments:
+    """Of the numbers of k columns over their `unit`, each (k,).
+
+    The units are powers of two near the largest numbers, so that nothing overflows and no digit is lost.
+    """
+
+    mean: NDArray[np.float64]
+    variance: NDArray[np.float64]
+    constant: NDArray[np.bool_]
+    """Whether a column varies by rounding alone."""
+    unit: NDArray[np.float64]
+
+
+def moments(table: NDArray[Any], rows: Rows, weights: NDArray[Any] | None = None) -> Moments:
+    """The moments of the columns of `table[rows]`, of (n, k), counted by `weights[rows]`, read block by block.
+
+    All are zero if no row weighs anything.
+    """
+    columns: int = table.shape[1]
+    steps = list(blocks(len(rows), columns))
+
+    def own(some: NDArray[np.intp]) -> NDArray[np.float64]:
+        counted: NDArray[np.float64] = np.ones(len(some))
+        if weights is not None:
+            np.copyto(counted, weights[some])
+        return counted
+
+    largest: NDArray[np.float64] = np.zeros(columns)
+    for step in steps:
+        some = rows[step]
+        sizes = np.abs(table[some][own(some) > 0].astype(np.float64))
+        np.maximum(largest, sizes.max(axis=0, initial=0.0), out=largest)
+    with np.errstate(invalid="ignore"):
+        unit = np.ldexp(1.0, np.where(np.isfinite(largest), np.frexp(largest)[1], 0))
+
+    def mean(power: int, center: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The mean of (number - center)^power of each column."""
+        total, weight = np.zeros(columns), 0.0
+        for step in steps:
+            some = rows[step]
+            counted = own(some)
+            total += np.dot(counted, (table[some] / unit - center) ** power)
+            weight += float(np.add.reduce(counted))
+        return total / weight if weight else np.zeros(columns)
+
+    with np.errstate(over="ignore", invalid="ignore"):
+        center = mean(1, np.zeros(columns))
+        variance = mean(2, center)
+        dtype = table.dtype if table.dtype.kind == "f" else np.float64
+        constant = negligible(np.sqrt(variance), largest / unit, len(rows), dtype)
+        return Moments(center, variance, constant, unit)

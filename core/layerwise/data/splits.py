@@ -1,0 +1,165 @@
+"""Which rows are trained on and which are held out to measure on."""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from layerwise.data.arrays import blocks
+from layerwise.data.mapped_files import FileTable, Table
+from layerwise.errors import InvalidInput
+
+
+class Runs:
+    """Row numbers in ascending order, kept as runs of consecutive rows: few numbers, however many rows.
+
+    Run i is the rows `starts[i]` … `stops[i]` - 1; with a `mask` (n,) over all rows of the table, those of them where
+    it is true. A slice of it is an array of row numbers, and so is np.asarray of the whole.
+    """
+
+    def __init__(
+        self, starts: NDArray[np.intp], stops: NDArray[np.intp], mask: NDArray[np.bool_] | None = None
+    ) -> None:
+        self._starts, self._stops, self._mask = starts, stops, mask
+        self.lengths: NDArray[np.intp] = stops - starts
+        if mask is not None:
+            pairs = zip(starts, stops, strict=True)
+            self.lengths = np.array([np.count_nonzero(mask[start:stop]) for start, stop in pairs], np.intp)
+        self._ends = np.cumsum(self.lengths)
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if self._ends.size else 0
+
+    def run(self, i: int) -> NDArray[np.intp]:
+        """The rows of run `i`."""
+        start, stop = self._starts[i], self._stops[i]
+        if self._mask is None:
+            return np.arange(start, stop, dtype=np.intp)
+        rows: NDArray[np.intp] = np.flatnonzero(self._mask[start:stop])
+        rows += start
+        return rows
+
+    def __getitem__(self, part: slice) -> NDArray[np.intp]:
+        start, stop, step = part.indices(len(self))
+        if step != 1:
+            return np.array([self[at : at + 1][0] for at in range(start, stop, step)], np.intp)
+        if start >= stop:
+            return np.empty(0, np.intp)
+        first = int(np.searchsorted(self._ends, start, side="right"))
+        last = int(np.searchsorted(self._ends, stop, side="left"))
+        before = int(self._ends[first] - self.lengths[first])
+        rows = np.concatenate([self.run(i) for i in range(first, last + 1)])
+        return rows[start - before : stop - before]
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        return self[:].astype(np.intp if dtype is None else dtype, copy=False)
+
+
+Rows: TypeAlias = NDArray[np.intp] | Runs
+
+
+def all_rows(table: Table) -> Rows:
+    """The numbers of all rows of `table`, of a file as a run for each block."""
+    return _between(table, 0, len(table))
+
+
+def random_split(table: Table, fraction: float, rng: np.random.Generator) -> tuple[Rows, Rows]:
+    """The rows to train on and, drawn by `rng`, `fraction` of the rows held out. Raises InvalidInput.
+
+    Of a file whole blocks are held out, `fraction` of them: whoever measures reads no more than what is measured.
+    """
+    if isinstance(table, FileTable):
+        held = _count(table.blocks, fraction, "blocks")
+        order: NDArray[np.intp] = rng.permutation(table.blocks)
+        return _runs(table, np.sort(order[held:])), _runs(table, np.sort(order[:held]))
+    held = _count(len(table), fraction)
+    rows: NDArray[np.intp] = rng.permutation(np.arange(len(table), dtype=np.intp))
+    return np.sort(rows[held:]), np.sort(rows[:held])
+
+
+def temporal_split(table: Table, fraction: float) -> tuple[Rows, Rows]:
+    """The rows to train on and, held out, the last `fraction` of the rows. Raises InvalidInput."""
+    cut = len(table) - _count(len(table), fraction)
+    return _between(table, 0, cut), _between(table, cut, len(table))
+
+
+def stratified_split(
+    table: Table, classes: NDArray[Any], fraction: float, rng: np.random.Generator
+) -> tuple[Rows, Rows]:
+    """The rows to train on and, drawn by `rng`, `fraction` of the rows of each class held out. Raises InvalidInput.
+
+    `classes` (n,) are the rows' class indices. At least one row of every class is left to train on, so that of a
+    class with a single row none is held out. Of a file it keeps a byte for each row, and measuring reads all of it.
+    """
+    mask = _drawn(classes, _shares(_counts(classes), fraction), rng)
+    if isinstance(table, FileTable):
+        every = np.arange(table.blocks, dtype=np.intp)
+        return _runs(table, every, ~mask), _runs(table, every, mask)
+    return np.flatnonzero(~mask), np.flatnonzero(mask)
+
+
+def _count(rows: int, fraction: float, what: str = "rows") -> int:
+    """How many of so many rows are held out: at least one, and not all."""
+    held = max(1, round(rows * fraction))
+    if held >= rows:
+        detail = f"expected rows to train on, the fraction {fraction:g} of {rows} {what} leaves none"
+        raise InvalidInput("validation", detail.replace(" rows leaves", " leaves"))
+    return held
+
+
+def _between(table: Table, start: int, stop: int) -> Rows:
+    if not isinstance(table, FileTable):
+        return np.arange(start, stop, dtype=np.intp)
+    cuts = np.arange(table.blocks + 1, dtype=np.intp) * table.block_rows
+    starts, stops = cuts[:-1].clip(start, stop), cuts[1:].clip(start, stop)
+    some = starts < stops
+    return Runs(starts[some], stops[some])
+
+
+def _runs(table: FileTable, own: NDArray[np.intp], mask: NDArray[np.bool_] | None = None) -> Runs:
+    """The rows of the blocks `own`."""
+    starts = own * table.block_rows
+    return Runs(starts, np.minimum(starts + table.block_rows, len(table)), mask)
+
+
+def _counts(classes: NDArray[Any]) -> NDArray[np.intp]:
+    """How many rows each class has."""
+    counts: NDArray[np.intp] = np.zeros(1, np.intp)
+    for block in blocks(len(classes), 1):
+        own = np.bincount(classes[block])
+        counts = np.pad(counts, (0, max(0, len(own) - len(counts))))
+        counts[: len(own)] += own
+    return counts
+
+
+def _shares(counts: NDArray[np.intp], fraction: float) -> NDArray[np.intp]:
+    """How many rows of each class are held out: `fraction` of them, rounded so that the sum is as near as can be."""
+    _count(int(counts.sum()), fraction)
+    most = np.maximum(counts - 1, 0)
+    if not most.any():
+        raise InvalidInput("validation", "expected rows to hold out, but every class has one row alone")
+    exact = counts * fraction
+    shares = np.minimum(exact.astype(np.intp), most)
+    missing = max(1, round(float(exact.sum()))) - int(shares.sum())
+    nearest = np.argsort(shares - exact, kind="stable")  # the largest remainder first
+    more = [c for c in nearest if shares[c] < most[c]][: max(0, missing)]
+    shares[more] += 1
+    return shares
+
+
+def _drawn(classes: NDArray[Any], shares: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.bool_]:
+    """A mask (n,) of `shares[c]` rows of each class c, any set of them as likely as any other.
+
+    Block by block: how many of a class fall into a block is hypergeometric; which they are is a permutation.
+    """
+    mask = np.zeros(len(classes), np.bool_)
+    left, wanted = _counts(classes), shares.copy()
+    for block in blocks(len(classes), 1):
+        own = classes[block]
+        for c in np.unique(own):
+            rows = np.flatnonzero(own == c)
+            left[c] -= len(rows)
+            held = int(rng.hypergeometric(len(rows), left[c], wanted[c]))
+            wanted[c] -= held
+            mask[block.start + rng.permutation(rows)[:held]] = True
+    return mask

@@ -1,0 +1,72 @@
+"""What a network is to answer, as callers hand it over: classes, flags or values, as its loss wants them."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from layerwise.data.arrays import blocks, checked_values
+from layerwise.data.labels import Label, checked_indices, encoded
+from layerwise.errors import InvalidInput
+from layerwise.losses import Loss
+from layerwise.network.architecture import Architecture
+
+
+def read_targets(
+    y: ArrayLike,
+    labels: tuple[Label, ...] | None,
+    *,
+    loss: Loss,
+    architecture: Architecture,
+    rows: int,
+    dtype: DTypeLike,
+    pointer: str,
+    check: bool,
+) -> tuple[NDArray[Any], tuple[Label, ...] | None]:
+    """`y` as class indices (n,) and the labels they stand for, or as numbers (n, outputs) and None.
+
+    A loss of flags takes a table of several columns as flags, anything else as labels. Without `check`, numbers are
+    taken to be allowed ones, and labels to be class indices. Raises InvalidInput.
+    """
+    outputs = architecture.outputs
+    if loss.targets == "values" or (loss.targets == "flags" and _has_columns(y)):
+        table = checked_values(y, outputs, rows=rows, dtype=dtype, pointer=pointer, finite=check)
+        if check:
+            _check_range(table, loss, dtype=dtype, pointer=pointer, flat=np.ndim(y) == 1)
+        return table, None
+    classes = loss.classes(outputs)
+    if classes < 2:
+        where = f"layers[{len(architecture.layers) - 1}].units"
+        raise InvalidInput(where, f"expected an output for each class, at least 2, got {outputs}")
+    if check:
+        return encoded(y, labels, outputs=outputs, rows=rows, pointer=pointer)
+    return checked_indices(np.asarray(y), outputs=outputs, rows=rows, pointer=pointer), labels or tuple(range(classes))
+
+
+def _has_columns(y: ArrayLike) -> bool:
+    """Whether `y` is a table of several columns."""
+    try:
+        shape = np.shape(y)
+    except ValueError:  # rows of different lengths
+        return True
+    return len(shape) == 2 and shape[1] != 1
+
+
+def _check_range(table: NDArray[Any], loss: Loss, *, dtype: DTypeLike, pointer: str, flat: bool) -> None:
+    """Raises InvalidInput at the first number of `table` (n, k) that `loss` has no use for, as `dtype` holds it."""
+    if not np.isfinite([loss.least, loss.above, loss.most]).any():
+        return
+    for block in blocks(len(table), table.shape[1]):
+        part = table[block].astype(dtype, copy=False)
+        wrong = (part < loss.least) | (part <= loss.above) | (part > loss.most)
+        if wrong.any():
+            row, column = (int(i) for i in np.argwhere(wrong)[0])
+            where = f"{pointer}[{block.start + row}]" + ("" if flat else f"[{column}]")
+            raise InvalidInput(where, f"expected {_allowed(loss)}, got {float(table[block][row, column])}")
+
+
+def _allowed(loss: Loss) -> str:
+    if np.isfinite(loss.most):
+        return f"a number from {loss.least:g} to {loss.most:g} for {loss.kind}"
+    limit = f"above {loss.above:g}" if np.isfinite(loss.above) else f"of at least {loss.least:g}"
+    return f"a number {limit} for {loss.kind}"

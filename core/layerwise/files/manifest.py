@@ -1,0 +1,165 @@
+"""The manifest of a model file: what the arrays are, in JSON."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any, cast
+
+import numpy as np
+
+from layerwise.checks import choice, fields, real_number, shown
+from layerwise.data.labels import Label, checked_labels
+from layerwise.errors import CorruptModel, InvalidInput, within
+from layerwise.network.architecture import Architecture
+from layerwise.network.target_scale import TargetScale
+from layerwise.optimizers.saved_state import KeptOptimizer, described
+from layerwise.plan import Plan
+from layerwise.tables import TableEncoder, checked_encoder
+from layerwise.types import Floats
+
+FORMAT_VERSION = 4
+"""Of what is written; all from 1 on are read."""
+DTYPES = ("float32", "float64")
+FIELDS = ("format_version", "architecture", "dtype", "plan", "loss", "labels", "metrics", "lineage", "versions")
+LATER_FIELDS = {"preprocessing": 3}
+"""Fields of later format versions, with the first that has them."""
+OPTIONAL_FIELDS = {"optimizer": 3, "target_scale": 4}
+"""Likewise, but left out where there is nothing to tell."""
+FIRST_TO_STANDARDIZE = 4
+"""The format version from which on plans say whether targets were standardised; none were before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a model file holds; `arrays` by the names of `layout.member_shapes`, and of the optimiser's vectors."""
+
+    architecture: Architecture
+    dtype: np.dtype[Any]
+    plan: Plan | None
+    labels: tuple[Label, ...] | None
+    metrics: dict[str, float]
+    lineage: dict[str, Any]
+    arrays: Mapping[str, Floats]
+    encoder: TableEncoder | None = None
+    optimizer: KeptOptimizer | None = None
+    target_scale: TargetScale | None = None
+
+
+def encoded(contents: Contents) -> bytes:
+    """The manifest of `contents`. Raises InvalidInput if metrics or lineage are no JSON."""
+    plan, labels = contents.plan, contents.labels
+    document: dict[str, object] = {
+        "format_version": FORMAT_VERSION,
+        "architecture": contents.architecture.to_json(),
+        "dtype": contents.dtype.name,
+        "preprocessing": contents.encoder.to_json() if contents.encoder else None,
+        "plan": plan.to_json() if plan else None,
+        "loss": plan.loss.kind if plan else None,
+        "labels": list(labels) if labels is not None else None,
+        "metrics": {name: real_number(f"metrics.{name}", value) for name, value in contents.metrics.items()},
+        "lineage": contents.lineage,
+        "versions": {"layerwise": own_version(), "numpy": np.__version__},
+    }
+    if contents.optimizer is not None:
+        document["optimizer"] = contents.optimizer.to_json()
+    if contents.target_scale is not None:
+        document["target_scale"] = contents.target_scale.to_json()
+    try:
+        return json.dumps(document, sort_keys=True, ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidInput("lineage", f"expected values that JSON knows: {error}") from error
+
+
+def decoded(text: bytes) -> Contents:
+    """The contents that the manifest `text` describes, without their arrays. Raises CorruptModel."""
+    try:
+        document: object = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise CorruptModel(f"manifest: expected JSON: {error}") from error
+    version = _version(document)
+    if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= FORMAT_VERSION:
+        if isinstance(version, int) and version > FORMAT_VERSION:
+            reads = f"this release reads up to {FORMAT_VERSION}; a later release of Layerwise wrote the file"
+            raise CorruptModel(f"manifest: format version {shown(version)}, {reads}")
+        raise CorruptModel(f"manifest: expected format version 1 to {FORMAT_VERSION}, got {shown(version)}")
+    try:
+        known = (*FIELDS, *(field for field, first in LATER_FIELDS.items() if version >= first))
+        optional = (field for field, first in OPTIONAL_FIELDS.items() if version >= first)
+        given = fields("", document, known=(*known, *optional), required=known)
+        if version < FIRST_TO_STANDARDIZE and isinstance(given["plan"], dict):
+            given["plan"] = {"standardize_targets": False} | given["plan"]
+        return _contents(given)
+    except InvalidInput as error:
+        raise CorruptModel(f"manifest: {error}") from error
+
+
+def _contents(given: Mapping[str, object]) -> Contents:
+    with within("architecture"):
+        architecture = Architecture.from_json(given["architecture"])
+    plan = None
+    if given["plan"] is not None:
+        with within("plan"):
+            plan = Plan.from_json(given["plan"])
+    if given["loss"] != (plan.loss.kind if plan else None):
+        raise InvalidInput("loss", f"expected the plan's, got {shown(given['loss'])}")
+    encoder = None
+    if given.get("preprocessing") is not None:
+        with within("preprocessing"):
+            encoder = checked_encoder(TableEncoder.from_json(given["preprocessing"]), architecture.inputs)
+    optimizer = None
+    if "optimizer" in given:
+        with within("optimizer"):
+            optimizer = described(given["optimizer"])
+    target_scale = None
+    if "target_scale" in given:
+        with within("target_scale"):
+            target_scale = TargetScale.from_json(given["target_scale"], architecture.outputs)
+    labels = given["labels"]
+    if labels is not None and not isinstance(labels, list):
+        raise InvalidInput("labels", f"expected a list or null, got {shown(labels)}")
+    metrics, lineage = (_mapping(name, given[name]) for name in ("metrics", "lineage"))
+    for name, version in _mapping("versions", given["versions"]).items():
+        if not isinstance(version, str):
+            raise InvalidInput(f"versions.{name}", f"expected text, got {shown(version)}")
+    return Contents(
+        architecture=architecture,
+        dtype=np.dtype(choice("dtype", given["dtype"], DTYPES)),
+        plan=plan,
+        labels=None if labels is None else checked_labels(cast(list[object], labels), architecture.outputs),
+        metrics={name: real_number(f"metrics.{name}", value) for name, value in metrics.items()},
+        lineage=lineage,
+        arrays={},
+        encoder=encoder,
+        optimizer=optimizer,
+        target_scale=target_scale,
+    )
+
+
+def _version(document: object) -> object:
+    return cast(dict[str, object], document).get("format_version") if isinstance(document, dict) else None
+
+
+def _mapping(pointer: str, value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise InvalidInput(pointer, f"expected an object, got {shown(value)}")
+    return cast(dict[str, Any], value)
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a field is there twice")
+    return found
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is no JSON number")
+
+
+def own_version() -> str:
+    """The version of Layerwise that is installed."""
+    try:
+        return metadata.version("layerwise")
+    except metadata.PackageNotFoundError:  # imported from a source tree that was never installed
+        return "unknown"

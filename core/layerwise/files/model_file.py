@@ -1,0 +1,164 @@
+"""Model files: .npz archives whose bytes follow from the model alone, read by a reader that trusts nothing.
+
+docs/format.md describes them.
+"""
+
+import dataclasses
+import math
+import zipfile
+import zlib
+from contextlib import nullcontext
+from os import SEEK_END, PathLike
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwise.checks import shown
+from layerwise.errors import CorruptModel, InvalidInput
+from layerwise.files import atomic, manifest, npy, zip_index
+from layerwise.files.manifest import Contents
+from layerwise.network.parameters import member_shapes
+from layerwise.optimizers.saved_state import PREFIX
+
+MOST_BYTES = 2**34 + 2**25
+"""The largest network in float64, and its manifest."""
+MOST_MANIFEST = 2**24
+"""Bytes; the labels of a million classes fit."""
+READ_BYTES = 2**20
+
+
+def save(path: str | PathLike[str], contents: Contents) -> str:
+    """Writes `contents` to `path`, wholly or not at all, and returns the file's SHA-256 in hexadecimal.
+
+    Raises InvalidInput if a number is not finite, or if the manifest is no JSON, or longer than a reader takes.
+    """
+    for name, array in contents.arrays.items():
+        if not np.isfinite(array).all():
+            raise InvalidInput(_spoken(name), "expected finite numbers, got NaN or infinity")
+    text = np.frombuffer(manifest.encoded(contents), np.uint8)
+    if len(text) > MOST_MANIFEST - npy.MOST_HEADER:
+        raise InvalidInput("manifest", f"expected at most {MOST_MANIFEST - npy.MOST_HEADER:,} bytes, got {len(text):,}")
+
+    def fill(file: BinaryIO) -> None:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+            for name, array in {"manifest": text, **contents.arrays}.items():
+                _write(archive, name, array)
+
+    return atomic.write(Path(path), fill)
+
+
+def load(file: str | PathLike[str] | BinaryIO, *, sha256: str | None = None) -> Contents:
+    """What `file`, a path or a seekable binary file, holds.
+
+    Raises CorruptModel, OSError if it cannot be read, InvalidInput if it is no file.
+    """
+    if not isinstance(file, str | PathLike) and not hasattr(file, "seek"):
+        raise InvalidInput("file", f"expected a path or an open binary file, got {shown(file)}")
+    with Path(file).open("rb") if isinstance(file, str | PathLike) else nullcontext(file) as opened:
+        size = opened.seek(0, SEEK_END)
+        if size > MOST_BYTES:
+            raise CorruptModel(f"expected a file of at most {MOST_BYTES:,} bytes, got {size:,}")
+        if sha256 is not None and (found := atomic.sha256(opened)) != sha256:
+            raise CorruptModel(f"expected a file with SHA-256 {sha256}, it has {found}")
+        members = zip_index.directory(opened, size)
+        contents = manifest.decoded(_read_manifest(opened, members))
+        shapes = member_shapes(contents.architecture)
+        if contents.optimizer is not None:
+            shapes |= {PREFIX + name: (contents.architecture.parameters,) for name in contents.optimizer.vectors}
+        _check_names(members, shapes)
+        # every size is compared with the file's before anything is allocated for the first array
+        starts = {
+            name: _check_array(opened, members[f"{name}.npy"], _spoken(name), contents.dtype, shape)
+            for name, shape in shapes.items()
+        }
+        arrays: dict[str, NDArray[Any]] = {}
+        for name, shape in shapes.items():
+            array = np.empty(shape, contents.dtype.newbyteorder("<"))
+            _read_into(opened, members[f"{name}.npy"], starts[name], array, _spoken(name))
+            if not np.isfinite(array).all():
+                raise CorruptModel(f"{_spoken(name)}: expected finite numbers, file has NaN or infinity")
+            if name.endswith("/variance") and (array < 0).any():
+                raise CorruptModel(f"{_spoken(name)}: expected variances of at least 0, file has {array.min():g}")
+            arrays[name] = array
+        return dataclasses.replace(contents, arrays=arrays)
+
+
+def _write(archive: zipfile.ZipFile, name: str, array: NDArray[Any]) -> None:
+    little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+    head = npy.header(little.dtype, little.shape)
+    # no clock, no platform: the bytes follow from the model
+    info = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+    info.create_system = 3
+    info.external_attr = 0o644 << 16
+    info.file_size = len(head) + little.nbytes
+    with archive.open(info, "w") as member:
+        member.write(head)
+        member.write(little.reshape(-1).view(np.uint8).data)
+
+
+def _read_manifest(file: BinaryIO, members: dict[str, zip_index.Member]) -> bytes:
+    member = members.get("manifest.npy")
+    if member is None:
+        raise CorruptModel("expected a model file, it has no manifest")
+    if member.size > MOST_MANIFEST:
+        raise CorruptModel(f"manifest: expected at most {MOST_MANIFEST:,} bytes, got {member.size:,}")
+    dtype, shape, start = npy.parsed(_head(file, member), "manifest")
+    if dtype != "|u1" or shape != (member.size - start,):
+        raise CorruptModel(f"manifest: expected {member.size - start} bytes, file has {dtype} in shape {shape}")
+    text = np.empty(shape, np.uint8)
+    _read_into(file, member, start, text, "manifest")
+    return text.tobytes()
+
+
+def _check_names(members: dict[str, zip_index.Member], shapes: dict[str, tuple[int, ...]]) -> None:
+    expected = ["manifest.npy", *(f"{name}.npy" for name in shapes)]
+    for name in expected:
+        if name not in members:
+            raise CorruptModel(f"{name!r}: the architecture asks for it, the file has it not")
+    for name in members:
+        if name not in expected:
+            raise CorruptModel(f"{name!r}: the file has it, the architecture knows it not")
+
+
+def _check_array(
+    file: BinaryIO, member: zip_index.Member, where: str, dtype: np.dtype[Any], shape: tuple[int, ...]
+) -> int:
+    """Where the numbers of an array start within `member`, which must be of `dtype` and `shape`."""
+    found_dtype, found_shape, start = npy.parsed(_head(file, member), where)
+    wanted = dtype.newbyteorder("<").str
+    if found_dtype != wanted:
+        raise CorruptModel(f"{where}: expected {wanted} ({dtype}), file has {found_dtype}")
+    if found_shape != shape:
+        raise CorruptModel(f"{where}: expected shape {shape}, file has {found_shape}")
+    size = start + math.prod(shape) * dtype.itemsize
+    if member.size != size:
+        raise CorruptModel(f"{where}: expected {size:,} bytes, file has {member.size:,}")
+    return start
+
+
+def _head(file: BinaryIO, member: zip_index.Member) -> bytes:
+    file.seek(member.start)
+    return file.read(min(member.size, npy.MOST_HEADER))
+
+
+def _read_into(file: BinaryIO, member: zip_index.Member, start: int, array: NDArray[Any], where: str) -> None:
+    """Fills `array` with the bytes of `member` from `start` on, and compares the checksum of all of it."""
+    file.seek(member.start)
+    checksum = zlib.crc32(file.read(start))
+    target = array.reshape(-1).view(np.uint8).data
+    for at in range(0, len(target), READ_BYTES):
+        block = file.read(min(READ_BYTES, len(target) - at))
+        if len(block) != len(target[at : at + READ_BYTES]):
+            raise CorruptModel(f"{where}: the file ends early")
+        target[at : at + READ_BYTES] = block
+        checksum = zlib.crc32(block, checksum)
+    if checksum != member.crc32:
+        raise CorruptModel(f"{where}: the bytes do not match their checksum, the file is damaged")
+
+
+def _spoken(name: str) -> str:
+    """`layer2/weight` as `layer 2 weight`, `optimizer/mean` as `optimizer mean`."""
+    whole, _, part = name.partition("/")
+    return f"{whole} {part}" if name.startswith(PREFIX) else f"layer {whole.removeprefix('layer')} {part}"

@@ -1,0 +1,99 @@
+"""The units in which a network learns the targets of a regression."""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwise.checks import choice, fields, real_number, shown
+from layerwise.errors import InvalidInput, within
+from layerwise.types import Floats
+
+LINKS = ("identity", "exp")
+
+
+@dataclass(frozen=True, slots=True)
+class TargetScale:
+    """Of k outputs: a network learns (y - shift) / scale.
+
+    With the link "exp" the output is the logarithm of the mean, and all shifts are 0.
+    """
+
+    shift: tuple[float, ...]
+    scale: tuple[float, ...]
+    link: str = "identity"
+
+    @property
+    def shifts(self) -> NDArray[np.float64]:
+        return np.array(self.shift)
+
+    @property
+    def scales(self) -> NDArray[np.float64]:
+        return np.array(self.scale)
+
+    def of_targets(self, targets: NDArray[Any]) -> NDArray[np.float64]:
+        """`targets` (n, k) as a network is to learn them."""
+        found: NDArray[np.float64] = targets - self.shifts
+        found /= self.scales
+        return found
+
+    def of_outputs(self, outputs: Floats) -> Floats:
+        """The outputs (n, k) that the network learnt, of `outputs` in the targets' own units."""
+        if self.link == "exp":
+            return (outputs - np.log(self.scales)).astype(outputs.dtype, copy=False)
+        return self.of_targets(outputs).astype(outputs.dtype, copy=False)
+
+    def to_json(self) -> dict[str, object]:
+        """The fields, by name."""
+        return {"link": self.link, "shift": list(self.shift), "scale": list(self.scale)}
+
+    @staticmethod
+    def from_json(value: object, outputs: int) -> "TargetScale":
+        """The scale that the JSON `value` describes, of so many outputs. Raises InvalidInput."""
+        names = ("link", "shift", "scale")
+        given = fields("", value, known=names, required=names)
+        shift, scale = (_numbers(name, given[name], outputs) for name in ("shift", "scale"))
+        with within("scale"):
+            for i, number in enumerate(scale):
+                real_number(f"[{i}]", number, above=0)
+        return TargetScale(shift, scale, choice("link", given["link"], LINKS))
+
+    def to_array(self) -> NDArray[np.float64]:
+        """Shifts and scales as the rows of (2, k)."""
+        return np.array([self.shift, self.scale])
+
+    @staticmethod
+    def from_array(array: NDArray[Any], outputs: int, link: str) -> "TargetScale":
+        """The scale whose `to_array` is `array`. Raises InvalidInput."""
+        good = array.shape == (2, outputs) and np.isfinite(array).all() and (array[1] > 0).all()
+        if not good:
+            detail = f"expected shifts and scales above 0 of {outputs} outputs, (2, {outputs}), got {shown(array)}"
+            raise InvalidInput("state.target_scale", detail)
+        shift, scale = cast("list[list[float]]", array.tolist())
+        return TargetScale(tuple(shift), tuple(scale), link)
+
+
+class ScaledTargets:
+    """Writes targets (n, k), given in float64, into `out` as a network learns them. Allocates nothing.
+
+    `shifts` and `scales` have any shape that fits.
+    """
+
+    def __init__(self, shifts: NDArray[np.float64], scales: NDArray[np.float64], out: Floats) -> None:
+        self.given: NDArray[np.float64] = np.empty(out.shape)
+        self._shifts, self._scales, self._out = shifts, scales, out
+
+    def __call__(self) -> None:
+        """Takes what stands in `given`, which it changes."""
+        np.subtract(self.given, self._shifts, out=self.given)
+        np.divide(self.given, self._scales, out=self.given)
+        np.copyto(self._out, self.given, casting="same_kind")
+
+
+def _numbers(name: str, value: object, outputs: int) -> tuple[float, ...]:
+    told = shown(value)
+    given = cast("list[object]", value) if isinstance(value, list) else []
+    if len(given) != outputs:
+        raise InvalidInput(name, f"expected {outputs} numbers, one for each output, got {told}")
+    return tuple(real_number(f"{name}[{i}]", number) for i, number in enumerate(given))

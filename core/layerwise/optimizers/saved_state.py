@@ -1,0 +1,69 @@
+"""What an optimiser remembered when a training ended, kept in the model for a training that goes on from there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+
+from layerwise.checks import choice, fields, real_number, shown, whole_number
+from layerwise.errors import InvalidInput, within
+from layerwise.optimizers import OPTIMIZERS, Optimizer
+from layerwise.types import Floats
+
+PREFIX = "optimizer/"
+"""Of the names of the vectors in a model file."""
+
+VECTORS = ("mean", "variance", "velocity", "squares", "step_variance")
+NUMBERS = ("momentum_product",)
+"""What optimisers of batches remember, by all names there are."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KeptOptimizer:
+    """The state of an optimiser of `kind` after `updates` updates: vectors as long as the parameters, and numbers.
+
+    The field names of `vectors` and `numbers` are the optimiser's own: "mean" and "variance" of Adam.
+    """
+
+    kind: str
+    updates: int
+    vectors: dict[str, Floats]
+    numbers: dict[str, float]
+
+    @staticmethod
+    def of(optimizer: Optimizer, state: Mapping[str, Floats], updates: int) -> "KeptOptimizer":
+        """A copy of the `state` of `optimizer` after so many updates."""
+        vectors = {name: state[name].copy() for name in optimizer.remembers}
+        numbers = {name: float(state[name][0]) for name in state if name not in vectors}
+        return KeptOptimizer(optimizer.kind, updates, vectors, numbers)
+
+    def state(self) -> dict[str, Floats]:
+        """A copy, as the optimiser's `update` takes it."""
+        vectors = {name: vector.copy() for name, vector in self.vectors.items()}
+        return vectors | {name: np.array([number]) for name, number in self.numbers.items()}
+
+    def fits(self, optimizer: Optimizer, parameters: Floats) -> bool:
+        """Whether `optimizer` can go on with it."""
+        return self.kind == optimizer.kind and self.state().keys() == optimizer.init(parameters).keys()
+
+    def to_json(self) -> dict[str, object]:
+        """All but the numbers of the vectors."""
+        return {"kind": self.kind, "updates": self.updates, "vectors": [*self.vectors], "numbers": self.numbers}
+
+
+def described(value: object) -> KeptOptimizer:
+    """What the JSON `value` describes, its vectors empty. Raises InvalidInput."""
+    names = ("kind", "updates", "vectors", "numbers")
+    given = fields("", value, known=names, required=names)
+    kind = choice("kind", given["kind"], [name for name, cls in OPTIMIZERS.items() if not cls.full_batch])
+    updates = whole_number("updates", given["updates"], least=0, most=2**62)
+    vectors = given["vectors"]
+    if not isinstance(vectors, list):
+        raise InvalidInput("vectors", f"expected a list of names, got {shown(vectors)}")
+    empty: Floats = np.empty(0)
+    known = [choice(f"vectors[{i}]", name, VECTORS) for i, name in enumerate(cast(list[object], vectors))]
+    with within("numbers"):
+        numbers = fields("", given["numbers"], known=NUMBERS)
+        found = {name: real_number(name, number) for name, number in numbers.items()}
+    return KeptOptimizer(kind, updates, dict.fromkeys(known, empty), found)

@@ -1,0 +1,1 @@
+"""Training: records of its progress, everything it consists of, and what ends it."""

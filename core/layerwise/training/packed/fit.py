@@ -1,0 +1,215 @@
+"""Packed training: an iterator of records over several networks that are trained together."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
+from typing import cast
+
+from numpy.typing import ArrayLike
+
+from layerwise.checks import counted, decided, shown
+from layerwise.data.labels import Label
+from layerwise.data.mapped_files import FileTable
+from layerwise.data.reader import Reader, Split, checked_validation, planned
+from layerwise.data.shuffling import Order, order_of
+from layerwise.errors import Diverged, InvalidInput
+from layerwise.model import MLP
+from layerwise.plan import Plan
+from layerwise.randomness import SPLIT, stream
+from layerwise.tables import TableLike
+from layerwise.training.packed.member import Member
+from layerwise.training.packed.records import PackedRecord
+from layerwise.training.packed.trainer import PackedTrainer
+from layerwise.training.standardized_targets import Rescaled, rescaled
+
+OWN = ("seed", "l2", "l1", "weight_decay")
+"""The fields in which the plans of a pack may differ, beside the optimiser's learning rate."""
+
+
+def fit_packed(
+    models: Sequence[MLP],
+    X: ArrayLike | TableLike,
+    y: ArrayLike,
+    *,
+    plans: Plan | Sequence[Plan],
+    weights: ArrayLike | None = None,
+    validation: float | Sequence[ArrayLike | TableLike] | None = None,
+    check: bool = True,
+) -> "PackedTraining":
+    """Trains K `models` of one architecture together, each in place by its plan; gives a record after every epoch.
+
+    Each comes out as `fit` would have trained it alone, within rounding: with its own split, order of the rows, dropout
+    and noise by its plan's seed. `plans` is one for all or one for each; they may differ in seed, l2, l1, weight_decay
+    and the optimiser's learning rate. `X` may be a table if all models have the same encoder. The other arguments are
+    those of `fit`. The doctor does not look.
+
+    A network whose numbers are no longer finite does not end the others: its model keeps its last finite weights.
+    Raises InvalidInput before the first step.
+    """
+    pack = _checked_models(models)
+    architecture, labels = pack[0].architecture, pack[0].labels
+    own = _checked_plans(plans, len(pack))
+    given, held = pack[0].to_train_on(X), checked_validation(validation)
+    if isinstance(held, tuple):
+        held = (pack[0].encoded(held[0]), *held[1:])
+    done = [planned(plan, given, held) for plan in own]
+    own, held = [plan for plan, _ in done], done[0][1]
+    reader = Reader(architecture, own[0].loss, pack[0].dtype, check)
+    splits, labels = _divided(reader, given, y, labels, weights=weights, validation=held, plans=own)
+    orders = _orders(splits, own)
+    networks = [rescaled(model, plan, train) for model, plan, (train, _) in zip(pack, own, splits, strict=True)]
+    members = [
+        Member(network.trained, plan, network.split(train), network.split(held), order)
+        for network, plan, (train, held), order in zip(networks, own, splits, orders, strict=True)
+    ]
+    trainer = PackedTrainer(members)
+    for model, plan in zip(pack, own, strict=True):
+        model.plan, model.labels = plan, labels
+    return PackedTraining(trainer, networks)
+
+
+class PackedTraining(Iterator[PackedRecord]):
+    """Several trainings under way: an iterator of their records."""
+
+    def __init__(self, trainer: PackedTrainer, networks: Sequence[Rescaled]) -> None:
+        self._trainer, self._networks = trainer, networks
+
+    @property
+    def models(self) -> tuple[MLP, ...]:
+        """The networks, with their weights of the last epoch's end."""
+        return tuple(network.model for network in self._networks)
+
+    @property
+    def diverged(self) -> Mapping[int, Diverged]:
+        """Why networks, by their numbers from 0, left the finite numbers, and at which step."""
+        return {k: member.diverged for k, member in enumerate(self._trainer.members) if member.diverged}
+
+    def __next__(self) -> PackedRecord:
+        trainer = self._trainer
+        while not trainer.ended:
+            trainer.step()
+            if trainer.epoch_is_over:
+                record = trainer.end_epoch()
+                for network in self._networks:
+                    network.publish()
+                return record
+        raise StopIteration
+
+
+def _checked_models(models: object) -> list[MLP]:
+    """Networks of one architecture, dtype, labels and encoder, none of them twice."""
+    given = _sequence(models)
+    if not given:
+        raise InvalidInput("models", f"expected at least 1 network, got {shown(models)}")
+    first = given[0]
+    for i, model in enumerate(given):
+        where = f"models[{i}]"
+        if not isinstance(model, MLP):
+            raise InvalidInput(where, f"expected an MLP, got {shown(model)}")
+        if any(model is other for other in given[:i]):
+            raise InvalidInput(where, "expected another network, each can stand in the pack only once")
+        assert isinstance(first, MLP)
+        for name, got, wanted in _differences(model, first):
+            raise InvalidInput(f"{where}.{name}", f"expected that of the first, {shown(wanted)}, got {shown(got)}")
+    pack = cast(list[MLP], list(given))
+    for i, layer in enumerate(pack[0].architecture.layers):
+        if layer.normalization is not None:
+            detail = f"expected None, for packed training has no normalisation, got {layer.normalization}"
+            raise InvalidInput(f"models[0].architecture.layers[{i}].normalization", detail)
+    return pack
+
+
+def _sequence(value: object) -> Sequence[object]:
+    """`value` if it is a sequence, else an empty one; a text is none."""
+    return cast(Sequence[object], value) if isinstance(value, Sequence) and not isinstance(value, str) else ()
+
+
+def _differences(model: MLP, first: MLP) -> Iterator[tuple[str, object, object]]:
+    """Where `model` is not of one shape with the `first`: the name, what it has, and what the first has."""
+    own, other = model.architecture, first.architecture
+    pairs = [(name, getattr(model, name), getattr(first, name)) for name in ("dtype", "labels", "encoder")]
+    for field in fields(own):
+        pairs.append((f"architecture.{field.name}", getattr(own, field.name), getattr(other, field.name)))
+    if len(own.layers) == len(other.layers):
+        pairs.pop([name for name, _, _ in pairs].index("architecture.layers"))
+        for i, (layer, wanted) in enumerate(zip(own.layers, other.layers, strict=True)):
+            for field in fields(layer):
+                name = f"architecture.layers[{i}].{field.name}"
+                pairs.append((name, getattr(layer, field.name), getattr(wanted, field.name)))
+    return (pair for pair in pairs if pair[1] != pair[2])
+
+
+def _checked_plans(plans: object, networks: int) -> list[Plan]:
+    """A plan for each network, equal in everything but `OWN` and the learning rate."""
+    given = [plans] * networks if isinstance(plans, Plan) else _sequence(plans)
+    if not given:
+        raise InvalidInput("plans", f"expected a Plan, or one for each network, got {shown(plans)}")
+    if len(given) != networks:
+        raise InvalidInput("plans", f"expected {counted(networks, 'plan')}, one for each network, got {len(given)}")
+    for i, plan in enumerate(given):
+        if not isinstance(plan, Plan):
+            raise InvalidInput(f"plans[{i}]", f"expected a Plan, got {shown(plan)}")
+    own = cast(list[Plan], list(given))
+    if own[0].optimizer.full_batch:
+        detail = f"expected an optimiser that takes batches, {own[0].optimizer.kind} takes all rows at once"
+        raise InvalidInput("plans[0].optimizer", detail)
+    for i, plan in enumerate(own):
+        _check_same(f"plans[{i}]", plan, own[0])
+    return own
+
+
+def _check_same(where: str, plan: Plan, first: Plan) -> None:
+    """Raises InvalidInput at the field in which `plan` must not differ from the `first`, but does."""
+    pairs = [(f.name, getattr(plan, f.name), getattr(first, f.name)) for f in fields(Plan) if f.name not in OWN]
+    optimizer, other = plan.optimizer, first.optimizer
+    if type(optimizer) is type(other):
+        pairs = [pair for pair in pairs if pair[0] != "optimizer"]
+        names = [f.name for f in fields(optimizer) if f.name != "learning_rate"]
+        pairs += [(f"optimizer.{name}", getattr(optimizer, name), getattr(other, name)) for name in names]
+    for name, value, wanted in pairs:
+        if value != wanted:
+            detail = f"expected what the first plan has, {shown(wanted)}, got {shown(value)}"
+            may = f"{', '.join(OWN)} and optimizer.learning_rate may differ"
+            raise InvalidInput(f"{where}.{name}", f"{detail}; {may}")
+
+
+def _divided(
+    reader: Reader,
+    X: ArrayLike,
+    y: ArrayLike,
+    labels: tuple[Label, ...] | None,
+    *,
+    weights: ArrayLike | None,
+    validation: float | Sequence[ArrayLike],
+    plans: Sequence[Plan],
+) -> tuple[list[tuple[Split, Split | None]], tuple[Label, ...] | None]:
+    """What each network trains on and what is held out, the same for the same seed, and the labels."""
+    plan = plans[0]
+    rng = stream(plan.seed, SPLIT)
+    *parts, labels = reader.divided(X, y, labels, weights=weights, validation=validation, plan=plan, rng=rng)
+    train, held_out = cast(tuple[Split, Split | None], tuple(parts))
+    table = train.table
+    if isinstance(table, FileTable):
+        raise InvalidInput("X", "expected a table in memory: packed training does not read large files block by block")
+    known: dict[int, tuple[Split, Split | None]] = {plan.seed: (train, held_out)}
+    drawn = bool(held_out) and not isinstance(validation, Sequence) and plan.split != "temporal"
+    again = Reader(reader.architecture, reader.loss, reader.dtype, check=False)
+    for other in plans:
+        if drawn and other.seed not in known:
+            rng = stream(other.seed, SPLIT)
+            train, held_out, _ = again.divided(
+                table, train.targets, labels, weights=weights, validation=validation, plan=other, rng=rng
+            )
+            known[other.seed] = train, held_out
+    return [known.get(other.seed, known[plan.seed]) for other in plans], labels
+
+
+def _orders(splits: Sequence[tuple[Split, Split | None]], plans: Sequence[Plan]) -> list[Order]:
+    """The order of each network's rows; networks of one seed share one."""
+    known: dict[int, Order] = {}
+    for (train, _), plan in zip(splits, plans, strict=True):
+        if plan.seed not in known:
+            seed = plan.seed if plan.shuffle else None
+            known[plan.seed] = order_of(
+                train.table, train.rows, seed=seed, batch=decided("batch_size", plan.batch_size)
+            )
+    return [known[plan.seed] for plan in plans]

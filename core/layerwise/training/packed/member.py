@@ -1,0 +1,102 @@
+"""One network of a pack, and the matrices whose rows are the vectors of all."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from layerwise.data.reader import Split
+from layerwise.data.shuffling import Order
+from layerwise.errors import Diverged
+from layerwise.metrics.running import Metric, metric_of
+from layerwise.model import MLP
+from layerwise.plan import Plan
+from layerwise.randomness import NOISE, stream
+from layerwise.training.records import TrainingState
+from layerwise.training.regularization import Regularizer
+from layerwise.training.stopping import Stopping, check_watched
+from layerwise.training.validation import Validation, measured
+from layerwise.types import Floats
+
+
+class Member:
+    """One network of a pack: what is its own beside the rows of the matrices.
+
+    `model` has the parameters of the last epoch's end; `order` may be shared by networks of one seed.
+    """
+
+    def __init__(self, model: MLP, plan: Plan, data: Split, held_out: Split | None, order: Order) -> None:
+        self.model, self.plan, self.data, self.order = model, plan, data, order
+        self.stopping = Stopping(plan.early_stopping, validates=held_out is not None)
+        check_watched("schedule.watch", plan.schedule.watched, validates=held_out is not None)
+        self.validation = Validation(model, plan.loss, held_out) if held_out else None
+        self.metric: Metric = metric_of(
+            plan.loss, data.targets, data.rows, 1, model.dtype, weights=data.weights, scale=data.scale
+        )
+        self.state = TrainingState(
+            parameters=model.parameters,
+            optimizer=plan.optimizer.init(model.parameters),
+            generator=stream(plan.seed, NOISE),
+            metric_sums=np.zeros(self.metric.sums),
+            average=model.parameters.copy() if plan.average is not None else None,
+        )
+        self.diverged: Diverged | None = None
+        self.values: dict[str, float] = {}
+        self.rate = math.nan
+
+    def measure(self, penalty: Regularizer) -> None:
+        """Adds the validation values, those of the moving average if there is one, to `values`, and judges the epoch.
+
+        `model` has the parameters, and has them afterwards.
+        """
+        model, state, values = self.model, self.state, self.values
+        if state.average is not None:
+            np.copyto(model.parameters, state.average)
+        if self.validation:
+            values["validation_loss"], values["validation_metric"] = self.validation.measure()
+            values["validation_loss"] += penalty.penalty()
+        if math.isfinite(values.get("validation_loss", 0.0)):
+            model.metrics = {name.replace("metric", self.metric.name): value for name, value in values.items()}
+            if self.stopping.judge(values, state, model):
+                state.stopped = "early_stopping"
+        np.copyto(model.parameters, state.parameters)
+
+    def finish(self, penalty: Regularizer) -> None:
+        """Leaves in the model what it is to predict with."""
+        state, restores = self.state, self.stopping.restores
+        kept = state.best if restores and state.best is not None else state.average
+        if kept is not None:
+            np.copyto(self.model.parameters, kept)
+        if restores and state.best_metrics is not None:
+            self.model.metrics = dict(state.best_metrics)
+        if state.average is not None:  # what was measured in training is of other weights
+            self.model.metrics |= measured(self.model, self.plan, self.data, penalty)
+
+
+@dataclass(slots=True)
+class Matrices:
+    """The vectors of all networks as rows: (K, parameters)."""
+
+    parameters: Floats
+    gradient: Floats
+    average: Floats | None
+    optimizer: dict[str, Floats]
+    """Its state; vectors as rows, what else it has once for all."""
+
+
+def stacked(members: Sequence[Member]) -> Matrices:
+    """The states of `members` as the rows of matrices, which the states see from now on."""
+    states = [member.state for member in members]
+    parameters: Floats = np.stack([state.parameters for state in states])
+    averages = [state.average for state in states if state.average is not None]
+    average: Floats | None = np.stack(averages) if averages else None
+    optimizer = dict(states[0].optimizer)
+    for name in members[0].plan.optimizer.remembers:
+        optimizer[name] = np.stack([state.optimizer[name] for state in states])
+    for k, state in enumerate(states):
+        state.parameters = parameters[k]
+        state.average = None if average is None else average[k]
+        remembered = {name: optimizer[name][k] for name in members[k].plan.optimizer.remembers}
+        state.optimizer = optimizer | remembered
+    return Matrices(parameters, np.zeros_like(parameters), average, optimizer)

@@ -1,0 +1,217 @@
+"""The training pass of K networks of one architecture at once.
+
+It is `layerwise.training.passes.TrainingPass` with one axis more: rows are (K, rows, width), weights
+(K, inputs, columns), and each product of matrices is K products. What acts on each number or row alone sees
+(K · rows, width).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwise.activations import UnitBuffers
+from layerwise.losses import Loss, LossBuffers
+from layerwise.network.architecture import Architecture, Layer
+from layerwise.network.parameters import LayerParameters, views
+from layerwise.types import Flags, Floats
+from layerwise.workspace import Arena
+
+
+def stacked_views(architecture: Architecture, matrix: Floats) -> tuple[LayerParameters, ...]:
+    """Each layer's part of `matrix` (K, parameters), as `layout.views` has it, with K as the first axis."""
+    places = views(architecture, np.arange(architecture.parameters, dtype=np.float64))
+
+    def part(where: Floats) -> Floats:
+        start = int(where.flat[0]) if where.size else 0
+        return matrix[:, start : start + where.size].reshape(len(matrix), *where.shape)
+
+    return tuple(
+        LayerParameters(weight=part(at.weight), bias=part(at.bias), scale=part(at.scale), slope=part(at.slope))
+        for at in places
+    )
+
+
+class PackedPass:
+    """Forward and backward through K networks for batches of `rows` rows each, in buffers made once.
+
+    `parameters` and `gradient` are (K, parameters). The caller fills `inputs` (K, rows, features), which `forward` may
+    change, then calls `forward` and `backward`.
+    """
+
+    def __init__(
+        self, architecture: Architecture, parameters: Floats, gradient: Floats, loss: Loss, *, rows: int, arena: Arena
+    ) -> None:
+        networks, dtype = len(parameters), parameters.dtype
+        self.inputs: Floats = arena.empty((networks, rows, architecture.inputs), dtype)
+        self._rows, self._loss, self._noise = rows, loss, architecture.input_noise
+        widest = max(architecture.inputs, *(layer.units for layer in architecture.layers))
+        scratch: Floats = arena.empty((networks * rows * widest,), dtype)
+        mask: Flags = arena.empty((networks * rows * widest,), np.bool_)
+        self._input_drop = _Drop(self.inputs, architecture.input_dropout, scratch, mask, arena)
+        own, gradients = stacked_views(architecture, parameters), stacked_views(architecture, gradient)
+        self._layers: list[_LayerPass] = []
+        x = self._input_drop.out
+        for i, layer in enumerate(architecture.layers):
+            unit = _LayerPass(layer, own[i], gradients[i], x, scratch=scratch, mask=mask, arena=arena)
+            self._layers.append(unit)
+            x = unit.out
+        self.scores: Floats = _flat(x)
+        delta = _flat(self._layers[-1].delta)
+        self._loss_buffers = LossBuffers(networks * rows, architecture.outputs, dtype, arena, gradient=delta)
+        self._row_losses: Floats = self._loss_buffers.flat_row.reshape(networks, rows)
+
+    def forward(self, generators: Sequence[np.random.Generator]) -> Floats:
+        """The scores (K · rows, k) of `inputs`, with the noise and dropout of each network from its own generator."""
+        if self._noise:
+            noise = self._input_drop.scratch
+            for rng, own in zip(generators, noise, strict=True):
+                rng.standard_normal(out=own, dtype=own.dtype.type)
+            np.multiply(noise, self._noise, out=noise)
+            np.add(self.inputs, noise, out=self.inputs)
+        self._input_drop.forward(generators)
+        for layer in self._layers:
+            layer.forward(generators)
+        return self.scores
+
+    def backward(self, targets: NDArray[Any], weights: Floats | None, losses: Floats) -> None:
+        """Writes each network's loss against `targets` (K · rows, ...) into `losses` (K,).
+
+        The gradients in the parameters are left in their matrix. `weights` (K · rows,) are the rows' weights.
+        """
+        self._evaluate(targets, weights, losses)
+        for i in range(len(self._layers) - 1, -1, -1):
+            self._layers[i].backward(self._layers[i - 1].delta if i else None)
+
+    def _evaluate(self, targets: NDArray[Any], weights: Floats | None, losses: Floats) -> None:
+        """The mean over each network's rows, as `Loss.evaluate` has it for one network."""
+        at = self._loss_buffers
+        self._loss.measure(self.scores, targets, at)
+        if weights is not None:
+            np.multiply(at.flat_row, weights, out=at.flat_row)
+        np.add.reduce(self._row_losses, axis=1, out=losses)
+        np.multiply(losses, 1 / self._rows, out=losses)
+        if weights is None:
+            np.multiply(at.gradient, 1 / self._rows, out=at.gradient)
+        else:
+            np.multiply(weights, 1 / self._rows, out=at.flat_row)
+            np.multiply(at.gradient, at.row, out=at.gradient)
+
+    def first_not_finite(self, network: int) -> int | None:
+        """The first layer with a weight or an output of the last batch of this network that is not finite."""
+        for i, layer in enumerate(self._layers):
+            if not (np.isfinite(layer.own.weight[network]).all() and np.isfinite(layer.a[network]).all()):
+                return i
+        return None
+
+
+class _LayerPass:
+    """One layer's part of a packed training pass."""
+
+    def __init__(
+        self,
+        layer: Layer,
+        own: LayerParameters,
+        gradient: LayerParameters,
+        x: Floats,
+        *,
+        scratch: Floats,
+        mask: Flags,
+        arena: Arena,
+    ) -> None:
+        networks, rows, _ = x.shape
+        activation, shape = layer.activation, (networks, rows, layer.units)
+        self.activation, self.own, self.gradient, self.x = activation, own, gradient, x
+        self._bias: Floats = own.bias[:, None, :]
+        self._bias_gradient: Floats = gradient.bias[:, None, :]
+        self._ones: Floats = np.ones((1, rows), x.dtype)
+        self._x_transposed: Floats = x.transpose(0, 2, 1)
+        self._weight_transposed: Floats = own.weight.transpose(0, 2, 1)
+        self._z: Floats = arena.empty((networks, rows, layer.columns), x.dtype)
+        self.a: Floats = arena.empty(shape, x.dtype) if activation.keeps_input else self._z
+        self.delta: Floats = arena.empty(shape, x.dtype)
+        self._z_gradient = self._z if activation.linear_pieces > 1 else self.delta
+        # slopes (K, units) are the networks' own: rows (rows, K, units) meet them, and are summed over their first axis
+        seen = _rows_first if activation.learns_slope else _flat
+        z, delta = seen(self._z), seen(self.delta)
+        size = networks * rows * layer.units
+        self._buffers = UnitBuffers(
+            z=z,
+            a=seen(self.a) if activation.keeps_input else z,
+            delta=delta,
+            z_gradient=z if activation.linear_pieces > 1 else delta,
+            slope=own.slope,
+            slope_gradient=gradient.slope,
+            scratch=seen(scratch[:size].reshape(shape)),
+            mask=seen(mask[:size].reshape(shape)),
+        )
+        self._loops = activation.compiled()
+        self._drop = _Drop(self.a, layer.dropout, scratch, mask, arena)
+        self._residual = layer.residual
+        self.out: Floats = arena.empty(shape, x.dtype) if layer.residual else self._drop.out
+
+    def forward(self, generators: Sequence[np.random.Generator]) -> None:
+        at = self._buffers
+        np.matmul(self.x, self.own.weight, out=self._z)
+        if self._loops:
+            self._loops.packed(self._z, self.own.bias, *self._loops.constants)
+        else:
+            np.add(self._z, self._bias, out=self._z)
+            self.activation.value(at.z, at.slope, at.a, at.scratch)
+        self._drop.forward(generators)
+        if self._residual:
+            np.add(self._drop.out, self.x, out=self.out)
+
+    def backward(self, delta_below: Floats | None) -> None:
+        """Leaves the gradients of the layers in their matrix, and those in their inputs in `delta_below`."""
+        if self._residual:  # the way around the layer: the sum itself is no longer needed
+            np.copyto(self.out, self.delta)
+        self._drop.backward(self.delta)
+        if self._loops:
+            self._loops.derivative(self._buffers.delta, self._buffers.a, *self._loops.constants)
+        else:
+            self.activation.derivative(self._buffers)
+        np.matmul(self._ones, self._z_gradient, out=self._bias_gradient)  # the sums over the rows, as products
+        np.matmul(self._x_transposed, self._z_gradient, out=self.gradient.weight)
+        if delta_below is not None:
+            np.matmul(self._z_gradient, self._weight_transposed, out=delta_below)
+            if self._residual:
+                np.add(delta_below, self.out, out=delta_below)
+
+
+class _Drop:
+    """Inverted dropout of `x` (K, rows, units), each network's drawn by its own generator.
+
+    `out` is `x` itself if nothing is dropped.
+    """
+
+    def __init__(self, x: Floats, rate: float, scratch: Floats, mask: Flags, arena: Arena) -> None:
+        self._x, self._rate = x, rate
+        self.scratch: Floats = scratch[: x.size].reshape(x.shape)
+        self._mask: Flags = mask[: x.size].reshape(x.shape)
+        self._scale: Floats = arena.empty(x.shape, x.dtype) if rate else x
+        self.out: Floats = arena.empty(x.shape, x.dtype) if rate else x
+
+    def forward(self, generators: Sequence[np.random.Generator]) -> None:
+        if self._rate:
+            for rng, own in zip(generators, self._scale, strict=True):
+                rng.random(out=own, dtype=own.dtype.type)
+            np.greater_equal(self._scale, self._rate, out=self._mask)
+            np.copyto(self._scale, self._mask)
+            np.multiply(self._scale, 1 / (1 - self._rate), out=self._scale)
+            np.multiply(self._x, self._scale, out=self.out)
+
+    def backward(self, delta: Floats) -> None:
+        if self._rate:
+            np.multiply(delta, self._scale, out=delta)
+
+
+def _flat(x: NDArray[Any]) -> NDArray[Any]:
+    """(K, rows, width) as (K · rows, width)."""
+    return x.reshape(-1, x.shape[2])
+
+
+def _rows_first(x: NDArray[Any]) -> NDArray[Any]:
+    """(K, rows, width) as (rows, K, width)."""
+    return x.transpose(1, 0, 2)

@@ -1,0 +1,215 @@
+"""The steps of packed training, one after another over the states of K networks."""
+
+import math
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwise.checks import decided
+from layerwise.errors import Diverged
+from layerwise.optimizers import CHUNK
+from layerwise.training.packed.batches import PackedBatch, RowWeights
+from layerwise.training.packed.member import Member, stacked
+from layerwise.training.packed.records import PackedRecord
+from layerwise.training.packed.updates import PackedOptimizer, PackedRegularizer
+from layerwise.training.regularization import Regularizer
+from layerwise.training.trainer import EPOCHS, SECONDS, STEPS
+from layerwise.types import Floats
+from layerwise.workspace import Arena
+
+DIVERGED = "diverged"
+
+
+class PackedTrainer:
+    """One step after another of all networks that go on; those that end leave the pack with their epoch."""
+
+    def __init__(self, members: Sequence[Member]) -> None:
+        self.members = tuple(members)
+        plan, data = members[0].plan, members[0].data
+        self._plan, self._rows = plan, len(data.rows)
+        self._batch_size = min(decided("batch_size", plan.batch_size), self._rows)
+        self._epochs = decided("epochs", plan.epochs)
+        self._epoch = self._position = self._step = self._visited = 0
+        self._scratch: Floats = np.empty(CHUNK, members[0].model.dtype)
+        self._pack(members)
+        self._started = time.perf_counter()
+
+    def _pack(self, members: Sequence[Member]) -> None:
+        """Makes everything that a step of `members` writes into."""
+        self._running, self._steps_an_epoch = list(members), -(-self._rows // self._batch_size)
+        networks, model, plans = len(members), members[0].model, [member.plan for member in members]
+        self._generators = [member.state.generator for member in members]
+        at = stacked(members)
+        given = [member.data.weights for member in members if member.data.weights is not None]
+        weights = RowWeights(given, model.dtype) if given else None
+        arena = Arena()
+        lengths = sorted({self._batch_size, self._rows % self._batch_size or self._batch_size}, reverse=True)
+        self._batches = {rows: PackedBatch(members, weights, at, rows=rows, arena=arena) for rows in lengths}
+        self._batch = self._batches[self._batch_size]
+        self._order: NDArray[np.intp] = np.empty((networks, self._rows), np.intp)
+        self._arranged = -1
+        self._regularizer = PackedRegularizer(model.architecture, plans, at)
+        self._optimizer = PackedOptimizer(plans[0], at)
+        self._losses: Floats = np.empty(networks, model.dtype)
+        self._finite: NDArray[np.bool_] = np.empty(networks, np.bool_)
+        self._gone: NDArray[np.bool_] = np.zeros(networks, np.bool_)
+        self._loss_sums = np.zeros(networks)
+        self._loss_part = np.zeros(networks)
+        self._metric_sums = np.zeros((networks, members[0].metric.sums))
+        self._base = np.array([[decided("optimizer.learning_rate", plan.optimizer.learning_rate)] for plan in plans])
+        self._plateau = np.array([[member.state.plateau.get("factor", 1.0)] for member in members])
+        self._rates = self._base.copy()
+
+    @property
+    def ended(self) -> bool:
+        return not self._running
+
+    @property
+    def epoch_is_over(self) -> bool:
+        """Whether the last step ended an epoch, or all of training."""
+        return self._position == self._rows or self._budget_spent() is not None or bool(self._gone.all())
+
+    def step(self) -> None:
+        """Trains every network on its next batch. Allocates nothing."""
+        if self._arranged != self._epoch:
+            self._arrange()
+        end = min(self._position + self._batch_size, self._rows)
+        self._batch = batch = self._batches[end - self._position]
+        losses = self._losses
+        # overflow and its consequences show in the loss, which is checked
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
+            batch.gather(self._order[:, self._position : end])
+            scores = batch.network.forward(self._generators)
+            batch.metric.measure(scores, batch.targets, batch.weights, self._metric_sums)
+            batch.network.backward(batch.targets, batch.weights, losses)
+            self._regularizer.add_penalties(losses)
+            self._find_rates()
+            np.isfinite(losses, out=self._finite)
+            np.logical_or(self._finite, self._gone, out=self._finite)
+            if not self._finite.all():
+                for k in np.flatnonzero(~self._finite):
+                    self._diverged(int(k), self._step + 1, float(losses[k]), "the loss")
+            self._step += 1
+            self._regularizer.before_update(self._rates)
+            self._optimizer.update(self._rates, self._step)
+            self._regularizer.after_update()
+            np.multiply(losses, batch.rows, out=self._loss_part)
+            np.add(self._loss_sums, self._loss_part, out=self._loss_sums)
+        self._visited += batch.rows * len(self._running)
+        self._position = end
+
+    def end_epoch(self) -> PackedRecord:
+        """The record of the epoch that the last step completed, or broke off."""
+        done, budget = self._position, self._budget_spent()
+        last = self._epoch + 1 == self._epochs and done == self._rows
+        for k, member in enumerate(self._running):
+            if not self._gone[k]:
+                self._end_epoch_of(k, member, done)
+            if self._gone[k]:
+                member.state.stopped = DIVERGED
+            elif not member.state.stopped and (budget or last):
+                member.state.stopped = budget or EPOCHS
+        if done == self._rows:
+            self._epoch, self._position = self._epoch + 1, 0
+        record = self._record(broken_off=done != self._rows)
+        left = [member for member in self._running if not member.state.stopped]
+        for member in self._running:
+            if member.state.stopped and not member.diverged:
+                member.finish(self._penalty_of(member))
+        if len(left) == len(self._running):
+            self._loss_sums[:] = 0
+            self._metric_sums[:] = 0
+            self._plateau[:, 0] = [member.state.plateau.get("factor", 1.0) for member in left]
+        elif left:
+            self._pack(left)
+        else:
+            self._running = []
+        return record
+
+    def _end_epoch_of(self, k: int, member: Member, done: int) -> None:
+        """Measures one network, whose model gets its parameters, or marks that it diverged."""
+        state, loss = member.state, float(self._loss_sums[k]) / done
+        member.rate = float(self._rates[k, 0])
+        if not np.isfinite(state.parameters).all():
+            self._diverged(k, self._step, loss, "a weight")
+            return
+        np.copyto(member.model.parameters, state.parameters)
+        member.values = {"loss": loss, "metric": member.metric.value(self._metric_sums[k], done)}
+        member.measure(self._penalty_of(member))
+        if not math.isfinite(member.values.get("validation_loss", 0.0)):
+            self._diverged(k, self._step, member.values["validation_loss"], "the validation loss")
+            return
+        member.plan.schedule.observe(member.values, state.plateau)
+
+    def _penalty_of(self, member: Member) -> Regularizer:
+        return Regularizer(member.model, member.plan, member.model.parameters, self._scratch)
+
+    def _arrange(self) -> None:
+        """Puts the rows of each network in the order of the epoch; networks of one seed share one."""
+        for k, member in enumerate(self._running):
+            if member.order.epoch != self._epoch:
+                member.order.arrange(self._epoch)
+            np.copyto(self._order[k], member.order.rows(0, self._rows))
+        self._arranged = self._epoch
+
+    def _find_rates(self) -> None:
+        """The learning rate of each network for the next step: those of the plans, as the schedule has them."""
+        plan, done = self._plan, self._epoch + self._position / self._rows
+        np.multiply(self._base, plan.schedule.factor(done, float(self._epochs)), out=self._rates)
+        np.multiply(self._rates, self._plateau, out=self._rates)
+        if done < plan.warmup:  # the first step already moves
+            steps = self._steps_an_epoch
+            np.multiply(self._rates, (done * steps + 1) / (plan.warmup * steps + 1), out=self._rates)
+
+    def _diverged(self, k: int, step: int, loss: float, what: str) -> None:
+        """Marks a network: its row is not looked at any more, and its model keeps its last finite parameters."""
+        member, network = self._running[k], self._batch.network
+        member.diverged = Diverged(
+            step,
+            loss,
+            what,
+            layer=network.first_not_finite(k),
+            largest_input=float(np.max(np.abs(network.inputs[k]))),
+            rate=float(self._rates[k, 0]),
+            free_targets=member.plan.loss.takes_any_value and member.data.scale is None,
+        )
+        member.values, member.rate = {}, math.nan
+        self._gone[k] = True
+
+    def _record(self, *, broken_off: bool) -> PackedRecord:
+        elapsed = max(time.perf_counter() - self._started, 1e-9)
+        goes_on = any(not member.state.stopped for member in self._running)
+        return PackedRecord(
+            epoch=self._epoch + broken_off,
+            epochs=self._epochs,
+            step=self._step,
+            loss=self._values("loss"),
+            metric=self._values("metric"),
+            validation_loss=self._values("validation_loss") if self.members[0].validation else None,
+            validation_metric=self._values("validation_metric") if self.members[0].validation else None,
+            learning_rate=np.array([member.rate for member in self.members]),
+            stopped=tuple(member.state.stopped for member in self.members),
+            progress=self._progress(elapsed) if goes_on else 1.0,
+            rows_per_second=self._visited / elapsed,
+        )
+
+    def _values(self, name: str) -> NDArray[np.float64]:
+        return np.array([member.values.get(name, math.nan) for member in self.members])
+
+    def _progress(self, elapsed: float) -> float:
+        plan, shares = self._plan, [self._epoch / self._epochs]
+        if plan.max_steps:
+            shares.append(self._step / plan.max_steps)
+        if plan.max_seconds:
+            shares.append(elapsed / plan.max_seconds)
+        return min(1.0, max(shares))
+
+    def _budget_spent(self) -> str | None:
+        plan = self._plan
+        if plan.max_steps is not None and self._step >= plan.max_steps:
+            return STEPS
+        if plan.max_seconds is not None and time.perf_counter() - self._started >= plan.max_seconds:
+            return SECONDS
+        return None

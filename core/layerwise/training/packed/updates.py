@@ -1,0 +1,169 @@
+"""The update of K networks at once: penalties, bounds and averages, and the optimiser's own formula.
+
+Parameters and gradient are (K, parameters). What may differ from network to network stands in columns (K, 1).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwise.network.architecture import Architecture
+from layerwise.network.parameters import weight_count
+from layerwise.optimizers import CHUNK, chunks
+from layerwise.plan import Plan
+from layerwise.training.packed.member import Matrices
+from layerwise.training.packed.network import stacked_views
+from layerwise.types import Floats
+
+
+class PackedRegularizer:
+    """Applies what `plans` ask for, as `layerwise.training.fit.regularization` does for one network.
+
+    l1, l2 and the decay are each network's own; all else is the same in all plans. Biases and slopes are never
+    penalised.
+    """
+
+    def __init__(self, architecture: Architecture, plans: Sequence[Plan], matrices: Matrices) -> None:
+        parameters, gradient = matrices.parameters, matrices.gradient
+        count, dtype = weight_count(architecture), parameters.dtype
+        self._plan, self._parameters, self._gradient = plans[0], parameters, gradient
+        self._average = matrices.average
+        self._weights: Floats = parameters[:, :count]
+        self._weight_gradient: Floats = gradient[:, :count]
+        self._l1 = _column([plan.l1 for plan in plans], dtype)
+        self._l2 = _column([plan.l2 for plan in plans], dtype)
+        self._decay = _column([plan.decay for plan in plans], np.dtype(np.float64))
+        self._kept: NDArray[np.float64] = np.empty((len(plans), 1))
+        self._own_kept: Floats = np.empty((len(plans), 1), dtype)
+        self._scratch: Floats = np.empty_like(parameters)
+        self._weight_scratch: Floats = self._scratch[:, :count]
+        self._sum: Floats = np.empty(len(plans), dtype)
+        self._length: Floats = self._sum[:, None]
+        self._matrices: list[tuple[Floats, Floats, Floats]] = []
+        if self._plan.max_norm is not None:
+            parts = stacked_views(architecture, parameters), stacked_views(architecture, self._scratch)
+            for own, squares in zip(*parts, strict=True):
+                length: Floats = np.empty((len(plans), 1, own.weight.shape[2]), dtype)
+                self._matrices.append((own.weight, squares.weight, length))
+
+    def add_penalties(self, losses: Floats) -> None:
+        """Adds l2/2 · Σ w² + l1 · Σ |w| of each network to `losses` (K,)."""
+        w, s = self._weights, self._weight_scratch
+        if self._l2 is not None:
+            np.einsum("kp,kp->k", w, w, out=self._sum)
+            np.multiply(self._sum, self._l2[:, 0], out=self._sum)
+            np.multiply(self._sum, 0.5, out=self._sum)
+            np.add(losses, self._sum, out=losses)
+        if self._l1 is not None:
+            np.absolute(w, out=s)
+            np.add.reduce(s, axis=1, out=self._sum)
+            np.multiply(self._sum, self._l1[:, 0], out=self._sum)
+            np.add(losses, self._sum, out=losses)
+
+    def before_update(self, rates: NDArray[np.float64]) -> None:
+        """Adds the penalties' gradient, l2 · w + l1 · sign(w), clips the whole, and decays the weights."""
+        w, g, s = self._weights, self._weight_gradient, self._weight_scratch
+        if self._l2 is not None:
+            np.multiply(w, self._l2, out=s)
+            np.add(g, s, out=g)
+        if self._l1 is not None:
+            np.sign(w, out=s)
+            np.multiply(s, self._l1, out=s)
+            np.add(g, s, out=g)
+        self._clip()
+        if self._decay is not None:
+            np.multiply(rates, self._decay, out=self._kept)
+            np.subtract(1.0, self._kept, out=self._kept)
+            np.copyto(self._own_kept, self._kept)
+            np.multiply(w, self._own_kept, out=w)
+
+    def after_update(self) -> None:
+        """Bounds the weights into each unit, and averages."""
+        most, decay = self._plan.max_norm, self._plan.average
+        for matrix, squares, length in self._matrices:
+            assert most is not None
+            np.multiply(matrix, matrix, out=squares)
+            np.add.reduce(squares, axis=1, keepdims=True, out=length)
+            np.sqrt(length, out=length)
+            np.maximum(length, most, out=length)
+            np.divide(most, length, out=length)
+            # not in place: of a view of three axes NumPy cannot tell that this is safe, and would make a copy
+            np.multiply(matrix, length, out=squares)
+            np.copyto(matrix, squares)
+        if self._average is not None and decay is not None:
+            np.subtract(self._parameters, self._average, out=self._scratch)
+            np.multiply(self._scratch, 1 - decay, out=self._scratch)
+            np.add(self._average, self._scratch, out=self._average)
+
+    def _clip(self) -> None:
+        g, plan = self._gradient, self._plan
+        if plan.clip_value is not None:
+            np.clip(g, -plan.clip_value, plan.clip_value, out=g)
+        if plan.clip_norm is not None:
+            np.einsum("kp,kp->k", g, g, out=self._sum)
+            np.sqrt(self._sum, out=self._sum)
+            # 1 where the gradient is short enough
+            np.maximum(self._sum, plan.clip_norm, out=self._sum)
+            np.divide(plan.clip_norm, self._sum, out=self._sum)
+            np.multiply(g, self._length, out=g)
+
+
+def _column(values: Sequence[float], dtype: np.dtype[Any]) -> Floats | None:
+    """The values as (K, 1), or None if all are zero."""
+    return np.array(values, dtype)[:, None] if any(values) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """A part of the parameters of some networks: few enough numbers to stay in the processor's cache."""
+
+    networks: slice
+    p: Floats
+    g: Floats
+    own: list[Floats]
+    spare: list[Floats]
+
+
+class PackedOptimizer:
+    """Moves K networks by the formula of an optimiser, `Optimizer.move`, whose rates become columns (K, 1).
+
+    What the optimiser keeps beside its vectors is one for all: the optimisers may differ in their learning rates alone.
+    """
+
+    def __init__(self, plan: Plan, matrices: Matrices) -> None:
+        self._optimizer, self._state = plan.optimizer, matrices.optimizer
+        parameters, gradient, state = matrices.parameters, matrices.gradient, matrices.optimizer
+        networks, size = parameters.shape
+        length = CHUNK // self._optimizer.temporaries
+        width, height = min(size, length), max(1, length // size)
+        spare: Floats = np.empty((self._optimizer.temporaries, min(height, networks), width), parameters.dtype)
+        vectors = [state[name] for name in self._optimizer.remembers]
+        self._chunks = [
+            _Chunk(
+                networks=rows,
+                p=parameters[rows, columns],
+                g=gradient[rows, columns],
+                own=[vector[rows, columns] for vector in vectors],
+                spare=[s[: rows.stop - rows.start, : columns.stop - columns.start] for s in spare],
+            )
+            for rows in chunks(networks, height)
+            for columns in chunks(size, width)
+        ]
+        self._rates: NDArray[np.float64] = np.empty((networks, 1))
+        others = {name: array.copy() for name, array in state.items() if name not in self._optimizer.remembers}
+        count = len(self._optimizer.numbers(others, 1.0, 1))
+        self._columns: list[Floats] = [np.empty((networks, 1), parameters.dtype) for _ in range(count)]
+
+    def update(self, rates: NDArray[np.float64], step: int) -> None:
+        """Step number `step` of all networks, at their learning rates (K, 1)."""
+        np.copyto(self._rates, rates)
+        # the arithmetic of one rate holds for a column of them
+        numbers = self._optimizer.numbers(self._state, cast(float, self._rates), step)
+        for column, number in zip(self._columns, numbers, strict=True):
+            np.copyto(column, number)
+        for at in self._chunks:
+            columns = cast(tuple[float, ...], tuple(column[at.networks] for column in self._columns))
+            self._optimizer.move(at.p, at.g, at.own, at.spare, columns)

@@ -1,0 +1,202 @@
+"""The arithmetic of training: forward and backward through a network, which finds the gradient."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwise import kernels
+from layerwise.activations import UnitBuffers
+from layerwise.losses import Loss, LossBuffers
+from layerwise.network.architecture import Architecture, Layer
+from layerwise.network.normalization import TRAINING
+from layerwise.network.parameters import LayerParameters, LayerStatistics, statistics_views, views
+from layerwise.types import Flags, Floats
+from layerwise.workspace import Arena
+
+
+class TrainingPass:
+    """Forward and backward through a network for batches of `rows` rows, in buffers made once.
+
+    The caller fills `inputs` (rows, features), which `forward` may change, then calls `forward` and `backward`.
+    `statistics` is the vector of running statistics, which `forward` moves; only batch normalisation has any.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        parameters: Floats,
+        gradient: Floats,
+        loss: Loss,
+        *,
+        statistics: Floats,
+        rows: int,
+        arena: Arena,
+    ) -> None:
+        dtype = parameters.dtype
+        self.inputs: Floats = arena.empty((rows, architecture.inputs), dtype)
+        self.loss = loss
+        self._noise = architecture.input_noise
+        widest = max(architecture.inputs, *(layer.units for layer in architecture.layers))
+        scratch: Floats = arena.empty((rows * widest,), dtype)
+        mask: Flags = arena.empty((rows * widest,), np.bool_)
+        self._input_drop = _Drop(self.inputs, architecture.input_dropout, scratch, mask, arena)
+        self._layers: list[_LayerPass] = []
+        own, gradients = views(architecture, parameters), views(architecture, gradient)
+        seen = statistics_views(architecture, statistics)
+        x = self._input_drop.out
+        for i, layer in enumerate(architecture.layers):
+            unit = _LayerPass(layer, own[i], gradients[i], seen[i], x, scratch=scratch, mask=mask, arena=arena)
+            self._layers.append(unit)
+            x = unit.out
+        self.scores: Floats = x
+        delta = self._layers[-1].buffers.delta
+        self.loss_buffers = LossBuffers(rows, architecture.outputs, dtype, arena, gradient=delta)
+
+    def forward(self, rng: np.random.Generator) -> Floats:
+        """The scores (rows, k) of `inputs`, with noise and dropout drawn from `rng`."""
+        if self._noise:
+            noise = self._input_drop.scratch
+            _draw(rng.standard_normal, noise)
+            np.multiply(noise, self._noise, out=noise)
+            np.add(self.inputs, noise, out=self.inputs)
+        self._input_drop.forward(rng)
+        for layer in self._layers:
+            layer.forward(rng)
+        return self.scores
+
+    def backward(self, targets: NDArray[Any], weights: Floats | None = None) -> float:
+        """The loss of the last forward pass against `targets`; its gradient in the parameters is left in the vector.
+
+        `weights` (rows,) are the rows' weights in the loss.
+        """
+        loss = self.loss.evaluate(self.scores, targets, self.loss_buffers, weights)
+        for i in range(len(self._layers) - 1, -1, -1):
+            self._layers[i].backward(self._layers[i - 1].buffers.delta if i else None)
+        return loss
+
+    def first_not_finite(self) -> int | None:
+        """The first layer with a weight or an output of the last batch that is not finite, None if there is none."""
+        for i, layer in enumerate(self._layers):
+            if not (np.isfinite(layer.own.weight).all() and np.isfinite(layer.buffers.a).all()):
+                return i
+        return None
+
+    def sides(self, targets: NDArray[Any]) -> list[NDArray[Any]]:
+        """After `forward`, which linear pieces the units and the loss are on: unequal where a kink was crossed."""
+        found = [layer.side() for layer in self._layers]
+        found.append(self.loss.side(self.scores, targets))
+        return [side for side in found if side is not None]
+
+
+class _LayerPass:
+    """One layer's part of a training pass."""
+
+    def __init__(
+        self,
+        layer: Layer,
+        own: LayerParameters,
+        gradient: LayerParameters,
+        seen: LayerStatistics,
+        x: Floats,
+        *,
+        scratch: Floats,
+        mask: Flags,
+        arena: Arena,
+    ) -> None:
+        rows, columns, units, activation = len(x), layer.columns, layer.units, layer.activation
+        self.activation, self.own, self.gradient, self.x = activation, own, gradient, x
+        z: Floats = arena.empty((rows, columns), x.dtype)
+        delta: Floats = arena.empty((rows, units), x.dtype)
+        self.buffers = UnitBuffers(
+            z=z,
+            a=arena.empty((rows, units), x.dtype) if activation.keeps_input else z,
+            delta=delta,
+            z_gradient=z if activation.linear_pieces > 1 else delta,
+            slope=own.slope,
+            slope_gradient=gradient.slope,
+            scratch=scratch[: rows * units].reshape(rows, units),
+            mask=mask[: rows * units].reshape(rows, units),
+        )
+        self.normalization = (
+            TRAINING[layer.normalization](own, gradient, seen, rows=rows, arena=arena) if layer.normalization else None
+        )
+        self.drop = _Drop(self.buffers.a, layer.dropout, scratch, mask, arena)
+        self.residual = layer.residual
+        self.out: Floats = arena.empty((rows, units), x.dtype) if layer.residual else self.drop.out
+        self._x_transposed, self._weight_transposed = x.T, own.weight.T
+        self._ones: Floats = np.ones(rows, x.dtype)
+        self._compiled = None if layer.normalization else activation.compiled()
+
+    def forward(self, rng: np.random.Generator) -> None:
+        at = self.buffers
+        np.dot(self.x, self.own.weight, out=at.z)  # quicker to begin than matmul
+        if self._compiled:
+            self._compiled.value(at.z, self.own.bias, *self._compiled.constants)
+        else:
+            if self.normalization is None:
+                np.add(at.z, self.own.bias, out=at.z)
+            else:
+                self.normalization.forward(at.z)
+            self.activation.value(at.z, at.slope, at.a, at.scratch)
+        self.drop.forward(rng)
+        if self.residual:
+            np.add(self.drop.out, self.x, out=self.out)
+
+    def backward(self, delta_below: Floats | None) -> None:
+        """Leaves the layer's gradients in their vector, and the gradient in its inputs in `delta_below`."""
+        at = self.buffers
+        if self.residual:  # the way around the layer: the sum itself is no longer needed
+            np.copyto(self.out, at.delta)
+        self.drop.backward(at.delta)
+        if self._compiled:
+            self._compiled.derivative(at.delta, at.a, *self._compiled.constants)
+        else:
+            self.activation.derivative(at)
+        if self.normalization is None:
+            np.dot(self._ones, at.z_gradient, out=self.gradient.bias)  # the sum over the rows, as a product
+        else:
+            self.normalization.backward(at.z_gradient)
+        np.dot(self._x_transposed, at.z_gradient, out=self.gradient.weight)
+        if delta_below is not None:
+            np.dot(at.z_gradient, self._weight_transposed, out=delta_below)
+            if self.residual:
+                np.add(delta_below, self.out, out=delta_below)
+
+    def side(self) -> NDArray[Any] | None:
+        return self.activation.side(self.buffers.z)
+
+
+class _Drop:
+    """Inverted dropout of `x` (rows, units): the kept numbers are scaled up, so that predicting needs no scaling.
+
+    Srivastava et al. 2014. `out` is `x` itself if nothing is dropped.
+    """
+
+    def __init__(self, x: Floats, rate: float, scratch: Floats, mask: Flags, arena: Arena) -> None:
+        self.x, self.rate = x, rate
+        self.scratch: Floats = scratch[: x.size].reshape(x.shape)
+        self.mask: Flags = mask[: x.size].reshape(x.shape)
+        self.scale: Floats = arena.empty(x.shape, x.dtype) if rate else x
+        self.out: Floats = arena.empty(x.shape, x.dtype) if rate else x
+        self._loops = kernels.compiled() if rate else None
+
+    def forward(self, rng: np.random.Generator) -> None:
+        if self.rate:
+            _draw(rng.random, self.scale)
+            if self._loops:
+                self._loops.drop(self.x, self.scale, self.out, self.rate, 1 / (1 - self.rate))
+                return
+            np.greater_equal(self.scale, self.rate, out=self.mask)
+            np.copyto(self.scale, self.mask)
+            np.multiply(self.scale, 1 / (1 - self.rate), out=self.scale)
+            np.multiply(self.x, self.scale, out=self.out)
+
+    def backward(self, delta: Floats) -> None:
+        if self.rate:
+            np.multiply(delta, self.scale, out=delta)
+
+
+def _draw(distribution: Any, out: Floats) -> None:
+    """Fills `out` from a generator's `random` or `standard_normal`."""
+    distribution(out=out, dtype=out.dtype.type)

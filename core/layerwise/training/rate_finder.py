@@ -1,0 +1,132 @@
+"""The learning-rate range finder: how the loss goes while the rate rises from tiny to too large."""
+
+import copy
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from layerwise.checks import instance, real_number, whole_number
+from layerwise.data.reader import Reader, planned
+from layerwise.errors import Diverged, InvalidInput
+from layerwise.model import MLP
+from layerwise.optimizers.schedules import Constant
+from layerwise.plan import Plan
+from layerwise.tables import TableLike
+from layerwise.training.standardized_targets import rescaled
+from layerwise.training.trainer import Trainer, quietly
+
+TOO_HIGH = 4.0
+"""Times the least smoothed loss: beyond, the rates to come are too large."""
+KEPT = 0.8
+"""The share of the smoothed loss so far in the next: some five steps count."""
+FEWEST = 10
+"""Steps; fewer show no slope."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RateFinding:
+    """The losses of training at rising rates, and the rate where they fell fastest."""
+
+    rates: NDArray[np.float64]
+    """(n,) of each step, up to where the loss became too high."""
+    losses: NDArray[np.float64]
+    """(n,) of each step's batch, smoothed."""
+    suggested: float | None
+    """The rate of the steepest fall of the loss over the logarithm of the rate; None if it falls nowhere."""
+
+
+class _Rising(Trainer):
+    """A Trainer whose rate is multiplied by the same number after every step, from `least` to `most`."""
+
+    least: float
+    most: float
+
+    def _next_rate(self) -> float:
+        steps = self.plan.max_steps
+        assert steps is not None
+        return self.least * math.pow(self.most / self.least, self.state.step / (steps - 1))
+
+
+def find_learning_rate(
+    model: MLP,
+    X: ArrayLike | TableLike,
+    y: ArrayLike,
+    *,
+    plan: Plan | None = None,
+    weights: ArrayLike | None = None,
+    least: float = 1e-6,
+    most: float = 1.0,
+    steps: int = 100,
+) -> RateFinding:
+    """Trains a copy of `model` by `steps` steps, at rates that rise exponentially from `least` to `most`.
+
+    `plan` is how it will be trained, by default the model's own; its rate, schedule, warm-up, budgets and validation
+    play no part. It ends early when the smoothed loss is four times the least, or no longer finite. A good rate
+    lies between the suggested one and that of the least loss. Smith 2017, section 3.3. Raises InvalidInput.
+    """
+    least, most = real_number("least", least, above=0), real_number("most", most, above=0)
+    if not least < most:
+        raise InvalidInput("most", f"expected a rate above least, {least:g}, got {most:g}")
+    count = whole_number("steps", steps, least=FEWEST)
+    instance("model", model, MLP)
+    used = (model.plan or Plan()) if plan is None else instance("plan", plan, Plan)
+    given = model.to_train_on(X)
+    used = _plan(planned(used, given, 0.0)[0], count)
+    reader = Reader(model.architecture, used.loss, model.dtype)
+    data, labels = reader.whole(given, y, model.labels, weights=weights)
+    data, _ = reader.weighted(data, None, labels, used)
+    network = rescaled(copy.copy(model), used, data)
+    trainer = _Rising(network.trained, used, network.split(data), None)
+    trainer.least, trainer.most = least, most
+    losses = _losses(trainer, count)
+    if len(losses) < FEWEST:
+        detail = f"expected a rate at which the loss stays finite and low for {FEWEST} steps, got {least:g}"
+        raise InvalidInput("least", f"{detail}, which lasted {len(losses)}")
+    rates = np.geomspace(least, most, count)[: len(losses)]
+    smooth = _smoothed(_smoothed(losses)[::-1])[::-1]  # back too, so that falls stay at the rate that made them
+    slopes = np.gradient(smooth, np.log(rates))
+    steepest = int(np.argmin(slopes))
+    return RateFinding(rates, smooth, float(rates[steepest]) if slopes[steepest] < 0 else None)
+
+
+def _plan(plan: Plan, steps: int) -> Plan:
+    """`plan` without all that plays no part."""
+    if plan.optimizer.full_batch:
+        raise InvalidInput(
+            "plan.optimizer", f"expected one with a rate to find, {plan.optimizer.kind} searches its own"
+        )
+    return replace(
+        plan, schedule=Constant(), warmup=0.0, epochs=steps, max_steps=steps, max_seconds=None, early_stopping=None,
+        average=None, validation=0.0, doctor=False,
+    )  # fmt: skip
+
+
+def _losses(trainer: Trainer, steps: int) -> NDArray[np.float64]:
+    """The losses of the steps, until they are too high."""
+    losses: list[float] = []
+    lowest = math.inf
+    while len(losses) < steps:
+        try:
+            with quietly():
+                losses.append(trainer.step())
+            if trainer.state.position == trainer.rows:
+                trainer.end_epoch()
+        except Diverged:
+            break
+        smooth = float(_smoothed(np.array(losses))[-1])
+        lowest = min(lowest, smooth)
+        if smooth > TOO_HIGH * lowest > 0:
+            break
+    return np.array(losses)
+
+
+def _smoothed(losses: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Exponential averages that begin without bias: each loss weighs KEPT times as much as the one after it."""
+    total, weight = 0.0, 0.0
+    found = np.empty(len(losses))
+    for i, loss in enumerate(losses):
+        total, weight = KEPT * total + loss, KEPT * weight + 1
+        found[i] = total / weight
+    return found

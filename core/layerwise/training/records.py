@@ -1,0 +1,263 @@
+"""What training reports, and everything it consists of at any moment."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwise.checks import fields as checked_fields
+from layerwise.checks import shown, whole_number
+from layerwise.errors import InvalidInput
+from layerwise.types import Floats
+
+
+@dataclass(frozen=True, slots=True)
+class LayerHealth:
+    """How one layer does, over a sample of the rows held out, or else of those trained on."""
+
+    dead: float | None
+    """The share of ReLU units that no row wakes; None of other activations."""
+    saturated: float | None
+    """The share of outputs of sigmoid or tanh units where the derivative is next to nothing; None of others."""
+    gradient_norm: float
+    """The length of the gradient in the weights in the last step."""
+    weight_norm: float
+    """The length of the weights."""
+    update_ratio: float
+    """The length of the last step's change of the weights over theirs; about 1e-3 is usual."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the doctor found, and has found ever since the epoch `since`."""
+
+    kind: str
+    """A stable word: dead, saturated, large_update, small_update, overfitting, inputs, constant, targets,
+    precision or baseline."""
+    layer: int | None
+    """Counted from 0; None if it is about no single layer."""
+    value: float
+    """The number that caused it."""
+    since: int
+    message: str
+    """What it is and what may help, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The state of training after a step.
+
+    On the last step of an epoch (`epoch_end`), `loss` and `metric` are means over the epoch's training rows, taken as
+    they were trained on, and the validation values are there if rows were held out. With a moving average, these are
+    the average's, while `loss` and `metric` are of the weights that are trained. On any other step `loss` and `metric`
+    are those of its batch. Losses include the penalties. `metric` is accuracy, or R² of a regression.
+    """
+
+    epoch: int
+    """Counted from 1."""
+    epochs: int
+    step: int
+    """Optimiser steps since training began, counted from 1."""
+    loss: float
+    metric: float
+    validation_loss: float | None
+    validation_metric: float | None
+    learning_rate: float
+    """Of this step, as the schedule has it."""
+    epoch_end: bool
+    """Whether this step ended an epoch, or training in the middle of one."""
+    kept: bool = False
+    """Whether the network ends with the weights of this epoch, unless a later record says so again.
+
+    It says so of the best epoch so far if early stopping restores it, else of every epoch.
+    """
+    stopped: str | None = None
+    """Why training ended with this step: epochs, max_steps, max_seconds, early_stopping, or converged of L-BFGS."""
+    layers: tuple[LayerHealth, ...] = ()
+    """How each layer does, at the epochs when the doctor looks."""
+    findings: tuple[Finding, ...] = ()
+    """What the doctor has found and still finds."""
+    progress: float = field(default=0.0, compare=False)
+    """How much of the training is done, from 0 to 1."""
+    rows_per_second: float = field(default=0.0, compare=False)
+    """Training rows over the whole time since training began."""
+    seconds_left: float = field(default=0.0, compare=False)
+
+
+@dataclass(slots=True)
+class TrainingState:
+    """Training between two steps: with architecture, plan and data, everything that decides how it goes on.
+
+    The order of the rows is not here, for it follows from the plan's seed and `epoch`. `to_arrays` gives it as plain
+    data, `from_arrays` takes it back.
+    """
+
+    parameters: Floats
+    optimizer: dict[str, Floats]
+    generator: np.random.Generator
+    """Draws dropout masks and noise."""
+    metric_sums: NDArray[np.float64]
+    loss_sum: float = 0.0
+    epoch: int = 0
+    """Completed epochs."""
+    position: int = 0
+    """Rows of the current epoch that were trained on."""
+    step: int = 0
+    updates_before: int = 0
+    """Updates of earlier trainings, which the optimiser counts on from."""
+    seconds: float = 0.0
+    """Spent training so far."""
+    average: Floats | None = None
+    """The moving average of the parameters, if the plan wants one."""
+    statistics: Floats | None = None
+    """What batch normalisation has seen of the data."""
+    best: Floats | None = None
+    """The parameters of the best epoch so far, if they may be wanted back."""
+    best_statistics: Floats | None = None
+    target_scale: NDArray[np.float64] | None = None
+    """(2, outputs): what the targets are shifted by and divided by for the network, or None; parameters, moving
+    average and best epoch are those of the network that learns such targets."""
+    best_metrics: dict[str, float] | None = None
+    best_value: float | None = None
+    waited: int = 0
+    """Epochs since the best."""
+    metrics: dict[str, float] | None = None
+    """What the last epoch came to, as the model tells it when training ends there."""
+    plateau: dict[str, float] = field(default_factory=dict[str, float])
+    """What a schedule that watches the loss has seen."""
+    health: dict[str, float] = field(default_factory=dict[str, float])
+    """What the doctor has seen."""
+    stopped: str | None = None
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Copies of all its vectors by name, and under `state` the rest, JSON in UTF-8, as uint8."""
+        plain: dict[str, object] = {"generator": self.generator.bit_generator.state, "optimizer": [*self.optimizer]}
+        found: dict[str, NDArray[Any]] = {f"optimizer/{name}": vector.copy() for name, vector in self.optimizer.items()}
+        for part in fields(self):
+            value = getattr(self, part.name)
+            if isinstance(value, np.ndarray):
+                found[part.name] = value.copy()
+            elif part.name not in plain:
+                plain[part.name] = value
+        found["state"] = np.frombuffer(json.dumps(plain).encode(), np.uint8)
+        return found
+
+    @staticmethod
+    def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> "TrainingState":
+        """The state that `to_arrays` gave. Raises InvalidInput, naming the array."""
+        if not isinstance(arrays, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidInput("arrays", f"expected arrays by name, got {shown(arrays)}")
+        plain = _plain(arrays)
+        names = plain.pop("optimizer")
+        if not isinstance(names, list):
+            raise InvalidInput("state.optimizer", f"expected a list of names, got {shown(names)}")
+        state = TrainingState(
+            parameters=_vector("parameters", arrays),
+            optimizer={str(name): _vector(f"optimizer/{name}", arrays) for name in cast(list[object], names)},
+            generator=_generator(plain.pop("generator")),
+            metric_sums=cast("NDArray[np.float64]", _vector("metric_sums", arrays)),
+        )
+        for name in OPTIONAL:
+            if plain.pop(name, None) is not None:
+                raise InvalidInput(f"state.{name}", "expected an array of its own, or none")
+            if name in arrays:
+                setattr(state, name, _vector(name, arrays))
+        for name, check in PLAIN.items():
+            setattr(state, name, check(f"state.{name}", plain[name]))
+        return state
+
+    def copy(self) -> "TrainingState":
+        """The same state in memory of its own."""
+        return TrainingState.from_arrays(self.to_arrays())
+
+
+def _plain(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    """What stands in the array `state`: every field that is no vector."""
+    given = arrays.get("state")
+    if not isinstance(given, np.ndarray) or given.dtype != np.uint8 or given.ndim != 1:
+        raise InvalidInput("state", f"expected JSON as an array (n,) of uint8, got {_described(given)}")
+    try:
+        plain: object = json.loads(given.tobytes())
+    except ValueError as error:  # of JSON, and of UTF-8
+        raise InvalidInput("state", f"expected JSON in UTF-8: {error}") from None
+    required = ("generator", "optimizer", *PLAIN)
+    return checked_fields("state", plain, known=(*required, *OPTIONAL), required=required)
+
+
+def _vector(name: str, arrays: Mapping[str, NDArray[Any]]) -> Floats:
+    """A copy of the array `name`."""
+    found: object = arrays.get(name)
+    if not isinstance(found, np.ndarray) or found.dtype.name not in FLOATS or not found.ndim:
+        raise InvalidInput(name, f"expected an array of float32 or float64, got {_described(found)}")
+    return np.array(cast(Floats, found))
+
+
+def _described(found: object) -> str:
+    if isinstance(found, np.ndarray):
+        array = cast(NDArray[Any], found)
+        return f"{array.dtype} {array.shape}"
+    return "none" if found is None else shown(found)
+
+
+def _generator(state: object) -> np.random.Generator:
+    generator = np.random.Generator(np.random.PCG64())
+    try:
+        generator.bit_generator.state = cast(Any, state)
+    except (KeyError, ValueError, TypeError, OverflowError) as error:
+        detail = f"expected the state of a PCG64, got {shown(state)}"
+        raise InvalidInput("state.generator", detail) from error
+    return generator
+
+
+def _count(pointer: str, value: object) -> int:
+    return whole_number(pointer, value, least=0, most=2**62)
+
+
+def _number(pointer: str, value: object) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise InvalidInput(pointer, f"expected a number, got {shown(value)}")
+    return value
+
+
+def _numbers(pointer: str, value: object) -> dict[str, float]:
+    if not isinstance(value, dict):
+        raise InvalidInput(pointer, f"expected numbers by name, got {shown(value)}")
+    return {
+        str(name): _number(f"{pointer}.{name}", number) for name, number in cast(dict[object, object], value).items()
+    }
+
+
+def _unless_none(check: Callable[[str, object], object]) -> Callable[[str, object], object]:
+    return lambda pointer, value: None if value is None else check(pointer, value)
+
+
+def _reason(pointer: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise InvalidInput(pointer, f"expected a word, got {shown(value)}")
+    return value
+
+
+PLAIN: Mapping[str, Callable[[str, object], object]] = {
+    "loss_sum": _number,
+    "epoch": _count,
+    "position": _count,
+    "step": _count,
+    "updates_before": _count,
+    "seconds": _number,
+    "best_metrics": _unless_none(_numbers),
+    "best_value": _unless_none(_number),
+    "waited": _count,
+    "metrics": _unless_none(_numbers),
+    "plateau": _numbers,
+    "health": _numbers,
+    "stopped": _unless_none(_reason),
+}
+"""How each field of a TrainingState is read that is no array."""
+
+FLOATS = ("float32", "float64")
+
+OPTIONAL = ("average", "statistics", "best", "best_statistics", "target_scale")
+"""The fields of a TrainingState that are arrays or None."""

@@ -1,0 +1,76 @@
+"""Whether the saved state of a training fits the network, the plan and the rows that are to go on with it."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from layerwise.checks import decided, instance, shown
+from layerwise.errors import InvalidInput
+from layerwise.optimizers.schedules import PLATEAU
+from layerwise.plan import Plan
+from layerwise.training.records import TrainingState
+from layerwise.types import Floats
+
+
+def resumed(
+    given: TrainingState, fresh: TrainingState, plan: Plan, *, rows: int, batch_size: int, online: bool
+) -> TrainingState:
+    """A copy of the state `given`, fit to go on in the place of `fresh`, with which such a training begins.
+
+    The training is of `rows` rows in batches of `batch_size`. One that is `online` begins an epoch with every batch: it
+    takes the state of a training of any rows, ended or not. Raises InvalidInput.
+    """
+    state = instance("state", given, TrainingState).copy()
+    _check_vectors({"parameters": state.parameters}, {"parameters": fresh.parameters})
+    if not np.isfinite(state.parameters).all():
+        raise InvalidInput("state", "expected finite parameters: the training had diverged")
+    _check_vectors(_named("optimizer/", state.optimizer), _named("optimizer/", fresh.optimizer))
+    statistics = {"statistics": fresh.statistics}
+    _check_vectors({"statistics": state.statistics}, statistics)
+    for name in ("average", "best"):
+        vector = getattr(state, name)
+        _check_vectors({name: vector}, {name: None if vector is None else fresh.parameters})
+    if state.best_statistics is not None:
+        _check_vectors({"best_statistics": state.best_statistics}, {"best_statistics": fresh.statistics})
+    if not state.plateau.keys() <= set(PLATEAU) or ("best" in state.plateau) != ("waited" in state.plateau):
+        _refuse("plateau", f"of {shown([*state.plateau])}", f"of {', '.join(PLATEAU)}")
+    if online:
+        state.position, state.loss_sum, state.metric_sums, state.stopped = 0, 0.0, fresh.metric_sums, None
+    else:
+        _check_vectors({"metric_sums": state.metric_sums}, {"metric_sums": fresh.metric_sums})
+        _check_place(state, plan, rows=rows, batch_size=batch_size)
+    if plan.average is None:  # nothing would move it
+        state.average = None
+    elif state.average is None:
+        state.average = state.parameters.copy()
+    return state
+
+
+def _check_vectors(given: Mapping[str, Floats | None], wanted: Mapping[str, Floats | None]) -> None:
+    """Raises InvalidInput if the vectors differ in name, shape or dtype; None is no vector."""
+    for name in (*wanted, *given):
+        got, like = _described(given.get(name)), _described(wanted.get(name))
+        if got != like:
+            _refuse(name, got, like)
+
+
+def _check_place(state: TrainingState, plan: Plan, *, rows: int, batch_size: int) -> None:
+    """Raises InvalidInput if no training by `plan` is ever where `state` says."""
+    if state.position >= rows or state.position % batch_size:
+        multiple = f"{batch_size}, the batch size, or a multiple of it below {rows}, the rows"
+        _refuse("position", str(state.position), f"{multiple}; both may differ only where an epoch has ended")
+    if state.stopped is None and state.epoch >= decided("epochs", plan.epochs):
+        _refuse("epoch", str(state.epoch), f"below {plan.epochs}, the plan's epochs")
+
+
+def _named(prefix: str, vectors: Mapping[str, Floats]) -> dict[str, Floats | None]:
+    return {f"{prefix}{name}": vector for name, vector in vectors.items()}
+
+
+def _described(vector: Floats | None) -> str:
+    return "missing" if vector is None else f"{vector.dtype} {vector.shape}"
+
+
+def _refuse(name: str, got: str, wanted: str) -> None:
+    same = "the state of a training of such a network by such a plan, on such rows, in such batches"
+    raise InvalidInput("state", f"expected {same}: its {name} is {got}, not {wanted}")

@@ -1,0 +1,49 @@
+"""Early stopping: which epoch was the best, and when to wait no longer for a better one."""
+
+from collections.abc import Mapping
+
+from layerwise.errors import InvalidInput
+from layerwise.model import MLP
+from layerwise.plan.early_stopping import EarlyStopping
+from layerwise.training.records import TrainingState
+
+
+class Stopping:
+    """Judges each epoch as `rule` has it; without a rule, nothing stops."""
+
+    def __init__(self, rule: EarlyStopping | None, *, validates: bool) -> None:
+        check_watched("early_stopping.watch", rule.watch if rule else None, validates=validates)
+        self._rule = rule
+
+    @property
+    def restores(self) -> bool:
+        """Whether the network ends with the weights of its best epoch."""
+        return self._rule is not None and self._rule.restore
+
+    def keeps(self, state: TrainingState) -> bool:
+        """Whether the network would end with the weights of the epoch that was judged last."""
+        return not self.restores or state.waited == 0
+
+    def judge(self, values: Mapping[str, float], state: TrainingState, model: MLP) -> bool:
+        """Whether to stop after an epoch with these `values`; remembers it in `state` if it is the best so far."""
+        rule = self._rule
+        if rule is None:
+            return False
+        value = values[rule.watch]
+        sign = 1 if rule.watch.endswith("loss") else -1
+        if state.best_value is None or sign * value < sign * state.best_value - rule.tolerance:
+            state.best_value, state.waited = value, 0
+            state.best_metrics = dict(model.metrics)
+            if rule.restore:
+                state.best = model.parameters.copy()
+                state.best_statistics = None if state.statistics is None else state.statistics.copy()
+        else:
+            state.waited += 1
+        return state.waited >= rule.patience
+
+
+def check_watched(pointer: str, watch: str | None, *, validates: bool) -> None:
+    """Raises InvalidInput at `pointer` if `watch` is a value of rows that are held out, and none are."""
+    if watch and watch.startswith("validation") and not validates:
+        detail = f"{watch} needs rows that are held out: give a validation, or watch loss or metric"
+        raise InvalidInput(pointer, detail)

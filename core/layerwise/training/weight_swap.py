@@ -1,0 +1,24 @@
+"""Two vectors that change places for a while."""
+
+import numpy as np
+
+from layerwise.types import Floats
+
+
+class Swapped:
+    """Exchanges the contents of two vectors for the time of a `with` block; of one vector alone, nothing."""
+
+    def __init__(self, vector: Floats, other: Floats | None) -> None:
+        self._vector, self._other = vector, other
+
+    def __enter__(self) -> None:
+        self._swap()
+
+    def __exit__(self, *_: object) -> None:
+        self._swap()
+
+    def _swap(self) -> None:
+        if self._other is not None:
+            kept = self._vector.copy()
+            np.copyto(self._vector, self._other)
+            np.copyto(self._other, kept)

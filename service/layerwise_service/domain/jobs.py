@@ -1,0 +1,190 @@
+"""Jobs: their states, which state follows which, and what is told of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from layerwise import Finding, LayerHealth
+from layerwise_service.domain.columns import ColumnCounts
+from layerwise_service.errors import MOST_DETAIL, cut
+
+JSONObject = dict[str, object]
+
+MOST_TRANSITIONS = 1_000
+"""Of a job, told at once: one that is interrupted for years has no end of them."""
+
+
+class JobState(StrEnum):
+    """The states of a job."""
+
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    WAITING = "WAITING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+    @property
+    def ended(self) -> bool:
+        return not FOLLOWING[self]
+
+
+FOLLOWING: Mapping[JobState, frozenset[JobState]] = {
+    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.CANCELLED}),
+    # back to QUEUED: its worker was stopped or lost
+    JobState.RUNNING: frozenset(
+        {JobState.QUEUED, JobState.WAITING, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}
+    ),
+    # its worker has it in hand, but cannot go on for want of space or of the stores
+    JobState.WAITING: frozenset(
+        {JobState.QUEUED, JobState.RUNNING, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}
+    ),
+    JobState.SUCCEEDED: frozenset(),
+    JobState.FAILED: frozenset(),
+    JobState.CANCELLED: frozenset(),
+}
+HELD = (JobState.RUNNING, JobState.WAITING)
+"""The states of a job that is in the hands of a worker."""
+OPEN = (JobState.QUEUED, *HELD)
+"""The states of a job that has not ended."""
+
+
+class Reason(StrEnum):
+    """Why a job changed its state."""
+
+    SUBMITTED = "SUBMITTED"
+    CLAIMED = "CLAIMED"
+    WORKER_LOST = "WORKER_LOST"
+    WORKER_STOPPED = "WORKER_STOPPED"
+    PUBLISHED = "PUBLISHED"
+    CANCEL_REQUESTED = "CANCEL_REQUESTED"
+    DIVERGED = "DIVERGED"
+    ATTEMPTS_EXHAUSTED = "ATTEMPTS_EXHAUSTED"
+    INVALID_DATA = "INVALID_DATA"
+    OUT_OF_MEMORY = "OUT_OF_MEMORY"
+    NO_SPACE = "NO_SPACE"
+    STORAGE_UNAVAILABLE = "STORAGE_UNAVAILABLE"
+    CONTINUED = "CONTINUED"
+    INTERNAL = "INTERNAL"
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A change of state. `time` is in seconds since 1970, UTC."""
+
+    state: JobState
+    time: float
+    reason: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRecord:
+    """What an epoch gave. `loss` and `metric` are means over the epoch's rows as they were trained on."""
+
+    step: int
+    epoch: int
+    loss: float
+    metric: float
+    validation_loss: float | None
+    validation_metric: float | None
+    learning_rate: float
+    rows_per_second: float
+    seconds_left: float
+    layers: tuple[LayerHealth, ...] = ()
+    kept: bool = False
+    """Whether the version has the weights of this epoch, unless a later record says so again."""
+    stopped: str | None = None
+    findings: tuple[Finding, ...] = ()
+    """What the doctor finds that it did not find before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a job failed: a stable word and a sentence, cut if it is too long for an answer."""
+
+    reason: str
+    message: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", cut(self.message, MOST_DETAIL))
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The version whose weights a job starts with."""
+
+    model: str
+    version: int
+    sha256: str
+
+    def __str__(self) -> str:
+        return f"{self.model}/{self.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSummary:
+    """One training run in short, as lists have it."""
+
+    id: str
+    model: str
+    state: JobState
+    dataset: str
+    metric: str
+    attempt: int
+    created: float
+    progress: float
+    version: int | None = None
+    failure: Failure | None = None
+    start: Start | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job(JobSummary):
+    """One training run. `architecture` and `plan` are in their JSON form, every size filled in."""
+
+    architecture: JSONObject
+    plan: JSONObject
+    transitions: tuple[Transition, ...] = ()
+    """The newest `MOST_TRANSITIONS`."""
+    record: TrainingRecord | None = None
+    """The newest; of a job with a version, the one that was kept, with the figures of the version."""
+    findings: tuple[Finding, ...] = ()
+    """What the doctor finds as of the newest record."""
+    columns: ColumnCounts | None = None
+    """Of a job on a table: the columns that the version will take, counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """What a job is made of. `fingerprint` tells whether two submissions under one request id are the same."""
+
+    model: str
+    architecture: JSONObject
+    plan: JSONObject
+    dataset: str
+    metric: str
+    fingerprint: str
+    request_id: str | None = None
+    start: Start | None = None
+    preprocessing: JSONObject | None = None
+    """The fitted encoder of a job on a table, in its JSON form."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What happened to a job: a transition or a record. `number` counts up within the job."""
+
+    number: int
+    transition: Transition | None = None
+    record: TrainingRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job in the hands of a worker. `token`, the attempt's number, fences its writes."""
+
+    job: Job
+    token: int

@@ -1,0 +1,184 @@
+"""The totals of all processes, kept by the one that started them.
+
+Every process reports what it counted since its last report, so the totals outlive it. Reports are datagrams on a pair
+of sockets that the processes inherit: there is no file that could be filled, left behind or taken by somebody else.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import socket
+import threading
+import time
+from array import array
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+
+import msgspec
+import structlog
+
+from layerwise_service.process.counts import COUNTS, PREDICTIONS, Counts, Series
+from layerwise_service.process.loops import Loop
+
+log = structlog.get_logger()
+
+SOCKET = "LAYERWISE_COUNTS_FD"
+REPORT_SECONDS = 1.0
+MOST_VERSIONS = 200
+"""Versions with series of their own in /metrics: 16 lines each, and Prometheus keeps every one."""
+IDLE_SECONDS = 900.0
+"""A version that was not used for so long may lose its series to another: Prometheus has read its counts by then."""
+OTHER: Series = (PREDICTIONS, "other", "other")
+
+_ANSWER_SECONDS = 2.0
+_MOST_BYTES = 65_536  # of a datagram
+_SERIES_PER_DATAGRAM = 50  # of at most some 400 bytes
+
+_Report = list[tuple[Series, list[float]]]
+_DECODER = msgspec.msgpack.Decoder(_Report)
+
+
+class Totals:
+    """Sums by series. Versions beyond `MOST_VERSIONS` are counted together, unless another one has been idle."""
+
+    def __init__(self) -> None:
+        self._totals: dict[Series, list[float]] = {}
+        self._used: dict[Series, float] = {}  # versions, the least recently used first
+
+    def add(self, report: Iterable[tuple[Series, list[float]]]) -> None:
+        """Add what a process counted since its last report."""
+        for given, numbers in report:
+            series = self._place(given) if given[0] == PREDICTIONS else given
+            known = self._totals.get(series)
+            self._totals[series] = numbers if known is None else [a + b for a, b in zip(known, numbers, strict=True)]
+
+    def report(self) -> _Report:
+        """All sums."""
+        return list(self._totals.items())
+
+    def _place(self, series: Series) -> Series:
+        now = time.monotonic()
+        if self._used.pop(series, None) is None and len(self._used) >= MOST_VERSIONS:
+            oldest, used = next(iter(self._used.items()))
+            if now - used < IDLE_SECONDS:
+                return OTHER
+            del self._used[oldest], self._totals[oldest]
+        self._used[series] = now
+        return series
+
+
+class Gatherer:
+    """Keeps the totals of all processes that have `socket`, from `start` to `close`."""
+
+    def __init__(self) -> None:
+        self.socket, self._own = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._own.settimeout(REPORT_SECONDS)
+        self._totals = Totals()
+        self._loop = Loop("gather", self._receive, every=0.0)
+
+    def start(self) -> None:
+        """Listen in a thread."""
+        self._loop.start()
+
+    def close(self) -> None:
+        """Stop, and let the sockets go."""
+        with suppress(OSError):
+            self.socket.send(msgspec.msgpack.encode([]), socket.MSG_DONTWAIT)  # what it waits for
+        self._loop.stop()
+        self._own.close()
+        self.socket.close()
+
+    def _receive(self) -> None:
+        try:
+            message, descriptors, _, _ = socket.recv_fds(self._own, _MOST_BYTES, 1)
+        except TimeoutError:
+            return
+        answers = [socket.socket(fileno=descriptor) for descriptor in descriptors]
+        try:
+            self._totals.add(_DECODER.decode(message))
+            for answer in answers:
+                answer.settimeout(_ANSWER_SECONDS)
+                with suppress(OSError):  # whoever asked is gone
+                    answer.sendall(msgspec.msgpack.encode(self._totals.report()))
+                    answer.shutdown(socket.SHUT_WR)
+        finally:
+            for answer in answers:
+                answer.close()
+
+
+class Reporter:
+    """Reports what this process counts to the gatherer behind `to`; without one it keeps the totals itself."""
+
+    def __init__(self, to: socket.socket | None, counts: Counts = COUNTS) -> None:
+        self._to = to
+        self._counts = counts
+        self._alone = Totals()
+        self._lock = threading.Lock()  # so that `totals` finds nothing taken that is still on its way
+        self._loop = Loop("report", self.report, every=REPORT_SECONDS)
+
+    def start(self) -> None:
+        """Report every second, and when the process ends."""
+        self._loop.start()
+        atexit.register(self.report)
+
+    def report(self, *, patience: float = 0.0) -> None:
+        """Report once. While the gatherer does not listen, the counts stay here."""
+        with self._lock:
+            taken = list(self._counts.take().items())
+            if self._to is None:
+                self._alone.add(taken)
+                return
+            deadline = time.monotonic() + patience
+            for start in range(0, len(taken), _SERIES_PER_DATAGRAM):
+                part = taken[start : start + _SERIES_PER_DATAGRAM]
+                if not _send(self._to, part, [], deadline):
+                    self._counts.put_back(taken[start:])
+                    return
+
+    def totals(self) -> _Report | None:
+        """The totals of all processes, those of this one up to now; None if the gatherer does not answer."""
+        self.report(patience=_ANSWER_SECONDS)
+        if self._to is None:
+            return self._alone.report()
+        answer, theirs = socket.socketpair()
+        with answer:
+            with theirs:
+                if not _send(self._to, [], [theirs.fileno()], time.monotonic() + _ANSWER_SECONDS):
+                    return None
+            answer.settimeout(_ANSWER_SECONDS)
+            parts: list[bytes] = []
+            try:
+                while part := answer.recv(_MOST_BYTES):
+                    parts.append(part)
+                return _DECODER.decode(b"".join(parts))
+            except (OSError, msgspec.DecodeError) as error:
+                log.warning("no_totals", error=str(error))
+                return None
+
+
+def inherited_socket() -> socket.socket | None:
+    """The socket that the process which started this one counts on, if there is one."""
+    descriptor = os.environ.pop(SOCKET, "")
+    if not descriptor:
+        return None
+    found = socket.socket(fileno=int(descriptor))
+    found.set_inheritable(False)
+    return found
+
+
+def _send(to: socket.socket, report: _Report, descriptors: Sequence[int], deadline: float) -> bool:
+    """Send a datagram; False if there is no room for it until the deadline, or nobody to read it."""
+    message = msgspec.msgpack.encode(report)
+    # Not socket.send_fds: Python 3.11's ignores the flags, and would block.
+    passed = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", descriptors))] if descriptors else []
+    while True:
+        try:
+            to.sendmsg([message], passed, socket.MSG_DONTWAIT)
+            return True
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.01)
+        except OSError:
+            return False

@@ -1,0 +1,26 @@
+"""The memory of a serving process goes back to the system after large requests.
+
+glibc's allocator keeps what was freed in its arenas, one for each of several threads, where small blocks that are still
+in use lie between free ones. After some hundred large requests that is several times what any one of them needs.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+
+from layerwise_service.process.loops import Loop
+
+_SECONDS = 5.0
+_MMAP_THRESHOLD, _MOST_IN_ARENAS = -3, 4 * 2**20  # the largest that mallopt takes before it costs predictions time
+_FREE_AT_THE_END = 0
+
+
+def give_memory_back() -> None:
+    """Start to give freed memory back every few seconds. Where the allocator is not glibc's, it is left alone."""
+    if platform.libc_ver()[0] != "glibc":
+        return
+    libc = ctypes.CDLL(None)
+    # fixed: glibc would raise it to the largest block that was freed, and keep such blocks in its arenas from then on
+    libc.mallopt(_MMAP_THRESHOLD, _MOST_IN_ARENAS)
+    Loop("memory", lambda: libc.malloc_trim(_FREE_AT_THE_END), every=_SECONDS).start()

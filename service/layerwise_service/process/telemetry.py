@@ -1,0 +1,74 @@
+"""What Prometheus sees: the totals of all processes as families of series."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from layerwise_service.process.counts import ANSWERS, BOUNDS, LOST_LINES, PREDICTIONS, Series
+
+_BUCKETS = [*(str(bound) for bound in BOUNDS), "+Inf"]
+
+
+def exposition(totals: Iterable[tuple[Series, Sequence[float]]], *more: Collector) -> bytes:
+    """The totals, and what `more` collects, in Prometheus' text format."""
+    registry = CollectorRegistry()
+    registry.register(_Families(totals))
+    for collector in more:
+        registry.register(collector)
+    return generate_latest(registry)
+
+
+class _Families(Collector):
+    def __init__(self, totals: Iterable[tuple[Series, Sequence[float]]]) -> None:
+        self._kinds: dict[str, dict[tuple[str, ...], Sequence[float]]] = defaultdict(dict)
+        for (kind, *labels), numbers in totals:
+            self._kinds[kind][tuple(labels)] = numbers
+
+    def collect(self) -> Iterable[Metric]:
+        predictions, answers = self._kinds[PREDICTIONS], self._kinds[ANSWERS]
+        yield _histogram(
+            "layerwise_predict_seconds", "Time in the model, per request", ["model", "version"], predictions
+        )
+        rows = {labels: numbers[-1] for labels, numbers in predictions.items()}
+        yield _counter("layerwise_predict_rows", "Rows predicted", ["model", "version"], rows)
+        requests = {labels: numbers[-1] for labels, numbers in answers.items()}
+        yield _counter(
+            "layerwise_http_requests", "Answers of the REST service", ["method", "route", "status"], requests
+        )
+        routes: dict[tuple[str, ...], Sequence[float]] = {}
+        for (_, route, _), numbers in answers.items():
+            known = routes.get((route,), [0.0] * len(numbers))
+            routes[(route,)] = [a + b for a, b in zip(known, numbers, strict=True)]
+        yield _histogram("layerwise_http_seconds", "Time to answer a REST request", ["route"], routes)
+        lost = {labels: numbers[0] for labels, numbers in self._kinds[LOST_LINES].items()}
+        yield _counter("layerwise_log_lines_lost", "Lines of the log that could not be written", ["process"], lost)
+
+
+def _histogram(
+    name: str, documentation: str, labels: Sequence[str], values: Mapping[tuple[str, ...], Sequence[float]]
+) -> Metric:
+    family = HistogramMetricFamily(name, documentation, labels=labels)
+    for key, (*buckets, seconds, _) in values.items():
+        family.add_metric(key, list(zip(_BUCKETS, accumulate(buckets), strict=True)), seconds)
+    return family
+
+
+def _counter(name: str, documentation: str, labels: Sequence[str], values: Mapping[tuple[str, ...], float]) -> Metric:
+    family = CounterMetricFamily(name, documentation, labels=labels)
+    for key, value in values.items():
+        family.add_metric(key, value)
+    return family
+
+
+def gauge(name: str, documentation: str, values: dict[str, float], *, label: str = "") -> GaugeMetricFamily:
+    """A gauge with a value for each of `values`' keys, or one value under the key "" if it has no label."""
+    family = GaugeMetricFamily(name, documentation, labels=[label] if label else [])
+    for key, value in values.items():
+        family.add_metric([key] if label else [], value)
+    return family

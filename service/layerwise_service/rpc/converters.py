@@ -1,0 +1,210 @@
+"""Between the messages of layerwise.v1 and the words of the service."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from google.protobuf.timestamp_pb2 import Timestamp
+from numpy.typing import NDArray
+
+from layerwise import Finding
+from layerwise_proto.json_form import to_json, to_message
+from layerwise_proto.v1 import models_pb2, tables_pb2, tensors_pb2, training_pb2, types_pb2
+from layerwise_service.domain.datasets import Batch, Label
+from layerwise_service.domain.jobs import Job, JobState, JobSummary, JSONObject, TrainingRecord, Transition
+from layerwise_service.domain.models import MOST_CLASSES, Model, Version, VersionSummary
+from layerwise_service.errors import InvalidRequest
+from layerwise_service.rpc.table_converters import read_table, write_counts
+from layerwise_service.usecases.prediction import Prediction
+
+_MOST = 2**48  # far beyond any message, and within what NumPy multiplies
+
+
+def read_tensor(tensor: tensors_pb2.Tensor, *, at: str) -> NDArray[np.float32]:
+    """The array, without a copy. Raises `InvalidRequest`."""
+    if tensor.data_type != tensors_pb2.DATA_TYPE_FLOAT32:
+        raise InvalidRequest("expected DATA_TYPE_FLOAT32", pointer=f"{at}.data_type")
+    shape = tuple(tensor.shape[:8])  # a message has room for millions
+    if len(shape) not in (1, 2) or min(shape) < 0 or max(shape) > _MOST:
+        detail = f"expected one or two sizes of 0 to {_MOST}, got {list(shape)}"
+        raise InvalidRequest(detail, pointer=f"{at}.shape")
+    wanted = math.prod(shape) * 4
+    if wanted != len(tensor.data):
+        detail = f"shape {list(shape)} of float32 needs {wanted} bytes, got {len(tensor.data)}"
+        raise InvalidRequest(detail, pointer=f"{at}.data")
+    return np.frombuffer(tensor.data, dtype="<f4").reshape(shape)
+
+
+def write_tensor(array: NDArray[Any]) -> tensors_pb2.Tensor:
+    """The array as float32."""
+    data = np.ascontiguousarray(array, dtype="<f4")
+    return tensors_pb2.Tensor(data_type=tensors_pb2.DATA_TYPE_FLOAT32, shape=data.shape, data=data.tobytes())
+
+
+def read_labels(labels: tensors_pb2.Labels) -> Sequence[Label]:
+    """The labels, in the kind in which they were sent."""
+    kind = labels.WhichOneof("kind")
+    return [] if kind is None else list(getattr(labels, kind).values)
+
+
+def write_labels(labels: Sequence[Label] | NDArray[Any]) -> tensors_pb2.Labels:
+    """The labels, of one kind all of them."""
+    values: list[Any] = labels.tolist() if isinstance(labels, np.ndarray) else list(labels)
+    if isinstance(values[0], bool):
+        return tensors_pb2.Labels(booleans=tensors_pb2.BooleanLabels(values=values))
+    if isinstance(values[0], int):
+        return tensors_pb2.Labels(integers=tensors_pb2.IntegerLabels(values=values))
+    return tensors_pb2.Labels(strings=tensors_pb2.StringLabels(values=values))
+
+
+def read_batch(batch: training_pb2.TrainBatch, number: int) -> Batch:
+    """Rows or a table, what is expected of them, and what they weigh. Raises `InvalidRequest`."""
+    at = f"batches[{number}]"
+    is_table = batch.WhichOneof("data") == "table"
+    rows = read_table(batch.table, at=f"{at}.table") if is_table else read_tensor(batch.rows, at=f"{at}.rows")
+    weights = read_tensor(batch.weights, at=f"{at}.weights") if batch.HasField("weights") else None
+    match batch.WhichOneof("expected"):
+        case "labels":
+            return Batch(rows, read_labels(batch.labels), weights)
+        case "targets":
+            return Batch(rows, read_tensor(batch.targets, at=f"{at}.targets"), weights)
+        case None:
+            raise InvalidRequest("expected labels or targets beside the rows", pointer=at)
+
+
+def read_spec(message: types_pb2.Architecture | types_pb2.Plan | tables_pb2.Encoder) -> JSONObject:
+    """The JSON form."""
+    return dict(to_json(message))
+
+
+def write_job_summary(job: JobSummary) -> training_pb2.Job:
+    """The job in short as its message."""
+    failure = job.failure
+    return training_pb2.Job(
+        id=job.id,
+        model=job.model,
+        state=write_state(job.state),
+        dataset=job.dataset,
+        attempt=job.attempt,
+        create_time=_time(job.created),
+        metric=job.metric,
+        version=job.version,
+        failure=None if failure is None else training_pb2.JobFailure(reason=failure.reason, message=failure.message),
+        progress=job.progress,
+        start_from="" if job.start is None else str(job.start),
+    )
+
+
+def write_job(job: Job) -> training_pb2.Job:
+    """The job as its message."""
+    message = write_job_summary(job)
+    rest = training_pb2.Job(
+        architecture=to_message(job.architecture, types_pb2.Architecture),
+        plan=to_message(job.plan, types_pb2.Plan),
+        transitions=[write_transition(change) for change in job.transitions],
+        record=None if job.record is None else write_record(job.record),
+        findings=[write_finding(finding) for finding in job.findings],
+        columns=write_counts(job.columns),
+    )
+    message.MergeFrom(rest)
+    return message
+
+
+def write_state(state: JobState) -> training_pb2.JobState.ValueType:
+    """The state as its enum value."""
+    return training_pb2.JobState.Value(f"JOB_STATE_{state}")
+
+
+def read_state(state: training_pb2.JobState.ValueType) -> JobState | None:
+    """The state; None for UNSPECIFIED. Raises `InvalidRequest` for a number that is no state."""
+    if state == training_pb2.JOB_STATE_UNSPECIFIED:
+        return None
+    try:
+        return JobState(training_pb2.JobState.Name(state).removeprefix("JOB_STATE_"))
+    except ValueError as error:
+        raise InvalidRequest(f"{state} is no state", pointer="state") from error
+
+
+def write_transition(change: Transition) -> training_pb2.JobTransition:
+    """The transition as its message."""
+    return training_pb2.JobTransition(
+        state=write_state(change.state), time=_time(change.time), reason=change.reason, attempt=change.attempt
+    )
+
+
+def write_record(record: TrainingRecord) -> training_pb2.TrainRecord:
+    """The record as its message."""
+    values: dict[str, Any] = {name: value for name, value in asdict(record).items() if value != ()}
+    values |= {"layers": [], "findings": []}
+    message = training_pb2.TrainRecord(**values)
+    message.layers.extend(training_pb2.LayerHealth(**asdict(layer)) for layer in record.layers)
+    message.findings.extend(write_finding(finding) for finding in record.findings)
+    return message
+
+
+def write_finding(finding: Finding) -> training_pb2.Finding:
+    """The finding as its message."""
+    return training_pb2.Finding(**asdict(finding))
+
+
+def write_version_summary(version: VersionSummary | Version) -> models_pb2.ModelVersion:
+    """The version in short as its message."""
+    metrics: Mapping[str, float] = version.metrics
+    return models_pb2.ModelVersion(
+        model=version.model,
+        version=version.number,
+        job_id=version.job,
+        create_time=_time(version.created),
+        sha256=version.sha256,
+        size_bytes=version.size_bytes,
+        metrics=metrics,
+        parameters=version.parameters,
+        dataset=version.dataset,
+    )
+
+
+def write_version(version: Version) -> models_pb2.ModelVersion:
+    """The version as its message, with the first of its classes."""
+    labels = version.labels
+    message = write_version_summary(version)
+    rest = models_pb2.ModelVersion(
+        architecture=to_message(version.architecture, types_pb2.Architecture),
+        plan=to_message(version.plan, types_pb2.Plan),
+        labels=None if labels is None else write_labels(labels[:MOST_CLASSES]),
+        class_count=len(labels or ()),
+        columns=write_counts(version.columns),
+    )
+    message.MergeFrom(rest)
+    return message
+
+
+def write_model(model: Model) -> models_pb2.Model:
+    """The model as its message."""
+    return models_pb2.Model(
+        name=model.name,
+        latest=model.latest,
+        aliases=model.aliases,
+    )
+
+
+def write_prediction(prediction: Prediction) -> models_pb2.PredictResponse:
+    """The prediction as its message."""
+    response = models_pb2.PredictResponse(model=prediction.model, version=prediction.version)
+    if prediction.is_classifier:
+        response.labels.CopyFrom(write_labels(prediction.predictions))
+    else:
+        values = prediction.predictions
+        response.values.CopyFrom(write_tensor(values.reshape(len(values), -1)))
+    if prediction.probabilities is not None:
+        response.probabilities.CopyFrom(write_tensor(prediction.probabilities))
+    return response
+
+
+def _time(seconds: float) -> Timestamp:
+    time = Timestamp()
+    time.FromNanoseconds(round(seconds * 1e3) * 1_000_000)  # a float of seconds holds no more than microseconds
+    return time

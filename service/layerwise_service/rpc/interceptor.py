@@ -1,0 +1,185 @@
+"""The one place where errors become gRPC statuses, each with one google.rpc.ErrorInfo."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import structlog
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.message import DecodeError
+from grpc import aio
+
+from layerwise_proto.v1.errors_pb2 import ErrorInfo, ErrorStatus
+from layerwise_service.errors import InvalidRequest, Kind, ServiceError, TooLarge, forget_frames
+from layerwise_service.rpc.message_limits import check_fields
+
+log = structlog.get_logger()
+
+DOMAIN = "layerwise"
+Context = aio.ServicerContext[Any, Any]
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+
+class ErrorBoundary(aio.ServerInterceptor):
+    """Answers a `ServiceError` with its status, and any other exception with "internal error" and a request id.
+
+    A request that cannot be decoded is an error like any other. An answer of more than `max_answer_bytes` becomes one
+    too, for gRPC's own would not say what to do.
+    """
+
+    def __init__(self, *, max_answer_bytes: int) -> None:
+        self._max_answer_bytes = max_answer_bytes
+        self._calls: set[asyncio.Task[Any]] = set()
+
+    async def ended(self) -> None:
+        """Waits for the tasks of all calls: gRPC stops without waiting for what a cancelled one has to tidy away.
+
+        A thread that a cancelled call had asked something of may still run.
+        """
+        while self._calls:
+            await asyncio.wait(list(self._calls))
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+        handler: Any = await continuation(handler_call_details)
+        if handler is None:
+            return None
+        method = str(handler_call_details.method)
+        codec = {
+            "request_deserializer": _decoder(handler.request_deserializer),
+            "response_serializer": handler.response_serializer,
+        }
+        if handler.response_streaming:
+            stream = self._guard_stream(handler.stream_stream or handler.unary_stream, method)
+            if handler.request_streaming:
+                return grpc.stream_stream_rpc_method_handler(stream, **codec)
+            return grpc.unary_stream_rpc_method_handler(stream, **codec)
+        return grpc.unary_unary_rpc_method_handler(self._guard(handler.unary_unary, method), **codec)
+
+    def _guard(self, inner: Callable[[Any, Any], Awaitable[Any]], method: str) -> Any:
+        most = self._max_answer_bytes
+
+        async def call(request: Any, context: Context) -> Any:
+            with self._boundary(context, method):
+                answer = await inner(_checked(request), context)
+                if (size := answer.ByteSize()) > most:
+                    raise TooLarge(f"the answer has {size} bytes, and a message may have {most}; ask for less at once")
+                return answer
+
+        return call
+
+    def _guard_stream(self, inner: Callable[[Any, Any], Any], method: str) -> Any:
+        def opened(request: Any) -> Any:
+            return _Checked(request) if hasattr(request, "__aiter__") else _checked(request)
+
+        if not inspect.isasyncgenfunction(inner):  # gRPC's own health service writes into the context
+
+            async def write(request: Any, context: Context) -> None:
+                with self._boundary(context, method):
+                    await inner(opened(request), context)
+
+            return write
+
+        async def call(request: Any, context: Context) -> AsyncIterator[Any]:
+            with self._boundary(context, method):
+                async with aclosing(inner(opened(request), context)) as responses:
+                    async for response in responses:
+                        yield response
+
+        return call
+
+    @contextmanager
+    def _boundary(self, context: Context, method: str) -> Generator[None]:
+        """Answers with what is raised inside.
+
+        It sets the status rather than aborting: gRPC keeps the exception of an abort beside the call that it ends, and
+        so the frames of the call with the rows in them.
+        """
+        call = asyncio.current_task()
+        assert call is not None
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
+        try:
+            yield
+        except aio.AbortError:  # gRPC's own services abort
+            raise
+        except ServiceError as error:
+            if error.kind is Kind.DATA_LOSS:
+                log.error("data_loss", method=method, detail=str(error))
+            _tell(context, error, {})
+            forget_frames(error)
+        except Exception as error:
+            request_id = secrets.token_hex(8)
+            log.error("request_failed", method=method, request_id=request_id, exc_info=error)
+            told = ServiceError("internal error; the log of the service has the details under the request id")
+            _tell(context, told, {"request_id": request_id})
+            forget_frames(error)
+
+
+@dataclass(frozen=True, slots=True)
+class _Undecodable:
+    """In the place of a request whose bytes are no message, or one of too many parts."""
+
+    error: InvalidRequest
+
+
+def _decoder(decode: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    """`decode`, but giving an `_Undecodable` where it would raise, of which gRPC makes INTERNAL and a traceback."""
+    kind: Descriptor = decode.__self__.DESCRIPTOR  # type: ignore[attr-defined]
+
+    def decoded(data: bytes) -> Any:
+        try:
+            check_fields(data, kind)
+            return decode(data)
+        except TooLarge as error:
+            return _Undecodable(error.with_traceback(None))
+        except (DecodeError, ValueError):
+            detail = f"the request's {len(data)} bytes cannot be read as a message of this method"
+            detail += "; does the client use this API's version?"
+            return _Undecodable(InvalidRequest(detail, reason="UNDECODABLE_REQUEST"))
+
+    return decoded
+
+
+def _checked(request: Any) -> Any:
+    """The request itself. Raises `InvalidRequest` in the place of one that could not be decoded."""
+    if isinstance(request, _Undecodable):
+        raise request.error
+    return request
+
+
+class _Checked:
+    """The requests of a stream, each checked as it comes."""
+
+    def __init__(self, requests: AsyncIterator[Any]) -> None:
+        self._requests = requests
+
+    def __aiter__(self) -> _Checked:
+        return self
+
+    async def __anext__(self) -> Any:
+        return _checked(await anext(self._requests))
+
+
+def _tell(context: Context, error: ServiceError, metadata: dict[str, str]) -> None:
+    if error.pointer:
+        metadata |= {"pointer": error.pointer}
+    if error.retry_after is not None:
+        metadata |= {"retry_after_seconds": str(error.retry_after)}
+    info = ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)
+    detail = AnyMessage(type_url="type.googleapis.com/google.rpc.ErrorInfo", value=info.SerializeToString())
+    status = ErrorStatus(code=error.grpc_code, message=str(error), details=[detail])
+    context.set_code(_CODES[error.grpc_code])
+    context.set_details(str(error))
+    context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))

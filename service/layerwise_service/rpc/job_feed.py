@@ -1,0 +1,132 @@
+"""What happens to jobs, to any number of watchers: what many of them ask for is read, and put into messages, once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Hashable
+from typing import Any, TypeVar
+
+from layerwise_proto.v1 import training_pb2
+from layerwise_service.domain.jobs import Event
+from layerwise_service.errors import Unavailable
+from layerwise_service.process.loops import AsyncLoop
+from layerwise_service.rpc.converters import write_finding, write_record, write_transition
+from layerwise_service.usecases.training import Training
+
+POLL_SECONDS = 0.1
+
+T = TypeVar("T")
+Told = tuple[Event, list[training_pb2.TrainEvent]]
+"""An event, and the messages that tell of it."""
+
+
+class JobFeed:
+    """Follows jobs. A slow watcher reads at its own speed; what it has not read waits in the store, not in memory.
+
+    `loop` looks for news; whoever owns the feed starts it.
+    """
+
+    def __init__(self, training: Training) -> None:
+        self._training = training
+        self.loop = AsyncLoop("feed", self._poll, every=POLL_SECONDS)
+        self._watched: dict[str, _Watched] = {}
+        self._asked: dict[Hashable, asyncio.Future[Any]] = {}
+        self._closed = False
+
+    async def follow(self, job: str, *, from_step: int) -> AsyncIterator[Told]:
+        """All that happened to the job and all that will, to its end, but the records of its first steps.
+
+        Raises `Unavailable` when the service stops before the job ends: WatchJob continues there.
+        """
+        watched = self._watched.setdefault(job, _Watched())
+        watched.watchers += 1
+        seen, left_out = 0, from_step
+        try:
+            while True:
+                newest = watched.newest
+                # a read that began before the newest event was known may lack it: it is another's
+                key = ("events", job, seen, left_out, newest)
+                found = await self.once(key, self._read, job, seen, left_out)
+                for event, messages in found:
+                    seen = event.number
+                    if event.record is None or event.record.step > from_step:
+                        yield event, messages
+                    if event.transition is not None and event.transition.state.ended:
+                        return
+                if not found:
+                    # What was left out counts as seen, or it would be news for ever; and from here on the same is read
+                    # for every watcher, whatever its first step.
+                    seen, left_out = max(seen, newest), 0
+                    await self._wait_for_news(watched, seen)
+        finally:
+            watched.watchers -= 1
+            if watched.watchers == 0:
+                del self._watched[job]
+
+    async def once(self, key: Hashable, read: Callable[..., T], *arguments: object) -> T:
+        """What `read` gives in a thread; watchers that ask for the same `key` meanwhile are given the same."""
+        asked = self._asked.get(key)
+        if asked is None:
+            asked = asyncio.ensure_future(asyncio.to_thread(read, *arguments))
+            self._asked[key] = asked
+            asked.add_done_callback(lambda done: self._answered(key, done))
+        try:
+            found: T = await asyncio.shield(asked)
+            return found
+        finally:
+            del asked  # its error would keep this frame
+
+    async def close(self) -> None:
+        """Lets all watchers go."""
+        self._closed = True
+        for watched in self._watched.values():
+            watched.wake()
+        await self.loop.stop()
+
+    def _read(self, job: str, after: int, from_step: int) -> list[Told]:
+        found = self._training.events(job, after=after, from_step=from_step)
+        return [(event, _messages(event)) for event in found]
+
+    def _answered(self, key: Hashable, done: asyncio.Future[Any]) -> None:
+        del self._asked[key]
+        if not done.cancelled():
+            done.exception()  # the watchers may all have left
+
+    async def _wait_for_news(self, watched: _Watched, seen: int) -> None:
+        while watched.newest <= seen and not self._closed:
+            await watched.news.wait()
+        if self._closed:
+            raise Unavailable("the service is stopping; the job goes on, and WatchJob will tell of it")
+
+    async def _poll(self) -> None:
+        if not self._watched:
+            return
+        found = await asyncio.to_thread(self._training.last_events, list(self._watched))
+        for job, number in found.items():
+            watched = self._watched.get(job)
+            if watched is not None and watched.newest != number:
+                watched.newest = number
+                watched.wake()
+
+
+class _Watched:
+    """A job that has watchers: how many, the number of its newest event, and what they wait for."""
+
+    def __init__(self) -> None:
+        self.watchers = 0
+        self.newest = 0
+        self.news = asyncio.Event()
+
+    def wake(self) -> None:
+        self.news.set()
+        self.news = asyncio.Event()
+
+
+def _messages(event: Event) -> list[training_pb2.TrainEvent]:
+    messages: list[training_pb2.TrainEvent] = []
+    if (record := event.record) is not None:
+        messages.append(training_pb2.TrainEvent(record=write_record(record)))
+        messages += [training_pb2.TrainEvent(finding=write_finding(finding)) for finding in record.findings]
+    if (change := event.transition) is not None:
+        messages.append(training_pb2.TrainEvent(transition=write_transition(change)))
+    return messages

@@ -1,0 +1,65 @@
+"""Between the tables and columns of layerwise.v1 and the words of the service."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwise_proto.json_form import to_message
+from layerwise_proto.v1 import tables_pb2
+from layerwise_service.domain.columns import ColumnCounts, ColumnInfo
+from layerwise_service.domain.datasets import Table
+from layerwise_service.errors import InvalidRequest
+
+
+def read_table(table: tables_pb2.Table, *, at: str) -> Table:
+    """The columns by their names, all of one length. Raises `InvalidRequest`."""
+    found: dict[str, NDArray[np.float64] | list[str]] = {}
+    first = ""
+    for index, column in enumerate(table.columns):
+        where, name = f"{at}.columns[{index}]", column.name
+        if not name or name in found:
+            detail = f"expected names that differ, got {name[:64]!r} twice" if name else "expected a name, got none"
+            raise InvalidRequest(detail, pointer=f"{where}.name")
+        values = _values(column, where)
+        if not found:
+            first = name
+        elif len(values) != len(found[first]):
+            detail = f"expected {len(found[first])} values, as many as {first[:64]!r} has, got {len(values)}"
+            raise InvalidRequest(detail, pointer=where)
+        found[name] = values
+    return found
+
+
+def _values(column: tables_pb2.Column, at: str) -> NDArray[np.float64] | list[str]:
+    match column.WhichOneof("values"):
+        case "numbers":
+            numbers = column.numbers.values
+            return np.fromiter(numbers, np.float64, len(numbers))
+        case "texts":
+            return list(column.texts.values)
+        case None:
+            raise InvalidRequest("expected numbers or texts, got neither", pointer=at)
+
+
+def write_counts(counts: ColumnCounts | None) -> tables_pb2.ColumnCounts | None:
+    """The counts as their message."""
+    return None if counts is None else tables_pb2.ColumnCounts(**asdict(counts))
+
+
+def write_columns(columns: Sequence[ColumnInfo]) -> list[tables_pb2.ColumnInfo]:
+    """The columns as their messages."""
+    return [
+        tables_pb2.ColumnInfo(
+            name=column.name,
+            kind=tables_pb2.ColumnKind.Value(f"COLUMN_KIND_{column.kind.upper()}"),
+            encoding=to_message(column.encoding, tables_pb2.Encoding),
+            categories=column.categories,
+            category_count=column.category_count,
+            allows_missing=column.allows_missing,
+        )
+        for column in columns
+    ]

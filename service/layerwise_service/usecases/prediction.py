@@ -1,0 +1,234 @@
+"""Use-case of predicting: rows in, labels or values out, by the version that is meant."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwise import MLP, TableEncoder
+from layerwise_service.domain.datasets import Table, rows_of
+from layerwise_service.domain.tables import encoded, listed
+from layerwise_service.errors import InvalidRequest, OutputNotFinite, TooLarge
+from layerwise_service.process.counts import COUNTS, PREDICTIONS
+from layerwise_service.process.sizes import held_bytes
+from layerwise_service.stores.artifact_store import ArtifactStore
+from layerwise_service.usecases.registry import Directory
+
+
+@dataclass(frozen=True, slots=True)
+class Instances:
+    """Rows as JSON has them that are not numbers alone: by the names of columns, or in the order of columns.
+
+    `refusal` gives what is wrong with them for a version that takes rows of numbers.
+    """
+
+    rows: list[dict[str, object] | list[object]]
+    refusal: Callable[[], InvalidRequest]
+
+
+Rows = list[list[float]] | Instances | NDArray[np.float32] | Table
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a version says of n rows.
+
+    `predictions` is (n,), labels or values, or (n, outputs) values of a regression with several outputs;
+    `probabilities` (n, classes), or None where the loss gives none.
+    """
+
+    model: str
+    version: int
+    predictions: NDArray[Any]
+    probabilities: NDArray[np.float32] | None
+    is_classifier: bool
+
+
+class Predictor:
+    """Predicts with any version, and keeps those that are in use loaded."""
+
+    def __init__(
+        self, directory: Directory, artifacts: ArtifactStore, *, cache_bytes: int, max_rows: int, max_values: int
+    ) -> None:
+        self._directory = directory
+        self._models = LoadedModels(artifacts, max_bytes=cache_bytes)
+        self._max_rows = max_rows
+        self._max_values = max_values
+
+    def predict(
+        self,
+        rows: Rows,
+        *,
+        model: str | None,
+        version: str | int | None,
+        at: str = "instances",
+        rounded: bool = False,
+    ) -> Prediction:
+        """Predicts `rows`, (n, inputs) numbers, or the columns of a table if the version takes one.
+
+        `model` and `version` are as `Directory.resolve` reads them, `at` names the rows. `rounded` says of lists of
+        numbers that they are rounded to float32, as an array is: they are no rows of a table then.
+
+        Raises `InvalidRequest` with the row, and the column, that is wrong, `TooLarge`, and what `resolve` raises.
+        """
+        target = self._directory.resolve(model, version)
+        network = self._models.get(target.artifact)
+        most = max(1, min(self._max_rows, self._max_values // network.architecture.outputs))
+        count = _count(rows)
+        if count > most:
+            detail = f"this model predicts at most {most} rows at once, got {count}; send them in several requests"
+            raise TooLarge(detail, pointer=at, reason="TOO_MANY_ROWS")
+        if count == 0:
+            raise InvalidRequest("expected at least one row", pointer=at, reason="EMPTY_BATCH")
+        encoder = network.encoder
+        checked = None if encoder is not None else _check(rows, network.architecture.inputs, at)
+        start = time.perf_counter()
+        with np.errstate(over="ignore", invalid="ignore"):  # looked at right below
+            if encoder is not None:
+                outputs = _outputs_of_table(network, encoder, rows, at, rounded=rounded)
+            else:
+                assert checked is not None
+                outputs = network.outputs(checked, check=False)
+        if not np.isfinite(outputs).all():
+            row = int(np.argmin(np.isfinite(outputs).all(axis=1)))
+            detail = f"version {target.version} of {target.model} answers this row with NaN or infinity"
+            raise OutputNotFinite(detail, pointer=f"{at}[{row}]")
+        prediction = Prediction(
+            target.model,
+            target.version,
+            network.decide(outputs),
+            network.probabilities(outputs) if network.gives_probabilities else None,
+            network.is_classifier,
+        )
+        series = PREDICTIONS, target.model, str(target.version)
+        COUNTS.observe(series, time.perf_counter() - start, count)
+        return prediction
+
+
+class LoadedModels:
+    """Models by artefact, the least recently used leaving when together they exceed `max_bytes`."""
+
+    def __init__(self, artifacts: ArtifactStore, *, max_bytes: int) -> None:
+        self._artifacts = artifacts
+        self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._loaded: OrderedDict[str, tuple[MLP, int]] = OrderedDict()  # with the bytes that each holds
+        self._bytes = 0
+        self._loading: dict[str, threading.Lock] = {}
+
+    def get(self, artifact: str) -> MLP:
+        """The model, loaded once however many ask for it. Raises `DataLoss`."""
+        with self._lock:
+            if (model := self._found(artifact)) is not None:
+                return model
+            loading = self._loading.setdefault(artifact, threading.Lock())
+        with loading:
+            with self._lock:
+                if (model := self._found(artifact)) is not None:
+                    return model
+            try:
+                model = self._artifacts.load_model(artifact)
+                model.kept_optimizer = None  # for another training; predicting has no use for it
+                size = held_bytes(model)
+                with self._lock:
+                    self._keep(artifact, model, size)
+            finally:
+                with self._lock:
+                    self._loading.pop(artifact, None)
+            return model
+
+    def _found(self, artifact: str) -> MLP | None:
+        kept = self._loaded.get(artifact)
+        if kept is None:
+            return None
+        self._loaded.move_to_end(artifact)
+        return kept[0]
+
+    def _keep(self, artifact: str, model: MLP, size: int) -> None:
+        if (before := self._loaded.pop(artifact, None)) is not None:  # loaded twice, after a load that failed
+            self._bytes -= before[1]
+        self._loaded[artifact] = model, size
+        self._bytes += size
+        while self._bytes > self._max_bytes and len(self._loaded) > 1:
+            _, (_, gone) = self._loaded.popitem(last=False)
+            self._bytes -= gone
+
+
+def _count(rows: Rows) -> int:
+    if isinstance(rows, Instances):
+        return len(rows.rows)
+    return rows_of(rows) if isinstance(rows, Mapping) else len(rows)
+
+
+def _outputs_of_table(network: MLP, encoder: TableEncoder, rows: Rows, at: str, *, rounded: bool) -> NDArray[Any]:
+    """The outputs (n, k) of a network that takes tables. Raises `InvalidRequest`."""
+    names = [column.name for column in encoder.columns]
+    if isinstance(rows, np.ndarray) or (rounded and isinstance(rows, list)):  # categories may have become others
+        detail = f"expected a table, for this version takes the columns {listed(names)}; got rows of numbers"
+        raise InvalidRequest(detail, pointer=at, reason="WRONG_KIND_OF_ROWS")
+    if isinstance(rows, Mapping):
+        blocks = encoded(encoder, [rows], lambda row: f"{at}.rows[{row}]", table=at)
+    else:
+        given = _by_name(rows.rows if isinstance(rows, Instances) else rows, names, at)
+        blocks = encoded(encoder, [given], lambda row: f"{at}[{row}]", table=at)
+    outputs = [network.outputs(block, check=False) for block in blocks]
+    return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
+
+
+def _by_name(
+    rows: Sequence[dict[str, object] | Sequence[object]], names: list[str], at: str
+) -> list[dict[str, object]]:
+    """`rows` by the names of columns; those that are lists have their values in the order of `names`."""
+    found: list[dict[str, object]] = []
+    for index, row in enumerate(rows):
+        if isinstance(row, dict):
+            found.append(row)
+            continue
+        if len(row) != len(names):
+            detail = f"expected an object, or {len(names)} values in the order of the columns {listed(names)}"
+            raise InvalidRequest(f"{detail}; got {len(row)}", pointer=f"{at}[{index}]", reason="WRONG_FEATURE_COUNT")
+        found.append(dict(zip(names, row, strict=True)))
+    return found
+
+
+def _check(rows: Rows, inputs: int, at: str) -> NDArray[np.float32]:
+    """`rows` as (n, inputs) float32, all finite. Raises `InvalidRequest`."""
+    if isinstance(rows, Instances | Mapping):
+        raise _no_table(rows, inputs, at)
+    if isinstance(rows, list):
+        for index, numbers in enumerate(rows):
+            if len(numbers) != inputs:
+                detail = f"expected {inputs} numbers, got {len(numbers)}"
+                raise InvalidRequest(detail, pointer=f"{at}[{index}]", reason="WRONG_FEATURE_COUNT")
+        with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite, and is told as that below
+            array = np.array(rows, dtype=np.float32).reshape(len(rows), inputs)
+    else:
+        array = rows
+        if array.ndim != 2 or array.shape[1] != inputs:
+            detail = f"expected rows of {inputs} numbers, got shape {array.shape}"
+            raise InvalidRequest(detail, pointer=at, reason="WRONG_FEATURE_COUNT")
+    finite = np.isfinite(array)
+    if not finite.all():
+        row, column = (int(index) for index in np.unravel_index(int(np.argmin(finite)), array.shape))
+        got = rows[row][column]
+        detail = f"expected a finite number within float32, got {got}"
+        raise InvalidRequest(detail, pointer=f"{at}[{row}][{column}]", reason="NOT_FINITE")
+    return array
+
+
+def _no_table(rows: Instances | Table, inputs: int, at: str) -> InvalidRequest:
+    """What is wrong with `rows` for a version that takes rows of `inputs` numbers."""
+    wanted = f"expected {inputs} numbers, for this version was not trained on a table"
+    if not isinstance(rows, Instances):
+        return InvalidRequest(f"{wanted}; got columns", pointer=at, reason="WRONG_KIND_OF_ROWS")
+    for index, row in enumerate(rows.rows):
+        if isinstance(row, dict):
+            return InvalidRequest(f"{wanted}; got an object", pointer=f"{at}[{index}]", reason="WRONG_KIND_OF_ROWS")
+    return rows.refusal()

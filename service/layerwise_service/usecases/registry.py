@@ -1,0 +1,162 @@
+"""Use-cases of the registry: tell of models, move aliases, and know at any instant which version is meant."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from layerwise_service.domain.columns import ColumnInfo
+from layerwise_service.domain.datasets import Label
+from layerwise_service.domain.models import Model, ServedModel, Version, VersionSummary
+from layerwise_service.domain.names import LATEST, check_alias, check_name
+from layerwise_service.domain.pages import Page, page_limit, page_start
+from layerwise_service.errors import Conflict, ServiceError
+from layerwise_service.process.loops import Loop
+from layerwise_service.stores.job_store import JobStore
+from layerwise_service.stores.version_store import ModelNotFound, VersionNotFound, VersionStore
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Whose columns are meant: those of a version, by a number, an alias or "" for the latest, or those of a job."""
+
+    model: str = ""
+    version: str = ""
+    job: str = ""
+
+
+class Registry:
+    """Everything that a caller can do with models, but predict."""
+
+    def __init__(self, versions: VersionStore, jobs: JobStore) -> None:
+        self._versions = versions
+        self._jobs = jobs
+
+    def page(self, *, page_size: int = 0, page_token: str = "") -> Page[Model]:
+        """A page of models by name."""
+        limit = page_limit(page_size)
+        found = self._versions.page(limit=limit + 1, after=page_token)
+        return Page(found[:limit], found[limit - 1].name if len(found) > limit else "")
+
+    def get(self, model: str) -> Model:
+        """Raises `ModelNotFound`."""
+        return self._versions.get(model)
+
+    def versions(self, model: str, *, page_size: int = 0, page_token: str = "") -> Page[VersionSummary]:
+        """A page of a model's versions in short, newest first. Raises `ModelNotFound`."""
+        limit = page_limit(page_size)
+        found = self._versions.versions(model, limit=limit + 1, before=page_start(page_token))
+        if not found and not page_token:
+            raise ModelNotFound(model)
+        return Page(found[:limit], str(found[limit - 1].number) if len(found) > limit else "")
+
+    def version(self, model: str, version: str | int) -> Version:
+        """The version that a number, an alias, or "" or "latest" means. Raises `ModelNotFound`, `VersionNotFound`."""
+        return self._versions.find(model, str(version))
+
+    def classes(self, model: str, version: str, *, page_size: int = 0, page_token: str = "") -> Page[Label]:
+        """A page of the classes of a version, in the order of the outputs; none of a regression."""
+        limit, start = page_limit(page_size), page_start(page_token)
+        labels = self.version(model, version).labels or ()
+        found = labels[start : start + limit]
+        stop = start + len(found)
+        return Page(found, str(stop) if stop < len(labels) else "")
+
+    def columns(self, source: Source, *, page_size: int, page_token: str, with_categories: bool) -> Page[ColumnInfo]:
+        """A page of the columns that a version takes, in their order; none if it takes rows of numbers."""
+        limit, start = page_limit(page_size), page_start(page_token)
+        encoders = self._jobs.encoders
+        return encoders.columns(self._job_of(source), limit=limit, start=start, with_categories=with_categories)
+
+    def categories(self, source: Source, column: str, *, page_size: int, page_token: str) -> Page[str]:
+        """A page of the categories of a column that a version takes. Raises `NotFound`."""
+        limit, start = page_limit(page_size), page_start(page_token)
+        return self._jobs.encoders.categories(self._job_of(source), column, limit=limit, start=start)
+
+    def _job_of(self, source: Source) -> str:
+        """The job that the encoder belongs to."""
+        if source.job:
+            return self._jobs.get(source.job).id
+        return self._versions.job_of(source.model, source.version)
+
+    def set_alias(self, model: str, alias: str, number: int) -> Model:
+        """Points `alias` at a version. Raises `InvalidRequest`, `ModelNotFound`, `VersionNotFound`."""
+        check_name(model, pointer="model")
+        check_alias(alias, pointer="alias")
+        return self._versions.set_alias(model, alias, number)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The version that a request means."""
+
+    model: str
+    version: int
+    artifact: str
+
+
+class Directory:
+    """Which version a name means, from memory: a thread looks for changes every `refresh_seconds`.
+
+    What is not known here is looked for in the store before it is called missing, so that a version can be used at
+    once by whoever saw it published. While the store does not answer, what is known goes on being served.
+    """
+
+    def __init__(self, versions: VersionStore, *, refresh_seconds: float) -> None:
+        self._versions = versions
+        self._lock = threading.Lock()
+        self._revision, self._models = versions.served()
+        self.loop = Loop("directory", self.refresh, every=refresh_seconds)
+        self.loop.start()
+
+    @property
+    def models(self) -> Mapping[str, ServedModel]:
+        return self._models
+
+    def resolve(self, model: str | None, version: str | int | None) -> Target:
+        """The version meant; `model` None is the only one there is, `version` a number, an alias, or None: latest.
+
+        Raises `ModelNotFound`, `VersionNotFound`, `Conflict` (no model was named, and there are none or several).
+        """
+        known = self._models
+        try:
+            return _find(known, model, version)
+        except ServiceError:
+            self.refresh()
+            if self._models is known:
+                raise
+            return _find(self._models, model, version)  # somebody, the thread perhaps, has learnt of more
+
+    def refresh(self) -> None:
+        """Reads the store if it has changed."""
+        with self._lock:
+            if self._versions.revision() != self._revision:
+                self._revision, self._models = self._versions.served()
+
+    def close(self) -> None:
+        self.loop.stop()
+
+
+def _find(models: Mapping[str, ServedModel], name: str | None, version: str | int | None) -> Target:
+    if name is None:
+        if len(models) != 1:
+            known = f"there are {len(models)}: name one" if models else "there is none yet: train one"
+            raise Conflict(
+                f"no model is named, which needs exactly one model; {known}",
+                pointer="model",
+                reason="MODEL_NOT_NAMED",
+            )
+        (name,) = models
+    model = models.get(name)
+    if model is None:
+        raise ModelNotFound(name)
+    if version is None or version == LATEST:
+        number = model.latest
+    elif isinstance(version, int) or (version.isascii() and version.isdecimal()):
+        number = int(version) if len(str(version)) < 19 else 0
+    else:
+        number = model.aliases.get(version, 0)
+    if number not in model.artifacts:
+        raise VersionNotFound(name, "" if version is None else version)
+    return Target(name, number, model.artifacts[number])

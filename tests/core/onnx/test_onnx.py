@@ -1,0 +1,437 @@
+"""Networks as ONNX models: what onnxruntime computes of them, and what comes back."""
+
+import json
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from helpers.exported import ARCHITECTURES, ENCODERS, LOSSES, NEW_ROWS, ROWS, TABLE, network, table, table_network
+from layerwise import MLP, Architecture, InvalidInput, Layer, Plan, fit
+from layerwise.activations import ACTIVATIONS
+from layerwise.onnx import export_onnx, from_onnx, to_onnx
+
+
+def session_of(proto):
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(proto.SerializeToString(), options)
+
+
+def run(proto, rows=ROWS):
+    """The outputs by name, as onnxruntime computes them."""
+    session = session_of(proto)
+    kind = {"tensor(float)": np.float32, "tensor(double)": np.float64}[session.get_inputs()[0].type]
+    names = [each.name for each in session.get_outputs()]
+    return dict(zip(names, session.run(None, {"rows": rows.astype(kind)}), strict=True))
+
+
+def assert_parity(model, found):
+    if model.is_classifier:
+        assert found["label"].tolist() == model.predict(ROWS).tolist()
+    elif model.gives_probabilities:
+        assert found["flags"].tolist() == model.predict(ROWS).tolist()
+    elif model.plan:
+        assert found["values"].shape == model.predict(ROWS).shape
+        np.testing.assert_allclose(found["values"], model.predict(ROWS), rtol=1e-5, atol=1e-5)
+    if model.gives_probabilities:
+        np.testing.assert_allclose(found["probabilities"], model.predict_proba(ROWS), rtol=0, atol=1e-5)
+    elif model.plan is None or model.is_classifier:
+        np.testing.assert_allclose(found["outputs"], model.outputs(ROWS), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("architecture", "loss"), TABLE)
+def test_onnxruntime_predicts_the_same(architecture, loss):
+    model = network(architecture, loss)
+
+    found = run(to_onnx(model))
+
+    assert_parity(model, found)
+    assert len(found) == 2 if model.is_classifier or model.gives_probabilities else 1
+
+
+@pytest.mark.parametrize(
+    ("architecture", "loss"), [(each, "softmax") for each in ARCHITECTURES] + [("gelu", each) for each in LOSSES]
+)
+def test_a_network_of_float64_is_computed_in_float64(architecture, loss):
+    model = network(architecture, loss, np.float64)
+
+    found = run(to_onnx(model))
+
+    assert_parity(model, found)
+    assert not {np.dtype(np.float32)} & {each.dtype for each in found.values()}
+
+
+def test_every_activation_is_in_the_table():
+    assert set(ACTIVATIONS) <= set(ARCHITECTURES)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_checker_passes_a_model_and_the_shapes_it_infers(architecture, dtype):
+    for loss in LOSSES:
+        onnx.checker.check_model(to_onnx(network(architecture, loss, dtype)), full_check=True)
+
+
+def test_a_mean_beyond_the_range_is_the_largest_number():
+    model = network("none", "poisson")
+    model.weights["layer0/bias"][:] = 1000
+
+    assert run(to_onnx(model))["values"][0] == np.finfo(np.float32).max
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_large_softplus_does_not_overflow(dtype):
+    model = network("softplus", "squared error", dtype)
+    model.weights["layer0/bias"][:] = 1000
+
+    assert_parity(model, run(to_onnx(model)))
+
+
+def test_sigmoids_that_vanish_still_have_probabilities():
+    model = network("none", "one against all")
+    model.weights["layer0/bias"][:] = -500
+
+    np.testing.assert_allclose(run(to_onnx(model))["probabilities"].sum(axis=1), 1, rtol=1e-5)
+
+
+def test_no_row_and_one_row_are_predicted():
+    proto = to_onnx(network("maxout"))
+
+    assert run(proto, ROWS[:0])["label"].shape == (0,)
+    assert run(proto, ROWS[:1])["probabilities"].shape == (1, 3)
+
+
+def test_the_file_notes_labels_and_where_the_model_comes_from(tmp_path):
+    model = network("relu")
+    model.lineage = {"dataset": "sha256:0", "note": "größer"}
+
+    digest = export_onnx(model, tmp_path / "m.onnx")
+    read = onnx.load(tmp_path / "m.onnx")
+
+    notes = {each.key: json.loads(each.value) for each in read.metadata_props}
+    assert notes == {"labels": ["a", "ç", "c"], "lineage": model.lineage, "loss": "softmax_cross_entropy"}
+    assert read.producer_name == "layerwise"
+    assert digest == export_onnx(model, tmp_path / "again.onnx")
+    assert_parity(model, run(read))
+
+
+def test_a_network_larger_than_an_onnx_file_is_refused(monkeypatch):
+    model = network("relu")
+    monkeypatch.setattr("layerwise.onnx.export.MOST_BYTES", model.parameters.nbytes - 1)
+
+    with pytest.raises(InvalidInput, match="model: expected at most 443 bytes, as an ONNX file holds, got 444"):
+        to_onnx(model)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_what_was_exported_comes_back_layer_by_layer(architecture, dtype):
+    model = network(architecture, dtype=dtype)
+
+    back = from_onnx(to_onnx(model).SerializeToString())
+
+    assert [(each.units, each.normalization, each.residual) for each in back.architecture.layers] == [
+        (each.units, each.normalization, each.residual) for each in model.architecture.layers
+    ]
+    assert [each.activation.kind for each in back.architecture.layers] == [
+        each.activation.kind for each in model.architecture.layers
+    ]
+    assert (back.dtype, back.labels, back.loss) == (model.dtype, model.labels, model.loss)
+    np.testing.assert_allclose(back.outputs(ROWS), model.outputs(ROWS), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("loss", [each for each in LOSSES if each != "untrained"])
+def test_what_the_outputs_mean_comes_back(loss):
+    model = network("tanh", loss)
+
+    back = from_onnx(to_onnx(model).SerializeToString())
+
+    assert (back.loss, back.labels) == (model.loss, model.labels)
+    assert_parity(back, run(to_onnx(model)))
+
+
+@pytest.mark.parametrize(("loss", "link"), [("sigmoid", "sigmoid_cross_entropy"), ("poisson", "poisson")])
+def test_without_notes_the_last_nodes_tell_the_loss(loss, link):
+    model = network("tanh", loss)
+    proto = to_onnx(model)
+    del proto.metadata_props[:]
+
+    back = from_onnx(proto.SerializeToString(), labels=model.labels)
+
+    assert back.loss == link
+    assert_parity(back, run(proto))
+
+
+def graph(nodes, arrays, inputs=5, **attributes):
+    """A model of other programs' making, from `rows` to `out`."""
+    made = helper.make_graph(
+        nodes,
+        "other",
+        [helper.make_tensor_value_info("rows", TensorProto.FLOAT, ["n", inputs])],
+        [helper.make_tensor_value_info("out", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(np.asarray(array, np.float32), name) for name, array in arrays.items()],
+    )
+    opset = attributes.get("opset", 20)
+    return helper.make_model(made, opset_imports=[helper.make_opsetid("", opset)], ir_version=9)
+
+
+W = np.random.default_rng(5).normal(size=(5, 4)).astype(np.float32)
+B = np.arange(4, dtype=np.float32)
+FOREIGN = {
+    "columns scaled": (
+        [
+            helper.make_node("Sub", ["rows", "mean"], ["centred"]),
+            helper.make_node("Div", ["centred", "deviation"], ["standard"]),
+            helper.make_node("MatMul", ["standard", "w"], ["z"]),
+            helper.make_node("Add", ["b", "z"], ["out"]),
+        ],
+        {"w": W, "b": B, "mean": [1, 2, 3, 4, 5], "deviation": [1, 2, 1, 2, 0.5]},
+    ),
+    "Gemm with everything set": (
+        [
+            helper.make_node("Flatten", ["rows"], ["flat"]),
+            helper.make_node("Gemm", ["flat", "w", "b"], ["z"], transB=1, alpha=0.5, beta=2.0),
+            helper.make_node("Dropout", ["z"], ["kept"]),
+            helper.make_node("Gelu", ["kept"], ["out"], approximate="tanh"),
+        ],
+        {"w": W.T, "b": B},
+    ),
+    "inputs added first": (
+        [
+            helper.make_node("Gemm", ["rows", "w"], ["z"]),
+            helper.make_node("Relu", ["z"], ["a"]),
+            helper.make_node("Add", ["rows", "a"], ["out"]),
+        ],
+        {"w": np.eye(5) - 0.5},
+    ),
+    "a layer norm with another epsilon": (
+        [
+            helper.make_node("MatMul", ["rows", "w"], ["z"]),
+            helper.make_node("LayerNormalization", ["z", "g", "b"], ["h"], epsilon=0.5),
+            helper.make_node("PRelu", ["h", "s"], ["out"]),
+        ],
+        {"w": W, "g": B + 1, "b": B, "s": [0.3]},
+    ),
+    "a softplus that is cut": (
+        [
+            helper.make_node("Identity", ["w"], ["v"]),
+            helper.make_node("MatMul", ["rows", "v"], ["z"]),
+            helper.make_node("Softplus", ["z"], ["soft"]),
+            helper.make_node("Greater", ["z", "limit"], ["large"]),
+            helper.make_node("Where", ["large", "z", "soft"], ["out"]),
+        ],
+        {"w": W * 20, "limit": 20},
+    ),
+    "a batch norm with another epsilon, after a bias": (
+        [
+            helper.make_node("Gemm", ["rows", "w", "b"], ["z"]),
+            helper.make_node("BatchNormalization", ["z", "g", "b", "m", "v"], ["h"], epsilon=0.01),
+            helper.make_node("Sigmoid", ["h"], ["a"]),
+            helper.make_node("Mul", ["a", "h"], ["out"]),
+        ],
+        {"w": W, "g": B + 1, "b": B, "m": B / 2, "v": B + 0.001},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_graph_of_another_program_is_read(name):
+    proto = graph(*FOREIGN[name])
+
+    model = from_onnx(proto.SerializeToString(), loss="squared_error")
+
+    np.testing.assert_allclose(model.outputs(ROWS), run(proto)["out"], rtol=1e-5, atol=1e-5)
+
+
+def test_two_probabilities_of_one_score_are_two_labels():
+    proto = graph(
+        [
+            helper.make_node(
+                "Scaler", ["rows"], ["x"], domain="ai.onnx.ml", scale=[1.0, 2, 3, 4, 5], offset=[0.5, 0, 0, 1, 2]
+            ),
+            helper.make_node("MatMul", ["x", "w"], ["s"]),
+            helper.make_node("Sigmoid", ["s"], ["p"]),
+            helper.make_node("Sub", ["one", "p"], ["q"]),
+            helper.make_node("Concat", ["q", "p"], ["out"], axis=1),
+        ],
+        {"w": W[:, :1], "one": 1},
+    )
+    proto.opset_import.append(helper.make_opsetid("ai.onnx.ml", 3))
+
+    model = from_onnx(proto.SerializeToString())
+
+    assert model.labels == (0, 1)
+    np.testing.assert_allclose(model.predict_proba(ROWS), run(proto)["out"], rtol=0, atol=1e-5)
+
+
+def test_an_imported_network_can_be_trained_and_saved(tmp_path):
+    model = from_onnx(to_onnx(network("batch")).SerializeToString())
+    y = np.array(["a", "ç", "c"])[np.arange(40) % 3]
+
+    losses = [each.loss for each in fit(model, ROWS, y, plan=Plan(epochs=30))]
+    model.save(tmp_path / "m.npz")
+
+    assert losses[-1] < losses[0]
+    assert MLP.load(tmp_path / "m.npz").predict(ROWS).tolist() == model.predict(ROWS).tolist()
+    assert model.lineage == {"imported_from": "ONNX (layerwise)"}
+
+
+GEMM = helper.make_node("Gemm", ["rows", "w"], ["z"], name="first")
+REFUSED = {
+    "a convolution": (
+        [GEMM, helper.make_node("Sin", ["z"], ["s"], name="odd"), helper.make_node("Gemm", ["s", "v"], ["out"])],
+        r"node\[odd\]: expected one of Gemm, MatMul, .* in a chain, got Sin",
+    ),
+    "a normalisation after the activation": (
+        [
+            GEMM,
+            helper.make_node("Relu", ["z"], ["a"]),
+            helper.make_node("LayerNormalization", ["a", "scale"], ["out"], name="late"),
+        ],
+        r"node\[late\]: expected layers of a linear part, .* got this LayerNormalization elsewhere",
+    ),
+    "erf": (
+        [GEMM, helper.make_node("Gelu", ["z"], ["out"], name="g")],
+        r"node\[g\]: expected Gelu with approximate tanh, got the form with erf",
+    ),
+    "a product of computed values": (
+        [GEMM, helper.make_node("MatMul", ["z", "z"], ["out"], name="square")],
+        r"node\[square\].z: expected a constant array, it is computed",
+    ),
+    "outputs in another shape": (
+        [GEMM, helper.make_node("Reshape", ["z", "shape"], ["out"], name="r")],
+        r"node\[r\]: expected outputs that keep their shape, got a Reshape of 4",
+    ),
+    "no layer": (
+        [helper.make_node("Softmax", ["rows"], ["out"])],
+        r"file: expected a network, there is no Gemm or MatMul before the output",
+    ),
+    "layers that do not fit": (
+        [GEMM, helper.make_node("Gemm", ["z", "w"], ["out"], name="second")],
+        r"node\[second\]: expected 4 inputs, as many as the layer before has units, got 5",
+    ),
+    "a transposed input": (
+        [helper.make_node("Gemm", ["rows", "w"], ["out"], name="t", transA=1)],
+        r"node\[t\]: expected rows as the left factor, got transA 1",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_not_understood_is_named(name):
+    nodes, message = REFUSED[name]
+    proto = graph(nodes, {"w": W, "v": np.eye(4), "scale": np.ones(4)})
+
+    with pytest.raises(InvalidInput, match=message):
+        from_onnx(proto.SerializeToString())
+
+
+def test_what_is_no_onnx_model_is_refused(tmp_path):
+    (tmp_path / "m.onnx").write_bytes(b"\xff" * 20)
+
+    with pytest.raises(InvalidInput, match="file: expected an ONNX model"):
+        from_onnx(tmp_path / "m.onnx")
+    with pytest.raises(InvalidInput, match="file: expected a graph of one input, got none"):
+        from_onnx(b"")
+    with pytest.raises(FileNotFoundError):
+        from_onnx(tmp_path / "nowhere.onnx")
+
+
+def test_an_output_is_chosen_by_its_name():
+    proto = to_onnx(network("relu"))
+
+    assert from_onnx(proto.SerializeToString(), output="probabilities").loss == "softmax_cross_entropy"
+    with pytest.raises(InvalidInput, match="output: expected one of label, probabilities, got 'scores'"):
+        from_onnx(proto.SerializeToString(), output="scores")
+
+
+def test_the_architecture_of_a_wide_network_comes_back():
+    model = MLP(Architecture(64, (Layer(64, "relu"), Layer(10))))
+
+    assert from_onnx(to_onnx(model).SerializeToString(), loss="hinge").summary().parameters == 4810
+
+
+def feed(model, rows):
+    """The columns of `rows` as the ONNX model of `model` reads them."""
+    made = {}
+    for column in model.encoder.columns:
+        values = rows[column.name]
+        if column.kind == "number":
+            made[column.name] = np.array(values, np.float64)
+        elif column.kind == "date":
+            made[column.name] = np.array(values, "M8[s]").astype(np.int64)
+        else:
+            made[column.name] = np.array(["" if value is None else str(value) for value in values], object)
+    return {name: column.reshape(-1, 1) for name, column in made.items()}
+
+
+def run_columns(model, rows):
+    proto = to_onnx(model)
+    onnx.checker.check_model(proto, full_check=True)
+    session = session_of(proto)
+    names = [each.name.removesuffix(" 2") for each in session.get_outputs()]
+    return dict(zip(names, session.run(None, feed(model, rows)), strict=True))
+
+
+def known(model, rows):
+    """`rows` without those of whose cells the encoder refuses one."""
+    count = len(rows["stops"])
+    kept = []
+    for i in range(count):
+        try:
+            model.encoder.encode([{name: values[i] for name, values in rows.items()}])
+        except InvalidInput:
+            continue
+        kept.append(i)
+    return {name: [values[i] for i in kept] for name, values in rows.items()}, kept
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("architecture", ["none", "relu", "residual", "scaled", "maxout"])
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_columns_go_in_as_they_are(encoder, architecture, dtype):
+    model = table_network(encoder, architecture, dtype=dtype)
+
+    for rows in (table(), known(model, NEW_ROWS)[0]):
+        found = run_columns(model, rows)
+
+        assert found["label"].tolist() == model.predict(rows).tolist()
+        np.testing.assert_allclose(found["probabilities"], model.predict_proba(rows), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_what_the_encoder_refuses_is_predicted_as_nan(encoder):
+    model = table_network(encoder)
+    _, kept = known(model, NEW_ROWS)
+
+    found = run_columns(model, NEW_ROWS)["probabilities"]
+
+    assert np.flatnonzero(~np.isnan(found).any(axis=1)).tolist() == kept
+
+
+def test_every_second_of_four_centuries_has_its_parts():
+    model = table_network("parts")
+    times = np.arange(np.datetime64("1700-01-01T00:00:00"), np.datetime64("2110-01-01"), np.timedelta64(1234567, "s"))
+    rows = {name: [values[0]] * len(times) for name, values in NEW_ROWS.items()} | {"day": times.astype(str).tolist()}
+
+    np.testing.assert_allclose(run_columns(model, rows)["probabilities"], model.predict_proba(rows), rtol=0, atol=1e-5)
+
+
+def test_an_encoding_that_onnx_cannot_compute_is_refused(monkeypatch):
+    with pytest.raises(
+        InvalidInput, match=r"encoder.columns.label: expected an encoding that ONNX can compute, got hash"
+    ):
+        to_onnx(table_network({"label": "hashing"}))
+    monkeypatch.setattr("layerwise.onnx.columns.MOST_TABLE", 10)
+    with pytest.raises(InvalidInput, match=r"encoder.columns.label: expected at most 3 categories of one_hot in ONNX"):
+        to_onnx(table_network("inferred"))
+
+
+def test_the_columns_of_an_encoder_are_not_read_back():
+    with pytest.raises(
+        InvalidInput, match="file: expected a graph of one input, got distance, stops, label, size, night, day"
+    ):
+        from_onnx(to_onnx(table_network("inferred")).SerializeToString())

@@ -1,0 +1,193 @@
+"""What processes count arrives once at the one that keeps the totals, and outlives them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from layerwise_service.process.counts import ANSWERS, LOST_LINES, PREDICTIONS, Counts, Series
+from layerwise_service.process.gathering import IDLE_SECONDS, MOST_VERSIONS, OTHER, SOCKET, Gatherer, Reporter, Totals
+from layerwise_service.process.telemetry import exposition
+
+VERSION: Series = (PREDICTIONS, "iris", "1")
+
+
+@pytest.fixture
+def gatherer() -> Iterator[Gatherer]:
+    opened = Gatherer()
+    opened.start()
+    yield opened
+    opened.close()
+
+
+def totals(reporter: Reporter) -> dict[Series, list[float]]:
+    found = reporter.totals()
+    assert found is not None
+    return dict(found)
+
+
+def test_counts_of_several_processes_are_added_up(gatherer: Gatherer) -> None:
+    counts = Counts(), Counts()
+    reporters = [Reporter(gatherer.socket, each) for each in counts]
+
+    for each in counts:
+        each.observe(VERSION, 0.003, 10)
+        each.observe(VERSION, 100.0, 1)
+        each.add((LOST_LINES, "rest"), [2.0])
+    reporters[0].report()
+
+    found = totals(reporters[1])
+    *buckets, seconds, rows = found[VERSION]
+    assert buckets == [0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 2]
+    assert (seconds, rows) == (200.006, 22)
+    assert found[(LOST_LINES, "rest")] == [4.0]
+    assert totals(reporters[0]) == found  # nothing is counted twice
+
+
+def test_counts_by_many_threads_are_complete(gatherer: Gatherer) -> None:
+    counts = Counts()
+    reporter = Reporter(gatherer.socket, counts)
+
+    def work() -> None:
+        for number in range(500):
+            counts.observe((ANSWERS, "GET", f"/{number % 120}", "200"), 0.01)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        reporter.report()
+
+    assert sum(numbers[-1] for numbers in totals(reporter).values()) == 4000
+
+
+def test_counts_wait_while_nobody_listens_and_none_is_lost() -> None:
+    opened, counts = Gatherer(), Counts()
+    reporter = Reporter(opened.socket, counts)
+    for _ in range(2000):  # more datagrams than the socket holds
+        counts.observe(VERSION, 0.1)
+        reporter.report()
+
+    opened.start()
+
+    assert totals(reporter)[VERSION][-1] == 2000
+    opened.close()
+    counts.observe(VERSION, 0.1)
+    reporter.report()  # nobody listens any more
+    assert reporter.totals() is None
+
+
+CHILD = """
+import os, sys, time
+from layerwise_service.process.counts import COUNTS, PREDICTIONS
+from layerwise_service.process.gathering import Reporter, inherited_socket
+Reporter(inherited_socket()).start()
+COUNTS.observe((PREDICTIONS, "iris", "1"), 0.1, 5)
+if sys.argv[1] == "stays":
+    time.sleep(3600)
+"""
+
+
+def test_the_counts_of_a_process_outlive_it(gatherer: Gatherer) -> None:
+    """Reported at its end, or in the second before it was killed."""
+    reporter = Reporter(gatherer.socket, Counts())
+    inherited = gatherer.socket.fileno()
+
+    def start(word: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-c", CHILD, word]
+        return subprocess.Popen(command, pass_fds=[inherited], env=os.environ | {SOCKET: str(inherited)})
+
+    assert start("ends").wait(60) == 0
+    assert totals(reporter)[VERSION][-1] == 5
+    killed = start("stays")
+    try:
+        while totals(reporter)[VERSION][-1] != 10:
+            assert killed.poll() is None
+    finally:
+        killed.send_signal(signal.SIGKILL)
+        killed.wait(60)
+
+    assert totals(reporter)[VERSION][-1] == 10
+
+
+def test_a_datagram_that_is_no_report_harms_nobody(gatherer: Gatherer) -> None:
+    reporter = Reporter(gatherer.socket, Counts())
+
+    gatherer.socket.send(b"\xff no report")
+
+    assert totals(reporter) == {}
+
+
+def test_whoever_asks_and_does_not_read_holds_nobody_up(gatherer: Gatherer) -> None:
+    counts = Counts()
+    reporter = Reporter(gatherer.socket, counts)
+    for number in range(2000):
+        counts.observe((ANSWERS, "GET", "x" * 200, str(number)), 0.1)
+    ours, theirs = socket.socketpair()
+
+    socket.send_fds(gatherer.socket, [b"\x90"], [theirs.fileno()])
+    theirs.close()
+    ours.close()
+
+    assert len(totals(reporter)) == 2000
+
+
+def test_versions_beyond_a_bound_are_counted_together_until_others_were_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = [1000.0]
+    monkeypatch.setattr("layerwise_service.process.gathering.time.monotonic", lambda: seconds[0])
+    counts, kept = Counts(), Totals()
+
+    def serve(version: int) -> None:
+        counts.observe((PREDICTIONS, "iris", str(version)), 0.1)
+        kept.add(counts.take().items())
+
+    for version in range(5000):
+        serve(version)
+    found = dict(kept.report())
+    assert len(found) == MOST_VERSIONS + 1
+    assert found[OTHER][-1] == 5000 - MOST_VERSIONS
+    assert len(exposition(kept.report())) < 500_000
+
+    seconds[0] += IDLE_SECONDS
+    serve(0)
+    serve(4999)
+
+    found = dict(kept.report())
+    assert found[(PREDICTIONS, "iris", "0")][-1] == 2
+    assert found[(PREDICTIONS, "iris", "4999")][-1] == 1
+    assert (PREDICTIONS, "iris", "1") not in found  # the longest idle
+    assert len(found) == MOST_VERSIONS + 1
+
+
+def test_prometheus_reads_what_is_shown() -> None:
+    counts = Counts()
+    counts.observe((PREDICTIONS, "iris", "3"), 0.0002, 7)
+    counts.observe((ANSWERS, "POST", "/predict", "200"), 0.3)
+    counts.observe((ANSWERS, "POST", "/predict", "400"), 0.0001)
+    counts.add((LOST_LINES, "worker"), [4.0])
+
+    text = exposition(counts.take().items()).decode()
+
+    samples = {
+        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+    assert samples[("layerwise_predict_rows_total", "iris", "3")] == 7
+    assert samples[("layerwise_predict_seconds_bucket", "0.0001", "iris", "3")] == 0
+    assert samples[("layerwise_predict_seconds_bucket", "0.00025", "iris", "3")] == 1
+    assert samples[("layerwise_predict_seconds_count", "iris", "3")] == 1
+    assert samples[("layerwise_http_requests_total", "POST", "/predict", "400")] == 1
+    assert samples[("layerwise_http_seconds_bucket", "0.0001", "/predict")] == 1  # a bound belongs to its bucket
+    assert samples[("layerwise_http_seconds_bucket", "0.25", "/predict")] == 1
+    assert samples[("layerwise_http_seconds_bucket", "+Inf", "/predict")] == 2
+    assert samples[("layerwise_http_seconds_sum", "/predict")] == pytest.approx(0.3001)
+    assert samples[("layerwise_log_lines_lost_total", "worker")] == 4

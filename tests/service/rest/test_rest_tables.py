@@ -1,0 +1,252 @@
+"""POST /predict with objects by the names of columns, and what the management API tells of tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from helpers.rest_clients import running_rest
+from helpers.service_values import LIMITS, ROWS
+from layerwise import MLP, Architecture, Layer, Plan, TableEncoder, fit
+from layerwise_service.domain.datasets import Batch
+from layerwise_service.domain.jobs import NewJob
+from layerwise_service.settings import Settings
+from layerwise_service.stores.leases import NewVersion
+from layerwise_service.wiring import Stores, open_stores
+
+FLIGHTS: dict[str, list[Any]] = {
+    "distance": [200, None, 2475.5, 750],
+    "origin": ["JFK", "LGA", "JFK", "LGA"],
+    "zip": ["9007199254740993", "9007199254740992", "1", "1"],
+    "cancelled": ["true", "false", "false", ""],
+}
+ROW: dict[str, Any] = {"distance": 1400, "origin": "JFK", "zip": 1, "cancelled": True}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Where flights/1 is published: the tests here change nothing."""
+    return Settings(home=str(tmp_path_factory.mktemp("flights") / "home"))
+
+
+@pytest.fixture(scope="module")
+def flights(home: Settings) -> MLP:
+    """The network of the published version flights/1."""
+    encoder = TableEncoder({"zip": "one_hot"}).fit(FLIGHTS)
+    network = MLP(Architecture(encoder.width, (Layer(4, "relu"), Layer(2))))
+    network.encoder = encoder
+    plan = Plan(epochs=2)
+    for _ in fit(network, FLIGHTS, ["no", "yes", "yes", "no"], plan=plan):
+        pass
+    stores = open_stores(home)
+    writer = stores.artifacts.new_dataset(classes=None, **LIMITS)
+    writer.add(Batch(ROWS, ["no", "yes", "yes", "no"]))
+    dataset = writer.finish()
+    stores.artifacts.keep(writer, dataset)
+    sha256, size = stores.artifacts.keep_model(network)
+    new = NewJob(
+        model="flights",
+        architecture=dict(network.architecture.to_json()),
+        plan=dict(plan.to_json()),
+        dataset=dataset.sha256,
+        metric="accuracy",
+        fingerprint="f",
+        preprocessing=encoder.to_json(),
+    )
+    stores.jobs.submit(new, dataset, max_open=10)
+    claim = stores.leases.claim("w")
+    assert claim is not None
+    stores.leases.publish(claim, NewVersion(sha256, size, dict(network.metrics), 1, ("no", "yes")))
+    stores.close()
+    return network
+
+
+@pytest.fixture(scope="module")
+def rest(home: Settings, flights: MLP) -> Iterator[FlaskClient]:
+    with running_rest(home) as client:
+        yield client
+
+
+def answer(rest: FlaskClient, instances: Any) -> Any:
+    response = rest.post("/predict", json={"model": "flights", "instances": instances})
+    assert response.status_code == 200, response.get_data(as_text=True)
+    return response.get_json()
+
+
+def probabilities(flights: MLP, row: dict[str, Any]) -> Any:
+    return pytest.approx(flights.predict_proba([row])[0].tolist(), abs=1e-6)
+
+
+def test_objects_lists_and_gaps_are_predicted_as_the_library_does(rest: FlaskClient, flights: MLP) -> None:
+    gap = {**ROW, "distance": None, "cancelled": None}
+    unknown = {**ROW, "origin": "ORD"}
+
+    found = answer(rest, [ROW, list(ROW.values()), gap, unknown])
+
+    assert found["predictions"] == flights.predict([ROW, ROW, gap, unknown]).tolist()
+    assert found["probabilities"][0] == found["probabilities"][1] == probabilities(flights, ROW)
+    assert found["probabilities"][2] == probabilities(flights, gap)
+    assert found["probabilities"][3] == probabilities(flights, unknown)
+
+
+def test_lists_of_numbers_alone_are_rows_in_the_order_of_the_columns(rest: FlaskClient, flights: MLP) -> None:
+    # categories are told apart by their texts, and 1.0 is that of 1
+    row = {"distance": 200, "origin": 7, "zip": 1, "cancelled": 1}
+
+    found = answer(rest, [[200, 7.0, 1, 1]])
+
+    assert found["probabilities"] == [probabilities(flights, row)]
+
+
+def test_a_whole_number_loses_no_digit(rest: FlaskClient, flights: MLP) -> None:
+    found = answer(rest, [{**ROW, "zip": 9007199254740993}, {**ROW, "zip": 9007199254740992}])
+
+    assert found["probabilities"][0] == probabilities(flights, {**ROW, "zip": "9007199254740993"})
+    assert found["probabilities"][1] == probabilities(flights, {**ROW, "zip": "9007199254740992"})
+    assert found["probabilities"][0] != found["probabilities"][1]
+
+
+NAN, INFINITY = float("nan"), float("inf")
+WRONG: list[tuple[Any, str, str, str]] = [
+    # instances, reason, pointer, words
+    ([ROW, {**ROW, "distance": "abc"}], "INVALID_ARGUMENT", "#/instances/1/distance", "expected a number, got 'abc'"),
+    ([{**ROW, "distance": True, "origin": None}], "INVALID_ARGUMENT", "#/instances/0/origin", "expected a category"),
+    ([{**ROW, "distance": 1e39}], "NOT_FINITE", "#/instances/0/distance", "within float32"),
+    ([{**ROW, "distance": 10**400}], "NOT_FINITE", "#/instances/0/distance", ""),
+    (
+        [ROW, {**ROW, "distance": NAN}],
+        "NOT_FINITE",
+        "#/instances/1/distance",
+        "got NaN; null stands for a missing value",
+    ),
+    ([ROW, {**ROW, "distance": -INFINITY}], "NOT_FINITE", "#/instances/1/distance", "number, got -Infinity"),
+    ([ROW, {**ROW, "zip": NAN}], "NOT_FINITE", "#/instances/1/zip", "got NaN; null stands for a missing value"),
+    ([[1, NAN, 3, 4]], "NOT_FINITE", "#/instances/0/1", "expected a finite number, got NaN"),
+    ([{"distance": 1}, ROW], "INVALID_ARGUMENT", "#/instances/0/origin", "the column is missing; there are distance"),
+    ([{"distance": 1, "origin": "JFK"}], "INVALID_ARGUMENT", "#/instances/0/zip", "the column is missing; there are"),
+    ([{**ROW, "tail": "N1"}], "INVALID_ARGUMENT", "#/instances/0/tail", "unknown column; expected one of distance"),
+    ([ROW] * 40 + [{**ROW, "tail": "N1"}], "INVALID_ARGUMENT", "#/instances/40/tail", "unknown column"),
+    (
+        [ROW, [1, "JFK"]],
+        "WRONG_FEATURE_COUNT",
+        "#/instances/1",
+        "expected an object, or 4 values in the order of the columns distance, origin, zip, cancelled; got 2",
+    ),
+    ([[1, 2]], "WRONG_FEATURE_COUNT", "#/instances/0", "or 4 values in the order of the columns"),
+    ([{**ROW, "origin": ["JFK"]}], "INVALID_ARGUMENT", "#/instances/0/origin", "expected a single value, got ['JFK']"),
+    ([{**ROW, "distance": {}}], "INVALID_ARGUMENT", "#/instances/0/distance", "expected a number, got {}"),
+    ([ROW, 3], "INVALID_ARGUMENT", "#/instances/1", "expected a list or an object, got a whole number"),
+    ([], "EMPTY_BATCH", "#/instances", "at least one row"),
+]
+
+
+@pytest.mark.parametrize(("instances", "reason", "pointer", "words"), WRONG)
+def test_a_wrong_row_is_told_by_its_column(
+    rest: FlaskClient, instances: Any, reason: str, pointer: str, words: str
+) -> None:
+    response = rest.post("/predict", json={"instances": instances})
+
+    problem = response.get_json()
+    assert (response.status_code, problem["reason"]) == (400, reason)
+    assert [error["pointer"] for error in problem["errors"]] == [pointer]
+    assert words in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "words"),
+    [
+        (b'{"instances": [{"a": 1}], "colour": 1}', "#/colour", "unknown field"),
+        (b'{"instances": [{"a": 1}], "model": 3}', "#/model", "expected a string or null"),
+        (b'{"instances": [{"a": 1}, [1]], "version": true}', "#/version", "expected"),
+        (b'{"instances": [{"distance": ' + b"9" * 5000 + b"}]}", "#/instances/0/distance", "beyond every float"),
+        *(
+            (b'{"instances": [{"distance": ' + b"[" * depth + b"]" * depth + b"}]}", None, "")
+            for depth in (100, 800, 850, 900, 950, 1000, 30_000)
+        ),
+    ],
+)
+def test_what_is_wrong_beside_the_rows_is_told_too(
+    rest: FlaskClient, body: bytes, pointer: str | None, words: str
+) -> None:
+    response = rest.post("/predict", data=body, content_type="application/json")
+
+    problem = response.get_json()
+    assert response.status_code == 400
+    assert pointer is None or [error["pointer"] for error in problem["errors"]] == [pointer]
+    assert words in problem["detail"]
+
+
+def test_rows_that_are_said_to_be_rounded_are_refused_by_a_version_that_takes_a_table(rest: FlaskClient) -> None:
+    body = {"instances": [[1400, 1, 1, 1]]}
+
+    answers = [rest.post("/predict", json=body, headers=said) for said in ({"Layerwise-Rows": "float32"}, {})]
+
+    problem = answers[0].get_json()
+    assert (problem["status"], problem["reason"]) == (400, "WRONG_KIND_OF_ROWS")
+    assert problem["detail"].startswith("instances: expected a table, for this version takes the columns distance")
+    assert "WRONG_KIND_OF_ROWS" not in answers[1].get_data(as_text=True)
+
+
+def test_rounded_rows_are_answered_by_a_version_that_takes_numbers(settings: Settings, publish: Any) -> None:
+    publish("plain")
+    with running_rest(settings) as rest:
+        answer = rest.post("/predict", json={"instances": [[0, 1]]}, headers={"Layerwise-Rows": "float32"})
+
+    assert answer.status_code == 200
+
+
+def test_objects_are_refused_by_a_version_that_takes_numbers(settings: Settings, stores: Stores, publish: Any) -> None:
+    publish("plain")
+    with running_rest(settings) as rest:
+        problem = rest.post("/predict", json={"instances": [[0, 1], {"a": 1, "b": 2}]}).get_json()
+
+    assert (problem["status"], problem["reason"]) == (400, "WRONG_KIND_OF_ROWS")
+    assert (
+        problem["detail"]
+        == "instances[1]: expected 2 numbers, for this version was not trained on a table; got an object"
+    )
+
+
+def test_versions_and_jobs_show_their_columns(rest: FlaskClient) -> None:
+    version = rest.get("/api/models/flights/versions/latest").get_json()
+    job = rest.get(f"/api/jobs/{version['job']}").get_json()
+    columns = rest.get("/api/models/flights/versions/1/columns").get_json()["columns"]
+
+    assert job["columns"] == version["columns"] == {"numbers": 1, "categories": 3, "dates": 0, "with_gaps": 2}
+    assert rest.get(f"/api/jobs/{version['job']}/columns").get_json()["columns"] == columns
+    assert columns[:2] == [
+        {
+            "name": "distance",
+            "kind": "number",
+            "encoding": {"kind": "standardize", "missing": "indicator"},
+            "categories": [],
+            "category_count": 0,
+            "allows_missing": True,
+        },
+        {
+            "name": "origin",
+            "kind": "category",
+            "encoding": {"kind": "one_hot", "missing": "error", "most": 64, "unseen": "none"},
+            "categories": ["JFK", "LGA"],
+            "category_count": 2,
+            "allows_missing": False,
+        },
+    ]
+    categories = rest.get("/api/models/flights/versions/1/categories?column=origin&page_size=1").get_json()
+    assert categories == {"categories": ["JFK"], "next_page_token": "1"}
+    assert rest.get("/api/models/flights/versions/1/categories?column=x").get_json()["reason"] == "COLUMN_NOT_FOUND"
+    assert rest.get("/api/models/flights/versions/1/categories").get_json()["errors"][0]["pointer"] == "#/column"
+    assert "preprocessing" not in json.dumps([job, version])
+
+
+def test_rows_of_numbers_have_no_columns(settings: Settings, stores: Stores, publish: Any) -> None:
+    publish("plain")
+    with running_rest(settings) as rest:
+        version = rest.get("/api/models/plain/versions/1").get_json()
+        assert version["columns"] is None
+        assert rest.get(f"/api/jobs/{version['job']}").get_json()["columns"] is None
+        assert rest.get("/api/models/plain/versions/1/columns").get_json() == {"columns": [], "next_page_token": ""}

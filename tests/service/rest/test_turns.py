@@ -1,0 +1,106 @@
+"""Large bodies take turns, in the order in which they came; small ones wait for none."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from helpers.rest_clients import running_rest
+from layerwise_service.domain.models import Version
+from layerwise_service.errors import Unavailable
+from layerwise_service.rest import turns as module
+from layerwise_service.rest.turns import Turns
+from layerwise_service.settings import Settings
+from layerwise_service.wiring import Stores
+
+SECONDS = 30.0
+
+
+def test_no_more_bytes_have_their_turn_than_are_allowed_and_all_get_one() -> None:
+    turns = Turns(10)
+    lock = threading.Lock()
+    held, most = 0, 0
+
+    def take(size: int) -> None:
+        nonlocal held, most
+        with turns.turn(size):
+            with lock:
+                held += size
+                most = max(most, held)
+            with lock:
+                held -= size
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(take, [1, 4, 10, 3] * 200, timeout=SECONDS))
+
+    assert 0 < most <= 10
+    with turns.turn(25):  # alone
+        pass
+
+
+def test_a_block_that_fails_gives_its_turn_back() -> None:
+    turns = Turns(10)
+    with pytest.raises(ValueError, match="odd"), turns.turn(10):
+        raise ValueError("odd")
+
+    with turns.turn(10):
+        pass
+
+
+def test_beyond_so_many_that_wait_the_next_is_told_to_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_WAITING", 2)
+    turns = Turns(10)
+    order: list[int] = []
+    waits = threading.Semaphore(0)
+    wait_for = threading.Condition.wait_for
+
+    def seen(condition: threading.Condition, *args: object) -> bool:
+        waits.release()
+        return wait_for(condition, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(threading.Condition, "wait_for", seen)
+
+    def take(number: int, size: int) -> None:
+        with turns.turn(size):
+            order.append(number)
+
+    threads = [threading.Thread(target=take, args=(number, size)) for number, size in enumerate([10, 1])]
+    with turns.turn(9):
+        assert waits.acquire(timeout=SECONDS)
+        for thread in threads:
+            thread.start()
+            assert waits.acquire(timeout=SECONDS)
+        with pytest.raises(Unavailable) as caught, turns.turn(1):
+            pass
+    for thread in threads:
+        thread.join(SECONDS)
+
+    assert (caught.value.reason, caught.value.retry_after) == ("TOO_MANY_LARGE_REQUESTS", 1)
+    assert order == [0, 1]  # the small one did not overtake
+
+
+def test_more_bytes_than_may_wait_are_told_to_try_again() -> None:
+    turns = Turns(10)
+
+    with turns.turn(10), pytest.raises(Unavailable), turns.turn(41):
+        pass
+
+
+def test_small_requests_do_not_wait_for_large_ones(
+    settings: Settings, stores: Stores, publish: Callable[..., Version], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish()
+    taken: list[int] = []
+    turn = Turns.turn
+    monkeypatch.setattr(Turns, "turn", lambda turns, size: taken.append(size) or turn(turns, size))
+    large = b'{"instances": [[0, 1]]' + b" " * 2**20 + b"}"
+
+    with running_rest(settings) as rest:
+        small = rest.post("/predict", json={"instances": [[0, 1]]})
+        answer = rest.post("/predict", data=large, content_type="application/json")
+
+    assert small.get_json()["predictions"] == answer.get_json()["predictions"]
+    assert taken == [len(large)]

@@ -1,0 +1,256 @@
+"""The database: safe settings, one schema, clear words when it cannot be used."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+
+from layerwise_service.domain.datasets import Dataset, Shape
+from layerwise_service.domain.jobs import NewJob
+from layerwise_service.errors import DatabaseUnusable, DataLoss, InvalidRequest, Unavailable
+from layerwise_service.stores import database as database_module
+from layerwise_service.stores import migrations
+from layerwise_service.stores.database import Database, now
+from layerwise_service.stores.job_store import JobStore
+from layerwise_service.stores.migrations import HEAD, migrate
+from layerwise_service.stores.schema import metadata
+from layerwise_service.stores.sqlite import wal_is_safe
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "folder" / "layerwise.db"
+
+
+def open_at(path: Path) -> Database:
+    database = Database(f"sqlite:///{path}", create=True)
+    migrate(database)
+    return database
+
+
+def pragma(database: Database, name: str) -> object:
+    with database.read() as connection:
+        return connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+
+
+def sqlite_version(database: Database) -> object:
+    with database.read() as connection:
+        return connection.exec_driver_sql("SELECT sqlite_version()").scalar()
+
+
+def test_what_is_acknowledged_survives_a_power_cut(path: Path) -> None:
+    database = open_at(path)
+
+    version = tuple(int(part) for part in str(sqlite_version(database)).split("."))
+    assert pragma(database, "journal_mode") == ("wal" if wal_is_safe(version) else "truncate")
+    assert pragma(database, "synchronous") == 2  # FULL
+    assert pragma(database, "mmap_size") in (0, None)
+    assert pragma(database, "foreign_keys") == 1
+
+
+@pytest.mark.parametrize(
+    ("version", "safe"),
+    [
+        ((3, 40, 1), False),
+        ((3, 50, 6), False),
+        ((3, 50, 7), True),
+        ((3, 51, 2), False),
+        ((3, 51, 3), True),
+        ((3, 53, 4), True),
+    ],
+)
+def test_the_write_ahead_log_is_used_only_without_its_reset_race(version: tuple[int, ...], safe: bool) -> None:
+    assert wal_is_safe(version) is safe
+
+
+def test_the_migrations_lead_to_the_schema(path: Path) -> None:
+    database = open_at(path)
+
+    with database.read() as connection:
+        difference = compare_metadata(MigrationContext.configure(connection), metadata)
+
+    assert difference == []
+
+
+def older_database(path: Path) -> Database:
+    """A database of an older release, with a dataset."""
+    database = Database(f"sqlite:///{path}", create=True)
+    with database.write() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0003")
+        connection.exec_driver_sql("INSERT INTO datasets VALUES ('d', 1, 1, 1, NULL, 1, 0, NULL)")
+    return database
+
+
+def test_jobs_of_an_older_release_keep_their_order(path: Path) -> None:
+    database = older_database(path)
+    with database.write() as connection:
+        for job, created in (("b", 2.0), ("a", 2.0), ("z", 1.0), ("c", 3.0)):
+            connection.exec_driver_sql(
+                "INSERT INTO jobs (id, model, state, architecture, plan, dataset, metric, created, fingerprint) "
+                "VALUES (?, 'm', 'RUNNING', '{}', '{}', 'd', 'r2', ?, 'f')",
+                (job, created),
+            )
+
+    migrate(database)
+
+    store = JobStore(database)
+    assert [job.id for job in store.page(model="", state=None, limit=9, before="")] == ["c", "b", "a", "z"]
+    newest = store.submit(NewJob("m", {}, {}, "d", "r2", "g"), Dataset("d", Shape(1, 1, 1, None), 0), max_open=9)
+    assert store.page(model="", state=None, limit=1, before="")[0].id == newest.id
+
+
+def test_plans_of_an_older_release_leave_targets_as_they_were(path: Path) -> None:
+    database = older_database(path)
+    with database.write() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO jobs (id, model, state, architecture, plan, dataset, metric, created, fingerprint) "
+            "VALUES ('a', 'm', 'QUEUED', '{}', '{\"epochs\": 3}', 'd', 'r2', 1, 'f')"
+        )
+
+    migrate(database)
+
+    assert JobStore(database).get("a").plan == {"epochs": 3, "standardize_targets": False}
+
+
+def test_eight_threads_may_open_a_new_database_at_once(path: Path) -> None:
+    path.parent.mkdir()
+    barrier = threading.Barrier(8)
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        barrier.wait()
+        try:
+            open_at(path).close()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert errors == []
+    with open_at(path).read() as connection:
+        assert connection.scalar(sa.text("SELECT version_num FROM alembic_version")) == HEAD
+
+
+def test_an_unfinished_migration_leaves_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = Database(f"sqlite:///{path}", create=True)
+    upgrade = command.upgrade
+
+    def cut_short(*arguments: object) -> None:
+        upgrade(*arguments)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "upgrade", cut_short)
+    with pytest.raises(KeyboardInterrupt):
+        migrate(database)
+    monkeypatch.undo()
+
+    with database.read() as connection:
+        assert sa.inspect(connection).get_table_names() == []
+    migrate(database)
+    assert pragma(database, "integrity_check") == "ok"
+
+
+def test_a_damaged_database_is_named_and_left_alone(path: Path) -> None:
+    open_at(path).close()
+    damaged = b"not a database" * 500
+    path.write_bytes(damaged)
+
+    with pytest.raises(DatabaseUnusable, match=r"layerwise.db cannot be opened .* restore it from a backup"):
+        open_at(path)
+
+    assert path.read_bytes() == damaged
+
+
+def test_a_newer_schema_is_refused(path: Path) -> None:
+    database = open_at(path)
+    with database.write() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+
+    with pytest.raises(DatabaseUnusable, match="newer than this release knows"):
+        migrate(database)
+
+
+def test_a_locked_database_is_told_as_unavailable(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database_module, "BUSY_SECONDS", 0.1)
+    database, other = open_at(path), Database(f"sqlite:///{path}")
+
+    with other.write(), pytest.raises(Unavailable) as caught, database.write():
+        pytest.fail("the lock was not respected")
+
+    assert caught.value.retry_after == 1
+    with database.write() as connection:
+        connection.execute(sa.text("UPDATE registry SET revision = 7"))
+
+
+def test_a_database_that_lacks_a_table_is_no_passing_trouble(path: Path) -> None:
+    database = open_at(path)
+
+    with pytest.raises(sa.exc.OperationalError, match="no such table"), database.read() as connection:
+        connection.exec_driver_sql("SELECT * FROM gone")
+
+
+def test_a_database_damaged_while_it_is_open_is_told_as_such(path: Path) -> None:
+    database = open_at(path)
+    pragma(database, "wal_checkpoint(TRUNCATE)")
+    database.close()
+    content = bytearray(path.read_bytes())
+    content[4096:] = b"\xff" * (len(content) - 4096)
+    path.write_bytes(content)
+
+    with pytest.raises(DataLoss, match="restore it"), database.read() as connection:
+        connection.execute(sa.text("SELECT * FROM jobs")).all()
+
+
+def test_what_callers_sent_is_not_told_in_errors_of_the_database(path: Path) -> None:
+    with pytest.raises(sa.exc.IntegrityError) as caught, open_at(path).write() as connection:
+        connection.execute(sa.insert(metadata.tables["registry"]).values(id=1, revision=12345))
+
+    assert "12345" not in str(caught.value)
+
+
+def test_a_value_that_the_database_cannot_hold_is_the_callers(path: Path) -> None:
+    refused = sa.exc.DataError("SELECT", {}, ValueError("text fields cannot contain NUL"))  # as PostgreSQL's driver
+
+    with pytest.raises(InvalidRequest, match="the database cannot hold a value of this request"), open_at(path).read():
+        raise refused
+
+    with pytest.raises(sa.exc.DataError), open_at(path).write():  # ours: a worker's, for one
+        raise refused
+
+
+def test_a_transaction_that_raises_changes_nothing(path: Path) -> None:
+    database = open_at(path)
+
+    def fail() -> None:
+        with database.write() as connection:
+            connection.execute(sa.text("UPDATE registry SET revision = 7"))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+
+    with database.read() as connection:
+        assert connection.scalar(sa.text("SELECT revision FROM registry")) == 0
+
+
+def test_the_clock_is_in_seconds_since_1970(path: Path) -> None:
+    with open_at(path).read() as connection:
+        database_time, sqlite_time = connection.execute(
+            sa.select(now(), sa.text("CAST(strftime('%s', 'now') AS REAL)"))
+        ).one()
+
+    assert abs(database_time - sqlite_time) <= 1.1

@@ -1,0 +1,120 @@
+"""Which version a name means: from memory, and never behind what a caller has seen."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import pytest
+
+from helpers.waiting import wait_until
+from layerwise_service.domain.models import Version
+from layerwise_service.errors import Conflict, Unavailable
+from layerwise_service.stores.version_store import ModelNotFound, VersionNotFound, VersionStore
+from layerwise_service.usecases.registry import Directory
+from layerwise_service.wiring import Stores
+
+Publish = Callable[..., Version]
+
+
+@pytest.fixture
+def directory(stores: Stores) -> Iterator[Directory]:
+    """One that never looks by itself during a test."""
+    opened = Directory(stores.versions, refresh_seconds=1000)
+    yield opened
+    opened.close()
+
+
+def test_new_versions_are_found_after_an_unexpected_error(stores: Stores, publish: Publish) -> None:
+    class Failing(VersionStore):
+        broken = False
+
+        def revision(self) -> int:
+            if self.broken:
+                self.broken = False
+                raise KeyError("no error that anybody expected")
+            return super().revision()
+
+    versions = Failing(stores.database)
+    with closing(Directory(versions, refresh_seconds=0.01)) as directory:
+        versions.broken = True
+        wait_until(lambda: not versions.broken)
+
+        publish("new")
+
+        wait_until(lambda: "new" in directory.models)
+
+
+def test_a_version_is_known_as_soon_as_it_is_asked_for(directory: Directory, publish: Publish) -> None:
+    version = publish("new")
+
+    assert directory.resolve("new", 1).artifact == version.sha256
+
+
+def test_what_another_thread_has_just_learnt_is_not_called_missing(
+    directory: Directory, publish: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refresh = directory.refresh
+
+    def behind_another() -> None:
+        refresh()  # the other thread's
+        refresh()  # ours finds nothing new
+
+    monkeypatch.setattr(directory, "refresh", behind_another)
+    publish("new")
+
+    assert directory.resolve("new", None).version == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "version", "error"),
+    [
+        ("x", None, ModelNotFound),
+        ("a", 9, VersionNotFound),
+        ("a", "9", VersionNotFound),
+        ("a", "champion", VersionNotFound),
+        ("a", "１", VersionNotFound),
+        ("a", -1, VersionNotFound),
+        (None, None, Conflict),
+    ],
+)
+def test_what_does_not_exist_is_named(
+    directory: Directory, publish: Publish, model: str | None, version: str | int | None, error: type[Exception]
+) -> None:
+    publish("a")
+    publish("b")
+
+    with pytest.raises(error):
+        directory.resolve(model, version)
+
+
+def test_while_the_store_is_away_what_is_known_is_served(
+    directory: Directory, publish: Publish, stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish("known")
+    directory.refresh()
+
+    def away() -> int:
+        raise Unavailable("the database does not answer")
+
+    monkeypatch.setattr(stores.versions, "revision", away)
+
+    assert directory.resolve("known", None).version == 1
+    with pytest.raises(Unavailable):
+        directory.resolve("unknown", None)
+
+
+def test_the_thread_learns_of_versions_by_itself(stores: Stores, publish: Publish) -> None:
+    directory = Directory(stores.versions, refresh_seconds=0.01)
+    publish("new")
+    seen = threading.Event()
+
+    for _ in range(500):
+        if "new" in directory.models:
+            seen.set()
+            break
+        threading.Event().wait(0.01)
+    directory.close()
+
+    assert seen.is_set()
