@@ -2,12 +2,12 @@
 FROM python:3.12-slim-bookworm AS build
 WORKDIR /src
 RUN python3 -m venv /opt/layerwise
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY proto proto
 COPY core core
 COPY service service
 COPY clients clients
-RUN /opt/layerwise/bin/pip install --quiet --no-cache-dir --only-binary :all: --no-binary layerwise '.[service]'
+RUN /opt/layerwise/bin/pip install --quiet --no-cache-dir --only-binary :all: --no-binary layerwise --constraint constraints.txt '.[service]'
 # What is not needed to run is left behind: pip, tests, stubs, and the symbols for debuggers in two packages' libraries.
 RUN apt-get update -q && apt-get install -q -y --no-install-recommends binutils
 RUN cd /opt/layerwise/lib/python3*/site-packages \

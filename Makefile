@@ -8,39 +8,51 @@ PROTOC := ../.venv-proto/bin/python -m grpc_tools.protoc -I . \
   --plugin=protoc-gen-mypy=../.venv-proto/bin/protoc-gen-mypy \
   --plugin=protoc-gen-mypy_grpc=../.venv-proto/bin/protoc-gen-mypy_grpc
 
-.PHONY: demo serve test test-faults soak lint check proto compose-test test-parity clean
+.PHONY: demo constraints serve test test-faults soak lint check proto compose-test test-parity clean
 .PHONY: bench-train bench-train-check bench-tables bench-defaults bench-kills bench-mixed docs-figures
 .DEFAULT_GOAL := check
 
-# The virtual environment, made again only when pyproject.toml has changed: .run holds what runs the service,
-# .dev adds the linters and the peers that tests compare with.
+# Exact versions, the same on every machine; `make constraints` renews them.
+PIP := -m pip install --quiet --disable-pip-version-check
+PINNED := $(PIP) --constraint constraints.txt
+
+# The virtual environment, installed again only when a list of dependencies has changed: .run holds what runs the
+# service, .dev adds the linters and the libraries that tests compare with.
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Layerwise needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "Python's venv module is missing. On Debian: apt-get install python3-venv" >&2; exit 1; }
 
-.venv/.run: pyproject.toml | .venv/bin/python
+.venv/.run: pyproject.toml constraints.txt | .venv/bin/python
 	@echo "Installing Layerwise into .venv …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[service]'
+	@$(BIN)/python $(PINNED) --editable '.[service]'
 	@touch $@
 
-.venv/.dev: pyproject.toml | .venv/bin/python
+.venv/.dev: pyproject.toml constraints.txt | .venv/bin/python
 	@echo "Installing Layerwise and its development tools into .venv …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(BIN)/python $(PINNED) --editable '.[dev]'
 	@touch .venv/.run $@
 
 # The generators live apart: newer ones would force their run-time versions on every user of the SDK.
 .venv-proto/.made: proto/requirements.txt
 	@$(PYTHON) -m venv .venv-proto
-	@.venv-proto/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@.venv-proto/bin/python $(PIP) --requirement $<
 	@touch $@
 
 # PyTorch and the other peers are large, and need none of our own tools.
-.venv-parity/.made: benchmarks/requirements.txt pyproject.toml
+.venv-parity/.made: benchmarks/requirements.txt pyproject.toml constraints.txt
 	@echo "Installing Layerwise and its peers into .venv-parity …"
 	@$(PYTHON) -m venv .venv-parity
-	@.venv-parity/bin/python -m pip install --quiet --disable-pip-version-check --editable . --requirement $<
+	@.venv-parity/bin/python $(PINNED) --editable . --requirement $<
 	@touch $@
+
+.venv/bin/uv: | .venv/bin/python
+	@$(BIN)/python $(PIP) uv
+
+# The newest versions that pyproject.toml allows; Python 3.11 is the oldest, and newer ones take the same.
+constraints: .venv/bin/uv
+	@$(BIN)/uv pip compile --quiet --upgrade --extra dev --python-version 3.11 --python-platform linux --no-annotate \
+	  --custom-compile-command 'make constraints' --output-file constraints.txt pyproject.toml
 
 demo: .venv/.run
 	@$(BIN)/python examples/demo.py
