@@ -14,10 +14,10 @@ from layerwise.data.labels import Label, checked_labels, label_array
 from layerwise.data.mapped_files import pages_of
 from layerwise.errors import InvalidInput, within
 from layerwise.files import model_file
-from layerwise.files.manifest import Contents
+from layerwise.files.manifest import ModelContents
 from layerwise.losses import links
 from layerwise.network.architecture import Architecture
-from layerwise.network.inference import Predictor
+from layerwise.network.inference import InferencePass
 from layerwise.network.parameters import initial_statistics, members, views
 from layerwise.network.summary import Summary, summarize
 from layerwise.network.target_scale import TargetScale
@@ -64,7 +64,7 @@ class MLP:
         self.architecture = instance("architecture", architecture, Architecture)
         self._parameters: Floats = np.zeros(architecture.parameters, dtype)
         self._statistics = initial_statistics(architecture, dtype)
-        self._made_predictor: Predictor | None = None
+        self._inference_pass: InferencePass | None = None
         self._labels: tuple[Label, ...] | None = None
         self._label_array: NDArray[Any] | None = None
         self._encoder: TableEncoder | None = None
@@ -178,7 +178,7 @@ class MLP:
         InvalidInput.
         """
         if type(X) is np.ndarray and X.ndim == 2 and X.shape[1] == self.architecture.inputs:
-            few = self._predictor.of_few(X)
+            few = self._inference.outputs_of_few_rows(X)
             if few is not None:
                 return few
         given = self.encoded(X)
@@ -191,21 +191,21 @@ class MLP:
         Those of `outputs` may differ within rounding, for few rows take a shorter way there.
         """
         if len(x) * self._widest <= BLOCK_NUMBERS:
-            return self._predictor.outputs(self.scaled(x))
+            return self._inference.outputs(self.scaled(x))
         out: Floats = np.empty((len(x), self.architecture.outputs), self.dtype)
         pages = pages_of(x)
         for block in blocks(len(x), self._widest, BLOCK_NUMBERS):
-            out[block] = self._predictor.outputs(self.scaled(x[block]))
+            out[block] = self._inference.outputs(self.scaled(x[block]))
             if pages:
                 pages.release(block)
         return out
 
     @property
-    def _predictor(self) -> Predictor:
+    def _inference(self) -> InferencePass:
         """Made when it is first asked for: it may load the compiled loops."""
-        if self._made_predictor is None:
-            self._made_predictor = Predictor(self.architecture, self._parameters, self._statistics)
-        return self._made_predictor
+        if self._inference_pass is None:
+            self._inference_pass = InferencePass(self.architecture, self._parameters, self._statistics)
+        return self._inference_pass
 
     def scaled(self, x: NDArray[Any]) -> Floats:
         """The rows `x` (n, inputs) as they enter the network: of its dtype, x · input_scale + input_shift."""
@@ -218,7 +218,7 @@ class MLP:
     def layer_outputs(self, X: ArrayLike | TableLike) -> Iterator[Floats]:
         """The outputs (n, units) of one layer after the other for the rows `X`. Raises InvalidInput."""
         x = checked_rows(self.encoded(X), self.architecture.inputs, dtype=self.dtype)
-        return self._predictor.layer_outputs(self.scaled(x))
+        return self._inference.layer_outputs(self.scaled(x))
 
     def decide(self, outputs: Floats) -> NDArray[Any]:
         """What `outputs` (n, k) say: labels (n,), flags (n, k) of 0 and 1, or values, (n,) or (n, k).
@@ -283,11 +283,11 @@ class MLP:
         model.__setstate__(contents)
         return model
 
-    def __getstate__(self) -> Contents:
+    def __getstate__(self) -> ModelContents:
         """What a copy or a pickle holds, which is what a file does: the layers see views, which would come apart."""
         return self._contents()
 
-    def __setstate__(self, contents: Contents) -> None:
+    def __setstate__(self, contents: ModelContents) -> None:
         self._prepare(contents.architecture, contents.dtype)
         for name, array in self.weights.items():
             array[...] = contents.arrays[name]
@@ -298,9 +298,9 @@ class MLP:
             vectors = {name: contents.arrays[PREFIX + name] for name in kept.vectors}
             self.kept_optimizer = replace(kept, vectors=vectors)
 
-    def _contents(self) -> Contents:
+    def _contents(self) -> ModelContents:
         kept = self.kept_optimizer
-        return Contents(
+        return ModelContents(
             architecture=self.architecture,
             dtype=self.dtype,
             plan=self.plan,

@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 
 from layerwise.checks import shown
 from layerwise.data.arrays import blocks
-from layerwise.data.labels import Label, listed
-from layerwise.data.splits import Rows
+from layerwise.data.labels import Label, label_list
+from layerwise.data.splits import RowNumbers
 from layerwise.errors import InvalidInput
 from layerwise.plan import ClassWeights, label_text
 
 
 def class_weights(
-    given: ClassWeights, targets: NDArray[Any], rows: Rows, *, labels: tuple[Label, ...]
+    given: ClassWeights, targets: NDArray[Any], rows: RowNumbers, *, labels: tuple[Label, ...]
 ) -> NDArray[np.float64]:
     """The weight (classes,) of each class: those `given`, or of "balanced" n / (classes · count).
 
@@ -41,13 +41,13 @@ def weights_of(given: Sequence[float] | Mapping[str, float], labels: Sequence[La
     """
     if not isinstance(given, Mapping):
         if len(given) != len(labels):
-            wanted = f"expected {len(labels)} weights, one for each of the classes {listed(labels)}"
+            wanted = f"expected {len(labels)} weights, one for each of the classes {label_list(labels)}"
             raise InvalidInput("class_weight", f"{wanted}, got {len(given)}")
         return tuple(given)
     known = [label_text(label) for label in labels]
     for label in given:
         if label not in known:
-            raise InvalidInput("class_weight", f"expected classes among {listed(labels)}, got {shown(label)}")
+            raise InvalidInput("class_weight", f"expected classes among {label_list(labels)}, got {shown(label)}")
     weights = tuple(given.get(label, 1.0) for label in known)
     if not any(weights):
         raise InvalidInput("class_weight", "expected a weight above 0 for at least one class")

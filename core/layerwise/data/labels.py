@@ -40,7 +40,7 @@ def label_array(labels: tuple[Label, ...]) -> NDArray[Any]:
     return np.array(labels)
 
 
-def encoded(
+def encode_labels(
     y: ArrayLike, labels: tuple[Label, ...] | None, *, outputs: int, rows: int, pointer: str
 ) -> tuple[NDArray[Any], tuple[Label, ...]]:
     """`y` as class indices (n,), and the labels they stand for.
@@ -56,7 +56,7 @@ def encoded(
         labels = _found(column, outputs, pointer)
     known = label_array(labels)
     if column.dtype.kind != known.dtype.kind and not (column.dtype.kind in "iu" and known.dtype.kind in "iu"):
-        raise InvalidInput(f"{pointer}[0]", f"expected one of {listed(labels)}, got {shown(column[0])}")
+        raise InvalidInput(f"{pointer}[0]", f"expected one of {label_list(labels)}, got {shown(column[0])}")
     if labels == tuple(range(classes)) and column.dtype.kind in "iu":
         wrong = (column < 0) | (column >= classes)
         indices = column
@@ -67,7 +67,7 @@ def encoded(
         wrong = known[indices] != column
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise InvalidInput(f"{pointer}[{row}]", f"expected one of {listed(labels)}, got {shown(column[row])}")
+        raise InvalidInput(f"{pointer}[{row}]", f"expected one of {label_list(labels)}, got {shown(column[row])}")
     return indices, labels
 
 
@@ -131,7 +131,7 @@ def _found(column: NDArray[Any], outputs: int, pointer: str) -> tuple[Label, ...
     labels, classes = cast(list[Label], np.unique(column).tolist()), _classes(outputs)
     if len(labels) != classes:
         wanted = f"expected {classes} different labels, for the network has {counted(outputs, 'output')}"
-        raise InvalidInput(pointer, f"{wanted}, got {len(labels)}: {listed(tuple(labels))}")
+        raise InvalidInput(pointer, f"{wanted}, got {len(labels)}: {label_list(tuple(labels))}")
     return tuple(labels)
 
 
@@ -140,6 +140,6 @@ def _classes(outputs: int) -> int:
     return max(outputs, 2)
 
 
-def listed(labels: Sequence[Label]) -> str:
+def label_list(labels: Sequence[Label]) -> str:
     """The labels for a reader, the first ten of them."""
     return ", ".join(shown(label) for label in labels[:10]) + (", …" if len(labels) > 10 else "")

@@ -136,10 +136,10 @@ class FileTable(RowSource):
             self._oldest = (slot + 1) % len(self._block_in)
 
 
-Table: TypeAlias = NDArray[Any] | RowSource
+RowTable: TypeAlias = NDArray[Any] | RowSource
 
 
-def opened(table: NDArray[Any]) -> Table:
+def open_table(table: NDArray[Any]) -> RowTable:
     """`table` itself, or a FileTable if it is a large one in a mapped file."""
     pages = pages_of(table)
     return table if pages is None else FileTable(table, pages)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise.data.arrays import blocks
-from layerwise.data.splits import Rows
+from layerwise.data.splits import RowNumbers
 from layerwise.data.variation import negligible
 
 
@@ -25,7 +25,7 @@ class Moments:
     unit: NDArray[np.float64]
 
 
-def moments(table: NDArray[Any], rows: Rows, weights: NDArray[Any] | None = None) -> Moments:
+def moments(table: NDArray[Any], rows: RowNumbers, weights: NDArray[Any] | None = None) -> Moments:
     """The moments of the columns of `table[rows]`, of (n, k), counted by `weights[rows]`, read block by block.
 
     All are zero if no row weighs anything.

@@ -11,9 +11,9 @@ from layerwise.checks import counted, decided, real_number, shown
 from layerwise.data.arrays import blocks, check_finite, checked_rows, checked_weights
 from layerwise.data.class_weights import class_weights
 from layerwise.data.labels import Label
-from layerwise.data.mapped_files import Table, opened
+from layerwise.data.mapped_files import RowTable, open_table
 from layerwise.data.row_source import RowSource
-from layerwise.data.splits import Rows, all_rows, random_split, stratified_split, temporal_split
+from layerwise.data.splits import RowNumbers, all_rows, random_split, stratified_split, temporal_split
 from layerwise.data.targets import read_targets
 from layerwise.errors import InvalidInput
 from layerwise.losses import Loss
@@ -40,7 +40,7 @@ def checked_validation(validation: object) -> float | tuple[ArrayLike, ...] | No
     return real_number("validation", cast(object, validation), least=0, below=1)
 
 
-def planned(
+def resolved_plan(
     plan: Plan, X: object, validation: float | tuple[ArrayLike, ...] | None
 ) -> tuple[Plan, float | tuple[ArrayLike, ...]]:
     """`plan` completed for the rows `X`, and the rows held out: a fraction, (X, y) or (X, y, weights).
@@ -72,7 +72,7 @@ class Gather:
     Nothing is allocated. Only where `source` is not contiguous, or not aligned, are the picked rows copied once more.
     """
 
-    def __init__(self, source: Table, out: NDArray[Any], *, scale: float = 1.0, shift: float = 0.0) -> None:
+    def __init__(self, source: RowTable, out: NDArray[Any], *, scale: float = 1.0, shift: float = 0.0) -> None:
         self._source, self._out = source, out
         self._scale, self._shift = scale, shift
         # take would copy the whole of any other source
@@ -104,14 +104,14 @@ class Split:
     a RowSource and `rows` are Runs; targets and weights are arrays always, whose pages may all be in memory.
     """
 
-    table: Table
+    table: RowTable
     targets: NDArray[Any]
-    rows: Rows
+    rows: RowNumbers
     weights: NDArray[Any] | None = None
     scale: TargetScale | None = None
     learnt: NDArray[Any] | None = None
 
-    def part(self, rows: Rows) -> "Split":
+    def part(self, rows: RowNumbers) -> "Split":
         """The part `rows` of the same table."""
         return replace(self, rows=rows)
 
@@ -219,10 +219,12 @@ class Reader:
                 raise InvalidInput("weights", f"expected a weight above 0 for at least one of the rows {what}")
         return train, held_out
 
-    def _table(self, X: ArrayLike | RowSource, pointer: str) -> Table:
+    def _table(self, X: ArrayLike | RowSource, pointer: str) -> RowTable:
         if isinstance(X, RowSource):  # whoever made it has checked it
             return X
-        return opened(checked_rows(X, self.architecture.inputs, dtype=self.dtype, pointer=pointer, finite=self.check))
+        return open_table(
+            checked_rows(X, self.architecture.inputs, dtype=self.dtype, pointer=pointer, finite=self.check)
+        )
 
     def _given(self, validation: Sequence[ArrayLike], labels: tuple[Label, ...] | None) -> Split:
         """The rows that the caller holds out."""

@@ -5,12 +5,12 @@ from abc import ABC, abstractmethod
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.data.mapped_files import FileTable, Table
-from layerwise.data.splits import Rows, Runs
+from layerwise.data.mapped_files import FileTable, RowTable
+from layerwise.data.splits import RowNumbers, Runs
 from layerwise.randomness import ORDER, stream
 
 
-class Order(ABC):
+class RowOrder(ABC):
     """The rows of one epoch after the other. `seed` None visits them as they stand."""
 
     epoch = -1
@@ -25,10 +25,10 @@ class Order(ABC):
         """The numbers of the rows visited as `start` … `stop` - 1; another call may write over them."""
 
 
-class FullShuffle(Order):
+class FullShuffle(RowOrder):
     """Every order of all rows is as likely as any other."""
 
-    def __init__(self, rows: Rows, seed: int | None) -> None:
+    def __init__(self, rows: RowNumbers, seed: int | None) -> None:
         self._given, self._seed = np.asarray(rows), seed
         self._rows: NDArray[np.intp] = self._given.copy()
 
@@ -44,7 +44,7 @@ class FullShuffle(Order):
         return self._rows[start:stop]
 
 
-class WindowShuffle(Order):
+class WindowShuffle(RowOrder):
     """Shuffles the runs of a file, then the rows within each window of `window` runs in that order.
 
     So a batch has rows from all over the file, while all that is read is a run, once an epoch, and all that is kept
@@ -91,7 +91,7 @@ class WindowShuffle(Order):
         self._arranged = window
 
 
-def order_of(table: Table, rows: Rows, *, seed: int | None, batch: int) -> Order:
+def row_order(table: RowTable, rows: RowNumbers, *, seed: int | None, batch: int) -> RowOrder:
     """The order of the `rows` of `table`, asked for in batches of up to `batch` rows."""
     if isinstance(table, FileTable) and isinstance(rows, Runs):
         return WindowShuffle(rows, seed, window=table.window, batch=batch)

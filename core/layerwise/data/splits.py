@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from layerwise.data.arrays import blocks
-from layerwise.data.mapped_files import FileTable, Table
+from layerwise.data.mapped_files import FileTable, RowTable
 from layerwise.errors import InvalidInput
 
 
@@ -55,15 +55,15 @@ class Runs:
         return self[:].astype(np.intp if dtype is None else dtype, copy=False)
 
 
-Rows: TypeAlias = NDArray[np.intp] | Runs
+RowNumbers: TypeAlias = NDArray[np.intp] | Runs
 
 
-def all_rows(table: Table) -> Rows:
+def all_rows(table: RowTable) -> RowNumbers:
     """The numbers of all rows of `table`, of a file as a run for each block."""
     return _between(table, 0, len(table))
 
 
-def random_split(table: Table, fraction: float, rng: np.random.Generator) -> tuple[Rows, Rows]:
+def random_split(table: RowTable, fraction: float, rng: np.random.Generator) -> tuple[RowNumbers, RowNumbers]:
     """The rows to train on and, drawn by `rng`, `fraction` of the rows held out. Raises InvalidInput.
 
     Of a file whole blocks are held out, `fraction` of them: whoever measures reads no more than what is measured.
@@ -77,15 +77,15 @@ def random_split(table: Table, fraction: float, rng: np.random.Generator) -> tup
     return np.sort(rows[held:]), np.sort(rows[:held])
 
 
-def temporal_split(table: Table, fraction: float) -> tuple[Rows, Rows]:
+def temporal_split(table: RowTable, fraction: float) -> tuple[RowNumbers, RowNumbers]:
     """The rows to train on and, held out, the last `fraction` of the rows. Raises InvalidInput."""
     cut = len(table) - _count(len(table), fraction)
     return _between(table, 0, cut), _between(table, cut, len(table))
 
 
 def stratified_split(
-    table: Table, classes: NDArray[Any], fraction: float, rng: np.random.Generator
-) -> tuple[Rows, Rows]:
+    table: RowTable, classes: NDArray[Any], fraction: float, rng: np.random.Generator
+) -> tuple[RowNumbers, RowNumbers]:
     """The rows to train on and, drawn by `rng`, `fraction` of the rows of each class held out. Raises InvalidInput.
 
     `classes` (n,) are the rows' class indices. At least one row of every class is left to train on, so that of a
@@ -107,7 +107,7 @@ def _count(rows: int, fraction: float, what: str = "rows") -> int:
     return held
 
 
-def _between(table: Table, start: int, stop: int) -> Rows:
+def _between(table: RowTable, start: int, stop: int) -> RowNumbers:
     if not isinstance(table, FileTable):
         return np.arange(start, stop, dtype=np.intp)
     cuts = np.arange(table.blocks + 1, dtype=np.intp) * table.block_rows

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from layerwise.data.arrays import blocks, checked_values
-from layerwise.data.labels import Label, checked_indices, encoded
+from layerwise.data.labels import Label, checked_indices, encode_labels
 from layerwise.errors import InvalidInput
 from layerwise.losses import Loss
 from layerwise.network.architecture import Architecture
@@ -39,7 +39,7 @@ def read_targets(
         where = f"layers[{len(architecture.layers) - 1}].units"
         raise InvalidInput(where, f"expected an output for each class, at least 2, got {outputs}")
     if check:
-        return encoded(y, labels, outputs=outputs, rows=rows, pointer=pointer)
+        return encode_labels(y, labels, outputs=outputs, rows=rows, pointer=pointer)
     return checked_indices(np.asarray(y), outputs=outputs, rows=rows, pointer=pointer), labels or tuple(range(classes))
 
 

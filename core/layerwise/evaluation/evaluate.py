@@ -159,7 +159,7 @@ def _mean_loss(
         for block in blocks(len(outputs), width):
             scores, there = outputs[block], targets[block]
             if scale is not None:
-                scores, there = scale.of_outputs(scores), scale.of_targets(there)
+                scores, there = scale.scale_outputs(scores), scale.scale_targets(there)
             there = there.astype(np.intp if targets.ndim == 1 else outputs.dtype, copy=False)
             own = None if weights is None else weights[block].astype(outputs.dtype, copy=False)
             at = LossBuffers(len(scores), width, outputs.dtype, Arena())

@@ -121,7 +121,7 @@ class _Probe:
         self._gather = Gather(data.table, self._network.inputs, scale=scale, shift=shift)
         self._rows = data.rows[:]
         self._row_weights = None if data.weights is None else data.weights.astype(np.float64)
-        targets = data.scale.of_targets(data.targets) if data.scale else data.targets
+        targets = data.scale.scale_targets(data.targets) if data.scale else data.targets
         self._targets = targets.astype(np.intp if targets.ndim == 1 else np.float64)
 
     def evaluate(self) -> tuple[float, list[NDArray[np.generic]]]:

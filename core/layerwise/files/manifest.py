@@ -31,7 +31,7 @@ FIRST_TO_STANDARDIZE = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Contents:
+class ModelContents:
     """What a model file holds; `arrays` by the names of `layout.member_shapes`, and of the optimiser's vectors."""
 
     architecture: Architecture
@@ -46,7 +46,7 @@ class Contents:
     target_scale: TargetScale | None = None
 
 
-def encoded(contents: Contents) -> bytes:
+def encode(contents: ModelContents) -> bytes:
     """The manifest of `contents`. Raises InvalidInput if metrics or lineage are no JSON."""
     plan, labels = contents.plan, contents.labels
     document: dict[str, object] = {
@@ -59,7 +59,7 @@ def encoded(contents: Contents) -> bytes:
         "labels": list(labels) if labels is not None else None,
         "metrics": {name: real_number(f"metrics.{name}", value) for name, value in contents.metrics.items()},
         "lineage": contents.lineage,
-        "versions": {"layerwise": own_version(), "numpy": np.__version__},
+        "versions": {"layerwise": installed_version(), "numpy": np.__version__},
     }
     if contents.optimizer is not None:
         document["optimizer"] = contents.optimizer.to_json()
@@ -71,7 +71,7 @@ def encoded(contents: Contents) -> bytes:
         raise InvalidInput("lineage", f"expected values that JSON knows: {error}") from error
 
 
-def decoded(text: bytes) -> Contents:
+def decode(text: bytes) -> ModelContents:
     """The contents that the manifest `text` describes, without their arrays. Raises CorruptModel."""
     try:
         document: object = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse)
@@ -94,7 +94,7 @@ def decoded(text: bytes) -> Contents:
         raise CorruptModel(f"manifest: {error}") from error
 
 
-def _contents(given: Mapping[str, object]) -> Contents:
+def _contents(given: Mapping[str, object]) -> ModelContents:
     with within("architecture"):
         architecture = Architecture.from_json(given["architecture"])
     plan = None
@@ -122,7 +122,7 @@ def _contents(given: Mapping[str, object]) -> Contents:
     for name, version in _mapping("versions", given["versions"]).items():
         if not isinstance(version, str):
             raise InvalidInput(f"versions.{name}", f"expected text, got {shown(version)}")
-    return Contents(
+    return ModelContents(
         architecture=architecture,
         dtype=np.dtype(choice("dtype", given["dtype"], DTYPES)),
         plan=plan,
@@ -157,7 +157,7 @@ def _refuse(constant: str) -> float:
     raise ValueError(f"{constant} is no JSON number")
 
 
-def own_version() -> str:
+def installed_version() -> str:
     """The version of Layerwise that is installed."""
     try:
         return metadata.version("layerwise")

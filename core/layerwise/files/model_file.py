@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from layerwise.checks import shown
 from layerwise.errors import CorruptModel, InvalidInput
 from layerwise.files import atomic, manifest, npy, zip_index
-from layerwise.files.manifest import Contents
+from layerwise.files.manifest import ModelContents
 from layerwise.network.parameters import member_shapes
 from layerwise.optimizers.saved_state import PREFIX
 
@@ -29,15 +29,15 @@ MOST_MANIFEST = 2**24
 READ_BYTES = 2**20
 
 
-def save(path: str | PathLike[str], contents: Contents) -> str:
+def save(path: str | PathLike[str], contents: ModelContents) -> str:
     """Writes `contents` to `path`, wholly or not at all, and returns the file's SHA-256 in hexadecimal.
 
     Raises InvalidInput if a number is not finite, or if the manifest is no JSON, or longer than a reader takes.
     """
     for name, array in contents.arrays.items():
         if not np.isfinite(array).all():
-            raise InvalidInput(_spoken(name), "expected finite numbers, got NaN or infinity")
-    text = np.frombuffer(manifest.encoded(contents), np.uint8)
+            raise InvalidInput(_member_title(name), "expected finite numbers, got NaN or infinity")
+    text = np.frombuffer(manifest.encode(contents), np.uint8)
     if len(text) > MOST_MANIFEST - npy.MOST_HEADER:
         raise InvalidInput("manifest", f"expected at most {MOST_MANIFEST - npy.MOST_HEADER:,} bytes, got {len(text):,}")
 
@@ -49,7 +49,7 @@ def save(path: str | PathLike[str], contents: Contents) -> str:
     return atomic.write(Path(path), fill)
 
 
-def load(file: str | PathLike[str] | BinaryIO, *, sha256: str | None = None) -> Contents:
+def load(file: str | PathLike[str] | BinaryIO, *, sha256: str | None = None) -> ModelContents:
     """What `file`, a path or a seekable binary file, holds.
 
     Raises CorruptModel, OSError if it cannot be read, InvalidInput if it is no file.
@@ -62,25 +62,25 @@ def load(file: str | PathLike[str] | BinaryIO, *, sha256: str | None = None) -> 
             raise CorruptModel(f"expected a file of at most {MOST_BYTES:,} bytes, got {size:,}")
         if sha256 is not None and (found := atomic.sha256(opened)) != sha256:
             raise CorruptModel(f"expected a file with SHA-256 {sha256}, it has {found}")
-        members = zip_index.directory(opened, size)
-        contents = manifest.decoded(_read_manifest(opened, members))
+        members = zip_index.read_directory(opened, size)
+        contents = manifest.decode(_read_manifest(opened, members))
         shapes = member_shapes(contents.architecture)
         if contents.optimizer is not None:
             shapes |= {PREFIX + name: (contents.architecture.parameters,) for name in contents.optimizer.vectors}
         _check_names(members, shapes)
         # every size is compared with the file's before anything is allocated for the first array
         starts = {
-            name: _check_array(opened, members[f"{name}.npy"], _spoken(name), contents.dtype, shape)
+            name: _check_array(opened, members[f"{name}.npy"], _member_title(name), contents.dtype, shape)
             for name, shape in shapes.items()
         }
         arrays: dict[str, NDArray[Any]] = {}
         for name, shape in shapes.items():
             array = np.empty(shape, contents.dtype.newbyteorder("<"))
-            _read_into(opened, members[f"{name}.npy"], starts[name], array, _spoken(name))
+            _read_into(opened, members[f"{name}.npy"], starts[name], array, _member_title(name))
             if not np.isfinite(array).all():
-                raise CorruptModel(f"{_spoken(name)}: expected finite numbers, file has NaN or infinity")
+                raise CorruptModel(f"{_member_title(name)}: expected finite numbers, file has NaN or infinity")
             if name.endswith("/variance") and (array < 0).any():
-                raise CorruptModel(f"{_spoken(name)}: expected variances of at least 0, file has {array.min():g}")
+                raise CorruptModel(f"{_member_title(name)}: expected variances of at least 0, file has {array.min():g}")
             arrays[name] = array
         return dataclasses.replace(contents, arrays=arrays)
 
@@ -104,7 +104,7 @@ def _read_manifest(file: BinaryIO, members: dict[str, zip_index.Member]) -> byte
         raise CorruptModel("expected a model file, it has no manifest")
     if member.size > MOST_MANIFEST:
         raise CorruptModel(f"manifest: expected at most {MOST_MANIFEST:,} bytes, got {member.size:,}")
-    dtype, shape, start = npy.parsed(_head(file, member), "manifest")
+    dtype, shape, start = npy.parse_header(_head(file, member), "manifest")
     if dtype != "|u1" or shape != (member.size - start,):
         raise CorruptModel(f"manifest: expected {member.size - start} bytes, file has {dtype} in shape {shape}")
     text = np.empty(shape, np.uint8)
@@ -126,7 +126,7 @@ def _check_array(
     file: BinaryIO, member: zip_index.Member, where: str, dtype: np.dtype[Any], shape: tuple[int, ...]
 ) -> int:
     """Where the numbers of an array start within `member`, which must be of `dtype` and `shape`."""
-    found_dtype, found_shape, start = npy.parsed(_head(file, member), where)
+    found_dtype, found_shape, start = npy.parse_header(_head(file, member), where)
     wanted = dtype.newbyteorder("<").str
     if found_dtype != wanted:
         raise CorruptModel(f"{where}: expected {wanted} ({dtype}), file has {found_dtype}")
@@ -158,7 +158,7 @@ def _read_into(file: BinaryIO, member: zip_index.Member, start: int, array: NDAr
         raise CorruptModel(f"{where}: the bytes do not match their checksum, the file is damaged")
 
 
-def _spoken(name: str) -> str:
+def _member_title(name: str) -> str:
     """`layer2/weight` as `layer 2 weight`, `optimizer/mean` as `optimizer mean`."""
     whole, _, part = name.partition("/")
     return f"{whole} {part}" if name.startswith(PREFIX) else f"layer {whole.removeprefix('layer')} {part}"

@@ -24,7 +24,7 @@ def header(dtype: np.dtype[np.generic], shape: tuple[int, ...]) -> bytes:
     return MAGIC + b"\x01\x00" + len(body).to_bytes(2, "little") + body
 
 
-def parsed(start: bytes, where: str) -> tuple[str, tuple[int, ...], int]:
+def parse_header(start: bytes, where: str) -> tuple[str, tuple[int, ...], int]:
     """The dtype, shape and length in bytes of the header that `start`, a member's first bytes, begins with.
 
     Raises CorruptModel.

@@ -29,7 +29,7 @@ class Member:
     crc32: int
 
 
-def directory(file: BinaryIO, size: int) -> dict[str, Member]:
+def read_directory(file: BinaryIO, size: int) -> dict[str, Member]:
     """The members of the .zip `file` of `size` bytes, by name, in the order of the file. Raises CorruptModel."""
     try:
         count, start, length = _extent(file, size)

@@ -21,7 +21,7 @@ from layerwise.types import Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Normal:
+class NormalizationArrays:
     """The normalisation between a layer's linear part and its activation; all arrays are (columns,).
 
     `kind` is "batch" or "layer"; `mean` and `variance` are the running statistics of the first, None of the second.
@@ -47,12 +47,12 @@ class Dense:
     weight: Floats
     activation: Activation
     bias: Floats | None = None
-    normal: Normal | None = None
+    normal: NormalizationArrays | None = None
     slope: Floats | None = None
     residual: bool = False
 
 
-def checked(pointer: str, value: object, *, shape: tuple[int, ...] | None = None, dimensions: int = 1) -> Floats:
+def finite_array(pointer: str, value: object, *, shape: tuple[int, ...] | None = None, dimensions: int = 1) -> Floats:
     """`value` as an array of finite numbers, of `shape`, or of so many `dimensions`. Raises InvalidInput."""
     try:
         array = np.asarray(cast(Any, value))
@@ -71,7 +71,7 @@ def checked(pointer: str, value: object, *, shape: tuple[int, ...] | None = None
     return floats
 
 
-def activations(hidden: object, output: object, layers: int) -> list[Activation]:
+def layer_activations(hidden: object, output: object, layers: int) -> list[Activation]:
     """The activation of each of `layers` layers: `hidden`, one for all hidden layers or one for each, then `output`.
 
     Raises InvalidInput.
@@ -87,7 +87,7 @@ def activations(hidden: object, output: object, layers: int) -> list[Activation]
     return [*found, variants.chosen("output_activation", output, ACTIVATIONS)]
 
 
-def after_scaling(first: Dense, factor: Floats, shift: Floats) -> Dense:
+def fold_scaling(first: Dense, factor: Floats, shift: Floats) -> Dense:
     """The first layer over rows x that are not yet scaled, if it was over x · factor + shift, each (inputs,) or (1,).
 
     Raises InvalidInput.
@@ -104,7 +104,7 @@ def after_scaling(first: Dense, factor: Floats, shift: Floats) -> Dense:
     return dataclasses.replace(first, weight=weight.astype(first.weight.dtype), bias=bias)
 
 
-def assembled(
+def build_model(
     layers: Sequence[Dense],
     *,
     loss: str | Loss,
@@ -180,7 +180,7 @@ def _check_size(dense: Dense, name: str, array: Floats | None, size: int) -> Non
         raise InvalidInput(dense.where, f"expected {counted(size, 'number')} as its {name}, got shape {array.shape}")
 
 
-def _folded(dense: Dense, normal: Normal, bias: Floats) -> dict[str, Floats]:
+def _folded(dense: Dense, normal: NormalizationArrays, bias: Floats) -> dict[str, Floats]:
     """The arrays of a normalised layer, which has no bias before its normalisation, and whose epsilon is EPSILON."""
     scale = normal.scale if normal.scale is not None else np.ones(len(bias))
     shift = normal.shift if normal.shift is not None else np.zeros(len(bias))

@@ -6,7 +6,7 @@ from layerwise.activations import Activation
 from layerwise.checks import real_number, shown
 from layerwise.data.labels import Label
 from layerwise.errors import InvalidInput
-from layerwise.imports.dense import Dense, Normal, activations, assembled, checked
+from layerwise.imports.dense import Dense, NormalizationArrays, build_model, finite_array, layer_activations
 from layerwise.losses import Loss
 from layerwise.model import MLP
 from layerwise.types import Floats
@@ -40,37 +40,37 @@ def from_keras(
     starts = [i for i, array in enumerate(weights) if len(getattr(array, "shape", ())) != 1]
     if not starts or starts[0] != 0:
         raise InvalidInput("weights[0]", "expected the kernel of a Dense layer, of shape (in, out)")
-    chosen = activations(activation, output_activation, len(starts))
+    chosen = layer_activations(activation, output_activation, len(starts))
     layers = [
         _dense(weights, start, end, each, added)
         for start, end, each in zip(starts, [*starts[1:], len(weights)], chosen, strict=True)
     ]
-    return assembled(layers, loss=loss, labels=labels, source="Keras")
+    return build_model(layers, loss=loss, labels=labels, source="Keras")
 
 
 def _dense(weights: Sequence[object], start: int, end: int, activation: Activation, epsilon: float) -> Dense:
     """The layer whose kernel is `weights[start]`, and whose other arrays end before `end`."""
     where = f"weights[{start}]"
-    kernel = checked(where, weights[start], dimensions=2)
+    kernel = finite_array(where, weights[start], dimensions=2)
     columns = kernel.shape[1]
     slope = None
     if activation.learns_slope:
         end -= 1
         if end == start:
             raise InvalidInput(where, "expected the slopes of a PReLU among the arrays after it, there are none")
-        slope = checked(f"weights[{end}]", weights[end])
-    rest = [checked(f"weights[{i}]", weights[i], shape=(columns,)) for i in range(start + 1, end)]
+        slope = finite_array(f"weights[{end}]", weights[end])
+    rest = [finite_array(f"weights[{i}]", weights[i], shape=(columns,)) for i in range(start + 1, end)]
     if len(rest) > 5:
         slopes = ", then the slopes of a PReLU" if slope is not None else ""
         raise InvalidInput(where, f"expected at most {FOLLOWING}{slopes} after it, got {len(rest)} arrays")
     bias = rest.pop(0) if len(rest) % 2 else None
-    normal = _normal(rest, epsilon) if rest else None
+    normal = _normalization(rest, epsilon) if rest else None
     return Dense(where=where, weight=kernel, bias=bias, activation=activation, normal=normal, slope=slope)
 
 
-def _normal(arrays: Sequence[Floats], epsilon: float) -> Normal:
+def _normalization(arrays: Sequence[Floats], epsilon: float) -> NormalizationArrays:
     """Of gamma and beta, or of gamma, beta, moving mean and moving variance."""
     if len(arrays) == 2:
-        return Normal(kind="layer", scale=arrays[0], shift=arrays[1], epsilon=epsilon)
+        return NormalizationArrays(kind="layer", scale=arrays[0], shift=arrays[1], epsilon=epsilon)
     scale, shift, mean, variance = arrays
-    return Normal(kind="batch", scale=scale, shift=shift, mean=mean, variance=variance, epsilon=epsilon)
+    return NormalizationArrays(kind="batch", scale=scale, shift=shift, mean=mean, variance=variance, epsilon=epsilon)

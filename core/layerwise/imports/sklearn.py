@@ -10,7 +10,7 @@ from layerwise.activations import Identity, ReLU, Sigmoid, Tanh
 from layerwise.checks import choice
 from layerwise.data.labels import Label
 from layerwise.errors import InvalidInput
-from layerwise.imports.dense import Dense, after_scaling, assembled, checked
+from layerwise.imports.dense import Dense, build_model, finite_array, fold_scaling
 from layerwise.model import MLP
 from layerwise.types import Floats
 
@@ -44,8 +44,8 @@ def from_sklearn(estimator: object) -> MLP:
     layers: list[Dense] = []
     for i, (weight, bias) in enumerate(zip(given.coefs_, given.intercepts_, strict=True)):
         where = f"estimator.coefs_[{i}]"
-        matrix = checked(where, weight, dimensions=2)
-        vector = checked(f"estimator.intercepts_[{i}]", bias, shape=matrix.shape[1:])
+        matrix = finite_array(where, weight, dimensions=2)
+        vector = finite_array(f"estimator.intercepts_[{i}]", bias, shape=matrix.shape[1:])
         layers.append(Dense(where=where, weight=matrix, bias=vector, activation=hidden))
     last = layers[-1]
     layers[-1] = Dense(where=last.where, weight=last.weight, bias=last.bias, activation=Identity())
@@ -54,7 +54,7 @@ def from_sklearn(estimator: object) -> MLP:
             layers = _after_clipping(layers, step)
         layers[0] = _after_scaling(layers[0], step)
     outputs = layers[-1].weight.shape[1]
-    return assembled(layers, loss=loss, labels=_labels(given, outputs), source="scikit-learn")
+    return build_model(layers, loss=loss, labels=_labels(given, outputs), source="scikit-learn")
 
 
 def _labels(network: Any, outputs: int) -> Iterable[Label] | None:
@@ -90,12 +90,12 @@ def _after_scaling(first: Dense, scaler: object) -> Dense:
     shift: Floats = np.zeros(inputs)
     if hasattr(scaler, "mean_") and hasattr(scaler, "var_"):  # either is None if it was not asked for
         if (scale := cast(Any, scaler).scale_) is not None:
-            factor = 1 / checked(f"{name}.scale_", scale, shape=(inputs,)).astype(np.float64)
+            factor = 1 / finite_array(f"{name}.scale_", scale, shape=(inputs,)).astype(np.float64)
         if cast(Any, scaler).with_mean:
-            shift = -checked(f"{name}.mean_", cast(Any, scaler).mean_, shape=(inputs,)) * factor
+            shift = -finite_array(f"{name}.mean_", cast(Any, scaler).mean_, shape=(inputs,)) * factor
     elif hasattr(scaler, "min_"):
-        factor = checked(f"{name}.scale_", cast(Any, scaler).scale_, shape=(inputs,)).astype(np.float64)
-        shift = checked(f"{name}.min_", cast(Any, scaler).min_, shape=(inputs,))
+        factor = finite_array(f"{name}.scale_", cast(Any, scaler).scale_, shape=(inputs,)).astype(np.float64)
+        shift = finite_array(f"{name}.min_", cast(Any, scaler).min_, shape=(inputs,))
     else:
         raise InvalidInput("estimator", f"expected StandardScaler or MinMaxScaler before the network, got {name}")
-    return after_scaling(first, factor, shift)
+    return fold_scaling(first, factor, shift)

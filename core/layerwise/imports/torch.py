@@ -8,7 +8,7 @@ from layerwise.activations import Activation, PReLU
 from layerwise.checks import real_number, shown
 from layerwise.data.labels import Label
 from layerwise.errors import InvalidInput
-from layerwise.imports.dense import Dense, Normal, activations, assembled, checked
+from layerwise.imports.dense import Dense, NormalizationArrays, build_model, finite_array, layer_activations
 from layerwise.losses import Loss
 from layerwise.model import MLP
 from layerwise.network.normalization import EPSILON
@@ -41,7 +41,7 @@ def from_torch(
         raise InvalidInput("state", f"expected arrays by name, got {shown(state)}")
     added = real_number("epsilon", epsilon, above=0)
     linear: list[tuple[str, dict[str, object]]] = []
-    normal: dict[int, Normal] = {}
+    normal: dict[int, NormalizationArrays] = {}
     slope: dict[int, Floats] = {}
     for module, parts in _modules(state).items():
         if "weight" in parts and "running_mean" not in parts and _dimensions(parts["weight"]) >= 2:
@@ -54,19 +54,19 @@ def from_torch(
             if i in normal or i in slope:
                 raise InvalidInput(where, "expected a normalisation only between a Linear and its activation")
             _check_place(linear[-1][0], module)
-            normal[i] = _normal(module, parts, added)
+            normal[i] = _normalization(module, parts, added)
         elif i in slope:
             raise InvalidInput(where, "expected a Linear after a PReLU, got another PReLU")
         else:
-            slope[i] = checked(f"{where}.weight", parts.get("weight"))
+            slope[i] = finite_array(f"{where}.weight", parts.get("weight"))
     if not linear:
         raise InvalidInput("state", "expected at least one Linear")
-    chosen = activations(activation, output_activation, len(linear))
+    chosen = layer_activations(activation, output_activation, len(linear))
     layers = [
         _dense(module, parts, PReLU() if i in slope else chosen[i], normal.get(i), slope.get(i))
         for i, (module, parts) in enumerate(linear)
     ]
-    return assembled(layers, loss=loss, labels=labels, source="PyTorch")
+    return build_model(layers, loss=loss, labels=labels, source="PyTorch")
 
 
 def _modules(state: Mapping[str, object]) -> dict[str, dict[str, object]]:
@@ -93,13 +93,13 @@ def _check_place(linear: str, normal: str) -> None:
         raise InvalidInput(f"state[{normal}]", detail)
 
 
-def _normal(module: str, parts: Mapping[str, object], epsilon: float) -> Normal:
-    given = {part: checked(f"state[{module}.{part}]", parts[part]) for part in PARTS[:4] if part in parts}
+def _normalization(module: str, parts: Mapping[str, object], epsilon: float) -> NormalizationArrays:
+    given = {part: finite_array(f"state[{module}.{part}]", parts[part]) for part in PARTS[:4] if part in parts}
     if "running_mean" not in parts:
-        return Normal(kind="layer", scale=given.get("weight"), shift=given["bias"], epsilon=epsilon)
+        return NormalizationArrays(kind="layer", scale=given.get("weight"), shift=given["bias"], epsilon=epsilon)
     if "running_var" not in parts:
         raise InvalidInput(f"state[{module}.running_var]", "expected the variances, there are none")
-    return Normal(
+    return NormalizationArrays(
         kind="batch",
         scale=given.get("weight"),
         shift=given.get("bias"),
@@ -110,11 +110,15 @@ def _normal(module: str, parts: Mapping[str, object], epsilon: float) -> Normal:
 
 
 def _dense(
-    module: str, parts: Mapping[str, object], activation: Activation, normal: Normal | None, slope: Floats | None
+    module: str,
+    parts: Mapping[str, object],
+    activation: Activation,
+    normal: NormalizationArrays | None,
+    slope: Floats | None,
 ) -> Dense:
     where = f"state[{module}.weight]" if module else "state[weight]"
-    weight = checked(where, parts["weight"], dimensions=2).T
+    weight = finite_array(where, parts["weight"], dimensions=2).T
     bias = None
     if "bias" in parts:
-        bias = checked(where.replace("weight]", "bias]"), parts["bias"], shape=(weight.shape[1],))
+        bias = finite_array(where.replace("weight]", "bias]"), parts["bias"], shape=(weight.shape[1],))
     return Dense(where=where, weight=weight, bias=bias, activation=activation, normal=normal, slope=slope)

@@ -11,7 +11,7 @@ from layerwise.checks import counted, shown
 from layerwise.data.arrays import checked_values, checked_weights
 from layerwise.data.labels import Label, label_column
 from layerwise.errors import InvalidInput
-from layerwise.metrics.classes import Indices, chosen_labels, distinct, indices, known_label
+from layerwise.metrics.classes import Indices, distinct_labels, indices, known_label, selected_labels
 
 Values = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -21,7 +21,7 @@ BINARY = ((0, 1), (-1, 1))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Scored:
+class ScoredRows:
     """Scores of rows, and what each row was.
 
     `scores` is (n, c): one column, of what speaks for the positive label, or one for each of c classes or flags.
@@ -88,7 +88,7 @@ def read_scores(
     positive: Label | None,
     weights: ArrayLike | None,
     pointer: str = "scores",
-) -> Scored:
+) -> ScoredRows:
     """`y` and what a classifier says of it. Raises InvalidInput.
 
     `y` is (n,) labels, `scores` (n,) of the positive label or (n, c), a column for each label; or both are (n, c), of
@@ -100,7 +100,7 @@ def read_scores(
         flags = read_flags(y)
         if flags.shape != table.shape:
             raise InvalidInput(pointer, f"expected shape {flags.shape} as y has, got {table.shape}")
-        return Scored(table, None, flags, _floats(read_weights(weights, len(table))), resolution)
+        return ScoredRows(table, None, flags, _floats(read_weights(weights, len(table))), resolution)
     column = label_column(y, None, "y")
     if len(table) != len(column):
         raise InvalidInput(pointer, f"expected {counted(len(column), 'row')}, as many as y has, got {len(table)}")
@@ -114,10 +114,10 @@ def read_scores(
             row = int(np.argmax(classes < 0))
             raise InvalidInput(f"y[{row}]", f"expected one of the labels, got {shown(column[row])}")
         # of two classes one column says all
-        place = 1 if len(known) == 2 and positive is None else _place(known, positive)
+        place = 1 if len(known) == 2 and positive is None else _column_of(known, positive)
         if place is not None:
             classes, table = (classes == place).astype(np.intp), table[:, [place]]
-    return Scored(table, classes, None, _floats(read_weights(weights, len(table))), resolution)
+    return ScoredRows(table, classes, None, _floats(read_weights(weights, len(table))), resolution)
 
 
 def has_columns(y: ArrayLike) -> bool:
@@ -139,9 +139,9 @@ def mean(values: NDArray[Any], weights: NDArray[Any] | None) -> Values:
 def _positive(y: NDArray[Any], labels: ArrayLike | None, positive: Label | None, pointer: str) -> Any:
     """The label that a single column of scores speaks for."""
     if positive is not None:
-        return known_label(positive, distinct(y))
+        return known_label(positive, distinct_labels(y))
     if labels is not None:
-        known = chosen_labels(labels, y)
+        known = selected_labels(labels, y)
         if len(known) != 2:
             wanted = f"expected a column for each of {counted(len(known), 'label')}"
             raise InvalidInput(pointer, f"{wanted}, or two labels, got one column")
@@ -149,7 +149,7 @@ def _positive(y: NDArray[Any], labels: ArrayLike | None, positive: Label | None,
             row = int(np.argmax(indices(y, known) < 0))
             raise InvalidInput(f"y[{row}]", f"expected one of the labels, got {shown(y[row])}")
         return known[1]
-    found = distinct(y)
+    found = distinct_labels(y)
     if len(found) > 2:
         raise InvalidInput(pointer, f"expected a column for each of the {len(found)} labels of y, got one column")
     if len(found) == 2:
@@ -163,7 +163,7 @@ def _positive(y: NDArray[Any], labels: ArrayLike | None, positive: Label | None,
 
 def _labels_of_columns(y: NDArray[Any], labels: ArrayLike | None, columns: int, pointer: str) -> NDArray[Any]:
     if labels is not None:
-        known = chosen_labels(labels, y)
+        known = selected_labels(labels, y)
         if len(known) != columns:
             raise InvalidInput(pointer, f"expected {counted(len(known), 'column')}, one for each label, got {columns}")
         return known
@@ -171,14 +171,14 @@ def _labels_of_columns(y: NDArray[Any], labels: ArrayLike | None, columns: int, 
         return np.array([False, True])
     if y.dtype.kind in "iu" and y.min() >= 0 and y.max() < columns:
         return np.arange(columns)
-    found = distinct(y)
+    found = distinct_labels(y)
     if len(found) != columns:
         detail = f"expected {columns} of them, one for each column of {pointer}, for y has {len(found)}"
         raise InvalidInput("labels", detail)
     return found
 
 
-def _place(labels: NDArray[Any], positive: Label | None) -> int | None:
+def _column_of(labels: NDArray[Any], positive: Label | None) -> int | None:
     """The column of `positive`, None of None."""
     if positive is None:
         return None

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from layerwise.checks import choice, whole_number
 from layerwise.data.labels import Label
 from layerwise.errors import InvalidInput
-from layerwise.metrics.arguments import Scored, Values, has_columns, mean, read_scores
+from layerwise.metrics.arguments import ScoredRows, Values, has_columns, mean, read_scores
 
 Strategy = Literal["uniform", "quantile"]
 STRATEGIES = ("uniform", "quantile")
@@ -146,7 +146,7 @@ def expected_calibration_error(
     return table.expected_error
 
 
-def _cases(scored: Scored) -> tuple[Values, Values, Values | None]:
+def _cases(scored: ScoredRows) -> tuple[Values, Values, Values | None]:
     """The probability of each case, whether it came true, as 0 or 1, and what it weighs."""
     if scored.flags is not None:
         columns = scored.scores.shape[1]
@@ -165,7 +165,7 @@ def _probabilities(
     positive: Label | None,
     labels: ArrayLike | None,
     weights: ArrayLike | None,
-) -> Scored:
+) -> ScoredRows:
     name = "probabilities"
     scored = read_scores(y, probabilities, labels=labels, positive=positive, weights=weights, pointer=name)
     given: Values = np.asarray(probabilities, np.float64).reshape(len(scored.scores), -1)

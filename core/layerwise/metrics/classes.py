@@ -13,7 +13,7 @@ from layerwise.errors import InvalidInput
 Indices = NDArray[np.intp]
 
 
-def columns_of(y: ArrayLike, predicted: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
+def label_pair(y: ArrayLike, predicted: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
     """`y` and `predicted`, both (n,), as arrays of labels that can be compared.
 
     Integers, booleans or strings; booleans beside integers are taken as 0 and 1. Raises InvalidInput.
@@ -21,10 +21,10 @@ def columns_of(y: ArrayLike, predicted: ArrayLike) -> tuple[NDArray[Any], NDArra
     true, other = label_column(y, None, "y"), label_column(predicted, None, "predicted")
     if len(other) != len(true):
         raise InvalidInput("predicted", f"expected {counted(len(true), 'label')}, as many as y has, got {len(other)}")
-    return true, like(other, true, "predicted")
+    return true, same_kind(other, true, "predicted")
 
 
-def like(labels: NDArray[Any], y: NDArray[Any], pointer: str) -> NDArray[Any]:
+def same_kind(labels: NDArray[Any], y: NDArray[Any], pointer: str) -> NDArray[Any]:
     """`labels`, which must be strings if those of `y` are, and no strings else. Raises InvalidInput."""
     if (labels.dtype.kind == "U") != (y.dtype.kind == "U"):
         wanted = "a string" if y.dtype.kind == "U" else "an integer or a boolean"
@@ -32,7 +32,7 @@ def like(labels: NDArray[Any], y: NDArray[Any], pointer: str) -> NDArray[Any]:
     return labels
 
 
-def distinct(*columns: NDArray[Any]) -> NDArray[Any]:
+def distinct_labels(*columns: NDArray[Any]) -> NDArray[Any]:
     """The different labels (c,) of all `columns`, each (n,), in ascending order."""
     if all(column.dtype.kind == "b" for column in columns):
         return np.array([label for label in (False, True) if any((column == label).any() for column in columns)])
@@ -63,11 +63,11 @@ def indices(column: NDArray[Any], labels: NDArray[Any]) -> Indices:
     return np.where(labels[nearest] == column, nearest, -1)
 
 
-def chosen_labels(labels: ArrayLike, y: NDArray[Any]) -> NDArray[Any]:
+def selected_labels(labels: ArrayLike, y: NDArray[Any]) -> NDArray[Any]:
     """The argument `labels` (c,), all different and like those of `y`. Raises InvalidInput."""
     if np.shape(labels) == (0,):
         raise InvalidInput("labels", "expected at least one label, got none")
-    given = like(label_column(labels, None, "labels"), y, "labels")
+    given = same_kind(label_column(labels, None, "labels"), y, "labels")
     values, counts = np.unique(given, return_counts=True)
     if (counts > 1).any():
         raise InvalidInput("labels", f"expected labels that differ, got {shown(values[counts > 1][0])} twice")
@@ -77,7 +77,7 @@ def chosen_labels(labels: ArrayLike, y: NDArray[Any]) -> NDArray[Any]:
 def known_label(label: Label, labels: NDArray[Any]) -> Any:
     """`label`, which must be one of `labels` (c,); of a single one it may be another. Raises InvalidInput."""
     try:
-        given = like(label_column([label], None, "positive"), labels, "positive")
+        given = same_kind(label_column([label], None, "positive"), labels, "positive")
     except InvalidInput as error:  # of a list of one, of which the caller knows nothing
         raise InvalidInput("positive", error.detail) from None
     if len(labels) > 1 and indices(given, labels)[0] < 0:

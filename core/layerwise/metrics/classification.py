@@ -15,7 +15,7 @@ from layerwise.checks import choice, shown
 from layerwise.data.labels import Label
 from layerwise.errors import InvalidInput
 from layerwise.metrics.arguments import Values, has_columns, mean, read_flag_pair, read_weights
-from layerwise.metrics.classes import chosen_labels, columns_of, distinct, indices, known_label
+from layerwise.metrics.classes import distinct_labels, indices, known_label, label_pair, selected_labels
 
 Average = Literal["macro", "micro", "weighted"]
 AVERAGES = ("macro", "micro", "weighted")
@@ -79,7 +79,7 @@ def accuracy(y: ArrayLike, predicted: ArrayLike, *, weights: ArrayLike | None = 
         flags, decided = read_flag_pair(y, predicted)
         right = (flags == decided).all(axis=1)
     else:
-        true, other = columns_of(y, predicted)
+        true, other = label_pair(y, predicted)
         right = np.asarray(true == other)
     return float(mean(right, read_weights(weights, len(right))))
 
@@ -111,9 +111,9 @@ def confusion_matrix(
     """
     if normalize is not None:
         choice("normalize", normalize, ("true", "predicted", "all"))
-    true, other = columns_of(y, predicted)
+    true, other = label_pair(y, predicted)
     own = read_weights(weights, len(true))
-    known = distinct(true, other) if labels is None else chosen_labels(labels, true)
+    known = distinct_labels(true, other) if labels is None else selected_labels(labels, true)
     k, i, j = len(known), indices(true, known), indices(other, known)
     if labels is not None:
         kept = (i >= 0) & (j >= 0)
@@ -235,7 +235,7 @@ def _counts(y: ArrayLike, predicted: ArrayLike, labels: ArrayLike | None, weight
     own = np.ones(len(flags)) if own is None else own
     columns: int = flags.shape[1]
     known = np.arange(columns)
-    picked = known if labels is None else indices(chosen_labels(labels, known), known)
+    picked = known if labels is None else indices(selected_labels(labels, known), known)
     if (picked < 0).any():
         raise InvalidInput("labels", f"expected numbers of flags below {len(known)}, got {shown(labels)}")
     parts = [np.dot(own, part[:, picked]).astype(np.float64) for part in (flags, decided, flags & decided)]
@@ -245,9 +245,9 @@ def _counts(y: ArrayLike, predicted: ArrayLike, labels: ArrayLike | None, weight
 def _counts_of_labels(
     y: ArrayLike, predicted: ArrayLike, labels: ArrayLike | None, weights: ArrayLike | None
 ) -> _Counts:
-    true, other = columns_of(y, predicted)
+    true, other = label_pair(y, predicted)
     own = read_weights(weights, len(true))
-    known = distinct(true, other) if labels is None else chosen_labels(labels, true)
+    known = distinct_labels(true, other) if labels is None else selected_labels(labels, true)
 
     def added(places: NDArray[np.intp], kept: NDArray[np.bool_]) -> Values:
         own_kept = None if own is None else own[kept]

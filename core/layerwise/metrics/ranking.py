@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from layerwise.checks import choice, whole_number
 from layerwise.data.labels import Label
 from layerwise.errors import InvalidInput
-from layerwise.metrics.arguments import Flags, Scored, Values, mean, read_scores
+from layerwise.metrics.arguments import Flags, ScoredRows, Values, mean, read_scores
 
 Average = Literal["macro", "micro", "weighted"]
 AVERAGES = ("macro", "micro", "weighted")
@@ -154,7 +154,7 @@ def top_k_accuracy(
     return float(mean(hits, scored.weights))
 
 
-def _averaged(score: Callable[[Flags, Values, Values | None], float], scored: Scored, average: Average) -> float:
+def _averaged(score: Callable[[Flags, Values, Values | None], float], scored: ScoredRows, average: Average) -> float:
     choice("average", average, AVERAGES)
     columns: int = scored.scores.shape[1]
     if average == "micro" and columns > 1:
@@ -174,7 +174,7 @@ def _averaged(score: Callable[[Flags, Values, Values | None], float], scored: Sc
     return float(np.average(found[some], weights=share[some]))
 
 
-def _single(scored: Scored) -> tuple[Flags, Values, Values | None]:
+def _single(scored: ScoredRows) -> tuple[Flags, Values, Values | None]:
     if scored.scores.shape[1] > 1:
         raise InvalidInput("positive", "expected the label that the curve is of, for there are more than two")
     return scored.positive(0), scored.scores[:, 0], scored.weights

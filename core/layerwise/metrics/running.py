@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from layerwise import kernels, variants
 from layerwise.data.moments import moments
-from layerwise.data.splits import Rows
+from layerwise.data.splits import RowNumbers
 from layerwise.losses import LOSSES, Loss
 from layerwise.network.target_scale import TargetScale
 from layerwise.types import Floats
@@ -137,7 +137,7 @@ class RSquared(Metric):
     def __init__(
         self,
         targets: NDArray[Any],
-        rows: Rows,
+        rows: RowNumbers,
         batch: int,
         dtype: np.dtype[Any],
         *,
@@ -180,7 +180,7 @@ class RSquared(Metric):
 def metric_of(
     loss: Loss,
     targets: NDArray[Any],
-    rows: Rows,
+    rows: RowNumbers,
     batch: int,
     dtype: np.dtype[Any],
     *,

@@ -14,10 +14,10 @@ from layerwise.network.normalization import PREDICTING
 from layerwise.network.parameters import LayerParameters, LayerStatistics, statistics_views, views
 from layerwise.types import Floats
 
-FEW = 32_768
+FEW_PRODUCTS = 32_768
 """Multiplications up to which one compiled call for all layers is quicker than a matrix product for each."""
 
-SOME, MANY = 4, 100_000
+TRANSPOSE_ROWS, TRANSPOSE_WEIGHTS = 4, 100_000
 """Rows, and weights of a network, from which OpenBLAS is quicker, by a tenth to a third, with the units first."""
 
 SLOPES: dict[type[Activation], float] = {Identity: 1.0, ReLU: 0.0}
@@ -25,7 +25,7 @@ SLOPES: dict[type[Activation], float] = {Identity: 1.0, ReLU: 0.0}
 
 
 @dataclass(frozen=True, slots=True)
-class PredictingLayer:
+class InferenceLayer:
     """One layer as predictions need it."""
 
     activation: Activation
@@ -54,7 +54,7 @@ class PredictingLayer:
         activation.value(z, own.slope, a, np.empty(shape, z.dtype))
         return a
 
-    def turned(self, x: Floats) -> Floats:
+    def transposed(self, x: Floats) -> Floats:
         """The same with the units first: of `x` (inputs, n), (units, n) in new memory; of a plain layer alone."""
         z: Floats = np.dot(self.own.weight.T, x)
         np.add(z, self.own.bias[:, None], out=z)
@@ -62,7 +62,7 @@ class PredictingLayer:
         return z
 
 
-class Predictor:
+class InferencePass:
     """The outputs of a network of `architecture`, seeing its two vectors; any thread may call it."""
 
     def __init__(self, architecture: Architecture, parameters: Floats, statistics: Floats) -> None:
@@ -73,7 +73,7 @@ class Predictor:
             strict=True,
         )
         self._layers = [
-            PredictingLayer(
+            InferenceLayer(
                 activation=layer.activation,
                 own=own,
                 seen=seen,
@@ -88,17 +88,17 @@ class Predictor:
             layer.activation.overwrites_alone and not layer.normalization and not layer.residual
             for layer in architecture.layers
         )
-        self._turns = plain and parameters.size >= MANY
-        self._few = _few_rows(architecture, parameters)
-        self._most_rows = FEW // parameters.size if self._few else 0
+        self._transposes = plain and parameters.size >= TRANSPOSE_WEIGHTS
+        self._few_rows_loop = _few_rows_loop(architecture, parameters)
+        self._most_few_rows = FEW_PRODUCTS // parameters.size if self._few_rows_loop else 0
 
     def outputs(self, x: Floats) -> Floats:
         """The outputs (n, k) of the last layer for the rows `x` (n, inputs), in new memory, by matrix products."""
-        if self._turns and len(x) >= SOME:
-            turned = x.T
+        if self._transposes and len(x) >= TRANSPOSE_ROWS:
+            transposed = x.T
             for layer in self._layers:
-                turned = layer.turned(turned)
-            return np.ascontiguousarray(turned.T)
+                transposed = layer.transposed(transposed)
+            return np.ascontiguousarray(transposed.T)
         for layer in self._layers:
             a = layer.activations(x)
             if layer.residual:
@@ -106,14 +106,19 @@ class Predictor:
             x = a
         return x
 
-    def of_few(self, x: NDArray[Any]) -> Floats | None:
+    def outputs_of_few_rows(self, x: NDArray[Any]) -> Floats | None:
         """The outputs of few finite rows by a network of bent linear units, in one compiled call; else None.
 
         Within rounding those of `outputs`, which adds up in another order.
         """
-        if self._few is None or len(x) > self._most_rows or x.dtype != self._parameters.dtype or not x.flags.carray:
+        if (
+            self._few_rows_loop is None
+            or len(x) > self._most_few_rows
+            or x.dtype != self._parameters.dtype
+            or not x.flags.carray
+        ):
             return None
-        return self._few(x)
+        return self._few_rows_loop(x)
 
     def layer_outputs(self, x: Floats) -> Iterator[Floats]:
         """What the units (n, units) of one layer after the other make of the rows `x` (n, inputs), each in new memory.
@@ -126,7 +131,7 @@ class Predictor:
             x = a + x if layer.residual else a
 
 
-def _few_rows(architecture: Architecture, parameters: Floats) -> Callable[[NDArray[Any]], Floats | None] | None:
+def _few_rows_loop(architecture: Architecture, parameters: Floats) -> Callable[[NDArray[Any]], Floats | None] | None:
     """What `Predictor.of_few` calls, or None if no compiled loop knows such a network."""
     loops = kernels.compiled()
     if loops is None or architecture.input_scale != 1 or architecture.input_shift:
@@ -138,10 +143,10 @@ def _few_rows(architecture: Architecture, parameters: Floats) -> Callable[[NDArr
             return None
         slopes.append(slope)
     widths: NDArray[np.int64] = np.array((*architecture.widths, architecture.outputs), np.int64)
-    bends: Floats = np.array(slopes, parameters.dtype)
+    slope_array: Floats = np.array(slopes, parameters.dtype)
 
     def outputs(x: NDArray[Any]) -> Floats | None:
-        found, finite = loops.few_rows(x, parameters, widths, bends)
+        found, finite = loops.few_rows(x, parameters, widths, slope_array)
         return found if finite else None
 
     return outputs

@@ -32,17 +32,17 @@ class TargetScale:
     def scales(self) -> NDArray[np.float64]:
         return np.array(self.scale)
 
-    def of_targets(self, targets: NDArray[Any]) -> NDArray[np.float64]:
+    def scale_targets(self, targets: NDArray[Any]) -> NDArray[np.float64]:
         """`targets` (n, k) as a network is to learn them."""
         found: NDArray[np.float64] = targets - self.shifts
         found /= self.scales
         return found
 
-    def of_outputs(self, outputs: Floats) -> Floats:
+    def scale_outputs(self, outputs: Floats) -> Floats:
         """The outputs (n, k) that the network learnt, of `outputs` in the targets' own units."""
         if self.link == "exp":
             return (outputs - np.log(self.scales)).astype(outputs.dtype, copy=False)
-        return self.of_targets(outputs).astype(outputs.dtype, copy=False)
+        return self.scale_targets(outputs).astype(outputs.dtype, copy=False)
 
     def to_json(self) -> dict[str, object]:
         """The fields, by name."""

@@ -11,7 +11,7 @@ from onnx import TensorProto
 from layerwise.data.labels import Label
 from layerwise.errors import InvalidInput
 from layerwise.files import atomic
-from layerwise.files.manifest import own_version
+from layerwise.files.manifest import installed_version
 from layerwise.model import MLP
 from layerwise.onnx.columns import encoder_nodes
 from layerwise.onnx.graph import Graph
@@ -50,10 +50,10 @@ def to_onnx(model: MLP) -> onnx.ModelProto:
         rows = graph.input(INPUT, graph.number_type, model.architecture.inputs)
     else:
         rows = encoder_nodes(graph, model.encoder)
-    add_answers(graph, network_nodes(graph, rows, model.architecture, model.weights), model)
+    add_model_outputs(graph, network_nodes(graph, rows, model.architecture, model.weights), model)
     notes = {"loss": model.loss, "labels": model.labels, "metrics": model.metrics, "lineage": model.lineage}
     return graph.model(
-        version=own_version(),
+        version=installed_version(),
         description=str(model.summary()),
         notes={name: json.dumps(note, ensure_ascii=False) for name, note in notes.items() if note},
     )
@@ -65,7 +65,7 @@ def export_onnx(model: MLP, path: str | PathLike[str]) -> str:
     return atomic.write(Path(path), lambda file: file.write(text))
 
 
-def add_answers(graph: Graph, scores: str, model: MLP) -> None:
+def add_model_outputs(graph: Graph, scores: str, model: MLP) -> None:
     """Adds what `scores` (rows, k), the outputs of the last layer, say: the outputs of the graph."""
     k, plan = model.architecture.outputs, model.plan
     if model.labels is not None and model.is_classifier:

@@ -10,7 +10,7 @@ import onnx
 
 from layerwise.data.labels import Label
 from layerwise.errors import InvalidInput
-from layerwise.imports.dense import Dense, Normal, after_scaling, assembled
+from layerwise.imports.dense import Dense, NormalizationArrays, build_model, fold_scaling
 from layerwise.losses import Loss
 from layerwise.model import MLP
 from layerwise.onnx.operators import OPERATORS, activation_of
@@ -43,13 +43,13 @@ def from_onnx(
     source = Source(file)
     if len(source.inputs) != 1:
         raise InvalidInput("file", f"expected a graph of one input, got {', '.join(source.inputs) or 'none'}")
-    answer, reshaped = _unshaped(source, source.chosen_output(output))
-    scores, link, outcomes = _scores(source, answer)
+    answer, reshaped = _skip_reshapes(source, source.chosen_output(output))
+    scores, link, outcomes = _network_output(source, answer)
     value, layers = scores, list[Dense]()
     while (found := _layer(source, value)) is not None:
         layer, value = found
         layers.insert(0, layer)
-    scaling = _scaled(source, value)
+    scaling = _input_scaling(source, value)
     assert scaling is not None
     factor, shift = scaling
     if not layers:
@@ -58,14 +58,14 @@ def from_onnx(
     if factor.size == shift.size == 1 and factor > 0:
         scale = float(factor.item()), float(shift.item())
     else:
-        layers[0] = after_scaling(layers[0], factor, shift)
-    noted, noted_labels = _noted(source, "loss"), cast("list[Label] | None", _noted(source, "labels"))
+        layers[0] = fold_scaling(layers[0], factor, shift)
+    noted, noted_labels = _metadata(source, "loss"), cast("list[Label] | None", _metadata(source, "labels"))
     outputs = layers[-1].weight.shape[1] // layers[-1].activation.linear_pieces
     if reshaped is not None and outputs != 1:
         raise InvalidInput(
             where(reshaped), f"expected outputs that keep their shape, got a {reshaped.op_type} of {outputs}"
         )
-    return assembled(
+    return build_model(
         layers,
         loss=loss if loss is not None else noted if isinstance(noted, str) else link,
         labels=next((each for each in (labels, noted_labels, outcomes) if each is not None), None),
@@ -75,7 +75,7 @@ def from_onnx(
     )
 
 
-def _noted(source: Source, name: str) -> object:
+def _metadata(source: Source, name: str) -> object:
     """What Layerwise has noted in the metadata, None if another program wrote the file."""
     if source.producer != "layerwise" or name not in source.notes:
         return None
@@ -85,7 +85,7 @@ def _noted(source: Source, name: str) -> object:
         raise InvalidInput(f"metadata_props[{name}]", f"expected JSON: {error}") from error
 
 
-def _unshaped(source: Source, value: str) -> tuple[str, onnx.NodeProto | None]:
+def _skip_reshapes(source: Source, value: str) -> tuple[str, onnx.NodeProto | None]:
     """The value before nodes that change its shape or type alone, and one that changes its shape, if there is one."""
     reshaped = None
     while (node := source.node(value, "Identity", "Cast", "Squeeze", "Reshape")) is not None:
@@ -94,7 +94,7 @@ def _unshaped(source: Source, value: str) -> tuple[str, onnx.NodeProto | None]:
     return value, reshaped
 
 
-def _scores(source: Source, value: str) -> tuple[str, str, tuple[Label, ...] | None]:
+def _network_output(source: Source, value: str) -> tuple[str, str, tuple[Label, ...] | None]:
     """The value that the link of a loss turns into `value`, the usual loss of that link, and labels if it has two."""
     if node := source.node(value, "Softmax"):
         negative = source.node(node.input[0], "Neg")
@@ -129,14 +129,14 @@ def _both_probabilities(source: Source, node: onnx.NodeProto) -> str:
 
 def _layer(source: Source, value: str) -> tuple[Dense, str] | None:
     """The layer that makes `value`, and the value it reads; None if the input does, scaled or not."""
-    value = _passed(source, value)
-    if _scaled(source, value) is not None:
+    value = _skip_passthrough(source, value)
+    if _input_scaling(source, value) is not None:
         return None
     added = source.node(value, "Add")
     if added and activation_of(source, value)[1] == value:
         for a, x in (added.input, reversed(added.input)):
             found = _dense(source, a, residual=True)
-            if found is not None and found[1] == _passed(source, x):
+            if found is not None and found[1] == _skip_passthrough(source, x):
                 return found
     found = _dense(source, value, residual=False)
     if found is None:
@@ -146,11 +146,11 @@ def _layer(source: Source, value: str) -> tuple[Dense, str] | None:
 
 def _dense(source: Source, value: str, *, residual: bool) -> tuple[Dense, str] | None:
     """The layer that makes `value`, `residual` or not, and the value it reads; None if no product is in it."""
-    activation, z, slope = activation_of(source, _passed(source, value))
-    z = _passed(source, z)
+    activation, z, slope = activation_of(source, _skip_passthrough(source, value))
+    z = _skip_passthrough(source, z)
     normal = None
     if node := source.node(z, "BatchNormalization", "LayerNormalization"):
-        normal, z = _normal(source, node), _passed(source, node.input[0])
+        normal, z = _normalization(source, node), _skip_passthrough(source, node.input[0])
     found = _linear(source, z)
     if found is None:
         return None
@@ -164,7 +164,7 @@ def _dense(source: Source, value: str, *, residual: bool) -> tuple[Dense, str] |
         slope=slope,
         residual=residual,
     )
-    return dense, _passed(source, node.input[0])
+    return dense, _skip_passthrough(source, node.input[0])
 
 
 def _linear(source: Source, z: str) -> tuple[onnx.NodeProto, Floats, Floats | None] | None:
@@ -195,7 +195,7 @@ def _linear(source: Source, z: str) -> tuple[onnx.NodeProto, Floats, Floats | No
     return node, weight, bias
 
 
-def _normal(source: Source, node: onnx.NodeProto) -> Normal:
+def _normalization(source: Source, node: onnx.NodeProto) -> NormalizationArrays:
     given = attributes(node)
     arrays = [source.array(node, i) for i, name in enumerate(node.input) if i and name]
     epsilon = float(given.get("epsilon", 1e-5))
@@ -203,11 +203,13 @@ def _normal(source: Source, node: onnx.NodeProto) -> Normal:
     if node.op_type == "LayerNormalization":
         if given.get("axis", -1) not in (-1, 1):
             raise InvalidInput(where(node), f"expected axis -1, got {given['axis']}")
-        return Normal(kind="layer", scale=arrays[0], shift=shift, epsilon=epsilon)
-    return Normal(kind="batch", scale=arrays[0], shift=shift, mean=arrays[2], variance=arrays[3], epsilon=epsilon)
+        return NormalizationArrays(kind="layer", scale=arrays[0], shift=shift, epsilon=epsilon)
+    return NormalizationArrays(
+        kind="batch", scale=arrays[0], shift=shift, mean=arrays[2], variance=arrays[3], epsilon=epsilon
+    )
 
 
-def _passed(source: Source, value: str) -> str:
+def _skip_passthrough(source: Source, value: str) -> str:
     """The value before nodes that change no number."""
     while (node := source.node(value, *PASSED)) is not None:
         if node.op_type == "Flatten" and attributes(node).get("axis", 1) != 1:
@@ -216,16 +218,16 @@ def _passed(source: Source, value: str) -> str:
     return value
 
 
-def _scaled(source: Source, value: str) -> tuple[Floats, Floats] | None:
+def _input_scaling(source: Source, value: str) -> tuple[Floats, Floats] | None:
     """How `value` follows from the graph's input: factor and shift, one number or one a column; None if otherwise."""
     factor, shift = np.ones(1), np.zeros(1)
     steps: list[tuple[str, Any]] = []
-    value = _passed(source, value)
+    value = _skip_passthrough(source, value)
     while (node := source.node(value, "Add", "Sub", "Mul", "Div", "Scaler")) is not None:
         if node.op_type == "Scaler":  # of ai.onnx.ml: (x - offset) · scale
             given = attributes(node)
             steps += [("Mul", np.array(given.get("scale", [1.0]))), ("Sub", np.array(given.get("offset", [0.0])))]
-            value = _passed(source, node.input[0])
+            value = _skip_passthrough(source, node.input[0])
             continue
         first, second = (source.constant(each) for each in node.input)
         operator, constant, before = node.op_type, second, node.input[0]
@@ -234,7 +236,7 @@ def _scaled(source: Source, value: str) -> tuple[Floats, Floats] | None:
         if constant is None:
             return None
         steps.append((operator, constant.astype(np.float64).reshape(-1)))
-        value = _passed(source, before)
+        value = _skip_passthrough(source, before)
     for operator, constant in reversed(steps):
         if operator in ("Mul", "Div"):
             by = constant if operator == "Mul" else 1 / constant

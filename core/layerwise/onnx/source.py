@@ -11,7 +11,7 @@ from onnx import helper, numpy_helper
 
 from layerwise.checks import shown
 from layerwise.errors import InvalidInput
-from layerwise.imports.dense import checked
+from layerwise.imports.dense import finite_array
 from layerwise.types import Floats
 
 
@@ -57,7 +57,7 @@ class Source:
             raise InvalidInput(pointer, "expected a constant array, it is computed")
         if array.ndim != dimensions == 1 and max(array.shape, default=1) == array.size:
             array = array.reshape(-1)
-        return checked(pointer, array, dimensions=dimensions)
+        return finite_array(pointer, array, dimensions=dimensions)
 
     def node(self, value: str, *operators: str) -> onnx.NodeProto | None:
         """The node that makes `value`, None if there is none, or one of another operator than `operators`."""

@@ -21,7 +21,7 @@ from layerwise.sklearn.estimator import Estimator, Targets, takes_batches
 from layerwise.sklearn.untyped import available_if, kind_of_classes, rows_and_targets
 from layerwise.variants import chosen
 
-Ordered = Mapping[Any, float] | Iterable[float] | Literal["balanced"]
+ClassWeightLike = Mapping[Any, float] | Iterable[float] | Literal["balanced"]
 
 
 def _gives_probabilities(estimator: "MLPClassifier") -> bool:
@@ -59,7 +59,7 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]  # scikit
         epochs: int = 200,
         validation: float | None = None,
         early_stopping: bool | str | EarlyStopping | None = "loss",
-        class_weight: Ordered | None = None,
+        class_weight: ClassWeightLike | None = None,
         standardize: bool = True,
         plan: Plan | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -94,7 +94,7 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]  # scikit
         The first call must name all `classes` and decides how inputs are standardised, unless `fit` did. Raises as
         `fit` does.
         """
-        first = not self._begun
+        first = not self._has_begun
         if first and classes is None:
             raise InvalidInput("classes", "expected all classes in the first call of partial_fit, got None")
         named = None if classes is None else np.unique(np.asarray(classes))
@@ -147,7 +147,7 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]  # scikit
             raise InvalidInput("y", f"expected at least 2 classes, got 1 class, {shown(self.classes_.tolist()[0])}")
         return rows, Targets(_indices(given, self.classes_), _labels(self.classes_))
 
-    def _usual_loss(self, targets: Targets) -> str:
+    def _default_loss(self, targets: Targets) -> str:
         return "softmax_cross_entropy" if targets.labels else "sigmoid_cross_entropy"
 
     def _check_loss(self, pointer: str, loss: Loss, targets: Targets) -> None:

@@ -19,9 +19,14 @@ from layerwise.network.architecture import Architecture, Layer
 from layerwise.network.target_scale import TargetScale
 from layerwise.optimizers import OPTIMIZERS
 from layerwise.plan import MOST_SEED, Plan
-from layerwise.sklearn.planning import hidden_layers, plan_of
+from layerwise.sklearn.planning import build_plan, hidden_layers
 from layerwise.sklearn.sparse import dense_blocks, is_sparse
-from layerwise.sklearn.standardization import Standardization, centred, folded, unchanged
+from layerwise.sklearn.standardization import (
+    Standardization,
+    fit_standardization,
+    fold_standardization,
+    no_standardization,
+)
 from layerwise.sklearn.untyped import drawn_seed, new_rows
 from layerwise.training.fit import fit, partial_fit
 from layerwise.training.records import Record, TrainingState
@@ -73,7 +78,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         weights = self._weights(sample_weight, rows.shape[0])
         if not weights.all():  # a row of no weight is no row, to be held out neither
             rows, weights, targets = rows[weights > 0], weights[weights > 0], targets.part(weights > 0)
-        plan = self._planned(targets)
+        plan = self._build_plan(targets)
         if plan.validation and rows.shape[0] == 1:
             raise InvalidInput("X", "expected at least 2 rows, for some are held out, got 1 sample")
         self._begin(rows, targets, weights, plan)
@@ -104,7 +109,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
     ) -> Self:
         rows, targets = self._read(X, y, first=first, classes=classes)
         weights = self._weights(sample_weight, rows.shape[0])
-        plan = self._planned(targets).completed(rows=None)
+        plan = self._build_plan(targets).completed(rows=None)
         if first:
             self._begin(rows, targets, weights, plan, more_to_come=True)
             self.n_iter_ = 0
@@ -128,7 +133,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         return tags
 
     @property
-    def _begun(self) -> bool:
+    def _has_begun(self) -> bool:
         return hasattr(self, "model_")
 
     def _begin(
@@ -150,9 +155,9 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             network.labels = range(len(targets.labels))
         standardizes = truth("standardize", self._argument("standardize"))
         if standardizes:
-            self._inputs = centred(rows, weights, "X", constant_scale=1.0 if more_to_come else np.inf)
+            self._inputs = fit_standardization(rows, weights, "X", constant_scale=1.0 if more_to_come else np.inf)
         else:
-            self._inputs = unchanged(rows.shape[1])
+            self._inputs = no_standardization(rows.shape[1])
         network.target_scale = self._target_scale(targets, weights, plan, more_to_come=more_to_come)
         self._network, self._state = network, None
 
@@ -164,12 +169,12 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
 
     def _publish(self, labels: tuple[Label, ...] | None) -> None:
         """Makes the network of raw rows."""
-        self.model_ = folded(self._network, self._inputs)
+        self.model_ = fold_standardization(self._network, self._inputs)
         self.model_.labels = labels
 
-    def _planned(self, targets: Targets) -> Plan:
+    def _build_plan(self, targets: Targets) -> Plan:
         defaults = {name: parameter.default for name, parameter in signature(type(self)).parameters.items()}
-        plan = plan_of(self._arguments(targets), defaults, LOSSES[self._usual_loss(targets)](), self._seed())
+        plan = build_plan(self._arguments(targets), defaults, LOSSES[self._default_loss(targets)](), self._seed())
         self._check_loss("loss" if self._argument("plan") is None else "plan.loss", plan.loss, targets)
         if targets.labels is not None and self._argument("plan") is None:
             return replace(plan, split="stratified")
@@ -214,7 +219,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         """
 
     @abstractmethod
-    def _usual_loss(self, targets: Targets) -> str:
+    def _default_loss(self, targets: Targets) -> str:
         """The name of the loss for such targets."""
 
     @abstractmethod

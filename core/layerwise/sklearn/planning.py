@@ -16,9 +16,9 @@ from layerwise.plan import Plan
 from layerwise.plan.early_stopping import EarlyStopping
 from layerwise.variants import chosen
 
-LEVEL = EarlyStopping("loss", patience=10, tolerance=1e-4, restore=False)
+LOSS_PLATEAU = EarlyStopping("loss", patience=10, tolerance=1e-4, restore=False)
 """Of the loss of training: to go on brings nothing more."""
-HELD_OUT = 0.1
+DEFAULT_VALIDATION = 0.1
 """The share of the rows held out if something is to watch them and no share is given."""
 
 
@@ -38,8 +38,8 @@ def hidden_layers(hidden: object, activation: Any, dropout: Any) -> tuple[Layer,
     return tuple(found)
 
 
-def plan_of(arguments: Mapping[str, Any], defaults: Mapping[str, Any], usual: Loss, seed: int | None) -> Plan:
-    """The plan that an estimator's `arguments` describe, its loss `usual` unless they name one.
+def build_plan(arguments: Mapping[str, Any], defaults: Mapping[str, Any], default_loss: Loss, seed: int | None) -> Plan:
+    """The plan that an estimator's `arguments` describe, its loss `default_loss` unless they name one.
 
     With a plan among them the others must be their `defaults`. `seed`, if there is one, is that of the plan. Raises
     InvalidInput.
@@ -47,7 +47,7 @@ def plan_of(arguments: Mapping[str, Any], defaults: Mapping[str, Any], usual: Lo
     given = arguments["plan"]
     if given is not None:
         plan = instance("plan", given, Plan)
-        for name in PLANNED:
+        for name in PLAN_ARGUMENTS:
             if name in arguments and arguments[name] is not defaults[name] and arguments[name] != defaults[name]:
                 detail = f"expected nothing beside a plan, which says it all, got {shown(arguments[name])}"
                 raise InvalidInput(name, detail)
@@ -61,7 +61,7 @@ def plan_of(arguments: Mapping[str, Any], defaults: Mapping[str, Any], usual: Lo
         name: arguments[name] for name in (field.name for field in fields(Plan)) if name in arguments
     }
     taken |= {
-        "loss": usual if arguments["loss"] is None else chosen("loss", arguments["loss"], LOSSES),
+        "loss": default_loss if arguments["loss"] is None else chosen("loss", arguments["loss"], LOSSES),
         "optimizer": optimizer,
         "early_stopping": stopping,
         "validation": 0.0 if arguments["validation"] is None else arguments["validation"],
@@ -70,11 +70,11 @@ def plan_of(arguments: Mapping[str, Any], defaults: Mapping[str, Any], usual: Lo
     plan = Plan(**taken)
     watched = plan.schedule.watched, stopping.watch if stopping else None
     if arguments["validation"] is None and any(value and value.startswith("validation") for value in watched):
-        return replace(plan, validation=HELD_OUT)
+        return replace(plan, validation=DEFAULT_VALIDATION)
     return plan
 
 
-PLANNED = (
+PLAN_ARGUMENTS = (
     "loss",
     "optimizer",
     "learning_rate",
@@ -94,4 +94,4 @@ def _stopping(given: object) -> EarlyStopping | None:
     if given is None or given is False or isinstance(given, EarlyStopping):
         return given or None
     watch = choice("early_stopping", "validation_loss" if given is True else given, WATCHED)
-    return LEVEL if watch == "loss" else EarlyStopping(watch)
+    return LOSS_PLATEAU if watch == "loss" else EarlyStopping(watch)

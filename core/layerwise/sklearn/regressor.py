@@ -84,7 +84,7 @@ class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]  # scikit-l
 
         The first call decides how inputs and targets are standardised, unless `fit` did. Raises as `fit` does.
         """
-        return self._partial_fit(X, y, sample_weight, first=not self._begun)
+        return self._partial_fit(X, y, sample_weight, first=not self._has_begun)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """The values, (n,) or (n, targets), for the rows `X` (n, features)."""
@@ -98,7 +98,7 @@ class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]  # scikit-l
         rows, given = rows_and_targets(self, X, y, reset=first, numeric=True)
         return rows, Targets(given.reshape(len(given), -1).astype(np.float64))
 
-    def _usual_loss(self, targets: Targets) -> str:
+    def _default_loss(self, targets: Targets) -> str:
         del targets
         return "squared_error"
 
@@ -107,8 +107,8 @@ class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]  # scikit-l
         if loss.classifies:
             raise InvalidInput(pointer, f"expected a loss of values, got {loss.kind}")
 
-    def _planned(self, targets: Targets) -> Plan:
-        plan = super()._planned(targets)
+    def _build_plan(self, targets: Targets) -> Plan:
+        plan = super()._build_plan(targets)
         return plan if self.standardize else replace(plan, standardize_targets=False)
 
     def _target_scale(

@@ -12,7 +12,7 @@ from layerwise.model import MLP
 from layerwise.network.architecture import Architecture, Layer
 from layerwise.sklearn.sparse import SparseRows, is_sparse, sparse_moments
 
-Table = NDArray[np.floating[Any]]
+Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,19 +22,19 @@ class Standardization:
     shift: NDArray[np.float64]
     scale: NDArray[np.float64]
 
-    def of(self, table: Any) -> Table | SparseRows:
+    def of(self, table: Any) -> Floats | SparseRows:
         """`table` (n, k) standardised, in its own dtype; a sparse one row by row, when they are asked for."""
         if is_sparse(table):
             return SparseRows(table, self.shift, self.scale)
         return ((table - self.shift) / self.scale).astype(table.dtype, copy=False)  # type: ignore[no-any-return]
 
 
-def unchanged(columns: int) -> Standardization:
+def no_standardization(columns: int) -> Standardization:
     """What leaves `columns` columns as they are."""
     return Standardization(np.zeros(columns), np.ones(columns))
 
 
-def centred(
+def fit_standardization(
     table: Any, weights: NDArray[np.float64], pointer: str, *, constant_scale: float = np.inf
 ) -> Standardization:
     """What gives the columns of `table` (n, k) a mean of 0 and a deviation of 1, counting rows by `weights` (n,).
@@ -53,7 +53,7 @@ def centred(
     return Standardization(mean, np.where(constant, constant_scale, deviation))
 
 
-def _moments(table: Table, weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _moments(table: Floats, weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and variance (k,) of the columns of `table` (n, k), its rows counted by `weights` (n,)."""
     # of differences from the first row, which round by the spread and not by the size of the numbers
     first = table[0].astype(np.float64)
@@ -62,7 +62,7 @@ def _moments(table: Table, weights: NDArray[np.float64]) -> tuple[NDArray[np.flo
     return mean, variance
 
 
-def folded(network: MLP, inputs: Standardization) -> MLP:
+def fold_standardization(network: MLP, inputs: Standardization) -> MLP:
     """The network that makes of raw rows what `network` makes of standardised ones.
 
     Scales and shifts are drawn into the weights and biases of the first layer. One that is residual, or normalises

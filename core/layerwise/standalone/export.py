@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from layerwise.errors import InvalidInput
 from layerwise.files import atomic
-from layerwise.files.manifest import own_version
+from layerwise.files.manifest import installed_version
 from layerwise.model import MLP
 from layerwise.standalone import program
 from layerwise.standalone.answers import answers_source
@@ -96,7 +96,7 @@ def _description(model: MLP) -> str:
         f"    python FILE < rows.csv          a prediction a line, in JSON; {kind}, as CSV or JSON\n"
         f"{proba}"
         "    python FILE --check             whether this file computes here what it should\n\n"
-        f"From Python: predict(X), where X is {rows}.\nWritten by Layerwise {own_version()}.\n\n{table}\n"
+        f"From Python: predict(X), where X is {rows}.\nWritten by Layerwise {installed_version()}.\n\n{table}\n"
     )
 
 

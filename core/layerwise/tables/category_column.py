@@ -12,11 +12,11 @@ from layerwise.checks import fields, shown
 from layerwise.errors import InvalidInput
 from layerwise.tables.cells import number_in, text_of
 from layerwise.tables.column import CellWriter, FittedColumn, UnusualError
-from layerwise.tables.counts import Counts
-from layerwise.tables.doubt import Doubt
+from layerwise.tables.counts import CategoryCounts
+from layerwise.tables.doubt import MixedColumnCheck
 from layerwise.tables.encodings import MOST_CATEGORIES, CategoryEncoding, Hashing, OneHot, Ordinal, texts
 from layerwise.tables.reading import first_row, read_categories
-from layerwise.tables.table import Column
+from layerwise.tables.table import RawColumn
 from layerwise.types import Floats
 
 UNKNOWN, REFUSED, NOTHING = -3, -2, -1
@@ -77,17 +77,17 @@ class CategoryColumn(FittedColumn[CategoryEncoding]):
         own = self.symbols + (self.unseen == "other")
         return {"error": REFUSED, "none": NOTHING}.get(self.encoding.missing, own)
 
-    def read(self, column: Column, /) -> NDArray[np.intp]:
+    def read(self, column: RawColumn, /) -> NDArray[np.intp]:
         found = read_categories(column)
         lookup = np.empty(len(found.texts) + 1, np.intp)
         lookup[-1] = self.place_of_missing
         lookup[:-1] = [self.place_of(text) for text in found.texts]
         places = lookup[found.codes]
-        if REFUSED in lookup and (refused := places == REFUSED).any():
-            row = first_row(refused)
+        if REFUSED in lookup and (bad_cell := places == REFUSED).any():
+            row = first_row(bad_cell)
             if found.codes[row] < 0:
-                raise column.refused_gap(row, "a category")
-            raise column.refused(row, f"one of {_listed(self.categories)}", column.cell(row))
+                raise column.missing_cell(row, "a category")
+            raise column.bad_cell(row, f"one of {_text_list(self.categories)}", column.cell(row))
         return places
 
     def write(self, read: NDArray[np.intp], out: Floats, /) -> None:
@@ -130,7 +130,7 @@ class CategoryColumn(FittedColumn[CategoryEncoding]):
 
         return write
 
-    def _found(self) -> dict[str, object]:
+    def _fitted_json(self) -> dict[str, object]:
         return {} if isinstance(self.encoding, Hashing) else {"categories": list(self.categories)}
 
     def place_of(self, text: str) -> int:
@@ -174,7 +174,7 @@ def bucket(text: str, buckets: int) -> int:
     return crc32(text.encode()) % buckets
 
 
-def _listed(categories: tuple[str, ...]) -> str:
+def _text_list(categories: tuple[str, ...]) -> str:
     return ", ".join(shown(text) for text in categories[:10]) + (", …" if len(categories) > 10 else "")
 
 
@@ -186,26 +186,26 @@ class CategoryFit:
     def __init__(self, encoding: CategoryEncoding, *, inferred: bool = False) -> None:
         self._encoding = encoding
         self._inferred = inferred
-        self._counts = Counts()
+        self._counts = CategoryCounts()
         self._gaps = False
-        self._doubts: list[Doubt] = []
+        self._doubts: list[MixedColumnCheck] = []
 
     @property
     def seen(self) -> int:
         """How many rows had a category."""
         return self._counts.rows
 
-    def doubted(self, doubt: Doubt) -> None:
+    def add_check(self, doubt: MixedColumnCheck) -> None:
         """Has `doubt` count the rows of this block, and of all later ones, as well."""
         self._doubts.append(doubt)
 
-    def add(self, column: Column) -> None:
+    def add(self, column: RawColumn) -> None:
         """Adds a block. Raises InvalidInput, naming row and column."""
         found = read_categories(column)
         if (missing := found.codes < 0).any():
             if self._encoding.missing == "error":
                 row = first_row(missing)
-                raise column.refused_gap(row, "a category")
+                raise column.missing_cell(row, "a category")
             self._gaps = True
         if isinstance(self._encoding, Ordinal) and self._encoding.unseen == "error" and self._encoding.order:
             CategoryColumn(column.name, replace(self._encoding, missing="none"), self._encoding.order).read(column)
@@ -216,10 +216,10 @@ class CategoryFit:
     def finished(self, name: str) -> CategoryColumn:
         """The column as it is encoded from now on. Raises InvalidInput."""
         for doubt in self._doubts:
-            doubt.refuse_numbers_beyond()
-        told = [text for doubt in self._doubts if (text := doubt.told())]
+            doubt.check_range()
+        message = [text for doubt in self._doubts if (text := doubt.message())]
         column = self._finished(name)
-        return replace(column, doubt=told[0] if told else None, constant=column.constants(self._places(column)))
+        return replace(column, doubt=message[0] if message else None, constant=column.constants(self._places(column)))
 
     def _places(self, column: CategoryColumn) -> set[int]:
         """The places of all rows."""

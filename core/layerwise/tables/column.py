@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 from numpy.typing import NDArray
 
 from layerwise.tables.encodings import Encoding
-from layerwise.tables.table import Column
+from layerwise.tables.table import RawColumn
 from layerwise.types import Floats
 
 E_co = TypeVar("E_co", bound=Encoding, covariant=True)
@@ -53,7 +53,7 @@ class FittedColumn(ABC, Generic[E_co]):
         return len(self.names)
 
     @abstractmethod
-    def read(self, column: Column, /) -> NDArray[Any]:
+    def read(self, column: RawColumn, /) -> NDArray[Any]:
         """What `column` holds, (n,), as `write` takes it. Raises InvalidInput, naming row and column."""
 
     @abstractmethod
@@ -74,9 +74,9 @@ class FittedColumn(ABC, Generic[E_co]):
 
     def to_json(self) -> dict[str, object]:
         """Everything, as JSON."""
-        found = {"name": self.name, "encoding": self.encoding.to_json(), **self._found()}
+        found = {"name": self.name, "encoding": self.encoding.to_json(), **self._fitted_json()}
         return found | {"constant": list(self.constant)} if self.constant else found
 
     @abstractmethod
-    def _found(self) -> dict[str, object]:
+    def _fitted_json(self) -> dict[str, object]:
         """What was found in the rows it was fitted on, as JSON."""

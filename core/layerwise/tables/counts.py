@@ -9,7 +9,7 @@ from layerwise.tables.encodings import MOST_CATEGORIES
 from layerwise.tables.reading import Categories
 
 
-class Counts:
+class CategoryCounts:
     """The rows of each category, exact up to `most` different ones.
 
     Beyond twice as many, the rarest are forgotten and all counts lowered by the greatest forgotten one: no count is off

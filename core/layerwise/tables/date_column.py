@@ -14,9 +14,9 @@ from layerwise.errors import InvalidInput
 from layerwise.tables.cells import EPOCH, seconds_of
 from layerwise.tables.column import CellWriter, FittedColumn, UnusualError
 from layerwise.tables.encodings import CYCLIC_PARTS, DateParts
-from layerwise.tables.moments import Moments
-from layerwise.tables.reading import GREATEST, first_row, read_times
-from layerwise.tables.table import Column
+from layerwise.tables.moments import RunningMoments
+from layerwise.tables.reading import FLOAT32_MAX, first_row, read_times
+from layerwise.tables.table import RawColumn
 from layerwise.types import Floats
 
 LENGTHS = {"month": 12, "day": 31, "weekday": 7, "hour": 24, "minute": 60}
@@ -66,11 +66,11 @@ class DateColumn(FittedColumn[DateParts]):
                 found.append(f"{self.name}.{part}")
         return (*found, f"{self.name} missing") if self.indicates else tuple(found)
 
-    def read(self, column: Column, /) -> NDArray[np.datetime64]:
+    def read(self, column: RawColumn, /) -> NDArray[np.datetime64]:
         times = read_times(column)
         if self.encoding.missing == "error" and (missing := np.isnat(times)).any():
             row = first_row(missing)
-            raise column.refused_gap(row, "a date")
+            raise column.missing_cell(row, "a date")
         return times
 
     def write(self, read: NDArray[np.datetime64], out: Floats, /) -> None:
@@ -132,7 +132,7 @@ class DateColumn(FittedColumn[DateParts]):
 
         return write
 
-    def _found(self) -> dict[str, object]:
+    def _fitted_json(self) -> dict[str, object]:
         return {"shift": self.shift, "scale": self.scale}
 
 
@@ -142,7 +142,7 @@ def date_column_from_json(name: str, encoding: DateParts, given: Mapping[str, ob
     if encoding.missing == "auto":
         raise InvalidInput("encoding.missing", "expected what was decided, got 'auto'")
     shift, scale = real_number("shift", found["shift"]), real_number("scale", found["scale"], above=0)
-    if not (abs(shift) + MOST_YEARS) / scale <= GREATEST:
+    if not (abs(shift) + MOST_YEARS) / scale <= FLOAT32_MAX:
         raise InvalidInput("scale", f"expected one by which float32 holds all years, got {shown(scale)}")
     return DateColumn(name, encoding, shift, scale)
 
@@ -173,7 +173,7 @@ class DateFit:
 
     def __init__(self, encoding: DateParts) -> None:
         self._encoding = encoding
-        self._years = Moments()
+        self._years = RunningMoments()
         self._gaps = False
         self._only: dict[str, int | None] = {}  # the one value that a part has had, None if there were several
 
@@ -182,13 +182,13 @@ class DateFit:
         """How many rows had a date."""
         return self._years.count
 
-    def add(self, column: Column) -> None:
+    def add(self, column: RawColumn) -> None:
         """Adds a block. Raises InvalidInput, naming row and column."""
         times = read_times(column)
         if (missing := np.isnat(times)).any():
             if self._encoding.missing == "error":
                 row = first_row(missing)
-                raise column.refused_gap(row, "a date")
+                raise column.missing_cell(row, "a date")
             self._gaps = True
             times = times[~missing]
         self._years.add(part_of(times, "year").astype(np.float64))

@@ -4,7 +4,7 @@ import numpy as np
 
 from layerwise.errors import InvalidInput
 from layerwise.tables.cells import ABSENT, number_in, seconds_of
-from layerwise.tables.reading import GREATEST, Categories
+from layerwise.tables.reading import FLOAT32_MAX, Categories
 
 MOST_ODD_TEXTS = 20
 """How many different texts may be no number: with more of them it is a column of categories, and no more is counted."""
@@ -12,7 +12,7 @@ SHARE = 20
 """At most one row in so many may have such a text."""
 
 
-class Doubt:
+class MixedColumnCheck:
     """Counts the rows of a column that have a number ("number") or a date ("date") as text, and those that have not.
 
     `error` is that of the first cell that is none, and `before` the number of rows before its block that have one.
@@ -29,7 +29,7 @@ class Doubt:
 
     def add(self, found: Categories) -> None:
         """Adds the rows of a block, from that of the first such cell on."""
-        if self._hopeless:
+        if self._too_many_odd_texts:
             return
         counts = np.bincount(found.codes[found.codes >= 0], minlength=len(found.texts)).tolist()
         for text, count in zip(found.texts, counts, strict=True):
@@ -41,31 +41,36 @@ class Doubt:
                 self._odd_rows += count
                 self._beyond_rows += count * _is_beyond(text)
                 self._odd_texts.add(text)
-                if self._hopeless:
+                if self._too_many_odd_texts:
                     return
 
     @property
-    def _hopeless(self) -> bool:
+    def _too_many_odd_texts(self) -> bool:
         return len(self._odd_texts) > MOST_ODD_TEXTS
 
     def _fits(self, text: str) -> bool:
         try:
             if self._kind == "number":
-                return abs(number_in(text)) <= GREATEST
+                return abs(number_in(text)) <= FLOAT32_MAX
             seconds_of(text)
         except (ValueError, OverflowError):
             return False
         return True
 
-    def refuse_numbers_beyond(self) -> None:
+    def check_range(self) -> None:
         """Raises InvalidInput if nothing but numbers that are infinite, or beyond float32, are no numbers here."""
-        if self._kind == "number" and not self._hopeless and 0 < self._odd_rows == self._beyond_rows and self._fitting:
+        if (
+            self._kind == "number"
+            and not self._too_many_odd_texts
+            and 0 < self._odd_rows == self._beyond_rows
+            and self._fitting
+        ):
             raise self._error
 
-    def told(self) -> str | None:
+    def message(self) -> str | None:
         """The first cell that is no number or date, and how many are; None if too many are not."""
         rows = self._fitting + self._odd_rows
-        if self._hopeless or self._odd_rows * SHARE > rows:
+        if self._too_many_odd_texts or self._odd_rows * SHARE > rows:
             return None
         return f"{self._error}; {self._fitting:,} of {rows:,} texts are {self._kind}s"
 
@@ -73,6 +78,6 @@ class Doubt:
 def _is_beyond(text: str) -> bool:
     """Whether `text` is a number that float32 does not hold, infinity among them."""
     try:
-        return abs(float(text)) > GREATEST
+        return abs(float(text)) > FLOAT32_MAX
     except ValueError:
         return False

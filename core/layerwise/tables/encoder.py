@@ -26,7 +26,7 @@ from layerwise.tables.encodings import (
 )
 from layerwise.tables.fitting import AnyColumn, ColumnFit
 from layerwise.tables.number_column import number_column_from_json
-from layerwise.tables.outputs import copied, distinct, dtype_of_outputs, zeroed
+from layerwise.tables.outputs import copied, dtype_of_outputs, unique_names, zeroed
 from layerwise.tables.rows import rows_writer
 from layerwise.tables.table import TableLike, columns_of, names_of, several
 from layerwise.types import Floats
@@ -145,7 +145,7 @@ class TableEncoder:
 
         Where columns a and a=x both make an "a=x", the second is "a=x (2)".
         """
-        return distinct([name for column in self.columns for name in column.names])
+        return unique_names([name for column in self.columns for name in column.names])
 
     @property
     def constant(self) -> tuple[int, ...]:

@@ -14,11 +14,11 @@ from layerwise.errors import InvalidInput
 from layerwise.tables.category_column import CategoryColumn, CategoryFit
 from layerwise.tables.cells import is_missing, kinds_of
 from layerwise.tables.date_column import DateColumn, DateFit
-from layerwise.tables.doubt import Doubt
+from layerwise.tables.doubt import MixedColumnCheck
 from layerwise.tables.encodings import CategoryEncoding, DateParts, Encoding, NumberEncoding, OneHot, Standardize
 from layerwise.tables.number_column import NumberColumn, NumberFit
 from layerwise.tables.reading import is_empty
-from layerwise.tables.table import Column
+from layerwise.tables.table import RawColumn
 
 AnyColumn: TypeAlias = NumberColumn | CategoryColumn | DateColumn
 NUMBER, DATE, CATEGORY = "number", "date", "category"
@@ -46,7 +46,7 @@ class ColumnFit:
         else:
             self._fits = {CATEGORY: CategoryFit(cast(CategoryEncoding, encoding))}
 
-    def add(self, column: Column) -> None:
+    def add(self, column: RawColumn) -> None:
         """Adds a block. Raises InvalidInput, naming row and column."""
         if self._inferred:
             self._rule_out(column)
@@ -58,9 +58,9 @@ class ColumnFit:
                     raise
                 del self._fits[kind]
                 if isinstance(categories := self._fits.get(CATEGORY), CategoryFit):
-                    categories.doubted(Doubt(kind, fit.seen, error))
+                    categories.add_check(MixedColumnCheck(kind, fit.seen, error))
 
-    def _rule_out(self, column: Column) -> None:
+    def _rule_out(self, column: RawColumn) -> None:
         """Leaves the kinds that the values of `column` may be, as far as their types tell."""
         possible = possible_kinds(column)
         left = {kind: fit for kind, fit in self._fits.items() if kind in possible}
@@ -68,7 +68,7 @@ class ColumnFit:
             self._refuse(column)
         self._fits = left
 
-    def _refuse(self, column: Column) -> None:
+    def _refuse(self, column: RawColumn) -> None:
         """Raises InvalidInput at the first cell that does not go with the cells before it."""
         possible = frozenset(self._fits)
         for row in range(len(column)):
@@ -79,7 +79,7 @@ class ColumnFit:
             if not possible & kinds:
                 before = " or ".join(ARTICLES[kind] for kind in ARTICLES if kind in possible)
                 wanted = f"{before}, as in the rows before" if kinds else "a number, text, a boolean or a date"
-                raise column.refused(row, wanted, value)
+                raise column.bad_cell(row, wanted, value)
             possible &= kinds
 
     def finished(self) -> AnyColumn:
@@ -93,7 +93,7 @@ class ColumnFit:
         return fit.finished(self.name)
 
 
-def possible_kinds(column: Column) -> frozenset[str]:
+def possible_kinds(column: RawColumn) -> frozenset[str]:
     """The kinds that the values of `column` may be, as far as their types tell; none if they do not go together."""
     everything = frozenset({NUMBER, DATE, CATEGORY})
     if is_empty(column):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from layerwise.data.variation import negligible
 
 
-class Moments:
+class RunningMoments:
     """Count, mean, sum of squared deviations, least and greatest of all numbers added so far.
 
     Blocks are merged by the formula of Chan, Golub and LeVeque 1983, which loses nothing where the mean is far from 0.

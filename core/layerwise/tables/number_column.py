@@ -13,13 +13,13 @@ from layerwise.checks import fields, optional, real_number, shown
 from layerwise.errors import InvalidInput, within
 from layerwise.tables.column import CellWriter, FittedColumn, UnusualError
 from layerwise.tables.encodings import Log, MinMax, NumberEncoding, Quantiles
-from layerwise.tables.moments import Moments
-from layerwise.tables.reading import GREATEST, first_row, read_numbers
+from layerwise.tables.moments import RunningMoments
+from layerwise.tables.reading import FLOAT32_MAX, first_row, read_numbers
 from layerwise.tables.sample import Sample
-from layerwise.tables.table import Column
+from layerwise.tables.table import RawColumn
 from layerwise.types import Floats
 
-GREATEST_LOGARITHM = 100.0
+MAX_LOGARITHM = 100.0
 """No number within float32 has a greater one."""
 
 
@@ -41,7 +41,7 @@ class NumberColumn(FittedColumn[NumberEncoding]):
         if self.fill is None or isinstance(self.encoding, Quantiles):
             return
         x = math.log1p(max(self.fill, 0)) if isinstance(self.encoding, Log) else self.fill
-        if not abs((x - self.shift) / self.scale) <= GREATEST:
+        if not abs((x - self.shift) / self.scale) <= FLOAT32_MAX:
             detail = f"expected a number that float32 holds when it is scaled, got {shown(self.fill)}"
             raise InvalidInput("fill", detail)
 
@@ -54,19 +54,19 @@ class NumberColumn(FittedColumn[NumberEncoding]):
     def names(self) -> tuple[str, ...]:
         return (self.name, f"{self.name} missing") if self.indicates else (self.name,)
 
-    def read(self, column: Column, /) -> NDArray[np.float64]:
+    def read(self, column: RawColumn, /) -> NDArray[np.float64]:
         numbers = read_numbers(column)
         if self.fill is None and (missing := np.isnan(numbers)).any():
             row = first_row(missing)
-            raise column.refused_gap(row, "a number")
+            raise column.missing_cell(row, "a number")
         check_logarithm(self.encoding, column, numbers)
-        largest = GREATEST_LOGARITHM if isinstance(self.encoding, Log) else GREATEST
-        if (largest + abs(self.shift)) / self.scale > GREATEST:
+        largest = MAX_LOGARITHM if isinstance(self.encoding, Log) else FLOAT32_MAX
+        if (largest + abs(self.shift)) / self.scale > FLOAT32_MAX:
             with np.errstate(over="ignore"):
-                beyond = np.abs(self._affine(self._transformed(numbers))) > GREATEST
+                beyond = np.abs(self._affine(self._transformed(numbers))) > FLOAT32_MAX
             if beyond.any():
                 row = first_row(beyond)
-                raise column.refused(row, "a number that float32 holds when it is scaled", numbers[row])
+                raise column.bad_cell(row, "a number that float32 holds when it is scaled", numbers[row])
         return numbers
 
     def write(self, read: NDArray[np.float64], out: Floats, /) -> None:
@@ -106,7 +106,7 @@ class NumberColumn(FittedColumn[NumberEncoding]):
         def affine(value: Any, out: Floats) -> None:
             if type(value) is float or type(value) is int:
                 scaled = (value - shift) / scale
-                if not (-GREATEST <= value <= GREATEST and -GREATEST <= scaled <= GREATEST):
+                if not (-FLOAT32_MAX <= value <= FLOAT32_MAX and -FLOAT32_MAX <= scaled <= FLOAT32_MAX):
                     raise UnusualError
                 out[start] = scaled
             else:
@@ -121,10 +121,10 @@ class NumberColumn(FittedColumn[NumberEncoding]):
 
         def logarithm(value: Any, out: Floats) -> None:
             if type(value) is float or type(value) is int:
-                if not 0 <= value <= GREATEST:
+                if not 0 <= value <= FLOAT32_MAX:
                     raise UnusualError
                 scaled = (float(np.log1p(float(value))) - shift) / scale
-                if not -GREATEST <= scaled <= GREATEST:
+                if not -FLOAT32_MAX <= scaled <= FLOAT32_MAX:
                     raise UnusualError
                 out[start] = scaled
             else:
@@ -132,7 +132,7 @@ class NumberColumn(FittedColumn[NumberEncoding]):
 
         def rank(value: Any, out: Floats) -> None:
             if type(value) is float or type(value) is int:
-                if not -GREATEST <= value <= GREATEST:
+                if not -FLOAT32_MAX <= value <= FLOAT32_MAX:
                     raise UnusualError
                 out[start] = self._rank(float(value))
             else:
@@ -155,7 +155,7 @@ class NumberColumn(FittedColumn[NumberEncoding]):
         left, right = known[below - 1], known[below]
         return (below - 1 + (x - left) / (right - left)) / last
 
-    def _found(self) -> dict[str, object]:
+    def _fitted_json(self) -> dict[str, object]:
         if isinstance(self.encoding, Quantiles):
             return {"fill": self.fill, "quantiles": list(self.quantiles)}
         return {"fill": self.fill, "shift": self.shift, "scale": self.scale}
@@ -183,11 +183,11 @@ def number_column_from_json(name: str, encoding: NumberEncoding, given: Mapping[
     return NumberColumn(name, encoding, fill, quantiles=known)
 
 
-def check_logarithm(encoding: NumberEncoding, column: Column, numbers: NDArray[np.float64]) -> None:
+def check_logarithm(encoding: NumberEncoding, column: RawColumn, numbers: NDArray[np.float64]) -> None:
     """Refuses negative numbers, if `encoding` is a logarithm that does not clip them."""
     if isinstance(encoding, Log) and encoding.negative == "error" and (negative := numbers < 0).any():
         row = first_row(negative)
-        raise column.refused(row, "a number of at least 0, for its logarithm is taken", numbers[row])
+        raise column.bad_cell(row, "a number of at least 0, for its logarithm is taken", numbers[row])
 
 
 class NumberFit:
@@ -197,8 +197,8 @@ class NumberFit:
 
     def __init__(self, encoding: NumberEncoding, *, seed: int) -> None:
         self._encoding = encoding
-        self._raw = Moments()
-        self._logarithms = Moments()
+        self._raw = RunningMoments()
+        self._logarithms = RunningMoments()
         wanted = isinstance(encoding, Quantiles) or encoding.missing == "median"
         self._sample = Sample(seed=seed) if wanted else None
         self._gaps = False
@@ -208,13 +208,13 @@ class NumberFit:
         """How many rows had a number."""
         return self._raw.count
 
-    def add(self, column: Column) -> None:
+    def add(self, column: RawColumn) -> None:
         """Adds a block. Raises InvalidInput, naming row and column."""
         numbers = read_numbers(column)
         if (missing := np.isnan(numbers)).any():
             if self._encoding.missing == "error":
                 row = first_row(missing)
-                raise column.refused_gap(row, "a number")
+                raise column.missing_cell(row, "a number")
             self._gaps = True
             numbers = numbers[~missing]
         check_logarithm(self._encoding, column, numbers)

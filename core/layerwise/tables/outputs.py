@@ -49,7 +49,7 @@ def copied(rows: Floats, out: Floats) -> Floats:
     return out
 
 
-def distinct(names: Sequence[str]) -> tuple[str, ...]:
+def unique_names(names: Sequence[str]) -> tuple[str, ...]:
     """The `names` (width,), made different: one that stood before gets a number, " (2)" or the next that is free."""
     taken = set(names)
     if len(taken) == len(names):

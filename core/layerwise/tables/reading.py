@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise.tables.cells import ABSENT, is_missing, number_of, seconds_of, text_of
-from layerwise.tables.table import Column
+from layerwise.tables.table import RawColumn
 
 PLAIN = frozenset({float, int, bool, type(None)})
-GREATEST = float(np.finfo(np.float32).max)
+FLOAT32_MAX = float(np.finfo(np.float32).max)
 """What a number, and an output, may be at most, so that the network can take it, whatever its dtype."""
 CATEGORY = "a category (text in UTF-8, a boolean or a number)"
 
@@ -27,11 +27,11 @@ class Categories:
     texts: list[str]
 
 
-def read_numbers(column: Column) -> NDArray[np.float64]:
+def read_numbers(column: RawColumn) -> NDArray[np.float64]:
     """The column as (n,) finite numbers, NaN where missing. Raises InvalidInput at the first cell that is neither."""
     values = column.values
     if column.categories is not None:
-        values = _spread(column, column.categories)
+        values = _category_cells(column, column.categories)
     if isinstance(values, np.ndarray):
         if values.dtype.kind == "M":
             _refuse_times(column, values, "a number")
@@ -63,53 +63,53 @@ def _floats(cells: list[Any]) -> NDArray[np.float64]:
         return np.array([float("nan" if cell is None or cell in ABSENT else cell) for cell in cells])
 
 
-def _within_float32(column: Column, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+def _within_float32(column: RawColumn, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
     """`numbers`, none of which may be too large for a network, or infinite. Raises InvalidInput."""
-    if (beyond := np.abs(numbers) > GREATEST).any():
+    if (beyond := np.abs(numbers) > FLOAT32_MAX).any():
         row = first_row(beyond)
         wanted = "a number within float32" if math.isfinite(numbers[row]) else "a finite number"
-        raise column.refused(row, wanted, column.cell(row))
+        raise column.bad_cell(row, wanted, column.cell(row))
     return numbers
 
 
-def _one_by_one(column: Column, values: list[object]) -> NDArray[np.float64]:
+def _one_by_one(column: RawColumn, values: list[object]) -> NDArray[np.float64]:
     numbers = np.empty(len(values))
     for row, value in enumerate(values):
         try:
             numbers[row] = number_of(value)
         except ValueError:
-            raise column.refused(row, "a number", value) from None
+            raise column.bad_cell(row, "a number", value) from None
     return _within_float32(column, numbers)
 
 
-def read_categories(column: Column) -> Categories:
+def read_categories(column: RawColumn) -> Categories:
     """The categories of the column. Raises InvalidInput at the first cell that is no text, boolean or number."""
     values = column.values
     if column.categories is not None:
         codes = cast(NDArray[Any], values).astype(np.intp)
-        return _named(column, codes, list(column.categories))
+        return _merged_by_text(column, codes, list(column.categories))
     if isinstance(values, np.ndarray):
         if values.dtype.kind == "M":
             _refuse_times(column, values, CATEGORY)
             return Categories(np.full(len(values), -1), [])
         found, inverse = np.unique(values, return_inverse=True)
-        return _named(column, inverse.astype(np.intp, copy=False), cast(list[object], found.tolist()))
-    codes, different = _factorized(column, values)
+        return _merged_by_text(column, inverse.astype(np.intp, copy=False), cast(list[object], found.tolist()))
+    codes, different = _factorize(column, values)
     texts = all(isinstance(value, str | bytes) or is_missing(value) for value in different)
     if not texts and len(set(map(type, values))) > 1:
         # True and 1 have the same hash, and only their first is among the different ones
-        codes, different = _factorized(column, [_told_apart(value) for value in values])
-    return _named(column, codes, different)
+        codes, different = _factorize(column, [_text_or_value(value) for value in values])
+    return _merged_by_text(column, codes, different)
 
 
-def _told_apart(value: object) -> object:
+def _text_or_value(value: object) -> object:
     try:
         return text_of(value)
     except ValueError:
         return value
 
 
-def _factorized(column: Column, values: list[object]) -> tuple[NDArray[np.intp], list[object]]:
+def _factorize(column: RawColumn, values: list[object]) -> tuple[NDArray[np.intp], list[object]]:
     """Which of the different values each row has, and these values in the order of their first row."""
     found: defaultdict[object, int] = defaultdict(count().__next__)
     try:
@@ -117,8 +117,8 @@ def _factorized(column: Column, values: list[object]) -> tuple[NDArray[np.intp],
     except TypeError:  # a list or another value without a hash; what NumPy gives for a masked value has none either
         for row, value in enumerate(values):
             if not _has_hash(value) and not is_missing(value):
-                raise column.refused(row, "a single value", value) from None
-        return _factorized(column, [None if is_missing(value) else value for value in values])
+                raise column.bad_cell(row, "a single value", value) from None
+        return _factorize(column, [None if is_missing(value) else value for value in values])
     return codes, list(found)
 
 
@@ -130,7 +130,7 @@ def _has_hash(value: object) -> bool:
     return True
 
 
-def _named(column: Column, codes: NDArray[np.intp], different: list[object]) -> Categories:
+def _merged_by_text(column: RawColumn, codes: NDArray[np.intp], different: list[object]) -> Categories:
     """Categories by their texts: values of one text are one category."""
     texts: dict[str, int] = {}
     place = np.empty(len(different) + 1, np.intp)
@@ -141,45 +141,45 @@ def _named(column: Column, codes: NDArray[np.intp], different: list[object]) -> 
             text.encode()
         except ValueError:
             row = int(np.argmax(codes == code))
-            raise column.refused(row, CATEGORY, column.cell(row)) from None
+            raise column.bad_cell(row, CATEGORY, column.cell(row)) from None
         place[code] = texts.setdefault(text, len(texts)) if text else -1
     if len(texts) == len(different) and "" not in texts:
         return Categories(codes, list(texts))
     return Categories(place[codes], list(texts))
 
 
-def read_times(column: Column) -> NDArray[np.datetime64]:
+def read_times(column: RawColumn) -> NDArray[np.datetime64]:
     """The column as (n,) datetime64[s], NaT where missing. Raises InvalidInput at the first cell that is neither."""
     wanted = "a date (ISO 8601, as 2013-01-31 or 2013-01-31T10:00)"
     values = column.values
     if column.categories is not None:
-        values = _spread(column, column.categories)
+        values = _category_cells(column, column.categories)
     if isinstance(values, np.ndarray):
         if values.dtype.kind == "M":
             return values.astype("M8[s]")
         if values.dtype.kind == "f" and np.isnan(values).all():
             return np.full(len(values), "NaT", "M8[s]")
         values = cast(list[object], values.tolist())
-    codes, different = _factorized(column, values)
+    codes, different = _factorize(column, values)
     seconds = np.empty(len(different), "M8[s]")
     for code, value in enumerate(different):
         try:
             found = seconds_of(value)
         except (ValueError, OverflowError):
             row = int(np.argmax(codes == code))
-            raise column.refused(row, wanted, values[row]) from None
+            raise column.bad_cell(row, wanted, values[row]) from None
         seconds[code] = np.datetime64("NaT" if found is None else found, "s")
     return seconds[codes]
 
 
-def _refuse_times(column: Column, values: NDArray[Any], wanted: str) -> None:
+def _refuse_times(column: RawColumn, values: NDArray[Any], wanted: str) -> None:
     """Raises InvalidInput if one of the datetime64 `values` is not missing."""
     if (there := ~np.isnat(values)).any():
         row = first_row(there)
-        raise column.refused(row, wanted, values[row])
+        raise column.bad_cell(row, wanted, values[row])
 
 
-def _spread(column: Column, categories: tuple[object, ...]) -> list[object]:
+def _category_cells(column: RawColumn, categories: tuple[object, ...]) -> list[object]:
     """A categorical column as a list of cells."""
     lookup = [*categories, None]
     return [lookup[code] for code in cast(list[int], cast(NDArray[Any], column.values).tolist())]
@@ -190,7 +190,7 @@ def first_row(wrong: NDArray[np.bool_]) -> int:
     return int(np.argmax(wrong))
 
 
-def is_empty(column: Column) -> bool:
+def is_empty(column: RawColumn) -> bool:
     """Whether every value of the column is missing."""
     values = column.values
     if column.categories is not None:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-KEPT = 2**16
+SAMPLE_SIZE = 2**16
 """How many numbers of a column are kept, 512 KiB: quantiles of longer columns are those of so many rows at random."""
 
 
@@ -15,7 +15,7 @@ class Sample:
     What is kept follows from `seed` and the numbers alone, not from the blocks they come in.
     """
 
-    def __init__(self, *, seed: int = 0, kept: int = KEPT) -> None:
+    def __init__(self, *, seed: int = 0, kept: int = SAMPLE_SIZE) -> None:
         self._rng = np.random.default_rng(seed)
         self._kept = np.empty(kept)
         self._seen = 0

@@ -31,7 +31,7 @@ TableLike: TypeAlias = Mapping[str, Any] | Sequence[Mapping[str, Any]] | Frame
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Column:
+class RawColumn:
     """The column `name`: `values` (n,) is an array of booleans, numbers or datetime64, or a list of cells.
 
     Of a categorical column, `values` are codes (n,) into `categories`, -1 where the value is missing. `start` is the
@@ -58,11 +58,11 @@ class Column:
         code = cast(int, value)
         return self.categories[code] if code >= 0 else None
 
-    def refused(self, row: int, wanted: str, got: object) -> InvalidInput:
+    def bad_cell(self, row: int, wanted: str, got: object) -> InvalidInput:
         """The error of the cell in `row`: what was `wanted`, and what it has."""
         return InvalidInput(self.at(row), f"expected {wanted}, got {shown(got)}")
 
-    def refused_gap(self, row: int, wanted: str) -> InvalidInput:
+    def missing_cell(self, row: int, wanted: str) -> InvalidInput:
         """The error of the cell in `row`, which has no value where the column takes no gaps."""
         why = "this column had no gaps when it was fitted, or its policy refuses them"
         return InvalidInput(self.at(row), f"expected {wanted}, got {shown(self.cell(row))}; {why}")
@@ -86,7 +86,9 @@ def several(tables: object) -> Iterable[TableLike]:
     return cast(Iterable[TableLike], tables)
 
 
-def columns_of(table: object, names: Sequence[str], *, extra: Collection[str] | None, start: int = 0) -> list[Column]:
+def columns_of(
+    table: object, names: Sequence[str], *, extra: Collection[str] | None, start: int = 0
+) -> list[RawColumn]:
     """The columns `names` of `table`. Raises InvalidInput if one is missing or of another length.
 
     Columns beyond them must be among `extra`; None lets all pass.
@@ -107,7 +109,7 @@ def columns_of(table: object, names: Sequence[str], *, extra: Collection[str] | 
     for i, row in enumerate(rows):
         if not row.keys() >= exactly or not (allowed is None or allowed.issuperset(row)):
             _check_names(list(row), names, extra, f"rows[{start + i}]")
-    return [Column(name, [row[name] for row in rows], start=start) for name in names]
+    return [RawColumn(name, [row[name] for row in rows], start=start) for name in names]
 
 
 def names_of(table: object, start: int = 0) -> list[str]:
@@ -147,7 +149,7 @@ def _check_names(given: Sequence[str], names: Sequence[str], extra: Collection[s
     there, known = set(given), set(names)
     for name in names:
         if name not in there:
-            detail = f"expected a value, the column is missing; there are {_listed(given)}"
+            detail = f"expected a value, the column is missing; there are {_text_list(given)}"
             raise InvalidInput(f"{where}.{name}", detail)
     if extra is None:
         return
@@ -155,21 +157,21 @@ def _check_names(given: Sequence[str], names: Sequence[str], extra: Collection[s
         if name not in known and name not in extra:
             raise InvalidInput(
                 f"{where}.{name if len(str(name)) <= 60 else shown(name)}",
-                f"unknown column; expected one of {_listed(names)}",
+                f"unknown column; expected one of {_text_list(names)}",
             )
 
 
-def _listed(names: Sequence[str]) -> str:
+def _text_list(names: Sequence[str]) -> str:
     return ", ".join(str(name) for name in names[:20]) + (", …" if len(names) > 20 else "") if names else "none"
 
 
-def _column(name: str, given: Any, start: int) -> Column:
+def _column(name: str, given: Any, start: int) -> RawColumn:
     """One column of a mapping or a DataFrame."""
     dtype = getattr(given, "dtype", None)
     if hasattr(given, "cat") and hasattr(given.cat, "codes"):
-        return Column(name, np.asarray(given.cat.codes), tuple(given.cat.categories.tolist()), start)
+        return RawColumn(name, np.asarray(given.cat.codes), tuple(given.cat.categories.tolist()), start)
     if isinstance(given, list | tuple):
-        return Column(name, list(cast(Sequence[object], given)), start=start)
+        return RawColumn(name, list(cast(Sequence[object], given)), start=start)
     if not isinstance(given, np.ndarray) and hasattr(given, "to_numpy"):
         if str(dtype).startswith("datetime64"):
             given = given.to_numpy(dtype="M8[us]")  # with a time zone too, as UTC
@@ -181,15 +183,15 @@ def _column(name: str, given: Any, start: int) -> Column:
         if isinstance(given, str | bytes) or not isinstance(given, Sequence):
             raise InvalidInput(f"columns.{name}", f"expected a list of values, got {shown(given)}")
         given = list(cast(Sequence[object], given))
-        return Column(name, given, start=start)
+        return RawColumn(name, given, start=start)
     array = cast(NDArray[Any], given)
     if array.ndim != 1:
         raise InvalidInput(f"columns.{name}", f"expected one value a row, got {counted(array.ndim, 'dimension')}")
     if array.dtype.kind in "cmV":
         raise InvalidInput(f"columns.{name}", f"expected numbers, texts, booleans or dates, got {array.dtype}")
     if isinstance(array, np.ma.MaskedArray):
-        return Column(name, _unmasked(array), start=start)
-    return Column(name, array if array.dtype.kind in "biufM" else array.tolist(), start=start)
+        return RawColumn(name, _unmasked(array), start=start)
+    return RawColumn(name, array if array.dtype.kind in "biufM" else array.tolist(), start=start)
 
 
 def _unmasked(array: "np.ma.MaskedArray[Any, np.dtype[Any]]") -> Values:

@@ -127,7 +127,7 @@ def _loss(loss: Loss, data: Split, scores: NDArray[np.float64], dtype: np.dtype[
     for block in blocks(len(data.rows), k):
         rows = data.rows[block]
         targets = data.targets[rows]
-        targets = (data.scale.of_targets(targets) if data.scale else targets).astype(dtype)
+        targets = (data.scale.scale_targets(targets) if data.scale else targets).astype(dtype)
         weights = None if data.weights is None else data.weights[rows].astype(dtype)
         same: Floats = np.tile(scores.astype(dtype), (len(rows), 1))
         at = LossBuffers(len(rows), k, dtype, Arena())

@@ -6,7 +6,7 @@ from typing import Literal
 from numpy.typing import ArrayLike
 
 from layerwise.checks import choice, instance, truth
-from layerwise.data.reader import Reader, checked_validation, planned
+from layerwise.data.reader import Reader, checked_validation, resolved_plan
 from layerwise.errors import InvalidInput
 from layerwise.model import MLP
 from layerwise.plan import Plan
@@ -57,7 +57,7 @@ def fit(
     held = checked_validation(validation)
     if isinstance(held, tuple):
         held = (model.encoded(held[0]), *held[1:])
-    plan, held = planned(plan, given, held)
+    plan, held = resolved_plan(plan, given, held)
     reader = Reader(model.architecture, plan.loss, model.dtype, check)
     rng = stream(plan.seed, SPLIT)
     train, held_out, labels = reader.divided(

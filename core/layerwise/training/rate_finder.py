@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from layerwise.checks import instance, real_number, whole_number
-from layerwise.data.reader import Reader, planned
+from layerwise.data.reader import Reader, resolved_plan
 from layerwise.errors import Diverged, InvalidInput
 from layerwise.model import MLP
 from layerwise.optimizers.schedules import Constant
@@ -73,7 +73,7 @@ def find_learning_rate(
     instance("model", model, MLP)
     used = (model.plan or Plan()) if plan is None else instance("plan", plan, Plan)
     given = model.to_train_on(X)
-    used = _plan(planned(used, given, 0.0)[0], count)
+    used = _plan(resolved_plan(used, given, 0.0)[0], count)
     reader = Reader(model.architecture, used.loss, model.dtype)
     data, labels = reader.whole(given, y, model.labels, weights=weights)
     data, _ = reader.weighted(data, None, labels, used)

@@ -17,7 +17,7 @@ from layerwise.checks import instance
 from layerwise.data.arrays import blocks
 from layerwise.data.moments import Moments, moments
 from layerwise.data.reader import Split
-from layerwise.data.splits import Rows
+from layerwise.data.splits import RowNumbers
 from layerwise.errors import InvalidInput
 from layerwise.losses import Loss
 from layerwise.model import MLP
@@ -67,7 +67,7 @@ class Rescaled:
             return self.split(data)
         learnt: Floats = np.empty(data.targets.shape, self.model.dtype)
         for block in blocks(len(learnt), learnt.shape[1]):
-            learnt[block] = self._scale.of_targets(data.targets[block])
+            learnt[block] = self._scale.scale_targets(data.targets[block])
         return replace(data, scale=self._scale, learnt=learnt)
 
     def publish(self) -> None:
@@ -127,7 +127,7 @@ def can_scale(architecture: Architecture, loss: Loss) -> bool:
 
 
 def scale_of_targets(
-    targets: NDArray[Any], rows: Rows, weights: NDArray[Any] | None, loss: Loss, *, online: bool = False
+    targets: NDArray[Any], rows: RowNumbers, weights: NDArray[Any] | None, loss: Loss, *, online: bool = False
 ) -> TargetScale | None:
     """What brings `targets[rows]`, of (n, k), to zero mean and unit deviation, or else to a mean of 1, by the link.
 

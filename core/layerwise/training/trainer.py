@@ -7,7 +7,7 @@ import numpy as np
 
 from layerwise.checks import decided
 from layerwise.data.reader import Split
-from layerwise.data.shuffling import order_of
+from layerwise.data.shuffling import row_order
 from layerwise.errors import Diverged
 from layerwise.metrics.running import metric_of
 from layerwise.model import MLP
@@ -73,7 +73,7 @@ class Trainer:
             plan.loss, data.targets, data.rows, batch, model.dtype, weights=data.weights, scale=data.scale
         )
         self._batch_sums = np.zeros(self._metric.sums)
-        self._order = order_of(data.table, data.rows, seed=plan.seed if plan.shuffle else None, batch=batch)
+        self._order = row_order(data.table, data.rows, seed=plan.seed if plan.shuffle else None, batch=batch)
         self._steps_an_epoch = -(-self.rows // batch)
         self.state = self._begin() if state is None else self._continue(state)
         self._regularizer = Regularizer(model, plan, self._gradient, self._scratch)

@@ -42,7 +42,7 @@ class Validation:
                 scores = model.outputs_by_products(data.table[rows])
                 targets = data.targets[rows]
                 if data.scale:
-                    targets = data.scale.of_targets(targets)
+                    targets = data.scale.scale_targets(targets)
                 targets = targets.astype(np.intp if targets.ndim == 1 else model.dtype, copy=False)
                 weights = None if data.weights is None else data.weights[rows].astype(model.dtype, copy=False)
                 at = LossBuffers(len(rows), model.architecture.outputs, model.dtype, Arena())

@@ -5,8 +5,8 @@ import pytest
 
 from layerwise import MLP, Architecture, Layer, Plan, TrainingState, fit
 from layerwise.data import mapped_files
-from layerwise.data.mapped_files import FileTable, opened, pages_of
-from layerwise.data.shuffling import FullShuffle, WindowShuffle, order_of
+from layerwise.data.mapped_files import FileTable, open_table, pages_of
+from layerwise.data.shuffling import FullShuffle, WindowShuffle, row_order
 from layerwise.data.splits import Runs, all_rows
 from layerwise.randomness import ORDER, stream
 
@@ -29,19 +29,19 @@ def visited(order, epoch, batch, start=0):
 
 
 def test_a_table_in_memory_is_shuffled_as_a_whole():
-    order = order_of(np.zeros((ROWS, 4)), np.arange(ROWS), seed=7, batch=32)
+    order = row_order(np.zeros((ROWS, 4)), np.arange(ROWS), seed=7, batch=32)
     expected = np.arange(ROWS)
     stream(7, ORDER, 3).shuffle(expected)
 
     assert isinstance(order, FullShuffle)
     assert visited(order, 3, 32).tolist() == expected.tolist()
-    in_order = order_of(np.zeros((ROWS, 4)), np.arange(ROWS), seed=None, batch=32)
+    in_order = row_order(np.zeros((ROWS, 4)), np.arange(ROWS), seed=None, batch=32)
     assert visited(in_order, 3, 32).tolist() == list(range(ROWS))
 
 
 def test_a_file_is_shuffled_in_windows_of_blocks_from_all_over_it(file):
-    table = opened(file)
-    order = order_of(table, all_rows(table), seed=7, batch=50)
+    table = open_table(file)
+    order = row_order(table, all_rows(table), seed=7, batch=50)
 
     rows = visited(order, 0, 50)
 
@@ -54,19 +54,19 @@ def test_a_file_is_shuffled_in_windows_of_blocks_from_all_over_it(file):
 
 
 def test_the_order_follows_from_seed_and_epoch_alone_wherever_it_begins(file):
-    table = opened(file)
+    table = open_table(file)
     runs = all_rows(table)
-    rows = visited(order_of(table, runs, seed=7, batch=50), 2, 50)
+    rows = visited(row_order(table, runs, seed=7, batch=50), 2, 50)
 
-    later = order_of(table, runs, seed=7, batch=50)
+    later = row_order(table, runs, seed=7, batch=50)
     visited(later, 1, 50)
 
     assert visited(later, 2, 50).tolist() == rows.tolist()
-    assert visited(order_of(table, runs, seed=7, batch=50), 2, 50, start=600).tolist() == rows[600:].tolist()
-    assert visited(order_of(table, runs, seed=7, batch=300), 2, 300).tolist() == rows.tolist()
+    assert visited(row_order(table, runs, seed=7, batch=50), 2, 50, start=600).tolist() == rows[600:].tolist()
+    assert visited(row_order(table, runs, seed=7, batch=300), 2, 300).tolist() == rows.tolist()
     assert visited(later, 3, 50).tolist() != rows.tolist()
-    assert visited(order_of(table, runs, seed=8, batch=50), 2, 50).tolist() != rows.tolist()
-    assert visited(order_of(table, runs, seed=None, batch=50), 2, 50).tolist() == list(range(ROWS))
+    assert visited(row_order(table, runs, seed=8, batch=50), 2, 50).tolist() != rows.tolist()
+    assert visited(row_order(table, runs, seed=None, batch=50), 2, 50).tolist() == list(range(ROWS))
 
 
 @pytest.mark.parametrize("runs", [1, 3, 4, 5, 8])
@@ -100,7 +100,7 @@ def test_a_file_is_read_once_an_epoch(file):
             pass
 
     table = FileTable(file, Watched())
-    order = order_of(table, all_rows(table), seed=0, batch=50)
+    order = row_order(table, all_rows(table), seed=0, batch=50)
     out = np.empty((50, 4), np.float32)
 
     order.arrange(0)
@@ -128,7 +128,7 @@ def test_a_file_is_read_once_an_epoch(file):
 def test_views_of_a_file_are_read_block_by_block_if_their_rows_follow_one_another(file, view, by_block):
     X = view(file)
 
-    table = opened(X)
+    table = open_table(X)
 
     assert isinstance(table, FileTable) == by_block
     rows = np.random.default_rng(0).permutation(len(X))
@@ -140,7 +140,7 @@ def test_what_was_written_to_a_file_is_read_and_stays(file, tmp_path):
 
     shared[3] = -1
     private[3] = -2
-    of_shared, of_private = opened(shared), opened(private)
+    of_shared, of_private = open_table(shared), open_table(private)
 
     assert of_shared[np.array([3])].tolist() == [[-1] * 4]
     assert of_private is private

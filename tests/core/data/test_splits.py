@@ -6,7 +6,7 @@ from sklearn.model_selection import StratifiedShuffleSplit
 
 from layerwise import MLP, Architecture, InvalidInput, Layer, Plan, fit
 from layerwise.data import mapped_files
-from layerwise.data.mapped_files import FileTable, opened
+from layerwise.data.mapped_files import FileTable, open_table
 from layerwise.data.splits import Runs, all_rows, random_split, stratified_split, temporal_split
 
 
@@ -173,7 +173,7 @@ def test_runs_are_the_rows_they_stand_for():
 
 def test_of_a_file_whole_blocks_are_held_out(in_file):
     X, _ = table(1000)
-    file = opened(in_file(X))
+    file = open_table(in_file(X))
 
     kept, held = (np.asarray(part) for part in random_split(file, 0.25, np.random.default_rng(0)))
 
@@ -185,7 +185,7 @@ def test_of_a_file_whole_blocks_are_held_out(in_file):
 
 def test_of_a_file_the_last_rows_and_the_shares_of_classes_are_held_out_to_the_row(in_file):
     X, y = table(1000)
-    file = opened(in_file(X))
+    file = open_table(in_file(X))
 
     early, late = temporal_split(file, 0.123)
     kept, held = stratified_split(file, y, 0.3, np.random.default_rng(0))
@@ -206,7 +206,7 @@ def test_what_is_measured_on_a_file_is_what_the_model_predicts(in_file, split):
     record = next(fit(network, mapped_X, y, plan=Plan(epochs=1, validation=0.2, split=split, doctor=False)))
 
     rng = np.random.default_rng(np.random.SeedSequence(0, spawn_key=(0,)))
-    file = opened(mapped_X)
+    file = open_table(mapped_X)
     held = {
         "random": lambda: random_split(file, 0.2, rng),
         "temporal": lambda: temporal_split(file, 0.2),

@@ -270,7 +270,7 @@ def test_few_rows_are_answered_as_by_matrix_products(use, activations, dtype):
 
     use("numba")
     compiled = MLP.__new__(MLP)
-    compiled.__dict__.update(model.__dict__, _made_predictor=None)
+    compiled.__dict__.update(model.__dict__, _inference_pass=None)
 
     digits = 20 * np.finfo(dtype).eps
     assert np.allclose(compiled.outputs(x), exact, rtol=digits, atol=digits)

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from layerwise import InvalidInput, Log, OneHot, Quantiles, Standardize, TableEncoder
-from layerwise.tables.counts import Counts
-from layerwise.tables.moments import Moments
+from layerwise.tables.counts import CategoryCounts
+from layerwise.tables.moments import RunningMoments
 from layerwise.tables.reading import read_categories
 from layerwise.tables.sample import Sample
-from layerwise.tables.table import Column
+from layerwise.tables.table import RawColumn
 
 NUMBERS = st.one_of(st.none(), st.floats(-1e6, 1e6), st.integers(-(10**6), 10**6))
 TEXTS = st.one_of(st.none(), st.sampled_from(["a", "b", "ç", "", "zz"]))
@@ -51,7 +51,7 @@ def test_blocks_give_what_the_whole_gives(rows, cuts):
 @given(st.lists(st.lists(st.floats(-100, 100).map(lambda x: x + 1e7)), min_size=1))
 def test_moments_of_blocks_are_those_of_numpy(blocks):
     blocks.append([1e7, 1e7 + 1])
-    moments = Moments()
+    moments = RunningMoments()
 
     for block in blocks:
         moments.add(np.array(block))
@@ -100,13 +100,13 @@ def test_quantiles_of_more_rows_than_fit_are_near_the_true_ones():
 
 
 def test_counts_beyond_their_bound_keep_the_frequent():
-    counts = Counts(most=10)
+    counts = CategoryCounts(most=10)
     rng = np.random.default_rng(0)
     rare = [f"rare {i}" for i in rng.permutation(1000)]
     texts = [text for i, text in enumerate(rare) for text in (["a", "b", text] if i % 2 else ["a", text])]
 
     for start in range(0, len(texts), 50):
-        counts.add(read_categories(Column("x", texts[start : start + 50])))
+        counts.add(read_categories(RawColumn("x", texts[start : start + 50])))
 
     assert not counts.exact
     assert len(counts) <= 20 + 50

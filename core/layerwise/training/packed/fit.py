@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike
 from layerwise.checks import counted, decided, shown
 from layerwise.data.labels import Label
 from layerwise.data.mapped_files import FileTable
-from layerwise.data.reader import Reader, Split, checked_validation, planned
-from layerwise.data.shuffling import Order, order_of
+from layerwise.data.reader import Reader, Split, checked_validation, resolved_plan
+from layerwise.data.shuffling import RowOrder, row_order
 from layerwise.errors import Diverged, InvalidInput
 from layerwise.model import MLP
 from layerwise.plan import Plan
@@ -51,7 +51,7 @@ def fit_packed(
     given, held = pack[0].to_train_on(X), checked_validation(validation)
     if isinstance(held, tuple):
         held = (pack[0].encoded(held[0]), *held[1:])
-    done = [planned(plan, given, held) for plan in own]
+    done = [resolved_plan(plan, given, held) for plan in own]
     own, held = [plan for plan, _ in done], done[0][1]
     reader = Reader(architecture, own[0].loss, pack[0].dtype, check)
     splits, labels = _divided(reader, given, y, labels, weights=weights, validation=held, plans=own)
@@ -203,13 +203,13 @@ def _divided(
     return [known.get(other.seed, known[plan.seed]) for other in plans], labels
 
 
-def _orders(splits: Sequence[tuple[Split, Split | None]], plans: Sequence[Plan]) -> list[Order]:
+def _orders(splits: Sequence[tuple[Split, Split | None]], plans: Sequence[Plan]) -> list[RowOrder]:
     """The order of each network's rows; networks of one seed share one."""
-    known: dict[int, Order] = {}
+    known: dict[int, RowOrder] = {}
     for (train, _), plan in zip(splits, plans, strict=True):
         if plan.seed not in known:
             seed = plan.seed if plan.shuffle else None
-            known[plan.seed] = order_of(
+            known[plan.seed] = row_order(
                 train.table, train.rows, seed=seed, batch=decided("batch_size", plan.batch_size)
             )
     return [known[plan.seed] for plan in plans]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from layerwise.data.reader import Split
-from layerwise.data.shuffling import Order
+from layerwise.data.shuffling import RowOrder
 from layerwise.errors import Diverged
 from layerwise.metrics.running import Metric, metric_of
 from layerwise.model import MLP
@@ -26,7 +26,7 @@ class Member:
     `model` has the parameters of the last epoch's end; `order` may be shared by networks of one seed.
     """
 
-    def __init__(self, model: MLP, plan: Plan, data: Split, held_out: Split | None, order: Order) -> None:
+    def __init__(self, model: MLP, plan: Plan, data: Split, held_out: Split | None, order: RowOrder) -> None:
         self.model, self.plan, self.data, self.order = model, plan, data, order
         self.stopping = Stopping(plan.early_stopping, validates=held_out is not None)
         check_watched("schedule.watch", plan.schedule.watched, validates=held_out is not None)
