@@ -76,9 +76,9 @@ def ours(
     """The score on the rows to test on, and the epochs trained."""
     gaps = [name for name in train if train[name].isna().any() or test[name].isna().any()]
     numbers = [name for name in gaps if pd.api.types.is_numeric_dtype(train[name])]
-    words = {name: "missing" for name in gaps if name not in numbers}
+    words = {str(name): "missing" for name in gaps if name not in numbers}
     train, test = train.fillna(words), test.fillna(words)
-    encoder = TableEncoder({name: Standardize(missing="mean") for name in numbers}).fit(train)
+    encoder = TableEncoder({str(name): Standardize(missing="mean") for name in numbers}).fit(train)
     outputs = y.nunique() if table.classes else 1
     model = MLP(Architecture(encoder.width, (Layer(64, "relu"), Layer(outputs))), seed=seed)
     model.encoder = encoder

@@ -36,7 +36,10 @@ PREDICTORS = 4
 """Threads of each kind of prediction."""
 
 X, Y = datasets.load("digits")
-TABLE = {"size": [float(i % 9) for i in range(400)], "colour": [("red", "green", "blue")[i % 3] for i in range(400)]}
+TABLE: dict[str, list[Any]] = {
+    "size": [float(i % 9) for i in range(400)],
+    "colour": [("red", "green", "blue")[i % 3] for i in range(400)],
+}
 FLAGS = [("no", "yes")[i % 2] for i in range(400)]
 
 

@@ -70,8 +70,10 @@ def compare_row(flights: pd.DataFrame, rounds: int) -> None:
     names = ["month", "day", "dep_time", "dep_delay", "distance", "hour", "carrier", "origin", "dest", "time_hour"]
     table = flights[names].dropna()
     encoder = TableEncoder().fit(table)
-    rows: list[dict[str, Any]] = [table.iloc[7].to_dict()]
-    rows = [{name: value.item() if isinstance(value, np.generic) else value for name, value in rows[0].items()}]
+    row = table.iloc[7]
+    rows: list[dict[str, Any]] = [
+        {name: row[name].item() if isinstance(row[name], np.generic) else row[name] for name in names}
+    ]
     app = Flask(__name__)
     app.add_url_rule("/", view_func=lambda: "")
     environment = EnvironBuilder(path="/").get_environ()

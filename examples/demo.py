@@ -89,7 +89,7 @@ def post(rest: str, body: str) -> str:
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(f"http://{rest}/predict", data=body.encode(), headers=headers)
     with urllib.request.urlopen(request, timeout=10) as response:
-        return response.read().decode()
+        return str(response.read(), "utf-8")
 
 
 @contextmanager

@@ -58,8 +58,8 @@ def main() -> None:
 def with_tables(text: str, numbers: dict[str, list[dict[str, str]]]) -> str:
     """`text` with the table under each figure, if it has one, made from the figure's numbers."""
     for name, rows in numbers.items():
-        made = table(rows)
-        text = re.sub(rf"(\(figures/{name}\.svg\)\n\n)(?:\|.*\n)+", lambda found, made=made: found[1] + made, text)
+        made = table(rows).replace("\\", r"\\")
+        text = re.sub(rf"(\(figures/{name}\.svg\)\n\n)(?:\|.*\n)+", rf"\g<1>{made}", text)
     return text
 
 

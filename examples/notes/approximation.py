@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from examples.notes.drawing import BLUE, GREEN, GREY, ORANGE, Drawing, panels
 
@@ -10,7 +12,7 @@ from layerwise import MLP, Adam, Architecture, CosineDecay, Layer, Plan, fit_pac
 
 def wave(x: np.ndarray) -> np.ndarray:
     """The function to approximate on [-1, 1]."""
-    return np.sin(3 * np.pi * x) + 0.6 * np.cos(8 * x)
+    return np.asarray(np.sin(3 * np.pi * x) + 0.6 * np.cos(8 * x))
 
 
 def spread(units: int, activation: str, seed: int) -> MLP:
@@ -49,18 +51,19 @@ def approximation(*, quick: bool = False) -> Drawing:
     x = np.linspace(-1, 1, 201)
     left.plot(x, wave(x), color=GREY, linewidth=5, alpha=0.5, label="the function")
     errors: dict[str, list[float]] = {}
-    for name, make in {
+    makers: dict[str, Callable[[int, int], MLP]] = {
         "tanh": lambda units, seed: spread(units, "tanh", seed),
         "relu": lambda units, seed: spread(units, "relu", seed),
         "relu, biases from 0": lambda units, seed: MLP(Architecture(1, (Layer(units, "relu"), Layer(1))), seed=seed),
-    }.items():
+    }
+    for name, make in makers.items():
         errors[name] = []
         for units in widths:
             model, error = fitted([make(units, seed) for seed in range(starts)], epochs=epochs)
             errors[name].append(error)
             if name == "tanh" and units in (2, 4, 16):
-                style = {2: (ORANGE, ":"), 4: (GREEN, "--"), 16: (BLUE, "-")}[units]
-                left.plot(x, model.predict(x[:, None]), color=style[0], linestyle=style[1], label=f"{units} tanh units")
+                colour, style = {2: (ORANGE, ":"), 4: (GREEN, "--"), 16: (BLUE, "-")}[units]
+                left.plot(x, model.predict(x[:, None]), color=colour, linestyle=style, label=f"{units} tanh units")
     left.set(xlabel="x", ylabel="f(x)", ylim=(-1.8, 2.9), xticks=(-1, -0.5, 0, 0.5, 1))
     left.legend(loc="upper center", ncols=2)
     left.set_title("the function, and three networks")

@@ -47,7 +47,7 @@ class Drawing:
 
 def panels(count: int, title: str, *, rows: int = 1, height: float = 3.6) -> tuple[Figure, list[Axes]]:
     """A figure 10 inches wide under the finding that it shows, with `count` panels in `rows` rows of a `height`."""
-    mpl.rcParams.update(STYLE)
+    mpl.rcParams.update(STYLE)  # type: ignore[arg-type]  # its stubs name every key
     figure = Figure(figsize=(10, height * rows), layout="constrained")
     figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
     return figure, list(figure.subplots(rows, count // rows, squeeze=False).flat)

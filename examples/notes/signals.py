@@ -77,7 +77,7 @@ def zig_zag(*, quick: bool = False) -> Drawing:
             plan = Plan(
                 loss="sigmoid_cross_entropy", optimizer=SGD(0.5), batch_size=batch, epochs=1000, max_steps=steps
             )
-            path = [np.zeros(2)]
+            path: list[np.ndarray] = [np.zeros(2)]
             for _ in fit(model, X, y, plan=plan, every="step"):
                 path.append(model.weights["layer0/weight"][:, 0].copy())
             way = np.array(path)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
 
 from layerwise_client.cli.live import display
 from layerwise_client.progress import Bar
@@ -19,7 +20,7 @@ from layerwise_proto.json_form import enum_name
 from layerwise_proto.v1 import training_pb2, types_pb2
 
 ROWS = "a,b,t\n" + "".join(f"{index},{-index},{index % 2}\n" for index in range(8))
-CHOICES = {
+CHOICES: dict[str, type[Message]] = {
     "--activation": types_pb2.Activation,
     "--loss": types_pb2.Loss,
     "--optimizer": types_pb2.Optimizer,
@@ -161,7 +162,8 @@ KINDS = [
 
 @pytest.mark.parametrize(("holder", "name", "kind"), KINDS)
 def test_a_spec_file_sets_every_option_of_every_kind(trained, holder, name, kind):
-    oneof = {"plan": types_pb2.Plan, "layer": types_pb2.Layer}[holder].DESCRIPTOR.fields_by_name[name].message_type
+    message = {"plan": types_pb2.Plan.DESCRIPTOR, "layer": types_pb2.Layer.DESCRIPTOR}[holder]
+    oneof = message.fields_by_name[name].message_type
     options = oneof.fields_by_name[kind].message_type.fields
     value = {"kind": kind, **{option.name: _sample(option) for option in options}}
     spec = {"plan": {name: value}} if holder == "plan" else {"architecture": {"layers": [{"units": 2, name: value}]}}

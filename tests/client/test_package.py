@@ -38,7 +38,7 @@ def test_the_hierarchy_drawn_in_the_docstring_is_the_one_in_the_code():
 
 def test_no_key_is_taken_for_a_channel_that_anybody_can_read():
     with pytest.raises(TypeError, match="api_key"):
-        layerwise_client.Client("127.0.0.1:1", api_key="secret")
+        layerwise_client.Client("127.0.0.1:1", api_key="secret")  # type: ignore[call-arg]
 
 
 def _modules() -> set[str]:

@@ -191,7 +191,7 @@ def test_what_is_no_mapping_of_arrays_is_refused(arrays):
 def test_a_stream_may_change_its_rows_its_weights_and_outlast_its_budgets():
     plain, bounded = network(), network()
     plain.labels = bounded.labels = (0, 1, 2)
-    states = [None, None]
+    states: list[TrainingState] = [None, None]
 
     for rows, weights in (20, None), (33, np.ones(33)), (7, None):
         for i, (model, plan) in enumerate([(plain, Plan()), (bounded, Plan(max_steps=1, max_seconds=1e-9))]):

@@ -7,6 +7,7 @@ import re
 import threading
 import time
 import urllib.request
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,9 @@ def test_new_versions_are_served_within_seconds_and_no_request_fails(service: Se
             except BaseException as error:
                 failures.append(error)
 
+    def newest_is(version: int) -> bool:
+        return answers[-1][1] == version
+
     with service.client() as client:
         client.train("swapped", HIDDEN, X, y, plan={"epochs": 1}, progress=False).wait(timeout=30)
         threads = [threading.Thread(target=ask) for _ in range(4)]
@@ -73,7 +77,7 @@ def test_new_versions_are_served_within_seconds_and_no_request_fails(service: Se
             job.wait(timeout=30)
             assert job.version is not None
             published[job.version] = time.monotonic()
-            wait_until(lambda version=job.version: answers[-1][1] == version, seconds=20)
+            wait_until(partial(newest_is, job.version), seconds=20)
         done.set()
         for thread in threads:
             thread.join()

@@ -125,7 +125,7 @@ def test_the_job_of_a_killed_worker_goes_on_by_the_plan_that_was_chosen_when_it_
         for model, kills in (("left-alone", False), ("killed", True)):
             job = client.train(model, ARCHITECTURE, X, y, plan={"batch_size": 2}, progress=False)  # some seconds
             chosen = job.plan
-            wait_until(lambda job=job: has_begun(job))
+            wait_until(partial(has_begun, job))
             if kills:
                 os.kill(service.pids("worker")[0], signal.SIGKILL)
             job.wait(timeout=100)

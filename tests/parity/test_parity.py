@@ -76,8 +76,8 @@ def assert_parity(model, *, loss=None, optimizer=None, schedule=None, plan=None,
 
     assert len(found) == len(losses)
     if "l2" not in extras:  # PyTorch's weight decay is not in its loss
-        pairs = [(ours, theirs) for (ended, ours), theirs in zip(found, losses, strict=True) if not ended]
-        np.testing.assert_allclose(*zip(*pairs, strict=True), rtol=0, atol=CLOSE)
+        pairs = np.array([(ours, theirs) for (ended, ours), theirs in zip(found, losses, strict=True) if not ended])
+        np.testing.assert_allclose(pairs[:, 0], pairs[:, 1], rtol=0, atol=CLOSE)
     start, ours = named(model.architecture, before), named(model.architecture, model.parameters)
     for name, theirs in twin.arrays().items():
         np.testing.assert_allclose(ours[name], theirs, rtol=0, atol=CLOSE, err_msg=name)

@@ -103,7 +103,7 @@ def test_what_an_encoder_takes_is_in_its_message() -> None:
             TableEncoder.from_json({choice: enum_name(enum, value.number)})
 
 
-TABLES = {
+TABLES: dict[str, dict[str, Any]] = {
     "Activation": ACTIVATIONS,
     "Initializer": INITIALIZERS,
     "Loss": LOSSES,

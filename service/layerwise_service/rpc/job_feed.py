@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Hashable
+from collections.abc import AsyncGenerator, Callable, Hashable
 from typing import Any, TypeVar
 
 from layerwise_proto.v1 import training_pb2
@@ -33,7 +33,7 @@ class JobFeed:
         self._asked: dict[Hashable, asyncio.Future[Any]] = {}
         self._closed = False
 
-    async def follow(self, job: str, *, from_step: int) -> AsyncIterator[Told]:
+    async def follow(self, job: str, *, from_step: int) -> AsyncGenerator[Told, None]:
         """All that happened to the job and all that will, to its end, but the records of its first steps.
 
         Raises `Unavailable` when the service stops before the job ends: WatchJob continues there.

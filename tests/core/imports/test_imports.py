@@ -346,7 +346,7 @@ def test_the_weights_of_a_normalised_network_of_keras(kind, sloped, biased):
     normal = [scale, shift, mean, variance] if kind == "batch" else [scale, shift]
     weights = [array(5, 4), *([bias] if biased else []), *normal, *([slope] if sloped else []), array(4, 2), array(2)]
     z = ROWS @ array(5, 4) + bias * biased
-    h = batch_normal(z, *normal, 1e-3) if kind == "batch" else layer_normal(z, *normal, 1e-3)
+    h = batch_normal(z, scale, shift, mean, variance, 1e-3) if kind == "batch" else layer_normal(z, scale, shift, 1e-3)
 
     model = from_keras(weights, loss="squared_error", activation="prelu" if sloped else "relu")
 

@@ -127,7 +127,7 @@ def test_softmax_cross_entropy_is_the_same_bits(use, kind, shape, dtype):
     targets = rng.integers(0, shape[1], shape[0])
 
     def run():
-        at = LossBuffers(*shape, np.dtype(dtype), Arena())
+        at = LossBuffers(shape[0], shape[1], np.dtype(dtype), Arena())
         loss = SoftmaxCrossEntropy().evaluate(scores, targets, at)
         return np.array(loss), at.flat_row, at.gradient
 

@@ -160,7 +160,7 @@ def test_neither_a_loss_nor_its_metric_allocates(case):
     loss, scores, targets, _ = CASES[case]
     scores, targets = scores.repeat(100, axis=0), targets.repeat(100, axis=0)
     weights, rows = np.ones(len(scores)), np.arange(len(scores))
-    at = LossBuffers(*scores.shape, np.float64, Arena())
+    at = LossBuffers(scores.shape[0], scores.shape[1], np.float64, Arena())
     metric = metric_of(loss, targets, rows, len(rows), np.dtype(np.float64), weights=weights)
     sums = np.zeros(metric.sums)
 

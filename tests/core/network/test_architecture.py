@@ -188,7 +188,7 @@ def test_configurations_cannot_be_changed_and_are_checked_again_when_replaced():
     layer = Layer(3)
 
     with pytest.raises(dataclasses.FrozenInstanceError):
-        layer.units = 4
+        layer.units = 4  # type: ignore[misc]
     with pytest.raises(InvalidInput, match="units"):
         dataclasses.replace(layer, units=0)
 

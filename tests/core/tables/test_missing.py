@@ -1,5 +1,7 @@
 """What counts as missing: masked values of NumPy, and texts that say so among numbers and dates."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,7 @@ MASKED = {
     "day": np.ma.array(["2013-01-01", "1600-01-01", "2014-01-01", "1600-01-01"], "M8[D]", mask=MASK),
 }
 CHOICES = {"int": "one_hot"}
-CELLS = {
+CELLS: dict[str, list[Any]] = {
     "float": [1.0, None, 3.0, None],
     "half": [1.0, None, 3.0, None],
     "int": [2**60 + 1, None, 2**60 + 1, None],
@@ -86,7 +88,7 @@ def test_a_mask_that_masks_nothing_changes_nothing():
 
 
 WORDS = ["nan", "NaN", "NA", "N/A", "null", "NULL"]
-TEXTS = {
+TEXTS: dict[str, list[Any]] = {
     "number": ["1", "3", *WORDS],
     "mixed": [1, 3.0, *WORDS],
     "bytes": np.array(["1", "3", *WORDS], "S"),
@@ -145,7 +147,7 @@ def test_a_program_takes_the_same_for_missing():
     encoder = TableEncoder().fit(table)
     model = MLP(Architecture(encoder.width, (Layer(3, "relu"), Layer(2))))
     model.encoder = encoder
-    program = {"__name__": "program"}
+    program: dict[str, Any] = {"__name__": "program"}
 
     exec(to_standalone(model), program)
 

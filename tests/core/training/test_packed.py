@@ -60,7 +60,7 @@ def plans_of(*, own=OWN, optimizer="adam", **same):
     found = []
     for k in range(SIZE):
         fields = {name: values[k] for name, values in own.items() if name != "rate"}
-        step = OPTIMIZERS[optimizer]() if isinstance(optimizer, str) else optimizer
+        step = OPTIMIZERS[optimizer]() if isinstance(optimizer, str) else optimizer  # type: ignore[call-arg]
         rate = own["rate"][k] if "rate" in own else step.learning_rate
         fields["optimizer"] = dataclasses.replace(step, learning_rate=rate)
         found.append(Plan(**({"epochs": 3, "batch_size": 16} | same | fields)))
@@ -222,7 +222,7 @@ def test_one_plan_serves_all_and_the_networks_differ_by_their_initial_weights():
 
     assert training.models == tuple(models)
     assert last.stopped == ("epochs",) * 3
-    assert (first.progress, last.progress) == (pytest.approx(1 / 3), 1)
+    assert (first.progress, last.progress) == pytest.approx((1 / 3, 1))
     assert last.rows_per_second > 0
     assert len(set(last.loss)) == 3
     np.testing.assert_allclose(models[2].parameters, alone.parameters, rtol=1e-9)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 
 import pytest
 
@@ -95,7 +96,12 @@ def test_small_requests_do_not_wait_for_large_ones(
     publish()
     taken: list[int] = []
     turn = Turns.turn
-    monkeypatch.setattr(Turns, "turn", lambda turns, size: taken.append(size) or turn(turns, size))
+
+    def noted(turns: Turns, size: int) -> AbstractContextManager[None]:
+        taken.append(size)
+        return turn(turns, size)
+
+    monkeypatch.setattr(Turns, "turn", noted)
     large = b'{"instances": [[0, 1]]' + b" " * 2**20 + b"}"
 
     with running_rest(settings) as rest:

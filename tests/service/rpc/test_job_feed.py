@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 
 import grpc
 import pytest
@@ -17,10 +18,9 @@ from helpers.service_values import RECORD
 from layerwise_proto.v1 import training_pb2
 from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
 from layerwise_service.domain.datasets import Dataset
-from layerwise_service.domain.jobs import Event, NewJob
+from layerwise_service.domain.jobs import Claim, Event, NewJob
 from layerwise_service.rpc.job_feed import JobFeed
 from layerwise_service.settings import Settings
-from layerwise_service.stores.leases import Claim
 from layerwise_service.usecases.training import Training
 from layerwise_service.wiring import Stores
 
@@ -70,6 +70,10 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.01)
 
 
+def all_are_at(step: int, found: list[list[int]]) -> bool:
+    return all(steps[-1:] == [step] for steps in found)
+
+
 async def steps_of(feed: JobFeed, job: str, from_step: int, found: list[int]) -> None:
     async with aclosing(feed.follow(job, from_step=from_step)) as events:
         async for event, _ in events:
@@ -108,7 +112,7 @@ def test_a_hundred_watchers_read_as_often_as_one(training: Counted, stores: Stor
             watching = [asyncio.create_task(steps_of(feed, claim.job.id, 0, steps)) for steps in found]
             for step in (1, 2, 3):
                 stores.leases.add_records(claim, [replace(RECORD, step=step)], progress=0.1)
-                await until(lambda step=step: all(steps[-1:] == [step] for steps in found))
+                await until(partial(all_are_at, step, found))
             stores.leases.cancelled(claim)
             await asyncio.gather(*watching)
 

@@ -40,7 +40,7 @@ class Failing(TrainingServiceServicer):
 
 @pytest.fixture(scope="module")
 def failing() -> Iterator[tuple[Failing, TrainingServiceStub]]:
-    servicer = Failing()
+    servicer = Failing()  # type: ignore[abstract]
 
     async def start() -> tuple[aio.Server, int]:
         server = aio.server(interceptors=[ErrorBoundary(max_answer_bytes=2**20)])

@@ -100,7 +100,7 @@ def test_a_table_is_predicted_by_its_columns_in_any_order(
     channel: grpc.Channel, training: TrainingServiceStub, settings: Settings
 ) -> None:
     version = train(training, header("flights", plan=PLAN), table_batch(table(**FLIGHTS)))[-1].published
-    rows = {"hour": ["2013-06-01", ""], "origin": ["ORD", "JFK"], "distance": [1e4, None]}
+    rows: dict[str, list[Any]] = {"hour": ["2013-06-01", ""], "origin": ["ORD", "JFK"], "distance": [1e4, None]}
     local = MLP.load(settings.home_path / "artifacts" / "models" / f"{version.sha256}.npz")
 
     for sent in (rows, {**rows, "hour": ["2013-06-01"] * 2}):
@@ -366,7 +366,7 @@ def test_a_large_table_is_trained_from_a_file_that_is_gone_afterwards_to_the_sam
 
     in_memory = weights()
     monkeypatch.setattr(encoding, "LARGE", 1)
-    monkeypatch.setattr(encoding.np, "memmap", noted)
+    monkeypatch.setattr(np, "memmap", noted)
     in_a_file = weights()
 
     assert in_a_file == in_memory

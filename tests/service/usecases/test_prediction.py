@@ -109,7 +109,12 @@ def test_the_least_recently_used_model_leaves(
     artifacts, (a, b, c) = models
     loaded: list[str] = []
     load = ArtifactStore.load_model
-    monkeypatch.setattr(ArtifactStore, "load_model", lambda store, name: loaded.append(name) or load(store, name))
+
+    def noted(store: ArtifactStore, name: str) -> MLP:
+        loaded.append(name)
+        return load(store, name)
+
+    monkeypatch.setattr(ArtifactStore, "load_model", noted)
     cache = LoadedModels(artifacts, max_bytes=size_of_two(artifacts, a))
     loaded.clear()
 

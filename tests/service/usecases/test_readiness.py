@@ -20,6 +20,7 @@ from helpers.waiting import wait_until
 from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
 from layerwise_service.domain.models import Version
 from layerwise_service.settings import Settings
+from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.usecases.readiness import Readiness
 from layerwise_service.wiring import Stores
 
@@ -113,7 +114,12 @@ def test_the_service_is_ready_again_when_what_was_missing_is_back(settings: Sett
 def test_however_many_ask_the_disk_is_tried_once_a_second(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[object] = []
     check = type(stores.artifacts).check
-    monkeypatch.setattr(type(stores.artifacts), "check", lambda self: (tried.append(self), check(self)))
+
+    def noted(store: ArtifactStore) -> None:
+        tried.append(store)
+        check(store)
+
+    monkeypatch.setattr(type(stores.artifacts), "check", noted)
     seconds = 0.0
     readiness = Readiness(stores.database, stores.artifacts, clock=lambda: seconds, patience=60)
 
