@@ -1,10 +1,10 @@
-"""The errors of the library.
+"""The exceptions of the library.
 
 ValueError
-├── InvalidInput      an architecture, a plan or data is not what was asked for; says where
+├── InvalidInput      an argument is invalid; says where
 └── CorruptModel      a model file is damaged, forged or of a later format
 ArithmeticError
-└── Diverged          training left the finite numbers
+└── Diverged          training produced NaN or infinity
 """
 
 import math
@@ -28,15 +28,28 @@ class InvalidInput(ValueError):
 
 
 class CorruptModel(ValueError):
-    """A model file cannot be trusted: damaged, forged, or written in a later format."""
+    """A model file is damaged, forged, or written in a later format."""
 
 
 class Diverged(ArithmeticError):
-    """Training left the finite numbers at `step`, where the loss was `loss`; the model holds its last finite weights.
+    """Training produced NaN or infinity; the model keeps its last finite weights.
 
-    `layer`, counted from 0, is the first in which a number was not finite, if one is known; `largest_input` is the
-    largest size of an input of the last batch, `rate` the learning rate of the step, `free_targets` whether the targets
-    are values of any sign and size, which may be brought to another scale.
+    Attributes
+    ----------
+    step : int
+        The optimisation step at which it happened.
+    loss : float
+        The loss of that step.
+    what : str
+        What was not finite, such as "the loss".
+    layer : int or None
+        The first layer, from 0, with a number that is not finite, if known.
+    largest_input : float
+        The largest absolute input of the last batch.
+    rate : float
+        The learning rate of the step.
+    free_targets : bool
+        Whether the targets are values of any sign and size, which rescaling may help.
     """
 
     def __init__(
@@ -63,18 +76,18 @@ class Diverged(ArithmeticError):
         where = "" if self.layer is None else f", first in layer {self.layer}"
         what = f"step {self.step}: {self.what} is not finite{where} (loss {self.loss}, learning rate {self.rate:g})"
         if not math.isfinite(self.largest_input):
-            return f"{what}. The inputs are not all finite: train on the rows that are"
+            return f"{what}. Some inputs are NaN or infinite: remove or fill those rows"
         advice = "Lower the learning rate, or clip the gradient"
         if self.largest_input > LARGE_INPUT:
             large = f"The inputs are large, up to {self.largest_input:.3g}"
-            return f"{what}. {advice}. {large}: bring them to zero mean and unit variance"
+            return f"{what}. {advice}. {large}: standardize them to zero mean and unit variance"
         if self.free_targets:
-            return f"{what}. {advice}. Bring the targets of a regression to zero mean and unit variance"
+            return f"{what}. {advice}. Standardize the targets to zero mean and unit variance"
         return f"{what}. {advice}"
 
 
 LARGE_INPUT = 30.0
-"""Standardised inputs are hardly ever beyond 10; these would explain that training left the finite numbers."""
+"""Standardised inputs are hardly ever beyond 10; larger ones may be why training diverged."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The types of arrays that all modules speak of."""
+"""Array types shared by all modules."""
 
 from typing import Any, TypeAlias
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats: TypeAlias = NDArray[np.floating[Any]]
-"""Numbers in float32 or float64."""
+"""Arrays of float32 or float64."""
 
 Flags: TypeAlias = NDArray[np.bool_]
-"""Truth values."""
+"""Arrays of bool."""

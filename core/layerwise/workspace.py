@@ -1,4 +1,4 @@
-"""The memory of a training step, made once and shared by batches of several lengths."""
+"""Buffers of a training step, allocated once and shared by batches of different lengths."""
 
 import math
 from typing import Any
@@ -8,9 +8,9 @@ from numpy.typing import DTypeLike, NDArray
 
 
 class Arena:
-    """Hands out buffers: those asked for in the same order begin at the same place.
+    """Allocator of reusable buffers: the n-th request after each `rewind` gets the same memory.
 
-    The longest batch comes first; `rewind` before each further one.
+    Allocate for the longest batch first; call `rewind` before each shorter one.
     """
 
     def __init__(self) -> None:
@@ -18,11 +18,11 @@ class Arena:
         self._next = 0
 
     def rewind(self) -> None:
-        """Starts again with the first buffer."""
+        """Start again at the first buffer."""
         self._next = 0
 
     def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-        """The next buffer, a contiguous array of `shape`."""
+        """Return the next buffer as a contiguous, uninitialised array of `shape`."""
         size = math.prod(shape)
         if self._next == len(self._made):
             self._made.append(np.empty(size, dtype))

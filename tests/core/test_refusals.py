@@ -327,7 +327,7 @@ def test_divergence_in_the_first_step_tells_its_rate(optimizer):
     with pytest.raises(Diverged, match=r"step 1: .*learning rate 0.25\)") as caught:
         list(fit(model, X, X[:, 0], plan=Plan(loss="squared_error", standardize_targets=False, optimizer=optimizer)))
 
-    assert str(caught.value).endswith("Bring the targets of a regression to zero mean and unit variance")
+    assert str(caught.value).endswith("Standardize the targets to zero mean and unit variance")
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -353,7 +353,7 @@ def test_rows_of_nothing_but_nan_are_told_without_a_warning():
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with pytest.raises(Diverged, match="The inputs are not all finite: train on the rows that are"):
+        with pytest.raises(Diverged, match="Some inputs are NaN or infinite: remove or fill those rows"):
             list(fit(network(), rows, Y, plan=Plan(), check=False))
         pack = fit_packed([network()], rows, Y, plans=Plan(), check=False)
         list(pack)

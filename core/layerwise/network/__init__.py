@@ -1,1 +1,1 @@
-"""Networks: their layers, parameters and outputs."""
+"""Networks: architecture, parameters and forward pass."""

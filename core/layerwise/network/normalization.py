@@ -1,10 +1,10 @@
-"""Normalising the linear part of a layer: each one's value and derivative side by side.
+"""Batch and layer normalisation of the linear part of a layer: value and derivative side by side.
 
-With z (n, columns) the products x @ weight, a normalised layer goes on with
+With z = x @ weight (n, columns), a normalised layer computes
 
     scale · h + bias,    h = (z - mean) / √(variance + EPSILON),
 
-`scale` and `bias` (columns,) being learnt. Mean and variance are those of a column over the batch, or of a row.
+where `scale` and `bias` (columns,) are learnt. Mean and variance are those of a column over the batch, or of a row.
 """
 
 from abc import ABC, abstractmethod
@@ -18,20 +18,20 @@ from layerwise.types import Floats
 from layerwise.workspace import Arena
 
 EPSILON = 1e-5
-"""Keeps a constant column or row from a division by zero."""
+"""Added to the variance, so that a constant column or row does not divide by zero."""
 MOMENTUM = 0.1
-"""The share of the newest batch in the running statistics."""
+"""The weight of the newest batch in the running statistics."""
 
 
 def predict_batch(z: Floats, own: LayerParameters, seen: LayerStatistics) -> None:
-    """Normalises `z` (n, columns) in place by the running statistics."""
+    """Normalise `z` (n, columns) in place with the running statistics."""
     np.subtract(z, seen.mean, out=z)
     np.multiply(z, own.scale / np.sqrt(seen.variance + EPSILON), out=z)
     np.add(z, own.bias, out=z)
 
 
 def predict_layer(z: Floats, own: LayerParameters, _seen: LayerStatistics) -> None:
-    """Normalises each row of `z` (n, columns) in place."""
+    """Normalise each row of `z` (n, columns) in place."""
     np.subtract(z, z.mean(axis=1, keepdims=True), out=z)
     variance = np.einsum("ij,ij->i", z, z)[:, None] / z.shape[1]
     np.divide(z, np.sqrt(variance + EPSILON), out=z)
@@ -40,9 +40,9 @@ def predict_layer(z: Floats, own: LayerParameters, _seen: LayerStatistics) -> No
 
 
 class Normalization(ABC):
-    """One layer's normalisation in training steps of n rows, in buffers made once.
+    """Normalisation of one layer in training, for batches of n rows, in preallocated buffers.
 
-    `h` (n, columns) is kept from `forward` to `backward`, which overwrites it.
+    `forward` keeps h (n, columns); `backward` overwrites it.
     """
 
     def __init__(
@@ -54,17 +54,17 @@ class Normalization(ABC):
 
     @abstractmethod
     def _prepare(self, rows: int, columns: int, dtype: np.dtype[Any], arena: Arena, /) -> None:
-        """Makes the further buffers."""
+        """Allocate further buffers."""
 
     @abstractmethod
     def forward(self, z: Floats, /) -> None:
-        """Turns `z` (n, columns) in place into scale · h + bias."""
+        """Replace `z` (n, columns) by scale · h + bias."""
 
     @abstractmethod
     def backward(self, delta: Floats, /) -> None:
-        """Turns the gradient in scale · h + bias (n, columns) into the gradient in z, in place.
+        """Replace `delta` (n, columns), the gradient of the output, by the gradient of z.
 
-        The gradients in scale and bias are left in their vector.
+        The gradients of scale and bias are written into the gradient vector.
         """
 
     def _shift_and_scale(self, z: Floats) -> None:
@@ -72,16 +72,16 @@ class Normalization(ABC):
         np.add(z, self._own.bias, out=z)
 
     def _learn(self, delta: Floats) -> None:
-        """dL/dbias = Σ δ and dL/dscale = Σ δ h, over the rows."""
+        """Write dL/dbias = Σ δ and dL/dscale = Σ δ h, summed over the rows."""
         np.add.reduce(delta, axis=0, out=self._gradient.bias)
         np.einsum("ij,ij->j", delta, self._h, out=self._gradient.scale)
 
 
 class BatchNormalization(Normalization):
-    """Mean and variance of each column over the rows of the batch. Ioffe and Szegedy 2015.
+    """Normalisation of each column over the rows of the batch. Ioffe and Szegedy 2015.
 
     Each batch moves the running statistics, which predictions use, by MOMENTUM towards its mean and its unbiased
-    variance. A batch of one row, which has no variance, is normalised by the running statistics, and leaves them.
+    variance. A batch of one row has no variance: it is normalised with the running statistics and does not change them.
     """
 
     def _prepare(self, rows: int, columns: int, dtype: np.dtype[Any], arena: Arena, /) -> None:
@@ -126,7 +126,7 @@ class BatchNormalization(Normalization):
 
 
 class LayerNormalization(Normalization):
-    """Mean and variance of each row over the layer's columns, the same in training and prediction. Ba et al. 2016."""
+    """Normalisation of each row over the layer's columns, in training and prediction alike. Ba et al. 2016."""
 
     def _prepare(self, rows: int, columns: int, dtype: np.dtype[Any], arena: Arena, /) -> None:
         self._columns = columns
@@ -176,7 +176,7 @@ PREDICTING: dict[str, Callable[[Floats, LayerParameters, LayerStatistics], None]
     "batch": predict_batch,
     "layer": predict_layer,
 }
-"""How a layer of each of `architecture.NORMALIZATIONS` predicts."""
+"""The prediction function of each of `architecture.NORMALIZATIONS`."""
 
 TRAINING: dict[str, type[Normalization]] = {"batch": BatchNormalization, "layer": LayerNormalization}
-"""How it trains."""
+"""The training class of each."""

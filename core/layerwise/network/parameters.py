@@ -1,4 +1,4 @@
-"""Where the numbers of a network stand: named members, and the vectors that layers see through views."""
+"""Layout of a network's parameter and statistics vectors: each layer's views and the names of its arrays."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from layerwise.types import Floats
 
 @dataclass(frozen=True, slots=True)
 class LayerParameters:
-    """What a layer learns, or its gradient: views of one vector.
+    """Parameters of a layer, or their gradients: views of one vector.
 
     `weight` is (inputs, pieces * units), `bias` (pieces * units,); `scale`, of the same shape as `bias`, and `slope`
     (units,) are empty if none is learnt.
@@ -25,14 +25,14 @@ class LayerParameters:
 
 @dataclass(frozen=True, slots=True)
 class LayerStatistics:
-    """The running mean and variance of a layer that normalises batches, (pieces * units,), else empty."""
+    """Running mean and variance (pieces * units,) of a batch-normalised layer; empty for other layers."""
 
     mean: Floats
     variance: Floats
 
 
 def member_shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
-    """The name and shape of every array a model file holds, layer by layer."""
+    """Return the name and shape of every array in a model file, layer by layer."""
     shapes: dict[str, tuple[int, ...]] = {}
     for i, (inputs, layer) in enumerate(zip(architecture.widths, architecture.layers, strict=True)):
         shapes[f"layer{i}/weight"] = (inputs, layer.columns)
@@ -47,12 +47,15 @@ def member_shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
 
 
 def weight_count(architecture: Architecture) -> int:
-    """How many of the parameters are weights: they stand first in the vector, so that L2 sees one slice."""
+    """Return the number of weights; they come first in the vector, so that L2 applies to one slice."""
     return sum(inputs * layer.columns for inputs, layer in zip(architecture.widths, architecture.layers, strict=True))
 
 
 def views(architecture: Architecture, vector: Floats) -> tuple[LayerParameters, ...]:
-    """Each layer's part of `vector` (parameters,): first all weights, then each layer's bias, scale and slope."""
+    """Return views of each layer's part of `vector` (parameters,).
+
+    The vector holds all weights first, then each layer's bias, scale and slope.
+    """
     found: list[LayerParameters] = []
     weight, bias = 0, weight_count(architecture)
     for inputs, layer in zip(architecture.widths, architecture.layers, strict=True):
@@ -73,7 +76,7 @@ def views(architecture: Architecture, vector: Floats) -> tuple[LayerParameters, 
 
 
 def initial_statistics(architecture: Architecture, dtype: DTypeLike) -> Floats:
-    """The vector (statistics,) before any batch was seen: means of 0, variances of 1."""
+    """Return the initial vector (statistics,): means of 0, variances of 1."""
     vector: Floats = np.zeros(architecture.statistics, dtype)
     for part in statistics_views(architecture, vector):
         part.variance[:] = 1
@@ -81,7 +84,7 @@ def initial_statistics(architecture: Architecture, dtype: DTypeLike) -> Floats:
 
 
 def statistics_views(architecture: Architecture, vector: Floats) -> tuple[LayerStatistics, ...]:
-    """Each layer's part of `vector` (statistics,): its means, then its variances."""
+    """Return views of each layer's part of `vector` (statistics,): means, then variances."""
     found: list[LayerStatistics] = []
     start = 0
     for layer in architecture.layers:
@@ -92,7 +95,7 @@ def statistics_views(architecture: Architecture, vector: Floats) -> tuple[LayerS
 
 
 def members(architecture: Architecture, parameters: Floats, statistics: Floats) -> dict[str, Floats]:
-    """Views of both vectors under the names of `member_shapes`, in its order."""
+    """Return views of both vectors by the names of `member_shapes`, in its order."""
     found: dict[str, Floats] = {}
     parts = zip(views(architecture, parameters), statistics_views(architecture, statistics), strict=True)
     for i, (own, seen) in enumerate(parts):

@@ -1,4 +1,4 @@
-"""What a network consists of, counted layer by layer; the inputs are no layer."""
+"""Summary of a network: units and parameters, layer by layer. The inputs do not count as a layer."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from layerwise.network.architecture import Architecture
 
 @dataclass(frozen=True, slots=True)
 class LayerSummary:
-    """One layer: its neurons, what it learns, and the running statistics it keeps."""
+    """Counts of one layer: units, parameters and running statistics."""
 
     activation: str
     inputs: int
@@ -23,32 +23,43 @@ class LayerSummary:
 
     @property
     def parameters(self) -> int:
-        """Everything the layer learns."""
+        """The number of parameters that the layer learns."""
         return self.weights + self.biases + self.scales + self.slopes
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A network, layer by layer; printed, it is a table."""
+    """Summary of a network, returned by `MLP.summary`; `print` shows it as a table.
+
+    Attributes
+    ----------
+    inputs : int
+        Number of inputs.
+    layers : tuple of LayerSummary
+        The counts of each layer.
+    bytes : int
+        Memory of parameters and running statistics, in bytes.
+    neurons, parameters, statistics : int
+        Totals over the layers.
+    """
 
     inputs: int
     layers: tuple[LayerSummary, ...]
     bytes: int
-    """Of the memory that parameters and statistics take."""
 
     @property
     def neurons(self) -> int:
-        """The units of all layers, without the inputs."""
+        """The number of units of all layers, without the inputs."""
         return sum(layer.units for layer in self.layers)
 
     @property
     def parameters(self) -> int:
-        """Everything the network learns."""
+        """The number of parameters that the network learns."""
         return sum(layer.parameters for layer in self.layers)
 
     @property
     def statistics(self) -> int:
-        """The running means and variances of batch normalisation."""
+        """The number of running means and variances of batch normalisation."""
         return sum(layer.statistics for layer in self.layers)
 
     def __str__(self) -> str:
@@ -69,7 +80,7 @@ def _grouped(*counts: int) -> tuple[str, ...]:
 
 
 def summarize(architecture: Architecture, dtype: DTypeLike) -> Summary:
-    """The summary of `architecture` with numbers of `dtype`."""
+    """Return the summary of `architecture` with parameters of `dtype`."""
     layers = tuple(
         LayerSummary(
             activation=layer.activation.kind,

@@ -1,4 +1,4 @@
-"""The units in which a network learns the targets of a regression."""
+"""Scaling of regression targets during training."""
 
 from dataclasses import dataclass
 from typing import Any, cast
@@ -15,7 +15,7 @@ LINKS = ("identity", "exp")
 
 @dataclass(frozen=True, slots=True)
 class TargetScale:
-    """Of k outputs: a network learns (y - shift) / scale.
+    """Shift and scale of each of k targets: a network is trained on (y - shift) / scale.
 
     With the link "exp" the output is the logarithm of the mean, and all shifts are 0.
     """
@@ -33,24 +33,24 @@ class TargetScale:
         return np.array(self.scale)
 
     def scale_targets(self, targets: NDArray[Any]) -> NDArray[np.float64]:
-        """`targets` (n, k) as a network is to learn them."""
+        """Return the scaled `targets` (n, k), as the network is trained on them."""
         found: NDArray[np.float64] = targets - self.shifts
         found /= self.scales
         return found
 
     def scale_outputs(self, outputs: Floats) -> Floats:
-        """The outputs (n, k) that the network learnt, of `outputs` in the targets' own units."""
+        """Return `outputs` (n, k), given in the units of the targets, in the units of the scaled targets."""
         if self.link == "exp":
             return (outputs - np.log(self.scales)).astype(outputs.dtype, copy=False)
         return self.scale_targets(outputs).astype(outputs.dtype, copy=False)
 
     def to_json(self) -> dict[str, object]:
-        """The fields, by name."""
+        """Return the fields by name."""
         return {"link": self.link, "shift": list(self.shift), "scale": list(self.scale)}
 
     @staticmethod
     def from_json(value: object, outputs: int) -> "TargetScale":
-        """The scale that the JSON `value` describes, of so many outputs. Raises InvalidInput."""
+        """Return the scale that the JSON `value` describes, for so many outputs. Raises InvalidInput."""
         names = ("link", "shift", "scale")
         given = fields("", value, known=names, required=names)
         shift, scale = (_numbers(name, given[name], outputs) for name in ("shift", "scale"))
@@ -60,24 +60,24 @@ class TargetScale:
         return TargetScale(shift, scale, choice("link", given["link"], LINKS))
 
     def to_array(self) -> NDArray[np.float64]:
-        """Shifts and scales as the rows of (2, k)."""
+        """Return shifts and scales as the rows of an array (2, k)."""
         return np.array([self.shift, self.scale])
 
     @staticmethod
     def from_array(array: NDArray[Any], outputs: int, link: str) -> "TargetScale":
-        """The scale whose `to_array` is `array`. Raises InvalidInput."""
+        """Return the scale whose `to_array` is `array`. Raises InvalidInput."""
         good = array.shape == (2, outputs) and np.isfinite(array).all() and (array[1] > 0).all()
         if not good:
-            detail = f"expected shifts and scales above 0 of {outputs} outputs, (2, {outputs}), got {shown(array)}"
+            detail = f"expected finite shifts and positive scales, shape (2, {outputs}), got {shown(array)}"
             raise InvalidInput("state.target_scale", detail)
         shift, scale = cast("list[list[float]]", array.tolist())
         return TargetScale(tuple(shift), tuple(scale), link)
 
 
 class ScaledTargets:
-    """Writes targets (n, k), given in float64, into `out` as a network learns them. Allocates nothing.
+    """Scaling of a batch of targets into `out` (n, k), without allocation.
 
-    `shifts` and `scales` have any shape that fits.
+    `shifts` and `scales` broadcast to (n, k). The caller writes the targets into `given`, float64, then calls this.
     """
 
     def __init__(self, shifts: NDArray[np.float64], scales: NDArray[np.float64], out: Floats) -> None:
@@ -85,15 +85,15 @@ class ScaledTargets:
         self._shifts, self._scales, self._out = shifts, scales, out
 
     def __call__(self) -> None:
-        """Takes what stands in `given`, which it changes."""
+        """Scale `given` in place and copy it to `out`."""
         np.subtract(self.given, self._shifts, out=self.given)
         np.divide(self.given, self._scales, out=self.given)
         np.copyto(self._out, self.given, casting="same_kind")
 
 
 def _numbers(name: str, value: object, outputs: int) -> tuple[float, ...]:
-    told = shown(value)
+    got = shown(value)
     given = cast("list[object]", value) if isinstance(value, list) else []
     if len(given) != outputs:
-        raise InvalidInput(name, f"expected {outputs} numbers, one for each output, got {told}")
+        raise InvalidInput(name, f"expected {outputs} numbers, one for each output, got {got}")
     return tuple(real_number(f"{name}[{i}]", number) for i, number in enumerate(given))

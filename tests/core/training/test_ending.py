@@ -177,4 +177,4 @@ def test_only_targets_that_may_be_scaled_and_are_not_are_advised_to_be(loss, sta
             plan=Plan(loss=loss, optimizer=SGD(1e38), epochs=99, standardize_targets=standardize),
         ):
             pass
-    assert ("Bring the targets" in str(raised.value)) is told
+    assert ("Standardize the targets" in str(raised.value)) is told

@@ -130,7 +130,7 @@ def test_large_inputs_are_named_as_the_likely_cause():
     model = MLP(Architecture(4, (Layer(8, "relu"), Layer(1))))
     plan = Plan(loss="squared_error", optimizer=SGD(0.1), epochs=100)
 
-    with pytest.raises(Diverged, match=r"The inputs are large, up to [\d.e+]+: bring them to zero mean"):
+    with pytest.raises(Diverged, match=r"The inputs are large, up to [\d.e+]+: standardize them to zero mean"):
         list(fit(model, X * 1e4, y, plan=plan))
 
 
