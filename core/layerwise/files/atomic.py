@@ -1,4 +1,4 @@
-"""Writing a file wholly or not at all."""
+"""Atomic writing of files."""
 
 import hashlib
 import os
@@ -11,9 +11,9 @@ READ_BYTES = 2**20
 
 
 def write(path: Path, fill: Callable[[BinaryIO], object]) -> str:
-    """Has `fill` write a new file that takes the place of `path` once it is on the disk; gives its SHA-256.
+    """Have `fill` write a new file, replace `path` by it once it is on disk, and return its SHA-256.
 
-    A crash at any instant leaves the old file or the new one. After an error the old one stands, and nothing else.
+    A crash leaves the old file or the new one, an error the old one.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
@@ -28,14 +28,14 @@ def write(path: Path, fill: Callable[[BinaryIO], object]) -> str:
         raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:
-        os.fsync(folder)  # the new name is on the disk only when its folder is
+        os.fsync(folder)  # the rename is durable only when the folder is
     finally:
         os.close(folder)
     return digest
 
 
 def sha256(file: BinaryIO) -> str:
-    """The SHA-256 of the whole of `file` in hexadecimal."""
+    """Return the SHA-256 of the whole `file`, in hexadecimal."""
     file.seek(0)
     digest = hashlib.sha256()
     while block := file.read(READ_BYTES):

@@ -1,4 +1,4 @@
-"""The manifest of a model file: what the arrays are, in JSON."""
+"""The manifest of a model file: everything but its arrays, as JSON."""
 
 import json
 from collections.abc import Mapping
@@ -13,26 +13,26 @@ from layerwise.data.labels import Label, checked_labels
 from layerwise.errors import CorruptModel, InvalidInput, within
 from layerwise.network.architecture import Architecture
 from layerwise.network.target_scale import TargetScale
-from layerwise.optimizers.saved_state import KeptOptimizer, described
+from layerwise.optimizers.saved_state import PREFIX, KeptOptimizer, described
 from layerwise.plan import Plan
 from layerwise.tables import TableEncoder, checked_encoder
 from layerwise.types import Floats
 
 FORMAT_VERSION = 4
-"""Of what is written; all from 1 on are read."""
+"""The version that is written; all versions from 1 on can be read."""
 DTYPES = ("float32", "float64")
 FIELDS = ("format_version", "architecture", "dtype", "plan", "loss", "labels", "metrics", "lineage", "versions")
 LATER_FIELDS = {"preprocessing": 3}
-"""Fields of later format versions, with the first that has them."""
+"""Further required fields, with the format version that introduced them."""
 OPTIONAL_FIELDS = {"optimizer": 3, "target_scale": 4}
-"""Likewise, but left out where there is nothing to tell."""
+"""Further optional fields, with the format version that introduced them."""
 FIRST_TO_STANDARDIZE = 4
-"""The format version from which on plans say whether targets were standardised; none were before."""
+"""The first format version whose plans have `standardize_targets`; in older files it is false."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelContents:
-    """What a model file holds; `arrays` by the names of `layout.member_shapes`, and of the optimiser's vectors."""
+    """Contents of a model file; `arrays` are those of the network, by the names of `member_shapes`."""
 
     architecture: Architecture
     dtype: np.dtype[Any]
@@ -45,9 +45,15 @@ class ModelContents:
     optimizer: KeptOptimizer | None = None
     target_scale: TargetScale | None = None
 
+    @property
+    def members(self) -> dict[str, Floats]:
+        """All arrays of the file by name: the network's and those of the optimiser's state."""
+        vectors = self.optimizer.vectors if self.optimizer else {}
+        return {**self.arrays, **{PREFIX + name: vector for name, vector in vectors.items()}}
+
 
 def encode(contents: ModelContents) -> bytes:
-    """The manifest of `contents`. Raises InvalidInput if metrics or lineage are no JSON."""
+    """Return the manifest of `contents`. Raises InvalidInput if metrics or lineage are not JSON."""
     plan, labels = contents.plan, contents.labels
     document: dict[str, object] = {
         "format_version": FORMAT_VERSION,
@@ -68,11 +74,11 @@ def encode(contents: ModelContents) -> bytes:
     try:
         return json.dumps(document, sort_keys=True, ensure_ascii=False, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidInput("lineage", f"expected values that JSON knows: {error}") from error
+        raise InvalidInput("lineage", f"expected JSON values: {error}") from error
 
 
 def decode(text: bytes) -> ModelContents:
-    """The contents that the manifest `text` describes, without their arrays. Raises CorruptModel."""
+    """Return the contents that the manifest `text` describes, without arrays. Raises CorruptModel."""
     try:
         document: object = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
@@ -102,7 +108,7 @@ def _contents(given: Mapping[str, object]) -> ModelContents:
         with within("plan"):
             plan = Plan.from_json(given["plan"])
     if given["loss"] != (plan.loss.kind if plan else None):
-        raise InvalidInput("loss", f"expected the plan's, got {shown(given['loss'])}")
+        raise InvalidInput("loss", f"expected the loss of the plan, got {shown(given['loss'])}")
     encoder = None
     if given.get("preprocessing") is not None:
         with within("preprocessing"):
@@ -149,16 +155,16 @@ def _mapping(pointer: str, value: object) -> dict[str, Any]:
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a field is there twice")
+        raise ValueError("a field occurs twice")
     return found
 
 
 def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is no JSON number")
+    raise ValueError(f"{constant} is not a JSON number")
 
 
 def installed_version() -> str:
-    """The version of Layerwise that is installed."""
+    """Return the installed version of Layerwise, or "unknown"."""
     try:
         return metadata.version("layerwise")
     except metadata.PackageNotFoundError:  # imported from a source tree that was never installed

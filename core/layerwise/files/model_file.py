@@ -1,7 +1,4 @@
-"""Model files: .npz archives whose bytes follow from the model alone, read by a reader that trusts nothing.
-
-docs/format.md describes them.
-"""
+"""Model files: .npz archives, written deterministically and read with every value checked. See docs/format.md."""
 
 import dataclasses
 import math
@@ -23,18 +20,18 @@ from layerwise.network.parameters import member_shapes
 from layerwise.optimizers.saved_state import PREFIX
 
 MOST_BYTES = 2**34 + 2**25
-"""The largest network in float64, and its manifest."""
+"""Enough for the largest network in float64 and its manifest."""
 MOST_MANIFEST = 2**24
-"""Bytes; the labels of a million classes fit."""
+"""Bytes: enough for the labels of a million classes."""
 READ_BYTES = 2**20
 
 
 def save(path: str | PathLike[str], contents: ModelContents) -> str:
-    """Writes `contents` to `path`, wholly or not at all, and returns the file's SHA-256 in hexadecimal.
+    """Write `contents` to `path` atomically, and return the file's SHA-256 in hexadecimal.
 
-    Raises InvalidInput if a number is not finite, or if the manifest is no JSON, or longer than a reader takes.
+    Raises InvalidInput if a number is not finite, or the manifest is not JSON or too long.
     """
-    for name, array in contents.arrays.items():
+    for name, array in contents.members.items():
         if not np.isfinite(array).all():
             raise InvalidInput(_member_title(name), "expected finite numbers, got NaN or infinity")
     text = np.frombuffer(manifest.encode(contents), np.uint8)
@@ -43,16 +40,16 @@ def save(path: str | PathLike[str], contents: ModelContents) -> str:
 
     def fill(file: BinaryIO) -> None:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-            for name, array in {"manifest": text, **contents.arrays}.items():
+            for name, array in {"manifest": text, **contents.members}.items():
                 _write(archive, name, array)
 
     return atomic.write(Path(path), fill)
 
 
 def load(file: str | PathLike[str] | BinaryIO, *, sha256: str | None = None) -> ModelContents:
-    """What `file`, a path or a seekable binary file, holds.
+    """Read the contents of `file`, a path or a seekable binary file.
 
-    Raises CorruptModel, OSError if it cannot be read, InvalidInput if it is no file.
+    Raises CorruptModel, OSError if the file cannot be read, or InvalidInput if `file` is neither.
     """
     if not isinstance(file, str | PathLike) and not hasattr(file, "seek"):
         raise InvalidInput("file", f"expected a path or an open binary file, got {shown(file)}")
@@ -82,13 +79,16 @@ def load(file: str | PathLike[str] | BinaryIO, *, sha256: str | None = None) -> 
             if name.endswith("/variance") and (array < 0).any():
                 raise CorruptModel(f"{_member_title(name)}: expected variances of at least 0, file has {array.min():g}")
             arrays[name] = array
-        return dataclasses.replace(contents, arrays=arrays)
+        if (optimizer := contents.optimizer) is not None:
+            vectors = {name: arrays.pop(PREFIX + name) for name in optimizer.vectors}
+            optimizer = dataclasses.replace(optimizer, vectors=vectors)
+        return dataclasses.replace(contents, arrays=arrays, optimizer=optimizer)
 
 
 def _write(archive: zipfile.ZipFile, name: str, array: NDArray[Any]) -> None:
     little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     head = npy.header(little.dtype, little.shape)
-    # no clock, no platform: the bytes follow from the model
+    # fixed date and platform: the bytes depend on the model alone
     info = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
     info.create_system = 3
     info.external_attr = 0o644 << 16
@@ -101,7 +101,7 @@ def _write(archive: zipfile.ZipFile, name: str, array: NDArray[Any]) -> None:
 def _read_manifest(file: BinaryIO, members: dict[str, zip_index.Member]) -> bytes:
     member = members.get("manifest.npy")
     if member is None:
-        raise CorruptModel("expected a model file, it has no manifest")
+        raise CorruptModel("expected a model file, but the file has no manifest")
     if member.size > MOST_MANIFEST:
         raise CorruptModel(f"manifest: expected at most {MOST_MANIFEST:,} bytes, got {member.size:,}")
     dtype, shape, start = npy.parse_header(_head(file, member), "manifest")
@@ -116,16 +116,16 @@ def _check_names(members: dict[str, zip_index.Member], shapes: dict[str, tuple[i
     expected = ["manifest.npy", *(f"{name}.npy" for name in shapes)]
     for name in expected:
         if name not in members:
-            raise CorruptModel(f"{name!r}: the architecture asks for it, the file has it not")
+            raise CorruptModel(f"{name!r}: missing from the file, but the architecture needs it")
     for name in members:
         if name not in expected:
-            raise CorruptModel(f"{name!r}: the file has it, the architecture knows it not")
+            raise CorruptModel(f"{name!r}: unexpected array, not part of the architecture")
 
 
 def _check_array(
     file: BinaryIO, member: zip_index.Member, where: str, dtype: np.dtype[Any], shape: tuple[int, ...]
 ) -> int:
-    """Where the numbers of an array start within `member`, which must be of `dtype` and `shape`."""
+    """Check dtype, shape and size of an array, and return where its numbers start within `member`."""
     found_dtype, found_shape, start = npy.parse_header(_head(file, member), where)
     wanted = dtype.newbyteorder("<").str
     if found_dtype != wanted:
@@ -144,21 +144,21 @@ def _head(file: BinaryIO, member: zip_index.Member) -> bytes:
 
 
 def _read_into(file: BinaryIO, member: zip_index.Member, start: int, array: NDArray[Any], where: str) -> None:
-    """Fills `array` with the bytes of `member` from `start` on, and compares the checksum of all of it."""
+    """Read `array` from the bytes of `member` from `start` on, and check the member's checksum."""
     file.seek(member.start)
     checksum = zlib.crc32(file.read(start))
     target = array.reshape(-1).view(np.uint8).data
     for at in range(0, len(target), READ_BYTES):
         block = file.read(min(READ_BYTES, len(target) - at))
         if len(block) != len(target[at : at + READ_BYTES]):
-            raise CorruptModel(f"{where}: the file ends early")
+            raise CorruptModel(f"{where}: the file is cut short")
         target[at : at + READ_BYTES] = block
         checksum = zlib.crc32(block, checksum)
     if checksum != member.crc32:
-        raise CorruptModel(f"{where}: the bytes do not match their checksum, the file is damaged")
+        raise CorruptModel(f"{where}: wrong checksum, the file is damaged")
 
 
 def _member_title(name: str) -> str:
-    """`layer2/weight` as `layer 2 weight`, `optimizer/mean` as `optimizer mean`."""
+    """Return the name of an array for messages: "layer 2 weight" for "layer2/weight"."""
     whole, _, part = name.partition("/")
     return f"{whole} {part}" if name.startswith(PREFIX) else f"layer {whole.removeprefix('layer')} {part}"

@@ -1,6 +1,6 @@
-"""The directory of a .zip file, read strictly: stored members that fill the file, one after another, without a gap.
+"""A strict reader of the directory of a .zip file: uncompressed members, one after another, without gaps.
 
-Nothing is read but the directory and the members' own headers. PKWARE, APPNOTE.TXT 6.3.10, sections 4.3 and 4.5.3.
+It reads only the directory and the members' headers. PKWARE, APPNOTE.TXT 6.3.10, sections 4.3 and 4.5.3.
 """
 
 import struct
@@ -10,7 +10,7 @@ from typing import BinaryIO
 from layerwise.errors import CorruptModel
 
 MOST_DIRECTORY = 2**20
-"""Bytes; a model of 1,000 layers needs a fifth."""
+"""Bytes; a model of 1,000 layers needs a fifth of it."""
 
 _END = struct.Struct("<4s4H2LH")
 _END64 = struct.Struct("<4sQ2H2L4Q")
@@ -22,7 +22,7 @@ _MASK32 = 0xFFFFFFFF
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Where a member's bytes stand in the file, and their checksum."""
+    """Position of a member's bytes in the file, and their checksum."""
 
     start: int
     size: int
@@ -30,7 +30,7 @@ class Member:
 
 
 def read_directory(file: BinaryIO, size: int) -> dict[str, Member]:
-    """The members of the .zip `file` of `size` bytes, by name, in the order of the file. Raises CorruptModel."""
+    """Return the members of the .zip `file` of `size` bytes, by name, in file order. Raises CorruptModel."""
     try:
         count, start, length = _extent(file, size)
         entries = _entries(_read(file, start, length), count)
@@ -43,18 +43,18 @@ def _read(file: BinaryIO, start: int, length: int) -> bytes:
     file.seek(start)
     found = file.read(length)
     if len(found) != length:
-        raise CorruptModel("the file ends early")
+        raise CorruptModel("the file is cut short")
     return found
 
 
 def _extent(file: BinaryIO, size: int) -> tuple[int, int, int]:
-    """How many entries the directory has, where it starts and how long it is: it must reach up to the file's end."""
+    """Return number of entries, start and length of the directory, which must end where the end record starts."""
     if size < _END.size:
         raise CorruptModel(f"expected an .npz file, got {size} bytes")
     end = size - _END.size
     magic, disk, first_disk, here, count, length, start, comment = _END.unpack(_read(file, end, _END.size))
     if magic != b"PK\x05\x06" or comment or disk or first_disk or here != count:
-        raise CorruptModel("expected an .npz file: its end is missing, the file is cut short or something else")
+        raise CorruptModel("expected an .npz file: the file is cut short, or of another format")
     locator = end - _LOCATOR64.size
     if locator >= _END64.size and _read(file, locator, 4) == b"PK\x06\x07":
         short = count, length, start
@@ -73,7 +73,7 @@ def _extent(file: BinaryIO, size: int) -> tuple[int, int, int]:
 
 
 def _entries(table: bytes, count: int) -> list[tuple[str, int, int, int]]:
-    """Name, checksum, size and place of each of `count` entries."""
+    """Return name, checksum, size and position of each of `count` entries."""
     found: list[tuple[str, int, int, int]] = []
     at = 0
     while at < len(table):
@@ -86,10 +86,10 @@ def _entries(table: bytes, count: int) -> list[tuple[str, int, int, int]]:
         if magic != b"PK\x01\x02" or at > len(table) or comment or disk:
             raise CorruptModel("the file's directory is damaged")
         if method or flags & ~0x800:
-            raise CorruptModel(f"{name!r}: expected a stored member, it is compressed or encrypted")
+            raise CorruptModel(f"{name!r}: expected an uncompressed member, it is compressed or encrypted")
         packed, size, place = _wide(extra, packed=packed, size=size, place=entry[16])
         if packed != size:
-            raise CorruptModel(f"{name!r}: expected a stored member, its sizes differ")
+            raise CorruptModel(f"{name!r}: expected an uncompressed member, its sizes differ")
         found.append((name, crc, size, place))
     if len(found) != count:
         raise CorruptModel(f"expected {count} members, the directory has {len(found)}")
@@ -97,7 +97,7 @@ def _entries(table: bytes, count: int) -> list[tuple[str, int, int, int]]:
 
 
 def _wide(extra: bytes, *, packed: int, size: int, place: int) -> tuple[int, int, int]:
-    """The numbers of an entry, those of 64 bits taken from its ZIP64 `extra` field."""
+    """Return sizes and position of an entry, 64-bit ones from its ZIP64 `extra` field."""
     wide = [value == _MASK32 for value in (size, packed, place)]
     if not any(wide):
         return packed, size, place
@@ -112,12 +112,12 @@ def _wide(extra: bytes, *, packed: int, size: int, place: int) -> tuple[int, int
 
 
 def _located(file: BinaryIO, entries: list[tuple[str, int, int, int]], end: int) -> dict[str, Member]:
-    """The members, which must stand in the order of the directory and fill the file up to `end`, where it starts."""
+    """Return the members; they must be in the order of the directory and fill the file up to its start, `end`."""
     found: dict[str, Member] = {}
     at = 0
     for name, crc, size, place in entries:
         if name in found:
-            raise CorruptModel(f"{name!r}: the member is there twice")
+            raise CorruptModel(f"{name!r}: the member occurs twice")
         if place != at or place + _LOCAL.size > end:
             raise CorruptModel(f"{name!r}: expected the member at byte {at}, the directory says {place}")
         local = _LOCAL.unpack(_read(file, place, _LOCAL.size))
@@ -127,8 +127,8 @@ def _located(file: BinaryIO, entries: list[tuple[str, int, int, int]], end: int)
         if magic != b"PK\x03\x04" or method or flags & ~0x800 or at > end:
             raise CorruptModel(f"{name!r}: the member's header is damaged")
         if _read(file, place + _LOCAL.size, name_length) != name.encode():
-            raise CorruptModel(f"{name!r}: the member's own name differs from the directory's")
+            raise CorruptModel(f"{name!r}: the member's header has another name")
         found[name] = Member(start, size, crc)
     if at != end:
-        raise CorruptModel("the file holds bytes that belong to no member")
+        raise CorruptModel("the file has bytes that belong to no member")
     return found

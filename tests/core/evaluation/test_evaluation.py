@@ -250,7 +250,7 @@ def test_of_many_labels_the_most_frequent_confusions_are_listed():
 
 def test_rows_in_blocks_are_the_same_as_at_once(monkeypatch):
     whole = evaluate(SOFTMAX, X, NAMES)
-    monkeypatch.setattr("layerwise.model.BLOCK_NUMBERS", 60)
+    monkeypatch.setattr("layerwise.model.network.BLOCK_NUMBERS", 60)
 
     found = evaluate(SOFTMAX, X, NAMES)
 

@@ -135,14 +135,14 @@ def test_random_bytes_in_the_directory_or_the_headers_are_never_another_error(sa
         ("layer1/weight", array(np.zeros((16, 8), "<f4").T), "layer 1 weight: expected an array in C order"),
         ("layer1/weight", array(np.full((8, 16), np.nan, "<f4")), "layer 1 weight: expected finite numbers"),
         ("layer1/slope", array(np.full(16, np.inf, "<f4")), "layer 1 slope: expected finite numbers"),
-        ("layer1/weight", array(np.full((8, 16), None), allow_pickle=True), "layer 1 weight: the array header"),
+        ("layer1/weight", array(np.full((8, 16), None), allow_pickle=True), "layer 1 weight: invalid array header"),
         ("layer1/weight", pickle.dumps(print), "layer 1 weight: expected an .npy array"),
         ("layer1/weight", b"", "layer 1 weight: expected an .npy array"),
         ("layer1/weight", header(), "layer 1 weight: expected 5.. bytes, file has"),
         ("layer1/weight", header() + bytes(513), "layer 1 weight: expected 5.. bytes, file has"),
         ("layer1/weight", header(shape="(46341, 46341)"), r"expected shape \(8, 16\), file has \(46341, 46341\)"),
-        ("layer1/weight", header(shape="(8, -16)"), "layer 1 weight: the array header cannot be read"),
-        ("layer1/weight", header(shape="(8, __import__('os'))"), "layer 1 weight: the array header cannot be read"),
+        ("layer1/weight", header(shape="(8, -16)"), "layer 1 weight: invalid array header"),
+        ("layer1/weight", header(shape="(8, __import__('os'))"), "layer 1 weight: invalid array header"),
         ("layer1/weight", header(shape="(" + "1, " * 400 + ")"), "an array header of at most 1024 bytes"),
         ("layer1/weight", header(version=3) + bytes(512), "layer 1 weight: expected an .npy array of version 1 or 2"),
         ("layer1/weight", b"\x93NUMPY\x02\x00\xff\xff\xff\xff{", "an array header of at most 1024 bytes"),
@@ -152,7 +152,7 @@ def test_random_bytes_in_the_directory_or_the_headers_are_never_another_error(sa
         ("manifest", text_manifest(b"\xff"), "manifest: expected JSON"),
         ("manifest", text_manifest(b"[" * 100_000), "manifest: expected JSON"),
         ("manifest", text_manifest(b'{"metrics": NaN}'), "manifest: expected JSON: NaN"),
-        ("manifest", text_manifest(b'{"loss": 1, "loss": 2}'), "manifest: expected JSON: a field is there twice"),
+        ("manifest", text_manifest(b'{"loss": 1, "loss": 2}'), "manifest: expected JSON: a field occurs twice"),
         ("manifest", text_manifest(b"[]"), "manifest: expected format version 1 to 4, got None"),
         ("manifest", text_manifest(b'{"format_version": 1}'), "manifest: architecture: expected a value"),
         ("manifest", text_manifest(b'{"format_version": ' + b"9" * 4000 + b"}"), "manifest: format version 999"),
@@ -182,7 +182,7 @@ def test_a_header_of_version_2_is_read(saved):
         ({"format_version": True}, "expected format version 1 to 4, got True"),
         ({"dtype": "float16"}, "manifest: dtype: expected one of float32, float64, got 'float16'"),
         ({"dtype": "float64"}, "layer 0 weight: expected <f8 .float64., file has <f4"),
-        ({"loss": "hinge"}, "manifest: loss: expected the plan's, got 'hinge'"),
+        ({"loss": "hinge"}, "manifest: loss: expected the loss of the plan, got 'hinge'"),
         ({"plan": {"epochs": 0}}, "manifest: plan.epochs: expected a whole number of at least 1, got 0"),
         ({"labels": ["a", "b"]}, "manifest: labels: expected 3 labels"),
         ({"labels": {"a": 1}}, "manifest: labels: expected a list or null"),
@@ -203,7 +203,10 @@ def test_a_header_of_version_2_is_read(saved):
             {"architecture": {"inputs": 4, "layers": [{"units": 0}]}},
             r"manifest: architecture.layers\[0\].units: expected a whole number of at least 1, got 0",
         ),
-        ({"architecture": {"inputs": 4, "layers": [{"units": 8}]}, "labels": None}, "layer1/weight.npy.*knows it not"),
+        (
+            {"architecture": {"inputs": 4, "layers": [{"units": 8}]}, "labels": None},
+            "layer1/weight.npy.*unexpected array",
+        ),
         ({"architecture": {"inputs": 10**6, "layers": [{"units": 10**6}]}, "labels": None}, "at most 2,147,483,648"),
     ],
 )
@@ -215,7 +218,7 @@ def test_a_forged_manifest_is_refused(saved, changes, message):
 
 @pytest.mark.parametrize("name", ["../evil.npy", "/etc/passwd", "layer9/weight.npy", "layer0/slope.npy", "é.npy"])
 def test_a_member_that_the_architecture_does_not_know_is_refused(saved, name):
-    refused(archived(members(saved[0]) | {name: b"x"}), "the file has it, the architecture knows it not")
+    refused(archived(members(saved[0]) | {name: b"x"}), "unexpected array, not part of the architecture")
 
 
 @pytest.mark.parametrize("name", ["layer1/slope.npy", "layer2/bias.npy"])
@@ -223,29 +226,29 @@ def test_a_missing_member_is_refused(saved, name):
     parts = members(saved[0])
     del parts[name]
 
-    refused(archived(parts), f"{name}.*the file has it not")
+    refused(archived(parts), f"{name}.*missing from the file")
 
 
 def test_a_file_without_a_manifest_is_refused(saved):
     parts = members(saved[0])
     del parts["manifest.npy"]
 
-    refused(archived(parts), "it has no manifest")
-    refused(archived({}), "it has no manifest")
+    refused(archived(parts), "the file has no manifest")
+    refused(archived({}), "the file has no manifest")
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_a_member_that_is_there_twice_is_refused(saved):
     parts = members(saved[0])
 
-    refused(archived([*parts.items(), ("layer0/bias.npy", parts["layer0/bias.npy"])]), "there twice")
+    refused(archived([*parts.items(), ("layer0/bias.npy", parts["layer0/bias.npy"])]), "occurs twice")
 
 
 def test_compressed_members_are_refused_before_they_are_unpacked(saved):
     bomb = archived(members(saved[0]) | {"layer0/weight.npy": bytes(50_000_000)}, zipfile.ZIP_DEFLATED)
 
     tracemalloc.start()
-    refused(bomb, "expected a stored member")
+    refused(bomb, "expected an uncompressed member")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
 

@@ -159,7 +159,7 @@ def test_a_save_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
     digest = model.save(tmp_path / "m.npz")
 
     model.lineage = {"when": object()}
-    with pytest.raises(InvalidInput, match="lineage: expected values that JSON knows"):
+    with pytest.raises(InvalidInput, match="lineage: expected JSON values"):
         model.save(tmp_path / "m.npz")
     model.lineage = {}
     (tmp_path / "folder.npz").mkdir()

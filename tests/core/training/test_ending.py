@@ -130,8 +130,11 @@ def test_a_batch_as_it_arrives_moves_what_the_model_keeps_of_the_optimiser():
     ("call", "message"),
     [
         (lambda model: model.predict(np.zeros((0, 3))), r"X: expected rows of 4 numbers, got shape \(0, 3\)"),
-        (lambda model: setattr(model, "labels", 5), "labels: expected a label for each output, got 5"),
-        (lambda model: setattr(model, "labels", "ab"), "labels: expected a label for each output, got 'ab'"),
+        (lambda model: setattr(model, "labels", 5), "labels: expected a list of labels, one for each output, got 5"),
+        (
+            lambda model: setattr(model, "labels", "ab"),
+            "labels: expected a list of labels, one for each output, got 'ab'",
+        ),
         (lambda model: MLP.load(None), "file: expected a path or an open binary file, got None"),
         (lambda model: fit(model, X, Y, plan=Plan(), check="no"), "check: expected true or false, got 'no'"),
         (

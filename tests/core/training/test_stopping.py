@@ -122,7 +122,7 @@ def test_divergence_tells_layer_and_cause_and_keeps_the_last_finite_weights():
 
     assert caught.value.layer in (0, 1)
     assert np.isfinite(model.parameters).all()
-    assert "targets of a regression" in str(caught.value)
+    assert "Standardize the targets" in str(caught.value)
 
 
 def test_large_inputs_are_named_as_the_likely_cause():
