@@ -1,5 +1,6 @@
-"""What a trained network is worth: every metric that fits its loss, reports, and a check of its gradients."""
+"""Evaluation of trained networks: metrics, reports and a gradient check."""
 
-from layerwise.evaluation.evaluate import Evaluation, evaluate
+from layerwise.evaluation.evaluate import evaluate
+from layerwise.evaluation.result import Evaluation
 
 __all__ = ["Evaluation", "evaluate"]

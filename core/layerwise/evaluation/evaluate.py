@@ -1,9 +1,8 @@
-"""What a trained network is worth on rows that it was not trained on: every metric that fits its loss, in one pass."""
+"""Evaluation of a trained network: all metrics that fit its loss, from one pass over the rows."""
 
 import dataclasses
 import math
-from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +12,7 @@ from layerwise.data.arrays import blocks
 from layerwise.data.labels import Label, label_array
 from layerwise.data.targets import read_targets
 from layerwise.errors import InvalidInput
-from layerwise.evaluation.report import report
+from layerwise.evaluation.result import ClassEvaluation, Evaluation, FlagEvaluation, OutputEvaluation
 from layerwise.losses import Loss, LossBuffers
 from layerwise.metrics.arguments import read_weights
 from layerwise.metrics.classes import indices
@@ -24,100 +23,43 @@ from layerwise.types import Floats
 from layerwise.workspace import Arena
 
 
-@dataclass(frozen=True, slots=True)
-class ClassEvaluation:
-    """One label against all others; `support` is the number of its rows, or the sum of their weights."""
-
-    label: Label
-    precision: float
-    recall: float
-    f1: float
-    roc_auc: float | None
-    support: float
-
-
-@dataclass(frozen=True, slots=True)
-class FlagEvaluation:
-    """One flag, or the means over the flags; `support` is the number of rows that have it, or the sum of weights."""
-
-    accuracy: float
-    precision: float
-    recall: float
-    f1: float
-    roc_auc: float | None
-    average_precision: float
-    log_loss: float
-    brier_score: float
-    calibration_error: float
-    support: float
-
-
-@dataclass(frozen=True, slots=True)
-class OutputEvaluation:
-    """One output of a regression, or the means over the outputs."""
-
-    mean_squared_error: float
-    root_mean_squared_error: float
-    mean_absolute_error: float
-    median_absolute_error: float
-    max_error: float
-    r2: float
-    explained_variance: float
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """The metrics of a network on some rows; printed, it is a report. What does not fit the network's loss is None.
-
-    `weight` is the sum of the rows' weights, their number without. `loss` is that of the plan without its penalties,
-    Σ w loss / Σ w, and `loss_name` its name; of a regression whose targets were standardised for the training, it is in
-    those units as there. Precision, recall and F1 are 0 where they were 0/0. `roc_auc` is the mean
-    over those labels, or flags, of which some rows are and some are not, or None; it ranks rows by the label's
-    probability, of a hinge by how far its output leads the others. `confusion_matrix[i][j]` is how often
-    label i was there and label j was said, in the order of `classes`.
-    """
-
-    kind: Literal["classes", "flags", "values"]
-    rows: int
-    weight: float
-    loss_name: str
-    loss: float
-    accuracy: float | None = None
-    """Of flags, the share of right ones."""
-    exact_match: float | None = None
-    """The share of rows whose flags are all right."""
-    balanced_accuracy: float | None = None
-    macro_f1: float | None = None
-    """The mean over the labels that occur, in what was there or what was said, or over all flags."""
-    roc_auc: float | None = None
-    log_loss: float | None = None
-    brier_score: float | None = None
-    calibration_error: float | None = None
-    """Expected, of 10 bins of equal width."""
-    classes: tuple[ClassEvaluation, ...] | None = None
-    confusion_matrix: tuple[tuple[float, ...], ...] | None = None
-    flags: tuple[FlagEvaluation, ...] | None = None
-    outputs: tuple[OutputEvaluation, ...] | None = None
-    mean: OutputEvaluation | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """The fields by name, those that are None left out, as numbers, strings, lists and dictionaries."""
-        return {name: value for name, value in _plain(dataclasses.asdict(self)).items() if value is not None}
-
-    def __str__(self) -> str:
-        return report(self.to_json())
-
-
 def evaluate(model: MLP, X: ArrayLike | TableLike, y: ArrayLike, *, weights: ArrayLike | None = None) -> Evaluation:
-    """Every metric that fits the loss of `model`, of what it predicts for the rows `X`.
+    """Evaluate a trained model with every metric that fits its loss.
 
-    `X` is (n, inputs), read in blocks of bounded memory, or a table, if the model has an encoder; `y` is what the loss
-    wants, as `fit` takes it: (n,) labels, (n, outputs) flags, or (n,) or (n, outputs) values. A flag that is a
-    probability counts as set above a half, the loss apart. `weights` (n,) is what the rows weigh in every number; class
-    weights of the plan play no part. The rows pass the network once. Raises InvalidInput.
+    The rows pass the network once, in blocks of bounded memory. Class weights of the plan do not count.
+
+    Parameters
+    ----------
+    model : MLP
+        A trained model.
+    X : array-like (n, inputs), or a table if the model has an encoder
+        The rows.
+    y : array-like
+        Actual labels (n,), flags (n, k), or values (n,) or (n, k), as for `fit`. A flag between 0 and 1 counts as set
+        above 0.5, except in the loss.
+    weights : array-like (n,), optional
+        Row weights, used in every metric.
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    InvalidInput
+        If the model is not trained, or the rows do not fit it.
+
+    Examples
+    --------
+    >>> from layerwise import MLP, Architecture, Layer, Plan, evaluate
+    >>> model = MLP(Architecture(inputs=1, layers=(Layer(2),)), weights={"layer0/weight": [[-1.0, 1.0]]})
+    >>> model.plan, model.labels = Plan(loss="softmax_cross_entropy"), ("negative", "positive")
+    >>> found = evaluate(model, [[-2.0], [-1.0], [1.0], [3.0]], ["negative", "positive", "positive", "positive"])
+    >>> found.accuracy, found.confusion_matrix
+    (0.75, ((1, 0), (1, 2)))
     """
     if model.plan is None:
-        raise InvalidInput("model", "expected a trained network, got one that was not")
+        raise InvalidInput("model", "expected a trained model, got an untrained one")
     loss = model.plan.loss
     outputs = model.outputs(X)
     rows = len(outputs)
@@ -144,30 +86,30 @@ def evaluate(model: MLP, X: ArrayLike | TableLike, y: ArrayLike, *, weights: Arr
         kind = "flags" if labels is None else "classes"
     base = Evaluation(kind, rows, total, loss.kind, measured)
     if labels is not None:
-        return _of_classes(base, model, outputs, targets, labels=labels, weights=own)
+        return _evaluate_classes(base, model, outputs, targets, labels=labels, weights=own)
     if kind == "flags":
-        return _of_flags(base, model, outputs, targets, own)
-    return _of_values(base, model, outputs, targets, own)
+        return _evaluate_flags(base, model, outputs, targets, own)
+    return _evaluate_values(base, model, outputs, targets, own)
 
 
 def _mean_loss(
     loss: Loss, outputs: Floats, targets: NDArray[Any], weights: NDArray[Any] | None, scale: TargetScale | None
 ) -> float:
-    """The sum of the rows' losses, each times its weight, divided by their number; of targets by `scale`."""
+    """Return the weighted sum of the rows' losses, divided by their number; targets are scaled by `scale`."""
     total, width = 0.0, outputs.shape[1]
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite shows in the loss
         for block in blocks(len(outputs), width):
-            scores, there = outputs[block], targets[block]
+            scores, actual = outputs[block], targets[block]
             if scale is not None:
-                scores, there = scale.scale_outputs(scores), scale.scale_targets(there)
-            there = there.astype(np.intp if targets.ndim == 1 else outputs.dtype, copy=False)
+                scores, actual = scale.scale_outputs(scores), scale.scale_targets(actual)
+            actual = actual.astype(np.intp if targets.ndim == 1 else outputs.dtype, copy=False)
             own = None if weights is None else weights[block].astype(outputs.dtype, copy=False)
             at = LossBuffers(len(scores), width, outputs.dtype, Arena())
-            total += loss.evaluate(scores, there, at, own) * len(scores)
+            total += loss.evaluate(scores, actual, at, own) * len(scores)
     return total / len(outputs)
 
 
-def _of_classes(
+def _evaluate_classes(
     base: Evaluation,
     model: MLP,
     outputs: Floats,
@@ -176,20 +118,22 @@ def _of_classes(
     labels: tuple[Label, ...],
     weights: NDArray[Any] | None,
 ) -> Evaluation:
-    said, numbers = indices(model.decide(outputs), label_array(labels)), range(len(labels))
-    every = metrics.class_scores(targets, said, labels=numbers, weights=weights)
+    predicted, numbers = indices(model.decide(outputs), label_array(labels)), range(len(labels))
+    every = metrics.class_scores(targets, predicted, labels=numbers, weights=weights)
     probabilities = model.probabilities(outputs) if model.gives_probabilities else None
-    scores = _leads(outputs) if probabilities is None else probabilities
-    if len(labels) == 2:  # one label's area is the other's
-        areas = [_number(metrics.roc_auc(targets, scores[:, -1], labels=numbers, weights=weights))] * 2
+    scores = _margins(outputs) if probabilities is None else probabilities
+    if len(labels) == 2:  # both labels have the same area
+        areas = [_none_if_nan(metrics.roc_auc(targets, scores[:, -1], labels=numbers, weights=weights))] * 2
     else:
-        areas = [_number(metrics.roc_auc(targets == j, scores[:, j], positive=True, weights=weights)) for j in numbers]
-    matrix = metrics.confusion_matrix(targets, said, labels=numbers, weights=weights)
+        areas = [
+            _none_if_nan(metrics.roc_auc(targets == j, scores[:, j], positive=True, weights=weights)) for j in numbers
+        ]
+    matrix = metrics.confusion_matrix(targets, predicted, labels=numbers, weights=weights)
     found = dataclasses.replace(
         base,
-        accuracy=metrics.accuracy(targets, said, weights=weights),
-        balanced_accuracy=metrics.balanced_accuracy(targets, said, weights=weights),
-        macro_f1=metrics.f1(targets, said, weights=weights),
+        accuracy=metrics.accuracy(targets, predicted, weights=weights),
+        balanced_accuracy=metrics.balanced_accuracy(targets, predicted, weights=weights),
+        macro_f1=metrics.f1(targets, predicted, weights=weights),
         roc_auc=_mean(areas),
         classes=tuple(
             ClassEvaluation(
@@ -198,7 +142,7 @@ def _of_classes(
                 recall=float(every.recall[j]),
                 f1=float(every.f1[j]),
                 roc_auc=areas[j],
-                support=_whole(float(every.support[j]), weights),
+                support=_support(float(every.support[j]), weights),
             )
             for j, label in enumerate(labels)
         ),
@@ -214,9 +158,9 @@ def _of_classes(
     )
 
 
-def _leads(outputs: Floats) -> Floats:
-    """By how much each output (n, k) is above the highest other; a single one is above zero."""
-    # a hinge between the labels fixes no more than differences: outputs of one label do not compare across rows
+def _margins(outputs: Floats) -> Floats:
+    """Return by how much each output (n, k) exceeds the highest other one; a single output as it is."""
+    # a hinge loss determines only differences of outputs: those of one label cannot be compared across rows
     if outputs.shape[1] == 1:
         return outputs
     highest: Floats = np.partition(outputs, -2, axis=1)[:, -2:]
@@ -224,17 +168,17 @@ def _leads(outputs: Floats) -> Floats:
     return np.subtract(outputs, others)
 
 
-def _of_flags(
+def _evaluate_flags(
     base: Evaluation, model: MLP, outputs: Floats, targets: NDArray[Any], weights: NDArray[Any] | None
 ) -> Evaluation:
-    there: NDArray[np.bool_] = targets > 0.5
-    said: NDArray[np.bool_] = model.decide(outputs) > 0
+    actual: NDArray[np.bool_] = targets > 0.5
+    predicted: NDArray[np.bool_] = model.decide(outputs) > 0
     p = model.probabilities(outputs)
-    flags = tuple(_of_flag(there[:, j], said[:, j], p[:, j], weights) for j in range(there.shape[1]))
+    flags = tuple(_evaluate_flag(actual[:, j], predicted[:, j], p[:, j], weights) for j in range(actual.shape[1]))
     return dataclasses.replace(
         base,
         accuracy=_mean([flag.accuracy for flag in flags]),
-        exact_match=metrics.accuracy((there == said).all(axis=1), np.ones(base.rows, np.bool_), weights=weights),
+        exact_match=metrics.accuracy((actual == predicted).all(axis=1), np.ones(base.rows, np.bool_), weights=weights),
         macro_f1=_mean([flag.f1 for flag in flags]),
         roc_auc=_mean([flag.roc_auc for flag in flags]),
         log_loss=_mean([flag.log_loss for flag in flags]),
@@ -244,25 +188,25 @@ def _of_flags(
     )
 
 
-def _of_flag(
-    there: NDArray[np.bool_], said: NDArray[np.bool_], p: Floats, weights: NDArray[Any] | None
+def _evaluate_flag(
+    actual: NDArray[np.bool_], predicted: NDArray[np.bool_], p: Floats, weights: NDArray[Any] | None
 ) -> FlagEvaluation:
-    own = metrics.class_scores(there, said, labels=[True], weights=weights)
+    own = metrics.class_scores(actual, predicted, labels=[True], weights=weights)
     return FlagEvaluation(
-        accuracy=metrics.accuracy(there, said, weights=weights),
+        accuracy=metrics.accuracy(actual, predicted, weights=weights),
         precision=float(own.precision[0]),
         recall=float(own.recall[0]),
         f1=float(own.f1[0]),
-        roc_auc=_number(metrics.roc_auc(there, p, weights=weights)),
-        average_precision=metrics.average_precision(there, p, weights=weights),
-        log_loss=metrics.log_loss(there, p, weights=weights),
-        brier_score=metrics.brier_score(there, p, weights=weights),
-        calibration_error=metrics.expected_calibration_error(there, p, weights=weights),
-        support=_whole(float(own.support[0]), weights),
+        roc_auc=_none_if_nan(metrics.roc_auc(actual, p, weights=weights)),
+        average_precision=metrics.average_precision(actual, p, weights=weights),
+        log_loss=metrics.log_loss(actual, p, weights=weights),
+        brier_score=metrics.brier_score(actual, p, weights=weights),
+        calibration_error=metrics.expected_calibration_error(actual, p, weights=weights),
+        support=_support(float(own.support[0]), weights),
     )
 
 
-def _of_values(
+def _evaluate_values(
     base: Evaluation, model: MLP, outputs: Floats, targets: NDArray[Any], weights: NDArray[Any] | None
 ) -> Evaluation:
     found = metrics.regression_scores(targets, model.decide(outputs), weights=weights)
@@ -276,23 +220,16 @@ def _of_values(
     return dataclasses.replace(base, outputs=each, mean=OutputEvaluation(**means))
 
 
-def _number(value: float) -> float | None:
+def _none_if_nan(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
 def _mean(values: list[float | None]) -> float | None:
-    """The mean of those that are not None."""
+    """Return the mean of the values that are not None."""
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None
 
 
-def _whole(support: float, weights: NDArray[Any] | None) -> float:
-    """A number of rows as an integer, a sum of weights as it is."""
+def _support(support: float, weights: NDArray[Any] | None) -> float:
+    """Return a support as an integer, if it is a number of rows."""
     return int(support) if weights is None else support
-
-
-def _plain(value: object) -> Any:
-    """Lists in the place of tuples."""
-    if isinstance(value, dict):
-        return {name: _plain(part) for name, part in cast(dict[str, object], value).items()}
-    return [_plain(part) for part in cast(tuple[object, ...], value)] if isinstance(value, tuple) else value

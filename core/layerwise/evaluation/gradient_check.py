@@ -1,4 +1,4 @@
-"""Backpropagation checked against central differences."""
+"""Check of backpropagated gradients against central differences."""
 
 from dataclasses import dataclass
 
@@ -17,37 +17,50 @@ from layerwise.types import Floats
 from layerwise.workspace import Arena
 
 STEPS = (1e-5, 1e-7)
-"""Half the widths of the differences: rounding and curvature errors balance near the cube root of float64's epsilon,
-but networks of normalised layers may bend more sharply. A layer's error is by the width that suits it: a gradient that
-is wrong agrees with neither."""
+"""Step sizes of the central differences. Rounding and curvature errors balance near the cube root of float64's epsilon,
+but normalised layers may need a smaller step. A layer's error is the smaller of both: a wrong gradient agrees with
+neither."""
 
 RESOLUTION = 1e-4
-"""Of the loss: a smaller gradient has too few digits in a difference, whose own error is near 1e-16 / 1e-5."""
+"""Smallest gradient, relative to the loss, that a difference resolves; its own error is about 1e-16 / 1e-5."""
 
 
 @dataclass(frozen=True, slots=True)
 class LayerCheck:
-    """How far one layer's gradient lies from its central differences."""
+    """Comparison of one layer's gradient with central differences.
+
+    Attributes
+    ----------
+    relative_error : float
+        ‖backpropagated - numerical‖ / (‖backpropagated‖ + ‖numerical‖) over the parameters compared. The denominator
+        is at least RESOLUTION times the loss, or RESOLUTION.
+    compared : int
+        Number of parameters compared.
+    skipped : int
+        Number of parameters left out because a kink (of ReLU, maxout or hinge) lies within the difference.
+    """
 
     relative_error: float
-    """‖backpropagated - numerical‖ / (‖backpropagated‖ + ‖numerical‖) over the coordinates compared.
-
-    The sum counts as RESOLUTION at least.
-    """
     compared: int
     skipped: int
-    """Coordinates left out because a kink (of a ReLU, maxout or hinge) lies within the difference."""
 
 
 @dataclass(frozen=True, slots=True)
 class GradientCheck:
-    """The outcome of `gradient_check`; below 1e-6 all is well."""
+    """Result of `gradient_check`; a correct gradient has a relative error below 1e-6.
+
+    Attributes
+    ----------
+    layers : tuple of LayerCheck
+    relative_error : float
+        The largest relative error of a layer.
+    """
 
     layers: tuple[LayerCheck, ...]
 
     @property
     def relative_error(self) -> float:
-        """The largest of the layers'."""
+        """The largest relative error of a layer."""
         return max(layer.relative_error for layer in self.layers)
 
 
@@ -61,11 +74,41 @@ def gradient_check(
     coordinates: int = 200,
     seed: int = 0,
 ) -> GradientCheck:
-    """Compares the gradient of `plan`'s loss over all rows with central differences, in float64, on a copy.
+    """Compare the gradient of a plan's loss with central differences, in float64, on a copy of the model.
 
-    `X` is (n, inputs) or, if the model has an encoder, a table. `plan`, by default the one the model was trained with,
-    gives loss, class weights and l2; `weights` (n,) are those of the rows. Up to `coordinates` parameters of each layer
-    are compared, drawn by `seed`, which fixes dropout masks and noise too. Raises InvalidInput.
+    Parameters
+    ----------
+    model : MLP
+        The model; it need not be trained.
+    X : array-like (n, inputs), or a table if the model has an encoder
+        The rows, all in one batch.
+    y : array-like
+        Targets, as for `fit`.
+    plan : Plan, optional
+        Supplies loss, class weights and l2; by default the plan the model was trained with, or `Plan()`.
+    weights : array-like (n,), optional
+        Row weights.
+    coordinates : int, default 200
+        The most parameters to compare in each layer, chosen at random.
+    seed : int, default 0
+        Seed of that choice, of dropout masks and of noise.
+
+    Returns
+    -------
+    GradientCheck
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
+
+    Examples
+    --------
+    >>> from layerwise import MLP, Architecture, Layer, gradient_check
+    >>> model = MLP(Architecture(inputs=3, layers=(Layer(4, activation="tanh"), Layer(2))))
+    >>> check = gradient_check(model, [[0.1, -0.2, 0.3], [1.0, 0.5, -0.5]], [0, 1])
+    >>> check.relative_error < 1e-6
+    True
     """
     instance("model", model, MLP)
     used = (model.plan or Plan()) if plan is None else instance("plan", plan, Plan)
@@ -125,7 +168,7 @@ class _Probe:
         self._targets = targets.astype(np.intp if targets.ndim == 1 else np.float64)
 
     def evaluate(self) -> tuple[float, list[NDArray[np.generic]]]:
-        """The loss with the L2 term, and on which linear pieces it was computed; `gradient` is without the term."""
+        """Return the loss with the L2 term, and the linear piece of each unit; `gradient` excludes the L2 term."""
         self._gather(self._rows)  # afresh: noise changes the inputs in place
         self._network.forward(np.random.default_rng(self._seed))
         sides = [side.copy() for side in self._network.sides(self._targets)]
@@ -134,7 +177,7 @@ class _Probe:
         return loss + self._l2 / 2 * float(weights @ weights), sides
 
     def differences(self, place: int) -> list[float] | None:
-        """The central differences in one parameter, by each of STEPS, or None if a kink lies within the first."""
+        """Return central differences in one parameter for each of STEPS, or None if a kink lies within them."""
         value = self.parameters[place]
         found: list[float] = []
         for step in STEPS:
@@ -150,6 +193,6 @@ class _Probe:
 
 
 def _relative_error(back: NDArray[np.float64], numerical: NDArray[np.float64], least: float) -> float:
-    """The length of the difference over the sum of the lengths, which counts as `least` at least."""
+    """Return the norm of the difference over the sum of the norms, which counts as at least `least`."""
     size = max(float(np.linalg.norm(back) + np.linalg.norm(numerical)), least)
     return float(np.linalg.norm(back - numerical)) / size

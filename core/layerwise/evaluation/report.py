@@ -1,4 +1,4 @@
-"""An evaluation as a page of text: the metrics, a table of the labels, flags or outputs, and what was confused."""
+"""Text report of an evaluation."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,10 +6,10 @@ from typing import Any
 from layerwise.wording import number_words
 
 MOST_LABELS = 12
-"""A matrix of more labels is wider than a terminal: the most frequent confusions are listed instead."""
+"""With more labels a matrix is wider than a terminal, and the most frequent confusions are listed instead."""
 
 LISTED = 10
-"""How many confusions."""
+"""Number of confusions listed."""
 
 TITLES = {
     "accuracy": "accuracy",
@@ -43,7 +43,17 @@ OUTPUT_COLUMNS = {
 
 
 def report(found: Mapping[str, Any]) -> str:
-    """The text of an evaluation, given as its JSON."""
+    """Return the text report of an evaluation.
+
+    Parameters
+    ----------
+    found : mapping
+        `Evaluation.to_json()`.
+
+    Returns
+    -------
+    str
+    """
     weight = "" if found["weight"] == found["rows"] else f" of weight {found['weight']:,.6g}"
     noun = "row" if found["rows"] == 1 else "rows"
     parts = [f"{found['rows']:,} {noun}{weight}, {found['loss_name']} {number_words(found['loss'], digits=5)}"]
@@ -72,26 +82,26 @@ def _entries(title: str, names: Sequence[str], entries: Sequence[Mapping[str, An
 
 def _confusions(labels: Sequence[str], matrix: Sequence[Sequence[float]]) -> str:
     if len(labels) <= MOST_LABELS:
-        rows = [("there \\ said", *labels)]
+        rows = [("actual \\ predicted", *labels)]
         rows += [(label, *(_count(n) for n in row)) for label, row in zip(labels, matrix, strict=True)]
         return _table(rows)
     wrong = [(n, labels[i], labels[j]) for i, row in enumerate(matrix) for j, n in enumerate(row) if n > 0 and i != j]
     if not wrong:
-        return "nothing is confused"
-    # of equal counts, in the order of the labels
+        return "no label was confused with another"
+    # the sort is stable: equal counts stay in the order of the labels
     most = sorted(wrong, key=lambda entry: -entry[0])[:LISTED]
-    return _table([("there", "said", "rows"), *((there, said, _count(n)) for n, there, said in most)])
+    return _table([("actual", "predicted", "rows"), *((actual, predicted, _count(n)) for n, actual, predicted in most)])
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
-    """The first column to the left, the others to the right, two spaces between."""
+    """Return aligned columns: the first to the left, the others to the right."""
     widths = [max(len(row[j]) for row in rows) for j in range(len(rows[0]))]
     lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
     return "\n".join(line.rstrip() for line in lines)
 
 
 def _shown(value: float | None) -> str:
-    """Four places of what is small, five digits of what is large; whole numbers as they are."""
+    """Format a metric: four decimals if it is small, five digits if it is large, integers in full."""
     if value is None:
         return "–"
     if isinstance(value, int):

@@ -1,37 +1,20 @@
-"""What a prediction is worth: the functions of predictions and what was there, by topic."""
+"""Metrics of predictions: functions of actual and predicted labels, scores or values."""
 
 from layerwise.metrics.calibration import Reliability, brier_score, expected_calibration_error, log_loss, reliability
-from layerwise.metrics.classification import (
-    ClassScores,
-    accuracy,
-    balanced_accuracy,
-    class_scores,
-    confusion_matrix,
-    f1,
-    precision,
-    recall,
-)
-from layerwise.metrics.ranking import (
-    PrecisionRecallCurve,
-    RocCurve,
-    average_precision,
-    precision_recall_curve,
-    roc_auc,
-    roc_curve,
-    top_k_accuracy,
-)
+from layerwise.metrics.classification import accuracy, balanced_accuracy, confusion_matrix
+from layerwise.metrics.curves import PrecisionRecallCurve, RocCurve, precision_recall_curve, roc_curve
+from layerwise.metrics.deviance import mean_gamma_deviance, mean_poisson_deviance, mean_tweedie_deviance
+from layerwise.metrics.explained import explained_variance, r2
+from layerwise.metrics.label_counts import ClassScores
+from layerwise.metrics.precision_recall import class_scores, f1, precision, recall
+from layerwise.metrics.ranking import average_precision, roc_auc, top_k_accuracy
 from layerwise.metrics.regression import (
     RegressionScores,
-    explained_variance,
     max_error,
     mean_absolute_error,
-    mean_gamma_deviance,
-    mean_poisson_deviance,
     mean_squared_error,
-    mean_tweedie_deviance,
     median_absolute_error,
     quantile_loss,
-    r2,
     regression_scores,
     root_mean_squared_error,
 )

@@ -1,4 +1,4 @@
-"""What the functions of a finished prediction take, checked: rows of numbers, flags, scores and weights."""
+"""Checks of the metrics' arguments: values, flags, scores and weights."""
 
 from collections.abc import Sized
 from dataclasses import dataclass
@@ -17,17 +17,16 @@ Values = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 BINARY = ((0, 1), (-1, 1))
-"""Pairs of labels of which the second is the positive one, even where all rows have the same."""
+"""Pairs of labels whose second is the positive one, even if `y` has only one of them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredRows:
-    """Scores of rows, and what each row was.
+    """Scores of rows and their actual labels or flags.
 
-    `scores` is (n, c): one column, of what speaks for the positive label, or one for each of c classes or flags.
-    `classes` (n,) is the class of each row, 0 or 1 if c is 1, or None of flags, which are then `flags` (n, c).
-    `weights` is (n,), or None if all are 1. `resolution` is the distance from 1 to the next number of the scores'
-    type.
+    `scores` is (n, c): one column for the positive label, or one for each of c labels or flags. `classes` (n,) are
+    indices of labels, 0 or 1 if c is 1, or None for flags, which are then in `flags` (n, c). `weights` is (n,), None if
+    all are 1. `resolution` is the machine epsilon of the scores' type.
     """
 
     scores: Values
@@ -37,7 +36,7 @@ class ScoredRows:
     resolution: float
 
     def positive(self, column: int) -> Flags:
-        """Whether each row (n,) is what the scores of `column` speak for."""
+        """Return whether each row (n,) has the label or flag of `column`."""
         if self.flags is not None:
             return self.flags[:, column]
         assert self.classes is not None
@@ -46,7 +45,10 @@ class ScoredRows:
 
 
 def read_weights(weights: ArrayLike | None, rows: int) -> NDArray[Any] | None:
-    """`weights` (n,) as an array of numbers of at least 0, one above; None stays None. Raises InvalidInput."""
+    """Return `weights` (n,) as numbers of at least 0, at least one of them positive; None stays None.
+
+    Raises InvalidInput.
+    """
     if weights is None:
         return None
     _check_rows(weights, rows, "weights")
@@ -54,7 +56,7 @@ def read_weights(weights: ArrayLike | None, rows: int) -> NDArray[Any] | None:
 
 
 def read_values(y: ArrayLike, predicted: ArrayLike, weights: ArrayLike | None) -> tuple[Values, Values, Values | None]:
-    """`y` and `predicted`, both (n,) or (n, k), as finite numbers (n, k), and the weights (n,). Raises InvalidInput."""
+    """Return `y` and `predicted`, (n,) or (n, k), as finite numbers (n, k), and the weights. Raises InvalidInput."""
     true = _table(y, "y")
     _check_rows(predicted, len(true), "predicted")
     other = checked_values(predicted, true.shape[1], rows=len(true), dtype=np.float64, pointer="predicted", finite=True)
@@ -62,7 +64,7 @@ def read_values(y: ArrayLike, predicted: ArrayLike, weights: ArrayLike | None) -
 
 
 def read_flags(y: ArrayLike, pointer: str = "y") -> Flags:
-    """`y` (n, k) of 0 and 1, as booleans. Raises InvalidInput, naming row and column."""
+    """Return `y` (n, k) of 0 and 1 as booleans. Raises InvalidInput, naming row and column."""
     table = _table(y, pointer)
     wrong = (table != 0) & (table != 1)
     if wrong.any():
@@ -73,7 +75,7 @@ def read_flags(y: ArrayLike, pointer: str = "y") -> Flags:
 
 
 def read_flag_pair(y: ArrayLike, predicted: ArrayLike) -> tuple[Flags, Flags]:
-    """Two tables (n, k) of 0 and 1, as booleans. Raises InvalidInput."""
+    """Return two arrays (n, k) of 0 and 1 as booleans. Raises InvalidInput."""
     true, other = read_flags(y), read_flags(predicted, "predicted")
     if other.shape != true.shape:
         raise InvalidInput("predicted", f"expected shape {true.shape} as y has, got {other.shape}")
@@ -89,11 +91,11 @@ def read_scores(
     weights: ArrayLike | None,
     pointer: str = "scores",
 ) -> ScoredRows:
-    """`y` and what a classifier says of it. Raises InvalidInput.
+    """Return the checked arguments of a metric of scores. Raises InvalidInput.
 
-    `y` is (n,) labels, `scores` (n,) of the positive label or (n, c), a column for each label; or both are (n, c), of
-    flags. The positive label is `positive`, else the second of two. The columns are those of `labels`; without them
-    integers below c stand for themselves, else the columns are those of the different values of y, in order.
+    `y` is (n,) labels, `scores` (n,) of the positive label or (n, c), a column for each label; or both are (n, c), for
+    flags. The positive label is `positive`, else the second of two. The columns are those of `labels`; without them,
+    integers below c stand for themselves, else the columns are the sorted labels of `y`.
     """
     table, resolution = _table(scores, pointer), _resolution(scores)
     if has_columns(y):
@@ -113,7 +115,7 @@ def read_scores(
         if (classes < 0).any():
             row = int(np.argmax(classes < 0))
             raise InvalidInput(f"y[{row}]", f"expected one of the labels, got {shown(column[row])}")
-        # of two classes one column says all
+        # one column is enough for two classes
         place = 1 if len(known) == 2 and positive is None else _column_of(known, positive)
         if place is not None:
             classes, table = (classes == place).astype(np.intp), table[:, [place]]
@@ -121,7 +123,7 @@ def read_scores(
 
 
 def has_columns(y: ArrayLike) -> bool:
-    """Whether `y` is a table of several columns: flags, not labels."""
+    """Return whether `y` has several columns: flags, not labels."""
     try:
         shape = np.shape(y)
     except ValueError:  # rows of different lengths
@@ -130,14 +132,14 @@ def has_columns(y: ArrayLike) -> bool:
 
 
 def mean(values: NDArray[Any], weights: NDArray[Any] | None) -> Values:
-    """The mean over the rows of `values`, (n,) or (n, k), each times its weight; () or (k,)."""
+    """Return the weighted mean over the rows of `values`, (n,) or (n, k); shape () or (k,)."""
     if weights is None:
         return np.asarray(values.mean(axis=0, dtype=np.float64))
     return np.asarray(np.dot(weights, values) / np.add.reduce(weights), np.float64)
 
 
 def _positive(y: NDArray[Any], labels: ArrayLike | None, positive: Label | None, pointer: str) -> Any:
-    """The label that a single column of scores speaks for."""
+    """Return the label that a single column of scores is for."""
     if positive is not None:
         return known_label(positive, distinct_labels(y))
     if labels is not None:
@@ -158,7 +160,7 @@ def _positive(y: NDArray[Any], labels: ArrayLike | None, positive: Label | None,
     for pair in BINARY if y.dtype.kind != "U" else ():
         if only in pair:
             return y.dtype.type(pair[1])
-    raise InvalidInput("labels", f"expected the two labels, for y has {shown(only)} alone")
+    raise InvalidInput("labels", f"expected two labels, because y has only {shown(only)}")
 
 
 def _labels_of_columns(y: NDArray[Any], labels: ArrayLike | None, columns: int, pointer: str) -> NDArray[Any]:
@@ -173,24 +175,24 @@ def _labels_of_columns(y: NDArray[Any], labels: ArrayLike | None, columns: int, 
         return np.arange(columns)
     found = distinct_labels(y)
     if len(found) != columns:
-        detail = f"expected {columns} of them, one for each column of {pointer}, for y has {len(found)}"
+        detail = f"expected {columns} labels, one for each column of {pointer}, because y has {len(found)}"
         raise InvalidInput("labels", detail)
     return found
 
 
 def _column_of(labels: NDArray[Any], positive: Label | None) -> int | None:
-    """The column of `positive`, None of None."""
+    """Return the column of `positive`, None if it is None."""
     if positive is None:
         return None
     return int(indices(np.array([known_label(positive, labels)]), labels)[0])
 
 
 def _table(values: ArrayLike, pointer: str) -> Values:
-    """`values`, (n,) or (n, k), as finite numbers (n, k)."""
+    """Return `values`, (n,) or (n, k), as finite numbers (n, k)."""
     rows = _rows(values, pointer)
     try:
         shape = np.shape(values)
-    except ValueError:  # rows of different lengths: said below
+    except ValueError:  # rows of different lengths: refused below
         shape = (rows, len(cast("Any", values)[0]))
     if len(shape) == 2 and not shape[1]:
         raise InvalidInput(pointer, "expected at least one column, got none")

@@ -1,9 +1,4 @@
-"""How well probabilities are those that they say: proper scores, and the error of calibration.
-
-y and the probabilities are (n,) labels and (n,) probabilities of the positive one; (n,) labels and (n, c), a column for
-each label, whose sum is 1, of which two columns count as one; or both (n, c), of flags. Labels and columns are matched
-as `read_scores` says.
-"""
+"""Quality of predicted probabilities: log loss, Brier score and calibration."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -22,11 +17,24 @@ STRATEGIES = ("uniform", "quantile")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reliability:
-    """What was said and what happened, bin by bin of the probabilities, all (b,).
+    """Reliability diagram in b bins of predicted probability, returned by `reliability`.
 
-    `lower` and `upper` bound a bin, which holds its upper bound and not its lower one, the first both; `rows` is the
-    number of rows in it and `weight` the sum of their weights; `confidence` is the mean of their probabilities,
-    `accuracy` the share of them of which it came true. Both are NaN where nothing weighs.
+    A bin includes its upper bound and excludes its lower one, except that the first includes both.
+
+    Attributes
+    ----------
+    lower, upper : ndarray (b,)
+        Bounds of each bin.
+    rows : ndarray (b,)
+        Number of rows in each bin.
+    weight : ndarray (b,)
+        Sum of their weights.
+    confidence : ndarray (b,)
+        Mean predicted probability; NaN without weight.
+    accuracy : ndarray (b,)
+        Actual share of positive rows; NaN without weight.
+    expected_error, maximum_error : float
+        Weighted mean and largest of |accuracy - confidence|. Naeini et al. 2015.
     """
 
     lower: Values
@@ -38,13 +46,13 @@ class Reliability:
 
     @property
     def expected_error(self) -> float:
-        """The mean of |accuracy - confidence| over the bins, each by its weight. Naeini et al. 2015."""
+        """Weighted mean of |accuracy - confidence| over the bins. Naeini et al. 2015."""
         some = self.weight > 0
         return float(np.average(np.abs(self.accuracy - self.confidence)[some], weights=self.weight[some]))
 
     @property
     def maximum_error(self) -> float:
-        """The largest |accuracy - confidence| of a bin."""
+        """Largest |accuracy - confidence| of a bin."""
         return float(np.nanmax(np.abs(self.accuracy - self.confidence)))
 
     def __str__(self) -> str:
@@ -65,10 +73,38 @@ def log_loss(
     labels: ArrayLike | None = None,
     weights: ArrayLike | None = None,
 ) -> float:
-    """The mean of -log p of what was there; of flags the mean over all of them.
+    """Return the mean of -log p of the actual label; for flags the mean over all of them.
 
-    `y` is (n,) labels or (n, c) flags, `probabilities` (n,) or (n, c), `weights` (n,). Probabilities are kept ε away
-    from 0 and 1, the distance from 1 to the next number of their type, so that the loss is finite. Raises InvalidInput.
+    Probabilities are clipped to [ε, 1 - ε], ε being the machine epsilon of their type, so that the loss is finite.
+
+    Parameters
+    ----------
+    y : array-like (n,) or (n, c)
+        Actual labels, or 0/1 flags.
+    probabilities : array-like (n,) or (n, c)
+        Probabilities of the positive label, or one column for each label, adding up to 1, or for each flag.
+    positive : label, optional
+        The label to score against all others; by default the second of two labels.
+    labels : array-like (c,), optional
+        The labels of the columns. By default integers below c stand for themselves; otherwise the columns are the
+        sorted labels of `y`.
+    weights : array-like (n,), optional
+        Row weights, at least 0.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    InvalidInput
+        If the arguments do not fit together; the error names the row.
+
+    Examples
+    --------
+    >>> from layerwise.metrics import log_loss
+    >>> log_loss([0, 1], [0.5, 0.5])
+    0.6931471805599453
     """
     scored = _probabilities(y, probabilities, positive, labels, weights)
     near = scored.resolution
@@ -87,10 +123,33 @@ def brier_score(
     labels: ArrayLike | None = None,
     weights: ArrayLike | None = None,
 ) -> float:
-    """The mean squared distance of the probabilities from what was there, 1 or 0. Brier 1950.
+    """Return the mean squared difference of probabilities and outcomes, 0 or 1. Brier 1950.
 
-    Of two labels (p - [y is positive])², from 0 to 1; of more the sum over all columns, from 0 to 2; of flags the mean
-    over them. Arguments and errors are those of `log_loss`.
+    For two labels it is the mean of (p - [y is positive])², from 0 to 1; for more labels the sum over the columns, from
+    0 to 2; for flags the mean over the columns.
+
+    Parameters
+    ----------
+    y : array-like (n,) or (n, c)
+        Actual labels, or 0/1 flags.
+    probabilities : array-like (n,) or (n, c)
+        Probabilities of the positive label, or one column for each label, adding up to 1, or for each flag.
+    positive : label, optional
+        The label to score against all others; by default the second of two labels.
+    labels : array-like (c,), optional
+        The labels of the columns. By default integers below c stand for themselves; otherwise the columns are the
+        sorted labels of `y`.
+    weights : array-like (n,), optional
+        Row weights, at least 0.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    InvalidInput
+        If the arguments do not fit together; the error names the row.
     """
     scored = _probabilities(y, probabilities, positive, labels, weights)
     columns = range(scored.scores.shape[1])
@@ -108,11 +167,37 @@ def reliability(
     labels: ArrayLike | None = None,
     weights: ArrayLike | None = None,
 ) -> Reliability:
-    """What was said and what happened, in `bins` bins of equal width, or with "quantile" of about as many rows each.
+    """Return predicted probabilities and actual frequencies in bins.
 
-    Of two labels, or one `positive`, it is about the positive label's probability; of more, about the highest of each
-    row and whether its label was right. Of flags, each flag is a case of its own. Arguments and errors are otherwise
-    those of `log_loss`.
+    With two labels, or `positive`, the bins are of the probability of the positive label; with more, of the highest
+    probability of each row, and whether its label is correct; each flag counts as a row of its own.
+
+    Parameters
+    ----------
+    y : array-like (n,) or (n, c)
+        Actual labels, or 0/1 flags.
+    probabilities : array-like (n,) or (n, c)
+        Probabilities of the positive label, or one column for each label, adding up to 1, or for each flag.
+    bins : int, default 10
+        Number of bins.
+    strategy : {"uniform", "quantile"}, default "uniform"
+        Bins of equal width, or with about equally many rows.
+    positive : label, optional
+        The label to score against all others; by default the second of two labels.
+    labels : array-like (c,), optional
+        The labels of the columns. By default integers below c stand for themselves; otherwise the columns are the
+        sorted labels of `y`.
+    weights : array-like (n,), optional
+        Row weights, at least 0.
+
+    Returns
+    -------
+    Reliability
+
+    Raises
+    ------
+    InvalidInput
+        If the arguments do not fit together; the error names the row.
     """
     bins = whole_number("bins", bins, least=1, most=10**6)
     choice("strategy", strategy, STRATEGIES)
@@ -139,7 +224,35 @@ def expected_calibration_error(
     labels: ArrayLike | None = None,
     weights: ArrayLike | None = None,
 ) -> float:
-    """Σ |accuracy - confidence| weight / Σ weight over the bins of `reliability`, whose arguments and errors it has."""
+    """Return the weighted mean of |accuracy - confidence| over the bins of `reliability`.
+
+    Parameters
+    ----------
+    y : array-like (n,) or (n, c)
+        Actual labels, or 0/1 flags.
+    probabilities : array-like (n,) or (n, c)
+        Probabilities of the positive label, or one column for each label, adding up to 1, or for each flag.
+    bins : int, default 10
+        Number of bins.
+    strategy : {"uniform", "quantile"}, default "uniform"
+        Bins of equal width, or with about equally many rows.
+    positive : label, optional
+        The label to score against all others; by default the second of two labels.
+    labels : array-like (c,), optional
+        The labels of the columns. By default integers below c stand for themselves; otherwise the columns are the
+        sorted labels of `y`.
+    weights : array-like (n,), optional
+        Row weights, at least 0.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    InvalidInput
+        If the arguments do not fit together; the error names the row.
+    """
     table = reliability(
         y, probabilities, bins=bins, strategy=strategy, positive=positive, labels=labels, weights=weights
     )
@@ -147,7 +260,7 @@ def expected_calibration_error(
 
 
 def _cases(scored: ScoredRows) -> tuple[Values, Values, Values | None]:
-    """The probability of each case, whether it came true, as 0 or 1, and what it weighs."""
+    """Return the probability of each case, its outcome as 0 or 1, and its weight."""
     if scored.flags is not None:
         columns = scored.scores.shape[1]
         own = None if scored.weights is None else np.repeat(scored.weights, columns)

@@ -1,4 +1,4 @@
-"""Labels as numbers: which different ones there are, and which of them each row has."""
+"""Labels as indices: the distinct labels of columns, and the index of each row's label."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,9 +14,9 @@ Indices = NDArray[np.intp]
 
 
 def label_pair(y: ArrayLike, predicted: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
-    """`y` and `predicted`, both (n,), as arrays of labels that can be compared.
+    """Return `y` and `predicted`, both (n,), as arrays of labels that can be compared.
 
-    Integers, booleans or strings; booleans beside integers are taken as 0 and 1. Raises InvalidInput.
+    Booleans beside integers count as 0 and 1. Raises InvalidInput.
     """
     true, other = label_column(y, None, "y"), label_column(predicted, None, "predicted")
     if len(other) != len(true):
@@ -25,7 +25,7 @@ def label_pair(y: ArrayLike, predicted: ArrayLike) -> tuple[NDArray[Any], NDArra
 
 
 def same_kind(labels: NDArray[Any], y: NDArray[Any], pointer: str) -> NDArray[Any]:
-    """`labels`, which must be strings if those of `y` are, and no strings else. Raises InvalidInput."""
+    """Return `labels`; raise InvalidInput if they are strings and those of `y` are not, or the reverse."""
     if (labels.dtype.kind == "U") != (y.dtype.kind == "U"):
         wanted = "a string" if y.dtype.kind == "U" else "an integer or a boolean"
         raise InvalidInput(f"{pointer}[0]", f"expected {wanted} as the labels of y are, got {shown(labels[0])}")
@@ -33,7 +33,7 @@ def same_kind(labels: NDArray[Any], y: NDArray[Any], pointer: str) -> NDArray[An
 
 
 def distinct_labels(*columns: NDArray[Any]) -> NDArray[Any]:
-    """The different labels (c,) of all `columns`, each (n,), in ascending order."""
+    """Return the distinct labels (c,) of all `columns`, sorted."""
     if all(column.dtype.kind == "b" for column in columns):
         return np.array([label for label in (False, True) if any((column == label).any() for column in columns)])
     if all(column.dtype.kind in "iub" for column in columns):
@@ -48,7 +48,7 @@ def distinct_labels(*columns: NDArray[Any]) -> NDArray[Any]:
 
 
 def indices(column: NDArray[Any], labels: NDArray[Any]) -> Indices:
-    """For each label of `column` (n,) its place in `labels` (c,), which are all different; -1 if it is none of them."""
+    """Return the index in the distinct `labels` (c,) of each label of `column` (n,); -1 if it is not among them."""
     if column.dtype.kind != "U":
         column, labels = _wide(column), _wide(labels)
         low, high = (int(bound) for bound in (column.min(), column.max()))
@@ -64,7 +64,7 @@ def indices(column: NDArray[Any], labels: NDArray[Any]) -> Indices:
 
 
 def selected_labels(labels: ArrayLike, y: NDArray[Any]) -> NDArray[Any]:
-    """The argument `labels` (c,), all different and like those of `y`. Raises InvalidInput."""
+    """Check the argument `labels` (c,): distinct, and of the type of those of `y`. Raises InvalidInput."""
     if np.shape(labels) == (0,):
         raise InvalidInput("labels", "expected at least one label, got none")
     given = same_kind(label_column(labels, None, "labels"), y, "labels")
@@ -75,7 +75,7 @@ def selected_labels(labels: ArrayLike, y: NDArray[Any]) -> NDArray[Any]:
 
 
 def known_label(label: Label, labels: NDArray[Any]) -> Any:
-    """`label`, which must be one of `labels` (c,); of a single one it may be another. Raises InvalidInput."""
+    """Check that `label` is one of `labels` (c,); beside a single label it may be another. Raises InvalidInput."""
     try:
         given = same_kind(label_column([label], None, "positive"), labels, "positive")
     except InvalidInput as error:  # of a list of one, of which the caller knows nothing
@@ -86,10 +86,10 @@ def known_label(label: Label, labels: NDArray[Any]) -> Any:
 
 
 def _wide(column: NDArray[Any]) -> NDArray[np.int64]:
-    """Integers or booleans as integers that can be subtracted from one another."""
+    """Return integers or booleans as int64, which can be subtracted from one another."""
     return column.astype(np.int64, copy=False)
 
 
 def _dense(low: int, high: int, columns: Sequence[NDArray[Any]]) -> bool:
-    """Whether a table of all integers from `low` to `high` costs no more than the columns do."""
+    """Return whether a table of all integers from `low` to `high` is about as small as the columns."""
     return high - low < 1024 + 4 * sum(len(column) for column in columns)

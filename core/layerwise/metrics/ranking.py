@@ -1,12 +1,6 @@
-"""How well scores put the rows of a label before the others, whatever threshold is set.
-
-y is (n,) labels. The scores are (n,), the higher the likelier the positive label, or (n, c), a column for each of c
-labels, each of which is compared with all others; of two labels the second column says all. Or both are (n, c), of
-flags. Labels and columns are matched as `read_scores` says.
-"""
+"""Metrics of scores that need no threshold: ROC AUC, average precision, top-k accuracy."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -16,33 +10,10 @@ from layerwise.checks import choice, whole_number
 from layerwise.data.labels import Label
 from layerwise.errors import InvalidInput
 from layerwise.metrics.arguments import Flags, ScoredRows, Values, mean, read_scores
+from layerwise.metrics.curves import cumulative_weights
 
 Average = Literal["macro", "micro", "weighted"]
 AVERAGES = ("macro", "micro", "weighted")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RocCurve:
-    """The rates at falling thresholds, all (m,): a row is called positive if its score is at least the threshold.
-
-    It begins at (0, 0), where the threshold is infinite, and ends at (1, 1). A rate of a class without rows is NaN.
-    """
-
-    false_positive_rate: Values
-    true_positive_rate: Values
-    thresholds: Values
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PrecisionRecallCurve:
-    """Precision and recall (m + 1,) at rising thresholds (m,).
-
-    The last pair, precision 1 at recall 0, has no threshold. Without positive rows the recall is 1 at every one.
-    """
-
-    precision: Values
-    recall: Values
-    thresholds: Values
 
 
 def roc_auc(
@@ -54,12 +25,42 @@ def roc_auc(
     labels: ArrayLike | None = None,
     weights: ArrayLike | None = None,
 ) -> float:
-    """The area under the ROC curve: the probability that a positive row scores above a negative one, ties a half.
+    """Return the area under the ROC curve.
 
-    `y` is (n,) labels or (n, c) flags, `scores` (n,) or (n, c), `weights` (n,). Of several columns each is compared
-    with all others; then `average` is "macro", the mean over the columns; "weighted", each by the weight of its
-    positive rows; or "micro", all columns as one. `positive` asks for that label's alone. NaN if there is no positive
-    row or no negative one; so is the average, unless the column has no weight in it. Fawcett 2006. Raises InvalidInput.
+    It is the probability that a positive row scores above a negative one, ties counting a half. Each of several columns
+    is compared with all other labels. NaN if there are no positive or no negative rows; columns without weight in a
+    weighted average are left out. Fawcett 2006.
+
+    Parameters
+    ----------
+    y : array-like (n,) or (n, c)
+        Actual labels, or 0/1 flags.
+    scores : array-like (n,) or (n, c)
+        Scores of the positive label, higher meaning more likely, or one column for each label or flag.
+    average : {"macro", "weighted", "micro"}, default "macro"
+        Of several columns: their mean, their mean by the weight of positive rows, or the score of all columns as one.
+    positive : label, optional
+        The label to score against all others; by default the second of two labels.
+    labels : array-like (c,), optional
+        The labels of the columns. By default integers below c stand for themselves; otherwise the columns are the
+        sorted labels of `y`.
+    weights : array-like (n,), optional
+        Row weights, at least 0.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    InvalidInput
+        If the arguments do not fit together; the error names the row.
+
+    Examples
+    --------
+    >>> from layerwise.metrics import roc_auc
+    >>> roc_auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
+    0.75
     """
     scored = read_scores(y, scores, labels=labels, positive=positive, weights=weights)
     return _averaged(_area, scored, average)
@@ -74,52 +75,37 @@ def average_precision(
     labels: ArrayLike | None = None,
     weights: ArrayLike | None = None,
 ) -> float:
-    """Σ (Rᵢ - Rᵢ₋₁) Pᵢ over the falling thresholds: the precision at each, by what the recall gains there.
+    """Return the average precision, Σ (Rᵢ - Rᵢ₋₁) Pᵢ over falling thresholds with recall R and precision P.
 
-    Arguments and averages are those of `roc_auc`. Without positive rows it is 0. Raises InvalidInput.
+    It is 0 without positive rows.
+
+    Parameters
+    ----------
+    y : array-like (n,) or (n, c)
+        Actual labels, or 0/1 flags.
+    scores : array-like (n,) or (n, c)
+        Scores of the positive label, higher meaning more likely, or one column for each label or flag.
+    average : {"macro", "weighted", "micro"}, default "macro"
+        As for `roc_auc`.
+    positive : label, optional
+        The label to score against all others; by default the second of two labels.
+    labels : array-like (c,), optional
+        The labels of the columns. By default integers below c stand for themselves; otherwise the columns are the
+        sorted labels of `y`.
+    weights : array-like (n,), optional
+        Row weights, at least 0.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    InvalidInput
+        If the arguments do not fit together; the error names the row.
     """
     scored = read_scores(y, scores, labels=labels, positive=positive, weights=weights)
     return _averaged(_summed_precision, scored, average)
-
-
-def roc_curve(
-    y: ArrayLike,
-    scores: ArrayLike,
-    *,
-    positive: Label | None = None,
-    labels: ArrayLike | None = None,
-    weights: ArrayLike | None = None,
-    drop_intermediate: bool = True,
-) -> RocCurve:
-    """The ROC curve of `scores` (n,) for the positive label; of scores (n, c) for more than two, name `positive`.
-
-    Points on a straight line between others are left out, unless `drop_intermediate` is false. Raises InvalidInput.
-    """
-    positives, only, own = _single(read_scores(y, scores, labels=labels, positive=positive, weights=weights))
-    thresholds, false, true = _cumulated(positives, only, own)
-    if drop_intermediate and len(true) > 2:
-        kept = np.ones(len(true), np.bool_)
-        kept[1:-1] = (np.diff(false, 2) != 0) | (np.diff(true, 2) != 0)
-        thresholds, false, true = thresholds[kept], false[kept], true[kept]
-    return RocCurve(_rate(false), _rate(true), np.concatenate([[np.inf], thresholds]))
-
-
-def precision_recall_curve(
-    y: ArrayLike,
-    scores: ArrayLike,
-    *,
-    positive: Label | None = None,
-    labels: ArrayLike | None = None,
-    weights: ArrayLike | None = None,
-) -> PrecisionRecallCurve:
-    """Precision and recall at every threshold; arguments are those of `roc_curve`. Raises InvalidInput."""
-    positives, only, own = _single(read_scores(y, scores, labels=labels, positive=positive, weights=weights))
-    thresholds, false, true = _cumulated(positives, only, own)
-    share = true / (true + false)
-    found = true / true[-1] if true[-1] else np.ones(len(true))
-    return PrecisionRecallCurve(
-        np.concatenate([share[::-1], [1.0]]), np.concatenate([found[::-1], [0.0]]), thresholds[::-1]
-    )
 
 
 def top_k_accuracy(
@@ -130,10 +116,33 @@ def top_k_accuracy(
     labels: ArrayLike | None = None,
     weights: ArrayLike | None = None,
 ) -> float:
-    """The share of rows whose label is among the `k` with the highest scores; of equal scores the later label leads.
+    """Return the share of rows whose label is among the `k` highest scores.
 
-    `y` is (n,) labels, `scores` (n, c), `weights` (n,). Scores (n,) of two labels are one for k = 1 if above a half, or
-    above 0 where they are no probabilities. With k of at least c it is 1. Raises InvalidInput.
+    Of equal scores the later label ranks higher. Scores (n,) of two labels predict the second above 0.5, or above 0 if
+    they are not probabilities.
+
+    Parameters
+    ----------
+    y : array-like (n,)
+        Actual labels.
+    scores : array-like (n,) or (n, c)
+        Scores of the positive label, higher meaning more likely, or one column for each label.
+    k : int, default 2
+        Number of labels that count.
+    labels : array-like (c,), optional
+        The labels of the columns. By default integers below c stand for themselves; otherwise the columns are the
+        sorted labels of `y`.
+    weights : array-like (n,), optional
+        Row weights, at least 0.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    InvalidInput
+        If the arguments do not fit together; the error names the row.
     """
     k = whole_number("k", k, least=1)
     if np.ndim(y) == 2 and np.shape(y)[1] > 1:
@@ -155,6 +164,7 @@ def top_k_accuracy(
 
 
 def _averaged(score: Callable[[Flags, Values, Values | None], float], scored: ScoredRows, average: Average) -> float:
+    """Return `score` of the single column, or its average over all columns."""
     choice("average", average, AVERAGES)
     columns: int = scored.scores.shape[1]
     if average == "micro" and columns > 1:
@@ -174,30 +184,8 @@ def _averaged(score: Callable[[Flags, Values, Values | None], float], scored: Sc
     return float(np.average(found[some], weights=share[some]))
 
 
-def _single(scored: ScoredRows) -> tuple[Flags, Values, Values | None]:
-    if scored.scores.shape[1] > 1:
-        raise InvalidInput("positive", "expected the label that the curve is of, for there are more than two")
-    return scored.positive(0), scored.scores[:, 0], scored.weights
-
-
-def _cumulated(positive: Flags, scores: Values, weights: Values | None) -> tuple[Values, Values, Values]:
-    """The different scores (m,), falling, and the weight of negative and of positive rows at or above each."""
-    if weights is not None and not weights.all():
-        weighing = weights > 0
-        positive, scores, weights = positive[weighing], scores[weighing], weights[weighing]
-    order = np.argsort(-scores)
-    ranked, hits = scores[order], positive[order]
-    last = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), len(ranked) - 1)
-    if weights is None:
-        above = np.cumsum(hits)[last]
-        return ranked[last], (last + 1 - above).astype(np.float64), above.astype(np.float64)
-    own = weights[order]
-    true, false = np.cumsum(np.where(hits, own, 0.0)), np.cumsum(np.where(hits, 0.0, own))
-    return ranked[last], false[last], true[last]
-
-
 def _area(positive: Flags, scores: Values, weights: Values | None) -> float:
-    _, false, true = _cumulated(positive, scores, weights)
+    _, false, true = cumulative_weights(positive, scores, weights)
     whole = false[-1] * true[-1]
     # trapezoids: equal scores of both kinds count a half
     area = np.dot(np.diff(false, prepend=0.0), true + np.concatenate([[0.0], true[:-1]])) / 2
@@ -205,12 +193,6 @@ def _area(positive: Flags, scores: Values, weights: Values | None) -> float:
 
 
 def _summed_precision(positive: Flags, scores: Values, weights: Values | None) -> float:
-    _, false, true = _cumulated(positive, scores, weights)
+    _, false, true = cumulative_weights(positive, scores, weights)
     gained: NDArray[np.float64] = np.diff(true, prepend=0.0)
     return float(np.dot(gained, true / (true + false)) / true[-1]) if true[-1] else 0.0
-
-
-def _rate(counts: Values) -> Values:
-    """From 0 to 1, (m + 1,); NaN if there is nothing to count."""
-    total = counts[-1] if counts[-1] else np.nan
-    return np.concatenate([[0.0], counts]) / total

@@ -1,4 +1,4 @@
-"""What a record tells beside the loss: accuracy of a classifier, R² of a regression, summed up batch by batch."""
+"""Metrics of training records, accuracy or R², accumulated batch by batch."""
 
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
@@ -15,15 +15,37 @@ from layerwise.types import Floats
 
 
 def metric_name(loss: str | Loss) -> str:
-    """The metric that goes with the loss, an object or its name: "accuracy" or "r2". Raises InvalidInput."""
+    """Return the name of the metric that training records show for a loss.
+
+    Parameters
+    ----------
+    loss : str or Loss
+        The loss, by name or as an object.
+
+    Returns
+    -------
+    str
+        "accuracy" or "r2".
+
+    Raises
+    ------
+    InvalidInput
+        If there is no loss of this name.
+
+    Examples
+    --------
+    >>> from layerwise import metric_name
+    >>> metric_name("softmax_cross_entropy"), metric_name("huber")
+    ('accuracy', 'r2')
+    """
     return Accuracy.name if variants.chosen("loss", loss, LOSSES).classifies else RSquared.name
 
 
 class Metric(ABC):
-    """Adds up over batches what the metric of all their rows needs.
+    """A metric computed from sums over batches.
 
-    If rows have weights, it is the weighted mean: divided by the weights' sum, not the rows' number as a loss is. Of
-    rows that weigh nothing it is 0.
+    With row weights it is the weighted mean, divided by the sum of the weights, and 0 if they are all 0. (A loss is
+    divided by the number of rows instead.)
     """
 
     name: ClassVar[str]
@@ -38,20 +60,20 @@ class Metric(ABC):
     def measure(
         self, scores: Floats, targets: NDArray[Any], out: NDArray[np.float64], weights: Floats | None = None
     ) -> None:
-        """Writes the sums of a batch into `out` (sums,); `weights` (n,) if it is weighted. Allocates nothing."""
+        """Write the sums of a batch into `out` (sums,); `weights` (n,) if it is weighted. Allocates nothing."""
 
     def value(self, sums: NDArray[np.float64], rows: int) -> float:
-        """The metric of `rows` rows whose sums, added up, are `sums`."""
+        """Return the metric of `rows` rows, whose sums over all batches are `sums`."""
         total = float(sums[-1]) if self._weighted else float(rows)
         return self.mean(sums, total) if total else 0.0
 
     @abstractmethod
     def mean(self, sums: NDArray[np.float64], total: float) -> float:
-        """The metric, `total` being the sum of the weights, or the number of rows."""
+        """Return the metric; `total` is the sum of the weights, or the number of rows."""
 
 
 class Accuracy(Metric):
-    """The share of rows whose largest score, or sign of a single one, is the target's."""
+    """Share of rows whose predicted class is the target; a single score predicts by its sign."""
 
     name = "accuracy"
 
@@ -89,8 +111,9 @@ class Accuracy(Metric):
 
 
 class FlagAccuracy(Metric):
-    """The share of right decisions among all entries (n, k): a positive score says 1, and is right if the flag is
-    above a half.
+    """Share of correct flags among all entries (n, k).
+
+    A positive score predicts 1; a target above 0.5 counts as 1.
     """
 
     name = "accuracy"
@@ -124,12 +147,11 @@ class FlagAccuracy(Metric):
 
 
 class RSquared(Metric):
-    """1 - (squared errors) / (squared deviations from the mean), averaged over the outputs.
+    """Coefficient of determination, averaged over the outputs.
 
-    The errors are those of the predictions, exp(score) for a loss with a logarithmic link. The mean and the
-    deviations are those of `targets[rows]`, whatever part of these rows is measured; scores and targets that are
-    measured may be by a `scale`. Of targets that differ by rounding alone it is 1 if every error is zero, else 0, as
-    scikit-learn has it of equal ones.
+    A prediction is the score, or exp(score) for a loss with a logarithmic link. Mean and variance are those of
+    `targets[rows]`, even if only some of these rows are measured. Scores and targets may be scaled by `scale`. For
+    constant targets R² is 1 if every error is zero, else 0, as in scikit-learn.
     """
 
     name = "r2"
@@ -187,9 +209,9 @@ def metric_of(
     weights: NDArray[Any] | None = None,
     scale: TargetScale | None = None,
 ) -> Metric:
-    """The metric that goes with the loss, of `targets[rows]` and `weights[rows]`, for batches of up to `batch` rows.
+    """Return the metric of the loss for `targets[rows]` and `weights[rows]`, in batches of up to `batch` rows.
 
-    Scores and targets of the batches are by `scale`, if there is one.
+    Scores and targets of the batches are scaled by `scale`, if there is one.
     """
     weighted = weights is not None
     if targets.ndim == 1:

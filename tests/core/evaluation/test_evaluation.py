@@ -230,9 +230,9 @@ def test_a_report_is_a_table():
         "no        1.0000  0.6667  0.8000   0.6667        3",
         "yes       0.5000  1.0000  0.6667   0.6667        1",
         "",
-        "there \\ said  no  yes",
-        "no             2    1",
-        "yes            0    1",
+        "actual \\ predicted  no  yes",
+        "no                   2    1",
+        "yes                  0    1",
     ]
 
 
@@ -244,8 +244,8 @@ def test_of_many_labels_the_most_frequent_confusions_are_listed():
 
     report = str(evaluate(model, np.eye(20)[np.r_[labels, [4, 4, 1]]], y))
 
-    assert report.endswith("there  said  rows\n3         4     2\n5         1     1")
-    assert str(evaluate(model, np.eye(20), labels)).endswith("nothing is confused")
+    assert report.endswith("actual  predicted  rows\n3               4     2\n5               1     1")
+    assert str(evaluate(model, np.eye(20), labels)).endswith("no label was confused with another")
 
 
 def test_rows_in_blocks_are_the_same_as_at_once(monkeypatch):
@@ -265,7 +265,7 @@ HUGE.plan = Plan(loss="squared_error")
 @pytest.mark.parametrize(
     ("model", "X", "y", "named", "message"),
     [
-        (MLP(Architecture(4, (Layer(3),))), X, NAMES, {}, "model: expected a trained network, got one that was not"),
+        (MLP(Architecture(4, (Layer(3),))), X, NAMES, {}, "model: expected a trained model, got an untrained one"),
         (SOFTMAX, X[:0], NAMES[:0], {}, "X: expected at least one row, got none"),
         (SOFTMAX, X[:2], NAMES[:3], {}, "y: expected 2 labels, one for each row of X, got 3"),
         (SOFTMAX, X[:2], ["ant", "dog"], {}, r"y\[1\]: expected one of 'ant', 'bee', 'cat', got 'dog'"),

@@ -133,7 +133,7 @@ BAD = [
     ({"y": [0, 1], "predicted": [0, 1], "weights": 3}, "weights: expected rows of numbers, got 3"),
     ({"y": [0, 1], "predicted": [0, 1], "average": "mean"}, "average: expected one of macro, micro, weighted, got"),
     ({"y": [0, 1], "predicted": [0, 1], "positive": 5}, "positive: expected one of the labels, got 5"),
-    ({"y": [0, 1], "predicted": [0, 1], "positive": 1, "labels": [1]}, "labels: expected None beside positive"),
+    ({"y": [0, 1], "predicted": [0, 1], "positive": 1, "labels": [1]}, "labels: expected None together with positive"),
     ({"y": [0, 1], "predicted": [0, 1], "labels": []}, "labels: expected at least one label, got none"),
     ({"y": [0, 1], "predicted": [0, 1], "labels": [1, 1]}, "labels: expected labels that differ, got 1 twice"),
     ({"y": [0, 1], "predicted": [0, 1], "zero_division": 0.5}, "zero_division: expected 0, 1 or NaN, got 0.5"),

@@ -154,8 +154,8 @@ BAD = [
     ([0, 1], [[0.1, 0.9], [0.2]], {}, r"scores\[1\]: expected 2 numbers, got 1"),
     ([0, 1], [[], []], {}, "scores: expected at least one column, got none"),
     ([0, 1], np.ones((2, 2, 2)), {}, "scores: expected rows of 2 numbers, got 3 dimensions"),
-    (["a", "a"], [0.1, 0.2], {}, "labels: expected the two labels, for y has 'a' alone"),
-    (["a", "b"], np.ones((2, 3)), {}, "labels: expected 3 of them, one for each column of scores, for y has 2"),
+    (["a", "a"], [0.1, 0.2], {}, "labels: expected two labels, because y has only 'a'"),
+    (["a", "b"], np.ones((2, 3)), {}, "labels: expected 3 labels, one for each column of scores, because y has 2"),
     (["a", "b"], np.ones((2, 3)), {"labels": ["a", "b"]}, "scores: expected 2 columns, one for each label, got 3"),
     (["a", "b"], np.ones((2, 2)), {"labels": ["a", "c"]}, r"y\[1\]: expected one of the labels, got 'b'"),
     (["a", "b"], [1, 2], {"labels": ["a", "c"]}, r"y\[1\]: expected one of the labels, got 'b'"),
@@ -175,7 +175,7 @@ def test_what_cannot_be_ranked_is_refused(y, scores, named, message):
 
 
 def test_a_curve_is_of_one_label():
-    with pytest.raises(InvalidInput, match="positive: expected the label that the curve is of"):
+    with pytest.raises(InvalidInput, match="positive: expected the label of the curve"):
         metrics.roc_curve([0, 1, 2], np.eye(3))
     with pytest.raises(InvalidInput, match="y: expected one label for each row, got flags"):
         metrics.top_k_accuracy([[0, 1], [1, 0]], np.eye(2))
