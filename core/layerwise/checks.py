@@ -6,7 +6,7 @@ from typing import TypeVar, cast
 
 import numpy as np
 
-from layerwise.errors import InvalidInput
+from layerwise.errors import InvalidInput, Place
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ def _plain(value: object) -> object:
     return cast(object, value.item()) if isinstance(value, np.generic) else value  # pyright: ignore[reportUnknownMemberType]
 
 
-def whole_number(pointer: str, value: object, *, least: int, most: int = 2**31) -> int:
+def whole_number(pointer: Place | str, value: object, *, least: int, most: int = 2**31) -> int:
     """`value` as an int within `least` and `most`; NumPy's integers pass, booleans and floats do not."""
     wanted = f"expected a whole number of at least {least}"
     number = _plain(value)
@@ -45,7 +45,7 @@ def whole_number(pointer: str, value: object, *, least: int, most: int = 2**31) 
 
 
 def real_number(
-    pointer: str, value: object, *, least: float = -math.inf, below: float = math.inf, above: float = -math.inf
+    pointer: Place | str, value: object, *, least: float = -math.inf, below: float = math.inf, above: float = -math.inf
 ) -> float:
     """`value` as a finite float with `least` <= value, `above` < value < `below`; booleans do not pass."""
     limits = [
@@ -66,19 +66,19 @@ def real_number(
     return number
 
 
-def optional(pointer: str, value: object, check: Callable[..., T], **limits: float) -> T | None:
+def optional(pointer: Place | str, value: object, check: Callable[..., T], **limits: float) -> T | None:
     """`value` as `check` (`whole_number`, `real_number`) gives it within `limits`, or None if it is None."""
     return None if value is None else check(pointer, value, **limits)
 
 
-def decided(pointer: str, value: T | None) -> T:
+def decided(pointer: Place | str, value: T | None) -> T:
     """`value` of a plan, which must not leave it open."""
     if value is None:
         raise InvalidInput(pointer, "expected a value, but the plan leaves it open: take its `completed`")
     return value
 
 
-def truth(pointer: str, value: object) -> bool:
+def truth(pointer: Place | str, value: object) -> bool:
     """`value` as a bool; nothing but a boolean passes."""
     plain = _plain(value)
     if not isinstance(plain, bool):
@@ -86,7 +86,7 @@ def truth(pointer: str, value: object) -> bool:
     return plain
 
 
-def choice(pointer: str, value: object, options: Iterable[str]) -> str:
+def choice(pointer: Place | str, value: object, options: Iterable[str]) -> str:
     """`value`, which must be one of `options`."""
     known = tuple(options)
     if not isinstance(value, str) or value not in known:
@@ -94,7 +94,7 @@ def choice(pointer: str, value: object, options: Iterable[str]) -> str:
     return value
 
 
-def instance(pointer: str, value: object, cls: type[T]) -> T:
+def instance(pointer: Place | str, value: object, cls: type[T]) -> T:
     """`value`, which must be an object of `cls`."""
     if not isinstance(value, cls):
         article = "an" if cls.__name__[0] in "AEIOUM" else "a"  # an MLP
@@ -102,21 +102,22 @@ def instance(pointer: str, value: object, cls: type[T]) -> T:
     return value
 
 
-def fields(pointer: str, value: object, *, known: Iterable[str], required: Iterable[str] = ()) -> dict[str, object]:
+def fields(
+    pointer: Place | str, value: object, *, known: Iterable[str], required: Iterable[str] = ()
+) -> dict[str, object]:
     """`value` as the fields of a JSON object: none beyond `known`, none of `required` missing."""
     if not isinstance(value, Mapping):
         raise InvalidInput(pointer, f"expected an object, got {shown(value)}")
     given = cast(Mapping[object, object], value)
     names = tuple(known)
-    prefix = f"{pointer}." if pointer else ""
     wanted = f"expected one of {', '.join(names)}" if names else "this kind has none"
     found: dict[str, object] = {}
     for name, field in given.items():
         if not isinstance(name, str) or name not in names:
             where = name if isinstance(name, str) and len(name) <= 60 else shown(name)
-            raise InvalidInput(f"{prefix}{where}", f"unknown field; {wanted}")
+            raise InvalidInput(Place(pointer, where), f"unknown field; {wanted}")
         found[name] = field
     for name in required:
         if name not in found:
-            raise InvalidInput(f"{prefix}{name}", "expected a value, the field is missing")
+            raise InvalidInput(Place(pointer, name), "expected a value, the field is missing")
     return found

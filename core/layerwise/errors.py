@@ -10,21 +10,65 @@ ArithmeticError
 import math
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Self
+
+
+class Place(tuple[str | int, ...]):
+    """Where something is wrong: the names and indices that lead there, from the outside in.
+
+    A column's name is one step, whatever it holds. A place may stand among the steps, which go on from it; "" in front
+    is the whole argument.
+
+    >>> place = Place("rows", 17, "Sepal.Length")
+    >>> str(place)
+    'rows[17].Sepal.Length'
+    >>> place.json_pointer
+    '/rows/17/Sepal.Length'
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, *steps: "str | int | tuple[str | int, ...]") -> Self:
+        flat: list[str | int] = []
+        for step in steps:
+            if isinstance(step, tuple):
+                flat += step
+            elif step != "" or flat:
+                flat.append(step)
+        return super().__new__(cls, flat)
+
+    def __str__(self) -> str:
+        text = ""
+        for step in self:
+            text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+        return text
+
+    @property
+    def json_pointer(self) -> str:
+        """The place as RFC 6901 writes it."""
+        return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in self)
 
 
 class InvalidInput(ValueError):
     """An argument is not what was asked for.
 
-    `pointer` says where ("layers[0].units", "X[3]"), `detail` what was wanted and what came.
+    `place` says where, given as a `Place` or as the name of one field, `detail` what was wanted and what came. `reason`
+    is a stable word where a caller may want to act on it ("EMPTY_COLUMN"), else "".
     """
 
-    def __init__(self, pointer: str, detail: str) -> None:
-        super().__init__(pointer, detail)
-        self.pointer = pointer
+    def __init__(self, place: Place | str, detail: str, reason: str = "") -> None:
+        super().__init__(place, detail, reason)
+        self.place = Place(place)
         self.detail = detail
+        self.reason = reason
+
+    @property
+    def pointer(self) -> str:
+        """The place as text: "layers[0].units", "X[3]"."""
+        return str(self.place)
 
     def __str__(self) -> str:
-        return f"{self.pointer}: {self.detail}" if self.pointer else self.detail
+        return f"{self.place}: {self.detail}" if self.place else self.detail
 
 
 class CorruptModel(ValueError):
@@ -91,11 +135,9 @@ LARGE_INPUT = 30.0
 
 
 @contextmanager
-def within(pointer: str) -> Generator[None]:
-    """Puts `pointer` before the pointer of any InvalidInput raised inside: `units` becomes `layers[0].units`."""
+def within(*steps: str | int | tuple[str | int, ...]) -> Generator[None]:
+    """Put `steps` before the place of any InvalidInput raised inside: `units` becomes `layers[0].units`."""
     try:
         yield
     except InvalidInput as error:
-        inner = error.pointer
-        joined = f"{pointer}{inner}" if not inner or inner.startswith("[") else f"{pointer}.{inner}"
-        raise InvalidInput(joined, error.detail) from None
+        raise InvalidInput(Place(*steps, error.place), error.detail, error.reason) from None

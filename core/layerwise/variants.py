@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import ClassVar, TypeVar, cast
 
 from layerwise.checks import choice, fields, shown
-from layerwise.errors import InvalidInput, within
+from layerwise.errors import InvalidInput, Place, within
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ def _plain(value: object) -> object:
 K = TypeVar("K", bound=Kind)
 
 
-def chosen(pointer: str, value: object, table: Mapping[str, type[K]]) -> K:
+def chosen(pointer: Place | str, value: object, table: Mapping[str, type[K]]) -> K:
     """The object that `value` stands for: itself, or the default of the class of that name in `table`.
 
     Raises InvalidInput at `pointer`.
@@ -41,7 +41,7 @@ def chosen(pointer: str, value: object, table: Mapping[str, type[K]]) -> K:
     raise InvalidInput(pointer, f"{wanted}, got {shown(value)}")
 
 
-def from_json(pointer: str, value: object, table: Mapping[str, type[K]]) -> K:
+def from_json(pointer: Place | str, value: object, table: Mapping[str, type[K]]) -> K:
     """The object that the JSON `value` stands for: a name, or {"kind": name, field: value, ...}.
 
     Raises InvalidInput at `pointer`.
@@ -50,8 +50,8 @@ def from_json(pointer: str, value: object, table: Mapping[str, type[K]]) -> K:
         return chosen(pointer, value, table)
     given = dict(cast(Mapping[str, object], value))
     if "kind" not in given:
-        raise InvalidInput(f"{pointer}.kind", f"expected one of {', '.join(table)}, the field is missing")
-    cls = table[choice(f"{pointer}.kind", given.pop("kind"), table)]
+        raise InvalidInput(Place(pointer, "kind"), f"expected one of {', '.join(table)}, the field is missing")
+    cls = table[choice(Place(pointer, "kind"), given.pop("kind"), table)]
     own = fields(pointer, given, known=[field.name for field in dataclasses.fields(cls)])
     with within(pointer):
         return cls(**own)

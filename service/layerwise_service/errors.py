@@ -23,9 +23,12 @@ Whatever else is raised reaches callers as "internal error" with a request id, a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from layerwise.errors import Place
 
 
 class Kind(Enum):
@@ -70,27 +73,33 @@ STATUS: Mapping[Kind, tuple[int, int]] = {
 }
 
 
-MOST_DETAIL = 800
+MOST_DETAIL = 700
 """Bytes of an error's sentence, as UTF-8. gRPC takes 8 KiB of headers, where the sentence stands three times."""
+MOST_NAME = 256
+"""Bytes of a name in a place: the longest name of a column is whole."""
 MOST_POINTER = 320
-"""Bytes of a pointer: one with the longest name of a column, 256 bytes, is whole."""
+"""Bytes of a place as text."""
 
 
 class ServiceError(Exception):
     """An error that a caller is told.
 
-    `reason` is a stable UPPER_SNAKE word, `detail` a sentence for people, `pointer` the part of the request that is
-    wrong, as it would be written in Python: `instances[3][1]`, `plan.epochs`.
+    `reason` is a stable UPPER_SNAKE word, `detail` a sentence for people, `place` the part of the request that is
+    wrong, given as `pointer`: a `Place`, or the name of one field. `pointer` is its text: `instances[3][1]`.
     """
 
     kind = Kind.INTERNAL
     reason = "INTERNAL"
 
-    def __init__(self, detail: str, *, pointer: str = "", reason: str = "", retry_after: int | None = None) -> None:
-        detail, pointer = cut(detail, MOST_DETAIL), cut(pointer, MOST_POINTER)
-        super().__init__(f"{pointer}: {detail}" if pointer else detail)
-        self.detail = detail
-        self.pointer = pointer
+    def __init__(
+        self, detail: str, *, pointer: Place | str = "", reason: str = "", retry_after: int | None = None
+    ) -> None:
+        from layerwise.errors import Place  # noqa: PLC0415 – the commands that ask and say little need no NumPy
+
+        self.detail = cut(detail, MOST_DETAIL)
+        self.place = Place(*(cut(step, MOST_NAME) if isinstance(step, str) else step for step in Place(pointer)))
+        self.pointer = cut(str(self.place), MOST_POINTER)
+        super().__init__(f"{self.pointer}: {self.detail}" if self.pointer else self.detail)
         self.retry_after = retry_after
         if reason:
             self.reason = reason
@@ -102,11 +111,6 @@ class ServiceError(Exception):
     @property
     def http_status(self) -> int:
         return STATUS[self.kind][1]
-
-    @property
-    def json_pointer(self) -> str:
-        """`pointer` as RFC 6901 writes it in a URI fragment: `#/instances/3/1`."""
-        return "#/" + re.sub(r"[.\[]", "/", self.pointer.replace("]", "")) if self.pointer else "#"
 
 
 def cut(text: str, most: int) -> str:

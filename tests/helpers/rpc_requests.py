@@ -143,6 +143,16 @@ def kinds(events: Iterable[training_pb2.TrainEvent]) -> list[str]:
 
 def error_of(call: Callable[[], Any]) -> tuple[grpc.StatusCode, str, str, str]:
     """Status, message, reason and pointer of a call that must fail; read as any client would read them."""
+    error, info = _failed(call)
+    return error.code(), error.details(), info.reason, info.metadata.get("pointer", "")
+
+
+def error_info(call: Callable[[], Any]) -> error_details_pb2.ErrorInfo:
+    """What is told of the error of a call that must fail."""
+    return _failed(call)[1]
+
+
+def _failed(call: Callable[[], Any]) -> tuple[Any, error_details_pb2.ErrorInfo]:
     with pytest.raises(grpc.RpcError) as caught:
         call()
     error: Any = caught.value
@@ -154,7 +164,7 @@ def error_of(call: Callable[[], Any]) -> tuple[grpc.StatusCode, str, str, str]:
     assert info.domain == "layerwise"
     assert "Traceback" not in error.details()
     assert "/home" not in error.details()
-    return error.code(), error.details(), info.reason, info.metadata.get("pointer", "")
+    return error, info
 
 
 def field(number: int, data: bytes) -> bytes:

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from layerwise.checks import counted, shown
 from layerwise.data.mapped_files import pages_of
-from layerwise.errors import InvalidInput
+from layerwise.errors import InvalidInput, Place
 
 BLOCK_NUMBERS = 2**20
 """How many numbers a check reads at once: 4 to 8 MiB, so that a file larger than memory can be checked."""
@@ -42,7 +42,7 @@ def checked_rows(
     if table.shape[1] != features:
         if not len(table):
             raise InvalidInput(pointer, f"expected rows of {counted(features, 'number')}, got shape {table.shape}")
-        raise InvalidInput(f"{pointer}[0]", f"expected {counted(features, 'number')}, got {table.shape[1]}")
+        raise InvalidInput(Place(pointer, 0), f"expected {counted(features, 'number')}, got {table.shape[1]}")
     if finite:
         check_finite(table, dtype=dtype, pointer=pointer)
     return table
@@ -70,7 +70,7 @@ def checked_values(
         if outputs != 1:
             raise InvalidInput(pointer, f"expected {outputs} numbers a row, one for each output, got 1")
         if column.dtype.kind not in REAL:
-            column = np.array([_number(value, f"{pointer}[{i}]") for i, value in enumerate(column.tolist())])
+            column = np.array([_number(value, pointer, i) for i, value in enumerate(column.tolist())])
         table = column.reshape(-1, 1)
     else:
         table = checked_rows(y, outputs, dtype=dtype, pointer=pointer, finite=False)
@@ -91,7 +91,7 @@ def checked_weights(
     column = checked_values(weights, 1, rows=rows, dtype=dtype, pointer=pointer, finite=True)[:, 0]
     if (column < 0).any():
         row = int(np.argmax(column < 0))
-        raise InvalidInput(f"{pointer}[{row}]", f"expected a weight of at least 0, got {column[row]}")
+        raise InvalidInput(Place(pointer, row), f"expected a weight of at least 0, got {column[row]}")
     if not column.astype(dtype, copy=False).any():
         raise InvalidInput(pointer, f"expected at least one weight above 0, all are zero in {np.dtype(dtype)}")
     return column
@@ -112,8 +112,8 @@ def check_finite(table: NDArray[Any], *, dtype: DTypeLike, pointer: str, flat: b
             row, column = (int(i) for i in np.argwhere(~finite)[0])
             value = float(table[block][row, column])
             wanted = f"a number within {np.dtype(dtype)}" if np.isfinite(value) else "a finite number"
-            where = f"{pointer}[{block.start + row}]" + ("" if flat else f"[{column}]")
-            raise InvalidInput(where, f"expected {wanted}, got {value}")
+            index = (block.start + row,) if flat else (block.start + row, column)
+            raise InvalidInput(Place(pointer, index), f"expected {wanted}, got {value}")
         if pages:
             pages.release(block)
 
@@ -155,18 +155,18 @@ def _converted(rows: Sequence[object], features: int, pointer: str) -> NDArray[A
     table = np.empty((len(rows), features), np.float64)
     for i, row in enumerate(rows):
         if not isinstance(row, Sequence | np.ndarray) or isinstance(row, str | bytes):
-            raise InvalidInput(f"{pointer}[{i}]", f"expected {counted(features, 'number')}, got {shown(row)}")
+            raise InvalidInput(Place(pointer, i), f"expected {counted(features, 'number')}, got {shown(row)}")
         values = cast("Sequence[object]", row)
         if len(values) != features:
-            raise InvalidInput(f"{pointer}[{i}]", f"expected {counted(features, 'number')}, got {len(values)}")
-        table[i] = [_number(value, f"{pointer}[{i}][{j}]") for j, value in enumerate(values)]
+            raise InvalidInput(Place(pointer, i), f"expected {counted(features, 'number')}, got {len(values)}")
+        table[i] = [_number(value, pointer, i, j) for j, value in enumerate(values)]
     return table
 
 
-def _number(value: object, where: str) -> float:
+def _number(value: object, pointer: str, *index: int) -> float:
     try:
         if isinstance(value, str | bytes):
             raise TypeError
         return float(cast(float, value))
     except (TypeError, ValueError, OverflowError):
-        raise InvalidInput(where, f"expected a number, got {shown(value)}") from None
+        raise InvalidInput(Place(pointer, index), f"expected a number, got {shown(value)}") from None

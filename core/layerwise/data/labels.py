@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from layerwise.checks import counted, shown
 from layerwise.data.arrays import check_unmasked
-from layerwise.errors import InvalidInput
+from layerwise.errors import InvalidInput, Place
 
 Label: TypeAlias = int | str | bool
 
@@ -24,7 +24,7 @@ def checked_labels(labels: Iterable[object], outputs: int, pointer: str = "label
     """
     found: list[Label] = []
     for i, label in enumerate(labels):
-        found.append(_label(label, f"{pointer}[{i}]", like=found[0] if found else None))
+        found.append(_label(label, pointer, i, like=found[0] if found else None))
     classes = _classes(outputs)
     if len(found) != classes:
         detail = f"expected {classes} labels, for the network has {counted(outputs, 'output')}, got {len(found)}"
@@ -56,7 +56,7 @@ def encode_labels(
         labels = _found(column, outputs, pointer)
     known = label_array(labels)
     if column.dtype.kind != known.dtype.kind and not (column.dtype.kind in "iu" and known.dtype.kind in "iu"):
-        raise InvalidInput(f"{pointer}[0]", f"expected one of {label_list(labels)}, got {shown(column[0])}")
+        raise InvalidInput(Place(pointer, 0), f"expected one of {label_list(labels)}, got {shown(column[0])}")
     if labels == tuple(range(classes)) and column.dtype.kind in "iu":
         wrong = (column < 0) | (column >= classes)
         indices = column
@@ -67,7 +67,7 @@ def encode_labels(
         wrong = known[indices] != column
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise InvalidInput(f"{pointer}[{row}]", f"expected one of {label_list(labels)}, got {shown(column[row])}")
+        raise InvalidInput(Place(pointer, row), f"expected one of {label_list(labels)}, got {shown(column[row])}")
     return indices, labels
 
 
@@ -103,27 +103,29 @@ def label_column(y: ArrayLike, rows: int | None, pointer: str) -> NDArray[Any]:
         column = _of_one_type(column.tolist(), pointer)
     if column.dtype.kind == "u" and len(column) and column.max() > MOST:
         row = int(np.argmax(column > MOST))
-        raise InvalidInput(f"{pointer}[{row}]", f"expected an integer of 64 bits, got {column[row]}")
+        raise InvalidInput(Place(pointer, row), f"expected an integer of 64 bits, got {column[row]}")
     if column.dtype.kind not in "iubU":
         hint = "; whole numbers may be converted by y.astype(int)" if column.dtype.kind == "f" else ""
-        raise InvalidInput(f"{pointer}[0]", f"{WANTED}, got {shown(cast(object, column[0]))}{hint}")
+        raise InvalidInput(Place(pointer, 0), f"{WANTED}, got {shown(cast(object, column[0]))}{hint}")
     return column
 
 
 def _of_one_type(values: Sequence[object], pointer: str) -> NDArray[Any]:
-    first = _label(values[0], f"{pointer}[0]", like=None)
-    return np.array([_label(value, f"{pointer}[{i}]", like=first) for i, value in enumerate(values)])
+    first = _label(values[0], pointer, 0, like=None)
+    return np.array([_label(value, pointer, i, like=first) for i, value in enumerate(values)])
 
 
-def _label(value: object, where: str, *, like: Label | None) -> Label:
+def _label(value: object, pointer: str, index: int, *, like: Label | None) -> Label:
     """`value` as a plain label, of the same type as `like`."""
     plain = cast(object, value.item()) if isinstance(value, np.generic) else value
     if not isinstance(plain, int | str):
-        raise InvalidInput(where, f"{WANTED}, got {shown(plain)}")
+        raise InvalidInput(Place(pointer, index), f"{WANTED}, got {shown(plain)}")
     if isinstance(plain, int) and not -(2**63) <= plain < 2**63:
-        raise InvalidInput(where, f"expected an integer of 64 bits, got {shown(plain)}")
+        raise InvalidInput(Place(pointer, index), f"expected an integer of 64 bits, got {shown(plain)}")
     if like is not None and type(plain) is not type(like):
-        raise InvalidInput(where, f"expected labels of one type, got {shown(plain)} after {shown(like)}")
+        raise InvalidInput(
+            Place(pointer, index), f"expected labels of one type, got {shown(plain)} after {shown(like)}"
+        )
     return plain
 
 

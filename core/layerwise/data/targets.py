@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from layerwise.data.arrays import blocks, checked_values
 from layerwise.data.labels import Label, checked_indices, encode_labels
-from layerwise.errors import InvalidInput
+from layerwise.errors import InvalidInput, Place
 from layerwise.losses import Loss
 from layerwise.network.architecture import Architecture
 
@@ -36,7 +36,7 @@ def read_targets(
         return table, None
     classes = loss.classes(outputs)
     if classes < 2:
-        where = f"layers[{len(architecture.layers) - 1}].units"
+        where = Place("layers", len(architecture.layers) - 1, "units")
         raise InvalidInput(where, f"expected an output for each class, at least 2, got {outputs}")
     if check:
         return encode_labels(y, labels, outputs=outputs, rows=rows, pointer=pointer)
@@ -61,8 +61,10 @@ def _check_range(table: NDArray[Any], loss: Loss, *, dtype: DTypeLike, pointer: 
         wrong = (part < loss.least) | (part <= loss.above) | (part > loss.most)
         if wrong.any():
             row, column = (int(i) for i in np.argwhere(wrong)[0])
-            where = f"{pointer}[{block.start + row}]" + ("" if flat else f"[{column}]")
-            raise InvalidInput(where, f"expected {_allowed(loss)}, got {float(table[block][row, column])}")
+            index = (block.start + row,) if flat else (block.start + row, column)
+            raise InvalidInput(
+                Place(pointer, index), f"expected {_allowed(loss)}, got {float(table[block][row, column])}"
+            )
 
 
 def _allowed(loss: Loss) -> str:

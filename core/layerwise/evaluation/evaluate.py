@@ -11,7 +11,7 @@ from layerwise import metrics
 from layerwise.data.arrays import blocks
 from layerwise.data.labels import Label, label_array
 from layerwise.data.targets import read_targets
-from layerwise.errors import InvalidInput
+from layerwise.errors import InvalidInput, Place
 from layerwise.evaluation.result import ClassEvaluation, Evaluation, FlagEvaluation, OutputEvaluation
 from layerwise.losses import Loss, LossBuffers
 from layerwise.metrics.arguments import read_weights
@@ -67,7 +67,9 @@ def evaluate(model: MLP, X: ArrayLike | TableLike, y: ArrayLike, *, weights: Arr
         raise InvalidInput("X", "expected at least one row, got none")
     finite = np.isfinite(outputs).all(axis=1)
     if not finite.all():
-        raise InvalidInput(f"X[{int(finite.argmin())}]", f"expected a row whose outputs are finite in {model.dtype}")
+        raise InvalidInput(
+            Place("X", int(finite.argmin())), f"expected a row whose outputs are finite in {model.dtype}"
+        )
     targets, labels = read_targets(
         y,
         model.labels,

@@ -10,7 +10,7 @@ import numpy as np
 
 from layerwise.checks import choice, fields, real_number, shown
 from layerwise.data.labels import Label, checked_labels
-from layerwise.errors import CorruptModel, InvalidInput, within
+from layerwise.errors import CorruptModel, InvalidInput, Place, within
 from layerwise.network.architecture import Architecture
 from layerwise.network.target_scale import TargetScale
 from layerwise.optimizers.saved_state import PREFIX, KeptOptimizer, described
@@ -63,7 +63,7 @@ def encode(contents: ModelContents) -> bytes:
         "plan": plan.to_json() if plan else None,
         "loss": plan.loss.kind if plan else None,
         "labels": list(labels) if labels is not None else None,
-        "metrics": {name: real_number(f"metrics.{name}", value) for name, value in contents.metrics.items()},
+        "metrics": {name: real_number(Place("metrics", name), value) for name, value in contents.metrics.items()},
         "lineage": contents.lineage,
         "versions": {"layerwise": installed_version(), "numpy": np.__version__},
     }
@@ -127,13 +127,13 @@ def _contents(given: Mapping[str, object]) -> ModelContents:
     metrics, lineage = (_mapping(name, given[name]) for name in ("metrics", "lineage"))
     for name, version in _mapping("versions", given["versions"]).items():
         if not isinstance(version, str):
-            raise InvalidInput(f"versions.{name}", f"expected text, got {shown(version)}")
+            raise InvalidInput(Place("versions", name), f"expected text, got {shown(version)}")
     return ModelContents(
         architecture=architecture,
         dtype=np.dtype(choice("dtype", given["dtype"], DTYPES)),
         plan=plan,
         labels=None if labels is None else checked_labels(cast(list[object], labels), architecture.outputs),
-        metrics={name: real_number(f"metrics.{name}", value) for name, value in metrics.items()},
+        metrics={name: real_number(Place("metrics", name), value) for name, value in metrics.items()},
         lineage=lineage,
         arrays={},
         encoder=encoder,

@@ -11,7 +11,7 @@ from layerwise import variants
 from layerwise.activations import ACTIVATIONS, Activation
 from layerwise.checks import counted, shown
 from layerwise.data.labels import Label
-from layerwise.errors import InvalidInput, within
+from layerwise.errors import InvalidInput, Place, within
 from layerwise.losses import LOSSES, Loss
 from layerwise.model import MLP
 from layerwise.network.architecture import Architecture, Layer
@@ -43,7 +43,7 @@ class Dense:
     `where` is what the weight is called where it comes from; `slope` are the slopes of a PReLU, (units,) or (1,).
     """
 
-    where: str
+    where: Place | str
     weight: Floats
     activation: Activation
     bias: Floats | None = None
@@ -52,7 +52,9 @@ class Dense:
     residual: bool = False
 
 
-def finite_array(pointer: str, value: object, *, shape: tuple[int, ...] | None = None, dimensions: int = 1) -> Floats:
+def finite_array(
+    pointer: Place | str, value: object, *, shape: tuple[int, ...] | None = None, dimensions: int = 1
+) -> Floats:
     """`value` as an array of finite numbers, of `shape`, or of so many `dimensions`. Raises InvalidInput."""
     try:
         array = np.asarray(cast(Any, value))
@@ -81,7 +83,7 @@ def layer_activations(hidden: object, output: object, layers: int) -> list[Activ
         if len(given) != layers - 1:
             wanted = f"expected one activation, or one for each of {counted(layers - 1, 'hidden layer')}"
             raise InvalidInput("activation", f"{wanted}, got {len(given)}")
-        found = [variants.chosen(f"activation[{i}]", each, ACTIVATIONS) for i, each in enumerate(given)]
+        found = [variants.chosen(Place("activation", i), each, ACTIVATIONS) for i, each in enumerate(given)]
     else:
         found = [variants.chosen("activation", hidden, ACTIVATIONS)] * (layers - 1)
     return [*found, variants.chosen("output_activation", output, ACTIVATIONS)]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from layerwise.activations import Activation
 from layerwise.checks import real_number, shown
 from layerwise.data.labels import Label
-from layerwise.errors import InvalidInput
+from layerwise.errors import InvalidInput, Place
 from layerwise.imports.dense import Dense, NormalizationArrays, build_model, finite_array, layer_activations
 from layerwise.losses import Loss
 from layerwise.model import MLP
@@ -39,7 +39,7 @@ def from_keras(
     added = real_number("epsilon", epsilon, above=0)
     starts = [i for i, array in enumerate(weights) if len(getattr(array, "shape", ())) != 1]
     if not starts or starts[0] != 0:
-        raise InvalidInput("weights[0]", "expected the kernel of a Dense layer, of shape (in, out)")
+        raise InvalidInput(Place("weights", 0), "expected the kernel of a Dense layer, of shape (in, out)")
     chosen = layer_activations(activation, output_activation, len(starts))
     layers = [
         _dense(weights, start, end, each, added)
@@ -50,7 +50,7 @@ def from_keras(
 
 def _dense(weights: Sequence[object], start: int, end: int, activation: Activation, epsilon: float) -> Dense:
     """The layer whose kernel is `weights[start]`, and whose other arrays end before `end`."""
-    where = f"weights[{start}]"
+    where = Place("weights", start)
     kernel = finite_array(where, weights[start], dimensions=2)
     columns = kernel.shape[1]
     slope = None
@@ -58,8 +58,8 @@ def _dense(weights: Sequence[object], start: int, end: int, activation: Activati
         end -= 1
         if end == start:
             raise InvalidInput(where, "expected the slopes of a PReLU among the arrays after it, there are none")
-        slope = finite_array(f"weights[{end}]", weights[end])
-    rest = [finite_array(f"weights[{i}]", weights[i], shape=(columns,)) for i in range(start + 1, end)]
+        slope = finite_array(Place("weights", end), weights[end])
+    rest = [finite_array(Place("weights", i), weights[i], shape=(columns,)) for i in range(start + 1, end)]
     if len(rest) > 5:
         slopes = ", then the slopes of a PReLU" if slope is not None else ""
         raise InvalidInput(where, f"expected at most {FOLLOWING}{slopes} after it, got {len(rest)} arrays")

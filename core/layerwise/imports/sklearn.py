@@ -9,7 +9,7 @@ import numpy as np
 from layerwise.activations import Identity, ReLU, Sigmoid, Tanh
 from layerwise.checks import choice
 from layerwise.data.labels import Label
-from layerwise.errors import InvalidInput
+from layerwise.errors import InvalidInput, Place
 from layerwise.imports.dense import Dense, build_model, finite_array, fold_scaling
 from layerwise.model import MLP
 from layerwise.types import Floats
@@ -39,13 +39,13 @@ def from_sklearn(estimator: object) -> MLP:
             got = f"{type(network).__name__} has no {name}"
             raise InvalidInput("estimator", f"expected a fitted MLPClassifier or MLPRegressor, {got}")
     given = cast(Any, network)
-    hidden = ACTIVATIONS[choice("estimator.activation", given.activation, ACTIVATIONS)]
-    loss = LOSSES[choice("estimator.out_activation_", given.out_activation_, LOSSES)]
+    hidden = ACTIVATIONS[choice(Place("estimator", "activation"), given.activation, ACTIVATIONS)]
+    loss = LOSSES[choice(Place("estimator", "out_activation_"), given.out_activation_, LOSSES)]
     layers: list[Dense] = []
     for i, (weight, bias) in enumerate(zip(given.coefs_, given.intercepts_, strict=True)):
-        where = f"estimator.coefs_[{i}]"
+        where = Place("estimator", "coefs_", i)
         matrix = finite_array(where, weight, dimensions=2)
-        vector = finite_array(f"estimator.intercepts_[{i}]", bias, shape=matrix.shape[1:])
+        vector = finite_array(Place("estimator", "intercepts_", i), bias, shape=matrix.shape[1:])
         layers.append(Dense(where=where, weight=matrix, bias=vector, activation=hidden))
     last = layers[-1]
     layers[-1] = Dense(where=last.where, weight=last.weight, bias=last.bias, activation=Identity())
@@ -90,12 +90,12 @@ def _after_scaling(first: Dense, scaler: object) -> Dense:
     shift: Floats = np.zeros(inputs)
     if hasattr(scaler, "mean_") and hasattr(scaler, "var_"):  # either is None if it was not asked for
         if (scale := cast(Any, scaler).scale_) is not None:
-            factor = 1 / finite_array(f"{name}.scale_", scale, shape=(inputs,)).astype(np.float64)
+            factor = 1 / finite_array(Place(name, "scale_"), scale, shape=(inputs,)).astype(np.float64)
         if cast(Any, scaler).with_mean:
-            shift = -finite_array(f"{name}.mean_", cast(Any, scaler).mean_, shape=(inputs,)) * factor
+            shift = -finite_array(Place(name, "mean_"), cast(Any, scaler).mean_, shape=(inputs,)) * factor
     elif hasattr(scaler, "min_"):
-        factor = finite_array(f"{name}.scale_", cast(Any, scaler).scale_, shape=(inputs,)).astype(np.float64)
-        shift = finite_array(f"{name}.min_", cast(Any, scaler).min_, shape=(inputs,))
+        factor = finite_array(Place(name, "scale_"), cast(Any, scaler).scale_, shape=(inputs,)).astype(np.float64)
+        shift = finite_array(Place(name, "min_"), cast(Any, scaler).min_, shape=(inputs,))
     else:
         raise InvalidInput("estimator", f"expected StandardScaler or MinMaxScaler before the network, got {name}")
     return fold_scaling(first, factor, shift)

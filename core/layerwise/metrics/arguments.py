@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from layerwise.checks import counted, shown
 from layerwise.data.arrays import checked_values, checked_weights
 from layerwise.data.labels import Label, label_column
-from layerwise.errors import InvalidInput
+from layerwise.errors import InvalidInput, Place
 from layerwise.metrics.classes import Indices, distinct_labels, indices, known_label, selected_labels
 
 Values = NDArray[np.float64]
@@ -69,7 +69,7 @@ def read_flags(y: ArrayLike, pointer: str = "y") -> Flags:
     wrong = (table != 0) & (table != 1)
     if wrong.any():
         row, column = (int(i) for i in np.argwhere(wrong)[0])
-        raise InvalidInput(f"{pointer}[{row}][{column}]", f"expected a flag, 0 or 1, got {table[row, column]:g}")
+        raise InvalidInput(Place(pointer, row, column), f"expected a flag, 0 or 1, got {table[row, column]:g}")
     flags: Flags = table == 1
     return flags
 
@@ -114,7 +114,7 @@ def read_scores(
         classes = indices(column, known)
         if (classes < 0).any():
             row = int(np.argmax(classes < 0))
-            raise InvalidInput(f"y[{row}]", f"expected one of the labels, got {shown(column[row])}")
+            raise InvalidInput(Place("y", row), f"expected one of the labels, got {shown(column[row])}")
         # one column is enough for two classes
         place = 1 if len(known) == 2 and positive is None else _column_of(known, positive)
         if place is not None:
@@ -149,7 +149,7 @@ def _positive(y: NDArray[Any], labels: ArrayLike | None, positive: Label | None,
             raise InvalidInput(pointer, f"{wanted}, or two labels, got one column")
         if (indices(y, known) < 0).any():
             row = int(np.argmax(indices(y, known) < 0))
-            raise InvalidInput(f"y[{row}]", f"expected one of the labels, got {shown(y[row])}")
+            raise InvalidInput(Place("y", row), f"expected one of the labels, got {shown(y[row])}")
         return known[1]
     found = distinct_labels(y)
     if len(found) > 2:

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from layerwise.checks import choice, whole_number
 from layerwise.data.labels import Label
-from layerwise.errors import InvalidInput
+from layerwise.errors import InvalidInput, Place
 from layerwise.metrics.arguments import ScoredRows, Values, has_columns, mean, read_scores
 
 Strategy = Literal["uniform", "quantile"]
@@ -285,12 +285,12 @@ def _probabilities(
     wrong = (given < 0) | (given > 1)
     if wrong.any():
         row, column = (int(i) for i in np.argwhere(wrong)[0])
-        where = f"{name}[{row}]" + (f"[{column}]" if given.shape[1] > 1 else "")
-        raise InvalidInput(where, f"expected a number from 0 to 1, got {given[row, column]}")
+        index = (row, column) if given.shape[1] > 1 else (row,)
+        raise InvalidInput(Place(name, index), f"expected a number from 0 to 1, got {given[row, column]}")
     if given.shape[1] > 1 and not has_columns(y):
         total = given.sum(axis=1)
         off = np.abs(total - 1) > 2 * np.sqrt(scored.resolution)
         if off.any():
             row = int(np.argmax(off))
-            raise InvalidInput(f"{name}[{row}]", f"expected probabilities whose sum is 1, got {total[row]:.6g}")
+            raise InvalidInput(Place(name, row), f"expected probabilities whose sum is 1, got {total[row]:.6g}")
     return scored

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from layerwise.checks import counted, shown
 from layerwise.data.labels import Label, label_column
-from layerwise.errors import InvalidInput
+from layerwise.errors import InvalidInput, Place
 
 Indices = NDArray[np.intp]
 
@@ -28,7 +28,7 @@ def same_kind(labels: NDArray[Any], y: NDArray[Any], pointer: str) -> NDArray[An
     """Return `labels`; raise InvalidInput if they are strings and those of `y` are not, or the reverse."""
     if (labels.dtype.kind == "U") != (y.dtype.kind == "U"):
         wanted = "a string" if y.dtype.kind == "U" else "an integer or a boolean"
-        raise InvalidInput(f"{pointer}[0]", f"expected {wanted} as the labels of y are, got {shown(labels[0])}")
+        raise InvalidInput(Place(pointer, 0), f"expected {wanted} as the labels of y are, got {shown(labels[0])}")
     return labels
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from layerwise.checks import real_number
-from layerwise.errors import InvalidInput
+from layerwise.errors import InvalidInput, Place
 from layerwise.metrics.arguments import Flags, Values, mean, read_values
 
 
@@ -106,5 +106,5 @@ def _deviance(y: Values, mu: Values, p: float) -> Values:
 def _check(wrong: Flags, values: Values, pointer: str, wanted: str) -> None:
     if wrong.any():
         row, column = (int(i) for i in np.argwhere(wrong)[0])
-        where = f"{pointer}[{row}]" + (f"[{column}]" if values.shape[1] > 1 else "")
-        raise InvalidInput(where, f"expected {wanted}, got {values[row, column]}")
+        index = (row, column) if values.shape[1] > 1 else (row,)
+        raise InvalidInput(Place(pointer, index), f"expected {wanted}, got {values[row, column]}")

@@ -8,7 +8,7 @@ from layerwise import variants
 from layerwise.activations import ACTIVATIONS, Activation
 from layerwise.checks import choice, real_number, shown, truth, whole_number
 from layerwise.checks import fields as checked_fields
-from layerwise.errors import InvalidInput, within
+from layerwise.errors import InvalidInput, Place, within
 from layerwise.initializers import INITIALIZERS, Initializer
 
 NORMALIZATIONS = ("batch", "layer")
@@ -178,7 +178,7 @@ class Architecture:
             raise InvalidInput("layers", f"expected a list of layers, got {shown(described)}")
         layers: list[Layer] = []
         for i, layer in enumerate(cast(list[object], described)):
-            with within(f"layers[{i}]"):
+            with within("layers", i):
                 layers.append(Layer.from_json(layer))
         given["layers"] = tuple(layers)
         return Architecture(**given)  # type: ignore[arg-type]  # the constructor checks the types
@@ -192,10 +192,10 @@ def _checked_layers(layers: object) -> tuple[Layer, ...]:
         raise InvalidInput("layers", f"expected 1 to {MOST_LAYERS} layers, got {len(given)}")
     for i, layer in enumerate(given):
         if not isinstance(layer, Layer):
-            raise InvalidInput(f"layers[{i}]", f"expected a Layer, got {shown(layer)}")
+            raise InvalidInput(Place("layers", i), f"expected a Layer, got {shown(layer)}")
     checked = cast(tuple[Layer, ...], given)
     if checked[-1].dropout:
-        where = f"layers[{len(checked) - 1}].dropout"
+        where = Place("layers", len(checked) - 1, "dropout")
         raise InvalidInput(where, f"expected 0, for the output layer drops nothing, got {checked[-1].dropout:g}")
     return checked
 
@@ -204,4 +204,4 @@ def _check_residuals(widths: Iterable[int], layers: Iterable[Layer]) -> None:
     for i, (inputs, layer) in enumerate(zip(widths, layers, strict=True)):
         if layer.residual and layer.units != inputs:
             detail = f"expected as many units as the layer receives numbers, {layer.units} units receive {inputs}"
-            raise InvalidInput(f"layers[{i}].residual", detail)
+            raise InvalidInput(Place("layers", i, "residual"), detail)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise.checks import choice, fields, real_number, shown
-from layerwise.errors import InvalidInput, within
+from layerwise.errors import InvalidInput, Place
 from layerwise.types import Floats
 
 LINKS = ("identity", "exp")
@@ -54,9 +54,8 @@ class TargetScale:
         names = ("link", "shift", "scale")
         given = fields("", value, known=names, required=names)
         shift, scale = (_numbers(name, given[name], outputs) for name in ("shift", "scale"))
-        with within("scale"):
-            for i, number in enumerate(scale):
-                real_number(f"[{i}]", number, above=0)
+        for i, number in enumerate(scale):
+            real_number(Place("scale", i), number, above=0)
         return TargetScale(shift, scale, choice("link", given["link"], LINKS))
 
     def to_array(self) -> NDArray[np.float64]:
@@ -69,7 +68,7 @@ class TargetScale:
         good = array.shape == (2, outputs) and np.isfinite(array).all() and (array[1] > 0).all()
         if not good:
             detail = f"expected finite shifts and positive scales, shape (2, {outputs}), got {shown(array)}"
-            raise InvalidInput("state.target_scale", detail)
+            raise InvalidInput(Place("state", "target_scale"), detail)
         shift, scale = cast("list[list[float]]", array.tolist())
         return TargetScale(tuple(shift), tuple(scale), link)
 
@@ -96,4 +95,4 @@ def _numbers(name: str, value: object, outputs: int) -> tuple[float, ...]:
     given = cast("list[object]", value) if isinstance(value, list) else []
     if len(given) != outputs:
         raise InvalidInput(name, f"expected {outputs} numbers, one for each output, got {got}")
-    return tuple(real_number(f"{name}[{i}]", number) for i, number in enumerate(given))
+    return tuple(real_number(Place(name, i), number) for i, number in enumerate(given))

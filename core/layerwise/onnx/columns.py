@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from layerwise.errors import InvalidInput
+from layerwise.errors import InvalidInput, Place
 from layerwise.onnx.dates import NO_TIME, date_values
 from layerwise.onnx.graph import Graph
 from layerwise.tables import CategoryColumn, DateColumn, Hashing, Log, NumberColumn, OneHot, TableEncoder
@@ -97,11 +97,11 @@ def _category(graph: Graph, column: CategoryColumn) -> str:
     """The row of a table that each category has."""
     if isinstance(column.encoding, Hashing):
         detail = "expected an encoding that ONNX can compute, got hashing; one_hot with as many categories is one"
-        raise InvalidInput(f"encoder.columns.{column.name}", detail)
+        raise InvalidInput(Place("encoder", "columns", column.name), detail)
     table = _table(column)
     if table.size > MOST_TABLE:
         wanted = f"expected at most {math.isqrt(MOST_TABLE):,} categories of one_hot in ONNX"
-        raise InvalidInput(f"encoder.columns.{column.name}", f"{wanted}, got {len(column.categories):,}")
+        raise InvalidInput(Place("encoder", "columns", column.name), f"{wanted}, got {len(column.categories):,}")
     text = graph.input(column.name, TensorProto.STRING, 1)
     known = len(column.categories)
     places = {category: place for place, category in enumerate(column.categories)}

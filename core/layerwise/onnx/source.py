@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from layerwise.checks import shown
-from layerwise.errors import InvalidInput
+from layerwise.errors import InvalidInput, Place
 from layerwise.imports.dense import finite_array
 from layerwise.types import Floats
 
@@ -52,7 +52,7 @@ class Source:
 
         Raises InvalidInput if it is computed, or of others.
         """
-        pointer, array = f"{where(node)}.{node.input[i]}", self.constant(node.input[i])
+        pointer, array = Place(where(node), node.input[i]), self.constant(node.input[i])
         if array is None:
             raise InvalidInput(pointer, "expected a constant array, it is computed")
         if array.ndim != dimensions == 1 and max(array.shape, default=1) == array.size:

@@ -7,7 +7,7 @@ from typing import cast
 import numpy as np
 
 from layerwise.checks import choice, fields, real_number, shown, whole_number
-from layerwise.errors import InvalidInput, within
+from layerwise.errors import InvalidInput, Place, within
 from layerwise.optimizers import OPTIMIZERS, Optimizer
 from layerwise.types import Floats
 
@@ -62,7 +62,7 @@ def described(value: object) -> KeptOptimizer:
     if not isinstance(vectors, list):
         raise InvalidInput("vectors", f"expected a list of names, got {shown(vectors)}")
     empty: Floats = np.empty(0)
-    known = [choice(f"vectors[{i}]", name, VECTORS) for i, name in enumerate(cast(list[object], vectors))]
+    known = [choice(Place("vectors", i), name, VECTORS) for i, name in enumerate(cast(list[object], vectors))]
     with within("numbers"):
         numbers = fields("", given["numbers"], known=NUMBERS)
         found = {name: real_number(name, number) for name, number in numbers.items()}

@@ -9,7 +9,7 @@ import numpy as np
 from layerwise import variants
 from layerwise.checks import choice, optional, real_number, shown, truth, whole_number
 from layerwise.checks import fields as checked_fields
-from layerwise.errors import InvalidInput, within
+from layerwise.errors import InvalidInput, Place, within
 from layerwise.losses import LOSSES, Loss
 from layerwise.optimizers import OPTIMIZERS, Optimizer
 from layerwise.optimizers.schedules import SCHEDULES, Schedule
@@ -246,7 +246,7 @@ def _class_weight(value: object) -> ClassWeights:
             "class_weight", f"expected balanced, a weight for each class, or weights by label, got {told}"
         )
     given = enumerate(cast(Iterable[object], value))
-    weights = tuple(real_number(f"class_weight[{i}]", weight, least=0) for i, weight in given)
+    weights = tuple(real_number(Place("class_weight", i), weight, least=0) for i, weight in given)
     if not any(weights):
         raise InvalidInput("class_weight", "expected a weight above 0 for at least one class")
     return weights
@@ -270,7 +270,7 @@ def _by_label(given: Mapping[object, object]) -> Mapping[str, float]:
             raise InvalidInput("class_weight", f"expected weights by integers, strings or booleans, got {shown(plain)}")
         if (text := label_text(plain)) in found:
             raise InvalidInput("class_weight", f"expected labels of one type, got {text} twice")
-        found[text] = real_number(f"class_weight[{text}]", weight, least=0)
+        found[text] = real_number(Place("class_weight", text), weight, least=0)
     if not found:
         raise InvalidInput("class_weight", "expected a weight for at least one label, got none")
     return found

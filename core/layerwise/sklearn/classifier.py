@@ -10,7 +10,7 @@ from sklearn.base import ClassifierMixin
 from layerwise.activations import Activation
 from layerwise.checks import counted, shown
 from layerwise.data.labels import Label
-from layerwise.errors import InvalidInput
+from layerwise.errors import InvalidInput, Place
 from layerwise.losses import LOSSES, Loss
 from layerwise.network.architecture import Layer
 from layerwise.optimizers import Optimizer
@@ -180,7 +180,7 @@ def _indices(column: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.intp]:
     found = np.array([places.get(value, -1) for value in column.tolist()], np.intp)
     if (found < 0).any():
         row = int(np.argmin(found))
-        raise InvalidInput(f"y[{row}]", f"expected one of {shown(classes.tolist())}, got {shown(column[row])}")
+        raise InvalidInput(Place("y", row), f"expected one of {shown(classes.tolist())}, got {shown(column[row])}")
     return found
 
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 import numpy as np
 
 from layerwise.checks import choice, instance, real_number, shown
-from layerwise.errors import InvalidInput
+from layerwise.errors import InvalidInput, Place
 from layerwise.losses import LOSSES, Loss
 from layerwise.network.architecture import Layer
 from layerwise.optimizers import OPTIMIZERS
@@ -33,7 +33,7 @@ def hidden_layers(hidden: object, activation: Any, dropout: Any) -> tuple[Layer,
         try:
             found.append(given if isinstance(given, Layer) else Layer(given, activation, dropout))
         except InvalidInput as error:
-            where = f"hidden[{i}]" if error.pointer == "units" else error.pointer
+            where = Place("hidden", i) if error.place == Place("units") else error.place
             raise InvalidInput(where, error.detail) from None
     return tuple(found)
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise.checks import fields, shown
-from layerwise.errors import InvalidInput
+from layerwise.errors import InvalidInput, Place
 from layerwise.tables.cells import number_in, text_of
 from layerwise.tables.column import CellWriter, FittedColumn, UnusualError
 from layerwise.tables.counts import CategoryCounts
@@ -153,7 +153,7 @@ class CategoryColumn(FittedColumn[CategoryEncoding]):
 def category_column_from_json(name: str, encoding: CategoryEncoding, given: Mapping[str, object]) -> CategoryColumn:
     """The column that `to_json` gave, of what stands beside its name and encoding. Raises InvalidInput."""
     if encoding.missing == "auto":
-        raise InvalidInput("encoding.missing", "expected what was decided, got 'auto'")
+        raise InvalidInput(Place("encoding", "missing"), "expected what was decided, got 'auto'")
     if isinstance(encoding, Hashing):
         fields("", given, known=())
         return CategoryColumn(name, encoding)
@@ -163,7 +163,7 @@ def category_column_from_json(name: str, encoding: CategoryEncoding, given: Mapp
     if not 1 <= len(categories) <= most:
         raise InvalidInput("categories", f"expected 1 to {most}, got {len(categories)}")
     if isinstance(encoding, OneHot) and encoding.unseen == "auto":
-        raise InvalidInput("encoding.unseen", "expected what was decided, got 'auto'")
+        raise InvalidInput(Place("encoding", "unseen"), "expected what was decided, got 'auto'")
     if isinstance(encoding, Ordinal) and encoding.order not in ((), categories):
         raise InvalidInput("categories", f"expected the order of the encoding, got {shown(list(categories))}")
     return CategoryColumn(name, encoding, categories)
@@ -241,11 +241,11 @@ class CategoryFit:
                 encoding = replace(encoding, unseen="other" if beyond else "none")
             elif encoding.unseen == "error" and beyond:
                 detail = f"expected at most {encoding.most} categories, for no other is let in, got {len(counts)}"
-                raise InvalidInput(f"columns.{name}", detail)
+                raise InvalidInput(Place("columns", name), detail)
             return CategoryColumn(name, encoding, in_order(kept))
         if isinstance(encoding, Ordinal):
             if not encoding.order and (len(counts) > MOST_CATEGORIES or not counts.exact):
-                raise InvalidInput(f"columns.{name}", f"expected at most {MOST_CATEGORIES} categories, got more")
+                raise InvalidInput(Place("columns", name), f"expected at most {MOST_CATEGORIES} categories, got more")
             return CategoryColumn(name, encoding, encoding.order or in_order(counts.frequent(MOST_CATEGORIES)))
         return CategoryColumn(name, encoding)
 

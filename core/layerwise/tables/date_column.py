@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise.checks import fields, real_number, shown
-from layerwise.errors import InvalidInput
+from layerwise.errors import InvalidInput, Place
 from layerwise.tables.cells import EPOCH, seconds_of
 from layerwise.tables.column import CellWriter, FittedColumn, UnusualError
 from layerwise.tables.encodings import CYCLIC_PARTS, DateParts
@@ -140,7 +140,7 @@ def date_column_from_json(name: str, encoding: DateParts, given: Mapping[str, ob
     """The column that `to_json` gave, of what stands beside its name and encoding. Raises InvalidInput."""
     found = fields("", given, known=("shift", "scale"), required=("shift", "scale"))
     if encoding.missing == "auto":
-        raise InvalidInput("encoding.missing", "expected what was decided, got 'auto'")
+        raise InvalidInput(Place("encoding", "missing"), "expected what was decided, got 'auto'")
     shift, scale = real_number("shift", found["shift"]), real_number("scale", found["scale"], above=0)
     if not (abs(shift) + MOST_YEARS) / scale <= FLOAT32_MAX:
         raise InvalidInput("scale", f"expected one by which float32 holds all years, got {shown(scale)}")

@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 from layerwise import variants
 from layerwise.checks import choice, counted, fields, shown, whole_number
 from layerwise.data.arrays import blocks
-from layerwise.errors import InvalidInput, within
+from layerwise.errors import InvalidInput, Place, within
 from layerwise.tables.category_column import category_column_from_json
 from layerwise.tables.date_column import date_column_from_json
 from layerwise.tables.encodings import (
@@ -59,7 +59,7 @@ class TableEncoder:
         self._ignored = texts("ignore", ignore)
         for name in self._ignored:
             if name in self._choices:
-                raise InvalidInput(f"columns.{name}", "expected a column that is not ignored as well")
+                raise InvalidInput(Place("columns", name), "expected a column that is not ignored as well")
         self._rest = choice("rest", rest, ("infer", "ignore"))
         self._extra = choice("extra", extra, ("error", "ignore"))
         self._columns: tuple[AnyColumn, ...] | None = None
@@ -98,7 +98,9 @@ class TableEncoder:
         given = names_of(table)
         for name in self._choices:
             if name not in given:
-                raise InvalidInput(f"columns.{name}", f"expected a column of this name, there are {', '.join(given)}")
+                raise InvalidInput(
+                    Place("columns", name), f"expected a column of this name, there are {', '.join(given)}"
+                )
         chosen = [n for n in given if n in self._choices or (self._rest == "infer" and n not in self._ignored)]
         if not chosen:
             raise InvalidInput("table", "expected at least 1 column that is not ignored, got 0")
@@ -279,7 +281,7 @@ def _choices(columns: object) -> dict[str, Encoding]:
     for name, encoding in cast(Mapping[object, object], columns).items():
         if not isinstance(name, str) or not name or not is_unicode(name):
             raise InvalidInput("columns", f"expected names of columns, got {shown(name)}")
-        found[name] = variants.from_json(f"columns.{name}", encoding, ENCODINGS)
+        found[name] = variants.from_json(Place("columns", name), encoding, ENCODINGS)
     return found
 
 
@@ -289,7 +291,7 @@ def _fitted_from_json(value: object) -> tuple[AnyColumn, ...]:
         raise InvalidInput("fitted", f"expected a list of columns, or null, got {shown(value)}")
     found: dict[str, AnyColumn] = {}
     for i, item in enumerate(items):
-        with within(f"fitted[{i}]"):
+        with within("fitted", i):
             column = _column_from_json(item)
             if column.name in found:
                 raise InvalidInput("name", f"expected names that differ, got {shown(column.name)} twice")
@@ -323,8 +325,8 @@ def _constant_from_json(value: object, width: int) -> tuple[int, ...]:
     items = cast(list[object], value)
     if type(items) is not list or len(items) > width:
         raise InvalidInput("constant", f"expected a list of at most {counted(width, 'output')}, got {shown(value)}")
-    found = [whole_number(f"constant[{i}]", item, least=0, most=width - 1) for i, item in enumerate(items)]
+    found = [whole_number(Place("constant", i), item, least=0, most=width - 1) for i, item in enumerate(items)]
     for i in range(1, len(found)):
         if found[i] <= found[i - 1]:
-            raise InvalidInput(f"constant[{i}]", f"expected more than {found[i - 1]}, as before, got {found[i]}")
+            raise InvalidInput(Place("constant", i), f"expected more than {found[i - 1]}, as before, got {found[i]}")
     return tuple(found)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar, cast
 
 from layerwise.checks import choice, real_number, shown, whole_number
-from layerwise.errors import InvalidInput
+from layerwise.errors import InvalidInput, Place
 from layerwise.tables.cells import text_of
 from layerwise.variants import Kind
 
@@ -188,7 +188,7 @@ class DateParts(Encoding):
         if not parts:
             raise InvalidInput("parts", "expected at least one part")
         for i, part in enumerate(parts):
-            choice(f"parts[{i}]", part, PLAIN_PARTS + CYCLIC_PARTS)
+            choice(Place("parts", i), part, PLAIN_PARTS + CYCLIC_PARTS)
         object.__setattr__(self, "parts", parts)
         choice("missing", self.missing, ("auto", "indicator", "none", "error"))
 
@@ -200,9 +200,9 @@ def texts(pointer: str, value: object) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for i, text in enumerate(cast(Iterable[object], value)):
         if not isinstance(text, str) or not text or not is_unicode(text):
-            raise InvalidInput(f"{pointer}[{i}]", f"expected a text, got {shown(text)}")
+            raise InvalidInput(Place(pointer, i), f"expected a text, got {shown(text)}")
         if text in found:
-            raise InvalidInput(f"{pointer}[{i}]", f"expected texts that differ, got {shown(text)} twice")
+            raise InvalidInput(Place(pointer, i), f"expected texts that differ, got {shown(text)} twice")
         found[text] = None
     return tuple(found)
 

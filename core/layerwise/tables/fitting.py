@@ -10,7 +10,7 @@ from zlib import crc32
 
 import numpy as np
 
-from layerwise.errors import InvalidInput
+from layerwise.errors import InvalidInput, Place
 from layerwise.tables.category_column import CategoryColumn, CategoryFit
 from layerwise.tables.cells import is_missing, kinds_of
 from layerwise.tables.date_column import DateColumn, DateFit
@@ -89,7 +89,7 @@ class ColumnFit:
         fit = next((fit for fit in left if fit.seen), None)
         if fit is None:
             detail = "expected at least one value, all are missing; the column may be ignored"
-            raise InvalidInput(f"columns.{self.name}", detail)
+            raise InvalidInput(Place("columns", self.name), detail, "EMPTY_COLUMN")
         return fit.finished(self.name)
 
 

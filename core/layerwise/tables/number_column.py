@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise.checks import fields, optional, real_number, shown
-from layerwise.errors import InvalidInput, within
+from layerwise.errors import InvalidInput, Place, within
 from layerwise.tables.column import CellWriter, FittedColumn, UnusualError
 from layerwise.tables.encodings import Log, MinMax, NumberEncoding, Quantiles
 from layerwise.tables.moments import RunningMoments
@@ -166,7 +166,7 @@ def number_column_from_json(name: str, encoding: NumberEncoding, given: Mapping[
     own = ("quantiles",) if isinstance(encoding, Quantiles) else ("shift", "scale")
     found = fields("", given, known=("fill", *own), required=("fill", *own))
     if encoding.missing == "auto":
-        raise InvalidInput("encoding.missing", "expected what was decided, got 'auto'")
+        raise InvalidInput(Place("encoding", "missing"), "expected what was decided, got 'auto'")
     fill = optional("fill", found["fill"], real_number)
     if (fill is None) != (encoding.missing == "error"):
         raise InvalidInput("fill", f"expected what goes with missing {shown(encoding.missing)}, got {shown(fill)}")
@@ -176,10 +176,10 @@ def number_column_from_json(name: str, encoding: NumberEncoding, given: Mapping[
     values = cast(list[object], found["quantiles"])
     if type(values) is not list or not 2 <= len(values) <= encoding.quantiles:
         raise InvalidInput("quantiles", f"expected a list of 2 to {encoding.quantiles} numbers, got {shown(values)}")
-    known = tuple(real_number(f"quantiles[{i}]", value) for i, value in enumerate(values))
+    known = tuple(real_number(Place("quantiles", i), value) for i, value in enumerate(values))
     for i in range(1, len(known)):
         if known[i] < known[i - 1]:
-            raise InvalidInput(f"quantiles[{i}]", f"expected at least {known[i - 1]}, as before, got {known[i]}")
+            raise InvalidInput(Place("quantiles", i), f"expected at least {known[i - 1]}, as before, got {known[i]}")
     return NumberColumn(name, encoding, fill, quantiles=known)
 
 
@@ -251,5 +251,5 @@ class NumberFit:
             shift, scale = raw.least, raw.greatest - raw.least if moments.varies else 1.0
         elif encoding.kind != "identity":
             shift, scale = moments.centre, moments.deviation
-        with within(f"columns.{name}"):
+        with within("columns", name):
             return NumberColumn(name, encoding, fill, shift, scale, constant=constant)

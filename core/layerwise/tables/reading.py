@@ -68,7 +68,7 @@ def _within_float32(column: RawColumn, numbers: NDArray[np.float64]) -> NDArray[
     if (beyond := np.abs(numbers) > FLOAT32_MAX).any():
         row = first_row(beyond)
         wanted = "a number within float32" if math.isfinite(numbers[row]) else "a finite number"
-        raise column.bad_cell(row, wanted, column.cell(row))
+        raise column.bad_cell(row, wanted, column.cell(row), "NOT_FINITE")
     return numbers
 
 
@@ -78,7 +78,8 @@ def _one_by_one(column: RawColumn, values: list[object]) -> NDArray[np.float64]:
         try:
             numbers[row] = number_of(value)
         except ValueError:
-            raise column.bad_cell(row, "a number", value) from None
+            reason = "NOT_FINITE" if isinstance(value, int) else ""  # a whole number beyond all floats
+            raise column.bad_cell(row, "a number", value, reason) from None
     return _within_float32(column, numbers)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise.checks import counted, shown
-from layerwise.errors import InvalidInput
+from layerwise.errors import InvalidInput, Place
 from layerwise.tables.encodings import is_unicode
 
 Values: TypeAlias = NDArray[Any] | list[object]
@@ -46,9 +46,9 @@ class RawColumn:
     def __len__(self) -> int:
         return len(self.values)
 
-    def at(self, row: int) -> str:
-        """The pointer of its cell in `row`."""
-        return f"rows[{self.start + row}].{self.name}"
+    def at(self, row: int) -> Place:
+        """The place of its cell in `row`."""
+        return Place("rows", self.start + row, self.name)
 
     def cell(self, row: int) -> object:
         """The value of its cell in `row`."""
@@ -58,9 +58,9 @@ class RawColumn:
         code = cast(int, value)
         return self.categories[code] if code >= 0 else None
 
-    def bad_cell(self, row: int, wanted: str, got: object) -> InvalidInput:
+    def bad_cell(self, row: int, wanted: str, got: object, reason: str = "") -> InvalidInput:
         """The error of the cell in `row`: what was `wanted`, and what it has."""
-        return InvalidInput(self.at(row), f"expected {wanted}, got {shown(got)}")
+        return InvalidInput(self.at(row), f"expected {wanted}, got {shown(got)}", reason)
 
     def missing_cell(self, row: int, wanted: str) -> InvalidInput:
         """The error of the cell in `row`, which has no value where the column takes no gaps."""
@@ -95,32 +95,32 @@ def columns_of(
     """
     if isinstance(table, Mapping | Frame) and not isinstance(table, np.ndarray):
         given = names_of(cast(object, table))
-        _check_names(given, names, extra, "columns")
+        _check_names(given, names, extra, Place("columns"))
         by_name = cast(Mapping[str, object], table)
         columns = [_column(name, by_name[name], start) for name in names]
         for column in columns[1:]:
             if len(column) != len(columns[0]):
                 wanted = f"expected {counted(len(columns[0]), 'value')}, as many as column {columns[0].name} has"
-                raise InvalidInput(f"columns.{column.name}", f"{wanted}, got {len(column)}")
+                raise InvalidInput(Place("columns", column.name), f"{wanted}, got {len(column)}")
         return columns
     rows = list(_rows(table, start))
     exactly = set(names)
     allowed = None if extra is None else exactly.union(extra)
     for i, row in enumerate(rows):
         if not row.keys() >= exactly or not (allowed is None or allowed.issuperset(row)):
-            _check_names(list(row), names, extra, f"rows[{start + i}]")
+            _check_names(list(row), names, extra, Place("rows", start + i))
     return [RawColumn(name, [row[name] for row in rows], start=start) for name in names]
 
 
 def names_of(table: object, start: int = 0) -> list[str]:
     """The names of the columns that `table` has; of a list, those of its first row. Raises InvalidInput."""
-    where = "columns"
+    where = Place("columns")
     if isinstance(table, Mapping):
         found = list(cast(Mapping[object, object], table))
     elif isinstance(table, Frame) and not isinstance(table, np.ndarray):
         found = list(cast(Sequence[object], table.columns))
     else:
-        where, rows = f"rows[{start}]", _rows(table, start)
+        where, rows = Place("rows", start), _rows(table, start)
         found = list(cast(Mapping[object, object], next(rows, NO_ROW)))
     for name in found:
         if not isinstance(name, str) or not name or not is_unicode(name):
@@ -141,22 +141,24 @@ def _rows(table: object, start: int) -> Iterator[Mapping[str, object]]:
         raise InvalidInput("table", f"{wanted}, got {shown(table)}")
     for i, row in enumerate(cast(Sequence[object], table)):
         if not isinstance(row, Mapping):
-            raise InvalidInput(f"rows[{start + i}]", f"expected a mapping of column names to values, got {shown(row)}")
+            raise InvalidInput(
+                Place("rows", start + i), f"expected a mapping of column names to values, got {shown(row)}"
+            )
         yield cast(Mapping[str, object], row)
 
 
-def _check_names(given: Sequence[str], names: Sequence[str], extra: Collection[str] | None, where: str) -> None:
+def _check_names(given: Sequence[str], names: Sequence[str], extra: Collection[str] | None, where: Place) -> None:
     there, known = set(given), set(names)
     for name in names:
         if name not in there:
             detail = f"expected a value, the column is missing; there are {_text_list(given)}"
-            raise InvalidInput(f"{where}.{name}", detail)
+            raise InvalidInput(Place(where, name), detail)
     if extra is None:
         return
     for name in given:
         if name not in known and name not in extra:
             raise InvalidInput(
-                f"{where}.{name if len(str(name)) <= 60 else shown(name)}",
+                Place(where, name if len(str(name)) <= 60 else shown(name)),
                 f"unknown column; expected one of {_text_list(names)}",
             )
 
@@ -181,14 +183,14 @@ def _column(name: str, given: Any, start: int) -> RawColumn:
             given = given.to_numpy()
     if not isinstance(given, np.ndarray):
         if isinstance(given, str | bytes) or not isinstance(given, Sequence):
-            raise InvalidInput(f"columns.{name}", f"expected a list of values, got {shown(given)}")
+            raise InvalidInput(Place("columns", name), f"expected a list of values, got {shown(given)}")
         given = list(cast(Sequence[object], given))
         return RawColumn(name, given, start=start)
     array = cast(NDArray[Any], given)
     if array.ndim != 1:
-        raise InvalidInput(f"columns.{name}", f"expected one value a row, got {counted(array.ndim, 'dimension')}")
+        raise InvalidInput(Place("columns", name), f"expected one value a row, got {counted(array.ndim, 'dimension')}")
     if array.dtype.kind in "cmV":
-        raise InvalidInput(f"columns.{name}", f"expected numbers, texts, booleans or dates, got {array.dtype}")
+        raise InvalidInput(Place("columns", name), f"expected numbers, texts, booleans or dates, got {array.dtype}")
     if isinstance(array, np.ma.MaskedArray):
         return RawColumn(name, _unmasked(array), start=start)
     return RawColumn(name, array if array.dtype.kind in "biufM" else array.tolist(), start=start)

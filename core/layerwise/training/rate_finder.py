@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from layerwise.checks import instance, real_number, whole_number
 from layerwise.data.reader import Reader, resolved_plan
-from layerwise.errors import Diverged, InvalidInput
+from layerwise.errors import Diverged, InvalidInput, Place
 from layerwise.model import MLP
 from layerwise.optimizers.schedules import Constant
 from layerwise.plan import Plan
@@ -95,7 +95,7 @@ def _plan(plan: Plan, steps: int) -> Plan:
     """`plan` without all that plays no part."""
     if plan.optimizer.full_batch:
         raise InvalidInput(
-            "plan.optimizer", f"expected one with a rate to find, {plan.optimizer.kind} searches its own"
+            Place("plan", "optimizer"), f"expected one with a rate to find, {plan.optimizer.kind} searches its own"
         )
     return replace(
         plan, schedule=Constant(), warmup=0.0, epochs=steps, max_steps=steps, max_seconds=None, early_stopping=None,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from layerwise.checks import fields as checked_fields
 from layerwise.checks import shown, whole_number
-from layerwise.errors import InvalidInput
+from layerwise.errors import InvalidInput, Place
 from layerwise.types import Floats
 
 
@@ -153,7 +153,7 @@ class TrainingState:
         plain = _plain(arrays)
         names = plain.pop("optimizer")
         if not isinstance(names, list):
-            raise InvalidInput("state.optimizer", f"expected a list of names, got {shown(names)}")
+            raise InvalidInput(Place("state", "optimizer"), f"expected a list of names, got {shown(names)}")
         state = TrainingState(
             parameters=_vector("parameters", arrays),
             optimizer={str(name): _vector(f"optimizer/{name}", arrays) for name in cast(list[object], names)},
@@ -162,11 +162,11 @@ class TrainingState:
         )
         for name in OPTIONAL:
             if plain.pop(name, None) is not None:
-                raise InvalidInput(f"state.{name}", "expected an array of its own, or none")
+                raise InvalidInput(Place("state", name), "expected an array of its own, or none")
             if name in arrays:
                 setattr(state, name, _vector(name, arrays))
         for name, check in PLAIN.items():
-            setattr(state, name, check(f"state.{name}", plain[name]))
+            setattr(state, name, check(Place("state", name), plain[name]))
         return state
 
     def copy(self) -> "TrainingState":
@@ -208,39 +208,40 @@ def _generator(state: object) -> np.random.Generator:
         generator.bit_generator.state = cast(Any, state)
     except (KeyError, ValueError, TypeError, OverflowError) as error:
         detail = f"expected the state of a PCG64, got {shown(state)}"
-        raise InvalidInput("state.generator", detail) from error
+        raise InvalidInput(Place("state", "generator"), detail) from error
     return generator
 
 
-def _count(pointer: str, value: object) -> int:
+def _count(pointer: Place, value: object) -> int:
     return whole_number(pointer, value, least=0, most=2**62)
 
 
-def _number(pointer: str, value: object) -> float:
+def _number(pointer: Place, value: object) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise InvalidInput(pointer, f"expected a number, got {shown(value)}")
     return value
 
 
-def _numbers(pointer: str, value: object) -> dict[str, float]:
+def _numbers(pointer: Place, value: object) -> dict[str, float]:
     if not isinstance(value, dict):
         raise InvalidInput(pointer, f"expected numbers by name, got {shown(value)}")
     return {
-        str(name): _number(f"{pointer}.{name}", number) for name, number in cast(dict[object, object], value).items()
+        str(name): _number(Place(pointer, str(name)), number)
+        for name, number in cast(dict[object, object], value).items()
     }
 
 
-def _unless_none(check: Callable[[str, object], object]) -> Callable[[str, object], object]:
+def _unless_none(check: Callable[[Place, object], object]) -> Callable[[Place, object], object]:
     return lambda pointer, value: None if value is None else check(pointer, value)
 
 
-def _reason(pointer: str, value: object) -> str:
+def _reason(pointer: Place, value: object) -> str:
     if not isinstance(value, str):
         raise InvalidInput(pointer, f"expected a word, got {shown(value)}")
     return value
 
 
-PLAIN: Mapping[str, Callable[[str, object], object]] = {
+PLAIN: Mapping[str, Callable[[Place, object], object]] = {
     "loss_sum": _number,
     "epoch": _count,
     "position": _count,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from layerwise.errors import InvalidInput
+from layerwise.errors import InvalidInput, Place
 from layerwise.model import MLP
 from layerwise.plan.early_stopping import EarlyStopping
 from layerwise.training.records import TrainingState
@@ -12,7 +12,7 @@ class Stopping:
     """Judges each epoch as `rule` has it; without a rule, nothing stops."""
 
     def __init__(self, rule: EarlyStopping | None, *, validates: bool) -> None:
-        check_watched("early_stopping.watch", rule.watch if rule else None, validates=validates)
+        check_watched(Place("early_stopping", "watch"), rule.watch if rule else None, validates=validates)
         self._rule = rule
 
     @property
@@ -42,7 +42,7 @@ class Stopping:
         return state.waited >= rule.patience
 
 
-def check_watched(pointer: str, watch: str | None, *, validates: bool) -> None:
+def check_watched(pointer: Place, watch: str | None, *, validates: bool) -> None:
     """Raises InvalidInput at `pointer` if `watch` is a value of rows that are held out, and none are."""
     if watch and watch.startswith("validation") and not validates:
         detail = f"{watch} needs rows that are held out: give a validation, or watch loss or metric"

@@ -8,7 +8,7 @@ import numpy as np
 from layerwise.checks import decided
 from layerwise.data.reader import Split
 from layerwise.data.shuffling import row_order
-from layerwise.errors import Diverged
+from layerwise.errors import Diverged, Place
 from layerwise.metrics.running import metric_of
 from layerwise.model import MLP
 from layerwise.optimizers import CHUNK
@@ -52,14 +52,14 @@ class Trainer:
     ) -> None:
         self.model, self.plan, self.data = model, plan, data
         self._epochs = decided("epochs", plan.epochs)
-        self._base_rate = decided("optimizer.learning_rate", plan.optimizer.learning_rate)
+        self._base_rate = decided(Place("optimizer", "learning_rate"), plan.optimizer.learning_rate)
         self.rows = len(data.rows)
         batch = self.rows if online else self._rows_at_once()
         self.batch_size = batch
         self._online = online
         validates = held_out is not None or online
         self._stopping = Stopping(plan.early_stopping, validates=validates)
-        check_watched("schedule.watch", plan.schedule.watched, validates=validates)
+        check_watched(Place("schedule", "watch"), plan.schedule.watched, validates=validates)
         self._validation = Validation(model, plan.loss, held_out) if held_out else None
         self._gradient: Floats = np.zeros_like(model.parameters)
         self._scratch: Floats = np.empty(CHUNK, model.dtype)

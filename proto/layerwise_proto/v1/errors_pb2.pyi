@@ -80,7 +80,9 @@ class ErrorInfo(_message.Message):
     """Always "layerwise"."""
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """`pointer`, where it can be said: the part of the request that is wrong."""
+        """Where it can be said, the part of the request that is wrong: `pointer` as text, `batches[2].table.rows[17].a.b`,
+        and `place`, its steps as JSON, `["batches", 2, "table", "rows", 17, "a.b"]`.
+        """
 
     def __init__(
         self,

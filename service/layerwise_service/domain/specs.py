@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from layerwise import Architecture, InvalidInput, Loss, Plan
 from layerwise.data.class_weights import weights_of
+from layerwise.errors import Place
 from layerwise.files.model_file import MOST_MANIFEST
 from layerwise.network.parameters import member_shapes as weight_shapes
 from layerwise.training.full_batch import check_steady
@@ -56,10 +57,10 @@ def read_architecture(sent: Mapping[str, object], needs: Needs | None, settings:
     """
     layers = [dict(layer) for layer in cast("list[JSONObject]", sent.get("layers", []))]
     if not layers:
-        raise InvalidRequest("expected at least one layer", pointer="architecture.layers")
+        raise InvalidRequest("expected at least one layer", pointer=Place("architecture", "layers"))
     if len(layers) > settings.max_layers:
         detail = f"expected at most {settings.max_layers} layers, got {len(layers)}"
-        raise TooLarge(detail, pointer="architecture.layers", reason="MODEL_TOO_LARGE")
+        raise TooLarge(detail, pointer=Place("architecture", "layers"), reason="MODEL_TOO_LARGE")
     _check_units(layers, settings.max_units)
     features = _inputs(sent.get("inputs"), needs)
     _fill_output_layer(layers, complete="inputs" in sent, needs=needs)
@@ -70,7 +71,7 @@ def read_architecture(sent: Mapping[str, object], needs: Needs | None, settings:
         if layer.columns > settings.max_units:
             detail = f"expected at most {settings.max_units} units, got {layer.units} × "
             detail += f"{layer.activation.linear_pieces}: every piece of a maxout counts as a unit"
-            raise TooLarge(detail, pointer=f"architecture.layers[{i}]", reason="MODEL_TOO_LARGE")
+            raise TooLarge(detail, pointer=Place("architecture", "layers", i), reason="MODEL_TOO_LARGE")
     if architecture.parameters > settings.max_parameters:
         detail = f"a network may have {settings.max_parameters} parameters, this one has {architecture.parameters}"
         raise TooLarge(detail, pointer="architecture", reason="MODEL_TOO_LARGE")
@@ -88,9 +89,11 @@ def read_plan(sent: Mapping[str, object], *, has_labels: bool | None, settings: 
     if has_labels is not None and wanted is not None and has_labels is not (wanted == "labels"):
         got = "labels" if has_labels else "targets"
         detail = f"{plan.loss.kind} is a loss for {wanted}, and the rows come with {got}"
-        raise InvalidRequest(detail, pointer="plan.loss")
+        raise InvalidRequest(detail, pointer=Place("plan", "loss"))
     if plan.epochs is not None and plan.epochs > settings.max_epochs:
-        raise TooLarge(f"expected at most {settings.max_epochs} epochs, got {plan.epochs}", pointer="plan.epochs")
+        raise TooLarge(
+            f"expected at most {settings.max_epochs} epochs, got {plan.epochs}", pointer=Place("plan", "epochs")
+        )
     return plan
 
 
@@ -111,18 +114,18 @@ def check_split(plan: Plan, rows: int, *, has_labels: bool) -> None:
     share = plan.completed(rows=rows).validation or 0.0
     if share and plan.split == "stratified" and not has_labels:
         detail = "expected random or temporal, for targets have no classes whose shares are kept; got stratified"
-        raise InvalidRequest(detail, pointer="plan.split")
+        raise InvalidRequest(detail, pointer=Place("plan", "split"))
     held_out = round(rows * share)
     if share and not 0 < held_out < rows:
         detail = f"{share} of {rows} rows is {held_out}: expected at least one row on either side"
-        raise InvalidRequest(detail, pointer="plan.validation")
+        raise InvalidRequest(detail, pointer=Place("plan", "validation"))
     for name, watch in (
-        ("early_stopping.watch", plan.early_stopping.watch if plan.early_stopping else ""),
-        ("schedule.watch", getattr(plan.schedule, "watch", "")),
+        (("early_stopping", "watch"), plan.early_stopping.watch if plan.early_stopping else ""),
+        (("schedule", "watch"), getattr(plan.schedule, "watch", "")),
     ):
         if watch.startswith("validation") and not share:
             detail = f"{watch} needs rows that are held out: give a validation above 0"
-            raise InvalidRequest(detail, pointer=f"plan.{name}")
+            raise InvalidRequest(detail, pointer=Place("plan", name))
 
 
 def check_class_weight(plan: Plan, labels: Sequence[Label] | None) -> None:
@@ -132,12 +135,12 @@ def check_class_weight(plan: Plan, labels: Sequence[Label] | None) -> None:
         return
     if labels is None:
         detail = "expected none, for the rows come with targets, which are no classes"
-        raise InvalidRequest(detail, pointer="plan.class_weight")
+        raise InvalidRequest(detail, pointer=Place("plan", "class_weight"))
     assert given != "balanced"
     weights = np.array(_refused("plan", lambda: weights_of(given, labels)))
     if (weights > np.finfo(np.float32).max).any():
         detail = f"expected weights within float32, got {weights.max():g}"
-        raise InvalidRequest(detail, pointer="plan.class_weight")
+        raise InvalidRequest(detail, pointer=Place("plan", "class_weight"))
 
 
 def check_start(architecture: Architecture, labels: Sequence[Label] | None, origin: Version) -> None:
@@ -145,7 +148,7 @@ def check_start(architecture: Architecture, labels: Sequence[Label] | None, orig
     theirs = Architecture.from_json(origin.architecture)
     if weight_shapes(architecture) != weight_shapes(theirs):
         detail = f"expected layers of the sizes of {origin}, whose weights it is to start with"
-        raise InvalidRequest(detail, pointer="architecture.layers")
+        raise InvalidRequest(detail, pointer=Place("architecture", "layers"))
     if origin.labels is None and labels is not None:
         detail = f"expected rows with targets, for {origin} has no classes; got rows with labels"
         raise InvalidRequest(detail, pointer="start_from")
@@ -155,16 +158,15 @@ def check_start(architecture: Architecture, labels: Sequence[Label] | None, orig
         raise InvalidRequest(detail, pointer="start_from")
 
 
-def check_range(targets: NDArray[np.float32], loss: Loss, *, at: str) -> None:
+def check_range(targets: NDArray[np.float32], loss: Loss, *, at: Place) -> None:
     """Raises `InvalidRequest` at the first of `targets` that `loss` has no use for: Poisson's are not negative."""
     wrong = (targets < loss.least) | (targets <= loss.above) | (targets > loss.most)
     if wrong.any():
         where = np.unravel_index(int(np.argmax(wrong)), targets.shape)
-        place = "".join(f"[{index}]" for index in where)
         bounds = ((f"at least {loss.least:g}", loss.least), (f"above {loss.above:g}", loss.above))
         limits = [text for text, bound in (*bounds, (f"at most {loss.most:g}", loss.most)) if np.isfinite(bound)]
         detail = f"{loss.kind} needs targets {' and '.join(limits)}, got {targets[where]:g}"
-        raise InvalidRequest(detail, pointer=f"{at}{place}")
+        raise InvalidRequest(detail, pointer=Place(at, *map(int, where)))
 
 
 def check_batch(plan: Plan, architecture: Architecture, rows: int, settings: Settings) -> None:
@@ -175,12 +177,12 @@ def check_batch(plan: Plan, architecture: Architecture, rows: int, settings: Set
     most = _most_rows_a_batch(architecture, settings)
     if min(plan.batch_size or 1, rows) > most:
         detail = f"a network of this width takes at most {most} rows a batch, got {plan.batch_size}"
-        raise TooLarge(detail, pointer="plan.batch_size")
+        raise TooLarge(detail, pointer=Place("plan", "batch_size"))
     kept = len(plan.optimizer.remembers) + 2 * getattr(plan.optimizer, "history", 0) + bool(plan.average) + 2
     if architecture.parameters * kept > 5 * settings.max_parameters:  # parameters, gradient, Adam's two and one more
         detail = f"{plan.optimizer.kind} would keep {kept} vectors as long as the {architecture.parameters} parameters"
         raise TooLarge(
-            f"{detail}, and there is room for {5 * settings.max_parameters} numbers", pointer="plan.optimizer"
+            f"{detail}, and there is room for {5 * settings.max_parameters} numbers", pointer=Place("plan", "optimizer")
         )
 
 
@@ -223,7 +225,7 @@ def _inputs(sent: object, needs: Needs | None) -> object:
         return 1 if sent is None else sent
     if sent is not None and sent != needs.features:
         detail = f"the rows have {needs.features} features, the architecture {sent} inputs"
-        raise InvalidRequest(detail, pointer="architecture.inputs")
+        raise InvalidRequest(detail, pointer=Place("architecture", "inputs"))
     return needs.features
 
 
@@ -238,7 +240,7 @@ def _fill_output_layer(layers: list[JSONObject], *, complete: bool, needs: Needs
             what = "one for each class" if needs is not None and needs.of_classes else "one for each target"
             hint = "" if complete else ", or no units there, or a hidden layer that is not linear"
             detail = f"the output layer needs {outputs} units here, {what}; got {last['units']}. Give {outputs}{hint}"
-            raise InvalidRequest(detail, pointer=f"architecture.layers[{len(layers) - 1}].units")
+            raise InvalidRequest(detail, pointer=Place("architecture", "layers", len(layers) - 1, "units"))
     else:
         layers.append({"units": outputs or 1})
 
@@ -247,7 +249,7 @@ def _check_units(layers: list[JSONObject], most: int) -> None:
     for index, layer in enumerate(layers):
         units = layer.get("units")
         if isinstance(units, int) and units > most:
-            pointer = f"architecture.layers[{index}].units"
+            pointer = Place("architecture", "layers", index, "units")
             raise TooLarge(f"expected at most {most} units, got {units}", pointer=pointer, reason="MODEL_TOO_LARGE")
 
 
@@ -256,4 +258,4 @@ def _refused(root: str, read: Callable[[], T]) -> T:
     try:
         return read()
     except InvalidInput as error:
-        raise InvalidRequest(error.detail, pointer=f"{root}.{error.pointer}" if error.pointer else root) from error
+        raise InvalidRequest(error.detail, pointer=Place(root, error.place), reason=error.reason) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise import InvalidInput, TableEncoder
+from layerwise.errors import Place
 from layerwise_service.domain.datasets import Table, rows_of
 from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.settings import Settings
@@ -20,12 +20,10 @@ BLOCK_NUMBERS = 2**22
 AnyTable = Table | Sequence[Mapping[str, Any]]
 """A table by its columns or, as JSON has it, by its rows."""
 
-_ROW = re.compile(r"rows\[(\d+)\](.*)", re.DOTALL)
-
 
 def read_encoder(sent: Mapping[str, object]) -> TableEncoder:
     """The encoder that was chosen, not yet fitted. Raises `InvalidRequest`."""
-    with _told("encoder"):
+    with _refused("encoder"):
         return TableEncoder.from_json({name: value for name, value in sent.items() if name != "fitted"})
 
 
@@ -34,7 +32,7 @@ def check_names(sent: Mapping[str, object], table: Table) -> None:
     for name in cast("Mapping[str, object]", sent.get("columns", {})):
         if name not in table:
             detail = f"expected a column of this name, there are {listed(table)}"
-            raise InvalidRequest(detail, pointer=f"encoder.columns.{name}")
+            raise InvalidRequest(detail, pointer=Place("encoder", "columns", name))
 
 
 def check_scaled_once(encoder: TableEncoder, architecture: Mapping[str, object], table: Table | None = None) -> None:
@@ -44,20 +42,20 @@ def check_scaled_once(encoder: TableEncoder, architecture: Mapping[str, object],
     """
     scale = cast("float", architecture.get("input_scale") or 1.0)
     shift = cast("float", architecture.get("input_shift") or 0.0)
-    with _told("architecture"):
+    with _refused("architecture"):
         if table is None:
             encoder.check_scaled_once(scale, shift)
         else:
             encoder.check_choices_scaled_once(table, scale, shift)
 
 
-def fit_encoder(sent: Mapping[str, object], tables: Iterable[Table], row_at: Callable[[int], str]) -> TableEncoder:
+def fit_encoder(sent: Mapping[str, object], tables: Iterable[Table], row_at: Callable[[int], Place]) -> TableEncoder:
     """The encoder that was chosen, fitted on all `tables`.
 
-    Raises `InvalidRequest`; `row_at` gives the pointer of a row, counted over all tables.
+    Raises `InvalidRequest`; `row_at` gives the place of a row, counted over all tables.
     """
     encoder = read_encoder(sent)
-    with _told("encoder", row_at):
+    with _refused("encoder", row_at):
         return encoder.fit_blocks(tables)
 
 
@@ -73,15 +71,15 @@ def check_encoded(width: int, *, rows: int, outputs: int, settings: Settings) ->
 
 
 def encoded(
-    encoder: TableEncoder, tables: Iterable[AnyTable], row_at: Callable[[int], str], *, table: str
+    encoder: TableEncoder, tables: Iterable[AnyTable], row_at: Callable[[int], Place], *, table: Place | str
 ) -> Iterator[NDArray[np.float32]]:
     """What `encoder` makes of the rows of `tables`, (n, width), in blocks of bounded memory.
 
-    Raises `InvalidRequest`; `row_at` gives the pointer of a row, counted over all tables, `table` is that of the table.
+    Raises `InvalidRequest`; `row_at` gives the place of a row, counted over all tables, `table` is that of the table.
     """
     start = 0
     for block, count in _pieces(tables, max(1, BLOCK_NUMBERS // encoder.width)):
-        with _told(table, row_at, start=start, cells=block):
+        with _refused(table, row_at, start=start):
             rows = encoder.encode(block)
         yield cast("NDArray[np.float32]", rows)
         start += count
@@ -102,33 +100,20 @@ def _pieces(tables: Iterable[AnyTable], most: int) -> Iterator[tuple[AnyTable, i
 
 
 @contextmanager
-def _told(
-    prefix: str, row_at: Callable[[int], str] | None = None, *, start: int = 0, cells: AnyTable | None = None
-) -> Generator[None]:
-    """Has the library's errors told to callers, at rows as `row_at` names them, and else at `prefix`.
+def _refused(at: Place | str, row_at: Callable[[int], Place] | None = None, *, start: int = 0) -> Generator[None]:
+    """Raise the library's errors as `InvalidRequest`, with their places within `at`.
 
-    `cells` has the rows from `start` on.
+    Those of rows, counted from `start`, are within what `row_at` gives instead.
     """
     try:
         yield
     except InvalidInput as error:
-        found = _ROW.fullmatch(error.pointer)
-        if found is not None and row_at is not None:
-            pointer = f"{row_at(start + int(found[1]))}{found[2]}"
-            if cells is not None and _is_too_large(cells, int(found[1]), found[2].removeprefix(".")):
-                raise InvalidRequest(error.detail, pointer=pointer, reason="NOT_FINITE") from error
-        else:
-            pointer = prefix if error.pointer in ("", "table") else f"{prefix}.{error.pointer}"
-        raise InvalidRequest(error.detail, pointer=pointer) from error
-
-
-def _is_too_large(cells: AnyTable, row: int, name: str) -> bool:
-    """Whether the cell is a number, and infinite or beyond float32."""
-    try:
-        value: object = cells[name][row] if isinstance(cells, Mapping) else cells[row][name]
-        return not isinstance(value, str) and abs(cast("float", value)) > float(np.finfo(np.float32).max)
-    except (LookupError, TypeError):
-        return False
+        match error.place:
+            case ("rows", int(row), *rest) if row_at is not None:
+                place = Place(row_at(start + row), *rest)
+            case inner:
+                place = Place(at, () if inner == Place("table") else inner)
+        raise InvalidRequest(error.detail, pointer=place, reason=error.reason) from error
 
 
 def listed(names: Iterable[str]) -> str:

@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-import re
-from collections.abc import Iterator
-from typing import TypeVar, cast
+from collections.abc import Iterable, Iterator
+from types import UnionType
+from typing import Any, TypeVar, cast, get_args, get_origin
 
 import msgspec
 from flask import request
 
+from layerwise.errors import Place
+from layerwise_service.domain.json_words import JSON_WORDS, json_word
 from layerwise_service.errors import InvalidRequest, TooLarge, UnsupportedMedia
 
 T = TypeVar("T")
-
-_WANTED = {
-    "float": "a number",
-    "int": "a whole number",
-    "str": "a string",
-    "array": "a list",
-    "object": "an object",
-    "bool": "true or false",
-    "null": "null",
-}
 
 
 def read_body() -> bytes:
@@ -46,8 +38,8 @@ def decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     except msgspec.ValidationError:
         raise
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        if (refusal := not_finite(body)) is not None:
-            raise refusal from error
+        if (found := not_finite(body)) is not None:
+            raise found from error
         detail = f"not valid JSON: {error}" if body else "expected a JSON object, got an empty body"
         raise InvalidRequest(detail, reason="INVALID_JSON") from error
 
@@ -87,41 +79,70 @@ def not_finite(body: bytes) -> InvalidRequest | None:
         return None
     rows = cast("dict[str, object]", found).get("instances") if isinstance(found, dict) else None
     for index, row in enumerate(cast("list[object]", rows) if isinstance(rows, list) else ()):
-        for place, value in _cells(row):
+        for steps, value in _cells(row):
             if isinstance(value, _Constant) or (isinstance(value, float) and not math.isfinite(value)):
                 got = value if isinstance(value, _Constant) else "one beyond every float"
                 hint = "; null stands for a missing value" if isinstance(row, dict) and got == "NaN" else ""
                 detail = f"expected a finite number, got {got}{hint}"
-                return InvalidRequest(detail, pointer=f"instances[{index}]{place}", reason="NOT_FINITE")
+                return InvalidRequest(detail, pointer=Place("instances", index, steps), reason="NOT_FINITE")
     return None
 
 
-def _cells(row: object) -> Iterator[tuple[str, object]]:
-    """The values of a row, each with its place in it."""
+def _cells(row: object) -> Iterator[tuple[tuple[str | int, ...], object]]:
+    """The values of a row, each with the steps to it."""
     if isinstance(row, dict):
         for name, value in cast("dict[str, object]", row).items():
-            yield f".{name}", value
+            yield (name,), value
     elif isinstance(row, list):
         for index, value in enumerate(cast("list[object]", row)):
-            yield f"[{index}]", value
+            yield (index,), value
     else:
-        yield "", row
+        yield (), row
 
 
-def invalid(error: msgspec.ValidationError) -> InvalidRequest:
-    """msgspec's "Expected `float`, got `str` - at `$.instances[3][1]`" in our words."""
-    text, _, path = str(error).partition(" - at `$")
-    pointer = path.rstrip("`").lstrip(".").replace("[...]", "")  # of an object by any names, which msgspec leaves open
-    if match := re.fullmatch(r"Object contains unknown field `(.*)`", text, re.DOTALL):
-        name = match[1]
-        return InvalidRequest("unknown field", pointer=f"{pointer}.{name}".lstrip("."), reason="UNKNOWN_FIELD")
-    if match := re.fullmatch(r"Object missing required field `(.*)`", text):
-        return InvalidRequest("required, but missing", pointer=f"{pointer}.{match[1]}".lstrip("."))
-    if match := re.fullmatch(r"Expected `(.*)`, got `(.*)`", text):
-        kinds = match[1].split(" | ")
-        words = [word for kind, word in _WANTED.items() if kind in kinds and not (kind == "int" and "float" in kinds)]
-        wanted = " or ".join(words)
-        return InvalidRequest(f"expected {wanted}, got {_WANTED.get(match[2], match[2])}", pointer=pointer)
-    if text == "Number out of range":
-        return InvalidRequest("expected a finite number within float32", pointer=pointer, reason="NOT_FINITE")
-    return InvalidRequest(text[:1].lower() + text[1:], pointer=pointer)
+def refusal(body: bytes, kind: type[msgspec.Struct]) -> InvalidRequest:
+    """The error of the first value of `body`, which msgspec refused to decode as `kind`.
+
+    msgspec says where a value is wrong in its message alone. So the value is looked for: in what `body` decodes to
+    without types, msgspec is asked of each part whether it fits.
+    """
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError) as error:  # such as a whole number of thousands of digits
+        return InvalidRequest(f"a value cannot be read: {error}")
+    return _refusal(value, kind, Place())
+
+
+def _refusal(value: object, kind: Any, at: Place) -> InvalidRequest:
+    got = json_word(value)
+    parts: Iterable[tuple[str | int, object, Any]] = ()
+    if isinstance(value, dict) and issubclass(get_origin(kind) or kind, msgspec.Struct):
+        given = cast("dict[str, object]", value)
+        known = {field.name: field for field in msgspec.structs.fields(kind)}
+        for name in given:
+            if name not in known:
+                return InvalidRequest("unknown field", pointer=Place(at, name), reason="UNKNOWN_FIELD")
+        for name, field in known.items():
+            if field.required and name not in given:
+                return InvalidRequest("required, but missing", pointer=Place(at, name))
+        parts = ((name, item, known[name].type) for name, item in given.items())
+    elif isinstance(value, list) and get_origin(kind) is list:
+        parts = ((index, item, get_args(kind)[0]) for index, item in enumerate(cast("list[object]", value)))
+    for step, item, wanted in parts:
+        if not _fits(item, wanted):
+            return _refusal(item, wanted, Place(at, step))
+    return InvalidRequest(f"expected {_words_of(kind)}, got {got}", pointer=at)
+
+
+def _fits(value: object, kind: Any) -> bool:
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _words_of(kind: Any) -> str:
+    """What is wanted, in words: "a string or null" of `str | None`."""
+    kinds = {get_origin(each) or each for each in (get_args(kind) if isinstance(kind, UnionType) else (kind,))}
+    return " or ".join(word for each, word in JSON_WORDS.items() if each in kinds) or "an object"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from functools import partial
 
 import msgspec
 from flask import Blueprint, Response, request
 
-from layerwise_service.rest.bodies import decoded, invalid, not_finite, read_body
+from layerwise_service.rest.bodies import decoded, not_finite, read_body, refusal
 from layerwise_service.rest.json_limits import check_rows
 from layerwise_service.rest.responses import json_response
 from layerwise_service.rest.turns import Turns
@@ -72,12 +71,10 @@ def _read(body: bytes) -> tuple[NumbersRequest | TableRequest, list[list[float]]
     try:
         numbers = decoded(_NUMBERS, body)
         return numbers, numbers.instances
-    except msgspec.ValidationError as error:
-        refusal = error.with_traceback(None)  # it is kept, and must not keep the frame that has the rows
+    except msgspec.ValidationError:
+        pass
     try:
         table = decoded(_TABLE, body)
     except msgspec.ValidationError as error:
-        # of rows that are objects, the reading that knows objects says what is wrong
-        said = invalid(error if "got `object` - at `$.instances[" in str(refusal) else refusal)
-        raise not_finite(body) or said from error
-    return table, Instances(table.instances, partial(invalid, refusal))
+        raise not_finite(body) or refusal(body, TableRequest) from error
+    return table, Instances(table.instances)

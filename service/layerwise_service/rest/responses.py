@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import orjson
 from flask import Response
@@ -17,6 +18,9 @@ from layerwise_service.domain.pages import Page
 from layerwise_service.errors import MethodNotAllowed, ServiceError
 
 T = TypeVar("T")
+
+_FRAGMENT = "/?:@!$&'()*+,;=-._~"
+"""What stands unquoted in the fragment of a URI, beside letters and digits (RFC 3986)."""
 
 
 def json_response(value: object, status: int = 200) -> Response:
@@ -34,8 +38,9 @@ def problem(error: ServiceError, *, request_id: str) -> Response:
         "reason": error.reason,
         "request_id": request_id,
     }
-    if error.pointer:
-        body["errors"] = [{"pointer": error.json_pointer, "detail": error.detail}]
+    if error.place:
+        pointer = f"#{quote(error.place.json_pointer, safe=_FRAGMENT)}"
+        body["errors"] = [{"pointer": pointer, "place": list(error.place), "detail": error.detail}]
     response = Response(orjson.dumps(body), error.http_status, mimetype="application/problem+json")
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = error.allowed

@@ -146,7 +146,15 @@ SCHEMAS = {
             "detail": {"type": "string"},
             "reason": {"type": "string", "pattern": "^[A-Z][A-Z_]*$"},
             "request_id": {"type": "string"},
-            "errors": list_of(object_of({"pointer": {"type": "string"}, "detail": {"type": "string"}})),
+            "errors": list_of(
+                object_of(
+                    {
+                        "pointer": {"type": "string"},
+                        "place": list_of({"type": ["string", "integer"]}),
+                        "detail": {"type": "string"},
+                    }
+                )
+            ),
         },
         optional=("errors",),
     ),

@@ -12,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from numpy.typing import NDArray
 
 from layerwise import Finding
+from layerwise.errors import Place
 from layerwise_proto.json_form import to_json, to_message
 from layerwise_proto.v1 import models_pb2, tables_pb2, tensors_pb2, training_pb2, types_pb2
 from layerwise_service.domain.datasets import Batch, Label
@@ -24,18 +25,18 @@ from layerwise_service.usecases.prediction import Prediction
 _MOST = 2**48  # far beyond any message, and within what NumPy multiplies
 
 
-def read_tensor(tensor: tensors_pb2.Tensor, *, at: str) -> NDArray[np.float32]:
+def read_tensor(tensor: tensors_pb2.Tensor, *, at: Place | str) -> NDArray[np.float32]:
     """The array, without a copy. Raises `InvalidRequest`."""
     if tensor.data_type != tensors_pb2.DATA_TYPE_FLOAT32:
-        raise InvalidRequest("expected DATA_TYPE_FLOAT32", pointer=f"{at}.data_type")
+        raise InvalidRequest("expected DATA_TYPE_FLOAT32", pointer=Place(at, "data_type"))
     shape = tuple(tensor.shape[:8])  # a message has room for millions
     if len(shape) not in (1, 2) or min(shape) < 0 or max(shape) > _MOST:
         detail = f"expected one or two sizes of 0 to {_MOST}, got {list(shape)}"
-        raise InvalidRequest(detail, pointer=f"{at}.shape")
+        raise InvalidRequest(detail, pointer=Place(at, "shape"))
     wanted = math.prod(shape) * 4
     if wanted != len(tensor.data):
         detail = f"shape {list(shape)} of float32 needs {wanted} bytes, got {len(tensor.data)}"
-        raise InvalidRequest(detail, pointer=f"{at}.data")
+        raise InvalidRequest(detail, pointer=Place(at, "data"))
     return np.frombuffer(tensor.data, dtype="<f4").reshape(shape)
 
 
@@ -63,15 +64,15 @@ def write_labels(labels: Sequence[Label] | NDArray[Any]) -> tensors_pb2.Labels:
 
 def read_batch(batch: training_pb2.TrainBatch, number: int) -> Batch:
     """Rows or a table, what is expected of them, and what they weigh. Raises `InvalidRequest`."""
-    at = f"batches[{number}]"
+    at = Place("batches", number)
     is_table = batch.WhichOneof("data") == "table"
-    rows = read_table(batch.table, at=f"{at}.table") if is_table else read_tensor(batch.rows, at=f"{at}.rows")
-    weights = read_tensor(batch.weights, at=f"{at}.weights") if batch.HasField("weights") else None
+    rows = read_table(batch.table, at=Place(at, "table")) if is_table else read_tensor(batch.rows, at=Place(at, "rows"))
+    weights = read_tensor(batch.weights, at=Place(at, "weights")) if batch.HasField("weights") else None
     match batch.WhichOneof("expected"):
         case "labels":
             return Batch(rows, read_labels(batch.labels), weights)
         case "targets":
-            return Batch(rows, read_tensor(batch.targets, at=f"{at}.targets"), weights)
+            return Batch(rows, read_tensor(batch.targets, at=Place(at, "targets")), weights)
         case None:
             raise InvalidRequest("expected labels or targets beside the rows", pointer=at)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
+from layerwise.errors import Place
 from layerwise_proto.v1 import training_pb2
 from layerwise_service.domain.jobs import Job
 from layerwise_service.errors import Exhausted, InvalidRequest, ServiceError, TimedOut, Unavailable
@@ -107,7 +108,7 @@ class Intake:
             elif part == "header":
                 raise InvalidRequest("sent twice; only the first message is a header", pointer="header")
             else:
-                raise InvalidRequest("expected a batch, got an empty message", pointer=f"batches[{batches}]")
+                raise InvalidRequest("expected a batch, got an empty message", pointer=Place("batches", batches))
         if not begun:
             raise InvalidRequest(_HEADER_MISSING, pointer="header")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import aclosing, contextmanager
@@ -173,8 +174,8 @@ class _Checked:
 
 
 def _tell(context: Context, error: ServiceError, metadata: dict[str, str]) -> None:
-    if error.pointer:
-        metadata |= {"pointer": error.pointer}
+    if error.place:
+        metadata |= {"pointer": error.pointer, "place": json.dumps(error.place, ensure_ascii=False)}
     if error.retry_after is not None:
         metadata |= {"retry_after_seconds": str(error.retry_after)}
     info = ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)

@@ -8,6 +8,7 @@ from dataclasses import asdict
 import numpy as np
 from numpy.typing import NDArray
 
+from layerwise.errors import Place
 from layerwise_proto.json_form import to_message
 from layerwise_proto.v1 import tables_pb2
 from layerwise_service.domain.columns import ColumnCounts, ColumnInfo
@@ -15,26 +16,28 @@ from layerwise_service.domain.datasets import Table
 from layerwise_service.errors import InvalidRequest
 
 
-def read_table(table: tables_pb2.Table, *, at: str) -> Table:
+def read_table(table: tables_pb2.Table, *, at: Place | str) -> Table:
     """The columns by their names, all of one length. Raises `InvalidRequest`."""
     found: dict[str, NDArray[np.float64] | list[str]] = {}
     first = ""
     for index, column in enumerate(table.columns):
-        where, name = f"{at}.columns[{index}]", column.name
+        name = column.name
         if not name or name in found:
             detail = f"expected names that differ, got {name[:64]!r} twice" if name else "expected a name, got none"
-            raise InvalidRequest(detail, pointer=f"{where}.name")
-        values = _values(column, where)
+            raise InvalidRequest(detail, pointer=Place(at, "columns", index, "name"))
+        values = _values(column)
+        if values is None:
+            raise InvalidRequest("expected numbers or texts, got neither", pointer=Place(at, "columns", index))
         if not found:
             first = name
         elif len(values) != len(found[first]):
             detail = f"expected {len(found[first])} values, as many as {first[:64]!r} has, got {len(values)}"
-            raise InvalidRequest(detail, pointer=where)
+            raise InvalidRequest(detail, pointer=Place(at, "columns", index))
         found[name] = values
     return found
 
 
-def _values(column: tables_pb2.Column, at: str) -> NDArray[np.float64] | list[str]:
+def _values(column: tables_pb2.Column) -> NDArray[np.float64] | list[str] | None:
     match column.WhichOneof("values"):
         case "numbers":
             numbers = column.numbers.values
@@ -42,7 +45,7 @@ def _values(column: tables_pb2.Column, at: str) -> NDArray[np.float64] | list[st
         case "texts":
             return list(column.texts.values)
         case None:
-            raise InvalidRequest("expected numbers or texts, got neither", pointer=at)
+            return None
 
 
 def write_counts(counts: ColumnCounts | None) -> tables_pb2.ColumnCounts | None:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from layerwise.errors import Place
 from layerwise_service.domain.datasets import Batch, Dataset, Digests, Label, Shape, canonical_sha256
 from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.stores.files import storage_errors, sync_folder
@@ -86,10 +87,10 @@ class DatasetWriter:
     def add(self, batch: Batch) -> None:
         """Adds the batch."""
         expected, count = batch.expected, len(batch)
-        at = f"batches[{self.batches}]"
+        at = Place("batches", self.batches)
         write_rows = self._check_data(batch, at)
         if len(expected) != count:
-            where = f"{at}.{'targets' if isinstance(expected, np.ndarray) else 'labels'}"
+            where = Place(at, "targets" if isinstance(expected, np.ndarray) else "labels")
             raise InvalidRequest(f"expected {count}, one a row, got {len(expected)}", pointer=where)
         targets: NDArray[Any]
         if isinstance(expected, np.ndarray):
@@ -134,99 +135,99 @@ class DatasetWriter:
             self._targets_file.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _check_data(self, batch: Batch, at: str) -> Callable[[], None]:
+    def _check_data(self, batch: Batch, at: Place) -> Callable[[], None]:
         """What writes the rows of a batch, which are of the kind of those before. Raises `InvalidRequest`."""
         if isinstance(batch.rows, np.ndarray):
             if self._table.columns:
                 detail = "expected a table as in the batches before, got rows of numbers"
-                raise InvalidRequest(detail, pointer=f"{at}.rows")
+                raise InvalidRequest(detail, pointer=Place(at, "rows"))
             self._check_rows(batch.rows, at)
             return partial(self._write_rows, batch.rows)
         if self._rows_file is not None:
             detail = "expected rows of numbers as in the batches before, got a table"
-            raise InvalidRequest(detail, pointer=f"{at}.table")
-        write = self._table.checked(batch.rows, f"{at}.table")
+            raise InvalidRequest(detail, pointer=Place(at, "table"))
+        write = self._table.checked(batch.rows, Place(at, "table"))
         if self._table.size_bytes > self._max_bytes:
             detail = f"a dataset may have {self._max_bytes} bytes, the columns have more by now"
-            raise TooLarge(detail, pointer=f"{at}.table", reason="DATASET_TOO_LARGE")
+            raise TooLarge(detail, pointer=Place(at, "table"), reason="DATASET_TOO_LARGE")
         return write
 
     def _write_rows(self, rows: NDArray[np.float32]) -> None:
         self._rows_file = self._rows_file or NpyFile(self.folder / "rows.npy")
         self._rows_file.append(rows)
 
-    def _check_rows(self, rows: NDArray[np.float32], at: str) -> None:
+    def _check_rows(self, rows: NDArray[np.float32], at: Place) -> None:
         if rows.ndim != 2 or rows.shape[0] == 0 or rows.shape[1] == 0:
             raise InvalidRequest(
-                f"expected (rows, features), both at least 1, got shape {rows.shape}", pointer=f"{at}.rows"
+                f"expected (rows, features), both at least 1, got shape {rows.shape}", pointer=Place(at, "rows")
             )
         if self._features and rows.shape[1] != self._features:
             detail = f"expected {self._features} features as in the batches before, got {rows.shape[1]}"
-            raise InvalidRequest(detail, pointer=f"{at}.rows")
+            raise InvalidRequest(detail, pointer=Place(at, "rows"))
         if rows.shape[1] > self._max_features:
             detail = f"expected at most {self._max_features} features, got {rows.shape[1]}"
-            raise TooLarge(detail, pointer=f"{at}.rows")
-        _check_finite(rows, f"{at}.rows")
+            raise TooLarge(detail, pointer=Place(at, "rows"))
+        _check_finite(rows, Place(at, "rows"))
         self._features = rows.shape[1]
 
-    def _check_weights(self, weights: NDArray[np.float32] | None, rows: int, at: str) -> None:
+    def _check_weights(self, weights: NDArray[np.float32] | None, rows: int, at: Place) -> None:
         if self.batches and (weights is None) is not (self._weights_file is None):
             wanted, got = ("no weights", "some") if weights is not None else ("weights", "none")
-            raise InvalidRequest(f"expected {wanted} as in the batches before, got {got}", pointer=f"{at}.weights")
+            raise InvalidRequest(f"expected {wanted} as in the batches before, got {got}", pointer=Place(at, "weights"))
         if weights is None:
             return
         if weights.shape != (rows,):
             detail = f"expected {rows}, one a row, got shape {weights.shape}"
-            raise InvalidRequest(detail, pointer=f"{at}.weights")
-        _check_finite(weights, f"{at}.weights")
+            raise InvalidRequest(detail, pointer=Place(at, "weights"))
+        _check_finite(weights, Place(at, "weights"))
         if (weights < 0).any():
             row = int(np.argmax(weights < 0))
             detail = f"expected a weight of at least 0, got {weights[row]}"
-            raise InvalidRequest(detail, pointer=f"{at}.weights[{row}]")
+            raise InvalidRequest(detail, pointer=Place(at, "weights", row))
 
-    def _check_labels(self, labels: Sequence[Any], at: str) -> NDArray[np.int32]:
+    def _check_labels(self, labels: Sequence[Any], at: Place) -> NDArray[np.int32]:
         if self._outputs:
-            raise InvalidRequest("expected targets as in the batches before, got labels", pointer=f"{at}.labels")
+            raise InvalidRequest("expected targets as in the batches before, got labels", pointer=Place(at, "labels"))
         kind = _kind_of(labels[0])
         if self._kind not in ("", kind):
             if self._declared:
-                raise self._undeclared(labels[0], f"{at}.labels[0]")
+                raise self._undeclared(labels[0], Place(at, "labels", 0))
             detail = f"expected {self._kind} labels, got {kind} labels"
-            raise InvalidRequest(detail, pointer=f"{at}.labels")
+            raise InvalidRequest(detail, pointer=Place(at, "labels"))
         self._kind = kind
         codes = self._codes
         if self._declared:
             for row, label in enumerate(labels):
                 if label not in codes:
-                    raise self._undeclared(label, f"{at}.labels[{row}]")
+                    raise self._undeclared(label, Place(at, "labels", row))
         else:
             for row, label in enumerate(labels):
                 if label not in codes:
-                    check_label(label, self._max_label_bytes, f"{at}.labels[{row}]")
+                    check_label(label, self._max_label_bytes, Place(at, "labels", row))
                     codes[label] = len(codes)
             if len(codes) > self._max_outputs:
-                raise TooLarge(f"expected at most {self._max_outputs} classes", pointer=f"{at}.labels")
+                raise TooLarge(f"expected at most {self._max_outputs} classes", pointer=Place(at, "labels"))
         return np.fromiter((codes[label] for label in labels), dtype="<i4", count=len(labels))
 
-    def _undeclared(self, label: Label, at: str) -> InvalidRequest:
+    def _undeclared(self, label: Label, at: Place) -> InvalidRequest:
         known = ", ".join(repr(each) for each in list(self._codes)[:_LISTED])
         more = f" and {len(self._codes) - _LISTED} more" if len(self._codes) > _LISTED else ""
         detail = f"expected one of the classes {known}{more}, got {label!r}"
         return InvalidRequest(detail, pointer=at, reason="LABEL_OUT_OF_RANGE")
 
-    def _check_targets(self, targets: NDArray[np.float32], at: str) -> NDArray[np.float32]:
+    def _check_targets(self, targets: NDArray[np.float32], at: Place) -> NDArray[np.float32]:
         if self._codes:
-            raise InvalidRequest("expected labels as in the batches before, got targets", pointer=f"{at}.targets")
+            raise InvalidRequest("expected labels as in the batches before, got targets", pointer=Place(at, "targets"))
         if targets.ndim not in (1, 2) or targets.size == 0:
             detail = f"expected (rows,) or (rows, outputs), got shape {targets.shape}"
-            raise InvalidRequest(detail, pointer=f"{at}.targets")
+            raise InvalidRequest(detail, pointer=Place(at, "targets"))
         outputs = 1 if targets.ndim == 1 else targets.shape[1]
         if self._outputs and outputs != self._outputs:
             detail = f"expected {self._outputs} outputs as in the batches before, got {outputs}"
-            raise InvalidRequest(detail, pointer=f"{at}.targets")
+            raise InvalidRequest(detail, pointer=Place(at, "targets"))
         if outputs > self._max_outputs:
-            raise TooLarge(f"expected at most {self._max_outputs} outputs, got {outputs}", pointer=f"{at}.targets")
-        _check_finite(targets, f"{at}.targets")
+            raise TooLarge(f"expected at most {self._max_outputs} outputs, got {outputs}", pointer=Place(at, "targets"))
+        _check_finite(targets, Place(at, "targets"))
         self._outputs = outputs
         return np.ascontiguousarray(targets, dtype="<f4")
 
@@ -255,16 +256,17 @@ def _kind_of(label: Label) -> str:
     return {int: "integer", str: "string", bool: "boolean"}[type(label)]
 
 
-def check_label(label: Label, most: int, at: str) -> None:
+def check_label(label: Label, most: int, at: Place) -> None:
     """Raises `TooLarge` for a string of more than `most` bytes in UTF-8."""
     if isinstance(label, str) and (size := len(label.encode())) > most:
         raise TooLarge(f"expected a label of at most {most} bytes, got {size}", pointer=at)
 
 
-def _check_finite(values: NDArray[np.float32], at: str) -> None:
+def _check_finite(values: NDArray[np.float32], at: Place) -> None:
     finite = np.isfinite(values)
     if not finite.all():
         where = np.unravel_index(int(np.argmin(finite)), values.shape)
-        place = "".join(f"[{index}]" for index in where)
         got = values[where]
-        raise InvalidRequest(f"expected a finite number, got {got}", pointer=f"{at}{place}", reason="NOT_FINITE")
+        raise InvalidRequest(
+            f"expected a finite number, got {got}", pointer=Place(at, *map(int, where)), reason="NOT_FINITE"
+        )

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from layerwise.errors import Place
 from layerwise_service.domain.datasets import StoredColumn, Table, rows_of
 from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.stores.npy_file import NpyFile
@@ -48,7 +49,7 @@ class TableWriter:
         """What the columns take on the disk, headers left out."""
         return self._rows * len(self.columns) * 8 + sum(self._text_bytes)
 
-    def checked(self, table: Table, at: str) -> Callable[[], None]:
+    def checked(self, table: Table, at: Place) -> Callable[[], None]:
         """What writes the rows of `table`, which fit those before. Raises `InvalidRequest`."""
         columns = tuple(
             StoredColumn(name, "numbers" if isinstance(values, np.ndarray) else "texts")
@@ -86,36 +87,36 @@ class TableWriter:
                 digests.append((texts.close((size,), BYTES), ends.close((self._rows,), ENDS)))
         return tuple(digests)
 
-    def _check_columns(self, columns: tuple[StoredColumn, ...], at: str) -> None:
+    def _check_columns(self, columns: tuple[StoredColumn, ...], at: Place) -> None:
         if not self.columns:
             if not columns:
-                raise InvalidRequest("expected at least one column, got none", pointer=f"{at}.columns")
+                raise InvalidRequest("expected at least one column, got none", pointer=Place(at, "columns"))
             if len(columns) > self._max_columns:
                 detail = f"expected at most {self._max_columns} columns, got {len(columns)}"
-                raise TooLarge(detail, pointer=f"{at}.columns")
+                raise TooLarge(detail, pointer=Place(at, "columns"))
             for index, column in enumerate(columns):
                 if (size := len(column.name.encode())) > self._max_name_bytes:
                     detail = f"expected a name of at most {self._max_name_bytes} bytes, got {size}"
-                    raise TooLarge(detail, pointer=f"{at}.columns[{index}].name")
+                    raise TooLarge(detail, pointer=Place(at, "columns", index, "name"))
             return
         if len(columns) != len(self.columns):
             detail = f"expected {len(self.columns)} columns as in the batches before, got {len(columns)}"
-            raise InvalidRequest(detail, pointer=f"{at}.columns")
+            raise InvalidRequest(detail, pointer=Place(at, "columns"))
         for index, (column, before) in enumerate(zip(columns, self.columns, strict=True)):
             if column.name != before.name:
                 detail = f"expected {before.name!r} as in the batches before, got {column.name!r}"
-                raise InvalidRequest(detail, pointer=f"{at}.columns[{index}].name")
+                raise InvalidRequest(detail, pointer=Place(at, "columns", index, "name"))
             if column.kind != before.kind:
                 detail = f"expected {before.kind} in {before.name!r} as in the batches before, got {column.kind}"
-                raise InvalidRequest(detail, pointer=f"{at}.columns[{index}]")
+                raise InvalidRequest(detail, pointer=Place(at, "columns", index))
 
-    def _block(self, name: str, values: NDArray[np.float64] | list[str], at: str) -> tuple[NDArray[Any], ...]:
+    def _block(self, name: str, values: NDArray[np.float64] | list[str], at: Place) -> tuple[NDArray[Any], ...]:
         """What is appended to the files of a column; of texts, the ends within the block."""
         if isinstance(values, np.ndarray):
             if (infinite := np.isinf(values)).any():
                 row = int(np.argmax(infinite))
                 detail = f"expected a finite number, or NaN where it is missing, got {values[row]}"
-                raise InvalidRequest(detail, pointer=f"{at}.rows[{row}].{name}", reason="NOT_FINITE")
+                raise InvalidRequest(detail, pointer=Place(at, "rows", row, name), reason="NOT_FINITE")
             # one NaN for all, so that the same rows have the same hash
             return (np.where(np.isnan(values), np.nan, values).astype(NUMBERS, copy=False),)
         joined = "".join(values)
@@ -125,5 +126,5 @@ class TableWriter:
         if (longer := sizes > self._max_text_bytes).any():
             row = int(np.argmax(longer))
             detail = f"expected a text of at most {self._max_text_bytes} bytes, got {sizes[row]}"
-            raise TooLarge(detail, pointer=f"{at}.rows[{row}].{name}")
+            raise TooLarge(detail, pointer=Place(at, "rows", row, name))
         return np.frombuffer(data, BYTES), np.cumsum(sizes, dtype=ENDS)

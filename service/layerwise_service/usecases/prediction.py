@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise import MLP, TableEncoder
+from layerwise.errors import Place
 from layerwise_service.domain.datasets import Table, rows_of
+from layerwise_service.domain.json_words import json_word
 from layerwise_service.domain.tables import encoded, listed
 from layerwise_service.errors import InvalidRequest, OutputNotFinite, TooLarge
 from layerwise_service.process.counts import COUNTS, PREDICTIONS
@@ -24,13 +26,9 @@ from layerwise_service.usecases.registry import Directory
 
 @dataclass(frozen=True, slots=True)
 class Instances:
-    """Rows as JSON has them that are not numbers alone: by the names of columns, or in the order of columns.
-
-    `refusal` gives what is wrong with them for a version that takes rows of numbers.
-    """
+    """Rows as JSON has them that are not numbers alone: by the names of columns, or in the order of columns."""
 
     rows: list[dict[str, object] | list[object]]
-    refusal: Callable[[], InvalidRequest]
 
 
 Rows = list[list[float]] | Instances | NDArray[np.float32] | Table
@@ -99,7 +97,7 @@ class Predictor:
         if not np.isfinite(outputs).all():
             row = int(np.argmin(np.isfinite(outputs).all(axis=1)))
             detail = f"version {target.version} of {target.model} answers this row with NaN or infinity"
-            raise OutputNotFinite(detail, pointer=f"{at}[{row}]")
+            raise OutputNotFinite(detail, pointer=Place(at, row))
         prediction = Prediction(
             target.model,
             target.version,
@@ -174,10 +172,10 @@ def _outputs_of_table(network: MLP, encoder: TableEncoder, rows: Rows, at: str, 
         detail = f"expected a table, for this version takes the columns {listed(names)}; got rows of numbers"
         raise InvalidRequest(detail, pointer=at, reason="WRONG_KIND_OF_ROWS")
     if isinstance(rows, Mapping):
-        blocks = encoded(encoder, [rows], lambda row: f"{at}.rows[{row}]", table=at)
+        blocks = encoded(encoder, [rows], lambda row: Place(at, "rows", row), table=at)
     else:
         given = _by_name(rows.rows if isinstance(rows, Instances) else rows, names, at)
-        blocks = encoded(encoder, [given], lambda row: f"{at}[{row}]", table=at)
+        blocks = encoded(encoder, [given], lambda row: Place(at, row), table=at)
     outputs = [network.outputs(block, check=False) for block in blocks]
     return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
 
@@ -193,7 +191,7 @@ def _by_name(
             continue
         if len(row) != len(names):
             detail = f"expected an object, or {len(names)} values in the order of the columns {listed(names)}"
-            raise InvalidRequest(f"{detail}; got {len(row)}", pointer=f"{at}[{index}]", reason="WRONG_FEATURE_COUNT")
+            raise InvalidRequest(f"{detail}; got {len(row)}", pointer=Place(at, index), reason="WRONG_FEATURE_COUNT")
         found.append(dict(zip(names, row, strict=True)))
     return found
 
@@ -206,7 +204,7 @@ def _check(rows: Rows, inputs: int, at: str) -> NDArray[np.float32]:
         for index, numbers in enumerate(rows):
             if len(numbers) != inputs:
                 detail = f"expected {inputs} numbers, got {len(numbers)}"
-                raise InvalidRequest(detail, pointer=f"{at}[{index}]", reason="WRONG_FEATURE_COUNT")
+                raise InvalidRequest(detail, pointer=Place(at, index), reason="WRONG_FEATURE_COUNT")
         with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite, and is told as that below
             array = np.array(rows, dtype=np.float32).reshape(len(rows), inputs)
     else:
@@ -219,7 +217,7 @@ def _check(rows: Rows, inputs: int, at: str) -> NDArray[np.float32]:
         row, column = (int(index) for index in np.unravel_index(int(np.argmin(finite)), array.shape))
         got = rows[row][column]
         detail = f"expected a finite number within float32, got {got}"
-        raise InvalidRequest(detail, pointer=f"{at}[{row}][{column}]", reason="NOT_FINITE")
+        raise InvalidRequest(detail, pointer=Place(at, row, column), reason="NOT_FINITE")
     return array
 
 
@@ -230,5 +228,9 @@ def _no_table(rows: Instances | Table, inputs: int, at: str) -> InvalidRequest:
         return InvalidRequest(f"{wanted}; got columns", pointer=at, reason="WRONG_KIND_OF_ROWS")
     for index, row in enumerate(rows.rows):
         if isinstance(row, dict):
-            return InvalidRequest(f"{wanted}; got an object", pointer=f"{at}[{index}]", reason="WRONG_KIND_OF_ROWS")
-    return rows.refusal()
+            return InvalidRequest(f"{wanted}; got an object", pointer=Place(at, index), reason="WRONG_KIND_OF_ROWS")
+        for column, value in enumerate(row):
+            if not isinstance(value, float | int) or isinstance(value, bool):
+                return InvalidRequest(f"expected a number, got {json_word(value)}", pointer=Place(at, index, column))
+    # of numbers alone, those are no rows of floats in which a whole one is beyond them
+    return InvalidRequest("expected finite numbers within float32", pointer=at, reason="NOT_FINITE")

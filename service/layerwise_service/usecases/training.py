@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise import Loss, TableEncoder, metric_name
+from layerwise.errors import Place
 from layerwise_service.domain.datasets import Batch, Dataset, Label, Table
 from layerwise_service.domain.jobs import Event, Job, JobState, JobSummary, JSONObject, NewJob, Start
 from layerwise_service.domain.models import Version
@@ -163,11 +164,11 @@ class Upload:
             detail = f"expected {self._submission.rows} rows, as the header says, got more"
             raise InvalidRequest(detail, pointer="rows", reason="TOO_MANY_ROWS")
         if self._loss is not None and isinstance(batch.expected, np.ndarray):
-            check_range(batch.expected, self._loss, at=f"batches[{number}].targets")
+            check_range(batch.expected, self._loss, at=Place("batches", number, "targets"))
         self._writer.add(batch)
         if self._encoder is not None and not isinstance(batch.rows, np.ndarray):
-            at = f"batches[{number}].table"
-            for _ in encoded(self._encoder, [batch.rows], lambda row: f"{at}.rows[{row}]", table=at):
+            at = Place("batches", number, "table")
+            for _ in encoded(self._encoder, [batch.rows], lambda row: Place(at, "rows", row), table=at):
                 pass  # whether it can be encoded is all that matters here
 
     def submit(self) -> Job:
@@ -221,9 +222,9 @@ class Upload:
     def _fitted_encoder(self, dataset: Dataset) -> TableEncoder:
         """What turns the columns that came into the network's inputs."""
 
-        def row_at(row: int) -> str:
-            batch, place = self._writer.place_of(row)
-            return f"batches[{batch}].table.rows[{place}]"
+        def row_at(row: int) -> Place:
+            batch, own = self._writer.place_of(row)
+            return Place("batches", batch, "table", "rows", own)
 
         encoder, shape = self._encoder, dataset.shape
         if encoder is None:
@@ -241,9 +242,9 @@ class Upload:
         if not has_labels:
             check_class_weight(plan, None)
         check_split(plan, sent.rows, has_labels=has_labels)
-        at = "batches[0].rows"
+        at = Place("batches", 0, "rows")
         if not isinstance(rows, np.ndarray):
-            at = "batches[0].table"
+            at = Place("batches", 0, "table")
             self._check_first_table(rows, at)
             if self._encoder is None:
                 return  # how many features they become shows when all have come
@@ -264,7 +265,7 @@ class Upload:
             detail = f"a dataset may have {settings.max_dataset_bytes} bytes, {sent.rows} rows of these need {size}"
             raise TooLarge(detail, pointer=at, reason="DATASET_TOO_LARGE")
 
-    def _check_first_table(self, table: Table, at: str) -> None:
+    def _check_first_table(self, table: Table, at: Place) -> None:
         sent, most = self._submission, self._settings.max_dataset_bytes
         if self._origin is not None and self._encoder is None:
             detail = f"expected rows of numbers, which {self._origin}, which it starts from, takes, got a table"
@@ -293,7 +294,7 @@ def _check_classes(classes: Sequence[Label], settings: Settings) -> Sequence[Lab
     if len(classes) > settings.max_units:
         raise TooLarge(f"expected at most {settings.max_units} classes, got {len(classes)}", pointer="classes")
     for index, label in enumerate(classes):
-        check_label(label, settings.max_label_bytes, f"classes[{index}]")
+        check_label(label, settings.max_label_bytes, Place("classes", index))
     if len(set(classes)) != len(classes) or len(classes) < 2:
         raise InvalidRequest(f"expected at least 2 different classes, got {list(classes)[:20]}", pointer="classes")
     return classes

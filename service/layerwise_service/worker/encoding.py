@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise import TableEncoder
+from layerwise.errors import Place
 from layerwise_service.domain.tables import encoded
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.stores.files import storage_errors
@@ -28,7 +29,7 @@ def encoded_rows(
     A large array is a map of a file without a name, which the system removes with the last process that has it open.
     """
     shape = table.rows, encoder.width
-    blocks = encoded(encoder, table.blocks(), lambda row: f"rows[{row}]", table="table")
+    blocks = encoded(encoder, table.blocks(), lambda row: Place("rows", row), table="table")
     if table.rows * encoder.width * 4 < LARGE:
         rows, start = np.empty(shape, np.float32), 0
         for block in blocks:

@@ -79,7 +79,7 @@ def test_weights_may_be_given_by_label(y, by_label):
     [
         ({}, "class_weight: expected a weight for at least one label, got none"),
         ({1.5: 1}, "class_weight: expected weights by integers, strings or booleans, got 1.5"),
-        ({"a": -1}, r"class_weight\[a\]: expected a finite number of at least 0"),
+        ({"a": -1}, r"class_weight\.a: expected a finite number of at least 0"),
         ({1: 1, "1": 2}, "class_weight: expected labels of one type, got 1 twice"),
     ],
 )

@@ -9,14 +9,11 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from helpers.published import publish_classifier
 from helpers.rest_clients import running_rest
-from helpers.service_values import LIMITS, ROWS
 from layerwise import MLP, Architecture, Layer, Plan, TableEncoder, fit
-from layerwise_service.domain.datasets import Batch
-from layerwise_service.domain.jobs import NewJob
 from layerwise_service.settings import Settings
-from layerwise_service.stores.leases import NewVersion
-from layerwise_service.wiring import Stores, open_stores
+from layerwise_service.wiring import Stores
 
 FLIGHTS: dict[str, list[Any]] = {
     "distance": [200, None, 2475.5, 750],
@@ -42,26 +39,7 @@ def flights(home: Settings) -> MLP:
     plan = Plan(epochs=2)
     for _ in fit(network, FLIGHTS, ["no", "yes", "yes", "no"], plan=plan):
         pass
-    stores = open_stores(home)
-    writer = stores.artifacts.new_dataset(classes=None, **LIMITS)
-    writer.add(Batch(ROWS, ["no", "yes", "yes", "no"]))
-    dataset = writer.finish()
-    stores.artifacts.keep(writer, dataset)
-    sha256, size = stores.artifacts.keep_model(network)
-    new = NewJob(
-        model="flights",
-        architecture=dict(network.architecture.to_json()),
-        plan=dict(plan.to_json()),
-        dataset=dataset.sha256,
-        metric="accuracy",
-        fingerprint="f",
-        preprocessing=encoder.to_json(),
-    )
-    stores.jobs.submit(new, dataset, max_open=10)
-    claim = stores.leases.claim("w")
-    assert claim is not None
-    stores.leases.publish(claim, NewVersion(sha256, size, dict(network.metrics), 1, ("no", "yes")))
-    stores.close()
+    publish_classifier(home, "flights", network, plan)
     return network
 
 

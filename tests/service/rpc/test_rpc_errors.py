@@ -13,6 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from helpers.rpc_requests import error_of, header, running_loop, running_rpc
+from layerwise.errors import Place
 from layerwise_proto.v1 import models_pb2, training_pb2
 from layerwise_proto.v1.training_pb2_grpc import (
     TrainingServiceServicer,
@@ -97,14 +98,16 @@ def test_an_error_of_any_text_fits_the_headers_of_a_call(
 
 
 def test_the_pointer_to_the_longest_name_of_a_column_is_whole() -> None:
-    pointer = f"batches[99999].table.rows[999999].{'😀' * 64}"
+    place = Place("batches", 99999, "table", "rows", 999999, "😀" * 64)
 
-    assert InvalidRequest("x", pointer=pointer).pointer == pointer
-    assert len(pointer.encode()) < MOST_POINTER
+    error = InvalidRequest("x", pointer=place)
+
+    assert (error.place, error.pointer) == (place, f"batches[99999].table.rows[999999].{'😀' * 64}")
+    assert len(error.pointer.encode()) < MOST_POINTER
 
 
 def test_half_a_surrogate_pair_in_an_error_is_shown_escaped() -> None:
-    error = InvalidRequest("got \ud800", pointer="instances[0].\udfff")
+    error = InvalidRequest("got \ud800", pointer=Place("instances", 0, "\udfff"))
 
     assert str(error) == "instances[0].\\udfff: got \\ud800"
 

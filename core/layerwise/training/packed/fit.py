@@ -11,7 +11,7 @@ from layerwise.data.labels import Label
 from layerwise.data.mapped_files import FileTable
 from layerwise.data.reader import Reader, Split, checked_validation, resolved_plan
 from layerwise.data.shuffling import RowOrder, row_order
-from layerwise.errors import Diverged, InvalidInput
+from layerwise.errors import Diverged, InvalidInput, Place
 from layerwise.model import MLP
 from layerwise.plan import Plan
 from layerwise.randomness import SPLIT, stream
@@ -102,19 +102,19 @@ def _checked_models(models: object) -> list[MLP]:
         raise InvalidInput("models", f"expected at least 1 network, got {shown(models)}")
     first = given[0]
     for i, model in enumerate(given):
-        where = f"models[{i}]"
+        where = Place("models", i)
         if not isinstance(model, MLP):
             raise InvalidInput(where, f"expected an MLP, got {shown(model)}")
         if any(model is other for other in given[:i]):
             raise InvalidInput(where, "expected another network, each can stand in the pack only once")
         assert isinstance(first, MLP)
         for name, got, wanted in _differences(model, first):
-            raise InvalidInput(f"{where}.{name}", f"expected that of the first, {shown(wanted)}, got {shown(got)}")
+            raise InvalidInput(Place(where, name), f"expected that of the first, {shown(wanted)}, got {shown(got)}")
     pack = cast(list[MLP], list(given))
     for i, layer in enumerate(pack[0].architecture.layers):
         if layer.normalization is not None:
             detail = f"expected None, for packed training has no normalisation, got {layer.normalization}"
-            raise InvalidInput(f"models[0].architecture.layers[{i}].normalization", detail)
+            raise InvalidInput(Place("models", 0, "architecture", "layers", i, "normalization"), detail)
     return pack
 
 
@@ -123,17 +123,17 @@ def _sequence(value: object) -> Sequence[object]:
     return cast(Sequence[object], value) if isinstance(value, Sequence) and not isinstance(value, str) else ()
 
 
-def _differences(model: MLP, first: MLP) -> Iterator[tuple[str, object, object]]:
+def _differences(model: MLP, first: MLP) -> Iterator[tuple[Place, object, object]]:
     """Where `model` is not of one shape with the `first`: the name, what it has, and what the first has."""
     own, other = model.architecture, first.architecture
-    pairs = [(name, getattr(model, name), getattr(first, name)) for name in ("dtype", "labels", "encoder")]
+    pairs = [(Place(name), getattr(model, name), getattr(first, name)) for name in ("dtype", "labels", "encoder")]
     for field in fields(own):
-        pairs.append((f"architecture.{field.name}", getattr(own, field.name), getattr(other, field.name)))
+        pairs.append((Place("architecture", field.name), getattr(own, field.name), getattr(other, field.name)))
     if len(own.layers) == len(other.layers):
-        pairs.pop([name for name, _, _ in pairs].index("architecture.layers"))
+        pairs.pop([name for name, _, _ in pairs].index(Place("architecture", "layers")))
         for i, (layer, wanted) in enumerate(zip(own.layers, other.layers, strict=True)):
             for field in fields(layer):
-                name = f"architecture.layers[{i}].{field.name}"
+                name = Place("architecture", "layers", i, field.name)
                 pairs.append((name, getattr(layer, field.name), getattr(wanted, field.name)))
     return (pair for pair in pairs if pair[1] != pair[2])
 
@@ -147,29 +147,29 @@ def _checked_plans(plans: object, networks: int) -> list[Plan]:
         raise InvalidInput("plans", f"expected {counted(networks, 'plan')}, one for each network, got {len(given)}")
     for i, plan in enumerate(given):
         if not isinstance(plan, Plan):
-            raise InvalidInput(f"plans[{i}]", f"expected a Plan, got {shown(plan)}")
+            raise InvalidInput(Place("plans", i), f"expected a Plan, got {shown(plan)}")
     own = cast(list[Plan], list(given))
     if own[0].optimizer.full_batch:
         detail = f"expected an optimiser that takes batches, {own[0].optimizer.kind} takes all rows at once"
-        raise InvalidInput("plans[0].optimizer", detail)
+        raise InvalidInput(Place("plans", 0, "optimizer"), detail)
     for i, plan in enumerate(own):
-        _check_same(f"plans[{i}]", plan, own[0])
+        _check_same(Place("plans", i), plan, own[0])
     return own
 
 
-def _check_same(where: str, plan: Plan, first: Plan) -> None:
+def _check_same(where: Place, plan: Plan, first: Plan) -> None:
     """Raises InvalidInput at the field in which `plan` must not differ from the `first`, but does."""
-    pairs = [(f.name, getattr(plan, f.name), getattr(first, f.name)) for f in fields(Plan) if f.name not in OWN]
+    pairs = [(Place(f.name), getattr(plan, f.name), getattr(first, f.name)) for f in fields(Plan) if f.name not in OWN]
     optimizer, other = plan.optimizer, first.optimizer
     if type(optimizer) is type(other):
-        pairs = [pair for pair in pairs if pair[0] != "optimizer"]
+        pairs = [pair for pair in pairs if pair[0] != Place("optimizer")]
         names = [f.name for f in fields(optimizer) if f.name != "learning_rate"]
-        pairs += [(f"optimizer.{name}", getattr(optimizer, name), getattr(other, name)) for name in names]
+        pairs += [(Place("optimizer", name), getattr(optimizer, name), getattr(other, name)) for name in names]
     for name, value, wanted in pairs:
         if value != wanted:
             detail = f"expected what the first plan has, {shown(wanted)}, got {shown(value)}"
             may = f"{', '.join(OWN)} and optimizer.learning_rate may differ"
-            raise InvalidInput(f"{where}.{name}", f"{detail}; {may}")
+            raise InvalidInput(Place(where, name), f"{detail}; {may}")
 
 
 def _divided(

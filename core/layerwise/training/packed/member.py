@@ -8,7 +8,7 @@ import numpy as np
 
 from layerwise.data.reader import Split
 from layerwise.data.shuffling import RowOrder
-from layerwise.errors import Diverged
+from layerwise.errors import Diverged, Place
 from layerwise.metrics.running import Metric, metric_of
 from layerwise.model import MLP
 from layerwise.plan import Plan
@@ -29,7 +29,7 @@ class Member:
     def __init__(self, model: MLP, plan: Plan, data: Split, held_out: Split | None, order: RowOrder) -> None:
         self.model, self.plan, self.data, self.order = model, plan, data, order
         self.stopping = Stopping(plan.early_stopping, validates=held_out is not None)
-        check_watched("schedule.watch", plan.schedule.watched, validates=held_out is not None)
+        check_watched(Place("schedule", "watch"), plan.schedule.watched, validates=held_out is not None)
         self.validation = Validation(model, plan.loss, held_out) if held_out else None
         self.metric: Metric = metric_of(
             plan.loss, data.targets, data.rows, 1, model.dtype, weights=data.weights, scale=data.scale

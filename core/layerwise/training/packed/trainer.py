@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise.checks import decided
-from layerwise.errors import Diverged
+from layerwise.errors import Diverged, Place
 from layerwise.optimizers import CHUNK
 from layerwise.training.packed.batches import PackedBatch, RowWeights
 from layerwise.training.packed.member import Member, stacked
@@ -58,7 +58,9 @@ class PackedTrainer:
         self._loss_sums = np.zeros(networks)
         self._loss_part = np.zeros(networks)
         self._metric_sums = np.zeros((networks, members[0].metric.sums))
-        self._base = np.array([[decided("optimizer.learning_rate", plan.optimizer.learning_rate)] for plan in plans])
+        self._base = np.array(
+            [[decided(Place("optimizer", "learning_rate"), plan.optimizer.learning_rate)] for plan in plans]
+        )
         self._plateau = np.array([[member.state.plateau.get("factor", 1.0)] for member in members])
         self._rates = self._base.copy()
 
