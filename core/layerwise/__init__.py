@@ -66,7 +66,8 @@ from layerwise.tables import (
 from layerwise.training.fit import Training, fit, partial_fit
 from layerwise.training.packed import PackedRecord, PackedTraining, fit_packed
 from layerwise.training.rate_finder import RateFinding, find_learning_rate
-from layerwise.training.records import Finding, LayerHealth, Record, TrainingState
+from layerwise.training.records import Finding, LayerHealth, Record
+from layerwise.training.state import TrainingState
 
 __all__ = [
     "ELU",

@@ -29,7 +29,8 @@ from layerwise.sklearn.standardization import (
 )
 from layerwise.sklearn.untyped import drawn_seed, new_rows
 from layerwise.training.fit import fit, partial_fit
-from layerwise.training.records import Record, TrainingState
+from layerwise.training.records import Record
+from layerwise.training.state import TrainingState
 from layerwise.types import Floats
 from layerwise.variants import chosen
 

@@ -15,7 +15,8 @@ from layerwise.model import MLP
 from layerwise.network.parameters import views
 from layerwise.training.baseline import Baseline, no_better
 from layerwise.training.constant_inputs import constant_inputs
-from layerwise.training.records import Finding, LayerHealth, TrainingState
+from layerwise.training.records import Finding, LayerHealth
+from layerwise.training.state import TrainingState
 from layerwise.types import Floats
 from layerwise.wording import number_words
 

@@ -13,8 +13,9 @@ from layerwise.plan import Plan
 from layerwise.randomness import SPLIT, stream
 from layerwise.tables import TableLike
 from layerwise.training.full_batch import FullBatchTrainer
-from layerwise.training.records import Record, TrainingState
+from layerwise.training.records import Record
 from layerwise.training.standardized_targets import Rescaled, rescaled
+from layerwise.training.state import TrainingState
 from layerwise.training.trainer import Trainer, quietly
 
 

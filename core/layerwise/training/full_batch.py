@@ -11,7 +11,7 @@ from layerwise.network.architecture import Architecture
 from layerwise.optimizers import LBFGS
 from layerwise.optimizers.line_search import Point, strong_wolfe
 from layerwise.plan import Plan
-from layerwise.training.records import TrainingState
+from layerwise.training.state import TrainingState
 from layerwise.training.trainer import Trainer
 from layerwise.types import Floats
 
@@ -35,7 +35,6 @@ class FullBatchTrainer(Trainer):
         self._lbfgs = plan.optimizer
         check_steady(model.architecture, plan)
         super().__init__(model, plan, data, held_out, state=state)
-        self._steps_an_epoch = 1
         self._start: Floats = np.empty_like(model.parameters)
         self._direction: Floats = np.empty_like(model.parameters)
         self._sum: Floats = np.empty_like(model.parameters)

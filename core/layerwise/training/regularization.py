@@ -1,4 +1,8 @@
-"""What holds a network back: penalties of the weights, decay, bounds of weights and gradients, averaging."""
+"""Regularisation: penalties and decay of the weights, bounds of weights and gradients, and a moving average.
+
+The formulas that act on each number by itself are functions, which packed training shares. Norms and sums are
+computed by `Regularizer` for one network and by `PackedRegularizer` for several at once.
+"""
 
 import math
 
@@ -10,11 +14,14 @@ from layerwise.optimizers import chunks
 from layerwise.plan import Plan
 from layerwise.types import Floats
 
+Factor = float | Floats | None
+"""Of one network a number, of several a column (K, 1); None if there is no such penalty."""
+
 
 class Regularizer:
-    """Applies what `plan` asks for to the parameters of `model` and to their `gradient`, before and after an update.
+    """Applies the regularisation of `plan` to the parameters of `model` and their `gradient`, around each update.
 
-    `scratch` is the optimiser's. Biases and slopes are never penalised.
+    `scratch` is a buffer that the optimiser uses as well. Biases and slopes are never penalised.
     """
 
     def __init__(self, model: MLP, plan: Plan, gradient: Floats, scratch: Floats) -> None:
@@ -23,6 +30,7 @@ class Regularizer:
         self._weights: Floats = model.parameters[:count]
         self._parameters, self._gradient = model.parameters, gradient
         self._decay = plan.decay
+        self._l2, self._l1 = plan.l2 or None, plan.l1 or None
         self._penalizes = bool(plan.l1 or plan.l2)
         self._clips = plan.clip_norm is not None or plan.clip_value is not None
         layers = views(model.architecture, model.parameters)
@@ -30,7 +38,7 @@ class Regularizer:
         self._acts_after = bool(self._matrices or plan.average is not None)
 
     def penalty(self) -> float:
-        """l2/2 · Σ w² + l1 · Σ |w|."""
+        """Return l2/2 · Σ w² + l1 · Σ |w|."""
         if not self._penalizes:
             return 0.0
         plan, w = self._plan, self._weights
@@ -43,38 +51,29 @@ class Regularizer:
         return total
 
     def before_update(self, rate: float) -> None:
-        """Adds the penalties' gradient, l2 · w + l1 · sign(w), clips the whole, and decays the weights.
+        """Add the gradient of the penalties, clip the gradient, and decay the weights at the learning rate `rate`.
 
-        Pascanu et al. 2013; Loshchilov and Hutter 2019, whose decay is of the weights before the step.
+        Pascanu et al. 2013 for clipping; Loshchilov and Hutter 2019 for the decay, which acts before the step.
         """
         if self._penalizes:
-            self._add_penalty_gradient()
+            w, g = self._weights, self._gradient
+            for part in chunks(w.size):
+                add_penalty_gradient(w[part], g[part], self._scratch[: part.stop - part.start], self._l2, self._l1)
         if self._clips:
             self._clip()
         if self._decay:
             np.multiply(self._weights, 1 - rate * self._decay, out=self._weights)
 
     def after_update(self, average: Floats | None) -> None:
-        """Bounds the weights into each unit (Srivastava et al. 2014), and averages."""
+        """Bound the norm of the weights into each unit (Srivastava et al. 2014), and update the moving `average`."""
         if not self._acts_after:
             return
         for matrix in self._matrices:
             self._bound(matrix)
         if average is not None and self._plan.average is not None:
-            self._add_to(average, self._plan.average)
-
-    def _add_penalty_gradient(self) -> None:
-        plan, weights = self._plan, self._weights
-        for chunk in chunks(weights.size):
-            w, g = weights[chunk], self._gradient[chunk]
-            s = self._scratch[: w.size]
-            if plan.l2:
-                np.multiply(w, plan.l2, out=s)
-                np.add(g, s, out=g)
-            if plan.l1:
-                np.sign(w, out=s)
-                np.multiply(s, plan.l1, out=s)
-                np.add(g, s, out=g)
+            for part in chunks(average.size):
+                scratch = self._scratch[: part.stop - part.start]
+                move_average(average[part], self._parameters[part], scratch, self._plan.average)
 
     def _clip(self) -> None:
         g, plan = self._gradient, self._plan
@@ -86,17 +85,26 @@ class Regularizer:
                 np.multiply(g, plan.clip_norm / length, out=g)
 
     def _bound(self, matrix: Floats) -> None:
-        """Scales down each column of `matrix` (inputs, units) that is longer than max_norm."""
+        """Scale down each column of `matrix` (inputs, units) whose norm is above max_norm."""
         assert self._plan.max_norm is not None
         length: Floats = np.sqrt(np.einsum("ij,ij->j", matrix, matrix))
         if (length > self._plan.max_norm).any():
             np.multiply(matrix, np.minimum(1.0, self._plan.max_norm / np.maximum(length, 1e-30)), out=matrix)
 
-    def _add_to(self, average: Floats, decay: float) -> None:
-        """average ← decay · average + (1 - decay) · parameters. Polyak and Juditsky 1992."""
-        for chunk in chunks(average.size):
-            a = average[chunk]
-            s = self._scratch[: a.size]
-            np.subtract(self._parameters[chunk], a, out=s)
-            np.multiply(s, 1 - decay, out=s)
-            np.add(a, s, out=a)
+
+def add_penalty_gradient(w: Floats, g: Floats, scratch: Floats, l2: Factor, l1: Factor) -> None:
+    """Add l2 · w + l1 · sign(w) to the gradient `g`; `scratch` is of the same shape."""
+    if l2 is not None:
+        np.multiply(w, l2, out=scratch)
+        np.add(g, scratch, out=g)
+    if l1 is not None:
+        np.sign(w, out=scratch)
+        np.multiply(scratch, l1, out=scratch)
+        np.add(g, scratch, out=g)
+
+
+def move_average(average: Floats, parameters: Floats, scratch: Floats, decay: float) -> None:
+    """Set `average` to decay · average + (1 - decay) · parameters. Polyak and Juditsky 1992."""
+    np.subtract(parameters, average, out=scratch)
+    np.multiply(scratch, 1 - decay, out=scratch)
+    np.add(average, scratch, out=average)

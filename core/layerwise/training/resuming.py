@@ -1,25 +1,62 @@
-"""Whether the saved state of a training fits the network, the plan and the rows that are to go on with it."""
+"""The state with which a training begins, and that of a saved training, checked against what resumes it."""
 
 from collections.abc import Mapping
 
 import numpy as np
 
 from layerwise.checks import decided, instance, shown
+from layerwise.data.reader import Split
 from layerwise.errors import InvalidInput
+from layerwise.model import MLP
 from layerwise.optimizers.schedules import PLATEAU
 from layerwise.plan import Plan
-from layerwise.training.records import TrainingState
+from layerwise.randomness import NOISE, stream
+from layerwise.training.pace import EPOCHS
+from layerwise.training.state import TrainingState
 from layerwise.types import Floats
 
 
-def resumed(
+def first_state(model: MLP, plan: Plan, data: Split, *, sums: int) -> TrainingState:
+    """Return the state before the first step, over the parameters of `model`; the metric needs `sums` sums."""
+    parameters, optimizer = model.parameters, plan.optimizer
+    kept = model.kept_optimizer if plan.keep_optimizer else None
+    if kept is not None and not kept.fits(optimizer, parameters):
+        kept = None
+    return TrainingState(
+        parameters=parameters,
+        optimizer=kept.state() if kept else optimizer.init(parameters),
+        updates_before=kept.updates if kept else 0,
+        generator=stream(plan.seed, NOISE),
+        metric_sums=np.zeros(sums),
+        average=parameters.copy() if plan.average is not None else None,
+        statistics=model.statistics if model.statistics.size else None,
+        target_scale=data.scale.to_array() if data.scale else None,
+    )
+
+
+def resumed_state(
+    given: TrainingState, fresh: TrainingState, model: MLP, plan: Plan, *, rows: int, batch_size: int, online: bool
+) -> TrainingState:
+    """Return a copy of the state `given` that goes on in the place of `fresh`, over the parameters of `model`.
+
+    The training has `rows` rows, in batches of `batch_size`. One that is `online` begins an epoch with every batch: it
+    takes the state of a training on any rows, ended or not. Raises InvalidInput if the state does not fit.
+    """
+    state = _checked_copy(given, fresh, plan, rows=rows, batch_size=batch_size, online=online)
+    np.copyto(model.parameters, state.parameters)
+    state.parameters = model.parameters
+    if fresh.statistics is not None and state.statistics is not None:
+        np.copyto(fresh.statistics, state.statistics)
+        state.statistics = fresh.statistics
+    if state.stopped == EPOCHS and state.epoch < decided("epochs", plan.epochs):  # the plan has more epochs now
+        state.stopped = None
+        state.health.pop("baseline.value", None)  # it described the network at its former end
+    return state
+
+
+def _checked_copy(
     given: TrainingState, fresh: TrainingState, plan: Plan, *, rows: int, batch_size: int, online: bool
 ) -> TrainingState:
-    """A copy of the state `given`, fit to go on in the place of `fresh`, with which such a training begins.
-
-    The training is of `rows` rows in batches of `batch_size`. One that is `online` begins an epoch with every batch: it
-    takes the state of a training of any rows, ended or not. Raises InvalidInput.
-    """
     state = instance("state", given, TrainingState).copy()
     _check_vectors({"parameters": state.parameters}, {"parameters": fresh.parameters})
     if not np.isfinite(state.parameters).all():
@@ -39,7 +76,7 @@ def resumed(
     else:
         _check_vectors({"metric_sums": state.metric_sums}, {"metric_sums": fresh.metric_sums})
         _check_place(state, plan, rows=rows, batch_size=batch_size)
-    if plan.average is None:  # nothing would move it
+    if plan.average is None:  # the plan would not update it
         state.average = None
     elif state.average is None:
         state.average = state.parameters.copy()
@@ -47,7 +84,7 @@ def resumed(
 
 
 def _check_vectors(given: Mapping[str, Floats | None], wanted: Mapping[str, Floats | None]) -> None:
-    """Raises InvalidInput if the vectors differ in name, shape or dtype; None is no vector."""
+    """Raise InvalidInput if the vectors differ in name, shape or dtype; None means that there is none."""
     for name in (*wanted, *given):
         got, like = _described(given.get(name)), _described(wanted.get(name))
         if got != like:
@@ -55,7 +92,7 @@ def _check_vectors(given: Mapping[str, Floats | None], wanted: Mapping[str, Floa
 
 
 def _check_place(state: TrainingState, plan: Plan, *, rows: int, batch_size: int) -> None:
-    """Raises InvalidInput if no training by `plan` is ever where `state` says."""
+    """Raise InvalidInput if a training by `plan` cannot be at the position that `state` has."""
     if state.position >= rows or state.position % batch_size:
         multiple = f"{batch_size}, the batch size, or a multiple of it below {rows}, the rows"
         _refuse("position", str(state.position), f"{multiple}; both may differ only where an epoch has ended")

@@ -25,7 +25,7 @@ from layerwise.network.architecture import Architecture
 from layerwise.network.parameters import LayerParameters, views
 from layerwise.network.target_scale import TargetScale
 from layerwise.plan import Plan
-from layerwise.training.records import TrainingState
+from layerwise.training.state import TrainingState
 from layerwise.types import Floats
 
 D = TypeVar("D", Split, Split | None)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from layerwise.errors import InvalidInput, Place
 from layerwise.model import MLP
 from layerwise.plan.early_stopping import EarlyStopping
-from layerwise.training.records import TrainingState
+from layerwise.training.state import TrainingState
 
 
 class Stopping:

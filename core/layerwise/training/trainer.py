@@ -1,7 +1,6 @@
-"""The steps of training, one after another over a state; what training is made of stands in the modules it calls."""
+"""The trainer: the order in which a step and an epoch do their parts, each of which is a module of its own."""
 
 import math
-import time
 
 import numpy as np
 
@@ -14,30 +13,32 @@ from layerwise.model import MLP
 from layerwise.optimizers import CHUNK
 from layerwise.optimizers.saved_state import KeptOptimizer
 from layerwise.plan import Plan
-from layerwise.randomness import NOISE, stream
 from layerwise.training.batch import TrainingBatch
 from layerwise.training.doctor import Doctor
-from layerwise.training.records import LayerHealth, Record, TrainingState
+from layerwise.training.pace import EPOCHS, Pace
+from layerwise.training.records import LayerHealth, Record
 from layerwise.training.regularization import Regularizer
-from layerwise.training.resuming import resumed
+from layerwise.training.resuming import first_state, resumed_state
+from layerwise.training.state import TrainingState
 from layerwise.training.stopping import Stopping, check_watched
 from layerwise.training.validation import Validation, measured
 from layerwise.training.weight_swap import Swapped
 from layerwise.types import Floats
 from layerwise.workspace import Arena
 
-STEPS, SECONDS, EPOCHS, FINISHED = "max_steps", "max_seconds", "epochs", "finished"
+FINISHED = "finished"
 
 
 def quietly() -> np.errstate:
-    """Without a word of overflow: it and its consequences show in the loss, which is checked."""
+    """Return a context without NumPy's warnings of overflow: the loss shows it, and every step checks the loss."""
     return np.errstate(over="ignore", invalid="ignore", divide="ignore")
 
 
 class Trainer:
-    """One step after another over `state`; everything else is made before the first step and only written into.
+    """Trains `model` in place, step by step. All buffers are made before the first step; a step allocates nothing.
 
-    `online` is one batch of a stream without epochs. Raises InvalidInput if `state` is another network's or plan's.
+    `state` is that of a training to resume; without one, a new training begins. With `online`, `data` is one batch of
+    a stream, which has no epochs. Raises InvalidInput if `state` does not fit the network, the plan or the rows.
     """
 
     def __init__(
@@ -51,7 +52,6 @@ class Trainer:
         online: bool = False,
     ) -> None:
         self.model, self.plan, self.data = model, plan, data
-        self._epochs = decided("epochs", plan.epochs)
         self._base_rate = decided(Place("optimizer", "learning_rate"), plan.optimizer.learning_rate)
         self.rows = len(data.rows)
         batch = self.rows if online else self._rows_at_once()
@@ -74,8 +74,9 @@ class Trainer:
         )
         self._batch_sums = np.zeros(self._metric.sums)
         self._order = row_order(data.table, data.rows, seed=plan.seed if plan.shuffle else None, batch=batch)
-        self._steps_an_epoch = -(-self.rows // batch)
-        self.state = self._begin() if state is None else self._continue(state)
+        self.state = first_state(model, plan, data, sums=self._metric.sums)
+        if state is not None:
+            self.state = resumed_state(state, self.state, model, plan, rows=self.rows, batch_size=batch, online=online)
         self._regularizer = Regularizer(model, plan, self._gradient, self._scratch)
         watches = plan.doctor and not online
         self._doctor: Doctor | None = None
@@ -84,69 +85,40 @@ class Trainer:
         self._last_finite: Floats = model.parameters.copy()
         self._last_statistics: Floats = model.statistics.copy()
         self._rate = 0.0
-        self._started = time.perf_counter() - self.state.seconds
+        self._pace = Pace(plan, rows=self.rows, batch_size=batch, seconds=self.state.seconds)
         model.kept_optimizer = None  # until this training ends
         model.metrics = dict(self.state.metrics or {}) if self.state.average is None else {}
         if self.ended:
             self._finish()
 
-    def _begin(self) -> TrainingState:
-        parameters, optimizer = self.model.parameters, self.plan.optimizer
-        kept = self.model.kept_optimizer if self.plan.keep_optimizer else None
-        if kept is not None and not kept.fits(optimizer, parameters):
-            kept = None
-        return TrainingState(
-            parameters=parameters,
-            optimizer=kept.state() if kept else optimizer.init(parameters),
-            updates_before=kept.updates if kept else 0,
-            generator=stream(self.plan.seed, NOISE),
-            metric_sums=np.zeros(self._metric.sums),
-            average=parameters.copy() if self.plan.average is not None else None,
-            statistics=self.model.statistics if self.model.statistics.size else None,
-            target_scale=self.data.scale.to_array() if self.data.scale else None,
-        )
-
-    def _continue(self, given: TrainingState) -> TrainingState:
-        """A copy of `given` whose parameters are the model's."""
-        fresh = self._begin()
-        state = resumed(given, fresh, self.plan, rows=self.rows, batch_size=self.batch_size, online=self._online)
-        np.copyto(self.model.parameters, state.parameters)
-        state.parameters = self.model.parameters
-        if fresh.statistics is not None and state.statistics is not None:
-            np.copyto(fresh.statistics, state.statistics)
-            state.statistics = fresh.statistics
-        if state.stopped == EPOCHS and state.epoch < self._epochs:  # a plan of more epochs goes on
-            state.stopped = None
-            state.health.pop("baseline.value", None)  # of the network it had ended with
-        return state
-
     def _rows_at_once(self) -> int:
-        """The rows of the longest batch."""
+        """Return the rows of the longest batch."""
         return min(decided("batch_size", self.plan.batch_size), self.rows)
 
     def finish(self) -> None:
-        """Ends the training here, as if its plan had been to."""
+        """End the training here, as if its plan ended here."""
         if not self.ended:
             self.state.stopped = FINISHED
             self._finish()
 
     def keep_optimizer(self) -> None:
-        """Leaves in the model what the optimiser remembers, if the plan says so."""
+        """Store the optimiser's state in the model, if the plan says so."""
         if self.plan.keep_optimizer:
             updates = self.state.updates_before + self.state.step
             self.model.kept_optimizer = KeptOptimizer.of(self.plan.optimizer, self.state.optimizer, updates)
 
     @property
     def ended(self) -> bool:
+        """Whether the training has ended, for any reason."""
         return self.state.stopped is not None
 
     @property
     def epoch_is_over(self) -> bool:
         """Whether the last step ended an epoch, or all of training."""
-        return self.state.position == self.rows or self._budget_spent() is not None
+        return self.state.position == self.rows or self._pace.spent_budget(self.state.step) is not None
 
     def step(self) -> float:
-        """Trains on the next batch; gives its loss. Allocates nothing. To be called inside `quietly`."""
+        """Train on the next batch and return its loss. Allocates nothing. Call it inside `quietly`."""
         state, plan = self.state, self.plan
         if self._order.epoch != state.epoch:
             self._order.arrange(state.epoch)
@@ -180,17 +152,17 @@ class Trainer:
         return loss
 
     def end_batch(self) -> None:
-        """Makes the state ready for another batch of a stream."""
+        """Prepare the state for the next batch of a stream."""
         state = self.state
         state.position, state.loss_sum = 0, 0.0
         state.metric_sums[:] = 0
 
     def step_record(self, loss: float) -> Record:
-        """The record of a step within an epoch."""
+        """Return the record of a step within an epoch."""
         return self._record(loss, self._metric.value(self._batch_sums, self._batch.rows))
 
     def end_epoch(self) -> Record:
-        """The record of the epoch that the last step completed, or broke off; the state moves to the next."""
+        """Return the record of the epoch that the last step ended, complete or not; the state moves to the next."""
         state = self.state
         done = state.position
         loss, metric = state.loss_sum / done, self._metric.value(state.metric_sums, done)
@@ -202,7 +174,7 @@ class Trainer:
             self._diverged(state.step, loss, "a running statistic")
         np.copyto(self._last_finite, state.parameters)
         np.copyto(self._last_statistics, self.model.statistics)
-        state.seconds = time.perf_counter() - self._started
+        state.seconds = self._pace.seconds
         values = {"loss": loss, "metric": metric}
         with self._averaged():
             if self._validation:
@@ -213,14 +185,14 @@ class Trainer:
             state.metrics = {name.replace("metric", self._metric.name): value for name, value in values.items()}
             self.model.metrics = dict(state.metrics)
             stopped = self._stopping.judge(values, state, self.model)
-        if state.average is not None:  # whose metrics they are, not those of the weights that the model holds
+        if state.average is not None:  # the metrics are the average's, but the model holds the trained weights
             self.model.metrics = {}
         self.plan.schedule.observe(values, state.plateau)
         layers = self._doctor.look(state, values, epoch=state.epoch + 1) if self._doctor else ()
         budget = self._budget_spent()
         if state.position == self.rows:
             state.epoch, state.position = state.epoch + 1, 0
-        last = EPOCHS if state.epoch == self._epochs else None
+        last = EPOCHS if state.epoch == self._pace.epochs else None
         state.stopped = "early_stopping" if stopped else budget or last
         if state.stopped:
             self._finish()
@@ -233,7 +205,7 @@ class Trainer:
         return record
 
     def _finish(self) -> None:
-        """Leaves in the model what it is to predict with; the state keeps the parameters as they were."""
+        """Give the model the weights that it is to predict with; the state keeps the trained ones."""
         state, model = self.state, self.model
         self.keep_optimizer()
         kept = state.best if self._stopping.restores and state.best is not None else state.average
@@ -245,11 +217,11 @@ class Trainer:
             np.copyto(model.statistics, state.best_statistics)
         metrics = state.best_metrics if self._stopping.restores else state.metrics
         model.metrics = dict(metrics or state.metrics or {})
-        if state.average is not None:  # what was measured in training is of other weights
+        if state.average is not None:  # training measured other weights
             model.metrics |= measured(model, self.plan, self.data, self._regularizer)
 
     def _averaged(self) -> Swapped:
-        """Lets the model predict with the moving average, if there is one, inside a `with` block."""
+        """Return a context in which the model predicts with the moving average, if there is one."""
         return Swapped(self.model.parameters, self.state.average)
 
     def _record(
@@ -262,20 +234,18 @@ class Trainer:
         layers: tuple[LayerHealth, ...] = (),
         kept: bool = False,
     ) -> Record:
-        state, told = self.state, values or {}
+        state, pace, measured_values = self.state, self._pace, values or {}
         epoch = state.epoch + (0 if ended_with and state.position == 0 else 1)
-        elapsed = max(time.perf_counter() - self._started, 1e-9)
-        done = state.epoch * self.rows + state.position
-        rate = done / elapsed
-        progress = 1.0 if state.stopped else self._progress(done, elapsed)
+        seconds, done = pace.seconds, state.epoch * self.rows + state.position
+        progress = 1.0 if state.stopped else pace.progress(rows=done, step=state.step, seconds=seconds)
         return Record(
             epoch=epoch,
-            epochs=self._epochs,
+            epochs=pace.epochs,
             step=state.step,
             loss=loss,
             metric=metric,
-            validation_loss=told.get("validation_loss"),
-            validation_metric=told.get("validation_metric"),
+            validation_loss=measured_values.get("validation_loss"),
+            validation_metric=measured_values.get("validation_metric"),
             learning_rate=self._rate,
             epoch_end=bool(ended_with),
             kept=kept,
@@ -283,39 +253,21 @@ class Trainer:
             layers=layers,
             findings=self._doctor.findings(state.health) if ended_with and self._doctor else (),
             progress=progress,
-            rows_per_second=rate,
-            seconds_left=elapsed * (1 - progress) / progress if progress else math.inf,
+            rows_per_second=done / seconds,
+            seconds_left=seconds * (1 - progress) / progress if progress else math.inf,
         )
 
-    def _progress(self, rows: int, elapsed: float) -> float:
-        plan, shares = self.plan, [rows / (self._epochs * self.rows)]
-        if plan.max_steps:
-            shares.append(self.state.step / plan.max_steps)
-        if plan.max_seconds:
-            shares.append(elapsed / plan.max_seconds)
-        return min(1.0, max(shares))
-
     def _budget_spent(self) -> str | None:
-        plan = self.plan
-        if plan.max_steps is not None and self.state.step >= plan.max_steps:
-            return STEPS
-        if plan.max_seconds is not None and time.perf_counter() - self._started >= plan.max_seconds:
-            return SECONDS
-        return None
+        return self._pace.spent_budget(self.state.step)
 
     def _next_rate(self) -> float:
-        """The learning rate of the next step."""
-        plan, state = self.plan, self.state
-        done = state.step / self._steps_an_epoch if self._online else state.epoch + state.position / self.rows
-        rate = self._base_rate * plan.schedule.factor(done, float(self._epochs))
-        if state.plateau:
-            rate *= state.plateau.get("factor", 1.0)
-        if done < plan.warmup:  # the first step already moves
-            rate *= (done * self._steps_an_epoch + 1) / (plan.warmup * self._steps_an_epoch + 1)
-        return rate
+        """Return the learning rate of the next step."""
+        state = self.state
+        done = float(state.step) if self._online else state.epoch + state.position / self.rows
+        return self._pace.learning_rate(self._base_rate, done, state.plateau.get("factor", 1.0))
 
     def _diverged(self, step: int, loss: float, what: str) -> None:
-        """Raises Diverged, with the layer and the likely cause; the model gets its last finite parameters back."""
+        """Raise Diverged, with the layer and the likely cause; the model gets its last finite parameters back."""
         layer = self._batch.network.first_not_finite()
         largest = float(np.max(np.abs(self._batch.network.inputs)))
         np.copyto(self.model.parameters, self._last_finite)

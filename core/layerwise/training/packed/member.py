@@ -13,8 +13,8 @@ from layerwise.metrics.running import Metric, metric_of
 from layerwise.model import MLP
 from layerwise.plan import Plan
 from layerwise.randomness import NOISE, stream
-from layerwise.training.records import TrainingState
 from layerwise.training.regularization import Regularizer
+from layerwise.training.state import TrainingState
 from layerwise.training.stopping import Stopping, check_watched
 from layerwise.training.validation import Validation, measured
 from layerwise.types import Floats

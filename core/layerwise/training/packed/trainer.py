@@ -1,7 +1,6 @@
 """The steps of packed training, one after another over the states of K networks."""
 
 import math
-import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,12 +9,12 @@ from numpy.typing import NDArray
 from layerwise.checks import decided
 from layerwise.errors import Diverged, Place
 from layerwise.optimizers import CHUNK
+from layerwise.training.pace import EPOCHS, Pace
 from layerwise.training.packed.batches import PackedBatch, RowWeights
 from layerwise.training.packed.member import Member, stacked
 from layerwise.training.packed.records import PackedRecord
 from layerwise.training.packed.updates import PackedOptimizer, PackedRegularizer
 from layerwise.training.regularization import Regularizer
-from layerwise.training.trainer import EPOCHS, SECONDS, STEPS
 from layerwise.types import Floats
 from layerwise.workspace import Arena
 
@@ -28,17 +27,16 @@ class PackedTrainer:
     def __init__(self, members: Sequence[Member]) -> None:
         self.members = tuple(members)
         plan, data = members[0].plan, members[0].data
-        self._plan, self._rows = plan, len(data.rows)
+        self._rows = len(data.rows)
         self._batch_size = min(decided("batch_size", plan.batch_size), self._rows)
-        self._epochs = decided("epochs", plan.epochs)
         self._epoch = self._position = self._step = self._visited = 0
         self._scratch: Floats = np.empty(CHUNK, members[0].model.dtype)
         self._pack(members)
-        self._started = time.perf_counter()
+        self._pace = Pace(plan, rows=self._rows, batch_size=self._batch_size)
 
     def _pack(self, members: Sequence[Member]) -> None:
         """Makes everything that a step of `members` writes into."""
-        self._running, self._steps_an_epoch = list(members), -(-self._rows // self._batch_size)
+        self._running = list(members)
         networks, model, plans = len(members), members[0].model, [member.plan for member in members]
         self._generators = [member.state.generator for member in members]
         at = stacked(members)
@@ -87,7 +85,8 @@ class PackedTrainer:
             batch.metric.measure(scores, batch.targets, batch.weights, self._metric_sums)
             batch.network.backward(batch.targets, batch.weights, losses)
             self._regularizer.add_penalties(losses)
-            self._find_rates()
+            done = self._epoch + self._position / self._rows
+            self._rates = self._pace.learning_rate(self._base, done, self._plateau)
             np.isfinite(losses, out=self._finite)
             np.logical_or(self._finite, self._gone, out=self._finite)
             if not self._finite.all():
@@ -105,7 +104,7 @@ class PackedTrainer:
     def end_epoch(self) -> PackedRecord:
         """The record of the epoch that the last step completed, or broke off."""
         done, budget = self._position, self._budget_spent()
-        last = self._epoch + 1 == self._epochs and done == self._rows
+        last = self._epoch + 1 == self._pace.epochs and done == self._rows
         for k, member in enumerate(self._running):
             if not self._gone[k]:
                 self._end_epoch_of(k, member, done)
@@ -156,15 +155,6 @@ class PackedTrainer:
             np.copyto(self._order[k], member.order.rows(0, self._rows))
         self._arranged = self._epoch
 
-    def _find_rates(self) -> None:
-        """The learning rate of each network for the next step: those of the plans, as the schedule has them."""
-        plan, done = self._plan, self._epoch + self._position / self._rows
-        np.multiply(self._base, plan.schedule.factor(done, float(self._epochs)), out=self._rates)
-        np.multiply(self._rates, self._plateau, out=self._rates)
-        if done < plan.warmup:  # the first step already moves
-            steps = self._steps_an_epoch
-            np.multiply(self._rates, (done * steps + 1) / (plan.warmup * steps + 1), out=self._rates)
-
     def _diverged(self, k: int, step: int, loss: float, what: str) -> None:
         """Marks a network: its row is not looked at any more, and its model keeps its last finite parameters."""
         member, network = self._running[k], self._batch.network
@@ -181,11 +171,13 @@ class PackedTrainer:
         self._gone[k] = True
 
     def _record(self, *, broken_off: bool) -> PackedRecord:
-        elapsed = max(time.perf_counter() - self._started, 1e-9)
-        goes_on = any(not member.state.stopped for member in self._running)
+        pace, rows = self._pace, self._epoch * self._rows + self._position
+        seconds, progress = pace.seconds, 1.0
+        if any(not member.state.stopped for member in self._running):
+            progress = pace.progress(rows=rows, step=self._step, seconds=seconds)
         return PackedRecord(
             epoch=self._epoch + broken_off,
-            epochs=self._epochs,
+            epochs=pace.epochs,
             step=self._step,
             loss=self._values("loss"),
             metric=self._values("metric"),
@@ -193,25 +185,12 @@ class PackedTrainer:
             validation_metric=self._values("validation_metric") if self.members[0].validation else None,
             learning_rate=np.array([member.rate for member in self.members]),
             stopped=tuple(member.state.stopped for member in self.members),
-            progress=self._progress(elapsed) if goes_on else 1.0,
-            rows_per_second=self._visited / elapsed,
+            progress=progress,
+            rows_per_second=self._visited / seconds,
         )
 
     def _values(self, name: str) -> NDArray[np.float64]:
         return np.array([member.values.get(name, math.nan) for member in self.members])
 
-    def _progress(self, elapsed: float) -> float:
-        plan, shares = self._plan, [self._epoch / self._epochs]
-        if plan.max_steps:
-            shares.append(self._step / plan.max_steps)
-        if plan.max_seconds:
-            shares.append(elapsed / plan.max_seconds)
-        return min(1.0, max(shares))
-
     def _budget_spent(self) -> str | None:
-        plan = self._plan
-        if plan.max_steps is not None and self._step >= plan.max_steps:
-            return STEPS
-        if plan.max_seconds is not None and time.perf_counter() - self._started >= plan.max_seconds:
-            return SECONDS
-        return None
+        return self._pace.spent_budget(self._step)

