@@ -8,7 +8,7 @@ PROTOC := ../.venv-proto/bin/python -m grpc_tools.protoc -I . \
   --plugin=protoc-gen-mypy=../.venv-proto/bin/protoc-gen-mypy \
   --plugin=protoc-gen-mypy_grpc=../.venv-proto/bin/protoc-gen-mypy_grpc
 
-.PHONY: demo constraints serve test test-faults soak lint check proto compose-test test-parity clean
+.PHONY: demo constraints serve test test-lowest test-313 test-faults soak lint check proto compose-test test-parity clean
 .PHONY: bench-train bench-train-check bench-tables bench-defaults bench-kills bench-mixed docs-figures
 .DEFAULT_GOAL := check
 
@@ -46,6 +46,20 @@ PINNED := $(PIP) --constraint constraints.txt
 	@.venv-parity/bin/python $(PINNED) --editable . --requirement $<
 	@touch $@
 
+# The lowest versions that pyproject.toml allows. NumPy's has no build for a Python above 3.12.
+.venv-lowest/.made: pyproject.toml | .venv/bin/uv
+	@echo "Installing Layerwise and the lowest versions that it allows into .venv-lowest …"
+	@$(PYTHON) -m venv --clear .venv-lowest
+	@$(BIN)/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct --editable '.[dev]'
+	@touch $@
+
+.venv-313/.made: pyproject.toml constraints.txt | .venv/bin/uv
+	@python3.13 -c '' || { echo "python3.13 is not installed, or not on the PATH" >&2; exit 1; }
+	@echo "Installing Layerwise and its development tools into .venv-313 …"
+	@python3.13 -m venv --clear .venv-313
+	@$(BIN)/uv pip install --quiet --python .venv-313/bin/python --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
 .venv/bin/uv: | .venv/bin/python
 	@$(BIN)/python $(PIP) uv
 
@@ -62,6 +76,14 @@ serve: .venv/.run
 
 test: .venv/.dev .venv-proto/.made
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+
+# The same on the lowest versions of the dependencies, and on Python 3.13; TESTS names a part of them.
+TESTS ?=
+test-lowest: .venv-lowest/.made
+	@.venv-lowest/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(TESTS)
+
+test-313: .venv-313/.made
+	@.venv-313/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(TESTS)
 
 # What breaks a running service: kills, full disks, floods, memory. Some minutes.
 test-faults: .venv/.dev
@@ -125,4 +147,4 @@ proto: .venv-proto/.made
 	@cd proto && $(PROTOC) --grpc_python_out=$(OUT) --mypy_grpc_out=quiet:$(OUT) $(SERVICES:proto/%=%)
 
 clean:
-	@rm -rf .venv .venv-proto .venv-parity dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .venv-proto .venv-parity .venv-lowest .venv-313 dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

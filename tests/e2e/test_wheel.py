@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -76,8 +77,10 @@ def test_alone_it_is_the_library_with_numpy(python: Path, tmp_path: Path) -> Non
     assert {line.split("==")[0] for line in installed.splitlines()} <= {"layerwise", "numpy", "pip", "setuptools"}
 
 
-def test_with_client_it_trains_on_a_service_and_needs_no_more(python: Path, wheel: Path, service: Service) -> None:
-    run([str(python), "-m", "pip", "install", "--quiet", f"{wheel}[client]"])
+def test_with_the_lowest_versions_of_client_it_trains_on_a_service(python: Path, wheel: Path, service: Service) -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    lowest = [each.replace(">=", "==") for each in extras["client"]]
+    run([str(python), "-m", "pip", "install", "--quiet", f"{wheel}[client]", *lowest])
 
     assert run([str(python), "-", service.rpc], code=TRAIN).stdout == "SUCCEEDED 150\n"
     command = subprocess.run(

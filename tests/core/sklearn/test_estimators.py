@@ -10,6 +10,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_digits, load_iris
@@ -21,6 +22,7 @@ from sklearn.neural_network import MLPRegressor as TheirRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator
+from sklearn.utils.fixes import parse_version
 from threadpoolctl import threadpool_limits
 
 from layerwise import (
@@ -96,7 +98,8 @@ print(found)
     )
 
     assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.strip() == "2"
+    # older ones have no such check
+    assert ended.stdout.strip() == ("2" if parse_version(sklearn.__version__) >= parse_version("1.9") else "0")
 
 
 # --- how well ---
