@@ -1,5 +1,6 @@
 # Everything a developer or CI does. Each target makes what it needs; `make demo` and `make test` are the ones to know.
 PYTHON ?= python3
+PYTHON313 ?= python3.13
 BIN := .venv/bin
 BUF := .venv-proto/bin/buf
 PROTOS := $(wildcard proto/layerwise_proto/v1/*.proto)
@@ -8,7 +9,7 @@ PROTOC := ../.venv-proto/bin/python -m grpc_tools.protoc -I . \
   --plugin=protoc-gen-mypy=../.venv-proto/bin/protoc-gen-mypy \
   --plugin=protoc-gen-mypy_grpc=../.venv-proto/bin/protoc-gen-mypy_grpc
 
-.PHONY: demo constraints serve test test-lowest test-313 test-faults soak lint check proto compose-test test-parity clean
+.PHONY: demo constraints serve test test-lowest test-313 test-faults test-parity soak lint check proto compose-test clean
 .PHONY: bench-train bench-train-check bench-tables bench-defaults bench-kills bench-mixed docs-figures
 .DEFAULT_GOAL := check
 
@@ -54,9 +55,10 @@ PINNED := $(PIP) --constraint constraints.txt
 	@touch $@
 
 .venv-313/.made: pyproject.toml constraints.txt | .venv/bin/uv
-	@python3.13 -c '' || { echo "python3.13 is not installed, or not on the PATH" >&2; exit 1; }
+	@$(PYTHON313) -c '' 2>/dev/null || \
+	  { echo "There is no $(PYTHON313) here. Try: make PYTHON313=/path/to/python3.13 test-313" >&2; exit 1; }
 	@echo "Installing Layerwise and its development tools into .venv-313 …"
-	@python3.13 -m venv --clear .venv-313
+	@$(PYTHON313) -m venv --clear .venv-313
 	@$(BIN)/uv pip install --quiet --python .venv-313/bin/python --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
