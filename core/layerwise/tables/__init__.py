@@ -1,21 +1,11 @@
-"""Tables: named, typed columns, turned into the inputs of a network by an encoder that travels inside the model."""
+"""Tables with named, typed columns, and their encoding as inputs of a network. The encoder is saved with the model."""
 
 from layerwise.tables.category_column import CategoryColumn
+from layerwise.tables.category_encodings import Hashing, OneHot, Ordinal
 from layerwise.tables.date_column import DateColumn
 from layerwise.tables.encoder import TableEncoder, checked_encoder
-from layerwise.tables.encodings import (
-    ENCODINGS,
-    DateParts,
-    Encoding,
-    Hashing,
-    Log,
-    MinMax,
-    OneHot,
-    Ordinal,
-    Quantiles,
-    Standardize,
-    Unscaled,
-)
+from layerwise.tables.encoding import Encoding
+from layerwise.tables.encodings import ENCODINGS, DateParts, Log, MinMax, Quantiles, Standardize, Unscaled
 from layerwise.tables.number_column import NumberColumn
 from layerwise.tables.table import TableLike, is_table
 

@@ -1,4 +1,4 @@
-"""A fitted column of categories."""
+"""A fitted column of categories, and its fitting."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -10,25 +10,26 @@ from numpy.typing import NDArray
 
 from layerwise.checks import fields, shown
 from layerwise.errors import InvalidInput, Place
+from layerwise.tables.category_encodings import MOST_CATEGORIES, CategoryEncoding, Hashing, OneHot, Ordinal
 from layerwise.tables.cells import number_in, text_of
 from layerwise.tables.column import CellWriter, FittedColumn, UnusualError
 from layerwise.tables.counts import CategoryCounts
 from layerwise.tables.doubt import MixedColumnCheck
-from layerwise.tables.encodings import MOST_CATEGORIES, CategoryEncoding, Hashing, OneHot, Ordinal, texts
+from layerwise.tables.encoding import texts
 from layerwise.tables.reading import first_row, read_categories
 from layerwise.tables.table import RawColumn
 from layerwise.types import Floats
 
 UNKNOWN, REFUSED, NOTHING = -3, -2, -1
-"""Places of what is looked for in vain, of what is refused, and of what leaves zeros."""
+"""Codes of categories that are not found, that are refused, and that are encoded as zeros."""
 
 
 @dataclass(frozen=True, slots=True)
 class CategoryColumn(FittedColumn[CategoryEncoding]):
-    """`categories` in the order of their outputs; none of Hashing.
+    """A fitted column of categories: `categories` in the order of their outputs, none for Hashing.
 
-    A category's place is its position among them, or its bucket; after these come the place of all others together and
-    that of a missing one, if they have outputs of their own.
+    The code of a category is its position, or its bucket. The next codes are those of all unseen categories together
+    and of a missing value, if they have outputs of their own.
     """
 
     categories: tuple[str, ...] = ()
@@ -41,12 +42,12 @@ class CategoryColumn(FittedColumn[CategoryEncoding]):
 
     @property
     def unseen(self) -> str:
-        """What becomes of a category that is not among `categories`: "other", "none" or "error"."""
+        """The policy for unseen categories: "other", "none" or "error"."""
         return self.encoding.unseen if isinstance(self.encoding, OneHot | Ordinal) else "none"
 
     @property
     def symbols(self) -> int:
-        """The number of places that categories or buckets take."""
+        """The number of codes of categories or buckets."""
         return self.encoding.buckets if isinstance(self.encoding, Hashing) else len(self.categories)
 
     @property
@@ -63,7 +64,7 @@ class CategoryColumn(FittedColumn[CategoryEncoding]):
 
     @property
     def width(self) -> int:
-        """The number of its outputs."""
+        """The number of outputs."""
         own = 1 if isinstance(self.encoding, Ordinal) else self.symbols
         return own + (self.unseen == "other") + (self.encoding.missing == "own")
 
@@ -73,7 +74,7 @@ class CategoryColumn(FittedColumn[CategoryEncoding]):
 
     @property
     def place_of_missing(self) -> int:
-        """The place of a value that is missing, or one of REFUSED and NOTHING."""
+        """The code of a missing value, or REFUSED or NOTHING."""
         own = self.symbols + (self.unseen == "other")
         return {"error": REFUSED, "none": NOTHING}.get(self.encoding.missing, own)
 
@@ -116,7 +117,7 @@ class CategoryColumn(FittedColumn[CategoryEncoding]):
             else:
                 place = places.get(value, UNKNOWN)
                 if place == UNKNOWN:
-                    value.encode()  # what is no Unicode is refused, as in a whole column
+                    value.encode()  # refuse lone surrogates, as `read` does
                     place = places.get(text_of(value), others)
             if place >= 0:
                 if not ordinal:
@@ -134,13 +135,13 @@ class CategoryColumn(FittedColumn[CategoryEncoding]):
         return {} if isinstance(self.encoding, Hashing) else {"categories": list(self.categories)}
 
     def place_of(self, text: str) -> int:
-        """The place of the category `text`, or one of REFUSED and NOTHING."""
+        """Return the code of the category `text`, or REFUSED or NOTHING."""
         if isinstance(self.encoding, Hashing):
             return bucket(text, self.encoding.buckets)
         return self._places.get(text, self._place_of_others)
 
     def constants(self, places: Collection[int]) -> tuple[int, ...]:
-        """The outputs that are the same in rows of all of these `places`."""
+        """Return the outputs that are constant over rows with just these codes."""
         if not isinstance(self.encoding, Ordinal):
             only = len(places) == 1
             return tuple(i for i in range(self.width) if only or i not in places)
@@ -151,9 +152,9 @@ class CategoryColumn(FittedColumn[CategoryEncoding]):
 
 
 def category_column_from_json(name: str, encoding: CategoryEncoding, given: Mapping[str, object]) -> CategoryColumn:
-    """The column that `to_json` gave, of what stands beside its name and encoding. Raises InvalidInput."""
+    """Return the column from the fields of its JSON other than name and encoding. Raises InvalidInput."""
     if encoding.missing == "auto":
-        raise InvalidInput(Place("encoding", "missing"), "expected what was decided, got 'auto'")
+        raise InvalidInput(Place("encoding", "missing"), "expected a decided policy in a fitted column, got 'auto'")
     if isinstance(encoding, Hashing):
         fields("", given, known=())
         return CategoryColumn(name, encoding)
@@ -163,14 +164,14 @@ def category_column_from_json(name: str, encoding: CategoryEncoding, given: Mapp
     if not 1 <= len(categories) <= most:
         raise InvalidInput("categories", f"expected 1 to {most}, got {len(categories)}")
     if isinstance(encoding, OneHot) and encoding.unseen == "auto":
-        raise InvalidInput(Place("encoding", "unseen"), "expected what was decided, got 'auto'")
+        raise InvalidInput(Place("encoding", "unseen"), "expected a decided policy in a fitted column, got 'auto'")
     if isinstance(encoding, Ordinal) and encoding.order not in ((), categories):
         raise InvalidInput("categories", f"expected the order of the encoding, got {shown(list(categories))}")
     return CategoryColumn(name, encoding, categories)
 
 
 def bucket(text: str, buckets: int) -> int:
-    """The bucket, from 0, of the category `text`: the CRC-32 of its UTF-8, modulo `buckets`."""
+    """Return the bucket, from 0, of the category `text`: the CRC-32 of its UTF-8, modulo `buckets`."""
     return crc32(text.encode()) % buckets
 
 
@@ -179,7 +180,7 @@ def _text_list(categories: tuple[str, ...]) -> str:
 
 
 class CategoryFit:
-    """What the blocks of a column of categories say together."""
+    """Fitting of a column of categories, block by block."""
 
     kind = "category"
 
@@ -192,15 +193,15 @@ class CategoryFit:
 
     @property
     def seen(self) -> int:
-        """How many rows had a category."""
+        """The number of rows with a category."""
         return self._counts.rows
 
     def add_check(self, doubt: MixedColumnCheck) -> None:
-        """Has `doubt` count the rows of this block, and of all later ones, as well."""
+        """Have `check` count the rows of this block and of all later ones."""
         self._doubts.append(doubt)
 
     def add(self, column: RawColumn) -> None:
-        """Adds a block. Raises InvalidInput, naming row and column."""
+        """Add a block. Raises InvalidInput, naming row and column."""
         found = read_categories(column)
         if (missing := found.codes < 0).any():
             if self._encoding.missing == "error":
@@ -214,7 +215,7 @@ class CategoryFit:
             doubt.add(found)
 
     def finished(self, name: str) -> CategoryColumn:
-        """The column as it is encoded from now on. Raises InvalidInput."""
+        """Return the fitted column. Raises InvalidInput."""
         for doubt in self._doubts:
             doubt.check_range()
         message = [text for doubt in self._doubts if (text := doubt.message())]
@@ -222,9 +223,9 @@ class CategoryFit:
         return replace(column, doubt=message[0] if message else None, constant=column.constants(self._places(column)))
 
     def _places(self, column: CategoryColumn) -> set[int]:
-        """The places of all rows."""
+        """Return the codes of all rows."""
         found = {column.place_of(text) for text in self._counts}
-        if not self._counts.exact:  # of those forgotten, some are others, and every bucket has some
+        if not self._counts.exact:  # forgotten categories may be among the others, or in any bucket
             found |= set(range(column.symbols + (column.unseen == "other")))
         return found | {column.place_of_missing} if self._gaps else found
 
@@ -240,7 +241,7 @@ class CategoryFit:
             if encoding.unseen == "auto":
                 encoding = replace(encoding, unseen="other" if beyond else "none")
             elif encoding.unseen == "error" and beyond:
-                detail = f"expected at most {encoding.most} categories, for no other is let in, got {len(counts)}"
+                detail = f"expected at most {encoding.most} categories, as unseen is 'error', got {len(counts)}"
                 raise InvalidInput(Place("columns", name), detail)
             return CategoryColumn(name, encoding, in_order(kept))
         if isinstance(encoding, Ordinal):
@@ -251,7 +252,7 @@ class CategoryFit:
 
 
 def in_order(categories: Mapping[str, int]) -> tuple[str, ...]:
-    """The `categories` in the order of numbers if all are, else of texts."""
+    """Return the `categories` in numeric order if all are numbers, else in the order of their texts."""
     try:
         return tuple(sorted(categories, key=lambda text: (number_in(text), text)))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Single cells: which are missing, and what number, text or time another one is."""
+"""Single cells: which values count as missing, and their conversion to numbers, category texts and times."""
 
 import math
 import re
@@ -11,16 +11,16 @@ import numpy as np
 
 EPOCH = date(1970, 1, 1).toordinal()
 BOOLEANS = {"True": "true", "TRUE": "true", "False": "false", "FALSE": "false"}
-"""Booleans as CSV files have them, so that a model that learnt from one knows those of JSON."""
+"""Booleans as CSV files write them, mapped to JSON's, so that a model trained on CSV accepts JSON."""
 ABSENT = frozenset({"", "nan", "NaN", "NA", "N/A", "null", "NULL"})
-"""Texts that say among numbers and dates that there is none; as a category, each but the empty one is itself."""
+"""Texts that mean a missing number or date. As categories, all but the empty one are ordinary texts."""
 NOTHING = ("NAType", "NaTType", "MaskedConstant")
-"""Classes of what pandas and NumPy put for a value that is missing."""
+"""Classes of the missing values of pandas and NumPy."""
 DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def is_missing(value: object) -> bool:
-    """Whether `value` is None, the empty text, NaN, the NaT or NA of pandas, or what NumPy gives for a masked value."""
+    """Return whether `value` is None, "", NaN, a NaT or NA of pandas, or a masked value of NumPy."""
     if value is None or (isinstance(value, str) and not value):
         return True
     if isinstance(value, float):
@@ -31,9 +31,9 @@ def is_missing(value: object) -> bool:
 
 
 def number_of(value: object) -> float:
-    """`value` as a float, NaN where it is missing or one of `ABSENT`; other text as `number_in` reads it.
+    """Return `value` as a float, NaN if it is missing or in `ABSENT`; texts are read by `number_in`.
 
-    Raises ValueError for all else.
+    Raises ValueError for other values.
     """
     if is_missing(value):
         return math.nan
@@ -52,7 +52,7 @@ def number_of(value: object) -> float:
 
 
 def number_in(text: str) -> float:
-    """The number in `text`, as Python reads numbers, but for infinite ones and NaN. Raises ValueError for all else."""
+    """Return the finite number in `text`, in Python's notation without underscores. Raises ValueError otherwise."""
     if "_" in text:
         raise ValueError
     number = float(text)
@@ -62,10 +62,10 @@ def number_in(text: str) -> float:
 
 
 def text_of(value: object) -> str:
-    """The text that tells the category `value` from others, the empty one where it is missing.
+    """Return the text that identifies the category `value`, "" if it is missing.
 
-    true and false of booleans, also of True and TRUE; a number with no fraction is written without one. Raises
-    ValueError for all else.
+    Booleans, also "True" and "TRUE", become "true" and "false"; whole floats lose their fraction. Raises ValueError for
+    other values.
     """
     if type(value) is str:
         return BOOLEANS.get(value, value)
@@ -79,7 +79,7 @@ def text_of(value: object) -> str:
         return str(value)
     if isinstance(value, float | Decimal) and math.isfinite(value):
         number = float(value)
-        # as the integer that is equal to it and has its hash
+        # a whole float equals the integer, and has its hash
         return str(int(number)) if number.is_integer() else repr(number)
     if isinstance(value, bytes):
         return text_of(value.decode())
@@ -89,9 +89,9 @@ def text_of(value: object) -> str:
 
 
 def seconds_of(value: object) -> int | None:
-    """The seconds from 1970 to the time `value`, a date, a time or ISO 8601 text.
+    """Return the seconds since 1970 of `value`, a date, time or ISO 8601 text; None if missing or in `ABSENT`.
 
-    None where it is missing or one of `ABSENT`. A time with an offset is taken as UTC. Raises ValueError for all else.
+    A time with an offset is converted to UTC. Raises ValueError for other values.
     """
     if is_missing(value):
         return None
@@ -115,7 +115,7 @@ def seconds_of(value: object) -> int | None:
 
 
 def kinds_of(value: object) -> frozenset[str]:
-    """The kinds of column that `value` may stand in, none if in no column."""
+    """Return the kinds of column that `value` may be in; none if it fits no kind."""
     return next((kinds for types, kinds in KINDS if isinstance(value, types)), NO_KIND)
 
 

@@ -1,4 +1,4 @@
-"""What a fitted column is: one column of a table, as the outputs that its encoding makes of it."""
+"""Base class of fitted columns: one column of a table, encoded as one or more outputs."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from numpy.typing import NDArray
 
-from layerwise.tables.encodings import Encoding
+from layerwise.tables.encoding import Encoding
 from layerwise.tables.table import RawColumn
 from layerwise.types import Floats
 
@@ -16,28 +16,27 @@ CellWriter: TypeAlias = Callable[[Any, Floats], None]
 
 
 class UnusualError(Exception):
-    """A cell is not of the usual kind: the whole table is read instead, which tells what is wrong if anything is."""
+    """A cell is not of the usual type; the table is then read column by column, which reports errors."""
 
 
 @dataclass(frozen=True, slots=True)
 class FittedColumn(ABC, Generic[E_co]):
-    """The column `name`, fitted: everything that turns its values into outputs."""
+    """A column with the encoding that was fitted to its values.
+
+    `constant` are the outputs, from 0, that had one value in all rows of the fit. Nothing can be learnt from them, so
+    they are encoded as 0 in every row.
+    """
 
     name: str
     encoding: E_co
 
     doubt: str | None = field(default=None, repr=False, compare=False, kw_only=True)
-    """Of categories that nobody chose: that they would have been numbers or dates, but for few of the texts; or None.
+    """A warning that an inferred column of categories would be numbers or dates but for a few texts, or None.
 
-    Such as "rows[17].x: expected a number, got 'abc'; 999 of 1,000 texts are numbers". Known where it was fitted alone:
-    its JSON does not have it.
+    For example "rows[17].x: expected a number, got 'abc'; 999 of 1,000 texts are numbers". Not part of the JSON.
     """
 
     constant: tuple[int, ...] = field(default=(), kw_only=True)
-    """Its outputs, from 0, that were the same in every row it was fitted on: nothing can be learnt from them.
-
-    They are 0 in every row encoded, whatever its value: what a network makes of another value is chance.
-    """
 
     kind: ClassVar[str]
     """"number", "category" or "date"."""
@@ -45,38 +44,39 @@ class FittedColumn(ABC, Generic[E_co]):
     @property
     @abstractmethod
     def names(self) -> tuple[str, ...]:
-        """The names of its outputs."""
+        """The names of the outputs."""
 
     @property
     def width(self) -> int:
-        """The number of its outputs."""
+        """The number of outputs."""
         return len(self.names)
 
     @abstractmethod
     def read(self, column: RawColumn, /) -> NDArray[Any]:
-        """What `column` holds, (n,), as `write` takes it. Raises InvalidInput, naming row and column."""
+        """Return the values (n,) that `write` takes. Raises InvalidInput, naming row and column."""
 
     @abstractmethod
     def write(self, read: NDArray[Any], out: Floats, /) -> None:
-        """Writes the outputs of what was `read` (n,) into `out` (n, width), which holds zeros."""
+        """Write the outputs of the values `read` (n,) into `out` (n, width), which holds zeros."""
 
     @abstractmethod
     def cell_writer(self, start: int, /) -> CellWriter:
-        """A function that writes one cell into a row (outputs,) of zeros from `start` on, to the same bits as `write`.
+        """Return a function that writes one cell into a row (outputs,) of zeros from `start` on, the same bits as
+        `write`.
 
-        It raises UnusualError or OverflowError for all that is not of the usual kind.
+        It raises UnusualError or OverflowError for cells that are not of the usual type.
         """
 
     @property
     def is_ignored(self) -> bool:
-        """Whether all of its outputs are constant: predictions do not depend on the column."""
+        """Whether all outputs are constant, so that predictions do not depend on the column."""
         return len(self.constant) == self.width
 
     def to_json(self) -> dict[str, object]:
-        """Everything, as JSON."""
+        """Return the column as JSON."""
         found = {"name": self.name, "encoding": self.encoding.to_json(), **self._fitted_json()}
         return found | {"constant": list(self.constant)} if self.constant else found
 
     @abstractmethod
     def _fitted_json(self) -> dict[str, object]:
-        """What was found in the rows it was fitted on, as JSON."""
+        """Return what was fitted, as JSON."""

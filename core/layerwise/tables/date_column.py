@@ -1,4 +1,4 @@
-"""A fitted column of dates or times."""
+"""A fitted column of dates or times, and its fitting."""
 
 import math
 from collections.abc import Mapping
@@ -20,15 +20,15 @@ from layerwise.tables.table import RawColumn
 from layerwise.types import Floats
 
 LENGTHS = {"month": 12, "day": 31, "weekday": 7, "hour": 24, "minute": 60}
-"""How many values each part has, from 0."""
+"""The number of values of each part, which count from 0."""
 
 
 MOST_YEARS = 2.0**40
-"""More than datetime64 of seconds knows."""
+"""More years than datetime64[s] has."""
 
 
 def _lookups() -> dict[str, tuple[tuple[float, ...], ...]]:
-    """The outputs of each value of each part; tables, so that single rows and whole columns get the same bits."""
+    """Return the outputs of each value of each part, as tables: rows and columns then get the same bits."""
     found: dict[str, tuple[tuple[float, ...], ...]] = {}
     for part, length in LENGTHS.items():
         turns = [2 * math.pi * value / length for value in range(length)]
@@ -43,7 +43,7 @@ ARRAYS = {part: [np.array(lookup) for lookup in lookups] for part, lookups in LO
 
 @dataclass(frozen=True, slots=True)
 class DateColumn(FittedColumn[DateParts]):
-    """The year is (year - shift) / scale."""
+    """A fitted column of dates; the output of the year is (year - shift) / scale."""
 
     shift: float = 0.0
     scale: float = 1.0
@@ -52,7 +52,7 @@ class DateColumn(FittedColumn[DateParts]):
 
     @property
     def indicates(self) -> bool:
-        """Whether a last output tells where the date is missing."""
+        """Whether a last output indicates a missing date."""
         return self.encoding.missing == "indicator"
 
     @property
@@ -137,18 +137,18 @@ class DateColumn(FittedColumn[DateParts]):
 
 
 def date_column_from_json(name: str, encoding: DateParts, given: Mapping[str, object]) -> DateColumn:
-    """The column that `to_json` gave, of what stands beside its name and encoding. Raises InvalidInput."""
+    """Return the column from the fields of its JSON other than name and encoding. Raises InvalidInput."""
     found = fields("", given, known=("shift", "scale"), required=("shift", "scale"))
     if encoding.missing == "auto":
-        raise InvalidInput(Place("encoding", "missing"), "expected what was decided, got 'auto'")
+        raise InvalidInput(Place("encoding", "missing"), "expected a decided policy in a fitted column, got 'auto'")
     shift, scale = real_number("shift", found["shift"]), real_number("scale", found["scale"], above=0)
     if not (abs(shift) + MOST_YEARS) / scale <= FLOAT32_MAX:
-        raise InvalidInput("scale", f"expected one by which float32 holds all years, got {shown(scale)}")
+        raise InvalidInput("scale", f"expected a scale that keeps all years within float32, got {shown(scale)}")
     return DateColumn(name, encoding, shift, scale)
 
 
 def part_of(times: NDArray[np.datetime64], part: str) -> NDArray[np.int64]:
-    """The year, or another part from 0 (Monday is 0), of each of `times` (n,), datetime64[s] without NaT."""
+    """Return the year, or another part counted from 0 (Monday is 0), of `times` (n,), datetime64[s] without NaT."""
     if part == "year":
         years: NDArray[np.int64] = times.astype("M8[Y]").astype(np.int64) + 1970
         return years
@@ -167,7 +167,7 @@ def part_of(times: NDArray[np.datetime64], part: str) -> NDArray[np.int64]:
 
 
 class DateFit:
-    """What the blocks of a column of dates say together."""
+    """Fitting of a column of dates, block by block."""
 
     kind = "date"
 
@@ -175,15 +175,15 @@ class DateFit:
         self._encoding = encoding
         self._years = RunningMoments()
         self._gaps = False
-        self._only: dict[str, int | None] = {}  # the one value that a part has had, None if there were several
+        self._only: dict[str, int | None] = {}  # the only value of each part so far, None if there were several
 
     @property
     def seen(self) -> int:
-        """How many rows had a date."""
+        """The number of rows with a date."""
         return self._years.count
 
     def add(self, column: RawColumn) -> None:
-        """Adds a block. Raises InvalidInput, naming row and column."""
+        """Add a block. Raises InvalidInput, naming row and column."""
         times = read_times(column)
         if (missing := np.isnat(times)).any():
             if self._encoding.missing == "error":
@@ -196,7 +196,7 @@ class DateFit:
             self._note_parts(times)
 
     def _note_parts(self, times: NDArray[np.datetime64]) -> None:
-        """Notes of which parts all values so far are one."""
+        """Record which parts have had one value only."""
         for part in map(_stem, self._encoding.parts):
             if self._only.get(part, 0) is None:
                 continue
@@ -206,7 +206,7 @@ class DateFit:
                 self._only[part] = None
 
     def finished(self, name: str) -> DateColumn:
-        """The column as it is encoded from now on."""
+        """Return the fitted column."""
         encoding = self._encoding
         if encoding.missing == "auto":
             encoding = replace(encoding, missing="indicator" if self._gaps else "error")

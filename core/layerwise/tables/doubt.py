@@ -1,4 +1,4 @@
-"""Whether a column of categories would have been numbers, or dates, but for few of its texts."""
+"""Detection of number or date columns that are taken for categories because of a few odd texts."""
 
 import numpy as np
 
@@ -7,28 +7,28 @@ from layerwise.tables.cells import ABSENT, number_in, seconds_of
 from layerwise.tables.reading import FLOAT32_MAX, Categories
 
 MOST_ODD_TEXTS = 20
-"""How many different texts may be no number: with more of them it is a column of categories, and no more is counted."""
+"""With more distinct odd texts, the column is certainly one of categories, and counting stops."""
 SHARE = 20
-"""At most one row in so many may have such a text."""
+"""At most one row in so many may be odd."""
 
 
 class MixedColumnCheck:
-    """Counts the rows of a column that have a number ("number") or a date ("date") as text, and those that have not.
+    """Counts the texts of a column of categories that are numbers (kind "number") or dates (kind "date").
 
-    `error` is that of the first cell that is none, and `before` the number of rows before its block that have one.
+    `error` is that of the first cell that is not; `before` is the number of fitting rows before its block.
     """
 
     def __init__(self, kind: str, before: int, error: InvalidInput) -> None:
         self._kind = kind
         self._fitting = before
-        error.__traceback__ = error.__context__ = None  # it is kept, and they would keep the rows of its block
+        error.__traceback__ = error.__context__ = None  # they would keep the rows of the block in memory
         self._error = error
         self._odd_rows = 0
-        self._beyond_rows = 0  # of them, those of a number that float32 does not hold
+        self._beyond_rows = 0  # odd rows with a number beyond float32
         self._odd_texts: set[str] = set()
 
     def add(self, found: Categories) -> None:
-        """Adds the rows of a block, from that of the first such cell on."""
+        """Add the rows of a block, beginning with the block of the first odd cell."""
         if self._too_many_odd_texts:
             return
         counts = np.bincount(found.codes[found.codes >= 0], minlength=len(found.texts)).tolist()
@@ -58,7 +58,7 @@ class MixedColumnCheck:
         return True
 
     def check_range(self) -> None:
-        """Raises InvalidInput if nothing but numbers that are infinite, or beyond float32, are no numbers here."""
+        """Raise InvalidInput if the only odd texts are numbers that are infinite or exceed float32."""
         if (
             self._kind == "number"
             and not self._too_many_odd_texts
@@ -68,7 +68,7 @@ class MixedColumnCheck:
             raise self._error
 
     def message(self) -> str | None:
-        """The first cell that is no number or date, and how many are; None if too many are not."""
+        """Return a warning with the first odd cell and the counts; None if too many texts are odd."""
         rows = self._fitting + self._odd_rows
         if self._too_many_odd_texts or self._odd_rows * SHARE > rows:
             return None
@@ -76,7 +76,7 @@ class MixedColumnCheck:
 
 
 def _is_beyond(text: str) -> bool:
-    """Whether `text` is a number that float32 does not hold, infinity among them."""
+    """Return whether `text` is a number that is infinite or exceeds float32."""
     try:
         return abs(float(text)) > FLOAT32_MAX
     except ValueError:

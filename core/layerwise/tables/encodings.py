@@ -1,41 +1,31 @@
-"""The encodings of columns: how each kind turns the values of one column into numbers, and the table of their names.
+"""Encodings of columns: how values become inputs of a network.
 
-An encoding is what a user chooses; what it found in the rows it was fitted on stands in a fitted column beside it,
-whose encoding says "auto" no more.
+An encoding is what a user chooses. A fitted column holds the encoding, with "auto" decided, and what was fitted.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar, cast
 
-from layerwise.checks import choice, real_number, shown, whole_number
+from layerwise.checks import choice, real_number, whole_number
 from layerwise.errors import InvalidInput, Place
-from layerwise.tables.cells import text_of
-from layerwise.variants import Kind
+from layerwise.tables.category_encodings import Hashing, OneHot, Ordinal
+from layerwise.tables.encoding import Encoding, texts
 
-MOST_CATEGORIES = 2**16
-"""How many different categories of a column are counted, and may be kept."""
 PLAIN_PARTS = ("year", "month", "day", "weekday", "hour", "minute")
-"""Parts of a date that become one number each: the year standardised, the others from 0 to 1."""
+"""Parts of a date with one output each: the year standardised, the others from 0 to 1."""
 CYCLIC_PARTS = ("month_cycle", "day_cycle", "weekday_cycle", "hour_cycle", "minute_cycle")
-"""Parts of a date that become a point of the circle, sine and cosine: December stands beside January."""
-
-
-@dataclass(frozen=True, slots=True)
-class Encoding(Kind):
-    """How the values of a column become numbers. Raises InvalidInput when made of what it does not know."""
-
-    reads: ClassVar[str]
-    """What it reads: "number", "category" or "date"."""
+"""Parts of a date encoded as sine and cosine, so that December is next to January."""
 
 
 @dataclass(frozen=True, slots=True)
 class NumberEncoding(Encoding):
-    """A column of numbers, as one output; `missing` says what becomes of a number that is not there.
+    """Base class of the encodings of numbers.
 
-    "mean" or "median" of the numbers that are there, or a number of its own, takes its place; "indicator" is the mean
-    and a second output that is 1 where the number was missing, else 0; "error" refuses it. "auto" is "indicator" if
-    the rows it is fitted on lack any, else "error".
+    Parameters
+    ----------
+    missing : str or float, default "auto"
+        What replaces a missing number: "mean", "median" or a number; "indicator", the mean and a second output that is
+        1 if the number is missing; "error" refuses it. "auto" is "indicator" if the fitted rows have missing numbers,
+        else "error".
     """
 
     missing: str | float = "auto"
@@ -51,23 +41,72 @@ class NumberEncoding(Encoding):
 
 @dataclass(frozen=True, slots=True)
 class Standardize(NumberEncoding):
-    """(x - mean) / standard deviation; 0 of a column that does not vary."""
+    """(x - mean) / standard deviation of the fitted rows; 0 for a constant column.
+
+    Parameters
+    ----------
+    missing : str or float, default "auto"
+        What replaces a missing number: "mean", "median" or a number; "indicator", the mean and a second output that is
+        1 if the number is missing; "error" refuses it. "auto" is "indicator" if the fitted rows have missing numbers,
+        else "error".
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
+
+    Examples
+    --------
+    >>> from layerwise import Standardize, TableEncoder
+    >>> encoder = TableEncoder({"age": Standardize()}).fit({"age": [20, 30, 40]})
+    >>> encoder.encode({"age": [30, 40]}, dtype="float64").round(4)
+    array([[0.    ],
+           [1.2247]])
+    """
 
     kind = "standardize"
 
 
 @dataclass(frozen=True, slots=True)
 class MinMax(NumberEncoding):
-    """(x - least) / (greatest - least): 0 to 1 in the range seen, more outside; 0 of a column that does not vary."""
+    """(x - minimum) / (maximum - minimum) of the fitted rows; 0 for a constant column.
+
+    Parameters
+    ----------
+    missing : str or float, default "auto"
+        What replaces a missing number: "mean", "median" or a number; "indicator", the mean and a second output that is
+        1 if the number is missing; "error" refuses it. "auto" is "indicator" if the fitted rows have missing numbers,
+        else "error".
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
+    """
 
     kind = "min_max"
 
 
 @dataclass(frozen=True, slots=True)
 class Quantiles(NumberEncoding):
-    """The share of rows below x, from 0 to 1, interpolated between `quantiles` quantiles of what was seen.
+    """The share of fitted rows below x, from 0 to 1, interpolated between quantiles.
 
-    x at or below the least is 0, at or above the greatest 1, within a run of equal quantiles the middle of the run.
+    x at or below the minimum is 0, at or above the maximum 1; within a run of equal quantiles it is the middle of the
+    run.
+
+    Parameters
+    ----------
+    missing : str or float, default "auto"
+        What replaces a missing number: "mean", "median" or a number; "indicator", the mean and a second output that is
+        1 if the number is missing; "error" refuses it. "auto" is "indicator" if the fitted rows have missing numbers,
+        else "error".
+    quantiles : int, default 100
+        Number of quantiles, 2 to 10,000.
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
     """
 
     quantiles: int = 100
@@ -81,7 +120,22 @@ class Quantiles(NumberEncoding):
 
 @dataclass(frozen=True, slots=True)
 class Log(NumberEncoding):
-    """log(1 + x), standardised. Of `negative` numbers, "error" refuses them, "clip" takes 0 in their place."""
+    """log(1 + x), standardised.
+
+    Parameters
+    ----------
+    missing : str or float, default "auto"
+        What replaces a missing number: "mean", "median" or a number; "indicator", the mean and a second output that is
+        1 if the number is missing; "error" refuses it. "auto" is "indicator" if the fitted rows have missing numbers,
+        else "error".
+    negative : {"error", "clip"}, default "error"
+        Refuse negative numbers, or treat them as 0.
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
+    """
 
     negative: str = "error"
 
@@ -96,85 +150,48 @@ class Log(NumberEncoding):
 
 @dataclass(frozen=True, slots=True)
 class Unscaled(NumberEncoding):
-    """x as it is."""
+    """x unchanged; its name is "identity".
+
+    Parameters
+    ----------
+    missing : str or float, default "auto"
+        What replaces a missing number: "mean", "median" or a number; "indicator", the mean and a second output that is
+        1 if the number is missing; "error" refuses it. "auto" is "indicator" if the fitted rows have missing numbers,
+        else "error".
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
+    """
 
     kind = "identity"
 
 
 @dataclass(frozen=True, slots=True)
-class CategoryEncoding(Encoding):
-    """A column of categories: texts, booleans or whole numbers, told apart by their text.
-
-    `missing` says what becomes of a value that is not there: "own" gives it an output of its own, "none" zeros,
-    "error" refuses it. "auto" is "own" if the rows it is fitted on lack any, else "error".
-    """
-
-    missing: str = "auto"
-
-    reads = "category"
-
-    def __post_init__(self) -> None:
-        choice("missing", self.missing, ("auto", "own", "none", "error"))
-
-
-@dataclass(frozen=True, slots=True)
-class OneHot(CategoryEncoding):
-    """An output for each category, 1 in the rows that have it, else 0: the `most` frequent ones, ties by text.
-
-    `unseen` says what becomes of all others: "other" gives them one output together, "none" zeros, "error" refuses
-    them. "auto" is "other" if more than `most` were seen, else "none".
-    """
-
-    most: int = 64
-    unseen: str = "auto"
-
-    kind = "one_hot"
-
-    def __post_init__(self) -> None:
-        CategoryEncoding.__post_init__(self)
-        object.__setattr__(self, "most", whole_number("most", self.most, least=1, most=MOST_CATEGORIES))
-        choice("unseen", self.unseen, ("auto", "other", "none", "error"))
-
-
-@dataclass(frozen=True, slots=True)
-class Ordinal(CategoryEncoding):
-    """One output: 1/k, 2/k … 1 for the k categories in their order, 0 for none of them.
-
-    The order is that of `order`, else of the numbers if all categories seen are numbers, else of the texts. `unseen`
-    and `missing` are as of OneHot; what has an output of its own is 0 in the first.
-    """
-
-    order: tuple[str, ...] = ()
-    unseen: str = "none"
-
-    kind = "ordinal"
-
-    def __post_init__(self) -> None:
-        CategoryEncoding.__post_init__(self)
-        object.__setattr__(self, "order", texts("order", map(text_of, texts("order", self.order))))
-        choice("unseen", self.unseen, ("other", "none", "error"))
-
-
-@dataclass(frozen=True, slots=True)
-class Hashing(CategoryEncoding):
-    """`buckets` outputs: 1 in the bucket that the category's CRC-32 falls in, else 0. No category is unseen."""
-
-    buckets: int = 64
-
-    kind = "hashing"
-
-    def __post_init__(self) -> None:
-        CategoryEncoding.__post_init__(self)
-        object.__setattr__(self, "buckets", whole_number("buckets", self.buckets, least=2, most=MOST_CATEGORIES))
-
-
-@dataclass(frozen=True, slots=True)
 class DateParts(Encoding):
-    """The `parts` of a date or time: one output of a plain part, sine and cosine of a cyclic one.
+    """Parts of a date or time. A time with an offset is converted to UTC, another is used as it is.
 
-    A time with an offset is taken as UTC, one without as it is written. `missing` is "indicator": zeros, and a further
-    output that is 1 where the date was missing; "none": zeros; "error"; "auto": "indicator" if the rows it is fitted
-    on lack any, else "error".
+    Parameters
+    ----------
+    parts : tuple of str
+        "year" (standardised), "month", "day", "weekday", "hour", "minute" (0 to 1), or, such as "month_cycle",
+        sine and cosine of a cyclic part.
+    missing : {"auto", "indicator", "none", "error"}, default "auto"
+        A missing date gets zeros and a further output that is 1, gets zeros, or is refused. "auto" is "indicator" if
+        the fitted rows have missing dates, else "error".
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
+
+    Examples
+    --------
+    >>> from layerwise import DateParts, TableEncoder
+    >>> encoder = TableEncoder({"day": DateParts(parts=("weekday",))}).fit({"day": ["2024-01-01", "2024-01-07"]})
+    >>> encoder.encode({"day": ["2024-01-01", "2024-01-04", "2024-01-07"]}).tolist()
+    [[0.0], [0.5], [1.0]]
     """
 
     parts: tuple[str, ...] = ("year", "month_cycle", "weekday_cycle", "hour_cycle")
@@ -193,30 +210,7 @@ class DateParts(Encoding):
         choice("missing", self.missing, ("auto", "indicator", "none", "error"))
 
 
-def texts(pointer: str, value: object) -> tuple[str, ...]:
-    """`value`, a list of different texts, as a tuple. Raises InvalidInput."""
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise InvalidInput(pointer, f"expected a list of texts, got {shown(value)}")
-    found: dict[str, None] = {}
-    for i, text in enumerate(cast(Iterable[object], value)):
-        if not isinstance(text, str) or not text or not is_unicode(text):
-            raise InvalidInput(Place(pointer, i), f"expected a text, got {shown(text)}")
-        if text in found:
-            raise InvalidInput(Place(pointer, i), f"expected texts that differ, got {shown(text)} twice")
-        found[text] = None
-    return tuple(found)
-
-
-def is_unicode(text: str) -> bool:
-    """Whether UTF-8 can hold `text`: a half of a surrogate pair it cannot."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 ENCODINGS: dict[str, type[Encoding]] = {
     cls.kind: cls for cls in (Standardize, MinMax, Quantiles, Log, Unscaled, OneHot, Ordinal, Hashing, DateParts)
 }
-"""Every encoding by its name; a name stands for the class's default object."""
+"""All encodings by name; a name stands for the class's default object."""

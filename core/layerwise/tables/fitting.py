@@ -1,10 +1,11 @@
-"""Fitting a column block by block, whose encoding is given or found in its values.
+"""Fitting of a column, block by block, whose encoding is given or inferred from its values.
 
-What has no encoding may at first be numbers, dates or categories; each block rules out what its values are not. What is
-left at the end decides, in this order. So the kind does not depend on where blocks end, and text that is all numbers,
-as a CSV file has it, is a column of numbers.
+A column without encoding may first hold numbers, dates or categories; each block rules out the kinds that its values do
+not fit. The first kind left, in this order, is that of the column. So the kind does not depend on how rows are divided
+into blocks, and texts that are all numbers, as in a CSV file, are a column of numbers.
 """
 
+from collections.abc import Collection, Iterable, Mapping
 from typing import TypeAlias, cast
 from zlib import crc32
 
@@ -12,13 +13,15 @@ import numpy as np
 
 from layerwise.errors import InvalidInput, Place
 from layerwise.tables.category_column import CategoryColumn, CategoryFit
+from layerwise.tables.category_encodings import CategoryEncoding, OneHot
 from layerwise.tables.cells import is_missing, kinds_of
 from layerwise.tables.date_column import DateColumn, DateFit
 from layerwise.tables.doubt import MixedColumnCheck
-from layerwise.tables.encodings import CategoryEncoding, DateParts, Encoding, NumberEncoding, OneHot, Standardize
+from layerwise.tables.encoding import Encoding
+from layerwise.tables.encodings import DateParts, NumberEncoding, Standardize
 from layerwise.tables.number_column import NumberColumn, NumberFit
 from layerwise.tables.reading import is_empty
-from layerwise.tables.table import RawColumn
+from layerwise.tables.table import RawColumn, TableLike, columns_of, names_of, several
 
 AnyColumn: TypeAlias = NumberColumn | CategoryColumn | DateColumn
 NUMBER, DATE, CATEGORY = "number", "date", "category"
@@ -26,7 +29,7 @@ ARTICLES = {NUMBER: "a number", DATE: "a date", CATEGORY: "a category (text or a
 
 
 class ColumnFit:
-    """The column `name` while blocks are added; `encoding` is None if it is to be found."""
+    """Fitting of the column `name`; `encoding` is None if it is to be inferred."""
 
     def __init__(self, name: str, encoding: Encoding | None) -> None:
         self.name = name
@@ -47,7 +50,7 @@ class ColumnFit:
             self._fits = {CATEGORY: CategoryFit(cast(CategoryEncoding, encoding))}
 
     def add(self, column: RawColumn) -> None:
-        """Adds a block. Raises InvalidInput, naming row and column."""
+        """Add a block. Raises InvalidInput, naming row and column."""
         if self._inferred:
             self._rule_out(column)
         for kind, fit in list(self._fits.items()):
@@ -61,7 +64,7 @@ class ColumnFit:
                     categories.add_check(MixedColumnCheck(kind, fit.seen, error))
 
     def _rule_out(self, column: RawColumn) -> None:
-        """Leaves the kinds that the values of `column` may be, as far as their types tell."""
+        """Drop the kinds that the types of the values rule out."""
         possible = possible_kinds(column)
         left = {kind: fit for kind, fit in self._fits.items() if kind in possible}
         if not left:
@@ -69,7 +72,7 @@ class ColumnFit:
         self._fits = left
 
     def _refuse(self, column: RawColumn) -> None:
-        """Raises InvalidInput at the first cell that does not go with the cells before it."""
+        """Raise InvalidInput at the first cell that does not fit those before it."""
         possible = frozenset(self._fits)
         for row in range(len(column)):
             value = column.cell(row)
@@ -78,14 +81,14 @@ class ColumnFit:
             kinds = frozenset({CATEGORY}) if column.categories is not None else kinds_of(value)
             if not possible & kinds:
                 before = " or ".join(ARTICLES[kind] for kind in ARTICLES if kind in possible)
-                wanted = f"{before}, as in the rows before" if kinds else "a number, text, a boolean or a date"
+                wanted = f"{before}, as in earlier rows" if kinds else "a number, text, a boolean or a date"
                 raise column.bad_cell(row, wanted, value)
             possible &= kinds
 
     def finished(self) -> AnyColumn:
-        """The column as it is encoded from now on. Raises InvalidInput if all of its values are missing."""
+        """Return the fitted column. Raises InvalidInput if all values are missing."""
         left = [self._fits[kind] for kind in (NUMBER, DATE, CATEGORY) if kind in self._fits]
-        # texts like "NA" alone are neither numbers nor dates
+        # a column of nothing but "NA" has seen neither numbers nor dates
         fit = next((fit for fit in left if fit.seen), None)
         if fit is None:
             detail = "expected at least one value, all are missing; the column may be ignored"
@@ -94,7 +97,7 @@ class ColumnFit:
 
 
 def possible_kinds(column: RawColumn) -> frozenset[str]:
-    """The kinds that the values of `column` may be, as far as their types tell; none if they do not go together."""
+    """Return the kinds that the types of the values allow; none if the values do not fit together."""
     everything = frozenset({NUMBER, DATE, CATEGORY})
     if is_empty(column):
         return everything
@@ -109,3 +112,41 @@ def possible_kinds(column: RawColumn) -> frozenset[str]:
         if first is not None:
             possible &= kinds_of(first)
     return possible
+
+
+def fit_columns(
+    tables: Iterable[TableLike],
+    choices: Mapping[str, Encoding],
+    *,
+    ignored: Collection[str] | None,
+    extra: Collection[str] | None,
+) -> tuple[AnyColumn, ...]:
+    """Fit the columns of several tables: those with a chosen encoding, and all others that are not ignored.
+
+    With `ignored` None, all others are. Raises InvalidInput, naming row, counted over all tables, and column.
+    """
+    fits: list[ColumnFit] | None = None
+    start = 0
+    for table in several(tables):
+        if fits is None:
+            if isinstance(table, list | tuple) and not table:
+                continue  # an empty list has no column names
+            fits = [ColumnFit(name, choices.get(name)) for name in _names_to_fit(table, choices, ignored)]
+        read = columns_of(table, [fit.name for fit in fits], extra=extra, start=start)
+        for fit, column in zip(fits, read, strict=True):
+            fit.add(column)
+        start += len(read[0])
+    if fits is None or start == 0:
+        raise InvalidInput("table", "expected at least 1 row, got 0")
+    return tuple(fit.finished() for fit in fits)
+
+
+def _names_to_fit(table: TableLike, choices: Mapping[str, Encoding], ignored: Collection[str] | None) -> list[str]:
+    given = names_of(table)
+    for name in choices:
+        if name not in given:
+            raise InvalidInput(Place("columns", name), f"expected a column of this name, there are {', '.join(given)}")
+    wanted = [name for name in given if name in choices or (ignored is not None and name not in ignored)]
+    if not wanted:
+        raise InvalidInput("table", "expected at least 1 column that is not ignored, got 0")
+    return wanted

@@ -1,4 +1,4 @@
-"""Mean, variance and range of a column that comes in blocks."""
+"""Running mean, variance and range of a column."""
 
 import math
 from typing import Any
@@ -10,9 +10,9 @@ from layerwise.data.variation import negligible
 
 
 class RunningMoments:
-    """Count, mean, sum of squared deviations, least and greatest of all numbers added so far.
+    """Count, mean, variance, minimum and maximum of all numbers added so far.
 
-    Blocks are merged by the formula of Chan, Golub and LeVeque 1983, which loses nothing where the mean is far from 0.
+    Blocks are merged by the formula of Chan, Golub and LeVeque 1983, which is accurate for means far from 0.
     """
 
     def __init__(self) -> None:
@@ -23,12 +23,12 @@ class RunningMoments:
         self._squares = 0.0
 
     def add(self, numbers: NDArray[np.floating[Any]]) -> None:
-        """Adds the finite `numbers` (n,)."""
+        """Add the finite `numbers` (n,)."""
         n = len(numbers)
         if not n:
             return
         mean = float(numbers.mean())
-        with np.errstate(over="ignore"):  # told by `variance`
+        with np.errstate(over="ignore"):  # the deviation is then infinite
             deviations = numbers - mean
             squares = float(np.square(deviations, out=deviations).sum())
         total = self.count + n
@@ -49,12 +49,12 @@ class RunningMoments:
 
     @property
     def deviation(self) -> float:
-        """The standard deviation of all, divided by n; 1 where they do not vary, infinite where squares overflow."""
+        """The population standard deviation; 1 if the numbers do not vary, infinite if their squares overflow."""
         return self._root_mean_square if self.varies else 1.0
 
     @property
     def centre(self) -> float:
-        """The mean, exactly the value itself where all are one."""
+        """The mean; exactly the value itself if all are equal."""
         return self.least if self.least == self.greatest else self.mean
 
     @property

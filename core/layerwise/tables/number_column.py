@@ -1,4 +1,4 @@
-"""A fitted column of numbers."""
+"""A fitted column of numbers, and its fitting."""
 
 import math
 from bisect import bisect_left, bisect_right
@@ -20,14 +20,15 @@ from layerwise.tables.table import RawColumn
 from layerwise.types import Floats
 
 MAX_LOGARITHM = 100.0
-"""No number within float32 has a greater one."""
+"""An upper bound of log(1 + x) for x within float32."""
 
 
 @dataclass(frozen=True, slots=True)
 class NumberColumn(FittedColumn[NumberEncoding]):
-    """(t(x) - shift) / scale, where t is log(1 + x) of Log and x itself otherwise; or by `quantiles`.
+    """A fitted column of numbers.
 
-    `fill` takes the place of a missing x, or is None where one is refused.
+    The output is (t(x) - shift) / scale, where t(x) is log(1 + x) for Log and x otherwise, or the rank of x among
+    `quantiles`. `fill` replaces a missing x; it is None if missing numbers are refused.
     """
 
     fill: float | None = None
@@ -42,12 +43,12 @@ class NumberColumn(FittedColumn[NumberEncoding]):
             return
         x = math.log1p(max(self.fill, 0)) if isinstance(self.encoding, Log) else self.fill
         if not abs((x - self.shift) / self.scale) <= FLOAT32_MAX:
-            detail = f"expected a number that float32 holds when it is scaled, got {shown(self.fill)}"
+            detail = f"expected a number that is within float32 when scaled, got {shown(self.fill)}"
             raise InvalidInput("fill", detail)
 
     @property
     def indicates(self) -> bool:
-        """Whether a second output tells where the number is missing."""
+        """Whether a second output indicates a missing number."""
         return self.encoding.missing == "indicator"
 
     @property
@@ -66,7 +67,7 @@ class NumberColumn(FittedColumn[NumberEncoding]):
                 beyond = np.abs(self._affine(self._transformed(numbers))) > FLOAT32_MAX
             if beyond.any():
                 row = first_row(beyond)
-                raise column.bad_cell(row, "a number that float32 holds when it is scaled", numbers[row])
+                raise column.bad_cell(row, "a number that is within float32 when scaled", numbers[row])
         return numbers
 
     def write(self, read: NDArray[np.float64], out: Floats, /) -> None:
@@ -83,7 +84,7 @@ class NumberColumn(FittedColumn[NumberEncoding]):
         return (x - self.shift) / self.scale
 
     def _ranks(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The share of rows below each of `x` (n,)."""
+        """Return the share of rows below each of `x` (n,)."""
         known = np.array(self.quantiles)
         last = len(known) - 1
         below, upto = np.searchsorted(known, x, "left"), np.searchsorted(known, x, "right")
@@ -143,7 +144,7 @@ class NumberColumn(FittedColumn[NumberEncoding]):
         return logarithm if isinstance(self.encoding, Log) else affine
 
     def _rank(self, x: float) -> float:
-        """The share of rows below `x`, as `_ranks` finds it."""
+        """Return the share of rows below `x`, the same bits as `_ranks`."""
         known = self.quantiles
         if x <= known[0]:
             return 0.0
@@ -162,14 +163,15 @@ class NumberColumn(FittedColumn[NumberEncoding]):
 
 
 def number_column_from_json(name: str, encoding: NumberEncoding, given: Mapping[str, object]) -> NumberColumn:
-    """The column that `to_json` gave, of what stands beside its name and encoding. Raises InvalidInput."""
+    """Return the column from the fields of its JSON other than name and encoding. Raises InvalidInput."""
     own = ("quantiles",) if isinstance(encoding, Quantiles) else ("shift", "scale")
     found = fields("", given, known=("fill", *own), required=("fill", *own))
     if encoding.missing == "auto":
-        raise InvalidInput(Place("encoding", "missing"), "expected what was decided, got 'auto'")
+        raise InvalidInput(Place("encoding", "missing"), "expected a decided policy in a fitted column, got 'auto'")
     fill = optional("fill", found["fill"], real_number)
     if (fill is None) != (encoding.missing == "error"):
-        raise InvalidInput("fill", f"expected what goes with missing {shown(encoding.missing)}, got {shown(fill)}")
+        wanted = "null" if fill is not None else "a number"
+        raise InvalidInput("fill", f"expected {wanted} for missing {shown(encoding.missing)}, got {shown(fill)}")
     if not isinstance(encoding, Quantiles):
         shift, scale = real_number("shift", found["shift"]), real_number("scale", found["scale"], above=0)
         return NumberColumn(name, encoding, fill, shift, scale)
@@ -179,19 +181,19 @@ def number_column_from_json(name: str, encoding: NumberEncoding, given: Mapping[
     known = tuple(real_number(Place("quantiles", i), value) for i, value in enumerate(values))
     for i in range(1, len(known)):
         if known[i] < known[i - 1]:
-            raise InvalidInput(Place("quantiles", i), f"expected at least {known[i - 1]}, as before, got {known[i]}")
+            raise InvalidInput(Place("quantiles", i), f"expected at least {known[i - 1]}, got {known[i]}")
     return NumberColumn(name, encoding, fill, quantiles=known)
 
 
 def check_logarithm(encoding: NumberEncoding, column: RawColumn, numbers: NDArray[np.float64]) -> None:
-    """Refuses negative numbers, if `encoding` is a logarithm that does not clip them."""
+    """Raise InvalidInput for negative numbers if `encoding` is a Log that does not clip them."""
     if isinstance(encoding, Log) and encoding.negative == "error" and (negative := numbers < 0).any():
         row = first_row(negative)
-        raise column.bad_cell(row, "a number of at least 0, for its logarithm is taken", numbers[row])
+        raise column.bad_cell(row, "a number of at least 0, as the column is encoded by log", numbers[row])
 
 
 class NumberFit:
-    """What the blocks of a column of numbers say together."""
+    """Fitting of a column of numbers, block by block."""
 
     kind = "number"
 
@@ -205,11 +207,11 @@ class NumberFit:
 
     @property
     def seen(self) -> int:
-        """How many rows had a number."""
+        """The number of rows with a number."""
         return self._raw.count
 
     def add(self, column: RawColumn) -> None:
-        """Adds a block. Raises InvalidInput, naming row and column."""
+        """Add a block. Raises InvalidInput, naming row and column."""
         numbers = read_numbers(column)
         if (missing := np.isnan(numbers)).any():
             if self._encoding.missing == "error":
@@ -225,7 +227,7 @@ class NumberFit:
             self._sample.add(numbers)
 
     def finished(self, name: str) -> NumberColumn:
-        """The column as it is encoded from now on. Raises InvalidInput."""
+        """Return the fitted column. Raises InvalidInput."""
         encoding, raw = self._encoding, self._raw
         if encoding.missing == "auto":
             encoding = replace(encoding, missing="indicator" if self._gaps else "error")

@@ -1,4 +1,4 @@
-"""The outputs of an encoder: their names, and the array that they are written into."""
+"""The output array of an encoder, and the names of its columns."""
 
 from collections.abc import Sequence
 from itertools import count
@@ -15,9 +15,9 @@ FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
 def dtype_of_outputs(dtype: DTypeLike | None, out: Floats | None) -> np.dtype[Any]:
-    """The dtype of the outputs: `dtype`, that of `out`, or float32. Raises InvalidInput if the two differ.
+    """Return the dtype of the outputs: `dtype`, that of `out`, or float32.
 
-    `out` must be an array of float32 or float64 that can be written.
+    Raises InvalidInput if they differ, or `out` is not a writable array of float32 or float64.
     """
     if dtype is not None and dtype not in (FLOAT32, FLOAT64):
         raise InvalidInput("dtype", f"expected float32 or float64, got {shown(dtype)}")
@@ -36,7 +36,7 @@ def dtype_of_outputs(dtype: DTypeLike | None, out: Floats | None) -> np.dtype[An
 
 
 def zeroed(out: Floats, shape: tuple[int, int]) -> Floats:
-    """`out`, which must be of that `shape`, filled with zeros. Raises InvalidInput."""
+    """Check the shape of `out` and fill it with zeros. Raises InvalidInput."""
     if out.shape != shape:
         raise InvalidInput("out", f"expected an array {shape} of {out.dtype}, got {out.shape}")
     out[...] = 0
@@ -44,13 +44,13 @@ def zeroed(out: Floats, shape: tuple[int, int]) -> Floats:
 
 
 def copied(rows: Floats, out: Floats) -> Floats:
-    """`out`, which must be of the shape of `rows`, filled with them. Raises InvalidInput."""
+    """Copy `rows` into `out`, which must have the same shape. Raises InvalidInput."""
     zeroed(out, cast(tuple[int, int], rows.shape))[...] = rows
     return out
 
 
 def unique_names(names: Sequence[str]) -> tuple[str, ...]:
-    """The `names` (width,), made different: one that stood before gets a number, " (2)" or the next that is free."""
+    """Return the `names` (width,) with " (2)", " (3)" … appended to repeated ones, so that all differ."""
     taken = set(names)
     if len(taken) == len(names):
         return tuple(names)

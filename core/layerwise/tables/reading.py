@@ -1,4 +1,4 @@
-"""Whole columns, read as numbers, as categories or as times: each the same as its cells one by one."""
+"""Whole columns read as numbers, categories or times, with the same result as cell by cell."""
 
 import math
 from collections import defaultdict
@@ -15,20 +15,20 @@ from layerwise.tables.table import RawColumn
 
 PLAIN = frozenset({float, int, bool, type(None)})
 FLOAT32_MAX = float(np.finfo(np.float32).max)
-"""What a number, and an output, may be at most, so that the network can take it, whatever its dtype."""
+"""The largest number and output, so that networks of either dtype can take it."""
 CATEGORY = "a category (text in UTF-8, a boolean or a number)"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Categories:
-    """The different categories of a column, `texts`, and which each row has: `codes` (n,), -1 where it is missing."""
+    """The distinct categories of a column, `texts`, and the code of each row, `codes` (n,), -1 if missing."""
 
     codes: NDArray[np.intp]
     texts: list[str]
 
 
 def read_numbers(column: RawColumn) -> NDArray[np.float64]:
-    """The column as (n,) finite numbers, NaN where missing. Raises InvalidInput at the first cell that is neither."""
+    """Return the column as finite numbers (n,), NaN if missing. Raises InvalidInput at the first other cell."""
     values = column.values
     if column.categories is not None:
         values = _category_cells(column, column.categories)
@@ -56,15 +56,15 @@ def read_numbers(column: RawColumn) -> NDArray[np.float64]:
 
 
 def _floats(cells: list[Any]) -> NDArray[np.float64]:
-    """Numbers, texts and None as (n,) floats. Raises ValueError."""
+    """Return numbers, texts and None as floats (n,). Raises ValueError."""
     try:
         return np.array([float("nan" if cell is None or cell == "" else cell) for cell in cells])
-    except ValueError:  # only now, for to look up each text takes half as long as to read it
+    except ValueError:  # only on demand: looking up each text costs half as much as parsing it
         return np.array([float("nan" if cell is None or cell in ABSENT else cell) for cell in cells])
 
 
 def _within_float32(column: RawColumn, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
-    """`numbers`, none of which may be too large for a network, or infinite. Raises InvalidInput."""
+    """Return `numbers`; raise InvalidInput if one exceeds float32."""
     if (beyond := np.abs(numbers) > FLOAT32_MAX).any():
         row = first_row(beyond)
         wanted = "a number within float32" if math.isfinite(numbers[row]) else "a finite number"
@@ -84,7 +84,7 @@ def _one_by_one(column: RawColumn, values: list[object]) -> NDArray[np.float64]:
 
 
 def read_categories(column: RawColumn) -> Categories:
-    """The categories of the column. Raises InvalidInput at the first cell that is no text, boolean or number."""
+    """Return the categories of the column. Raises InvalidInput at a cell that is not a text, boolean or number."""
     values = column.values
     if column.categories is not None:
         codes = cast(NDArray[Any], values).astype(np.intp)
@@ -98,7 +98,7 @@ def read_categories(column: RawColumn) -> Categories:
     codes, different = _factorize(column, values)
     texts = all(isinstance(value, str | bytes) or is_missing(value) for value in different)
     if not texts and len(set(map(type, values))) > 1:
-        # True and 1 have the same hash, and only their first is among the different ones
+        # True and 1 are equal, so only the first of them is among the distinct values
         codes, different = _factorize(column, [_text_or_value(value) for value in values])
     return _merged_by_text(column, codes, different)
 
@@ -111,11 +111,11 @@ def _text_or_value(value: object) -> object:
 
 
 def _factorize(column: RawColumn, values: list[object]) -> tuple[NDArray[np.intp], list[object]]:
-    """Which of the different values each row has, and these values in the order of their first row."""
+    """Return the code of each row, and the distinct values in the order of their first row."""
     found: defaultdict[object, int] = defaultdict(count().__next__)
     try:
         codes = np.fromiter(map(found.__getitem__, values), np.intp, len(values))
-    except TypeError:  # a list or another value without a hash; what NumPy gives for a masked value has none either
+    except TypeError:  # an unhashable value, such as a list; NumPy's masked values are unhashable too
         for row, value in enumerate(values):
             if not _has_hash(value) and not is_missing(value):
                 raise column.bad_cell(row, "a single value", value) from None
@@ -132,7 +132,7 @@ def _has_hash(value: object) -> bool:
 
 
 def _merged_by_text(column: RawColumn, codes: NDArray[np.intp], different: list[object]) -> Categories:
-    """Categories by their texts: values of one text are one category."""
+    """Merge distinct values that have the same text into one category."""
     texts: dict[str, int] = {}
     place = np.empty(len(different) + 1, np.intp)
     place[-1] = -1
@@ -174,25 +174,25 @@ def read_times(column: RawColumn) -> NDArray[np.datetime64]:
 
 
 def _refuse_times(column: RawColumn, values: NDArray[Any], wanted: str) -> None:
-    """Raises InvalidInput if one of the datetime64 `values` is not missing."""
+    """Raise InvalidInput if one of the datetime64 `values` is not missing."""
     if (there := ~np.isnat(values)).any():
         row = first_row(there)
         raise column.bad_cell(row, wanted, values[row])
 
 
 def _category_cells(column: RawColumn, categories: tuple[object, ...]) -> list[object]:
-    """A categorical column as a list of cells."""
+    """Return a categorical column as a list of cells."""
     lookup = [*categories, None]
     return [lookup[code] for code in cast(list[int], cast(NDArray[Any], column.values).tolist())]
 
 
 def first_row(wrong: NDArray[np.bool_]) -> int:
-    """The first row that is wrong."""
+    """Return the first row that is true."""
     return int(np.argmax(wrong))
 
 
 def is_empty(column: RawColumn) -> bool:
-    """Whether every value of the column is missing."""
+    """Return whether every value of the column is missing."""
     values = column.values
     if column.categories is not None:
         return bool((cast(NDArray[Any], values) < 0).all())

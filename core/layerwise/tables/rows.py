@@ -1,4 +1,4 @@
-"""Encoding few rows that come as dicts, as JSON gives them: a function for each column, made once."""
+"""Fast encoding of a few rows given as dicts, as in JSON, by one function for each column."""
 
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeAlias, cast
@@ -10,11 +10,11 @@ RowsWriter: TypeAlias = Callable[[list[object], Floats], bool]
 
 
 def rows_writer(columns: Sequence[FittedColumn[Any]], extra: Collection[str] | None = ()) -> RowsWriter:
-    """A function of a list of rows and an array (n, width) of zeros: writes them and says whether it could.
+    """Return a function that encodes a list of rows into an array (n, width) of zeros and returns whether it could.
 
-    It could not if a row is no dict of these columns, with some of `extra` or, if that is None, any others, or if a
-    cell is not of the usual kind. Then `out` holds anything, and the caller reads the table whole, which gives the same
-    bits or the error.
+    It cannot if a row is not a dict with these columns, and no others than `extra` (any if that is None), or if a cell
+    is not of the usual type. `out` is then undefined, and the caller reads the table column by column, which gives the
+    same bits or an error.
     """
     writers: list[tuple[str, Callable[[Any, Floats], None]]] = []
     start = 0

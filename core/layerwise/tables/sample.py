@@ -1,4 +1,4 @@
-"""A sample of a column that comes in blocks: all numbers as long as they fit, then an even choice of them."""
+"""A random sample of a column that is read in blocks."""
 
 from typing import Any
 
@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 SAMPLE_SIZE = 2**16
-"""How many numbers of a column are kept, 512 KiB: quantiles of longer columns are those of so many rows at random."""
+"""The size of a sample, 512 KiB. Quantiles of longer columns are those of the sample."""
 
 
 class Sample:
-    """The numbers added so far, or `kept` of them, each with the same chance: algorithm R of Vitter 1985.
+    """The numbers added so far, or a uniform random sample of `size` of them. Algorithm R, Vitter 1985.
 
-    What is kept follows from `seed` and the numbers alone, not from the blocks they come in.
+    The sample depends on `seed` and the numbers, not on how they are divided into blocks.
     """
 
     def __init__(self, *, seed: int = 0, kept: int = SAMPLE_SIZE) -> None:
@@ -21,7 +21,7 @@ class Sample:
         self._seen = 0
 
     def add(self, numbers: NDArray[np.floating[Any]]) -> None:
-        """Adds the `numbers` (n,)."""
+        """Add the `numbers` (n,)."""
         size = len(self._kept)
         fitting = numbers[: max(0, size - self._seen)]
         self._kept[self._seen : self._seen + len(fitting)] = fitting
@@ -30,17 +30,17 @@ class Sample:
             first = self._seen + len(fitting) + 1
             places = self._rng.integers(0, np.arange(first, first + len(rest)))
             stays = places < size
-            # of two numbers for one place the later stays, as when they come one by one
+            # if two numbers get one place, the later wins, as if they were added one by one
             self._kept[places[stays]] = rest[stays]
         self._seen += len(numbers)
 
     def quantiles(self, count: int) -> NDArray[np.float64]:
-        """`count` quantiles at even distances, the first the least number, the last the greatest, interpolated.
+        """Return `count` evenly spaced quantiles, from the minimum to the maximum, interpolated.
 
         At least one number must have been added.
         """
         ordered = np.sort(self._kept[: self._seen])
-        # whole steps and a rest, both exact: equal numbers give equal quantiles
+        # divmod is exact, so that equal numbers give equal quantiles
         steps, rest = np.divmod(np.arange(count) * (len(ordered) - 1), count - 1)
         low, high = ordered[steps], ordered[np.minimum(steps + 1, len(ordered) - 1)]
         found: NDArray[np.float64] = low + (high - low) * (rest / (count - 1))

@@ -1,7 +1,7 @@
-"""What a caller hands over as a table, opened: its named columns, each an array or a list of cells.
+"""Tables as users pass them, and their columns.
 
 A table is a mapping of column names to values, a list of mappings, or an object with `columns` and `[name]`, such as a
-DataFrame of pandas, which is never imported.
+pandas DataFrame (pandas is never imported).
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from layerwise.checks import counted, shown
 from layerwise.errors import InvalidInput, Place
-from layerwise.tables.encodings import is_unicode
+from layerwise.tables.encoding import is_unicode
 
 Values: TypeAlias = NDArray[Any] | list[object]
 
 
 @runtime_checkable
 class Frame(Protocol):
-    """A table that names its columns and gives each by its name."""
+    """A table with column names and access to each column by name."""
 
     @property
     def columns(self) -> Any: ...
@@ -32,10 +32,10 @@ TableLike: TypeAlias = Mapping[str, Any] | Sequence[Mapping[str, Any]] | Frame
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RawColumn:
-    """The column `name`: `values` (n,) is an array of booleans, numbers or datetime64, or a list of cells.
+    """A column as it was given, not yet read as numbers, categories or dates.
 
-    Of a categorical column, `values` are codes (n,) into `categories`, -1 where the value is missing. `start` is the
-    number of rows before its first.
+    `values` (n,) is an array of booleans, numbers or datetime64, or a list of cells; for a categorical column, codes
+    (n,) into `categories`, -1 for a missing value. `start` is the number of rows in earlier blocks.
     """
 
     name: str
@@ -47,11 +47,11 @@ class RawColumn:
         return len(self.values)
 
     def at(self, row: int) -> Place:
-        """The place of its cell in `row`."""
+        """Return the place of the cell in `row`."""
         return Place("rows", self.start + row, self.name)
 
     def cell(self, row: int) -> object:
-        """The value of its cell in `row`."""
+        """Return the value of the cell in `row`."""
         value = cast(object, self.values[row])
         if self.categories is None:
             return value
@@ -59,17 +59,17 @@ class RawColumn:
         return self.categories[code] if code >= 0 else None
 
     def bad_cell(self, row: int, wanted: str, got: object, reason: str = "") -> InvalidInput:
-        """The error of the cell in `row`: what was `wanted`, and what it has."""
+        """Return the error of the cell in `row`: what was `wanted`, and what it has."""
         return InvalidInput(self.at(row), f"expected {wanted}, got {shown(got)}", reason)
 
     def missing_cell(self, row: int, wanted: str) -> InvalidInput:
-        """The error of the cell in `row`, which has no value where the column takes no gaps."""
-        why = "this column had no gaps when it was fitted, or its policy refuses them"
+        """Return the error of a missing value in `row`, if the column does not take missing values."""
+        why = "this column had no missing values when it was fitted, or its policy refuses them"
         return InvalidInput(self.at(row), f"expected {wanted}, got {shown(self.cell(row))}; {why}")
 
 
 def is_table(value: object) -> bool:
-    """Whether `value` is a table rather than rows of numbers."""
+    """Return whether `value` is a table rather than rows of numbers."""
     if isinstance(value, np.ndarray):
         return False
     if isinstance(value, list | tuple):
@@ -79,7 +79,7 @@ def is_table(value: object) -> bool:
 
 
 def several(tables: object) -> Iterable[TableLike]:
-    """`tables`, which must be an iterable of tables, not a table itself. Raises InvalidInput."""
+    """Return `tables`, an iterable of tables and not a table itself. Raises InvalidInput."""
     if not isinstance(tables, Iterable) or isinstance(tables, Mapping | Frame | str | bytes):
         got = shown(tables)  # pyright: ignore[reportUnknownArgumentType]
         raise InvalidInput("tables", f"expected an iterable of tables, such as a list of them, got {got}")
@@ -89,9 +89,9 @@ def several(tables: object) -> Iterable[TableLike]:
 def columns_of(
     table: object, names: Sequence[str], *, extra: Collection[str] | None, start: int = 0
 ) -> list[RawColumn]:
-    """The columns `names` of `table`. Raises InvalidInput if one is missing or of another length.
+    """Return the columns `names` of `table`. Raises InvalidInput if one is missing or of another length.
 
-    Columns beyond them must be among `extra`; None lets all pass.
+    Further columns must be in `extra`; None allows any.
     """
     if isinstance(table, Mapping | Frame) and not isinstance(table, np.ndarray):
         given = names_of(cast(object, table))
@@ -113,7 +113,7 @@ def columns_of(
 
 
 def names_of(table: object, start: int = 0) -> list[str]:
-    """The names of the columns that `table` has; of a list, those of its first row. Raises InvalidInput."""
+    """Return the column names of `table`; for a list, those of its first row. Raises InvalidInput."""
     where = Place("columns")
     if isinstance(table, Mapping):
         found = list(cast(Mapping[object, object], table))
@@ -124,11 +124,11 @@ def names_of(table: object, start: int = 0) -> list[str]:
         found = list(cast(Mapping[object, object], next(rows, NO_ROW)))
     for name in found:
         if not isinstance(name, str) or not name or not is_unicode(name):
-            raise InvalidInput(where, f"expected column names that are texts, got {shown(name)}")
+            raise InvalidInput(where, f"expected text as a column name, got {shown(name)}")
     names = cast(list[str], found)
     if len(set(names)) != len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise InvalidInput(where, f"expected column names that differ, got {shown(twice)} twice")
+        raise InvalidInput(where, f"expected distinct column names, got {shown(twice)} twice")
     return names
 
 
@@ -168,7 +168,7 @@ def _text_list(names: Sequence[str]) -> str:
 
 
 def _column(name: str, given: Any, start: int) -> RawColumn:
-    """One column of a mapping or a DataFrame."""
+    """Return one column of a mapping or a DataFrame."""
     dtype = getattr(given, "dtype", None)
     if hasattr(given, "cat") and hasattr(given.cat, "codes"):
         return RawColumn(name, np.asarray(given.cat.codes), tuple(given.cat.categories.tolist()), start)
@@ -197,9 +197,9 @@ def _column(name: str, given: Any, start: int) -> RawColumn:
 
 
 def _unmasked(array: "np.ma.MaskedArray[Any, np.dtype[Any]]") -> Values:
-    """The values of `array` (n,), each that is masked as a missing one."""
+    """Return the values of `array` (n,) with masked ones as missing."""
     if array.dtype.kind in "fM":
         missing = np.nan if array.dtype.kind == "f" else np.datetime64("NaT", "s")
         return cast(NDArray[Any], array.filled(missing))
-    # whole numbers stay whole, for they may be categories
+    # integers stay integers: they may be categories
     return cast(Values, array.tolist() if np.ma.is_masked(array) or array.dtype.kind not in "biu" else array.data)

@@ -23,7 +23,7 @@ def read_table(table: tables_pb2.Table, *, at: Place | str) -> Table:
     for index, column in enumerate(table.columns):
         name = column.name
         if not name or name in found:
-            detail = f"expected names that differ, got {name[:64]!r} twice" if name else "expected a name, got none"
+            detail = f"expected distinct names, got {name[:64]!r} twice" if name else "expected a name, got none"
             raise InvalidRequest(detail, pointer=Place(at, "columns", index, "name"))
         values = _values(column)
         if values is None:

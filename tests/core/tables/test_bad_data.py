@@ -30,7 +30,7 @@ CELLS = [
     ({"n": 10**400}, "n: expected a number, got 1000000"),
     ({"n": INF}, "n: expected a finite number, got inf"),
     ({"n": 1e39}, "n: expected a number within float32, got 1e+39"),
-    ({"s": 1e30}, "s: expected a number that float32 holds when it is scaled, got 1e+30"),
+    ({"s": 1e30}, "s: expected a number that is within float32 when scaled, got 1e+30"),
     ({"n": None}, "n: expected a number, got None"),
     ({"n": datetime.date(2013, 1, 1)}, "n: expected a number, got datetime.date(2013, 1, 1)"),
     ({"c": "x"}, "c: expected one of 'a', 'b', got 'x'"),
@@ -77,13 +77,13 @@ def test_a_cell_is_counted_over_all_blocks():
         (GOOD | {"n": np.ones(2, "M8[s]")}, "rows[0].n: expected a number, got datetime"),
         (GOOD | {"c": np.ones(2, "M8[s]")}, "rows[0].c: expected a category (text in UTF-8, a boolean or a number),"),
         (GOOD | {"d": np.ones(2)}, "rows[0].d: expected a date (ISO 8601"),
-        ({1: [2]}, "columns: expected column names that are texts, got 1"),
+        ({1: [2]}, "columns: expected text as a column name, got 1"),
         ([row(), row() | {"e": 1}], "rows[1].e: unknown column; expected one of n, s, c, d"),
         ([row(), {"n": 1, "s": 1, "c": "a"}], "rows[1].d: expected a value, the column is missing; there are n, s, c"),
         ([row(), [1, "a"]], "rows[1]: expected a mapping of column names to values, got [1, 'a']"),
         ("n,c,d", "table: expected a mapping of column names to values, a list of mappings, or a DataFrame, got"),
         (np.ones((2, 3)), "table: expected a mapping of column names to values, a list of mappings, or a DataFrame,"),
-        (pd.DataFrame([[1, 2]], columns=["n", "n"]), "columns: expected column names that differ, got 'n' twice"),
+        (pd.DataFrame([[1, 2]], columns=["n", "n"]), "columns: expected distinct column names, got 'n' twice"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_told_apart(table, message):
@@ -115,9 +115,7 @@ def test_numbers_beyond_float32_are_refused():
     for values in [1.0, -1e200], np.array([1.0, -1e200]):
         with pytest.raises(InvalidInput, match=r"^rows\[1\]\.x: expected a number within float32, got -1e\+200$"):
             TableEncoder().fit({"x": values})
-    with pytest.raises(
-        InvalidInput, match=r"^columns\.x\.fill: expected a number that float32 holds when it is scaled"
-    ):
+    with pytest.raises(InvalidInput, match=r"^columns\.x\.fill: expected a number that is within float32 when scaled"):
         TableEncoder({"x": MinMax(missing=1.0)}).fit({"x": [1e-39, 3e-39]})
 
 
@@ -127,14 +125,16 @@ def test_numbers_that_scaling_makes_too_large_are_refused_by_row_and_by_column()
 
     for encoder in far, TableEncoder.from_json({"fitted": [tiny]}):
         for table in {"x": [3e38]}, [{"x": 3e38}]:
-            with pytest.raises(InvalidInput, match=r"^rows\[0\]\.x: expected a number that float32 holds when it is"):
+            with pytest.raises(
+                InvalidInput, match=r"^rows\[0\]\.x: expected a number that is within float32 when scaled"
+            ):
                 encoder.encode(table)
 
 
 def test_what_is_not_fitted_cannot_encode_and_what_is_cannot_be_fitted():
-    with pytest.raises(InvalidInput, match=r"encoder: expected one that is fitted; call fit\(table\) first"):
+    with pytest.raises(InvalidInput, match=r"encoder: expected a fitted encoder; call fit\(table\) first"):
         TableEncoder().encode(GOOD)
-    with pytest.raises(InvalidInput, match="encoder: expected one that is not yet fitted"):
+    with pytest.raises(InvalidInput, match="encoder: expected an encoder that is not yet fitted"):
         fitted().fit(GOOD)
 
 

@@ -115,7 +115,8 @@ def test_a_missing_value_is_refused_where_the_policy_says_so(encoding):
     values = ["2013-01-01", None] if encoding.kind == "date_parts" else ["1", None]
 
     with pytest.raises(
-        InvalidInput, match=r"^rows\[1\]\.x: expected a (number|category|date), got None; this column had no gaps"
+        InvalidInput,
+        match=r"^rows\[1\]\.x: expected a (number|category|date), got None; this column had no missing values",
     ):
         encoded(encoding, values)
 
@@ -126,7 +127,8 @@ def test_what_was_never_missing_is_refused_when_it_is(value):
 
     for table in {"x": [value, None]}, [{"x": value}, {"x": None}]:
         with pytest.raises(
-            InvalidInput, match=r"^rows\[1\]\.x: expected a (number|category|date), got None; this column had no gaps"
+            InvalidInput,
+            match=r"^rows\[1\]\.x: expected a (number|category|date), got None; this column had no missing values",
         ):
             encoder.encode(table)
 
@@ -294,16 +296,16 @@ def test_a_missing_date_leaves_zeros(missing, row):
         (lambda: OneHot(most=0), "most: expected a whole number of at least 1, got 0"),
         (lambda: OneHot(unseen="drop"), "unseen: expected one of auto, other, none, error, got 'drop'"),
         (lambda: OneHot(missing="mean"), "missing: expected one of auto, own, none, error, got 'mean'"),
-        (lambda: Ordinal(order=("a", "a")), "order[1]: expected texts that differ, got 'a' twice"),
+        (lambda: Ordinal(order=("a", "a")), "order[1]: expected distinct texts, got 'a' twice"),
         (lambda: Ordinal(order="abc"), "order: expected a list of texts, got 'abc'"),
         (lambda: Hashing(buckets=1), "buckets: expected a whole number of at least 2, got 1"),
         (lambda: DateParts(parts=("second",)), "parts[0]: expected one of year, month, day,"),
         (lambda: DateParts(parts=()), "parts: expected at least one part"),
         (lambda: TableEncoder({"x": "scale"}), "columns.x: expected one of standardize, min_max, quantile, log,"),
         (lambda: TableEncoder({"x": {"kind": "log", "base": 2}}), "columns.x.base: unknown field"),
-        (lambda: TableEncoder({3: "log"}), "columns: expected names of columns, got 3"),
+        (lambda: TableEncoder({3: "log"}), "columns: expected column names, got 3"),
         (lambda: TableEncoder(["x"]), "columns: expected encodings by the names of columns, got ['x']"),
-        (lambda: TableEncoder({"x": "log"}, ignore=["x"]), "columns.x: expected a column that is not ignored as well"),
+        (lambda: TableEncoder({"x": "log"}, ignore=["x"]), "columns.x: expected a column that is not also in `ignore`"),
         (lambda: TableEncoder(ignore="x"), "ignore: expected a list of texts, got 'x'"),
         (lambda: TableEncoder(rest="drop"), "rest: expected one of infer, ignore, got 'drop'"),
         (lambda: TableEncoder(extra="drop"), "extra: expected one of error, ignore, got 'drop'"),

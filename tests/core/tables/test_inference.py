@@ -60,13 +60,13 @@ def test_the_end_of_a_block_changes_nothing():
     ("blocks", "message"),
     [
         ([[1, 2], ["a"]], "rows[2].x: expected a number, got 'a'"),
-        ([[1, 2], [None, True]], "rows[3].x: expected a number, as in the rows before, got True"),
-        ([["a"], [3]], "rows[1].x: expected a category (text or a boolean), as in the rows before, got 3"),
+        ([[1, 2], [None, True]], "rows[3].x: expected a number, as in earlier rows, got True"),
+        ([["a"], [3]], "rows[1].x: expected a category (text or a boolean), as in earlier rows, got 3"),
         ([["2013-01-01"], ["a"], [datetime.date(2013, 1, 1)]], "rows[2].x: expected a category (text or a boolean),"),
-        ([[datetime.date(2013, 1, 1), 3.5]], "rows[1].x: expected a date, as in the rows before, got 3.5"),
-        ([[True, 2]], "rows[1].x: expected a category (text or a boolean), as in the rows before, got 2"),
+        ([[datetime.date(2013, 1, 1), 3.5]], "rows[1].x: expected a date, as in earlier rows, got 3.5"),
+        ([[True, 2]], "rows[1].x: expected a category (text or a boolean), as in earlier rows, got 2"),
         ([[[1], [2]]], "rows[0].x: expected a number, text, a boolean or a date, got [1]"),
-        ([[None, ""], [float("nan")]], "columns.x: expected at least one value, all are missing; the column may be"),
+        ([[None, ""], [float("nan")]], "columns.x: expected at least one value, all are missing; the column"),
     ],
 )
 def test_values_that_do_not_go_together_are_refused(blocks, message):

@@ -145,7 +145,7 @@ def test_an_encoder_that_does_not_fit_is_refused():
         InvalidInput, match=r"encoder: expected 3 outputs, one for each of the network's inputs, got 12"
     ):
         model.encoder = encoder()
-    with pytest.raises(InvalidInput, match="encoder: expected one that is fitted"):
+    with pytest.raises(InvalidInput, match="encoder: expected a fitted encoder"):
         model.encoder = TableEncoder()
     with pytest.raises(InvalidInput, match="encoder: expected a TableEncoder, got 'standardize'"):
         model.encoder = "standardize"
@@ -170,7 +170,7 @@ def test_a_loaded_model_has_the_encoder(tmp_path):
     ("change", "message"),
     [
         (lambda p: p["fitted"].pop(), "manifest: preprocessing.encoder: expected 12 outputs, one for each of"),
-        (lambda p: p.update(fitted=None), "manifest: preprocessing.encoder: expected one that is fitted"),
+        (lambda p: p.update(fitted=None), "manifest: preprocessing.encoder: expected a fitted encoder"),
         (
             lambda p: p["fitted"][0].update(scale=-1),
             "manifest: preprocessing.fitted[0].scale: expected a finite number",

@@ -159,7 +159,7 @@ def test_inputs_that_an_encoder_scales_are_not_scaled_again(training: TrainingSe
     code, message, _, pointer = error_of(lambda: list(training.Train(iter(sent), timeout=10)))
 
     assert (code, pointer) == (grpc.StatusCode.INVALID_ARGUMENT, "architecture.input_scale")
-    assert "column 'a' is scaled already" in message
+    assert "column 'a' is already scaled" in message
 
 
 def unequal() -> tables_pb2.Table:
@@ -178,7 +178,7 @@ BAD_TABLES: list[tuple[str, Any, list[tables_pb2.Table], str, str, str]] = [
     # name, encoder, tables of 4 rows in all, reason, pointer, words
     ("no columns", None, [tables_pb2.Table()], "", "batches[0].table.columns", "at least one column, got none"),
     ("unequal", None, [unequal()], "", "batches[0].table.columns[1]", "expected 4 values, as many as 'a' has, got 5"),
-    ("twice", None, [twice()], "", "batches[0].table.columns[1].name", "names that differ, got 'a' twice"),
+    ("twice", None, [twice()], "", "batches[0].table.columns[1].name", "distinct names, got 'a' twice"),
     (
         "without a name",
         None,

@@ -145,7 +145,7 @@ def _check_mixture(name: str, take: Take, count: int, families: set[Family]) -> 
             if {first, family} == {"boolean", "text"}:
                 continue
             hint = f"; choose an encoding if they are meant, such as columns={{{name!r}: 'one_hot'}}"
-            raise refused(name, row, f"{_WORDS[first]}, as in the rows before", cell, hint)
+            raise refused(name, row, f"{_WORDS[first]}, as in earlier rows", cell, hint)
 
 
 def reads_as(text: str, family: Family) -> bool:

@@ -273,7 +273,7 @@ def _uneven(rows: Sequence[Mapping[object, object]], name: object) -> InvalidReq
 
 def _name(name: object) -> str:
     if isinstance(name, bool) or not isinstance(name, str | int):  # pandas counts columns without a name
-        raise InvalidRequest(f"X: expected column names that are texts, got {name!r}", pointer="X")
+        raise InvalidRequest(f"X: expected text as a column name, got {name!r}", pointer="X")
     text = str(name)
     if not text or not text.isprintable():
         raise InvalidRequest(f"X: expected column names of printable text, got {text!r}", pointer="X")

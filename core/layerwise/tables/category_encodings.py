@@ -1,0 +1,128 @@
+"""Encodings of categories."""
+
+from dataclasses import dataclass
+
+from layerwise.checks import choice, whole_number
+from layerwise.tables.cells import text_of
+from layerwise.tables.encoding import Encoding, texts
+
+MOST_CATEGORIES = 2**16
+"""The most categories of a column that are counted, and that may be kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryEncoding(Encoding):
+    """Base class of the encodings of categories: texts, booleans or whole numbers, identified by their text.
+
+    Parameters
+    ----------
+    missing : {"auto", "own", "none", "error"}, default "auto"
+        A missing value gets an output of its own, gets zeros, or is refused. "auto" is "own" if the fitted rows have
+        missing values, else "error".
+    """
+
+    missing: str = "auto"
+
+    reads = "category"
+
+    def __post_init__(self) -> None:
+        choice("missing", self.missing, ("auto", "own", "none", "error"))
+
+
+@dataclass(frozen=True, slots=True)
+class OneHot(CategoryEncoding):
+    """One output for each of the most frequent categories: 1 in the rows that have it, else 0.
+
+    Parameters
+    ----------
+    missing : {"auto", "own", "none", "error"}, default "auto"
+        A missing value gets an output of its own, gets zeros, or is refused. "auto" is "own" if the fitted rows have
+        missing values, else "error".
+    most : int, default 64
+        The most categories with an output; ties are broken by text.
+    unseen : {"auto", "other", "none", "error"}, default "auto"
+        All other categories get one output together, get zeros, or are refused. "auto" is "other" if the fitted rows
+        have more than `most` categories, else "none".
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
+
+    Examples
+    --------
+    >>> from layerwise import OneHot, TableEncoder
+    >>> encoder = TableEncoder({"pet": OneHot()}).fit({"pet": ["cat", "dog", "cat"]})
+    >>> encoder.encode({"pet": ["dog", "cat", "hamster"]})
+    array([[0., 1.],
+           [1., 0.],
+           [0., 0.]], dtype=float32)
+    """
+
+    most: int = 64
+    unseen: str = "auto"
+
+    kind = "one_hot"
+
+    def __post_init__(self) -> None:
+        CategoryEncoding.__post_init__(self)
+        object.__setattr__(self, "most", whole_number("most", self.most, least=1, most=MOST_CATEGORIES))
+        choice("unseen", self.unseen, ("auto", "other", "none", "error"))
+
+
+@dataclass(frozen=True, slots=True)
+class Ordinal(CategoryEncoding):
+    """One output: 1/k, 2/k … 1 for k categories in order, 0 for others.
+
+    Parameters
+    ----------
+    missing : {"auto", "own", "none", "error"}, default "auto"
+        A missing value gets an output of its own, gets zeros, or is refused. "auto" is "own" if the fitted rows have
+        missing values, else "error".
+    order : tuple of str, optional
+        The categories in order; by default those of the fitted rows, in numeric order if all are numbers, else sorted.
+    unseen : {"none", "other", "error"}, default "none"
+        Other categories get zeros, get a further output together, or are refused.
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
+    """
+
+    order: tuple[str, ...] = ()
+    unseen: str = "none"
+
+    kind = "ordinal"
+
+    def __post_init__(self) -> None:
+        CategoryEncoding.__post_init__(self)
+        object.__setattr__(self, "order", texts("order", map(text_of, texts("order", self.order))))
+        choice("unseen", self.unseen, ("other", "none", "error"))
+
+
+@dataclass(frozen=True, slots=True)
+class Hashing(CategoryEncoding):
+    """One output for each bucket: 1 in the bucket of the category's CRC-32, else 0. No category is unseen.
+
+    Parameters
+    ----------
+    missing : {"auto", "own", "none", "error"}, default "auto"
+        A missing value gets an output of its own, gets zeros, or is refused. "auto" is "own" if the fitted rows have
+        missing values, else "error".
+    buckets : int, default 64
+        Number of buckets.
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
+    """
+
+    buckets: int = 64
+
+    kind = "hashing"
+
+    def __post_init__(self) -> None:
+        CategoryEncoding.__post_init__(self)
+        object.__setattr__(self, "buckets", whole_number("buckets", self.buckets, least=2, most=MOST_CATEGORIES))

@@ -1,0 +1,40 @@
+"""The base class of encodings, and checks of their texts."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar, cast
+
+from layerwise.checks import shown
+from layerwise.errors import InvalidInput, Place
+from layerwise.variants import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding(Kind):
+    """Base class of the encodings of a column."""
+
+    reads: ClassVar[str]
+    """The kind of column it applies to: "number", "category" or "date"."""
+
+
+def texts(pointer: str, value: object) -> tuple[str, ...]:
+    """Return `value`, a list of distinct texts, as a tuple. Raises InvalidInput."""
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise InvalidInput(pointer, f"expected a list of texts, got {shown(value)}")
+    found: dict[str, None] = {}
+    for i, text in enumerate(cast(Iterable[object], value)):
+        if not isinstance(text, str) or not text or not is_unicode(text):
+            raise InvalidInput(Place(pointer, i), f"expected a text, got {shown(text)}")
+        if text in found:
+            raise InvalidInput(Place(pointer, i), f"expected distinct texts, got {shown(text)} twice")
+        found[text] = None
+    return tuple(found)
+
+
+def is_unicode(text: str) -> bool:
+    """Return whether `text` can be encoded as UTF-8; lone surrogates cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

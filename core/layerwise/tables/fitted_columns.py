@@ -1,0 +1,64 @@
+"""Fitted columns from the JSON of an encoder."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import cast
+
+from layerwise import variants
+from layerwise.checks import counted, shown, whole_number
+from layerwise.errors import InvalidInput, Place, within
+from layerwise.tables.category_column import category_column_from_json
+from layerwise.tables.category_encodings import CategoryEncoding
+from layerwise.tables.date_column import date_column_from_json
+from layerwise.tables.encoding import is_unicode
+from layerwise.tables.encodings import ENCODINGS, DateParts, NumberEncoding
+from layerwise.tables.fitting import AnyColumn
+from layerwise.tables.number_column import number_column_from_json
+
+
+def columns_from_json(value: object) -> tuple[AnyColumn, ...]:
+    """Return the fitted columns of the JSON `value`. Raises InvalidInput, saying where."""
+    items = cast(list[object], value)
+    if type(items) is not list or not items:
+        raise InvalidInput("fitted", f"expected a list of columns, or null, got {shown(value)}")
+    found: dict[str, AnyColumn] = {}
+    for i, item in enumerate(items):
+        with within("fitted", i):
+            column = _column_from_json(item)
+            if column.name in found:
+                raise InvalidInput("name", f"expected distinct names, got {shown(column.name)} twice")
+            found[column.name] = column
+    return tuple(found.values())
+
+
+def _column_from_json(value: object) -> AnyColumn:
+    if not isinstance(value, Mapping):
+        raise InvalidInput("", f"expected an object, got {shown(value)}")
+    given = dict(cast(Mapping[str, object], value))
+    for field in "name", "encoding":
+        if field not in given:
+            raise InvalidInput(field, "expected a value, the field is missing")
+    name = given.pop("name")
+    if not isinstance(name, str) or not name or not is_unicode(name):
+        raise InvalidInput("name", f"expected text, got {shown(name)}")
+    encoding = variants.from_json("encoding", given.pop("encoding"), ENCODINGS)
+    constant = given.pop("constant", [])
+    column: AnyColumn
+    if isinstance(encoding, NumberEncoding):
+        column = number_column_from_json(name, encoding, given)
+    elif isinstance(encoding, DateParts):
+        column = date_column_from_json(name, encoding, given)
+    else:
+        column = category_column_from_json(name, cast(CategoryEncoding, encoding), given)
+    return replace(column, constant=_constant_from_json(constant, column.width))
+
+
+def _constant_from_json(value: object, width: int) -> tuple[int, ...]:
+    items = cast(list[object], value)
+    if type(items) is not list or len(items) > width:
+        raise InvalidInput("constant", f"expected a list of at most {counted(width, 'output')}, got {shown(value)}")
+    found = [whole_number(Place("constant", i), item, least=0, most=width - 1) for i, item in enumerate(items)]
+    for i in range(1, len(found)):
+        if found[i] <= found[i - 1]:
+            raise InvalidInput(Place("constant", i), f"expected more than {found[i - 1]}, got {found[i]}")
+    return tuple(found)
