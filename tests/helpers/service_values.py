@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from layerwise.training.records import EpochRecord
 from layerwise_service.domain.datasets import Dataset
-from layerwise_service.domain.jobs import NewJob, TrainingRecord
+from layerwise_service.domain.jobs import NewJob
 from layerwise_service.stores.leases import NewVersion
 
 ROWS = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], dtype=np.float32)
@@ -17,7 +18,7 @@ LIMITS = {
     "max_text_bytes": 100,
     "max_bytes": 1_000_000,
 }
-RECORD = TrainingRecord(
+RECORD = EpochRecord(
     step=2,
     epoch=1,
     loss=0.5,

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from layerwise_proto.json_form import enum_name, to_json
 from layerwise_proto.v1 import training_pb2
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
 
 STATES = ("QUEUED", "RUNNING", "WAITING", "SUCCEEDED", "FAILED", "CANCELLED")
 _ENDED = STATES[3:]
@@ -152,21 +158,7 @@ class Snapshot(Summary):
 
 
 def record_of(message: training_pb2.TrainRecord) -> Record:
-    return Record(
-        epoch=message.epoch,
-        step=message.step,
-        loss=message.loss,
-        metric=message.metric,
-        validation_loss=message.validation_loss if message.HasField("validation_loss") else None,
-        validation_metric=message.validation_metric if message.HasField("validation_metric") else None,
-        learning_rate=message.learning_rate,
-        rows_per_second=message.rows_per_second,
-        seconds_left=message.seconds_left,
-        layers=tuple(_health_of(each) for each in message.layers),
-        findings=tuple(_finding_of(each) for each in message.findings),
-        stopped=message.stopped or None,
-        kept=message.kept,
-    )
+    return _of(Record, message)
 
 
 def transition_of(message: training_pb2.JobTransition) -> Transition:
@@ -178,17 +170,14 @@ def summary_of(message: training_pb2.Job) -> Summary:
 
 
 def snapshot_of(message: training_pb2.Job) -> Snapshot:
-    counts = message.columns
     return Snapshot(
         **_short(message),
         architecture=to_json(message.architecture),
         plan=to_json(message.plan),
         transitions=tuple(transition_of(each) for each in message.transitions),
         record=record_of(message.record) if message.HasField("record") else None,
-        findings=tuple(_finding_of(each) for each in message.findings),
-        columns=ColumnCounts(counts.numbers, counts.categories, counts.dates, counts.with_gaps)
-        if message.HasField("columns")
-        else None,
+        findings=tuple(_of(Finding, each) for each in message.findings),
+        columns=_of(ColumnCounts, message.columns) if message.HasField("columns") else None,
     )
 
 
@@ -204,29 +193,26 @@ def _short(message: training_pb2.Job) -> dict[str, Any]:
         "created": time_of(message.create_time),
         "progress": message.progress,
         "metric": message.metric,
-        "failure": Failure(message.failure.reason, message.failure.message) if message.HasField("failure") else None,
+        "failure": _of(Failure, message.failure) if message.HasField("failure") else None,
         "start_from": message.start_from or None,
     }
 
 
-def _health_of(message: training_pb2.LayerHealth) -> LayerHealth:
-    return LayerHealth(
-        dead=message.dead if message.HasField("dead") else None,
-        saturated=message.saturated if message.HasField("saturated") else None,
-        gradient_norm=message.gradient_norm,
-        weight_norm=message.weight_norm,
-        update_ratio=message.update_ratio,
-    )
+def _of(kind: type[T], message: Message) -> T:
+    """Return a `kind` whose fields have the values of the message's fields of the same names; None if not set."""
+    values: dict[str, Any] = {}
+    for name in (field.name for field in fields(kind)):
+        field, value = message.DESCRIPTOR.fields_by_name[name], getattr(message, name)
+        if field.is_repeated:
+            assert field.message_type is not None
+            value = tuple(_of(_ITEMS[field.message_type.name], each) for each in value)
+        elif field.has_presence and not message.HasField(name):
+            value = None
+        values[name] = value
+    return kind(**values)
 
 
-def _finding_of(message: training_pb2.Finding) -> Finding:
-    return Finding(
-        kind=message.kind,
-        layer=message.layer if message.HasField("layer") else None,
-        value=message.value,
-        since=message.since,
-        message=message.message,
-    )
+_ITEMS: Mapping[str, type[Any]] = {"LayerHealth": LayerHealth, "Finding": Finding}
 
 
 def _state(number: training_pb2.JobState.ValueType) -> str:

@@ -472,18 +472,22 @@ class TrainRecord(_message.Message):
         rows_per_second: _builtins.float = ...,
         seconds_left: _builtins.float = ...,
         layers: _abc.Iterable[Global___LayerHealth] | None = ...,
-        stopped: _builtins.str = ...,
+        stopped: _builtins.str | None = ...,
         findings: _abc.Iterable[Global___Finding] | None = ...,
         kept: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_validation_loss", b"_validation_loss", "_validation_metric", b"_validation_metric", "validation_loss", b"validation_loss", "validation_metric", b"validation_metric"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_stopped", b"_stopped", "_validation_loss", b"_validation_loss", "_validation_metric", b"_validation_metric", "stopped", b"stopped", "validation_loss", b"validation_loss", "validation_metric", b"validation_metric"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_validation_loss", b"_validation_loss", "_validation_metric", b"_validation_metric", "epoch", b"epoch", "findings", b"findings", "kept", b"kept", "layers", b"layers", "learning_rate", b"learning_rate", "loss", b"loss", "metric", b"metric", "rows_per_second", b"rows_per_second", "seconds_left", b"seconds_left", "step", b"step", "stopped", b"stopped", "validation_loss", b"validation_loss", "validation_metric", b"validation_metric"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_stopped", b"_stopped", "_validation_loss", b"_validation_loss", "_validation_metric", b"_validation_metric", "epoch", b"epoch", "findings", b"findings", "kept", b"kept", "layers", b"layers", "learning_rate", b"learning_rate", "loss", b"loss", "metric", b"metric", "rows_per_second", b"rows_per_second", "seconds_left", b"seconds_left", "step", b"step", "stopped", b"stopped", "validation_loss", b"validation_loss", "validation_metric", b"validation_metric"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__stopped: _TypeAlias = _typing.Literal["stopped"]  # noqa: Y015
+    _WhichOneofArgType__stopped: _TypeAlias = _typing.Literal["_stopped", b"_stopped"]  # noqa: Y015
     _WhichOneofReturnType__validation_loss: _TypeAlias = _typing.Literal["validation_loss"]  # noqa: Y015
     _WhichOneofArgType__validation_loss: _TypeAlias = _typing.Literal["_validation_loss", b"_validation_loss"]  # noqa: Y015
     _WhichOneofReturnType__validation_metric: _TypeAlias = _typing.Literal["validation_metric"]  # noqa: Y015
     _WhichOneofArgType__validation_metric: _TypeAlias = _typing.Literal["_validation_metric", b"_validation_metric"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__stopped) -> _WhichOneofReturnType__stopped | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__validation_loss) -> _WhichOneofReturnType__validation_loss | None: ...
     @_typing.overload

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
+from typing import Any
 
-from layerwise import Finding, LayerHealth
+from layerwise import Finding
+from layerwise.training.records import EpochRecord
 from layerwise_service.domain.columns import ColumnCounts
 from layerwise_service.errors import MOST_DETAIL, cut
 
@@ -80,25 +82,10 @@ class Transition:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class TrainingRecord:
-    """What an epoch gave. `loss` and `metric` are means over the epoch's rows as they were trained on."""
-
-    step: int
-    epoch: int
-    loss: float
-    metric: float
-    validation_loss: float | None
-    validation_metric: float | None
-    learning_rate: float
-    rows_per_second: float
-    seconds_left: float
-    layers: tuple[LayerHealth, ...] = ()
-    kept: bool = False
-    """Whether the version has the weights of this epoch, unless a later record says so again."""
-    stopped: str | None = None
-    findings: tuple[Finding, ...] = ()
-    """What the doctor finds that it did not find before."""
+def record_values(record: EpochRecord) -> dict[str, Any]:
+    """Return the fields of an `EpochRecord` as plain values; empty lists are left out."""
+    values = asdict(record)
+    return {field.name: values[field.name] for field in fields(EpochRecord) if values[field.name] != ()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +136,7 @@ class Job(JobSummary):
     plan: JSONObject
     transitions: tuple[Transition, ...] = ()
     """The newest `MOST_TRANSITIONS`."""
-    record: TrainingRecord | None = None
+    record: EpochRecord | None = None
     """The newest; of a job with a version, the one that was kept, with the figures of the version."""
     findings: tuple[Finding, ...] = ()
     """What the doctor finds as of the newest record."""
@@ -179,7 +166,7 @@ class Event:
 
     number: int
     transition: Transition | None = None
-    record: TrainingRecord | None = None
+    record: EpochRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)

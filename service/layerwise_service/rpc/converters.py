@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from layerwise import Finding
 from layerwise.errors import Place
+from layerwise.training.records import EpochRecord
 from layerwise_proto.json_form import to_json, to_message
 from layerwise_proto.v1 import models_pb2, tables_pb2, tensors_pb2, training_pb2, types_pb2
 from layerwise_service.domain.datasets import Batch, Label
-from layerwise_service.domain.jobs import Job, JobState, JobSummary, JSONObject, TrainingRecord, Transition
+from layerwise_service.domain.jobs import Job, JobState, JobSummary, JSONObject, Transition, record_values
 from layerwise_service.domain.models import MOST_CLASSES, Model, Version, VersionSummary
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.rpc.table_converters import read_table, write_counts
@@ -137,14 +138,9 @@ def write_transition(change: Transition) -> training_pb2.JobTransition:
     )
 
 
-def write_record(record: TrainingRecord) -> training_pb2.TrainRecord:
+def write_record(record: EpochRecord) -> training_pb2.TrainRecord:
     """The record as its message."""
-    values: dict[str, Any] = {name: value for name, value in asdict(record).items() if value != ()}
-    values |= {"layers": [], "findings": []}
-    message = training_pb2.TrainRecord(**values)
-    message.layers.extend(training_pb2.LayerHealth(**asdict(layer)) for layer in record.layers)
-    message.findings.extend(write_finding(finding) for finding in record.findings)
-    return message
+    return training_pb2.TrainRecord(**record_values(record))
 
 
 def write_finding(finding: Finding) -> training_pb2.Finding:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from layerwise import Finding, LayerHealth
+from layerwise import Finding
+from layerwise.training.records import EpochRecord
 from layerwise_service.domain.columns import ColumnCounts
 from layerwise_service.domain.jobs import (
     MOST_TRANSITIONS,
@@ -18,7 +19,6 @@ from layerwise_service.domain.jobs import (
     Job,
     JobState,
     Start,
-    TrainingRecord,
     Transition,
 )
 from layerwise_service.errors import NotFound
@@ -49,7 +49,7 @@ def _last_transitions(connection: Connection, job: str) -> tuple[Transition, ...
     return tuple(_transition(row) for row in reversed(rows))
 
 
-def _newest_record(connection: Connection, job: str) -> TrainingRecord | None:
+def _newest_record(connection: Connection, job: str) -> EpochRecord | None:
     """Found by the index on (job, step), however many there are."""
     query = sa.select(events.c.step, events.c.record).where(events.c.job == job, events.c.step.is_not(None))
     row = connection.execute(query.order_by(events.c.step.desc()).limit(1)).one_or_none()
@@ -67,20 +67,8 @@ def _transition(row: Any) -> Transition:
     return Transition(JobState(row.state), row.time, row.reason, row.attempt)
 
 
-def record_values(record: TrainingRecord) -> dict[str, Any]:
-    """The record as it is stored."""
-    return {name: value for name, value in asdict(record).items() if value != ()}
-
-
-def _record(stored: Mapping[str, Any]) -> TrainingRecord:
-    values: dict[str, Any] = {"layers": (), "findings": (), **stored}
-    values["layers"] = tuple(LayerHealth(**layer) for layer in values["layers"])
-    values["findings"] = _findings(values["findings"])
-    return TrainingRecord(**values)
-
-
-def _findings(kept: Sequence[Mapping[str, Any]] | None) -> tuple[Finding, ...]:
-    return tuple(Finding(**finding) for finding in kept or ())
+def _record(stored: Mapping[str, Any]) -> EpochRecord:
+    return msgspec.convert(stored, EpochRecord)
 
 
 SUMMARY_COLUMNS = (
@@ -110,13 +98,13 @@ def summary_of(row: Any) -> dict[str, Any]:
     return values
 
 
-def _job(row: Any, transitions: tuple[Transition, ...], record: TrainingRecord | None) -> Job:
+def _job(row: Any, transitions: tuple[Transition, ...], record: EpochRecord | None) -> Job:
     return Job(
         **summary_of(row),
         architecture=row.architecture,
         plan=row.plan,
         transitions=transitions,
         record=_record(row.kept) if row.kept else record,
-        findings=_findings(row.findings),
+        findings=msgspec.convert(row.findings or (), tuple[Finding, ...]),
         columns=None if row.columns is None else ColumnCounts(**row.columns),
     )

@@ -22,12 +22,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from layerwise import Finding
-from layerwise_service.domain.jobs import HELD, Claim, Failure, JobState, Reason, TrainingRecord
+from layerwise.training.records import EpochRecord
+from layerwise_service.domain.jobs import HELD, Claim, Failure, JobState, Reason, record_values
 from layerwise_service.domain.models import Version
 from layerwise_service.errors import ServiceError
 from layerwise_service.process.silence import Clock, Silence, milliseconds_here, this_boot
 from layerwise_service.stores.database import Database, now
-from layerwise_service.stores.job_rows import read_job, record_values
+from layerwise_service.stores.job_rows import read_job
 from layerwise_service.stores.job_store import add_events, change_state
 from layerwise_service.stores.schema import events, jobs, workers
 from layerwise_service.stores.version_store import insert_version
@@ -46,7 +47,7 @@ class NewVersion:
     metrics: dict[str, float]
     parameters: int
     labels: tuple[int | str | bool, ...] | None
-    kept: TrainingRecord | None = None
+    kept: EpochRecord | None = None
     """The record of the epoch whose weights it has, with its figures; None if that is the newest as it is."""
 
 
@@ -97,7 +98,7 @@ class Leases:
         return bool(cancel)
 
     def add_records(
-        self, claim: Claim, records: Sequence[TrainingRecord], *, progress: float, findings: Sequence[Finding] = ()
+        self, claim: Claim, records: Sequence[EpochRecord], *, progress: float, findings: Sequence[Finding] = ()
     ) -> None:
         """Stores what epochs gave, and what the doctor finds after the last of them. Raises `Fenced`.
 
@@ -235,7 +236,7 @@ class Leases:
         change_state(connection, job, after, reason, attempt=job.attempt, columns=columns)
 
 
-def _record_row(record: TrainingRecord, attempt: int) -> dict[str, Any]:
+def _record_row(record: EpochRecord, attempt: int) -> dict[str, Any]:
     values = record_values(record)
     return {"attempt": attempt, "step": values.pop("step"), "record": values}
 

@@ -22,7 +22,8 @@ from layerwise import (
     fit,
     kernels_in_use,
 )
-from layerwise_service.domain.jobs import Claim, Failure, Reason, TrainingRecord
+from layerwise.training.records import EpochRecord
+from layerwise_service.domain.jobs import Claim, Failure, Reason
 from layerwise_service.domain.models import Version
 from layerwise_service.errors import NoSpace, ServiceError, Unavailable
 from layerwise_service.stores.artifact_store import ArtifactStore
@@ -63,9 +64,9 @@ class Attempt:
         self._heartbeat = heartbeat
         self._patience = Patience(claim, leases)
         self._threads = threads
-        self._untold: list[TrainingRecord] = []
-        self._newest: TrainingRecord | None = None
-        self._kept: TrainingRecord | None = None
+        self._untold: list[EpochRecord] = []
+        self._newest: EpochRecord | None = None
+        self._kept: EpochRecord | None = None
         self._progress = 0.0
         self._findings: tuple[Finding, ...] = ()
         self._found: set[tuple[str, int | None, int]] = set()
@@ -155,21 +156,7 @@ class Attempt:
         new = tuple(finding for key, finding in found.items() if key not in self._found)
         self._findings = record.findings
         self._found |= found.keys()  # one that comes and goes is told once
-        told = TrainingRecord(
-            step=record.step,
-            epoch=record.epoch,
-            loss=record.loss,
-            metric=record.metric,
-            validation_loss=record.validation_loss,
-            validation_metric=record.validation_metric,
-            learning_rate=record.learning_rate,
-            rows_per_second=record.rows_per_second,
-            seconds_left=record.seconds_left,
-            layers=record.layers,
-            kept=record.kept,
-            stopped=record.stopped,
-            findings=new,
-        )
+        told = replace(record, findings=new)
         self._newest, self._kept = told, told if told.kept else self._kept
         self._untold.append(told)
         if len(self._untold) >= _MOST_UNTOLD:
@@ -177,7 +164,7 @@ class Attempt:
         elif time.monotonic() - self._told_at >= _TELL_SECONDS:
             self._try_to_store_records()
 
-    def _kept_record(self, metrics: Mapping[str, float]) -> TrainingRecord | None:
+    def _kept_record(self, metrics: Mapping[str, float]) -> EpochRecord | None:
         """The record of the epoch whose weights were kept, with the `metrics` of these weights."""
         if self._kept is None or self._newest is None:
             return None
