@@ -418,6 +418,11 @@ class PredictionServiceStub(object):
                 request_serializer=layerwise__proto_dot_v1_dot_models__pb2.PredictRequest.SerializeToString,
                 response_deserializer=layerwise__proto_dot_v1_dot_models__pb2.PredictResponse.FromString,
                 _registered_method=True)
+        self.GetSignature = channel.unary_unary(
+                '/layerwise.v1.PredictionService/GetSignature',
+                request_serializer=layerwise__proto_dot_v1_dot_models__pb2.GetSignatureRequest.SerializeToString,
+                response_deserializer=layerwise__proto_dot_v1_dot_models__pb2.Signature.FromString,
+                _registered_method=True)
 
 
 class PredictionServiceServicer(object):
@@ -429,6 +434,13 @@ class PredictionServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetSignature(self, request, context):
+        """What a version takes. Answered like Predict, from memory: it needs no database.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PredictionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -436,6 +448,11 @@ def add_PredictionServiceServicer_to_server(servicer, server):
                     servicer.Predict,
                     request_deserializer=layerwise__proto_dot_v1_dot_models__pb2.PredictRequest.FromString,
                     response_serializer=layerwise__proto_dot_v1_dot_models__pb2.PredictResponse.SerializeToString,
+            ),
+            'GetSignature': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSignature,
+                    request_deserializer=layerwise__proto_dot_v1_dot_models__pb2.GetSignatureRequest.FromString,
+                    response_serializer=layerwise__proto_dot_v1_dot_models__pb2.Signature.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -465,6 +482,33 @@ class PredictionService(object):
             '/layerwise.v1.PredictionService/Predict',
             layerwise__proto_dot_v1_dot_models__pb2.PredictRequest.SerializeToString,
             layerwise__proto_dot_v1_dot_models__pb2.PredictResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSignature(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/layerwise.v1.PredictionService/GetSignature',
+            layerwise__proto_dot_v1_dot_models__pb2.GetSignatureRequest.SerializeToString,
+            layerwise__proto_dot_v1_dot_models__pb2.Signature.FromString,
             options,
             channel_credentials,
             insecure,

@@ -135,11 +135,15 @@ class PredictionServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PredictionServiceAsyncStub: ...
     Predict: _grpc.UnaryUnaryMultiCallable[_models_pb2.PredictRequest, _models_pb2.PredictResponse]
+    GetSignature: _grpc.UnaryUnaryMultiCallable[_models_pb2.GetSignatureRequest, _models_pb2.Signature]
+    """What a version takes. Answered like Predict, from memory: it needs no database."""
 
 @_typing.type_check_only
 class PredictionServiceAsyncStub(PredictionServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Predict: _aio.UnaryUnaryMultiCallable[_models_pb2.PredictRequest, _models_pb2.PredictResponse]  # type: ignore[assignment]
+    GetSignature: _aio.UnaryUnaryMultiCallable[_models_pb2.GetSignatureRequest, _models_pb2.Signature]  # type: ignore[assignment]
+    """What a version takes. Answered like Predict, from memory: it needs no database."""
 
 class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -148,5 +152,13 @@ class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _models_pb2.PredictRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_models_pb2.PredictResponse, _abc.Awaitable[_models_pb2.PredictResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def GetSignature(
+        self,
+        request: _models_pb2.GetSignatureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_models_pb2.Signature, _abc.Awaitable[_models_pb2.Signature]]:
+        """What a version takes. Answered like Predict, from memory: it needs no database."""
 
 def add_PredictionServiceServicer_to_server(servicer: PredictionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

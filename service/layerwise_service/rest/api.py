@@ -9,6 +9,7 @@ from flask import Blueprint, Response, request
 
 from layerwise_service.domain.jobs import JobState
 from layerwise_service.errors import InvalidRequest
+from layerwise_service.rest.query import check_query
 from layerwise_service.rest.responses import job_json, json_response, model_json, page_json, version_json
 from layerwise_service.usecases.registry import Registry, Source
 from layerwise_service.usecases.training import Training
@@ -20,7 +21,7 @@ def api_routes(registry: Registry, training: Training) -> Blueprint:
 
     @routes.get("/models")
     def list_models() -> Response:  # pyright: ignore[reportUnusedFunction]
-        _check_query(*_PAGE)
+        check_query(*_PAGE)
         return json_response(page_json("models", registry.page(**_page()), model_json))
 
     @routes.get("/models/<name>")
@@ -29,7 +30,7 @@ def api_routes(registry: Registry, training: Training) -> Blueprint:
 
     @routes.get("/models/<name>/versions")
     def list_versions(name: str) -> Response:  # pyright: ignore[reportUnusedFunction]
-        _check_query(*_PAGE)
+        check_query(*_PAGE)
         return json_response(page_json("versions", registry.versions(name, **_page()), version_json))
 
     @routes.get("/models/<name>/versions/<version>")
@@ -38,7 +39,7 @@ def api_routes(registry: Registry, training: Training) -> Blueprint:
 
     @routes.get("/models/<name>/versions/<version>/classes")
     def list_classes(name: str, version: str) -> Response:  # pyright: ignore[reportUnusedFunction]
-        _check_query(*_PAGE)
+        check_query(*_PAGE)
         return json_response(page_json("classes", registry.classes(name, version, **_page()), lambda label: label))
 
     @routes.get("/models/<name>/versions/<version>/columns")
@@ -51,7 +52,7 @@ def api_routes(registry: Registry, training: Training) -> Blueprint:
 
     @routes.get("/jobs")
     def list_jobs() -> Response:  # pyright: ignore[reportUnusedFunction]
-        _check_query(*_PAGE, "model", "state")
+        check_query(*_PAGE, "model", "state")
         page = training.page(model=request.args.get("model", ""), state=_state(), **_page())
         return json_response(page_json("jobs", page, job_json))
 
@@ -68,11 +69,11 @@ def api_routes(registry: Registry, training: Training) -> Blueprint:
         return _categories(Source(job=job))
 
     def _columns(source: Source) -> Response:
-        _check_query(*_PAGE)
+        check_query(*_PAGE)
         return json_response(page_json("columns", registry.columns(source, with_categories=True, **_page()), asdict))
 
     def _categories(source: Source) -> Response:
-        _check_query(*_PAGE, "column")
+        check_query(*_PAGE, "column")
         if not (column := request.args.get("column", "")):
             raise InvalidRequest("expected the name of a column", pointer="column")
         page = registry.categories(source, column, **_page())
@@ -92,13 +93,6 @@ class _Page(TypedDict):
 def _page() -> _Page:
     """Which page the query asks for."""
     return {"page_size": _page_size(), "page_token": request.args.get("page_token", "")}
-
-
-def _check_query(*known: str) -> None:
-    for name in request.args:
-        if name not in known:
-            detail = f"unknown query parameter; the ones here are {', '.join(known)}"
-            raise InvalidRequest(detail, pointer=name[:64], reason="UNKNOWN_FIELD")
 
 
 def _page_size() -> int:

@@ -78,6 +78,15 @@ OPENAPI: dict[str, Any] = {
                 },
             }
         },
+        "/predict/signature": _get(
+            "What a version takes",
+            ref("Signature"),
+            400,
+            404,
+            409,
+            503,
+            parameters=(_query("model", {"type": "string"}), _query("version", {"type": "string"})),
+        ),
         "/api/models": _pages("Models by name", "models", ref("Model")),
         "/api/models/{name}": _get("A model", ref("Model"), 404, 503, parameters=(_path("name"),)),
         "/api/models/{name}/versions": _pages(

@@ -1,14 +1,16 @@
-"""POST /predict."""
+"""POST /predict, and what it takes."""
 
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import asdict
 
 import msgspec
 from flask import Blueprint, Response, request
 
 from layerwise_service.rest.bodies import decoded, not_finite, read_body, refusal
 from layerwise_service.rest.json_limits import check_rows
+from layerwise_service.rest.query import check_query
 from layerwise_service.rest.responses import json_response
 from layerwise_service.rest.turns import Turns
 from layerwise_service.settings import Settings
@@ -54,14 +56,19 @@ def predict_routes(predictor: Predictor, settings: Settings) -> Blueprint:
             )
             body, rows = _read(data)
             del data  # the rows are enough to keep
-            rounded = request.headers.get("Layerwise-Rows") == "float32"
-            found = predictor.predict(rows, model=body.model, version=body.version, rounded=rounded)
+            found = predictor.predict(rows, model=body.model, version=body.version)
             del rows
         predictions = found.predictions.tolist() if found.is_classifier else found.predictions
         answer: dict[str, object] = {"model": found.model, "version": found.version, "predictions": predictions}
         if found.probabilities is not None:
             answer["probabilities"] = found.probabilities
         return json_response(answer)
+
+    @routes.get("/predict/signature")
+    def get_signature() -> Response:  # pyright: ignore[reportUnusedFunction]
+        check_query("model", "version")
+        model, version = request.args.get("model") or None, request.args.get("version") or None
+        return json_response(asdict(predictor.signature(model=model, version=version)))
 
     return routes
 

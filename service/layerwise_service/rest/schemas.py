@@ -68,10 +68,11 @@ _RECORD = object_of(
 )
 
 _CELL = {"type": ["number", "string", "boolean", "null"]}
+_COLUMN_KIND = {"type": "string", "enum": ["number", "category", "date"]}
 _COLUMN = object_of(
     {
         "name": {"type": "string"},
-        "kind": {"type": "string", "enum": ["number", "category", "date"]},
+        "kind": _COLUMN_KIND,
         "encoding": {"type": "object"},
         "categories": list_of({"type": "string"}),
         "category_count": {"type": "integer"},
@@ -137,6 +138,14 @@ SCHEMAS = {
             "probabilities": list_of(list_of(NUMBER)),
         },
         optional=("probabilities",),
+    ),
+    "Signature": object_of(
+        {
+            "model": NAME,
+            "version": {"type": "integer"},
+            "columns": list_of(object_of({"name": {"type": "string"}, "kind": _COLUMN_KIND}))
+            | {"description": "The columns of the table that the version takes; none if it takes rows of numbers."},
+        }
     ),
     "Problem": object_of(
         {

@@ -18,7 +18,7 @@ from layerwise_service.rpc.converters import (
     write_version,
     write_version_summary,
 )
-from layerwise_service.rpc.table_converters import read_table, write_columns
+from layerwise_service.rpc.table_converters import read_table, write_columns, write_signature
 from layerwise_service.usecases.prediction import Predictor
 from layerwise_service.usecases.registry import Registry, Source
 
@@ -110,6 +110,12 @@ class PredictionFace(PredictionServiceServicer):
 
     async def Predict(self, request: models_pb2.PredictRequest, context: Context) -> models_pb2.PredictResponse:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._predict, request)
+
+    async def GetSignature(self, request: models_pb2.GetSignatureRequest, context: Context) -> models_pb2.Signature:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._signature, request)
+
+    def _signature(self, request: models_pb2.GetSignatureRequest) -> models_pb2.Signature:
+        return write_signature(self._predictor.signature(model=request.model or None, version=request.version or None))
 
     def _predict(self, request: models_pb2.PredictRequest) -> models_pb2.PredictResponse:
         at = request.WhichOneof("data") or "rows"

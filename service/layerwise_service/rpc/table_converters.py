@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from layerwise.errors import Place
 from layerwise_proto.json_form import to_message
-from layerwise_proto.v1 import tables_pb2
+from layerwise_proto.v1 import models_pb2, tables_pb2
 from layerwise_service.domain.columns import ColumnCounts, ColumnInfo
 from layerwise_service.domain.datasets import Table
 from layerwise_service.errors import InvalidRequest
+from layerwise_service.usecases.prediction import Signature
 
 
 def read_table(table: tables_pb2.Table, *, at: Place | str) -> Table:
@@ -53,12 +54,20 @@ def write_counts(counts: ColumnCounts | None) -> tables_pb2.ColumnCounts | None:
     return None if counts is None else tables_pb2.ColumnCounts(**asdict(counts))
 
 
+def write_signature(signature: Signature) -> models_pb2.Signature:
+    """What a version takes, as its message."""
+    columns = [
+        models_pb2.SignatureColumn(name=column.name, kind=_column_kind(column.kind)) for column in signature.columns
+    ]
+    return models_pb2.Signature(model=signature.model, version=signature.version, columns=columns)
+
+
 def write_columns(columns: Sequence[ColumnInfo]) -> list[tables_pb2.ColumnInfo]:
     """The columns as their messages."""
     return [
         tables_pb2.ColumnInfo(
             name=column.name,
-            kind=tables_pb2.ColumnKind.Value(f"COLUMN_KIND_{column.kind.upper()}"),
+            kind=_column_kind(column.kind),
             encoding=to_message(column.encoding, tables_pb2.Encoding),
             categories=column.categories,
             category_count=column.category_count,
@@ -66,3 +75,7 @@ def write_columns(columns: Sequence[ColumnInfo]) -> list[tables_pb2.ColumnInfo]:
         )
         for column in columns
     ]
+
+
+def _column_kind(kind: str) -> tables_pb2.ColumnKind.ValueType:
+    return tables_pb2.ColumnKind.Value(f"COLUMN_KIND_{kind.upper()}")

@@ -49,6 +49,23 @@ class Prediction:
     is_classifier: bool
 
 
+@dataclass(frozen=True, slots=True)
+class SignatureColumn:
+    """A column that a version takes; `kind` is "number", "category" or "date"."""
+
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a version takes: `columns` in their order, none if it takes rows of numbers."""
+
+    model: str
+    version: int
+    columns: tuple[SignatureColumn, ...]
+
+
 class Predictor:
     """Predicts with any version, and keeps those that are in use loaded."""
 
@@ -60,19 +77,19 @@ class Predictor:
         self._max_rows = max_rows
         self._max_values = max_values
 
-    def predict(
-        self,
-        rows: Rows,
-        *,
-        model: str | None,
-        version: str | int | None,
-        at: str = "instances",
-        rounded: bool = False,
-    ) -> Prediction:
+    def signature(self, *, model: str | None, version: str | int | None) -> Signature:
+        """What a version takes; `model` and `version` are as in `predict`, and so is what it raises about them."""
+        target = self._directory.resolve(model, version)
+        encoder = self._models.get(target.artifact).encoder
+        columns = () if encoder is None else encoder.columns
+        return Signature(
+            target.model, target.version, tuple(SignatureColumn(column.name, column.kind) for column in columns)
+        )
+
+    def predict(self, rows: Rows, *, model: str | None, version: str | int | None, at: str = "instances") -> Prediction:
         """Predicts `rows`, (n, inputs) numbers, or the columns of a table if the version takes one.
 
-        `model` and `version` are as `Directory.resolve` reads them, `at` names the rows. `rounded` says of lists of
-        numbers that they are rounded to float32, as an array is: they are no rows of a table then.
+        `model` and `version` are as `Directory.resolve` reads them, `at` names the rows.
 
         Raises `InvalidRequest` with the row, and the column, that is wrong, `TooLarge`, and what `resolve` raises.
         """
@@ -90,7 +107,7 @@ class Predictor:
         start = time.perf_counter()
         with np.errstate(over="ignore", invalid="ignore"):  # looked at right below
             if encoder is not None:
-                outputs = _outputs_of_table(network, encoder, rows, at, rounded=rounded)
+                outputs = _outputs_of_table(network, encoder, rows, at)
             else:
                 assert checked is not None
                 outputs = network.outputs(checked, check=False)
@@ -165,10 +182,10 @@ def _count(rows: Rows) -> int:
     return rows_of(rows) if isinstance(rows, Mapping) else len(rows)
 
 
-def _outputs_of_table(network: MLP, encoder: TableEncoder, rows: Rows, at: str, *, rounded: bool) -> NDArray[Any]:
+def _outputs_of_table(network: MLP, encoder: TableEncoder, rows: Rows, at: str) -> NDArray[Any]:
     """The outputs (n, k) of a network that takes tables. Raises `InvalidRequest`."""
     names = [column.name for column in encoder.columns]
-    if isinstance(rows, np.ndarray) or (rounded and isinstance(rows, list)):  # categories may have become others
+    if isinstance(rows, np.ndarray):  # of float32, where different categories may have become the same number
         detail = f"expected a table, for this version takes the columns {listed(names)}; got rows of numbers"
         raise InvalidRequest(detail, pointer=at, reason="WRONG_KIND_OF_ROWS")
     if isinstance(rows, Mapping):

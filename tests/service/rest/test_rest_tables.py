@@ -158,23 +158,33 @@ def test_what_is_wrong_beside_the_rows_is_told_too(
     assert words in problem["detail"]
 
 
-def test_rows_that_are_said_to_be_rounded_are_refused_by_a_version_that_takes_a_table(rest: FlaskClient) -> None:
-    body = {"instances": [[1400, 1, 1, 1]]}
+def test_the_signature_of_a_version_lists_its_columns_in_their_order(rest: FlaskClient) -> None:
+    queries: list[dict[str, str]] = [{}, {"model": "flights"}, {"model": "flights", "version": "1"}]
 
-    answers = [rest.post("/predict", json=body, headers=said) for said in ({"Layerwise-Rows": "float32"}, {})]
+    found = [rest.get("/predict/signature", query_string=query).get_json() for query in queries]
 
-    problem = answers[0].get_json()
-    assert (problem["status"], problem["reason"]) == (400, "WRONG_KIND_OF_ROWS")
-    assert problem["detail"].startswith("instances: expected a table, for this version takes the columns distance")
-    assert "WRONG_KIND_OF_ROWS" not in answers[1].get_data(as_text=True)
+    columns = [
+        {"name": "distance", "kind": "number"},
+        {"name": "origin", "kind": "category"},
+        {"name": "zip", "kind": "category"},
+        {"name": "cancelled", "kind": "category"},
+    ]
+    assert found == [{"model": "flights", "version": 1, "columns": columns}] * 3
 
 
-def test_rounded_rows_are_answered_by_a_version_that_takes_numbers(settings: Settings, publish: Any) -> None:
-    publish("plain")
+def test_the_signature_of_a_version_that_takes_numbers_has_no_columns(settings: Settings, publish: Any) -> None:
+    for name in ("plain", "plain", "other"):
+        publish(name)
     with running_rest(settings) as rest:
-        answer = rest.post("/predict", json={"instances": [[0, 1]]}, headers={"Layerwise-Rows": "float32"})
+        found = rest.get("/predict/signature?model=plain&version=latest").get_json()
+        missing = rest.get("/predict/signature?model=plain&version=3")
+        unknown = rest.get("/predict/signature?name=plain")
+        unnamed = rest.get("/predict/signature?model=")
 
-    assert answer.status_code == 200
+    assert found == {"model": "plain", "version": 2, "columns": []}
+    assert (missing.status_code, missing.get_json()["reason"]) == (404, "VERSION_NOT_FOUND")
+    assert (unknown.status_code, unknown.get_json()["reason"]) == (400, "UNKNOWN_FIELD")
+    assert unnamed.get_json()["reason"] == "MODEL_NOT_NAMED"
 
 
 def test_objects_are_refused_by_a_version_that_takes_numbers(settings: Settings, stores: Stores, publish: Any) -> None:

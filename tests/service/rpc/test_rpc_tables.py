@@ -408,6 +408,26 @@ def test_what_is_made_of_a_table_is_bounded_and_an_error_beyond_the_first_block_
 
 
 @pytest.mark.usefixtures("worker")
+def test_a_signature_lists_the_columns_that_a_version_takes(
+    channel: grpc.Channel, training: TrainingServiceStub, publish: Callable[..., Version]
+) -> None:
+    train(training, header("flights", plan=PLAN), table_batch(table(**FLIGHTS)))
+    stub = PredictionServiceStub(channel)
+
+    only = stub.GetSignature(models_pb2.GetSignatureRequest(), timeout=10)
+    publish("plain")
+    plain = stub.GetSignature(models_pb2.GetSignatureRequest(model="plain", version="latest"), timeout=10)
+
+    assert [(column.name, column.kind) for column in only.columns] == [
+        ("distance", tables_pb2.COLUMN_KIND_NUMBER),
+        ("origin", tables_pb2.COLUMN_KIND_CATEGORY),
+        ("hour", tables_pb2.COLUMN_KIND_DATE),
+    ]
+    assert (only.model, only.version, plain.model, plain.version) == ("flights", 1, "plain", 1)
+    assert list(plain.columns) == []
+
+
+@pytest.mark.usefixtures("worker")
 def test_rows_of_the_wrong_kind_are_told_which_the_version_takes(
     channel: grpc.Channel, training: TrainingServiceStub, publish: Callable[..., Version]
 ) -> None:

@@ -1,0 +1,15 @@
+"""The query of an address."""
+
+from __future__ import annotations
+
+from flask import request
+
+from layerwise_service.errors import InvalidRequest
+
+
+def check_query(*known: str) -> None:
+    """Raises `InvalidRequest` at the first parameter of this request that is none of `known`."""
+    for name in request.args:
+        if name not in known:
+            detail = f"unknown query parameter; the ones here are {', '.join(known)}"
+            raise InvalidRequest(detail, pointer=name[:64], reason="UNKNOWN_FIELD")
