@@ -26,7 +26,7 @@ class ScriptedService:
 
     def __init__(self) -> None:
         self.address = ""
-        self.answers: dict[str, Callable[..., Any]] = {}
+        self.answers: dict[str, Callable[..., Any]] = {"GetSignature": self._signature}
         self.requests: dict[str, list[Any]] = {}
         self.stop: Callable[[], object] = lambda: None
 
@@ -50,6 +50,12 @@ class ScriptedService:
             return self.answers[name](request, context)
 
         return answer
+
+    @staticmethod
+    def _signature(request: models_pb2.GetSignatureRequest, context: grpc.ServicerContext) -> models_pb2.Signature:
+        """That of a version that takes rows of numbers."""
+        number = int(request.version) if request.version.isdecimal() else 1
+        return models_pb2.Signature(model=request.model or "digits", version=number)
 
     @staticmethod
     def fail(
@@ -77,11 +83,15 @@ class ScriptedService:
         """Knows one model, of these versions, newest first, which take these columns."""
         newest = versions[0]
         by_number = {str(version.version): version for version in versions}
+        signature = models_pb2.Signature(model=newest.model, version=newest.version)
+        for column in columns:
+            signature.columns.add(name=column.name, kind=column.kind)
         model = models_pb2.Model(name=newest.model, latest=newest.version, aliases=aliases)
         self.answers |= {
             "GetModel": lambda request, context: model,
             "ListVersions": lambda request, context: models_pb2.ListVersionsResponse(versions=versions),
             "GetVersion": lambda request, context: by_number[request.version],
+            "GetSignature": lambda request, context: signature,
             "ListColumns": lambda request, context: models_pb2.ListColumnsResponse(columns=columns),
         }
 
@@ -118,7 +128,11 @@ def client(service: ScriptedService) -> Iterator[Client]:
 
 
 class RestService:
-    """A real HTTP server; `answer(question)` gives (status, body), `questions` are the bodies that came."""
+    """A real HTTP server; `answer(question)` gives (status, body), `questions` are the bodies that came.
+
+    `signature` is the answer about what a version takes, by default rows of numbers; `looks` are the addresses that
+    were asked for it.
+    """
 
     def __init__(self) -> None:
         self.questions: list[dict] = []
@@ -127,6 +141,8 @@ class RestService:
         self.sockets: list[socket.socket] = []
         self.open: set[tuple] = set()
         self.answer = lambda question: (200, {})
+        self.signature: dict[str, Any] = {"model": "m", "version": 1, "columns": []}
+        self.looks: list[str] = []
         rest = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -137,7 +153,13 @@ class RestService:
                 rest.questions.append(json.loads(body) | {"path": self.path, "size": len(body)})
                 rest.headers.append(dict(self.headers))
                 rest.connections.add(self.client_address)
-                status, said = rest.answer(rest.questions[-1])
+                self.say(*rest.answer(rest.questions[-1]))
+
+            def do_GET(self) -> None:
+                rest.looks.append(self.path)
+                self.say(200, rest.signature)
+
+            def say(self, status: int, said: object) -> None:
                 data = said if isinstance(said, bytes) else json.dumps(said).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(data)))

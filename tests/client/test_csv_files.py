@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from layerwise_client import InvalidRequest
-from layerwise_client.cli.csv_records import read
+from layerwise_client.cli.csv_records import missing_cells, read
 from layerwise_client.cli.csv_table import open_file, told_by_line
 
 
@@ -22,9 +22,11 @@ def records(data):
 def opened(tmp_path):
     """The training data of a file with this content."""
 
-    def open_text(text, *, target="t", task=None, drop=False, **options):
+    def open_text(text, *, target="t", task=None, drop=False, missing=(), **options):
         (tmp_path / "flights.csv").write_text(text)
-        return open_file(tmp_path / "flights.csv", target=target, task=task, drop=drop, **options)
+        return open_file(
+            tmp_path / "flights.csv", target=target, task=task, drop=drop, missing=missing_cells(missing), **options
+        )
 
     return open_text
 
@@ -219,7 +221,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path):
             file.write(",".join(f"c{index}" for index in range(20)) + ",t\n")
             file.writelines(f"{line},{index % 3}\n" for index in range(rows))
         tracemalloc.start()
-        training = open_file(tmp_path / "large.csv", target="t", task=None, drop=False)
+        training = open_file(tmp_path / "large.csv", target="t", task=None, drop=False, missing={""})
         for start in range(0, rows, 2_000):
             training.table.block(start, start + 2_000)
             training.expected.take(start, start + 2_000)

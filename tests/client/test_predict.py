@@ -99,18 +99,21 @@ def test_hinge_labels_come_without_probabilities(rest, asking):
 def test_the_question_over_rest_is_that_of_the_api(rest, asking):
     rest.answer = lambda question: (200, {"model": "digits", "version": 2, "predictions": [1, 0]})
 
-    asking.predict("digits", X, version="champion")
-    asking.predict(None, X)
+    rest.signature = {"model": "digits", "version": 2, "columns": []}
 
-    first, second = rest.questions
-    assert {key: first[key] for key in ("path", "model", "version", "instances")} == {
-        "path": "/predict",
-        "model": "digits",
-        "version": "champion",
-        "instances": X,
-    }
-    assert "model" not in second
-    assert "version" not in second
+    for _ in range(2):
+        asking.predict("digits", X, version="champion")
+    for _ in range(2):
+        asking.predict(None, X)
+
+    asked = [(each["path"], each.get("model"), each.get("version"), each["instances"]) for each in rest.questions]
+    assert asked == [
+        ("/predict", "digits", "2", X),
+        ("/predict", "digits", "champion", X),
+        ("/predict", "digits", "2", X),
+        ("/predict", None, None, X),
+    ]
+    assert rest.looks == ["/predict/signature?model=digits&version=champion", "/predict/signature?"]
 
 
 def test_many_rows_go_in_several_requests_to_the_version_that_answered_first(service, client):
@@ -120,10 +123,12 @@ def test_many_rows_go_in_several_requests_to_the_version_that_answered_first(ser
         return models_pb2.PredictResponse(model="digits", version=4, labels=labels)
 
     service.answers["Predict"] = predict
+    service.publishes(models_pb2.ModelVersion(model="digits", version=4))
+    client.predict("", np.zeros((1, 64), dtype=np.float32), version="champion")
 
     answer = client.predict("", np.zeros((10_000, 64), dtype=np.float32), version="champion")
 
-    requests = service.requests["Predict"]
+    requests = service.requests["Predict"][1:]
     assert [each.rows.shape[0] for each in requests] == [4096, 4096, 1808]
     assert [(each.model, each.version) for each in requests] == [("", "champion"), ("digits", "4"), ("digits", "4")]
     assert len(answer) == 10_000

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from layerwise.tables import ENCODINGS
 from layerwise_client import Client, Column, InvalidRequest, NotFound
 from layerwise_client._data.tables import is_table, open_table
 from layerwise_client._transport.upload import TABLE_BYTES
@@ -19,11 +20,21 @@ from layerwise_proto.json_form import to_json
 from layerwise_proto.v1 import models_pb2, tables_pb2, tensors_pb2
 
 NAN = float("nan")
+
+
+def signature(**columns):
+    """What a version of "flights" takes, as REST says it."""
+    listed = [{"name": name, "kind": kind} for name, kind in columns.items()]
+    return {"model": "flights", "version": 1, "columns": listed}
+
+
 HIDDEN = {"layers": [{"units": 4, "activation": "relu"}]}
 
 
 def opened(X, **encodings):
-    return open_table(X).opened(encodings=encodings)
+    given = open_table(X)
+    chosen = {name: ENCODINGS[encoding].reads for name, encoding in encodings.items()}
+    return given.opened(kinds=dict.fromkeys(given.columns, "") | chosen)
 
 
 def columns(X, **encodings):
@@ -360,23 +371,19 @@ def test_rows_without_names_keep_every_number_for_a_version_that_takes_a_table(c
 
 
 def test_over_rest_rows_without_names_keep_every_number_too(asking, rest):
-    def answer(question):
-        if rest.headers[-1].get("Layerwise-Rows") == "float32":
-            return 400, {"reason": "WRONG_KIND_OF_ROWS", "detail": "expected a table; got rows of numbers"}
-        return 200, {"model": "flights", "version": 1, "predictions": ["x", "y"]}
-
-    rest.answer = answer
+    rest.answer = lambda question: (200, {"model": "flights", "version": 1, "predictions": ["x", "y"]})
+    rest.signature = signature(a="category", b="category")
 
     asking.predict("flights", np.array([[2**24 + 1, 0.1], [2**24, 0.2]]))
     asking.predict("flights", [[2**53 + 1, 0.1], [None, 0.2]])
     asking.predict("flights", [[1, "a"], [2.5, None]])
 
     assert [each["instances"] for each in rest.questions] == [
-        [[16777216, 0.100000001], [16777216, 0.200000003]],
-        [[16777217, 0.1], [16777216, 0.2]],
-        [["9007199254740993", 0.1], [None, 0.2]],
-        [[1, "a"], [2.5, None]],
+        [{"a": 16777217, "b": 0.1}, {"a": 16777216, "b": 0.2}],
+        [{"a": "9007199254740993", "b": 0.1}, {"a": None, "b": 0.2}],
+        [{"a": 1, "b": "a"}, {"a": 2.5, "b": None}],
     ]
+    assert len(rest.looks) == 1
 
 
 @pytest.mark.parametrize(
@@ -384,10 +391,6 @@ def test_over_rest_rows_without_names_keep_every_number_too(asking, rest):
     [([[1, 2], [3, NAN]], "expected a finite number, got nan"), ([[1, 2], [3, "x"]], "expected a number, got 'x'")],
 )
 def test_over_rest_a_version_that_takes_rows_of_numbers_is_given_no_others(asking, rest, X, message):
-    said = "expected a number, got null"
-    problem = {"detail": f"instances[1][1]: {said}", "errors": [{"pointer": "#/instances/1/1", "detail": said}]}
-    rest.answer = lambda question: (400, problem)
-
     with pytest.raises(InvalidRequest, match=f"^X row 1, column 1: {message}$") as caught:
         asking.predict("iris", X)
 
@@ -423,22 +426,23 @@ def test_booleans_among_numbers_go_as_numbers_to_a_version_that_takes_them_so(cl
     assert np.isnan(sent.numbers.values[2])
 
 
-def test_booleans_among_numbers_go_over_rest_as_booleans(asking, rest):
+def test_booleans_among_numbers_go_over_rest_as_the_kind_of_their_column(asking, rest):
     rest.answer = lambda question: (200, {"model": "m", "version": 1, "predictions": [0, 1, 0]})
+    rest.signature = signature(b="number", c="category")
 
-    asking.predict("m", [{"b": True}, {"b": 0.5}, {"b": None}])
+    asking.predict("m", [{"b": True, "c": True}, {"b": 0.5, "c": 0.5}, {"b": None, "c": None}])
 
-    assert rest.questions[0]["instances"] == [{"b": True}, {"b": "0.5"}, {"b": None}]
+    assert rest.questions[0]["instances"] == [{"b": 1, "c": "true"}, {"b": 0.5, "c": "0.5"}, {"b": None, "c": None}]
 
 
 def test_a_table_for_a_version_that_takes_rows_is_refused_with_a_way_out(client, service):
-    detail = "expected 2 numbers, for this version was not trained on a table; got columns"
-    service.answers["Predict"] = lambda request, context: service.fail(
-        context, grpc.StatusCode.INVALID_ARGUMENT, detail, "WRONG_KIND_OF_ROWS", pointer="table"
-    )
+    service.publishes(models_pb2.ModelVersion(model="flights", version=1))
 
-    with pytest.raises(InvalidRequest, match=r"got columns; X\.to_numpy\(\) of a DataFrame gives rows"):
+    with pytest.raises(InvalidRequest, match=r"not trained on a table; X\.to_numpy\(\) of a DataFrame gives") as caught:
         client.predict("flights", pd.DataFrame({"a": [1], "b": [2]}))
+
+    assert caught.value.reason == "WRONG_KIND_OF_ROWS"
+    assert service.called("Predict") == 0
 
 
 def test_many_rows_of_a_table_go_in_several_questions_and_errors_count_them_all(client, service, answering):
@@ -451,6 +455,7 @@ def test_many_rows_of_a_table_go_in_several_questions_and_errors_count_them_all(
 
 def test_over_rest_rows_go_as_objects_by_name(asking, rest):
     rest.answer = lambda question: (200, {"model": "flights", "version": 1, "predictions": ["late", "in time"]})
+    rest.signature = signature(carrier="category", distance="number", weekend="category", at="date")
     X = pd.DataFrame(
         {
             "carrier": ["Ü", None],
@@ -464,8 +469,8 @@ def test_over_rest_rows_go_as_objects_by_name(asking, rest):
 
     assert answer.labels.tolist() == ["late", "in time"]
     assert rest.questions[0]["instances"] == [
-        {"carrier": "Ü", "distance": 1400.5, "weekend": True, "at": None},
-        {"carrier": None, "distance": None, "weekend": False, "at": "2013-01-01T00:00:00"},
+        {"carrier": "Ü", "distance": 1400.5, "weekend": "true", "at": None},
+        {"carrier": None, "distance": None, "weekend": "false", "at": "2013-01-01T00:00:00"},
     ]
 
 
@@ -477,6 +482,7 @@ def test_an_error_over_rest_about_a_cell_names_row_and_column_of_x(asking, rest)
         "errors": [{"pointer": "#/instances/1/a~1b", "detail": "expected a number, got 'x'"}],
     }
     rest.answer = lambda question: (400, problem)
+    rest.signature = signature(**{"a/b": "number"})
 
     with pytest.raises(InvalidRequest, match=r"^X row 1, column a/b: expected a number, got 'x'$") as caught:
         asking.predict("flights", {"a/b": ["1", "x"]})
@@ -519,7 +525,7 @@ def test_pandas_is_not_imported_for_tables():
 
     code = (
         "import sys; from layerwise_client._data.tables import open_table; "
-        "t = open_table({'a': [1, None, 2.5], 'b': ['x', 'y', None]}).opened(encodings={}); t.block(0, 3).message(); "
+        "t = open_table({'a': [1, None, 2.5], 'b': ['x', 'y', None]}).opened(kinds={}); t.block(0, 3).message(); "
         "print('pandas' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -531,12 +537,12 @@ def test_the_json_of_a_block_is_that_of_its_message():
     block = opened({"a": [1, None], "b": ["x", None], "c": [True, None]}).block(0, 2)
 
     instances = json.loads(json.dumps(block.instances()))
-    assert instances == [{"a": 1, "b": "x", "c": True}, {"a": None, "b": None, "c": None}]
+    assert instances == [{"a": 1, "b": "x", "c": "true"}, {"a": None, "b": None, "c": None}]
 
 
 def test_a_client_may_be_asked_about_a_table_without_a_model(service):
     service.answers |= {
-        "Predict": lambda request, context: service.fail(context, grpc.StatusCode.NOT_FOUND, "none", "X")
+        "GetSignature": lambda request, context: service.fail(context, grpc.StatusCode.NOT_FOUND, "none", "X")
     }
 
     with Client(service.address, timeout=2) as client, pytest.raises(NotFound):

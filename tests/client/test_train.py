@@ -22,7 +22,7 @@ from layerwise_client import (
     ServiceFault,
     Unavailable,
 )
-from layerwise_client.progress import Bar, Silent, describe, number_words, plan_line
+from layerwise_client.progress import Bar, Silent, describe, plan_line
 from layerwise_client.results import Finding, Record, snapshot_of
 from layerwise_proto.json_form import to_message
 from layerwise_proto.v1 import training_pb2, types_pb2
@@ -230,21 +230,6 @@ def test_a_display_says_how_the_job_is_trained(service, plan, words):
 
     assert plan_line(snapshot_of(job)) == f"plan: {words}"
     assert stream.getvalue().split("\n")[0].rstrip() == f"\rplan: {words}"
-
-
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [
-        (89_863.7, "89,864"),
-        (999.96, "1,000"),
-        (-1234.5, "-1,234"),
-        (0.91234, "0.9123"),
-        (1.2e-5, "1.2e-05"),
-        (3e38, "3e+38"),
-    ],
-)
-def test_numbers_are_written_as_people_write_them(value, words):
-    assert number_words(value) == words
 
 
 def test_a_training_that_ends_early_says_why(service):

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from helpers.running import Service
+from helpers.waiting import wait_until
 from layerwise_client import InvalidRequest
 
 HIDDEN = {"layers": [{"units": 16, "activation": "relu"}]}
@@ -146,6 +147,20 @@ def test_numbers_that_are_categories_keep_their_places_without_names(
     for answer in (*numbers, *mixed):
         assert answer.labels is not None
         assert answer.labels.tolist() == [f"of {each}" for each in ids]
+
+
+def test_a_client_follows_its_model_from_rows_of_numbers_to_a_table_and_back(service: Service) -> None:
+    data = np.arange(120.0).reshape(60, 2)
+    swapped = pd.DataFrame({"b": data[:, 1], "a": data[:, 0]})
+    plan = PLAN | {"epochs": 2}
+
+    with service.client() as client, service.client(over_rest=True) as rest:
+        for version, X in enumerate((data, swapped, data), 1):
+            client.train("moving", HIDDEN, X, data[:, 0] > 60, plan=plan, progress=False).wait(timeout=60)
+            wait_until(lambda: all(each.predict("moving", data).version == version for each in (client, rest)))  # noqa: B023
+            expected = client.predict("moving", data, version=version).probabilities
+            for each in (client, rest):
+                np.testing.assert_allclose(each.predict("moving", data).probabilities, expected, atol=1e-5)
 
 
 def test_a_file_is_trained_on_and_asked_about_from_the_command_line(service: Service, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Python SDK of a Layerwise service: `Client`, what it gives, and what it raises."""
 
 from layerwise_client import datasets
+from layerwise_client._data.tables import TableBlock
 from layerwise_client.client import Client
 from layerwise_client.column import Column
 from layerwise_client.errors import (
@@ -32,6 +33,7 @@ from layerwise_client.results import (
     Summary,
     Transition,
 )
+from layerwise_client.transport import Signature, Transport
 
 __all__ = [
     "Client",
@@ -56,9 +58,12 @@ __all__ = [
     "Record",
     "ResourceExhausted",
     "ServiceFault",
+    "Signature",
     "Snapshot",
     "Summary",
+    "TableBlock",
     "Transition",
+    "Transport",
     "Unavailable",
     "Version",
     "WaitTimeout",

@@ -8,22 +8,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from layerwise_client import prediction
-from layerwise_client._data.columns import OF_NUMBERS
 from layerwise_client._data.encoder import check_encoder, kinds_of, open_encoder, spec_message
-from layerwise_client._data.rows import Rows, is_sparse, open_rows
-from layerwise_client._data.tables import Given, Table, is_table, open_table, positional
+from layerwise_client._data.rows import Rows, open_rows
+from layerwise_client._data.tables import Table, is_table, open_table
 from layerwise_client._data.targets import labels_message, open_expected
 from layerwise_client._data.weights import open_weights
 from layerwise_client._transport.connection import MOST_PORT, Connection, text, whole
-from layerwise_client._transport.http import NUMBER_BYTES, Rest
-from layerwise_client._transport.pages import Source, columns_of
+from layerwise_client._transport.http import HttpTransport
+from layerwise_client._transport.predict import Predicting
+from layerwise_client._transport.rpc import GrpcTransport
 from layerwise_client._transport.upload import Data, submit
 from layerwise_client._transport.wrong_port import url_as_target
 from layerwise_client.errors import InvalidRequest
 from layerwise_client.job import Job
 from layerwise_client.models import Model, model_of
-from layerwise_client.prediction import WRONG_KIND
 from layerwise_client.progress import Progress, display_of
 from layerwise_client.results import STATES, snapshot_of, summary_of
 from layerwise_proto.v1 import models_pb2, tables_pb2, training_pb2, types_pb2
@@ -34,6 +32,7 @@ if TYPE_CHECKING:
 
     from layerwise_client._data.targets import Label
     from layerwise_client.prediction import Prediction
+    from layerwise_client.transport import Transport
 
     TableLike = DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
@@ -41,14 +40,28 @@ _PAGE = 100
 
 
 class Client:
-    """A client of the service whose training API is at `target` ("host:port").
+    """Client of one service.
 
-    `rest` is the address of its prediction endpoint ("http://host:port"); without one, predictions go over gRPC too.
-    `timeout`, in seconds, bounds every call; only watching a job goes on as long as the job does. A service that is
-    not there is tried again within it, and `on_waiting` is given its address meanwhile, once a call.
+    Nothing is connected before the first call. Many threads may use a client at once. A process that is forked after
+    the first call may predict over `rest`; calls over gRPC raise `RuntimeError` there.
 
-    Nothing is connected before the first call. Safe to use from many threads. A process that is forked after the first
-    call may predict over `rest`; calls over gRPC raise `RuntimeError` there.
+    Parameters
+    ----------
+    target : str
+        Address of the training API, "host:port".
+    rest : str, optional
+        Address of the prediction endpoint, "http://host:port". Without it, predictions go over gRPC to `target`.
+    timeout : float
+        Seconds that a call may take. Only watching a job goes on as long as the job does.
+    on_waiting : callable, optional
+        Called with the address of a service that is not there, once a call, while the client tries again.
+    transport : Transport, optional
+        Carries predictions instead of `rest` and gRPC, such as a stand-in for the service in a test.
+
+    Raises
+    ------
+    InvalidRequest
+        If an argument is wrong.
     """
 
     def __init__(
@@ -58,10 +71,14 @@ class Client:
         rest: str | None = None,
         timeout: float = 30.0,
         on_waiting: Callable[[str], None] | None = None,
+        transport: Transport | None = None,
     ) -> None:
         if timeout <= 0:
             raise InvalidRequest(f"timeout: expected seconds above 0, got {timeout}", pointer="timeout")
-        self._rest = Rest(rest, timeout=timeout, on_waiting=on_waiting) if rest else None
+        if rest and transport is not None:
+            raise InvalidRequest("transport: expected either rest or transport, got both", pointer="transport")
+        if rest:
+            transport = HttpTransport(rest, timeout=timeout, on_waiting=on_waiting)
         _, colon, port = text(target, "target").rpartition(":")
         if (mistaken := url_as_target(target)) is not None:
             raise mistaken
@@ -70,6 +87,8 @@ class Client:
         if not colon or not port:
             raise InvalidRequest(f"target: expected host:port, got {target!r}", pointer="target")
         self._connection = Connection(target, timeout=timeout, on_waiting=on_waiting)
+        self._transport = transport or GrpcTransport(self._connection)
+        self._predicting = Predicting(self._transport)
 
     def __enter__(self) -> Client:
         return self
@@ -80,10 +99,9 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Ends all connections; jobs go on in the service."""
+        """Close all connections; jobs go on in the service."""
         self._connection.close()
-        if self._rest is not None:
-            self._rest.close()
+        self._transport.close()
 
     def train(
         self,
@@ -163,27 +181,7 @@ class Client:
         """
         name = "" if model is None else text(model, "model")
         which = "" if version is None else str(version) if isinstance(version, int) else text(version, "version")
-        if isinstance(X, Table):
-            return self._predict(name, which, X)
-        if is_table(X):
-            return self._predict_table(name, which, open_table(X))
-        try:
-            return self._predict(name, which, open_rows(X))
-        except InvalidRequest as exc:
-            # Rows without names, for a version that may take a table; over REST the service itself names the columns.
-            in_values = exc.pointer.startswith("X[") if self._rest is None else "][" in exc.pointer
-            if (exc.reason != WRONG_KIND and not in_values) or is_sparse(X):  # which holds nothing but numbers
-                raise
-            names = None if self._rest is not None else list(self._encodings(name, which))
-            if names == []:
-                raise
-            given, refusal = positional(X, names), exc
-        try:
-            return self._predict_table(name, which, given)
-        except InvalidRequest as exc:
-            if refusal.reason != WRONG_KIND and exc.pointer == refusal.pointer:  # the version takes numbers alone
-                raise refusal from None
-            raise
+        return self._predicting.predict(name, which, X)
 
     def job(self, job_id: str) -> Job:
         """The job of this id."""
@@ -224,35 +222,8 @@ class Client:
         return model_of(self._connection, self._connection.call(self._connection.models.SetAlias, request))
 
     def __repr__(self) -> str:
-        rest = "" if self._rest is None else f", rest={self._rest.address!r}"
+        rest = f", rest={self._transport.address!r}" if isinstance(self._transport, HttpTransport) else ""
         return f"Client({self._connection.target!r}{rest})"
-
-    def _predict(self, model: str, version: str, rows: Rows | Table) -> Prediction:
-        if self._rest is not None:
-            return prediction.predict(self._rest.ask, model, version, rows, number_bytes=NUMBER_BYTES)
-        return prediction.predict(prediction.over_grpc(self._connection), model, version, rows, number_bytes=4)
-
-    def _predict_table(self, model: str, version: str, given: Given) -> Prediction:
-        table = given.opened(encodings=None)
-        try:
-            return self._predict(model, version, table)
-        except InvalidRequest as exc:
-            if exc.reason == WRONG_KIND:
-                hint = "X.to_numpy() of a DataFrame gives rows without names"
-                raise InvalidRequest(f"{exc}; {hint}", reason=exc.reason, pointer="X") from exc
-            # Booleans travel as text over gRPC; whether the version takes them as numbers shows only now.
-            if self._rest is not None or not any(exc.pointer.endswith(f"].{name}") for name in table.booleans):
-                raise
-            kinds = self._encodings(model, version)
-            if not any(kinds.get(name) in OF_NUMBERS for name in table.booleans):
-                raise
-            return self._predict(model, version, given.opened(encodings=kinds))
-
-    def _encodings(self, name: str, version: str) -> dict[str, str]:
-        """By the names of the columns that a version takes, in their order, the kinds of their encodings."""
-        source = Source(name or self.models()[0].name, version)
-        columns = columns_of(self._connection, source, with_categories=False)
-        return {column.name: column.encoding_kind for column in columns}
 
     def _pages_of_jobs(self, request: training_pb2.ListJobsRequest, limit: int | None) -> Iterator[Job]:
         left = sys.maxsize if limit is None else limit
@@ -292,7 +263,7 @@ def _opened(X: object, y: object, encoder: tables_pb2.Encoder, *, fitted: bool) 
     check_encoder(encoder, given, target)
     if target is not None:
         given, y = given.without(target)
-    table = given.opened(encodings=None if fitted else kinds_of(encoder))
+    table = given.opened(kinds={} if fitted else kinds_of(encoder, given))
     if not fitted:
         for name in sorted(table.categorical - encoder.columns.keys() - set(encoder.ignore)):
             encoder.columns[name].one_hot.SetInParent()

@@ -80,6 +80,8 @@ def plan_words(job: Snapshot) -> str:
     `at most 282 epochs, batches of 64 rows, adam at a rate of 0.001, 10 % of the rows held out, ends after 5 epochs
     without a better validation_loss`.
     """
+    from layerwise.wording import number_words
+
     plan = job.plan
     stopping: Mapping[str, Any] = plan.get("early_stopping") or {}
     optimizer: Mapping[str, Any] = plan.get("optimizer") or {}
@@ -100,12 +102,6 @@ def plan_words(job: Snapshot) -> str:
         f"ends after {stopping.get('patience')} epochs without a better {watched}": stopping,
     }
     return ", ".join(words for words, said in parts.items() if said)
-
-
-def number_words(value: float, *, digits: int = 4) -> str:
-    """`value` as a person writes it: 0.9123, 89,864 and 1.2e-05; large ones whole, others to so many digits."""
-    short = f"{value:.{digits}g}"
-    return f"{value:,.0f}" if 1000 <= abs(float(short)) < 1e15 else short
 
 
 class Silent:
@@ -200,6 +196,8 @@ def describe(record: Record, job: Snapshot, *, columns: int | None = None) -> st
     Where training ended before its last epoch, the line says why in place of the time left. Where it is longer than
     `columns`, the speed, the time left and the loss are left out, in this order.
     """
+    from layerwise.wording import number_words
+
     epochs = job.plan.get("epochs")
     left = f"{_duration(record.seconds_left)} left" if record.seconds_left >= 1 else ""
     if record.stopped and record.stopped != "epochs":

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
 Take = Callable[[int, int], list[object]]
 Family = Literal["missing", "boolean", "number", "text", "date"]
 
-ABSENT = frozenset({"", "NA", "N/A", "NaN", "nan", "NULL", "null"})
-"""Texts that say, among numbers and dates, that there is none: as R, NumPy, pandas and databases write them."""
 _ROWS = 65_536  # looked at together
 EXACT = 2**53
 """Whole numbers up to here are float64 numbers; larger ones would be taken for their neighbours."""
@@ -28,28 +25,21 @@ _WORDS: dict[Family, str] = {"boolean": "a boolean", "number": "a number", "text
 _BY_VALUE = frozenset({"float", "float64", "float32", "float16", "Decimal", "datetime64"})  # NaN and NaT among them
 
 
-@dataclass(frozen=True, slots=True)
-class Cells:
-    """Cells as numbers (rows,) or as texts, and whether the texts are those of booleans, with numbers or without."""
+def open_cells(
+    name: str, take: Take, count: int, *, kind: str | None
+) -> Callable[[int, int], npt.NDArray[np.float64] | list[str]]:
+    """Return what gives the `count` cells of the column `name` from one row to another, as numbers or as texts.
 
-    take: Callable[[int, int], npt.NDArray[np.float64] | list[str]]
-    boolean: bool
-
-
-def open_cells(name: str, take: Take, count: int, *, encoding: str | None, as_numbers: bool) -> Cells:
-    """The `count` cells of the column `name`, as texts unless all are numbers, or `as_numbers` is wanted.
-
-    `encoding` is the kind of encoding that was chosen for the column, "" if none was, None if it is not known here.
-    Raises `InvalidRequest`, naming row and column.
+    They are numbers if all are, or if `kind`, as `Given.opened` knows it, says that they are meant so. Raises
+    `InvalidRequest`, naming row and column.
     """
     families, exact = _families(name, take, count)
-    if encoding == "":
+    if kind == "":
         _check_mixture(name, take, count, families)
-    as_numbers = as_numbers and families <= {"number", "boolean", "missing"}
+    as_numbers = kind == "number" and families <= {"number", "boolean", "missing"}
     if as_numbers or (exact and "number" in families and families <= {"number", "missing"}):
-        return Cells(lambda start, stop: _numbers(name, take(start, stop), start), boolean=False)
-    boolean = "boolean" in families and families <= {"boolean", "number", "missing"}
-    return Cells(lambda start, stop: _texts(name, take(start, stop), start), boolean=boolean)
+        return lambda start, stop: _numbers(name, take(start, stop), start)
+    return lambda start, stop: _texts(name, take(start, stop), start)
 
 
 def text_of(value: object) -> str:
@@ -149,14 +139,15 @@ def _check_mixture(name: str, take: Take, count: int, families: set[Family]) -> 
 
 
 def reads_as(text: str, family: Family) -> bool:
-    """Whether `text` is a finite number, or else a date, or says that there is none."""
-    if text in ABSENT:
-        return True
+    """Whether a column of numbers, or of dates, takes `text`: what it reads, and the texts for a missing value."""
+    from layerwise.tables.cells import number_of, seconds_of
+
     try:
         if family == "number":
-            return "_" not in text and math.isfinite(float(text))
-        datetime.fromisoformat(text)
-    except ValueError:
+            number_of(text)
+        else:
+            seconds_of(text)
+    except (ValueError, OverflowError):
         return False
     return True
 

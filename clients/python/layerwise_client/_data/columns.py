@@ -15,11 +15,6 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
-GREATEST = 3.4028234663852886e38
-"""The greatest number that float32 holds, and so an input of a network."""
-OF_NUMBERS = frozenset({"standardize", "min_max", "quantile", "log", "identity"})
-"""The kinds of encoding that take numbers."""
-
 
 class Values(Protocol):
     """Values of which some rows can be taken."""
@@ -31,61 +26,56 @@ class Values(Protocol):
 class Column:
     """A column: `take(start, stop)` gives its numbers (rows,), NaN where one is missing, or its texts, "" likewise.
 
-    `boolean` says that the texts are true and false, or come of numbers beside them, `categorical` that they look like
-    numbers or dates, but are categories.
+    `categorical` says that the texts look like numbers or dates, but are categories.
     """
 
     name: str
     take: Callable[[int, int], npt.NDArray[np.float64] | list[str]]
-    boolean: bool = False
     categorical: bool = False
 
 
-def open_values(name: str, values: object, count: int, *, encoding: str | None) -> Column:
-    """The column of `count` values. `encoding` is the kind that was chosen for it, "" if none was, None if unknown.
+def open_values(name: str, values: object, count: int, *, kind: str | None) -> Column:
+    """Open a column of `count` values. `kind` says what it holds, as `Given.opened` knows it.
 
     Raises `InvalidRequest`, naming row and column, for values that are no number, text, boolean or date, and for values
-    of different types if no encoding says what they are.
+    of different types if `kind` is "".
     """
     import numpy as np
 
-    as_numbers = encoding in OF_NUMBERS
+    as_numbers = kind == "number"
     if hasattr(values, "cat") and hasattr(cast(Any, values).cat, "codes"):
         return _of_categories(name, cast(Any, values), as_numbers=as_numbers)
     if hasattr(values, "dtype") and not isinstance(values, np.ndarray) and hasattr(values, "to_numpy"):
         values = _array_of(name, cast(Any, values))
     if not isinstance(values, np.ndarray):
         take = cast("Values", values).take if hasattr(values, "rows") else _sliced(values)
-        return _of_cells(name, take, count, encoding)
+        return _of_cells(name, take, count, kind)
     array = cast("Array", values)
     if array.ndim != 1:
         raise InvalidRequest(
             f"X column {name}: expected one value a row, got shape {array.shape}", pointer=f"X[{name!r}]"
         )
     if isinstance(array, np.ma.MaskedArray):  # a masked value is missing, whatever stands under the mask
-        return _of_cells(name, lambda start, stop: array[start:stop].tolist(), count, encoding)
-    kind = array.dtype.kind
-    if kind == "b" and not as_numbers:
-        return Column(
-            name, lambda start, stop: ["true" if each else "false" for each in array[start:stop]], boolean=True
-        )
-    if kind in "bf" or (kind in "iu" and _is_exact(array)):
+        return _of_cells(name, lambda start, stop: array[start:stop].tolist(), count, kind)
+    dtype_kind = array.dtype.kind
+    if dtype_kind == "b" and not as_numbers:
+        return Column(name, lambda start, stop: ["true" if each else "false" for each in array[start:stop]])
+    if dtype_kind in "bf" or (dtype_kind in "iu" and _is_exact(array)):
         return Column(name, lambda start, stop: array[start:stop].astype(np.float64))
-    if kind in "iu":
+    if dtype_kind in "iu":
         return Column(name, lambda start, stop: [str(each) for each in array[start:stop].tolist()])
-    if kind == "M":
+    if dtype_kind == "M":
         return Column(name, lambda start, stop: _times(array[start:stop]))
-    if kind in "OUST":
-        return _of_cells(name, lambda start, stop: array[start:stop].tolist(), count, encoding)
-    hint = "; divide it by a unit to get numbers" if kind == "m" else ""
+    if dtype_kind in "OUST":
+        return _of_cells(name, lambda start, stop: array[start:stop].tolist(), count, kind)
+    hint = "; divide it by a unit to get numbers" if dtype_kind == "m" else ""
     raise InvalidRequest(
         f"X column {name}: expected numbers, texts, booleans or dates, got {array.dtype}{hint}", pointer=f"X[{name!r}]"
     )
 
 
-def _of_cells(name: str, take: Callable[[int, int], list[object]], count: int, encoding: str | None) -> Column:
-    cells = open_cells(name, take, count, encoding=encoding, as_numbers=encoding in OF_NUMBERS)
-    return Column(name, cells.take, boolean=cells.boolean)
+def _of_cells(name: str, take: Callable[[int, int], list[object]], count: int, kind: str | None) -> Column:
+    return Column(name, open_cells(name, take, count, kind=kind))
 
 
 def _of_categories(name: str, series: Any, *, as_numbers: bool) -> Column:
@@ -95,17 +85,16 @@ def _of_categories(name: str, series: Any, *, as_numbers: bool) -> Column:
     codes: Array = np.asarray(series.cat.codes)
     categories: list[object] = series.cat.categories.tolist()
     known = open_cells(
-        name, lambda start, stop: categories[start:stop], len(categories), encoding=None, as_numbers=as_numbers
-    )
-    if as_numbers:
-        numbers = np.array([*cast("Sequence[float]", known.take(0, len(categories))), np.nan], dtype=np.float64)
+        name, lambda start, stop: categories[start:stop], len(categories), kind="number" if as_numbers else None
+    )(0, len(categories))
+    if as_numbers and isinstance(known, np.ndarray):
+        numbers = np.append(known, np.nan)
         return Column(name, lambda start, stop: numbers[codes[start:stop]])
     texts = [*(text_of(each) for each in categories), ""]
     misleading = any(all(reads_as(text, family) for text in texts[:-1]) for family in ("number", "date"))
     return Column(
         name,
         lambda start, stop: [texts[code] for code in codes[start:stop].tolist()],
-        boolean=set(texts) <= {"true", "false", ""},
         categorical=misleading,
     )
 

@@ -40,9 +40,16 @@ def check_encoder(encoder: tables_pb2.Encoder, given: Given, target: str | None)
             raise InvalidRequest(f"ignore: column {twice} has an encoding; it cannot be ignored too", pointer="ignore")
 
 
-def kinds_of(encoder: tables_pb2.Encoder) -> dict[str, str]:
-    """The kind of encoding that was chosen for each column that has one."""
-    return {name: encoding.WhichOneof("kind") or "" for name, encoding in encoder.columns.items()}
+def kinds_of(encoder: tables_pb2.Encoder, given: Given) -> dict[str, str]:
+    """What each column holds by the encoding that was chosen for it, "" if none was; see `Given.opened`."""
+    kinds = dict.fromkeys(given.columns, "")
+    if encoder.columns:
+        from layerwise.tables import ENCODINGS
+
+        for name, encoding in encoder.columns.items():
+            if (chosen := encoding.WhichOneof("kind")) is not None:
+                kinds[name] = ENCODINGS[chosen].reads
+    return kinds
 
 
 def spec_message(value: object, kind: type[M], name: str) -> M:

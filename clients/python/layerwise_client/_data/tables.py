@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from layerwise_client._data.cells import refused
-from layerwise_client._data.columns import GREATEST, Column, open_values
+from layerwise_client._data.columns import open_values
 from layerwise_client.errors import InvalidRequest
 from layerwise_proto.v1 import tables_pb2
 
@@ -18,22 +18,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TableBlock:
-    """Some rows of a table: of each column, numbers (rows,) with NaN where one is missing, or texts, "" where missing.
+    """Some rows of a table, as they travel.
 
-    The texts of the columns `booleans` are true and false, or come of numbers beside them. Without `by_name` the names
-    are only places, and the version that is asked has its own.
+    `values` has for each of the `names` an array (rows,) of numbers, NaN where one is missing, or a list of texts, ""
+    where one is missing.
     """
 
     names: tuple[str, ...]
     values: Sequence[npt.NDArray[np.float64] | list[str]]
-    booleans: frozenset[str]
-    by_name: bool = True
 
     def __len__(self) -> int:
         return len(self.values[0])
 
     def message(self) -> tables_pb2.Table:
-        """The table as it travels over gRPC."""
+        """Return the rows as gRPC sends them."""
         table = tables_pb2.Table()
         for name, values in zip(self.names, self.values, strict=True):
             column = table.columns.add(name=name)
@@ -43,25 +41,18 @@ class TableBlock:
                 column.numbers.values.extend(values.tolist())
         return table
 
-    def instances(self) -> list[dict[str, object]] | list[list[object]]:
-        """The rows as they travel over REST: objects by the names of the columns, or lists in their order.
-
-        None stands where a value is missing.
-        """
+    def instances(self) -> list[dict[str, object]]:
+        """Return the rows as REST sends them: objects by the names of the columns, None where a value is missing."""
         columns: list[list[object]] = []
-        for name, values in zip(self.names, self.values, strict=True):
+        for values in self.values:
             if not isinstance(values, list):
                 columns.append([None if number != number else number for number in values.tolist()])  # noqa: PLR0124
-            elif name in self.booleans:
-                columns.append([_BOOLEANS.get(text, text) for text in values])
             else:
                 columns.append([text or None for text in values])
-        rows = zip(*columns, strict=True)
-        return [dict(zip(self.names, row, strict=True)) for row in rows] if self.by_name else list(map(list, rows))
+        return [dict(zip(self.names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 _BINARY = 8  # bytes of a number, at most, unless it is written as text
-_BOOLEANS = {"true": True, "false": False, "": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +60,13 @@ class Table:
     """`count` rows of the columns `names`, read when they are asked for.
 
     `take(start, stop)` gives these rows of every column, as a block has them; those of a file only in their order.
-    `booleans` are columns whose texts are true and false, and those of numbers beside them, `categorical` those whose
-    texts look like numbers or dates, but are categories. `by_name` is as a block has it.
+    `categorical` are the columns whose texts look like numbers or dates, but are categories.
     """
 
     count: int
     names: tuple[str, ...]
     take: Callable[[int, int], Sequence[npt.NDArray[np.float64] | list[str]]]
-    booleans: frozenset[str] = frozenset()
     categorical: frozenset[str] = frozenset()
-    by_name: bool = True
 
     @property
     def fitted(self) -> int:
@@ -95,19 +83,15 @@ class Table:
         values = self.take(start, stop)
         for name, each in zip(self.names, values, strict=True):
             _check(name, each, start)
-        return TableBlock(self.names, values, self.booleans, self.by_name)
+        return TableBlock(self.names, values)
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A table as it was handed over: its columns by name, in their order, none of which has been looked at.
-
-    Without `by_name` the names are only places.
-    """
+    """A table as the user gave it: its columns by name, in their order; their values have not been checked."""
 
     count: int
     columns: Mapping[str, object]
-    by_name: bool = True
 
     def without(self, name: str) -> tuple[Given, object]:
         """The table without the column `name`, and this column's values. Raises `InvalidRequest` if it has none."""
@@ -126,23 +110,19 @@ class Given:
                     f"{what}: X has no column {name!r}; its columns are {listed(self.columns)}", pointer=what
                 )
 
-    def opened(self, *, encodings: Mapping[str, str] | None) -> Table:
-        """The table with the values of each column looked at, so that the whole column travels as one type.
+    def opened(self, *, kinds: Mapping[str, str]) -> Table:
+        """Check the values of each column, so that the whole column travels as one type. Raises `InvalidRequest`.
 
-        `encodings` are the kinds of encoding that were chosen for columns. Others must have values of one type, which
-        tells how they are encoded. None: a fitted encoder knows what they are.
+        `kinds` says what a column holds: "number", "category" or "date"; "" if its values decide, which must then be of
+        one type. A column that it does not name may hold anything.
         """
-        columns: list[Column] = []
-        for name, values in self.columns.items():
-            kind = None if encodings is None else encodings.get(name, "")
-            columns.append(open_values(name, values, self.count, encoding=kind))
+        columns = [open_values(name, values, self.count, kind=kinds.get(name)) for name, values in self.columns.items()]
 
         def take(start: int, stop: int) -> list[npt.NDArray[np.float64] | list[str]]:
             return [column.take(start, stop) for column in columns]
 
-        booleans = frozenset(column.name for column in columns if column.boolean)
         categorical = frozenset(column.name for column in columns if column.categorical)
-        return Table(self.count, tuple(self.columns), take, booleans, categorical, self.by_name)
+        return Table(self.count, tuple(self.columns), take, categorical)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,17 +167,11 @@ def open_table(X: object) -> Given:
     return given
 
 
-def positional(X: object, names: Sequence[str] | None) -> Given:
-    """Rows without names (n, columns), as they were given, as the table of these columns, in their order.
-
-    None: whoever is asked knows the names; the table has places instead, "0" and on. Raises `InvalidRequest` for a row
-    of another length.
-    """
+def positional(X: object, names: Sequence[str]) -> Given:
+    """Name the values of rows (n, columns) without names. Raises `InvalidRequest` for a row of another length."""
     import numpy as np
 
     rows = cast("Sequence[Sequence[object]]", X if isinstance(X, Sequence) else np.asarray(X))
-    by_name = names is not None
-    names = names or [str(place) for place in range(len(rows[0]))]
     for index, row in enumerate(rows):
         if isinstance(row, str | bytes) or not hasattr(row, "__len__") or len(row) != len(names):
             got = f"{len(row)}" if hasattr(row, "__len__") and not isinstance(row, str | bytes) else "no row"
@@ -207,10 +181,8 @@ def positional(X: object, names: Sequence[str] | None) -> Given:
             )
     if isinstance(rows, np.ndarray):
         array = cast("npt.NDArray[Any]", rows)
-        given = _of_columns(list(names), [array[:, index] for index in range(len(names))])
-    else:
-        given = _of_columns(list(names), [Fields(rows, index) for index in range(len(names))])
-    return replace(given, by_name=by_name)
+        return _of_columns(list(names), [array[:, index] for index in range(len(names))])
+    return _of_columns(list(names), [Fields(rows, index) for index in range(len(names))])
 
 
 def listed(names: Mapping[str, object] | Sequence[str]) -> str:
@@ -284,6 +256,8 @@ def _check(name: str, values: npt.NDArray[np.float64] | list[str], start: int) -
     """Raises at the first value that is infinite, beyond float32, or has no UTF-8."""
     import numpy as np
 
+    from layerwise.tables.reading import FLOAT32_MAX
+
     if isinstance(values, list):
         try:
             "".join(values).encode()
@@ -291,7 +265,7 @@ def _check(name: str, values: npt.NDArray[np.float64] | list[str], start: int) -
             row = next(row for row, text in enumerate(values) if any(0xD800 <= ord(each) < 0xE000 for each in text))
             raise refused(name, start + row, "text that UTF-8 can hold", values[row]) from exc
         return
-    beyond = np.abs(values) > GREATEST
+    beyond = np.abs(values) > FLOAT32_MAX
     if beyond.any():
         row = int(np.argmax(beyond))
         wanted = "a finite number" if np.isinf(values[row]) else "a number within float32's range (±3.4e38)"

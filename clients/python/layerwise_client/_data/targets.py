@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 Kind = Literal["integer", "string", "boolean", "number"]
 Label = int | str | bool
 
-_OF_LABELS = ("softmax_cross_entropy", "hinge", "squared_hinge")
-_OF_FLAGS = "sigmoid_cross_entropy"  # one flag for each of several things that may hold at once; or labels
 _BY_DTYPE: dict[str, Kind] = {
     "i": "integer",
     "u": "integer",
@@ -54,7 +52,14 @@ class Expected:
 
 def classifies(loss: str) -> bool:
     """Whether the loss of this name is for classes, or for flags."""
-    return loss in _OF_LABELS or loss == _OF_FLAGS
+    return _takes(loss) != "values"
+
+
+def _takes(loss: str) -> Literal["classes", "flags", "values"]:
+    """What the targets of the loss of this name are."""
+    from layerwise.losses import LOSSES
+
+    return LOSSES[loss].targets
 
 
 def open_expected(y: object, loss: str | None) -> Expected:
@@ -71,18 +76,19 @@ def open_expected(y: object, loss: str | None) -> Expected:
     kind = _kind(array, "y")
     if array.ndim not in (1, 2):
         raise InvalidRequest(f"y: expected (n,) or (n, outputs), got shape {array.shape}", pointer="y")
-    if array.ndim == 2 and array.shape[1] == 1 and (kind == "string" or loss in _OF_LABELS):
+    takes = None if loss is None else _takes(loss)
+    if array.ndim == 2 and array.shape[1] == 1 and (kind == "string" or takes == "classes"):
         array = array[:, 0]  # as a DataFrame of one column gives them
     if loss is None and array.ndim == 2 and kind in ("integer", "boolean"):
         _refuse_labels_in_columns(array, kind)
-    if loss == _OF_FLAGS and array.ndim == 2 and array.shape[1] == 1:
+    if takes == "flags" and array.ndim == 2 and array.shape[1] == 1:
         wanted = "labels (n,), or flags (n, outputs) in several columns"
         detail = f"y: {loss} expects {wanted}, got shape {array.shape}; pass y.ravel() for labels"
         raise InvalidRequest(detail, reason="AMBIGUOUS_TARGET", pointer="y")
-    if loss is None:
+    if takes is None:
         classification = array.ndim == 1 and kind != "number"
     else:
-        classification = loss in _OF_LABELS or (loss == _OF_FLAGS and array.ndim == 1)
+        classification = takes == "classes" or (takes == "flags" and array.ndim == 1)
     if array.ndim == 2 and (classification or (kind == "string" and loss is None)):
         raise InvalidRequest(f"y: expected one label a row, (n,), got shape {array.shape}", pointer="y")
     if not classification and kind == "string":
@@ -200,8 +206,10 @@ def _labels(block: Array, kind: Kind, name: str, first_row: int) -> tensors_pb2.
             raise _wrong(name, first_row + row, "expected text that UTF-8 can hold", values[row]) from exc
     integers: list[int] = block.tolist()
     if block.dtype.kind not in "i":
+        from layerwise.data.labels import MOST
+
         for row, value in enumerate(cast("list[float]", integers), first_row):
-            if value % 1 != 0 or not -(2**63) <= value < 2**63:  # NaN and infinity have no remainder that is 0
+            if value % 1 != 0 or not -MOST - 1 <= value <= MOST:  # NaN and infinity have no remainder that is 0
                 raise _wrong(name, row, "expected a whole number of 64 bits as a label", value)
         integers = [int(value) for value in integers]
     return tensors_pb2.Labels(integers=tensors_pb2.IntegerLabels(values=integers))

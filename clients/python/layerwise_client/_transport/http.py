@@ -1,4 +1,4 @@
-"""Prediction over REST: JSON on connections that are kept."""
+"""Predictions over REST: JSON on connections that are kept."""
 
 from __future__ import annotations
 
@@ -8,29 +8,30 @@ import socket
 import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from layerwise_client._data.tables import TableBlock
 from layerwise_client._data.targets import labels_array
 from layerwise_client._transport.connection import Deadline, Retries, retrying
 from layerwise_client._transport.errors import from_http, unreachable
 from layerwise_client._transport.http_pool import Pool
+from layerwise_client._transport.predict import check_size
 from layerwise_client._transport.wrong_port import target_as_rest
 from layerwise_client.errors import DeadlineExceeded, InvalidRequest, LayerwiseError, ServiceFault
-from layerwise_client.prediction import Prediction, check_size
+from layerwise_client.prediction import Prediction
+from layerwise_client.transport import Signature
 
 if TYPE_CHECKING:
     from layerwise_client._data.rows import Block
 
-NUMBER_BYTES = 16
-"""Room of a number in a question, at most: -1.17549435e-38 and its comma."""
-ROUNDED = {"Layerwise-Rows": "float32"}
-"""Says of rows of numbers that they are rounded, so that a version that takes a table refuses them, as over gRPC."""
+_HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
 _ANSWER_BYTES = 256 << 20  # a bound, not a size that is met: 4,096 rows of 2,500 classes
 
 
-class Rest:
-    """`POST /predict` at one address."""
+class HttpTransport:
+    """The prediction endpoint at one address: `POST /predict` and `GET /predict/signature`."""
+
+    number_bytes = 16  # -1.17549435e-38 and its comma
 
     def __init__(self, address: str, *, timeout: float, on_waiting: Callable[[str], None] | None = None) -> None:
         parts = urlsplit(address if "://" in address else f"http://{address}")
@@ -44,18 +45,23 @@ class Rest:
             raise InvalidRequest(f"rest: expected a port of 1 to 65535, got {address!r}", pointer="rest") from exc
         self._pool = Pool(lambda: new(host, port))
         self._path = f"{parts.path.rstrip('/')}/predict"
-        self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
         self._timeout = timeout
         self._on_waiting = on_waiting
 
-    def ask(self, model: str, version: str, block: Block | TableBlock) -> Prediction:
-        """What the service says of a block of rows; an `Ask` of `prediction.predict`."""
-        body = _question(model, version, block)
-        check_size(len(body), len(block))
-        deadline = Deadline(self._timeout)
-        retries = Retries(self.address, patience=self._timeout, on_waiting=self._on_waiting)
-        headers = self._headers if isinstance(block, TableBlock) else self._headers | ROUNDED
-        answer = retrying(lambda: self._post(body, headers, deadline), retries, deadline)
+    def signature(self, model: str, version: str) -> Signature:
+        query = urlencode({name: value for name, value in (("model", model), ("version", version)) if value})
+        answer = self._answer("GET", f"{self._path}/signature?{query}")
+        try:
+            said = json.loads(answer)
+            columns = {str(column["name"]): str(column["kind"]) for column in said["columns"]}
+            return Signature(str(said["model"]), int(said["version"]), columns)
+        except (ValueError, LookupError, TypeError) as exc:
+            raise ServiceFault(f"{self.address} gave an answer that is no signature") from exc
+
+    def predict(self, model: str, version: str, rows: Block | TableBlock) -> Prediction:
+        body = _question(model, version, rows)
+        check_size(len(body), len(rows))
+        answer = self._answer("POST", self._path, body)
         try:
             return _prediction(json.loads(answer))
         except (ValueError, LookupError, TypeError) as exc:
@@ -65,10 +71,16 @@ class Rest:
         """Closes all connections."""
         self._pool.close()
 
-    def _post(self, body: bytes, headers: dict[str, str], deadline: Deadline) -> bytes:
+    def _answer(self, method: str, path: str, body: bytes | None = None) -> bytes:
+        """The body of the answer to a request, which is tried again while the service is away."""
+        deadline = Deadline(self._timeout)
+        retries = Retries(self.address, patience=self._timeout, on_waiting=self._on_waiting)
+        return retrying(lambda: self._try_once(method, path, body, deadline), retries, deadline)
+
+    def _try_once(self, method: str, path: str, body: bytes | None, deadline: Deadline) -> bytes:
         try:
             with self._pool.connection() as connection:
-                status, answer = self._exchange(connection, body, headers, deadline)
+                status, answer = self._exchange(connection, method, path, body, deadline)
         except (http.client.HTTPException, OSError) as exc:
             raise self._error(exc) from exc
         if status != 200:
@@ -87,12 +99,12 @@ class Rest:
         return unreachable(self.address, str(getattr(exc, "strerror", "") or exc))
 
     def _exchange(
-        self, connection: http.client.HTTPConnection, body: bytes, headers: dict[str, str], deadline: Deadline
+        self, connection: http.client.HTTPConnection, method: str, path: str, body: bytes | None, deadline: Deadline
     ) -> tuple[int, bytes]:
         connection.timeout = deadline.left() or 0.001
         if connection.sock is not None:
             connection.sock.settimeout(connection.timeout)
-        connection.request("POST", self._path, body, headers)
+        connection.request(method, path, body, _HEADERS)
         sock = cast("socket.socket", connection.sock)  # the response takes it away if it is the connection's last
         answer = bytearray()
         with connection.getresponse() as response:

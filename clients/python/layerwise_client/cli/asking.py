@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
+from layerwise_client._transport.predict import WRONG_KIND
 from layerwise_client.cli.csv_records import Record, column_of, misplaced, number_of, read
 from layerwise_client.errors import InvalidRequest
-from layerwise_client.prediction import WRONG_KIND, joined
+from layerwise_client.prediction import joined
 
 if TYPE_CHECKING:
     import numpy.typing as npt

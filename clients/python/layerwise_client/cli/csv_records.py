@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from io import TextIOWrapper
 from typing import BinaryIO
 
-from layerwise_client._data.cells import ABSENT
 from layerwise_client.errors import InvalidRequest
 
-MISSING = ABSENT
-"""Cells without a value, whatever their column holds."""
 _UTF16 = ("\udcff\udcfe", "\udcfe\udcff")  # its byte order marks, which are no UTF-8
 _SEPARATORS = ";\t|"
 
 
 Header = tuple[str, ...]
 Record = tuple[int, list[str]]
+
+
+def missing_cells(words: Collection[str]) -> Collection[str]:
+    """Cells without a value, whatever their column holds: the empty one and `words`, or without words the core's."""
+    from layerwise.tables.cells import ABSENT
+
+    return {"", *words} if words else ABSENT
 
 
 def read(data: BinaryIO, name: str) -> tuple[Header, Iterator[Record]]:

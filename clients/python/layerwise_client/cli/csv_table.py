@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from layerwise_client._data.tables import Table
 from layerwise_client._data.targets import Expected
-from layerwise_client.cli.csv_records import MISSING, Record, column_of, misplaced, number_of, read
+from layerwise_client.cli.csv_records import Record, column_of, misplaced, number_of, read
 from layerwise_client.cli.csv_target import Kind, Target, Task, values_of
 from layerwise_client.errors import InvalidRequest
 
@@ -94,7 +94,7 @@ def open_file(
     target: str,
     task: Task | None,
     drop: bool,
-    missing: Collection[str] = MISSING,
+    missing: Collection[str],
     encodings: Collection[str] = (),
     ignored: Collection[str] = (),
     inferred: bool = True,

@@ -10,7 +10,6 @@ import click
 from layerwise_client.cli.options import ListGroup, connect, json_option, rpc_option
 from layerwise_client.cli.output import emit, facts, table
 from layerwise_client.models import Model, Version
-from layerwise_client.progress import number_words
 
 _SHOWN = 6  # classes, or categories of a column
 
@@ -131,4 +130,6 @@ def _listed(texts: Sequence[object], count: int) -> str:
 
 
 def _metrics(metrics: object) -> str:
+    from layerwise.wording import number_words
+
     return ", ".join(f"{name} {number_words(value)}" for name, value in sorted(dict(metrics).items()))  # type: ignore[call-overload]

@@ -15,7 +15,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from layerwise_client.progress import number_words
 from layerwise_client.results import Snapshot
 
 
@@ -71,6 +70,8 @@ def _cell(value: object) -> str:
     if isinstance(value, datetime):
         return f"{value.astimezone():%Y-%m-%d %H:%M:%S}"
     if isinstance(value, float):
+        from layerwise.wording import number_words
+
         return number_words(value)
     if isinstance(value, Mapping | list | tuple):
         return json.dumps(_plain(cast(object, value)), ensure_ascii=False)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from layerwise_client.cli.asking import Asking, Truth
-from layerwise_client.cli.csv_records import MISSING, number_of
+from layerwise_client.cli.csv_records import missing_cells, number_of
 from layerwise_client.cli.options import MISSING_HELP, connect, json_option, rest_option, rpc_option
 from layerwise_client.cli.output import emit, table
 from layerwise_client.errors import InvalidRequest
@@ -74,9 +74,8 @@ def predict(
         raise click.UsageError("give either a FILE (or -) or --row")
     if target is not None and rows:
         raise click.UsageError("--target names a column of a FILE")
-    words = {"", *missing} if missing else MISSING
     with connect(rpc, rest=rest) as client:
-        asking = Asking(client, model, version, words)
+        asking = Asking(client, model, version, missing_cells(missing))
         if file is not None:
             answer, truth = _of_file(asking, file, target)
         else:

@@ -14,7 +14,7 @@ import click
 from layerwise_client import datasets
 from layerwise_client._data.targets import classifies
 from layerwise_client.cli import csv_table
-from layerwise_client.cli.csv_records import MISSING
+from layerwise_client.cli.csv_records import missing_cells
 from layerwise_client.cli.csv_table import told_by_line
 from layerwise_client.cli.csv_target import Task
 from layerwise_client.cli.live import display
@@ -220,7 +220,7 @@ def _data(source: str, reading: _Reading) -> _Data:
         target=reading.target,
         task=reading.task,
         drop=reading.drop,
-        missing={"", *reading.missing} if reading.missing else MISSING,
+        missing=missing_cells(reading.missing),
         encodings=encodings,
         ignored=ignored,
         inferred=reading.start_from is None and reading.encoder.get("rest") != "ignore",

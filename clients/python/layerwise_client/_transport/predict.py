@@ -1,0 +1,101 @@
+"""Predicting over a transport: rows in the form that the version takes, cut into requests that fit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from layerwise_client._data.places import placed
+from layerwise_client._data.rows import is_sparse, open_rows
+from layerwise_client._data.tables import Table, TableBlock, is_table, listed, open_table, positional
+from layerwise_client._transport.connection import MESSAGE_BYTES
+from layerwise_client.errors import InvalidRequest, LayerwiseError, ServiceFault
+from layerwise_client.prediction import Prediction, joined
+
+if TYPE_CHECKING:
+    from layerwise_client._data.rows import Rows
+    from layerwise_client.transport import Signature, Transport
+
+WRONG_KIND = "WRONG_KIND_OF_ROWS"
+"""The reason of a refusal: the version takes a table and got rows of numbers, or the other way round."""
+_TOO_MANY = "TOO_MANY_ROWS"  # the service's reason
+_BLOCK_BYTES = MESSAGE_BYTES // 2
+_BLOCK_ROWS = 4_096
+"""Most rows of a request: the answer of a model with many classes is larger than the request."""
+
+
+class Predicting:
+    """Predicts over `transport`, and keeps the signatures of the versions that it asked for."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._signatures: dict[tuple[str, str], Signature] = {}  # by the model and the version that a caller named
+
+    def predict(self, model: str, version: str, X: object) -> Prediction:
+        """Predict the rows of `X`, as `Client.predict` takes them; "" is the only model, or its newest version.
+
+        The service is asked once what a version takes. Later a name ("" or an alias) may mean another version. If the
+        answer comes from another one, or the rows are refused, the service is asked again. If the name does mean
+        another version now, the rows are sent once more, to that version by its number.
+        """
+        known = self._signatures.get((model, version))
+        refusal: InvalidRequest | None = None
+        if known is not None:
+            try:
+                answer = self._ask(model, version, X, known)
+                if answer.version == known.version:
+                    return answer
+            except InvalidRequest as exc:
+                refusal = exc
+        current = self._transport.signature(model, version)
+        self._signatures[model, version] = current
+        if refusal is not None and current == known:
+            raise refusal
+        return self._ask(current.model, str(current.version), X, current)
+
+    def _ask(self, model: str, version: str, X: object, signature: Signature) -> Prediction:
+        """Predict with `version`, in the form that `signature` says; later requests go to the version that answered."""
+        rows = _rows_for(X, signature)
+        step = min(max(1, _BLOCK_BYTES // rows.row_bytes(self._transport.number_bytes)), _BLOCK_ROWS)
+        answers: list[Prediction] = []
+        start = 0
+        while start < rows.count:
+            block = rows.block(start, min(start + step, rows.count))
+            try:
+                answer = self._transport.predict(model, version, block)
+            except LayerwiseError as exc:
+                if exc.reason == _TOO_MANY and len(block) > 1:
+                    step = len(block) // 2  # the model has more outputs than the service writes for so many rows
+                    continue
+                if isinstance(exc, InvalidRequest) and isinstance(block, TableBlock):
+                    raise placed(exc, [start]) from exc
+                raise
+            if len(answer) != len(block):
+                raise ServiceFault(f"the service gave {len(answer)} predictions for {len(block)} rows")
+            model, version = answer.model, str(answer.version)
+            answers.append(answer)
+            start += len(block)
+        return joined(answers)
+
+
+def check_size(size: int, rows: int) -> None:
+    """Raise an error if a request of `size` bytes does not fit a message; its `rows` are then sent in two halves."""
+    if size > MESSAGE_BYTES - 1024:
+        detail = f"X: a row does not fit a request of {MESSAGE_BYTES >> 20} MiB"
+        raise InvalidRequest(detail, reason=_TOO_MANY if rows > 1 else "ROW_TOO_LARGE", pointer="X")
+
+
+def _rows_for(X: object, signature: Signature) -> Rows | Table:
+    """`X` in the form that a version takes. Raises `InvalidRequest`."""
+    columns = list(signature.columns)
+    if isinstance(X, Table) or is_table(X):
+        if not columns:
+            detail = f"version {signature.version} of {signature.model} was not trained on a table"
+            hint = "X.to_numpy() of a DataFrame gives rows of numbers"
+            raise InvalidRequest(f"X: expected rows of numbers, for {detail}; {hint}", reason=WRONG_KIND, pointer="X")
+        return X if isinstance(X, Table) else open_table(X).opened(kinds=signature.columns)
+    if not columns:
+        return open_rows(X)
+    if is_sparse(X):
+        detail = f"version {signature.version} of {signature.model} takes the columns {listed(columns)}"
+        raise InvalidRequest(f"X: expected a table, for {detail}; got a sparse matrix", reason=WRONG_KIND, pointer="X")
+    return positional(X, columns).opened(kinds=signature.columns)

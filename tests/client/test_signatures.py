@@ -1,0 +1,120 @@
+"""A version is asked once what it takes; a name that comes to mean another version still gets the right answer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from layerwise_client import Client, InvalidRequest, Prediction, Signature, TableBlock
+
+A_AND_B = {"a": "number", "b": "category"}
+B_AND_A = {"b": "category", "a": "number"}
+
+
+class Service:
+    """A transport whose versions take what `versions` says, by number; each predicts the column a of a row."""
+
+    number_bytes = 8
+
+    def __init__(self, *versions: dict[str, str]) -> None:
+        self.versions = list(versions)
+        self.looks: list[str] = []
+        self.asked: list[str] = []
+        self.closed = False
+
+    def signature(self, model: str, version: str) -> Signature:
+        self.looks.append(version)
+        number = self._number(version)
+        return Signature("m", number, self.versions[number - 1])
+
+    def predict(self, model: str, version: str, rows: np.ndarray | TableBlock) -> Prediction:
+        self.asked.append(version)
+        number = self._number(version)
+        columns = self.versions[number - 1]
+        if isinstance(rows, TableBlock):
+            if set(rows.names) != set(columns):
+                raise InvalidRequest("X: other columns", reason="WRONG_KIND_OF_ROWS", pointer="X")
+            values = np.array(rows.values[rows.names.index("a")], dtype=float)
+        else:
+            if columns:
+                raise InvalidRequest("X: expected a table", reason="WRONG_KIND_OF_ROWS", pointer="X")
+            values = rows[:, 0].astype(float)
+        return Prediction("m", number, None, values, None)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def _number(self, version: str) -> int:
+        return int(version) if version.isdecimal() else len(self.versions)
+
+
+@pytest.mark.parametrize(
+    ("columns", "X"), [({}, [[1.0, 2.0]]), (A_AND_B, [[1, "x"]]), (A_AND_B, {"a": [1], "b": ["x"]})]
+)
+@pytest.mark.parametrize("version", [None, "champion", 1])
+def test_a_version_is_asked_once_what_it_takes(columns, X, version):
+    service = Service(columns)
+    client = Client(transport=service)
+
+    answers = [client.predict("m", X, version=version).values.tolist() for _ in range(4)]
+
+    assert answers == [[1.0]] * 4
+    assert len(service.looks) == 1
+    assert len(service.asked) == 4
+
+
+@pytest.mark.parametrize("version", [None, "champion"])
+@pytest.mark.parametrize(
+    ("before", "after", "X", "answer"),
+    [
+        ({}, A_AND_B, [[1.0, 2.0]], 1.0),  # refused in the old form
+        (A_AND_B, {}, [[1, 2]], 1.0),
+        ({}, B_AND_A, [[1.0, 2.0]], 2.0),
+        (A_AND_B, B_AND_A, [[1, 2]], 2.0),  # accepted in the old form, by another version than was meant
+    ],
+)
+def test_a_name_that_means_another_version_now_gets_the_answer_of_that_version(before, after, X, answer, version):
+    service = Service(before)
+    client = Client(transport=service)
+    client.predict("m", X, version=version)
+
+    service.versions.append(after)
+    found = [client.predict("m", X, version=version) for _ in range(3)]
+
+    assert [(each.version, each.values.tolist()) for each in found] == [(2, [answer])] * 3
+    assert len(service.looks) == 2
+    assert client.predict("m", X, version=1).version == 1
+
+
+def test_what_a_version_refuses_is_not_sent_again():
+    service = Service({"a": "number", "c": "number"})
+    client = Client(transport=service)
+    client.predict("m", {"a": [1], "c": [2]})
+
+    with pytest.raises(InvalidRequest, match="other columns"):
+        client.predict("m", {"a": [1]})
+
+    assert len(service.asked) == 2
+    assert len(service.looks) == 2
+
+
+def test_rows_that_cannot_be_sent_are_checked_against_the_version_that_is_there_now():
+    service = Service({})
+    client = Client(transport=service)
+    client.predict("m", [[1.0, 2.0]])
+
+    service.versions.append(A_AND_B)
+
+    assert client.predict("m", [[1, "x"]]).values.tolist() == [1.0]
+    assert service.asked == ["1", "2"]
+
+
+def test_a_client_closes_its_transport_and_takes_one_alone():
+    service = Service({})
+
+    with Client(transport=service):
+        pass
+
+    assert service.closed
+    with pytest.raises(InvalidRequest, match="transport: expected either rest or transport, got both"):
+        Client(rest="http://127.0.0.1:1", transport=service)
