@@ -1,7 +1,7 @@
 """Checks of single values: each returns the value as a plain Python one, or raises InvalidInput."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeVar, cast
 
 import numpy as np
@@ -45,9 +45,15 @@ def whole_number(pointer: Place | str, value: object, *, least: int, most: int =
 
 
 def real_number(
-    pointer: Place | str, value: object, *, least: float = -math.inf, below: float = math.inf, above: float = -math.inf
+    pointer: Place | str,
+    value: object,
+    *,
+    least: float = -math.inf,
+    most: float = math.inf,
+    above: float = -math.inf,
+    below: float = math.inf,
 ) -> float:
-    """`value` as a finite float with `least` <= value, `above` < value < `below`; booleans do not pass."""
+    """`value` as a finite float with `least` <= value <= `most`, `above` < value < `below`; booleans do not pass."""
     limits = [
         text
         for text, bound in ((f"of at least {least:g}", least), (f"above {above:g}", above), (f"below {below:g}", below))
@@ -63,12 +69,9 @@ def real_number(
         raise InvalidInput(pointer, f"{wanted}, got {shown(value)}") from None
     if not (math.isfinite(number) and least <= number and above < number < below):
         raise InvalidInput(pointer, f"{wanted}, got {shown(number)}")
+    if number > most:
+        raise InvalidInput(pointer, f"expected a number of at most {most:g}, got {shown(number)}")
     return number
-
-
-def optional(pointer: Place | str, value: object, check: Callable[..., T], **limits: float) -> T | None:
-    """`value` as `check` (`whole_number`, `real_number`) gives it within `limits`, or None if it is None."""
-    return None if value is None else check(pointer, value, **limits)
 
 
 def decided(pointer: Place | str, value: T | None) -> T:

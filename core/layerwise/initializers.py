@@ -3,20 +3,20 @@
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 
-from layerwise.checks import real_number
+from layerwise.limits import Limits, Positive
 from layerwise.types import Floats
-from layerwise.variants import Kind
+from layerwise.variants import Variant
 
 MOST = 1e38
 """Of a constant: about as much as float32 holds."""
 
 
 @dataclass(frozen=True, slots=True)
-class Initializer(Kind, ABC):
+class Initializer(Variant, ABC):
     """Fills the weights of a layer before training."""
 
     @abstractmethod
@@ -108,12 +108,9 @@ class Orthogonal(Initializer):
     Each piece of a maxout has a matrix of its own.
     """
 
-    gain: float = 1.0
+    gain: Positive = 1.0
 
     kind = "orthogonal"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "gain", real_number("gain", self.gain, above=0))
 
     def fill(self, weight: Floats, /, *, fan_out: int, rng: np.random.Generator) -> None:
         inputs, columns = weight.shape
@@ -128,12 +125,9 @@ class Orthogonal(Initializer):
 class Constant(Initializer):
     """Every weight is `value`. The units of a layer then start alike, and a layer of no randomness keeps them so."""
 
-    value: float = 0.0
+    value: Annotated[float, Limits(least=-MOST, below=MOST)] = 0.0
 
     kind = "constant"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "value", real_number("value", self.value, least=-MOST, below=MOST))
 
     def fill(self, weight: Floats, /, *, fan_out: int, rng: np.random.Generator) -> None:
         del fan_out, rng

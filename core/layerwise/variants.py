@@ -1,4 +1,4 @@
-"""The JSON form of a choice among classes: a name, or an object whose `kind` is the name."""
+"""Classes that a user chooses by name, such as "adam", and the JSON form of their objects."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -6,16 +6,27 @@ from typing import ClassVar, TypeVar, cast
 
 from layerwise.checks import choice, fields, shown
 from layerwise.errors import InvalidInput, Place, within
+from layerwise.limits import check_fields
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Kind:
-    """A class that a user chooses by its name `kind`, or makes himself to set its fields."""
+class Variant:
+    """One of several classes that a user chooses by its name `kind`, or constructs to set its fields.
+
+    The fields are checked by their types, see `check_fields`.
+    """
 
     kind: ClassVar[str]
 
+    def __post_init__(self) -> None:
+        check_fields(self)
+        self.check_together()
+
+    def check_together(self) -> None:
+        """Check what the type of a field cannot say, such as fields that depend on each other. Raises InvalidInput."""
+
     def to_json(self) -> str | dict[str, object]:
-        """The name alone if there is nothing to set, else an object with `kind` and every field."""
+        """Return the name if there are no fields, else an object with `kind` and every field."""
         own = {field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
         return {"kind": self.kind, **own} if own else self.kind
 
@@ -24,11 +35,11 @@ def _plain(value: object) -> object:
     return list(cast(tuple[object, ...], value)) if isinstance(value, tuple) else value
 
 
-K = TypeVar("K", bound=Kind)
+V = TypeVar("V", bound=Variant)
 
 
-def chosen(pointer: Place | str, value: object, table: Mapping[str, type[K]]) -> K:
-    """The object that `value` stands for: itself, or the default of the class of that name in `table`.
+def chosen(pointer: Place | str, value: object, table: Mapping[str, type[V]]) -> V:
+    """Return `value` if it is an object of a class in `table`, or the default object of the class that it names.
 
     Raises InvalidInput at `pointer`.
     """
@@ -41,8 +52,8 @@ def chosen(pointer: Place | str, value: object, table: Mapping[str, type[K]]) ->
     raise InvalidInput(pointer, f"{wanted}, got {shown(value)}")
 
 
-def from_json(pointer: Place | str, value: object, table: Mapping[str, type[K]]) -> K:
-    """The object that the JSON `value` stands for: a name, or {"kind": name, field: value, ...}.
+def from_json(pointer: Place | str, value: object, table: Mapping[str, type[V]]) -> V:
+    """Return the object that the JSON `value` describes: a name, or {"kind": name, field: value, ...}.
 
     Raises InvalidInput at `pointer`.
     """

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, NamedTuple
 from numpy.typing import NDArray
 
 from layerwise.types import Flags, Floats
-from layerwise.variants import Kind
+from layerwise.variants import Variant
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class Compiled(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Activation(Kind, ABC):
+class Activation(Variant, ABC):
     """Turns the linear part of a layer into its output."""
 
     usual_initializer: ClassVar[str] = "glorot_normal"

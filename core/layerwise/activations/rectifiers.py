@@ -1,14 +1,14 @@
 """The ReLU family and maxout: activations that flatten or bend a part of their inputs."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from layerwise import kernels
 from layerwise.activations.activation import Activation, Compiled, UnitBuffers
-from layerwise.checks import real_number, whole_number
+from layerwise.limits import Fraction, Limits, Positive
 from layerwise.types import Floats
 
 
@@ -42,13 +42,10 @@ class ReLU(Activation):
 class LeakyReLU(Activation):
     """a = z where z > 0, else slope · z, with one fixed `slope` in [0, 1)."""
 
-    slope: float = 0.01
+    slope: Fraction = 0.01
 
     kind = "leaky_relu"
     usual_initializer = "he_normal"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "slope", real_number("slope", self.slope, least=0, below=1))
 
     def value(self, z: Floats, _slope: Floats, out: Floats, scratch: Floats, /) -> None:
         """As max(z, slope · z), which holds for slopes below 1."""
@@ -87,9 +84,6 @@ class PReLU(Activation):
     keeps_input = True
     learns_slope = True
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "slope", real_number("slope", self.slope))
-
     def value(self, z: Floats, slope: Floats, out: Floats, scratch: Floats, /) -> None:
         np.minimum(z, 0.0, out=scratch)
         np.multiply(scratch, slope, out=scratch)
@@ -118,13 +112,10 @@ class PReLU(Activation):
 class ELU(Activation):
     """a = z where z > 0, else alpha (exp(z) - 1), with a fixed `alpha` above 0. Clevert et al. 2016."""
 
-    alpha: float = 1.0
+    alpha: Positive = 1.0
 
     kind = "elu"
     usual_initializer = "he_normal"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "alpha", real_number("alpha", self.alpha, above=0))
 
     def value(self, z: Floats, _slope: Floats, out: Floats, scratch: Floats, /) -> None:
         """As max(z, 0) + alpha (exp(min(z, 0)) - 1): exp() of a large z would overflow."""
@@ -184,14 +175,11 @@ class Maxout(Activation):
     The columns of z are (pieces * units), piece by piece, so that the pieces are contiguous slices.
     """
 
-    pieces: int = 2
+    pieces: Annotated[int, Limits(least=2)] = 2
 
     kind = "maxout"
     usual_initializer = "he_normal"
     keeps_input = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "pieces", whole_number("pieces", self.pieces, least=2))
 
     @property
     def linear_pieces(self) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise import kernels
-from layerwise.checks import real_number
+from layerwise.limits import Fraction
 from layerwise.losses.loss import Loss, LossBuffers
 from layerwise.types import Floats
 
@@ -20,16 +20,11 @@ class SoftmaxCrossEntropy(Loss):
     Szegedy et al. 2016, section 7. Raises InvalidInput.
     """
 
-    label_smoothing: float = 0.0
+    label_smoothing: Fraction = 0.0
 
     kind = "softmax_cross_entropy"
     targets = "classes"
     link = "softmax"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(
-            self, "label_smoothing", real_number("label_smoothing", self.label_smoothing, least=0, below=1)
-        )
 
     def measure(self, scores: Floats, targets: NDArray[Any], at: LossBuffers, /) -> None:
         rows, classes = scores.shape

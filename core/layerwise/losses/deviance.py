@@ -5,12 +5,12 @@ the mean over the outputs. McCullagh and Nelder 1989, chapter 2.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.checks import real_number
+from layerwise.limits import Limits
 from layerwise.losses.loss import Loss, LossBuffers
 from layerwise.types import Floats
 
@@ -64,15 +64,12 @@ class Tweedie(Loss):
     where it becomes `Poisson`, and 2, where it becomes `Gamma`. Jørgensen 1987. Raises InvalidInput.
     """
 
-    power: float = 1.5
+    power: Annotated[float, Limits(above=1, below=2)] = 1.5
 
     kind = "tweedie"
     targets = "values"
     link = "exp"
     least = 0.0
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "power", real_number("power", self.power, above=1, below=2))
 
     def measure(self, scores: Floats, targets: NDArray[Any], at: LossBuffers, /) -> None:
         one, two = 1 - self.power, 2 - self.power

@@ -16,11 +16,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.checks import choice
 from layerwise.losses.loss import Loss, LossBuffers
 from layerwise.types import Floats
-
-FORMS = ("weston_watkins", "one_vs_rest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +29,6 @@ class MarginLoss(Loss, ABC):
 
     targets = "classes"
     link = "identity"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "form", choice("form", self.form, FORMS))
 
     @property
     def binary(self) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from layerwise.types import Floats
-from layerwise.variants import Kind
+from layerwise.variants import Variant
 from layerwise.workspace import Arena
 
 
@@ -52,7 +52,7 @@ class LossBuffers:
 
 
 @dataclass(frozen=True, slots=True)
-class Loss(Kind, ABC):
+class Loss(Variant, ABC):
     """Measures scores against targets."""
 
     targets: ClassVar[Literal["classes", "flags", "values"]]

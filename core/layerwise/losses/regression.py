@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.checks import real_number
+from layerwise.limits import OpenFraction, Positive
 from layerwise.losses.loss import Loss, LossBuffers
 from layerwise.types import Floats
 
@@ -57,14 +57,11 @@ class Huber(Loss):
     With c = d cut to [-δ, δ] both are c (d - c/2), and the gradient is c. δ, `delta`, is above 0. Raises InvalidInput.
     """
 
-    delta: float = 1.0
+    delta: Positive = 1.0
 
     kind = "huber"
     targets = "values"
     link = "identity"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "delta", real_number("delta", self.delta, above=0))
 
     def measure(self, scores: Floats, targets: NDArray[Any], at: LossBuffers, /) -> None:
         np.subtract(scores, targets, out=at.scratch)
@@ -87,14 +84,11 @@ class Quantile(Loss):
     The gradient is 1 - q or -q, and the loss d times it. q, `quantile`, is between 0 and 1. Raises InvalidInput.
     """
 
-    quantile: float = 0.5
+    quantile: OpenFraction = 0.5
 
     kind = "quantile"
     targets = "values"
     link = "identity"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "quantile", real_number("quantile", self.quantile, above=0, below=1))
 
     @property
     def level(self) -> float:

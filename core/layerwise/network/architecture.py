@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from typing import cast
+from typing import Annotated, cast
 
 from layerwise import variants
 from layerwise.activations import ACTIVATIONS, Activation
-from layerwise.checks import choice, real_number, shown, truth, whole_number
 from layerwise.checks import fields as checked_fields
+from layerwise.checks import shown
 from layerwise.errors import InvalidInput, Place, within
 from layerwise.initializers import INITIALIZERS, Initializer
+from layerwise.limits import Count, Fraction, NotNegative, OneOf, Positive, check_fields
 
 NORMALIZATIONS = ("batch", "layer")
 
@@ -29,11 +30,11 @@ class Layer:
     Raises InvalidInput.
     """
 
-    units: int
+    units: Count
     activation: Activation
-    dropout: float
+    dropout: Fraction
     initializer: Initializer | None
-    normalization: str | None
+    normalization: Annotated[str, OneOf(NORMALIZATIONS)] | None
     residual: bool
 
     def __init__(
@@ -46,16 +47,12 @@ class Layer:
         normalization: str | None = None,
         residual: bool = False,
     ) -> None:
-        put = object.__setattr__
-        put(self, "units", whole_number("units", units, least=1))
-        put(self, "activation", variants.chosen("activation", activation, ACTIVATIONS))
-        put(self, "dropout", real_number("dropout", dropout, least=0, below=1))
-        known = None if initializer is None else variants.chosen("initializer", initializer, INITIALIZERS)
-        put(self, "initializer", known)
-        normal = None if normalization is None else choice("normalization", normalization, NORMALIZATIONS)
-        put(self, "normalization", normal)
-        put(self, "residual", truth("residual", residual))
-        if normal == "layer" and self.columns == 1:
+        given = locals() | {
+            "activation": variants.chosen("activation", activation, ACTIVATIONS),
+            "initializer": None if initializer is None else variants.chosen("initializer", initializer, INITIALIZERS),
+        }
+        check_fields(self, given)
+        if self.normalization == "layer" and self.columns == 1:
             raise InvalidInput("normalization", "expected none or batch, for one unit has no others in its layer")
 
     @property
@@ -114,21 +111,16 @@ class Architecture:
     inputs, and the fraction `input_dropout` of them is dropped. Raises InvalidInput.
     """
 
-    inputs: int
+    inputs: Count
     layers: tuple[Layer, ...]
-    input_dropout: float = 0.0
-    input_noise: float = 0.0
-    input_scale: float = 1.0
+    input_dropout: Fraction = 0.0
+    input_noise: NotNegative = 0.0
+    input_scale: Positive = 1.0
     input_shift: float = 0.0
 
     def __post_init__(self) -> None:
-        put = object.__setattr__
-        put(self, "inputs", whole_number("inputs", self.inputs, least=1))
-        put(self, "layers", _checked_layers(self.layers))
-        put(self, "input_dropout", real_number("input_dropout", self.input_dropout, least=0, below=1))
-        put(self, "input_noise", real_number("input_noise", self.input_noise, least=0))
-        put(self, "input_scale", real_number("input_scale", self.input_scale, above=0))
-        put(self, "input_shift", real_number("input_shift", self.input_shift))
+        check_fields(self)
+        object.__setattr__(self, "layers", _checked_layers(self.layers))
         _check_residuals(self.widths, self.layers)
         if self.parameters + self.statistics > MOST_PARAMETERS:
             detail = f"expected at most {MOST_PARAMETERS:,} parameters, these layers have {self.parameters:,}"

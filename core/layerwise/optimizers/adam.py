@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from layerwise import kernels
-from layerwise.checks import optional, real_number
+from layerwise.limits import Fraction, NotNegative, Positive
 from layerwise.optimizers.optimizer import Optimizer
 from layerwise.types import Floats
 
@@ -20,19 +20,13 @@ class Adam(Optimizer):
     Kingma and Ba 2015, algorithm 1; their α is η.
     """
 
-    learning_rate: float | None = None
-    beta1: float = 0.9
-    beta2: float = 0.999
-    epsilon: float = 1e-8
+    learning_rate: Positive | None = None
+    beta1: Fraction = 0.9
+    beta2: Fraction = 0.999
+    epsilon: Positive = 1e-8
 
     kind = "adam"
     usual_rate = 1e-3
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "learning_rate", optional("learning_rate", self.learning_rate, real_number, above=0))
-        object.__setattr__(self, "beta1", real_number("beta1", self.beta1, least=0, below=1))
-        object.__setattr__(self, "beta2", real_number("beta2", self.beta2, least=0, below=1))
-        object.__setattr__(self, "epsilon", real_number("epsilon", self.epsilon, above=0))
 
     @property
     def remembers(self) -> tuple[str, ...]:
@@ -93,17 +87,11 @@ class NAdam(Adam):
     μₜ = β₁ (1 - 0.96^(t ψ) / 2) rises to β₁, ψ is `momentum_decay`, Πₜ = μ₁ μ₂ … μₜ. Dozat 2016.
     """
 
-    momentum_decay: float = 4e-3
+    momentum_decay: NotNegative = 4e-3
 
     kind = "nadam"
     usual_rate = 2e-3
     temporaries = 2
-
-    def __post_init__(self) -> None:
-        # by name: a slotted dataclass is a copy of its class, and super() without arguments finds the original
-        Adam.__post_init__(self)
-        decay = real_number("momentum_decay", self.momentum_decay, least=0)
-        object.__setattr__(self, "momentum_decay", decay)
 
     def init(self, parameters: Floats) -> dict[str, Floats]:
         """With Π, one number, beside the vectors."""

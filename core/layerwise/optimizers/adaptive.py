@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from layerwise.checks import optional, real_number
+from layerwise.limits import Fraction, Positive
 from layerwise.optimizers.optimizer import Optimizer
 from layerwise.types import Floats
 
@@ -14,15 +14,11 @@ from layerwise.types import Floats
 class Adagrad(Optimizer):
     """G ← G + g², p ← p - η g / (√G + ε). Duchi, Hazan and Singer 2011."""
 
-    learning_rate: float | None = None
-    epsilon: float = 1e-10
+    learning_rate: Positive | None = None
+    epsilon: Positive = 1e-10
 
     kind = "adagrad"
     usual_rate = 0.01
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "learning_rate", optional("learning_rate", self.learning_rate, real_number, above=0))
-        object.__setattr__(self, "epsilon", real_number("epsilon", self.epsilon, above=0))
 
     @property
     def remembers(self) -> tuple[str, ...]:
@@ -48,19 +44,13 @@ class RMSprop(Optimizer):
     α is `decay`, μ is `momentum`.
     """
 
-    learning_rate: float | None = None
-    decay: float = 0.99
-    epsilon: float = 1e-8
-    momentum: float = 0.0
+    learning_rate: Positive | None = None
+    decay: Fraction = 0.99
+    epsilon: Positive = 1e-8
+    momentum: Fraction = 0.0
 
     kind = "rmsprop"
     usual_rate = 0.01
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "learning_rate", optional("learning_rate", self.learning_rate, real_number, above=0))
-        object.__setattr__(self, "decay", real_number("decay", self.decay, least=0, below=1))
-        object.__setattr__(self, "epsilon", real_number("epsilon", self.epsilon, above=0))
-        object.__setattr__(self, "momentum", real_number("momentum", self.momentum, least=0, below=1))
 
     @property
     def remembers(self) -> tuple[str, ...]:
@@ -90,18 +80,13 @@ class Adadelta(Optimizer):
     ρ is `decay`. The steps have the units of the parameters, so that the rate is usually 1.
     """
 
-    learning_rate: float | None = None
-    decay: float = 0.9
-    epsilon: float = 1e-6
+    learning_rate: Positive | None = None
+    decay: Fraction = 0.9
+    epsilon: Positive = 1e-6
 
     kind = "adadelta"
     usual_rate = 1.0
     temporaries = 2
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "learning_rate", optional("learning_rate", self.learning_rate, real_number, above=0))
-        object.__setattr__(self, "decay", real_number("decay", self.decay, least=0, below=1))
-        object.__setattr__(self, "epsilon", real_number("epsilon", self.epsilon, above=0))
 
     @property
     def remembers(self) -> tuple[str, ...]:
@@ -123,7 +108,7 @@ class Adadelta(Optimizer):
         np.subtract(p, delta, out=p)
 
 
-def _average_squares(average: Floats, x: Floats, decay: float, scratch: Floats) -> None:
+def _average_squares(average: Floats, x: Floats, decay: Fraction, scratch: Floats) -> None:
     """average ← decay · average + (1 - decay) · x²."""
     np.multiply(average, decay, out=average)
     np.multiply(x, x, out=scratch)

@@ -3,12 +3,13 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import numpy as np
 
-from layerwise.checks import optional, real_number, whole_number
+from layerwise.checks import real_number
 from layerwise.errors import InvalidInput
+from layerwise.limits import Count, Limits, OpenFraction, Positive
 from layerwise.optimizers.optimizer import Optimizer, chunks
 from layerwise.types import Floats
 
@@ -24,23 +25,18 @@ class LBFGS(Optimizer):
     part. Training ends, `converged`, when not even a step against the gradient lowers the loss.
     """
 
-    learning_rate: float | None = None
-    history: int = 10
-    max_evaluations: int = 25
-    c1: float = 1e-4
+    learning_rate: Positive | None = None
+    history: Annotated[int, Limits(least=1, most=1000)] = 10
+    max_evaluations: Count = 25
+    c1: OpenFraction = 1e-4
     c2: float = 0.9
 
     kind = "lbfgs"
     usual_rate = 1.0
     full_batch = True
 
-    def __post_init__(self) -> None:
-        put = object.__setattr__
-        put(self, "learning_rate", optional("learning_rate", self.learning_rate, real_number, above=0))
-        put(self, "history", whole_number("history", self.history, least=1, most=1000))
-        put(self, "max_evaluations", whole_number("max_evaluations", self.max_evaluations, least=1))
-        put(self, "c1", real_number("c1", self.c1, above=0, below=1))
-        put(self, "c2", real_number("c2", self.c2, above=self.c1, below=1))
+    def check_together(self) -> None:
+        real_number("c2", self.c2, above=self.c1, below=1)
 
     def init(self, parameters: Floats) -> dict[str, Floats]:
         """The pairs as rows, the newest at (`pairs` - 1) modulo `history`; loss and gradient at the parameters."""

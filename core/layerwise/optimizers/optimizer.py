@@ -12,8 +12,9 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from layerwise.limits import Positive
 from layerwise.types import Floats
-from layerwise.variants import Kind
+from layerwise.variants import Variant
 
 CHUNK = 65_536
 """Numbers a pass handles at once: four float32 vectors of them, 1 MiB, stay in the caches close to the core."""
@@ -26,10 +27,10 @@ LINE = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Optimizer(Kind, ABC):
+class Optimizer(Variant, ABC):
     """Moves the parameters against their gradient."""
 
-    learning_rate: float | None
+    learning_rate: Positive | None
     """None leaves it open: `Plan.completed` chooses one."""
 
     usual_rate: ClassVar[float]

@@ -7,20 +7,26 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated, TypeAlias
 
-from layerwise.checks import choice, optional, real_number, whole_number
 from layerwise.errors import InvalidInput
-from layerwise.variants import Kind
+from layerwise.limits import Count, Limits, NotNegative, OneOf, OpenFraction, Positive
+from layerwise.variants import Variant
 
 WATCHED = ("loss", "metric", "validation_loss", "validation_metric")
 """The values of an epoch that a schedule may react to."""
+
+Factor: TypeAlias = Annotated[float, Limits(least=0, most=1)]
+"""From 0 to 1."""
+Multiplier: TypeAlias = Annotated[float, Limits(above=0, most=1)]
+"""Above 0, 1 at most."""
 
 PLATEAU = ("best", "waited", "factor")
 """What a schedule that reacts keeps."""
 
 
 @dataclass(frozen=True, slots=True)
-class Schedule(Kind, ABC):
+class Schedule(Variant, ABC):
     """How the learning rate changes while training goes on."""
 
     @abstractmethod
@@ -53,14 +59,10 @@ class Constant(Schedule):
 class StepDecay(Schedule):
     """multiplier^⌊t / every⌋: the rate is multiplied by `multiplier` every `every` epochs, which is at least 1e-9."""
 
-    every: float = 10.0
-    multiplier: float = 0.1
+    every: Annotated[float, Limits(least=1e-9)] = 10.0
+    multiplier: Multiplier = 0.1
 
     kind = "step"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "every", real_number("every", self.every, least=1e-9))
-        object.__setattr__(self, "multiplier", _share("multiplier", self.multiplier, above=0))
 
     def factor(self, done: float, _total: float, /) -> float:
         return math.pow(self.multiplier, math.floor(done / self.every))
@@ -70,12 +72,9 @@ class StepDecay(Schedule):
 class ExponentialDecay(Schedule):
     """multiplierᵗ: the rate is multiplied by `multiplier` each epoch, a little with every step."""
 
-    multiplier: float = 0.95
+    multiplier: Multiplier = 0.95
 
     kind = "exponential"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "multiplier", _share("multiplier", self.multiplier, above=0))
 
     def factor(self, done: float, _total: float, /) -> float:
         return math.pow(self.multiplier, done)
@@ -85,12 +84,9 @@ class ExponentialDecay(Schedule):
 class InverseTimeDecay(Schedule):
     """1 / (1 + decay · t). Robbins and Monro 1951."""
 
-    decay: float = 1.0
+    decay: NotNegative = 1.0
 
     kind = "inverse_time"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "decay", real_number("decay", self.decay, least=0))
 
     def factor(self, done: float, _total: float, /) -> float:
         return 1 / (1 + self.decay * done)
@@ -100,14 +96,10 @@ class InverseTimeDecay(Schedule):
 class PolynomialDecay(Schedule):
     """end + (1 - end) (1 - t/T)^power: a straight line to `end` for the power 1."""
 
-    power: float = 1.0
-    end: float = 0.0
+    power: Positive = 1.0
+    end: Factor = 0.0
 
     kind = "polynomial"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "power", real_number("power", self.power, above=0))
-        object.__setattr__(self, "end", _share("end", self.end))
 
     def factor(self, done: float, total: float, /) -> float:
         return self.end + (1 - self.end) * math.pow(1 - _passed(done, total), self.power)
@@ -120,16 +112,13 @@ class CosineDecay(Schedule):
     With a `period` in epochs the rate starts again from 1 after it, each further period `period_factor` times as long.
     """
 
-    end: float = 0.0
-    period: float | None = None
-    period_factor: int = 1
+    end: Factor = 0.0
+    period: Positive | None = None
+    period_factor: Count = 1
 
     kind = "cosine"
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "end", _share("end", self.end))
-        object.__setattr__(self, "period", optional("period", self.period, real_number, above=0))
-        object.__setattr__(self, "period_factor", whole_number("period_factor", self.period_factor, least=1))
+    def check_together(self) -> None:
         if self.period is None and self.period_factor != 1:
             raise InvalidInput("period_factor", f"expected a period to go with it, got {self.period_factor} alone")
 
@@ -156,16 +145,11 @@ class OneCycle(Schedule):
     its 1 / (div_factor · final_div_factor). The optimiser's rate is the largest.
     """
 
-    rising: float = 0.3
-    start: float = 0.04
-    end: float = 4e-6
+    rising: OpenFraction = 0.3
+    start: Factor = 0.04
+    end: Factor = 4e-6
 
     kind = "one_cycle"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "rising", real_number("rising", self.rising, above=0, below=1))
-        object.__setattr__(self, "start", _share("start", self.start))
-        object.__setattr__(self, "end", _share("end", self.end))
 
     def factor(self, done: float, total: float, /) -> float:
         passed = _passed(done, total)
@@ -182,20 +166,13 @@ class ReduceOnPlateau(Schedule):
     metric by rising. Patience is counted as early stopping counts it; PyTorch waits one epoch more.
     """
 
-    watch: str = "validation_loss"
-    multiplier: float = 0.1
-    patience: int = 10
-    tolerance: float = 1e-4
-    least: float = 0.0
+    watch: Annotated[str, OneOf(WATCHED)] = "validation_loss"
+    multiplier: OpenFraction = 0.1
+    patience: Count = 10
+    tolerance: NotNegative = 1e-4
+    least: Factor = 0.0
 
     kind = "reduce_on_plateau"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "watch", choice("watch", self.watch, WATCHED))
-        object.__setattr__(self, "multiplier", real_number("multiplier", self.multiplier, above=0, below=1))
-        object.__setattr__(self, "patience", whole_number("patience", self.patience, least=1))
-        object.__setattr__(self, "tolerance", real_number("tolerance", self.tolerance, least=0))
-        object.__setattr__(self, "least", _share("least", self.least))
 
     @property
     def watched(self) -> str | None:
@@ -227,14 +204,6 @@ def _cosine(start: float, end: float, passed: float) -> float:
 def _passed(done: float, total: float) -> float:
     """How much of the training has passed, 1 at most: a stream of batches may go on longer than its plan says."""
     return min(done / total, 1.0)
-
-
-def _share(pointer: str, value: object, **least: float) -> float:
-    """`value` as a number up to 1, with a bound of `real_number`: at least 0 unless another is given."""
-    number = real_number(pointer, value, **(least or {"least": 0.0}))
-    if number > 1:
-        raise InvalidInput(pointer, f"expected a number of at most 1, got {number}")
-    return number
 
 
 SCHEDULES: dict[str, type[Schedule]] = {

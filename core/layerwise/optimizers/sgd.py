@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from layerwise import kernels
-from layerwise.checks import optional, real_number, truth
 from layerwise.errors import InvalidInput
+from layerwise.limits import Fraction, Positive
 from layerwise.optimizers.optimizer import Optimizer
 from layerwise.types import Floats
 
@@ -19,18 +19,14 @@ class SGD(Optimizer):
     With `nesterov` it looks ahead: p ← p - η (g + μ v). Nesterov 1983, in the form of Sutskever et al. 2013.
     """
 
-    learning_rate: float | None = None
-    momentum: float = 0.0
+    learning_rate: Positive | None = None
+    momentum: Fraction = 0.0
     nesterov: bool = False
 
     kind = "sgd"
     usual_rate = 0.01
 
-    def __post_init__(self) -> None:
-        put = object.__setattr__
-        put(self, "learning_rate", optional("learning_rate", self.learning_rate, real_number, above=0))
-        put(self, "momentum", real_number("momentum", self.momentum, least=0, below=1))
-        put(self, "nesterov", truth("nesterov", self.nesterov))
+    def check_together(self) -> None:
         if self.nesterov and not self.momentum:
             raise InvalidInput("nesterov", "expected a momentum above 0 to go with it, got 0")
 

@@ -1,9 +1,10 @@
 """The rule by which a training ends early, checked when made; stopping.py follows it."""
 
 from dataclasses import dataclass, fields
+from typing import Annotated
 
-from layerwise.checks import choice, real_number, truth, whole_number
 from layerwise.checks import fields as checked_fields
+from layerwise.limits import Count, NotNegative, OneOf, check_fields
 from layerwise.optimizers.schedules import WATCHED
 
 
@@ -15,17 +16,13 @@ class EarlyStopping:
     network ends with the weights of its best epoch, else with its last. Prechelt 1998. Raises InvalidInput.
     """
 
-    watch: str = "validation_loss"
-    patience: int = 10
-    tolerance: float = 0.0
+    watch: Annotated[str, OneOf(WATCHED)] = "validation_loss"
+    patience: Count = 10
+    tolerance: NotNegative = 0.0
     restore: bool = True
 
     def __post_init__(self) -> None:
-        put = object.__setattr__
-        put(self, "watch", choice("watch", self.watch, WATCHED))
-        put(self, "patience", whole_number("patience", self.patience, least=1))
-        put(self, "tolerance", real_number("tolerance", self.tolerance, least=0))
-        put(self, "restore", truth("restore", self.restore))
+        check_fields(self)
 
     def to_json(self) -> dict[str, object]:
         """The fields, by name."""

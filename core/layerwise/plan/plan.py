@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, TypeAlias, cast
+from typing import Annotated, Any, Literal, TypeAlias, cast
 
 import numpy as np
 
 from layerwise import variants
-from layerwise.checks import choice, optional, real_number, shown, truth, whole_number
+from layerwise.checks import choice, real_number, shown
 from layerwise.checks import fields as checked_fields
 from layerwise.errors import InvalidInput, Place, within
+from layerwise.limits import Count, Fraction, Limits, NotNegative, OneOf, OpenFraction, Positive, check_fields
 from layerwise.losses import LOSSES, Loss
 from layerwise.optimizers import OPTIMIZERS, Optimizer
 from layerwise.optimizers.schedules import SCHEDULES, Schedule
@@ -18,8 +19,6 @@ from layerwise.plan.early_stopping import EarlyStopping
 
 MOST_SEED = 2**64 - 1
 """What a seed of 64 bits holds."""
-
-SPLITS = ("random", "stratified", "temporal")
 
 ClassWeights: TypeAlias = Literal["balanced"] | tuple[float, ...] | Mapping[str, float] | None
 
@@ -56,23 +55,23 @@ class Plan:
     loss: Loss
     optimizer: Optimizer
     schedule: Schedule
-    warmup: float
-    l2: float
-    l1: float
-    weight_decay: float | None
-    max_norm: float | None
-    clip_norm: float | None
-    clip_value: float | None
-    average: float | None
-    batch_size: int | None
-    epochs: int | None
-    max_steps: int | None
-    max_seconds: float | None
+    warmup: NotNegative
+    l2: NotNegative
+    l1: NotNegative
+    weight_decay: NotNegative | None
+    max_norm: Positive | None
+    clip_norm: Positive | None
+    clip_value: Positive | None
+    average: OpenFraction | None
+    batch_size: Count | None
+    epochs: Count | None
+    max_steps: Annotated[int, Limits(least=1, most=2**62)] | None
+    max_seconds: Positive | None
     early_stopping: EarlyStopping | None
-    validation: float | None
-    split: str
+    validation: Fraction | None
+    split: Annotated[str, OneOf(("random", "stratified", "temporal"))]
     class_weight: ClassWeights
-    seed: int
+    seed: Annotated[int, Limits(least=0, most=MOST_SEED)]
     shuffle: bool
     doctor: bool
     keep_optimizer: bool
@@ -106,31 +105,14 @@ class Plan:
         keep_optimizer: bool = False,
         standardize_targets: bool = True,
     ) -> None:
-        put = object.__setattr__
-        put(self, "loss", variants.chosen("loss", loss, LOSSES))
-        put(self, "optimizer", variants.chosen("optimizer", optimizer, OPTIMIZERS))
-        put(self, "schedule", variants.chosen("schedule", schedule, SCHEDULES))
-        put(self, "warmup", real_number("warmup", warmup, least=0))
-        put(self, "l2", real_number("l2", l2, least=0))
-        put(self, "l1", real_number("l1", l1, least=0))
-        put(self, "weight_decay", optional("weight_decay", weight_decay, real_number, least=0))
-        put(self, "max_norm", optional("max_norm", max_norm, real_number, above=0))
-        put(self, "clip_norm", optional("clip_norm", clip_norm, real_number, above=0))
-        put(self, "clip_value", optional("clip_value", clip_value, real_number, above=0))
-        put(self, "average", optional("average", average, real_number, above=0, below=1))
-        put(self, "batch_size", optional("batch_size", batch_size, whole_number, least=1))
-        put(self, "epochs", optional("epochs", epochs, whole_number, least=1))
-        put(self, "max_steps", optional("max_steps", max_steps, whole_number, least=1, most=2**62))
-        put(self, "max_seconds", optional("max_seconds", max_seconds, real_number, above=0))
-        put(self, "early_stopping", _stopping(early_stopping))
-        put(self, "validation", optional("validation", validation, real_number, least=0, below=1))
-        put(self, "split", choice("split", split, SPLITS))
-        put(self, "class_weight", _class_weight(class_weight))
-        put(self, "seed", whole_number("seed", seed, least=0, most=MOST_SEED))
-        put(self, "shuffle", truth("shuffle", shuffle))
-        put(self, "doctor", truth("doctor", doctor))
-        put(self, "keep_optimizer", truth("keep_optimizer", keep_optimizer))
-        put(self, "standardize_targets", truth("standardize_targets", standardize_targets))
+        given = locals() | {
+            "loss": variants.chosen("loss", loss, LOSSES),
+            "optimizer": variants.chosen("optimizer", optimizer, OPTIMIZERS),
+            "schedule": variants.chosen("schedule", schedule, SCHEDULES),
+            "early_stopping": _stopping(early_stopping),
+            "class_weight": _class_weight(class_weight),
+        }
+        check_fields(self, given)
         if self.keep_optimizer and self.optimizer.full_batch:
             raise InvalidInput("keep_optimizer", f"expected false, for {self.optimizer.kind} begins anew on other rows")
 

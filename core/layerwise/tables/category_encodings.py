@@ -1,8 +1,9 @@
 """Encodings of categories."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from layerwise.checks import choice, whole_number
+from layerwise.limits import Limits, OneOf
 from layerwise.tables.cells import text_of
 from layerwise.tables.encoding import Encoding, texts
 
@@ -21,12 +22,9 @@ class CategoryEncoding(Encoding):
         missing values, else "error".
     """
 
-    missing: str = "auto"
+    missing: Annotated[str, OneOf(("auto", "own", "none", "error"))] = "auto"
 
     reads = "category"
-
-    def __post_init__(self) -> None:
-        choice("missing", self.missing, ("auto", "own", "none", "error"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +57,10 @@ class OneHot(CategoryEncoding):
            [0., 0.]], dtype=float32)
     """
 
-    most: int = 64
-    unseen: str = "auto"
+    most: Annotated[int, Limits(least=1, most=MOST_CATEGORIES)] = 64
+    unseen: Annotated[str, OneOf(("auto", "other", "none", "error"))] = "auto"
 
     kind = "one_hot"
-
-    def __post_init__(self) -> None:
-        CategoryEncoding.__post_init__(self)
-        object.__setattr__(self, "most", whole_number("most", self.most, least=1, most=MOST_CATEGORIES))
-        choice("unseen", self.unseen, ("auto", "other", "none", "error"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +84,12 @@ class Ordinal(CategoryEncoding):
     """
 
     order: tuple[str, ...] = ()
-    unseen: str = "none"
+    unseen: Annotated[str, OneOf(("other", "none", "error"))] = "none"
 
     kind = "ordinal"
 
-    def __post_init__(self) -> None:
-        CategoryEncoding.__post_init__(self)
+    def check_together(self) -> None:
         object.__setattr__(self, "order", texts("order", map(text_of, texts("order", self.order))))
-        choice("unseen", self.unseen, ("other", "none", "error"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +110,6 @@ class Hashing(CategoryEncoding):
         If an argument is invalid.
     """
 
-    buckets: int = 64
+    buckets: Annotated[int, Limits(least=2, most=MOST_CATEGORIES)] = 64
 
     kind = "hashing"
-
-    def __post_init__(self) -> None:
-        CategoryEncoding.__post_init__(self)
-        object.__setattr__(self, "buckets", whole_number("buckets", self.buckets, least=2, most=MOST_CATEGORIES))

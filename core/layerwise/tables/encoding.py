@@ -6,11 +6,11 @@ from typing import ClassVar, cast
 
 from layerwise.checks import shown
 from layerwise.errors import InvalidInput, Place
-from layerwise.variants import Kind
+from layerwise.variants import Variant
 
 
 @dataclass(frozen=True, slots=True)
-class Encoding(Kind):
+class Encoding(Variant):
     """Base class of the encodings of a column."""
 
     reads: ClassVar[str]

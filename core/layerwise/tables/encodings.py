@@ -4,9 +4,11 @@ An encoding is what a user chooses. A fitted column holds the encoding, with "au
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from layerwise.checks import choice, real_number, whole_number
+from layerwise.checks import choice, real_number
 from layerwise.errors import InvalidInput, Place
+from layerwise.limits import Limits, OneOf
 from layerwise.tables.category_encodings import Hashing, OneHot, Ordinal
 from layerwise.tables.encoding import Encoding, texts
 
@@ -32,7 +34,7 @@ class NumberEncoding(Encoding):
 
     reads = "number"
 
-    def __post_init__(self) -> None:
+    def check_together(self) -> None:
         if isinstance(self.missing, str):
             choice("missing", self.missing, ("auto", "indicator", "mean", "median", "error"))
         else:
@@ -109,13 +111,9 @@ class Quantiles(NumberEncoding):
         If an argument is invalid.
     """
 
-    quantiles: int = 100
+    quantiles: Annotated[int, Limits(least=2, most=10_000)] = 100
 
     kind = "quantile"
-
-    def __post_init__(self) -> None:
-        NumberEncoding.__post_init__(self)
-        object.__setattr__(self, "quantiles", whole_number("quantiles", self.quantiles, least=2, most=10_000))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +135,13 @@ class Log(NumberEncoding):
         If an argument is invalid.
     """
 
-    negative: str = "error"
+    negative: Annotated[str, OneOf(("error", "clip"))] = "error"
 
     kind = "log"
 
-    def __post_init__(self) -> None:
-        NumberEncoding.__post_init__(self)
-        choice("negative", self.negative, ("error", "clip"))
+    def check_together(self) -> None:
+        # by name: a slotted dataclass is a copy of its class, and super() without arguments finds the original
+        NumberEncoding.check_together(self)
         if not isinstance(self.missing, str):
             real_number("missing", self.missing, least=0)
 
@@ -195,19 +193,18 @@ class DateParts(Encoding):
     """
 
     parts: tuple[str, ...] = ("year", "month_cycle", "weekday_cycle", "hour_cycle")
-    missing: str = "auto"
+    missing: Annotated[str, OneOf(("auto", "indicator", "none", "error"))] = "auto"
 
     kind = "date_parts"
     reads = "date"
 
-    def __post_init__(self) -> None:
+    def check_together(self) -> None:
         parts = texts("parts", self.parts)
         if not parts:
             raise InvalidInput("parts", "expected at least one part")
         for i, part in enumerate(parts):
             choice(Place("parts", i), part, PLAIN_PARTS + CYCLIC_PARTS)
         object.__setattr__(self, "parts", parts)
-        choice("missing", self.missing, ("auto", "indicator", "none", "error"))
 
 
 ENCODINGS: dict[str, type[Encoding]] = {

@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.checks import fields, optional, real_number, shown
+from layerwise.checks import fields, real_number, shown
 from layerwise.errors import InvalidInput, Place, within
 from layerwise.tables.column import CellWriter, FittedColumn, UnusualError
 from layerwise.tables.encodings import Log, MinMax, NumberEncoding, Quantiles
@@ -168,7 +168,7 @@ def number_column_from_json(name: str, encoding: NumberEncoding, given: Mapping[
     found = fields("", given, known=("fill", *own), required=("fill", *own))
     if encoding.missing == "auto":
         raise InvalidInput(Place("encoding", "missing"), "expected a decided policy in a fitted column, got 'auto'")
-    fill = optional("fill", found["fill"], real_number)
+    fill = None if found["fill"] is None else real_number("fill", found["fill"])
     if (fill is None) != (encoding.missing == "error"):
         wanted = "null" if fill is not None else "a number"
         raise InvalidInput("fill", f"expected {wanted} for missing {shown(encoding.missing)}, got {shown(fill)}")
