@@ -1,1 +1,1 @@
-"""Data: what callers hand over, checked, split and read in batches."""
+"""Training data: checks, splits, and reading in batches."""

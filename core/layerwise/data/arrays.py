@@ -1,4 +1,4 @@
-"""Tables of numbers: what a caller hands over is checked here, and nowhere else."""
+"""Checks of arrays of numbers that users pass."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
@@ -11,14 +11,14 @@ from layerwise.data.mapped_files import pages_of
 from layerwise.errors import InvalidInput, Place
 
 BLOCK_NUMBERS = 2**20
-"""How many numbers a check reads at once: 4 to 8 MiB, so that a file larger than memory can be checked."""
+"""Numbers checked at once, 4 to 8 MiB, so that a file larger than memory can be checked."""
 
 REAL = "biuf"
-"""The kinds of dtype that stand for real numbers."""
+"""The kinds of dtype of real numbers."""
 
 
 def blocks(rows: int, width: int, numbers: int = BLOCK_NUMBERS) -> Iterator[slice]:
-    """Slices that cover `rows` rows of `width` numbers each, of about `numbers` numbers."""
+    """Return slices that cover `rows` rows of `width` numbers, about `numbers` numbers each."""
     step = max(1, numbers // max(1, width))
     return (slice(start, min(start + step, rows)) for start in range(0, rows, step))
 
@@ -26,10 +26,10 @@ def blocks(rows: int, width: int, numbers: int = BLOCK_NUMBERS) -> Iterator[slic
 def checked_rows(
     X: ArrayLike, features: int, *, dtype: DTypeLike, pointer: str = "X", finite: bool = True
 ) -> NDArray[Any]:
-    """`X` as a numeric array (n, features), not copied if it is one already, a memory-mapped file included.
+    """Return `X` as a numeric array (n, features), without a copy if it is one, memory-mapped or not.
 
-    Raises InvalidInput, naming row and column, for rows of another length, for what is not a number and, unless
-    `finite` is false, for what is not finite in `dtype`.
+    Raises InvalidInput, naming row and column, for rows of another length, values that are not numbers and, if
+    `finite`, numbers that are not finite in `dtype`.
     """
     if _is_fine(X, features, dtype):
         return cast("NDArray[Any]", X)  # quoted: to make the type takes longer than the check
@@ -37,7 +37,7 @@ def checked_rows(
     if table.shape == (0,):  # an empty list
         table = np.empty((0, features), dtype)
     if table.ndim != 2:
-        got = "a flat list; a single row stands in a list too" if table.ndim == 1 else f"{table.ndim} dimensions"
+        got = "a flat list; put a single row in a list" if table.ndim == 1 else f"{table.ndim} dimensions"
         raise InvalidInput(pointer, f"expected rows of {counted(features, 'number')}, got {got}")
     if table.shape[1] != features:
         if not len(table):
@@ -49,7 +49,7 @@ def checked_rows(
 
 
 def _is_fine(X: object, features: int, dtype: DTypeLike) -> bool:
-    """Whether `X` is a small array of such rows, all of them finite: what a service predicts, seen at one glance."""
+    """Return whether `X` is a small valid array: a fast check of what a service predicts."""
     return (
         type(X) is np.ndarray
         and X.dtype == dtype
@@ -63,7 +63,7 @@ def _is_fine(X: object, features: int, dtype: DTypeLike) -> bool:
 def checked_values(
     y: ArrayLike, outputs: int, *, rows: int, dtype: DTypeLike, pointer: str, finite: bool
 ) -> NDArray[Any]:
-    """`y`, (n,) or (n, outputs), as the targets (n, outputs) of a regression. Raises InvalidInput."""
+    """Return the targets `y` of a regression, (n,) or (n, outputs), as (n, outputs). Raises InvalidInput."""
     column = _array(y, pointer)
     flat = column is not None and column.ndim == 1
     if column is not None and flat:
@@ -84,10 +84,7 @@ def checked_values(
 def checked_weights(
     weights: ArrayLike, *, rows: int, dtype: DTypeLike = np.float64, pointer: str = "weights"
 ) -> NDArray[Any]:
-    """`weights` (n,) of the rows in the loss: finite in `dtype`, none below 0, at least one above.
-
-    Raises InvalidInput.
-    """
+    """Return the row `weights` (n,): finite in `dtype`, at least 0, at least one positive. Raises InvalidInput."""
     column = checked_values(weights, 1, rows=rows, dtype=dtype, pointer=pointer, finite=True)[:, 0]
     if (column < 0).any():
         row = int(np.argmax(column < 0))
@@ -98,9 +95,9 @@ def checked_weights(
 
 
 def check_finite(table: NDArray[Any], *, dtype: DTypeLike, pointer: str, flat: bool = False) -> None:
-    """Raises InvalidInput at the first number of `table` (n, k) that is not finite in `dtype`.
+    """Raise InvalidInput at the first number of `table` (n, k) that is not finite in `dtype`.
 
-    Of a `flat` table, whose only column the caller does not know as one, the row alone is named.
+    If `flat`, the place is that of a vector: only the row is named.
     """
     if table.dtype.kind != "f":
         return
@@ -119,18 +116,18 @@ def check_finite(table: NDArray[Any], *, dtype: DTypeLike, pointer: str, flat: b
 
 
 def check_unmasked(value: object, pointer: str) -> None:
-    """Raises InvalidInput if `value` is an array with a mask, which all that follows would overlook."""
+    """Raise InvalidInput if `value` is a masked array, whose mask would be ignored."""
     if isinstance(value, np.ma.MaskedArray):
         raise InvalidInput(pointer, "expected an array without a mask, got a masked one: fill in what is masked")
 
 
 def _array(X: object, pointer: str) -> NDArray[Any] | None:
-    """`X` as an array, or None if its rows differ in length."""
+    """Return `X` as an array, or None if its rows differ in length."""
     check_unmasked(X, pointer)
     try:
         table = np.asarray(cast(ArrayLike, X))
         if table.dtype.kind in "SU" and not isinstance(X, np.ndarray):
-            # else the 1 in [1, "a"] were a string as well
+            # keep the 1 in [1, "a"] a number
             table = np.asarray(cast(ArrayLike, X), dtype=object)
     except (ValueError, TypeError, OverflowError):
         return None
@@ -138,7 +135,7 @@ def _array(X: object, pointer: str) -> NDArray[Any] | None:
 
 
 def _numeric(X: object, features: int, pointer: str) -> NDArray[Any]:
-    """`X` as an array of booleans, integers or floats."""
+    """Return `X` as an array of booleans, integers or floats."""
     table = _array(X, pointer)
     if table is not None and table.dtype.kind in REAL:
         return table
@@ -151,7 +148,9 @@ def _numeric(X: object, features: int, pointer: str) -> NDArray[Any]:
 
 
 def _converted(rows: Sequence[object], features: int, pointer: str) -> NDArray[Any]:
-    """Rows that NumPy would not take as numbers: converted, or refused at the first that is wrong."""
+    """Return rows that NumPy does not take as numbers, converted one by one. Raises InvalidInput at the first wrong
+    value.
+    """
     table = np.empty((len(rows), features), np.float64)
     for i, row in enumerate(rows):
         if not isinstance(row, Sequence | np.ndarray) or isinstance(row, str | bytes):

@@ -1,4 +1,4 @@
-"""What the rows of each class weigh."""
+"""Weights of classes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,13 +17,13 @@ from layerwise.plan import ClassWeights, label_text
 def class_weights(
     given: ClassWeights, targets: NDArray[Any], rows: RowNumbers, *, labels: tuple[Label, ...]
 ) -> NDArray[np.float64]:
-    """The weight (classes,) of each class: those `given`, or of "balanced" n / (classes · count).
+    """Return the weight of each class (classes,): those `given`, or for "balanced" n / (classes · count).
 
-    n rows, `targets[rows]`, are counted; King and Zeng 2001. A class that none of them has counts as one row. Raises
-    InvalidInput if the weights given are not those of the `labels`, or if the targets are no classes.
+    The n rows `targets[rows]` are counted; a class without rows counts as one row. King and Zeng 2001. Raises
+    InvalidInput if the weights do not fit the `labels`, or the targets are not classes.
     """
     if targets.ndim != 1:
-        raise InvalidInput("class_weight", "expected None, for the targets are no classes")
+        raise InvalidInput("class_weight", "expected None, as the targets are not classes")
     if given == "balanced":
         classes = len(labels)
         counts = np.zeros(classes, np.intp)
@@ -35,9 +35,9 @@ def class_weights(
 
 
 def weights_of(given: Sequence[float] | Mapping[str, float], labels: Sequence[Label]) -> tuple[float, ...]:
-    """The weight of each class, given in the order of the `labels`, or by labels, where others weigh 1.
+    """Return the weight of each class, given in the order of the `labels`, or by label with 1 for the others.
 
-    Raises InvalidInput if they are not the weights of these labels.
+    Raises InvalidInput if they do not fit the labels.
     """
     if not isinstance(given, Mapping):
         if len(given) != len(labels):

@@ -1,4 +1,4 @@
-"""The labels of a classifier: which they are, and which output stands for which."""
+"""Labels of a classifier, and their encoding as class indices."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias, cast
@@ -13,12 +13,12 @@ from layerwise.errors import InvalidInput, Place
 Label: TypeAlias = int | str | bool
 
 MOST = 2**63 - 1
-"""The largest integer that is a label: 64 bits with a sign."""
+"""The largest integer label: labels are signed integers of 64 bits."""
 WANTED = "expected a label (an integer, a string or a boolean)"
 
 
 def checked_labels(labels: Iterable[object], outputs: int, pointer: str = "labels") -> tuple[Label, ...]:
-    """`labels`, one for each of the `outputs`, two for a single one, all different, all of one type.
+    """Return `labels`: distinct, of one type, one for each of the `outputs`, two for a single output.
 
     Raises InvalidInput.
     """
@@ -27,27 +27,27 @@ def checked_labels(labels: Iterable[object], outputs: int, pointer: str = "label
         found.append(_label(label, pointer, i, like=found[0] if found else None))
     classes = _classes(outputs)
     if len(found) != classes:
-        detail = f"expected {classes} labels, for the network has {counted(outputs, 'output')}, got {len(found)}"
+        detail = f"expected {classes} labels, as the network has {counted(outputs, 'output')}, got {len(found)}"
         raise InvalidInput(pointer, detail)
     if len(set(found)) != len(found):
         twice = next(label for label in found if found.count(label) > 1)
-        raise InvalidInput(pointer, f"expected labels that differ, got {shown(twice)} twice")
+        raise InvalidInput(pointer, f"expected distinct labels, got {shown(twice)} twice")
     return tuple(found)
 
 
 def label_array(labels: tuple[Label, ...]) -> NDArray[Any]:
-    """The labels as a NumPy array (outputs,) of integers, booleans or strings."""
+    """Return the labels as an array of integers, booleans or strings."""
     return np.array(labels)
 
 
 def encode_labels(
     y: ArrayLike, labels: tuple[Label, ...] | None, *, outputs: int, rows: int, pointer: str
 ) -> tuple[NDArray[Any], tuple[Label, ...]]:
-    """`y` as class indices (n,), and the labels they stand for.
+    """Return `y` as class indices (n,), and the labels of the classes.
 
-    Each output stands for a label; a single output for two, its sign telling them apart. Without `labels`, integers
-    below that count stand for themselves; otherwise the sorted different values of `y` are the labels, and there must
-    be that many. Raises InvalidInput, naming row and label.
+    Each output has a label; a single output has two. Without `labels`, integers below the number of classes stand for
+    themselves; otherwise the labels are the sorted distinct values of `y`, which must be as many. Raises InvalidInput,
+    naming row and label.
     """
     column, classes = label_column(y, rows, pointer), _classes(outputs)
     if labels is None:
@@ -72,7 +72,7 @@ def encode_labels(
 
 
 def checked_indices(y: NDArray[Any], *, outputs: int, rows: int, pointer: str) -> NDArray[Any]:
-    """`y`, which the caller says are class indices (n,) of `outputs`: their shape and type are checked alone."""
+    """Return `y`, class indices (n,) whose shape and type alone are checked. Raises InvalidInput."""
     if y.ndim != 1 or y.dtype.kind not in "iu":
         wanted = f"expected class indices below {_classes(outputs)}"
         raise InvalidInput(pointer, f"{wanted}, got {y.dtype} in {counted(y.ndim, 'dimension')}")
@@ -82,12 +82,15 @@ def checked_indices(y: NDArray[Any], *, outputs: int, rows: int, pointer: str) -
 
 
 def label_column(y: ArrayLike, rows: int | None, pointer: str) -> NDArray[Any]:
-    """`y` as an array (n,) of integers, booleans or strings: `rows` of them, or at least one. Raises InvalidInput."""
+    """Return `y` as an array (n,) of integers, booleans or strings: `rows` of them, or at least one.
+
+    Raises InvalidInput.
+    """
     check_unmasked(y, pointer)
     try:
         column = np.asarray(y)
         if column.dtype.kind == "U" and not isinstance(y, np.ndarray):
-            # else the 1 in [1, "a"] were a string as well
+            # keep the 1 in [1, "a"] a number
             column = np.asarray(y, dtype=object)
     except ValueError:
         raise InvalidInput(pointer, "expected one label for each row, got lists of different lengths") from None
@@ -116,7 +119,7 @@ def _of_one_type(values: Sequence[object], pointer: str) -> NDArray[Any]:
 
 
 def _label(value: object, pointer: str, index: int, *, like: Label | None) -> Label:
-    """`value` as a plain label, of the same type as `like`."""
+    """Return `value` as a Python label of the same type as `like`."""
     plain = cast(object, value.item()) if isinstance(value, np.generic) else value
     if not isinstance(plain, int | str):
         raise InvalidInput(Place(pointer, index), f"{WANTED}, got {shown(plain)}")
@@ -132,16 +135,16 @@ def _label(value: object, pointer: str, index: int, *, like: Label | None) -> La
 def _found(column: NDArray[Any], outputs: int, pointer: str) -> tuple[Label, ...]:
     labels, classes = cast(list[Label], np.unique(column).tolist()), _classes(outputs)
     if len(labels) != classes:
-        wanted = f"expected {classes} different labels, for the network has {counted(outputs, 'output')}"
+        wanted = f"expected {classes} different labels, as the network has {counted(outputs, 'output')}"
         raise InvalidInput(pointer, f"{wanted}, got {len(labels)}: {label_list(tuple(labels))}")
     return tuple(labels)
 
 
 def _classes(outputs: int) -> int:
-    """How many labels go with `outputs`: the sign of a single one tells two apart."""
+    """Return the number of labels for `outputs`; a single output has two."""
     return max(outputs, 2)
 
 
 def label_list(labels: Sequence[Label]) -> str:
-    """The labels for a reader, the first ten of them."""
+    """Return the labels as text, at most the first ten."""
     return ", ".join(shown(label) for label in labels[:10]) + (", …" if len(labels) > 10 else "")

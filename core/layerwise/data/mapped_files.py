@@ -1,7 +1,7 @@
-"""Tables in mapped files that are larger than memory should hold: read in blocks, whose pages are given back.
+"""Memory-mapped tables larger than memory, read in blocks whose pages are released after use.
 
-A page of a mapped file counts as memory of the process from the moment it is touched. So nothing reads such a table
-row by row: a block is copied out of the map and its pages are returned at once; the system keeps what it has room for.
+A page of a mapped file counts as memory of the process once it is touched. So such a table is never read row by row: a
+block is copied out of the map and its pages are released at once. The operating system caches what it has room for.
 """
 
 import math
@@ -14,20 +14,20 @@ from numpy.typing import NDArray
 from layerwise.data.row_source import RowSource
 
 LARGE = 2**28
-"""Bytes. A smaller table is left to the system, which maps all of it, and is shuffled as a whole."""
+"""Bytes. A smaller table is left to the operating system's paging, and shuffled as a whole."""
 
 BLOCK = 2**18
-"""Bytes of consecutive rows that are read at once: a disk gives them nearly as fast as it can."""
+"""Bytes of consecutive rows read at once: enough for nearly the full speed of a disk."""
 
 BLOCK_ROWS = 2**13
-"""The most rows of a block: the numbers of a window's rows stay few, however narrow the table."""
+"""The most rows of a block, so that a window has few row numbers even in a narrow table."""
 
 WINDOW = 2**26
-"""Bytes of the blocks among which rows are shuffled. The cache holds two windows, 128 MiB."""
+"""Bytes of the blocks within which rows are shuffled. The cache holds two windows, 128 MiB."""
 
 
 class Pages:
-    """Where the rows of `table` lie in the mapped file `file`."""
+    """The memory pages of the rows of `table` in the mapped file `file`."""
 
     def __init__(self, table: NDArray[Any], file: mmap.mmap) -> None:
         self._table, self._file = table, file
@@ -35,11 +35,11 @@ class Pages:
         self._row_bytes = _row_bytes(table)
 
     def expect(self, rows: slice) -> None:
-        """Has the system start to read `rows`."""
+        """Ask the operating system to prefetch `rows`."""
         self._advise("MADV_WILLNEED", rows)
 
     def release(self, rows: slice) -> None:
-        """Gives back the memory of the pages that hold `rows`; what they hold, written or not, stays in the file."""
+        """Release the memory of the pages that hold `rows`; their contents, written or not, stay in the file."""
         self._advise("MADV_DONTNEED", rows)
 
     def _advise(self, advice: str, rows: slice) -> None:
@@ -51,10 +51,9 @@ class Pages:
 
 
 def pages_of(table: NDArray[Any]) -> Pages | None:
-    """Where `table` lies in a mapped file, if it is one of LARGE bytes or more that can be read block by block.
+    """Return the pages of `table` if it is a mapped file of at least LARGE bytes that can be read in blocks, else None.
 
-    It cannot if its rows do not follow one another, as in Fortran's order, or if what is written to it is kept in
-    memory (mode "c"), for then there is no file to read it from.
+    It cannot if its rows are not consecutive (as in Fortran order), or if writes to it stay in memory (mode "c").
     """
     if table.nbytes < LARGE or table.ndim == 0 or table.strides[0] < _row_bytes(table):
         return None
@@ -67,7 +66,7 @@ def pages_of(table: NDArray[Any]) -> Pages | None:
 
 
 def _row_bytes(table: NDArray[Any]) -> int:
-    """From the first to the last byte of a row, or more than any step between rows if a row runs backwards."""
+    """Return the bytes from the first to the last of a row, or a huge number if a row runs backwards."""
     if any(step < 0 for step in table.strides[1:]):
         return 2**62
     pairs = zip(table.shape[1:], table.strides[1:], strict=True)
@@ -75,10 +74,10 @@ def _row_bytes(table: NDArray[Any]) -> int:
 
 
 class FileTable(RowSource):
-    """A table (n, ...) in a mapped file, read through a cache of the blocks that were used last.
+    """A table (n, ...) in a mapped file, read through a cache of recently used blocks.
 
-    A block is `block_rows` consecutive rows; the cache holds two windows of `window` blocks. Any rows may be asked
-    for; those that lie near each other, as `WindowShuffle` visits them, are found in the cache.
+    A block is `block_rows` consecutive rows; the cache holds two windows of `window` blocks. Rows may be read in any
+    order, but only those near each other, as `WindowShuffle` visits them, are found in the cache.
     """
 
     def __init__(self, source: NDArray[Any], pages: Pages) -> None:
@@ -97,13 +96,13 @@ class FileTable(RowSource):
         self._place: NDArray[np.intp] = np.empty(slots, np.intp)
 
     def rows_of(self, block: int) -> slice:
-        """The rows of a block; the last one may be shorter than the others."""
+        """Return the rows of a block; the last block may be shorter."""
         return slice(block * self.block_rows, min((block + 1) * self.block_rows, len(self)))
 
     def take(self, rows: NDArray[np.intp], out: NDArray[Any]) -> None:
-        """Writes the rows of these numbers into `out` (m, ...), of the table's dtype."""
+        """Copy the rows with these numbers to `out` (m, ...), of the table's dtype."""
         slots = len(self._block_in)
-        for start in range(0, len(rows), slots):  # so few rows lie in no more blocks than the cache holds
+        for start in range(0, len(rows), slots):  # a part of the rows lies in at most as many blocks as the cache holds
             part = rows[start : start + slots]
             block, place = self._block[: len(part)], self._place[: len(part)]
             np.floor_divide(part, self.block_rows, out=block)
@@ -118,7 +117,7 @@ class FileTable(RowSource):
             self._cache.take(place, 0, out[start : start + slots], "clip")
 
     def _load(self, blocks: NDArray[np.intp]) -> None:
-        """Brings those of `blocks` that are not there into the cache, in the place of the oldest not among them."""
+        """Load the missing `blocks` into the cache, in place of the oldest blocks that are not among them."""
         wanted = set(cast(list[int], blocks.tolist()))
         missing = sorted(block for block in wanted if self._slot_of[block] < 0)
         for block in missing:
@@ -140,6 +139,6 @@ RowTable: TypeAlias = NDArray[Any] | RowSource
 
 
 def open_table(table: NDArray[Any]) -> RowTable:
-    """`table` itself, or a FileTable if it is a large one in a mapped file."""
+    """Return `table`, or a FileTable if it is a large mapped file."""
     pages = pages_of(table)
     return table if pages is None else FileTable(table, pages)

@@ -1,4 +1,4 @@
-"""Mean and variance of the columns of a table, read block by block."""
+"""Mean and variance of the columns of a table, computed block by block."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,22 +13,22 @@ from layerwise.data.variation import negligible
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moments:
-    """Of the numbers of k columns over their `unit`, each (k,).
+    """Moments of k columns divided by their `unit`, each (k,).
 
-    The units are powers of two near the largest numbers, so that nothing overflows and no digit is lost.
+    Units are powers of two near the largest numbers, so that nothing overflows and no digit is lost.
     """
 
     mean: NDArray[np.float64]
     variance: NDArray[np.float64]
     constant: NDArray[np.bool_]
-    """Whether a column varies by rounding alone."""
+    """Whether a column is constant up to rounding."""
     unit: NDArray[np.float64]
 
 
 def moments(table: NDArray[Any], rows: RowNumbers, weights: NDArray[Any] | None = None) -> Moments:
-    """The moments of the columns of `table[rows]`, of (n, k), counted by `weights[rows]`, read block by block.
+    """Return the weighted moments of the columns of `table[rows]`, of (n, k), with `weights[rows]`.
 
-    All are zero if no row weighs anything.
+    All are zero if the weights are.
     """
     columns: int = table.shape[1]
     steps = list(blocks(len(rows), columns))

@@ -1,4 +1,4 @@
-"""Rows picked from the data by their numbers, converted on the way, without a copy of the whole."""
+"""Reading of training data: rows picked by number, converted on the fly, without a copy of the whole."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -23,10 +23,7 @@ from layerwise.plan import Plan
 
 
 def checked_validation(validation: object) -> float | tuple[ArrayLike, ...] | None:
-    """`validation` as a fraction, or as (X, y) or (X, y, weights), which may stand in a list; None as it is.
-
-    Raises InvalidInput.
-    """
+    """Return `validation` as a fraction, (X, y) or (X, y, weights); None stays None. Raises InvalidInput."""
     if validation is None:
         return None
     wanted = "expected a fraction, (X, y) or (X, y, weights)"
@@ -43,9 +40,9 @@ def checked_validation(validation: object) -> float | tuple[ArrayLike, ...] | No
 def resolved_plan(
     plan: Plan, X: object, validation: float | tuple[ArrayLike, ...] | None
 ) -> tuple[Plan, float | tuple[ArrayLike, ...]]:
-    """`plan` completed for the rows `X`, and the rows held out: a fraction, (X, y) or (X, y, weights).
+    """Return `plan` completed for the rows `X`, and the held-out rows: a fraction, (X, y) or (X, y, weights).
 
-    `validation`, if it is given, takes the place of the plan's.
+    `validation`, if given, replaces that of the plan.
     """
     if isinstance(validation, tuple):
         return plan.completed(rows=_length(X), held_out=max(1, _length(validation[0]))), validation
@@ -56,7 +53,7 @@ def resolved_plan(
 
 
 def _length(X: object) -> int:
-    """How many rows `X` has, also a sparse matrix; 1 of what has no length, which is refused when it is read."""
+    """Return the number of rows of `X`, sparse or not; 1 if it has no length, which reading refuses."""
     shape: object = getattr(X, "shape", None)
     if isinstance(shape, tuple) and shape:
         return int(cast(tuple[int, ...], shape)[0])
@@ -67,15 +64,15 @@ def _length(X: object) -> int:
 
 
 class Gather:
-    """Picks rows x of `source` (n, ...) as scale · x + shift into `out` (m, ...), which may be of another dtype.
+    """Copies picked rows x of `source` (n, ...) to `out` (m, ...) as scale · x + shift, converting the dtype.
 
-    Nothing is allocated. Only where `source` is not contiguous, or not aligned, are the picked rows copied once more.
+    Nothing is allocated, unless `source` is not contiguous or not aligned.
     """
 
     def __init__(self, source: RowTable, out: NDArray[Any], *, scale: float = 1.0, shift: float = 0.0) -> None:
         self._source, self._out = source, out
         self._scale, self._shift = scale, shift
-        # take would copy the whole of any other source
+        # `take` would first copy any other source as a whole
         self._straight = isinstance(source, RowSource) or (source.flags.c_contiguous and source.flags.aligned)
         self._picked = out if source.dtype == out.dtype else np.empty(out.shape if self._straight else 0, source.dtype)
 
@@ -83,7 +80,7 @@ class Gather:
         if isinstance(self._source, RowSource):
             self._source.take(rows, self._picked)
         elif self._straight:
-            # clip: the other modes write to a copy of `out` first; the method is half the price of np.take
+            # clip: the other modes write to a copy of `out` first; the method takes half the time of np.take
             self._source.take(rows, 0, self._picked, "clip")
         else:
             np.copyto(self._out, self._source[rows], casting="unsafe")
@@ -97,11 +94,11 @@ class Gather:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
-    """The part `rows` (m,), indices in ascending order, of a table (n, inputs) and its targets (n, ...).
+    """The rows `rows` (m,), sorted row numbers, of a table (n, inputs) and its targets (n, ...).
 
-    `weights` (n,) are the rows' weights in the loss, or None if all are 1. `scale` is that by which the targets are
-    learnt, None as they are, and `learnt` may hold them so, in the network's dtype. Of a large mapped file the table is
-    a RowSource and `rows` are Runs; targets and weights are arrays always, whose pages may all be in memory.
+    `weights` (n,) are row weights, None if all are 1. `scale` is the scaling of the targets, None for none; `learnt`
+    may hold the scaled targets in the network's dtype. For a large mapped file the table is a RowSource and `rows` are
+    Runs; targets and weights are always arrays, all of whose pages may be in memory.
     """
 
     table: RowTable
@@ -112,18 +109,18 @@ class Split:
     learnt: NDArray[Any] | None = None
 
     def part(self, rows: RowNumbers) -> "Split":
-        """The part `rows` of the same table."""
+        """Return the rows `rows` of the same table."""
         return replace(self, rows=rows)
 
     def times(self, by_class: NDArray[np.float64]) -> "Split":
-        """The same rows, the weight of each times that of its class."""
+        """Return the same rows with weights multiplied by those of their classes."""
         weights = by_class.take(self.targets, mode="clip")
         if self.weights is not None:
             np.multiply(weights, self.weights, out=weights)
         return replace(self, weights=weights)
 
     def weighs_nothing(self) -> bool:
-        """Whether all weights of the part are zero."""
+        """Return whether all weights are zero."""
         if self.weights is None:
             return False
         return not any(self.weights[self.rows[block]].any() for block in blocks(len(self.rows), 1))
@@ -131,9 +128,9 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads what callers hand over as data for a network of `architecture` that computes in `dtype`.
+    """Reads data for a network of `architecture` that computes in `dtype`.
 
-    Without `check`, the numbers are taken to be finite, and targets of a classifier to be class indices.
+    Without `check`, numbers are assumed to be finite, and targets of a classifier to be class indices.
     """
 
     architecture: Architecture
@@ -150,7 +147,7 @@ class Reader:
         weights: ArrayLike | None = None,
         names: tuple[str, str, str] = ("X", "y", "weights"),
     ) -> tuple[Split, tuple[Label, ...] | None]:
-        """All rows of (`X`, `y`), and the labels their targets stand for. Raises InvalidInput."""
+        """Return all rows of (`X`, `y`), and the labels of the classes. Raises InvalidInput."""
         table = self._table(X, names[0])
         count = len(table)
         if count == 0:
@@ -180,7 +177,7 @@ class Reader:
         plan: Plan,
         rng: np.random.Generator,
     ) -> tuple[Split, Split | None, tuple[Label, ...] | None]:
-        """What to train on, what is held out to measure on, and the labels. Raises InvalidInput.
+        """Return the training rows, the held-out rows, and the labels. Raises InvalidInput.
 
         `validation` is a fraction of the rows, held out as `plan.split` says, or (X, y) or (X, y, weights).
         """
@@ -193,7 +190,7 @@ class Reader:
             kept, held = temporal_split(data.table, validation)
         elif plan.split == "stratified":
             if data.targets.ndim != 1 or data.targets.dtype.kind not in "iu":
-                detail = f"expected random or temporal, for {self.loss.kind} has no classes to keep the shares of"
+                detail = f"expected random or temporal, as targets of {self.loss.kind} have no classes"
                 raise InvalidInput("split", f"{detail}, got stratified")
             kept, held = stratified_split(data.table, data.targets, validation, rng)
         else:
@@ -203,9 +200,10 @@ class Reader:
     def weighted(
         self, train: Split, held_out: Split | None, labels: tuple[Label, ...] | None, plan: Plan
     ) -> tuple[Split, Split | None]:
-        """The same parts, their rows' weights times those of their classes, which `plan.class_weight` finds in `train`.
+        """Return both parts with row weights multiplied by the class weights, which `plan.class_weight` finds in
+        `train`.
 
-        Raises InvalidInput, also if no row of a part weighs anything.
+        Raises InvalidInput, also if all weights of a part are zero.
         """
         if plan.class_weight is not None:
             by_class = class_weights(plan.class_weight, train.targets, train.rows, labels=labels or ())
@@ -220,14 +218,14 @@ class Reader:
         return train, held_out
 
     def _table(self, X: ArrayLike | RowSource, pointer: str) -> RowTable:
-        if isinstance(X, RowSource):  # whoever made it has checked it
+        if isinstance(X, RowSource):  # checked by its maker
             return X
         return open_table(
             checked_rows(X, self.architecture.inputs, dtype=self.dtype, pointer=pointer, finite=self.check)
         )
 
     def _given(self, validation: Sequence[ArrayLike], labels: tuple[Label, ...] | None) -> Split:
-        """The rows that the caller holds out."""
+        """Return the held-out rows that the user passed."""
         X, y, weights = (*validation, None)[:3]
         names = "validation.X", "validation.y", "validation.weights"
         return self.whole(cast(ArrayLike, X), cast(ArrayLike, y), labels, weights=weights, names=names)[0]

@@ -1,4 +1,4 @@
-"""The order in which an epoch visits its rows: it follows from the plan's seed and the epoch alone."""
+"""The order of the rows in each epoch, which depends only on the plan's seed and the epoch."""
 
 from abc import ABC, abstractmethod
 
@@ -11,45 +11,44 @@ from layerwise.randomness import ORDER, stream
 
 
 class RowOrder(ABC):
-    """The rows of one epoch after the other. `seed` None visits them as they stand."""
+    """The order of the rows in each epoch. With `seed` None it is that of the table."""
 
     epoch = -1
-    """The epoch that was arranged last."""
+    """The epoch of the current order."""
 
     @abstractmethod
     def arrange(self, epoch: int) -> None:
-        """Puts the rows in the order of `epoch`."""
+        """Compute the order of `epoch`."""
 
     @abstractmethod
     def rows(self, start: int, stop: int) -> NDArray[np.intp]:
-        """The numbers of the rows visited as `start` … `stop` - 1; another call may write over them."""
+        """Return the numbers of the rows at positions `start` to `stop` - 1; the next call may overwrite them."""
 
 
 class FullShuffle(RowOrder):
-    """Every order of all rows is as likely as any other."""
+    """A uniformly random order of all rows."""
 
     def __init__(self, rows: RowNumbers, seed: int | None) -> None:
         self._given, self._seed = np.asarray(rows), seed
         self._rows: NDArray[np.intp] = self._given.copy()
 
     def arrange(self, epoch: int) -> None:
-        """Shuffles all rows."""
+        """Shuffle all rows."""
         np.copyto(self._rows, self._given)
         if self._seed is not None:
             stream(self._seed, ORDER, epoch).shuffle(self._rows)
         self.epoch = epoch
 
     def rows(self, start: int, stop: int) -> NDArray[np.intp]:
-        """A view of the rows in their order."""
+        """Return a view of the rows in their order."""
         return self._rows[start:stop]
 
 
 class WindowShuffle(RowOrder):
-    """Shuffles the runs of a file, then the rows within each window of `window` runs in that order.
+    """Shuffles the runs of a file, then the rows within each window of `window` consecutive runs.
 
-    So a batch has rows from all over the file, while all that is read is a run, once an epoch, and all that is kept
-    are the numbers of one window's rows. Rows of one run come within one window of each other in every epoch: a file
-    that is sorted is better shuffled once before.
+    So a batch has rows from all over the file, each run is read once an epoch, and only the row numbers of one window
+    are held. Rows of one run stay within a window of each other in every epoch: shuffle a sorted file once beforehand.
     """
 
     def __init__(self, runs: Runs, seed: int | None, *, window: int, batch: int) -> None:
@@ -61,7 +60,7 @@ class WindowShuffle(RowOrder):
         self._out: NDArray[np.intp] = np.empty(batch, np.intp)
 
     def arrange(self, epoch: int) -> None:
-        """Shuffles the runs; windows are shuffled as they are reached."""
+        """Shuffle the runs; windows are shuffled when they are reached."""
         self._order = np.arange(len(self._runs.lengths), dtype=np.intp)
         if self._seed is not None:
             stream(self._seed, ORDER, epoch).shuffle(self._order)
@@ -70,10 +69,10 @@ class WindowShuffle(RowOrder):
         self._arranged, self.epoch = -1, epoch
 
     def rows(self, start: int, stop: int) -> NDArray[np.intp]:
-        """The rows, in a buffer that the next call writes over."""
+        """Return the rows in a buffer that the next call overwrites."""
         out = self._out[: stop - start]
         done = 0
-        while done < len(out):  # a batch may lie in several windows
+        while done < len(out):  # a batch may span several windows
             window = int(np.searchsorted(self._ends, start + done, side="right"))
             if window != self._arranged:
                 self._arrange_window(window)
@@ -92,7 +91,7 @@ class WindowShuffle(RowOrder):
 
 
 def row_order(table: RowTable, rows: RowNumbers, *, seed: int | None, batch: int) -> RowOrder:
-    """The order of the `rows` of `table`, asked for in batches of up to `batch` rows."""
+    """Return the order of the `rows` of `table`, for batches of up to `batch` rows."""
     if isinstance(table, FileTable) and isinstance(rows, Runs):
         return WindowShuffle(rows, seed, window=table.window, batch=batch)
     return FullShuffle(rows, seed)

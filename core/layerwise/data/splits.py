@@ -1,4 +1,4 @@
-"""Which rows are trained on and which are held out to measure on."""
+"""Splits of a table into training and held-out rows."""
 
 from typing import Any, TypeAlias
 
@@ -11,10 +11,10 @@ from layerwise.errors import InvalidInput
 
 
 class Runs:
-    """Row numbers in ascending order, kept as runs of consecutive rows: few numbers, however many rows.
+    """Sorted row numbers, stored as runs of consecutive rows, so that memory does not grow with the rows.
 
-    Run i is the rows `starts[i]` … `stops[i]` - 1; with a `mask` (n,) over all rows of the table, those of them where
-    it is true. A slice of it is an array of row numbers, and so is np.asarray of the whole.
+    Run i is the rows `starts[i]` to `stops[i]` - 1; with a `mask` (n,) over the table, those of them where it is true.
+    A slice is an array of row numbers, and so is np.asarray of the whole.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class Runs:
         return int(self._ends[-1]) if self._ends.size else 0
 
     def run(self, i: int) -> NDArray[np.intp]:
-        """The rows of run `i`."""
+        """Return the rows of run `i`."""
         start, stop = self._starts[i], self._stops[i]
         if self._mask is None:
             return np.arange(start, stop, dtype=np.intp)
@@ -59,14 +59,14 @@ RowNumbers: TypeAlias = NDArray[np.intp] | Runs
 
 
 def all_rows(table: RowTable) -> RowNumbers:
-    """The numbers of all rows of `table`, of a file as a run for each block."""
+    """Return the numbers of all rows of `table`; for a file, one run for each block."""
     return _between(table, 0, len(table))
 
 
 def random_split(table: RowTable, fraction: float, rng: np.random.Generator) -> tuple[RowNumbers, RowNumbers]:
-    """The rows to train on and, drawn by `rng`, `fraction` of the rows held out. Raises InvalidInput.
+    """Return training rows and a random `fraction` of held-out rows. Raises InvalidInput.
 
-    Of a file whole blocks are held out, `fraction` of them: whoever measures reads no more than what is measured.
+    Of a file, whole blocks are held out, so that measuring reads only what it measures.
     """
     if isinstance(table, FileTable):
         held = _count(table.blocks, fraction, "blocks")
@@ -78,7 +78,7 @@ def random_split(table: RowTable, fraction: float, rng: np.random.Generator) -> 
 
 
 def temporal_split(table: RowTable, fraction: float) -> tuple[RowNumbers, RowNumbers]:
-    """The rows to train on and, held out, the last `fraction` of the rows. Raises InvalidInput."""
+    """Return training rows and, held out, the last `fraction` of the rows. Raises InvalidInput."""
     cut = len(table) - _count(len(table), fraction)
     return _between(table, 0, cut), _between(table, cut, len(table))
 
@@ -86,10 +86,10 @@ def temporal_split(table: RowTable, fraction: float) -> tuple[RowNumbers, RowNum
 def stratified_split(
     table: RowTable, classes: NDArray[Any], fraction: float, rng: np.random.Generator
 ) -> tuple[RowNumbers, RowNumbers]:
-    """The rows to train on and, drawn by `rng`, `fraction` of the rows of each class held out. Raises InvalidInput.
+    """Return training rows and a random `fraction` of held-out rows of each class. Raises InvalidInput.
 
-    `classes` (n,) are the rows' class indices. At least one row of every class is left to train on, so that of a
-    class with a single row none is held out. Of a file it keeps a byte for each row, and measuring reads all of it.
+    `classes` (n,) are class indices. At least one row of each class is trained on, so none is held out of a class with
+    one row. Of a file it keeps a byte for each row, and measuring reads the whole file.
     """
     mask = _drawn(classes, _shares(_counts(classes), fraction), rng)
     if isinstance(table, FileTable):
@@ -99,10 +99,10 @@ def stratified_split(
 
 
 def _count(rows: int, fraction: float, what: str = "rows") -> int:
-    """How many of so many rows are held out: at least one, and not all."""
+    """Return the number of rows to hold out: at least one, and not all."""
     held = max(1, round(rows * fraction))
     if held >= rows:
-        detail = f"expected rows to train on, the fraction {fraction:g} of {rows} {what} leaves none"
+        detail = f"expected rows to train on, but holding out {fraction:g} of {rows} {what} leaves none"
         raise InvalidInput("validation", detail.replace(" rows leaves", " leaves"))
     return held
 
@@ -117,13 +117,13 @@ def _between(table: RowTable, start: int, stop: int) -> RowNumbers:
 
 
 def _runs(table: FileTable, own: NDArray[np.intp], mask: NDArray[np.bool_] | None = None) -> Runs:
-    """The rows of the blocks `own`."""
+    """Return the rows of the blocks `own`."""
     starts = own * table.block_rows
     return Runs(starts, np.minimum(starts + table.block_rows, len(table)), mask)
 
 
 def _counts(classes: NDArray[Any]) -> NDArray[np.intp]:
-    """How many rows each class has."""
+    """Return the number of rows of each class."""
     counts: NDArray[np.intp] = np.zeros(1, np.intp)
     for block in blocks(len(classes), 1):
         own = np.bincount(classes[block])
@@ -133,11 +133,13 @@ def _counts(classes: NDArray[Any]) -> NDArray[np.intp]:
 
 
 def _shares(counts: NDArray[np.intp], fraction: float) -> NDArray[np.intp]:
-    """How many rows of each class are held out: `fraction` of them, rounded so that the sum is as near as can be."""
+    """Return how many rows of each class to hold out: `fraction` of each, rounded so that the total is as near as
+    possible.
+    """
     _count(int(counts.sum()), fraction)
     most = np.maximum(counts - 1, 0)
     if not most.any():
-        raise InvalidInput("validation", "expected rows to hold out, but every class has one row alone")
+        raise InvalidInput("validation", "expected rows to hold out, but every class has only one row")
     exact = counts * fraction
     shares = np.minimum(exact.astype(np.intp), most)
     missing = max(1, round(float(exact.sum()))) - int(shares.sum())
@@ -148,9 +150,9 @@ def _shares(counts: NDArray[np.intp], fraction: float) -> NDArray[np.intp]:
 
 
 def _drawn(classes: NDArray[Any], shares: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.bool_]:
-    """A mask (n,) of `shares[c]` rows of each class c, any set of them as likely as any other.
+    """Return a mask (n,) of `shares[c]` random rows of each class c.
 
-    Block by block: how many of a class fall into a block is hypergeometric; which they are is a permutation.
+    Block by block: the number of a class's rows in a block is hypergeometric, their choice a permutation.
     """
     mask = np.zeros(len(classes), np.bool_)
     left, wanted = _counts(classes), shares.copy()

@@ -1,4 +1,4 @@
-"""What a network is to answer, as callers hand it over: classes, flags or values, as its loss wants them."""
+"""Targets as users pass them: classes, flags or values, as the loss needs them."""
 
 from typing import Any
 
@@ -23,10 +23,10 @@ def read_targets(
     pointer: str,
     check: bool,
 ) -> tuple[NDArray[Any], tuple[Label, ...] | None]:
-    """`y` as class indices (n,) and the labels they stand for, or as numbers (n, outputs) and None.
+    """Return `y` as class indices (n,) and their labels, or as numbers (n, outputs) and None.
 
-    A loss of flags takes a table of several columns as flags, anything else as labels. Without `check`, numbers are
-    taken to be allowed ones, and labels to be class indices. Raises InvalidInput.
+    A loss of flags takes several columns as flags, anything else as labels. Without `check`, numbers are assumed to be
+    valid, and labels to be class indices. Raises InvalidInput.
     """
     outputs = architecture.outputs
     if loss.targets == "values" or (loss.targets == "flags" and _has_columns(y)):
@@ -44,7 +44,7 @@ def read_targets(
 
 
 def _has_columns(y: ArrayLike) -> bool:
-    """Whether `y` is a table of several columns."""
+    """Return whether `y` has several columns."""
     try:
         shape = np.shape(y)
     except ValueError:  # rows of different lengths
@@ -53,7 +53,7 @@ def _has_columns(y: ArrayLike) -> bool:
 
 
 def _check_range(table: NDArray[Any], loss: Loss, *, dtype: DTypeLike, pointer: str, flat: bool) -> None:
-    """Raises InvalidInput at the first number of `table` (n, k) that `loss` has no use for, as `dtype` holds it."""
+    """Raise InvalidInput at the first number of `table` (n, k) outside the range of `loss`, rounded to `dtype`."""
     if not np.isfinite([loss.least, loss.above, loss.most]).any():
         return
     for block in blocks(len(table), table.shape[1]):

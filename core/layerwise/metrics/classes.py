@@ -70,7 +70,7 @@ def selected_labels(labels: ArrayLike, y: NDArray[Any]) -> NDArray[Any]:
     given = same_kind(label_column(labels, None, "labels"), y, "labels")
     values, counts = np.unique(given, return_counts=True)
     if (counts > 1).any():
-        raise InvalidInput("labels", f"expected labels that differ, got {shown(values[counts > 1][0])} twice")
+        raise InvalidInput("labels", f"expected distinct labels, got {shown(values[counts > 1][0])} twice")
     return given
 
 

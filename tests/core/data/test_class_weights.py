@@ -196,13 +196,13 @@ def test_a_batch_of_a_stream_is_weighed_by_the_classes_given():
             Plan(loss="huber", class_weight="balanced"),
             3,
             X[:, :3],
-            "class_weight: expected None, for the targets are no classes",
+            "class_weight: expected None, as the targets are not classes",
         ),
         (
             Plan(loss="sigmoid_cross_entropy", class_weight=(1, 2, 3)),
             3,
             (X[:, :3] > 0).astype(int),
-            "class_weight: expected None, for the targets are no classes",
+            "class_weight: expected None, as the targets are not classes",
         ),
         (
             Plan(class_weight=(0, 0, 1)),

@@ -128,10 +128,18 @@ def log_softmax(scores):
 @pytest.mark.parametrize(
     ("plan", "validation", "message"),
     [
-        ({"loss": "squared_error", "split": "stratified"}, 0.5, "split: expected random or temporal, for squared"),
-        ({"split": "temporal"}, 0.99, "validation: expected rows to train on, the fraction 0.99 of 12 leaves none"),
-        ({"split": "stratified"}, 0.99, "validation: expected rows to train on, the fraction 0.99 of 12 leaves none"),
-        ({}, 0.99, "validation: expected rows to train on, the fraction 0.99 of 12 leaves none"),
+        (
+            {"loss": "squared_error", "split": "stratified"},
+            0.5,
+            "split: expected random or temporal, as targets of squared",
+        ),
+        ({"split": "temporal"}, 0.99, "validation: expected rows to train on, but holding out 0.99 of 12 leaves none"),
+        (
+            {"split": "stratified"},
+            0.99,
+            "validation: expected rows to train on, but holding out 0.99 of 12 leaves none",
+        ),
+        ({}, 0.99, "validation: expected rows to train on, but holding out 0.99 of 12 leaves none"),
         ({}, (1, 2, 3, 4), "validation: expected a fraction, (X, y) or (X, y, weights), got 4 items"),
         ({}, (np.ones((1, 4)),), "validation: expected a fraction, (X, y) or (X, y, weights), got 1 item"),
         ({}, (np.ones((1, 3)), [0]), "validation.X[0]: expected 4 numbers, got 3"),
@@ -152,7 +160,7 @@ def test_splits_that_cannot_be_made_are_refused(plan, validation, message):
 def test_classes_of_one_row_each_cannot_be_stratified():
     y = np.arange(5)
 
-    with pytest.raises(InvalidInput, match=r"^validation: expected rows to hold out, but every class has one row"):
+    with pytest.raises(InvalidInput, match=r"^validation: expected rows to hold out, but every class has only one row"):
         stratified_split(y[:, None], y, 0.4, np.random.default_rng(0))
 
 

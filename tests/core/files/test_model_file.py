@@ -281,7 +281,7 @@ def test_inputs_that_an_encoder_scaled_are_not_scaled_again(scale, shift):
         lambda: find_learning_rate(model, given, labels, plan=plan),
     ):
         with pytest.raises(
-            InvalidInput, match=r"^architecture\.input_scale: expected 1.* column 'x' is scaled by stand"
+            InvalidInput, match=r"^architecture\.input_scale: expected 1.* column 'x' is already scaled by stand"
         ):
             train()
 

@@ -135,7 +135,7 @@ BAD = [
     ({"y": [0, 1], "predicted": [0, 1], "positive": 5}, "positive: expected one of the labels, got 5"),
     ({"y": [0, 1], "predicted": [0, 1], "positive": 1, "labels": [1]}, "labels: expected None together with positive"),
     ({"y": [0, 1], "predicted": [0, 1], "labels": []}, "labels: expected at least one label, got none"),
-    ({"y": [0, 1], "predicted": [0, 1], "labels": [1, 1]}, "labels: expected labels that differ, got 1 twice"),
+    ({"y": [0, 1], "predicted": [0, 1], "labels": [1, 1]}, "labels: expected distinct labels, got 1 twice"),
     ({"y": [0, 1], "predicted": [0, 1], "zero_division": 0.5}, "zero_division: expected 0, 1 or NaN, got 0.5"),
     ({"y": [[0, 1], [1, 2]], "predicted": [[0, 1], [1, 1]]}, r"y\[1\]\[1\]: expected a flag, 0 or 1, got 2"),
     ({"y": [[0, 1], [1, 0]], "predicted": [[0], [1]]}, r"predicted: expected shape \(2, 2\) as y has, got \(2, 1\)"),

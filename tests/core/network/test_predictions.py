@@ -123,6 +123,6 @@ def test_one_output_has_two_labels(labels):
     model = MLP(Architecture(4, (Layer(1),)))
 
     with pytest.raises(
-        InvalidInput, match=f"labels: expected 2 labels, for the network has 1 output, got {len(labels)}"
+        InvalidInput, match=f"labels: expected 2 labels, as the network has 1 output, got {len(labels)}"
     ):
         model.labels = labels

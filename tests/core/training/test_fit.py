@@ -264,7 +264,9 @@ def test_bad_arguments_are_refused_when_fit_is_called_not_at_the_first_step():
         fit(small(), X, y, plan=Plan(), every="batch")
     with pytest.raises(InvalidInput, match="plan: expected a Plan, got 'adam'"):
         fit(small(), X, y, plan="adam")
-    with pytest.raises(InvalidInput, match=r"validation: expected rows to train on, the fraction 0.5 of 1 leaves none"):
+    with pytest.raises(
+        InvalidInput, match=r"validation: expected rows to train on, but holding out 0.5 of 1 leaves none"
+    ):
         fit(small(), X[:1], y[:1], plan=Plan(validation=0.5))
     with pytest.raises(InvalidInput, match=r"validation: expected a finite number of at least 0 and below 1, got 2.0"):
         fit(small(), X, y, plan=Plan(), validation=2)
