@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import numpy as np
 import pytest
 
+from helpers.waiting import wait_until
 from layerwise_client import (
     InvalidRequest,
 )
@@ -185,18 +185,11 @@ def test_threads_that_have_ended_leave_no_connections_behind(rest, asking):
     for thread in threads:
         thread.join()
 
-    until(lambda: len(rest.open) <= 8)
+    wait_until(lambda: len(rest.open) <= 8)
     asking.close()
-    until(lambda: not rest.open)
+    wait_until(lambda: not rest.open)
     with pytest.raises(RuntimeError, match="the client is closed"):
         asking.predict("m", [[1.0]])
-
-
-def until(condition):
-    end = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def test_one_connection_is_kept_for_many_predictions(rest, asking):

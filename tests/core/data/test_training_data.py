@@ -8,27 +8,10 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
+from helpers.small_trainings import digits, run, small, table
 from helpers.tracing import least_peak
 from layerwise import MLP, Adam, Architecture, Layer, Maxout, Plan, fit, gradient_check
 from layerwise.network.parameters import views
-
-
-def digits():
-    X, y = load_digits(return_X_y=True)
-    return (X / 16).astype(np.float32), y
-
-
-def small(outputs=3, *, dtype=np.float32, seed=0, **fields):
-    return MLP(Architecture(4, (Layer(8, "relu"), Layer(outputs)), **fields), seed=seed, dtype=dtype)
-
-
-def table(rows=50, *, outputs=3, seed=0):
-    rng = np.random.default_rng(seed)
-    return rng.normal(size=(rows, 4)), rng.integers(0, outputs, rows)
-
-
-def run(model, X, y, **arguments):
-    return list(fit(model, X, y, **arguments))
 
 
 @pytest.mark.parametrize(
@@ -83,19 +66,14 @@ def test_a_step_allocates_nothing(loss, every, dtype):
     layers = (Layer(16, "relu", dropout=0.1), Layer(12, Maxout(2)), Layer(12, "prelu"), Layer(10, "sigmoid"))
     model = MLP(Architecture(16, layers, input_dropout=0.1, input_noise=0.1))
     steps = fit(model, X, y, plan=Plan(loss=loss, l2=1e-4, batch_size=300, epochs=1000, doctor=False), every=every)
-    # NumPy's own buffer for broadcasting, 8,192 numbers however large the arrays, would hide an array of a few kB
-    buffer = np.setbufsize(16)
 
     def go_on():
         for _ in range(300 if every == "step" else 100):
             next(steps)
 
-    try:
-        for _ in range(10):
-            next(steps)
-        peak = least_peak(go_on)
-    finally:
-        np.setbufsize(buffer)
+    for _ in range(10):
+        next(steps)
+    peak = least_peak(go_on)
 
     # the activations of the smallest layer take 12,000 bytes; some thousand are Python objects and generators
     assert peak < 10_000

@@ -2,28 +2,10 @@
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits
 from sklearn.metrics import r2_score
 
+from helpers.small_trainings import digits, run, small, table
 from layerwise import MLP, SGD, Adam, Architecture, Diverged, InvalidInput, Layer, Maxout, Plan, fit, metric_name
-
-
-def digits():
-    X, y = load_digits(return_X_y=True)
-    return (X / 16).astype(np.float32), y
-
-
-def small(outputs=3, *, dtype=np.float32, seed=0, **fields):
-    return MLP(Architecture(4, (Layer(8, "relu"), Layer(outputs)), **fields), seed=seed, dtype=dtype)
-
-
-def table(rows=50, *, outputs=3, seed=0):
-    rng = np.random.default_rng(seed)
-    return rng.normal(size=(rows, 4)), rng.integers(0, outputs, rows)
-
-
-def run(model, X, y, **arguments):
-    return list(fit(model, X, y, **arguments))
 
 
 def test_digits_are_learnt():

@@ -9,19 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from helpers.clock import Clock
 from layerwise_service.process.pulse import PULSE, Pulse
 
 IMPORT = "from layerwise_service.process.pulse import give_pulse"
-
-
-class Clock:
-    """A clock that stands still until it is told to move."""
-
-    def __init__(self) -> None:
-        self.seconds = 1000.0
-
-    def __call__(self) -> float:
-        return self.seconds
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
@@ -117,10 +116,7 @@ def test_a_new_version_is_served_without_a_restart(rest: FlaskClient, publish: P
 
     publish(seed=1)
 
-    deadline = time.monotonic() + 2
-    while predict(rest, instances=[[0, 0]])["version"] != 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: predict(rest, instances=[[0, 0]])["version"] == 2)
 
 
 BODIES = [

@@ -9,14 +9,13 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.migration import MigrationContext
 
+from helpers.databases import database_at
 from layerwise_service.domain.datasets import Dataset, Shape
 from layerwise_service.domain.jobs import NewJob
 from layerwise_service.errors import DatabaseUnusable, DataLoss, InvalidRequest, Unavailable
 from layerwise_service.stores import database as database_module
-from layerwise_service.stores import migrations
 from layerwise_service.stores.database import Database, now
 from layerwise_service.stores.job_store import JobStore
 from layerwise_service.stores.migrations import HEAD, migrate
@@ -81,12 +80,8 @@ def test_the_migrations_lead_to_the_schema(path: Path) -> None:
 
 def older_database(path: Path) -> Database:
     """A database of an older release, with a dataset."""
-    database = Database(f"sqlite:///{path}", create=True)
+    database = database_at("0003", path)
     with database.write() as connection:
-        config = Config()
-        config.set_main_option("script_location", str(Path(migrations.__file__).parent))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0003")
         connection.exec_driver_sql("INSERT INTO datasets VALUES ('d', 1, 1, 1, NULL, 1, 0, NULL)")
     return database
 

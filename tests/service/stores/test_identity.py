@@ -11,9 +11,8 @@ from pathlib import Path
 import msgspec
 import pytest
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 
+from helpers.databases import database_at
 from helpers.service_values import new_job
 from layerwise_service.domain.datasets import Dataset
 from layerwise_service.domain.models import Version
@@ -230,12 +229,8 @@ def forget_the_id(path: Path) -> None:
 def go_back(path: Path, version: Version) -> None:
     """Puts a database of the first release with tables, which knows one version, in the place of the one there."""
     path.unlink()
-    database = Database(f"sqlite:///{path}", create=True)
+    database = database_at("0003", path)
     with database.write() as connection:
-        config = Config()
-        config.set_main_option("script_location", str(Path(migrations.__file__).parent))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0003")
         connection.exec_driver_sql("INSERT INTO datasets VALUES (?, 4, 2, 2, NULL, 1, 0, NULL)", (version.dataset,))
         connection.exec_driver_sql(
             "INSERT INTO jobs (id, model, state, architecture, plan, dataset, metric, created, fingerprint) "

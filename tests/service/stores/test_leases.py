@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 
+from helpers.clock import Clock
 from helpers.service_values import RECORD, VERSION
 from layerwise_service.domain.datasets import Dataset
 from layerwise_service.domain.jobs import Claim, Failure, Job, NewJob
@@ -21,16 +22,6 @@ from layerwise_service.stores.schema import jobs, workers
 from layerwise_service.wiring import Stores
 
 LEASE = 10.0
-
-
-class Clock:
-    """A clock that stands still until it is told to move."""
-
-    def __init__(self) -> None:
-        self.seconds = 1000.0
-
-    def __call__(self) -> float:
-        return self.seconds
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -49,11 +48,8 @@ def work(settings: Settings, stores: Stores) -> Iterator[Callable[[Job], Job]]:
         thread = threading.Thread(target=worker.run)
         workers.append((worker, thread))
         thread.start()
-        deadline = time.monotonic() + 20
-        while not (found := stores.jobs.get(job.id)).state.ended:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        return found
+        wait_until(lambda: stores.jobs.get(job.id).state.ended)
+        return stores.jobs.get(job.id)
 
     yield run
     for worker, thread in workers:

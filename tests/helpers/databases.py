@@ -1,0 +1,22 @@
+"""Databases as older releases made them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+
+from layerwise_service.stores import migrations
+from layerwise_service.stores.database import Database
+
+
+def database_at(revision: str, path: Path) -> Database:
+    """A new SQLite database with the schema of `revision`."""
+    database = Database(f"sqlite:///{path}", create=True)
+    with database.write() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    return database
