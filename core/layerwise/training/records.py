@@ -37,11 +37,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochRecord:
-    """The figures of an epoch, or of a step within one: those that a service stores and sends.
+    """The figures of an epoch, or of a step within one."""
 
-    The service and its clients go by these fields. A new one needs a field of `TrainRecord` in the training API, and
-    one of the SDK's `Record`.
-    """
+    # The service stores and sends these. A new field needs one in `TrainRecord` (training.proto) and in the SDK's
+    # `Record`; everything between goes by the fields.
 
     step: int
     """Optimiser steps since training began, counted from 1."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any
 
-from layerwise_service.rest.schemas import LABEL, SCHEMAS, STATE, list_of, object_of, ref
+from layerwise_service.rest.schemas import LABEL, SCHEMAS, list_of, object_of, ref
 
 
 def _answer(description: str, schema: dict[str, Any], content_type: str = "application/json") -> dict[str, Any]:
@@ -99,7 +99,7 @@ OPENAPI: dict[str, Any] = {
             "The classes of a version, in the order of the outputs", "classes", LABEL, *_VERSION
         ),
         "/api/models/{name}/versions/{version}/columns": _pages(
-            "The columns that a version takes, with their first categories", "columns", ref("Column"), *_VERSION
+            "The columns that a version takes, with their first categories", "columns", ref("ColumnInfo"), *_VERSION
         ),
         "/api/models/{name}/versions/{version}/categories": _pages(
             "The categories of a column", "categories", {"type": "string"}, *_VERSION, _COLUMN_NAME
@@ -109,13 +109,13 @@ OPENAPI: dict[str, Any] = {
             "jobs",
             ref("JobSummary"),
             _query("model", {"type": "string"}),
-            _query("state", STATE),
+            _query("state", ref("JobState")),
         ),
         "/api/jobs/{job}": _get("A job", ref("Job"), 404, 503, parameters=(_path("job"),)),
         "/api/jobs/{job}/columns": _pages(
             "The columns that the job's version takes, with their first categories",
             "columns",
-            ref("Column"),
+            ref("ColumnInfo"),
             _path("job"),
         ),
         "/api/jobs/{job}/categories": _pages(

@@ -1,14 +1,26 @@
-"""The schemas of the OpenAPI document: what bodies look like."""
+"""The schemas of the OpenAPI document: what bodies look like.
+
+Those of models, jobs and signatures are made of the dataclasses that are answered: a new field needs no line here. The
+others are written by hand. Of the structures that decode a `PredictRequest`, msgspec would make less: no `minItems`,
+which other code checks, and cells of any type. The other bodies have no structure.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
+from layerwise_service.domain.columns import ColumnInfo
+from layerwise_service.domain.jobs import Job, JobSummary
+from layerwise_service.domain.models import MOST_CLASSES, Model, Version, VersionSummary
+from layerwise_service.usecases.prediction import Signature
+
 NUMBER = {"type": "number"}
 NAME = {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,62}$"}
 LABEL = {"oneOf": [{"type": "integer"}, {"type": "string"}, {"type": "boolean"}]}
 TIME = {"type": "string", "format": "date-time"}
-STATE = {"type": "string", "enum": ["QUEUED", "RUNNING", "WAITING", "SUCCEEDED", "FAILED", "CANCELLED"]}
+COLUMN_KIND = {"type": "string", "enum": ["number", "category", "date"]}
 SHA256 = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 
 
@@ -29,84 +41,46 @@ def object_of(properties: dict[str, Any], *, optional: tuple[str, ...] = ()) -> 
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
-_FINDINGS = list_of(
-    object_of(
-        {
-            "kind": {"type": "string"},
-            "layer": nullable({"type": "integer"}),
-            "value": NUMBER,
-            "since": {"type": "integer"},
-            "message": {"type": "string"},
-        }
-    )
-)
-_LAYER_HEALTH = object_of(
-    {
-        "dead": nullable(NUMBER),
-        "saturated": nullable(NUMBER),
-        "gradient_norm": NUMBER,
-        "weight_norm": NUMBER,
-        "update_ratio": NUMBER,
-    }
-)
-_RECORD = object_of(
-    {
-        "step": {"type": "integer"},
-        "epoch": {"type": "integer"},
-        "loss": NUMBER,
-        "metric": NUMBER,
-        "validation_loss": nullable(NUMBER),
-        "validation_metric": nullable(NUMBER),
-        "learning_rate": NUMBER,
-        "rows_per_second": NUMBER,
-        "seconds_left": NUMBER,
-        "layers": list_of(_LAYER_HEALTH),
-        "kept": {"type": "boolean"},
-        "stopped": nullable({"type": "string"}),
-        "findings": _FINDINGS,
-    }
-)
-
 _CELL = {"type": ["number", "string", "boolean", "null"]}
-_COLUMN_KIND = {"type": "string", "enum": ["number", "category", "date"]}
-_COLUMN = object_of(
-    {
-        "name": {"type": "string"},
-        "kind": _COLUMN_KIND,
-        "encoding": {"type": "object"},
-        "categories": list_of({"type": "string"}),
-        "category_count": {"type": "integer"},
-        "allows_missing": {"type": "boolean"},
-    }
-)
+_ANY = {"type": ["object", "array", "string", "number", "boolean", "null"]}
 
-_COUNTS = object_of({name: {"type": "integer"} for name in ("numbers", "categories", "dates", "with_gaps")})
-_JOB_SUMMARY = {
-    "id": {"type": "string"},
-    "model": NAME,
-    "state": STATE,
-    "dataset": SHA256,
-    "metric": {"type": "string"},
-    "attempt": {"type": "integer"},
-    "created": TIME,
-    "progress": NUMBER,
-    "version": nullable({"type": "integer"}),
-    "failure": nullable(object_of({"reason": {"type": "string"}, "message": {"type": "string"}})),
-    "start": nullable(object_of({"model": NAME, "version": {"type": "integer"}, "sha256": SHA256})),
-}
-_VERSION_SUMMARY = {
-    "model": NAME,
-    "version": {"type": "integer"},
-    "job": {"type": "string"},
-    "created": TIME,
-    "sha256": SHA256,
-    "size_bytes": {"type": "integer"},
-    "metrics": {"type": "object", "additionalProperties": NUMBER},
-    "parameters": {"type": "integer"},
-    "dataset": SHA256,
+_EXACT = {"created": TIME, "time": TIME, "model": NAME, "sha256": SHA256, "dataset": SHA256}
+"""By the name of a field: schemas that are more exact than its type, or of another form than it has in the service."""
+_EXACT_OF: dict[str, dict[str, Any]] = {
+    "Model": {"name": NAME},
+    "ColumnInfo": {"kind": COLUMN_KIND},
+    "SignatureColumn": {"kind": COLUMN_KIND},
+    "Version": {
+        "labels": nullable(list_of(LABEL) | {"maxItems": MOST_CLASSES}),
+        "class_count": {"type": "integer"},
+    },
 }
 
-SCHEMAS = {
+
+def _answers() -> dict[str, Any]:
+    """Return the schemas of the dataclasses that are answered, by the names of the classes."""
+    answered = (JobSummary, Job, VersionSummary, Version, Model, ColumnInfo, Signature)
+    _, schemas = msgspec.json.schema_components(
+        answered, schema_hook=lambda _: _ANY, ref_template="#/components/schemas/{name}"
+    )
+    for kind in (VersionSummary, Version):
+        properties = schemas[kind.__name__]["properties"]
+        properties["version"] = properties.pop("number")
+    return {kind: _answer(kind, schema) for kind, schema in schemas.items()}
+
+
+def _answer(kind: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the `schema` of the class `kind` as answers are written: with every field, and no other."""
+    if "properties" not in schema:
+        return {"type": "string", **schema}  # an enum
+    given = {name: dict(each) for name, each in schema["properties"].items()}
+    for each in given.values():
+        each.pop("default", None)
+    exact = {name: each for name, each in _EXACT.items() if name in given}
+    return {**schema, **object_of(given | exact | _EXACT_OF.get(kind, {}))}
+
+
+SCHEMAS = _answers() | {
     "PredictRequest": object_of(
         {
             "instances": {
@@ -139,14 +113,6 @@ SCHEMAS = {
         },
         optional=("probabilities",),
     ),
-    "Signature": object_of(
-        {
-            "model": NAME,
-            "version": {"type": "integer"},
-            "columns": list_of(object_of({"name": {"type": "string"}, "kind": _COLUMN_KIND}))
-            | {"description": "The columns of the table that the version takes; none if it takes rows of numbers."},
-        }
-    ),
     "Problem": object_of(
         {
             "type": {"type": "string"},
@@ -166,39 +132,6 @@ SCHEMAS = {
             ),
         },
         optional=("errors",),
-    ),
-    "JobSummary": object_of(_JOB_SUMMARY),
-    "Job": object_of(
-        _JOB_SUMMARY
-        | {
-            "architecture": {"type": "object"},
-            "plan": {"type": "object"},
-            "transitions": list_of(
-                object_of({"state": STATE, "time": TIME, "reason": {"type": "string"}, "attempt": {"type": "integer"}})
-            ),
-            "record": nullable(_RECORD),
-            "findings": _FINDINGS,
-            "columns": nullable(_COUNTS),
-        }
-    ),
-    "Column": _COLUMN,
-    "VersionSummary": object_of(_VERSION_SUMMARY),
-    "Version": object_of(
-        _VERSION_SUMMARY
-        | {
-            "architecture": {"type": "object"},
-            "plan": {"type": "object"},
-            "labels": nullable(list_of(LABEL) | {"maxItems": 100}),
-            "class_count": {"type": "integer"},
-            "columns": nullable(_COUNTS),
-        }
-    ),
-    "Model": object_of(
-        {
-            "name": NAME,
-            "latest": {"type": "integer"},
-            "aliases": {"type": "object", "additionalProperties": {"type": "integer"}},
-        }
     ),
     "Health": object_of(
         {"status": {"type": "string"}, "checks": {"type": "object", "additionalProperties": {"type": "string"}}},

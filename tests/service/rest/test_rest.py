@@ -19,7 +19,6 @@ from layerwise_service.domain.models import Version
 from layerwise_service.process.gathering import Reporter
 from layerwise_service.process.loops import Loop
 from layerwise_service.rest.health import HealthChecks, health_routes
-from layerwise_service.rest.openapi import OPENAPI
 from layerwise_service.settings import Settings
 from layerwise_service.stores.version_store import VersionStore
 from layerwise_service.usecases.readiness import Readiness
@@ -378,18 +377,3 @@ def test_metrics_count_predictions_by_model_and_version(rest: FlaskClient, publi
     assert 'layerwise_predict_rows_total{model="counted",version="1"} 2.0' in text
     assert 'layerwise_jobs{state="succeeded"} 1.0' in text
     assert "layerwise_models 1.0" in text
-
-
-def test_the_openapi_document_names_every_route_and_no_other(app: Flask, rest: FlaskClient) -> None:
-    def spelled(rule: str) -> str:
-        return rule.replace("<", "{").replace(">", "}")
-
-    routes = {
-        (spelled(rule.rule), method.lower())
-        for rule in app.url_map.iter_rules()
-        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-    }
-
-    documented = {(path, method) for path, methods in OPENAPI["paths"].items() for method in methods}
-    assert documented == routes
-    assert rest.get("/openapi.json").get_json() == OPENAPI

@@ -1,0 +1,125 @@
+"""The OpenAPI document: it names every route, and answers are as it says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from helpers.rest_clients import running_rest
+from helpers.service_values import RECORD, new_job
+from layerwise import Finding, LayerHealth
+from layerwise_service.domain.datasets import Dataset
+from layerwise_service.domain.models import Version
+from layerwise_service.rest.openapi import OPENAPI
+from layerwise_service.settings import Settings
+from layerwise_service.stores.leases import Leases
+from layerwise_service.wiring import Stores
+
+TYPES: dict[str, Callable[[Any], bool]] = {
+    "null": lambda value: value is None,
+    "boolean": lambda value: isinstance(value, bool),
+    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "string": lambda value: isinstance(value, str),
+    "array": lambda value: isinstance(value, list),
+    "object": lambda value: isinstance(value, dict),
+}
+
+
+def mistakes(value: Any, schema: dict[str, Any], at: str = "") -> Iterator[str]:
+    """Where `value` is not as `schema` says; of the words of JSON Schema, those that the document uses of answers."""
+    if "$ref" in schema:
+        schema = OPENAPI["components"]["schemas"][schema["$ref"].removeprefix("#/components/schemas/")]
+    choices = schema.get("anyOf") or schema.get("oneOf")
+    if choices and all(any(mistakes(value, choice, at)) for choice in choices):
+        yield f"{at}: {value!r} is none of {choices}"
+    kinds = [schema["type"]] if isinstance(schema.get("type"), str) else schema.get("type", [])
+    if kinds and not any(TYPES[kind](value) for kind in kinds):
+        yield f"{at}: {value!r} is no {kinds}"
+    elif isinstance(value, str):
+        if not re.search(schema.get("pattern", ""), value) or value not in schema.get("enum", [value]):
+            yield f"{at}: {value!r} is not {schema}"
+    elif isinstance(value, list):
+        for i, item in enumerate(value):
+            yield from mistakes(item, schema.get("items", {}), f"{at}[{i}]")
+    elif isinstance(value, dict):
+        properties, others = schema.get("properties", {}), schema.get("additionalProperties", True)
+        yield from (f"{at}.{name} is missing" for name in schema.get("required", []) if name not in value)
+        for name, item in value.items():
+            if name in properties:
+                yield from mistakes(item, properties[name], f"{at}.{name}")
+            elif isinstance(others, dict):
+                yield from mistakes(item, others, f"{at}.{name}")
+            elif not others:
+                yield f"{at}.{name} is not in the document"
+
+
+@pytest.fixture
+def rest(settings: Settings, stores: Stores) -> Iterator[FlaskClient]:
+    with running_rest(settings) as client:
+        yield client
+
+
+def test_the_document_names_every_route_and_no_other(rest: FlaskClient) -> None:
+    def spelled(rule: str) -> str:
+        return rule.replace("<", "{").replace(">", "}")
+
+    routes = {
+        (spelled(rule.rule), method.lower())
+        for rule in rest.application.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+
+    documented = {(path, method) for path, methods in OPENAPI["paths"].items() for method in methods}
+    assert documented == routes
+    assert rest.get("/openapi.json").get_json() == OPENAPI
+
+
+def test_answers_have_every_documented_field_and_no_other(
+    rest: FlaskClient, stores: Stores, dataset: Dataset, publish: Callable[..., Version]
+) -> None:
+    published = publish("xor")
+    leases = Leases(stores.database, lease_seconds=60, max_losses=3)
+    training = stores.jobs.submit(new_job(dataset), dataset, max_open=10)
+    claim = leases.claim("w")
+    assert claim is not None
+    findings = (Finding("dead", 0, 0.5, 1, "half of its units"), Finding("overfitting", None, 1.5, 1, "it rises"))
+    layers = (LayerHealth(0.5, None, 1.0, 2.0, 1e-3), LayerHealth(None, None, 1.0, 2.0, 1e-3))
+    record = replace(RECORD, layers=layers, findings=findings)
+    leases.add_records(claim, [record], progress=0.5, findings=findings)
+
+    for path, names in (
+        ("/api/models", {}),
+        ("/api/models/{name}", {"name": "xor"}),
+        ("/api/models/{name}/versions", {"name": "xor"}),
+        ("/api/models/{name}/versions/{version}", {"name": "xor", "version": "1"}),
+        ("/api/models/{name}/versions/{version}/classes", {"name": "xor", "version": "1"}),
+        ("/api/jobs", {}),
+        ("/api/jobs/{job}", {"job": training.id}),
+        ("/api/jobs/{job}", {"job": published.job}),
+        ("/predict/signature", {}),
+        ("/readyz/predictions", {}),
+    ):
+        response = rest.get(path.format(**names))
+        documented = OPENAPI["paths"][path]["get"]["responses"][str(response.status_code)]["content"]
+
+        assert [*mistakes(response.get_json(), documented["application/json"]["schema"], path)] == []
+    assert rest.get(f"/api/jobs/{training.id}").get_json()["record"]["layers"][0]["dead"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("value", "mistake"),
+    [
+        ({"name": "a", "latest": 1}, ".aliases is missing"),
+        ({"name": "a", "latest": 1, "aliases": {}, "x": 1}, ".x is not in the document"),
+        ({"name": "a", "latest": None, "aliases": {}}, ".latest: None is no ['integer']"),
+        ({"name": "a", "latest": 1, "aliases": {"b": "1"}}, ".aliases.b: '1' is no ['integer']"),
+    ],
+)
+def test_the_document_refuses_other_answers(value: Any, mistake: str) -> None:
+    assert [*mistakes(value, {"$ref": "#/components/schemas/Model"})] == [mistake]
