@@ -1,4 +1,4 @@
-"""The client of a Layerwise service: train, predict, and look at jobs and models."""
+"""The client of a Layerwise service: train and predict, list jobs and models."""
 
 from __future__ import annotations
 
@@ -8,23 +8,21 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from layerwise_client._data.encoder import check_encoder, kinds_of, open_encoder, spec_message
-from layerwise_client._data.rows import Rows, open_rows
-from layerwise_client._data.tables import Table, is_table, open_table
-from layerwise_client._data.targets import labels_message, open_expected
-from layerwise_client._data.weights import open_weights
+from layerwise_client._data.encoder import open_encoder, spec_message
+from layerwise_client._data.targets import labels_message
+from layerwise_client._data.training_data import open_training_data
 from layerwise_client._transport.connection import MOST_PORT, Connection, text, whole
 from layerwise_client._transport.http import HttpTransport
 from layerwise_client._transport.predict import Predicting
 from layerwise_client._transport.rpc import GrpcTransport
-from layerwise_client._transport.upload import Data, submit
+from layerwise_client._transport.upload import submit
 from layerwise_client._transport.wrong_port import url_as_target
 from layerwise_client.errors import InvalidRequest
 from layerwise_client.job import Job
 from layerwise_client.models import Model, model_of
 from layerwise_client.progress import Progress, display_of
 from layerwise_client.results import STATES, snapshot_of, summary_of
-from layerwise_proto.v1 import models_pb2, tables_pb2, training_pb2, types_pb2
+from layerwise_proto.v1 import models_pb2, training_pb2, types_pb2
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -120,27 +118,55 @@ class Client:
         progress: bool | Progress = True,
         request_id: str | None = None,
     ) -> Job:
-        """Trains `architecture` on rows X by `plan`; the result becomes a new version of `model`.
+        """Train a network in the service; the result becomes a new version of `model`.
 
-        X is an array, a sparse matrix or a list of rows (n, features), or a table: a DataFrame, a mapping of column
-        names to values, or a list of mappings. Rows travel as float32. The columns of a table may be numbers, texts,
-        booleans and dates with gaps (None, NaN, NaT, NA); the service makes inputs of them, by what it finds in them or
-        by `columns`, encodings by name ({"carrier": "one_hot", "distance": {"kind": "log"}}), and leaves out `ignore`.
-        `encoder` is all that can be set, in its JSON form; both add to it.
+        Rows travel in blocks of 1 or 2 MB, read from X one after another.
 
-        `y` holds labels, (n,) integers, text or booleans, or targets, (n,) or (n, outputs) floats; or it is the name of
-        the column of X that does. The plan's loss says which, without one the type of `y` does. `weights`, (n,) numbers
-        of at least 0, are what the rows weigh in the loss. `classes` are all there may be, if labels outside them are
-        to be refused. Rows travel in blocks of 1 or 2 MB, read from X one after another.
+        Parameters
+        ----------
+        model : str
+            Name of the model.
+        architecture : mapping
+            The network in JSON form. {} stands for that of the version in `start_from`.
+        X : array-like, sparse matrix or table
+            Rows of numbers (n, features), sent as float32. Or a table: a DataFrame, a mapping of column names to
+            values, or a list of mappings. Its columns hold numbers, texts, booleans or dates; None, NaN, NaT and NA
+            are missing values.
+        y : array-like or str
+            Labels, (n,) integers, texts or booleans, or targets, (n,) or (n, outputs) floats. Or the name of the column
+            of X that holds them. The loss of the plan says which they are; without a loss, their type does.
+        columns : mapping, optional
+            Encodings of columns by name: {"carrier": "one_hot", "distance": {"kind": "log"}}. Otherwise the service
+            chooses them by the values.
+        ignore : iterable of str
+            Columns to leave out.
+        encoder : mapping, optional
+            All settings of the encoding in JSON form; `columns` and `ignore` are added to them.
+        plan : mapping, optional
+            How to train, in JSON form.
+        weights : array-like, optional
+            Weights (n,) of the rows in the loss, at least 0.
+        classes : iterable, optional
+            All labels that are allowed.
+        start_from : str, optional
+            Version whose weights the network starts with: "model" or "model/version", by number or alias.
+        progress : bool or Progress
+            True follows the job to its end, with a progress bar on a terminal or in a notebook; a display of your own
+            is used likewise. False returns as soon as the service has stored the data.
+        request_id : str, optional
+            The same id with the same content gives the same job. By default each call is a job of its own.
 
-        `start_from`, "model" or "model/version" by number or alias, names the version whose weights the network starts
-        with; then `architecture` may be {}, for that version's.
+        Returns
+        -------
+        Job
+            The job; at its end, unless `progress` is False.
 
-        With `progress`, follows the job to its end, with a bar where somebody can see it (or on the given display),
-        and raises `JobFailed` or `JobCancelled` if it ends so. With False, is back as soon as the service has the
-        data for good. The same `request_id` with the same content gives the same job; left out, each call is its own.
-
-        Raises `InvalidRequest` for what cannot be trained on, with row and column; nothing is trained then.
+        Raises
+        ------
+        InvalidRequest
+            If something cannot be trained on, with row and column; nothing is trained then.
+        JobFailed, JobCancelled
+            If the job ended so while it was followed.
         """
         display = display_of(progress)
         header = training_pb2.TrainHeader(
@@ -154,14 +180,17 @@ class Client:
         if classes is not None:
             header.classes.CopyFrom(labels_message(classes, "classes"))
         chosen = open_encoder(encoder, columns, ignore)
-        rows, labels = _opened(X, y, chosen, fitted=start_from is not None)
+        data = open_training_data(
+            X,
+            y,
+            weights,
+            encoder=chosen,
+            loss=header.plan.loss.WhichOneof("kind"),
+            fitted=start_from is not None,
+        )
         if chosen.ByteSize():
             header.encoder.CopyFrom(chosen)
-        expected = open_expected(labels, header.plan.loss.WhichOneof("kind"))
-        if rows.count != expected.count:
-            raise InvalidRequest(f"X has {rows.count} rows, y has {expected.count}", pointer="y")
-        data = Data(rows, expected, None if weights is None else open_weights(weights, rows.count))
-        header.rows = rows.count
+        header.rows = data.rows.count
         try:
             job = Job(self._connection, snapshot_of(submit(self._connection, header, data, display)))
             if progress is False:
@@ -173,23 +202,43 @@ class Client:
         return job.wait()
 
     def predict(self, model: str | None, X: TableLike | ArrayLike, *, version: int | str | None = None) -> Prediction:
-        """What a model says of rows X (n, features), or of a table, in the forms that `train` takes.
+        """Predict the rows of X.
 
-        The columns of a table may come in any order; a model that was trained on one also takes rows of numbers, in
-        the order of its columns. `model` may be None where the service has exactly one; `version` is a number or an
-        alias, None the newest. Many rows go in several requests, all of them to the same version.
+        Many rows go in several requests, all of them to the same version.
+
+        Parameters
+        ----------
+        model : str or None
+            Name of the model; None if the service has exactly one.
+        X : array-like, sparse matrix or table
+            Rows as `train` takes them. The columns of a table may have any order. A model that was trained on a table
+            also takes rows without names, in the order of its columns.
+        version : int or str, optional
+            A number or an alias; by default the newest version.
+
+        Returns
+        -------
+        Prediction
+            A prediction for each row, and the version that made them.
+
+        Raises
+        ------
+        InvalidRequest
+            If the version does not take such rows, with row and column.
+        NotFound
+            If there is no such model or version.
         """
         name = "" if model is None else text(model, "model")
         which = "" if version is None else str(version) if isinstance(version, int) else text(version, "version")
         return self._predicting.predict(name, which, X)
 
     def job(self, job_id: str) -> Job:
-        """The job of this id."""
+        """Return the job of this id. Raises `NotFound`."""
         request = training_pb2.GetJobRequest(job_id=text(job_id, "job_id"))
         return Job(self._connection, snapshot_of(self._connection.call(self._connection.training.GetJob, request)))
 
     def jobs(self, *, state: str | None = None, model: str | None = None, limit: int | None = None) -> Iterator[Job]:
-        """Jobs, newest first: of one state (such as "RUNNING") or model, at most `limit`, fetched as they are read."""
+        """Yield jobs, newest first, fetched as they are read: of one state ("RUNNING", …) or model, at most `limit`."""
         if state is not None and state not in STATES:
             raise InvalidRequest(f"state: expected one of {', '.join(STATES)}, got {state!r}", pointer="state")
         request = training_pb2.ListJobsRequest(
@@ -199,7 +248,7 @@ class Client:
         return self._pages_of_jobs(request, limit)
 
     def models(self) -> list[Model]:
-        """All models by name."""
+        """Return all models, sorted by name."""
         request = models_pb2.ListModelsRequest(page_size=_PAGE)
         models: list[Model] = []
         while True:
@@ -210,12 +259,12 @@ class Client:
                 return models
 
     def model(self, name: str) -> Model:
-        """The model of this name; its versions are fetched when they are read."""
+        """Return the model of this name; its versions are fetched when they are read. Raises `NotFound`."""
         request = models_pb2.GetModelRequest(name=text(name, "name"))
         return model_of(self._connection, self._connection.call(self._connection.models.GetModel, request))
 
     def set_alias(self, model: str, alias: str, version: int) -> Model:
-        """Points `alias` at a version; makes the alias if it is new. "latest" is the service's own."""
+        """Let `alias` name a version, and return the model. "latest" always names the newest version."""
         request = models_pb2.SetAliasRequest(
             model=text(model, "model"), alias=text(alias, "alias"), version=whole(version, "version")
         )
@@ -243,28 +292,3 @@ def _origin(start_from: object) -> training_pb2.StartFrom:
         detail = f"start_from: expected a model, or model/version, got {start_from!r}"
         raise InvalidRequest(detail, pointer="start_from")
     return training_pb2.StartFrom(model=model, version=version)
-
-
-def _opened(X: object, y: object, encoder: tables_pb2.Encoder, *, fitted: bool) -> tuple[Rows | Table, object]:
-    """`X` and `y`, which may be the name of a column; adds to `encoder` what the types of the columns say.
-
-    `fitted`: there is an encoder, of the version to start from.
-    """
-    if isinstance(X, Table):
-        return X, y
-    if not is_table(X):
-        for what, named in (("y", isinstance(y, str)), ("encoder", encoder.ByteSize() > 0)):
-            if named:
-                wanted = "a table, such as a DataFrame or a mapping of column names to values"
-                raise InvalidRequest(f"{what}: names columns; expected X to be {wanted}", pointer=what)
-        return open_rows(X), y
-    given = open_table(X)
-    target = y if isinstance(y, str) else None
-    check_encoder(encoder, given, target)
-    if target is not None:
-        given, y = given.without(target)
-    table = given.opened(kinds={} if fitted else kinds_of(encoder, given))
-    if not fitted:
-        for name in sorted(table.categorical - encoder.columns.keys() - set(encoder.ignore)):
-            encoder.columns[name].one_hot.SetInParent()
-    return table, y

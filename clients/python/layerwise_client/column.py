@@ -1,4 +1,4 @@
-"""A column of the tables that a version takes, and how it becomes inputs."""
+"""A column of the table that a version takes."""
 
 from __future__ import annotations
 
@@ -12,11 +12,22 @@ from layerwise_proto.v1 import tables_pb2
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column that a version takes.
+    """A column of the table that a version takes.
 
-    `kind` is number, category or date; `encoding` how it becomes inputs, in its JSON form, with nothing left to decide.
-    `categories` are the first 256 of `category_count` that have an input of their own. Where `allows_missing` is False,
-    a value must be there.
+    Attributes
+    ----------
+    name : str
+        Its name.
+    kind : str
+        "number", "category" or "date".
+    encoding : str or mapping
+        How it becomes inputs of the network, in JSON form; no setting is "auto".
+    categories : tuple of str
+        The first 256 categories that have an input of their own.
+    category_count : int
+        The number of such categories.
+    allows_missing : bool
+        Whether a value may be missing.
     """
 
     name: str
@@ -28,7 +39,7 @@ class Column:
 
     @property
     def encoding_kind(self) -> str:
-        """The name of its encoding, such as one_hot."""
+        """Name of its encoding, such as one_hot."""
         return self.encoding if isinstance(self.encoding, str) else str(self.encoding["kind"])
 
 

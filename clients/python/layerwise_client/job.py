@@ -1,4 +1,4 @@
-"""A training job: follow it, wait for it, cancel it. The job itself lives in the service and needs no client."""
+"""A training job: follow it, wait for it, cancel it. It runs in the service, with or without a client."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-import grpc
-
-from layerwise_client._transport.connection import Connection, Deadline, Retries
-from layerwise_client._transport.pages import Source, columns_of
+from layerwise_client._transport.connection import Connection, Deadline
+from layerwise_client._transport.pages import VersionOrJob, columns_of
+from layerwise_client._transport.watch import watch_job
 from layerwise_client.column import Column
-from layerwise_client.errors import DeadlineExceeded, JobCancelled, JobFailed, Unavailable, WaitTimeout
+from layerwise_client.errors import JobCancelled, JobFailed
 from layerwise_client.progress import Progress, Silent, changed_of, tell_left, tell_waiting, waiting_of
 from layerwise_client.results import (
     Failure,
@@ -23,24 +22,22 @@ from layerwise_client.results import (
     Snapshot,
     Summary,
     Transition,
-    record_of,
     snapshot_of,
-    transition_of,
 )
 from layerwise_proto.v1 import training_pb2
 
 _FAR_OFF = 100.0
-"""The root mean square of an input or a target from which on training seldom comes to anything."""
+"""With inputs or targets of this root mean square or more, training seldom succeeds."""
 _AS_TABLE = "; the service does so itself with the columns of a table, such as a DataFrame"
 
 
 class Job:
-    """A handle on one job.
+    """One job of the service.
 
-    What can change (`state`, `version`, `attempt`, `transitions`, `progress`, `record`, `findings`, `failure`) is asked
-    of the service each time it is read, until the job has ended; `snapshot` holds all of it as of the last answer. Of a
-    job out of a list only `summary` is there without a call; the rest is asked for when it is first read. Any call may
-    raise `NotFound`, `Unavailable` or `DeadlineExceeded`.
+    Until the job has ended, reading `state`, `version`, `attempt`, `transitions`, `progress`, `record`, `findings` or
+    `failure` asks the service. `snapshot` has them as of the last answer, without a call. A job from a list knows its
+    `summary`; the rest is fetched when it is first read. Every call may raise `NotFound`, `Unavailable` or
+    `DeadlineExceeded`.
     """
 
     __slots__ = ("_columns", "_connection", "_findings_shown", "_seen")
@@ -53,12 +50,12 @@ class Job:
 
     @property
     def summary(self) -> Summary:
-        """The job in short as of the last answer, without a call."""
+        """Main facts of the job as of the last answer, without a call."""
         return self._seen
 
     @property
     def snapshot(self) -> Snapshot:
-        """The whole job as of the last answer."""
+        """All facts of the job as of the last answer."""
         return self._seen if isinstance(self._seen, Snapshot) else self._refreshed()
 
     @property
@@ -79,7 +76,7 @@ class Job:
 
     @property
     def start_from(self) -> str | None:
-        """The version whose weights it started with, as "model/version"; None if it began anew."""
+        """Version whose weights the training started with, as "model/version"; None if it started from random ones."""
         return self._seen.start_from
 
     @property
@@ -88,11 +85,11 @@ class Job:
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """The columns that its version takes; none if it was trained on rows of numbers."""
+        """Columns of the table that its version takes; empty if it was trained on rows of numbers."""
         if self._columns is None:
             self._columns = ()
             if self.snapshot.columns is not None:
-                self._columns = columns_of(self._connection, Source(job_id=self.id), with_categories=True)
+                self._columns = columns_of(self._connection, VersionOrJob(job_id=self.id), with_categories=True)
         return self._columns
 
     @property
@@ -107,13 +104,14 @@ class Job:
     def state(self) -> str:
         """QUEUED, RUNNING, WAITING, SUCCEEDED, FAILED or CANCELLED.
 
-        A job is WAITING while its worker has no space or no storage: the reason of its last transition says which.
+        A job is WAITING while the disk of the service is full or its storage does not answer; the reason of the last
+        transition says which.
         """
         return self._fresh().state
 
     @property
     def version(self) -> int | None:
-        """Number of the version that the job published; None before."""
+        """Number of the version that the job published; None before that."""
         return self._fresh().version
 
     @property
@@ -130,12 +128,12 @@ class Job:
 
     @property
     def record(self) -> Record | None:
-        """The newest record; once there is a version, that of the epoch whose weights it has, with its figures."""
+        """Newest record; once there is a version, the record of the epoch whose weights the version has."""
         return self._whole().record
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What the doctor finds in the network, as of the newest record; the newest last."""
+        """Problems that the doctor sees in the network as of the newest record; the newest last."""
         return self._whole().findings
 
     @property
@@ -143,27 +141,46 @@ class Job:
         return self._fresh().failure
 
     def refresh(self) -> Job:
-        """Asks the service anew; gives the job itself."""
+        """Ask the service for the job's current state, and return the job itself."""
         self._refreshed()
         return self
 
     def watch(self, from_step: int = 0) -> Iterator[Record]:
-        """The records after `from_step`, past ones at once and new ones as they come, until the job has ended.
+        """Yield the records of the job, past ones at once and new ones as they come, until it has ended.
 
-        A broken connection is made again, and no record is lost or comes twice; `Unavailable` is raised only after
-        `timeout` seconds (the client's) without any success. How the job ended says `state`, or `wait`.
+        A broken connection is made again; no record is lost or comes twice. `state` or `wait` says how the job ended.
+
+        Parameters
+        ----------
+        from_step : int
+            Only records of later steps are wanted.
+
+        Raises
+        ------
+        Unavailable
+            If the service has not answered for the client's `timeout`.
         """
-        return self._follow(from_step, Deadline(None), None)
+        return self._records(from_step, Deadline(None), None)
 
     def follow(self, display: Progress, *, from_step: int = 0) -> None:
-        """As `watch`, each record shown on `display`; Ctrl-C leaves the job running, and says so.
+        """Show the records on `display` until the job has ended. Ctrl-C leaves the job running, and says so.
 
-        If `display` has a method `waiting(address)`, that is called while the service is away; if it has a method
-        `changed(transition)`, that is called with each change of the job's state.
+        Parameters
+        ----------
+        display : Progress
+            Shows the training. Its methods `waiting(address)`, for a service that is away, and `changed(transition)`,
+            for a change of the job's state, are called if it has them.
+        from_step : int
+            Only records of later steps are shown.
+
+        Raises
+        ------
+        Unavailable
+            If the service has not answered for the client's `timeout`.
         """
         on_waiting = waiting_of(display) or self._connection.on_waiting
         try:
-            for record in self._follow(from_step, Deadline(None), on_waiting, changed_of(display)):
+            for record in self._records(from_step, Deadline(None), on_waiting, changed_of(display)):
                 display.trained(record)
             self._findings_shown |= type(display) is not Silent
         except KeyboardInterrupt:
@@ -171,15 +188,28 @@ class Job:
             raise
 
     def wait(self, timeout: float | None = None) -> Job:
-        """The job itself, once it has SUCCEEDED; at most `timeout` seconds, None: as long as it takes.
+        """Wait until the job has succeeded, and return it.
 
-        Raises `JobFailed` or `JobCancelled` if it ends so, `WaitTimeout` if it does not end in time, and `Unavailable`
-        after the client's own timeout without a service. While the service is away, says so on a terminal. Where no
-        display showed what the doctor found, warns with `PoorModelWarning` of a model that is probably useless.
+        Warns with `PoorModelWarning` of a model that is probably useless, unless a display has shown the findings. Says
+        on a terminal if the service is away.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds to wait; by default as long as it takes.
+
+        Raises
+        ------
+        JobFailed, JobCancelled
+            If the job ended so.
+        WaitTimeout
+            If the job has not ended in time; it goes on.
+        Unavailable
+            If the service has not answered for the client's `timeout`.
         """
         if not self._seen.ended:
             on_waiting = self._connection.on_waiting or tell_waiting
-            for _ in self._follow(_newest_step(self.snapshot), Deadline(timeout), on_waiting):
+            for _ in self._records(_newest_step(self.snapshot), Deadline(timeout), on_waiting):
                 pass
         self._check_succeeded()
         if not self._findings_shown:
@@ -192,9 +222,9 @@ class Job:
         return self
 
     def cancel(self) -> Job:
-        """Asks for the end of the job: at once if it is queued, at its next step if it runs.
+        """Ask the service to end the job: at once if it is queued, at its next step if it runs.
 
-        `wait` tells when it is over. An ended job stays as it is.
+        `wait` returns when it is over. A job that has ended stays as it is.
         """
         request = training_pb2.CancelJobRequest(job_id=self.id)
         self._seen = snapshot_of(self._connection.call(self._connection.training.CancelJob, request))
@@ -229,43 +259,23 @@ class Job:
             cancelled.job_id = seen.id
             raise cancelled
 
-    def _follow(
+    def _records(
         self,
         from_step: int,
         deadline: Deadline,
         on_waiting: Callable[[str], None] | None,
         on_change: Callable[[Transition], None] | None = None,
     ) -> Iterator[Record]:
-        """Records after `from_step` over as many connections as it takes; ends when the job has, and is refreshed."""
-        step = from_step
-        changes = 0
-        retries = Retries(self._connection.target, patience=self._connection.timeout, on_waiting=on_waiting)
-        while True:
-            try:
-                changed = 0  # on this connection, which begins with the first change again
-                for event in self._stream(step, deadline):
-                    retries.succeeded()
-                    if isinstance(event, Transition):
-                        changed += 1
-                        if changed > changes:
-                            changes = changed
-                            if on_change is not None:
-                                on_change(event)
-                    # A worker that took the job up again repeats the steps of the one before, number for number.
-                    elif event and event.step > step:
-                        step = event.step
-                        yield event
-                if self._try_refresh(deadline).ended:
-                    return
-            except (Unavailable, DeadlineExceeded) as exc:
-                if deadline.passed():
-                    raise WaitTimeout(f"job {self.id} has not ended yet; it goes on") from exc
-                if isinstance(exc, DeadlineExceeded) and deadline.left() is not None:
-                    retries.pause(deadline)  # one slow call is no reason to end a longer wait
-                else:
-                    retries.failed(exc, deadline)
-            else:
-                retries.pause(deadline)
+        """Yield the records after `from_step` until the job has ended; it is refreshed then."""
+        return watch_job(
+            self._connection,
+            self.id,
+            from_step=from_step,
+            deadline=deadline,
+            refresh=self._try_refresh,
+            on_waiting=on_waiting,
+            on_change=on_change,
+        )
 
     def _try_refresh(self, deadline: Deadline) -> Snapshot:
         request = training_pb2.GetJobRequest(job_id=self.id)
@@ -273,32 +283,9 @@ class Job:
         self._seen = found = snapshot_of(connection.try_once(connection.training.GetJob, request, deadline))
         return found
 
-    def _stream(self, from_step: int, deadline: Deadline) -> Iterator[Record | Transition | None]:
-        """Records and changes of state of one call of WatchJob; None for every other event, a sign of life.
-
-        What an event `finding` says stands in its record too.
-        """
-        connection = self._connection
-        connection.check_open()
-        request = training_pb2.WatchJobRequest(job_id=self.id, from_step=from_step)
-        call = connection.training.WatchJob(request, timeout=deadline.left())
-        try:
-            for event in call:
-                match event.WhichOneof("event"):
-                    case "record":
-                        yield record_of(event.record)
-                    case "transition":
-                        yield transition_of(event.transition)
-                    case _:
-                        yield None
-        except grpc.RpcError as exc:
-            raise connection.error(exc) from exc
-        finally:
-            call.cancel()
-
 
 def _level_of_caller() -> int:
-    """The `stacklevel`, for whoever calls this, of the first frame outside this package."""
+    """Return the `stacklevel` with which a warning of the calling function points outside this package."""
     level, frame = 0, inspect.currentframe()
     while frame is not None and frame.f_globals.get("__name__", "").startswith("layerwise_client."):
         level, frame = level + 1, frame.f_back

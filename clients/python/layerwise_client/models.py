@@ -1,4 +1,4 @@
-"""Models and their versions: what is short comes at once, the rest when it is read."""
+"""Models and their versions; large parts are fetched when they are first read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from layerwise_client._data.targets import labels_of
-from layerwise_client._transport.pages import Source, categories_of, classes_of, columns_of, versions_of
+from layerwise_client._transport.pages import VersionOrJob, categories_of, classes_of, columns_of, versions_of
 from layerwise_client.column import Column
 from layerwise_client.errors import NotFound
 from layerwise_client.results import time_of
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 
 class _Details:
-    """What a version has that may be large; each part is fetched once, when it is first read."""
+    """Large parts of a version, each fetched once, when it is first read."""
 
     def __init__(self, connection: Connection, model: str, version: int) -> None:
         self._connection = connection
         self._model = model
         self._version = version
-        self.source = Source(model, str(version))
+        self.source = VersionOrJob(model, str(version))
 
     def __deepcopy__(self, _memo: object) -> _Details:
         return self
@@ -65,9 +65,9 @@ class _Details:
 class Version:
     """One immutable version of a model.
 
-    `sha256` and `size_bytes` are those of its .npz; `metrics` what was measured of its weights; `dataset` the SHA-256
-    of the rows. `architecture`, `plan`, `labels` and `columns` are asked of the service when they are first read, which
-    may raise `NotFound`, `Unavailable` or `DeadlineExceeded`.
+    `sha256` and `size_bytes` are those of its .npz file, `metrics` the metrics of its weights, `dataset` the SHA-256 of
+    the rows that it was trained on. `architecture`, `plan`, `labels` and `columns` are fetched when they are first
+    read, which may raise `NotFound`, `Unavailable` or `DeadlineExceeded`.
     """
 
     model: str
@@ -91,26 +91,26 @@ class Version:
 
     @property
     def labels(self) -> tuple[Label, ...] | None:
-        """The classes in the order of the outputs, None for a regression."""
+        """Classes in the order of the outputs; None for a regression."""
         return self._details.labels
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """The columns of the table that it takes, in their order; none if it takes rows of numbers."""
+        """Columns of the table that it takes, in their order; empty if it takes rows of numbers."""
         return self._details.columns
 
     @property
     def column_names(self) -> tuple[str, ...]:
-        """The names of `columns`; a shorter answer where they have many categories."""
+        """Names of the `columns`: a smaller answer of the service where they have many categories."""
         return self._details.column_names
 
     def categories(self, column: str) -> tuple[str, ...]:
-        """All categories of the column of this name, of which `Column.categories` are the first 256."""
+        """Return all categories of the column of this name; `Column.categories` has the first 256."""
         return self._details.categories(column)
 
 
 class _Versions:
-    """The versions of a model, fetched once, when they are first read."""
+    """Versions of a model, fetched once, when they are first read."""
 
     def __init__(self, connection: Connection, model: str) -> None:
         self.connection = connection
@@ -127,7 +127,7 @@ class _Versions:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model: its newest version, its aliases, and its versions, which are asked of the service when first read."""
+    """A model: the number of its newest version, its aliases, and its versions, fetched when they are first read."""
 
     name: str
     latest: int
@@ -136,11 +136,11 @@ class Model:
 
     @property
     def versions(self) -> tuple[Version, ...]:
-        """Newest first."""
+        """Versions of the model, newest first."""
         return self._versions.all
 
     def at(self, version: int | str | None) -> Version:
-        """The version of this number or alias, None: the newest. Raises `NotFound`."""
+        """Return the version of this number or alias, None for the newest. Raises `NotFound`."""
         alias = "latest" if version is None else str(version)
         number = int(alias) if alias.isdecimal() else {**self.aliases, "latest": self.latest}.get(alias)
         if number is None:

@@ -1,4 +1,4 @@
-"""Showing a training: what a display has to do, and the small bar that the SDK draws by itself."""
+"""Showing a training: the interface of a display, and the progress bar of the SDK."""
 
 from __future__ import annotations
 
@@ -20,47 +20,51 @@ _WORDS = 76  # columns that an epoch takes with all but its speed
 
 @runtime_checkable
 class Progress(Protocol):
-    """A display of one training; calls come in this order, `closed` always last."""
+    """A display of one training. Its methods are called in this order, `closed` always last.
+
+    It may also have `waiting(address)`, called when the service is away, `changed(transition)`, called when the job
+    changes its state, and `left(job_id)`, called when Ctrl-C ends the following of a job that goes on.
+    """
 
     def uploaded(self, rows: int, of: int) -> None:
-        """`rows` of `of` are on their way; begins again at 0 if the connection breaks."""
+        """Show that `rows` of `of` rows are sent; starts again at 0 if the connection breaks."""
 
     def accepted(self, job: Snapshot) -> None:
-        """The service has the data, and `job` will be trained."""
+        """Show that the service has the data and will train `job`."""
 
     def trained(self, record: Record) -> None:
-        """An epoch has ended."""
+        """Show the record of an epoch."""
 
     def closed(self) -> None:
-        """Nothing more will come: the job has ended, or the following was left."""
+        """Clean up: the job has ended, or nobody follows it any more."""
 
 
 @runtime_checkable
 class _Waiting(Protocol):
-    """What a display may have beside the methods of `Progress`."""
+    """A display that shows that the service is away."""
 
     def waiting(self, address: str) -> None:
-        """No service answers at `address`, which is tried again; comes once, and what was shown before goes on."""
+        """Show that no service answers at `address`, once; the client tries again."""
 
 
 @runtime_checkable
 class _Changing(Protocol):
-    """What else a display may have."""
+    """A display that shows changes of the job's state."""
 
     def changed(self, change: Transition) -> None:
-        """The job has changed its state; WAITING, for want of space or storage, is the one worth showing."""
+        """Show a change of state: WAITING, for space or storage, is the one worth showing."""
 
 
 @runtime_checkable
 class _Left(Protocol):
-    """What else a display may have."""
+    """A display that says how to return to a job."""
 
     def left(self, job_id: str) -> None:
-        """Ctrl-C has ended the following; the job goes on."""
+        """Say that Ctrl-C has ended the following, and that the job goes on."""
 
 
 def columns_line(job: Snapshot) -> str | None:
-    """What the service has made of a table's columns; None for rows of numbers."""
+    """Return how many columns of each kind the table has, and how many inputs they give; None for rows of numbers."""
     if (counts := job.columns) is None:
         return None
     kinds = ((counts.numbers, "number", "numbers"), (counts.categories, "category", "categories"))
@@ -70,12 +74,12 @@ def columns_line(job: Snapshot) -> str | None:
 
 
 def plan_line(job: Snapshot) -> str:
-    """How the job is trained, in one line: `plan: ` and what `plan_words` says."""
+    """Return the plan in one line: `plan: ` and `plan_words`."""
     return f"plan: {plan_words(job)}"
 
 
 def plan_words(job: Snapshot) -> str:
-    """The plan of the job, as the service has completed it, without what is rarely asked for.
+    """Return the main settings of the job's plan, as the service completed it.
 
     `at most 282 epochs, batches of 64 rows, adam at a rate of 0.001, 10 % of the rows held out, ends after 5 epochs
     without a better validation_loss`.
@@ -117,13 +121,13 @@ class Silent:
 
 
 class Kept:
-    """Remembers which of the records that it is shown was kept."""
+    """Keeps the record of the epoch whose weights become the version."""
 
     def __init__(self) -> None:
         self._record: Record | None = None
 
     def line(self, record: Record, job: Snapshot) -> str | None:
-        """What to say of the epoch that was kept, where `record` ends the training with another one; else None."""
+        """Return a line about the kept epoch if `record` ends the training with another one; else None."""
         if record.kept:
             self._record = record
         if not record.stopped or record.kept or self._record is None:
@@ -132,7 +136,7 @@ class Kept:
 
 
 class Bar:
-    """One line, written over and over."""
+    """A progress bar on one line of a terminal."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -174,7 +178,7 @@ class Bar:
         self._stream.flush()
 
     def _line(self, words: str) -> None:
-        """Writes a line of its own, where the bar was."""
+        """Write a line in the place of the bar, which goes on below."""
         self._stream.write(f"\r{words.ljust(shutil.get_terminal_size().columns - 1)}\n")
 
     def _draw(self, share: float, words: str, *, last: bool) -> None:
@@ -191,10 +195,10 @@ class Bar:
 
 
 def describe(record: Record, job: Snapshot, *, columns: int | None = None) -> str:
-    """A record in one line: `epoch 7/20  loss 0.0312  accuracy 0.991  validation 0.972  81,200 rows/s  3 s left`.
+    """Write a record in one line: `epoch 7/20  loss 0.0312  accuracy 0.991  validation 0.972  81,200 rows/s  3 s left`.
 
-    Where training ended before its last epoch, the line says why in place of the time left. Where it is longer than
-    `columns`, the speed, the time left and the loss are left out, in this order.
+    If training ended before its last epoch, the line says why instead of the time left. If the line is longer than
+    `columns`, it leaves out the speed, the time left and the loss, in this order.
     """
     from layerwise.wording import number_words
 
@@ -220,7 +224,7 @@ def describe(record: Record, job: Snapshot, *, columns: int | None = None) -> st
 
 
 def waiting_words(change: Transition) -> str | None:
-    """What a job waits for since `change`, or that it goes on; None if it did not wait before or after."""
+    """Return what a job waits for, or that it goes on; None if `change` is about neither."""
     if change.state == "WAITING":
         return f"waiting: {_WAITS.get(change.reason, 'the storage of the service does not answer')}"
     return "the job goes on" if change.reason == "CONTINUED" else None
@@ -230,32 +234,32 @@ _WAITS = {"NO_SPACE": "the disk of the service is full"}
 
 
 def finding_line(finding: Finding) -> str:
-    """A finding in one line: `doctor: layer 2: 43 % of its ReLU units are dead since epoch 3: …`."""
+    """Return a finding in one line: `doctor: layer 2: 43 % of its ReLU units are dead since epoch 3: …`."""
     return f"doctor: {finding.message}"
 
 
 def bar_width(columns: int) -> int:
-    """Columns of the bar on a line of so many; the same for each epoch, so that it does not jump."""
+    """Return the width of the bar on a line of `columns`: the same for each epoch, so that it does not jump."""
     return max(_LEAST, min(_MOST, columns - _WORDS))
 
 
 def for_eyes() -> Progress:
-    """A bar if somebody can see it, on a terminal or in a notebook; else silence."""
+    """Return a bar on a terminal or in a notebook, else a display that shows nothing."""
     return Bar(sys.stderr) if _seen() else Silent()
 
 
 def waiting_of(display: Progress) -> Callable[[str], None] | None:
-    """The method by which `display` shows that the service is away; None if it has none."""
+    """Return the method by which `display` shows that the service is away; None if it has none."""
     return display.waiting if isinstance(display, _Waiting) else None
 
 
 def changed_of(display: Progress) -> Callable[[Transition], None] | None:
-    """The method by which `display` shows changes of the job's state; None if it has none."""
+    """Return the method by which `display` shows changes of the job's state; None if it has none."""
     return display.changed if isinstance(display, _Changing) else None
 
 
 def display_of(progress: object) -> Progress:
-    """The display that the argument `progress` means: True one for eyes, False none, an object itself."""
+    """Return the display for the argument `progress`: `for_eyes` for True, none for False, or the object itself."""
     if isinstance(progress, bool):
         return for_eyes() if progress else Silent()
     if not isinstance(progress, Progress):
@@ -265,7 +269,7 @@ def display_of(progress: object) -> Progress:
 
 
 def tell_left(display: Progress, job_id: str) -> None:
-    """Says that job `job_id` goes on though nobody follows it, as `display` does, or on stderr."""
+    """Say, by `display` if it can or else on stderr, that job `job_id` goes on and how to return to it."""
     if isinstance(display, _Left):
         display.left(job_id)
     else:
@@ -274,7 +278,7 @@ def tell_left(display: Progress, job_id: str) -> None:
 
 
 def tell_waiting(address: str) -> None:
-    """Says on stderr that no service answers at `address`, if somebody can see it."""
+    """Say on a terminal or in a notebook that no service answers at `address`."""
     if _seen():
         sys.stderr.write(f"waiting for {address} …\n")
         sys.stderr.flush()

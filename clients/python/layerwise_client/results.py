@@ -1,4 +1,4 @@
-"""What the service says of jobs, as plain data."""
+"""Jobs and their records as plain data."""
 
 from __future__ import annotations
 
@@ -24,11 +24,18 @@ _ENDED = STATES[3:]
 
 @dataclass(frozen=True, slots=True)
 class LayerHealth:
-    """How one layer did, over a sample of rows.
+    """Health of one layer, measured over a sample of rows.
 
-    `dead` is the share of its ReLU units that no row wakes, `saturated` that of its sigmoid or tanh outputs where the
-    derivative is next to nothing, each None for other units. `gradient_norm` and `weight_norm` are lengths;
-    `update_ratio` is the length of the last step's change over `weight_norm`, usually about 1e-3.
+    Attributes
+    ----------
+    dead : float or None
+        Share of its ReLU units that are 0 for every row; None for other activations.
+    saturated : float or None
+        Share of its sigmoid or tanh outputs whose derivative is almost 0; None for other activations.
+    gradient_norm, weight_norm : float
+        L2 norms of its gradient and of its weights.
+    update_ratio : float
+        L2 norm of the last step's change over `weight_norm`, usually about 1e-3.
     """
 
     dead: float | None
@@ -40,11 +47,20 @@ class LayerHealth:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a practitioner would notice in a network that trains.
+    """A problem that the doctor sees in a network during its training.
 
-    `kind` is a stable word: dead, saturated, large_update, small_update, overfitting or inputs. `layer` counts from 0,
-    None if it is not about one. `value` is the number that caused it, `since` the epoch; `message` says what it is and
-    what may help.
+    Attributes
+    ----------
+    kind : str
+        A stable word, such as dead, saturated, large_update, small_update, overfitting or inputs.
+    layer : int or None
+        The layer, from 0; None if the finding is not about one.
+    value : float
+        The number that caused the finding.
+    since : int
+        The epoch in which it was first seen.
+    message : str
+        What is wrong, and what may help.
     """
 
     kind: str
@@ -55,19 +71,34 @@ class Finding:
 
 
 class PoorModelWarning(UserWarning):
-    """A job has succeeded, but its model is probably useless: the message says why, and what helps."""
+    """A job has succeeded, but its model is probably useless; the message says why, and what may help."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """How training stood after an epoch.
+    """State of a training after an epoch.
 
-    `loss` and `metric` are of the rows as they were trained on, `validation_*` of the held-out rows (None without
-    any), each row counted by its weight and its `class_weight`. `step` and `epoch` count from 1. `layers` has the
-    health of each layer in the epochs when they were looked at, `findings` what was found that was not found before.
-    `stopped` says why training ended with this record: epochs, max_steps, max_seconds, early_stopping or converged.
-    `kept` says that the version has the weights of this epoch, unless a later record says so again: of the best so far
-    if early stopping restores it, else of every epoch.
+    Attributes
+    ----------
+    epoch, step : int
+        Both count from 1.
+    loss, metric : float
+        Of the training rows during the epoch. Each row counts by its weight and its `class_weight`.
+    validation_loss, validation_metric : float or None
+        The same of the held-out rows; None without any.
+    learning_rate : float
+        That of the last step.
+    rows_per_second, seconds_left : float
+        Speed of the training, and the time that it will probably take until its end.
+    layers : tuple of LayerHealth
+        Health of each layer; empty in epochs in which it is not measured.
+    findings : tuple of Finding
+        New findings of the doctor.
+    stopped : str or None
+        Why training ended with this record: epochs, max_steps, max_seconds, early_stopping or converged.
+    kept : bool
+        Whether the weights of this epoch become the version, unless a later record says so too. Where early stopping
+        restores the best epoch, True of the best so far; otherwise True of every epoch.
     """
 
     epoch: int
@@ -87,7 +118,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A job's change to `state` at `time`, by which attempt, and why: a word such as CLAIMED or WORKER_LOST."""
+    """A change of a job to `state` at `time`, during which attempt, for a `reason` such as CLAIMED or WORKER_LOST."""
 
     state: str
     time: datetime
@@ -97,7 +128,7 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a job failed: a stable word and a sentence."""
+    """Why a job failed: a stable word, such as DIVERGED, and a sentence."""
 
     reason: str
     message: str
@@ -105,11 +136,11 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """A job in short, as lists have it.
+    """Main facts of a job, as lists of jobs have them.
 
-    `metric` says what the records' metric measures, "accuracy" or "r2"; `progress` goes from 0 to 1; `dataset` is the
-    SHA-256 of the rows. `start_from` is the version whose weights it started with, as "model/version", None if it began
-    anew.
+    `metric` is the name of the records' metric, "accuracy" or "r2"; `progress` goes from 0 to 1; `dataset` is the
+    SHA-256 of the rows. `start_from` is the version whose weights the training started with, as "model/version"; None
+    if it started from random ones.
     """
 
     id: str
@@ -131,7 +162,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class ColumnCounts:
-    """How many columns of each kind a table has, and how many of them may lack values."""
+    """Number of columns of each kind in a table, and of those that may have missing values."""
 
     numbers: int
     categories: int
@@ -141,12 +172,21 @@ class ColumnCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot(Summary):
-    """A job as it was when the service was last asked.
+    """All facts of a job when the service was last asked.
 
-    `architecture` and `plan` are as they are used, every size filled in. `transitions` are the newest 1,000. `record`
-    is the newest or, once there is a version, the one that was kept, with the version's figures. `findings` is what the
-    doctor finds in the network, the newest last. `columns` counts those that its version takes, if it was
-    trained on a table; `Job.columns` are the columns themselves.
+    Attributes
+    ----------
+    architecture, plan : mapping
+        As they are used: with every size and setting filled in.
+    transitions : tuple of Transition
+        The newest 1,000.
+    record : Record or None
+        The newest; once there is a version, the record of the epoch whose weights it has.
+    findings : tuple of Finding
+        Problems that the doctor sees in the network, the newest last.
+    columns : ColumnCounts or None
+        Counts of the columns that its version takes; None if it was trained on rows of numbers. `Job.columns` are the
+        columns themselves.
     """
 
     architecture: Mapping[str, Any]

@@ -1,4 +1,4 @@
-"""The gRPC channel to one service: a deadline on every call, another try where trying again is safe."""
+"""The gRPC channel to one service: each call has a deadline, and is tried again where that is safe."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _CLOSE_SECONDS = 5.0
 MOST_PORT = 65_535
 
 MESSAGE_BYTES = 8 << 20
-"""Size of a message, and of a body over REST, that every service takes."""
+"""Every service takes a message, or a body over REST, of this size."""
 
 _OPTIONS = (
     ("grpc.max_send_message_length", MESSAGE_BYTES),
     ("grpc.max_receive_message_length", 64 << 20),  # probabilities of 4,096 rows × 4,000 classes
-    # A peer that has vanished without a word is noticed while a job is watched.
+    # Pings show, while a job is watched, that a peer has vanished without closing the connection.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.max_pings_without_data", 0),
@@ -47,29 +47,30 @@ _OPTIONS = (
 
 
 class Deadline:
-    """A point in time, `seconds` from now; None is never."""
+    """A point in time, `seconds` from now, or never for None."""
 
     def __init__(self, seconds: float | None) -> None:
         self._end = None if seconds is None else time.monotonic() + seconds
 
     def left(self) -> float | None:
-        """Seconds until then, at least 0; None: for ever."""
+        """Return the seconds until then, at least 0; None if it never comes."""
         return None if self._end is None else max(0.0, self._end - time.monotonic())
 
     def passed(self) -> bool:
         return self.left() == 0.0
 
     def leaves(self, seconds: float) -> bool:
-        """Whether more than `seconds` are left."""
+        """Return whether more than `seconds` are left."""
         left = self.left()
         return left is None or left > seconds
 
 
 class Retries:
-    """What lies between the failed tries of one call: pauses that grow, a word to who waits, and an end to it.
+    """Pauses between failed tries of one call, which grow, until the patience is over.
 
-    The end comes `patience` seconds after the first failure of a row; `succeeded` ends a row. `on_waiting` is given
-    `address` once a row, when a second try has failed too: a connection that is made again at once is not worth a word.
+    Tries fail in a series, which `succeeded` ends. After `patience` seconds of a series, the last error is raised.
+    `on_waiting` is called with `address` once in a series, after the second failure: a connection that is made again at
+    once is not worth a message.
     """
 
     def __init__(self, address: str, *, patience: float, on_waiting: Callable[[str], None] | None = None) -> None:
@@ -84,11 +85,11 @@ class Retries:
 
     @property
     def delay(self) -> float:
-        """Seconds of the next pause, at most."""
+        """Most seconds of the next pause."""
         return _DELAYS[min(self._count, len(_DELAYS) - 1)]
 
     def failed(self, error: LayerwiseError, deadline: Deadline) -> None:
-        """Pauses before another try, not beyond `deadline`; raises `error` when the patience is at its end."""
+        """Pause before another try, not beyond `deadline`. Raises `error` when the patience is over."""
         if self._count == 0:
             self._end = Deadline(self._patience)
         elif self._end.passed():
@@ -98,18 +99,18 @@ class Retries:
         self.pause(deadline)
 
     def pause(self, deadline: Deadline) -> None:
-        """Sleeps a little longer than the last time, not beyond `deadline`."""
-        # Many clients of a service that restarts do not come back in one moment.
+        """Sleep longer than the last time, not beyond `deadline`."""
+        # By chance a little shorter, so that the clients of a service that restarts do not all return at once.
         delay = self.delay * random.uniform(0.7, 1.0)  # noqa: S311
         self._count += 1
         time.sleep(min(left for left in (delay, self._end.left(), deadline.left()) if left is not None))
 
 
 class Connection:
-    """A channel to `target`, its three services, and the rules by which they are called.
+    """A channel to `target` and the stubs of its three services.
 
-    The channel is made when the first call needs it. `on_waiting` is given the address of a service that is not there,
-    while it is tried again.
+    The channel is made at the first call. `on_waiting` is called with the address of a service that is not there, while
+    the call is tried again.
     """
 
     def __init__(self, target: str, *, timeout: float, on_waiting: Callable[[str], None] | None = None) -> None:
@@ -133,7 +134,7 @@ class Connection:
         return self._open().prediction
 
     def call(self, method: grpc.UnaryUnaryMultiCallable[Request, Response], request: Request) -> Response:
-        """The answer to `request`, within the timeout. Every unary call of the API may be repeated without harm."""
+        """Return the answer to `request`, within the timeout. Every unary call of the API may be repeated safely."""
         deadline = Deadline(self.timeout)
         retries = Retries(self.target, patience=self.timeout, on_waiting=self.on_waiting)
         return retrying(lambda: self.try_once(method, request, deadline), retries, deadline)
@@ -141,7 +142,7 @@ class Connection:
     def try_once(
         self, method: grpc.UnaryUnaryMultiCallable[Request, Response], request: Request, deadline: Deadline
     ) -> Response:
-        """The answer to `request` by the timeout or `deadline`, whichever is first; one try."""
+        """Return the answer to `request`, by the timeout or `deadline`, whichever comes first. Does not try again."""
         self.check_open()
         left = deadline.left()
         try:
@@ -150,7 +151,7 @@ class Connection:
             raise self.error(exc) from exc
 
     def error(self, exc: grpc.RpcError) -> LayerwiseError:
-        """What a failed call means."""
+        """Return the error of this package for a failed call."""
         return from_rpc(exc, self.target, self._opened.proxy if self._opened else None)
 
     def check_open(self) -> None:
@@ -158,11 +159,11 @@ class Connection:
             raise RuntimeError("the client is closed")
 
     def close(self) -> None:
-        """Ends the channel and every call on it."""
+        """Close the channel and end every call on it."""
         self._closed = True
         if self._opened is None or not _owner.is_this_process:  # nothing is open here
             return
-        # In a thread, and not for ever: where Ctrl-C met gRPC at work on a call, closing may wait for it without end.
+        # In a thread, for a limited time: after Ctrl-C during a call, gRPC may wait in `close` for ever.
         closing = threading.Thread(target=self._opened.channel.close, daemon=True)
         closing.start()
         closing.join(_CLOSE_SECONDS)
@@ -176,7 +177,7 @@ class Connection:
 
 
 class _Opened:
-    """The channel to `target`, through a proxy or directly, and its services."""
+    """The channel to `target`, directly or through a proxy, and its stubs."""
 
     def __init__(self, target: str) -> None:
         self.proxy = proxy_to(target)
@@ -188,7 +189,7 @@ class _Opened:
 
 
 class _Owner:
-    """The process in which gRPC runs: its threads and connections do not survive a fork, also not for a new channel."""
+    """The process in which gRPC runs. gRPC does not work after a fork, not even with a new channel."""
 
     def __init__(self) -> None:
         self._process: int | None = None
@@ -198,7 +199,7 @@ class _Owner:
         return self._process in (None, os.getpid())
 
     def check(self) -> None:
-        """Raises `RuntimeError` in a process that was forked after the first call."""
+        """Raise `RuntimeError` in a process that was forked after the first call."""
         if self._process is None:
             self._process = os.getpid()
         if not self.is_this_process:
@@ -213,9 +214,9 @@ _owner = _Owner()
 
 
 def retrying(attempt: Callable[[], T], retries: Retries, deadline: Deadline) -> T:
-    """What `attempt` gives, which is tried again while it raises `Unavailable`.
+    """Return the result of `attempt`, which is tried again while it raises `Unavailable`.
 
-    Raises the last `Unavailable` when another try would be too late, also if the last try met the deadline instead.
+    Raises the last `Unavailable` when it is too late for another try, also if the last try exceeded the deadline.
     """
     absent: Unavailable | None = None
     try:
@@ -232,18 +233,18 @@ def retrying(attempt: Callable[[], T], retries: Retries, deadline: Deadline) -> 
                     raise
                 raise absent from None
     finally:
-        del absent  # its traceback has this frame, and so what the caller sends would stay in memory
+        del absent  # its traceback refers to this frame, which would keep the request in memory
 
 
 def whole(value: object, name: str) -> int:
-    """`value` if it is a whole number; else an error that names the argument."""
+    """Return `value` as an int. Raises `InvalidRequest` with the argument's `name` if it is no whole number."""
     if isinstance(value, bool) or not isinstance(value, SupportsIndex):
         raise InvalidRequest(f"{name}: expected a whole number, got {value!r}", pointer=name)
     return operator.index(value)
 
 
 def text(value: object, name: str) -> str:
-    """`value` if it is a string that can travel; else an error that names the argument."""
+    """Return `value`, a string. Raises `InvalidRequest` with the argument's `name` if it is none, or not printable."""
     if not isinstance(value, str):
         raise InvalidRequest(f"{name}: expected a string, got {type(value).__name__}", pointer=name)
     if not value.isprintable():  # lone surrogates, which cannot be encoded, among them

@@ -1,4 +1,4 @@
-"""Foreign errors become the package's own, here alone: gRPC statuses and HTTP problems."""
+"""Errors of this package for gRPC statuses and HTTP answers."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ _BY_STATUS: Mapping[int, type[LayerwiseError]] = {
 
 
 def from_rpc(error: grpc.RpcError, target: str, proxy: Proxy | None = None) -> LayerwiseError:
-    """The error that a failed call to `target`, through a `proxy`, means: with its reason, pointer and request id."""
+    """Return the error for a failed call to `target`, perhaps through a `proxy`."""
     code, details = error.code(), error.details() or ""
     kind = _BY_CODE.get(code, ServiceFault)
     info = _error_info(error)
@@ -81,7 +81,7 @@ def from_rpc(error: grpc.RpcError, target: str, proxy: Proxy | None = None) -> L
 
 
 def _too_large(details: str) -> str:
-    """What the transport's `details` say of a size, in a reader's words; "" if they are about something else."""
+    """Return a plain message about a size from `details`, of gRPC; "" if they are about something else."""
     if "metadata size" in details:
         return "the service's answer has larger headers than fit; its log says what it answered"
     if "larger than max" not in details:
@@ -92,7 +92,7 @@ def _too_large(details: str) -> str:
 
 
 def unreachable(address: str, details: str) -> Unavailable:
-    """Nobody answers at `address`; of `details`, a chain of causes joined by colons, the last one is told."""
+    """Return the error for an `address` where nobody answers, with the last of the causes in `details`."""
     return Unavailable(
         f"no Layerwise service answers at {address} ({_last_cause(details)}); `layerwise serve` starts one"
     )
@@ -103,7 +103,7 @@ def _last_cause(details: str) -> str:
 
 
 def from_http(status: int, body: bytes, address: str) -> LayerwiseError:
-    """The error that an HTTP answer of `status` means; its body is a problem of RFC 9457, or anything at all."""
+    """Return the error for an HTTP answer. Its `body` should be a problem of RFC 9457, but may be anything."""
     kind = _BY_STATUS.get(status, InvalidRequest if 400 <= status < 500 else ServiceFault)
     try:
         problem = json.loads(body)

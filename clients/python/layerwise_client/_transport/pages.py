@@ -1,4 +1,4 @@
-"""Long lists of the service, fetched page by page."""
+"""Lists of the service, fetched page by page."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ if TYPE_CHECKING:
     from layerwise_client._transport.connection import Connection
 
 MOST = 1_000
-"""Items of a page, at most: the service ends it earlier where they are large."""
+"""Most items of a page; the service ends a page earlier where its items are large."""
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """Whose columns are meant: those of a version, a number or an alias ("": the newest), or those of a job."""
+class VersionOrJob:
+    """A version of a model, by a number or an alias ("" for the newest), or the job that trains a version."""
 
     model: str = ""
     version: str = ""
     job_id: str = ""
 
 
-def columns_of(connection: Connection, source: Source, *, with_categories: bool) -> tuple[Column, ...]:
-    """The columns that a version takes, in their order; none if it takes rows of numbers."""
+def columns_of(connection: Connection, of: VersionOrJob, *, with_categories: bool) -> tuple[Column, ...]:
+    """Return the columns that a version takes, in their order; none if it takes rows of numbers."""
     request = models_pb2.ListColumnsRequest(
-        model=source.model,
-        version=source.version,
-        job_id=source.job_id,
+        model=of.model,
+        version=of.version,
+        job_id=of.job_id,
         page_size=MOST,
         with_categories=with_categories,
     )
@@ -40,24 +40,24 @@ def columns_of(connection: Connection, source: Source, *, with_categories: bool)
     return tuple(column_of(each) for page in pages for each in page.columns)
 
 
-def categories_of(connection: Connection, source: Source, column: str) -> tuple[str, ...]:
-    """All categories of a column that have an input or a place of their own."""
+def categories_of(connection: Connection, of: VersionOrJob, column: str) -> tuple[str, ...]:
+    """Return all categories of a column that have an input or a rank of their own."""
     request = models_pb2.ListCategoriesRequest(
-        model=source.model, version=source.version, job_id=source.job_id, column=column, page_size=MOST
+        model=of.model, version=of.version, job_id=of.job_id, column=column, page_size=MOST
     )
     pages = _pages(connection, connection.models.ListCategories, request)
     return tuple(text for page in pages for text in page.categories)
 
 
 def classes_of(connection: Connection, model: str, version: int) -> tuple[Label, ...]:
-    """All classes of a version, in the order of the outputs."""
+    """Return all classes of a version, in the order of the outputs."""
     request = models_pb2.ListClassesRequest(model=model, version=str(version), page_size=MOST)
     pages = _pages(connection, connection.models.ListClasses, request)
     return tuple(label for page in pages if page.HasField("classes") for label in labels_of(page.classes))
 
 
 def versions_of(connection: Connection, model: str) -> Iterator[models_pb2.ModelVersion]:
-    """The versions of a model in short, newest first."""
+    """Yield the versions of a model, without their large parts, newest first."""
     request = models_pb2.ListVersionsRequest(model=model, page_size=MOST)
     for page in _pages(connection, connection.models.ListVersions, request):
         yield from page.versions

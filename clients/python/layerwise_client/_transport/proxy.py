@@ -1,4 +1,4 @@
-"""The HTTP proxy between this process and a gRPC service, if the environment names one that gRPC would use."""
+"""The HTTP proxy that gRPC would use to reach a service, by the environment."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _EXCEPTIONS = ("no_grpc_proxy", "no_proxy", "NO_PROXY")
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """The proxy at `address`, "host:port", which the environment's `variable` names."""
+    """The proxy at `address`, "host:port", from the environment variable `variable`."""
 
     variable: str
     address: str
 
     def around(self, target: str) -> str:
-        """What to do so that calls to `target` do not go through it."""
+        """Return the setting with which calls to `target` do not use the proxy."""
         return f"no_proxy={_host(target)[0]} goes around it"
 
     def __str__(self) -> str:
@@ -27,7 +27,7 @@ class Proxy:
 
 
 def proxy_to(target: str) -> Proxy | None:
-    """The proxy for calls to `target`, None if they go directly, as those to this very host always do."""
+    """Return the proxy for calls to `target`; None if there is none, as always for this host itself."""
     variable = next((name for name in _VARIABLES if os.environ.get(name)), None)
     if variable is None or _is_exempt(*_host(target)):
         return None
@@ -53,7 +53,10 @@ def _is_exempt(host: str, port: str) -> bool:
 
 
 def _covers(exception: str, host: str, port: str) -> bool:
-    """Whether `exception`, of no_proxy, means `host`: *, a host, a domain, host:port or a network like 10.0.0.0/8."""
+    """Return whether `exception`, an item of no_proxy, covers `host`.
+
+    It is *, a host, a domain, host:port, or a network such as 10.0.0.0/8.
+    """
     if "/" in exception:
         try:
             return ip_address(host) in ip_network(exception, strict=False)
@@ -64,7 +67,7 @@ def _covers(exception: str, host: str, port: str) -> bool:
 
 
 def _host(target: str) -> tuple[str, str]:
-    """Host and port of "host:port", also behind a scheme of gRPC's, as in dns:///host:port; "" for a socket's path."""
+    """Return host and port of "host:port", also after a scheme of gRPC such as dns:///; "" twice for a Unix socket."""
     if target.startswith(("unix:", "unix-abstract:")):
         return "", ""
     host, _, port = target.rpartition("/")[2].rpartition(":")

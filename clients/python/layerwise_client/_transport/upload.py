@@ -1,4 +1,4 @@
-"""Sending rows to the training service: a header, blocks as they are cut, and the job that comes of it."""
+"""Sending rows to the training service: a header, then batches; the answer is the accepted job."""
 
 from __future__ import annotations
 
@@ -6,56 +6,27 @@ import queue
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Protocol
 
 import grpc
 
 from layerwise_client._data.places import placed
-from layerwise_client._data.rows import Rows, tensor
-from layerwise_client._data.tables import Table, TableBlock
-from layerwise_client._data.targets import Expected
-from layerwise_client._data.weights import Weights
+from layerwise_client._data.tables import Table
+from layerwise_client._data.training_data import TrainingData
 from layerwise_client._transport.connection import MESSAGE_BYTES, Connection, Deadline, Retries, retrying
 from layerwise_client.errors import DeadlineExceeded, InvalidRequest, ServiceFault
 from layerwise_client.progress import Progress, waiting_of
 from layerwise_proto.v1 import training_pb2
 
 BLOCK_BYTES = 2 << 20  # of numbers; the API asks for 1 to 4 MB
-TABLE_BYTES = 1 << 20  # of a table, whose texts take some thirty times as much while they are Python objects
-_BLOCK_ROWS = 65_536  # of narrow rows: their labels weigh more than they do
-_FITTING = 1e-5  # seconds a cell: an encoder is fitted before the job is accepted, which takes some 1e-6
+TABLE_BYTES = 1 << 20  # of a table; as Python objects, its texts take about thirty times as much memory
+_BLOCK_ROWS = 65_536  # most rows of a batch: the labels of narrow rows are larger than the rows
+_FITTING = 1e-5  # seconds to wait for each cell: fitting the encoder, before the job is accepted, takes about 1e-6
 _POLL = 0.1  # seconds between looks at whether the service has already answered
 
 
-@dataclass(frozen=True, slots=True)
-class Data:
-    """Rows, what they should give, and what they weigh in the loss, if they do not all weigh the same."""
-
-    rows: Rows | Table
-    expected: Expected
-    weights: Weights | None
-
-    @property
-    def row_bytes(self) -> int:
-        """What a row takes in a message, with its targets if it has any."""
-        return self.rows.row_bytes(4) + 4 * (self.expected.outputs + (self.weights is not None))
-
-    def batch(self, start: int, stop: int) -> training_pb2.TrainBatch:
-        """The message of rows `start` to `stop`; raises `InvalidRequest` naming the row of what does not fit."""
-        block = self.rows.block(start, stop)
-        if isinstance(block, TableBlock):
-            batch = training_pb2.TrainBatch(table=block.message())
-        else:
-            batch = training_pb2.TrainBatch(rows=tensor(block))
-        self.expected.fill(batch, start, stop)
-        if self.weights is not None:
-            self.weights.fill(batch, start, stop)
-        return batch
-
-
-class Call(Protocol):
-    """What is used of a gRPC call that streams events."""
+class _EventStream(Protocol):
+    """The part of a gRPC call that is used here."""
 
     def __iter__(self) -> Iterator[training_pb2.TrainEvent]: ...
 
@@ -65,12 +36,12 @@ class Call(Protocol):
 
 
 def submit(
-    connection: Connection, header: training_pb2.TrainHeader, data: Data, progress: Progress
+    connection: Connection, header: training_pb2.TrainHeader, data: TrainingData, progress: Progress
 ) -> training_pb2.Job:
-    """The accepted job: from then on the service has the data for good.
+    """Send the data, and return the job once the service has accepted it, and so has stored the data.
 
-    The request id makes another try harmless, so a connection that cannot be made or breaks is tried again, as long
-    as the try begins within the client's timeout after the first failure.
+    The request id makes another try safe. If the connection breaks or cannot be made, it is tried again, until the
+    client's timeout after the first failure.
     """
     on_waiting = waiting_of(progress) or connection.on_waiting
     retries = Retries(connection.target, patience=connection.timeout, on_waiting=on_waiting)
@@ -78,13 +49,13 @@ def submit(
 
 
 def _submit_once(
-    connection: Connection, header: training_pb2.TrainHeader, data: Data, progress: Progress
+    connection: Connection, header: training_pb2.TrainHeader, data: TrainingData, progress: Progress
 ) -> training_pb2.Job:
     connection.check_open()
-    # gRPC reads requests in a thread of its own. Blocks are cut here instead and handed over one at a time, so that
-    # an error in the data is raised where the caller sees it, and never taken for the end of the stream.
+    # gRPC reads requests in a thread of its own. The batches are made here and handed over one at a time, so that an
+    # error in the data is raised in the caller's thread, and does not look like the end of the stream.
     outbox: queue.Queue[training_pb2.TrainRequest | None] = queue.Queue(maxsize=1)
-    call: Call = connection.training.Train(iter(outbox.get, None))
+    call: _EventStream = connection.training.Train(iter(outbox.get, None))
     starts = [0]
     try:
         _hand_over(outbox, training_pb2.TrainRequest(header=header), call, connection)
@@ -99,7 +70,7 @@ def _submit_once(
     except InvalidRequest as exc:
         raise placed(exc, starts) from exc
     finally:
-        call.cancel()  # first: what follows must not look like the end of the data
+        call.cancel()  # before the end of the stream, which would look like the end of the data
         with suppress(queue.Full):
             outbox.put_nowait(None)
 
@@ -107,10 +78,10 @@ def _submit_once(
 def _hand_over(
     outbox: queue.Queue[training_pb2.TrainRequest | None],
     request: training_pb2.TrainRequest | None,
-    call: Call,
+    call: _EventStream,
     connection: Connection,
 ) -> bool:
-    """Whether the service still listens; waits until the request before this one is on its way."""
+    """Hand a request to gRPC, after it took the one before. Returns False if the service has ended the call."""
     deadline = Deadline(connection.timeout)
     while call.is_active():
         try:
@@ -123,7 +94,7 @@ def _hand_over(
     return False
 
 
-def _accepted(call: Call, connection: Connection, *, patience: float) -> training_pb2.Job:
+def _accepted(call: _EventStream, connection: Connection, *, patience: float) -> training_pb2.Job:
     gave_up = threading.Event()
 
     def give_up() -> None:
@@ -146,8 +117,8 @@ def _accepted(call: Call, connection: Connection, *, patience: float) -> trainin
     raise ServiceFault(f"{connection.target} ended the stream without accepting the job or saying why")
 
 
-def _batches(data: Data) -> Iterator[tuple[training_pb2.TrainBatch, int]]:
-    """Batches in the order of the rows, each with the number of rows up to its end."""
+def _batches(data: TrainingData) -> Iterator[tuple[training_pb2.TrainBatch, int]]:
+    """Yield the batches, each with the number of rows up to its end."""
     most = TABLE_BYTES if isinstance(data.rows, Table) else BLOCK_BYTES
     step = min(max(1, most // data.row_bytes), _BLOCK_ROWS)
     start = 0
@@ -162,10 +133,10 @@ def _batches(data: Data) -> Iterator[tuple[training_pb2.TrainBatch, int]]:
                     reason="ROW_TOO_LARGE",
                     pointer=f"X[{start}]",
                 )
-            step = (stop - start) // 2  # texts are long
+            step = (stop - start) // 2  # its texts are long
             continue
         yield batch, stop
-        if isinstance(data.rows, Table):  # how long its texts are shows only now
+        if isinstance(data.rows, Table):  # only now it is known how long the texts are
             step = min(max(1, (stop - start) * most // size), _BLOCK_ROWS)
         start = stop
 

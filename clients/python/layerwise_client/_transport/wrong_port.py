@@ -1,4 +1,4 @@
-"""The address of the other interface: gRPC's taken for REST's, or REST's for gRPC's."""
+"""Errors for an address of the wrong interface: REST's where gRPC's is expected, or the other way round."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import socket
 
 from layerwise_client.errors import InvalidRequest
 
-# What gRPC's transport says when it could connect to none of a target's addresses, and why not: the server answers in
-# HTTP/1, or hangs up on HTTP/2. A connection that breaks later, behind a proxy perhaps, is none of these.
+# What gRPC says when it could not connect to any address of a target because the server answers in HTTP/1, or hangs up
+# on HTTP/2. It says something else of a connection that breaks later.
 _NO_CONNECTION = "failed to connect to all addresses"
 _NO_HTTP2 = ("Socket closed", "Failed parsing HTTP/2", "http1.x")
-_SETTINGS_FRAME = "\x04"  # after three bytes of length, with which every HTTP/2 server begins
+_SETTINGS_FRAME = "\x04"  # every HTTP/2 server starts with three bytes of length and this type
 _PROBE_SECONDS = 1.0
 
 
 def rest_as_target(target: str, details: str) -> InvalidRequest | None:
-    """The error for a `target` that speaks HTTP/1, as far as `details`, the transport's words, give rise to ask it."""
+    """Return the error for a `target` that speaks HTTP/1. It is asked only if `details`, of gRPC, suggest it."""
     refused = _NO_CONNECTION in details and any(words in details for words in _NO_HTTP2)
     if not refused or not _speaks_http1(target):
         return None
@@ -28,7 +28,7 @@ def rest_as_target(target: str, details: str) -> InvalidRequest | None:
 
 
 def target_as_rest(address: str, status_line: str) -> InvalidRequest | None:
-    """The error for an `address` that answers HTTP/1 with `status_line` if that is the beginning of HTTP/2."""
+    """Return the error for an `address` whose `status_line` is the start of HTTP/2; None for another one."""
     if status_line[3:4] != _SETTINGS_FRAME:
         return None
     return InvalidRequest(
@@ -40,7 +40,7 @@ def target_as_rest(address: str, status_line: str) -> InvalidRequest | None:
 
 
 def url_as_target(target: str) -> InvalidRequest | None:
-    """The error for a `target` that is a URL."""
+    """Return the error for a `target` that is a URL; None if it is none."""
     if not target.lower().startswith(("http://", "https://")):
         return None
     return InvalidRequest(

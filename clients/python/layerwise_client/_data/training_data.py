@@ -1,0 +1,76 @@
+"""What a network is trained on, from the arguments of `Client.train`: rows, labels or targets, and weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from layerwise_client._data.encoder import check_encoder, kinds_of
+from layerwise_client._data.rows import Rows, open_rows, tensor
+from layerwise_client._data.tables import Table, TableBlock, is_table, open_table
+from layerwise_client._data.targets import Expected, open_expected
+from layerwise_client._data.weights import Weights, open_weights
+from layerwise_client.errors import InvalidRequest
+from layerwise_proto.v1 import tables_pb2, training_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """Rows, their labels or targets, and their weights in the loss, None if all weigh the same."""
+
+    rows: Rows | Table
+    expected: Expected
+    weights: Weights | None
+
+    @property
+    def row_bytes(self) -> int:
+        """Size of a row in a message, with its targets and weight."""
+        return self.rows.row_bytes(4) + 4 * (self.expected.outputs + (self.weights is not None))
+
+    def batch(self, start: int, stop: int) -> training_pb2.TrainBatch:
+        """Return rows `start` to `stop` as a message. Raises `InvalidRequest` with the row of what cannot be sent."""
+        block = self.rows.block(start, stop)
+        if isinstance(block, TableBlock):
+            batch = training_pb2.TrainBatch(table=block.message())
+        else:
+            batch = training_pb2.TrainBatch(rows=tensor(block))
+        self.expected.fill(batch, start, stop)
+        if self.weights is not None:
+            self.weights.fill(batch, start, stop)
+        return batch
+
+
+def open_training_data(
+    X: object, y: object, weights: object, *, encoder: tables_pb2.Encoder, loss: str | None, fitted: bool
+) -> TrainingData:
+    """Check the arguments, and add to `encoder` what the types of the columns say.
+
+    `loss` is the name of the plan's loss, if it has one. With `fitted`, the encoder is that of the version to start
+    from. Raises `InvalidRequest`.
+    """
+    rows, labels = _open_rows_and_y(X, y, encoder, fitted=fitted)
+    expected = open_expected(labels, loss)
+    if rows.count != expected.count:
+        raise InvalidRequest(f"X has {rows.count} rows, y has {expected.count}", pointer="y")
+    return TrainingData(rows, expected, None if weights is None else open_weights(weights, rows.count))
+
+
+def _open_rows_and_y(X: object, y: object, encoder: tables_pb2.Encoder, *, fitted: bool) -> tuple[Rows | Table, object]:
+    """Open `X`, and return it with the values of `y`, which may be the name of one of its columns."""
+    if isinstance(X, Table):
+        return X, y
+    if not is_table(X):
+        for what, named in (("y", isinstance(y, str)), ("encoder", encoder.ByteSize() > 0)):
+            if named:
+                wanted = "a table, such as a DataFrame or a mapping of column names to values"
+                raise InvalidRequest(f"{what}: names columns; expected X to be {wanted}", pointer=what)
+        return open_rows(X), y
+    given = open_table(X)
+    target = y if isinstance(y, str) else None
+    check_encoder(encoder, given, target)
+    if target is not None:
+        given, y = given.without(target)
+    table = given.opened(kinds={} if fitted else kinds_of(encoder, given))
+    if not fitted:
+        for name in sorted(table.categorical - encoder.columns.keys() - set(encoder.ignore)):
+            encoder.columns[name].one_hot.SetInParent()
+    return table, y
