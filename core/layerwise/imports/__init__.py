@@ -1,4 +1,4 @@
-"""Networks that other libraries have trained; none of them is imported. For ONNX: layerwise.onnx."""
+"""Import of networks trained by other libraries, none of which is imported. For ONNX, see layerwise.onnx."""
 
 from layerwise.imports.keras import from_keras
 from layerwise.imports.sklearn import from_sklearn

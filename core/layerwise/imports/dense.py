@@ -1,4 +1,4 @@
-"""A network as other libraries have it, layer by layer, and the MLP that computes the same."""
+"""Networks of other libraries as a list of dense layers, and the MLP that computes the same."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence
@@ -22,10 +22,9 @@ from layerwise.types import Floats
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NormalizationArrays:
-    """The normalisation between a layer's linear part and its activation; all arrays are (columns,).
+    """The normalisation between the linear part of a layer and its activation; all arrays are (columns,).
 
-    `kind` is "batch" or "layer"; `mean` and `variance` are the running statistics of the first, None of the second.
-    `epsilon` is what is added to the variance.
+    `kind` is "batch" or "layer"; only the first has running statistics, `mean` and `variance`.
     """
 
     kind: str
@@ -38,9 +37,9 @@ class NormalizationArrays:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dense:
-    """activation(normal(x @ weight + bias)), `weight` (inputs, columns), `bias` (columns,) or None for none.
+    """A layer: activation(normal(x @ weight + bias)), with `weight` (inputs, columns) and `bias` (columns,) or None.
 
-    `where` is what the weight is called where it comes from; `slope` are the slopes of a PReLU, (units,) or (1,).
+    `where` is the name of the weight in its source; `slope` the slopes of a PReLU, (units,) or (1,).
     """
 
     where: Place | str
@@ -55,10 +54,10 @@ class Dense:
 def finite_array(
     pointer: Place | str, value: object, *, shape: tuple[int, ...] | None = None, dimensions: int = 1
 ) -> Floats:
-    """`value` as an array of finite numbers, of `shape`, or of so many `dimensions`. Raises InvalidInput."""
+    """Return `value` as an array of finite numbers, of `shape`, or of so many `dimensions`. Raises InvalidInput."""
     try:
         array = np.asarray(cast(Any, value))
-    except (TypeError, ValueError, RuntimeError) as error:  # a tensor on a graphics card, or that records gradients
+    except (TypeError, ValueError, RuntimeError) as error:  # a tensor on a GPU, or one that records gradients
         raise InvalidInput(pointer, f"expected an array that NumPy reads: {error}") from error
     if array.dtype.kind not in "fiu":
         raise InvalidInput(pointer, f"expected an array of numbers, got {shown(value)}")
@@ -74,7 +73,7 @@ def finite_array(
 
 
 def layer_activations(hidden: object, output: object, layers: int) -> list[Activation]:
-    """The activation of each of `layers` layers: `hidden`, one for all hidden layers or one for each, then `output`.
+    """Return the activation of each layer: `hidden`, one for all hidden layers or one for each, then `output`.
 
     Raises InvalidInput.
     """
@@ -90,7 +89,7 @@ def layer_activations(hidden: object, output: object, layers: int) -> list[Activ
 
 
 def fold_scaling(first: Dense, factor: Floats, shift: Floats) -> Dense:
-    """The first layer over rows x that are not yet scaled, if it was over x · factor + shift, each (inputs,) or (1,).
+    """Return the first layer with x · factor + shift, each (inputs,) or (1,), folded into its weights.
 
     Raises InvalidInput.
     """
@@ -115,10 +114,9 @@ def build_model(
     input_scale: float = 1.0,
     input_shift: float = 0.0,
 ) -> MLP:
-    """The MLP of `layers`, float64 if the first weights are, else float32; its lineage names the `source`.
+    """Return the MLP of `layers`, float64 if the first weights are, else float32; its lineage names the `source`.
 
-    `loss` says what the outputs mean. Without `labels`, those of a loss for classes are 0, 1 …, and the targets of
-    sigmoid_cross_entropy are flags. Raises InvalidInput.
+    Without `labels`, the classes are 0, 1 …, and sigmoid_cross_entropy has flags. Raises InvalidInput.
     """
     known = variants.chosen("loss", loss, LOSSES)
     arrays: dict[str, Floats] = {}
@@ -155,7 +153,7 @@ def _labels(loss: Loss, labels: Iterable[Label] | None, outputs: int) -> Iterabl
 
 
 def _converted(dense: Dense) -> tuple[Layer, dict[str, Floats]]:
-    """The layer that computes the same, and its arrays by their names in it."""
+    """Return the equivalent layer, and its arrays by their names in it."""
     columns, activation, normal = dense.weight.shape[1], dense.activation, dense.normal
     if columns % activation.linear_pieces:
         pieces = activation.linear_pieces
@@ -183,7 +181,7 @@ def _check_size(dense: Dense, name: str, array: Floats | None, size: int) -> Non
 
 
 def _folded(dense: Dense, normal: NormalizationArrays, bias: Floats) -> dict[str, Floats]:
-    """The arrays of a normalised layer, which has no bias before its normalisation, and whose epsilon is EPSILON."""
+    """Return the arrays of a normalised layer, with the bias folded away and epsilon changed to EPSILON."""
     scale = normal.scale if normal.scale is not None else np.ones(len(bias))
     shift = normal.shift if normal.shift is not None else np.zeros(len(bias))
     weight = dense.weight
@@ -194,9 +192,9 @@ def _folded(dense: Dense, normal: NormalizationArrays, bias: Floats) -> dict[str
         if normal.epsilon != EPSILON:
             scale = scale * np.sqrt((variance + EPSILON) / (variance + normal.epsilon))
         return {"weight": weight, "scale": scale, "bias": shift, "mean": normal.mean - bias, "variance": variance}
-    if np.ptp(bias) > 0:  # a constant goes with the mean
-        wanted = "expected no bias before a layer normalisation, whose own comes after it"
-        raise InvalidInput(dense.where, f"{wanted}, got one that differs from unit to unit")
+    if np.ptp(bias) > 0:  # the mean removes a constant bias
+        wanted = "expected no bias before a layer normalisation, which has its own"
+        raise InvalidInput(dense.where, f"{wanted}, got one that differs between units")
     if normal.epsilon != EPSILON:  # z / √(var + ε) = α z / √(α² var + α² ε)
         weight = weight * np.sqrt(EPSILON / normal.epsilon)
     return {"weight": weight, "scale": scale, "bias": shift}

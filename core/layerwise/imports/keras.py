@@ -1,4 +1,4 @@
-"""Networks of Keras, from the list of their arrays."""
+"""Import of Keras networks from their lists of arrays."""
 
 from collections.abc import Iterable, Sequence
 
@@ -12,7 +12,7 @@ from layerwise.model import MLP
 from layerwise.types import Floats
 
 EPSILON = 1e-3
-"""What Keras adds to a variance, if not told otherwise."""
+"""The default epsilon of Keras."""
 
 FOLLOWING = "bias, then gamma and beta of a normalisation, then moving mean and variance of a BatchNormalization"
 
@@ -26,13 +26,41 @@ def from_keras(
     output_activation: str | Activation = "identity",
     epsilon: float = EPSILON,
 ) -> MLP:
-    """The network whose `model.get_weights()` is `weights`, arrays in the order of the layers.
+    """Return the network with the weights of a Keras model.
 
-    The layers are Dense, each perhaps followed by BatchNormalization or LayerNormalization, then by its activation.
-    `activation` is that of all hidden layers, or one for each, "prelu" where the activation is a PReLU, and
-    `output_activation` the last layer's: "identity", too, if that is the softmax or sigmoid that belongs to the
-    `loss`. That says what the outputs mean, `labels` what each stands for; without them classes are 0, 1 …, and
-    sigmoid_cross_entropy has flags. `epsilon` is that of the normalisations. Raises InvalidInput.
+    Its layers are Dense, each optionally followed by BatchNormalization or LayerNormalization, then by its activation.
+
+    Parameters
+    ----------
+    weights : sequence of arrays
+        `model.get_weights()`, in the order of the layers.
+    loss : str or Loss
+        What the outputs mean.
+    labels : iterable of label, optional
+        The labels of the outputs. By default classes are 0, 1 …, and sigmoid_cross_entropy has flags.
+    activation : str, Activation, or sequence of them, default "relu"
+        Activation of all hidden layers, or one for each. Use "prelu" for a PReLU.
+    output_activation : str or Activation, default "identity"
+        Activation of the last layer; "identity" also for a softmax or sigmoid that belongs to the loss.
+    epsilon : float, default 1e-3
+        Epsilon of the normalisations.
+
+    Returns
+    -------
+    MLP
+
+    Raises
+    ------
+    InvalidInput
+        If the model cannot be converted.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from layerwise.imports import from_keras
+    >>> model = from_keras([np.ones((2, 1)), np.zeros(1)], loss="squared_error")
+    >>> model.predict([[1.0, 2.0]]).tolist()
+    [3.0]
     """
     if not isinstance(weights, Sequence) or isinstance(weights, str) or not weights:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidInput("weights", f"expected a list of arrays, got {shown(weights)}")
@@ -49,7 +77,7 @@ def from_keras(
 
 
 def _dense(weights: Sequence[object], start: int, end: int, activation: Activation, epsilon: float) -> Dense:
-    """The layer whose kernel is `weights[start]`, and whose other arrays end before `end`."""
+    """Return the layer whose kernel is `weights[start]`, and whose other arrays end before `end`."""
     where = Place("weights", start)
     kernel = finite_array(where, weights[start], dimensions=2)
     columns = kernel.shape[1]
@@ -69,7 +97,7 @@ def _dense(weights: Sequence[object], start: int, end: int, activation: Activati
 
 
 def _normalization(arrays: Sequence[Floats], epsilon: float) -> NormalizationArrays:
-    """Of gamma and beta, or of gamma, beta, moving mean and moving variance."""
+    """Return the normalisation of gamma and beta, or of gamma, beta, moving mean and moving variance."""
     if len(arrays) == 2:
         return NormalizationArrays(kind="layer", scale=arrays[0], shift=arrays[1], epsilon=epsilon)
     scale, shift, mean, variance = arrays

@@ -1,4 +1,4 @@
-"""Networks of scikit-learn, from the attributes of a fitted estimator."""
+"""Import of scikit-learn networks from fitted estimators."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -21,16 +21,30 @@ LOSSES = {
     "identity": "squared_error",
     "exp": "poisson",
 }
-"""By the activation of the outputs."""
+"""Our losses by the output activation."""
 FITTED = ("coefs_", "intercepts_", "activation", "out_activation_")
 
 
 def from_sklearn(estimator: object) -> MLP:
-    """The network of a fitted MLPClassifier or MLPRegressor, or of a Pipeline that ends in one.
+    """Return the network of a fitted scikit-learn estimator.
 
-    Before it in the pipeline may stand StandardScaler and MinMaxScaler: they become part of the first layer's weights.
-    One that clips becomes two layers of ReLU units. Classes are the labels, whole numbers if they are floats such as
-    1.0; a classifier of several labels a row predicts flags. Raises InvalidInput.
+    StandardScaler and MinMaxScaler before it in a pipeline become part of the first layer; a MinMaxScaler that clips
+    becomes two layers of ReLU units. The labels are the classes, floats such as 1.0 as integers. A multilabel
+    classifier predicts flags.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier, MLPRegressor, or Pipeline that ends in one
+        The fitted estimator.
+
+    Returns
+    -------
+    MLP
+
+    Raises
+    ------
+    InvalidInput
+        If the model cannot be converted.
     """
     steps = [step for _, step in cast(Sequence[tuple[str, object]], getattr(estimator, "steps", [("", estimator)]))]
     network = steps[-1]
@@ -58,21 +72,20 @@ def from_sklearn(estimator: object) -> MLP:
 
 
 def _labels(network: Any, outputs: int) -> Iterable[Label] | None:
-    """The classes, None of a regression and of flags, of which there is a class for each sigmoid."""
+    """Return the classes; None for a regression and for flags, which have one class for each sigmoid."""
     classes = getattr(network, "classes_", None)
     if classes is None or (network.out_activation_ == "logistic" and len(classes) == outputs):
         return None
     labels = np.asarray(classes)
-    if labels.dtype.kind == "f":  # scikit-learn has seen to it that they are whole
+    if labels.dtype.kind == "f":  # scikit-learn accepts only whole floats as classes
         labels = labels.astype(np.int64)
     return cast(list[Label], labels.tolist())
 
 
 def _after_clipping(layers: Sequence[Dense], scaler: object) -> list[Dense]:
-    """The layers over rows x that `scaler` has scaled but not yet clipped to its range, low to high.
+    """Return layers for rows that `scaler` has scaled but not clipped to its range, low to high.
 
-    The clipped x is high - relu((high - low) - relu(x - low)): no difference of large numbers, so that an x far outside
-    loses nothing.
+    The clipped x is high - relu((high - low) - relu(x - low)), which loses no digits for x far outside the range.
     """
     first, name = layers[0], type(scaler).__name__
     low, high = map(float, cast(Any, scaler).feature_range)
@@ -84,11 +97,11 @@ def _after_clipping(layers: Sequence[Dense], scaler: object) -> list[Dense]:
 
 
 def _after_scaling(first: Dense, scaler: object) -> Dense:
-    """The first layer, over rows that `scaler` has not yet scaled: x · factor + shift."""
+    """Return the first layer for rows that `scaler` has not scaled; scaling is x · factor + shift."""
     inputs, name = len(first.weight), type(scaler).__name__
     factor: Floats = np.ones(inputs)
     shift: Floats = np.zeros(inputs)
-    if hasattr(scaler, "mean_") and hasattr(scaler, "var_"):  # either is None if it was not asked for
+    if hasattr(scaler, "mean_") and hasattr(scaler, "var_"):  # StandardScaler
         if (scale := cast(Any, scaler).scale_) is not None:
             factor = 1 / finite_array(Place(name, "scale_"), scale, shape=(inputs,)).astype(np.float64)
         if cast(Any, scaler).with_mean:

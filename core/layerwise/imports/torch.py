@@ -1,4 +1,4 @@
-"""Networks of PyTorch, from their state: arrays by name, in the order in which the modules were made."""
+"""Import of PyTorch networks from their state dicts, in the order of the modules."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,16 +26,35 @@ def from_torch(
     output_activation: str | Activation = "identity",
     epsilon: float = EPSILON,
 ) -> MLP:
-    """The network whose `module.state_dict()` is `state`, arrays or tensors on the CPU.
+    """Return the network with the state of a PyTorch module.
 
-    Its modules are Linear, each perhaps followed by BatchNorm1d or LayerNorm, then by PReLU, in the order in which
-    they compute. What has no arrays is not in a state: `activation` is that of all hidden layers, or one for each,
-    and `output_activation` the last layer's; layers with a PReLU have it. `loss` says what the outputs mean, `labels`
-    what each stands for; without them classes are 0, 1 …, and sigmoid_cross_entropy has flags. `epsilon` is that of
-    the normalisations.
+    Its modules are Linear, each optionally followed by BatchNorm1d or LayerNorm, then by PReLU, in the order in which
+    they compute. Other activations have no arrays and are not in the state: pass them. A LayerNorm after a Linear with
+    bias cannot be expressed; a normalisation that does not directly follow its Linear in an nn.Sequential is refused.
 
-    Refused are a LayerNorm after a Linear with a bias, which the network cannot express, and a normalisation whose
-    number in an nn.Sequential says that something stands between it and its Linear. Raises InvalidInput.
+    Parameters
+    ----------
+    state : mapping of str to array or CPU tensor
+        `module.state_dict()`.
+    loss : str or Loss
+        What the outputs mean.
+    labels : iterable of label, optional
+        The labels of the outputs. By default classes are 0, 1 …, and sigmoid_cross_entropy has flags.
+    activation : str, Activation, or sequence of them, default "relu"
+        Activation of all hidden layers, or one for each. Layers with a PReLU keep it.
+    output_activation : str or Activation, default "identity"
+        Activation of the last layer; "identity" also for a softmax or sigmoid that belongs to the loss.
+    epsilon : float, default 1e-5
+        Epsilon of the normalisations.
+
+    Returns
+    -------
+    MLP
+
+    Raises
+    ------
+    InvalidInput
+        If the model cannot be converted.
     """
     if not isinstance(state, Mapping) or not state:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidInput("state", f"expected arrays by name, got {shown(state)}")
@@ -70,7 +89,7 @@ def from_torch(
 
 
 def _modules(state: Mapping[str, object]) -> dict[str, dict[str, object]]:
-    """The arrays of each module by their names in it, in the order of `state`."""
+    """Return the arrays of each module by their names in it, in the order of `state`."""
     found: dict[str, dict[str, object]] = {}
     for name, value in cast(Mapping[object, object], state).items():
         module, _, part = name.rpartition(".") if isinstance(name, str) else ("", "", "")
@@ -86,7 +105,7 @@ def _dimensions(value: object) -> int:
 
 
 def _check_place(linear: str, normal: str) -> None:
-    """Raises InvalidInput if both are numbered in one nn.Sequential, and do not follow each other."""
+    """Raise InvalidInput if both are in one nn.Sequential, but not next to each other."""
     before, after = (re.fullmatch(r"(.*?)(\d+)", name) for name in (linear, normal))
     if before and after and before[1] == after[1] and int(after[2]) != int(before[2]) + 1:
         detail = f"expected it next after its Linear {linear}: a normalisation after the activation is not known"

@@ -1,4 +1,4 @@
-"""Networks as ONNX models, and back. It stands on the library onnx, the extra of that name."""
+"""Export and import of ONNX models. Needs the extra `onnx`."""
 
 from layerwise.onnx.export import export_onnx, to_onnx
 from layerwise.onnx.reader import from_onnx

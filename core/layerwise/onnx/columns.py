@@ -1,6 +1,6 @@
-"""The encoder of tables as ONNX operators: one input a column, and what its encoding makes of it.
+"""The encoder of tables as ONNX operators, with one input for each column.
 
-ONNX cannot refuse a value. What the encoder refuses becomes NaN instead, and with it whatever is predicted of the row.
+ONNX cannot refuse a value. A value that the encoder refuses becomes NaN, and so does the prediction of its row.
 """
 
 import math
@@ -17,14 +17,14 @@ from layerwise.tables.cells import BOOLEANS
 from layerwise.types import Floats
 
 MOST_TABLE = 2**22
-"""Numbers in the table of a column of categories, whose rows are what each category becomes."""
+"""The most numbers in the lookup table of a column of categories."""
 
 
 def encoder_nodes(graph: Graph, encoder: TableEncoder) -> str:
-    """The network's inputs (rows, width), of the inputs of the graph, (rows, 1) each, that are called as the columns.
+    """Add an input (rows, 1) for each column, and return their encoding (rows, width).
 
-    A column of numbers reads float64, NaN where one is missing; one of categories their texts, empty where missing;
-    one of dates int64, the seconds from 1970 in UTC, the least of int64 where missing. Raises InvalidInput for what
+    A column of numbers is float64, NaN for a missing value; of categories, string, empty for a missing value; of dates,
+    int64, seconds since 1970 in UTC, the smallest int64 for a missing value. Raises InvalidInput for encodings that
     ONNX cannot compute.
     """
     encoded: list[str] = []
@@ -64,7 +64,7 @@ def _number(graph: Graph, x: str, column: NumberColumn) -> str:
 
 
 def _ranks(graph: Graph, x: str, known: NDArray[np.float64], where: str) -> str:
-    """The share of the quantiles `known` below x, interpolated; within a run of equal ones the middle of the run."""
+    """Return the share of the quantiles `known` below x, interpolated; in a run of equal ones, its middle."""
     last = len(known) - 1
     quantiles = graph.array(f"{where}/quantiles", known)
 
@@ -79,7 +79,7 @@ def _ranks(graph: Graph, x: str, known: NDArray[np.float64], where: str) -> str:
     below, upto, one = count("Greater"), count("GreaterOrEqual"), graph.double(1)
     before = graph.node("Sub", below, one)
     left, right = at(before), at(below)
-    # the ends of a run are equal: the share within it is not used, but must not be NaN
+    # within a run of equal quantiles the share is not used, but must not be NaN
     width = graph.node("Sub", right, left)
     safe = graph.node("Where", graph.node("Equal", width, graph.double(0)), one, width)
     share = graph.node("Div", graph.node("Sub", x, left), safe)
@@ -94,7 +94,7 @@ def _ranks(graph: Graph, x: str, known: NDArray[np.float64], where: str) -> str:
 
 
 def _category(graph: Graph, column: CategoryColumn) -> str:
-    """The row of a table that each category has."""
+    """Return the row of a lookup table for each category."""
     if isinstance(column.encoding, Hashing):
         detail = "expected an encoding that ONNX can compute, got hashing; one_hot with as many categories is one"
         raise InvalidInput(Place("encoder", "columns", column.name), detail)
@@ -119,7 +119,7 @@ def _category(graph: Graph, column: CategoryColumn) -> str:
 
 
 def _table(column: CategoryColumn) -> Floats:
-    """What each category becomes, then what others do, then what a missing one does, (categories + 2, width)."""
+    """Return the lookup table (categories + 2, width): each category, then unseen ones, then a missing value."""
     known, width, one_hot = len(column.categories), column.width, isinstance(column.encoding, OneHot)
     table: Floats = np.zeros((known + 2, width))
     if one_hot:
@@ -137,7 +137,7 @@ def _table(column: CategoryColumn) -> Floats:
 
 
 def _date(graph: Graph, column: DateColumn) -> str:
-    """The parts of a date, and whether it is missing."""
+    """Return the parts of a date and its missing indicator."""
     seconds = graph.input(column.name, TensorProto.INT64, 1)
     missing = graph.node("Equal", seconds, graph.integers(NO_TIME), name=f"{seconds}/missing")
     values = date_values(graph, graph.node("Where", missing, graph.integers(0), seconds), column)

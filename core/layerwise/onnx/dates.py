@@ -1,7 +1,7 @@
-"""The parts of a date, by whole numbers alone, as ONNX operators.
+"""Parts of a date as ONNX operators on integers.
 
-From days since 1970 to year, month and day in the Gregorian calendar, by years that begin in March, so that the leap
-day is their last: 400 of them have 146,097 days, a hundred 36,524, four 1,461. Hinnant 2013, chrono-Compatible
+Year, month and day of the Gregorian calendar follow from the days since 1970, with years that begin in March, so that
+the leap day is last: 400 years have 146,097 days, 100 have 36,524, and 4 have 1,461. Hinnant 2013, chrono-Compatible
 Low-Level Date Algorithms.
 """
 
@@ -12,13 +12,13 @@ from layerwise.onnx.graph import Graph
 from layerwise.tables.date_column import ARRAYS, DateColumn
 
 NO_TIME = -(2**63)
-"""What NumPy makes of NaT as an integer."""
+"""NaT as an integer."""
 DAYS_BEFORE = 719_468
-"""From 1 March of the year 0 to 1 January 1970."""
+"""Days from 1 March of the year 0 to 1 January 1970."""
 
 
 class Whole:
-    """A value of int64 (rows, 1) of `graph`, that Python's operators compute with; // needs positive numbers."""
+    """An int64 value (rows, 1) of `graph` with Python's arithmetic operators; // needs positive numbers."""
 
     def __init__(self, graph: Graph, value: str) -> None:
         self.graph, self.value = graph, value
@@ -39,7 +39,7 @@ class Whole:
         return self._of("Mod", other)
 
     def __lt__(self, other: int) -> "Whole":
-        """1 where it is less, else 0."""
+        """Return 1 where the value is less, else 0."""
         less = self.graph.node("Less", self.value, self.graph.integers(other))
         return Whole(self.graph, self.graph.node("Cast", less, to=TensorProto.INT64))
 
@@ -49,7 +49,7 @@ class Whole:
 
 
 def date_values(graph: Graph, seconds: str, column: DateColumn) -> str:
-    """The outputs (rows, k) of all parts of the times `seconds` (rows, 1), int64, from the year 1 on."""
+    """Return the outputs (rows, k) of all parts of the times `seconds` (rows, 1), int64, from the year 1 on."""
     parts = calendar(Whole(graph, seconds))
     found: list[str] = []
     for part in column.encoding.parts:
@@ -65,7 +65,7 @@ def date_values(graph: Graph, seconds: str, column: DateColumn) -> str:
 
 
 def calendar(seconds: Whole) -> dict[str, Whole]:
-    """Year, and month, day, weekday (Monday is 0), hour and minute from 0."""
+    """Return the year, and month, day, weekday (Monday is 0), hour and minute counted from 0."""
     positive = seconds + DAYS_BEFORE * 86_400
     days, rest = positive // 86_400, positive % 86_400
     cycle, day = days // 146_097, days % 146_097

@@ -1,4 +1,4 @@
-"""A network as an ONNX model: what it computes, and what its outputs mean."""
+"""Export of networks as ONNX models."""
 
 import json
 from os import PathLike
@@ -19,32 +19,53 @@ from layerwise.onnx.layers import network_nodes, softplus
 
 INPUT = "rows"
 MOST_BYTES = 2**31 - 2**24
-"""What a message of Protocol Buffers holds, less room for the rest."""
+"""The limit of a Protocol Buffers message, less room for everything but the weights."""
 
 
 def to_onnx(model: MLP) -> onnx.ModelProto:
-    """The ONNX model that computes what `model` predicts.
+    """Return the ONNX model that computes the predictions of a model.
 
-    It reads `rows` (rows, inputs) in the network's dtype. Its outputs, of any number of rows:
+    Its input is `rows` (rows, inputs), in the model's dtype. With an encoder it has an input (rows, 1) for each column
+    instead: float64 for numbers, NaN if missing; string for categories, empty if missing; int64 for dates, seconds
+    since 1970 in UTC as in datetime64[s], NaT if missing. Values that the encoder refuses give NaN.
 
-        a classifier          `label` (rows,): int64, string or bool
-            with probabilities    `probabilities` (rows, labels)
-            without               `outputs` (rows, k), of the last layer
-        flags                 `flags` (rows, k), int64, and `probabilities` (rows, k)
-        values                `values`, (rows,) of a single output, else (rows, k)
-        an untrained network  `outputs` (rows, k)
+    Its outputs, for any number of rows, are:
 
-    Of a network with an encoder there is an input (rows, 1) for each column instead, by its name: float64 for numbers,
-    NaN where one is missing; string for categories, empty where missing; int64 for dates, the seconds from 1970 in UTC,
-    as NumPy makes them of datetime64[s], NaT included. An output whose name a column has is called "label 2", and so
-    on. What the encoder refuses gives NaN.
+        classifier           `label` (rows,): int64, string or bool
+          with probabilities   `probabilities` (rows, labels)
+          without              `outputs` (rows, k), of the last layer
+        flags                `flags` (rows, k), int64, and `probabilities` (rows, k)
+        values               `values`, (rows,) for a single output, else (rows, k)
+        untrained network    `outputs` (rows, k)
 
-    Loss, labels, metrics and lineage stand in its metadata, as JSON. Raises InvalidInput if the network is too large
-    for one ONNX file, 2 GB, or an encoding cannot be computed there, hashing.
+    An output with the name of a column gets a number, such as "label 2".
+
+    Parameters
+    ----------
+    model : MLP
+        The model.
+
+    Returns
+    -------
+    onnx.ModelProto
+        Loss, labels, metrics and lineage are in its metadata, as JSON.
+
+    Raises
+    ------
+    InvalidInput
+        If the network exceeds 2 GB, the limit of an ONNX file, or the encoder uses hashing.
+
+    Examples
+    --------
+    >>> from layerwise import MLP, Architecture, Layer
+    >>> from layerwise.onnx import to_onnx
+    >>> model = MLP(Architecture(inputs=4, layers=(Layer(3, activation="relu"), Layer(2))))
+    >>> [output.name for output in to_onnx(model).graph.output]
+    ['outputs']
     """
     if model.parameters.nbytes + model.statistics.nbytes > MOST_BYTES:
         found = model.parameters.nbytes + model.statistics.nbytes
-        raise InvalidInput("model", f"expected at most {MOST_BYTES:,} bytes, as an ONNX file holds, got {found:,}")
+        raise InvalidInput("model", f"expected at most {MOST_BYTES:,} bytes, the limit of an ONNX file, got {found:,}")
     graph = Graph(model.dtype)
     if model.encoder is None:
         rows = graph.input(INPUT, graph.number_type, model.architecture.inputs)
@@ -60,13 +81,31 @@ def to_onnx(model: MLP) -> onnx.ModelProto:
 
 
 def export_onnx(model: MLP, path: str | PathLike[str]) -> str:
-    """Writes `to_onnx(model)` to `path`, wholly or not at all; returns the file's SHA-256. Raises InvalidInput."""
+    """Write a model to an ONNX file, atomically.
+
+    Parameters
+    ----------
+    model : MLP
+        The model.
+    path : str or path-like
+        The file.
+
+    Returns
+    -------
+    str
+        SHA-256 of the file, in hexadecimal.
+
+    Raises
+    ------
+    InvalidInput
+        If `to_onnx` cannot convert the model.
+    """
     text = to_onnx(model).SerializeToString(deterministic=True)
     return atomic.write(Path(path), lambda file: file.write(text))
 
 
 def add_model_outputs(graph: Graph, scores: str, model: MLP) -> None:
-    """Adds what `scores` (rows, k), the outputs of the last layer, say: the outputs of the graph."""
+    """Add the outputs of the graph, computed from the outputs `scores` (rows, k) of the last layer."""
     k, plan = model.architecture.outputs, model.plan
     if model.labels is not None and model.is_classifier:
         _add_label(graph, scores, model.labels, k)
@@ -99,7 +138,7 @@ def _add_probabilities(graph: Graph, scores: str, model: MLP, k: int) -> None:
         found = graph.node("Softmax", scores, name=name, axis=1)
     elif model.labels is None:
         found = graph.node("Sigmoid", scores, name=name)
-    elif k > 1:  # of log σ(s) = -softplus(-s), so that sigmoids that all vanish still have a sum
+    elif k > 1:  # softmax of log σ(s) = -softplus(-s): works even if all sigmoids underflow
         logarithms = graph.node("Neg", softplus(graph, graph.node("Neg", scores), "cost"))
         found = graph.node("Softmax", logarithms, name=name, axis=1)
     else:
@@ -119,5 +158,5 @@ def _add_values(graph: Graph, scores: str, k: int, *, logarithmic: bool) -> None
 
 
 def _flat(graph: Graph, scores: str, name: str) -> str:
-    """The value (rows, 1) as (rows,)."""
+    """Return the value (rows, 1) as (rows,)."""
     return graph.node("Squeeze", scores, graph.integers(1), name=name)

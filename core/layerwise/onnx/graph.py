@@ -1,4 +1,4 @@
-"""An ONNX graph as it is put together, node by node."""
+"""Construction of an ONNX graph, node by node."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,22 +11,22 @@ from onnx import TensorProto, helper
 from layerwise.data.labels import Label
 
 OPSET = 18
-"""Of 2022. The first in which Elu, Selu and PRelu are defined by other operators, so that run-times without a kernel
-for float64 compute them too."""
+"""Opset of 2022: the first that defines Elu, Selu and PRelu by other operators, so that runtimes without float64
+kernels can compute them."""
 IR_VERSION = 8
-"""The file format of that time, which a run-time of that time reads."""
+"""File format of the same time."""
 ML_OPSET = 3
-"""Of the domain ai.onnx.ml."""
+"""Opset of the domain ai.onnx.ml."""
 
 ROWS = "rows"
-"""The name of the dimension that is left open."""
+"""The name of the dynamic dimension."""
 
 
 class Graph:
-    """Nodes in the order in which they run, the arrays they read, and what goes in and comes out.
+    """An ONNX graph under construction.
 
-    `dtype`, float32 or float64, is that of all numbers computed with. A value is known by its name; a name that is
-    taken gets a number.
+    Its numbers are of `dtype`, float32 or float64. A value is referred to by its name; a name that is taken gets a
+    number.
     """
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
@@ -40,72 +40,72 @@ class Graph:
         self._taken: set[str] = set()
 
     def input(self, name: str, kind: int, columns: int) -> str:
-        """An input (rows, columns) of the element type `kind`."""
+        """Add an input (rows, columns) of the element type `kind`, and return its name."""
         self._inputs.append(helper.make_tensor_value_info(self._free(name), kind, [ROWS, columns]))
         return name
 
     def output(self, name: str, kind: int, *columns: int) -> None:
-        """Declares the value `name`, (rows, *columns), an output."""
+        """Declare the value `name` (rows, *columns) an output."""
         self._outputs.append(helper.make_tensor_value_info(name, kind, [ROWS, *columns]))
 
     def node(
         self, operator: str, *inputs: str, name: str | None = None, domain: str | None = None, **attributes: Any
     ) -> str:
-        """The value that `operator` makes of the values `inputs`; called `name`, or as the operator."""
+        """Add a node, and return its value, called `name` or by the operator."""
         value = self._free(name or operator.lower())
         made = helper.make_node(operator, inputs, [value], name=value, domain=domain, **attributes)
         self._nodes.append(made)
         return value
 
     def array(self, name: str, array: NDArray[Any]) -> str:
-        """A constant array."""
+        """Add a constant array."""
         value = self._free(name)
         self._arrays.append(onnx.numpy_helper.from_array(np.ascontiguousarray(array), value))
         return value
 
     def numbers(self, name: str, array: NDArray[Any]) -> str:
-        """A constant array of the type computed with."""
+        """Add a constant array of the graph's dtype."""
         return self.array(name, array.astype(self.dtype))
 
     def number(self, value: float) -> str:
-        """A constant number of the type computed with; the same for the same number."""
+        """Return a constant of the graph's dtype; equal constants are shared."""
         return self._constant(np.array(value, self.dtype))
 
     def double(self, value: float) -> str:
-        """A constant number of float64, whatever is computed with."""
+        """Return a float64 constant."""
         return self._constant(np.array(value, np.float64))
 
     def integers(self, *values: int) -> str:
-        """A constant array of int64."""
+        """Return a constant int64 array."""
         return self._constant(np.array(values, np.int64))
 
     def _constant(self, array: NDArray[Any]) -> str:
-        """A constant that is there once, however often it is asked for."""
+        """Return a constant, added once for equal arrays."""
         key = str(array.dtype), str(array.tolist())
         if key not in self._numbers:
             self._numbers[key] = self.array(f"{array.dtype.name} {key[1]}", array)
         return self._numbers[key]
 
     def rows_of(self, table: str, places: str, name: str) -> str:
-        """The rows (rows, k) of the array `table` (n, k) at `places` (rows, 1)."""
+        """Return the rows (rows, k) of the array `table` (n, k) at `places` (rows, 1)."""
         found = self.node("Gather", table, places, axis=0)
         return self.node("Squeeze", found, self.integers(1), name=name)
 
     def labels(self, name: str, labels: Sequence[Label]) -> tuple[str, int]:
-        """A constant array of labels, and the element type: int64, bool or string."""
+        """Add a constant array of labels, and return it with its element type: int64, bool or string."""
         if not isinstance(labels[0], str):
             array = np.array(labels)
             return self.array(name, array), int(helper.np_dtype_to_tensor_dtype(array.dtype))
         return self.texts(name, [str(label) for label in labels]), TensorProto.STRING
 
     def texts(self, name: str, texts: Sequence[str]) -> str:
-        """A constant array (texts,) of strings."""
+        """Add a constant array (texts,) of strings."""
         value = self._free(name)
         self._arrays.append(onnx.numpy_helper.from_array(np.array(texts, object), value))
         return value
 
     def model(self, *, version: str, description: str, notes: dict[str, str]) -> onnx.ModelProto:
-        """The whole, with `notes` as its metadata."""
+        """Return the model, with `notes` as its metadata."""
         graph = helper.make_graph(self._nodes, "network", self._inputs, self._outputs, self._arrays)
         opsets = [helper.make_opsetid("", OPSET)]
         if any(node.domain for node in self._nodes):

@@ -1,4 +1,4 @@
-"""What a layer computes as ONNX operators: the linear part, its normalisation, the activation."""
+"""Layers as ONNX operators: linear part, normalisation, activation."""
 
 from collections.abc import Callable, Mapping
 from typing import cast
@@ -14,7 +14,10 @@ from layerwise.types import Floats
 
 
 def network_nodes(graph: Graph, x: str, architecture: Architecture, weights: Mapping[str, Floats]) -> str:
-    """The outputs (rows, k) of the last layer for the value `x` (rows, inputs); `weights` by the file's names."""
+    """Return the outputs (rows, k) of the last layer for the value `x` (rows, inputs).
+
+    `weights` are arrays by their names in the model file.
+    """
     if architecture.input_scale != 1:
         x = graph.node("Mul", x, graph.number(architecture.input_scale), name="scaled")
     if architecture.input_shift:
@@ -27,7 +30,7 @@ def network_nodes(graph: Graph, x: str, architecture: Architecture, weights: Map
 
 
 def layer_nodes(graph: Graph, x: str, layer: Layer, own: Mapping[str, Floats], where: str) -> str:
-    """The activations (rows, units) of the value `x` (rows, inputs)."""
+    """Return the activations (rows, units) of a layer for the value `x` (rows, inputs)."""
     arrays = {name: graph.numbers(f"{where}/{name}", array) for name, array in own.items()}
     if layer.normalization is None:
         z = graph.node("Gemm", x, arrays["weight"], arrays["bias"], name=f"{where}/linear")
@@ -38,10 +41,10 @@ def layer_nodes(graph: Graph, x: str, layer: Layer, own: Mapping[str, Floats], w
 
 
 def softplus(graph: Graph, z: str, name: str) -> str:
-    """log(1 + exp(z)) of each number."""
+    """Return log(1 + exp(z))."""
     if graph.dtype == np.float32:
         return graph.node("Softplus", z, name=name)
-    # the run-times compute it from its definition then, whose exp() overflows
+    # without a float64 kernel, runtimes compute Softplus from its definition, whose exp() overflows
     e = graph.node("Exp", graph.node("Neg", graph.node("Abs", z)))
     rest = graph.node("Log", graph.node("Add", e, graph.number(1)))
     return graph.node("Add", graph.node("Relu", z), rest, name=name)

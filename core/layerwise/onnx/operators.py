@@ -1,4 +1,4 @@
-"""Activations as ONNX has them: single operators, and the patterns of those that are none."""
+"""Recognition of activations in ONNX graphs: single operators, and patterns of several."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -27,11 +27,11 @@ from layerwise.onnx.source import Source, attributes, is_number, where
 from layerwise.types import Floats
 
 Found = tuple[Activation, str, Floats | None]
-"""An activation, the value it is of, and the slopes of a PReLU."""
+"""An activation, its input, and the slopes of a PReLU."""
 
 
 def activation_of(source: Source, value: str) -> Found:
-    """The activation that makes `value`, the identity if no activation does. Raises InvalidInput."""
+    """Return the activation that computes `value`, the identity if none does. Raises InvalidInput."""
     for pattern in (_silu, _gelu, _stable_softplus, _cut_softplus, _maxout):
         if (found := pattern(source, value)) is not None:
             return (*found, None)
@@ -69,7 +69,7 @@ OPERATORS: dict[str, Callable[[onnx.NodeProto, Mapping[str, Any]], Activation]] 
 
 
 def _silu(source: Source, value: str) -> tuple[Activation, str] | None:
-    """z · σ(z), the factors in either order, or z / (exp(-z) + 1), as `layers` writes it for float64."""
+    """Match z · σ(z), in either order, or z / (exp(-z) + 1), which `layers` writes for float64."""
     if quotient := source.node(value, "Div"):
         one = source.node(quotient.input[1], "Add")
         e = source.node(one.input[0], "Exp") if one and is_number(source.constant(one.input[1]), 1) else None
@@ -84,7 +84,7 @@ def _silu(source: Source, value: str) -> tuple[Activation, str] | None:
 
 
 def _gelu(source: Source, value: str) -> tuple[Activation, str] | None:
-    """z · ((tanh((z² · cs + s) · z) + 1) · 1/2), as `layers` writes it."""
+    """Match z · ((tanh((z² · cs + s) · z) + 1) · 1/2), which `layers` writes."""
     node = source.node(value, "Mul")
     half = source.node(node.input[1], "Mul") if node else None
     one = source.node(half.input[0], "Add") if half and is_number(source.constant(half.input[1]), 0.5) else None
@@ -106,7 +106,7 @@ def _gelu(source: Source, value: str) -> tuple[Activation, str] | None:
 
 
 def _stable_softplus(source: Source, value: str) -> tuple[Activation, str] | None:
-    """max(z, 0) + log(exp(-|z|) + 1), as `layers` writes it for float64."""
+    """Match max(z, 0) + log(exp(-|z|) + 1), which `layers` writes for float64."""
     node = source.node(value, "Add")
     positive = source.node(node.input[0], "Relu") if node else None
     log = source.node(node.input[1], "Log") if node else None
@@ -120,7 +120,7 @@ def _stable_softplus(source: Source, value: str) -> tuple[Activation, str] | Non
 
 
 def _cut_softplus(source: Source, value: str) -> tuple[Activation, str] | None:
-    """z where z > 20, else softplus(z), as PyTorch writes it: 2e-9 from softplus."""
+    """Match z where z > 20, else softplus(z), which PyTorch writes; it differs from softplus by 2e-9."""
     node = source.node(value, "Where")
     inner = source.node(node.input[2], "Softplus") if node else None
     greater = source.node(node.input[0], "Greater") if node else None
@@ -132,7 +132,7 @@ def _cut_softplus(source: Source, value: str) -> tuple[Activation, str] | None:
 
 
 def _maxout(source: Source, value: str) -> tuple[Activation, str] | None:
-    """The maximum over axis 1 of z in the shape (rows, pieces, units)."""
+    """Match the maximum over axis 1 of z in the shape (rows, pieces, units)."""
     node = source.node(value, "ReduceMax")
     pieces = source.node(node.input[0], "Reshape") if node else None
     if not (node and pieces):

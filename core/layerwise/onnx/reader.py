@@ -1,4 +1,4 @@
-"""A network from an ONNX model: read backwards, from an output to the input, layer by layer."""
+"""Import of ONNX models, read from an output back to the input, layer by layer."""
 
 import json
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ from layerwise.types import Floats
 
 KNOWN = ("Gemm", "MatMul", "Add", "BatchNormalization", "LayerNormalization", *OPERATORS, "PRelu")
 PASSED = ("Identity", "Cast", "Dropout", "Flatten")
-"""What leaves rows of numbers as they are."""
+"""Operators that do not change rows of numbers."""
 
 
 def from_onnx(
@@ -29,16 +29,36 @@ def from_onnx(
     loss: str | Loss | None = None,
     labels: Iterable[Label] | None = None,
 ) -> MLP:
-    """The network in the ONNX model `file`, a path, or its bytes, as far as `output`, the only one of floats if None.
+    """Return the network of an ONNX model.
 
-    The graph must be a chain of Gemm, or MatMul and Add, of BatchNormalization and LayerNormalization before
-    activations, and of activations; layers may have their inputs added (residual). It may begin with a scaling of the
-    columns, and end in a Softmax or a Sigmoid. `loss` says what the outputs mean: without it the one that the file
-    notes, else softmax_cross_entropy after a Softmax, sigmoid_cross_entropy after a Sigmoid, poisson after an Exp,
-    squared_error. `labels` are what the outputs stand for: without them those the file notes, as Layerwise writes
-    them, else 0, 1 … for a Softmax and for both probabilities of a Sigmoid.
+    The graph must be a chain of Gemm, or MatMul and Add, each optionally followed by BatchNormalization or
+    LayerNormalization and by an activation; layers may add their inputs (residual). It may begin with a scaling of the
+    columns, and end in Softmax or Sigmoid.
 
-    Raises InvalidInput, which names the node that is not understood, and OSError.
+    Parameters
+    ----------
+    file : str, path-like or bytes
+        The model file, or its contents.
+    output : str, optional
+        The output to read; by default the only float output.
+    loss : str or Loss, optional
+        What the outputs mean. By default the loss in the metadata, as Layerwise writes it; else
+        softmax_cross_entropy after a Softmax, sigmoid_cross_entropy after a Sigmoid, poisson after an Exp, and
+        otherwise squared_error.
+    labels : iterable of label, optional
+        The labels of the outputs. By default those in the metadata, as Layerwise writes them; else 0, 1 … for a
+        Softmax and for both probabilities of a Sigmoid.
+
+    Returns
+    -------
+    MLP
+
+    Raises
+    ------
+    InvalidInput
+        If the graph is not such a network; the error names the node.
+    OSError
+        If the file cannot be read.
     """
     source = Source(file)
     if len(source.inputs) != 1:
@@ -53,7 +73,7 @@ def from_onnx(
     assert scaling is not None
     factor, shift = scaling
     if not layers:
-        raise InvalidInput("file", "expected a network, there is no Gemm or MatMul before the output")
+        raise InvalidInput("file", "expected a network, but there is no Gemm or MatMul before the output")
     scale = 1.0, 0.0
     if factor.size == shift.size == 1 and factor > 0:
         scale = float(factor.item()), float(shift.item())
@@ -76,7 +96,7 @@ def from_onnx(
 
 
 def _metadata(source: Source, name: str) -> object:
-    """What Layerwise has noted in the metadata, None if another program wrote the file."""
+    """Return an entry of Layerwise's metadata; None if another program wrote the file."""
     if source.producer != "layerwise" or name not in source.notes:
         return None
     try:
@@ -86,7 +106,7 @@ def _metadata(source: Source, name: str) -> object:
 
 
 def _skip_reshapes(source: Source, value: str) -> tuple[str, onnx.NodeProto | None]:
-    """The value before nodes that change its shape or type alone, and one that changes its shape, if there is one."""
+    """Return the value before nodes that change only shape or type, and a node that changes the shape, if any."""
     reshaped = None
     while (node := source.node(value, "Identity", "Cast", "Squeeze", "Reshape")) is not None:
         value = node.input[0]
@@ -95,7 +115,7 @@ def _skip_reshapes(source: Source, value: str) -> tuple[str, onnx.NodeProto | No
 
 
 def _network_output(source: Source, value: str) -> tuple[str, str, tuple[Label, ...] | None]:
-    """The value that the link of a loss turns into `value`, the usual loss of that link, and labels if it has two."""
+    """Return the output of the last layer, the usual loss of its link, and labels for a pair of probabilities."""
     if node := source.node(value, "Softmax"):
         negative = source.node(node.input[0], "Neg")
         cost, z, _ = activation_of(source, negative.input[0]) if negative else (None, "", None)
@@ -114,7 +134,7 @@ def _network_output(source: Source, value: str) -> tuple[str, str, tuple[Label, 
 
 
 def _both_probabilities(source: Source, node: onnx.NodeProto) -> str:
-    """The score s of a Concat of 1 - σ(s), or σ(-s), and σ(s)."""
+    """Return the score s of a Concat of 1 - σ(s), or σ(-s), and σ(s)."""
     second = source.node(node.input[1], "Sigmoid") if len(node.input) == 2 else None
     first = source.node(node.input[0], "Sigmoid", "Sub")
     if first and second:
@@ -128,7 +148,7 @@ def _both_probabilities(source: Source, node: onnx.NodeProto) -> str:
 
 
 def _layer(source: Source, value: str) -> tuple[Dense, str] | None:
-    """The layer that makes `value`, and the value it reads; None if the input does, scaled or not."""
+    """Return the layer that computes `value`, and its input; None if `value` is the scaled graph input."""
     value = _skip_passthrough(source, value)
     if _input_scaling(source, value) is not None:
         return None
@@ -145,7 +165,7 @@ def _layer(source: Source, value: str) -> tuple[Dense, str] | None:
 
 
 def _dense(source: Source, value: str, *, residual: bool) -> tuple[Dense, str] | None:
-    """The layer that makes `value`, `residual` or not, and the value it reads; None if no product is in it."""
+    """Return the layer that computes `value`, and its input; None if it has no matrix product."""
     activation, z, slope = activation_of(source, _skip_passthrough(source, value))
     z = _skip_passthrough(source, z)
     normal = None
@@ -168,7 +188,7 @@ def _dense(source: Source, value: str, *, residual: bool) -> tuple[Dense, str] |
 
 
 def _linear(source: Source, z: str) -> tuple[onnx.NodeProto, Floats, Floats | None] | None:
-    """The node, the weight (inputs, columns) and the bias (columns,) of the product `z`; None if it is none."""
+    """Return node, weight (inputs, columns) and bias (columns,) of the product `z`; None if it is not a product."""
     node, bias = source.node(z, "Gemm", "MatMul"), None
     if node is None and (added := source.node(z, "Add")) is not None:
         for i in (1, 0):
@@ -210,7 +230,7 @@ def _normalization(source: Source, node: onnx.NodeProto) -> NormalizationArrays:
 
 
 def _skip_passthrough(source: Source, value: str) -> str:
-    """The value before nodes that change no number."""
+    """Return the value before nodes that change no number."""
     while (node := source.node(value, *PASSED)) is not None:
         if node.op_type == "Flatten" and attributes(node).get("axis", 1) != 1:
             raise InvalidInput(where(node), "expected Flatten of axis 1, which leaves rows as they are")
@@ -219,7 +239,7 @@ def _skip_passthrough(source: Source, value: str) -> str:
 
 
 def _input_scaling(source: Source, value: str) -> tuple[Floats, Floats] | None:
-    """How `value` follows from the graph's input: factor and shift, one number or one a column; None if otherwise."""
+    """Return factor and shift by which `value` follows from the graph's input, scalar or for each column, or None."""
     factor, shift = np.ones(1), np.zeros(1)
     steps: list[tuple[str, Any]] = []
     value = _skip_passthrough(source, value)
@@ -249,7 +269,7 @@ def _input_scaling(source: Source, value: str) -> tuple[Floats, Floats] | None:
 def _unknown(source: Source, value: str) -> InvalidInput:
     node = source.node(value)
     if node is None:
-        return InvalidInput("file", f"expected the chain of nodes to begin at the input, it begins at {value}")
+        return InvalidInput("file", f"expected the chain of nodes to begin at the input, but it begins at {value}")
     if node.op_type in KNOWN:
         order = "layers of a linear part, then at most one normalisation, then at most one activation"
         return InvalidInput(where(node), f"expected {order}, got this {node.op_type} elsewhere")

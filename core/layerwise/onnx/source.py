@@ -1,4 +1,4 @@
-"""An ONNX graph as it is read: which node makes a value, which constants it reads."""
+"""Reading of an ONNX graph: its nodes, constants and metadata."""
 
 from os import PathLike
 from typing import Any
@@ -16,9 +16,9 @@ from layerwise.types import Floats
 
 
 class Source:
-    """The graph of the ONNX model in `file`, a path, or the bytes of one.
+    """The graph of an ONNX model, a path or the contents of a file.
 
-    Raises InvalidInput if it is none, OSError if the file cannot be read.
+    Raises InvalidInput if it is not an ONNX model, OSError if the file cannot be read.
     """
 
     def __init__(self, file: str | PathLike[str] | bytes) -> None:
@@ -38,19 +38,19 @@ class Source:
 
     @property
     def inputs(self) -> list[str]:
-        """The names of the inputs that are no constants."""
+        """The names of the inputs that are not constants."""
         return [each.name for each in self.graph.input if each.name not in self._arrays]
 
     def constant(self, value: str) -> NDArray[Any] | None:
-        """The constant array of that name, None if the value is computed."""
+        """Return the constant array of that name; None if the value is computed."""
         while value not in self._arrays and (node := self.node(value, "Identity")) is not None:
             value = node.input[0]
         return self._arrays.get(value)
 
     def array(self, node: onnx.NodeProto, i: int, *, dimensions: int = 1) -> Floats:
-        """The constant that is the input `i` of `node`, of so many dimensions; a single row is one of one.
+        """Return the constant at input `i` of `node`, with so many dimensions; a single row counts as a vector.
 
-        Raises InvalidInput if it is computed, or of others.
+        Raises InvalidInput if it is computed, or has other dimensions.
         """
         pointer, array = Place(where(node), node.input[i]), self.constant(node.input[i])
         if array is None:
@@ -60,12 +60,12 @@ class Source:
         return finite_array(pointer, array, dimensions=dimensions)
 
     def node(self, value: str, *operators: str) -> onnx.NodeProto | None:
-        """The node that makes `value`, None if there is none, or one of another operator than `operators`."""
+        """Return the node that computes `value`; None if there is none, or it is none of `operators`."""
         node = self._nodes.get(value)
         return node if node is not None and (not operators or node.op_type in operators) else None
 
     def chosen_output(self, name: str | None) -> str:
-        """The output of that name; without a name, the only one that is a tensor of floats. Raises InvalidInput."""
+        """Return the output of that name, by default the only float tensor. Raises InvalidInput."""
         tensors = {each.name: each.type.tensor_type.elem_type for each in self.graph.output}
         if name is not None:
             if name not in tensors:
@@ -74,21 +74,23 @@ class Source:
         floats = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE)
         found = [each for each, kind in tensors.items() if kind in floats]
         if len(found) != 1:
-            detail = f"expected the name of the output to read, for {len(found)} of {', '.join(tensors)} are floats"
-            raise InvalidInput("output", f"{detail}, each a tensor")
+            detail = (
+                f"expected the name of the output to read, as {len(found)} of {', '.join(tensors)} are float tensors"
+            )
+            raise InvalidInput("output", detail)
         return found[0]
 
 
 def attributes(node: onnx.NodeProto) -> dict[str, Any]:
-    """The attributes of a node, by name."""
+    """Return the attributes of a node by name."""
     return {each.name: helper.get_attribute_value(each) for each in node.attribute}
 
 
 def where(node: onnx.NodeProto) -> str:
-    """How a message calls the node."""
+    """Return the name of a node for messages."""
     return f"node[{node.name or node.output[0]}]"
 
 
 def is_number(array: NDArray[Any] | None, number: float) -> bool:
-    """Whether the constant is that one number, as float32 holds it."""
+    """Return whether the constant is the single number `number`, up to float32 precision."""
     return array is not None and array.size == 1 and bool(np.isclose(float(array.item()), number, rtol=1e-6))

@@ -1,4 +1,4 @@
-"""Networks as estimators of scikit-learn: for pipelines, searches and cross-validation. Needs the extra `sklearn`."""
+"""Networks as scikit-learn estimators, for pipelines, searches and cross-validation. Needs the extra `sklearn`."""
 
 try:
     from layerwise.sklearn.classifier import MLPClassifier

@@ -33,12 +33,58 @@ def _gives_scores(estimator: "MLPClassifier") -> bool:
 
 
 class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]  # scikit-learn has no types
-    """A multilayer perceptron that tells classes apart, or the flags of several labels a row.
+    """A multilayer perceptron that predicts classes, or flags of several labels a row.
 
-    The arguments are those of MLPRegressor and `class_weight`: "balanced", or a weight for each class, by class or in
-    the order of `classes_`. `loss` is by default softmax_cross_entropy, of flags sigmoid_cross_entropy. Beside the
-    attributes of MLPRegressor it has `classes_`; the labels of `model_` are the same, whole floats as integers. Of a
-    loss that gives none, as a hinge, there is `decision_function` in the place of `predict_proba`.
+    It computes in float32 if X is float32, else in float64. X may be sparse; its rows are made dense batch by batch.
+    With a loss without probabilities, such as hinge, it has `decision_function` instead of `predict_proba`.
+
+    Parameters
+    ----------
+    hidden : int, Layer, or sequence of them, default (100,)
+        Hidden layers: Layers, or numbers of units with `activation` and `dropout`.
+    activation : str or Activation, default "relu"
+        Activation of hidden layers given as numbers.
+    dropout : float, default 0
+        Dropout rate of hidden layers given as numbers.
+    loss : str or Loss, optional
+        The loss; by default softmax_cross_entropy, for flags sigmoid_cross_entropy.
+    optimizer : str or Optimizer, default "adam"
+    learning_rate : float, optional
+        Learning rate of the optimizer; by default its own.
+    schedule, l2, batch_size, epochs : optional
+        As in Plan.
+    validation : float, optional
+        Share of the rows held out; by default 0.1 if something watches them, else 0.
+    early_stopping : str, bool or EarlyStopping, optional
+        What to watch: "loss" (default) stops when the training loss has not fallen by 1e-4 for ten epochs; or another
+        value of a record; True for the validation loss; None or False for nothing.
+    class_weight : "balanced", mapping or sequence of float, optional
+        Weights of the classes, by class or in the order of `classes_`.
+    standardize : bool, default True
+        Standardise columns. Penalties and recorded losses are then in these units.
+    plan : Plan, optional
+        Replaces all arguments from `loss` to `early_stopping`.
+    random_state : int or RandomState, optional
+        An integer is the seed of weights and plan.
+
+    Attributes
+    ----------
+    classes_ : ndarray (k,)
+        The classes, sorted; of flags the numbers of their columns.
+    model_ : MLP
+        The trained model of raw rows, to be saved and served.
+    records_ : tuple of Record
+        One for each epoch; `loss_curve_` and `validation_curve_` are their losses.
+    n_iter_ : int
+        Number of epochs.
+
+    Examples
+    --------
+    >>> from layerwise.sklearn import MLPClassifier
+    >>> X, y = [[0.0], [1.0], [2.0], [3.0]], ["low", "low", "high", "high"]
+    >>> classifier = MLPClassifier(hidden=8, learning_rate=0.05, epochs=50, random_state=0).fit(X, y)
+    >>> classifier.predict([[0.5], [2.5]]).tolist()
+    ['low', 'high']
     """
 
     classes_: NDArray[Any]
@@ -89,9 +135,9 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]  # scikit
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> Self:
-        """Trains on once through the rows `X` (n, features) in their order; the first time of a new network.
+        """Train on the rows `X` (n, features) once, in their order; the first call makes a new network.
 
-        The first call must name all `classes` and decides how inputs are standardised, unless `fit` did. Raises as
+        The first call must name all `classes`, and decides how inputs are standardised, unless `fit` did. Raises as
         `fit` does.
         """
         first = not self._has_begun
@@ -103,27 +149,27 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]  # scikit
         return self._partial_fit(X, y, sample_weight, first=first, classes=named)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """The class (n,) of each of the rows `X` (n, features), or its flags (n, k) of 0 and 1."""
+        """Return the class (n,) of each of the rows `X` (n, features), or its 0/1 flags (n, k)."""
         outputs = self._outputs_of(X)
         chosen = self._network.decide(outputs)
         return self.classes_[chosen] if self._network.is_classifier else chosen
 
     @available_if(_gives_probabilities)
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
-        """The probability of each of `classes_` (n, classes), or flag (n, k), for the rows `X` (n, features)."""
+        """Return the probability of each of `classes_` (n, classes), or flag (n, k), for the rows `X` (n, features)."""
         outputs = self._outputs_of(X)
         return self.model_.probabilities(outputs)
 
     @available_if(_gives_probabilities)
     def predict_log_proba(self, X: ArrayLike) -> NDArray[Any]:
-        """The logarithms of `predict_proba`; that of 0 is -inf."""
+        """Return the logarithms of `predict_proba`, -inf for 0."""
         with np.errstate(divide="ignore"):
             logarithms: NDArray[Any] = np.log(self.predict_proba(X))
         return logarithms
 
     @available_if(_gives_scores)
     def decision_function(self, X: ArrayLike) -> NDArray[Any]:
-        """The scores (n, classes) for the rows `X` (n, features); of two classes (n,), above 0 for the second."""
+        """Return the scores (n, classes) for the rows `X` (n, features); of two classes (n,), > 0 for the second."""
         outputs = self._outputs_of(X)
         if outputs.shape[1] == 1:
             return outputs[:, 0]
@@ -157,7 +203,7 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]  # scikit
             raise InvalidInput(pointer, f"expected sigmoid_cross_entropy for flags, got {loss.kind}")
 
     def _arguments(self, targets: Targets) -> dict[str, Any]:
-        """With the weights by class in the order of the classes."""
+        """Return the arguments, with class weights in the order of the classes."""
         arguments: dict[str, Any] = super()._arguments(targets)
         if not isinstance(self.class_weight, Mapping):
             return arguments
@@ -169,13 +215,13 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]  # scikit
 
 
 def _loss_of(estimator: MLPClassifier) -> Loss:
-    """The loss of a trained network, or the one that it will have."""
+    """Return the loss of the trained network, or the one it will have."""
     plan = estimator.model_.plan if hasattr(estimator, "model_") else estimator.plan
     return plan.loss if plan else chosen("loss", estimator.loss or "softmax_cross_entropy", LOSSES)
 
 
 def _indices(column: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.intp]:
-    """The place (n,) among `classes` of each value of `column` (n,). Raises InvalidInput."""
+    """Return the index (n,) in `classes` of each value of `column` (n,). Raises InvalidInput."""
     places = {value: i for i, value in enumerate(classes.tolist())}
     found = np.array([places.get(value, -1) for value in column.tolist()], np.intp)
     if (found < 0).any():
@@ -185,7 +231,7 @@ def _indices(column: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.intp]:
 
 
 def _labels(classes: NDArray[Any]) -> tuple[Label, ...]:
-    """The classes as a model file holds them: integers, texts or booleans."""
+    """Return the classes as integers, strings or booleans, as model files have them."""
     if classes.dtype.kind == "f":
         return tuple(int(value) for value in classes)
     plain = classes.tolist()

@@ -1,4 +1,4 @@
-"""What classifier and regressor share: from arguments and rows to a trained network of the raw rows."""
+"""Base class of classifier and regressor: from arguments and rows to a trained network of raw rows."""
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
@@ -37,7 +37,7 @@ from layerwise.variants import chosen
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Targets:
-    """Class indices (n,), flags (n, k) or values (n, k), and the labels of the classes, if they are such."""
+    """Class indices (n,), flags (n, k) or values (n, k), and the labels of classes."""
 
     array: NDArray[Any]
     labels: tuple[Label, ...] | None = None
@@ -47,12 +47,12 @@ class Targets:
         return 1 if self.array.ndim == 1 else self.array.shape[1]
 
     def part(self, rows: NDArray[np.bool_]) -> "Targets":
-        """Those of the rows where `rows` (n,) is true."""
+        """Return the targets of the rows where `rows` (n,) is true."""
         return Targets(self.array[rows], self.labels)
 
 
 def takes_batches(estimator: Any) -> bool:
-    """Whether the optimiser can be given rows as they arrive, so that there is `partial_fit`."""
+    """Return whether the optimiser trains in batches, so that the estimator has `partial_fit`."""
     arguments: dict[str, Any] = estimator.get_params(deep=False)
     plan: Plan | None = arguments["plan"]
     used = plan.optimizer if plan else chosen("optimizer", arguments["optimizer"], OPTIMIZERS)
@@ -60,7 +60,7 @@ def takes_batches(estimator: Any) -> bool:
 
 
 class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """A network with the methods of scikit-learn; see MLPClassifier and MLPRegressor."""
+    """Base class of MLPClassifier and MLPRegressor."""
 
     model_: MLP
     records_: tuple[Record, ...]
@@ -70,18 +70,35 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
     _state: TrainingState | None
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Trains a new network on the rows `X` (n, features) and the targets `y`; gives the estimator.
+        """Train a new network.
 
-        `sample_weight` (n,) counts the rows: a row of weight 2 is as two rows, whatever the weights add up to. Raises
-        ValueError for what cannot be used, Diverged if the training leaves the finite numbers.
+        Parameters
+        ----------
+        X : array-like or sparse matrix (n, features)
+            The rows.
+        y : array-like (n,) or (n, k)
+            The targets.
+        sample_weight : array-like (n,), optional
+            Row weights: a row of weight 2 counts as two rows.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If an argument is invalid.
+        Diverged
+            If training produces NaN or infinity.
         """
         rows, targets = self._read(X, y, first=True)
         weights = self._weights(sample_weight, rows.shape[0])
-        if not weights.all():  # a row of no weight is no row, to be held out neither
+        if not weights.all():  # rows of weight 0 do not count, nor are they held out
             rows, weights, targets = rows[weights > 0], weights[weights > 0], targets.part(weights > 0)
         plan = self._build_plan(targets)
         if plan.validation and rows.shape[0] == 1:
-            raise InvalidInput("X", "expected at least 2 rows, for some are held out, got 1 sample")
+            raise InvalidInput("X", "expected at least 2 rows, as some are held out, got 1 sample")
         self._begin(rows, targets, weights, plan)
         records = list(
             fit(
@@ -146,9 +163,9 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         *,
         more_to_come: bool = False,
     ) -> None:
-        """Makes a new network, and finds the scales of what it is to see and to answer.
+        """Make a new network, and find the scales of inputs and targets.
 
-        A column that does not vary in `rows` is ignored, unless there are `more_to_come` in which it may.
+        A column that is constant in `rows` is ignored, unless there are `more_to_come` in which it may vary.
         """
         architecture = self._architecture(rows.shape[1], targets, plan.loss)
         network = MLP(architecture, seed=plan.seed, dtype=rows.dtype)
@@ -169,7 +186,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         return Architecture(features, (*hidden, Layer(units)))
 
     def _publish(self, labels: tuple[Label, ...] | None) -> None:
-        """Makes the network of raw rows."""
+        """Make the network of raw rows."""
         self.model_ = fold_standardization(self._network, self._inputs)
         self.model_.labels = labels
 
@@ -182,7 +199,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         return plan
 
     def _arguments(self, targets: Targets) -> dict[str, Any]:
-        """Those of the constructor, by name."""
+        """Return the arguments of the constructor by name."""
         del targets
         return self.get_params(deep=False)  # type: ignore[no-any-return]
 
@@ -190,7 +207,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         return getattr(self, name)
 
     def _seed(self) -> int | None:
-        """What starts the random choices; None leaves it to a plan."""
+        """Return the seed, None for that of the plan."""
         given: object = self._argument("random_state")
         if isinstance(given, int | np.integer):
             return whole_number("random_state", cast(object, given), least=0, most=MOST_SEED)
@@ -204,7 +221,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         return checked_weights(sample_weight, rows=rows, pointer="sample_weight").astype(np.float64)
 
     def _outputs_of(self, X: ArrayLike) -> Floats:
-        """The outputs (n, k) of the network for the raw rows `X` (n, features)."""
+        """Return the network's outputs (n, k) for raw rows `X` (n, features)."""
         rows = new_rows(self, X)
         if is_sparse(rows):
             return np.concatenate([self.model_.outputs(block) for block in dense_blocks(rows)])
@@ -214,22 +231,22 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
     def _read(
         self, X: ArrayLike, y: ArrayLike, *, first: bool, classes: NDArray[Any] | None = None
     ) -> tuple[NDArray[Any], Targets]:
-        """`X` (n, features) of float64 or float32, which may be sparse, and what `y` means.
+        """Return checked rows (n, features) of float64 or float32, perhaps sparse, and targets.
 
-        The `first` time it may have any features and classes, unless `classes` are all there will be.
+        The `first` call sets features and classes, which are all of `classes` if given.
         """
 
     @abstractmethod
     def _default_loss(self, targets: Targets) -> str:
-        """The name of the loss for such targets."""
+        """Return the name of the default loss for the targets."""
 
     @abstractmethod
     def _check_loss(self, pointer: str, loss: Loss, targets: Targets) -> None:
-        """Raises InvalidInput if `loss` is not of such targets."""
+        """Raise InvalidInput if `loss` does not fit the targets."""
 
     def _target_scale(
         self, targets: Targets, weights: NDArray[np.float64], plan: Plan, *, more_to_come: bool
     ) -> TargetScale | None:
-        """How targets are scaled for the network to learn, if it is known before training."""
+        """Return the scaling of the targets, if it is known before training."""
         del targets, weights, plan, more_to_come
         return None

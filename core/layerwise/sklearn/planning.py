@@ -1,4 +1,4 @@
-"""What the arguments of an estimator say: the hidden layers and the plan."""
+"""From an estimator's arguments to hidden layers and a plan."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
@@ -17,17 +17,17 @@ from layerwise.plan.early_stopping import EarlyStopping
 from layerwise.variants import chosen
 
 LOSS_PLATEAU = EarlyStopping("loss", patience=10, tolerance=1e-4, restore=False)
-"""Of the loss of training: to go on brings nothing more."""
+"""Stops when the training loss no longer falls."""
 DEFAULT_VALIDATION = 0.1
-"""The share of the rows held out if something is to watch them and no share is given."""
+"""The share of the rows held out if something watches them and no share is given."""
 
 
 def hidden_layers(hidden: object, activation: Any, dropout: Any) -> tuple[Layer, ...]:
-    """The layers that `hidden` means: Layers as they are, numbers of units with `activation` and `dropout`."""
-    told = shown(hidden)
+    """Return the hidden layers: Layers as they are, numbers of units with `activation` and `dropout`."""
+    got = shown(hidden)
     one = isinstance(hidden, Layer | int | np.integer)
     if not one and (isinstance(hidden, str | Mapping) or not isinstance(hidden, Iterable)):
-        raise InvalidInput("hidden", f"expected numbers of units, or Layers, got {told}")
+        raise InvalidInput("hidden", f"expected numbers of units, or Layers, got {got}")
     found: list[Layer] = []
     for i, given in enumerate([hidden] if one else cast(Iterable[Any], hidden)):
         try:
@@ -39,9 +39,9 @@ def hidden_layers(hidden: object, activation: Any, dropout: Any) -> tuple[Layer,
 
 
 def build_plan(arguments: Mapping[str, Any], defaults: Mapping[str, Any], default_loss: Loss, seed: int | None) -> Plan:
-    """The plan that an estimator's `arguments` describe, its loss `default_loss` unless they name one.
+    """Return the plan of an estimator's `arguments`, with `default_loss` unless they name a loss.
 
-    With a plan among them the others must be their `defaults`. `seed`, if there is one, is that of the plan. Raises
+    If they include a plan, the others must have their `defaults`. `seed`, if given, is that of the plan. Raises
     InvalidInput.
     """
     given = arguments["plan"]
@@ -49,7 +49,7 @@ def build_plan(arguments: Mapping[str, Any], defaults: Mapping[str, Any], defaul
         plan = instance("plan", given, Plan)
         for name in PLAN_ARGUMENTS:
             if name in arguments and arguments[name] is not defaults[name] and arguments[name] != defaults[name]:
-                detail = f"expected nothing beside a plan, which says it all, got {shown(arguments[name])}"
+                detail = f"expected the default, as the plan replaces this argument, got {shown(arguments[name])}"
                 raise InvalidInput(name, detail)
         return plan if seed is None else replace(plan, seed=seed)
     optimizer = chosen("optimizer", arguments["optimizer"], OPTIMIZERS)
@@ -86,11 +86,11 @@ PLAN_ARGUMENTS = (
     "early_stopping",
     "class_weight",
 )
-"""The arguments that a plan takes the place of."""
+"""The arguments that a plan replaces."""
 
 
 def _stopping(given: object) -> EarlyStopping | None:
-    """The rule that `given` means: a value to watch, or a rule, or none; true is the validation loss."""
+    """Return the rule for a value to watch, for a rule, for True (validation loss), or for nothing."""
     if given is None or given is False or isinstance(given, EarlyStopping):
         return given or None
     watch = choice("early_stopping", "validation_loss" if given is True else given, WATCHED)

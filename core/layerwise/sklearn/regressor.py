@@ -23,24 +23,46 @@ from layerwise.training.standardized_targets import scale_of_targets
 
 
 class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]  # scikit-learn has no types
-    """A multilayer perceptron that answers values, one or several a row.
+    """A multilayer perceptron that predicts one or several values a row.
 
-    `hidden` are the layers before the output layer: Layers, or numbers of units with `activation` and `dropout`.
-    `loss` is by default squared_error. `optimizer` may be given the `learning_rate` beside its name. `schedule`, `l2`,
-    `batch_size`, `epochs` and `validation` are those of a Plan; or a whole `plan` takes the place of all these.
+    It computes in float32 if X is float32, else in float64. X may be sparse; its rows are made dense batch by batch.
 
-    `early_stopping` is an EarlyStopping, or what is to be watched: "loss", which stops when ten epochs have not lowered
-    the loss of training by 1e-4; another value of a record, with an EarlyStopping of it; true, the validation loss; or
-    none. `validation` None holds out a tenth of the rows if something watches them, else none.
+    Parameters
+    ----------
+    hidden : int, Layer, or sequence of them, default (100,)
+        Hidden layers: Layers, or numbers of units with `activation` and `dropout`.
+    activation : str or Activation, default "relu"
+        Activation of hidden layers given as numbers.
+    dropout : float, default 0
+        Dropout rate of hidden layers given as numbers.
+    loss : str or Loss, optional
+        The loss; by default squared_error.
+    optimizer : str or Optimizer, default "adam"
+    learning_rate : float, optional
+        Learning rate of the optimizer; by default its own.
+    schedule, l2, batch_size, epochs : optional
+        As in Plan.
+    validation : float, optional
+        Share of the rows held out; by default 0.1 if something watches them, else 0.
+    early_stopping : str, bool or EarlyStopping, optional
+        What to watch: "loss" (default) stops when the training loss has not fallen by 1e-4 for ten epochs; or another
+        value of a record; True for the validation loss; None or False for nothing.
+    standardize : bool, default True
+        Standardise columns and targets; with a loss of logarithmic link, targets are divided by their mean. Penalties
+        and recorded losses are then in these units.
+    plan : Plan, optional
+        Replaces all arguments from `loss` to `early_stopping`.
+    random_state : int or RandomState, optional
+        An integer is the seed of weights and plan.
 
-    With `standardize` the network learns from columns of zero mean and unit deviation, and such targets; of a loss with
-    a logarithmic link from targets divided by their mean. So penalties, the curves below and what a loss has to set (a
-    Huber's delta) are in such units. `random_state`, if a whole number, is the seed of weights and plan.
-
-    It has `model_`, the MLP of the raw rows, to be saved and served; `records_` of the epochs, of which `loss_curve_`
-    and `validation_curve_` are the losses; `n_iter_`, the epochs; `n_features_in_` and `feature_names_in_`. It
-    computes in float32 if X is of it, else in float64. X may be sparse: its rows are made
-    dense batch by batch.
+    Attributes
+    ----------
+    model_ : MLP
+        The trained model of raw rows, to be saved and served.
+    records_ : tuple of Record
+        One for each epoch; `loss_curve_` and `validation_curve_` are their losses.
+    n_iter_ : int
+        Number of epochs.
     """
 
     def __init__(
@@ -80,14 +102,14 @@ class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]  # scikit-l
 
     @available_if(takes_batches)
     def partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Trains on once through the rows `X` (n, features) in their order; the first time of a new network.
+        """Train on the rows `X` (n, features) once, in their order; the first call makes a new network.
 
         The first call decides how inputs and targets are standardised, unless `fit` did. Raises as `fit` does.
         """
         return self._partial_fit(X, y, sample_weight, first=not self._has_begun)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """The values, (n,) or (n, targets), for the rows `X` (n, features)."""
+        """Return the values, (n,) or (n, targets), for the rows `X` (n, features)."""
         outputs = self._outputs_of(X)
         return self.model_.decide(outputs)
 
@@ -114,7 +136,7 @@ class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]  # scikit-l
     def _target_scale(
         self, targets: Targets, weights: NDArray[np.float64], plan: Plan, *, more_to_come: bool
     ) -> TargetScale | None:
-        """That of all rows of the call, not of the first batch of `partial_fit` alone."""
+        """Return the scale of all targets of the call, not only of the first batch of `partial_fit`."""
         if not plan.standardize_targets or (targets.array < plan.loss.least).any():  # what is refused
             return None
         return scale_of_targets(targets.array, np.arange(len(targets.array)), weights, plan.loss, online=more_to_come)

@@ -1,4 +1,4 @@
-"""Sparse matrices: their moments, and their rows made dense batch by batch, never as a whole."""
+"""Sparse matrices: moments of their columns, and rows made dense batch by batch."""
 
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 
@@ -14,19 +14,19 @@ from layerwise.data.row_source import RowSource
 
 
 def is_sparse(table: object) -> bool:
-    """Whether `table` is a matrix or an array of scipy.sparse."""
+    """Return whether `table` is a matrix or an array of scipy.sparse."""
     return bool(sparse.issparse(table))
 
 
 class SparseRows(RowSource):
-    """The rows (x - `shift`) / `scale` of a `matrix` (n, k) in CSR form; only those asked for are made dense."""
+    """The rows (x - `shift`) / `scale` of a CSR `matrix` (n, k), made dense on demand."""
 
     def __init__(self, matrix: Any, shift: NDArray[np.float64], scale: NDArray[np.float64]) -> None:
         self._matrix, self._shift, self._scale = matrix, shift, scale
         self.shape, self.dtype = matrix.shape, matrix.dtype
 
     def take(self, rows: NDArray[np.intp] | slice, out: NDArray[Any]) -> None:
-        """Writes the rows of these numbers into `out` (m, k)."""
+        """Copy the rows with these numbers to `out` (m, k)."""
         np.copyto(out, self[rows])
 
     def __getitem__(self, rows: NDArray[np.intp] | slice) -> NDArray[Any]:
@@ -37,7 +37,7 @@ class SparseRows(RowSource):
 
 
 def sparse_moments(matrix: Any, weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and variance (k,) of the columns of a `matrix` (n, k) in CSR form, its rows counted by `weights` (n,)."""
+    """Return weighted mean and variance (k,) of the columns of a CSR `matrix` (n, k), with row `weights` (n,)."""
     if not matrix.has_canonical_format:
         matrix = matrix.copy()
         matrix.sum_duplicates()
@@ -55,6 +55,6 @@ def sparse_moments(matrix: Any, weights: NDArray[np.float64]) -> tuple[NDArray[n
 
 
 def dense_blocks(matrix: Any) -> Iterator[NDArray[Any]]:
-    """The rows of a `matrix` (n, k) in CSR form, some MiB at a time."""
+    """Return an iterator over the rows of a CSR `matrix` (n, k) as dense blocks of some MiB."""
     rows, columns = matrix.shape
     return (matrix[block].toarray() for block in blocks(rows, columns))

@@ -1,4 +1,4 @@
-"""Columns of zero mean and unit deviation, and networks of such columns made into networks of the raw ones."""
+"""Standardisation of columns, and its folding into the network, which then takes raw rows."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,25 +23,24 @@ class Standardization:
     scale: NDArray[np.float64]
 
     def of(self, table: Any) -> Floats | SparseRows:
-        """`table` (n, k) standardised, in its own dtype; a sparse one row by row, when they are asked for."""
+        """Return `table` (n, k) standardised, in its own dtype; a sparse one is standardised on demand."""
         if is_sparse(table):
             return SparseRows(table, self.shift, self.scale)
         return ((table - self.shift) / self.scale).astype(table.dtype, copy=False)  # type: ignore[no-any-return]
 
 
 def no_standardization(columns: int) -> Standardization:
-    """What leaves `columns` columns as they are."""
+    """Return the standardisation that leaves `columns` columns unchanged."""
     return Standardization(np.zeros(columns), np.ones(columns))
 
 
 def fit_standardization(
     table: Any, weights: NDArray[np.float64], pointer: str, *, constant_scale: float = np.inf
 ) -> Standardization:
-    """What gives the columns of `table` (n, k) a mean of 0 and a deviation of 1, counting rows by `weights` (n,).
+    """Return the standardisation of the columns of `table` (n, k) with row `weights` (n,).
 
-    The table may be sparse. A column that does not vary beyond rounding gets the `constant_scale`: the infinite one
-    makes every value 0, later ones too, and the weights of such an input are 0 once they are folded. Raises
-    InvalidInput if a deviation overflows.
+    The table may be sparse. A column that is constant up to rounding gets the `constant_scale`: infinity makes all its
+    values 0, later ones too, and its folded weights 0. Raises InvalidInput if a deviation overflows.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         mean, variance = sparse_moments(table, weights) if is_sparse(table) else _moments(table, weights)
@@ -54,7 +53,7 @@ def fit_standardization(
 
 
 def _moments(table: Floats, weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and variance (k,) of the columns of `table` (n, k), its rows counted by `weights` (n,)."""
+    """Return weighted mean and variance (k,) of the columns of `table` (n, k)."""
     # of differences from the first row, which round by the spread and not by the size of the numbers
     first = table[0].astype(np.float64)
     mean: NDArray[np.float64] = first + np.average(table - first, axis=0, weights=weights)
@@ -63,10 +62,10 @@ def _moments(table: Floats, weights: NDArray[np.float64]) -> tuple[NDArray[np.fl
 
 
 def fold_standardization(network: MLP, inputs: Standardization) -> MLP:
-    """The network that makes of raw rows what `network` makes of standardised ones.
+    """Return the network of raw rows that is equivalent to `network` on standardised rows.
 
-    Scales and shifts are drawn into the weights and biases of the first layer. One that is residual, or normalises
-    itself, needs its inputs as they were: such a network gets a linear layer before it.
+    Shift and scale are folded into the first layer. If that is residual or layer-normalised, it needs the standardised
+    inputs, and a linear layer is put before it.
     """
     architecture = network.architecture
     arrays: dict[str, NDArray[Any]] = {name: array.astype(np.float64) for name, array in network.weights.items()}
@@ -91,7 +90,7 @@ def fold_standardization(network: MLP, inputs: Standardization) -> MLP:
 def _preceded(
     architecture: Architecture, arrays: dict[str, NDArray[Any]], inputs: Standardization
 ) -> tuple[Architecture, dict[str, NDArray[Any]]]:
-    """The same layers after one that standardises."""
+    """Return the layers with a standardising one before them."""
     layers = (Layer(architecture.inputs), *architecture.layers)
     moved = {"layer0/weight": np.diag(1 / inputs.scale), "layer0/bias": -inputs.shift / inputs.scale}
     for name, array in arrays.items():

@@ -1,4 +1,4 @@
-"""What is used of scikit-learn, which has no types, with types."""
+"""Typed wrappers of the parts of scikit-learn in use; it has no types."""
 
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 
@@ -17,13 +17,13 @@ DTYPES = np.float64, np.float32
 
 
 def available_if(check: Callable[[Any], bool]) -> Callable[[Method], Method]:
-    """A decorator of a method that an estimator has only if `check` of the estimator is true."""
+    """Return a decorator for a method that exists only if `check` of the estimator is true."""
     decorator: Any = metaestimators.available_if(check)
     return decorator  # type: ignore[no-any-return]
 
 
 def new_rows(estimator: Any, X: ArrayLike) -> NDArray[Any]:
-    """`X` (n, features) of float64 or float32, for an `estimator` that is fitted; a sparse one in CSR form.
+    """Return the rows `X` (n, features), float64 or float32, for a fitted `estimator`; sparse ones in CSR form.
 
     Raises ValueError.
     """
@@ -35,10 +35,10 @@ def new_rows(estimator: Any, X: ArrayLike) -> NDArray[Any]:
 def rows_and_targets(
     estimator: Any, X: ArrayLike, y: ArrayLike, *, reset: bool, numeric: bool
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """`X` (n, features) of float64 or float32, and `y` as an array (n,) or (n, k); a column is flattened.
+    """Return `X` (n, features), float64 or float32, and `y` as (n,) or (n, k); a column is flattened.
 
-    A sparse `X` is in CSR form. With `reset` the `estimator` takes the number and the names of the features from `X`,
-    else `X` must have them. Raises ValueError.
+    A sparse `X` is in CSR form. With `reset` the `estimator` takes number and names of the features from `X`; otherwise
+    `X` must have them. Raises ValueError.
     """
     dense: Any = y.toarray() if sparse.issparse(y) else y  # type: ignore[union-attr]  # pyright: ignore
     found: tuple[NDArray[Any], NDArray[Any]] = validate_data(
@@ -51,12 +51,12 @@ def rows_and_targets(
 
 
 def kind_of_classes(y: NDArray[Any]) -> str:
-    """What the classes `y` are: binary, multiclass, multilabel-indicator … Raises ValueError if they are none."""
+    """Return the type of the classes `y`: binary, multiclass, multilabel-indicator … Raises ValueError otherwise."""
     multiclass.check_classification_targets(y)
     kind: str = multiclass.type_of_target(y)
     return kind
 
 
 def drawn_seed(random_state: Any) -> int:
-    """A seed drawn from a RandomState, or from NumPy's own if `random_state` is None, as is usual there."""
+    """Return a seed drawn from a RandomState, NumPy's global one if `random_state` is None."""
     return int(check_random_state(random_state).randint(2**31 - 1))

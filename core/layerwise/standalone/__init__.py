@@ -1,4 +1,4 @@
-"""Networks as programs: one file of Python that needs NumPy alone."""
+"""Export of networks as Python programs that need only NumPy."""
 
 from layerwise.standalone.export import export_standalone, to_standalone
 

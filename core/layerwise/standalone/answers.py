@@ -1,4 +1,4 @@
-"""What the outputs of the last layer mean, as source code."""
+"""Source code of `predict` and `predict_proba`."""
 
 from layerwise.model import MLP
 from layerwise.standalone.layers import Functions
@@ -16,7 +16,7 @@ def log_sigmoid(s):
 
 
 def answers_source(model: MLP) -> tuple[str, Functions]:
-    """The functions `predict` and, if the network gives probabilities, `predict_proba`, and what they call, by name."""
+    """Return the functions `predict` and, if the network gives probabilities, `predict_proba`, and those they call."""
     called: Functions = {}
     source = _predict(model)
     if model.gives_probabilities:

@@ -1,4 +1,4 @@
-"""The encoder of tables as source code: an expression for each column, and the functions that they call."""
+"""Source code of the encoder of tables: an expression for each column, and the functions they call."""
 
 from pprint import pformat
 
@@ -7,11 +7,11 @@ from layerwise.standalone.readers import FUNCTIONS
 from layerwise.tables import CategoryColumn, DateColumn, Hashing, Log, NumberColumn, Ordinal, TableEncoder
 
 WIDTH = 100
-"""Of a line, where a list is broken into several."""
+"""Line width of long lists."""
 
 
 def encoder_source(encoder: TableEncoder) -> Functions:
-    """The function `encoded`, of a table, and what it calls, by name."""
+    """Return the function `encoded` of a table, and the functions that it calls, by name."""
     called = {"values_of", "is_missing"}
     parts: list[str] = []
     for column in encoder.columns:
@@ -31,7 +31,7 @@ def encoder_source(encoder: TableEncoder) -> Functions:
     )
     if encoder.constant:
         source += (
-            "    # the same in all rows of the training: nothing was learnt from them\n"
+            "    # constant in training: nothing was learnt from them\n"
             f"    inputs[:, {_listed(encoder.constant)}] = 0\n"
         )
     source += "    return inputs\n"
@@ -74,5 +74,5 @@ def _category(column: CategoryColumn, called: set[str]) -> str:
 
 
 def _listed(values: tuple[object, ...]) -> str:
-    """The values as a list, in several lines if it is long."""
+    """Return the values as a list literal, over several lines if it is long."""
     return pformat(list(values), width=WIDTH, compact=True).replace("\n", f"\n{' ' * 16}")

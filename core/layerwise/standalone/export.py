@@ -1,4 +1,4 @@
-"""A network as one file of Python: readable code for exactly its layers, its weights in base64, and a self-check."""
+"""Export of a network as one Python file: code for its layers, weights in base64, and a self-check."""
 
 import base64
 from collections.abc import Mapping
@@ -22,25 +22,68 @@ from layerwise.standalone.readers import READ_TABLE
 from layerwise.types import Floats
 
 MOST_BYTES = 2**28
-"""Of weights: Python reads a file of source into memory several times over."""
+"""The most bytes of weights: Python holds a source file in memory several times."""
 LINE = 100
-"""Characters of base64 a line."""
+"""Characters of base64 on a line."""
 
 
 def export_standalone(model: MLP, path: str | PathLike[str]) -> str:
-    """Writes `to_standalone(model)` to `path`, wholly or not at all; gives the file's SHA-256. Raises InvalidInput."""
+    """Write a model to a Python program, atomically.
+
+    Parameters
+    ----------
+    model : MLP
+        The model.
+    path : str or path-like
+        The file.
+
+    Returns
+    -------
+    str
+        SHA-256 of the file, in hexadecimal.
+
+    Raises
+    ------
+    InvalidInput
+        If the weights exceed 256 MiB.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from layerwise import MLP, Architecture, Layer
+    >>> from layerwise.standalone import export_standalone
+    >>> model = MLP(Architecture(inputs=4, layers=(Layer(3, activation="relu"), Layer(2))))
+    >>> with TemporaryDirectory() as folder:
+    ...     sha256 = export_standalone(model, f"{folder}/predict.py")
+    >>> len(sha256)
+    64
+    """
     text = to_standalone(model).encode()
     return atomic.write(Path(path), lambda file: file.write(text))
 
 
 def to_standalone(model: MLP) -> str:
-    """The source of a program that predicts what `model` predicts, and needs NumPy alone.
+    """Return the source of a Python program that predicts what a model predicts and needs only NumPy.
 
-    Imported, it has `predict(X)`, `predict_proba(X)` if the network gives probabilities, `outputs(X)` and `LABELS`,
-    for rows `X` (n, inputs) or, if the network has an encoder, a table: columns by name, or a list of rows by name,
-    whose further columns are left alone. Run, it reads rows from its standard input and prints a prediction a line;
-    with --check it compares what it computes of a few rows with what the network did. Raises InvalidInput if the
-    weights are larger than 256 MiB.
+    As a module it has `predict(X)`, `predict_proba(X)` if the model gives probabilities, `outputs(X)` and `LABELS`; `X`
+    is rows (n, inputs) or, with an encoder, a table: columns by name, or a list of dicts, whose extra columns are
+    ignored. Run as a script, it reads rows from standard input and prints one prediction a line; with --check it
+    verifies its outputs for a few rows.
+
+    Parameters
+    ----------
+    model : MLP
+        The model.
+
+    Returns
+    -------
+    str
+        The source.
+
+    Raises
+    ------
+    InvalidInput
+        If the weights exceed 256 MiB.
     """
     if model.parameters.nbytes + model.statistics.nbytes > MOST_BYTES:
         found = model.parameters.nbytes + model.statistics.nbytes
@@ -62,7 +105,7 @@ def to_standalone(model: MLP) -> str:
 
 
 def _outputs(model: MLP, functions: Functions) -> str:
-    """The function `outputs`; what it calls is added to `functions`."""
+    """Return the function `outputs`, and add the functions that it calls to `functions`."""
     statements, called = network_source(model.architecture)
     functions |= called
     k, rows = model.architecture.outputs, "encoded(X) if is_table(X) else X" if model.encoder else "X"
@@ -73,7 +116,7 @@ def _outputs(model: MLP, functions: Functions) -> str:
 
 
 def _arrays(model: MLP) -> str:
-    """Weights, probe rows and what the network makes of them."""
+    """Return weights, probe rows, and the network's outputs for them."""
     if model.encoder:
         table = probe_table(model.encoder)
         outputs, rows = model.outputs(table), "[\n" + "".join(f"    {row!r},\n" for row in table) + "]"
@@ -95,7 +138,7 @@ def _description(model: MLP) -> str:
         f"Predicts {what} with a neural network. Python and NumPy are all it needs.\n\n"
         f"    python FILE < rows.csv          a prediction a line, in JSON; {kind}, as CSV or JSON\n"
         f"{proba}"
-        "    python FILE --check             whether this file computes here what it should\n\n"
+        "    python FILE --check             verify that this file computes here what it should\n\n"
         f"From Python: predict(X), where X is {rows}.\nWritten by Layerwise {installed_version()}.\n\n{table}\n"
     )
 
@@ -119,7 +162,7 @@ def _dictionary(arrays: Mapping[str, Floats]) -> str:
 
 
 def _array(array: NDArray[Any], indent: str) -> str:
-    """A call of the program's `array`."""
+    """Return a call of the program's function `array`."""
     text = base64.b64encode(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()).decode()
     lines = "\n".join(text[i : i + LINE] for i in range(0, len(text), LINE))
     return f'array(\n{indent}    {array.shape},\n{indent}    """\n{lines}\n""",\n{indent})'

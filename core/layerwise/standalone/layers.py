@@ -1,4 +1,4 @@
-"""What a layer computes, as source code: an expression for each, and the functions that they call."""
+"""Source code of the layers: an expression for each, and the functions they call."""
 
 from collections.abc import Callable
 from typing import TypeAlias, cast
@@ -10,11 +10,11 @@ from layerwise.network.architecture import Architecture, Layer
 from layerwise.network.normalization import EPSILON
 
 Functions: TypeAlias = dict[str, str]
-"""The source of functions, by name."""
+"""Source code of functions, by name."""
 
 
 def network_source(architecture: Architecture) -> tuple[list[str], Functions]:
-    """The statements that turn rows `x` into the outputs of the last layer, and the functions they call, by name."""
+    """Return the statements that turn rows `x` into the outputs of the last layer, and the functions they call."""
     statements: list[str] = []
     functions: Functions = {}
     if architecture.input_scale != 1:
@@ -32,7 +32,7 @@ def network_source(architecture: Architecture) -> tuple[list[str], Functions]:
 
 
 def _linear(layer: Layer, where: str, functions: Functions) -> str:
-    """The expression of the linear part, normalised if the layer normalises."""
+    """Return the expression of the linear part, including its normalisation."""
     product = f'x @ weights["{where}/weight"]'
     if layer.normalization is None:
         return f'{product} + weights["{where}/bias"]'
@@ -48,7 +48,7 @@ CALLS: dict[str, Callable[[Layer, str, str], str]] = {
     "elu": lambda layer, z, _where: f"elu({z}, {cast(ELU, layer.activation).alpha!r})",
     "maxout": lambda layer, z, _where: f"maxout({z}, {layer.activation.linear_pieces}, {layer.units})",
 }
-"""How an activation is called, of the layer, z and the layer's name, where it is not kind(z)."""
+"""The call of an activation, from the layer, z and the layer's name, if it is not kind(z)."""
 
 FUNCTIONS: Functions = {
     "batch_normal": f'''\

@@ -1,4 +1,4 @@
-"""Rows that a program checks itself by: ordinary ones, and for an encoder each of its special cases."""
+"""Rows for the self-check of a program: ordinary ones and, for an encoder, its special cases."""
 
 import math
 
@@ -9,7 +9,7 @@ from layerwise.tables import CategoryColumn, Hashing, Log, NumberColumn, TableEn
 from layerwise.types import Floats
 
 PROBES = 8
-"""How many; with an encoder, one of them has a category that was not seen, and one lacks what may be missing."""
+"""Number of rows; with an encoder, one has an unseen category, and one lacks values that may be missing."""
 UNSEEN, MISSING = 5, 6
 DATES = (
     "2000-02-29",
@@ -24,7 +24,7 @@ DATES = (
 
 
 def probe_rows(model: MLP) -> Floats:
-    """Rows (PROBES, inputs) that enter the network with about zero mean and unit variance."""
+    """Return rows (PROBES, inputs) that enter the network with about zero mean and unit variance."""
     architecture = model.architecture
     inside = np.random.default_rng(0).standard_normal((PROBES, architecture.inputs))
     rows: Floats = ((inside - architecture.input_shift) / architecture.input_scale).astype(model.dtype)
@@ -32,7 +32,7 @@ def probe_rows(model: MLP) -> Floats:
 
 
 def probe_table(encoder: TableEncoder) -> list[dict[str, object]]:
-    """PROBES rows of the columns that `encoder` was fitted on."""
+    """Return PROBES rows of the columns that `encoder` was fitted on."""
     rng = np.random.default_rng(0)
     rows: list[dict[str, object]] = [{} for _ in range(PROBES)]
     for column in encoder.columns:
@@ -51,7 +51,7 @@ def probe_table(encoder: TableEncoder) -> list[dict[str, object]]:
 
 
 def _number(column: NumberColumn, z: float) -> float:
-    """A number of the column, by a number `z` of the standard normal distribution."""
+    """Return a number of the column for a standard normal `z`."""
     if column.quantiles:
         least, most = column.quantiles[0], column.quantiles[-1]
         return least + (most - least) * (math.tanh(z) + 1) / 2

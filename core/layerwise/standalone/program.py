@@ -1,4 +1,4 @@
-"""The parts of the program that are the same for every network: reading rows, the self-check, the command line."""
+"""Parts of the program common to all networks: reading of rows, self-check, command line."""
 
 IMPORTS = """\
 import base64
@@ -24,7 +24,7 @@ import numpy as np
 
 CHECKED = '''\
 def checked(X):
-    """`X` as an array (n, INPUTS) of finite numbers. Raises ValueError, which names row and column."""
+    """Return `X` as an array (n, INPUTS) of finite numbers. Raises ValueError, naming row and column."""
     if not isinstance(X, np.ndarray):
         X = list(X)
         for i, row in enumerate(X):
@@ -42,14 +42,14 @@ def checked(X):
         x = X.astype(DTYPE)
     if not np.isfinite(x).all():
         i, j = np.argwhere(~np.isfinite(x))[0]
-        raise ValueError(f"row {i}, column {j}: expected a finite number that {DTYPE} holds, got {X[i, j]}")
+        raise ValueError(f"row {i}, column {j}: expected a finite number within {DTYPE}, got {X[i, j]}")
     return x
 '''
 
 READ = '''\
 def read(text):
-    """The rows in `text`: a JSON list of rows, or CSV, the first line of which may be names."""
-    text = text.removeprefix("\\ufeff")  # as spreadsheets begin a file
+    """Return the rows in `text`: a JSON list of rows, or CSV, whose first line may be a header."""
+    text = text.removeprefix("\\ufeff")  # byte order mark of spreadsheets
     if text.lstrip().startswith("["):
         return json.loads(text)
     lines = [line for line in csv.reader(io.StringIO(text)) if line]
@@ -72,7 +72,7 @@ def is_number(text):
 
 CHECK = '''\
 def check():
-    """Whether the outputs of the rows kept below are those the network had when this file was written."""
+    """Check that the outputs for the rows below are those that the network had when this file was written."""
     found = outputs(probe_rows)
     most = np.abs(found - probe_outputs).max()
     allowed = 1e-4 * max(1.0, np.abs(probe_outputs).max())
@@ -101,4 +101,4 @@ if __name__ == "__main__":
     else:
         sys.exit(__doc__)
 """
-"""To be filled in by format: the arguments that ask for answers, and their expression."""
+"""Filled in by `format`: the arguments that request predictions, and their expression."""

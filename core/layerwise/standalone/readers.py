@@ -1,4 +1,4 @@
-"""What the program reads and encodes columns with, as source code: the functions, by name."""
+"""Source code of the functions that read and encode columns, by name."""
 
 from layerwise.standalone.layers import Functions
 from layerwise.tables.cells import ABSENT, BOOLEANS
@@ -7,11 +7,11 @@ from layerwise.tables.date_column import LENGTHS
 FUNCTIONS: Functions = {
     "values_of": '''\
 def values_of(table, name):
-    """The cells of a column, of columns by name or of a list of rows by name."""
+    """Return the cells of a column of `table`: columns by name, or a list of dicts."""
     try:
         return list(table[name]) if hasattr(table, "keys") else [row[name] for row in table]
     except KeyError:
-        raise ValueError(f"expected a value of {name!r} in every row, one has none") from None
+        raise ValueError(f"expected a value of {name!r} in every row") from None
 ''',
     "is_missing": """\
 def is_missing(value):
@@ -24,7 +24,7 @@ def is_absent(value):
 """,
     "numbers": '''\
 def numbers(table, name, fill):
-    """A column of numbers (n, 1), `fill` where one is missing; if that is None, a missing one is an error."""
+    """Return a column of numbers (n, 1), with `fill` for missing ones, which are an error if that is None."""
     found = []
     for i, value in enumerate(values_of(table, name)):
         try:
@@ -41,12 +41,12 @@ def numbers(table, name, fill):
 ''',
     "missing_flags": '''\
 def missing_flags(table, name):
-    """1 where the column has no value, else 0, (n, 1)."""
+    """Return 1 where the value is missing, else 0, (n, 1)."""
     return np.array([is_absent(value) for value in values_of(table, name)], float).reshape(-1, 1)
 ''',
     "logarithms": '''\
 def logarithms(x, name, clip):
-    """log(1 + x); what is below 0 is 0, or an error."""
+    """Return log(1 + x); negative numbers count as 0, or are an error."""
     if not clip and (x < 0).any():
         i = int(np.argmax(x < 0))
         raise ValueError(f"row {i}, {name!r}: expected a number of at least 0, got {x[i, 0]}")
@@ -54,7 +54,7 @@ def logarithms(x, name, clip):
 ''',
     "ranks": '''\
 def ranks(x, quantiles):
-    """The share of the quantiles below each x (n, 1), interpolated; in a run of equal ones, the middle of the run."""
+    """Return the share of the quantiles below x (n, 1), interpolated; in a run of equal ones, its middle."""
     known = np.array(quantiles)
     last = len(known) - 1
     below, upto = np.searchsorted(known, x, "left"), np.searchsorted(known, x, "right")
@@ -66,7 +66,7 @@ def ranks(x, quantiles):
 ''',
     "text_of": f'''\
 def text_of(value):
-    """What tells a category from others: "true" and "false" of booleans, whole numbers without a fraction."""
+    """Return the text that identifies a category: "true" or "false" for booleans, no fraction for whole numbers."""
     value = value.item() if isinstance(value, np.generic) else value
     if is_missing(value):
         return ""
@@ -77,7 +77,7 @@ def text_of(value):
 ''',
     "places": '''\
 def places(table, name, categories, others, missing):
-    """The position of each category among `categories`, `others` for those that are not, `missing` for none."""
+    """Return the position of each category, `others` for unseen ones, `missing` for missing values."""
     known = {category: place for place, category in enumerate(categories)}
     found = []
     for i, value in enumerate(values_of(table, name)):
@@ -91,7 +91,7 @@ def places(table, name, categories, others, missing):
 ''',
     "hashed_places": '''\
 def hashed_places(table, name, buckets, missing):
-    """The bucket of each category, by its CRC-32; `missing` for none."""
+    """Return the bucket of each category, by its CRC-32; `missing` for missing values."""
     found = []
     for i, value in enumerate(values_of(table, name)):
         text = text_of(value)
@@ -102,18 +102,18 @@ def hashed_places(table, name, buckets, missing):
 ''',
     "one_hot": '''\
 def one_hot(places, width):
-    """1 at each place, else 0, (n, width); -1 is no place."""
+    """Return 1 at each place, else 0, (n, width); -1 leaves zeros."""
     return (np.arange(width) == places[:, None]).astype(float)
 ''',
     "ordinal": '''\
 def ordinal(places, known, width):
-    """1/known, 2/known … 1 for the places of categories, else 0; then the outputs of the places beyond, (n, width)."""
+    """Return 1/known, 2/known … 1 for categories, else 0; then the outputs of the places beyond, (n, width)."""
     inside = (places >= 0) & (places < known)
     return np.column_stack([np.where(inside, (places + 1) / known, 0), one_hot(places - known, width - 1)])
 ''',
     "date_parts": f'''\
 def date_parts(table, name, parts, shift, scale, missing):
-    """The year, scaled, other parts from 0 to 1, or sine and cosine of a cyclic one; then, if asked, 1 for no date."""
+    """Return the scaled year, other parts from 0 to 1, sine and cosine of cyclic ones, and a missing indicator."""
     lengths = {LENGTHS!r}
     found = []
     for i, value in enumerate(values_of(table, name)):
@@ -148,22 +148,22 @@ def date_parts(table, name, parts, shift, scale, missing):
     return np.array([absent if row is None else row for row in found], float).reshape(-1, len(absent))
 ''',
 }
-"""By name, each with what it calls among them left to the caller."""
+"""The functions by name; the caller adds those that they call."""
 
 READ_TABLE = '''\
 def read(text):
-    """The rows in `text`: a JSON list of objects, or CSV, the first line of which names the columns."""
-    text = text.removeprefix("\\ufeff")  # as spreadsheets begin a file
+    """Return the rows in `text`: a JSON list of objects, or CSV with a header."""
+    text = text.removeprefix("\\ufeff")  # byte order mark of spreadsheets
     if text.lstrip().startswith("["):
         return json.loads(text)
     lines = csv.reader(io.StringIO(text))
     names = [name.strip() for name in next(lines, [])]
     if len(set(names)) != len(names):
-        raise ValueError(f"expected names of columns that differ, got {names}")
+        raise ValueError(f"expected distinct column names, got {names}")
     return [dict(zip(names, line, strict=True)) for line in lines if line]
 
 
 def is_table(X):
-    """Whether `X` has columns by name, or rows that have."""
+    """Return whether `X` has columns by name, or is a list of dicts."""
     return hasattr(X, "keys") or (isinstance(X, list) and bool(X) and hasattr(X[0], "keys"))
 '''

@@ -282,7 +282,7 @@ def test_a_state_that_does_not_fit_is_told_where(change, message):
         ),
         (
             {"0.weight": array(4, 5), "0.bias": array(4), "1.weight": array(4), "1.bias": array(4)},
-            "state[0.weight]: expected no bias before a layer normalisation, whose own comes after it",
+            "state[0.weight]: expected no bias before a layer normalisation, which has its own",
         ),
         (
             {"0.weight": array(4, 5), "1.running_mean": array(4)},

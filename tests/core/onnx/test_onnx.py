@@ -122,7 +122,7 @@ def test_a_network_larger_than_an_onnx_file_is_refused(monkeypatch):
     model = network("relu")
     monkeypatch.setattr("layerwise.onnx.export.MOST_BYTES", model.parameters.nbytes - 1)
 
-    with pytest.raises(InvalidInput, match="model: expected at most 443 bytes, as an ONNX file holds, got 444"):
+    with pytest.raises(InvalidInput, match="model: expected at most 443 bytes, the limit of an ONNX file, got 444"):
         to_onnx(model)
 
 
@@ -307,7 +307,7 @@ REFUSED = {
     ),
     "no layer": (
         [helper.make_node("Softmax", ["rows"], ["out"])],
-        r"file: expected a network, there is no Gemm or MatMul before the output",
+        r"file: expected a network, but there is no Gemm or MatMul before the output",
     ),
     "layers that do not fit": (
         [GEMM, helper.make_node("Gemm", ["z", "w"], ["out"], name="second")],

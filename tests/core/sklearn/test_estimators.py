@@ -399,7 +399,7 @@ def test_a_stream_must_name_its_classes_and_keep_to_them():
         ({"standardize": "yes"}, "standardize: expected true or false, got 'yes'"),
         ({"random_state": -1}, "random_state: expected a whole number of at least 0, got -1"),
         ({"plan": {}}, "plan: expected a Plan, got {}"),
-        ({"plan": Plan(), "epochs": 5}, "epochs: expected nothing beside a plan, which says it all, got 5"),
+        ({"plan": Plan(), "epochs": 5}, "epochs: expected the default, as the plan replaces this argument, got 5"),
         ({"loss": "huber"}, "loss: expected a loss of classes, got huber"),
         ({"class_weight": {"d": 1}}, r"class_weight: expected classes among \['a', 'b', 'c'\], got 'd'"),
     ],
@@ -426,7 +426,7 @@ def test_targets_that_cannot_be_used_are_refused():
         MLPClassifier().fit(X, np.column_stack([y, y]))
     with pytest.raises(InvalidInput, match=r"^X: expected columns of finite deviation, column 1 is too large"):
         MLPClassifier().fit(np.where(np.arange(4) == 1, X * 1e200, X), y)
-    with pytest.raises(InvalidInput, match=r"^X: expected at least 2 rows, for some are held out, got 1 sample"):
+    with pytest.raises(InvalidInput, match=r"^X: expected at least 2 rows, as some are held out, got 1 sample"):
         MLPRegressor(validation=0.1).fit(X[:1], [1.0])
 
 
