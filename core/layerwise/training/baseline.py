@@ -1,4 +1,4 @@
-"""Whether a trained network is better than the best answer that looks at no input: one constant, or one class."""
+"""Compares a trained network with the best constant prediction: one value, or one class, for every row."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,14 +17,14 @@ from layerwise.wording import number_words
 from layerwise.workspace import Arena
 
 MEAN, LEVEL, CLASS, FLAGS, SAME = range(5)
-"""What the best constant answer is: the mean of the targets, a quantile of them, a class, flags, or all there is."""
+"""The best constant prediction: the mean or a quantile of the targets, a class, flags, or the only target there is."""
 
 SURELY = 0.05
-"""R² above which nothing needs to be measured."""
+"""The R² above which the network is better for certain, so that nothing is measured."""
 MUCH = 0.05
-"""Of the way from the constant answer to a perfect one: so much was learnt of the rows trained on."""
+"""A network that is this far from the constant to a perfect prediction has learnt its training rows."""
 SAMPLE = 100_000
-"""Rows of which a quantile is taken."""
+"""The most rows that a quantile is computed from."""
 
 
 WORDS = (
@@ -50,14 +50,14 @@ FEW_HELD_OUT = ", or too few rows are held out to measure it"
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """A network that is no better: its `value`, and that of the constant answer. An accuracy, R², or a loss."""
+    """The accuracy, R² or loss of a network, `value`, which is no better than that of the constant prediction."""
 
     kind: int
     value: float
     constant: float
 
     def words(self, *, held_out: bool, trained: float) -> str:
-        """What is found, and what helps; `trained` is the metric of the rows trained on, as they were."""
+        """Return what is found and what may help; `trained` is the metric of the training rows, during training."""
         rows = "held out" if held_out else "trained on"
         if self.kind == SAME:
             return SAME_TARGET.format(rows=rows) + (FEW_HELD_OUT if held_out else "")
@@ -69,11 +69,10 @@ class Baseline:
 
 
 def no_better(model: MLP, loss: Loss, data: Split, metric: float, *, held_out: bool) -> Baseline | None:
-    """How `model` compares with a constant answer on the rows `data`, None if it is better.
+    """Compare `model` with the best constant prediction on the rows of `data`; return None if it is better.
 
-    Where the targets of a regression do not vary, nothing can be better, and that is found.
-
-    `metric` is its accuracy or R² there: after training, if the rows were `held_out`, else while it was trained.
+    `metric` is its accuracy or R² on these rows: after training if they were `held_out`, else during training. If the
+    targets of a regression are all the same, no network can be better, which is returned too.
     """
     if loss.classifies:
         return _of_classes(model, loss, data, metric, held_out=held_out)
@@ -113,7 +112,7 @@ def _of_classes(model: MLP, loss: Loss, data: Split, metric: float, *, held_out:
 
 
 def _quantile(data: Split, level: float) -> NDArray[np.float64]:
-    """The quantile of each output's targets, of some rows if there are many, of those that weigh anything."""
+    """Return the quantile of each output's targets, over a sample of the rows whose weight is above 0."""
     rows = data.rows[:: max(1, len(data.rows) // SAMPLE)]
     if data.weights is not None:
         rows = rows[data.weights[rows] > 0]
@@ -122,7 +121,7 @@ def _quantile(data: Split, level: float) -> NDArray[np.float64]:
 
 
 def _loss(loss: Loss, data: Split, scores: NDArray[np.float64], dtype: np.dtype[Any]) -> float:
-    """The loss of the same `scores` (k,) for every row."""
+    """Return the loss of the same `scores` (k,) for every row."""
     total, k = 0.0, len(scores)
     for block in blocks(len(data.rows), k):
         rows = data.rows[block]

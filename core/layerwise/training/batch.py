@@ -1,4 +1,4 @@
-"""The rows of one step: where they are fetched to, and the pass over them."""
+"""The rows of one step: the buffers they are copied to, and the pass over them."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from layerwise.workspace import Arena
 
 
 class TrainingBatch:
-    """The buffers of one batch length: rows, targets, the pass and the metric over them."""
+    """The buffers for batches of `rows` rows: inputs, targets, weights, and the pass over them."""
 
     def __init__(self, model: MLP, gradient: Floats, plan: Plan, data: Split, *, rows: int, arena: Arena) -> None:
         arena.rewind()
@@ -43,6 +43,7 @@ class TrainingBatch:
             self._gathers.append(Gather(data.weights, self.weights))
 
     def gather(self, rows: NDArray[np.intp]) -> None:
+        """Copy the rows of these numbers into the buffers."""
         for gather in self._gathers:
             gather(rows)
         if self._scaled:

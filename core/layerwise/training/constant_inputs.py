@@ -1,4 +1,4 @@
-"""Inputs that do not vary in training: which they are, in words."""
+"""The doctor's finding about inputs that are the same in every row."""
 
 import numpy as np
 
@@ -10,11 +10,11 @@ from layerwise.training.records import Finding
 from layerwise.types import Floats
 
 MOST = 5
-"""How many are named."""
+"""The most inputs that the finding names."""
 
 
 def constant_inputs(model: MLP, x: Floats) -> Finding | None:
-    """What to say of the inputs that `model` can learn nothing from; `x` (n, inputs) are rows of the training."""
+    """Return the finding about the constant inputs of `model`, or None; `x` (n, inputs) are training rows."""
     if model.encoder is not None:
         names = _of_table(model.encoder)
         rest = "was the same in every row, so it is ignored: predictions do not depend on it"
@@ -30,9 +30,9 @@ def constant_inputs(model: MLP, x: Floats) -> Finding | None:
 
 
 def _of_table(encoder: TableEncoder) -> list[str]:
-    """Columns that are ignored, and parts of dates.
+    """Return the names of the columns that are ignored, and of the parts of dates that are constant.
 
-    Other outputs go without saying: of categories that nobody has, or the hour of dates that have none.
+    Other constant outputs are expected: categories that no row has, or the hour of dates without a time.
     """
     names: list[str] = []
     for column in encoder.columns:
@@ -45,7 +45,7 @@ def _of_table(encoder: TableEncoder) -> list[str]:
 
 
 def _of_rows(x: Floats) -> list[str]:
-    """Columns of numbers beyond 1; of small ones, such as the border of images, nothing is said."""
+    """Return the constant columns with numbers above 1; small constants are common, as at the borders of images."""
     if len(x) < 2:
         return []
     large = np.abs(x).max(axis=0) > 1

@@ -1,4 +1,4 @@
-"""What a practitioner watches while a network trains, layer by layer, and what that means in words.
+"""The doctor: measures each layer while a network trains, and reports problems in words.
 
 After CS231n, "Neural Networks 1" (dead and saturated units) and "Neural Networks 3" (update ratios, over-fitting).
 """
@@ -21,37 +21,37 @@ from layerwise.types import Floats
 from layerwise.wording import number_words
 
 ROWS = 512
-"""Rows looked at: enough to call a unit dead that none of them wakes."""
+"""The most rows that are examined: a unit that is 0 for all of them is called dead."""
 SHARE = 0.02
-"""Of the training time that looking may take: a look at n rows costs about what training on n/3 does."""
+"""The share of the training time for examinations. One of n rows costs about as much as training on n/3 rows."""
 CALLS = 6
-"""Training steps that a look costs whatever the number of rows."""
+"""The fixed cost of an examination, in training steps."""
 
 MANY_DEAD = 0.2
 MANY_SATURATED = 0.5
 LARGE_UPDATE = 0.1
 SMALL_UPDATE = 1e-6
 FAR = 3.0
-"""Times the length from which the weights of a layer began, which a good training seldom leaves behind."""
+"""Weights of a layer whose norm grows by more than this factor seldom belong to a good training."""
 BARELY = 0.9
-"""Of the loss from which training began: above, it has not fallen to speak of."""
+"""A loss above this share of the first loss has hardly fallen."""
 LARGE = 10.0
-"""The root mean square of an input, or of a target, that is too large."""
+"""Inputs and targets of a larger root mean square are too large."""
 COARSE = 0.05
-"""Deviations of the targets: the dtype tells no smaller differences apart."""
+"""Targets are too coarse if the dtype resolves no less than this many of their standard deviations."""
 PATIENCE = 3
-"""Epochs for which the validation loss must be above its best before it is said to rise."""
+"""The epochs for which the validation loss must exceed its best before it is reported as rising."""
 RISE = 1.02
 
 SATURATION = {"tanh": 0.98, "sigmoid": 0.99}
-"""The activation, mapped to (-1, 1), beyond which the derivative is below a twentieth of its largest."""
+"""Activations, mapped to (-1, 1), beyond which the derivative is less than a twentieth of its maximum."""
 
 
 class Doctor:
-    """Looks at a network in training every so many steps, which follow from the sizes alone: any two runs agree.
+    """Examines a network in training, every so many steps. Their number follows from sizes alone, so that runs repeat.
 
-    `data` are rows it may look at: those held out, or else those trained on. What was found when is kept in the
-    state's `health`.
+    `data` are the rows to examine: those held out, or else the training rows. Problems, and since when there are, are
+    kept in the state's `health`.
     """
 
     def __init__(self, model: MLP, gradient: Floats, loss: Loss, data: Split, *, batch_size: int) -> None:
@@ -66,30 +66,30 @@ class Doctor:
         self._constant = constant_inputs(model, self._x)
 
     def findings(self, health: Mapping[str, float]) -> tuple[Finding, ...]:
-        """What stands in the `health` of the training state, and which inputs do not vary."""
+        """Return the problems in the `health` of a training state, and the inputs that are constant."""
         found = findings(health)
         return found if self._constant is None else (self._constant, *found)
 
     def is_due(self, step: int, health: Mapping[str, float]) -> bool:
-        """Whether to look after `step`, the last of an epoch."""
+        """Return whether to examine the network after `step`, the last of an epoch."""
         return step >= health.get("next_look", 1)
 
     def begin(self, health: dict[str, float], loss: float) -> None:
-        """Notes the loss and the lengths of the weights from which training begins."""
+        """Store the loss and the norms of the weights at the start of training."""
         health["start.loss"] = loss
         for i, layer in enumerate(self._layers):
             health[f"start.norm:{i}"] = float(np.linalg.norm(layer.weight))
 
     def before_update(self) -> None:
-        """Notes the parameters before the step after which it looks."""
+        """Store the parameters before the step after which the network is examined."""
         self._before = self._model.parameters.copy()
 
     def look(self, state: TrainingState, values: Mapping[str, float], *, epoch: int) -> tuple[LayerHealth, ...]:
-        """The health of each layer, if a look is due; findings are remembered in `state.health`."""
+        """Return the health of each layer, if the network is examined now; store the problems in `state.health`."""
         _watch_validation(state.health, values, epoch)
         if self._before is None:
             return ()
-        with np.errstate(over="ignore", invalid="ignore"):  # of a training that is about to diverge
+        with np.errstate(over="ignore", invalid="ignore"):  # a training that is about to diverge
             health = tuple(self._examine(self._before))
         self._before = None
         if "next_look" not in state.health:
@@ -127,12 +127,12 @@ class Doctor:
             )
 
     def _examine_inputs(self, health: dict[str, float], epoch: int) -> None:
-        """Notes the column that lies farthest from the range in which networks learn."""
+        """Store the column with the largest root mean square, if it is too large."""
         size = np.sqrt(np.mean(np.square(self._model.scaled(self._x), dtype=np.float64), axis=0))
         _note_largest(health, "inputs", size, epoch)
 
     def _examine_targets(self, health: dict[str, float], epoch: int) -> None:
-        """Notes the output whose targets are too large to be learnt as they are, or vary too little for the dtype."""
+        """Store the output whose targets are too large to learn, or vary too little for the dtype."""
         if self._targets is None:
             return
         scale = self._data.scale
@@ -146,9 +146,9 @@ class Doctor:
                 health |= {"precision": epoch, "precision.value": coarsest}
 
     def judge(self, state: TrainingState, metrics: Mapping[str, float], name: str) -> None:
-        """Notes whether the network that the training ended with is no better than a constant answer.
+        """Store whether the final network is no better than a constant prediction.
 
-        `metrics` are those of the model, the one called `name` its accuracy or R².
+        `metrics` are those of the model; `name` is that of its accuracy or R².
         """
         held_out = f"validation_{name}" in metrics
         metric = metrics[f"validation_{name}" if held_out else name]
@@ -161,7 +161,7 @@ class Doctor:
 
 
 def findings(health: Mapping[str, float]) -> tuple[Finding, ...]:
-    """What stands in the `health` of a training state, in words."""
+    """Return the problems in the `health` of a training state, in words."""
     found: list[Finding] = []
     for key, since in health.items():
         kind, _, layer = key.partition(":")
@@ -213,11 +213,11 @@ _SMALL_UPDATE = {
     "lost": f"{_STILL}and training is lost: the loss has not fallen since its start, while weights grew to "
     "{growth} times their length: start again with a lower learning rate",
 }
-"""What steps that are too small mean, by their cause."""
+"""The messages about steps that are too small, by their cause."""
 
 
 def _cause(health: Mapping[str, float]) -> str:
-    """What makes steps small: the training is lost, or units pass no gradient, or else the rate alone."""
+    """Return the cause of small steps: "lost" training, "units" that pass no gradient, or "" for the rate alone."""
     if "lost" in health:
         return "lost"
     return "units" if any(key.startswith(("dead:", "saturated:")) for key in health) else ""
@@ -237,7 +237,7 @@ def _saturated(kind: str, a: Floats) -> float | None:
 
 
 def _note(health: dict[str, float], key: str, value: float | None, epoch: int, *, found: bool) -> None:
-    """Keeps since when something is found, and its newest value; forgets what is no longer so."""
+    """Store a problem's first epoch and newest value; remove one that is no longer there."""
     if found and value is not None:
         health.setdefault(key, epoch)
         health[f"{key}.value"] = value
@@ -247,7 +247,7 @@ def _note(health: dict[str, float], key: str, value: float | None, epoch: int, *
 
 
 def _note_largest(health: dict[str, float], kind: str, size: NDArray[np.float64], epoch: int) -> None:
-    """Notes the column of the largest `size` (k,) if it is too large."""
+    """Store the column of the largest `size` (k,), if it is too large."""
     column = int(size.argmax())
     if size[column] > LARGE:
         health |= {kind: epoch, f"{kind}.value": float(size[column]), f"{kind}.column": column}
@@ -265,7 +265,7 @@ def _watch_validation(health: dict[str, float], values: Mapping[str, float], epo
 
 
 def _growth(health: Mapping[str, float], i: int, layer: LayerHealth) -> float:
-    """How many times as long the weights of layer `i` are as they were when training began, if that is known."""
+    """Return the norm of the weights of layer `i` over that at the start of training; 1 if that is not known."""
     start = health.get(f"start.norm:{i}", 0.0)
     return layer.weight_norm / start if start else 1.0
 

@@ -1,4 +1,4 @@
-"""Training: an iterator of records that the caller may leave after any of them, and take up again from its state."""
+"""Training: an iterator of records, which the caller may leave after any record and resume from its state."""
 
 from collections.abc import Iterator, Sequence
 from typing import Literal
@@ -31,24 +31,58 @@ def fit(
     every: Literal["epoch", "step"] = "epoch",
     check: bool = True,
 ) -> "Training":
-    """Trains `model` in place as `plan` says, giving a record after every epoch, or every step.
+    """Train `model` in place by `plan`, with a record after every epoch or step.
 
-    What the plan leaves open is chosen from the number of rows; `model.plan` is the completed plan.
+    Settings that the plan leaves open are chosen from the number of rows; `model.plan` becomes the completed plan.
+    Leaving the loop stops after that step, and the model holds the weights of that step. `Training.finish` gives it
+    instead the weights that it would predict with if the plan ended there: the moving average, or the best epoch's.
 
-    `X` is (n, inputs): any table of numbers, never copied, or what the model's encoder takes. A memory-mapped file of
-    256 MiB or more is read block by block in bounded memory, and shuffled within windows of 64 MiB of such blocks. `y`
-    is what the loss wants: (n,) labels; (n, outputs) flags, 0 or 1 or probabilities; (n,) or (n, outputs) values.
-    `weights` (n,) are what the rows weigh in the loss, whose mean still divides by n, and in the metric, whose mean
-    divides by their sum, also of the rows held out. `validation`, a fraction, (X, y) or (X, y, weights), takes the
-    place of the plan's. Without `check`, numbers are taken to be finite and of the loss's range, and labels to be class
-    indices.
+    Parameters
+    ----------
+    model : MLP
+    X : array-like (n, inputs), or a table if the model has an encoder
+        The rows, never copied. A memory-mapped file of 256 MiB or more is read block by block in bounded memory, and
+        shuffled within windows of 64 MiB of such blocks.
+    y : array-like
+        Labels (n,); flags (n, outputs), which are 0, 1 or probabilities; or values (n,) or (n, outputs). The plan's
+        loss says which of them.
+    plan : Plan
+    weights : array-like (n,), optional
+        Row weights in the loss, whose mean still divides by n, and in the metric, whose mean divides by their sum;
+        also of the rows held out.
+    validation : float, (X, y) or (X, y, weights), optional
+        The share of the rows to hold out, or rows to measure on, instead of the plan's.
+    state : TrainingState, optional
+        That of a training to resume, which then gives the same bits as if it had never stopped. At the end of an
+        epoch, it may be resumed with other rows, batch size, epochs and rates.
+    every : "epoch" or "step"
+        When to give a record.
+    check : bool
+        Whether to check the rows. Without, numbers must be finite and in the loss's range, and labels class indices.
 
-    Leaving the loop stops after that step; the model holds its weights, and with `Training.finish` those that it would
-    predict with had the plan ended there: the moving average, or those of the best epoch.
+    Returns
+    -------
+    Training
+        An iterator of `Record`. Each record trains one epoch, or one step.
 
-    With the `state` of a training that was left, it goes on as if it had never stopped, to the same bits; where an
-    epoch has ended, it may go on with other rows, batch size, epochs and rates. Raises InvalidInput before the first
-    step, Diverged when loss or weights are no longer finite.
+    Raises
+    ------
+    InvalidInput
+        Before the first step, with the place of what is wrong.
+    Diverged
+        From the iterator, when the loss or a weight is no longer finite.
+
+    Examples
+    --------
+    >>> from layerwise import MLP, Adam, Architecture, Layer, Plan, fit
+    >>> X, y = [[0, 0], [0, 1], [1, 0], [1, 1]], ["no", "yes", "yes", "no"]
+    >>> model = MLP(Architecture(inputs=2, layers=(Layer(8, activation="tanh"), Layer(2))), seed=0)
+    >>> for record in fit(model, X, y, plan=Plan(epochs=200, optimizer=Adam(learning_rate=0.05), doctor=False)):
+    ...     pass
+    >>> record.epoch, record.metric
+    (200, 1.0)
+    >>> model.predict(X).tolist()
+    ['no', 'yes', 'yes', 'no']
     """
     instance("model", model, MLP)
     instance("plan", plan, Plan)
@@ -74,7 +108,7 @@ def fit(
 
 
 class Training(Iterator[Record]):
-    """A training under way: an iterator of its records."""
+    """A training in progress: an iterator of its records, returned by `fit`."""
 
     def __init__(self, trainer: Trainer, network: Rescaled, *, by_step: bool) -> None:
         self._trainer, self._network = trainer, network
@@ -82,15 +116,15 @@ class Training(Iterator[Record]):
 
     @property
     def state(self) -> TrainingState:
-        """Everything the training consists of now; its `copy`, or `to_arrays`, stays as it is when training goes on."""
+        """The whole state of the training, which the next step changes; keep a `copy` of it, or its `to_arrays`."""
         return self._trainer.state
 
     def finish(self) -> None:
-        """Ends the training here: the model gets the weights that the plan says it is to predict with.
+        """End the training here, and give the model the weights that it is to predict with.
 
-        They are the moving average, or those of the best epoch so far if early stopping restores them. The optimiser's
-        state is kept, if the plan keeps it. The training cannot go on from its state afterwards, but from a copy made
-        before.
+        These are the moving average, or the weights of the best epoch so far if early stopping restores them. The
+        optimiser's state is kept, if the plan keeps it. Afterwards the training cannot be resumed from its state, only
+        from a copy made before.
         """
         self._trainer.finish()
         self._network.publish()
@@ -119,13 +153,33 @@ def partial_fit(
     state: TrainingState | None = None,
     check: bool = True,
 ) -> TrainingState:
-    """Trains `model` in place by one step on the rows `X` as they arrive; gives the state for the next.
+    """Train `model` in place by one step on the rows of `X`, such as those of a stream.
 
-    The optimiser's state, schedule and averages go on from `state`, also if that training had ended, and whatever
-    rows it was of; the plan's batch size, `epochs`, `max_steps` and `max_seconds`, validation and early stopping play
-    no part. The model holds the weights of the step; a moving average is `state.average`. A classifier needs
-    `model.labels` set unless the labels are 0, 1, 2 …
-    Raises InvalidInput, Diverged.
+    The model then holds the weights of the step; a moving average is `state.average`. A classifier needs
+    `model.labels`, unless its labels are 0, 1, 2 …
+
+    Parameters
+    ----------
+    model : MLP
+    X, y, weights, check
+        As for `fit`. All rows make one batch.
+    plan : Plan
+        Its batch size, epochs, max_steps, max_seconds, validation and early stopping are ignored.
+    state : TrainingState, optional
+        The state that the call before returned, or that of any training, ended or not, on any rows. The optimiser, the
+        schedule and the averages go on from it.
+
+    Returns
+    -------
+    TrainingState
+        The state for the next call.
+
+    Raises
+    ------
+    InvalidInput
+        Before the step, with the place of what is wrong.
+    Diverged
+        When the loss is no longer finite.
     """
     instance("model", model, MLP)
     instance("plan", plan, Plan)

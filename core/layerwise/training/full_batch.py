@@ -1,4 +1,4 @@
-"""Training by an optimiser that takes all rows at once, L-BFGS."""
+"""Training by L-BFGS, which takes all rows at once."""
 
 import math
 
@@ -18,14 +18,14 @@ from layerwise.types import Floats
 CONVERGED = "converged"
 
 BLOCK_NUMBERS = 2**22
-"""How many activations a block of rows may make, 16 MiB of float32: memory stays bounded, however many rows."""
+"""The activations of a block of rows, 16 MiB of float32: memory is bounded for any number of rows."""
 
 
 class FullBatchTrainer(Trainer):
-    """Each step is an iteration of L-BFGS over all rows, which are read in blocks, and an epoch.
+    """A Trainer whose step is an iteration of L-BFGS over all rows, read in blocks. Each step is an epoch.
 
-    The loss and the metric of its record are those after the iteration. Raises InvalidInput if the loss would not be
-    the same in two evaluations.
+    The record has the loss and the metric after the iteration. Raises InvalidInput if two evaluations of the loss
+    would differ.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class FullBatchTrainer(Trainer):
         self._converged = False
 
     def step(self) -> float:
-        """One iteration; gives the loss after it. Allocates nothing."""
+        """Do one iteration and return the loss after it. Allocates nothing."""
         state = self.state
         known = state.optimizer
         # overflow and its consequences show in the loss, which is checked
@@ -70,7 +70,7 @@ class FullBatchTrainer(Trainer):
         return loss
 
     def _search(self, rate: float) -> Point | None:
-        """Goes to a better point along the direction of L-BFGS, where it leaves the gradient; None if there is none."""
+        """Move to a better point along the direction of L-BFGS, and leave its gradient; None if there is none."""
         known, lbfgs = self.state.optimizer, self._lbfgs
         lbfgs.direction(known, self._direction, self._scratch)
         np.copyto(self._start, self.state.parameters)
@@ -78,13 +78,13 @@ class FullBatchTrainer(Trainer):
         if not start.slope < 0:
             return None
         first = rate
-        if not known["pairs"][0]:  # nothing is known of the curvature: a short step, as its first evaluation shows it
+        if not known["pairs"][0]:  # the curvature is not known yet: a short step
             np.absolute(self._direction, out=self._sum)
             first *= min(1.0, 1 / float(np.add.reduce(self._sum)))
         return strong_wolfe(self._along, start, first=first, c1=lbfgs.c1, c2=lbfgs.c2, most=lbfgs.max_evaluations)
 
     def _along(self, distance: float) -> Point:
-        """Goes to `distance` from the start of the iteration."""
+        """Move to `distance` from the start of the iteration, and evaluate the loss there."""
         parameters = self.state.parameters
         np.multiply(self._direction, distance, out=parameters)
         np.add(parameters, self._start, out=parameters)
@@ -92,7 +92,7 @@ class FullBatchTrainer(Trainer):
         return Point(distance, loss, float(np.dot(self._gradient, self._direction)))
 
     def _evaluate(self) -> float:
-        """The loss of all rows, with the penalties; its gradient and the metric's sums are left in their vectors."""
+        """Return the loss of all rows, with the penalties; fill the gradient and the sums of the metric."""
         state, loss = self.state, 0.0
         self._sum[:] = 0
         state.metric_sums[:] = 0
@@ -117,7 +117,7 @@ class FullBatchTrainer(Trainer):
         np.copyto(known["gradient"], self._gradient)
 
     def _remember(self, loss: float) -> None:
-        """Keeps the pair of the step and of the gradient's change over it, made where start and direction stood."""
+        """Store the step and the change of the gradient, computed in the buffers of start and direction."""
         known = self.state.optimizer
         step = np.subtract(self.state.parameters, self._start, out=self._start)
         change = np.subtract(self._gradient, known["gradient"], out=self._direction)
@@ -125,7 +125,7 @@ class FullBatchTrainer(Trainer):
         self._keep(loss)
 
     def _go_back(self) -> None:
-        """Ends an iteration that found nothing better: the next goes against the gradient, if this one did not."""
+        """End an iteration without a better point: the next one follows the gradient, if this one did not."""
         np.copyto(self.state.parameters, self._start)
         self._evaluate()  # for the metric
         self._converged = not self._lbfgs.forget(self.state.optimizer)
@@ -140,7 +140,7 @@ class FullBatchTrainer(Trainer):
 
 
 def check_steady(architecture: Architecture, plan: Plan) -> None:
-    """Raises InvalidInput for what L-BFGS cannot bear: a loss that differs, or parameters that are moved beside it."""
+    """Raise InvalidInput if the loss would differ between evaluations, or the plan would change parameters itself."""
     steady = "L-BFGS needs a loss that does not change between evaluations"
     if architecture.input_noise or architecture.input_dropout or any(layer.dropout for layer in architecture.layers):
         raise InvalidInput("optimizer", f"{steady}: expected a network without dropout and noise, or another optimiser")

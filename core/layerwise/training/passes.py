@@ -1,4 +1,4 @@
-"""The arithmetic of training: forward and backward through a network, which finds the gradient."""
+"""The training pass: forward through a network, and backward for the gradient."""
 
 from typing import Any
 
@@ -18,8 +18,8 @@ from layerwise.workspace import Arena
 class TrainingPass:
     """Forward and backward through a network for batches of `rows` rows, in buffers made once.
 
-    The caller fills `inputs` (rows, features), which `forward` may change, then calls `forward` and `backward`.
-    `statistics` is the vector of running statistics, which `forward` moves; only batch normalisation has any.
+    Fill `inputs` (rows, features), which `forward` may change, then call `forward` and `backward`. `statistics` is the
+    vector of running statistics, which `forward` updates; only batch normalisation has any.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class TrainingPass:
         self.loss_buffers = LossBuffers(rows, architecture.outputs, dtype, arena, gradient=delta)
 
     def forward(self, rng: np.random.Generator) -> Floats:
-        """The scores (rows, k) of `inputs`, with noise and dropout drawn from `rng`."""
+        """Return the scores (rows, k) of `inputs`, with noise and dropout drawn from `rng`."""
         if self._noise:
             noise = self._input_drop.scratch
             _draw(rng.standard_normal, noise)
@@ -66,9 +66,9 @@ class TrainingPass:
         return self.scores
 
     def backward(self, targets: NDArray[Any], weights: Floats | None = None) -> float:
-        """The loss of the last forward pass against `targets`; its gradient in the parameters is left in the vector.
+        """Return the loss of the last forward pass against `targets`, and fill the gradient.
 
-        `weights` (rows,) are the rows' weights in the loss.
+        `weights` (rows,) are the row weights in the loss.
         """
         loss = self.loss.evaluate(self.scores, targets, self.loss_buffers, weights)
         for i in range(len(self._layers) - 1, -1, -1):
@@ -76,14 +76,14 @@ class TrainingPass:
         return loss
 
     def first_not_finite(self) -> int | None:
-        """The first layer with a weight or an output of the last batch that is not finite, None if there is none."""
+        """Return the first layer with a weight or an output of the last batch that is not finite, or None."""
         for i, layer in enumerate(self._layers):
             if not (np.isfinite(layer.own.weight).all() and np.isfinite(layer.buffers.a).all()):
                 return i
         return None
 
     def sides(self, targets: NDArray[Any]) -> list[NDArray[Any]]:
-        """After `forward`, which linear pieces the units and the loss are on: unequal where a kink was crossed."""
+        """After `forward`, return the linear pieces that units and loss are on; they differ if a kink was crossed."""
         found = [layer.side() for layer in self._layers]
         found.append(self.loss.side(self.scores, targets))
         return [side for side in found if side is not None]
@@ -144,9 +144,9 @@ class _LayerPass:
             np.add(self.drop.out, self.x, out=self.out)
 
     def backward(self, delta_below: Floats | None) -> None:
-        """Leaves the layer's gradients in their vector, and the gradient in its inputs in `delta_below`."""
+        """Fill the gradient of the layer's parameters, and that of its inputs in `delta_below`."""
         at = self.buffers
-        if self.residual:  # the way around the layer: the sum itself is no longer needed
+        if self.residual:  # for the connection around the layer; the sum is no longer needed
             np.copyto(self.out, at.delta)
         self.drop.backward(at.delta)
         if self._compiled:
@@ -168,7 +168,7 @@ class _LayerPass:
 
 
 class _Drop:
-    """Inverted dropout of `x` (rows, units): the kept numbers are scaled up, so that predicting needs no scaling.
+    """Inverted dropout of `x` (rows, units): kept numbers are scaled up, so that predictions need no scaling.
 
     Srivastava et al. 2014. `out` is `x` itself if nothing is dropped.
     """
@@ -198,5 +198,5 @@ class _Drop:
 
 
 def _draw(distribution: Any, out: Floats) -> None:
-    """Fills `out` from a generator's `random` or `standard_normal`."""
+    """Fill `out` by a generator's `random` or `standard_normal`."""
     distribution(out=out, dtype=out.dtype.type)

@@ -1,4 +1,4 @@
-"""The learning-rate range finder: how the loss goes while the rate rises from tiny to too large."""
+"""The learning-rate range test: the loss while the learning rate rises from too small to too large."""
 
 import copy
 import math
@@ -18,27 +18,27 @@ from layerwise.training.standardized_targets import rescaled
 from layerwise.training.trainer import Trainer, quietly
 
 TOO_HIGH = 4.0
-"""Times the least smoothed loss: beyond, the rates to come are too large."""
+"""The search ends when the smoothed loss is this many times the lowest so far."""
 KEPT = 0.8
-"""The share of the smoothed loss so far in the next: some five steps count."""
+"""The weight of earlier losses in the smoothed loss, which averages over about five steps."""
 FEWEST = 10
-"""Steps; fewer show no slope."""
+"""The fewest steps that show a slope."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RateFinding:
-    """The losses of training at rising rates, and the rate where they fell fastest."""
+    """The losses at rising learning rates, and the rate where they fell fastest, returned by `find_learning_rate`."""
 
     rates: NDArray[np.float64]
-    """(n,) of each step, up to where the loss became too high."""
+    """(n,) the rate of each step, until the loss became too high."""
     losses: NDArray[np.float64]
-    """(n,) of each step's batch, smoothed."""
+    """(n,) the smoothed loss of each step's batch."""
     suggested: float | None
-    """The rate of the steepest fall of the loss over the logarithm of the rate; None if it falls nowhere."""
+    """The rate at which the loss falls most steeply over the logarithm of the rate; None if it never falls."""
 
 
 class _Rising(Trainer):
-    """A Trainer whose rate is multiplied by the same number after every step, from `least` to `most`."""
+    """A Trainer whose learning rate rises exponentially from `least` to `most`."""
 
     least: float
     most: float
@@ -60,11 +60,33 @@ def find_learning_rate(
     most: float = 1.0,
     steps: int = 100,
 ) -> RateFinding:
-    """Trains a copy of `model` by `steps` steps, at rates that rise exponentially from `least` to `most`.
+    """Train a copy of `model` at learning rates that rise exponentially, and suggest a rate.
 
-    `plan` is how it will be trained, by default the model's own; its rate, schedule, warm-up, budgets and validation
-    play no part. It ends early when the smoothed loss is four times the least, or no longer finite. A good rate
-    lies between the suggested one and that of the least loss. Smith 2017, section 3.3. Raises InvalidInput.
+    The test ends early when the smoothed loss is four times its lowest, or no longer finite. A good rate lies between
+    the suggested one and the rate of the lowest loss. Smith 2017, section 3.3.
+
+    Parameters
+    ----------
+    model : MLP
+        Stays as it is.
+    X, y, weights
+        As for `fit`.
+    plan : Plan, optional
+        How the model will be trained, by default its own plan. Its rate, schedule, warm-up, budgets and validation are
+        ignored.
+    least, most : float
+        The first and the last rate.
+    steps : int
+        How many rates to try, at least 10.
+
+    Returns
+    -------
+    RateFinding
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is wrong, or the loss is not finite or too high within the first 10 steps.
     """
     least, most = real_number("least", least, above=0), real_number("most", most, above=0)
     if not least < most:
@@ -85,14 +107,14 @@ def find_learning_rate(
         detail = f"expected a rate at which the loss stays finite and low for {FEWEST} steps, got {least:g}"
         raise InvalidInput("least", f"{detail}, which lasted {len(losses)}")
     rates = np.geomspace(least, most, count)[: len(losses)]
-    smooth = _smoothed(_smoothed(losses)[::-1])[::-1]  # back too, so that falls stay at the rate that made them
+    smooth = _smoothed(_smoothed(losses)[::-1])[::-1]  # backwards too, so that a fall stays at its rate
     slopes = np.gradient(smooth, np.log(rates))
     steepest = int(np.argmin(slopes))
     return RateFinding(rates, smooth, float(rates[steepest]) if slopes[steepest] < 0 else None)
 
 
 def _plan(plan: Plan, steps: int) -> Plan:
-    """`plan` without all that plays no part."""
+    """Return `plan` without what the test ignores."""
     if plan.optimizer.full_batch:
         raise InvalidInput(
             Place("plan", "optimizer"), f"expected one with a rate to find, {plan.optimizer.kind} searches its own"
@@ -104,7 +126,7 @@ def _plan(plan: Plan, steps: int) -> Plan:
 
 
 def _losses(trainer: Trainer, steps: int) -> NDArray[np.float64]:
-    """The losses of the steps, until they are too high."""
+    """Return the losses of the steps, until they are too high."""
     losses: list[float] = []
     lowest = math.inf
     while len(losses) < steps:
@@ -123,7 +145,7 @@ def _losses(trainer: Trainer, steps: int) -> NDArray[np.float64]:
 
 
 def _smoothed(losses: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Exponential averages that begin without bias: each loss weighs KEPT times as much as the one after it."""
+    """Return unbiased exponential averages: each loss weighs KEPT times as much as the one after it."""
     total, weight = 0.0, 0.0
     found = np.empty(len(losses))
     for i, loss in enumerate(losses):

@@ -1,8 +1,8 @@
-"""The network that learns standardised targets, and the same network in the targets' own units.
+"""Training on standardised targets, for a model that predicts in the targets' own units.
 
-What is trained is a copy of the model, `Rescaled.trained`. The scale of its targets is drawn into the weights and
-biases of the model's output layer after every record, so that the model, its file and every reader of the file predict
-in the targets' own units.
+A copy of the model, `Rescaled.trained`, learns the standardised targets. After every record its weights are copied to
+the model, with the scale of the targets folded into the output layer. So the model, its file and every reader of the
+file predict in the targets' own units.
 """
 
 import copy
@@ -31,21 +31,21 @@ from layerwise.types import Floats
 D = TypeVar("D", Split, Split | None)
 
 MANY_BYTES = 2**26
-"""Targets of more are scaled batch by batch, lest a mapped file be copied into memory."""
+"""Larger targets are scaled batch by batch, so that a mapped file is not copied into memory."""
 LARGEST = 1e-6
-"""Of the largest number of the network's type: answers to larger targets could overflow."""
+"""Predictions could overflow if targets exceed this share of the largest number of the network's dtype."""
 ROUNDING = 2.0**-22
-"""The scale of targets that do not vary, relative to their size: 2 units in the last place of float32."""
+"""The scale of constant targets, relative to their size: 2 units in the last place of float32."""
 LEAST_SCALE = 1e-30
-"""The smallest scale of targets that do not vary, so that weights keep their digits in float32."""
+"""The smallest scale of constant targets, so that weights keep their precision in float32."""
 NOTHING = 1e-3
-"""The first answer to targets that are all zero, of a network whose outputs are logarithms."""
+"""The first prediction for targets that are all 0, if the outputs are logarithms."""
 FAR = 8.0
-"""Scales: targets of a larger root mean square need a new scale, for a network would learn them badly or diverge."""
+"""Targets whose root mean square exceeds this many scales need a new scale: training would be poor or diverge."""
 
 
 class Rescaled:
-    """A model and the network that is trained in its place, which is the model itself if no target is scaled."""
+    """A model, and the network that is trained in its place: the model itself if targets are not scaled."""
 
     def __init__(self, model: MLP, trained: MLP) -> None:
         self.model, self.trained = model, trained
@@ -58,11 +58,11 @@ class Rescaled:
             self._shift: Floats = (np.log(scale.scales) if logarithmic else scale.shifts).astype(dtype)
 
     def split(self, data: D) -> D:
-        """The same rows, their targets as the trained network learns them."""
+        """Return the same rows with the scale of their targets."""
         return data if data is None else replace(data, scale=self._scale)
 
     def train_split(self, data: Split) -> Split:
-        """The same to train on: if they are few, they are scaled once and not in every step."""
+        """Return the training rows; unless they are large, their targets are scaled here, and not in every step."""
         if self._scale is None or data.targets.nbytes > MANY_BYTES:
             return self.split(data)
         learnt: Floats = np.empty(data.targets.shape, self.model.dtype)
@@ -71,14 +71,14 @@ class Rescaled:
         return replace(data, scale=self._scale, learnt=learnt)
 
     def publish(self) -> None:
-        """Makes the model what the trained network is by now. Allocates nothing."""
+        """Copy the weights of the trained network to the model, in the targets' own units. Allocates nothing."""
         model, trained = self.model, self.trained
         if trained is model:
             return
         np.copyto(model.parameters, trained.parameters)
         if model.statistics.size:
             np.copyto(model.statistics, trained.statistics)
-        with np.errstate(over="ignore", invalid="ignore"):  # of a training that diverges
+        with np.errstate(over="ignore", invalid="ignore"):  # training may diverge
             if self._factor is not None:
                 np.multiply(self._weight, self._factor, out=self._weight)
                 np.multiply(self._bias, self._factor, out=self._bias)
@@ -89,12 +89,12 @@ class Rescaled:
 def rescaled(
     model: MLP, plan: Plan, data: Split, state: TrainingState | None = None, *, online: bool = False
 ) -> Rescaled:
-    """What is to be trained by `plan` on `data`, from the `state` of a training if there is one.
+    """Return the network to train by `plan` on `data`, from the `state` of a training if there is one.
 
-    The scale is the state's, or the model's own if the targets are not far outside of it, or else that of the targets.
-    A network that was never trained, and whose output biases are all zero, is taken to answer standardised targets;
-    any other goes on from what it predicts. Raises InvalidInput if the state has no scale of such a network or is of
-    targets that did not vary, as these do, or if the targets are so large that answers to them could overflow.
+    The scale is the state's; or the model's own, if it is close enough to the targets; or that of the targets. A
+    network that was never trained, with output biases of 0, is taken to predict standardised targets. Any other goes on
+    from its predictions. Raises InvalidInput if the scale in the state does not fit the network, or is that of constant
+    targets while these vary, or if the targets are so large that predictions could overflow.
     """
     fresh = model.plan is None and not _output(model).bias.any()
     link, outputs = plan.loss.link, model.architecture.outputs
@@ -111,7 +111,7 @@ def rescaled(
         return Rescaled(model, model)
     trained = copy.copy(model)
     if scale != model.target_scale:
-        trained.kept_optimizer = None  # it remembers gradients in other units
+        trained.kept_optimizer = None  # its gradients are in other units
     trained.target_scale = model.target_scale = scale
     if not fresh:
         _undo(_output(trained), scale)
@@ -121,7 +121,7 @@ def rescaled(
 
 
 def can_scale(architecture: Architecture, loss: Loss) -> bool:
-    """Whether the scale of targets can be drawn into the output layer, which must be linear then."""
+    """Return whether the scale of targets can be folded into the output layer, which must be linear."""
     last = architecture.layers[-1]
     return loss.targets == "values" and isinstance(last.activation, Identity) and not last.residual
 
@@ -129,11 +129,12 @@ def can_scale(architecture: Architecture, loss: Loss) -> bool:
 def scale_of_targets(
     targets: NDArray[Any], rows: RowNumbers, weights: NDArray[Any] | None, loss: Loss, *, online: bool = False
 ) -> TargetScale | None:
-    """What brings `targets[rows]`, of (n, k), to zero mean and unit deviation, or else to a mean of 1, by the link.
+    """Return the scale that standardises `targets[rows]` (n, k), or None if they are not finite.
 
-    Rows count by `weights[rows]`. Targets that do not vary get a scale as small as rounding, so that whatever the
-    network learns of them hardly changes its answers. Those that are `online`, of which others may come that vary, or
-    of a network that already answers something else, are divided by their size. None if the targets are not finite.
+    It gives them mean 0 and standard deviation 1, or a mean of 1 if the outputs are logarithms. Rows count by
+    `weights[rows]`. Constant targets get a scale as small as rounding, so that what the network learns hardly changes
+    its predictions. With `online`, where later targets may vary or the network already predicts something else,
+    constant targets are divided by their size.
     """
     found = moments(targets, rows, weights)
     mean = found.mean * found.unit
@@ -149,7 +150,7 @@ def scale_of_targets(
 
 
 def _scale(model: MLP, plan: Plan, data: Split, *, online: bool, fresh: bool) -> TargetScale | None:
-    """The scale for `data`, the model's own if there is one that will do. Raises InvalidInput."""
+    """Return the scale for `data`: the model's own if it is close enough. Raises InvalidInput."""
     if not plan.standardize_targets or not can_scale(model.architecture, plan.loss):
         return None
     found, known = scale_of_targets(data.targets, data.rows, data.weights, plan.loss, online=online), model.target_scale
@@ -169,7 +170,7 @@ def _scale(model: MLP, plan: Plan, data: Split, *, online: bool, fresh: bool) ->
 
 
 def _check_still(scale: TargetScale, data: Split, loss: Loss) -> None:
-    """Raises InvalidInput if an output has the `scale` of targets that do not vary, and those of `data` are others."""
+    """Raise InvalidInput if an output has the `scale` of constant targets, and the targets of `data` differ."""
     still = scale.scales <= 2 * ROUNDING * np.where(scale.shifts == 0, 1.0, np.abs(scale.shifts))
     if scale.link == "exp" or not still.any():
         return
@@ -179,23 +180,23 @@ def _check_still(scale: TargetScale, data: Split, loss: Loss) -> None:
 
 
 def _output(model: MLP) -> LayerParameters:
-    """The parameters of the output layer."""
+    """Return the parameters of the output layer."""
     return views(model.architecture, model.parameters)[-1]
 
 
 def _last(own: LayerParameters) -> Floats:
-    """What the outputs are proportional to: the weights, or of a layer that normalises its scales."""
+    """Return what the outputs are proportional to: the weights, or the scales of a normalised layer."""
     return own.scale if own.scale.size else own.weight
 
 
 def _answer_constants(own: LayerParameters, found: Moments) -> None:
-    """Lets an output whose targets do not vary begin with their mean in every row, where outputs are logarithms."""
+    """Let outputs of constant targets begin with their mean in every row, if outputs are logarithms."""
     _last(own)[..., found.constant] = 0
     own.bias[found.constant & (found.mean == 0)] = np.log(NOTHING)
 
 
 def _undo(own: LayerParameters, scale: TargetScale) -> None:
-    """Takes `scale` out of an output layer whose outputs are in the targets' own units."""
+    """Remove `scale` from an output layer whose outputs are in the targets' own units."""
     if scale.link == "exp":
         own.bias[:] = own.bias - np.log(scale.scales)
         return

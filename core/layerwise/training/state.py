@@ -16,10 +16,10 @@ from layerwise.types import Floats
 
 @dataclass(slots=True)
 class TrainingState:
-    """Training between two steps: with architecture, plan and data, everything that decides how it goes on.
+    """The state of a training between two steps: with architecture, plan and data, all that the next steps depend on.
 
-    The order of the rows is not here, for it follows from the plan's seed and `epoch`. `to_arrays` gives it as plain
-    data, `from_arrays` takes it back.
+    The order of the rows is not part of it, because it follows from the plan's seed and `epoch`. `to_arrays` returns
+    the state as plain data, and `from_arrays` reads that.
     """
 
     parameters: Floats
@@ -34,33 +34,33 @@ class TrainingState:
     """Rows of the current epoch that were trained on."""
     step: int = 0
     updates_before: int = 0
-    """Updates of earlier trainings, which the optimiser counts on from."""
+    """Updates in earlier trainings, if the optimiser's state was kept."""
     seconds: float = 0.0
-    """Spent training so far."""
+    """Time spent training so far."""
     average: Floats | None = None
-    """The moving average of the parameters, if the plan wants one."""
+    """The moving average of the parameters, if the plan has one."""
     statistics: Floats | None = None
-    """What batch normalisation has seen of the data."""
+    """The running statistics of batch normalisation."""
     best: Floats | None = None
-    """The parameters of the best epoch so far, if they may be wanted back."""
+    """The parameters of the best epoch so far, if early stopping may restore them."""
     best_statistics: Floats | None = None
     target_scale: NDArray[np.float64] | None = None
-    """(2, outputs): what the targets are shifted by and divided by for the network, or None; parameters, moving
-    average and best epoch are those of the network that learns such targets."""
+    """(2, outputs): the shifts and the divisors of standardised targets, or None. Parameters, moving average and best
+    epoch are those of the network that learns standardised targets."""
     best_metrics: dict[str, float] | None = None
     best_value: float | None = None
     waited: int = 0
     """Epochs since the best."""
     metrics: dict[str, float] | None = None
-    """What the last epoch came to, as the model tells it when training ends there."""
+    """The metrics of the last epoch, which become the model's when training ends there."""
     plateau: dict[str, float] = field(default_factory=dict[str, float])
-    """What a schedule that watches the loss has seen."""
+    """The memory of a schedule that watches a value."""
     health: dict[str, float] = field(default_factory=dict[str, float])
-    """What the doctor has seen."""
+    """The memory of the doctor."""
     stopped: str | None = None
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Copies of all its vectors by name, and under `state` the rest, JSON in UTF-8, as uint8."""
+        """Return copies of all vectors by name, and the other fields under `state`: JSON in UTF-8, as uint8."""
         plain: dict[str, object] = {"generator": self.generator.bit_generator.state, "optimizer": [*self.optimizer]}
         found: dict[str, NDArray[Any]] = {f"optimizer/{name}": vector.copy() for name, vector in self.optimizer.items()}
         for part in fields(self):
@@ -74,7 +74,7 @@ class TrainingState:
 
     @staticmethod
     def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> "TrainingState":
-        """The state that `to_arrays` gave. Raises InvalidInput, naming the array."""
+        """Return the state that `to_arrays` returned. Raises InvalidInput, naming the array."""
         if not isinstance(arrays, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidInput("arrays", f"expected arrays by name, got {shown(arrays)}")
         plain = _plain(arrays)
@@ -97,12 +97,12 @@ class TrainingState:
         return state
 
     def copy(self) -> "TrainingState":
-        """The same state in memory of its own."""
+        """Return a copy that shares no memory with this state."""
         return TrainingState.from_arrays(self.to_arrays())
 
 
 def _plain(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
-    """What stands in the array `state`: every field that is no vector."""
+    """Return the contents of the array `state`: every field that is not a vector."""
     given = arrays.get("state")
     if not isinstance(given, np.ndarray) or given.dtype != np.uint8 or given.ndim != 1:
         raise InvalidInput("state", f"expected JSON as an array (n,) of uint8, got {_described(given)}")
@@ -115,7 +115,7 @@ def _plain(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
 
 
 def _vector(name: str, arrays: Mapping[str, NDArray[Any]]) -> Floats:
-    """A copy of the array `name`."""
+    """Return a copy of the array `name`."""
     found: object = arrays.get(name)
     if not isinstance(found, np.ndarray) or found.dtype.name not in FLOATS or not found.ndim:
         raise InvalidInput(name, f"expected an array of float32 or float64, got {_described(found)}")
@@ -183,7 +183,7 @@ PLAIN: Mapping[str, Callable[[Place, object], object]] = {
     "health": _numbers,
     "stopped": _unless_none(_reason),
 }
-"""How each field of a TrainingState is read that is no array."""
+"""The check of each field of a TrainingState that is not an array."""
 
 FLOATS = ("float32", "float64")
 

@@ -1,4 +1,4 @@
-"""Early stopping: which epoch was the best, and when to wait no longer for a better one."""
+"""Early stopping: which epoch is the best so far, and when to stop waiting for a better one."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from layerwise.training.state import TrainingState
 
 
 class Stopping:
-    """Judges each epoch as `rule` has it; without a rule, nothing stops."""
+    """Decides after each epoch, by `rule`, whether to stop; without a rule, training never stops early."""
 
     def __init__(self, rule: EarlyStopping | None, *, validates: bool) -> None:
         check_watched(Place("early_stopping", "watch"), rule.watch if rule else None, validates=validates)
@@ -21,11 +21,11 @@ class Stopping:
         return self._rule is not None and self._rule.restore
 
     def keeps(self, state: TrainingState) -> bool:
-        """Whether the network would end with the weights of the epoch that was judged last."""
+        """Whether the network would end with the weights of the last epoch judged."""
         return not self.restores or state.waited == 0
 
     def judge(self, values: Mapping[str, float], state: TrainingState, model: MLP) -> bool:
-        """Whether to stop after an epoch with these `values`; remembers it in `state` if it is the best so far."""
+        """Return whether to stop after an epoch with these `values`; keep it in `state` if it is the best so far."""
         rule = self._rule
         if rule is None:
             return False
@@ -43,7 +43,7 @@ class Stopping:
 
 
 def check_watched(pointer: Place, watch: str | None, *, validates: bool) -> None:
-    """Raises InvalidInput at `pointer` if `watch` is a value of rows that are held out, and none are."""
+    """Raise InvalidInput at `pointer` if `watch` is a validation value, and no rows are held out."""
     if watch and watch.startswith("validation") and not validates:
         detail = f"{watch} needs rows that are held out: give a validation, or watch loss or metric"
         raise InvalidInput(pointer, detail)

@@ -1,4 +1,4 @@
-"""Measuring a network on rows that it was not trained on."""
+"""Loss and metric of a network on rows that it is not trained on."""
 
 import numpy as np
 
@@ -13,14 +13,14 @@ from layerwise.workspace import Arena
 
 
 def measured(model: MLP, plan: Plan, data: Split, regularizer: Regularizer) -> dict[str, float]:
-    """Loss, with the penalties of `regularizer`, and metric by name, of `model` over the rows of `data`."""
+    """Return the loss of `model` on the rows of `data`, with the penalties of `regularizer`, and its metric by name."""
     validation = Validation(model, plan.loss, data)
     loss, metric = validation.measure()
     return {"loss": loss + regularizer.penalty(), validation.metric.name: metric}
 
 
 class Validation:
-    """Loss and metric of `model` over the rows of `data`, taken in blocks of bounded memory."""
+    """Measures loss and metric of `model` on the rows of `data`, in blocks of bounded memory."""
 
     def __init__(self, model: MLP, loss: Loss, data: Split) -> None:
         self._model, self._loss, self._data = model, loss, data
@@ -32,10 +32,10 @@ class Validation:
         )
 
     def measure(self) -> tuple[float, float]:
-        """The loss, without the penalties, and the metric; rows count by their weights as they do in training."""
+        """Return the loss, without the penalties, and the metric; row weights count as in training."""
         model, data, metric = self._model, self._data, self.metric
         total, sums, part = 0.0, np.zeros(metric.sums), np.zeros(metric.sums)
-        # what is not finite shows in the loss
+        # overflow shows in the loss, which is checked
         with np.errstate(over="ignore", invalid="ignore"):
             for block in self._blocks:
                 rows = data.rows[block]

@@ -1,4 +1,4 @@
-"""Two vectors that change places for a while."""
+"""Two vectors that exchange their contents for a while."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from layerwise.types import Floats
 
 
 class Swapped:
-    """Exchanges the contents of two vectors for the time of a `with` block; of one vector alone, nothing."""
+    """A context in which two vectors have exchanged their contents; without a second vector, nothing happens."""
 
     def __init__(self, vector: Floats, other: Floats | None) -> None:
         self._vector, self._other = vector, other

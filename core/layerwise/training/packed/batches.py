@@ -1,4 +1,4 @@
-"""The batches of K networks: each fetches rows of the one table by its own order."""
+"""The batches of K networks: each takes the rows of the shared table in its own order."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +16,7 @@ from layerwise.workspace import Arena
 
 
 class PackedBatch:
-    """The buffers of one batch length: rows, targets, the pass and the metric over them, for all networks."""
+    """The buffers for batches of `rows` rows: inputs, targets, the pass and the metric over them, for all networks."""
 
     def __init__(
         self, members: Sequence[Member], weights: "RowWeights | None", pack: "Matrices", *, rows: int, arena: Arena
@@ -40,7 +40,7 @@ class PackedBatch:
         self.metric = PackedMetric(plan.loss, data.targets, networks=networks, rows=rows, dtype=dtype, arena=arena)
 
     def gather(self, rows: NDArray[np.intp]) -> None:
-        """Fetches the `rows` (K, n) of the table for each network."""
+        """Copy the `rows` (K, n) of the table for each network into the buffers."""
         np.copyto(self._index, rows)
         for gather in self._gathers:
             gather(self._flat_index)
@@ -52,14 +52,14 @@ class PackedBatch:
 
 
 def _scaled(members: Sequence[Member], targets: Floats) -> ScaledTargets:
-    """What writes the `targets` (K, n, k) of each network by its own scale."""
+    """Return what writes the `targets` (K, n, k), each network's by its own scale."""
     scales = [member.data.scale for member in members]
     arrays = np.stack([scale.to_array() for scale in scales if scale])[:, :, None]
     return ScaledTargets(arrays[:, 0], arrays[:, 1], targets)
 
 
 class RowWeights:
-    """The weights of the rows: the same for all networks, or one row after another of (K, n)."""
+    """The row weights: (n,) if all networks share them, else those of each network, (K · n,)."""
 
     def __init__(self, given: Sequence[NDArray[Any]], dtype: np.dtype[Any]) -> None:
         shared = all(weights is given[0] for weights in given)

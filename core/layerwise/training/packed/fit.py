@@ -1,4 +1,4 @@
-"""Packed training: an iterator of records over several networks that are trained together."""
+"""Packed training: an iterator of records of several networks that are trained together."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
@@ -22,7 +22,7 @@ from layerwise.training.packed.trainer import PackedTrainer
 from layerwise.training.standardized_targets import Rescaled, rescaled
 
 OWN = ("seed", "l2", "l1", "weight_decay")
-"""The fields in which the plans of a pack may differ, beside the optimiser's learning rate."""
+"""The fields in which the plans of a pack may differ, as may the optimiser's learning rate."""
 
 
 def fit_packed(
@@ -35,15 +35,31 @@ def fit_packed(
     validation: float | Sequence[ArrayLike | TableLike] | None = None,
     check: bool = True,
 ) -> "PackedTraining":
-    """Trains K `models` of one architecture together, each in place by its plan; gives a record after every epoch.
+    """Train K models of one architecture together, each in place by its plan, with a record after every epoch.
 
-    Each comes out as `fit` would have trained it alone, within rounding: with its own split, order of the rows, dropout
-    and noise by its plan's seed. `plans` is one for all or one for each; they may differ in seed, l2, l1, weight_decay
-    and the optimiser's learning rate. `X` may be a table if all models have the same encoder. The other arguments are
-    those of `fit`. The doctor does not look.
+    Each model gets the weights that `fit` would give it alone, within rounding: it has its own split, row order,
+    dropout and noise, by the seed of its plan. The doctor does not examine the networks.
 
-    A network whose numbers are no longer finite does not end the others: its model keeps its last finite weights.
-    Raises InvalidInput before the first step.
+    Parameters
+    ----------
+    models : sequence of MLP
+        Of the same architecture, dtype, labels and encoder; none may occur twice.
+    X, y, weights, validation, check
+        As for `fit`, shared by all models. `X` may be a table if the models have an encoder.
+    plans : Plan or sequence of Plan
+        One for all models, or one for each. They may differ in seed, l2, l1, weight_decay and the optimiser's learning
+        rate.
+
+    Returns
+    -------
+    PackedTraining
+        An iterator of `PackedRecord`. Each record trains one epoch of all networks that go on.
+
+    Raises
+    ------
+    InvalidInput
+        Before the first step, with the place of what is wrong. A network that diverges raises nothing: the others go
+        on, its model keeps its last finite weights, and `PackedTraining.diverged` has the reason.
     """
     pack = _checked_models(models)
     architecture, labels = pack[0].architecture, pack[0].labels
@@ -68,19 +84,19 @@ def fit_packed(
 
 
 class PackedTraining(Iterator[PackedRecord]):
-    """Several trainings under way: an iterator of their records."""
+    """Several trainings in progress: an iterator of their records, returned by `fit_packed`."""
 
     def __init__(self, trainer: PackedTrainer, networks: Sequence[Rescaled]) -> None:
         self._trainer, self._networks = trainer, networks
 
     @property
     def models(self) -> tuple[MLP, ...]:
-        """The networks, with their weights of the last epoch's end."""
+        """The networks, with their weights at the end of the last epoch."""
         return tuple(network.model for network in self._networks)
 
     @property
     def diverged(self) -> Mapping[int, Diverged]:
-        """Why networks, by their numbers from 0, left the finite numbers, and at which step."""
+        """Why and at which step networks diverged, by their numbers, counted from 0."""
         return {k: member.diverged for k, member in enumerate(self._trainer.members) if member.diverged}
 
     def __next__(self) -> PackedRecord:
@@ -96,7 +112,7 @@ class PackedTraining(Iterator[PackedRecord]):
 
 
 def _checked_models(models: object) -> list[MLP]:
-    """Networks of one architecture, dtype, labels and encoder, none of them twice."""
+    """Return the networks. Raises InvalidInput unless they agree in architecture, dtype, labels and encoder."""
     given = _sequence(models)
     if not given:
         raise InvalidInput("models", f"expected at least 1 network, got {shown(models)}")
@@ -119,12 +135,12 @@ def _checked_models(models: object) -> list[MLP]:
 
 
 def _sequence(value: object) -> Sequence[object]:
-    """`value` if it is a sequence, else an empty one; a text is none."""
+    """Return `value` if it is a sequence, but not a string; else an empty sequence."""
     return cast(Sequence[object], value) if isinstance(value, Sequence) and not isinstance(value, str) else ()
 
 
 def _differences(model: MLP, first: MLP) -> Iterator[tuple[Place, object, object]]:
-    """Where `model` is not of one shape with the `first`: the name, what it has, and what the first has."""
+    """Return where `model` differs from the `first`: the name, its value, and the value of the first."""
     own, other = model.architecture, first.architecture
     pairs = [(Place(name), getattr(model, name), getattr(first, name)) for name in ("dtype", "labels", "encoder")]
     for field in fields(own):
@@ -139,7 +155,7 @@ def _differences(model: MLP, first: MLP) -> Iterator[tuple[Place, object, object
 
 
 def _checked_plans(plans: object, networks: int) -> list[Plan]:
-    """A plan for each network, equal in everything but `OWN` and the learning rate."""
+    """Return a plan for each network. Raises InvalidInput if they differ in more than `OWN` and the learning rate."""
     given = [plans] * networks if isinstance(plans, Plan) else _sequence(plans)
     if not given:
         raise InvalidInput("plans", f"expected a Plan, or one for each network, got {shown(plans)}")
@@ -158,7 +174,7 @@ def _checked_plans(plans: object, networks: int) -> list[Plan]:
 
 
 def _check_same(where: Place, plan: Plan, first: Plan) -> None:
-    """Raises InvalidInput at the field in which `plan` must not differ from the `first`, but does."""
+    """Raise InvalidInput at the first field in which `plan` differs from the `first`, but must not."""
     pairs = [(Place(f.name), getattr(plan, f.name), getattr(first, f.name)) for f in fields(Plan) if f.name not in OWN]
     optimizer, other = plan.optimizer, first.optimizer
     if type(optimizer) is type(other):
@@ -182,7 +198,7 @@ def _divided(
     validation: float | Sequence[ArrayLike],
     plans: Sequence[Plan],
 ) -> tuple[list[tuple[Split, Split | None]], tuple[Label, ...] | None]:
-    """What each network trains on and what is held out, the same for the same seed, and the labels."""
+    """Return the training rows and the rows held out of each network, the same for the same seed, and the labels."""
     plan = plans[0]
     rng = stream(plan.seed, SPLIT)
     *parts, labels = reader.divided(X, y, labels, weights=weights, validation=validation, plan=plan, rng=rng)
@@ -204,7 +220,7 @@ def _divided(
 
 
 def _orders(splits: Sequence[tuple[Split, Split | None]], plans: Sequence[Plan]) -> list[RowOrder]:
-    """The order of each network's rows; networks of one seed share one."""
+    """Return the row order of each network; networks of one seed share one."""
     known: dict[int, RowOrder] = {}
     for (train, _), plan in zip(splits, plans, strict=True):
         if plan.seed not in known:

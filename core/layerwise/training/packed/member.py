@@ -1,4 +1,4 @@
-"""One network of a pack, and the matrices whose rows are the vectors of all."""
+"""One network of a pack, and the matrices whose rows are the vectors of all networks."""
 
 import math
 from collections.abc import Sequence
@@ -21,9 +21,9 @@ from layerwise.types import Floats
 
 
 class Member:
-    """One network of a pack: what is its own beside the rows of the matrices.
+    """One network of a pack, with all that is its own except its rows of the matrices.
 
-    `model` has the parameters of the last epoch's end; `order` may be shared by networks of one seed.
+    `model` has the parameters of the end of the last epoch. Networks of one seed may share `order`.
     """
 
     def __init__(self, model: MLP, plan: Plan, data: Split, held_out: Split | None, order: RowOrder) -> None:
@@ -46,9 +46,9 @@ class Member:
         self.rate = math.nan
 
     def measure(self, penalty: Regularizer) -> None:
-        """Adds the validation values, those of the moving average if there is one, to `values`, and judges the epoch.
+        """Add the validation values to `values`, and decide whether to stop early.
 
-        `model` has the parameters, and has them afterwards.
+        They are those of the moving average, if there is one. `model` has the trained parameters before and after.
         """
         model, state, values = self.model, self.state, self.values
         if state.average is not None:
@@ -63,14 +63,14 @@ class Member:
         np.copyto(model.parameters, state.parameters)
 
     def finish(self, penalty: Regularizer) -> None:
-        """Leaves in the model what it is to predict with."""
+        """Give the model the weights that it is to predict with."""
         state, restores = self.state, self.stopping.restores
         kept = state.best if restores and state.best is not None else state.average
         if kept is not None:
             np.copyto(self.model.parameters, kept)
         if restores and state.best_metrics is not None:
             self.model.metrics = dict(state.best_metrics)
-        if state.average is not None:  # what was measured in training is of other weights
+        if state.average is not None:  # training measured other weights
             self.model.metrics |= measured(self.model, self.plan, self.data, penalty)
 
 
@@ -82,11 +82,11 @@ class Matrices:
     gradient: Floats
     average: Floats | None
     optimizer: dict[str, Floats]
-    """Its state; vectors as rows, what else it has once for all."""
+    """The optimiser's state: vectors as rows; the rest is shared by all networks."""
 
 
 def stacked(members: Sequence[Member]) -> Matrices:
-    """The states of `members` as the rows of matrices, which the states see from now on."""
+    """Return matrices whose rows are the vectors of `members`; their states become views of these rows."""
     states = [member.state for member in members]
     parameters: Floats = np.stack([state.parameters for state in states])
     averages = [state.average for state in states if state.average is not None]

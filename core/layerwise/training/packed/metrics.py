@@ -1,4 +1,4 @@
-"""The metrics of K networks over their batches: what `layerwise.metrics.running` sums up, for all at once."""
+"""The metrics of K networks over their batches: the sums of `layerwise.metrics.running`, for all at once."""
 
 from typing import Any
 
@@ -12,10 +12,10 @@ from layerwise.workspace import Arena
 
 
 class PackedMetric:
-    """Adds up what the metric of each of K networks needs, over batches of `rows` rows each.
+    """Sums up what the metric of each of K networks needs, over batches of `rows` rows each.
 
-    `parts` (K · rows, c) is what each row adds to the sums: 1 if its class is right; 1 for each flag that is right;
-    or the squared error of each output. Weights multiply it, and are summed up beside it.
+    `parts` (K · rows, c) is what each row adds to the sums: 1 if its class is correct; 1 for each correct flag; or the
+    squared error of each output. It is multiplied by the row weights, which have a sum of their own.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class PackedMetric:
         self._total: Floats = arena.empty((networks,), dtype)
 
     def measure(self, scores: Floats, targets: NDArray[Any], weights: Floats | None, sums: NDArray[np.float64]) -> None:
-        """Adds the sums of a batch to `sums` (K, sums). Allocates nothing."""
+        """Add the sums of a batch to `sums` (K, sums). Allocates nothing."""
         parts = self._parts
         if self._classes:
             self._right_classes(scores, targets)
@@ -52,7 +52,7 @@ class PackedMetric:
             np.add(own, self._sums, out=own)
 
     def _right_classes(self, scores: Floats, targets: NDArray[Any]) -> None:
-        """1 where the largest score, or the sign of a single one, is the target's."""
+        """Write 1 where the class of the largest score, or of the sign of a single score, is the target."""
         loops = kernels.compiled()
         if loops and scores.shape[1] > 1:
             loops.mark_right(scores, targets, self._parts)
@@ -67,7 +67,7 @@ class PackedMetric:
         np.copyto(self._parts[:, 0], right)
 
     def _right_flags(self, scores: Floats, targets: NDArray[Any]) -> None:
-        """1 where a score is positive and the flag above a half, or neither."""
+        """Write 1 where a score is positive and the flag above 1/2, or neither."""
         decided, flags = self._flags
         np.greater(scores, 0.0, out=decided)
         np.greater(targets, 0.5, out=flags)
@@ -75,7 +75,7 @@ class PackedMetric:
         np.copyto(self._parts, decided)
 
     def _squared_errors(self, scores: Floats, targets: NDArray[Any]) -> None:
-        """(prediction - target)²."""
+        """Write (prediction - target)²."""
         error = self._parts
         if self._loss.link == "exp":
             np.exp(scores, out=error)

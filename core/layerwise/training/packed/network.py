@@ -1,8 +1,7 @@
 """The training pass of K networks of one architecture at once.
 
-It is `layerwise.training.passes.TrainingPass` with one axis more: rows are (K, rows, width), weights
-(K, inputs, columns), and each product of matrices is K products. What acts on each number or row alone sees
-(K · rows, width).
+It is `layerwise.training.passes.TrainingPass` with one more axis: rows are (K, rows, width), weights
+(K, inputs, columns), and each matrix product is K products. Operations on single numbers or rows get (K · rows, width).
 """
 
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ from layerwise.workspace import Arena
 
 
 def stacked_views(architecture: Architecture, matrix: Floats) -> tuple[LayerParameters, ...]:
-    """Each layer's part of `matrix` (K, parameters), as `layout.views` has it, with K as the first axis."""
+    """Return each layer's part of `matrix` (K, parameters), as `views` does for a vector, with K as the first axis."""
     places = views(architecture, np.arange(architecture.parameters, dtype=np.float64))
 
     def part(where: Floats) -> Floats:
@@ -36,8 +35,8 @@ def stacked_views(architecture: Architecture, matrix: Floats) -> tuple[LayerPara
 class PackedPass:
     """Forward and backward through K networks for batches of `rows` rows each, in buffers made once.
 
-    `parameters` and `gradient` are (K, parameters). The caller fills `inputs` (K, rows, features), which `forward` may
-    change, then calls `forward` and `backward`.
+    `parameters` and `gradient` are (K, parameters). Fill `inputs` (K, rows, features), which `forward` may change, then
+    call `forward` and `backward`.
     """
 
     def __init__(
@@ -63,7 +62,7 @@ class PackedPass:
         self._row_losses: Floats = self._loss_buffers.flat_row.reshape(networks, rows)
 
     def forward(self, generators: Sequence[np.random.Generator]) -> Floats:
-        """The scores (K · rows, k) of `inputs`, with the noise and dropout of each network from its own generator."""
+        """Return the scores (K · rows, k) of `inputs`; each network draws noise and dropout from its own generator."""
         if self._noise:
             noise = self._input_drop.scratch
             for rng, own in zip(generators, noise, strict=True):
@@ -76,16 +75,16 @@ class PackedPass:
         return self.scores
 
     def backward(self, targets: NDArray[Any], weights: Floats | None, losses: Floats) -> None:
-        """Writes each network's loss against `targets` (K · rows, ...) into `losses` (K,).
+        """Write each network's loss against `targets` (K · rows, ...) to `losses` (K,), and fill the gradients.
 
-        The gradients in the parameters are left in their matrix. `weights` (K · rows,) are the rows' weights.
+        `weights` (K · rows,) are the row weights.
         """
         self._evaluate(targets, weights, losses)
         for i in range(len(self._layers) - 1, -1, -1):
             self._layers[i].backward(self._layers[i - 1].delta if i else None)
 
     def _evaluate(self, targets: NDArray[Any], weights: Floats | None, losses: Floats) -> None:
-        """The mean over each network's rows, as `Loss.evaluate` has it for one network."""
+        """Compute the mean over each network's rows, as `Loss.evaluate` does for one network."""
         at = self._loss_buffers
         self._loss.measure(self.scores, targets, at)
         if weights is not None:
@@ -99,7 +98,7 @@ class PackedPass:
             np.multiply(at.gradient, at.row, out=at.gradient)
 
     def first_not_finite(self, network: int) -> int | None:
-        """The first layer with a weight or an output of the last batch of this network that is not finite."""
+        """Return the first layer of this network with a weight or an output that is not finite, or None."""
         for i, layer in enumerate(self._layers):
             if not (np.isfinite(layer.own.weight[network]).all() and np.isfinite(layer.a[network]).all()):
                 return i
@@ -132,7 +131,7 @@ class _LayerPass:
         self.a: Floats = arena.empty(shape, x.dtype) if activation.keeps_input else self._z
         self.delta: Floats = arena.empty(shape, x.dtype)
         self._z_gradient = self._z if activation.linear_pieces > 1 else self.delta
-        # slopes (K, units) are the networks' own: rows (rows, K, units) meet them, and are summed over their first axis
+        # each network has slopes (K, units): they broadcast over rows (rows, K, units), which sum over the first axis
         seen = _rows_first if activation.learns_slope else _flat
         z, delta = seen(self._z), seen(self.delta)
         size = networks * rows * layer.units
@@ -164,8 +163,8 @@ class _LayerPass:
             np.add(self._drop.out, self.x, out=self.out)
 
     def backward(self, delta_below: Floats | None) -> None:
-        """Leaves the gradients of the layers in their matrix, and those in their inputs in `delta_below`."""
-        if self._residual:  # the way around the layer: the sum itself is no longer needed
+        """Fill the gradients of the layer's parameters, and those of its inputs in `delta_below`."""
+        if self._residual:  # for the connection around the layer; the sum is no longer needed
             np.copyto(self.out, self.delta)
         self._drop.backward(self.delta)
         if self._loops:
@@ -181,7 +180,7 @@ class _LayerPass:
 
 
 class _Drop:
-    """Inverted dropout of `x` (K, rows, units), each network's drawn by its own generator.
+    """Inverted dropout of `x` (K, rows, units); each network draws from its own generator.
 
     `out` is `x` itself if nothing is dropped.
     """
@@ -208,10 +207,10 @@ class _Drop:
 
 
 def _flat(x: NDArray[Any]) -> NDArray[Any]:
-    """(K, rows, width) as (K · rows, width)."""
+    """Return (K, rows, width) as (K · rows, width)."""
     return x.reshape(-1, x.shape[2])
 
 
 def _rows_first(x: NDArray[Any]) -> NDArray[Any]:
-    """(K, rows, width) as (rows, K, width)."""
+    """Return (K, rows, width) as (rows, K, width)."""
     return x.transpose(1, 0, 2)

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PackedRecord:
-    """The state of K networks after an epoch; the arrays (K,) are in the order of the networks.
+    """The state of K networks after an epoch; arrays are (K,), in the order of the networks.
 
-    What each number is, `Record` says. Those of a network that ended before stay as they were in its last epoch; those
-    of one that diverged are NaN from then on.
+    The fields mean the same as those of a `Record`. A network that has ended keeps the values of its last epoch; those
+    of one that diverged are NaN.
     """
 
     epoch: int
@@ -25,8 +25,8 @@ class PackedRecord:
     validation_metric: NDArray[np.float64] | None
     learning_rate: NDArray[np.float64]
     stopped: tuple[str | None, ...]
-    """Why the training of each ended: as in a Record, or diverged; None while it goes on."""
+    """Why the training of each network ended: as in a Record, or diverged; None while it goes on."""
     progress: float
-    """How much of the training of those that go on is done, from 0 to 1."""
+    """The part of the training that is done, from 0 to 1."""
     rows_per_second: float
-    """Training rows, of all networks together, over the whole time since training began."""
+    """Training rows of all networks together, over the whole time since training began."""

@@ -1,4 +1,4 @@
-"""The steps of packed training, one after another over the states of K networks."""
+"""The trainer of K networks: the order in which a step and an epoch do their parts."""
 
 import math
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ DIVERGED = "diverged"
 
 
 class PackedTrainer:
-    """One step after another of all networks that go on; those that end leave the pack with their epoch."""
+    """Trains K networks together, step by step. A network that ends leaves the pack at the end of that epoch."""
 
     def __init__(self, members: Sequence[Member]) -> None:
         self.members = tuple(members)
@@ -35,7 +35,7 @@ class PackedTrainer:
         self._pace = Pace(plan, rows=self._rows, batch_size=self._batch_size)
 
     def _pack(self, members: Sequence[Member]) -> None:
-        """Makes everything that a step of `members` writes into."""
+        """Make all buffers for steps of `members`."""
         self._running = list(members)
         networks, model, plans = len(members), members[0].model, [member.plan for member in members]
         self._generators = [member.state.generator for member in members]
@@ -72,7 +72,7 @@ class PackedTrainer:
         return self._position == self._rows or self._budget_spent() is not None or bool(self._gone.all())
 
     def step(self) -> None:
-        """Trains every network on its next batch. Allocates nothing."""
+        """Train every network on its next batch. Allocates next to nothing."""
         if self._arranged != self._epoch:
             self._arrange()
         end = min(self._position + self._batch_size, self._rows)
@@ -102,7 +102,7 @@ class PackedTrainer:
         self._position = end
 
     def end_epoch(self) -> PackedRecord:
-        """The record of the epoch that the last step completed, or broke off."""
+        """Return the record of the epoch that the last step ended, complete or not."""
         done, budget = self._position, self._budget_spent()
         last = self._epoch + 1 == self._pace.epochs and done == self._rows
         for k, member in enumerate(self._running):
@@ -130,7 +130,7 @@ class PackedTrainer:
         return record
 
     def _end_epoch_of(self, k: int, member: Member, done: int) -> None:
-        """Measures one network, whose model gets its parameters, or marks that it diverged."""
+        """Measure one network, after copying its parameters to its model, or mark it as diverged."""
         state, loss = member.state, float(self._loss_sums[k]) / done
         member.rate = float(self._rates[k, 0])
         if not np.isfinite(state.parameters).all():
@@ -148,7 +148,7 @@ class PackedTrainer:
         return Regularizer(member.model, member.plan, member.model.parameters, self._scratch)
 
     def _arrange(self) -> None:
-        """Puts the rows of each network in the order of the epoch; networks of one seed share one."""
+        """Put the rows of each network in the order of the epoch."""
         for k, member in enumerate(self._running):
             if member.order.epoch != self._epoch:
                 member.order.arrange(self._epoch)
@@ -156,7 +156,7 @@ class PackedTrainer:
         self._arranged = self._epoch
 
     def _diverged(self, k: int, step: int, loss: float, what: str) -> None:
-        """Marks a network: its row is not looked at any more, and its model keeps its last finite parameters."""
+        """Mark a network as diverged: its row is ignored from now on; its model keeps its last finite parameters."""
         member, network = self._running[k], self._batch.network
         member.diverged = Diverged(
             step,
