@@ -20,10 +20,10 @@ from layerwise_service.stores.job_store import JobStore
 from layerwise_service.stores.leases import Leases
 from layerwise_service.stores.pending import PendingArtifacts
 from layerwise_service.stores.version_store import VersionStore
-from layerwise_service.usecases.prediction import Predictor
+from layerwise_service.usecases.prediction import VersionPredictor
 from layerwise_service.usecases.readiness import Readiness
-from layerwise_service.usecases.registry import Directory, Registry
-from layerwise_service.usecases.training import Training
+from layerwise_service.usecases.registry import Registry, VersionResolver
+from layerwise_service.usecases.training import TrainingJobs
 
 if TYPE_CHECKING:  # a process loads its own face alone
     from flask import Flask
@@ -73,17 +73,17 @@ def build_rest(settings: Settings, reporter: Reporter | None = None) -> Flask:
     from layerwise_service.rest.health import HealthChecks  # noqa: PLC0415
 
     stores = open_stores(settings)
-    directory, predictor, close = _serving(stores, settings)
+    resolver, predictor, close = _serving(stores, settings)
     app = create_app(
         predictor=predictor,
         registry=Registry(stores.versions, stores.jobs),
-        training=Training(stores.jobs, stores.versions, stores.artifacts, settings),
+        training=TrainingJobs(stores.jobs, stores.versions, stores.artifacts, settings),
         health=HealthChecks(
             stores.jobs,
-            directory,
+            resolver,
             Readiness(stores.database, stores.artifacts),
             worker_silent_seconds=settings.worker_silent_seconds,
-            loops=(directory.loop,),
+            loops=(resolver.loop,),
             reporter=reporter or Reporter(None),
         ),
         settings=settings,
@@ -97,14 +97,14 @@ def build_rpc(settings: Settings) -> RpcServer:
     from layerwise_service.rpc.server import RpcServer  # noqa: PLC0415
 
     stores = open_stores(settings)
-    directory, predictor, close = _serving(stores, settings)
+    resolver, predictor, close = _serving(stores, settings)
     return RpcServer(
-        training=Training(stores.jobs, stores.versions, stores.artifacts, settings),
+        training=TrainingJobs(stores.jobs, stores.versions, stores.artifacts, settings),
         registry=Registry(stores.versions, stores.jobs),
         predictor=predictor,
         sweep=stores.artifacts.sweep,
         readiness=Readiness(stores.database, stores.artifacts),
-        loops=(directory.loop,),
+        loops=(resolver.loop,),
         close=close,
         settings=settings,
     )
@@ -130,11 +130,11 @@ def new_worker_id() -> str:
     return f"{socket.gethostname()[:32]}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
 
 
-def _serving(stores: Stores, settings: Settings) -> tuple[Directory, Predictor, Callable[[], None]]:
+def _serving(stores: Stores, settings: Settings) -> tuple[VersionResolver, VersionPredictor, Callable[[], None]]:
     """What answers predictions, and what closes it with the stores."""
-    directory = Directory(stores.versions, refresh_seconds=settings.refresh_seconds)
-    predictor = Predictor(
-        directory,
+    resolver = VersionResolver(stores.versions, refresh_seconds=settings.refresh_seconds)
+    predictor = VersionPredictor(
+        resolver,
         stores.artifacts,
         cache_bytes=settings.model_cache_bytes,
         max_rows=settings.max_predict_rows,
@@ -142,7 +142,7 @@ def _serving(stores: Stores, settings: Settings) -> tuple[Directory, Predictor, 
     )
 
     def close() -> None:
-        directory.close()
+        resolver.close()
         stores.close()
 
-    return directory, predictor, close
+    return resolver, predictor, close

@@ -68,16 +68,16 @@ def _of_file(path: str, version: str | None) -> MLP:
 def _of_service(settings: Settings, name: str, version: str | None) -> MLP:
     """The version of the model `name` that is meant, from the stores of this machine."""
     from layerwise_service.errors import DatabaseUnusable, ServiceError
-    from layerwise_service.usecases.registry import Directory
+    from layerwise_service.usecases.registry import VersionResolver
     from layerwise_service.wiring import open_stores
 
     if not settings.database_url and not (settings.home_path / "layerwise.db").is_file():
         raise CommandFailed(f"there is no database in {settings.home_path}; --home says where one is")
     try:
         with closing(open_stores(settings)) as stores:
-            directory = Directory(stores.versions, refresh_seconds=settings.refresh_seconds)
-            with closing(directory):
-                return stores.artifacts.load_model(directory.resolve(name, version).artifact)
+            resolver = VersionResolver(stores.versions, refresh_seconds=settings.refresh_seconds)
+            with closing(resolver):
+                return stores.artifacts.load_model(resolver.resolve(name, version).artifact)
     except (DatabaseUnusable, ServiceError) as error:
         raise CommandFailed(str(error)) from error
 

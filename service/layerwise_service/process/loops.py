@@ -19,7 +19,7 @@ _LEAST_BACK_OFF = 0.05
 _MOST_BACK_OFF = 5.0  # seconds: a loop that works again must not be noticed much later
 
 
-class _Turns:
+class _RepeatedWork:
     """Counts the turns of one loop: how long to wait for the next one, and whether they still complete."""
 
     def __init__(self, name: str, *, every: float, late_after: float = _LATE_SECONDS) -> None:
@@ -28,7 +28,7 @@ class _Turns:
         self._late_after = every + late_after
         self._completed_at = time.monotonic()
         self._failures = 0
-        self._told = ""
+        self._reported = ""
 
     @property
     def late(self) -> str:
@@ -42,27 +42,27 @@ class _Turns:
 
     def _succeeded(self) -> float:
         self._completed_at = time.monotonic()
-        if self._told:
+        if self._reported:
             log.info("loop_recovered", loop=self.name)
-        self._failures, self._told = 0, ""
+        self._failures, self._reported = 0, ""
         return self._every
 
     def _failed(self, error: Exception) -> float:
         if isinstance(error, ServiceError):
             self._completed_at = time.monotonic()
-            if str(error) != self._told:  # once, not at every turn
+            if str(error) != self._reported:  # once, not at every turn
                 log.warning("loop_failed", loop=self.name, error=str(error))
-            self._told = str(error)
+            self._reported = str(error)
             return self._every
         self._failures += 1
         doubled: float = max(self._every, _LEAST_BACK_OFF) * 2 ** min(self._failures, 16)
         delay = max(self._every, min(doubled, _MOST_BACK_OFF))
         log.error("loop_failed", loop=self.name, again_in_seconds=delay, exc_info=error)
-        self._told = repr(error)
+        self._reported = repr(error)
         return delay
 
 
-class Loop(_Turns):
+class Loop(_RepeatedWork):
     """Calls `work` every `every` seconds, in a thread of its own after `start`, or whenever `turn` is called.
 
     A `ServiceError` of `work` is logged once, any other error with its traceback each time; after such an error the
@@ -101,7 +101,7 @@ class Loop(_Turns):
             delay = self.turn()
 
 
-class AsyncLoop(_Turns):
+class AsyncLoop(_RepeatedWork):
     """A `Loop` as a task of the running event loop. Its first turn comes at once."""
 
     def __init__(
@@ -134,6 +134,6 @@ class AsyncLoop(_Turns):
             await asyncio.sleep(delay)
 
 
-def late(loops: Iterable[_Turns]) -> list[str]:
+def late(loops: Iterable[_RepeatedWork]) -> list[str]:
     """What is wrong with those of `loops` that have not completed for too long."""
     return [said for loop in loops if (said := loop.late)]

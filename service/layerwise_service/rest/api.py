@@ -11,11 +11,11 @@ from layerwise_service.domain.jobs import JobState
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.rest.query import check_query
 from layerwise_service.rest.responses import job_json, json_response, model_json, page_json, version_json
-from layerwise_service.usecases.registry import Registry, Source
-from layerwise_service.usecases.training import Training
+from layerwise_service.usecases.registry import ColumnSource, Registry
+from layerwise_service.usecases.training import TrainingJobs
 
 
-def api_routes(registry: Registry, training: Training) -> Blueprint:
+def api_routes(registry: Registry, training: TrainingJobs) -> Blueprint:
     """The routes over their use-cases."""
     routes = Blueprint("api", __name__, url_prefix="/api")
 
@@ -44,11 +44,11 @@ def api_routes(registry: Registry, training: Training) -> Blueprint:
 
     @routes.get("/models/<name>/versions/<version>/columns")
     def list_columns(name: str, version: str) -> Response:  # pyright: ignore[reportUnusedFunction]
-        return _columns(Source(name, version))
+        return _columns(ColumnSource(name, version))
 
     @routes.get("/models/<name>/versions/<version>/categories")
     def list_categories(name: str, version: str) -> Response:  # pyright: ignore[reportUnusedFunction]
-        return _categories(Source(name, version))
+        return _categories(ColumnSource(name, version))
 
     @routes.get("/jobs")
     def list_jobs() -> Response:  # pyright: ignore[reportUnusedFunction]
@@ -62,17 +62,17 @@ def api_routes(registry: Registry, training: Training) -> Blueprint:
 
     @routes.get("/jobs/<job>/columns")
     def list_columns_of_job(job: str) -> Response:  # pyright: ignore[reportUnusedFunction]
-        return _columns(Source(job=job))
+        return _columns(ColumnSource(job=job))
 
     @routes.get("/jobs/<job>/categories")
     def list_categories_of_job(job: str) -> Response:  # pyright: ignore[reportUnusedFunction]
-        return _categories(Source(job=job))
+        return _categories(ColumnSource(job=job))
 
-    def _columns(source: Source) -> Response:
+    def _columns(source: ColumnSource) -> Response:
         check_query(*_PAGE)
         return json_response(page_json("columns", registry.columns(source, with_categories=True, **_page()), asdict))
 
-    def _categories(source: Source) -> Response:
+    def _categories(source: ColumnSource) -> Response:
         check_query(*_PAGE, "column")
         if not (column := request.args.get("column", "")):
             raise InvalidRequest("expected the name of a column", pointer="column")

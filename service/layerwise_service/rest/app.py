@@ -18,9 +18,9 @@ from layerwise_service.rest.hosts import PROBES, Hosts
 from layerwise_service.rest.predict import predict_routes
 from layerwise_service.rest.responses import problem
 from layerwise_service.settings import Settings
-from layerwise_service.usecases.prediction import Predictor
+from layerwise_service.usecases.prediction import VersionPredictor
 from layerwise_service.usecases.registry import Registry
-from layerwise_service.usecases.training import Training
+from layerwise_service.usecases.training import TrainingJobs
 
 log = structlog.get_logger()
 
@@ -29,7 +29,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def create_app(
-    *, predictor: Predictor, registry: Registry, training: Training, health: HealthChecks, settings: Settings
+    *, predictor: VersionPredictor, registry: Registry, training: TrainingJobs, health: HealthChecks, settings: Settings
 ) -> Flask:
     """The application over its use-cases."""
     app = Flask("layerwise", static_folder=None)

@@ -17,7 +17,7 @@ from layerwise_service.rest.openapi import OPENAPI
 from layerwise_service.rest.responses import json_response
 from layerwise_service.stores.job_store import JobStore
 from layerwise_service.usecases.readiness import Readiness
-from layerwise_service.usecases.registry import Directory
+from layerwise_service.usecases.registry import VersionResolver
 
 
 class HealthChecks:
@@ -26,7 +26,7 @@ class HealthChecks:
     def __init__(
         self,
         jobs: JobStore,
-        directory: Directory,
+        resolver: VersionResolver,
         readiness: Readiness,
         *,
         worker_silent_seconds: float,
@@ -34,7 +34,7 @@ class HealthChecks:
         reporter: Reporter,
     ) -> None:
         self._jobs = jobs
-        self._directory = directory
+        self._resolver = resolver
         self._readiness = readiness
         self._worker_silent_seconds = worker_silent_seconds
         self._loops = loops
@@ -59,7 +59,7 @@ class HealthChecks:
     def gauges(self) -> list[GaugeMetricFamily]:
         """Jobs by state, workers, models and versions."""
         states = {state.lower(): float(count) for state, count in self._jobs.count_by_state().items()}
-        models = self._directory.models
+        models = self._resolver.models
         versions = {"": float(sum(len(model.artifacts) for model in models.values()))}
         workers = {"": float(self._jobs.workers_seen(seconds=self._worker_silent_seconds))}
         return [

@@ -9,12 +9,12 @@ import msgspec
 from flask import Blueprint, Response, request
 
 from layerwise_service.rest.bodies import decoded, not_finite, read_body, refusal
+from layerwise_service.rest.body_queue import BodyQueue
 from layerwise_service.rest.json_limits import check_rows
 from layerwise_service.rest.query import check_query
 from layerwise_service.rest.responses import json_response
-from layerwise_service.rest.turns import Turns
 from layerwise_service.settings import Settings
-from layerwise_service.usecases.prediction import Instances, Predictor
+from layerwise_service.usecases.prediction import Instances, VersionPredictor
 
 
 class NumbersRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -39,15 +39,15 @@ _NUMBERS = msgspec.json.Decoder(NumbersRequest)
 _TABLE = msgspec.json.Decoder(TableRequest)
 
 
-def predict_routes(predictor: Predictor, settings: Settings) -> Blueprint:
+def predict_routes(predictor: VersionPredictor, settings: Settings) -> Blueprint:
     """The route over its use-case."""
     routes = Blueprint("predict", __name__)
-    turns = Turns(settings.max_body_bytes)
+    queue = BodyQueue(settings.max_body_bytes)
 
     @routes.post("/predict")
     def predict() -> Response:  # pyright: ignore[reportUnusedFunction]
         data = read_body()
-        with turns.turn(len(data)) if len(data) > _LARGE else _AT_ONCE:
+        with queue.turn(len(data)) if len(data) > _LARGE else _AT_ONCE:
             check_rows(
                 data,
                 most_rows=settings.max_predict_rows,

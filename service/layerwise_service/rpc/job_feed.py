@@ -11,7 +11,7 @@ from layerwise_service.domain.jobs import Event
 from layerwise_service.errors import Unavailable
 from layerwise_service.process.loops import AsyncLoop
 from layerwise_service.rpc.converters import write_finding, write_record, write_transition
-from layerwise_service.usecases.training import Training
+from layerwise_service.usecases.training import TrainingJobs
 
 POLL_SECONDS = 0.1
 
@@ -26,7 +26,7 @@ class JobFeed:
     `loop` looks for news; whoever owns the feed starts it.
     """
 
-    def __init__(self, training: Training) -> None:
+    def __init__(self, training: TrainingJobs) -> None:
         self._training = training
         self.loop = AsyncLoop("feed", self._poll, every=POLL_SECONDS)
         self._watched: dict[str, _Watched] = {}

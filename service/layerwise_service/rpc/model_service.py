@@ -19,13 +19,13 @@ from layerwise_service.rpc.converters import (
     write_version_summary,
 )
 from layerwise_service.rpc.table_converters import read_table, write_columns, write_signature
-from layerwise_service.usecases.prediction import Predictor
-from layerwise_service.usecases.registry import Registry, Source
+from layerwise_service.usecases.prediction import VersionPredictor
+from layerwise_service.usecases.registry import ColumnSource, Registry
 
 Context = aio.ServicerContext[Any, Any]
 
 
-class ModelFace(ModelServiceServicer):
+class ModelServicer(ModelServiceServicer):
     """Translates, calls a use-case, translates back: all in threads, for a page may have thousands of parts."""
 
     def __init__(self, registry: Registry) -> None:
@@ -87,7 +87,7 @@ class ModelFace(ModelServiceServicer):
 
     def _list_columns(self, request: models_pb2.ListColumnsRequest) -> models_pb2.ListColumnsResponse:
         page = self._registry.columns(
-            Source(request.model, request.version, request.job_id),
+            ColumnSource(request.model, request.version, request.job_id),
             page_size=request.page_size,
             page_token=request.page_token,
             with_categories=request.with_categories,
@@ -95,16 +95,16 @@ class ModelFace(ModelServiceServicer):
         return models_pb2.ListColumnsResponse(columns=write_columns(page.items), next_page_token=page.next_token)
 
     def _list_categories(self, request: models_pb2.ListCategoriesRequest) -> models_pb2.ListCategoriesResponse:
-        source = Source(request.model, request.version, request.job_id)
+        source = ColumnSource(request.model, request.version, request.job_id)
         size, token = request.page_size, request.page_token
         page = self._registry.categories(source, request.column, page_size=size, page_token=token)
         return models_pb2.ListCategoriesResponse(categories=page.items, next_page_token=page.next_token)
 
 
-class PredictionFace(PredictionServiceServicer):
+class PredictionServicer(PredictionServiceServicer):
     """Translates, calls a use-case, translates back."""
 
-    def __init__(self, predictor: Predictor, threads: Executor) -> None:
+    def __init__(self, predictor: VersionPredictor, threads: Executor) -> None:
         self._predictor = predictor
         self._threads = threads  # of its own: matrix products must not keep calls to the stores waiting
 

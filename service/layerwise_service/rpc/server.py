@@ -22,16 +22,16 @@ from layerwise_proto.v1.models_pb2_grpc import (
 from layerwise_proto.v1.training_pb2_grpc import add_TrainingServiceServicer_to_server
 from layerwise_service.process.lifecycle import AddressInUse
 from layerwise_service.process.loops import AsyncLoop, Loop, late
-from layerwise_service.rpc.intake import Intake
 from layerwise_service.rpc.interceptor import ErrorBoundary
 from layerwise_service.rpc.job_feed import JobFeed
-from layerwise_service.rpc.model_service import ModelFace, PredictionFace
-from layerwise_service.rpc.training_service import TrainingFace
+from layerwise_service.rpc.model_service import ModelServicer, PredictionServicer
+from layerwise_service.rpc.training_service import TrainingServicer
+from layerwise_service.rpc.upload_receiver import UploadReceiver
 from layerwise_service.settings import Settings
-from layerwise_service.usecases.prediction import Predictor
+from layerwise_service.usecases.prediction import VersionPredictor
 from layerwise_service.usecases.readiness import Readiness
 from layerwise_service.usecases.registry import Registry
-from layerwise_service.usecases.training import Training
+from layerwise_service.usecases.training import TrainingJobs
 
 log = structlog.get_logger()
 
@@ -54,9 +54,9 @@ class RpcServer:
     def __init__(
         self,
         *,
-        training: Training,
+        training: TrainingJobs,
         registry: Registry,
-        predictor: Predictor,
+        predictor: VersionPredictor,
         sweep: Callable[[], None],
         readiness: Readiness,
         loops: Sequence[Loop],
@@ -72,16 +72,20 @@ class RpcServer:
         self._feed = JobFeed(training)
         self._hanging: list[str] = []
         self._loops = (*loops, self._feed.loop, self._sweeping)
-        self._intake = Intake(training, max_uploads=settings.max_uploads, idle_seconds=settings.upload_idle_seconds)
+        self._uploads = UploadReceiver(
+            training, max_uploads=settings.max_uploads, idle_seconds=settings.upload_idle_seconds
+        )
         self._predicting = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="predict")
         # of its own: calls that wait for a disk that hangs may hold all threads of the others
         self._checking = ThreadPoolExecutor(1, thread_name_prefix="health")
         self._health: Any = health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]
         self._boundary = ErrorBoundary(max_answer_bytes=_MOST_ANSWER * settings.max_message_bytes)
         self._server = aio.server(interceptors=[self._boundary], options=_options(settings))
-        add_TrainingServiceServicer_to_server(TrainingFace(training, registry, self._feed, self._intake), self._server)
-        add_ModelServiceServicer_to_server(ModelFace(registry), self._server)
-        add_PredictionServiceServicer_to_server(PredictionFace(predictor, self._predicting), self._server)
+        add_TrainingServiceServicer_to_server(
+            TrainingServicer(training, registry, self._feed, self._uploads), self._server
+        )
+        add_ModelServiceServicer_to_server(ModelServicer(registry), self._server)
+        add_PredictionServiceServicer_to_server(PredictionServicer(predictor, self._predicting), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if settings.reflection:
             names = (*_NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME)
@@ -108,7 +112,7 @@ class RpcServer:
         """Lets watchers go, lets calls under way end within `stop_seconds`, ends, and closes what it was built on."""
         await self._telling.stop()
         await self._set_health(whole=False, predictions=False)
-        self._intake.stop()
+        self._uploads.stop()
         await self._feed.close()
         await self._sweeping.stop()
         await self._server.stop(self._settings.stop_seconds)

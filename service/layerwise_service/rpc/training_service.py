@@ -13,27 +13,27 @@ from layerwise_proto.v1.training_pb2_grpc import TrainingServiceServicer
 from layerwise_service.domain.jobs import JobState
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.rpc.converters import read_state, write_job, write_job_summary, write_version
-from layerwise_service.rpc.intake import Intake
 from layerwise_service.rpc.job_feed import JobFeed
+from layerwise_service.rpc.upload_receiver import UploadReceiver
 from layerwise_service.usecases.registry import Registry
-from layerwise_service.usecases.training import Training
+from layerwise_service.usecases.training import TrainingJobs
 
 Context = aio.ServicerContext[Any, Any]
 
 
-class TrainingFace(TrainingServiceServicer):
+class TrainingServicer(TrainingServiceServicer):
     """Translates, calls a use-case, translates back: in threads, for that of a long list takes a while."""
 
-    def __init__(self, training: Training, registry: Registry, feed: JobFeed, intake: Intake) -> None:
+    def __init__(self, training: TrainingJobs, registry: Registry, feed: JobFeed, uploads: UploadReceiver) -> None:
         self._training = training
         self._registry = registry
         self._feed = feed
-        self._intake = intake
+        self._uploads = uploads
 
     async def Train(
         self, request_iterator: AsyncIterator[training_pb2.TrainRequest], context: Context
     ) -> AsyncIterator[training_pb2.TrainEvent]:
-        job = await self._intake.take_in(request_iterator)
+        job = await self._uploads.receive(request_iterator)
         yield training_pb2.TrainEvent(accepted=await asyncio.to_thread(write_job, job))
         async for event in self._follow(job.id, from_step=0):
             yield event

@@ -21,7 +21,7 @@ from layerwise_service.errors import InvalidRequest, OutputNotFinite, TooLarge
 from layerwise_service.process.counts import COUNTS, PREDICTIONS
 from layerwise_service.process.sizes import held_bytes
 from layerwise_service.stores.artifact_store import ArtifactStore
-from layerwise_service.usecases.registry import Directory
+from layerwise_service.usecases.registry import VersionResolver
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +66,20 @@ class Signature:
     columns: tuple[SignatureColumn, ...]
 
 
-class Predictor:
+class VersionPredictor:
     """Predicts with any version, and keeps those that are in use loaded."""
 
     def __init__(
-        self, directory: Directory, artifacts: ArtifactStore, *, cache_bytes: int, max_rows: int, max_values: int
+        self, resolver: VersionResolver, artifacts: ArtifactStore, *, cache_bytes: int, max_rows: int, max_values: int
     ) -> None:
-        self._directory = directory
+        self._resolver = resolver
         self._models = LoadedModels(artifacts, max_bytes=cache_bytes)
         self._max_rows = max_rows
         self._max_values = max_values
 
     def signature(self, *, model: str | None, version: str | int | None) -> Signature:
         """What a version takes; `model` and `version` are as in `predict`, and so is what it raises about them."""
-        target = self._directory.resolve(model, version)
+        target = self._resolver.resolve(model, version)
         encoder = self._models.get(target.artifact).encoder
         columns = () if encoder is None else encoder.columns
         return Signature(
@@ -89,11 +89,11 @@ class Predictor:
     def predict(self, rows: Rows, *, model: str | None, version: str | int | None, at: str = "instances") -> Prediction:
         """Predicts `rows`, (n, inputs) numbers, or the columns of a table if the version takes one.
 
-        `model` and `version` are as `Directory.resolve` reads them, `at` names the rows.
+        `model` and `version` are as `VersionResolver.resolve` reads them, `at` names the rows.
 
         Raises `InvalidRequest` with the row, and the column, that is wrong, `TooLarge`, and what `resolve` raises.
         """
-        target = self._directory.resolve(model, version)
+        target = self._resolver.resolve(model, version)
         network = self._models.get(target.artifact)
         most = max(1, min(self._max_rows, self._max_values // network.architecture.outputs))
         count = _count(rows)

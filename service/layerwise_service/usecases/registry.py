@@ -18,7 +18,7 @@ from layerwise_service.stores.version_store import ModelNotFound, VersionNotFoun
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ColumnSource:
     """Whose columns are meant: those of a version, by a number, an alias or "" for the latest, or those of a job."""
 
     model: str = ""
@@ -63,18 +63,20 @@ class Registry:
         stop = start + len(found)
         return Page(found, str(stop) if stop < len(labels) else "")
 
-    def columns(self, source: Source, *, page_size: int, page_token: str, with_categories: bool) -> Page[ColumnInfo]:
+    def columns(
+        self, source: ColumnSource, *, page_size: int, page_token: str, with_categories: bool
+    ) -> Page[ColumnInfo]:
         """A page of the columns that a version takes, in their order; none if it takes rows of numbers."""
         limit, start = page_limit(page_size), page_start(page_token)
         encoders = self._jobs.encoders
         return encoders.columns(self._job_of(source), limit=limit, start=start, with_categories=with_categories)
 
-    def categories(self, source: Source, column: str, *, page_size: int, page_token: str) -> Page[str]:
+    def categories(self, source: ColumnSource, column: str, *, page_size: int, page_token: str) -> Page[str]:
         """A page of the categories of a column that a version takes. Raises `NotFound`."""
         limit, start = page_limit(page_size), page_start(page_token)
         return self._jobs.encoders.categories(self._job_of(source), column, limit=limit, start=start)
 
-    def _job_of(self, source: Source) -> str:
+    def _job_of(self, source: ColumnSource) -> str:
         """The job that the encoder belongs to."""
         if source.job:
             return self._jobs.get(source.job).id
@@ -88,7 +90,7 @@ class Registry:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ResolvedVersion:
     """The version that a request means."""
 
     model: str
@@ -96,7 +98,7 @@ class Target:
     artifact: str
 
 
-class Directory:
+class VersionResolver:
     """Which version a name means, from memory: a thread looks for changes every `refresh_seconds`.
 
     What is not known here is looked for in the store before it is called missing, so that a version can be used at
@@ -114,7 +116,7 @@ class Directory:
     def models(self) -> Mapping[str, ServedModel]:
         return self._models
 
-    def resolve(self, model: str | None, version: str | int | None) -> Target:
+    def resolve(self, model: str | None, version: str | int | None) -> ResolvedVersion:
         """The version meant; `model` None is the only one there is, `version` a number, an alias, or None: latest.
 
         Raises `ModelNotFound`, `VersionNotFound`, `Conflict` (no model was named, and there are none or several).
@@ -138,7 +140,7 @@ class Directory:
         self.loop.stop()
 
 
-def _find(models: Mapping[str, ServedModel], name: str | None, version: str | int | None) -> Target:
+def _find(models: Mapping[str, ServedModel], name: str | None, version: str | int | None) -> ResolvedVersion:
     if name is None:
         if len(models) != 1:
             known = f"there are {len(models)}: name one" if models else "there is none yet: train one"
@@ -159,4 +161,4 @@ def _find(models: Mapping[str, ServedModel], name: str | None, version: str | in
         number = model.aliases.get(version, 0)
     if number not in model.artifacts:
         raise VersionNotFound(name, "" if version is None else version)
-    return Target(name, number, model.artifacts[number])
+    return ResolvedVersion(name, number, model.artifacts[number])

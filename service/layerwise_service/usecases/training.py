@@ -63,7 +63,7 @@ class Submission:
     encoder: JSONObject | None = None  # of a table; None: all of it follows from the values
 
 
-class Training:
+class TrainingJobs:
     """Everything that a caller can do with jobs."""
 
     def __init__(self, jobs: JobStore, versions: VersionStore, artifacts: ArtifactStore, settings: Settings) -> None:

@@ -32,20 +32,20 @@ from layerwise_service.stores.leases import Fenced, Leases, NewVersion
 from layerwise_service.stores.pending import ArtifactExpired
 from layerwise_service.stores.table_reader import StoredTable
 from layerwise_service.worker.encoding import encoded_rows
-from layerwise_service.worker.heartbeat import Heartbeat, Order
-from layerwise_service.worker.waiting import LeftWaiting, Patience
+from layerwise_service.worker.heartbeat import Heartbeat, Instruction
+from layerwise_service.worker.waiting import Retrier, WaitInterrupted
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
 
-_TELL_SECONDS = 0.2  # epochs of tiny data take less than a write to the database: they are told together
-_AGAIN_SECONDS = 5.0  # after records could not be stored: a try costs as much when the database is locked
-_MOST_UNTOLD = 10_000  # records kept in memory meanwhile; then training waits
+_STORE_SECONDS = 0.2  # between two writes of records: an epoch of tiny data takes less time than a write
+_RETRY_SECONDS = 5.0  # after a failed write of records: with a locked database, each try may wait that long
+_MOST_UNSTORED = 10_000  # records kept in memory meanwhile; then training waits
 
 
 class Attempt:
-    """Works on one claim. `run` ends the job, gives it back, or drops it if it is another's by now."""
+    """One attempt at a job. `run` ends the job, releases it, or drops it if another worker has it by now."""
 
     def __init__(
         self,
@@ -62,28 +62,28 @@ class Attempt:
         self._jobs = jobs
         self._artifacts = artifacts
         self._heartbeat = heartbeat
-        self._patience = Patience(claim, leases)
+        self._retrier = Retrier(claim, leases)
         self._threads = threads
-        self._untold: list[EpochRecord] = []
+        self._unstored: list[EpochRecord] = []
         self._newest: EpochRecord | None = None
         self._kept: EpochRecord | None = None
         self._progress = 0.0
         self._findings: tuple[Finding, ...] = ()
         self._found: set[tuple[str, int | None, int]] = set()
-        self._told_at = time.monotonic()
+        self._stored_at = time.monotonic()
         self._log = log.bind(job=claim.job.id, model=claim.job.model, attempt=claim.token)
 
     def run(self) -> None:
-        """Never raises but for what stops the process."""
+        """Train the job. Raises only what is to stop the process."""
         self._log.info("job_claimed")
         self._heartbeat.hold(self._claim)
         try:
             try:
-                order = self._train()
-            except LeftWaiting as left:
-                order = left.order
-            if order is not Order.GO_ON:
-                self._leave(order)
+                instruction = self._train()
+            except WaitInterrupted as left:
+                instruction = left.instruction
+            if instruction is not Instruction.GO_ON:
+                self._leave(instruction)
         except Fenced:
             self._fenced()
         except Exception as error:  # noqa: BLE001 - the worker's boundary: the job fails, the worker goes on
@@ -91,7 +91,7 @@ class Attempt:
         finally:
             self._heartbeat.let_go()
 
-    def _train(self) -> Order:
+    def _train(self) -> Instruction:
         job = self._claim.job
         shape = self._until(lambda: self._jobs.dataset_shape(job.dataset))
         stored, targets, weights = self._until(lambda: self._artifacts.open_dataset(job.dataset, shape))
@@ -101,10 +101,12 @@ class Attempt:
             table, encode = stored, encoder
             assert encode is not None
             rows = self._until(
-                lambda: encoded_rows(table, encode, self._artifacts, goes_on=lambda: self._order() is Order.GO_ON)
+                lambda: encoded_rows(
+                    table, encode, self._artifacts, goes_on=lambda: self._instruction() is Instruction.GO_ON
+                )
             )
             if rows is None:
-                return self._order()
+                return self._instruction()
         else:
             rows = stored
         plan = Plan.from_json(job.plan)
@@ -113,14 +115,14 @@ class Attempt:
         model = MLP(Architecture.from_json(job.architecture), seed=plan.seed, weights=start)
         model.labels = shape.labels
         model.encoder = encoder
-        if origin is not None:  # used by a plan that keeps them too
+        if origin is not None:  # `fit` uses them if the plan keeps them too
             model.kept_optimizer, model.target_scale = origin.kept_optimizer, origin.target_scale
         for record in fit(model, rows, targets, plan=plan, weights=weights, every="step", check=False):
             self._progress = record.progress
-            if (order := self._order()) is not Order.GO_ON:
-                return order
+            if (instruction := self._instruction()) is not Instruction.GO_ON:
+                return instruction
             if record.epoch_end:
-                self._tell(record)
+                self._keep_record(record)
         self._until(self._store_records)
         model.lineage = {
             "dataset": job.dataset,
@@ -136,36 +138,36 @@ class Attempt:
         new = NewVersion(sha256, size, metrics, parameters, shape.labels, self._kept_record(metrics))
         version = self._until(lambda: self._publish(model, new), ends=True)
         self._log.info("version_published", version=version.number, **model.metrics)
-        return Order.GO_ON
+        return Instruction.GO_ON
 
     def _publish(self, model: MLP, new: NewVersion) -> Version:
         try:
             return self._leases.publish(self._claim, new)
-        except ArtifactExpired:  # the job waited so long that its file was taken for nobody's
+        except ArtifactExpired:  # the job waited so long that its unused file was removed
             self._artifacts.keep_model(model)
             return self._leases.publish(self._claim, new)
 
-    def _order(self) -> Order:
-        return self._heartbeat.order(progress=self._progress)
+    def _instruction(self) -> Instruction:
+        return self._heartbeat.instruction(progress=self._progress)
 
     def _until(self, act: Callable[[], T], *, ends: bool = False) -> T:
-        return self._patience.until_done(act, order=self._order, ends=ends)
+        return self._retrier.until_done(act, instruction=self._instruction, ends=ends)
 
-    def _tell(self, record: Record) -> None:
+    def _keep_record(self, record: Record) -> None:
         found = {(finding.kind, finding.layer, finding.since): finding for finding in record.findings}
         new = tuple(finding for key, finding in found.items() if key not in self._found)
         self._findings = record.findings
-        self._found |= found.keys()  # one that comes and goes is told once
-        told = replace(record, findings=new)
-        self._newest, self._kept = told, told if told.kept else self._kept
-        self._untold.append(told)
-        if len(self._untold) >= _MOST_UNTOLD:
+        self._found |= found.keys()  # a finding that comes and goes is reported once
+        stored = replace(record, findings=new)
+        self._newest, self._kept = stored, stored if stored.kept else self._kept
+        self._unstored.append(stored)
+        if len(self._unstored) >= _MOST_UNSTORED:
             self._until(self._store_records)
-        elif time.monotonic() - self._told_at >= _TELL_SECONDS:
+        elif time.monotonic() - self._stored_at >= _STORE_SECONDS:
             self._try_to_store_records()
 
     def _kept_record(self, metrics: Mapping[str, float]) -> EpochRecord | None:
-        """The record of the epoch whose weights were kept, with the `metrics` of these weights."""
+        """Return the record of the epoch whose weights were kept, with the `metrics` of these weights."""
         if self._kept is None or self._newest is None:
             return None
         name = self._claim.job.metric
@@ -180,33 +182,33 @@ class Attempt:
         )
 
     def _try_to_store_records(self) -> None:
-        """Stores the records, or leaves it to a later call: training goes on without space and without the database."""
+        """Store the records, or leave it to a later call: a full disk or a lost database does not stop training."""
         try:
             self._store_records()
-            self._patience.settle()
+            self._retrier.settle()
         except (NoSpace, Unavailable) as error:
-            self._told_at = time.monotonic() + _AGAIN_SECONDS
-            self._log.warning("records_not_stored", records=len(self._untold), error=str(error))
+            self._stored_at = time.monotonic() + _RETRY_SECONDS
+            self._log.warning("records_not_stored", records=len(self._unstored), error=str(error))
 
     def _store_records(self) -> None:
-        if self._untold:
-            self._leases.add_records(self._claim, self._untold, progress=self._progress, findings=self._findings)
-        self._untold = []
-        self._told_at = time.monotonic()
+        if self._unstored:
+            self._leases.add_records(self._claim, self._unstored, progress=self._progress, findings=self._findings)
+        self._unstored = []
+        self._stored_at = time.monotonic()
 
-    def _leave(self, order: Order) -> None:
-        """Does with the job as ordered."""
-        match order:
-            case Order.CANCEL:
+    def _leave(self, instruction: Instruction) -> None:
+        """Leave the job as instructed."""
+        match instruction:
+            case Instruction.CANCEL:
                 self._end(lambda: self._leases.cancelled(self._claim))
-            case Order.RELEASE:
+            case Instruction.RELEASE:
                 try:
                     self._leases.release(self._claim)
-                except ServiceError as error:  # a worker that is told to stop does not wait
+                except ServiceError as error:  # a worker that has to stop does not wait
                     self._log.error("job_left_to_its_lease", error=str(error))
             case _:
                 self._fenced()
-        self._log.info("job_left", order=order.value)
+        self._log.info("job_left", instruction=instruction.value)
 
     def _fail(self, error: Exception) -> None:
         failure = _failure(error)
@@ -215,35 +217,35 @@ class Attempt:
         else:
             self._log.warning("job_failed", reason=failure.reason, error=str(error))
 
-        def tell() -> None:
+        def store_failure() -> None:
             self._store_records()
             self._leases.fail(self._claim, failure)
 
         try:
-            self._end(tell)
+            self._end(store_failure)
         except Fenced:
             self._fenced()
-        except Exception as late:  # noqa: BLE001 - another worker will take the job, and meet the same
-            self._log.error("job_failure_not_told", exc_info=late)
+        except Exception as late:  # noqa: BLE001 - another worker will take the job, and fail in the same way
+            self._log.error("job_failure_not_stored", exc_info=late)
 
     def _end(self, act: Callable[[], None]) -> None:
-        """Ends the job, however long that takes, unless the worker is told to stop or the job is another's."""
+        """End the job, however long that takes, unless this worker has to stop or another one has the job."""
 
-        def order() -> Order:
+        def instruction() -> Instruction:
             if self._heartbeat.stopping:
-                return Order.RELEASE
-            return Order.DROP if self._order() is Order.DROP else Order.GO_ON
+                return Instruction.RELEASE
+            return Instruction.DROP if self._instruction() is Instruction.DROP else Instruction.GO_ON
 
         try:
-            self._patience.until_done(act, order=order, ends=True)
-        except LeftWaiting as left:
-            if left.order is Order.DROP:
+            self._retrier.until_done(act, instruction=instruction, ends=True)
+        except WaitInterrupted as left:
+            if left.instruction is Instruction.DROP:
                 self._fenced()
             else:
                 self._log.error("job_left_to_its_lease")
 
     def _fenced(self) -> None:
-        """The job was taken from this worker, which lives."""
+        """Log that the job was given to another worker, and take back that this one counts as lost."""
         self._log.warning("job_fenced")
         with suppress(ServiceError):
             self._leases.not_lost(self._claim)
@@ -256,8 +258,8 @@ def _failure(error: Exception) -> Failure:
         case InvalidInput():
             return Failure(Reason.INVALID_DATA, str(error))
         case MemoryError():
-            return Failure(Reason.OUT_OF_MEMORY, "the worker has not enough memory for this network and batch size")
+            return Failure(Reason.OUT_OF_MEMORY, "the worker has too little memory for this network and batch size")
         case ServiceError():
             return Failure(error.reason, error.detail)
         case _:
-            return Failure(Reason.INTERNAL, "internal error; the worker's log has the details under the job's id")
+            return Failure(Reason.INTERNAL, "internal error; the worker's log has the traceback beside the job's id")

@@ -1,4 +1,4 @@
-"""What a job on a table trains on: its columns, encoded into an array."""
+"""The encoded rows of a table, as a job trains on them."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from layerwise_service.stores.files import storage_errors
 from layerwise_service.stores.table_reader import StoredTable
 
 LARGE = 2**28
-"""Bytes. From here on the array stands in a file, and is trained on block by block."""
+"""Bytes. An array of this size or more is kept in a file, and trained on block by block."""
 
 
 def encoded_rows(
     table: StoredTable, encoder: TableEncoder, artifacts: ArtifactStore, *, goes_on: Callable[[], bool]
 ) -> NDArray[np.float32] | None:
-    """The rows (n, width) that `encoder` makes of `table`; None as soon as `goes_on` says no.
+    """Return the rows of `table` as `encoder` encodes them, (n, width); None as soon as `goes_on` returns False.
 
-    A large array is a map of a file without a name, which the system removes with the last process that has it open.
+    A large array is memory-mapped from an unnamed file, which the system removes when it is closed.
     """
     shape = table.rows, encoder.width
     blocks = encoded(encoder, table.blocks(), lambda row: Place("rows", row), table="table")
@@ -39,12 +39,12 @@ def encoded_rows(
             start += len(block)
         return rows
     with storage_errors(), artifacts.nameless_file() as file:
-        if sys.platform == "linux":  # a disk that has not enough room says so now, and is not filled up first
+        if sys.platform == "linux":  # fail now if the disk has too little room, rather than after filling it
             _reserve(file.fileno(), table.rows * encoder.width * 4)
         for block in blocks:
             if not goes_on():
                 return None
-            file.write(block.data)  # not through a map: a full disk is an error then, not the end of the process
+            file.write(block.data)  # not through a memory map: there, a full disk would kill the process
         file.flush()
         return np.memmap(file, np.float32, "r", shape=shape)
 
@@ -53,6 +53,6 @@ def _reserve(descriptor: int, size: int) -> None:
     try:
         os.posix_fallocate(descriptor, 0, size)
     except OSError as error:
-        cannot = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENODEV)  # such a file system is full later, if at all
-        if error.errno not in cannot:
+        unsupported = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENODEV)  # this file system cannot reserve space
+        if error.errno not in unsupported:
             raise

@@ -1,4 +1,4 @@
-"""Waiting for space and for the stores: what a worker has trained stays in its memory until it can be written."""
+"""Retrying while the disk is full or the stores are away: what was trained stays in the worker's memory meanwhile."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from layerwise_service.domain.jobs import Claim
 from layerwise_service.errors import NoSpace, ServiceError, Unavailable
 from layerwise_service.stores.files import storage_error
 from layerwise_service.stores.leases import Leases
-from layerwise_service.worker.heartbeat import Order
+from layerwise_service.worker.heartbeat import Instruction
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
 
 _FIRST_PAUSE, _MOST_PAUSE = 0.5, 5.0  # seconds between two tries
-_LOOK_SECONDS = 0.05  # how soon an order is heard
+_LOOK_SECONDS = 0.05  # between two looks for an instruction
 
 
-class LeftWaiting(Exception):
-    """The worker was ordered to leave the job while it waited."""
+class WaitInterrupted(Exception):
+    """The worker was instructed to leave the job while it waited."""
 
-    def __init__(self, order: Order) -> None:
-        super().__init__(order.value)
-        self.order = order
+    def __init__(self, instruction: Instruction) -> None:
+        super().__init__(instruction.value)
+        self.instruction = instruction
 
 
-class Patience:
-    """Does for one claim what needs space or the stores, and waits for them as long as it takes.
+class Retrier:
+    """Runs actions of one claim, each again and again until disk and stores allow it.
 
     Meanwhile the job's state is WAITING with the reason, if that can be written.
     """
@@ -40,14 +40,14 @@ class Patience:
     def __init__(self, claim: Claim, leases: Leases) -> None:
         self._claim = claim
         self._leases = leases
-        self._said = False  # that the job waits, in its state
+        self._state_is_waiting = False
         self._log = log.bind(job=claim.job.id, model=claim.job.model, attempt=claim.token)
 
-    def until_done(self, act: Callable[[], T], *, order: Callable[[], Order], ends: bool = False) -> T:
-        """What `act` gives. It is tried again as long as there is no space, no database, or no file system.
+    def until_done(self, act: Callable[[], T], *, instruction: Callable[[], Instruction], ends: bool = False) -> T:
+        """Return the result of `act`, which is retried while there is no space, no database, or no file system.
 
-        `ends` says that the act ends the job or gives it away. Raises `LeftWaiting` when `order` says to leave the job,
-        and `Fenced`. Errors that time does not mend are raised as they come.
+        `ends`: `act` ends the job or gives it back, so its state is not set to RUNNING afterwards. Raises
+        `WaitInterrupted` when `instruction` says to leave the job. Errors that a retry cannot help are raised at once.
         """
         pause, since, waits_for = _FIRST_PAUSE, time.monotonic(), ""
         while True:
@@ -55,14 +55,14 @@ class Patience:
                 done = act()
                 break
             except (IsADirectoryError, NotADirectoryError):
-                raise  # something else stands in the place of a file
+                raise  # a retry cannot help: a file is where a folder should be, or the other way round
             except (NoSpace, Unavailable, OSError) as error:
                 reason = _reason(error)
                 if reason != waits_for:
                     self._log.warning("job_waits", reason=reason, error=str(error))
                 waits_for = reason
-            self._say(waits_for)
-            self._sleep(pause, order)
+            self._set_waiting(waits_for)
+            self._sleep(pause, instruction)
             pause = min(pause * 2, _MOST_PAUSE)
         if waits_for:
             self._log.info("job_goes_on", waited_seconds=round(time.monotonic() - since, 1))
@@ -71,25 +71,25 @@ class Patience:
         return done
 
     def settle(self) -> None:
-        """Makes the job's state RUNNING again, if it says that it waits; if that fails, a later call does."""
-        if self._said:
+        """Set the job's state from WAITING back to RUNNING; if that fails, the next call tries again."""
+        if self._state_is_waiting:
             with suppress(ServiceError):
                 self._leases.go_on(self._claim)
-                self._said = False
+                self._state_is_waiting = False
 
-    def _say(self, reason: str) -> None:
-        if self._said or reason == Unavailable.reason:  # that is the database: it cannot be told there
+    def _set_waiting(self, reason: str) -> None:
+        if self._state_is_waiting or reason == Unavailable.reason:  # the database itself is away
             return
-        with suppress(ServiceError):  # the same disk, perhaps
+        with suppress(ServiceError):  # the database may be on the same full disk
             self._leases.wait(self._claim, reason)
-            self._said = True
+            self._state_is_waiting = True
 
     @staticmethod
-    def _sleep(seconds: float, order: Callable[[], Order]) -> None:
+    def _sleep(seconds: float, instruction: Callable[[], Instruction]) -> None:
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
-            if (said := order()) is not Order.GO_ON:
-                raise LeftWaiting(said)
+            if (found := instruction()) is not Instruction.GO_ON:
+                raise WaitInterrupted(found)
             time.sleep(min(left, _LOOK_SECONDS))
 
 

@@ -1,4 +1,4 @@
-"""The worker's loop: claim a job, work on it, look for the next."""
+"""The worker's loop: claim a job, train it, look for the next."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TROUBLED_SECONDS = 1.0
 
 
 class Worker:
-    """Takes jobs up one after the other until it is told to stop."""
+    """Trains one job after the other until `stop` is called."""
 
     def __init__(
         self,
@@ -43,13 +43,13 @@ class Worker:
         self._heartbeat = Heartbeat(leases, worker)
 
     def run(self) -> None:
-        """Works until `stop`, then closes what it was built on."""
+        """Work until `stop`, then close the stores."""
         trouble = ""
         while not self._heartbeat.stopping:
             try:
                 claim = self._leases.claim(self._id)
-            except Exception as error:  # the worker's loop: what is wrong now may be mended
-                if str(error) != trouble:  # once, not every second
+            except Exception as error:  # the worker's loop: the cause may be repaired while it waits
+                if str(error) != trouble:  # log it once, not every second
                     log.warning("no_claim", error=str(error), exc_info=not isinstance(error, ServiceError))
                 trouble = str(error)
                 time.sleep(_TROUBLED_SECONDS)
@@ -67,10 +67,10 @@ class Worker:
                 threads=self._threads,
             ).run()
         self._heartbeat.close()
-        with suppress(ServiceError):  # else it is counted a while longer
-            self._leases.lost(self._id, to_blame=False)  # a job that could not be given back at once
+        with suppress(ServiceError):  # if it fails, this worker is counted until it has been silent for long enough
+            self._leases.lost(self._id, to_blame=False)  # releases a job that could not be released before
         self._close()
 
     def stop(self) -> None:
-        """Gives the job in hand back after its current step, and ends `run`; may be called by a signal handler."""
+        """Release the current job after its current step, and end `run`. May be called by a signal handler."""
         self._heartbeat.stopping = True

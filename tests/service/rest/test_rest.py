@@ -22,7 +22,7 @@ from layerwise_service.rest.health import HealthChecks, health_routes
 from layerwise_service.settings import Settings
 from layerwise_service.stores.version_store import VersionStore
 from layerwise_service.usecases.readiness import Readiness
-from layerwise_service.usecases.registry import Directory
+from layerwise_service.usecases.registry import VersionResolver
 from layerwise_service.wiring import Stores
 
 Publish = Callable[..., Version]
@@ -352,11 +352,11 @@ def test_health_is_told(rest: FlaskClient) -> None:
 
 def test_a_background_loop_that_hangs_is_told_by_livez(stores: Stores) -> None:
     hanging = Loop("hanging", lambda: None, every=0.0, late_after=-1.0)
-    with closing(Directory(stores.versions, refresh_seconds=1.0)) as directory:
-        loops = directory.loop, hanging
+    with closing(VersionResolver(stores.versions, refresh_seconds=1.0)) as resolver:
+        loops = resolver.loop, hanging
         readiness = Readiness(stores.database, stores.artifacts)
         health = HealthChecks(
-            stores.jobs, directory, readiness, worker_silent_seconds=1.0, loops=loops, reporter=Reporter(None)
+            stores.jobs, resolver, readiness, worker_silent_seconds=1.0, loops=loops, reporter=Reporter(None)
         )
         routes = Flask("health")
         routes.register_blueprint(health_routes(health))

@@ -21,11 +21,11 @@ from layerwise_service.domain.datasets import Dataset
 from layerwise_service.domain.jobs import Claim, Event, NewJob
 from layerwise_service.rpc.job_feed import JobFeed
 from layerwise_service.settings import Settings
-from layerwise_service.usecases.training import Training
+from layerwise_service.usecases.training import TrainingJobs
 from layerwise_service.wiring import Stores
 
 
-class Counted(Training):
+class Counted(TrainingJobs):
     """Counts the reads."""
 
     def __init__(self, stores: Stores, settings: Settings) -> None:
@@ -57,7 +57,7 @@ def claim(stores: Stores, dataset: Dataset) -> Claim:
 
 
 @asynccontextmanager
-async def running(training: Training) -> AsyncIterator[JobFeed]:
+async def running(training: TrainingJobs) -> AsyncIterator[JobFeed]:
     feed = JobFeed(training)
     feed.loop.start()
     yield feed

@@ -25,10 +25,10 @@ from layerwise_service.process.loops import Loop
 from layerwise_service.rpc.server import RpcServer
 from layerwise_service.settings import Settings
 from layerwise_service.stores.job_store import JobStore
-from layerwise_service.usecases.prediction import Predictor
+from layerwise_service.usecases.prediction import VersionPredictor
 from layerwise_service.usecases.readiness import Readiness
-from layerwise_service.usecases.registry import Directory, Registry
-from layerwise_service.usecases.training import Training
+from layerwise_service.usecases.registry import Registry, VersionResolver
+from layerwise_service.usecases.training import TrainingJobs
 from layerwise_service.wiring import Stores
 
 
@@ -462,18 +462,18 @@ def test_an_internal_error_tells_nothing_but_a_request_id(
 
 def test_health_says_when_a_background_loop_hangs(settings: Settings, stores: Stores) -> None:
     hanging = Loop("hanging", lambda: None, every=0.0, late_after=-1.0)
-    directory = Directory(stores.versions, refresh_seconds=1.0)
-    predictor = Predictor(directory, stores.artifacts, cache_bytes=1, max_rows=1, max_values=1)
+    resolver = VersionResolver(stores.versions, refresh_seconds=1.0)
+    predictor = VersionPredictor(resolver, stores.artifacts, cache_bytes=1, max_rows=1, max_values=1)
 
     def build(settings: Settings) -> RpcServer:
         return RpcServer(
-            training=Training(stores.jobs, stores.versions, stores.artifacts, settings),
+            training=TrainingJobs(stores.jobs, stores.versions, stores.artifacts, settings),
             registry=Registry(stores.versions, stores.jobs),
             predictor=predictor,
             sweep=lambda: None,
             readiness=Readiness(stores.database, stores.artifacts),
-            loops=(directory.loop, hanging),
-            close=directory.close,
+            loops=(resolver.loop, hanging),
+            close=resolver.close,
             settings=settings,
         )
 

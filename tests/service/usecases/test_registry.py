@@ -12,16 +12,16 @@ from helpers.waiting import wait_until
 from layerwise_service.domain.models import Version
 from layerwise_service.errors import Conflict, Unavailable
 from layerwise_service.stores.version_store import ModelNotFound, VersionNotFound, VersionStore
-from layerwise_service.usecases.registry import Directory
+from layerwise_service.usecases.registry import VersionResolver
 from layerwise_service.wiring import Stores
 
 Publish = Callable[..., Version]
 
 
 @pytest.fixture
-def directory(stores: Stores) -> Iterator[Directory]:
+def resolver(stores: Stores) -> Iterator[VersionResolver]:
     """One that never looks by itself during a test."""
-    opened = Directory(stores.versions, refresh_seconds=1000)
+    opened = VersionResolver(stores.versions, refresh_seconds=1000)
     yield opened
     opened.close()
 
@@ -37,34 +37,34 @@ def test_new_versions_are_found_after_an_unexpected_error(stores: Stores, publis
             return super().revision()
 
     versions = Failing(stores.database)
-    with closing(Directory(versions, refresh_seconds=0.01)) as directory:
+    with closing(VersionResolver(versions, refresh_seconds=0.01)) as resolver:
         versions.broken = True
         wait_until(lambda: not versions.broken)
 
         publish("new")
 
-        wait_until(lambda: "new" in directory.models)
+        wait_until(lambda: "new" in resolver.models)
 
 
-def test_a_version_is_known_as_soon_as_it_is_asked_for(directory: Directory, publish: Publish) -> None:
+def test_a_version_is_known_as_soon_as_it_is_asked_for(resolver: VersionResolver, publish: Publish) -> None:
     version = publish("new")
 
-    assert directory.resolve("new", 1).artifact == version.sha256
+    assert resolver.resolve("new", 1).artifact == version.sha256
 
 
 def test_what_another_thread_has_just_learnt_is_not_called_missing(
-    directory: Directory, publish: Publish, monkeypatch: pytest.MonkeyPatch
+    resolver: VersionResolver, publish: Publish, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    refresh = directory.refresh
+    refresh = resolver.refresh
 
     def behind_another() -> None:
         refresh()  # the other thread's
         refresh()  # ours finds nothing new
 
-    monkeypatch.setattr(directory, "refresh", behind_another)
+    monkeypatch.setattr(resolver, "refresh", behind_another)
     publish("new")
 
-    assert directory.resolve("new", None).version == 1
+    assert resolver.resolve("new", None).version == 1
 
 
 @pytest.mark.parametrize(
@@ -80,41 +80,41 @@ def test_what_another_thread_has_just_learnt_is_not_called_missing(
     ],
 )
 def test_what_does_not_exist_is_named(
-    directory: Directory, publish: Publish, model: str | None, version: str | int | None, error: type[Exception]
+    resolver: VersionResolver, publish: Publish, model: str | None, version: str | int | None, error: type[Exception]
 ) -> None:
     publish("a")
     publish("b")
 
     with pytest.raises(error):
-        directory.resolve(model, version)
+        resolver.resolve(model, version)
 
 
 def test_while_the_store_is_away_what_is_known_is_served(
-    directory: Directory, publish: Publish, stores: Stores, monkeypatch: pytest.MonkeyPatch
+    resolver: VersionResolver, publish: Publish, stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish("known")
-    directory.refresh()
+    resolver.refresh()
 
     def away() -> int:
         raise Unavailable("the database does not answer")
 
     monkeypatch.setattr(stores.versions, "revision", away)
 
-    assert directory.resolve("known", None).version == 1
+    assert resolver.resolve("known", None).version == 1
     with pytest.raises(Unavailable):
-        directory.resolve("unknown", None)
+        resolver.resolve("unknown", None)
 
 
 def test_the_thread_learns_of_versions_by_itself(stores: Stores, publish: Publish) -> None:
-    directory = Directory(stores.versions, refresh_seconds=0.01)
+    resolver = VersionResolver(stores.versions, refresh_seconds=0.01)
     publish("new")
     seen = threading.Event()
 
     for _ in range(500):
-        if "new" in directory.models:
+        if "new" in resolver.models:
             seen.set()
             break
         threading.Event().wait(0.01)
-    directory.close()
+    resolver.close()
 
     assert seen.is_set()

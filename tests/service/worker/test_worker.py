@@ -24,7 +24,7 @@ from layerwise_service.stores.leases import Leases, NewVersion
 from layerwise_service.stores.schema import jobs, pending_artifacts
 from layerwise_service.wiring import Stores, build_worker
 from layerwise_service.worker import attempt, encoding
-from layerwise_service.worker.heartbeat import Heartbeat, Order
+from layerwise_service.worker.heartbeat import Heartbeat, Instruction
 
 ARCHITECTURE = {"inputs": 2, "layers": [{"units": 4, "activation": "relu"}, {"units": 2}]}
 
@@ -265,7 +265,7 @@ def test_a_heartbeat_goes_on_after_any_error(
     heartbeat.hold(claim)
     stores.jobs.cancel(job.id)
 
-    wait_until(lambda: heartbeat.order(progress=0.5) is Order.CANCEL)
+    wait_until(lambda: heartbeat.instruction(progress=0.5) is Instruction.CANCEL)
     assert len(calls) >= 3
     heartbeat.close()
 
@@ -348,13 +348,13 @@ def test_a_heartbeat_learns_what_to_do_with_the_claim_in_hand_alone(stores: Stor
 
     heartbeat.hold(first)
     stores.leases.release(first)
-    wait_until(lambda: heartbeat.order(progress=0.5) is Order.DROP)
+    wait_until(lambda: heartbeat.instruction(progress=0.5) is Instruction.DROP)
     heartbeat.let_go()
     heartbeat.hold(second)
-    assert heartbeat.order(progress=0.5) is Order.GO_ON
+    assert heartbeat.instruction(progress=0.5) is Instruction.GO_ON
     wait_until(lambda: stores.jobs.get(current.id).progress == 0.5)  # it has beaten since
-    assert heartbeat.order(progress=0.5) is Order.GO_ON
+    assert heartbeat.instruction(progress=0.5) is Instruction.GO_ON
 
     stores.jobs.cancel(current.id)
-    wait_until(lambda: heartbeat.order(progress=0.5) is Order.CANCEL)
+    wait_until(lambda: heartbeat.instruction(progress=0.5) is Instruction.CANCEL)
     heartbeat.close()

@@ -1,4 +1,4 @@
-"""Taking rows in: how many streams at once, how long one may be silent, what becomes of one that breaks off."""
+"""Receiving uploads: how many streams at once, how long one may be silent, what happens to one that breaks off."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from layerwise_proto.v1 import training_pb2
 from layerwise_service.domain.jobs import Job
 from layerwise_service.errors import Exhausted, InvalidRequest, ServiceError, TimedOut, Unavailable
 from layerwise_service.rpc.converters import read_batch, read_labels, read_spec
-from layerwise_service.usecases.training import Submission, Training, Upload
+from layerwise_service.usecases.training import Submission, TrainingJobs, Upload
 
 _HEADER_MISSING = "missing; the first message of the stream must be a header"
 _STOPPING_SECONDS = 0.5  # how long a sender may pause while the service stops
@@ -25,44 +25,44 @@ T = TypeVar("T")
 
 @dataclass(eq=False, slots=True)
 class _Stream:
-    """A stream that is being read: while it is silent, since when, and the time limit on that."""
+    """A stream that is being read. While it is silent, `silent_since` and `limit`, its deadline, are set."""
 
     silent_since: float = 0.0
     limit: asyncio.Timeout | None = None
     gives_way: bool = False
 
 
-class Intake:
+class UploadReceiver:
     """Reads the streams of `Train`, at most `max_uploads` at once, each silent for at most `idle_seconds`.
 
-    When a stream more comes than there may be, the one that is silent for longest gives way to it, if there is one.
+    When one stream too many arrives, the one that has been silent for longest is ended to make room for it.
     """
 
-    def __init__(self, training: Training, *, max_uploads: int, idle_seconds: float) -> None:
+    def __init__(self, training: TrainingJobs, *, max_uploads: int, idle_seconds: float) -> None:
         self._training = training
         self._max_uploads = max_uploads
         self._idle_seconds = idle_seconds
         self._streams: set[_Stream] = set()
         self._stopping = False
 
-    async def take_in(self, requests: AsyncIterator[training_pb2.TrainRequest]) -> Job:
-        """Reads the stream to its end and queues the job; on any trouble before that, nothing is left of it.
+    async def receive(self, requests: AsyncIterator[training_pb2.TrainRequest]) -> Job:
+        """Read the stream to its end and queue the job; after an error nothing of it is kept.
 
-        Raises `Exhausted` if there are too many streams, `TimedOut` if this one falls silent, `Unavailable` if it
-        does while the service stops or another stream waits for its place, and whatever is wrong with what is sent.
+        Raises `Exhausted` if there are too many streams, `TimedOut` if this one falls silent, `Unavailable` if it does
+        so while the service stops or another stream needs its place, `InvalidRequest` if the contents are wrong.
         """
         with self._counted() as stream:
-            begun: list[Upload] = []  # filled in the thread: known here even if the call is cancelled meanwhile
+            begun: list[Upload] = []  # filled by the thread, so that it is known here even if this call is cancelled
             try:
                 await self._read(requests, stream, begun)
                 return await _to_its_end(begun[0].submit)
-            except BaseException:  # a cancelled call too leaves nothing behind
+            except BaseException:  # a cancelled call leaves nothing behind either
                 for upload in begun:
                     await _to_its_end(upload.discard)
                 raise
 
     def stop(self) -> None:
-        """Gives up on senders that are silent; those that send go on."""
+        """End streams that are silent; those that send go on."""
         self._stopping = True
         soon = asyncio.get_running_loop().time() + _STOPPING_SECONDS
         for stream in self._streams:
@@ -81,12 +81,12 @@ class Intake:
             self._streams.discard(stream)
 
     def _make_room(self) -> None:
-        """Ends the stream that has been silent for longest. Raises `Exhausted` if all of them send."""
+        """End the stream that has been silent for longest. Raises `Exhausted` if all of them are sending."""
         now = asyncio.get_running_loop().time()
         silent = [stream for stream in self._streams if stream.limit is not None]
         longest = min(silent, key=lambda stream: stream.silent_since, default=None)
         if longest is None or longest.limit is None or now - longest.silent_since < _SILENT_SECONDS:
-            detail = f"{len(self._streams)} callers are sending rows, as many as are allowed; try again"
+            detail = f"{len(self._streams)} callers are sending rows, the most allowed (max_uploads); try again"
             raise Exhausted(detail, reason="TOO_MANY_UPLOADS", retry_after=5)
         longest.gives_way = True
         longest.limit.reschedule(now)
@@ -118,9 +118,10 @@ class Intake:
     async def _next(
         self, requests: AsyncIterator[training_pb2.TrainRequest], stream: _Stream
     ) -> training_pb2.TrainRequest | None:
-        """The next message; None at the end of the stream.
+        """Return the next message; None at the end of the stream.
 
-        gRPC ends the stream of a caller that broke off like any other: that all rows came tells a whole one.
+        gRPC ends the stream of a caller that was killed like any other, so only the number of rows shows whether the
+        stream is complete.
         """
         limit = asyncio.timeout(_STOPPING_SECONDS if self._stopping else self._idle_seconds)
         stream.silent_since = asyncio.get_running_loop().time()
@@ -135,20 +136,20 @@ class Intake:
 
     def _silent(self, stream: _Stream) -> ServiceError:
         if stream.gives_way:
-            detail = f"nothing was sent for {_SILENT_SECONDS:g} s, and another caller needed the place"
+            detail = f"nothing was sent for {_SILENT_SECONDS:g} s while another caller was waiting to send"
             return Unavailable(
-                f"{detail}; the rows that came are not kept: send all of them again, without a pause",
+                f"{detail}; the rows received so far are discarded: send all of them again, without a pause",
                 reason="UPLOAD_GAVE_WAY",
                 retry_after=5,
             )
         if self._stopping:
             return Unavailable("the service is stopping; send the rows again when it is back")
-        detail = f"nothing was sent for {self._idle_seconds:g} s; the rows that came are not kept"
+        detail = f"nothing was sent for {self._idle_seconds:g} s; the rows received are discarded: send them again"
         return TimedOut(detail, reason="UPLOAD_IDLE")
 
 
 async def _to_its_end(work: Callable[[], T]) -> T:
-    """Runs `work` in a thread, to its end even if this call is cancelled: nobody takes files away while it writes."""
+    """Run `work` in a thread, to its end even if this call is cancelled: no files are removed while it writes."""
     running = asyncio.ensure_future(asyncio.to_thread(work))
     try:
         return await asyncio.shield(running)
@@ -156,10 +157,10 @@ async def _to_its_end(work: Callable[[], T]) -> T:
         while not running.done():
             with suppress(asyncio.CancelledError):  # cancelled again, by a server that stops
                 await asyncio.wait([running])
-        running.exception()  # told to nobody: the caller is gone
+        running.exception()  # marks it as retrieved: the caller is gone
         raise
     finally:
-        del running  # its error would keep this frame, and with it the rows that `work` has
+        del running  # its error would keep this frame alive, and with it the rows that `work` holds
 
 
 def _add(upload: Upload, batch: training_pb2.TrainBatch, number: int) -> None:

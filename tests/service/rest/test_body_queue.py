@@ -1,4 +1,4 @@
-"""Large bodies take turns, in the order in which they came; small ones wait for none."""
+"""Large bodies wait in a queue, in the order in which they came; small ones wait for none."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 from helpers.rest_clients import running_rest
 from layerwise_service.domain.models import Version
 from layerwise_service.errors import Unavailable
-from layerwise_service.rest import turns as module
-from layerwise_service.rest.turns import Turns
+from layerwise_service.rest import body_queue as module
+from layerwise_service.rest.body_queue import BodyQueue
 from layerwise_service.settings import Settings
 from layerwise_service.wiring import Stores
 
@@ -21,13 +21,13 @@ SECONDS = 30.0
 
 
 def test_no_more_bytes_have_their_turn_than_are_allowed_and_all_get_one() -> None:
-    turns = Turns(10)
+    queue = BodyQueue(10)
     lock = threading.Lock()
     held, most = 0, 0
 
     def take(size: int) -> None:
         nonlocal held, most
-        with turns.turn(size):
+        with queue.turn(size):
             with lock:
                 held += size
                 most = max(most, held)
@@ -38,22 +38,22 @@ def test_no_more_bytes_have_their_turn_than_are_allowed_and_all_get_one() -> Non
         list(pool.map(take, [1, 4, 10, 3] * 200, timeout=SECONDS))
 
     assert 0 < most <= 10
-    with turns.turn(25):  # alone
+    with queue.turn(25):  # alone
         pass
 
 
 def test_a_block_that_fails_gives_its_turn_back() -> None:
-    turns = Turns(10)
-    with pytest.raises(ValueError, match="odd"), turns.turn(10):
+    queue = BodyQueue(10)
+    with pytest.raises(ValueError, match="odd"), queue.turn(10):
         raise ValueError("odd")
 
-    with turns.turn(10):
+    with queue.turn(10):
         pass
 
 
 def test_beyond_so_many_that_wait_the_next_is_told_to_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MOST_WAITING", 2)
-    turns = Turns(10)
+    queue = BodyQueue(10)
     order: list[int] = []
     waits = threading.Semaphore(0)
     wait_for = threading.Condition.wait_for
@@ -65,16 +65,16 @@ def test_beyond_so_many_that_wait_the_next_is_told_to_try_again(monkeypatch: pyt
     monkeypatch.setattr(threading.Condition, "wait_for", seen)
 
     def take(number: int, size: int) -> None:
-        with turns.turn(size):
+        with queue.turn(size):
             order.append(number)
 
     threads = [threading.Thread(target=take, args=(number, size)) for number, size in enumerate([10, 1])]
-    with turns.turn(9):
+    with queue.turn(9):
         assert waits.acquire(timeout=SECONDS)
         for thread in threads:
             thread.start()
             assert waits.acquire(timeout=SECONDS)
-        with pytest.raises(Unavailable) as caught, turns.turn(1):
+        with pytest.raises(Unavailable) as caught, queue.turn(1):
             pass
     for thread in threads:
         thread.join(SECONDS)
@@ -84,9 +84,9 @@ def test_beyond_so_many_that_wait_the_next_is_told_to_try_again(monkeypatch: pyt
 
 
 def test_more_bytes_than_may_wait_are_told_to_try_again() -> None:
-    turns = Turns(10)
+    queue = BodyQueue(10)
 
-    with turns.turn(10), pytest.raises(Unavailable), turns.turn(41):
+    with queue.turn(10), pytest.raises(Unavailable), queue.turn(41):
         pass
 
 
@@ -95,13 +95,13 @@ def test_small_requests_do_not_wait_for_large_ones(
 ) -> None:
     publish()
     taken: list[int] = []
-    turn = Turns.turn
+    turn = BodyQueue.turn
 
-    def noted(turns: Turns, size: int) -> AbstractContextManager[None]:
+    def noted(queue: BodyQueue, size: int) -> AbstractContextManager[None]:
         taken.append(size)
-        return turn(turns, size)
+        return turn(queue, size)
 
-    monkeypatch.setattr(Turns, "turn", noted)
+    monkeypatch.setattr(BodyQueue, "turn", noted)
     large = b'{"instances": [[0, 1]]' + b" " * 2**20 + b"}"
 
     with running_rest(settings) as rest:

@@ -1,4 +1,4 @@
-"""Large bodies take turns: each becomes many times its size in objects, so few of them are read at the same time."""
+"""A queue for large request bodies. Decoded, a body takes many times its size, so few are decoded at the same time."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from contextlib import contextmanager
 
 from layerwise_service.errors import Unavailable
 
-_MOST_WAITING = 32  # half of the threads that answer: small requests find one of the others
-_WAITING_TIMES = 4  # as many bytes may wait as are read
+_MOST_WAITING = 32  # half of the threads, so that small requests find a free one
+_WAITING_TIMES = 4  # so many times `most_bytes` may wait
 
 
-class Turns:
-    """Bodies of `most_bytes` together at a time, in the order in which they came; one alone may have more."""
+class BodyQueue:
+    """Lets bodies of `most_bytes` in total be decoded at a time, in order of arrival; a single one may be larger."""
 
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
         self._changed = threading.Condition()
-        self._bytes = 0  # that have their turn
-        self._waiting: dict[int, int] = {}  # sizes by number, in the order in which they came
+        self._bytes = 0  # of the bodies whose turn it is
+        self._waiting: dict[int, int] = {}  # sizes by number, in order of arrival
         self._next = 0
 
     @contextmanager
     def turn(self, size: int) -> Generator[None]:
-        """The block runs when it is the turn of `size` bytes. Raises `Unavailable` if too many wait already."""
+        """Run the block when a body of `size` bytes has its turn. Raises `Unavailable` if too many wait already."""
         with self._changed:
             if (self._waiting or not self._fits(size)) and self._is_full(size):
-                detail = f"{len(self._waiting)} large requests are waiting, as many as may; try again in a moment"
+                detail = f"{len(self._waiting)} large requests are waiting already, the most allowed; try again in 1 s"
                 raise Unavailable(detail, reason="TOO_MANY_LARGE_REQUESTS", retry_after=1)
             number, self._next = self._next, self._next + 1
             self._waiting[number] = size
