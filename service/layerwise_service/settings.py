@@ -1,4 +1,4 @@
-"""What can be set, each with its default and its reason: flags over environment over layerwise.toml over defaults."""
+"""The settings, each with its default and its reason. Flags override the environment, that layerwise.toml."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Seconds = Annotated[float, Meta(gt=0)]
 
 
 class SettingsError(ValueError):
-    """A setting is wrong; the message says which, where it came from and what was wanted."""
+    """A setting is wrong: the message says which one, where it came from and what is expected."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -29,39 +29,39 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     home: Annotated[str, Meta(min_length=1)] = "layerwise-data"
     """Folder of the database and the artefacts."""
     rest_address: Address = "127.0.0.1:8000"
-    """Where REST listens. Port 0 takes a free one."""
+    """Address where REST listens. Port 0: any free port."""
     rpc_address: Address = "127.0.0.1:50051"
-    """Where gRPC listens. Port 0 takes a free one."""
+    """Address where gRPC listens. Port 0: any free port."""
     rest_hosts: Annotated[str, Meta(pattern=r"^$|^[^\s/,]+(\s*,\s*[^\s/,]+)*$")] = ""
-    """Names of hosts, with commas between them, that REST answers to besides those of this machine; * is any."""
+    """Host names, separated by commas, under which REST may be called besides those of this machine; *: any."""
     rest_processes: Count = 2
-    """Processes that answer REST, each with 64 threads."""
+    """REST processes, each with 64 threads."""
     workers: Annotated[int, Meta(ge=0)] = 1
     """Jobs that train at the same time, each in a process of its own."""
     worker_threads: Annotated[int, Meta(ge=0)] = 0
-    """Threads of a worker's matrix products; 0 shares all cores but one among the workers."""
+    """BLAS threads of each worker; 0: all cores but one, shared among the workers."""
     database_url: str = ""
-    """SQLAlchemy's URL of the database; empty: SQLite in `home`."""
+    """SQLAlchemy URL of the database; empty: SQLite in `home`."""
     log: Literal["auto", "text", "json"] = "auto"
     """text or json; auto is text on a terminal and json elsewhere."""
     reflection: bool = False
-    """Whether gRPC tells its services to who asks (grpcurl does)."""
+    """Whether gRPC server reflection is on, which grpcurl needs."""
 
     max_message_bytes: Annotated[int, Meta(ge=MIB)] = 8 * MIB
-    """Largest gRPC message: batches of 1 to 4 MB fit well, and a flood of them does not fill the memory.
+    """Largest gRPC message: batches of 1 to 4 MB fit, and a flood of them does not fill the memory.
 
-    An answer may have four times as much, which every page of a list fits: so at least 1 MiB.
+    An answer may be four times as large. At least 1 MiB, so that every page of a list fits into an answer.
     """
     max_body_bytes: Count = 32 * MIB
     """Largest REST body: about 50,000 rows of 64 numbers."""
     max_dataset_bytes: Count = 16 * 1024 * MIB
-    """Largest dataset, in bytes: of float32, and of a table also as it is sent."""
+    """Bytes of a dataset as float32; of a table both as it is sent and as it is encoded."""
     max_features: Count = 65_536
-    """Features of a row, or outputs that the columns of a table become."""
+    """Features of a row, or of a row of a table after encoding."""
     max_columns: Count = 1_000
-    """Columns of a table: each is a file or two."""
+    """Columns of a table: each is stored as one or two files."""
     max_text_bytes: Count = 4_096
-    """Longest text in a column, as UTF-8."""
+    """Bytes of a text in a column, as UTF-8."""
     max_layers: Count = 64
     max_units: Count = 65_536
     """Units of one layer, classes included."""
@@ -69,42 +69,42 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Parameters of a network: with their gradients and Adam's state, 1.6 GB in a worker."""
     max_epochs: Count = 100_000
     max_batch_values: Count = 200_000_000
-    """Numbers that the rows of one batch and what its layers make of them may have: 2.4 GB in a worker."""
+    """Numbers in a batch and in the outputs of all layers for it: 2.4 GB in a worker."""
     max_label_bytes: Count = 256
-    """Longest label, as UTF-8."""
+    """Bytes of a label, as UTF-8."""
     max_uploads: Count = 32
-    """Callers that may send rows at the same time; one more is told to try again."""
+    """Callers that may send rows at the same time; others have to try again later."""
     upload_idle_seconds: Seconds = 60.0
     """How long a caller may pause while it sends rows."""
     max_predict_rows: Count = 32_768
     """Rows of one prediction."""
     max_predict_values: Count = 4 * 1_024 * 1_024
-    """Rows times outputs of one prediction: 16 MB on gRPC, about 50 MB as JSON.
+    """Rows × outputs of one prediction: 16 MB over gRPC, about 50 MB as JSON.
 
-    Over REST, also values in its rows: they take two bytes or more each in the body, and 32 once they are read.
+    Over REST also the values in its rows: each takes two bytes or more in the body, and 32 in memory.
     """
     max_queued_jobs: Count = 1_000
-    """Jobs that may wait or train at the same time; one more is refused."""
+    """Jobs that may wait or train at the same time; further ones are refused."""
     model_cache_bytes: Count = 512 * MIB
-    """Models that each serving process keeps loaded; the least recently used leave first."""
+    """Bytes of loaded models that each serving process keeps; the least recently used are dropped first."""
 
     lease_seconds: Seconds = 10.0
     """How long a worker may be silent before its job is given to another."""
     max_lost_workers: Count = 3
-    """How often a job may lose its worker before it fails."""
+    """How many times a job may lose its worker before it fails."""
     refresh_seconds: Seconds = 0.2
-    """How often serving processes look for new versions."""
+    """Seconds between two looks of serving processes for new versions."""
     stop_seconds: Seconds = 8.0
-    """How long a process may take to end what it is doing when it is told to stop."""
+    """How long a process may take to finish its work when it has to stop."""
 
     @property
     def frozen_seconds(self) -> float:
-        """After how long without a pulse `serve` ends a process that writes to the database: well after its lease."""
+        """After how long without a pulse `serve` kills a process that writes to the database: well after its lease."""
         return self.lease_seconds + max(self.lease_seconds, 5.0)
 
     @property
     def worker_silent_seconds(self) -> float:
-        """After how long without a sign of life a worker is not counted any more."""
+        """After how long without a heartbeat a worker is no longer counted."""
         return 3 * self.lease_seconds
 
     @property
@@ -127,7 +127,7 @@ def read_settings(
     environment: Mapping[str, str] | None = None,
     file: Path | None = None,
 ) -> Settings:
-    """Settings from `flags` over `environment` (os.environ) over `file` (./layerwise.toml, if it exists).
+    """Return the settings: `flags` override `environment` (os.environ), which overrides `file` (./layerwise.toml).
 
     Raises `SettingsError`.
     """
@@ -145,7 +145,7 @@ def read_settings(
 
 
 def to_environment(settings: Settings) -> dict[str, str]:
-    """The settings as environment variables, for a process started with them."""
+    """Return the settings as environment variables, for a child process."""
     return {
         f"LAYERWISE_{name.upper()}": str(value).lower() if isinstance(value, bool) else str(value)
         for name, value in msgspec.structs.asdict(settings).items()
@@ -173,7 +173,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
 def _build(values: Mapping[str, object], origins: Mapping[str, str]) -> Settings:
     for name in values:
         if name not in Settings.__struct_fields__:
-            raise SettingsError(f"{name}: no such setting (from {origins[name]})")
+            raise SettingsError(f"{name}: unknown setting (from {origins[name]}); `layerwise config` lists all")
     try:
         settings = msgspec.convert(dict(values), Settings, strict=False)
     except msgspec.ValidationError as error:
@@ -183,12 +183,12 @@ def _build(values: Mapping[str, object], origins: Mapping[str, str]) -> Settings
         raise SettingsError(f"{name}: expected {_wanted(name, text)}, got {values.get(name)!r}{origin}") from error
 
     for name, value in (*msgspec.structs.asdict(settings).items(), ("home", str(settings.home_path))):
-        if isinstance(value, str) and not _is_utf8(value):  # which neither messages nor the database's URL could hold
+        if isinstance(value, str) and not _is_utf8(value):  # neither messages nor the database's URL could hold it
             origin = origins.get(name, "the working directory")
             raise SettingsError(f"{name}: expected text in UTF-8, got {value!r} (from {origin})")
     for name in ("rest_address", "rpc_address"):
         address: str = getattr(settings, name)
-        if int(address.rpartition(":")[2]) > MOST_PORT:  # which the system would take modulo 65,536
+        if int(address.rpartition(":")[2]) > MOST_PORT:  # the system would take it modulo 65,536
             origin = origins.get(name, "the defaults")
             raise SettingsError(f"{name}: expected a port of 0 to {MOST_PORT}, got {address!r} (from {origin})")
     return settings
@@ -203,11 +203,11 @@ def _is_utf8(text: str) -> bool:
 
 
 def _wanted(name: str, message: str) -> str:
-    """What msgspec's message says was wanted, in words."""
+    """Return what a setting should be, in words, from msgspec's message."""
     if name.endswith("_address"):
         return "HOST:PORT"
     if name == "rest_hosts":
-        return "names of hosts with commas between them"
+        return "host names, separated by commas"
     if name == "home":
         return "a folder"
     if message.startswith("Invalid enum value"):

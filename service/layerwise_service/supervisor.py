@@ -1,4 +1,4 @@
-"""One command for the whole service: starts its processes, keeps them running, stops them in order."""
+"""The supervisor of `layerwise serve`: starts the processes of a service, restarts and stops them."""
 
 from __future__ import annotations
 
@@ -28,32 +28,32 @@ log = structlog.get_logger()
 _LOOK_SECONDS = 0.1
 _START_SECONDS = 60.0
 _BACK_OFF = (0.2, 1.0, 2.0, 5.0, 10.0, 30.0)  # seconds before the first, second … restart in a row
-_STEADY_SECONDS = 10.0  # who was ready for as long as this begins a new row
-_WRITERS = ("rpc", "worker")  # frozen in a transaction, they hold SQLite's lock for everyone
+_STEADY_SECONDS = 10.0  # a process that was ready for longer starts again with the shortest back-off
+_WRITERS = ("rpc", "worker")  # frozen in a transaction, they would keep SQLite locked for all others
 
 
 class StartFailed(Exception):
-    """A process did not come up."""
+    """A process did not start."""
 
 
 @dataclass(slots=True)
 class Child:
-    """One process of the service, over all its lives."""
+    """One process of the service, across its restarts."""
 
     name: str
     arguments: list[str]
     process: subprocess.Popen[bytes] | None = None
-    ready: int | None = None  # the pipe on which it tells that it is ready
+    ready: int | None = None  # the pipe to which the process writes its address when it is ready
     address: str = ""
     pulse: Pulse | None = None
     worker: str = ""
-    ready_at: float | None = None  # in this life
+    ready_at: float | None = None  # since the last start
     restarts: int = 0
     restart_at: float | None = None
     was_ready: bool = False
 
     def back_off(self) -> float:
-        """Return in how many seconds it starts again; longer each time that it was not ready for long."""
+        """Return the seconds until the restart: more after each run that was not ready for long."""
         now = time.monotonic()
         if self.ready_at is not None and now - self.ready_at > _STEADY_SECONDS:
             self.restarts = 0
@@ -64,7 +64,7 @@ class Child:
 
 
 class Supervisor:
-    """Runs rest, rpc and the workers of one service over stores that are open already."""
+    """Runs the processes rest, rpc and worker of one service, whose stores are open already."""
 
     def __init__(self, settings: Settings, stores: Stores) -> None:
         self._settings = settings
@@ -75,29 +75,29 @@ class Supervisor:
             Child("rest", ["rest"], address=settings.rest_address),
         ]
         self._stop_signals = 0
-        self._lost: set[str] = set()  # workers that died and whose jobs are still to be given back
+        self._lost: set[str] = set()  # workers that died, whose jobs are still to be requeued
         self._gatherer = Gatherer()
-        self._looking = Loop("look_after", self._look_after, every=_LOOK_SECONDS)
-        self._giving_back = Loop("give_back", self._give_back, every=_LOOK_SECONDS)
+        self._watching = Loop("look_after", self._watch, every=_LOOK_SECONDS)
+        self._requeuing = Loop("give_back", self._requeue, every=_LOOK_SECONDS)
 
     def run(self, *, ready: Callable[[str, str], None]) -> None:
-        """Run until a signal says stop; `ready` is called with the addresses of REST and gRPC. Raises `StartFailed`."""
+        """Run until a stop signal; call `ready` with the addresses of REST and gRPC. Raises `StartFailed`."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
-            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP
                 signal.signal(number, self._on_signal)
-        with self._alone():
+        with self._locked_home():
             self._run(ready)
 
     @contextmanager
-    def _alone(self) -> Generator[None]:
-        """Hold the home against another supervisor."""
+    def _locked_home(self) -> Generator[None]:
+        """Lock the home against a second supervisor."""
         folder = self._settings.home_path / "run"
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "serve.lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                detail = f"another `layerwise serve` runs on {self._settings.home_path}; --home takes another folder"
+                detail = f"another `layerwise serve` uses {self._settings.home_path}; give this one another --home"
                 raise StartFailed(detail) from error
             yield
 
@@ -110,13 +110,13 @@ class Supervisor:
             self._await_ready()
             if not self._stop_signals:
                 ready(self._address_of("rest"), self._address_of("rpc"))
-            self._giving_back.start()
+            self._requeuing.start()
             while not self._stop_signals:
-                time.sleep(self._looking.turn())
+                time.sleep(self._watching.turn())
         finally:
-            self._giving_back.stop()
+            self._requeuing.stop()
             self._stop()
-            self._giving_back.turn()  # what died last: else the next start waits for its lease
+            self._requeuing.turn()  # of workers that died last; otherwise the next start waits for their leases
             self._gatherer.close()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
@@ -130,13 +130,13 @@ class Supervisor:
         readable, writable = os.pipe()
         environment = os.environ | to_environment(self._settings)
         environment |= {READY: str(writable), PARENT: str(os.getpid()), SOCKET: str(counts)}
-        if child.address:  # at the same port again, if it was a free one the first time
+        if child.address:  # a restart takes the same port, even if port 0 chose it the first time
             environment[f"LAYERWISE_{child.name.upper()}_ADDRESS"] = child.address
         arguments = list(child.arguments)
         if child.name == "worker":
             child.worker = new_worker_id()
             arguments += ["--id", child.worker]
-        # A session of its own: Ctrl-C reaches the supervisor alone, and what the child starts can be ended with it.
+        # A session of its own: Ctrl-C reaches the supervisor alone, and the child's own children can be ended with it.
         for_child = [writable]
         try:
             if child.name in _WRITERS:
@@ -167,7 +167,7 @@ class Supervisor:
             for child in waiting:
                 self._read_ready(child)
                 if not child.was_ready and _has_ended(child):
-                    raise StartFailed(f"{child.name} did not start; its message stands above")
+                    raise StartFailed(f"{child.name} did not start; see its message above")
             waiting = [child for child in waiting if not child.was_ready]
             if time.monotonic() > deadline:
                 names = ", ".join(child.name for child in waiting)
@@ -178,34 +178,34 @@ class Supervisor:
         if child.ready is None:
             return
         try:
-            told = os.read(child.ready, 1024)
+            address = os.read(child.ready, 1024)
         except BlockingIOError:
             return
         os.close(child.ready)
         child.ready = None
-        if told:
+        if address:
             child.was_ready = True
             child.ready_at = time.monotonic()
-            child.address = told.decode().strip()
+            child.address = address.decode().strip()
 
-    def _look_after(self) -> None:
+    def _watch(self) -> None:
         for child in self._children:
             self._read_ready(child)
             if child.restart_at is not None:
                 if time.monotonic() >= child.restart_at:
                     self._restart(child)
             elif _has_ended(child):
-                self._bury(child)
+                self._clean_up(child)
             elif child.pulse is not None and (silent := child.pulse.seconds_silent()) > self._settings.frozen_seconds:
                 assert child.process is not None
                 log.error("process_frozen", name=child.name, pid=child.process.pid, seconds_silent=round(silent, 1))
-                _kill_group(child.process.pid)  # it is buried at the next turn
+                _kill_group(child.process.pid)  # the next turn cleans up
 
-    def _bury(self, child: Child) -> None:
-        """Cleans up after a process that ended by itself, and says when it starts again."""
+    def _clean_up(self, child: Child) -> None:
+        """Clean up after a process that ended by itself, and schedule its restart."""
         assert child.process is not None
         status = child.process.returncode
-        _kill_group(child.process.pid)  # what it had started
+        _kill_group(child.process.pid)  # its own children
         child.process = None
         _forget_pulse(child)
         if child.worker:
@@ -216,18 +216,18 @@ class Supervisor:
     def _restart(self, child: Child) -> None:
         try:
             self._start(child)
-        except OSError as error:  # no memory, no process to be had: perhaps later
+        except OSError as error:  # no memory, or too many processes: try again later
             delay = child.back_off()
             log.error("process_not_started", name=child.name, error=error.strerror, restart_in_seconds=delay)
 
-    def _give_back(self) -> None:
-        """Gives the jobs of dead workers back at once; while the database does not answer, their leases stand."""
+    def _requeue(self) -> None:
+        """Requeue the jobs of dead workers at once, rather than when their leases expire."""
         for worker in tuple(self._lost):
             self._stores.leases.lost(worker)
             self._lost.discard(worker)
 
     def _stop(self) -> None:
-        """Stops in order: who takes work in, who does it, and last who answers predictions."""
+        """Stop in order: rpc, which accepts jobs, and the workers; then rest, which answers predictions."""
         for names in (("rpc", "worker"), ("rest",)):
             stopping = [child for child in self._children if child.name in names and not _has_ended(child)]
             for child in stopping:
@@ -242,7 +242,7 @@ class Supervisor:
     def _await_end(self, stopping: Sequence[Child]) -> None:
         deadline = time.monotonic() + self._settings.stop_seconds + 1
         while any(not _has_ended(child) for child in stopping):
-            if time.monotonic() > deadline or self._stop_signals > 1:  # a second Ctrl-C: no more patience
+            if time.monotonic() > deadline or self._stop_signals > 1:  # a second Ctrl-C: do not wait
                 for child in stopping:
                     if not _has_ended(child):
                         self._kill(child)
@@ -250,13 +250,13 @@ class Supervisor:
             time.sleep(_LOOK_SECONDS / 4)
 
     def _kill(self, child: Child) -> None:
-        """Ends a process that takes too long to stop; its job is not to blame."""
+        """Kill a process that takes too long to stop; this does not count against its job."""
         assert child.process is not None
         log.error("process_killed", name=child.name)
         _kill_group(child.process.pid)
         child.process.wait()
         if child.worker:
-            with suppress(ServiceError):  # else its lease runs out
+            with suppress(ServiceError):  # if it fails, the lease expires
                 self._stores.leases.lost(child.worker, to_blame=False)
 
 

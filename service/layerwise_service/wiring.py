@@ -34,7 +34,7 @@ if TYPE_CHECKING:  # a process loads its own face alone
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """The stores, opened."""
+    """The open stores of a process."""
 
     database: Database
     jobs: JobStore
@@ -43,13 +43,13 @@ class Stores:
     artifacts: ArtifactStore
 
     def close(self) -> None:
-        """Lets the connections to the database go, and says that nothing is written any more."""
+        """Close the connections to the database and release this process's lock on its files."""
         self.artifacts.close()
         self.database.close()
 
 
 def open_stores(settings: Settings, *, adopt: bool = False) -> Stores:
-    """Opens the stores, made or migrated if need be. Raises `DatabaseUnusable`.
+    """Open the stores; create or migrate them if necessary. Raises `DatabaseUnusable`.
 
     With `adopt` the database and the folder of the artefacts belong together from now on.
     """
@@ -65,9 +65,9 @@ def open_stores(settings: Settings, *, adopt: bool = False) -> Stores:
 
 
 def build_rest(settings: Settings, reporter: Reporter | None = None) -> Flask:
-    """The REST application; `reporter` knows the totals for /metrics, by default those of this process.
+    """Return the REST application; `reporter` has the totals for /metrics, by default those of this process.
 
-    Its extension "close" ends what works in the background, and lets the stores go.
+    Its extension "close" stops the background loops and closes the stores.
     """
     from layerwise_service.rest.app import create_app  # noqa: PLC0415
     from layerwise_service.rest.health import HealthChecks  # noqa: PLC0415
@@ -93,7 +93,7 @@ def build_rest(settings: Settings, reporter: Reporter | None = None) -> Flask:
 
 
 def build_rpc(settings: Settings) -> RpcServer:
-    """The gRPC server; to be called in the event loop that runs it."""
+    """Return the gRPC server; to be called in the event loop that runs it."""
     from layerwise_service.rpc.server import RpcServer  # noqa: PLC0415
 
     stores = open_stores(settings)
@@ -111,7 +111,7 @@ def build_rpc(settings: Settings) -> RpcServer:
 
 
 def build_worker(settings: Settings, worker: str) -> Worker:
-    """A worker with the id `worker`."""
+    """Return a worker with the id `worker`."""
     from layerwise_service.worker.worker import Worker  # noqa: PLC0415
 
     stores = open_stores(settings)
@@ -126,12 +126,12 @@ def build_worker(settings: Settings, worker: str) -> Worker:
 
 
 def new_worker_id() -> str:
-    """An id that no other worker has, which says where it runs."""
+    """Return a unique id for a worker, with the name of its host."""
     return f"{socket.gethostname()[:32]}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
 
 
 def _serving(stores: Stores, settings: Settings) -> tuple[VersionResolver, VersionPredictor, Callable[[], None]]:
-    """What answers predictions, and what closes it with the stores."""
+    """Return the objects that answer predictions, and a function that closes them and the stores."""
     resolver = VersionResolver(stores.versions, refresh_seconds=settings.refresh_seconds)
     predictor = VersionPredictor(
         resolver,

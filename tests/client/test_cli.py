@@ -213,7 +213,7 @@ def test_a_failed_job_ends_the_command_with_one_line(run, service, sent):
     ],
 )
 def test_a_mistake_is_told_in_a_line_on_stderr_without_a_traceback(run, service, sent, arguments, code, message):
-    refusal = "expected 3 numbers, for this version was not trained on a table; got columns"
+    refusal = "expected 3 numbers, since this version was not trained on a table; got columns"
     service.publishes(models_pb2.ModelVersion(model="flights", version=1))
     service.answers |= {
         "Predict": lambda request, context: service.fail(

@@ -60,7 +60,7 @@ def test_a_second_service_on_the_same_home_is_refused(service: Service) -> None:
     )
 
     assert ended.returncode == 1
-    assert "another `layerwise serve` runs on" in ended.stderr
+    assert "another `layerwise serve` uses" in ended.stderr
     wait_until(lambda: answers(service))
 
 

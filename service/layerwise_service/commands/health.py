@@ -1,4 +1,4 @@
-"""`layerwise healthcheck`: whether a process of the service does its work, as an exit status."""
+"""`layerwise healthcheck`: whether a process of the service works, as an exit status."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ import click
 from layerwise_service.commands.options import CommandFailed, with_settings
 from layerwise_service.settings import Settings
 
-_SECONDS = 8.0  # the service looks for its database for 5 s
+_SECONDS = 8.0  # more than the 5 s for which the service waits for its database
 
 
 @click.command()
 @click.argument("process", type=click.Choice(["rest", "rpc", "worker"]), default="rest")
 @with_settings("home", "rest", "rpc")
 def healthcheck(settings: Settings, process: str) -> None:
-    """Exit with 0 if the process here does its work, with 1 and the reason if not."""
+    """Check a process of the service on this machine: exit with 0 if it is ready, else print why and exit with 1.
+
+    The process is rest (the default), rpc or worker.
+    """
     checks = {"rest": _rest, "rpc": _rpc, "worker": _worker}
     checks[process](settings)
     click.echo("ok")
@@ -30,7 +33,7 @@ def _rest(settings: Settings) -> None:
     host, port = _here(settings.rest_address)
     connection = http.client.HTTPConnection(host, port, timeout=_SECONDS)
     try:
-        connection.request("GET", "/readyz", headers={"Host": "localhost"})  # which no setting excludes
+        connection.request("GET", "/readyz", headers={"Host": "localhost"})  # a host that is always allowed
         response = connection.getresponse()
         body = response.read(10_000).decode(errors="replace")
     except OSError as error:
@@ -42,12 +45,12 @@ def _rest(settings: Settings) -> None:
 
 
 def _what_is_wrong(body: str) -> str:
-    """What /readyz said, in one line."""
+    """Return the failed checks in the answer of /readyz, in one line."""
     import json
 
     try:
         checks: dict[str, str] = json.loads(body)["checks"]
-        return "not ready: " + "; ".join(f"{name}: {said}" for name, said in checks.items() if said != "ok")
+        return "not ready: " + "; ".join(f"{name}: {outcome}" for name, outcome in checks.items() if outcome != "ok")
     except (ValueError, KeyError, TypeError, AttributeError):
         return body
 
@@ -57,7 +60,7 @@ def _rpc(settings: Settings) -> None:
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
     host, port = _here(settings.rpc_address)
-    direct = [("grpc.enable_http_proxy", 0)]  # this very host is not reached through a proxy
+    direct = [("grpc.enable_http_proxy", 0)]  # no proxy leads to this machine itself
     with grpc.insecure_channel(f"{host}:{port}", options=direct) as channel:
         try:
             stub: Any = health_pb2_grpc.HealthStub(channel)
@@ -65,7 +68,7 @@ def _rpc(settings: Settings) -> None:
         except grpc.RpcError as error:
             raise CommandFailed(f"no answer from gRPC at {host}:{port}") from error
     if answer.status != health_pb2.HealthCheckResponse.SERVING:
-        raise CommandFailed(f"gRPC at {host}:{port} is not ready: its log says why, at not_ready")
+        raise CommandFailed(f"gRPC at {host}:{port} is not ready; the event not_ready in its log says why")
 
 
 def _worker(settings: Settings) -> None:
@@ -86,11 +89,13 @@ def _worker(settings: Settings) -> None:
     except (DatabaseUnusable, ServiceError) as error:
         raise CommandFailed(str(error)) from error
     if not seen:
-        raise CommandFailed("no worker of this host has given a sign of life lately")
+        raise CommandFailed(
+            f"no worker on this machine was seen in the last {settings.worker_silent_seconds:g} s; is one running?"
+        )
 
 
 def _here(address: str) -> tuple[str, int]:
-    """The address as it is reached from the same host: a wildcard is reached at the loopback address."""
+    """Return host and port under which this machine itself reaches `address`: for a wildcard the loopback address."""
     host, _, port = address.rpartition(":")
     host = host.strip("[]")
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), int(port)  # noqa: S104 - read, not bound

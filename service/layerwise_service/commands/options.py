@@ -1,4 +1,4 @@
-"""What the commands have in common: their options, and how they fail."""
+"""The options and the error that the service's commands share."""
 
 from __future__ import annotations
 
@@ -12,15 +12,41 @@ import click
 from layerwise_service.process.lifecycle import end_quietly_on_sigterm
 from layerwise_service.settings import Settings, SettingsError, read_settings
 
-_HOME = click.option("--home", metavar="FOLDER", help="Folder of the database and the artefacts.")
-_REST = click.option("--rest", "rest_address", metavar="HOST:PORT", help="Where REST listens.")
-_RPC = click.option("--rpc", "rpc_address", metavar="HOST:PORT", help="Where gRPC listens.")
-_WORKERS = click.option("--workers", type=int, metavar="N", help="Jobs that train at the same time.")
-_PROCESSES = click.option("--rest-processes", type=int, metavar="N", help="Processes that answer REST.")
-_REFLECTION = click.option("--reflection/--no-reflection", default=None, help="Whether gRPC tells its services.")
-_LOG = click.option("--log", type=click.Choice(["auto", "text", "json"]), help="Style of the log.")
+_HOME = click.option(
+    "--home", metavar="FOLDER", help="Folder of the database, the datasets and the models.  [default: layerwise-data]"
+)
+_REST = click.option(
+    "--rest",
+    "rest_address",
+    metavar="HOST:PORT",
+    help="Address of REST; port 0 takes a free one.  [default: 127.0.0.1:8000]",
+)
+_RPC = click.option(
+    "--rpc",
+    "rpc_address",
+    metavar="HOST:PORT",
+    help="Address of gRPC; port 0 takes a free one.  [default: 127.0.0.1:50051]",
+)
+_WORKERS = click.option(
+    "--workers", type=int, metavar="N", help="Worker processes: jobs that train at the same time.  [default: 1]"
+)
+_PROCESSES = click.option("--rest-processes", type=int, metavar="N", help="Processes that answer REST.  [default: 2]")
+_REFLECTION = click.option(
+    "--reflection/--no-reflection",
+    default=None,
+    help="Whether gRPC server reflection is on, which grpcurl needs.  [default: off]",
+)
+_LOG = click.option(
+    "--log",
+    type=click.Choice(["auto", "text", "json"]),
+    help="Format of the log; auto: text on a terminal, else json.  [default: auto]",
+)
 _CONFIG = click.option(
-    "--config", "file", type=click.Path(path_type=Path), metavar="FILE", help="Settings, instead of ./layerwise.toml."
+    "--config",
+    "file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="File of settings.  [default: ./layerwise.toml, if there is one]",
 )
 
 OPTIONS = {
@@ -41,7 +67,7 @@ class CommandFailed(click.ClickException):
 
 
 def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Gives a command the named options, --log and --config, and calls it with the settings they lead to."""
+    """Give a command the named options, --log and --config, and call it with the resulting settings."""
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @wraps(command)

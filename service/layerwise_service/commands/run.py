@@ -37,7 +37,7 @@ def serve(settings: Settings) -> None:
     from layerwise_service.supervisor import StartFailed, Supervisor
     from layerwise_service.wiring import open_stores
 
-    with _startup_told():
+    with _startup_errors():
         try:
             with closing(open_stores(settings)) as stores:
                 Supervisor(settings, stores).run(ready=lambda rest, rpc: _banner(settings, rest, rpc))
@@ -52,14 +52,14 @@ def rest(settings: Settings) -> None:
     """Run the REST service alone."""
     configure_logs(settings.log, process="rest")
     make_files_private()
-    limit_blas_threads(1)  # requests are many and small: they share the cores by themselves
+    limit_blas_threads(1)  # requests are many and small: their threads fill the cores
     end_with_parent()
-    with _startup_told():
+    with _startup_errors():
         from layerwise_service.rest.server import serve_rest
         from layerwise_service.wiring import build_rest, open_stores
 
-        open_stores(settings).close()  # says what is wrong with them before any process starts
-        with _counted() as counts:
+        open_stores(settings).close()  # reports errors before any process starts
+        with _counts_socket() as counts:
             try:
                 serve_rest(settings, build_rest, counts=counts, ready=announce_ready)
             except AddressInUse as error:
@@ -73,7 +73,7 @@ def rpc(settings: Settings) -> None:
     configure_logs(settings.log, process="rpc")
     make_files_private()
     limit_blas_threads(1)
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its own lines are of no use to who runs the service
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # gRPC's own log lines do not help an operator
     end_with_parent()
     _report()
     give_pulse()
@@ -86,7 +86,7 @@ def rpc(settings: Settings) -> None:
     async def run() -> None:
         await serve_rpc(build_rpc(settings), ready=announce_ready)
 
-    with _startup_told():
+    with _startup_errors():
         try:
             asyncio.run(run())
         except AddressInUse as error:
@@ -97,17 +97,17 @@ def rpc(settings: Settings) -> None:
 @with_settings("home")
 @click.option("--id", "worker_id", default=None, hidden=True)
 def worker(settings: Settings, worker_id: str | None) -> None:
-    """Run one worker alone: it takes jobs up one after the other."""
+    """Run one worker alone: it trains one job after the other."""
     configure_logs(settings.log, process="worker")
     make_files_private()
     limit_blas_threads(settings.effective_worker_threads)
-    os.nice(10)  # training never hurts serving
+    os.nice(10)  # serving goes before training
     end_with_parent()
     _report()
     give_pulse()
     from layerwise_service.wiring import build_worker, new_worker_id
 
-    with _startup_told():
+    with _startup_errors():
         runner = build_worker(settings, worker_id or new_worker_id())
 
         def stop(number: int, frame: FrameType | None) -> None:
@@ -124,21 +124,21 @@ def worker(settings: Settings, worker_id: str | None) -> None:
 def adopt(settings: Settings) -> None:
     """Make the database and the folder of the artefacts belong together.
 
-    The service refuses to start with a database and a folder that do not belong together. This says that they do from
-    now on. Files that the database does not know stay where they are, and are neither used nor removed.
+    The service refuses to start with a database and a folder of artefacts that have different ids. This command gives
+    both the same id. Files in the folder that the database does not know are kept, but not used.
     """
     configure_logs(settings.log, process="adopt", serves=False)
     make_files_private()
     from layerwise_service.wiring import open_stores
 
-    with _startup_told(), closing(open_stores(settings, adopt=True)) as stores:
+    with _startup_errors(), closing(open_stores(settings, adopt=True)) as stores:
         click.echo(f"{stores.database.name} and {settings.home_path / 'artifacts'} belong together from now on.")
 
 
 @click.command()
 @with_settings("home", "rest", "rpc", "workers", "rest_processes", "reflection")
 def config(settings: Settings) -> None:
-    """Show every setting as it is in force here, as TOML."""
+    """Print every setting with the value it has here, as TOML."""
     import msgspec
 
     values = msgspec.structs.asdict(settings)
@@ -155,8 +155,8 @@ def config(settings: Settings) -> None:
 
 
 @contextmanager
-def _counted() -> Generator[socket.socket]:
-    """The socket that takes what the processes of REST count, to the supervisor or else to this process."""
+def _counts_socket() -> Generator[socket.socket]:
+    """Give the socket for the counts of the REST processes: the supervisor's, or else one that this process reads."""
     from layerwise_service.process.gathering import Gatherer, Reporter, inherited_socket
 
     if inherited := inherited_socket():
@@ -173,15 +173,15 @@ def _counted() -> Generator[socket.socket]:
 
 
 def _report() -> None:
-    """Report what this process counts, if a supervisor gathers it."""
+    """Report the counts of this process, if a supervisor gathers them."""
     from layerwise_service.process.gathering import Reporter, inherited_socket
 
     Reporter(inherited_socket()).start()
 
 
 @contextmanager
-def _startup_told() -> Generator[None]:
-    """Turns what keeps a process from starting into one line."""
+def _startup_errors() -> Generator[None]:
+    """Turn errors that keep a process from starting into one line."""
     from layerwise_service.errors import DatabaseUnusable, ServiceError
 
     try:
@@ -189,7 +189,7 @@ def _startup_told() -> Generator[None]:
     except (DatabaseUnusable, ServiceError) as error:
         raise CommandFailed(str(error)) from error
     except OSError as error:
-        raise CommandFailed(f"{error.strerror}: {error.filename}" if error.filename else str(error)) from error
+        raise CommandFailed(f"{error.filename}: {error.strerror}" if error.filename else str(error)) from error
 
 
 def _banner(settings: Settings, rest_address: str, rpc_address: str) -> None:

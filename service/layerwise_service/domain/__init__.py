@@ -1,1 +1,1 @@
-"""The things that the service is about, without any input or output."""
+"""The service's domain: jobs, datasets, models and their rules, without any input or output."""

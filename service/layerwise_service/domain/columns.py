@@ -1,4 +1,4 @@
-"""The columns that a version takes, as its encoder was fitted."""
+"""The columns that a version takes, as described by its fitted encoder."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 from layerwise.tables import ENCODINGS
 
 MOST_CATEGORIES = 256
-"""Categories that a column comes with; the others are asked for."""
+"""Categories that are listed with a column; the rest comes in pages of their own."""
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnInfo:
-    """A column: what it holds, "number", "category" or "date", and its encoding, in which nothing is "auto" any more.
+    """A column: its kind ("number", "category" or "date") and its encoding, where every "auto" has been decided.
 
-    `categories` are the first of those that have an output or a place of their own, in that order, if they were asked
-    for; `category_count` says how many there are.
+    `categories` are the first that have an output or a rank of their own, in that order, or empty if they were not
+    asked for; `category_count` is the number of all.
     """
 
     name: str
@@ -30,7 +30,7 @@ class ColumnInfo:
 
 @dataclass(frozen=True, slots=True)
 class ColumnCounts:
-    """How many columns of each kind there are, and how many of them may lack values."""
+    """How many columns of each kind there are, and how many may have missing values."""
 
     numbers: int
     categories: int
@@ -39,7 +39,7 @@ class ColumnCounts:
 
 
 def column_counts(preprocessing: Mapping[str, Any]) -> ColumnCounts:
-    """The columns of a fitted encoder in its JSON form, counted."""
+    """Count the columns of a fitted encoder in its JSON form."""
     fitted: Sequence[Mapping[str, Any]] = preprocessing["fitted"]
     kinds = [column_kind(item) for item in fitted]
     gaps = sum(allows_missing(item) for item in fitted)
@@ -47,10 +47,10 @@ def column_counts(preprocessing: Mapping[str, Any]) -> ColumnCounts:
 
 
 def column_kind(item: Mapping[str, Any]) -> str:
-    """ "number", "category" or "date": what a fitted column in its JSON form reads."""
+    """Return the kind of a fitted column in its JSON form: "number", "category" or "date"."""
     return ENCODINGS[item["encoding"]["kind"]].reads
 
 
 def allows_missing(item: Mapping[str, Any]) -> bool:
-    """Whether a value of a fitted column in its JSON form may be missing."""
+    """Return whether values of a fitted column, in its JSON form, may be missing."""
     return bool(item["encoding"]["missing"] != "error")

@@ -1,4 +1,4 @@
-"""Datasets: immutable rows with what is expected of each, known by the SHA-256 of their canonical bytes."""
+"""Datasets: immutable rows with their labels or targets, identified by the SHA-256 of their canonical bytes."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 Label = int | str | bool
 Table = Mapping[str, NDArray[np.float64] | list[str]]
-"""Columns of equal length by their names: numbers, NaN where one is missing, or texts, "" where one is missing."""
+"""Columns of equal length by name: numbers, NaN where one is missing, or texts, "" where one is missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows (n, features), or a table of n rows, as they come.
+    """A batch as it was sent: rows (n, features) or a table of n rows.
 
-    With labels (n,) or targets (n,) or (n, outputs), and weights (n,) if any.
+    `expected` are labels (n,), or targets (n,) or (n, outputs); `weights` are (n,), or None.
     """
 
     rows: NDArray[np.float32] | Table
@@ -32,13 +32,13 @@ class Batch:
 
 
 def rows_of(table: Table) -> int:
-    """The number of rows of a table."""
+    """Return the number of rows of a table."""
     return len(next(iter(table.values()), ()))
 
 
 @dataclass(frozen=True, slots=True)
 class StoredColumn:
-    """A column of a table as it was sent, whatever its encoding makes of it."""
+    """A column of a table as it was sent, before any encoding."""
 
     name: str
     kind: Literal["numbers", "texts"]
@@ -46,10 +46,10 @@ class StoredColumn:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What the rows are like, whatever they hold.
+    """The sizes and types of a dataset.
 
     `outputs` is the number of classes, or of targets of a regression; `labels` are the classes in the order of their
-    codes, None for a regression. Of a table, `columns` are its columns and `features` their number; else it is None.
+    codes, None for a regression. `columns` are those of a table, whose `features` is their number; else None.
     """
 
     rows: int
@@ -72,10 +72,11 @@ class Dataset:
 class Digests:
     """SHA-256 of the canonical bytes of each part of a dataset, hexadecimal.
 
-    `rows` is that of the rows as little-endian float32, row-major. Of a table it is a tuple with that of each column:
-    numbers as little-endian float64, or of texts two, that of their UTF-8 one after the other, and that of where each
-    ends in it, as little-endian int64. `targets` are codes of the sorted labels as little-endian int32, or values as
-    little-endian float32, row-major, `weights` little-endian float32.
+    - `rows`: the rows as little-endian float32, row-major. Of a table it is a tuple with the digests of each column:
+      one for numbers, as little-endian float64; two for texts, of their UTF-8 one after the other and of the offsets at
+      which they end, as little-endian int64.
+    - `targets`: codes of the sorted labels as little-endian int32, or values as little-endian float32, row-major.
+    - `weights`: little-endian float32.
     """
 
     rows: str | tuple[tuple[str, ...], ...]
@@ -84,7 +85,7 @@ class Digests:
 
 
 def canonical_sha256(shape: Shape, digests: Digests) -> str:
-    """Identity of a dataset, however it was cut into batches."""
+    """Return the identity of a dataset, which does not depend on how it was split into batches."""
     header: dict[str, Any] = {
         "format": "layerwise-dataset-1",
         "rows": shape.rows,

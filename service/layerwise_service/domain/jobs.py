@@ -1,4 +1,4 @@
-"""Jobs: their states, which state follows which, and what is told of them."""
+"""Jobs: their states, which state may follow which, their records and events."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from layerwise_service.errors import MOST_DETAIL, cut
 JSONObject = dict[str, object]
 
 MOST_TRANSITIONS = 1_000
-"""Of a job, told at once: one that is interrupted for years has no end of them."""
+"""Transitions that are listed with a job: a job that is interrupted again and again has many more."""
 
 
 class JobState(StrEnum):
@@ -39,7 +39,7 @@ FOLLOWING: Mapping[JobState, frozenset[JobState]] = {
     JobState.RUNNING: frozenset(
         {JobState.QUEUED, JobState.WAITING, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}
     ),
-    # its worker has it in hand, but cannot go on for want of space or of the stores
+    # its worker has it, but cannot go on: the disk is full, or a store is away
     JobState.WAITING: frozenset(
         {JobState.QUEUED, JobState.RUNNING, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}
     ),
@@ -48,9 +48,9 @@ FOLLOWING: Mapping[JobState, frozenset[JobState]] = {
     JobState.CANCELLED: frozenset(),
 }
 HELD = (JobState.RUNNING, JobState.WAITING)
-"""The states of a job that is in the hands of a worker."""
+"""The states of a job that a worker holds."""
 OPEN = (JobState.QUEUED, *HELD)
-"""The states of a job that has not ended."""
+"""The states of a job that has not ended yet."""
 
 
 class Reason(StrEnum):
@@ -90,7 +90,7 @@ def record_values(record: EpochRecord) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a job failed: a stable word and a sentence, cut if it is too long for an answer."""
+    """Why a job failed: a stable reason, and a message that is cut if it is too long for an answer."""
 
     reason: str
     message: str
@@ -113,7 +113,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSummary:
-    """One training run in short, as lists have it."""
+    """The summary of a job, as lists show it."""
 
     id: str
     model: str
@@ -130,23 +130,23 @@ class JobSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job(JobSummary):
-    """One training run. `architecture` and `plan` are in their JSON form, every size filled in."""
+    """A training job. `architecture` and `plan` are in their JSON form, every size filled in."""
 
     architecture: JSONObject
     plan: JSONObject
     transitions: tuple[Transition, ...] = ()
     """The newest `MOST_TRANSITIONS`."""
     record: EpochRecord | None = None
-    """The newest; of a job with a version, the one that was kept, with the figures of the version."""
+    """The newest record; of a job with a version, the record of the kept weights, with the version's figures."""
     findings: tuple[Finding, ...] = ()
-    """What the doctor finds as of the newest record."""
+    """The doctor's findings as of the newest record."""
     columns: ColumnCounts | None = None
-    """Of a job on a table: the columns that the version will take, counted."""
+    """The number of columns of each kind, if the job is on a table."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """What a job is made of. `fingerprint` tells whether two submissions under one request id are the same."""
+    """A job to submit. Two submissions under one request id are the same job if their `fingerprint` is the same."""
 
     model: str
     architecture: JSONObject
@@ -162,7 +162,7 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What happened to a job: a transition or a record. `number` counts up within the job."""
+    """An event of a job: a transition or a record. `number` counts them within the job."""
 
     number: int
     transition: Transition | None = None
@@ -171,7 +171,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A job in the hands of a worker. `token`, the attempt's number, fences its writes."""
+    """A job that a worker holds. `token`, the number of the attempt, fences its writes."""
 
     job: Job
     token: int

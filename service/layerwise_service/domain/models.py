@@ -10,14 +10,14 @@ from layerwise_service.domain.datasets import Label
 from layerwise_service.domain.jobs import JSONObject
 
 MOST_CLASSES = 100
-"""Classes that a version comes with; the others are asked for."""
+"""Classes that are listed with a version; the rest comes in pages of their own."""
 MOST_ALIASES = 100
-"""Of one model."""
+"""Aliases of one model."""
 
 
 @dataclass(frozen=True, slots=True)
 class VersionSummary:
-    """A version in short, as lists have it."""
+    """The summary of a version, as lists show it."""
 
     model: str
     number: int
@@ -34,7 +34,7 @@ class VersionSummary:
 class Version:
     """One trained network. `labels` are the classes in the order of the outputs, None for a regression.
 
-    `columns` counts those of a version that takes tables; its encoder is that of its job.
+    `columns` counts the columns of a version that takes tables; its encoder is stored with its job.
     """
 
     model: str
@@ -57,7 +57,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A name of versions, with aliases; `latest` is the newest version's number."""
+    """A named series of versions, with aliases; `latest` is the number of the newest version."""
 
     name: str
     latest: int
@@ -66,7 +66,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """What predicting needs to know of a model: the artefact of each version, and what the aliases point at."""
+    """The facts of a model that predicting needs: the artefact of each version, and the version of each alias."""
 
     name: str
     latest: int

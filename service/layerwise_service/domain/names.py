@@ -1,4 +1,4 @@
-"""Names that callers give, and the ids that the service makes."""
+"""Names that callers choose, and ids that the service makes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import time
 from layerwise_service.errors import InvalidRequest
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-_BASE32 = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's: no i, l, o, u to mistake
+_BASE32 = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's: without i, l, o and u, which are easily misread
 
 LATEST = "latest"
 
 
 def check_name(name: str, *, pointer: str) -> str:
-    """`name`, if it may name a model or an alias; raises `InvalidRequest` otherwise."""
+    """Return `name` if it may name a model or an alias. Raises `InvalidRequest` otherwise."""
     if not _NAME.fullmatch(name):
         shown = name if len(name) <= 70 else f"{name[:67]}…"
         raise InvalidRequest(
@@ -27,10 +27,10 @@ def check_name(name: str, *, pointer: str) -> str:
 
 
 def check_alias(alias: str, *, pointer: str) -> str:
-    """`alias`, if it may be set; raises `InvalidRequest` otherwise."""
+    """Return `alias` if it may be set. Raises `InvalidRequest` otherwise."""
     if alias == LATEST or alias.isdigit():
         raise InvalidRequest(
-            f"expected a name that is no number and not {LATEST!r}, which is always the newest version, got {alias!r}",
+            f"expected an alias that is not a number and not {LATEST!r} (always the newest version), got {alias!r}",
             pointer=pointer,
             reason="INVALID_NAME",
         )
@@ -38,6 +38,6 @@ def check_alias(alias: str, *, pointer: str) -> str:
 
 
 def new_job_id() -> str:
-    """26 characters, unique: 48 bits of milliseconds by this machine's clock, 80 bits of chance (a ULID)."""
+    """Return a unique id of 26 characters, a ULID: 48 bits of milliseconds by this machine's clock, 80 random bits."""
     number = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
     return "".join(_BASE32[number >> shift & 31] for shift in range(125, -1, -5))

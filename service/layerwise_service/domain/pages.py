@@ -1,4 +1,4 @@
-"""Pages of long lists: bounded in how many items they have, and in bytes where items may be large."""
+"""Pages of long lists, limited in the number of items, and in bytes where items may be large."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ T = TypeVar("T")
 MOST = 1_000
 DEFAULT = 100
 PAGE_BYTES = 2 * 2**20
-"""What the items of a page have together, at most, unless it is a single one: a quarter of a message, at least."""
+"""Most bytes of a page with more than one item. An answer, four times the largest message, holds it many times."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Some items of a list, and the token of the next page; empty on the last."""
+    """Items of a list, and the token of the next page, which is empty on the last page."""
 
     items: Sequence[T]
     next_token: str = ""
 
 
 def page_limit(size: int) -> int:
-    """How many a page may have whose caller asked for `size`; 0 asks for the default. Raises `InvalidRequest`."""
+    """Return how many items a page of the requested `size` may have; 0 means the default. Raises `InvalidRequest`."""
     if not 0 <= size <= MOST:
         raise InvalidRequest(f"expected 0 to {MOST}, got {size}", pointer="page_size")
     return size or DEFAULT
 
 
 def page_start(token: str) -> int:
-    """The place that a page starts at whose token is a number. Raises `InvalidRequest`."""
+    """Return the index at which a page starts, from a token that is a number. Raises `InvalidRequest`."""
     if not token:
         return 0
     if not (token.isascii() and token.isdecimal() and len(token) < 10):
@@ -41,7 +41,7 @@ def page_start(token: str) -> int:
 
 
 def fitting(sizes: Sequence[int], *, limit: int) -> int:
-    """How many items of these `sizes`, in bytes, make a page: at most `limit`, and at least one."""
+    """Return how many items of these `sizes`, in bytes, fit on a page: at most `limit`, at least one."""
     total = 0
     for count, size in enumerate(sizes[:limit]):
         total += size

@@ -1,10 +1,10 @@
-"""Architectures and plans as callers send them: filled in from the data, and held to the limits.
+"""Architectures and plans as callers send them: completed from the data, and checked against the limits.
 
-An architecture may leave out what the data says. Its `inputs` are the features of a row. Its output layer is
+An architecture may leave out what follows from the data. Its `inputs` are the features of a row. Its output layer is
 
-- the last layer, if that has no `units`: the data says how many;
-- the last layer, if that is linear (identity), or if `inputs` is given: its units must be what the data needs;
-- a linear layer that is added, if the last layer is not linear: that one is a hidden layer then.
+- the last layer, if it has no `units`: they follow from the data;
+- the last layer, if it is linear (identity) or `inputs` is given: its units must be what the data needs;
+- otherwise an added linear layer: the last layer that was sent is then a hidden one.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from layerwise_service.settings import Settings
 
 DEFAULT_LOSS = {True: "softmax_cross_entropy", False: "squared_error"}  # with labels, with targets
 
-_MOST_JSON = MOST_MANIFEST - 2**17  # which leaves room for metrics, lineage and the state of an optimiser
+_MOST_JSON = MOST_MANIFEST - 2**17  # leaves room for metrics, lineage and the state of an optimiser
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What the data needs of a network. `outputs` is None as long as the rows are still coming.
+    """The sizes that the data needs. `outputs` is None until all rows were received.
 
-    `one_will_do`: it is two classes, which the loss tells apart by the sign of a single output as well.
+    `one_will_do`: there are two classes, and the loss can also tell them apart by the sign of a single output.
     """
 
     features: int
@@ -50,10 +50,9 @@ class Needs:
 
 
 def read_architecture(sent: Mapping[str, object], needs: Needs | None, settings: Settings) -> Architecture:
-    """The architecture, filled in and within the limits; nothing is allocated for it.
+    """Return the architecture, completed and within the limits; nothing is allocated for it.
 
-    With `needs` None, or without its outputs, whatever they leave open is taken as 1: a check of the rest.
-    Raises `InvalidRequest`.
+    Sizes that `needs` does not know yet are taken as 1, which checks the rest. Raises `InvalidRequest`.
     """
     layers = [dict(layer) for layer in cast("list[JSONObject]", sent.get("layers", []))]
     if not layers:
@@ -70,16 +69,16 @@ def read_architecture(sent: Mapping[str, object], needs: Needs | None, settings:
     for i, layer in enumerate(architecture.layers):
         if layer.columns > settings.max_units:
             detail = f"expected at most {settings.max_units} units, got {layer.units} × "
-            detail += f"{layer.activation.linear_pieces}: every piece of a maxout counts as a unit"
+            detail += f"{layer.activation.linear_pieces}: each piece of a maxout counts as a unit"
             raise TooLarge(detail, pointer=Place("architecture", "layers", i), reason="MODEL_TOO_LARGE")
     if architecture.parameters > settings.max_parameters:
-        detail = f"a network may have {settings.max_parameters} parameters, this one has {architecture.parameters}"
+        detail = f"expected at most {settings.max_parameters} parameters, got {architecture.parameters}"
         raise TooLarge(detail, pointer="architecture", reason="MODEL_TOO_LARGE")
     return architecture
 
 
 def read_plan(sent: Mapping[str, object], *, has_labels: bool | None, settings: Settings) -> Plan:
-    """The plan, its loss chosen by what is expected of the rows: labels or targets (None: not known yet).
+    """Return the plan; without a loss, the default for labels or for targets (`has_labels` None: not known yet).
 
     Raises `InvalidRequest`.
     """
@@ -88,7 +87,7 @@ def read_plan(sent: Mapping[str, object], *, has_labels: bool | None, settings: 
     wanted = {"classes": "labels", "values": "targets"}.get(plan.loss.targets)  # flags may be either
     if has_labels is not None and wanted is not None and has_labels is not (wanted == "labels"):
         got = "labels" if has_labels else "targets"
-        detail = f"{plan.loss.kind} is a loss for {wanted}, and the rows come with {got}"
+        detail = f"the loss {plan.loss.kind} needs {wanted}, but the rows have {got}"
         raise InvalidRequest(detail, pointer=Place("plan", "loss"))
     if plan.epochs is not None and plan.epochs > settings.max_epochs:
         raise TooLarge(
@@ -98,43 +97,45 @@ def read_plan(sent: Mapping[str, object], *, has_labels: bool | None, settings: 
 
 
 def check_optimizer(plan: Plan, architecture: Architecture) -> None:
-    """Raises `InvalidRequest` if the plan's optimiser cannot train the network."""
+    """Raise `InvalidRequest` if the plan's optimiser cannot train the network."""
     if plan.optimizer.full_batch:
         _refused("plan", lambda: check_steady(architecture, plan))
 
 
 def complete_plan(plan: Plan, architecture: Architecture, rows: int, settings: Settings) -> Plan:
-    """The plan with what it leaves open chosen for a job on so many rows, within the limits."""
+    """Return the plan, its open values chosen for this number of rows, within the limits."""
     most = _most_rows_a_batch(architecture, settings)
     return plan.completed(rows=rows, most_batch=most, most_epochs=settings.max_epochs)
 
 
 def check_split(plan: Plan, rows: int, *, has_labels: bool) -> None:
-    """Raises `InvalidRequest` if the plan's held-out fraction leaves no rows on one side, or cannot be chosen so."""
+    """Raise `InvalidRequest` if the plan's validation leaves one side without rows, or its split is impossible."""
     share = plan.completed(rows=rows).validation or 0.0
     if share and plan.split == "stratified" and not has_labels:
-        detail = "expected random or temporal, for targets have no classes whose shares are kept; got stratified"
+        detail = (
+            "stratified needs labels, since it keeps the shares of the classes; give random or temporal for targets"
+        )
         raise InvalidRequest(detail, pointer=Place("plan", "split"))
     held_out = round(rows * share)
     if share and not 0 < held_out < rows:
-        detail = f"{share} of {rows} rows is {held_out}: expected at least one row on either side"
+        detail = f"{share} of {rows} rows is {held_out}: expected at least one row to train on and one held out"
         raise InvalidRequest(detail, pointer=Place("plan", "validation"))
     for name, watch in (
         (("early_stopping", "watch"), plan.early_stopping.watch if plan.early_stopping else ""),
         (("schedule", "watch"), getattr(plan.schedule, "watch", "")),
     ):
         if watch.startswith("validation") and not share:
-            detail = f"{watch} needs rows that are held out: give a validation above 0"
+            detail = f"{watch} needs held-out rows: give a validation above 0"
             raise InvalidRequest(detail, pointer=Place("plan", name))
 
 
 def check_class_weight(plan: Plan, labels: Sequence[Label] | None) -> None:
-    """Raises `InvalidRequest` if the plan's weights of classes do not fit `labels`; None: there are no classes."""
+    """Raise `InvalidRequest` if the plan's class weights do not fit `labels` (None: a regression)."""
     given = plan.class_weight
     if given is None or (given == "balanced" and labels is not None):
         return
     if labels is None:
-        detail = "expected none, for the rows come with targets, which are no classes"
+        detail = "class weights need labels, but the rows have targets"
         raise InvalidRequest(detail, pointer=Place("plan", "class_weight"))
     assert given != "balanced"
     weights = np.array(_refused("plan", lambda: weights_of(given, labels)))
@@ -144,22 +145,22 @@ def check_class_weight(plan: Plan, labels: Sequence[Label] | None) -> None:
 
 
 def check_start(architecture: Architecture, labels: Sequence[Label] | None, origin: Version) -> None:
-    """Raises `InvalidRequest` if a network cannot start with the weights of the version `origin`."""
+    """Raise `InvalidRequest` if a network cannot start with the weights of the version `origin`."""
     theirs = Architecture.from_json(origin.architecture)
     if weight_shapes(architecture) != weight_shapes(theirs):
-        detail = f"expected layers of the sizes of {origin}, whose weights it is to start with"
+        detail = f"expected the layers of {origin}, the version to start from"
         raise InvalidRequest(detail, pointer=Place("architecture", "layers"))
     if origin.labels is None and labels is not None:
-        detail = f"expected rows with targets, for {origin} has no classes; got rows with labels"
+        detail = f"expected targets, since {origin}, the version to start from, is a regression; got labels"
         raise InvalidRequest(detail, pointer="start_from")
     if tuple(labels or ()) != (origin.labels or ()):
         known, got = (", ".join(repr(each) for each in list(some)[:20]) for some in (origin.labels or (), labels or ()))
-        detail = f"expected rows of the classes that {origin} knows, {known}; got {got or 'targets'}"
+        detail = f"expected the classes of {origin}, the version to start from: {known}; got {got or 'targets'}"
         raise InvalidRequest(detail, pointer="start_from")
 
 
 def check_range(targets: NDArray[np.float32], loss: Loss, *, at: Place) -> None:
-    """Raises `InvalidRequest` at the first of `targets` that `loss` has no use for: Poisson's are not negative."""
+    """Raise `InvalidRequest` for the first target outside the range of `loss`: Poisson's must not be negative."""
     wrong = (targets < loss.least) | (targets <= loss.above) | (targets > loss.most)
     if wrong.any():
         where = np.unravel_index(int(np.argmax(wrong)), targets.shape)
@@ -170,26 +171,28 @@ def check_range(targets: NDArray[np.float32], loss: Loss, *, at: Place) -> None:
 
 
 def check_batch(plan: Plan, architecture: Architecture, rows: int, settings: Settings) -> None:
-    """Raises `TooLarge` if a batch and what its layers make of it would be too much for a worker's memory.
+    """Raise `TooLarge` if a batch and the outputs of all layers for it would not fit into a worker's memory.
 
-    A batch size that is left open will be within the limit.
+    A batch size that the plan leaves open is chosen within the limit.
     """
     most = _most_rows_a_batch(architecture, settings)
     if min(plan.batch_size or 1, rows) > most:
-        detail = f"a network of this width takes at most {most} rows a batch, got {plan.batch_size}"
+        detail = f"expected at most {most} rows a batch for a network of this width, got {plan.batch_size}"
         raise TooLarge(detail, pointer=Place("plan", "batch_size"))
     kept = len(plan.optimizer.remembers) + 2 * getattr(plan.optimizer, "history", 0) + bool(plan.average) + 2
     if architecture.parameters * kept > 5 * settings.max_parameters:  # parameters, gradient, Adam's two and one more
-        detail = f"{plan.optimizer.kind} would keep {kept} vectors as long as the {architecture.parameters} parameters"
+        detail = (
+            f"{plan.optimizer.kind} would keep {kept} vectors of {architecture.parameters} numbers, one a parameter"
+        )
         raise TooLarge(
-            f"{detail}, and there is room for {5 * settings.max_parameters} numbers", pointer=Place("plan", "optimizer")
+            f"{detail}, and may keep {5 * settings.max_parameters} numbers", pointer=Place("plan", "optimizer")
         )
 
 
 def check_manifest(job: NewJob, labels: Sequence[Label] | None) -> None:
-    """Raises `TooLarge` if what goes into a model file beside the weights is more than a file may have.
+    """Raise `TooLarge` if the contents of a model file besides its weights would exceed the limit.
 
-    Here and not after hours of training.
+    Checked here, and not after hours of training.
     """
     encoder = job.preprocessing
     parts = {
@@ -201,13 +204,13 @@ def check_manifest(job: NewJob, labels: Sequence[Label] | None) -> None:
     if sum(sizes.values()) <= _MOST_JSON:
         return
     largest = max(sizes, key=sizes.__getitem__)
-    detail = f"{largest} would take {sizes[largest]} of the {_MOST_JSON} bytes that a model has for all but its weights"
+    detail = f"{largest} would take {sizes[largest]} bytes; a model may have {_MOST_JSON} bytes besides its weights"
     if largest != "the encoder" or encoder is None:
-        raise TooLarge(f"{detail}; shorter labels help", pointer="classes", reason="MODEL_TOO_LARGE")
+        raise TooLarge(f"{detail}; use shorter labels", pointer="classes", reason="MODEL_TOO_LARGE")
     columns = {str(item["name"]): _json_bytes(item) for item in cast("list[JSONObject]", encoder["fitted"])}
     name = max(columns, key=columns.__getitem__)
-    help_ = "hashing keeps no categories, a lower `most` of one_hot fewer, and columns may be ignored"
-    detail = f"{detail}, most of them in column {name[:64]!r} ({columns[name]}); {help_}"
+    help_ = "encode it by hashing, which stores no categories, lower `most` of one_hot, or ignore it"
+    detail = f"{detail}. Column {name[:64]!r} takes most, {columns[name]} bytes: {help_}"
     raise TooLarge(detail, pointer="encoder", reason="MODEL_TOO_LARGE")
 
 
@@ -224,7 +227,7 @@ def _inputs(sent: object, needs: Needs | None) -> object:
     if needs is None:
         return 1 if sent is None else sent
     if sent is not None and sent != needs.features:
-        detail = f"the rows have {needs.features} features, the architecture {sent} inputs"
+        detail = f"expected {needs.features} inputs, the number of features in the rows, got {sent}"
         raise InvalidRequest(detail, pointer=Place("architecture", "inputs"))
     return needs.features
 
@@ -238,8 +241,8 @@ def _fill_output_layer(layers: list[JSONObject], *, complete: bool, needs: Needs
         one = needs is not None and needs.one_will_do and last["units"] == 1
         if outputs is not None and last["units"] != outputs and not one:
             what = "one for each class" if needs is not None and needs.of_classes else "one for each target"
-            hint = "" if complete else ", or no units there, or a hidden layer that is not linear"
-            detail = f"the output layer needs {outputs} units here, {what}; got {last['units']}. Give {outputs}{hint}"
+            hint = "" if complete else ", leave `units` out, or make this a hidden layer by an activation"
+            detail = f"expected {outputs} units in the output layer, {what}, got {last['units']}: give {outputs}{hint}"
             raise InvalidRequest(detail, pointer=Place("architecture", "layers", len(layers) - 1, "units"))
     else:
         layers.append({"units": outputs or 1})
@@ -254,7 +257,7 @@ def _check_units(layers: list[JSONObject], most: int) -> None:
 
 
 def _refused(root: str, read: Callable[[], T]) -> T:
-    """What `read` gives; what the core refuses, as an error that callers are told."""
+    """Return the result of `read`, turning the core's errors into `InvalidRequest`."""
     try:
         return read()
     except InvalidInput as error:

@@ -1,4 +1,4 @@
-"""Tables on their way to a network: the encoder that was chosen, fitted on what came, and what it makes of it."""
+"""Tables and their encoders: reading an encoder, fitting it, and encoding rows with it."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.settings import Settings
 
 BLOCK_NUMBERS = 2**22
-"""How many numbers are made of a table at once, 16 MiB of float32, unless it is a single row."""
+"""Encoded numbers in one block, 16 MiB of float32; a single row may have more."""
 AnyTable = Table | Sequence[Mapping[str, Any]]
-"""A table by its columns or, as JSON has it, by its rows."""
+"""A table as columns, or as a list of rows, the form of JSON."""
 
 
 def read_encoder(sent: Mapping[str, object]) -> TableEncoder:
-    """The encoder that was chosen, not yet fitted. Raises `InvalidRequest`."""
+    """Return the encoder from its JSON form, not yet fitted. Raises `InvalidRequest`."""
     with _refused("encoder"):
         return TableEncoder.from_json({name: value for name, value in sent.items() if name != "fitted"})
 
 
 def check_names(sent: Mapping[str, object], table: Table) -> None:
-    """Raises `InvalidRequest` if an encoding is chosen for a column that the table does not have."""
+    """Raise `InvalidRequest` if an encoding is given for a column that the table does not have."""
     for name in cast("Mapping[str, object]", sent.get("columns", {})):
         if name not in table:
             detail = f"expected a column of this name, there are {listed(table)}"
@@ -36,9 +36,9 @@ def check_names(sent: Mapping[str, object], table: Table) -> None:
 
 
 def check_scaled_once(encoder: TableEncoder, architecture: Mapping[str, object], table: Table | None = None) -> None:
-    """Raises `InvalidRequest` if inputs that `encoder` has scaled are to be scaled again by the network.
+    """Raise `InvalidRequest` if the network would scale inputs that `encoder` has scaled already.
 
-    One that is not yet fitted is asked what it makes of the columns of `table`.
+    With an encoder that is not fitted yet, `table` shows how it will encode the columns.
     """
     scale = cast("float", architecture.get("input_scale") or 1.0)
     shift = cast("float", architecture.get("input_shift") or 0.0)
@@ -50,7 +50,7 @@ def check_scaled_once(encoder: TableEncoder, architecture: Mapping[str, object],
 
 
 def fit_encoder(sent: Mapping[str, object], tables: Iterable[Table], row_at: Callable[[int], Place]) -> TableEncoder:
-    """The encoder that was chosen, fitted on all `tables`.
+    """Return the encoder given by its JSON form `sent`, fitted on all `tables`.
 
     Raises `InvalidRequest`; `row_at` gives the place of a row, counted over all tables.
     """
@@ -60,20 +60,22 @@ def fit_encoder(sent: Mapping[str, object], tables: Iterable[Table], row_at: Cal
 
 
 def check_encoded(width: int, *, rows: int, outputs: int, settings: Settings) -> None:
-    """Raises `TooLarge` if so many outputs of an encoder are too many, or too many for so many rows."""
+    """Raise `TooLarge` if encoded rows of this `width` are too wide, or make too large a dataset."""
     if width > settings.max_features:
-        detail = f"expected columns of at most {settings.max_features} outputs together, got {width}"
-        raise TooLarge(f"{detail}; fewer categories may be kept, or columns ignored", pointer="encoder")
+        detail = f"expected columns that give at most {settings.max_features} inputs together, got {width}"
+        raise TooLarge(f"{detail}; lower `most` of one_hot, or ignore columns", pointer="encoder")
     size = rows * (width + outputs) * 4
     if size > settings.max_dataset_bytes:
-        detail = f"a dataset may have {settings.max_dataset_bytes} bytes, {rows} rows of {width} outputs need {size}"
+        detail = (
+            f"{rows} rows of {width} encoded inputs need {size} bytes, a dataset may have {settings.max_dataset_bytes}"
+        )
         raise TooLarge(detail, pointer="encoder", reason="DATASET_TOO_LARGE")
 
 
 def encoded(
     encoder: TableEncoder, tables: Iterable[AnyTable], row_at: Callable[[int], Place], *, table: Place | str
 ) -> Iterator[NDArray[np.float32]]:
-    """What `encoder` makes of the rows of `tables`, (n, width), in blocks of bounded memory.
+    """Yield the encoded rows of `tables`, (n, width), in blocks of bounded memory.
 
     Raises `InvalidRequest`; `row_at` gives the place of a row, counted over all tables, `table` is that of the table.
     """
@@ -86,7 +88,7 @@ def encoded(
 
 
 def _pieces(tables: Iterable[AnyTable], most: int) -> Iterator[tuple[AnyTable, int]]:
-    """The rows of `tables`, at most so many at once, and how many they are."""
+    """Yield the rows of `tables` in pieces of at most `most` rows, each with its number of rows."""
     for table in tables:
         rows = rows_of(table) if isinstance(table, Mapping) else len(table)
         for start in range(0, rows, most):
@@ -117,6 +119,6 @@ def _refused(at: Place | str, row_at: Callable[[int], Place] | None = None, *, s
 
 
 def listed(names: Iterable[str]) -> str:
-    """The names of columns, as an error shows them."""
+    """Return the names of columns as errors show them."""
     given = list(names)
     return ", ".join(given[:20]) + (", …" if len(given) > 20 else "")

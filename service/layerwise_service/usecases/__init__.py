@@ -1,1 +1,1 @@
-"""What callers can ask of the service, whichever way they come."""
+"""The use-cases of the service, the same for REST and gRPC."""

@@ -1,4 +1,4 @@
-"""Use-case of predicting: rows in, labels or values out, by the version that is meant."""
+"""Use-case of predicting: rows in, labels or values out, by the version that is named."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from layerwise_service.usecases.registry import VersionResolver
 
 @dataclass(frozen=True, slots=True)
 class Instances:
-    """Rows as JSON has them that are not numbers alone: by the names of columns, or in the order of columns."""
+    """Rows of a table in JSON: objects by column name, or lists in the order of the columns."""
 
     rows: list[dict[str, object] | list[object]]
 
@@ -36,10 +36,10 @@ Rows = list[list[float]] | Instances | NDArray[np.float32] | Table
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a version says of n rows.
+    """The predictions of a version for n rows.
 
-    `predictions` is (n,), labels or values, or (n, outputs) values of a regression with several outputs;
-    `probabilities` (n, classes), or None where the loss gives none.
+    `predictions` is (n,) labels or values, or (n, outputs) values of a regression with several outputs;
+    `probabilities` is (n, classes), or None if the loss gives none.
     """
 
     model: str
@@ -59,7 +59,7 @@ class SignatureColumn:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What a version takes: `columns` in their order, none if it takes rows of numbers."""
+    """What a version takes: columns in this order, or rows of numbers if there are no `columns`."""
 
     model: str
     version: int
@@ -67,7 +67,7 @@ class Signature:
 
 
 class VersionPredictor:
-    """Predicts with any version, and keeps those that are in use loaded."""
+    """Predicts with any version, and keeps the versions in use loaded."""
 
     def __init__(
         self, resolver: VersionResolver, artifacts: ArtifactStore, *, cache_bytes: int, max_rows: int, max_values: int
@@ -78,7 +78,7 @@ class VersionPredictor:
         self._max_values = max_values
 
     def signature(self, *, model: str | None, version: str | int | None) -> Signature:
-        """What a version takes; `model` and `version` are as in `predict`, and so is what it raises about them."""
+        """Return what a version takes. `model`, `version` and the errors about them are as for `predict`."""
         target = self._resolver.resolve(model, version)
         encoder = self._models.get(target.artifact).encoder
         columns = () if encoder is None else encoder.columns
@@ -87,9 +87,9 @@ class VersionPredictor:
         )
 
     def predict(self, rows: Rows, *, model: str | None, version: str | int | None, at: str = "instances") -> Prediction:
-        """Predicts `rows`, (n, inputs) numbers, or the columns of a table if the version takes one.
+        """Predict `rows`: (n, inputs) numbers, or a table if the version takes one.
 
-        `model` and `version` are as `VersionResolver.resolve` reads them, `at` names the rows.
+        `model` and `version` are those of `VersionResolver.resolve`; `at` names the rows in errors.
 
         Raises `InvalidRequest` with the row, and the column, that is wrong, `TooLarge`, and what `resolve` raises.
         """
@@ -105,7 +105,7 @@ class VersionPredictor:
         encoder = network.encoder
         checked = None if encoder is not None else _check(rows, network.architecture.inputs, at)
         start = time.perf_counter()
-        with np.errstate(over="ignore", invalid="ignore"):  # looked at right below
+        with np.errstate(over="ignore", invalid="ignore"):  # checked right below
             if encoder is not None:
                 outputs = _outputs_of_table(network, encoder, rows, at)
             else:
@@ -113,7 +113,7 @@ class VersionPredictor:
                 outputs = network.outputs(checked, check=False)
         if not np.isfinite(outputs).all():
             row = int(np.argmin(np.isfinite(outputs).all(axis=1)))
-            detail = f"version {target.version} of {target.model} answers this row with NaN or infinity"
+            detail = f"version {target.version} of {target.model} predicts NaN or infinity for this row"
             raise OutputNotFinite(detail, pointer=Place(at, row))
         prediction = Prediction(
             target.model,
@@ -128,7 +128,7 @@ class VersionPredictor:
 
 
 class LoadedModels:
-    """Models by artefact, the least recently used leaving when together they exceed `max_bytes`."""
+    """A cache of models by artefact: the least recently used leave when all exceed `max_bytes` together."""
 
     def __init__(self, artifacts: ArtifactStore, *, max_bytes: int) -> None:
         self._artifacts = artifacts
@@ -139,7 +139,7 @@ class LoadedModels:
         self._loading: dict[str, threading.Lock] = {}
 
     def get(self, artifact: str) -> MLP:
-        """The model, loaded once however many ask for it. Raises `DataLoss`."""
+        """Return the model, loaded once however many threads ask for it. Raises `DataLoss`."""
         with self._lock:
             if (model := self._found(artifact)) is not None:
                 return model
@@ -150,7 +150,7 @@ class LoadedModels:
                     return model
             try:
                 model = self._artifacts.load_model(artifact)
-                model.kept_optimizer = None  # for another training; predicting has no use for it
+                model.kept_optimizer = None  # predictions do not need it
                 size = held_bytes(model)
                 with self._lock:
                     self._keep(artifact, model, size)
@@ -183,7 +183,7 @@ def _count(rows: Rows) -> int:
 
 
 def _outputs_of_table(network: MLP, encoder: TableEncoder, rows: Rows, at: str) -> NDArray[Any]:
-    """The outputs (n, k) of a network that takes tables. Raises `InvalidRequest`."""
+    """Return the outputs (n, k) of a network that takes tables. Raises `InvalidRequest`."""
     names = [column.name for column in encoder.columns]
     if isinstance(rows, np.ndarray):  # of float32, where different categories may have become the same number
         detail = f"expected a table, for this version takes the columns {listed(names)}; got rows of numbers"
@@ -200,7 +200,7 @@ def _outputs_of_table(network: MLP, encoder: TableEncoder, rows: Rows, at: str) 
 def _by_name(
     rows: Sequence[dict[str, object] | Sequence[object]], names: list[str], at: str
 ) -> list[dict[str, object]]:
-    """`rows` by the names of columns; those that are lists have their values in the order of `names`."""
+    """Return `rows` as mappings by column name; the values of lists are in the order of `names`."""
     found: list[dict[str, object]] = []
     for index, row in enumerate(rows):
         if isinstance(row, dict):
@@ -214,7 +214,7 @@ def _by_name(
 
 
 def _check(rows: Rows, inputs: int, at: str) -> NDArray[np.float32]:
-    """`rows` as (n, inputs) float32, all finite. Raises `InvalidRequest`."""
+    """Return `rows` as (n, inputs) float32, all finite. Raises `InvalidRequest`."""
     if isinstance(rows, Instances | Mapping):
         raise _no_table(rows, inputs, at)
     if isinstance(rows, list):
@@ -222,7 +222,7 @@ def _check(rows: Rows, inputs: int, at: str) -> NDArray[np.float32]:
             if len(numbers) != inputs:
                 detail = f"expected {inputs} numbers, got {len(numbers)}"
                 raise InvalidRequest(detail, pointer=Place(at, index), reason="WRONG_FEATURE_COUNT")
-        with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite, and is told as that below
+        with np.errstate(over="ignore"):  # numbers beyond float32 become infinite, and are refused below
             array = np.array(rows, dtype=np.float32).reshape(len(rows), inputs)
     else:
         array = rows
@@ -239,8 +239,8 @@ def _check(rows: Rows, inputs: int, at: str) -> NDArray[np.float32]:
 
 
 def _no_table(rows: Instances | Table, inputs: int, at: str) -> InvalidRequest:
-    """What is wrong with `rows` for a version that takes rows of `inputs` numbers."""
-    wanted = f"expected {inputs} numbers, for this version was not trained on a table"
+    """Return the error for rows of a table, given to a version that takes rows of `inputs` numbers."""
+    wanted = f"expected {inputs} numbers, since this version was not trained on a table"
     if not isinstance(rows, Instances):
         return InvalidRequest(f"{wanted}; got columns", pointer=at, reason="WRONG_KIND_OF_ROWS")
     for index, row in enumerate(rows.rows):

@@ -1,4 +1,4 @@
-"""Whether the service can do its work now: take jobs in and train them, and answer predictions."""
+"""Readiness: whether the service can accept and train jobs now, and whether it can answer predictions."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from layerwise_service.stores.database import Database
 
 log = structlog.get_logger()
 
-_FRESH_SECONDS = 1.0  # however many ask, the disk is tried once a second
-_PATIENCE_SECONDS = 0.5  # who asks waits no longer for a check that is under way
-_SLOW_SECONDS = 2.0  # other processes hold the database locked for a moment, and disks have slow moments
-_RECENT_SECONDS = 5.0  # what was found then may be told again while a check is under way
+_FRESH_SECONDS = 1.0  # however many callers ask, the disk is tried once a second
+_PATIENCE_SECONDS = 0.5  # how long a caller waits for a running check
+_SLOW_SECONDS = 2.0  # a check may take so long: a database is locked for a moment, a disk has slow moments
+_RECENT_SECONDS = 5.0  # how old a result may be that is given while a check runs
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What each check found: "ok", or what is wrong."""
+    """The outcome of each check: "ok", or what is wrong."""
 
     whole: Mapping[str, str]
-    """What training needs, and so the service as a whole."""
+    """Checks of what the whole service, training included, needs."""
     predictions: Mapping[str, str]
-    """What predicting needs: it goes on without the database and on a full disk."""
+    """Checks of what predictions need: neither the database nor space on the disk."""
 
 
 class Readiness:
-    """Tries what the work needs: each part at most once a second, and no part waits for another."""
+    """Checks what the service needs: each part at most once a second, and none waits for another."""
 
     def __init__(
         self,
@@ -52,18 +52,18 @@ class Readiness:
         self._wrong: Mapping[str, str] = {}
 
     def whole(self) -> Mapping[str, str]:
-        """What training needs, and so the service as a whole."""
+        """Return the checks of what the whole service, training included, needs."""
         database, artifacts = self._database.begin(), self._artifacts.begin()
         found = {"database": self._database.outcome(database), "artifacts": self._artifacts.outcome(artifacts)}
-        self._log({name: said for name, said in found.items() if said != "ok"})
+        self._log({name: outcome for name, outcome in found.items() if outcome != "ok"})
         return found
 
     def predictions(self) -> Mapping[str, str]:
-        """What predicting needs: it goes on without the database and on a full disk."""
+        """Return the checks of what predictions need."""
         return {"models": self._models.outcome(self._models.begin())}
 
     def report(self) -> Report:
-        """Both."""
+        """Return all checks."""
         models = self._models.begin()
         return Report(self.whole(), {"models": self._models.outcome(models)})
 
@@ -77,7 +77,7 @@ class Readiness:
 
 
 class _Check:
-    """One check, in a thread of its own while it is under way: it may wait for a lock or a disk, who asks may not."""
+    """One check, run in a thread of its own, since it may wait for a lock or a disk and its callers may not."""
 
     def __init__(self, run: Callable[[], None], slow: str, clock: Callable[[], float], patience: float) -> None:
         self._run = run
@@ -87,11 +87,11 @@ class _Check:
         self._lock = threading.Lock()
         self._found: str | None = None
         self._found_at = 0.0
-        self._began: float | None = None  # of the check that is under way
+        self._began: float | None = None  # when the running check began
         self._ended = threading.Event()
 
     def begin(self) -> bool:
-        """Start the check unless it is under way, or what it found is fresh; return whether it was started."""
+        """Start the check unless it is running or its result is fresh; return whether it was started."""
         with self._lock:
             if self._began is not None or (self._found is not None and self._age() < _FRESH_SECONDS):
                 return False

@@ -1,4 +1,4 @@
-"""Use-cases of the registry: tell of models, move aliases, and know at any instant which version is meant."""
+"""Use-cases of the registry: list and show models, set aliases, and resolve names to versions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from layerwise_service.stores.version_store import ModelNotFound, VersionNotFoun
 
 @dataclass(frozen=True, slots=True)
 class ColumnSource:
-    """Whose columns are meant: those of a version, by a number, an alias or "" for the latest, or those of a job."""
+    """Whose columns to return: those of a version (a number, an alias, or "" for the latest) or of a job."""
 
     model: str = ""
     version: str = ""
@@ -27,24 +27,24 @@ class ColumnSource:
 
 
 class Registry:
-    """Everything that a caller can do with models, but predict."""
+    """Everything that a caller can do with models, except predict."""
 
     def __init__(self, versions: VersionStore, jobs: JobStore) -> None:
         self._versions = versions
         self._jobs = jobs
 
     def page(self, *, page_size: int = 0, page_token: str = "") -> Page[Model]:
-        """A page of models by name."""
+        """Return a page of models, sorted by name."""
         limit = page_limit(page_size)
         found = self._versions.page(limit=limit + 1, after=page_token)
         return Page(found[:limit], found[limit - 1].name if len(found) > limit else "")
 
     def get(self, model: str) -> Model:
-        """Raises `ModelNotFound`."""
+        """Return the model. Raises `ModelNotFound`."""
         return self._versions.get(model)
 
     def versions(self, model: str, *, page_size: int = 0, page_token: str = "") -> Page[VersionSummary]:
-        """A page of a model's versions in short, newest first. Raises `ModelNotFound`."""
+        """Return a page of the model's version summaries, newest first. Raises `ModelNotFound`."""
         limit = page_limit(page_size)
         found = self._versions.versions(model, limit=limit + 1, before=page_start(page_token))
         if not found and not page_token:
@@ -52,11 +52,11 @@ class Registry:
         return Page(found[:limit], str(found[limit - 1].number) if len(found) > limit else "")
 
     def version(self, model: str, version: str | int) -> Version:
-        """The version that a number, an alias, or "" or "latest" means. Raises `ModelNotFound`, `VersionNotFound`."""
+        """Return a version by its number, an alias, "" or "latest". Raises `ModelNotFound`, `VersionNotFound`."""
         return self._versions.find(model, str(version))
 
     def classes(self, model: str, version: str, *, page_size: int = 0, page_token: str = "") -> Page[Label]:
-        """A page of the classes of a version, in the order of the outputs; none of a regression."""
+        """Return a page of the classes of a version, in the order of its outputs; empty for a regression."""
         limit, start = page_limit(page_size), page_start(page_token)
         labels = self.version(model, version).labels or ()
         found = labels[start : start + limit]
@@ -66,24 +66,24 @@ class Registry:
     def columns(
         self, source: ColumnSource, *, page_size: int, page_token: str, with_categories: bool
     ) -> Page[ColumnInfo]:
-        """A page of the columns that a version takes, in their order; none if it takes rows of numbers."""
+        """Return a page of the columns that a version takes, in order; empty if it takes rows of numbers."""
         limit, start = page_limit(page_size), page_start(page_token)
         encoders = self._jobs.encoders
         return encoders.columns(self._job_of(source), limit=limit, start=start, with_categories=with_categories)
 
     def categories(self, source: ColumnSource, column: str, *, page_size: int, page_token: str) -> Page[str]:
-        """A page of the categories of a column that a version takes. Raises `NotFound`."""
+        """Return a page of the categories of a column. Raises `NotFound`."""
         limit, start = page_limit(page_size), page_start(page_token)
         return self._jobs.encoders.categories(self._job_of(source), column, limit=limit, start=start)
 
     def _job_of(self, source: ColumnSource) -> str:
-        """The job that the encoder belongs to."""
+        """Return the id of the job that fitted the encoder."""
         if source.job:
             return self._jobs.get(source.job).id
         return self._versions.job_of(source.model, source.version)
 
     def set_alias(self, model: str, alias: str, number: int) -> Model:
-        """Points `alias` at a version. Raises `InvalidRequest`, `ModelNotFound`, `VersionNotFound`."""
+        """Point `alias` at a version. Raises `InvalidRequest`, `ModelNotFound`, `VersionNotFound`."""
         check_name(model, pointer="model")
         check_alias(alias, pointer="alias")
         return self._versions.set_alias(model, alias, number)
@@ -91,7 +91,7 @@ class Registry:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedVersion:
-    """The version that a request means."""
+    """A version that a request named, and its artefact."""
 
     model: str
     version: int
@@ -99,10 +99,10 @@ class ResolvedVersion:
 
 
 class VersionResolver:
-    """Which version a name means, from memory: a thread looks for changes every `refresh_seconds`.
+    """Resolves names to versions from memory, which a thread refreshes every `refresh_seconds`.
 
-    What is not known here is looked for in the store before it is called missing, so that a version can be used at
-    once by whoever saw it published. While the store does not answer, what is known goes on being served.
+    A name that is not in memory is looked up in the store before it counts as missing, so that a version can be used
+    as soon as it is published. While the store does not answer, the versions in memory are served.
     """
 
     def __init__(self, versions: VersionStore, *, refresh_seconds: float) -> None:
@@ -117,9 +117,10 @@ class VersionResolver:
         return self._models
 
     def resolve(self, model: str | None, version: str | int | None) -> ResolvedVersion:
-        """The version meant; `model` None is the only one there is, `version` a number, an alias, or None: latest.
+        """Return the version that is named by `model` and `version`.
 
-        Raises `ModelNotFound`, `VersionNotFound`, `Conflict` (no model was named, and there are none or several).
+        `model` may be None if there is exactly one; `version` is a number, an alias, or None for the latest. Raises
+        `ModelNotFound`, `VersionNotFound`, and `Conflict` if no model is named and there are none or several.
         """
         known = self._models
         try:
@@ -128,10 +129,10 @@ class VersionResolver:
             self.refresh()
             if self._models is known:
                 raise
-            return _find(self._models, model, version)  # somebody, the thread perhaps, has learnt of more
+            return _find(self._models, model, version)  # another thread has refreshed the memory meanwhile
 
     def refresh(self) -> None:
-        """Reads the store if it has changed."""
+        """Read the store if it has changed."""
         with self._lock:
             if self._versions.revision() != self._revision:
                 self._revision, self._models = self._versions.served()
@@ -143,9 +144,9 @@ class VersionResolver:
 def _find(models: Mapping[str, ServedModel], name: str | None, version: str | int | None) -> ResolvedVersion:
     if name is None:
         if len(models) != 1:
-            known = f"there are {len(models)}: name one" if models else "there is none yet: train one"
+            known = f"there are {len(models)} models: name one" if models else "there is no model yet: train one"
             raise Conflict(
-                f"no model is named, which needs exactly one model; {known}",
+                f"a request without a model needs a service with exactly one; {known}",
                 pointer="model",
                 reason="MODEL_NOT_NAMED",
             )

@@ -1,4 +1,4 @@
-"""Use-cases of training: take rows in, queue a job on them, tell of jobs, cancel them."""
+"""Use-cases of training: receive rows, queue a job on them, list, show and cancel jobs."""
 
 from __future__ import annotations
 
@@ -51,16 +51,16 @@ MAX_REQUEST_ID = 128
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What is to be trained. `architecture`, `plan` and `encoder` are as they were sent, in their JSON form."""
+    """A request to train. `architecture`, `plan` and `encoder` are in their JSON form, as they were sent."""
 
     model: str
     architecture: JSONObject
     plan: JSONObject
-    rows: int  # how many will come
+    rows: int  # how many the caller will send
     request_id: str | None = None
     classes: Sequence[Label] | None = None
     start_from: tuple[str, str] | None = None  # model, and version or alias, "" for the latest
-    encoder: JSONObject | None = None  # of a table; None: all of it follows from the values
+    encoder: JSONObject | None = None  # of a table; None: inferred from the values
 
 
 class TrainingJobs:
@@ -73,9 +73,10 @@ class TrainingJobs:
         self._settings = settings
 
     def upload(self, submission: Submission) -> Upload:
-        """Begins to take the rows of a job in. Raises `InvalidRequest` for what can be seen before they come.
+        """Begin to receive the rows of a job.
 
-        With `start_from`, also `ModelNotFound`, `VersionNotFound`.
+        Raises `InvalidRequest` for errors that show before the rows arrive; with `start_from` also `ModelNotFound` and
+        `VersionNotFound`.
         """
         origin = None
         if submission.start_from is not None:
@@ -84,32 +85,32 @@ class TrainingJobs:
         return Upload(submission, origin, self._jobs, self._artifacts, self._settings)
 
     def get(self, job: str) -> Job:
-        """Raises `JobNotFound`."""
+        """Return the job. Raises `JobNotFound`."""
         return self._jobs.get(job)
 
     def page(
         self, *, model: str = "", state: JobState | None = None, page_size: int = 0, page_token: str = ""
     ) -> Page[JobSummary]:
-        """A page of jobs in short, newest first."""
+        """Return a page of job summaries, newest first."""
         limit = page_limit(page_size)
         found = self._jobs.page(model=model, state=state, limit=limit + 1, before=page_token)
         return Page(found[:limit], found[limit - 1].id if len(found) > limit else "")
 
     def cancel(self, job: str) -> Job:
-        """Raises `JobNotFound`."""
+        """Cancel the job, at once or at its next step, and return it. Raises `JobNotFound`."""
         return self._jobs.cancel(job)
 
     def events(self, job: str, *, after: int, from_step: int) -> list[Event]:
-        """What happened to the job after its event number `after`, without the records up to `from_step`."""
+        """Return the job's events after number `after`, without records up to step `from_step`."""
         return self._jobs.events(job, after=after, from_step=from_step)
 
     def last_events(self, jobs: Collection[str]) -> Mapping[str, int]:
-        """Number of the newest event of each job."""
+        """Return the number of each job's newest event."""
         return self._jobs.last_events(jobs)
 
 
 class Upload:
-    """The rows of one job, on their way in. Ends with `submit()` or `discard()`."""
+    """The rows of one job while they are received. Ends with `submit()` or `discard()`."""
 
     def __init__(
         self,
@@ -124,9 +125,9 @@ class Upload:
             detail = f"expected 1 to {MAX_REQUEST_ID} characters, got {len(submission.request_id)}"
             raise InvalidRequest(detail, pointer="request_id")
         if submission.rows < 1:
-            detail = f"expected how many rows will come, at least 1, got {submission.rows}"
+            detail = f"expected the number of rows that will be sent, at least 1, got {submission.rows}"
             raise InvalidRequest(detail, pointer="rows", reason="ROWS_MISSING")
-        # before a gigabyte is sent for nothing
+        # check all that can be checked now, before a gigabyte is sent in vain
         jobs.check_room(max_open=settings.max_queued_jobs, request_id=submission.request_id)
         artifacts.check()
         read_architecture(submission.architecture, None, settings)
@@ -156,7 +157,7 @@ class Upload:
         )
 
     def add(self, batch: Batch) -> None:
-        """Adds a batch. Raises `InvalidRequest` with its place."""
+        """Add a batch. Raises `InvalidRequest` with its place."""
         number = self._writer.batches
         if number == 0:
             self._check_first(batch.rows, batch.expected)
@@ -169,10 +170,10 @@ class Upload:
         if self._encoder is not None and not isinstance(batch.rows, np.ndarray):
             at = Place("batches", number, "table")
             for _ in encoded(self._encoder, [batch.rows], lambda row: Place(at, "rows", row), table=at):
-                pass  # whether it can be encoded is all that matters here
+                pass  # only to see whether it can be encoded
 
     def submit(self) -> Job:
-        """Stores the rows and queues the job: from here on it is durable."""
+        """Store the rows and queue the job, which is durable from then on."""
         sent = self._submission
         if sent.rows != self._writer.rows:
             detail = f"expected {sent.rows} rows, as the header says, got {self._writer.rows}"
@@ -216,11 +217,11 @@ class Upload:
         return self._jobs.submit(job, dataset, max_open=self._settings.max_queued_jobs)
 
     def discard(self) -> None:
-        """Removes what came."""
+        """Remove the rows received so far."""
         self._writer.discard()
 
     def _fitted_encoder(self, dataset: Dataset) -> TableEncoder:
-        """What turns the columns that came into the network's inputs."""
+        """Return the encoder of the stored columns: that of the origin, or a new one fitted on them."""
 
         def row_at(row: int) -> Place:
             batch, own = self._writer.place_of(row)
@@ -234,7 +235,7 @@ class Upload:
         return encoder
 
     def _check_first(self, rows: NDArray[np.float32] | Table, expected: Sequence[Label] | NDArray[np.float32]) -> None:
-        """Holds the first batch against all limits, so that nobody sends a gigabyte for what cannot be."""
+        """Check the first batch against all limits, so that nobody sends a gigabyte in vain."""
         sent, settings = self._submission, self._settings
         has_labels = not isinstance(expected, np.ndarray)
         plan = read_plan(sent.plan, has_labels=has_labels, settings=settings)
@@ -247,13 +248,15 @@ class Upload:
             at = Place("batches", 0, "table")
             self._check_first_table(rows, at)
             if self._encoder is None:
-                return  # how many features they become shows when all have come
+                return  # the encoder is fitted, and its width known, when all rows are here
             features = self._encoder.width
         elif sent.encoder is not None or self._encoder is not None:
-            whose = "the encoder of the header" if self._origin is None else f"{self._origin}, which it starts from,"
-            raise InvalidRequest(f"expected a table, which {whose} takes, got rows of numbers", pointer=at)
+            why = (
+                "the header has an encoder" if self._origin is None else f"{self._origin}, to start from, takes tables"
+            )
+            raise InvalidRequest(f"expected a table, since {why}; got rows of numbers", pointer=at)
         elif rows.ndim != 2 or rows.shape[1] == 0:
-            return  # the writer says what is wrong with them
+            return  # the writer reports what is wrong with them
         else:
             features = rows.shape[1]
         architecture = read_architecture(sent.architecture, Needs(features, None, has_labels), settings)
@@ -262,26 +265,26 @@ class Upload:
         outputs = expected.shape[1] if isinstance(expected, np.ndarray) and expected.ndim == 2 else 1
         size = sent.rows * (features + outputs) * 4
         if size > settings.max_dataset_bytes:
-            detail = f"a dataset may have {settings.max_dataset_bytes} bytes, {sent.rows} rows of these need {size}"
+            detail = f"{sent.rows} rows like these need {size} bytes, a dataset may have {settings.max_dataset_bytes}"
             raise TooLarge(detail, pointer=at, reason="DATASET_TOO_LARGE")
 
     def _check_first_table(self, table: Table, at: Place) -> None:
         sent, most = self._submission, self._settings.max_dataset_bytes
         if self._origin is not None and self._encoder is None:
-            detail = f"expected rows of numbers, which {self._origin}, which it starts from, takes, got a table"
+            detail = f"expected rows of numbers, since {self._origin}, to start from, takes them; got a table"
             raise InvalidRequest(detail, pointer=at)
         check_names(sent.encoder or {}, table)
         if self._encoder is None:
             check_scaled_once(read_encoder(sent.encoder or {}), sent.architecture, table)
         if (size := sent.rows * len(table) * 8) > most:
-            detail = f"a dataset may have {most} bytes, {sent.rows} rows of these columns need at least {size}"
+            detail = f"{sent.rows} rows of these columns need at least {size} bytes, a dataset may have {most}"
             raise TooLarge(detail, pointer=at, reason="DATASET_TOO_LARGE")
 
 
 def _started(submission: Submission, origin: Version) -> Submission:
-    """The submission with what it leaves open taken from the version that it starts from."""
+    """Return the submission, its missing parts taken from the version `origin` that it starts from."""
     if submission.encoder is not None:
-        detail = f"expected none with a version to start from: if {origin} takes tables, its own is used"
+        detail = f"no encoder may be sent with start_from: the encoder of {origin} is used, if it has one"
         raise InvalidRequest(detail, pointer="encoder")
     architecture = submission.architecture
     if not architecture.get("layers"):

@@ -83,12 +83,12 @@ def test_what_cannot_be_exported_is_told_in_one_line(model: MLP, settings: Setti
         (
             (tmp_path / "m.npz", "--out", tmp_path / "m.pt"),
             2,
-            "expected --format, or a FILE that ends in .onnx, .py, .npz",
+            "is none of .onnx, .py, .npz: give --format",
         ),
         (
             (tmp_path / "m.npz", "--format", "npz", "--out", out),
             2,
-            "--format npz and the ending of m.onnx contradict each other",
+            "--format npz does not fit the ending of m.onnx",
         ),
         ((tmp_path / "m.npz", "--version", "1", "--out", out), 2, "--version goes with a model of the service"),
         (("a", "--home", tmp_path / "empty", "--out", out), 1, "there is no database in "),
@@ -123,7 +123,7 @@ def test_without_the_library_onnx_the_command_says_what_to_install(model: MLP, t
     )
 
     assert ended.returncode == 1
-    assert ended.stderr == "layerwise: ONNX needs the library of that name: pip install 'layerwise[onnx]'\n"
+    assert ended.stderr == "layerwise: export to ONNX needs the package onnx: pip install 'layerwise[onnx]'\n"
 
 
 def test_the_command_is_found_by_its_entry_point(model: MLP, tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_a_home_without_a_name_is_refused() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("wrokers = 3", "wrokers: no such setting (from layerwise.toml)"),
+        ("wrokers = 3", "wrokers: unknown setting (from layerwise.toml)"),
         ("workers = ", "layerwise.toml: not TOML"),
     ],
 )

@@ -94,5 +94,5 @@ def test_pages_of_other_sites_cannot_send(rest: Callable[..., FlaskClient], orig
 
 @pytest.mark.parametrize("wrong", ["https://models.example.com", "a b", "a,,b", ","])
 def test_names_that_are_none_are_refused(wrong: str) -> None:
-    with pytest.raises(SettingsError, match="rest_hosts: expected names of hosts with commas between them"):
+    with pytest.raises(SettingsError, match="rest_hosts: expected host names, separated by commas"):
         read_settings(environment={"LAYERWISE_REST_HOSTS": wrong})

@@ -195,7 +195,7 @@ def test_objects_are_refused_by_a_version_that_takes_numbers(settings: Settings,
     assert (problem["status"], problem["reason"]) == (400, "WRONG_KIND_OF_ROWS")
     assert (
         problem["detail"]
-        == "instances[1]: expected 2 numbers, for this version was not trained on a table; got an object"
+        == "instances[1]: expected 2 numbers, since this version was not trained on a table; got an object"
     )
 
 

@@ -130,7 +130,7 @@ BAD_STREAMS: list[tuple[str, list[training_pb2.TrainRequest], str, str, str]] = 
         [header(architecture={"layers": [{"units": 4, "activation": {"kind": "maxout", "pieces": 300}}, {}]})],
         "MODEL_TOO_LARGE",
         "architecture.layers[0]",
-        "at most 1000 units, got 4 × 300: every piece of a maxout counts as a unit",
+        "at most 1000 units, got 4 × 300: each piece of a maxout counts as a unit",
     ),
     (
         "too many parameters",
@@ -249,7 +249,7 @@ BAD_STREAMS: list[tuple[str, list[training_pb2.TrainRequest], str, str, str]] = 
         ],
         "TOO_LARGE",
         "plan.optimizer",
-        "vectors as long as the",
+        "numbers, one a parameter",
     ),
     (
         "negative weight",
@@ -322,7 +322,7 @@ BAD_STREAMS: list[tuple[str, list[training_pb2.TrainRequest], str, str, str]] = 
         [header(rows=40_000), *[batch(np.zeros((20_000, 10)), labels=integers(*([0, 1] * 10_000)))] * 2],
         "DATASET_TOO_LARGE",
         "batches[0].rows",
-        "1000000 bytes, 40000 rows of these need 1760000",
+        "40000 rows like these need 1760000 bytes, a dataset may have 1000000",
     ),
 ]
 

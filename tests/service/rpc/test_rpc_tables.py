@@ -140,7 +140,7 @@ def test_what_a_version_to_start_from_does_not_take_is_refused(
     fewer = {"distance": [1.0] * 4, "origin": ["JFK"] * 4}
 
     cases = [
-        ([header(start_from=flights), batch()], "batches[0].rows", "expected a table, which flights/1"),
+        ([header(start_from=flights), batch()], "batches[0].rows", "expected a table, since flights/1"),
         ([header(start_from=plain), table_batch(table(**FLIGHTS))], "batches[0].table", "expected rows of numbers"),
         ([header(start_from=flights, encoder=encoder({}))], "encoder", "expected none with a version to start from"),
         ([header(start_from=flights), table_batch(table(**wrong))], "batches[0].table.rows[2].distance", "got 'far'"),
@@ -273,7 +273,7 @@ BAD_TABLES: list[tuple[str, Any, list[tables_pb2.Table], str, str, str]] = [
         [table(a=["x", "y", "z", "x"])],
         "TOO_LARGE",
         "encoder",
-        "at most 20 outputs together, got 21",
+        "at most 20 inputs together, got 21",
     ),
     ("too few labels", None, [table(a=[1, 2, 3])], "", "batches[0].labels", "expected 3, one a row, got 4"),
 ]
@@ -324,7 +324,7 @@ def test_an_encoder_has_no_use_for_rows_of_numbers(training: TrainingServiceStub
     found = error_of(lambda: list(training.Train(iter([header(encoder=encoder({})), batch()]), timeout=10)))
 
     assert found[3] == "batches[0].rows"
-    assert "expected a table, which the encoder of the header takes, got rows of numbers" in found[1]
+    assert "expected a table, since the header has an encoder; got rows of numbers" in found[1]
 
 
 @pytest.mark.usefixtures("stores")
@@ -338,7 +338,7 @@ def test_the_encoded_rows_must_fit_into_a_dataset(settings: Settings) -> None:
         found = error_of(lambda: list(TrainingServiceStub(channel).Train(sent, timeout=10)))
 
     assert found[2:] == ("DATASET_TOO_LARGE", "encoder")
-    assert "30 rows of 10 outputs need 1440" in found[1]
+    assert "30 rows of 10 encoded inputs need 1440" in found[1]
 
 
 @pytest.mark.usefixtures("worker")
@@ -444,7 +444,7 @@ def test_rows_of_the_wrong_kind_are_told_which_the_version_takes(
         (
             models_pb2.PredictRequest(model="plain", table=table(a=[1], b=[2])),
             ("WRONG_KIND_OF_ROWS", "table"),
-            "expected 2 numbers, for this version was not trained on a table; got columns",
+            "expected 2 numbers, since this version was not trained on a table; got columns",
         ),
         (models_pb2.PredictRequest(model="flights", table=tables_pb2.Table()), ("EMPTY_BATCH", "table"), "one row"),
         (

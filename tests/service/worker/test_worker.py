@@ -239,8 +239,8 @@ def test_a_job_that_waits_is_given_back_when_its_worker_is_told_to_stop(
 def test_training_goes_on_while_its_records_cannot_be_stored(
     submit: Callable[..., Job], stores: Stores, work: Callable[[Job], Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(attempt, "_TELL_SECONDS", 0.0)
-    monkeypatch.setattr(attempt, "_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(attempt, "_STORE_SECONDS", 0.0)
+    monkeypatch.setattr(attempt, "_RETRY_SECONDS", 0.0)
     calls = failing(monkeypatch, Leases, "add_records", *[Unavailable("the database does not answer"), FULL] * 5)
 
     ended = work(submit(epochs=30, batch_size=2))
