@@ -44,7 +44,7 @@ def test_a_taken_port_is_told_in_one_line(tmp_path: Path, service: Service) -> N
 
         assert ended.returncode == 1
         assert f"cannot listen at {address}" in ended.stderr
-        assert f"{flag} HOST:PORT takes another address" in ended.stderr
+        assert f"another address with {flag} HOST:PORT" in ended.stderr
         assert "E0000" not in ended.stderr
         assert "Traceback" not in ended.stderr
 

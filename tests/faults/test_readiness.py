@@ -87,7 +87,9 @@ def test_a_service_that_cannot_write_says_so_and_predicts_and_is_ready_again_whe
 
         database = service.home / "layerwise.db"
         moved = database.rename(database.with_suffix(".moved"))
-        check_that_it_predicts_and_takes_nothing_in(service, client, Unavailable, "the database's file was removed")
+        check_that_it_predicts_and_takes_nothing_in(
+            service, client, Unavailable, "the file of the database was removed"
+        )
         moved.rename(database)
         wait_until(lambda: status(service, "/readyz") == 200, what="ready again")
 

@@ -1,4 +1,4 @@
-"""What this process counts, between two reports to the process that keeps the totals."""
+"""Counters of this process, since its last report to the process that keeps the totals."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 Series = tuple[str, ...]
-"""What is counted: a kind, one of those below, and the values of its labels."""
+"""The key of a counter: its kind, one of those below, and the values of its labels."""
 
 PREDICTIONS: Final = "predictions"  # model, version: a histogram of seconds, and rows
 ANSWERS: Final = "answers"  # method, route, status: a histogram of seconds
@@ -20,15 +20,15 @@ _BUCKETS = len(BOUNDS) + 1
 
 
 class Counts:
-    """Numbers by series, which only grow until they are taken. May be used by any thread."""
+    """Numbers by series, which grow until they are taken. Safe to use from any thread."""
 
     def __init__(self) -> None:
-        # Re-entrant: a collection of garbage may log, and a lost line of the log is counted here.
+        # Re-entrant: garbage collection may log in the middle of a call, and lost log lines are counted here.
         self._lock = threading.RLock()
         self._counts: dict[Series, list[float]] = {}
 
     def observe(self, series: Series, seconds: float, amount: float = 1.0) -> None:
-        """Count one event that took `seconds`, and `amount` of what comes with it."""
+        """Count one event that took `seconds`, and add `amount` to the last number of the series (rows, say)."""
         with self._lock:
             numbers = self._counts.get(series)
             if numbers is None:
@@ -38,7 +38,7 @@ class Counts:
             numbers[-1] += amount
 
     def add(self, series: Series, numbers: Sequence[float]) -> None:
-        """Add `numbers` to those of the series, one by one."""
+        """Add `numbers` to those of the series, element by element."""
         with self._lock:
             known = self._counts.get(series)
             self._counts[series] = (
@@ -46,16 +46,16 @@ class Counts:
             )
 
     def take(self) -> dict[Series, list[float]]:
-        """Give what was counted since the last call."""
+        """Return the counts since the last call."""
         with self._lock:
             taken, self._counts = self._counts, {}
         return taken
 
     def put_back(self, taken: Iterable[tuple[Series, list[float]]]) -> None:
-        """Count again what was taken and could not be reported."""
+        """Add counts again that were taken but could not be reported."""
         for series, numbers in taken:
             self.add(series, numbers)
 
 
 COUNTS = Counts()
-"""Those of this process."""
+"""The counters of this process."""

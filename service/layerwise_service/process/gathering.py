@@ -1,7 +1,7 @@
-"""The totals of all processes, kept by the one that started them.
+"""The totals of all processes, kept by the process that started them.
 
-Every process reports what it counted since its last report, so the totals outlive it. Reports are datagrams on a pair
-of sockets that the processes inherit: there is no file that could be filled, left behind or taken by somebody else.
+Every process reports its counts since its last report, so the totals outlive it. Reports are datagrams on a pair of
+sockets that the processes inherit: there is no file that could fill up, be left behind, or be opened by others.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ log = structlog.get_logger()
 SOCKET = "LAYERWISE_COUNTS_FD"
 REPORT_SECONDS = 1.0
 MOST_VERSIONS = 200
-"""Versions with series of their own in /metrics: 16 lines each, and Prometheus keeps every one."""
+"""Versions with series of their own in /metrics: each takes 16 lines, and Prometheus keeps all of them."""
 IDLE_SECONDS = 900.0
-"""A version that was not used for so long may lose its series to another: Prometheus has read its counts by then."""
+"""A version unused for so long may lose its series to another version: Prometheus has read its counts by then."""
 OTHER: Series = (PREDICTIONS, "other", "other")
 
 _ANSWER_SECONDS = 2.0
@@ -40,21 +40,21 @@ _DECODER = msgspec.msgpack.Decoder(_Report)
 
 
 class Totals:
-    """Sums by series. Versions beyond `MOST_VERSIONS` are counted together, unless another one has been idle."""
+    """Sums by series. Versions beyond `MOST_VERSIONS` are counted together, unless one with a series is idle."""
 
     def __init__(self) -> None:
         self._totals: dict[Series, list[float]] = {}
         self._used: dict[Series, float] = {}  # versions, the least recently used first
 
     def add(self, report: Iterable[tuple[Series, list[float]]]) -> None:
-        """Add what a process counted since its last report."""
+        """Add the counts of a process since its last report."""
         for given, numbers in report:
             series = self._place(given) if given[0] == PREDICTIONS else given
             known = self._totals.get(series)
             self._totals[series] = numbers if known is None else [a + b for a, b in zip(known, numbers, strict=True)]
 
     def report(self) -> _Report:
-        """All sums."""
+        """Return all sums."""
         return list(self._totals.items())
 
     def _place(self, series: Series) -> Series:
@@ -69,7 +69,7 @@ class Totals:
 
 
 class Gatherer:
-    """Keeps the totals of all processes that have `socket`, from `start` to `close`."""
+    """Keeps the totals of all processes that inherit `socket`, from `start` to `close`."""
 
     def __init__(self) -> None:
         self.socket, self._own = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -82,9 +82,9 @@ class Gatherer:
         self._loop.start()
 
     def close(self) -> None:
-        """Stop, and let the sockets go."""
+        """Stop the thread and close the sockets."""
         with suppress(OSError):
-            self.socket.send(msgspec.msgpack.encode([]), socket.MSG_DONTWAIT)  # what it waits for
+            self.socket.send(msgspec.msgpack.encode([]), socket.MSG_DONTWAIT)  # wakes the thread
         self._loop.stop()
         self._own.close()
         self.socket.close()
@@ -99,7 +99,7 @@ class Gatherer:
             self._totals.add(_DECODER.decode(message))
             for answer in answers:
                 answer.settimeout(_ANSWER_SECONDS)
-                with suppress(OSError):  # whoever asked is gone
+                with suppress(OSError):  # the process that asked is gone
                     answer.sendall(msgspec.msgpack.encode(self._totals.report()))
                     answer.shutdown(socket.SHUT_WR)
         finally:
@@ -108,22 +108,22 @@ class Gatherer:
 
 
 class Reporter:
-    """Reports what this process counts to the gatherer behind `to`; without one it keeps the totals itself."""
+    """Reports the counts of this process to the gatherer behind `to`; without one it keeps the totals itself."""
 
     def __init__(self, to: socket.socket | None, counts: Counts = COUNTS) -> None:
         self._to = to
         self._counts = counts
         self._alone = Totals()
-        self._lock = threading.Lock()  # so that `totals` finds nothing taken that is still on its way
+        self._lock = threading.Lock()  # so that `totals` never runs between taking counts and sending them
         self._loop = Loop("report", self.report, every=REPORT_SECONDS)
 
     def start(self) -> None:
-        """Report every second, and when the process ends."""
+        """Begin to report every second, and when the process ends."""
         self._loop.start()
         atexit.register(self.report)
 
     def report(self, *, patience: float = 0.0) -> None:
-        """Report once. While the gatherer does not listen, the counts stay here."""
+        """Report once. If the gatherer does not listen, the counts are kept for the next report."""
         with self._lock:
             taken = list(self._counts.take().items())
             if self._to is None:
@@ -137,7 +137,7 @@ class Reporter:
                     return
 
     def totals(self) -> _Report | None:
-        """The totals of all processes, those of this one up to now; None if the gatherer does not answer."""
+        """Return the totals of all processes, this one's up to now; None if the gatherer does not answer."""
         self.report(patience=_ANSWER_SECONDS)
         if self._to is None:
             return self._alone.report()
@@ -158,7 +158,7 @@ class Reporter:
 
 
 def inherited_socket() -> socket.socket | None:
-    """The socket that the process which started this one counts on, if there is one."""
+    """Return the socket for counts that this process inherited, or None."""
     descriptor = os.environ.pop(SOCKET, "")
     if not descriptor:
         return None
@@ -168,9 +168,9 @@ def inherited_socket() -> socket.socket | None:
 
 
 def _send(to: socket.socket, report: _Report, descriptors: Sequence[int], deadline: float) -> bool:
-    """Send a datagram; False if there is no room for it until the deadline, or nobody to read it."""
+    """Send a datagram. Return False if there was no room for it before the deadline, or nobody reads."""
     message = msgspec.msgpack.encode(report)
-    # Not socket.send_fds: Python 3.11's ignores the flags, and would block.
+    # Not socket.send_fds: in Python 3.11 it ignores the flags, and would block.
     passed = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", descriptors))] if descriptors else []
     while True:
         try:

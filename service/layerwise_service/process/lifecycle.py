@@ -1,4 +1,4 @@
-"""What the processes of a service have in common: telling that they are ready, ending with their parent."""
+"""Start and end of a process: announcing that it is ready, ending with its parent, limits set before NumPy loads."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ READY = "LAYERWISE_READY_FD"
 PARENT = "LAYERWISE_PARENT_PID"
 _LOOK_SECONDS = 0.5
 
-# Every BLAS reads one of these when NumPy is loaded, and never again.
+# Each BLAS library reads one of these once, when NumPy is loaded.
 BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 def end_quietly_on_sigterm() -> None:
-    """Makes SIGTERM end this process with status 0 while it is still starting; its server takes the signal over later.
+    """Make SIGTERM end this process with status 0 while it starts; its server handles the signal later.
 
-    As the first process of a container it would otherwise not hear the signal at all.
+    Without a handler, the first process of a container ignores the signal.
     """
 
     def end(number: int, frame: FrameType | None) -> None:
@@ -29,7 +29,7 @@ def end_quietly_on_sigterm() -> None:
 
 
 def announce_ready(address: str) -> None:
-    """Tells the process that started this one, if it asked to be told, that it is ready, and at which address."""
+    """Write `address` to the pipe of the supervisor, if there is one, to say that this process is ready."""
     descriptor = os.environ.pop(READY, "")
     if descriptor:
         with os.fdopen(int(descriptor), "w") as pipe:
@@ -37,9 +37,9 @@ def announce_ready(address: str) -> None:
 
 
 def end_with_parent(parent: int | None = None) -> None:
-    """Ends this process, as SIGTERM would, when its parent is gone.
+    """End this process, as SIGTERM would, when its parent has ended.
 
-    `parent` is the parent's process id; by default what the environment says, and nothing happens if it says nothing.
+    `parent` is the parent's process id, by default that in the environment. Without one this does nothing.
     """
     expected = parent or int(os.environ.get(PARENT, "0"))
     if not expected:
@@ -55,15 +55,15 @@ def end_with_parent(parent: int | None = None) -> None:
 
 
 def make_files_private() -> None:
-    """Let other users of the machine see nothing of the files that this process, and those it starts, will make."""
+    """Make new files of this process and its children readable by this user alone."""
     os.umask(0o077)
 
 
 class AddressInUse(Exception):
-    """Somebody else listens there."""
+    """Another process listens at this address."""
 
 
 def limit_blas_threads(threads: int) -> None:
-    """Sets how many threads matrix products use; to be called before NumPy is loaded."""
+    """Set how many threads matrix products use. Must be called before NumPy is loaded."""
     for name in BLAS_THREADS:
         os.environ[name] = str(threads)

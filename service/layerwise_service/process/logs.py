@@ -16,16 +16,16 @@ from layerwise_service.process.output import Output, hold_standard_descriptors
 
 
 def configure_logs(style: str, *, process: str, serves: bool = True) -> None:
-    """Set the log of this process up; `style` is auto, text or json, `process` stands in every event.
+    """Configure the log of this process; `style` is auto, text or json, and `process` is a field of every event.
 
-    From here on both standard streams of a process that `serves` neither raise nor block, for everything in it that is
-    Python. A command that ends by itself keeps them as they are: its user wants to hear that nobody listens.
+    In a process that `serves`, writing to stdout and stderr from Python neither raises nor blocks from then on. A
+    command that ends by itself keeps the usual streams, so that its user learns of a broken pipe.
     """
     if serves:
         _take_streams(style, process)
     text = _is_text(style)
     renderer: structlog.typing.Processor = (
-        # plain tracebacks: the others print local variables, and users' rows with them
+        # plain tracebacks: structlog's others print local variables, which may hold users' rows
         structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
         if text
         else structlog.processors.JSONRenderer()
@@ -49,7 +49,7 @@ def configure_logs(style: str, *, process: str, serves: bool = True) -> None:
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    # Libraries log by the standard module: their warnings only, on the same stream.
+    # Libraries use the standard logging module: only their warnings are logged, on the same stream.
     logging.basicConfig(
         level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s", force=True
     )
@@ -60,7 +60,7 @@ def _is_text(style: str) -> bool:
 
 
 def _take_streams(style: str, process: str) -> None:
-    """Puts streams that neither raise nor block in the place of both standard streams."""
+    """Replace stdout and stderr by streams that neither raise nor block."""
     hold_standard_descriptors()
     text, series = _is_text(style), (LOST_LINES, process)
 

@@ -1,4 +1,4 @@
-"""Background loops: work that a process repeats until it stops, and that no error ends."""
+"""Background loops: work that is repeated until the process stops, whatever errors it raises."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from layerwise_service.errors import ServiceError
 
 log = structlog.get_logger()
 
-_LATE_SECONDS = 60.0  # a turn may wait for a busy database several times over
+_LATE_SECONDS = 60.0  # a turn may wait for a busy database several times
 _LEAST_BACK_OFF = 0.05
-_MOST_BACK_OFF = 5.0  # seconds: a loop that works again must not be noticed much later
+_MOST_BACK_OFF = 5.0  # seconds: short, so that recovery is noticed soon
 
 
 class _RepeatedWork:
-    """Counts the turns of one loop: how long to wait for the next one, and whether they still complete."""
+    """The outcomes of one loop's turns: how long to wait for the next turn, and whether turns still complete."""
 
     def __init__(self, name: str, *, every: float, late_after: float = _LATE_SECONDS) -> None:
         self.name = name
@@ -32,10 +32,10 @@ class _RepeatedWork:
 
     @property
     def late(self) -> str:
-        """What is wrong if no turn has completed for too long, else an empty text.
+        """The error if no turn has completed for too long, else an empty string.
 
-        A turn that ended in a `ServiceError` counts as complete: the loop works, and restarting the process would not
-        bring back the database that it waits for. Any other error does not.
+        A turn that raised a `ServiceError` counts as complete: the loop works, and a restart of the process would not
+        bring back the database. A turn that raised another error does not.
         """
         seconds = time.monotonic() - self._completed_at
         return f"{self.name} has not completed for {seconds:.0f} s" if seconds > self._late_after else ""
@@ -50,7 +50,7 @@ class _RepeatedWork:
     def _failed(self, error: Exception) -> float:
         if isinstance(error, ServiceError):
             self._completed_at = time.monotonic()
-            if str(error) != self._reported:  # once, not at every turn
+            if str(error) != self._reported:  # log it once, not at every turn
                 log.warning("loop_failed", loop=self.name, error=str(error))
             self._reported = str(error)
             return self._every
@@ -63,10 +63,10 @@ class _RepeatedWork:
 
 
 class Loop(_RepeatedWork):
-    """Calls `work` every `every` seconds, in a thread of its own after `start`, or whenever `turn` is called.
+    """Calls `work` every `every` seconds: in a thread of its own after `start`, or at each call of `turn`.
 
-    A `ServiceError` of `work` is logged once, any other error with its traceback each time; after such an error the
-    next turn comes later. `late` says so when no turn has completed for `late_after` seconds more than `every`.
+    A `ServiceError` is logged once while it repeats; any other error is logged each time with its traceback, and delays
+    the next turn. `late` is set when no turn has completed for `every` + `late_after` seconds.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Loop(_RepeatedWork):
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def turn(self) -> float:
-        """Works once, whatever comes of it, and gives the seconds to wait before the next turn."""
+        """Work once, log any error, and return the seconds to wait before the next turn."""
         try:
             self._work()
         except Exception as error:  # noqa: BLE001 - the boundary of every background loop
@@ -86,11 +86,11 @@ class Loop(_RepeatedWork):
         return self._succeeded()
 
     def start(self) -> None:
-        """Starts the thread; the first turn comes after `every` seconds."""
+        """Start the thread; the first turn comes after `every` seconds."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the thread after the turn that is under way."""
+        """End the thread after its current turn."""
         self._stopped.set()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join()
@@ -102,7 +102,7 @@ class Loop(_RepeatedWork):
 
 
 class AsyncLoop(_RepeatedWork):
-    """A `Loop` as a task of the running event loop. Its first turn comes at once."""
+    """A `Loop` as a task of the running event loop, with its first turn at once."""
 
     def __init__(
         self, name: str, work: Callable[[], Awaitable[object]], *, every: float, late_after: float = _LATE_SECONDS
@@ -112,12 +112,12 @@ class AsyncLoop(_RepeatedWork):
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Starts the task, unless it runs."""
+        """Start the task, unless it runs already."""
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name=self.name)
 
     async def stop(self) -> None:
-        """Cancels the task and waits for its end."""
+        """Cancel the task and wait for its end."""
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
@@ -135,5 +135,5 @@ class AsyncLoop(_RepeatedWork):
 
 
 def late(loops: Iterable[_RepeatedWork]) -> list[str]:
-    """What is wrong with those of `loops` that have not completed for too long."""
+    """Return the errors of those `loops` that have not completed a turn for too long."""
     return [said for loop in loops if (said := loop.late)]

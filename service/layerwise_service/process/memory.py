@@ -17,10 +17,10 @@ _FREE_AT_THE_END = 0
 
 
 def give_memory_back() -> None:
-    """Start to give freed memory back every few seconds. Where the allocator is not glibc's, it is left alone."""
+    """Begin to return freed memory to the system every few seconds, if the allocator is glibc's."""
     if platform.libc_ver()[0] != "glibc":
         return
     libc = ctypes.CDLL(None)
-    # fixed: glibc would raise it to the largest block that was freed, and keep such blocks in its arenas from then on
+    # A fixed threshold: glibc raises its own to the largest block freed, and then keeps such blocks in its arenas.
     libc.mallopt(_MMAP_THRESHOLD, _MOST_IN_ARENAS)
     Loop("memory", lambda: libc.malloc_trim(_FREE_AT_THE_END), every=_SECONDS).start()

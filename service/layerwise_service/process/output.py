@@ -1,4 +1,4 @@
-"""Text streams of a process that never raise and never block, whatever becomes of their reader."""
+"""Output streams that never raise and never block, even if their reader is slow or gone."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 
-_MOST_BYTES = 2**20  # that wait to be written: some 4,000 events
-_DRAIN_SECONDS = 1.0  # at the end of a process
+_MOST_BYTES = 2**20  # waiting to be written: some 4,000 events
+_DRAIN_SECONDS = 1.0  # how long the end of the process waits for the queue
 
 
 class Output(io.TextIOBase):
-    """A stream over a file descriptor, with a thread that writes and a bounded queue before it.
+    """A text stream that writes to a file descriptor in a thread of its own, behind a bounded queue.
 
-    Lines that find the queue full, or that cannot be written (a full disk, a pipe without a reader), are lost:
-    `on_lost` is called with their number, and once the descriptor takes text again, the text that `notice` makes of
-    their number stands in their place.
+    Lines are lost if the queue is full or they cannot be written (a full disk, a pipe without a reader). `on_lost` is
+    called with their number, and `notice(number)` is written in their place as soon as writing works again.
     """
 
     def __init__(
@@ -29,15 +28,15 @@ class Output(io.TextIOBase):
         self._on_lost = on_lost
         self._notice = notice
         self._begin()
-        os.register_at_fork(after_in_child=self._begin)  # a forked process has no thread, and perhaps a held lock
+        os.register_at_fork(after_in_child=self._begin)  # a fork has no thread, and may have copied a held lock
 
     def _begin(self) -> None:
-        # Re-entrant: a collection of garbage, or a signal handler, may write in the middle of a write.
+        # Re-entrant: garbage collection or a signal handler may write in the middle of a write.
         self._lock = threading.RLock()
         self._waiting: SimpleQueue[tuple[int, bytes] | threading.Event] = SimpleQueue()
         self._waiting_bytes = 0
         self._partial = ""
-        self._dropped = 0  # lines, since the last one that found room
+        self._dropped = 0  # lines, since the last one that was queued
         self._thread: threading.Thread | None = None
 
     @property
@@ -58,7 +57,7 @@ class Output(io.TextIOBase):
         return self._descriptor
 
     def write(self, text: str, /) -> int:
-        """Take `text`; it is written as soon as its line is complete."""
+        """Queue `text`, which is written when its line is complete."""
         with self._lock:
             whole, newline, self._partial = (self._partial + text).rpartition("\n")
             if newline:
@@ -66,7 +65,7 @@ class Output(io.TextIOBase):
         return len(text)
 
     def drain(self, seconds: float = _DRAIN_SECONDS) -> None:
-        """Wait until all that was taken is written, but no longer than `seconds`."""
+        """Wait until everything queued is written, for at most `seconds`."""
         written = threading.Event()
         with self._lock:
             if self._partial:
@@ -85,7 +84,7 @@ class Output(io.TextIOBase):
                 thread = threading.Thread(target=self._write_all, name="output", daemon=True)
                 thread.start()
                 self._thread = thread
-        except (BlockingIOError, RuntimeError):  # no room; no thread to be had
+        except (BlockingIOError, RuntimeError):  # the queue is full, or no thread can be started
             self._dropped += count
             self._on_lost(count)
             return
@@ -94,7 +93,7 @@ class Output(io.TextIOBase):
         self._dropped = 0
 
     def _write_all(self) -> None:
-        lost = 0  # lines of which no notice was written yet
+        lost = 0  # lines, since the last notice that was written
         torn = False
         waiting, lock = self._waiting, self._lock
         while True:
@@ -117,12 +116,12 @@ class Output(io.TextIOBase):
                 lost, torn = 0, False
 
     def _write(self, text: bytes) -> memoryview:
-        """Write `text`; gives what could not be written."""
+        """Write `text`, and return what could not be written."""
         left = memoryview(text)
         while left:
             try:
                 left = left[os.write(self._descriptor, left) :]
-            except BlockingIOError:  # somebody who shares the descriptor made it so
+            except BlockingIOError:  # a process that shares the descriptor made it non-blocking
                 select.select([], [self._descriptor], [])
             except OSError:
                 break

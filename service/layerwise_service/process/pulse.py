@@ -1,4 +1,4 @@
-"""The pulse of a process: what its supervisor knows of it without the database, which a frozen process may hold locked.
+"""The pulse of a process, by which its supervisor notices that it is frozen, even while it holds the database locked.
 
 The process writes a byte into a pipe every half second, from a thread of its own.
 """
@@ -14,11 +14,11 @@ from layerwise_service.process.silence import Clock, Silence
 
 PULSE = "LAYERWISE_PULSE_FD"
 _BEAT_SECONDS = 0.5
-_MOST_GAP = 1.0  # seconds: the supervisor itself may have been asleep, with the whole machine
+_MOST_GAP = 1.0  # seconds between two looks that count: the whole machine may have been asleep
 
 
 def give_pulse() -> None:
-    """Begins to show the process that started this one, if it asked for it, that this one runs."""
+    """Begin to write the pulse, if the supervisor gave this process a pipe for it."""
     descriptor = os.environ.pop(PULSE, "")
     if not descriptor:
         return
@@ -27,14 +27,14 @@ def give_pulse() -> None:
     os.set_inheritable(pipe, False)
 
     def beat() -> None:
-        with suppress(BlockingIOError, BrokenPipeError):  # nobody has read for long, or nobody will
+        with suppress(BlockingIOError, BrokenPipeError):  # the pipe is full, or has no reader any more
             os.write(pipe, b".")
 
     Loop("pulse", beat, every=_BEAT_SECONDS).start()
 
 
 class Pulse:
-    """The supervisor's end of the pipe; `writable` is for the process that is to be started."""
+    """The supervisor's end of the pipe; `writable` is the end for the child process."""
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self._silence = Silence(most_gap=_MOST_GAP, clock=clock)
@@ -43,11 +43,11 @@ class Pulse:
         os.set_blocking(self._readable, False)
 
     def seconds_silent(self) -> float:
-        """For how long no beat has come, counted from the first beat on, as far as this process was awake itself."""
+        """Return the seconds since the last beat, without time in which this process slept; 0 before the first beat."""
         with suppress(BlockingIOError):
             self._beats += len(os.read(self._readable, 65_536))
         return self._silence.look({"pulse": self._beats})["pulse"] if self._beats else 0.0
 
     def close(self) -> None:
-        """Lets the reading end go."""
+        """Close the reading end."""
         os.close(self._readable)

@@ -1,7 +1,7 @@
-"""Who has fallen silent: by counters that the others raise, and by the clock of whoever looks at them.
+"""Detection of silent processes, by counters that they raise and the monotonic clock of the process that looks.
 
-The counters are compared with nothing but what was seen before, and the time is this process's own monotonic clock. So
-no wall clock, here or elsewhere, makes anybody look silent.
+A counter is compared only with its last known value, so no wall clock, here or elsewhere, can make a process look
+silent.
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ Clock = Callable[[], float]
 
 
 class Silence:
-    """For how long each counter has not changed, as far as this process has seen.
+    """Tracks for how long each counter has not changed.
 
-    A look that comes more than `most_gap` seconds after the one before counts for only so many: this process may have
-    been asleep, and those that it watches with it.
+    Between two looks at most `most_gap` seconds are counted: this process may have been asleep, and the others with it.
     """
 
     def __init__(self, *, most_gap: float = float("inf"), clock: Clock = time.monotonic) -> None:
@@ -31,7 +30,7 @@ class Silence:
         self._lock = threading.Lock()
 
     def look(self, counters: Mapping[str, Hashable]) -> dict[str, float]:
-        """Seconds of silence by key; keys that are missing here are forgotten."""
+        """Return the seconds of silence by key. Keys that are not in `counters` are forgotten."""
         with self._lock:
             looked_at = self._clock()
             gap = min(looked_at - self._looked_at, self._most_gap)
@@ -44,19 +43,19 @@ class Silence:
             return {key: silent for key, (_, silent) in seen.items()}
 
     def forget(self) -> None:
-        """Begins anew."""
+        """Forget all counters."""
         with self._lock:
             self._seen = {}
 
 
 def milliseconds_here() -> int:
-    """The monotonic clock, which all processes of one boot of a machine share."""
+    """Return the monotonic clock in milliseconds, which all processes share until the machine restarts."""
     return time.monotonic_ns() // 1_000_000
 
 
 @cache
 def this_boot() -> str:
-    """Names the boot of this machine; where the system has no name for it, the machine."""
+    """Return the id of this boot of the machine, or the machine's name if the system has no such id."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:

@@ -1,4 +1,4 @@
-"""How much memory objects hold."""
+"""The memory that objects hold."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from types import BuiltinFunctionType, FunctionType, ModuleType
 
 import numpy as np
 
-_SHARED = (type, ModuleType, FunctionType, BuiltinFunctionType)  # held by the program, whatever it loads
+_SHARED = (type, ModuleType, FunctionType, BuiltinFunctionType)  # code, which the program holds anyway
 
 
 def held_bytes(root: object) -> int:
-    """Bytes of `root` and of all that it leads to, each object once; code is left out."""
+    """Return the bytes of `root` and of all objects reachable from it, each counted once, without code."""
     known: set[int] = set()
     total = 0
     waiting: list[object] = [root]
@@ -24,6 +24,6 @@ def held_bytes(root: object) -> int:
                 found.append(value)
                 total += sys.getsizeof(value)
         waiting = gc.get_referents(*found)
-        # an array does not tell the garbage collector whose memory it looks at
+        # the garbage collector does not know the array whose memory a view shows
         waiting.extend(value.base for value in found if isinstance(value, np.ndarray) and value.base is not None)
     return total

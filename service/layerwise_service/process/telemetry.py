@@ -1,4 +1,4 @@
-"""What Prometheus sees: the totals of all processes as families of series."""
+"""Metrics for Prometheus: the totals of all processes as families of series."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BUCKETS = [*(str(bound) for bound in BOUNDS), "+Inf"]
 
 
 def exposition(totals: Iterable[tuple[Series, Sequence[float]]], *more: Collector) -> bytes:
-    """The totals, and what `more` collects, in Prometheus' text format."""
+    """Return the totals, and the metrics of the collectors `more`, in Prometheus' text format."""
     registry = CollectorRegistry()
     registry.register(_Families(totals))
     for collector in more:
@@ -67,7 +67,7 @@ def _counter(name: str, documentation: str, labels: Sequence[str], values: Mappi
 
 
 def gauge(name: str, documentation: str, values: dict[str, float], *, label: str = "") -> GaugeMetricFamily:
-    """A gauge with a value for each of `values`' keys, or one value under the key "" if it has no label."""
+    """Return a gauge with a value for each key of `values`; without a `label`, with the value of the key ""."""
     family = GaugeMetricFamily(name, documentation, labels=[label] if label else [])
     for key, value in values.items():
         family.add_metric([key] if label else [], value)

@@ -1,1 +1,1 @@
-"""The REST face: POST /predict, the management API, health and metrics."""
+"""The REST service: POST /predict, the management API, health and metrics."""

@@ -16,7 +16,7 @@ from layerwise_service.usecases.training import TrainingJobs
 
 
 def api_routes(registry: Registry, training: TrainingJobs) -> Blueprint:
-    """The routes over their use-cases."""
+    """Return the routes, which call these use-cases."""
     routes = Blueprint("api", __name__, url_prefix="/api")
 
     @routes.get("/models")
@@ -75,7 +75,7 @@ def api_routes(registry: Registry, training: TrainingJobs) -> Blueprint:
     def _categories(source: ColumnSource) -> Response:
         check_query(*_PAGE, "column")
         if not (column := request.args.get("column", "")):
-            raise InvalidRequest("expected the name of a column", pointer="column")
+            raise InvalidRequest("expected ?column= with the name of a column", pointer="column")
         page = registry.categories(source, column, **_page())
         return json_response(page_json("categories", page, lambda text: text))
 
@@ -91,7 +91,7 @@ class _Page(TypedDict):
 
 
 def _page() -> _Page:
-    """Which page the query asks for."""
+    """Return the page that the query asks for."""
     return {"page_size": _page_size(), "page_token": request.args.get("page_token", "")}
 
 

@@ -1,4 +1,4 @@
-"""The Flask application: its routes, its limits, and one place where errors become problem+json."""
+"""The Flask application: its routes, its limits, and the one place where errors become problem+json."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 def create_app(
     *, predictor: VersionPredictor, registry: Registry, training: TrainingJobs, health: HealthChecks, settings: Settings
 ) -> Flask:
-    """The application over its use-cases."""
+    """Return the application, which calls these use-cases."""
     app = Flask("layerwise", static_folder=None)
     hosts = Hosts(settings.rest_address, settings.further_hosts)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
@@ -62,23 +62,23 @@ def _end(response: Response) -> Response:
 
 
 def _method(given: str) -> str:
-    """The method, if it is one of the usual: callers may send any word, and each would be a series of its own."""
+    """Return a usual method, or "other": callers may send any word, and each would become a series of its own."""
     return given if given in _METHODS else "other"
 
 
 def _answer_error(error: Exception) -> Response:
     try:
-        return _told(error)
+        return _problem_of(error)
     finally:
         forget_frames(error)
 
 
-def _told(error: Exception) -> Response:
+def _problem_of(error: Exception) -> Response:
     if isinstance(error, HTTPException):
         error = _from_werkzeug(error)
     if not isinstance(error, ServiceError):
         log.error("request_failed", request_id=g.request_id, path=request.path, exc_info=error)
-        error = ServiceError("internal error; the log of the service has the details under the request id")
+        error = ServiceError("internal error; the service's log has the details beside the request id")
     elif error.kind is Kind.DATA_LOSS:
         log.error("data_loss", request_id=g.request_id, detail=str(error))
     return problem(error, request_id=g.request_id)
@@ -87,7 +87,7 @@ def _told(error: Exception) -> Response:
 def _from_werkzeug(error: HTTPException) -> Exception:
     match error.code:
         case 404:
-            return NotFound(f"there is nothing at {request.path[:200]}; GET /openapi.json lists what there is")
+            return NotFound(f"there is nothing at {request.path[:200]}; GET /openapi.json lists all addresses")
         case 405:
             allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
             return MethodNotAllowed(f"{request.path[:200]} takes {allowed}, not {request.method[:20]}", allowed=allowed)

@@ -21,7 +21,7 @@ from layerwise_service.usecases.registry import VersionResolver
 
 
 class HealthChecks:
-    """Whether the service can do its work, and the numbers that the stores know."""
+    """The checks behind /livez and /readyz, and the metrics from the stores."""
 
     def __init__(
         self,
@@ -41,23 +41,23 @@ class HealthChecks:
         self._reporter = reporter
 
     def loops(self) -> str:
-        """ "ok", or which background loops of this process hang: starting it again would help."""
+        """Return "ok", or the background loops of this process that hang, which a restart would cure."""
         return "; ".join(late(self._loops)) or "ok"
 
     def whole(self) -> dict[str, str]:
-        """Each check of the whole service with "ok" or what is wrong."""
+        """Return each check of the whole service, with "ok" or what is wrong."""
         return {**self._readiness.whole(), "loops": self.loops()}
 
     def predictions(self) -> dict[str, str]:
-        """Each check of what predictions need."""
+        """Return each check of what predictions need, with "ok" or what is wrong."""
         return {**self._readiness.predictions(), "loops": self.loops()}
 
     def metrics(self) -> bytes:
-        """Counts and gauges in Prometheus' text format; of what does not answer just now, nothing."""
+        """Return counts and gauges in Prometheus' text format, without those that cannot be read now."""
         return exposition(self._reporter.totals() or [], _Gauges(self))
 
     def gauges(self) -> list[GaugeMetricFamily]:
-        """Jobs by state, workers, models and versions."""
+        """Return the numbers of jobs by state, workers, models and versions."""
         states = {state.lower(): float(count) for state, count in self._jobs.count_by_state().items()}
         models = self._resolver.models
         versions = {"": float(sum(len(model.artifacts) for model in models.values()))}
@@ -71,7 +71,7 @@ class HealthChecks:
 
 
 def health_routes(health: HealthChecks) -> Blueprint:
-    """The routes over their checks."""
+    """Return the routes, which run these checks."""
     routes = Blueprint("health", __name__)
 
     @routes.get("/livez")
@@ -112,7 +112,7 @@ class _Gauges(Collector):
     def collect(self) -> Iterable[GaugeMetricFamily]:
         try:
             return self._health.gauges()
-        except ServiceError:  # the counts of requests are told even while the database is away
+        except ServiceError:  # without the database there are still the counts of requests
             return []
 
 

@@ -1,8 +1,8 @@
-"""Which hosts a request may name.
+"""The hosts that a request may name.
 
-A web page can give a name of its own the address of this machine, and read then whatever the service answers (DNS
-rebinding). Its requests still carry that name in their header Host, so a service that is meant for this machine alone
-answers to the names of this machine alone. gRPC needs no such check: no browser speaks its HTTP/2 without TLS.
+A web page can let a name of its own resolve to the address of this machine, and then read the service's answers (DNS
+rebinding). Its requests still have that name in their header Host, so a service for this machine alone accepts only
+this machine's names. gRPC needs no such check: no browser speaks HTTP/2 without TLS.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from typing import Any
 from layerwise_service.errors import Forbidden, Misdirected
 
 PROBES = frozenset({"/livez", "/readyz", "/readyz/predictions"})
-"""What an orchestrator asks by address, and what tells a stranger's page next to nothing."""
+"""Addresses without this check: orchestrators call them by IP address, and they reveal next to nothing."""
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_HELP = "if callers may use this name, add it to the setting rest_hosts (LAYERWISE_REST_HOSTS)"
+_HELP = "to allow this name, add it to the setting rest_hosts (LAYERWISE_REST_HOSTS)"
 
 
 class Hosts:
-    """Checks requests of a service that listens at `address`; `further` are names that it answers to as well.
+    """Checks the requests of a service that listens at `address`; `further` names are allowed as well.
 
-    Where it listens beyond this machine and `further` is empty, any host is right.
+    If it listens beyond this machine and `further` is empty, any host is allowed.
     """
 
     def __init__(self, address: str, further: frozenset[str]) -> None:
@@ -31,18 +31,18 @@ class Hosts:
         self._further = frozenset(map(host_of, further))
         self._any = "*" in further or not (further or _is_loopback(own))
         self._own = own
-        self._is_named = lru_cache(maxsize=256)(self._find)  # callers use few names, and each request asks
+        self._is_named = lru_cache(maxsize=256)(self._find)  # callers use few names, and every request is checked
 
     def check(self, environ: Mapping[str, Any]) -> None:
-        """Raise `Misdirected` for a host that is not ours, `Forbidden` for what another site's page sends."""
-        host = environ.get("HTTP_HOST") or None  # HTTP/1.0 may name none; browsers always do
+        """Raise `Misdirected` for a host that is not allowed, `Forbidden` for a request from another site's page."""
+        host = environ.get("HTTP_HOST") or None  # HTTP/1.0 may send no Host; browsers always send it
         if host is not None and not self._any and not self._is_named(host):
-            raise Misdirected(f"this service does not answer to the host {host[:100]!r}; {_HELP}")
+            raise Misdirected(f"this service may not be called as {host[:100]!r}; {_HELP}")
         origin = environ.get("HTTP_ORIGIN")
         if origin is not None and environ["REQUEST_METHOD"] not in _SAFE:
             site = origin.partition("://")[2].lower()
             if site != (host or "").lower() and host_of(site) not in self._further and "*" not in self._further:
-                raise Forbidden(f"pages of another site, {origin[:100]!r}, may not send this request; {_HELP}")
+                raise Forbidden(f"pages of the site {origin[:100]!r} may not send this request; {_HELP}")
 
     def _find(self, host: str) -> bool:
         name = host_of(host)
@@ -50,7 +50,7 @@ class Hosts:
 
 
 def host_of(address: str) -> str:
-    """The host of HOST or HOST:PORT, in lower case and without the brackets of IPv6."""
+    """Return the host of HOST or HOST:PORT, in lower case and without the brackets of IPv6."""
     host, colon, port = address.strip().lower().rpartition(":")
     if not colon or not port.isdecimal() or (":" in host and not host.endswith("]")):
         host = address.strip().lower()

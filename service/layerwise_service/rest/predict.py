@@ -26,21 +26,21 @@ class NumbersRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class TableRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """Rows by the names of columns, or in their order."""
+    """Rows of a table: objects by column name, or lists in the order of the columns."""
 
     instances: list[dict[str, object] | list[object]]
     model: str | None = None
     version: str | int | None = None
 
 
-_LARGE = 2**20  # bytes of a body; smaller ones wait for none
+_LARGE = 2**20  # bytes of a body; smaller ones do not wait in the queue
 _AT_ONCE = nullcontext()
 _NUMBERS = msgspec.json.Decoder(NumbersRequest)
 _TABLE = msgspec.json.Decoder(TableRequest)
 
 
 def predict_routes(predictor: VersionPredictor, settings: Settings) -> Blueprint:
-    """The route over its use-case."""
+    """Return the route, which calls this use-case."""
     routes = Blueprint("predict", __name__)
     queue = BodyQueue(settings.max_body_bytes)
 
@@ -55,7 +55,7 @@ def predict_routes(predictor: VersionPredictor, settings: Settings) -> Blueprint
                 most_in_row=settings.max_features,
             )
             body, rows = _read(data)
-            del data  # the rows are enough to keep
+            del data  # free the body: only its rows are needed
             found = predictor.predict(rows, model=body.model, version=body.version)
             del rows
         predictions = found.predictions.tolist() if found.is_classifier else found.predictions

@@ -11,5 +11,5 @@ def check_query(*known: str) -> None:
     """Raises `InvalidRequest` at the first parameter of this request that is none of `known`."""
     for name in request.args:
         if name not in known:
-            detail = f"unknown query parameter; the ones here are {', '.join(known)}"
+            detail = f"unknown query parameter; this address takes {', '.join(known)}"
             raise InvalidRequest(detail, pointer=name[:64], reason="UNKNOWN_FIELD")

@@ -1,4 +1,4 @@
-"""How answers are written: JSON, and RFC 9457 problem+json for errors."""
+"""The JSON of answers, and the RFC 9457 problem+json of errors."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from layerwise_service.errors import MethodNotAllowed, ServiceError
 T = TypeVar("T")
 
 _FRAGMENT = "/?:@!$&'()*+,;=-._~"
-"""What stands unquoted in the fragment of a URI, beside letters and digits (RFC 3986)."""
+"""Characters that need no quoting in the fragment of a URI, besides letters and digits (RFC 3986)."""
 
 
 def json_response(value: object, status: int = 200) -> Response:
-    """`value` as JSON; NumPy's arrays of numbers may stand in it."""
+    """Return `value` as a JSON response; it may contain NumPy arrays of numbers."""
     return Response(orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY), status, mimetype="application/json")
 
 
 def problem(error: ServiceError, *, request_id: str) -> Response:
-    """The error as RFC 9457 has it, with our `reason` and what is wrong where in `errors`."""
+    """Return the error as RFC 9457 problem details, with our `reason`, and its place in `errors`."""
     body: dict[str, object] = {
         "type": "about:blank",
         "title": HTTPStatus(error.http_status).phrase,
@@ -50,12 +50,12 @@ def problem(error: ServiceError, *, request_id: str) -> Response:
 
 
 def page_json(name: str, page: Page[T], item: Callable[[T], object]) -> dict[str, object]:
-    """A page of a list that is called `name`, each of its items as `item` writes it."""
+    """Return the JSON form of a page whose list is called `name`; `item` converts each item."""
     return {name: [item(each) for each in page.items], "next_page_token": page.next_token}
 
 
 def job_json(job: Job | JobSummary) -> dict[str, object]:
-    """A job, its times as RFC 3339 writes them."""
+    """Return the JSON form of a job, its times in RFC 3339."""
     value: dict[str, Any] = asdict(job) | {"created": _time(job.created)}
     if isinstance(job, Job):
         value["transitions"] = [asdict(change) | {"time": _time(change.time)} for change in job.transitions]
@@ -63,7 +63,7 @@ def job_json(job: Job | JobSummary) -> dict[str, object]:
 
 
 def version_json(version: Version | VersionSummary) -> dict[str, object]:
-    """A version, its time as RFC 3339 writes it, with the first of its classes."""
+    """Return the JSON form of a version, its time in RFC 3339, with its first classes."""
     if isinstance(version, Version):
         labels = version.labels
         version = replace(version, labels=None if labels is None else labels[:MOST_CLASSES])
@@ -75,7 +75,7 @@ def version_json(version: Version | VersionSummary) -> dict[str, object]:
 
 
 def model_json(model: Model) -> dict[str, object]:
-    """A model."""
+    """Return the JSON form of a model."""
     return {"name": model.name, "latest": model.latest, "aliases": dict(model.aliases)}
 
 

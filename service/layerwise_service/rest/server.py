@@ -45,12 +45,12 @@ def serve_rest(
 ) -> None:
     """Serve until SIGTERM or SIGINT.
 
-    `build` makes the application in each process, which reports what it counts on `counts`; `ready` is called with the
+    `build` makes the application in each process, which reports its counts to `counts`; `ready` is called with the
     address. Raises `AddressInUse`.
     """
     host, port, reservation = _reserve(settings.rest_address)
     shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    multiprocessing.set_start_method("spawn", force=True)  # nothing is inherited but what is handed over
+    multiprocessing.set_start_method("spawn", force=True)  # a child inherits only what is passed to it
     server = Granian(
         "layerwise",
         address=host,
@@ -78,7 +78,7 @@ def serve_rest(
 
 
 def _connections() -> int:
-    """How many connections a process holds at once; raises the limit of open files for it if need be."""
+    """Return how many connections a process may hold, after raising its limit of open files if necessary."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     unlimited = resource.RLIM_INFINITY
     wanted = _CONNECTIONS + _OTHER_FILES
@@ -91,14 +91,14 @@ def _connections() -> int:
 def _load(
     settings: Settings, build: Callable[[Settings, Reporter], Flask], parent: int, counts: socket.socket
 ) -> Flask:
-    """The application, in a process of granian's."""
+    """Return the application, in one of granian's processes."""
     configure_logs(settings.log, process="rest")
     end_with_parent(parent)
     give_memory_back()
     reporter = Reporter(counts)
     reporter.start()
     told = ""
-    while True:  # were it to end, granian would end the processes that answer with it
+    while True:  # if this ended, granian would end the processes that answer
         try:
             return build(settings, reporter)
         except (DatabaseUnusable, ServiceError, OSError) as error:
@@ -109,10 +109,10 @@ def _load(
 
 
 def _reserve(address: str) -> tuple[str, int, socket.socket]:
-    """Host and port, a free one for port 0, held by a socket that does not listen.
+    """Return host and port (for port 0 a free one), and a socket that holds the port without listening.
 
-    Granian's processes share the port by SO_REUSEPORT, which two services would do as well, unseen: so the port is
-    first asked for alone.
+    Granian's processes share the port by SO_REUSEPORT, and so could two services, unnoticed: the port is therefore
+    first bound without that option.
     """
     host, _, text = address.rpartition(":")
     host = host.strip("[]")
@@ -129,12 +129,14 @@ def _reserve(address: str) -> tuple[str, int, socket.socket]:
         held.bind((place[0], port))
     except (OSError, OverflowError) as error:
         told = getattr(error, "strerror", None) or error
-        raise AddressInUse(f"cannot listen at {address}: {told}. --rest HOST:PORT takes another address") from error
+        raise AddressInUse(
+            f"cannot listen at {address}: {told}. Choose another address with --rest HOST:PORT"
+        ) from error
     return str(place[0]), port, held
 
 
 def _announcer(host: str, port: int, shown: str, ready: Callable[[str], None]) -> Loop:
-    """A loop that calls `ready` as soon as a process answers."""
+    """Return a loop that calls `ready` once a process answers."""
     began = time.monotonic()
     told = False
 

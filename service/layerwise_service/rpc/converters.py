@@ -1,4 +1,4 @@
-"""Between the messages of layerwise.v1 and the words of the service."""
+"""Conversion between the messages of layerwise.v1 and the service's own types."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from layerwise_service.errors import InvalidRequest
 from layerwise_service.rpc.table_converters import read_table, write_counts
 from layerwise_service.usecases.prediction import Prediction
 
-_MOST = 2**48  # far beyond any message, and within what NumPy multiplies
+_MOST = 2**48  # far beyond any message, and small enough that NumPy can multiply two of them
 
 
 def read_tensor(tensor: tensors_pb2.Tensor, *, at: Place | str) -> NDArray[np.float32]:
-    """The array, without a copy. Raises `InvalidRequest`."""
+    """Return the array, without a copy. Raises `InvalidRequest`."""
     if tensor.data_type != tensors_pb2.DATA_TYPE_FLOAT32:
         raise InvalidRequest("expected DATA_TYPE_FLOAT32", pointer=Place(at, "data_type"))
-    shape = tuple(tensor.shape[:8])  # a message has room for millions
+    shape = tuple(tensor.shape[:8])  # a bad message may have millions of sizes
     if len(shape) not in (1, 2) or min(shape) < 0 or max(shape) > _MOST:
         detail = f"expected one or two sizes of 0 to {_MOST}, got {list(shape)}"
         raise InvalidRequest(detail, pointer=Place(at, "shape"))
@@ -42,19 +42,19 @@ def read_tensor(tensor: tensors_pb2.Tensor, *, at: Place | str) -> NDArray[np.fl
 
 
 def write_tensor(array: NDArray[Any]) -> tensors_pb2.Tensor:
-    """The array as float32."""
+    """Return the array as a float32 tensor."""
     data = np.ascontiguousarray(array, dtype="<f4")
     return tensors_pb2.Tensor(data_type=tensors_pb2.DATA_TYPE_FLOAT32, shape=data.shape, data=data.tobytes())
 
 
 def read_labels(labels: tensors_pb2.Labels) -> Sequence[Label]:
-    """The labels, in the kind in which they were sent."""
+    """Return the labels, in the type in which they were sent."""
     kind = labels.WhichOneof("kind")
     return [] if kind is None else list(getattr(labels, kind).values)
 
 
 def write_labels(labels: Sequence[Label] | NDArray[Any]) -> tensors_pb2.Labels:
-    """The labels, of one kind all of them."""
+    """Return the labels, which are all of one type, as a message."""
     values: list[Any] = labels.tolist() if isinstance(labels, np.ndarray) else list(labels)
     if isinstance(values[0], bool):
         return tensors_pb2.Labels(booleans=tensors_pb2.BooleanLabels(values=values))
@@ -64,7 +64,7 @@ def write_labels(labels: Sequence[Label] | NDArray[Any]) -> tensors_pb2.Labels:
 
 
 def read_batch(batch: training_pb2.TrainBatch, number: int) -> Batch:
-    """Rows or a table, what is expected of them, and what they weigh. Raises `InvalidRequest`."""
+    """Return the batch: rows or a table, labels or targets, and weights. Raises `InvalidRequest`."""
     at = Place("batches", number)
     is_table = batch.WhichOneof("data") == "table"
     rows = read_table(batch.table, at=Place(at, "table")) if is_table else read_tensor(batch.rows, at=Place(at, "rows"))
@@ -75,16 +75,16 @@ def read_batch(batch: training_pb2.TrainBatch, number: int) -> Batch:
         case "targets":
             return Batch(rows, read_tensor(batch.targets, at=Place(at, "targets")), weights)
         case None:
-            raise InvalidRequest("expected labels or targets beside the rows", pointer=at)
+            raise InvalidRequest("expected labels or targets for the rows, got neither", pointer=at)
 
 
 def read_spec(message: types_pb2.Architecture | types_pb2.Plan | tables_pb2.Encoder) -> JSONObject:
-    """The JSON form."""
+    """Return the JSON form of the message."""
     return dict(to_json(message))
 
 
 def write_job_summary(job: JobSummary) -> training_pb2.Job:
-    """The job in short as its message."""
+    """Return the job's summary as a message."""
     failure = job.failure
     return training_pb2.Job(
         id=job.id,
@@ -102,7 +102,7 @@ def write_job_summary(job: JobSummary) -> training_pb2.Job:
 
 
 def write_job(job: Job) -> training_pb2.Job:
-    """The job as its message."""
+    """Return the job as a message."""
     message = write_job_summary(job)
     rest = training_pb2.Job(
         architecture=to_message(job.architecture, types_pb2.Architecture),
@@ -117,39 +117,39 @@ def write_job(job: Job) -> training_pb2.Job:
 
 
 def write_state(state: JobState) -> training_pb2.JobState.ValueType:
-    """The state as its enum value."""
+    """Return the state as its enum value."""
     return training_pb2.JobState.Value(f"JOB_STATE_{state}")
 
 
 def read_state(state: training_pb2.JobState.ValueType) -> JobState | None:
-    """The state; None for UNSPECIFIED. Raises `InvalidRequest` for a number that is no state."""
+    """Return the state, None for UNSPECIFIED. Raises `InvalidRequest` for an unknown number."""
     if state == training_pb2.JOB_STATE_UNSPECIFIED:
         return None
     try:
         return JobState(training_pb2.JobState.Name(state).removeprefix("JOB_STATE_"))
     except ValueError as error:
-        raise InvalidRequest(f"{state} is no state", pointer="state") from error
+        raise InvalidRequest(f"expected a value of the enum JobState, got {state}", pointer="state") from error
 
 
 def write_transition(change: Transition) -> training_pb2.JobTransition:
-    """The transition as its message."""
+    """Return the transition as a message."""
     return training_pb2.JobTransition(
         state=write_state(change.state), time=_time(change.time), reason=change.reason, attempt=change.attempt
     )
 
 
 def write_record(record: EpochRecord) -> training_pb2.TrainRecord:
-    """The record as its message."""
+    """Return the record as a message."""
     return training_pb2.TrainRecord(**record_values(record))
 
 
 def write_finding(finding: Finding) -> training_pb2.Finding:
-    """The finding as its message."""
+    """Return the finding as a message."""
     return training_pb2.Finding(**asdict(finding))
 
 
 def write_version_summary(version: VersionSummary | Version) -> models_pb2.ModelVersion:
-    """The version in short as its message."""
+    """Return the version's summary as a message."""
     metrics: Mapping[str, float] = version.metrics
     return models_pb2.ModelVersion(
         model=version.model,
@@ -165,7 +165,7 @@ def write_version_summary(version: VersionSummary | Version) -> models_pb2.Model
 
 
 def write_version(version: Version) -> models_pb2.ModelVersion:
-    """The version as its message, with the first of its classes."""
+    """Return the version as a message, with its first classes."""
     labels = version.labels
     message = write_version_summary(version)
     rest = models_pb2.ModelVersion(
@@ -180,7 +180,7 @@ def write_version(version: Version) -> models_pb2.ModelVersion:
 
 
 def write_model(model: Model) -> models_pb2.Model:
-    """The model as its message."""
+    """Return the model as a message."""
     return models_pb2.Model(
         name=model.name,
         latest=model.latest,
@@ -189,7 +189,7 @@ def write_model(model: Model) -> models_pb2.Model:
 
 
 def write_prediction(prediction: Prediction) -> models_pb2.PredictResponse:
-    """The prediction as its message."""
+    """Return the prediction as a message."""
     response = models_pb2.PredictResponse(model=prediction.model, version=prediction.version)
     if prediction.is_classifier:
         response.labels.CopyFrom(write_labels(prediction.predictions))
@@ -203,5 +203,5 @@ def write_prediction(prediction: Prediction) -> models_pb2.PredictResponse:
 
 def _time(seconds: float) -> Timestamp:
     time = Timestamp()
-    time.FromNanoseconds(round(seconds * 1e3) * 1_000_000)  # a float of seconds holds no more than microseconds
+    time.FromNanoseconds(round(seconds * 1e3) * 1_000_000)  # a float of seconds is exact to microseconds only
     return time

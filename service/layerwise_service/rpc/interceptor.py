@@ -1,4 +1,4 @@
-"""The one place where errors become gRPC statuses, each with one google.rpc.ErrorInfo."""
+"""The one place where errors become gRPC statuses, each with a google.rpc.ErrorInfo."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ _CODES = {code.value[0]: code for code in grpc.StatusCode}
 class ErrorBoundary(aio.ServerInterceptor):
     """Answers a `ServiceError` with its status, and any other exception with "internal error" and a request id.
 
-    A request that cannot be decoded is an error like any other. An answer of more than `max_answer_bytes` becomes one
-    too, for gRPC's own would not say what to do.
+    A request that cannot be decoded is answered in the same way. So is an answer of more than `max_answer_bytes`, since
+    gRPC's own error would not say what to do.
     """
 
     def __init__(self, *, max_answer_bytes: int) -> None:
@@ -41,9 +41,9 @@ class ErrorBoundary(aio.ServerInterceptor):
         self._calls: set[asyncio.Task[Any]] = set()
 
     async def ended(self) -> None:
-        """Waits for the tasks of all calls: gRPC stops without waiting for what a cancelled one has to tidy away.
+        """Wait for the tasks of all calls: gRPC stops without waiting for the cleanup of cancelled calls.
 
-        A thread that a cancelled call had asked something of may still run.
+        Threads that cancelled calls started may still run.
         """
         while self._calls:
             await asyncio.wait(list(self._calls))
@@ -75,7 +75,7 @@ class ErrorBoundary(aio.ServerInterceptor):
             with self._boundary(context, method):
                 answer = await inner(_checked(request), context)
                 if (size := answer.ByteSize()) > most:
-                    raise TooLarge(f"the answer has {size} bytes, and a message may have {most}; ask for less at once")
+                    raise TooLarge(f"the answer would have {size} bytes, the most is {most}; ask for less at once")
                 return answer
 
         return call
@@ -84,7 +84,7 @@ class ErrorBoundary(aio.ServerInterceptor):
         def opened(request: Any) -> Any:
             return _Checked(request) if hasattr(request, "__aiter__") else _checked(request)
 
-        if not inspect.isasyncgenfunction(inner):  # gRPC's own health service writes into the context
+        if not inspect.isasyncgenfunction(inner):  # gRPC's health service writes to the context instead of yielding
 
             async def write(request: Any, context: Context) -> None:
                 with self._boundary(context, method):
@@ -102,10 +102,10 @@ class ErrorBoundary(aio.ServerInterceptor):
 
     @contextmanager
     def _boundary(self, context: Context, method: str) -> Generator[None]:
-        """Answers with what is raised inside.
+        """Answer with the error that the block raises.
 
-        It sets the status rather than aborting: gRPC keeps the exception of an abort beside the call that it ends, and
-        so the frames of the call with the rows in them.
+        It sets the status rather than aborting: with an abort, gRPC keeps the exception, and so the frames of the call
+        and the rows in them.
         """
         call = asyncio.current_task()
         assert call is not None
@@ -123,20 +123,20 @@ class ErrorBoundary(aio.ServerInterceptor):
         except Exception as error:
             request_id = secrets.token_hex(8)
             log.error("request_failed", method=method, request_id=request_id, exc_info=error)
-            told = ServiceError("internal error; the log of the service has the details under the request id")
+            told = ServiceError("internal error; the service's log has the details beside the request id")
             _tell(context, told, {"request_id": request_id})
             forget_frames(error)
 
 
 @dataclass(frozen=True, slots=True)
 class _Undecodable:
-    """In the place of a request whose bytes are no message, or one of too many parts."""
+    """Stands for a request whose bytes are not a message, or a message of too many fields."""
 
     error: InvalidRequest
 
 
 def _decoder(decode: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
-    """`decode`, but giving an `_Undecodable` where it would raise, of which gRPC makes INTERNAL and a traceback."""
+    """Wrap `decode` to return an `_Undecodable` instead of raising: gRPC would answer INTERNAL and log a traceback."""
     kind: Descriptor = decode.__self__.DESCRIPTOR  # type: ignore[attr-defined]
 
     def decoded(data: bytes) -> Any:
@@ -146,22 +146,22 @@ def _decoder(decode: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
         except TooLarge as error:
             return _Undecodable(error.with_traceback(None))
         except (DecodeError, ValueError):
-            detail = f"the request's {len(data)} bytes cannot be read as a message of this method"
-            detail += "; does the client use this API's version?"
+            detail = f"the request's {len(data)} bytes are not a message of this method"
+            detail += "; does the client use the same version of the API?"
             return _Undecodable(InvalidRequest(detail, reason="UNDECODABLE_REQUEST"))
 
     return decoded
 
 
 def _checked(request: Any) -> Any:
-    """The request itself. Raises `InvalidRequest` in the place of one that could not be decoded."""
+    """Return the request. Raises `InvalidRequest` for one that could not be decoded."""
     if isinstance(request, _Undecodable):
         raise request.error
     return request
 
 
 class _Checked:
-    """The requests of a stream, each checked as it comes."""
+    """The requests of a stream, each checked when it arrives."""
 
     def __init__(self, requests: AsyncIterator[Any]) -> None:
         self._requests = requests

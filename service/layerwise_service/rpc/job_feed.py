@@ -1,4 +1,4 @@
-"""What happens to jobs, to any number of watchers: what many of them ask for is read, and put into messages, once."""
+"""The events of jobs for any number of watchers: what several watch is read and converted to messages once."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from layerwise_service.usecases.training import TrainingJobs
 POLL_SECONDS = 0.1
 
 T = TypeVar("T")
-Told = tuple[Event, list[training_pb2.TrainEvent]]
-"""An event, and the messages that tell of it."""
+EventMessages = tuple[Event, list[training_pb2.TrainEvent]]
+"""An event, and the messages for it."""
 
 
 class JobFeed:
-    """Follows jobs. A slow watcher reads at its own speed; what it has not read waits in the store, not in memory.
+    """Follows jobs. Slow watchers read at their own speed: what they have not read stays in the store, not in memory.
 
-    `loop` looks for news; whoever owns the feed starts it.
+    `loop` looks for new events; the owner of the feed starts it.
     """
 
     def __init__(self, training: TrainingJobs) -> None:
@@ -33,10 +33,10 @@ class JobFeed:
         self._asked: dict[Hashable, asyncio.Future[Any]] = {}
         self._closed = False
 
-    async def follow(self, job: str, *, from_step: int) -> AsyncGenerator[Told, None]:
-        """All that happened to the job and all that will, to its end, but the records of its first steps.
+    async def follow(self, job: str, *, from_step: int) -> AsyncGenerator[EventMessages, None]:
+        """Yield all events of the job, past and future, to its end, without records up to step `from_step`.
 
-        Raises `Unavailable` when the service stops before the job ends: WatchJob continues there.
+        Raises `Unavailable` if the service stops before the job ends; WatchJob can continue later.
         """
         watched = self._watched.setdefault(job, _Watched())
         watched.watchers += 1
@@ -44,7 +44,7 @@ class JobFeed:
         try:
             while True:
                 newest = watched.newest
-                # a read that began before the newest event was known may lack it: it is another's
+                # a read that began before the newest event was known may lack it, so the key has that event's number
                 key = ("events", job, seen, left_out, newest)
                 found = await self.once(key, self._read, job, seen, left_out)
                 for event, messages in found:
@@ -54,8 +54,8 @@ class JobFeed:
                     if event.transition is not None and event.transition.state.ended:
                         return
                 if not found:
-                    # What was left out counts as seen, or it would be news for ever; and from here on the same is read
-                    # for every watcher, whatever its first step.
+                    # Records that are left out count as seen, or they would be new for ever. And from here on, all
+                    # watchers share the same reads, whatever their first step.
                     seen, left_out = max(seen, newest), 0
                     await self._wait_for_news(watched, seen)
         finally:
@@ -64,7 +64,7 @@ class JobFeed:
                 del self._watched[job]
 
     async def once(self, key: Hashable, read: Callable[..., T], *arguments: object) -> T:
-        """What `read` gives in a thread; watchers that ask for the same `key` meanwhile are given the same."""
+        """Return the result of `read`, run in a thread and shared by all watchers that ask for `key` meanwhile."""
         asked = self._asked.get(key)
         if asked is None:
             asked = asyncio.ensure_future(asyncio.to_thread(read, *arguments))
@@ -74,16 +74,16 @@ class JobFeed:
             found: T = await asyncio.shield(asked)
             return found
         finally:
-            del asked  # its error would keep this frame
+            del asked  # its error would keep this frame alive
 
     async def close(self) -> None:
-        """Lets all watchers go."""
+        """End all watchers."""
         self._closed = True
         for watched in self._watched.values():
             watched.wake()
         await self.loop.stop()
 
-    def _read(self, job: str, after: int, from_step: int) -> list[Told]:
+    def _read(self, job: str, after: int, from_step: int) -> list[EventMessages]:
         found = self._training.events(job, after=after, from_step=from_step)
         return [(event, _messages(event)) for event in found]
 
@@ -96,7 +96,7 @@ class JobFeed:
         while watched.newest <= seen and not self._closed:
             await watched.news.wait()
         if self._closed:
-            raise Unavailable("the service is stopping; the job goes on, and WatchJob will tell of it")
+            raise Unavailable("the service is stopping; the job goes on: call WatchJob again when it is back")
 
     async def _poll(self) -> None:
         if not self._watched:
@@ -110,7 +110,7 @@ class JobFeed:
 
 
 class _Watched:
-    """A job that has watchers: how many, the number of its newest event, and what they wait for."""
+    """A job that is watched: its number of watchers, the number of its newest event, and what they wait for."""
 
     def __init__(self) -> None:
         self.watchers = 0

@@ -1,7 +1,7 @@
-"""The number of fields and texts of a message, counted over its bytes: a limit has to hold before objects are made.
+"""Limits on the fields and texts of a message, counted in its bytes, before any objects are made.
 
-An empty layer takes two bytes on the wire, and eighty in memory once it is parsed, in the event loop. The count runs
-there too, so no message may make it long: it looks at so many fields at most, and at ten bytes of a number.
+An empty layer takes two bytes on the wire, and eighty in memory once it is parsed, in the event loop. Counting runs in
+the event loop too, so it stops after a fixed number of fields, and after ten bytes of a number.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from layerwise_service.errors import TooLarge
 
 MOST_FIELDS = 50_000
-"""Far beyond the fields of any architecture, plan or encoder; rows, labels and texts count as one field a block."""
+"""Far more than any architecture, plan or encoder has; rows, labels and texts count as one field for each block."""
 MOST_TEXTS = 1_000_000
-"""Labels and texts of one message: the client sends at most some 600,000, and each takes up to 150 bytes of memory."""
+"""Most labels and texts in a message: the SDK sends at most some 600,000, and each takes up to 150 bytes of memory."""
 
 _VARINT, _FIXED64, _LENGTH, _GROUP, _GROUP_END, _FIXED32 = range(6)
 _SIZES = {_FIXED64: 8, _FIXED32: 4}
 _MOST_VARINT = 10  # bytes of 64 bits, seven in each
 _MORE = 0x80
-_ODD = 4  # texts that one counts as whose tag and length take more than two bytes: it takes longer to look at
+_ODD = 4  # a text whose tag and length take more than two bytes counts as so many, since it takes longer to scan
 
 
 class _Parts(NamedTuple):
-    """What can be numerous in a message of one kind."""
+    """The fields of a message that may be numerous."""
 
-    inner: dict[int, Descriptor]  # by the number of their field, the messages that are counted in turn
-    tags: bytes  # the first bytes that a tag of one of the texts may have, in a message that is nothing but texts
+    inner: dict[int, Descriptor]  # by field number: messages whose fields are counted as well
+    tags: bytes  # of a message that only has texts: the first bytes that their tags may have
 
 
 def check_fields(data: bytes, kind: Descriptor) -> None:
     """Raise `TooLarge` if `data`, a message of `kind`, has more than `MOST_FIELDS` fields or `MOST_TEXTS` texts.
 
-    Both are those of all its messages together. What cannot be read is left to the parser, which refuses it; but what
-    stands before it counts, for the parser reads that first.
+    Nested messages count as well. Bytes that cannot be read are left to the parser, which refuses them; what comes
+    before them counts, since the parser reads that first.
     """
     if len(data) < 2 * MOST_FIELDS:  # a field has at least two bytes
         return
@@ -53,7 +53,7 @@ def check_fields(data: bytes, kind: Descriptor) -> None:
         for number, at, stop in _fields(data, start, end):
             fields -= 1
             if fields < 0:
-                detail = f"a message takes at most {MOST_FIELDS} fields in all its parts, this one has more"
+                detail = f"expected at most {MOST_FIELDS} fields in a message, nested ones included, got more"
                 raise TooLarge(detail, reason="TOO_MANY_FIELDS")
             if (found := inner.get(number)) is not None:
                 pending.append((at, stop, found))
@@ -61,15 +61,15 @@ def check_fields(data: bytes, kind: Descriptor) -> None:
 
 
 def _check_texts(data: bytes, blocks: list[tuple[int, int, bytes]]) -> None:
-    """Raise `TooLarge` if `blocks`, each from one byte to another with the tags in it, have more than `MOST_TEXTS`."""
+    """Raise `TooLarge` if `blocks` (first byte, end, and tags of each) have more than `MOST_TEXTS` texts."""
     bounds = (min((end - at) // 2, sum(data.count(tag, at, end) for tag in tags)) for at, end, tags in blocks)
     if sum(bounds) <= MOST_TEXTS:
         return
-    left = MOST_TEXTS  # texts may have bytes that look like tags: so they are counted one by one
+    left = MOST_TEXTS  # texts are counted one by one, since their bytes may look like tags
     for at, end, _ in blocks:
         left -= _texts(data, at, end, left)
         if left < 0:
-            detail = f"a message takes at most {MOST_TEXTS} labels and texts, this one has more; send fewer rows in it"
+            detail = f"expected at most {MOST_TEXTS} labels and texts in a message, got more; send fewer rows at once"
             raise TooLarge(detail, reason="TOO_MANY_TEXTS")
 
 
@@ -80,18 +80,18 @@ def _parts(descriptor: Descriptor) -> _Parts:
     for field in descriptor.fields:
         if field.message_type is not None:
             kind = field.message_type
-            # others grow with their bytes, not beyond them
+            # other fields take no more memory than their bytes
             if any(other.message_type is not None for other in kind.fields) or _parts(kind).tags:
                 inner[field.number] = kind
         elif field.is_repeated and field.type in (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES):
             tag = (field.number << 3 | _LENGTH) & ~_MORE & 0xFF
-            tags |= {tag, tag | _MORE}  # a tag may be written in more bytes than it needs
+            tags |= {tag, tag | _MORE}  # a tag may be written in more bytes than necessary
     leaf = all(field.message_type is None for field in descriptor.fields)
     return _Parts(inner, bytes(tags) if leaf else b"")
 
 
 def _texts(data: bytes, at: int, end: int, most: int) -> int:
-    """How many texts there are between `at` and `end`, or a number above `most` if there are more than that."""
+    """Return the number of texts between `at` and `end`, or any number above `most` if there are more."""
     found = 0
     try:
         while at < end and found <= most:
@@ -108,9 +108,9 @@ def _texts(data: bytes, at: int, end: int, most: int) -> int:
 
 
 def _fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """The fields from `at` on, up to the first that cannot be read: number, first byte of the contents, their end.
+    """Yield the fields from `at` to the first that cannot be read: number, first byte of the contents, their end.
 
-    The number is 0 for those that are no message: of another kind, or within a group, of which the API has none.
+    The number is 0 for fields that are not messages: other types, and contents of a group, which the API does not use.
     """
     groups = 0
     try:
@@ -145,7 +145,7 @@ def _fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """The number at `at`, and where the next thing begins. Raises IndexError at the end of `data`, OverflowError."""
+    """Return the number at `at` and the position after it. Raises IndexError at the end of `data`, OverflowError."""
     value = data[at] & 0x7F
     for shift in range(7, 7 * _MOST_VARINT + 1, 7):
         at += 1

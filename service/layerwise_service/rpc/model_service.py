@@ -26,7 +26,7 @@ Context = aio.ServicerContext[Any, Any]
 
 
 class ModelServicer(ModelServiceServicer):
-    """Translates, calls a use-case, translates back: all in threads, for a page may have thousands of parts."""
+    """Converts the request, calls a use-case, converts the result: in threads, since pages may be large."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -102,11 +102,11 @@ class ModelServicer(ModelServiceServicer):
 
 
 class PredictionServicer(PredictionServiceServicer):
-    """Translates, calls a use-case, translates back."""
+    """Converts the request, calls a use-case, converts the result."""
 
     def __init__(self, predictor: VersionPredictor, threads: Executor) -> None:
         self._predictor = predictor
-        self._threads = threads  # of its own: matrix products must not keep calls to the stores waiting
+        self._threads = threads  # separate threads: matrix products must not delay calls to the stores
 
     async def Predict(self, request: models_pb2.PredictRequest, context: Context) -> models_pb2.PredictResponse:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._predict, request)

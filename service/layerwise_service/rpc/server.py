@@ -1,4 +1,4 @@
-"""The gRPC server: its limits, its health, its way to stop."""
+"""The gRPC server: its limits, its health, its shutdown."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ from layerwise_service.usecases.training import TrainingJobs
 
 log = structlog.get_logger()
 
-_THREADS = 16  # store calls under way at once; more wait their turn
-_MOST_ANSWER = 4  # times the largest message that comes in
-_SWEEP_SECONDS = 60.0  # what killed uploads leave behind may be large
+_THREADS = 16  # calls to the stores at the same time; others wait
+_MOST_ANSWER = 4  # times the largest message that may be sent to the service
+_SWEEP_SECONDS = 60.0  # short, since files left behind by killed uploads may be large
 _SWEEP_LATE_SECONDS = 3600.0
 _HEALTH_SECONDS = 1.0
 _PREDICTIONS = models_pb2.DESCRIPTOR.services_by_name["PredictionService"].full_name
@@ -49,7 +49,7 @@ _NAMES = (
 
 
 class RpcServer:
-    """The services over their use-cases; `start` before `stop`, both in the same event loop."""
+    """The gRPC services, which call these use-cases. `start` and `stop` must be called in the same event loop."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class RpcServer:
         self._readiness = readiness
         self._close = close
         self._sweeping = AsyncLoop("sweep", self._sweep_once, every=_SWEEP_SECONDS, late_after=_SWEEP_LATE_SECONDS)
-        self._telling = AsyncLoop("health", self._tell_health, every=_HEALTH_SECONDS)
+        self._health_loop = AsyncLoop("health", self._update_health, every=_HEALTH_SECONDS)
         self._settings = settings
         self._feed = JobFeed(training)
         self._hanging: list[str] = []
@@ -76,7 +76,7 @@ class RpcServer:
             training, max_uploads=settings.max_uploads, idle_seconds=settings.upload_idle_seconds
         )
         self._predicting = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="predict")
-        # of its own: calls that wait for a disk that hangs may hold all threads of the others
+        # a thread of its own: calls that wait for a disk that hangs may hold all other threads
         self._checking = ThreadPoolExecutor(1, thread_name_prefix="health")
         self._health: Any = health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]
         self._boundary = ErrorBoundary(max_answer_bytes=_MOST_ANSWER * settings.max_message_bytes)
@@ -92,25 +92,25 @@ class RpcServer:
             reflection.enable_server_reflection(names, self._server)
 
     async def start(self) -> str:
-        """Begins to answer; gives the address, its port filled in. Raises `AddressInUse`."""
+        """Start to answer, and return the address, its port filled in. Raises `AddressInUse`."""
         address = self._settings.rpc_address
         host = address.rpartition(":")[0]
         try:
             port = self._server.add_insecure_port(address)
         except RuntimeError as error:
             raise AddressInUse(
-                f"cannot listen at {address}: is something else there? --rpc HOST:PORT takes another address"
+                f"cannot listen at {address}: does another process? Choose another address with --rpc HOST:PORT"
             ) from error
         await self._server.start()
-        await self._tell_health()
+        await self._update_health()
         self._feed.loop.start()
         self._sweeping.start()
-        self._telling.start()
+        self._health_loop.start()
         return f"{host}:{port}"
 
     async def stop(self) -> None:
-        """Lets watchers go, lets calls under way end within `stop_seconds`, ends, and closes what it was built on."""
-        await self._telling.stop()
+        """End watchers, give running calls `stop_seconds` to finish, stop, and close the stores."""
+        await self._health_loop.stop()
         await self._set_health(whole=False, predictions=False)
         self._uploads.stop()
         await self._feed.close()
@@ -124,8 +124,8 @@ class RpcServer:
     async def _sweep_once(self) -> None:
         await asyncio.to_thread(self._sweep)
 
-    async def _tell_health(self) -> None:
-        """Says what can be done now: nothing while a background loop has not completed for too long."""
+    async def _update_health(self) -> None:
+        """Set the health of each service: not serving while a background loop has not completed for too long."""
         hanging = late(self._loops)
         if hanging and not self._hanging:
             log.error("loops_hang", loops=hanging)
@@ -147,7 +147,7 @@ def _all_ok(checks: Mapping[str, str]) -> bool:
 
 
 async def serve_rpc(server: RpcServer, *, ready: Callable[[str], None]) -> None:
-    """Serves until SIGTERM or SIGINT; `ready` is told the address."""
+    """Serve until SIGTERM or SIGINT; call `ready` with the address."""
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="rpc"))
     stopping = asyncio.Event()
@@ -166,10 +166,10 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.max_receive_message_length", settings.max_message_bytes),
         ("grpc.max_send_message_length", _MOST_ANSWER * settings.max_message_bytes),
         ("grpc.max_metadata_size", 16 * 1024),
-        # of one connection: the watchers of one program share it, and one more would wait without being told
+        # of one connection, which all watchers of a program share; a further call would wait without an error
         ("grpc.max_concurrent_streams", 1_024),
-        ("grpc.so_reuseport", 0),  # two services on one port would take turns unseen
-        # A caller whose machine is gone is noticed within 40 s; one that pings more often than every 10 s is cut off.
+        ("grpc.so_reuseport", 0),  # else two services on one port would answer by turns, unnoticed
+        # A caller whose machine is gone is noticed within 40 s. One that pings more often than every 10 s is cut off.
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.keepalive_timeout_ms", 10_000),
         ("grpc.keepalive_permit_without_calls", 1),

@@ -1,4 +1,4 @@
-"""Between the tables and columns of layerwise.v1 and the words of the service."""
+"""Conversion between the tables and columns of layerwise.v1 and the service's own types."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from layerwise_service.usecases.prediction import Signature
 
 
 def read_table(table: tables_pb2.Table, *, at: Place | str) -> Table:
-    """The columns by their names, all of one length. Raises `InvalidRequest`."""
+    """Return the columns by name, all of one length. Raises `InvalidRequest`."""
     found: dict[str, NDArray[np.float64] | list[str]] = {}
     first = ""
     for index, column in enumerate(table.columns):
@@ -32,7 +32,7 @@ def read_table(table: tables_pb2.Table, *, at: Place | str) -> Table:
         if not found:
             first = name
         elif len(values) != len(found[first]):
-            detail = f"expected {len(found[first])} values, as many as {first[:64]!r} has, got {len(values)}"
+            detail = f"expected {len(found[first])} values, as in column {first[:64]!r}, got {len(values)}"
             raise InvalidRequest(detail, pointer=Place(at, "columns", index))
         found[name] = values
     return found
@@ -50,7 +50,7 @@ def _values(column: tables_pb2.Column) -> NDArray[np.float64] | list[str] | None
 
 
 def write_counts(counts: ColumnCounts | None) -> tables_pb2.ColumnCounts | None:
-    """The counts as their message."""
+    """Return the counts as a message."""
     return None if counts is None else tables_pb2.ColumnCounts(**asdict(counts))
 
 
@@ -63,7 +63,7 @@ def write_signature(signature: Signature) -> models_pb2.Signature:
 
 
 def write_columns(columns: Sequence[ColumnInfo]) -> list[tables_pb2.ColumnInfo]:
-    """The columns as their messages."""
+    """Return the columns as messages."""
     return [
         tables_pb2.ColumnInfo(
             name=column.name,

@@ -22,7 +22,7 @@ Context = aio.ServicerContext[Any, Any]
 
 
 class TrainingServicer(TrainingServiceServicer):
-    """Translates, calls a use-case, translates back: in threads, for that of a long list takes a while."""
+    """Converts the request, calls a use-case, converts the result: in threads, since a long list takes a while."""
 
     def __init__(self, training: TrainingJobs, registry: Registry, feed: JobFeed, uploads: UploadReceiver) -> None:
         self._training = training
@@ -70,12 +70,12 @@ class TrainingServicer(TrainingServiceServicer):
         return training_pb2.TrainEvent(accepted=write_job(self._training.get(job)))
 
     async def _follow(self, job: str, *, from_step: int) -> AsyncIterator[training_pb2.TrainEvent]:
-        told = from_step  # a job that is trained again tells its first steps again: each step is told once
+        sent = from_step  # a job that is trained again repeats its first steps: each step is sent once
         async for event, messages in self._feed.follow(job, from_step=from_step):
             if event.record is not None:
-                if event.record.step <= told:
+                if event.record.step <= sent:
                     continue
-                told = event.record.step
+                sent = event.record.step
             for message in messages:
                 yield message
             if event.transition is not None and event.transition.state.ended:

@@ -1,1 +1,1 @@
-"""Where things are kept: the database's tables, and the files of datasets and models."""
+"""The stores: the tables of the database, and the files of datasets and models."""

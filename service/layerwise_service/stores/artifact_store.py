@@ -1,4 +1,4 @@
-"""The files of datasets and models, in a folder. Names are made from our own hashes, never from what a caller sent.
+"""The files of datasets and models, in a folder. They are named by their hashes, never by what a caller sent.
 
 artifacts/datasets/<sha256>/{rows,column<i>,targets,weights}.npy    artifacts/models/<sha256>.npz
 """
@@ -41,10 +41,10 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class ArtifactStore:
-    """Datasets and models as files below `root`, which is made if it is missing.
+    """Datasets and models as files below `root`, which is created if it is missing.
 
-    A file is registered in `pending` before it gets its place. `check` raises `ServiceError` if the files are not, or
-    no longer, those of this database, and `check_models` if the folder of the models is not.
+    A file is registered in `pending` before it is moved to its place. `check` raises `ServiceError` if the files do not
+    belong to this database, `check_models` if the folder of the models does not.
     """
 
     def __init__(
@@ -66,13 +66,13 @@ class ArtifactStore:
                 make_private_folder(folder)
 
     def new_dataset(self, *, classes: Sequence[Label] | None, **limits: int) -> DatasetWriter:
-        """A writer for a dataset; `keep` gives what it finished its place."""
+        """Return a writer for a dataset; `keep` moves the finished dataset to its place."""
         with storage_errors():
             folder = self._incoming.new_path()
         return DatasetWriter(folder, classes=classes, **limits)
 
     def keep(self, writer: DatasetWriter, dataset: Dataset) -> None:
-        """Gives a finished dataset its place. One that is there already stays, if it is whole."""
+        """Move a finished dataset to its place, unless the same dataset is there already, undamaged."""
         self._pending.register(Artifact.DATASET, dataset.sha256)
         place = self._datasets / dataset.sha256
         with storage_errors():
@@ -93,7 +93,7 @@ class ArtifactStore:
     def open_dataset(
         self, sha256: str, shape: Shape
     ) -> tuple[NDArray[np.float32] | StoredTable, NDArray[Any], NDArray[np.float32] | None]:
-        """Rows (n, features) or a table, targets, and weights (n,) if there are any, verified against the hash.
+        """Return rows (n, features) or a table, targets, and weights (n,) or None, verified against the hash.
 
         The arrays are memory maps. Raises `DataLoss`.
         """
@@ -109,20 +109,20 @@ class ArtifactStore:
             )
             found = canonical_sha256(shape, digests)
             if found != sha256:
-                raise DataLoss(f"dataset {sha256} is damaged: its bytes hash to {found}", reason="DATASET_DAMAGED")
-            # Type and shape are the database's: the header of the files is not covered by the hash.
+                raise DataLoss(f"dataset {sha256} is damaged: its SHA-256 is {found}", reason="DATASET_DAMAGED")
+            # Type and shape come from the database: the hash does not cover the headers of the files.
             kind, outputs = ("<f4", (shape.outputs,)) if shape.labels is None else ("<i4", ())
             rows = table or _map(folder / "rows.npy", "<f4", (shape.rows, shape.features))
             targets = _map(folder / "targets.npy", kind, (shape.rows, *outputs))
             return rows, targets, _map(weights, "<f4", (shape.rows,)) if weighted else None
 
     def nameless_file(self) -> BinaryIO:
-        """A new file beside the others that ends with its last user, however that ends."""
+        """Return a new file without a name, which the system removes when its last user ends, however that ends."""
         with storage_errors():
             return cast(BinaryIO, tempfile.TemporaryFile(dir=self._incoming.root))
 
     def keep_model(self, model: MLP) -> tuple[str, int]:
-        """Writes the model, reads it back strictly, and gives its SHA-256 and size."""
+        """Write the model, verify the file by reading it, and return its SHA-256 and size in bytes."""
         self._check()
         with storage_errors():
             draft = self._incoming.new_path(".npz")
@@ -138,7 +138,7 @@ class ArtifactStore:
         return sha256, size
 
     def load_model(self, sha256: str) -> MLP:
-        """The model, verified against the hash. Raises `DataLoss`, or `Unavailable` if it cannot be read now."""
+        """Return the model, verified against the hash. Raises `DataLoss`, or `Unavailable` if it cannot be read now."""
         try:
             with (
                 _reading("the file of model", sha256, "MODEL"),
@@ -149,7 +149,7 @@ class ArtifactStore:
             raise DataLoss(f"the file of model {sha256} is damaged: {error}", reason="MODEL_DAMAGED") from error
 
     def sweep(self) -> None:
-        """Removes what ended without a word: uploads of dead processes, and artefacts registered and never used."""
+        """Remove leftovers: uploads of processes that have ended, and artefacts registered long ago but never used."""
         self._check()
         with storage_errors():
             self._incoming.remove_leftovers()
@@ -159,19 +159,19 @@ class ArtifactStore:
                 remove(doomed)
 
     def check(self) -> None:
-        """Raises `ServiceError` unless files can be stored now."""
+        """Raise `ServiceError` unless files can be stored now."""
         self._check()
         with storage_errors():
             check_writable(self._incoming.root)
 
     def check_models(self) -> None:
-        """Raises `StorageUnavailable` unless models can be read now."""
+        """Raise `StorageUnavailable` unless models can be read now."""
         self._check_models()
         with storage_errors(), os.scandir(self._models) as entries:
             next(entries, None)
 
     def close(self) -> None:
-        """Says that this process writes no more."""
+        """Release this process's lock: its unfinished files may be removed."""
         self._incoming.close()
 
     def _place(self, kind: Artifact, sha256: str) -> Path:
@@ -189,14 +189,14 @@ class ArtifactStore:
 
 @contextmanager
 def _reading(what: str, sha256: str, reason: str) -> Generator[None]:
-    """Says of an error of the system whether the stored file is lost, or cannot be read at the moment."""
+    """Turn an OSError into `DataLoss` if the stored file is lost, else into an error that it cannot be read now."""
     try:
         yield
     except (FileNotFoundError, NotADirectoryError) as error:
         raise DataLoss(f"{what} {sha256} is missing", reason=f"{reason}_MISSING") from error
     except OSError as error:
         if is_in_the_way(error):
-            detail = f"{what} {sha256} is damaged: a folder, a link or a device is in the place of a file"
+            detail = f"{what} {sha256} is damaged: expected a file, found a folder, a link or a device"
             raise DataLoss(detail, reason=f"{reason}_DAMAGED") from error
         raise storage_error(error) from error
 

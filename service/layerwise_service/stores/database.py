@@ -1,4 +1,4 @@
-"""The database: its transactions, its clock, and its troubles as errors that callers understand."""
+"""The database: its transactions, its clock, and its errors as `ServiceError`."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from layerwise_service.stores.sqlite import DatabaseFile, sqlite_engine, sqlite_
 
 log = structlog.get_logger()
 
-BUSY_SECONDS = 5.0  # longer than any transaction of ours; a caller hears "try again" rather than wait for ever
+BUSY_SECONDS = 5.0  # longer than any transaction of ours; after that callers are asked to try again
 
 
-MOST_CONNECTIONS = 80  # one for each thread of a process, and some
+MOST_CONNECTIONS = 80  # one for each thread of a process, and a few more
 
 
 class now(FunctionElement[float]):  # noqa: N801 - it reads as SQL
-    """Seconds since 1970, UTC, by the database's clock, for people to read: leases go by no wall clock."""
+    """Seconds since 1970, UTC, by the database's clock. Only for people to read: leases do not depend on it."""
 
     type = sa.Float()
     inherit_cache = True
@@ -46,9 +46,9 @@ def _now_sqlite(*_: Any, **__: Any) -> str:
 
 
 class Database:
-    """Connections to the database at `url`; `read()` and `write()` give transactions.
+    """Connections to the database at `url`; `read()` and `write()` are transactions.
 
-    The file of an SQLite database must exist, unless it is to `create` it. Raises `DatabaseUnusable`.
+    The file of an SQLite database must exist, unless `create` is set. Raises `DatabaseUnusable`.
     """
 
     def __init__(self, url: str | sa.URL, *, create: bool = False) -> None:
@@ -67,22 +67,22 @@ class Database:
 
     @contextmanager
     def read(self) -> Generator[Connection]:
-        """A transaction that sees one state of the database and changes nothing."""
-        with self._troubles_told(), self._reading.begin() as connection:
+        """Run the block in a transaction that sees one state of the database and changes nothing."""
+        with self._translated_errors(), self._reading.begin() as connection:
             try:
                 yield connection
-            except DataError as error:  # PostgreSQL's text takes no NUL, and its numbers have bounds
-                log.warning("database_refuses_value", error=type(error.orig).__name__)  # its text may quote the value
-                detail = "the database cannot hold a value of this request: a text with a NUL character, or a number"
-                raise InvalidRequest(f"{detail} that is too large") from error
+            except DataError as error:  # PostgreSQL takes no NUL in texts, and limits numbers
+                log.warning("database_refuses_value", error=type(error.orig).__name__)  # its message may have the value
+                detail = "the database cannot store a value of this request: a NUL character, or too large a number"
+                raise InvalidRequest(detail) from error
 
     @contextmanager
     def write(self) -> Generator[Connection]:
-        """A transaction that may change things: committed at the end of the block, undone by an exception."""
-        with self._troubles_told(), self._writing.begin() as connection:
+        """Run the block in a writing transaction, which an exception rolls back."""
+        with self._translated_errors(), self._writing.begin() as connection:
             yield connection
             if self.file is not None:
-                self.file.check()  # what is written to a file that was removed is lost with this process
+                self.file.check()  # writes to a removed file would be lost when this process ends
 
     def check(self) -> None:
         """Raise `ServiceError` unless the database can be written now."""
@@ -93,13 +93,13 @@ class Database:
 
     @contextmanager
     def alone(self, purpose: str) -> Generator[None]:
-        """Keep other processes of this machine from doing the same with an SQLite file."""
+        """Run the block while no other process on this machine does so, for an SQLite file."""
         with nullcontext() if self.file is None else locked(Path(f"{self.file.path}.{purpose}")):
             yield
 
     @property
     def name(self) -> str:
-        """What people know it by: a path, or a URL without its password."""
+        """The database as shown to people: a path, or a URL without its password."""
         return str(self.file.path) if self.file is not None else shown_database_url(self.url)
 
     @property
@@ -110,25 +110,25 @@ class Database:
         self._engine.dispose()
 
     @contextmanager
-    def _troubles_told(self) -> Generator[None]:
-        """Turns the database's troubles into errors that callers are told."""
+    def _translated_errors(self) -> Generator[None]:
+        """Turn errors of the database into `ServiceError`."""
         try:
             yield
         except (IntegrityError, ProgrammingError, DataError):
-            raise  # ours: a statement that the schema refuses
+            raise  # a fault of our own: the schema refuses the statement
         except (DBAPIError, PoolTimeout) as error:
             if self.file is not None:
-                self.file.check()  # a removed or emptied file explains whatever SQLite says of it
+                self.file.check()  # a removed or emptied file is the cause of any error of SQLite's
             cause = getattr(error, "orig", error)
             match getattr(cause, "sqlite_errorname", "").removeprefix("SQLITE_").split("_")[0]:
                 case "FULL":
-                    raise NoSpace("the database's disk is full") from error
+                    raise NoSpace("the disk of the database is full") from error
                 case "READONLY":
                     raise StorageUnavailable("the database is read-only") from error
                 case "CORRUPT" | "NOTADB":
                     raise DataLoss("the database is damaged: restore it from a backup") from error
                 case "ERROR":
-                    raise  # ours: a statement that the schema does not fit
+                    raise  # a fault of our own: the statement does not fit the schema
                 case _:
                     pass
             log.warning("database_unavailable", error=str(cause))

@@ -1,4 +1,4 @@
-"""The URL of the database: read once, refused in one line if it is wrong, shown without its password."""
+"""The URL of the database: parsed, checked, and shown without its password."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy.exc import ArgumentError
 from layerwise_service.errors import DatabaseUnusable
 
 _EXAMPLES = "postgresql://user:password@host/name or sqlite:////path/to/file.db"
-_DRIVERS = {  # driver -> what installs it
+_DRIVERS = {  # driver -> package to install
     "sqlite": "",
     "sqlite+pysqlite": "",
     "postgresql+psycopg": "psycopg[binary]",
@@ -22,8 +22,8 @@ _SECRET = ("password", "secret", "token")
 
 
 def read_database_url(text: str, home: Path) -> sa.URL:
-    """Return the URL that the setting means: SQLite in `home` if it is empty. Raises `DatabaseUnusable`."""
-    if not text:  # not by way of a text: a path may hold ? and %
+    """Return the URL of the setting, by default SQLite in `home`. Raises `DatabaseUnusable`."""
+    if not text:  # made from its parts, since a path may have ? and %
         return sa.URL.create("sqlite", database=str(home / "layerwise.db"))
     url = parse_database_url(text)
     check_driver(url)
@@ -31,12 +31,12 @@ def read_database_url(text: str, home: Path) -> sa.URL:
 
 
 def parse_database_url(text: str) -> sa.URL:
-    """Return the URL, its driver filled in. Raises `DatabaseUnusable`, without the text: it may hold a password."""
+    """Return the URL, its driver filled in. Raises `DatabaseUnusable`, without the URL: it may have a password."""
     try:
         url = sa.make_url(text)
     except (ArgumentError, ValueError):
-        detail = f"database_url: expected a URL such as {_EXAMPLES}, got one that cannot be read"
-        raise DatabaseUnusable(f"{detail}; in a password, write special characters as %40 and so on") from None
+        detail = f"database_url: expected a URL such as {_EXAMPLES}, got one that cannot be parsed"
+        raise DatabaseUnusable(f"{detail}; write special characters in a password as %40 for @, and so on") from None
     driver = _PLAIN.get(url.drivername, url.drivername)
     if driver not in _DRIVERS:
         raise DatabaseUnusable(f"database_url: expected a URL such as {_EXAMPLES}, got one that begins {driver}://")
@@ -44,7 +44,7 @@ def parse_database_url(text: str) -> sa.URL:
 
 
 def check_driver(url: sa.URL) -> None:
-    """Raise `DatabaseUnusable` unless the package that speaks with this kind of database is installed."""
+    """Raise `DatabaseUnusable` unless the driver for this kind of database is installed."""
     package = url.drivername.partition("+")[2]
     if (install := _DRIVERS[url.drivername]) and importlib.util.find_spec(package) is None:
         detail = f"database_url: {url.drivername}:// needs the Python package {package}, which is not installed"

@@ -1,7 +1,7 @@
-"""The fitted encoders of jobs, and so of the versions that they made, in the database.
+"""The fitted encoders of jobs, and so of their versions, in the database.
 
-An encoder may have megabytes of categories: it stands in rows of its own, column by column, its categories in chunks,
-so that neither a list of jobs nor a page of columns reads more of it than it gives.
+An encoder may have megabytes of categories. It is stored column by column, the categories in chunks, so that a list of
+jobs or a page of columns reads no more of it than it shows.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class EncoderStore:
         self._database = database
 
     def load(self, job: str) -> JSONObject | None:
-        """The whole encoder in its JSON form; None of a job on rows of numbers."""
+        """Return the whole encoder in its JSON form; None for a job on rows of numbers."""
         with self._database.read() as connection:
             chosen: JSONObject | None = connection.scalar(sa.select(encoders.c.chosen).where(encoders.c.job == job))
             if chosen is None:
@@ -45,7 +45,7 @@ class EncoderStore:
         return chosen | {"fitted": [_item(row, chunks.get(row.position)) for row in rows]}
 
     def columns(self, job: str, *, limit: int, start: int, with_categories: bool) -> Page[ColumnInfo]:
-        """The columns from the place `start` on; without the first of their categories unless they are asked for."""
+        """Return a page of columns from index `start`, with their first categories if `with_categories`."""
         table = encoder_columns.c
         size = table.info_bytes + table.first_bytes if with_categories else table.info_bytes
         sizes = sa.select(size).where(table.job == job, table.position >= start).order_by(table.position)
@@ -70,7 +70,7 @@ class EncoderStore:
         return Page(columns, str(stop) if stop - start < len(found) else "")
 
     def categories(self, job: str, column: str, *, limit: int, start: int) -> Page[str]:
-        """The categories of the column of this name from the place `start` on. Raises `NotFound`."""
+        """Return a page of the categories of a column from index `start`. Raises `NotFound`."""
         query = sa.select(encoder_columns.c.position, encoder_columns.c.category_count)
         query = query.where(encoder_columns.c.job == job, encoder_columns.c.name == column)
         chunks = sa.select(encoder_categories.c.texts).where(
@@ -94,7 +94,7 @@ class EncoderStore:
 
 
 def keep_encoder(connection: Connection, job: str, form: Mapping[str, Any]) -> None:
-    """Adds the encoder of a new job, fitted, in its JSON form, in the caller's transaction."""
+    """Store the fitted encoder of a new job, given in its JSON form, in the caller's transaction."""
     chosen = {name: value for name, value in form.items() if name != "fitted"}
     connection.execute(sa.insert(encoders).values(job=job, chosen=chosen))
     rows, chunks = _rows(form["fitted"])
@@ -104,13 +104,13 @@ def keep_encoder(connection: Connection, job: str, form: Mapping[str, Any]) -> N
 
 
 def _rows(fitted: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The rows of `encoder_columns` and `encoder_categories` that the fitted columns take."""
+    """Return the rows of `encoder_columns` and `encoder_categories` for the fitted columns."""
     columns: list[dict[str, Any]] = []
     chunks: list[dict[str, Any]] = []
     for position, item in enumerate(fitted):
         rest = dict(item)
         name, encoding, categories = rest.pop("name"), rest.pop("encoding"), rest.pop("categories", None)
-        is_long = len(encoding.get("order", ())) > MOST_CATEGORIES  # then `categories` are the same
+        is_long = len(encoding.get("order", ())) > MOST_CATEGORIES  # then `categories` has the same values
         shown = {key: value for key, value in encoding.items() if key != "order"} if is_long else encoding
         columns.append(
             {
@@ -138,14 +138,14 @@ def _bytes(value: object) -> int:
 
 
 def _item(row: Any, categories: list[str] | None) -> JSONObject:
-    """A fitted column in its JSON form, from its row and its categories."""
+    """Return a fitted column in its JSON form, from its row and its categories."""
     encoding = row.encoding | ({"order": categories} if row.order_left_out else {})
     found: JSONObject = {"name": row.name, "encoding": encoding, **row.rest}
     return found | ({"categories": categories or []} if row.has_categories else {})
 
 
 def _first_categories(connection: Connection, job: str, start: int, stop: int) -> dict[int, list[str]]:
-    """By the places of columns, the categories that they come with."""
+    """Return the first categories of the columns from `start` to `stop`, by column index."""
     table = encoder_categories.c
     query = sa.select(table.position, table.texts).where(
         table.job == job, table.chunk == 0, table.position >= start, table.position < stop

@@ -1,4 +1,4 @@
-"""The service's own files: private, durable, and with errors that say what is wrong with the disk."""
+"""The service's own files: private, durable, and with their OS errors as `ServiceError`."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ log = structlog.get_logger()
 
 DATABASE_ENDINGS = ("", "-wal", "-shm", "-journal", ".opening", ".migrating")  # of the database and what is beside it
 _OURS = {"artifacts", "run", "lost+found", *(f"layerwise.db{ending}" for ending in DATABASE_ENDINGS)}
-_PROBE_BYTES = 65_536  # more than what a full disk still holds in the last block of another file
+_PROBE_BYTES = 65_536  # more than fits into partly used blocks of a full disk
 
 
 @contextmanager
 def storage_errors() -> Generator[None]:
-    """Turn what the system says of files into an error that callers can act on."""
+    """Turn an OSError about files into a `ServiceError`."""
     try:
         yield
     except OSError as error:
@@ -34,7 +34,7 @@ def storage_errors() -> Generator[None]:
 
 
 def storage_error(error: OSError) -> ServiceError:
-    """Return what a caller is told for an error of the system; the log says which file it was."""
+    """Return the `ServiceError` for an OSError, and log which file it was."""
     log.warning("storage_error", path=str(error.filename or ""), error=error.strerror or str(error))
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
@@ -42,19 +42,19 @@ def storage_error(error: OSError) -> ServiceError:
         case errno.EROFS:
             return StorageUnavailable("the disk of the service is read-only")
         case errno.EACCES | errno.EPERM:
-            return StorageUnavailable("the service may not use its own files: permission denied")
+            return StorageUnavailable("the service has no permission to use its own files")
         case errno.EMFILE | errno.ENFILE:
             detail = "the service has too many files and connections open; try again"
             return Unavailable(detail, reason="TOO_MANY_OPEN_FILES", retry_after=1)
         case errno.ENOENT | errno.ENOTDIR | errno.ESTALE:
-            return StorageUnavailable("a folder of the service's files is missing")
+            return StorageUnavailable("a folder or file of the service is missing")
         case _:
             return StorageUnavailable(f"the disk of the service reports an error: {error.strerror or error}")
 
 
 def open_stored(path: Path) -> BufferedReader:
-    """Open a stored file to read. A link, a folder or a device in its place is an OSError and is never followed."""
-    # O_NONBLOCK: a named pipe would wait for its writer
+    """Open a stored file for reading. Raises OSError if there is a link, a folder or a device in its place."""
+    # O_NONBLOCK: opening a named pipe would wait for a writer
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -63,12 +63,12 @@ def open_stored(path: Path) -> BufferedReader:
 
 
 def is_in_the_way(error: OSError) -> bool:
-    """Whether `open_stored` found something at the path that is no file."""
+    """Return whether `open_stored` found something else than a file at the path."""
     return error.errno in (errno.ELOOP, errno.EINVAL, errno.EISDIR, errno.ENXIO)
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in `folder` durable."""
+    """Write the entries of `folder` to the disk, so that new names survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -93,9 +93,9 @@ def check_writable(folder: Path) -> None:
 
 @contextmanager
 def locked(path: Path, *, wait: bool = True) -> Generator[None]:
-    """Hold the lock file `path`, made if it is missing; raises BlockingIOError if another holds it and not `wait`.
+    """Hold the lock on the file `path`, which is created if it is missing.
 
-    The lock ends with the process, however that ends.
+    Without `wait`, raises BlockingIOError if another process holds it. The lock ends with the process, however it ends.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -106,12 +106,12 @@ def locked(path: Path, *, wait: bool = True) -> Generator[None]:
 
 
 def make_private_folder(path: Path) -> None:
-    """Make the folder, open to this user alone, unless it exists."""
+    """Create the folder, accessible to this user alone, unless it exists."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def tighten(path: Path) -> None:
-    """Shut a file or folder to other users, if it is ours to shut."""
+    """Remove other users' permissions on a file or folder, if this user owns it."""
     with suppress(FileNotFoundError, PermissionError):
         found = path.lstat()
         if stat.S_ISLNK(found.st_mode):
@@ -121,7 +121,7 @@ def tighten(path: Path) -> None:
 
 
 def tighten_home(home: Path) -> None:
-    """Make the folder of all that the service stores, and shut it to other users if nothing else is in it."""
+    """Create the home; remove other users' permissions on it if only the service's files are in it."""
     make_private_folder(home)
     if all(path.name in _OURS for path in home.iterdir()):
         tighten(home)

@@ -1,9 +1,9 @@
-"""The database and the folder of the artefacts belong together: both bear the same id, or nothing starts.
+"""The database and the folder of the artefacts belong together: they have the same id, or nothing starts.
 
-The id stands in the table `store` and in the file `store-id` of the folder. It is written first here, then there, and
-only once it is sure that they belong together: both are new, or the folder holds artefacts that the database knows.
-A few files that are missing concern the versions that need them. A folder that is missing, or holds none of the files
-that the database knows, is rather a disk that is not mounted.
+The id is in the table `store` and in the file `store-id` of the folder. It is written to the database first, and only
+when both certainly belong together: both are new, or the folder has artefacts that the database knows. A few missing
+files concern only the versions that need them. A folder that is missing, or has none of the files that the database
+knows, is probably on a disk that is not mounted.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from layerwise_service.stores.schema import datasets, store, versions
 from layerwise_service.stores.sqlite import DatabaseFile, sqlite_path
 
 FOLDERS = ("datasets", "models", "incoming")
-_KEPT = ("datasets", "models")  # what is in the third ends with the process that made it
+_KEPT = ("datasets", "models")  # files in the third folder are temporary
 _ID_FILE = "store-id"
-_LOST_FILE = ".files-lost"  # in a folder that was adopted with none of the files that the database knows
+_LOST_FILE = ".files-lost"  # marks a folder that was adopted without any of the files that the database knows
 _ID = re.compile(r"[0-9a-f]{32}")
 _ARTIFACT = re.compile(r"[0-9a-f]{64}(\.npz)?")
 
 
 class Identity:
-    """The id of an open store, and the folder that must bear it."""
+    """The id of an open store, and the folder that must have it."""
 
     def __init__(self, root: Path, store_id: str) -> None:
         self._root = root
@@ -41,7 +41,7 @@ class Identity:
         self._inodes = {name: (root / name).stat().st_ino for name in _KEPT}
 
     def check(self) -> None:
-        """Raise `StorageUnavailable` unless the folder is whole and still the one of this database."""
+        """Raise `StorageUnavailable` unless the folder is complete and still belongs to this database."""
         for name in FOLDERS:
             self._check_folder(name)
         try:
@@ -54,7 +54,7 @@ class Identity:
             raise StorageUnavailable(detail)
 
     def check_models(self) -> None:
-        """Raise `StorageUnavailable` unless the folder of the models is there and still the one of this database."""
+        """Raise `StorageUnavailable` unless the folder of the models exists and still belongs to this database."""
         self._check_folder("models")
 
     def _check_folder(self, name: str) -> None:
@@ -69,19 +69,19 @@ class Identity:
                 raise StorageUnavailable(detail)
             if name not in _KEPT or found.st_ino == self._inodes[name]:
                 return
-            if not _holds_artifacts(folder):  # the place where a disk was mounted, or made anew by hand
+            if not _holds_artifacts(folder):  # the mount point of a disk, or a folder made by hand
                 raise StorageUnavailable(
-                    f"the folder {name} of the artefacts was replaced by an empty one: is its disk mounted? Else "
+                    f"the folder {name} of the artefacts was replaced by an empty one: is its disk mounted? If so, "
                     "restore it from a backup, and restart the service"
                 )
             self._inodes[name] = found.st_ino  # restored
 
 
 def open_together(url: sa.URL, root: Path, *, adopt: bool = False) -> tuple[Database, Identity]:
-    """Open the database, made or migrated if need be, with the folder `root` of its artefacts.
+    """Open the database, created or migrated if necessary, with the folder `root` of its artefacts.
 
-    With `adopt` they belong together from now on, whatever they were before. Raises `DatabaseUnusable` if they do not
-    belong together; neither has been changed then.
+    With `adopt`, both get the same id. Otherwise raises `DatabaseUnusable` if they do not belong together, and changes
+    neither.
     """
     make_private_folder(root)
     with locked(root / ".opening"):
@@ -107,7 +107,7 @@ def open_together(url: sa.URL, root: Path, *, adopt: bool = False) -> tuple[Data
                     connection.execute(sa.insert(store).values(id=store_id))
             if folder_id != store_id:
                 _write_folder_id(root, store_id)
-                _tighten_all(root)  # once: what earlier releases left open to others
+                _tighten_all(root)  # once, since earlier releases left files accessible to other users
         except BaseException:
             database.close()
             raise
@@ -115,29 +115,29 @@ def open_together(url: sa.URL, root: Path, *, adopt: bool = False) -> tuple[Data
 
 
 def _check_file(file: DatabaseFile, root: Path) -> None:
-    """Refuse a database that is missing or empty, before SQLite takes it for a new one."""
+    """Refuse a missing or empty database file before SQLite makes a new database of it."""
     if not file.holds_nothing:
         return
     state = "is empty (0 bytes)" if file.path.exists() else "is missing"
     raise DatabaseUnusable(
-        f"the database {file.path} {state}, but {root} holds what a database knows: restore {file.path.name} from a "
-        f"backup, or set database_url to where it is now. {_adopting(root, 'an empty database')}"
+        f"the database {file.path} {state}, but {root} has files that belong to a database: restore {file.path.name} "
+        f"from a backup, or set database_url to where it is now. {_adopting(root, 'an empty database')}"
     )
 
 
 def _check(database: Database, database_id: str | None, root: Path, folder_id: str | None) -> None:
-    """Raise `DatabaseUnusable` unless both have the same id, or what they hold shows that they belong together."""
+    """Raise `DatabaseUnusable` unless both have the same id, or their contents show that they belong together."""
     if database_id is not None and folder_id is not None:
         if database_id != folder_id:
             raise DatabaseUnusable(
                 f"the database {database.name} belongs to another folder of artefacts than {root} (their ids are "
-                f"{database_id[:8]}… and {folder_id[:8]}…): set home or database_url to the one that it belongs to, or "
-                f"restore both from one backup. {_adopting(root, 'this database')}"
+                f"{database_id[:8]}… and {folder_id[:8]}…): set home or database_url so that they match, or restore "
+                f"both from the same backup. {_adopting(root, 'this database')}"
             )
         for name in _KEPT:
             if not (root / name).is_dir():
                 raise DatabaseUnusable(
-                    f"the folder {root / name} is missing: is its disk mounted? Else restore the folder from a "
+                    f"the folder {root / name} is missing: is its disk mounted? If so, restore the folder from a "
                     f"backup. {_adopting(root, 'this database')}"
                 )
         return
@@ -154,7 +154,10 @@ def _adopting(root: Path, what: str) -> str:
 
 
 def _lost(database: Database, root: Path) -> dict[str, int]:
-    """The folders that hold none of the files that the database knows, unless adopted so, with the number of files."""
+    """Return the folders without any of the files that the database knows, with the number of those files.
+
+    Folders that were adopted in this state are left out.
+    """
     return {
         name: len(files)
         for name, files in _known(database).items()
@@ -169,12 +172,12 @@ def _files_lost(database: Database, root: Path, lost: dict[str, int]) -> str:
     place = root if len(lost) > 1 else root / next(iter(lost))
     return (
         f"the database {database.name} knows {counted}, and none of their files is in {place}: is its disk mounted? "
-        f"Else restore the folder from a backup. {_adopting(root, 'this database')}"
+        f"If so, restore the folder from a backup. {_adopting(root, 'this database')}"
     )
 
 
 def _known(database: Database) -> dict[str, list[str]]:
-    """By folder, the files of all that the database refers to, however old its schema is."""
+    """Return the files that the database refers to, by folder, whatever the version of its schema."""
     with database.read() as connection:
         tables = set(sa.inspect(connection).get_table_names())
         if not {datasets.name, versions.name} <= tables:
@@ -186,7 +189,7 @@ def _known(database: Database) -> dict[str, list[str]]:
 
 
 def _artifacts(root: Path) -> bool:
-    """Whether there are any datasets or models."""
+    """Return whether there are any datasets or models."""
     return any(_holds_artifacts(folder) for name in _KEPT if (folder := root / name).is_dir())
 
 
@@ -225,7 +228,7 @@ def _write_folder_id(root: Path, store_id: str) -> None:
 
 
 def _tighten_all(root: Path) -> None:
-    """Shut what is ours below `root` to other users."""
+    """Remove other users' permissions on our files and folders below `root`."""
     for path in (root / ".opening", root / "processes", *(root / "processes").glob("*")):
         tighten(path)
     for folder in (root / name for name in _KEPT):

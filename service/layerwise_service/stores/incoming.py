@@ -1,9 +1,9 @@
-"""Where files grow until they are whole, each named after the process that writes it, whose lock shows that it lives.
+"""Unfinished files, each named after the process that writes it, whose lock shows that it is running.
 
     incoming/<process>-<id>    an upload, or the draft of a model file
-    processes/<process>        a file that the process holds locked as long as it lives
+    processes/<process>        a file that the process holds locked while it runs
 
-What a process leaves behind, however it ended, is removed by the next one that looks.
+Files of processes that have ended, however they ended, are removed by the next sweep.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from layerwise_service.stores.files import locked, make_private_folder
 log = structlog.get_logger()
 
 _COMMON_LOCK = ".lock"
-_OLD_SECONDS = 86_400  # of what names no process that is known: earlier releases knew no locks
+_OLD_SECONDS = 86_400  # for files that name no known process: earlier releases had no locks
 
 
 class Incoming:
-    """New files in `root`; the locks of the processes are beside it."""
+    """Unfinished files in `root`; the folder of the processes' locks is next to it."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -38,20 +38,20 @@ class Incoming:
         self._guard = threading.Lock()
 
     def new_path(self, ending: str = "") -> Path:
-        """Return a path in `root` that nobody else has."""
+        """Return a new unique path in `root`."""
         return self.root / f"{self._process().name}-{uuid.uuid4().hex}{ending}"
 
     def remove_leftovers(self) -> None:
-        """Remove what processes that have ended left behind."""
+        """Remove the files of processes that have ended."""
         make_private_folder(self._processes)
-        with locked(self._processes / _COMMON_LOCK):  # nobody begins meanwhile
+        with locked(self._processes / _COMMON_LOCK):  # no process starts meanwhile
             locks = [path for path in self._processes.iterdir() if path.name != _COMMON_LOCK]
             dead = {path.name: path for path in locks if not _lives(path)}
             known = {path.name for path in locks}
             found = list(self.root.iterdir())
-        for path in found:  # without the lock: it may take long, and a dead process makes no more
+        for path in found:  # without the lock: this may take long, and an ended process writes nothing more
             process = path.name.partition("-")[0]
-            with suppress(FileNotFoundError):  # its own process, or another that sweeps, was quicker
+            with suppress(FileNotFoundError):  # its own process or another sweep was quicker
                 if process in dead or (process not in known and _touched(path) < time.time() - _OLD_SECONDS):
                     remove(path)
                     log.info("leftover_removed", name=path.name)
@@ -59,7 +59,7 @@ class Incoming:
             path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """End the lock; what is not whole may be removed from now on."""
+        """Release the lock: this process's unfinished files may be removed from now on."""
         with self._guard:
             if self._mine is not None:
                 self._mine.unlink(missing_ok=True)
@@ -67,12 +67,12 @@ class Incoming:
             self._mine = None
 
     def _process(self) -> Path:
-        """Return this process's lock, held from its first use on."""
+        """Return the path of this process's lock, which is held from the first use on."""
         with self._guard:
             if self._mine is None:
                 make_private_folder(self._processes)
                 mine = self._processes / uuid.uuid4().hex
-                with locked(self._processes / _COMMON_LOCK):  # nobody takes it for dead before it is locked
+                with locked(self._processes / _COMMON_LOCK):  # no sweep may find the file before it is locked
                     self._descriptor = os.open(mine, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
                     fcntl.flock(self._descriptor, fcntl.LOCK_EX)
                 self._mine = mine
@@ -96,6 +96,6 @@ def _lives(lock: Path) -> bool:
 
 
 def _touched(path: Path) -> float:
-    """When the file, or the newest file in the folder, was last written to."""
+    """Return when the file, or the newest file in the folder, was last written."""
     times: list[float] = [entry.lstat().st_mtime for entry in (path, *(path.iterdir() if path.is_dir() else ()))]
     return max(times)

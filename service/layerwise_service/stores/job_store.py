@@ -1,4 +1,4 @@
-"""Jobs and their events in the database: submitting, reading, cancelling. What workers do stands in leases.py."""
+"""Jobs and their events in the database: submitting, reading, cancelling. For what workers do see leases.py."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from layerwise_service.stores.job_rows import SUMMARY_COLUMNS, event_of, read_jo
 from layerwise_service.stores.pending import Artifact, use_artifact
 from layerwise_service.stores.schema import datasets, events, jobs, registry, workers
 
-MOST_EVENTS = 250  # read at once: a job may have a hundred thousand, and the record of 64 layers has 10 kB
+MOST_EVENTS = 250  # in one read: a job may have a hundred thousand, and a record of 64 layers has 10 kB
 
 
 class JobStore:
@@ -29,20 +29,20 @@ class JobStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._silence = Silence()  # of workers elsewhere
+        self._silence = Silence()  # of workers on other machines
         self.encoders = EncoderStore(database)
 
     def submit(self, new: NewJob, dataset: Dataset, *, max_open: int) -> Job:
-        """Queues a job on `dataset`; under a request id that is known, gives the job that it made.
+        """Queue a job on `dataset`, or return the job that was submitted under the same request id before.
 
-        Raises `AlreadyExists` if the request id stands for something else, `Exhausted` if `max_open` jobs are open.
+        Raises `AlreadyExists` if that job has other content, `Exhausted` if `max_open` jobs are waiting or training.
         """
         with self._database.write() as connection:
-            number = _next_number(connection)  # first: it makes whoever submits at the same time wait for this one
+            number = _next_number(connection)  # first, so that others that submit at the same time wait for this one
             if new.request_id is not None and (known := _by_request(connection, new.request_id)) is not None:
                 if known.fingerprint != new.fingerprint:
                     raise AlreadyExists(
-                        f"the request id {new.request_id!r} was used for another job, {known.id}",
+                        f"the request id {new.request_id!r} was used for another job, {known.id}; take a new one",
                         pointer="request_id",
                         reason="REQUEST_ID_REUSED",
                     )
@@ -61,9 +61,9 @@ class JobStore:
             return read_job(connection, job)
 
     def check_room(self, *, max_open: int, request_id: str | None = None) -> None:
-        """Raises `Exhausted` if `max_open` jobs are open, unless the request id has its job already.
+        """Raise `Exhausted` if `max_open` jobs are waiting or training, unless `request_id` has its job already.
 
-        Raises `NoSpace` or `Unavailable` if no job could be stored now.
+        Raises `NoSpace` or `Unavailable` if no job can be stored now.
         """
         self._database.check()
         with self._database.read() as connection:
@@ -71,12 +71,12 @@ class JobStore:
                 _check_room(connection, max_open)
 
     def get(self, job: str) -> Job:
-        """The job as it is. Raises `JobNotFound`."""
+        """Return the job. Raises `JobNotFound`."""
         with self._database.read() as connection:
             return read_job(connection, job)
 
     def page(self, *, model: str, state: JobState | None, limit: int, before: str) -> list[JobSummary]:
-        """At most `limit` jobs, newest first; `model` and `before` (a job's id) may be empty.
+        """Return at most `limit` jobs, newest first, of `model` (if not empty), older than job `before` (if not empty).
 
         Raises `InvalidRequest` if no job has the id `before`.
         """
@@ -91,8 +91,8 @@ class JobStore:
             return [JobSummary(**summary_of(row)) for row in connection.execute(query)]
 
     def cancel(self, job: str) -> Job:
-        """Cancels a queued job, asks the worker of a running one to stop, leaves an ended one alone."""
-        self.get(job)  # so that an id that the database cannot hold is refused as everywhere
+        """Cancel a queued job, ask the worker of a running one to stop; an ended job stays as it is."""
+        self.get(job)  # a read, so that an id that the database cannot store is refused
         with self._database.write() as connection:
             found = read_job(connection, job)
             if found.state is JobState.QUEUED:
@@ -102,10 +102,7 @@ class JobStore:
             return read_job(connection, job)
 
     def events(self, job: str, *, after: int, from_step: int = 0) -> list[Event]:
-        """What happened to the job after its event number `after`, in order: the first `MOST_EVENTS` of it.
-
-        Records up to `from_step` are left out.
-        """
+        """Return at most `MOST_EVENTS` events after number `after`, without records up to step `from_step`."""
         query = sa.select(events).where(events.c.job == job, events.c.number > after)
         if from_step:
             query = query.where(events.c.step.is_(None) | (events.c.step > from_step))
@@ -114,20 +111,20 @@ class JobStore:
             return [event_of(row) for row in connection.execute(query)]
 
     def last_events(self, ids: Collection[str]) -> Mapping[str, int]:
-        """Number of the newest event of each job."""
+        """Return the number of each job's newest event."""
         with self._database.read() as connection:
             query = sa.select(jobs.c.id, jobs.c.last_event).where(jobs.c.id.in_(ids))
             return {row.id: row.last_event for row in connection.execute(query)}
 
     def count_by_state(self) -> Mapping[JobState, int]:
-        """How many jobs are in each state."""
+        """Return the number of jobs in each state."""
         with self._database.read() as connection:
             found = connection.execute(sa.select(jobs.c.state, sa.func.count().label("n")).group_by(jobs.c.state))
             counts = {row.state: row.n for row in found}
         return {state: counts.get(state, 0) for state in JobState}
 
     def dataset_shape(self, sha256: str) -> Shape:
-        """What the rows of a dataset are like."""
+        """Return the sizes and types of a dataset. Raises `NotFound`."""
         query = sa.select(datasets).where(datasets.c.sha256 == sha256)
         with self._database.read() as connection:
             row = connection.execute(query).one_or_none()
@@ -142,10 +139,10 @@ class JobStore:
         )
 
     def workers_seen(self, *, seconds: float, host: str = "") -> int:
-        """How many workers (of `host`, which is this machine) gave a sign of life in the last `seconds`.
+        """Return how many workers (of `host`, if given) showed a sign of life in the last `seconds`.
 
-        Those of this boot of this machine are counted by its clock. Others are counted until this process has seen
-        them silent for so long.
+        Workers on this machine are judged by its clock; others count until this process has seen no sign of life from
+        them for so long.
         """
         query = sa.select(workers)
         with self._database.read() as connection:
@@ -167,15 +164,15 @@ def change_state(
     attempt: int,
     columns: Mapping[str, Any] | None = None,
 ) -> None:
-    """Moves a job, read in this transaction, to the state `after` and tells it; `columns` change with it."""
+    """Move a job, read in this transaction, to the state `after`, add the event, and set `columns`."""
     if after not in FOLLOWING[job.state]:
-        raise AssertionError(f"no way from {job.state} to {after}")
+        raise AssertionError(f"{job.state} cannot be followed by {after}")
     connection.execute(sa.update(jobs).where(jobs.c.id == job.id).values(state=after, **(columns or {})))
     add_events(connection, job.id, [{"attempt": attempt, "state": after, "reason": reason}])
 
 
 def add_events(connection: Connection, job: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Adds events to the job's, numbered after its last."""
+    """Add events to a job, numbered after its last one."""
     raised = sa.update(jobs).where(jobs.c.id == job).values(last_event=jobs.c.last_event + len(rows))
     last = connection.scalar(raised.returning(jobs.c.last_event)) or 0
     first = last - len(rows) + 1
@@ -186,11 +183,14 @@ def add_events(connection: Connection, job: str, rows: Sequence[Mapping[str, Any
 def _check_room(connection: Connection, max_open: int) -> None:
     waiting = connection.scalar(sa.select(sa.func.count()).where(jobs.c.state.in_(OPEN))) or 0
     if waiting >= max_open:
-        raise Exhausted(f"{waiting} jobs are waiting or training, as many as are allowed", retry_after=30)
+        raise Exhausted(
+            f"{waiting} jobs are waiting or training, the most allowed (max_queued_jobs); try again later",
+            retry_after=30,
+        )
 
 
 def _next_number(connection: Connection) -> int:
-    """One more than the newest job's: the row is locked until the transaction ends, so no two jobs share a number."""
+    """Return the next job's number, and lock its row until the transaction ends, so that numbers are unique."""
     raised = sa.update(registry).values(newest_job=registry.c.newest_job + 1)
     number: int = connection.execute(raised.returning(registry.c.newest_job)).scalar_one()
     return number

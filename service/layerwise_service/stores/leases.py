@@ -1,12 +1,12 @@
-"""What workers do with jobs: claim one under a lease, keep the lease, report, and end it one way or another.
+"""Leases: how a worker claims a job, keeps it, stores its records, and ends or releases it.
 
-Every write carries the claim's token, the attempt's number. A worker that was silent for too long finds its token
-outdated: the job was given to another, and the late writer hears `Fenced`.
+Every write has the claim's token, the number of the attempt. The token of a worker that was silent for too long is
+outdated, since the job was given to another worker: its writes raise `Fenced`.
 
-The holder of a job raises the job's counter `beats`. A worker that looks for work sees whether the counters of others
-change, and takes a job back when its counter has not changed for `lease_seconds`, by the monotonic clock of the worker
-that looks. Time in which that worker could not write to the database does not count: the holder could not write either.
-So in the second half of the lease it writes each time it looks, and begins anew when a write fails or has to wait long.
+The holder of a job raises the job's counter `beats`. A worker that looks for work requeues a job whose counter has not
+changed for `lease_seconds`, by its own monotonic clock. Time in which this worker could not write to the database does
+not count, since the holder could not write either: in the second half of the lease it writes at each look, and starts
+counting again when a write fails or has to wait long.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Fenced(Exception):
 
 @dataclass(frozen=True, slots=True)
 class NewVersion:
-    """A verified artefact that is to become a version."""
+    """A verified artefact that shall become a version."""
 
     sha256: str
     size_bytes: int
@@ -48,11 +48,11 @@ class NewVersion:
     parameters: int
     labels: tuple[int | str | bool, ...] | None
     kept: EpochRecord | None = None
-    """The record of the epoch whose weights it has, with its figures; None if that is the newest as it is."""
+    """The record of the epoch whose weights it has, with its figures; None: the newest record, unchanged."""
 
 
 class Leases:
-    """The workers' side of the jobs. Every method is one transaction."""
+    """The workers' operations on jobs. Every method is one transaction."""
 
     def __init__(
         self, database: Database, *, lease_seconds: float, max_losses: int, clock: Clock = time.monotonic
@@ -64,12 +64,12 @@ class Leases:
         self._silence = Silence(most_gap=lease_seconds / 4, clock=clock)
 
     def claim(self, worker: str) -> Claim | None:
-        """The oldest waiting job, now in the hands of `worker`; None if there is none.
+        """Give the oldest waiting job to `worker`; None if there is none.
 
-        A job becomes free when this object has seen its holder silent for `lease_seconds`: over several calls.
+        A job also becomes free when this object has seen its holder silent for `lease_seconds`, over several calls.
         """
         try:
-            with self._database.read() as connection:  # looking costs no write lock
+            with self._database.read() as connection:  # a look without a write lock
                 waits = connection.scalar(sa.select(jobs.c.id).where(_claimable()).limit(1)) is not None
                 silent = self._silence.look(_beats(connection))
             suspected = any(seconds >= self.lease_seconds / 2 for seconds in silent.values())
@@ -85,7 +85,7 @@ class Leases:
             raise
 
     def renew(self, claim: Claim, *, progress: float) -> bool:
-        """Keeps the lease, and tells whether the job is to be cancelled. Raises `Fenced`."""
+        """Renew the lease, and return whether the job is to be cancelled. Raises `Fenced`."""
         with self._database.write() as connection:
             cancel = connection.scalar(
                 sa.update(jobs)
@@ -100,9 +100,9 @@ class Leases:
     def add_records(
         self, claim: Claim, records: Sequence[EpochRecord], *, progress: float, findings: Sequence[Finding] = ()
     ) -> None:
-        """Stores what epochs gave, and what the doctor finds after the last of them. Raises `Fenced`.
+        """Store the records of epochs, and the doctor's findings after the last of them. Raises `Fenced`.
 
-        The same records given again, because an answer was lost, are stored once.
+        Records that are given again, because an answer was lost, are stored once.
         """
         with self._database.write() as connection:
             _hold(connection, claim)
@@ -115,15 +115,15 @@ class Leases:
             connection.execute(sa.update(jobs).where(jobs.c.id == claim.job.id).values(kept))
 
     def wait(self, claim: Claim, reason: str) -> None:
-        """Says that the job waits, and for what; nothing if it waits already. Raises `Fenced`."""
+        """Set the job's state to WAITING with the `reason`, unless it waits already. Raises `Fenced`."""
         self._change(claim, {JobState.RUNNING: JobState.WAITING}, reason)
 
     def go_on(self, claim: Claim) -> None:
-        """Says that the job waits no more; nothing if it does not wait. Raises `Fenced`."""
+        """Set the job's state from WAITING back to RUNNING. Raises `Fenced`."""
         self._change(claim, {JobState.WAITING: JobState.RUNNING}, Reason.CONTINUED)
 
     def publish(self, claim: Claim, new: NewVersion) -> Version:
-        """Makes the artefact the model's next version and ends the job. Raises `Fenced`."""
+        """Publish the artefact as the model's next version, and end the job. Raises `Fenced`."""
         with self._database.write() as connection:
             version = insert_version(
                 connection,
@@ -139,23 +139,23 @@ class Leases:
         return version
 
     def fail(self, claim: Claim, failure: Failure) -> None:
-        """Ends the job for a reason that another attempt would meet again. Raises `Fenced`."""
+        """End the job with a failure that another attempt would meet again. Raises `Fenced`."""
         told = {"failure_reason": failure.reason, "failure_message": failure.message}
         with self._database.write() as connection:
             self._let_go(connection, claim, JobState.FAILED, failure.reason, **told)
 
     def cancelled(self, claim: Claim) -> None:
-        """Ends the job as it was asked to. Raises `Fenced`."""
+        """End the job as CANCELLED. Raises `Fenced`."""
         with self._database.write() as connection:
             self._let_go(connection, claim, JobState.CANCELLED, Reason.CANCEL_REQUESTED)
 
     def release(self, claim: Claim) -> None:
-        """Gives the job back, since this worker stops. Raises `Fenced`."""
+        """Requeue the job, since this worker stops. Raises `Fenced`."""
         with self._database.write() as connection:
             self._let_go(connection, claim, JobState.QUEUED, Reason.WORKER_STOPPED)
 
     def not_lost(self, claim: Claim) -> None:
-        """Takes back the loss that was counted when the claim's job was given to another: its worker lives."""
+        """Subtract the loss that was counted when the job was given to another worker: this one is alive."""
         told = sa.select(events.c.number).where(
             events.c.job == claim.job.id, events.c.attempt == claim.token, events.c.reason == Reason.WORKER_LOST
         )
@@ -167,9 +167,9 @@ class Leases:
             )
 
     def lost(self, worker: str, *, to_blame: bool = True) -> None:
-        """Takes back at once what a worker held that is known to have ended, and forgets the worker.
+        """Requeue the job of a worker that has ended, and forget the worker.
 
-        Unless what it did is `to_blame` for its end, the loss does not count against the job.
+        The loss counts against the job only if the job may be `to_blame`.
         """
         with self._database.write() as connection:
             theirs = sa.select(jobs).where(jobs.c.worker == worker, jobs.c.state.in_(HELD))
@@ -178,7 +178,7 @@ class Leases:
             connection.execute(sa.delete(workers).where(workers.c.id == worker))
 
     def seen(self, worker: str) -> None:
-        """Tells that the worker lives."""
+        """Store a sign of life of the worker."""
         with self._database.write() as connection:
             _sign(connection, worker)
 
@@ -191,14 +191,14 @@ class Leases:
         token = job.attempt + 1
         held = {"attempt": token, "worker": worker, "beats": jobs.c.beats + 1, "progress": 0.0, "findings": None}
         change_state(connection, job, JobState.RUNNING, Reason.CLAIMED, attempt=token, columns=held)
-        # This attempt tells the story from its start: each step stands in it once.
+        # A new attempt starts from step 1: remove the records of the one before, so that each step is there once.
         connection.execute(sa.delete(events).where(events.c.job == job.id, events.c.step.is_not(None)))
         return Claim(read_job(connection, job.id), token)
 
     def _take_back_silent(self, connection: Connection, worker: str, asked_at: float) -> None:
-        """Takes back what its holders have been silent about for `lease_seconds`; `worker` is who looks."""
-        _sign(connection, worker)  # that this can be written is the proof that the others could have written
-        if self._clock() - asked_at > self.lease_seconds / 8:  # somebody held the database: they had to wait, too
+        """Requeue the jobs whose holders have been silent for `lease_seconds`; `worker` is the one that looks."""
+        _sign(connection, worker)  # this write proves that the holders could have written as well
+        if self._clock() - asked_at > self.lease_seconds / 8:  # the database was locked: the holders had to wait, too
             self._silence.forget()
             return
         beats = _beats(connection)
@@ -206,7 +206,7 @@ class Leases:
         theirs = sa.select(jobs).where(jobs.c.id.in_(silent), jobs.c.state.in_(HELD))
         for held in connection.execute(theirs.with_for_update(skip_locked=True)).all():
             if (held.attempt, held.beats) == beats[held.id]:
-                self._take_back(connection, held, to_blame=held.worker != worker)  # who looks has not died
+                self._take_back(connection, held, to_blame=held.worker != worker)  # a worker that looks has not died
 
     def _change(self, claim: Claim, after: Mapping[JobState, JobState], reason: str) -> None:
         with self._database.write() as connection:
@@ -221,7 +221,7 @@ class Leases:
         change_state(connection, job, after, reason, attempt=claim.token, columns=_FREE | columns)
 
     def _take_back(self, connection: Connection, held: Any, *, to_blame: bool = True) -> None:
-        """What becomes of a job, given as its row, whose worker fell silent."""
+        """Requeue a job, given as its row, whose worker was lost, or fail it after too many losses."""
         job = read_job(connection, held.id)
         losses = held.losses + to_blame
         columns: dict[str, Any] = _FREE | {"losses": losses}
@@ -229,7 +229,7 @@ class Leases:
             after, reason = JobState.CANCELLED, Reason.CANCEL_REQUESTED
         elif losses >= self._max_losses:
             after, reason = JobState.FAILED, Reason.ATTEMPTS_EXHAUSTED
-            message = f"{losses} workers were lost while they trained it; their logs may say why, memory perhaps"
+            message = f"{losses} workers were lost while they trained it, perhaps for lack of memory; see their logs"
             columns |= {"failure_reason": reason, "failure_message": message}
         else:
             after, reason = JobState.QUEUED, Reason.WORKER_LOST if to_blame else Reason.WORKER_STOPPED
@@ -257,7 +257,7 @@ def _claimable() -> sa.ColumnElement[bool]:
 
 
 def _beats(connection: Connection) -> dict[str, tuple[int, int]]:
-    """The signs of life of all jobs that are held."""
+    """Return the counters of all jobs that are held."""
     held = sa.select(jobs.c.id, jobs.c.attempt, jobs.c.beats).where(jobs.c.state.in_(HELD))
     return {row.id: (row.attempt, row.beats) for row in connection.execute(held)}
 
@@ -267,6 +267,6 @@ def _held(claim: Claim) -> sa.ColumnElement[bool]:
 
 
 def _hold(connection: Connection, claim: Claim) -> None:
-    """Locks the job's row for this transaction, if it is still the claim's. Raises `Fenced`."""
+    """Lock the job's row for this transaction, if the claim still holds it. Raises `Fenced`."""
     if connection.scalar(sa.select(jobs.c.id).where(_held(claim)).with_for_update()) is None:
         raise Fenced

@@ -1,8 +1,8 @@
-"""Artefacts that the database knows of and that nothing uses yet: the only ones that may ever be removed.
+"""Pending artefacts, which the database knows and nothing uses yet: only these may ever be removed.
 
-A file is registered here before it gets its place, and leaves the table in the transaction that begins to use it. So
-every file that a crash leaves without a user is in the table, and a file that is in no table is somebody else's: of
-another database, of a backup, of a newer state than the one restored. It is left alone.
+A file is registered here before it is moved to its place, and leaves the table in the transaction that begins to use
+it. So a file that a crash leaves unused is in this table. A file in no table is kept: it belongs to another database, a
+backup, or a newer state than the one restored.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from layerwise_service.errors import Unavailable
 from layerwise_service.stores.database import Database, now
 from layerwise_service.stores.schema import datasets, pending_artifacts, versions
 
-_GRACE_SECONDS = 86_400  # between a file's getting its place and its first user lie seconds
+_GRACE_SECONDS = 86_400  # usually a file is used seconds after it was stored
 
 
 class Artifact(StrEnum):
@@ -44,27 +44,27 @@ class PendingArtifacts:
         self._database = database
 
     def register(self, kind: Artifact, sha256: str) -> None:
-        """Announce an artefact that is about to get its place."""
+        """Register an artefact that is about to be moved to its place."""
         try:
             self._register(kind, sha256)
         except IntegrityError:  # another process was quicker
             self._register(kind, sha256)
 
     def expired(self) -> list[tuple[Artifact, str]]:
-        """Return the artefacts that were registered so long ago that nobody will use them."""
+        """Return the artefacts that were registered so long ago that nothing will use them."""
         query = sa.select(pending_artifacts.c.kind, pending_artifacts.c.sha256).where(_expired())
         with self._database.read() as connection:
             return [(Artifact(row.kind), row.sha256) for row in connection.execute(query)]
 
     def expire(self, kind: Artifact, sha256: str, *, remove: Callable[[], None]) -> None:
-        """Take an expired artefact off the table, and call `remove` if nothing uses it.
+        """Delete an expired artefact from the table, and call `remove` if nothing uses it.
 
-        `remove` runs inside the transaction: who registers the same artefact meanwhile waits for its end.
+        `remove` runs inside the transaction: registering the same artefact waits for its end.
         """
         with self._database.write() as connection:
             query = sa.select(pending_artifacts.c.sha256).where(_is(kind, sha256), _expired())
             if connection.scalar(query.with_for_update()) is None:
-                return  # registered anew
+                return  # registered again meanwhile
             if not _is_used(connection, kind, sha256):
                 remove()
             connection.execute(sa.delete(pending_artifacts).where(_is(kind, sha256)))
@@ -77,7 +77,7 @@ class PendingArtifacts:
 
 
 def use_artifact(connection: Connection, kind: Artifact, sha256: str) -> None:
-    """Take an artefact off the table, in the transaction that begins to use it.
+    """Delete an artefact from the table, in the transaction that begins to use it.
 
     Raises `ArtifactExpired` if it was removed meanwhile.
     """

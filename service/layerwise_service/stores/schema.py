@@ -24,7 +24,7 @@ datasets = sa.Table(
     sa.Column("features", sa.Integer, nullable=False),
     sa.Column("outputs", sa.Integer, nullable=False),
     sa.Column("labels", sa.JSON(none_as_null=True)),
-    # Of a table: names and kinds.
+    # Names and kinds of a table's columns.
     sa.Column("columns", sa.JSON(none_as_null=True)),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
     sa.Column("created", sa.Float, nullable=False),
@@ -34,7 +34,7 @@ jobs = sa.Table(
     "jobs",
     metadata,
     sa.Column("id", sa.String(26), primary_key=True),
-    # Jobs are listed and taken up in this order: `registry.newest_job` when it was submitted.
+    # The order in which jobs are listed and claimed: `registry.newest_job` at submission.
     sa.Column("number", sa.BigInteger, nullable=False, server_default="0", index=True, unique=True),
     sa.Column("model", sa.String(63), nullable=False, index=True),
     sa.Column("state", sa.String(16), nullable=False, index=True),
@@ -48,27 +48,27 @@ jobs = sa.Table(
     sa.Column("created", sa.Float, nullable=False),
     sa.Column("request_id", sa.String(128), unique=True),
     sa.Column("fingerprint", sa.String(64), nullable=False),
-    # The lease. `attempt` counts the claims and is the fencing token; `losses` counts those whose worker died; `beats`
-    # is raised by the worker as long as it holds the job.
+    # The lease. `attempt` counts the claims and is the fencing token; `losses` counts the claims whose worker died;
+    # the worker raises `beats` while it holds the job.
     sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
     sa.Column("losses", sa.Integer, nullable=False, server_default="0"),
     sa.Column("worker", sa.String(64)),
     sa.Column("beats", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("cancel_requested", sa.Boolean, nullable=False, server_default=sa.false()),
-    # What came of it.
+    # The outcome.
     sa.Column("progress", sa.Float, nullable=False, server_default="0"),
     sa.Column("findings", sa.JSON(none_as_null=True)),
     sa.Column("version", sa.Integer),
-    # The record that the version was made of.
+    # The record of the epoch whose weights the version has.
     sa.Column("kept", sa.JSON(none_as_null=True)),
     sa.Column("failure_reason", sa.String(64)),
     sa.Column("failure_message", sa.Text),
-    # Number of the newest event: a watcher that has seen it has seen all.
+    # Number of the newest event, by which watchers see whether there are new ones.
     sa.Column("last_event", sa.Integer, nullable=False, server_default="0"),
 )
 
-# The encoder of a job on a table, fitted: what was chosen, its columns, and their categories in chunks. Only what needs
-# them reads them: they may have megabytes.
+# The fitted encoder of a job on a table: its options, its columns, and their categories in chunks. They may have
+# megabytes, so they are read only where they are needed.
 encoders = sa.Table(
     "encoders",
     metadata,
@@ -83,15 +83,15 @@ encoder_columns = sa.Table(
     sa.Column("position", sa.Integer, primary_key=True),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("kind", sa.String(16), nullable=False),
-    # Without an order that is too long to come with its column; `categories` are the same.
+    # Without `order` if it is too long; the categories have the same values.
     sa.Column("encoding", sa.JSON, nullable=False),
     sa.Column("order_left_out", sa.Boolean, nullable=False),
-    # All that is not in another column: what was fitted of numbers and dates.
+    # All other fitted values, of numbers and dates.
     sa.Column("rest", sa.JSON, nullable=False),
     sa.Column("has_categories", sa.Boolean, nullable=False),
     sa.Column("category_count", sa.Integer, nullable=False),
     sa.Column("allows_missing", sa.Boolean, nullable=False),
-    # Of the name and the encoding, and of the first chunk of categories.
+    # Bytes of the name and the encoding, and of the first chunk of categories.
     sa.Column("info_bytes", sa.Integer, nullable=False),
     sa.Column("first_bytes", sa.Integer, nullable=False),
 )
@@ -149,8 +149,8 @@ aliases = sa.Table(
     sa.ForeignKeyConstraint(["model", "number"], ["model_versions.model", "model_versions.number"]),
 )
 
-# One row. `revision` counts the changes to versions and aliases, so that serving processes see at one glance whether to
-# look; `newest_job` counts the jobs.
+# One row. `revision` counts the changes to versions and aliases, so that serving processes read them only after a
+# change; `newest_job` counts the jobs.
 registry = sa.Table(
     "registry",
     metadata,
@@ -167,12 +167,12 @@ workers = sa.Table(
     sa.Column("pid", sa.Integer, nullable=False),
     sa.Column("started", sa.Float, nullable=False),
     sa.Column("seen", sa.Float, nullable=False),
-    # Milliseconds of its own monotonic clock, in which boot of its machine: others see whether it changes.
+    # Milliseconds of the worker's monotonic clock, and the boot of its machine: others see whether they change.
     sa.Column("boot", sa.String(64), nullable=False, server_default=""),
     sa.Column("beat", sa.BigInteger, nullable=False, server_default="0"),
 )
 
-# Files that have their place, or are about to get it, and that nothing uses yet: see pending.py.
+# Files that are in their place, or about to be moved there, and that nothing uses yet: see pending.py.
 pending_artifacts = sa.Table(
     "pending_artifacts",
     metadata,
@@ -181,5 +181,5 @@ pending_artifacts = sa.Table(
     sa.Column("registered", sa.Float, nullable=False),
 )
 
-# One row: the id that the folder of the artefacts bears as well, see identity.py.
+# One row: the id that the folder of the artefacts must have as well, see identity.py.
 store = sa.Table("store", metadata, sa.Column("id", sa.String(32), primary_key=True))

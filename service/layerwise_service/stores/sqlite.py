@@ -1,8 +1,8 @@
-"""SQLite: its file, which is never made by accident nor exchanged unseen, and the settings that make it safe.
+"""SQLite: its file, which is never created by accident or replaced unnoticed, and its safe settings.
 
-Every writing transaction is BEGIN IMMEDIATE (a reader that turns writer may find that it cannot), synchronous is FULL
-(what is acknowledged survives a power cut), and the write-ahead log is used only by libraries without its reset race
-(sqlite.org/wal.html#walresetbug); others get a rollback journal.
+Every writing transaction is BEGIN IMMEDIATE (a reader cannot always become a writer), synchronous is FULL (committed
+data survives a power cut), and the write-ahead log is used only if the library has no WAL reset race
+(sqlite.org/wal.html#walresetbug), else a rollback journal.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from layerwise_service.stores.files import (
 
 
 class DatabaseFile:
-    """The file of a database. No method opens it: closing a file would drop the locks that SQLite holds on it."""
+    """The file of a database. No method opens it, since closing it would drop SQLite's locks on it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -39,25 +39,25 @@ class DatabaseFile:
 
     @property
     def holds_nothing(self) -> bool:
-        """Whether the file is missing or has no bytes, which SQLite takes for an empty database."""
+        """Return whether the file is missing or has no bytes, which SQLite treats as an empty database."""
         try:
             return self.path.stat().st_size == 0
         except FileNotFoundError:
             return True
 
     def make(self) -> None:
-        """Make the file, empty and private, unless it exists. Raises `DatabaseUnusable`."""
+        """Create the file, empty and private, unless it exists. Raises `DatabaseUnusable`."""
         try:
             make_private_folder(self.path.parent)
             if not self.path.exists():
                 os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         except FileExistsError:
-            return  # another process was quicker, or a file is where the folder should be: opening it will tell
+            return  # another process was quicker, or the folder is a file: opening it will say so
         except OSError as error:
-            raise DatabaseUnusable(f"cannot make the database {self.path}: {error.strerror}") from error
+            raise DatabaseUnusable(f"cannot create the database {self.path}: {error.strerror}") from error
 
     def opened(self) -> None:
-        """Remember which file this is, and shut it to other users."""
+        """Remember which file this is, and remove other users' permissions on it."""
         found = self.path.stat()
         self._opened = found.st_dev, found.st_ino
         for ending in DATABASE_ENDINGS:
@@ -70,15 +70,15 @@ class DatabaseFile:
         try:
             found = self.path.stat()
         except FileNotFoundError as error:
-            detail = "the database's file was removed while the service was running: put it back, or restore it"
+            detail = "the file of the database was removed while the service was running: put it back, or restore it"
             raise Unavailable(detail, reason="DATABASE_MISSING") from error
         except OSError as error:
-            raise Unavailable(f"the database's file: {error.strerror}", reason="DATABASE_MISSING") from error
+            raise Unavailable(f"the file of the database: {error.strerror}", reason="DATABASE_MISSING") from error
         if (found.st_dev, found.st_ino) != self._opened:
-            detail = "the database's file was replaced while the service was running: restart to use the new one"
+            detail = "the file of the database was replaced while the service was running: restart to use the new one"
             raise Unavailable(detail, reason="DATABASE_REPLACED")
         if found.st_size == 0:
-            raise DataLoss("the database's file was emptied: restore it from a backup", reason="DATABASE_MISSING")
+            raise DataLoss("the file of the database is empty: restore it from a backup", reason="DATABASE_MISSING")
 
     def check_writable(self) -> None:
         """Raise `NoSpace` or `Unavailable` if the disk takes no writes."""
@@ -87,14 +87,14 @@ class DatabaseFile:
 
 
 def sqlite_path(url: sa.URL) -> Path:
-    """Return the path of the file that `url` means. Raises `DatabaseUnusable`."""
+    """Return the path of the file in `url`. Raises `DatabaseUnusable`."""
     name = url.database or ""
     if name.startswith("file:"):
         name = unquote(urlsplit(name).path)
     if name in ("", ":memory:") or url.query.get("mode") == "memory":
         raise DatabaseUnusable(
-            "database_url: expected the path of a file, as in sqlite:////var/lib/layerwise.db, got a database in "
-            "memory, which the processes of the service could not share"
+            "database_url: expected the path of a file, such as sqlite:////var/lib/layerwise.db, got a database in "
+            "memory, which several processes cannot share"
         )
     return Path(name).absolute()
 
@@ -109,18 +109,18 @@ def sqlite_engine(url: sa.URL, file: DatabaseFile, *, busy_seconds: float, conne
         connect_args={"timeout": busy_seconds},
         max_overflow=connections,
         pool_timeout=busy_seconds,
-        hide_parameters=True,  # they are callers' data, which no log is to hold
+        hide_parameters=True,  # parameters are callers' data, which must not be logged
     )
     journal = "WAL" if wal_is_safe(module.sqlite_version_info) else "TRUNCATE"
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _: object) -> None:  # pyright: ignore[reportUnusedFunction]
         try:
-            file.check()  # else this connection would be to another database than the others
+            file.check()  # otherwise this connection could be to another file than the others
         except BaseException:
             connection.close()
             raise
-        connection.isolation_level = None  # transactions begin where `begin` below says so, never by themselves
+        connection.isolation_level = None  # transactions begin only in `begin` below
         for pragma in (f"journal_mode={journal}", "synchronous=FULL", "foreign_keys=ON", "mmap_size=0"):
             connection.execute(f"PRAGMA {pragma}")
 
@@ -129,10 +129,10 @@ def sqlite_engine(url: sa.URL, file: DatabaseFile, *, busy_seconds: float, conne
         writes = connection.get_execution_options().get("layerwise_write", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
-    if not file.path.exists():  # before anything is made beside it
+    if not file.path.exists():  # checked first: connecting would create files
         raise DatabaseUnusable(f"there is no database {file.path}")
     try:
-        # one process after the other: whoever comes first switches the journal, which nobody else may look at then
+        # one process at a time: the first one switches the journal mode, which needs the file for itself
         with locked(Path(f"{file.path}.opening")), engine.connect() as connection:
             connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
             file.opened()
@@ -149,7 +149,7 @@ def sqlite_engine(url: sa.URL, file: DatabaseFile, *, busy_seconds: float, conne
 
 
 def _sqlite_module() -> ModuleType:
-    """Return the newest SQLite there is: pysqlite3's wheel brings its own, the standard library has the system's."""
+    """Return the newest SQLite module: pysqlite3's wheel has its own library, the standard module the system's."""
     try:
         from pysqlite3 import dbapi2  # noqa: PLC0415 - there are wheels for Linux alone
     except ImportError:
@@ -158,5 +158,5 @@ def _sqlite_module() -> ModuleType:
 
 
 def wal_is_safe(version: tuple[int, ...]) -> bool:
-    """Whether this version of SQLite has no race in its write-ahead log."""
+    """Return whether this version of SQLite is free of the race in its write-ahead log."""
     return version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51)

@@ -1,4 +1,4 @@
-"""Reads the stored columns of a table, block by block, in bounded memory."""
+"""Reading the stored columns of a table, block by block, in bounded memory."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from layerwise_service.stores.table_writer import BYTES, ENDS, NUMBERS, column_f
 
 MOST_ROWS = 8_192
 MOST_BYTES = 2**22
-"""How many rows and bytes a block has at most, unless it is a single row."""
+"""Most rows and bytes of a block; a single row may have more bytes."""
 
 
 class StoredTable:
-    """The columns in `folder`, of which `shape` tells."""
+    """The columns stored in `folder`, described by `shape`."""
 
     def __init__(self, folder: Path, shape: Shape) -> None:
         columns = shape.columns or ()
@@ -31,11 +31,11 @@ class StoredTable:
         ]  # fmt: skip
 
     def digests(self) -> tuple[tuple[str, ...], ...]:
-        """The digests of each column, of what the files hold. Raises FileNotFoundError."""
+        """Return the digests of each column's files. Raises FileNotFoundError."""
         return tuple(tuple(sha256_of(path, skip=HEADER_BYTES) for path in paths) for _, paths in self._columns)
 
     def blocks(self) -> Iterator[dict[str, NDArray[np.float64] | list[str]]]:
-        """The rows as tables, in their order. Where one ends depends on what is stored alone."""
+        """Yield the rows in order, as tables. Where one ends depends only on the stored data."""
         start = 0
         while start < self.rows:
             most = min(MOST_ROWS, self.rows - start)
@@ -51,7 +51,7 @@ class StoredTable:
 
 
 def _bounds(column: StoredColumn, paths: tuple[Path, ...], start: int, count: int) -> NDArray[np.int64] | None:
-    """Where the texts of `count` rows end, after where the one before them ends; None of numbers."""
+    """Return the end of the text before `start`, and the ends of the `count` texts from there; None for numbers."""
     if column.kind == "numbers":
         return None
     if start == 0:

@@ -26,7 +26,7 @@ class ModelNotFound(NotFound):
     reason = "MODEL_NOT_FOUND"
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"no model is named {name[:64]!r}", pointer="model")
+        super().__init__(f"there is no model {name[:64]!r}", pointer="model")
 
 
 class VersionNotFound(NotFound):
@@ -39,18 +39,18 @@ class VersionNotFound(NotFound):
 
 
 class VersionStore:
-    """The versions and aliases. Every method is one transaction."""
+    """Versions and aliases. Every method is one transaction."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def revision(self) -> int:
-        """A number that grows with every change."""
+        """Return a number that grows with every change."""
         with self._database.read() as connection:
             return connection.scalar(sa.select(registry.c.revision)) or 0
 
     def served(self) -> tuple[int, dict[str, ServedModel]]:
-        """The revision, and of every model what predicting needs to know."""
+        """Return the revision, and for every model the facts that predicting needs."""
         with self._database.read() as connection:
             revision = connection.scalar(sa.select(registry.c.revision)) or 0
             artifacts: dict[str, dict[int, str]] = {}
@@ -64,7 +64,7 @@ class VersionStore:
         }
 
     def page(self, *, limit: int, after: str) -> list[Model]:
-        """At most `limit` models by name, without their versions; `after`, a name, may be empty."""
+        """Return at most `limit` models, sorted by name, that come after the name `after`."""
         latest = sa.func.max(versions.c.number).label("latest")
         query = sa.select(versions.c.model, latest).where(versions.c.model > after).group_by(versions.c.model)
         with self._database.read() as connection:
@@ -73,12 +73,12 @@ class VersionStore:
         return [Model(row.model, row.latest, pointing.get(row.model, {})) for row in found]
 
     def get(self, name: str) -> Model:
-        """The model. Raises `ModelNotFound`."""
+        """Return the model. Raises `ModelNotFound`."""
         with self._database.read() as connection:
             return _read_model(connection, name)
 
     def versions(self, model: str, *, limit: int, before: int) -> list[VersionSummary]:
-        """At most `limit` versions of the model, newest first, of numbers below `before`; 0: from the newest on."""
+        """Return at most `limit` versions, newest first, with numbers below `before`; 0: from the newest."""
         query = sa.select(*_SUMMARY).where(versions.c.model == model).order_by(versions.c.number.desc()).limit(limit)
         if before:
             query = query.where(versions.c.number < before)
@@ -86,17 +86,17 @@ class VersionStore:
             return [_version_summary(row) for row in connection.execute(query)]
 
     def version(self, model: str, number: int) -> Version:
-        """One version. Raises `VersionNotFound`."""
+        """Return one version. Raises `VersionNotFound`."""
         with self._database.read() as connection:
             return _read_version(connection, model, number)
 
     def find(self, model: str, version: str) -> Version:
-        """The version that a number, an alias, or "" or "latest" means. Raises `ModelNotFound`, `VersionNotFound`."""
+        """Return a version by its number, an alias, "" or "latest". Raises `ModelNotFound`, `VersionNotFound`."""
         with self._database.read() as connection:
             return _read_version(connection, model, _number(connection, model, version))
 
     def job_of(self, model: str, version: str) -> str:
-        """The job that made the version, named as for `find`. Raises `ModelNotFound`, `VersionNotFound`."""
+        """Return the job that made a version, named as in `find`. Raises `ModelNotFound`, `VersionNotFound`."""
         with self._database.read() as connection:
             number = _number(connection, model, version)
             query = sa.select(versions.c.job).where(versions.c.model == model, versions.c.number == number)
@@ -106,14 +106,12 @@ class VersionStore:
         return found
 
     def set_alias(self, model: str, alias: str, number: int) -> Model:
-        """Points `alias` at a version. Raises `ModelNotFound`, `VersionNotFound`."""
+        """Point `alias` at a version. Raises `ModelNotFound`, `VersionNotFound`."""
         with self._database.write() as connection:
             known = _read_model(connection, model).aliases
             _read_version(connection, model, number)
             if alias not in known and len(known) >= MOST_ALIASES:
-                detail = (
-                    f"{model} has {len(known)} aliases, as many as a model may have; point one of them at the version"
-                )
+                detail = f"{model} has {len(known)} aliases, the most allowed; point one of them at the version instead"
                 raise Exhausted(detail, pointer="alias", reason="TOO_MANY_ALIASES")
             row = {"model": model, "alias": alias}
             this = (aliases.c.model == model) & (aliases.c.alias == alias)
@@ -133,10 +131,8 @@ def insert_version(
     parameters: int,
     labels: tuple[Label, ...] | None,
 ) -> Version:
-    """Adds the model's next version, made by `job`, in the caller's transaction."""
-    _count_change(
-        connection
-    )  # first: it locks the one row, so that two jobs of one model number their versions in turn
+    """Insert the model's next version, made by `job`, in the caller's transaction."""
+    _count_change(connection)  # first, since it locks the one row: two jobs of a model get different numbers
     use_artifact(connection, Artifact.MODEL, sha256)
     newest = connection.scalar(sa.select(sa.func.max(versions.c.number)).where(versions.c.model == job.model)) or 0
     connection.execute(
@@ -179,7 +175,7 @@ def _read_model(connection: Connection, name: str) -> Model:
 
 
 def _number(connection: Connection, model: str, version: str) -> int:
-    """The number that `version` means; 0 if it means none. Raises `ModelNotFound`."""
+    """Return the number of the version that `version` names, or 0. Raises `ModelNotFound`."""
     found = _read_model(connection, model)
     if version in ("", LATEST):
         return found.latest
@@ -210,4 +206,4 @@ def _version_summary(row: Any) -> VersionSummary:
 
 
 _SUMMARY = tuple(versions.c[name] for name in VersionSummary.__dataclass_fields__)
-"""The columns that a summary needs: none is large."""
+"""The columns of a summary, all of them small."""

@@ -90,7 +90,7 @@ def test_what_cannot_be_exported_is_told_in_one_line(model: MLP, settings: Setti
             2,
             "--format npz does not fit the ending of m.onnx",
         ),
-        ((tmp_path / "m.npz", "--version", "1", "--out", out), 2, "--version goes with a model of the service"),
+        ((tmp_path / "m.npz", "--version", "1", "--out", out), 2, "--version is for models of the service"),
         (("a", "--home", tmp_path / "empty", "--out", out), 1, "there is no database in "),
     ):
         done = run(*arguments)

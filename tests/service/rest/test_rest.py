@@ -157,7 +157,7 @@ BODIES = [
         "beyond every float",
     ),
     (b'{"instances": [[0, 0]], "model": 3}', 400, "INVALID_ARGUMENT", "#/model", "expected"),
-    (b'{"instances": [[0, 0]], "model": "nothing"}', 404, "MODEL_NOT_FOUND", "#/model", "no model is named 'nothing'"),
+    (b'{"instances": [[0, 0]], "model": "nothing"}', 404, "MODEL_NOT_FOUND", "#/model", "there is no model 'nothing'"),
     (b'{"instances": [[0, 0]], "model": ""}', 404, "MODEL_NOT_FOUND", "#/model", ""),
     (b'{"instances": [[0, 0]], "model": "../../etc/passwd"}', 404, "MODEL_NOT_FOUND", "#/model", ""),
     (b'{"instances": [[0, 0]], "version": 2}', 404, "VERSION_NOT_FOUND", "#/version", "xor has no version"),

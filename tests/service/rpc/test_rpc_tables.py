@@ -142,7 +142,7 @@ def test_what_a_version_to_start_from_does_not_take_is_refused(
     cases = [
         ([header(start_from=flights), batch()], "batches[0].rows", "expected a table, since flights/1"),
         ([header(start_from=plain), table_batch(table(**FLIGHTS))], "batches[0].table", "expected rows of numbers"),
-        ([header(start_from=flights, encoder=encoder({}))], "encoder", "expected none with a version to start from"),
+        ([header(start_from=flights, encoder=encoder({}))], "encoder", "no encoder may be sent with start_from"),
         ([header(start_from=flights), table_batch(table(**wrong))], "batches[0].table.rows[2].distance", "got 'far'"),
         ([header(start_from=flights), table_batch(table(**fewer))], "batches[0].table.columns.hour", "is missing"),
     ]
@@ -177,7 +177,7 @@ def twice() -> tables_pb2.Table:
 BAD_TABLES: list[tuple[str, Any, list[tables_pb2.Table], str, str, str]] = [
     # name, encoder, tables of 4 rows in all, reason, pointer, words
     ("no columns", None, [tables_pb2.Table()], "", "batches[0].table.columns", "at least one column, got none"),
-    ("unequal", None, [unequal()], "", "batches[0].table.columns[1]", "expected 4 values, as many as 'a' has, got 5"),
+    ("unequal", None, [unequal()], "", "batches[0].table.columns[1]", "expected 4 values, as in column 'a', got 5"),
     ("twice", None, [twice()], "", "batches[0].table.columns[1].name", "distinct names, got 'a' twice"),
     (
         "without a name",

@@ -175,7 +175,7 @@ def test_a_newer_schema_is_refused(path: Path) -> None:
     with database.write() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
 
-    with pytest.raises(DatabaseUnusable, match="newer than this release knows"):
+    with pytest.raises(DatabaseUnusable, match="newer than this release"):
         migrate(database)
 
 
@@ -220,7 +220,7 @@ def test_what_callers_sent_is_not_told_in_errors_of_the_database(path: Path) -> 
 def test_a_value_that_the_database_cannot_hold_is_the_callers(path: Path) -> None:
     refused = sa.exc.DataError("SELECT", {}, ValueError("text fields cannot contain NUL"))  # as PostgreSQL's driver
 
-    with pytest.raises(InvalidRequest, match="the database cannot hold a value of this request"), open_at(path).read():
+    with pytest.raises(InvalidRequest, match="the database cannot store a value of this request"), open_at(path).read():
         raise refused
 
     with pytest.raises(sa.exc.DataError), open_at(path).write():  # ours: a worker's, for one

@@ -16,7 +16,7 @@ from layerwise_service.wiring import open_stores
     ("url", "message"),
     [
         ("nonsense", "expected a URL such as postgresql://"),
-        ("postgresql://me:s3cret@host:port/name", "got one that cannot be read"),
+        ("postgresql://me:s3cret@host:port/name", "got one that cannot be parsed"),
         ("mysql://me:s3cret@host/name", "got one that begins mysql://"),
         ("postgresql+asyncpg://me:s3cret@host/name", r"got one that begins postgresql\+asyncpg://"),
         ("sqlite://", "expected the path of a file"),

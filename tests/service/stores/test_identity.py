@@ -125,7 +125,7 @@ def test_a_store_that_lost_a_folder_is_not_opened_until_it_is_back_or_adopted(
             (root / name).mkdir(mode=0o700)
 
     with pytest.raises(
-        DatabaseUnusable, match=r"is its disk mounted\? Else restore .*layerwise adopt --home"
+        DatabaseUnusable, match=r"is its disk mounted\? If so, restore .*layerwise adopt --home"
     ) as caught:
         open_stores(settings)
 

@@ -65,8 +65,8 @@ def rest(settings: Settings, publish: Callable[..., Version]) -> Iterator[FlaskC
         (remove_datasets, "artifacts", "the folder datasets of the artefacts is missing", True),
         (remove_models, "artifacts", "the folder models of the artefacts is missing", False),
         (exchange_folder, "artifacts", "the folder of the artefacts was replaced", True),
-        (unlink_database, "database", "the database's file was removed", True),
-        (replace_database, "database", "the database's file was replaced", True),
+        (unlink_database, "database", "the file of the database was removed", True),
+        (replace_database, "database", "the file of the database was replaced", True),
     ],
 )
 def test_what_is_missing_is_told_and_no_rows_are_taken_in_for_nothing(

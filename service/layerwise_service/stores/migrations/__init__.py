@@ -1,4 +1,4 @@
-"""Brings the database to the schema of this release."""
+"""Migrations of the database to the schema of this release."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ HEAD = "0008"
 
 
 def migrate(database: Database) -> None:
-    """Applies the missing migrations, all or none; at once if there are none.
+    """Apply the missing migrations, all or none.
 
     Several processes may call it at the same time: one migrates, the others wait for it.
     """
     if _revision(database) == HEAD:
         return
-    from alembic import command  # noqa: PLC0415 - slow to load, and hardly ever needed
+    from alembic import command  # noqa: PLC0415 - slow to load, and rarely needed
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config()
@@ -30,7 +30,7 @@ def migrate(database: Database) -> None:
             return
         if revision is not None and revision > HEAD:
             raise DatabaseUnusable(
-                f"the database has schema {revision}, newer than this release knows ({HEAD}): use a newer Layerwise"
+                f"the database has schema {revision}, newer than this release's ({HEAD}): use a newer Layerwise"
             )
         with database.write() as connection:
             config.attributes["connection"] = connection
