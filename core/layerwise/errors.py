@@ -16,8 +16,7 @@ from typing import Self
 class Place(tuple[str | int, ...]):
     """Where something is wrong: the names and indices that lead there, from the outside in.
 
-    A column's name is one step, whatever it holds. A place may stand among the steps, which go on from it; "" in front
-    is the whole argument.
+    The name of a column is one step, whatever characters it has. A step may be a place itself; a leading "" is dropped.
 
     >>> place = Place("rows", 17, "Sepal.Length")
     >>> str(place)
@@ -45,15 +44,32 @@ class Place(tuple[str | int, ...]):
 
     @property
     def json_pointer(self) -> str:
-        """The place as RFC 6901 writes it."""
+        """The place as a JSON Pointer, RFC 6901."""
         return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in self)
 
 
 class InvalidInput(ValueError):
-    """An argument is not what was asked for.
+    """An argument is invalid.
 
-    `place` says where, given as a `Place` or as the name of one field, `detail` what was wanted and what came. `reason`
-    is a stable word where a caller may want to act on it ("EMPTY_COLUMN"), else "".
+    Attributes
+    ----------
+    place : Place
+        Where, as names and indices; made from a `Place`, or from the name of one field.
+    pointer : str
+        The place as text, such as "layers[0].units" or "X[3]".
+    detail : str
+        What was expected, and what was given.
+    reason : str
+        A stable code that a caller may act on, such as "EMPTY_COLUMN", or "".
+
+    Examples
+    --------
+    >>> from layerwise import InvalidInput, Layer
+    >>> try:
+    ...     Layer(0)
+    ... except InvalidInput as error:
+    ...     print(error)
+    units: expected a whole number of at least 1, got 0
     """
 
     def __init__(self, place: Place | str, detail: str, reason: str = "") -> None:

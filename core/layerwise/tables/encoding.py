@@ -11,7 +11,15 @@ from layerwise.variants import Variant
 
 @dataclass(frozen=True, slots=True)
 class Encoding(Variant):
-    """Base class of the encodings of a column."""
+    """Base class of the encodings of a column.
+
+    Attributes
+    ----------
+    kind : str
+        The name of the encoding, such as "one_hot".
+    reads : {"number", "category", "date"}
+        The kind of column it applies to.
+    """
 
     reads: ClassVar[str]
     """The kind of column it applies to: "number", "category" or "date"."""
