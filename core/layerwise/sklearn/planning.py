@@ -74,19 +74,8 @@ def build_plan(arguments: Mapping[str, Any], defaults: Mapping[str, Any], defaul
     return plan
 
 
-PLAN_ARGUMENTS = (
-    "loss",
-    "optimizer",
-    "learning_rate",
-    "schedule",
-    "l2",
-    "batch_size",
-    "epochs",
-    "validation",
-    "early_stopping",
-    "class_weight",
-)
-"""The arguments that a plan replaces."""
+PLAN_ARGUMENTS = (*(field.name for field in fields(Plan)), "learning_rate")
+"""The arguments of an estimator that a plan replaces, as far as the estimator has them."""
 
 
 def _stopping(given: object) -> EarlyStopping | None:
