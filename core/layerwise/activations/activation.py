@@ -5,7 +5,7 @@ derivative from a alone; those with `keeps_input` need z afterwards and get a se
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -58,6 +58,21 @@ class Activation(Variant, ABC):
     """Whether the derivative needs z, so that a must stand elsewhere."""
     learns_slope: ClassVar[bool] = False
     """Whether a slope per unit is learnt beside weight and bias."""
+    can_die: ClassVar[bool] = False
+    """Whether a unit may output 0 for every row, which also stops its gradient."""
+    saturation: ClassVar[tuple[float, float] | None] = None
+    """The outputs below and above which a unit is saturated: the derivative is under a twentieth of its largest."""
+    onnx_operator: ClassVar[str | None] = None
+    """The ONNX operator of one input that computes it, or None: then `onnx.layers.NODES` has its nodes."""
+    onnx_attributes: ClassVar[Mapping[str, str]] = {}
+    """The field that holds the value of each attribute of the operator; their defaults are equal."""
+    formula: ClassVar[str]
+    """The value as a NumPy expression of `z`, the fields and the learnt `slope`, for standalone programs."""
+
+    @property
+    def slope_below_zero(self) -> float | None:
+        """The slope s if a = max(z, s · z), else None; compiled predictions support only these."""
+        return None
 
     @property
     def linear_pieces(self) -> int:

@@ -19,6 +19,13 @@ class ReLU(Activation):
     kind = "relu"
     overwrites_alone = True
     usual_initializer = "he_normal"
+    can_die = True
+    onnx_operator = "Relu"
+    formula = "np.maximum(z, 0)"
+
+    @property
+    def slope_below_zero(self) -> float:
+        return 0.0
 
     def value(self, z: Floats, _slope: Floats, out: Floats, _scratch: Floats, /) -> None:
         np.maximum(z, 0.0, out=out)
@@ -46,6 +53,12 @@ class LeakyReLU(Activation):
 
     kind = "leaky_relu"
     usual_initializer = "he_normal"
+    onnx_operator, onnx_attributes = "LeakyRelu", {"alpha": "slope"}
+    formula = "np.maximum(z, slope * z)"
+
+    @property
+    def slope_below_zero(self) -> float:
+        return self.slope
 
     def value(self, z: Floats, _slope: Floats, out: Floats, scratch: Floats, /) -> None:
         """As max(z, slope · z), which holds for slopes below 1."""
@@ -83,6 +96,7 @@ class PReLU(Activation):
     usual_initializer = "he_normal"
     keeps_input = True
     learns_slope = True
+    formula = "np.maximum(z, 0) + slope * np.minimum(z, 0)"
 
     def value(self, z: Floats, slope: Floats, out: Floats, scratch: Floats, /) -> None:
         np.minimum(z, 0.0, out=scratch)
@@ -116,6 +130,8 @@ class ELU(Activation):
 
     kind = "elu"
     usual_initializer = "he_normal"
+    onnx_operator, onnx_attributes = "Elu", {"alpha": "alpha"}
+    formula = "np.maximum(z, 0) + alpha * np.expm1(np.minimum(z, 0))"
 
     def value(self, z: Floats, _slope: Floats, out: Floats, scratch: Floats, /) -> None:
         """As max(z, 0) + alpha (exp(min(z, 0)) - 1): exp() of a large z would overflow."""
@@ -140,6 +156,10 @@ class ELU(Activation):
         return z > 0
 
 
+SELU_ELU = ELU(1.6732632423543772)
+SELU_SCALE = 1.0507009873554805
+
+
 @dataclass(frozen=True, slots=True)
 class SELU(Activation):
     """a = λ ELU(z), with the alpha and λ that keep zero mean and unit variance from layer to layer.
@@ -149,6 +169,8 @@ class SELU(Activation):
 
     kind = "selu"
     usual_initializer = "lecun_normal"
+    onnx_operator = "Selu"
+    formula = f"{SELU_SCALE!r} * (np.maximum(z, 0) + {SELU_ELU.alpha!r} * np.expm1(np.minimum(z, 0)))"
 
     def value(self, z: Floats, slope: Floats, out: Floats, scratch: Floats, /) -> None:
         SELU_ELU.value(z, slope, out, scratch)
@@ -164,10 +186,6 @@ class SELU(Activation):
         return z > 0
 
 
-SELU_ELU = ELU(1.6732632423543772)
-SELU_SCALE = 1.0507009873554805
-
-
 @dataclass(frozen=True, slots=True)
 class Maxout(Activation):
     """a = the largest of `pieces` linear functions of the layer's inputs. Goodfellow et al. 2013.
@@ -180,6 +198,7 @@ class Maxout(Activation):
     kind = "maxout"
     usual_initializer = "he_normal"
     keeps_input = True
+    formula = "z.reshape(len(z), pieces, z.shape[1] // pieces).max(axis=1)"
 
     @property
     def linear_pieces(self) -> int:

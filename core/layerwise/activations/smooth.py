@@ -15,6 +15,11 @@ class Identity(Activation):
 
     kind = "identity"
     overwrites_alone = True
+    formula = "z"
+
+    @property
+    def slope_below_zero(self) -> float:
+        return 1.0
 
     def value(self, z: Floats, _slope: Floats, out: Floats, _scratch: Floats, /) -> None:
         if out is not z:
@@ -30,6 +35,9 @@ class Sigmoid(Activation):
 
     kind = "sigmoid"
     overwrites_alone = True
+    saturation = 0.005, 0.995
+    onnx_operator = "Sigmoid"
+    formula = "0.5 * np.tanh(0.5 * z) + 0.5"
 
     def value(self, z: Floats, _slope: Floats, out: Floats, _scratch: Floats, /) -> None:
         _sigmoid(z, out)
@@ -55,6 +63,9 @@ class Tanh(Activation):
 
     kind = "tanh"
     overwrites_alone = True
+    saturation = -0.98, 0.98
+    onnx_operator = "Tanh"
+    formula = "np.tanh(z)"
 
     def value(self, z: Floats, _slope: Floats, out: Floats, _scratch: Floats, /) -> None:
         np.tanh(z, out=out)
@@ -64,6 +75,10 @@ class Tanh(Activation):
         np.multiply(at.a, at.a, out=at.scratch)
         np.subtract(1.0, at.scratch, out=at.scratch)
         np.multiply(at.delta, at.scratch, out=at.z_gradient)
+
+
+GELU_SCALE = math.sqrt(2 / math.pi)
+GELU_CUBE = 0.044715
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +92,7 @@ class GELU(Activation):
     kind = "gelu"
     usual_initializer = "he_normal"
     keeps_input = True
+    formula = f"z * (0.5 * (1 + np.tanh({GELU_SCALE!r} * (z + {GELU_CUBE!r} * z * z * z))))"
 
     def value(self, z: Floats, _slope: Floats, out: Floats, scratch: Floats, /) -> None:
         np.multiply(z, z, out=out)
@@ -102,10 +118,6 @@ class GELU(Activation):
         np.multiply(at.delta, rest, out=at.z_gradient)
 
 
-GELU_SCALE = math.sqrt(2 / math.pi)
-GELU_CUBE = 0.044715
-
-
 def _gelu_tanh(z: Floats, square: Floats, out: Floats) -> None:
     """tanh(√(2/π) (z + 0.044715 z³)) into `out`; `square` is z²."""
     np.multiply(square, GELU_CUBE * GELU_SCALE, out=out)
@@ -121,6 +133,7 @@ class SiLU(Activation):
     kind = "silu"
     usual_initializer = "he_normal"
     keeps_input = True
+    formula = "z * (0.5 * np.tanh(0.5 * z) + 0.5)"
 
     def value(self, z: Floats, _slope: Floats, out: Floats, scratch: Floats, /) -> None:
         _sigmoid(z, scratch)
@@ -142,6 +155,8 @@ class Softplus(Activation):
 
     kind = "softplus"
     usual_initializer = "he_normal"
+    onnx_operator = "Softplus"
+    formula = "np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))"
 
     def value(self, z: Floats, _slope: Floats, out: Floats, scratch: Floats, /) -> None:
         """As max(z, 0) + log(1 + exp(-|z|)): exp() of a large z would overflow."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise import kernels
-from layerwise.activations import Activation, Compiled, Identity, LeakyReLU, ReLU
+from layerwise.activations import Activation, Compiled
 from layerwise.network.architecture import Architecture
 from layerwise.network.normalization import PREDICTING
 from layerwise.network.parameters import LayerParameters, LayerStatistics, statistics_views, views
@@ -19,9 +19,6 @@ FEW_PRODUCTS = 32_768
 
 TRANSPOSE_ROWS, TRANSPOSE_WEIGHTS = 4, 100_000
 """From this many rows and parameters on, OpenBLAS is 10 to 33 % faster on transposed activations (units, n)."""
-
-SLOPES: dict[type[Activation], float] = {Identity: 1.0, ReLU: 0.0}
-"""The slope below zero of activations that the compiled loop supports; LeakyReLU has its own field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +136,7 @@ def _few_rows_loop(architecture: Architecture, parameters: Floats) -> Callable[[
         return None
     slopes: list[float] = []
     for layer in architecture.layers:
-        slope = layer.activation.slope if type(layer.activation) is LeakyReLU else SLOPES.get(type(layer.activation))
+        slope = layer.activation.slope_below_zero
         if slope is None or layer.normalization or layer.residual:
             return None
         slopes.append(slope)

@@ -1,11 +1,9 @@
 """Layers as ONNX operators: linear part, normalisation, activation."""
 
 from collections.abc import Callable, Mapping
-from typing import cast
 
 import numpy as np
 
-from layerwise.activations import ELU, LeakyReLU
 from layerwise.activations.smooth import GELU_CUBE, GELU_SCALE
 from layerwise.network.architecture import Architecture, Layer
 from layerwise.network.normalization import EPSILON
@@ -37,7 +35,7 @@ def layer_nodes(graph: Graph, x: str, layer: Layer, own: Mapping[str, Floats], w
     else:
         z = graph.node("MatMul", x, arrays["weight"], name=f"{where}/linear")
         z = _normalized(graph, z, layer, arrays, f"{where}/normal")
-    return ACTIVATION_NODES[layer.activation.kind](graph, z, layer, arrays.get("slope", ""), f"{where}/activation")
+    return _activation(graph, z, layer, arrays.get("slope", ""), f"{where}/activation")
 
 
 def softplus(graph: Graph, z: str, name: str) -> str:
@@ -57,17 +55,14 @@ def _normalized(graph: Graph, z: str, layer: Layer, arrays: Mapping[str, str], n
     return graph.node("BatchNormalization", z, *affine, arrays["mean"], arrays["variance"], name=name, epsilon=EPSILON)
 
 
-def _plain(operator: str) -> "ActivationNodes":
-    """The nodes of an activation that is an operator without attributes."""
-    return lambda graph, z, _layer, _slope, name: graph.node(operator, z, name=name)
-
-
-def _leaky_relu(graph: Graph, z: str, layer: Layer, _slope: str, name: str) -> str:
-    return graph.node("LeakyRelu", z, name=name, alpha=cast(LeakyReLU, layer.activation).slope)
-
-
-def _elu(graph: Graph, z: str, layer: Layer, _slope: str, name: str) -> str:
-    return graph.node("Elu", z, name=name, alpha=cast(ELU, layer.activation).alpha)
+def _activation(graph: Graph, z: str, layer: Layer, slope: str, name: str) -> str:
+    """Return the activations of the value `z`: the nodes of `NODES`, or else the activation's own operator."""
+    activation = layer.activation
+    if nodes := NODES.get(activation.kind):
+        return nodes(graph, z, layer, slope, name)
+    assert activation.onnx_operator is not None
+    attributes = {each: getattr(activation, field) for each, field in activation.onnx_attributes.items()}
+    return graph.node(activation.onnx_operator, z, name=name, **attributes)
 
 
 def _prelu(graph: Graph, z: str, _layer: Layer, slope: str, name: str) -> str:
@@ -98,20 +93,15 @@ def _silu(graph: Graph, z: str, _layer: Layer, _slope: str, name: str) -> str:
     return graph.node("Div", z, divisor, name=name)
 
 
-ActivationNodes = Callable[[Graph, str, Layer, str, str], str]
-
-ACTIVATION_NODES: dict[str, ActivationNodes] = {
+NODES: dict[str, Callable[[Graph, str, Layer, str, str], str]] = {
     "identity": lambda _graph, z, _layer, _slope, _name: z,
-    "sigmoid": _plain("Sigmoid"),
-    "tanh": _plain("Tanh"),
-    "relu": _plain("Relu"),
-    "leaky_relu": _leaky_relu,
     "prelu": _prelu,
-    "elu": _elu,
-    "selu": _plain("Selu"),
     "gelu": _gelu,
     "silu": _silu,
     "softplus": lambda graph, z, _layer, _slope, name: softplus(graph, z, name),
     "maxout": _maxout,
 }
-"""By the activation's name; each of the graph, z (rows, columns), the layer, its slopes and the name of the result."""
+"""The nodes of the activations that are not one operator, by name.
+
+Each is made of the graph, z (rows, columns), the layer, its slopes and the name of the result.
+"""

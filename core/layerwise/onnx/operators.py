@@ -1,26 +1,12 @@
 """Recognition of activations in ONNX graphs: single operators, and patterns of several."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import onnx
 
-from layerwise.activations import (
-    ELU,
-    GELU,
-    SELU,
-    Activation,
-    Identity,
-    LeakyReLU,
-    Maxout,
-    PReLU,
-    ReLU,
-    Sigmoid,
-    SiLU,
-    Softplus,
-    Tanh,
-)
+from layerwise.activations import ACTIVATIONS, GELU, SELU, Activation, Identity, Maxout, PReLU, SiLU, Softplus
 from layerwise.activations.smooth import GELU_CUBE, GELU_SCALE
 from layerwise.errors import InvalidInput
 from layerwise.onnx.source import Source, attributes, is_number, where
@@ -56,16 +42,23 @@ def _gelu_operator(node: onnx.NodeProto, given: Mapping[str, Any]) -> Activation
     return GELU()
 
 
-OPERATORS: dict[str, Callable[[onnx.NodeProto, Mapping[str, Any]], Activation]] = {
-    "Sigmoid": lambda _node, _given: Sigmoid(),
-    "Tanh": lambda _node, _given: Tanh(),
-    "Relu": lambda _node, _given: ReLU(),
-    "LeakyRelu": lambda _node, given: LeakyReLU(given.get("alpha", 0.01)),
-    "Elu": lambda _node, given: ELU(given.get("alpha", 1.0)),
+def _by_fields(cls: type[Activation]) -> "Read":
+    """Return what makes an object of `cls` of a node of its operator, whose attributes are its fields."""
+
+    def read(_node: onnx.NodeProto, given: Mapping[str, Any]) -> Activation:
+        return cls(**{field: given[name] for name, field in cls.onnx_attributes.items() if name in given})
+
+    return read
+
+
+Read: TypeAlias = Callable[[onnx.NodeProto, Mapping[str, Any]], Activation]
+
+OPERATORS: dict[str, Read] = {
+    **{cls.onnx_operator: _by_fields(cls) for cls in ACTIVATIONS.values() if cls.onnx_operator},
     "Selu": _selu,
     "Gelu": _gelu_operator,
-    "Softplus": lambda _node, _given: Softplus(),
 }
+"""What makes an activation of a node of each operator, and of its attributes."""
 
 
 def _silu(source: Source, value: str) -> tuple[Activation, str] | None:

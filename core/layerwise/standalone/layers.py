@@ -1,11 +1,9 @@
 """Source code of the layers: an expression for each, and the functions they call."""
 
-from collections.abc import Callable
-from typing import TypeAlias, cast
+from dataclasses import fields
+from typing import TypeAlias
 
-from layerwise.activations import ELU, LeakyReLU
-from layerwise.activations.rectifiers import SELU_ELU, SELU_SCALE
-from layerwise.activations.smooth import GELU_CUBE, GELU_SCALE
+from layerwise.activations import Activation
 from layerwise.network.architecture import Architecture, Layer
 from layerwise.network.normalization import EPSILON
 
@@ -23,10 +21,7 @@ def network_source(architecture: Architecture) -> tuple[list[str], Functions]:
         statements.append(f"x = x + {architecture.input_shift!r}")
     for i, layer in enumerate(architecture.layers):
         linear = _linear(layer, f"layer{i}", functions)
-        kind = layer.activation.kind
-        a = CALLS[kind](layer, linear, f"layer{i}") if kind in CALLS else f"{kind}({linear})"
-        if kind in FUNCTIONS:
-            functions[kind] = FUNCTIONS[kind]
+        a = _activation(layer.activation, linear, f"layer{i}", functions)
         statements.append(f"x = {a} + x" if layer.residual else f"x = {a}")
     return statements, functions
 
@@ -41,14 +36,18 @@ def _linear(layer: Layer, where: str, functions: Functions) -> str:
     return f'{name}({product}, "{where}")'
 
 
-CALLS: dict[str, Callable[[Layer, str, str], str]] = {
-    "identity": lambda _layer, z, _where: z,
-    "leaky_relu": lambda layer, z, _where: f"leaky_relu({z}, {cast(LeakyReLU, layer.activation).slope!r})",
-    "prelu": lambda _layer, z, where: f'prelu({z}, weights["{where}/slope"])',
-    "elu": lambda layer, z, _where: f"elu({z}, {cast(ELU, layer.activation).alpha!r})",
-    "maxout": lambda layer, z, _where: f"maxout({z}, {layer.activation.linear_pieces}, {layer.units})",
-}
-"""The call of an activation, from the layer, z and the layer's name, if it is not kind(z)."""
+def _activation(activation: Activation, z: str, where: str, functions: Functions) -> str:
+    """Return the expression of the activation of the expression `z`; add the function that it calls to `functions`."""
+    if activation.formula == "z":
+        return z
+    name, said = activation.kind, (type(activation).__doc__ or "").partition("\n")[0]
+    arguments = {field.name: repr(getattr(activation, field.name)) for field in fields(activation)}
+    if activation.learns_slope:
+        arguments["slope"] = f'weights["{where}/slope"]'
+    parameters = ", ".join(["z", *arguments])
+    functions[name] = f'def {name}({parameters}):\n    """{said}"""\n    return {activation.formula}\n'
+    return f"{name}({', '.join([z, *arguments.values()])})"
+
 
 FUNCTIONS: Functions = {
     "batch_normal": f'''\
@@ -64,52 +63,5 @@ def layer_normal(z, layer):
     variance = (z * z).mean(axis=1, keepdims=True)
     return z / np.sqrt(variance + {EPSILON!r}) * weights[f"{{layer}}/scale"] + weights[f"{{layer}}/bias"]
 ''',
-    "sigmoid": '''\
-def sigmoid(z):
-    """1 / (1 + exp(-z)), as (1 + tanh(z / 2)) / 2, which does not overflow."""
-    return 0.5 * np.tanh(0.5 * z) + 0.5
-''',
-    "tanh": """\
-def tanh(z):
-    return np.tanh(z)
-""",
-    "relu": """\
-def relu(z):
-    return np.maximum(z, 0)
-""",
-    "leaky_relu": """\
-def leaky_relu(z, slope):
-    return np.maximum(z, slope * z)
-""",
-    "prelu": """\
-def prelu(z, slope):
-    return np.maximum(z, 0) + slope * np.minimum(z, 0)
-""",
-    "elu": """\
-def elu(z, alpha):
-    return np.maximum(z, 0) + alpha * np.expm1(np.minimum(z, 0))
-""",
-    "selu": f"""\
-def selu(z):
-    return {SELU_SCALE!r} * (np.maximum(z, 0) + {SELU_ELU.alpha!r} * np.expm1(np.minimum(z, 0)))
-""",
-    "gelu": f"""\
-def gelu(z):
-    return z * (0.5 * (1 + np.tanh({GELU_SCALE!r} * (z + {GELU_CUBE!r} * z * z * z))))
-""",
-    "silu": """\
-def silu(z):
-    return z * (0.5 * np.tanh(0.5 * z) + 0.5)
-""",
-    "softplus": '''\
-def softplus(z):
-    """log(1 + exp(z)), without the exp() of a large number."""
-    return np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))
-''',
-    "maxout": '''\
-def maxout(z, pieces, units):
-    """The largest of the pieces of each unit; the columns stand piece by piece."""
-    return z.reshape(-1, pieces, units).max(axis=1)
-''',
 }
-"""The functions, by name."""
+"""The functions of the normalisations, by name."""

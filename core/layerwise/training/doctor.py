@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from layerwise.activations import Activation
 from layerwise.data.reader import Split
 from layerwise.data.variation import unvaried
 from layerwise.losses import Loss
@@ -42,9 +43,6 @@ COARSE = 0.05
 PATIENCE = 3
 """The epochs for which the validation loss must exceed its best before it is reported as rising."""
 RISE = 1.02
-
-SATURATION = {"tanh": 0.98, "sigmoid": 0.99}
-"""Activations, mapped to (-1, 1), beyond which the derivative is less than a twentieth of its maximum."""
 
 
 class Doctor:
@@ -115,12 +113,11 @@ class Doctor:
         for layer, own, gradient, past, a in zip(
             self._model.architecture.layers, self._layers, self._gradients, old, outputs, strict=True
         ):
-            kind = layer.activation.kind
             weight_norm = float(np.linalg.norm(own.weight))
             update_norm = float(np.linalg.norm(own.weight - past.weight))
             yield LayerHealth(
-                dead=float(np.mean(~(a > 0).any(axis=0))) if kind == "relu" else None,
-                saturated=_saturated(kind, a),
+                dead=float(np.mean(~(a > 0).any(axis=0))) if layer.activation.can_die else None,
+                saturated=_saturated(layer.activation, a),
                 gradient_norm=float(np.linalg.norm(gradient.weight)),
                 weight_norm=weight_norm,
                 update_ratio=update_norm / weight_norm if weight_norm else 0.0,
@@ -229,11 +226,12 @@ def _baseline(health: Mapping[str, float]) -> str:
     return found.words(held_out=bool(health["baseline.held_out"]), trained=health["baseline.trained"])
 
 
-def _saturated(kind: str, a: Floats) -> float | None:
-    if kind not in SATURATION:
+def _saturated(activation: Activation, a: Floats) -> float | None:
+    """Return the share of saturated outputs, None if the units of `activation` do not saturate."""
+    if activation.saturation is None:
         return None
-    centred = 2 * a - 1 if kind == "sigmoid" else a
-    return float(np.mean(np.abs(centred) > SATURATION[kind]))
+    low, high = activation.saturation
+    return float(np.mean((a < low) | (a > high)))
 
 
 def _note(health: dict[str, float], key: str, value: float | None, epoch: int, *, found: bool) -> None:
