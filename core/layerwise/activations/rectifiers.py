@@ -1,7 +1,8 @@
 """The ReLU family and maxout: activations that flatten or bend a part of their inputs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +54,8 @@ class LeakyReLU(Activation):
 
     kind = "leaky_relu"
     usual_initializer = "he_normal"
-    onnx_operator, onnx_attributes = "LeakyRelu", {"alpha": "slope"}
+    onnx_operator = "LeakyRelu"
+    onnx_attributes: ClassVar[Mapping[str, str]] = {"alpha": "slope"}
     formula = "np.maximum(z, slope * z)"
 
     @property
@@ -130,7 +132,8 @@ class ELU(Activation):
 
     kind = "elu"
     usual_initializer = "he_normal"
-    onnx_operator, onnx_attributes = "Elu", {"alpha": "alpha"}
+    onnx_operator = "Elu"
+    onnx_attributes: ClassVar[Mapping[str, str]] = {"alpha": "alpha"}
     formula = "np.maximum(z, 0) + alpha * np.expm1(np.minimum(z, 0))"
 
     def value(self, z: Floats, _slope: Floats, out: Floats, scratch: Floats, /) -> None:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -27,10 +28,7 @@ class Adam(Optimizer):
 
     kind = "adam"
     usual_rate = 1e-3
-
-    @property
-    def remembers(self) -> tuple[str, ...]:
-        return ("mean", "variance")
+    state_vectors = "mean", "variance"
 
     def numbers(self, state: Mapping[str, Floats], rate: float, step: int) -> tuple[float, ...]:
         """Rate and ε with the factors of m̂ = m (1 - β₁) / (1 - β₁ᵗ) and v̂ = v b drawn in, b = (1 - β₂) / (1 - β₂ᵗ).
@@ -92,10 +90,7 @@ class NAdam(Adam):
     kind = "nadam"
     usual_rate = 2e-3
     temporaries = 2
-
-    def init(self, parameters: Floats) -> dict[str, Floats]:
-        """With Π, one number, beside the vectors."""
-        return {**Adam.init(self, parameters), "momentum_product": np.ones(1)}
+    state_numbers: ClassVar[Mapping[str, float]] = {"momentum_product": 1.0}
 
     def numbers(self, state: Mapping[str, Floats], rate: float, step: int) -> tuple[float, ...]:
         """The rates of g and of m, and ε, with √(1 - β₂ᵗ) drawn in; multiplies Π by μₜ."""

@@ -19,10 +19,7 @@ class Adagrad(Optimizer):
 
     kind = "adagrad"
     usual_rate = 0.01
-
-    @property
-    def remembers(self) -> tuple[str, ...]:
-        return ("squares",)
+    state_vectors = ("squares",)
 
     def move(
         self, p: Floats, g: Floats, own: Sequence[Floats], spare: Sequence[Floats], numbers: tuple[float, ...], /
@@ -51,10 +48,11 @@ class RMSprop(Optimizer):
 
     kind = "rmsprop"
     usual_rate = 0.01
+    state_vectors = "variance", "velocity"
 
     @property
-    def remembers(self) -> tuple[str, ...]:
-        return ("variance", "velocity") if self.momentum else ("variance",)
+    def vectors(self) -> tuple[str, ...]:
+        return self.state_vectors if self.momentum else ("variance",)
 
     def move(
         self, p: Floats, g: Floats, own: Sequence[Floats], spare: Sequence[Floats], numbers: tuple[float, ...], /
@@ -87,10 +85,7 @@ class Adadelta(Optimizer):
     kind = "adadelta"
     usual_rate = 1.0
     temporaries = 2
-
-    @property
-    def remembers(self) -> tuple[str, ...]:
-        return ("variance", "step_variance")
+    state_vectors = "variance", "step_variance"
 
     def move(
         self, p: Floats, g: Floats, own: Sequence[Floats], spare: Sequence[Floats], numbers: tuple[float, ...], /

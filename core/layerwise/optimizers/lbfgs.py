@@ -38,6 +38,10 @@ class LBFGS(Optimizer):
     def check_together(self) -> None:
         real_number("c2", self.c2, above=self.c1, below=1)
 
+    @property
+    def vector_count(self) -> int:
+        return 2 * self.history
+
     def init(self, parameters: Floats) -> dict[str, Floats]:
         """The pairs as rows, the newest at (`pairs` - 1) modulo `history`; loss and gradient at the parameters."""
         shape = self.history, parameters.size

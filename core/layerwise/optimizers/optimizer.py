@@ -41,19 +41,29 @@ class Optimizer(Variant, ABC):
     """Whether each of its steps takes all rows, and evaluates the loss as often as it likes."""
     temporaries: ClassVar[int] = 1
     """How many vectors `move` needs besides the state."""
+    state_vectors: ClassVar[tuple[str, ...]] = ()
+    """The names of the vectors that it may keep from step to step, as long as the parameters; they start as zeros."""
+    state_numbers: ClassVar[Mapping[str, float]] = {}
+    """The numbers that it keeps from step to step, and what they start as."""
 
     @property
-    def remembers(self) -> tuple[str, ...]:
-        """The names of the vectors it keeps from step to step; they begin as zeros."""
-        return ()
+    def vectors(self) -> tuple[str, ...]:
+        """The names of the `state_vectors` that it keeps with the fields that it has."""
+        return self.state_vectors
+
+    @property
+    def vector_count(self) -> int:
+        """How many vectors as long as the parameters it keeps, for estimates of memory."""
+        return len(self.vectors)
 
     def at(self, rate: float) -> Self:
         """The same optimiser with the learning rate `rate`, if it leaves its own open."""
         return self if self.learning_rate is not None else replace(self, learning_rate=rate)
 
     def init(self, parameters: Floats) -> dict[str, Floats]:
-        """The state before the first step: arrays by name, those of `remembers` of the shape of `parameters`."""
-        return {name: np.zeros_like(parameters) for name in self.remembers}
+        """Return the state before the first step: arrays of the shape of `parameters`, and of (1,) for numbers."""
+        vectors = {name: np.zeros_like(parameters) for name in self.vectors}
+        return vectors | {name: np.full(1, start) for name, start in self.state_numbers.items()}
 
     def update(
         self,
@@ -72,7 +82,7 @@ class Optimizer(Variant, ABC):
         if parameters.size >= SHARED:
             claim(parameters)
         numbers = self.numbers(state, rate, step)
-        vectors = [state[name] for name in self.remembers]
+        vectors = [state[name] for name in self.vectors]
         if (loop := self.compiled()) is not None:
             loop(parameters, gradient, *vectors, *self.constants, *numbers)
             return
@@ -101,7 +111,7 @@ class Optimizer(Variant, ABC):
     def move(
         self, p: Floats, g: Floats, own: Sequence[Floats], spare: Sequence[Floats], numbers: tuple[float, ...], /
     ) -> None:
-        """The formula, for one chunk: changes `p` and the vectors `own` of `remembers`; `spare` is overwritten."""
+        """The formula, for one chunk: changes `p` and the vectors `own` of the state; `spare` is overwritten."""
 
 
 def claim(vector: Floats) -> None:

@@ -14,10 +14,6 @@ from layerwise.types import Floats
 PREFIX = "optimizer/"
 """Of the names of the vectors in a model file."""
 
-VECTORS = ("mean", "variance", "velocity", "squares", "step_variance")
-NUMBERS = ("momentum_product",)
-"""What optimisers of batches remember, by all names there are."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KeptOptimizer:
@@ -34,7 +30,7 @@ class KeptOptimizer:
     @staticmethod
     def of(optimizer: Optimizer, state: Mapping[str, Floats], updates: int) -> "KeptOptimizer":
         """A copy of the `state` of `optimizer` after so many updates."""
-        vectors = {name: state[name].copy() for name in optimizer.remembers}
+        vectors = {name: state[name].copy() for name in optimizer.vectors}
         numbers = {name: float(state[name][0]) for name in state if name not in vectors}
         return KeptOptimizer(optimizer.kind, updates, vectors, numbers)
 
@@ -57,13 +53,14 @@ def described(value: object) -> KeptOptimizer:
     names = ("kind", "updates", "vectors", "numbers")
     given = fields("", value, known=names, required=names)
     kind = choice("kind", given["kind"], [name for name, cls in OPTIMIZERS.items() if not cls.full_batch])
+    cls = OPTIMIZERS[kind]
     updates = whole_number("updates", given["updates"], least=0, most=2**62)
     vectors = given["vectors"]
     if not isinstance(vectors, list):
         raise InvalidInput("vectors", f"expected a list of names, got {shown(vectors)}")
     empty: Floats = np.empty(0)
-    known = [choice(Place("vectors", i), name, VECTORS) for i, name in enumerate(cast(list[object], vectors))]
+    known = [choice(Place("vectors", i), name, cls.state_vectors) for i, name in enumerate(cast(list[object], vectors))]
     with within("numbers"):
-        numbers = fields("", given["numbers"], known=NUMBERS)
+        numbers = fields("", given["numbers"], known=cls.state_numbers)
         found = {name: real_number(name, number) for name, number in numbers.items()}
     return KeptOptimizer(kind, updates, dict.fromkeys(known, empty), found)

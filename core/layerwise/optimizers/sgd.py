@@ -25,14 +25,15 @@ class SGD(Optimizer):
 
     kind = "sgd"
     usual_rate = 0.01
+    state_vectors = ("velocity",)
 
     def check_together(self) -> None:
         if self.nesterov and not self.momentum:
             raise InvalidInput("nesterov", "expected a momentum above 0 to go with it, got 0")
 
     @property
-    def remembers(self) -> tuple[str, ...]:
-        return ("velocity",) if self.momentum else ()
+    def vectors(self) -> tuple[str, ...]:
+        return self.state_vectors if self.momentum else ()
 
     @property
     def constants(self) -> tuple[float, ...]:

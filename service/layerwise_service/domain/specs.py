@@ -179,7 +179,7 @@ def check_batch(plan: Plan, architecture: Architecture, rows: int, settings: Set
     if min(plan.batch_size or 1, rows) > most:
         detail = f"expected at most {most} rows a batch for a network of this width, got {plan.batch_size}"
         raise TooLarge(detail, pointer=Place("plan", "batch_size"))
-    kept = len(plan.optimizer.remembers) + 2 * getattr(plan.optimizer, "history", 0) + bool(plan.average) + 2
+    kept = plan.optimizer.vector_count + bool(plan.average) + 2
     if architecture.parameters * kept > 5 * settings.max_parameters:  # parameters, gradient, Adam's two and one more
         detail = (
             f"{plan.optimizer.kind} would keep {kept} vectors of {architecture.parameters} numbers, one a parameter"

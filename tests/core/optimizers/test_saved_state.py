@@ -87,7 +87,11 @@ def altered(model, path, change):
         (lambda m: m["optimizer"].update(kind="lbfgs"), "optimizer.kind: expected one of"),
         (
             lambda m: m["optimizer"].update(vectors=["mean", "squares"]),
-            "'optimizer/squares.npy': missing from the file",
+            r"optimizer.vectors\[1\]: expected one of mean, variance, got 'squares'",
+        ),
+        (
+            lambda m: m["optimizer"].update(kind="rmsprop", vectors=["variance", "velocity"]),
+            "'optimizer/velocity.npy': missing from the file",
         ),
         (
             lambda m: m["optimizer"].update(vectors=["../mean"]),

@@ -92,11 +92,11 @@ def stacked(members: Sequence[Member]) -> Matrices:
     averages = [state.average for state in states if state.average is not None]
     average: Floats | None = np.stack(averages) if averages else None
     optimizer = dict(states[0].optimizer)
-    for name in members[0].plan.optimizer.remembers:
+    for name in members[0].plan.optimizer.vectors:
         optimizer[name] = np.stack([state.optimizer[name] for state in states])
     for k, state in enumerate(states):
         state.parameters = parameters[k]
         state.average = None if average is None else average[k]
-        remembered = {name: optimizer[name][k] for name in members[k].plan.optimizer.remembers}
+        remembered = {name: optimizer[name][k] for name in members[k].plan.optimizer.vectors}
         state.optimizer = optimizer | remembered
     return Matrices(parameters, np.zeros_like(parameters), average, optimizer)

@@ -136,7 +136,7 @@ class PackedOptimizer:
         length = CHUNK // self._optimizer.temporaries
         width, height = min(size, length), max(1, length // size)
         spare: Floats = np.empty((self._optimizer.temporaries, min(height, networks), width), parameters.dtype)
-        vectors = [state[name] for name in self._optimizer.remembers]
+        vectors = [state[name] for name in self._optimizer.vectors]
         self._chunks = [
             _Chunk(
                 networks=rows,
@@ -149,7 +149,7 @@ class PackedOptimizer:
             for columns in chunks(size, width)
         ]
         self._rates: NDArray[np.float64] = np.empty((networks, 1))
-        others = {name: array.copy() for name, array in state.items() if name not in self._optimizer.remembers}
+        others = {name: array.copy() for name, array in state.items() if name not in self._optimizer.vectors}
         count = len(self._optimizer.numbers(others, 1.0, 1))
         self._columns: list[Floats] = [np.empty((networks, 1), parameters.dtype) for _ in range(count)]
 

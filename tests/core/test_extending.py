@@ -1,0 +1,187 @@
+"""A new activation, loss and optimiser: each is one class and an entry in its table, and everything follows from it.
+
+The classes below say all that the library knows of them. Training, files, ONNX and standalone programs need no more.
+"""
+
+import importlib.util
+from dataclasses import dataclass
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from layerwise import MLP, Architecture, InvalidInput, Layer, Plan, fit, fit_packed, gradient_check
+from layerwise.activations import ACTIVATIONS, Activation
+from layerwise.limits import Fraction, Positive
+from layerwise.losses import LOSSES, Loss
+from layerwise.onnx import to_onnx
+from layerwise.optimizers import OPTIMIZERS, Optimizer
+from layerwise.standalone import to_standalone
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(200, 3))
+Y = np.sin(X[:, 0]) + 0.3 * X[:, 1] * X[:, 2]
+
+
+@dataclass(frozen=True, slots=True)
+class Softsign(Activation):
+    """a = z / (1 + |z|). Turian et al. 2009."""
+
+    kind = "softsign"
+    saturation = -0.8, 0.8
+    onnx_operator = "Softsign"
+    formula = "z / (1 + np.abs(z))"
+
+    def value(self, z, _slope, out, scratch, /):
+        np.absolute(z, out=scratch)
+        np.add(scratch, 1.0, out=scratch)
+        np.divide(z, scratch, out=out)
+
+    def derivative(self, at, /):
+        """da/dz = (1 - |a|)²."""
+        np.absolute(at.a, out=at.scratch)
+        np.subtract(1.0, at.scratch, out=at.scratch)
+        np.square(at.scratch, out=at.scratch)
+        np.multiply(at.delta, at.scratch, out=at.z_gradient)
+
+
+@dataclass(frozen=True, slots=True)
+class LogCosh(Loss):
+    """width² log cosh(d / width), with d = score - target; its gradient is width · tanh(d / width)."""
+
+    width: Positive = 1.0
+
+    kind = "log_cosh"
+    targets = "values"
+    link = "identity"
+
+    def measure(self, scores, targets, at, /):
+        np.subtract(scores, targets, out=at.scratch)
+        np.divide(at.scratch, self.width, out=at.scratch)
+        np.tanh(at.scratch, out=at.gradient)
+        np.multiply(at.gradient, self.width, out=at.gradient)
+        np.add.reduce(np.logaddexp(at.scratch, -at.scratch) - np.log(2), axis=1, out=at.flat_row)
+        np.multiply(at.flat_row, self.width**2, out=at.flat_row)
+        at.scale(1 / scores.shape[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Lion(Optimizer):
+    """p ← p - η sign(β₁ m + (1 - β₁) g), m ← β₂ m + (1 - β₂) g. Chen et al. 2023, algorithm 2."""
+
+    learning_rate: Positive | None = None
+    beta1: Fraction = 0.9
+    beta2: Fraction = 0.99
+
+    kind = "lion"
+    usual_rate = 3e-3
+    state_vectors = ("mean",)
+
+    def move(self, p, g, own, spare, numbers, /):
+        (m,), (s,), (rate,) = own, spare, numbers
+        np.subtract(m, g, out=s)
+        np.multiply(s, self.beta1, out=s)
+        np.add(s, g, out=s)
+        np.sign(s, out=s)
+        np.multiply(s, rate, out=s)
+        np.subtract(p, s, out=p)
+        np.multiply(m, self.beta2, out=m)
+        m += (1 - self.beta2) * g
+
+
+@pytest.fixture(autouse=True)
+def _entries(monkeypatch):
+    monkeypatch.setitem(ACTIVATIONS, "softsign", Softsign)
+    monkeypatch.setitem(LOSSES, "log_cosh", LogCosh)
+    monkeypatch.setitem(OPTIMIZERS, "lion", Lion)
+
+
+def network(**arguments):
+    return MLP(Architecture(3, (Layer(16, "softsign"), Layer(1))), seed=1, **arguments)
+
+
+def plan(**options):
+    chosen = {"loss": "log_cosh", "optimizer": "lion", "batch_size": 50, "epochs": 30, "keep_optimizer": True}
+    return Plan(**chosen | options)
+
+
+@pytest.fixture(name="model")
+def trained():
+    model = network()
+    records = list(fit(model, X, Y, plan=plan()))
+    assert records[-1].loss < 0.3 * records[0].loss
+    return model
+
+
+def test_the_gradients_of_a_new_activation_and_loss_are_checked():
+    found = gradient_check(network(dtype=np.float64), X[:20], Y[:20], plan=Plan(loss="log_cosh"))
+
+    assert found.relative_error < 1e-6
+
+
+def test_a_new_activation_loss_and_optimiser_are_saved_and_loaded(model, tmp_path):
+    model.save(tmp_path / "m.npz")
+
+    loaded = MLP.load(tmp_path / "m.npz")
+
+    assert loaded.architecture == model.architecture
+    assert loaded.plan.loss == LogCosh()
+    assert loaded.plan.optimizer.kind == "lion"
+    assert loaded.predict(X).tobytes() == model.predict(X).tobytes()
+
+
+def test_a_loaded_training_goes_on_with_the_state_of_a_new_optimiser(model, tmp_path):
+    model.save(tmp_path / "m.npz")
+
+    again = MLP.load(tmp_path / "m.npz")
+    before = again.kept_optimizer
+    for _ in fit(again, X, Y, plan=plan()):
+        pass
+
+    assert before.vectors["mean"].tobytes() == model.kept_optimizer.vectors["mean"].tobytes()
+    assert again.kept_optimizer.updates == 2 * before.updates
+
+
+def test_a_new_variant_is_read_from_json_and_its_fields_are_checked():
+    read = Plan.from_json({"loss": {"kind": "log_cosh", "width": 2}, "optimizer": {"kind": "lion", "beta1": 0.5}})
+
+    assert (read.loss, read.optimizer) == (LogCosh(2.0), Lion(beta1=0.5))
+    with pytest.raises(InvalidInput, match=r"^loss\.width: expected a finite number above 0, got -1\.0"):
+        Plan.from_json({"loss": {"kind": "log_cosh", "width": -1}})
+
+
+def test_the_doctor_knows_a_new_activation():
+    model = network()
+    model.weights["layer0/weight"][:] *= 100
+
+    first = next(fit(model, X, Y, plan=plan()))
+
+    assert first.layers[0].saturated > 0.5
+    assert first.layers[0].dead is None
+
+
+def test_new_variants_train_in_packed_networks():
+    models = [network(), network()]
+
+    records = list(fit_packed(models, X, Y, plans=[plan(seed=0), plan(seed=1)]))
+
+    assert all(np.isfinite(model.parameters).all() for model in models)
+    assert records
+
+
+def test_a_network_with_new_variants_is_exported_to_onnx(model):
+    session = onnxruntime.InferenceSession(to_onnx(model).SerializeToString())
+
+    (values,) = session.run(["values"], {"rows": X.astype(np.float32)})
+
+    np.testing.assert_allclose(values.reshape(-1), model.predict(X), rtol=1e-5, atol=1e-5)
+
+
+def test_a_network_with_new_variants_is_exported_as_a_program(model, tmp_path):
+    (tmp_path / "program.py").write_text(to_standalone(model))
+    spec = importlib.util.spec_from_file_location("program", tmp_path / "program.py")
+    program = importlib.util.module_from_spec(spec)
+
+    spec.loader.exec_module(program)
+
+    np.testing.assert_allclose(program.predict(X), model.predict(X), rtol=1e-5, atol=1e-6)
