@@ -109,8 +109,8 @@ def test_figures_of_the_rows_trained_on_say_so(run, service, sent):
 
     done = run("train", "flats.csv", "--target", "kind")
 
-    words = "the rows trained on; none were held out (--validation 0.1 measures on a tenth of the rows instead)"
-    assert f"{words}; rows count by class_weight" in " ".join(done.stdout.split())
+    words = "the training rows; none were held out (--validation 0.1 holds out a tenth of the rows to measure on)"
+    assert f"{words}; rows are weighted by class_weight" in " ".join(done.stdout.split())
 
 
 def test_a_target_of_other_numbers_is_told_to_be_values(run, sent):
@@ -153,15 +153,19 @@ def test_a_failed_job_ends_the_command_with_one_line(run, service, sent):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["train", "nope"], 1, "layerwise: no file nope, and no data set of that name: digits, iris"),
-        (["train", "flights.csv"], 2, "--target is missing"),
+        (
+            ["train", "nope"],
+            1,
+            "layerwise: there is no file nope, and no built-in data set of this name (there are digits, iris",
+        ),
+        (["train", "flights.csv"], 2, "give --target"),
         (
             ["train", "flights.csv", "--target", "x"],
             1,
             "layerwise: flights.csv has no column x; its columns are a, b, delay",
         ),
         (["train", "iris", "--target", "species"], 2, "leave out --target"),
-        (["train", "iris", "--task", "regression"], 2, "the classes of iris are text"),
+        (["train", "iris", "--task", "regression"], 2, "the target of iris is text"),
         (["train", "iris", "--loss", "hinge", "--task", "regression"], 2, "--loss hinge is for classification"),
         (["train", "iris", "--hidden", "64;64"], 2, "expected whole numbers such as 64,64"),
         (["train", "iris", "--activation", "relo"], 2, "'relo' is not one of"),
@@ -186,29 +190,29 @@ def test_a_failed_job_ends_the_command_with_one_line(run, service, sent):
         (["train", "iris", "--input-scale", "1/0"], 2, "expected a number such as 0.5 or 1/255, got 1/0"),
         (["train", "iris", "--class-weight", "1;2"], 2, "expected balanced, numbers such as 1,5, or LABEL="),
         (["train", "iris", "--loss", "logloss"], 2, "'logloss' is not one of 'softmax_cross_entropy', 'sigmoid_cross"),
-        (["train", "iris", "--watch", "metric"], 2, "--watch says by what --patience judges; give --patience too"),
+        (["train", "iris", "--watch", "metric"], 2, "--watch needs --patience"),
         (["train", "iris", "--watch", "accuracy", "--patience", "3"], 2, "'accuracy' is not one of 'loss', 'metric'"),
-        (["train", "iris", "--loss", "poisson"], 2, "the classes of iris are text"),
+        (["train", "iris", "--loss", "poisson"], 2, "the target of iris is text"),
         (["train", "iris", "--model", "a\nb"], 1, "layerwise: model: expected printable text"),
         (
             ["train", "iris", "--momentum", "0.9"],
             2,
-            "--momentum is of --optimizer sgd or rmsprop; the optimizer is adam",
+            "--momentum is an option of --optimizer sgd or rmsprop; the optimizer is adam",
         ),
         (
             ["train", "iris", "--optimizer", "rmsprop", "--nesterov"],
             2,
-            "--nesterov is of --optimizer sgd; the optimizer",
+            "--nesterov is an option of --optimizer sgd; the optimizer",
         ),
         (["predict", "digits"], 2, "give either a FILE"),
         (["predict", "digits", "rows.csv", "--row", "1"], 2, "give either a FILE"),
         (["predict", "digits", "--row", "1,x"], 2, "expected numbers with commas between"),
-        (["predict", "digits", "--row", "1", "--target", "x"], 2, "--target names a column"),
-        (["predict", "digits", "nope.csv"], 1, "layerwise: no file nope.csv"),
+        (["predict", "digits", "--row", "1", "--target", "x"], 2, "--target is a column of FILE"),
+        (["predict", "digits", "nope.csv"], 1, "layerwise: there is no file nope.csv"),
         (["predict", "digits", "flights.csv"], 1, "layerwise: flights.csv line 2, column delay: expected a number"),
         (["jobs", "list", "--state", "DONE"], 2, "'DONE' is not one of"),
-        (["datasets", "show", "mnist"], 1, "layerwise: no built-in data set 'mnist'"),
-        (["datasets", "export", "iris", "--rows", "3"], 1, "layerwise: rows: iris is real data"),
+        (["datasets", "show", "mnist"], 1, "layerwise: there is no built-in data set 'mnist'"),
+        (["datasets", "export", "iris", "--rows", "3"], 1, "layerwise: rows: only generated data sets take it"),
         (["nonsense"], 2, "No such command 'nonsense'"),
     ],
 )
@@ -365,7 +369,7 @@ def test_ctrl_c_says_by_which_commands_to_come_back(run, service, one_of_each, c
     done = run(*command.split())
 
     assert done.exit_code == 130
-    assert "Back to it: layerwise jobs watch job-1; its end: layerwise jobs cancel job-1" in done.stderr
+    assert "Follow it: layerwise jobs watch job-1; cancel it: layerwise jobs cancel job-1" in done.stderr
     assert "client.job" not in done.output
 
 
@@ -394,8 +398,8 @@ def test_jobs_in_json_are_all_of_them(run, many_jobs):
 @pytest.mark.parametrize(
     ("options", "listed", "said"),
     [
-        ([], 20, "the newest 20 jobs; there are more: --limit 40, or --json for all\n"),
-        (["--limit", "249"], 249, "the newest 249 jobs; there are more: --limit 498, or --json for all\n"),
+        ([], 20, "only the newest 20 jobs are listed; list more with --limit 40, all with --json\n"),
+        (["--limit", "249"], 249, "only the newest 249 jobs are listed; list more with --limit 498, all with --json\n"),
         (["--limit", "250"], 250, ""),
     ],
 )
@@ -409,7 +413,7 @@ def test_a_list_that_is_not_the_whole_one_says_so(run, many_jobs, options, liste
 def test_json_up_to_a_limit_says_on_stderr_that_there_are_more(run, many_jobs):
     done = run("jobs", "--json", "--limit", 3)
 
-    assert (len(json.loads(done.stdout)), "there are more" in done.stderr) == (3, True)
+    assert (len(json.loads(done.stdout)), "list more with" in done.stderr) == (3, True)
 
 
 def test_an_exported_data_set_can_be_read_again(run, sent):
@@ -421,6 +425,26 @@ def test_an_exported_data_set_can_be_read_again(run, sent):
     X = np.array(list(sent[0][1].values()), dtype=np.float32).T
     assert np.array_equal(X, datasets.load("digits")[0])
     assert list(sent[0][2].labels.integers.values) == datasets.load("digits")[1].tolist()
+
+
+@pytest.mark.parametrize(
+    ("options", "pointer", "flag"),
+    [
+        (["--class-weight", "1,2"], "plan.class_weight", "--class-weight"),
+        (["--momentum", "2", "--optimizer", "sgd"], "plan.optimizer.momentum", "--momentum"),
+        (["--hidden", "64,9"], "architecture.layers[1].units", "--hidden"),
+        (["--dropout", "1"], "architecture.layers[0].dropout", "--dropout"),
+        (["--epochs", "1"], "plan.batch_size", "plan.batch_size"),  # not given by an option
+    ],
+)
+def test_an_error_about_an_option_names_it_as_it_was_typed(run, service, options, pointer, flag):
+    service.answers["Train"] = lambda requests, context: service.fail(
+        context, grpc.StatusCode.INVALID_ARGUMENT, f"{pointer}: not so", "INVALID_ARGUMENT", pointer=pointer
+    )
+
+    done = run("train", "iris", *options)
+
+    assert (done.exit_code, done.stderr.splitlines()[-1]) == (1, f"layerwise: {flag}: not so")
 
 
 def test_a_fault_of_the_service_is_told_in_a_line(run, service):

@@ -70,7 +70,7 @@ def test_rows_without_a_target_are_left_out_if_they_may(run, sent, flights):
     done = run("train", "flights.csv", "--target", "late", "--drop-missing-target")
 
     assert "flights.csv line 2, column late: expected a value, got NA; --drop-missing-target" in refused.stderr
-    assert "1 rows without a target are left out, 11 stay" in done.stderr
+    assert "1 row without a target is left out, 11 remain" in done.stderr
     assert len(sent[0][1]["id"]) == 11
 
 
@@ -224,7 +224,7 @@ def test_rows_without_a_target_are_predicted_and_left_out_of_the_score(run, pred
     assert gap.stdout == "prediction\ntrue\ntrue\nfalse\nfalse\n"
     assert gap.stderr.splitlines() == [left_out, "accuracy 0.5000 on 2 rows"]  # the rows 1 and 3
     assert none.stdout == "prediction\ntrue\n"
-    assert none.stderr.splitlines() == ["1 rows without a target are left out of the score"]
+    assert none.stderr.splitlines() == ["1 row without a target is left out of the score"]
 
 
 def test_a_whole_number_of_a_row_travels_as_it_is(run, service, predicting):

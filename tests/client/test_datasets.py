@@ -88,18 +88,18 @@ def test_without_noise_the_points_lie_on_their_curves():
 
 
 def test_an_unknown_name_lists_those_there_are():
-    with pytest.raises(NotFound, match="'mnist'; there are digits, iris, spiral"):
+    with pytest.raises(NotFound, match="'mnist'; expected one of digits, iris, spiral"):
         datasets.load("mnist")
 
 
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
-        ("digits", {"rows": 5}, "rows: digits is real data"),
-        ("iris", {"seed": 5}, "seed: iris is real data"),
-        ("xor", {"rows": 1}, "rows: xor needs 2 or more, got 1"),
-        ("xor", {"noise": -1}, "noise: expected 0 or more"),
-        ("xor", {"noise": float("nan")}, "noise: expected 0 or more"),
+        ("digits", {"rows": 5}, "rows: only generated data sets take it, digits is real data"),
+        ("iris", {"seed": 5}, "seed: only generated data sets take it, iris is real data"),
+        ("xor", {"rows": 1}, "rows: expected at least 2, one for each class, got 1"),
+        ("xor", {"noise": -1}, "noise: expected at least 0"),
+        ("xor", {"noise": float("nan")}, "noise: expected at least 0"),
     ],
 )
 def test_wishes_that_cannot_be_met_are_refused(name, arguments, message):

@@ -20,7 +20,7 @@ FORMATS = {".onnx": "onnx", ".py": "standalone", ".npz": "npz"}
 """Formats by the ending of the file's name."""
 
 
-@click.command()
+@click.command(short_help="Write a model as ONNX, as a Python file or as .npz.")
 @click.argument("model")
 @click.option(
     "--version", metavar="VERSION", help="Version number or alias, for a model of the service.  [default: latest]"

@@ -14,7 +14,7 @@ from layerwise_service.settings import Settings
 _SECONDS = 8.0  # more than the 5 s for which the service waits for its database
 
 
-@click.command()
+@click.command(short_help="Check whether a process of the service is ready.")
 @click.argument("process", type=click.Choice(["rest", "rpc", "worker"]), default="rest")
 @with_settings("home", "rest", "rpc")
 def healthcheck(settings: Settings, process: str) -> None:

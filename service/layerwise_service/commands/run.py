@@ -119,7 +119,7 @@ def worker(settings: Settings, worker_id: str | None) -> None:
         runner.run()
 
 
-@click.command()
+@click.command(short_help="Let a database and a folder of artefacts belong together.")
 @with_settings("home")
 def adopt(settings: Settings) -> None:
     """Make the database and the folder of the artefacts belong together.

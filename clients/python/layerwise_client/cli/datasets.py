@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 @click.group(cls=ListGroup, short_help="List, show and export the built-in data sets.")
 def datasets() -> None:
-    """List, show and export the built-in data sets; by itself, lists them."""
+    """List, show and export the built-in data sets; without a command, list them."""
 
 
-@datasets.command("list", short_help="All built-in data sets.")
+@datasets.command("list", short_help="List all built-in data sets.")
 @json_option
 def list_datasets(as_json: bool) -> None:
     """List the built-in data sets."""
@@ -38,7 +38,7 @@ def list_datasets(as_json: bool) -> None:
         )
 
 
-@datasets.command(short_help="What a data set is, and where it comes from.")
+@datasets.command(short_help="Show a data set and where it comes from.")
 @click.argument("name")
 @json_option
 def show(name: str, as_json: bool) -> None:
@@ -53,7 +53,7 @@ def show(name: str, as_json: bool) -> None:
         {
             "data set": dataset.name,
             "what it is": dataset.title,
-            "rows": f"{dataset.rows}, if not told otherwise" if dataset.generated else dataset.rows,
+            "rows": f"{dataset.rows} by default" if dataset.generated else dataset.rows,
             "columns": ", ".join(dataset.columns),
             "target": dataset.target,
             "classes": ", ".join(f"{label} ({count})" for label, count in sorted(counts.items(), key=str)),
@@ -65,15 +65,22 @@ def show(name: str, as_json: bool) -> None:
 
 @datasets.command(short_help="Write a data set as CSV.")
 @click.argument("name")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="[default: stdout]")
-@click.option("--rows", type=int, help="Of a generated data set.")
-@click.option("--noise", type=float, help="Of a generated data set.")
-@click.option("--seed", type=int, help="Of a generated data set.")
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="File to write.  [default: stdout]"
+)
+@click.option("--rows", type=int, metavar="N", help="Number of rows of a generated data set.  [default: see `show`]")
+@click.option(
+    "--noise",
+    type=float,
+    metavar="DEVIATION",
+    help="Standard deviation of the noise of a generated data set.  [default: see `show`]",
+)
+@click.option("--seed", type=int, metavar="N", help="Seed of a generated data set.  [default: 0]")
 @json_option
 def export(
     name: str, *, out: Path | None, rows: int | None, noise: float | None, seed: int | None, as_json: bool
 ) -> None:
-    """Write a data set as CSV, its target in the last column; with --json and no --out, as JSON."""
+    """Write a data set as CSV, with the target in the last column; with --json and without --out, as JSON."""
     dataset = built_in.info(name)
     X, y = built_in.load(name, rows=rows, noise=noise, seed=seed)
     columns = [*dataset.columns, dataset.target]
@@ -98,5 +105,5 @@ def _write(file: TextIO, columns: Sequence[str], lines: Sequence[Sequence[object
 
 
 def _short(value: np.float32) -> float | int:
-    """The number with as few digits as tell it from every other float32, whole numbers without a point."""
+    """Return the number with the fewest digits that identify the float32, whole numbers without a point."""
     return int(value) if value.is_integer() else float(str(value))

@@ -1,4 +1,4 @@
-"""The group `layerwise`: its own commands and those of the entry-point group `layerwise.commands`, loaded when used."""
+"""The group `layerwise`: its commands, and those of the entry-point group `layerwise.commands`, loaded when used."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _OWN = ("train", "predict", "jobs", "models", "datasets")  # each is a module he
 
 
 class OneLine(click.ClickException):
-    """An error told in one line on stderr; exit code 1."""
+    """An error shown in one line on stderr; exit code 1."""
 
     def show(self, file: object = None) -> None:
         click.echo(f"layerwise: {self.format_message()}", err=True)
 
 
 class Layerwise(click.Group):
-    """Finds commands by name; an error of the SDK or a broken plugin becomes one line."""
+    """Finds commands by name; shows an error of the SDK or of a broken plugin in one line."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*_OWN, *sorted(set(_plugins()) - set(_OWN))]
@@ -42,17 +42,17 @@ class Layerwise(click.Group):
             known = f" (request {exc.request_id})" if isinstance(exc, ServiceFault) and exc.request_id else ""
             raise OneLine(f"{exc}{known}") from exc
         except OSError as exc:
-            if exc.errno == EPIPE:  # whoever read our output has gone: click knows what to do
+            if exc.errno == EPIPE:  # nobody reads our output any more: click handles that
                 raise
             raise OneLine(f"{exc.filename}: {exc.strerror}" if exc.filename else str(exc)) from exc
         except KeyboardInterrupt as exc:
-            raise click.exceptions.Exit(130) from exc  # as shells count a process that SIGINT ended
+            raise click.exceptions.Exit(130) from exc  # the exit code of shells after SIGINT
 
 
 @click.group(cls=Layerwise, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="layerwise", message="%(prog)s %(version)s")
 def layerwise() -> None:
-    """Train multilayer perceptrons on a Layerwise service, and ask them."""
+    """Train multilayer perceptrons on a Layerwise service, and predict with them."""
 
 
 def _plugins() -> dict[str, EntryPoint]:
@@ -60,7 +60,7 @@ def _plugins() -> dict[str, EntryPoint]:
 
 
 def _load(plugin: EntryPoint) -> click.Command:
-    """The plugin's command; of a broken one, a command that says so: the others must stay usable."""
+    """Return the plugin's command, or for a broken plugin a command that reports it, so that the others still work."""
     try:
         command = plugin.load()
     except Exception as exc:  # noqa: BLE001 – whatever somebody else's module raises

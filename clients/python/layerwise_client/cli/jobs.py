@@ -1,4 +1,4 @@
-"""`layerwise jobs`: what is trained, was trained, and the way to stop it."""
+"""`layerwise jobs`: list, show, watch and cancel training jobs."""
 
 from __future__ import annotations
 
@@ -15,17 +15,22 @@ _LISTED = 20
 
 @click.group(cls=ListGroup, short_help="List, show, watch and cancel training jobs.")
 def jobs() -> None:
-    """List, show, watch and cancel training jobs; by itself, lists them."""
+    """List, show, watch and cancel training jobs; without a command, list them."""
 
 
-@jobs.command("list", short_help="Jobs, newest first.")
+@jobs.command("list", short_help="List jobs, newest first.")
 @click.option("--state", type=click.Choice(STATES, case_sensitive=False), help="Only jobs in this state.")
 @click.option("--model", help="Only jobs of this model.")
-@click.option("--limit", type=click.IntRange(min=1), help=f"Most jobs to list.  [default: {_LISTED}, with --json all]")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help=f"Most jobs to list.  [default: {_LISTED}, with --json all]",
+)
 @rpc_option
 @json_option
 def list_jobs(state: str | None, model: str | None, limit: int | None, rpc: str, as_json: bool) -> None:
-    """List jobs in short, newest first; a line on stderr says when there are more. `jobs show` has all of one."""
+    """List jobs, newest first. A line on stderr says if there are more. `jobs show ID` shows one job in full."""
     if limit is None and not as_json:
         limit = _LISTED
     with connect(rpc) as client:
@@ -37,15 +42,18 @@ def list_jobs(state: str | None, model: str | None, limit: int | None, rpc: str,
     else:
         table(("job", "model", "state", "done", "version", "created"), map(_line, listed))
     if len(found) > len(listed):
-        click.echo(f"the newest {limit} jobs; there are more: --limit {2 * len(listed)}, or --json for all", err=True)
+        shown = "job is" if limit == 1 else f"{limit} jobs are"
+        click.echo(
+            f"only the newest {shown} listed; list more with --limit {2 * len(listed)}, all with --json", err=True
+        )
 
 
-@jobs.command(short_help="One job in full.")
+@jobs.command(short_help="Show a job in full.")
 @click.argument("job_id", metavar="ID")
 @rpc_option
 @json_option
 def show(job_id: str, rpc: str, as_json: bool) -> None:
-    """Show a job: what it trains, how far it is, what happened to it."""
+    """Show a job: its model, its progress, its plan and its changes of state."""
     with connect(rpc) as client:
         job = client.job(job_id).snapshot
     if as_json:
@@ -56,13 +64,15 @@ def show(job_id: str, rpc: str, as_json: bool) -> None:
 
 @jobs.command(short_help="Follow a job to its end.")
 @click.argument("job_id", metavar="ID")
-@click.option("--from-step", type=click.IntRange(min=0), default=0, help="Leave out records up to this step.")
+@click.option(
+    "--from-step", type=click.IntRange(min=0), default=0, metavar="N", help="Leave out records up to this step."
+)
 @rpc_option
 @json_option
 def watch(job_id: str, from_step: int, rpc: str, as_json: bool) -> None:
     """Follow a job to its end; with --json, one line of JSON for each epoch.
 
-    The exit code is 0 if it succeeds.
+    The exit code is 0 if the job succeeds, else 1.
     """
     with connect(rpc) as client:
         job = client.job(job_id)
@@ -77,12 +87,12 @@ def watch(job_id: str, from_step: int, rpc: str, as_json: bool) -> None:
         _tell(ended)
 
 
-@jobs.command(short_help="End a job.")
+@jobs.command(short_help="Cancel a job.")
 @click.argument("job_id", metavar="ID")
 @rpc_option
 @json_option
 def cancel(job_id: str, rpc: str, as_json: bool) -> None:
-    """End a job: at once if it is queued, at its next step if it runs."""
+    """Cancel a job: at once if it is queued, at its next step if it runs."""
     with connect(rpc) as client:
         job = client.job(job_id).cancel().snapshot
     if as_json:
@@ -90,7 +100,7 @@ def cancel(job_id: str, rpc: str, as_json: bool) -> None:
     elif job.ended:
         click.echo(f"{job.id} is {job.state}")
     else:
-        click.echo(f"{job.id} will end at its next step")
+        click.echo(f"{job.id} will be cancelled at its next step")
 
 
 def _line(job: Summary) -> tuple[object, ...]:

@@ -1,4 +1,4 @@
-"""Showing a training on stderr: a bar on a terminal, some twenty lines elsewhere."""
+"""Progress of a training on stderr: a bar on a terminal, some twenty lines elsewhere."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _LINES = 20
 
 
 def display() -> Progress:
-    """The display that suits where stderr goes."""
+    """Return a bar if stderr is a terminal, else a display in lines."""
     return _Bar() if sys.stderr.isatty() else _Lines()
 
 
 class _Display(Silent):
-    """What every display of the command line says."""
+    """The part that all displays of the command line share."""
 
     def __init__(self) -> None:
         self._job: Snapshot | None = None
@@ -44,7 +44,7 @@ class _Display(Silent):
 
     def left(self, job_id: str) -> None:
         click.echo(
-            f"\nThe job goes on. Back to it: layerwise jobs watch {job_id}; its end: layerwise jobs cancel {job_id}",
+            f"\nThe job goes on. Follow it: layerwise jobs watch {job_id}; cancel it: layerwise jobs cancel {job_id}",
             err=True,
         )
 
@@ -111,7 +111,7 @@ class _Lines(_Display):
 
 
 class JSONLines(_Display):
-    """A line of JSON on stdout for each record; stderr has what is no record."""
+    """One line of JSON on stdout for each record; everything else goes to stderr."""
 
     def trained(self, record: Record) -> None:
         emit(record, line=True)

@@ -1,4 +1,4 @@
-"""`layerwise models`: what can be asked, and which version a name stands for."""
+"""`layerwise models`: list and show models, point aliases at versions."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from layerwise_client.models import Model, Version
 _SHOWN = 6  # classes, or categories of a column
 
 
-@click.group(cls=ListGroup, short_help="List and show models, name their versions.")
+@click.group(cls=ListGroup, short_help="List and show models, point aliases at versions.")
 def models() -> None:
-    """List and show models, name their versions; by itself, lists them."""
+    """List and show models, point aliases at versions; without a command, list the models."""
 
 
-@models.command("list", short_help="All models.")
+@models.command("list", short_help="List all models.")
 @rpc_option
 @json_option
 def list_models(rpc: str, as_json: bool) -> None:
@@ -32,13 +32,15 @@ def list_models(rpc: str, as_json: bool) -> None:
         table(("model", "latest", "aliases"), ((each.name, each.latest, _aliases(each)) for each in found))
 
 
-@models.command(short_help="One model with its versions, or one version in full.")
+@models.command(short_help="Show a model with its versions, or one version in full.")
 @click.argument("name")
-@click.option("--version", help="A version's number or an alias: shows that version with its classes and columns.")
+@click.option(
+    "--version", metavar="VERSION", help="Number or alias of a version to show in full, with its classes and columns."
+)
 @rpc_option
 @json_option
 def show(name: str, version: str | None, rpc: str, as_json: bool) -> None:
-    """Show a model and its versions, newest first, and the columns that the newest takes; or one version in full."""
+    """Show a model: its versions, newest first, and the columns that the newest takes. Or show one version in full."""
     with connect(rpc) as client:
         model = client.model(name)
         if version is not None:
@@ -68,7 +70,7 @@ def _show_version(version: Version, *, as_json: bool) -> None:
 
 
 def _fields(version: Version) -> dict[str, object]:
-    """What comes in short, by its names."""
+    """Return the fields of a version's summary by name."""
     names = [each.name for each in dataclasses.fields(version) if not each.name.startswith("_")]
     return {name: getattr(version, name) for name in names}
 
@@ -109,7 +111,7 @@ def _tell_columns(version: Version) -> None:
 @rpc_option
 @json_option
 def alias(name: str, alias: str, version: int, rpc: str, as_json: bool) -> None:
-    """Point ALIAS of the model NAME at VERSION; makes the alias if it is new."""
+    """Point ALIAS of the model NAME at the version with the number VERSION. A new alias is created."""
     with connect(rpc) as client:
         model = client.set_alias(name, alias, version)
     if as_json:
@@ -123,7 +125,7 @@ def _aliases(model: Model) -> str:
 
 
 def _listed(texts: Sequence[object], count: int) -> str:
-    """The first of `count` classes or categories."""
+    """Return the first of `count` classes or categories, in one line."""
     shown = texts[:_SHOWN]
     more = count - len(shown)
     return ", ".join(map(str, shown)) + (f" and {more} more" if more > 0 else "")

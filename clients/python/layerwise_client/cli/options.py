@@ -1,4 +1,4 @@
-"""What several commands share: where the service is, `--json`, and a group whose bare name lists."""
+"""Options that several commands share, and a group of commands that lists by default."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _keep_timeout(ctx: click.Context, param: click.Parameter, value: float) -> N
 
 
 def rpc_option(command: C) -> C:
-    """Adds `--rpc`, the parameter `rpc`, and `--timeout`, which `connect` knows."""
+    """Add `--rpc` (parameter `rpc`) and `--timeout` (used by `connect`) to a command."""
     timeout = click.option(
         "--timeout",
         type=click.FloatRange(min=0, min_open=True),
@@ -28,7 +28,7 @@ def rpc_option(command: C) -> C:
         metavar="SECONDS",
         expose_value=False,
         callback=_keep_timeout,
-        help="How long to wait for an answer, or for a service that is not there.",
+        help="Seconds to wait for an answer, or for a service that does not answer yet.",
     )
     rpc = click.option(
         "--rpc",
@@ -37,7 +37,7 @@ def rpc_option(command: C) -> C:
         show_default=True,
         show_envvar=True,
         metavar="HOST:PORT",
-        help="The service's training API.",
+        help="Address of the service's gRPC API.",
     )
     return rpc(timeout(command))
 
@@ -47,26 +47,29 @@ rest_option = click.option(
     envvar="LAYERWISE_REST_ADDRESS",
     show_envvar=True,
     metavar="URL",
-    help="Its prediction endpoint; without it, --rpc is asked.",
+    help="Address of the service's REST API, to predict over REST.  [default: predict over --rpc]",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else, on stdout.")
 
-MISSING_HELP = "A cell that has no value, beside the empty one.  [default: NA, N/A, NaN, nan, NULL, null]"
+MISSING_HELP = (
+    "Word that stands for a missing value, besides the empty cell; may be given several times.  "
+    "[default: NA, N/A, NaN, nan, NULL, null]"
+)
 
 
 def connect(rpc: str, *, rest: str | None = None) -> Client:
-    """A client by the command's `--timeout`, which says on stderr when it waits for a service that is not there."""
+    """Return a client with the command's `--timeout`, which says on stderr when it waits for the service."""
     timeout: float = click.get_current_context().meta[_TIMEOUT]
     return Client(rpc, rest=rest, timeout=timeout, on_waiting=tell_waiting)
 
 
 def tell_waiting(address: str) -> None:
-    """Says on stderr that no service answers at `address`."""
+    """Say on stderr that the command waits for a service at `address`."""
     click.echo(f"waiting for {address} …", err=True)
 
 
 class ListGroup(click.Group):
-    """A group that lists if no command is named: `layerwise jobs --json` is `layerwise jobs list --json`."""
+    """A group whose default command is `list`: `layerwise jobs --json` is `layerwise jobs list --json`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args or (args[0].startswith("-") and args[0] not in self.get_help_option_names(ctx)):

@@ -1,4 +1,4 @@
-"""What commands print on stdout: JSON, tables, facts."""
+"""Output of commands on stdout: JSON, tables, and names with values."""
 
 from __future__ import annotations
 
@@ -19,22 +19,24 @@ from layerwise_client.results import Snapshot
 
 
 def emit(value: object, *, line: bool = False) -> None:
-    """`value` as JSON: dataclasses as objects, times as ISO 8601, what is not finite as null; in one `line` or many."""
+    """Print `value` as JSON, in one `line` or indented: times in ISO 8601, NaN and infinity as null."""
     click.echo(json.dumps(_plain(value), indent=None if line else 2, ensure_ascii=False, allow_nan=False))
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table, as wide as the terminal; into a pipe, as wide as its contents."""
+    """Print a table, as wide as the terminal, or in a pipe as wide as its contents."""
     view = Table(box=box.SIMPLE_HEAD if _console().is_terminal else None, pad_edge=False)
     for column in columns:
         view.add_column(column)
     for row in rows:
-        view.add_row(*(Text(_cell(value)) for value in row))  # Text: a label such as [b] is no markup
+        view.add_row(
+            *(Text(_cell(value)) for value in row)
+        )  # Text, so that a label such as [b] is not taken for markup
     _console().print(view)
 
 
 def facts(pairs: Mapping[str, object]) -> None:
-    """Names and values, one pair a line; None is left out."""
+    """Print names and values, one pair on each line; values of None are left out."""
     width = max(len(name) for name in pairs)
     for name, value in pairs.items():
         if value is not None:
@@ -42,21 +44,21 @@ def facts(pairs: Mapping[str, object]) -> None:
 
 
 def epoch_of(job: Snapshot) -> str | None:
-    """The epoch of a job's record, marked if the version has its weights; None without a record."""
+    """Return the epoch of a job's record, marked if the version has its weights; None without a record."""
     if job.record is None:
         return None
     return f"{job.record.epoch} (kept)" if job.version is not None and job.record.kept else str(job.record.epoch)
 
 
 def measured_on(job: Snapshot) -> str | None:
-    """Which rows the figures of a job's record are of, and how they count; None without a record."""
+    """Return on which rows the figures of a job's record were measured; None without a record."""
     if job.record is None:
         return None
     if job.record.validation_metric is None:
-        rows = "the rows trained on; none were held out (--validation 0.1 measures on a tenth of the rows instead)"
+        rows = "the training rows; none were held out (--validation 0.1 holds out a tenth of the rows to measure on)"
     else:
         rows = "validation: the rows held out"
-    return f"{rows}; rows count by class_weight" if job.plan.get("class_weight") else rows
+    return f"{rows}; rows are weighted by class_weight" if job.plan.get("class_weight") else rows
 
 
 def _console() -> Console:

@@ -1,4 +1,4 @@
-"""`layerwise predict`: what a model says of rows from a file, from a pipe or from the command line."""
+"""`layerwise predict`: predictions for rows from a file, from a pipe or from the command line."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
     from layerwise_client.prediction import Prediction
 
 _SHOWN = 20
-_NAME = re.compile(r"-?0\d")  # 007 is another name than 7
+_NAME = re.compile(r"-?0\d")  # 007 and 7 are different labels
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What predictions of `rows` rows are worth: by `name`, accuracy or r2, the `value`."""
+    """The score of the predictions for `rows` rows: `name` is accuracy or r2."""
 
     name: str
     value: float
     rows: int
 
     def __str__(self) -> str:
-        return f"{self.name} {self.value:.4f} on {self.rows:,} rows"
+        return f"{self.name} {self.value:.4f} on {self.rows:,} row{'' if self.rows == 1 else 's'}"
 
 
-@click.command(short_help="Ask a model about rows.")
+@click.command(short_help="Predict rows with a model.")
 @click.argument("model")
 @click.argument("file", required=False)
 @click.option(
@@ -46,11 +46,13 @@ class Score:
     "rows",
     multiple=True,
     metavar="1,2,…|COLUMN=VALUE,…",
-    help="A row by itself, in the order of the model's columns or by their names; may be given several times.",
+    help="A row to predict, in the order of the model's columns or by column name; may be given several times.",
 )
-@click.option("--target", metavar="COLUMN", help="Column of FILE with the truth: left out, and compared with.")
+@click.option(
+    "--target", metavar="COLUMN", help="Column of FILE with the true values, to compare the predictions with."
+)
 @click.option("--missing", multiple=True, metavar="WORD", help=MISSING_HELP)
-@click.option("--version", help="A version's number or an alias.  [default: the newest]")
+@click.option("--version", metavar="VERSION", help="Version number or alias.  [default: the newest]")
 @rpc_option
 @rest_option
 @json_option
@@ -66,14 +68,15 @@ def predict(
     rest: str | None,
     as_json: bool,
 ) -> None:
-    """Ask MODEL about the rows of FILE, a CSV with a header as for training ("-" reads it from a pipe), or about --row.
+    """Predict the rows of FILE, or those given by --row, with MODEL.
 
-    The columns of FILE may stand in any order. On a terminal prints a table, into a pipe CSV.
+    FILE is a CSV file with a header, its columns in any order; "-" reads it from standard input. The output is a table
+    on a terminal, and CSV in a pipe.
     """
     if (file is None) == (not rows):
-        raise click.UsageError("give either a FILE (or -) or --row")
+        raise click.UsageError("give either a FILE (or - for standard input) or --row")
     if target is not None and rows:
-        raise click.UsageError("--target names a column of a FILE")
+        raise click.UsageError("--target is a column of FILE: it cannot be given with --row")
     with connect(rpc, rest=rest) as client:
         asking = Asking(client, model, version, missing_cells(missing))
         if file is not None:
@@ -82,7 +85,8 @@ def predict(
             answer, truth = asking.about_rows(rows), None
     score = _score(answer, truth) if truth is not None and truth.rows else None
     if truth is not None and truth.missing:
-        click.echo(f"{truth.missing:,} rows without a target are left out of the score", err=True)
+        rows_left = "row without a target is" if truth.missing == 1 else "rows without a target are"
+        click.echo(f"{truth.missing:,} {rows_left} left out of the score", err=True)
     if as_json:
         _emit(answer, score)
     elif sys.stdout.isatty():
@@ -96,13 +100,13 @@ def _of_file(asking: Asking, file: str, target: str | None) -> tuple[Prediction,
         return asking.about_file(sys.stdin.buffer, "standard input", target)
     path = Path(file)
     if not path.is_file():
-        raise InvalidRequest(f"no file {file}")
+        raise InvalidRequest(f"there is no file {file}")
     with path.open("rb") as data:
         return asking.about_file(data, path.name, target)
 
 
 def _score(answer: Prediction, truth: Truth) -> Score:
-    """What the predictions of the rows with a truth are worth: accuracy of labels, R² of values."""
+    """Return the score of the rows with a true value: accuracy for labels, R² for values."""
     import numpy as np
 
     if answer.labels is not None:
@@ -112,23 +116,23 @@ def _score(answer: Prediction, truth: Truth) -> Score:
     values = np.asarray(answer.values, dtype=np.float64)[truth.rows]
     true = truth.numbers()
     if values.ndim != 1:
-        raise InvalidRequest(f"--target compares with one value a row; the model gives {values.shape[1]}")
+        raise InvalidRequest(f"--target: expected a model with one value a row, {answer.model} has {values.shape[1]}")
     spread = float(np.sum((true - true.mean()) ** 2))
     r2 = 1.0 - float(np.sum((values - true) ** 2)) / spread if spread else float("nan")
     return Score("r2", r2, len(truth.rows))
 
 
 def _is_same(label: str, cell: str) -> bool:
-    """Whether the cell of a file is this label; of numbers, whatever way they are written: 1 is 1.0."""
+    """Return whether the cell is this label; numbers may be written differently: 1 is 1.0."""
     if label == cell:
         return True
     if number_of(label) is None or number_of(cell) is None or _NAME.match(label) or _NAME.match(cell):
         return False
-    return Decimal(label) == Decimal(cell)  # exact, where float64 would take a long whole number for its neighbour
+    return Decimal(label) == Decimal(cell)  # exact: as float64, long whole numbers could be equal to their neighbours
 
 
 def _emit(answer: Prediction, score: Score | None) -> None:
-    """The shape of the REST service's answer, and the score by its name."""
+    """Print JSON like the REST service's answer, with the score."""
     said: dict[str, Any] = {"model": answer.model, "version": answer.version, "predictions": _said(answer)}
     if answer.probabilities is not None:
         said["probabilities"] = _short(answer.probabilities)
@@ -142,7 +146,7 @@ def _tell(answer: Prediction, score: Score | None) -> None:
     click.echo(f"{answer.model} version {answer.version}")
     table(("row", *_columns(answer)), ((index, *row) for index, row in enumerate(rows[:_SHOWN], 1)))
     if len(rows) > _SHOWN:
-        click.echo(f"… and {len(rows) - _SHOWN:,} more; all of them into a pipe, or with --json")
+        click.echo(f"… and {len(rows) - _SHOWN:,} more; for all of them use a pipe or --json")
     if score is not None:
         click.echo(str(score))
 
@@ -181,10 +185,10 @@ def _said(answer: Prediction) -> list[Any]:
 
 
 def _short(values: npt.NDArray[Any]) -> list[Any]:
-    """float32 numbers with the digits that they have, 0.1 and not 0.10000000149."""
+    """Return float32 numbers with the fewest digits that identify them: 0.1 and not 0.10000000149."""
     return cast("list[Any]", values.astype(str).astype(float).tolist())
 
 
 def _text(label: object) -> str:
-    """As JSON has it, and most CSV files: true, not True."""
+    """Return the label as JSON and most CSV files write it: true, not True."""
     return str(label).lower() if isinstance(label, bool) else str(label)

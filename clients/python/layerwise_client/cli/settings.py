@@ -1,14 +1,14 @@
-"""The options of `layerwise train` that say what is built and how it is trained, and the architecture and plan of them.
+"""The options of `layerwise train` for the network and its training.
 
-Names to choose from come from the messages of the training API.
+The names that options take come from the messages of the training API.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import reduce
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 C = TypeVar("C", bound=Callable[..., object])
 
-_HIDDEN = "64"
+HIDDEN = "64"
 _OTHER = "Options"
 
 
 class Sectioned(click.Command):
-    """Shows its options under the headings of their sections, those of none last."""
+    """A command whose help groups options by section; those without a section come last."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         sections: dict[str, list[tuple[str, str]]] = {}
@@ -39,7 +39,7 @@ class Sectioned(click.Command):
 
 
 class Option(click.Option):
-    """An option under a heading."""
+    """An option of a section."""
 
     def __init__(self, *arguments: Any, section: str, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
@@ -47,12 +47,12 @@ class Option(click.Option):
 
 
 def option(section: str, *names: str, **settings: Any) -> Callable[[C], C]:
-    """As `click.option`, under the heading `section`."""
+    """Like `click.option`, in the section `section`."""
     return click.option(*names, cls=Option, section=section, **settings)
 
 
 def names_of(message: Descriptor, field: str) -> list[str]:
-    """What may stand in a field of several kinds, or of an enum."""
+    """Return the names that a field with several kinds, or an enum, may have."""
     found = message.fields_by_name[field]
     if found.enum_type is not None:
         return [enum_name(found.enum_type, number) for number in found.enum_type.values_by_number if number]
@@ -63,20 +63,20 @@ def _kinds(message: Descriptor | None) -> Sequence[FieldDescriptor]:
     return [] if message is None else message.oneofs_by_name["kind"].fields
 
 
-def _owners(name: str) -> list[str]:
-    """The optimizers that have the option `name`."""
+def optimizers_with(name: str) -> list[str]:
+    """Return the optimizers that have the option `name`."""
     kinds = _kinds(types_pb2.Optimizer.DESCRIPTOR)
     return [kind.name for kind in kinds if kind.message_type and name in kind.message_type.fields_by_name]
 
 
 def _choice(section: str, name: str, message: Descriptor, words: str, *, default: str = "") -> Callable[[C], C]:
-    """An option that takes the names which `message` has for the field of its name."""
+    """Return an option that takes the names which the field of the same name in `message` may have."""
     names = names_of(message, name.removeprefix("--"))
     listed = f"{words}: {', '.join(names)}." + (f"  [default: {default}]" if default else "")
     return option(section, name, type=click.Choice(names), metavar="NAME", help=listed)
 
 
-# The values of a record by which training may be judged.
+# The values of a record that early stopping may watch.
 _WATCHED = [
     field.name for field in training_pb2.TrainRecord.DESCRIPTOR.fields if field.name.endswith(("loss", "metric"))
 ]
@@ -109,137 +109,158 @@ _NETWORK, _LOSS, _STEPS, _WEIGHTS, _LENGTH, _ROWS = (
     "Steps",
     "Weights",
     "Length",
-    "Rows held out, and chance",
+    "Held-out rows and seed",
 )
 _OPTIONS = (
-    option(_NETWORK, "--hidden", metavar="UNITS,…", help=f"Units of the hidden layers, 0: none.  [default: {_HIDDEN}]"),
-    _choice(_NETWORK, "--activation", _LAYER, "Of the hidden layers", default="relu"),
-    option(_NETWORK, "--dropout", type=float, metavar="FRACTION", help="Dropped of each hidden layer's outputs."),
-    _choice(_NETWORK, "--normalization", _LAYER, "In each hidden layer, before its activation"),
-    option(_NETWORK, "--input-scale", callback=_number, metavar="FACTOR", help="Of all inputs, such as 1/255."),
-    _choice(_LOSS, "--loss", _PLAN, "Without it, the target's type decides"),
+    option(
+        _NETWORK,
+        "--hidden",
+        metavar="UNITS,…",
+        help=f"Units of each hidden layer; 0: no hidden layer.  [default: {HIDDEN}]",
+    ),
+    _choice(_NETWORK, "--activation", _LAYER, "Activation of the hidden layers", default="relu"),
+    option(
+        _NETWORK,
+        "--dropout",
+        type=float,
+        metavar="FRACTION",
+        help="Fraction of each hidden layer's outputs dropped in each training step, from 0 to below 1.  [default: 0]",
+    ),
+    _choice(_NETWORK, "--normalization", _LAYER, "Normalization before each activation", default="none"),
+    option(
+        _NETWORK,
+        "--input-scale",
+        callback=_number,
+        metavar="FACTOR",
+        help="Factor for all inputs, a number or a fraction such as 1/255.  [default: 1]",
+    ),
+    _choice(_LOSS, "--loss", _PLAN, "Loss", default="softmax_cross_entropy for classes, squared_error for numbers"),
     option(
         _LOSS,
         "--standardize-targets/--raw-targets",
         default=None,
-        help="Whether a regression learns standardised targets.  [default: standardised]",
+        help="Whether a regression is trained on standardised targets.  [default: standardised]",
     ),
     option(
         _LOSS,
         "--class-weight",
         callback=_class_weight,
         metavar="balanced|W,W,…|LABEL=W,…",
-        help="By their counts, one for each class, sorted, or by label; others weigh 1.",
+        help="Weights of the classes in the loss: balanced (by counts), a weight for each class in sorted order, "
+        "or weights by label, where other classes weigh 1.  [default: 1 for all]",
     ),
-    _choice(_STEPS, "--optimizer", _PLAN, "Who makes the steps", default="adam"),
-    option(_STEPS, "--learning-rate", type=float, metavar="RATE", help="[default: chosen from the rows]"),
-    option(_STEPS, "--momentum", type=float, metavar="FRACTION", help=f"Of {' and '.join(_owners('momentum'))}."),
+    _choice(_STEPS, "--optimizer", _PLAN, "Optimizer", default="adam"),
+    option(
+        _STEPS,
+        "--learning-rate",
+        type=float,
+        metavar="RATE",
+        help="Learning rate of the optimizer.  [default: the optimizer's usual one, larger for larger batches]",
+    ),
+    option(
+        _STEPS,
+        "--momentum",
+        type=float,
+        metavar="FRACTION",
+        help=f"Momentum of {' or '.join(optimizers_with('momentum'))}, from 0 to below 1.  [default: 0]",
+    ),
     option(
         _STEPS,
         "--nesterov",
         is_flag=True,
         default=None,
-        help=f"Nesterov's momentum, of {' and '.join(_owners('nesterov'))}.",
+        help=f"Use Nesterov's form of the momentum, for {' and '.join(optimizers_with('nesterov'))}.",
     ),
-    _choice(_STEPS, "--schedule", _PLAN, "How the rate changes"),
-    option(_STEPS, "--warmup", type=float, metavar="EPOCHS", help="The rate first rises from zero so long."),
-    option(_STEPS, "--clip-norm", type=float, metavar="LENGTH", help="Most length of the gradient."),
-    option(_STEPS, "--batch-size", type=int, metavar="ROWS", help="[default: chosen from the rows]"),
-    option(_WEIGHTS, "--l1", type=float, metavar="STRENGTH", help="Penalty on the weights' sizes."),
-    option(_WEIGHTS, "--l2", type=float, metavar="STRENGTH", help="Penalty on the squared weights."),
-    option(_WEIGHTS, "--weight-decay", type=float, metavar="STRENGTH", help="Shrinks them beside the gradient."),
-    option(_WEIGHTS, "--max-norm", type=float, metavar="LENGTH", help="Most length of the weights into a unit."),
-    option(_WEIGHTS, "--average", type=float, metavar="DECAY", help="Predict with their moving average, as of 0.999."),
-    option(_LENGTH, "--epochs", type=int, metavar="N", help="Passes over the rows.  [default: chosen from them]"),
-    option(_LENGTH, "--max-steps", type=int, metavar="N", help="End after so many steps."),
-    option(_LENGTH, "--max-seconds", type=float, metavar="SECONDS", help="End after so long."),
-    option(_LENGTH, "--patience", type=int, metavar="EPOCHS", help="End when so many have brought nothing better."),
+    _choice(_STEPS, "--schedule", _PLAN, "How the learning rate changes over the epochs", default="constant"),
+    option(
+        _STEPS,
+        "--warmup",
+        type=float,
+        metavar="EPOCHS",
+        help="Epochs in which the learning rate first rises from zero.  [default: 0]",
+    ),
+    option(
+        _STEPS,
+        "--clip-norm",
+        type=float,
+        metavar="NORM",
+        help="Largest norm of the gradient; a longer one is scaled down.  [default: no limit]",
+    ),
+    option(
+        _STEPS,
+        "--batch-size",
+        type=int,
+        metavar="ROWS",
+        help="Rows of each training step.  [default: chosen from the number of rows]",
+    ),
+    option(_WEIGHTS, "--l1", type=float, metavar="STRENGTH", help="Penalty on the absolute weights.  [default: 0]"),
+    option(_WEIGHTS, "--l2", type=float, metavar="STRENGTH", help="Penalty on the squared weights.  [default: 0]"),
+    option(
+        _WEIGHTS,
+        "--weight-decay",
+        type=float,
+        metavar="STRENGTH",
+        help="Shrinks the weights by learning rate × STRENGTH in each step.  [default: 0.01 for adamw, else 0]",
+    ),
+    option(
+        _WEIGHTS,
+        "--max-norm",
+        type=float,
+        metavar="NORM",
+        help="Largest norm of the weights into a unit.  [default: no limit]",
+    ),
+    option(
+        _WEIGHTS,
+        "--average",
+        type=float,
+        metavar="DECAY",
+        help="Predict with a moving average of the weights with this decay, such as 0.999.  [default: no average]",
+    ),
+    option(
+        _LENGTH,
+        "--epochs",
+        type=int,
+        metavar="N",
+        help="Passes over the rows.  [default: chosen from the number of rows]",
+    ),
+    option(
+        _LENGTH, "--max-steps", type=int, metavar="N", help="Stop after so many training steps.  [default: no limit]"
+    ),
+    option(
+        _LENGTH,
+        "--max-seconds",
+        type=float,
+        metavar="SECONDS",
+        help="Stop after this many seconds.  [default: no limit]",
+    ),
+    option(
+        _LENGTH,
+        "--patience",
+        type=int,
+        metavar="EPOCHS",
+        help="Stop when --watch has not improved for this many epochs, and keep the best weights.  "
+        "[default: chosen from the number of rows; never with --epochs or --max-steps]",
+    ),
     option(
         _LENGTH,
         "--watch",
         type=click.Choice(_WATCHED),
         metavar="VALUE",
-        help=f"By which value: {', '.join(_WATCHED)}.  [default: validation_loss]",
+        help=f"Value that --patience watches: {', '.join(_WATCHED)}.  [default: validation_loss]",
     ),
     option(
         _ROWS,
         "--validation",
         type=float,
         metavar="FRACTION",
-        help="Rows to measure on.  [default: chosen from the rows; 0.1 with --epochs or --max-steps]",
+        help="Fraction of the rows held out to measure on.  "
+        "[default: chosen from the number of rows; with --epochs or --max-steps 0.1 of 50 rows or more]",
     ),
-    _choice(_ROWS, "--split", _PLAN, "How they are chosen", default="random"),
-    option(_ROWS, "--seed", type=int, metavar="N", help="Starts every random choice.  [default: 0]"),
+    _choice(_ROWS, "--split", _PLAN, "How the held-out rows are chosen", default="random"),
+    option(_ROWS, "--seed", type=int, metavar="N", help="Seed of all random choices.  [default: 0]"),
 )
-_OF_NETWORK = ("hidden", "activation", "dropout", "normalization", "input_scale")
 
 
 def settings_options(command: C) -> C:
-    """Adds the options; their values are what `architecture_of` and `plan_of` take."""
+    """Add the options to a command; `architecture_of` and `plan_of` in chosen_settings.py take their values."""
     return reduce(lambda inner, add: add(inner), reversed(_OPTIONS), command)
-
-
-def split_settings(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The options that were given: those of the network, and those of the plan."""
-    given = {name: value for name, value in settings.items() if value is not None}
-    network = {name: given.pop(name) for name in _OF_NETWORK if name in given}
-    return network, given
-
-
-def architecture_of(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The architecture that the options of the network describe."""
-    hidden = str(given.get("hidden", _HIDDEN))
-    try:
-        units = [int(each) for each in hidden.split(",")]
-    except ValueError as exc:
-        raise click.BadParameter(f"expected whole numbers such as 64,64, got {hidden}", param_hint="--hidden") from exc
-    layer = {name: given[name] for name in ("activation", "dropout", "normalization") if name in given}
-    layers = [{"units": each, "activation": "relu", **layer} for each in units if units != [0]]
-    output: dict[str, Any] = {}  # linear; how many units it needs, the data says
-    scale = {"input_scale": given["input_scale"]} if "input_scale" in given else {}
-    return {"layers": [*layers, output], **scale}
-
-
-def plan_of(spec: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The plan `spec`, with what the options of the plan say in its place."""
-    plan = dict(spec)
-    options = dict(given)
-    for name in ("loss", "schedule"):
-        if name in options:
-            plan[name] = _of_kind(plan.get(name), options.pop(name))
-    kind = options.pop("optimizer", None)
-    own: dict[str, Any] = {
-        name: options.pop(name) for name in ("learning_rate", "momentum", "nesterov") if name in options
-    }
-    if kind or own:
-        optimizer = _of_kind(plan.get("optimizer") or "adam", kind)
-        _check_owners(optimizer["kind"], own)
-        plan["optimizer"] = optimizer | own
-    judged: dict[str, Any] = {name: options.pop(name) for name in ("patience", "watch") if name in options}
-    if judged:
-        before: dict[str, Any] = plan.get("early_stopping") or {}
-        if "patience" not in judged | before:
-            raise click.UsageError("--watch says by what --patience judges; give --patience too")
-        plan["early_stopping"] = before | judged
-    return plan | options
-
-
-def kind_of(value: object) -> str | None:
-    """The kind that the JSON form `value` names: "huber" of "huber" and of {"kind": "huber", "delta": 2}."""
-    kind = cast("Mapping[str, object]", value).get("kind") if isinstance(value, Mapping) else value
-    return kind if isinstance(kind, str) else None
-
-
-def _of_kind(before: object, kind: str | None) -> dict[str, Any]:
-    """`before` with its options if it is of this `kind`, or none is wanted; else the kind alone."""
-    if kind in (None, kind_of(before)):
-        return dict(cast("Mapping[str, Any]", before)) if isinstance(before, Mapping) else {"kind": before}
-    return {"kind": kind}
-
-
-def _check_owners(kind: str, own: Mapping[str, Any]) -> None:
-    for name in own:
-        owners = _owners(name)
-        if kind not in owners:
-            flag = f"--{name.replace('_', '-')}"
-            raise click.UsageError(f"{flag} is of --optimizer {' or '.join(owners)}; the optimizer is {kind}")

@@ -1,4 +1,4 @@
-"""`layerwise train`: a CSV file or a built-in data set becomes a version of a model."""
+"""`layerwise train`: train a version of a model on a CSV file or a built-in data set."""
 
 from __future__ import annotations
 
@@ -14,22 +14,14 @@ import click
 from layerwise_client import datasets
 from layerwise_client._data.targets import classifies
 from layerwise_client.cli import csv_table
+from layerwise_client.cli.chosen_settings import architecture_of, errors_by_option, kind_of, plan_of, split_settings
 from layerwise_client.cli.csv_records import missing_cells
 from layerwise_client.cli.csv_table import told_by_line
 from layerwise_client.cli.csv_target import Task
 from layerwise_client.cli.live import display
 from layerwise_client.cli.options import MISSING_HELP, connect, json_option, rpc_option
 from layerwise_client.cli.output import emit, epoch_of, facts, measured_on
-from layerwise_client.cli.settings import (
-    Sectioned,
-    architecture_of,
-    kind_of,
-    names_of,
-    option,
-    plan_of,
-    settings_options,
-    split_settings,
-)
+from layerwise_client.cli.settings import Sectioned, names_of, option, settings_options
 from layerwise_client.errors import InvalidRequest
 from layerwise_proto.json_form import JSONFormError, to_message
 from layerwise_proto.v1 import tables_pb2, types_pb2
@@ -41,11 +33,11 @@ _DATA, _COLUMNS = "Data and model", "Columns of the file"
 _ENCODINGS = names_of(tables_pb2.Encoder.ColumnsEntry.DESCRIPTOR, "value")
 _SPEC = {"architecture": types_pb2.Architecture, "plan": types_pb2.Plan, "encoder": tables_pb2.Encoder}
 _LARGE = 8 << 20  # bytes of a file that takes a second or more to read
-_HELD_OUT, _ENOUGH_TO_HOLD_OUT = 0.1, 50  # where the length is given; of fewer rows a tenth says nothing
+_HELD_OUT, _ENOUGH_TO_HOLD_OUT = 0.1, 50  # with --epochs or --max-steps; a tenth of fewer rows says too little
 
 
 class _Data(NamedTuple):
-    """Rows and labels or targets as `Client.train` takes them, and the name for a model that has no other."""
+    """Rows and labels or targets as `Client.train` takes them, and the model's name without --model."""
 
     X: Any
     y: Any
@@ -66,7 +58,7 @@ class _Reading(NamedTuple):
 
     @property
     def option_of_files(self) -> str | None:
-        """An option that was given, and says something of a file."""
+        """An option that was given and is only for files."""
         given = {
             "--target": self.target,
             "--columns": self.encoder.get("columns"),
@@ -79,29 +71,41 @@ class _Reading(NamedTuple):
 
 @click.command(cls=Sectioned, short_help="Train a model on a CSV file or a built-in data set.")
 @click.argument("source", metavar="FILE|DATASET")
-@option(_DATA, "--target", metavar="COLUMN", help="The column to predict. Whole numbers and text are classes.")
-@option(_DATA, "--task", type=click.Choice(["classification", "regression"]), help="Take the target as this.")
-@option(_DATA, "--model", metavar="NAME", help="Name of the model that gets a new version.  [default: the file's]")
-@option(_DATA, "--start-from", metavar="MODEL[/VERSION]", help="Go on with the weights of this version.")
+@option(_DATA, "--target", metavar="COLUMN", help="Column to predict; needed for FILE.")
+@option(
+    _DATA,
+    "--task",
+    type=click.Choice(["classification", "regression"]),
+    help="What to train.  [default: classification for text and few whole numbers, regression for other numbers]",
+)
+@option(_DATA, "--model", metavar="NAME", help="Model that gets a new version.  [default: the name of the file]")
+@option(
+    _DATA,
+    "--start-from",
+    metavar="MODEL[/VERSION]",
+    help="Model, or version by number or alias, whose weights to start with.  [default: new random weights]",
+)
 @option(
     _DATA,
     "--spec",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help='JSON with "architecture", "plan", "encoder", for all that can be set; options change plan and encoder.',
+    help='JSON file with "architecture", "plan" and "encoder", or some of them; options override plan and encoder.',
 )
 @option(
     _COLUMNS,
     "--columns",
     multiple=True,
     metavar="COLUMN=KIND",
-    help=f"How a column of FILE becomes inputs: {', '.join(_ENCODINGS)}.  [default: its values decide]",
+    help=f"Encoding of a column: {', '.join(_ENCODINGS)}.  May be repeated.  [default: by its values]",
 )
-@option(_COLUMNS, "--ignore", multiple=True, metavar="COLUMN", help="Leave this column of FILE out.")
+@option(_COLUMNS, "--ignore", multiple=True, metavar="COLUMN", help="Column to leave out; may be given several times.")
 @option(_COLUMNS, "--missing", multiple=True, metavar="WORD", help=MISSING_HELP)
-@option(_COLUMNS, "--drop-missing-target", is_flag=True, help="Leave rows without a target out; else they are refused.")
+@option(
+    _COLUMNS, "--drop-missing-target", is_flag=True, help="Leave out rows without a target.  [default: refuse them]"
+)
 @settings_options
-@click.option("--follow/--no-follow", default=True, help="Stay until the job has ended.")
+@click.option("--follow/--no-follow", default=True, help="Whether to follow the job until it ends.  [default: follow]")
 @rpc_option
 @json_option
 def train(
@@ -121,9 +125,9 @@ def train(
     as_json: bool,
     **settings: Any,
 ) -> None:
-    """Train a model on FILE, a CSV with a header, or on a built-in DATASET.
+    """Train a model on FILE, a CSV file with a header, or on a built-in DATASET.
 
-    Columns of FILE may be numbers, texts and dates, with gaps; all but the target become inputs.
+    The columns of FILE may be numbers, texts and dates, with missing values; all but the target become inputs.
 
     \b
     layerwise train digits --hidden 64,64 --epochs 30 --validation 0.1
@@ -146,7 +150,7 @@ def train(
     data = _data(source, reading)
     if plan.keys() & {"epochs", "max_steps"} and data.rows >= _ENOUGH_TO_HOLD_OUT:
         plan.setdefault("validation", _HELD_OUT)
-    with connect(rpc) as client, told_by_line(data.file):
+    with connect(rpc) as client, errors_by_option(settings), told_by_line(data.file):
         job = client.train(
             model or data.name,
             architecture,
@@ -161,12 +165,12 @@ def train(
 
 
 def _task(loss: str | None) -> Task | None:
-    """What a loss is for; None without one."""
+    """Return the task that a loss is for; None without a loss."""
     return None if loss is None else "classification" if classifies(loss) else "regression"
 
 
 def _read_spec(path: Path) -> dict[str, Any]:
-    """The parts of a spec file in their JSON form; an error names the file and the place in it."""
+    """Return the parts of a spec file in their JSON form. Raises `InvalidRequest` with the file and the place in it."""
     try:
         spec: Any = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as exc:
@@ -184,7 +188,7 @@ def _read_spec(path: Path) -> dict[str, Any]:
 
 
 def _encoder(spec: Mapping[str, Any], columns: Sequence[str], ignore: Sequence[str]) -> dict[str, Any]:
-    """The encoder `spec`, with what the options say of columns in its place."""
+    """Return the encoder `spec`, overridden by the options for columns."""
     encodings = dict(spec.get("columns") or {})
     for each in columns:
         name, equals, kind = each.rpartition("=")
@@ -201,17 +205,16 @@ def _data(source: str, reading: _Reading) -> _Data:
     path = Path(source)
     if not path.is_file() and source in datasets.names():
         if (option := reading.option_of_files) is not None:
-            raise click.UsageError(
-                f"{source} is a built-in data set and has its target and columns; leave out {option}"
-            )
+            raise click.UsageError(f"{source} is a built-in data set, and {option} is for files: leave out {option}")
         X, y = datasets.load(source)
         if reading.task == "regression" and y.dtype.kind == "U":
-            raise click.UsageError(f"the classes of {source} are text; a regression needs numbers")
+            raise click.UsageError(f"a regression needs numbers, and the target of {source} is text")
         return _Data(X, y.astype(float) if reading.task == "regression" else y, source, len(X))
     if not path.is_file():
-        raise InvalidRequest(f"no file {source}, and no data set of that name: {', '.join(datasets.names())}")
+        known = ", ".join(datasets.names())
+        raise InvalidRequest(f"there is no file {source}, and no built-in data set of this name (there are {known})")
     if reading.target is None:
-        raise click.UsageError("--target is missing: the name of the column to predict")
+        raise click.UsageError("give --target, the name of the column to predict")
     encodings, ignored = reading.encoder.get("columns", {}), reading.encoder.get("ignore", ())
     if path.stat().st_size > _LARGE:
         click.echo(f"reading {path.name} …", err=True)
@@ -226,7 +229,8 @@ def _data(source: str, reading: _Reading) -> _Data:
         inferred=reading.start_from is None and reading.encoder.get("rest") != "ignore",
     )
     if file.dropped:
-        click.echo(f"{file.dropped:,} rows without a target are left out, {file.table.count:,} stay", err=True)
+        rows = "row without a target is" if file.dropped == 1 else "rows without a target are"
+        click.echo(f"{file.dropped:,} {rows} left out, {file.table.count:,} remain", err=True)
     what = "values" if file.classes is None else f"{file.classes} classes"
     click.echo(f"target {reading.target}: {what}", err=True)
     return _Data(file.table, file.expected, _model_name(path.stem), file.table.count, file)

@@ -1,4 +1,4 @@
-"""Which data sets there are, and how one is loaded."""
+"""The catalogue of built-in data sets, and how one is loaded."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _PLANE = ("x", "y")
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """What a data set is: `rows` of the numbers named by `columns`, and one of `classes` called `target`.
+    """A built-in data set: `rows` rows of the numbers `columns`, each with one of `classes` in the column `target`.
 
-    Of a generated one, `rows` and `noise` are what `load` takes if it is told nothing else.
+    For a generated data set, `rows` and `noise` (a standard deviation) are the defaults of `load`.
     """
 
     name: str
@@ -97,38 +97,61 @@ _ALL = {
 
 
 def names() -> list[str]:
-    """The names that `load` knows."""
+    """Return the names of the built-in data sets."""
     return list(_ALL)
 
 
 def info(name: str) -> Dataset:
-    """What the data set `name` is; raises `NotFound` for a name that is not there."""
+    """Return the description of a data set. Raises `NotFound` for an unknown name."""
     if name not in _ALL:
-        raise NotFound(f"no built-in data set {name!r}; there are {', '.join(_ALL)}", reason="DATASET_NOT_FOUND")
+        detail = f"there is no built-in data set {name!r}; expected one of {', '.join(_ALL)}"
+        raise NotFound(detail, reason="DATASET_NOT_FOUND")
     return _ALL[name]
 
 
 def load(name: str, *, rows: int | None = None, noise: float | None = None, seed: int | None = None) -> Data:
-    """X, (rows, features) float32, and y, (rows,): int64, or the species' names of iris.
+    """Load a built-in data set.
 
-    A generated data set has `rows` rows and Gaussian `noise` (a standard deviation), and is the same for the same
-    `seed` (0 if left out); for a real one these are an error.
+    Parameters
+    ----------
+    name : str
+        One of `names()`.
+    rows : int, optional
+        Number of rows of a generated data set; for real data an error, as are `noise` and `seed`.
+    noise : float, optional
+        Standard deviation of the Gaussian noise of a generated data set.
+    seed : int, optional
+        Seed of a generated data set, 0 by default. The same seed gives the same data.
+
+    Returns
+    -------
+    X : numpy.ndarray of float32, shape (rows, features)
+    y : numpy.ndarray, shape (rows,)
+        Classes as int64; for iris the names of the species.
+
+    Raises
+    ------
+    NotFound
+        There is no data set of this name.
+    InvalidRequest
+        An argument is out of range, or given for real data.
     """
     dataset = info(name)
     if dataset.noise is None:
         given = [each for each, value in (("rows", rows), ("noise", noise), ("seed", seed)) if value is not None]
         if given:
-            raise InvalidRequest(f"{given[0]}: {name} is real data, which is not drawn", pointer=given[0])
+            raise InvalidRequest(f"{given[0]}: only generated data sets take it, {name} is real data", pointer=given[0])
         return _files.read(name)
     import numpy as np
 
     rows = dataset.rows if rows is None else rows
     noise = dataset.noise if noise is None else noise
     if rows < len(dataset.classes):
-        raise InvalidRequest(f"rows: {name} needs {len(dataset.classes)} or more, got {rows}", pointer="rows")
+        detail = f"rows: expected at least {len(dataset.classes)}, one for each class, got {rows}"
+        raise InvalidRequest(detail, pointer="rows")
     if not 0 <= noise < float("inf"):
-        raise InvalidRequest(f"noise: expected 0 or more, got {noise}", pointer="noise")
+        raise InvalidRequest(f"noise: expected at least 0, got {noise}", pointer="noise")
     generator = np.random.default_rng(seed or 0)
     X, y = _DRAW[name](rows, noise, generator)
-    order = generator.permutation(rows)  # a stretch of rows is then a fair sample of them
+    order = generator.permutation(rows)  # shuffled, so that any slice of rows has all classes
     return X[order].astype(np.float32), y[order]

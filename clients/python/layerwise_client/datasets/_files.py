@@ -1,4 +1,4 @@
-"""The data sets that are files of this package; SOURCES.md says where they come from."""
+"""The data sets in files of this package; SOURCES.md has their origins."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FILES = {"digits": "digits.csv.gz", "iris": "iris.csv"}
 
 
 def read(name: str) -> tuple[npt.NDArray[np.float32], np.ndarray[Any, np.dtype[Any]]]:
-    """X, (rows, features) float32, and y, (rows,), of a file whose last column is the target."""
+    """Return X, (rows, features) float32, and y, (rows,), from a file whose last column is the target."""
     import numpy as np
 
     data = resources.files("layerwise_client.datasets").joinpath(_FILES[name]).read_bytes()

@@ -1,7 +1,7 @@
 """Point sets in the plane that no straight line separates, drawn with a given generator.
 
-Each function takes the number of rows, the standard deviation of the noise and the generator, and gives X, (rows, 2),
-and y, (rows,) with the class of each row, class by class.
+Each function takes the number of rows, the standard deviation of the noise and the generator, and returns X, (rows, 2),
+and y, (rows,), the class of each row, sorted by class.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def spiral(rows: int, noise: float, generator: np.random.Generator) -> Points:
-    """Three arms of a spiral, the toy data of the CS231n notes; the noise is one of the angle, in radians."""
+    """Return three arms of a spiral, the toy data of the CS231n notes. The noise is in the angle, in radians."""
     import numpy as np
 
     y = _classes(rows, 3)
@@ -26,7 +26,7 @@ def spiral(rows: int, noise: float, generator: np.random.Generator) -> Points:
 
 
 def circles(rows: int, noise: float, generator: np.random.Generator) -> Points:
-    """A circle of radius 1, and one of radius 0.5 within."""
+    """Return a circle of radius 1, and one of radius 0.5 inside it."""
     import numpy as np
 
     y = _classes(rows, 2)
@@ -37,7 +37,7 @@ def circles(rows: int, noise: float, generator: np.random.Generator) -> Points:
 
 
 def xor(rows: int, noise: float, generator: np.random.Generator) -> Points:
-    """Four clouds around (±1, ±1); the class says whether the two signs differ."""
+    """Return four clouds around (±1, ±1); the class is 1 where the two signs differ, else 0."""
     import numpy as np
 
     y = _classes(rows, 2)
@@ -47,7 +47,7 @@ def xor(rows: int, noise: float, generator: np.random.Generator) -> Points:
 
 
 def moons(rows: int, noise: float, generator: np.random.Generator) -> Points:
-    """The upper half of a circle around (0, 0), and the lower half of one around (1, 0.5)."""
+    """Return the upper half of a circle around (0, 0), and the lower half of one around (1, 0.5)."""
     import numpy as np
 
     y = _classes(rows, 2)
@@ -58,14 +58,14 @@ def moons(rows: int, noise: float, generator: np.random.Generator) -> Points:
 
 
 def _classes(rows: int, classes: int) -> npt.NDArray[np.int64]:
-    """Classes 0, 0, …, 1, 1, …, as even as the number of rows allows."""
+    """Return classes 0, 0, …, 1, 1, …, of sizes as equal as possible."""
     import numpy as np
 
     return np.arange(rows, dtype=np.int64) * classes // rows
 
 
 def _within_class(y: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """How far each row is through its class, from 0 up to 1."""
+    """Return the position of each row within its class, from 0 to 1."""
     import numpy as np
 
     counts = np.bincount(y)

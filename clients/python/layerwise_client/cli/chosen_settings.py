@@ -1,0 +1,97 @@
+"""The architecture and the plan that options of `layerwise train` describe."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from typing import Any, cast
+
+import click
+
+from layerwise_client.cli.settings import HIDDEN, optimizers_with
+from layerwise_client.errors import InvalidRequest
+
+_OF_NETWORK = ("hidden", "activation", "dropout", "normalization", "input_scale")
+
+
+def split_settings(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the options that were given: those of the network, and those of the plan."""
+    given = {name: value for name, value in settings.items() if value is not None}
+    network = {name: given.pop(name) for name in _OF_NETWORK if name in given}
+    return network, given
+
+
+def architecture_of(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the architecture that the options of the network describe."""
+    hidden = str(given.get("hidden", HIDDEN))
+    try:
+        units = [int(each) for each in hidden.split(",")]
+    except ValueError as exc:
+        raise click.BadParameter(f"expected whole numbers such as 64,64, got {hidden}", param_hint="--hidden") from exc
+    layer = {name: given[name] for name in ("activation", "dropout", "normalization") if name in given}
+    layers = [{"units": each, "activation": "relu", **layer} for each in units if units != [0]]
+    output: dict[str, Any] = {}  # linear; its units follow from the data
+    scale = {"input_scale": given["input_scale"]} if "input_scale" in given else {}
+    return {"layers": [*layers, output], **scale}
+
+
+def plan_of(spec: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the plan `spec`, overridden by the options of the plan."""
+    plan = dict(spec)
+    options = dict(given)
+    for name in ("loss", "schedule"):
+        if name in options:
+            plan[name] = _of_kind(plan.get(name), options.pop(name))
+    kind = options.pop("optimizer", None)
+    own: dict[str, Any] = {
+        name: options.pop(name) for name in ("learning_rate", "momentum", "nesterov") if name in options
+    }
+    if kind or own:
+        optimizer = _of_kind(plan.get("optimizer") or "adam", kind)
+        _check_owners(optimizer["kind"], own)
+        plan["optimizer"] = optimizer | own
+    judged: dict[str, Any] = {name: options.pop(name) for name in ("patience", "watch") if name in options}
+    if judged:
+        before: dict[str, Any] = plan.get("early_stopping") or {}
+        if "patience" not in judged | before:
+            raise click.UsageError("--watch needs --patience: it is the value that --patience watches")
+        plan["early_stopping"] = before | judged
+    return plan | options
+
+
+@contextmanager
+def errors_by_option(given: Mapping[str, Any]) -> Generator[None]:
+    """Name the option in errors about a value that was given by one: --class-weight, not plan.class_weight."""
+    try:
+        yield
+    except InvalidRequest as exc:
+        root, *names = re.findall(r"\w+", exc.pointer) or [""]
+        names = ["hidden" if name == "units" else name for name in names]
+        option = next((name for name in reversed(names) if given.get(name) is not None), None)
+        if root not in ("plan", "architecture") or option is None:
+            raise
+        flag = "--raw-targets" if given[option] is False else f"--{option.replace('_', '-')}"
+        detail = str(exc).removeprefix(f"{exc.pointer}: ")
+        raise InvalidRequest(f"{flag}: {detail}", reason=exc.reason, pointer=exc.pointer) from exc
+
+
+def kind_of(value: object) -> str | None:
+    """Return the kind in the JSON form `value`: "huber" for "huber" and for {"kind": "huber", "delta": 2}."""
+    kind = cast("Mapping[str, object]", value).get("kind") if isinstance(value, Mapping) else value
+    return kind if isinstance(kind, str) else None
+
+
+def _of_kind(before: object, kind: str | None) -> dict[str, Any]:
+    """Return `before` with its options if it is of this `kind` or `kind` is None; else the kind alone."""
+    if kind in (None, kind_of(before)):
+        return dict(cast("Mapping[str, Any]", before)) if isinstance(before, Mapping) else {"kind": before}
+    return {"kind": kind}
+
+
+def _check_owners(kind: str, own: Mapping[str, Any]) -> None:
+    for name in own:
+        owners = optimizers_with(name)
+        if kind not in owners:
+            flag = f"--{name.replace('_', '-')}"
+            raise click.UsageError(f"{flag} is an option of --optimizer {' or '.join(owners)}; the optimizer is {kind}")
