@@ -88,7 +88,7 @@ def test_texts_stand_in_the_table_as_in_the_file_and_words_for_gaps_do_not(opene
     training = opened("carrier,t,distance\nAA,1,1400\nNA,0,\nDL,1,nan\nÜA,0,007\n")
 
     assert columns(training) == {"carrier": ["AA", "", "DL", "ÜA"], "distance": ["1400", "", "", "007"]}
-    assert training.expected.take(0, 4).tolist() == [1, 0, 1, 0]
+    assert training.targets.take(0, 4).tolist() == [1, 0, 1, 0]
     assert training.classes == 2
 
 
@@ -124,7 +124,7 @@ def test_a_row_without_a_target_is_refused_or_left_out(opened):
     training = opened(text, drop=True)
 
     assert (training.table.count, training.dropped) == (2, 2)
-    assert (columns(training), training.expected.take(0, 2).tolist()) == ({"a": ["1", "4"]}, ["x", "y"])
+    assert (columns(training), training.targets.take(0, 2).tolist()) == ({"a": ["1", "4"]}, ["x", "y"])
     assert [training.line(row) for row in (0, 1)] == [2, 5]
     with pytest.raises(InvalidRequest, match="line 3, column t: expected a value, got NA; --drop-missing-target"):
         opened(text)
@@ -160,7 +160,7 @@ def test_a_few_texts_among_numbers_are_refused_unless_something_says_what_they_a
     ],
 )
 def test_a_target_is_what_its_cells_look_like_unless_the_task_says_otherwise(opened, cells, task, dtype, values):
-    expected = opened("a,t\n" + "".join(f"0,{cell}\n" for cell in cells), task=task).expected
+    expected = opened("a,t\n" + "".join(f"0,{cell}\n" for cell in cells), task=task).targets
 
     y = expected.take(0, 2)
     assert (y.dtype.kind, y.tolist()) == (dtype, values)
@@ -188,7 +188,7 @@ def test_blocks_may_be_halved_asked_for_twice_and_begun_anew(opened):
     take = training.table.take
 
     assert take(0, 8) == [[str(index) for index in range(8)]]
-    assert training.expected.take(0, 8).tolist() == [0, 1] * 4
+    assert training.targets.take(0, 8).tolist() == [0, 1] * 4
     assert take(0, 4) == [["0", "1", "2", "3"]]
     assert take(4, 6) == [["4", "5"]]
     assert take(6, 10) == [["6", "7", "8", "9"]]
@@ -224,7 +224,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path):
         training = open_file(tmp_path / "large.csv", target="t", task=None, drop=False, missing={""})
         for start in range(0, rows, 2_000):
             training.table.block(start, start + 2_000)
-            training.expected.take(start, start + 2_000)
+            training.targets.take(start, start + 2_000)
         found = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return found
@@ -239,5 +239,5 @@ def test_labels_are_int64_text_or_float64(opened):
 
     for cells, kind in kinds.items():
         first, second = cells.split(",")
-        y = opened(f"a,t\n0,{first}\n0,{second}\n").expected.take(0, 2)
+        y = opened(f"a,t\n0,{first}\n0,{second}\n").targets.take(0, 2)
         assert y.dtype.type is kind

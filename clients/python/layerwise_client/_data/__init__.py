@@ -1,1 +1,1 @@
-"""What users hand over: rows, tables, targets and weights, checked and cut into blocks."""
+"""Arguments of users: rows, tables, targets and weights, checked and read in blocks."""

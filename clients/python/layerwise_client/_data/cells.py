@@ -1,4 +1,4 @@
-"""Cells of a column that come as Python objects: what they are, and the number or the text of each."""
+"""Cells of a column as Python objects: their types, and the number or text of each."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 Take = Callable[[int, int], list[object]]
 Family = Literal["missing", "boolean", "number", "text", "date"]
 
-_ROWS = 65_536  # looked at together
+_ROWS = 65_536  # checked together
 EXACT = 2**53
-"""Whole numbers up to here are float64 numbers; larger ones would be taken for their neighbours."""
+"""float64 holds whole numbers exactly up to here; larger ones would be rounded to their neighbours."""
 _WORDS: dict[Family, str] = {"boolean": "a boolean", "number": "a number", "text": "a text", "date": "a date"}
 _BY_VALUE = frozenset({"float", "float64", "float32", "float16", "Decimal", "datetime64"})  # NaN and NaT among them
 
@@ -28,10 +28,10 @@ _BY_VALUE = frozenset({"float", "float64", "float32", "float16", "Decimal", "dat
 def open_cells(
     name: str, take: Take, count: int, *, kind: str | None
 ) -> Callable[[int, int], npt.NDArray[np.float64] | list[str]]:
-    """Return what gives the `count` cells of the column `name` from one row to another, as numbers or as texts.
+    """Return a function that reads the cells of the column `name` from one row to another, as numbers or as texts.
 
-    They are numbers if all are, or if `kind`, as `Given.opened` knows it, says that they are meant so. Raises
-    `InvalidRequest`, naming row and column.
+    They are numbers if all of the `count` cells are, or if `kind` (see `UncheckedTable.opened`) says so. Raises
+    `InvalidRequest` with row and column.
     """
     families, exact = _families(name, take, count)
     if kind == "":
@@ -43,7 +43,7 @@ def open_cells(
 
 
 def text_of(value: object) -> str:
-    """The text of a value of any family, "" where it is missing; dates in ISO 8601, 1.0 as 1."""
+    """Return the text of a value, "" if it is missing; dates in ISO 8601, 1.0 as 1."""
     import numpy as np
 
     if isinstance(value, str):
@@ -66,7 +66,7 @@ def text_of(value: object) -> str:
 
 
 def family_of(value: object) -> Family | None:
-    """What a value is; None if it can stand in no column."""
+    """Return what a value is; None if no column can hold it."""
     family = _family_of_type(type(value))
     if family in ("number", "date") and type(value).__name__ in _BY_VALUE and value != value:  # noqa: PLR0124 – NaN, NaT
         return "missing"
@@ -93,7 +93,7 @@ def _blocks(take: Take, count: int) -> Iterator[tuple[int, list[object]]]:
 
 
 def _families(name: str, take: Take, count: int) -> tuple[set[Family], bool]:
-    """The families that there are, and whether float64 holds every whole number among them."""
+    """Return the families of the cells, and whether float64 holds every whole number among them exactly."""
     families: set[Family] = set()
     exact = True
     for start, cells in _blocks(take, count):
@@ -113,9 +113,9 @@ def _families(name: str, take: Take, count: int) -> tuple[set[Family], bool]:
 
 
 def _check_mixture(name: str, take: Take, count: int, families: set[Family]) -> None:
-    """Raises at the first cell that does not go with those before it, without an encoding that says what is meant.
+    """Raise an error for the first cell whose type does not fit those before it.
 
-    Text goes with booleans, as other categories, and with numbers or dates if it is one.
+    Text fits booleans, as another category, and numbers or dates if it can be read as one.
     """
     typed = families - {"missing", "text"}
     if len(typed) < 2 and not ("text" in families and typed & {"number", "date"}):
@@ -139,7 +139,7 @@ def _check_mixture(name: str, take: Take, count: int, families: set[Family]) -> 
 
 
 def reads_as(text: str, family: Family) -> bool:
-    """Whether a column of numbers, or of dates, takes `text`: what it reads, and the texts for a missing value."""
+    """Return whether a column of numbers, or of dates, accepts `text`, also one that says that a value is missing."""
     from layerwise.tables.cells import number_of, seconds_of
 
     try:
@@ -159,7 +159,7 @@ def _numbers(name: str, cells: list[Any], start: int) -> npt.NDArray[np.float64]
         try:
             return np.array(cells, dtype=np.float64)
         except OverflowError:
-            pass  # told of below, with its place
+            pass  # refused below, with its place
     numbers = np.empty(len(cells))
     for row, cell in enumerate(cells):
         try:
@@ -182,7 +182,7 @@ def _texts(name: str, cells: list[object], start: int) -> list[str]:
 
 
 def refused(name: str, row: int, wanted: str, value: object, hint: str = "") -> InvalidRequest:
-    """The error of the value in `row` of the column `name`."""
+    """Return the error for the value in `row` of the column `name`."""
     shown = f"{value:g}" if isinstance(value, float) else repr(value)
     got = shown if len(shown) <= 60 else f"{shown[:57]}…"
     return InvalidRequest(f"X row {row}, column {name}: expected {wanted}, got {got}{hint}", pointer=f"X[{row}].{name}")

@@ -1,4 +1,4 @@
-"""One column as users have it (a list, an array, a Series of pandas), as numbers or as texts throughout."""
+"""One column of a table (a list, an array, a Series of pandas) as numbers or texts."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 
-class Values(Protocol):
-    """Values of which some rows can be taken."""
+class RowRange(Protocol):
+    """Values that give those of some rows."""
 
     def take(self, start: int, stop: int) -> list[object]: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    """A column: `take(start, stop)` gives its numbers (rows,), NaN where one is missing, or its texts, "" likewise.
+class ColumnReader:
+    """Reads one column in blocks of rows.
 
+    `take(start, stop)` returns numbers (rows,), NaN where one is missing, or texts, "" where one is missing.
     `categorical` says that the texts look like numbers or dates, but are categories.
     """
 
@@ -34,8 +35,8 @@ class Column:
     categorical: bool = False
 
 
-def open_values(name: str, values: object, count: int, *, kind: str | None) -> Column:
-    """Open a column of `count` values. `kind` says what it holds, as `Given.opened` knows it.
+def open_values(name: str, values: object, count: int, *, kind: str | None) -> ColumnReader:
+    """Open a column of `count` values. `kind` says what it holds, as `UncheckedTable.opened` knows it.
 
     Raises `InvalidRequest`, naming row and column, for values that are no number, text, boolean or date, and for values
     of different types if `kind` is "".
@@ -48,7 +49,7 @@ def open_values(name: str, values: object, count: int, *, kind: str | None) -> C
     if hasattr(values, "dtype") and not isinstance(values, np.ndarray) and hasattr(values, "to_numpy"):
         values = _array_of(name, cast(Any, values))
     if not isinstance(values, np.ndarray):
-        take = cast("Values", values).take if hasattr(values, "rows") else _sliced(values)
+        take = cast("RowRange", values).take if hasattr(values, "rows") else _sliced(values)
         return _of_cells(name, take, count, kind)
     array = cast("Array", values)
     if array.ndim != 1:
@@ -59,13 +60,13 @@ def open_values(name: str, values: object, count: int, *, kind: str | None) -> C
         return _of_cells(name, lambda start, stop: array[start:stop].tolist(), count, kind)
     dtype_kind = array.dtype.kind
     if dtype_kind == "b" and not as_numbers:
-        return Column(name, lambda start, stop: ["true" if each else "false" for each in array[start:stop]])
+        return ColumnReader(name, lambda start, stop: ["true" if each else "false" for each in array[start:stop]])
     if dtype_kind in "bf" or (dtype_kind in "iu" and _is_exact(array)):
-        return Column(name, lambda start, stop: array[start:stop].astype(np.float64))
+        return ColumnReader(name, lambda start, stop: array[start:stop].astype(np.float64))
     if dtype_kind in "iu":
-        return Column(name, lambda start, stop: [str(each) for each in array[start:stop].tolist()])
+        return ColumnReader(name, lambda start, stop: [str(each) for each in array[start:stop].tolist()])
     if dtype_kind == "M":
-        return Column(name, lambda start, stop: _times(array[start:stop]))
+        return ColumnReader(name, lambda start, stop: _times(array[start:stop]))
     if dtype_kind in "OUST":
         return _of_cells(name, lambda start, stop: array[start:stop].tolist(), count, kind)
     hint = "; divide it by a unit to get numbers" if dtype_kind == "m" else ""
@@ -74,12 +75,12 @@ def open_values(name: str, values: object, count: int, *, kind: str | None) -> C
     )
 
 
-def _of_cells(name: str, take: Callable[[int, int], list[object]], count: int, kind: str | None) -> Column:
-    return Column(name, open_cells(name, take, count, kind=kind))
+def _of_cells(name: str, take: Callable[[int, int], list[object]], count: int, kind: str | None) -> ColumnReader:
+    return ColumnReader(name, open_cells(name, take, count, kind=kind))
 
 
-def _of_categories(name: str, series: Any, *, as_numbers: bool) -> Column:
-    """A categorical of pandas: codes into its categories, -1 where the value is missing."""
+def _of_categories(name: str, series: Any, *, as_numbers: bool) -> ColumnReader:
+    """Open a categorical of pandas: codes into its categories, -1 where the value is missing."""
     import numpy as np
 
     codes: Array = np.asarray(series.cat.codes)
@@ -89,10 +90,10 @@ def _of_categories(name: str, series: Any, *, as_numbers: bool) -> Column:
     )(0, len(categories))
     if as_numbers and isinstance(known, np.ndarray):
         numbers = np.append(known, np.nan)
-        return Column(name, lambda start, stop: numbers[codes[start:stop]])
+        return ColumnReader(name, lambda start, stop: numbers[codes[start:stop]])
     texts = [*(text_of(each) for each in categories), ""]
     misleading = any(all(reads_as(text, family) for text in texts[:-1]) for family in ("number", "date"))
-    return Column(
+    return ColumnReader(
         name,
         lambda start, stop: [texts[code] for code in codes[start:stop].tolist()],
         categorical=misleading,
@@ -100,7 +101,7 @@ def _of_categories(name: str, series: Any, *, as_numbers: bool) -> Column:
 
 
 def _array_of(name: str, series: Any) -> Array:
-    """A Series of pandas as an array; its own missing values become NaN, NaT or stay objects."""
+    """Return a Series of pandas as an array; its missing values become NaN or NaT, or stay objects."""
     import numpy as np
 
     dtype = series.dtype
@@ -121,14 +122,14 @@ def _sliced(values: object) -> Callable[[int, int], list[object]]:
 
 
 def _is_exact(array: Array) -> bool:
-    """Whether float64 holds all of these whole numbers."""
+    """Return whether float64 holds all of these whole numbers exactly."""
     if array.dtype.itemsize < 8 or len(array) == 0:
         return True
     return int(array.min()) >= -EXACT and int(array.max()) <= EXACT
 
 
 def _times(values: Array) -> list[str]:
-    """ISO 8601 texts of datetime64, "" where one is missing."""
+    """Return datetime64 as ISO 8601 texts, "" where one is missing."""
     import numpy as np
 
     days = np.datetime_data(values.dtype)[0] in ("Y", "M", "W", "D")

@@ -1,4 +1,4 @@
-"""How the columns of a table are to be encoded, from the arguments of `Client.train`."""
+"""Encodings of the columns of a table, from the arguments of `Client.train`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from layerwise_proto.v1 import tables_pb2
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
-    from layerwise_client._data.tables import Given
+    from layerwise_client._data.tables import UncheckedTable
 
     M = TypeVar("M", bound=Message)
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def open_encoder(
     encoder: Mapping[str, Any] | None, columns: Mapping[str, Any] | None, ignore: Iterable[str]
 ) -> tables_pb2.Encoder:
-    """`encoder` in its JSON form, with `columns` and `ignore` added to its own. Raises `InvalidRequest`."""
+    """Return `encoder`, in JSON form, with `columns` and `ignore` added to its own. Raises `InvalidRequest`."""
     message = spec_message(encoder or {}, tables_pb2.Encoder, "encoder")
     for name, encoding in spec_message({"columns": columns or {}}, tables_pb2.Encoder, "").columns.items():
         message.columns[name].CopyFrom(encoding)
@@ -30,8 +30,8 @@ def open_encoder(
     return message
 
 
-def check_encoder(encoder: tables_pb2.Encoder, given: Given, target: str | None) -> None:
-    """Raises `InvalidRequest` where the encoder names columns that the table does not have, or the target."""
+def check_encoder(encoder: tables_pb2.Encoder, given: UncheckedTable, target: str | None) -> None:
+    """Raise `InvalidRequest` if the encoder names a column that the table does not have, or the target."""
     for what, names in (("columns", sorted(encoder.columns)), ("ignore", list(encoder.ignore))):
         if target in names:
             raise InvalidRequest(f"{what}: {target} is the target, and no column to encode or to ignore", pointer=what)
@@ -40,8 +40,8 @@ def check_encoder(encoder: tables_pb2.Encoder, given: Given, target: str | None)
             raise InvalidRequest(f"ignore: column {twice} has an encoding; it cannot be ignored too", pointer="ignore")
 
 
-def kinds_of(encoder: tables_pb2.Encoder, given: Given) -> dict[str, str]:
-    """What each column holds by the encoding that was chosen for it, "" if none was; see `Given.opened`."""
+def kinds_of(encoder: tables_pb2.Encoder, given: UncheckedTable) -> dict[str, str]:
+    """Return what each column holds by its chosen encoding, "" without one; see `UncheckedTable.opened`."""
     kinds = dict.fromkeys(given.columns, "")
     if encoder.columns:
         from layerwise.tables import ENCODINGS
@@ -53,7 +53,7 @@ def kinds_of(encoder: tables_pb2.Encoder, given: Given) -> dict[str, str]:
 
 
 def spec_message(value: object, kind: type[M], name: str) -> M:
-    """`value` in its JSON form as a message; `name` is the argument that errors name."""
+    """Return `value`, in JSON form, as a message; errors name the argument `name`."""
     try:
         return to_message(value, kind, pointer=name)
     except JSONFormError as exc:

@@ -1,4 +1,4 @@
-"""Rows of numbers as users have them (NumPy, lists), checked and given out as float32 blocks."""
+"""Rows of numbers (an array, lists, a sparse matrix), checked and read as blocks of float32."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
-    """`count` rows of `features` numbers, read when they are asked for: a memory-mapped array stays on its disk.
+class NumberRows:
+    """`count` rows of `features` numbers, read block by block: a memory-mapped array stays on its disk.
 
-    `take(start, stop)` gives these rows as an array of any type.
+    `take(start, stop)` returns these rows as an array of any type.
     """
 
     count: int
@@ -30,23 +30,23 @@ class Rows:
 
     @property
     def fitted(self) -> int:
-        """How many values an encoder is fitted on: rows of numbers have none."""
+        """Number of values that an encoder is fitted on: none for rows of numbers."""
         return 0
 
     def row_bytes(self, number_bytes: int) -> int:
-        """What a row takes in a message whose numbers take so much each."""
+        """Return the size of a row in a message in which a number takes `number_bytes`."""
         return number_bytes * self.features
 
     def block(self, start: int, stop: int) -> Block:
-        """Rows `start` to `stop` as (rows, features) float32.
+        """Return rows `start` to `stop` as (rows, features) float32.
 
-        Raises `InvalidRequest` naming row and column of what is not a finite number within float32's range.
+        Raises `InvalidRequest`, with row and column, for what is not a finite number in the range of float32.
         """
         return to_float32(self.take(start, stop), "X", first_row=start)
 
 
-def open_rows(X: object) -> Rows:
-    """`X`, an array (n, features) or a sequence of rows, as `Rows`; checks the shape, reads no values."""
+def open_rows(X: object) -> NumberRows:
+    """Open `X`, an array (n, features), a sparse matrix or a sequence of rows; checks the shape, reads no values."""
     import numpy as np
 
     if isinstance(X, Sequence) and not isinstance(X, str | bytes):
@@ -58,7 +58,7 @@ def open_rows(X: object) -> Rows:
         if array.ndim != 2:
             raise _not_two_dimensional(array.shape)
         _refuse_text(array, "X", first_row=0)
-        rows = Rows(array.shape[0], array.shape[1], lambda start, stop: array[start:stop])
+        rows = NumberRows(array.shape[0], array.shape[1], lambda start, stop: array[start:stop])
     if rows.count == 0:
         raise InvalidRequest("X has no rows", reason="EMPTY_BATCH", pointer="X")
     if rows.features == 0:
@@ -67,21 +67,21 @@ def open_rows(X: object) -> Rows:
 
 
 def is_sparse(X: object) -> bool:
-    """Whether `X` is a sparse matrix or array of SciPy."""
+    """Return whether `X` is a sparse matrix or array of SciPy."""
     return hasattr(X, "tocsr") and hasattr(X, "toarray")
 
 
 def to_float32(values: Array, name: str, *, first_row: int = 0) -> Block:
-    """`values`, (n, …) of any numeric type, as float32, contiguous and little-endian.
+    """Return `values`, (n, …) of any numeric type, as contiguous little-endian float32.
 
-    Raises `InvalidRequest` at the first value that is no number, not finite, or beyond float32.
+    Raises `InvalidRequest` at the first value that is not a number, not finite, or out of float32's range.
     """
     import numpy as np
 
     _refuse_text(values, name, first_row=first_row)
     if isinstance(values, np.ma.MaskedArray):  # a masked value is missing, whatever stands under the mask
         values = cast("Array", np.ma.filled(np.ma.asarray(values, dtype=np.float64), np.nan))
-    with np.errstate(over="ignore"):  # what overflows is told of below, with its place
+    with np.errstate(over="ignore"):  # what overflows is refused below, with its place
         block = np.ascontiguousarray(values, dtype="<f4")
     finite = np.isfinite(block)
     if not finite.all():
@@ -93,18 +93,18 @@ def to_float32(values: Array, name: str, *, first_row: int = 0) -> Block:
 
 
 def tensor(block: Block) -> tensors_pb2.Tensor:
-    """The message of a contiguous float32 array."""
+    """Return a contiguous float32 array as a message."""
     return tensors_pb2.Tensor(data_type=tensors_pb2.DATA_TYPE_FLOAT32, shape=block.shape, data=block.tobytes())
 
 
 def from_tensor(message: tensors_pb2.Tensor) -> Block:
-    """The array of a message; it is the message's memory and read-only."""
+    """Return the array in a message; it is read-only, and shares the memory of the message."""
     import numpy as np
 
     return np.frombuffer(message.data, dtype="<f4").reshape(tuple(message.shape))
 
 
-def _open_sequence(X: Sequence[object]) -> Rows:
+def _open_sequence(X: Sequence[object]) -> NumberRows:
     features = _length(X[0]) if X else 0
     if X and features is None:
         raise _not_two_dimensional((len(X),))
@@ -123,19 +123,21 @@ def _open_sequence(X: Sequence[object]) -> Rows:
             raise InvalidRequest(f"X rows {start} to {stop - 1}: expected numbers in every place", pointer="X") from exc
         if array.ndim != 2:
             raise _not_two_dimensional((len(X), *array.shape[1:]))
-        if array.dtype.kind in "US":  # NumPy has made every number of the block a text: look at them as they came
+        if (
+            array.dtype.kind in "US"
+        ):  # NumPy has turned every number of the block into a text: keep the values as they are
             array = np.array([list(cast("Sequence[object]", row)) for row in rows], dtype=object)
         return array
 
-    return Rows(len(X), features or 0, take)
+    return NumberRows(len(X), features or 0, take)
 
 
-def _open_sparse(X: Any) -> Rows:
-    """The rows of a sparse matrix, dense a block at a time."""
+def _open_sparse(X: Any) -> NumberRows:
+    """Open a sparse matrix; each block of rows becomes dense."""
     if X.ndim != 2:
         raise _not_two_dimensional(X.shape)
     by_row = X.tocsr()
-    return Rows(X.shape[0], X.shape[1], lambda start, stop: by_row[start:stop].toarray())
+    return NumberRows(X.shape[0], X.shape[1], lambda start, stop: by_row[start:stop].toarray())
 
 
 def _length(row: object) -> int | None:
@@ -145,7 +147,7 @@ def _length(row: object) -> int | None:
 
 
 def _refuse_text(values: Array, name: str, *, first_row: int) -> None:
-    """Raises at what is no number; NumPy would turn the text "1.5" into one without a word."""
+    """Raise an error for what is not a number; NumPy would silently read the text "1.5" as one."""
     import numpy as np
 
     if values.dtype.kind in "biuf":

@@ -1,4 +1,4 @@
-"""Tables of named columns as users have them (pandas, mappings), checked and given out in blocks of rows."""
+"""Tables of named columns (a DataFrame, mappings), checked and read in blocks of rows."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ _BINARY = 8  # bytes of a number, at most, unless it is written as text
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """`count` rows of the columns `names`, read when they are asked for.
+class TableRows:
+    """`count` rows of the columns `names`, read block by block.
 
-    `take(start, stop)` gives these rows of every column, as a block has them; those of a file only in their order.
+    `take(start, stop)` returns these rows of every column, as in a `TableBlock`; of a file, only in their order.
     `categorical` are the columns whose texts look like numbers or dates, but are categories.
     """
 
@@ -70,16 +70,16 @@ class Table:
 
     @property
     def fitted(self) -> int:
-        """How many values an encoder is fitted on."""
+        """Number of values that an encoder is fitted on."""
         return self.count * len(self.names)
 
     def row_bytes(self, number_bytes: int) -> int:
-        """About what a row takes in a message; over REST, where a number takes more, it has the names too."""
+        """Return the approximate size of a row in a message; over REST, where numbers are text, with the names."""
         written = number_bytes > _BINARY
         return sum(len(name) + 6 + number_bytes if written else 2 * number_bytes for name in self.names)
 
     def block(self, start: int, stop: int) -> TableBlock:
-        """Rows `start` to `stop`; raises `InvalidRequest` naming row and column of what cannot travel."""
+        """Return rows `start` to `stop`. Raises `InvalidRequest`, with row and column, for what cannot be sent."""
         values = self.take(start, stop)
         for name, each in zip(self.names, values, strict=True):
             _check(name, each, start)
@@ -87,30 +87,30 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class UncheckedTable:
     """A table as the user gave it: its columns by name, in their order; their values have not been checked."""
 
     count: int
     columns: Mapping[str, object]
 
-    def without(self, name: str) -> tuple[Given, object]:
-        """The table without the column `name`, and this column's values. Raises `InvalidRequest` if it has none."""
+    def without(self, name: str) -> tuple[UncheckedTable, object]:
+        """Return the table without the column `name`, and this column's values. Raises `InvalidRequest`."""
         self.check_names([name], "y")
         rest = {each: values for each, values in self.columns.items() if each != name}
         if not rest:
             raise InvalidRequest(f"X has no column beside {name}", pointer="X")
         values = self.columns[name]
-        return replace(self, columns=rest), values.take(0, self.count) if isinstance(values, Fields) else values
+        return replace(self, columns=rest), values.take(0, self.count) if isinstance(values, FieldOfRows) else values
 
     def check_names(self, names: Sequence[str], what: str) -> None:
-        """Raises `InvalidRequest` at the first of `names` that is no column; `what` is the argument that has it."""
+        """Raise `InvalidRequest` for the first of `names` that is no column; `what` is the argument with the names."""
         for name in names:
             if name not in self.columns:
                 raise InvalidRequest(
                     f"{what}: X has no column {name!r}; its columns are {listed(self.columns)}", pointer=what
                 )
 
-    def opened(self, *, kinds: Mapping[str, str]) -> Table:
+    def opened(self, *, kinds: Mapping[str, str]) -> TableRows:
         """Check the values of each column, so that the whole column travels as one type. Raises `InvalidRequest`.
 
         `kinds` says what a column holds: "number", "category" or "date"; "" if its values decide, which must then be of
@@ -122,12 +122,12 @@ class Given:
             return [column.take(start, stop) for column in columns]
 
         categorical = frozenset(column.name for column in columns if column.categorical)
-        return Table(self.count, tuple(self.columns), take, categorical)
+        return TableRows(self.count, tuple(self.columns), take, categorical)
 
 
 @dataclass(frozen=True, slots=True)
-class Fields:
-    """The values that `rows` have under `name`, or at that place."""
+class FieldOfRows:
+    """Values of one field, by name or by index, in a list of rows."""
 
     rows: Sequence[Any]
     name: str | int
@@ -140,7 +140,7 @@ class Fields:
 
 
 def is_table(X: object) -> bool:
-    """Whether `X` has named columns: a mapping, a list of mappings, or a DataFrame."""
+    """Return whether `X` has named columns: a mapping, a list of mappings, or a DataFrame."""
     if isinstance(X, Mapping):
         return True
     if _is_list(X):
@@ -148,8 +148,8 @@ def is_table(X: object) -> bool:
     return hasattr(X, "columns") and hasattr(X, "__getitem__")
 
 
-def open_table(X: object) -> Given:
-    """The columns of `X`, for which `is_table` holds; checks names and lengths, reads no values."""
+def open_table(X: object) -> UncheckedTable:
+    """Return the columns of `X`, a table by `is_table`; checks names and lengths, reads no values."""
     if isinstance(X, Mapping):
         mapping = cast("Mapping[object, object]", X)
         given = _of_columns(list(mapping), list(mapping.values()))
@@ -167,7 +167,7 @@ def open_table(X: object) -> Given:
     return given
 
 
-def positional(X: object, names: Sequence[str]) -> Given:
+def positional(X: object, names: Sequence[str]) -> UncheckedTable:
     """Name the values of rows (n, columns) without names. Raises `InvalidRequest` for a row of another length."""
     import numpy as np
 
@@ -182,11 +182,11 @@ def positional(X: object, names: Sequence[str]) -> Given:
     if isinstance(rows, np.ndarray):
         array = cast("npt.NDArray[Any]", rows)
         return _of_columns(list(names), [array[:, index] for index in range(len(names))])
-    return _of_columns(list(names), [Fields(rows, index) for index in range(len(names))])
+    return _of_columns(list(names), [FieldOfRows(rows, index) for index in range(len(names))])
 
 
 def listed(names: Mapping[str, object] | Sequence[str]) -> str:
-    """The names for a reader, the first 20 of them."""
+    """Return the first 20 names for a message."""
     shown = list(names)
     return ", ".join(shown[:20]) + (f" and {len(shown) - 20} more" if len(shown) > 20 else "")
 
@@ -195,7 +195,7 @@ def _is_list(X: object) -> TypeGuard[Sequence[Any]]:
     return isinstance(X, Sequence) and not isinstance(X, str | bytes)
 
 
-def _of_columns(names: list[object], values: list[object]) -> Given:
+def _of_columns(names: list[object], values: list[object]) -> UncheckedTable:
     if not names:
         raise InvalidRequest("X has no columns", pointer="X")
     columns: dict[str, object] = {}
@@ -213,10 +213,10 @@ def _of_columns(names: list[object], values: list[object]) -> Given:
         if count != wanted:
             detail = f"X column {name}: expected {wanted} values, as many as column {first} has, got {count}"
             raise InvalidRequest(detail, pointer=f"X[{name!r}]")
-    return Given(len(cast("Sequence[object]", columns[first])), columns)
+    return UncheckedTable(len(cast("Sequence[object]", columns[first])), columns)
 
 
-def _of_rows(rows: Sequence[Any]) -> Given:
+def _of_rows(rows: Sequence[Any]) -> UncheckedTable:
     wanted = {_name(name): name for name in rows[0]}
     if not wanted:
         raise InvalidRequest("X row 0: expected values by the names of columns, got none", pointer="X[0]")
@@ -227,11 +227,11 @@ def _of_rows(rows: Sequence[Any]) -> Given:
             raise InvalidRequest(detail, pointer=f"X[{index}]")
         if row.keys() != keys:
             raise _uneven(rows, min(row.keys() ^ keys, key=str))
-    return Given(len(rows), {name: Fields(rows, name) for name in wanted})
+    return UncheckedTable(len(rows), {name: FieldOfRows(rows, name) for name in wanted})
 
 
 def _uneven(rows: Sequence[Mapping[object, object]], name: object) -> InvalidRequest:
-    """The error of rows of which some have a value of this name: those that are fewer are told, the first of them."""
+    """Return the error for rows of which only some have this name: with the first of those that are fewer."""
     having = [name in row for row in rows]
     has, lacks = having.index(True), having.index(False)
     if 2 * sum(having) >= len(having):
@@ -253,7 +253,7 @@ def _name(name: object) -> str:
 
 
 def _check(name: str, values: npt.NDArray[np.float64] | list[str], start: int) -> None:
-    """Raises at the first value that is infinite, beyond float32, or has no UTF-8."""
+    """Raise an error for the first value that is infinite, out of float32's range, or not UTF-8."""
     import numpy as np
 
     from layerwise.tables.reading import FLOAT32_MAX

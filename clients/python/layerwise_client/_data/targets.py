@@ -1,4 +1,4 @@
-"""What the rows should give: class labels or target numbers, as users have them, block by block."""
+"""Labels or targets of rows, checked and read block by block."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
-Kind = Literal["integer", "string", "boolean", "number"]
+TargetKind = Literal["integer", "string", "boolean", "number"]
 Label = int | str | bool
 
-_BY_DTYPE: dict[str, Kind] = {
+_BY_DTYPE: dict[str, TargetKind] = {
     "i": "integer",
     "u": "integer",
     "b": "boolean",
@@ -29,20 +29,20 @@ _BY_DTYPE: dict[str, Kind] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
-    """`count` labels (`kind` says of which type) or, with `kind` "number" and no loss of labels, targets.
+class TargetValues:
+    """Labels of `count` rows, of the type `kind`, or their targets if `classification` is False.
 
-    `take(start, stop)` gives those of these rows, (rows,), or (rows, outputs) for targets.
+    `take(start, stop)` returns those of these rows: (rows,), or (rows, outputs) targets.
     """
 
     count: int
     take: Callable[[int, int], Array]
-    kind: Kind
+    kind: TargetKind
     classification: bool
     outputs: int = 1
 
     def fill(self, batch: training_pb2.TrainBatch, start: int, stop: int) -> None:
-        """Puts rows `start` to `stop` into `batch`; raises `InvalidRequest` naming the row of what does not fit."""
+        """Put rows `start` to `stop` into `batch`. Raises `InvalidRequest` with the row of what cannot be sent."""
         block = self.take(start, stop)
         if self.classification:
             batch.labels.CopyFrom(_labels(block, self.kind, "y", start))
@@ -51,26 +51,26 @@ class Expected:
 
 
 def classifies(loss: str) -> bool:
-    """Whether the loss of this name is for classes, or for flags."""
+    """Return whether the loss of this name is for classes or flags."""
     return _takes(loss) != "values"
 
 
 def _takes(loss: str) -> Literal["classes", "flags", "values"]:
-    """What the targets of the loss of this name are."""
+    """Return what the loss of this name takes as targets."""
     from layerwise.losses import LOSSES
 
     return LOSSES[loss].targets
 
 
-def open_expected(y: object, loss: str | None) -> Expected:
-    """`y` for training with the loss of this name, which says whether it holds labels or targets; None: its type does.
+def open_targets(y: object, loss: str | None) -> TargetValues:
+    """Open `y` for the loss of this name, which decides whether it holds labels or targets; for None, its type does.
 
-    Integers, text and booleans are labels, floats and anything two-dimensional are targets; but whole numbers and
-    booleans in one column, or one-hot, are mostly meant as labels, and are refused until a loss is stated; a column of
-    text, or with a loss of labels, is one of labels. Sigmoid
-    cross-entropy takes labels (n,), and flags (n, outputs) as targets.
+    Integers, texts and booleans (n,) are labels; floats and anything two-dimensional are targets. A column (n, 1) of
+    texts holds labels, and so does any column (n, 1) with a loss of labels. Whole numbers or booleans in one column
+    (n, 1), or one-hot, could be either and are refused without a loss. Sigmoid cross-entropy takes labels (n,), or
+    flags (n, outputs) as targets.
     """
-    if isinstance(y, Expected):
+    if isinstance(y, TargetValues):
         return y
     array = _as_array(y, "y")
     kind = _kind(array, "y")
@@ -94,11 +94,11 @@ def open_expected(y: object, loss: str | None) -> Expected:
     if not classification and kind == "string":
         raise InvalidRequest(f"y row 0: expected a number, got {str(array.flat[0])!r}", pointer="y[0]")
     outputs = 1 if array.ndim == 1 else int(array.shape[1])
-    return Expected(len(array), lambda start, stop: array[start:stop], kind, classification, outputs)
+    return TargetValues(len(array), lambda start, stop: array[start:stop], kind, classification, outputs)
 
 
-def _refuse_labels_in_columns(array: Array, kind: Kind) -> None:
-    """Raises where a (n, outputs) array looks like labels: one column, or a single 1 in each row."""
+def _refuse_labels_in_columns(array: Array, kind: TargetKind) -> None:
+    """Raise an error for an array (n, outputs) that looks like labels: one column, or a single 1 in each row."""
     if array.shape[1] == 1:
         what, labels = f"one column of {kind} values", "y.ravel()"
     elif ((array == 0) | (array == 1)).all() and (array.sum(axis=1) == 1).all():
@@ -114,7 +114,7 @@ def _refuse_labels_in_columns(array: Array, kind: Kind) -> None:
 
 
 def labels_message(values: Iterable[Label], name: str) -> tensors_pb2.Labels:
-    """A list of labels, such as the declared classes, as a message; raises `InvalidRequest` as for labels."""
+    """Return a list of labels, such as the declared classes, as a message. Raises `InvalidRequest`."""
     if not hasattr(values, "__iter__"):
         raise InvalidRequest(f"{name}: expected a list of labels, got {type(values).__name__}", pointer=name)
     array = _as_array(values if isinstance(values, Sequence) else list(values), name)
@@ -122,7 +122,7 @@ def labels_message(values: Iterable[Label], name: str) -> tensors_pb2.Labels:
 
 
 def labels_of(message: tensors_pb2.Labels) -> list[Label]:
-    """The labels of a message, as Python values."""
+    """Return the labels in a message as Python values."""
     kind = message.WhichOneof("kind")
     if kind == "integers":
         return list(message.integers.values)
@@ -132,7 +132,7 @@ def labels_of(message: tensors_pb2.Labels) -> list[Label]:
 
 
 def labels_array(labels: Sequence[Label]) -> Array:
-    """Labels as an int64, str or bool array."""
+    """Return labels as an int64, str or bool array."""
     import numpy as np
 
     integers = bool(labels) and isinstance(labels[0], int) and not isinstance(labels[0], bool)
@@ -155,20 +155,20 @@ def _as_array(y: object, name: str) -> Array:
             return cast("Array", np.asarray(values))
         except ValueError as exc:
             raise InvalidRequest(f"{name}: expected rows of equal length", pointer=name) from exc
-    # As objects: NumPy would make one type of a mixture, and text of its numbers.
+    # As objects: NumPy would convert a mixture to one type, and its numbers to text.
     objects = np.empty(len(values), dtype=object)
     objects[:] = values
     return objects
 
 
-def _kind(array: Array, name: str) -> Kind:
+def _kind(array: Array, name: str) -> TargetKind:
     import numpy as np
 
     if array.dtype.kind != "O":
         if array.dtype.kind not in _BY_DTYPE:
             raise InvalidRequest(f"{name}: expected labels or numbers, got {array.dtype}", pointer=name)
         return _BY_DTYPE[array.dtype.kind]
-    kinds: set[Kind] = set()
+    kinds: set[TargetKind] = set()
     for index, value in np.ndenumerate(array):
         row = index[0]
         kind = _kind_of(value)
@@ -180,7 +180,7 @@ def _kind(array: Array, name: str) -> Kind:
     return "number" if "number" in kinds or not kinds else kinds.pop()
 
 
-def _kind_of(value: object) -> Kind | None:
+def _kind_of(value: object) -> TargetKind | None:
     import numpy as np
 
     if isinstance(value, bool | np.bool_):
@@ -194,7 +194,7 @@ def _kind_of(value: object) -> Kind | None:
     return None
 
 
-def _labels(block: Array, kind: Kind, name: str, first_row: int) -> tensors_pb2.Labels:
+def _labels(block: Array, kind: TargetKind, name: str, first_row: int) -> tensors_pb2.Labels:
     if kind == "boolean":
         return tensors_pb2.Labels(booleans=tensors_pb2.BooleanLabels(values=[bool(value) for value in block]))
     if kind == "string":

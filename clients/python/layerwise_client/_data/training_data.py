@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from layerwise_client._data.encoder import check_encoder, kinds_of
-from layerwise_client._data.rows import Rows, open_rows, tensor
-from layerwise_client._data.tables import Table, TableBlock, is_table, open_table
-from layerwise_client._data.targets import Expected, open_expected
-from layerwise_client._data.weights import Weights, open_weights
+from layerwise_client._data.rows import NumberRows, open_rows, tensor
+from layerwise_client._data.tables import TableBlock, TableRows, is_table, open_table
+from layerwise_client._data.targets import TargetValues, open_targets
+from layerwise_client._data.weights import LossWeights, open_weights
 from layerwise_client.errors import InvalidRequest
 from layerwise_proto.v1 import tables_pb2, training_pb2
 
@@ -17,14 +17,14 @@ from layerwise_proto.v1 import tables_pb2, training_pb2
 class TrainingData:
     """Rows, their labels or targets, and their weights in the loss, None if all weigh the same."""
 
-    rows: Rows | Table
-    expected: Expected
-    weights: Weights | None
+    rows: NumberRows | TableRows
+    targets: TargetValues
+    weights: LossWeights | None
 
     @property
     def row_bytes(self) -> int:
         """Size of a row in a message, with its targets and weight."""
-        return self.rows.row_bytes(4) + 4 * (self.expected.outputs + (self.weights is not None))
+        return self.rows.row_bytes(4) + 4 * (self.targets.outputs + (self.weights is not None))
 
     def batch(self, start: int, stop: int) -> training_pb2.TrainBatch:
         """Return rows `start` to `stop` as a message. Raises `InvalidRequest` with the row of what cannot be sent."""
@@ -33,7 +33,7 @@ class TrainingData:
             batch = training_pb2.TrainBatch(table=block.message())
         else:
             batch = training_pb2.TrainBatch(rows=tensor(block))
-        self.expected.fill(batch, start, stop)
+        self.targets.fill(batch, start, stop)
         if self.weights is not None:
             self.weights.fill(batch, start, stop)
         return batch
@@ -48,15 +48,17 @@ def open_training_data(
     from. Raises `InvalidRequest`.
     """
     rows, labels = _open_rows_and_y(X, y, encoder, fitted=fitted)
-    expected = open_expected(labels, loss)
-    if rows.count != expected.count:
-        raise InvalidRequest(f"X has {rows.count} rows, y has {expected.count}", pointer="y")
-    return TrainingData(rows, expected, None if weights is None else open_weights(weights, rows.count))
+    targets = open_targets(labels, loss)
+    if rows.count != targets.count:
+        raise InvalidRequest(f"X has {rows.count} rows, y has {targets.count}", pointer="y")
+    return TrainingData(rows, targets, None if weights is None else open_weights(weights, rows.count))
 
 
-def _open_rows_and_y(X: object, y: object, encoder: tables_pb2.Encoder, *, fitted: bool) -> tuple[Rows | Table, object]:
+def _open_rows_and_y(
+    X: object, y: object, encoder: tables_pb2.Encoder, *, fitted: bool
+) -> tuple[NumberRows | TableRows, object]:
     """Open `X`, and return it with the values of `y`, which may be the name of one of its columns."""
-    if isinstance(X, Table):
+    if isinstance(X, TableRows):
         return X, y
     if not is_table(X):
         for what, named in (("y", isinstance(y, str)), ("encoder", encoder.ByteSize() > 0)):

@@ -1,4 +1,4 @@
-"""What the rows weigh in the loss, checked and given out block by block."""
+"""Weights of rows in the loss, checked and sent block by block."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Weights:
+class LossWeights:
     """`values` (n,), one weight for each row, at least 0."""
 
     values: Block
 
     def fill(self, batch: training_pb2.TrainBatch, start: int, stop: int) -> None:
-        """Puts those of rows `start` to `stop` into `batch`."""
+        """Put those of rows `start` to `stop` into `batch`."""
         batch.weights.CopyFrom(tensor(self.values[start:stop]))
 
 
-def open_weights(weights: object, rows: int) -> Weights:
-    """`weights`, one finite number for each of so many rows, none below 0 and one above it at least."""
+def open_weights(weights: object, rows: int) -> LossWeights:
+    """Check `weights`: one finite number of at least 0 for each row, not all 0. Raises `InvalidRequest`."""
     import numpy as np
 
     if hasattr(weights, "to_numpy"):  # pandas; na_value: its own missing value is no float
@@ -45,4 +45,4 @@ def open_weights(weights: object, rows: int) -> Weights:
         raise InvalidRequest(detail, pointer=f"weights[{row}]")
     if not values.any():
         raise InvalidRequest("weights: expected one above 0 at least, got zeros alone", pointer="weights")
-    return Weights(values)
+    return LossWeights(values)

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from layerwise_client._data.places import placed
 from layerwise_client._data.rows import is_sparse, open_rows
-from layerwise_client._data.tables import Table, TableBlock, is_table, listed, open_table, positional
+from layerwise_client._data.tables import TableBlock, TableRows, is_table, listed, open_table, positional
 from layerwise_client._transport.connection import MESSAGE_BYTES
 from layerwise_client.errors import InvalidRequest, LayerwiseError, ServiceFault
 from layerwise_client.prediction import Prediction, joined
 
 if TYPE_CHECKING:
-    from layerwise_client._data.rows import Rows
+    from layerwise_client._data.rows import NumberRows
     from layerwise_client.transport import Signature, Transport
 
 WRONG_KIND = "WRONG_KIND_OF_ROWS"
@@ -84,15 +84,15 @@ def check_size(size: int, rows: int) -> None:
         raise InvalidRequest(detail, reason=_TOO_MANY if rows > 1 else "ROW_TOO_LARGE", pointer="X")
 
 
-def _rows_for(X: object, signature: Signature) -> Rows | Table:
+def _rows_for(X: object, signature: Signature) -> NumberRows | TableRows:
     """`X` in the form that a version takes. Raises `InvalidRequest`."""
     columns = list(signature.columns)
-    if isinstance(X, Table) or is_table(X):
+    if isinstance(X, TableRows) or is_table(X):
         if not columns:
             detail = f"version {signature.version} of {signature.model} was not trained on a table"
             hint = "X.to_numpy() of a DataFrame gives rows of numbers"
             raise InvalidRequest(f"X: expected rows of numbers, for {detail}; {hint}", reason=WRONG_KIND, pointer="X")
-        return X if isinstance(X, Table) else open_table(X).opened(kinds=signature.columns)
+        return X if isinstance(X, TableRows) else open_table(X).opened(kinds=signature.columns)
     if not columns:
         return open_rows(X)
     if is_sparse(X):

@@ -11,7 +11,7 @@ from typing import Protocol
 import grpc
 
 from layerwise_client._data.places import placed
-from layerwise_client._data.tables import Table
+from layerwise_client._data.tables import TableRows
 from layerwise_client._data.training_data import TrainingData
 from layerwise_client._transport.connection import MESSAGE_BYTES, Connection, Deadline, Retries, retrying
 from layerwise_client.errors import DeadlineExceeded, InvalidRequest, ServiceFault
@@ -119,7 +119,7 @@ def _accepted(call: _EventStream, connection: Connection, *, patience: float) ->
 
 def _batches(data: TrainingData) -> Iterator[tuple[training_pb2.TrainBatch, int]]:
     """Yield the batches, each with the number of rows up to its end."""
-    most = TABLE_BYTES if isinstance(data.rows, Table) else BLOCK_BYTES
+    most = TABLE_BYTES if isinstance(data.rows, TableRows) else BLOCK_BYTES
     step = min(max(1, most // data.row_bytes), _BLOCK_ROWS)
     start = 0
     while start < data.rows.count:
@@ -136,7 +136,7 @@ def _batches(data: TrainingData) -> Iterator[tuple[training_pb2.TrainBatch, int]
             step = (stop - start) // 2  # its texts are long
             continue
         yield batch, stop
-        if isinstance(data.rows, Table):  # only now it is known how long the texts are
+        if isinstance(data.rows, TableRows):  # only now it is known how long the texts are
             step = min(max(1, (stop - start) * most // size), _BLOCK_ROWS)
         start = stop
 

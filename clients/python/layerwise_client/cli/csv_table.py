@@ -11,10 +11,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from layerwise_client._data.tables import Table
-from layerwise_client._data.targets import Expected
+from layerwise_client._data.tables import TableRows
+from layerwise_client._data.targets import TargetValues
 from layerwise_client.cli.csv_records import Record, column_of, misplaced, number_of, read
-from layerwise_client.cli.csv_target import Kind, Target, Task, values_of
+from layerwise_client.cli.csv_target import CellKind, Target, Task, values_of
 from layerwise_client.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -26,14 +26,14 @@ _SURE = 1_000  # values after which a column of texts is known to be one
 
 
 @dataclass(frozen=True, slots=True)
-class Training:
+class CsvTraining:
     """Rows and labels or numbers as `Client.train` takes them; `classes` is None for numbers.
 
     `dropped` rows without a target were left out. `line(row)` is the line on which a row stands.
     """
 
-    table: Table
-    expected: Expected
+    table: TableRows
+    targets: TargetValues
     classes: int | None
     dropped: int
     file: CSVFile
@@ -98,7 +98,7 @@ def open_file(
     encodings: Collection[str] = (),
     ignored: Collection[str] = (),
     inferred: bool = True,
-) -> Training:
+) -> CsvTraining:
     """The file at `path`, looked at once from its beginning to its end.
 
     `encodings` are the columns that have one, `ignored` those that are left out. In all others, if their values decide
@@ -139,13 +139,13 @@ def open_file(
     kind = found.kind(task)
     sending = _Sending(file, rows)
     names = tuple(name for name in header if name != target)
-    table = Table(rows, names, sending.columns)
-    expected = Expected(rows, lambda start, stop: sending.targets(start, stop, kind), kind, kind != "number")
-    return Training(table, expected, None if kind == "number" else found.classes, every - rows, file)
+    table = TableRows(rows, names, sending.columns)
+    targets = TargetValues(rows, lambda start, stop: sending.targets(start, stop, kind), kind, kind != "number")
+    return CsvTraining(table, targets, None if kind == "number" else found.classes, every - rows, file)
 
 
 @contextmanager
-def told_by_line(file: Training | None) -> Generator[None]:
+def told_by_line(file: CsvTraining | None) -> Generator[None]:
     """Has errors about a row of X or y told with the file and the line, about a whole column with the file."""
     try:
         yield
@@ -229,7 +229,7 @@ class _Sending:
         del columns[self._place]
         return [["" if cell in missing else cell for cell in column] for column in columns]
 
-    def targets(self, start: int, stop: int, kind: Kind) -> npt.NDArray[Any]:
+    def targets(self, start: int, stop: int, kind: CellKind) -> npt.NDArray[Any]:
         return values_of([cells[self._place] for cells in self._block(start, stop)], kind)
 
     def _block(self, start: int, stop: int) -> list[list[str]]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 Task = Literal["classification", "regression"]
-Kind = Literal["integer", "string", "number"]
+CellKind = Literal["integer", "string", "number"]
 
 _MANY_CLASSES = 50
 _FEW_ROWS = 10  # of a class: with fewer it can hardly be learnt
@@ -54,7 +54,7 @@ class Target:
             if number is None and (self._text is None or lines[cells.index(cell)] < self._text[0]):
                 self._text = lines[cells.index(cell)], cell
 
-    def kind(self, task: Task | None) -> Kind:
+    def kind(self, task: Task | None) -> CellKind:
         """As what the cells are sent: labels, integer or text, or numbers. `task` forces whether they are labels.
 
         Without it whole numbers and text are labels, other numbers are not. Raises `InvalidRequest` where whole numbers
@@ -92,7 +92,7 @@ class Target:
             )
 
 
-def values_of(cells: Sequence[str], kind: Kind) -> npt.NDArray[Any]:
+def values_of(cells: Sequence[str], kind: CellKind) -> npt.NDArray[Any]:
     """`cells` as labels or numbers of this kind, (rows,): int64, text or float64."""
     import numpy as np
 

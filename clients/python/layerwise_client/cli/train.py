@@ -43,7 +43,7 @@ class _Data(NamedTuple):
     y: Any
     name: str
     rows: int
-    file: csv_table.Training | None = None
+    file: csv_table.CsvTraining | None = None
 
 
 class _Reading(NamedTuple):
@@ -233,7 +233,7 @@ def _data(source: str, reading: _Reading) -> _Data:
         click.echo(f"{file.dropped:,} {rows} left out, {file.table.count:,} remain", err=True)
     what = "values" if file.classes is None else f"{file.classes} classes"
     click.echo(f"target {reading.target}: {what}", err=True)
-    return _Data(file.table, file.expected, _model_name(path.stem), file.table.count, file)
+    return _Data(file.table, file.targets, _model_name(path.stem), file.table.count, file)
 
 
 def _model_name(stem: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from layerwise.losses import LOSSES
 from layerwise_client import InvalidRequest
-from layerwise_client._data.targets import classifies, labels_array, labels_message, labels_of, open_expected
+from layerwise_client._data.targets import classifies, labels_array, labels_message, labels_of, open_targets
 from layerwise_proto.v1 import training_pb2, types_pb2
 
 ANY = None
@@ -19,7 +19,7 @@ EVERY_LOSS = [kind.name for kind in types_pb2.Loss.DESCRIPTOR.oneofs_by_name["ki
 
 def sent(y, loss):
     """(kind, values) of the batch that holds all of y."""
-    expected = open_expected(y, loss)
+    expected = open_targets(y, loss)
     batch = training_pb2.TrainBatch()
     expected.fill(batch, 0, expected.count)
     if batch.WhichOneof("expected") == "labels":
