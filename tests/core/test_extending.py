@@ -10,13 +10,25 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from layerwise import MLP, Architecture, InvalidInput, Layer, Plan, fit, fit_packed, gradient_check
+from layerwise import (
+    MLP,
+    Architecture,
+    InvalidInput,
+    Layer,
+    MinMax,
+    Plan,
+    TableEncoder,
+    fit,
+    fit_packed,
+    gradient_check,
+)
 from layerwise.activations import ACTIVATIONS, Activation
 from layerwise.limits import Fraction, Positive
 from layerwise.losses import LOSSES, Loss
 from layerwise.onnx import to_onnx
 from layerwise.optimizers import OPTIMIZERS, Optimizer
 from layerwise.standalone import to_standalone
+from layerwise.tables import ENCODINGS
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(200, 3))
@@ -94,6 +106,14 @@ def _entries(monkeypatch):
     monkeypatch.setitem(ACTIVATIONS, "softsign", Softsign)
     monkeypatch.setitem(LOSSES, "log_cosh", LogCosh)
     monkeypatch.setitem(OPTIMIZERS, "lion", Lion)
+    monkeypatch.setitem(ENCODINGS, "span", Span)
+
+
+@dataclass(frozen=True, slots=True)
+class Span(MinMax):
+    """The same as min_max, by a name of its own."""
+
+    kind = "span"
 
 
 def network(**arguments):
@@ -185,3 +205,23 @@ def test_a_network_with_new_variants_is_exported_as_a_program(model, tmp_path):
     spec.loader.exec_module(program)
 
     np.testing.assert_allclose(program.predict(X), model.predict(X), rtol=1e-5, atol=1e-6)
+
+
+def test_a_table_is_trained_on_saved_and_exported_with_a_new_encoding(tmp_path):
+    rows = {"x": [0.0, 2.0, 4.0, 8.0], "y": [1.0, 3.0, 2.0, 4.0]}
+    model = MLP(Architecture(2, (Layer(2),)))
+    model.encoder = TableEncoder({"x": "span", "y": {"kind": "span"}}).fit(rows)
+    list(fit(model, rows, [0, 1, 0, 1], plan=Plan(epochs=2)))
+    model.save(tmp_path / "m.npz")
+
+    loaded = MLP.load(tmp_path / "m.npz")
+    program = {"__name__": "program"}
+    exec(to_standalone(model), program)
+    graph = onnxruntime.InferenceSession(to_onnx(model).SerializeToString())
+    columns = {name: np.array(values)[:, None] for name, values in rows.items()}
+
+    assert loaded.encoder.columns[0].encoding == Span(missing="error")
+    assert model.encoder.encode(rows)[:, 0].tolist() == [0.0, 0.25, 0.5, 1.0]
+    assert loaded.outputs(rows).tobytes() == model.outputs(rows).tobytes()
+    np.testing.assert_allclose(program["outputs"](rows), model.outputs(rows), atol=1e-6)
+    np.testing.assert_allclose(graph.run(["probabilities"], columns)[0], model.predict_proba(rows), atol=1e-5)

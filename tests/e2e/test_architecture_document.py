@@ -56,11 +56,13 @@ def test_every_package_is_drawn() -> None:
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row[1]], ids=lambda row: row[0])
 def test_the_files_that_have_an_example_are_those_of_its_row(row: list[str]) -> None:
-    example = row[1].strip("`")
-    camel = example.replace("_", "")
-    word = re.compile(rf"(?<![\w-])({re.escape(example)}|(?i:{camel}))(?![\w-])")
+    example, code = row[1].strip("`"), sources()
+    classes = re.findall(
+        rf'^class (\w+)\((?:(?!^class ).)*?^    kind = "{example}"', "\n".join(code.values()), re.M | re.S
+    )
+    word = re.compile(rf"(?<![\w-])({'|'.join(map(re.escape, [example, *classes]))})(?![\w-])")
 
-    found = {path for path, text in sources().items() if word.search(text)}
+    found = {path for path, text in code.items() if word.search(text)}
 
     needed, optional = ({path for path in paths(cell) if path.startswith(SOURCES)} for cell in row[2:4])
     assert sorted(needed - found) == []
