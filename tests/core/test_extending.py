@@ -5,6 +5,7 @@ The classes below say all that the library knows of them. Training, files, ONNX 
 
 import importlib.util
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -215,7 +216,7 @@ def test_a_table_is_trained_on_saved_and_exported_with_a_new_encoding(tmp_path):
     model.save(tmp_path / "m.npz")
 
     loaded = MLP.load(tmp_path / "m.npz")
-    program = {"__name__": "program"}
+    program: dict[str, Any] = {"__name__": "program"}
     exec(to_standalone(model), program)
     graph = onnxruntime.InferenceSession(to_onnx(model).SerializeToString())
     columns = {name: np.array(values)[:, None] for name, values in rows.items()}
