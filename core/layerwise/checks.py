@@ -1,4 +1,4 @@
-"""Checks of single values: each returns the value as a plain Python one, or raises InvalidInput."""
+"""Checks of single values. Each returns the value as a plain Python one, or raises InvalidInput at `pointer`."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 def shown(value: object) -> str:
-    """`value` as it is put into a message: never long, and never itself an error."""
+    """Return `value` as text for a message, at most 60 characters long."""
     plain = _plain(value)
     try:
         text = repr(plain)
@@ -22,17 +22,17 @@ def shown(value: object) -> str:
 
 
 def counted(count: int, noun: str) -> str:
-    """The count and the noun: "1 number", "4 numbers"."""
+    """Return the count with the noun: "1 number", "4 numbers"."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _plain(value: object) -> object:
-    """A NumPy scalar as the Python value it stands for; anything else as it is."""
+    """Return a NumPy scalar as a Python value, and other values unchanged."""
     return cast(object, value.item()) if isinstance(value, np.generic) else value  # pyright: ignore[reportUnknownMemberType]
 
 
 def whole_number(pointer: Place | str, value: object, *, least: int, most: int = 2**31) -> int:
-    """`value` as an int within `least` and `most`; NumPy's integers pass, booleans and floats do not."""
+    """Return `value` as an int from `least` to `most`. NumPy integers are accepted, booleans and floats are not."""
     wanted = f"expected a whole number of at least {least}"
     number = _plain(value)
     if not isinstance(number, int) or isinstance(number, bool):
@@ -53,7 +53,7 @@ def real_number(
     above: float = -math.inf,
     below: float = math.inf,
 ) -> float:
-    """`value` as a finite float with `least` <= value <= `most`, `above` < value < `below`; booleans do not pass."""
+    """Return `value` as a finite float, `least` <= value <= `most` and `above` < value < `below`. Not a boolean."""
     limits = [
         text
         for text, bound in ((f"of at least {least:g}", least), (f"above {above:g}", above), (f"below {below:g}", below))
@@ -75,14 +75,14 @@ def real_number(
 
 
 def decided(pointer: Place | str, value: T | None) -> T:
-    """`value` of a plan, which must not leave it open."""
+    """Return `value` of a completed plan, which is not None."""
     if value is None:
         raise InvalidInput(pointer, "expected a value, but the plan leaves it open: take its `completed`")
     return value
 
 
 def truth(pointer: Place | str, value: object) -> bool:
-    """`value` as a bool; nothing but a boolean passes."""
+    """Return `value` as a bool. Numbers are refused."""
     plain = _plain(value)
     if not isinstance(plain, bool):
         raise InvalidInput(pointer, f"expected true or false, got {shown(value)}")
@@ -90,7 +90,7 @@ def truth(pointer: Place | str, value: object) -> bool:
 
 
 def choice(pointer: Place | str, value: object, options: Iterable[str]) -> str:
-    """`value`, which must be one of `options`."""
+    """Return `value` if it is one of `options`."""
     known = tuple(options)
     if not isinstance(value, str) or value not in known:
         raise InvalidInput(pointer, f"expected one of {', '.join(known)}, got {shown(value)}")
@@ -98,7 +98,7 @@ def choice(pointer: Place | str, value: object, options: Iterable[str]) -> str:
 
 
 def instance(pointer: Place | str, value: object, cls: type[T]) -> T:
-    """`value`, which must be an object of `cls`."""
+    """Return `value` if it is an object of `cls`."""
     if not isinstance(value, cls):
         article = "an" if cls.__name__[0] in "AEIOUM" else "a"  # an MLP
         raise InvalidInput(pointer, f"expected {article} {cls.__name__}, got {shown(value)}")
@@ -108,7 +108,7 @@ def instance(pointer: Place | str, value: object, cls: type[T]) -> T:
 def fields(
     pointer: Place | str, value: object, *, known: Iterable[str], required: Iterable[str] = ()
 ) -> dict[str, object]:
-    """`value` as the fields of a JSON object: none beyond `known`, none of `required` missing."""
+    """Return `value` as the fields of a JSON object that has only `known` fields, and all `required` ones."""
     if not isinstance(value, Mapping):
         raise InvalidInput(pointer, f"expected an object, got {shown(value)}")
     given = cast(Mapping[object, object], value)

@@ -1,4 +1,4 @@
-"""The initial weights: mostly of zero mean, and of a variance that keeps signals of one size from layer to layer."""
+"""Initial weights. Most have mean 0 and a variance that keeps the size of signals from layer to layer."""
 
 import math
 from abc import ABC, abstractmethod
@@ -12,7 +12,7 @@ from layerwise.types import Floats
 from layerwise.variants import Variant
 
 MOST = 1e38
-"""Of a constant: about as much as float32 holds."""
+"""The largest constant: about the largest float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,21 +21,21 @@ class Initializer(Variant, ABC):
 
     @abstractmethod
     def fill(self, weight: Floats, /, *, fan_out: int, rng: np.random.Generator) -> None:
-        """Fills `weight` (inputs, columns) in place; `fan_out` is the layer's number of units.
+        """Fill `weight` (inputs, columns) in place; `fan_out` is the number of units of the layer.
 
-        Drawn in float64, so that float32 and float64 networks of one seed start alike.
+        Numbers are drawn in float64, so that float32 and float64 networks of one seed start alike.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Scaled(Initializer):
-    """Independent draws of zero mean, from a normal or a uniform distribution of the same variance."""
+    """Independent draws of mean 0 from a normal or a uniform distribution."""
 
     normal: ClassVar[bool]
 
     @abstractmethod
     def variance(self, fan_in: int, fan_out: int, /) -> float:
-        """The variance of each weight."""
+        """Return the variance of each weight."""
 
     def fill(self, weight: Floats, /, *, fan_out: int, rng: np.random.Generator) -> None:
         deviation = math.sqrt(self.variance(len(weight), fan_out))
@@ -46,7 +46,7 @@ class Scaled(Initializer):
 
 @dataclass(frozen=True, slots=True)
 class HeNormal(Scaled):
-    """The variance 2 / fan_in, for the ReLU family. He et al. 2015."""
+    """Normal distribution of variance 2 / fan_in, for the ReLU family. He et al. 2015."""
 
     kind = "he_normal"
     normal = True
@@ -57,7 +57,7 @@ class HeNormal(Scaled):
 
 @dataclass(frozen=True, slots=True)
 class HeUniform(HeNormal):
-    """The same, uniform."""
+    """Uniform distribution of variance 2 / fan_in. He et al. 2015."""
 
     kind = "he_uniform"
     normal = False
@@ -65,7 +65,10 @@ class HeUniform(HeNormal):
 
 @dataclass(frozen=True, slots=True)
 class GlorotNormal(Scaled):
-    """The variance 2 / (fan_in + fan_out), for sigmoid, tanh and linear layers. Glorot and Bengio 2010."""
+    """Normal distribution of variance 2 / (fan_in + fan_out), for sigmoid, tanh and linear layers.
+
+    Glorot and Bengio 2010.
+    """
 
     kind = "glorot_normal"
     normal = True
@@ -76,7 +79,7 @@ class GlorotNormal(Scaled):
 
 @dataclass(frozen=True, slots=True)
 class GlorotUniform(GlorotNormal):
-    """The same, uniform."""
+    """Uniform distribution of variance 2 / (fan_in + fan_out). Glorot and Bengio 2010."""
 
     kind = "glorot_uniform"
     normal = False
@@ -84,7 +87,7 @@ class GlorotUniform(GlorotNormal):
 
 @dataclass(frozen=True, slots=True)
 class LeCunNormal(Scaled):
-    """The variance 1 / fan_in, for SELU. LeCun et al. 1998, Efficient backprop."""
+    """Normal distribution of variance 1 / fan_in, for SELU. LeCun et al. 1998, Efficient backprop."""
 
     kind = "lecun_normal"
     normal = True
@@ -95,7 +98,7 @@ class LeCunNormal(Scaled):
 
 @dataclass(frozen=True, slots=True)
 class LeCunUniform(LeCunNormal):
-    """The same, uniform."""
+    """Uniform distribution of variance 1 / fan_in. LeCun et al. 1998."""
 
     kind = "lecun_uniform"
     normal = False
@@ -103,9 +106,19 @@ class LeCunUniform(LeCunNormal):
 
 @dataclass(frozen=True, slots=True)
 class Orthogonal(Initializer):
-    """`gain` times a random matrix with orthonormal columns, or rows if it is wider than high. Saxe et al. 2014.
+    """A random matrix with orthonormal columns, or rows if there are more columns than rows. Saxe et al. 2014.
 
-    Each piece of a maxout has a matrix of its own.
+    Each piece of a maxout has its own matrix.
+
+    Parameters
+    ----------
+    gain : float, default 1
+        Factor of the matrix, above 0.
+
+    Raises
+    ------
+    InvalidInput
+        If the gain is invalid.
     """
 
     gain: Positive = 1.0
@@ -123,7 +136,18 @@ class Orthogonal(Initializer):
 
 @dataclass(frozen=True, slots=True)
 class Constant(Initializer):
-    """Every weight is `value`. The units of a layer then start alike, and a layer of no randomness keeps them so."""
+    """The same number for every weight. The units of a layer then stay alike unless dropout tells them apart.
+
+    Parameters
+    ----------
+    value : float, default 0
+        The number.
+
+    Raises
+    ------
+    InvalidInput
+        If the value is invalid.
+    """
 
     value: Annotated[float, Limits(least=-MOST, below=MOST)] = 0.0
 
@@ -136,7 +160,7 @@ class Constant(Initializer):
 
 @dataclass(frozen=True, slots=True)
 class Zeros(Initializer):
-    """Every weight is 0: fit for an output layer alone, for behind a hidden one it stops the gradient at first."""
+    """Weights of 0, for output layers only: a hidden layer of zeros stops the gradient."""
 
     kind = "zeros"
 
@@ -159,4 +183,4 @@ INITIALIZERS: dict[str, type[Initializer]] = {
         Zeros,
     )
 }
-"""Every initialiser by its name; a name stands for the class's default object."""
+"""The initialisers by name; a name stands for the default object of the class."""

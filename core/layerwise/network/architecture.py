@@ -1,4 +1,4 @@
-"""What a network is built from: its layers, checked when made, counted by arithmetic alone."""
+"""The layers of a network, and the number of their parameters."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
@@ -15,19 +15,40 @@ from layerwise.limits import Count, Fraction, NotNegative, OneOf, Positive, chec
 NORMALIZATIONS = ("batch", "layer")
 
 MOST_LAYERS = 1000
-"""More would be a mistake: each costs a step some ten NumPy calls."""
+"""Each layer costs about ten NumPy calls a step; more layers are a mistake."""
 MOST_PARAMETERS = 2**31
-"""8 GiB of float32: no larger network trains on a CPU."""
+"""8 GiB of float32, too much to train on a CPU."""
 
 
 @dataclass(frozen=True, slots=True, init=False)
 class Layer:
-    """A dense layer: activation(x @ weight + bias), of whose outputs `dropout` are dropped in each training step.
+    """A dense layer: activation(x @ weight + bias).
 
-    `activation` and `initializer` are objects or their names; `initializer` None stands for the activation's usual
-    one. `normalization` "batch" or "layer" puts scale · (z - mean) / √(variance + 1e-5) + bias in the place of
-    z + bias, z = x @ weight. A `residual` layer adds its inputs to its outputs, after dropout: He et al. 2016.
-    Raises InvalidInput.
+    Parameters
+    ----------
+    units : int
+        Number of outputs.
+    activation : str or Activation, default "identity"
+        An object, or the name of a class, which stands for its defaults.
+    dropout : float, default 0
+        Fraction of the outputs dropped in each training step, below 1. Must be 0 in the output layer.
+    initializer : str or Initializer, optional
+        The initial weights. None is the usual initialiser of the activation.
+    normalization : {"batch", "layer"}, optional
+        Normalise z = x @ weight: scale · (z - mean) / √(variance + 1e-5) + bias replaces z + bias.
+    residual : bool, default False
+        Add the inputs to the outputs, after dropout (He et al. 2016). Their numbers must be equal.
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
+
+    Examples
+    --------
+    >>> from layerwise import Layer, Maxout
+    >>> Layer(32, Maxout(2), dropout=0.2).columns
+    64
     """
 
     units: Count
@@ -57,31 +78,31 @@ class Layer:
 
     @property
     def columns(self) -> int:
-        """The columns of the weight matrix: units, times the pieces of a maxout."""
+        """Number of columns of the weight matrix: units · linear pieces of the activation."""
         return self.units * self.activation.linear_pieces
 
     @property
     def weight_initializer(self) -> Initializer:
-        """The initialiser, the activation's usual one if none was given."""
+        """The initialiser, or the usual one of the activation."""
         return self.initializer or INITIALIZERS[self.activation.usual_initializer]()
 
     @property
     def scales(self) -> int:
-        """How many scales are learnt: one a column if the layer normalises."""
+        """Number of learnt scales: one per column with normalisation."""
         return self.columns if self.normalization else 0
 
     @property
     def slopes(self) -> int:
-        """How many slopes are learnt: one a unit of a PReLU."""
+        """Number of learnt slopes: one per unit if the activation learns them."""
         return self.units if self.activation.learns_slope else 0
 
     @property
     def statistics(self) -> int:
-        """How many running statistics there are: mean and variance of each column if the layer normalises batches."""
+        """Number of running statistics: mean and variance of each column with batch normalisation."""
         return 2 * self.columns if self.normalization == "batch" else 0
 
     def to_json(self) -> dict[str, object]:
-        """The fields, by name."""
+        """Return the fields by name."""
         return {
             "units": self.units,
             "activation": self.activation.to_json(),
@@ -93,7 +114,7 @@ class Layer:
 
     @staticmethod
     def from_json(value: object) -> "Layer":
-        """The layer that the JSON `value` describes. Raises InvalidInput with the pointer below the layer."""
+        """Return the layer that the JSON `value` describes. Raises InvalidInput at a place within the layer."""
         given = checked_fields("", value, known=[f.name for f in fields(Layer)], required=["units"])
         if "activation" in given:
             given["activation"] = variants.from_json("activation", given["activation"], ACTIVATIONS)
@@ -104,11 +125,33 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """A network of dense layers over rows of `inputs` numbers; the last layer is the output layer.
+    """A network of dense layers.
 
-    What enters the network is x · `input_scale` + `input_shift`, in training and prediction alike: images of bytes are
-    brought to [0, 1] by 1/255. In each training step Gaussian noise of deviation `input_noise` is then added to the
-    inputs, and the fraction `input_dropout` of them is dropped. Raises InvalidInput.
+    Parameters
+    ----------
+    inputs : int
+        Numbers in a row.
+    layers : sequence of Layer
+        The last one is the output layer.
+    input_dropout : float, default 0
+        Fraction of the inputs dropped in each training step, below 1.
+    input_noise : float, default 0
+        Standard deviation of Gaussian noise added to the inputs in each training step.
+    input_scale, input_shift : float, default 1 and 0
+        The network computes with x · input_scale + input_shift, in training and in predictions. A scale of 1/255
+        maps the bytes of an image to [0, 1].
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid, or if there are more than 2³¹ parameters.
+
+    Examples
+    --------
+    >>> from layerwise import Architecture, Layer
+    >>> architecture = Architecture(4, [Layer(8, "relu"), Layer(3)])
+    >>> architecture.outputs, architecture.parameters
+    (3, 67)
     """
 
     inputs: Count
@@ -128,17 +171,17 @@ class Architecture:
 
     @property
     def outputs(self) -> int:
-        """The units of the last layer."""
+        """Number of units of the last layer."""
         return self.layers[-1].units
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """The numbers each layer receives: the inputs, then the units of all layers but the last."""
+        """Number of inputs of each layer."""
         return (self.inputs, *(layer.units for layer in self.layers[:-1]))
 
     @property
     def parameters(self) -> int:
-        """How many numbers are learnt: weights, biases, scales and slopes. Arithmetic only, nothing is allocated."""
+        """Number of weights, biases, scales and slopes. Nothing is allocated."""
         return sum(
             (inputs + 1) * layer.columns + layer.scales + layer.slopes
             for inputs, layer in zip(self.widths, self.layers, strict=True)
@@ -146,11 +189,11 @@ class Architecture:
 
     @property
     def statistics(self) -> int:
-        """How many running statistics batch normalisation keeps; they are measured, not learnt."""
+        """Number of running statistics of batch normalisation, which are not learnt."""
         return sum(layer.statistics for layer in self.layers)
 
     def to_json(self) -> dict[str, object]:
-        """The fields, by name."""
+        """Return the fields by name."""
         return {
             "inputs": self.inputs,
             "layers": [layer.to_json() for layer in self.layers],
@@ -162,7 +205,7 @@ class Architecture:
 
     @staticmethod
     def from_json(value: object) -> "Architecture":
-        """The architecture that the JSON `value` describes. Raises InvalidInput with the pointer of the field."""
+        """Return the architecture that the JSON `value` describes. Raises InvalidInput at the field."""
         known = [f.name for f in fields(Architecture)]
         given = checked_fields("", value, known=known, required=("inputs", "layers"))
         described = given["layers"]

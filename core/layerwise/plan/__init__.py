@@ -1,6 +1,7 @@
-"""How to train: the plan, and the rules that fill in what it leaves open."""
+"""How to train: the plan, and the choice of its open values."""
 
+from layerwise.plan.class_weight import ClassWeights, label_text
 from layerwise.plan.early_stopping import EarlyStopping
-from layerwise.plan.plan import MOST_SEED, ClassWeights, Plan, label_text
+from layerwise.plan.plan import MOST_SEED, Plan
 
 __all__ = ["MOST_SEED", "ClassWeights", "EarlyStopping", "Plan", "label_text"]

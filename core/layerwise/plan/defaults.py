@@ -1,26 +1,26 @@
-"""The rules by which a plan's open values are chosen from the data; docs/training.md has them with their scores.
+"""Choices for the open values of a plan; docs/training.md has them with their scores.
 
-A network learns in steps: few rows need many epochs for the same number of them. From some rows on a share is held out,
-which ends the training in time; of fewer, the rows that it would cost are worth more than what it tells.
+A network learns in steps, so that few rows need many epochs. With enough rows, a share is held out for early stopping;
+with fewer, training on them is worth more.
 """
 
 import math
 
 LEAST_BATCH, MOST_BATCH = 64, 256
 ROWS_PER_BATCH_ROW = 64
-"""Batches grow with the rows, so that an epoch has about so many steps, as far as the bounds allow."""
+"""The rows per row of a batch: an epoch has about this many steps, within the bounds of the batch size."""
 
 LEAST_STEPS, STEPS, MOST_UNWATCHED_EPOCHS = 600, 5000, 300
-"""Of a training without rows held out: as many steps as rows within the first two, and no more than so many epochs,
-which would soon know a few dozen rows by heart."""
+"""Without validation rows: as many steps as rows, between the first two numbers. The third is the largest number of
+epochs, because more would overfit a few dozen rows."""
 MOST_STEPS = 20_000
 """Steps of a training that early stopping ends: far more than most need."""
 LEAST_EPOCHS, MOST_EPOCHS = 20, 1000
 
 ENOUGH_TO_HOLD_OUT = 5000
-"""Rows; of fewer, none are held out unless something watches them."""
+"""Rows from which on some are held out. With fewer, they are only if the plan watches them."""
 ENOUGH_HELD_OUT = 50
-"""Rows held out from which their loss is steady enough to end a training."""
+"""Validation rows from which on their loss is steady enough for early stopping."""
 HELD_OUT = 0.1
 
 PATIENCE_STEPS = 300
@@ -28,36 +28,35 @@ LEAST_PATIENCE = 5
 """Epochs."""
 
 ITERATIONS = 200
-"""Of an optimiser that takes all rows at once, and ends by itself."""
+"""The epochs of an optimiser that uses all rows in each step, and stops by itself."""
 
 STREAM_BATCH, STREAM_EPOCHS = 32, 20
-"""Of rows that arrive one batch after another, which nobody can count."""
+"""For a stream of batches, whose number of rows is not known."""
 
 
 def batch_size(rows: int) -> int:
-    """The power of two next to rows / 64, within 64 and 256."""
+    """Return the power of two closest to rows / 64, at least 64 and at most 256."""
     wanted = max(rows, 1) / ROWS_PER_BATCH_ROW
     return max(LEAST_BATCH, min(MOST_BATCH, 1 << max(0, round(math.log2(wanted)))))
 
 
 def learning_rate(usual: float, batch: int) -> float:
-    """The optimiser's `usual` rate for batches of 64 rows or fewer, of more times the root of batch / 64, at most
-    twice.
+    """Return the optimiser's `usual` rate, for batches above 64 rows times √(batch / 64), which is at most 2.
 
-    The noise of a gradient falls with the root of the rows it is the mean of. Malladi et al. 2022.
+    The standard error of a mean gradient falls with the root of the batch size. Malladi et al. 2022.
     """
     return usual * math.sqrt(max(1.0, min(batch, MOST_BATCH) / 64))
 
 
 def share_held_out(rows: int, *, watched: bool) -> float:
-    """The share of the rows to hold out; of few rows none, unless it is `watched`, and then at least one row."""
+    """Return the share of the rows to hold out. Of few rows it is 0, or at least one row if the plan watches them."""
     if rows >= ENOUGH_TO_HOLD_OUT:
         return HELD_OUT
     return max(HELD_OUT, 1 / rows) if watched and rows > 1 else 0.0
 
 
 def epochs(rows: int, steps_an_epoch: int, *, stops_early: bool) -> int:
-    """Passes over the `rows` that make up the steps; with early stopping, the most there may be."""
+    """Return the number of epochs; with early stopping, the largest."""
     if stops_early:
         return max(LEAST_EPOCHS, min(MOST_EPOCHS, round(MOST_STEPS / steps_an_epoch)))
     steps = max(LEAST_STEPS, min(STEPS, rows))
@@ -65,5 +64,5 @@ def epochs(rows: int, steps_an_epoch: int, *, stops_early: bool) -> int:
 
 
 def patience(steps_an_epoch: int) -> int:
-    """Epochs that early stopping waits for a better one."""
+    """Return the epochs without improvement before early stopping stops."""
     return max(LEAST_PATIENCE, math.ceil(PATIENCE_STEPS / steps_an_epoch))

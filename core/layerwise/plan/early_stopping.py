@@ -1,4 +1,4 @@
-"""The rule by which a training ends early, checked when made; stopping.py follows it."""
+"""When training ends early; `training.stopping` applies it."""
 
 from dataclasses import dataclass, fields
 from typing import Annotated
@@ -10,10 +10,23 @@ from layerwise.optimizers.schedules import WATCHED
 
 @dataclass(frozen=True, slots=True)
 class EarlyStopping:
-    """Stops when `watch`, a value of the epochs' records, has not improved for `patience` epochs.
+    """Stop training when a value of the epochs has not improved for some epochs. Prechelt 1998.
 
-    It improves by more than `tolerance` or not at all; a loss by falling, a metric by rising. With `restore` the
-    network ends with the weights of its best epoch, else with its last. Prechelt 1998. Raises InvalidInput.
+    Parameters
+    ----------
+    watch : {"validation_loss", "validation_metric", "loss", "metric"}, default "validation_loss"
+        The value of the records. A loss improves by falling, a metric by rising.
+    patience : int, default 10
+        Epochs without improvement before training stops.
+    tolerance : float, default 0
+        The value must change by more than this to improve.
+    restore : bool, default True
+        Return to the weights of the best epoch when training ends.
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
     """
 
     watch: Annotated[str, OneOf(WATCHED)] = "validation_loss"
@@ -25,11 +38,11 @@ class EarlyStopping:
         check_fields(self)
 
     def to_json(self) -> dict[str, object]:
-        """The fields, by name."""
+        """Return the fields by name."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @staticmethod
     def from_json(value: object) -> "EarlyStopping":
-        """What the JSON `value` describes. Raises InvalidInput."""
+        """Return the object that the JSON `value` describes. Raises InvalidInput."""
         given = checked_fields("", value, known=[field.name for field in fields(EarlyStopping)])
         return EarlyStopping(**given)  # type: ignore[arg-type]  # the constructor checks the types

@@ -1,55 +1,99 @@
-"""How to train: loss, optimiser, schedule, regularisation, batches, budgets, validation and seed, checked when made."""
+"""How to train: loss, optimiser, schedule, regularisation, batches, budgets, validation and seed."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Annotated, Any, Literal, TypeAlias, cast
-
-import numpy as np
+from typing import Annotated, Any, Literal
 
 from layerwise import variants
-from layerwise.checks import choice, real_number, shown
 from layerwise.checks import fields as checked_fields
-from layerwise.errors import InvalidInput, Place, within
+from layerwise.checks import shown
+from layerwise.errors import InvalidInput, within
 from layerwise.limits import Count, Fraction, Limits, NotNegative, OneOf, OpenFraction, Positive, check_fields
 from layerwise.losses import LOSSES, Loss
 from layerwise.optimizers import OPTIMIZERS, Optimizer
 from layerwise.optimizers.schedules import SCHEDULES, Schedule
 from layerwise.plan import defaults
+from layerwise.plan.class_weight import (
+    ClassWeights,
+    checked_class_weight,
+    class_weight_from_json,
+    class_weight_to_json,
+)
 from layerwise.plan.early_stopping import EarlyStopping
 
 MOST_SEED = 2**64 - 1
-"""What a seed of 64 bits holds."""
-
-ClassWeights: TypeAlias = Literal["balanced"] | tuple[float, ...] | Mapping[str, float] | None
+"""The largest number of 64 bits."""
 
 
 @dataclass(frozen=True, slots=True, init=False)
 class Plan:
-    """One way to train a network. Raises InvalidInput.
+    """How to train a network.
 
-    `loss`, `optimizer` and `schedule` are objects or their names; `warmup` is over how many epochs the rate first
-    rises from zero in a straight line.
+    Parameters
+    ----------
+    loss : str or Loss, default "softmax_cross_entropy"
+        An object, or the name of a class, which stands for its defaults.
+    optimizer : str or Optimizer, default "adam"
+        The same. A learning rate of None is chosen by `completed`.
+    schedule : str or Schedule, default "constant"
+        The same: how the learning rate changes over the epochs.
+    warmup : float, default 0
+        Epochs over which the learning rate first rises from 0 in a straight line.
+    l2, l1 : float, default 0
+        Add l2/2 · Σ w² and l1 · Σ |w| over all weights to the loss. Biases and slopes are not penalised.
+    weight_decay : float, optional
+        Shrink the weights by rate · weight_decay in each step, apart from the gradient (Loshchilov and Hutter 2019).
+        None is the optimiser's own: 0.01 for AdamW, else 0.
+    max_norm : float, optional
+        Largest Euclidean norm of the weights into a unit.
+    clip_norm, clip_value : float, optional
+        Largest norm of the gradient, and largest absolute value of each number in it.
+    average : float, optional
+        Decay of a moving average of the parameters, between 0 and 1. The network then predicts with the average.
+    batch_size : int, optional
+        Rows per step. None is chosen by `completed`, as are `epochs` and `validation`.
+    epochs : int, optional
+        Largest number of passes over the rows.
+    max_steps : int, optional
+        Largest number of steps.
+    max_seconds : float, optional
+        Largest training time in seconds.
+    early_stopping : EarlyStopping, optional
+        When to stop before that. `completed` may choose one if `epochs`, `max_steps` and this are None.
+    validation : float, optional
+        Fraction of the rows held out to measure the network on, at least 0 and below 1.
+    split : {"random", "stratified", "temporal"}, default "random"
+        Which rows are held out: random ones, random ones with the classes' shares kept, or the last ones.
+    class_weight : "balanced", sequence of float, or mapping, optional
+        Factors of the rows' weights by class. "balanced" is n / (classes · count), counted in the training rows. A
+        sequence follows the order of the labels. A mapping has weights by label, {"yes": 2}; other classes weigh 1.
+    seed : int, default 0
+        Seed of every random choice of training, 64 bits: split, order, dropout and noise.
+    shuffle : bool, default True
+        Visit the rows in a new order in each epoch.
+    doctor : bool, default True
+        Examine the layers during training and report problems.
+    keep_optimizer : bool, default False
+        Store the optimiser's state in the model after training, and start from a stored state of the same optimiser,
+        so that training continues on other rows. A training that is interrupted stores nothing unless it is ended by
+        `Training.finish`.
+    standardize_targets : bool, default True
+        Train a regression on targets of mean 0 and standard deviation 1, or of mean 1 if the loss has a logarithmic
+        link. Losses, penalties and the loss's fields are then in those units. Predictions are in the original units.
 
-    Penalties of the weights, which leave biases and slopes alone: `l2` adds l2/2 · Σ w² and `l1` adds l1 · Σ |w| to
-    the loss; `weight_decay` shrinks them by rate · weight_decay beside the gradient (None: the optimiser's own);
-    `max_norm` bounds the length of the weights into a unit. The gradient is cut to `clip_value` in each number and
-    to `clip_norm` in length. `average` is the decay of a moving average of the parameters, which the network then
-    predicts with.
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid; says which.
 
-    `batch_size`, `epochs`, `validation` and the optimiser's learning rate may be left open, None: `completed`, which
-    `fit` calls, chooses them from the data. Then it may choose an early stopping too, which it does in no other plan.
-
-    Training ends after `epochs`, or `max_steps`, or `max_seconds`, or when `early_stopping` says so. `validation` is
-    the fraction of the rows held out to measure on, by `split`: at random, with the classes' shares kept, or the last
-    ones. `class_weight` multiplies the rows' weights: "balanced", n / (classes · count), counted in the rows trained
-    on, or a weight for each class in the labels' order, or weights by label, {"yes": 2}, where other classes weigh 1
-    (the plan has the labels as text). `seed` starts every random choice of training: split, order,
-    dropout and noise. `shuffle` visits the rows in a new order each epoch. `doctor` watches the layers and tells
-    findings. `keep_optimizer` keeps the optimiser's state in the model when the training ends, and begins with what the
-    model has kept of the same kind of optimiser, so that one training goes on from another, on other rows.
-    A training that is left keeps nothing, unless it is ended by `Training.finish`. `standardize_targets` lets a
-    regression learn targets of zero mean and unit deviation, or of mean 1 if the loss has a logarithmic link; losses,
-    penalties and the loss's own settings are in those units. The model predicts in the targets' own.
+    Examples
+    --------
+    >>> from layerwise import Adam, Plan
+    >>> plan = Plan(loss="squared_error", optimizer=Adam(1e-3), epochs=20)
+    >>> plan.loss, plan.batch_size
+    (SquaredError(), None)
+    >>> plan.completed(rows=1000).batch_size
+    64
     """
 
     loss: Loss
@@ -110,7 +154,7 @@ class Plan:
             "optimizer": variants.chosen("optimizer", optimizer, OPTIMIZERS),
             "schedule": variants.chosen("schedule", schedule, SCHEDULES),
             "early_stopping": _stopping(early_stopping),
-            "class_weight": _class_weight(class_weight),
+            "class_weight": checked_class_weight(class_weight),
         }
         check_fields(self, given)
         if self.keep_optimizer and self.optimizer.full_batch:
@@ -118,23 +162,33 @@ class Plan:
 
     @property
     def decay(self) -> float:
-        """The decoupled weight decay in force: the plan's, or the optimiser's own."""
+        """The decoupled weight decay: the plan's, or else the optimiser's own."""
         return self.optimizer.usual_decay if self.weight_decay is None else self.weight_decay
 
     @property
     def watches_held_out_rows(self) -> bool:
-        """Whether early stopping or the schedule watches a value of rows that are held out."""
+        """Whether early stopping or the schedule depends on the validation rows."""
         watched = self.schedule.watched, self.early_stopping.watch if self.early_stopping else None
         return any(value and value.startswith("validation") for value in watched)
 
     def completed(
         self, *, rows: int | None, held_out: int = 0, most_batch: int | None = None, most_epochs: int | None = None
     ) -> "Plan":
-        """This plan with everything decided: what it leaves open is chosen for a training on `rows` rows.
+        """Return this plan with its open values chosen for the data. Given values do not change.
 
-        What it says stays as it is. `rows` None are those of a stream. `held_out` counts the rows that are given to
-        measure on beside them, in the place of a share. A batch size and epochs that are chosen are at most
-        `most_batch` and `most_epochs`. The same arguments give the same plan, and a completed plan gives itself.
+        Parameters
+        ----------
+        rows : int or None
+            The rows to train on, including those to be held out. None if they arrive as a stream.
+        held_out : int, default 0
+            The number of rows given for validation. No share of `rows` is held out then.
+        most_batch, most_epochs : int, optional
+            Largest batch size and number of epochs to choose.
+
+        Returns
+        -------
+        Plan
+            The same for the same arguments. A completed plan returns an equal one.
         """
         if rows is None:
             return replace(
@@ -175,19 +229,15 @@ class Plan:
         )
 
     def to_json(self) -> dict[str, object]:
-        """The fields, by name."""
+        """Return the fields by name."""
         own: dict[str, object] = {field.name: getattr(self, field.name) for field in fields(self)}
-        weight = self.class_weight
-        if isinstance(weight, tuple):
-            own["class_weight"] = {"kind": "per_class", "weights": list(weight)}
-        elif isinstance(weight, Mapping):
-            own["class_weight"] = {"kind": "by_label", "weights": dict(weight)}
+        own["class_weight"] = class_weight_to_json(self.class_weight)
         own["early_stopping"] = self.early_stopping.to_json() if self.early_stopping else None
         return own | {name: getattr(self, name).to_json() for name in ("loss", "optimizer", "schedule")}
 
     @staticmethod
     def from_json(value: object) -> "Plan":
-        """The plan that the JSON `value` describes. Raises InvalidInput with the pointer of the field."""
+        """Return the plan that the JSON `value` describes. Raises InvalidInput at the field."""
         given = checked_fields("", value, known=[field.name for field in fields(Plan)])
         if "loss" in given:
             given["loss"] = variants.from_json("loss", given["loss"], LOSSES)
@@ -198,16 +248,8 @@ class Plan:
         if given.get("early_stopping") is not None:
             with within("early_stopping"):
                 given["early_stopping"] = EarlyStopping.from_json(given["early_stopping"])
-        if _has_kind(given.get("class_weight")):
-            with within("class_weight"):
-                known = checked_fields(
-                    "", given["class_weight"], known=("kind", "weights"), required=("kind", "weights")
-                )
-                by_label = choice("kind", known["kind"], ("per_class", "by_label")) == "by_label"
-                if by_label is not isinstance(known["weights"], Mapping):
-                    wanted = "weights by label" if by_label else "a list of weights"
-                    raise InvalidInput("weights", f"expected {wanted}, got {shown(known['weights'])}")
-            given["class_weight"] = known["weights"]
+        if "class_weight" in given:
+            given["class_weight"] = class_weight_from_json(given["class_weight"])
         return Plan(**given)  # type: ignore[arg-type]  # the constructor checks the types
 
 
@@ -215,44 +257,3 @@ def _stopping(value: object) -> EarlyStopping | None:
     if value is not None and not isinstance(value, EarlyStopping):
         raise InvalidInput("early_stopping", f"expected an EarlyStopping or None, got {shown(value)}")
     return value
-
-
-def _class_weight(value: object) -> ClassWeights:
-    if value is None or (isinstance(value, str) and value == "balanced"):
-        return cast(ClassWeights, value)
-    told = shown(value)
-    if isinstance(value, Mapping):
-        return _by_label(cast(Mapping[object, object], value))
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise InvalidInput(
-            "class_weight", f"expected balanced, a weight for each class, or weights by label, got {told}"
-        )
-    given = enumerate(cast(Iterable[object], value))
-    weights = tuple(real_number(Place("class_weight", i), weight, least=0) for i, weight in given)
-    if not any(weights):
-        raise InvalidInput("class_weight", "expected a weight above 0 for at least one class")
-    return weights
-
-
-def _has_kind(value: object) -> bool:
-    """Whether the JSON `value` names its kind; {"kind": 2} is the weight of a label."""
-    return isinstance(value, Mapping) and isinstance(cast(Mapping[str, object], value).get("kind"), str)
-
-
-def label_text(label: object) -> str:
-    """A label as a plan names it: 1, yes, true."""
-    return str(label).lower() if isinstance(label, bool) else str(label)
-
-
-def _by_label(given: Mapping[object, object]) -> Mapping[str, float]:
-    found: dict[str, float] = {}
-    for label, weight in given.items():
-        plain = cast(object, label.item()) if isinstance(label, np.generic) else label
-        if not isinstance(plain, int | str):
-            raise InvalidInput("class_weight", f"expected weights by integers, strings or booleans, got {shown(plain)}")
-        if (text := label_text(plain)) in found:
-            raise InvalidInput("class_weight", f"expected labels of one type, got {text} twice")
-        found[text] = real_number(Place("class_weight", text), weight, least=0)
-    if not found:
-        raise InvalidInput("class_weight", "expected a weight for at least one label, got none")
-    return found
