@@ -455,3 +455,10 @@ def test_a_fault_of_the_service_is_told_in_a_line(run, service):
     done = run("jobs")
 
     assert (done.exit_code, done.stderr) == (1, "layerwise: internal error (request ab12)\n")
+
+
+def test_a_file_that_cannot_be_written_is_told_in_a_line(run):
+    done = run("datasets", "export", "iris", "--out", "no/such/folder/iris.csv")
+
+    assert done.exit_code == 1
+    assert done.stderr == "layerwise: no/such/folder/iris.csv: No such file or directory\n"

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -103,3 +107,21 @@ def test_values_are_compared_by_r2(run, service):
 
     assert done.stdout == "prediction\n1.0\n2.0\n2.0\n"
     assert done.stderr == "r2 0.5000 on 3 rows\n"  # 1 − 1/2
+
+
+def test_a_terminal_shows_the_first_predictions_as_a_table(service, predicting, tmp_path):
+    (tmp_path / "flights.csv").write_text(FLIGHTS + "".join(f"{index},0,late\n" for index in range(10, 90)))
+    command = [Path(sys.executable).with_name("layerwise"), "predict", "flights", "flights.csv", "--target", "delay"]
+    environment = os.environ | {"LAYERWISE_RPC_ADDRESS": service.address, "LAYERWISE_REST_ADDRESS": "", "TERM": "dumb"}
+    ours, theirs = pty.openpty()
+
+    subprocess.run(command, cwd=tmp_path, env=environment, stdout=theirs, check=True, timeout=60)
+
+    os.close(theirs)
+    shown = [line for line in os.read(ours, 100_000).decode().splitlines() if line.strip()]
+    os.close(ours)
+    assert shown[0] == "flights version 3"
+    assert shown[1].split() == ["row", "prediction", "probability"]
+    assert ["1", "early", "0.5000"] in [line.split() for line in shown]
+    assert shown[-2] == "… and 70 more; for all of them use a pipe or --json"
+    assert shown[-1] == "accuracy 0.9556 on 90 rows"

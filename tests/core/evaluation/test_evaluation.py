@@ -278,3 +278,13 @@ HUGE.plan = Plan(loss="squared_error")
 def test_what_cannot_be_evaluated_is_refused(model, X, y, named, message):
     with np.errstate(over="ignore"), pytest.raises(InvalidInput, match=message):
         evaluate(model, X, y, **named)
+
+
+def test_a_report_has_a_line_for_each_flag_or_output_and_their_mean():
+    flags = str(evaluate(FLAGGED, X, FLAGS)).splitlines()
+    outputs = str(evaluate(GAMMA, X, AMOUNTS)).splitlines()
+
+    heading = next(i for i, line in enumerate(flags) if line.split()[:1] == ["flag"])
+    assert [line.split()[0] for line in flags[heading + 1 : heading + 4]] == ["0", "1", "2"]
+    heading = next(i for i, line in enumerate(outputs) if line.split()[:1] == ["output"])
+    assert [line.split()[0] for line in outputs[heading + 1 :]] == ["0", "1", "mean"]

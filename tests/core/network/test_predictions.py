@@ -126,3 +126,21 @@ def test_one_output_has_two_labels(labels):
         InvalidInput, match=f"labels: expected 2 labels, as the network has 1 output, got {len(labels)}"
     ):
         model.labels = labels
+
+
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu", "prelu"])
+def test_a_large_network_predicts_many_rows_as_it_predicts_each_alone(activation):
+    model = MLP(Architecture(100, (Layer(600, activation), Layer(80, activation), Layer(3))), seed=0)
+    rows = RNG.normal(size=(33, 100)).astype(np.float32)
+    h = rows.astype(np.float64)
+    for i in range(3):
+        h = h @ model.weights[f"layer{i}/weight"] + model.weights[f"layer{i}/bias"]
+        if i < 2:
+            slopes = {"relu": 0.0, "leaky_relu": 0.01, "prelu": 0.25}
+            h = np.where(h > 0, h, slopes[activation] * h)
+
+    found = model.outputs(rows)
+
+    assert model.parameters.size > 100_000
+    np.testing.assert_allclose(found, h, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(found, np.vstack([model.outputs(row[None]) for row in rows]), rtol=0, atol=1e-4)
