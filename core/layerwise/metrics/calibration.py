@@ -57,11 +57,11 @@ class Reliability:
 
     def __str__(self) -> str:
         lines = ["probability        rows  confidence  accuracy"]
-        for low, high, rows, said, seen in zip(
+        for low, high, rows, predicted, seen in zip(
             self.lower, self.upper, self.rows, self.confidence, self.accuracy, strict=True
         ):
-            told = f"{said:>12.4f}{seen:>10.4f}" if rows else f"{'':>22}"
-            lines.append(f"{low:.3f} – {high:.3f}{rows:>10,}{told}".rstrip())
+            values = f"{predicted:>12.4f}{seen:>10.4f}" if rows else f"{'':>22}"
+            lines.append(f"{low:.3f} – {high:.3f}{rows:>10,}{values}".rstrip())
         return "\n".join(lines)
 
 
@@ -201,16 +201,16 @@ def reliability(
     """
     bins = whole_number("bins", bins, least=1, most=10**6)
     choice("strategy", strategy, STRATEGIES)
-    said, happened, own = _cases(_probabilities(y, probabilities, positive, labels, weights))
+    predicted, outcome, own = _cases(_probabilities(y, probabilities, positive, labels, weights))
     edges: Values = np.linspace(0.0, 1.0, bins + 1)
     if strategy == "quantile":
-        edges = np.percentile(said, edges * 100)
-    at = np.searchsorted(edges[1:-1], said)
+        edges = np.percentile(predicted, edges * 100)
+    at = np.searchsorted(edges[1:-1], predicted)
     rows = np.bincount(at, minlength=bins)
     weight = np.bincount(at, own, minlength=bins).astype(np.float64)
     some = np.where(weight > 0, weight, np.nan)
-    confidence = np.bincount(at, said if own is None else said * own, minlength=bins) / some
-    accuracy = np.bincount(at, happened if own is None else happened * own, minlength=bins) / some
+    confidence = np.bincount(at, predicted if own is None else predicted * own, minlength=bins) / some
+    accuracy = np.bincount(at, outcome if own is None else outcome * own, minlength=bins) / some
     return Reliability(edges[:-1], edges[1:], rows, weight, confidence, accuracy)
 
 
@@ -268,8 +268,8 @@ def _cases(scored: ScoredRows) -> tuple[Values, Values, Values | None]:
     if scored.scores.shape[1] == 1:
         return scored.scores[:, 0], scored.positive(0).astype(np.float64), scored.weights
     highest = scored.scores.argmax(axis=1)
-    said = np.take_along_axis(scored.scores, highest[:, None], axis=1)[:, 0]
-    return said, (highest == scored.classes).astype(np.float64), scored.weights
+    predicted = np.take_along_axis(scored.scores, highest[:, None], axis=1)[:, 0]
+    return predicted, (highest == scored.classes).astype(np.float64), scored.weights
 
 
 def _probabilities(

@@ -50,7 +50,7 @@ class Metric(ABC):
 
     name: ClassVar[str]
     sums: int
-    """How many sums it keeps; the last is that of the weights, if there are any."""
+    """Number of sums; the last is that of the weights, if there are any."""
 
     def __init__(self, sums: int, *, weighted: bool) -> None:
         self.sums = sums + weighted

@@ -150,7 +150,7 @@ def _merged_by_text(column: RawColumn, codes: NDArray[np.intp], different: list[
 
 
 def read_times(column: RawColumn) -> NDArray[np.datetime64]:
-    """The column as (n,) datetime64[s], NaT where missing. Raises InvalidInput at the first cell that is neither."""
+    """Return the column as datetime64[s] (n,), NaT if missing. Raises InvalidInput at the first other cell."""
     wanted = "a date (ISO 8601, as 2013-01-31 or 2013-01-31T10:00)"
     values = column.values
     if column.categories is not None:
