@@ -17,27 +17,31 @@ from google.protobuf.message import Message
 
 JSON = str | int | float | bool | None | Sequence["JSON"] | Mapping[str, "JSON"]
 M = TypeVar("M", bound=Message)
+Steps = tuple[str | int, ...]
 
 _INTEGER = {FieldDescriptor.CPPTYPE_INT32, FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT64}
 _NUMBER = {FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT}
 
 
 class JSONFormError(ValueError):
-    """A value does not fit its field; `pointer` says which, `detail` what was wanted and what came."""
+    """A value does not fit its field.
 
-    def __init__(self, pointer: str, detail: str) -> None:
-        super().__init__(f"{pointer}: {detail}" if pointer else detail)
-        self.pointer = pointer
+    `place` has the names and indices that lead to it, from the outside in, `detail` says what was wanted and what came.
+    """
+
+    def __init__(self, place: Steps, detail: str) -> None:
+        super().__init__(place, detail)
+        self.place = place
         self.detail = detail
 
 
-def to_message(value: object, message_type: type[M], *, pointer: str = "") -> M:
+def to_message(value: object, message_type: type[M], *, at: Steps = ()) -> M:
     """`value` (mappings, sequences and scalars, as `json.loads` gives them) as a `message_type`.
 
-    Raises `JSONFormError` for an unknown field, a wrong type or a number out of range.
+    `at` leads to `value` itself. Raises `JSONFormError` for an unknown field, a wrong type or a number out of range.
     """
     message = message_type()
-    _fill(message, value, pointer)
+    _fill(message, value, at)
     return message
 
 
@@ -99,19 +103,19 @@ def _render_message(message: Message) -> JSON:
     return {"kind": kind, **options} if options else kind
 
 
-def _fill(message: Message, value: object, pointer: str) -> None:
+def _fill(message: Message, value: object, at: Steps) -> None:
     descriptor = message.DESCRIPTOR
     if _is_kind(descriptor):
-        _fill_kind(message, value, pointer)
+        _fill_kind(message, value, at)
         return
     if _is_value(descriptor):
-        _fill_value(message, value, pointer)
+        _fill_value(message, value, at)
         return
     if not isinstance(value, Mapping):
-        raise JSONFormError(pointer, f"expected an object, got {_describe(value)}")
+        raise JSONFormError(at, f"expected an object, got {_describe(value)}")
     for name, item in value.items():
         field = descriptor.fields_by_name.get(name)
-        inner = f"{pointer}.{name}" if pointer else str(name)
+        inner = (*at, str(name))
         if field is None:
             known = ", ".join(other.name for other in descriptor.fields) or "none"
             raise JSONFormError(inner, f"unknown field; the fields here are: {known}")
@@ -119,40 +123,40 @@ def _fill(message: Message, value: object, pointer: str) -> None:
             _fill_field(message, field, item, inner)
 
 
-def _fill_kind(message: Message, value: object, pointer: str) -> None:
+def _fill_kind(message: Message, value: object, at: Steps) -> None:
     options: Mapping[str, object] = {}
     kind = value
     if isinstance(value, Mapping):
         if (plain := _plain_map(message.DESCRIPTOR)) is not None and not isinstance(value.get("kind"), str):
             chosen: Message = getattr(message, plain.name)
             chosen.SetInParent()
-            _fill_map(chosen, plain.message_type.fields[0], _by_text(value), pointer)
+            _fill_map(chosen, plain.message_type.fields[0], _by_text(value), at)
             return
         if "kind" not in value:
             names = ", ".join(field.name for field in message.DESCRIPTOR.oneofs_by_name["kind"].fields)
-            raise JSONFormError(f"{pointer}.kind", f"missing; expected one of {names}")
+            raise JSONFormError((*at, "kind"), f"missing; expected one of {names}")
         kind = value["kind"]
         options = {name: item for name, item in value.items() if name != "kind"}
     kinds = [field.name for field in message.DESCRIPTOR.oneofs_by_name["kind"].fields]
     if not isinstance(kind, str) or kind not in kinds:
-        raise JSONFormError(pointer, f"expected one of {', '.join(kinds)}, got {_describe(kind)}")
+        raise JSONFormError(at, f"expected one of {', '.join(kinds)}, got {_describe(kind)}")
     chosen = getattr(message, kind)
     chosen.SetInParent()
-    _fill(chosen, options, pointer)
+    _fill(chosen, options, at)
 
 
-def _fill_value(message: Message, value: object, pointer: str) -> None:
+def _fill_value(message: Message, value: object, at: Steps) -> None:
     fields = {field.cpp_type == FieldDescriptor.CPPTYPE_STRING: field for field in message.DESCRIPTOR.fields}
     if isinstance(value, bool) or not (isinstance(value, str) or hasattr(value, "__float__")):
-        raise JSONFormError(pointer, f"expected a string or a number, got {_describe(value)}")
-    _fill_field(message, fields[isinstance(value, str)], value, pointer)
+        raise JSONFormError(at, f"expected a string or a number, got {_describe(value)}")
+    _fill_field(message, fields[isinstance(value, str)], value, at)
 
 
-def _fill_map(message: Message, field: FieldDescriptor, value: object, pointer: str) -> None:
+def _fill_map(message: Message, field: FieldDescriptor, value: object, at: Steps) -> None:
     if not isinstance(value, Mapping):
-        raise JSONFormError(pointer, f"expected an object, got {_describe(value)}")
+        raise JSONFormError(at, f"expected an object, got {_describe(value)}")
     for name, item in value.items():
-        inner = f"{pointer}.{name}"
+        inner = (*at, str(name))
         if not isinstance(name, str):
             raise JSONFormError(inner, f"expected a name that is a string, got {_describe(name)}")
         of_values = field.message_type.fields_by_name["value"]
@@ -180,60 +184,60 @@ def _by_text(value: Mapping[object, object]) -> dict[object, object]:
     return texts
 
 
-def _fill_field(message: Message, field: FieldDescriptor, value: object, pointer: str) -> None:
+def _fill_field(message: Message, field: FieldDescriptor, value: object, at: Steps) -> None:
     if _is_map(field):
-        _fill_map(message, field, value, pointer)
+        _fill_map(message, field, value, at)
         return
     if field.message_type is not None:
         if not field.is_repeated:
             inner: Message = getattr(message, field.name)
             inner.SetInParent()
-            _fill(inner, value, pointer)
+            _fill(inner, value, at)
             return
         if isinstance(value, str) or not isinstance(value, Sequence):
-            raise JSONFormError(pointer, f"expected a list, got {_describe(value)}")
+            raise JSONFormError(at, f"expected a list, got {_describe(value)}")
         for index, item in enumerate(value):
-            _fill(getattr(message, field.name).add(), item, f"{pointer}[{index}]")
+            _fill(getattr(message, field.name).add(), item, (*at, index))
         return
     if field.is_repeated:
-        _fill_scalars(message, field, value, pointer)
+        _fill_scalars(message, field, value, at)
         return
     try:
-        setattr(message, field.name, _scalar(field, value, pointer))
+        setattr(message, field.name, _scalar(field, value, at))
     except (ValueError, TypeError) as error:
         if isinstance(error, JSONFormError):
             raise
-        raise JSONFormError(pointer, f"{_describe(value)} is out of range") from error
+        raise JSONFormError(at, f"{_describe(value)} is out of range") from error
 
 
-def _fill_scalars(message: Message, field: FieldDescriptor, value: object, pointer: str) -> None:
+def _fill_scalars(message: Message, field: FieldDescriptor, value: object, at: Steps) -> None:
     if isinstance(value, str) or not isinstance(value, Sequence):
-        raise JSONFormError(pointer, f"expected a list, got {_describe(value)}")
-    getattr(message, field.name).extend(_scalar(field, item, f"{pointer}[{index}]") for index, item in enumerate(value))
+        raise JSONFormError(at, f"expected a list, got {_describe(value)}")
+    getattr(message, field.name).extend(_scalar(field, item, (*at, index)) for index, item in enumerate(value))
 
 
-def _scalar(field: FieldDescriptor, value: object, pointer: str) -> object:
+def _scalar(field: FieldDescriptor, value: object, at: Steps) -> object:
     if field.enum_type is not None:
         names = {enum_name(field.enum_type, number): number for number in field.enum_type.values_by_number if number}
         if isinstance(value, str) and value in names:
             return names[value]
-        raise JSONFormError(pointer, f"expected one of {', '.join(names)}, got {_describe(value)}")
+        raise JSONFormError(at, f"expected one of {', '.join(names)}, got {_describe(value)}")
     if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
-        return _expect(isinstance(value, bool), value, "true or false", pointer)
+        return _expect(isinstance(value, bool), value, "true or false", at)
     if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
-        return _expect(isinstance(value, str), value, "a string", pointer)
+        return _expect(isinstance(value, str), value, "a string", at)
     if isinstance(value, bool):
-        raise JSONFormError(pointer, f"expected a number, got {_describe(value)}")
+        raise JSONFormError(at, f"expected a number, got {_describe(value)}")
     if field.cpp_type in _INTEGER:
         whole = isinstance(value, int) or hasattr(value, "__index__")
-        return int(_expect(whole, value, "a whole number", pointer))  # type: ignore[call-overload]
+        return int(_expect(whole, value, "a whole number", at))  # type: ignore[call-overload]
     number = isinstance(value, int | float) or hasattr(value, "__float__")
-    return float(_expect(number, value, "a number", pointer))  # type: ignore[arg-type]
+    return float(_expect(number, value, "a number", at))  # type: ignore[arg-type]
 
 
-def _expect(fits: bool, value: object, wanted: str, pointer: str) -> object:
+def _expect(fits: bool, value: object, wanted: str, at: Steps) -> object:
     if not fits:
-        raise JSONFormError(pointer, f"expected {wanted}, got {_describe(value)}")
+        raise JSONFormError(at, f"expected {wanted}, got {_describe(value)}")
     return value
 
 

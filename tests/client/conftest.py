@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 from google.protobuf.any_pb2 import Any as AnyMessage
 
+from layerwise.errors import Place
 from layerwise_client import Client
 from layerwise_client.cli.group import layerwise
 from layerwise_proto.v1 import errors_pb2, models_pb2, models_pb2_grpc, tables_pb2, training_pb2, training_pb2_grpc
@@ -59,9 +60,21 @@ class ScriptedService:
 
     @staticmethod
     def fail(
-        context: grpc.ServicerContext, code: grpc.StatusCode, message: str, reason: str = "", **metadata: str
+        context: grpc.ServicerContext,
+        code: grpc.StatusCode,
+        message: str,
+        reason: str = "",
+        *,
+        place: tuple[str | int, ...] = (),
+        **metadata: str,
     ) -> None:
-        """Ends the call with a status; with a `reason`, also with the service's ErrorInfo."""
+        """Ends the call with a status; with a `reason`, also with the service's ErrorInfo.
+
+        `message` is without the `place`, which is put before it.
+        """
+        if place:
+            metadata |= {"place": json.dumps(place), "pointer": str(Place(place))}
+            message = f"{Place(place)}: {message}"
         if reason:
             info = errors_pb2.ErrorInfo(reason=reason, domain="layerwise", metadata=metadata)
             packed = AnyMessage(type_url="type.googleapis.com/google.rpc.ErrorInfo", value=info.SerializeToString())

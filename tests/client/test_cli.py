@@ -221,7 +221,7 @@ def test_a_mistake_is_told_in_a_line_on_stderr_without_a_traceback(run, service,
     service.publishes(models_pb2.ModelVersion(model="flights", version=1))
     service.answers |= {
         "Predict": lambda request, context: service.fail(
-            context, grpc.StatusCode.INVALID_ARGUMENT, refusal, "WRONG_KIND_OF_ROWS", pointer="table"
+            context, grpc.StatusCode.INVALID_ARGUMENT, refusal, "WRONG_KIND_OF_ROWS", place=("table",)
         ),
     }
     Path("flights.csv").write_text(FLIGHTS)

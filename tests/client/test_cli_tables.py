@@ -103,10 +103,8 @@ def test_a_built_in_data_set_takes_no_option_of_files(run, sent, option):
 def test_an_error_of_the_service_about_a_cell_names_the_line(run, service, flights):
     def refuse(requests, context):
         list(requests)
-        pointer = "batches[0].table.rows[3].distance"
-        service.fail(
-            context, grpc.StatusCode.INVALID_ARGUMENT, f"{pointer}: expected at least 0", "BAD", pointer=pointer
-        )
+        place = ("batches", 0, "table", "rows", 3, "distance")
+        service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, "expected at least 0", "BAD", place=place)
 
     service.answers["Train"] = refuse
     Path("flights.csv").write_text(FLIGHTS.replace(",1\n", ",\n", 1))
@@ -138,16 +136,15 @@ def predicting(service):
     def predict(request, context):
         if request.WhichOneof("data") == "rows":
             detail = "expected a table; got rows of numbers"
-            service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, detail, "WRONG_KIND_OF_ROWS", pointer="rows")
+            service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, detail, "WRONG_KIND_OF_ROWS", place=("rows",))
         columns = {column.name: list(column.texts.values) for column in request.table.columns}
         for name in columns.keys() - {"carrier", "distance"}:
-            pointer = f"table.columns.{name}"
-            detail = f"{pointer}: unknown column; expected one of carrier, distance"
-            service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, detail, "INVALID_ARGUMENT", pointer=pointer)
+            detail, place = "unknown column; expected one of carrier, distance", ("table", "columns", name)
+            service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, detail, "UNKNOWN_COLUMN", place=place)
         if "far" in columns["distance"]:
-            pointer = f"table.rows[{columns['distance'].index('far')}].distance"
-            detail = f"{pointer}: expected a number, got 'far'"
-            service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, detail, "INVALID_ARGUMENT", pointer=pointer)
+            place = ("table", "rows", columns["distance"].index("far"), "distance")
+            detail = "expected a number, got 'far'"
+            service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, detail, "INVALID_ARGUMENT", place=place)
         late = [bool(cell) and float(cell) > 1000 for cell in columns["distance"]]
         labels = tensors_pb2.Labels(booleans=tensors_pb2.BooleanLabels(values=late))
         return models_pb2.PredictResponse(model="flights", version=1, labels=labels)
@@ -209,7 +206,7 @@ def test_a_file_that_does_not_fit_the_version_is_refused_with_the_place(run, pre
 
     extra, wrong = run("predict", "flights", "extra.csv"), run("predict", "flights", "wrong.csv")
 
-    assert "column late: unknown column; expected one of carrier, distance; --target leaves out" in extra.stderr
+    assert "extra.csv column late: unknown column; expected one of carrier, distance; --target leaves" in extra.stderr
     assert wrong.stderr == "layerwise: wrong.csv line 3, column distance: expected a number, got 'far'\n"
 
 
@@ -236,9 +233,8 @@ def test_a_whole_number_of_a_row_travels_as_it_is(run, service, predicting):
 def test_an_empty_column_is_refused_with_the_option_that_leaves_it_out(run, service):
     def refuse(requests, context):
         list(requests)
-        pointer = "encoder.columns.the z"
-        detail = f"{pointer}: expected at least one value, all are missing; the column may be ignored"
-        service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, detail, "INVALID_ENCODER", pointer=pointer)
+        place = ("encoder", "columns", "the z")
+        service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, "all are missing", "EMPTY_COLUMN", place=place)
 
     service.answers["Train"] = refuse
     Path("empty.csv").write_text("a,the z,late\n" + "".join(f"{index},,{index % 2}\n" for index in range(12)))
@@ -255,7 +251,7 @@ def test_a_version_that_takes_rows_of_numbers_is_asked_in_the_order_of_the_file(
     def predict(request, context):
         if request.WhichOneof("data") == "table":
             detail = "expected 2 numbers; got columns"
-            service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, detail, "WRONG_KIND_OF_ROWS", pointer="table")
+            service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, detail, "WRONG_KIND_OF_ROWS", place=("table",))
         rows = np.frombuffer(request.rows.data, "<f4").reshape(tuple(request.rows.shape))
         values = np.ascontiguousarray(rows[:, :1])
         block = tensors_pb2.Tensor(data_type=1, shape=values.shape, data=values.tobytes())

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from layerwise_client import InvalidRequest
+from layerwise_client._data.places import invalid
 from layerwise_client.cli.csv_records import missing_cells, read
 from layerwise_client.cli.csv_table import open_file, told_by_line
 
@@ -205,7 +206,7 @@ def test_a_file_that_shrinks_between_its_readings_is_noticed(opened, tmp_path):
 
 def test_an_error_about_a_row_is_told_with_its_line(opened):
     training = opened("a,t\n1,0\n2,1\n")
-    wrong = InvalidRequest("X row 1, column a: expected a number, got 'x'", pointer="X[1].a")
+    wrong = invalid(("X", 1, "a"), "expected a number, got 'x'")
 
     with (
         pytest.raises(InvalidRequest, match=r"^flights.csv line 3, column a: expected"),

@@ -28,14 +28,14 @@ PROBLEM = {
     "detail": "no model nope",
     "reason": "MODEL_NOT_FOUND",
     "request_id": "ab12",
-    "errors": [{"pointer": "#/model", "detail": "unknown"}],
+    "errors": [{"pointer": "#/model", "place": ["model"], "detail": "unknown"}],
 }
 
 
 @pytest.mark.parametrize(
     ("status", "body", "error", "message"),
     [
-        (404, PROBLEM, NotFound, "no model nope; #/model: unknown"),
+        (404, PROBLEM, NotFound, "no model nope"),
         (400, PROBLEM | {"errors": []}, InvalidRequest, "no model nope"),
         (413, b"<html>", InvalidRequest, "answered 413 without saying why"),
         (429, {}, ResourceExhausted, "answered 429"),
@@ -64,7 +64,7 @@ def test_a_problem_gives_its_reason_pointer_and_request_id(rest, asking):
 
     assert (caught.value.reason, caught.value.pointer, caught.value.request_id) == (
         "MODEL_NOT_FOUND",
-        "#/model",
+        "model",
         "ab12",
     )
 
@@ -92,7 +92,7 @@ def test_a_problem_gives_its_reason_pointer_and_request_id(rest, asking):
 )
 def test_a_grpc_status_becomes_an_error_by_its_code_and_keeps_its_cause(service, code, error):
     service.answers["Predict"] = lambda request, context: service.fail(
-        context, grpc.StatusCode[code], "it was so", "SOME_REASON", pointer="rows[3]", request_id="ab12"
+        context, grpc.StatusCode[code], "it was so", "SOME_REASON", place=("rows", 3), request_id="ab12"
     )
 
     # long enough for more than one try, on a busy machine too

@@ -286,8 +286,8 @@ def test_an_error_of_the_service_about_a_cell_names_row_and_column_of_x(client, 
         batches = [request.batch for request in requests][1:]
         row = len(batches[0].table.columns[0].numbers.values)
         service.first_rows = row
-        pointer = "batches[1].table.rows[3].a"
-        service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, f"{pointer}: expected less", "BAD", pointer=pointer)
+        place = ("batches", 1, "table", "rows", 3, "a")
+        service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, "expected less", "BAD", place=place)
 
     service.answers["Train"] = refuse
     rows = 2 * TABLE_BYTES // 8
@@ -301,22 +301,22 @@ def test_an_error_of_the_service_about_a_cell_names_row_and_column_of_x(client, 
 
 
 @pytest.mark.parametrize(
-    ("pointer", "said", "where"),
+    ("place", "said", "where"),
     [
-        ("batches[1].labels[3]", "y row {}: expected less", "y[{}]"),
-        ("batches[1].targets[3]", "y row {}: expected less", "y[{}]"),
-        ("batches[1].weights[3]", "weights row {}: expected less", "weights[{}]"),
-        ("batches[1].rows[3][2]", "X row {}, column 2: expected less", "X[{}][2]"),
-        ("batches[9].labels[3]", "batches[9].labels[3]: expected less", "batches[9].labels[3]"),
+        (("batches", 1, "labels", 3), "y row {}: expected less", "y[{}]"),
+        (("batches", 1, "targets", 3), "y row {}: expected less", "y[{}]"),
+        (("batches", 1, "weights", 3), "weights row {}: expected less", "weights[{}]"),
+        (("batches", 1, "rows", 3, 2), "X row {}, column 2: expected less", "X[{}][2]"),
+        (("batches", 9, "labels", 3), "batches[9].labels[3]: expected less", "batches[9].labels[3]"),
     ],
 )
-def test_an_error_of_the_service_about_a_row_names_that_of_x_or_y(client, service, pointer, said, where):
+def test_an_error_of_the_service_about_a_row_names_that_of_x_or_y(client, service, place, said, where):
     first = []
 
     def refuse(requests, context):
         batches = [request.batch for request in requests][1:]
         first.append(batches[0].rows.shape[0])
-        service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, f"{pointer}: expected less", "BAD", pointer=pointer)
+        service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, "expected less", "BAD", place=place)
 
     service.answers["Train"] = refuse
     X = np.zeros((300_000, 4), np.float32)
@@ -335,13 +335,13 @@ def answering(service):
     def predict(request, context):
         if request.WhichOneof("data") == "rows":
             detail = "expected a table, for this version takes the columns a, b; got rows of numbers"
-            service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, detail, "WRONG_KIND_OF_ROWS", pointer="rows")
+            service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, detail, "WRONG_KIND_OF_ROWS", place=("rows",))
         by_name = {column.name: column for column in request.table.columns}
         texts = by_name["b"].texts.values
         if "true" in texts:
-            pointer = f"table.rows[{list(texts).index('true')}].b"
-            detail = f"{pointer}: expected a number, got 'true'"
-            service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, detail, "INVALID_ARGUMENT", pointer=pointer)
+            place = ("table", "rows", list(texts).index("true"), "b")
+            detail = "expected a number, got 'true'"
+            service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, detail, "INVALID_ARGUMENT", place=place)
         values = np.array([by_name["a"].numbers.values], dtype="<f4").T
         block = tensors_pb2.Tensor(data_type=1, shape=values.shape, data=values.tobytes())
         return models_pb2.PredictResponse(model="flights", version=1, values=block)
@@ -479,7 +479,7 @@ def test_an_error_over_rest_about_a_cell_names_row_and_column_of_x(asking, rest)
         "status": 400,
         "reason": "INVALID_ARGUMENT",
         "detail": "instances[1].a/b: expected a number, got 'x'",
-        "errors": [{"pointer": "#/instances/1/a~1b", "detail": "expected a number, got 'x'"}],
+        "errors": [{"place": ["instances", 1, "a/b"], "detail": "expected a number, got 'x'"}],
     }
     rest.answer = lambda question: (400, problem)
     rest.signature = signature(**{"a/b": "number"})

@@ -380,7 +380,7 @@ def test_an_error_of_the_users_own_array_is_raised_as_it_is(client, taken):
 def test_a_service_that_refuses_early_stops_the_upload(client, service):
     def train(requests, context):
         next(requests)
-        service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, "model: bad name", "INVALID_MODEL", pointer="model")
+        service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, "bad name", "INVALID_MODEL", place=("model",))
 
     service.answers["Train"] = train
 

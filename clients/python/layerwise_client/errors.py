@@ -22,17 +22,38 @@ from typing import ClassVar
 class LayerwiseError(Exception):
     """Base of every error of this package; the message says what was wanted, what came and where.
 
-    `reason` is a stable UPPER_SNAKE word, `pointer` the part of the request that is wrong ("" if no part is to
-    blame), `request_id` what the service's log knows the call by ("" if it did not say).
+    `reason` is a stable UPPER_SNAKE word, `place` the names and indices that lead to what is wrong (none if no part is
+    to blame), a column's name as one step, `pointer` their text, and `detail` the message without the place.
+    `request_id` is what the service's log knows the call by ("" if it did not say).
     """
 
     default_reason: ClassVar[str] = "UNKNOWN"
 
-    def __init__(self, message: str, *, reason: str = "", pointer: str = "", request_id: str = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str = "",
+        pointer: str | tuple[str | int, ...] = "",
+        request_id: str = "",
+        detail: str = "",
+    ) -> None:
         super().__init__(message)
         self.reason = reason or self.default_reason
-        self.pointer = pointer
+        self.place = (pointer,) if isinstance(pointer, str) and pointer else tuple(pointer)
         self.request_id = request_id
+        self.detail = detail or message
+
+    @property
+    def pointer(self) -> str:
+        """The place as text: "X[17].distance", "plan.epochs"; a whole column is "X['distance']"."""
+        from layerwise.errors import Place
+
+        match self.place:
+            case ("X", str(column)):
+                return f"X[{column!r}]"
+            case steps:
+                return str(Place(steps))
 
 
 class InvalidRequest(LayerwiseError):

@@ -160,6 +160,7 @@ def _check_names(given: Sequence[str], names: Sequence[str], extra: Collection[s
             raise InvalidInput(
                 Place(where, name if len(str(name)) <= 60 else shown(name)),
                 f"unknown column; expected one of {_text_list(names)}",
+                "UNKNOWN_COLUMN",
             )
 
 

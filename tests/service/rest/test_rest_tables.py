@@ -106,8 +106,8 @@ WRONG: list[tuple[Any, str, str, str]] = [
     ([[1, NAN, 3, 4]], "NOT_FINITE", "#/instances/0/1", "expected a finite number, got NaN"),
     ([{"distance": 1}, ROW], "INVALID_ARGUMENT", "#/instances/0/origin", "the column is missing; there are distance"),
     ([{"distance": 1, "origin": "JFK"}], "INVALID_ARGUMENT", "#/instances/0/zip", "the column is missing; there are"),
-    ([{**ROW, "tail": "N1"}], "INVALID_ARGUMENT", "#/instances/0/tail", "unknown column; expected one of distance"),
-    ([ROW] * 40 + [{**ROW, "tail": "N1"}], "INVALID_ARGUMENT", "#/instances/40/tail", "unknown column"),
+    ([{**ROW, "tail": "N1"}], "UNKNOWN_COLUMN", "#/instances/0/tail", "unknown column; expected one of distance"),
+    ([ROW] * 40 + [{**ROW, "tail": "N1"}], "UNKNOWN_COLUMN", "#/instances/40/tail", "unknown column"),
     (
         [ROW, [1, "JFK"]],
         "WRONG_FEATURE_COUNT",

@@ -454,7 +454,7 @@ def test_rows_of_the_wrong_kind_are_told_which_the_version_takes(
         ),
         (
             models_pb2.PredictRequest(model="flights", table=table(**FLIGHTS, tail=["N1"] * 4)),
-            ("INVALID_ARGUMENT", "table.columns.tail"),
+            ("UNKNOWN_COLUMN", "table.columns.tail"),
             "unknown column; expected one of distance, origin, hour",
         ),
         (

@@ -9,6 +9,7 @@ from decimal import Decimal
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from layerwise_client._data.places import invalid
 from layerwise_client.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -185,4 +186,4 @@ def refused(name: str, row: int, wanted: str, value: object, hint: str = "") -> 
     """Return the error for the value in `row` of the column `name`."""
     shown = f"{value:g}" if isinstance(value, float) else repr(value)
     got = shown if len(shown) <= 60 else f"{shown[:57]}…"
-    return InvalidRequest(f"X row {row}, column {name}: expected {wanted}, got {got}{hint}", pointer=f"X[{row}].{name}")
+    return invalid(("X", row, name), f"expected {wanted}, got {got}{hint}")

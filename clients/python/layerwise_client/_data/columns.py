@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from layerwise_client._data.cells import EXACT, open_cells, reads_as, text_of
-from layerwise_client.errors import InvalidRequest
+from layerwise_client._data.places import invalid
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,9 +53,7 @@ def open_values(name: str, values: object, count: int, *, kind: str | None) -> C
         return _of_cells(name, take, count, kind)
     array = cast("Array", values)
     if array.ndim != 1:
-        raise InvalidRequest(
-            f"X column {name}: expected one value a row, got shape {array.shape}", pointer=f"X[{name!r}]"
-        )
+        raise invalid(("X", name), f"expected one value a row, got shape {array.shape}")
     if isinstance(array, np.ma.MaskedArray):  # a masked value is missing, whatever stands under the mask
         return _of_cells(name, lambda start, stop: array[start:stop].tolist(), count, kind)
     dtype_kind = array.dtype.kind
@@ -70,9 +68,7 @@ def open_values(name: str, values: object, count: int, *, kind: str | None) -> C
     if dtype_kind in "OUST":
         return _of_cells(name, lambda start, stop: array[start:stop].tolist(), count, kind)
     hint = "; divide it by a unit to get numbers" if dtype_kind == "m" else ""
-    raise InvalidRequest(
-        f"X column {name}: expected numbers, texts, booleans or dates, got {array.dtype}{hint}", pointer=f"X[{name!r}]"
-    )
+    raise invalid(("X", name), f"expected numbers, texts, booleans or dates, got {array.dtype}{hint}")
 
 
 def _of_cells(name: str, take: Callable[[int, int], list[object]], count: int, kind: str | None) -> ColumnReader:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from layerwise_client._data.places import invalid
 from layerwise_client.errors import InvalidRequest
 from layerwise_proto.json_form import JSONFormError, to_message
 from layerwise_proto.v1 import tables_pb2
@@ -55,7 +56,6 @@ def kinds_of(encoder: tables_pb2.Encoder, given: UncheckedTable) -> dict[str, st
 def spec_message(value: object, kind: type[M], name: str) -> M:
     """Return `value`, in JSON form, as a message; errors name the argument `name`."""
     try:
-        return to_message(value, kind, pointer=name)
+        return to_message(value, kind, at=(name,) if name else ())
     except JSONFormError as exc:
-        reason = f"INVALID_{(name or exc.pointer.partition('.')[0]).upper()}"
-        raise InvalidRequest(str(exc), reason=reason, pointer=exc.pointer) from exc
+        raise invalid(exc.place, exc.detail, reason=f"INVALID_{str(exc.place[0]).upper()}") from exc

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from layerwise_client._data.places import invalid
 from layerwise_client.errors import InvalidRequest
 from layerwise_proto.v1 import tensors_pb2
 
@@ -116,7 +117,7 @@ def _open_sequence(X: Sequence[object]) -> NumberRows:
         for index, row in enumerate(rows, start):
             if (length := _length(row)) != features:
                 got = "no row" if length is None else f"{length}"
-                raise InvalidRequest(f"X row {index}: expected {features} numbers, got {got}", pointer=f"X[{index}]")
+                raise invalid(("X", index), f"expected {features} numbers, got {got}")
         try:
             array = np.asarray(rows)
         except ValueError as exc:  # a list where a number should be
@@ -161,11 +162,7 @@ def _refuse_text(values: Array, name: str, *, first_row: int) -> None:
 
 
 def _misplaced(name: str, index: tuple[int, ...], first_row: int, problem: str) -> InvalidRequest:
-    place = (first_row + index[0], *index[1:])
-    column = "" if len(place) < 2 else f", column {place[1]}"
-    return InvalidRequest(
-        f"{name} row {place[0]}{column}: {problem}", pointer=name + "".join(f"[{each}]" for each in place)
-    )
+    return invalid((name, first_row + index[0], *index[1:]), problem)
 
 
 def _not_two_dimensional(shape: tuple[int, ...]) -> InvalidRequest:

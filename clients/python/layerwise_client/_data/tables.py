@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from layerwise_client._data.cells import refused
 from layerwise_client._data.columns import open_values
+from layerwise_client._data.places import invalid
 from layerwise_client.errors import InvalidRequest
 from layerwise_proto.v1 import tables_pb2
 
@@ -176,9 +177,7 @@ def positional(X: object, names: Sequence[str]) -> UncheckedTable:
         if isinstance(row, str | bytes) or not hasattr(row, "__len__") or len(row) != len(names):
             got = f"{len(row)}" if hasattr(row, "__len__") and not isinstance(row, str | bytes) else "no row"
             wanted = f"expected {len(names)} values in the order of the columns {listed(names)}"
-            raise InvalidRequest(
-                f"X row {index}: {wanted}; got {got}", reason="WRONG_FEATURE_COUNT", pointer=f"X[{index}]"
-            )
+            raise invalid(("X", index), f"{wanted}; got {got}", reason="WRONG_FEATURE_COUNT")
     if isinstance(rows, np.ndarray):
         array = cast("npt.NDArray[Any]", rows)
         return _of_columns(list(names), [array[:, index] for index in range(len(names))])
@@ -204,27 +203,23 @@ def _of_columns(names: list[object], values: list[object]) -> UncheckedTable:
         if name in columns:
             raise InvalidRequest(f"X: two columns have the name {name}", pointer="X")
         if isinstance(each, str | bytes) or not hasattr(each, "__len__") or getattr(each, "ndim", 1) == 0:
-            raise InvalidRequest(
-                f"X column {name}: expected a list of values, got {type(each).__name__}", pointer=f"X[{name!r}]"
-            )
+            raise invalid(("X", name), f"expected a list of values, got {type(each).__name__}")
         columns[name] = each
         first = first or name
         count, wanted = len(cast("Sequence[object]", each)), len(cast("Sequence[object]", columns[first]))
         if count != wanted:
-            detail = f"X column {name}: expected {wanted} values, as many as column {first} has, got {count}"
-            raise InvalidRequest(detail, pointer=f"X[{name!r}]")
+            raise invalid(("X", name), f"expected {wanted} values, as many as column {first} has, got {count}")
     return UncheckedTable(len(cast("Sequence[object]", columns[first])), columns)
 
 
 def _of_rows(rows: Sequence[Any]) -> UncheckedTable:
     wanted = {_name(name): name for name in rows[0]}
     if not wanted:
-        raise InvalidRequest("X row 0: expected values by the names of columns, got none", pointer="X[0]")
+        raise invalid(("X", 0), "expected values by the names of columns, got none")
     keys = rows[0].keys()
     for index, row in enumerate(rows):
         if not isinstance(row, Mapping):
-            detail = f"X row {index}: expected a mapping of column names to values, got {type(row).__name__}"
-            raise InvalidRequest(detail, pointer=f"X[{index}]")
+            raise invalid(("X", index), f"expected a mapping of column names to values, got {type(row).__name__}")
         if row.keys() != keys:
             raise _uneven(rows, min(row.keys() ^ keys, key=str))
     return UncheckedTable(len(rows), {name: FieldOfRows(rows, name) for name in wanted})
@@ -235,12 +230,10 @@ def _uneven(rows: Sequence[Mapping[object, object]], name: object) -> InvalidReq
     having = [name in row for row in rows]
     has, lacks = having.index(True), having.index(False)
     if 2 * sum(having) >= len(having):
-        detail = (
-            f"X row {lacks}, column {name}: expected a value as in row {has}, got nothing; None says that it is missing"
-        )
-        return InvalidRequest(detail, pointer=f"X[{lacks}].{name}")
+        detail = f"expected a value as in row {has}, got nothing; None says that it is missing"
+        return invalid(("X", lacks, str(name)), detail)
     detail = f"X row {has}: column {name} is in {sum(having)} of {len(having)} rows; None says that a value is missing"
-    return InvalidRequest(detail, pointer=f"X[{has}].{name}")
+    return InvalidRequest(detail, pointer=("X", has, str(name)))
 
 
 def _name(name: object) -> str:

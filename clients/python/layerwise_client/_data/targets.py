@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from layerwise_client._data.places import invalid
 from layerwise_client._data.rows import tensor, to_float32
 from layerwise_client.errors import InvalidRequest
 from layerwise_proto.v1 import tensors_pb2, training_pb2
@@ -92,7 +93,7 @@ def open_targets(y: object, loss: str | None) -> TargetValues:
     if array.ndim == 2 and (classification or (kind == "string" and loss is None)):
         raise InvalidRequest(f"y: expected one label a row, (n,), got shape {array.shape}", pointer="y")
     if not classification and kind == "string":
-        raise InvalidRequest(f"y row 0: expected a number, got {str(array.flat[0])!r}", pointer="y[0]")
+        raise invalid(("y", 0), f"expected a number, got {str(array.flat[0])!r}")
     outputs = 1 if array.ndim == 1 else int(array.shape[1])
     return TargetValues(len(array), lambda start, stop: array[start:stop], kind, classification, outputs)
 
@@ -216,4 +217,4 @@ def _labels(block: Array, kind: TargetKind, name: str, first_row: int) -> tensor
 
 
 def _wrong(name: str, row: int, wanted: str, value: object) -> InvalidRequest:
-    return InvalidRequest(f"{name} row {row}: {wanted}, got {value!r}", pointer=f"{name}[{row}]")
+    return invalid((name, row), f"{wanted}, got {value!r}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from layerwise_client._data.places import invalid
 from layerwise_client._data.rows import tensor, to_float32
 from layerwise_client.errors import InvalidRequest
 from layerwise_proto.v1 import training_pb2
@@ -41,8 +42,7 @@ def open_weights(weights: object, rows: int) -> LossWeights:
     values = to_float32(array, "weights")
     if (values < 0).any():
         row = int(np.argmax(values < 0))
-        detail = f"weights row {row}: expected a number of at least 0, got {values[row]:g}"
-        raise InvalidRequest(detail, pointer=f"weights[{row}]")
+        raise invalid(("weights", row), f"expected a number of at least 0, got {values[row]:g}")
     if not values.any():
         raise InvalidRequest("weights: expected one above 0 at least, got zeros alone", pointer="weights")
     return LossWeights(values)

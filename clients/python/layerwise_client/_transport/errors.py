@@ -63,8 +63,13 @@ def from_rpc(error: grpc.RpcError, target: str, proxy: Proxy | None = None) -> L
     info = _error_info(error)
     if info is not None:
         metadata = info.metadata
+        pointer = metadata.get("pointer", "")
         return kind(
-            details, reason=info.reason, pointer=metadata.get("pointer", ""), request_id=metadata.get("request_id", "")
+            details,
+            reason=info.reason,
+            pointer=_steps(json.loads(metadata["place"])) if "place" in metadata else pointer,
+            request_id=metadata.get("request_id", ""),
+            detail=details.removeprefix(f"{pointer}: "),  # as the message of a status begins
         )
     if proxy is not None and kind in (Unavailable, DeadlineExceeded, ServiceFault):
         why = "no answer in time" if kind is DeadlineExceeded else _last_cause(details)
@@ -113,21 +118,23 @@ def from_http(status: int, body: bytes, address: str) -> LayerwiseError:
         return kind(f"{address} answered {status} without saying why")
     problem = cast("dict[str, Any]", problem)
     message = str(problem.get("detail") or problem.get("title") or f"{address} answered {status}")
-    pointer = ""
     errors = problem.get("errors")
-    for item in cast("list[object]", errors) if isinstance(errors, list) else []:
-        if isinstance(item, dict):
-            each = cast("dict[str, object]", item)
-            place, detail = str(each.get("pointer") or ""), str(each.get("detail") or "")
-            pointer = pointer or place
-            if detail not in message:
-                message = f"{message}; {place}: {detail}" if place else f"{message}; {detail}"
+    first = cast("list[object]", errors)[0] if isinstance(errors, list) and errors else None
+    wrong = cast("dict[str, object]", first) if isinstance(first, dict) else {}
+    place = wrong.get("place")
     return kind(
         message,
         reason=str(problem.get("reason") or ""),
-        pointer=pointer,
+        pointer=_steps(place) if place else str(wrong.get("pointer") or ""),
         request_id=str(problem.get("request_id") or ""),
+        detail=str(wrong.get("detail") or message),
     )
+
+
+def _steps(place: object) -> tuple[str | int, ...]:
+    """The steps of a place as JSON has them; none if it is something else."""
+    steps = cast("list[object]", place) if isinstance(place, list) else []
+    return tuple(step for step in steps if isinstance(step, str | int))
 
 
 def _error_info(error: grpc.RpcError) -> errors_pb2.ErrorInfo | None:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import grpc
 
-from layerwise_client._data.places import placed
+from layerwise_client._data.places import invalid, placed
 from layerwise_client._data.tables import TableRows
 from layerwise_client._data.training_data import TrainingData
 from layerwise_client._transport.connection import MESSAGE_BYTES, Connection, Deadline, Retries, retrying
@@ -128,11 +128,8 @@ def _batches(data: TrainingData) -> Iterator[tuple[training_pb2.TrainBatch, int]
         size = batch.ByteSize()
         if size > MESSAGE_BYTES - 1024:
             if stop - start == 1:
-                raise InvalidRequest(
-                    f"X row {start}: a row with its label does not fit a message of {MESSAGE_BYTES >> 20} MiB",
-                    reason="ROW_TOO_LARGE",
-                    pointer=f"X[{start}]",
-                )
+                detail = f"a row with its label does not fit a message of {MESSAGE_BYTES >> 20} MiB"
+                raise invalid(("X", start), detail, reason="ROW_TOO_LARGE")
             step = (stop - start) // 2  # its texts are long
             continue
         yield batch, stop

@@ -128,11 +128,12 @@ class Asking:
         try:
             return self.client.predict(self.model, valued, version=self.version)
         except InvalidRequest as exc:
-            row, _, column = exc.pointer.removeprefix("X[").partition("].")
-            if not (row.isdecimal() and column):
-                raise
-            detail = str(exc).removeprefix(f"X row {row}, column {column}: ")
-            raise click.BadParameter(f"row {int(row) + 1}, column {column}: {detail}", param_hint="--row") from exc
+            match exc.place:
+                case ("X", int(row), str(column)):
+                    detail = f"row {row + 1}, column {column}: {exc.detail}"
+                    raise click.BadParameter(detail, param_hint="--row") from exc
+                case _:
+                    raise
 
     def _about(
         self, names: list[str], block: list[Record], name: str, version: str | int | None, *, by_name: bool
@@ -149,16 +150,17 @@ class Asking:
 
     def _by_line(self, exc: InvalidRequest, block: list[Record], name: str, target: str | None) -> InvalidRequest:
         """The error with the file and the line, if it is about a row of `block`."""
-        row, _, column = exc.pointer.removeprefix("X[").partition("].")
-        if row.isdecimal() and column:
-            detail = str(exc).removeprefix(f"X row {row}, column {column}: ")
-            where = f"{name} line {block[int(row)][0]}, column {column}"
-            return InvalidRequest(f"{where}: {detail}", reason=exc.reason, pointer=exc.pointer)
-        if target is None and "unknown column" in str(exc):
-            return InvalidRequest(
-                f"{exc}; --target leaves out the column with the truth", reason=exc.reason, pointer=exc.pointer
-            )
-        return exc
+        hint = ""
+        if target is None and exc.reason == "UNKNOWN_COLUMN":
+            hint = "; --target leaves out the column with the truth"
+        match exc.place:
+            case ("X", int(row), str(column)):
+                message = f"{name} line {block[row][0]}, column {column}: {exc.detail}{hint}"
+            case ("X", str(column)):
+                message = f"{name} column {column}: {exc.detail}{hint}"
+            case _:
+                message = f"{exc}{hint}"
+        return InvalidRequest(message, reason=exc.reason, pointer=exc.place)
 
 
 def _by_name(cells: Sequence[str]) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -150,26 +149,22 @@ def told_by_line(file: CsvTraining | None) -> Generator[None]:
     try:
         yield
     except InvalidRequest as exc:
-        place = re.fullmatch(r"X\[(\d+)\]\.(.+)", exc.pointer, re.DOTALL)
-        empty = re.fullmatch(r"X column (.+): (expected .+); the column may be ignored", str(exc), re.DOTALL)
-        if file is not None and empty is not None:
-            way_out = f"--ignore {shlex.quote(empty[1])} leaves it out"
-            detail = f"{file.file.name} column {empty[1]}: {empty[2]}; {way_out}"
-            raise InvalidRequest(detail, reason=exc.reason, pointer=exc.pointer) from exc
-        if file is not None and (target := re.fullmatch(r"y\[(\d+)\]", exc.pointer)) is not None:
-            row = int(target[1])
-            where = f"{file.file.name} line {file.line(row)}, column {file.file.target}"
-            detail = f"{where}: {str(exc).removeprefix(f'y row {row}: ')}"
-            raise InvalidRequest(detail, reason=exc.reason, pointer=exc.pointer) from exc
-        if file is not None and str(exc).startswith("X column "):
-            detail = f"{file.file.name} {str(exc).removeprefix('X ')}"
-            raise InvalidRequest(detail, reason=exc.reason, pointer=exc.pointer) from exc
-        if file is None or place is None:
+        if file is None:
             raise
-        row, column = int(place[1]), place[2]
-        detail = str(exc).removeprefix(f"X row {row}, column {column}: ")
-        where = f"{file.file.name} line {file.line(row)}, column {column}"
-        raise InvalidRequest(f"{where}: {detail}", reason=exc.reason, pointer=exc.pointer) from exc
+        detail = exc.detail
+        match exc.place:
+            case ("X", int(row), str(column)):
+                where = f"line {file.line(row)}, column {column}"
+            case ("y", int(row)):
+                where = f"line {file.line(row)}, column {file.file.target}"
+            case ("X", str(column)):
+                where = f"column {column}"
+                if exc.reason == "EMPTY_COLUMN":
+                    way_out = f"--ignore {shlex.quote(column)} leaves it out"
+                    detail = f"expected at least one value, all are missing; {way_out}"
+            case _:
+                raise
+        raise InvalidRequest(f"{file.file.name} {where}: {detail}", reason=exc.reason, pointer=exc.place) from exc
 
 
 class _Numbers:

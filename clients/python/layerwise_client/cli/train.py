@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import click
 
 from layerwise_client import datasets
+from layerwise_client._data.places import place_words
 from layerwise_client._data.targets import classifies
 from layerwise_client.cli import csv_table
 from layerwise_client.cli.chosen_settings import architecture_of, errors_by_option, kind_of, plan_of, split_settings
@@ -181,9 +182,9 @@ def _read_spec(path: Path) -> dict[str, Any]:
     try:
         for name, kind in _SPEC.items():
             if parts.get(name) is not None:
-                to_message(parts[name], kind, pointer=name)
+                to_message(parts[name], kind, at=(name,))
     except JSONFormError as exc:
-        raise InvalidRequest(f"{path}: {exc}", pointer=exc.pointer) from exc
+        raise InvalidRequest(f"{path}: {place_words(exc.place)}: {exc.detail}", pointer=exc.place) from exc
     return parts
 
 
