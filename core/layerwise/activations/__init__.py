@@ -1,4 +1,4 @@
-"""The activations and the table of their names."""
+"""The activations, and a table of their names."""
 
 from layerwise.activations.activation import Activation, Compiled, UnitBuffers
 from layerwise.activations.rectifiers import ELU, SELU, LeakyReLU, Maxout, PReLU, ReLU
@@ -26,4 +26,4 @@ __all__ = [
 ACTIVATIONS: dict[str, type[Activation]] = {
     cls.kind: cls for cls in (Identity, Sigmoid, Tanh, ReLU, LeakyReLU, PReLU, ELU, SELU, GELU, SiLU, Softplus, Maxout)
 }
-"""Every activation by its name; a name stands for the class's default object."""
+"""The activations by name; a name stands for the default object of the class."""

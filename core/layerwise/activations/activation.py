@@ -1,7 +1,7 @@
-"""What an activation is: its value, its derivative, and where both are written.
+"""The base class of activations: value, derivative, and what other packages need to know of the class.
 
-A layer computes z = x @ weight + bias and a = activation(z). Most activations overwrite z with a and find their
-derivative from a alone; those with `keeps_input` need z afterwards and get a separate place for a.
+A layer computes z = x @ weight + bias and a = activation(z). Most activations overwrite z with a and compute the
+derivative from a. Those with `keeps_input` need z for it, and write a into a separate array.
 """
 
 from abc import ABC, abstractmethod
@@ -17,11 +17,11 @@ from layerwise.variants import Variant
 
 @dataclass(slots=True)
 class UnitBuffers:
-    """What the derivative of an activation reads and writes, for n rows and one layer.
+    """The arrays that the derivative of an activation reads and writes, for n rows and one layer.
 
-    `delta` (n, units) comes as the gradient of the loss in a and may be overwritten; `z_gradient`, the same memory
-    as `delta` or as `z`, receives the gradient in z, (n, units), or (n, pieces * units) of a maxout. The rest, but
-    for `slope`, may be overwritten too.
+    `delta` (n, units) holds the gradient of the loss with respect to a. `z_gradient` receives that with respect to z,
+    (n, units), or (n, pieces * units) for maxout; it shares memory with `delta` or `z`. All may be overwritten except
+    `slope`.
     """
 
     z: Floats
@@ -35,29 +35,29 @@ class UnitBuffers:
 
 
 class Compiled(NamedTuple):
-    """Loops that do what an activation does, in one pass each; `constants` are handed to all after the arrays."""
+    """Compiled loops of an activation, one pass each. `constants` are passed to each of them after the arrays."""
 
     value: Callable[..., None]
-    """Of (z, bias): turns z into activation(z + bias)."""
+    """(z, bias): replace z by activation(z + bias)."""
     derivative: Callable[..., None]
-    """Of (delta, a): turns the gradient in a into the gradient in z."""
+    """(delta, a): replace the gradient with respect to a by that with respect to z."""
     packed: Callable[..., None]
-    """Of K networks (z, bias), (K, n, units) and (K, units): `value` for each."""
+    """(z, bias) of K networks, (K, n, units) and (K, units): `value` for each."""
     constants: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Activation(Variant, ABC):
-    """Turns the linear part of a layer into its output."""
+    """A function of the linear part of a layer. To add one, see docs/architecture.md."""
 
     usual_initializer: ClassVar[str] = "glorot_normal"
-    """The name of the initialiser that fits: He's where a part of the inputs is flattened, LeCun's for SELU."""
+    """The name of the default initialiser: He's for activations that flatten some inputs, LeCun's for SELU."""
     overwrites_alone: ClassVar[bool] = False
-    """Whether the value is found in the memory of z, without scratch."""
+    """Whether `value` can write into z itself and needs no scratch memory."""
     keeps_input: ClassVar[bool] = False
-    """Whether the derivative needs z, so that a must stand elsewhere."""
+    """Whether the derivative needs z, so that a must be written elsewhere."""
     learns_slope: ClassVar[bool] = False
-    """Whether a slope per unit is learnt beside weight and bias."""
+    """Whether a slope per unit is learnt in addition to weight and bias."""
     can_die: ClassVar[bool] = False
     """Whether a unit may output 0 for every row, which also stops its gradient."""
     saturation: ClassVar[tuple[float, float] | None] = None
@@ -76,25 +76,25 @@ class Activation(Variant, ABC):
 
     @property
     def linear_pieces(self) -> int:
-        """How many linear functions of its inputs a unit computes."""
+        """Number of linear functions of its inputs that a unit computes."""
         return 1
 
     @abstractmethod
     def value(self, z: Floats, slope: Floats, out: Floats, scratch: Floats, /) -> None:
-        """Writes a into `out` (n, units); unless the class keeps its input, `out` may be `z` itself.
+        """Write a into `out` (n, units), which may be `z` itself unless the class has `keeps_input`.
 
         `scratch` has the shape of `out` and is overwritten.
         """
 
     @abstractmethod
     def derivative(self, at: UnitBuffers, /) -> None:
-        """Turns the gradient in a (`at.delta`) into the gradient in z (`at.z_gradient`)."""
+        """Write the gradient with respect to z into `at.z_gradient`, given that with respect to a in `at.delta`."""
 
     def compiled(self) -> Compiled | None:
-        """Compiled loops that do the same in place, if there are any; only of a class that does not keep its input."""
+        """Return compiled loops that do the same in place, or None. Never for a class with `keeps_input`."""
         return None
 
     def side(self, z: Floats, /) -> NDArray[Any] | None:
-        """Which linear piece each unit is on, or None of a smooth activation: it changes where a kink is crossed."""
+        """Return the linear piece that each unit is on, which changes at a kink; None for a smooth activation."""
         del z
         return None

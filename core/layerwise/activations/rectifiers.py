@@ -1,4 +1,4 @@
-"""The ReLU family and maxout: activations that flatten or bend a part of their inputs."""
+"""The ReLU family and maxout."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -48,7 +48,18 @@ class ReLU(Activation):
 
 @dataclass(frozen=True, slots=True)
 class LeakyReLU(Activation):
-    """a = z where z > 0, else slope · z, with one fixed `slope` in [0, 1)."""
+    """a = z where z > 0, else slope · z, with a fixed slope.
+
+    Parameters
+    ----------
+    slope : float, default 0.01
+        At least 0 and below 1.
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
+    """
 
     slope: Fraction = 0.01
 
@@ -87,9 +98,19 @@ class LeakyReLU(Activation):
 
 @dataclass(frozen=True, slots=True)
 class PReLU(Activation):
-    """a = z where z > 0, else slope · z, with a learnt slope per unit that starts at `slope`.
+    """a = z where z > 0, else slope · z, with a learnt slope per unit.
 
     He et al. 2015, Delving deep into rectifiers.
+
+    Parameters
+    ----------
+    slope : float, default 0.25
+        Initial slope of each unit.
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
     """
 
     slope: float = 0.25
@@ -126,7 +147,18 @@ class PReLU(Activation):
 
 @dataclass(frozen=True, slots=True)
 class ELU(Activation):
-    """a = z where z > 0, else alpha (exp(z) - 1), with a fixed `alpha` above 0. Clevert et al. 2016."""
+    """a = z where z > 0, else alpha (exp(z) - 1). Clevert et al. 2016.
+
+    Parameters
+    ----------
+    alpha : float, default 1
+        Above 0.
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
+    """
 
     alpha: Positive = 1.0
 
@@ -165,9 +197,9 @@ SELU_SCALE = 1.0507009873554805
 
 @dataclass(frozen=True, slots=True)
 class SELU(Activation):
-    """a = λ ELU(z), with the alpha and λ that keep zero mean and unit variance from layer to layer.
+    """a = λ ELU(z), with the alpha and λ that keep mean 0 and variance 1 from layer to layer.
 
-    Klambauer et al. 2017, Self-normalizing neural networks; it goes with LeCun's normal initialiser.
+    Klambauer et al. 2017, Self-normalizing neural networks. Its initialiser is LeCun's normal one.
     """
 
     kind = "selu"
@@ -191,9 +223,19 @@ class SELU(Activation):
 
 @dataclass(frozen=True, slots=True)
 class Maxout(Activation):
-    """a = the largest of `pieces` linear functions of the layer's inputs. Goodfellow et al. 2013.
+    """a = the largest of several linear functions of the layer's inputs. Goodfellow et al. 2013.
 
     The columns of z are (pieces * units), piece by piece, so that the pieces are contiguous slices.
+
+    Parameters
+    ----------
+    pieces : int, default 2
+        Number of linear functions per unit, at least 2.
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
     """
 
     pieces: Annotated[int, Limits(least=2)] = 2
@@ -214,14 +256,14 @@ class Maxout(Activation):
             np.maximum(out, z[:, start : start + units], out=out)
 
     def derivative(self, at: UnitBuffers, /) -> None:
-        """da/dz = 1 for the first piece that attains the maximum, 0 for the others; z is overwritten by it."""
+        """da/dz = 1 for the first piece that attains the maximum, 0 for the others; overwrites z."""
         units = at.a.shape[1]
         for start in range(0, at.z.shape[1], units):
             piece = at.z[:, start : start + units]
             np.equal(piece, at.a, out=at.mask)
             np.copyto(at.scratch, at.mask)
             np.multiply(at.delta, at.scratch, out=piece)
-            # the gradient goes to one piece alone: what this one took, an equal later one does not get
+            # the gradient goes to one piece only: take it from later pieces that are equal
             np.subtract(at.delta, piece, out=at.delta)
 
     def side(self, z: Floats, /) -> NDArray[Any] | None:

@@ -50,7 +50,7 @@ class Sigmoid(Activation):
 
 
 def _sigmoid(z: Floats, out: Floats) -> None:
-    """As (1 + tanh(z / 2)) / 2: exp() of a large negative z would overflow."""
+    """Write (1 + tanh(z / 2)) / 2 into `out`; exp() of a large negative z would overflow."""
     np.multiply(z, 0.5, out=out)
     np.tanh(out, out=out)
     np.multiply(out, 0.5, out=out)
@@ -85,8 +85,8 @@ GELU_CUBE = 0.044715
 class GELU(Activation):
     """a = z Φ(z), with Φ, the normal distribution, in its tanh form.
 
-    Φ(z) ≈ (1 + t) / 2, t = tanh(√(2/π) (z + 0.044715 z³)), as Hendrycks and Gimpel 2016 give it; a is within 5e-4 of
-    the form with erf, which NumPy does not have.
+    Φ(z) ≈ (1 + t) / 2, t = tanh(√(2/π) (z + 0.044715 z³)). Hendrycks and Gimpel 2016. The form with erf, which NumPy
+    lacks, differs by less than 5e-4.
     """
 
     kind = "gelu"
@@ -119,7 +119,7 @@ class GELU(Activation):
 
 
 def _gelu_tanh(z: Floats, square: Floats, out: Floats) -> None:
-    """tanh(√(2/π) (z + 0.044715 z³)) into `out`; `square` is z²."""
+    """Write tanh(√(2/π) (z + 0.044715 z³)) into `out`; `square` is z²."""
     np.multiply(square, GELU_CUBE * GELU_SCALE, out=out)
     np.add(out, GELU_SCALE, out=out)
     np.multiply(out, z, out=out)

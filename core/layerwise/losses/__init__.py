@@ -1,4 +1,4 @@
-"""The losses, by family, and the table of their names."""
+"""The losses, and a table of their names."""
 
 from layerwise.losses.cross_entropy import SigmoidCrossEntropy, SoftmaxCrossEntropy
 from layerwise.losses.deviance import Gamma, Poisson, Tweedie
@@ -23,7 +23,7 @@ LOSSES: dict[str, type[Loss]] = {
         Tweedie,
     )
 }
-"""Every loss by its name; a name stands for the class's default object."""
+"""The losses by name; a name stands for the default object of the class."""
 
 __all__ = [
     "LOSSES",

@@ -1,4 +1,4 @@
-"""Cross-entropies: minus the logarithm of the probability that the scores give to what was there."""
+"""Cross-entropies: minus the logarithm of the predicted probability of the target."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +16,18 @@ from layerwise.types import Floats
 class SoftmaxCrossEntropy(Loss):
     """-Σ q log p, where p = softmax(s), fused: its gradient in s is p - q. Bishop 2006, eq. 4.108.
 
-    q is 1 at the target; `label_smoothing` ε, 0 <= ε < 1, makes it (1 - ε) there, plus ε/k at each of the k classes.
-    Szegedy et al. 2016, section 7. Raises InvalidInput.
+    q is 1 at the target, else 0. With label smoothing ε it is (1 - ε) at the target, plus ε/k at each of the k classes:
+    Szegedy et al. 2016, section 7. Targets are class indices (n,).
+
+    Parameters
+    ----------
+    label_smoothing : float, default 0
+        ε, at least 0 and below 1.
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
     """
 
     label_smoothing: Fraction = 0.0
@@ -69,9 +79,11 @@ class SoftmaxCrossEntropy(Loss):
 class SigmoidCrossEntropy(Loss):
     """-t log p - (1 - t) log(1 - p), where p = sigmoid(s): max(s, 0) - s t + log(1 + exp(-|s|)), gradient p - t.
 
-    The mean over the outputs, like `SquaredError`. Three uses: targets (n, k) of flags 0 and 1, or probabilities
-    between, where several may hold at once; two classes and one output, whose sign decides; k classes and k outputs,
-    each of which tells its class from the others. Bishop 2006, eq. 4.90.
+    The mean over the outputs. Bishop 2006, eq. 4.90. It has three uses:
+
+    - Flags: targets (n, k) from 0 to 1, of which several may be 1.
+    - Two classes and one output, whose sign decides.
+    - k classes and k outputs, each of which separates its class from the others.
     """
 
     kind = "sigmoid_cross_entropy"
@@ -102,7 +114,7 @@ class SigmoidCrossEntropy(Loss):
 
     @staticmethod
     def _subtract_targets(scores: Floats, targets: NDArray[Any], at: LossBuffers) -> None:
-        """Takes Σ s t from the rows' losses, and t from the gradient; t of a class is 1 at it, else 0."""
+        """Subtract Σ s t from the rows' losses, and t from the gradient; t is 1 at the row's class, else 0."""
         if targets.ndim > 1:
             np.einsum("ij,ij->i", scores, targets, out=at.picked)
             np.subtract(at.gradient, targets, out=at.gradient)

@@ -1,7 +1,7 @@
-"""Unit deviances of positive quantities: twice what the log-likelihood lacks to that of a perfect fit.
+"""Unit deviances of positive targets: twice the log-likelihood of a perfect fit minus that of the model.
 
-The score is the logarithm of the mean, μ = exp(s), so that any score is allowed and effects multiply. Each loss is
-the mean over the outputs. McCullagh and Nelder 1989, chapter 2.
+The score is the logarithm of the mean, μ = exp(s), so that scores may have any value. Each loss is the mean over the
+outputs. McCullagh and Nelder 1989, chapter 2.
 """
 
 from dataclasses import dataclass
@@ -60,8 +60,17 @@ class Gamma(Loss):
 class Tweedie(Loss):
     """2 (y²⁻ᵖ / ((1-p)(2-p)) - y μ¹⁻ᵖ / (1-p) + μ²⁻ᵖ / (2-p)), of y >= 0; its gradient in s is 2 (μ²⁻ᵖ - y μ¹⁻ᵖ).
 
-    A sum of a random number of gamma amounts, zero if there are none: insurance claims. p, `power`, is between 1,
-    where it becomes `Poisson`, and 2, where it becomes `Gamma`. Jørgensen 1987. Raises InvalidInput.
+    The deviance of a sum of a random number of gamma-distributed amounts, such as insurance claims. Jørgensen 1987.
+
+    Parameters
+    ----------
+    power : float, default 1.5
+        p, between 1 (Poisson) and 2 (gamma), both excluded.
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
     """
 
     power: Annotated[float, Limits(above=1, below=2)] = 1.5
@@ -76,7 +85,7 @@ class Tweedie(Loss):
         np.power(targets, two, out=at.spare)
         np.add.reduce(at.spare, axis=1, out=at.flat_row)
         np.multiply(at.flat_row, 1 / (one * two), out=at.flat_row)
-        # y μ¹⁻ᵖ; bounded, for else of y = 0 and a mean near 0 it were 0 times infinity
+        # y μ¹⁻ᵖ; bounded, because y = 0 and a mean near 0 would give 0 · infinity
         np.multiply(scores, one, out=at.scratch)
         np.minimum(at.scratch, at.longest, out=at.scratch)
         np.exp(at.scratch, out=at.scratch)

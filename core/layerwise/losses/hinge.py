@@ -1,9 +1,9 @@
-"""Hinges: nothing is lost where the right class leads by a margin of 1.
+"""Hinge losses: 0 where the score of the actual class exceeds the others by a margin of 1.
 
-Both compute margins m >= 0 from the scores s and the target y, add up a penalty of each, and turn the penalty's slope
-in m into the gradient in s:
+Both compute margins m >= 0 from the scores s and the target y, sum a penalty of each, and turn the derivative of the
+penalty with respect to m into the gradient with respect to s:
 
-    form               margins                                          gradient in s, of g = slope in m
+    form               margins                                          gradient, g = derivative of the penalty
     weston_watkins     m_j = max(0, 1 + s_j - s_y), m_y = 0             g_j, and -Σ g_j at y
     one_vs_rest        m_j = max(0, 1 + s_j), m_y = max(0, 1 - s_y)     g_j, and -g_y at y
     the same, k = 1    m = max(0, 1 - t s), t = -1, 1 of two classes    -t g
@@ -22,10 +22,10 @@ from layerwise.types import Floats
 
 @dataclass(frozen=True, slots=True)
 class MarginLoss(Loss, ABC):
-    """A sum over the outputs of a penalty of their margins. Raises InvalidInput."""
+    """Base class of the losses that sum a penalty of margins over the outputs."""
 
     form: Literal["weston_watkins", "one_vs_rest"] = "weston_watkins"
-    """Which scores are compared: each with the right class's (Weston and Watkins 1999), or each with 0."""
+    """Compare each score with that of the actual class (Weston and Watkins 1999), or each with 0."""
 
     targets = "classes"
     link = "identity"
@@ -36,7 +36,7 @@ class MarginLoss(Loss, ABC):
 
     @abstractmethod
     def penalize(self, at: LossBuffers, /) -> None:
-        """Writes the penalties of the margins in `at.gradient` into `at.row`, and their slopes over the margins."""
+        """Write the penalties of the margins in `at.gradient` into `at.row`, and replace the margins by derivatives."""
 
     def measure(self, scores: Floats, targets: NDArray[Any], at: LossBuffers, /) -> None:
         if scores.shape[1] == 1:
@@ -84,7 +84,18 @@ class MarginLoss(Loss, ABC):
 
 @dataclass(frozen=True, slots=True)
 class Hinge(MarginLoss):
-    """Σ m: a margin costs its length. Of two classes and one output it is a support vector machine's."""
+    """Σ m. With two classes and one output it is the loss of a support vector machine.
+
+    Parameters
+    ----------
+    form : {"weston_watkins", "one_vs_rest"}, default "weston_watkins"
+        Compare each score with that of the actual class (Weston and Watkins 1999), or each with 0.
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
+    """
 
     kind = "hinge"
 
@@ -95,7 +106,18 @@ class Hinge(MarginLoss):
 
 @dataclass(frozen=True, slots=True)
 class SquaredHinge(MarginLoss):
-    """Σ m²: a smooth hinge, with the slope 2 m."""
+    """Σ m², a smooth hinge loss, with the derivative 2 m.
+
+    Parameters
+    ----------
+    form : {"weston_watkins", "one_vs_rest"}, default "weston_watkins"
+        Compare each score with that of the actual class (Weston and Watkins 1999), or each with 0.
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
+    """
 
     kind = "squared_hinge"
 

@@ -1,4 +1,4 @@
-"""From scores (n, k) to predictions (n, k), in new memory."""
+"""Functions from scores (n, k) to predictions (n, k), in new memory."""
 
 import numpy as np
 
@@ -6,11 +6,11 @@ from layerwise import kernels
 from layerwise.types import Floats
 
 FEW = 4096
-"""Numbers up to which the passes of NumPy cost more to begin than a compiled loop takes in all."""
+"""Up to this many numbers, a compiled loop is faster than the calls of NumPy."""
 
 
 def softmax(scores: Floats) -> Floats:
-    """exp(s) / Σ exp(s): positive, each row's sum is 1."""
+    """Return exp(s) / Σ exp(s): positive, with the sum 1 in each row."""
     if scores.size <= FEW and (loops := kernels.compiled()):
         found: Floats = loops.softmax(scores)
         return found
@@ -21,16 +21,16 @@ def softmax(scores: Floats) -> Floats:
 
 
 def sigmoid(scores: Floats) -> Floats:
-    """1 / (1 + exp(-s)), each score for itself."""
+    """Return 1 / (1 + exp(-s)) of each score."""
     return np.exp(log_sigmoid(scores))
 
 
 def log_sigmoid(scores: Floats) -> Floats:
-    """log(1 / (1 + exp(-s))), which a large score of either sign does not overflow."""
+    """Return log(1 / (1 + exp(-s))) of each score, without overflow."""
     return -np.logaddexp(0.0, -scores)
 
 
 def exponential(scores: Floats) -> Floats:
-    """exp(s); of a score whose exponential is too large for its type, the largest number of that type."""
+    """Return exp(s), or the largest number of the type where that overflows."""
     with np.errstate(over="ignore"):
         return np.minimum(np.exp(scores), np.finfo(scores.dtype).max)

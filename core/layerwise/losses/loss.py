@@ -1,4 +1,4 @@
-"""What every loss is: a measure of scores against targets, and its gradient in the scores.
+"""The base class of losses: value, gradient, and what other packages need to know of the class.
 
 Scores are the outputs of the last layer, (n, k). Targets are class indices (n,), flags (n, k) or values (n, k).
 """
@@ -17,10 +17,10 @@ from layerwise.workspace import Arena
 
 
 class LossBuffers:
-    """Where a loss of n rows and k outputs writes; `gradient` (n, k) receives the gradient in the scores.
+    """The arrays that a loss of n rows and k outputs writes; `gradient` (n, k) receives the gradient.
 
-    `scratch` and `spare` (n, k), `across`, the memory of `scratch` as (k, n), `picked` (n,) and its other shape
-    `column` (n, 1) are free for a loss to use.
+    `scratch` and `spare` (n, k), `across`, the memory of `scratch` as (k, n), `picked` (n,) and the same memory as
+    `column` (n, 1) may be overwritten by a loss.
     """
 
     def __init__(
@@ -40,12 +40,12 @@ class LossBuffers:
         self.counted: NDArray[np.intp] = np.arange(rows, dtype=np.intp)
         self.index: NDArray[np.intp] = arena.empty((rows,), np.intp)
         self.tiny = float(np.finfo(dtype).tiny)
-        """The smallest normal number: a logarithm of what may be zero begins there."""
+        """The smallest normal number, a lower bound for the argument of a logarithm."""
         self.longest = -math.log(self.tiny)
-        """The exponential of more may overflow."""
+        """The exponential of a larger number may overflow."""
 
     def scale(self, factor: float) -> None:
-        """Multiplies the rows' losses and their gradients."""
+        """Multiply the rows' losses and their gradients."""
         if factor != 1:
             np.multiply(self.flat_row, factor, out=self.flat_row)
             np.multiply(self.gradient, factor, out=self.gradient)
@@ -53,18 +53,18 @@ class LossBuffers:
 
 @dataclass(frozen=True, slots=True)
 class Loss(Variant, ABC):
-    """Measures scores against targets."""
+    """A measure of the difference between scores and targets. To add one, see docs/architecture.md."""
 
     targets: ClassVar[Literal["classes", "flags", "values"]]
-    """What the targets are: class indices (n,); numbers from 0 to 1 (n, k), or classes; or any numbers (n, k)."""
+    """Class indices (n,); "flags", numbers from 0 to 1 (n, k), or classes; or numbers (n, k)."""
     link: ClassVar[Literal["softmax", "sigmoid", "exp", "identity"]]
-    """What turns scores into predictions: probabilities, or the mean of the targets."""
+    """The function from scores to predictions, which are probabilities or estimates of the targets."""
     least: ClassVar[float] = -math.inf
-    """No target is below."""
+    """Targets are at least this."""
     above: ClassVar[float] = -math.inf
-    """Every target is above."""
+    """Targets are above this."""
     most: ClassVar[float] = math.inf
-    """No target is above."""
+    """Targets are at most this."""
 
     @property
     def classifies(self) -> bool:
@@ -83,27 +83,27 @@ class Loss(Variant, ABC):
 
     @property
     def binary(self) -> bool:
-        """Whether the sign of a single output tells two classes apart."""
+        """Whether the sign of a single output separates two classes."""
         return False
 
     @property
     def level(self) -> float | None:
-        """Which quantile of the targets the scores estimate, None if it is their mean, or they are no values."""
+        """The quantile of the targets that the scores estimate; None for the mean, or if the targets are classes."""
         return None
 
     def classes(self, outputs: int) -> int:
-        """How many classes `outputs` outputs tell apart; fewer than 2 are none."""
+        """Return the number of classes that `outputs` outputs separate; fewer than 2 means none."""
         return 2 if self.binary and outputs == 1 else outputs
 
     @abstractmethod
     def measure(self, scores: Floats, targets: NDArray[Any], at: LossBuffers, /) -> None:
-        """Writes each row's loss into `at.row` (n, 1), and its gradient in the scores into `at.gradient` (n, k)."""
+        """Write each row's loss into `at.row` (n, 1), and its gradient into `at.gradient` (n, k)."""
 
     def evaluate(self, scores: Floats, targets: NDArray[Any], at: LossBuffers, weights: Floats | None = None) -> float:
-        """The sum over the rows, each times its weight (n,), divided by n; its gradient is left in `at.gradient`.
+        """Return the sum of loss · weight over the rows, divided by n; its gradient is written into `at.gradient`.
 
-        The divisor is the number of rows whatever their weights: a row of weight 2 counts as two rows would, and
-        weights whose mean is 1 leave the size of the loss, and of the penalties beside it, as it was.
+        The divisor is the number of rows, not the sum of the weights: weights with the mean 1 keep the size of the
+        loss relative to the penalties.
         """
         rows = len(scores)
         self.measure(scores, targets, at)
@@ -116,6 +116,6 @@ class Loss(Variant, ABC):
         return loss
 
     def side(self, scores: Floats, targets: NDArray[Any], /) -> NDArray[Any] | None:
-        """Which smooth piece each score is on, or None of a loss that is one: it changes where a kink is crossed."""
+        """Return the smooth piece that each score is on, which changes at a kink; None for a smooth loss."""
         del scores, targets
         return None

@@ -1,4 +1,4 @@
-"""Errors d = score - target of a regression, each loss the mean over the outputs."""
+"""Losses of the errors d = score - target of a regression, each the mean over the outputs."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -52,9 +52,19 @@ class AbsoluteError(Loss):
 
 @dataclass(frozen=True, slots=True)
 class Huber(Loss):
-    """d²/2 where |d| <= δ, else δ (|d| - δ/2): large errors pull no harder than δ. Huber 1964.
+    """d²/2 where |d| <= δ, else δ (|d| - δ/2). Huber 1964.
 
-    With c = d cut to [-δ, δ] both are c (d - c/2), and the gradient is c. δ, `delta`, is above 0. Raises InvalidInput.
+    With c = d clipped to [-δ, δ] both are c (d - c/2), and the gradient is c.
+
+    Parameters
+    ----------
+    delta : float, default 1
+        δ, above 0.
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
     """
 
     delta: Positive = 1.0
@@ -81,7 +91,17 @@ class Huber(Loss):
 class Quantile(Loss):
     """(1 - q) d where d >= 0, else -q d: the scores estimate the q-quantile of the targets. Koenker and Bassett 1978.
 
-    The gradient is 1 - q or -q, and the loss d times it. q, `quantile`, is between 0 and 1. Raises InvalidInput.
+    The gradient is 1 - q or -q, and the loss is d times it.
+
+    Parameters
+    ----------
+    quantile : float, default 0.5
+        q, above 0 and below 1.
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
     """
 
     quantile: OpenFraction = 0.5

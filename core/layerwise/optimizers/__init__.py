@@ -1,4 +1,4 @@
-"""The optimisers, and the table of their names."""
+"""The optimisers, and a table of their names."""
 
 from layerwise.optimizers.adam import Adam, AdamW, NAdam
 from layerwise.optimizers.adaptive import Adadelta, Adagrad, RMSprop
@@ -24,4 +24,4 @@ __all__ = [
 OPTIMIZERS: dict[str, type[Optimizer]] = {
     cls.kind: cls for cls in (SGD, Adagrad, RMSprop, Adadelta, Adam, AdamW, NAdam, LBFGS)
 }
-"""Every optimiser by its name; a name stands for the class's default object."""
+"""The optimisers by name; a name stands for the default object of the class."""

@@ -1,4 +1,4 @@
-"""Adam and its kin: AdamW with decoupled weight decay, NAdam with Nesterov's momentum."""
+"""Adam, AdamW with decoupled weight decay, and NAdam with Nesterov's momentum."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -17,8 +17,22 @@ from layerwise.types import Floats
 class Adam(Optimizer):
     """m ← β₁ m + (1 - β₁) g, v ← β₂ v + (1 - β₂) g², p ← p - η m̂ / (√v̂ + ε).
 
-    m̂ = m / (1 - β₁ᵗ) and v̂ = v / (1 - β₂ᵗ) are m and v without the bias of their start at zero, at step t.
+    m̂ = m / (1 - β₁ᵗ) and v̂ = v / (1 - β₂ᵗ) correct the bias of m and v, which start at 0; t is the step.
     Kingma and Ba 2015, algorithm 1; their α is η.
+
+    Parameters
+    ----------
+    learning_rate : float, optional
+        None is chosen by `Plan.completed` from 1e-3.
+    beta1, beta2 : float, default 0.9 and 0.999
+        Decay of the averages m and v, at least 0 and below 1.
+    epsilon : float, default 1e-8
+        Added to √v̂, above 0.
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
     """
 
     learning_rate: Positive | None = None
@@ -31,7 +45,7 @@ class Adam(Optimizer):
     state_vectors = "mean", "variance"
 
     def numbers(self, state: Mapping[str, Floats], rate: float, step: int) -> tuple[float, ...]:
-        """Rate and ε with the factors of m̂ = m (1 - β₁) / (1 - β₁ᵗ) and v̂ = v b drawn in, b = (1 - β₂) / (1 - β₂ᵗ).
+        """Return rate and ε times the factors of m̂ = m (1 - β₁) / (1 - β₁ᵗ) and v̂ = v b, b = (1 - β₂) / (1 - β₂ᵗ).
 
         m̂ / (√v̂ + ε) = m (1 - β₁) / (1 - β₁ᵗ) / √b / (√v + ε / √b).
         """
@@ -59,7 +73,7 @@ class Adam(Optimizer):
         np.subtract(p, s, out=p)
 
     def average(self, m: Floats, v: Floats, g: Floats, s: Floats) -> None:
-        """m ← β₁ m + g, v ← β₂ v + g²: the paper's without their factors 1 - β, which `numbers` draws in."""
+        """m ← β₁ m + g, v ← β₂ v + g². The factors 1 - β of the paper are in `numbers`."""
         np.multiply(m, self.beta1, out=m)
         np.add(m, g, out=m)
         np.multiply(v, self.beta2, out=v)
@@ -69,9 +83,9 @@ class Adam(Optimizer):
 
 @dataclass(frozen=True, slots=True)
 class AdamW(Adam):
-    """Adam whose weights, not the biases, shrink by η · 0.01 a step beside the gradient. Loshchilov and Hutter 2019.
+    """Adam that shrinks the weights, not the biases, by η · 0.01 in each step. Loshchilov and Hutter 2019.
 
-    The plan's `weight_decay` takes the place of 0.01.
+    The plan's `weight_decay` replaces 0.01. Parameters as of Adam.
     """
 
     kind = "adamw"
@@ -80,9 +94,25 @@ class AdamW(Adam):
 
 @dataclass(frozen=True, slots=True)
 class NAdam(Adam):
-    """Adam whose momentum looks ahead: p ← p - η ((1 - μₜ) g / (1 - Πₜ) + μₜ₊₁ m / (1 - Πₜ μₜ₊₁)) / (√v̂ + ε).
+    """Adam with Nesterov's momentum: p ← p - η ((1 - μₜ) g / (1 - Πₜ) + μₜ₊₁ m / (1 - Πₜ μₜ₊₁)) / (√v̂ + ε).
 
     μₜ = β₁ (1 - 0.96^(t ψ) / 2) rises to β₁, ψ is `momentum_decay`, Πₜ = μ₁ μ₂ … μₜ. Dozat 2016.
+
+    Parameters
+    ----------
+    learning_rate : float, optional
+        None is chosen by `Plan.completed` from 2e-3.
+    beta1, beta2 : float, default 0.9 and 0.999
+        Decay of the averages m and v, at least 0 and below 1.
+    epsilon : float, default 1e-8
+        Added to √v̂, above 0.
+    momentum_decay : float, default 4e-3
+        At least 0.
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
     """
 
     momentum_decay: NotNegative = 4e-3
@@ -93,7 +123,7 @@ class NAdam(Adam):
     state_numbers: ClassVar[Mapping[str, float]] = {"momentum_product": 1.0}
 
     def numbers(self, state: Mapping[str, Floats], rate: float, step: int) -> tuple[float, ...]:
-        """The rates of g and of m, and ε, with √(1 - β₂ᵗ) drawn in; multiplies Π by μₜ."""
+        """Return the rates of g and m, and ε, each with the factor of √v̂; multiply Π by μₜ."""
         now, following = self._momentum(step), self._momentum(step + 1)
         state["momentum_product"][0] *= now
         product = float(state["momentum_product"][0])

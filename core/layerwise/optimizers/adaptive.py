@@ -1,4 +1,4 @@
-"""The optimisers that divide each coordinate's gradient by its usual size: Adagrad, RMSprop, Adadelta."""
+"""Optimisers that divide each gradient by its root mean square: Adagrad, RMSprop, Adadelta."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,20 @@ from layerwise.types import Floats
 
 @dataclass(frozen=True, slots=True)
 class Adagrad(Optimizer):
-    """G ← G + g², p ← p - η g / (√G + ε). Duchi, Hazan and Singer 2011."""
+    """G ← G + g², p ← p - η g / (√G + ε). Duchi, Hazan and Singer 2011.
+
+    Parameters
+    ----------
+    learning_rate : float, optional
+        None is chosen by `Plan.completed` from 0.01.
+    epsilon : float, default 1e-10
+        Above 0.
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
+    """
 
     learning_rate: Positive | None = None
     epsilon: Positive = 1e-10
@@ -39,6 +52,22 @@ class RMSprop(Optimizer):
     """v ← α v + (1 - α) g², d ← μ d + g / (√v + ε), p ← p - η d. Tieleman and Hinton 2012, lecture 6.5.
 
     α is `decay`, μ is `momentum`.
+
+    Parameters
+    ----------
+    learning_rate : float, optional
+        None is chosen by `Plan.completed` from 0.01.
+    decay : float, default 0.99
+        Decay of the averages, at least 0 and below 1.
+    epsilon : float, default 1e-8
+        Above 0.
+    momentum : float, default 0
+        At least 0 and below 1.
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
     """
 
     learning_rate: Positive | None = None
@@ -76,6 +105,20 @@ class Adadelta(Optimizer):
     """v ← ρ v + (1 - ρ) g², Δ = g √(u + ε) / √(v + ε), u ← ρ u + (1 - ρ) Δ², p ← p - η Δ. Zeiler 2012, algorithm 1.
 
     ρ is `decay`. The steps have the units of the parameters, so that the rate is usually 1.
+
+    Parameters
+    ----------
+    learning_rate : float, optional
+        None is chosen by `Plan.completed` from 1.
+    decay : float, default 0.9
+        Decay of the averages, at least 0 and below 1.
+    epsilon : float, default 1e-6
+        Above 0.
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
     """
 
     learning_rate: Positive | None = None

@@ -1,4 +1,4 @@
-"""L-BFGS: Newton's method with a curvature estimated from the last steps. For data that fits one evaluation."""
+"""L-BFGS: a quasi-Newton method, whose steps each use all rows."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -16,13 +16,28 @@ from layerwise.types import Floats
 
 @dataclass(frozen=True, slots=True)
 class LBFGS(Optimizer):
-    """p ← p - t H g, H from the last `history` pairs of a step s and the change y of the gradient over it.
+    """p ← p - t H g, with H from the last pairs of a step s and the change y of the gradient.
 
-    t satisfies the strong Wolfe conditions with `c1` and `c2`; `learning_rate` is tried first, then up to
-    `max_evaluations` in all. Liu and Nocedal 1989; Nocedal and Wright 2006, algorithm 7.5.
+    t satisfies the strong Wolfe conditions. Liu and Nocedal 1989; Nocedal and Wright 2006, algorithm 7.5.
 
-    A step of training is one such iteration over all rows, and an epoch; the plan's batch size and shuffling play no
-    part. Training ends, `converged`, when not even a step against the gradient lowers the loss.
+    One iteration over all rows is a step and an epoch. The plan's batch size and shuffling have no effect. Training
+    ends, `converged`, when a step along the negative gradient does not lower the loss.
+
+    Parameters
+    ----------
+    learning_rate : float, optional
+        The first t that is tried. None is chosen by `Plan.completed` from 1.
+    history : int, default 10
+        Number of pairs, 1 to 1000.
+    max_evaluations : int, default 25
+        Largest number of evaluations of the loss in a step.
+    c1, c2 : float, default 1e-4 and 0.9
+        The constants of the Wolfe conditions, 0 < c1 < c2 < 1.
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
     """
 
     learning_rate: Positive | None = None
@@ -43,7 +58,7 @@ class LBFGS(Optimizer):
         return 2 * self.history
 
     def init(self, parameters: Floats) -> dict[str, Floats]:
-        """The pairs as rows, the newest at (`pairs` - 1) modulo `history`; loss and gradient at the parameters."""
+        """Return the pairs as rows, the newest at (`pairs` - 1) modulo `history`, and the last loss and gradient."""
         shape = self.history, parameters.size
         return {
             "steps": np.zeros(shape, parameters.dtype),
@@ -55,7 +70,7 @@ class LBFGS(Optimizer):
         }
 
     def direction(self, state: Mapping[str, Floats], out: Floats, scratch: Floats) -> None:
-        """Leaves -H g in `out` (parameters,). Algorithm 7.4, the two-loop recursion, with H₀ of equation 7.20."""
+        """Write -H g into `out` (parameters,). Algorithm 7.4, the two-loop recursion, with H₀ of equation 7.20."""
         steps, changes, products = state["steps"], state["changes"], state["products"]
         pairs = int(state["pairs"][0])
         newest_first = [i % self.history for i in range(pairs - 1, max(pairs - self.history, 0) - 1, -1)]
@@ -73,7 +88,7 @@ class LBFGS(Optimizer):
             _add(out, alpha - beta, steps[i], scratch)
 
     def remember(self, state: Mapping[str, Floats], step: Floats, change: Floats) -> None:
-        """Takes a pair (s, y) in the place of the oldest, unless s·y is not above 0 and H would not stay positive."""
+        """Replace the oldest pair by (s, y) if s·y is above 0, so that H stays positive definite."""
         product, size = float(np.dot(step, change)), float(np.dot(change, change))
         if not product > float(np.finfo(step.dtype).eps) * size or not math.isfinite(size):
             return
@@ -84,7 +99,7 @@ class LBFGS(Optimizer):
         state["pairs"][0] += 1
 
     def forget(self, state: Mapping[str, Floats]) -> bool:
-        """Drops the pairs, so that H is 1 again; false if there are none."""
+        """Drop the pairs, so that H is 1 again; return whether there were any."""
         had = bool(state["pairs"][0])
         state["pairs"][0] = 0
         return had
@@ -92,7 +107,7 @@ class LBFGS(Optimizer):
     def move(
         self, p: Floats, g: Floats, own: Sequence[Floats], spare: Sequence[Floats], numbers: tuple[float, ...], /
     ) -> NoReturn:
-        """It has no step from one gradient alone."""
+        """Raise InvalidInput: a step needs more than one gradient."""
         raise InvalidInput("optimizer", "expected an optimiser of batches, L-BFGS takes all rows at once")
 
 

@@ -1,7 +1,7 @@
-"""What an optimiser is: `init` and `update` over plain state.
+"""The base class of optimisers: `init` and `update` over a state of plain arrays.
 
-State is a few vectors as long as the parameters. An update runs over all of them in chunks that stay in the
-processor's cache, in place, without allocating. Formulas and defaults are those of PyTorch 2: g is the gradient, p the
+The state is a few vectors as long as the parameters. An update changes them in place, in chunks that fit the
+processor's cache, and allocates nothing. Formulas and defaults are those of PyTorch 2: g is the gradient, p the
 parameters, η the learning rate.
 """
 
@@ -17,28 +17,28 @@ from layerwise.types import Floats
 from layerwise.variants import Variant
 
 CHUNK = 65_536
-"""Numbers a pass handles at once: four float32 vectors of them, 1 MiB, stay in the caches close to the core."""
+"""Numbers per chunk: four float32 vectors of them are 1 MiB, which fits the caches of a core."""
 
 SHARED = 16_384
-"""Parameters from which the products of a step are so large that they run on several cores."""
+"""The number of parameters from which matrix products run on several cores."""
 
 LINE = 16
-"""Words of 4 bytes in a line of a cache."""
+"""Words of 4 bytes in a cache line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Optimizer(Variant, ABC):
-    """Moves the parameters against their gradient."""
+    """A rule that changes parameters by their gradient. To add one, see docs/architecture.md."""
 
     learning_rate: Positive | None
-    """None leaves it open: `Plan.completed` chooses one."""
+    """None is chosen by `Plan.completed`."""
 
     usual_rate: ClassVar[float]
-    """The learning rate that its authors, or everybody's use, recommend."""
+    """The usual learning rate."""
     usual_decay: ClassVar[float] = 0.0
-    """The decoupled weight decay that goes with the optimiser, unless the plan gives another."""
+    """The decoupled weight decay unless the plan has one."""
     full_batch: ClassVar[bool] = False
-    """Whether each of its steps takes all rows, and evaluates the loss as often as it likes."""
+    """Whether a step uses all rows and may evaluate the loss several times."""
     temporaries: ClassVar[int] = 1
     """How many vectors `move` needs besides the state."""
     state_vectors: ClassVar[tuple[str, ...]] = ()
@@ -57,7 +57,7 @@ class Optimizer(Variant, ABC):
         return len(self.vectors)
 
     def at(self, rate: float) -> Self:
-        """The same optimiser with the learning rate `rate`, if it leaves its own open."""
+        """Return the optimiser with the learning rate `rate` if its own is None."""
         return self if self.learning_rate is not None else replace(self, learning_rate=rate)
 
     def init(self, parameters: Floats) -> dict[str, Floats]:
@@ -75,9 +75,9 @@ class Optimizer(Variant, ABC):
         step: int,
         scratch: Floats,
     ) -> None:
-        """Changes `parameters` and `state` in place by step number `step`, counted from 1, at the learning rate `rate`.
+        """Change `parameters` and `state` in place by one step, whose number `step` counts from 1.
 
-        `scratch` holds at least CHUNK numbers.
+        `rate` is the learning rate, and `scratch` has at least CHUNK numbers.
         """
         if parameters.size >= SHARED:
             claim(parameters)
@@ -94,36 +94,36 @@ class Optimizer(Variant, ABC):
             self.move(p, gradient[chunk], own, [s[: p.size] for s in spare], numbers)
 
     def numbers(self, state: Mapping[str, Floats], rate: float, step: int) -> tuple[float, ...]:
-        """What `move` needs to know of this step: the rate, or what is found from it once for all chunks."""
+        """Return the numbers that `move` needs in this step: the rate, or what follows from it for all chunks."""
         del state, step
         return (rate,)
 
     @property
     def constants(self) -> tuple[float, ...]:
-        """What the compiled loop needs to know beside `numbers`."""
+        """The arguments of the compiled loop before `numbers`."""
         return ()
 
     def compiled(self) -> Callable[..., None] | None:
-        """A compiled loop that does what `move` does, over (p, g, *own, *constants, *numbers), if there is one."""
+        """Return a compiled loop of (p, g, *own, *constants, *numbers) that does what `move` does, or None."""
         return None
 
     @abstractmethod
     def move(
         self, p: Floats, g: Floats, own: Sequence[Floats], spare: Sequence[Floats], numbers: tuple[float, ...], /
     ) -> None:
-        """The formula, for one chunk: changes `p` and the vectors `own` of the state; `spare` is overwritten."""
+        """Apply the formula to a chunk: change `p` and the vectors `own` of the state. `spare` is overwritten."""
 
 
 def claim(vector: Floats) -> None:
-    """Writes what is there, once to each cache line of the contiguous `vector`.
+    """Write the present value once to each cache line of the contiguous `vector`.
 
-    Weights that a product of two threads has read are in the caches of both cores. The first write to such a line waits
-    until the other core has let go of it, and every write behind it waits too; claims alone wait side by side.
+    Weights that two threads have read in a product are in the caches of both cores. The first write to such a line
+    waits for the other core, and blocks the writes after it. These writes alone wait in parallel.
     """
     words = vector.view(np.uint32)[::LINE]
     np.bitwise_or(words, 0, out=words)
 
 
 def chunks(size: int, length: int = CHUNK) -> Iterator[slice]:
-    """Slices of at most `length` that cover `size` numbers."""
+    """Return slices of at most `length` that cover `size` numbers."""
     return (slice(start, min(start + length, size)) for start in range(0, size, length))

@@ -1,4 +1,4 @@
-"""What an optimiser remembered when a training ended, kept in the model for a training that goes on from there."""
+"""The state of an optimiser in a model, from which another training continues."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from layerwise.optimizers import OPTIMIZERS, Optimizer
 from layerwise.types import Floats
 
 PREFIX = "optimizer/"
-"""Of the names of the vectors in a model file."""
+"""Prefix of the names of the vectors in a model file."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KeptOptimizer:
     """The state of an optimiser of `kind` after `updates` updates: vectors as long as the parameters, and numbers.
 
-    The field names of `vectors` and `numbers` are the optimiser's own: "mean" and "variance" of Adam.
+    Their names are those of the class: "mean" and "variance" of Adam.
     """
 
     kind: str
@@ -29,27 +29,27 @@ class KeptOptimizer:
 
     @staticmethod
     def of(optimizer: Optimizer, state: Mapping[str, Floats], updates: int) -> "KeptOptimizer":
-        """A copy of the `state` of `optimizer` after so many updates."""
+        """Return a copy of the `state` of `optimizer`."""
         vectors = {name: state[name].copy() for name in optimizer.vectors}
         numbers = {name: float(state[name][0]) for name in state if name not in vectors}
         return KeptOptimizer(optimizer.kind, updates, vectors, numbers)
 
     def state(self) -> dict[str, Floats]:
-        """A copy, as the optimiser's `update` takes it."""
+        """Return a copy in the form that `Optimizer.update` needs."""
         vectors = {name: vector.copy() for name, vector in self.vectors.items()}
         return vectors | {name: np.array([number]) for name, number in self.numbers.items()}
 
     def fits(self, optimizer: Optimizer, parameters: Floats) -> bool:
-        """Whether `optimizer` can go on with it."""
+        """Return whether `optimizer` can continue from this state."""
         return self.kind == optimizer.kind and self.state().keys() == optimizer.init(parameters).keys()
 
     def to_json(self) -> dict[str, object]:
-        """All but the numbers of the vectors."""
+        """Return all but the content of the vectors."""
         return {"kind": self.kind, "updates": self.updates, "vectors": [*self.vectors], "numbers": self.numbers}
 
 
 def described(value: object) -> KeptOptimizer:
-    """What the JSON `value` describes, its vectors empty. Raises InvalidInput."""
+    """Return the state that the JSON `value` describes, with empty vectors. Raises InvalidInput."""
     names = ("kind", "updates", "vectors", "numbers")
     given = fields("", value, known=names, required=names)
     kind = choice("kind", given["kind"], [name for name, cls in OPTIMIZERS.items() if not cls.full_batch])

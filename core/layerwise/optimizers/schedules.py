@@ -1,48 +1,21 @@
-"""The schedules of the learning rate: each a factor of the optimiser's rate over the epochs, and the table of names.
+"""Schedules of the learning rate, and a table of their names.
 
-t is the number of epochs done, steps being fractions of them, T the plan's epochs.
+t is the number of epochs done, a fraction within an epoch, and T the plan's epochs.
 """
 
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, TypeAlias
 
 from layerwise.errors import InvalidInput
 from layerwise.limits import Count, Limits, NotNegative, OneOf, OpenFraction, Positive
-from layerwise.variants import Variant
-
-WATCHED = ("loss", "metric", "validation_loss", "validation_metric")
-"""The values of an epoch that a schedule may react to."""
+from layerwise.optimizers.schedule import WATCHED, Schedule
 
 Factor: TypeAlias = Annotated[float, Limits(least=0, most=1)]
 """From 0 to 1."""
 Multiplier: TypeAlias = Annotated[float, Limits(above=0, most=1)]
 """Above 0, 1 at most."""
-
-PLATEAU = ("best", "waited", "factor")
-"""What a schedule that reacts keeps."""
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule(Variant, ABC):
-    """How the learning rate changes while training goes on."""
-
-    @abstractmethod
-    def factor(self, done: float, total: float, /) -> float:
-        """What the optimiser's rate is multiplied by when `done` of `total` epochs are done; steps are fractions."""
-
-    @property
-    def watched(self) -> str | None:
-        """Which value of the epochs it reacts to, None if to none."""
-        return None
-
-    def observe(self, values: Mapping[str, float], memory: dict[str, float], /) -> None:
-        """Is told each epoch's values; a schedule that reacts to them keeps what it needs in `memory`.
-
-        What it leaves there as `factor` multiplies the rate too.
-        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +30,20 @@ class Constant(Schedule):
 
 @dataclass(frozen=True, slots=True)
 class StepDecay(Schedule):
-    """multiplier^⌊t / every⌋: the rate is multiplied by `multiplier` every `every` epochs, which is at least 1e-9."""
+    """multiplier^⌊t / every⌋.
+
+    Parameters
+    ----------
+    every : float, default 10
+        Epochs between changes, at least 1e-9.
+    multiplier : float, default 0.1
+        Factor of each change, above 0, at most 1.
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
+    """
 
     every: Annotated[float, Limits(least=1e-9)] = 10.0
     multiplier: Multiplier = 0.1
@@ -70,7 +56,18 @@ class StepDecay(Schedule):
 
 @dataclass(frozen=True, slots=True)
 class ExponentialDecay(Schedule):
-    """multiplierᵗ: the rate is multiplied by `multiplier` each epoch, a little with every step."""
+    """multiplierᵗ, which changes in each step.
+
+    Parameters
+    ----------
+    multiplier : float, default 0.95
+        Factor per epoch, above 0, at most 1.
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
+    """
 
     multiplier: Multiplier = 0.95
 
@@ -82,7 +79,18 @@ class ExponentialDecay(Schedule):
 
 @dataclass(frozen=True, slots=True)
 class InverseTimeDecay(Schedule):
-    """1 / (1 + decay · t). Robbins and Monro 1951."""
+    """1 / (1 + decay · t). Robbins and Monro 1951.
+
+    Parameters
+    ----------
+    decay : float, default 1
+        At least 0.
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
+    """
 
     decay: NotNegative = 1.0
 
@@ -94,7 +102,20 @@ class InverseTimeDecay(Schedule):
 
 @dataclass(frozen=True, slots=True)
 class PolynomialDecay(Schedule):
-    """end + (1 - end) (1 - t/T)^power: a straight line to `end` for the power 1."""
+    """end + (1 - end) (1 - t/T)^power.
+
+    Parameters
+    ----------
+    power : float, default 1
+        Above 0. 1 gives a straight line.
+    end : float, default 0
+        Factor at the end, 0 to 1.
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
+    """
 
     power: Positive = 1.0
     end: Factor = 0.0
@@ -109,7 +130,19 @@ class PolynomialDecay(Schedule):
 class CosineDecay(Schedule):
     """end + (1 - end) (1 + cos(π t/T)) / 2. Loshchilov and Hutter 2017.
 
-    With a `period` in epochs the rate starts again from 1 after it, each further period `period_factor` times as long.
+    Parameters
+    ----------
+    end : float, default 0
+        Factor at the end of a period, 0 to 1.
+    period : float, optional
+        Epochs after which the factor starts again from 1. None is the whole training.
+    period_factor : int, default 1
+        Length of each period relative to the one before.
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
     """
 
     end: Factor = 0.0
@@ -126,7 +159,7 @@ class CosineDecay(Schedule):
         return _cosine(1.0, self.end, self._phase(done, total))
 
     def _phase(self, done: float, total: float) -> float:
-        """How much of the period at `done` has passed, from 0 to 1."""
+        """Return the share of the current period that is done."""
         if self.period is None:
             return _passed(done, total)
         if self.period_factor == 1:
@@ -139,10 +172,23 @@ class CosineDecay(Schedule):
 
 @dataclass(frozen=True, slots=True)
 class OneCycle(Schedule):
-    """From `start` up to 1 over the share `rising` of the epochs, then down to `end`, both along a cosine.
+    """Up from `start` to 1, then down to `end`, both along a cosine. Smith and Topin 2018.
 
-    Smith and Topin 2018, as PyTorch's OneCycleLR without a cycle of the momentum: `start` is its 1 / div_factor, `end`
-    its 1 / (div_factor · final_div_factor). The optimiser's rate is the largest.
+    PyTorch's OneCycleLR without a cycle of the momentum. The optimiser's rate is the largest.
+
+    Parameters
+    ----------
+    rising : float, default 0.3
+        Share of the epochs before the largest rate, above 0 and below 1.
+    start : float, default 0.04
+        First factor, 0 to 1: PyTorch's 1 / div_factor.
+    end : float, default 4e-6
+        Last factor, 0 to 1: PyTorch's 1 / (div_factor · final_div_factor).
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
     """
 
     rising: OpenFraction = 0.3
@@ -160,10 +206,27 @@ class OneCycle(Schedule):
 
 @dataclass(frozen=True, slots=True)
 class ReduceOnPlateau(Schedule):
-    """Multiplies the rate by `multiplier` when `watch` has not improved for `patience` epochs, down to `least`.
+    """Reduce the rate when a value of the epochs has not improved for some epochs.
 
-    `watch`, a value of the epochs' records, improves by more than `tolerance` or not at all; a loss by falling, a
-    metric by rising. Patience is counted as early stopping counts it; PyTorch waits one epoch more.
+    Patience is counted as in early stopping; PyTorch waits one epoch longer.
+
+    Parameters
+    ----------
+    watch : {"validation_loss", "validation_metric", "loss", "metric"}, default "validation_loss"
+        The value of the records. A loss improves by falling, a metric by rising.
+    multiplier : float, default 0.1
+        Factor of each reduction, above 0 and below 1.
+    patience : int, default 10
+        Epochs without improvement before a reduction.
+    tolerance : float, default 1e-4
+        The value must change by more than this to improve.
+    least : float, default 0
+        Smallest factor of the optimiser's rate, 0 to 1.
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
     """
 
     watch: Annotated[str, OneOf(WATCHED)] = "validation_loss"
@@ -182,7 +245,7 @@ class ReduceOnPlateau(Schedule):
         return 1.0
 
     def observe(self, values: Mapping[str, float], memory: dict[str, float], /) -> None:
-        """Keeps the best value (`best`), the epochs since it or since the last reduction (`waited`), and `factor`."""
+        """Update the best value (`best`), the epochs since it or since the last reduction (`waited`), and `factor`."""
         value = values[self.watch]
         gain = 0.0 if "best" not in memory else memory["best"] - value
         if not self.watch.endswith("loss"):
@@ -197,12 +260,12 @@ class ReduceOnPlateau(Schedule):
 
 
 def _cosine(start: float, end: float, passed: float) -> float:
-    """From `start` to `end` along half a cosine, of which `passed`, from 0 to 1, is done."""
+    """Return the point `passed`, from 0 to 1, of half a cosine from `start` to `end`."""
     return end + (start - end) * (1 + math.cos(math.pi * passed)) / 2
 
 
 def _passed(done: float, total: float) -> float:
-    """How much of the training has passed, 1 at most: a stream of batches may go on longer than its plan says."""
+    """Return the share of the training done, at most 1: a stream of batches may be longer than the plan's epochs."""
     return min(done / total, 1.0)
 
 
@@ -219,4 +282,4 @@ SCHEDULES: dict[str, type[Schedule]] = {
         ReduceOnPlateau,
     )
 }
-"""Every schedule by its name; a name stands for the class's default object."""
+"""The schedules by name; a name stands for the default object of the class."""

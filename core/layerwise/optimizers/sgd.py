@@ -1,4 +1,4 @@
-"""Stochastic gradient descent, with the momentum of Polyak or of Nesterov."""
+"""Stochastic gradient descent, with momentum of Polyak or Nesterov."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,21 @@ from layerwise.types import Floats
 class SGD(Optimizer):
     """Gradient descent with momentum: v ← μ v + g, p ← p - η v. Polyak 1964.
 
-    With `nesterov` it looks ahead: p ← p - η (g + μ v). Nesterov 1983, in the form of Sutskever et al. 2013.
+    With `nesterov`: p ← p - η (g + μ v). Nesterov 1983, in the form of Sutskever et al. 2013.
+
+    Parameters
+    ----------
+    learning_rate : float, optional
+        None is chosen by `Plan.completed` from 0.01.
+    momentum : float, default 0
+        μ, at least 0 and below 1.
+    nesterov : bool, default False
+        Use Nesterov's momentum, which must be above 0.
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
     """
 
     learning_rate: Positive | None = None

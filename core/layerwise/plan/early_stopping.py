@@ -5,7 +5,7 @@ from typing import Annotated
 
 from layerwise.checks import fields as checked_fields
 from layerwise.limits import Count, NotNegative, OneOf, check_fields
-from layerwise.optimizers.schedules import WATCHED
+from layerwise.optimizers.schedule import WATCHED
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from layerwise.errors import InvalidInput, within
 from layerwise.limits import Count, Fraction, Limits, NotNegative, OneOf, OpenFraction, Positive, check_fields
 from layerwise.losses import LOSSES, Loss
 from layerwise.optimizers import OPTIMIZERS, Optimizer
-from layerwise.optimizers.schedules import SCHEDULES, Schedule
+from layerwise.optimizers.schedule import Schedule
+from layerwise.optimizers.schedules import SCHEDULES
 from layerwise.plan import defaults
 from layerwise.plan.class_weight import (
     ClassWeights,

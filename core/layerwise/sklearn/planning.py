@@ -11,7 +11,7 @@ from layerwise.errors import InvalidInput, Place
 from layerwise.losses import LOSSES, Loss
 from layerwise.network.architecture import Layer
 from layerwise.optimizers import OPTIMIZERS
-from layerwise.optimizers.schedules import WATCHED
+from layerwise.optimizers.schedule import WATCHED
 from layerwise.plan import Plan
 from layerwise.plan.early_stopping import EarlyStopping
 from layerwise.variants import chosen

@@ -14,7 +14,7 @@ from layerwise.losses import Loss
 from layerwise.network.architecture import Layer
 from layerwise.network.target_scale import TargetScale
 from layerwise.optimizers import Optimizer
-from layerwise.optimizers.schedules import Schedule
+from layerwise.optimizers.schedule import Schedule
 from layerwise.plan import Plan
 from layerwise.plan.early_stopping import EarlyStopping
 from layerwise.sklearn.estimator import Estimator, Targets, takes_batches

@@ -8,7 +8,7 @@ from layerwise.checks import decided, instance, shown
 from layerwise.data.reader import Split
 from layerwise.errors import InvalidInput
 from layerwise.model import MLP
-from layerwise.optimizers.schedules import PLATEAU
+from layerwise.optimizers.schedule import PLATEAU
 from layerwise.plan import Plan
 from layerwise.randomness import NOISE, stream
 from layerwise.training.pace import EPOCHS
