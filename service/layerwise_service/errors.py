@@ -1,21 +1,21 @@
 """The errors that callers see, and the one table that says which status each kind is on gRPC and on HTTP.
 
     ServiceError
-    ├── InvalidRequest     a value is wrong: says which, what was wanted, what came
+    ├── InvalidRequest     a value is wrong: says which one, what was expected and what it is
     │   ├── TooLarge       a size is beyond a limit
     │   └── UnsupportedMedia
     ├── NotFound
-    ├── AlreadyExists      the name stands for something else
-    ├── Conflict           the state of things forbids it
+    ├── AlreadyExists      the name is taken
+    ├── Conflict           not possible in the present state
     ├── MethodNotAllowed
     ├── Misdirected        the request is for another host
-    ├── Forbidden          whoever sends it may not
-    ├── Exhausted          a bound of the service is reached
+    ├── Forbidden          the sender is not allowed to
+    ├── Exhausted          a limit of the service is reached
     ├── TimedOut           the caller took too long
     ├── Unavailable        try again in a moment
     │   └── StorageUnavailable
     ├── NoSpace            the disk is full
-    ├── DataLoss           a stored file is damaged
+    ├── DataLoss           a stored file is damaged or lost
     └── OutputNotFinite    a model answered with NaN or infinity
 
 Whatever else is raised reaches callers as "internal error" with a request id, and the log with its traceback.
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from layerwise.errors import Place
 
 
-class Kind(Enum):
+class ErrorKind(Enum):
     """What went wrong, as far as a status code can say it."""
 
     INVALID = "invalid"
@@ -53,42 +53,42 @@ class Kind(Enum):
 
 
 # kind -> (google.rpc.Code, HTTP status). gRPC's numbers stand here so that a REST process need not load gRPC.
-STATUS: Mapping[Kind, tuple[int, int]] = {
-    Kind.INVALID: (3, 400),
-    Kind.TOO_LARGE: (3, 413),
-    Kind.NOT_FOUND: (5, 404),
-    Kind.ALREADY_EXISTS: (6, 409),
-    Kind.CONFLICT: (9, 409),
-    Kind.TIMED_OUT: (4, 408),
-    Kind.UNAVAILABLE: (14, 503),
-    Kind.EXHAUSTED: (8, 429),
-    Kind.NO_SPACE: (8, 507),
-    Kind.DATA_LOSS: (15, 500),
-    Kind.UNPROCESSABLE: (9, 422),
-    Kind.UNSUPPORTED_MEDIA: (3, 415),
-    Kind.METHOD_NOT_ALLOWED: (12, 405),
-    Kind.MISDIRECTED: (9, 421),
-    Kind.FORBIDDEN: (7, 403),
-    Kind.INTERNAL: (13, 500),
+STATUS: Mapping[ErrorKind, tuple[int, int]] = {
+    ErrorKind.INVALID: (3, 400),
+    ErrorKind.TOO_LARGE: (3, 413),
+    ErrorKind.NOT_FOUND: (5, 404),
+    ErrorKind.ALREADY_EXISTS: (6, 409),
+    ErrorKind.CONFLICT: (9, 409),
+    ErrorKind.TIMED_OUT: (4, 408),
+    ErrorKind.UNAVAILABLE: (14, 503),
+    ErrorKind.EXHAUSTED: (8, 429),
+    ErrorKind.NO_SPACE: (8, 507),
+    ErrorKind.DATA_LOSS: (15, 500),
+    ErrorKind.UNPROCESSABLE: (9, 422),
+    ErrorKind.UNSUPPORTED_MEDIA: (3, 415),
+    ErrorKind.METHOD_NOT_ALLOWED: (12, 405),
+    ErrorKind.MISDIRECTED: (9, 421),
+    ErrorKind.FORBIDDEN: (7, 403),
+    ErrorKind.INTERNAL: (13, 500),
 }
 
 
 MOST_DETAIL = 700
-"""Bytes of an error's sentence, as UTF-8. gRPC takes 8 KiB of headers, where the sentence stands three times."""
+"""Most bytes of an error's sentence in UTF-8. gRPC allows 8 KiB of headers, which hold the sentence three times."""
 MOST_NAME = 256
-"""Bytes of a name in a place: the longest name of a column is whole."""
+"""Most bytes of a name in a place: enough for the longest name of a column."""
 MOST_POINTER = 320
-"""Bytes of a place as text."""
+"""Most bytes of a place as text."""
 
 
 class ServiceError(Exception):
-    """An error that a caller is told.
+    """An error that the caller sees.
 
-    `reason` is a stable UPPER_SNAKE word, `detail` a sentence for people, `place` the part of the request that is
-    wrong, given as `pointer`: a `Place`, or the name of one field. `pointer` is its text: `instances[3][1]`.
+    `reason` is a stable UPPER_SNAKE word and `detail` a sentence for people. `place` is the part of the request that
+    is wrong; it is given as `pointer`, a `Place` or the name of one field. `pointer` is its text: `instances[3][1]`.
     """
 
-    kind = Kind.INTERNAL
+    kind = ErrorKind.INTERNAL
     reason = "INTERNAL"
 
     def __init__(
@@ -114,9 +114,9 @@ class ServiceError(Exception):
 
 
 def cut(text: str, most: int) -> str:
-    """`text` in at most `most` bytes of UTF-8, with an ellipsis where something was cut off.
+    """Return `text` in at most `most` bytes of UTF-8, with an ellipsis where something was cut off.
 
-    What is no Unicode (half of a surrogate pair, as JSON can hold it) is shown escaped.
+    Half of a surrogate pair, which JSON can hold but UTF-8 cannot, is shown escaped.
     """
     data = text.encode(errors="backslashreplace")
     if len(data) <= most:
@@ -127,8 +127,8 @@ def cut(text: str, most: int) -> str:
 def forget_frames(error: BaseException | None) -> None:
     """Drop the tracebacks of `error` and of the errors that led to it, once they were answered or logged.
 
-    A traceback holds the frames that it went through, and these hold the rows of the request. Where anything in them
-    refers to the error in turn, only a full garbage collection would free the rows, and one may be a long time coming.
+    A traceback refers to frames, which refer to the rows of the request. If a frame also refers to the error, only a
+    full garbage collection frees the rows, and that may take long to happen.
     """
     seen: set[int] = set()
     pending = [error]
@@ -143,55 +143,55 @@ def forget_frames(error: BaseException | None) -> None:
 class InvalidRequest(ServiceError):
     """A value of the request is wrong."""
 
-    kind, reason = Kind.INVALID, "INVALID_ARGUMENT"
+    kind, reason = ErrorKind.INVALID, "INVALID_ARGUMENT"
 
 
 class TooLarge(InvalidRequest):
     """A size of the request is beyond a limit."""
 
-    kind, reason = Kind.TOO_LARGE, "TOO_LARGE"
+    kind, reason = ErrorKind.TOO_LARGE, "TOO_LARGE"
 
 
 class UnsupportedMedia(InvalidRequest):
     """The body is not of the type that this address reads."""
 
-    kind, reason = Kind.UNSUPPORTED_MEDIA, "UNSUPPORTED_MEDIA_TYPE"
+    kind, reason = ErrorKind.UNSUPPORTED_MEDIA, "UNSUPPORTED_MEDIA_TYPE"
 
 
 class NotFound(ServiceError):
     """There is nothing of that name."""
 
-    kind, reason = Kind.NOT_FOUND, "NOT_FOUND"
+    kind, reason = ErrorKind.NOT_FOUND, "NOT_FOUND"
 
 
 class AlreadyExists(ServiceError):
     """The name stands for something else."""
 
-    kind, reason = Kind.ALREADY_EXISTS, "ALREADY_EXISTS"
+    kind, reason = ErrorKind.ALREADY_EXISTS, "ALREADY_EXISTS"
 
 
 class Conflict(ServiceError):
     """The state of things forbids it."""
 
-    kind, reason = Kind.CONFLICT, "FAILED_PRECONDITION"
+    kind, reason = ErrorKind.CONFLICT, "FAILED_PRECONDITION"
 
 
 class Exhausted(ServiceError):
     """A bound of the service is reached; later it may work."""
 
-    kind, reason = Kind.EXHAUSTED, "RESOURCE_EXHAUSTED"
+    kind, reason = ErrorKind.EXHAUSTED, "RESOURCE_EXHAUSTED"
 
 
 class TimedOut(ServiceError):
     """The caller took too long to send."""
 
-    kind, reason = Kind.TIMED_OUT, "TIMED_OUT"
+    kind, reason = ErrorKind.TIMED_OUT, "TIMED_OUT"
 
 
 class Unavailable(ServiceError):
     """Something that is needed does not answer; the same call may work in a moment."""
 
-    kind, reason = Kind.UNAVAILABLE, "UNAVAILABLE"
+    kind, reason = ErrorKind.UNAVAILABLE, "UNAVAILABLE"
 
 
 class StorageUnavailable(Unavailable):
@@ -203,37 +203,37 @@ class StorageUnavailable(Unavailable):
 class NoSpace(ServiceError):
     """The disk is full."""
 
-    kind, reason = Kind.NO_SPACE, "NO_SPACE"
+    kind, reason = ErrorKind.NO_SPACE, "NO_SPACE"
 
 
 class DataLoss(ServiceError):
     """A stored file is missing or is not what was stored."""
 
-    kind, reason = Kind.DATA_LOSS, "DATA_LOSS"
+    kind, reason = ErrorKind.DATA_LOSS, "DATA_LOSS"
 
 
 class OutputNotFinite(ServiceError):
     """A model answered with NaN or infinity."""
 
-    kind, reason = Kind.UNPROCESSABLE, "OUTPUT_NOT_FINITE"
+    kind, reason = ErrorKind.UNPROCESSABLE, "OUTPUT_NOT_FINITE"
 
 
 class Misdirected(ServiceError):
     """The request names a host that the service does not answer to."""
 
-    kind, reason = Kind.MISDIRECTED, "MISDIRECTED"
+    kind, reason = ErrorKind.MISDIRECTED, "MISDIRECTED"
 
 
 class Forbidden(ServiceError):
     """Whoever sends the request may not."""
 
-    kind, reason = Kind.FORBIDDEN, "FORBIDDEN"
+    kind, reason = ErrorKind.FORBIDDEN, "FORBIDDEN"
 
 
 class MethodNotAllowed(ServiceError):
     """The address does not take this method, but `allowed`."""
 
-    kind, reason = Kind.METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"
+    kind, reason = ErrorKind.METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"
 
     def __init__(self, detail: str, *, allowed: str) -> None:
         super().__init__(detail)

@@ -6,9 +6,10 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
+import msgspec.inspect
 from msgspec import Meta
 
 MIB = 2**20
@@ -174,13 +175,15 @@ def _build(values: Mapping[str, object], origins: Mapping[str, str]) -> Settings
     for name in values:
         if name not in Settings.__struct_fields__:
             raise SettingsError(f"{name}: unknown setting (from {origins[name]}); `layerwise config` lists all")
-    try:
-        settings = msgspec.convert(dict(values), Settings, strict=False)
-    except msgspec.ValidationError as error:
-        text, _, path = str(error).partition(" - at `$.")
-        name = path.rstrip("`")
-        origin = f" (from {origins[name]})" if name in origins else ""
-        raise SettingsError(f"{name}: expected {_wanted(name, text)}, got {values.get(name)!r}{origin}") from error
+    read: dict[str, Any] = {}
+    for field in msgspec.structs.fields(Settings):
+        if field.name in values:
+            try:
+                read[field.name] = msgspec.convert(values[field.name], field.type, strict=False)
+            except msgspec.ValidationError as error:
+                got = f"{values[field.name]!r} (from {origins[field.name]})"
+                raise SettingsError(f"{field.name}: expected {_wanted(field.name, field.type)}, got {got}") from error
+    settings = Settings(**read)
 
     for name, value in (*msgspec.structs.asdict(settings).items(), ("home", str(settings.home_path))):
         if isinstance(value, str) and not _is_utf8(value):  # neither messages nor the database's URL could hold it
@@ -202,15 +205,23 @@ def _is_utf8(text: str) -> bool:
     return True
 
 
-def _wanted(name: str, message: str) -> str:
-    """Return what a setting should be, in words, from msgspec's message."""
+def _wanted(name: str, kind: Any) -> str:
+    """Return what the setting `name`, of the type `kind`, should be, in words."""
     if name.endswith("_address"):
         return "HOST:PORT"
     if name == "rest_hosts":
         return "host names, separated by commas"
     if name == "home":
         return "a folder"
-    if message.startswith("Invalid enum value"):
-        return "auto, text or json"
-    wanted = message.removeprefix("Expected ").partition(", got")[0]
-    return wanted.replace("`int`", "a whole number").replace("`float`", "a number").replace("`bool`", "true or false")
+    match msgspec.inspect.type_info(kind):
+        case msgspec.inspect.LiteralType():
+            *first, last = get_args(kind)
+            return f"{', '.join(first)} or {last}"
+        case msgspec.inspect.IntType(ge=least):
+            return "a whole number" if least is None else f"a whole number >= {least}"
+        case msgspec.inspect.FloatType(gt=above):
+            return "a number" if above is None else f"a number > {above:g}"
+        case msgspec.inspect.BoolType():
+            return "true or false"
+        case _:
+            return "text"

@@ -10,7 +10,7 @@ import structlog
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from layerwise_service.errors import InvalidRequest, Kind, MethodNotAllowed, NotFound, ServiceError, forget_frames
+from layerwise_service.errors import ErrorKind, InvalidRequest, MethodNotAllowed, NotFound, ServiceError, forget_frames
 from layerwise_service.process.counts import ANSWERS, COUNTS
 from layerwise_service.rest.api import api_routes
 from layerwise_service.rest.health import HealthChecks, health_routes
@@ -79,7 +79,7 @@ def _problem_of(error: Exception) -> Response:
     if not isinstance(error, ServiceError):
         log.error("request_failed", request_id=g.request_id, path=request.path, exc_info=error)
         error = ServiceError("internal error; the service's log has the details beside the request id")
-    elif error.kind is Kind.DATA_LOSS:
+    elif error.kind is ErrorKind.DATA_LOSS:
         log.error("data_loss", request_id=g.request_id, detail=str(error))
     return problem(error, request_id=g.request_id)
 

@@ -19,7 +19,7 @@ from google.protobuf.message import DecodeError
 from grpc import aio
 
 from layerwise_proto.v1.errors_pb2 import ErrorInfo, ErrorStatus
-from layerwise_service.errors import InvalidRequest, Kind, ServiceError, TooLarge, forget_frames
+from layerwise_service.errors import ErrorKind, InvalidRequest, ServiceError, TooLarge, forget_frames
 from layerwise_service.rpc.message_limits import check_fields
 
 log = structlog.get_logger()
@@ -116,7 +116,7 @@ class ErrorBoundary(aio.ServerInterceptor):
         except aio.AbortError:  # gRPC's own services abort
             raise
         except ServiceError as error:
-            if error.kind is Kind.DATA_LOSS:
+            if error.kind is ErrorKind.DATA_LOSS:
                 log.error("data_loss", method=method, detail=str(error))
             _tell(context, error, {})
             forget_frames(error)

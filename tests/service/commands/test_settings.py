@@ -37,7 +37,8 @@ def test_variables_of_others_are_left_alone() -> None:
 @pytest.mark.parametrize(
     ("environment", "message"),
     [
-        ({"LAYERWISE_WORKERS": "many"}, "workers: expected a whole number, got 'many' (from the environment)"),
+        ({"LAYERWISE_WORKERS": "many"}, "workers: expected a whole number >= 0, got 'many' (from the environment)"),
+        ({"LAYERWISE_LEASE_SECONDS": "0"}, "lease_seconds: expected a number > 0, got '0' (from the environment)"),
         ({"LAYERWISE_WORKERS": "-1"}, "workers: expected a whole number >= 0, got '-1' (from the environment)"),
         (
             {"LAYERWISE_MAX_MESSAGE_BYTES": "9"},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
@@ -66,14 +65,13 @@ def errors_by_option(given: Mapping[str, Any]) -> Generator[None]:
     try:
         yield
     except InvalidRequest as exc:
-        root, *names = re.findall(r"\w+", exc.pointer) or [""]
+        root, *names = exc.place or ("",)
         names = ["hidden" if name == "units" else name for name in names]
-        option = next((name for name in reversed(names) if given.get(name) is not None), None)
+        option = next((name for name in reversed(names) if isinstance(name, str) and given.get(name) is not None), None)
         if root not in ("plan", "architecture") or option is None:
             raise
         flag = "--raw-targets" if given[option] is False else f"--{option.replace('_', '-')}"
-        detail = str(exc).removeprefix(f"{exc.pointer}: ")
-        raise InvalidRequest(f"{flag}: {detail}", reason=exc.reason, pointer=exc.pointer) from exc
+        raise InvalidRequest(f"{flag}: {exc.detail}", reason=exc.reason, pointer=exc.place) from exc
 
 
 def kind_of(value: object) -> str | None:
