@@ -128,7 +128,7 @@ bench-kills: .venv/.dev
 bench-mixed: .venv/.dev
 	@$(BIN)/python -m benchmarks.mixed_load
 
-# What is answered by default, beside scikit-learn, on public tables; half an hour. The scores go into docs/training.md.
+# Default settings compared with scikit-learn on public tables; half an hour. The scores go into docs/training.md.
 bench-defaults: .venv-parity/.made
 	@OPENBLAS_NUM_THREADS=1 .venv-parity/bin/python -m benchmarks.defaults benchmarks/defaults.json \
 	  --document docs/training.md

@@ -1,4 +1,4 @@
-"""The settings, each with its default and its reason. Flags override the environment, that layerwise.toml."""
+"""The settings, each with its default and its reason. Flags override the environment, which overrides the file."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Whether gRPC server reflection is on, which grpcurl needs."""
 
     max_message_bytes: Annotated[int, Meta(ge=MIB)] = 8 * MIB
-    """Largest gRPC message: batches of 1 to 4 MB fit, and a flood of them does not fill the memory.
+    """Largest gRPC message: large enough for batches of 1 to 4 MB, small enough that many at once do not exhaust
+    memory.
 
     An answer may be four times as large. At least 1 MiB, so that every page of a list fits into an answer.
     """
@@ -94,13 +95,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_lost_workers: Count = 3
     """How many times a job may lose its worker before it fails."""
     refresh_seconds: Seconds = 0.2
-    """Seconds between two looks of serving processes for new versions."""
+    """How often serving processes check for new versions, in seconds."""
     stop_seconds: Seconds = 8.0
     """How long a process may take to finish its work when it has to stop."""
 
     @property
     def frozen_seconds(self) -> float:
-        """After how long without a pulse `serve` kills a process that writes to the database: well after its lease."""
+        """After how long without a pulse `serve` kills a process that writes to the database: longer than a lease, so
+        that the lease expires first."""
         return self.lease_seconds + max(self.lease_seconds, 5.0)
 
     @property

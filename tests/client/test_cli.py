@@ -428,18 +428,18 @@ def test_an_exported_data_set_can_be_read_again(run, sent):
 
 
 @pytest.mark.parametrize(
-    ("options", "pointer", "flag"),
+    ("options", "place", "flag"),
     [
-        (["--class-weight", "1,2"], "plan.class_weight", "--class-weight"),
-        (["--momentum", "2", "--optimizer", "sgd"], "plan.optimizer.momentum", "--momentum"),
-        (["--hidden", "64,9"], "architecture.layers[1].units", "--hidden"),
-        (["--dropout", "1"], "architecture.layers[0].dropout", "--dropout"),
-        (["--epochs", "1"], "plan.batch_size", "plan.batch_size"),  # not given by an option
+        (["--class-weight", "1,2"], ["plan", "class_weight"], "--class-weight"),
+        (["--momentum", "2", "--optimizer", "sgd"], ["plan", "optimizer", "momentum"], "--momentum"),
+        (["--hidden", "64,9"], ["architecture", "layers", 1, "units"], "--hidden"),
+        (["--dropout", "1"], ["architecture", "layers", 0, "dropout"], "--dropout"),
+        (["--epochs", "1"], ["plan", "batch_size"], "plan.batch_size"),  # not given by an option
     ],
 )
-def test_an_error_about_an_option_names_it_as_it_was_typed(run, service, options, pointer, flag):
+def test_an_error_about_an_option_names_it_as_it_was_typed(run, service, options, place, flag):
     service.answers["Train"] = lambda requests, context: service.fail(
-        context, grpc.StatusCode.INVALID_ARGUMENT, f"{pointer}: not so", "INVALID_ARGUMENT", pointer=pointer
+        context, grpc.StatusCode.INVALID_ARGUMENT, "not so", "INVALID_ARGUMENT", place=tuple(place)
     )
 
     done = run("train", "iris", *options)

@@ -125,3 +125,21 @@ def test_a_terminal_shows_the_first_predictions_as_a_table(service, predicting, 
     assert ["1", "early", "0.5000"] in [line.split() for line in shown]
     assert shown[-2] == "… and 70 more; for all of them use a pipe or --json"
     assert shown[-1] == "accuracy 0.9556 on 90 rows"
+
+
+@pytest.mark.parametrize("row", ["nan,1", "1,inf"])
+def test_a_number_that_is_not_finite_is_no_value_of_a_row(run, service, predicting, row):
+    service.publishes(models_pb2.ModelVersion(model="flights", version=3))
+
+    done = run("predict", "flights", f"--row={row}")
+
+    assert done.exit_code == 2
+    assert f"expected numbers with commas between, got {row}" in done.stderr
+
+
+def test_a_number_of_a_file_beyond_float32_is_named_by_file_line_and_column(run, service, predicting):
+    Path("rows.csv").write_text("a,b\n1,2\n3,1e39\n")
+
+    done = run("predict", "flights", "rows.csv")
+
+    assert done.stderr.startswith("layerwise: rows.csv line 3, column b: expected a number within float32")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -118,3 +120,29 @@ def test_a_client_closes_its_transport_and_takes_one_alone():
     assert service.closed
     with pytest.raises(InvalidRequest, match="transport: expected either rest or transport, got both"):
         Client(rest="http://127.0.0.1:1", transport=service)
+
+
+@pytest.mark.parametrize("X", [[], np.zeros((0, 2)), ()])
+@pytest.mark.parametrize("columns", [{}, A_AND_B])
+def test_no_rows_are_refused_by_any_version(columns, X):
+    with pytest.raises(InvalidRequest, match="X has no rows"):
+        Client(transport=Service(columns)).predict("m", X)
+
+
+def test_who_has_seen_a_version_published_gets_no_answer_of_an_older_one(client, service):
+    behind = Service({}, {})
+    names = {"": 1, "1": 1, "2": 2}
+    behind._number = names.__getitem__  # it does not know yet that version 2 is the newest
+    service.answers["GetJob"] = lambda request, context: service.job("SUCCEEDED", version=2)
+    waiting = Client(client._connection.target, transport=behind)
+    model = waiting.job("j").model
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(behind, "predict", lambda *asked: replace(Service.predict(behind, *asked), model=model))
+        answers = [
+            waiting.predict(model, [[1.0, 2.0]]).version,
+            waiting.predict(model, [[1.0, 2.0]], version=1).version,
+        ]
+
+    assert answers == [2, 1]
+    waiting.close()

@@ -27,7 +27,7 @@ from layerwise_client.results import (
 from layerwise_proto.v1 import training_pb2
 
 _FAR_OFF = 100.0
-"""With inputs or targets of this root mean square or more, training seldom succeeds."""
+"""Training seldom succeeds if inputs or targets have a root mean square of this or more."""
 _AS_TABLE = "; the service does so itself with the columns of a table, such as a DataFrame"
 
 
@@ -45,6 +45,8 @@ class Job:
     def __init__(self, connection: Connection, seen: Summary) -> None:
         self._connection = connection
         self._seen = seen
+        if isinstance(seen, Snapshot):
+            self._take(seen)
         self._columns: tuple[Column, ...] | None = None
         self._findings_shown = False
 
@@ -227,7 +229,7 @@ class Job:
         `wait` returns when it is over. A job that has ended stays as it is.
         """
         request = training_pb2.CancelJobRequest(job_id=self.id)
-        self._seen = snapshot_of(self._connection.call(self._connection.training.CancelJob, request))
+        self._take(snapshot_of(self._connection.call(self._connection.training.CancelJob, request)))
         return self
 
     def __repr__(self) -> str:
@@ -244,7 +246,13 @@ class Job:
 
     def _refreshed(self) -> Snapshot:
         request = training_pb2.GetJobRequest(job_id=self.id)
-        self._seen = found = snapshot_of(self._connection.call(self._connection.training.GetJob, request))
+        return self._take(snapshot_of(self._connection.call(self._connection.training.GetJob, request)))
+
+    def _take(self, found: Snapshot) -> Snapshot:
+        self._seen = found
+        if found.version is not None:
+            published = self._connection.published
+            published[found.model] = max(found.version, published.get(found.model, 0))
         return found
 
     def _check_succeeded(self) -> None:
@@ -278,10 +286,8 @@ class Job:
         )
 
     def _try_refresh(self, deadline: Deadline) -> Snapshot:
-        request = training_pb2.GetJobRequest(job_id=self.id)
-        connection = self._connection
-        self._seen = found = snapshot_of(connection.try_once(connection.training.GetJob, request, deadline))
-        return found
+        request, call = training_pb2.GetJobRequest(job_id=self.id), self._connection.training.GetJob
+        return self._take(snapshot_of(self._connection.try_once(call, request, deadline)))
 
 
 def _level_of_caller() -> int:

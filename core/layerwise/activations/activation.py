@@ -61,7 +61,8 @@ class Activation(Variant, ABC):
     can_die: ClassVar[bool] = False
     """Whether a unit may output 0 for every row, which also stops its gradient."""
     saturation: ClassVar[tuple[float, float] | None] = None
-    """The outputs below and above which a unit is saturated: the derivative is under a twentieth of its largest."""
+    """(low, high): a unit is saturated if its output is below low or above high; there the derivative is under 5 % of
+    its maximum."""
     onnx_operator: ClassVar[str | None] = None
     """The ONNX operator of one input that computes it, or None: then `onnx.layers.NODES` has its nodes."""
     onnx_attributes: ClassVar[Mapping[str, str]] = {}

@@ -24,7 +24,7 @@ from layerwise.wording import number_words
 ROWS = 512
 """The most rows that are examined: a unit that is 0 for all of them is called dead."""
 SHARE = 0.02
-"""The share of the training time for examinations. One of n rows costs about as much as training on n/3 rows."""
+"""The share of training time spent on examinations. Examining n rows costs about as much as training on n/3."""
 CALLS = 6
 """The fixed cost of an examination, in training steps."""
 
@@ -48,8 +48,8 @@ RISE = 1.02
 class Doctor:
     """Examines a network in training, every so many steps. Their number follows from sizes alone, so that runs repeat.
 
-    `data` are the rows to examine: those held out, or else the training rows. Problems, and since when there are, are
-    kept in the state's `health`.
+    `data` are the rows to examine: those held out, or else the training rows. Each problem, and the epoch it began,
+    is kept in the state's `health`.
     """
 
     def __init__(self, model: MLP, gradient: Floats, loss: Loss, data: Split, *, batch_size: int) -> None:
@@ -214,7 +214,7 @@ _SMALL_UPDATE = {
 
 
 def _cause(health: Mapping[str, float]) -> str:
-    """Return the cause of small steps: "lost" training, "units" that pass no gradient, or "" for the rate alone."""
+    """Return why steps are small: "lost" (training failed), "units" (dead or saturated), or "" (learning rate)."""
     if "lost" in health:
         return "lost"
     return "units" if any(key.startswith(("dead:", "saturated:")) for key in health) else ""

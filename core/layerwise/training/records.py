@@ -8,9 +8,9 @@ class LayerHealth:
     """How one layer does, measured on a sample of the rows held out, or else of the training rows."""
 
     dead: float | None
-    """The share of ReLU units that are 0 for every row; None for other activations."""
+    """The share of units that output 0 for every row; None if the activation cannot die."""
     saturated: float | None
-    """The share of sigmoid or tanh outputs where the derivative is almost 0; None for other activations."""
+    """The share of outputs where the derivative is almost 0; None if the activation does not saturate."""
     gradient_norm: float
     """The norm of the gradient of the weights in the last step."""
     weight_norm: float

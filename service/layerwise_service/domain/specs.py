@@ -109,7 +109,8 @@ def complete_plan(plan: Plan, architecture: Architecture, rows: int, settings: S
 
 
 def check_split(plan: Plan, rows: int, *, has_labels: bool) -> None:
-    """Raise `InvalidRequest` if the plan's validation leaves one side without rows, or its split is impossible."""
+    """Raise `InvalidRequest` if the validation fraction leaves no rows to train on or none held out, or if the split
+    is impossible."""
     share = plan.completed(rows=rows).validation or 0.0
     if share and plan.split == "stratified" and not has_labels:
         detail = (
@@ -192,7 +193,7 @@ def check_batch(plan: Plan, architecture: Architecture, rows: int, settings: Set
 def check_manifest(job: NewJob, labels: Sequence[Label] | None) -> None:
     """Raise `TooLarge` if the contents of a model file besides its weights would exceed the limit.
 
-    Checked here, and not after hours of training.
+    Checked at submission so that a job does not fail after hours of training.
     """
     encoder = job.preprocessing
     parts = {

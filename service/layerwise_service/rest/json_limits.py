@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from layerwise_service.errors import TooLarge
 
 _QUOTE = ord('"')
-_BESIDE = 2  # commas outside of the instances: those of model and version
+_BESIDE = 2  # commas between the top-level fields
 
 
 def check_rows(body: bytes, *, most_rows: int, most_values: int, most_in_row: int) -> None:
@@ -30,7 +30,7 @@ def check_rows(body: bytes, *, most_rows: int, most_values: int, most_in_row: in
 
 
 def _refusal(body: bytes, most_rows: int, most_values: int, most_in_row: int) -> TooLarge | None:
-    rows = body.count(b"[") + body.count(b"{") - 2  # without the body's object and its list of instances
+    rows = body.count(b"[") + body.count(b"{") - 2  # minus the outer object and the `instances` list
     if rows > most_rows:
         detail = f"expected at most {most_rows} rows, got {rows}"
         return TooLarge(f"{detail}; send them in several requests", pointer="instances", reason="TOO_MANY_ROWS")

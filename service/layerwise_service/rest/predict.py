@@ -74,7 +74,7 @@ def predict_routes(predictor: VersionPredictor, settings: Settings) -> Blueprint
 
 
 def _read(body: bytes) -> tuple[NumbersRequest | TableRequest, list[list[float]] | Instances]:
-    """The request, and its rows: of numbers if they are, for that is the quickest reading. Raises `InvalidRequest`."""
+    """Return the request and its rows. Numbers are tried first because they decode fastest. Raises `InvalidRequest`."""
     try:
         numbers = decoded(_NUMBERS, body)
         return numbers, numbers.instances

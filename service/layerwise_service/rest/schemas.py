@@ -1,8 +1,8 @@
 """The schemas of the OpenAPI document: what bodies look like.
 
 Those of models, jobs and signatures are made of the dataclasses that are answered: a new field needs no line here. The
-others are written by hand. Of the structures that decode a `PredictRequest`, msgspec would make less: no `minItems`,
-which other code checks, and cells of any type. The other bodies have no structure.
+others are written by hand. `PredictRequest` is written by hand because msgspec's schema would lack `minItems` and the
+cell types. The other bodies have no msgspec struct.
 """
 
 from __future__ import annotations

@@ -175,12 +175,15 @@ def _read_model(connection: Connection, name: str) -> Model:
 
 
 def _number(connection: Connection, model: str, version: str) -> int:
-    """Return the number of the version that `version` names, or 0. Raises `ModelNotFound`."""
+    """Return the number that `version` names; there may be no such version. Raises as `VersionStore.find` does."""
     found = _read_model(connection, model)
     if version in ("", LATEST):
         return found.latest
-    number = int(version) if version.isascii() and version.isdecimal() and len(version) < 10 else 0
-    return found.aliases.get(version, number)
+    if version in found.aliases:
+        return found.aliases[version]
+    if not (version.isascii() and version.isdecimal() and len(version) < 10):
+        raise VersionNotFound(model, version)
+    return int(version)
 
 
 def _read_version(connection: Connection, model: str, number: int) -> Version:

@@ -128,7 +128,7 @@ class VersionPredictor:
 
 
 class LoadedModels:
-    """A cache of models by artefact: the least recently used leave when all exceed `max_bytes` together."""
+    """A cache of models by artefact: the least recently used are evicted once the total exceeds `max_bytes`."""
 
     def __init__(self, artifacts: ArtifactStore, *, max_bytes: int) -> None:
         self._artifacts = artifacts

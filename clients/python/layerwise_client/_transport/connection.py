@@ -120,6 +120,8 @@ class Connection:
         self._opening = threading.Lock()
         self._opened: _Opened | None = None
         self._closed = False
+        self.published: dict[str, int] = {}
+        """The newest version that jobs of this client published, by model."""
 
     @property
     def training(self) -> training_pb2_grpc.TrainingServiceStub:

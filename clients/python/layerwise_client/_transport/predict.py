@@ -55,6 +55,8 @@ class Predicting:
     def _ask(self, model: str, version: str, X: object, signature: Signature) -> Prediction:
         """Predict with `version`, in the form that `signature` says; later requests go to the version that answered."""
         rows = _rows_for(X, signature)
+        if not rows.count:
+            raise InvalidRequest("X has no rows", pointer="X")
         step = min(max(1, _BLOCK_BYTES // rows.row_bytes(self._transport.number_bytes)), _BLOCK_ROWS)
         answers: list[Prediction] = []
         start = 0

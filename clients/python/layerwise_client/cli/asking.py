@@ -82,12 +82,15 @@ class Asking:
                 for line, cells in block:
                     truth.add(line, cells.pop(place), self.missing)
             try:
-                answer = self._about(names, block, name, version, by_name=by_name)
+                try:
+                    answer = self._about(names, block, name, version, by_name=by_name)
+                except InvalidRequest as exc:
+                    if exc.reason != WRONG_KIND or answers:
+                        raise
+                    by_name = False
+                    answer = self._about(names, block, name, version, by_name=False)
             except InvalidRequest as exc:
-                if exc.reason != WRONG_KIND or answers:
-                    raise self._by_line(exc, block, name, target) from exc
-                by_name = False
-                answer = self._about(names, block, name, version, by_name=False)
+                raise self._by_line(exc, names, block, name, target) from exc
             version = answer.version  # a version that is published meanwhile says nothing of the rest
             answers.append(answer)
         return joined(answers), truth
@@ -109,7 +112,7 @@ class Asking:
             return self.client.predict(self.model, X, version=self.version)
         names = self._columns()
         if not names:
-            wrong = next(row for row, cells in zip(rows, numbers, strict=True) if None in cells)
+            wrong = next(row for row, cells, read in zip(rows, numbers, X, strict=True) if len(read) < len(cells))
             raise click.BadParameter(f"expected numbers with commas between, got {wrong}", param_hint="--row")
         return self._about_named([self._by_order(cells, names) for cells in split])
 
@@ -148,14 +151,18 @@ class Asking:
         X = [_numbers(cells, names, [line] * len(names), name) for line, cells in block]
         return self.client.predict(self.model, X, version=version)
 
-    def _by_line(self, exc: InvalidRequest, block: list[Record], name: str, target: str | None) -> InvalidRequest:
-        """The error with the file and the line, if it is about a row of `block`."""
+    def _by_line(
+        self, exc: InvalidRequest, names: list[str], block: list[Record], name: str, target: str | None
+    ) -> InvalidRequest:
+        """Return the error with the file and the line, if it is about a row of `block`."""
         hint = ""
         if target is None and exc.reason == "UNKNOWN_COLUMN":
             hint = "; --target leaves out the column with the truth"
         match exc.place:
             case ("X", int(row), str(column)):
                 message = f"{name} line {block[row][0]}, column {column}: {exc.detail}{hint}"
+            case ("X", int(row), int(column)):
+                message = f"{name} line {block[row][0]}, column {names[column]}: {exc.detail}"
             case ("X", str(column)):
                 message = f"{name} column {column}: {exc.detail}{hint}"
             case _:
