@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 
 from helpers.rest_clients import running_rest
 from helpers.service_values import RECORD, new_job
+from helpers.waiting import wait_until
 from layerwise import Finding, LayerHealth
 from layerwise_service.domain.datasets import Dataset
 from layerwise_service.domain.models import Version
@@ -110,6 +111,35 @@ def test_answers_have_every_documented_field_and_no_other(
 
         assert [*mistakes(response.get_json(), documented["application/json"]["schema"], path)] == []
     assert rest.get(f"/api/jobs/{training.id}").get_json()["record"]["layers"][0]["dead"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("labels", "outputs", "loss"),
+    [
+        (("no", "yes"), 2, None),
+        ((0, 1, 2), 3, "hinge"),
+        (None, 1, None),
+        (None, 2, None),
+        (None, 2, "sigmoid_cross_entropy"),
+    ],
+)
+@pytest.mark.parametrize("wrong", [{}, {"instances": [[1]]}, {"version": 9}, {"x": 1}])
+def test_predictions_and_their_problems_are_as_the_document_says(
+    rest: FlaskClient,
+    publish: Callable[..., Version],
+    labels: Any,
+    outputs: int,
+    loss: str | None,
+    wrong: dict[str, Any],
+) -> None:
+    publish(labels=labels, outputs=outputs, loss=loss)
+    wait_until(lambda: rest.get("/predict/signature").status_code == 200)
+
+    response = rest.post("/predict", json={"model": "xor", "instances": [[0, 1], [1, 1]]} | wrong)
+
+    assert (response.status_code == 200) == (not wrong)
+    [documented] = OPENAPI["paths"]["/predict"]["post"]["responses"][str(response.status_code)]["content"].values()
+    assert [*mistakes(response.get_json(), documented["schema"])] == []
 
 
 @pytest.mark.parametrize(
