@@ -159,25 +159,25 @@ class UnsupportedMedia(InvalidRequest):
 
 
 class NotFound(ServiceError):
-    """There is nothing of that name."""
+    """Nothing has that name."""
 
     kind, reason = ErrorKind.NOT_FOUND, "NOT_FOUND"
 
 
 class AlreadyExists(ServiceError):
-    """The name stands for something else."""
+    """The name is taken."""
 
     kind, reason = ErrorKind.ALREADY_EXISTS, "ALREADY_EXISTS"
 
 
 class Conflict(ServiceError):
-    """The state of things forbids it."""
+    """The present state does not allow it."""
 
     kind, reason = ErrorKind.CONFLICT, "FAILED_PRECONDITION"
 
 
 class Exhausted(ServiceError):
-    """A bound of the service is reached; later it may work."""
+    """A limit of the service is reached; it may work later."""
 
     kind, reason = ErrorKind.EXHAUSTED, "RESOURCE_EXHAUSTED"
 
@@ -189,7 +189,7 @@ class TimedOut(ServiceError):
 
 
 class Unavailable(ServiceError):
-    """Something that is needed does not answer; the same call may work in a moment."""
+    """A part of the service does not answer; the same call may work in a moment."""
 
     kind, reason = ErrorKind.UNAVAILABLE, "UNAVAILABLE"
 
@@ -225,13 +225,13 @@ class Misdirected(ServiceError):
 
 
 class Forbidden(ServiceError):
-    """Whoever sends the request may not."""
+    """The sender is not allowed to do this."""
 
     kind, reason = ErrorKind.FORBIDDEN, "FORBIDDEN"
 
 
 class MethodNotAllowed(ServiceError):
-    """The address does not take this method, but `allowed`."""
+    """The address takes other methods, those in `allowed`."""
 
     kind, reason = ErrorKind.METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"
 
