@@ -1,4 +1,4 @@
-"""Takes a dataset in, batch by batch: checks it, hashes it and writes it to disk as it comes, in bounded memory.
+"""Writer of datasets: checks, hashes and writes each batch to disk as it arrives, in bounded memory.
 
 On disk a dataset is a folder named by its hash: `rows.npy` (rows, features) float32, or the columns of a table as
 table_writer.py has them; `targets.npy`, (rows,) int32 codes of the sorted labels or (rows, outputs) float32 values; and
@@ -31,7 +31,7 @@ _CHUNK = 2**18  # targets renumbered at a time
 
 
 class DatasetWriter:
-    """A dataset that is being written into `folder`; ends with `finish()` or `discard()`.
+    """Dataset that is being written into `folder`; ends with `finish()` or `discard()`.
 
     `classes`, if given, are all the labels there may be. Errors are `InvalidRequest` with the batch and row in their
     pointers, and leave what was written before untouched.
@@ -57,9 +57,9 @@ class DatasetWriter:
         self._codes: dict[Label, int] = {label: code for code, label in enumerate(classes or ())}
         self._kind = _kind_of(classes[0]) if classes else ""
         self._max_bytes = max_bytes
-        self._ends = array("q")  # of each batch, in rows
+        self._ends = array("q")  # rows up to the end of each batch
         self._features = 0
-        self._outputs = 0  # of a regression; 0: labels
+        self._outputs = 0  # number of targets in a row; 0 for labels
         self._rows_file: NpyFile | None = None
         self._weights_file: NpyFile | None = None
         self._table = TableWriter(
@@ -80,12 +80,12 @@ class DatasetWriter:
         return self._ends[-1] if self._ends else 0
 
     def place_of(self, row: int) -> tuple[int, int]:
-        """The batch in which a row came, and its number there."""
+        """Return the index of the batch that holds a row, and the row's index in it."""
         batch = bisect_right(self._ends, row)
         return batch, row - (self._ends[batch - 1] if batch else 0)
 
     def add(self, batch: Batch) -> None:
-        """Adds the batch."""
+        """Add the batch."""
         expected, count = batch.expected, len(batch)
         at = Place("batches", self.batches)
         write_rows = self._check_data(batch, at)
@@ -107,7 +107,7 @@ class DatasetWriter:
         self._ends.append(self.rows + count)
 
     def finish(self) -> Dataset:
-        """Makes what was written durable and gives its identity; the folder is complete then."""
+        """Flush everything to disk and return the dataset; the folder is then complete."""
         if self.rows == 0:
             raise InvalidRequest("expected at least one batch of rows before the end of the stream", pointer="batches")
         labels = None if self._outputs else tuple(sorted(self._codes))
@@ -130,13 +130,16 @@ class DatasetWriter:
         return Dataset(canonical_sha256(shape, digests), shape, size_bytes=size)
 
     def discard(self) -> None:
-        """Removes what was written."""
-        with suppress(OSError):  # closing writes what is left, which a full disk refuses again
+        """Remove what was written."""
+        with suppress(OSError):  # closing writes the rest of the buffer, which fails again on a full disk
             self._targets_file.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _check_data(self, batch: Batch, at: Place) -> Callable[[], None]:
-        """What writes the rows of a batch, which are of the kind of those before. Raises `InvalidRequest`."""
+        """Return the writer of a batch's rows after checking that they are of the same kind as earlier batches.
+
+        Raises `InvalidRequest`.
+        """
         if isinstance(batch.rows, np.ndarray):
             if self._table.columns:
                 detail = "expected a table as in the batches before, got rows of numbers"
@@ -232,7 +235,7 @@ class DatasetWriter:
         return np.ascontiguousarray(targets, dtype="<f4")
 
     def _write_targets(self, labels: tuple[Label, ...] | None) -> str:
-        """Writes targets.npy, with the codes of the labels in sorted order; gives the digest of its values."""
+        """Write targets.npy, labels as indices into their sorted order; return the digest of its values."""
         raw = self._targets_file
         raw.seek(0)
         out = NpyFile(self.folder / "targets.npy")
@@ -257,7 +260,7 @@ def _kind_of(label: Label) -> str:
 
 
 def check_label(label: Label, most: int, at: Place) -> None:
-    """Raises `TooLarge` for a string of more than `most` bytes in UTF-8."""
+    """Raise `TooLarge` for a string of more than `most` bytes in UTF-8."""
     if isinstance(label, str) and (size := len(label.encode())) > most:
         raise TooLarge(f"expected a label of at most {most} bytes, got {size}", pointer=at)
 

@@ -1,4 +1,4 @@
-"""Jobs and their events as they stand in the database's rows."""
+"""Conversion between jobs and their events and the rows of the database."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class JobNotFound(NotFound):
 
 
 def read_job(connection: Connection, job: str) -> Job:
-    """The job as it is. Raises `JobNotFound`."""
+    """Return the job. Raises `JobNotFound`."""
     row = connection.execute(sa.select(jobs).where(jobs.c.id == job)).one_or_none()
     if row is None:
         raise JobNotFound(job)
@@ -50,14 +50,14 @@ def _last_transitions(connection: Connection, job: str) -> tuple[Transition, ...
 
 
 def _newest_record(connection: Connection, job: str) -> EpochRecord | None:
-    """Found by the index on (job, step), however many there are."""
+    """Return the newest record; the index on (job, step) finds it."""
     query = sa.select(events.c.step, events.c.record).where(events.c.job == job, events.c.step.is_not(None))
     row = connection.execute(query.order_by(events.c.step.desc()).limit(1)).one_or_none()
     return None if row is None else _record({"step": row.step, **row.record})
 
 
 def event_of(row: Any) -> Event:
-    """The event of a row of `events`."""
+    """Return the event in a row of `events`."""
     if row.state is None:
         return Event(row.number, record=_record({"step": row.step, **row.record}))
     return Event(row.number, transition=_transition(row))
@@ -85,11 +85,11 @@ SUMMARY_COLUMNS = (
     jobs.c.failure_message,
     jobs.c.start,
 )
-"""The columns that a summary needs: none is large."""
+"""Columns that a summary needs; none is large."""
 
 
 def summary_of(row: Any) -> dict[str, Any]:
-    """The fields of a `JobSummary`, of a row that has `SUMMARY_COLUMNS`."""
+    """Return the fields of a `JobSummary` from a row with `SUMMARY_COLUMNS`."""
     values = {column.name: getattr(row, column.name) for column in SUMMARY_COLUMNS}
     reason, message = values.pop("failure_reason"), values.pop("failure_message")
     values["state"] = JobState(row.state)

@@ -1,4 +1,4 @@
-"""Takes the columns of a table in, block by block: checks them, hashes them and writes them to disk as they come.
+"""Writer of tables: checks, hashes and writes the columns of each block to disk as it arrives.
 
 A column of numbers is `column<i>.npy`, (rows,) float64. One of texts is `column<i>.texts.npy`, their UTF-8 one after
 the other, and `column<i>.ends.npy`, (rows,) int64: where each ends in it.
@@ -22,14 +22,14 @@ NUMBERS, ENDS, BYTES = np.dtype("<f8"), np.dtype("<i8"), np.dtype("u1")
 
 
 def column_files(folder: Path, index: int, column: StoredColumn) -> tuple[Path, ...]:
-    """The file of a column of numbers; those of texts and of their ends."""
+    """Return the files of a column: one of numbers, or one of texts and one of where each text ends."""
     if column.kind == "numbers":
         return (folder / f"column{index}.npy",)
     return folder / f"column{index}.texts.npy", folder / f"column{index}.ends.npy"
 
 
 class TableWriter:
-    """The columns of a table that are being written into `folder`.
+    """Columns of a table that are being written into `folder`.
 
     Errors are `InvalidRequest` with the place in their pointers, and leave what was written before untouched.
     """
@@ -46,11 +46,11 @@ class TableWriter:
 
     @property
     def size_bytes(self) -> int:
-        """What the columns take on the disk, headers left out."""
+        """Bytes of the columns on disk, without headers."""
         return self._rows * len(self.columns) * 8 + sum(self._text_bytes)
 
     def checked(self, table: Table, at: Place) -> Callable[[], None]:
-        """What writes the rows of `table`, which fit those before. Raises `InvalidRequest`."""
+        """Return the writer of the rows of `table` after checking that they fit the earlier ones. Raises `InvalidRequest`."""
         columns = tuple(
             StoredColumn(name, "numbers" if isinstance(values, np.ndarray) else "texts")
             for name, values in table.items()
@@ -77,7 +77,7 @@ class TableWriter:
         return write
 
     def close(self) -> tuple[tuple[str, ...], ...]:
-        """Makes what was written durable, and gives the digests of each column."""
+        """Flush everything to disk, and return the digests of each column."""
         digests: list[tuple[str, ...]] = []
         for files, column, size in zip(self._files, self.columns, self._text_bytes, strict=True):
             if column.kind == "numbers":
@@ -111,7 +111,7 @@ class TableWriter:
                 raise InvalidRequest(detail, pointer=Place(at, "columns", index))
 
     def _block(self, name: str, values: NDArray[np.float64] | list[str], at: Place) -> tuple[NDArray[Any], ...]:
-        """What is appended to the files of a column; of texts, the ends within the block."""
+        """Return what is appended to the files of a column; for texts, also where each ends within the block."""
         if isinstance(values, np.ndarray):
             if (infinite := np.isinf(values)).any():
                 row = int(np.argmax(infinite))
