@@ -50,7 +50,7 @@ class TableWriter:
         return self._rows * len(self.columns) * 8 + sum(self._text_bytes)
 
     def checked(self, table: Table, at: Place) -> Callable[[], None]:
-        """Return the writer of the rows of `table` after checking that they fit the earlier ones. Raises `InvalidRequest`."""
+        """Return the writer of the rows of `table`, once these fit the earlier ones. Raises `InvalidRequest`."""
         columns = tuple(
             StoredColumn(name, "numbers" if isinstance(values, np.ndarray) else "texts")
             for name, values in table.items()
