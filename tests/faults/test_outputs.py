@@ -9,8 +9,8 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -147,11 +147,23 @@ def test_a_full_shared_memory_folder_costs_no_request_and_no_count(tmp_path: Pat
         assert metrics(service.rest)[rows] == 300  # counts outlive the processes that counted
 
 
+@contextmanager
+def default_handling(number: signal.Signals) -> Iterator[None]:
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGQUIT])
-def test_a_terminal_that_closes_stops_the_service_in_order(tmp_path: Path, number: int) -> None:
+def test_a_terminal_that_closes_stops_the_service_in_order(tmp_path: Path, number: signal.Signals) -> None:
     temporary = tmp_path / "tmp"
     temporary.mkdir()
-    with running_service(tmp_path / "home", TMPDIR=str(temporary)) as service:
+    with (
+        default_handling(number),  # nohup around the tests would have the service ignore SIGHUP
+        running_service(tmp_path / "home", TMPDIR=str(temporary)) as service,
+    ):
         pids = [service.process.pid, *service.pids("rest"), *service.pids("rpc"), *service.pids("worker")]
 
         assert service.stop(number) == 0
