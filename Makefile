@@ -51,7 +51,7 @@ PINNED := $(PIP) --constraint constraints.txt
 .venv-lowest/.made: pyproject.toml | .venv/bin/uv
 	@echo "Installing Layerwise and the lowest versions that it allows into .venv-lowest …"
 	@$(PYTHON) -m venv --clear .venv-lowest
-	@$(BIN)/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct --editable '.[dev]'
+	@$(BIN)/uv --system-certs pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct --editable '.[dev]'
 	@touch $@
 
 .venv-313/.made: pyproject.toml constraints.txt | .venv/bin/uv
@@ -59,7 +59,7 @@ PINNED := $(PIP) --constraint constraints.txt
 	  { echo "There is no $(PYTHON313) here. Try: make PYTHON313=/path/to/python3.13 test-313" >&2; exit 1; }
 	@echo "Installing Layerwise and its development tools into .venv-313 …"
 	@$(PYTHON313) -m venv --clear .venv-313
-	@$(BIN)/uv pip install --quiet --python .venv-313/bin/python --constraint constraints.txt --editable '.[dev]'
+	@$(BIN)/uv --system-certs pip install --quiet --python .venv-313/bin/python --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
 .venv/bin/uv: | .venv/bin/python
@@ -67,7 +67,7 @@ PINNED := $(PIP) --constraint constraints.txt
 
 # The newest versions that pyproject.toml allows; Python 3.11 is the oldest, and newer ones take the same.
 constraints: .venv/bin/uv
-	@$(BIN)/uv pip compile --quiet --upgrade --extra dev --python-version 3.11 --python-platform linux --no-annotate \
+	@$(BIN)/uv --system-certs pip compile --quiet --upgrade --extra dev --python-version 3.11 --python-platform linux --no-annotate \
 	  --custom-compile-command 'make constraints' --output-file constraints.txt pyproject.toml
 
 demo: .venv/.run
