@@ -88,6 +88,18 @@ def test_a_name_that_means_another_version_now_gets_the_answer_of_that_version(b
     assert client.predict("m", X, version=1).version == 1
 
 
+@pytest.mark.parametrize(("columns", "X"), [({}, [[1.0, 2.0]]), (A_AND_B, [[1, "x"]])])
+def test_rows_are_sent_once_to_a_new_version_that_takes_the_same(columns, X):
+    service = Service(columns)
+    client = Client(transport=service)
+    client.predict("m", X)
+
+    service.versions.append(dict(columns))
+    answers = [client.predict("m", X).version for _ in range(2)]
+
+    assert (answers, len(service.asked), len(service.looks)) == ([2, 2], 3, 2)
+
+
 def test_what_a_version_refuses_is_not_sent_again():
     service = Service({"a": "number", "c": "number"})
     client = Client(transport=service)

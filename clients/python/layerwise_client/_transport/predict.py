@@ -35,9 +35,10 @@ class Predicting:
 
         The service is asked once what a version takes. Later a name ("" or an alias) may mean another version. If the
         answer comes from another one, or the rows are refused, the service is asked again. If the name does mean
-        another version now, the rows are sent once more, to that version by its number.
+        another version now, which takes other columns, the rows are sent once more, to that version by its number.
         """
         known = self._signatures.get((model, version))
+        answer: Prediction | None = None
         refusal: InvalidRequest | None = None
         if known is not None:
             try:
@@ -50,6 +51,9 @@ class Predicting:
         self._signatures[model, version] = current
         if refusal is not None and current == known:
             raise refusal
+        same_form = known is not None and list(known.columns.items()) == list(current.columns.items())
+        if same_form and answer is not None and answer.version == current.version:
+            return answer
         return self._ask(current.model, str(current.version), X, current)
 
     def _ask(self, model: str, version: str, X: object, signature: Signature) -> Prediction:
