@@ -1,4 +1,4 @@
-"""The kinds of JSON values, as errors call them."""
+"""Names of the kinds of JSON values, for error messages."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ JSON_WORDS: dict[type, str] = {
 
 
 def json_word(value: object) -> str:
-    """What `value`, as it was decoded from JSON, is called."""
+    """Return the name of the kind of `value`, which was decoded from JSON."""
     return JSON_WORDS[type(value)]

@@ -1,4 +1,4 @@
-"""The query of an address."""
+"""Checks of query parameters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from layerwise_service.errors import InvalidRequest
 
 
 def check_query(*known: str) -> None:
-    """Raises `InvalidRequest` at the first parameter of this request that is none of `known`."""
+    """Raise `InvalidRequest` at the first query parameter of this request that is not in `known`."""
     for name in request.args:
         if name not in known:
             detail = f"unknown query parameter; this address takes {', '.join(known)}"

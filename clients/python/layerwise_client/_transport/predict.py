@@ -33,9 +33,9 @@ class Predicting:
     def predict(self, model: str, version: str, X: object) -> Prediction:
         """Predict the rows of `X`, as `Client.predict` takes them; "" is the only model, or its newest version.
 
-        The service is asked once what a version takes. Later a name ("" or an alias) may mean another version. If the
-        answer comes from another one, or the rows are refused, the service is asked again. If the name does mean
-        another version now, which takes other columns, the rows are sent once more, to that version by its number.
+        The service is asked once what a version takes. Later "" or an alias may name another version. If that one
+        answers, or refuses the rows, the service is asked again; if the columns differ, the rows are sent once more,
+        to the new version by its number.
         """
         known = self._signatures.get((model, version))
         answer: Prediction | None = None
