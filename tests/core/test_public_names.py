@@ -2,6 +2,8 @@
 
 import dataclasses
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import layerwise
@@ -25,6 +27,15 @@ NAMES = """
 def test_the_public_names_are_exactly_these():
     assert sorted(layerwise.__all__) == sorted(NAMES.split())
     assert all(hasattr(layerwise, name) for name in layerwise.__all__)
+
+
+def test_an_import_loads_no_module_that_few_need():
+    slow = ("importlib.metadata", "multiprocessing", "asyncio", "http", "numba", "onnx", "sklearn", "pandas")
+    code = f"import sys, layerwise; print([name for name in {slow} if name in sys.modules])"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"
 
 
 def test_every_metric_is_documented():

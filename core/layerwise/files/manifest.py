@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from typing import Any, cast
 
 import numpy as np
@@ -165,6 +164,8 @@ def _refuse(constant: str) -> float:
 
 def installed_version() -> str:
     """Return the installed version of Layerwise, or "unknown"."""
+    from importlib import metadata  # noqa: PLC0415 - it takes 7 ms
+
     try:
         return metadata.version("layerwise")
     except metadata.PackageNotFoundError:  # imported from a source tree that was never installed

@@ -9,7 +9,6 @@ import os
 import shutil
 from functools import cache
 from importlib.util import find_spec
-from multiprocessing.util import Finalize
 from pathlib import Path
 from tempfile import TemporaryFile, mkdtemp
 from types import ModuleType
@@ -47,6 +46,8 @@ def _writable(folder: str) -> str:
     except OSError:
         pass
     try:
+        from multiprocessing.util import Finalize  # noqa: PLC0415 - it takes 4 ms
+
         own = mkdtemp(prefix="layerwise-kernels-")
         Finalize(None, shutil.rmtree, (own, True), exitpriority=0)  # unlike atexit's, also in processes of a pool
         for kept in Path(folder).glob("*/*.nb[ci]"):
