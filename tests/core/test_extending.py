@@ -50,12 +50,12 @@ class Softsign(Activation):
         np.add(scratch, 1.0, out=scratch)
         np.divide(z, scratch, out=out)
 
-    def derivative(self, at, /):
+    def derivative(self, buffers, /):
         """da/dz = (1 - |a|)²."""
-        np.absolute(at.a, out=at.scratch)
-        np.subtract(1.0, at.scratch, out=at.scratch)
-        np.square(at.scratch, out=at.scratch)
-        np.multiply(at.delta, at.scratch, out=at.z_gradient)
+        np.absolute(buffers.a, out=buffers.scratch)
+        np.subtract(1.0, buffers.scratch, out=buffers.scratch)
+        np.square(buffers.scratch, out=buffers.scratch)
+        np.multiply(buffers.delta, buffers.scratch, out=buffers.z_gradient)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +68,14 @@ class LogCosh(Loss):
     targets = "values"
     link = "identity"
 
-    def measure(self, scores, targets, at, /):
-        np.subtract(scores, targets, out=at.scratch)
-        np.divide(at.scratch, self.width, out=at.scratch)
-        np.tanh(at.scratch, out=at.gradient)
-        np.multiply(at.gradient, self.width, out=at.gradient)
-        np.add.reduce(np.logaddexp(at.scratch, -at.scratch) - np.log(2), axis=1, out=at.flat_row)
-        np.multiply(at.flat_row, self.width**2, out=at.flat_row)
-        at.scale(1 / scores.shape[1])
+    def measure(self, scores, targets, buffers, /):
+        np.subtract(scores, targets, out=buffers.scratch)
+        np.divide(buffers.scratch, self.width, out=buffers.scratch)
+        np.tanh(buffers.scratch, out=buffers.gradient)
+        np.multiply(buffers.gradient, self.width, out=buffers.gradient)
+        np.add.reduce(np.logaddexp(buffers.scratch, -buffers.scratch) - np.log(2), axis=1, out=buffers.losses)
+        np.multiply(buffers.losses, self.width**2, out=buffers.losses)
+        buffers.scale(1 / scores.shape[1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,20 +82,52 @@ class Activation(Variant, ABC):
 
     @abstractmethod
     def value(self, z: Floats, slope: Floats, out: Floats, scratch: Floats, /) -> None:
-        """Write a into `out` (n, units), which may be `z` itself unless the class has `keeps_input`.
+        """Compute a = activation(z).
 
-        `scratch` has the shape of `out` and is overwritten.
+        Parameters
+        ----------
+        z : ndarray (n, units)
+            The linear part of the layer; (n, pieces * units) for maxout.
+        slope : ndarray (units,)
+            The learnt slopes; empty unless the class has `learns_slope`.
+        out : ndarray (n, units)
+            Receives a. It may be `z` itself unless the class has `keeps_input`.
+        scratch : ndarray (n, units)
+            Is overwritten.
         """
 
     @abstractmethod
-    def derivative(self, at: UnitBuffers, /) -> None:
-        """Write the gradient with respect to z into `at.z_gradient`, given that with respect to a in `at.delta`."""
+    def derivative(self, buffers: UnitBuffers, /) -> None:
+        """Compute the gradient with respect to z from that with respect to a.
+
+        Parameters
+        ----------
+        buffers : UnitBuffers
+            `delta` holds the gradient with respect to a; `z_gradient` receives that with respect to z.
+        """
 
     def compiled(self) -> Compiled | None:
-        """Return compiled loops that do the same in place, or None. Never for a class with `keeps_input`."""
+        """Return compiled loops that compute value and derivative in place; never for a class with `keeps_input`.
+
+        Returns
+        -------
+        Compiled or None
+            None if there are none, or Numba is not in use.
+        """
         return None
 
-    def side(self, z: Floats, /) -> NDArray[Any] | None:
-        """Return the linear piece that each unit is on, which changes at a kink; None for a smooth activation."""
+    def active_piece(self, z: Floats, /) -> NDArray[Any] | None:
+        """Return which smooth piece of the function applies to each unit, so that `gradient_check` can leave out kinks.
+
+        Parameters
+        ----------
+        z : ndarray (n, units)
+            The linear part of the layer.
+
+        Returns
+        -------
+        ndarray (n, units) or None
+            A number or flag of the piece; None for a smooth activation.
+        """
         del z
         return None

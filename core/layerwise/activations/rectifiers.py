@@ -31,18 +31,18 @@ class ReLU(Activation):
     def value(self, z: Floats, _slope: Floats, out: Floats, _scratch: Floats, /) -> None:
         np.maximum(z, 0.0, out=out)
 
-    def derivative(self, at: UnitBuffers, /) -> None:
+    def derivative(self, buffers: UnitBuffers, /) -> None:
         """da/dz = 1 where a > 0, else 0."""
-        np.greater(at.a, 0.0, out=at.mask)
+        np.greater(buffers.a, 0.0, out=buffers.mask)
         # By way of floats: multiplying by booleans, or with where=, is slower and allocates.
-        np.copyto(at.scratch, at.mask)
-        np.multiply(at.delta, at.scratch, out=at.z_gradient)
+        np.copyto(buffers.scratch, buffers.mask)
+        np.multiply(buffers.delta, buffers.scratch, out=buffers.z_gradient)
 
     def compiled(self) -> Compiled | None:
         loops = kernels.compiled()
         return Compiled(loops.bias_relu, loops.relu_derivative, loops.packed_bias_relu) if loops else None
 
-    def side(self, z: Floats, /) -> NDArray[Any] | None:
+    def active_piece(self, z: Floats, /) -> NDArray[Any] | None:
         return z > 0
 
 
@@ -78,12 +78,12 @@ class LeakyReLU(Activation):
         np.multiply(z, self.slope, out=scratch)
         np.maximum(z, scratch, out=out)
 
-    def derivative(self, at: UnitBuffers, /) -> None:
+    def derivative(self, buffers: UnitBuffers, /) -> None:
         """da/dz = 1 where a > 0, else slope: a has the sign of z."""
-        np.greater(at.a, 0.0, out=at.mask)
-        np.copyto(at.scratch, at.mask)
-        np.maximum(at.scratch, self.slope, out=at.scratch)
-        np.multiply(at.delta, at.scratch, out=at.z_gradient)
+        np.greater(buffers.a, 0.0, out=buffers.mask)
+        np.copyto(buffers.scratch, buffers.mask)
+        np.maximum(buffers.scratch, self.slope, out=buffers.scratch)
+        np.multiply(buffers.delta, buffers.scratch, out=buffers.z_gradient)
 
     def compiled(self) -> Compiled | None:
         loops = kernels.compiled()
@@ -92,7 +92,7 @@ class LeakyReLU(Activation):
         packed = loops.packed_bias_leaky_relu
         return Compiled(loops.bias_leaky_relu, loops.leaky_relu_derivative, packed, (self.slope,))
 
-    def side(self, z: Floats, /) -> NDArray[Any] | None:
+    def active_piece(self, z: Floats, /) -> NDArray[Any] | None:
         return z > 0
 
 
@@ -127,21 +127,21 @@ class PReLU(Activation):
         np.maximum(z, 0.0, out=out)
         np.add(out, scratch, out=out)
 
-    def derivative(self, at: UnitBuffers, /) -> None:
+    def derivative(self, buffers: UnitBuffers, /) -> None:
         """da/dz = 1 where z > 0, else slope; da/dslope = min(0, z)."""
-        np.minimum(at.z, 0.0, out=at.scratch)
-        np.multiply(at.scratch, at.delta, out=at.scratch)
-        np.add.reduce(at.scratch, axis=0, out=at.slope_gradient)
+        np.minimum(buffers.z, 0.0, out=buffers.scratch)
+        np.multiply(buffers.scratch, buffers.delta, out=buffers.scratch)
+        np.add.reduce(buffers.scratch, axis=0, out=buffers.slope_gradient)
         # 1 · positive + slope · (1 - positive) is exact where positive is 0 or 1
-        np.greater(at.z, 0.0, out=at.mask)
-        np.copyto(at.scratch, at.mask)
-        np.multiply(at.delta, at.scratch, out=at.a)
-        np.subtract(1.0, at.scratch, out=at.scratch)
-        np.multiply(at.scratch, at.slope, out=at.scratch)
-        np.multiply(at.scratch, at.delta, out=at.z_gradient)
-        np.add(at.z_gradient, at.a, out=at.z_gradient)
+        np.greater(buffers.z, 0.0, out=buffers.mask)
+        np.copyto(buffers.scratch, buffers.mask)
+        np.multiply(buffers.delta, buffers.scratch, out=buffers.a)
+        np.subtract(1.0, buffers.scratch, out=buffers.scratch)
+        np.multiply(buffers.scratch, buffers.slope, out=buffers.scratch)
+        np.multiply(buffers.scratch, buffers.delta, out=buffers.z_gradient)
+        np.add(buffers.z_gradient, buffers.a, out=buffers.z_gradient)
 
-    def side(self, z: Floats, /) -> NDArray[Any] | None:
+    def active_piece(self, z: Floats, /) -> NDArray[Any] | None:
         return z > 0
 
 
@@ -176,18 +176,18 @@ class ELU(Activation):
         np.maximum(z, 0.0, out=out)
         np.add(out, scratch, out=out)
 
-    def derivative(self, at: UnitBuffers, /) -> None:
+    def derivative(self, buffers: UnitBuffers, /) -> None:
         """da/dz = 1 where a > 0, else a + alpha: a has the sign of z."""
-        np.greater(at.a, 0.0, out=at.mask)
-        np.copyto(at.scratch, at.mask)
-        np.minimum(at.a, 0.0, out=at.a)
-        np.add(at.a, self.alpha, out=at.a)
+        np.greater(buffers.a, 0.0, out=buffers.mask)
+        np.copyto(buffers.scratch, buffers.mask)
+        np.minimum(buffers.a, 0.0, out=buffers.a)
+        np.add(buffers.a, self.alpha, out=buffers.a)
         # min(a, 0) + alpha is alpha where a > 0, and has to become 1
-        np.multiply(at.scratch, 1 - self.alpha, out=at.scratch)
-        np.add(at.scratch, at.a, out=at.scratch)
-        np.multiply(at.delta, at.scratch, out=at.z_gradient)
+        np.multiply(buffers.scratch, 1 - self.alpha, out=buffers.scratch)
+        np.add(buffers.scratch, buffers.a, out=buffers.scratch)
+        np.multiply(buffers.delta, buffers.scratch, out=buffers.z_gradient)
 
-    def side(self, z: Floats, /) -> NDArray[Any] | None:
+    def active_piece(self, z: Floats, /) -> NDArray[Any] | None:
         return z > 0
 
 
@@ -211,13 +211,13 @@ class SELU(Activation):
         SELU_ELU.value(z, slope, out, scratch)
         np.multiply(out, SELU_SCALE, out=out)
 
-    def derivative(self, at: UnitBuffers, /) -> None:
+    def derivative(self, buffers: UnitBuffers, /) -> None:
         """da/dz = λ where a > 0, else a + λ alpha."""
-        np.multiply(at.a, 1 / SELU_SCALE, out=at.a)
-        SELU_ELU.derivative(at)
-        np.multiply(at.z_gradient, SELU_SCALE, out=at.z_gradient)
+        np.multiply(buffers.a, 1 / SELU_SCALE, out=buffers.a)
+        SELU_ELU.derivative(buffers)
+        np.multiply(buffers.z_gradient, SELU_SCALE, out=buffers.z_gradient)
 
-    def side(self, z: Floats, /) -> NDArray[Any] | None:
+    def active_piece(self, z: Floats, /) -> NDArray[Any] | None:
         return z > 0
 
 
@@ -255,18 +255,18 @@ class Maxout(Activation):
         for start in range(2 * units, z.shape[1], units):
             np.maximum(out, z[:, start : start + units], out=out)
 
-    def derivative(self, at: UnitBuffers, /) -> None:
+    def derivative(self, buffers: UnitBuffers, /) -> None:
         """da/dz = 1 for the first piece that attains the maximum, 0 for the others; overwrites z."""
-        units = at.a.shape[1]
-        for start in range(0, at.z.shape[1], units):
-            piece = at.z[:, start : start + units]
-            np.equal(piece, at.a, out=at.mask)
-            np.copyto(at.scratch, at.mask)
-            np.multiply(at.delta, at.scratch, out=piece)
+        units = buffers.a.shape[1]
+        for start in range(0, buffers.z.shape[1], units):
+            piece = buffers.z[:, start : start + units]
+            np.equal(piece, buffers.a, out=buffers.mask)
+            np.copyto(buffers.scratch, buffers.mask)
+            np.multiply(buffers.delta, buffers.scratch, out=piece)
             # the gradient goes to one piece only: take it from later pieces that are equal
-            np.subtract(at.delta, piece, out=at.delta)
+            np.subtract(buffers.delta, piece, out=buffers.delta)
 
-    def side(self, z: Floats, /) -> NDArray[Any] | None:
+    def active_piece(self, z: Floats, /) -> NDArray[Any] | None:
         pieces = z.reshape(len(z), self.pieces, -1)
         first: NDArray[Any] = np.argmax(pieces, axis=1)
         return first

@@ -25,7 +25,7 @@ class Identity(Activation):
         if out is not z:
             np.copyto(out, z)
 
-    def derivative(self, at: UnitBuffers, /) -> None:
+    def derivative(self, buffers: UnitBuffers, /) -> None:
         """da/dz = 1."""
 
 
@@ -42,11 +42,11 @@ class Sigmoid(Activation):
     def value(self, z: Floats, _slope: Floats, out: Floats, _scratch: Floats, /) -> None:
         _sigmoid(z, out)
 
-    def derivative(self, at: UnitBuffers, /) -> None:
+    def derivative(self, buffers: UnitBuffers, /) -> None:
         """da/dz = a (1 - a)."""
-        np.subtract(1.0, at.a, out=at.scratch)
-        np.multiply(at.scratch, at.a, out=at.scratch)
-        np.multiply(at.delta, at.scratch, out=at.z_gradient)
+        np.subtract(1.0, buffers.a, out=buffers.scratch)
+        np.multiply(buffers.scratch, buffers.a, out=buffers.scratch)
+        np.multiply(buffers.delta, buffers.scratch, out=buffers.z_gradient)
 
 
 def _sigmoid(z: Floats, out: Floats) -> None:
@@ -70,11 +70,11 @@ class Tanh(Activation):
     def value(self, z: Floats, _slope: Floats, out: Floats, _scratch: Floats, /) -> None:
         np.tanh(z, out=out)
 
-    def derivative(self, at: UnitBuffers, /) -> None:
+    def derivative(self, buffers: UnitBuffers, /) -> None:
         """da/dz = 1 - a²."""
-        np.multiply(at.a, at.a, out=at.scratch)
-        np.subtract(1.0, at.scratch, out=at.scratch)
-        np.multiply(at.delta, at.scratch, out=at.z_gradient)
+        np.multiply(buffers.a, buffers.a, out=buffers.scratch)
+        np.subtract(1.0, buffers.scratch, out=buffers.scratch)
+        np.multiply(buffers.delta, buffers.scratch, out=buffers.z_gradient)
 
 
 GELU_SCALE = math.sqrt(2 / math.pi)
@@ -101,9 +101,9 @@ class GELU(Activation):
         np.multiply(scratch, 0.5, out=scratch)
         np.multiply(z, scratch, out=out)
 
-    def derivative(self, at: UnitBuffers, /) -> None:
+    def derivative(self, buffers: UnitBuffers, /) -> None:
         """da/dz = (1 + t) / 2 · (1 + z (1 - t) √(2/π) (1 + 3 · 0.044715 z²))."""
-        z, t, rest = at.z, at.scratch, at.a
+        z, t, rest = buffers.z, buffers.scratch, buffers.a
         np.multiply(z, z, out=rest)
         _gelu_tanh(z, rest, t)
         np.multiply(rest, 3 * GELU_CUBE * GELU_SCALE, out=rest)
@@ -115,7 +115,7 @@ class GELU(Activation):
         np.add(t, 1.0, out=t)
         np.multiply(t, 0.5, out=t)
         np.multiply(rest, t, out=rest)
-        np.multiply(at.delta, rest, out=at.z_gradient)
+        np.multiply(buffers.delta, rest, out=buffers.z_gradient)
 
 
 def _gelu_tanh(z: Floats, square: Floats, out: Floats) -> None:
@@ -139,14 +139,14 @@ class SiLU(Activation):
         _sigmoid(z, scratch)
         np.multiply(z, scratch, out=out)
 
-    def derivative(self, at: UnitBuffers, /) -> None:
+    def derivative(self, buffers: UnitBuffers, /) -> None:
         """da/dz = σ + a (1 - σ)."""
-        z, sigmoid, rest = at.z, at.scratch, at.a
+        z, sigmoid, rest = buffers.z, buffers.scratch, buffers.a
         _sigmoid(z, sigmoid)
         np.subtract(1.0, sigmoid, out=z)
         np.multiply(rest, z, out=rest)
         np.add(rest, sigmoid, out=rest)
-        np.multiply(at.delta, rest, out=at.z_gradient)
+        np.multiply(buffers.delta, rest, out=buffers.z_gradient)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +167,9 @@ class Softplus(Activation):
         np.maximum(z, 0.0, out=out)
         np.add(out, scratch, out=out)
 
-    def derivative(self, at: UnitBuffers, /) -> None:
+    def derivative(self, buffers: UnitBuffers, /) -> None:
         """da/dz = σ(z) = 1 - exp(-a)."""
-        np.negative(at.a, out=at.scratch)
-        np.expm1(at.scratch, out=at.scratch)
-        np.negative(at.scratch, out=at.scratch)
-        np.multiply(at.delta, at.scratch, out=at.z_gradient)
+        np.negative(buffers.a, out=buffers.scratch)
+        np.expm1(buffers.scratch, out=buffers.scratch)
+        np.negative(buffers.scratch, out=buffers.scratch)
+        np.multiply(buffers.delta, buffers.scratch, out=buffers.z_gradient)

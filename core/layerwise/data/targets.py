@@ -54,11 +54,11 @@ def _has_columns(y: ArrayLike) -> bool:
 
 def _check_range(table: NDArray[Any], loss: Loss, *, dtype: DTypeLike, pointer: str, flat: bool) -> None:
     """Raise InvalidInput at the first number of `table` (n, k) outside the range of `loss`, rounded to `dtype`."""
-    if not np.isfinite([loss.least, loss.above, loss.most]).any():
+    if not np.isfinite([loss.min_target, loss.targets_above, loss.max_target]).any():
         return
     for block in blocks(len(table), table.shape[1]):
         part = table[block].astype(dtype, copy=False)
-        wrong = (part < loss.least) | (part <= loss.above) | (part > loss.most)
+        wrong = (part < loss.min_target) | (part <= loss.targets_above) | (part > loss.max_target)
         if wrong.any():
             row, column = (int(i) for i in np.argwhere(wrong)[0])
             index = (block.start + row,) if flat else (block.start + row, column)
@@ -68,7 +68,7 @@ def _check_range(table: NDArray[Any], loss: Loss, *, dtype: DTypeLike, pointer: 
 
 
 def _allowed(loss: Loss) -> str:
-    if np.isfinite(loss.most):
-        return f"a number from {loss.least:g} to {loss.most:g} for {loss.kind}"
-    limit = f"above {loss.above:g}" if np.isfinite(loss.above) else f"of at least {loss.least:g}"
+    if np.isfinite(loss.max_target):
+        return f"a number from {loss.min_target:g} to {loss.max_target:g} for {loss.kind}"
+    limit = f"above {loss.targets_above:g}" if np.isfinite(loss.targets_above) else f"of at least {loss.min_target:g}"
     return f"a number {limit} for {loss.kind}"

@@ -106,8 +106,8 @@ def _mean_loss(
                 scores, actual = scale.scale_outputs(scores), scale.scale_targets(actual)
             actual = actual.astype(np.intp if targets.ndim == 1 else outputs.dtype, copy=False)
             own = None if weights is None else weights[block].astype(outputs.dtype, copy=False)
-            at = LossBuffers(len(scores), width, outputs.dtype, Arena())
-            total += loss.evaluate(scores, actual, at, own) * len(scores)
+            buffers = LossBuffers(len(scores), width, outputs.dtype, Arena())
+            total += loss.evaluate(scores, actual, buffers, own) * len(scores)
     return total / len(outputs)
 
 

@@ -168,13 +168,13 @@ class _Probe:
         self._targets = targets.astype(np.intp if targets.ndim == 1 else np.float64)
 
     def evaluate(self) -> tuple[float, list[NDArray[np.generic]]]:
-        """Return the loss with the L2 term, and the linear piece of each unit; `gradient` excludes the L2 term."""
+        """Return the loss with the L2 term, and the active pieces; `gradient` is without that term."""
         self._gather(self._rows)  # afresh: noise changes the inputs in place
         self._network.forward(np.random.default_rng(self._seed))
-        sides = [side.copy() for side in self._network.sides(self._targets)]
+        pieces = [piece.copy() for piece in self._network.active_pieces(self._targets)]
         weights = self.parameters[: self.weights]
         loss = self._network.backward(self._targets, self._row_weights)
-        return loss + self._l2 / 2 * float(weights @ weights), sides
+        return loss + self._l2 / 2 * float(weights @ weights), pieces
 
     def differences(self, place: int) -> list[float] | None:
         """Return central differences in one parameter for each of STEPS, or None if a kink lies within them."""
@@ -182,11 +182,11 @@ class _Probe:
         found: list[float] = []
         for step in STEPS:
             self.parameters[place] = value + step
-            above, above_sides = self.evaluate()
+            above, above_pieces = self.evaluate()
             self.parameters[place] = value - step
-            below, below_sides = self.evaluate()
+            below, below_pieces = self.evaluate()
             self.parameters[place] = value
-            if any(not np.array_equal(a, b) for a, b in zip(above_sides, below_sides, strict=True)):
+            if any(not np.array_equal(a, b) for a, b in zip(above_pieces, below_pieces, strict=True)):
                 return None
             found.append((above - below) / (2 * step))
         return found

@@ -36,43 +36,43 @@ class SoftmaxCrossEntropy(Loss):
     targets = "classes"
     link = "softmax"
 
-    def measure(self, scores: Floats, targets: NDArray[Any], at: LossBuffers, /) -> None:
+    def measure(self, scores: Floats, targets: NDArray[Any], buffers: LossBuffers, /) -> None:
         rows, classes = scores.shape
         everywhere = self.label_smoothing / classes
-        s = at.across  # the classes first: sums over few classes are then sums of whole rows of memory
+        s = buffers.transposed_scratch  # the classes first: sums over few classes are then sums of whole rows of memory
         loops = kernels.compiled()
         if loops and not everywhere and rows > 1:  # of one row, NumPy adds the numbers up in another order
-            loops.shift_scores(scores, targets, s, at.picked)
+            loops.shift_scores(scores, targets, s, buffers.row_scratch)
             np.exp(s, out=s)
-            loops.softmax_gradient(s, targets, at.flat_row, at.gradient)
-            np.log(at.flat_row, out=at.flat_row)
-            np.subtract(at.flat_row, at.picked, out=at.flat_row)
+            loops.softmax_gradient(s, targets, buffers.losses, buffers.gradient)
+            np.log(buffers.losses, out=buffers.losses)
+            np.subtract(buffers.losses, buffers.row_scratch, out=buffers.losses)
             return
         np.copyto(s, scores.T)
         # shift first: exp() of a large score overflows
-        np.maximum.reduce(s, axis=0, out=at.flat_row)
-        np.subtract(s, at.flat_row, out=s)
+        np.maximum.reduce(s, axis=0, out=buffers.losses)
+        np.subtract(s, buffers.losses, out=s)
         # Σ q s, and then log Σ exp(s) - Σ q s
-        np.multiply(targets, rows, out=at.index)
-        np.add(at.index, at.counted, out=at.index)
-        np.take(at.flat_across, at.index, out=at.picked, mode="clip")
+        np.multiply(targets, rows, out=buffers.flat_index)
+        np.add(buffers.flat_index, buffers.row_numbers, out=buffers.flat_index)
+        np.take(buffers.flat_scratch, buffers.flat_index, out=buffers.row_scratch, mode="clip")
         if everywhere:
-            np.multiply(at.picked, 1 - self.label_smoothing, out=at.picked)
-            np.add.reduce(s, axis=0, out=at.flat_row)
-            np.multiply(at.flat_row, everywhere, out=at.flat_row)
-            np.add(at.picked, at.flat_row, out=at.picked)
+            np.multiply(buffers.row_scratch, 1 - self.label_smoothing, out=buffers.row_scratch)
+            np.add.reduce(s, axis=0, out=buffers.losses)
+            np.multiply(buffers.losses, everywhere, out=buffers.losses)
+            np.add(buffers.row_scratch, buffers.losses, out=buffers.row_scratch)
         np.exp(s, out=s)
-        np.add.reduce(s, axis=0, out=at.flat_row)
-        np.divide(s, at.flat_row, out=s)
-        np.log(at.flat_row, out=at.flat_row)
-        np.subtract(at.flat_row, at.picked, out=at.flat_row)
+        np.add.reduce(s, axis=0, out=buffers.losses)
+        np.divide(s, buffers.losses, out=s)
+        np.log(buffers.losses, out=buffers.losses)
+        np.subtract(buffers.losses, buffers.row_scratch, out=buffers.losses)
         # p - q
-        np.take(at.flat_across, at.index, out=at.picked, mode="clip")
-        np.subtract(at.picked, 1.0 - self.label_smoothing, out=at.picked)
-        at.flat_across[at.index] = at.picked
+        np.take(buffers.flat_scratch, buffers.flat_index, out=buffers.row_scratch, mode="clip")
+        np.subtract(buffers.row_scratch, 1.0 - self.label_smoothing, out=buffers.row_scratch)
+        buffers.flat_scratch[buffers.flat_index] = buffers.row_scratch
         if everywhere:
             np.subtract(s, everywhere, out=s)
-        np.copyto(at.gradient, s.T)
+        np.copyto(buffers.gradient, s.T)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,43 +89,43 @@ class SigmoidCrossEntropy(Loss):
     kind = "sigmoid_cross_entropy"
     targets = "flags"
     link = "sigmoid"
-    least, most = 0.0, 1.0
+    min_target, max_target = 0.0, 1.0
 
     @property
     def binary(self) -> bool:
         return True
 
-    def measure(self, scores: Floats, targets: NDArray[Any], at: LossBuffers, /) -> None:
+    def measure(self, scores: Floats, targets: NDArray[Any], buffers: LossBuffers, /) -> None:
         # e = exp(-|s|) never overflows, and sigmoid(s) is 1 / (1 + e) for s >= 0, else e / (1 + e)
-        e = at.scratch
+        e = buffers.scratch
         np.abs(scores, out=e)
         np.negative(e, out=e)
         np.exp(e, out=e)
-        np.heaviside(scores, 1.0, out=at.gradient)
-        np.maximum(at.gradient, e, out=at.gradient)
-        np.add(e, 1.0, out=at.spare)
-        np.divide(at.gradient, at.spare, out=at.gradient)
+        np.heaviside(scores, 1.0, out=buffers.gradient)
+        np.maximum(buffers.gradient, e, out=buffers.gradient)
+        np.add(e, 1.0, out=buffers.second_scratch)
+        np.divide(buffers.gradient, buffers.second_scratch, out=buffers.gradient)
         np.log1p(e, out=e)
-        np.maximum(scores, 0.0, out=at.spare)
-        np.add(e, at.spare, out=e)
-        np.add.reduce(e, axis=1, out=at.flat_row)
-        self._subtract_targets(scores, targets, at)
-        at.scale(1 / scores.shape[1])
+        np.maximum(scores, 0.0, out=buffers.second_scratch)
+        np.add(e, buffers.second_scratch, out=e)
+        np.add.reduce(e, axis=1, out=buffers.losses)
+        self._subtract_targets(scores, targets, buffers)
+        buffers.scale(1 / scores.shape[1])
 
     @staticmethod
-    def _subtract_targets(scores: Floats, targets: NDArray[Any], at: LossBuffers) -> None:
+    def _subtract_targets(scores: Floats, targets: NDArray[Any], buffers: LossBuffers) -> None:
         """Subtract Σ s t from the rows' losses, and t from the gradient; t is 1 at the row's class, else 0."""
         if targets.ndim > 1:
-            np.einsum("ij,ij->i", scores, targets, out=at.picked)
-            np.subtract(at.gradient, targets, out=at.gradient)
+            np.einsum("ij,ij->i", scores, targets, out=buffers.row_scratch)
+            np.subtract(buffers.gradient, targets, out=buffers.gradient)
         elif scores.shape[1] == 1:
-            np.copyto(at.picked, targets)
-            np.subtract(at.gradient, at.column, out=at.gradient)
-            np.multiply(scores, at.column, out=at.column)
+            np.copyto(buffers.row_scratch, targets)
+            np.subtract(buffers.gradient, buffers.row_scratch_column, out=buffers.gradient)
+            np.multiply(scores, buffers.row_scratch_column, out=buffers.row_scratch_column)
         else:
-            np.add(at.first, targets, out=at.index)
-            np.take(at.flat_gradient, at.index, out=at.picked, mode="clip")
-            np.subtract(at.picked, 1.0, out=at.picked)
-            at.flat_gradient[at.index] = at.picked
-            np.take(scores.reshape(-1), at.index, out=at.picked, mode="clip")
-        np.subtract(at.flat_row, at.picked, out=at.flat_row)
+            np.add(buffers.row_starts, targets, out=buffers.flat_index)
+            np.take(buffers.flat_gradient, buffers.flat_index, out=buffers.row_scratch, mode="clip")
+            np.subtract(buffers.row_scratch, 1.0, out=buffers.row_scratch)
+            buffers.flat_gradient[buffers.flat_index] = buffers.row_scratch
+            np.take(scores.reshape(-1), buffers.flat_index, out=buffers.row_scratch, mode="clip")
+        np.subtract(buffers.losses, buffers.row_scratch, out=buffers.losses)

@@ -22,18 +22,18 @@ class Poisson(Loss):
     kind = "poisson"
     targets = "values"
     link = "exp"
-    least = 0.0
+    min_target = 0.0
 
-    def measure(self, scores: Floats, targets: NDArray[Any], at: LossBuffers, /) -> None:
-        np.exp(scores, out=at.gradient)
-        np.subtract(at.gradient, targets, out=at.gradient)
-        np.maximum(targets, at.tiny, out=at.scratch)
-        np.log(at.scratch, out=at.scratch)
-        np.subtract(at.scratch, scores, out=at.scratch)
-        np.multiply(at.scratch, targets, out=at.scratch)
-        np.add(at.scratch, at.gradient, out=at.scratch)
-        np.add.reduce(at.scratch, axis=1, out=at.flat_row)
-        at.scale(2 / scores.shape[1])
+    def measure(self, scores: Floats, targets: NDArray[Any], buffers: LossBuffers, /) -> None:
+        np.exp(scores, out=buffers.gradient)
+        np.subtract(buffers.gradient, targets, out=buffers.gradient)
+        np.maximum(targets, buffers.tiny, out=buffers.scratch)
+        np.log(buffers.scratch, out=buffers.scratch)
+        np.subtract(buffers.scratch, scores, out=buffers.scratch)
+        np.multiply(buffers.scratch, targets, out=buffers.scratch)
+        np.add(buffers.scratch, buffers.gradient, out=buffers.scratch)
+        np.add.reduce(buffers.scratch, axis=1, out=buffers.losses)
+        buffers.scale(2 / scores.shape[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +43,17 @@ class Gamma(Loss):
     kind = "gamma"
     targets = "values"
     link = "exp"
-    above = 0.0
+    targets_above = 0.0
 
-    def measure(self, scores: Floats, targets: NDArray[Any], at: LossBuffers, /) -> None:
-        np.log(targets, out=at.scratch)
-        np.subtract(scores, at.scratch, out=at.scratch)
-        np.negative(at.scratch, out=at.gradient)
-        np.exp(at.gradient, out=at.gradient)
-        np.subtract(1.0, at.gradient, out=at.gradient)
-        np.subtract(at.scratch, at.gradient, out=at.scratch)
-        np.add.reduce(at.scratch, axis=1, out=at.flat_row)
-        at.scale(2 / scores.shape[1])
+    def measure(self, scores: Floats, targets: NDArray[Any], buffers: LossBuffers, /) -> None:
+        np.log(targets, out=buffers.scratch)
+        np.subtract(scores, buffers.scratch, out=buffers.scratch)
+        np.negative(buffers.scratch, out=buffers.gradient)
+        np.exp(buffers.gradient, out=buffers.gradient)
+        np.subtract(1.0, buffers.gradient, out=buffers.gradient)
+        np.subtract(buffers.scratch, buffers.gradient, out=buffers.scratch)
+        np.add.reduce(buffers.scratch, axis=1, out=buffers.losses)
+        buffers.scale(2 / scores.shape[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,26 +78,26 @@ class Tweedie(Loss):
     kind = "tweedie"
     targets = "values"
     link = "exp"
-    least = 0.0
+    min_target = 0.0
 
-    def measure(self, scores: Floats, targets: NDArray[Any], at: LossBuffers, /) -> None:
+    def measure(self, scores: Floats, targets: NDArray[Any], buffers: LossBuffers, /) -> None:
         one, two = 1 - self.power, 2 - self.power
-        np.power(targets, two, out=at.spare)
-        np.add.reduce(at.spare, axis=1, out=at.flat_row)
-        np.multiply(at.flat_row, 1 / (one * two), out=at.flat_row)
+        np.power(targets, two, out=buffers.second_scratch)
+        np.add.reduce(buffers.second_scratch, axis=1, out=buffers.losses)
+        np.multiply(buffers.losses, 1 / (one * two), out=buffers.losses)
         # y μ¹⁻ᵖ; bounded, because y = 0 and a mean near 0 would give 0 · infinity
-        np.multiply(scores, one, out=at.scratch)
-        np.minimum(at.scratch, at.longest, out=at.scratch)
-        np.exp(at.scratch, out=at.scratch)
-        np.multiply(at.scratch, targets, out=at.scratch)
-        np.add.reduce(at.scratch, axis=1, out=at.picked)
-        np.multiply(at.picked, 1 / one, out=at.picked)
-        np.subtract(at.flat_row, at.picked, out=at.flat_row)
+        np.multiply(scores, one, out=buffers.scratch)
+        np.minimum(buffers.scratch, buffers.largest_exponent, out=buffers.scratch)
+        np.exp(buffers.scratch, out=buffers.scratch)
+        np.multiply(buffers.scratch, targets, out=buffers.scratch)
+        np.add.reduce(buffers.scratch, axis=1, out=buffers.row_scratch)
+        np.multiply(buffers.row_scratch, 1 / one, out=buffers.row_scratch)
+        np.subtract(buffers.losses, buffers.row_scratch, out=buffers.losses)
         # μ²⁻ᵖ
-        np.multiply(scores, two, out=at.gradient)
-        np.exp(at.gradient, out=at.gradient)
-        np.add.reduce(at.gradient, axis=1, out=at.picked)
-        np.multiply(at.picked, 1 / two, out=at.picked)
-        np.add(at.flat_row, at.picked, out=at.flat_row)
-        np.subtract(at.gradient, at.scratch, out=at.gradient)
-        at.scale(2 / scores.shape[1])
+        np.multiply(scores, two, out=buffers.gradient)
+        np.exp(buffers.gradient, out=buffers.gradient)
+        np.add.reduce(buffers.gradient, axis=1, out=buffers.row_scratch)
+        np.multiply(buffers.row_scratch, 1 / two, out=buffers.row_scratch)
+        np.add(buffers.losses, buffers.row_scratch, out=buffers.losses)
+        np.subtract(buffers.gradient, buffers.scratch, out=buffers.gradient)
+        buffers.scale(2 / scores.shape[1])

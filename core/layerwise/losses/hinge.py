@@ -22,7 +22,7 @@ from layerwise.types import Floats
 
 @dataclass(frozen=True, slots=True)
 class MarginLoss(Loss, ABC):
-    """Base class of the losses that sum a penalty of margins over the outputs."""
+    """Base class of losses that are the sum of a penalty of each margin."""
 
     form: Literal["weston_watkins", "one_vs_rest"] = "weston_watkins"
     """Compare each score with that of the actual class (Weston and Watkins 1999), or each with 0."""
@@ -35,41 +35,44 @@ class MarginLoss(Loss, ABC):
         return self.form == "one_vs_rest"
 
     @abstractmethod
-    def penalize(self, at: LossBuffers, /) -> None:
-        """Write the penalties of the margins in `at.gradient` into `at.row`, and replace the margins by derivatives."""
+    def penalize(self, buffers: LossBuffers, /) -> None:
+        """Write the sum of each row's penalties into `buffers.losses`; replace the margins by the derivatives.
 
-    def measure(self, scores: Floats, targets: NDArray[Any], at: LossBuffers, /) -> None:
+        The margins are in `buffers.gradient`.
+        """
+
+    def measure(self, scores: Floats, targets: NDArray[Any], buffers: LossBuffers, /) -> None:
         if scores.shape[1] == 1:
-            np.multiply(targets, 2, out=at.index)
-            np.subtract(at.index, 1, out=at.index)
-            np.copyto(at.picked, at.index)
-            np.multiply(scores, at.column, out=at.gradient)
-            np.subtract(1.0, at.gradient, out=at.gradient)
-            np.maximum(at.gradient, 0.0, out=at.gradient)
-            self.penalize(at)
-            np.multiply(at.gradient, at.column, out=at.gradient)
-            np.negative(at.gradient, out=at.gradient)
+            np.multiply(targets, 2, out=buffers.flat_index)
+            np.subtract(buffers.flat_index, 1, out=buffers.flat_index)
+            np.copyto(buffers.row_scratch, buffers.flat_index)
+            np.multiply(scores, buffers.row_scratch_column, out=buffers.gradient)
+            np.subtract(1.0, buffers.gradient, out=buffers.gradient)
+            np.maximum(buffers.gradient, 0.0, out=buffers.gradient)
+            self.penalize(buffers)
+            np.multiply(buffers.gradient, buffers.row_scratch_column, out=buffers.gradient)
+            np.negative(buffers.gradient, out=buffers.gradient)
             return
-        np.add(at.first, targets, out=at.index)
-        np.take(scores.reshape(-1), at.index, out=at.picked, mode="clip")
+        np.add(buffers.row_starts, targets, out=buffers.flat_index)
+        np.take(scores.reshape(-1), buffers.flat_index, out=buffers.row_scratch, mode="clip")
         if self.form == "weston_watkins":
-            np.subtract(scores, at.column, out=at.gradient)
-            np.add(at.gradient, 1.0, out=at.gradient)
-            at.flat_gradient[at.index] = 0.0
+            np.subtract(scores, buffers.row_scratch_column, out=buffers.gradient)
+            np.add(buffers.gradient, 1.0, out=buffers.gradient)
+            buffers.flat_gradient[buffers.flat_index] = 0.0
         else:
-            np.add(scores, 1.0, out=at.gradient)
-            np.subtract(1.0, at.picked, out=at.picked)
-            at.flat_gradient[at.index] = at.picked
-        np.maximum(at.gradient, 0.0, out=at.gradient)
-        self.penalize(at)
+            np.add(scores, 1.0, out=buffers.gradient)
+            np.subtract(1.0, buffers.row_scratch, out=buffers.row_scratch)
+            buffers.flat_gradient[buffers.flat_index] = buffers.row_scratch
+        np.maximum(buffers.gradient, 0.0, out=buffers.gradient)
+        self.penalize(buffers)
         if self.form == "weston_watkins":
-            np.add.reduce(at.gradient, axis=1, out=at.picked)
+            np.add.reduce(buffers.gradient, axis=1, out=buffers.row_scratch)
         else:
-            np.take(at.flat_gradient, at.index, out=at.picked, mode="clip")
-        np.negative(at.picked, out=at.picked)
-        at.flat_gradient[at.index] = at.picked
+            np.take(buffers.flat_gradient, buffers.flat_index, out=buffers.row_scratch, mode="clip")
+        np.negative(buffers.row_scratch, out=buffers.row_scratch)
+        buffers.flat_gradient[buffers.flat_index] = buffers.row_scratch
 
-    def side(self, scores: Floats, targets: NDArray[Any], /) -> NDArray[Any] | None:
+    def active_piece(self, scores: Floats, targets: NDArray[Any], /) -> NDArray[Any] | None:
         margins: Floats
         classes: NDArray[np.intp] = np.arange(scores.shape[1], dtype=np.intp)
         right: NDArray[np.bool_] = np.equal(classes, targets[:, None])
@@ -99,9 +102,9 @@ class Hinge(MarginLoss):
 
     kind = "hinge"
 
-    def penalize(self, at: LossBuffers, /) -> None:
-        np.add.reduce(at.gradient, axis=1, out=at.flat_row)
-        np.sign(at.gradient, out=at.gradient)
+    def penalize(self, buffers: LossBuffers, /) -> None:
+        np.add.reduce(buffers.gradient, axis=1, out=buffers.losses)
+        np.sign(buffers.gradient, out=buffers.gradient)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,6 @@ class SquaredHinge(MarginLoss):
 
     kind = "squared_hinge"
 
-    def penalize(self, at: LossBuffers, /) -> None:
-        np.einsum("ij,ij->i", at.gradient, at.gradient, out=at.flat_row)
-        np.multiply(at.gradient, 2.0, out=at.gradient)
+    def penalize(self, buffers: LossBuffers, /) -> None:
+        np.einsum("ij,ij->i", buffers.gradient, buffers.gradient, out=buffers.losses)
+        np.multiply(buffers.gradient, 2.0, out=buffers.gradient)

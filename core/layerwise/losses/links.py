@@ -5,13 +5,13 @@ import numpy as np
 from layerwise import kernels
 from layerwise.types import Floats
 
-FEW = 4096
+FEW_NUMBERS = 4096
 """Up to this many numbers, a compiled loop is faster than the calls of NumPy."""
 
 
 def softmax(scores: Floats) -> Floats:
     """Return exp(s) / Σ exp(s): positive, with the sum 1 in each row."""
-    if scores.size <= FEW and (loops := kernels.compiled()):
+    if scores.size <= FEW_NUMBERS and (loops := kernels.compiled()):
         found: Floats = loops.softmax(scores)
         return found
     p: Floats = scores - np.maximum.reduce(scores, axis=1, keepdims=True)

@@ -19,12 +19,12 @@ class SquaredError(Loss):
     targets = "values"
     link = "identity"
 
-    def measure(self, scores: Floats, targets: NDArray[Any], at: LossBuffers, /) -> None:
+    def measure(self, scores: Floats, targets: NDArray[Any], buffers: LossBuffers, /) -> None:
         outputs = scores.shape[1]
-        np.subtract(scores, targets, out=at.gradient)
-        np.einsum("ij,ij->i", at.gradient, at.gradient, out=at.flat_row)
-        np.multiply(at.flat_row, 1 / outputs, out=at.flat_row)
-        np.multiply(at.gradient, 2 / outputs, out=at.gradient)
+        np.subtract(scores, targets, out=buffers.gradient)
+        np.einsum("ij,ij->i", buffers.gradient, buffers.gradient, out=buffers.losses)
+        np.multiply(buffers.losses, 1 / outputs, out=buffers.losses)
+        np.multiply(buffers.gradient, 2 / outputs, out=buffers.gradient)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +36,17 @@ class AbsoluteError(Loss):
     link = "identity"
 
     @property
-    def level(self) -> float:
+    def quantile_level(self) -> float:
         return 0.5
 
-    def measure(self, scores: Floats, targets: NDArray[Any], at: LossBuffers, /) -> None:
-        np.subtract(scores, targets, out=at.gradient)
-        np.abs(at.gradient, out=at.scratch)
-        np.add.reduce(at.scratch, axis=1, out=at.flat_row)
-        np.sign(at.gradient, out=at.gradient)
-        at.scale(1 / scores.shape[1])
+    def measure(self, scores: Floats, targets: NDArray[Any], buffers: LossBuffers, /) -> None:
+        np.subtract(scores, targets, out=buffers.gradient)
+        np.abs(buffers.gradient, out=buffers.scratch)
+        np.add.reduce(buffers.scratch, axis=1, out=buffers.losses)
+        np.sign(buffers.gradient, out=buffers.gradient)
+        buffers.scale(1 / scores.shape[1])
 
-    def side(self, scores: Floats, targets: NDArray[Any], /) -> NDArray[Any] | None:
+    def active_piece(self, scores: Floats, targets: NDArray[Any], /) -> NDArray[Any] | None:
         return scores > targets
 
 
@@ -73,16 +73,16 @@ class Huber(Loss):
     targets = "values"
     link = "identity"
 
-    def measure(self, scores: Floats, targets: NDArray[Any], at: LossBuffers, /) -> None:
-        np.subtract(scores, targets, out=at.scratch)
-        np.minimum(at.scratch, self.delta, out=at.gradient)
-        np.maximum(at.gradient, -self.delta, out=at.gradient)
-        np.multiply(at.gradient, 0.5, out=at.spare)
-        np.subtract(at.scratch, at.spare, out=at.scratch)
-        np.einsum("ij,ij->i", at.gradient, at.scratch, out=at.flat_row)
-        at.scale(1 / scores.shape[1])
+    def measure(self, scores: Floats, targets: NDArray[Any], buffers: LossBuffers, /) -> None:
+        np.subtract(scores, targets, out=buffers.scratch)
+        np.minimum(buffers.scratch, self.delta, out=buffers.gradient)
+        np.maximum(buffers.gradient, -self.delta, out=buffers.gradient)
+        np.multiply(buffers.gradient, 0.5, out=buffers.second_scratch)
+        np.subtract(buffers.scratch, buffers.second_scratch, out=buffers.scratch)
+        np.einsum("ij,ij->i", buffers.gradient, buffers.scratch, out=buffers.losses)
+        buffers.scale(1 / scores.shape[1])
 
-    def side(self, scores: Floats, targets: NDArray[Any], /) -> NDArray[Any] | None:
+    def active_piece(self, scores: Floats, targets: NDArray[Any], /) -> NDArray[Any] | None:
         pieces: NDArray[Any] = np.clip(np.trunc((scores - targets) / self.delta), -1, 1)
         return pieces
 
@@ -111,16 +111,16 @@ class Quantile(Loss):
     link = "identity"
 
     @property
-    def level(self) -> float:
+    def quantile_level(self) -> float:
         return self.quantile
 
-    def measure(self, scores: Floats, targets: NDArray[Any], at: LossBuffers, /) -> None:
-        np.subtract(scores, targets, out=at.scratch)
+    def measure(self, scores: Floats, targets: NDArray[Any], buffers: LossBuffers, /) -> None:
+        np.subtract(scores, targets, out=buffers.scratch)
         # q at d = 0, so that the gradient is zero there
-        np.heaviside(at.scratch, self.quantile, out=at.gradient)
-        np.subtract(at.gradient, self.quantile, out=at.gradient)
-        np.einsum("ij,ij->i", at.scratch, at.gradient, out=at.flat_row)
-        at.scale(1 / scores.shape[1])
+        np.heaviside(buffers.scratch, self.quantile, out=buffers.gradient)
+        np.subtract(buffers.gradient, self.quantile, out=buffers.gradient)
+        np.einsum("ij,ij->i", buffers.scratch, buffers.gradient, out=buffers.losses)
+        buffers.scale(1 / scores.shape[1])
 
-    def side(self, scores: Floats, targets: NDArray[Any], /) -> NDArray[Any] | None:
+    def active_piece(self, scores: Floats, targets: NDArray[Any], /) -> NDArray[Any] | None:
         return scores > targets

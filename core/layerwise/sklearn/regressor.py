@@ -137,6 +137,6 @@ class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]  # scikit-l
         self, targets: Targets, weights: NDArray[np.float64], plan: Plan, *, more_to_come: bool
     ) -> TargetScale | None:
         """Return the scale of all targets of the call, not only of the first batch of `partial_fit`."""
-        if not plan.standardize_targets or (targets.array < plan.loss.least).any():  # what is refused
+        if not plan.standardize_targets or (targets.array < plan.loss.min_target).any():  # what is refused
             return None
         return scale_of_targets(targets.array, np.arange(len(targets.array)), weights, plan.loss, online=more_to_come)

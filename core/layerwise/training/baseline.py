@@ -76,18 +76,18 @@ def no_better(model: MLP, loss: Loss, data: Split, metric: float, *, held_out: b
     """
     if loss.classifies:
         return _of_classes(model, loss, data, metric, held_out=held_out)
-    if loss.level is None and SURELY < metric < 1:  # it is 0 or 1 where the targets do not vary
+    if loss.quantile_level is None and SURELY < metric < 1:  # it is 0 or 1 where the targets do not vary
         return None
     found = moments(data.targets, data.rows, data.weights)
     if found.constant.all():
         return Baseline(SAME, metric, 0.0) if len(data.rows) > 1 else None
-    best = found.mean * found.unit if loss.level is None else _quantile(data, loss.level)
+    best = found.mean * found.unit if loss.quantile_level is None else _quantile(data, loss.quantile_level)
     scores = (best - data.scale.shifts) / data.scale.scales if data.scale else best
     constant = _loss(loss, data, np.log(np.maximum(scores, 1e-30)) if loss.link == "exp" else scores, model.dtype)
     value, r2 = Validation(model, loss, data).measure()
     if value < constant:
         return None
-    return Baseline(MEAN, r2, 0.0) if loss.level is None else Baseline(LEVEL, value, constant)
+    return Baseline(MEAN, r2, 0.0) if loss.quantile_level is None else Baseline(LEVEL, value, constant)
 
 
 def _of_classes(model: MLP, loss: Loss, data: Split, metric: float, *, held_out: bool) -> Baseline | None:
@@ -129,6 +129,6 @@ def _loss(loss: Loss, data: Split, scores: NDArray[np.float64], dtype: np.dtype[
         targets = (data.scale.scale_targets(targets) if data.scale else targets).astype(dtype)
         weights = None if data.weights is None else data.weights[rows].astype(dtype)
         same: Floats = np.tile(scores.astype(dtype), (len(rows), 1))
-        at = LossBuffers(len(rows), k, dtype, Arena())
-        total += loss.evaluate(same, targets, at, weights) * len(rows)
+        buffers = LossBuffers(len(rows), k, dtype, Arena())
+        total += loss.evaluate(same, targets, buffers, weights) * len(rows)
     return total / len(data.rows)

@@ -82,11 +82,11 @@ class TrainingPass:
                 return i
         return None
 
-    def sides(self, targets: NDArray[Any]) -> list[NDArray[Any]]:
-        """After `forward`, return the linear pieces that units and loss are on; they differ if a kink was crossed."""
-        found = [layer.side() for layer in self._layers]
-        found.append(self.loss.side(self.scores, targets))
-        return [side for side in found if side is not None]
+    def active_pieces(self, targets: NDArray[Any]) -> list[NDArray[Any]]:
+        """Return the `active_piece` of each layer and of the loss after `forward`; one changes if a kink is crossed."""
+        found = [layer.active_piece() for layer in self._layers]
+        found.append(self.loss.active_piece(self.scores, targets))
+        return [piece for piece in found if piece is not None]
 
 
 class _LayerPass:
@@ -129,42 +129,42 @@ class _LayerPass:
         self._compiled = None if layer.normalization else activation.compiled()
 
     def forward(self, rng: np.random.Generator) -> None:
-        at = self.buffers
-        np.dot(self.x, self.own.weight, out=at.z)  # quicker to begin than matmul
+        buffers = self.buffers
+        np.dot(self.x, self.own.weight, out=buffers.z)  # quicker to begin than matmul
         if self._compiled:
-            self._compiled.value(at.z, self.own.bias, *self._compiled.constants)
+            self._compiled.value(buffers.z, self.own.bias, *self._compiled.constants)
         else:
             if self.normalization is None:
-                np.add(at.z, self.own.bias, out=at.z)
+                np.add(buffers.z, self.own.bias, out=buffers.z)
             else:
-                self.normalization.forward(at.z)
-            self.activation.value(at.z, at.slope, at.a, at.scratch)
+                self.normalization.forward(buffers.z)
+            self.activation.value(buffers.z, buffers.slope, buffers.a, buffers.scratch)
         self.drop.forward(rng)
         if self.residual:
             np.add(self.drop.out, self.x, out=self.out)
 
     def backward(self, delta_below: Floats | None) -> None:
         """Fill the gradient of the layer's parameters, and that of its inputs in `delta_below`."""
-        at = self.buffers
+        buffers = self.buffers
         if self.residual:  # for the connection around the layer; the sum is no longer needed
-            np.copyto(self.out, at.delta)
-        self.drop.backward(at.delta)
+            np.copyto(self.out, buffers.delta)
+        self.drop.backward(buffers.delta)
         if self._compiled:
-            self._compiled.derivative(at.delta, at.a, *self._compiled.constants)
+            self._compiled.derivative(buffers.delta, buffers.a, *self._compiled.constants)
         else:
-            self.activation.derivative(at)
+            self.activation.derivative(buffers)
         if self.normalization is None:
-            np.dot(self._ones, at.z_gradient, out=self.gradient.bias)  # the sum over the rows, as a product
+            np.dot(self._ones, buffers.z_gradient, out=self.gradient.bias)  # the sum over the rows, as a product
         else:
-            self.normalization.backward(at.z_gradient)
-        np.dot(self._x_transposed, at.z_gradient, out=self.gradient.weight)
+            self.normalization.backward(buffers.z_gradient)
+        np.dot(self._x_transposed, buffers.z_gradient, out=self.gradient.weight)
         if delta_below is not None:
-            np.dot(at.z_gradient, self._weight_transposed, out=delta_below)
+            np.dot(buffers.z_gradient, self._weight_transposed, out=delta_below)
             if self.residual:
                 np.add(delta_below, self.out, out=delta_below)
 
-    def side(self) -> NDArray[Any] | None:
-        return self.activation.side(self.buffers.z)
+    def active_piece(self) -> NDArray[Any] | None:
+        return self.activation.active_piece(self.buffers.z)
 
 
 class _Drop:

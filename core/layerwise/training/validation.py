@@ -45,8 +45,8 @@ class Validation:
                     targets = data.scale.scale_targets(targets)
                 targets = targets.astype(np.intp if targets.ndim == 1 else model.dtype, copy=False)
                 weights = None if data.weights is None else data.weights[rows].astype(model.dtype, copy=False)
-                at = LossBuffers(len(rows), model.architecture.outputs, model.dtype, Arena())
-                total += self._loss.evaluate(scores, targets, at, weights) * len(rows)
+                buffers = LossBuffers(len(rows), model.architecture.outputs, model.dtype, Arena())
+                total += self._loss.evaluate(scores, targets, buffers, weights) * len(rows)
                 metric.measure(scores, targets, part, weights)
                 sums += part
         return total / len(data.rows), metric.value(sums, len(data.rows))

@@ -162,11 +162,16 @@ def check_start(architecture: Architecture, labels: Sequence[Label] | None, orig
 
 def check_range(targets: NDArray[np.float32], loss: Loss, *, at: Place) -> None:
     """Raise `InvalidRequest` for the first target outside the range of `loss`: Poisson's must not be negative."""
-    wrong = (targets < loss.least) | (targets <= loss.above) | (targets > loss.most)
+    wrong = (targets < loss.min_target) | (targets <= loss.targets_above) | (targets > loss.max_target)
     if wrong.any():
         where = np.unravel_index(int(np.argmax(wrong)), targets.shape)
-        bounds = ((f"at least {loss.least:g}", loss.least), (f"above {loss.above:g}", loss.above))
-        limits = [text for text, bound in (*bounds, (f"at most {loss.most:g}", loss.most)) if np.isfinite(bound)]
+        bounds = (
+            (f"at least {loss.min_target:g}", loss.min_target),
+            (f"above {loss.targets_above:g}", loss.targets_above),
+        )
+        limits = [
+            text for text, bound in (*bounds, (f"at most {loss.max_target:g}", loss.max_target)) if np.isfinite(bound)
+        ]
         detail = f"{loss.kind} needs targets {' and '.join(limits)}, got {targets[where]:g}"
         raise InvalidRequest(detail, pointer=Place(at, *map(int, where)))
 

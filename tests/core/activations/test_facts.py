@@ -67,7 +67,7 @@ def test_the_derivative_of_a_saturated_unit_is_under_a_twentieth_of_the_largest(
         saturated = (a[:, 0] < low) | (a[:, 0] > high)
         assert saturated[0]
         assert saturated[-1]
-        piece = activation.side(z)
+        piece = activation.active_piece(z)
         changes = np.zeros(len(z)) if piece is None else np.diff(piece[:, 0].astype(float), prepend=float(piece[0, 0]))
         beside_kink = np.convolve(changes != 0, np.ones(3), "same") > 0
         assert small[saturated & ~beside_kink].all()

@@ -127,9 +127,9 @@ def test_softmax_cross_entropy_is_the_same_bits(use, kind, shape, dtype):
     targets = rng.integers(0, shape[1], shape[0])
 
     def run():
-        at = LossBuffers(shape[0], shape[1], np.dtype(dtype), Arena())
-        loss = SoftmaxCrossEntropy().evaluate(scores, targets, at)
-        return np.array(loss), at.flat_row, at.gradient
+        buffers = LossBuffers(shape[0], shape[1], np.dtype(dtype), Arena())
+        loss = SoftmaxCrossEntropy().evaluate(scores, targets, buffers)
+        return np.array(loss), buffers.losses, buffers.gradient
 
     assert_same_bits(*both(use, run))
 
@@ -137,10 +137,10 @@ def test_softmax_cross_entropy_is_the_same_bits(use, kind, shape, dtype):
 @pytest.mark.parametrize("target", [-1, 3, 2**40])
 def test_a_target_that_is_no_class_never_reaches_memory_beyond(use, target):
     use("numba")
-    at = LossBuffers(2, 3, np.dtype(np.float32), Arena())
+    buffers = LossBuffers(2, 3, np.dtype(np.float32), Arena())
 
     with pytest.raises(IndexError, match="a target is no class of the network"):
-        SoftmaxCrossEntropy().evaluate(np.zeros((2, 3), np.float32), np.array([0, target]), at)
+        SoftmaxCrossEntropy().evaluate(np.zeros((2, 3), np.float32), np.array([0, target]), buffers)
 
 
 def test_accuracy_counts_the_same_rows_ties_included(use):

@@ -107,10 +107,10 @@ CASES = {
 
 def evaluated(loss, scores, targets, weights=None):
     """The loss, and its gradient in the scores."""
-    at = LossBuffers(len(scores), scores.shape[1], scores.dtype, Arena())
-    for buffer in at.gradient, at.row, at.picked, at.scratch, at.spare:
+    buffers = LossBuffers(len(scores), scores.shape[1], scores.dtype, Arena())
+    for buffer in buffers.gradient, buffers.losses_column, buffers.row_scratch, buffers.scratch, buffers.second_scratch:
         buffer[:] = np.nan  # what is read before it is written shows
-    return loss.evaluate(scores, targets, at, weights), at.gradient
+    return loss.evaluate(scores, targets, buffers, weights), buffers.gradient
 
 
 def test_every_loss_is_among_the_cases():
@@ -160,12 +160,12 @@ def test_neither_a_loss_nor_its_metric_allocates(case):
     loss, scores, targets, _ = CASES[case]
     scores, targets = scores.repeat(100, axis=0), targets.repeat(100, axis=0)
     weights, rows = np.ones(len(scores)), np.arange(len(scores))
-    at = LossBuffers(scores.shape[0], scores.shape[1], np.float64, Arena())
+    buffers = LossBuffers(scores.shape[0], scores.shape[1], np.float64, Arena())
     metric = metric_of(loss, targets, rows, len(rows), np.dtype(np.float64), weights=weights)
     sums = np.zeros(metric.sums)
 
     def evaluate():
-        loss.evaluate(scores, targets, at, weights)
+        loss.evaluate(scores, targets, buffers, weights)
         metric.measure(scores, targets, sums, weights)
 
     peak = least_peak(evaluate)

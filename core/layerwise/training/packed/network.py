@@ -59,7 +59,7 @@ class PackedPass:
         self.scores: Floats = _flat(x)
         delta = _flat(self._layers[-1].delta)
         self._loss_buffers = LossBuffers(networks * rows, architecture.outputs, dtype, arena, gradient=delta)
-        self._row_losses: Floats = self._loss_buffers.flat_row.reshape(networks, rows)
+        self._row_losses: Floats = self._loss_buffers.losses.reshape(networks, rows)
 
     def forward(self, generators: Sequence[np.random.Generator]) -> Floats:
         """Return the scores (K · rows, k) of `inputs`; each network draws noise and dropout from its own generator."""
@@ -85,17 +85,17 @@ class PackedPass:
 
     def _evaluate(self, targets: NDArray[Any], weights: Floats | None, losses: Floats) -> None:
         """Compute the mean over each network's rows, as `Loss.evaluate` does for one network."""
-        at = self._loss_buffers
-        self._loss.measure(self.scores, targets, at)
+        buffers = self._loss_buffers
+        self._loss.measure(self.scores, targets, buffers)
         if weights is not None:
-            np.multiply(at.flat_row, weights, out=at.flat_row)
+            np.multiply(buffers.losses, weights, out=buffers.losses)
         np.add.reduce(self._row_losses, axis=1, out=losses)
         np.multiply(losses, 1 / self._rows, out=losses)
         if weights is None:
-            np.multiply(at.gradient, 1 / self._rows, out=at.gradient)
+            np.multiply(buffers.gradient, 1 / self._rows, out=buffers.gradient)
         else:
-            np.multiply(weights, 1 / self._rows, out=at.flat_row)
-            np.multiply(at.gradient, at.row, out=at.gradient)
+            np.multiply(weights, 1 / self._rows, out=buffers.losses)
+            np.multiply(buffers.gradient, buffers.losses_column, out=buffers.gradient)
 
     def first_not_finite(self, network: int) -> int | None:
         """Return the first layer of this network with a weight or an output that is not finite, or None."""
@@ -151,13 +151,13 @@ class _LayerPass:
         self.out: Floats = arena.empty(shape, x.dtype) if layer.residual else self._drop.out
 
     def forward(self, generators: Sequence[np.random.Generator]) -> None:
-        at = self._buffers
+        buffers = self._buffers
         np.matmul(self.x, self.own.weight, out=self._z)
         if self._loops:
             self._loops.packed(self._z, self.own.bias, *self._loops.constants)
         else:
             np.add(self._z, self._bias, out=self._z)
-            self.activation.value(at.z, at.slope, at.a, at.scratch)
+            self.activation.value(buffers.z, buffers.slope, buffers.a, buffers.scratch)
         self._drop.forward(generators)
         if self._residual:
             np.add(self._drop.out, self.x, out=self.out)
