@@ -65,7 +65,9 @@ def test_the_state_of_another_training_is_refused_before_the_model_changes(plan,
     state, model = left(Plan(batch_size=16)), network(seed=5)
     before = model.parameters.tobytes()
 
-    with pytest.raises(InvalidInput, match=rf"^state: expected the state of a training of such a network .*{words}"):
+    with pytest.raises(
+        InvalidInput, match=rf"^state: expected the state of a training with the same network, plan, .*{words}"
+    ):
         fit(model, X[:rows], y, plan=plan, state=state)
 
     assert model.parameters.tobytes() == before

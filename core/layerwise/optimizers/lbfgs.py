@@ -87,7 +87,7 @@ class LBFGS(Optimizer):
             beta = float(np.dot(changes[i], out)) / float(products[i])
             _add(out, alpha - beta, steps[i], scratch)
 
-    def remember(self, state: Mapping[str, Floats], step: Floats, change: Floats) -> None:
+    def store_pair(self, state: Mapping[str, Floats], step: Floats, change: Floats) -> None:
         """Replace the oldest pair by (s, y) if s·y is above 0, so that H stays positive definite."""
         product, size = float(np.dot(step, change)), float(np.dot(change, change))
         if not product > float(np.finfo(step.dtype).eps) * size or not math.isfinite(size):
@@ -98,7 +98,7 @@ class LBFGS(Optimizer):
         state["products"][place] = product
         state["pairs"][0] += 1
 
-    def forget(self, state: Mapping[str, Floats]) -> bool:
+    def drop_pairs(self, state: Mapping[str, Floats]) -> bool:
         """Drop the pairs, so that H is 1 again; return whether there were any."""
         had = bool(state["pairs"][0])
         state["pairs"][0] = 0
@@ -108,7 +108,7 @@ class LBFGS(Optimizer):
         self, p: Floats, g: Floats, own: Sequence[Floats], spare: Sequence[Floats], numbers: tuple[float, ...], /
     ) -> NoReturn:
         """Raise InvalidInput: a step needs more than one gradient."""
-        raise InvalidInput("optimizer", "expected an optimiser of batches, L-BFGS takes all rows at once")
+        raise InvalidInput("optimizer", "expected an optimiser that trains in batches, L-BFGS needs all rows at once")
 
 
 def _add(vector: Floats, factor: float, other: Floats, scratch: Floats) -> None:

@@ -1,1 +1,1 @@
-"""Training: records of its progress, everything it consists of, and what ends it."""
+"""Training of networks: step by step, with records, a doctor, early stopping and resuming."""

@@ -9,27 +9,27 @@ from layerwise.tables import DateColumn, TableEncoder
 from layerwise.training.records import Finding
 from layerwise.types import Floats
 
-MOST = 5
+MOST_NAMED = 5
 """The most inputs that the finding names."""
 
 
 def constant_inputs(model: MLP, x: Floats) -> Finding | None:
     """Return the finding about the constant inputs of `model`, or None; `x` (n, inputs) are training rows."""
     if model.encoder is not None:
-        names = _of_table(model.encoder)
+        names = _constant_columns(model.encoder)
         rest = "was the same in every row, so it is ignored: predictions do not depend on it"
         many = "were the same in every row, so they are ignored: predictions do not depend on them"
     else:
-        names = _of_rows(model.scaled(x))
-        rest = "is the same in every row looked at: leave it out; what another value does to a prediction is chance"
-        many = "are the same in every row looked at: leave them out; what other values do to a prediction is chance"
+        names = _constant_numbers(model.scaled(x))
+        rest = "is the same in every row examined: leave it out; predictions for another value would be arbitrary"
+        many = "are the same in every row examined: leave them out; predictions for other values would be arbitrary"
     if not names:
         return None
-    told = ", ".join(names[:MOST]) + (f" and {len(names) - MOST} more" if len(names) > MOST else "")
-    return Finding("constant", None, float(len(names)), 1, f"{told} {rest if len(names) == 1 else many}")
+    named = ", ".join(names[:MOST_NAMED]) + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else "")
+    return Finding("constant", None, float(len(names)), 1, f"{named} {rest if len(names) == 1 else many}")
 
 
-def _of_table(encoder: TableEncoder) -> list[str]:
+def _constant_columns(encoder: TableEncoder) -> list[str]:
     """Return the names of the columns that are ignored, and of the parts of dates that are constant.
 
     Other constant outputs are expected: categories that no row has, or the hour of dates without a time.
@@ -44,7 +44,7 @@ def _of_table(encoder: TableEncoder) -> list[str]:
     return names
 
 
-def _of_rows(x: Floats) -> list[str]:
+def _constant_numbers(x: Floats) -> list[str]:
     """Return the constant columns with numbers above 1; small constants are common, as at the borders of images."""
     if len(x) < 2:
         return []

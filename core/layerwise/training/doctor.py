@@ -1,4 +1,4 @@
-"""The doctor: measures each layer while a network trains, and reports problems in words.
+"""The doctor: examines each layer while a network trains, and reports problems in words.
 
 After CS231n, "Neural Networks 1" (dead and saturated units) and "Neural Networks 3" (update ratios, over-fitting).
 """
@@ -14,50 +14,54 @@ from layerwise.data.variation import unvaried
 from layerwise.losses import Loss
 from layerwise.model import MLP
 from layerwise.network.parameters import views
-from layerwise.training.baseline import Baseline, no_better
+from layerwise.training.baseline import Baseline, compare_with_constant
 from layerwise.training.constant_inputs import constant_inputs
 from layerwise.training.records import Finding, LayerHealth
 from layerwise.training.state import TrainingState
 from layerwise.types import Floats
 from layerwise.wording import number_words
 
-ROWS = 512
-"""The most rows that are examined: a unit that is 0 for all of them is called dead."""
-SHARE = 0.02
-"""The share of training time spent on examinations. Examining n rows costs about as much as training on n/3."""
-CALLS = 6
+MOST_ROWS = 512
+"""The most rows to examine. A unit that outputs 0 for all of them counts as dead."""
+TIME_SHARE = 0.02
+"""The share of training time to spend on examinations. Examining n rows takes about as long as training on n/3."""
+FIXED_COST = 6
 """The fixed cost of an examination, in training steps."""
 
 MANY_DEAD = 0.2
 MANY_SATURATED = 0.5
 LARGE_UPDATE = 0.1
 SMALL_UPDATE = 1e-6
-FAR = 3.0
-"""Weights of a layer whose norm grows by more than this factor seldom belong to a good training."""
-BARELY = 0.9
-"""A loss above this share of the first loss has hardly fallen."""
-LARGE = 10.0
-"""Inputs and targets of a larger root mean square are too large."""
-COARSE = 0.05
-"""Targets are too coarse if the dtype resolves no less than this many of their standard deviations."""
-PATIENCE = 3
-"""The epochs for which the validation loss must exceed its best before it is reported as rising."""
-RISE = 1.02
+FAILED_GROWTH = 3.0
+"""Training has failed if the norm of a layer's weights has grown by more than this factor since the start …"""
+FAILED_LOSS = 0.9
+"""… while the loss is above this share of the first loss."""
+LARGE_VALUES = 10.0
+"""Inputs and targets are too large if their root mean square is above this."""
+COARSE_RESOLUTION = 0.05
+"""Targets vary too little if the spacing of numbers at their size is above this share of their deviation."""
+OVERFITTING_EPOCHS = 3
+"""The epochs for which the validation loss must be above its best before overfitting is reported."""
+OVERFITTING_RISE = 1.02
+"""The factor by which the validation loss must be above its best."""
+
+NEXT_EXAMINATION = "next_look"
+"""The key in `TrainingState.health` of the step from which on an examination is due."""
 
 
 class Doctor:
-    """Examines a network in training, every so many steps. Their number follows from sizes alone, so that runs repeat.
+    """Examines a network in training, at intervals that depend on sizes alone, so that runs can be repeated.
 
-    `data` are the rows to examine: those held out, or else the training rows. Each problem, and the epoch it began,
-    is kept in the state's `health`.
+    `data` are the rows to examine: those held out, or else the training rows. Each problem, and the epoch in which it
+    began, is stored in the state's `health`.
     """
 
     def __init__(self, model: MLP, gradient: Floats, loss: Loss, data: Split, *, batch_size: int) -> None:
         self._model, self._loss, self._data = model, loss, data
-        rows = data.rows[:: max(1, -(-len(data.rows) // ROWS))]
+        rows = data.rows[:: max(1, -(-len(data.rows) // MOST_ROWS))]
         self._x = data.table[rows].astype(model.dtype)
         self._targets = data.targets[rows] if loss.takes_any_value else None
-        self._pause = max(1, round((CALLS + len(rows) / 3 / batch_size) / SHARE))
+        self._steps_between = max(1, round((FIXED_COST + len(rows) / 3 / batch_size) / TIME_SHARE))
         self._layers = views(model.architecture, model.parameters)
         self._gradients = views(model.architecture, gradient)
         self._before: Floats | None = None
@@ -70,7 +74,7 @@ class Doctor:
 
     def is_due(self, step: int, health: Mapping[str, float]) -> bool:
         """Return whether to examine the network after `step`, the last of an epoch."""
-        return step >= health.get("next_look", 1)
+        return step >= health.get(NEXT_EXAMINATION, 1)
 
     def begin(self, health: dict[str, float], loss: float) -> None:
         """Store the loss and the norms of the weights at the start of training."""
@@ -82,32 +86,36 @@ class Doctor:
         """Store the parameters before the step after which the network is examined."""
         self._before = self._model.parameters.copy()
 
-    def look(self, state: TrainingState, values: Mapping[str, float], *, epoch: int) -> tuple[LayerHealth, ...]:
-        """Return the health of each layer, if the network is examined now; store the problems in `state.health`."""
-        _watch_validation(state.health, values, epoch)
+    def examine(self, state: TrainingState, values: Mapping[str, float], *, epoch: int) -> tuple[LayerHealth, ...]:
+        """Return the health of each layer, or () if no examination is due; store the problems in `state.health`."""
+        _check_overfitting(state.health, values, epoch)
         if self._before is None:
             return ()
-        with np.errstate(over="ignore", invalid="ignore"):  # a training that is about to diverge
-            health = tuple(self._examine(self._before))
+        with np.errstate(over="ignore", invalid="ignore"):  # training may be about to diverge
+            health = tuple(self._layer_health(self._before))
         self._before = None
-        if "next_look" not in state.health:
-            self._examine_inputs(state.health, epoch)
-            self._examine_targets(state.health, epoch)
-        state.health["next_look"] = state.step + self._pause
+        if NEXT_EXAMINATION not in state.health:
+            self._check_inputs(state.health, epoch)
+            self._check_targets(state.health, epoch)
+        state.health[NEXT_EXAMINATION] = state.step + self._steps_between
         growth = max(_growth(state.health, i, layer) for i, layer in enumerate(health))
-        lost = growth > FAR and values["loss"] > BARELY * state.health.get("start.loss", np.inf)
-        _note(state.health, "lost", growth, epoch, found=lost)
+        lost = growth > FAILED_GROWTH and values["loss"] > FAILED_LOSS * state.health.get("start.loss", np.inf)
+        _update_finding(state.health, "lost", growth, epoch, found=lost)
         for i, layer in enumerate(health):
             hidden = i < len(health) - 1
-            _note(state.health, f"dead:{i}", layer.dead, epoch, found=hidden and (layer.dead or 0) >= MANY_DEAD)
+            _update_finding(
+                state.health, f"dead:{i}", layer.dead, epoch, found=hidden and (layer.dead or 0) >= MANY_DEAD
+            )
             saturates = hidden and (layer.saturated or 0) >= MANY_SATURATED
-            _note(state.health, f"saturated:{i}", layer.saturated, epoch, found=saturates)
-            _note(state.health, f"large_update:{i}", layer.update_ratio, epoch, found=layer.update_ratio > LARGE_UPDATE)
+            _update_finding(state.health, f"saturated:{i}", layer.saturated, epoch, found=saturates)
+            _update_finding(
+                state.health, f"large_update:{i}", layer.update_ratio, epoch, found=layer.update_ratio > LARGE_UPDATE
+            )
             small = 0 <= layer.update_ratio < SMALL_UPDATE and layer.weight_norm > 0
-            _note(state.health, f"small_update:{i}", layer.update_ratio, epoch, found=small)
+            _update_finding(state.health, f"small_update:{i}", layer.update_ratio, epoch, found=small)
         return health
 
-    def _examine(self, before: Floats) -> Iterable[LayerHealth]:
+    def _layer_health(self, before: Floats) -> Iterable[LayerHealth]:
         old = views(self._model.architecture, before)
         outputs = self._model.layer_outputs(self._x)
         for layer, own, gradient, past, a in zip(
@@ -123,35 +131,35 @@ class Doctor:
                 update_ratio=update_norm / weight_norm if weight_norm else 0.0,
             )
 
-    def _examine_inputs(self, health: dict[str, float], epoch: int) -> None:
-        """Store the column with the largest root mean square, if it is too large."""
+    def _check_inputs(self, health: dict[str, float], epoch: int) -> None:
+        """Store the input with the largest root mean square, if it is too large."""
         size = np.sqrt(np.mean(np.square(self._model.scaled(self._x), dtype=np.float64), axis=0))
-        _note_largest(health, "inputs", size, epoch)
+        _find_largest(health, "inputs", size, epoch)
 
-    def _examine_targets(self, health: dict[str, float], epoch: int) -> None:
-        """Store the output whose targets are too large to learn, or vary too little for the dtype."""
+    def _check_targets(self, health: dict[str, float], epoch: int) -> None:
+        """Store the output whose targets are too large, or vary too little for the dtype."""
         if self._targets is None:
             return
         scale = self._data.scale
         if scale is None:
             size = np.sqrt(np.mean(np.square(self._targets, dtype=np.float64), axis=0))
-            _note_largest(health, "targets", size, epoch)
+            _find_largest(health, "targets", size, epoch)
         else:
             resolution = np.finfo(self._model.dtype).eps * np.abs(scale.shifts) / scale.scales
             coarsest = float(np.max(resolution, initial=0.0, where=~unvaried(self._targets)))
-            if coarsest > COARSE:
+            if coarsest > COARSE_RESOLUTION:
                 health |= {"precision": epoch, "precision.value": coarsest}
 
-    def judge(self, state: TrainingState, metrics: Mapping[str, float], name: str) -> None:
+    def check_baseline(self, state: TrainingState, metrics: Mapping[str, float], name: str) -> None:
         """Store whether the final network is no better than a constant prediction.
 
         `metrics` are those of the model; `name` is that of its accuracy or R².
         """
         held_out = f"validation_{name}" in metrics
         metric = metrics[f"validation_{name}" if held_out else name]
-        found = no_better(self._model, self._loss, self._data, metric, held_out=held_out)
+        found = compare_with_constant(self._model, self._loss, self._data, metric, held_out=held_out)
         epoch = state.epoch + (state.position > 0)
-        _note(state.health, "baseline", found.value if found else None, epoch, found=found is not None)
+        _update_finding(state.health, "baseline", found.value if found else None, epoch, found=found is not None)
         if found:
             own = {"kind": found.kind, "constant": found.constant, "held_out": held_out, "trained": metrics[name]}
             state.health |= {f"baseline.{key}": float(value) for key, value in own.items()}
@@ -162,13 +170,13 @@ def findings(health: Mapping[str, float]) -> tuple[Finding, ...]:
     found: list[Finding] = []
     for key, since in health.items():
         kind, _, layer = key.partition(":")
-        if kind in _WORDS and f"{key}.value" in health:
+        if kind in _MESSAGES and f"{key}.value" in health:
             i, value = int(layer) if layer else None, health[f"{key}.value"]
             column = int(health.get(f"{kind}.column", 0))
             if kind == "baseline":
                 found.append(Finding(kind, None, value, int(since), _baseline(health)))
                 continue
-            words = _SMALL_UPDATE[_cause(health)] if kind == "small_update" else _WORDS[kind]
+            words = _SMALL_UPDATE_MESSAGES[_cause(health)] if kind == "small_update" else _MESSAGES[kind]
             message = words.format(
                 layer=i,
                 value=value,
@@ -182,7 +190,7 @@ def findings(health: Mapping[str, float]) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-_WORDS = {
+_MESSAGES = {
     "dead": "layer {layer}: {percent} of its ReLU units are dead since epoch {since}: lower the learning rate, or use "
     "leaky ReLU or maxout",
     "saturated": "layer {layer}: {percent} of its outputs are saturated since epoch {since}: use ReLU, smaller initial "
@@ -194,21 +202,21 @@ _WORDS = {
     "early; do not use fewer units",
     "baseline": "",
     "targets": "targets are not standardised: output {column} has a root mean square of {shown}: leave "
-    "standardize_targets on and the output layer linear, or bring them to zero mean and unit deviation",
-    "precision": "targets vary too little for their size: the network's type cannot tell values apart that are "
-    "closer than {value:.2g} standard deviations, so that predictions are worse than what is measured here: subtract a "
-    "constant from the targets, or use float64",
+    "standardize_targets on and the output layer linear, or bring them to zero mean and unit standard deviation",
+    "precision": "targets vary too little for their size: the network's dtype cannot distinguish values closer than "
+    "{value:.2g} standard deviations, so that predictions are worse than the metrics of training: subtract a constant "
+    "from the targets, or use float64",
     "inputs": "inputs are not standardised: column {column} has a root mean square of {shown}: bring every column "
-    "to zero mean and unit deviation",
+    "to zero mean and unit standard deviation",
 }
 
 
-_STILL = "layer {layer}: a step changes its weights by {value:.1e} of their size since epoch {since}, "
-_SMALL_UPDATE = {
-    "": f"{_STILL}about 1e-3 is usual: raise the learning rate, or look for what stops the gradient",
-    "units": f"{_STILL}about 1e-3 is usual: dead or saturated units let no gradient through",
-    "lost": f"{_STILL}and training is lost: the loss has not fallen since its start, while weights grew to "
-    "{growth} times their length: start again with a lower learning rate",
+_SMALL_UPDATE_START = "layer {layer}: a step changes its weights by {value:.1e} of their size since epoch {since}, "
+_SMALL_UPDATE_MESSAGES = {
+    "": f"{_SMALL_UPDATE_START}about 1e-3 is usual: raise the learning rate, or find out why the gradient is small",
+    "units": f"{_SMALL_UPDATE_START}about 1e-3 is usual: dead or saturated units let no gradient through",
+    "lost": f"{_SMALL_UPDATE_START}and training has failed: the loss has not fallen since the start, while the norm of "
+    "the weights grew {growth}-fold: start again with a lower learning rate",
 }
 """The messages about steps that are too small, by their cause."""
 
@@ -223,7 +231,7 @@ def _cause(health: Mapping[str, float]) -> str:
 def _baseline(health: Mapping[str, float]) -> str:
     kind, constant = int(health["baseline.kind"]), health["baseline.constant"]
     found = Baseline(kind, health["baseline.value"], constant)
-    return found.words(held_out=bool(health["baseline.held_out"]), trained=health["baseline.trained"])
+    return found.message(held_out=bool(health["baseline.held_out"]), trained=health["baseline.trained"])
 
 
 def _saturated(activation: Activation, a: Floats) -> float | None:
@@ -234,8 +242,8 @@ def _saturated(activation: Activation, a: Floats) -> float | None:
     return float(np.mean((a < low) | (a > high)))
 
 
-def _note(health: dict[str, float], key: str, value: float | None, epoch: int, *, found: bool) -> None:
-    """Store a problem's first epoch and newest value; remove one that is no longer there."""
+def _update_finding(health: dict[str, float], key: str, value: float | None, epoch: int, *, found: bool) -> None:
+    """Store the first epoch and the newest value of a problem if it is `found`; else remove it."""
     if found and value is not None:
         health.setdefault(key, epoch)
         health[f"{key}.value"] = value
@@ -244,22 +252,22 @@ def _note(health: dict[str, float], key: str, value: float | None, epoch: int, *
         health.pop(f"{key}.value", None)
 
 
-def _note_largest(health: dict[str, float], kind: str, size: NDArray[np.float64], epoch: int) -> None:
-    """Store the column of the largest `size` (k,), if it is too large."""
+def _find_largest(health: dict[str, float], kind: str, size: NDArray[np.float64], epoch: int) -> None:
+    """Store the column of the largest `size` (k,), if that is too large."""
     column = int(size.argmax())
-    if size[column] > LARGE:
+    if size[column] > LARGE_VALUES:
         health |= {kind: epoch, f"{kind}.value": float(size[column]), f"{kind}.column": column}
 
 
-def _watch_validation(health: dict[str, float], values: Mapping[str, float], epoch: int) -> None:
+def _check_overfitting(health: dict[str, float], values: Mapping[str, float], epoch: int) -> None:
     if "validation_loss" not in values:
         return
     held, loss = values["validation_loss"], values["loss"]
     if held < health.get("best.held", np.inf):
         health |= {"best.held": held, "best.loss": loss, "best.epoch": epoch}
-    rises = held > RISE * health["best.held"] and loss < health["best.loss"]
+    rises = held > OVERFITTING_RISE * health["best.held"] and loss < health["best.loss"]
     since = int(health["best.epoch"]) + 1
-    _note(health, "overfitting", held, since, found=rises and epoch - since >= PATIENCE)
+    _update_finding(health, "overfitting", held, since, found=rises and epoch - since >= OVERFITTING_EPOCHS)
 
 
 def _growth(health: Mapping[str, float], i: int, layer: LayerHealth) -> float:

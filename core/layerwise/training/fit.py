@@ -16,7 +16,7 @@ from layerwise.training.full_batch import FullBatchTrainer
 from layerwise.training.records import Record
 from layerwise.training.standardized_targets import Rescaled, rescaled
 from layerwise.training.state import TrainingState
-from layerwise.training.trainer import Trainer, quietly
+from layerwise.training.trainer import Trainer, ignore_overflow
 
 
 def fit(
@@ -120,7 +120,7 @@ class Training(Iterator[Record]):
         return self._trainer.state
 
     def finish(self) -> None:
-        """End the training here, and give the model the weights that it is to predict with.
+        """End the training here, and set the weights that the model predicts with.
 
         These are the moving average, or the weights of the best epoch so far if early stopping restores them. The
         optimiser's state is kept, if the plan keeps it. Afterwards the training cannot be resumed from its state, only
@@ -134,12 +134,12 @@ class Training(Iterator[Record]):
         if trainer.ended:
             raise StopIteration
         try:
-            with quietly():
+            with ignore_overflow():
                 loss = trainer.step()
                 while not (self._by_step or trainer.epoch_is_over):
                     loss = trainer.step()
             return trainer.end_epoch() if trainer.epoch_is_over else trainer.step_record(loss)
-        finally:  # also of a training that diverged: the model gets its last finite weights
+        finally:  # if training diverged, the model gets its last finite weights
             self._network.publish()
 
 
@@ -184,19 +184,19 @@ def partial_fit(
     instance("model", model, MLP)
     instance("plan", plan, Plan)
     if plan.optimizer.full_batch:
-        detail = f"expected an optimiser that takes rows as they arrive, {plan.optimizer.kind} takes all at once"
+        detail = f"expected an optimiser that trains in batches, {plan.optimizer.kind} needs all rows at once"
         raise InvalidInput("optimizer", detail)
     reader = Reader(model.architecture, plan.loss, model.dtype, check)
     plan = plan.completed(rows=None)
     if plan.class_weight == "balanced":
-        raise InvalidInput("class_weight", "expected a weight for each class, for rows to come cannot be counted")
+        raise InvalidInput("class_weight", "expected a weight for each class, because later rows cannot be counted")
     data, labels = reader.whole(model.to_train_on(X), y, model.labels, weights=weights)
     data, _ = reader.weighted(data, None, labels, plan)
     network = rescaled(model, plan, data, state, online=True)
     trainer = Trainer(network.trained, plan, network.split(data), None, state=state, online=True)
     model.plan, model.labels = plan, labels
     try:
-        with quietly():
+        with ignore_overflow():
             trainer.step()
         trainer.end_batch()
         trainer.keep_optimizer()

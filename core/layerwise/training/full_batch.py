@@ -1,4 +1,4 @@
-"""Training by L-BFGS, which takes all rows at once."""
+"""Training by L-BFGS, whose steps use all rows."""
 
 import math
 
@@ -33,7 +33,7 @@ class FullBatchTrainer(Trainer):
     ) -> None:
         assert isinstance(plan.optimizer, LBFGS)
         self._lbfgs = plan.optimizer
-        check_steady(model.architecture, plan)
+        check_deterministic(model.architecture, plan)
         super().__init__(model, plan, data, held_out, state=state)
         self._start: Floats = np.empty_like(model.parameters)
         self._direction: Floats = np.empty_like(model.parameters)
@@ -43,12 +43,12 @@ class FullBatchTrainer(Trainer):
     def step(self) -> float:
         """Do one iteration and return the loss after it. Allocates nothing."""
         state = self.state
-        known = state.optimizer
+        memory = state.optimizer
         # overflow and its consequences show in the loss, which is checked
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             if not state.step:
-                self._keep(self._evaluate())
-            loss = float(known["loss"][0])
+                self._store_evaluation(self._evaluate())
+            loss = float(memory["loss"][0])
             self._rate = rate = self._next_rate()
             if not math.isfinite(loss):
                 self._diverged(state.step + 1, loss, "the loss")
@@ -56,34 +56,36 @@ class FullBatchTrainer(Trainer):
                 self._doctor.begin(state.health, loss)
             state.step += 1
             if self._doctor and self._doctor.is_due(state.step, state.health):
-                np.copyto(self._gradient, known["gradient"])
+                np.copyto(self._gradient, memory["gradient"])
                 self._doctor.before_update()
-            found = self._search(rate)
+            found = self._line_search(rate)
             if found is None:
-                self._go_back()
+                self._return_to_start()
             else:
                 loss = found.loss
-                self._remember(loss)
+                self._store_pair(loss)
             self._regularizer.after_update(state.average)
         state.loss_sum = loss * self.rows
         state.position = self.rows
         return loss
 
-    def _search(self, rate: float) -> Point | None:
-        """Move to a better point along the direction of L-BFGS, and leave its gradient; None if there is none."""
-        known, lbfgs = self.state.optimizer, self._lbfgs
-        lbfgs.direction(known, self._direction, self._scratch)
+    def _line_search(self, rate: float) -> Point | None:
+        """Move to a better point along the direction of L-BFGS, and compute its gradient; None if there is none."""
+        memory, lbfgs = self.state.optimizer, self._lbfgs
+        lbfgs.direction(memory, self._direction, self._scratch)
         np.copyto(self._start, self.state.parameters)
-        start = Point(0.0, float(known["loss"][0]), float(np.dot(known["gradient"], self._direction)))
+        start = Point(0.0, float(memory["loss"][0]), float(np.dot(memory["gradient"], self._direction)))
         if not start.slope < 0:
             return None
         first = rate
-        if not known["pairs"][0]:  # the curvature is not known yet: a short step
+        if not memory["pairs"][0]:  # the curvature is not known yet: take a short step
             np.absolute(self._direction, out=self._sum)
             first *= min(1.0, 1 / float(np.add.reduce(self._sum)))
-        return strong_wolfe(self._along, start, first=first, c1=lbfgs.c1, c2=lbfgs.c2, most=lbfgs.max_evaluations)
+        return strong_wolfe(
+            self._evaluate_at, start, first=first, c1=lbfgs.c1, c2=lbfgs.c2, max_evaluations=lbfgs.max_evaluations
+        )
 
-    def _along(self, distance: float) -> Point:
+    def _evaluate_at(self, distance: float) -> Point:
         """Move to `distance` from the start of the iteration, and evaluate the loss there."""
         parameters = self.state.parameters
         np.multiply(self._direction, distance, out=parameters)
@@ -111,26 +113,26 @@ class FullBatchTrainer(Trainer):
         self._regularizer.before_update(0.0)
         return loss + self._regularizer.penalty()
 
-    def _keep(self, loss: float) -> None:
-        known = self.state.optimizer
-        known["loss"][0] = loss
-        np.copyto(known["gradient"], self._gradient)
+    def _store_evaluation(self, loss: float) -> None:
+        memory = self.state.optimizer
+        memory["loss"][0] = loss
+        np.copyto(memory["gradient"], self._gradient)
 
-    def _remember(self, loss: float) -> None:
+    def _store_pair(self, loss: float) -> None:
         """Store the step and the change of the gradient, computed in the buffers of start and direction."""
-        known = self.state.optimizer
+        memory = self.state.optimizer
         step = np.subtract(self.state.parameters, self._start, out=self._start)
-        change = np.subtract(self._gradient, known["gradient"], out=self._direction)
-        self._lbfgs.remember(known, step, change)
-        self._keep(loss)
+        change = np.subtract(self._gradient, memory["gradient"], out=self._direction)
+        self._lbfgs.store_pair(memory, step, change)
+        self._store_evaluation(loss)
 
-    def _go_back(self) -> None:
-        """End an iteration without a better point: the next one follows the gradient, if this one did not."""
+    def _return_to_start(self) -> None:
+        """Undo an iteration that found no better point: the next one follows the gradient, if this one did not."""
         np.copyto(self.state.parameters, self._start)
         self._evaluate()  # for the metric
-        self._converged = not self._lbfgs.forget(self.state.optimizer)
+        self._converged = not self._lbfgs.drop_pairs(self.state.optimizer)
 
-    def _rows_at_once(self) -> int:
+    def _longest_batch(self) -> int:
         architecture = self.model.architecture
         numbers = architecture.inputs + sum(layer.columns for layer in architecture.layers)
         return max(1, min(self.rows, BLOCK_NUMBERS // numbers))
@@ -139,15 +141,15 @@ class FullBatchTrainer(Trainer):
         return CONVERGED if self._converged else super()._budget_spent()
 
 
-def check_steady(architecture: Architecture, plan: Plan) -> None:
-    """Raise InvalidInput if the loss would differ between evaluations, or the plan would change parameters itself."""
-    steady = "L-BFGS needs a loss that does not change between evaluations"
+def check_deterministic(architecture: Architecture, plan: Plan) -> None:
+    """Raise InvalidInput if the loss may differ between evaluations, or the plan changes parameters besides L-BFGS."""
+    reason = "L-BFGS needs a loss that does not change between evaluations"
     if architecture.input_noise or architecture.input_dropout or any(layer.dropout for layer in architecture.layers):
-        raise InvalidInput("optimizer", f"{steady}: expected a network without dropout and noise, or another optimiser")
+        raise InvalidInput("optimizer", f"{reason}: expected a network without dropout and noise, or another optimiser")
     if any(layer.statistics for layer in architecture.layers):
-        raise InvalidInput("optimizer", f"{steady}: expected no batch normalisation, or another optimiser")
+        raise InvalidInput("optimizer", f"{reason}: expected no batch normalisation, or another optimiser")
     for name in ("clip_norm", "clip_value", "max_norm"):
         if getattr(plan, name) is not None:
-            raise InvalidInput(name, f"expected None, for {steady}, got {getattr(plan, name):g}")
+            raise InvalidInput(name, f"expected None, for {reason}, got {getattr(plan, name):g}")
     if plan.decay:
-        raise InvalidInput("weight_decay", f"expected None or 0, for {steady}, got {plan.decay:g}; l2 is part of it")
+        raise InvalidInput("weight_decay", f"expected None or 0, for {reason}, got {plan.decay:g}; l2 is part of it")

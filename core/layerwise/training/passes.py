@@ -40,11 +40,11 @@ class TrainingPass:
         widest = max(architecture.inputs, *(layer.units for layer in architecture.layers))
         scratch: Floats = arena.empty((rows * widest,), dtype)
         mask: Flags = arena.empty((rows * widest,), np.bool_)
-        self._input_drop = _Drop(self.inputs, architecture.input_dropout, scratch, mask, arena)
+        self._input_dropout = _Dropout(self.inputs, architecture.input_dropout, scratch, mask, arena)
         self._layers: list[_LayerPass] = []
         own, gradients = views(architecture, parameters), views(architecture, gradient)
         seen = statistics_views(architecture, statistics)
-        x = self._input_drop.out
+        x = self._input_dropout.out
         for i, layer in enumerate(architecture.layers):
             unit = _LayerPass(layer, own[i], gradients[i], seen[i], x, scratch=scratch, mask=mask, arena=arena)
             self._layers.append(unit)
@@ -56,11 +56,11 @@ class TrainingPass:
     def forward(self, rng: np.random.Generator) -> Floats:
         """Return the scores (rows, k) of `inputs`, with noise and dropout drawn from `rng`."""
         if self._noise:
-            noise = self._input_drop.scratch
+            noise = self._input_dropout.scratch
             _draw(rng.standard_normal, noise)
             np.multiply(noise, self._noise, out=noise)
             np.add(self.inputs, noise, out=self.inputs)
-        self._input_drop.forward(rng)
+        self._input_dropout.forward(rng)
         for layer in self._layers:
             layer.forward(rng)
         return self.scores
@@ -121,9 +121,9 @@ class _LayerPass:
         self.normalization = (
             TRAINING[layer.normalization](own, gradient, seen, rows=rows, arena=arena) if layer.normalization else None
         )
-        self.drop = _Drop(self.buffers.a, layer.dropout, scratch, mask, arena)
+        self.dropout = _Dropout(self.buffers.a, layer.dropout, scratch, mask, arena)
         self.residual = layer.residual
-        self.out: Floats = arena.empty((rows, units), x.dtype) if layer.residual else self.drop.out
+        self.out: Floats = arena.empty((rows, units), x.dtype) if layer.residual else self.dropout.out
         self._x_transposed, self._weight_transposed = x.T, own.weight.T
         self._ones: Floats = np.ones(rows, x.dtype)
         self._compiled = None if layer.normalization else activation.compiled()
@@ -139,16 +139,16 @@ class _LayerPass:
             else:
                 self.normalization.forward(buffers.z)
             self.activation.value(buffers.z, buffers.slope, buffers.a, buffers.scratch)
-        self.drop.forward(rng)
+        self.dropout.forward(rng)
         if self.residual:
-            np.add(self.drop.out, self.x, out=self.out)
+            np.add(self.dropout.out, self.x, out=self.out)
 
     def backward(self, delta_below: Floats | None) -> None:
         """Fill the gradient of the layer's parameters, and that of its inputs in `delta_below`."""
         buffers = self.buffers
         if self.residual:  # for the connection around the layer; the sum is no longer needed
             np.copyto(self.out, buffers.delta)
-        self.drop.backward(buffers.delta)
+        self.dropout.backward(buffers.delta)
         if self._compiled:
             self._compiled.derivative(buffers.delta, buffers.a, *self._compiled.constants)
         else:
@@ -167,7 +167,7 @@ class _LayerPass:
         return self.activation.active_piece(self.buffers.z)
 
 
-class _Drop:
+class _Dropout:
     """Inverted dropout of `x` (rows, units): kept numbers are scaled up, so that predictions need no scaling.
 
     Srivastava et al. 2014. `out` is `x` itself if nothing is dropped.

@@ -1,4 +1,4 @@
-"""The learning-rate range test: the loss while the learning rate rises from too small to too large."""
+"""The learning-rate range test: the loss while the learning rate rises exponentially."""
 
 import copy
 import math
@@ -15,14 +15,14 @@ from layerwise.optimizers.schedules import Constant
 from layerwise.plan import Plan
 from layerwise.tables import TableLike
 from layerwise.training.standardized_targets import rescaled
-from layerwise.training.trainer import Trainer, quietly
+from layerwise.training.trainer import Trainer, ignore_overflow
 
-TOO_HIGH = 4.0
-"""The search ends when the smoothed loss is this many times the lowest so far."""
-KEPT = 0.8
+DIVERGED_RATIO = 4.0
+"""The test ends when the smoothed loss exceeds this many times its lowest value so far."""
+SMOOTHING = 0.8
 """The weight of earlier losses in the smoothed loss, which averages over about five steps."""
-FEWEST = 10
-"""The fewest steps that show a slope."""
+LEAST_STEPS = 10
+"""The fewest steps from which slopes can be computed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,14 +30,14 @@ class RateFinding:
     """The losses at rising learning rates, and the rate where they fell fastest, returned by `find_learning_rate`."""
 
     rates: NDArray[np.float64]
-    """(n,) the rate of each step, until the loss became too high."""
+    """(n,) the rate of each step, until the loss was too high."""
     losses: NDArray[np.float64]
     """(n,) the smoothed loss of each step's batch."""
     suggested: float | None
     """The rate at which the loss falls most steeply over the logarithm of the rate; None if it never falls."""
 
 
-class _Rising(Trainer):
+class _RisingRateTrainer(Trainer):
     """A Trainer whose learning rate rises exponentially from `least` to `most`."""
 
     least: float
@@ -91,7 +91,7 @@ def find_learning_rate(
     least, most = real_number("least", least, above=0), real_number("most", most, above=0)
     if not least < most:
         raise InvalidInput("most", f"expected a rate above least, {least:g}, got {most:g}")
-    count = whole_number("steps", steps, least=FEWEST)
+    count = whole_number("steps", steps, least=LEAST_STEPS)
     instance("model", model, MLP)
     used = (model.plan or Plan()) if plan is None else instance("plan", plan, Plan)
     given = model.to_train_on(X)
@@ -100,24 +100,27 @@ def find_learning_rate(
     data, labels = reader.whole(given, y, model.labels, weights=weights)
     data, _ = reader.weighted(data, None, labels, used)
     network = rescaled(copy.copy(model), used, data)
-    trainer = _Rising(network.trained, used, network.split(data), None)
+    trainer = _RisingRateTrainer(network.trained, used, network.split(data), None)
     trainer.least, trainer.most = least, most
     losses = _losses(trainer, count)
-    if len(losses) < FEWEST:
-        detail = f"expected a rate at which the loss stays finite and low for {FEWEST} steps, got {least:g}"
-        raise InvalidInput("least", f"{detail}, which lasted {len(losses)}")
+    if len(losses) < LEAST_STEPS:
+        detail = f"expected a rate at which the loss stays finite and low for {LEAST_STEPS} steps, got {least:g}"
+        raise InvalidInput("least", f"{detail}: it did for {len(losses)}")
     rates = np.geomspace(least, most, count)[: len(losses)]
-    smooth = _smoothed(_smoothed(losses)[::-1])[::-1]  # backwards too, so that a fall stays at its rate
+    smooth = _smoothed(_smoothed(losses)[::-1])[
+        ::-1
+    ]  # in both directions, so that a fall of the loss is not shifted to higher rates
     slopes = np.gradient(smooth, np.log(rates))
     steepest = int(np.argmin(slopes))
     return RateFinding(rates, smooth, float(rates[steepest]) if slopes[steepest] < 0 else None)
 
 
 def _plan(plan: Plan, steps: int) -> Plan:
-    """Return `plan` without what the test ignores."""
+    """Return `plan` without the settings that the test ignores."""
     if plan.optimizer.full_batch:
         raise InvalidInput(
-            Place("plan", "optimizer"), f"expected one with a rate to find, {plan.optimizer.kind} searches its own"
+            Place("plan", "optimizer"),
+            f"expected an optimiser with a learning rate to find, {plan.optimizer.kind} searches its own",
         )
     return replace(
         plan, schedule=Constant(), warmup=0.0, epochs=steps, max_steps=steps, max_seconds=None, early_stopping=None,
@@ -131,7 +134,7 @@ def _losses(trainer: Trainer, steps: int) -> NDArray[np.float64]:
     lowest = math.inf
     while len(losses) < steps:
         try:
-            with quietly():
+            with ignore_overflow():
                 losses.append(trainer.step())
             if trainer.state.position == trainer.rows:
                 trainer.end_epoch()
@@ -139,16 +142,16 @@ def _losses(trainer: Trainer, steps: int) -> NDArray[np.float64]:
             break
         smooth = float(_smoothed(np.array(losses))[-1])
         lowest = min(lowest, smooth)
-        if smooth > TOO_HIGH * lowest > 0:
+        if smooth > DIVERGED_RATIO * lowest > 0:
             break
     return np.array(losses)
 
 
 def _smoothed(losses: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return unbiased exponential averages: each loss weighs KEPT times as much as the one after it."""
+    """Return unbiased exponential averages: each loss weighs SMOOTHING times as much as the one after it."""
     total, weight = 0.0, 0.0
     found = np.empty(len(losses))
     for i, loss in enumerate(losses):
-        total, weight = KEPT * total + loss, KEPT * weight + 1
+        total, weight = SMOOTHING * total + loss, SMOOTHING * weight + 1
         found[i] = total / weight
     return found

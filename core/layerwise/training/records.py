@@ -1,4 +1,4 @@
-"""What training reports: records, the health of layers, and findings."""
+"""Records of training: figures of epochs and steps, the health of layers, and findings of the doctor."""
 
 from dataclasses import dataclass, field
 

@@ -69,7 +69,7 @@ class Regularizer:
         if not self._acts_after:
             return
         for matrix in self._matrices:
-            self._bound(matrix)
+            self._limit_norms(matrix)
         if average is not None and self._plan.average is not None:
             for part in chunks(average.size):
                 scratch = self._scratch[: part.stop - part.start]
@@ -80,16 +80,16 @@ class Regularizer:
         if plan.clip_value is not None:
             np.clip(g, -plan.clip_value, plan.clip_value, out=g)
         if plan.clip_norm is not None:
-            length = math.sqrt(float(np.dot(g, g)))
-            if length > plan.clip_norm:
-                np.multiply(g, plan.clip_norm / length, out=g)
+            norm = math.sqrt(float(np.dot(g, g)))
+            if norm > plan.clip_norm:
+                np.multiply(g, plan.clip_norm / norm, out=g)
 
-    def _bound(self, matrix: Floats) -> None:
+    def _limit_norms(self, matrix: Floats) -> None:
         """Scale down each column of `matrix` (inputs, units) whose norm is above max_norm."""
         assert self._plan.max_norm is not None
-        length: Floats = np.sqrt(np.einsum("ij,ij->j", matrix, matrix))
-        if (length > self._plan.max_norm).any():
-            np.multiply(matrix, np.minimum(1.0, self._plan.max_norm / np.maximum(length, 1e-30)), out=matrix)
+        norm: Floats = np.sqrt(np.einsum("ij,ij->j", matrix, matrix))
+        if (norm > self._plan.max_norm).any():
+            np.multiply(matrix, np.minimum(1.0, self._plan.max_norm / np.maximum(norm, 1e-30)), out=matrix)
 
 
 def add_penalty_gradient(w: Floats, g: Floats, scratch: Floats, l2: Factor, l1: Factor) -> None:

@@ -1,4 +1,4 @@
-"""The state with which a training begins, and that of a saved training, checked against what resumes it."""
+"""The initial state of a training, and the check of a saved state that a training resumes from."""
 
 from collections.abc import Mapping
 
@@ -37,10 +37,10 @@ def first_state(model: MLP, plan: Plan, data: Split, *, sums: int) -> TrainingSt
 def resumed_state(
     given: TrainingState, fresh: TrainingState, model: MLP, plan: Plan, *, rows: int, batch_size: int, online: bool
 ) -> TrainingState:
-    """Return a copy of the state `given` that goes on in the place of `fresh`, over the parameters of `model`.
+    """Return a copy of the state `given` to resume from, over the parameters of `model`, instead of `fresh`.
 
-    The training has `rows` rows, in batches of `batch_size`. One that is `online` begins an epoch with every batch: it
-    takes the state of a training on any rows, ended or not. Raises InvalidInput if the state does not fit.
+    The training has `rows` rows, in batches of `batch_size`. If it is `online`, each batch is an epoch, and `given` may
+    be the state of a training on any rows, ended or not. Raises InvalidInput if the state does not fit.
     """
     state = _checked_copy(given, fresh, plan, rows=rows, batch_size=batch_size, online=online)
     np.copyto(model.parameters, state.parameters)
@@ -92,7 +92,7 @@ def _check_vectors(given: Mapping[str, Floats | None], wanted: Mapping[str, Floa
 
 
 def _check_place(state: TrainingState, plan: Plan, *, rows: int, batch_size: int) -> None:
-    """Raise InvalidInput if a training by `plan` cannot be at the position that `state` has."""
+    """Raise InvalidInput if the position or the epoch of `state` is impossible for `plan` and the rows."""
     if state.position >= rows or state.position % batch_size:
         multiple = f"{batch_size}, the batch size, or a multiple of it below {rows}, the rows"
         _refuse("position", str(state.position), f"{multiple}; both may differ only where an epoch has ended")
@@ -109,5 +109,5 @@ def _described(vector: Floats | None) -> str:
 
 
 def _refuse(name: str, got: str, wanted: str) -> None:
-    same = "the state of a training of such a network by such a plan, on such rows, in such batches"
+    same = "the state of a training with the same network, plan, rows and batch size"
     raise InvalidInput("state", f"expected {same}: its {name} is {got}, not {wanted}")

@@ -1,4 +1,4 @@
-"""The whole state of a training, as plain data that a checkpoint holds."""
+"""The whole state of a training, as plain data for checkpoints."""
 
 import json
 from collections.abc import Callable, Mapping

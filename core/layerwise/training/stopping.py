@@ -9,7 +9,7 @@ from layerwise.training.state import TrainingState
 
 
 class Stopping:
-    """Decides after each epoch, by `rule`, whether to stop; without a rule, training never stops early."""
+    """Decides after each epoch whether to stop, by `rule`; without a rule, training never stops early."""
 
     def __init__(self, rule: EarlyStopping | None, *, validates: bool) -> None:
         check_watched(Place("early_stopping", "watch"), rule.watch if rule else None, validates=validates)
@@ -21,11 +21,11 @@ class Stopping:
         return self._rule is not None and self._rule.restore
 
     def keeps(self, state: TrainingState) -> bool:
-        """Whether the network would end with the weights of the last epoch judged."""
+        """Return whether the network would end with the weights of the last epoch observed."""
         return not self.restores or state.waited == 0
 
-    def judge(self, values: Mapping[str, float], state: TrainingState, model: MLP) -> bool:
-        """Return whether to stop after an epoch with these `values`; keep it in `state` if it is the best so far."""
+    def observe(self, values: Mapping[str, float], state: TrainingState, model: MLP) -> bool:
+        """Record the `values` of an epoch in `state`, and its weights if it is the best; return whether to stop."""
         rule = self._rule
         if rule is None:
             return False

@@ -1,4 +1,4 @@
-"""The trainer: the order in which a step and an epoch do their parts, each of which is a module of its own."""
+"""The trainer: the sequence of operations of a step and of an epoch, which other modules implement."""
 
 import math
 
@@ -22,15 +22,15 @@ from layerwise.training.resuming import first_state, resumed_state
 from layerwise.training.state import TrainingState
 from layerwise.training.stopping import Stopping, check_watched
 from layerwise.training.validation import Validation, measured
-from layerwise.training.weight_swap import Swapped
+from layerwise.training.weight_swap import SwappedContents
 from layerwise.types import Floats
 from layerwise.workspace import Arena
 
 FINISHED = "finished"
 
 
-def quietly() -> np.errstate:
-    """Return a context without NumPy's warnings of overflow: the loss shows it, and every step checks the loss."""
+def ignore_overflow() -> np.errstate:
+    """Return a context without NumPy's warnings of overflow: every step checks the loss, which would not be finite."""
     return np.errstate(over="ignore", invalid="ignore", divide="ignore")
 
 
@@ -54,7 +54,7 @@ class Trainer:
         self.model, self.plan, self.data = model, plan, data
         self._base_rate = decided(Place("optimizer", "learning_rate"), plan.optimizer.learning_rate)
         self.rows = len(data.rows)
-        batch = self.rows if online else self._rows_at_once()
+        batch = self.rows if online else self._longest_batch()
         self.batch_size = batch
         self._online = online
         validates = held_out is not None or online
@@ -91,7 +91,7 @@ class Trainer:
         if self.ended:
             self._finish()
 
-    def _rows_at_once(self) -> int:
+    def _longest_batch(self) -> int:
         """Return the rows of the longest batch."""
         return min(decided("batch_size", self.plan.batch_size), self.rows)
 
@@ -118,7 +118,7 @@ class Trainer:
         return self.state.position == self.rows or self._pace.spent_budget(self.state.step) is not None
 
     def step(self) -> float:
-        """Train on the next batch and return its loss. Allocates nothing. Call it inside `quietly`."""
+        """Train on the next batch and return its loss. Allocates nothing. Call it inside `ignore_overflow()`."""
         state, plan = self.state, self.plan
         if self._order.epoch != state.epoch:
             self._order.arrange(state.epoch)
@@ -166,7 +166,7 @@ class Trainer:
         state = self.state
         done = state.position
         loss, metric = state.loss_sum / done, self._metric.value(state.metric_sums, done)
-        # the sum is finite if all are, unless they are close to overflow themselves
+        # a quick check: the sum is finite if all parameters are, unless it overflows
         if not math.isfinite(float(np.add.reduce(state.parameters))) and not np.isfinite(state.parameters).all():
             self._diverged(state.step, loss, "a weight")
         # a variance overflows before the loss shows it
@@ -176,7 +176,7 @@ class Trainer:
         np.copyto(self._last_statistics, self.model.statistics)
         state.seconds = self._pace.seconds
         values = {"loss": loss, "metric": metric}
-        with self._averaged():
+        with self._moving_average():
             if self._validation:
                 values["validation_loss"], values["validation_metric"] = self._validation.measure()
                 values["validation_loss"] += self._regularizer.penalty()
@@ -184,11 +184,11 @@ class Trainer:
                     self._diverged(state.step, values["validation_loss"], "the validation loss")
             state.metrics = {name.replace("metric", self._metric.name): value for name, value in values.items()}
             self.model.metrics = dict(state.metrics)
-            stopped = self._stopping.judge(values, state, self.model)
+            stopped = self._stopping.observe(values, state, self.model)
         if state.average is not None:  # the metrics are the average's, but the model holds the trained weights
             self.model.metrics = {}
         self.plan.schedule.observe(values, state.plateau)
-        layers = self._doctor.look(state, values, epoch=state.epoch + 1) if self._doctor else ()
+        layers = self._doctor.examine(state, values, epoch=state.epoch + 1) if self._doctor else ()
         budget = self._budget_spent()
         if state.position == self.rows:
             state.epoch, state.position = state.epoch + 1, 0
@@ -197,7 +197,7 @@ class Trainer:
         if state.stopped:
             self._finish()
             if self._doctor:
-                self._doctor.judge(state, self.model.metrics, self._metric.name)
+                self._doctor.check_baseline(state, self.model.metrics, self._metric.name)
         kept = self._stopping.keeps(state)
         record = self._record(loss, metric, ended_with=done, values=values, layers=layers, kept=kept)
         state.loss_sum = 0.0
@@ -205,7 +205,7 @@ class Trainer:
         return record
 
     def _finish(self) -> None:
-        """Give the model the weights that it is to predict with; the state keeps the trained ones."""
+        """Set the weights that the model predicts with; the state keeps the trained ones."""
         state, model = self.state, self.model
         self.keep_optimizer()
         kept = state.best if self._stopping.restores and state.best is not None else state.average
@@ -220,9 +220,9 @@ class Trainer:
         if state.average is not None:  # training measured other weights
             model.metrics |= measured(model, self.plan, self.data, self._regularizer)
 
-    def _averaged(self) -> Swapped:
+    def _moving_average(self) -> SwappedContents:
         """Return a context in which the model predicts with the moving average, if there is one."""
-        return Swapped(self.model.parameters, self.state.average)
+        return SwappedContents(self.model.parameters, self.state.average)
 
     def _record(
         self,
@@ -267,7 +267,7 @@ class Trainer:
         return self._pace.learning_rate(self._base_rate, done, state.plateau.get("factor", 1.0))
 
     def _diverged(self, step: int, loss: float, what: str) -> None:
-        """Raise Diverged, with the layer and the likely cause; the model gets its last finite parameters back."""
+        """Restore the last finite parameters of the model, and raise Diverged with the layer and the likely cause."""
         layer = self._batch.network.first_not_finite()
         largest = float(np.max(np.abs(self._batch.network.inputs)))
         np.copyto(self.model.parameters, self._last_finite)

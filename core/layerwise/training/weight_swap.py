@@ -1,12 +1,12 @@
-"""Two vectors that exchange their contents for a while."""
+"""Temporary exchange of the contents of two vectors."""
 
 import numpy as np
 
 from layerwise.types import Floats
 
 
-class Swapped:
-    """A context in which two vectors have exchanged their contents; without a second vector, nothing happens."""
+class SwappedContents:
+    """A context within which two vectors have each other's contents; without a second vector it does nothing."""
 
     def __init__(self, vector: Floats, other: Floats | None) -> None:
         self._vector, self._other = vector, other

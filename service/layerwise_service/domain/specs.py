@@ -22,7 +22,7 @@ from layerwise.data.class_weights import weights_of
 from layerwise.errors import Place
 from layerwise.files.model_file import MOST_MANIFEST
 from layerwise.network.parameters import member_shapes as weight_shapes
-from layerwise.training.full_batch import check_steady
+from layerwise.training.full_batch import check_deterministic
 from layerwise_service.domain.datasets import Label
 from layerwise_service.domain.jobs import JSONObject, NewJob
 from layerwise_service.domain.models import Version
@@ -99,7 +99,7 @@ def read_plan(sent: Mapping[str, object], *, has_labels: bool | None, settings: 
 def check_optimizer(plan: Plan, architecture: Architecture) -> None:
     """Raise `InvalidRequest` if the plan's optimiser cannot train the network."""
     if plan.optimizer.full_batch:
-        _refused("plan", lambda: check_steady(architecture, plan))
+        _refused("plan", lambda: check_deterministic(architecture, plan))
 
 
 def complete_plan(plan: Plan, architecture: Architecture, rows: int, settings: Settings) -> Plan:

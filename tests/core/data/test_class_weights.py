@@ -229,5 +229,5 @@ def test_rows_held_out_that_weigh_nothing_are_refused():
 
 
 def test_a_stream_cannot_be_balanced():
-    with pytest.raises(InvalidInput, match="class_weight: expected a weight for each class, for rows to come cannot"):
+    with pytest.raises(InvalidInput, match="class_weight: expected a weight for each class, because later rows cannot"):
         partial_fit(network(), X, Y, plan=Plan(class_weight="balanced"))

@@ -50,7 +50,7 @@ def test_the_direction_is_that_of_the_dense_inverse(pairs):
     state["gradient"][:] = g = rng.normal(size=n)
     steps = rng.normal(size=(pairs, n))
     for s in steps:
-        lbfgs.remember(state, s, hessian @ s)
+        lbfgs.store_pair(state, s, hessian @ s)
     out = np.empty(n)
 
     lbfgs.direction(state, out, np.empty(CHUNK))
@@ -70,11 +70,11 @@ def test_a_pair_without_positive_curvature_is_not_remembered():
     lbfgs = LBFGS(history=2)
     state = lbfgs.init(np.zeros(2))
 
-    lbfgs.remember(state, np.array([1.0, 0.0]), np.array([-1.0, 5.0]))
+    lbfgs.store_pair(state, np.array([1.0, 0.0]), np.array([-1.0, 5.0]))
     assert state["pairs"] == 0
-    lbfgs.remember(state, np.array([1.0, 0.0]), np.array([math.inf, 5.0]))
+    lbfgs.store_pair(state, np.array([1.0, 0.0]), np.array([math.inf, 5.0]))
     assert state["pairs"] == 0
-    lbfgs.remember(state, np.array([1.0, 0.0]), np.array([1.0, 5.0]))
+    lbfgs.store_pair(state, np.array([1.0, 0.0]), np.array([1.0, 5.0]))
     assert state["pairs"] == 1
 
 
@@ -98,7 +98,7 @@ def searched(value, slope, *, first, c1=1e-4, c2=0.9, most=60):
         calls.append(t)
         return Point(t, value(t), slope(t))
 
-    return strong_wolfe(phi, Point(0.0, value(0), slope(0)), first=first, c1=c1, c2=c2, most=most), calls
+    return strong_wolfe(phi, Point(0.0, value(0), slope(0)), first=first, c1=c1, c2=c2, max_evaluations=most), calls
 
 
 @pytest.mark.parametrize("c2", [0.1, 0.9])
@@ -107,9 +107,9 @@ def searched(value, slope, *, first, c1=1e-4, c2=0.9, most=60):
 def test_the_step_satisfies_both_conditions(value, slope, first, c2):
     found, calls = searched(value, slope, first=first, c2=c2)
 
-    assert found.loss == value(found.at) <= value(0) + 1e-4 * found.at * slope(0)
-    assert abs(slope(found.at)) <= c2 * abs(slope(0))
-    assert calls[-1] == found.at
+    assert found.loss == value(found.distance) <= value(0) + 1e-4 * found.distance * slope(0)
+    assert abs(slope(found.distance)) <= c2 * abs(slope(0))
+    assert calls[-1] == found.distance
 
 
 @pytest.mark.parametrize("most", [1, 2, 3, 7, 30])
@@ -119,7 +119,7 @@ def test_when_the_evaluations_are_spent_the_lowest_point_is_taken(most):
     found, calls = searched(value, slope, first=1.5, c2=0.1, most=most)
 
     assert len(calls) <= most + 1
-    assert calls[-1] == found.at
+    assert calls[-1] == found.distance
     assert found.loss == min(value(t) for t in calls) < value(0)
 
 
@@ -127,7 +127,7 @@ def test_when_the_evaluations_are_spent_the_lowest_point_is_taken(most):
 def test_a_parabola_needs_few_evaluations_for_its_cubic_is_itself(first):
     found, calls = searched(*CURVES["parabola"], first=first, c2=1e-3)
 
-    assert found.at == pytest.approx(3.0)
+    assert found.distance == pytest.approx(3.0)
     assert len(calls) <= 4
 
 
@@ -325,9 +325,9 @@ def test_rows_that_arrive_one_by_one_and_other_histories_are_refused():
     run = fit(network(), X, y, plan=plan(epochs=2))
     list(run)
 
-    with pytest.raises(InvalidInput, match="optimizer: expected an optimiser that takes rows as they arrive"):
+    with pytest.raises(InvalidInput, match="optimizer: expected an optimiser that trains in batches"):
         partial_fit(network(), X, y, plan=plan())
-    with pytest.raises(InvalidInput, match="state: expected the state of a training of such a network by such a plan"):
+    with pytest.raises(InvalidInput, match="state: expected the state of a training with the same network, plan"):
         fit(network(), X, y, plan=plan(optimizer=LBFGS(history=3)), state=run.state)
 
 

@@ -127,7 +127,7 @@ def test_networks_of_one_encoder_are_packed_on_tables():
     for one, other in zip(alone, packed, strict=True):
         np.testing.assert_allclose(other.parameters, one.parameters, rtol=0, atol=1e-9)
     packed[1].encoder = None
-    wanted = r"^models\[1\]\.encoder: expected that of the first, TableEncoder\(3 columns, 12 outputs\), got None$"
+    wanted = r"^models\[1\]\.encoder: expected the value of the first, TableEncoder\(3 columns, 12 outputs\), got None$"
     with pytest.raises(InvalidInput, match=wanted):
         fit_packed(packed, TABLE, LATE, plans=PLAN)
 

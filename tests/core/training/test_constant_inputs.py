@@ -236,7 +236,7 @@ def test_the_doctor_names_inputs_that_never_vary_unless_they_are_small():
 
     messages = [finding.message for finding in record.findings if finding.kind == "constant"]
     assert messages == [
-        "input 1 is the same in every row looked at: leave it out; what another value does to a prediction is chance"
+        "input 1 is the same in every row examined: leave it out; predictions for another value would be arbitrary"
     ]
 
 

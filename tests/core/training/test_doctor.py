@@ -156,7 +156,7 @@ def test_looking_takes_a_few_percent_of_the_time_at_most(units, batch, monkeypat
 
         return run
 
-    for name in ("before_update", "look"):
+    for name in ("before_update", "examine"):
         monkeypatch.setattr(Doctor, name, timed(getattr(Doctor, name)))
     model = MLP(Architecture(64, (Layer(units, "relu"), Layer(10))))
 

@@ -109,7 +109,10 @@ def test_a_loss_that_falls_nowhere_suggests_nothing():
         ({"least": 1.0, "most": 1.0}, "most: expected a rate above least, 1, got 1"),
         ({"steps": 9}, "steps: expected a whole number of at least 10, got 9"),
         ({"plan": "adam"}, "plan: expected a Plan, got 'adam'"),
-        ({"plan": Plan(optimizer="lbfgs")}, "plan.optimizer: expected one with a rate to find, lbfgs"),
+        (
+            {"plan": Plan(optimizer="lbfgs")},
+            "plan.optimizer: expected an optimiser with a learning rate to find, lbfgs",
+        ),
         ({"least": 1e6, "most": 1e7}, "least: expected a rate at which the loss stays finite and low for 10 steps"),
     ],
 )

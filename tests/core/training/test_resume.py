@@ -129,7 +129,7 @@ def test_a_state_of_something_else_is_refused():
     run = fit(MLP(ARCHITECTURE), X, y, plan=Plan(epochs=1))
     list(run)
 
-    with pytest.raises(InvalidInput, match="state: expected the state of a training of such a network by such a plan"):
+    with pytest.raises(InvalidInput, match="state: expected the state of a training with the same network, plan"):
         fit(MLP(Architecture(4, (Layer(3),))), X, y, plan=Plan(), state=run.state)
     with pytest.raises(InvalidInput, match="state: expected the state of a training"):
         fit(MLP(ARCHITECTURE), X, y, plan=Plan(optimizer="sgd"), state=run.state)

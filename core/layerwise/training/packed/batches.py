@@ -35,7 +35,7 @@ class PackedBatch:
         self._scaled = _scaled(members, self.targets.reshape(networks, rows, -1)) if data.scale else None
         given = self._scaled.given.reshape(self.targets.shape) if self._scaled else self.targets
         self._gathers = [Gather(data.table, inputs, scale=scale, shift=shift), Gather(data.targets, given)]
-        self._given = weights
+        self._row_weights = weights
         self.weights: Floats | None = arena.empty((networks * rows,), dtype) if weights else None
         self.metric = PackedMetric(plan.loss, data.targets, networks=networks, rows=rows, dtype=dtype, arena=arena)
 
@@ -46,13 +46,13 @@ class PackedBatch:
             gather(self._flat_index)
         if self._scaled:
             self._scaled()
-        if self._given and self.weights is not None:
-            np.add(self._index, self._given.first, out=self._index)
-            self._given.flat.take(self._flat_index, 0, self.weights, "clip")
+        if self._row_weights and self.weights is not None:
+            np.add(self._index, self._row_weights.starts, out=self._index)
+            self._row_weights.flat.take(self._flat_index, 0, self.weights, "clip")
 
 
 def _scaled(members: Sequence[Member], targets: Floats) -> ScaledTargets:
-    """Return what writes the `targets` (K, n, k), each network's by its own scale."""
+    """Return the scaling of the `targets` (K, n, k), with the scale of each network."""
     scales = [member.data.scale for member in members]
     arrays = np.stack([scale.to_array() for scale in scales if scale])[:, :, None]
     return ScaledTargets(arrays[:, 0], arrays[:, 1], targets)
@@ -65,4 +65,4 @@ class RowWeights:
         shared = all(weights is given[0] for weights in given)
         self.flat: Floats = (given[0] if shared else np.concatenate(given)).astype(dtype)
         count = 0 if shared else len(given[0])
-        self.first: NDArray[np.intp] = count * np.arange(len(given), dtype=np.intp)[:, None]
+        self.starts: NDArray[np.intp] = count * np.arange(len(given), dtype=np.intp)[:, None]

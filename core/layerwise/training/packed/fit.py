@@ -21,8 +21,8 @@ from layerwise.training.packed.records import PackedRecord
 from layerwise.training.packed.trainer import PackedTrainer
 from layerwise.training.standardized_targets import Rescaled, rescaled
 
-OWN = ("seed", "l2", "l1", "weight_decay")
-"""The fields in which the plans of a pack may differ, as may the optimiser's learning rate."""
+MAY_DIFFER = ("seed", "l2", "l1", "weight_decay")
+"""The fields in which the plans may differ, besides the optimiser's learning rate."""
 
 
 def fit_packed(
@@ -70,7 +70,7 @@ def fit_packed(
     done = [resolved_plan(plan, given, held) for plan in own]
     own, held = [plan for plan, _ in done], done[0][1]
     reader = Reader(architecture, own[0].loss, pack[0].dtype, check)
-    splits, labels = _divided(reader, given, y, labels, weights=weights, validation=held, plans=own)
+    splits, labels = _splits(reader, given, y, labels, weights=weights, validation=held, plans=own)
     orders = _orders(splits, own)
     networks = [rescaled(model, plan, train) for model, plan, (train, _) in zip(pack, own, splits, strict=True)]
     members = [
@@ -122,14 +122,16 @@ def _checked_models(models: object) -> list[MLP]:
         if not isinstance(model, MLP):
             raise InvalidInput(where, f"expected an MLP, got {shown(model)}")
         if any(model is other for other in given[:i]):
-            raise InvalidInput(where, "expected another network, each can stand in the pack only once")
+            raise InvalidInput(where, "expected another network: each may occur only once")
         assert isinstance(first, MLP)
         for name, got, wanted in _differences(model, first):
-            raise InvalidInput(Place(where, name), f"expected that of the first, {shown(wanted)}, got {shown(got)}")
+            raise InvalidInput(
+                Place(where, name), f"expected the value of the first, {shown(wanted)}, got {shown(got)}"
+            )
     pack = cast(list[MLP], list(given))
     for i, layer in enumerate(pack[0].architecture.layers):
         if layer.normalization is not None:
-            detail = f"expected None, for packed training has no normalisation, got {layer.normalization}"
+            detail = f"expected None, because packed training does not support normalisation, got {layer.normalization}"
             raise InvalidInput(Place("models", 0, "architecture", "layers", i, "normalization"), detail)
     return pack
 
@@ -140,7 +142,7 @@ def _sequence(value: object) -> Sequence[object]:
 
 
 def _differences(model: MLP, first: MLP) -> Iterator[tuple[Place, object, object]]:
-    """Return where `model` differs from the `first`: the name, its value, and the value of the first."""
+    """Return the attributes in which `model` differs from the `first`: place, value, and the value of the first."""
     own, other = model.architecture, first.architecture
     pairs = [(Place(name), getattr(model, name), getattr(first, name)) for name in ("dtype", "labels", "encoder")]
     for field in fields(own):
@@ -155,7 +157,7 @@ def _differences(model: MLP, first: MLP) -> Iterator[tuple[Place, object, object
 
 
 def _checked_plans(plans: object, networks: int) -> list[Plan]:
-    """Return a plan for each network. Raises InvalidInput if they differ in more than `OWN` and the learning rate."""
+    """Return a plan for each network. Raises InvalidInput if they differ in fields in which they must not."""
     given = [plans] * networks if isinstance(plans, Plan) else _sequence(plans)
     if not given:
         raise InvalidInput("plans", f"expected a Plan, or one for each network, got {shown(plans)}")
@@ -166,7 +168,7 @@ def _checked_plans(plans: object, networks: int) -> list[Plan]:
             raise InvalidInput(Place("plans", i), f"expected a Plan, got {shown(plan)}")
     own = cast(list[Plan], list(given))
     if own[0].optimizer.full_batch:
-        detail = f"expected an optimiser that takes batches, {own[0].optimizer.kind} takes all rows at once"
+        detail = f"expected an optimiser that trains in batches, {own[0].optimizer.kind} needs all rows at once"
         raise InvalidInput(Place("plans", 0, "optimizer"), detail)
     for i, plan in enumerate(own):
         _check_same(Place("plans", i), plan, own[0])
@@ -174,8 +176,9 @@ def _checked_plans(plans: object, networks: int) -> list[Plan]:
 
 
 def _check_same(where: Place, plan: Plan, first: Plan) -> None:
-    """Raise InvalidInput at the first field in which `plan` differs from the `first`, but must not."""
-    pairs = [(Place(f.name), getattr(plan, f.name), getattr(first, f.name)) for f in fields(Plan) if f.name not in OWN]
+    """Raise InvalidInput at the first field that must be the same in `plan` and in the `first` plan, but is not."""
+    same = [field.name for field in fields(Plan) if field.name not in MAY_DIFFER]
+    pairs = [(Place(name), getattr(plan, name), getattr(first, name)) for name in same]
     optimizer, other = plan.optimizer, first.optimizer
     if type(optimizer) is type(other):
         pairs = [pair for pair in pairs if pair[0] != Place("optimizer")]
@@ -183,12 +186,12 @@ def _check_same(where: Place, plan: Plan, first: Plan) -> None:
         pairs += [(Place("optimizer", name), getattr(optimizer, name), getattr(other, name)) for name in names]
     for name, value, wanted in pairs:
         if value != wanted:
-            detail = f"expected what the first plan has, {shown(wanted)}, got {shown(value)}"
-            may = f"{', '.join(OWN)} and optimizer.learning_rate may differ"
+            detail = f"expected the value of the first plan, {shown(wanted)}, got {shown(value)}"
+            may = f"{', '.join(MAY_DIFFER)} and optimizer.learning_rate may differ"
             raise InvalidInput(Place(where, name), f"{detail}; {may}")
 
 
-def _divided(
+def _splits(
     reader: Reader,
     X: ArrayLike,
     y: ArrayLike,
@@ -198,7 +201,7 @@ def _divided(
     validation: float | Sequence[ArrayLike],
     plans: Sequence[Plan],
 ) -> tuple[list[tuple[Split, Split | None]], tuple[Label, ...] | None]:
-    """Return the training rows and the rows held out of each network, the same for the same seed, and the labels."""
+    """Return the training and held-out rows of each network, and the labels; networks of one seed share the rows."""
     plan = plans[0]
     rng = stream(plan.seed, SPLIT)
     *parts, labels = reader.divided(X, y, labels, weights=weights, validation=validation, plan=plan, rng=rng)

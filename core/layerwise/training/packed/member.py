@@ -21,7 +21,7 @@ from layerwise.types import Floats
 
 
 class Member:
-    """One network of a pack, with all that is its own except its rows of the matrices.
+    """One network of a pack: everything that belongs to it alone, except its rows of `Matrices`.
 
     `model` has the parameters of the end of the last epoch. Networks of one seed may share `order`.
     """
@@ -58,12 +58,12 @@ class Member:
             values["validation_loss"] += penalty.penalty()
         if math.isfinite(values.get("validation_loss", 0.0)):
             model.metrics = {name.replace("metric", self.metric.name): value for name, value in values.items()}
-            if self.stopping.judge(values, state, model):
+            if self.stopping.observe(values, state, model):
                 state.stopped = "early_stopping"
         np.copyto(model.parameters, state.parameters)
 
     def finish(self, penalty: Regularizer) -> None:
-        """Give the model the weights that it is to predict with."""
+        """Set the weights that the model predicts with."""
         state, restores = self.state, self.stopping.restores
         kept = state.best if restores and state.best is not None else state.average
         if kept is not None:
@@ -82,7 +82,7 @@ class Matrices:
     gradient: Floats
     average: Floats | None
     optimizer: dict[str, Floats]
-    """The optimiser's state: vectors as rows; the rest is shared by all networks."""
+    """The optimiser's state: its vectors as rows; numbers are shared by all networks."""
 
 
 def stacked(members: Sequence[Member]) -> Matrices:

@@ -1,6 +1,6 @@
 """The training pass of K networks of one architecture at once.
 
-It is `layerwise.training.passes.TrainingPass` with one more axis: rows are (K, rows, width), weights
+Compared with `layerwise.training.passes.TrainingPass`, arrays have one more axis: rows are (K, rows, width), weights
 (K, inputs, columns), and each matrix product is K products. Operations on single numbers or rows get (K · rows, width).
 """
 
@@ -48,10 +48,10 @@ class PackedPass:
         widest = max(architecture.inputs, *(layer.units for layer in architecture.layers))
         scratch: Floats = arena.empty((networks * rows * widest,), dtype)
         mask: Flags = arena.empty((networks * rows * widest,), np.bool_)
-        self._input_drop = _Drop(self.inputs, architecture.input_dropout, scratch, mask, arena)
+        self._input_dropout = _Dropout(self.inputs, architecture.input_dropout, scratch, mask, arena)
         own, gradients = stacked_views(architecture, parameters), stacked_views(architecture, gradient)
         self._layers: list[_LayerPass] = []
-        x = self._input_drop.out
+        x = self._input_dropout.out
         for i, layer in enumerate(architecture.layers):
             unit = _LayerPass(layer, own[i], gradients[i], x, scratch=scratch, mask=mask, arena=arena)
             self._layers.append(unit)
@@ -64,12 +64,12 @@ class PackedPass:
     def forward(self, generators: Sequence[np.random.Generator]) -> Floats:
         """Return the scores (K · rows, k) of `inputs`; each network draws noise and dropout from its own generator."""
         if self._noise:
-            noise = self._input_drop.scratch
+            noise = self._input_dropout.scratch
             for rng, own in zip(generators, noise, strict=True):
                 rng.standard_normal(out=own, dtype=own.dtype.type)
             np.multiply(noise, self._noise, out=noise)
             np.add(self.inputs, noise, out=self.inputs)
-        self._input_drop.forward(generators)
+        self._input_dropout.forward(generators)
         for layer in self._layers:
             layer.forward(generators)
         return self.scores
@@ -146,9 +146,9 @@ class _LayerPass:
             mask=seen(mask[:size].reshape(shape)),
         )
         self._loops = activation.compiled()
-        self._drop = _Drop(self.a, layer.dropout, scratch, mask, arena)
+        self._dropout = _Dropout(self.a, layer.dropout, scratch, mask, arena)
         self._residual = layer.residual
-        self.out: Floats = arena.empty(shape, x.dtype) if layer.residual else self._drop.out
+        self.out: Floats = arena.empty(shape, x.dtype) if layer.residual else self._dropout.out
 
     def forward(self, generators: Sequence[np.random.Generator]) -> None:
         buffers = self._buffers
@@ -158,15 +158,15 @@ class _LayerPass:
         else:
             np.add(self._z, self._bias, out=self._z)
             self.activation.value(buffers.z, buffers.slope, buffers.a, buffers.scratch)
-        self._drop.forward(generators)
+        self._dropout.forward(generators)
         if self._residual:
-            np.add(self._drop.out, self.x, out=self.out)
+            np.add(self._dropout.out, self.x, out=self.out)
 
     def backward(self, delta_below: Floats | None) -> None:
         """Fill the gradients of the layer's parameters, and those of its inputs in `delta_below`."""
         if self._residual:  # for the connection around the layer; the sum is no longer needed
             np.copyto(self.out, self.delta)
-        self._drop.backward(self.delta)
+        self._dropout.backward(self.delta)
         if self._loops:
             self._loops.derivative(self._buffers.delta, self._buffers.a, *self._loops.constants)
         else:
@@ -179,7 +179,7 @@ class _LayerPass:
                 np.add(delta_below, self.out, out=delta_below)
 
 
-class _Drop:
+class _Dropout:
     """Inverted dropout of `x` (K, rows, units); each network draws from its own generator.
 
     `out` is `x` itself if nothing is dropped.

@@ -1,4 +1,4 @@
-"""What packed training reports."""
+"""The record of an epoch of packed training."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The trainer of K networks: the order in which a step and an epoch do their parts."""
+"""The trainer of K networks: the sequence of operations of a step and of an epoch."""
 
 import math
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ class PackedTrainer:
         plan, data = members[0].plan, members[0].data
         self._rows = len(data.rows)
         self._batch_size = min(decided("batch_size", plan.batch_size), self._rows)
-        self._epoch = self._position = self._step = self._visited = 0
+        self._epoch = self._position = self._step = self._rows_trained = 0
         self._scratch: Floats = np.empty(CHUNK, members[0].model.dtype)
         self._pack(members)
         self._pace = Pace(plan, rows=self._rows, batch_size=self._batch_size)
@@ -47,12 +47,12 @@ class PackedTrainer:
         self._batches = {rows: PackedBatch(members, weights, at, rows=rows, arena=arena) for rows in lengths}
         self._batch = self._batches[self._batch_size]
         self._order: NDArray[np.intp] = np.empty((networks, self._rows), np.intp)
-        self._arranged = -1
+        self._ordered_epoch = -1
         self._regularizer = PackedRegularizer(model.architecture, plans, at)
         self._optimizer = PackedOptimizer(plans[0], at)
         self._losses: Floats = np.empty(networks, model.dtype)
         self._finite: NDArray[np.bool_] = np.empty(networks, np.bool_)
-        self._gone: NDArray[np.bool_] = np.zeros(networks, np.bool_)
+        self._has_diverged: NDArray[np.bool_] = np.zeros(networks, np.bool_)
         self._loss_sums = np.zeros(networks)
         self._loss_part = np.zeros(networks)
         self._metric_sums = np.zeros((networks, members[0].metric.sums))
@@ -69,12 +69,12 @@ class PackedTrainer:
     @property
     def epoch_is_over(self) -> bool:
         """Whether the last step ended an epoch, or all of training."""
-        return self._position == self._rows or self._budget_spent() is not None or bool(self._gone.all())
+        return self._position == self._rows or self._budget_spent() is not None or bool(self._has_diverged.all())
 
     def step(self) -> None:
         """Train every network on its next batch. Allocates next to nothing."""
-        if self._arranged != self._epoch:
-            self._arrange()
+        if self._ordered_epoch != self._epoch:
+            self._order_rows()
         end = min(self._position + self._batch_size, self._rows)
         self._batch = batch = self._batches[end - self._position]
         losses = self._losses
@@ -88,7 +88,7 @@ class PackedTrainer:
             done = self._epoch + self._position / self._rows
             self._rates = self._pace.learning_rate(self._base, done, self._plateau)
             np.isfinite(losses, out=self._finite)
-            np.logical_or(self._finite, self._gone, out=self._finite)
+            np.logical_or(self._finite, self._has_diverged, out=self._finite)
             if not self._finite.all():
                 for k in np.flatnonzero(~self._finite):
                     self._diverged(int(k), self._step + 1, float(losses[k]), "the loss")
@@ -98,7 +98,7 @@ class PackedTrainer:
             self._regularizer.after_update()
             np.multiply(losses, batch.rows, out=self._loss_part)
             np.add(self._loss_sums, self._loss_part, out=self._loss_sums)
-        self._visited += batch.rows * len(self._running)
+        self._rows_trained += batch.rows * len(self._running)
         self._position = end
 
     def end_epoch(self) -> PackedRecord:
@@ -106,15 +106,15 @@ class PackedTrainer:
         done, budget = self._position, self._budget_spent()
         last = self._epoch + 1 == self._pace.epochs and done == self._rows
         for k, member in enumerate(self._running):
-            if not self._gone[k]:
+            if not self._has_diverged[k]:
                 self._end_epoch_of(k, member, done)
-            if self._gone[k]:
+            if self._has_diverged[k]:
                 member.state.stopped = DIVERGED
             elif not member.state.stopped and (budget or last):
                 member.state.stopped = budget or EPOCHS
         if done == self._rows:
             self._epoch, self._position = self._epoch + 1, 0
-        record = self._record(broken_off=done != self._rows)
+        record = self._record(incomplete=done != self._rows)
         left = [member for member in self._running if not member.state.stopped]
         for member in self._running:
             if member.state.stopped and not member.diverged:
@@ -147,16 +147,16 @@ class PackedTrainer:
     def _penalty_of(self, member: Member) -> Regularizer:
         return Regularizer(member.model, member.plan, member.model.parameters, self._scratch)
 
-    def _arrange(self) -> None:
+    def _order_rows(self) -> None:
         """Put the rows of each network in the order of the epoch."""
         for k, member in enumerate(self._running):
             if member.order.epoch != self._epoch:
                 member.order.arrange(self._epoch)
             np.copyto(self._order[k], member.order.rows(0, self._rows))
-        self._arranged = self._epoch
+        self._ordered_epoch = self._epoch
 
     def _diverged(self, k: int, step: int, loss: float, what: str) -> None:
-        """Mark a network as diverged: its row is ignored from now on; its model keeps its last finite parameters."""
+        """Mark a network as diverged. Its row is ignored from now on; its model keeps its last finite parameters."""
         member, network = self._running[k], self._batch.network
         member.diverged = Diverged(
             step,
@@ -168,15 +168,15 @@ class PackedTrainer:
             free_targets=member.plan.loss.takes_any_value and member.data.scale is None,
         )
         member.values, member.rate = {}, math.nan
-        self._gone[k] = True
+        self._has_diverged[k] = True
 
-    def _record(self, *, broken_off: bool) -> PackedRecord:
+    def _record(self, *, incomplete: bool) -> PackedRecord:
         pace, rows = self._pace, self._epoch * self._rows + self._position
         seconds, progress = pace.seconds, 1.0
         if any(not member.state.stopped for member in self._running):
             progress = pace.progress(rows=rows, step=self._step, seconds=seconds)
         return PackedRecord(
-            epoch=self._epoch + broken_off,
+            epoch=self._epoch + incomplete,
             epochs=pace.epochs,
             step=self._step,
             loss=self._values("loss"),
@@ -186,7 +186,7 @@ class PackedTrainer:
             learning_rate=np.array([member.rate for member in self.members]),
             stopped=tuple(member.state.stopped for member in self.members),
             progress=progress,
-            rows_per_second=self._visited / seconds,
+            rows_per_second=self._rows_trained / seconds,
         )
 
     def _values(self, name: str) -> NDArray[np.float64]:

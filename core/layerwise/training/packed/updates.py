@@ -21,13 +21,13 @@ from layerwise.types import Floats
 
 
 class PackedRegularizer:
-    """Does for K networks what `layerwise.training.regularization.Regularizer` does for one, and shares its formulas.
+    """The regularisation of K networks; uses the formulas of `layerwise.training.regularization`.
 
     l1, l2 and the decay may differ between the plans; all else is the same. Biases and slopes are never penalised.
 
-    Norms and sums stay separate from those of one network, which the speed asks for: with l2, a `Regularizer` for
-    each of 64 networks of 400 parameters takes 8 times as long as this class for all of them, and this class takes
-    1.9 times as long as a `Regularizer` for a single network.
+    It is a class besides `Regularizer` for speed: with l2, a `Regularizer` for each of 64 networks of 400 parameters
+    takes 8 times as long as this class for all of them, and this class takes 1.9 times as long as a `Regularizer` for
+    a single network.
     """
 
     def __init__(self, architecture: Architecture, plans: Sequence[Plan], matrices: Matrices) -> None:
@@ -40,18 +40,18 @@ class PackedRegularizer:
         self._l1 = _column([plan.l1 for plan in plans], dtype)
         self._l2 = _column([plan.l2 for plan in plans], dtype)
         self._decay = _column([plan.decay for plan in plans], np.dtype(np.float64))
-        self._kept: NDArray[np.float64] = np.empty((len(plans), 1))
-        self._own_kept: Floats = np.empty((len(plans), 1), dtype)
+        self._exact_factor: NDArray[np.float64] = np.empty((len(plans), 1))
+        self._weight_factor: Floats = np.empty((len(plans), 1), dtype)
         self._scratch: Floats = np.empty_like(parameters)
         self._weight_scratch: Floats = self._scratch[:, :count]
         self._sum: Floats = np.empty(len(plans), dtype)
-        self._length: Floats = self._sum[:, None]
+        self._norm: Floats = self._sum[:, None]
         self._matrices: list[tuple[Floats, Floats, Floats]] = []
         if self._plan.max_norm is not None:
             parts = stacked_views(architecture, parameters), stacked_views(architecture, self._scratch)
             for own, squares in zip(*parts, strict=True):
-                length: Floats = np.empty((len(plans), 1, own.weight.shape[2]), dtype)
-                self._matrices.append((own.weight, squares.weight, length))
+                norm: Floats = np.empty((len(plans), 1, own.weight.shape[2]), dtype)
+                self._matrices.append((own.weight, squares.weight, norm))
 
     def add_penalties(self, losses: Floats) -> None:
         """Add l2/2 · Σ w² + l1 · Σ |w| of each network to `losses` (K,)."""
@@ -73,23 +73,23 @@ class PackedRegularizer:
         add_penalty_gradient(w, self._weight_gradient, self._weight_scratch, self._l2, self._l1)
         self._clip()
         if self._decay is not None:
-            np.multiply(rates, self._decay, out=self._kept)
-            np.subtract(1.0, self._kept, out=self._kept)
-            np.copyto(self._own_kept, self._kept)
-            np.multiply(w, self._own_kept, out=w)
+            np.multiply(rates, self._decay, out=self._exact_factor)
+            np.subtract(1.0, self._exact_factor, out=self._exact_factor)
+            np.copyto(self._weight_factor, self._exact_factor)
+            np.multiply(w, self._weight_factor, out=w)
 
     def after_update(self) -> None:
         """Bound the norm of the weights into each unit, and update the moving averages."""
         most, decay = self._plan.max_norm, self._plan.average
-        for matrix, squares, length in self._matrices:
+        for matrix, squares, norm in self._matrices:
             assert most is not None
             np.multiply(matrix, matrix, out=squares)
-            np.add.reduce(squares, axis=1, keepdims=True, out=length)
-            np.sqrt(length, out=length)
-            np.maximum(length, most, out=length)
-            np.divide(most, length, out=length)
+            np.add.reduce(squares, axis=1, keepdims=True, out=norm)
+            np.sqrt(norm, out=norm)
+            np.maximum(norm, most, out=norm)
+            np.divide(most, norm, out=norm)
             # not in place: NumPy would copy, as it cannot tell that this is safe for a view of three axes
-            np.multiply(matrix, length, out=squares)
+            np.multiply(matrix, norm, out=squares)
             np.copyto(matrix, squares)
         if self._average is not None and decay is not None:
             move_average(self._average, self._parameters, self._scratch, decay)
@@ -104,7 +104,7 @@ class PackedRegularizer:
             # 1 where the gradient is short enough
             np.maximum(self._sum, plan.clip_norm, out=self._sum)
             np.divide(plan.clip_norm, self._sum, out=self._sum)
-            np.multiply(g, self._length, out=g)
+            np.multiply(g, self._norm, out=g)
 
 
 def _column(values: Sequence[float], dtype: np.dtype[Any]) -> Floats | None:
