@@ -11,6 +11,7 @@ from pathlib import Path
 import grpc
 import numpy as np
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from layerwise_client import datasets
 from layerwise_proto.v1 import models_pb2, training_pb2, types_pb2
@@ -371,6 +372,19 @@ def test_ctrl_c_says_by_which_commands_to_come_back(run, service, one_of_each, c
     assert done.exit_code == 130
     assert "Follow it: layerwise jobs watch job-1; cancel it: layerwise jobs cancel job-1" in done.stderr
     assert "client.job" not in done.output
+
+
+def test_cancelling_a_job_that_has_ended_says_in_what_state_it_is(service, run):
+    service.answers["GetJob"] = service.answers["CancelJob"] = lambda request, context: service.job("SUCCEEDED")
+
+    assert run("jobs", "cancel", "job-1").stdout == "job-1 had already ended: it is SUCCEEDED\n"
+
+
+def test_times_in_json_are_written_as_over_rest(service, run):
+    created = Timestamp(seconds=1_700_000_000, nanos=250_000_000)
+    service.answers["GetJob"] = lambda request, context: service.job("SUCCEEDED", create_time=created)
+
+    assert json.loads(run("jobs", "show", "job-1", "--json").stdout)["created"] == "2023-11-14T22:13:20.250Z"
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from layerwise_client._data.encoder import open_encoder, spec_message
 from layerwise_client._data.targets import labels_message
 from layerwise_client._data.training_data import open_training_data
-from layerwise_client._transport.connection import MOST_PORT, Connection, text, whole
+from layerwise_client._transport.connection import Connection, text, whole
 from layerwise_client._transport.http import HttpTransport
 from layerwise_client._transport.predict import Predicting
 from layerwise_client._transport.rpc import GrpcTransport
 from layerwise_client._transport.upload import submit
-from layerwise_client._transport.wrong_port import url_as_target
+from layerwise_client._transport.wrong_port import check_target
 from layerwise_client.errors import InvalidRequest
 from layerwise_client.job import Job
 from layerwise_client.models import Model, model_of
@@ -77,13 +77,7 @@ class Client:
             raise InvalidRequest("transport: expected either rest or transport, got both", pointer="transport")
         if rest:
             transport = HttpTransport(rest, timeout=timeout, on_waiting=on_waiting)
-        _, colon, port = text(target, "target").rpartition(":")
-        if (mistaken := url_as_target(target)) is not None:
-            raise mistaken
-        if port.isdecimal() and int(port) > MOST_PORT:
-            raise InvalidRequest(f"target: expected a port of 1 to {MOST_PORT}, got {target!r}", pointer="target")
-        if not colon or not port:
-            raise InvalidRequest(f"target: expected host:port, got {target!r}", pointer="target")
+        check_target(text(target, "target"))
         self._connection = Connection(target, timeout=timeout, on_waiting=on_waiting)
         self._transport = transport or GrpcTransport(self._connection)
         self._predicting = Predicting(self._transport)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from layerwise_client._transport.connection import Connection, Deadline
+from layerwise_client._transport.connection import Connection, Deadline, whole
 from layerwise_client._transport.pages import VersionOrJob, columns_of
 from layerwise_client._transport.watch import watch_job
 from layerwise_client.column import Column
@@ -278,7 +278,7 @@ class Job:
         return watch_job(
             self._connection,
             self.id,
-            from_step=from_step,
+            from_step=whole(from_step, "from_step"),
             deadline=deadline,
             refresh=self._try_refresh,
             on_waiting=on_waiting,

@@ -27,8 +27,13 @@ class Page(Generic[T]):
 def page_limit(size: int) -> int:
     """Return how many items a page of the requested `size` may have; 0 means the default. Raises `InvalidRequest`."""
     if not 0 <= size <= MOST:
-        raise InvalidRequest(f"expected 0 to {MOST}, got {size}", pointer="page_size")
+        raise wrong_page_size(size)
     return size or DEFAULT
+
+
+def wrong_page_size(got: object) -> InvalidRequest:
+    """Return the error for a page size that is not a number, or out of range."""
+    return InvalidRequest(f"expected a whole number of 0 to {MOST}, got {got}", pointer="page_size")
 
 
 def page_start(token: str) -> int:

@@ -8,6 +8,7 @@ from typing import TypedDict
 from flask import Blueprint, Response, request
 
 from layerwise_service.domain.jobs import JobState
+from layerwise_service.domain.pages import wrong_page_size
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.rest.query import check_query
 from layerwise_service.rest.responses import job_json, json_response, model_json, page_json, version_json
@@ -97,8 +98,8 @@ def _page() -> _Page:
 
 def _page_size() -> int:
     text = request.args.get("page_size", "0")
-    if not text.isdecimal() or len(text) > 9:
-        raise InvalidRequest(f"expected a whole number, got {text[:64]!r}", pointer="page_size")
+    if not (text.isascii() and text.isdecimal()) or len(text) > 9:
+        raise wrong_page_size(text[:64] or "nothing")
     return int(text)
 
 

@@ -25,6 +25,7 @@ from layerwise_service.usecases.training import TrainingJobs
 log = structlog.get_logger()
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -81,7 +82,7 @@ def _problem_of(error: Exception) -> Response:
         error = ServiceError("internal error; the service's log has the details beside the request id")
     elif error.kind is ErrorKind.DATA_LOSS:
         log.error("data_loss", request_id=g.request_id, detail=str(error))
-    return problem(error, request_id=g.request_id)
+    return problem(error, request_id=g.request_id, has_body=request.method not in _BODILESS)
 
 
 def _from_werkzeug(error: HTTPException) -> Exception:

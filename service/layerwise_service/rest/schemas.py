@@ -124,10 +124,12 @@ SCHEMAS = _answers() | {
             "errors": list_of(
                 object_of(
                     {
-                        "pointer": {"type": "string"},
+                        "pointer": {"type": "string", "description": "Of the body: a JSON Pointer, RFC 6901."},
+                        "parameter": {"type": "string", "description": "Of the path or the query."},
                         "place": list_of({"type": ["string", "integer"]}),
                         "detail": {"type": "string"},
-                    }
+                    },
+                    optional=("pointer", "parameter"),
                 )
             ),
         },

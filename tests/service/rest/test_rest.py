@@ -297,6 +297,14 @@ def test_a_wrong_address_is_answered_with_a_problem(rest: FlaskClient, method: s
     check_problem(rest.open(path, method=method), status)
 
 
+@pytest.mark.parametrize("size", ["-1", "1001", "x", "9999999999"])
+def test_a_wrong_page_size_is_refused_in_one_wording_and_names_the_parameter(rest: FlaskClient, size: str) -> None:
+    (error,) = rest.get("/api/jobs", query_string={"page_size": size}).get_json()["errors"]
+
+    detail = f"expected a whole number of 0 to 1000, got {size}"
+    assert error == {"parameter": "page_size", "place": ["page_size"], "detail": detail}
+
+
 def test_a_wrong_method_is_told_the_right_ones(rest: FlaskClient) -> None:
     response = rest.open("/predict", method="TRACE")
 

@@ -27,8 +27,7 @@ T = TypeVar("T")
 _DELAYS = (0.1, 0.2, 0.4, 0.8)  # seconds between tries; the last one again and again
 
 _CLOSE_SECONDS = 5.0
-
-MOST_PORT = 65_535
+_MOST_INT = 2**63 - 1  # of protobuf's int64
 
 MESSAGE_BYTES = 8 << 20
 """Every service takes a message, or a body over REST, of this size."""
@@ -239,10 +238,13 @@ def retrying(attempt: Callable[[], T], retries: Retries, deadline: Deadline) -> 
 
 
 def whole(value: object, name: str) -> int:
-    """Return `value` as an int. Raises `InvalidRequest` with the argument's `name` if it is no whole number."""
+    """Return `value` as an int of 64 bits. Raises `InvalidRequest` with the argument's `name` if it is none."""
     if isinstance(value, bool) or not isinstance(value, SupportsIndex):
         raise InvalidRequest(f"{name}: expected a whole number, got {value!r}", pointer=name)
-    return operator.index(value)
+    number = operator.index(value)
+    if abs(number) > _MOST_INT:
+        raise InvalidRequest(f"{name}: expected a whole number of at most 64 bits, got a larger one", pointer=name)
+    return number
 
 
 def text(value: object, name: str) -> str:

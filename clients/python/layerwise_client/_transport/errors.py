@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -67,7 +66,7 @@ def from_rpc(error: grpc.RpcError, target: str, proxy: Proxy | None = None) -> L
         return kind(
             details,
             reason=info.reason,
-            pointer=_steps(json.loads(metadata["place"])) if "place" in metadata else pointer,
+            pointer=_steps(_from_json(metadata.get("place", ""))) or pointer,
             request_id=metadata.get("request_id", ""),
             detail=details.removeprefix(f"{pointer}: "),  # as the message of a status begins
         )
@@ -75,25 +74,15 @@ def from_rpc(error: grpc.RpcError, target: str, proxy: Proxy | None = None) -> L
         why = "no answer in time" if kind is DeadlineExceeded else _last_cause(details)
         return kind(f"{target} cannot be reached through {proxy} ({why}); {proxy.around(target)}")
     if kind is Unavailable:
-        return rest_as_target(target, details) or unreachable(target, details)
+        return rest_as_target(target) or unreachable(target, details)
     if kind is DeadlineExceeded:
         return DeadlineExceeded(f"{target} did not answer in time")
-    if kind is ResourceExhausted and (too_large := _too_large(details)):
-        return ResourceExhausted(f"{target}: {too_large}", reason="TOO_LARGE")
+    if kind is ResourceExhausted:
+        limit = "a limit of gRPC, or of a proxy on the way, was exceeded"
+        return ResourceExhausted(f"{target}: {limit} ({details or code.name})")
     if kind is ServiceFault:
         return ServiceFault(f"{target} failed without saying why ({details or code.name})")
     return kind(f"{target}: {details or code.name}")
-
-
-def _too_large(details: str) -> str:
-    """Return a plain message about a size from `details`, of gRPC; "" if they are about something else."""
-    if "metadata size" in details:
-        return "the service's answer has larger headers than fit; its log says what it answered"
-    if "larger than max" not in details:
-        return ""
-    what = "request" if "Sent message" in details else "answer"
-    sizes = re.search(r"\((\d+) vs\. (\d+)\)", details)
-    return f"the {what} is too large" + (f": {sizes[1]} bytes, at most {sizes[2]} are taken" if sizes else "")
 
 
 def unreachable(address: str, details: str) -> Unavailable:
@@ -104,16 +93,17 @@ def unreachable(address: str, details: str) -> Unavailable:
 
 
 def _last_cause(details: str) -> str:
+    """Return the end of gRPC's sentence, its causes joined by colons, such as "Connection refused (111)".
+
+    It is only shown: nothing is decided by the words of a message.
+    """
     return details.rsplit(": ", 1)[-1].strip().rstrip(".]") or "no connection"
 
 
 def from_http(status: int, body: bytes, address: str) -> LayerwiseError:
     """Return the error for an HTTP answer. Its `body` should be a problem of RFC 9457, but may be anything."""
     kind = _BY_STATUS.get(status, InvalidRequest if 400 <= status < 500 else ServiceFault)
-    try:
-        problem = json.loads(body)
-    except ValueError:
-        problem = None
+    problem = _from_json(body)
     if not isinstance(problem, dict):
         return kind(f"{address} answered {status} without saying why")
     problem = cast("dict[str, Any]", problem)
@@ -121,20 +111,28 @@ def from_http(status: int, body: bytes, address: str) -> LayerwiseError:
     errors = problem.get("errors")
     first = cast("list[object]", errors)[0] if isinstance(errors, list) and errors else None
     wrong = cast("dict[str, object]", first) if isinstance(first, dict) else {}
-    place = wrong.get("place")
     return kind(
         message,
         reason=str(problem.get("reason") or ""),
-        pointer=_steps(place) if place else str(wrong.get("pointer") or ""),
+        pointer=_steps(wrong.get("place")) or str(wrong.get("pointer") or ""),
         request_id=str(problem.get("request_id") or ""),
         detail=str(wrong.get("detail") or message),
     )
 
 
+def _from_json(text: str | bytes) -> object:
+    """Return what `text` stands for; None if it cannot be read as JSON, whoever sent it."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
 def _steps(place: object) -> tuple[str | int, ...]:
-    """The steps of a place as JSON has them; none if it is something else."""
+    """Return the steps of a place in its JSON form, names and indices; none if it is something else."""
     steps = cast("list[object]", place) if isinstance(place, list) else []
-    return tuple(step for step in steps if isinstance(step, str | int))
+    found = tuple(step for step in steps if isinstance(step, str | int) and not isinstance(step, bool))
+    return found if len(found) == len(steps) else ()
 
 
 def _error_info(error: grpc.RpcError) -> errors_pb2.ErrorInfo | None:

@@ -7,7 +7,7 @@ import json
 import socket
 import ssl
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urlencode, urlsplit
 
 from layerwise_client._data.tables import TableBlock
@@ -23,6 +23,8 @@ from layerwise_client.transport import Signature
 
 if TYPE_CHECKING:
     from layerwise_client._data.rows import Block
+
+T = TypeVar("T")
 
 _HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
 _ANSWER_BYTES = 256 << 20  # as much as 4,096 rows of 2,500 classes
@@ -51,25 +53,23 @@ class HttpTransport:
     def signature(self, model: str, version: str) -> Signature:
         query = urlencode({name: value for name, value in (("model", model), ("version", version)) if value})
         answer = self._answer("GET", f"{self._path}/signature?{query}")
-        try:
-            said = json.loads(answer)
-            columns = {str(column["name"]): str(column["kind"]) for column in said["columns"]}
-            return Signature(str(said["model"]), int(said["version"]), columns)
-        except (ValueError, LookupError, TypeError) as exc:
-            raise ServiceFault(f"{self.address} gave an answer that is no signature") from exc
+        return self._read(answer, _signature, "signature")
 
     def predict(self, model: str, version: str, rows: Block | TableBlock) -> Prediction:
         body = _question(model, version, rows)
         check_size(len(body), len(rows))
         answer = self._answer("POST", self._path, body)
-        try:
-            return _prediction(json.loads(answer))
-        except (ValueError, LookupError, TypeError) as exc:
-            raise ServiceFault(f"{self.address} gave an answer that is no prediction") from exc
+        return self._read(answer, _prediction, "prediction")
 
     def close(self) -> None:
         """Close all connections."""
         self._pool.close()
+
+    def _read(self, answer: bytes, of_json: Callable[[Any], T], what: str) -> T:
+        try:
+            return of_json(json.loads(answer))
+        except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as exc:
+            raise ServiceFault(f"{self.address} gave an answer that is no {what}") from exc
 
     def _answer(self, method: str, path: str, body: bytes | None = None) -> bytes:
         """Return the body of the answer. The request is tried again while the service is away."""
@@ -95,7 +95,7 @@ class HttpTransport:
         if isinstance(exc, ssl.SSLError) and exc.reason == "WRONG_VERSION_NUMBER":
             return InvalidRequest(f"{self.address} does not speak TLS; expected an http:// address", pointer="rest")
         if isinstance(exc, http.client.BadStatusLine) and not isinstance(exc, http.client.RemoteDisconnected):
-            return target_as_rest(self.address, str(exc)) or unreachable(self.address, "its answer is not HTTP")
+            return target_as_rest(self.address, str(exc.args[0])) or unreachable(self.address, "its answer is not HTTP")
         return unreachable(self.address, str(getattr(exc, "strerror", "") or exc))
 
     def _exchange(
@@ -136,6 +136,11 @@ def _numbers(block: Block) -> str:
     """
     row = f"[{','.join(['%.9g'] * block.shape[1])}]"
     return ",".join([row] * len(block)) % tuple(block.ravel().tolist())
+
+
+def _signature(answer: dict[str, Any]) -> Signature:
+    columns = {str(column["name"]): str(column["kind"]) for column in answer["columns"]}
+    return Signature(str(answer["model"]), int(answer["version"]), columns)
 
 
 def _prediction(answer: dict[str, Any]) -> Prediction:

@@ -6,18 +6,14 @@ import socket
 
 from layerwise_client.errors import InvalidRequest
 
-# What gRPC says when it could not connect to any address of a target because the server answers in HTTP/1, or hangs up
-# on HTTP/2. It says something else of a connection that breaks later.
-_NO_CONNECTION = "failed to connect to all addresses"
-_NO_HTTP2 = ("Socket closed", "Failed parsing HTTP/2", "http1.x")
 _SETTINGS_FRAME = "\x04"  # every HTTP/2 server starts with three bytes of length and this type
+_MOST_PORT = 65_535
 _PROBE_SECONDS = 1.0
 
 
-def rest_as_target(target: str, details: str) -> InvalidRequest | None:
-    """Return the error for a `target` that speaks HTTP/1. It is asked only if `details`, of gRPC, suggest it."""
-    refused = _NO_CONNECTION in details and any(words in details for words in _NO_HTTP2)
-    if not refused or not _speaks_http1(target):
+def rest_as_target(target: str) -> InvalidRequest | None:
+    """Return the error for a `target` that speaks HTTP/1, which it is asked for; None for another one."""
+    if not _speaks_http1(target):
         return None
     return InvalidRequest(
         f"{target} speaks HTTP, not gRPC, and may be the REST address; "
@@ -39,16 +35,25 @@ def target_as_rest(address: str, status_line: str) -> InvalidRequest | None:
     )
 
 
-def url_as_target(target: str) -> InvalidRequest | None:
-    """Return the error for a `target` that is a URL; None if it is none."""
-    if not target.lower().startswith(("http://", "https://")):
-        return None
-    return InvalidRequest(
-        f"target: expected host:port of the training API, gRPC, such as 127.0.0.1:50051, got the URL {target}; "
-        "a REST address goes into rest=",
-        reason="WRONG_ADDRESS",
-        pointer="target",
-    )
+def check_target(target: str) -> None:
+    """Raise `InvalidRequest` if `target` is a URL, or has no port.
+
+    A target in one of gRPC's own forms, such as unix:/run/layerwise.sock, has none.
+    """
+    if target.lower().startswith(("http://", "https://")):
+        raise InvalidRequest(
+            f"target: expected host:port of the training API, gRPC, such as 127.0.0.1:50051, got the URL {target}; "
+            "a REST address goes into rest=",
+            reason="WRONG_ADDRESS",
+            pointer="target",
+        )
+    if target.startswith(("unix:", "unix-abstract:")):
+        return
+    host, _, port = target.rpartition(":")
+    if not host or not port:
+        raise InvalidRequest(f"target: expected host:port, got {target!r}", pointer="target")
+    if not (port.isascii() and port.isdecimal() and 0 < int(port[:6]) <= _MOST_PORT):
+        raise InvalidRequest(f"target: expected a port of 1 to {_MOST_PORT}, got {target!r}", pointer="target")
 
 
 def _speaks_http1(target: str) -> bool:

@@ -97,8 +97,10 @@ def cancel(job_id: str, rpc: str, as_json: bool) -> None:
         job = client.job(job_id).cancel().snapshot
     if as_json:
         emit(job)
+    elif job.state == "CANCELLED":
+        click.echo(f"{job.id} is CANCELLED")
     elif job.ended:
-        click.echo(f"{job.id} is {job.state}")
+        click.echo(f"{job.id} had already ended: it is {job.state}")
     else:
         click.echo(f"{job.id} will be cancelled at its next step")
 

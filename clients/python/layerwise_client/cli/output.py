@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import click
@@ -19,7 +19,7 @@ from layerwise_client.results import Snapshot
 
 
 def emit(value: object, *, line: bool = False) -> None:
-    """Print `value` as JSON, in one `line` or indented: times in ISO 8601, NaN and infinity as null."""
+    """Print `value` as JSON, in one `line` or indented: times in RFC 3339, NaN and infinity as null."""
     click.echo(json.dumps(_plain(value), indent=None if line else 2, ensure_ascii=False, allow_nan=False))
 
 
@@ -84,7 +84,7 @@ def _plain(value: object) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, datetime):
-        return value.isoformat()
+        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")  # as over REST
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         names = [each.name for each in dataclasses.fields(value) if not each.name.startswith("_")]
         return {name: _plain(getattr(value, name)) for name in names}
