@@ -9,7 +9,7 @@ PROTOC := ../.venv-proto/bin/python -m grpc_tools.protoc -I . \
   --plugin=protoc-gen-mypy=../.venv-proto/bin/protoc-gen-mypy \
   --plugin=protoc-gen-mypy_grpc=../.venv-proto/bin/protoc-gen-mypy_grpc
 
-.PHONY: demo constraints serve test test-lowest test-313 test-faults test-parity soak lint check proto compose-test clean
+.PHONY: demo constraints serve test test-lowest test-313 coverage test-faults test-parity soak lint check proto compose-test clean
 .PHONY: bench-train bench-train-check bench-tables bench-defaults bench-kills bench-mixed docs-figures
 .DEFAULT_GOAL := check
 
@@ -87,6 +87,13 @@ test-lowest: .venv-lowest/.made
 test-313: .venv-313/.made
 	@.venv-313/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(TESTS)
 
+# Which lines and branches no test runs, in our own processes and in those that tests start. Ten minutes and more.
+coverage: .venv/.dev .venv-proto/.made
+	@rm -rf .coverage && mkdir .coverage
+	@-$(BIN)/coverage run -m pytest --numprocesses 2 --dist loadfile
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
+
 # What breaks a running service: kills, full disks, floods, memory. Some minutes.
 test-faults: .venv/.dev
 	@$(BIN)/python -m pytest tests/faults
@@ -149,4 +156,4 @@ proto: .venv-proto/.made
 	@cd proto && $(PROTOC) --grpc_python_out=$(OUT) --mypy_grpc_out=quiet:$(OUT) $(SERVICES:proto/%=%)
 
 clean:
-	@rm -rf .venv .venv-proto .venv-parity .venv-lowest .venv-313 dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .venv-proto .venv-parity .venv-lowest .venv-313 dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
