@@ -46,7 +46,8 @@ def from_sklearn(estimator: object) -> MLP:
     InvalidInput
         If the model cannot be converted.
     """
-    steps = [step for _, step in cast(Sequence[tuple[str, object]], getattr(estimator, "steps", [("", estimator)]))]
+    named = cast(Sequence[tuple[str, object]], getattr(estimator, "steps", [("", estimator)]))
+    steps = [step for _, step in named if step is not None and step != "passthrough"] or [None]
     network = steps[-1]
     for name in FITTED:
         if not hasattr(network, name):
@@ -101,7 +102,7 @@ def _after_scaling(first: Dense, scaler: object) -> Dense:
     inputs, name = len(first.weight), type(scaler).__name__
     factor: Floats = np.ones(inputs)
     shift: Floats = np.zeros(inputs)
-    if hasattr(scaler, "mean_") and hasattr(scaler, "var_"):  # StandardScaler
+    if hasattr(scaler, "with_mean") and hasattr(scaler, "var_"):  # StandardScaler
         if (scale := cast(Any, scaler).scale_) is not None:
             factor = 1 / finite_array(Place(name, "scale_"), scale, shape=(inputs,)).astype(np.float64)
         if cast(Any, scaler).with_mean:

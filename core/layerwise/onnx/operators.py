@@ -132,6 +132,8 @@ def _maxout(source: Source, value: str) -> tuple[Activation, str] | None:
         return None
     axes = source.constant(node.input[1]) if len(node.input) > 1 else attributes(node).get("axes")
     shape = source.constant(pieces.input[1])
-    if axes is None or shape is None or list(axes) != [1] or len(shape) != 3 or attributes(node).get("keepdims", 1):
+    if axes is None or shape is None or attributes(node).get("keepdims", 1):
+        return None
+    if np.ravel(axes).tolist() != [1] or shape.size != 3:
         return None
     return Maxout(int(shape[1])), pieces.input[0]

@@ -3,23 +3,24 @@
 import json
 from collections.abc import Iterable
 from os import PathLike
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import onnx
 
+from layerwise.checks import real_number
 from layerwise.data.labels import Label
-from layerwise.errors import InvalidInput
+from layerwise.errors import InvalidInput, Place
 from layerwise.imports.dense import Dense, NormalizationArrays, build_model, fold_scaling
 from layerwise.losses import Loss
 from layerwise.model import MLP
 from layerwise.onnx.operators import OPERATORS, activation_of
+from layerwise.onnx.passthrough import check_passthrough, skip_passthrough
+from layerwise.onnx.scaling import input_scaling
 from layerwise.onnx.source import Source, attributes, is_number, where
 from layerwise.types import Floats
 
 KNOWN = ("Gemm", "MatMul", "Add", "BatchNormalization", "LayerNormalization", *OPERATORS, "PRelu")
-PASSED = ("Identity", "Cast", "Dropout", "Flatten")
-"""Operators that do not change rows of numbers."""
 
 
 def from_onnx(
@@ -69,7 +70,7 @@ def from_onnx(
     while (found := _layer(source, value)) is not None:
         layer, value = found
         layers.insert(0, layer)
-    scaling = _input_scaling(source, value)
+    scaling = input_scaling(source, value)
     assert scaling is not None
     factor, shift = scaling
     if not layers:
@@ -109,6 +110,7 @@ def _skip_reshapes(source: Source, value: str) -> tuple[str, onnx.NodeProto | No
     """Return the value before nodes that change only shape or type, and a node that changes the shape, if any."""
     reshaped = None
     while (node := source.node(value, "Identity", "Cast", "Squeeze", "Reshape")) is not None:
+        check_passthrough(node)
         value = node.input[0]
         reshaped = node if node.op_type in ("Squeeze", "Reshape") else reshaped
     return value, reshaped
@@ -117,6 +119,7 @@ def _skip_reshapes(source: Source, value: str) -> tuple[str, onnx.NodeProto | No
 def _network_output(source: Source, value: str) -> tuple[str, str, tuple[Label, ...] | None]:
     """Return the output of the last layer, the usual loss of its link, and labels for a pair of probabilities."""
     if node := source.node(value, "Softmax"):
+        _check_axis(node)
         negative = source.node(node.input[0], "Neg")
         cost, z, _ = activation_of(source, negative.input[0]) if negative else (None, "", None)
         inner = source.node(z, "Neg")
@@ -124,11 +127,14 @@ def _network_output(source: Source, value: str) -> tuple[str, str, tuple[Label, 
             return inner.input[0], "sigmoid_cross_entropy", None
         return node.input[0], "softmax_cross_entropy", None
     if node := source.node(value, "Concat"):
+        _check_axis(node)
         return _both_probabilities(source, node), "sigmoid_cross_entropy", (0, 1)
     if node := source.node(value, "Sigmoid"):
         return node.input[0], "sigmoid_cross_entropy", None
     least = source.node(value, "Min")
-    if node := source.node(least.input[0] if least else value, "Exp"):
+    limit = source.constant(least.input[1]) if least and len(least.input) == 2 else None
+    capped = least is not None and limit is not None and bool((limit >= np.finfo(np.float32).max).all())
+    if node := source.node(least.input[0] if least and capped else value, "Exp"):
         return node.input[0], "poisson", None
     return value, "squared_error", None
 
@@ -149,14 +155,14 @@ def _both_probabilities(source: Source, node: onnx.NodeProto) -> str:
 
 def _layer(source: Source, value: str) -> tuple[Dense, str] | None:
     """Return the layer that computes `value`, and its input; None if `value` is the scaled graph input."""
-    value = _skip_passthrough(source, value)
-    if _input_scaling(source, value) is not None:
+    value = skip_passthrough(source, value)
+    if input_scaling(source, value) is not None:
         return None
     added = source.node(value, "Add")
     if added and activation_of(source, value)[1] == value:
         for a, x in (added.input, reversed(added.input)):
             found = _dense(source, a, residual=True)
-            if found is not None and found[1] == _skip_passthrough(source, x):
+            if found is not None and found[1] == skip_passthrough(source, x):
                 return found
     found = _dense(source, value, residual=False)
     if found is None:
@@ -166,11 +172,11 @@ def _layer(source: Source, value: str) -> tuple[Dense, str] | None:
 
 def _dense(source: Source, value: str, *, residual: bool) -> tuple[Dense, str] | None:
     """Return the layer that computes `value`, and its input; None if it has no matrix product."""
-    activation, z, slope = activation_of(source, _skip_passthrough(source, value))
-    z = _skip_passthrough(source, z)
+    activation, z, slope = activation_of(source, skip_passthrough(source, value))
+    z = skip_passthrough(source, z)
     normal = None
     if node := source.node(z, "BatchNormalization", "LayerNormalization"):
-        normal, z = _normalization(source, node), _skip_passthrough(source, node.input[0])
+        normal, z = _normalization(source, node), skip_passthrough(source, node.input[0])
     found = _linear(source, z)
     if found is None:
         return None
@@ -184,7 +190,7 @@ def _dense(source: Source, value: str, *, residual: bool) -> tuple[Dense, str] |
         slope=slope,
         residual=residual,
     )
-    return dense, _skip_passthrough(source, node.input[0])
+    return dense, skip_passthrough(source, node.input[0])
 
 
 def _linear(source: Source, z: str) -> tuple[onnx.NodeProto, Floats, Floats | None] | None:
@@ -209,61 +215,31 @@ def _linear(source: Source, z: str) -> tuple[onnx.NodeProto, Floats, Floats | No
     if bias is not None:
         if bias.size not in (1, columns):
             raise InvalidInput(where(node), f"expected a bias of {columns} numbers, got {bias.size}")
-        bias = np.broadcast_to(bias, (columns,)) * bias.dtype.type(given.get("beta", 1.0))
+        with np.errstate(over="ignore"):  # refused later
+            bias = np.broadcast_to(bias, (columns,)) * bias.dtype.type(given.get("beta", 1.0))
     if given.get("alpha", 1.0) != 1:
-        weight = weight * weight.dtype.type(given["alpha"])
+        with np.errstate(over="ignore"):
+            weight = weight * weight.dtype.type(given["alpha"])
     return node, weight, bias
 
 
 def _normalization(source: Source, node: onnx.NodeProto) -> NormalizationArrays:
     given = attributes(node)
     arrays = [source.array(node, i) for i, name in enumerate(node.input) if i and name]
-    epsilon = float(given.get("epsilon", 1e-5))
+    epsilon = real_number(Place(where(node), "epsilon"), given.get("epsilon", 1e-5), above=0)
     shift = arrays[1] if len(arrays) > 1 else None
     if node.op_type == "LayerNormalization":
-        if given.get("axis", -1) not in (-1, 1):
-            raise InvalidInput(where(node), f"expected axis -1, got {given['axis']}")
+        _check_axis(node)
         return NormalizationArrays(kind="layer", scale=arrays[0], shift=shift, epsilon=epsilon)
     return NormalizationArrays(
         kind="batch", scale=arrays[0], shift=shift, mean=arrays[2], variance=arrays[3], epsilon=epsilon
     )
 
 
-def _skip_passthrough(source: Source, value: str) -> str:
-    """Return the value before nodes that change no number."""
-    while (node := source.node(value, *PASSED)) is not None:
-        if node.op_type == "Flatten" and attributes(node).get("axis", 1) != 1:
-            raise InvalidInput(where(node), "expected Flatten of axis 1, which leaves rows as they are")
-        value = node.input[0]
-    return value
-
-
-def _input_scaling(source: Source, value: str) -> tuple[Floats, Floats] | None:
-    """Return factor and shift by which `value` follows from the graph's input, scalar or for each column, or None."""
-    factor, shift = np.ones(1), np.zeros(1)
-    steps: list[tuple[str, Any]] = []
-    value = _skip_passthrough(source, value)
-    while (node := source.node(value, "Add", "Sub", "Mul", "Div", "Scaler")) is not None:
-        if node.op_type == "Scaler":  # of ai.onnx.ml: (x - offset) · scale
-            given = attributes(node)
-            steps += [("Mul", np.array(given.get("scale", [1.0]))), ("Sub", np.array(given.get("offset", [0.0])))]
-            value = _skip_passthrough(source, node.input[0])
-            continue
-        first, second = (source.constant(each) for each in node.input)
-        operator, constant, before = node.op_type, second, node.input[0]
-        if constant is None and operator in ("Add", "Mul"):
-            constant, before = first, node.input[1]
-        if constant is None:
-            return None
-        steps.append((operator, constant.astype(np.float64).reshape(-1)))
-        value = _skip_passthrough(source, before)
-    for operator, constant in reversed(steps):
-        if operator in ("Mul", "Div"):
-            by = constant if operator == "Mul" else 1 / constant
-            factor, shift = factor * by, shift * by
-        else:
-            shift = shift + (constant if operator == "Add" else -constant)
-    return (factor, shift) if value == source.inputs[0] else None
+def _check_axis(node: onnx.NodeProto) -> None:
+    """Raise InvalidInput if the node does not work along the columns."""
+    if (axis := attributes(node).get("axis", -1)) not in (-1, 1):
+        raise InvalidInput(where(node), f"expected axis -1, got {axis}")
 
 
 def _unknown(source: Source, value: str) -> InvalidInput:

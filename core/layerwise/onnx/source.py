@@ -14,6 +14,8 @@ from layerwise.errors import InvalidInput, Place
 from layerwise.imports.dense import finite_array
 from layerwise.types import Floats
 
+FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE)
+
 
 class Source:
     """The graph of an ONNX model, a path or the contents of a file.
@@ -23,18 +25,16 @@ class Source:
 
     def __init__(self, file: str | PathLike[str] | bytes) -> None:
         try:
-            model = onnx.load_model_from_string(file) if isinstance(file, bytes) else onnx.load_model(file)
-        except DecodeError as error:
-            raise InvalidInput("file", f"expected an ONNX model: {error}") from error
+            model = onnx.load_model_from_string(file) if isinstance(file, bytes) else onnx.load_model(file, "protobuf")
+            _check(model)
+            constants = {each.name: each for each in model.graph.initializer} | _constants(model.graph)
+            self._arrays = {name: numpy_helper.to_array(each) for name, each in constants.items()}
+        except (DecodeError, onnx.checker.ValidationError, ValueError, KeyError) as error:  # the last two: of tensors
+            raise InvalidInput("file", f"expected an ONNX model: {' '.join(str(error).split())}") from error
         self.graph = model.graph
         self.notes = {note.key: note.value for note in model.metadata_props}
         self.producer = model.producer_name
-        self._arrays = {array.name: numpy_helper.to_array(array) for array in self.graph.initializer}
-        self._nodes: dict[str, onnx.NodeProto] = {}
-        for node in self.graph.node:
-            self._nodes |= dict.fromkeys(node.output, node)
-            if node.op_type == "Constant" and (value := attributes(node).get("value")) is not None:
-                self._arrays[node.output[0]] = numpy_helper.to_array(value)
+        self._nodes = {name: node for node in self.graph.node for name in node.output}
 
     @property
     def inputs(self) -> list[str]:
@@ -42,10 +42,13 @@ class Source:
         return [each.name for each in self.graph.input if each.name not in self._arrays]
 
     def constant(self, value: str) -> NDArray[Any] | None:
-        """Return the constant array of that name; None if the value is computed."""
+        """Return the constant array of that name; None if the value is computed. Raises InvalidInput if it is text."""
         while value not in self._arrays and (node := self.node(value, "Identity")) is not None:
             value = node.input[0]
-        return self._arrays.get(value)
+        array = self._arrays.get(value)
+        if array is not None and array.dtype.kind == "O":
+            raise InvalidInput(value, f"expected an array of numbers, got {shown(array)}")
+        return array
 
     def array(self, node: onnx.NodeProto, i: int, *, dimensions: int = 1) -> Floats:
         """Return the constant at input `i` of `node`, with so many dimensions; a single row counts as a vector.
@@ -55,7 +58,7 @@ class Source:
         pointer, array = Place(where(node), node.input[i]), self.constant(node.input[i])
         if array is None:
             raise InvalidInput(pointer, "expected a constant array, it is computed")
-        if array.ndim != dimensions == 1 and max(array.shape, default=1) == array.size:
+        if array.ndim != dimensions == 1 and is_row(array):
             array = array.reshape(-1)
         return finite_array(pointer, array, dimensions=dimensions)
 
@@ -71,14 +74,31 @@ class Source:
             if name not in tensors:
                 raise InvalidInput("output", f"expected one of {', '.join(tensors)}, got {shown(name)}")
             return name
-        floats = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE)
-        found = [each for each, kind in tensors.items() if kind in floats]
+        found = [each for each, kind in tensors.items() if kind in FLOATS]
         if len(found) != 1:
             detail = (
                 f"expected the name of the output to read, as {len(found)} of {', '.join(tensors)} are float tensors"
             )
             raise InvalidInput("output", detail)
         return found[0]
+
+
+def _check(model: onnx.ModelProto) -> None:
+    """Check that nodes have their inputs, are in order, and have attributes of the right types.
+
+    Unlike ONNX's own checker, accept a newer version of the format, and outputs without a shape.
+    """
+    model.ir_version = min(model.ir_version, onnx.IR_VERSION)
+    for output in model.graph.output:
+        if output.type.HasField("tensor_type"):
+            output.type.tensor_type.shape.SetInParent()
+    onnx.checker.check_model(model)
+
+
+def _constants(graph: onnx.GraphProto) -> dict[str, onnx.TensorProto]:
+    """Return the tensors of the nodes of type Constant, by the names of their outputs."""
+    found = ((node.output[0], attributes(node).get("value")) for node in graph.node if node.op_type == "Constant")
+    return {name: tensor for name, tensor in found if tensor is not None}
 
 
 def attributes(node: onnx.NodeProto) -> dict[str, Any]:
@@ -89,6 +109,11 @@ def attributes(node: onnx.NodeProto) -> dict[str, Any]:
 def where(node: onnx.NodeProto) -> str:
     """Return the name of a node for messages."""
     return f"node[{node.name or node.output[0]}]"
+
+
+def is_row(array: NDArray[Any]) -> bool:
+    """Return whether the array is a single row, or a single number."""
+    return array.shape[-1:] in ((), (array.size,))
 
 
 def is_number(array: NDArray[Any] | None, number: float) -> bool:

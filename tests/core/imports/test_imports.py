@@ -9,6 +9,7 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 from scipy.special import erf, expit, softmax
+from sklearn.decomposition import IncrementalPCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
@@ -126,6 +127,13 @@ def test_a_scaler_that_clips_bounds_what_lies_outside(dtype):
     np.testing.assert_allclose(ours.predict_proba(outside), theirs.predict_proba(outside), rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("nothing", [None, "passthrough"])
+def test_steps_of_a_pipeline_that_do_nothing_are_skipped(nothing):
+    theirs = fitted(make_pipeline(nothing, MLPClassifier((7,), max_iter=15, random_state=0)), STANDARD, THREE)
+
+    assert from_sklearn(theirs).predict(STANDARD).tolist() == theirs.predict(STANDARD).tolist()
+
+
 def test_an_imported_network_is_trained_on_and_saved(tmp_path):
     model = from_sklearn(classifier())
 
@@ -148,6 +156,10 @@ def test_an_imported_network_is_trained_on_and_saved(tmp_path):
             "estimator: expected StandardScaler or MinMaxScaler before the network, got QuantileTransformer",
         ),
         (
+            fitted(make_pipeline(IncrementalPCA(), MLPClassifier((3,), max_iter=2)), X, THREE),
+            "estimator: expected StandardScaler or MinMaxScaler before the network, got IncrementalPCA",
+        ),
+        (
             classifier(THREE.astype("U2") == "a", activation="relu").set_params(activation="sine"),
             "estimator.activation",
         ),
@@ -167,6 +179,15 @@ def positive(size):
 
 
 ROWS = array(20, 5)
+
+
+class Elsewhere:
+    """A matrix as a tensor on a GPU, which NumPy cannot read."""
+
+    shape = (3, 4)
+
+    def __array__(self, *_given, **_named):
+        raise TypeError("it is on a GPU")
 
 
 def torch_state(**extra):
@@ -264,6 +285,8 @@ def test_without_labels_classes_are_counted():
         ({"1.running_mean": array(3)}, "state[0.weight]: expected 4 numbers as its mean, got shape (3,)"),
         ({"1.bias": array(4, 1)}, "state[1.bias]: expected an array of one dimension, got shape (4, 1)"),
         ({"4.weight": array(2)}, "state[3.weight]: expected 3 numbers as its slope, got shape (2,)"),
+        ({"3.weight": Elsewhere()}, "state[3.weight]: expected an array that NumPy reads: it is on a GPU"),
+        ({"1.running_mean": array(4, 4)}, "state[1.running_mean]: expected an array of one dimension"),
     ],
 )
 def test_a_state_that_does_not_fit_is_told_where(change, message):
@@ -287,6 +310,16 @@ def test_a_state_that_does_not_fit_is_told_where(change, message):
         (
             {"0.weight": array(4, 5), "1.running_mean": array(4)},
             "state[1.running_var]: expected the variances, there are none",
+        ),
+        (
+            {
+                "0.weight": array(4, 5),
+                "1.running_mean": array(4),
+                "1.running_var": positive(4),
+                "2.running_mean": array(4),
+                "2.running_var": positive(4),
+            },
+            "state[2]: expected a normalisation only between a Linear and its activation",
         ),
         (
             {"0.weight": array(4, 5), "1.weight": array(4), "2.weight": array(4)},

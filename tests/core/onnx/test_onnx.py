@@ -1,6 +1,7 @@
 """Networks as ONNX models: what onnxruntime computes of them, and what comes back."""
 
 import json
+import os
 
 import numpy as np
 import onnx
@@ -280,7 +281,88 @@ def test_an_imported_network_can_be_trained_and_saved(tmp_path):
 
 
 GEMM = helper.make_node("Gemm", ["rows", "w"], ["z"], name="first")
+SIGMOID = [helper.make_node("Gemm", ["rows", "c"], ["s"]), helper.make_node("Sigmoid", ["s"], ["p"])]
 REFUSED = {
+    "probabilities of the columns": (
+        [GEMM, helper.make_node("Softmax", ["z"], ["out"], name="s", axis=0)],
+        r"node\[s\]: expected axis -1, got 0",
+    ),
+    "whole numbers": (
+        [helper.make_node("Cast", ["rows"], ["i"], name="i", to=7), helper.make_node("Gemm", ["i", "w"], ["out"])],
+        r"node\[i\]: expected a Cast to float or double, got INT64",
+    ),
+    "a normalisation of the rows": (
+        [GEMM, helper.make_node("LayerNormalization", ["z", "scale"], ["out"], name="n", axis=0)],
+        r"node\[n\]: expected axis -1, got 0",
+    ),
+    "an epsilon below 0": (
+        [GEMM, helper.make_node("LayerNormalization", ["z", "scale"], ["out"], name="n", epsilon=-1.0)],
+        r"node\[n\].epsilon: expected a finite number above 0, got -1.0",
+    ),
+    "columns without a scale": (
+        [helper.make_node("Mul", ["rows", "scale"], ["x"]), helper.make_node("Gemm", ["x", "w"], ["out"])],
+        r"node\[out\]: expected a finite factor for each of 5 inputs",
+    ),
+    "scales that do not fit": (
+        [
+            helper.make_node("Mul", ["rows", "scale"], ["x"]),
+            helper.make_node("Sub", ["x", "shape"], ["y"], name="sub"),
+            helper.make_node("Gemm", ["y", "w"], ["out"]),
+        ],
+        r"node\[sub\]: expected numbers for 4 columns, got 3",
+    ),
+    "a scale for each row": (
+        [helper.make_node("Mul", ["rows", "c"], ["x"], name="m"), helper.make_node("Gemm", ["x", "w"], ["out"])],
+        r"node\[m\]: expected a number for each column, got shape \(3, 1\)",
+    ),
+    "a division by zero": (
+        [helper.make_node("Div", ["rows", "none"], ["x"], name="d"), helper.make_node("Gemm", ["x", "w"], ["out"])],
+        r"node\[d\]: expected divisors other than 0",
+    ),
+    "a maximum of 1": (
+        [GEMM, helper.make_node("Exp", ["z"], ["e"]), helper.make_node("Min", ["e", "one"], ["out"], name="cap")],
+        r"node\[cap\]: expected one of Gemm, .* in a chain, got Min",
+    ),
+    "probabilities in another order": (
+        [
+            *SIGMOID,
+            helper.make_node("Sub", ["one", "p"], ["q"]),
+            helper.make_node("Concat", ["p", "q"], ["out"], axis=1),
+        ],
+        r"node\[out\]: expected a Concat of the two probabilities of a sigmoid",
+    ),
+    "another Selu": (
+        [GEMM, helper.make_node("Selu", ["z"], ["out"], alpha=1.0)],
+        r"node\[out\]: expected Selu with its usual alpha and gamma, got \(1.0, 1.05070098\)",
+    ),
+    "a beginning at a constant": (
+        [helper.make_node("Gemm", ["v", "w"], ["out"])],
+        r"file: expected the chain of nodes to begin at the input, but it begins at v",
+    ),
+    "a flattening of all rows": (
+        [helper.make_node("Flatten", ["rows"], ["x"], name="f", axis=0), helper.make_node("Gemm", ["x", "w"], ["out"])],
+        r"node\[f\]: expected Flatten of axis 1, which leaves rows as they are",
+    ),
+    "a bias of another size": (
+        [helper.make_node("Gemm", ["rows", "w", "shape"], ["out"])],
+        r"node\[out\]: expected a bias of 4 numbers, got 3",
+    ),
+    "a product beyond float32": (
+        [helper.make_node("Gemm", ["rows", "w", "scale"], ["out"], alpha=3e38, beta=3e38)],
+        r"weights\[layer0/weight\]: expected finite numbers within float32",
+    ),
+    "an operator without its inputs": (
+        [GEMM, helper.make_node("PRelu", ["z"], ["out"], name="p")],
+        r"file: expected an ONNX model: .*PRelu.* has input size 1 not in range",
+    ),
+    "an attribute of another type": (
+        [helper.make_node("Gemm", ["rows", "w"], ["out"], alpha="half")],
+        r"file: expected an ONNX model: Mismatched attribute type in .*alpha",
+    ),
+    "a circle": (
+        [helper.make_node("Identity", ["b"], ["a"]), helper.make_node("Gemm", ["a", "w"], ["b"]), GEMM],
+        r"file: expected an ONNX model: Nodes in a graph must be topologically sorted",
+    ),
     "a convolution": (
         [GEMM, helper.make_node("Sin", ["z"], ["s"], name="odd"), helper.make_node("Gemm", ["s", "v"], ["out"])],
         r"node\[odd\]: expected one of Gemm, MatMul, .* in a chain, got Sin",
@@ -323,7 +405,9 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_not_understood_is_named(name):
     nodes, message = REFUSED[name]
-    proto = graph(nodes, {"w": W, "v": np.eye(4), "scale": np.ones(4)})
+    proto = graph(
+        nodes, {"w": W, "v": np.eye(4), "scale": np.ones(4), "shape": [-1, 2, 2], "one": 1, "none": 0, "c": W[:3, :1]}
+    )
 
     with pytest.raises(InvalidInput, match=message):
         from_onnx(proto.SerializeToString())
@@ -334,10 +418,59 @@ def test_what_is_no_onnx_model_is_refused(tmp_path):
 
     with pytest.raises(InvalidInput, match="file: expected an ONNX model"):
         from_onnx(tmp_path / "m.onnx")
-    with pytest.raises(InvalidInput, match="file: expected a graph of one input, got none"):
+    with pytest.raises(InvalidInput, match="file: expected an ONNX model"):
         from_onnx(b"")
     with pytest.raises(FileNotFoundError):
         from_onnx(tmp_path / "nowhere.onnx")
+
+
+def test_constants_that_are_no_numbers_are_refused():
+    text = graph(
+        [helper.make_node("Sub", ["rows", "text"], ["x"]), helper.make_node("Gemm", ["x", "w"], ["out"])], {"w": W}
+    )
+    text.graph.initializer.append(numpy_helper.from_array(np.array(["a"] * 5, object), "text"))
+    damaged = graph([GEMM, helper.make_node("Relu", ["z"], ["out"])], {"w": W})
+    damaged.graph.initializer[0].raw_data = b"123"
+    unknown = graph([GEMM, helper.make_node("Relu", ["z"], ["out"])], {"w": W})
+    unknown.graph.initializer[0].data_type = 99
+
+    for proto, message in (
+        (text, r"text: expected an array of numbers, got array\(\['a'"),
+        (damaged, r"file: expected an ONNX model: .* raw_data size \(3 bytes\)"),
+        (unknown, "file: expected an ONNX model: 99"),
+    ):
+        with pytest.raises(InvalidInput, match=message):
+            from_onnx(proto.SerializeToString())
+
+
+def test_weights_beside_the_file_are_read_and_may_not_be_missing(tmp_path):
+    proto = graph([helper.make_node("Gemm", ["rows", "w"], ["out"])], {"w": np.ones((5, 400))})
+    onnx.save_model(proto, tmp_path / "m.onnx", save_as_external_data=True, location="w.bin")
+
+    assert from_onnx(tmp_path / "m.onnx").architecture.outputs == 400
+    for size in (100, None):
+        os.truncate(tmp_path / "w.bin", size) if size else (tmp_path / "w.bin").unlink()
+        with pytest.raises(InvalidInput, match=r"file: expected an ONNX model: .*(length|w.bin)"):
+            from_onnx(tmp_path / "m.onnx")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("loss", "{", r"metadata_props\[loss\]: expected JSON"),
+        ("loss", '"x"', "loss: expected one of softmax_cross_entropy"),
+        ("labels", "5", "labels: expected a list of labels, one for each output, got 5"),
+        ("labels", '["a", "b"]', "labels: expected 3 labels"),
+    ],
+)
+def test_the_metadata_of_a_file_are_checked(name, text, message):
+    proto = to_onnx(network("relu"))
+    for note in proto.metadata_props:
+        if note.key == name:
+            note.value = text
+
+    with pytest.raises(InvalidInput, match=message):
+        from_onnx(proto.SerializeToString())
 
 
 def test_an_output_is_chosen_by_its_name():
