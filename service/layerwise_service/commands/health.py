@@ -36,7 +36,7 @@ def _rest(settings: Settings) -> None:
         connection.request("GET", "/readyz", headers={"Host": "localhost"})  # a host that is always allowed
         response = connection.getresponse()
         body = response.read(10_000).decode(errors="replace")
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         raise CommandFailed(f"no answer from http://{host}:{port}/readyz: {error}") from error
     finally:
         connection.close()

@@ -166,10 +166,10 @@ class Attempt:
         elif time.monotonic() - self._stored_at >= _STORE_SECONDS:
             self._try_to_store_records()
 
-    def _kept_record(self, metrics: Mapping[str, float]) -> EpochRecord | None:
+    def _kept_record(self, metrics: Mapping[str, float]) -> EpochRecord:
         """Return the record of the epoch whose weights were kept, with the `metrics` of these weights."""
-        if self._kept is None or self._newest is None:
-            return None
+        assert self._kept is not None  # the first epoch is always kept, until a better one
+        assert self._newest is not None
         name = self._claim.job.metric
         return replace(
             self._kept,

@@ -6,6 +6,7 @@ import gzip
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -43,6 +44,14 @@ def predict(rest: FlaskClient, **body: Any) -> Any:
     response = rest.post("/predict", json=body)
     assert response.status_code == 200, response.get_data(as_text=True)
     return response.get_json()
+
+
+def test_the_root_names_the_paths_to_see(rest: FlaskClient) -> None:
+    answer = rest.get("/").get_json()
+
+    assert answer["name"] == "layerwise"
+    assert answer["version"] == version("layerwise")
+    assert all(rest.get(path).status_code in (200, 503) for path in answer["see"])
 
 
 def test_a_classifier_answers_labels_and_probabilities(rest: FlaskClient, publish: Publish) -> None:

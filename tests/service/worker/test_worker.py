@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from helpers.service_values import LIMITS
 from helpers.waiting import wait_until
+from helpers.worked_jobs import failing, failure, story
 from layerwise import MLP, TableEncoder
 from layerwise_service.domain.datasets import Batch, Dataset
 from layerwise_service.domain.jobs import Claim, Job, NewJob
@@ -25,61 +26,6 @@ from layerwise_service.stores.schema import jobs, pending_artifacts
 from layerwise_service.wiring import Stores, build_worker
 from layerwise_service.worker import attempt, encoding
 from layerwise_service.worker.heartbeat import Heartbeat, Instruction
-
-ARCHITECTURE = {"inputs": 2, "layers": [{"units": 4, "activation": "relu"}, {"units": 2}]}
-
-
-@pytest.fixture
-def submit(stores: Stores, dataset: Dataset) -> Callable[..., Job]:
-    def make(**plan: Any) -> Job:
-        new = NewJob("xor", dict(ARCHITECTURE), {"epochs": 3, **plan}, dataset.sha256, "accuracy", fingerprint="f")
-        return stores.jobs.submit(new, dataset, max_open=100)
-
-    return make
-
-
-@pytest.fixture
-def work(settings: Settings, stores: Stores) -> Iterator[Callable[[Job], Job]]:
-    """Lets a worker work until the job has ended."""
-    workers = []
-
-    def run(job: Job) -> Job:
-        worker = build_worker(settings, "w")
-        thread = threading.Thread(target=worker.run)
-        workers.append((worker, thread))
-        thread.start()
-        wait_until(lambda: stores.jobs.get(job.id).state.ended)
-        return stores.jobs.get(job.id)
-
-    yield run
-    for worker, thread in workers:
-        worker.stop()
-        thread.join()
-
-
-def failure(job: Job) -> tuple[str, str]:
-    assert job.failure is not None
-    return job.failure.reason, job.failure.message
-
-
-def failing(monkeypatch: pytest.MonkeyPatch, owner: type, name: str, *errors: Exception) -> list[tuple[Any, ...]]:
-    """Lets the method `name` raise `errors` before it does its work; gives the arguments of each call."""
-    act = getattr(owner, name)
-    calls: list[tuple[Any, ...]] = []
-
-    def fail(*arguments: Any, **named: Any) -> Any:
-        calls.append(arguments[1:])
-        if len(calls) <= len(errors):
-            raise errors[len(calls) - 1]
-        return act(*arguments, **named)
-
-    monkeypatch.setattr(owner, name, fail)
-    return calls
-
-
-def story(job: Job) -> list[tuple[str, str]]:
-    return [(change.state, change.reason) for change in job.transitions]
-
 
 FULL = NoSpace("the disk of the service is full")
 NEVER_ENDS = [FULL] * 1000

@@ -1,0 +1,33 @@
+"""Jobs that a worker of the same process works on: stores that fail, and what became of a job."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from layerwise_service.domain.jobs import Job
+
+
+def failure(job: Job) -> tuple[str, str]:
+    assert job.failure is not None
+    return job.failure.reason, job.failure.message
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, owner: type, name: str, *errors: Exception) -> list[tuple[Any, ...]]:
+    """Lets the method `name` raise `errors` before it does its work; gives the arguments of each call."""
+    act = getattr(owner, name)
+    calls: list[tuple[Any, ...]] = []
+
+    def fail(*arguments: Any, **named: Any) -> Any:
+        calls.append(arguments[1:])
+        if len(calls) <= len(errors):
+            raise errors[len(calls) - 1]
+        return act(*arguments, **named)
+
+    monkeypatch.setattr(owner, name, fail)
+    return calls
+
+
+def story(job: Job) -> list[tuple[str, str]]:
+    return [(change.state, change.reason) for change in job.transitions]
