@@ -11,7 +11,7 @@ from layerwise.limits import Limits, Positive
 from layerwise.types import Floats
 from layerwise.variants import Variant
 
-MOST = 1e38
+MAX_VALUE = 1e38
 """The largest constant: about the largest float32."""
 
 
@@ -149,7 +149,7 @@ class Constant(Initializer):
         If the value is invalid.
     """
 
-    value: Annotated[float, Limits(least=-MOST, below=MOST)] = 0.0
+    value: Annotated[float, Limits(least=-MAX_VALUE, below=MAX_VALUE)] = 0.0
 
     kind = "constant"
 

@@ -90,8 +90,8 @@ class Lion(Optimizer):
     usual_rate = 3e-3
     state_vectors = ("mean",)
 
-    def move(self, p, g, own, spare, numbers, /):
-        (m,), (s,), (rate,) = own, spare, numbers
+    def move(self, p, g, vectors, scratch, numbers, /):
+        (m,), (s,), (rate,) = vectors, scratch, numbers
         np.subtract(m, g, out=s)
         np.multiply(s, self.beta1, out=s)
         np.add(s, g, out=s)

@@ -31,8 +31,8 @@ def checked_rows(
     Raises InvalidInput, naming row and column, for rows of another length, values that are not numbers and, if
     `finite`, numbers that are not finite in `dtype`.
     """
-    if _is_fine(X, features, dtype):
-        return cast("NDArray[Any]", X)  # quoted: to make the type takes longer than the check
+    if _is_valid_array(X, features, dtype):
+        return cast("NDArray[Any]", X)  # quoted, because creating the type takes longer than the check
     table = _numeric(cast(object, X), features, pointer)
     if table.shape == (0,):  # an empty list
         table = np.empty((0, features), dtype)
@@ -48,8 +48,8 @@ def checked_rows(
     return table
 
 
-def _is_fine(X: object, features: int, dtype: DTypeLike) -> bool:
-    """Return whether `X` is a small valid array: a fast check of what a service predicts."""
+def _is_valid_array(X: object, features: int, dtype: DTypeLike) -> bool:
+    """Return whether `X` is a small valid array; a fast check for predictions in a service."""
     return (
         type(X) is np.ndarray
         and X.dtype == dtype
@@ -118,7 +118,7 @@ def check_finite(table: NDArray[Any], *, dtype: DTypeLike, pointer: str, flat: b
 def check_unmasked(value: object, pointer: str) -> None:
     """Raise InvalidInput if `value` is a masked array, whose mask would be ignored."""
     if isinstance(value, np.ma.MaskedArray):
-        raise InvalidInput(pointer, "expected an array without a mask, got a masked one: fill in what is masked")
+        raise InvalidInput(pointer, "expected an array without a mask, got a masked one: fill in the masked values")
 
 
 def _array(X: object, pointer: str) -> NDArray[Any] | None:
@@ -148,9 +148,7 @@ def _numeric(X: object, features: int, pointer: str) -> NDArray[Any]:
 
 
 def _converted(rows: Sequence[object], features: int, pointer: str) -> NDArray[Any]:
-    """Return rows that NumPy does not take as numbers, converted one by one. Raises InvalidInput at the first wrong
-    value.
-    """
+    """Convert rows value by value, which NumPy could not convert as a whole. Raises InvalidInput at a wrong value."""
     table = np.empty((len(rows), features), np.float64)
     for i, row in enumerate(rows):
         if not isinstance(row, Sequence | np.ndarray) or isinstance(row, str | bytes):

@@ -35,7 +35,7 @@ def class_weights(
 
 
 def weights_of(given: Sequence[float] | Mapping[str, float], labels: Sequence[Label]) -> tuple[float, ...]:
-    """Return the weight of each class, given in the order of the `labels`, or by label with 1 for the others.
+    """Return the weight of each class. They are given in the order of the `labels`, or by label, with 1 for the others.
 
     Raises InvalidInput if they do not fit the labels.
     """

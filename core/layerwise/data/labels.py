@@ -12,9 +12,9 @@ from layerwise.errors import InvalidInput, Place
 
 Label: TypeAlias = int | str | bool
 
-MOST = 2**63 - 1
+MAX_INTEGER = 2**63 - 1
 """The largest integer label: labels are signed integers of 64 bits."""
-WANTED = "expected a label (an integer, a string or a boolean)"
+EXPECTED = "expected a label (an integer, a string or a boolean)"
 
 
 def checked_labels(labels: Iterable[object], outputs: int, pointer: str = "labels") -> tuple[Label, ...]:
@@ -25,7 +25,7 @@ def checked_labels(labels: Iterable[object], outputs: int, pointer: str = "label
     found: list[Label] = []
     for i, label in enumerate(labels):
         found.append(_label(label, pointer, i, like=found[0] if found else None))
-    classes = _classes(outputs)
+    classes = _class_count(outputs)
     if len(found) != classes:
         detail = f"expected {classes} labels, as the network has {counted(outputs, 'output')}, got {len(found)}"
         raise InvalidInput(pointer, detail)
@@ -45,15 +45,15 @@ def encode_labels(
 ) -> tuple[NDArray[Any], tuple[Label, ...]]:
     """Return `y` as class indices (n,), and the labels of the classes.
 
-    Each output has a label; a single output has two. Without `labels`, integers below the number of classes stand for
-    themselves; otherwise the labels are the sorted distinct values of `y`, which must be as many. Raises InvalidInput,
-    naming row and label.
+    Each output has a label; a single output has two. Without `labels`, integers below the number of classes are class
+    indices; otherwise the labels are the sorted distinct values of `y`, as many as there are classes. Raises
+    InvalidInput at the row of a wrong label.
     """
-    column, classes = label_column(y, rows, pointer), _classes(outputs)
+    column, classes = label_column(y, rows, pointer), _class_count(outputs)
     if labels is None:
         if column.dtype.kind in "iu" and column.min() >= 0 and column.max() < classes:
             return column, tuple(range(classes))
-        labels = _found(column, outputs, pointer)
+        labels = _labels_in(column, outputs, pointer)
     known = label_array(labels)
     if column.dtype.kind != known.dtype.kind and not (column.dtype.kind in "iu" and known.dtype.kind in "iu"):
         raise InvalidInput(Place(pointer, 0), f"expected one of {label_list(labels)}, got {shown(column[0])}")
@@ -72,9 +72,9 @@ def encode_labels(
 
 
 def checked_indices(y: NDArray[Any], *, outputs: int, rows: int, pointer: str) -> NDArray[Any]:
-    """Return `y`, class indices (n,) whose shape and type alone are checked. Raises InvalidInput."""
+    """Return `y`, class indices (n,); only its shape and type are checked. Raises InvalidInput."""
     if y.ndim != 1 or y.dtype.kind not in "iu":
-        wanted = f"expected class indices below {_classes(outputs)}"
+        wanted = f"expected class indices below {_class_count(outputs)}"
         raise InvalidInput(pointer, f"{wanted}, got {y.dtype} in {counted(y.ndim, 'dimension')}")
     if len(y) != rows:
         raise InvalidInput(pointer, f"expected {rows} labels, one for each row of X, got {len(y)}")
@@ -104,12 +104,12 @@ def label_column(y: ArrayLike, rows: int | None, pointer: str) -> NDArray[Any]:
         raise InvalidInput(pointer, f"expected {rows} labels, one for each row of X, got {len(column)}")
     if column.dtype.kind in "OT" and len(column):
         column = _of_one_type(column.tolist(), pointer)
-    if column.dtype.kind == "u" and len(column) and column.max() > MOST:
-        row = int(np.argmax(column > MOST))
+    if column.dtype.kind == "u" and len(column) and column.max() > MAX_INTEGER:
+        row = int(np.argmax(column > MAX_INTEGER))
         raise InvalidInput(Place(pointer, row), f"expected an integer of 64 bits, got {column[row]}")
     if column.dtype.kind not in "iubU":
         hint = "; whole numbers may be converted by y.astype(int)" if column.dtype.kind == "f" else ""
-        raise InvalidInput(Place(pointer, 0), f"{WANTED}, got {shown(cast(object, column[0]))}{hint}")
+        raise InvalidInput(Place(pointer, 0), f"{EXPECTED}, got {shown(cast(object, column[0]))}{hint}")
     return column
 
 
@@ -122,7 +122,7 @@ def _label(value: object, pointer: str, index: int, *, like: Label | None) -> La
     """Return `value` as a Python label of the same type as `like`."""
     plain = cast(object, value.item()) if isinstance(value, np.generic) else value
     if not isinstance(plain, int | str):
-        raise InvalidInput(Place(pointer, index), f"{WANTED}, got {shown(plain)}")
+        raise InvalidInput(Place(pointer, index), f"{EXPECTED}, got {shown(plain)}")
     if isinstance(plain, int) and not -(2**63) <= plain < 2**63:
         raise InvalidInput(Place(pointer, index), f"expected an integer of 64 bits, got {shown(plain)}")
     if like is not None and type(plain) is not type(like):
@@ -132,15 +132,15 @@ def _label(value: object, pointer: str, index: int, *, like: Label | None) -> La
     return plain
 
 
-def _found(column: NDArray[Any], outputs: int, pointer: str) -> tuple[Label, ...]:
-    labels, classes = cast(list[Label], np.unique(column).tolist()), _classes(outputs)
+def _labels_in(column: NDArray[Any], outputs: int, pointer: str) -> tuple[Label, ...]:
+    labels, classes = cast(list[Label], np.unique(column).tolist()), _class_count(outputs)
     if len(labels) != classes:
         wanted = f"expected {classes} different labels, as the network has {counted(outputs, 'output')}"
         raise InvalidInput(pointer, f"{wanted}, got {len(labels)}: {label_list(tuple(labels))}")
     return tuple(labels)
 
 
-def _classes(outputs: int) -> int:
+def _class_count(outputs: int) -> int:
     """Return the number of labels for `outputs`; a single output has two."""
     return max(outputs, 2)
 

@@ -1,7 +1,7 @@
 """Memory-mapped tables larger than memory, read in blocks whose pages are released after use.
 
-A page of a mapped file counts as memory of the process once it is touched. So such a table is never read row by row: a
-block is copied out of the map and its pages are released at once. The operating system caches what it has room for.
+A page of a mapped file counts as memory of the process once it is read. So such a table is never read row by row: a
+block is copied out of the map and its pages are released at once. The operating system may still cache them.
 """
 
 import math
@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from layerwise.data.row_source import RowSource
 
 LARGE = 2**28
-"""Bytes. A smaller table is left to the operating system's paging, and shuffled as a whole."""
+"""Bytes. Smaller tables are read like arrays in memory, and shuffled as a whole."""
 
 BLOCK = 2**18
 """Bytes of consecutive rows read at once: enough for nearly the full speed of a disk."""
 
 BLOCK_ROWS = 2**13
-"""The most rows of a block, so that a window has few row numbers even in a narrow table."""
+"""The most rows of a block, so that a window of a narrow table does not have too many."""
 
 WINDOW = 2**26
 """Bytes of the blocks within which rows are shuffled. The cache holds two windows, 128 MiB."""
@@ -34,7 +34,7 @@ class Pages:
         self._offset = table.ctypes.data - np.frombuffer(file, np.uint8).ctypes.data
         self._row_bytes = _row_bytes(table)
 
-    def expect(self, rows: slice) -> None:
+    def prefetch(self, rows: slice) -> None:
         """Ask the operating system to prefetch `rows`."""
         self._advise("MADV_WILLNEED", rows)
 
@@ -53,7 +53,7 @@ class Pages:
 def pages_of(table: NDArray[Any]) -> Pages | None:
     """Return the pages of `table` if it is a mapped file of at least LARGE bytes that can be read in blocks, else None.
 
-    It cannot if its rows are not consecutive (as in Fortran order), or if writes to it stay in memory (mode "c").
+    Not if its rows are not contiguous (as in Fortran order), or if changes of it stay in memory (mode "c").
     """
     if table.nbytes < LARGE or table.ndim == 0 or table.strides[0] < _row_bytes(table):
         return None
@@ -66,7 +66,7 @@ def pages_of(table: NDArray[Any]) -> Pages | None:
 
 
 def _row_bytes(table: NDArray[Any]) -> int:
-    """Return the bytes from the first to the last of a row, or a huge number if a row runs backwards."""
+    """Return the number of bytes that a row spans, or a huge number if one of its strides is negative."""
     if any(step < 0 for step in table.strides[1:]):
         return 2**62
     pairs = zip(table.shape[1:], table.strides[1:], strict=True)
@@ -76,8 +76,8 @@ def _row_bytes(table: NDArray[Any]) -> int:
 class FileTable(RowSource):
     """A table (n, ...) in a mapped file, read through a cache of recently used blocks.
 
-    A block is `block_rows` consecutive rows; the cache holds two windows of `window` blocks. Rows may be read in any
-    order, but only those near each other, as `WindowShuffle` visits them, are found in the cache.
+    A block has `block_rows` consecutive rows; the cache holds two windows of `window` blocks. Rows may be read in any
+    order, but the cache helps only if they are near each other, as in a `WindowShuffle`.
     """
 
     def __init__(self, source: NDArray[Any], pages: Pages) -> None:
@@ -102,7 +102,7 @@ class FileTable(RowSource):
     def take(self, rows: NDArray[np.intp], out: NDArray[Any]) -> None:
         """Copy the rows with these numbers to `out` (m, ...), of the table's dtype."""
         slots = len(self._block_in)
-        for start in range(0, len(rows), slots):  # a part of the rows lies in at most as many blocks as the cache holds
+        for start in range(0, len(rows), slots):  # these rows are in at most as many blocks as the cache holds
             part = rows[start : start + slots]
             block, place = self._block[: len(part)], self._place[: len(part)]
             np.floor_divide(part, self.block_rows, out=block)
@@ -121,7 +121,7 @@ class FileTable(RowSource):
         wanted = set(cast(list[int], blocks.tolist()))
         missing = sorted(block for block in wanted if self._slot_of[block] < 0)
         for block in missing:
-            self._pages.expect(self.rows_of(block))
+            self._pages.prefetch(self.rows_of(block))
         for block in missing:
             while int(self._block_in[self._oldest]) in wanted:
                 self._oldest = (self._oldest + 1) % len(self._block_in)

@@ -33,16 +33,16 @@ def moments(table: NDArray[Any], rows: RowNumbers, weights: NDArray[Any] | None 
     columns: int = table.shape[1]
     steps = list(blocks(len(rows), columns))
 
-    def own(some: NDArray[np.intp]) -> NDArray[np.float64]:
-        counted: NDArray[np.float64] = np.ones(len(some))
+    def weights_of(part: NDArray[np.intp]) -> NDArray[np.float64]:
+        row_weights: NDArray[np.float64] = np.ones(len(part))
         if weights is not None:
-            np.copyto(counted, weights[some])
-        return counted
+            np.copyto(row_weights, weights[part])
+        return row_weights
 
     largest: NDArray[np.float64] = np.zeros(columns)
     for step in steps:
-        some = rows[step]
-        sizes = np.abs(table[some][own(some) > 0].astype(np.float64))
+        part = rows[step]
+        sizes = np.abs(table[part][weights_of(part) > 0].astype(np.float64))
         np.maximum(largest, sizes.max(axis=0, initial=0.0), out=largest)
     with np.errstate(invalid="ignore"):
         unit = np.ldexp(1.0, np.where(np.isfinite(largest), np.frexp(largest)[1], 0))
@@ -51,10 +51,10 @@ def moments(table: NDArray[Any], rows: RowNumbers, weights: NDArray[Any] | None 
         """The mean of (number - center)^power of each column."""
         total, weight = np.zeros(columns), 0.0
         for step in steps:
-            some = rows[step]
-            counted = own(some)
-            total += np.dot(counted, (table[some] / unit - center) ** power)
-            weight += float(np.add.reduce(counted))
+            part = rows[step]
+            row_weights = weights_of(part)
+            total += np.dot(row_weights, (table[part] / unit - center) ** power)
+            weight += float(np.add.reduce(row_weights))
         return total / weight if weight else np.zeros(columns)
 
     with np.errstate(over="ignore", invalid="ignore"):

@@ -1,4 +1,4 @@
-"""Reading of training data: rows picked by number, converted on the fly, without a copy of the whole."""
+"""Reading of training data: checked once, then gathered and converted batch by batch, never copied as a whole."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -53,7 +53,7 @@ def resolved_plan(
 
 
 def _length(X: object) -> int:
-    """Return the number of rows of `X`, sparse or not; 1 if it has no length, which reading refuses."""
+    """Return the number of rows of `X`, sparse or not; 1 if it has no length, which is an error later."""
     shape: object = getattr(X, "shape", None)
     if isinstance(shape, tuple) and shape:
         return int(cast(tuple[int, ...], shape)[0])
@@ -64,7 +64,7 @@ def _length(X: object) -> int:
 
 
 class Gather:
-    """Copies picked rows x of `source` (n, ...) to `out` (m, ...) as scale · x + shift, converting the dtype.
+    """Copies rows x of `source` (n, ...), given by number, to `out` (m, ...) as scale · x + shift, in its dtype.
 
     Nothing is allocated, unless `source` is not contiguous or not aligned.
     """
@@ -72,20 +72,20 @@ class Gather:
     def __init__(self, source: RowTable, out: NDArray[Any], *, scale: float = 1.0, shift: float = 0.0) -> None:
         self._source, self._out = source, out
         self._scale, self._shift = scale, shift
-        # `take` would first copy any other source as a whole
-        self._straight = isinstance(source, RowSource) or (source.flags.c_contiguous and source.flags.aligned)
-        self._picked = out if source.dtype == out.dtype else np.empty(out.shape if self._straight else 0, source.dtype)
+        # for any other source, `take` would first copy the whole of it
+        self._can_take = isinstance(source, RowSource) or (source.flags.c_contiguous and source.flags.aligned)
+        self._taken = out if source.dtype == out.dtype else np.empty(out.shape if self._can_take else 0, source.dtype)
 
     def __call__(self, rows: NDArray[np.intp]) -> None:
         if isinstance(self._source, RowSource):
-            self._source.take(rows, self._picked)
-        elif self._straight:
+            self._source.take(rows, self._taken)
+        elif self._can_take:
             # clip: the other modes write to a copy of `out` first; the method takes half the time of np.take
-            self._source.take(rows, 0, self._picked, "clip")
+            self._source.take(rows, 0, self._taken, "clip")
         else:
             np.copyto(self._out, self._source[rows], casting="unsafe")
-        if self._straight and self._picked is not self._out:
-            np.copyto(self._out, self._picked, casting="unsafe")
+        if self._can_take and self._taken is not self._out:
+            np.copyto(self._out, self._taken, casting="unsafe")
         if self._scale != 1:
             np.multiply(self._out, self._scale, out=self._out)
         if self._shift:
@@ -94,11 +94,22 @@ class Gather:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
-    """The rows `rows` (m,), sorted row numbers, of a table (n, inputs) and its targets (n, ...).
+    """Some rows of a table (n, inputs) and its targets (n, ...), such as those to train on.
 
-    `weights` (n,) are row weights, None if all are 1. `scale` is the scaling of the targets, None for none; `learnt`
-    may hold the scaled targets in the network's dtype. For a large mapped file the table is a RowSource and `rows` are
-    Runs; targets and weights are always arrays, all of whose pages may be in memory.
+    Attributes
+    ----------
+    table : array or RowSource (n, inputs)
+        A RowSource for a large mapped file.
+    targets : ndarray (n, ...)
+        All of its pages may be in memory, as those of `weights`.
+    rows : ndarray (m,) or Runs
+        Sorted row numbers; Runs for a large mapped file.
+    weights : ndarray (n,) or None
+        Row weights; None if all are 1.
+    scale : TargetScale or None
+        The scaling of the targets in training.
+    scaled_targets : ndarray (n, ...) or None
+        The scaled targets in the network's dtype, if they were computed in advance.
     """
 
     table: RowTable
@@ -106,20 +117,20 @@ class Split:
     rows: RowNumbers
     weights: NDArray[Any] | None = None
     scale: TargetScale | None = None
-    learnt: NDArray[Any] | None = None
+    scaled_targets: NDArray[Any] | None = None
 
-    def part(self, rows: RowNumbers) -> "Split":
-        """Return the rows `rows` of the same table."""
+    def subset(self, rows: RowNumbers) -> "Split":
+        """Return the split with other `rows` of the same table."""
         return replace(self, rows=rows)
 
-    def times(self, by_class: NDArray[np.float64]) -> "Split":
-        """Return the same rows with weights multiplied by those of their classes."""
+    def with_class_weights(self, by_class: NDArray[np.float64]) -> "Split":
+        """Return the same rows with their weights multiplied by the weight of their class, `by_class` (classes,)."""
         weights = by_class.take(self.targets, mode="clip")
         if self.weights is not None:
             np.multiply(weights, self.weights, out=weights)
         return replace(self, weights=weights)
 
-    def weighs_nothing(self) -> bool:
+    def has_no_weight(self) -> bool:
         """Return whether all weights are zero."""
         if self.weights is None:
             return False
@@ -138,7 +149,7 @@ class Reader:
     dtype: np.dtype[Any]
     check: bool = True
 
-    def whole(
+    def read(
         self,
         X: ArrayLike | RowSource,
         y: ArrayLike,
@@ -166,7 +177,7 @@ class Reader:
         )
         return Split(table, targets, rows, w), labels
 
-    def divided(
+    def read_split(
         self,
         X: ArrayLike | RowSource,
         y: ArrayLike,
@@ -177,15 +188,15 @@ class Reader:
         plan: Plan,
         rng: np.random.Generator,
     ) -> tuple[Split, Split | None, tuple[Label, ...] | None]:
-        """Return the training rows, the held-out rows, and the labels. Raises InvalidInput.
+        """Return the training rows, the held-out rows, and the labels of the classes. Raises InvalidInput.
 
         `validation` is a fraction of the rows, held out as `plan.split` says, or (X, y) or (X, y, weights).
         """
-        data, labels = self.whole(X, y, labels, weights=weights)
+        data, labels = self.read(X, y, labels, weights=weights)
         if isinstance(validation, Sequence):
-            return *self.weighted(data, self._given(validation, labels), labels, plan), labels
+            return *self.apply_class_weights(data, self._held_out(validation, labels), labels, plan), labels
         if not validation:
-            return *self.weighted(data, None, labels, plan), labels
+            return *self.apply_class_weights(data, None, labels, plan), labels
         if plan.split == "temporal":
             kept, held = temporal_split(data.table, validation)
         elif plan.split == "stratified":
@@ -195,25 +206,24 @@ class Reader:
             kept, held = stratified_split(data.table, data.targets, validation, rng)
         else:
             kept, held = random_split(data.table, validation, rng)
-        return *self.weighted(data.part(kept), data.part(held), labels, plan), labels
+        return *self.apply_class_weights(data.subset(kept), data.subset(held), labels, plan), labels
 
-    def weighted(
+    def apply_class_weights(
         self, train: Split, held_out: Split | None, labels: tuple[Label, ...] | None, plan: Plan
     ) -> tuple[Split, Split | None]:
-        """Return both parts with row weights multiplied by the class weights, which `plan.class_weight` finds in
-        `train`.
+        """Return both parts with their weights multiplied by those of `plan.class_weight`, computed from `train`.
 
-        Raises InvalidInput, also if all weights of a part are zero.
+        Raises InvalidInput if class weights and labels do not fit together, or all weights of a part are zero.
         """
         if plan.class_weight is not None:
             by_class = class_weights(plan.class_weight, train.targets, train.rows, labels=labels or ())
             check_finite(by_class[:, None], dtype=self.dtype, pointer="class_weight", flat=True)
-            train, held_out = train.times(by_class), held_out and held_out.times(by_class)
+            train, held_out = train.with_class_weights(by_class), held_out and held_out.with_class_weights(by_class)
             for part in train, held_out:
                 if part and part.weights is not None:
                     check_finite(part.weights[:, None], dtype=self.dtype, pointer="weights", flat=True)
         for part, what in (train, "to train on"), (held_out, "held out"):
-            if part and part.weighs_nothing():
+            if part and part.has_no_weight():
                 raise InvalidInput("weights", f"expected a weight above 0 for at least one of the rows {what}")
         return train, held_out
 
@@ -224,8 +234,8 @@ class Reader:
             checked_rows(X, self.architecture.inputs, dtype=self.dtype, pointer=pointer, finite=self.check)
         )
 
-    def _given(self, validation: Sequence[ArrayLike], labels: tuple[Label, ...] | None) -> Split:
+    def _held_out(self, validation: Sequence[ArrayLike], labels: tuple[Label, ...] | None) -> Split:
         """Return the held-out rows that the user passed."""
         X, y, weights = (*validation, None)[:3]
         names = "validation.X", "validation.y", "validation.weights"
-        return self.whole(cast(ArrayLike, X), cast(ArrayLike, y), labels, weights=weights, names=names)[0]
+        return self.read(cast(ArrayLike, X), cast(ArrayLike, y), labels, weights=weights, names=names)[0]

@@ -11,7 +11,7 @@ from layerwise.randomness import ORDER, stream
 
 
 class RowOrder(ABC):
-    """The order of the rows in each epoch. With `seed` None it is that of the table."""
+    """The order of the rows in each epoch; without a seed, always that of the table."""
 
     epoch = -1
     """The epoch of the current order."""
@@ -47,8 +47,9 @@ class FullShuffle(RowOrder):
 class WindowShuffle(RowOrder):
     """Shuffles the runs of a file, then the rows within each window of `window` consecutive runs.
 
-    So a batch has rows from all over the file, each run is read once an epoch, and only the row numbers of one window
-    are held. Rows of one run stay within a window of each other in every epoch: shuffle a sorted file once beforehand.
+    A batch then has rows from many parts of the file, each run is read once per epoch, and only the row numbers of one
+    window are in memory. Rows of one run always stay within one window of each other, so shuffle a sorted file once
+    before training.
     """
 
     def __init__(self, runs: Runs, seed: int | None, *, window: int, batch: int) -> None:

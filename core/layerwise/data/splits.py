@@ -11,7 +11,7 @@ from layerwise.errors import InvalidInput
 
 
 class Runs:
-    """Sorted row numbers, stored as runs of consecutive rows, so that memory does not grow with the rows.
+    """Sorted row numbers, stored as runs of consecutive rows to save memory.
 
     Run i is the rows `starts[i]` to `stops[i]` - 1; with a `mask` (n,) over the table, those of them where it is true.
     A slice is an array of row numbers, and so is np.asarray of the whole.
@@ -60,27 +60,27 @@ RowNumbers: TypeAlias = NDArray[np.intp] | Runs
 
 def all_rows(table: RowTable) -> RowNumbers:
     """Return the numbers of all rows of `table`; for a file, one run for each block."""
-    return _between(table, 0, len(table))
+    return _consecutive_rows(table, 0, len(table))
 
 
 def random_split(table: RowTable, fraction: float, rng: np.random.Generator) -> tuple[RowNumbers, RowNumbers]:
     """Return training rows and a random `fraction` of held-out rows. Raises InvalidInput.
 
-    Of a file, whole blocks are held out, so that measuring reads only what it measures.
+    In a file, whole blocks are held out, so that validation reads no other rows.
     """
     if isinstance(table, FileTable):
-        held = _count(table.blocks, fraction, "blocks")
+        held = _held_out_count(table.blocks, fraction, "blocks")
         order: NDArray[np.intp] = rng.permutation(table.blocks)
-        return _runs(table, np.sort(order[held:])), _runs(table, np.sort(order[:held]))
-    held = _count(len(table), fraction)
+        return _rows_of_blocks(table, np.sort(order[held:])), _rows_of_blocks(table, np.sort(order[:held]))
+    held = _held_out_count(len(table), fraction)
     rows: NDArray[np.intp] = rng.permutation(np.arange(len(table), dtype=np.intp))
     return np.sort(rows[held:]), np.sort(rows[:held])
 
 
 def temporal_split(table: RowTable, fraction: float) -> tuple[RowNumbers, RowNumbers]:
     """Return training rows and, held out, the last `fraction` of the rows. Raises InvalidInput."""
-    cut = len(table) - _count(len(table), fraction)
-    return _between(table, 0, cut), _between(table, cut, len(table))
+    cut = len(table) - _held_out_count(len(table), fraction)
+    return _consecutive_rows(table, 0, cut), _consecutive_rows(table, cut, len(table))
 
 
 def stratified_split(
@@ -88,17 +88,17 @@ def stratified_split(
 ) -> tuple[RowNumbers, RowNumbers]:
     """Return training rows and a random `fraction` of held-out rows of each class. Raises InvalidInput.
 
-    `classes` (n,) are class indices. At least one row of each class is trained on, so none is held out of a class with
-    one row. Of a file it keeps a byte for each row, and measuring reads the whole file.
+    `classes` (n,) are class indices. At least one row of each class is left for training, so that a class with one row
+    has none held out. For a file it keeps a byte for each row, and validation reads the whole file.
     """
-    mask = _drawn(classes, _shares(_counts(classes), fraction), rng)
+    mask = _draw_mask(classes, _held_out_counts(_class_counts(classes), fraction), rng)
     if isinstance(table, FileTable):
         every = np.arange(table.blocks, dtype=np.intp)
-        return _runs(table, every, ~mask), _runs(table, every, mask)
+        return _rows_of_blocks(table, every, ~mask), _rows_of_blocks(table, every, mask)
     return np.flatnonzero(~mask), np.flatnonzero(mask)
 
 
-def _count(rows: int, fraction: float, what: str = "rows") -> int:
+def _held_out_count(rows: int, fraction: float, what: str = "rows") -> int:
     """Return the number of rows to hold out: at least one, and not all."""
     held = max(1, round(rows * fraction))
     if held >= rows:
@@ -107,7 +107,7 @@ def _count(rows: int, fraction: float, what: str = "rows") -> int:
     return held
 
 
-def _between(table: RowTable, start: int, stop: int) -> RowNumbers:
+def _consecutive_rows(table: RowTable, start: int, stop: int) -> RowNumbers:
     if not isinstance(table, FileTable):
         return np.arange(start, stop, dtype=np.intp)
     cuts = np.arange(table.blocks + 1, dtype=np.intp) * table.block_rows
@@ -116,13 +116,13 @@ def _between(table: RowTable, start: int, stop: int) -> RowNumbers:
     return Runs(starts[some], stops[some])
 
 
-def _runs(table: FileTable, own: NDArray[np.intp], mask: NDArray[np.bool_] | None = None) -> Runs:
+def _rows_of_blocks(table: FileTable, own: NDArray[np.intp], mask: NDArray[np.bool_] | None = None) -> Runs:
     """Return the rows of the blocks `own`."""
     starts = own * table.block_rows
     return Runs(starts, np.minimum(starts + table.block_rows, len(table)), mask)
 
 
-def _counts(classes: NDArray[Any]) -> NDArray[np.intp]:
+def _class_counts(classes: NDArray[Any]) -> NDArray[np.intp]:
     """Return the number of rows of each class."""
     counts: NDArray[np.intp] = np.zeros(1, np.intp)
     for block in blocks(len(classes), 1):
@@ -132,11 +132,9 @@ def _counts(classes: NDArray[Any]) -> NDArray[np.intp]:
     return counts
 
 
-def _shares(counts: NDArray[np.intp], fraction: float) -> NDArray[np.intp]:
-    """Return how many rows of each class to hold out: `fraction` of each, rounded so that the total is as near as
-    possible.
-    """
-    _count(int(counts.sum()), fraction)
+def _held_out_counts(counts: NDArray[np.intp], fraction: float) -> NDArray[np.intp]:
+    """Return how many rows of each class to hold out: `fraction` of each, rounded so that the total is closest."""
+    _held_out_count(int(counts.sum()), fraction)
     most = np.maximum(counts - 1, 0)
     if not most.any():
         raise InvalidInput("validation", "expected rows to hold out, but every class has only one row")
@@ -149,13 +147,13 @@ def _shares(counts: NDArray[np.intp], fraction: float) -> NDArray[np.intp]:
     return shares
 
 
-def _drawn(classes: NDArray[Any], shares: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Return a mask (n,) of `shares[c]` random rows of each class c.
+def _draw_mask(classes: NDArray[Any], shares: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Return a mask (n,) of `shares[c]` random rows of each class c, drawn block by block.
 
-    Block by block: the number of a class's rows in a block is hypergeometric, their choice a permutation.
+    How many of them are in a block is drawn from the hypergeometric distribution; which ones, by a permutation.
     """
     mask = np.zeros(len(classes), np.bool_)
-    left, wanted = _counts(classes), shares.copy()
+    left, wanted = _class_counts(classes), shares.copy()
     for block in blocks(len(classes), 1):
         own = classes[block]
         for c in np.unique(own):

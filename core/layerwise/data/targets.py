@@ -1,4 +1,4 @@
-"""Targets as users pass them: classes, flags or values, as the loss needs them."""
+"""Conversion of targets from what users pass to what the loss needs: class indices, flags or values."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def read_targets(
 ) -> tuple[NDArray[Any], tuple[Label, ...] | None]:
     """Return `y` as class indices (n,) and their labels, or as numbers (n, outputs) and None.
 
-    A loss of flags takes several columns as flags, anything else as labels. Without `check`, numbers are assumed to be
+    For a loss of flags, several columns are flags, a single one labels. Without `check`, numbers are assumed to be
     valid, and labels to be class indices. Raises InvalidInput.
     """
     outputs = architecture.outputs

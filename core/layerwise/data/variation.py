@@ -1,4 +1,4 @@
-"""The tolerance by which inputs, columns and targets count as constant."""
+"""The tolerance within which inputs, columns and targets count as constant."""
 
 from typing import Any
 
@@ -22,8 +22,8 @@ def negligible(deviation: ArrayLike, magnitude: ArrayLike, count: int, dtype: An
     return found
 
 
-def unvaried(numbers: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return which columns of `numbers` (n, k), of at least one row, vary by rounding alone."""
+def is_constant(numbers: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which columns of `numbers` (n, k), n > 0, are constant up to rounding."""
     wide = numbers.astype(np.float64)
     unit = np.abs(wide).max(axis=0)
     wide /= np.where(unit > 0, unit, 1.0)  # avoids overflow of the squares

@@ -141,8 +141,8 @@ class _Probe:
     ) -> None:
         architecture, loss = model.architecture, plan.loss
         reader = Reader(architecture, loss, np.dtype(np.float64))
-        data, labels = reader.whole(X, y, model.labels, weights=weights)
-        data, _ = reader.weighted(data, None, labels, plan)
+        data, labels = reader.read(X, y, model.labels, weights=weights)
+        data, _ = reader.apply_class_weights(data, None, labels, plan)
         exact = MLP(architecture, dtype=np.float64, weights=model.weights)
         exact.plan, exact.target_scale = model.plan, model.target_scale
         network = rescaled(exact, plan, data)

@@ -12,7 +12,7 @@ from layerwise.data.labels import Label, checked_labels
 from layerwise.errors import CorruptModel, InvalidInput, Place, within
 from layerwise.network.architecture import Architecture
 from layerwise.network.target_scale import TargetScale
-from layerwise.optimizers.saved_state import PREFIX, KeptOptimizer, described
+from layerwise.optimizers.saved_state import PREFIX, KeptOptimizer, kept_optimizer_from_json
 from layerwise.plan import Plan
 from layerwise.tables import TableEncoder, checked_encoder
 from layerwise.types import Floats
@@ -115,7 +115,7 @@ def _contents(given: Mapping[str, object]) -> ModelContents:
     optimizer = None
     if "optimizer" in given:
         with within("optimizer"):
-            optimizer = described(given["optimizer"])
+            optimizer = kept_optimizer_from_json(given["optimizer"])
     target_scale = None
     if "target_scale" in given:
         with within("target_scale"):

@@ -1,4 +1,4 @@
-"""The elementwise work of training: by NumPy, or as loops that Numba compiles."""
+"""Elementwise operations of training: by NumPy, or as loops that Numba compiles."""
 
 from layerwise.kernels.select import compiled, kernels_in_use
 

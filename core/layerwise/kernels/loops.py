@@ -1,8 +1,8 @@
-"""The elementwise work of training as compiled loops, one pass each: the formulas of the NumPy code beside them.
+"""Elementwise operations of training as loops that Numba compiles, each with the same result as NumPy code elsewhere.
 
-Without fastmath, and with the operations in NumPy's order, each is rounded as NumPy rounds it: the bits are the same.
-exp and log are left to NumPy, for no two libraries agree on their last digit. Numbers beside arrays become numbers of
-the array's dtype, as NumPy has it. Numba compiles a loop when it is first called and keeps it for the next process.
+The loops do the same operations in the same order as NumPy, without fastmath, so that every result has the same bits.
+exp and log are left to NumPy, because libraries differ in their last digit. Scalars are converted to the dtype of the
+arrays, as NumPy does. Numba compiles a loop when it is first called, and caches it for later processes.
 """
 
 from collections.abc import Callable
@@ -19,12 +19,12 @@ NAME = f"numba {numba.__version__}"
 def _compiled(loop: F, **options: Any) -> F:
     try:
         return cast(F, numba.njit(loop, error_model="numpy", nogil=True, cache=True, **options))
-    except RuntimeError:  # there is no place where the compiled code could be kept
+    except RuntimeError:  # there is no folder for the cache
         return cast(F, numba.njit(loop, error_model="numpy", nogil=True, **options))
 
 
-def _compiled_loosely(loop: F) -> F:
-    """With a product and the sum it goes into rounded once instead of twice: for predicting alone."""
+def _compiled_with_fused_sums(loop: F) -> F:
+    """Compile with fused multiply-add, which rounds a product and a sum once instead of twice; for predictions only."""
     return _compiled(loop, fastmath={"contract"})
 
 
@@ -59,10 +59,10 @@ def nesterov(p: Any, g: Any, v: Any, mu: Any, rate: Any) -> None:
 
 
 @_compiled
-def adam(  # noqa: PLR0917 - Numba's loops take arguments by place
+def adam(  # noqa: PLR0917 - compiled loops have positional arguments
     p: Any, g: Any, m: Any, v: Any, beta1: Any, beta2: Any, rate: Any, epsilon: Any
 ) -> None:
-    """m ← β₁ m + g, v ← β₂ v + g², p ← p - η m / (√v + ε), with the factors of m̂ and v̂ drawn into η and ε."""
+    """m ← β₁ m + g, v ← β₂ v + g², p ← p - η m / (√v + ε), where η and ε include the factors of m̂ and v̂."""
     number = p.dtype.type
     beta1, beta2, rate, epsilon = number(beta1), number(beta2), number(rate), number(epsilon)
     for i in range(p.size):
@@ -77,7 +77,7 @@ def adam(  # noqa: PLR0917 - Numba's loops take arguments by place
 def nadam(  # noqa: PLR0917
     p: Any, g: Any, m: Any, v: Any, beta1: Any, beta2: Any, rate_g: Any, rate_m: Any, epsilon: Any
 ) -> None:
-    """m and v as Adam's, p ← p - (η₁ g + η₂ m) / (√v + ε)."""
+    """m and v as in `adam`, p ← p - (η₁ g + η₂ m) / (√v + ε)."""
     number = p.dtype.type
     beta1, beta2, epsilon = number(beta1), number(beta2), number(epsilon)
     rate_g, rate_m = number(rate_g), number(rate_m)
@@ -91,7 +91,7 @@ def nadam(  # noqa: PLR0917
 
 @_compiled
 def bias_relu(z: Any, bias: Any) -> None:
-    """a = max(0, z + bias)."""
+    """Replace z by a = max(0, z + bias)."""
     zero = z.dtype.type(0)
     for i in range(z.shape[0]):
         for j in range(z.shape[1]):
@@ -101,14 +101,14 @@ def bias_relu(z: Any, bias: Any) -> None:
 
 @_compiled
 def packed_bias_relu(z: Any, bias: Any) -> None:
-    """The same of K networks: z (K, n, units), bias (K, units)."""
+    """`bias_relu` for K networks: z (K, n, units), bias (K, units)."""
     for k in range(z.shape[0]):
         bias_relu(z[k], np.ascontiguousarray(bias[k]))
 
 
 @_compiled
 def relu_derivative(delta: Any, a: Any) -> None:
-    """da/dz = 1 where a > 0, else 0."""
+    """Multiply delta by da/dz = 1 where a > 0, else 0."""
     zero, one = delta.dtype.type(0), delta.dtype.type(1)
     for i in range(delta.shape[0]):
         for j in range(delta.shape[1]):
@@ -117,25 +117,25 @@ def relu_derivative(delta: Any, a: Any) -> None:
 
 @_compiled
 def bias_leaky_relu(z: Any, bias: Any, slope: Any) -> None:
-    """a = max(s, slope · s), s = z + bias."""
+    """Replace z by a = max(s, slope · s), where s = z + bias."""
     slope = z.dtype.type(slope)
     for i in range(z.shape[0]):
         for j in range(z.shape[1]):
             s = z[i, j] + bias[j]
-            bent = s * slope
-            z[i, j] = bent if s <= bent else s  # NaN stays
+            scaled = s * slope
+            z[i, j] = scaled if s <= scaled else s  # NaN stays
 
 
 @_compiled
 def packed_bias_leaky_relu(z: Any, bias: Any, slope: Any) -> None:
-    """The same of K networks: z (K, n, units), bias (K, units)."""
+    """`bias_leaky_relu` for K networks: z (K, n, units), bias (K, units)."""
     for k in range(z.shape[0]):
         bias_leaky_relu(z[k], np.ascontiguousarray(bias[k]), slope)
 
 
 @_compiled
 def leaky_relu_derivative(delta: Any, a: Any, slope: Any) -> None:
-    """da/dz = 1 where a > 0, else slope."""
+    """Multiply delta by da/dz = 1 where a > 0, else slope."""
     number = delta.dtype.type
     slope, zero, one = number(slope), number(0), number(1)
     for i in range(delta.shape[0]):
@@ -144,8 +144,8 @@ def leaky_relu_derivative(delta: Any, a: Any, slope: Any) -> None:
 
 
 @_compiled
-def drop(x: Any, scale: Any, out: Any, rate: Any, factor: Any) -> None:
-    """`scale`, which comes as random numbers, becomes `factor` where they reach `rate`, else 0; out = x · scale."""
+def dropout(x: Any, scale: Any, out: Any, rate: Any, factor: Any) -> None:
+    """Replace the random numbers in `scale` by `factor` where they are at least `rate`, else by 0; out = x · scale."""
     number = x.dtype.type
     rate, factor, zero = number(rate), number(factor), number(0)
     for i in range(x.shape[0]):
@@ -157,13 +157,13 @@ def drop(x: Any, scale: Any, out: Any, rate: Any, factor: Any) -> None:
 
 @_compiled
 def shift_scores(scores: Any, targets: Any, s: Any, picked: Any) -> None:
-    """s (k, n) = scores (n, k) less each row's largest, classes first; `picked` (n,) is the s of the targets."""
+    """Write scores (n, k) minus the largest of each row into `s` (k, n), and s of the targets into `picked` (n,)."""
     classes = scores.shape[1]
     for i in range(scores.shape[0]):
         largest = scores[i, 0]
-        for j in range(1, classes):  # without a jump, for the processor could not foresee which numbers take it
+        for j in range(1, classes):  # without a branch, which the processor could not predict
             x = scores[i, j]
-            largest = x if (x > largest) | np.isnan(x) else largest  # NaN is the largest, as NumPy has it
+            largest = x if (x > largest) | np.isnan(x) else largest  # NaN counts as the largest, as in NumPy
         for j in range(classes):
             s[j, i] = scores[i, j] - largest
         if not 0 <= targets[i] < classes:
@@ -173,7 +173,7 @@ def shift_scores(scores: Any, targets: Any, s: Any, picked: Any) -> None:
 
 @_compiled
 def softmax_gradient(e: Any, targets: Any, total: Any, gradient: Any) -> None:
-    """Of e = exp(s) (k, n): total (n,) = Σ e, gradient (n, k) = e / total - onehot."""
+    """Write Σ e into `total` (n,), and e / total - onehot into `gradient` (n, k), for e = exp(s) (k, n)."""
     classes, rows = e.shape
     one = e.dtype.type(1)
     for i in range(rows):
@@ -188,11 +188,11 @@ def softmax_gradient(e: Any, targets: Any, total: Any, gradient: Any) -> None:
 
 
 @_compiled
-def is_right(scores: Any, target: Any) -> bool:
-    """Whether the first largest of `scores` (k,) is at the target."""
+def is_correct(scores: Any, target: Any) -> bool:
+    """Return whether the first of the largest `scores` (k,) is that of the target."""
     if not 0 <= target < scores.size:
         return False
-    before = 0  # how many scores come before the target's, if all are sorted
+    before = 0  # the number of scores that rank before that of the target
     own = scores[target]
     for j in range(scores.size):
         before += (scores[j] > own) | ((scores[j] == own) & (j < target))
@@ -200,47 +200,47 @@ def is_right(scores: Any, target: Any) -> bool:
 
 
 @_compiled
-def count_right(scores: Any, targets: Any) -> int:
-    """How many rows have their first largest score at the target."""
-    right = 0
+def count_correct(scores: Any, targets: Any) -> int:
+    """Return the number of rows whose first largest score is that of the target."""
+    correct = 0
     for i in range(scores.shape[0]):
-        right += is_right(scores[i], targets[i])
-    return right
+        correct += is_correct(scores[i], targets[i])
+    return correct
 
 
 @_compiled
-def mark_right(scores: Any, targets: Any, out: Any) -> None:
-    """Writes 1 into `out` (n, 1) where a row has its first largest score at the target, else 0."""
+def mark_correct(scores: Any, targets: Any, out: Any) -> None:
+    """Write 1 into `out` (n, 1) where the first largest score of a row is that of the target, else 0."""
     for i in range(scores.shape[0]):
-        out[i, 0] = is_right(scores[i], targets[i])
+        out[i, 0] = is_correct(scores[i], targets[i])
 
 
-@_compiled_loosely
+@_compiled_with_fused_sums
 def few_rows(x: Any, parameters: Any, widths: Any, slopes: Any) -> Any:
-    """The outputs (n, k) of the rows `x` (n, inputs), and whether all numbers of `x` are finite.
+    """Return the outputs (n, k) of a network for the rows `x` (n, inputs), and whether `x` is finite.
 
-    `parameters` are all weights, then all biases, of layers from `widths[l]` to `widths[l + 1]` units; what is below
-    zero is multiplied by `slopes[l]`. Each row for itself: a = bent(Σ x w + bias), one layer after the other.
+    Layer l has `widths[l]` inputs, `widths[l + 1]` units and the activation max(z, slopes[l] · z). `parameters` has
+    the weights of all layers, then the biases of all layers.
     """
     zero, layers, outputs = parameters.dtype.type(0), slopes.size, widths[-1]
     out = np.empty((x.shape[0], outputs), parameters.dtype)
     a = np.empty(widths.max(), parameters.dtype)
     b = np.empty(widths.max(), parameters.dtype)
-    biases = 0
+    first_bias = 0
     for i in range(layers):
-        biases += widths[i] * widths[i + 1]
-    spoiled = zero  # becomes NaN by a number that is not finite
+        first_bias += widths[i] * widths[i + 1]
+    zero_if_finite = zero  # becomes NaN if an input is not finite
     for row in range(x.shape[0]):
         a[: widths[0]] = x[row]
         for j in range(widths[0]):
-            spoiled += a[j] * zero
-        weight, bias = 0, biases
+            zero_if_finite += a[j] * zero
+        weight, bias = 0, first_bias
         for i in range(layers):
             inputs, units = widths[i], widths[i + 1]
             z = b[:units]
             z[:] = zero
-            whole = inputs - inputs % 4
-            for k in range(0, whole, 4):  # four at a time: z goes to the registers and back a fourth as often
+            unrolled = inputs - inputs % 4
+            for k in range(0, unrolled, 4):  # four at a time, so that z is loaded and stored a quarter as often
                 w0 = parameters[weight : weight + units]
                 w1 = parameters[weight + units : weight + 2 * units]
                 w2 = parameters[weight + 2 * units : weight + 3 * units]
@@ -248,24 +248,24 @@ def few_rows(x: Any, parameters: Any, widths: Any, slopes: Any) -> Any:
                 for j in range(units):
                     z[j] = z[j] + a[k] * w0[j] + a[k + 1] * w1[j] + a[k + 2] * w2[j] + a[k + 3] * w3[j]
                 weight += 4 * units
-            for k in range(whole, inputs):
+            for k in range(unrolled, inputs):
                 for j in range(units):
                     z[j] += a[k] * parameters[weight + j]
                 weight += units
             slope = slopes[i]
             for j in range(units):
                 s = z[j] + parameters[bias + j]
-                bent = s * slope if slope else zero
-                z[j] = bent if s <= bent else s  # NaN stays
+                scaled = s * slope if slope else zero
+                z[j] = scaled if s <= scaled else s  # NaN stays
             bias += units
             a, b = b, a
         out[row] = a[:outputs]
-    return out, spoiled == zero
+    return out, zero_if_finite == zero
 
 
 @_compiled
 def softmax(scores: Any) -> Any:
-    """exp(s) / Σ exp(s) of each row of `scores` (n, k), within a unit in the last place of NumPy's."""
+    """Return exp(s) / Σ exp(s) of each row of `scores` (n, k); may differ from NumPy in the last digit."""
     out = np.empty_like(scores)
     for i in range(scores.shape[0]):
         largest = scores[i, 0]

@@ -1,8 +1,8 @@
-"""Whether the elementwise work of training runs as compiled loops, or as the NumPy code that is always there.
+"""The choice between loops that Numba compiles and NumPy code, for elementwise operations of training.
 
-With the extra `fast` installed, training uses Numba's loops from its first step on. LAYERWISE_KERNELS=numpy keeps to
-NumPy, LAYERWISE_KERNELS=numba insists. Compiled code is kept in LAYERWISE_KERNEL_CACHE, or beside the package, or in
-the user's cache.
+With the extra `fast` installed, the loops are used. LAYERWISE_KERNELS=numpy selects NumPy; LAYERWISE_KERNELS=numba
+selects the loops, and is an error without Numba. Compiled code is cached in the folder LAYERWISE_KERNEL_CACHE, by
+default beside the package or in the user's cache.
 """
 
 import os
@@ -20,25 +20,41 @@ CHOICES = ("auto", "numpy", "numba")
 
 @cache
 def compiled() -> ModuleType | None:
-    """The module of compiled loops, which may be imported only now, or None. Raises InvalidInput, ImportError."""
+    """Return the module of compiled loops, or None for NumPy; the first call may import it.
+
+    Raises InvalidInput if LAYERWISE_KERNELS is invalid, and ImportError if it asks for Numba, which is not installed.
+    """
     wanted = choice("LAYERWISE_KERNELS", os.environ.get("LAYERWISE_KERNELS", "auto"), CHOICES)
     if wanted == "numpy" or (wanted == "auto" and find_spec("numba") is None):
         return None
     if folder := os.environ.get("LAYERWISE_KERNEL_CACHE"):
-        os.environ.setdefault("NUMBA_CACHE_DIR", _writable(folder))  # which Numba reads when it is imported
+        os.environ.setdefault("NUMBA_CACHE_DIR", _writable_cache(folder))  # Numba reads it when it is imported
     from layerwise.kernels import loops  # noqa: PLC0415 - it takes half a second
 
     return loops
 
 
 def kernels_in_use() -> str:
-    """ "numpy", or "numba" and its version."""
+    """Return which implementation of elementwise operations is in use.
+
+    Returns
+    -------
+    str
+        "numpy", or "numba" and its version.
+
+    Raises
+    ------
+    InvalidInput
+        If the environment variable LAYERWISE_KERNELS is not auto, numpy or numba.
+    ImportError
+        If it is numba, and Numba is not installed.
+    """
     loops = compiled()
     return "numpy" if loops is None else str(loops.NAME)
 
 
-def _writable(folder: str) -> str:
-    """`folder`, or a copy of it that lasts as long as the process: Numba reads from no folder it cannot write to."""
+def _writable_cache(folder: str) -> str:
+    """Return `folder`, or a temporary copy if it is read-only: Numba uses only a cache that it can write to."""
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=folder):
@@ -48,12 +64,12 @@ def _writable(folder: str) -> str:
     try:
         from multiprocessing.util import Finalize  # noqa: PLC0415 - it takes 4 ms
 
-        own = mkdtemp(prefix="layerwise-kernels-")
-        Finalize(None, shutil.rmtree, (own, True), exitpriority=0)  # unlike atexit's, also in processes of a pool
-        for kept in Path(folder).glob("*/*.nb[ci]"):
-            copy = own / kept.relative_to(folder)
+        temporary = mkdtemp(prefix="layerwise-kernels-")
+        Finalize(None, shutil.rmtree, (temporary, True), exitpriority=0)  # unlike atexit, also runs in a pool
+        for file in Path(folder).glob("*/*.nb[ci]"):
+            copy = temporary / file.relative_to(folder)
             copy.parent.mkdir(exist_ok=True)
-            shutil.copyfile(kept, copy)
-    except OSError:  # nothing can be written anywhere: the loops are compiled, and not kept
+            shutil.copyfile(file, copy)
+    except OSError:  # nothing can be written anywhere: the loops are compiled in each process
         return folder
-    return own
+    return temporary

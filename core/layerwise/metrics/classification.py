@@ -37,12 +37,12 @@ def accuracy(y: ArrayLike, predicted: ArrayLike, *, weights: ArrayLike | None = 
     0.75
     """
     if has_columns(y):
-        flags, decided = read_flag_pair(y, predicted)
-        right = (flags == decided).all(axis=1)
+        flags, predicted_flags = read_flag_pair(y, predicted)
+        correct = (flags == predicted_flags).all(axis=1)
     else:
         true, other = label_pair(y, predicted)
-        right = np.asarray(true == other)
-    return float(mean(right, read_weights(weights, len(right))))
+        correct = np.asarray(true == other)
+    return float(mean(correct, read_weights(weights, len(correct))))
 
 
 def balanced_accuracy(y: ArrayLike, predicted: ArrayLike, *, weights: ArrayLike | None = None) -> float:
@@ -69,7 +69,7 @@ def balanced_accuracy(y: ArrayLike, predicted: ArrayLike, *, weights: ArrayLike 
     """
     counts = counts_of_labels(y, predicted, None, weights)
     there = counts.support > 0
-    return float(np.mean(counts.right[there] / counts.support[there]))
+    return float(np.mean(counts.correct[there] / counts.support[there]))
 
 
 def confusion_matrix(

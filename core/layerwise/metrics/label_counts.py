@@ -38,16 +38,16 @@ class LabelCounts:
     labels: NDArray[Any]
     support: Values
     predicted: Values
-    right: Values
+    correct: Values
 
     def sum(self) -> "LabelCounts":
-        """Return the counts of all labels added up."""
-        parts = (self.support, self.predicted, self.right)
+        """Return the counts of all labels summed up."""
+        parts = (self.support, self.predicted, self.correct)
         return LabelCounts(self.labels[:1], *(np.add.reduce(part, keepdims=True) for part in parts))
 
     def only(self, label: Any) -> "LabelCounts":
         """Return the counts of one label, zeros if it does not occur."""
-        parts = (self.support, self.predicted, self.right)
+        parts = (self.support, self.predicted, self.correct)
         here = self.labels == label
         return LabelCounts(np.array([label]), *(np.add.reduce(part[here], keepdims=True) for part in parts))
 
@@ -58,9 +58,9 @@ class LabelCounts:
 
         return ClassScores(
             self.labels,
-            precision=ratio(self.right, self.predicted),
-            recall=ratio(self.right, self.support),
-            f1=ratio(2 * self.right, self.support + self.predicted),
+            precision=ratio(self.correct, self.predicted),
+            recall=ratio(self.correct, self.support),
+            f1=ratio(2 * self.correct, self.support + self.predicted),
             support=self.support,
         )
 
@@ -73,12 +73,12 @@ def counts_of_labels(
     own = read_weights(weights, len(true))
     known = distinct_labels(true, other) if labels is None else selected_labels(labels, true)
 
-    def added(places: NDArray[np.intp], kept: NDArray[np.bool_]) -> Values:
+    def summed(places: NDArray[np.intp], kept: NDArray[np.bool_]) -> Values:
         own_kept = None if own is None else own[kept]
         return np.bincount(places[kept], own_kept, minlength=len(known)).astype(np.float64)
 
     i, j = indices(true, known), indices(other, known)
-    return LabelCounts(known, added(i, i >= 0), added(j, j >= 0), added(i, (i >= 0) & (i == j)))
+    return LabelCounts(known, summed(i, i >= 0), summed(j, j >= 0), summed(i, (i >= 0) & (i == j)))
 
 
 def count_labels_or_flags(
@@ -86,7 +86,7 @@ def count_labels_or_flags(
 ) -> LabelCounts:
     if not has_columns(y):
         return counts_of_labels(y, predicted, labels, weights)
-    flags, decided = read_flag_pair(y, predicted)
+    flags, predicted_flags = read_flag_pair(y, predicted)
     own = read_weights(weights, len(flags))
     own = np.ones(len(flags)) if own is None else own
     columns: int = flags.shape[1]
@@ -94,5 +94,7 @@ def count_labels_or_flags(
     picked = known if labels is None else indices(selected_labels(labels, known), known)
     if (picked < 0).any():
         raise InvalidInput("labels", f"expected numbers of flags below {len(known)}, got {shown(labels)}")
-    parts = [np.dot(own, part[:, picked]).astype(np.float64) for part in (flags, decided, flags & decided)]
+    parts = [
+        np.dot(own, part[:, picked]).astype(np.float64) for part in (flags, predicted_flags, flags & predicted_flags)
+    ]
     return LabelCounts(picked, *parts)

@@ -98,7 +98,7 @@ def precision(
     >>> precision([0, 0, 1, 1], [0, 1, 1, 1], positive=1)
     0.6666666666666666
     """
-    counts = _asked(y, predicted, average=average, positive=positive, labels=labels, weights=weights)
+    counts = _counts(y, predicted, average=average, positive=positive, labels=labels, weights=weights)
     scores = counts.scores(_zero_division(zero_division))
     return _mean(scores.precision, scores.support if average == "weighted" else None)
 
@@ -145,7 +145,7 @@ def recall(
     >>> recall([0, 0, 1, 1], [0, 1, 1, 1], positive=0)
     0.5
     """
-    counts = _asked(y, predicted, average=average, positive=positive, labels=labels, weights=weights)
+    counts = _counts(y, predicted, average=average, positive=positive, labels=labels, weights=weights)
     scores = counts.scores(_zero_division(zero_division))
     return _mean(scores.recall, scores.support if average == "weighted" else None)
 
@@ -194,12 +194,12 @@ def f1(
     >>> f1([0, 0, 1, 1], [0, 1, 1, 1], positive=1)
     0.8
     """
-    counts = _asked(y, predicted, average=average, positive=positive, labels=labels, weights=weights)
+    counts = _counts(y, predicted, average=average, positive=positive, labels=labels, weights=weights)
     scores = counts.scores(_zero_division(zero_division))
     return _mean(scores.f1, scores.support if average == "weighted" else None)
 
 
-def _asked(
+def _counts(
     y: ArrayLike,
     predicted: ArrayLike,
     *,

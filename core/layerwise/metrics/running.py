@@ -79,9 +79,9 @@ class Accuracy(Metric):
 
     def __init__(self, rows: int, dtype: np.dtype[Any], *, weighted: bool = False) -> None:
         super().__init__(1, weighted=weighted)
-        self._decided: NDArray[np.intp] = np.empty(rows, np.intp)
-        self._right: NDArray[np.bool_] = np.empty(rows, np.bool_)
-        self._counted: Floats = np.empty(rows if weighted else 0, dtype)
+        self._predicted: NDArray[np.intp] = np.empty(rows, np.intp)
+        self._correct: NDArray[np.bool_] = np.empty(rows, np.bool_)
+        self._marks: Floats = np.empty(rows if weighted else 0, dtype)
 
     def measure(
         self, scores: Floats, targets: NDArray[Any], out: NDArray[np.float64], weights: Floats | None = None
@@ -89,21 +89,21 @@ class Accuracy(Metric):
         rows = len(scores)
         loops = kernels.compiled()
         if loops and weights is None and scores.shape[1] > 1:
-            out[0] = loops.count_right(scores, targets)
+            out[0] = loops.count_correct(scores, targets)
             return
-        decided, right = self._decided[:rows], self._right[:rows]
+        predicted, correct = self._predicted[:rows], self._correct[:rows]
         if scores.shape[1] > 1:
-            np.argmax(scores, axis=1, out=decided)
+            np.argmax(scores, axis=1, out=predicted)
         else:
-            np.greater(scores[:, 0], 0.0, out=right)
-            np.copyto(decided, right)
-        np.equal(decided, targets, out=right)
+            np.greater(scores[:, 0], 0.0, out=correct)
+            np.copyto(predicted, correct)
+        np.equal(predicted, targets, out=correct)
         if weights is None:
-            out[0] = np.count_nonzero(right)
+            out[0] = np.count_nonzero(correct)
         else:
-            counted = self._counted[:rows]
-            np.copyto(counted, right)
-            out[0] = np.dot(counted, weights)
+            marks = self._marks[:rows]
+            np.copyto(marks, correct)
+            out[0] = np.dot(marks, weights)
             out[1] = np.add.reduce(weights)
 
     def mean(self, sums: NDArray[np.float64], total: float) -> float:
@@ -120,25 +120,25 @@ class FlagAccuracy(Metric):
 
     def __init__(self, rows: int, outputs: int, dtype: np.dtype[Any], *, weighted: bool = False) -> None:
         super().__init__(1, weighted=weighted)
-        self._decided: NDArray[np.bool_] = np.empty((rows, outputs), np.bool_)
+        self._predicted: NDArray[np.bool_] = np.empty((rows, outputs), np.bool_)
         self._flags: NDArray[np.bool_] = np.empty((rows, outputs), np.bool_)
-        self._counted: Floats = np.empty((rows if weighted else 0, outputs), dtype)
+        self._marks: Floats = np.empty((rows if weighted else 0, outputs), dtype)
         self._sum: Floats = np.empty(outputs, dtype)
 
     def measure(
         self, scores: Floats, targets: NDArray[Any], out: NDArray[np.float64], weights: Floats | None = None
     ) -> None:
         rows = len(scores)
-        decided, flags = self._decided[:rows], self._flags[:rows]
-        np.greater(scores, 0.0, out=decided)
+        predicted, flags = self._predicted[:rows], self._flags[:rows]
+        np.greater(scores, 0.0, out=predicted)
         np.greater(targets, 0.5, out=flags)
-        np.equal(decided, flags, out=decided)
+        np.equal(predicted, flags, out=predicted)
         if weights is None:
-            out[0] = np.count_nonzero(decided)
+            out[0] = np.count_nonzero(predicted)
         else:
-            counted = self._counted[:rows]
-            np.copyto(counted, decided)
-            np.dot(weights, counted, out=self._sum)
+            marks = self._marks[:rows]
+            np.copyto(marks, predicted)
+            np.dot(weights, marks, out=self._sum)
             out[0] = np.add.reduce(self._sum)
             out[1] = np.add.reduce(weights)
 
@@ -171,7 +171,7 @@ class RSquared(Metric):
         super().__init__(outputs, weighted=weights is not None)
         found = moments(targets, rows, weights)
         unit = found.unit / scale.scales if scale else found.unit
-        self._spread = np.where(found.constant, 0.0, found.variance * unit * unit)
+        self._variance = np.where(found.constant, 0.0, found.variance * unit * unit)
         self._exponential = exponential
         self._error: Floats = np.empty((batch, outputs), dtype)
         self._sum: Floats = np.empty(outputs, dtype)
@@ -194,8 +194,8 @@ class RSquared(Metric):
         np.copyto(out[: len(self._sum)], self._sum)
 
     def mean(self, sums: NDArray[np.float64], total: float) -> float:
-        errors, constant = sums[: len(self._sum)], self._spread == 0
-        unexplained = np.where(constant, errors > 0, errors / total / np.where(constant, 1.0, self._spread))
+        errors, constant = sums[: len(self._sum)], self._variance == 0
+        unexplained = np.where(constant, errors > 0, errors / total / np.where(constant, 1.0, self._variance))
         return float(np.mean(1.0 - unexplained))
 
 

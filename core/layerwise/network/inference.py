@@ -26,36 +26,36 @@ class InferenceLayer:
     """One layer: its activation and views of its parameters."""
 
     activation: Activation
-    own: LayerParameters
-    seen: LayerStatistics
+    parameters: LayerParameters
+    statistics: LayerStatistics
     normalize: Callable[[Floats, LayerParameters, LayerStatistics], None] | None
     residual: bool
     loops: Compiled | None
 
     def activations(self, x: Floats) -> Floats:
         """Return the activations (n, units) for the rows `x` (n, inputs), in new memory."""
-        activation, own = self.activation, self.own
-        z: Floats = np.dot(x, own.weight)
+        activation, parameters = self.activation, self.parameters
+        z: Floats = np.dot(x, parameters.weight)
         if self.loops:
-            self.loops.value(z, own.bias, *self.loops.constants)
+            self.loops.value(z, parameters.bias, *self.loops.constants)
             return z
         if self.normalize is None:
-            np.add(z, own.bias, out=z)
+            np.add(z, parameters.bias, out=z)
         else:
-            self.normalize(z, own, self.seen)
+            self.normalize(z, parameters, self.statistics)
         if activation.overwrites_alone:
-            activation.value(z, own.slope, z, z)
+            activation.value(z, parameters.slope, z, z)
             return z
         shape = len(z), z.shape[1] // activation.linear_pieces
         a: Floats = np.empty(shape, z.dtype) if activation.keeps_input else z
-        activation.value(z, own.slope, a, np.empty(shape, z.dtype))
+        activation.value(z, parameters.slope, a, np.empty(shape, z.dtype))
         return a
 
     def transposed(self, x: Floats) -> Floats:
         """Return the activations (units, n) for `x` (inputs, n): `activations` transposed, for plain layers only."""
-        z: Floats = np.dot(self.own.weight.T, x)
-        np.add(z, self.own.bias[:, None], out=z)
-        self.activation.value(z, self.own.slope, z, z)
+        z: Floats = np.dot(self.parameters.weight.T, x)
+        np.add(z, self.parameters.bias[:, None], out=z)
+        self.activation.value(z, self.parameters.slope, z, z)
         return z
 
 
@@ -72,13 +72,13 @@ class InferencePass:
         self._layers = [
             InferenceLayer(
                 activation=layer.activation,
-                own=own,
-                seen=seen,
+                parameters=layer_parameters,
+                statistics=layer_statistics,
                 normalize=PREDICTING[layer.normalization] if layer.normalization else None,
                 residual=layer.residual,
                 loops=None if layer.normalization else layer.activation.compiled(),
             )
-            for layer, own, seen in parts
+            for layer, layer_parameters, layer_statistics in parts
         ]
         self._parameters = parameters
         plain = all(

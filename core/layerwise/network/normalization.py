@@ -23,20 +23,20 @@ MOMENTUM = 0.1
 """The weight of the newest batch in the running statistics."""
 
 
-def predict_batch(z: Floats, own: LayerParameters, seen: LayerStatistics) -> None:
+def predict_batch(z: Floats, parameters: LayerParameters, statistics: LayerStatistics) -> None:
     """Normalise `z` (n, columns) in place with the running statistics."""
-    np.subtract(z, seen.mean, out=z)
-    np.multiply(z, own.scale / np.sqrt(seen.variance + EPSILON), out=z)
-    np.add(z, own.bias, out=z)
+    np.subtract(z, statistics.mean, out=z)
+    np.multiply(z, parameters.scale / np.sqrt(statistics.variance + EPSILON), out=z)
+    np.add(z, parameters.bias, out=z)
 
 
-def predict_layer(z: Floats, own: LayerParameters, _seen: LayerStatistics) -> None:
+def predict_layer(z: Floats, parameters: LayerParameters, _statistics: LayerStatistics) -> None:
     """Normalise each row of `z` (n, columns) in place."""
     np.subtract(z, z.mean(axis=1, keepdims=True), out=z)
     variance = np.einsum("ij,ij->i", z, z)[:, None] / z.shape[1]
     np.divide(z, np.sqrt(variance + EPSILON), out=z)
-    np.multiply(z, own.scale, out=z)
-    np.add(z, own.bias, out=z)
+    np.multiply(z, parameters.scale, out=z)
+    np.add(z, parameters.bias, out=z)
 
 
 class Normalization(ABC):
@@ -46,11 +46,17 @@ class Normalization(ABC):
     """
 
     def __init__(
-        self, own: LayerParameters, gradient: LayerParameters, seen: LayerStatistics, *, rows: int, arena: Arena
+        self,
+        parameters: LayerParameters,
+        gradient: LayerParameters,
+        statistics: LayerStatistics,
+        *,
+        rows: int,
+        arena: Arena,
     ) -> None:
-        self._own, self._gradient, self._seen = own, gradient, seen
-        self._h: Floats = arena.empty((rows, own.bias.size), own.bias.dtype)
-        self._prepare(rows, own.bias.size, own.bias.dtype, arena)
+        self._parameters, self._gradient, self._statistics = parameters, gradient, statistics
+        self._h: Floats = arena.empty((rows, parameters.bias.size), parameters.bias.dtype)
+        self._prepare(rows, parameters.bias.size, parameters.bias.dtype, arena)
 
     @abstractmethod
     def _prepare(self, rows: int, columns: int, dtype: np.dtype[Any], arena: Arena, /) -> None:
@@ -68,8 +74,8 @@ class Normalization(ABC):
         """
 
     def _shift_and_scale(self, z: Floats) -> None:
-        np.multiply(self._h, self._own.scale, out=z)
-        np.add(z, self._own.bias, out=z)
+        np.multiply(self._h, self._parameters.scale, out=z)
+        np.add(z, self._parameters.bias, out=z)
 
     def _learn(self, delta: Floats) -> None:
         """Write dL/dbias = Σ δ and dL/dscale = Σ δ h, summed over the rows."""
@@ -92,10 +98,10 @@ class BatchNormalization(Normalization):
         """1 / √(variance + EPSILON)."""
 
     def forward(self, z: Floats, /) -> None:
-        h, n, seen = self._h, self._rows, self._seen
+        h, n, statistics = self._h, self._rows, self._statistics
         if n == 1:
-            np.subtract(z, seen.mean, out=h)
-            np.add(seen.variance, EPSILON, out=self._factor)
+            np.subtract(z, statistics.mean, out=h)
+            np.add(statistics.variance, EPSILON, out=self._factor)
         else:
             np.add.reduce(z, axis=0, out=self._mean)
             np.multiply(self._mean, 1 / n, out=self._mean)
@@ -104,8 +110,8 @@ class BatchNormalization(Normalization):
             np.multiply(self._variance, 1 / n, out=self._variance)
             np.add(self._variance, EPSILON, out=self._factor)
             np.multiply(self._variance, n / (n - 1), out=self._variance)
-            _move(seen.mean, self._mean)
-            _move(seen.variance, self._variance)
+            _move(statistics.mean, self._mean)
+            _move(statistics.variance, self._variance)
         np.sqrt(self._factor, out=self._factor)
         np.divide(1.0, self._factor, out=self._factor)
         np.multiply(h, self._factor, out=h)
@@ -121,7 +127,7 @@ class BatchNormalization(Normalization):
             np.multiply(h, self._variance, out=h)
             np.add(h, self._mean, out=h)
             np.subtract(delta, h, out=delta)
-        np.multiply(self._factor, self._own.scale, out=self._factor)
+        np.multiply(self._factor, self._parameters.scale, out=self._factor)
         np.multiply(delta, self._factor, out=delta)
 
 
@@ -154,7 +160,7 @@ class LayerNormalization(Normalization):
         """dL/dz = factor · (g - mean(g) - h · mean(g h)), g = scale · δ, the means over the columns."""
         self._learn(delta)
         h = self._h
-        np.multiply(delta, self._own.scale, out=delta)
+        np.multiply(delta, self._parameters.scale, out=delta)
         np.add.reduce(delta, axis=1, keepdims=True, out=self._mean)
         np.multiply(self._mean, 1 / self._columns, out=self._mean)
         np.einsum("ij,ij->i", delta, h, out=self._flat_product)
@@ -165,11 +171,11 @@ class LayerNormalization(Normalization):
         np.multiply(delta, self._factor, out=delta)
 
 
-def _move(seen: Floats, batch: Floats) -> None:
-    """seen ← (1 - MOMENTUM) · seen + MOMENTUM · batch; `batch` is overwritten."""
-    np.multiply(seen, 1 - MOMENTUM, out=seen)
+def _move(running: Floats, batch: Floats) -> None:
+    """running ← (1 - MOMENTUM) · running + MOMENTUM · batch; `batch` is overwritten."""
+    np.multiply(running, 1 - MOMENTUM, out=running)
     np.multiply(batch, MOMENTUM, out=batch)
-    np.add(seen, batch, out=seen)
+    np.add(running, batch, out=running)
 
 
 PREDICTING: dict[str, Callable[[Floats, LayerParameters, LayerStatistics], None]] = {

@@ -98,12 +98,12 @@ def members(architecture: Architecture, parameters: Floats, statistics: Floats) 
     """Return views of both vectors by the names of `member_shapes`, in its order."""
     found: dict[str, Floats] = {}
     parts = zip(views(architecture, parameters), statistics_views(architecture, statistics), strict=True)
-    for i, (own, seen) in enumerate(parts):
-        found[f"layer{i}/weight"], found[f"layer{i}/bias"] = own.weight, own.bias
-        if own.scale.size:
-            found[f"layer{i}/scale"] = own.scale
-        if own.slope.size:
-            found[f"layer{i}/slope"] = own.slope
-        if seen.mean.size:
-            found[f"layer{i}/mean"], found[f"layer{i}/variance"] = seen.mean, seen.variance
+    for i, (layer, running) in enumerate(parts):
+        found[f"layer{i}/weight"], found[f"layer{i}/bias"] = layer.weight, layer.bias
+        if layer.scale.size:
+            found[f"layer{i}/scale"] = layer.scale
+        if layer.slope.size:
+            found[f"layer{i}/slope"] = layer.slope
+        if running.mean.size:
+            found[f"layer{i}/mean"], found[f"layer{i}/variance"] = running.mean, running.variance
     return found

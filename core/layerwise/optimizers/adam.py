@@ -45,8 +45,9 @@ class Adam(Optimizer):
     state_vectors = "mean", "variance"
 
     def numbers(self, state: Mapping[str, Floats], rate: float, step: int) -> tuple[float, ...]:
-        """Return rate and ε times the factors of m̂ = m (1 - β₁) / (1 - β₁ᵗ) and v̂ = v b, b = (1 - β₂) / (1 - β₂ᵗ).
+        """Return the rate and ε for m and v without their factors.
 
+        m̂ = m (1 - β₁) / (1 - β₁ᵗ) and v̂ = v b, where b = (1 - β₂) / (1 - β₂ᵗ). So
         m̂ / (√v̂ + ε) = m (1 - β₁) / (1 - β₁ᵗ) / √b / (√v + ε / √b).
         """
         del state
@@ -62,9 +63,9 @@ class Adam(Optimizer):
         return loops.adam if loops else None
 
     def move(
-        self, p: Floats, g: Floats, own: Sequence[Floats], spare: Sequence[Floats], numbers: tuple[float, ...], /
+        self, p: Floats, g: Floats, vectors: Sequence[Floats], scratch: Sequence[Floats], numbers: tuple[float, ...], /
     ) -> None:
-        (m, v), (s,), (rate, epsilon) = own, spare, numbers
+        (m, v), (s,), (rate, epsilon) = vectors, scratch, numbers
         self.average(m, v, g, s)
         np.sqrt(v, out=s)
         np.add(s, epsilon, out=s)
@@ -73,7 +74,17 @@ class Adam(Optimizer):
         np.subtract(p, s, out=p)
 
     def average(self, m: Floats, v: Floats, g: Floats, s: Floats) -> None:
-        """m ← β₁ m + g, v ← β₂ v + g². The factors 1 - β of the paper are in `numbers`."""
+        """Update the averages: m ← β₁ m + g, v ← β₂ v + g². The factors 1 - β of the paper are in `numbers`.
+
+        Parameters
+        ----------
+        m, v : ndarray (m,)
+            The averages, which are changed.
+        g : ndarray (m,)
+            The gradient.
+        s : ndarray (m,)
+            Is overwritten.
+        """
         np.multiply(m, self.beta1, out=m)
         np.add(m, g, out=m)
         np.multiply(v, self.beta2, out=v)
@@ -83,9 +94,23 @@ class Adam(Optimizer):
 
 @dataclass(frozen=True, slots=True)
 class AdamW(Adam):
-    """Adam that shrinks the weights, not the biases, by η · 0.01 in each step. Loshchilov and Hutter 2019.
+    """Adam with decoupled weight decay: each step also shrinks the weights, not the biases, by η · 0.01.
 
-    The plan's `weight_decay` replaces 0.01. Parameters as of Adam.
+    The plan's `weight_decay` replaces 0.01. Loshchilov and Hutter 2019.
+
+    Parameters
+    ----------
+    learning_rate : float, optional
+        None is chosen by `Plan.completed` from 1e-3.
+    beta1, beta2 : float, default 0.9 and 0.999
+        Decay of the averages m and v, at least 0 and below 1.
+    epsilon : float, default 1e-8
+        Added to √v̂, above 0.
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
     """
 
     kind = "adamw"
@@ -137,9 +162,9 @@ class NAdam(Adam):
         return loops.nadam if loops else None
 
     def move(
-        self, p: Floats, g: Floats, own: Sequence[Floats], spare: Sequence[Floats], numbers: tuple[float, ...], /
+        self, p: Floats, g: Floats, vectors: Sequence[Floats], scratch: Sequence[Floats], numbers: tuple[float, ...], /
     ) -> None:
-        (m, v), (s, direction), (rate_g, rate_m, epsilon) = own, spare, numbers
+        (m, v), (s, direction), (rate_g, rate_m, epsilon) = vectors, scratch, numbers
         self.average(m, v, g, s)
         np.multiply(g, rate_g, out=direction)
         np.multiply(m, rate_m, out=s)

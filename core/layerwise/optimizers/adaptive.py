@@ -35,9 +35,9 @@ class Adagrad(Optimizer):
     state_vectors = ("squares",)
 
     def move(
-        self, p: Floats, g: Floats, own: Sequence[Floats], spare: Sequence[Floats], numbers: tuple[float, ...], /
+        self, p: Floats, g: Floats, vectors: Sequence[Floats], scratch: Sequence[Floats], numbers: tuple[float, ...], /
     ) -> None:
-        (G,), (s,), (rate,) = own, spare, numbers
+        (G,), (s,), (rate,) = vectors, scratch, numbers
         np.multiply(g, g, out=s)
         np.add(G, s, out=G)
         np.sqrt(G, out=s)
@@ -84,15 +84,15 @@ class RMSprop(Optimizer):
         return self.state_vectors if self.momentum else ("variance",)
 
     def move(
-        self, p: Floats, g: Floats, own: Sequence[Floats], spare: Sequence[Floats], numbers: tuple[float, ...], /
+        self, p: Floats, g: Floats, vectors: Sequence[Floats], scratch: Sequence[Floats], numbers: tuple[float, ...], /
     ) -> None:
-        (s,), (rate,), v = spare, numbers, own[0]
+        (s,), (rate,), v = scratch, numbers, vectors[0]
         _average_squares(v, g, self.decay, s)
         np.sqrt(v, out=s)
         np.add(s, self.epsilon, out=s)
         np.divide(g, s, out=s)
         if self.momentum:
-            d = own[1]
+            d = vectors[1]
             np.multiply(d, self.momentum, out=d)
             np.add(d, s, out=d)
             np.copyto(s, d)
@@ -131,9 +131,9 @@ class Adadelta(Optimizer):
     state_vectors = "variance", "step_variance"
 
     def move(
-        self, p: Floats, g: Floats, own: Sequence[Floats], spare: Sequence[Floats], numbers: tuple[float, ...], /
+        self, p: Floats, g: Floats, vectors: Sequence[Floats], scratch: Sequence[Floats], numbers: tuple[float, ...], /
     ) -> None:
-        (v, u), (s, delta), (rate,) = own, spare, numbers
+        (v, u), (s, delta), (rate,) = vectors, scratch, numbers
         _average_squares(v, g, self.decay, s)
         np.add(v, self.epsilon, out=s)
         np.sqrt(s, out=s)

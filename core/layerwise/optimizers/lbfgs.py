@@ -1,4 +1,4 @@
-"""L-BFGS: a quasi-Newton method, whose steps each use all rows."""
+"""L-BFGS: a quasi-Newton method, each of whose steps uses all rows."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -70,7 +70,17 @@ class LBFGS(Optimizer):
         }
 
     def direction(self, state: Mapping[str, Floats], out: Floats, scratch: Floats) -> None:
-        """Write -H g into `out` (parameters,). Algorithm 7.4, the two-loop recursion, with H₀ of equation 7.20."""
+        """Compute -H g by the two-loop recursion, algorithm 7.4, with H₀ of equation 7.20.
+
+        Parameters
+        ----------
+        state : mapping of str to ndarray
+            As `init` returns.
+        out : ndarray (p,)
+            Receives the direction.
+        scratch : ndarray
+            A buffer of at least CHUNK numbers, which is overwritten.
+        """
         steps, changes, products = state["steps"], state["changes"], state["products"]
         pairs = int(state["pairs"][0])
         newest_first = [i % self.history for i in range(pairs - 1, max(pairs - self.history, 0) - 1, -1)]
@@ -88,7 +98,15 @@ class LBFGS(Optimizer):
             _add(out, alpha - beta, steps[i], scratch)
 
     def store_pair(self, state: Mapping[str, Floats], step: Floats, change: Floats) -> None:
-        """Replace the oldest pair by (s, y) if s·y is above 0, so that H stays positive definite."""
+        """Replace the oldest pair by a new one if s·y is above 0, so that H stays positive definite.
+
+        Parameters
+        ----------
+        state : mapping of str to ndarray
+            As `init` returns; it is changed.
+        step, change : ndarray (p,)
+            s and y.
+        """
         product, size = float(np.dot(step, change)), float(np.dot(change, change))
         if not product > float(np.finfo(step.dtype).eps) * size or not math.isfinite(size):
             return
@@ -99,13 +117,24 @@ class LBFGS(Optimizer):
         state["pairs"][0] += 1
 
     def drop_pairs(self, state: Mapping[str, Floats]) -> bool:
-        """Drop the pairs, so that H is 1 again; return whether there were any."""
-        had = bool(state["pairs"][0])
+        """Drop all pairs, so that H is the identity again.
+
+        Parameters
+        ----------
+        state : mapping of str to ndarray
+            As `init` returns; it is changed.
+
+        Returns
+        -------
+        bool
+            Whether there were any pairs.
+        """
+        had_pairs = bool(state["pairs"][0])
         state["pairs"][0] = 0
-        return had
+        return had_pairs
 
     def move(
-        self, p: Floats, g: Floats, own: Sequence[Floats], spare: Sequence[Floats], numbers: tuple[float, ...], /
+        self, p: Floats, g: Floats, vectors: Sequence[Floats], scratch: Sequence[Floats], numbers: tuple[float, ...], /
     ) -> NoReturn:
         """Raise InvalidInput: a step needs more than one gradient."""
         raise InvalidInput("optimizer", "expected an optimiser that trains in batches, L-BFGS needs all rows at once")

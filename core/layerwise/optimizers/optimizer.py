@@ -19,49 +19,83 @@ from layerwise.variants import Variant
 CHUNK = 65_536
 """Numbers per chunk: four float32 vectors of them are 1 MiB, which fits the caches of a core."""
 
-SHARED = 16_384
-"""The number of parameters from which matrix products run on several cores."""
+PARALLEL_SIZE = 16_384
+"""The number of weights from which on BLAS uses several cores for a matrix product."""
 
-LINE = 16
-"""Words of 4 bytes in a cache line."""
+CACHE_LINE = 16
+"""The 4-byte words of a cache line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Optimizer(Variant, ABC):
-    """A rule that changes parameters by their gradient. To add one, see docs/architecture.md."""
+    """A rule that changes parameters by their gradient. To add one, see docs/architecture.md.
+
+    Attributes
+    ----------
+    kind : str
+        The name of the class.
+    learning_rate : float or None
+        None is chosen by `Plan.completed` from `usual_rate`.
+    usual_rate : float
+        The usual learning rate.
+    usual_decay : float
+        The decoupled weight decay unless the plan has one.
+    full_batch : bool
+        Whether a step uses all rows and may evaluate the loss several times.
+    temporaries : int
+        The number of temporary vectors that `move` needs.
+    state_vectors : tuple of str
+        The names of the vectors, as long as the parameters, that the state may have. They start as zeros.
+    state_numbers : mapping of str to float
+        The names of the numbers that the state has, and their initial values.
+    """
 
     learning_rate: Positive | None
-    """None is chosen by `Plan.completed`."""
 
     usual_rate: ClassVar[float]
-    """The usual learning rate."""
     usual_decay: ClassVar[float] = 0.0
-    """The decoupled weight decay unless the plan has one."""
     full_batch: ClassVar[bool] = False
-    """Whether a step uses all rows and may evaluate the loss several times."""
     temporaries: ClassVar[int] = 1
-    """How many vectors `move` needs besides the state."""
     state_vectors: ClassVar[tuple[str, ...]] = ()
-    """The names of the vectors that it may keep from step to step, as long as the parameters; they start as zeros."""
     state_numbers: ClassVar[Mapping[str, float]] = {}
-    """The numbers that it keeps from step to step, and what they start as."""
 
     @property
     def vectors(self) -> tuple[str, ...]:
-        """The names of the `state_vectors` that it keeps with the fields that it has."""
+        """The names of those `state_vectors` that the optimiser needs with its fields."""
         return self.state_vectors
 
     @property
     def vector_count(self) -> int:
-        """How many vectors as long as the parameters it keeps, for estimates of memory."""
+        """The number of vectors as long as the parameters in the state, for estimates of memory."""
         return len(self.vectors)
 
-    def at(self, rate: float) -> Self:
-        """Return the optimiser with the learning rate `rate` if its own is None."""
+    def with_rate(self, rate: float) -> Self:
+        """Return the optimiser with a learning rate, unless it has one.
+
+        Parameters
+        ----------
+        rate : float
+            The learning rate.
+
+        Returns
+        -------
+        Optimizer
+        """
         return self if self.learning_rate is not None else replace(self, learning_rate=rate)
 
     def init(self, parameters: Floats) -> dict[str, Floats]:
-        """Return the state before the first step: arrays of the shape of `parameters`, and of (1,) for numbers."""
+        """Return the state before the first step.
+
+        Parameters
+        ----------
+        parameters : ndarray (p,)
+            The parameters to be trained.
+
+        Returns
+        -------
+        dict of str to ndarray
+            Vectors (p,), and numbers as arrays (1,), by name.
+        """
         vectors = {name: np.zeros_like(parameters) for name in self.vectors}
         return vectors | {name: np.full(1, start) for name, start in self.state_numbers.items()}
 
@@ -75,26 +109,51 @@ class Optimizer(Variant, ABC):
         step: int,
         scratch: Floats,
     ) -> None:
-        """Change `parameters` and `state` in place by one step, whose number `step` counts from 1.
+        """Make one step: change `parameters` and `state` in place.
 
-        `rate` is the learning rate, and `scratch` has at least CHUNK numbers.
+        Parameters
+        ----------
+        parameters, gradient : ndarray (p,)
+            The parameters, and the gradient of the loss.
+        state : mapping of str to ndarray
+            The state that `init` returned, as changed by the steps before.
+        rate : float
+            The learning rate.
+        step : int
+            The number of the step, counted from 1.
+        scratch : ndarray
+            A buffer of at least CHUNK numbers, which is overwritten.
         """
-        if parameters.size >= SHARED:
-            claim(parameters)
+        if parameters.size >= PARALLEL_SIZE:
+            claim_cache_lines(parameters)
         numbers = self.numbers(state, rate, step)
         vectors = [state[name] for name in self.vectors]
         if (loop := self.compiled()) is not None:
             loop(parameters, gradient, *vectors, *self.constants, *numbers)
             return
         length = CHUNK // self.temporaries
-        spare = scratch[: length * self.temporaries].reshape(self.temporaries, length)
+        temporaries = scratch[: length * self.temporaries].reshape(self.temporaries, length)
         for chunk in chunks(parameters.size, length):
             p = parameters[chunk]
-            own = [vector[chunk] for vector in vectors]
-            self.move(p, gradient[chunk], own, [s[: p.size] for s in spare], numbers)
+            state_parts = [vector[chunk] for vector in vectors]
+            self.move(p, gradient[chunk], state_parts, [s[: p.size] for s in temporaries], numbers)
 
     def numbers(self, state: Mapping[str, Floats], rate: float, step: int) -> tuple[float, ...]:
-        """Return the numbers that `move` needs in this step: the rate, or what follows from it for all chunks."""
+        """Return the numbers that `move` needs in a step, by default the learning rate.
+
+        Parameters
+        ----------
+        state : mapping of str to ndarray
+            The state; numbers in it may be changed.
+        rate : float
+            The learning rate.
+        step : int
+            The number of the step, counted from 1.
+
+        Returns
+        -------
+        tuple of float
+        """
         del state, step
         return (rate,)
 
@@ -104,26 +163,45 @@ class Optimizer(Variant, ABC):
         return ()
 
     def compiled(self) -> Callable[..., None] | None:
-        """Return a compiled loop of (p, g, *own, *constants, *numbers) that does what `move` does, or None."""
+        """Return a compiled loop that does what `move` does to whole vectors.
+
+        Returns
+        -------
+        function of (p, g, *vectors, *constants, *numbers), or None
+            None if there is none, or Numba is not in use.
+        """
         return None
 
     @abstractmethod
     def move(
-        self, p: Floats, g: Floats, own: Sequence[Floats], spare: Sequence[Floats], numbers: tuple[float, ...], /
+        self, p: Floats, g: Floats, vectors: Sequence[Floats], scratch: Sequence[Floats], numbers: tuple[float, ...], /
     ) -> None:
-        """Apply the formula to a chunk: change `p` and the vectors `own` of the state. `spare` is overwritten."""
+        """Apply the formula to a chunk of the parameters, in place.
+
+        Parameters
+        ----------
+        p, g : ndarray (m,)
+            The parameters, which are changed, and their gradient.
+        vectors : sequence of ndarray (m,)
+            The chunk of each of `vectors` of the state, which are changed.
+        scratch : sequence of ndarray (m,)
+            As many as `temporaries`; they are overwritten.
+        numbers : tuple of float
+            What the method `numbers` returned for this step.
+        """
 
 
-def claim(vector: Floats) -> None:
-    """Write the present value once to each cache line of the contiguous `vector`.
+def claim_cache_lines(vector: Floats) -> None:
+    """Write to each cache line of the contiguous `vector` once, without changing it.
 
-    Weights that two threads have read in a product are in the caches of both cores. The first write to such a line
-    waits for the other core, and blocks the writes after it. These writes alone wait in parallel.
+    Weights that two threads have read in a matrix product are in the caches of both cores. The first write to such a
+    line waits until the other core gives it up, and delays the writes after it. Writes that do nothing else wait in
+    parallel.
     """
-    words = vector.view(np.uint32)[::LINE]
+    words = vector.view(np.uint32)[::CACHE_LINE]
     np.bitwise_or(words, 0, out=words)
 
 
 def chunks(size: int, length: int = CHUNK) -> Iterator[slice]:
-    """Return slices of at most `length` that cover `size` numbers."""
+    """Return slices of at most `length` numbers that cover `size` numbers."""
     return (slice(start, min(start + length, size)) for start in range(0, size, length))

@@ -1,4 +1,4 @@
-"""The state of an optimiser in a model, from which another training continues."""
+"""The state of an optimiser that is stored in a model, so that another training can continue from it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class KeptOptimizer:
         return {"kind": self.kind, "updates": self.updates, "vectors": [*self.vectors], "numbers": self.numbers}
 
 
-def described(value: object) -> KeptOptimizer:
+def kept_optimizer_from_json(value: object) -> KeptOptimizer:
     """Return the state that the JSON `value` describes, with empty vectors. Raises InvalidInput."""
     names = ("kind", "updates", "vectors", "numbers")
     given = fields("", value, known=names, required=names)

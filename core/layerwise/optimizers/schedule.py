@@ -19,7 +19,19 @@ class Schedule(Variant, ABC):
 
     @abstractmethod
     def factor(self, done: float, total: float, /) -> float:
-        """Return the factor when `done` of `total` epochs are done; `done` is a fraction within an epoch."""
+        """Return the factor of the learning rate.
+
+        Parameters
+        ----------
+        done : float
+            The number of epochs done, with a fraction within an epoch.
+        total : float
+            The plan's epochs.
+
+        Returns
+        -------
+        float
+        """
 
     @property
     def watched(self) -> str | None:
@@ -27,4 +39,12 @@ class Schedule(Variant, ABC):
         return None
 
     def observe(self, values: Mapping[str, float], memory: dict[str, float], /) -> None:
-        """Update `memory` by the values of an epoch; its `factor`, if present, also multiplies the rate."""
+        """Update the memory of the schedule after an epoch; by default it has none.
+
+        Parameters
+        ----------
+        values : mapping of str to float
+            Those of `WATCHED` that the epoch has.
+        memory : dict of str to float
+            Is changed; `factor` in it, if there is one, also multiplies the learning rate.
+        """

@@ -1,4 +1,4 @@
-"""Stochastic gradient descent, with momentum of Polyak or Nesterov."""
+"""Stochastic gradient descent, with Polyak's or Nesterov's momentum."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -58,11 +58,11 @@ class SGD(Optimizer):
         return getattr(kernels.compiled(), kind, None)
 
     def move(
-        self, p: Floats, g: Floats, own: Sequence[Floats], spare: Sequence[Floats], numbers: tuple[float, ...], /
+        self, p: Floats, g: Floats, vectors: Sequence[Floats], scratch: Sequence[Floats], numbers: tuple[float, ...], /
     ) -> None:
-        (s,), (rate,), direction = spare, numbers, g
+        (s,), (rate,), direction = scratch, numbers, g
         if self.momentum:
-            (v,) = own
+            (v,) = vectors
             np.multiply(v, self.momentum, out=v)
             np.add(v, g, out=v)
             direction = v

@@ -197,7 +197,7 @@ class Plan:
                 batch_size=self.batch_size or defaults.STREAM_BATCH,
                 epochs=self.epochs or defaults.STREAM_EPOCHS,
                 validation=self.validation or 0.0,
-                optimizer=self.optimizer.at(self.optimizer.usual_rate),
+                optimizer=self.optimizer.with_rate(self.optimizer.usual_rate),
             )
         open_ended = self.epochs is None and self.max_steps is None and not self.optimizer.full_batch
         share = self.validation
@@ -226,7 +226,7 @@ class Plan:
             epochs=epochs,
             validation=share,
             early_stopping=stopping,
-            optimizer=self.optimizer.at(rate),
+            optimizer=self.optimizer.with_rate(rate),
         )
 
     def to_json(self) -> dict[str, object]:

@@ -33,8 +33,8 @@ class TrainingBatch:
         self.targets: NDArray[Any] = arena.empty((rows, *data.targets.shape[1:]), dtype)
         factor, shift = model.architecture.input_scale, model.architecture.input_shift
         inputs = Gather(data.table, self.network.inputs, scale=factor, shift=shift)
-        given = data.targets if data.learnt is None else data.learnt
-        scale = None if data.learnt is not None else data.scale
+        given = data.targets if data.scaled_targets is None else data.scaled_targets
+        scale = None if data.scaled_targets is not None else data.scale
         self._scaled = ScaledTargets(scale.shifts, scale.scales, self.targets) if scale else None
         self._gathers = [inputs, Gather(given, self._scaled.given if self._scaled else self.targets)]
         self.weights: Floats | None = None

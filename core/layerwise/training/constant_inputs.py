@@ -3,7 +3,7 @@
 import numpy as np
 
 from layerwise.checks import shown
-from layerwise.data.variation import unvaried
+from layerwise.data.variation import is_constant
 from layerwise.model import MLP
 from layerwise.tables import DateColumn, TableEncoder
 from layerwise.training.records import Finding
@@ -49,4 +49,4 @@ def _constant_numbers(x: Floats) -> list[str]:
     if len(x) < 2:
         return []
     large = np.abs(x).max(axis=0) > 1
-    return [f"input {column}" for column in np.flatnonzero(unvaried(x) & large)]
+    return [f"input {column}" for column in np.flatnonzero(is_constant(x) & large)]

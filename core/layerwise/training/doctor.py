@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from layerwise.activations import Activation
 from layerwise.data.reader import Split
-from layerwise.data.variation import unvaried
+from layerwise.data.variation import is_constant
 from layerwise.losses import Loss
 from layerwise.model import MLP
 from layerwise.network.parameters import views
@@ -146,7 +146,7 @@ class Doctor:
             _find_largest(health, "targets", size, epoch)
         else:
             resolution = np.finfo(self._model.dtype).eps * np.abs(scale.shifts) / scale.scales
-            coarsest = float(np.max(resolution, initial=0.0, where=~unvaried(self._targets)))
+            coarsest = float(np.max(resolution, initial=0.0, where=~is_constant(self._targets)))
             if coarsest > COARSE_RESOLUTION:
                 health |= {"precision": epoch, "precision.value": coarsest}
 

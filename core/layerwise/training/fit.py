@@ -95,7 +95,7 @@ def fit(
     plan, held = resolved_plan(plan, given, held)
     reader = Reader(model.architecture, plan.loss, model.dtype, check)
     rng = stream(plan.seed, SPLIT)
-    train, held_out, labels = reader.divided(
+    train, held_out, labels = reader.read_split(
         given, y, model.labels, weights=weights, validation=held, plan=plan, rng=rng
     )
     kind = FullBatchTrainer if plan.optimizer.full_batch else Trainer
@@ -190,8 +190,8 @@ def partial_fit(
     plan = plan.completed(rows=None)
     if plan.class_weight == "balanced":
         raise InvalidInput("class_weight", "expected a weight for each class, because later rows cannot be counted")
-    data, labels = reader.whole(model.to_train_on(X), y, model.labels, weights=weights)
-    data, _ = reader.weighted(data, None, labels, plan)
+    data, labels = reader.read(model.to_train_on(X), y, model.labels, weights=weights)
+    data, _ = reader.apply_class_weights(data, None, labels, plan)
     network = rescaled(model, plan, data, state, online=True)
     trainer = Trainer(network.trained, plan, network.split(data), None, state=state, online=True)
     model.plan, model.labels = plan, labels

@@ -42,11 +42,20 @@ class TrainingPass:
         mask: Flags = arena.empty((rows * widest,), np.bool_)
         self._input_dropout = _Dropout(self.inputs, architecture.input_dropout, scratch, mask, arena)
         self._layers: list[_LayerPass] = []
-        own, gradients = views(architecture, parameters), views(architecture, gradient)
-        seen = statistics_views(architecture, statistics)
+        layer_parameters, gradients = views(architecture, parameters), views(architecture, gradient)
+        layer_statistics = statistics_views(architecture, statistics)
         x = self._input_dropout.out
         for i, layer in enumerate(architecture.layers):
-            unit = _LayerPass(layer, own[i], gradients[i], seen[i], x, scratch=scratch, mask=mask, arena=arena)
+            unit = _LayerPass(
+                layer,
+                layer_parameters[i],
+                gradients[i],
+                layer_statistics[i],
+                x,
+                scratch=scratch,
+                mask=mask,
+                arena=arena,
+            )
             self._layers.append(unit)
             x = unit.out
         self.scores: Floats = x
@@ -78,7 +87,7 @@ class TrainingPass:
     def first_not_finite(self) -> int | None:
         """Return the first layer with a weight or an output of the last batch that is not finite, or None."""
         for i, layer in enumerate(self._layers):
-            if not (np.isfinite(layer.own.weight).all() and np.isfinite(layer.buffers.a).all()):
+            if not (np.isfinite(layer.parameters.weight).all() and np.isfinite(layer.buffers.a).all()):
                 return i
         return None
 
@@ -95,9 +104,9 @@ class _LayerPass:
     def __init__(
         self,
         layer: Layer,
-        own: LayerParameters,
+        parameters: LayerParameters,
         gradient: LayerParameters,
-        seen: LayerStatistics,
+        statistics: LayerStatistics,
         x: Floats,
         *,
         scratch: Floats,
@@ -105,7 +114,7 @@ class _LayerPass:
         arena: Arena,
     ) -> None:
         rows, columns, units, activation = len(x), layer.columns, layer.units, layer.activation
-        self.activation, self.own, self.gradient, self.x = activation, own, gradient, x
+        self.activation, self.parameters, self.gradient, self.x = activation, parameters, gradient, x
         z: Floats = arena.empty((rows, columns), x.dtype)
         delta: Floats = arena.empty((rows, units), x.dtype)
         self.buffers = UnitBuffers(
@@ -113,29 +122,31 @@ class _LayerPass:
             a=arena.empty((rows, units), x.dtype) if activation.keeps_input else z,
             delta=delta,
             z_gradient=z if activation.linear_pieces > 1 else delta,
-            slope=own.slope,
+            slope=parameters.slope,
             slope_gradient=gradient.slope,
             scratch=scratch[: rows * units].reshape(rows, units),
             mask=mask[: rows * units].reshape(rows, units),
         )
         self.normalization = (
-            TRAINING[layer.normalization](own, gradient, seen, rows=rows, arena=arena) if layer.normalization else None
+            TRAINING[layer.normalization](parameters, gradient, statistics, rows=rows, arena=arena)
+            if layer.normalization
+            else None
         )
         self.dropout = _Dropout(self.buffers.a, layer.dropout, scratch, mask, arena)
         self.residual = layer.residual
         self.out: Floats = arena.empty((rows, units), x.dtype) if layer.residual else self.dropout.out
-        self._x_transposed, self._weight_transposed = x.T, own.weight.T
+        self._x_transposed, self._weight_transposed = x.T, parameters.weight.T
         self._ones: Floats = np.ones(rows, x.dtype)
         self._compiled = None if layer.normalization else activation.compiled()
 
     def forward(self, rng: np.random.Generator) -> None:
         buffers = self.buffers
-        np.dot(self.x, self.own.weight, out=buffers.z)  # quicker to begin than matmul
+        np.dot(self.x, self.parameters.weight, out=buffers.z)  # quicker to begin than matmul
         if self._compiled:
-            self._compiled.value(buffers.z, self.own.bias, *self._compiled.constants)
+            self._compiled.value(buffers.z, self.parameters.bias, *self._compiled.constants)
         else:
             if self.normalization is None:
-                np.add(buffers.z, self.own.bias, out=buffers.z)
+                np.add(buffers.z, self.parameters.bias, out=buffers.z)
             else:
                 self.normalization.forward(buffers.z)
             self.activation.value(buffers.z, buffers.slope, buffers.a, buffers.scratch)
@@ -185,7 +196,7 @@ class _Dropout:
         if self.rate:
             _draw(rng.random, self.scale)
             if self._loops:
-                self._loops.drop(self.x, self.scale, self.out, self.rate, 1 / (1 - self.rate))
+                self._loops.dropout(self.x, self.scale, self.out, self.rate, 1 / (1 - self.rate))
                 return
             np.greater_equal(self.scale, self.rate, out=self.mask)
             np.copyto(self.scale, self.mask)

@@ -97,8 +97,8 @@ def find_learning_rate(
     given = model.to_train_on(X)
     used = _plan(resolved_plan(used, given, 0.0)[0], count)
     reader = Reader(model.architecture, used.loss, model.dtype)
-    data, labels = reader.whole(given, y, model.labels, weights=weights)
-    data, _ = reader.weighted(data, None, labels, used)
+    data, labels = reader.read(given, y, model.labels, weights=weights)
+    data, _ = reader.apply_class_weights(data, None, labels, used)
     network = rescaled(copy.copy(model), used, data)
     trainer = _RisingRateTrainer(network.trained, used, network.split(data), None)
     trainer.least, trainer.most = least, most

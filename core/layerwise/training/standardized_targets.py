@@ -65,10 +65,10 @@ class Rescaled:
         """Return the training rows; unless they are large, their targets are scaled here, and not in every step."""
         if self._scale is None or data.targets.nbytes > MANY_BYTES:
             return self.split(data)
-        learnt: Floats = np.empty(data.targets.shape, self.model.dtype)
-        for block in blocks(len(learnt), learnt.shape[1]):
-            learnt[block] = self._scale.scale_targets(data.targets[block])
-        return replace(data, scale=self._scale, learnt=learnt)
+        scaled_targets: Floats = np.empty(data.targets.shape, self.model.dtype)
+        for block in blocks(len(scaled_targets), scaled_targets.shape[1]):
+            scaled_targets[block] = self._scale.scale_targets(data.targets[block])
+        return replace(data, scale=self._scale, scaled_targets=scaled_targets)
 
     def publish(self) -> None:
         """Copy the weights of the trained network to the model, in the targets' own units. Allocates nothing."""

@@ -93,7 +93,7 @@ def test_a_file_is_read_once_an_epoch(file):
     read = []
 
     class Watched:
-        def expect(self, rows):
+        def prefetch(self, rows):
             read.append(rows.start)
 
         def release(self, rows):

@@ -28,7 +28,7 @@ from layerwise import (
 from layerwise.activations import UnitBuffers
 from layerwise.losses import LossBuffers, SoftmaxCrossEntropy
 from layerwise.metrics.running import Accuracy
-from layerwise.optimizers.optimizer import claim
+from layerwise.optimizers.optimizer import claim_cache_lines
 from layerwise.workspace import Arena
 
 numba = pytest.importorskip("numba", reason="the extra `fast` is not installed")
@@ -243,12 +243,12 @@ def test_compiled_code_that_can_be_kept_nowhere_is_compiled_anew(tmp_path):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_claiming_the_lines_of_a_vector_changes_no_bit(dtype):
-    claimed = difficult(1003, dtype)
-    before = claimed.copy()
+    vector = difficult(1003, dtype)
+    before = vector.copy()
 
-    claim(claimed)
+    claim_cache_lines(vector)
 
-    assert_same_bits(claimed, before)
+    assert_same_bits(vector, before)
 
 
 def mixed_network(activations, dtype):

@@ -535,5 +535,5 @@ def test_a_mapped_file_of_targets_is_not_copied_into_memory(tmp_path):
     tracemalloc.stop()
 
     assert made.trained.target_scale == TargetScale((97_000.0,), (27_000.0,))
-    assert split.learnt is None
+    assert split.scaled_targets is None
     assert peak < y.nbytes / 2

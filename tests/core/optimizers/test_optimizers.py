@@ -148,7 +148,7 @@ def test_an_update_allocates_nothing(optimizer):
 
 def test_every_optimizer_is_here_with_the_usual_defaults():
     usual = {name: OPTIMIZERS[name]() for name in DEFAULTS}  # type: ignore[call-arg]
-    found = {name: optimizer.at(optimizer.usual_rate).to_json() for name, optimizer in usual.items()}
+    found = {name: optimizer.with_rate(optimizer.usual_rate).to_json() for name, optimizer in usual.items()}
 
     assert found == {name: {"kind": name, **fields} for name, fields in DEFAULTS.items()}
     assert {optimizer.kind for optimizer, _, _ in FORMULAS} == DEFAULTS.keys()

@@ -207,10 +207,12 @@ def _labels(block: Array, kind: TargetKind, name: str, first_row: int) -> tensor
             raise _wrong(name, first_row + row, "expected text that UTF-8 can hold", values[row]) from exc
     integers: list[int] = block.tolist()
     if block.dtype.kind not in "i":
-        from layerwise.data.labels import MOST
+        from layerwise.data.labels import MAX_INTEGER
 
         for row, value in enumerate(cast("list[float]", integers), first_row):
-            if value % 1 != 0 or not -MOST - 1 <= value <= MOST:  # NaN and infinity have no remainder that is 0
+            if (
+                value % 1 != 0 or not -MAX_INTEGER - 1 <= value <= MAX_INTEGER
+            ):  # NaN and infinity have no remainder that is 0
                 raise _wrong(name, row, "expected a whole number of 64 bits as a label", value)
         integers = [int(value) for value in integers]
     return tensors_pb2.Labels(integers=tensors_pb2.IntegerLabels(values=integers))

@@ -204,7 +204,7 @@ def _splits(
     """Return the training and held-out rows of each network, and the labels; networks of one seed share the rows."""
     plan = plans[0]
     rng = stream(plan.seed, SPLIT)
-    *parts, labels = reader.divided(X, y, labels, weights=weights, validation=validation, plan=plan, rng=rng)
+    *parts, labels = reader.read_split(X, y, labels, weights=weights, validation=validation, plan=plan, rng=rng)
     train, held_out = cast(tuple[Split, Split | None], tuple(parts))
     table = train.table
     if isinstance(table, FileTable):
@@ -215,7 +215,7 @@ def _splits(
     for other in plans:
         if drawn and other.seed not in known:
             rng = stream(other.seed, SPLIT)
-            train, held_out, _ = again.divided(
+            train, held_out, _ = again.read_split(
                 table, train.targets, labels, weights=weights, validation=validation, plan=other, rng=rng
             )
             known[other.seed] = train, held_out

@@ -25,7 +25,7 @@ class PackedMetric:
         self._shape = networks, rows
         width = 1 if self._classes else targets.shape[1]
         self._parts: Floats = arena.empty((networks * rows, width), dtype)
-        self._decided: NDArray[np.intp] = arena.empty((networks * rows if self._classes else 0,), np.intp)
+        self._predicted: NDArray[np.intp] = arena.empty((networks * rows if self._classes else 0,), np.intp)
         self._flags: Flags = arena.empty((2, networks * rows, width), np.bool_)
         self._sums: Floats = arena.empty((networks, width), dtype)
         self._total: Floats = arena.empty((networks,), dtype)
@@ -34,9 +34,9 @@ class PackedMetric:
         """Add the sums of a batch to `sums` (K, sums). Allocates nothing."""
         parts = self._parts
         if self._classes:
-            self._right_classes(scores, targets)
+            self._mark_correct_classes(scores, targets)
         elif self._loss.classifies:
-            self._right_flags(scores, targets)
+            self._mark_correct_flags(scores, targets)
         else:
             self._squared_errors(scores, targets)
         if weights is not None:
@@ -51,28 +51,28 @@ class PackedMetric:
             own = sums[:, : self._sums.shape[1]]
             np.add(own, self._sums, out=own)
 
-    def _right_classes(self, scores: Floats, targets: NDArray[Any]) -> None:
+    def _mark_correct_classes(self, scores: Floats, targets: NDArray[Any]) -> None:
         """Write 1 where the class of the largest score, or of the sign of a single score, is the target."""
         loops = kernels.compiled()
         if loops and scores.shape[1] > 1:
-            loops.mark_right(scores, targets, self._parts)
+            loops.mark_correct(scores, targets, self._parts)
             return
-        right = self._flags[0, :, 0]
+        correct = self._flags[0, :, 0]
         if scores.shape[1] > 1:
-            np.argmax(scores, axis=1, out=self._decided)
+            np.argmax(scores, axis=1, out=self._predicted)
         else:
-            np.greater(scores[:, 0], 0.0, out=right)
-            np.copyto(self._decided, right)
-        np.equal(self._decided, targets, out=right)
-        np.copyto(self._parts[:, 0], right)
+            np.greater(scores[:, 0], 0.0, out=correct)
+            np.copyto(self._predicted, correct)
+        np.equal(self._predicted, targets, out=correct)
+        np.copyto(self._parts[:, 0], correct)
 
-    def _right_flags(self, scores: Floats, targets: NDArray[Any]) -> None:
+    def _mark_correct_flags(self, scores: Floats, targets: NDArray[Any]) -> None:
         """Write 1 where a score is positive and the flag above 1/2, or neither."""
-        decided, flags = self._flags
-        np.greater(scores, 0.0, out=decided)
+        predicted, flags = self._flags
+        np.greater(scores, 0.0, out=predicted)
         np.greater(targets, 0.5, out=flags)
-        np.equal(decided, flags, out=decided)
-        np.copyto(self._parts, decided)
+        np.equal(predicted, flags, out=predicted)
+        np.copyto(self._parts, predicted)
 
     def _squared_errors(self, scores: Floats, targets: NDArray[Any]) -> None:
         """Write (prediction - target)²."""

@@ -49,11 +49,11 @@ class PackedPass:
         scratch: Floats = arena.empty((networks * rows * widest,), dtype)
         mask: Flags = arena.empty((networks * rows * widest,), np.bool_)
         self._input_dropout = _Dropout(self.inputs, architecture.input_dropout, scratch, mask, arena)
-        own, gradients = stacked_views(architecture, parameters), stacked_views(architecture, gradient)
+        layer_parameters, gradients = stacked_views(architecture, parameters), stacked_views(architecture, gradient)
         self._layers: list[_LayerPass] = []
         x = self._input_dropout.out
         for i, layer in enumerate(architecture.layers):
-            unit = _LayerPass(layer, own[i], gradients[i], x, scratch=scratch, mask=mask, arena=arena)
+            unit = _LayerPass(layer, layer_parameters[i], gradients[i], x, scratch=scratch, mask=mask, arena=arena)
             self._layers.append(unit)
             x = unit.out
         self.scores: Floats = _flat(x)
@@ -65,8 +65,8 @@ class PackedPass:
         """Return the scores (K · rows, k) of `inputs`; each network draws noise and dropout from its own generator."""
         if self._noise:
             noise = self._input_dropout.scratch
-            for rng, own in zip(generators, noise, strict=True):
-                rng.standard_normal(out=own, dtype=own.dtype.type)
+            for rng, values in zip(generators, noise, strict=True):
+                rng.standard_normal(out=values, dtype=values.dtype.type)
             np.multiply(noise, self._noise, out=noise)
             np.add(self.inputs, noise, out=self.inputs)
         self._input_dropout.forward(generators)
@@ -100,7 +100,7 @@ class PackedPass:
     def first_not_finite(self, network: int) -> int | None:
         """Return the first layer of this network with a weight or an output that is not finite, or None."""
         for i, layer in enumerate(self._layers):
-            if not (np.isfinite(layer.own.weight[network]).all() and np.isfinite(layer.a[network]).all()):
+            if not (np.isfinite(layer.parameters.weight[network]).all() and np.isfinite(layer.a[network]).all()):
                 return i
         return None
 
@@ -111,7 +111,7 @@ class _LayerPass:
     def __init__(
         self,
         layer: Layer,
-        own: LayerParameters,
+        parameters: LayerParameters,
         gradient: LayerParameters,
         x: Floats,
         *,
@@ -121,29 +121,29 @@ class _LayerPass:
     ) -> None:
         networks, rows, _ = x.shape
         activation, shape = layer.activation, (networks, rows, layer.units)
-        self.activation, self.own, self.gradient, self.x = activation, own, gradient, x
-        self._bias: Floats = own.bias[:, None, :]
+        self.activation, self.parameters, self.gradient, self.x = activation, parameters, gradient, x
+        self._bias: Floats = parameters.bias[:, None, :]
         self._bias_gradient: Floats = gradient.bias[:, None, :]
         self._ones: Floats = np.ones((1, rows), x.dtype)
         self._x_transposed: Floats = x.transpose(0, 2, 1)
-        self._weight_transposed: Floats = own.weight.transpose(0, 2, 1)
+        self._weight_transposed: Floats = parameters.weight.transpose(0, 2, 1)
         self._z: Floats = arena.empty((networks, rows, layer.columns), x.dtype)
         self.a: Floats = arena.empty(shape, x.dtype) if activation.keeps_input else self._z
         self.delta: Floats = arena.empty(shape, x.dtype)
         self._z_gradient = self._z if activation.linear_pieces > 1 else self.delta
         # each network has slopes (K, units): they broadcast over rows (rows, K, units), which sum over the first axis
-        seen = _rows_first if activation.learns_slope else _flat
-        z, delta = seen(self._z), seen(self.delta)
+        view = _rows_first if activation.learns_slope else _flat
+        z, delta = view(self._z), view(self.delta)
         size = networks * rows * layer.units
         self._buffers = UnitBuffers(
             z=z,
-            a=seen(self.a) if activation.keeps_input else z,
+            a=view(self.a) if activation.keeps_input else z,
             delta=delta,
             z_gradient=z if activation.linear_pieces > 1 else delta,
-            slope=own.slope,
+            slope=parameters.slope,
             slope_gradient=gradient.slope,
-            scratch=seen(scratch[:size].reshape(shape)),
-            mask=seen(mask[:size].reshape(shape)),
+            scratch=view(scratch[:size].reshape(shape)),
+            mask=view(mask[:size].reshape(shape)),
         )
         self._loops = activation.compiled()
         self._dropout = _Dropout(self.a, layer.dropout, scratch, mask, arena)
@@ -152,9 +152,9 @@ class _LayerPass:
 
     def forward(self, generators: Sequence[np.random.Generator]) -> None:
         buffers = self._buffers
-        np.matmul(self.x, self.own.weight, out=self._z)
+        np.matmul(self.x, self.parameters.weight, out=self._z)
         if self._loops:
-            self._loops.packed(self._z, self.own.bias, *self._loops.constants)
+            self._loops.packed(self._z, self.parameters.bias, *self._loops.constants)
         else:
             np.add(self._z, self._bias, out=self._z)
             self.activation.value(buffers.z, buffers.slope, buffers.a, buffers.scratch)
@@ -194,8 +194,8 @@ class _Dropout:
 
     def forward(self, generators: Sequence[np.random.Generator]) -> None:
         if self._rate:
-            for rng, own in zip(generators, self._scale, strict=True):
-                rng.random(out=own, dtype=own.dtype.type)
+            for rng, values in zip(generators, self._scale, strict=True):
+                rng.random(out=values, dtype=values.dtype.type)
             np.greater_equal(self._scale, self._rate, out=self._mask)
             np.copyto(self._scale, self._mask)
             np.multiply(self._scale, 1 / (1 - self._rate), out=self._scale)

@@ -119,8 +119,8 @@ class _Chunk:
     networks: slice
     p: Floats
     g: Floats
-    own: list[Floats]
-    spare: list[Floats]
+    vectors: list[Floats]
+    scratch: list[Floats]
 
 
 class PackedOptimizer:
@@ -135,15 +135,15 @@ class PackedOptimizer:
         networks, size = parameters.shape
         length = CHUNK // self._optimizer.temporaries
         width, height = min(size, length), max(1, length // size)
-        spare: Floats = np.empty((self._optimizer.temporaries, min(height, networks), width), parameters.dtype)
+        scratch: Floats = np.empty((self._optimizer.temporaries, min(height, networks), width), parameters.dtype)
         vectors = [state[name] for name in self._optimizer.vectors]
         self._chunks = [
             _Chunk(
                 networks=rows,
                 p=parameters[rows, columns],
                 g=gradient[rows, columns],
-                own=[vector[rows, columns] for vector in vectors],
-                spare=[s[: rows.stop - rows.start, : columns.stop - columns.start] for s in spare],
+                vectors=[vector[rows, columns] for vector in vectors],
+                scratch=[s[: rows.stop - rows.start, : columns.stop - columns.start] for s in scratch],
             )
             for rows in chunks(networks, height)
             for columns in chunks(size, width)
@@ -162,4 +162,4 @@ class PackedOptimizer:
             np.copyto(column, number)
         for at in self._chunks:
             columns = cast(tuple[float, ...], tuple(column[at.networks] for column in self._columns))
-            self._optimizer.move(at.p, at.g, at.own, at.spare, columns)
+            self._optimizer.move(at.p, at.g, at.vectors, at.scratch, columns)
