@@ -77,8 +77,8 @@ class Supervisor:
         self._stop_signals = 0
         self._lost: set[str] = set()  # workers that died, whose jobs are still to be requeued
         self._gatherer = Gatherer()
-        self._watching = Loop("look_after", self._watch, every=_LOOK_SECONDS)
-        self._requeuing = Loop("give_back", self._requeue, every=_LOOK_SECONDS)
+        self._watching = Loop("watch_processes", self._watch, every=_LOOK_SECONDS)
+        self._requeuing = Loop("requeue_jobs", self._requeue, every=_LOOK_SECONDS)
 
     def run(self, *, ready: Callable[[str, str], None]) -> None:
         """Run until a stop signal; call `ready` with the addresses of REST and gRPC. Raises `StartFailed`."""

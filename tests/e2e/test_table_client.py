@@ -97,7 +97,9 @@ def test_gaps_and_categories_that_were_never_seen_are_answered(service: Service,
 def test_what_does_not_fit_the_version_is_refused_with_row_and_column(service: Service, X: pd.DataFrame) -> None:
     with service.client() as client, service.client(over_rest=True) as rest:
         for each in (client, rest):
-            with pytest.raises(InvalidRequest, match=r"column distance: expected a value, the column is missing"):
+            with pytest.raises(
+                InvalidRequest, match=r"column distance: there is no column 'distance'; the columns are"
+            ):
                 each.predict("late-flights", X.drop(columns="distance"))
             with pytest.raises(InvalidRequest, match=r"column extra: unknown column; expected one of carrier"):
                 each.predict("late-flights", X.assign(extra=1))

@@ -11,6 +11,7 @@ from zlib import crc32
 
 import numpy as np
 
+from layerwise.checks import shown
 from layerwise.errors import InvalidInput, Place
 from layerwise.tables.category_column import CategoryColumn, CategoryFit
 from layerwise.tables.category_encodings import CategoryEncoding, OneHot
@@ -145,7 +146,8 @@ def _names_to_fit(table: TableLike, choices: Mapping[str, Encoding], ignored: Co
     given = names_of(table)
     for name in choices:
         if name not in given:
-            raise InvalidInput(Place("columns", name), f"expected a column of this name, there are {', '.join(given)}")
+            detail = f"there is no column {shown(name)}; the columns are {', '.join(given)}"
+            raise InvalidInput(Place("columns", name), detail)
     wanted = [name for name in given if name in choices or (ignored is not None and name not in ignored)]
     if not wanted:
         raise InvalidInput("table", "expected at least 1 column that is not ignored, got 0")

@@ -151,7 +151,7 @@ def _check_names(given: Sequence[str], names: Sequence[str], extra: Collection[s
     there, known = set(given), set(names)
     for name in names:
         if name not in there:
-            detail = f"expected a value, the column is missing; there are {_text_list(given)}"
+            detail = f"there is no column {shown(name)}; the columns are {_text_list(given)}"
             raise InvalidInput(Place(where, name), detail)
     if extra is None:
         return

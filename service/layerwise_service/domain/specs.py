@@ -11,18 +11,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from layerwise import Architecture, InvalidInput, Loss, Plan
+from layerwise.checks import counted
 from layerwise.data.class_weights import weights_of
 from layerwise.errors import Place
 from layerwise.files.model_file import MOST_MANIFEST
 from layerwise.network.parameters import member_shapes as weight_shapes
 from layerwise.training.full_batch import check_deterministic
+from layerwise.training.standardized_targets import can_scale
 from layerwise_service.domain.datasets import Label
 from layerwise_service.domain.jobs import JSONObject, NewJob
 from layerwise_service.domain.models import Version
@@ -38,15 +40,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """The sizes that the data needs. `outputs` is None until all rows were received.
+    """What the data needs of a network: `outputs` is None until all rows were received.
 
-    `one_will_do`: there are two classes, and the loss can also tell them apart by the sign of a single output.
+    With `or_one_output`, there are two classes, and the loss can also separate them by the sign of a single output.
     """
 
     features: int
     outputs: int | None
     of_classes: bool
-    one_will_do: bool = False
+    or_one_output: bool = False
 
 
 def read_architecture(sent: Mapping[str, object], needs: Needs | None, settings: Settings) -> Architecture:
@@ -63,7 +65,7 @@ def read_architecture(sent: Mapping[str, object], needs: Needs | None, settings:
     _check_units(layers, settings.max_units)
     features = _inputs(sent.get("inputs"), needs)
     _fill_output_layer(layers, complete="inputs" in sent, needs=needs)
-    architecture = _refused(
+    architecture = _as_invalid_request(
         "architecture", lambda: Architecture.from_json({**sent, "inputs": features, "layers": layers})
     )
     for i, layer in enumerate(architecture.layers):
@@ -83,7 +85,7 @@ def read_plan(sent: Mapping[str, object], *, has_labels: bool | None, settings: 
     Raises `InvalidRequest`.
     """
     loss = {"loss": DEFAULT_LOSS[has_labels]} if has_labels is not None else {}
-    plan = _refused("plan", lambda: Plan.from_json({**loss, **sent}))
+    plan = _as_invalid_request("plan", lambda: Plan.from_json({**loss, **sent}))
     wanted = {"classes": "labels", "values": "targets"}.get(plan.loss.targets)  # flags may be either
     if has_labels is not None and wanted is not None and has_labels is not (wanted == "labels"):
         got = "labels" if has_labels else "targets"
@@ -91,7 +93,8 @@ def read_plan(sent: Mapping[str, object], *, has_labels: bool | None, settings: 
         raise InvalidRequest(detail, pointer=Place("plan", "loss"))
     if plan.epochs is not None and plan.epochs > settings.max_epochs:
         raise TooLarge(
-            f"expected at most {settings.max_epochs} epochs, got {plan.epochs}", pointer=Place("plan", "epochs")
+            f"expected at most {settings.max_epochs} epochs, got {plan.epochs}",
+            pointer=Place("plan", "epochs"),
         )
     return plan
 
@@ -99,13 +102,18 @@ def read_plan(sent: Mapping[str, object], *, has_labels: bool | None, settings: 
 def check_optimizer(plan: Plan, architecture: Architecture) -> None:
     """Raise `InvalidRequest` if the plan's optimiser cannot train the network."""
     if plan.optimizer.full_batch:
-        _refused("plan", lambda: check_deterministic(architecture, plan))
+        _as_invalid_request("plan", lambda: check_deterministic(architecture, plan))
 
 
 def complete_plan(plan: Plan, architecture: Architecture, rows: int, settings: Settings) -> Plan:
-    """Return the plan, its open values chosen for this number of rows, within the limits."""
+    """Return the plan with its open values chosen for this number of rows, within the limits.
+
+    `standardize_targets` becomes false where it has no effect, such as for a classifier.
+    """
     most = _most_rows_a_batch(architecture, settings)
-    return plan.completed(rows=rows, most_batch=most, most_epochs=settings.max_epochs)
+    scales = plan.standardize_targets and can_scale(architecture, plan.loss)
+    completed = plan.completed(rows=rows, most_batch=most, most_epochs=settings.max_epochs)
+    return replace(completed, standardize_targets=scales)
 
 
 def check_split(plan: Plan, rows: int, *, has_labels: bool) -> None:
@@ -113,20 +121,20 @@ def check_split(plan: Plan, rows: int, *, has_labels: bool) -> None:
     is impossible."""
     share = plan.completed(rows=rows).validation or 0.0
     if share and plan.split == "stratified" and not has_labels:
-        detail = (
-            "stratified needs labels, since it keeps the shares of the classes; give random or temporal for targets"
-        )
+        detail = "a stratified split needs labels, but the rows have targets; use random or temporal"
         raise InvalidRequest(detail, pointer=Place("plan", "split"))
     held_out = round(rows * share)
     if share and not 0 < held_out < rows:
-        detail = f"{share} of {rows} rows is {held_out}: expected at least one row to train on and one held out"
+        detail = (
+            f"{share:g} of {counted(rows, 'row')} is {held_out}: expected at least 1 row to train on and 1 held out"
+        )
         raise InvalidRequest(detail, pointer=Place("plan", "validation"))
     for name, watch in (
         (("early_stopping", "watch"), plan.early_stopping.watch if plan.early_stopping else ""),
         (("schedule", "watch"), getattr(plan.schedule, "watch", "")),
     ):
         if watch.startswith("validation") and not share:
-            detail = f"{watch} needs held-out rows: give a validation above 0"
+            detail = f"{watch} needs held-out rows: set validation above 0"
             raise InvalidRequest(detail, pointer=Place("plan", name))
 
 
@@ -139,7 +147,7 @@ def check_class_weight(plan: Plan, labels: Sequence[Label] | None) -> None:
         detail = "class weights need labels, but the rows have targets"
         raise InvalidRequest(detail, pointer=Place("plan", "class_weight"))
     assert given != "balanced"
-    weights = np.array(_refused("plan", lambda: weights_of(given, labels)))
+    weights = np.array(_as_invalid_request("plan", lambda: weights_of(given, labels)))
     if (weights > np.finfo(np.float32).max).any():
         detail = f"expected weights within float32, got {weights.max():g}"
         raise InvalidRequest(detail, pointer=Place("plan", "class_weight"))
@@ -149,14 +157,14 @@ def check_start(architecture: Architecture, labels: Sequence[Label] | None, orig
     """Raise `InvalidRequest` if a network cannot start with the weights of the version `origin`."""
     theirs = Architecture.from_json(origin.architecture)
     if weight_shapes(architecture) != weight_shapes(theirs):
-        detail = f"expected the layers of {origin}, the version to start from"
+        detail = f"expected the same layers as {origin}, the version to start from"
         raise InvalidRequest(detail, pointer=Place("architecture", "layers"))
     if origin.labels is None and labels is not None:
-        detail = f"expected targets, since {origin}, the version to start from, is a regression; got labels"
+        detail = f"{origin} is a regression and continues with targets; got labels"
         raise InvalidRequest(detail, pointer="start_from")
     if tuple(labels or ()) != (origin.labels or ()):
         known, got = (", ".join(repr(each) for each in list(some)[:20]) for some in (origin.labels or (), labels or ()))
-        detail = f"expected the classes of {origin}, the version to start from: {known}; got {got or 'targets'}"
+        detail = f"expected the classes of {origin}: {known}; got {got or 'targets'}"
         raise InvalidRequest(detail, pointer="start_from")
 
 
@@ -183,15 +191,13 @@ def check_batch(plan: Plan, architecture: Architecture, rows: int, settings: Set
     """
     most = _most_rows_a_batch(architecture, settings)
     if min(plan.batch_size or 1, rows) > most:
-        detail = f"expected at most {most} rows a batch for a network of this width, got {plan.batch_size}"
+        detail = f"expected at most {most} rows in a batch for a network of this width, got {plan.batch_size}"
         raise TooLarge(detail, pointer=Place("plan", "batch_size"))
     kept = plan.optimizer.vector_count + bool(plan.average) + 2
     if architecture.parameters * kept > 5 * settings.max_parameters:  # parameters, gradient, Adam's two and one more
-        detail = (
-            f"{plan.optimizer.kind} would keep {kept} vectors of {architecture.parameters} numbers, one a parameter"
-        )
+        detail = f"{plan.optimizer.kind} would keep {kept} numbers for each of {architecture.parameters} parameters"
         raise TooLarge(
-            f"{detail}, and may keep {5 * settings.max_parameters} numbers", pointer=Place("plan", "optimizer")
+            f"{detail}, and may keep {5 * settings.max_parameters} in all", pointer=Place("plan", "optimizer")
         )
 
 
@@ -206,13 +212,15 @@ def check_manifest(job: NewJob, labels: Sequence[Label] | None) -> None:
         "the classes": list(labels or ()),
         "architecture and plan": [job.architecture, job.plan],
     }
+    pointers = {"the encoder": "encoder", "the classes": "classes", "architecture and plan": "architecture"}
     sizes = {name: _json_bytes(value) for name, value in parts.items()}
     if sum(sizes.values()) <= _MOST_JSON:
         return
     largest = max(sizes, key=sizes.__getitem__)
     detail = f"{largest} would take {sizes[largest]} bytes; a model may have {_MOST_JSON} bytes besides its weights"
     if largest != "the encoder" or encoder is None:
-        raise TooLarge(f"{detail}; use shorter labels", pointer="classes", reason="MODEL_TOO_LARGE")
+        help_ = "use shorter labels" if largest == "the classes" else "use fewer layers or class weights"
+        raise TooLarge(f"{detail}; {help_}", pointer=pointers[largest], reason="MODEL_TOO_LARGE")
     columns = {str(item["name"]): _json_bytes(item) for item in cast("list[JSONObject]", encoder["fitted"])}
     name = max(columns, key=columns.__getitem__)
     help_ = "encode it by hashing, which stores no categories, lower `most` of one_hot, or ignore it"
@@ -233,7 +241,7 @@ def _inputs(sent: object, needs: Needs | None) -> object:
     if needs is None:
         return 1 if sent is None else sent
     if sent is not None and sent != needs.features:
-        detail = f"expected {needs.features} inputs, the number of features in the rows, got {sent}"
+        detail = f"expected {counted(needs.features, 'input')}, the number of features in the rows, got {sent}"
         raise InvalidRequest(detail, pointer=Place("architecture", "inputs"))
     return needs.features
 
@@ -244,11 +252,11 @@ def _fill_output_layer(layers: list[JSONObject], *, complete: bool, needs: Needs
     if "units" not in last:
         last["units"] = outputs or 1
     elif complete or last.get("activation", "identity") == "identity":
-        one = needs is not None and needs.one_will_do and last["units"] == 1
+        one = needs is not None and needs.or_one_output and last["units"] == 1
         if outputs is not None and last["units"] != outputs and not one:
             what = "one for each class" if needs is not None and needs.of_classes else "one for each target"
-            hint = "" if complete else ", leave `units` out, or make this a hidden layer by an activation"
-            detail = f"expected {outputs} units in the output layer, {what}, got {last['units']}: give {outputs}{hint}"
+            hint = "" if complete else "; leave `units` out, or make this a hidden layer by an activation"
+            detail = f"expected {counted(outputs, 'unit')} in the output layer, {what}, got {last['units']}{hint}"
             raise InvalidRequest(detail, pointer=Place("architecture", "layers", len(layers) - 1, "units"))
     else:
         layers.append({"units": outputs or 1})
@@ -262,7 +270,7 @@ def _check_units(layers: list[JSONObject], most: int) -> None:
             raise TooLarge(f"expected at most {most} units, got {units}", pointer=pointer, reason="MODEL_TOO_LARGE")
 
 
-def _refused(root: str, read: Callable[[], T]) -> T:
+def _as_invalid_request(root: str, read: Callable[[], T]) -> T:
     """Return the result of `read`, turning the core's errors into `InvalidRequest`."""
     try:
         return read()

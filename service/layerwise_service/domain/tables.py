@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise import InvalidInput, TableEncoder
+from layerwise.checks import counted
 from layerwise.errors import Place
 from layerwise_service.domain.datasets import Table, rows_of
 from layerwise_service.errors import InvalidRequest, TooLarge
@@ -23,7 +24,7 @@ AnyTable = Table | Sequence[Mapping[str, Any]]
 
 def read_encoder(sent: Mapping[str, object]) -> TableEncoder:
     """Return the encoder from its JSON form, not yet fitted. Raises `InvalidRequest`."""
-    with _refused("encoder"):
+    with _as_invalid_request("encoder"):
         return TableEncoder.from_json({name: value for name, value in sent.items() if name != "fitted"})
 
 
@@ -31,7 +32,7 @@ def check_names(sent: Mapping[str, object], table: Table) -> None:
     """Raise `InvalidRequest` if an encoding is given for a column that the table does not have."""
     for name in cast("Mapping[str, object]", sent.get("columns", {})):
         if name not in table:
-            detail = f"expected a column of this name, there are {listed(table)}"
+            detail = f"there is no column {name[:64]!r}; the columns are {listed(table)}"
             raise InvalidRequest(detail, pointer=Place("encoder", "columns", name))
 
 
@@ -42,7 +43,7 @@ def check_scaled_once(encoder: TableEncoder, architecture: Mapping[str, object],
     """
     scale = cast("float", architecture.get("input_scale") or 1.0)
     shift = cast("float", architecture.get("input_shift") or 0.0)
-    with _refused("architecture"):
+    with _as_invalid_request("architecture"):
         if table is None:
             encoder.check_scaled_once(scale, shift)
         else:
@@ -55,19 +56,20 @@ def fit_encoder(sent: Mapping[str, object], tables: Iterable[Table], row_at: Cal
     Raises `InvalidRequest`; `row_at` gives the place of a row, counted over all tables.
     """
     encoder = read_encoder(sent)
-    with _refused("encoder", row_at):
+    with _as_invalid_request("encoder", row_at):
         return encoder.fit_blocks(tables)
 
 
 def check_encoded(width: int, *, rows: int, outputs: int, settings: Settings) -> None:
     """Raise `TooLarge` if encoded rows of this `width` are too wide, or make too large a dataset."""
     if width > settings.max_features:
-        detail = f"expected columns that give at most {settings.max_features} inputs together, got {width}"
+        detail = f"expected columns that become at most {settings.max_features} inputs together, got {width}"
         raise TooLarge(f"{detail}; lower `most` of one_hot, or ignore columns", pointer="encoder")
     size = rows * (width + outputs) * 4
     if size > settings.max_dataset_bytes:
         detail = (
-            f"{rows} rows of {width} encoded inputs need {size} bytes, a dataset may have {settings.max_dataset_bytes}"
+            f"{counted(rows, 'row')} of {counted(width, 'encoded input')} need {size:,} bytes, "
+            f"a dataset may have {settings.max_dataset_bytes:,}"
         )
         raise TooLarge(detail, pointer="encoder", reason="DATASET_TOO_LARGE")
 
@@ -81,7 +83,7 @@ def encoded(
     """
     start = 0
     for block, count in _pieces(tables, max(1, BLOCK_NUMBERS // encoder.width)):
-        with _refused(table, row_at, start=start):
+        with _as_invalid_request(table, row_at, start=start):
             rows = encoder.encode(block)
         yield cast("NDArray[np.float32]", rows)
         start += count
@@ -102,7 +104,9 @@ def _pieces(tables: Iterable[AnyTable], most: int) -> Iterator[tuple[AnyTable, i
 
 
 @contextmanager
-def _refused(at: Place | str, row_at: Callable[[int], Place] | None = None, *, start: int = 0) -> Generator[None]:
+def _as_invalid_request(
+    at: Place | str, row_at: Callable[[int], Place] | None = None, *, start: int = 0
+) -> Generator[None]:
     """Raise the library's errors as `InvalidRequest`, with their places within `at`.
 
     Those of rows, counted from `start`, are within what `row_at` gives instead.

@@ -50,7 +50,7 @@ def end_with_parent(parent: int | None = None) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
             watching.stop()
 
-    watching = Loop("parent", look, every=_LOOK_SECONDS)
+    watching = Loop("watch_parent", look, every=_LOOK_SECONDS)
     watching.start()
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from layerwise_service.errors import TooLarge
 
 _QUOTE = ord('"')
-_BESIDE = 2  # commas between the top-level fields
+_FIELD_COMMAS = 2  # between the top-level fields of a request
 
 
 def check_rows(body: bytes, *, most_rows: int, most_values: int, most_in_row: int) -> None:
@@ -35,10 +35,10 @@ def _refusal(body: bytes, most_rows: int, most_values: int, most_in_row: int) ->
         detail = f"expected at most {most_rows} rows, got {rows}"
         return TooLarge(f"{detail}; send them in several requests", pointer="instances", reason="TOO_MANY_ROWS")
     values = body.count(b",") + 1 if len(body) > 2 * min(most_values, most_in_row) else 0
-    if values > max(1, rows) * most_in_row + _BESIDE:
+    if values > max(1, rows) * most_in_row + _FIELD_COMMAS:
         detail = f"expected at most {most_in_row} values a row, got more on average"
         return TooLarge(detail, pointer="instances", reason="TOO_MANY_VALUES")
-    if values > most_values + _BESIDE:
+    if values > most_values + _FIELD_COMMAS:
         detail = f"expected at most {most_values} values in all rows together, got about {values}"
         return TooLarge(f"{detail}; send them in several requests", pointer="instances", reason="TOO_MANY_VALUES")
     return None

@@ -34,7 +34,7 @@ class TableRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _LARGE = 2**20  # bytes of a body; smaller ones do not wait in the queue
-_AT_ONCE = nullcontext()
+_NO_QUEUE = nullcontext()
 _NUMBERS = msgspec.json.Decoder(NumbersRequest)
 _TABLE = msgspec.json.Decoder(TableRequest)
 
@@ -47,7 +47,7 @@ def predict_routes(predictor: VersionPredictor, settings: Settings) -> Blueprint
     @routes.post("/predict")
     def predict() -> Response:  # pyright: ignore[reportUnusedFunction]
         data = read_body()
-        with queue.turn(len(data)) if len(data) > _LARGE else _AT_ONCE:
+        with queue.turn(len(data)) if len(data) > _LARGE else _NO_QUEUE:
             check_rows(
                 data,
                 most_rows=settings.max_predict_rows,

@@ -8,6 +8,7 @@ from dataclasses import asdict
 import numpy as np
 from numpy.typing import NDArray
 
+from layerwise.checks import counted
 from layerwise.errors import Place
 from layerwise_proto.json_form import to_message
 from layerwise_proto.v1 import models_pb2, tables_pb2
@@ -32,7 +33,7 @@ def read_table(table: tables_pb2.Table, *, at: Place | str) -> Table:
         if not found:
             first = name
         elif len(values) != len(found[first]):
-            detail = f"expected {len(found[first])} values, as in column {first[:64]!r}, got {len(values)}"
+            detail = f"expected {counted(len(found[first]), 'value')}, as in column {first[:64]!r}, got {len(values)}"
             raise InvalidRequest(detail, pointer=Place(at, "columns", index))
         found[name] = values
     return found
@@ -55,7 +56,7 @@ def write_counts(counts: ColumnCounts | None) -> tables_pb2.ColumnCounts | None:
 
 
 def write_signature(signature: Signature) -> models_pb2.Signature:
-    """What a version takes, as its message."""
+    """Return what a version takes as a message."""
     columns = [
         models_pb2.SignatureColumn(name=column.name, kind=_column_kind(column.kind)) for column in signature.columns
     ]

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from layerwise.checks import counted
 from layerwise.errors import Place
 from layerwise_service.domain.datasets import Batch, Dataset, Digests, Label, Shape, canonical_sha256
 from layerwise_service.errors import InvalidRequest, TooLarge
@@ -90,8 +91,9 @@ class DatasetWriter:
         at = Place("batches", self.batches)
         write_rows = self._check_data(batch, at)
         if len(expected) != count:
-            where = Place(at, "targets" if isinstance(expected, np.ndarray) else "labels")
-            raise InvalidRequest(f"expected {count}, one a row, got {len(expected)}", pointer=where)
+            noun = "target" if isinstance(expected, np.ndarray) else "label"
+            detail = f"expected {counted(count, noun)}, one for each row, got {len(expected):,}"
+            raise InvalidRequest(detail, pointer=Place(at, f"{noun}s"))
         targets: NDArray[Any]
         if isinstance(expected, np.ndarray):
             targets = self._check_targets(expected, at)
@@ -165,7 +167,7 @@ class DatasetWriter:
                 f"expected (rows, features), both at least 1, got shape {rows.shape}", pointer=Place(at, "rows")
             )
         if self._features and rows.shape[1] != self._features:
-            detail = f"expected {self._features} features as in the batches before, got {rows.shape[1]}"
+            detail = f"expected {counted(self._features, 'feature')}, as in the batches before, got {rows.shape[1]}"
             raise InvalidRequest(detail, pointer=Place(at, "rows"))
         if rows.shape[1] > self._max_features:
             detail = f"expected at most {self._max_features} features, got {rows.shape[1]}"
@@ -180,7 +182,7 @@ class DatasetWriter:
         if weights is None:
             return
         if weights.shape != (rows,):
-            detail = f"expected {rows}, one a row, got shape {weights.shape}"
+            detail = f"expected {counted(rows, 'weight')}, one for each row, got shape {weights.shape}"
             raise InvalidRequest(detail, pointer=Place(at, "weights"))
         _check_finite(weights, Place(at, "weights"))
         if (weights < 0).any():
@@ -209,7 +211,8 @@ class DatasetWriter:
                     check_label(label, self._max_label_bytes, Place(at, "labels", row))
                     codes[label] = len(codes)
             if len(codes) > self._max_outputs:
-                raise TooLarge(f"expected at most {self._max_outputs} classes", pointer=Place(at, "labels"))
+                detail = f"expected at most {self._max_outputs} classes, got more"
+                raise TooLarge(detail, pointer=Place(at, "labels"))
         return np.fromiter((codes[label] for label in labels), dtype="<i4", count=len(labels))
 
     def _undeclared(self, label: Label, at: Place) -> InvalidRequest:
@@ -226,10 +229,11 @@ class DatasetWriter:
             raise InvalidRequest(detail, pointer=Place(at, "targets"))
         outputs = 1 if targets.ndim == 1 else targets.shape[1]
         if self._outputs and outputs != self._outputs:
-            detail = f"expected {self._outputs} outputs as in the batches before, got {outputs}"
+            detail = f"expected {counted(self._outputs, 'output')}, as in the batches before, got {outputs}"
             raise InvalidRequest(detail, pointer=Place(at, "targets"))
         if outputs > self._max_outputs:
-            raise TooLarge(f"expected at most {self._max_outputs} outputs, got {outputs}", pointer=Place(at, "targets"))
+            detail = f"expected at most {self._max_outputs} outputs, got {outputs}"
+            raise TooLarge(detail, pointer=Place(at, "targets"))
         _check_finite(targets, Place(at, "targets"))
         self._outputs = outputs
         return np.ascontiguousarray(targets, dtype="<f4")

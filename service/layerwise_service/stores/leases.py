@@ -22,6 +22,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from layerwise import Finding
+from layerwise.checks import counted
 from layerwise.training.records import EpochRecord
 from layerwise_service.domain.jobs import HELD, Claim, Failure, JobState, Reason, record_values
 from layerwise_service.domain.models import Version
@@ -229,7 +230,7 @@ class Leases:
             after, reason = JobState.CANCELLED, Reason.CANCEL_REQUESTED
         elif losses >= self._max_losses:
             after, reason = JobState.FAILED, Reason.ATTEMPTS_EXHAUSTED
-            message = f"{losses} workers were lost while they trained it, perhaps for lack of memory; see their logs"
+            message = f"its worker was lost in {counted(losses, 'attempt')}, perhaps for lack of memory; see the logs"
             columns |= {"failure_reason": reason, "failure_message": message}
         else:
             after, reason = JobState.QUEUED, Reason.WORKER_LOST if to_blame else Reason.WORKER_STOPPED

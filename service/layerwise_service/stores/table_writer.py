@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from layerwise.checks import counted
 from layerwise.errors import Place
 from layerwise_service.domain.datasets import StoredColumn, Table, rows_of
 from layerwise_service.errors import InvalidRequest, TooLarge
@@ -100,7 +101,7 @@ class TableWriter:
                     raise TooLarge(detail, pointer=Place(at, "columns", index, "name"))
             return
         if len(columns) != len(self.columns):
-            detail = f"expected {len(self.columns)} columns as in the batches before, got {len(columns)}"
+            detail = f"expected {counted(len(self.columns), 'column')}, as in the batches before, got {len(columns)}"
             raise InvalidRequest(detail, pointer=Place(at, "columns"))
         for index, (column, before) in enumerate(zip(columns, self.columns, strict=True)):
             if column.name != before.name:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise import MLP, TableEncoder
+from layerwise.checks import counted
 from layerwise.errors import Place
 from layerwise_service.domain.datasets import Table, rows_of
 from layerwise_service.domain.json_words import json_word
@@ -98,7 +99,7 @@ class VersionPredictor:
         most = max(1, min(self._max_rows, self._max_values // network.architecture.outputs))
         count = _count(rows)
         if count > most:
-            detail = f"this model predicts at most {most} rows at once, got {count}; send them in several requests"
+            detail = f"expected at most {counted(most, 'row')} at once, got {count:,}; send them in several requests"
             raise TooLarge(detail, pointer=at, reason="TOO_MANY_ROWS")
         if count == 0:
             raise InvalidRequest("expected at least one row", pointer=at, reason="EMPTY_BATCH")
@@ -186,7 +187,7 @@ def _outputs_of_table(network: MLP, encoder: TableEncoder, rows: Rows, at: str) 
     """Return the outputs (n, k) of a network that takes tables. Raises `InvalidRequest`."""
     names = [column.name for column in encoder.columns]
     if isinstance(rows, np.ndarray):  # of float32, where different categories may have become the same number
-        detail = f"expected a table, for this version takes the columns {listed(names)}; got rows of numbers"
+        detail = f"expected a table, since this version takes the columns {listed(names)}; got rows of numbers"
         raise InvalidRequest(detail, pointer=at, reason="WRONG_KIND_OF_ROWS")
     if isinstance(rows, Mapping):
         blocks = encoded(encoder, [rows], lambda row: Place(at, "rows", row), table=at)
@@ -207,7 +208,9 @@ def _by_name(
             found.append(row)
             continue
         if len(row) != len(names):
-            detail = f"expected an object, or {len(names)} values in the order of the columns {listed(names)}"
+            detail = (
+                f"expected an object, or {counted(len(names), 'value')} in the order of the columns {listed(names)}"
+            )
             raise InvalidRequest(f"{detail}; got {len(row)}", pointer=Place(at, index), reason="WRONG_FEATURE_COUNT")
         found.append(dict(zip(names, row, strict=True)))
     return found
@@ -220,14 +223,15 @@ def _check(rows: Rows, inputs: int, at: str) -> NDArray[np.float32]:
     if isinstance(rows, list):
         for index, numbers in enumerate(rows):
             if len(numbers) != inputs:
-                detail = f"expected {inputs} numbers, got {len(numbers)}"
+                detail = f"expected {counted(inputs, 'number')}, got {len(numbers)}"
                 raise InvalidRequest(detail, pointer=Place(at, index), reason="WRONG_FEATURE_COUNT")
         with np.errstate(over="ignore"):  # numbers beyond float32 become infinite, and are refused below
             array = np.array(rows, dtype=np.float32).reshape(len(rows), inputs)
     else:
         array = rows
         if array.ndim != 2 or array.shape[1] != inputs:
-            detail = f"expected rows of {inputs} numbers, got shape {array.shape}"
+            shape = f"rows of {array.shape[1]}" if array.ndim == 2 else f"shape {array.shape}"
+            detail = f"expected rows of {counted(inputs, 'number')}, got {shape}"
             raise InvalidRequest(detail, pointer=at, reason="WRONG_FEATURE_COUNT")
     finite = np.isfinite(array)
     if not finite.all():
@@ -240,7 +244,7 @@ def _check(rows: Rows, inputs: int, at: str) -> NDArray[np.float32]:
 
 def _no_table(rows: Instances | Table, inputs: int, at: str) -> InvalidRequest:
     """Return the error for rows of a table, given to a version that takes rows of `inputs` numbers."""
-    wanted = f"expected {inputs} numbers, since this version was not trained on a table"
+    wanted = f"expected {counted(inputs, 'number')}, since this version was not trained on a table"
     if not isinstance(rows, Instances):
         return InvalidRequest(f"{wanted}; got columns", pointer=at, reason="WRONG_KIND_OF_ROWS")
     for index, row in enumerate(rows.rows):
@@ -249,5 +253,5 @@ def _no_table(rows: Instances | Table, inputs: int, at: str) -> InvalidRequest:
         for column, value in enumerate(row):
             if not isinstance(value, float | int) or isinstance(value, bool):
                 return InvalidRequest(f"expected a number, got {json_word(value)}", pointer=Place(at, index, column))
-    # of numbers alone, those are no rows of floats in which a whole one is beyond them
+    # All are numbers, and yet they were not decoded as floats: a whole number is beyond their range.
     return InvalidRequest("expected finite numbers within float32", pointer=at, reason="NOT_FINITE")

@@ -109,7 +109,7 @@ class VersionResolver:
         self._versions = versions
         self._lock = threading.Lock()
         self._revision, self._models = versions.served()
-        self.loop = Loop("directory", self.refresh, every=refresh_seconds)
+        self.loop = Loop("versions", self.refresh, every=refresh_seconds)
         self.loop.start()
 
     @property

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise import Loss, TableEncoder, metric_name
+from layerwise.checks import counted
 from layerwise.errors import Place
 from layerwise_service.domain.datasets import Batch, Dataset, Label, Table
 from layerwise_service.domain.jobs import Event, Job, JobState, JobSummary, JSONObject, NewJob, Start
@@ -127,7 +128,7 @@ class Upload:
         if submission.rows < 1:
             detail = f"expected the number of rows that will be sent, at least 1, got {submission.rows}"
             raise InvalidRequest(detail, pointer="rows", reason="ROWS_MISSING")
-        # check all that can be checked now, before a gigabyte is sent in vain
+        # what can be checked now is checked before a gigabyte is sent
         jobs.check_room(max_open=settings.max_queued_jobs, request_id=submission.request_id)
         artifacts.check()
         read_architecture(submission.architecture, None, settings)
@@ -162,7 +163,7 @@ class Upload:
         if number == 0:
             self._check_first(batch.rows, batch.expected)
         if self._writer.rows + len(batch) > self._submission.rows:
-            detail = f"expected {self._submission.rows} rows, as the header says, got more"
+            detail = f"expected {counted(self._submission.rows, 'row')}, as announced, got more"
             raise InvalidRequest(detail, pointer="rows", reason="TOO_MANY_ROWS")
         if self._loss is not None and isinstance(batch.expected, np.ndarray):
             check_range(batch.expected, self._loss, at=Place("batches", number, "targets"))
@@ -170,13 +171,13 @@ class Upload:
         if self._encoder is not None and not isinstance(batch.rows, np.ndarray):
             at = Place("batches", number, "table")
             for _ in encoded(self._encoder, [batch.rows], lambda row: Place(at, "rows", row), table=at):
-                pass  # only to see whether it can be encoded
+                pass  # encoded only to check that it can be
 
     def submit(self) -> Job:
         """Store the rows and queue the job, which is durable from then on."""
         sent = self._submission
         if sent.rows != self._writer.rows:
-            detail = f"expected {sent.rows} rows, as the header says, got {self._writer.rows}"
+            detail = f"expected {counted(sent.rows, 'row')}, as announced, got {self._writer.rows:,}"
             raise InvalidRequest(detail, pointer="rows", reason="ROWS_MISSING")
         dataset = self._writer.finish()
         shape = dataset.shape
@@ -188,8 +189,8 @@ class Upload:
         if encoder is not None:
             check_scaled_once(encoder, sent.architecture)
         features = shape.features if encoder is None else encoder.width
-        one_will_do = has_labels and plan.loss.classes(1) == shape.outputs
-        needs = Needs(features, shape.outputs, has_labels, one_will_do)
+        or_one_output = has_labels and plan.loss.classes(1) == shape.outputs
+        needs = Needs(features, shape.outputs, has_labels, or_one_output)
         architecture = read_architecture(sent.architecture, needs, self._settings)
         check_optimizer(plan, architecture)
         if encoder is not None:
@@ -235,7 +236,7 @@ class Upload:
         return encoder
 
     def _check_first(self, rows: NDArray[np.float32] | Table, expected: Sequence[Label] | NDArray[np.float32]) -> None:
-        """Check the first batch against all limits, so that nobody sends a gigabyte in vain."""
+        """Check the first batch against all limits, before a gigabyte is sent."""
         sent, settings = self._submission, self._settings
         has_labels = not isinstance(expected, np.ndarray)
         plan = read_plan(sent.plan, has_labels=has_labels, settings=settings)
@@ -248,13 +249,13 @@ class Upload:
             at = Place("batches", 0, "table")
             self._check_first_table(rows, at)
             if self._encoder is None:
-                return  # the encoder is fitted, and its width known, when all rows are here
+                return  # the encoder is fitted, and its width known, when all rows have arrived
             features = self._encoder.width
         elif sent.encoder is not None or self._encoder is not None:
-            why = (
-                "the header has an encoder" if self._origin is None else f"{self._origin}, to start from, takes tables"
-            )
-            raise InvalidRequest(f"expected a table, since {why}; got rows of numbers", pointer=at)
+            if self._origin is None:
+                raise InvalidRequest("an encoder needs a table, but the rows are numbers", pointer="encoder")
+            detail = f"{self._origin} was trained on a table and continues with one; got rows of numbers"
+            raise InvalidRequest(detail, pointer="start_from")
         elif rows.ndim != 2 or rows.shape[1] == 0:
             return  # the writer reports what is wrong with them
         else:
@@ -265,26 +266,30 @@ class Upload:
         outputs = expected.shape[1] if isinstance(expected, np.ndarray) and expected.ndim == 2 else 1
         size = sent.rows * (features + outputs) * 4
         if size > settings.max_dataset_bytes:
-            detail = f"{sent.rows} rows like these need {size} bytes, a dataset may have {settings.max_dataset_bytes}"
+            detail = (
+                f"{counted(sent.rows, 'row')} of this width need {size:,} bytes, "
+                f"a dataset may have {settings.max_dataset_bytes:,}"
+            )
             raise TooLarge(detail, pointer=at, reason="DATASET_TOO_LARGE")
 
     def _check_first_table(self, table: Table, at: Place) -> None:
         sent, most = self._submission, self._settings.max_dataset_bytes
         if self._origin is not None and self._encoder is None:
-            detail = f"expected rows of numbers, since {self._origin}, to start from, takes them; got a table"
-            raise InvalidRequest(detail, pointer=at)
+            detail = f"{self._origin} was trained on rows of numbers and continues with them; got a table"
+            raise InvalidRequest(detail, pointer="start_from")
         check_names(sent.encoder or {}, table)
         if self._encoder is None:
             check_scaled_once(read_encoder(sent.encoder or {}), sent.architecture, table)
         if (size := sent.rows * len(table) * 8) > most:
-            detail = f"{sent.rows} rows of these columns need at least {size} bytes, a dataset may have {most}"
+            detail = f"{counted(sent.rows, 'row')} of these columns need at least {size:,} bytes"
+            detail += f", a dataset may have {most:,}"
             raise TooLarge(detail, pointer=at, reason="DATASET_TOO_LARGE")
 
 
 def _started(submission: Submission, origin: Version) -> Submission:
     """Return the submission, its missing parts taken from the version `origin` that it starts from."""
     if submission.encoder is not None:
-        detail = f"no encoder may be sent with start_from: the encoder of {origin} is used, if it has one"
+        detail = f"no encoder may be given together with start_from, since that of {origin} is used"
         raise InvalidRequest(detail, pointer="encoder")
     architecture = submission.architecture
     if not architecture.get("layers"):

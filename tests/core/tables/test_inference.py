@@ -88,7 +88,7 @@ def test_the_rest_may_be_left_out():
     assert TableEncoder(ignore=["id"]).fit(table).names == ("a", "b=x", "b=y")
     with pytest.raises(InvalidInput, match="table: expected at least 1 column that is not ignored, got 0"):
         TableEncoder(rest="ignore").fit(table)
-    with pytest.raises(InvalidInput, match=r"columns\.c: expected a column of this name, there are a, b, id"):
+    with pytest.raises(InvalidInput, match=r"columns\.c: there is no column 'c'; the columns are a, b, id"):
         TableEncoder({"c": "log"}).fit(table)
 
 

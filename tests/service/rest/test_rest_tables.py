@@ -104,8 +104,18 @@ WRONG: list[tuple[Any, str, str, str]] = [
     ([ROW, {**ROW, "distance": -INFINITY}], "NOT_FINITE", "#/instances/1/distance", "number, got -Infinity"),
     ([ROW, {**ROW, "zip": NAN}], "NOT_FINITE", "#/instances/1/zip", "got NaN; null stands for a missing value"),
     ([[1, NAN, 3, 4]], "NOT_FINITE", "#/instances/0/1", "expected a finite number, got NaN"),
-    ([{"distance": 1}, ROW], "INVALID_ARGUMENT", "#/instances/0/origin", "the column is missing; there are distance"),
-    ([{"distance": 1, "origin": "JFK"}], "INVALID_ARGUMENT", "#/instances/0/zip", "the column is missing; there are"),
+    (
+        [{"distance": 1}, ROW],
+        "INVALID_ARGUMENT",
+        "#/instances/0/origin",
+        "there is no column 'origin'; the columns are distance",
+    ),
+    (
+        [{"distance": 1, "origin": "JFK"}],
+        "INVALID_ARGUMENT",
+        "#/instances/0/zip",
+        "there is no column 'zip'; the columns are",
+    ),
     ([{**ROW, "tail": "N1"}], "UNKNOWN_COLUMN", "#/instances/0/tail", "unknown column; expected one of distance"),
     ([ROW] * 40 + [{**ROW, "tail": "N1"}], "UNKNOWN_COLUMN", "#/instances/40/tail", "unknown column"),
     (

@@ -210,7 +210,7 @@ def test_a_start_that_does_not_fit_is_told(
     sent = [header(architecture=other, start_from=training_pb2.StartFrom(model="xor")), batch()]
     found = error_of(lambda: list(training.Train(iter(sent), timeout=10)))
     assert found[3] == "architecture.layers"
-    assert "the layers of xor/1" in found[1]
+    assert "the same layers as xor/1" in found[1]
 
 
 @pytest.mark.usefixtures("worker")

@@ -34,7 +34,7 @@ BAD_STREAMS: list[tuple[str, list[training_pb2.TrainRequest], str, str, str]] = 
     ("no header", [batch()], "INVALID_ARGUMENT", "header", "must be a header"),
     ("header twice", [header(), header()], "INVALID_ARGUMENT", "header", "sent twice"),
     ("empty message", [header(), training_pb2.TrainRequest()], "INVALID_ARGUMENT", "batches[0]", "empty message"),
-    ("rows missing", [header(rows=9), batch()], "ROWS_MISSING", "rows", "expected 9 rows, as the header says, got 4"),
+    ("rows missing", [header(rows=9), batch()], "ROWS_MISSING", "rows", "expected 9 rows, as announced, got 4"),
     (
         "rows not told",
         [header(rows=0), batch()],
@@ -43,8 +43,8 @@ BAD_STREAMS: list[tuple[str, list[training_pb2.TrainRequest], str, str, str]] = 
         "the number of rows that will be sent, at least 1, got 0",
     ),
     ("negative rows", [header(rows=-4), batch()], "ROWS_MISSING", "rows", "at least 1, got -4"),
-    ("more rows than told", [header(rows=3), batch()], "TOO_MANY_ROWS", "rows", "expected 3 rows, as the header says"),
-    ("no batch", [header()], "ROWS_MISSING", "rows", "expected 4 rows, as the header says, got 0"),
+    ("more rows than told", [header(rows=3), batch()], "TOO_MANY_ROWS", "rows", "expected 3 rows, as announced"),
+    ("no batch", [header()], "ROWS_MISSING", "rows", "expected 4 rows, as announced, got 0"),
     (
         "label too long",
         [header(), batch(labels=strings("a", "b", "a", "é" * 129))],
@@ -115,7 +115,7 @@ BAD_STREAMS: list[tuple[str, list[training_pb2.TrainRequest], str, str, str]] = 
         [header(plan={"split": "stratified", "validation": 0.5}), batch(targets=tensor([1, 2, 3, 4]))],
         "INVALID_ARGUMENT",
         "plan.split",
-        "stratified needs labels",
+        "a stratified split needs labels",
     ),
     ("model's name", [header("../etc")], "INVALID_NAME", "model", "a-z"),
     ("model's name is empty", [header("")], "INVALID_NAME", "model", ""),
@@ -255,7 +255,7 @@ BAD_STREAMS: list[tuple[str, list[training_pb2.TrainRequest], str, str, str]] = 
         ],
         "TOO_LARGE",
         "plan.optimizer",
-        "numbers, one a parameter",
+        "numbers for each of 4001 parameters",
     ),
     (
         "negative weight",
@@ -328,7 +328,7 @@ BAD_STREAMS: list[tuple[str, list[training_pb2.TrainRequest], str, str, str]] = 
         [header(rows=40_000), *[batch(np.zeros((20_000, 10)), labels=integers(*([0, 1] * 10_000)))] * 2],
         "DATASET_TOO_LARGE",
         "batches[0].rows",
-        "40000 rows like these need 1760000 bytes, a dataset may have 1000000",
+        "40,000 rows of this width need 1,760,000 bytes, a dataset may have 1,000,000",
     ),
 ]
 

@@ -140,11 +140,27 @@ def test_what_a_version_to_start_from_does_not_take_is_refused(
     fewer = {"distance": [1.0] * 4, "origin": ["JFK"] * 4}
 
     cases = [
-        ([header(start_from=flights), batch()], "batches[0].rows", "expected a table, since flights/1"),
-        ([header(start_from=plain), table_batch(table(**FLIGHTS))], "batches[0].table", "expected rows of numbers"),
-        ([header(start_from=flights, encoder=encoder({}))], "encoder", "no encoder may be sent with start_from"),
+        (
+            [header(start_from=flights), batch()],
+            "start_from",
+            "flights/1 was trained on a table and continues with one",
+        ),
+        (
+            [header(start_from=plain), table_batch(table(**FLIGHTS))],
+            "start_from",
+            "plain/1 was trained on rows of numbers",
+        ),
+        (
+            [header(start_from=flights, encoder=encoder({}))],
+            "encoder",
+            "no encoder may be given together with start_from",
+        ),
         ([header(start_from=flights), table_batch(table(**wrong))], "batches[0].table.rows[2].distance", "got 'far'"),
-        ([header(start_from=flights), table_batch(table(**fewer))], "batches[0].table.columns.hour", "is missing"),
+        (
+            [header(start_from=flights), table_batch(table(**fewer))],
+            "batches[0].table.columns.hour",
+            "no column 'hour'",
+        ),
     ]
     for requests, pointer, words in cases:
         _, message, _, found = error_of(lambda requests=requests: list(training.Train(iter(requests), timeout=10)))  # type: ignore[misc]
@@ -241,7 +257,7 @@ BAD_TABLES: list[tuple[str, Any, list[tables_pb2.Table], str, str, str]] = [
         [table(a=[1] * 4, b=["x"] * 4)],
         "",
         "encoder.columns.c",
-        "expected a column of this name, there are a, b",
+        "there is no column 'c'; the columns are a, b",
     ),
     (
         "a policy that there is not",
@@ -275,7 +291,14 @@ BAD_TABLES: list[tuple[str, Any, list[tables_pb2.Table], str, str, str]] = [
         "encoder",
         "at most 20 inputs together, got 21",
     ),
-    ("too few labels", None, [table(a=[1, 2, 3])], "", "batches[0].labels", "expected 3, one a row, got 4"),
+    (
+        "too few labels",
+        None,
+        [table(a=[1, 2, 3])],
+        "",
+        "batches[0].labels",
+        "expected 3 labels, one for each row, got 4",
+    ),
 ]
 
 
@@ -317,14 +340,14 @@ def test_columns_that_will_be_too_much_are_refused_at_the_first_batch(training: 
     found = error_of(lambda: list(training.Train(iter(sent), timeout=10)))
 
     assert found[2:] == ("DATASET_TOO_LARGE", "batches[0].table")
-    assert "100000 rows of these columns need at least 1600000" in found[1]
+    assert "100,000 rows of these columns need at least 1,600,000" in found[1]
 
 
 def test_an_encoder_has_no_use_for_rows_of_numbers(training: TrainingServiceStub) -> None:
     found = error_of(lambda: list(training.Train(iter([header(encoder=encoder({})), batch()]), timeout=10)))
 
-    assert found[3] == "batches[0].rows"
-    assert "expected a table, since the header has an encoder; got rows of numbers" in found[1]
+    assert found[3] == "encoder"
+    assert "an encoder needs a table, but the rows are numbers" in found[1]
 
 
 @pytest.mark.usefixtures("stores")
@@ -338,7 +361,7 @@ def test_the_encoded_rows_must_fit_into_a_dataset(settings: Settings) -> None:
         found = error_of(lambda: list(TrainingServiceStub(channel).Train(sent, timeout=10)))
 
     assert found[2:] == ("DATASET_TOO_LARGE", "encoder")
-    assert "30 rows of 10 encoded inputs need 1440" in found[1]
+    assert "30 rows of 10 encoded inputs need 1,440" in found[1]
 
 
 @pytest.mark.usefixtures("worker")
@@ -450,7 +473,7 @@ def test_rows_of_the_wrong_kind_are_told_which_the_version_takes(
         (
             models_pb2.PredictRequest(model="flights", table=table(distance=[1], origin=["JFK"], hours=["2013-01-01"])),
             ("INVALID_ARGUMENT", "table.columns.hour"),
-            "the column is missing; there are distance, origin, hours",
+            "there is no column 'hour'; the columns are distance, origin, hours",
         ),
         (
             models_pb2.PredictRequest(model="flights", table=table(**FLIGHTS, tail=["N1"] * 4)),

@@ -126,8 +126,8 @@ def test_declared_classes_are_classes_even_if_no_row_has_them(store: ArtifactSto
 @pytest.mark.parametrize(
     ("data", "expected", "message"),
     [
-        (rows(2), ["a"], "batches[1].labels: expected 2, one a row, got 1"),
-        (rows(2, 3), ["a", "b"], "batches[1].rows: expected 2 features as in the batches before, got 3"),
+        (rows(2), ["a"], "batches[1].labels: expected 2 labels, one for each row, got 1"),
+        (rows(2, 3), ["a", "b"], "batches[1].rows: expected 2 features, as in the batches before, got 3"),
         (rows(0), [], "batches[1].rows: expected (rows, features), both at least 1, got shape (0, 2)"),
         (
             np.array([[1, 2], [3, np.nan]], np.float32),
@@ -138,7 +138,7 @@ def test_declared_classes_are_classes_even_if_no_row_has_them(store: ArtifactSto
         (rows(1), [1], "batches[1].labels: expected string labels, got integer labels"),
         (rows(1), np.zeros(1, np.float32), "batches[1].targets: expected labels as in the batches before, got targets"),
         (rows(1), ["a" * 11], "batches[1].labels[0]: expected a label of at most 10 bytes, got 11"),
-        (rows(4), ["c", "d", "e", "f"], "batches[1].labels: expected at most 4 classes"),
+        (rows(4), ["c", "d", "e", "f"], "batches[1].labels: expected at most 4 classes, got more"),
     ],
 )
 def test_a_wrong_batch_is_refused_with_its_place(
@@ -254,7 +254,7 @@ def test_weights_are_kept_and_are_part_of_what_the_dataset_is(store: ArtifactSto
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        ([1.0], r"batches\[0\].weights: expected 2, one a row, got shape \(1,\)"),
+        ([1.0], r"batches\[0\].weights: expected 2 weights, one for each row, got shape \(1,\)"),
         ([1.0, np.nan], r"batches\[0\].weights\[1\]: expected a finite number, got nan"),
         ([1.0, -2.0], r"batches\[0\].weights\[1\]: expected a weight of at least 0, got -2.0"),
     ],

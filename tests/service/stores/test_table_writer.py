@@ -140,13 +140,13 @@ GOOD = {"a": numbers(1.0, 2.0), "b": ["x", "y"]}
     ("table", "pointer", "words"),
     [
         (numbers(1.0).astype(np.float32).reshape(1, 1), "rows", "expected a table as in the batches before"),
-        ({"a": numbers(1.0)}, "table.columns", "expected 2 columns as in the batches before, got 1"),
+        ({"a": numbers(1.0)}, "table.columns", "expected 2 columns, as in the batches before, got 1"),
         ({"b": ["x"], "a": numbers(1.0)}, "table.columns[0].name", "expected 'a' as in the batches before, got 'b'"),
         ({"a": ["1"], "b": ["x"]}, "table.columns[0]", "expected numbers in 'a' as in the batches before, got texts"),
         ({"a": numbers(1.0, np.inf), "b": ["x", "y"]}, "table.rows[1].a", "expected a finite number, or NaN where"),
         ({"a": numbers(1.0), "b": ["é" * 6]}, "table.rows[0].b", "expected a text of at most 10 bytes, got 12"),
         ({"a": numbers(), "b": []}, "table", "expected at least one row, got none"),
-        ({}, "table.columns", "expected 2 columns as in the batches before, got 0"),
+        ({}, "table.columns", "expected 2 columns, as in the batches before, got 0"),
     ],
 )
 def test_what_does_not_fit_the_batches_before_is_refused_and_leaves_them_whole(

@@ -17,6 +17,15 @@ def test_what_is_chosen_stays_within_the_limits_of_the_service(tmp_path: Path) -
 
     assert plan.epochs == 5
     assert plan.batch_size == 10_000 // (500 + 200 + 3 + 2 * (200 + 3))
-    assert complete_plan(Plan(epochs=4, batch_size=3), wide, 100, settings) == Plan(epochs=4, batch_size=3).completed(
-        rows=100
-    )
+    given = Plan(epochs=4, batch_size=3, standardize_targets=False)
+    assert complete_plan(given, wide, 100, settings) == given.completed(rows=100)
+
+
+def test_targets_are_standardized_only_where_that_has_an_effect(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    network = Architecture(2, (Layer(1),))
+
+    classifier = complete_plan(Plan(loss="sigmoid_cross_entropy"), network, 100, settings)
+    regression = complete_plan(Plan(loss="squared_error"), network, 100, settings)
+
+    assert (classifier.standardize_targets, regression.standardize_targets) == (False, True)
