@@ -1,6 +1,7 @@
 """Model files: .npz archives, written deterministically and read with every value checked. See docs/format.md."""
 
 import dataclasses
+import io
 import math
 import zipfile
 import zlib
@@ -51,7 +52,7 @@ def load(file: str | PathLike[str] | BinaryIO, *, sha256: str | None = None) -> 
 
     Raises CorruptModel, OSError if the file cannot be read, or InvalidInput if `file` is neither.
     """
-    if not isinstance(file, str | PathLike) and not hasattr(file, "seek"):
+    if isinstance(file, io.TextIOBase) or not (isinstance(file, str | PathLike) or hasattr(file, "seek")):
         raise InvalidInput("file", f"expected a path or an open binary file, got {shown(file)}")
     with Path(file).open("rb") if isinstance(file, str | PathLike) else nullcontext(file) as opened:
         size = opened.seek(0, SEEK_END)

@@ -197,3 +197,21 @@ def test_shape_and_type_are_checked_even_of_data_that_was_checked_before(y, mess
         fit(model, np.zeros((3, 1), np.float32), y, plan=Plan(), check=False)
 
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        ([[1], [1, 2]], "y: expected one label for each row, got lists of different lengths"),
+        ([[1, 2], [1, 2]], "y: expected one label for each row, got 2 dimensions"),
+        ([1], "y: expected 2 labels, one for each row of X, got 1"),
+    ],
+)
+def test_labels_in_another_shape_are_refused(y, message):
+    with pytest.raises(InvalidInput, match=message):
+        fit(MLP(Architecture(4, (Layer(3),))), np.ones((2, 4)), y, plan=Plan())
+
+
+def test_a_number_that_no_float_holds_is_refused():
+    with pytest.raises(InvalidInput, match="l2: expected a finite number of at least 0, got 1000"):
+        Plan(l2=10**400)

@@ -231,3 +231,17 @@ def test_rows_held_out_that_weigh_nothing_are_refused():
 def test_a_stream_cannot_be_balanced():
     with pytest.raises(InvalidInput, match="class_weight: expected a weight for each class, because later rows cannot"):
         partial_fit(network(), X, Y, plan=Plan(class_weight="balanced"))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"kind": "by_label", "weights": [1, 2]}, "class_weight.weights: expected weights by label, got"),
+        ({"kind": "per_class", "weights": {"a": 1}}, "class_weight.weights: expected a list of weights, got"),
+        ({"kind": "mine", "weights": [1]}, "class_weight.kind: expected one of per_class, by_label, got 'mine'"),
+        ({"kind": "per_class"}, "class_weight.weights: expected a value, the field is missing"),
+    ],
+)
+def test_weights_in_json_that_are_not_of_their_kind_are_refused(given, message):
+    with pytest.raises(InvalidInput, match=message):
+        Plan.from_json({"class_weight": given})

@@ -11,7 +11,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from layerwise import MLP, Architecture, CorruptModel, Layer, Plan, fit
+from layerwise import MLP, Architecture, CorruptModel, InvalidInput, Layer, Plan, fit
 
 
 def model():
@@ -278,3 +278,90 @@ def test_something_else_is_refused():
 
 def test_another_hash_is_refused(saved):
     refused(saved[0], "expected a file with SHA-256 0000", sha256="0" * 64)
+
+
+def test_a_file_that_is_opened_as_text_is_refused(saved, tmp_path):
+    (tmp_path / "m.npz").write_bytes(saved[0])
+
+    with (tmp_path / "m.npz").open() as text, pytest.raises(InvalidInput, match="expected a path or an open binary"):
+        MLP.load(text)
+    with pytest.raises(InvalidInput, match=r"file: expected a path or an open binary file, got b'PK"):
+        MLP.load(saved[0])
+
+
+class Shrinking(io.BytesIO):
+    """A file of which nothing is left after so many calls of `read`."""
+
+    reads = 1000
+
+    def read(self, size=-1):
+        self.reads -= 1
+        return super().read(size) if self.reads >= 0 else b""
+
+
+def test_a_file_that_shrinks_while_it_is_read_is_refused(saved):
+    whole = Shrinking(saved[0])
+    MLP.load(whole)
+
+    for reads in range(Shrinking.reads - whole.reads):
+        file = Shrinking(saved[0])
+        file.reads = reads
+        with pytest.raises(CorruptModel):
+            MLP.load(file)
+
+
+def test_a_manifest_of_more_than_16_mb_is_refused_unread(saved):
+    refused(
+        archived(members(saved[0]) | {"manifest.npy": bytes(2**24 + 1)}), "manifest: expected at most 16,777,216 bytes"
+    )
+
+
+END = struct.Struct("<4s4H2LH")
+END64 = struct.Struct("<4sQ2H2L4Q")
+LOCATOR64 = struct.Struct("<4sLQL")
+
+
+def wide(data, *, place=0, disk=0, count=0, short=0xFFFF):
+    """The file with its directory told of in 64 bits, each number off by so much."""
+    _, _, _, here, _, length, start, _ = END.unpack(data[-END.size :])
+    end = len(data) - END.size
+    records = END64.pack(b"PK\x06\x06", END64.size - 12, 45, 45, disk, 0, here + count, here + count, length, start)
+    records += LOCATOR64.pack(b"PK\x06\x07", 0, end + place, 1)
+    return data[:end] + records + END.pack(b"PK\x05\x06", 0, 0, short, short, length, start, 0)
+
+
+def test_a_directory_told_of_in_64_bits_is_checked(saved):
+    data = saved[0]
+    count = len(members(data))
+
+    assert MLP.load(io.BytesIO(wide(data, short=count))).parameters.tobytes() == model().parameters.tobytes()
+    refused(wide(data, short=count, place=1), "the file's directory is damaged")
+    refused(wide(data, short=count, disk=1), "the file's directory is damaged")
+    refused(wide(data), "the file's directory is damaged")
+    refused(wide(data, short=count + 1, count=1), f"expected {count + 1} members, the directory has {count}")
+
+
+def test_a_size_in_64_bits_that_is_not_there_is_refused(saved):
+    data = bytearray(saved[0])
+    start = END.unpack(data[-END.size :])[6]
+    entry = data.index(b"PK\x01\x02", start)
+
+    data[entry + 20 : entry + 28] = b"\xff" * 8  # both sizes of the first member
+
+    refused(bytes(data), "the file's directory is damaged")
+
+
+def test_a_size_in_64_bits_of_another_kind_is_refused(saved):
+    parts = members(saved[0])
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, part in parts.items():
+            info = zipfile.ZipInfo(name)
+            info.extra = struct.pack("<2H2Q", 2, 16, 0, 0) if name == "manifest.npy" else b""
+            archive.writestr(info, part)
+    data = bytearray(out.getvalue())
+    entry = data.index(b"PK\x01\x02")
+
+    data[entry + 20 : entry + 28] = b"\xff" * 8
+
+    refused(bytes(data), "the file's directory is damaged")
