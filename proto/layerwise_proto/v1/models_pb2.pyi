@@ -51,9 +51,10 @@ class Model(_message.Message):
     ALIASES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     latest: _builtins.int
+    """The number of the newest version."""
     @_builtins.property
     def aliases(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """Alias to version, at most 100; `latest` is not among them."""
+        """Version numbers by alias, at most 100, without "latest"."""
 
     def __init__(
         self,
@@ -112,18 +113,21 @@ class ModelVersion(_message.Message):
     version: _builtins.int
     job_id: _builtins.str
     sha256: _builtins.str
-    """SHA-256 and length of the .npz."""
+    """SHA-256, hexadecimal, and size of the .npz file."""
     size_bytes: _builtins.int
     parameters: _builtins.int
+    """The number of parameters."""
     dataset: _builtins.str
-    """SHA-256 of the rows that it was trained on."""
+    """SHA-256 of the rows that it was trained on, hexadecimal."""
     class_count: _builtins.int
-    """How many classes there are, those beyond 100 included; ListClasses has all of them."""
+    """The number of all classes; ListClasses has all of them."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def metrics(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
-        """The last record's: loss, accuracy or r2, and validation_loss, validation_accuracy … where rows were held out."""
+        """Of the epoch whose weights the version has: loss, accuracy or r2, and validation_loss, validation_accuracy … if
+        rows were held out.
+        """
 
     @_builtins.property
     def architecture(self) -> _types_pb2.Architecture: ...
@@ -131,11 +135,11 @@ class ModelVersion(_message.Message):
     def plan(self) -> _types_pb2.Plan: ...
     @_builtins.property
     def labels(self) -> _tensors_pb2.Labels:
-        """The first 100 classes, in the order of the outputs; unset for a regression."""
+        """The first 100 classes, in the order of the outputs. Unset for a regression."""
 
     @_builtins.property
     def columns(self) -> _tables_pb2.ColumnCounts:
-        """Of a version that takes tables; ListColumns says which."""
+        """Set if the version takes tables: how many columns. ListColumns has the columns."""
 
     def __init__(
         self,
@@ -170,7 +174,7 @@ class ListModelsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """At most 1,000; 0: 100."""
+    """Most items of the page, up to 1,000. 0: 100."""
     page_token: _builtins.str
     def __init__(
         self,
@@ -230,7 +234,7 @@ Global___GetModelRequest: _TypeAlias = GetModelRequest  # noqa: Y015
 
 @_typing.final
 class ListVersionsRequest(_message.Message):
-    """A page ends early where its items are large: only an empty `next_page_token` says that it is the last."""
+    """A page ends early if its items are large: only an empty `next_page_token` marks the last page."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -239,7 +243,7 @@ class ListVersionsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     page_size: _builtins.int
-    """At most 1,000; 0: 100."""
+    """Most items of the page, up to 1,000. 0: 100."""
     page_token: _builtins.str
     def __init__(
         self,
@@ -265,7 +269,7 @@ class ListVersionsResponse(_message.Message):
     next_page_token: _builtins.str
     @_builtins.property
     def versions(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelVersion]:
-        """Without architecture, plan, labels, class_count and columns, which GetVersion has."""
+        """Without architecture, plan, labels, class_count and columns; GetVersion returns these."""
 
     def __init__(
         self,
@@ -289,7 +293,7 @@ class GetVersionRequest(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     version: _builtins.str
-    """A number or an alias; empty: the latest."""
+    """A number or an alias. Empty: the latest version."""
     def __init__(
         self,
         *,
@@ -314,9 +318,9 @@ class ListClassesRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     version: _builtins.str
-    """A number or an alias; empty: the latest."""
+    """A number or an alias. Empty: the latest version."""
     page_size: _builtins.int
-    """At most 1,000; 0: 100."""
+    """Most items of the page, up to 1,000. 0: 100."""
     page_token: _builtins.str
     def __init__(
         self,
@@ -369,14 +373,14 @@ class ListColumnsRequest(_message.Message):
     WITH_CATEGORIES_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     version: _builtins.str
-    """A number or an alias; empty: the latest."""
+    """A number or an alias. Empty: the latest version."""
     job_id: _builtins.str
-    """In the place of both: the job that trains the version."""
+    """Instead of model and version: the job that trains the version."""
     page_size: _builtins.int
-    """At most 1,000; 0: 100."""
+    """Most items of the page, up to 1,000. 0: 100."""
     page_token: _builtins.str
     with_categories: _builtins.bool
-    """Whether each column comes with its first 256 categories."""
+    """Whether to return the first 256 categories of each column."""
     def __init__(
         self,
         *,
@@ -430,13 +434,13 @@ class ListCategoriesRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     version: _builtins.str
-    """A number or an alias; empty: the latest."""
+    """A number or an alias. Empty: the latest version."""
     job_id: _builtins.str
-    """In the place of both: the job that trains the version."""
+    """Instead of model and version: the job that trains the version."""
     column: _builtins.str
-    """The column's name."""
+    """The name of the column."""
     page_size: _builtins.int
-    """At most 1,000; 0: 100."""
+    """Most items of the page, up to 1,000. 0: 100."""
     page_token: _builtins.str
     def __init__(
         self,
@@ -488,7 +492,7 @@ class SetAliasRequest(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     alias: _builtins.str
-    """As a model's name, but not a number and not "latest"."""
+    """Formed like the name of a model, but not a number and not "latest"."""
     version: _builtins.int
     def __init__(
         self,
@@ -531,7 +535,7 @@ Global___GetSignatureRequest: _TypeAlias = GetSignatureRequest  # noqa: Y015
 
 @_typing.final
 class Signature(_message.Message):
-    """What a version takes; it never changes."""
+    """What a version takes. It never changes."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -542,7 +546,7 @@ class Signature(_message.Message):
     version: _builtins.int
     @_builtins.property
     def columns(self) -> _containers.RepeatedCompositeFieldContainer[Global___SignatureColumn]:
-        """In their order; none if the version takes rows of numbers."""
+        """In order. Empty if the version takes rows of numbers."""
 
     def __init__(
         self,
@@ -590,16 +594,16 @@ class PredictRequest(_message.Message):
     ROWS_FIELD_NUMBER: _builtins.int
     TABLE_FIELD_NUMBER: _builtins.int
     model: _builtins.str
-    """May be empty when there is exactly one model."""
+    """May be empty if there is exactly one model."""
     version: _builtins.str
-    """A version's number or an alias; empty: latest."""
+    """A number or an alias. Empty: the latest version."""
     @_builtins.property
     def rows(self) -> _tensors_pb2.Tensor:
-        """(rows, features)"""
+        """Numbers, (rows, features)."""
 
     @_builtins.property
     def table(self) -> _tables_pb2.Table:
-        """Only of a version that was trained on a table; its columns in any order."""
+        """For a version that was trained on a table; the columns may be in any order."""
 
     def __init__(
         self,
@@ -632,7 +636,7 @@ class PredictResponse(_message.Message):
     version: _builtins.int
     @_builtins.property
     def labels(self) -> _tensors_pb2.Labels:
-        """Of a classifier: as they were sent for training."""
+        """Of a classifier, in the type in which they were sent for training."""
 
     @_builtins.property
     def values(self) -> _tensors_pb2.Tensor:
@@ -640,7 +644,7 @@ class PredictResponse(_message.Message):
 
     @_builtins.property
     def probabilities(self) -> _tensors_pb2.Tensor:
-        """(rows, classes); unset for a regression and for a loss that gives no probabilities."""
+        """(rows, classes). Unset for a regression, and for a loss that gives no probabilities."""
 
     def __init__(
         self,

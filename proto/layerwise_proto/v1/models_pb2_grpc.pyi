@@ -32,37 +32,41 @@ class ModelServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ModelServiceAsyncStub: ...
     ListModels: _grpc.UnaryUnaryMultiCallable[_models_pb2.ListModelsRequest, _models_pb2.ListModelsResponse]
-    """In the order of their names."""
+    """Lists models, sorted by name."""
     GetModel: _grpc.UnaryUnaryMultiCallable[_models_pb2.GetModelRequest, _models_pb2.Model]
+    """Returns a model."""
     ListVersions: _grpc.UnaryUnaryMultiCallable[_models_pb2.ListVersionsRequest, _models_pb2.ListVersionsResponse]
-    """The versions of a model, newest first, in short."""
+    """Lists the versions of a model, newest first, without their large fields."""
     GetVersion: _grpc.UnaryUnaryMultiCallable[_models_pb2.GetVersionRequest, _models_pb2.ModelVersion]
+    """Returns a version in full."""
     ListClasses: _grpc.UnaryUnaryMultiCallable[_models_pb2.ListClassesRequest, _models_pb2.ListClassesResponse]
-    """The classes of a version, in the order of the outputs; none of a regression."""
+    """Lists the classes of a version, in the order of its outputs; none for a regression."""
     ListColumns: _grpc.UnaryUnaryMultiCallable[_models_pb2.ListColumnsRequest, _models_pb2.ListColumnsResponse]
-    """The columns of the table that a version takes, in their order; none if it takes rows of numbers."""
+    """Lists the columns that a version takes, in order; none if it takes rows of numbers."""
     ListCategories: _grpc.UnaryUnaryMultiCallable[_models_pb2.ListCategoriesRequest, _models_pb2.ListCategoriesResponse]
-    """The categories of one column that have an output or a place of their own, in that order."""
+    """Lists the categories of a column that have an output or a rank of their own, in that order."""
     SetAlias: _grpc.UnaryUnaryMultiCallable[_models_pb2.SetAliasRequest, _models_pb2.Model]
-    """Points an alias at a version, made if it is new. "latest" cannot be set: it is always the newest version."""
+    """Points an alias at a version; a new alias is created. "latest" cannot be set: it is always the newest version."""
 
 @_typing.type_check_only
 class ModelServiceAsyncStub(ModelServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListModels: _aio.UnaryUnaryMultiCallable[_models_pb2.ListModelsRequest, _models_pb2.ListModelsResponse]  # type: ignore[assignment]
-    """In the order of their names."""
+    """Lists models, sorted by name."""
     GetModel: _aio.UnaryUnaryMultiCallable[_models_pb2.GetModelRequest, _models_pb2.Model]  # type: ignore[assignment]
+    """Returns a model."""
     ListVersions: _aio.UnaryUnaryMultiCallable[_models_pb2.ListVersionsRequest, _models_pb2.ListVersionsResponse]  # type: ignore[assignment]
-    """The versions of a model, newest first, in short."""
+    """Lists the versions of a model, newest first, without their large fields."""
     GetVersion: _aio.UnaryUnaryMultiCallable[_models_pb2.GetVersionRequest, _models_pb2.ModelVersion]  # type: ignore[assignment]
+    """Returns a version in full."""
     ListClasses: _aio.UnaryUnaryMultiCallable[_models_pb2.ListClassesRequest, _models_pb2.ListClassesResponse]  # type: ignore[assignment]
-    """The classes of a version, in the order of the outputs; none of a regression."""
+    """Lists the classes of a version, in the order of its outputs; none for a regression."""
     ListColumns: _aio.UnaryUnaryMultiCallable[_models_pb2.ListColumnsRequest, _models_pb2.ListColumnsResponse]  # type: ignore[assignment]
-    """The columns of the table that a version takes, in their order; none if it takes rows of numbers."""
+    """Lists the columns that a version takes, in order; none if it takes rows of numbers."""
     ListCategories: _aio.UnaryUnaryMultiCallable[_models_pb2.ListCategoriesRequest, _models_pb2.ListCategoriesResponse]  # type: ignore[assignment]
-    """The categories of one column that have an output or a place of their own, in that order."""
+    """Lists the categories of a column that have an output or a rank of their own, in that order."""
     SetAlias: _aio.UnaryUnaryMultiCallable[_models_pb2.SetAliasRequest, _models_pb2.Model]  # type: ignore[assignment]
-    """Points an alias at a version, made if it is new. "latest" cannot be set: it is always the newest version."""
+    """Points an alias at a version; a new alias is created. "latest" cannot be set: it is always the newest version."""
 
 class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -71,14 +75,15 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _models_pb2.ListModelsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_models_pb2.ListModelsResponse, _abc.Awaitable[_models_pb2.ListModelsResponse]]:
-        """In the order of their names."""
+        """Lists models, sorted by name."""
 
     @_abc_1.abstractmethod
     def GetModel(
         self,
         request: _models_pb2.GetModelRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_models_pb2.Model, _abc.Awaitable[_models_pb2.Model]]: ...
+    ) -> _typing.Union[_models_pb2.Model, _abc.Awaitable[_models_pb2.Model]]:
+        """Returns a model."""
 
     @_abc_1.abstractmethod
     def ListVersions(
@@ -86,14 +91,15 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _models_pb2.ListVersionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_models_pb2.ListVersionsResponse, _abc.Awaitable[_models_pb2.ListVersionsResponse]]:
-        """The versions of a model, newest first, in short."""
+        """Lists the versions of a model, newest first, without their large fields."""
 
     @_abc_1.abstractmethod
     def GetVersion(
         self,
         request: _models_pb2.GetVersionRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_models_pb2.ModelVersion, _abc.Awaitable[_models_pb2.ModelVersion]]: ...
+    ) -> _typing.Union[_models_pb2.ModelVersion, _abc.Awaitable[_models_pb2.ModelVersion]]:
+        """Returns a version in full."""
 
     @_abc_1.abstractmethod
     def ListClasses(
@@ -101,7 +107,7 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _models_pb2.ListClassesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_models_pb2.ListClassesResponse, _abc.Awaitable[_models_pb2.ListClassesResponse]]:
-        """The classes of a version, in the order of the outputs; none of a regression."""
+        """Lists the classes of a version, in the order of its outputs; none for a regression."""
 
     @_abc_1.abstractmethod
     def ListColumns(
@@ -109,7 +115,7 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _models_pb2.ListColumnsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_models_pb2.ListColumnsResponse, _abc.Awaitable[_models_pb2.ListColumnsResponse]]:
-        """The columns of the table that a version takes, in their order; none if it takes rows of numbers."""
+        """Lists the columns that a version takes, in order; none if it takes rows of numbers."""
 
     @_abc_1.abstractmethod
     def ListCategories(
@@ -117,7 +123,7 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _models_pb2.ListCategoriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_models_pb2.ListCategoriesResponse, _abc.Awaitable[_models_pb2.ListCategoriesResponse]]:
-        """The categories of one column that have an output or a place of their own, in that order."""
+        """Lists the categories of a column that have an output or a rank of their own, in that order."""
 
     @_abc_1.abstractmethod
     def SetAlias(
@@ -125,7 +131,7 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _models_pb2.SetAliasRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_models_pb2.Model, _abc.Awaitable[_models_pb2.Model]]:
-        """Points an alias at a version, made if it is new. "latest" cannot be set: it is always the newest version."""
+        """Points an alias at a version; a new alias is created. "latest" cannot be set: it is always the newest version."""
 
 def add_ModelServiceServicer_to_server(servicer: ModelServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
@@ -135,15 +141,17 @@ class PredictionServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PredictionServiceAsyncStub: ...
     Predict: _grpc.UnaryUnaryMultiCallable[_models_pb2.PredictRequest, _models_pb2.PredictResponse]
+    """Predicts rows."""
     GetSignature: _grpc.UnaryUnaryMultiCallable[_models_pb2.GetSignatureRequest, _models_pb2.Signature]
-    """What a version takes. Answered like Predict, from memory: it needs no database."""
+    """Returns what a version takes. Like Predict, it is answered from memory, without the database."""
 
 @_typing.type_check_only
 class PredictionServiceAsyncStub(PredictionServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Predict: _aio.UnaryUnaryMultiCallable[_models_pb2.PredictRequest, _models_pb2.PredictResponse]  # type: ignore[assignment]
+    """Predicts rows."""
     GetSignature: _aio.UnaryUnaryMultiCallable[_models_pb2.GetSignatureRequest, _models_pb2.Signature]  # type: ignore[assignment]
-    """What a version takes. Answered like Predict, from memory: it needs no database."""
+    """Returns what a version takes. Like Predict, it is answered from memory, without the database."""
 
 class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -151,7 +159,8 @@ class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _models_pb2.PredictRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_models_pb2.PredictResponse, _abc.Awaitable[_models_pb2.PredictResponse]]: ...
+    ) -> _typing.Union[_models_pb2.PredictResponse, _abc.Awaitable[_models_pb2.PredictResponse]]:
+        """Predicts rows."""
 
     @_abc_1.abstractmethod
     def GetSignature(
@@ -159,6 +168,6 @@ class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _models_pb2.GetSignatureRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_models_pb2.Signature, _abc.Awaitable[_models_pb2.Signature]]:
-        """What a version takes. Answered like Predict, from memory: it needs no database."""
+        """Returns what a version takes. Like Predict, it is answered from memory, without the database."""
 
 def add_PredictionServiceServicer_to_server(servicer: PredictionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -3,8 +3,9 @@
 isort:skip_file
 Training jobs: send rows, follow the training, get a model version.
 
-Errors are gRPC statuses with one google.rpc.ErrorInfo (domain "layerwise", a stable UPPER_SNAKE reason; metadata
-`pointer` says which part of the request). A message may have 8 MiB; send rows in blocks of 1 to 4 MB.
+An error is a gRPC status with one google.rpc.ErrorInfo: domain "layerwise", a stable reason in UPPER_SNAKE_CASE, and
+the part of the request that is wrong in the metadata `place` and `pointer`. A message may have 8 MiB; send rows in
+blocks of 1 to 4 MB.
 """
 
 from collections import abc as _abc
@@ -41,7 +42,9 @@ class _JobStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JobState.Val
     JOB_STATE_FAILED: _JobState.ValueType  # 4
     JOB_STATE_CANCELLED: _JobState.ValueType  # 5
     JOB_STATE_WAITING: _JobState.ValueType  # 6
-    """A worker has it in hand, and what was trained in memory, but cannot go on: the transition's reason says why."""
+    """A worker holds the job, with what it has trained so far in memory, but cannot go on now; the reason of the
+    transition says why.
+    """
 
 class JobState(_JobState, metaclass=_JobStateEnumTypeWrapper): ...
 
@@ -52,7 +55,9 @@ JOB_STATE_SUCCEEDED: JobState.ValueType  # 3
 JOB_STATE_FAILED: JobState.ValueType  # 4
 JOB_STATE_CANCELLED: JobState.ValueType  # 5
 JOB_STATE_WAITING: JobState.ValueType  # 6
-"""A worker has it in hand, and what was trained in memory, but cannot go on: the transition's reason says why."""
+"""A worker holds the job, with what it has trained so far in memory, but cannot go on now; the reason of the
+transition says why.
+"""
 Global___JobState: _TypeAlias = JobState  # noqa: Y015
 
 @_typing.final
@@ -94,27 +99,33 @@ class TrainHeader(_message.Message):
     START_FROM_FIELD_NUMBER: _builtins.int
     ENCODER_FIELD_NUMBER: _builtins.int
     model: _builtins.str
-    """Name of the model that gets a new version: ^[a-z0-9][a-z0-9_-]{0,62}$"""
+    """Name of the model to which a version is added: ^[a-z0-9][a-z0-9_-]{0,62}$"""
     request_id: _builtins.str
-    """At most 128 characters. The same id with the same content gives the same job, however often it is sent."""
+    """At most 128 characters. Sent again with the same content, it returns the same job instead of creating another."""
     rows: _builtins.int
-    """How many rows will come. Required: a stream that breaks off ends like any other, and is whole if they all came."""
+    """The number of rows in all batches. Required: it shows whether a stream was complete, since one that breaks off ends
+    like any other.
+    """
     @_builtins.property
     def architecture(self) -> _types_pb2.Architecture: ...
     @_builtins.property
     def plan(self) -> _types_pb2.Plan: ...
     @_builtins.property
     def classes(self) -> _tensors_pb2.Labels:
-        """All classes there are, if the sender wants them held: a label that is not among them is refused."""
+        """All classes, in any order. If set, a label that is not among them is refused; else the classes are those of the
+        labels.
+        """
 
     @_builtins.property
     def start_from(self) -> Global___StartFrom:
-        """The network starts with the weights of this version, and learns its classes. Without layers, `architecture` is its."""
+        """The version whose weights the network starts with; it keeps that version's classes. An `architecture` without
+        layers means that version's.
+        """
 
     @_builtins.property
     def encoder(self) -> _tables_pb2.Encoder:
-        """How the columns of a table become numbers; unset: found in their values. Only with tables, and not with a version to
-        start from, whose encoder is used.
+        """How the columns of a table become numbers. Unset: decided from their values. Only for tables, and not together with
+        `start_from`, whose encoder is used.
         """
 
     def __init__(
@@ -145,7 +156,7 @@ class StartFrom(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     version: _builtins.str
-    """A number or an alias; empty: the latest."""
+    """A number or an alias. Empty: the latest version."""
     def __init__(
         self,
         *,
@@ -171,23 +182,23 @@ class TrainBatch(_message.Message):
     WEIGHTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def rows(self) -> _tensors_pb2.Tensor:
-        """(rows, features)"""
+        """Numbers, (rows, features)."""
 
     @_builtins.property
     def table(self) -> _tables_pb2.Table:
-        """Its columns are those of the first batch, of the same names and kinds in the same order."""
+        """Columns with the same names, kinds and order in all batches."""
 
     @_builtins.property
     def labels(self) -> _tensors_pb2.Labels:
-        """For classification, one label a row."""
+        """For classification: one label for each row."""
 
     @_builtins.property
     def targets(self) -> _tensors_pb2.Tensor:
-        """For regression, or flags of several labels, (rows,) or (rows, outputs)."""
+        """For regression, or for several 0/1 labels of a row: (rows,) or (rows, outputs)."""
 
     @_builtins.property
     def weights(self) -> _tensors_pb2.Tensor:
-        """What the rows weigh in the loss, (rows,), at least 0: in all batches or in none."""
+        """Weight of each row in the loss, (rows,), at least 0. In all batches or in none."""
 
     def __init__(
         self,
@@ -225,27 +236,27 @@ class TrainEvent(_message.Message):
     FINDING_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def accepted(self) -> Global___Job:
-        """First in the stream: the data is stored, the job exists."""
+        """The first event: the data is stored and the job is queued."""
 
     @_builtins.property
     def transition(self) -> Global___JobTransition:
-        """The job changed its state. CANCELLED ends the stream."""
+        """The job has changed its state. CANCELLED ends the stream."""
 
     @_builtins.property
     def record(self) -> Global___TrainRecord:
-        """An epoch ended, or training within one."""
+        """An epoch has ended, or training has ended within one."""
 
     @_builtins.property
     def published(self) -> _models_pb2.ModelVersion:
-        """Last in the stream of a job that succeeded."""
+        """The last event of a job that succeeded."""
 
     @_builtins.property
     def failure(self) -> Global___JobFailure:
-        """Last in the stream of a job that failed."""
+        """The last event of a job that failed."""
 
     @_builtins.property
     def finding(self) -> Global___Finding:
-        """The doctor has found something in the network that trains."""
+        """The training doctor has found a problem."""
 
     def __init__(
         self,
@@ -294,18 +305,18 @@ class Job(_message.Message):
     dataset: _builtins.str
     """SHA-256 of the canonical bytes of the rows, hexadecimal."""
     attempt: _builtins.int
-    """How often a worker took the job up."""
+    """How many times a worker has started or resumed the job."""
     metric: _builtins.str
-    """What `metric` in the records measures: "accuracy" or "r2"."""
+    """Name of `metric` in the records: "accuracy" or "r2"."""
     version: _builtins.int
-    """Version that the job published."""
+    """The version that the job published."""
     progress: _builtins.float
-    """Done, from 0 to 1."""
+    """The share of the training that is done, from 0 to 1."""
     start_from: _builtins.str
-    """Where the weights came from, as "model/version"; empty: from the plan's seed."""
+    """The version whose weights training started with, as "model/version". Empty: random weights from the plan's seed."""
     @_builtins.property
     def architecture(self) -> _types_pb2.Architecture:
-        """As they are used: every size filled in."""
+        """Complete: sizes and settings that were left out are filled in."""
 
     @_builtins.property
     def plan(self) -> _types_pb2.Plan: ...
@@ -317,21 +328,21 @@ class Job(_message.Message):
 
     @_builtins.property
     def record(self) -> Global___TrainRecord:
-        """Newest record, if there is one. Of a job that succeeded: that of the epoch whose weights the version has, with the
-        figures of the version, and in `stopped` why training ended.
+        """The newest record. For a job that succeeded, the record of the epoch whose weights the version has, with the
+        metrics of the version, and the reason for the end of training in `stopped`.
         """
 
     @_builtins.property
     def failure(self) -> Global___JobFailure:
-        """Why the job failed."""
+        """Set if the job failed."""
 
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Finding]:
-        """What the doctor finds, as of the newest record."""
+        """Problems that the training doctor finds, as of the newest record."""
 
     @_builtins.property
     def columns(self) -> _tables_pb2.ColumnCounts:
-        """Of a job on a table: the columns that the version will take; ListColumns says which."""
+        """Set if the job trains on a table: how many columns the version will take. ListColumns has the columns."""
 
     def __init__(
         self,
@@ -374,7 +385,7 @@ class JobTransition(_message.Message):
     ATTEMPT_FIELD_NUMBER: _builtins.int
     state: Global___JobState.ValueType
     reason: _builtins.str
-    """Why, as a stable UPPER_SNAKE word: SUBMITTED, CLAIMED, WORKER_LOST, WORKER_STOPPED, NO_SPACE, PUBLISHED …"""
+    """A stable word in UPPER_SNAKE_CASE: SUBMITTED, CLAIMED, WORKER_LOST, WORKER_STOPPED, NO_SPACE, PUBLISHED …"""
     attempt: _builtins.int
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp: ...
@@ -434,13 +445,15 @@ class TrainRecord(_message.Message):
     FINDINGS_FIELD_NUMBER: _builtins.int
     KEPT_FIELD_NUMBER: _builtins.int
     step: _builtins.int
-    """Optimizer steps done; counts from 1."""
+    """Optimizer steps so far; the first is 1."""
     epoch: _builtins.int
-    """Passes done; counts from 1."""
+    """The epoch, a pass over the training rows; the first is 1."""
     loss: _builtins.float
-    """Mean over the rows of the epoch, as they were trained on, with the penalty."""
+    """Mean loss over the rows of the epoch at the time of their step, with penalties."""
     metric: _builtins.float
+    """On the training rows; the job's `metric` names it."""
     validation_loss: _builtins.float
+    """On the rows held out, if any."""
     validation_metric: _builtins.float
     learning_rate: _builtins.float
     rows_per_second: _builtins.float
@@ -448,16 +461,16 @@ class TrainRecord(_message.Message):
     stopped: _builtins.str
     """Why training ended with this record: epochs, max_steps, max_seconds, early_stopping or converged."""
     kept: _builtins.bool
-    """The version has the weights of this epoch, unless a later record says so again: of the best epoch so far if early
-    stopping restores it, else of every epoch.
+    """Whether the version gets the weights of this epoch, unless a later record has `kept` too: true for the best epoch
+    so far if early stopping restores it, else for every epoch.
     """
     @_builtins.property
     def layers(self) -> _containers.RepeatedCompositeFieldContainer[Global___LayerHealth]:
-        """How each layer does, in the epochs when the doctor looks."""
+        """Health of each layer, in the epochs that the training doctor examines."""
 
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Finding]:
-        """What the doctor finds that it did not find before."""
+        """Problems that the training doctor found for the first time."""
 
     def __init__(
         self,
@@ -497,7 +510,7 @@ Global___TrainRecord: _TypeAlias = TrainRecord  # noqa: Y015
 
 @_typing.final
 class LayerHealth(_message.Message):
-    """How one layer does, over a sample of the rows held out, or else of those trained on."""
+    """Health of one layer, measured on a sample of the rows held out, or of the training rows if there are none."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -507,15 +520,15 @@ class LayerHealth(_message.Message):
     WEIGHT_NORM_FIELD_NUMBER: _builtins.int
     UPDATE_RATIO_FIELD_NUMBER: _builtins.int
     dead: _builtins.float
-    """Share of ReLU units that no row wakes; only of layers of such units."""
+    """Fraction of units that are 0 for every row. Only for activations that can die, such as ReLU."""
     saturated: _builtins.float
-    """Share of outputs where the derivative is next to nothing; only of sigmoid and tanh."""
+    """Fraction of outputs at which the derivative is nearly 0. Only for sigmoid and tanh."""
     gradient_norm: _builtins.float
-    """Length of the gradient in the weights in the last step."""
+    """Euclidean norm of the gradient with respect to the weights, in the last step."""
     weight_norm: _builtins.float
-    """Length of the weights."""
+    """Euclidean norm of the weights."""
     update_ratio: _builtins.float
-    """Length of the last step's change over that of the weights; about 1e-3 is usual."""
+    """Norm of the last update divided by that of the weights; about 1e-3 is usual."""
     def __init__(
         self,
         *,
@@ -542,7 +555,7 @@ Global___LayerHealth: _TypeAlias = LayerHealth  # noqa: Y015
 
 @_typing.final
 class Finding(_message.Message):
-    """Something that a practitioner would notice."""
+    """A problem in the training, found by the training doctor."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -552,17 +565,17 @@ class Finding(_message.Message):
     SINCE_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
-    """A stable word: dead, saturated, large_update, small_update, overfitting, inputs, constant, targets,
+    """A stable word for the problem: dead, saturated, large_update, small_update, overfitting, inputs, constant, targets,
     precision or baseline.
     """
     layer: _builtins.int
-    """Counted from 0; only if it is about one layer."""
+    """The layer, from 0, if the problem is in one."""
     value: _builtins.float
-    """The number that caused it."""
+    """The measured value, such as the fraction of dead units."""
     since: _builtins.int
-    """Epoch."""
+    """The first epoch in which it was found."""
     message: _builtins.str
-    """What it is and what may help."""
+    """A description, with what may help."""
     def __init__(
         self,
         *,
@@ -610,13 +623,13 @@ class ListJobsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     model: _builtins.str
-    """Empty: of every model."""
+    """Empty: jobs of every model."""
     state: Global___JobState.ValueType
-    """Unspecified: in any state."""
+    """Unspecified: jobs in any state."""
     page_size: _builtins.int
-    """At most 1,000; 0: 100."""
+    """Most items of the page, up to 1,000. 0: 100."""
     page_token: _builtins.str
-    """`next_page_token` of the page before."""
+    """The `next_page_token` of the page before. Empty: the first page."""
     def __init__(
         self,
         *,
@@ -643,7 +656,7 @@ class ListJobsResponse(_message.Message):
     """Empty on the last page."""
     @_builtins.property
     def jobs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Job]:
-        """Without architecture, plan, transitions, record, findings and columns, which GetJob has."""
+        """Without architecture, plan, transitions, record, findings and columns; GetJob returns these."""
 
     def __init__(
         self,
@@ -667,7 +680,7 @@ class WatchJobRequest(_message.Message):
     FROM_STEP_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     from_step: _builtins.int
-    """Records up to this step are left out: the last step that the caller has seen, 0 for all."""
+    """Only records of later steps are sent: give the last step already received, or 0 for all."""
     def __init__(
         self,
         *,

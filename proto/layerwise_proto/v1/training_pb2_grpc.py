@@ -65,35 +65,38 @@ class TrainingServiceServicer(object):
     """Missing associated documentation comment in .proto file."""
 
     def Train(self, request_iterator, context):
-        """One header, which says how many rows come, any number of batches, half-close. The job is durable from the event
-        `accepted` on: the caller may vanish, the job goes on, and WatchJob continues the stream.
+        """Trains a new version. The caller sends one header, which gives the number of rows, then batches, and closes its
+        side of the stream. With the event `accepted` the job is stored and goes on even if the caller disconnects;
+        WatchJob continues the stream.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetJob(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Returns a job in full.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListJobs(self, request, context):
-        """Newest first, in short.
+        """Lists jobs, newest first, without their large fields.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchJob(self, request, context):
-        """The job as it is, then what happens after `from_step`, to its end. Of a finished job: the whole story at once.
+        """Sends the job in its present state, then its events after `from_step`, until it has ended. For a job that has
+        ended, all its events at once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelJob(self, request, context):
-        """A queued job is cancelled at once, a running one at its next step. Cancelling an ended job changes nothing.
+        """Cancels a job: at once if it is queued, at its next step if it runs. A job that has ended stays as it is.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -3,8 +3,9 @@
 isort:skip_file
 Training jobs: send rows, follow the training, get a model version.
 
-Errors are gRPC statuses with one google.rpc.ErrorInfo (domain "layerwise", a stable UPPER_SNAKE reason; metadata
-`pointer` says which part of the request). A message may have 8 MiB; send rows in blocks of 1 to 4 MB.
+An error is a gRPC status with one google.rpc.ErrorInfo: domain "layerwise", a stable reason in UPPER_SNAKE_CASE, and
+the part of the request that is wrong in the metadata `place` and `pointer`. A message may have 8 MiB; send rows in
+blocks of 1 to 4 MB.
 """
 
 from collections import abc as _abc
@@ -36,31 +37,39 @@ class TrainingServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> TrainingServiceAsyncStub: ...
     Train: _grpc.StreamStreamMultiCallable[_training_pb2.TrainRequest, _training_pb2.TrainEvent]
-    """One header, which says how many rows come, any number of batches, half-close. The job is durable from the event
-    `accepted` on: the caller may vanish, the job goes on, and WatchJob continues the stream.
+    """Trains a new version. The caller sends one header, which gives the number of rows, then batches, and closes its
+    side of the stream. With the event `accepted` the job is stored and goes on even if the caller disconnects;
+    WatchJob continues the stream.
     """
     GetJob: _grpc.UnaryUnaryMultiCallable[_training_pb2.GetJobRequest, _training_pb2.Job]
+    """Returns a job in full."""
     ListJobs: _grpc.UnaryUnaryMultiCallable[_training_pb2.ListJobsRequest, _training_pb2.ListJobsResponse]
-    """Newest first, in short."""
+    """Lists jobs, newest first, without their large fields."""
     WatchJob: _grpc.UnaryStreamMultiCallable[_training_pb2.WatchJobRequest, _training_pb2.TrainEvent]
-    """The job as it is, then what happens after `from_step`, to its end. Of a finished job: the whole story at once."""
+    """Sends the job in its present state, then its events after `from_step`, until it has ended. For a job that has
+    ended, all its events at once.
+    """
     CancelJob: _grpc.UnaryUnaryMultiCallable[_training_pb2.CancelJobRequest, _training_pb2.Job]
-    """A queued job is cancelled at once, a running one at its next step. Cancelling an ended job changes nothing."""
+    """Cancels a job: at once if it is queued, at its next step if it runs. A job that has ended stays as it is."""
 
 @_typing.type_check_only
 class TrainingServiceAsyncStub(TrainingServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Train: _aio.StreamStreamMultiCallable[_training_pb2.TrainRequest, _training_pb2.TrainEvent]  # type: ignore[assignment]
-    """One header, which says how many rows come, any number of batches, half-close. The job is durable from the event
-    `accepted` on: the caller may vanish, the job goes on, and WatchJob continues the stream.
+    """Trains a new version. The caller sends one header, which gives the number of rows, then batches, and closes its
+    side of the stream. With the event `accepted` the job is stored and goes on even if the caller disconnects;
+    WatchJob continues the stream.
     """
     GetJob: _aio.UnaryUnaryMultiCallable[_training_pb2.GetJobRequest, _training_pb2.Job]  # type: ignore[assignment]
+    """Returns a job in full."""
     ListJobs: _aio.UnaryUnaryMultiCallable[_training_pb2.ListJobsRequest, _training_pb2.ListJobsResponse]  # type: ignore[assignment]
-    """Newest first, in short."""
+    """Lists jobs, newest first, without their large fields."""
     WatchJob: _aio.UnaryStreamMultiCallable[_training_pb2.WatchJobRequest, _training_pb2.TrainEvent]  # type: ignore[assignment]
-    """The job as it is, then what happens after `from_step`, to its end. Of a finished job: the whole story at once."""
+    """Sends the job in its present state, then its events after `from_step`, until it has ended. For a job that has
+    ended, all its events at once.
+    """
     CancelJob: _aio.UnaryUnaryMultiCallable[_training_pb2.CancelJobRequest, _training_pb2.Job]  # type: ignore[assignment]
-    """A queued job is cancelled at once, a running one at its next step. Cancelling an ended job changes nothing."""
+    """Cancels a job: at once if it is queued, at its next step if it runs. A job that has ended stays as it is."""
 
 class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -69,8 +78,9 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_training_pb2.TrainRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_training_pb2.TrainEvent], _abc.AsyncIterator[_training_pb2.TrainEvent]]:
-        """One header, which says how many rows come, any number of batches, half-close. The job is durable from the event
-        `accepted` on: the caller may vanish, the job goes on, and WatchJob continues the stream.
+        """Trains a new version. The caller sends one header, which gives the number of rows, then batches, and closes its
+        side of the stream. With the event `accepted` the job is stored and goes on even if the caller disconnects;
+        WatchJob continues the stream.
         """
 
     @_abc_1.abstractmethod
@@ -78,7 +88,8 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _training_pb2.GetJobRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_training_pb2.Job, _abc.Awaitable[_training_pb2.Job]]: ...
+    ) -> _typing.Union[_training_pb2.Job, _abc.Awaitable[_training_pb2.Job]]:
+        """Returns a job in full."""
 
     @_abc_1.abstractmethod
     def ListJobs(
@@ -86,7 +97,7 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _training_pb2.ListJobsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_training_pb2.ListJobsResponse, _abc.Awaitable[_training_pb2.ListJobsResponse]]:
-        """Newest first, in short."""
+        """Lists jobs, newest first, without their large fields."""
 
     @_abc_1.abstractmethod
     def WatchJob(
@@ -94,7 +105,9 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _training_pb2.WatchJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_training_pb2.TrainEvent], _abc.AsyncIterator[_training_pb2.TrainEvent]]:
-        """The job as it is, then what happens after `from_step`, to its end. Of a finished job: the whole story at once."""
+        """Sends the job in its present state, then its events after `from_step`, until it has ended. For a job that has
+        ended, all its events at once.
+        """
 
     @_abc_1.abstractmethod
     def CancelJob(
@@ -102,6 +115,6 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _training_pb2.CancelJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_training_pb2.Job, _abc.Awaitable[_training_pb2.Job]]:
-        """A queued job is cancelled at once, a running one at its next step. Cancelling an ended job changes nothing."""
+        """Cancels a job: at once if it is queued, at its next step if it runs. A job that has ended stays as it is."""
 
 def add_TrainingServiceServicer_to_server(servicer: TrainingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
