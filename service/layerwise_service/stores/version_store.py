@@ -85,11 +85,6 @@ class VersionStore:
         with self._database.read() as connection:
             return [_version_summary(row) for row in connection.execute(query)]
 
-    def version(self, model: str, number: int) -> Version:
-        """Return one version. Raises `VersionNotFound`."""
-        with self._database.read() as connection:
-            return _read_version(connection, model, number)
-
     def find(self, model: str, version: str) -> Version:
         """Return a version by its number, an alias, "" or "latest". Raises `ModelNotFound`, `VersionNotFound`."""
         with self._database.read() as connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections import OrderedDict
@@ -253,5 +254,7 @@ def _no_table(rows: Instances | Table, inputs: int, at: str) -> InvalidRequest:
         for column, value in enumerate(row):
             if not isinstance(value, float | int) or isinstance(value, bool):
                 return InvalidRequest(f"expected a number, got {json_word(value)}", pointer=Place(at, index, column))
-    # All are numbers, and yet they were not decoded as floats: a whole number is beyond their range.
-    return InvalidRequest("expected finite numbers within float32", pointer=at, reason="NOT_FINITE")
+            if abs(value) > sys.float_info.max:  # a whole number of hundreds of digits
+                detail = "expected a finite number within float32, got one beyond every float"
+                return InvalidRequest(detail, pointer=Place(at, index, column), reason="NOT_FINITE")
+    raise AssertionError("rows of floats would have been decoded as such")

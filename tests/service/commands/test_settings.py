@@ -95,3 +95,13 @@ def test_a_wrong_file_is_named(tmp_path: Path, content: str, message: str) -> No
         read_settings(environment={}, file=file)
 
     assert str(caught.value).startswith(message)
+
+
+def test_a_file_of_settings_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"settings\.toml: cannot be read: No such file or directory"):
+        read_settings(environment={}, file=tmp_path / "settings.toml")
+    with pytest.raises(SettingsError, match="cannot be read: Is a directory"):
+        read_settings(environment={}, file=tmp_path)
+    (tmp_path / "settings.toml").write_text("workers")
+    with pytest.raises(SettingsError, match=r"settings\.toml: not TOML: "):
+        read_settings(environment={}, file=tmp_path / "settings.toml")

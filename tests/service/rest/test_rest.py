@@ -394,3 +394,16 @@ def test_metrics_count_predictions_by_model_and_version(rest: FlaskClient, publi
     assert 'layerwise_predict_rows_total{model="counted",version="1"} 2.0' in text
     assert 'layerwise_jobs{state="succeeded"} 1.0' in text
     assert "layerwise_models 1.0" in text
+
+
+def test_a_whole_number_that_no_float_holds_is_refused(rest: FlaskClient, publish: Publish) -> None:
+    publish("xor")
+
+    for digits, said in (
+        (400, "instances[0][1]: expected a finite number within float32, got one beyond every float"),
+        (5000, "instances[0][1]: expected a finite number, got one beyond every float"),
+    ):
+        body = f'{{"instances": [[0, 1{"0" * digits}]]}}'
+        answer = rest.post("/predict", data=body, content_type="application/json")
+        assert answer.status_code == 400
+        assert answer.get_json()["detail"] == said

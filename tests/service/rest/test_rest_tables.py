@@ -236,6 +236,7 @@ def test_versions_and_jobs_show_their_columns(rest: FlaskClient) -> None:
     ]
     categories = rest.get("/api/models/flights/versions/1/categories?column=origin&page_size=1").get_json()
     assert categories == {"categories": ["JFK"], "next_page_token": "1"}
+    assert rest.get(f"/api/jobs/{version['job']}/categories?column=origin&page_size=1").get_json() == categories
     assert rest.get("/api/models/flights/versions/1/categories?column=x").get_json()["reason"] == "COLUMN_NOT_FOUND"
     assert rest.get("/api/models/flights/versions/1/categories").get_json()["errors"][0]["parameter"] == "column"
     assert "preprocessing" not in json.dumps([job, version])

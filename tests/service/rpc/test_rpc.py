@@ -206,6 +206,22 @@ def test_a_start_that_does_not_fit_is_told(
         found = error_of(lambda sent=sent: list(training.Train(iter(sent), timeout=10)))  # type: ignore[misc]
         assert (found[2], found[3]) == (reason, pointer)
 
+    publish("values", labels=None, outputs=2)
+    for model, given, words in (
+        ("values", {}, "values/1 is a regression and continues with targets; got labels"),
+        (
+            "xor",
+            {"classes": strings("a", "b")},
+            "expected the classes of xor/1: 'no', 'yes'; got 'a', 'b'",
+        ),
+    ):
+        labels = batch(labels=strings(*"abab"))
+        start_from = training_pb2.StartFrom(model=model)
+        sent = [header(architecture={}, start_from=start_from, **given), labels]
+        found = error_of(lambda sent=sent: list(training.Train(iter(sent), timeout=10)))  # type: ignore[misc]
+        assert found[3] == "start_from"
+        assert words in found[1]
+
     other = {"layers": [{"units": 9, "activation": "relu"}]}
     sent = [header(architecture=other, start_from=training_pb2.StartFrom(model="xor")), batch()]
     found = error_of(lambda: list(training.Train(iter(sent), timeout=10)))
@@ -513,3 +529,10 @@ def test_two_hundred_watchers_do_not_keep_other_calls_waiting(training: Training
         watcher.cancel()
 
     assert max(times) < 5  # without a thread or a connection of their own they would wait for the timeout, 10 s
+
+
+def test_a_call_that_the_service_does_not_have_is_unimplemented(channel: grpc.Channel) -> None:
+    with pytest.raises(grpc.RpcError) as caught:
+        channel.unary_unary("/layerwise.v1.TrainingService/Guess")(b"", timeout=10)
+
+    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED

@@ -249,3 +249,14 @@ def test_the_clock_is_in_seconds_since_1970(path: Path) -> None:
         ).one()
 
     assert abs(database_time - sqlite_time) <= 1.1
+
+
+def test_a_database_that_is_damaged_while_it_is_open_is_data_loss(path: Path) -> None:
+    database = open_at(path)
+    database.close()  # with its connections, which have pages in memory
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * (path.stat().st_size - 4096))
+
+    with pytest.raises(DataLoss, match="the database is damaged: restore it from a backup"):
+        JobStore(database).page(model="", state=None, limit=1, before="")

@@ -289,3 +289,43 @@ def test_a_disk_that_fills_up_is_told_and_leaves_nothing(store: ArtifactStore, t
         signal.signal(signal.SIGXFSZ, before)
 
     assert list((tmp_path / "incoming").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "message"),
+    [
+        (
+            np.zeros(2, np.float32),
+            ["a", "b"],
+            "batches[1].labels: expected targets as in the batches before, got labels",
+        ),
+        (
+            np.zeros((2, 2), np.float32),
+            np.zeros((2, 3), np.float32),
+            "batches[1].targets: expected 2 outputs, as in the batches before, got 3",
+        ),
+        (
+            np.zeros(2, np.float32),
+            np.zeros((2, 1, 1), np.float32),
+            "batches[1].targets: expected (rows,) or (rows, outputs), got shape (2, 1, 1)",
+        ),
+    ],
+)
+def test_targets_of_another_form_than_before_are_refused(
+    writer: DatasetWriter, first: np.ndarray, second: list[str] | np.ndarray, message: str
+) -> None:
+    writer.add(Batch(rows(2), first))
+
+    with pytest.raises(ServiceError) as caught:
+        writer.add(Batch(rows(2), second))
+
+    assert str(caught.value) == message
+
+
+def test_a_label_of_another_kind_than_the_declared_classes_is_refused(new_writer: NewWriter) -> None:
+    writer = new_writer(["a", "b"])
+
+    with pytest.raises(ServiceError) as caught:
+        writer.add(Batch(rows(2), [True, False]))
+
+    assert str(caught.value) == "batches[0].labels[0]: expected one of the classes 'a', 'b', got True"
