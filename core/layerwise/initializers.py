@@ -21,9 +21,18 @@ class Initializer(Variant, ABC):
 
     @abstractmethod
     def fill(self, weight: Floats, /, *, fan_out: int, rng: np.random.Generator) -> None:
-        """Fill `weight` (inputs, columns) in place; `fan_out` is the number of units of the layer.
+        """Fill the weights of a layer.
 
         Numbers are drawn in float64, so that float32 and float64 networks of one seed start alike.
+
+        Parameters
+        ----------
+        weight : ndarray (inputs, columns)
+            Receives the weights.
+        fan_out : int
+            The number of units of the layer.
+        rng : Generator
+            The source of random numbers.
         """
 
 

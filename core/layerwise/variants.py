@@ -23,10 +23,22 @@ class Variant:
         self.check_together()
 
     def check_together(self) -> None:
-        """Check what the type of a field cannot say, such as fields that depend on each other. Raises InvalidInput."""
+        """Check what the types of the fields cannot express, such as fields that depend on each other.
+
+        Raises
+        ------
+        InvalidInput
+            At the name of a field.
+        """
 
     def to_json(self) -> str | dict[str, object]:
-        """Return the name if there are no fields, else an object with `kind` and every field."""
+        """Return the JSON form.
+
+        Returns
+        -------
+        str or dict
+            The name if there are no fields, else an object with `kind` and every field.
+        """
         own = {field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
         return {"kind": self.kind, **own} if own else self.kind
 

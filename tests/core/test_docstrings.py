@@ -4,6 +4,7 @@ import doctest
 import importlib
 import inspect
 import pkgutil
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,26 +13,30 @@ import layerwise
 
 MODULES = sorted(info.name for info in pkgutil.walk_packages(layerwise.__path__, "layerwise."))
 PUBLIC = [f"layerwise{part}" for part in ("", ".metrics", ".onnx", ".standalone", ".imports", ".sklearn")]
-METHODS = {
-    "layerwise.MLP": ["predict", "predict_proba", "outputs", "save", "load", "summary"],
-    "layerwise.TableEncoder": ["fit", "fit_blocks", "encode"],
-    "layerwise.sklearn.MLPClassifier": ["fit"],
-    "layerwise.sklearn.MLPRegressor": ["fit"],
-}
-AREAS = "errors model network.summary metrics evaluation tables onnx standalone imports sklearn"
-NOTHING_TO_REFUSE = {"summary"}
 
 
 def public_names() -> dict[str, Any]:
+    """Return public functions and classes, and the public methods of these classes where they are first defined."""
     found: dict[str, Any] = {}
-    areas = tuple(f"layerwise.{area}" for area in AREAS.split())
     for package in map(importlib.import_module, PUBLIC):
         for name in package.__all__:
-            if getattr(thing := getattr(package, name), "__module__", "").startswith(areas):
+            thing = getattr(package, name)
+            if inspect.isclass(thing):
+                found |= dict(public_methods(thing))
+            if not inspect.ismodule(thing):
                 found[f"{package.__name__}.{name}"] = thing
-    for owner, methods in METHODS.items():
-        found |= {f"{owner}.{method}": getattr(found[owner], method) for method in methods}
     return found
+
+
+def public_methods(cls: type) -> Iterator[tuple[str, Any]]:
+    for name in dir(cls):
+        owner = next((base for base in reversed(cls.__mro__) if name in vars(base)), object)
+        if (
+            not name.startswith("_")
+            and owner.__module__.startswith("layerwise.")
+            and inspect.isroutine(getattr(owner, name))
+        ):
+            yield f"{owner.__module__}.{owner.__name__}.{name}", getattr(owner, name)
 
 
 NAMES = public_names()
@@ -49,21 +54,28 @@ def test_the_examples_of_a_module_give_what_they_show(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_public_name_says_what_it_takes_gives_and_raises(name: str) -> None:
-    thing = NAMES[name]
+    document = inspect.getdoc(NAMES[name]) or ""
 
-    document = inspect.getdoc(thing) or ""
-
-    missing = [section for section in sections(thing) if not any(f"\n{s}\n---" in document for s in section.split("/"))]
+    missing = [
+        section
+        for section in needed_sections(NAMES[name], document)
+        if not any(f"\n{title}\n---" in document for title in section.split("/"))
+    ]
     assert document.strip()
     assert missing == []
 
 
-def sections(thing: Any) -> list[str]:
+def needed_sections(thing: Any, document: str) -> list[str]:
+    """Return the sections that the docstring of a function, method or class needs."""
+    needed = ["Raises"] if "Raises" in document else []
     if inspect.isclass(thing):
-        return ["Parameters/Attributes"] if "__init__" in vars(thing) else []
+        takes_arguments = "__init__" in vars(thing) and inspect.signature(thing).parameters
+        return ["Parameters/Attributes", *needed] if takes_arguments else needed
     signature = inspect.signature(thing)
-    parameters = [name for name in signature.parameters if name != "self"]
-    needed = ["Parameters"] if parameters else []
+    if thing.__qualname__ == thing.__name__:  # every public function checks its arguments
+        needed = ["Raises"]
+    if signature.parameters.keys() - {"self"}:
+        needed.append("Parameters")
     if signature.return_annotation is not None:
         needed.append("Returns/Yields")
-    return needed if thing.__name__ in NOTHING_TO_REFUSE else [*needed, "Raises"]
+    return needed

@@ -111,7 +111,13 @@ class Evaluation:
     mean: OutputEvaluation | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields that are not None, by name, as numbers, strings, lists and dictionaries."""
+        """Return the JSON form.
+
+        Returns
+        -------
+        dict
+            The fields that are not None, by name, as numbers, strings, lists and dictionaries.
+        """
         return {name: value for name, value in _plain(dataclasses.asdict(self)).items() if value is not None}
 
     def __str__(self) -> str:

@@ -36,9 +36,12 @@ class MarginLoss(Loss, ABC):
 
     @abstractmethod
     def penalize(self, buffers: LossBuffers, /) -> None:
-        """Write the sum of each row's penalties into `buffers.losses`; replace the margins by the derivatives.
+        """Compute the sum of the penalties of each row, and their derivatives.
 
-        The margins are in `buffers.gradient`.
+        Parameters
+        ----------
+        buffers : LossBuffers
+            `gradient` holds the margins, which the derivatives replace; `losses` receives the sums.
         """
 
     def measure(self, scores: Floats, targets: NDArray[Any], buffers: LossBuffers, /) -> None:

@@ -114,17 +114,37 @@ class MLP(Network):
         return self._labels is not None or self.plan.loss.targets == "flags"
 
     def decide(self, outputs: Floats) -> NDArray[Any]:
-        """Return the predictions for `outputs` (n, k): labels (n,), 0/1 flags (n, k), or values (n,) or (n, k).
+        """Return the predictions for outputs of the network.
 
-        For a loss with a logarithmic link, a value is exp(output). An untrained model returns `outputs` unchanged.
+        Parameters
+        ----------
+        outputs : ndarray (n, k)
+            The outputs of the last layer.
+
+        Returns
+        -------
+        ndarray
+            As `predict` returns; a value is exp(output) for a loss with a logarithmic link.
         """
         return outputs if self.plan is None else predictions(outputs, self.plan.loss, self._label_array)
 
     def probabilities(self, outputs: Floats) -> Floats:
-        """Return the probability of each label (n, labels) or flag (n, k) for `outputs` (n, k).
+        """Return the probabilities for outputs of the network.
 
-        Those of labels add up to 1: one-against-rest sigmoids are divided by their sum. Raises InvalidInput if the
-        loss gives no probabilities.
+        Parameters
+        ----------
+        outputs : ndarray (n, k)
+            The outputs of the last layer.
+
+        Returns
+        -------
+        ndarray (n, labels) or (n, k)
+            As `predict_proba` returns; one-against-rest sigmoids are divided by their sum.
+
+        Raises
+        ------
+        InvalidInput
+            If the loss gives no probabilities.
         """
         if self.plan is None or not self.gives_probabilities:
             how = f"a network trained with {self.loss}" if self.loss else "an untrained network"

@@ -1,4 +1,4 @@
-"""A network without a meaning of its outputs: parameters, and the way from rows or tables to outputs."""
+"""A network whose outputs have no meaning yet: parameters, and the computation of outputs from rows or tables."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
@@ -107,13 +107,45 @@ class Network:
         return summarize(self.architecture, self.dtype)
 
     def encoded(self, X: ArrayLike | TableLike) -> ArrayLike:
-        """Return the encoded rows (n, inputs) of a table if the model has an encoder, else `X`. Raises InvalidInput."""
+        """Encode a table as rows of numbers, if the model has an encoder.
+
+        Parameters
+        ----------
+        X : array-like (n, inputs), or a table if the model has an encoder
+            The rows.
+
+        Returns
+        -------
+        ndarray (n, inputs)
+            `X` itself if it is not a table, or the model has no encoder.
+
+        Raises
+        ------
+        InvalidInput
+            If `X` does not fit the model.
+        """
         if self._encoder is None or not is_table(X):
             return cast("ArrayLike", X)
         return self._encoder.encode(cast("TableLike", X), dtype=self.dtype)
 
     def to_train_on(self, X: ArrayLike | TableLike) -> ArrayLike:
-        """Return `encoded(X)`. Raises InvalidInput if both the encoder and `input_scale` would scale the inputs."""
+        """Encode a table as rows of numbers to train on.
+
+        Parameters
+        ----------
+        X : array-like (n, inputs), or a table if the model has an encoder
+            The rows.
+
+        Returns
+        -------
+        ndarray (n, inputs)
+            As `encoded` returns.
+
+        Raises
+        ------
+        InvalidInput
+            If `X` does not fit the model, or both the encoder and `input_scale` would scale the inputs.
+        """
         if self._encoder is not None:
             with within("architecture"):
                 self._encoder.check_scaled_once(self.architecture.input_scale, self.architecture.input_shift)
@@ -147,17 +179,39 @@ class Network:
         return self.outputs_by_products(x)
 
     def layer_outputs(self, X: ArrayLike | TableLike) -> Iterator[Floats]:
-        """Return an iterator over the outputs (n, units) of each layer in turn for the rows `X`.
+        """Compute the outputs of every layer.
 
-        Raises InvalidInput.
+        Parameters
+        ----------
+        X : array-like (n, inputs), or a table if the model has an encoder
+            The rows.
+
+        Returns
+        -------
+        iterator of ndarray (n, units)
+            The outputs of each layer in turn.
+
+        Raises
+        ------
+        InvalidInput
+            If `X` does not fit the model.
         """
         x = checked_rows(self.encoded(X), self.architecture.inputs, dtype=self.dtype)
         return self._inference.layer_outputs(self.scaled(x))
 
     def outputs_by_products(self, x: NDArray[Any]) -> Floats:
-        """Return the outputs of checked rows `x` (n, inputs), the same bits with and without compiled loops.
+        """Return the outputs of checked rows, with the same bits with and without compiled loops.
 
-        `outputs` may differ by rounding: it computes few rows by a faster route.
+        `outputs` may differ by rounding, because it has a faster way for few rows.
+
+        Parameters
+        ----------
+        x : ndarray (n, inputs)
+            Finite numbers.
+
+        Returns
+        -------
+        ndarray (n, k)
         """
         if len(x) * self._widest <= BLOCK_NUMBERS:
             return self._inference.outputs(self.scaled(x))
@@ -177,7 +231,17 @@ class Network:
         return self._inference_pass
 
     def scaled(self, x: NDArray[Any]) -> Floats:
-        """Return the rows `x` (n, inputs) as they enter the first layer: x · input_scale + input_shift, in `dtype`."""
+        """Return rows as they enter the first layer: x · input_scale + input_shift, in `dtype`.
+
+        Parameters
+        ----------
+        x : ndarray (n, inputs)
+            The rows.
+
+        Returns
+        -------
+        ndarray (n, inputs)
+        """
         scale, shift = self.architecture.input_scale, self.architecture.input_shift
         inputs: Floats = x.astype(self.dtype, copy=False)
         if scale != 1:

@@ -102,7 +102,13 @@ class Layer:
         return 2 * self.columns if self.normalization == "batch" else 0
 
     def to_json(self) -> dict[str, object]:
-        """Return the fields by name."""
+        """Return the JSON form.
+
+        Returns
+        -------
+        dict
+            The fields by name.
+        """
         return {
             "units": self.units,
             "activation": self.activation.to_json(),
@@ -114,7 +120,22 @@ class Layer:
 
     @staticmethod
     def from_json(value: object) -> "Layer":
-        """Return the layer that the JSON `value` describes. Raises InvalidInput at a place within the layer."""
+        """Return the layer of a JSON form; missing fields have their defaults.
+
+        Parameters
+        ----------
+        value : dict
+            As `to_json` returns it.
+
+        Returns
+        -------
+        Layer
+
+        Raises
+        ------
+        InvalidInput
+            At the field that is wrong.
+        """
         given = checked_fields("", value, known=[f.name for f in fields(Layer)], required=["units"])
         if "activation" in given:
             given["activation"] = variants.from_json("activation", given["activation"], ACTIVATIONS)
@@ -193,7 +214,13 @@ class Architecture:
         return sum(layer.statistics for layer in self.layers)
 
     def to_json(self) -> dict[str, object]:
-        """Return the fields by name."""
+        """Return the JSON form.
+
+        Returns
+        -------
+        dict
+            The fields by name.
+        """
         return {
             "inputs": self.inputs,
             "layers": [layer.to_json() for layer in self.layers],
@@ -205,7 +232,22 @@ class Architecture:
 
     @staticmethod
     def from_json(value: object) -> "Architecture":
-        """Return the architecture that the JSON `value` describes. Raises InvalidInput at the field."""
+        """Return the architecture of a JSON form; missing fields have their defaults.
+
+        Parameters
+        ----------
+        value : dict
+            As `to_json` returns it.
+
+        Returns
+        -------
+        Architecture
+
+        Raises
+        ------
+        InvalidInput
+            At the field that is wrong.
+        """
         known = [f.name for f in fields(Architecture)]
         given = checked_fields("", value, known=known, required=("inputs", "layers"))
         described = given["layers"]

@@ -38,11 +38,32 @@ class EarlyStopping:
         check_fields(self)
 
     def to_json(self) -> dict[str, object]:
-        """Return the fields by name."""
+        """Return the JSON form.
+
+        Returns
+        -------
+        dict
+            The fields by name.
+        """
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @staticmethod
     def from_json(value: object) -> "EarlyStopping":
-        """Return the object that the JSON `value` describes. Raises InvalidInput."""
+        """Return the rule of a JSON form; missing fields have their defaults.
+
+        Parameters
+        ----------
+        value : dict
+            As `to_json` returns it.
+
+        Returns
+        -------
+        EarlyStopping
+
+        Raises
+        ------
+        InvalidInput
+            At the field that is wrong.
+        """
         given = checked_fields("", value, known=[field.name for field in fields(EarlyStopping)])
         return EarlyStopping(**given)  # type: ignore[arg-type]  # the constructor checks the types

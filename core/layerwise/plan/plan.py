@@ -230,7 +230,13 @@ class Plan:
         )
 
     def to_json(self) -> dict[str, object]:
-        """Return the fields by name."""
+        """Return the JSON form.
+
+        Returns
+        -------
+        dict
+            The fields by name.
+        """
         own: dict[str, object] = {field.name: getattr(self, field.name) for field in fields(self)}
         own["class_weight"] = class_weight_to_json(self.class_weight)
         own["early_stopping"] = self.early_stopping.to_json() if self.early_stopping else None
@@ -238,7 +244,22 @@ class Plan:
 
     @staticmethod
     def from_json(value: object) -> "Plan":
-        """Return the plan that the JSON `value` describes. Raises InvalidInput at the field."""
+        """Return the plan of a JSON form; missing fields have their defaults.
+
+        Parameters
+        ----------
+        value : dict
+            As `to_json` returns it.
+
+        Returns
+        -------
+        Plan
+
+        Raises
+        ------
+        InvalidInput
+            At the field that is wrong.
+        """
         given = checked_fields("", value, known=[field.name for field in fields(Plan)])
         if "loss" in given:
             given["loss"] = variants.from_json("loss", given["loss"], LOSSES)

@@ -9,14 +9,14 @@ from sklearn.base import ClassifierMixin
 
 from layerwise.activations import Activation
 from layerwise.checks import counted, shown
-from layerwise.data.labels import Label
-from layerwise.errors import InvalidInput, Place
+from layerwise.errors import InvalidInput
 from layerwise.losses import LOSSES, Loss
 from layerwise.network.architecture import Layer
 from layerwise.optimizers import Optimizer
 from layerwise.optimizers.schedule import Schedule
 from layerwise.plan import Plan
 from layerwise.plan.early_stopping import EarlyStopping
+from layerwise.sklearn.classes import class_indices, class_labels
 from layerwise.sklearn.estimator import Estimator, Targets, takes_batches
 from layerwise.sklearn.untyped import available_if, kind_of_classes, rows_and_targets
 from layerwise.variants import chosen
@@ -135,10 +135,31 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]  # scikit
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> Self:
-        """Train on the rows `X` (n, features) once, in their order; the first call makes a new network.
+        """Train on rows once, in their order; the first call makes a new network.
 
-        The first call must name all `classes`, and decides how inputs are standardised, unless `fit` did. Raises as
-        `fit` does.
+        The first call also decides how inputs are standardised, unless `fit` was called before.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix (n, features)
+            The rows.
+        y : array-like (n,) or (n, k)
+            Their classes, or flags.
+        classes : array-like (classes,), optional
+            All classes; required in the first call.
+        sample_weight : array-like (n,), optional
+            Row weights.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If an argument is invalid.
+        Diverged
+            If training produces NaN or infinity.
         """
         first = not self._has_begun
         if first and classes is None:
@@ -149,27 +170,71 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]  # scikit
         return self._partial_fit(X, y, sample_weight, first=first, classes=named)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Return the class (n,) of each of the rows `X` (n, features), or its 0/1 flags (n, k)."""
+        """Predict classes or flags.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix (n, features)
+            The rows.
+
+        Returns
+        -------
+        ndarray (n,) or (n, k)
+            Classes, or flags of 0 and 1.
+        """
         outputs = self._outputs_of(X)
         chosen = self._network.decide(outputs)
         return self.classes_[chosen] if self._network.is_classifier else chosen
 
     @available_if(_gives_probabilities)
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
-        """Return the probability of each of `classes_` (n, classes), or flag (n, k), for the rows `X` (n, features)."""
+        """Predict probabilities.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix (n, features)
+            The rows.
+
+        Returns
+        -------
+        ndarray (n, classes) or (n, k)
+            The probability of each of `classes_`, or of each flag.
+        """
         outputs = self._outputs_of(X)
         return self.model_.probabilities(outputs)
 
     @available_if(_gives_probabilities)
     def predict_log_proba(self, X: ArrayLike) -> NDArray[Any]:
-        """Return the logarithms of `predict_proba`, -inf for 0."""
+        """Predict the logarithms of probabilities.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix (n, features)
+            The rows.
+
+        Returns
+        -------
+        ndarray (n, classes) or (n, k)
+            log of `predict_proba`; -inf for a probability of 0.
+        """
         with np.errstate(divide="ignore"):
             logarithms: NDArray[Any] = np.log(self.predict_proba(X))
         return logarithms
 
     @available_if(_gives_scores)
     def decision_function(self, X: ArrayLike) -> NDArray[Any]:
-        """Return the scores (n, classes) for the rows `X` (n, features); of two classes (n,), > 0 for the second."""
+        """Return the scores that the prediction is made from.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix (n, features)
+            The rows.
+
+        Returns
+        -------
+        ndarray (n, classes) or (n,)
+            The class with the highest score is predicted; of two classes, the second if its score (n,) is above 0.
+        """
         outputs = self._outputs_of(X)
         if outputs.shape[1] == 1:
             return outputs[:, 0]
@@ -191,7 +256,7 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]  # scikit
             self.classes_ = np.unique(given) if classes is None else classes
         if len(self.classes_) < 2:
             raise InvalidInput("y", f"expected at least 2 classes, got 1 class, {shown(self.classes_.tolist()[0])}")
-        return rows, Targets(_indices(given, self.classes_), _labels(self.classes_))
+        return rows, Targets(class_indices(given, self.classes_), class_labels(self.classes_))
 
     def _default_loss(self, targets: Targets) -> str:
         return "softmax_cross_entropy" if targets.labels else "sigmoid_cross_entropy"
@@ -218,21 +283,3 @@ def _loss_of(estimator: MLPClassifier) -> Loss:
     """Return the loss of the trained network, or the one it will have."""
     plan = estimator.model_.plan if hasattr(estimator, "model_") else estimator.plan
     return plan.loss if plan else chosen("loss", estimator.loss or "softmax_cross_entropy", LOSSES)
-
-
-def _indices(column: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.intp]:
-    """Return the index (n,) in `classes` of each value of `column` (n,). Raises InvalidInput."""
-    places = {value: i for i, value in enumerate(classes.tolist())}
-    found = np.array([places.get(value, -1) for value in column.tolist()], np.intp)
-    if (found < 0).any():
-        row = int(np.argmin(found))
-        raise InvalidInput(Place("y", row), f"expected one of {shown(classes.tolist())}, got {shown(column[row])}")
-    return found
-
-
-def _labels(classes: NDArray[Any]) -> tuple[Label, ...]:
-    """Return the classes as integers, strings or booleans, as model files have them."""
-    if classes.dtype.kind == "f":
-        return tuple(int(value) for value in classes)
-    plain = classes.tolist()
-    return tuple(plain) if all(isinstance(value, int | str) for value in plain) else tuple(map(str, plain))

@@ -102,14 +102,44 @@ class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]  # scikit-l
 
     @available_if(takes_batches)
     def partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Train on the rows `X` (n, features) once, in their order; the first call makes a new network.
+        """Train on rows once, in their order; the first call makes a new network.
 
-        The first call decides how inputs and targets are standardised, unless `fit` did. Raises as `fit` does.
+        The first call also decides how inputs and targets are standardised, unless `fit` was called before.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix (n, features)
+            The rows.
+        y : array-like (n,) or (n, targets)
+            Their values.
+        sample_weight : array-like (n,), optional
+            Row weights.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If an argument is invalid.
+        Diverged
+            If training produces NaN or infinity.
         """
         return self._partial_fit(X, y, sample_weight, first=not self._has_begun)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Return the values, (n,) or (n, targets), for the rows `X` (n, features)."""
+        """Predict values.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix (n, features)
+            The rows.
+
+        Returns
+        -------
+        ndarray (n,) or (n, targets)
+        """
         outputs = self._outputs_of(X)
         return self.model_.decide(outputs)
 

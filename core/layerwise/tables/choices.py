@@ -1,16 +1,61 @@
-"""The encodings that a user chooses for the columns of a table."""
+"""What a user chooses for the encoding of tables."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import cast
 
 from layerwise import variants
-from layerwise.checks import shown
+from layerwise.checks import choice, shown
 from layerwise.errors import InvalidInput, Place
-from layerwise.tables.encoding import Encoding, is_unicode
+from layerwise.tables.encoding import Encoding, is_unicode, texts
 from layerwise.tables.encodings import ENCODINGS, Unscaled
 
 
-def encoding_choices(columns: object) -> dict[str, Encoding]:
+@dataclass(frozen=True, slots=True)
+class EncoderChoices:
+    """The checked arguments of a `TableEncoder`."""
+
+    encodings: dict[str, Encoding]
+    ignored: tuple[str, ...]
+    rest: str
+    extra: str
+
+    @staticmethod
+    def checked(columns: object, ignore: object, rest: object, extra: object) -> "EncoderChoices":
+        """Return the choices of these arguments. Raises InvalidInput."""
+        encodings, ignored = _encodings(columns), texts("ignore", ignore)
+        for name in ignored:
+            if name in encodings:
+                raise InvalidInput(Place("columns", name), "expected a column that is not also in `ignore`")
+        return EncoderChoices(
+            encodings,
+            ignored,
+            choice("rest", rest, ("infer", "ignore")),
+            choice("extra", extra, ("error", "ignore")),
+        )
+
+    @property
+    def ignored_in_fit(self) -> tuple[str, ...] | None:
+        """The columns to leave out of a fit; None for all that have no chosen encoding."""
+        return None if self.rest == "ignore" else self.ignored
+
+    @property
+    def extra_columns(self) -> tuple[str, ...] | None:
+        """The columns that a table may have besides those that are encoded; None for any."""
+        return None if self.extra == "ignore" or self.rest == "ignore" else self.ignored
+
+    def encodings_of(self, names: Iterable[str]) -> dict[str, Encoding | None]:
+        """Return the encoding of each of the columns `names` that is encoded; None if it is to be inferred."""
+        chosen = {name: self.encodings.get(name) for name in names if name not in self.ignored}
+        return {name: own for name, own in chosen.items() if own is not None or self.rest == "infer"}
+
+    def to_json(self) -> dict[str, object]:
+        """Return the arguments by name."""
+        columns = {name: encoding.to_json() for name, encoding in self.encodings.items()}
+        return {"columns": columns, "ignore": list(self.ignored), "rest": self.rest, "extra": self.extra}
+
+
+def _encodings(columns: object) -> dict[str, Encoding]:
     """Return the encodings that a user gives, by column. Raises InvalidInput."""
     if columns is None:
         return {}

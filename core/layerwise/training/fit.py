@@ -108,7 +108,13 @@ def fit(
 
 
 class Training(Iterator[Record]):
-    """A training in progress: an iterator of its records, returned by `fit`."""
+    """A training in progress: an iterator of its records, returned by `fit`.
+
+    Attributes
+    ----------
+    state : TrainingState
+        The state of the training, from which it can be resumed.
+    """
 
     def __init__(self, trainer: Trainer, network: Rescaled, *, by_step: bool) -> None:
         self._trainer, self._network = trainer, network

@@ -27,14 +27,21 @@ LEAST_STEPS = 10
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RateFinding:
-    """The losses at rising learning rates, and the rate where they fell fastest, returned by `find_learning_rate`."""
+    """The losses at rising learning rates, returned by `find_learning_rate`.
+
+    Attributes
+    ----------
+    rates : ndarray (n,)
+        The rate of each step, until the loss was too high.
+    losses : ndarray (n,)
+        The smoothed loss of each step's batch.
+    suggested : float or None
+        The rate at which the loss falls most steeply over the logarithm of the rate; None if it never falls.
+    """
 
     rates: NDArray[np.float64]
-    """(n,) the rate of each step, until the loss was too high."""
     losses: NDArray[np.float64]
-    """(n,) the smoothed loss of each step's batch."""
     suggested: float | None
-    """The rate at which the loss falls most steeply over the logarithm of the rate; None if it never falls."""
 
 
 class _RisingRateTrainer(Trainer):

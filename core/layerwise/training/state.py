@@ -19,48 +19,75 @@ class TrainingState:
     """The state of a training between two steps: with architecture, plan and data, all that the next steps depend on.
 
     The order of the rows is not part of it, because it follows from the plan's seed and `epoch`. `to_arrays` returns
-    the state as plain data, and `from_arrays` reads that.
+    the state as plain data, and `from_arrays` reads that. With standardised targets, all parameters are those of the
+    network that learns the standardised targets.
+
+    Attributes
+    ----------
+    parameters : ndarray (p,)
+        The parameters.
+    optimizer : dict of str to ndarray
+        The state of the optimiser.
+    generator : Generator
+        Draws dropout masks and noise.
+    loss_sum, metric_sums : float, and ndarray
+        Sums of loss and metric over the rows of the current epoch.
+    epoch, position, step : int
+        Completed epochs, rows of the current epoch that were trained on, and optimiser steps.
+    updates_before : int
+        Updates in earlier trainings, if the optimiser's state was kept.
+    seconds : float
+        Training time so far, in seconds.
+    average : ndarray (p,) or None
+        The moving average of the parameters, if the plan has one.
+    statistics : ndarray (s,) or None
+        The running statistics of batch normalisation.
+    best, best_statistics, best_metrics, best_value : ndarray (p,), ndarray (s,), dict, and float, or None
+        Of the best epoch so far, if there is early stopping: the parameters and statistics that it may restore, all
+        metrics, and the value that it watches.
+    waited : int
+        Epochs since the best.
+    target_scale : ndarray (2, outputs) or None
+        The shifts and the divisors of standardised targets.
+    metrics : dict of str to float, or None
+        The metrics of the last epoch, which become the model's when training ends there.
+    plateau, health : dict of str to float
+        The memory of a schedule that watches a value, and of the doctor.
+    stopped : str or None
+        Why training ended, as in `Record.stopped`; None while it goes on.
     """
 
     parameters: Floats
     optimizer: dict[str, Floats]
     generator: np.random.Generator
-    """Draws dropout masks and noise."""
     metric_sums: NDArray[np.float64]
     loss_sum: float = 0.0
     epoch: int = 0
-    """Completed epochs."""
     position: int = 0
-    """Rows of the current epoch that were trained on."""
     step: int = 0
     updates_before: int = 0
-    """Updates in earlier trainings, if the optimiser's state was kept."""
     seconds: float = 0.0
-    """Time spent training so far."""
     average: Floats | None = None
-    """The moving average of the parameters, if the plan has one."""
     statistics: Floats | None = None
-    """The running statistics of batch normalisation."""
     best: Floats | None = None
-    """The parameters of the best epoch so far, if early stopping may restore them."""
     best_statistics: Floats | None = None
     target_scale: NDArray[np.float64] | None = None
-    """(2, outputs): the shifts and the divisors of standardised targets, or None. Parameters, moving average and best
-    epoch are those of the network that learns standardised targets."""
     best_metrics: dict[str, float] | None = None
     best_value: float | None = None
     waited: int = 0
-    """Epochs since the best."""
     metrics: dict[str, float] | None = None
-    """The metrics of the last epoch, which become the model's when training ends there."""
     plateau: dict[str, float] = field(default_factory=dict[str, float])
-    """The memory of a schedule that watches a value."""
     health: dict[str, float] = field(default_factory=dict[str, float])
-    """The memory of the doctor."""
     stopped: str | None = None
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Return copies of all vectors by name, and the other fields under `state`: JSON in UTF-8, as uint8."""
+        """Return the state as arrays, for a checkpoint.
+
+        Returns
+        -------
+        dict of str to ndarray
+            Copies of all arrays by name, and the other fields under `state`: JSON in UTF-8, as uint8.
+        """
         plain: dict[str, object] = {"generator": self.generator.bit_generator.state, "optimizer": [*self.optimizer]}
         found: dict[str, NDArray[Any]] = {f"optimizer/{name}": vector.copy() for name, vector in self.optimizer.items()}
         for part in fields(self):
@@ -74,7 +101,22 @@ class TrainingState:
 
     @staticmethod
     def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> "TrainingState":
-        """Return the state that `to_arrays` returned. Raises InvalidInput, naming the array."""
+        """Return the state that was stored as arrays.
+
+        Parameters
+        ----------
+        arrays : mapping of str to ndarray
+            As `to_arrays` returns them.
+
+        Returns
+        -------
+        TrainingState
+
+        Raises
+        ------
+        InvalidInput
+            At the name of an array that is wrong.
+        """
         if not isinstance(arrays, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidInput("arrays", f"expected arrays by name, got {shown(arrays)}")
         plain = _plain(arrays)
@@ -97,7 +139,12 @@ class TrainingState:
         return state
 
     def copy(self) -> "TrainingState":
-        """Return a copy that shares no memory with this state."""
+        """Return a copy that shares no memory with this state.
+
+        Returns
+        -------
+        TrainingState
+        """
         return TrainingState.from_arrays(self.to_arrays())
 
 

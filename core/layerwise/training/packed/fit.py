@@ -84,7 +84,15 @@ def fit_packed(
 
 
 class PackedTraining(Iterator[PackedRecord]):
-    """Several trainings in progress: an iterator of their records, returned by `fit_packed`."""
+    """Several trainings in progress: an iterator of their records, returned by `fit_packed`.
+
+    Attributes
+    ----------
+    models : tuple of MLP
+        The networks.
+    diverged : mapping of int to Diverged
+        The errors of those networks that diverged.
+    """
 
     def __init__(self, trainer: PackedTrainer, networks: Sequence[Rescaled]) -> None:
         self._trainer, self._networks = trainer, networks
@@ -96,7 +104,7 @@ class PackedTraining(Iterator[PackedRecord]):
 
     @property
     def diverged(self) -> Mapping[int, Diverged]:
-        """Why and at which step networks diverged, by their numbers, counted from 0."""
+        """Why and at which step networks diverged, by their index."""
         return {k: member.diverged for k, member in enumerate(self._trainer.members) if member.diverged}
 
     def __next__(self) -> PackedRecord:
