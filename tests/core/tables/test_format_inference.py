@@ -1,0 +1,89 @@
+"""Which format a column has, by the texts of its cells."""
+
+from collections import Counter
+from itertools import cycle, islice
+
+import pytest
+
+from layerwise.tables.formats import BooleanFormat, CategoryFormat, DateFormat, NumberFormat, TextFormat, TimeFormat
+from layerwise.tables.inference import infer_format, plain_numbers
+
+
+def column(*texts: str, rows: int = 100) -> Counter[str]:
+    return Counter(islice(cycle(texts), rows))
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (("1", "2.5", "", "NA"), NumberFormat()),
+        (("1,234.50", "7"), NumberFormat(thousands=",")),
+        (("1,234", "2,500"), NumberFormat(thousands=",")),
+        (("1,5", "2"), NumberFormat(decimal=",")),
+        (("1.234,5", "2.000,25"), NumberFormat(decimal=",", thousands=".")),
+        (("12%", "7 %"), NumberFormat(unit="%")),
+        (("$1,200", "$7"), NumberFormat(unit="$", thousands=",")),
+        (("\u22124", "4"), NumberFormat()),
+        (("True", "False"), BooleanFormat()),
+        (("yes", "No", ""), BooleanFormat()),
+        (("2012/09/06", "2012/10/30"), DateFormat()),
+        (("9/6/2012", "10/30/2012"), DateFormat(day_first=False)),
+        (("06.09.2012",), DateFormat()),
+        (("6-Sep-2012",), DateFormat()),
+        (("00:30", "14:05"), TimeFormat()),
+        (("007", "012"), CategoryFormat()),
+        ((" x", "x", "y"), CategoryFormat()),
+        (("1.2.3", "1.2.4"), CategoryFormat()),
+        (("1", "x", "2", "y"), CategoryFormat()),
+    ],
+)
+def test_the_format_follows_from_the_texts(texts, expected):
+    assert infer_format(column(*texts)).format == expected
+
+
+def test_texts_of_several_words_that_differ_are_texts_and_codes_that_differ_are_doubtful():
+    titles = infer_format({f"The story of {i}": 1 for i in range(100)})
+    codes = infer_format({f"A{i}": 1 for i in range(100)})
+
+    assert (titles.format, titles.doubts) == (TextFormat(), ())
+    assert codes.format == CategoryFormat()
+    assert [(doubt.reason, doubt.choice) for doubt in codes.doubts] == [("ALL_DIFFERENT", "ignore")]
+
+
+def test_a_few_odd_texts_among_numbers_are_gaps_and_that_is_said():
+    found = infer_format(Counter({str(i): 1 for i in range(97)}) | Counter({"unknown": 2, "?": 1}))
+
+    assert found.format == NumberFormat(gaps=(*NumberFormat().gaps, "unknown", "?"))
+    assert [(doubt.reason, doubt.choice) for doubt in found.doubts] == [("ODD_TEXTS", "category")]
+    assert found.doubts[0].message == "97 % are numbers; 3 rows with 'unknown', '?' are taken for gaps"
+
+
+def test_many_odd_texts_make_a_column_of_categories():
+    numbers = {str(i): 10 for i in range(90)}
+
+    assert infer_format(numbers | {f"x{i}": 1 for i in range(11)}).format == CategoryFormat()
+    assert infer_format({"1": 80, "x": 20}).format == CategoryFormat()
+
+
+def test_the_order_of_a_date_that_no_row_decides_is_said():
+    (doubt,) = infer_format(column("4/5/2013", "6/7/2013")).doubts
+
+    assert (doubt.reason, doubt.message) == (
+        "DATE_ORDER",
+        "'4/5/2013' is read with the day first, which no row decides",
+    )
+    assert infer_format(column("2013-04-05", "5-Apr-2013")).doubts == ()
+
+
+def test_numbers_in_plain_notation_can_be_counted_by_somebody_else():
+    texts = column("1", "?", "2.5", *map(str, range(20)))
+    plain, others = plain_numbers(texts)
+
+    assert set(others) == {"?"}
+    assert infer_format(others, plain) == infer_format(texts)
+
+
+def test_a_column_of_gaps_is_empty():
+    (doubt,) = infer_format(column("", "NA")).doubts
+
+    assert doubt.reason == "EMPTY"
