@@ -1,0 +1,40 @@
+"""The schema of a table: its columns, how their cells are read, and what is doubtful."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from layerwise.tables.formats import Format
+from layerwise.tables.inference import Doubt
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnSchema:
+    """A column of a table.
+
+    `format` says how its cells are read. `gaps` is the number of rows without a value, `distinct` that of different
+    texts, and `example` a cell as it is in the file.
+    """
+
+    name: str
+    format: Format
+    gaps: int
+    distinct: int
+    example: str
+    doubts: tuple[Doubt, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        return self.format.kind
+
+
+@dataclass(frozen=True, slots=True)
+class TableSchema:
+    """The columns of a table in their order, its number of rows, and doubts about the file as a whole."""
+
+    columns: tuple[ColumnSchema, ...]
+    rows: int
+    doubts: tuple[Doubt, ...] = field(default=())
+
+    def __getitem__(self, name: str) -> ColumnSchema:
+        return next(column for column in self.columns if column.name == name)

@@ -1,0 +1,197 @@
+"""A table file, read by DuckDB: its schema, and its rows as typed columns in blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, cast
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwise.checks import counted, shown
+from layerwise.tables.formats import CategoryFormat, Format, TextFormat
+from layerwise.tables.inference import Doubt, InferredFormat, PlainNumbers, infer_format
+from layerwise_service.errors import InvalidRequest
+from layerwise_service.reading.file_kind import FileKind, file_kind
+from layerwise_service.reading.loading import load
+from layerwise_service.reading.schema import ColumnSchema, TableSchema
+
+BLOCK_ROWS = 65_536
+MOST_TEXTS = 100_000
+"""The most different texts of a column, other than plain numbers, from which its format is inferred: the most frequent."""
+PLAIN = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+BLANKS = " \t\n\r\v\f\u00a0"
+TOGETHER = 100
+"""The most columns in one query: a join for each is deep enough."""
+MEMORY = "512MB"
+
+Values = NDArray[Any] | list[str | None]
+
+
+class TableFile:
+    """The table in the file at `path`; a context manager.
+
+    `formats` are those that the user chose, by column. DuckDB works inside the file's folder and reads nothing else.
+    Raises `InvalidRequest`.
+    """
+
+    def __init__(self, path: Path, *, max_bytes: int, formats: Mapping[str, Format] | None = None) -> None:
+        kind, said = file_kind(path, max_bytes=max_bytes)
+        folder = path.parent
+        self._database = duckdb.connect(str(folder / "table.duckdb"), config={"threads": 1, "memory_limit": MEMORY})
+        try:
+            self._database.execute("SET temp_directory = $folder", {"folder": str(folder / "temporary")})
+            self._database.execute("SET allowed_directories = [$folder]", {"folder": str(folder)})
+            self._database.execute("SET enable_external_access = false")
+            self._database.execute("SET lock_configuration = true")
+            self._names, doubts = load(self._database, path, kind)
+            if said:
+                doubts = (Doubt("ENCODING", said), *doubts)
+            self._typed = kind is FileKind.PARQUET
+            rows = self._one("SELECT count(*) FROM cells")
+            chosen = formats or {}
+            for name in chosen:
+                if name not in self._names:
+                    detail = f"expected a column of the file, got {shown(name)}; there are {', '.join(self._names[:20])}"
+                    raise InvalidRequest(detail, reason="COLUMN_NOT_FOUND")
+            columns = tuple(self._inferred(i, name, chosen.get(name)) for i, name in enumerate(self._names))
+            self.schema = TableSchema(columns, rows, doubts)
+        except BaseException:
+            self._database.close()
+            raise
+
+    def __enter__(self) -> TableFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._database.close()
+
+    def blocks(self) -> Iterator[dict[str, Values]]:
+        """Yield the rows in blocks: float64 of numbers and booleans, datetime64[s] of dates, else lists of texts.
+
+        A missing value is NaN, NaT or None; times of day are numbers, in seconds since midnight.
+        """
+        queries = [self._query(start) for start in range(0, len(self._names), TOGETHER)]
+        for start in range(0, self.schema.rows, BLOCK_ROWS):
+            where = f"WHERE cells.rowid >= {start} AND cells.rowid < {start + BLOCK_ROWS} ORDER BY cells.rowid"
+            found: dict[str, Any] = {}
+            for query in queries:
+                found |= self._database.execute(f"{query} {where}").fetchnumpy()
+            yield {column.name: _values(found[f"c{i}"], column.format) for i, column in enumerate(self.schema.columns)}
+
+    def _query(self, start: int) -> str:
+        """Return the SQL of the values of the columns from `start` on that are read together."""
+        expressions: list[str] = []
+        joins: list[str] = []
+        for i, column in enumerate(self.schema.columns[start : start + TOGETHER], start):
+            expression, join = self._read_by(i, column.format)
+            expressions.append(f"{expression} AS c{i}")
+            joins += join
+        return f"SELECT {', '.join(expressions)} FROM cells {' '.join(joins)}"  # noqa: S608 - names are our own
+
+    def _inferred(self, i: int, name: str, chosen: Format | None) -> ColumnSchema:
+        plain, texts = self._plain(i), self._texts(i)
+        found = infer_format(texts, plain) if chosen is None else InferredFormat(chosen)
+        gaps = sum(count for text, count in texts.items() if text.strip() in found.format.gaps)
+        gaps += self._one(f"SELECT count(*) FROM cells WHERE c{i} IS NULL")
+        distinct = self._one(f"SELECT approx_count_distinct(c{i}) FROM cells")
+        example = self._database.execute(f"SELECT c{i} FROM cells WHERE c{i} IS NOT NULL LIMIT 1").fetchone()
+        doubts = found.doubts
+        if isinstance(found.format, CategoryFormat) and not texts and not plain.padded:
+            found = replace(found, format=replace(found.format, numeric=True))
+        return ColumnSchema(name, found.format, gaps, distinct, example[0] if example else "", doubts)
+
+    def _plain(self, i: int) -> PlainNumbers:
+        """Count the cells of a column that are numbers in plain notation."""
+        found = self._database.execute(
+            f"SELECT count(*), count(*) FILTER (padded), any_value(t) FILTER (padded) FROM ("
+            f" SELECT t, regexp_full_match(t, '0[0-9]+') AS padded FROM (SELECT trim(c{i}, $blanks) AS t FROM cells)"
+            f" WHERE regexp_full_match(t, $plain))",
+            {"plain": PLAIN, "blanks": BLANKS},
+        ).fetchone()
+        rows, padded, example = cast("tuple[int, int, str | None]", found)
+        return PlainNumbers(rows, padded, example or "")
+
+    def _texts(self, i: int) -> dict[str, int]:
+        """Return the other texts of a column, and how many rows each has."""
+        found = self._database.execute(
+            f"SELECT c{i}, count(*) AS n FROM cells WHERE c{i} IS NOT NULL"
+            f" AND NOT regexp_full_match(trim(c{i}, $blanks), $plain) GROUP BY c{i} ORDER BY n DESC, c{i} LIMIT $most",
+            {"plain": PLAIN, "blanks": BLANKS, "most": MOST_TEXTS},
+        ).fetchall()
+        return dict(cast("list[tuple[str, int]]", found))
+
+    def _read_by(self, i: int, column_format: Format) -> tuple[str, list[str]]:
+        """Return the SQL of a column's values, and the join that it needs.
+
+        Plain numbers are cast, and categories trimmed, by DuckDB; every other text is read by the format itself.
+        """
+        trimmed = f"trim(cells.c{i}, '{BLANKS}')"
+        if isinstance(column_format, TextFormat | CategoryFormat) and not getattr(column_format, "numeric", False):
+            gaps = ", ".join(_quoted(word) for word in column_format.gaps)
+            text = f"cells.c{i}" if getattr(column_format, "strip", True) is False else trimmed
+            return f"CASE WHEN {text} IN ({gaps}) THEN NULL ELSE {text} END", []
+        self._read_texts(i, column_format)
+        join = f"LEFT JOIN values{i} ON values{i}.text = cells.c{i}"
+        if column_format.kind == "number" and getattr(column_format, "decimal", "") == ".":
+            plain = f"regexp_full_match({trimmed}, '{PLAIN}')"
+            return f"CASE WHEN {plain} THEN TRY_CAST({trimmed} AS DOUBLE) ELSE values{i}.value END", [join]
+        return f"values{i}.value", [join]
+
+    def _read_texts(self, i: int, column_format: Format) -> None:
+        """Make the table `values<i>` of the texts of a column and the values that its format gives them."""
+        kind = "VARCHAR" if isinstance(column_format, CategoryFormat) else "DOUBLE"
+        self._database.execute(f"CREATE OR REPLACE TEMP TABLE values{i} (text VARCHAR, value {kind})")
+        plain_too = column_format.kind != "number" or getattr(column_format, "decimal", ".") != "."
+        only = "" if plain_too else f"AND NOT regexp_full_match(trim(c{i}, '{BLANKS}'), '{PLAIN}')"
+        reader = self._database.cursor()
+        texts = reader.execute(f"SELECT DISTINCT c{i} FROM cells WHERE c{i} IS NOT NULL {only}")
+        while block := texts.fetchmany(BLOCK_ROWS):
+            read = [(text, value) for (text,) in block if (value := self._value(i, text, column_format)) is not None]
+            if read:
+                keys, values = zip(*read, strict=True)
+                self._database.execute(
+                    f"INSERT INTO values{i} SELECT unnest($keys), unnest($values)",
+                    {"keys": list(keys), "values": list(values)},
+                )
+        reader.close()
+
+    def _value(self, i: int, text: str, column_format: Format) -> object:
+        try:
+            return cast("Any", column_format).read(text)
+        except (ValueError, OverflowError):
+            row = self._one(f"SELECT rowid FROM cells WHERE c{i} = $text ORDER BY rowid LIMIT 1", text=text)
+            wanted = f"expected {column_format.wanted}, got {shown(text)}"
+            raise InvalidRequest(f"row {row + 1}, column {self._names[i]}: {wanted}", reason="BAD_CELL") from None
+
+    def _one(self, query: str, **given: object) -> int:
+        found = self._database.execute(query, given or None).fetchone()
+        return int(cast("tuple[int]", found)[0])
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _values(found: Any, column_format: Format) -> Values:
+    """Return a column of DuckDB's result as the values that `TableFile.blocks` promises."""
+    if isinstance(column_format, TextFormat | CategoryFormat):
+        return cast("list[str | None]", found.tolist())  # masked ones are None
+    numbers = np.ma.filled(found.astype(np.float64), np.nan)
+    if column_format.kind != "date":
+        return cast("NDArray[np.float64]", numbers)
+    dates = np.full(len(numbers), "NaT", "M8[s]")
+    there = ~np.isnan(numbers)
+    dates[there] = numbers[there].astype(np.int64).astype("M8[s]")
+    return dates
+
+
+def described(schema: TableSchema) -> str:
+    """Return the schema as lines for a log."""
+    return f"{counted(schema.rows, 'row')}, {counted(len(schema.columns), 'column')}"
