@@ -33,7 +33,9 @@ def load(database: duckdb.DuckDBPyConnection, path: Path, kind: FileKind) -> tup
 
 def _load_csv(database: duckdb.DuckDBPyConnection, path: Path) -> tuple[tuple[str, ...], tuple[Doubt, ...]]:
     delimiter, skipped = _dialect(database, path)
-    options = f"delim = {_quoted(delimiter)}, quote = '\"', escape = '\"', all_varchar = true, max_line_size = {LONGEST_LINE}"
+    options = (
+        f"delim = {_quoted(delimiter)}, quote = '\"', escape = '\"', all_varchar = true, max_line_size = {LONGEST_LINE}"
+    )
     with path.open(encoding="utf-8", newline="") as file:
         for _ in range(skipped):
             file.readline()
@@ -61,7 +63,7 @@ def _dialect(database: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, int]
             f" max_line_size = {LONGEST_LINE})",
             {"path": str(path)},
         ).fetchone()
-    except duckdb.InvalidInputException:  # a line that fits no dialect; the reader says which
+    except duckdb.Error:  # a line that fits no dialect, which the reader names; or too many columns to compare dialects
         return max(DELIMITERS, key=first.count), 0
     delimiter, skipped = cast("tuple[str, int]", found)
     if delimiter in first or not skipped:

@@ -22,6 +22,8 @@ class ColumnSchema:
     distinct: int
     example: str
     doubts: tuple[Doubt, ...] = ()
+    all_plain: bool = False
+    """Whether every cell with a text is a number in plain notation."""
 
     @property
     def kind(self) -> str:

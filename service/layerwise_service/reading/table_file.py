@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, cast
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise.checks import counted, shown
-from layerwise.tables.formats import CategoryFormat, Format, TextFormat
+from layerwise.tables.formats import CategoryFormat, Format, NumberFormat, TextFormat
 from layerwise.tables.inference import Doubt, InferredFormat, PlainNumbers, infer_format
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.reading.file_kind import FileKind, file_kind
@@ -28,6 +28,17 @@ BLANKS = " \t\n\r\v\f\u00a0"
 TOGETHER = 100
 """The most columns in one query: a join for each is deep enough."""
 MEMORY = "512MB"
+
+
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """What is counted of a column: cells with a text, plain numbers among them, different texts (about), an example."""
+
+    rows: int
+    plain: PlainNumbers
+    distinct: int
+    example: str
+
 
 Values = NDArray[Any] | list[str | None]
 
@@ -52,14 +63,19 @@ class TableFile:
             if said:
                 doubts = (Doubt("ENCODING", said), *doubts)
             self._typed = kind is FileKind.PARQUET
-            rows = self._one("SELECT count(*) FROM cells")
+            self._rows = self._one("SELECT count(*) FROM cells")
             chosen = formats or {}
             for name in chosen:
                 if name not in self._names:
-                    detail = f"expected a column of the file, got {shown(name)}; there are {', '.join(self._names[:20])}"
+                    detail = (
+                        f"expected a column of the file, got {shown(name)}; there are {', '.join(self._names[:20])}"
+                    )
                     raise InvalidRequest(detail, reason="COLUMN_NOT_FOUND")
-            columns = tuple(self._inferred(i, name, chosen.get(name)) for i, name in enumerate(self._names))
-            self.schema = TableSchema(columns, rows, doubts)
+            columns = tuple(
+                self._inferred(i, name, chosen.get(name), cells)
+                for i, (name, cells) in enumerate(zip(self._names, self._counted(), strict=True))
+            )
+            self.schema = TableSchema(columns, self._rows, doubts)
         except BaseException:
             self._database.close()
             raise
@@ -90,36 +106,46 @@ class TableFile:
         expressions: list[str] = []
         joins: list[str] = []
         for i, column in enumerate(self.schema.columns[start : start + TOGETHER], start):
-            expression, join = self._read_by(i, column.format)
+            expression, join = self._read_by(i, column.format, all_plain=column.all_plain)
             expressions.append(f"{expression} AS c{i}")
             joins += join
         return f"SELECT {', '.join(expressions)} FROM cells {' '.join(joins)}"  # noqa: S608 - names are our own
 
-    def _inferred(self, i: int, name: str, chosen: Format | None) -> ColumnSchema:
-        plain, texts = self._plain(i), self._texts(i)
-        found = infer_format(texts, plain) if chosen is None else InferredFormat(chosen)
+    def _inferred(self, i: int, name: str, chosen: Format | None, cells: _Cells) -> ColumnSchema:
+        others = cells.rows - cells.plain.rows
+        texts = self._texts(i) if others else {}
+        found = infer_format(texts, cells.plain) if chosen is None else InferredFormat(chosen)
         gaps = sum(count for text, count in texts.items() if text.strip() in found.format.gaps)
-        gaps += self._one(f"SELECT count(*) FROM cells WHERE c{i} IS NULL")
-        distinct = self._one(f"SELECT approx_count_distinct(c{i}) FROM cells")
-        example = self._database.execute(f"SELECT c{i} FROM cells WHERE c{i} IS NOT NULL LIMIT 1").fetchone()
-        doubts = found.doubts
-        if isinstance(found.format, CategoryFormat) and not texts and not plain.padded:
-            found = replace(found, format=replace(found.format, numeric=True))
-        return ColumnSchema(name, found.format, gaps, distinct, example[0] if example else "", doubts)
+        return ColumnSchema(
+            name,
+            found.format,
+            gaps + self._rows - cells.rows,
+            cells.distinct,
+            cells.example,
+            found.doubts,
+            all_plain=not others,
+        )
 
-    def _plain(self, i: int) -> PlainNumbers:
-        """Count the cells of a column that are numbers in plain notation."""
-        found = self._database.execute(
-            f"SELECT count(*), count(*) FILTER (padded), any_value(t) FILTER (padded) FROM ("
-            f" SELECT t, regexp_full_match(t, '0[0-9]+') AS padded FROM (SELECT trim(c{i}, $blanks) AS t FROM cells)"
-            f" WHERE regexp_full_match(t, $plain))",
-            {"plain": PLAIN, "blanks": BLANKS},
-        ).fetchone()
-        rows, padded, example = cast("tuple[int, int, str | None]", found)
-        return PlainNumbers(rows, padded, example or "")
+    def _counted(self) -> Iterator[_Cells]:
+        """Yield what is counted of the cells of each column."""
+        for start in range(0, len(self._names), TOGETHER):
+            own = range(start, min(start + TOGETHER, len(self._names)))
+            trimmed = ", ".join(f"c{i}, trim(c{i}, '{BLANKS}') AS t{i}" for i in own)
+            plain = ", ".join(f"regexp_full_match(t{i}, '{PLAIN}') AS p{i}" for i in own)
+            wanted = ", ".join(
+                f"count(c{i}), count(*) FILTER (p{i}), count(*) FILTER (p{i} AND regexp_full_match(t{i}, '0[0-9]+')),"
+                f" any_value(t{i}) FILTER (p{i} AND regexp_full_match(t{i}, '0[0-9]+')),"
+                f" approx_count_distinct(c{i}), any_value(c{i})"
+                for i in own
+            )
+            found = self._database.execute(
+                f"SELECT {wanted} FROM (SELECT *, {plain} FROM (SELECT {trimmed} FROM cells))"
+            ).fetchone()
+            for rows, numbers, padded, code, distinct, example in _sixes(cast("tuple[Any, ...]", found)):
+                yield _Cells(rows, PlainNumbers(numbers, padded, code or ""), distinct, example or "")
 
     def _texts(self, i: int) -> dict[str, int]:
-        """Return the other texts of a column, and how many rows each has."""
+        """Return the texts of a column other than plain numbers, and how many rows each has."""
         found = self._database.execute(
             f"SELECT c{i}, count(*) AS n FROM cells WHERE c{i} IS NOT NULL"
             f" AND NOT regexp_full_match(trim(c{i}, $blanks), $plain) GROUP BY c{i} ORDER BY n DESC, c{i} LIMIT $most",
@@ -127,21 +153,29 @@ class TableFile:
         ).fetchall()
         return dict(cast("list[tuple[str, int]]", found))
 
-    def _read_by(self, i: int, column_format: Format) -> tuple[str, list[str]]:
+    def _read_by(self, i: int, column_format: Format, *, all_plain: bool) -> tuple[str, list[str]]:
         """Return the SQL of a column's values, and the join that it needs.
 
         Plain numbers are cast, and categories trimmed, by DuckDB; every other text is read by the format itself.
         """
         trimmed = f"trim(cells.c{i}, '{BLANKS}')"
-        if isinstance(column_format, TextFormat | CategoryFormat) and not getattr(column_format, "numeric", False):
+        if isinstance(column_format, TextFormat) or (
+            isinstance(column_format, CategoryFormat) and not column_format.numeric
+        ):
             gaps = ", ".join(_quoted(word) for word in column_format.gaps)
-            text = f"cells.c{i}" if getattr(column_format, "strip", True) is False else trimmed
+            strip = not isinstance(column_format, CategoryFormat) or column_format.strip
+            text = trimmed if strip else f"cells.c{i}"
             return f"CASE WHEN {text} IN ({gaps}) THEN NULL ELSE {text} END", []
+        point = isinstance(column_format, NumberFormat) and column_format.decimal == "."
+        cast_number = f"TRY_CAST({trimmed} AS DOUBLE)"
+        if point and all_plain:
+            return cast_number, []
         self._read_texts(i, column_format)
         join = f"LEFT JOIN values{i} ON values{i}.text = cells.c{i}"
-        if column_format.kind == "number" and getattr(column_format, "decimal", "") == ".":
-            plain = f"regexp_full_match({trimmed}, '{PLAIN}')"
-            return f"CASE WHEN {plain} THEN TRY_CAST({trimmed} AS DOUBLE) ELSE values{i}.value END", [join]
+        if point:
+            return f"CASE WHEN regexp_full_match({trimmed}, '{PLAIN}') THEN {cast_number} ELSE values{i}.value END", [
+                join
+            ]
         return f"values{i}.value", [join]
 
     def _read_texts(self, i: int, column_format: Format) -> None:
@@ -173,6 +207,10 @@ class TableFile:
     def _one(self, query: str, **given: object) -> int:
         found = self._database.execute(query, given or None).fetchone()
         return int(cast("tuple[int]", found)[0])
+
+
+def _sixes(values: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+    return (values[i : i + 6] for i in range(0, len(values), 6))
 
 
 def _quoted(text: str) -> str:
