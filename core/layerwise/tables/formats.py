@@ -77,8 +77,9 @@ class Format(Variant):
     """What a cell holds, in words."""
 
     def check_together(self) -> None:
-        given = [word for word in self.gaps if word] if isinstance(self.gaps, tuple | list) else self.gaps
-        object.__setattr__(self, "gaps", ("", *texts("gaps", given)))
+        given: object = self.gaps
+        words = [word for word in given if word != ""] if isinstance(given, tuple | list) else given
+        object.__setattr__(self, "gaps", ("", *texts("gaps", words)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +111,9 @@ class NumberFormat(Format):
             raise InvalidInput(
                 "thousands", f"expected another sign than `decimal`, got {shown(self.thousands)} for both"
             )
-        if not isinstance(self.unit, str) or any(sign.isdigit() for sign in self.unit):
-            raise InvalidInput("unit", f"expected a text without digits, got {shown(self.unit)}")
+        unit: object = self.unit
+        if not isinstance(unit, str) or any(sign.isdigit() for sign in unit):
+            raise InvalidInput("unit", f"expected a text without digits, got {shown(unit)}")
 
     def read(self, text: str) -> float | None:
         """Return the number in `text`, None if it is a gap. Raises ValueError."""

@@ -49,7 +49,7 @@ def file_kind(path: Path, *, max_bytes: int) -> tuple[FileKind, str]:
     A file that is compressed by gzip, or not in UTF-8, is replaced by its text in UTF-8, of at most `max_bytes`.
     Raises `InvalidRequest` for a file that is no table, saying what it is and what helps.
     """
-    said: list[str] = []
+    said = ""
     with path.open("rb") as file:
         start = file.read(LOOKED_AT)
     if not start.strip():
@@ -62,16 +62,19 @@ def file_kind(path: Path, *, max_bytes: int) -> tuple[FileKind, str]:
             start = file.read(LOOKED_AT)
     _check_is_table(start)
     encoding = next((name for mark, name in MARKS if start.startswith(mark)), "")
-    if not encoding and not _is_utf8(path):
-        encoding = "utf-16-le" if _looks_like_utf16(start) else "cp1252"
-        said.append(f"read as {'UTF-16' if encoding == 'utf-16-le' else 'Windows-1252 (Latin 1)'}: it is not UTF-8")
+    if not encoding and _looks_like_utf16(start):
+        encoding = "utf-16-le"
+        said = "read as UTF-16, which it seems to be"
+    elif not encoding and not _is_utf8(path):
+        encoding = "cp1252"
+        said = "read as Windows-1252, which includes Latin 1: it is not UTF-8"
     if encoding:
         _replace(path, _recoded(path, encoding))
         with path.open("rb") as file:
             start = file.read(LOOKED_AT)
     _check_is_table(start)
     kind = FileKind.JSON_LINES if start.lstrip().startswith(b"{") else FileKind.CSV
-    return kind, "; ".join(said)
+    return kind, said
 
 
 def _check_is_table(start: bytes) -> None:

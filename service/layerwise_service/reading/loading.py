@@ -39,7 +39,7 @@ def _load_csv(database: duckdb.DuckDBPyConnection, path: Path) -> tuple[tuple[st
     with path.open(encoding="utf-8", newline="") as file:
         for _ in range(skipped):
             file.readline()
-        header = next(csv.reader(file, delimiter=delimiter), [])
+        header: list[str] = next(csv.reader(file, delimiter=delimiter), [])
     names, doubts = _names(header)
     columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(names)))
     database.execute(
@@ -74,7 +74,8 @@ def _dialect(database: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, int]
 def _check_rows(database: duckdb.DuckDBPyConnection, width: int, delimiter: str) -> None:
     """Raise `InvalidRequest` if a line of the file has another number of cells than the header."""
     wrong = database.execute(
-        "SELECT line, error_type::VARCHAR, csv_line, error_message, count(*) OVER () FROM reject_errors ORDER BY line LIMIT 1"
+        "SELECT line, error_type::VARCHAR, csv_line, error_message, count(*) OVER ()"
+        " FROM reject_errors ORDER BY line LIMIT 1"
     ).fetchone()
     if wrong is None:
         return

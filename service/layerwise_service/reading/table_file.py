@@ -22,7 +22,7 @@ from layerwise_service.reading.schema import ColumnSchema, TableSchema
 
 BLOCK_ROWS = 65_536
 MOST_TEXTS = 100_000
-"""The most different texts of a column, other than plain numbers, from which its format is inferred: the most frequent."""
+"""The most texts of a column, other than plain numbers, from which its format is inferred: the most frequent."""
 PLAIN = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 BLANKS = " \t\n\r\v\f\u00a0"
 TOGETHER = 100
@@ -109,7 +109,7 @@ class TableFile:
             expression, join = self._read_by(i, column.format, all_plain=column.all_plain)
             expressions.append(f"{expression} AS c{i}")
             joins += join
-        return f"SELECT {', '.join(expressions)} FROM cells {' '.join(joins)}"  # noqa: S608 - names are our own
+        return f"SELECT {', '.join(expressions)} FROM cells {' '.join(joins)}"
 
     def _inferred(self, i: int, name: str, chosen: Format | None, cells: _Cells) -> ColumnSchema:
         others = cells.rows - cells.plain.rows

@@ -1,0 +1,92 @@
+"""Odd but ordinary table files, each with the reading that a person would expect of its column `a`."""
+
+import gzip
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+ROWS = 300
+MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+
+
+@dataclass(frozen=True)
+class OddTable:
+    """A file; `values` are those of its first rows in column `a`, `doubts` the reasons of the doubts about it."""
+
+    name: str
+    content: bytes
+    kind: str
+    values: Sequence[object]
+    doubts: frozenset[str] = frozenset()
+    columns: tuple[str, ...] = ("a", "y")
+
+
+def seconds(year: int, month: int, day: int, hour: int = 0) -> int:
+    return int(datetime(year, month, day, hour, tzinfo=UTC).timestamp())
+
+
+DAYS = (seconds(2010, 1, 1), seconds(2011, 2, 2))
+
+
+def lines(cell: Callable[[int], str], header: str = "a,y") -> str:
+    mark = ";" if ";" in header else ","
+    return header + "\n" + "".join(f"{cell(i)}{mark}{i}\n" for i in range(ROWS))
+
+
+def table(
+    name: str, kind: str, values: Sequence[object], cell: Callable[[int], str], *doubts: str, header: str = "a,y"
+) -> OddTable:
+    return OddTable(name, lines(cell, header).encode(), kind, values, frozenset(doubts))
+
+
+def day(form: str) -> Callable[[int], str]:
+    return lambda i: form.format(y=2010 + i % 9, m=i % 12 + 1, d=i % 28 + 1, name=MONTHS[i % 12])
+
+
+def sometimes(word: str) -> Callable[[int], str]:
+    return lambda i: str(i * 1.5) if i % 10 else word
+
+
+GAPS = lines(sometimes("NA"))
+JSON_LINES = "".join(f'{{"a": {i * 2.5}, "y": {i}}}\n' for i in range(ROWS))
+GERMAN = "größe,y\n" + "".join(f"ä{i % 3},{i}\n" for i in range(ROWS))
+
+ODD_TABLES = (
+    table("plain", "number", (0.0, 2.5), lambda i: str(i * 2.5)),
+    table("whole numbers with gaps", "number", (0.0, 1.0), lambda i: "" if i % 7 == 3 else f"{i % 5}.0"),
+    table("decimal comma", "number", (0.0, 1.1), lambda i: f"{i},{i % 10}", "NUMBER_FORMAT", header="a;y"),
+    table("thousands", "number", (1000.5, 2001.5), lambda i: f'"{i + 1},{i:03d}.50"', "NUMBER_FORMAT"),
+    table("percent", "number", (0.0, 1.0), lambda i: f"{i % 100}%", "NUMBER_FORMAT"),
+    table("currency", "number", (0.0, 1200.0), lambda i: f'"${i * 1200:,}"', "NUMBER_FORMAT"),
+    table("minus sign", "number", (-1.0, -2.0), lambda i: f"\u2212{i + 1}", "NUMBER_FORMAT"),
+    table("question marks", "number", (None, 1.5), sometimes("?"), "ODD_TEXTS"),
+    table("None", "number", (None, 1.5), sometimes("None")),
+    table("NA", "number", (None, 1.5), sometimes("NA")),
+    table("slashed dates", "date", DAYS, day("{y}/{m:02d}/{d:02d}")),
+    table("US dates", "date", DAYS, day("{m}/{d}/{y}"), "DATE_ORDER"),
+    table("German dates", "date", DAYS, day("{d:02d}.{m:02d}.{y}"), "DATE_ORDER"),
+    table("names of months", "date", DAYS, day("{d}-{name}-{y}")),
+    table("times with a zone", "date", (seconds(2013, 1, 1, 8),) * 2, lambda _: "2013-01-01T10:00:00+02:00"),
+    table("times", "time", (0, 3660), lambda i: f"{i % 24:02d}:{i % 60:02d}"),
+    table("booleans", "boolean", (1.0, 0.0), lambda i: str(i % 2 == 0)),
+    table("yes and no", "boolean", (0.0, 1.0), lambda i: "yes" if i % 2 else "no"),
+    table("codes", "category", ("000", "001"), lambda i: f"{i % 40:03d}", "CODES"),
+    table("blanks after commas", "category", ("x0", "x1"), lambda i: f" x{i % 3}", header="a, y"),
+    table("quotes", "category", ('say "x0", 0', 'say "x1", 1'), lambda i: f'"say ""x{i % 2}"", {i % 2}"'),
+    table("identifiers", "category", ("u0", "u1"), lambda i: f"u{i}", "ALL_DIFFERENT"),
+    table("line breaks", "text", ("line\n0", "line\n1"), lambda i: f'"line\n{i}"'),
+    OddTable("gzip", gzip.compress(GAPS.encode()), "number", (None, 1.5)),
+    OddTable("byte order mark", GAPS.encode("utf-8-sig"), "number", (None, 1.5)),
+    OddTable("UTF-16", GAPS.encode("utf-16"), "number", (None, 1.5)),
+    OddTable("UTF-16 without a mark", GAPS.encode("utf-16-le"), "number", (None, 1.5), frozenset({"ENCODING"})),
+    OddTable("Latin 1", GERMAN.encode("latin-1"), "category", ("ä0", "ä1"), frozenset({"ENCODING"}), ("größe", "y")),
+    OddTable("carriage returns", GAPS.replace("\n", "\r\n").encode(), "number", (None, 1.5)),
+    OddTable("no last line break", GAPS[:-1].encode(), "number", (None, 1.5)),
+    OddTable("tabs", GAPS.replace(",", "\t").encode(), "number", (None, 1.5)),
+    OddTable("bars", GAPS.replace(",", "|").encode(), "number", (None, 1.5)),
+    OddTable("lines before the header", b"exported by hand\n\n" + GAPS.encode(), "number", (None, 1.5),
+             frozenset({"LINES_SKIPPED"})),
+    OddTable("a header's blanks", GAPS.replace("a,y", "\u200ba ,y").encode(), "number", (None, 1.5),
+             frozenset({"RENAMED"})),
+    OddTable("JSON Lines", JSON_LINES.encode(), "number", (0.0, 2.5)),
+)  # fmt: skip
