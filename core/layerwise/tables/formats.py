@@ -7,10 +7,11 @@ prediction as in training.
 
 import math
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, cast
 
 from layerwise.checks import shown
 from layerwise.errors import InvalidInput
@@ -62,7 +63,7 @@ _DATE = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Format(Variant):
+class Format(Variant, ABC):
     """Base class of formats.
 
     Parameters
@@ -77,9 +78,13 @@ class Format(Variant):
     """What a cell holds, in words."""
 
     def check_together(self) -> None:
-        given: object = self.gaps
-        words = [word for word in given if word != ""] if isinstance(given, tuple | list) else given
+        given = cast(object, self.gaps)
+        words = [word for word in self.gaps if word] if isinstance(given, tuple | list) else given
         object.__setattr__(self, "gaps", ("", *texts("gaps", words)))
+
+    @abstractmethod
+    def read(self, text: str, /) -> float | str | None:
+        """Return the value of the cell `text`, None if it is a gap. Raises ValueError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +116,11 @@ class NumberFormat(Format):
             raise InvalidInput(
                 "thousands", f"expected another sign than `decimal`, got {shown(self.thousands)} for both"
             )
-        unit: object = self.unit
+        unit = cast(object, self.unit)
         if not isinstance(unit, str) or any(sign.isdigit() for sign in unit):
             raise InvalidInput("unit", f"expected a text without digits, got {shown(unit)}")
 
-    def read(self, text: str) -> float | None:
+    def read(self, text: str, /) -> float | None:
         """Return the number in `text`, None if it is a gap. Raises ValueError."""
         text = text.strip()
         if text in self.gaps:
@@ -180,7 +185,7 @@ class BooleanFormat(Format):
         if both := set(self.true) & set(self.false):
             raise InvalidInput("false", f"expected other words than in `true`, got {shown(min(both))} in both")
 
-    def read(self, text: str) -> float | None:
+    def read(self, text: str, /) -> float | None:
         """Return 1.0 or 0.0, None if `text` is a gap. Raises ValueError."""
         text = text.strip()
         word = text.casefold()
@@ -218,7 +223,7 @@ class DateFormat(Format):
     kind = "date"
     wanted = "a date, as 2013-01-31, 31.1.2013 or 31-Jan-2013, with or without a time"
 
-    def read(self, text: str) -> int | None:
+    def read(self, text: str, /) -> int | None:
         """Return the seconds since 1970-01-01, None if `text` is a gap. Raises ValueError."""
         text = text.strip()
         if text in self.gaps:
@@ -262,7 +267,7 @@ class TimeFormat(Format):
     kind = "time"
     wanted = "a time of day, as 14:05 or 14:05:30"
 
-    def read(self, text: str) -> int | None:
+    def read(self, text: str, /) -> int | None:
         """Return the seconds since midnight, None if `text` is a gap. Raises ValueError."""
         text = text.strip()
         if text in self.gaps:
@@ -293,7 +298,7 @@ class CategoryFormat(Format):
     kind = "category"
     wanted = "a category (text in UTF-8, a boolean or a number)"
 
-    def read(self, text: str) -> str | None:
+    def read(self, text: str, /) -> str | None:
         """Return the category, None if `text` is a gap."""
         if self.strip:
             text = text.strip()
@@ -318,7 +323,7 @@ class TextFormat(Format):
     kind = "text"
     wanted = "a text in UTF-8"
 
-    def read(self, text: str) -> str | None:
+    def read(self, text: str, /) -> str | None:
         """Return the text without blanks before and after it, None if it is a gap."""
         text = text.strip()
         return None if text in self.gaps else text

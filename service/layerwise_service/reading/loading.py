@@ -39,7 +39,7 @@ def _load_csv(database: duckdb.DuckDBPyConnection, path: Path) -> tuple[tuple[st
     with path.open(encoding="utf-8", newline="") as file:
         for _ in range(skipped):
             file.readline()
-        header: list[str] = next(csv.reader(file, delimiter=delimiter), [])
+        header: list[str] = next(csv.reader(file, delimiter=delimiter), cast("list[str]", []))
     names, doubts = _names(header)
     columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(names)))
     database.execute(

@@ -198,7 +198,7 @@ class TableFile:
 
     def _value(self, i: int, text: str, column_format: Format) -> object:
         try:
-            return cast("Any", column_format).read(text)
+            return column_format.read(text)
         except (ValueError, OverflowError):
             row = self._one(f"SELECT rowid FROM cells WHERE c{i} = $text ORDER BY rowid LIMIT 1", text=text)
             wanted = f"expected {column_format.wanted}, got {shown(text)}"

@@ -17,8 +17,8 @@ from layerwise.tables.formats import (
 from layerwise.variants import from_json
 
 
-def seconds(*parts: int) -> int:
-    return int(datetime(*parts, tzinfo=UTC).timestamp())
+def seconds(year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0) -> int:
+    return int(datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp())
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def plain(value: object) -> object:
 
 
 @pytest.mark.parametrize("odd", ODD_TABLES, ids=lambda odd: odd.name)
-def test_a_file_is_read_as_a_person_would_read_it(upload: Upload, odd: OddTable):
+def test_a_file_is_read_as_a_person_would_read_it(upload: Upload, odd: OddTable) -> None:
     with TableFile(upload(odd.content), max_bytes=MANY) as table:
         schema, blocks = table.schema, list(table.blocks())
 
@@ -49,7 +49,7 @@ def test_a_file_is_read_as_a_person_would_read_it(upload: Upload, odd: OddTable)
     assert [int(value) for value in blocks[0]["y"]] == list(range(ROWS))
 
 
-def test_every_value_is_that_of_the_columns_format(upload: Upload):
+def test_every_value_is_that_of_the_columns_format(upload: Upload) -> None:
     cells = ["1.5", " 2 ", "-.5e3", "NA", "", "1e-3", "+7", "0.1", "12345678901234567"] * 20
     with TableFile(upload(("a,b\n" + "".join(f"{cell},x\n" for cell in cells)).encode()), max_bytes=MANY) as table:
         (block,) = table.blocks()
@@ -59,7 +59,7 @@ def test_every_value_is_that_of_the_columns_format(upload: Upload):
     assert (column.gaps, column.example) == (40, "1.5")
 
 
-def test_rows_come_in_blocks_in_the_order_of_the_file(upload: Upload):
+def test_rows_come_in_blocks_in_the_order_of_the_file(upload: Upload) -> None:
     rows = 150_000
     with TableFile(
         upload(("a,b\n" + "".join(f"{i},g{i % 7}\n" for i in range(rows))).encode()), max_bytes=MANY
@@ -71,7 +71,7 @@ def test_rows_come_in_blocks_in_the_order_of_the_file(upload: Upload):
     assert [text for block in blocks for text in block["b"]] == [f"g{i % 7}" for i in range(rows)]
 
 
-def test_a_format_that_the_user_chose_is_used(upload: Upload):
+def test_a_format_that_the_user_chose_is_used(upload: Upload) -> None:
     chosen = {"a": CategoryFormat(gaps=("2",)), "d": DateFormat(day_first=False)}
     with TableFile(upload(b"a,d\n1,4/5/2013\n2,6/7/2013\n"), max_bytes=MANY, formats=chosen) as table:
         (block,) = table.blocks()
@@ -80,7 +80,7 @@ def test_a_format_that_the_user_chose_is_used(upload: Upload):
     assert [str(value) for value in block["d"].astype("M8[D]")] == ["2013-04-05", "2013-06-07"]
 
 
-def test_a_cell_that_a_chosen_format_cannot_read_is_named(upload: Upload):
+def test_a_cell_that_a_chosen_format_cannot_read_is_named(upload: Upload) -> None:
     content = b"a,b\n1,x\ntwo,x\n"
     with (
         pytest.raises(InvalidRequest, match="row 2, column a: expected a number, got 'two'"),
@@ -109,21 +109,21 @@ def test_a_cell_that_a_chosen_format_cannot_read_is_named(upload: Upload):
         (b"\x1f\x8b\x08 and no more", "INVALID_ARGUMENT", "gzip"),
     ],
 )
-def test_what_is_no_table_is_refused_saying_what_it_is(upload: Upload, content: bytes, reason: str, words: str):
+def test_what_is_no_table_is_refused_saying_what_it_is(upload: Upload, content: bytes, reason: str, words: str) -> None:
     with pytest.raises(InvalidRequest, match=words) as error:
         TableFile(upload(content), max_bytes=MANY)
 
     assert error.value.reason == reason
 
 
-def test_a_bomb_of_zeros_is_refused_before_it_fills_the_disk(upload: Upload):
+def test_a_bomb_of_zeros_is_refused_before_it_fills_the_disk(upload: Upload) -> None:
     with pytest.raises(TooLarge, match="at most 1000000 bytes"):
         TableFile(upload(gzip.compress(b"a,b\n" + b"1,2\n" * 10**6)), max_bytes=10**6)
 
     assert not upload(b"x").with_name("upload.text").exists()
 
 
-def test_a_parquet_file_is_read_with_its_types(upload: Upload, tmp_path: Path):
+def test_a_parquet_file_is_read_with_its_types(upload: Upload, tmp_path: Path) -> None:
     path = tmp_path / "upload"
     with closing(duckdb.connect()) as database:
         database.execute(
@@ -138,7 +138,7 @@ def test_a_parquet_file_is_read_with_its_types(upload: Upload, tmp_path: Path):
     assert str(block["t"][0]) == "2013-01-31T10:30:00"
 
 
-def test_the_reader_reaches_no_other_file(upload: Upload, tmp_path: Path):
+def test_the_reader_reaches_no_other_file(upload: Upload, tmp_path: Path) -> None:
     (tmp_path.parent / "secret.csv").write_text("a,b\n1,2\n")
     with TableFile(upload(b"a,b\n1,2\n"), max_bytes=MANY) as table:
         for query in (
