@@ -221,7 +221,7 @@ def test_a_table_is_trained_on_saved_and_exported_with_a_new_encoding(tmp_path):
     graph = onnxruntime.InferenceSession(to_onnx(model).SerializeToString())
     columns = {name: np.array(values)[:, None] for name, values in rows.items()}
 
-    assert loaded.encoder.columns[0].encoding == Span(missing="error")
+    assert loaded.encoder.columns[0].encoding == Span(missing="mean")
     assert model.encoder.encode(rows)[:, 0].tolist() == [0.0, 0.25, 0.5, 1.0]
     assert loaded.outputs(rows).tobytes() == model.outputs(rows).tobytes()
     np.testing.assert_allclose(program["outputs"](rows), model.outputs(rows), atol=1e-6)

@@ -20,7 +20,8 @@ NAMES = """
     SquaredError AbsoluteError Huber Quantile Poisson Gamma Tweedie
     evaluate Evaluation metrics
     InvalidInput Diverged CorruptModel
-    TableEncoder Encoding Standardize MinMax Quantiles Log Unscaled OneHot Ordinal Hashing DateParts
+    TableEncoder Encoding Standardize MinMax Quantiles Log Unscaled OneHot Ordinal Hashing DateParts HashedWords
+    Format NumberFormat BooleanFormat DateFormat TimeFormat CategoryFormat TextFormat
 """
 
 

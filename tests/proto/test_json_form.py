@@ -18,7 +18,7 @@ from layerwise.initializers import INITIALIZERS
 from layerwise.losses import LOSSES
 from layerwise.optimizers import OPTIMIZERS
 from layerwise.optimizers.schedules import SCHEDULES
-from layerwise.tables import ENCODINGS
+from layerwise.tables import ENCODINGS, FORMATS
 from layerwise_proto.json_form import JSONFormError, enum_name, to_json, to_message
 from layerwise_proto.v1 import tables_pb2, types_pb2
 
@@ -87,7 +87,8 @@ def test_the_library_reads_and_writes_the_same_form() -> None:
 
 def test_the_library_reads_and_writes_the_same_form_of_an_encoder() -> None:
     columns = {name: cls() for name, cls in ENCODINGS.items()}
-    encoder = TableEncoder(columns, ignore=("id",), rest="ignore", extra="ignore")
+    formats = {name: cls() for name, cls in FORMATS.items()}
+    encoder = TableEncoder(columns, formats=formats, ignore=("id",), rest="ignore", extra="ignore")
     chosen = {name: value for name, value in encoder.to_json().items() if name != "fitted"}
 
     message = to_message(chosen, tables_pb2.Encoder)
@@ -111,12 +112,13 @@ TABLES: dict[str, dict[str, Any]] = {
     "Optimizer": OPTIMIZERS,
     "Schedule": SCHEDULES,
     "Encoding": ENCODINGS,
+    "Format": FORMATS,
 }
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_the_messages_carry_every_kind_of_the_library_with_every_option(name: str) -> None:
-    file = tables_pb2 if name == "Encoding" else types_pb2
+    file = tables_pb2 if name in ("Encoding", "Format") else types_pb2
     kinds = file.DESCRIPTOR.message_types_by_name[name].oneofs_by_name["kind"].fields
 
     found = {kind.name: {field.name for field in kind.message_type.fields} for kind in kinds}

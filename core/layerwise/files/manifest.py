@@ -17,7 +17,7 @@ from layerwise.plan import Plan
 from layerwise.tables import TableEncoder, checked_encoder
 from layerwise.types import Floats
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 """The version that is written; all versions from 1 on can be read."""
 DTYPES = ("float32", "float64")
 FIELDS = ("format_version", "architecture", "dtype", "plan", "loss", "labels", "metrics", "lineage", "versions")

@@ -12,7 +12,7 @@ from onnx import TensorProto
 from layerwise.errors import InvalidInput, Place
 from layerwise.onnx.dates import NO_TIME, date_values
 from layerwise.onnx.graph import Graph
-from layerwise.tables import CategoryColumn, DateColumn, Hashing, Log, NumberColumn, OneHot, TableEncoder
+from layerwise.tables import CategoryColumn, DateColumn, Hashing, Log, NumberColumn, OneHot, TableEncoder, TextColumn
 from layerwise.tables.cells import BOOLEANS
 from layerwise.types import Floats
 
@@ -23,9 +23,9 @@ MOST_TABLE = 2**22
 def encoder_nodes(graph: Graph, encoder: TableEncoder) -> str:
     """Add an input (rows, 1) for each column, and return their encoding (rows, width).
 
-    A column of numbers is float64, NaN for a missing value; of categories, string, empty for a missing value; of dates,
-    int64, seconds since 1970 in UTC, the smallest int64 for a missing value. Raises InvalidInput for encodings that
-    ONNX cannot compute.
+    A column of numbers is float64, NaN for a missing value; of booleans likewise, 1 and 0; of categories, string, empty
+    for a missing value; of dates, int64, seconds since 1970 in UTC, the smallest int64 for a missing value; of times of
+    day likewise, seconds since midnight. Raises InvalidInput for encodings that ONNX cannot compute.
     """
     encoded: list[str] = []
     for column in encoder.columns:
@@ -37,6 +37,9 @@ def encoder_nodes(graph: Graph, encoder: TableEncoder) -> str:
                 encoded.append(graph.node("Cast", missing, name=f"{x}/indicator", to=TensorProto.DOUBLE))
         elif isinstance(column, DateColumn):
             encoded.append(_date(graph, column))
+        elif isinstance(column, TextColumn):
+            detail = "expected an encoding that ONNX can compute, got hashed_words; leave the column out"
+            raise InvalidInput(Place("encoder", "columns", column.name), detail)
         else:
             encoded.append(_category(graph, column))
     joined = graph.node("Concat", *encoded, name="encoded/float64", axis=1)
@@ -106,13 +109,16 @@ def _category(graph: Graph, column: CategoryColumn) -> str:
     known = len(column.categories)
     places = {category: place for place, category in enumerate(column.categories)}
     places |= {text: places[boolean] for text, boolean in BOOLEANS.items() if boolean in places}
+    if column.format.numeric:
+        places |= {f"{category}.0": place for category, place in list(places.items()) if category.isdigit()}
+    gaps = [word for word in column.format.gaps if word not in places]
     place = graph.node(
         "LabelEncoder",
         text,
         name=f"{text}/place",
         domain="ai.onnx.ml",
-        keys_strings=[*places, ""],
-        values_int64s=[*places.values(), known + 1],
+        keys_strings=[*places, *gaps],
+        values_int64s=[*places.values(), *[known + 1] * len(gaps)],
         default_int64=known,
     )
     return graph.rows_of(graph.array(f"{text}/table", table), place, f"{text}/encoded")

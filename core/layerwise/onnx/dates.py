@@ -9,7 +9,7 @@ import numpy as np
 from onnx import TensorProto
 
 from layerwise.onnx.graph import Graph
-from layerwise.tables.date_column import ARRAYS, DateColumn
+from layerwise.tables.date_column import DateColumn, lookup_arrays
 
 NO_TIME = -(2**63)
 """NaT as an integer."""
@@ -59,13 +59,13 @@ def date_values(graph: Graph, seconds: str, column: DateColumn) -> str:
             centred = graph.node("Sub", year, graph.double(column.shift))
             found.append(graph.node("Div", centred, graph.double(column.scale), name=name))
         else:
-            table = graph.array(f"{name} table", np.column_stack(ARRAYS[part]))
+            table = graph.array(f"{name} table", np.column_stack(lookup_arrays(part)))
             found.append(graph.rows_of(table, value.value, name))
     return graph.node("Concat", *found, axis=1)
 
 
 def calendar(seconds: Whole) -> dict[str, Whole]:
-    """Return the year, and month, day, weekday (Monday is 0), hour and minute counted from 0."""
+    """Return the year, and month, day, weekday (Monday is 0), hour, minute and second of the day counted from 0."""
     positive = seconds + DAYS_BEFORE * 86_400
     days, rest = positive // 86_400, positive % 86_400
     cycle, day = days // 146_097, days % 146_097
@@ -80,4 +80,5 @@ def calendar(seconds: Whole) -> dict[str, Whole]:
         "weekday": (days + 2) % 7,
         "hour": rest // 3600,
         "minute": rest // 60 % 60,
+        "time": rest,
     }

@@ -1,10 +1,13 @@
-"""Source code of the encoder of tables: an expression for each column, and the functions they call."""
+"""Source code of the encoder of tables: a block of inputs for each column, and the functions that it calls."""
 
 from pprint import pformat
 
 from layerwise.standalone.layers import Functions
-from layerwise.standalone.readers import FUNCTIONS
-from layerwise.tables import CategoryColumn, DateColumn, Hashing, Log, NumberColumn, Ordinal, TableEncoder
+from layerwise.standalone.readers import called_by
+from layerwise.tables import CategoryColumn, DateColumn, Hashing, Log, NumberColumn, Ordinal, TableEncoder, TextColumn
+from layerwise.tables.cells import GAPS
+from layerwise.tables.fitting import AnyColumn
+from layerwise.tables.formats import READERS
 
 WIDTH = 100
 """Line width of long lists."""
@@ -12,22 +15,17 @@ WIDTH = 100
 
 def encoder_source(encoder: TableEncoder) -> Functions:
     """Return the function `encoded` of a table, and the functions that it calls, by name."""
-    called = {"values_of", "is_missing"}
+    lines: list[str] = []
     parts: list[str] = []
-    for column in encoder.columns:
-        if isinstance(column, NumberColumn):
-            parts += _number(column, called)
-        elif isinstance(column, DateColumn):
-            called |= {"date_parts", "is_absent"}
-            given = f"{list(column.encoding.parts)!r}, {column.shift!r}, {column.scale!r}, {column.encoding.missing!r}"
-            parts.append(f"date_parts(table, {column.name!r}, {given})")
-        else:
-            parts.append(_category(column, called))
-    lines = "".join(f"            {part},\n" for part in parts)
+    for i, column in enumerate(encoder.columns):
+        lines.append(f"    x{i} = cells(table, {column.name!r}, {_reader(column)})\n")
+        parts += _outputs(column, f"x{i}")
     source = (
         "def encoded(table):\n"
         '    """The inputs (n, INPUTS) of the network for `table`: columns by name, or a list of rows by name."""\n'
-        f"    inputs = np.hstack(\n        [\n{lines}        ]\n    )\n"
+        f"{''.join(lines)}    inputs = np.hstack(\n        [\n"
+        + "".join(f"            {part},\n" for part in parts)
+        + "        ]\n    )\n"
     )
     if encoder.constant:
         source += (
@@ -35,42 +33,52 @@ def encoder_source(encoder: TableEncoder) -> Functions:
             f"    inputs[:, {_listed(encoder.constant)}] = 0\n"
         )
     source += "    return inputs\n"
-    return {"encoded": source} | {name: FUNCTIONS[name] for name in sorted(called)}
+    return {"encoded": source} | called_by(source)
 
 
-def _number(column: NumberColumn, called: set[str]) -> list[str]:
-    called |= {"numbers", "is_absent"}
-    x = f"numbers(table, {column.name!r}, {column.fill!r})"
+def _reader(column: AnyColumn) -> str:
+    """Return the arguments of `cells`: the function that reads a cell, what is wanted, and whether gaps are."""
+    fields = column.format.arguments
+    given = ", ".join(f"{name}={'GAPS' if value == GAPS else repr(value)}" for name, value in fields.items())
+    read = f"lambda cell: {READERS[column.format.kind].__name__}(cell, {given})"
+    return f"{read}, {column.format.wanted!r}, gaps={column.encoding.missing != 'error'}"
+
+
+def _outputs(column: AnyColumn, x: str) -> list[str]:
+    """Return the expressions of the outputs of a column, whose values are `x`."""
+    if isinstance(column, NumberColumn):
+        return _number(column, x)
+    if isinstance(column, DateColumn):
+        given = f"{list(column.encoding.parts)!r}, {column.shift!r}, {column.scale!r}, {column.encoding.missing!r}"
+        return [f"date_parts({x}, {given})"]
+    if isinstance(column, TextColumn):
+        return [f"words({x}, {column.encoding.buckets}, {column.width})"]
+    return [_category(column, x)]
+
+
+def _number(column: NumberColumn, x: str) -> list[str]:
+    numbers = f"numbers({x}, {column.fill!r})"
     if column.quantiles:
-        called.add("ranks")
-        found = f"ranks({x}, {_listed(column.quantiles)})"
+        found = f"ranks({numbers}, {_listed(column.quantiles)})"
     else:
         if isinstance(column.encoding, Log):
-            called.add("logarithms")
-            x = f"logarithms({x}, {column.name!r}, clip={column.encoding.negative == 'clip'})"
-        found = f"({x} - {column.shift!r}) / {column.scale!r}"
+            clip = column.encoding.negative == "clip"
+            numbers = f"logarithms({numbers}, {column.name!r}, clip={clip})"
+        found = f"({numbers} - {column.shift!r}) / {column.scale!r}"
     if not column.indicates:
         return [found]
-    called.add("missing_flags")
-    return [found, f"missing_flags(table, {column.name!r})"]
+    return [found, f"missing_flags({x})"]
 
 
-def _category(column: CategoryColumn, called: set[str]) -> str:
-    called |= {"places", "text_of", "one_hot"}
-    own = column.symbols + (column.unseen == "other")
-    others, missing = (
-        {"error": '"error"', "none": "-1"}.get(policy, str(place))
-        for policy, place in ((column.unseen, column.symbols), (column.encoding.missing, own))
-    )
+def _category(column: CategoryColumn, x: str) -> str:
+    missing = column.place_of_missing if column.encoding.missing == "own" else -1
     if isinstance(column.encoding, Hashing):
-        called.add("hashed_places")
-        place = f"hashed_places(table, {column.name!r}, {column.encoding.buckets}, missing={missing})"
-        return f"one_hot({place}, {column.width})"
-    place = f"places(table, {column.name!r}, {_listed(column.categories)}, others={others}, missing={missing})"
+        return f"one_hot(hashed_places({x}, {column.encoding.buckets}, missing={missing}), {column.width})"
+    others = {"error": '"error"', "none": "-1"}.get(column.unseen, str(column.symbols))
+    given = f"{column.name!r}, {_listed(column.categories)}, others={others}, missing={missing}"
     if isinstance(column.encoding, Ordinal):
-        called.add("ordinal")
-        return f"ordinal({place}, {column.symbols}, {column.width})"
-    return f"one_hot({place}, {column.width})"
+        return f"ordinal(places({x}, {given}), {column.symbols}, {column.width})"
+    return f"one_hot(places({x}, {given}), {column.width})"
 
 
 def _listed(values: tuple[object, ...]) -> str:

@@ -93,7 +93,7 @@ def to_standalone(model: MLP) -> str:
     code = [
         answers,
         _outputs(model, functions),
-        *dict(sorted(functions.items())).values(),
+        *functions.values(),
         program.CHECKED,
         READ_TABLE if model.encoder else program.READ,
         program.CHECK,

@@ -5,7 +5,16 @@ import math
 import numpy as np
 
 from layerwise.model import MLP
-from layerwise.tables import CategoryColumn, Hashing, Log, NumberColumn, TableEncoder
+from layerwise.tables import (
+    BooleanFormat,
+    CategoryColumn,
+    Hashing,
+    Log,
+    NumberColumn,
+    TableEncoder,
+    TextColumn,
+    TimeFormat,
+)
 from layerwise.types import Floats
 
 PROBES = 8
@@ -38,14 +47,18 @@ def probe_table(encoder: TableEncoder) -> list[dict[str, object]]:
     for column in encoder.columns:
         z = rng.standard_normal(PROBES)
         for i, row in enumerate(rows):
-            if isinstance(column, NumberColumn):
-                value: object = None if i == MISSING and column.fill is not None else _number(column, float(z[i]))
-            elif i == MISSING and column.encoding.missing != "error":
-                value = None
+            if i == MISSING and column.encoding.missing != "error":
+                value: object = None
+            elif isinstance(column.format, BooleanFormat):
+                value = i % 2 == 0
+            elif isinstance(column, NumberColumn):
+                value = _number(column, float(z[i]))
             elif isinstance(column, CategoryColumn):
                 value = _category(column, i)
+            elif isinstance(column, TextColumn):
+                value = f"Some {'good ' * (i % 3)}words, {i} in number"
             else:
-                value = DATES[i]
+                value = f"{3 * i}:{7 * i:02}:{5 * i:02}" if isinstance(column.format, TimeFormat) else DATES[i]
             row[column.name] = value
     return rows
 

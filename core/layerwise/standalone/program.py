@@ -10,14 +10,19 @@ import sys
 import numpy as np
 """
 IMPORTS_OF_TABLES = """\
+from __future__ import annotations
+
 import base64
 import csv
-import datetime
 import io
 import json
 import math
+import re
 import sys
 import zlib
+from datetime import date, datetime, time, timezone
+from decimal import Decimal
+from numbers import Real
 
 import numpy as np
 """

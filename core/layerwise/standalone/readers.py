@@ -1,10 +1,54 @@
-"""Source code of the functions that read and encode columns, by name."""
+"""Source code of the functions that read and encode columns, by name.
+
+Those that read a cell are copies of the library's own, from the modules of `COPIED`.
+"""
+
+import ast
+import inspect
+from types import ModuleType
+from typing import cast
 
 from layerwise.standalone.layers import Functions
-from layerwise.tables.cells import ABSENT, BOOLEANS
+from layerwise.tables import cells, times, words
 from layerwise.tables.date_column import LENGTHS
+from layerwise.tables.times import EPOCH
 
-FUNCTIONS: Functions = {
+COPIED: tuple[ModuleType, ...] = (cells, times, words)
+"""Modules whose functions and constants stand alone: they use each other, the standard library and NumPy."""
+
+
+def copied() -> Functions:
+    """Return the source of each function and constant of the modules `COPIED`, by name, in their order."""
+    found: Functions = {}
+    for module in COPIED:
+        source = inspect.getsource(module)
+        for node in ast.parse(source).body:
+            if isinstance(node, ast.FunctionDef):
+                name = node.name
+            elif isinstance(node, ast.Assign | ast.AnnAssign):
+                target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+                name = cast(ast.Name, target).id
+            else:
+                continue
+            text = ast.get_source_segment(source, node)
+            assert text is not None
+            found[name] = f"{text}\n"
+    return found
+
+
+def called_by(source: str) -> Functions:
+    """Return those of `FUNCTIONS` that `source` uses, and those that they use, by name and in their order."""
+    wanted: set[str] = set()
+    left = [source]
+    while left:
+        used = {node.id for node in ast.walk(ast.parse(left.pop())) if isinstance(node, ast.Name)}
+        new = (used & FUNCTIONS.keys()) - wanted
+        wanted |= new
+        left += [FUNCTIONS[name] for name in new]
+    return {name: source for name, source in FUNCTIONS.items() if name in wanted}
+
+
+FUNCTIONS: Functions = copied() | {
     "values_of": '''\
 def values_of(table, name):
     """Return the cells of a column of `table`: columns by name, or a list of dicts."""
@@ -13,36 +57,31 @@ def values_of(table, name):
     except KeyError:
         raise ValueError(f"expected a value of {name!r} in every row") from None
 ''',
-    "is_missing": """\
-def is_missing(value):
-    names = ("NAType", "NaTType", "MaskedConstant")
-    return value is None or type(value).__name__ in names or value == "" or value != value
-""",
-    "is_absent": f"""\
-def is_absent(value):
-    return is_missing(value) or value in {tuple(sorted(ABSENT - {""}))!r}
-""",
-    "numbers": '''\
-def numbers(table, name, fill):
-    """Return a column of numbers (n, 1), with `fill` for missing ones, which are an error if that is None."""
+    "cells": '''\
+def cells(table, name, read, wanted, gaps):
+    """Return the values of a column, as `read` gives them, with None for gaps, unless `gaps` are an error."""
     found = []
-    for i, value in enumerate(values_of(table, name)):
+    for i, cell in enumerate(values_of(table, name)):
         try:
-            if is_absent(value):
-                number = math.nan if fill is None else fill
-            else:
-                number = math.nan if "_" in str(value) else float(value)
-        except (TypeError, ValueError):
-            number = math.nan
-        if not math.isfinite(number):
-            raise ValueError(f"row {i}, {name!r}: expected a number, got {value!r}")
-        found.append(number)
-    return np.array(found, float).reshape(-1, 1)
+            value = read(cell)
+            if (value is None and not gaps) or (isinstance(value, float) and not math.isfinite(value)):
+                raise ValueError
+            if isinstance(value, str):
+                value.encode()  # lone surrogates are no text
+        except (ValueError, OverflowError):
+            raise ValueError(f"row {i}, {name!r}: expected {wanted}, got {cell!r}") from None
+        found.append(value)
+    return found
+''',
+    "numbers": '''\
+def numbers(values, fill):
+    """Return numbers (n, 1), with `fill` for missing ones."""
+    return np.array([fill if value is None else value for value in values], float).reshape(-1, 1)
 ''',
     "missing_flags": '''\
-def missing_flags(table, name):
+def missing_flags(values):
     """Return 1 where the value is missing, else 0, (n, 1)."""
-    return np.array([is_absent(value) for value in values_of(table, name)], float).reshape(-1, 1)
+    return np.array([value is None for value in values], float).reshape(-1, 1)
 ''',
     "logarithms": '''\
 def logarithms(x, name, clip):
@@ -64,41 +103,30 @@ def ranks(x, quantiles):
     rank = np.where(upto > below, (below + upto - 1) / 2, between) / last
     return np.where(x <= known[0], 0, np.where(x >= known[-1], 1, rank))
 ''',
-    "text_of": f'''\
-def text_of(value):
-    """Return the text that identifies a category: "true" or "false" for booleans, no fraction for whole numbers."""
-    value = value.item() if isinstance(value, np.generic) else value
-    if is_missing(value):
-        return ""
-    if not isinstance(value, (str, int, float)):
-        raise ValueError(f"expected a text, a boolean or a whole number as a category, got {{value!r}}")
-    text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-    return {BOOLEANS!r}.get(text, text)
-''',
     "places": '''\
-def places(table, name, categories, others, missing):
+def places(values, name, categories, others, missing):
     """Return the position of each category, `others` for unseen ones, `missing` for missing values."""
     known = {category: place for place, category in enumerate(categories)}
-    found = []
-    for i, value in enumerate(values_of(table, name)):
-        text = text_of(value)
-        place = known.get(text, others) if text else missing
-        if place == "error":
-            wanted = f"one of {', '.join(categories[:10])}" if text else "a category"
-            raise ValueError(f"row {i}, {name!r}: expected {wanted}, got {value!r}")
-        found.append(place)
+    found = [missing if value is None else known.get(value, others) for value in values]
+    if "error" in found:
+        i = found.index("error")
+        raise ValueError(f"row {i}, {name!r}: expected one of {', '.join(categories[:10])}, got {values[i]!r}")
     return np.array(found, int)
 ''',
     "hashed_places": '''\
-def hashed_places(table, name, buckets, missing):
+def hashed_places(values, buckets, missing):
     """Return the bucket of each category, by its CRC-32; `missing` for missing values."""
-    found = []
-    for i, value in enumerate(values_of(table, name)):
-        text = text_of(value)
-        if not text and missing == "error":
-            raise ValueError(f"row {i}, {name!r}: expected a category, got {value!r}")
-        found.append(zlib.crc32(text.encode()) % buckets if text else missing)
-    return np.array(found, int)
+    return np.array([missing if v is None else zlib.crc32(v.encode()) % buckets for v in values], int)
+''',
+    "words": '''\
+def words(values, buckets, width):
+    """Return the shares of the buckets of words and trigrams, (n, width), and 1 in a last column if text is missing."""
+    found = np.zeros((len(values), width))
+    for row, value in zip(found, values):
+        for place, share in ({buckets: 1.0} if value is None else hashed_words(value, buckets)).items():
+            if place < width:
+                row[place] = share
+    return found
 ''',
     "one_hot": '''\
 def one_hot(places, width):
@@ -112,31 +140,23 @@ def ordinal(places, known, width):
     return np.column_stack([np.where(inside, (places + 1) / known, 0), one_hot(places - known, width - 1)])
 ''',
     "date_parts": f'''\
-def date_parts(table, name, parts, shift, scale, missing):
+def date_parts(values, parts, shift, scale, missing):
     """Return the scaled year, other parts from 0 to 1, sine and cosine of cyclic ones, and a missing indicator."""
     lengths = {LENGTHS!r}
     found = []
-    for i, value in enumerate(values_of(table, name)):
-        if is_absent(value):
-            if missing == "error":
-                raise ValueError(f"row {{i}}, {{name!r}}: expected a date, got {{value!r}}")
+    for seconds in values:
+        if seconds is None:
             found.append(None)
             continue
-        try:
-            text = str(value)
-            if text[4:5] != "-" or text[7:8] != "-":
-                raise ValueError
-            time = datetime.datetime.fromisoformat(text)
-        except ValueError:
-            raise ValueError(f"row {{i}}, {{name!r}}: expected a date in ISO 8601, got {{value!r}}") from None
-        time = time.astimezone(datetime.timezone.utc) if time.tzinfo else time
-        numbers = {{"month": time.month - 1, "day": time.day - 1, "weekday": time.weekday()}}
-        numbers |= {{"hour": time.hour, "minute": time.minute}}
+        days, rest = divmod(seconds, 86400)
+        day = date.fromordinal(days + {EPOCH})
+        numbers = {{"month": day.month - 1, "day": day.day - 1, "weekday": day.weekday()}}
+        numbers |= {{"hour": rest // 3600, "minute": rest // 60 % 60, "time": rest}}
         row = []
         for part in parts:
-            stem = part.removesuffix("_cycle")
+            stem = part.replace("_cycle", "")
             if part == "year":
-                row.append((time.year - shift) / scale)
+                row.append((day.year - shift) / scale)
             elif part == stem:
                 row.append(numbers[part] / (lengths[part] - 1))
             else:

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from layerwise.checks import fields, shown
 from layerwise.errors import InvalidInput, Place
 from layerwise.tables.category_encodings import MOST_CATEGORIES, CategoryEncoding, Hashing, OneHot, Ordinal
-from layerwise.tables.cells import number_in, text_of
+from layerwise.tables.cells import PLAIN
 from layerwise.tables.column import CellWriter, FittedColumn, UnusualError
 from layerwise.tables.counts import CategoryCounts
-from layerwise.tables.doubt import MixedColumnCheck
 from layerwise.tables.encoding import texts
+from layerwise.tables.formats import CategoryFormat
 from layerwise.tables.reading import first_row, read_categories
 from layerwise.tables.table import RawColumn
 from layerwise.types import Floats
@@ -25,7 +25,7 @@ UNKNOWN, REFUSED, NOTHING = -3, -2, -1
 
 
 @dataclass(frozen=True, slots=True)
-class CategoryColumn(FittedColumn[CategoryEncoding]):
+class CategoryColumn(FittedColumn[CategoryEncoding, CategoryFormat]):
     """A fitted column of categories: `categories` in the order of their outputs, none for Hashing.
 
     The code of a category is its position, or its bucket. The next codes are those of all unseen categories together
@@ -79,7 +79,7 @@ class CategoryColumn(FittedColumn[CategoryEncoding]):
         return {"error": REFUSED, "none": NOTHING}.get(self.encoding.missing, own)
 
     def read(self, column: RawColumn, /) -> NDArray[np.intp]:
-        found = read_categories(column)
+        found = read_categories(column, self.format)
         lookup = np.empty(len(found.texts) + 1, np.intp)
         lookup[-1] = self.place_of_missing
         lookup[:-1] = [self.place_of(text) for text in found.texts]
@@ -100,25 +100,19 @@ class CategoryColumn(FittedColumn[CategoryEncoding]):
         out[rows, read[rows]] = 1
 
     def cell_writer(self, start: int, /) -> CellWriter:
-        places, others, missing = self._places, self._place_of_others, self.place_of_missing
-        known = self.symbols
-        buckets = self.encoding.buckets if isinstance(self.encoding, Hashing) else 0
+        read, missing, known = self.format.reader(), self.place_of_missing, self.symbols
+        places = {text: place for text, place in self._places.items() if read(text) == text}
         ordinal = isinstance(self.encoding, Ordinal)
 
         def write(value: Any, out: Floats) -> None:
-            if type(value) is not str:
-                if value is not None and type(value) is not bool and type(value) is not int:
-                    raise UnusualError
-                value = text_of(value)
-            if not value:
-                place = missing
-            elif buckets:
-                place = bucket(text_of(value), buckets)
-            else:
-                place = places.get(value, UNKNOWN)
-                if place == UNKNOWN:
-                    value.encode()  # refuse lone surrogates, as `read` does
-                    place = places.get(text_of(value), others)
+            place = places.get(value, UNKNOWN) if type(value) is str else UNKNOWN
+            if place == UNKNOWN:
+                text = read(value)
+                if text is None:
+                    place = missing
+                else:
+                    text.encode()  # refuse lone surrogates, as `read` does
+                    place = self.place_of(text)
             if place >= 0:
                 if not ordinal:
                     out[start + place] = 1
@@ -151,13 +145,15 @@ class CategoryColumn(FittedColumn[CategoryEncoding]):
         return (0, *rest) if len(first) == 1 else rest
 
 
-def category_column_from_json(name: str, encoding: CategoryEncoding, given: Mapping[str, object]) -> CategoryColumn:
-    """Return the column from the fields of its JSON other than name and encoding. Raises InvalidInput."""
+def category_column_from_json(
+    name: str, encoding: CategoryEncoding, form: CategoryFormat, given: Mapping[str, object]
+) -> CategoryColumn:
+    """Return the column from the other fields of its JSON. Raises InvalidInput."""
     if encoding.missing == "auto":
         raise InvalidInput(Place("encoding", "missing"), "expected a decided policy in a fitted column, got 'auto'")
     if isinstance(encoding, Hashing):
         fields("", given, known=())
-        return CategoryColumn(name, encoding)
+        return CategoryColumn(name, encoding, format=form)
     found = fields("", given, known=("categories",), required=("categories",))
     categories = texts("categories", found["categories"])
     most = encoding.most if isinstance(encoding, OneHot) else MOST_CATEGORIES
@@ -167,7 +163,7 @@ def category_column_from_json(name: str, encoding: CategoryEncoding, given: Mapp
         raise InvalidInput(Place("encoding", "unseen"), "expected a decided policy in a fitted column, got 'auto'")
     if isinstance(encoding, Ordinal) and encoding.order not in ((), categories):
         raise InvalidInput("categories", f"expected the order of the encoding, got {shown(list(categories))}")
-    return CategoryColumn(name, encoding, categories)
+    return CategoryColumn(name, encoding, categories, format=form)
 
 
 def bucket(text: str, buckets: int) -> int:
@@ -184,76 +180,69 @@ class CategoryFit:
 
     kind = "category"
 
-    def __init__(self, encoding: CategoryEncoding, *, inferred: bool = False) -> None:
+    def __init__(self, encoding: CategoryEncoding, form: CategoryFormat, *, inferred: bool = False) -> None:
         self._encoding = encoding
+        self._format = form
         self._inferred = inferred
         self._counts = CategoryCounts()
-        self._gaps = False
-        self._doubts: list[MixedColumnCheck] = []
+        self.gaps = False
+        """Whether a value was missing."""
 
     @property
     def seen(self) -> int:
         """The number of rows with a category."""
         return self._counts.rows
 
-    def add_check(self, doubt: MixedColumnCheck) -> None:
-        """Have `check` count the rows of this block and of all later ones."""
-        self._doubts.append(doubt)
-
     def add(self, column: RawColumn) -> None:
         """Add a block. Raises InvalidInput, naming row and column."""
-        found = read_categories(column)
+        found = read_categories(column, self._format)
         if (missing := found.codes < 0).any():
             if self._encoding.missing == "error":
                 row = first_row(missing)
                 raise column.missing_cell(row, "a category")
-            self._gaps = True
+            self.gaps = True
         if isinstance(self._encoding, Ordinal) and self._encoding.unseen == "error" and self._encoding.order:
-            CategoryColumn(column.name, replace(self._encoding, missing="none"), self._encoding.order).read(column)
+            ranks = replace(self._encoding, missing="none")
+            CategoryColumn(column.name, ranks, self._encoding.order, format=self._format).read(column)
         self._counts.add(found)
-        for doubt in self._doubts:
-            doubt.add(found)
 
     def finished(self, name: str) -> CategoryColumn:
         """Return the fitted column. Raises InvalidInput."""
-        for doubt in self._doubts:
-            doubt.check_range()
-        message = [text for doubt in self._doubts if (text := doubt.message())]
         column = self._finished(name)
-        return replace(column, doubt=message[0] if message else None, constant=column.constants(self._places(column)))
+        return replace(column, constant=column.constants(self._places(column)))
 
     def _places(self, column: CategoryColumn) -> set[int]:
         """Return the codes of all rows."""
         found = {column.place_of(text) for text in self._counts}
         if not self._counts.exact:  # forgotten categories may be among the others, or in any bucket
             found |= set(range(column.symbols + (column.unseen == "other")))
-        return found | {column.place_of_missing} if self._gaps else found
+        return found | {column.place_of_missing} if self.gaps else found
 
     def _finished(self, name: str) -> CategoryColumn:
         encoding, counts = self._encoding, self._counts
         if encoding.missing == "auto":
-            encoding = replace(encoding, missing="own" if self._gaps else "error")
+            encoding = replace(encoding, missing="own" if self.gaps else "none")
         if isinstance(encoding, OneHot):
             kept = counts.frequent(encoding.most)
             if self._inferred and sum(kept.values()) < counts.rows / 2:
-                return CategoryColumn(name, Hashing(missing=encoding.missing))
+                return CategoryColumn(name, Hashing(missing=encoding.missing), format=self._format)
             beyond = len(counts) > len(kept) or not counts.exact
             if encoding.unseen == "auto":
                 encoding = replace(encoding, unseen="other" if beyond else "none")
             elif encoding.unseen == "error" and beyond:
                 detail = f"expected at most {encoding.most} categories, as unseen is 'error', got {len(counts)}"
                 raise InvalidInput(Place("columns", name), detail)
-            return CategoryColumn(name, encoding, in_order(kept))
+            return CategoryColumn(name, encoding, in_order(kept), format=self._format)
         if isinstance(encoding, Ordinal):
             if not encoding.order and (len(counts) > MOST_CATEGORIES or not counts.exact):
                 raise InvalidInput(Place("columns", name), f"expected at most {MOST_CATEGORIES} categories, got more")
-            return CategoryColumn(name, encoding, encoding.order or in_order(counts.frequent(MOST_CATEGORIES)))
-        return CategoryColumn(name, encoding)
+            ranks = encoding.order or in_order(counts.frequent(MOST_CATEGORIES))
+            return CategoryColumn(name, encoding, ranks, format=self._format)
+        return CategoryColumn(name, encoding, format=self._format)
 
 
 def in_order(categories: Mapping[str, int]) -> tuple[str, ...]:
     """Return the `categories` in numeric order if all are numbers, else in the order of their texts."""
-    try:
-        return tuple(sorted(categories, key=lambda text: (number_in(text), text)))
-    except ValueError:
-        return tuple(sorted(categories))
+    if all(PLAIN.fullmatch(text) for text in categories):
+        return tuple(sorted(categories, key=lambda text: (float(text), text)))
+    return tuple(sorted(categories))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from layerwise.limits import Limits, OneOf
-from layerwise.tables.cells import text_of
+from layerwise.tables.cells import BOOLEANS
 from layerwise.tables.encoding import Encoding, texts
 
 MOST_CATEGORIES = 2**16
@@ -19,7 +19,7 @@ class CategoryEncoding(Encoding):
     ----------
     missing : {"auto", "own", "none", "error"}, default "auto"
         A missing value gets an output of its own, gets zeros, or is refused. "auto" is "own" if the fitted rows have
-        missing values, else "error".
+        missing values, else "none".
     """
 
     missing: Annotated[str, OneOf(("auto", "own", "none", "error"))] = "auto"
@@ -35,7 +35,7 @@ class OneHot(CategoryEncoding):
     ----------
     missing : {"auto", "own", "none", "error"}, default "auto"
         A missing value gets an output of its own, gets zeros, or is refused. "auto" is "own" if the fitted rows have
-        missing values, else "error".
+        missing values, else "none".
     most : int, default 64
         The most categories with an output; ties are broken by text.
     unseen : {"auto", "other", "none", "error"}, default "auto"
@@ -71,7 +71,7 @@ class Ordinal(CategoryEncoding):
     ----------
     missing : {"auto", "own", "none", "error"}, default "auto"
         A missing value gets an output of its own, gets zeros, or is refused. "auto" is "own" if the fitted rows have
-        missing values, else "error".
+        missing values, else "none".
     order : tuple of str, optional
         The categories in order; by default those of the fitted rows, in numeric order if all are numbers, else sorted.
     unseen : {"none", "other", "error"}, default "none"
@@ -89,7 +89,7 @@ class Ordinal(CategoryEncoding):
     kind = "ordinal"
 
     def check_together(self) -> None:
-        object.__setattr__(self, "order", texts("order", map(text_of, texts("order", self.order))))
+        object.__setattr__(self, "order", texts("order", (BOOLEANS.get(t, t) for t in texts("order", self.order))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class Hashing(CategoryEncoding):
     ----------
     missing : {"auto", "own", "none", "error"}, default "auto"
         A missing value gets an output of its own, gets zeros, or is refused. "auto" is "own" if the fitted rows have
-        missing values, else "error".
+        missing values, else "none".
     buckets : int, default 64
         Number of buckets.
 

@@ -1,128 +1,172 @@
-"""Single cells: which values count as missing, and their conversion to numbers, category texts and times."""
+"""Single cells: one function for each kind of column that turns a cell into its value, None for a gap.
+
+A cell is text, as in a CSV file, or a number, boolean, date or time of Python, NumPy or pandas. The functions raise
+ValueError for cells that do not fit. They stand alone, as those of `times` do: an exported program has a copy of them.
+"""
 
 import math
 import re
-from datetime import UTC, date, datetime
+from collections.abc import Collection
 from decimal import Decimal
 from numbers import Real
-from typing import cast
+from typing import Any
 
 import numpy as np
 
-EPOCH = date(1970, 1, 1).toordinal()
+GAPS = (
+    *("", "NA", "N/A", "n/a", "#N/A", "#NA", "<NA>", "NaN", "nan", "NAN", "-nan", "-NaN", "NaT"),
+    *("NULL", "Null", "null", "None", "none", "nil"),
+)
+"""Words that mean that a cell has no value, unless told otherwise. pandas.read_csv reads almost the same words so."""
+ABSENT = ("", "N/A", "NA", "NULL", "NaN", "nan", "null")
+"""Those of a column of numbers or dates that was fitted before columns had formats."""
 BOOLEANS = {"True": "true", "TRUE": "true", "False": "false", "FALSE": "false"}
 """Booleans as CSV files write them, mapped to JSON's, so that a model trained on CSV accepts JSON."""
-ABSENT = frozenset({"", "nan", "NaN", "NA", "N/A", "null", "NULL"})
-"""Texts that mean a missing number or date. As categories, all but the empty one are ordinary texts."""
+REALS: tuple[Any, ...] = (Real, Decimal, np.bool_)
+FLOATS: tuple[Any, ...] = (float, Decimal)
+NUMPY_FLOATS: tuple[Any, ...] = (np.floating,)
+NUMPY_NANS: tuple[Any, ...] = (np.floating, np.datetime64)
+NUMPY_VALUES: tuple[Any, ...] = (np.generic,)
+"""Types as `isinstance` takes them."""
 NOTHING = ("NAType", "NaTType", "MaskedConstant")
 """Classes of the missing values of pandas and NumPy."""
-DATE = re.compile(r"\d{4}-\d\d-\d\d")
+MINUS = "\u2212"
+"""The mathematical minus sign, which spreadsheets and web pages write."""
+PLAIN = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+"""A number in plain notation."""
+MOST_DIGITS = 300
+"""A longer text is no number, but a category of its own."""
 
 
-def is_missing(value: object) -> bool:
+def is_missing(value: Any) -> bool:
     """Return whether `value` is None, "", NaN, a NaT or NA of pandas, or a masked value of NumPy."""
     if value is None or (isinstance(value, str) and not value):
         return True
     if isinstance(value, float):
         return math.isnan(value)
-    if isinstance(value, np.datetime64 | np.floating):
-        return bool(np.isnan(cast(np.datetime64, value)))
+    if isinstance(value, NUMPY_NANS):
+        return bool(np.isnan(value))
     return type(value).__name__ in NOTHING or (isinstance(value, Decimal) and value.is_nan())
 
 
-def number_of(value: object) -> float:
-    """Return `value` as a float, NaN if it is missing or in `ABSENT`; texts are read by `number_in`.
-
-    Raises ValueError for other values.
-    """
-    if is_missing(value):
-        return math.nan
+def number_of(value: Any, gaps: Collection[str], decimal: str, thousands: str, unit: str) -> float | None:
+    """Return the number in a cell. `decimal`, `thousands` and `unit` are those of the text."""
     if isinstance(value, bytes):
         value = value.decode()
-    if isinstance(value, str):
-        number = math.nan if value in ABSENT else number_in(value)
-    elif isinstance(value, Real | Decimal | np.bool_):
-        try:
-            number = float(cast(float, value))
-        except OverflowError:
-            raise ValueError from None
-    else:
-        raise ValueError
-    return number
-
-
-def number_in(text: str) -> float:
-    """Return the finite number in `text`, in Python's notation without underscores. Raises ValueError otherwise."""
-    if "_" in text:
-        raise ValueError
+    if not isinstance(value, str):
+        return None if is_missing(value) else real_of(value)
+    text = value.strip()
+    if not text or text in gaps:
+        return None
+    if thousands or unit or decimal != "." or not PLAIN.fullmatch(text):
+        text = plain_number(text, decimal, thousands, unit)
     number = float(text)
     if not math.isfinite(number):
         raise ValueError
     return number
 
 
-def text_of(value: object) -> str:
-    """Return the text that identifies the category `value`, "" if it is missing.
-
-    Booleans, also "True" and "TRUE", become "true" and "false"; whole floats lose their fraction. Raises ValueError for
-    other values.
-    """
-    if type(value) is str:
-        return BOOLEANS.get(value, value)
-    if is_missing(value):
-        return ""
-    if isinstance(value, np.generic):
-        return text_of(cast(object, value.item()))
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float | Decimal) and math.isfinite(value):
-        number = float(value)
-        # a whole float equals the integer, and has its hash
-        return str(int(number)) if number.is_integer() else repr(number)
-    if isinstance(value, bytes):
-        return text_of(value.decode())
-    if isinstance(value, str):
-        return text_of(str(value))
-    raise ValueError
+def real_of(value: Any) -> float:
+    """Return the number `value` as a float."""
+    if not isinstance(value, REALS):
+        raise ValueError
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError from None
 
 
-def seconds_of(value: object) -> int | None:
-    """Return the seconds since 1970 of `value`, a date, time or ISO 8601 text; None if missing or in `ABSENT`.
+def plain_number(text: str, decimal: str, thousands: str, unit: str) -> str:
+    """Return the number in `text` in plain notation."""
+    text = text.replace(MINUS, "-")
+    if text.startswith("(") and text.endswith(")"):  # a debit
+        text = f"-{text[1:-1].strip()}"
+    sign = text[0] if text[:1] in ("-", "+") else ""
+    text = text[len(sign) :].strip()
+    if unit:
+        text = text[len(unit) :] if text.startswith(unit) else text
+        text = (text[: -len(unit)] if text.endswith(unit) else text).strip()
+        if not sign and text[:1] in ("-", "+"):
+            sign, text = text[0], text[1:]
+    whole, point, fraction = text.partition(decimal)
+    if thousands:
+        if thousands == " ":
+            whole = whole.replace("\u00a0", " ").replace("\u202f", " ")
+        first, *groups = whole.split(thousands)
+        if groups:
+            if not 1 <= len(first) <= 3 or any(len(group) != 3 for group in groups):
+                raise ValueError
+            whole = first + "".join(groups)
+    plain = f"{sign}{whole}.{fraction}" if point else sign + whole
+    if (decimal == "," and "." in whole + fraction) or not PLAIN.fullmatch(plain):
+        raise ValueError
+    return plain
 
-    A time with an offset is converted to UTC. Raises ValueError for other values.
-    """
-    if is_missing(value):
-        return None
+
+def boolean_of(value: Any, gaps: Collection[str], true: Collection[str], false: Collection[str]) -> float | None:
+    """Return 1.0 for a cell that is 1, True or one of the words `true`, 0.0 for 0, False or one of `false`."""
     if isinstance(value, bytes):
         value = value.decode()
     if isinstance(value, str):
-        if value in ABSENT:
+        text = value.strip()
+        word = text.casefold()
+        if word in true:
+            return 1.0
+        if word in false:
+            return 0.0
+        if not text or text in gaps:
             return None
-        if not DATE.match(value):
-            raise ValueError
-        value = datetime.fromisoformat(value)
-    if isinstance(value, np.datetime64):
-        return int(value.astype("M8[s]").astype(np.int64))
-    if isinstance(value, datetime):
-        if value.tzinfo is not None:
-            value = value.astimezone(UTC)
-        return (value.toordinal() - EPOCH) * 86400 + value.hour * 3600 + value.minute * 60 + value.second
-    if isinstance(value, date):
-        return (value.toordinal() - EPOCH) * 86400
+        value = float(text)
+    elif is_missing(value):
+        return None
+    number = real_of(value)
+    if number not in (0.0, 1.0):
+        raise ValueError
+    return number
+
+
+def category_of(value: Any, gaps: Collection[str], strip: bool, numeric: bool) -> str | None:
+    """Return the text of the category in a cell.
+
+    Booleans, also "True" and "TRUE", become "true" and "false"; whole floats lose their fraction. If categories are
+    `numeric`, so do texts, and booleans are 1 and 0.
+    """
+    if isinstance(value, bytes):
+        value = value.decode()
+    if isinstance(value, str):
+        text = value.strip() if strip else value
+        if not text or text in gaps:
+            return None
+        if numeric and len(text) <= MOST_DIGITS and PLAIN.fullmatch(text):
+            if not text.lstrip("+-").isdigit():
+                return number_text(float(text))
+            return text if is_padded(text) else str(int(text))
+        return BOOLEANS.get(text, text)
+    if is_missing(value):
+        return None
+    if isinstance(value, NUMPY_VALUES):
+        # a float32 has the digits of its own precision, as a CSV file shows them
+        short = numeric and isinstance(value, NUMPY_FLOATS) and value.dtype.itemsize < 8
+        value = float(str(value)) if short else value.item()
+    if isinstance(value, bool):
+        return str(int(value)) if numeric else str(value).lower()
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, FLOATS) and math.isfinite(value):
+        return number_text(float(value))
     raise ValueError
 
 
-def kinds_of(value: object) -> frozenset[str]:
-    """Return the kinds of column that `value` may be in; none if it fits no kind."""
-    return next((kinds for types, kinds in KINDS if isinstance(value, types)), NO_KIND)
+def is_padded(text: str) -> bool:
+    """Return whether `text` is a whole number of several digits that begins with 0, as codes do."""
+    return len(text) > 1 and text[0] == "0" and text.isdigit()
 
 
-NO_KIND: frozenset[str] = frozenset()
-KINDS: tuple[tuple[type | tuple[type, ...], frozenset[str]], ...] = (
-    ((bool, np.bool_), frozenset({"category"})),
-    ((str, bytes), frozenset({"number", "date", "category"})),
-    ((Real, Decimal), frozenset({"number"})),
-    ((date, np.datetime64), frozenset({"date"})),
-)
+def number_text(number: float) -> str:
+    """Return the shortest text of a number; a whole float equals the integer, and has its text."""
+    return str(int(number)) if number.is_integer() else repr(number)
+
+
+def text_of(value: Any, gaps: Collection[str]) -> str | None:
+    """Return the text in a cell, without blanks before and after it."""
+    return category_of(value, gaps, strip=True, numeric=False)

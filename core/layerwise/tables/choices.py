@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeVar, cast
 
 from layerwise import variants
 from layerwise.checks import choice, shown
 from layerwise.errors import InvalidInput, Place
 from layerwise.tables.encoding import Encoding, is_unicode, texts
 from layerwise.tables.encodings import ENCODINGS, Unscaled
+from layerwise.tables.formats import FORMATS, READ_BY, Format
+
+V = TypeVar("V", bound=variants.Variant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,19 +19,27 @@ class EncoderChoices:
     """The checked arguments of a `TableEncoder`."""
 
     encodings: dict[str, Encoding]
+    formats: dict[str, Format]
     ignored: tuple[str, ...]
     rest: str
     extra: str
 
     @staticmethod
-    def checked(columns: object, ignore: object, rest: object, extra: object) -> "EncoderChoices":
+    def checked(columns: object, formats: object, ignore: object, rest: object, extra: object) -> "EncoderChoices":
         """Return the choices of these arguments. Raises InvalidInput."""
-        encodings, ignored = _encodings(columns), texts("ignore", ignore)
-        for name in ignored:
+        encodings = _by_column("columns", columns, ENCODINGS, "encodings")
+        forms = _by_column("formats", formats, FORMATS, "formats")
+        ignored = texts("ignore", ignore)
+        for argument, chosen in ("columns", encodings), ("formats", forms):
+            for name in ignored:
+                if name in chosen:
+                    raise InvalidInput(Place(argument, name), "expected a column that is not also in `ignore`")
+        for name, form in forms.items():
             if name in encodings:
-                raise InvalidInput(Place("columns", name), "expected a column that is not also in `ignore`")
+                check_format(Place("formats", name), form, encodings[name])
         return EncoderChoices(
             encodings,
+            forms,
             ignored,
             choice("rest", rest, ("infer", "ignore")),
             choice("extra", extra, ("error", "ignore")),
@@ -47,26 +58,37 @@ class EncoderChoices:
     def encodings_of(self, names: Iterable[str]) -> dict[str, Encoding | None]:
         """Return the encoding of each of the columns `names` that is encoded; None if it is to be inferred."""
         chosen = {name: self.encodings.get(name) for name in names if name not in self.ignored}
-        return {name: own for name, own in chosen.items() if own is not None or self.rest == "infer"}
+        every = self.rest == "infer"
+        return {name: own for name, own in chosen.items() if own is not None or every or name in self.formats}
 
     def to_json(self) -> dict[str, object]:
         """Return the arguments by name."""
-        columns = {name: encoding.to_json() for name, encoding in self.encodings.items()}
-        return {"columns": columns, "ignore": list(self.ignored), "rest": self.rest, "extra": self.extra}
+        found: dict[str, object] = {"columns": {name: each.to_json() for name, each in self.encodings.items()}}
+        if self.formats:
+            found["formats"] = {name: each.to_json() for name, each in self.formats.items()}
+        return found | {"ignore": list(self.ignored), "rest": self.rest, "extra": self.extra}
 
 
-def _encodings(columns: object) -> dict[str, Encoding]:
-    """Return the encodings that a user gives, by column. Raises InvalidInput."""
-    if columns is None:
+def _by_column(argument: str, given: object, table: Mapping[str, type[V]], what: str) -> dict[str, V]:
+    """Return the objects of the classes in `table` that a user gives, by column. Raises InvalidInput."""
+    if given is None:
         return {}
-    if not isinstance(columns, Mapping):
-        raise InvalidInput("columns", f"expected encodings by the names of columns, got {shown(columns)}")
-    found: dict[str, Encoding] = {}
-    for name, encoding in cast(Mapping[object, object], columns).items():
+    if not isinstance(given, Mapping):
+        raise InvalidInput(argument, f"expected {what} by the names of columns, got {shown(given)}")
+    found: dict[str, V] = {}
+    for name, each in cast(Mapping[object, object], given).items():
         if not isinstance(name, str) or not name or not is_unicode(name):
-            raise InvalidInput("columns", f"expected column names, got {shown(name)}")
-        found[name] = variants.from_json(Place("columns", name), encoding, ENCODINGS)
+            raise InvalidInput(argument, f"expected column names, got {shown(name)}")
+        found[name] = variants.from_json(Place(argument, name), each, table)
     return found
+
+
+def check_format(at: Place | str, form: Format, encoding: Encoding) -> None:
+    """Raise InvalidInput if `encoding` does not take the values that `form` reads."""
+    kinds = READ_BY[encoding.reads]
+    if form.kind not in kinds:
+        wanted = f"expected a format of kind {' or '.join(kinds)}, which {encoding.kind} encodes"
+        raise InvalidInput(at, f"{wanted}, got {form.kind}")
 
 
 def check_scaled_once(encodings: Mapping[str, Encoding | None], scale: float, shift: float) -> None:

@@ -8,10 +8,13 @@ from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 from numpy.typing import NDArray
 
 from layerwise.tables.encoding import Encoding
+from layerwise.tables.formats import Format
+from layerwise.tables.inference import Doubt
 from layerwise.tables.table import RawColumn
 from layerwise.types import Floats
 
 E_co = TypeVar("E_co", bound=Encoding, covariant=True)
+F_co = TypeVar("F_co", bound=Format, covariant=True)
 CellWriter: TypeAlias = Callable[[Any, Floats], None]
 
 
@@ -20,8 +23,8 @@ class UnusualError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class FittedColumn(ABC, Generic[E_co]):
-    """A column with the encoding that was fitted to its values.
+class FittedColumn(ABC, Generic[E_co, F_co]):
+    """A column with the encoding that was fitted to its values; `format` is how its cells are read.
 
     `constant` are the outputs, from 0, that had one value in all rows of the fit. Nothing can be learnt from them, so
     they are encoded as 0 in every row.
@@ -30,16 +33,15 @@ class FittedColumn(ABC, Generic[E_co]):
     name: str
     encoding: E_co
 
-    doubt: str | None = field(default=None, repr=False, compare=False, kw_only=True)
-    """A warning that an inferred column of categories would be numbers or dates but for a few texts, or None.
+    format: F_co = field(kw_only=True)
 
-    For example "rows[17].x: expected a number, got 'abc'; 999 of 1,000 texts are numbers". Not part of the JSON.
-    """
+    doubts: tuple[Doubt, ...] = field(default=(), repr=False, compare=False, kw_only=True)
+    """What is doubtful about an inferred format, such as texts that were taken for gaps. Not part of the JSON."""
 
     constant: tuple[int, ...] = field(default=(), kw_only=True)
 
     kind: ClassVar[str]
-    """"number", "category" or "date"."""
+    """"number", "category", "date" or "text"."""
 
     @property
     @abstractmethod
@@ -74,7 +76,12 @@ class FittedColumn(ABC, Generic[E_co]):
 
     def to_json(self) -> dict[str, object]:
         """Return the column as JSON."""
-        found = {"name": self.name, "encoding": self.encoding.to_json(), **self._fitted_json()}
+        found: dict[str, object] = {
+            "name": self.name,
+            "encoding": self.encoding.to_json(),
+            "format": self.format.to_json(),
+        }
+        found |= self._fitted_json()
         return found | {"constant": list(self.constant)} if self.constant else found
 
     @abstractmethod

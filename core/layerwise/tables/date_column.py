@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,39 +12,48 @@ from numpy.typing import NDArray
 
 from layerwise.checks import fields, real_number, shown
 from layerwise.errors import InvalidInput, Place
-from layerwise.tables.cells import EPOCH, seconds_of
 from layerwise.tables.column import CellWriter, FittedColumn, UnusualError
 from layerwise.tables.encodings import CYCLIC_PARTS, DateParts
+from layerwise.tables.formats import DateFormat, TimeFormat
 from layerwise.tables.moments import RunningMoments
 from layerwise.tables.reading import FLOAT32_MAX, first_row, read_times
 from layerwise.tables.table import RawColumn
+from layerwise.tables.times import DAY, EPOCH
 from layerwise.types import Floats
 
-LENGTHS = {"month": 12, "day": 31, "weekday": 7, "hour": 24, "minute": 60}
+LENGTHS = {"month": 12, "day": 31, "weekday": 7, "hour": 24, "minute": 60, "time": DAY}
 """The number of values of each part, which count from 0."""
-
-
 MOST_YEARS = 2.0**40
 """More years than datetime64[s] has."""
 
 
-def _lookups() -> dict[str, tuple[tuple[float, ...], ...]]:
-    """Return the outputs of each value of each part, as tables: rows and columns then get the same bits."""
-    found: dict[str, tuple[tuple[float, ...], ...]] = {}
-    for part, length in LENGTHS.items():
-        turns = [2 * math.pi * value / length for value in range(length)]
-        found[part] = (tuple(value / (length - 1) for value in range(length)),)
-        found[f"{part}_cycle"] = tuple(map(math.sin, turns)), tuple(map(math.cos, turns))
-    return found
+def stem_of(part: str) -> str:
+    """Return the name of a part without its form: that of "hour_cycle" is "hour"."""
+    return part.removesuffix("_cycle")
 
 
-LOOKUPS = _lookups()
-ARRAYS = {part: [np.array(lookup) for lookup in lookups] for part, lookups in LOOKUPS.items()}
+@cache
+def lookups(part: str) -> tuple[tuple[float, ...], ...]:
+    """Return the outputs of each value of a part, other than the year, as tables.
+
+    Rows and columns then get the same bits.
+    """
+    length = LENGTHS[stem_of(part)]
+    if part not in CYCLIC_PARTS:
+        return (tuple(value / (length - 1) for value in range(length)),)
+    turns = [2 * math.pi * value / length for value in range(length)]
+    return tuple(map(math.sin, turns)), tuple(map(math.cos, turns))
+
+
+@cache
+def lookup_arrays(part: str) -> tuple[NDArray[np.float64], ...]:
+    """Return the same as arrays."""
+    return tuple(np.array(lookup) for lookup in lookups(part))
 
 
 @dataclass(frozen=True, slots=True)
-class DateColumn(FittedColumn[DateParts]):
-    """A fitted column of dates; the output of the year is (year - shift) / scale."""
+class DateColumn(FittedColumn[DateParts, DateFormat | TimeFormat]):
+    """A fitted column of dates or times of day; the output of the year is (year - shift) / scale."""
 
     shift: float = 0.0
     scale: float = 1.0
@@ -60,17 +70,16 @@ class DateColumn(FittedColumn[DateParts]):
         found: list[str] = []
         for part in self.encoding.parts:
             if part in CYCLIC_PARTS:
-                stem = _stem(part)
+                stem = stem_of(part)
                 found += [f"{self.name}.{stem}_sin", f"{self.name}.{stem}_cos"]
             else:
                 found.append(f"{self.name}.{part}")
         return (*found, f"{self.name} missing") if self.indicates else tuple(found)
 
     def read(self, column: RawColumn, /) -> NDArray[np.datetime64]:
-        times = read_times(column)
+        times = read_times(column, self.format)
         if self.encoding.missing == "error" and (missing := np.isnat(times)).any():
-            row = first_row(missing)
-            raise column.missing_cell(row, "a date")
+            raise column.missing_cell(first_row(missing), f"a {self.format.kind}")
         return times
 
     def write(self, read: NDArray[np.datetime64], out: Floats, /) -> None:
@@ -79,12 +88,12 @@ class DateColumn(FittedColumn[DateParts]):
             read = np.where(missing, np.datetime64(0, "s"), read)
         at = 0
         for part in self.encoding.parts:
-            values = part_of(read, _stem(part))
+            values = part_of(read, stem_of(part))
             if part == "year":
                 out[:, at] = (values - self.shift) / self.scale
                 at += 1
                 continue
-            for lookup in ARRAYS[part]:
+            for lookup in lookup_arrays(part):
                 out[:, at] = lookup[values]
                 at += 1
         if gaps:
@@ -93,15 +102,13 @@ class DateColumn(FittedColumn[DateParts]):
                 out[missing, at] = 1
 
     def cell_writer(self, start: int, /) -> CellWriter:
-        parts = [(_stem(part), LOOKUPS.get(part, ())) for part in self.encoding.parts]
+        parts = [(stem_of(part), () if part == "year" else lookups(part)) for part in self.encoding.parts]
         shift, scale, allowed = self.shift, self.scale, self.encoding.missing != "error"
+        read = self.format.reader()
         indicator = start + self.width - 1 if self.indicates else -1
 
         def write(value: Any, out: Floats) -> None:
-            try:
-                seconds = seconds_of(value)
-            except ValueError:
-                raise UnusualError from None
+            seconds = read(value)
             if seconds is None:
                 if not allowed:
                     raise UnusualError
@@ -111,7 +118,7 @@ class DateColumn(FittedColumn[DateParts]):
             days, rest = divmod(seconds, 86400)
             day = date.fromordinal(days + EPOCH)
             at = start
-            for part, lookups in parts:
+            for part, tables in parts:
                 if part == "year":
                     out[at] = (day.year - shift) / scale
                     at += 1
@@ -124,9 +131,11 @@ class DateColumn(FittedColumn[DateParts]):
                     number = (days + 3) % 7
                 elif part == "hour":
                     number = rest // 3600
-                else:
+                elif part == "minute":
                     number = rest // 60 % 60
-                for lookup in lookups:
+                else:
+                    number = rest
+                for lookup in tables:
                     out[at] = lookup[number]
                     at += 1
 
@@ -136,15 +145,17 @@ class DateColumn(FittedColumn[DateParts]):
         return {"shift": self.shift, "scale": self.scale}
 
 
-def date_column_from_json(name: str, encoding: DateParts, given: Mapping[str, object]) -> DateColumn:
-    """Return the column from the fields of its JSON other than name and encoding. Raises InvalidInput."""
+def date_column_from_json(
+    name: str, encoding: DateParts, form: DateFormat | TimeFormat, given: Mapping[str, object]
+) -> DateColumn:
+    """Return the column from the other fields of its JSON. Raises InvalidInput."""
     found = fields("", given, known=("shift", "scale"), required=("shift", "scale"))
     if encoding.missing == "auto":
         raise InvalidInput(Place("encoding", "missing"), "expected a decided policy in a fitted column, got 'auto'")
     shift, scale = real_number("shift", found["shift"]), real_number("scale", found["scale"], above=0)
     if not (abs(shift) + MOST_YEARS) / scale <= FLOAT32_MAX:
         raise InvalidInput("scale", f"expected a scale that keeps all years within float32, got {shown(scale)}")
-    return DateColumn(name, encoding, shift, scale)
+    return DateColumn(name, encoding, shift, scale, format=form)
 
 
 def part_of(times: NDArray[np.datetime64], part: str) -> NDArray[np.int64]:
@@ -163,6 +174,8 @@ def part_of(times: NDArray[np.datetime64], part: str) -> NDArray[np.int64]:
         weekdays: NDArray[np.int64] = (days.astype(np.int64) + 3) % 7  # 1970 began on a Thursday
         return weekdays
     rest: NDArray[np.int64] = (times - days.astype("M8[s]")).astype(np.int64)
+    if part == "time":
+        return rest
     return rest // 3600 if part == "hour" else rest // 60 % 60
 
 
@@ -171,10 +184,12 @@ class DateFit:
 
     kind = "date"
 
-    def __init__(self, encoding: DateParts) -> None:
+    def __init__(self, encoding: DateParts, form: DateFormat | TimeFormat) -> None:
         self._encoding = encoding
+        self._format = form
         self._years = RunningMoments()
-        self._gaps = False
+        self.gaps = False
+        """Whether a value was missing."""
         self._only: dict[str, int | None] = {}  # the only value of each part so far, None if there were several
 
     @property
@@ -184,12 +199,11 @@ class DateFit:
 
     def add(self, column: RawColumn) -> None:
         """Add a block. Raises InvalidInput, naming row and column."""
-        times = read_times(column)
+        times = read_times(column, self._format)
         if (missing := np.isnat(times)).any():
             if self._encoding.missing == "error":
-                row = first_row(missing)
-                raise column.missing_cell(row, "a date")
-            self._gaps = True
+                raise column.missing_cell(first_row(missing), f"a {self._format.kind}")
+            self.gaps = True
             times = times[~missing]
         self._years.add(part_of(times, "year").astype(np.float64))
         if len(times):
@@ -197,7 +211,7 @@ class DateFit:
 
     def _note_parts(self, times: NDArray[np.datetime64]) -> None:
         """Record which parts have had one value only."""
-        for part in map(_stem, self._encoding.parts):
+        for part in map(stem_of, self._encoding.parts):
             if self._only.get(part, 0) is None:
                 continue
             values = part_of(times, part)
@@ -209,18 +223,15 @@ class DateFit:
         """Return the fitted column."""
         encoding = self._encoding
         if encoding.missing == "auto":
-            encoding = replace(encoding, missing="indicator" if self._gaps else "error")
+            encoding = replace(encoding, missing="indicator" if self.gaps else "none")
         constant: list[int] = []
         width = 0
         for part in encoding.parts:
-            outputs = len(LOOKUPS.get(part, (0,)))
-            if self._only[_stem(part)] is not None:
+            outputs = 1 + (part in CYCLIC_PARTS)
+            if self._only[stem_of(part)] is not None:
                 constant += range(width, width + outputs)
             width += outputs
-        if encoding.missing == "indicator" and not self._gaps:
+        if encoding.missing == "indicator" and not self.gaps:
             constant.append(width)
-        return DateColumn(name, encoding, self._years.centre, self._years.deviation, constant=tuple(constant))
-
-
-def _stem(part: str) -> str:
-    return part.removesuffix("_cycle")
+        shift, scale = self._years.centre, self._years.deviation
+        return DateColumn(name, encoding, shift, scale, format=self._format, constant=tuple(constant))

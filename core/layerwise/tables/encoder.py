@@ -5,13 +5,14 @@ from typing import Any, cast
 
 from numpy.typing import DTypeLike
 
-from layerwise.checks import counted, fields, shown, whole_number
+from layerwise.checks import counted, fields, whole_number
 from layerwise.errors import InvalidInput
 from layerwise.tables.choices import EncoderChoices, check_scaled_once
 from layerwise.tables.encoding import Encoding
 from layerwise.tables.fitted_columns import columns_from_json
 from layerwise.tables.fitted_encoder import FittedEncoder
 from layerwise.tables.fitting import AnyColumn, fit_columns
+from layerwise.tables.formats import Format
 from layerwise.tables.table import TableLike, several
 from layerwise.types import Floats
 
@@ -31,6 +32,8 @@ class TableEncoder:
         Infer the encodings of all other columns from their values, or leave these columns out.
     extra : {"error", "ignore"}, default "error"
         Whether a table to encode may have columns that the fitted table had not.
+    formats : mapping of str to str or Format, optional
+        How the cells of columns are read, by name (such as "boolean") or as objects; by default as their texts show.
 
     Raises
     ------
@@ -54,8 +57,9 @@ class TableEncoder:
         ignore: Iterable[str] = (),
         rest: str = "infer",
         extra: str = "error",
+        formats: Mapping[str, str | Format] | None = None,
     ) -> None:
-        self._choices = EncoderChoices.checked(columns, ignore, rest, extra)
+        self._choices = EncoderChoices.checked(columns, formats, ignore, rest, extra)
         self._fitted: FittedEncoder | None = None
 
     def fit(self, table: TableLike) -> "TableEncoder":
@@ -81,6 +85,9 @@ class TableEncoder:
     def fit_blocks(self, tables: Iterable[TableLike]) -> "TableEncoder":
         """Fit all columns on the rows of several tables, read once, one at a time.
 
+        A format that is not chosen is inferred from the first table in which the column has a value. A later cell
+        that it cannot read is an error.
+
         Memory does not grow with the rows: of each column it keeps moments, up to 131,072 categories, beyond which the
         rarest are forgotten, and for quantiles and medians a random sample of 65,536 numbers.
 
@@ -102,8 +109,9 @@ class TableEncoder:
         if self._fitted is not None:
             raise InvalidInput("encoder", "expected an encoder that is not yet fitted; make a new one")
         choices = self._choices
-        columns = fit_columns(tables, choices.encodings, ignored=choices.ignored_in_fit, extra=choices.extra_columns)
-        self._fitted = FittedEncoder(columns, choices.extra_columns)
+        extra = choices.extra_columns
+        columns = fit_columns(tables, choices.encodings, choices.formats, ignored=choices.ignored_in_fit, extra=extra)
+        self._fitted = FittedEncoder(columns, extra)
         return self
 
     @property
@@ -113,7 +121,7 @@ class TableEncoder:
 
     @property
     def columns(self) -> tuple[AnyColumn, ...]:
-        """The fitted columns, in order: name, kind, encoding, names of outputs, and what was fitted.
+        """The fitted columns, in order: name, kind, encoding, format, doubts, names of outputs, and what was fitted.
 
         Raises InvalidInput before fitting, as all members below do.
         """
@@ -268,7 +276,7 @@ class TableEncoder:
         InvalidInput
             At the field that is wrong.
         """
-        given = fields("", value, known=("columns", "ignore", "rest", "extra", "fitted"))
+        given = fields("", value, known=("columns", "formats", "ignore", "rest", "extra", "fitted"))
         fitted = given.pop("fitted", None)
         encoder = cls(**cast(dict[str, Any], given))
         if fitted is not None:
@@ -287,13 +295,3 @@ class TableEncoder:
         if self._fitted is None:
             return "TableEncoder(not fitted)"
         return f"TableEncoder({counted(len(self.columns), 'column')}, {counted(self.width, 'output')})"
-
-
-def checked_encoder(encoder: object, inputs: int) -> TableEncoder:
-    """Return `encoder` if it is fitted and has as many outputs as the network has `inputs`. Raises InvalidInput."""
-    if not isinstance(encoder, TableEncoder):
-        raise InvalidInput("encoder", f"expected a TableEncoder, got {shown(encoder)}")
-    if encoder.width != inputs:
-        wanted = f"expected {counted(inputs, 'output')}, one for each of the network's inputs"
-        raise InvalidInput("encoder", f"{wanted}, got {encoder.width}")
-    return encoder

@@ -17,12 +17,12 @@ class Encoding(Variant):
     ----------
     kind : str
         The name of the encoding, such as "one_hot".
-    reads : {"number", "category", "date"}
+    reads : {"number", "category", "date", "text"}
         The kind of column it applies to.
     """
 
     reads: ClassVar[str]
-    """The kind of column it applies to: "number", "category" or "date"."""
+    """The kind of column it applies to: "number", "category", "date" or "text"."""
 
 
 def texts(pointer: str, value: object) -> tuple[str, ...]:

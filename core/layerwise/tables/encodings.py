@@ -11,10 +11,11 @@ from layerwise.errors import InvalidInput, Place
 from layerwise.limits import Limits, OneOf
 from layerwise.tables.category_encodings import Hashing, OneHot, Ordinal
 from layerwise.tables.encoding import Encoding, texts
+from layerwise.tables.text_encoding import HashedWords
 
 PLAIN_PARTS = ("year", "month", "day", "weekday", "hour", "minute")
 """Parts of a date with one output each: the year standardised, the others from 0 to 1."""
-CYCLIC_PARTS = ("month_cycle", "day_cycle", "weekday_cycle", "hour_cycle", "minute_cycle")
+CYCLIC_PARTS = ("month_cycle", "day_cycle", "weekday_cycle", "hour_cycle", "minute_cycle", "time_cycle")
 """Parts of a date encoded as sine and cosine, so that December is next to January."""
 
 
@@ -27,7 +28,7 @@ class NumberEncoding(Encoding):
     missing : str or float, default "auto"
         What replaces a missing number: "mean", "median" or a number; "indicator", the mean and a second output that is
         1 if the number is missing; "error" refuses it. "auto" is "indicator" if the fitted rows have missing numbers,
-        else "error".
+        else "mean".
     """
 
     missing: str | float = "auto"
@@ -50,7 +51,7 @@ class Standardize(NumberEncoding):
     missing : str or float, default "auto"
         What replaces a missing number: "mean", "median" or a number; "indicator", the mean and a second output that is
         1 if the number is missing; "error" refuses it. "auto" is "indicator" if the fitted rows have missing numbers,
-        else "error".
+        else "mean".
 
     Raises
     ------
@@ -78,7 +79,7 @@ class MinMax(NumberEncoding):
     missing : str or float, default "auto"
         What replaces a missing number: "mean", "median" or a number; "indicator", the mean and a second output that is
         1 if the number is missing; "error" refuses it. "auto" is "indicator" if the fitted rows have missing numbers,
-        else "error".
+        else "mean".
 
     Raises
     ------
@@ -101,7 +102,7 @@ class Quantiles(NumberEncoding):
     missing : str or float, default "auto"
         What replaces a missing number: "mean", "median" or a number; "indicator", the mean and a second output that is
         1 if the number is missing; "error" refuses it. "auto" is "indicator" if the fitted rows have missing numbers,
-        else "error".
+        else "mean".
     quantiles : int, default 100
         Number of quantiles, 2 to 10,000.
 
@@ -125,7 +126,7 @@ class Log(NumberEncoding):
     missing : str or float, default "auto"
         What replaces a missing number: "mean", "median" or a number; "indicator", the mean and a second output that is
         1 if the number is missing; "error" refuses it. "auto" is "indicator" if the fitted rows have missing numbers,
-        else "error".
+        else "mean".
     negative : {"error", "clip"}, default "error"
         Refuse negative numbers, or treat them as 0.
 
@@ -155,7 +156,7 @@ class Unscaled(NumberEncoding):
     missing : str or float, default "auto"
         What replaces a missing number: "mean", "median" or a number; "indicator", the mean and a second output that is
         1 if the number is missing; "error" refuses it. "auto" is "indicator" if the fitted rows have missing numbers,
-        else "error".
+        else "mean".
 
     Raises
     ------
@@ -168,16 +169,16 @@ class Unscaled(NumberEncoding):
 
 @dataclass(frozen=True, slots=True)
 class DateParts(Encoding):
-    """Parts of a date or time. A time with an offset is converted to UTC, another is used as it is.
+    """Parts of a date or of a time of day. A time with an offset is converted to UTC, another is used as it is.
 
     Parameters
     ----------
     parts : tuple of str
         "year" (standardised), "month", "day", "weekday", "hour", "minute" (0 to 1), or, such as "month_cycle",
-        sine and cosine of a cyclic part.
+        sine and cosine of a cyclic part. "time_cycle" is the time of day to the second.
     missing : {"auto", "indicator", "none", "error"}, default "auto"
         A missing date gets zeros and a further output that is 1, gets zeros, or is refused. "auto" is "indicator" if
-        the fitted rows have missing dates, else "error".
+        the fitted rows have missing dates, else "none".
 
     Raises
     ------
@@ -208,6 +209,7 @@ class DateParts(Encoding):
 
 
 ENCODINGS: dict[str, type[Encoding]] = {
-    cls.kind: cls for cls in (Standardize, MinMax, Quantiles, Log, Unscaled, OneHot, Ordinal, Hashing, DateParts)
+    cls.kind: cls
+    for cls in (Standardize, MinMax, Quantiles, Log, Unscaled, OneHot, Ordinal, Hashing, DateParts, HashedWords)
 }
 """All encodings by name; a name stands for the class's default object."""

@@ -9,11 +9,32 @@ from layerwise.checks import counted, shown, whole_number
 from layerwise.errors import InvalidInput, Place, within
 from layerwise.tables.category_column import category_column_from_json
 from layerwise.tables.category_encodings import CategoryEncoding
+from layerwise.tables.cells import ABSENT
+from layerwise.tables.choices import check_format
 from layerwise.tables.date_column import date_column_from_json
 from layerwise.tables.encoding import is_unicode
 from layerwise.tables.encodings import ENCODINGS, DateParts, NumberEncoding
 from layerwise.tables.fitting import AnyColumn
+from layerwise.tables.formats import (
+    FORMATS,
+    BooleanFormat,
+    CategoryFormat,
+    DateFormat,
+    Format,
+    NumberFormat,
+    TextFormat,
+    TimeFormat,
+)
 from layerwise.tables.number_column import number_column_from_json
+from layerwise.tables.text_column import text_column_from_json
+from layerwise.tables.text_encoding import HashedWords
+
+OLDER: Mapping[str, Format] = {
+    "number": NumberFormat(ABSENT),
+    "date": DateFormat(ABSENT),
+    "category": CategoryFormat((), strip=False),
+}
+"""How cells were read before columns had formats, by the kind of column."""
 
 
 def columns_from_json(value: object) -> tuple[AnyColumn, ...]:
@@ -42,14 +63,21 @@ def _column_from_json(value: object) -> AnyColumn:
     if not isinstance(name, str) or not name or not is_unicode(name):
         raise InvalidInput("name", f"expected text, got {shown(name)}")
     encoding = variants.from_json("encoding", given.pop("encoding"), ENCODINGS)
+    if "format" not in given and encoding.reads in OLDER:
+        form = OLDER[encoding.reads]
+    else:
+        form = variants.from_json("format", given.pop("format", None), FORMATS)
+        check_format("format", form, encoding)
     constant = given.pop("constant", [])
     column: AnyColumn
     if isinstance(encoding, NumberEncoding):
-        column = number_column_from_json(name, encoding, given)
+        column = number_column_from_json(name, encoding, cast(NumberFormat | BooleanFormat, form), given)
     elif isinstance(encoding, DateParts):
-        column = date_column_from_json(name, encoding, given)
+        column = date_column_from_json(name, encoding, cast(DateFormat | TimeFormat, form), given)
+    elif isinstance(encoding, HashedWords):
+        column = text_column_from_json(name, encoding, cast(TextFormat, form), given)
     else:
-        column = category_column_from_json(name, cast(CategoryEncoding, encoding), given)
+        column = category_column_from_json(name, cast(CategoryEncoding, encoding), cast(CategoryFormat, form), given)
     return replace(column, constant=_constant_from_json(constant, column.width))
 
 

@@ -1,128 +1,142 @@
-"""Fitting of a column, block by block, whose encoding is given or inferred from its values.
+"""Fitting of a column, block by block, whose format and encoding are given or inferred from its values.
 
-A column without encoding may first hold numbers, dates or categories; each block rules out the kinds that its values do
-not fit. The first kind left, in this order, is that of the column. So the kind does not depend on how rows are divided
-into blocks, and texts that are all numbers, as in a CSV file, are a column of numbers.
+A format that is not chosen follows from the first block in which the column has a value, and an encoding that is not
+chosen from the format. All cells are then read by that format.
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import TypeAlias, cast
 from zlib import crc32
-
-import numpy as np
 
 from layerwise.checks import shown
 from layerwise.errors import InvalidInput, Place
 from layerwise.tables.category_column import CategoryColumn, CategoryFit
 from layerwise.tables.category_encodings import CategoryEncoding, OneHot
-from layerwise.tables.cells import is_missing, kinds_of
+from layerwise.tables.cells import is_missing
+from layerwise.tables.column_format import ARTICLES, EVERYTHING, format_of, has_values, kinds_of, possible_kinds
 from layerwise.tables.date_column import DateColumn, DateFit
-from layerwise.tables.doubt import MixedColumnCheck
 from layerwise.tables.encoding import Encoding
 from layerwise.tables.encodings import DateParts, NumberEncoding, Standardize
+from layerwise.tables.formats import (
+    BooleanFormat,
+    CategoryFormat,
+    DateFormat,
+    Format,
+    NumberFormat,
+    TextFormat,
+    TimeFormat,
+)
+from layerwise.tables.inference import Doubt
 from layerwise.tables.number_column import NumberColumn, NumberFit
-from layerwise.tables.reading import is_empty
+from layerwise.tables.reading import plain_numbers_in
 from layerwise.tables.table import RawColumn, TableLike, columns_of, names_of, several
+from layerwise.tables.text_column import TextColumn, TextFit
+from layerwise.tables.text_encoding import HashedWords
 
-AnyColumn: TypeAlias = NumberColumn | CategoryColumn | DateColumn
-NUMBER, DATE, CATEGORY = "number", "date", "category"
-ARTICLES = {NUMBER: "a number", DATE: "a date", CATEGORY: "a category (text or a boolean)"}
+AnyEncoding: TypeAlias = NumberEncoding | CategoryEncoding | DateParts | HashedWords
+AnyColumn: TypeAlias = NumberColumn | CategoryColumn | DateColumn | TextColumn
+AnyFit: TypeAlias = NumberFit | CategoryFit | DateFit | TextFit
+INFERRED: Mapping[str, Encoding] = {
+    "number": Standardize(),
+    "boolean": Standardize(),
+    "date": DateParts(),
+    "time": DateParts(parts=("time_cycle",)),
+    "category": OneHot(),
+    "text": HashedWords(),
+}
+"""The encoding of a column that has none, by the kind of its format."""
 
 
 class ColumnFit:
-    """Fitting of the column `name`; `encoding` is None if it is to be inferred."""
+    """Fitting of the column `name`; `encoding` and `form` are None if they are to be inferred."""
 
-    def __init__(self, name: str, encoding: Encoding | None) -> None:
+    def __init__(self, name: str, encoding: Encoding | None, form: Format | None) -> None:
         self.name = name
-        self._inferred = encoding is None
-        seed = crc32(name.encode(errors="replace"))
-        self._fits: dict[str, NumberFit | DateFit | CategoryFit]
-        if encoding is None:
-            self._fits = {
-                NUMBER: NumberFit(Standardize(), seed=seed),
-                DATE: DateFit(DateParts()),
-                CATEGORY: CategoryFit(OneHot(), inferred=True),
-            }
-        elif isinstance(encoding, NumberEncoding):
-            self._fits = {NUMBER: NumberFit(encoding, seed=seed)}
-        elif isinstance(encoding, DateParts):
-            self._fits = {DATE: DateFit(encoding)}
-        else:
-            self._fits = {CATEGORY: CategoryFit(cast(CategoryEncoding, encoding))}
+        self._encoding = cast(AnyEncoding | None, encoding)
+        self._inferred = form is None
+        self._doubts: tuple[Doubt, ...] = ()
+        self._gaps = False  # whether values were missing in blocks without any
+        self._fit = None if form is None else _new_fit(name, self._encoding, form)
 
     def add(self, column: RawColumn) -> None:
         """Add a block. Raises InvalidInput, naming row and column."""
-        if self._inferred:
-            self._rule_out(column)
-        for kind, fit in list(self._fits.items()):
-            try:
-                fit.add(column)
-            except InvalidInput as error:
-                if len(self._fits) == 1:
-                    raise
-                del self._fits[kind]
-                if isinstance(categories := self._fits.get(CATEGORY), CategoryFit):
-                    categories.add_check(MixedColumnCheck(kind, fit.seen, error))
+        if self._fit is None:
+            if not has_values(column):
+                self._note_gaps(column)
+                return
+            column, self._fit = self._begun(column)
+        elif self._inferred:
+            how = f"choose another one, as formats={{{shown(self.name)}: CategoryFormat()}}"
+            column = replace(column, hint=f"; the format follows from the rows before: {how}")
+        self._fit.add(column)
 
-    def _rule_out(self, column: RawColumn) -> None:
-        """Drop the kinds that the types of the values rule out."""
+    def _note_gaps(self, column: RawColumn) -> None:
+        """Record that all values of a block are missing. Raises InvalidInput if the encoding refuses that."""
+        if len(column) and self._encoding is not None and self._encoding.missing == "error":
+            raise column.missing_cell(0, "a value")
+        self._gaps |= len(column) > 0
+
+    def _begun(self, column: RawColumn) -> tuple[RawColumn, AnyFit]:
+        """Infer the format from the first block that has values; return the block and the fit.
+
+        Raises InvalidInput if the types of its values do not go together.
+        """
         possible = possible_kinds(column)
-        left = {kind: fit for kind, fit in self._fits.items() if kind in possible}
-        if not left:
-            self._refuse(column)
-        self._fits = left
-
-    def _refuse(self, column: RawColumn) -> None:
-        """Raise InvalidInput at the first cell that does not fit those before it."""
-        possible = frozenset(self._fits)
-        for row in range(len(column)):
-            value = column.cell(row)
-            if is_missing(value):
-                continue
-            kinds = frozenset({CATEGORY}) if column.categories is not None else kinds_of(value)
-            if not possible & kinds:
-                before = " or ".join(ARTICLES[kind] for kind in ARTICLES if kind in possible)
-                wanted = f"{before}, as in earlier rows" if kinds else "a number, text, a boolean or a date"
-                raise column.bad_cell(row, wanted, value)
-            possible &= kinds
+        if not possible and self._encoding is None:
+            _refuse(column)
+        if column.categories is None and isinstance(column.values, list):
+            column = replace(column, numbers=plain_numbers_in(column.values, NumberFormat()))
+        found = format_of(column, possible, self._encoding)
+        self._doubts = found.doubts
+        fit = _new_fit(self.name, self._encoding, found.format)
+        fit.gaps = self._gaps
+        return column, fit
 
     def finished(self) -> AnyColumn:
         """Return the fitted column. Raises InvalidInput if all values are missing."""
-        left = [self._fits[kind] for kind in (NUMBER, DATE, CATEGORY) if kind in self._fits]
-        # a column of nothing but "NA" has seen neither numbers nor dates
-        fit = next((fit for fit in left if fit.seen), None)
-        if fit is None:
+        if self._fit is None or not self._fit.seen:
             detail = "expected at least one value, all are missing; the column may be ignored"
             raise InvalidInput(Place("columns", self.name), detail, "EMPTY_COLUMN")
-        return fit.finished(self.name)
+        return replace(self._fit.finished(self.name), doubts=self._doubts)
 
 
-def possible_kinds(column: RawColumn) -> frozenset[str]:
-    """Return the kinds that the types of the values allow; none if the values do not fit together."""
-    everything = frozenset({NUMBER, DATE, CATEGORY})
-    if is_empty(column):
-        return everything
-    if column.categories is not None:
-        return frozenset({CATEGORY})
-    values = column.values
-    if isinstance(values, np.ndarray):
-        return frozenset({{"b": CATEGORY, "M": DATE}.get(values.dtype.kind, NUMBER)})
-    possible = everything
-    for cls in set(map(type, values)) - {str, type(None)}:
-        first = next((value for value in values if type(value) is cls and not is_missing(value)), None)
-        if first is not None:
-            possible &= kinds_of(first)
-    return possible
+def _new_fit(name: str, encoding: AnyEncoding | None, form: Format) -> AnyFit:
+    """Return the fit of a column; `encoding` is None if it follows from the format."""
+    own = INFERRED[form.kind] if encoding is None else encoding
+    if isinstance(own, NumberEncoding):
+        return NumberFit(own, cast(NumberFormat | BooleanFormat, form), seed=crc32(name.encode(errors="replace")))
+    if isinstance(own, DateParts):
+        return DateFit(own, cast(DateFormat | TimeFormat, form))
+    if isinstance(own, HashedWords):
+        return TextFit(own, cast(TextFormat, form))
+    return CategoryFit(cast(CategoryEncoding, own), cast(CategoryFormat, form), inferred=encoding is None)
+
+
+def _refuse(column: RawColumn) -> None:
+    """Raise InvalidInput at the first cell that does not fit those before it."""
+    possible = EVERYTHING
+    for row in range(len(column)):
+        value = column.cell(row)
+        if is_missing(value):
+            continue
+        kinds = kinds_of(value)
+        if not possible & kinds:
+            before = " or ".join(ARTICLES[kind] for kind in ARTICLES if kind in possible)
+            wanted = f"{before}, as in earlier rows" if kinds else "a number, text, a boolean, a date or a time of day"
+            raise column.bad_cell(row, wanted, value)
+        possible &= kinds
 
 
 def fit_columns(
     tables: Iterable[TableLike],
     choices: Mapping[str, Encoding],
+    formats: Mapping[str, Format],
     *,
     ignored: Collection[str] | None,
     extra: Collection[str] | None,
 ) -> tuple[AnyColumn, ...]:
-    """Fit the columns of several tables: those with a chosen encoding, and all others that are not ignored.
+    """Fit the columns of several tables: those with a chosen encoding or format, and all that are not ignored.
 
     With `ignored` None, all others are. Raises InvalidInput, naming row, counted over all tables, and column.
     """
@@ -132,7 +146,8 @@ def fit_columns(
         if fits is None:
             if isinstance(table, list | tuple) and not table:
                 continue  # an empty list has no column names
-            fits = [ColumnFit(name, choices.get(name)) for name in _names_to_fit(table, choices, ignored)]
+            names = _names_to_fit(table, {"columns": choices, "formats": formats}, ignored)
+            fits = [ColumnFit(name, choices.get(name), formats.get(name)) for name in names]
         read = columns_of(table, [fit.name for fit in fits], extra=extra, start=start)
         for fit, column in zip(fits, read, strict=True):
             fit.add(column)
@@ -142,13 +157,18 @@ def fit_columns(
     return tuple(fit.finished() for fit in fits)
 
 
-def _names_to_fit(table: TableLike, choices: Mapping[str, Encoding], ignored: Collection[str] | None) -> list[str]:
+def _names_to_fit(
+    table: TableLike, choices: Mapping[str, Mapping[str, object]], ignored: Collection[str] | None
+) -> list[str]:
+    """Return the names of the columns to fit; `choices` are those of columns, by the argument that has them."""
     given = names_of(table)
-    for name in choices:
-        if name not in given:
-            detail = f"there is no column {shown(name)}; the columns are {', '.join(given)}"
-            raise InvalidInput(Place("columns", name), detail)
-    wanted = [name for name in given if name in choices or (ignored is not None and name not in ignored)]
+    for argument, chosen in choices.items():
+        for name in chosen:
+            if name not in given:
+                detail = f"there is no column {shown(name)}; the columns are {', '.join(given)}"
+                raise InvalidInput(Place(argument, name), detail)
+    named = {name for chosen in choices.values() for name in chosen}
+    wanted = [name for name in given if name in named or (ignored is not None and name not in ignored)]
     if not wanted:
         raise InvalidInput("table", "expected at least 1 column that is not ignored, got 0")
     return wanted

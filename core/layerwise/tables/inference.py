@@ -1,13 +1,14 @@
 """Inference of a column's format from the texts of its cells, and what is doubtful about it."""
 
+import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from layerwise.checks import counted, shown
+from layerwise.tables.cells import GAPS, PLAIN, is_padded
 from layerwise.tables.formats import (
     FALSE,
-    GAPS,
-    PLAIN,
     TRUE,
     BooleanFormat,
     CategoryFormat,
@@ -33,6 +34,7 @@ NUMBER_FORMATS = (
 )
 """The formats of numbers that are tried after the plain one. 1,234 is a thousand if all values can be read so."""
 DATE_FORMATS = (DateFormat(), DateFormat(day_first=False), DateFormat(year_first=True))
+INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 LONG_TEXTS = 0.5
 """A column is one of texts if this share of its values differ and this share have two words or more."""
 
@@ -49,11 +51,18 @@ class Doubt:
         A sentence for people.
     choice : str
         What to choose if the guess is wrong: a kind of column, or "ignore"; "" if there is nothing to choose.
+    example : str
+        The text of a cell that it is about, or "".
+    row, column : int and str, optional
+        Where that cell is first, if that is known; rows count from 0.
     """
 
     reason: str
     message: str
     choice: str = ""
+    example: str = ""
+    row: int | None = None
+    column: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +70,13 @@ class PlainNumbers:
     """The cells of a column that are numbers in plain notation, which need not be listed one by one.
 
     `rows` is the number of these cells, `padded` that of the cells whose number begins with a needless 0, as in 007,
-    and `example` one of the padded numbers.
+    `example` one of the padded numbers, and `fractions` the number of cells with a decimal point.
     """
 
     rows: int = 0
     padded: int = 0
     example: str = ""
+    fractions: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +89,7 @@ class InferredFormat:
 
 def plain_numbers(texts: Mapping[str, int]) -> tuple[PlainNumbers, dict[str, int]]:
     """Divide `texts`, the number of rows of each text, into numbers in plain notation and other texts."""
-    rows = padded = 0
+    rows = padded = fractions = 0
     example = ""
     others: dict[str, int] = {}
     for text, count in texts.items():
@@ -88,15 +98,11 @@ def plain_numbers(texts: Mapping[str, int]) -> tuple[PlainNumbers, dict[str, int
             others[text] = count
             continue
         rows += count
+        fractions += count * ("." in stripped)
         if is_padded(stripped):
             padded += count
             example = example or stripped
-    return PlainNumbers(rows, padded, example), others
-
-
-def is_padded(text: str) -> bool:
-    """Return whether `text` is a whole number of several digits that begins with 0."""
-    return len(text) > 1 and text[0] == "0" and text.isdigit()
+    return PlainNumbers(rows, padded, example, fractions), others
 
 
 def infer_format(
@@ -144,14 +150,26 @@ class _Column:
     def fold(self) -> set[str]:
         return {text.casefold() for text in self.texts}
 
-    def read_by(self, column_format: "NumberFormat | DateFormat | TimeFormat") -> dict[str, float | None]:
-        """Return the values of the texts that `column_format` can read."""
+    def read_by(
+        self, column_format: "NumberFormat | DateFormat | TimeFormat", *, whole: bool = False
+    ) -> dict[str, float | None]:
+        """Return the values of the texts that `column_format` can read.
+
+        Unless the `whole` is wanted, they are none as soon as too many others are found for the format.
+        """
+        odd = rows = 0
+        read = column_format.reader()
         found: dict[str, float | None] = {}
         for text in self.texts:
             try:
-                found[text] = column_format.read(text)
+                found[text] = read(text)
             except (ValueError, OverflowError):
-                continue
+                if column_format.kind == "number" and INFINITE.fullmatch(text):
+                    found[text] = math.inf  # a number, which is refused later: it is no gap
+                    continue
+                odd, rows = odd + 1, rows + self.texts[text]
+                if not whole and not self.are_few(odd, rows):
+                    return {}
         return found
 
     def rows_of(self, texts: Iterable[str]) -> int:
@@ -160,14 +178,17 @@ class _Column:
     def odd(self, read: Mapping[str, object]) -> dict[str, int] | None:
         """Return the texts that are not `read` with their rows, if they are few enough to be gaps; else None."""
         odd = {text: count for text, count in self.texts.items() if text not in read}
-        few = len(odd) <= MOST_ODD and sum(odd.values()) <= (1 - SHARE) * self.rows + 1e-9
-        return odd if few else None
+        return odd if self.are_few(len(odd), sum(odd.values())) else None
+
+    def are_few(self, texts: int, rows: int) -> bool:
+        """Return whether so many different texts, in so many rows, may be gaps."""
+        return texts <= MOST_ODD and rows <= (1 - SHARE) * self.rows + 1e-9
 
 
 def _padded(column: _Column) -> InferredFormat:
     example = column.plain.example
     message = f"numbers such as {example} begin with 0, so they are read as codes and keep their zeros"
-    return InferredFormat(CategoryFormat(column.gaps), (Doubt("CODES", message, "number"),))
+    return InferredFormat(CategoryFormat(column.gaps), (Doubt("CODES", message, "number", example),))
 
 
 def _number(column: _Column) -> InferredFormat | None:
@@ -179,6 +200,8 @@ def _number(column: _Column) -> InferredFormat | None:
     best_read: dict[str, float | None] = {}
     most = -1
     for candidate in [replace(each, unit=unit) for each in formats] if unit else formats:
+        if column.plain.fractions and candidate.decimal == ",":
+            continue  # it does not read 1.5
         if column.plain.rows and candidate.thousands == ".":
             continue  # 1.234 would be read in two ways
         read = column.read_by(candidate)
@@ -189,16 +212,15 @@ def _number(column: _Column) -> InferredFormat | None:
     if odd is None or column.plain.rows + most == 0:
         return None
     doubts: list[Doubt] = []
-    if best_read:
-        text = next(iter(best_read))
-        doubts.append(Doubt("NUMBER_FORMAT", f"{shown(text)} is read as {best_read[text]:g}", "category"))
+    if text := next((text for text, number in best_read.items() if number is not None and math.isfinite(number)), ""):
+        doubts.append(Doubt("NUMBER_FORMAT", f"{shown(text)} is read as {best_read[text]:g}", "category", text))
     return _with_gaps(best, column, odd, doubts, "numbers")
 
 
 def _date(column: _Column) -> InferredFormat | None:
-    if column.plain.rows > (1 - SHARE) * column.rows:
+    if not any(column.read_by(each) for each in DATE_FORMATS):
         return None
-    reads = [column.read_by(each) for each in DATE_FORMATS]
+    reads = [column.read_by(each, whole=True) for each in DATE_FORMATS]
     rows = [column.rows_of(read) for read in reads]
     best = max(range(len(rows)), key=lambda i: (rows[i], -i))
     read = reads[best]
@@ -213,7 +235,7 @@ def _date(column: _Column) -> InferredFormat | None:
         text = next(text for text, value in read.items() if text in other and other[text] != value)
         certain = rows[best] > rows[1 - best]
         why = "as other rows show" if certain else "which no row decides"
-        doubts.append(Doubt("DATE_ORDER", f"{shown(text)} is read with the {first} first, {why}", "date"))
+        doubts.append(Doubt("DATE_ORDER", f"{shown(text)} is read with the {first} first, {why}", "date", text))
     return _with_gaps(chosen, column, odd, doubts, "dates")
 
 
@@ -239,7 +261,7 @@ def _with_gaps(
         rows = sum(odd.values())
         share = 100 * (1 - rows / column.rows)
         message = f"{share:.3g} % are {values}; {counted(rows, 'row')} with {listed} are taken for gaps"
-        doubts.append(Doubt("ODD_TEXTS", message, "category"))
+        doubts.append(Doubt("ODD_TEXTS", message, "category", next(iter(odd))))
     return InferredFormat(replace(found, gaps=(*column.gaps, *odd)), tuple(doubts))
 
 

@@ -13,6 +13,7 @@ from layerwise.checks import fields, real_number, shown
 from layerwise.errors import InvalidInput, Place, within
 from layerwise.tables.column import CellWriter, FittedColumn, UnusualError
 from layerwise.tables.encodings import Log, MinMax, NumberEncoding, Quantiles
+from layerwise.tables.formats import BooleanFormat, NumberFormat
 from layerwise.tables.moments import RunningMoments
 from layerwise.tables.reading import FLOAT32_MAX, first_row, read_numbers
 from layerwise.tables.sample import Sample
@@ -24,8 +25,8 @@ MAX_LOGARITHM = 100.0
 
 
 @dataclass(frozen=True, slots=True)
-class NumberColumn(FittedColumn[NumberEncoding]):
-    """A fitted column of numbers.
+class NumberColumn(FittedColumn[NumberEncoding, NumberFormat | BooleanFormat]):
+    """A fitted column of numbers, or of booleans as 0 and 1.
 
     The output is (t(x) - shift) / scale, where t(x) is log(1 + x) for Log and x otherwise, or the rank of x among
     `quantiles`. `fill` replaces a missing x; it is None if missing numbers are refused.
@@ -56,10 +57,9 @@ class NumberColumn(FittedColumn[NumberEncoding]):
         return (self.name, f"{self.name} missing") if self.indicates else (self.name,)
 
     def read(self, column: RawColumn, /) -> NDArray[np.float64]:
-        numbers = read_numbers(column)
+        numbers = read_numbers(column, self.format)
         if self.fill is None and (missing := np.isnan(numbers)).any():
-            row = first_row(missing)
-            raise column.missing_cell(row, "a number")
+            raise column.missing_cell(first_row(missing), self.format.wanted)
         check_logarithm(self.encoding, column, numbers)
         largest = MAX_LOGARITHM if isinstance(self.encoding, Log) else FLOAT32_MAX
         if (largest + abs(self.shift)) / self.scale > FLOAT32_MAX:
@@ -102,7 +102,7 @@ class NumberColumn(FittedColumn[NumberEncoding]):
         if self.fill is not None:
             self.write(np.array([np.nan]), fill)
         filled = None if self.fill is None else float(fill[0, 0])
-        indicates = self.indicates
+        indicates, read = self.indicates, self.format.reader()
 
         def affine(value: Any, out: Floats) -> None:
             if type(value) is float or type(value) is int:
@@ -111,14 +111,18 @@ class NumberColumn(FittedColumn[NumberEncoding]):
                     raise UnusualError
                 out[start] = scaled
             else:
-                absent(value, out)
+                other(value, out, affine)
 
-        def absent(value: Any, out: Floats) -> None:
-            if value is not None or filled is None:
+        def other(value: Any, out: Floats, write: CellWriter) -> None:
+            number = None if value is None else read(value)
+            if number is not None:
+                write(number, out)
+            elif filled is None:
                 raise UnusualError
-            out[start] = filled
-            if indicates:
-                out[start + 1] = 1
+            else:
+                out[start] = filled
+                if indicates:
+                    out[start + 1] = 1
 
         def logarithm(value: Any, out: Floats) -> None:
             if type(value) is float or type(value) is int:
@@ -129,7 +133,7 @@ class NumberColumn(FittedColumn[NumberEncoding]):
                     raise UnusualError
                 out[start] = scaled
             else:
-                absent(value, out)
+                other(value, out, logarithm)
 
         def rank(value: Any, out: Floats) -> None:
             if type(value) is float or type(value) is int:
@@ -137,11 +141,12 @@ class NumberColumn(FittedColumn[NumberEncoding]):
                     raise UnusualError
                 out[start] = self._rank(float(value))
             else:
-                absent(value, out)
+                other(value, out, rank)
 
-        if self.quantiles:
-            return rank
-        return logarithm if isinstance(self.encoding, Log) else affine
+        write = rank if self.quantiles else logarithm if isinstance(self.encoding, Log) else affine
+        if isinstance(self.format, BooleanFormat):
+            return lambda value, out: other(value, out, write)  # it reads numbers, too, to refuse all but 0 and 1
+        return write
 
     def _rank(self, x: float) -> float:
         """Return the share of rows below `x`, the same bits as `_ranks`."""
@@ -162,8 +167,10 @@ class NumberColumn(FittedColumn[NumberEncoding]):
         return {"fill": self.fill, "shift": self.shift, "scale": self.scale}
 
 
-def number_column_from_json(name: str, encoding: NumberEncoding, given: Mapping[str, object]) -> NumberColumn:
-    """Return the column from the fields of its JSON other than name and encoding. Raises InvalidInput."""
+def number_column_from_json(
+    name: str, encoding: NumberEncoding, form: NumberFormat | BooleanFormat, given: Mapping[str, object]
+) -> NumberColumn:
+    """Return the column from the other fields of its JSON. Raises InvalidInput."""
     own = ("quantiles",) if isinstance(encoding, Quantiles) else ("shift", "scale")
     found = fields("", given, known=("fill", *own), required=("fill", *own))
     if encoding.missing == "auto":
@@ -174,7 +181,7 @@ def number_column_from_json(name: str, encoding: NumberEncoding, given: Mapping[
         raise InvalidInput("fill", f"expected {wanted} for missing {shown(encoding.missing)}, got {shown(fill)}")
     if not isinstance(encoding, Quantiles):
         shift, scale = real_number("shift", found["shift"]), real_number("scale", found["scale"], above=0)
-        return NumberColumn(name, encoding, fill, shift, scale)
+        return NumberColumn(name, encoding, fill, shift, scale, format=form)
     values = cast(list[object], found["quantiles"])
     if type(values) is not list or not 2 <= len(values) <= encoding.quantiles:
         raise InvalidInput("quantiles", f"expected a list of 2 to {encoding.quantiles} numbers, got {shown(values)}")
@@ -182,7 +189,7 @@ def number_column_from_json(name: str, encoding: NumberEncoding, given: Mapping[
     for i in range(1, len(known)):
         if known[i] < known[i - 1]:
             raise InvalidInput(Place("quantiles", i), f"expected at least {known[i - 1]}, got {known[i]}")
-    return NumberColumn(name, encoding, fill, quantiles=known)
+    return NumberColumn(name, encoding, fill, quantiles=known, format=form)
 
 
 def check_logarithm(encoding: NumberEncoding, column: RawColumn, numbers: NDArray[np.float64]) -> None:
@@ -197,13 +204,15 @@ class NumberFit:
 
     kind = "number"
 
-    def __init__(self, encoding: NumberEncoding, *, seed: int) -> None:
+    def __init__(self, encoding: NumberEncoding, form: NumberFormat | BooleanFormat, *, seed: int) -> None:
         self._encoding = encoding
+        self._format = form
         self._raw = RunningMoments()
         self._logarithms = RunningMoments()
         wanted = isinstance(encoding, Quantiles) or encoding.missing == "median"
         self._sample = Sample(seed=seed) if wanted else None
-        self._gaps = False
+        self.gaps = False
+        """Whether a value was missing."""
 
     @property
     def seen(self) -> int:
@@ -212,12 +221,11 @@ class NumberFit:
 
     def add(self, column: RawColumn) -> None:
         """Add a block. Raises InvalidInput, naming row and column."""
-        numbers = read_numbers(column)
+        numbers = read_numbers(column, self._format)
         if (missing := np.isnan(numbers)).any():
             if self._encoding.missing == "error":
-                row = first_row(missing)
-                raise column.missing_cell(row, "a number")
-            self._gaps = True
+                raise column.missing_cell(first_row(missing), self._format.wanted)
+            self.gaps = True
             numbers = numbers[~missing]
         check_logarithm(self._encoding, column, numbers)
         self._raw.add(numbers)
@@ -230,7 +238,7 @@ class NumberFit:
         """Return the fitted column. Raises InvalidInput."""
         encoding, raw = self._encoding, self._raw
         if encoding.missing == "auto":
-            encoding = replace(encoding, missing="indicator" if self._gaps else "error")
+            encoding = replace(encoding, missing="indicator" if self.gaps else "mean")
         fill: float | None = raw.centre
         if isinstance(encoding.missing, float):
             fill = encoding.missing
@@ -241,17 +249,17 @@ class NumberFit:
             fill = None
         moments = self._logarithms if isinstance(encoding, Log) else raw
         constant = () if moments.varies else (0,)
-        if encoding.missing == "indicator" and not self._gaps:
+        if encoding.missing == "indicator" and not self.gaps:
             constant = (*constant, 1)
         if isinstance(encoding, Quantiles):
             assert self._sample is not None
             count = max(2, min(encoding.quantiles, len(self._sample)))
             quantiles = tuple(self._sample.quantiles(count).tolist())
-            return NumberColumn(name, encoding, fill, quantiles=quantiles, constant=constant)
+            return NumberColumn(name, encoding, fill, quantiles=quantiles, format=self._format, constant=constant)
         shift, scale = 0.0, 1.0
         if isinstance(encoding, MinMax):
             shift, scale = raw.least, raw.greatest - raw.least if moments.varies else 1.0
         elif encoding.kind != "identity":
             shift, scale = moments.centre, moments.deviation
         with within("columns", name):
-            return NumberColumn(name, encoding, fill, shift, scale, constant=constant)
+            return NumberColumn(name, encoding, fill, shift, scale, format=self._format, constant=constant)

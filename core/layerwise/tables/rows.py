@@ -9,7 +9,7 @@ from layerwise.types import Floats
 RowsWriter: TypeAlias = Callable[[list[object], Floats], bool]
 
 
-def rows_writer(columns: Sequence[FittedColumn[Any]], extra: Collection[str] | None = ()) -> RowsWriter:
+def rows_writer(columns: Sequence[FittedColumn[Any, Any]], extra: Collection[str] | None = ()) -> RowsWriter:
     """Return a function that encodes a list of rows into an array (n, width) of zeros and returns whether it could.
 
     It cannot if a row is not a dict with these columns, and no others than `extra` (any if that is None), or if a cell

@@ -35,13 +35,17 @@ class RawColumn:
     """A column as it was given, not yet read as numbers, categories or dates.
 
     `values` (n,) is an array of booleans, numbers or datetime64, or a list of cells; for a categorical column, codes
-    (n,) into `categories`, -1 for a missing value. `start` is the number of rows in earlier blocks.
+    (n,) into `categories`, -1 for a missing value. `start` is the number of rows in earlier blocks, `hint` what the
+    error of a cell that cannot be read says besides. `numbers` (n,) are those in the cells if all are plain numbers or
+    gaps, and they have been read already.
     """
 
     name: str
     values: Values
     categories: tuple[object, ...] | None = None
     start: int = 0
+    hint: str = ""
+    numbers: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -61,6 +65,10 @@ class RawColumn:
     def bad_cell(self, row: int, wanted: str, got: object, reason: str = "") -> InvalidInput:
         """Return the error of the cell in `row`: what was `wanted`, and what it has."""
         return InvalidInput(self.at(row), f"expected {wanted}, got {shown(got)}", reason)
+
+    def unreadable_cell(self, row: int, wanted: str, reason: str = "") -> InvalidInput:
+        """Return the error of the cell in `row`, which is not what was `wanted`."""
+        return InvalidInput(self.at(row), f"expected {wanted}, got {shown(self.cell(row))}{self.hint}", reason)
 
     def missing_cell(self, row: int, wanted: str) -> InvalidInput:
         """Return the error of a missing value in `row`, if the column does not take missing values."""

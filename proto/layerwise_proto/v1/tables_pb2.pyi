@@ -72,6 +72,7 @@ class _ColumnKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ColumnKind
     COLUMN_KIND_NUMBER: _ColumnKind.ValueType  # 1
     COLUMN_KIND_CATEGORY: _ColumnKind.ValueType  # 2
     COLUMN_KIND_DATE: _ColumnKind.ValueType  # 3
+    COLUMN_KIND_TEXT: _ColumnKind.ValueType  # 4
 
 class ColumnKind(_ColumnKind, metaclass=_ColumnKindEnumTypeWrapper): ...
 
@@ -79,6 +80,7 @@ COLUMN_KIND_UNSPECIFIED: ColumnKind.ValueType  # 0
 COLUMN_KIND_NUMBER: ColumnKind.ValueType  # 1
 COLUMN_KIND_CATEGORY: ColumnKind.ValueType  # 2
 COLUMN_KIND_DATE: ColumnKind.ValueType  # 3
+COLUMN_KIND_TEXT: ColumnKind.ValueType  # 4
 Global___ColumnKind: _TypeAlias = ColumnKind  # noqa: Y015
 
 @_typing.final
@@ -207,10 +209,32 @@ class Encoder(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class FormatsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> Global___Format: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: Global___Format | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     COLUMNS_FIELD_NUMBER: _builtins.int
     IGNORE_FIELD_NUMBER: _builtins.int
     REST_FIELD_NUMBER: _builtins.int
     EXTRA_FIELD_NUMBER: _builtins.int
+    FORMATS_FIELD_NUMBER: _builtins.int
     rest: Global___Rest.ValueType
     """Unset: REST_INFER."""
     extra: Global___Extra.ValueType
@@ -223,6 +247,10 @@ class Encoder(_message.Message):
     def ignore(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of columns to leave out."""
 
+    @_builtins.property
+    def formats(self) -> _containers.MessageMap[_builtins.str, Global___Format]:
+        """How the cells of columns are read, by their names. By default as their texts show."""
+
     def __init__(
         self,
         *,
@@ -230,10 +258,11 @@ class Encoder(_message.Message):
         ignore: _abc.Iterable[_builtins.str] | None = ...,
         rest: Global___Rest.ValueType = ...,
         extra: Global___Extra.ValueType = ...,
+        formats: _abc.Mapping[_builtins.str, Global___Format] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "extra", b"extra", "ignore", b"ignore", "rest", b"rest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "extra", b"extra", "formats", b"formats", "ignore", b"ignore", "rest", b"rest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -252,6 +281,7 @@ class Encoding(_message.Message):
     ORDINAL_FIELD_NUMBER: _builtins.int
     HASHING_FIELD_NUMBER: _builtins.int
     DATE_PARTS_FIELD_NUMBER: _builtins.int
+    HASHED_WORDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def standardize(self) -> Global___Standardize: ...
     @_builtins.property
@@ -270,6 +300,8 @@ class Encoding(_message.Message):
     def hashing(self) -> Global___Hashing: ...
     @_builtins.property
     def date_parts(self) -> Global___DateParts: ...
+    @_builtins.property
+    def hashed_words(self) -> Global___HashedWords: ...
     def __init__(
         self,
         *,
@@ -282,12 +314,13 @@ class Encoding(_message.Message):
         ordinal: Global___Ordinal | None = ...,
         hashing: Global___Hashing | None = ...,
         date_parts: Global___DateParts | None = ...,
+        hashed_words: Global___HashedWords | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["date_parts", b"date_parts", "hashing", b"hashing", "identity", b"identity", "kind", b"kind", "log", b"log", "min_max", b"min_max", "one_hot", b"one_hot", "ordinal", b"ordinal", "quantile", b"quantile", "standardize", b"standardize"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["date_parts", b"date_parts", "hashed_words", b"hashed_words", "hashing", b"hashing", "identity", b"identity", "kind", b"kind", "log", b"log", "min_max", b"min_max", "one_hot", b"one_hot", "ordinal", b"ordinal", "quantile", b"quantile", "standardize", b"standardize"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["date_parts", b"date_parts", "hashing", b"hashing", "identity", b"identity", "kind", b"kind", "log", b"log", "min_max", b"min_max", "one_hot", b"one_hot", "ordinal", b"ordinal", "quantile", b"quantile", "standardize", b"standardize"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["date_parts", b"date_parts", "hashed_words", b"hashed_words", "hashing", b"hashing", "identity", b"identity", "kind", b"kind", "log", b"log", "min_max", b"min_max", "one_hot", b"one_hot", "ordinal", b"ordinal", "quantile", b"quantile", "standardize", b"standardize"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["standardize", "min_max", "quantile", "log", "identity", "one_hot", "ordinal", "hashing", "date_parts"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["standardize", "min_max", "quantile", "log", "identity", "one_hot", "ordinal", "hashing", "date_parts", "hashed_words"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -557,6 +590,39 @@ class Hashing(_message.Message):
 Global___Hashing: _TypeAlias = Hashing  # noqa: Y015
 
 @_typing.final
+class HashedWords(_message.Message):
+    """Words and letter trigrams of a text, counted in a fixed number of buckets."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BUCKETS_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
+    buckets: _builtins.int
+    """Default 256."""
+    missing: _builtins.str
+    """auto (default), own, none or error."""
+    def __init__(
+        self,
+        *,
+        buckets: _builtins.int | None = ...,
+        missing: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_buckets", b"_buckets", "_missing", b"_missing", "buckets", b"buckets", "missing", b"missing"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_buckets", b"_buckets", "_missing", b"_missing", "buckets", b"buckets", "missing", b"missing"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__buckets: _TypeAlias = _typing.Literal["buckets"]  # noqa: Y015
+    _WhichOneofArgType__buckets: _TypeAlias = _typing.Literal["_buckets", b"_buckets"]  # noqa: Y015
+    _WhichOneofReturnType__missing: _TypeAlias = _typing.Literal["missing"]  # noqa: Y015
+    _WhichOneofArgType__missing: _TypeAlias = _typing.Literal["_missing", b"_missing"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__buckets) -> _WhichOneofReturnType__buckets | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__missing) -> _WhichOneofReturnType__missing | None: ...
+
+Global___HashedWords: _TypeAlias = HashedWords  # noqa: Y015
+
+@_typing.final
 class DateParts(_message.Message):
     """Parts of a date or time: one input for each, two for a cycle."""
 
@@ -585,6 +651,249 @@ class DateParts(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__missing) -> _WhichOneofReturnType__missing | None: ...
 
 Global___DateParts: _TypeAlias = DateParts  # noqa: Y015
+
+@_typing.final
+class Format(_message.Message):
+    """How the cells of a column are spelled."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    BOOLEAN_FIELD_NUMBER: _builtins.int
+    DATE_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def number(self) -> Global___NumberFormat: ...
+    @_builtins.property
+    def boolean(self) -> Global___BooleanFormat: ...
+    @_builtins.property
+    def date(self) -> Global___DateFormat: ...
+    @_builtins.property
+    def time(self) -> Global___TimeFormat: ...
+    @_builtins.property
+    def category(self) -> Global___CategoryFormat: ...
+    @_builtins.property
+    def text(self) -> Global___TextFormat: ...
+    def __init__(
+        self,
+        *,
+        number: Global___NumberFormat | None = ...,
+        boolean: Global___BooleanFormat | None = ...,
+        date: Global___DateFormat | None = ...,
+        time: Global___TimeFormat | None = ...,
+        category: Global___CategoryFormat | None = ...,
+        text: Global___TextFormat | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["boolean", b"boolean", "category", b"category", "date", b"date", "kind", b"kind", "number", b"number", "text", b"text", "time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["boolean", b"boolean", "category", b"category", "date", b"date", "kind", b"kind", "number", b"number", "text", b"text", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["number", "boolean", "date", "time", "category", "text"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___Format: _TypeAlias = Format  # noqa: Y015
+
+@_typing.final
+class NumberFormat(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GAPS_FIELD_NUMBER: _builtins.int
+    DECIMAL_FIELD_NUMBER: _builtins.int
+    THOUSANDS_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
+    decimal: _builtins.str
+    """"." (default) or ","."""
+    thousands: _builtins.str
+    """The sign between groups of three digits; default ""."""
+    unit: _builtins.str
+    """A unit before or after the number, such as "%", which is left out."""
+    @_builtins.property
+    def gaps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Words that mean that a cell has no value. Empty: NA, null, None and the like."""
+
+    def __init__(
+        self,
+        *,
+        gaps: _abc.Iterable[_builtins.str] | None = ...,
+        decimal: _builtins.str | None = ...,
+        thousands: _builtins.str | None = ...,
+        unit: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_decimal", b"_decimal", "_thousands", b"_thousands", "_unit", b"_unit", "decimal", b"decimal", "thousands", b"thousands", "unit", b"unit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_decimal", b"_decimal", "_thousands", b"_thousands", "_unit", b"_unit", "decimal", b"decimal", "gaps", b"gaps", "thousands", b"thousands", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__decimal: _TypeAlias = _typing.Literal["decimal"]  # noqa: Y015
+    _WhichOneofArgType__decimal: _TypeAlias = _typing.Literal["_decimal", b"_decimal"]  # noqa: Y015
+    _WhichOneofReturnType__thousands: _TypeAlias = _typing.Literal["thousands"]  # noqa: Y015
+    _WhichOneofArgType__thousands: _TypeAlias = _typing.Literal["_thousands", b"_thousands"]  # noqa: Y015
+    _WhichOneofReturnType__unit: _TypeAlias = _typing.Literal["unit"]  # noqa: Y015
+    _WhichOneofArgType__unit: _TypeAlias = _typing.Literal["_unit", b"_unit"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__decimal) -> _WhichOneofReturnType__decimal | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__thousands) -> _WhichOneofReturnType__thousands | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__unit) -> _WhichOneofReturnType__unit | None: ...
+
+Global___NumberFormat: _TypeAlias = NumberFormat  # noqa: Y015
+
+@_typing.final
+class BooleanFormat(_message.Message):
+    """1 and 0 are always understood."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GAPS_FIELD_NUMBER: _builtins.int
+    TRUE_FIELD_NUMBER: _builtins.int
+    FALSE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def gaps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As of NumberFormat."""
+
+    @_builtins.property
+    def true(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Default: true, yes, t, y."""
+
+    @_builtins.property
+    def false(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Default: false, no, f, n."""
+
+    def __init__(
+        self,
+        *,
+        gaps: _abc.Iterable[_builtins.str] | None = ...,
+        true: _abc.Iterable[_builtins.str] | None = ...,
+        false: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["false", b"false", "gaps", b"gaps", "true", b"true"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BooleanFormat: _TypeAlias = BooleanFormat  # noqa: Y015
+
+@_typing.final
+class DateFormat(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GAPS_FIELD_NUMBER: _builtins.int
+    DAY_FIRST_FIELD_NUMBER: _builtins.int
+    YEAR_FIRST_FIELD_NUMBER: _builtins.int
+    day_first: _builtins.bool
+    """Whether 4/5/2013 is the fourth of May; default true."""
+    year_first: _builtins.bool
+    """Whether 13/5/4 is a day of 2013; default false."""
+    @_builtins.property
+    def gaps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As of NumberFormat."""
+
+    def __init__(
+        self,
+        *,
+        gaps: _abc.Iterable[_builtins.str] | None = ...,
+        day_first: _builtins.bool | None = ...,
+        year_first: _builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_day_first", b"_day_first", "_year_first", b"_year_first", "day_first", b"day_first", "year_first", b"year_first"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_day_first", b"_day_first", "_year_first", b"_year_first", "day_first", b"day_first", "gaps", b"gaps", "year_first", b"year_first"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__day_first: _TypeAlias = _typing.Literal["day_first"]  # noqa: Y015
+    _WhichOneofArgType__day_first: _TypeAlias = _typing.Literal["_day_first", b"_day_first"]  # noqa: Y015
+    _WhichOneofReturnType__year_first: _TypeAlias = _typing.Literal["year_first"]  # noqa: Y015
+    _WhichOneofArgType__year_first: _TypeAlias = _typing.Literal["_year_first", b"_year_first"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__day_first) -> _WhichOneofReturnType__day_first | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__year_first) -> _WhichOneofReturnType__year_first | None: ...
+
+Global___DateFormat: _TypeAlias = DateFormat  # noqa: Y015
+
+@_typing.final
+class TimeFormat(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GAPS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def gaps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As of NumberFormat."""
+
+    def __init__(
+        self,
+        *,
+        gaps: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gaps", b"gaps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TimeFormat: _TypeAlias = TimeFormat  # noqa: Y015
+
+@_typing.final
+class CategoryFormat(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GAPS_FIELD_NUMBER: _builtins.int
+    STRIP_FIELD_NUMBER: _builtins.int
+    NUMERIC_FIELD_NUMBER: _builtins.int
+    strip: _builtins.bool
+    """Whether blanks before and after a text are left out; default true."""
+    numeric: _builtins.bool
+    """Whether categories are numbers, so that 1, 1.0 and "1.0" are the same; default false."""
+    @_builtins.property
+    def gaps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As of NumberFormat."""
+
+    def __init__(
+        self,
+        *,
+        gaps: _abc.Iterable[_builtins.str] | None = ...,
+        strip: _builtins.bool | None = ...,
+        numeric: _builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_numeric", b"_numeric", "_strip", b"_strip", "numeric", b"numeric", "strip", b"strip"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_numeric", b"_numeric", "_strip", b"_strip", "gaps", b"gaps", "numeric", b"numeric", "strip", b"strip"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__numeric: _TypeAlias = _typing.Literal["numeric"]  # noqa: Y015
+    _WhichOneofArgType__numeric: _TypeAlias = _typing.Literal["_numeric", b"_numeric"]  # noqa: Y015
+    _WhichOneofReturnType__strip: _TypeAlias = _typing.Literal["strip"]  # noqa: Y015
+    _WhichOneofArgType__strip: _TypeAlias = _typing.Literal["_strip", b"_strip"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__numeric) -> _WhichOneofReturnType__numeric | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__strip) -> _WhichOneofReturnType__strip | None: ...
+
+Global___CategoryFormat: _TypeAlias = CategoryFormat  # noqa: Y015
+
+@_typing.final
+class TextFormat(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GAPS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def gaps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As of NumberFormat."""
+
+    def __init__(
+        self,
+        *,
+        gaps: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gaps", b"gaps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TextFormat: _TypeAlias = TextFormat  # noqa: Y015
 
 @_typing.final
 class ColumnInfo(_message.Message):

@@ -14,7 +14,7 @@ MOST_CATEGORIES = 256
 
 @dataclass(frozen=True, slots=True)
 class ColumnInfo:
-    """A column: its kind ("number", "category" or "date") and its encoding, where every "auto" has been decided.
+    """A column: its kind ("number", "category", "date" or "text") and its encoding, with every "auto" decided.
 
     `categories` are the first that have an output or a rank of their own, in that order, or empty if they were not
     asked for; `category_count` is the number of all.
@@ -47,7 +47,7 @@ def column_counts(preprocessing: Mapping[str, Any]) -> ColumnCounts:
 
 
 def column_kind(item: Mapping[str, Any]) -> str:
-    """Return the kind of a fitted column in its JSON form: "number", "category" or "date"."""
+    """Return the kind of a fitted column in its JSON form: "number", "category", "date" or "text"."""
     return ENCODINGS[item["encoding"]["kind"]].reads
 
 

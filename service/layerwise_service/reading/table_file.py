@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -135,14 +135,14 @@ class TableFile:
             wanted = ", ".join(
                 f"count(c{i}), count(*) FILTER (p{i}), count(*) FILTER (p{i} AND regexp_full_match(t{i}, '0[0-9]+')),"
                 f" any_value(t{i}) FILTER (p{i} AND regexp_full_match(t{i}, '0[0-9]+')),"
-                f" approx_count_distinct(c{i}), any_value(c{i})"
+                f" count(*) FILTER (p{i} AND contains(t{i}, '.')), approx_count_distinct(c{i}), any_value(c{i})"
                 for i in own
             )
             found = self._database.execute(
                 f"SELECT {wanted} FROM (SELECT *, {plain} FROM (SELECT {trimmed} FROM cells))"
             ).fetchone()
-            for rows, numbers, padded, code, distinct, example in _sixes(cast("tuple[Any, ...]", found)):
-                yield _Cells(rows, PlainNumbers(numbers, padded, code or ""), distinct, example or "")
+            for rows, numbers, padded, code, fractions, distinct, example in _sevens(cast("tuple[Any, ...]", found)):
+                yield _Cells(rows, PlainNumbers(numbers, padded, code or "", fractions), distinct, example or "")
 
     def _texts(self, i: int) -> dict[str, int]:
         """Return the texts of a column other than plain numbers, and how many rows each has."""
@@ -184,21 +184,22 @@ class TableFile:
         self._database.execute(f"CREATE OR REPLACE TEMP TABLE values{i} (text VARCHAR, value {kind})")
         plain_too = column_format.kind != "number" or getattr(column_format, "decimal", ".") != "."
         only = "" if plain_too else f"AND NOT regexp_full_match(trim(c{i}, '{BLANKS}'), '{PLAIN}')"
+        read = column_format.reader()
         reader = self._database.cursor()
         texts = reader.execute(f"SELECT DISTINCT c{i} FROM cells WHERE c{i} IS NOT NULL {only}")
         while block := texts.fetchmany(BLOCK_ROWS):
-            read = [(text, value) for (text,) in block if (value := self._value(i, text, column_format)) is not None]
-            if read:
-                keys, values = zip(*read, strict=True)
+            found = [(text, self._value(i, text, column_format, read)) for (text,) in block]
+            if there := [pair for pair in found if pair[1] is not None]:
+                keys, values = zip(*there, strict=True)
                 self._database.execute(
                     f"INSERT INTO values{i} SELECT unnest($keys), unnest($values)",
                     {"keys": list(keys), "values": list(values)},
                 )
         reader.close()
 
-    def _value(self, i: int, text: str, column_format: Format) -> object:
+    def _value(self, i: int, text: str, column_format: Format, read: Callable[[object], object]) -> object:
         try:
-            return column_format.read(text)
+            return read(text)
         except (ValueError, OverflowError):
             row = self._one(f"SELECT rowid FROM cells WHERE c{i} = $text ORDER BY rowid LIMIT 1", text=text)
             wanted = f"expected {column_format.wanted}, got {shown(text)}"
@@ -209,8 +210,8 @@ class TableFile:
         return int(cast("tuple[int]", found)[0])
 
 
-def _sixes(values: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
-    return (values[i : i + 6] for i in range(0, len(values), 6))
+def _sevens(values: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+    return (values[i : i + 7] for i in range(0, len(values), 7))
 
 
 def _quoted(text: str) -> str:

@@ -20,7 +20,7 @@ NUMBER = {"type": "number"}
 NAME = {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,62}$"}
 LABEL = {"oneOf": [{"type": "integer"}, {"type": "string"}, {"type": "boolean"}]}
 TIME = {"type": "string", "format": "date-time"}
-COLUMN_KIND = {"type": "string", "enum": ["number", "category", "date"]}
+COLUMN_KIND = {"type": "string", "enum": ["number", "category", "date", "text"]}
 SHA256 = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 
 

@@ -100,7 +100,7 @@ def test_numpy_reads_every_member(tmp_path):
             "layer2/bias": (3,),
         }
         manifest = json.loads(file["manifest"].tobytes())
-    assert manifest["format_version"] == 4
+    assert manifest["format_version"] == 5
     assert manifest["labels"] == ["a", "b", "ç"]
     assert manifest["versions"]["numpy"] == np.__version__
 

@@ -493,7 +493,8 @@ def feed(model, rows):
     for column in model.encoder.columns:
         values = rows[column.name]
         if column.kind == "number":
-            made[column.name] = np.array(values, np.float64)
+            read = [column.format.read(value) for value in values]
+            made[column.name] = np.array([np.nan if value is None else value for value in read], np.float64)
         elif column.kind == "date":
             made[column.name] = np.array(values, "M8[s]").astype(np.int64)
         else:

@@ -7,20 +7,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from layerwise import InvalidInput, MinMax, OneHot, TableEncoder
+from layerwise import DateParts, InvalidInput, MinMax, OneHot, Standardize, TableEncoder
 
 INF, NAN = float("inf"), float("nan")
 GOOD = {"n": [1.0, 2.5], "s": [1e-12, 3e-12], "c": ["a", "b"], "d": ["2013-01-01", "2014-01-01"]}
 
 
 def fitted(**options):
-    return TableEncoder({"c": OneHot(unseen="error")}, **options).fit(GOOD)
+    chosen = {"n": Standardize(missing="error"), "c": OneHot(missing="error", unseen="error")}
+    return TableEncoder(chosen | {"d": DateParts(missing="error")}, **options).fit(GOOD)
 
 
 def row(**cells):
     return {"n": 1.0, "s": 1e-12, "c": "a", "d": "2013-01-01"} | cells
 
 
+DATE = "d: expected a date, as 2013-01-31, 31.1.2013 or 31-Jan-2013"
 CELLS = [
     ({"n": "abc"}, "n: expected a number, got 'abc'"),
     ({"n": "1_0"}, "n: expected a number, got '1_0'"),
@@ -35,14 +37,14 @@ CELLS = [
     ({"n": datetime.date(2013, 1, 1)}, "n: expected a number, got datetime.date(2013, 1, 1)"),
     ({"c": "x"}, "c: expected one of 'a', 'b', got 'x'"),
     ({"c": ""}, "c: expected a category, got ''"),
-    ({"c": ["a"]}, "c: expected a single value, got ['a']"),
+    ({"c": ["a"]}, "c: expected a category (text in UTF-8, a boolean or a number), got ['a']"),
     ({"c": b"\xff"}, "c: expected a category (text in UTF-8, a boolean or a number), got b'\\xff'"),
     ({"c": "\ud800"}, "c: expected a category (text in UTF-8, a boolean or a number), got '\\ud800'"),
     ({"c": INF}, "c: expected a category (text in UTF-8, a boolean or a number), got inf"),
     ({"c": datetime.date(2013, 1, 1)}, "c: expected a category (text in UTF-8, a boolean or a number), got datetime"),
-    ({"d": "2013-02-30"}, "d: expected a date (ISO 8601, as 2013-01-31 or 2013-01-31T10:00), got '2013-02-30'"),
-    ({"d": "20130101"}, "d: expected a date (ISO 8601"),
-    ({"d": 20130101}, "d: expected a date (ISO 8601"),
+    ({"d": "2013-02-30"}, f"{DATE}, with or without a time, got '2013-02-30'"),
+    ({"d": "20130101"}, DATE),
+    ({"d": 20130101}, DATE),
     ({"d": NAN}, "d: expected a date, got nan"),
 ]
 
@@ -58,9 +60,14 @@ def test_a_cell_that_cannot_be_used_is_named(cells, message):
         assert str(caught.value).startswith(f"rows[{where}].{message}")
 
 
-def test_a_cell_is_counted_over_all_blocks():
-    with pytest.raises(InvalidInput, match=r"^rows\[5\]\.n: expected a number, got 'abc'$"):
+def test_a_cell_is_counted_over_all_blocks_and_the_error_says_how_to_choose_a_format():
+    with pytest.raises(InvalidInput) as caught:
         TableEncoder().fit_blocks([{"n": [1, 2, 3]}, {"n": [1, 2, "abc"]}])
+
+    how = "the format follows from the rows before: choose another one, as formats={'n': CategoryFormat()}"
+    assert str(caught.value) == f"rows[5].n: expected a number, got 'abc'; {how}"
+    with pytest.raises(InvalidInput, match=r"^rows\[1\]\.n: expected a number, got 'abc'$"):
+        TableEncoder(formats={"n": "number"}).fit_blocks([{"n": ["1"]}, {"n": ["abc"]}])
 
 
 @pytest.mark.parametrize(
@@ -76,7 +83,7 @@ def test_a_cell_is_counted_over_all_blocks():
         (GOOD | {"n": np.ones(2, "m8[s]")}, "columns.n: expected numbers, texts, booleans or dates, got timedelta64"),
         (GOOD | {"n": np.ones(2, "M8[s]")}, "rows[0].n: expected a number, got datetime"),
         (GOOD | {"c": np.ones(2, "M8[s]")}, "rows[0].c: expected a category (text in UTF-8, a boolean or a number),"),
-        (GOOD | {"d": np.ones(2)}, "rows[0].d: expected a date (ISO 8601"),
+        (GOOD | {"d": np.ones(2)}, f"rows[0].{DATE}"),
         ({1: [2]}, "columns: expected text as a column name, got 1"),
         ([row(), row() | {"e": 1}], "rows[1].e: unknown column; expected one of n, s, c, d"),
         ([row(), {"n": 1, "s": 1, "c": "a"}], "rows[1].d: there is no column 'd'; the columns are n, s, c"),

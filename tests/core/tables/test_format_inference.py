@@ -87,3 +87,10 @@ def test_a_column_of_gaps_is_empty():
     (doubt,) = infer_format(column("", "NA")).doubts
 
     assert doubt.reason == "EMPTY"
+
+
+def test_a_decimal_comma_is_not_read_where_others_have_a_point():
+    found = infer_format({"1.5": 95, "2,5": 5})
+
+    assert found.format == NumberFormat(gaps=(*NumberFormat().gaps, "2,5"))
+    assert [doubt.reason for doubt in found.doubts] == ["ODD_TEXTS"]

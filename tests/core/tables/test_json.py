@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from helpers.table_of_all_kinds import COLUMNS, ENCODER, TABLE
 from layerwise import InvalidInput, OneHot, Quantiles, TableEncoder
+from layerwise.tables.cells import GAPS
 
 
 def returned(encoder):
@@ -71,13 +72,15 @@ def test_the_json_is_as_documented():
             {
                 "name": "x",
                 "encoding": {"kind": "standardize", "missing": "indicator"},
+                "format": {"kind": "number", "gaps": list(GAPS), "decimal": ".", "thousands": "", "unit": ""},
                 "fill": 2.0,
                 "shift": 2.0,
                 "scale": 1.0,
             },
             {
                 "name": "c",
-                "encoding": {"kind": "one_hot", "missing": "error", "most": 1, "unseen": "other"},
+                "encoding": {"kind": "one_hot", "missing": "none", "most": 1, "unseen": "other"},
+                "format": {"kind": "category", "gaps": list(GAPS), "strip": True, "numeric": False},
                 "categories": ["b"],
             },
         ],
@@ -88,9 +91,10 @@ NUMBER = {"name": "x", "encoding": {"kind": "log", "missing": "mean"}, "fill": 1
 RANKS = {"name": "x", "encoding": {"kind": "quantile", "missing": "error"}, "fill": None, "quantiles": [0.0, 1.0]}
 TEXT = {"name": "x", "encoding": {"kind": "one_hot", "missing": "own", "unseen": "none"}, "categories": ["a"]}
 DATE = {"name": "x", "encoding": {"kind": "date_parts", "missing": "none"}, "shift": 0.0, "scale": 1.0}
+WORDS = {"name": "x", "encoding": {"kind": "hashed_words", "missing": "own"}}
 
 
-@pytest.mark.parametrize("column", [NUMBER, RANKS, TEXT, DATE])
+@pytest.mark.parametrize("column", [NUMBER, RANKS, TEXT, DATE, WORDS | {"format": "text"}])
 def test_each_of_these_is_read(column):
     assert TableEncoder.from_json({"fitted": [column]}).is_fitted
 
@@ -99,8 +103,21 @@ def test_each_of_these_is_read(column):
     ("value", "message"),
     [
         ([], "expected an object, got []"),
-        ({"kolumns": {}}, "kolumns: unknown field; expected one of columns, ignore, rest, extra, fitted"),
+        ({"kolumns": {}}, "kolumns: unknown field; expected one of columns, formats, ignore, rest, extra, fitted"),
         ({"columns": {"x": {"kind": "lag"}}}, "columns.x.kind: expected one of standardize, min_max"),
+        ({"formats": {"x": "numbr"}}, "formats.x: expected one of number, boolean, date, time, category, text, got"),
+        ({"formats": ["x"]}, "formats: expected formats by the names of columns, got ['x']"),
+        ({"formats": {"x": "date"}, "ignore": ["x"]}, "formats.x: expected a column that is not also in `ignore`"),
+        (
+            {"columns": {"x": "log"}, "formats": {"x": "date"}},
+            "formats.x: expected a format of kind number or boolean, which log encodes, got date",
+        ),
+        (
+            {"fitted": [TEXT | {"format": "number"}]},
+            "fitted[0].format: expected a format of kind category, which one_hot",
+        ),
+        ({"fitted": [WORDS | {"format": "text", "more": 1}]}, "fitted[0].more: unknown field"),
+        ({"fitted": [WORDS]}, "fitted[0].format: expected one of number, boolean, date, time, category, text"),
         ({"fitted": {}}, "fitted: expected a list of columns, or null, got {}"),
         ({"fitted": []}, "fitted: expected a list of columns, or null, got []"),
         ({"fitted": ["x"]}, "fitted[0]: expected an object, got 'x'"),

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from layerwise import MLP, Architecture, InvalidInput, Layer, OneHot, Standardize, TableEncoder
+from layerwise import MLP, Architecture, Layer, NumberFormat, OneHot, Ordinal, Standardize, TableEncoder
 from layerwise.standalone import to_standalone
+from layerwise.tables.cells import GAPS
 
 MASK = [False, True, False, True]
 MASKED = {
@@ -71,8 +72,8 @@ def test_a_masked_value_is_missing(form):
     assert wanted.encode(FORMS[form]).tobytes() == wanted.encode(CELLS).tobytes()
 
 
-def test_a_masked_number_that_was_never_missing_is_refused_and_never_enters():
-    encoder = TableEncoder().fit({"x": [1.0, 3.0]})
+def test_a_masked_number_that_is_refused_never_enters():
+    encoder = TableEncoder({"x": Standardize(missing="error")}).fit({"x": [1.0, 3.0]})
 
     for values in np.ma.array([1.0, 1e6], mask=[False, True]), [1.0, np.ma.masked]:
         with pytest.raises(ValueError, match=r"^rows\[1\]\.x: expected a number, got (nan|masked); this column"):
@@ -82,12 +83,13 @@ def test_a_masked_number_that_was_never_missing_is_refused_and_never_enters():
 def test_a_mask_that_masks_nothing_changes_nothing():
     for values in np.ma.array([1, 3]), np.ma.array([1.0, 3.0], mask=[False, False]):
         (column,) = TableEncoder().fit({"x": values}).columns
-        assert (column.encoding, column.shift, column.scale) == (Standardize(missing="error"), 2.0, 1.0)
-    for values in np.ma.array([True, False]), np.ma.array(["a", "b"], mask=[False, False]):
-        assert TableEncoder().fit({"x": values}).columns[0].encoding == OneHot(missing="error", unseen="none")
+        assert (column.encoding, column.shift, column.scale) == (Standardize(missing="mean"), 2.0, 1.0)
+    flags, texts = np.ma.array([True, False]), np.ma.array(["a", "b"], mask=[False, False])
+    encodings = [column.encoding for column in TableEncoder().fit({"x": flags, "y": texts}).columns]
+    assert encodings == [Standardize(missing="mean"), OneHot(missing="none", unseen="none")]
 
 
-WORDS = ["nan", "NaN", "NA", "N/A", "null", "NULL"]
+WORDS = [*GAPS[1:]]
 TEXTS: dict[str, list[Any]] = {
     "number": ["1", "3", *WORDS],
     "mixed": [1, 3.0, *WORDS],
@@ -97,7 +99,7 @@ TEXTS: dict[str, list[Any]] = {
     "rank": ["1", "3", *WORDS],
 }
 BLANKS = [None] * len(WORDS)
-BLANK = {name: values if name in ("kind", "rank") else [*values[:2], *BLANKS] for name, values in TEXTS.items()}
+BLANK = {name: [*values[:2], *BLANKS] for name, values in TEXTS.items()}
 RANKED = {"rank": "ordinal"}
 
 
@@ -105,14 +107,13 @@ def rows_of(table):
     return [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)]
 
 
-def test_texts_that_say_so_are_missing_among_numbers_and_dates_and_categories_elsewhere():
+def test_texts_that_say_so_are_missing_in_every_kind_of_column():
     found, wanted = TableEncoder(RANKED).fit(TEXTS), TableEncoder(RANKED).fit(BLANK)
 
     assert [column.kind for column in found.columns] == ["number"] * 3 + ["date"] + ["category"] * 2
     assert found == wanted
-    assert [column.encoding.missing for column in found.columns] == ["indicator"] * 4 + ["error"] * 2
-    assert found.columns[4].categories == ("N/A", "NA", "NULL", "NaN", "a", "b", "nan", "null")
-    assert found.columns[5].categories == ("1", "3", "N/A", "NA", "NULL", "NaN", "nan", "null")
+    assert [column.encoding.missing for column in found.columns] == ["indicator"] * 4 + ["own"] * 2
+    assert (found.columns[4].categories, found.columns[5].categories) == (("a", "b"), ("1", "3"))
     for encoder in found, TableEncoder.from_json(found.to_json()):
         for table in TEXTS, rows_of(TEXTS):
             assert encoder.encode(table).tobytes() == wanted.encode(BLANK).tobytes()
@@ -120,21 +121,23 @@ def test_texts_that_say_so_are_missing_among_numbers_and_dates_and_categories_el
         assert np.vstack(rows).tobytes() == wanted.encode(BLANK).tobytes()
 
 
-def test_texts_that_say_so_are_refused_where_nothing_was_missing():
-    encoder = TableEncoder().fit({"x": ["1", "3"], "day": ["2013-01-01", "2014-01-01"]})
+def test_words_for_gaps_are_chosen_with_the_format_and_ranks_are_no_gaps():
+    texts = ["none", "-99", "1"]
 
-    for cells, message in [({"x": "NA"}, "x: expected a number, got 'NA'"), ({"day": "null"}, "day: expected a date,")]:
-        row = {"x": "1", "day": "2013-01-01"} | cells
-        for table in [row], {name: [value] for name, value in row.items()}:
-            with pytest.raises(InvalidInput) as caught:
-                encoder.encode(table)
-            assert str(caught.value).startswith(f"rows[0].{message}")
+    gaps = {name: NumberFormat(gaps=("-99", "none")) for name in ("x", "y")}
+    encoder = TableEncoder({"x": "identity"}, formats=gaps).fit({"x": texts, "y": ["1", "3", "-99"]})
+    ordinal = TableEncoder({"x": Ordinal(order=("none", "some"))}).fit({"x": ["some", "none", "NA"]})
+
+    assert encoder.encode({"x": texts, "y": texts})[:, :2].tolist() == [[0, 1], [0, 1], [0, 0]]
+    assert encoder.columns[0].fill == 1.0
+    assert ordinal.encode({"x": ["none", "some", "NA"]}).tolist() == [[0.5, 0], [1, 0], [0, 1]]
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 8])
 def test_texts_that_say_so_count_alike_wherever_a_block_ends(size):
     table = {name: values[::-1] for name, values in TEXTS.items()}
-    blocks = [{name: values[i : i + size] for name, values in table.items()} for i in range(0, 8, size)]
+    rows = len(table["kind"])
+    blocks = [{name: values[i : i + size] for name, values in table.items()} for i in range(0, rows, size)]
 
     found = TableEncoder(RANKED).fit_blocks(blocks)
 
@@ -143,7 +146,7 @@ def test_texts_that_say_so_count_alike_wherever_a_block_ends(size):
 
 def test_a_program_takes_the_same_for_missing():
     table = {"x": ["1", "3", *WORDS, None], "day": [*TEXTS["day"], ""], "kind": [*TEXTS["kind"], None]}
-    table |= {"masked": np.ma.array([1.5] * 9, mask=[False] * 8 + [True])}
+    table |= {"masked": np.ma.array([1.5] * len(table["x"]), mask=[*[False] * (len(table["x"]) - 1), True])}
     encoder = TableEncoder().fit(table)
     model = MLP(Architecture(encoder.width, (Layer(3, "relu"), Layer(2))))
     model.encoder = encoder

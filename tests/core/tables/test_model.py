@@ -205,15 +205,35 @@ def test_a_manifest_that_no_reader_takes_is_not_written(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_golden_file_with_an_encoder_stays_readable_for_ever():
-    recorded = json.loads((GOLDEN / "v3_table.json").read_text())
+@pytest.mark.parametrize("name", ["v3_table", "v5_formats"])
+def test_the_golden_file_with_an_encoder_stays_readable_for_ever(name):
+    recorded = json.loads((GOLDEN / f"{name}.json").read_text())
 
-    model = MLP.load(GOLDEN / "v3_table.npz", sha256=recorded["sha256"])
+    model = MLP.load(GOLDEN / f"{name}.npz", sha256=recorded["sha256"])
 
     np.testing.assert_allclose(model.encoder.encode(recorded["rows"]), recorded["encoded"], rtol=1e-6, atol=1e-7)
     np.testing.assert_allclose(model.outputs(recorded["rows"]), recorded["outputs"], rtol=1e-5, atol=1e-6)
     assert model.predict(recorded["rows"]).tolist() == recorded["predictions"]
     assert list(model.encoder.names) == recorded["names"]
+
+
+def test_an_older_file_reads_cells_as_it_did():
+    encoder = MLP.load(GOLDEN / "v3_table.npz").encoder
+    row = json.loads((GOLDEN / "v3_table.json").read_text())["rows"][0]
+
+    def outputs(name, cell):
+        found = encoder.encode([row | {name: cell}])
+        return found[:, [encoder.source_of(j) == name for j in range(encoder.width)]].tolist()
+
+    assert outputs("delay", "NA") == outputs("delay", None)
+    assert outputs("when", "null") == outputs("when", None)
+    assert outputs("carrier", "AA") != outputs("carrier", " AA")  # blanks counted
+    assert outputs("carrier", "NA") != outputs("carrier", None)  # and words for gaps were categories
+    assert outputs("codeshare", "TRUE") == outputs("codeshare", True) != outputs("codeshare", 1)
+    assert outputs("seats", True) == outputs("seats", "1")
+    with pytest.raises(InvalidInput, match=r"^rows\[0\]\.distance: expected a number, got 'none'"):
+        outputs("distance", "none")
+    assert encoder.to_json()["fitted"][0]["format"]["gaps"] == ["", "N/A", "NA", "NULL", "NaN", "nan", "null"]
 
 
 def test_a_pickle_holds_the_encoder():

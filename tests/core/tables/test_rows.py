@@ -113,8 +113,8 @@ def test_a_frame_without_choices_is_inferred_as_its_cells_are():
     columns = TableEncoder().fit(frame).columns
 
     kinds = [column.kind for column in columns]
-    assert kinds == ["number", "number", "date", "category", "category", "category"]
-    assert [column.encoding.missing for column in columns] == ["indicator"] * 3 + ["own"] * 3
+    assert kinds == ["number", "number", "date", "category", "number", "category"]
+    assert [column.encoding.missing for column in columns] == ["indicator"] * 3 + ["own", "indicator", "own"]
 
 
 def test_names_and_sources_tell_where_an_output_comes_from():

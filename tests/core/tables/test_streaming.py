@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from layerwise import InvalidInput, Log, OneHot, Quantiles, Standardize, TableEncoder
+from layerwise import CategoryFormat, InvalidInput, Log, OneHot, Quantiles, Standardize, TableEncoder
 from layerwise.tables.counts import CategoryCounts
 from layerwise.tables.moments import RunningMoments
 from layerwise.tables.reading import read_categories
@@ -106,7 +106,7 @@ def test_counts_beyond_their_bound_keep_the_frequent():
     texts = [text for i, text in enumerate(rare) for text in (["a", "b", text] if i % 2 else ["a", text])]
 
     for start in range(0, len(texts), 50):
-        counts.add(read_categories(RawColumn("x", texts[start : start + 50])))
+        counts.add(read_categories(RawColumn("x", texts[start : start + 50]), CategoryFormat()))
 
     assert not counts.exact
     assert len(counts) <= 20 + 50

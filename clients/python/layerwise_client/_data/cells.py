@@ -141,13 +141,10 @@ def _check_mixture(name: str, take: Take, count: int, families: set[Family]) -> 
 
 def reads_as(text: str, family: Family) -> bool:
     """Return whether a column of numbers, or of dates, accepts `text`, also one that says that a value is missing."""
-    from layerwise.tables.cells import number_of, seconds_of
+    from layerwise.tables import DateFormat, NumberFormat
 
     try:
-        if family == "number":
-            number_of(text)
-        else:
-            seconds_of(text)
+        (NumberFormat() if family == "number" else DateFormat()).read(text)
     except (ValueError, OverflowError):
         return False
     return True

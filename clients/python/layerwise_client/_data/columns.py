@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from layerwise_client._data.cells import EXACT, open_cells, reads_as, text_of
+from layerwise_client._data.cells import EXACT, open_cells, text_of
 from layerwise_client._data.places import invalid
 
 if TYPE_CHECKING:
@@ -79,6 +79,8 @@ def _of_categories(name: str, series: Any, *, as_numbers: bool) -> ColumnReader:
     """Open a categorical of pandas: codes into its categories, -1 where the value is missing."""
     import numpy as np
 
+    from layerwise.tables.inference import infer_format
+
     codes: Array = np.asarray(series.cat.codes)
     categories: list[object] = series.cat.categories.tolist()
     known = open_cells(
@@ -88,7 +90,7 @@ def _of_categories(name: str, series: Any, *, as_numbers: bool) -> ColumnReader:
         numbers = np.append(known, np.nan)
         return ColumnReader(name, lambda start, stop: numbers[codes[start:stop]])
     texts = [*(text_of(each) for each in categories), ""]
-    misleading = any(all(reads_as(text, family) for text in texts[:-1]) for family in ("number", "date"))
+    misleading = infer_format(dict.fromkeys(texts, 1)).format.kind != "category"
     return ColumnReader(
         name,
         lambda start, stop: [texts[code] for code in codes[start:stop].tolist()],

@@ -19,9 +19,9 @@ Record = tuple[int, list[str]]
 
 def missing_cells(words: Collection[str]) -> Collection[str]:
     """Cells without a value, whatever their column holds: the empty one and `words`, or without words the core's."""
-    from layerwise.tables.cells import ABSENT
+    from layerwise.tables.cells import GAPS
 
-    return {"", *words} if words else ABSENT
+    return {"", *words} if words else GAPS
 
 
 def read(data: BinaryIO, name: str) -> tuple[Header, Iterator[Record]]:

@@ -1,0 +1,141 @@
+"""The format of a column: chosen, or inferred from the types and the texts of its cells."""
+
+from dataclasses import replace
+from datetime import date, time
+from decimal import Decimal
+from numbers import Real
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwise.tables.category_encodings import Ordinal
+from layerwise.tables.cells import GAPS, PLAIN, category_of, is_missing, is_padded
+from layerwise.tables.encoding import Encoding
+from layerwise.tables.formats import FORMATS, READ_BY, CategoryFormat, NumberFormat
+from layerwise.tables.inference import Doubt, InferredFormat, infer_format, plain_numbers
+from layerwise.tables.reading import factorized
+from layerwise.tables.table import RawColumn
+
+ARTICLES = {
+    "number": "a number",
+    "boolean": "a boolean",
+    "date": "a date",
+    "time": "a time of day",
+    "category": "a category",
+    "text": "text",
+}
+"""The kinds of formats, in the order in which they are tried for cells of several types."""
+EVERYTHING = frozenset(ARTICLES)
+NO_KIND: frozenset[str] = frozenset()
+KINDS: tuple[tuple[type | tuple[type, ...], frozenset[str]], ...] = (
+    ((bool, np.bool_), frozenset({"boolean", "category"})),
+    ((str, bytes), EVERYTHING),
+    ((Real, Decimal), frozenset({"number"})),
+    ((date, np.datetime64), frozenset({"date"})),
+    (time, frozenset({"time"})),
+)
+"""The kinds of format that may read cells of a type, if the user does not choose one."""
+
+
+def kinds_of(value: object) -> frozenset[str]:
+    """Return the kinds of format that may read `value`; none if no format can."""
+    return next((kinds for types, kinds in KINDS if isinstance(value, types)), NO_KIND)
+
+
+def possible_kinds(column: RawColumn) -> frozenset[str]:
+    """Return the kinds of format that the types of the cells allow; none if the cells do not fit together."""
+    if column.categories is not None:
+        return frozenset({"category"})
+    values = column.values
+    if isinstance(values, np.ndarray):
+        return kinds_of(values.dtype.type())
+    possible = EVERYTHING
+    for cls in set(map(type, values)) - {str, type(None)}:
+        first = next((value for value in values if type(value) is cls and not is_missing(value)), None)
+        if first is not None:
+            possible &= kinds_of(first)
+    return possible
+
+
+def has_values(column: RawColumn) -> bool:
+    """Return whether a cell of the column is not missing."""
+    values = column.values
+    if column.categories is not None:
+        return bool((cast("NDArray[Any]", values) >= 0).any())
+    if isinstance(values, np.ndarray):
+        return len(values) > 0 and not (values.dtype.kind in "fM" and bool(np.isnan(values).all()))
+    return not all(is_missing(value) or (isinstance(value, str | bytes) and _text(value) in GAPS) for value in values)
+
+
+def format_of(column: RawColumn, possible: frozenset[str], encoding: Encoding | None) -> InferredFormat:
+    """Return the format of a column that has values.
+
+    `possible` are the kinds that the types of the cells allow. An encoding rules out formats, too.
+    """
+    if encoding is not None and encoding.reads == "category":
+        order: tuple[str, ...] = encoding.order if isinstance(encoding, Ordinal) else ()
+        gaps = tuple(word for word in GAPS if word not in order)
+        return InferredFormat(CategoryFormat(gaps, numeric=_is_numeric(column)))
+    kinds = tuple(ARTICLES) if encoding is None else READ_BY[encoding.reads]
+    wanted = [kind for kind in kinds if kind in possible] or [kinds[0]]
+    if column.numbers is not None and "number" in wanted and (encoding is not None or not _has_codes(column)):
+        return InferredFormat(NumberFormat())
+    cells = _cells(column)
+    if not any(isinstance(cell, str | bytes) for cell in cells):
+        return InferredFormat(FORMATS[wanted[0]]())
+    codes, different = factorized(column, cells, "a single value")
+    texts: dict[str, int] = {}
+    numbers = 0
+    for cell, count in zip(different, np.bincount(codes, minlength=len(different)).tolist(), strict=True):
+        if isinstance(cell, str):
+            texts[cell] = texts.get(cell, 0) + count
+        elif kinds_of(cell) != frozenset({"number"}) and (text := _text(cell)):
+            texts[text] = texts.get(text, 0) + count
+        elif isinstance(cell, Real) and not is_missing(cell):
+            numbers += count
+    plain, others = plain_numbers(texts)
+    found = infer_format(others, replace(plain, rows=plain.rows + numbers))
+    if found.format.kind not in wanted:
+        return InferredFormat(FORMATS[wanted[0]]())
+    return replace(found, doubts=tuple(_located(doubt, column, cells) for doubt in found.doubts))
+
+
+def _text(cell: object) -> str:
+    """Return the text of a cell, "" if it has none: the format that is found refuses the cell."""
+    try:
+        return category_of(cell, (), strip=True, numeric=False) or ""
+    except ValueError:
+        return ""
+
+
+def _cells(column: RawColumn) -> list[Any]:
+    """Return the cells of a column; of an array the first only, for its type is that of all."""
+    if column.categories is not None:
+        return [*column.categories]
+    values = column.values
+    return list(values[:1]) if isinstance(values, np.ndarray) else values
+
+
+def _has_codes(column: RawColumn) -> bool:
+    """Return whether numbers begin with a needless 0, as codes do."""
+    return any(isinstance(cell, str) and is_padded(cell.strip()) for cell in _cells(column))
+
+
+def _is_numeric(column: RawColumn) -> bool:
+    """Return whether all cells are numbers, or texts of numbers that are no codes."""
+    there = [cell for cell in _cells(column) if not is_missing(cell)]
+    return all(map(_is_number, there)) and bool(there)
+
+
+def _is_number(cell: object) -> bool:
+    if isinstance(cell, str):
+        text = cell.strip()
+        return text in GAPS or (bool(PLAIN.fullmatch(text)) and not is_padded(text))
+    return not isinstance(cell, bool) and isinstance(cell, Real | Decimal)
+
+
+def _located(doubt: Doubt, column: RawColumn, cells: list[Any]) -> Doubt:
+    """Return `doubt` with the place of the first cell that it is about."""
+    row = next((i for i, cell in enumerate(cells) if isinstance(cell, str) and cell.strip() == doubt.example), None)
+    return replace(doubt, column=column.name, row=None if row is None or not doubt.example else column.start + row)
