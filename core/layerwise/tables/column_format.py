@@ -1,5 +1,6 @@
 """The format of a column: chosen, or inferred from the types and the texts of its cells."""
 
+import re
 from dataclasses import replace
 from datetime import date, time
 from decimal import Decimal
@@ -36,6 +37,9 @@ KINDS: tuple[tuple[type | tuple[type, ...], frozenset[str]], ...] = (
     (time, frozenset({"time"})),
 )
 """The kinds of format that may read cells of a type, if the user does not choose one."""
+
+CODE = re.compile(r"\n\s*0[0-9]+\s*\n")
+"""A whole number with a needless 0, on one of several lines."""
 
 
 def kinds_of(value: object) -> frozenset[str]:
@@ -84,21 +88,31 @@ def format_of(column: RawColumn, possible: frozenset[str], encoding: Encoding | 
     cells = _cells(column)
     if not any(isinstance(cell, str | bytes) for cell in cells):
         return InferredFormat(FORMATS[wanted[0]]())
-    codes, different = factorized(column, cells, "a single value")
-    texts: dict[str, int] = {}
-    numbers = 0
-    for cell, count in zip(different, np.bincount(codes, minlength=len(different)).tolist(), strict=True):
-        if isinstance(cell, str):
-            texts[cell] = texts.get(cell, 0) + count
-        elif kinds_of(cell) != frozenset({"number"}) and (text := _text(cell)):
-            texts[text] = texts.get(text, 0) + count
-        elif isinstance(cell, Real) and not is_missing(cell):
-            numbers += count
+    texts, numbers = _counted(column)
     plain, others = plain_numbers(texts)
     found = infer_format(others, replace(plain, rows=plain.rows + numbers))
     if found.format.kind not in wanted:
         return InferredFormat(FORMATS[wanted[0]]())
-    return replace(found, doubts=tuple(_located(doubt, column, cells) for doubt in found.doubts))
+    return replace(found, doubts=tuple(_located(doubt, column) for doubt in found.doubts))
+
+
+def _counted(column: RawColumn) -> tuple[dict[str, int], int]:
+    """Return the number of rows of each text of a column, booleans as text, and the number of rows with numbers."""
+    if column.categories is None:
+        codes, different = factorized(column, cast("list[object]", column.values), "a single value")
+    else:
+        codes, different = cast("NDArray[Any]", column.values), [*column.categories]
+    counts = np.bincount(codes[codes >= 0], minlength=len(different)).tolist()
+    texts: dict[str, int] = {}
+    numbers = 0
+    for cell, count in zip(different, counts, strict=True):
+        if isinstance(cell, str):
+            texts[cell] = count
+        elif isinstance(cell, Real) and kinds_of(cell) == frozenset({"number"}):
+            numbers += count * (not is_missing(cell))
+        elif text := _text(cell):
+            texts[text] = texts.get(text, 0) + count
+    return {text: count for text, count in texts.items() if count}, numbers
 
 
 def _text(cell: object) -> str:
@@ -119,13 +133,13 @@ def _cells(column: RawColumn) -> list[Any]:
 
 def _has_codes(column: RawColumn) -> bool:
     """Return whether numbers begin with a needless 0, as codes do."""
-    return any(isinstance(cell, str) and is_padded(cell.strip()) for cell in _cells(column))
+    lines = "\n".join(cell for cell in _cells(column) if type(cell) is str)
+    return CODE.search(f"\n{lines}\n") is not None
 
 
 def _is_numeric(column: RawColumn) -> bool:
     """Return whether all cells are numbers, or texts of numbers that are no codes."""
-    there = [cell for cell in _cells(column) if not is_missing(cell)]
-    return all(map(_is_number, there)) and bool(there)
+    return all(_is_number(cell) or is_missing(cell) for cell in _cells(column))
 
 
 def _is_number(cell: object) -> bool:
@@ -135,7 +149,8 @@ def _is_number(cell: object) -> bool:
     return not isinstance(cell, bool) and isinstance(cell, Real | Decimal)
 
 
-def _located(doubt: Doubt, column: RawColumn, cells: list[Any]) -> Doubt:
+def _located(doubt: Doubt, column: RawColumn) -> Doubt:
     """Return `doubt` with the place of the first cell that it is about."""
+    cells = (column.cell(row) for row in range(len(column) if doubt.example else 0))
     row = next((i for i, cell in enumerate(cells) if isinstance(cell, str) and cell.strip() == doubt.example), None)
-    return replace(doubt, column=column.name, row=None if row is None or not doubt.example else column.start + row)
+    return replace(doubt, column=column.name, row=None if row is None else column.start + row)

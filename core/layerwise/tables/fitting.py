@@ -29,7 +29,7 @@ from layerwise.tables.formats import (
 )
 from layerwise.tables.inference import Doubt
 from layerwise.tables.number_column import NumberColumn, NumberFit
-from layerwise.tables.reading import plain_numbers_in
+from layerwise.tables.reading import coded, plain_numbers_in
 from layerwise.tables.table import RawColumn, TableLike, columns_of, names_of, several
 from layerwise.tables.text_column import TextColumn, TextFit
 from layerwise.tables.text_encoding import HashedWords
@@ -82,11 +82,15 @@ class ColumnFit:
 
         Raises InvalidInput if the types of its values do not go together.
         """
-        possible = possible_kinds(column)
-        if not possible and self._encoding is None:
-            _refuse(column)
-        if column.categories is None and isinstance(column.values, list):
-            column = replace(column, numbers=plain_numbers_in(column.values, NumberFormat()))
+        if isinstance(self._encoding, CategoryEncoding):
+            column, possible = coded(column), EVERYTHING
+        else:
+            possible = possible_kinds(column)
+            if not possible and self._encoding is None:
+                _refuse(column)
+            if column.categories is None and isinstance(column.values, list):
+                numbers = plain_numbers_in(column.values, NumberFormat())
+                column = coded(column) if numbers is None else replace(column, numbers=numbers)
         found = format_of(column, possible, self._encoding)
         self._doubts = found.doubts
         fit = _new_fit(self.name, self._encoding, found.format)

@@ -3,7 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import count
 from typing import Any, cast
@@ -51,8 +51,8 @@ def plain_numbers_in(cells: list[Any], form: NumberFormat | BooleanFormat) -> ND
             return np.array(cells, np.float64)
         if not types <= NUMBERS | {str} or not isinstance(form, NumberFormat) or not is_plain(form):
             return None
-        text = "".join(cell for cell in cells if type(cell) is str)
-        if "_" in text or not text.isascii():
+        texts = cells if types == {str} else [cell for cell in cells if type(cell) is str]
+        if "_" in (text := "".join(texts)) or not text.isascii():
             return None  # float() would read 1_000, and digits of every script
         numbers = _floats(cells, frozenset(form.gaps))
     except (ValueError, OverflowError):
@@ -112,11 +112,23 @@ def read_categories(column: RawColumn, form: CategoryFormat) -> Categories:
         different: list[object] = list(found) if short else found.tolist()
         return _merged_by_text(column, inverse.astype(np.intp, copy=False), different, form)
     codes, different = factorized(column, values, form.wanted)
-    texts = all(isinstance(value, str | bytes) or is_missing(value) for value in different)
-    if not texts and len(set(map(type, values))) > 1:
+    if not _are_texts(different) and len(set(map(type, values))) > 1:
         # True and 1 are equal, so only the first of them is among the distinct values
         codes, different = factorized(column, [_text_or_value(value, form.reader()) for value in values], form.wanted)
     return _merged_by_text(column, codes, different, form)
+
+
+def coded(column: RawColumn) -> RawColumn:
+    """Return a column of texts as a categorical one, whose distinct cells are then read once; others as they are."""
+    if column.categories is not None or isinstance(column.values, np.ndarray):
+        return column
+    codes, different = factorized(column, column.values, "a single value")
+    return replace(column, values=codes, categories=tuple(different)) if _are_texts(different) else column
+
+
+def _are_texts(different: list[object]) -> bool:
+    """Return whether distinct values are texts or missing. Among others, True and 1 would be equal."""
+    return all(isinstance(value, str | bytes) or is_missing(value) for value in different)
 
 
 def _text_or_value(value: object, read: Callable[[object], str | None]) -> object:
@@ -195,7 +207,9 @@ def read_times(column: RawColumn, form: DateFormat | TimeFormat) -> NDArray[np.d
 def read_distinct(column: RawColumn, form: Format) -> tuple[NDArray[np.intp], list[Any]]:
     """Return a code for each row and the value of each code, None for a gap. Raises InvalidInput."""
     if column.categories is not None:
-        codes, different = cast(NDArray[Any], column.values).astype(np.intp), [*column.categories, None]
+        codes, different = cast(NDArray[Any], column.values).astype(np.intp), [*column.categories]
+        if (codes < 0).any():
+            different.append(None)
     else:
         cells = column.values.tolist() if isinstance(column.values, np.ndarray) else column.values
         codes, different = factorized(column, cells, form.wanted)

@@ -112,7 +112,9 @@ class TextFit:
     def add(self, column: RawColumn) -> None:
         """Add a block. Raises InvalidInput, naming row and column."""
         codes, texts = read_texts(column, self._format)
-        for code, text in enumerate(texts):
+        present: list[int] = np.unique(codes).tolist()
+        for code in present:
+            text = texts[code]
             if text is None:
                 if self._encoding.missing == "error":
                     raise column.missing_cell(first_row(codes == code), "a text")
