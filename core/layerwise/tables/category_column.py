@@ -182,7 +182,7 @@ class CategoryFit:
 
     def __init__(self, encoding: CategoryEncoding, form: CategoryFormat, *, inferred: bool = False) -> None:
         self._encoding = encoding
-        self._format = form
+        self.format = form
         self._inferred = inferred
         self._counts = CategoryCounts()
         self.gaps = False
@@ -195,7 +195,7 @@ class CategoryFit:
 
     def add(self, column: RawColumn) -> None:
         """Add a block. Raises InvalidInput, naming row and column."""
-        found = read_categories(column, self._format)
+        found = read_categories(column, self.format)
         if (missing := found.codes < 0).any():
             if self._encoding.missing == "error":
                 row = first_row(missing)
@@ -203,7 +203,7 @@ class CategoryFit:
             self.gaps = True
         if isinstance(self._encoding, Ordinal) and self._encoding.unseen == "error" and self._encoding.order:
             ranks = replace(self._encoding, missing="none")
-            CategoryColumn(column.name, ranks, self._encoding.order, format=self._format).read(column)
+            CategoryColumn(column.name, ranks, self._encoding.order, format=self.format).read(column)
         self._counts.add(found)
 
     def finished(self, name: str) -> CategoryColumn:
@@ -225,20 +225,20 @@ class CategoryFit:
         if isinstance(encoding, OneHot):
             kept = counts.frequent(encoding.most)
             if self._inferred and sum(kept.values()) < counts.rows / 2:
-                return CategoryColumn(name, Hashing(missing=encoding.missing), format=self._format)
+                return CategoryColumn(name, Hashing(missing=encoding.missing), format=self.format)
             beyond = len(counts) > len(kept) or not counts.exact
             if encoding.unseen == "auto":
                 encoding = replace(encoding, unseen="other" if beyond else "none")
             elif encoding.unseen == "error" and beyond:
                 detail = f"expected at most {encoding.most} categories, as unseen is 'error', got {len(counts)}"
                 raise InvalidInput(Place("columns", name), detail)
-            return CategoryColumn(name, encoding, in_order(kept), format=self._format)
+            return CategoryColumn(name, encoding, in_order(kept), format=self.format)
         if isinstance(encoding, Ordinal):
             if not encoding.order and (len(counts) > MOST_CATEGORIES or not counts.exact):
                 raise InvalidInput(Place("columns", name), f"expected at most {MOST_CATEGORIES} categories, got more")
             ranks = encoding.order or in_order(counts.frequent(MOST_CATEGORIES))
-            return CategoryColumn(name, encoding, ranks, format=self._format)
-        return CategoryColumn(name, encoding, format=self._format)
+            return CategoryColumn(name, encoding, ranks, format=self.format)
+        return CategoryColumn(name, encoding, format=self.format)
 
 
 def in_order(categories: Mapping[str, int]) -> tuple[str, ...]:

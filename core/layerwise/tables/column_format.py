@@ -37,7 +37,6 @@ KINDS: tuple[tuple[type | tuple[type, ...], frozenset[str]], ...] = (
     (time, frozenset({"time"})),
 )
 """The kinds of format that may read cells of a type, if the user does not choose one."""
-
 CODE = re.compile(r"\n\s*0[0-9]+\s*\n")
 """A whole number with a needless 0, on one of several lines."""
 
@@ -62,14 +61,20 @@ def possible_kinds(column: RawColumn) -> frozenset[str]:
     return possible
 
 
-def has_values(column: RawColumn) -> bool:
-    """Return whether a cell of the column is not missing."""
+def gaps_for(encoding: Encoding | None) -> tuple[str, ...]:
+    """Return the words for a missing value of a column whose format is inferred: no rank of an encoding is one."""
+    order: tuple[str, ...] = encoding.order if isinstance(encoding, Ordinal) else ()
+    return tuple(word for word in GAPS if word not in order)
+
+
+def has_values(column: RawColumn, gaps: tuple[str, ...]) -> bool:
+    """Return whether a cell of the column is neither missing nor one of the words `gaps`."""
     values = column.values
     if column.categories is not None:
         return bool((cast("NDArray[Any]", values) >= 0).any())
     if isinstance(values, np.ndarray):
         return len(values) > 0 and not (values.dtype.kind in "fM" and bool(np.isnan(values).all()))
-    return not all(is_missing(value) or (isinstance(value, str | bytes) and _text(value) in GAPS) for value in values)
+    return not all(is_missing(value) or (isinstance(value, str | bytes) and _text(value) in gaps) for value in values)
 
 
 def format_of(column: RawColumn, possible: frozenset[str], encoding: Encoding | None) -> InferredFormat:
@@ -77,12 +82,10 @@ def format_of(column: RawColumn, possible: frozenset[str], encoding: Encoding | 
 
     `possible` are the kinds that the types of the cells allow. An encoding rules out formats, too.
     """
-    if encoding is not None and encoding.reads == "category":
-        order: tuple[str, ...] = encoding.order if isinstance(encoding, Ordinal) else ()
-        gaps = tuple(word for word in GAPS if word not in order)
-        return InferredFormat(CategoryFormat(gaps, numeric=_is_numeric(column)))
     kinds = tuple(ARTICLES) if encoding is None else READ_BY[encoding.reads]
     wanted = [kind for kind in kinds if kind in possible] or [kinds[0]]
+    if wanted == ["category"]:
+        return InferredFormat(CategoryFormat(gaps_for(encoding), numeric=_is_numeric(column)))
     if column.numbers is not None and "number" in wanted and (encoding is not None or not _has_codes(column)):
         return InferredFormat(NumberFormat())
     cells = _cells(column)
@@ -92,7 +95,7 @@ def format_of(column: RawColumn, possible: frozenset[str], encoding: Encoding | 
     plain, others = plain_numbers(texts)
     found = infer_format(others, replace(plain, rows=plain.rows + numbers))
     if found.format.kind not in wanted:
-        return InferredFormat(FORMATS[wanted[0]]())
+        return InferredFormat(FORMATS["category" if "category" in wanted else wanted[0]]())
     return replace(found, doubts=tuple(_located(doubt, column) for doubt in found.doubts))
 
 
@@ -106,11 +109,9 @@ def _counted(column: RawColumn) -> tuple[dict[str, int], int]:
     texts: dict[str, int] = {}
     numbers = 0
     for cell, count in zip(different, counts, strict=True):
-        if isinstance(cell, str):
-            texts[cell] = count
-        elif isinstance(cell, Real) and kinds_of(cell) == frozenset({"number"}):
+        if kinds_of(cell) == frozenset({"number"}):
             numbers += count * (not is_missing(cell))
-        elif text := _text(cell):
+        elif text := cell if isinstance(cell, str) else _text(cell):
             texts[text] = texts.get(text, 0) + count
     return {text: count for text, count in texts.items() if count}, numbers
 

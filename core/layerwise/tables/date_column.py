@@ -186,7 +186,7 @@ class DateFit:
 
     def __init__(self, encoding: DateParts, form: DateFormat | TimeFormat) -> None:
         self._encoding = encoding
-        self._format = form
+        self.format = form
         self._years = RunningMoments()
         self.gaps = False
         """Whether a value was missing."""
@@ -199,10 +199,10 @@ class DateFit:
 
     def add(self, column: RawColumn) -> None:
         """Add a block. Raises InvalidInput, naming row and column."""
-        times = read_times(column, self._format)
+        times = read_times(column, self.format)
         if (missing := np.isnat(times)).any():
             if self._encoding.missing == "error":
-                raise column.missing_cell(first_row(missing), f"a {self._format.kind}")
+                raise column.missing_cell(first_row(missing), f"a {self.format.kind}")
             self.gaps = True
             times = times[~missing]
         self._years.add(part_of(times, "year").astype(np.float64))
@@ -234,4 +234,4 @@ class DateFit:
         if encoding.missing == "indicator" and not self.gaps:
             constant.append(width)
         shift, scale = self._years.centre, self._years.deviation
-        return DateColumn(name, encoding, shift, scale, format=self._format, constant=tuple(constant))
+        return DateColumn(name, encoding, shift, scale, format=self.format, constant=tuple(constant))

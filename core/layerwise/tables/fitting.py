@@ -14,7 +14,15 @@ from layerwise.errors import InvalidInput, Place
 from layerwise.tables.category_column import CategoryColumn, CategoryFit
 from layerwise.tables.category_encodings import CategoryEncoding, OneHot
 from layerwise.tables.cells import is_missing
-from layerwise.tables.column_format import ARTICLES, EVERYTHING, format_of, has_values, kinds_of, possible_kinds
+from layerwise.tables.column_format import (
+    ARTICLES,
+    EVERYTHING,
+    format_of,
+    gaps_for,
+    has_values,
+    kinds_of,
+    possible_kinds,
+)
 from layerwise.tables.date_column import DateColumn, DateFit
 from layerwise.tables.encoding import Encoding
 from layerwise.tables.encodings import DateParts, NumberEncoding, Standardize
@@ -62,14 +70,20 @@ class ColumnFit:
     def add(self, column: RawColumn) -> None:
         """Add a block. Raises InvalidInput, naming row and column."""
         if self._fit is None:
-            if not has_values(column):
+            if not has_values(column, gaps_for(self._encoding)):
                 self._note_gaps(column)
                 return
             column, self._fit = self._begun(column)
-        elif self._inferred:
-            how = f"choose another one, as formats={{{shown(self.name)}: CategoryFormat()}}"
-            column = replace(column, hint=f"; the format follows from the rows before: {how}")
+        if self._inferred:
+            column = replace(column, hint=self._hint())
         self._fit.add(column)
+
+    def _hint(self) -> str:
+        """Return what the error of a cell that cannot be read says besides: how to choose a format."""
+        assert self._fit is not None
+        own = f"formats={{{shown(self.name)}: {type(self._fit.format).__name__}(gaps=(…))}}"
+        other = "" if self._encoding else f", or formats={{{shown(self.name)}: CategoryFormat()}}"
+        return f"; if it stands for a missing value, choose {own}{other}"
 
     def _note_gaps(self, column: RawColumn) -> None:
         """Record that all values of a block are missing. Raises InvalidInput if the encoding refuses that."""

@@ -206,7 +206,7 @@ class NumberFit:
 
     def __init__(self, encoding: NumberEncoding, form: NumberFormat | BooleanFormat, *, seed: int) -> None:
         self._encoding = encoding
-        self._format = form
+        self.format = form
         self._raw = RunningMoments()
         self._logarithms = RunningMoments()
         wanted = isinstance(encoding, Quantiles) or encoding.missing == "median"
@@ -221,10 +221,10 @@ class NumberFit:
 
     def add(self, column: RawColumn) -> None:
         """Add a block. Raises InvalidInput, naming row and column."""
-        numbers = read_numbers(column, self._format)
+        numbers = read_numbers(column, self.format)
         if (missing := np.isnan(numbers)).any():
             if self._encoding.missing == "error":
-                raise column.missing_cell(first_row(missing), self._format.wanted)
+                raise column.missing_cell(first_row(missing), self.format.wanted)
             self.gaps = True
             numbers = numbers[~missing]
         check_logarithm(self._encoding, column, numbers)
@@ -255,11 +255,11 @@ class NumberFit:
             assert self._sample is not None
             count = max(2, min(encoding.quantiles, len(self._sample)))
             quantiles = tuple(self._sample.quantiles(count).tolist())
-            return NumberColumn(name, encoding, fill, quantiles=quantiles, format=self._format, constant=constant)
+            return NumberColumn(name, encoding, fill, quantiles=quantiles, format=self.format, constant=constant)
         shift, scale = 0.0, 1.0
         if isinstance(encoding, MinMax):
             shift, scale = raw.least, raw.greatest - raw.least if moments.varies else 1.0
         elif encoding.kind != "identity":
             shift, scale = moments.centre, moments.deviation
         with within("columns", name):
-            return NumberColumn(name, encoding, fill, shift, scale, format=self._format, constant=constant)
+            return NumberColumn(name, encoding, fill, shift, scale, format=self.format, constant=constant)

@@ -101,7 +101,7 @@ class TextFit:
 
     def __init__(self, encoding: HashedWords, form: TextFormat) -> None:
         self._encoding = encoding
-        self._format = form
+        self.format = form
         self.seen = 0
         """The number of rows with a text."""
         self.gaps = False
@@ -111,7 +111,7 @@ class TextFit:
 
     def add(self, column: RawColumn) -> None:
         """Add a block. Raises InvalidInput, naming row and column."""
-        codes, texts = read_texts(column, self._format)
+        codes, texts = read_texts(column, self.format)
         present: list[int] = np.unique(codes).tolist()
         for code in present:
             text = texts[code]
@@ -134,4 +134,4 @@ class TextFit:
         constant = np.flatnonzero(self._least == self._most).tolist()
         if encoding.missing == "own" and not self.gaps:
             constant.append(encoding.buckets)
-        return TextColumn(name, encoding, format=self._format, constant=tuple(constant))
+        return TextColumn(name, encoding, format=self.format, constant=tuple(constant))

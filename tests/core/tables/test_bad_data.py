@@ -64,8 +64,12 @@ def test_a_cell_is_counted_over_all_blocks_and_the_error_says_how_to_choose_a_fo
     with pytest.raises(InvalidInput) as caught:
         TableEncoder().fit_blocks([{"n": [1, 2, 3]}, {"n": [1, 2, "abc"]}])
 
-    how = "the format follows from the rows before: choose another one, as formats={'n': CategoryFormat()}"
-    assert str(caught.value) == f"rows[5].n: expected a number, got 'abc'; {how}"
+    how = "if it stands for a missing value, choose formats={'n': NumberFormat(gaps=(…))}"
+    other = "or formats={'n': CategoryFormat()}"
+    assert str(caught.value) == f"rows[5].n: expected a number, got 'abc'; {how}, {other}"
+    with pytest.raises(InvalidInput) as caught:
+        TableEncoder({"n": "standardize"}).fit({"n": ["1", "?", "?"]})
+    assert str(caught.value) == f"rows[1].n: expected a number, got '?'; {how}"
     with pytest.raises(InvalidInput, match=r"^rows\[1\]\.n: expected a number, got 'abc'$"):
         TableEncoder(formats={"n": "number"}).fit_blocks([{"n": ["1"]}, {"n": ["abc"]}])
 

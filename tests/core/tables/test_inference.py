@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from layerwise import DateParts, HashedWords, Hashing, InvalidInput, OneHot, Standardize, TableEncoder
+from layerwise import DateParts, HashedWords, Hashing, InvalidInput, OneHot, Ordinal, Standardize, TableEncoder
 
 MANY = [f"{i:03}x" for i in range(100)]
 
@@ -52,6 +52,19 @@ def test_the_values_decide(values, encoding):
         assert TableEncoder().fit(table).columns[0].encoding == encoding
 
 
+def test_numbers_of_a_categorical_column_are_numeric_categories():
+    encoder = TableEncoder().fit(pd.DataFrame({"x": pd.Categorical([2007, 2008, None])}))
+
+    assert encoder.columns[0].format.numeric
+    assert encoder.encode({"x": ["2007.0", 2007.0]}).tolist() == encoder.encode({"x": [2007, "2007"]}).tolist()
+
+
+def test_a_rank_is_no_gap_even_where_a_block_has_no_other_value():
+    encoder = TableEncoder({"x": Ordinal(order=("none", "some"))}).fit_blocks([{"x": ["none"]}, {"x": ["some"]}])
+
+    assert encoder.encode({"x": ["none", "some"]}).tolist() == [[0.5], [1.0]]
+
+
 def test_a_format_follows_from_the_first_block_that_has_a_value():
     encoder = TableEncoder({"y": Standardize(missing="median")}).fit_blocks(
         [{"x": [None, "NA"], "y": [None, ""]}, {"x": ["x", "3"], "y": ["1,5", "2,5"]}, {"x": ["3", 4], "y": ["3,5", 4]}]
@@ -73,8 +86,8 @@ def test_a_format_follows_from_the_first_block_that_has_a_value():
             [["2013-01-01"], ["a"]],
             "rows[1].x: expected a date, as 2013-01-31, 31.1.2013 or 31-Jan-2013, with or without",
         ),
-        ([["10:00"], ["a"]], "rows[1].x: expected a time of day, as 14:05 or 14:05:30, got 'a'; the format follows"),
-        ([[True], [2]], "rows[1].x: expected true or false, got 2; the format follows from the rows before: choose"),
+        ([["10:00"], ["a"]], "rows[1].x: expected a time of day, as 14:05 or 14:05:30, got 'a'; if it stands for"),
+        ([[True], [2]], "rows[1].x: expected true or false, got 2; if it stands for a missing value, choose"),
         ([[datetime.date(2013, 1, 1), 3.5]], "rows[1].x: expected a date, as in earlier rows, got 3.5"),
         ([[True, 2]], "rows[1].x: expected a boolean or a category, as in earlier rows, got 2"),
         ([[[1], [2]]], "rows[0].x: expected a number, text, a boolean, a date or a time of day, got [1]"),
