@@ -181,6 +181,8 @@ class CategoryFit:
     kind = "category"
 
     def __init__(self, encoding: CategoryEncoding, form: CategoryFormat, *, inferred: bool = False) -> None:
+        if isinstance(encoding, Ordinal):
+            encoding = replace(encoding, order=tuple(form.read(rank) or rank for rank in encoding.order))
         self._encoding = encoding
         self.format = form
         self._inferred = inferred

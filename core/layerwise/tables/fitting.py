@@ -10,7 +10,7 @@ from typing import TypeAlias, cast
 from zlib import crc32
 
 from layerwise.checks import shown
-from layerwise.errors import InvalidInput, Place
+from layerwise.errors import InvalidInput, Place, within
 from layerwise.tables.category_column import CategoryColumn, CategoryFit
 from layerwise.tables.category_encodings import CategoryEncoding, OneHot
 from layerwise.tables.cells import is_missing
@@ -128,7 +128,8 @@ def _new_fit(name: str, encoding: AnyEncoding | None, form: Format) -> AnyFit:
         return DateFit(own, cast(DateFormat | TimeFormat, form))
     if isinstance(own, HashedWords):
         return TextFit(own, cast(TextFormat, form))
-    return CategoryFit(cast(CategoryEncoding, own), cast(CategoryFormat, form), inferred=encoding is None)
+    with within("columns", name):
+        return CategoryFit(cast(CategoryEncoding, own), cast(CategoryFormat, form), inferred=encoding is None)
 
 
 def _refuse(column: RawColumn) -> None:

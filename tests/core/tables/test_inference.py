@@ -1,11 +1,14 @@
 """The encoding of a column that nobody chose follows from its values."""
 
+import csv
 import datetime
+import io
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from helpers.odd_tables import ODD_TABLES
 from layerwise import DateParts, HashedWords, Hashing, InvalidInput, OneHot, Ordinal, Standardize, TableEncoder
 
 MANY = [f"{i:03}x" for i in range(100)]
@@ -63,6 +66,15 @@ def test_a_rank_is_no_gap_even_where_a_block_has_no_other_value():
     encoder = TableEncoder({"x": Ordinal(order=("none", "some"))}).fit_blocks([{"x": ["none"]}, {"x": ["some"]}])
 
     assert encoder.encode({"x": ["none", "some"]}).tolist() == [[0.5], [1.0]]
+
+
+def test_ranks_are_read_as_cells_are():
+    encoder = TableEncoder({"x": Ordinal(order=(" low", "high"))}).fit({"x": ["low", " high "]})
+
+    assert encoder.columns[0].categories == ("low", "high")
+    assert TableEncoder.from_json(encoder.to_json()) == encoder
+    with pytest.raises(InvalidInput, match=r"^columns\.x\.order\[1\]: expected distinct texts, got 'low' twice"):
+        TableEncoder({"x": Ordinal(order=(" low", "low"))}).fit({"x": ["low"]})
 
 
 def test_a_format_follows_from_the_first_block_that_has_a_value():
@@ -186,3 +198,14 @@ def test_texts_of_which_some_read_as_infinity_stay_categories():
     encoder = TableEncoder().fit({"x": ["inf", "abc", "1"]})
 
     assert encoder.columns[0].kind == "category"
+
+
+@pytest.mark.parametrize("odd", [odd for odd in ODD_TABLES if odd.content.startswith(b"a,y")], ids=lambda odd: odd.name)
+def test_the_cells_of_odd_files_are_read_as_a_person_reads_them(odd):
+    cells = [row["a"] for row in csv.DictReader(io.StringIO(odd.content.decode(), newline=""))]
+
+    (column,) = TableEncoder().fit({"a": cells}).columns
+
+    assert column.format.kind == odd.kind
+    assert {doubt.reason for doubt in column.doubts} == odd.doubts
+    assert [column.format.read(cell) for cell in cells[: len(odd.values)]] == list(odd.values)
