@@ -63,7 +63,7 @@ class TableEncoder:
         self._fitted: FittedEncoder | None = None
 
     def fit(self, table: TableLike) -> "TableEncoder":
-        """Fit all columns on the rows of a table.
+        """Fit all columns on the rows of a table. Formats that are not chosen follow from all its different texts.
 
         Parameters
         ----------

@@ -92,6 +92,17 @@ class NumberFormat(Format):
         The sign between groups of three digits; "" if there is none. A space is also a narrow or a fixed one.
     unit : str, default ""
         A unit, such as "%" or "$", that may stand before or after the number. It is left out: 12% is 12.
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
+
+    Examples
+    --------
+    >>> from layerwise import NumberFormat
+    >>> NumberFormat(decimal=",", thousands=".").read("1.234,5")
+    1234.5
     """
 
     decimal: Annotated[str, OneOf((".", ","))] = "."
@@ -122,6 +133,18 @@ class BooleanFormat(Format):
         The words that mean that a cell has no value.
     true, false : tuple of str
         The words for true and for false.
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
+
+    Examples
+    --------
+    >>> from layerwise import BooleanFormat
+    >>> yes_or_no = BooleanFormat(true=("ja",), false=("nein",))
+    >>> [yes_or_no.read(cell) for cell in ("Ja", "nein", True, 0, "NA")]
+    [1.0, 0.0, 1.0, 0.0, None]
     """
 
     true: tuple[str, ...] = TRUE
@@ -154,6 +177,17 @@ class DateFormat(Format):
         Whether 4/5/2013 is the fourth of May, or the fifth of April.
     year_first : bool, default False
         Whether 13/5/4 is a day of 2013.
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
+
+    Examples
+    --------
+    >>> from layerwise import DateFormat
+    >>> DateFormat(day_first=False).read("1/2/1970")
+    86400
     """
 
     day_first: bool = True
@@ -171,6 +205,17 @@ class TimeFormat(Format):
     ----------
     gaps : tuple of str
         The words that mean that a cell has no value.
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
+
+    Examples
+    --------
+    >>> from layerwise import TimeFormat
+    >>> TimeFormat().read("2:05 PM")
+    50700
     """
 
     kind = "time"
@@ -189,6 +234,17 @@ class CategoryFormat(Format):
         Whether blanks before and after a text are left out.
     numeric : bool, default False
         Whether categories are numbers, so that 1, 1.0 and "1.0" are the same.
+
+    Raises
+    ------
+    InvalidInput
+        If an argument is invalid.
+
+    Examples
+    --------
+    >>> from layerwise import CategoryFormat
+    >>> [CategoryFormat(numeric=True).read(cell) for cell in (" 2007", "2007.0", 2007.0)]
+    ['2007', '2007', '2007']
     """
 
     strip: bool = True
