@@ -193,7 +193,7 @@ def test_a_file_is_trained_on_and_asked_about_from_the_command_line(service: Ser
     told_of = "layerwise: more.csv line 42, column late: expected one of the classes 'in time', 'late', got 'never'"
     assert more.stderr.splitlines()[-1] == told_of
     assert fewer.stderr.splitlines()[-1].startswith("layerwise: part.csv ")
-    assert "columns: 1 number, 2 categories, 1 date, 2 with gaps: " in trained.stderr
+    assert "columns: 2 numbers, 1 category, 1 date, 2 with gaps: " in trained.stderr
     assert json.loads(told.stdout)["accuracy"] > 0.95
     assert row.stdout.splitlines()[1].startswith("late,")
     assert "late: unknown column" in refused.stderr

@@ -67,8 +67,11 @@ def columns_line(job: Snapshot) -> str | None:
     """Return how many columns of each kind the table has, and how many inputs they give; None for rows of numbers."""
     if (counts := job.columns) is None:
         return None
-    kinds = ((counts.numbers, "number", "numbers"), (counts.categories, "category", "categories"))
-    words = [f"{n} {one if n == 1 else many}" for n, one, many in (*kinds, (counts.dates, "date", "dates")) if n]
+    kinds = (
+        *((counts.numbers, "number", "numbers"), (counts.categories, "category", "categories")),
+        *((counts.dates, "date", "dates"), (counts.texts, "text", "texts")),
+    )
+    words = [f"{n} {one if n == 1 else many}" for n, one, many in kinds if n]
     gaps = counts.with_gaps or "none"
     return f"columns: {', '.join(words)}, {gaps} with gaps: {job.architecture.get('inputs')} inputs"
 

@@ -162,12 +162,13 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class ColumnCounts:
-    """Number of columns of each kind in a table, and of those that may have missing values."""
+    """Number of columns of each kind in a table, and of those with an input for missing values, which training had."""
 
     numbers: int
     categories: int
     dates: int
     with_gaps: int
+    texts: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -952,11 +952,13 @@ class ColumnCounts(_message.Message):
     CATEGORIES_FIELD_NUMBER: _builtins.int
     DATES_FIELD_NUMBER: _builtins.int
     WITH_GAPS_FIELD_NUMBER: _builtins.int
+    TEXTS_FIELD_NUMBER: _builtins.int
     numbers: _builtins.int
     categories: _builtins.int
     dates: _builtins.int
     with_gaps: _builtins.int
-    """Columns whose values may be missing."""
+    """Columns with an input for missing values, which training had."""
+    texts: _builtins.int
     def __init__(
         self,
         *,
@@ -964,10 +966,11 @@ class ColumnCounts(_message.Message):
         categories: _builtins.int = ...,
         dates: _builtins.int = ...,
         with_gaps: _builtins.int = ...,
+        texts: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["categories", b"categories", "dates", b"dates", "numbers", b"numbers", "with_gaps", b"with_gaps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["categories", b"categories", "dates", b"dates", "numbers", b"numbers", "texts", b"texts", "with_gaps", b"with_gaps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

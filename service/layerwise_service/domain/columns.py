@@ -30,20 +30,22 @@ class ColumnInfo:
 
 @dataclass(frozen=True, slots=True)
 class ColumnCounts:
-    """How many columns of each kind there are, and how many may have missing values."""
+    """How many columns of each kind there are, and how many have an output for missing values, as training had some."""
 
     numbers: int
     categories: int
     dates: int
     with_gaps: int
+    texts: int = 0
 
 
 def column_counts(preprocessing: Mapping[str, Any]) -> ColumnCounts:
     """Count the columns of a fitted encoder in its JSON form."""
     fitted: Sequence[Mapping[str, Any]] = preprocessing["fitted"]
     kinds = [column_kind(item) for item in fitted]
-    gaps = sum(allows_missing(item) for item in fitted)
-    return ColumnCounts(kinds.count("number"), kinds.count("category"), kinds.count("date"), gaps)
+    gaps = sum(item["encoding"]["missing"] in ("indicator", "own") for item in fitted)
+    numbers, categories, dates, texts = (kinds.count(kind) for kind in ("number", "category", "date", "text"))
+    return ColumnCounts(numbers, categories, dates, gaps, texts)
 
 
 def column_kind(item: Mapping[str, Any]) -> str:

@@ -83,7 +83,7 @@ def test_jobs_and_versions_tell_their_columns(channel: grpc.Channel, training: T
     whole = models_pb2.ListColumnsRequest(model="flights", version="1", with_categories=True)
     of_version = models.ListColumns(whole, timeout=10).columns
 
-    assert job.columns == version.columns == tables_pb2.ColumnCounts(numbers=1, categories=1, with_gaps=2)
+    assert job.columns == version.columns == tables_pb2.ColumnCounts(numbers=1, categories=1, with_gaps=1)
     assert list(of_job) == list(of_version)
     distance, origin = of_version
     assert (distance.name, distance.kind) == ("distance", tables_pb2.COLUMN_KIND_NUMBER)
@@ -93,6 +93,31 @@ def test_jobs_and_versions_tell_their_columns(channel: grpc.Channel, training: T
     assert to_json(origin)["encoding"] == {"kind": "one_hot", "missing": "own", "most": 64, "unseen": "none"}
     assert (origin.allows_missing, list(origin.categories), origin.category_count) == (True, ["JFK", "LGA"], 2)
     assert job.architecture.inputs == 1 + 3
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_version_reads_cells_by_the_formats_of_its_job(
+    channel: grpc.Channel, training: TrainingServiceStub, settings: Settings
+) -> None:
+    rows: dict[str, list[Any]] = {
+        "price": ["1,5", "2,5", "?", "1.000,5"],
+        "sold": ["yes", "no", "no", ""],
+        "at": ["10:00", "2:05 PM", "NA", "23:59"],
+        "title": ["a red house", "two red houses", "a garden", "the old garden"],
+    }
+    price = {"kind": "number", "decimal": ",", "thousands": ".", "gaps": ["?"]}
+    chosen = encoder({"formats": {"price": price}, "columns": {"title": {"kind": "hashed_words", "buckets": 8}}})
+
+    version = train(training, header("houses", plan=PLAN, encoder=chosen), table_batch(table(**rows)))[-1].published
+
+    assert version.columns == tables_pb2.ColumnCounts(numbers=2, dates=1, texts=1, with_gaps=3)
+    local = MLP.load(settings.home_path / "artifacts" / "models" / f"{version.sha256}.npz")
+    asked = rows | {"price": ["1000,5", "-3", "?", "1,5"], "sold": ["1", "TRUE", "no", "NA"]}
+    request = models_pb2.PredictRequest(model="houses", table=table(**asked))
+    answer = PredictionServiceStub(channel).Predict(request, timeout=10)
+    probabilities = np.frombuffer(answer.probabilities.data, "<f4").reshape(4, 2)
+    typed = {"price": [1000.5, -3, None, 1.5], "sold": [True, 1, 0.0, None]}
+    np.testing.assert_allclose(probabilities, local.predict_proba(asked | typed), atol=1e-6)
 
 
 @pytest.mark.usefixtures("worker")
@@ -125,7 +150,7 @@ def test_a_job_that_starts_from_a_version_uses_its_encoder(training: TrainingSer
     models = settings.home_path / "artifacts" / "models"
     kept = [MLP.load(models / f"{version.sha256}.npz") for version in (first, second)]
     assert kept[0].encoder == kept[1].encoder
-    assert second.columns == first.columns == tables_pb2.ColumnCounts(numbers=1, categories=1, dates=1, with_gaps=3)
+    assert second.columns == first.columns == tables_pb2.ColumnCounts(numbers=1, categories=1, dates=1, with_gaps=2)
 
 
 @pytest.mark.usefixtures("worker")
