@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from helpers.rpc_requests import error_of
-from layerwise import MLP, Architecture, Layer, TableEncoder
+from layerwise import MLP, Architecture, DateParts, Layer, TableEncoder
 from layerwise_proto.v1 import models_pb2, training_pb2
 from layerwise_proto.v1.models_pb2_grpc import ModelServiceStub
 from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
@@ -50,7 +50,7 @@ def form(*, columns: int = 300) -> dict[str, Any]:
     fitted.append({"name": "size", "encoding": ordinal, "categories": ORDER})
     number = {"kind": "standardize", "missing": "error"}
     fitted.append({"name": "n", "encoding": number, "fill": None, "shift": 0.1, "scale": 3.0})
-    fitted.append({"name": "h", "encoding": {"kind": "hashing", "missing": "none", "buckets": 8}})
+    fitted.append({"name": "h", "encoding": {"kind": "hashing", "missing": "own", "buckets": 8}})
     return {"columns": {"size": ordinal}, "ignore": ["id"], "rest": "infer", "extra": "error", "fitted": fitted}
 
 
@@ -256,7 +256,8 @@ def test_the_encoders_of_an_older_database_move_into_tables_of_their_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = {"carrier": ["AA", "DL", None, "AA"], "distance": [1.0, None, 3.0, 4.0], "at": ["2013-01-01"] * 4}
-    encoders = [TableEncoder().fit(rows).to_json(), form(columns=2)]  # type: ignore[arg-type]
+    refuses = TableEncoder({"at": DateParts(missing="error")})
+    encoders = [refuses.fit(rows).to_json(), form(columns=2)]  # type: ignore[arg-type]
     database = Database(f"sqlite:///{tmp_path / 'old.db'}", create=True)
     monkeypatch.setattr(migrations, "HEAD", "0006")
     migrations.migrate(database)
