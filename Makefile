@@ -1,4 +1,4 @@
-# Everything a developer or CI does. Each target makes what it needs; `make demo` and `make test` are the ones to know.
+# Everything that a developer or CI does. Each target installs what it needs; start with `make demo` and `make test`.
 PYTHON ?= python3
 PYTHON313 ?= python3.13
 BIN := .venv/bin
@@ -40,7 +40,7 @@ PINNED := $(PIP) --constraint constraints.txt
 	@.venv-proto/bin/python $(PIP) --requirement $<
 	@touch $@
 
-# PyTorch and the other peers are large, and need none of our own tools.
+# PyTorch and the other peers are large, and only comparisons need them.
 .venv-parity/.made: benchmarks/requirements.txt pyproject.toml constraints.txt
 	@echo "Installing Layerwise and its peers into .venv-parity …"
 	@$(PYTHON) -m venv .venv-parity
@@ -149,7 +149,7 @@ compose-test: .venv/.dev
 docs-figures: .venv/.dev
 	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m examples.notes docs/figures --document docs/notes.md
 
-# Into another folder with OUT=…: a test compares what comes out with what is checked in.
+# With OUT=… into another folder: a test compares the generated code with the committed one.
 proto: OUT ?= .
 proto: .venv-proto/.made
 	@cd proto && $(PROTOC) --python_out=$(OUT) --mypy_out=quiet:$(OUT) $(PROTOS:proto/%=%)

@@ -116,7 +116,7 @@ class Supervisor:
         finally:
             self._requeuing.stop()
             self._stop()
-            self._requeuing.turn()  # of workers that died last; otherwise the next start waits for their leases
+            self._requeuing.turn()  # for workers that have just died: the next start need not wait for their leases
             self._gatherer.close()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:

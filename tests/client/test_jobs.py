@@ -252,7 +252,7 @@ def test_wait_raises_for_a_job_that_ended_otherwise(service, job, state, error):
         job.wait()
 
 
-def test_waiting_is_over_after_its_timeout_and_the_job_goes_on(service, job):
+def test_waiting_is_over_after_its_timeout_and_the_job_continues(service, job):
     service.answers["GetJob"] = lambda request, context: service.job()
     released = threading.Event()
 

@@ -1,4 +1,4 @@
-"""How JSON bodies are read: typed and strict, an error saying where in the body it is."""
+"""Reading JSON bodies: typed and strict, with the place of an error in the body."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 def read_body() -> bytes:
-    """The body of this request, which says that it is JSON. Raises `InvalidRequest`."""
+    """Return the JSON body of this request. Raises `UnsupportedMedia` for other types, `TooLarge`, `InvalidRequest`."""
     mime = request.mimetype
     if mime and mime != "application/json" and not mime.endswith("+json"):
         detail = (
@@ -27,12 +27,15 @@ def read_body() -> bytes:
         )
         raise UnsupportedMedia(detail)
     if coding := request.headers.get("Content-Encoding"):
-        raise UnsupportedMedia(f"expected a body as it is, got one in the coding {coding[:40]}")
+        raise UnsupportedMedia(f"expected a body without Content-Encoding, got {coding[:40]}")
     return _whole_body()
 
 
 def decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
-    """`body` as `decoder` types it. Raises `InvalidRequest` for what is no JSON, else msgspec's ValidationError."""
+    """Return `body` decoded by `decoder`.
+
+    Raises `InvalidRequest` if it is not JSON, msgspec's ValidationError if it does not have the types of `decoder`.
+    """
     try:
         return decoder.decode(body)
     except msgspec.ValidationError:
@@ -45,33 +48,34 @@ def decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
 
 
 def _whole_body() -> bytes:
-    """The whole body, whether its length was told or it comes in chunks. Raises `TooLarge`, `InvalidRequest`."""
-    told, most = request.content_length, request.max_content_length or 0
+    """Return the whole body, with a Content-Length or in chunks. Raises `TooLarge`, `InvalidRequest`."""
+    length, most = request.content_length, request.max_content_length or 0
     body = b""
-    if told is None or told <= most:
-        stream, wanted = request.environ["wsgi.input"], most + 1 if told is None else told
+    if length is None or length <= most:
+        stream, wanted = request.environ["wsgi.input"], most + 1 if length is None else length
         parts: list[bytes] = []
         while wanted and (part := stream.read(wanted)):
             parts.append(part)
             wanted -= len(part)
         body = b"".join(parts)
-    if max(told or 0, len(body)) > most:
+    if max(length or 0, len(body)) > most:
         raise TooLarge(f"a body may have {most} bytes; send the rows in several requests", reason="BODY_TOO_LARGE")
-    if told is not None and len(body) < told:
-        raise InvalidRequest(f"expected a body of {told} bytes, got {len(body)}")
+    if length is not None and len(body) < length:
+        raise InvalidRequest(f"expected a body of {length} bytes, got {len(body)}")
     return body
 
 
 class _Constant(str):
-    """NaN, Infinity or -Infinity, as it stands in a body."""
+    """NaN, Infinity or -Infinity in a body."""
 
     __slots__ = ()
 
 
 def not_finite(body: bytes) -> InvalidRequest | None:
-    """The error of the first value of `instances` that is no finite float: NaN, Infinity, 1e400.
+    """Return the error for the first value of `instances` that is not a finite float: NaN, Infinity, 1e400.
 
-    JSON has no such numbers, but many programs write them. None if the body has none, or is no JSON apart from them.
+    JSON has no such numbers, but many programs write them. Returns None if there are none, or if the body is not JSON
+    even with them.
     """
     try:
         found = json.loads(body.decode(), parse_int=float, parse_constant=_Constant)
@@ -89,7 +93,7 @@ def not_finite(body: bytes) -> InvalidRequest | None:
 
 
 def _cells(row: object) -> Iterator[tuple[tuple[str | int, ...], object]]:
-    """The values of a row, each with the steps to it."""
+    """Yield the values of a row, each with the steps of its place in the row."""
     if isinstance(row, dict):
         for name, value in cast("dict[str, object]", row).items():
             yield (name,), value
@@ -101,14 +105,14 @@ def _cells(row: object) -> Iterator[tuple[tuple[str | int, ...], object]]:
 
 
 def refusal(body: bytes, kind: type[msgspec.Struct]) -> InvalidRequest:
-    """The error of the first value of `body`, which msgspec refused to decode as `kind`.
+    """Return the error for the first wrong value of `body`, which msgspec refused to decode as `kind`.
 
-    msgspec says where a value is wrong in its message alone. So the value is looked for: in what `body` decodes to
-    without types, msgspec is asked of each part whether it fits.
+    msgspec gives the place of a wrong value only in its message. So `body` is decoded without types, and msgspec is
+    asked of each part whether it has the right type.
     """
     try:
         value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:  # such as a whole number of thousands of digits
+    except (msgspec.DecodeError, RecursionError) as error:  # such as an integer of thousands of digits
         return InvalidRequest(f"a value cannot be read: {error}")
     return _refusal(value, kind, Place())
 
@@ -143,6 +147,6 @@ def _fits(value: object, kind: Any) -> bool:
 
 
 def _words_of(kind: Any) -> str:
-    """What is wanted, in words: "a string or null" of `str | None`."""
+    """Return the name of a type for an error message: "a string or null" for `str | None`."""
     kinds = {get_origin(each) or each for each in (get_args(kind) if isinstance(kind, UnionType) else (kind,))}
     return " or ".join(word for each, word in JSON_WORDS.items() if each in kinds) or "an object"

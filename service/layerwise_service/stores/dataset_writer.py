@@ -87,18 +87,14 @@ class DatasetWriter:
 
     def add(self, batch: Batch) -> None:
         """Add the batch."""
-        expected, count = batch.expected, len(batch)
+        y, count = batch.y, len(batch)
         at = Place("batches", self.batches)
         write_rows = self._check_data(batch, at)
-        if len(expected) != count:
-            noun = "target" if isinstance(expected, np.ndarray) else "label"
-            detail = f"expected {counted(count, noun)}, one for each row, got {len(expected):,}"
+        if len(y) != count:
+            noun = "target" if isinstance(y, np.ndarray) else "label"
+            detail = f"expected {counted(count, noun)}, one for each row, got {len(y):,}"
             raise InvalidRequest(detail, pointer=Place(at, f"{noun}s"))
-        targets: NDArray[Any]
-        if isinstance(expected, np.ndarray):
-            targets = self._check_targets(expected, at)
-        else:
-            targets = self._check_labels(expected, at)
+        targets = self._check_targets(y, at) if isinstance(y, np.ndarray) else self._check_labels(y, at)
         self._check_weights(batch.weights, count, at)
         with storage_errors():
             if batch.weights is not None:

@@ -82,14 +82,14 @@ class Attempt:
                 instruction = self._train()
             except WaitInterrupted as left:
                 instruction = left.instruction
-            if instruction is not Instruction.GO_ON:
+            if instruction is not Instruction.CONTINUE:
                 self._leave(instruction)
         except Fenced:
             self._fenced()
         except Exception as error:  # noqa: BLE001 - the worker's boundary: the job fails, the worker goes on
             self._fail(error)
         finally:
-            self._heartbeat.let_go()
+            self._heartbeat.drop_claim()
 
     def _train(self) -> Instruction:
         job = self._claim.job
@@ -102,7 +102,7 @@ class Attempt:
             assert encode is not None
             rows = self._until(
                 lambda: encoded_rows(
-                    table, encode, self._artifacts, goes_on=lambda: self._instruction() is Instruction.GO_ON
+                    table, encode, self._artifacts, may_continue=lambda: self._instruction() is Instruction.CONTINUE
                 )
             )
             if rows is None:
@@ -119,7 +119,7 @@ class Attempt:
             model.kept_optimizer, model.target_scale = origin.kept_optimizer, origin.target_scale
         for record in fit(model, rows, targets, plan=plan, weights=weights, every="step", check=False):
             self._progress = record.progress
-            if (instruction := self._instruction()) is not Instruction.GO_ON:
+            if (instruction := self._instruction()) is not Instruction.CONTINUE:
                 return instruction
             if record.epoch_end:
                 self._keep_record(record)
@@ -138,7 +138,7 @@ class Attempt:
         new = NewVersion(sha256, size, metrics, parameters, shape.labels, self._kept_record(metrics))
         version = self._until(lambda: self._publish(model, new), ends=True)
         self._log.info("version_published", version=version.number, **model.metrics)
-        return Instruction.GO_ON
+        return Instruction.CONTINUE
 
     def _publish(self, model: MLP, new: NewVersion) -> Version:
         try:
@@ -234,7 +234,7 @@ class Attempt:
         def instruction() -> Instruction:
             if self._heartbeat.stopping:
                 return Instruction.RELEASE
-            return Instruction.DROP if self._instruction() is Instruction.DROP else Instruction.GO_ON
+            return Instruction.DROP if self._instruction() is Instruction.DROP else Instruction.CONTINUE
 
         try:
             self._retrier.until_done(act, instruction=instruction, ends=True)
@@ -248,7 +248,7 @@ class Attempt:
         """Log that the job was given to another worker, and take back that this one counts as lost."""
         self._log.warning("job_fenced")
         with suppress(ServiceError):
-            self._leases.not_lost(self._claim)
+            self._leases.undo_loss(self._claim)
 
 
 def _failure(error: Exception) -> Failure:
@@ -262,4 +262,4 @@ def _failure(error: Exception) -> Failure:
         case ServiceError():
             return Failure(error.reason, error.detail)
         case _:
-            return Failure(Reason.INTERNAL, "internal error; the worker's log has the traceback beside the job's id")
+            return Failure(Reason.INTERNAL, "internal error; search the worker's log for the id of the job")

@@ -16,7 +16,7 @@ _BEATS_PER_SIGN = 4  # an idle worker reports more rarely that it lives: each re
 class Instruction(Enum):
     """What a worker has to do with the job that it holds."""
 
-    GO_ON = "go on"
+    CONTINUE = "continue"
     CANCEL = "cancel"
     DROP = "drop"  # another worker has the job now
     RELEASE = "release"  # this worker has to stop
@@ -30,7 +30,7 @@ class Heartbeat:
         self._worker = worker
         self._claim: Claim | None = None
         self._progress = 0.0
-        self._instruction = Instruction.GO_ON
+        self._instruction = Instruction.CONTINUE
         self.stopping = False  # a plain flag, since a signal handler sets it: an Event's lock may be held at that time
         self._beats = 0
         self._lock = threading.Lock()
@@ -41,9 +41,9 @@ class Heartbeat:
     def hold(self, claim: Claim) -> None:
         """Renew the lease of `claim` from now on."""
         with self._lock:
-            self._claim, self._progress, self._instruction = claim, 0.0, Instruction.GO_ON
+            self._claim, self._progress, self._instruction = claim, 0.0, Instruction.CONTINUE
 
-    def let_go(self) -> None:
+    def drop_claim(self) -> None:
         """Renew no lease any more."""
         with self._lock:
             self._claim = None
@@ -51,7 +51,7 @@ class Heartbeat:
     def instruction(self, *, progress: float) -> Instruction:
         """Return what to do now. `progress`, from 0 to 1, is stored with the next beat."""
         self._progress = progress
-        if self._instruction is Instruction.GO_ON and self.stopping:
+        if self._instruction is Instruction.CONTINUE and self.stopping:
             return Instruction.RELEASE
         return self._instruction
 

@@ -65,7 +65,7 @@ class Retrier:
             self._sleep(pause, instruction)
             pause = min(pause * 2, _MOST_PAUSE)
         if waits_for:
-            self._log.info("job_goes_on", waited_seconds=round(time.monotonic() - since, 1))
+            self._log.info("job_continues", waited_seconds=round(time.monotonic() - since, 1))
         if not ends:
             self.settle()
         return done
@@ -74,7 +74,7 @@ class Retrier:
         """Set the job's state from WAITING back to RUNNING; if that fails, the next call tries again."""
         if self._state_is_waiting:
             with suppress(ServiceError):
-                self._leases.go_on(self._claim)
+                self._leases.resume(self._claim)
                 self._state_is_waiting = False
 
     def _set_waiting(self, reason: str) -> None:
@@ -88,7 +88,7 @@ class Retrier:
     def _sleep(seconds: float, instruction: Callable[[], Instruction]) -> None:
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
-            if (found := instruction()) is not Instruction.GO_ON:
+            if (found := instruction()) is not Instruction.CONTINUE:
                 raise WaitInterrupted(found)
             time.sleep(min(left, _LOOK_SECONDS))
 

@@ -344,7 +344,7 @@ def test_callers_that_vanish_at_any_moment_leave_nothing_or_a_whole_job(
 
 
 @pytest.mark.usefixtures("worker")
-def test_a_job_goes_on_without_its_caller_and_watching_continues_without_a_gap(training: TrainingServiceStub) -> None:
+def test_a_job_continues_without_its_caller_and_watching_continues_without_a_gap(training: TrainingServiceStub) -> None:
     stream = training.Train(iter([header(plan={"epochs": 400, "batch_size": 1}), batch()]), timeout=60)
     seen: list[int] = []
     job = next(iter(stream)).accepted.id

@@ -84,7 +84,7 @@ def test_a_silent_workers_job_is_claimed_again_and_its_writes_are_refused(
         lambda: stores.leases.renew(held, progress=0.1),
         lambda: stores.leases.add_records(held, [RECORD], progress=0.5),
         lambda: stores.leases.wait(held, "NO_SPACE"),
-        lambda: stores.leases.go_on(held),
+        lambda: stores.leases.resume(held),
         lambda: stores.leases.publish(held, VERSION),
         lambda: stores.leases.fail(held, Failure("X", "x")),
         lambda: stores.leases.release(held),
@@ -119,8 +119,8 @@ def test_a_waiting_job_is_its_workers_as_a_running_one_is(
     assert look(leases, clock, seconds=LEASE - 1) is None
     stores.leases.renew(held, progress=0.9)
     assert look(leases, clock, seconds=LEASE - 1) is None
-    stores.leases.go_on(held)
-    stores.leases.go_on(held)
+    stores.leases.resume(held)
+    stores.leases.resume(held)
     stores.leases.publish(held, VERSION)
 
     story = [(change.state, change.reason) for change in stores.jobs.get(held.job.id).transitions]
@@ -190,7 +190,7 @@ def test_a_worker_that_lives_after_all_is_no_loss(stores: Stores, held: Claim, l
         assert second is not None
         assert losses(stores, held.job.id) == 1
 
-        stores.leases.not_lost(silent)
+        stores.leases.undo_loss(silent)
 
         assert losses(stores, held.job.id) == 0
         stores.leases.release(second)
@@ -205,7 +205,7 @@ def test_a_job_that_was_given_back_in_order_has_no_loss_to_take_back(stores: Sto
     assert second is not None
     stores.leases.release(second)
 
-    stores.leases.not_lost(second)
+    stores.leases.undo_loss(second)
 
     assert losses(stores, held.job.id) == 1
 

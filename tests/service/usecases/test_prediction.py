@@ -88,7 +88,7 @@ def test_an_answer_beyond_the_limit_says_so(settings: Settings, stores: Stores, 
         code, message, reason, _ = error_of(lambda: ModelServiceStub(channel).GetVersion(asked, timeout=10))
 
     assert (code, reason) == (grpc.StatusCode.INVALID_ARGUMENT, "TOO_LARGE")
-    assert "ask for less at once" in message
+    assert "ask for fewer items at once" in message
 
 
 @pytest.fixture

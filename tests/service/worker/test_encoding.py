@@ -51,7 +51,7 @@ def _place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
 def test_the_rows_are_the_encoders_and_no_file_is_seen(
     artifacts: ArtifactStore, stored: StoredTable, tmp_path: Path
 ) -> None:
-    rows = encoded_rows(stored, TableEncoder().fit(TABLE), artifacts, goes_on=lambda: True)
+    rows = encoded_rows(stored, TableEncoder().fit(TABLE), artifacts, may_continue=lambda: True)
 
     assert rows is not None
     assert rows.dtype == np.float32
@@ -63,11 +63,11 @@ def test_the_rows_are_the_encoders_and_no_file_is_seen(
 def test_a_table_is_left_as_soon_as_the_job_is(artifacts: ArtifactStore, stored: StoredTable) -> None:
     asked: list[int] = []
 
-    def goes_on() -> bool:
+    def may_continue() -> bool:
         asked.append(1)
         return len(asked) < 2
 
-    assert encoded_rows(stored, TableEncoder().fit(TABLE), artifacts, goes_on=goes_on) is None
+    assert encoded_rows(stored, TableEncoder().fit(TABLE), artifacts, may_continue=may_continue) is None
     assert len(asked) == 2
 
 
@@ -82,4 +82,4 @@ def test_a_full_disk_is_told_as_such(
     monkeypatch.setattr(ArtifactStore, "nameless_file", full)
 
     with pytest.raises(NoSpace):
-        encoded_rows(stored, TableEncoder().fit(TABLE), artifacts, goes_on=lambda: True)
+        encoded_rows(stored, TableEncoder().fit(TABLE), artifacts, may_continue=lambda: True)

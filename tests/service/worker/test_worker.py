@@ -295,11 +295,11 @@ def test_a_heartbeat_learns_what_to_do_with_the_claim_in_hand_alone(stores: Stor
     heartbeat.hold(first)
     stores.leases.release(first)
     wait_until(lambda: heartbeat.instruction(progress=0.5) is Instruction.DROP)
-    heartbeat.let_go()
+    heartbeat.drop_claim()
     heartbeat.hold(second)
-    assert heartbeat.instruction(progress=0.5) is Instruction.GO_ON
+    assert heartbeat.instruction(progress=0.5) is Instruction.CONTINUE
     wait_until(lambda: stores.jobs.get(current.id).progress == 0.5)  # it has beaten since
-    assert heartbeat.instruction(progress=0.5) is Instruction.GO_ON
+    assert heartbeat.instruction(progress=0.5) is Instruction.CONTINUE
 
     stores.jobs.cancel(current.id)
     wait_until(lambda: heartbeat.instruction(progress=0.5) is Instruction.CANCEL)
