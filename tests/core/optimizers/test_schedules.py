@@ -106,6 +106,11 @@ def test_a_plateau_reduces_the_rate_after_its_patience_and_again_after_another()
     assert found == [1, 1, 1, 0.5, 0.5, 0.25, 0.25, 0.25, 0.125]
 
 
+def test_a_value_that_gains_no_more_than_the_tolerance_has_not_improved():
+    assert reduced(ReduceOnPlateau("loss", 0.5, patience=1, tolerance=0.0), [1.0, 1.0]) == [1, 0.5]
+    assert reduced(ReduceOnPlateau("loss", 0.5, patience=1, tolerance=0.5), [2.0, 1.5]) == [1, 0.5]
+
+
 def test_a_plateau_is_not_reduced_below_the_least():
     schedule = ReduceOnPlateau("loss", 0.5, patience=1, least=0.2)
 

@@ -77,6 +77,16 @@ def test_early_stopping_waits_for_its_patience_and_restores_the_best():
     assert model.metrics["validation_loss"] == losses[best]
 
 
+def test_an_epoch_as_good_as_the_best_is_no_better():
+    X, y = table()
+    stopping = EarlyStopping("loss", patience=3, tolerance=0.0)
+    plan = Plan(optimizer=SGD(1e-300), epochs=9, shuffle=False, early_stopping=stopping)
+
+    losses = [record.loss for record in fit(small(), X, y, plan=plan)]
+
+    assert losses == [losses[0]] * 4
+
+
 def test_early_stopping_may_leave_the_last_weights():
     X, y, held = noisy()
     model = small()

@@ -406,13 +406,37 @@ def test_the_same_request_id_gives_the_same_job(training: TrainingServiceStub) -
     first = accepted(training, header(request_id="r"), batch())
     second = accepted(training, header(request_id="r"), batch())
 
-    code, message, reason, pointer = error_of(
-        lambda: list(training.Train(iter([header("other", request_id="r"), batch()]), timeout=10))
-    )
-
     assert first.id == second.id
-    assert (code, reason, pointer) == (grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED", "request_id")
-    assert first.id in message
+
+
+def test_a_request_id_with_anything_else_is_refused(
+    training: TrainingServiceStub, publish: Callable[..., Version]
+) -> None:
+    publish("origin")
+    layers = publish("origin").architecture
+    first = accepted(training, header("xor", layers, {"epochs": 3}, request_id="r"), batch())
+    wider = {"layers": [{"units": 9, "activation": "relu"}]}
+
+    for other in (
+        [header("other", layers, {"epochs": 3}, request_id="r"), batch()],
+        [header("xor", wider, {"epochs": 3}, request_id="r"), batch()],
+        [header("xor", layers, {"epochs": 4}, request_id="r"), batch()],
+        [header("xor", layers, {"epochs": 3}, request_id="r"), batch(ROWS + 1)],
+        [header("xor", layers, {"epochs": 3}, request_id="r"), batch(labels=strings("no", "yes", "no", "no"))],
+        [header("xor", layers, {"epochs": 3}, request_id="r", start_from=start("1")), batch()],
+    ):
+        code, message, reason, pointer = error_of(lambda other=other: list(training.Train(iter(other), timeout=10)))  # type: ignore[misc]
+        assert (code, reason, pointer) == (grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED", "request_id")
+        assert first.id in message
+
+    from_1 = accepted(training, header("xor", layers, request_id="s", start_from=start("1")), batch())
+    assert accepted(training, header("xor", layers, request_id="s", start_from=start("1")), batch()).id == from_1.id
+    other = [header("xor", layers, request_id="s", start_from=start("2")), batch()]
+    assert error_of(lambda: list(training.Train(iter(other), timeout=10)))[2] == "REQUEST_ID_REUSED"
+
+
+def start(version: str) -> training_pb2.StartFrom:
+    return training_pb2.StartFrom(model="origin", version=version)
 
 
 def test_a_known_request_id_gives_its_job_though_there_is_no_room_for_another(

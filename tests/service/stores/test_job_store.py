@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -243,6 +244,19 @@ def test_records_and_transitions_are_told_in_order(stores: Stores, submit: Calla
     assert told[3].transition.state == "SUCCEEDED"
     assert stores.jobs.events(job.id, after=3) == [told[3]]
     assert stores.jobs.last_events([job.id]) == {job.id: 4}
+
+
+def test_a_record_that_is_given_again_is_stored_once(stores: Stores, submit: Callable[..., Job]) -> None:
+    job = submit()
+    claim = stores.leases.claim("w")
+    assert claim is not None
+    following = replace(RECORD, step=RECORD.step + 1)
+
+    stores.leases.add_records(claim, [RECORD], progress=0.5)
+    stores.leases.add_records(claim, [RECORD, following], progress=0.6)  # the first answer was lost
+
+    records = [event.record for event in stores.jobs.events(job.id, after=0) if event.record is not None]
+    assert records == [RECORD, following]
 
 
 def test_cancelling_is_idempotent_in_every_state(stores: Stores, submit: Callable[..., Job]) -> None:
