@@ -141,7 +141,7 @@ def build_model(
 def _labels(loss: Loss, labels: Iterable[Label] | None, outputs: int) -> Iterable[Label] | None:
     if not loss.classifies:
         if labels is not None:
-            raise InvalidInput("labels", f"expected none, for {loss.kind} is a regression's loss")
+            raise InvalidInput("labels", f"expected none, because {loss.kind} is a loss of regression")
         return None
     if labels is None and loss.targets == "classes":
         if loss.classes(outputs) < 2:

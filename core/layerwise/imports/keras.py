@@ -14,7 +14,9 @@ from layerwise.types import Floats
 EPSILON = 1e-3
 """The default epsilon of Keras."""
 
-FOLLOWING = "bias, then gamma and beta of a normalisation, then moving mean and variance of a BatchNormalization"
+ARRAYS_AFTER_KERNEL = (
+    "bias, then gamma and beta of a normalisation, then moving mean and variance of a BatchNormalization"
+)
 
 
 def from_keras(
@@ -90,7 +92,7 @@ def _dense(weights: Sequence[object], start: int, end: int, activation: Activati
     rest = [finite_array(Place("weights", i), weights[i], shape=(columns,)) for i in range(start + 1, end)]
     if len(rest) > 5:
         slopes = ", then the slopes of a PReLU" if slope is not None else ""
-        raise InvalidInput(where, f"expected at most {FOLLOWING}{slopes} after it, got {len(rest)} arrays")
+        raise InvalidInput(where, f"expected at most {ARRAYS_AFTER_KERNEL}{slopes} after it, got {len(rest)} arrays")
     bias = rest.pop(0) if len(rest) % 2 else None
     normal = _normalization(rest, epsilon) if rest else None
     return Dense(where=where, weight=kernel, bias=bias, activation=activation, normal=normal, slope=slope)

@@ -108,7 +108,7 @@ def _check_place(linear: str, normal: str) -> None:
     """Raise InvalidInput if both are in one nn.Sequential, but not next to each other."""
     before, after = (re.fullmatch(r"(.*?)(\d+)", name) for name in (linear, normal))
     if before and after and before[1] == after[1] and int(after[2]) != int(before[2]) + 1:
-        detail = f"expected it next after its Linear {linear}: a normalisation after the activation is not known"
+        detail = f"expected it directly after its Linear {linear}: normalisation after the activation is not supported"
         raise InvalidInput(f"state[{normal}]", detail)
 
 

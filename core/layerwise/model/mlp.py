@@ -1,4 +1,4 @@
-"""A multilayer perceptron: a network that knows what its outputs mean and how it was trained."""
+"""A multilayer perceptron: a network with the meaning of its outputs, its plan and its metrics."""
 
 from collections.abc import Iterable, Mapping
 from os import PathLike

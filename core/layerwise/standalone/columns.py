@@ -1,4 +1,4 @@
-"""Source code of the encoder of tables: an expression for each column, and the functions they call."""
+"""Source code of the encoder of tables: an expression for each column, and the functions that it calls."""
 
 from pprint import pformat
 
@@ -26,12 +26,12 @@ def encoder_source(encoder: TableEncoder) -> Functions:
     lines = "".join(f"            {part},\n" for part in parts)
     source = (
         "def encoded(table):\n"
-        '    """The inputs (n, INPUTS) of the network for `table`: columns by name, or a list of rows by name."""\n'
+        '    """Return the inputs (n, INPUTS) of the network for `table`: columns by name, or a list of dicts."""\n'
         f"    inputs = np.hstack(\n        [\n{lines}        ]\n    )\n"
     )
     if encoder.constant:
         source += (
-            "    # constant in training: nothing was learnt from them\n"
+            "    # these were constant in training, so that the network learnt nothing from them\n"
             f"    inputs[:, {_listed(encoder.constant)}] = 0\n"
         )
     source += "    return inputs\n"

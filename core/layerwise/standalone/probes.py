@@ -8,9 +8,9 @@ from layerwise.model import MLP
 from layerwise.tables import CategoryColumn, Hashing, Log, NumberColumn, TableEncoder
 from layerwise.types import Floats
 
-PROBES = 8
-"""Number of rows; with an encoder, one has an unseen category, and one lacks values that may be missing."""
-UNSEEN, MISSING = 5, 6
+ROWS = 8
+"""Number of rows; with an encoder, one has unseen categories, and one lacks all values that may be missing."""
+UNSEEN_ROW, MISSING_ROW = 5, 6
 DATES = (
     "2000-02-29",
     "1999-12-31T23:59:59",
@@ -24,23 +24,23 @@ DATES = (
 
 
 def probe_rows(model: MLP) -> Floats:
-    """Return rows (PROBES, inputs) that enter the network with about zero mean and unit variance."""
+    """Return rows (ROWS, inputs) that enter the network with about zero mean and unit variance."""
     architecture = model.architecture
-    inside = np.random.default_rng(0).standard_normal((PROBES, architecture.inputs))
+    inside = np.random.default_rng(0).standard_normal((ROWS, architecture.inputs))
     rows: Floats = ((inside - architecture.input_shift) / architecture.input_scale).astype(model.dtype)
     return rows
 
 
 def probe_table(encoder: TableEncoder) -> list[dict[str, object]]:
-    """Return PROBES rows of the columns that `encoder` was fitted on."""
+    """Return ROWS rows of the columns that `encoder` was fitted on."""
     rng = np.random.default_rng(0)
-    rows: list[dict[str, object]] = [{} for _ in range(PROBES)]
+    rows: list[dict[str, object]] = [{} for _ in range(ROWS)]
     for column in encoder.columns:
-        z = rng.standard_normal(PROBES)
+        z = rng.standard_normal(ROWS)
         for i, row in enumerate(rows):
             if isinstance(column, NumberColumn):
-                value: object = None if i == MISSING and column.fill is not None else _number(column, float(z[i]))
-            elif i == MISSING and column.encoding.missing != "error":
+                value: object = None if i == MISSING_ROW and column.fill is not None else _number(column, float(z[i]))
+            elif i == MISSING_ROW and column.encoding.missing != "error":
                 value = None
             elif isinstance(column, CategoryColumn):
                 value = _category(column, i)
@@ -62,6 +62,6 @@ def _number(column: NumberColumn, z: float) -> float:
 def _category(column: CategoryColumn, i: int) -> str:
     if isinstance(column.encoding, Hashing):
         return f"category {i}"
-    if i == UNSEEN and column.unseen != "error":
+    if i == UNSEEN_ROW and column.unseen != "error":
         return "-".join(column.categories)[:50] + "-"
     return column.categories[i % len(column.categories)]

@@ -1,4 +1,4 @@
-"""Parts of the program common to all networks: reading of rows, self-check, command line."""
+"""Parts of the program that are the same for all networks: reading of rows, self-check, command line."""
 
 IMPORTS = """\
 import base64
@@ -72,18 +72,18 @@ def is_number(text):
 
 CHECK = '''\
 def check():
-    """Check that the outputs for the rows below are those that the network had when this file was written."""
+    """Check the outputs for the rows below against those that the network had when this file was written."""
     found = outputs(probe_rows)
     most = np.abs(found - probe_outputs).max()
     allowed = 1e-4 * max(1.0, np.abs(probe_outputs).max())
     if not most <= allowed:
-        sys.exit(f"the outputs differ by {most:.3g} from those expected; at most {allowed:.3g} is rounding")
+        sys.exit(f"the outputs differ by {most:.3g} from those expected; rounding explains at most {allowed:.3g}")
     print(f"ok: the outputs of {len(found)} rows differ by at most {most:.3g} from those expected")
 '''
 
 ARRAY = '''\
 def array(shape, text):
-    """Little-endian numbers in base64."""
+    """Return the array of little-endian numbers that `text` has in base64."""
     return np.frombuffer(base64.b64decode(text), np.dtype(DTYPE).newbyteorder("<")).reshape(shape).astype(DTYPE)
 '''
 

@@ -24,7 +24,7 @@ def is_absent(value):
 """,
     "numbers": '''\
 def numbers(table, name, fill):
-    """Return a column of numbers (n, 1), with `fill` for missing ones, which are an error if that is None."""
+    """Return a column of numbers (n, 1), with `fill` for missing ones; if it is None, they are an error."""
     found = []
     for i, value in enumerate(values_of(table, name)):
         try:
@@ -54,7 +54,7 @@ def logarithms(x, name, clip):
 ''',
     "ranks": '''\
 def ranks(x, quantiles):
-    """Return the share of the quantiles below x (n, 1), interpolated; in a run of equal ones, its middle."""
+    """Return the share of the quantiles below x (n, 1), interpolated; among equal ones, the middle of them."""
     known = np.array(quantiles)
     last = len(known) - 1
     below, upto = np.searchsorted(known, x, "left"), np.searchsorted(known, x, "right")
@@ -102,18 +102,18 @@ def hashed_places(table, name, buckets, missing):
 ''',
     "one_hot": '''\
 def one_hot(places, width):
-    """Return 1 at each place, else 0, (n, width); -1 leaves zeros."""
+    """Return 1 at the position of each row, else 0, (n, width); only zeros for -1."""
     return (np.arange(width) == places[:, None]).astype(float)
 ''',
     "ordinal": '''\
 def ordinal(places, known, width):
-    """Return 1/known, 2/known … 1 for categories, else 0; then the outputs of the places beyond, (n, width)."""
+    """Return 1/known, 2/known … 1 for known categories, else 0; then outputs for further positions, (n, width)."""
     inside = (places >= 0) & (places < known)
     return np.column_stack([np.where(inside, (places + 1) / known, 0), one_hot(places - known, width - 1)])
 ''',
     "date_parts": f'''\
 def date_parts(table, name, parts, shift, scale, missing):
-    """Return the scaled year, other parts from 0 to 1, sine and cosine of cyclic ones, and a missing indicator."""
+    """Return the scaled year, other parts from 0 to 1, sine and cosine of cyclic parts, and a missing indicator."""
     lengths = {LENGTHS!r}
     found = []
     for i, value in enumerate(values_of(table, name)):
@@ -148,7 +148,7 @@ def date_parts(table, name, parts, shift, scale, missing):
     return np.array([absent if row is None else row for row in found], float).reshape(-1, len(absent))
 ''',
 }
-"""The functions by name; the caller adds those that they call."""
+"""The functions by name. Whoever uses one also adds those that it calls."""
 
 READ_TABLE = '''\
 def read(text):

@@ -14,7 +14,7 @@ BOOLEANS = {"True": "true", "TRUE": "true", "False": "false", "FALSE": "false"}
 """Booleans as CSV files write them, mapped to JSON's, so that a model trained on CSV accepts JSON."""
 ABSENT = frozenset({"", "nan", "NaN", "NA", "N/A", "null", "NULL"})
 """Texts that mean a missing number or date. As categories, all but the empty one are ordinary texts."""
-NOTHING = ("NAType", "NaTType", "MaskedConstant")
+MISSING_CLASSES = ("NAType", "NaTType", "MaskedConstant")
 """Classes of the missing values of pandas and NumPy."""
 DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
@@ -27,7 +27,7 @@ def is_missing(value: object) -> bool:
         return math.isnan(value)
     if isinstance(value, np.datetime64 | np.floating):
         return bool(np.isnan(cast(np.datetime64, value)))
-    return type(value).__name__ in NOTHING or (isinstance(value, Decimal) and value.is_nan())
+    return type(value).__name__ in MISSING_CLASSES or (isinstance(value, Decimal) and value.is_nan())
 
 
 def number_of(value: object) -> float:

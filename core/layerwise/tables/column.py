@@ -16,7 +16,7 @@ CellWriter: TypeAlias = Callable[[Any, Floats], None]
 
 
 class UnusualError(Exception):
-    """A cell is not of the usual type; the table is then read column by column, which reports errors."""
+    """A cell has an unusual type; the table is then read column by column, which handles it or reports the error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class FittedColumn(ABC, Generic[E_co]):
     encoding: E_co
 
     doubt: str | None = field(default=None, repr=False, compare=False, kw_only=True)
-    """A warning that an inferred column of categories would be numbers or dates but for a few texts, or None.
+    """A warning that a column is read as categories only because a few texts are not numbers or dates, or None.
 
     For example "rows[17].x: expected a number, got 'abc'; 999 of 1,000 texts are numbers". Not part of the JSON.
     """

@@ -1,8 +1,8 @@
 """Fitting of a column, block by block, whose encoding is given or inferred from its values.
 
-A column without encoding may first hold numbers, dates or categories; each block rules out the kinds that its values do
-not fit. The first kind left, in this order, is that of the column. So the kind does not depend on how rows are divided
-into blocks, and texts that are all numbers, as in a CSV file, are a column of numbers.
+To infer the encoding, all kinds of column are fitted at once: numbers, dates and categories. Each block rules out the
+kinds that its values do not fit. The first kind left, in this order, is that of the column, so that it does not depend
+on how rows are divided into blocks, and texts that are all numbers, as in a CSV file, are a column of numbers.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -17,9 +17,9 @@ from layerwise.tables.category_column import CategoryColumn, CategoryFit
 from layerwise.tables.category_encodings import CategoryEncoding, OneHot
 from layerwise.tables.cells import is_missing, kinds_of
 from layerwise.tables.date_column import DateColumn, DateFit
-from layerwise.tables.doubt import MixedColumnCheck
 from layerwise.tables.encoding import Encoding
 from layerwise.tables.encodings import DateParts, NumberEncoding, Standardize
+from layerwise.tables.mixed_columns import MixedColumnCheck
 from layerwise.tables.number_column import NumberColumn, NumberFit
 from layerwise.tables.reading import is_empty
 from layerwise.tables.table import RawColumn, TableLike, columns_of, names_of, several
@@ -89,7 +89,7 @@ class ColumnFit:
     def finished(self) -> AnyColumn:
         """Return the fitted column. Raises InvalidInput if all values are missing."""
         left = [self._fits[kind] for kind in (NUMBER, DATE, CATEGORY) if kind in self._fits]
-        # a column of nothing but "NA" has seen neither numbers nor dates
+        # in a column in which all texts are "NA", only the categories have a value
         fit = next((fit for fit in left if fit.seen), None)
         if fit is None:
             detail = "expected at least one value, all are missing; the column may be ignored"

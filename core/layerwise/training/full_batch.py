@@ -150,6 +150,8 @@ def check_deterministic(architecture: Architecture, plan: Plan) -> None:
         raise InvalidInput("optimizer", f"{reason}: expected no batch normalisation, or another optimiser")
     for name in ("clip_norm", "clip_value", "max_norm"):
         if getattr(plan, name) is not None:
-            raise InvalidInput(name, f"expected None, for {reason}, got {getattr(plan, name):g}")
+            raise InvalidInput(name, f"expected None, because {reason}, got {getattr(plan, name):g}")
     if plan.decay:
-        raise InvalidInput("weight_decay", f"expected None or 0, for {reason}, got {plan.decay:g}; l2 is part of it")
+        raise InvalidInput(
+            "weight_decay", f"expected None or 0, because {reason}, got {plan.decay:g}; l2 is part of it"
+        )

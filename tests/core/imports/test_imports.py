@@ -301,7 +301,7 @@ def test_a_state_that_does_not_fit_is_told_where(change, message):
         ({"0.weight": array(4)}, "state[0]: expected a Linear first, with a weight of shape (out, in)"),
         (
             {"0.weight": array(4, 5), "2.weight": array(4), "2.bias": array(4)},
-            "state[2]: expected it next after its Linear 0: a normalisation after the activation is not known",
+            "state[2]: expected it directly after its Linear 0: normalisation after the activation is not supported",
         ),
         (
             {"0.weight": array(4, 5), "0.bias": array(4), "1.weight": array(4), "1.bias": array(4)},
@@ -337,7 +337,7 @@ def test_what_the_outputs_mean_is_checked():
 
     for given, message in (
         ({"loss": "softmax_cross_entropy"}, "loss: expected one that takes a single output"),
-        ({"loss": "huber", "labels": [0, 1]}, "labels: expected none, for huber is a regression's loss"),
+        ({"loss": "huber", "labels": [0, 1]}, "labels: expected none, because huber is a loss of regression"),
         ({"loss": "hinge", "labels": [0, 1, 2]}, "labels: expected 2 labels"),
         (
             {"loss": "hinge", "activation": "prelu"},

@@ -115,7 +115,10 @@ def test_a_network_too_large_is_refused_before_anything_is_allocated():
         (lambda: Layer(1, initializer=1), "initializer: expected one of he_normal, he_uniform,"),
         (lambda: Layer(1, normalization="group"), "normalization: expected one of batch, layer, got 'group'"),
         (lambda: Layer(1, normalization=True), "normalization: expected one of batch, layer, got True"),
-        (lambda: Layer(1, normalization="layer"), "normalization: expected none or batch, for one unit has no others"),
+        (
+            lambda: Layer(1, normalization="layer"),
+            "normalization: expected none or batch, because layer normalisation needs more",
+        ),
         (lambda: Layer(1, residual=1), "residual: expected true or false, got 1"),
         (
             lambda: Architecture(3, (Layer(3, residual=True), Layer(4, residual=True))),
@@ -133,7 +136,7 @@ def test_a_network_too_large_is_refused_before_anything_is_allocated():
         (lambda: Architecture(1, 1), "layers: expected a sequence of layers, got 1"),
         (
             lambda: Architecture(1, (Layer(1), Layer(1, dropout=0.5))),
-            "layers[1].dropout: expected 0, for the output layer drops nothing, got 0.5",
+            "layers[1].dropout: expected 0, because the output layer has no dropout, got 0.5",
         ),
         (
             lambda: Architecture(1, (Layer(1),), input_scale=0),

@@ -1,4 +1,4 @@
-"""Detection of number or date columns that are taken for categories because of a few odd texts."""
+"""Detection of columns of numbers or dates that are read as categories because of a few other texts."""
 
 import numpy as np
 
@@ -7,9 +7,9 @@ from layerwise.tables.cells import ABSENT, number_in, seconds_of
 from layerwise.tables.reading import FLOAT32_MAX, Categories
 
 MOST_ODD_TEXTS = 20
-"""With more distinct odd texts, the column is certainly one of categories, and counting stops."""
-SHARE = 20
-"""At most one row in so many may be odd."""
+"""With more distinct texts of another kind, the column is certainly one of categories, and counting stops."""
+ROWS_PER_ODD_ROW = 20
+"""At most one row in so many may have a text of another kind."""
 
 
 class MixedColumnCheck:
@@ -24,7 +24,7 @@ class MixedColumnCheck:
         error.__traceback__ = error.__context__ = None  # they would keep the rows of the block in memory
         self._error = error
         self._odd_rows = 0
-        self._beyond_rows = 0  # odd rows with a number beyond float32
+        self._large_rows = 0  # odd rows with a number beyond float32
         self._odd_texts: set[str] = set()
 
     def add(self, found: Categories) -> None:
@@ -39,7 +39,7 @@ class MixedColumnCheck:
                 self._fitting += count
             else:
                 self._odd_rows += count
-                self._beyond_rows += count * _is_beyond(text)
+                self._large_rows += count * _exceeds_float32(text)
                 self._odd_texts.add(text)
                 if self._too_many_odd_texts:
                     return
@@ -62,7 +62,7 @@ class MixedColumnCheck:
         if (
             self._kind == "number"
             and not self._too_many_odd_texts
-            and 0 < self._odd_rows == self._beyond_rows
+            and 0 < self._odd_rows == self._large_rows
             and self._fitting
         ):
             raise self._error
@@ -70,12 +70,12 @@ class MixedColumnCheck:
     def message(self) -> str | None:
         """Return a warning with the first odd cell and the counts; None if too many texts are odd."""
         rows = self._fitting + self._odd_rows
-        if self._too_many_odd_texts or self._odd_rows * SHARE > rows:
+        if self._too_many_odd_texts or self._odd_rows * ROWS_PER_ODD_ROW > rows:
             return None
         return f"{self._error}; {self._fitting:,} of {rows:,} texts are {self._kind}s"
 
 
-def _is_beyond(text: str) -> bool:
+def _exceeds_float32(text: str) -> bool:
     """Return whether `text` is a number that is infinite or exceeds float32."""
     try:
         return abs(float(text)) > FLOAT32_MAX
