@@ -68,9 +68,9 @@ def real_number(
     except OverflowError:
         raise InvalidInput(pointer, f"{wanted}, got {shown(value)}") from None
     if not (math.isfinite(number) and least <= number and above < number < below):
-        raise InvalidInput(pointer, f"{wanted}, got {shown(number)}")
+        raise InvalidInput(pointer, f"{wanted}, got {shown(number).removesuffix('.0')}")
     if number > most:
-        raise InvalidInput(pointer, f"expected a number of at most {most:g}, got {shown(number)}")
+        raise InvalidInput(pointer, f"expected a number of at most {most:g}, got {shown(number).removesuffix('.0')}")
     return number
 
 

@@ -306,7 +306,7 @@ def test_rows_to_validate_on_may_stand_in_a_list():
         ("0.1", r"expected a fraction, \(X, y\) or \(X, y, weights\), got '0.1'$"),
         (X, r"expected a fraction, \(X, y\) or \(X, y, weights\), got array"),
         ({"X": X}, r"expected a fraction, \(X, y\) or \(X, y, weights\), got {'X'"),
-        (1.0, "expected a finite number of at least 0 and below 1, got 1.0$"),
+        (1.0, "expected a finite number of at least 0 and below 1, got 1$"),
         (True, "expected a finite number of at least 0 and below 1, got True$"),
     ],
 )

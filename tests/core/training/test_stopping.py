@@ -182,7 +182,7 @@ def test_the_validation_of_an_averaged_training_is_the_averages():
             {"class_weight": "even"},
             "class_weight: expected balanced, a weight for each class, or weights by label, got 'even'",
         ),
-        ({"class_weight": [1, -1]}, r"class_weight\[1\]: expected a finite number of at least 0, got -1.0"),
+        ({"class_weight": [1, -1]}, r"class_weight\[1\]: expected a finite number of at least 0, got -1"),
         ({"class_weight": [0, 0]}, "class_weight: expected a weight above 0"),
         ({"split": "half"}, "split: expected one of random, stratified, temporal, got 'half'"),
         ({"schedule": "sometimes"}, "schedule: expected one of constant"),
