@@ -48,6 +48,9 @@ def test_the_patience_is_that_of_a_series_of_failures() -> None:
         retries.failed(AWAY, NEVER)
     retries.succeeded()
 
+    start = time.monotonic()
+    retries.pause(NEVER)  # as between two calls that answered: the patience that is over does not shorten it
+    assert time.monotonic() - start > 0.05
     retries.failed(AWAY, NEVER)  # a new series
 
 

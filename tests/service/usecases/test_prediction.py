@@ -124,6 +124,26 @@ def test_the_least_recently_used_model_leaves(
     assert loaded == [a, b, c, b]
 
 
+def test_a_model_larger_than_the_cache_stays_until_the_next(
+    models: tuple[ArtifactStore, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifacts, (a, b, _) = models
+    loaded: list[str] = []
+    load = ArtifactStore.load_model
+
+    def noted(store: ArtifactStore, name: str) -> MLP:
+        loaded.append(name)
+        return load(store, name)
+
+    monkeypatch.setattr(ArtifactStore, "load_model", noted)
+    cache = LoadedModels(artifacts, max_bytes=1)
+
+    for name in (a, a, b, a):
+        cache.get(name)
+
+    assert loaded == [a, b, a]
+
+
 def test_many_threads_load_a_model_once_and_a_failure_is_no_trap(models: tuple[ArtifactStore, list[str]]) -> None:
     artifacts, (a, b, c) = models
     cache = LoadedModels(artifacts, max_bytes=size_of_two(artifacts, a))
