@@ -72,7 +72,7 @@ def calendar(seconds: IntegerValue) -> dict[str, IntegerValue]:
     year = (day - day // 1460 + day // 36_524 - day // 146_096) // 365
     of_year = day - (year * 365 + year // 4 - year // 100)
     month = (of_year * 5 + 2) // 153
-    this_year = month < 10  # January and February stand at the end of a year from March
+    this_year = month < 10  # January and February are at the end of a year that begins in March
     return {
         "year": cycle * 400 + year + 1 - this_year,
         "month": month - 10 + this_year * 12,

@@ -85,7 +85,7 @@ class Plan:
     Raises
     ------
     InvalidInput
-        If an argument is invalid; says which.
+        At the name of the argument that is invalid.
 
     Examples
     --------
@@ -159,7 +159,9 @@ class Plan:
         }
         check_fields(self, given)
         if self.keep_optimizer and self.optimizer.full_batch:
-            raise InvalidInput("keep_optimizer", f"expected false, for {self.optimizer.kind} begins anew on other rows")
+            raise InvalidInput(
+                "keep_optimizer", f"expected false, because {self.optimizer.kind} cannot continue on other rows"
+            )
 
     @property
     def decay(self) -> float:

@@ -9,7 +9,7 @@ from layerwise.tables.reading import FLOAT32_MAX, Categories
 MOST_ODD_TEXTS = 20
 """With more distinct texts of another kind, the column is certainly one of categories, and counting stops."""
 ROWS_PER_ODD_ROW = 20
-"""At most one row in so many may have a text of another kind."""
+"""A column is mixed if at most one row in this many has a text of another kind."""
 
 
 class MixedColumnCheck:

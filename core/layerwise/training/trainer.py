@@ -102,7 +102,7 @@ class Trainer:
             self._finish()
 
     def keep_optimizer(self) -> None:
-        """Store the optimiser's state in the model, if the plan says so."""
+        """Store the optimiser's state in the model, if the plan has `keep_optimizer`."""
         if self.plan.keep_optimizer:
             updates = self.state.updates_before + self.state.step
             self.model.kept_optimizer = KeptOptimizer.of(self.plan.optimizer, self.state.optimizer, updates)

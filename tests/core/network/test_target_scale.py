@@ -203,7 +203,7 @@ def test_a_state_of_constant_targets_goes_on_with_the_same_alone():
 
     assert model.parameters.tobytes() == whole.parameters.tobytes()
     for y in (PRICES, np.full(300, 15.0)):
-        with pytest.raises(InvalidInput, match=r"^state: it is of targets that did not vary, and these"):
+        with pytest.raises(InvalidInput, match=r"^state: expected one of targets that vary, its targets were"):
             partial_fit(model, X, y, plan=plan, state=TrainingState.from_arrays(arrays))
 
 
@@ -514,7 +514,7 @@ def test_targets_scaled_batch_by_batch_give_the_same_bits(monkeypatch):
     once, by_batch = network(2), network(2)
     trained(once, BOTH, validation=0.2)
 
-    monkeypatch.setattr(standardized_targets, "MANY_BYTES", 0)
+    monkeypatch.setattr(standardized_targets, "MAX_SCALED_BYTES", 0)
     trained(by_batch, BOTH, validation=0.2)
 
     assert by_batch.parameters.tobytes() == once.parameters.tobytes()
