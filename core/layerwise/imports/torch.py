@@ -7,7 +7,7 @@ from typing import cast
 from layerwise.activations import Activation, PReLU
 from layerwise.checks import real_number, shown
 from layerwise.data.labels import Label
-from layerwise.errors import InvalidInput
+from layerwise.errors import InvalidInput, Place
 from layerwise.imports.dense import Dense, NormalizationArrays, build_model, finite_array, layer_activations
 from layerwise.losses import Loss
 from layerwise.model import MLP
@@ -66,7 +66,7 @@ def from_torch(
         if "weight" in parts and "running_mean" not in parts and _dimensions(parts["weight"]) >= 2:
             linear.append((module, parts))
             continue
-        i, where = len(linear) - 1, f"state[{module}]"
+        i, where = len(linear) - 1, Place("state", module)
         if not linear:
             raise InvalidInput(where, "expected a Linear first, with a weight of shape (out, in)")
         if "bias" in parts or "running_mean" in parts:
@@ -77,7 +77,7 @@ def from_torch(
         elif i in slope:
             raise InvalidInput(where, "expected a Linear after a PReLU, got another PReLU")
         else:
-            slope[i] = finite_array(f"{where}.weight", parts.get("weight"))
+            slope[i] = finite_array(_place(module, "weight"), parts.get("weight"))
     if not linear:
         raise InvalidInput("state", "expected at least one Linear")
     chosen = layer_activations(activation, output_activation, len(linear))
@@ -95,9 +95,15 @@ def _modules(state: Mapping[str, object]) -> dict[str, dict[str, object]]:
         module, _, part = name.rpartition(".") if isinstance(name, str) else ("", "", "")
         if part not in PARTS:
             wanted = f"expected names that end in {', '.join(PARTS)}"
-            raise InvalidInput(f"state[{name}]", f"{wanted}: Linear, BatchNorm1d, LayerNorm and PReLU have no others")
+            detail = f"{wanted}: Linear, BatchNorm1d, LayerNorm and PReLU have no others"
+            raise InvalidInput(Place("state", str(name)), detail)
         found.setdefault(module, {})[part] = value
     return found
+
+
+def _place(module: str, part: str) -> Place:
+    """Return the place of an array, whose name in the state is one step."""
+    return Place("state", f"{module}.{part}" if module else part)
 
 
 def _dimensions(value: object) -> int:
@@ -109,15 +115,15 @@ def _check_place(linear: str, normal: str) -> None:
     before, after = (re.fullmatch(r"(.*?)(\d+)", name) for name in (linear, normal))
     if before and after and before[1] == after[1] and int(after[2]) != int(before[2]) + 1:
         detail = f"expected it directly after its Linear {linear}: normalisation after the activation is not supported"
-        raise InvalidInput(f"state[{normal}]", detail)
+        raise InvalidInput(Place("state", normal), detail)
 
 
 def _normalization(module: str, parts: Mapping[str, object], epsilon: float) -> NormalizationArrays:
-    given = {part: finite_array(f"state[{module}.{part}]", parts[part]) for part in PARTS[:4] if part in parts}
+    given = {part: finite_array(_place(module, part), parts[part]) for part in PARTS[:4] if part in parts}
     if "running_mean" not in parts:
         return NormalizationArrays(kind="layer", scale=given.get("weight"), shift=given["bias"], epsilon=epsilon)
     if "running_var" not in parts:
-        raise InvalidInput(f"state[{module}.running_var]", "expected the variances, there are none")
+        raise InvalidInput(_place(module, "running_var"), "expected the variances, there are none")
     return NormalizationArrays(
         kind="batch",
         scale=given.get("weight"),
@@ -135,9 +141,9 @@ def _dense(
     normal: NormalizationArrays | None,
     slope: Floats | None,
 ) -> Dense:
-    where = f"state[{module}.weight]" if module else "state[weight]"
+    where = _place(module, "weight")
     weight = finite_array(where, parts["weight"], dimensions=2).T
     bias = None
     if "bias" in parts:
-        bias = finite_array(where.replace("weight]", "bias]"), parts["bias"], shape=(weight.shape[1],))
+        bias = finite_array(_place(module, "bias"), parts["bias"], shape=(weight.shape[1],))
     return Dense(where=where, weight=weight, bias=bias, activation=activation, normal=normal, slope=slope)

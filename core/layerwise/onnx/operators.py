@@ -42,10 +42,13 @@ def _gelu_operator(node: onnx.NodeProto, given: Mapping[str, Any]) -> Activation
     return GELU()
 
 
-def _by_fields(cls: type[Activation]) -> "Read":
+def operator_reader(cls: type[Activation]) -> "Read":
     """Return what makes an object of `cls` of a node of its operator, whose attributes are its fields."""
 
-    def read(_node: onnx.NodeProto, given: Mapping[str, Any]) -> Activation:
+    def read(node: onnx.NodeProto, given: Mapping[str, Any]) -> Activation:
+        if unknown := given.keys() - cls.onnx_attributes.keys():
+            wanted = ", ".join(cls.onnx_attributes) or "no attributes"
+            raise InvalidInput(where(node), f"expected {node.op_type} with {wanted}, got {', '.join(sorted(unknown))}")
         return cls(**{field: given[name] for name, field in cls.onnx_attributes.items() if name in given})
 
     return read
@@ -54,7 +57,7 @@ def _by_fields(cls: type[Activation]) -> "Read":
 Read: TypeAlias = Callable[[onnx.NodeProto, Mapping[str, Any]], Activation]
 
 OPERATORS: dict[str, Read] = {
-    **{cls.onnx_operator: _by_fields(cls) for cls in ACTIVATIONS.values() if cls.onnx_operator},
+    **{cls.onnx_operator: operator_reader(cls) for cls in ACTIVATIONS.values() if cls.onnx_operator},
     "Selu": _selu,
     "Gelu": _gelu_operator,
 }

@@ -103,7 +103,7 @@ def _metadata(source: Source, name: str) -> object:
     try:
         return cast(object, json.loads(source.notes[name]))
     except ValueError as error:
-        raise InvalidInput(f"metadata_props[{name}]", f"expected JSON: {error}") from error
+        raise InvalidInput(Place("metadata_props", name), f"expected JSON: {error}") from error
 
 
 def _skip_reshapes(source: Source, value: str) -> tuple[str, onnx.NodeProto | None]:
@@ -231,6 +231,8 @@ def _normalization(source: Source, node: onnx.NodeProto) -> NormalizationArrays:
     if node.op_type == "LayerNormalization":
         _check_axis(node)
         return NormalizationArrays(kind="layer", scale=arrays[0], shift=shift, epsilon=epsilon)
+    if given.get("training_mode", 0):
+        raise InvalidInput(where(node), "expected training_mode 0, got 1: the statistics would be those of each batch")
     return NormalizationArrays(
         kind="batch", scale=arrays[0], shift=shift, mean=arrays[2], variance=arrays[3], epsilon=epsilon
     )

@@ -106,9 +106,9 @@ def attributes(node: onnx.NodeProto) -> dict[str, Any]:
     return {each.name: helper.get_attribute_value(each) for each in node.attribute}
 
 
-def where(node: onnx.NodeProto) -> str:
-    """Return the name of a node for messages."""
-    return f"node[{node.name or node.output[0]}]"
+def where(node: onnx.NodeProto) -> Place:
+    """Return the place of a node: its name, or else that of its first output."""
+    return Place("node", node.name or node.output[0])
 
 
 def is_row(array: NDArray[Any]) -> bool:

@@ -276,17 +276,17 @@ def test_without_labels_classes_are_counted():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"3.weight": array(3, 5)}, "state[3.weight]: expected 4 inputs, as many as the layer before has units, got 5"),
-        ({"3.bias": array(4)}, "state[3.bias]: expected shape (3,), got (4,)"),
-        ({"3.weight": array(3, 4, 2)}, "state[3.weight]: expected a matrix, got shape (3, 4, 2)"),
-        ({"3.weight": np.full((3, 4), np.nan)}, "state[3.weight]: expected finite numbers, got NaN or infinity"),
-        ({"3.weight_g": array(3)}, "state[3.weight_g]: expected names that end in weight, bias, running_mean"),
-        ({"3.weight": np.full((3, 4), "x")}, "state[3.weight]: expected an array of numbers, got"),
-        ({"1.running_mean": array(3)}, "state[0.weight]: expected 4 numbers as its mean, got shape (3,)"),
-        ({"1.bias": array(4, 1)}, "state[1.bias]: expected an array of one dimension, got shape (4, 1)"),
-        ({"4.weight": array(2)}, "state[3.weight]: expected 3 numbers as its slope, got shape (2,)"),
-        ({"3.weight": Elsewhere()}, "state[3.weight]: expected an array that NumPy reads: it is on a GPU"),
-        ({"1.running_mean": array(4, 4)}, "state[1.running_mean]: expected an array of one dimension"),
+        ({"3.weight": array(3, 5)}, "state.3.weight: expected 4 inputs, as many as the layer before has units, got 5"),
+        ({"3.bias": array(4)}, "state.3.bias: expected shape (3,), got (4,)"),
+        ({"3.weight": array(3, 4, 2)}, "state.3.weight: expected a matrix, got shape (3, 4, 2)"),
+        ({"3.weight": np.full((3, 4), np.nan)}, "state.3.weight: expected finite numbers, got NaN or infinity"),
+        ({"3.weight_g": array(3)}, "state.3.weight_g: expected names that end in weight, bias, running_mean"),
+        ({"3.weight": np.full((3, 4), "x")}, "state.3.weight: expected an array of numbers, got"),
+        ({"1.running_mean": array(3)}, "state.0.weight: expected 4 numbers as its mean, got shape (3,)"),
+        ({"1.bias": array(4, 1)}, "state.1.bias: expected an array of one dimension, got shape (4, 1)"),
+        ({"4.weight": array(2)}, "state.3.weight: expected 3 numbers as its slope, got shape (2,)"),
+        ({"3.weight": Elsewhere()}, "state.3.weight: expected an array that NumPy reads: it is on a GPU"),
+        ({"1.running_mean": array(4, 4)}, "state.1.running_mean: expected an array of one dimension"),
     ],
 )
 def test_a_state_that_does_not_fit_is_told_where(change, message):
@@ -298,18 +298,18 @@ def test_a_state_that_does_not_fit_is_told_where(change, message):
     ("state", "message"),
     [
         ({}, "state: expected arrays by name, got {}"),
-        ({"0.weight": array(4)}, "state[0]: expected a Linear first, with a weight of shape (out, in)"),
+        ({"0.weight": array(4)}, "state.0: expected a Linear first, with a weight of shape (out, in)"),
         (
             {"0.weight": array(4, 5), "2.weight": array(4), "2.bias": array(4)},
-            "state[2]: expected it directly after its Linear 0: normalisation after the activation is not supported",
+            "state.2: expected it directly after its Linear 0: normalisation after the activation is not supported",
         ),
         (
             {"0.weight": array(4, 5), "0.bias": array(4), "1.weight": array(4), "1.bias": array(4)},
-            "state[0.weight]: expected no bias before a layer normalisation, which has its own",
+            "state.0.weight: expected no bias before a layer normalisation, which has its own",
         ),
         (
             {"0.weight": array(4, 5), "1.running_mean": array(4)},
-            "state[1.running_var]: expected the variances, there are none",
+            "state.1.running_var: expected the variances, there are none",
         ),
         (
             {
@@ -319,11 +319,11 @@ def test_a_state_that_does_not_fit_is_told_where(change, message):
                 "2.running_mean": array(4),
                 "2.running_var": positive(4),
             },
-            "state[2]: expected a normalisation only between a Linear and its activation",
+            "state.2: expected a normalisation only between a Linear and its activation",
         ),
         (
             {"0.weight": array(4, 5), "1.weight": array(4), "2.weight": array(4)},
-            "state[2]: expected a Linear after a PReLU, got another PReLU",
+            "state.2: expected a Linear after a PReLU, got another PReLU",
         ),
     ],
 )
@@ -341,7 +341,7 @@ def test_what_the_outputs_mean_is_checked():
         ({"loss": "hinge", "labels": [0, 1, 2]}, "labels: expected 2 labels"),
         (
             {"loss": "hinge", "activation": "prelu"},
-            r"state\[0.weight\]: expected the slopes of its prelu, there are none",
+            r"state.0.weight: expected the slopes of its prelu, there are none",
         ),
         ({"loss": "mse"}, "loss: expected one of softmax_cross_entropy"),
         (

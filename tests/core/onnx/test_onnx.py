@@ -11,8 +11,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from helpers.exported import ARCHITECTURES, ENCODERS, LOSSES, NEW_ROWS, ROWS, TABLE, network, table, table_network
 from layerwise import MLP, Architecture, InvalidInput, Layer, Plan, fit
-from layerwise.activations import ACTIVATIONS
+from layerwise.activations import ACTIVATIONS, ReLU
 from layerwise.onnx import export_onnx, from_onnx, to_onnx
+from layerwise.onnx.operators import OPERATORS, operator_reader
 
 
 def session_of(proto):
@@ -285,23 +286,23 @@ SIGMOID = [helper.make_node("Gemm", ["rows", "c"], ["s"]), helper.make_node("Sig
 REFUSED = {
     "probabilities of the columns": (
         [GEMM, helper.make_node("Softmax", ["z"], ["out"], name="s", axis=0)],
-        r"node\[s\]: expected axis -1, got 0",
+        r"node\.s: expected axis -1, got 0",
     ),
     "whole numbers": (
         [helper.make_node("Cast", ["rows"], ["i"], name="i", to=7), helper.make_node("Gemm", ["i", "w"], ["out"])],
-        r"node\[i\]: expected a Cast to float or double, got INT64",
+        r"node\.i: expected a Cast to float or double, got INT64",
     ),
     "a normalisation of the rows": (
         [GEMM, helper.make_node("LayerNormalization", ["z", "scale"], ["out"], name="n", axis=0)],
-        r"node\[n\]: expected axis -1, got 0",
+        r"node\.n: expected axis -1, got 0",
     ),
     "an epsilon below 0": (
         [GEMM, helper.make_node("LayerNormalization", ["z", "scale"], ["out"], name="n", epsilon=-1.0)],
-        r"node\[n\].epsilon: expected a finite number above 0, got -1",
+        r"node\.n\.epsilon: expected a finite number above 0, got -1",
     ),
     "columns without a scale": (
         [helper.make_node("Mul", ["rows", "scale"], ["x"]), helper.make_node("Gemm", ["x", "w"], ["out"])],
-        r"node\[out\]: expected a finite factor for each of 5 inputs",
+        r"node\.out: expected a finite factor for each of 5 inputs",
     ),
     "scales that do not fit": (
         [
@@ -309,19 +310,28 @@ REFUSED = {
             helper.make_node("Sub", ["x", "shape"], ["y"], name="sub"),
             helper.make_node("Gemm", ["y", "w"], ["out"]),
         ],
-        r"node\[sub\]: expected numbers for 4 columns, got 3",
+        r"node\.sub: expected numbers for 4 columns, got 3",
     ),
     "a scale for each row": (
         [helper.make_node("Mul", ["rows", "c"], ["x"], name="m"), helper.make_node("Gemm", ["x", "w"], ["out"])],
-        r"node\[m\]: expected a number for each column, got shape \(3, 1\)",
+        r"node\.m: expected a number for each column, got shape \(3, 1\)",
     ),
     "a division by zero": (
         [helper.make_node("Div", ["rows", "none"], ["x"], name="d"), helper.make_node("Gemm", ["x", "w"], ["out"])],
-        r"node\[d\]: expected divisors other than 0",
+        r"node\.d: expected divisors other than 0",
+    ),
+    "a batch norm in training mode": (
+        [
+            GEMM,
+            helper.make_node(
+                "BatchNormalization", ["z", *["scale"] * 4], ["out", "m", "s"], name="trains", training_mode=1
+            ),
+        ],
+        r"node\.trains: expected training_mode 0, got 1",
     ),
     "a maximum of 1": (
         [GEMM, helper.make_node("Exp", ["z"], ["e"]), helper.make_node("Min", ["e", "one"], ["out"], name="cap")],
-        r"node\[cap\]: expected one of Gemm, .* in a chain, got Min",
+        r"node\.cap: expected one of Gemm, .* in a chain, got Min",
     ),
     "probabilities in another order": (
         [
@@ -329,11 +339,11 @@ REFUSED = {
             helper.make_node("Sub", ["one", "p"], ["q"]),
             helper.make_node("Concat", ["p", "q"], ["out"], axis=1),
         ],
-        r"node\[out\]: expected a Concat of the two probabilities of a sigmoid",
+        r"node\.out: expected a Concat of the two probabilities of a sigmoid",
     ),
     "another Selu": (
         [GEMM, helper.make_node("Selu", ["z"], ["out"], alpha=1.0)],
-        r"node\[out\]: expected Selu with its usual alpha and gamma, got \(1.0, 1.05070098\)",
+        r"node\.out: expected Selu with its usual alpha and gamma, got \(1.0, 1.05070098\)",
     ),
     "a beginning at a constant": (
         [helper.make_node("Gemm", ["v", "w"], ["out"])],
@@ -341,15 +351,15 @@ REFUSED = {
     ),
     "a flattening of all rows": (
         [helper.make_node("Flatten", ["rows"], ["x"], name="f", axis=0), helper.make_node("Gemm", ["x", "w"], ["out"])],
-        r"node\[f\]: expected Flatten of axis 1, which leaves rows as they are",
+        r"node\.f: expected Flatten of axis 1, which leaves rows as they are",
     ),
     "a bias of another size": (
         [helper.make_node("Gemm", ["rows", "w", "shape"], ["out"])],
-        r"node\[out\]: expected a bias of 4 numbers, got 3",
+        r"node\.out: expected a bias of 4 numbers, got 3",
     ),
     "a product beyond float32": (
         [helper.make_node("Gemm", ["rows", "w", "scale"], ["out"], alpha=3e38, beta=3e38)],
-        r"weights\[layer0/weight\]: expected finite numbers within float32",
+        r"weights\.layer0/weight: expected finite numbers within float32",
     ),
     "an operator without its inputs": (
         [GEMM, helper.make_node("PRelu", ["z"], ["out"], name="p")],
@@ -365,7 +375,7 @@ REFUSED = {
     ),
     "a convolution": (
         [GEMM, helper.make_node("Sin", ["z"], ["s"], name="odd"), helper.make_node("Gemm", ["s", "v"], ["out"])],
-        r"node\[odd\]: expected one of Gemm, MatMul, .* in a chain, got Sin",
+        r"node\.odd: expected one of Gemm, MatMul, .* in a chain, got Sin",
     ),
     "a normalisation after the activation": (
         [
@@ -373,19 +383,19 @@ REFUSED = {
             helper.make_node("Relu", ["z"], ["a"]),
             helper.make_node("LayerNormalization", ["a", "scale"], ["out"], name="late"),
         ],
-        r"node\[late\]: expected layers of a linear part, .* got this LayerNormalization elsewhere",
+        r"node\.late: expected layers of a linear part, .* got this LayerNormalization elsewhere",
     ),
     "erf": (
         [GEMM, helper.make_node("Gelu", ["z"], ["out"], name="g")],
-        r"node\[g\]: expected Gelu with approximate tanh, got the form with erf",
+        r"node\.g: expected Gelu with approximate tanh, got the form with erf",
     ),
     "a product of computed values": (
         [GEMM, helper.make_node("MatMul", ["z", "z"], ["out"], name="square")],
-        r"node\[square\].z: expected a constant array, it is computed",
+        r"node\.square\.z: expected a constant array, it is computed",
     ),
     "outputs in another shape": (
         [GEMM, helper.make_node("Reshape", ["z", "shape"], ["out"], name="r")],
-        r"node\[r\]: expected outputs that keep their shape, got a Reshape of 4",
+        r"node\.r: expected outputs that keep their shape, got a Reshape of 4",
     ),
     "no layer": (
         [helper.make_node("Softmax", ["rows"], ["out"])],
@@ -393,11 +403,11 @@ REFUSED = {
     ),
     "layers that do not fit": (
         [GEMM, helper.make_node("Gemm", ["z", "w"], ["out"], name="second")],
-        r"node\[second\]: expected 4 inputs, as many as the layer before has units, got 5",
+        r"node\.second: expected 4 inputs, as many as the layer before has units, got 5",
     ),
     "a transposed input": (
         [helper.make_node("Gemm", ["rows", "w"], ["out"], name="t", transA=1)],
-        r"node\[t\]: expected rows as the left factor, got transA 1",
+        r"node\.t: expected rows as the left factor, got transA 1",
     ),
 }
 
@@ -411,6 +421,25 @@ def test_what_is_not_understood_is_named(name):
 
     with pytest.raises(InvalidInput, match=message):
         from_onnx(proto.SerializeToString())
+
+
+class Cut(ReLU):
+    """An activation that is one operator with its default attribute, which no field holds."""
+
+    kind = "cut"
+    onnx_operator = "ThresholdedRelu"
+
+
+def test_an_attribute_that_an_activation_does_not_know_is_refused(monkeypatch):
+    monkeypatch.setitem(OPERATORS, "ThresholdedRelu", operator_reader(Cut))
+    default, other = (
+        graph([GEMM, helper.make_node("ThresholdedRelu", ["z"], ["out"], name="t", **given)], {"w": W})
+        for given in ({}, {"alpha": 0.5})
+    )
+
+    assert isinstance(from_onnx(default.SerializeToString()).architecture.layers[0].activation, Cut)
+    with pytest.raises(InvalidInput, match=r"node\.t: expected ThresholdedRelu with no attributes, got alpha"):
+        from_onnx(other.SerializeToString())
 
 
 def test_what_is_no_onnx_model_is_refused(tmp_path):
@@ -457,7 +486,7 @@ def test_weights_beside_the_file_are_read_and_may_not_be_missing(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("loss", "{", r"metadata_props\[loss\]: expected JSON"),
+        ("loss", "{", r"metadata_props\.loss: expected JSON"),
         ("loss", '"x"', "loss: expected one of softmax_cross_entropy"),
         ("labels", "5", "labels: expected a list of labels, one for each output, got 5"),
         ("labels", '["a", "b"]', "labels: expected 3 labels"),
