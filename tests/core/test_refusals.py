@@ -250,7 +250,7 @@ def test_a_network_is_of_float32_or_float64_by_name(dtype):
 
 
 def test_weights_beyond_the_networks_numbers_are_refused():
-    with pytest.raises(InvalidInput, match=r"weights\[layer0/bias\]: expected finite numbers within float32"):
+    with pytest.raises(InvalidInput, match=r"weights\.layer0/bias: expected finite numbers within float32"):
         network(weights={"layer0/bias": np.full(8, 1e300)})
 
 
