@@ -105,6 +105,7 @@ class Lion(Optimizer):
 @pytest.fixture(autouse=True)
 def _entries(monkeypatch):
     monkeypatch.setitem(ACTIVATIONS, "softsign", Softsign)
+    monkeypatch.setitem(ACTIVATIONS, "straight", Straight)
     monkeypatch.setitem(LOSSES, "log_cosh", LogCosh)
     monkeypatch.setitem(OPTIMIZERS, "lion", Lion)
     monkeypatch.setitem(ENCODINGS, "span", Span)
@@ -115,6 +116,24 @@ class Span(MinMax):
     """The same as min_max, by a name of its own."""
 
     kind = "span"
+
+
+@dataclass(frozen=True, slots=True)
+class Straight(Activation):
+    """a = z, by a name of its own."""
+
+    kind = "straight"
+    formula = "z"
+
+    @property
+    def slope_below_zero(self):
+        return 1.0
+
+    def value(self, z, _slope, out, _scratch, /):
+        np.copyto(out, z)
+
+    def derivative(self, at, /):
+        """da/dz = 1."""
 
 
 def network(**arguments):
@@ -169,6 +188,16 @@ def test_a_new_variant_is_read_from_json_and_its_fields_are_checked():
     assert (read.loss, read.optimizer) == (LogCosh(2.0), Lion(beta1=0.5))
     with pytest.raises(InvalidInput, match=r"^loss\.width: expected a finite number above 0, got -1\.0"):
         Plan.from_json({"loss": {"kind": "log_cosh", "width": -1}})
+
+
+def test_targets_are_standardized_for_a_new_linear_output():
+    far = Y * 1e4 + 1e6
+    model = MLP(Architecture(3, (Layer(16, "relu"), Layer(1, "straight"))), seed=1)
+
+    list(fit(model, X, far, plan=Plan(loss="squared_error", batch_size=50, epochs=30)))
+
+    assert model.target_scale is not None
+    assert np.corrcoef(model.predict(X), far)[0, 1] > 0.7
 
 
 def test_the_doctor_knows_a_new_activation():

@@ -71,6 +71,11 @@ class Activation(Variant, ABC):
     """The value as a NumPy expression of `z`, the fields and the learnt `slope`, for standalone programs."""
 
     @property
+    def is_linear(self) -> bool:
+        """Whether a = z, so that a scale and shift of the outputs can be folded into the weights."""
+        return self.slope_below_zero == 1
+
+    @property
     def slope_below_zero(self) -> float | None:
         """The slope s if a = max(z, s · z), else None; compiled predictions support only these."""
         return None

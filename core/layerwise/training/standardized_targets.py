@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.activations import Identity
 from layerwise.checks import instance
 from layerwise.data.arrays import blocks
 from layerwise.data.moments import Moments, moments
@@ -124,7 +123,7 @@ def rescaled(
 def can_scale(architecture: Architecture, loss: Loss) -> bool:
     """Return whether the scale of targets can be folded into the output layer, which must be linear."""
     last = architecture.layers[-1]
-    return loss.targets == "values" and isinstance(last.activation, Identity) and not last.residual
+    return loss.targets == "values" and last.activation.is_linear and not last.residual
 
 
 def scale_of_targets(
