@@ -27,7 +27,8 @@ from layerwise.activations import ACTIVATIONS, Activation
 from layerwise.limits import Fraction, Positive
 from layerwise.losses import LOSSES, Loss
 from layerwise.onnx import to_onnx
-from layerwise.optimizers import OPTIMIZERS, Optimizer
+from layerwise.optimizers import OPTIMIZERS, FullBatchOptimizer, Optimizer
+from layerwise.optimizers.line_search import strong_wolfe
 from layerwise.standalone import to_standalone
 from layerwise.tables import ENCODINGS
 
@@ -102,12 +103,38 @@ class Lion(Optimizer):
         m += (1 - self.beta2) * g
 
 
+@dataclass(frozen=True, slots=True)
+class SteepestDescent(FullBatchOptimizer):
+    """p ← p - t g, with t from a line search. Cauchy 1847."""
+
+    learning_rate: Positive | None = None
+
+    kind = "steepest_descent"
+    usual_rate = 1.0
+
+    def direction(self, state, out, _scratch):
+        np.negative(state["gradient"], out=out)
+
+    def search(self, phi, start, *, first):
+        return strong_wolfe(phi, start, first=first, c1=1e-4, c2=0.9, max_evaluations=20)
+
+    def store_pair(self, state, step, change):
+        """It learns nothing."""
+
+    def drop_pairs(self, state):
+        return False
+
+    def knows_curvature(self, state):
+        return False
+
+
 @pytest.fixture(autouse=True)
 def _entries(monkeypatch):
     monkeypatch.setitem(ACTIVATIONS, "softsign", Softsign)
     monkeypatch.setitem(ACTIVATIONS, "straight", Straight)
     monkeypatch.setitem(LOSSES, "log_cosh", LogCosh)
     monkeypatch.setitem(OPTIMIZERS, "lion", Lion)
+    monkeypatch.setitem(OPTIMIZERS, "steepest_descent", SteepestDescent)
     monkeypatch.setitem(ENCODINGS, "span", Span)
 
 
@@ -192,12 +219,23 @@ def test_a_new_variant_is_read_from_json_and_its_fields_are_checked():
 
 def test_targets_are_standardized_for_a_new_linear_output():
     far = Y * 1e4 + 1e6
-    model = MLP(Architecture(3, (Layer(16, "relu"), Layer(1, "straight"))), seed=1)
+    models = [MLP(Architecture(3, (Layer(16, "relu"), Layer(1, last))), seed=1) for last in ("straight", "identity")]
 
-    list(fit(model, X, far, plan=Plan(loss="squared_error", batch_size=50, epochs=30)))
+    for model in models:
+        list(fit(model, X, far, plan=Plan(loss="squared_error", epochs=2)))
 
-    assert model.target_scale is not None
-    assert np.corrcoef(model.predict(X), far)[0, 1] > 0.7
+    assert models[0].target_scale == models[1].target_scale is not None
+    np.testing.assert_allclose(models[0].predict(X), models[1].predict(X), rtol=1e-6)
+
+
+def test_a_new_optimiser_that_takes_all_rows_at_once_trains_a_network():
+    model = network()
+
+    records = list(fit(model, X, Y, plan=Plan(loss="squared_error", optimizer="steepest_descent", epochs=30)))
+
+    assert records[-1].loss < 0.5 * records[0].loss
+    with pytest.raises(InvalidInput, match="clip_norm: expected None, for steepest_descent needs a loss"):
+        fit(model, X, Y, plan=Plan(loss="squared_error", optimizer="steepest_descent", clip_norm=1.0))
 
 
 def test_the_doctor_knows_a_new_activation():
