@@ -22,7 +22,7 @@ BLOCK_NUMBERS = 2**22
 
 
 class FullBatchTrainer(Trainer):
-    """A Trainer whose step is an iteration of a FullBatchOptimizer over all rows, read in blocks. Each step is an epoch.
+    """A Trainer whose step is an iteration over all rows, read in blocks. Each step is an epoch.
 
     The record has the loss and the metric after the iteration. Raises InvalidInput if two evaluations of the loss
     would differ.
