@@ -60,12 +60,12 @@ class LBFGS(FullBatchOptimizer):
     def init(self, parameters: Floats) -> dict[str, Floats]:
         """Return the pairs as rows, the newest at (`pairs` - 1) modulo `history`, and the last loss and gradient."""
         shape = self.history, parameters.size
-        return FullBatchOptimizer.init(self, parameters) | {
+        return {
             "steps": np.zeros(shape, parameters.dtype),
             "changes": np.zeros(shape, parameters.dtype),
             "products": np.zeros(self.history),
             "pairs": np.zeros(1),
-        }
+        } | FullBatchOptimizer.init(self, parameters)
 
     def direction(self, state: Mapping[str, Floats], out: Floats, scratch: Floats) -> None:
         """Compute -H g by the two-loop recursion, algorithm 7.4, with H₀ of equation 7.20.
