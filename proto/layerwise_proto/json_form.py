@@ -19,7 +19,12 @@ JSON = str | int | float | bool | None | Sequence["JSON"] | Mapping[str, "JSON"]
 M = TypeVar("M", bound=Message)
 Steps = tuple[str | int, ...]
 
-_INTEGER = {FieldDescriptor.CPPTYPE_INT32, FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT64}
+_INTEGER = {
+    FieldDescriptor.CPPTYPE_INT32: (-(2**31), 2**31 - 1),
+    FieldDescriptor.CPPTYPE_INT64: (-(2**63), 2**63 - 1),
+    FieldDescriptor.CPPTYPE_UINT64: (0, 2**64 - 1),
+}
+"""The least and the largest number of each type."""
 _NUMBER = {FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT}
 
 
@@ -230,7 +235,9 @@ def _scalar(field: FieldDescriptor, value: object, at: Steps) -> object:
         raise JSONFormError(at, f"expected a number, got {_describe(value)}")
     if field.cpp_type in _INTEGER:
         whole = isinstance(value, int) or hasattr(value, "__index__")
-        return int(_expect(whole, value, "a whole number", at))  # type: ignore[call-overload]
+        number = int(_expect(whole, value, "a whole number", at))  # type: ignore[call-overload]
+        least, most = _INTEGER[field.cpp_type]
+        return _expect(least <= number <= most, number, f"a whole number from {least} to {most}", at)
     number = isinstance(value, int | float) or hasattr(value, "__float__")
     return float(_expect(number, value, "a number", at))  # type: ignore[arg-type]
 

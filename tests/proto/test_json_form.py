@@ -213,7 +213,10 @@ def test_null_is_a_field_left_out() -> None:
         ({"layers": [{}, {"units": 1.5}]}, "layers[1].units: expected a whole number, got 1.5"),
         ({"layers": [{"units": True}]}, "layers[0].units: expected a number, got true"),
         ({"layers": [{"units": "8"}]}, "layers[0].units: expected a whole number, got '8'"),
-        ({"layers": [{"units": 2**70}]}, f"layers[0].units: {2**70} is out of range"),
+        (
+            {"layers": [{"units": 2**70}]},
+            f"layers[0].units: expected a whole number from {-(2**63)} to {2**63 - 1}, got {2**70}",
+        ),
         ({"layers": [{"dropout": {}}]}, "layers[0].dropout: expected a number, got an object"),
         (
             {"layers": [{"activation": "rleu"}]},
@@ -264,3 +267,9 @@ def test_a_columns_name_is_one_step_of_the_place_whatever_it_holds(name: str) ->
         to_message({"columns": {name: {"kind": "one_hot", "most": "many"}}}, tables_pb2.Encoder, at=("encoder",))
 
     assert caught.value.place == ("encoder", "columns", name, "most")
+
+
+def test_a_seed_out_of_range_is_refused_with_the_range() -> None:
+    for seed in (-1, 2**64):
+        with pytest.raises(JSONFormError, match=f"expected a whole number from 0 to {2**64 - 1}, got {seed}"):
+            to_message({"seed": seed}, types_pb2.Plan)

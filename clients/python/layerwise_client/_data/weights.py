@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from layerwise_client._data.places import invalid
-from layerwise_client._data.rows import tensor, to_float32
+from layerwise_client._data.rows import tensor
 from layerwise_client.errors import InvalidRequest
 from layerwise_proto.v1 import training_pb2
 
@@ -29,6 +29,9 @@ def open_weights(weights: object, rows: int) -> LossWeights:
     """Check `weights`: one finite number of at least 0 for each row, not all 0. Raises `InvalidRequest`."""
     import numpy as np
 
+    from layerwise.data.arrays import checked_weights
+    from layerwise.errors import InvalidInput
+
     if hasattr(weights, "to_numpy"):  # pandas; na_value: its own missing value is no float
         array = cast("Array", cast(Any, weights).to_numpy(dtype="float64", na_value=float("nan")))
     else:
@@ -39,10 +42,8 @@ def open_weights(weights: object, rows: int) -> LossWeights:
     if array.shape != (rows,):
         detail = f"weights: expected one for each of the {rows} rows, got shape {array.shape}"
         raise InvalidRequest(detail, pointer="weights")
-    values = to_float32(array, "weights")
-    if (values < 0).any():
-        row = int(np.argmax(values < 0))
-        raise invalid(("weights", row), f"expected a number of at least 0, got {values[row]:g}")
-    if not values.any():
-        raise InvalidRequest("weights: expected one above 0 at least, got zeros alone", pointer="weights")
-    return LossWeights(values)
+    try:
+        values = checked_weights(array, rows=rows, dtype=np.float32)
+    except InvalidInput as error:
+        raise invalid(error.place, error.detail) from error
+    return LossWeights(values.astype(np.float32))
