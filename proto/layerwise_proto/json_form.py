@@ -10,6 +10,7 @@ are not set are left out.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import TypeVar
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
@@ -122,8 +123,9 @@ def _fill(message: Message, value: object, at: Steps) -> None:
         field = descriptor.fields_by_name.get(name)
         inner = (*at, str(name))
         if field is None:
-            known = ", ".join(other.name for other in descriptor.fields) or "none"
-            raise JSONFormError(inner, f"unknown field; the fields here are: {known}")
+            known = [other.name for other in descriptor.fields]
+            near = "".join(f"; did you mean {each}?" for each in get_close_matches(str(name), known, 1))
+            raise JSONFormError(inner, f"unknown field; the fields here are: {', '.join(known) or 'none'}{near}")
         if item is not None:  # null, as JSON writers give it, is a field left out
             _fill_field(message, field, item, inner)
 

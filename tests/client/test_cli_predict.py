@@ -133,7 +133,7 @@ def test_a_number_that_is_not_finite_is_no_value_of_a_row(run, service, predicti
 
     done = run("predict", "flights", f"--row={row}")
 
-    assert done.exit_code == 2
+    assert done.exit_code == 1
     assert f"expected numbers with commas between, got {row}" in done.stderr
 
 

@@ -101,7 +101,7 @@ def test_a_problem_gives_its_reason_pointer_and_request_id(rest, asking):
 )
 def test_a_grpc_status_becomes_an_error_by_its_code_and_keeps_its_cause(service, code, error):
     service.answers["Predict"] = lambda request, context: service.fail(
-        context, grpc.StatusCode[code], "it was so", "SOME_REASON", place=("rows", 3), request_id="ab12"
+        context, grpc.StatusCode[code], "it was so", "SOME_REASON", place=("model",), request_id="ab12"
     )
 
     # long enough for more than one try, on a busy machine too
@@ -109,7 +109,7 @@ def test_a_grpc_status_becomes_an_error_by_its_code_and_keeps_its_cause(service,
         client.predict("digits", X)
 
     assert type(caught.value).__name__ == error
-    assert (caught.value.reason, caught.value.pointer, caught.value.request_id) == ("SOME_REASON", "rows[3]", "ab12")
+    assert (caught.value.reason, caught.value.pointer, caught.value.request_id) == ("SOME_REASON", "model", "ab12")
     assert isinstance(caught.value.__cause__, grpc.RpcError)
 
 

@@ -207,7 +207,7 @@ def test_a_single_row_without_its_brackets_is_refused_with_the_way_to_write_it(c
         client.predict("digits", X)
 
 
-@pytest.mark.parametrize("version", [1.5, b"1"])
+@pytest.mark.parametrize("version", [1.5, b"1", True, ""])
 def test_a_version_is_a_number_or_an_alias(client, version):
-    with pytest.raises(InvalidRequest, match="version: expected a string"):
+    with pytest.raises(InvalidRequest, match="version: expected a number or an alias"):
         client.predict("digits", X, version=version)

@@ -19,7 +19,7 @@ from layerwise_client._transport.upload import submit
 from layerwise_client._transport.wrong_port import check_target
 from layerwise_client.errors import InvalidRequest
 from layerwise_client.job import Job
-from layerwise_client.models import Model, model_of
+from layerwise_client.models import Model, model_of, version_text
 from layerwise_client.progress import Progress, display_of
 from layerwise_client.results import STATES, snapshot_of, summary_of
 from layerwise_proto.v1 import models_pb2, training_pb2, types_pb2
@@ -223,7 +223,7 @@ class Client:
             If there is no such model or version.
         """
         name = "" if model is None else text(model, "model")
-        which = "" if version is None else str(version) if isinstance(version, int) else text(version, "version")
+        which = version_text(version)
         answer = self._predicting.predict(name, which, X)
         newest = self._connection.published.get(answer.model, 0)
         if version is None and answer.version < newest:  # serving processes look for new versions every 0.2 s

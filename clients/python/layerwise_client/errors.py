@@ -42,7 +42,7 @@ class LayerwiseError(Exception):
         self.reason = reason or self.default_reason
         self.place = (pointer,) if isinstance(pointer, str) and pointer else tuple(pointer)
         self.request_id = request_id
-        self.detail = detail or message
+        self.detail = detail or message.removeprefix(f"{self.pointer}: " if self.place else "")
 
     @property
     def pointer(self) -> str:

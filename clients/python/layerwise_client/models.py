@@ -9,9 +9,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from layerwise_client._data.targets import labels_of
+from layerwise_client._transport.connection import text
 from layerwise_client._transport.pages import VersionOrJob, categories_of, classes_of, columns_of, versions_of
 from layerwise_client.column import Column
-from layerwise_client.errors import NotFound
+from layerwise_client.errors import InvalidRequest, NotFound
 from layerwise_client.results import time_of
 from layerwise_proto.json_form import to_json
 from layerwise_proto.v1 import models_pb2
@@ -141,12 +142,22 @@ class Model:
 
     def at(self, version: int | str | None) -> Version:
         """Return the version of this number or alias, None for the newest. Raises `NotFound`."""
-        alias = "latest" if version is None else str(version)
+        alias = version_text(version) or "latest"
         number = int(alias) if alias.isdecimal() else {**self.aliases, "latest": self.latest}.get(alias)
         if number is None:
-            raise NotFound(f"model {self.name} has no version {alias}", reason="VERSION_NOT_FOUND")
+            detail = f"version: {self.name} has no version or alias {alias!r}"
+            raise NotFound(detail, reason="VERSION_NOT_FOUND", pointer="version")
         details = _Details(self._versions.connection, self.name, number)
         return _version_of(details.message, details)
+
+
+def version_text(version: object) -> str:
+    """Return the number or alias as text, "" for the newest version. Raises `InvalidRequest` for anything else."""
+    if version is None:
+        return ""
+    if not isinstance(version, int | str) or isinstance(version, bool) or version == "":
+        raise InvalidRequest(f"version: expected a number or an alias, got {version!r}", pointer="version")
+    return str(version) if isinstance(version, int) else text(version, "version")
 
 
 def model_of(connection: Connection, message: models_pb2.Model) -> Model:

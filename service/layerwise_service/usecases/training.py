@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 
 from layerwise_service.domain.jobs import Event, Job, JobState, JobSummary
 from layerwise_service.domain.pages import Page, page_limit
+from layerwise_service.errors import NotFound
 from layerwise_service.settings import Settings
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.stores.job_store import JobStore
@@ -25,12 +26,15 @@ class TrainingJobs:
     def upload(self, submission: Submission) -> Upload:
         """Begin to receive the rows of a job.
 
-        Raises `InvalidRequest` for errors that show before the rows arrive; with `start_from` also `ModelNotFound` and
-        `VersionNotFound`.
+        Raises `InvalidRequest` for errors that show before the rows arrive, and `NotFound` if there is no such version
+        to start from.
         """
         origin = None
         if submission.start_from is not None:
-            origin = self._versions.find(*submission.start_from)
+            try:
+                origin = self._versions.find(*submission.start_from)
+            except NotFound as exc:
+                raise NotFound(exc.detail, reason=exc.reason, pointer="start_from") from exc
             submission = started(submission, origin)
         return Upload(submission, origin, self._jobs, self._artifacts, self._settings)
 

@@ -44,10 +44,16 @@ def placed(error: InvalidRequest, starts: Sequence[int]) -> InvalidRequest:
             starts
         ):
             place = ({"rows": "X", "weights": "weights"}.get(part, "y"), starts[batch] + row, *rest)
-        case ("instances", int(row), *rest) | ("table", "rows", int(row), *rest):
+        case ("instances" | "rows", int(row), *rest) | ("table", "rows", int(row), *rest):
             place = ("X", starts[0] + row, *rest)
         case ("encoder" | "table", "columns", str(column)) | ("batches", int(), "table", "columns", str(column)):
             place = ("X", column)
+        case ("instances" | "rows" | "table",) | ("batches", int(), "rows" | "table"):
+            place = ("X",)
+        case ("batches", int(), "labels" | "targets"):
+            place = ("y",)
+        case ("batches", int(), "weights"):
+            place = ("weights",)
         case _:
             return error
     return invalid(place, error.detail, reason=error.reason, request_id=error.request_id)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from layerwise_client._data.places import placed
 from layerwise_client._data.rows import is_sparse, open_rows
-from layerwise_client._data.tables import TableBlock, TableRows, is_table, listed, open_table, positional
+from layerwise_client._data.tables import TableRows, is_table, listed, open_table, positional
 from layerwise_client._transport.connection import MESSAGE_BYTES
 from layerwise_client.errors import InvalidRequest, LayerwiseError, ServiceFault
 from layerwise_client.prediction import Prediction, joined
@@ -72,8 +72,8 @@ class Predicting:
                 if exc.reason == _TOO_MANY and len(block) > 1:
                     step = len(block) // 2  # the model has more outputs than the service writes for so many rows
                     continue
-                if isinstance(exc, InvalidRequest) and isinstance(block, TableBlock):
-                    raise placed(exc, [start]) from exc
+                if isinstance(exc, InvalidRequest):
+                    raise placed(exc, [start]) from exc.__cause__
                 raise
             if len(answer) != len(block):
                 raise ServiceFault(f"the service gave {len(answer)} predictions for {len(block)} rows")
@@ -97,7 +97,8 @@ def _rows_for(X: object, signature: Signature) -> NumberRows | TableRows:
         if not columns:
             detail = f"version {signature.version} of {signature.model} was not trained on a table"
             hint = "X.to_numpy() of a DataFrame gives rows of numbers"
-            raise InvalidRequest(f"X: expected rows of numbers, for {detail}; {hint}", reason=WRONG_KIND, pointer="X")
+            detail = f"expected rows of numbers, for {detail}"  # without the hint: it is about Python
+            raise InvalidRequest(f"X: {detail}; {hint}", reason=WRONG_KIND, pointer="X", detail=detail)
         return X if isinstance(X, TableRows) else open_table(X).opened(kinds=signature.columns)
     if not columns:
         return open_rows(X)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, cast
 
 import click
 
+from layerwise_client._data.places import place_words
+from layerwise_client.cli.places import flag_of, reworded
 from layerwise_client.cli.settings import HIDDEN, optimizers_with
 from layerwise_client.errors import InvalidRequest
 
@@ -60,18 +63,25 @@ def plan_of(spec: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]
 
 
 @contextmanager
-def errors_by_option(given: Mapping[str, Any]) -> Generator[None]:
-    """Name the option in errors about a value that was given by one: --class-weight, not plan.class_weight."""
+def told_by_setting(given: Mapping[str, Any], spec: Path | None) -> Generator[None]:
+    """Name, in errors about the architecture and the plan, the option that gave the value, or else the spec file."""
     try:
         yield
     except InvalidRequest as exc:
         root, *names = exc.place or ("",)
-        names = ["hidden" if name == "units" else name for name in names]
-        option = next((name for name in reversed(names) if isinstance(name, str) and given.get(name) is not None), None)
-        if root not in ("plan", "architecture") or option is None:
+        if root not in ("architecture", "plan", "encoder"):
             raise
-        flag = "--raw-targets" if given[option] is False else f"--{option.replace('_', '-')}"
-        raise InvalidRequest(f"{flag}: {exc.detail}", reason=exc.reason, pointer=exc.place) from exc
+        parts = names[:1] if root == "encoder" else reversed(names)  # the rest names a column
+        options = [_OPTION_OF.get(name, name) for name in parts if isinstance(name, str)]
+        option = next((name for name in options if given.get(name) not in (None, ())), None)
+        if option is not None:
+            raise reworded(exc, "--raw-targets" if given[option] is False else flag_of(option)) from exc
+        if spec is not None:
+            raise reworded(exc, f"{spec}: {place_words(exc.place)}") from exc
+        raise
+
+
+_OPTION_OF = {"units": "hidden", "early_stopping": "patience"}
 
 
 def kind_of(value: object) -> str | None:
@@ -91,5 +101,6 @@ def _check_owners(kind: str, own: Mapping[str, Any]) -> None:
     for name in own:
         owners = optimizers_with(name)
         if kind not in owners:
-            flag = f"--{name.replace('_', '-')}"
-            raise click.UsageError(f"{flag} is an option of --optimizer {' or '.join(owners)}; the optimizer is {kind}")
+            raise click.UsageError(
+                f"{flag_of(name)} is an option of --optimizer {' or '.join(owners)}; the optimizer is {kind}"
+            )

@@ -92,7 +92,10 @@ def watch(job_id: str, from_step: int, rpc: str, as_json: bool) -> None:
 @rpc_option
 @json_option
 def cancel(job_id: str, rpc: str, as_json: bool) -> None:
-    """Cancel a job: at once if it is queued, at its next step if it runs."""
+    """Cancel a job: at once if it is queued, at its next step if it runs.
+
+    The exit code is 1 if the job has already succeeded or failed.
+    """
     with connect(rpc) as client:
         job = client.job(job_id).cancel().snapshot
     if as_json:
@@ -100,9 +103,11 @@ def cancel(job_id: str, rpc: str, as_json: bool) -> None:
     elif job.state == "CANCELLED":
         click.echo(f"{job.id} is CANCELLED")
     elif job.ended:
-        click.echo(f"{job.id} had already ended: it is {job.state}")
+        click.echo(f"layerwise: {job.id} had already ended: it is {job.state}", err=True)
     else:
         click.echo(f"{job.id} will be cancelled at its next step")
+    if job.ended and job.state != "CANCELLED":
+        raise click.exceptions.Exit(1)
 
 
 def _line(job: Summary) -> tuple[object, ...]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import click
 
+from layerwise_client.cli.places import told_by_parameter
 from layerwise_client.client import Client
+from layerwise_client.errors import InvalidRequest
 
 C = TypeVar("C", bound=Callable[..., object])
 
@@ -57,10 +60,20 @@ MISSING_HELP = (
 )
 
 
-def connect(rpc: str, *, rest: str | None = None) -> Client:
-    """Return a client with the command's `--timeout`, which says on stderr when it waits for the service."""
+@contextmanager
+def connect(rpc: str, *, rest: str | None = None) -> Generator[Client]:
+    """Give a client with the command's `--timeout`, which says on stderr when it waits for the service.
+
+    Errors about an argument name the command's option or argument.
+    """
     timeout: float = click.get_current_context().meta[_TIMEOUT]
-    return Client(rpc, rest=rest, timeout=timeout, on_waiting=tell_waiting)
+    try:
+        client = Client(rpc, rest=rest, timeout=timeout, on_waiting=tell_waiting)
+    except InvalidRequest as exc:
+        option = "--rest" if exc.place == ("rest",) else "--rpc"
+        raise click.BadParameter(exc.detail, param_hint=option) from exc
+    with client, told_by_parameter():
+        yield client
 
 
 def tell_waiting(address: str) -> None:

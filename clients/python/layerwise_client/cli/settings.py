@@ -5,6 +5,7 @@ The names that options take come from the messages of the training API.
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import reduce
@@ -92,7 +93,7 @@ def _number(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
 def _class_weight(ctx: click.Context, param: click.Parameter, value: str | None) -> object:
     if value is None or value == "balanced":
         return value
-    parts = [each.rpartition("=") for each in value.split(",")]
+    parts = [each.rpartition("=") for each in next(csv.reader([value]), [""])]  # a label may hold commas, in quotes
     try:
         if any(equals for _, equals, _ in parts):
             return {"kind": "by_label", "weights": {label: float(weight) for label, _, weight in parts}}

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from layerwise_client import datasets
-from layerwise_client._data.places import place_words
+from layerwise_client._data.encoder import spec_message
 from layerwise_client._data.targets import classifies
 from layerwise_client.cli import csv_table
-from layerwise_client.cli.chosen_settings import architecture_of, errors_by_option, kind_of, plan_of, split_settings
+from layerwise_client.cli.chosen_settings import architecture_of, kind_of, plan_of, split_settings, told_by_setting
 from layerwise_client.cli.csv_records import missing_cells
 from layerwise_client.cli.csv_table import told_by_line
 from layerwise_client.cli.csv_target import Task
 from layerwise_client.cli.live import display
 from layerwise_client.cli.options import MISSING_HELP, connect, json_option, rpc_option
 from layerwise_client.cli.output import emit, epoch_of, facts, measured_on
+from layerwise_client.cli.places import flag_of
 from layerwise_client.cli.settings import Sectioned, names_of, option, settings_options
+from layerwise_client.cli.spec_file import read_spec
 from layerwise_client.errors import InvalidRequest
-from layerwise_proto.json_form import JSONFormError, to_message
 from layerwise_proto.v1 import tables_pb2, types_pb2
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 _DATA, _COLUMNS = "Data and model", "Columns of the file"
 _ENCODINGS = names_of(tables_pb2.Encoder.ColumnsEntry.DESCRIPTOR, "value")
-_SPEC = {"architecture": types_pb2.Architecture, "plan": types_pb2.Plan, "encoder": tables_pb2.Encoder}
 _LARGE = 8 << 20  # bytes of a file that takes a second or more to read
 _HELD_OUT, _ENOUGH_TO_HOLD_OUT = 0.1, 50  # with --epochs or --max-steps; a tenth of fewer rows says too little
 
@@ -137,10 +136,10 @@ def train(
     network, given = split_settings(settings)
     if (loss := given.get("loss")) and task not in (None, _task(loss)):
         raise click.UsageError(f"--loss {loss} is for {_task(loss)}, not for --task {task}")
-    parts = {} if spec is None else _read_spec(spec)
+    parts = {} if spec is None else read_spec(spec)
     architecture, encoder = parts.get("architecture"), _encoder(parts.get("encoder") or {}, columns, ignore)
     if architecture is not None and network:
-        flags = ", ".join(f"--{name.replace('_', '-')}" for name in network)
+        flags = ", ".join(map(flag_of, network))
         raise click.UsageError(f"--spec has the architecture; leave out {flags}")
     if architecture is None:
         architecture = {} if start_from and not network else architecture_of(network)
@@ -148,44 +147,30 @@ def train(
     reading = _Reading(
         target, task or _task(kind_of(plan.get("loss"))), missing, drop_missing_target, encoder, start_from
     )
-    data = _data(source, reading)
-    if plan.keys() & {"epochs", "max_steps"} and data.rows >= _ENOUGH_TO_HOLD_OUT:
-        plan.setdefault("validation", _HELD_OUT)
-    with connect(rpc) as client, errors_by_option(settings), told_by_line(data.file):
-        job = client.train(
-            model or data.name,
-            architecture,
-            data.X,
-            data.y,
-            encoder=encoder or None,
-            plan=plan,
-            start_from=start_from,
-            progress=display() if follow else False,
-        )
+    options = settings | {"columns": columns, "ignore": ignore}
+    with connect(rpc) as client, told_by_setting(options, spec):
+        spec_message(architecture, types_pb2.Architecture, "architecture")  # before the file is read
+        spec_message(plan, types_pb2.Plan, "plan")
+        data = _data(source, reading)
+        if plan.keys() & {"epochs", "max_steps"} and data.rows >= _ENOUGH_TO_HOLD_OUT:
+            plan.setdefault("validation", _HELD_OUT)
+        with told_by_line(data.file):
+            job = client.train(
+                data.name if model is None else model,
+                architecture,
+                data.X,
+                data.y,
+                encoder=encoder or None,
+                plan=plan,
+                start_from=start_from,
+                progress=display() if follow else False,
+            )
     _report(job, as_json)
 
 
 def _task(loss: str | None) -> Task | None:
     """Return the task that a loss is for; None without a loss."""
     return None if loss is None else "classification" if classifies(loss) else "regression"
-
-
-def _read_spec(path: Path) -> dict[str, Any]:
-    """Return the parts of a spec file in their JSON form. Raises `InvalidRequest` with the file and the place in it."""
-    try:
-        spec: Any = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as exc:
-        raise InvalidRequest(f"{path}: not JSON ({exc})") from exc
-    if not isinstance(spec, dict) or not spec or spec.keys() - _SPEC.keys():
-        raise InvalidRequest(f'{path}: expected an object with "architecture", "plan" and "encoder", or some of them')
-    parts = cast("dict[str, Any]", spec)
-    try:
-        for name, kind in _SPEC.items():
-            if parts.get(name) is not None:
-                to_message(parts[name], kind, at=(name,))
-    except JSONFormError as exc:
-        raise InvalidRequest(f"{path}: {place_words(exc.place)}: {exc.detail}", pointer=exc.place) from exc
-    return parts
 
 
 def _encoder(spec: Mapping[str, Any], columns: Sequence[str], ignore: Sequence[str]) -> dict[str, Any]:
@@ -198,6 +183,8 @@ def _encoder(spec: Mapping[str, Any], columns: Sequence[str], ignore: Sequence[s
             raise click.BadParameter(f"expected {wanted}, got {each}", param_hint="--columns")
         encodings[name] = kind
     ignored = [*(spec.get("ignore") or ()), *ignore]
+    if (both := next((name for name in ignored if name in encodings), None)) is not None:
+        raise click.UsageError(f"column {both} is ignored and has an encoding; leave out one of them")
     encoder = {**spec, "columns": encodings, "ignore": ignored}
     return {name: value for name, value in encoder.items() if value}
 

@@ -150,7 +150,9 @@ def load(name: str, *, rows: int | None = None, noise: float | None = None, seed
         detail = f"rows: expected at least {len(dataset.classes)}, one for each class, got {rows}"
         raise InvalidRequest(detail, pointer="rows")
     if not 0 <= noise < float("inf"):
-        raise InvalidRequest(f"noise: expected at least 0, got {noise}", pointer="noise")
+        raise InvalidRequest(f"noise: expected a finite number of at least 0, got {noise}", pointer="noise")
+    if seed is not None and seed < 0:
+        raise InvalidRequest(f"seed: expected a whole number of at least 0, got {seed}", pointer="seed")
     generator = np.random.default_rng(seed or 0)
     X, y = _DRAW[name](rows, noise, generator)
     order = generator.permutation(rows)  # shuffled, so that any slice of rows has all classes
