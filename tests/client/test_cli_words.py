@@ -183,3 +183,9 @@ def test_a_failed_operation_of_any_command_ends_with_1_and_one_line(run, path):
 
     assert done.exit_code == 1
     assert done.stderr.splitlines()[-1].startswith("layerwise: ")
+
+
+def test_a_narrow_terminal_shows_whole_names(run):
+    shown = run("datasets", env={"FORCE_COLOR": "1", "COLUMNS": "40", "NO_COLOR": "1"}).stdout
+
+    assert "…" not in shown

@@ -27,7 +27,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table, as wide as the terminal, or in a pipe as wide as its contents."""
     view = Table(box=box.SIMPLE_HEAD if _console().is_terminal else None, pad_edge=False)
     for column in columns:
-        view.add_column(column)
+        view.add_column(column, overflow="fold")  # an id is not cut off
     for row in rows:
         view.add_row(
             *(Text(_cell(value)) for value in row)
