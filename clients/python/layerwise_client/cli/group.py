@@ -64,12 +64,20 @@ def _load(plugin: EntryPoint) -> click.Command:
     try:
         command = plugin.load()
     except Exception as exc:  # noqa: BLE001 – whatever somebody else's module raises
+        if isinstance(exc, ModuleNotFoundError) and plugin.extras and plugin.dist:
+            wanted = f"needs pip install '{plugin.dist.name}[{','.join(plugin.extras)}]'"
+            return _unusable(plugin, f"the command {plugin.name} {wanted}", f"({wanted})")
         return _broken(plugin, f"{type(exc).__name__}: {exc}")
     return command if isinstance(command, click.Command) else _broken(plugin, "not a click command")
 
 
 def _broken(plugin: EntryPoint, problem: str) -> click.Command:
-    def say() -> None:
-        raise OneLine(f"the command {plugin.name} ({plugin.value}) cannot be loaded: {problem}")
+    message = f"the command {plugin.name} ({plugin.value}) cannot be loaded: {problem}"
+    return _unusable(plugin, message, f"(cannot be loaded: {problem})")
 
-    return click.Command(plugin.name, callback=say, short_help=f"(cannot be loaded: {problem})")
+
+def _unusable(plugin: EntryPoint, message: str, short_help: str) -> click.Command:
+    def say() -> None:
+        raise OneLine(message)
+
+    return click.Command(plugin.name, callback=say, short_help=short_help)
