@@ -41,7 +41,8 @@ def from_torch(
     labels : iterable of label, optional
         The labels of the outputs. By default classes are 0, 1 …, and sigmoid_cross_entropy has flags.
     activation : str, Activation, or sequence of them, default "relu"
-        Activation of all hidden layers, or one for each. Layers with a PReLU keep it.
+        Activation of all hidden layers, or one for each. A layer with a PReLU of one slope keeps it; one with a slope
+        for each unit needs "prelu" here, as other modules have the same arrays.
     output_activation : str or Activation, default "identity"
         Activation of the last layer; "identity" also for a softmax or sigmoid that belongs to the loss.
     epsilon : float, default 1e-5
@@ -62,6 +63,7 @@ def from_torch(
     linear: list[tuple[str, dict[str, object]]] = []
     normal: dict[int, NormalizationArrays] = {}
     slope: dict[int, Floats] = {}
+    slope_names: dict[int, str] = {}
     for module, parts in _modules(state).items():
         if "weight" in parts and "running_mean" not in parts and _dimensions(parts["weight"]) >= 2:
             linear.append((module, parts))
@@ -77,10 +79,16 @@ def from_torch(
         elif i in slope:
             raise InvalidInput(where, "expected a Linear after a PReLU, got another PReLU")
         else:
-            slope[i] = finite_array(_place(module, "weight"), parts.get("weight"))
+            slope[i], slope_names[i] = finite_array(_place(module, "weight"), parts.get("weight")), module
     if not linear:
         raise InvalidInput("state", "expected at least one Linear")
     chosen = layer_activations(activation, output_activation, len(linear))
+    for i, slopes in slope.items():
+        units = cast(Floats, linear[i][1]["weight"]).shape[0]
+        if 1 < slopes.size == units and not isinstance(chosen[i], PReLU):
+            wanted = f"expected activation='prelu' for the layer {linear[i][0]} if these are the slopes of a PReLU"
+            detail = f"{wanted}; a LayerNorm without bias and an RMSNorm have the same arrays and cannot be imported"
+            raise InvalidInput(_place(slope_names[i], "weight"), detail)
     layers = [
         _dense(module, parts, PReLU() if i in slope else chosen[i], normal.get(i), slope.get(i))
         for i, (module, parts) in enumerate(linear)

@@ -28,26 +28,77 @@ class FullBatchOptimizer(Optimizer, ABC):
 
     @abstractmethod
     def direction(self, state: Mapping[str, Floats], out: Floats, scratch: Floats) -> None:
-        """Compute the direction in which the parameters move, into `out` (p,). `scratch` has at least CHUNK numbers."""
+        """Compute the direction in which the parameters move.
+
+        Parameters
+        ----------
+        state : mapping of str to ndarray
+            As `init` returns.
+        out : ndarray (p,)
+            Receives the direction.
+        scratch : ndarray
+            A buffer of at least CHUNK numbers, which is overwritten.
+        """
 
     @abstractmethod
     def search(self, phi: Callable[[float], Point], start: Point, *, first: float) -> Point | None:
-        """Return a better point along the direction, where `phi` was called last; None if there is none.
+        """Search for a point with a lower loss along the direction.
 
-        `phi` evaluates the loss at a distance from `start`; `first` is the distance to try first.
+        Parameters
+        ----------
+        phi : callable
+            Evaluates the loss at a distance from `start`.
+        start : Point
+            The point where the search begins, at distance 0.
+        first : float
+            The distance to try first.
+
+        Returns
+        -------
+        Point or None
+            The point at which `phi` was called last; None if no lower loss was found.
         """
 
     @abstractmethod
     def store_pair(self, state: Mapping[str, Floats], step: Floats, change: Floats) -> None:
-        """Learn from a step of the parameters and the change of the gradient, each (p,)."""
+        """Learn from a step.
+
+        Parameters
+        ----------
+        state : mapping of str to ndarray
+            As `init` returns; it is changed.
+        step, change : ndarray (p,)
+            The step of the parameters, and the change of the gradient.
+        """
 
     @abstractmethod
     def drop_pairs(self, state: Mapping[str, Floats]) -> bool:
-        """Forget all steps, so that the next direction is the negative gradient; return whether there were any."""
+        """Forget all steps, so that the next direction is the negative gradient.
+
+        Parameters
+        ----------
+        state : mapping of str to ndarray
+            As `init` returns; it is changed.
+
+        Returns
+        -------
+        bool
+            Whether there were any steps.
+        """
 
     @abstractmethod
     def knows_curvature(self, state: Mapping[str, Floats]) -> bool:
-        """Return whether the direction has a sensible length. If not, the first step is short."""
+        """Return whether the direction has a sensible length. If not, the first step is short.
+
+        Parameters
+        ----------
+        state : mapping of str to ndarray
+            As `init` returns.
+
+        Returns
+        -------
+        bool
+        """
 
     def move(
         self, p: Floats, g: Floats, vectors: Sequence[Floats], scratch: Sequence[Floats], numbers: tuple[float, ...], /

@@ -249,7 +249,10 @@ def test_the_state_of_a_layer_normalised_network_with_learnt_slopes(slopes, epsi
     h = layer_normal(ROWS @ array(4, 5).T, array(4, seed=1), array(4, seed=2), epsilon)
     a = np.maximum(h, 0) + array(slopes) * np.minimum(h, 0)
 
-    model = from_torch(state, loss="sigmoid_cross_entropy", labels=["no", "yes"], epsilon=epsilon)
+    activation = "relu" if slopes == 1 else "prelu"
+    model = from_torch(
+        state, loss="sigmoid_cross_entropy", labels=["no", "yes"], activation=activation, epsilon=epsilon
+    )
 
     scores = a @ array(1, 4).T + array(1)
     assert_close(model, scores)
@@ -324,6 +327,10 @@ def test_a_state_that_does_not_fit_is_told_where(change, message):
         (
             {"0.weight": array(4, 5), "1.weight": array(4), "2.weight": array(4)},
             "state.2: expected a Linear after a PReLU, got another PReLU",
+        ),
+        (
+            {"0.weight": array(4, 5), "1.weight": array(4), "2.weight": array(2, 4)},
+            "state.1.weight: expected activation='prelu' for the layer 0 if these are the slopes of a PReLU",
         ),
     ],
 )
