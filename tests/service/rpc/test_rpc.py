@@ -196,8 +196,8 @@ def test_a_start_that_does_not_fit_is_told(
 ) -> None:
     publish("xor", labels=("no", "yes"))
     cases: list[tuple[Any, Any, str, str]] = [
-        ({"model": "nothing"}, [batch()], "MODEL_NOT_FOUND", "model"),
-        ({"model": "xor", "version": "7"}, [batch()], "VERSION_NOT_FOUND", "version"),
+        ({"model": "nothing"}, [batch()], "MODEL_NOT_FOUND", "start_from"),
+        ({"model": "xor", "version": "7"}, [batch()], "VERSION_NOT_FOUND", "start_from"),
         ({"model": "xor"}, [batch(labels=strings(*"abab"))], "LABEL_OUT_OF_RANGE", "batches[0].labels[0]"),
         ({"model": "xor"}, [batch(targets=tensor([1, 2, 3, 4]))], "INVALID_ARGUMENT", "batches[0].targets"),
     ]
