@@ -22,8 +22,9 @@ from layerwise_client import (
     ServiceFault,
     Unavailable,
 )
-from layerwise_client.progress import Bar, Silent, describe, plan_line
+from layerwise_client.progress import Bar, Silent
 from layerwise_client.results import Finding, Record, snapshot_of
+from layerwise_client.wording import plan_line, record_line
 from layerwise_proto.json_form import to_message
 from layerwise_proto.v1 import training_pb2, types_pb2
 
@@ -209,6 +210,11 @@ def test_the_bar_gives_a_finding_a_line_of_its_own(service):
             {"epochs": 1000, "validation": 0.1, "early_stopping": {"watch": "validation_loss", "patience": 20}},
             "at most 1,000 epochs, 10 % of the rows held out, ends after 20 epochs without a better validation_loss",
         ),
+        (
+            {"epochs": 1, "batch_size": 1, "max_steps": 1, "warmup": 1.0, "early_stopping": {"patience": 1}},
+            "at most 1 epoch, warmup over 1 epoch never ends, batches of 1 row, ends after 1 step, "
+            "ends after 1 epoch without a better validation_loss",
+        ),
         ({"epochs": 7, "max_steps": 1234}, "at most 7 epochs, ends after 1,234 steps"),
         ({"epochs": 7, "max_seconds": 1.5}, "at most 7 epochs, ends after 1.5 s"),
         (
@@ -235,7 +241,7 @@ def test_a_display_says_how_the_job_is_trained(service, plan, words):
 def test_a_training_that_ends_early_says_why(service):
     record = Record(2, 9, 0.5, 0.5, None, None, 0.1, 9.0, 0.0, stopped="early_stopping")
 
-    assert describe(record, snapshot_of(service.job())).endswith("9 rows/s  ended by early_stopping")
+    assert record_line(record, snapshot_of(service.job())).endswith("9 rows/s  ended by early_stopping")
 
 
 def test_the_bar_says_which_epoch_was_kept_where_it_was_not_the_last(service):
@@ -252,7 +258,7 @@ def test_the_bar_says_which_epoch_was_kept_where_it_was_not_the_last(service):
     assert stream.getvalue().split("\n")[2].startswith("kept: epoch 2/3  loss 0.5  accuracy 0.5000  validation 0.2000")
 
 
-@pytest.mark.parametrize(("columns", "bar"), [(40, 10), (80, 10), (90, 13), (120, 24)])
+@pytest.mark.parametrize(("columns", "bar"), [(40, 5), (80, 10), (90, 13), (120, 24)])
 def test_the_bar_keeps_its_width_and_the_numbers_that_are_needed_most(columns, bar, monkeypatch, service):
     record = Record(3, 990, 0.0752, 0.977, 0.09, 0.965, 0.001, 81_200.4, 95)
     stream = io.StringIO()
@@ -266,7 +272,8 @@ def test_the_bar_keeps_its_width_and_the_numbers_that_are_needed_most(columns, b
     assert len(line) == columns - 1
     assert len(line) - len(line.lstrip("━─")) == bar
     assert "epoch 3/3" in line
-    assert ("validation 0.9650" in line) == (columns >= 80)
+    assert "validation 0.9650" in line
+    assert ("accuracy 0.9770" in line) == (columns >= 80)
     assert ("81,200 rows/s" in line) == (columns == 120)
 
 

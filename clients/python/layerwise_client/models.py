@@ -66,9 +66,29 @@ class _Details:
 class Version:
     """One immutable version of a model.
 
-    `sha256` and `size_bytes` are those of its .npz file, `metrics` the metrics of its weights, `dataset` the SHA-256 of
-    the rows that it was trained on. `architecture`, `plan`, `labels` and `columns` are fetched when they are first
-    read, which may raise `NotFound`, `Unavailable` or `DeadlineExceeded`.
+    `architecture`, `plan`, `labels` and `columns` are fetched when they are first read, which may raise `NotFound`,
+    `Unavailable` or `DeadlineExceeded`.
+
+    Attributes
+    ----------
+    model : str
+        Name of the model.
+    version : int
+        Number of the version, from 1.
+    job_id : str
+        Id of the job that trained it.
+    created : datetime
+        Time at which it was published.
+    sha256 : str
+        SHA-256 of its .npz file.
+    size_bytes : int
+        Size of its .npz file in bytes.
+    metrics : mapping of str to float
+        Metrics of its weights by name.
+    parameters : int
+        Number of its parameters.
+    dataset : str
+        SHA-256 of the rows that it was trained on.
     """
 
     model: str
@@ -84,10 +104,12 @@ class Version:
 
     @property
     def architecture(self) -> Mapping[str, Any]:
+        """Architecture of the network in JSON form."""
         return to_json(self._details.message.architecture)
 
     @property
     def plan(self) -> Mapping[str, Any]:
+        """Plan of the training in JSON form."""
         return to_json(self._details.message.plan)
 
     @property
@@ -97,16 +119,32 @@ class Version:
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """Columns of the table that it takes, in their order; empty if it takes rows of numbers."""
+        """Columns of the table that the version takes, in their order; empty if it takes rows of numbers."""
         return self._details.columns
 
     @property
     def column_names(self) -> tuple[str, ...]:
-        """Names of the `columns`: a smaller answer of the service where they have many categories."""
+        """Names of the `columns`, fetched without their categories."""
         return self._details.column_names
 
     def categories(self, column: str) -> tuple[str, ...]:
-        """Return all categories of the column of this name; `Column.categories` has the first 256."""
+        """Return all categories of a column; `Column.categories` has the first 256.
+
+        Parameters
+        ----------
+        column : str
+            Name of the column.
+
+        Returns
+        -------
+        tuple of str
+            The categories that have an input or a rank of their own.
+
+        Raises
+        ------
+        NotFound
+            If the version has no such column.
+        """
         return self._details.categories(column)
 
 
@@ -128,7 +166,25 @@ class _Versions:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model: the number of its newest version, its aliases, and its versions, fetched when they are first read."""
+    """A model and its versions, which are fetched when they are first read.
+
+    Attributes
+    ----------
+    name : str
+        Name of the model.
+    latest : int
+        Number of its newest version.
+    aliases : mapping of str to int
+        Numbers of versions by alias.
+
+    Examples
+    --------
+    >>> model = client.model("iris")
+    >>> model.latest
+    1
+    >>> model.at("latest").labels
+    ('setosa', 'versicolor', 'virginica')
+    """
 
     name: str
     latest: int
@@ -141,7 +197,25 @@ class Model:
         return self._versions.all
 
     def at(self, version: int | str | None) -> Version:
-        """Return the version of this number or alias, None for the newest. Raises `NotFound`."""
+        """Return one version.
+
+        Parameters
+        ----------
+        version : int, str or None
+            Number or alias; None for the newest.
+
+        Returns
+        -------
+        Version
+            The version.
+
+        Raises
+        ------
+        InvalidRequest
+            If `version` is neither a number nor an alias.
+        NotFound
+            If there is no such version.
+        """
         alias = version_text(version) or "latest"
         number = int(alias) if alias.isdecimal() else {**self.aliases, "latest": self.latest}.get(alias)
         if number is None:
@@ -152,7 +226,7 @@ class Model:
 
 
 def version_text(version: object) -> str:
-    """Return the number or alias as text, "" for the newest version. Raises `InvalidRequest` for anything else."""
+    """Return the number or alias as text, "" for None. Raises `InvalidRequest` for anything else."""
     if version is None:
         return ""
     if not isinstance(version, int | str) or isinstance(version, bool) or version == "":

@@ -1,4 +1,4 @@
-"""Predictions, as a client returns them."""
+"""The answer to a prediction."""
 
 from __future__ import annotations
 
@@ -14,11 +14,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
-    """Predictions of version `version` of `model` for n rows, in their order.
+    """Predictions for n rows, in their order.
 
-    A classifier gives `labels` (n,), int64, str or bool as they were sent for training, and `probabilities`
-    (n, classes), None if the model's loss gives none. A regression gives `values` (n,) or (n, outputs). A model of
-    flags gives `values` (n, outputs), each 0 or 1, and the `probabilities` of 1.
+    Attributes
+    ----------
+    model : str
+        Name of the model.
+    version : int
+        Number of the version that predicted.
+    labels : numpy.ndarray or None
+        Predicted classes (n,) of a classifier, int64, str or bool as in training.
+    values : numpy.ndarray or None
+        Predicted numbers of a regression, float32, (n,) or (n, outputs); or flags (n, outputs), each 0 or 1.
+    probabilities : numpy.ndarray or None
+        Probability of each class (n, classes), or of each flag being 1 (n, outputs), float32; None if the model's loss
+        gives none.
     """
 
     model: str

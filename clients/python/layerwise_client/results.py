@@ -71,7 +71,7 @@ class Finding:
 
 
 class PoorModelWarning(UserWarning):
-    """A job has succeeded, but its model is probably useless; the message says why, and what may help."""
+    """Warning that a job has succeeded, but its model is probably useless; it says why, and what may help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +81,15 @@ class Record:
     Attributes
     ----------
     epoch, step : int
-        Both count from 1.
+        Number of the epoch, and of its last step, from 1.
     loss, metric : float
-        Of the training rows during the epoch. Each row counts by its weight and its `class_weight`.
+        Loss and metric of the training rows during the epoch, weighted by row and by `class_weight`.
     validation_loss, validation_metric : float or None
-        The same of the held-out rows; None without any.
+        Loss and metric of the held-out rows; None if no rows are held out.
     learning_rate : float
-        That of the last step.
+        Learning rate of the last step.
     rows_per_second, seconds_left : float
-        Speed of the training, and the time that it will probably take until its end.
+        Speed of the training, and an estimate of the seconds until its end.
     layers : tuple of LayerHealth
         Health of each layer; empty in epochs in which it is not measured.
     findings : tuple of Finding
@@ -97,8 +97,8 @@ class Record:
     stopped : str or None
         Why training ended with this record: epochs, max_steps, max_seconds, early_stopping or converged.
     kept : bool
-        Whether the weights of this epoch become the version, unless a later record says so too. Where early stopping
-        restores the best epoch, True of the best so far; otherwise True of every epoch.
+        Whether the weights of this epoch become the version, unless a later record is kept too. If early stopping
+        restores the best epoch, True for the best so far; otherwise True for every epoch.
     """
 
     epoch: int
@@ -118,7 +118,19 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A change of a job to `state` at `time`, during which attempt, for a `reason` such as CLAIMED or WORKER_LOST."""
+    """A change of a job's state.
+
+    Attributes
+    ----------
+    state : str
+        The new state.
+    time : datetime
+        Time of the change.
+    reason : str
+        Why it changed, such as CLAIMED or WORKER_LOST.
+    attempt : int
+        The attempt that was running.
+    """
 
     state: str
     time: datetime
@@ -128,7 +140,15 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a job failed: a stable word, such as DIVERGED, and a sentence."""
+    """Why a job failed.
+
+    Attributes
+    ----------
+    reason : str
+        A stable word, such as DIVERGED.
+    message : str
+        What went wrong, and what may help.
+    """
 
     reason: str
     message: str
@@ -136,11 +156,30 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """Main facts of a job, as lists of jobs have them.
+    """Main facts of a job, as in a list of jobs.
 
-    `metric` is the name of the records' metric, "accuracy" or "r2"; `progress` goes from 0 to 1; `dataset` is the
-    SHA-256 of the rows. `start_from` is the version whose weights the training started with, as "model/version"; None
-    if it started from random ones.
+    Attributes
+    ----------
+    id, model : str
+        Id of the job, and name of the model that it trains.
+    state : str
+        QUEUED, RUNNING, WAITING, SUCCEEDED, FAILED or CANCELLED.
+    version : int or None
+        Number of the version that it published; None before that.
+    dataset : str
+        SHA-256 of the rows.
+    attempt : int
+        Number of times that a worker has started it.
+    created : datetime
+        Time at which the service accepted it.
+    progress : float
+        Share of the training that is done, from 0 to 1.
+    metric : str
+        Name of the metric in its records: "accuracy" or "r2".
+    failure : Failure or None
+        Why it failed; None if it has not.
+    start_from : str or None
+        Version whose weights it started with, as "model/version"; None for new random weights.
     """
 
     id: str
@@ -157,12 +196,21 @@ class Summary:
 
     @property
     def ended(self) -> bool:
+        """Whether the job has succeeded, failed or been cancelled."""
         return self.state in _ENDED
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnCounts:
-    """Number of columns of each kind in a table, and of those that may have missing values."""
+    """Number of columns of a table by kind.
+
+    Attributes
+    ----------
+    numbers, categories, dates : int
+        Number of columns of each kind.
+    with_gaps : int
+        Number of columns in which values may be missing.
+    """
 
     numbers: int
     categories: int
@@ -172,20 +220,20 @@ class ColumnCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot(Summary):
-    """All facts of a job when the service was last asked.
+    """All facts of a job when the service was last asked: those of its `Summary`, and more.
 
     Attributes
     ----------
     architecture, plan : mapping
-        As they are used: with every size and setting filled in.
+        Architecture and plan in JSON form, with every size and setting filled in.
     transitions : tuple of Transition
-        The newest 1,000.
+        Newest 1,000 changes of the state, the newest last.
     record : Record or None
-        The newest; once there is a version, the record of the epoch whose weights it has.
+        Newest record; once there is a version, the record of the epoch whose weights it has.
     findings : tuple of Finding
         Problems that the doctor sees in the network, the newest last.
     columns : ColumnCounts or None
-        Counts of the columns that its version takes; None if it was trained on rows of numbers. `Job.columns` are the
+        Counts of the columns that the version takes; None if it was trained on rows of numbers. `Job.columns` has the
         columns themselves.
     """
 
@@ -206,12 +254,12 @@ def transition_of(message: training_pb2.JobTransition) -> Transition:
 
 
 def summary_of(message: training_pb2.Job) -> Summary:
-    return Summary(**_short(message))
+    return Summary(**_summary_fields(message))
 
 
 def snapshot_of(message: training_pb2.Job) -> Snapshot:
     return Snapshot(
-        **_short(message),
+        **_summary_fields(message),
         architecture=to_json(message.architecture),
         plan=to_json(message.plan),
         transitions=tuple(transition_of(each) for each in message.transitions),
@@ -221,8 +269,8 @@ def snapshot_of(message: training_pb2.Job) -> Snapshot:
     )
 
 
-def _short(message: training_pb2.Job) -> dict[str, Any]:
-    """The fields of a summary."""
+def _summary_fields(message: training_pb2.Job) -> dict[str, Any]:
+    """Return the fields of a summary by name."""
     return {
         "id": message.id,
         "model": message.model,
@@ -239,7 +287,7 @@ def _short(message: training_pb2.Job) -> dict[str, Any]:
 
 
 def _of(kind: type[T], message: Message) -> T:
-    """Return a `kind` whose fields have the values of the message's fields of the same names; None if not set."""
+    """Return a `kind` with the message's fields of the same names; those that are not set are None."""
     values: dict[str, Any] = {}
     for name in (field.name for field in fields(kind)):
         field, value = message.DESCRIPTOR.fields_by_name[name], getattr(message, name)
@@ -256,7 +304,7 @@ _ITEMS: Mapping[str, type[Any]] = {"LayerHealth": LayerHealth, "Finding": Findin
 
 
 def _state(number: training_pb2.JobState.ValueType) -> str:
-    """The state's name; "UNKNOWN" for one that a newer service has and this client does not."""
+    """Return the name of a state; "UNKNOWN" for one that only newer clients know."""
     return enum_name(training_pb2.JobState.DESCRIPTOR, number).upper() or "UNKNOWN"
 
 

@@ -7,8 +7,8 @@ import click
 from layerwise_client.cli.live import JSONLines, display
 from layerwise_client.cli.options import ListGroup, connect, json_option, rpc_option
 from layerwise_client.cli.output import emit, epoch_of, facts, measured_on, table
-from layerwise_client.progress import finding_line, plan_words
 from layerwise_client.results import STATES, Snapshot, Summary
+from layerwise_client.wording import finding_line, plan_words
 
 _LISTED = 20
 
