@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,17 @@ from layerwise_client.cli.group import layerwise
 from layerwise_proto.v1 import training_pb2
 
 PEOPLE = "age,city,buys\n" + "".join(f"{20 + index},Rome,{'yes' if index % 2 else 'no'}\n" for index in range(20))
+SPEC = {
+    "architecture": {"layers": [{"units": 4}, {}]},
+    "plan": {
+        "epochs": 3,
+        "optimizer": {"kind": "adam", "learning_rate": 0.5},
+        "class_weight": {"kind": "per_class", "weights": [1, 2]},
+        "early_stopping": {"patience": 2, "tolerance": 0.5},
+        "validation": 0.1,
+    },
+    "encoder": {"columns": {"age": {"kind": "log", "missing": "median"}}},
+}
 NO_SERVICE = ["--rpc", "127.0.0.1:1", "--timeout", "0.1"]
 
 
@@ -47,8 +59,20 @@ def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[s
         (("model",), ["--model", "x"], "--model"),
         (("plan", "class_weight"), ["--class-weight", "1,2"], "--class-weight"),
         (("plan", "class_weight"), [], "spec.json: plan.class_weight"),
+        (("plan", "early_stopping", "tolerance"), ["--patience", "3"], "spec.json: plan.early_stopping.tolerance"),
         (("plan", "early_stopping", "watch"), ["--patience", "3", "--validation", "0"], "--patience"),
         (("architecture", "layers", 0, "units"), [], "spec.json: architecture.layers[0].units"),
+        (("plan", "optimizer", "learning_rate"), ["--optimizer", "adam"], "spec.json: plan.optimizer.learning_rate"),
+        (("plan", "optimizer", "learning_rate"), ["--optimizer", "sgd"], "--optimizer"),
+        (("plan", "optimizer", "learning_rate"), ["--learning-rate", "9"], "--learning-rate"),
+        (("plan", "optimizer"), ["--optimizer", "adam"], "--optimizer"),
+        (("plan", "class_weight", "weights", 0), ["--class-weight", "1,2"], "--class-weight"),
+        (
+            ("encoder", "columns", "age", "missing"),
+            ["--columns", "city=hashing"],
+            "spec.json: encoder.columns.age.missing",
+        ),
+        (("encoder", "columns", "age", "missing"), ["--columns", "age=log"], "--columns"),
         (("encoder", "columns", "age", "missing"), [], "spec.json: encoder.columns.age.missing"),
         (("batches", 0, "table", "rows", 5, "age"), [], "people.csv line 7, column age"),
         (("batches", 0, "table"), [], "people.csv"),
@@ -56,7 +80,7 @@ def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[s
 )
 def test_an_error_of_the_service_names_the_option_or_the_file(run, refusing, place, options, where):
     Path("people.csv").write_text(PEOPLE)
-    Path("spec.json").write_text('{"architecture": {"layers": [{"units": 4}, {}]}, "plan": {"epochs": 3}}')
+    Path("spec.json").write_text(json.dumps(SPEC))
     refusing(*place)
 
     done = run("train", "people.csv", "--target", "buys", "--spec", "spec.json", *options)
@@ -189,3 +213,15 @@ def test_a_narrow_terminal_shows_whole_names(run):
     shown = run("datasets", env={"FORCE_COLOR": "1", "COLUMNS": "40", "NO_COLOR": "1"}).stdout
 
     assert "…" not in shown
+
+
+def test_an_unknown_column_of_the_spec_file_is_not_blamed_on_an_option(run, sent):
+    Path("people.csv").write_text(PEOPLE)
+    Path("spec.json").write_text('{"encoder": {"columns": {"town": "log"}, "ignore": ["street"]}}')
+
+    column = run("train", "people.csv", "--target", "buys", "--spec", "spec.json", "--columns", "age=log")
+    Path("spec.json").write_text('{"encoder": {"ignore": ["street"]}}')
+    ignored = run("train", "people.csv", "--target", "buys", "--spec", "spec.json", "--ignore", "city")
+
+    assert "layerwise: spec.json: encoder.columns.town: people.csv has no column town" in column.stderr
+    assert "layerwise: spec.json: encoder.ignore.street: people.csv has no column street" in ignored.stderr

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import click
 
-from layerwise_client._data.places import place_words
+from layerwise_client._data.places import Steps, place_words
 from layerwise_client.cli.places import flag_of, reworded
 from layerwise_client.cli.settings import HIDDEN, optimizers_with
 from layerwise_client.errors import InvalidRequest
@@ -63,17 +63,17 @@ def plan_of(spec: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]
 
 
 @contextmanager
-def told_by_setting(given: Mapping[str, Any], spec: Path | None) -> Generator[None]:
-    """Name, in errors about the architecture and the plan, the option that gave the value, or else the spec file."""
+def told_by_setting(given: Mapping[str, Any], spec: Path | None, parts: Mapping[str, Any]) -> Generator[None]:
+    """Name, in errors about architecture, plan and encoder, the option that gave the value, or else the spec file.
+
+    `given` are the options by name, `parts` those of the file `spec`.
+    """
     try:
         yield
     except InvalidRequest as exc:
-        root, *names = exc.place or ("",)
-        if root not in ("architecture", "plan", "encoder"):
+        if not exc.place or exc.place[0] not in ("architecture", "plan", "encoder"):
             raise
-        parts = names[:1] if root == "encoder" else reversed(names)  # the rest names a column
-        options = [_OPTION_OF.get(name, name) for name in parts if isinstance(name, str)]
-        option = next((name for name in options if given.get(name) not in (None, ())), None)
+        option = _option_at(exc.place, given, parts)
         if option is not None:
             raise reworded(exc, "--raw-targets" if given[option] is False else flag_of(option)) from exc
         if spec is not None:
@@ -81,7 +81,45 @@ def told_by_setting(given: Mapping[str, Any], spec: Path | None) -> Generator[No
         raise
 
 
-_OPTION_OF = {"units": "hidden", "early_stopping": "patience"}
+_OPTION_OF: Mapping[object, str] = {"units": "hidden", "early_stopping": "patience"}
+
+
+def _option_at(place: Steps, given: Mapping[str, Any], spec: Mapping[str, Any]) -> str | None:
+    """Return the option that gave the value at `place`; None if the spec file did."""
+    depths = [1] if place[0] == "encoder" else range(len(place) - 1, 0, -1)  # further steps name columns
+    for depth in depths:
+        option = _OPTION_OF.get(place[depth], str(place[depth]))
+        if given.get(option) not in (None, ()):
+            value, outer, inner = given[option], _value_at(spec, place[: depth + 1]), place[depth + 1 :]
+            kept = inner and _keeps(option, value, outer, inner[0]) and _value_at(spec, place) is not None
+            return None if kept else option
+    return None
+
+
+def _keeps(option: str, value: Any, before: object, inner: str | int) -> bool:
+    """Return whether the option with this value leaves in force what the spec file says `before` about `inner`."""
+    match option:
+        case "loss" | "schedule" | "optimizer":
+            return bool(value == kind_of(before))
+        case "columns":
+            return inner not in [each.rpartition("=")[0] for each in value]
+        case "ignore":
+            return inner not in value
+        case _:
+            return option == "patience"  # one of the settings of early_stopping
+
+
+def _value_at(spec: object, place: Steps) -> object:
+    """Return the value at `place` in JSON form, None if there is none; in a list, a text stands for itself."""
+    for step in place:
+        if isinstance(spec, Mapping):
+            spec = cast("Mapping[object, object]", spec).get(step)
+        elif isinstance(spec, list):
+            items = cast("list[object]", spec)
+            spec = items[step] if isinstance(step, int) and step < len(items) else step if step in items else None
+        else:
+            return None
+    return spec
 
 
 def kind_of(value: object) -> str | None:

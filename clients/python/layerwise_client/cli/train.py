@@ -148,7 +148,7 @@ def train(
         target, task or _task(kind_of(plan.get("loss"))), missing, drop_missing_target, encoder, start_from
     )
     options = settings | {"columns": columns, "ignore": ignore}
-    with connect(rpc) as client, told_by_setting(options, spec):
+    with connect(rpc) as client, told_by_setting(options, spec, parts):
         spec_message(architecture, types_pb2.Architecture, "architecture")  # before the file is read
         spec_message(plan, types_pb2.Plan, "plan")
         data = _data(source, reading)
