@@ -123,7 +123,7 @@ def test_a_terminal_shows_the_first_predictions_as_a_table(service, predicting, 
     assert shown[0] == "flights version 3"
     assert shown[1].split() == ["row", "prediction", "probability"]
     assert ["1", "early", "0.5000"] in [line.split() for line in shown]
-    assert shown[-2] == "… and 70 more; for all of them use a pipe or --json"
+    assert shown[-2] == "… and 70 more; a pipe or --json shows all"
     assert shown[-1] == "accuracy 0.9556 on 90 rows"
 
 

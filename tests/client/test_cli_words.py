@@ -92,7 +92,7 @@ def test_an_error_of_the_service_names_the_option_or_the_file(run, refusing, pla
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ('{"plan": {"epochs": 3, "epochs": 4}}', "the key 'epochs' stands twice in one object"),
+        ('{"plan": {"epochs": 3, "epochs": 4}}', "the key 'epochs' is repeated in one object"),
         ('{"plans": {}}', 'got "plans"; did you mean "plan"?'),
         ('{"plan": {"batchsize": 4}}', "plan.batchsize: unknown field; "),
         ('{"plan": {"batchsize": 4}}', "; did you mean batch_size?"),
@@ -177,7 +177,7 @@ def test_cancelling_fails_if_the_job_ended_otherwise(run, service, state, code):
     done = run("jobs", "cancel", "job-1")
 
     assert done.exit_code == code
-    assert ("had already ended" in done.stderr) == bool(code)
+    assert ("has already ended" in done.stderr) == bool(code)
 
 
 FAILING = {

@@ -1,4 +1,4 @@
-"""The architecture and the plan that options of `layerwise train` describe."""
+"""The architecture and the plan of `layerwise train`, from its options and its spec file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _OF_NETWORK = ("hidden", "activation", "dropout", "normalization", "input_scale"
 
 
 def split_settings(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the options that were given: those of the network, and those of the plan."""
+    """Return the options that were given, those of the network and those of the plan."""
     given = {name: value for name, value in settings.items() if value is not None}
     network = {name: given.pop(name) for name in _OF_NETWORK if name in given}
     return network, given
@@ -51,19 +51,19 @@ def plan_of(spec: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]
     }
     if kind or own:
         optimizer = _of_kind(plan.get("optimizer") or "adam", kind)
-        _check_owners(optimizer["kind"], own)
+        _check_options_of(optimizer["kind"], own)
         plan["optimizer"] = optimizer | own
-    judged: dict[str, Any] = {name: options.pop(name) for name in ("patience", "watch") if name in options}
-    if judged:
+    stopping: dict[str, Any] = {name: options.pop(name) for name in ("patience", "watch") if name in options}
+    if stopping:
         before: dict[str, Any] = plan.get("early_stopping") or {}
-        if "patience" not in judged | before:
-            raise click.UsageError("--watch needs --patience: it is the value that --patience watches")
-        plan["early_stopping"] = before | judged
+        if "patience" not in stopping | before:
+            raise click.UsageError("--watch names the value that --patience watches; give --patience too")
+        plan["early_stopping"] = before | stopping
     return plan | options
 
 
 @contextmanager
-def told_by_setting(given: Mapping[str, Any], spec: Path | None, parts: Mapping[str, Any]) -> Generator[None]:
+def naming_settings(given: Mapping[str, Any], spec: Path | None, parts: Mapping[str, Any]) -> Generator[None]:
     """Name, in errors about architecture, plan and encoder, the option that gave the value, or else the spec file.
 
     `given` are the options by name, `parts` those of the file `spec`.
@@ -129,13 +129,13 @@ def kind_of(value: object) -> str | None:
 
 
 def _of_kind(before: object, kind: str | None) -> dict[str, Any]:
-    """Return `before` with its options if it is of this `kind` or `kind` is None; else the kind alone."""
+    """Return `before` with its settings if it is of this `kind` or `kind` is None; else the kind alone."""
     if kind in (None, kind_of(before)):
         return dict(cast("Mapping[str, Any]", before)) if isinstance(before, Mapping) else {"kind": before}
     return {"kind": kind}
 
 
-def _check_owners(kind: str, own: Mapping[str, Any]) -> None:
+def _check_options_of(kind: str, own: Mapping[str, Any]) -> None:
     for name in own:
         owners = optimizers_with(name)
         if kind not in owners:

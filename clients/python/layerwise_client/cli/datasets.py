@@ -1,4 +1,4 @@
-"""`layerwise datasets`: the data sets that come with the SDK."""
+"""`layerwise datasets`: list, show and export the data sets of the SDK."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ import click
 from layerwise_client import datasets as built_in
 from layerwise_client.cli.options import ListGroup, json_option
 from layerwise_client.cli.output import emit, facts, table
-from layerwise_client.cli.places import told_by_parameter
+from layerwise_client.cli.places import naming_parameters
 from layerwise_client.errors import InvalidRequest
+from layerwise_client.wording import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,7 +41,7 @@ def list_datasets(as_json: bool) -> None:
         )
 
 
-@datasets.command(short_help="Show a data set and where it comes from.")
+@datasets.command(short_help="Show a data set and its source.")
 @click.argument("name")
 @json_option
 def show(name: str, as_json: bool) -> None:
@@ -97,7 +98,7 @@ def export(
 ) -> None:
     """Write a data set as CSV, with the target in the last column; with --json and without --out, as JSON."""
     dataset = built_in.info(name)
-    with told_by_parameter():
+    with naming_parameters():
         X, y = built_in.load(name, rows=rows, noise=noise, seed=seed)
     columns = [*dataset.columns, dataset.target]
     lines = [[*(_short(value) for value in row), label] for row, label in zip(X, y.tolist(), strict=True)]
@@ -110,7 +111,7 @@ def export(
         if as_json:
             emit({"file": str(out), "rows": len(lines), "columns": columns})
         else:
-            click.echo(f"{out}: {len(lines):,} rows, target {dataset.target}")
+            click.echo(f"{out}: {counted(len(lines), 'row')}, target {dataset.target}")
     elif as_json:
         emit({"columns": columns, "rows": lines})
     else:
@@ -124,5 +125,5 @@ def _write(file: TextIO, columns: Sequence[str], lines: Sequence[Sequence[object
 
 
 def _short(value: np.float32) -> float | int:
-    """Return the number with the fewest digits that identify the float32, whole numbers without a point."""
+    """Return a float32 with the fewest digits that identify it, a whole number as an int."""
     return int(value) if value.is_integer() else float(str(value))

@@ -1,4 +1,4 @@
-"""The group `layerwise`: its commands, and those of the entry-point group `layerwise.commands`, loaded when used."""
+"""The group `layerwise` of its own commands and of plugins, which are loaded when they are used."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import click
 
 from layerwise_client.errors import LayerwiseError, ServiceFault
 
-PLUGINS = "layerwise.commands"
-_OWN = ("train", "predict", "jobs", "models", "datasets")  # each is a module here, with the command of its name
+PLUGINS = "layerwise.commands"  # the entry-point group of plugins
+_OWN = ("train", "predict", "jobs", "models", "datasets")  # each is a module here with a command of this name
 
 
 class OneLine(click.ClickException):
@@ -42,7 +42,7 @@ class Layerwise(click.Group):
             known = f" (request {exc.request_id})" if isinstance(exc, ServiceFault) and exc.request_id else ""
             raise OneLine(f"{exc}{known}") from exc
         except OSError as exc:
-            if exc.errno == EPIPE:  # nobody reads our output any more: click handles that
+            if exc.errno == EPIPE:  # the reader of our output has gone; click handles that
                 raise
             raise OneLine(f"{exc.filename}: {exc.strerror}" if exc.filename else str(exc)) from exc
         except KeyboardInterrupt as exc:
@@ -60,10 +60,10 @@ def _plugins() -> dict[str, EntryPoint]:
 
 
 def _load(plugin: EntryPoint) -> click.Command:
-    """Return the plugin's command, or for a broken plugin a command that reports it, so that the others still work."""
+    """Return the plugin's command; for a broken plugin, a command that reports the problem."""
     try:
         command = plugin.load()
-    except Exception as exc:  # noqa: BLE001 – whatever somebody else's module raises
+    except Exception as exc:  # noqa: BLE001 – a plugin may raise anything
         if isinstance(exc, ModuleNotFoundError) and plugin.extras and plugin.dist:
             wanted = f"needs pip install '{plugin.dist.name}[{','.join(plugin.extras)}]'"
             return _unusable(plugin, f"the command {plugin.name} {wanted}", f"({wanted})")
@@ -77,7 +77,7 @@ def _broken(plugin: EntryPoint, problem: str) -> click.Command:
 
 
 def _unusable(plugin: EntryPoint, message: str, short_help: str) -> click.Command:
-    def say() -> None:
+    def report() -> None:
         raise OneLine(message)
 
-    return click.Command(plugin.name, callback=say, short_help=short_help)
+    return click.Command(plugin.name, callback=report, short_help=short_help)

@@ -25,7 +25,7 @@ def jobs() -> None:
     "--limit",
     type=click.IntRange(min=1),
     metavar="N",
-    help=f"Most jobs to list.  [default: {_LISTED}, with --json all]",
+    help=f"Number of jobs to list at most.  [default: {_LISTED}, with --json all]",
 )
 @rpc_option
 @json_option
@@ -59,13 +59,13 @@ def show(job_id: str, rpc: str, as_json: bool) -> None:
     if as_json:
         emit(job)
     else:
-        _tell(job)
+        _show(job)
 
 
 @jobs.command(short_help="Follow a job to its end.")
 @click.argument("job_id", metavar="ID")
 @click.option(
-    "--from-step", type=click.IntRange(min=0), default=0, metavar="N", help="Leave out records up to this step."
+    "--from-step", type=click.IntRange(min=0), default=0, metavar="N", help="Leave out the records up to this step."
 )
 @rpc_option
 @json_option
@@ -84,7 +84,7 @@ def watch(job_id: str, from_step: int, rpc: str, as_json: bool) -> None:
             view.closed()
         ended = job.wait().snapshot
     if not as_json:
-        _tell(ended)
+        _show(ended)
 
 
 @jobs.command(short_help="Cancel a job.")
@@ -103,7 +103,7 @@ def cancel(job_id: str, rpc: str, as_json: bool) -> None:
     elif job.state == "CANCELLED":
         click.echo(f"{job.id} is CANCELLED")
     elif job.ended:
-        click.echo(f"layerwise: {job.id} had already ended: it is {job.state}", err=True)
+        click.echo(f"layerwise: {job.id} has already ended and is {job.state}", err=True)
     else:
         click.echo(f"{job.id} will be cancelled at its next step")
     if job.ended and job.state != "CANCELLED":
@@ -114,7 +114,7 @@ def _line(job: Summary) -> tuple[object, ...]:
     return job.id, job.model, job.state, f"{job.progress:.0%}", job.version, job.created
 
 
-def _tell(job: Snapshot) -> None:
+def _show(job: Snapshot) -> None:
     record = job.record
     facts(
         {

@@ -49,8 +49,8 @@ def show(name: str, version: str | None, rpc: str, as_json: bool) -> None:
             emit({"name": model.name, "latest": model.latest, "aliases": model.aliases, "versions": model.versions})
         else:
             facts({"model": model.name, "latest": model.latest, "aliases": _aliases(model) or None})
-            _tell_versions(model.versions)
-            _tell_columns(model.at(None))
+            _print_versions(model.versions)
+            _print_columns(model.at(None))
 
 
 def _show_version(version: Version, *, as_json: bool) -> None:
@@ -66,7 +66,7 @@ def _show_version(version: Version, *, as_json: bool) -> None:
     shown = _fields(version) | {"created": version.created, "metrics": _metrics(version.metrics)}
     classes = None if version.labels is None else _listed(version.labels, len(version.labels))
     facts({**shown, "classes": classes, "architecture": version.architecture, "plan": version.plan})
-    _tell_columns(version)
+    _print_columns(version)
 
 
 def _fields(version: Version) -> dict[str, object]:
@@ -75,7 +75,7 @@ def _fields(version: Version) -> dict[str, object]:
     return {name: getattr(version, name) for name in names}
 
 
-def _tell_versions(versions: Sequence[Version]) -> None:
+def _print_versions(versions: Sequence[Version]) -> None:
     table(
         ("version", "created", "parameters", "bytes", "metrics", "job"),
         (
@@ -85,7 +85,7 @@ def _tell_versions(versions: Sequence[Version]) -> None:
     )
 
 
-def _tell_columns(version: Version) -> None:
+def _print_columns(version: Version) -> None:
     if not version.columns:
         return
     click.echo(f"\ncolumns of version {version.version}")

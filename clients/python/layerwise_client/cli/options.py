@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import click
 
-from layerwise_client.cli.places import told_by_parameter
+from layerwise_client.cli.places import naming_parameters
 from layerwise_client.client import Client
 from layerwise_client.errors import InvalidRequest
 
@@ -31,7 +31,7 @@ def rpc_option(command: C) -> C:
         metavar="SECONDS",
         expose_value=False,
         callback=_keep_timeout,
-        help="Seconds to wait for an answer, or for a service that does not answer yet.",
+        help="Seconds to wait for an answer, or for the service to start.",
     )
     rpc = click.option(
         "--rpc",
@@ -62,27 +62,27 @@ MISSING_HELP = (
 
 @contextmanager
 def connect(rpc: str, *, rest: str | None = None) -> Generator[Client]:
-    """Give a client with the command's `--timeout`, which says on stderr when it waits for the service.
+    """Open a client with the command's `--timeout`, which says on stderr when it waits for the service.
 
     Errors about an argument name the command's option or argument.
     """
     timeout: float = click.get_current_context().meta[_TIMEOUT]
     try:
-        client = Client(rpc, rest=rest, timeout=timeout, on_waiting=tell_waiting)
+        client = Client(rpc, rest=rest, timeout=timeout, on_waiting=show_waiting)
     except InvalidRequest as exc:
         option = "--rest" if exc.place == ("rest",) else "--rpc"
         raise click.BadParameter(exc.detail, param_hint=option) from exc
-    with client, told_by_parameter():
+    with client, naming_parameters():
         yield client
 
 
-def tell_waiting(address: str) -> None:
+def show_waiting(address: str) -> None:
     """Say on stderr that the command waits for a service at `address`."""
     click.echo(f"waiting for {address} …", err=True)
 
 
 class ListGroup(click.Group):
-    """A group whose default command is `list`: `layerwise jobs --json` is `layerwise jobs list --json`."""
+    """A group whose default command is `list`, so that `layerwise jobs --json` is `layerwise jobs list --json`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args or (args[0].startswith("-") and args[0] not in self.get_help_option_names(ctx)):

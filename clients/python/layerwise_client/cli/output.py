@@ -19,24 +19,22 @@ from layerwise_client.results import Snapshot
 
 
 def emit(value: object, *, line: bool = False) -> None:
-    """Print `value` as JSON, in one `line` or indented: times in RFC 3339, NaN and infinity as null."""
+    """Print `value` as JSON, in one `line` or indented. Times are in RFC 3339; NaN and infinity become null."""
     click.echo(json.dumps(_plain(value), indent=None if line else 2, ensure_ascii=False, allow_nan=False))
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table, as wide as the terminal, or in a pipe as wide as its contents."""
+    """Print a table, on a terminal as wide as that, in a pipe as wide as its contents."""
     view = Table(box=box.SIMPLE_HEAD if _console().is_terminal else None, pad_edge=False)
     for column in columns:
         view.add_column(column, overflow="fold")  # an id is not cut off
     for row in rows:
-        view.add_row(
-            *(Text(_cell(value)) for value in row)
-        )  # Text, so that a label such as [b] is not taken for markup
+        view.add_row(*(Text(_cell(value)) for value in row))  # Text, so that a label such as [b] is not read as markup
     _console().print(view)
 
 
 def facts(pairs: Mapping[str, object]) -> None:
-    """Print names and values, one pair on each line; values of None are left out."""
+    """Print names and values, a pair on each line, without those whose value is None."""
     width = max(len(name) for name in pairs)
     for name, value in pairs.items():
         if value is not None:
@@ -44,7 +42,7 @@ def facts(pairs: Mapping[str, object]) -> None:
 
 
 def epoch_of(job: Snapshot) -> str | None:
-    """Return the epoch of a job's record, marked if the version has its weights; None without a record."""
+    """Return the epoch of a job's record, with "(kept)" if the version has its weights; None without a record."""
     if job.record is None:
         return None
     return f"{job.record.epoch} (kept)" if job.version is not None and job.record.kept else str(job.record.epoch)

@@ -1,4 +1,4 @@
-"""Errors in the words of the command: its options and arguments, where the SDK and the service name their own."""
+"""Errors that name options and arguments of the command instead of arguments of the SDK."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import click
 from layerwise_client.errors import LayerwiseError, NotFound
 
 _OTHER_NAMES = {"model": "name", "target": "rpc"}
-"""Names that parameters of commands have for arguments of the SDK."""
+"""Names of parameters of commands by argument of the SDK, where they differ."""
 
 
 @contextmanager
-def told_by_parameter() -> Generator[None]:
-    """Name the option or argument of the running command in errors about it: `--start-from`, not `start_from`."""
+def naming_parameters() -> Generator[None]:
+    """Name, in errors about an argument of the SDK, the command's option or argument, such as `--start-from`."""
     try:
         yield
     except LayerwiseError as exc:
@@ -25,7 +25,7 @@ def told_by_parameter() -> Generator[None]:
 
 
 def reworded(exc: LayerwiseError, where: str, *, hint: str = "") -> LayerwiseError:
-    """Return the error with the words `where` for its place, which is then nowhere else made into text."""
+    """Return the error with the text `where` instead of its place."""
     message = f"{where}: {exc.detail}{hint}" if where else f"{exc.detail}{hint}"
     return type(exc)(message, reason=exc.reason, request_id=exc.request_id)
 
@@ -45,5 +45,5 @@ def _parameter_of(root: str | int) -> click.Parameter | None:
 def _name_of(parameter: click.Parameter, exc: LayerwiseError) -> str:
     if isinstance(parameter, click.Option):
         return parameter.opts[0]
-    # "there is no model 'x'" needs no more words
+    # the message of a NotFound, such as "there is no model 'x'", names the argument already
     return "" if isinstance(exc, NotFound) else parameter.make_metavar(click.get_current_context())

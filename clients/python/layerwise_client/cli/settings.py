@@ -1,6 +1,6 @@
 """The options of `layerwise train` for the network and its training.
 
-The names that options take come from the messages of the training API.
+The messages of the training API define the names that options take.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _OTHER = "Options"
 
 
 class Sectioned(click.Command):
-    """A command whose help groups options by section; those without a section come last."""
+    """A command whose help groups options by section; those without a section are last."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         sections: dict[str, list[tuple[str, str]]] = {}
@@ -53,7 +53,7 @@ def option(section: str, *names: str, **settings: Any) -> Callable[[C], C]:
 
 
 def names_of(message: Descriptor, field: str) -> list[str]:
-    """Return the names that a field with several kinds, or an enum, may have."""
+    """Return the choices of a field: its kinds, or the values of its enum."""
     found = message.fields_by_name[field]
     if found.enum_type is not None:
         return [enum_name(found.enum_type, number) for number in found.enum_type.values_by_number if number]
@@ -71,7 +71,7 @@ def optimizers_with(name: str) -> list[str]:
 
 
 def _choice(section: str, name: str, message: Descriptor, words: str, *, default: str = "") -> Callable[[C], C]:
-    """Return an option that takes the names which the field of the same name in `message` may have."""
+    """Return an option with the choices of the field of this name in `message`."""
     names = names_of(message, name.removeprefix("--"))
     listed = f"{words}: {', '.join(names)}." + (f"  [default: {default}]" if default else "")
     return option(section, name, type=click.Choice(names), metavar="NAME", help=listed)
@@ -225,7 +225,7 @@ _OPTIONS = (
         help="Passes over the rows.  [default: chosen from the number of rows]",
     ),
     option(
-        _LENGTH, "--max-steps", type=int, metavar="N", help="Stop after so many training steps.  [default: no limit]"
+        _LENGTH, "--max-steps", type=int, metavar="N", help="Stop after this many training steps.  [default: no limit]"
     ),
     option(
         _LENGTH,
@@ -263,5 +263,5 @@ _OPTIONS = (
 
 
 def settings_options(command: C) -> C:
-    """Add the options to a command; `architecture_of` and `plan_of` in chosen_settings.py take their values."""
+    """Add the options to a command. `architecture_of` and `plan_of` in chosen_settings.py read their values."""
     return reduce(lambda inner, add: add(inner), reversed(_OPTIONS), command)

@@ -18,11 +18,11 @@ _WANTED = 'expected an object with "architecture", "plan" and "encoder", or some
 
 
 def read_spec(path: Path) -> dict[str, Any]:
-    """Return the parts of a spec file in their JSON form. Raises `InvalidRequest` with the file and the place in it."""
+    """Return the parts of a spec file in JSON form. Raises `InvalidRequest` with the file and the place in it."""
     try:
-        spec: object = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_without_repetition)
-    except _Repeated as exc:
-        raise InvalidRequest(f"{path}: the key {str(exc)!r} stands twice in one object") from exc
+        spec: object = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_without_repeated_keys)
+    except _RepeatedKey as exc:
+        raise InvalidRequest(f"{path}: the key {str(exc)!r} is repeated in one object") from exc
     except ValueError as exc:
         raise InvalidRequest(f"{path}: not JSON ({exc})") from exc
     if not isinstance(spec, dict) or not spec:
@@ -42,14 +42,14 @@ def read_spec(path: Path) -> dict[str, Any]:
     return parts
 
 
-class _Repeated(Exception):
-    """A key stands twice in an object."""
+class _RepeatedKey(Exception):
+    """A key is repeated in an object."""
 
 
-def _without_repetition(pairs: list[tuple[str, object]]) -> Mapping[str, object]:
+def _without_repeated_keys(pairs: list[tuple[str, object]]) -> Mapping[str, object]:
     found: dict[str, object] = {}
     for key, value in pairs:
         if key in found:
-            raise _Repeated(key)
+            raise _RepeatedKey(key)
         found[key] = value
     return found

@@ -14,7 +14,7 @@ from layerwise_client import datasets
 from layerwise_client._data.encoder import spec_message
 from layerwise_client._data.targets import classifies
 from layerwise_client.cli import csv_table
-from layerwise_client.cli.chosen_settings import architecture_of, kind_of, plan_of, split_settings, told_by_setting
+from layerwise_client.cli.chosen_settings import architecture_of, kind_of, naming_settings, plan_of, split_settings
 from layerwise_client.cli.csv_records import missing_cells
 from layerwise_client.cli.csv_table import told_by_line
 from layerwise_client.cli.csv_target import Task
@@ -25,6 +25,7 @@ from layerwise_client.cli.places import flag_of
 from layerwise_client.cli.settings import Sectioned, names_of, option, settings_options
 from layerwise_client.cli.spec_file import read_spec
 from layerwise_client.errors import InvalidRequest
+from layerwise_client.wording import counted
 from layerwise_proto.v1 import tables_pb2, types_pb2
 
 if TYPE_CHECKING:
@@ -33,11 +34,11 @@ if TYPE_CHECKING:
 _DATA, _COLUMNS = "Data and model", "Columns of the file"
 _ENCODINGS = names_of(tables_pb2.Encoder.ColumnsEntry.DESCRIPTOR, "value")
 _LARGE = 8 << 20  # bytes of a file that takes a second or more to read
-_HELD_OUT, _ENOUGH_TO_HOLD_OUT = 0.1, 50  # with --epochs or --max-steps; a tenth of fewer rows says too little
+_HELD_OUT, _ENOUGH_TO_HOLD_OUT = 0.1, 50  # with --epochs or --max-steps; a tenth of fewer rows is too small a sample
 
 
 class _Data(NamedTuple):
-    """Rows and labels or targets as `Client.train` takes them, and the model's name without --model."""
+    """Rows and labels or targets as `Client.train` takes them, and the model's name if --model is not given."""
 
     X: Any
     y: Any
@@ -58,7 +59,7 @@ class _Reading(NamedTuple):
 
     @property
     def option_of_files(self) -> str | None:
-        """An option that was given and is only for files."""
+        """The first given option that is only for files."""
         given = {
             "--target": self.target,
             "--columns": self.encoder.get("columns"),
@@ -148,7 +149,7 @@ def train(
         target, task or _task(kind_of(plan.get("loss"))), missing, drop_missing_target, encoder, start_from
     )
     options = settings | {"columns": columns, "ignore": ignore}
-    with connect(rpc) as client, told_by_setting(options, spec, parts):
+    with connect(rpc) as client, naming_settings(options, spec, parts):
         spec_message(architecture, types_pb2.Architecture, "architecture")  # before the file is read
         spec_message(plan, types_pb2.Plan, "plan")
         data = _data(source, reading)
@@ -193,14 +194,16 @@ def _data(source: str, reading: _Reading) -> _Data:
     path = Path(source)
     if not path.is_file() and source in datasets.names():
         if (option := reading.option_of_files) is not None:
-            raise click.UsageError(f"{source} is a built-in data set, and {option} is for files: leave out {option}")
+            raise click.UsageError(f"{option} is for files, and {source} is a built-in data set; leave out {option}")
         X, y = datasets.load(source)
         if reading.task == "regression" and y.dtype.kind == "U":
-            raise click.UsageError(f"a regression needs numbers, and the target of {source} is text")
+            raise click.UsageError(f"a regression needs a target of numbers; that of {source} is text")
         return _Data(X, y.astype(float) if reading.task == "regression" else y, source, len(X))
     if not path.is_file():
         known = ", ".join(datasets.names())
-        raise InvalidRequest(f"there is no file {source}, and no built-in data set of this name (there are {known})")
+        raise InvalidRequest(
+            f"there is no file {source} and no built-in data set of this name; the data sets are {known}"
+        )
     if reading.target is None:
         raise click.UsageError("give --target, the name of the column to predict")
     encodings, ignored = reading.encoder.get("columns", {}), reading.encoder.get("ignore", ())
@@ -217,9 +220,9 @@ def _data(source: str, reading: _Reading) -> _Data:
         inferred=reading.start_from is None and reading.encoder.get("rest") != "ignore",
     )
     if file.dropped:
-        rows = "row without a target is" if file.dropped == 1 else "rows without a target are"
-        click.echo(f"{file.dropped:,} {rows} left out, {file.table.count:,} remain", err=True)
-    what = "values" if file.classes is None else f"{file.classes} classes"
+        left_out = counted(file.dropped, "row without a target is", "rows without a target are")
+        click.echo(f"{left_out} left out, {file.table.count:,} remain", err=True)
+    what = "values" if file.classes is None else counted(file.classes, "class", "classes")
     click.echo(f"target {reading.target}: {what}", err=True)
     return _Data(file.table, file.targets, _model_name(path.stem), file.table.count, file)
 
