@@ -336,7 +336,7 @@ def test_leaving_by_ctrl_c_says_how_to_come_back(client, service, taken, capsys)
             "progress",
         ),
         ({"progress": None}, "progress: expected True, False or an object .*, got NoneType", "progress"),
-        ({"classes": [0, "a"]}, "classes row 1: expected integer values", "classes[1]"),
+        ({"classes": [0, "a"]}, "classes row 1: expected only integer values", "classes[1]"),
         ({"X": [[1, 2]] * 5 + [[1, float("nan")]]}, "X row 5, column 1: expected a finite number", "X[5][1]"),
         ({"y": [0.5] * 6, "plan": {"loss": "hinge"}}, "y row 0: expected a whole number", "y[0]"),
     ],

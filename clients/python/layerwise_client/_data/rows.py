@@ -1,4 +1,4 @@
-"""Rows of numbers (an array, lists, a sparse matrix), checked and read as blocks of float32."""
+"""Rows of numbers, from an array, lists or a sparse matrix, checked and read in blocks of float32."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class NumberRows:
-    """`count` rows of `features` numbers, read block by block: a memory-mapped array stays on its disk.
+    """`count` rows of `features` numbers, read in blocks, so that a memory-mapped array stays on disk.
 
     `take(start, stop)` returns these rows as an array of any type.
     """
@@ -31,7 +31,7 @@ class NumberRows:
 
     @property
     def fitted(self) -> int:
-        """Number of values that an encoder is fitted on: none for rows of numbers."""
+        """Number of values that an encoder is fitted on; 0 for rows of numbers."""
         return 0
 
     def row_bytes(self, number_bytes: int) -> int:
@@ -41,13 +41,13 @@ class NumberRows:
     def block(self, start: int, stop: int) -> Block:
         """Return rows `start` to `stop` as (rows, features) float32.
 
-        Raises `InvalidRequest`, with row and column, for what is not a finite number in the range of float32.
+        Raises `InvalidRequest`, with row and column, for a value that is not a finite number in the range of float32.
         """
         return to_float32(self.take(start, stop), "X", first_row=start)
 
 
 def open_rows(X: object) -> NumberRows:
-    """Open `X`, an array (n, features), a sparse matrix or a sequence of rows; checks the shape, reads no values."""
+    """Open `X`, an array (n, features), a sparse matrix or a sequence of rows. Checks the shape, not the values."""
     import numpy as np
 
     if isinstance(X, Sequence) and not isinstance(X, str | bytes):
@@ -63,7 +63,7 @@ def open_rows(X: object) -> NumberRows:
     if rows.count == 0:
         raise InvalidRequest("X has no rows", reason="EMPTY_BATCH", pointer="X")
     if rows.features == 0:
-        raise InvalidRequest("X has rows without any number in them", pointer="X")
+        raise InvalidRequest("X has rows without numbers", pointer="X")
     return rows
 
 
@@ -80,9 +80,9 @@ def to_float32(values: Array, name: str, *, first_row: int = 0) -> Block:
     import numpy as np
 
     _refuse_text(values, name, first_row=first_row)
-    if isinstance(values, np.ma.MaskedArray):  # a masked value is missing, whatever stands under the mask
+    if isinstance(values, np.ma.MaskedArray):  # a masked value is missing
         values = cast("Array", np.ma.filled(np.ma.asarray(values, dtype=np.float64), np.nan))
-    with np.errstate(over="ignore"):  # what overflows is refused below, with its place
+    with np.errstate(over="ignore"):  # values that overflow are refused below, with their place
         block = np.ascontiguousarray(values, dtype="<f4")
     finite = np.isfinite(block)
     if not finite.all():
@@ -116,17 +116,15 @@ def _open_sequence(X: Sequence[object]) -> NumberRows:
         rows = X[start:stop]
         for index, row in enumerate(rows, start):
             if (length := _length(row)) != features:
-                got = "no row" if length is None else f"{length}"
+                got = "a value that is not a row" if length is None else f"{length}"
                 raise invalid(("X", index), f"expected {features} numbers, got {got}")
         try:
             array = np.asarray(rows)
         except ValueError as exc:  # a list where a number should be
-            raise InvalidRequest(f"X rows {start} to {stop - 1}: expected numbers in every place", pointer="X") from exc
+            raise InvalidRequest(f"X rows {start} to {stop - 1}: expected numbers only", pointer="X") from exc
         if array.ndim != 2:
             raise _not_two_dimensional((len(X), *array.shape[1:]))
-        if (
-            array.dtype.kind in "US"
-        ):  # NumPy has turned every number of the block into a text: keep the values as they are
+        if array.dtype.kind in "US":  # NumPy made text of every number; keep the values as they are
             array = np.array([list(cast("Sequence[object]", row)) for row in rows], dtype=object)
         return array
 
@@ -134,7 +132,7 @@ def _open_sequence(X: Sequence[object]) -> NumberRows:
 
 
 def _open_sparse(X: Any) -> NumberRows:
-    """Open a sparse matrix; each block of rows becomes dense."""
+    """Open a sparse matrix. Each block of rows is made dense."""
     if X.ndim != 2:
         raise _not_two_dimensional(X.shape)
     by_row = X.tocsr()
@@ -148,7 +146,7 @@ def _length(row: object) -> int | None:
 
 
 def _refuse_text(values: Array, name: str, *, first_row: int) -> None:
-    """Raise an error for what is not a number; NumPy would silently read the text "1.5" as one."""
+    """Raise an error for a value that is not a number; NumPy would read the text "1.5" as one."""
     import numpy as np
 
     if values.dtype.kind in "biuf":

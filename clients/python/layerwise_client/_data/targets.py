@@ -1,4 +1,4 @@
-"""Labels or targets of rows, checked and read block by block."""
+"""Labels or targets of rows, checked and read in blocks."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _BY_DTYPE: dict[str, TargetKind] = {
 
 @dataclass(frozen=True, slots=True)
 class TargetValues:
-    """Labels of `count` rows, of the type `kind`, or their targets if `classification` is False.
+    """Labels of `count` rows, of the type `kind`; targets if `classification` is False.
 
-    `take(start, stop)` returns those of these rows: (rows,), or (rows, outputs) targets.
+    `take(start, stop)` returns the labels (rows,) or targets, (rows,) or (rows, outputs), of these rows.
     """
 
     count: int
@@ -43,7 +43,7 @@ class TargetValues:
     outputs: int = 1
 
     def fill(self, batch: training_pb2.TrainBatch, start: int, stop: int) -> None:
-        """Put rows `start` to `stop` into `batch`. Raises `InvalidRequest` with the row of what cannot be sent."""
+        """Put rows `start` to `stop` into `batch`. Raises `InvalidRequest` with the row that is wrong."""
         block = self.take(start, stop)
         if self.classification:
             batch.labels.CopyFrom(_labels(block, self.kind, "y", start))
@@ -64,7 +64,7 @@ def _takes(loss: str) -> Literal["classes", "flags", "values"]:
 
 
 def open_targets(y: object, loss: str | None) -> TargetValues:
-    """Open `y` for the loss of this name, which decides whether it holds labels or targets; for None, its type does.
+    """Open `y`. The loss of this name decides whether it holds labels or targets; without a loss, its type does.
 
     Integers, texts and booleans (n,) are labels; floats and anything two-dimensional are targets. A column (n, 1) of
     texts holds labels, and so does any column (n, 1) with a loss of labels. Whole numbers or booleans in one column
@@ -79,7 +79,7 @@ def open_targets(y: object, loss: str | None) -> TargetValues:
         raise InvalidRequest(f"y: expected (n,) or (n, outputs), got shape {array.shape}", pointer="y")
     takes = None if loss is None else _takes(loss)
     if array.ndim == 2 and array.shape[1] == 1 and (kind == "string" or takes == "classes"):
-        array = array[:, 0]  # as a DataFrame of one column gives them
+        array = array[:, 0]  # such as a DataFrame of one column
     if loss is None and array.ndim == 2 and kind in ("integer", "boolean"):
         _refuse_labels_in_columns(array, kind)
     if takes == "flags" and array.ndim == 2 and array.shape[1] == 1:
@@ -99,7 +99,7 @@ def open_targets(y: object, loss: str | None) -> TargetValues:
 
 
 def _refuse_labels_in_columns(array: Array, kind: TargetKind) -> None:
-    """Raise an error for an array (n, outputs) that looks like labels: one column, or a single 1 in each row."""
+    """Raise an error for an array (n, outputs) that may hold labels: one column, or a single 1 in each row."""
     if array.shape[1] == 1:
         what, labels = f"one column of {kind} values", "y.ravel()"
     elif ((array == 0) | (array == 1)).all() and (array.sum(axis=1) == 1).all():
@@ -156,7 +156,7 @@ def _as_array(y: object, name: str) -> Array:
             return cast("Array", np.asarray(values))
         except ValueError as exc:
             raise InvalidRequest(f"{name}: expected rows of equal length", pointer=name) from exc
-    # As objects: NumPy would convert a mixture to one type, and its numbers to text.
+    # As objects, since NumPy would convert mixed values to one type, and numbers to text.
     objects = np.empty(len(values), dtype=object)
     objects[:] = values
     return objects
@@ -177,7 +177,7 @@ def _kind(array: Array, name: str) -> TargetKind:
             raise _wrong(name, row, "expected a label or a number", value)
         kinds.add(kind)
         if len(kinds) > 1 and not kinds <= {"integer", "number"}:
-            raise _wrong(name, row, f"expected {min(kinds - {kind})} values throughout", value)
+            raise _wrong(name, row, f"expected only {min(kinds - {kind})} values", value)
     return "number" if "number" in kinds or not kinds else kinds.pop()
 
 
@@ -190,7 +190,7 @@ def _kind_of(value: object) -> TargetKind | None:
         return "integer"
     if isinstance(value, str):
         return "string"
-    if isinstance(value, float | np.floating) and value == value:  # noqa: PLR0124 – NaN, which pandas puts for missing
+    if isinstance(value, float | np.floating) and value == value:  # noqa: PLR0124 – not NaN, which stands for missing in pandas
         return "number"
     return None
 
@@ -212,7 +212,7 @@ def _labels(block: Array, kind: TargetKind, name: str, first_row: int) -> tensor
         for row, value in enumerate(cast("list[float]", integers), first_row):
             if (
                 value % 1 != 0 or not -MAX_INTEGER - 1 <= value <= MAX_INTEGER
-            ):  # NaN and infinity have no remainder that is 0
+            ):  # the remainder of NaN and infinity is not 0
                 raise _wrong(name, row, "expected a whole number of 64 bits as a label", value)
         integers = [int(value) for value in integers]
     return tensors_pb2.Labels(integers=tensors_pb2.IntegerLabels(values=integers))

@@ -1,4 +1,4 @@
-"""Weights of rows in the loss, checked and sent block by block."""
+"""Weights of rows in the loss, checked and sent in blocks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class LossWeights:
     values: Block
 
     def fill(self, batch: training_pb2.TrainBatch, start: int, stop: int) -> None:
-        """Put those of rows `start` to `stop` into `batch`."""
+        """Put the weights of rows `start` to `stop` into `batch`."""
         batch.weights.CopyFrom(tensor(self.values[start:stop]))
 
 
@@ -32,7 +32,7 @@ def open_weights(weights: object, rows: int) -> LossWeights:
     from layerwise.data.arrays import checked_weights
     from layerwise.errors import InvalidInput
 
-    if hasattr(weights, "to_numpy"):  # pandas; na_value: its own missing value is no float
+    if hasattr(weights, "to_numpy"):  # pandas, whose missing value is not a float
         array = cast("Array", cast(Any, weights).to_numpy(dtype="float64", na_value=float("nan")))
     else:
         try:

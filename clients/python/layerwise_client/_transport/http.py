@@ -1,4 +1,4 @@
-"""Predictions over REST: JSON on connections that are kept."""
+"""Predictions over REST, as JSON on connections that stay open."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class HttpTransport:
         return self._read(answer, _signature, "signature")
 
     def predict(self, model: str, version: str, rows: Block | TableBlock) -> Prediction:
-        body = _question(model, version, rows)
+        body = _request_body(model, version, rows)
         check_size(len(body), len(rows))
         answer = self._answer("POST", self._path, body)
         return self._read(answer, _prediction, "prediction")
@@ -69,10 +69,10 @@ class HttpTransport:
         try:
             return of_json(json.loads(answer))
         except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as exc:
-            raise ServiceFault(f"{self.address} gave an answer that is no {what}") from exc
+            raise ServiceFault(f"{self.address} gave an answer that is not a {what}") from exc
 
     def _answer(self, method: str, path: str, body: bytes | None = None) -> bytes:
-        """Return the body of the answer. The request is tried again while the service is away."""
+        """Return the body of the answer. The request is tried again while the service does not answer."""
         deadline = Deadline(self._timeout)
         retries = Retries(self.address, patience=self._timeout, on_waiting=self._on_waiting)
         return retrying(lambda: self._try_once(method, path, body, deadline), retries, deadline)
@@ -105,7 +105,7 @@ class HttpTransport:
         if connection.sock is not None:
             connection.sock.settimeout(connection.timeout)
         connection.request(method, path, body, _HEADERS)
-        sock = cast("socket.socket", connection.sock)  # kept: a response that closes the connection removes it there
+        sock = cast("socket.socket", connection.sock)  # a response that closes the connection removes it from there
         answer = bytearray()
         with connection.getresponse() as response:
             while part := response.read1(1 << 20):
@@ -117,8 +117,8 @@ class HttpTransport:
             return response.status, bytes(answer)
 
 
-def _question(model: str, version: str, block: Block | TableBlock) -> bytes:
-    """Return the body of a request for predictions of `block`."""
+def _request_body(model: str, version: str, block: Block | TableBlock) -> bytes:
+    """Return the body of a request to predict `block`."""
     if isinstance(block, TableBlock):
         instances = json.dumps(block.instances(), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     else:
@@ -129,10 +129,9 @@ def _question(model: str, version: str, block: Block | TableBlock) -> bytes:
 
 
 def _numbers(block: Block) -> str:
-    """Write rows (rows, features) with commas between them.
+    """Return the rows of `block` (rows, features) as JSON lists with commas between them.
 
-    Nine digits give every float32 exactly, and take a third of the time that `json` takes for the seventeen digits of a
-    double.
+    Nine digits give every float32 exactly, in a third of the time that `json` needs for the seventeen of a float64.
     """
     row = f"[{','.join(['%.9g'] * block.shape[1])}]"
     return ",".join([row] * len(block)) % tuple(block.ravel().tolist())
@@ -147,7 +146,7 @@ def _prediction(answer: dict[str, Any]) -> Prediction:
     import numpy as np
 
     predictions, probabilities = answer["predictions"], answer.get("probabilities")
-    values = isinstance(predictions[0], float | list)  # of a regression, or flags; a label is neither
+    values = isinstance(predictions[0], float | list)  # numbers of a regression, or lists of flags; labels are neither
     return Prediction(
         model=str(answer["model"]),
         version=int(answer["version"]),

@@ -1,4 +1,4 @@
-"""Lists of the service, fetched page by page."""
+"""Lists of the service, fetched by page."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class VersionOrJob:
 
 
 def columns_of(connection: Connection, of: VersionOrJob, *, with_categories: bool) -> tuple[Column, ...]:
-    """Return the columns that a version takes, in their order; none if it takes rows of numbers."""
+    """Return the columns that a version takes, in their order; empty if it takes rows of numbers."""
     request = models_pb2.ListColumnsRequest(
         model=of.model,
         version=of.version,

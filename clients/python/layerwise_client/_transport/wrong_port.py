@@ -1,4 +1,4 @@
-"""Errors for an address of the wrong interface: REST's where gRPC's is expected, or the other way round."""
+"""Errors for the address of the wrong interface: of REST instead of gRPC, or the reverse."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PROBE_SECONDS = 1.0
 
 
 def rest_as_target(target: str) -> InvalidRequest | None:
-    """Return the error for a `target` that speaks HTTP/1, which it is asked for; None for another one."""
+    """Return the error for a `target` that answers HTTP/1, which is tried here; else None."""
     if not _speaks_http1(target):
         return None
     return InvalidRequest(
@@ -24,7 +24,7 @@ def rest_as_target(target: str) -> InvalidRequest | None:
 
 
 def target_as_rest(address: str, status_line: str) -> InvalidRequest | None:
-    """Return the error for an `address` whose `status_line` is the start of HTTP/2; None for another one."""
+    """Return the error for an `address` whose `status_line` is the start of HTTP/2; else None."""
     if status_line[3:4] != _SETTINGS_FRAME:
         return None
     return InvalidRequest(
@@ -38,7 +38,7 @@ def target_as_rest(address: str, status_line: str) -> InvalidRequest | None:
 def check_target(target: str) -> None:
     """Raise `InvalidRequest` if `target` is a URL, or has no port.
 
-    A target in one of gRPC's own forms, such as unix:/run/layerwise.sock, has none.
+    A Unix socket, such as unix:/run/layerwise.sock, needs no port.
     """
     if target.lower().startswith(("http://", "https://")):
         raise InvalidRequest(
