@@ -81,18 +81,19 @@ demo: .venv/.run  ## the whole path in a few seconds: start, train, predict, sto
 serve: .venv/.run  ## the service at its usual addresses, until Ctrl-C
 	@$(BIN)/layerwise serve
 
-test: .venv/.dev .venv-proto/.made  ## the tests; five minutes on two cores
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
-
 TESTS ?=
-test-lowest: .venv-lowest/.made  ## the tests on the lowest versions allowed; TESTS=tests/core for a part
-	@.venv-lowest/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(TESTS)
+PYTEST := pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+test: .venv/.dev .venv-proto/.made  ## the tests, four minutes on two cores; TESTS=tests/core for a part
+	@$(BIN)/python -m $(PYTEST) $(TESTS)
+
+test-lowest: .venv-lowest/.made  ## the tests on the lowest versions allowed; TESTS for a part
+	@.venv-lowest/bin/python -m $(PYTEST) $(TESTS)
 
 python313:
 	@echo $(PYTHON313)
 
 test-313: .venv-313/.made  ## the tests on Python 3.13; TESTS for a part
-	@.venv-313/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(TESTS)
+	@.venv-313/bin/python -m $(PYTEST) $(TESTS)
 
 coverage: .venv/.dev .venv-proto/.made  ## lines and branches that no test runs; ten minutes and more
 	@rm -rf .coverage && mkdir .coverage
@@ -107,7 +108,11 @@ test-faults: .venv/.dev  ## kills, full disks, floods, memory; some minutes
 soak: .venv/.dev  ## the memory of the serving processes under load; an hour
 	@LAYERWISE_SOAK=170 LAYERWISE_SOAK_BYTES=8000000 $(BIN)/python -m pytest --timeout 7200 tests/faults/test_memory.py
 
-lint: .venv/.dev .venv-proto/.made  ## format, lint, import contracts, types
+format: .venv/.dev  ## formats the code, and mends what the linter can mend
+	@$(BIN)/ruff check --quiet --fix-only
+	@$(BIN)/ruff format --quiet
+
+lint: .venv/.dev .venv-proto/.made  ## refuses what is not formatted, lint, import contracts, types
 	@$(BIN)/ruff format --check --quiet || { $(BIN)/ruff format --diff --quiet; exit 1; }
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/lint-imports --no-logo >.venv/imports.log || { cat .venv/imports.log; exit 1; }

@@ -1,10 +1,14 @@
 """The JSON form of an architecture, a plan or an encoder of tables, to and from its message.
 
-Field names are the same in both. In JSON a message that is one of several kinds (an activation, an optimizer) is the
-kind's name, `"relu"`, or an object with `kind`, `{"kind": "maxout", "pieces": 2}`; one that is one of several values (a
-policy or a number) is the value; one that may be a plain map, as weights by label, may be the map, whose names may be
-labels of any type; an enum value is its lower-case name without the enum's prefix, `"hinge"`. Fields that
-are not set are left out.
+Field names are the same in both. In JSON:
+
+- a message that is one of several kinds (an activation, an optimizer) is the kind's name, `"relu"`, or an object with
+  `kind`, `{"kind": "maxout", "pieces": 2}`;
+- a message that is one of several values (a policy or a number) is the value;
+- a message one of whose kinds is a plain map (weights by label) may be the map; its names may be labels of any type;
+- an enum value is its name in lower case without the prefix of the enum, `"stratified"`.
+
+Fields that are not set are left out.
 """
 
 from __future__ import annotations
@@ -26,7 +30,6 @@ _INTEGER = {
     FieldDescriptor.CPPTYPE_UINT64: (0, 2**64 - 1),
 }
 """The least and the largest number of each type."""
-_NUMBER = {FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT}
 
 
 class JSONFormError(ValueError):
@@ -164,8 +167,8 @@ def _fill_map(message: Message, field: FieldDescriptor, value: object, at: Steps
         raise JSONFormError(at, f"expected an object, got {_describe(value)}")
     for name, item in value.items():
         inner = (*at, str(name))
-        if not isinstance(name, str):
-            raise JSONFormError(inner, f"expected a name that is a string, got {_describe(name)}")
+        if not isinstance(name, str) or not _is_unicode(name):
+            raise JSONFormError(inner, f"expected a name of Unicode text, got {_describe(name)}")
         of_values = field.message_type.fields_by_name["value"]
         if of_values.message_type is None:
             getattr(message, field.name)[name] = _scalar(of_values, item, inner)
@@ -209,12 +212,7 @@ def _fill_field(message: Message, field: FieldDescriptor, value: object, at: Ste
     if field.is_repeated:
         _fill_scalars(message, field, value, at)
         return
-    try:
-        setattr(message, field.name, _scalar(field, value, at))
-    except (ValueError, TypeError) as error:
-        if isinstance(error, JSONFormError):
-            raise
-        raise JSONFormError(at, f"{_describe(value)} is out of range") from error
+    setattr(message, field.name, _scalar(field, value, at))
 
 
 def _fill_scalars(message: Message, field: FieldDescriptor, value: object, at: Steps) -> None:
@@ -232,7 +230,7 @@ def _scalar(field: FieldDescriptor, value: object, at: Steps) -> object:
     if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
         return _expect(isinstance(value, bool), value, "true or false", at)
     if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
-        return _expect(isinstance(value, str), value, "a string", at)
+        return _expect(isinstance(value, str) and _is_unicode(value), value, "a string of Unicode text", at)
     if isinstance(value, bool):
         raise JSONFormError(at, f"expected a number, got {_describe(value)}")
     if field.cpp_type in _INTEGER:
@@ -240,8 +238,21 @@ def _scalar(field: FieldDescriptor, value: object, at: Steps) -> object:
         number = int(_expect(whole, value, "a whole number", at))  # type: ignore[call-overload]
         least, most = _INTEGER[field.cpp_type]
         return _expect(least <= number <= most, number, f"a whole number from {least} to {most}", at)
-    number = isinstance(value, int | float) or hasattr(value, "__float__")
-    return float(_expect(number, value, "a number", at))  # type: ignore[arg-type]
+    if not (isinstance(value, int | float) or hasattr(value, "__float__")):
+        raise JSONFormError(at, f"expected a number, got {_describe(value)}")
+    try:
+        return float(value)
+    except (ValueError, TypeError, OverflowError) as error:  # a whole number of hundreds of digits, an array
+        raise JSONFormError(at, f"expected a number that 64 bits can hold, got {_describe(value)}") from error
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether UTF-8 can hold `text`; half of a surrogate pair has no encoding."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _expect(fits: bool, value: object, wanted: str, at: Steps) -> object:

@@ -8,7 +8,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 from layerwise_client._data.tables import TableBlock
 from layerwise_client._data.targets import labels_array
@@ -36,9 +36,13 @@ class HttpTransport:
     number_bytes = 16  # -1.17549435e-38 and its comma
 
     def __init__(self, address: str, *, timeout: float, on_waiting: Callable[[str], None] | None = None) -> None:
-        parts = urlsplit(address if "://" in address else f"http://{address}")
+        try:
+            parts = urlsplit(address if "://" in address else f"http://{address}")
+        except ValueError:  # half an IPv6 address
+            parts = SplitResult("", "", "", "", "")
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise InvalidRequest(f"rest: expected an address such as http://127.0.0.1:8000, got {address!r}")
+            wanted = "expected an address such as http://127.0.0.1:8000"
+            raise InvalidRequest(f"rest: {wanted}, got {address!r}", pointer="rest")
         self.address = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
         new = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         try:
