@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from layerwise_client._data.masks import refuse_masked
 from layerwise_client._data.places import invalid
 from layerwise_client.errors import InvalidRequest
 from layerwise_proto.v1 import tensors_pb2
@@ -114,6 +115,7 @@ def _open_sequence(X: Sequence[object]) -> NumberRows:
         import numpy as np
 
         rows = X[start:stop]
+        refuse_masked(rows, "X", first_row=start)
         for index, row in enumerate(rows, start):
             if (length := _length(row)) != features:
                 got = "a value that is not a row" if length is None else f"{length}"

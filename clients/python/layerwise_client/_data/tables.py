@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from layerwise_client._data.cells import refused
 from layerwise_client._data.columns import open_values
+from layerwise_client._data.masks import refuse_masked
 from layerwise_client._data.places import invalid
 from layerwise_client.errors import InvalidRequest
 from layerwise_proto.v1 import tables_pb2
@@ -172,6 +173,7 @@ def positional(X: object, names: Sequence[str]) -> UncheckedTable:
     """Name the values of rows (n, columns) without names. Raises `InvalidRequest` for a row of another length."""
     import numpy as np
 
+    refuse_masked(X, "X")
     rows = cast("Sequence[Sequence[object]]", X if isinstance(X, Sequence) else np.asarray(X))
     for index, row in enumerate(rows):
         if isinstance(row, str | bytes) or not hasattr(row, "__len__") or len(row) != len(names):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from layerwise_client._data.masks import refuse_masked
 from layerwise_client._data.places import invalid
 from layerwise_client._data.rows import tensor, to_float32
 from layerwise_client.errors import InvalidRequest
@@ -143,6 +144,7 @@ def labels_array(labels: Sequence[Label]) -> Array:
 def _as_array(y: object, name: str) -> Array:
     import numpy as np
 
+    refuse_masked(y, name)
     if hasattr(y, "to_numpy"):  # pandas
         return cast("Array", cast(Any, y).to_numpy())
     if isinstance(y, str | bytes) or not isinstance(y, Sequence):

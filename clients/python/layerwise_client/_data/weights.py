@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from layerwise_client._data.masks import refuse_masked
 from layerwise_client._data.places import invalid
 from layerwise_client._data.rows import tensor
 from layerwise_client.errors import InvalidRequest
@@ -32,6 +33,7 @@ def open_weights(weights: object, rows: int) -> LossWeights:
     from layerwise.data.arrays import checked_weights
     from layerwise.errors import InvalidInput
 
+    refuse_masked(weights, "weights")
     if hasattr(weights, "to_numpy"):  # pandas, whose missing value is not a float
         array = cast("Array", cast(Any, weights).to_numpy(dtype="float64", na_value=float("nan")))
     else:
