@@ -333,6 +333,25 @@ def test_the_bar_of_a_terminal_shows_a_finding_above_it(service, monkeypatch):
     assert terminal.getvalue().count(f"doctor: {DEAD.message}\n") == 1
 
 
+def test_the_bar_of_a_narrow_terminal_shows_the_validation_metric_whole(service, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("COLUMNS", "40")
+    job = service.job()
+    job.plan.epochs = 1000
+    view = display()
+
+    view.accepted(snapshot_of(job))
+    view.trained(Record(1000, 9000, 0.0752, 0.977, 0.09, 0.965, 0.001, 81_200.4, 95))
+    view.closed()
+
+    assert "epoch 1000/1000  validation 0.9650" in terminal.getvalue()
+
+
 @pytest.mark.parametrize("make", [display, lambda: Bar(sys.stderr)])
 def test_the_bar_of_a_terminal_shows_what_the_job_waits_for(service, monkeypatch, make):
     class Terminal(io.StringIO):

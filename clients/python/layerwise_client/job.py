@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from layerwise_client._transport.connection import Connection, Deadline, whole
 from layerwise_client._transport.pages import VersionOrJob, columns_of
-from layerwise_client._transport.watch import watch_job
 from layerwise_client.column import Column
+from layerwise_client.job_facts import JobFacts
 from layerwise_client.outcome import check_succeeded, warn_of_poor_model
 from layerwise_client.progress import Progress, Silent, changed_of, show_left, show_waiting, waiting_of
 from layerwise_client.results import Failure, Finding, Record, Snapshot, Summary, Transition, snapshot_of
@@ -33,35 +33,33 @@ class Job:
     'SUCCEEDED'
     """
 
-    __slots__ = ("_columns", "_connection", "_findings_shown", "_seen")
+    __slots__ = ("_columns", "_connection", "_facts", "_findings_shown")
 
     def __init__(self, connection: Connection, seen: Summary) -> None:
         self._connection = connection
-        self._seen = seen
-        if isinstance(seen, Snapshot):
-            self._take(seen)
+        self._facts = JobFacts(connection, seen)
         self._columns: tuple[Column, ...] | None = None
         self._findings_shown = False
 
     @property
     def summary(self) -> Summary:
         """Main facts of the job as of the last answer, without a call."""
-        return self._seen
+        return self._facts.last
 
     @property
     def snapshot(self) -> Snapshot:
         """All facts of the job as of the last answer; asks the service if the job is from a list."""
-        return self._seen if isinstance(self._seen, Snapshot) else self._refreshed()
+        return self._facts.all()
 
     @property
     def id(self) -> str:
         """Id of the job."""
-        return self._seen.id
+        return self.summary.id
 
     @property
     def model(self) -> str:
         """Name of the model that is trained."""
-        return self._seen.model
+        return self.summary.model
 
     @property
     def architecture(self) -> Mapping[str, Any]:
@@ -76,12 +74,12 @@ class Job:
     @property
     def start_from(self) -> str | None:
         """Version whose weights the training started with, as "model/version"; None for new random weights."""
-        return self._seen.start_from
+        return self.summary.start_from
 
     @property
     def dataset(self) -> str:
         """SHA-256 of the rows."""
-        return self._seen.dataset
+        return self.summary.dataset
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -95,12 +93,12 @@ class Job:
     @property
     def created(self) -> datetime:
         """Time at which the service accepted the job."""
-        return self._seen.created
+        return self.summary.created
 
     @property
     def metric(self) -> str:
         """Name of the metric in the records: "accuracy" or "r2"."""
-        return self._seen.metric
+        return self.summary.metric
 
     @property
     def state(self) -> str:
@@ -109,42 +107,42 @@ class Job:
         A job is WAITING while the disk of the service is full or its storage does not answer. The reason of the last
         transition says which.
         """
-        return self._fresh().state
+        return self._facts.newest().state
 
     @property
     def version(self) -> int | None:
         """Number of the version that the job published; None before that."""
-        return self._fresh().version
+        return self._facts.newest().version
 
     @property
     def attempt(self) -> int:
         """Number of workers that have started the job; above 1 if a worker was lost."""
-        return self._fresh().attempt
+        return self._facts.newest().attempt
 
     @property
     def transitions(self) -> tuple[Transition, ...]:
         """Newest 1,000 changes of the state, the newest last."""
-        return self._whole().transitions
+        return self._facts.all_newest().transitions
 
     @property
     def progress(self) -> float:
         """Share of the training that is done, from 0 to 1."""
-        return self._fresh().progress
+        return self._facts.newest().progress
 
     @property
     def record(self) -> Record | None:
         """Newest record; once there is a version, the record of the epoch whose weights it has."""
-        return self._whole().record
+        return self._facts.all_newest().record
 
     @property
     def findings(self) -> tuple[Finding, ...]:
         """Problems that the doctor sees in the network at the newest record; the newest problem last."""
-        return self._whole().findings
+        return self._facts.all_newest().findings
 
     @property
     def failure(self) -> Failure | None:
         """Why the job failed; None if it has not."""
-        return self._fresh().failure
+        return self._facts.newest().failure
 
     def refresh(self) -> Job:
         """Ask the service for the job's current state.
@@ -159,7 +157,7 @@ class Job:
         Unavailable, DeadlineExceeded
             If the service does not answer in time.
         """
-        self._refreshed()
+        self._facts.fetch()
         return self
 
     def watch(self, from_step: int = 0) -> Iterator[Record]:
@@ -183,7 +181,7 @@ class Job:
         Unavailable
             If the service has not answered for the client's `timeout`.
         """
-        return self._records(from_step, Deadline(None), None)
+        return self._facts.records(whole(from_step, "from_step"), Deadline(None), None)
 
     def follow(self, display: Progress, *, from_step: int = 0) -> None:
         """Show the records on `display` until the job has ended. Ctrl-C stops the display; the job goes on.
@@ -202,7 +200,8 @@ class Job:
         """
         on_waiting = waiting_of(display) or self._connection.on_waiting
         try:
-            for record in self._records(from_step, Deadline(None), on_waiting, changed_of(display)):
+            steps = whole(from_step, "from_step")
+            for record in self._facts.records(steps, Deadline(None), on_waiting, changed_of(display)):
                 display.trained(record)
             self._findings_shown |= type(display) is not Silent
         except KeyboardInterrupt:
@@ -234,11 +233,12 @@ class Job:
         Unavailable
             If the service has not answered for the client's `timeout`.
         """
-        if not self._seen.ended:
+        if not self.summary.ended:
             on_waiting = self._connection.on_waiting or show_waiting
-            for _ in self._records(_newest_step(self.snapshot), Deadline(timeout), on_waiting):
+            newest = self.snapshot.record
+            for _ in self._facts.records(newest.step if newest else 0, Deadline(timeout), on_waiting):
                 pass
-        check_succeeded(self._seen)
+        check_succeeded(self.summary)
         if not self._findings_shown:
             self._findings_shown = True
             warn_of_poor_model(self.snapshot)
@@ -260,54 +260,11 @@ class Job:
             If the service does not answer in time.
         """
         request = training_pb2.CancelJobRequest(job_id=self.id)
-        self._take(snapshot_of(self._connection.call(self._connection.training.CancelJob, request)))
+        self._facts.keep(snapshot_of(self._connection.call(self._connection.training.CancelJob, request)))
         return self
 
     def __repr__(self) -> str:
-        seen = self._seen
+        seen = self.summary
         if seen.version is not None:
             return f"<Job {seen.id} {seen.model} {seen.state} version {seen.version}>"
         return f"<Job {seen.id} {seen.model} {seen.state} {seen.progress:.0%}>"
-
-    def _fresh(self) -> Summary:
-        return self._seen if self._seen.ended else self._refreshed()
-
-    def _whole(self) -> Snapshot:
-        return self.snapshot if self._seen.ended else self._refreshed()
-
-    def _refreshed(self) -> Snapshot:
-        request = training_pb2.GetJobRequest(job_id=self.id)
-        return self._take(snapshot_of(self._connection.call(self._connection.training.GetJob, request)))
-
-    def _take(self, found: Snapshot) -> Snapshot:
-        self._seen = found
-        if found.version is not None:
-            published = self._connection.published
-            published[found.model] = max(found.version, published.get(found.model, 0))
-        return found
-
-    def _records(
-        self,
-        from_step: int,
-        deadline: Deadline,
-        on_waiting: Callable[[str], None] | None,
-        on_change: Callable[[Transition], None] | None = None,
-    ) -> Iterator[Record]:
-        """Yield the records after `from_step` until the job has ended; then its facts are up to date."""
-        return watch_job(
-            self._connection,
-            self.id,
-            from_step=whole(from_step, "from_step"),
-            deadline=deadline,
-            refresh=self._try_refresh,
-            on_waiting=on_waiting,
-            on_change=on_change,
-        )
-
-    def _try_refresh(self, deadline: Deadline) -> Snapshot:
-        request, call = training_pb2.GetJobRequest(job_id=self.id), self._connection.training.GetJob
-        return self._take(snapshot_of(self._connection.try_once(call, request, deadline)))
-
-
-def _newest_step(seen: Snapshot) -> int:
-    return seen.record.step if seen.record else 0
