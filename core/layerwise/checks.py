@@ -7,6 +7,7 @@ from typing import TypeVar, cast
 import numpy as np
 
 from layerwise.errors import InvalidInput, Place
+from layerwise.wording import did_you_mean
 
 T = TypeVar("T")
 
@@ -93,7 +94,9 @@ def choice(pointer: Place | str, value: object, options: Iterable[str]) -> str:
     """Return `value` if it is one of `options`."""
     known = tuple(options)
     if not isinstance(value, str) or value not in known:
-        raise InvalidInput(pointer, f"expected one of {', '.join(known)}, got {shown(value)}")
+        raise InvalidInput(
+            pointer, f"expected one of {', '.join(known)}, got {shown(value)}{did_you_mean(value, known)}"
+        )
     return value
 
 
@@ -118,7 +121,7 @@ def fields(
     for name, field in given.items():
         if not isinstance(name, str) or name not in names:
             where = name if isinstance(name, str) and len(name) <= 60 else shown(name)
-            raise InvalidInput(Place(pointer, where), f"unknown field; {wanted}")
+            raise InvalidInput(Place(pointer, where), f"unknown field; {wanted}{did_you_mean(name, names)}")
         found[name] = field
     for name in required:
         if name not in found:

@@ -127,10 +127,30 @@ def _fill(message: Message, value: object, at: Steps) -> None:
         inner = (*at, str(name))
         if field is None:
             known = [other.name for other in descriptor.fields]
-            near = "".join(f"; did you mean {each}?" for each in get_close_matches(str(name), known, 1))
+            near = _did_you_mean(_SHORT.get(name, name), known + _fields_of_kinds(descriptor))
             raise JSONFormError(inner, f"unknown field; the fields here are: {', '.join(known) or 'none'}{near}")
         if item is not None:  # null, as JSON writers give it, is a field left out
             _fill_field(message, field, item, inner)
+
+
+_SHORT: Mapping[object, str] = {"lr": "learning_rate"}
+
+
+def _did_you_mean(word: object, known: list[str]) -> str:
+    """Return "; did you mean NAME?" with the name in `known` most like `word`, by its last part; "" if none is."""
+    by_end = {name.rpartition(".")[2]: name for name in reversed(known)}
+    return "".join(f"; did you mean {by_end[each]}?" for each in get_close_matches(str(word)[:256], by_end, 1))
+
+
+def _fields_of_kinds(descriptor: Descriptor) -> list[str]:
+    """Return the fields of the kinds that fields of a message may have: "optimizer.learning_rate"."""
+    of_kind = [field for field in descriptor.fields if field.message_type and _is_kind(field.message_type)]
+    return [
+        f"{field.name}.{own.name}"
+        for field in of_kind
+        for kind in field.message_type.oneofs_by_name["kind"].fields
+        for own in (kind.message_type.fields if kind.message_type else ())
+    ]
 
 
 def _fill_kind(message: Message, value: object, at: Steps) -> None:
@@ -149,7 +169,9 @@ def _fill_kind(message: Message, value: object, at: Steps) -> None:
         options = {name: item for name, item in value.items() if name != "kind"}
     kinds = [field.name for field in message.DESCRIPTOR.oneofs_by_name["kind"].fields]
     if not isinstance(kind, str) or kind not in kinds:
-        raise JSONFormError(at, f"expected one of {', '.join(kinds)}, got {_describe(kind)}")
+        raise JSONFormError(
+            at, f"expected one of {', '.join(kinds)}, got {_describe(kind)}{_did_you_mean(kind, kinds)}"
+        )
     chosen = getattr(message, kind)
     chosen.SetInParent()
     _fill(chosen, options, at)

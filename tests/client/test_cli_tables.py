@@ -207,6 +207,20 @@ def test_a_row_that_the_model_does_not_take_is_refused(run, predicting, row, mes
     assert message in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (("carrier=AA,distance=1", "carrier=AA"), "row 2: the column distance is missing, but row 1 has it"),
+        (("carrier=AA", "carrier=AA,distance=1"), "row 1: the column distance is missing, but row 2 has it"),
+    ],
+)
+def test_a_row_without_a_column_of_another_row_is_refused_with_what_to_write(run, predicting, rows, message):
+    done = run("predict", "flights", *(part for row in rows for part in ("--row", row)))
+
+    assert done.exit_code == 1
+    assert done.stderr == f"layerwise: --row: {message}; write distance= for a missing value\n"
+
+
 def test_a_target_that_the_model_predicts_from_is_named(run, predicting):
     Path("new.csv").write_text("carrier,distance\nAA,1400\n")
 

@@ -96,6 +96,9 @@ def test_an_error_of_the_service_names_the_option_or_the_file(run, refusing, pla
         ('{"plans": {}}', 'got "plans"; did you mean "plan"?'),
         ('{"plan": {"batchsize": 4}}', "plan.batchsize: unknown field; "),
         ('{"plan": {"batchsize": 4}}', "; did you mean batch_size?"),
+        ('{"plan": {"learning_rate": 0.1}}', "; did you mean optimizer.learning_rate?"),
+        ('{"plan": {"lr": 0.1}}', "; did you mean optimizer.learning_rate?"),
+        ('{"architecture": {"layers": [{"activation": "tanhh"}]}}', "got 'tanhh'; did you mean tanh?"),
     ],
 )
 def test_a_mistake_in_a_spec_file_is_named_with_the_file(run, sent, spec, message):
@@ -126,6 +129,9 @@ def test_a_mistake_in_a_spec_file_is_named_with_the_file(run, sent, spec, messag
         (["--ignore", "age", "--columns", "age=log"], 2, "column age is ignored and has an encoding"),
         (["--seed", "-1"], 1, "layerwise: --seed: expected a whole number from 0 to 18446744073709551615, got -1"),
         (["--start-from", "/1"], 1, "layerwise: --start-from: expected a model, or model/version, got '/1'"),
+        (["--optimizer", "adm"], 2, "Invalid value for '--optimizer': 'adm' is not one of"),
+        (["--optimizer", "adm"], 2, "; did you mean adam?"),
+        (["--target", "Buy"], 1, "people.csv has no column Buy; its columns are age, city, buys; did you mean buys?"),
         (["--rpc", "nowhere"], 2, "Invalid value for --rpc: expected host:port, got 'nowhere'"),
     ],
 )

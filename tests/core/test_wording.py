@@ -2,7 +2,7 @@
 
 import pytest
 
-from layerwise.wording import number_words
+from layerwise.wording import did_you_mean, number_words
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,16 @@ from layerwise.wording import number_words
 )
 def test_numbers_are_written_as_people_write_them(value: float, words: str) -> None:
     assert number_words(value) == words
+
+
+@pytest.mark.parametrize(
+    ("word", "options", "words"),
+    [
+        ("adm", ["sgd", "adam"], "; did you mean adam?"),
+        ("AGE", ["plan", "Age"], "; did you mean Age?"),
+        ("nothing", ["plan", "Age"], ""),
+        (7, [], ""),
+    ],
+)
+def test_the_option_most_like_a_word_is_suggested(word: object, options: list[str], words: str) -> None:
+    assert did_you_mean(word, options) == words

@@ -23,6 +23,7 @@ from layerwise.tables.mixed_columns import MixedColumnCheck
 from layerwise.tables.number_column import NumberColumn, NumberFit
 from layerwise.tables.reading import is_empty
 from layerwise.tables.table import RawColumn, TableLike, columns_of, names_of, several
+from layerwise.wording import did_you_mean
 
 AnyColumn: TypeAlias = NumberColumn | CategoryColumn | DateColumn
 NUMBER, DATE, CATEGORY = "number", "date", "category"
@@ -147,6 +148,7 @@ def _names_to_fit(table: TableLike, choices: Mapping[str, Encoding], ignored: Co
     for name in choices:
         if name not in given:
             detail = f"there is no column {shown(name)}; the columns are {', '.join(given)}"
+            detail += did_you_mean(name, given)
             raise InvalidInput(Place("columns", name), detail)
     wanted = [name for name in given if name in choices or (ignored is not None and name not in ignored)]
     if not wanted:

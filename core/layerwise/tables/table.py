@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from layerwise.checks import counted, shown
 from layerwise.errors import InvalidInput, Place
 from layerwise.tables.encoding import is_unicode
+from layerwise.wording import did_you_mean
 
 Values: TypeAlias = NDArray[Any] | list[object]
 
@@ -151,8 +152,9 @@ def _check_names(given: Sequence[str], names: Sequence[str], extra: Collection[s
     there, known = set(given), set(names)
     for name in names:
         if name not in there:
-            detail = f"there is no column {shown(name)}; the columns are {_text_list(given)}"
-            raise InvalidInput(Place(where, name), detail)
+            near = did_you_mean(name, (each for each in given if each not in known))
+            detail = f"the column {shown(name)} is missing; there are {_text_list(given)}{near}"
+            raise InvalidInput(Place(where, name), detail, "MISSING_COLUMN")
     if extra is None:
         return
     for name in given:

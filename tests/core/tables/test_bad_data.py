@@ -66,7 +66,7 @@ def test_a_cell_is_counted_over_all_blocks():
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ({"n": [1], "s": [1], "c": ["a"]}, "columns.d: there is no column 'd'; the columns are n, s, c"),
+        ({"n": [1], "s": [1], "c": ["a"]}, "columns.d: the column 'd' is missing; there are n, s, c"),
         (GOOD | {"e": [1, 2]}, "columns.e: unknown column; expected one of n, s, c, d"),
         (GOOD | {"c": ["a"]}, "columns.c: expected 2 values, as many as column n has, got 1"),
         (GOOD | {"c": "ab"}, "columns.c: expected a list of values, got 'ab'"),
@@ -79,7 +79,11 @@ def test_a_cell_is_counted_over_all_blocks():
         (GOOD | {"d": np.ones(2)}, "rows[0].d: expected a date (ISO 8601"),
         ({1: [2]}, "columns: expected text as a column name, got 1"),
         ([row(), row() | {"e": 1}], "rows[1].e: unknown column; expected one of n, s, c, d"),
-        ([row(), {"n": 1, "s": 1, "c": "a"}], "rows[1].d: there is no column 'd'; the columns are n, s, c"),
+        ([row(), {"n": 1, "s": 1, "c": "a"}], "rows[1].d: the column 'd' is missing; there are n, s, c"),
+        (
+            {"n": [1], "s": [1], "c": ["a"], "D": ["2013-01-01"]},
+            "columns.d: the column 'd' is missing; there are n, s, c, D; did you mean D?",
+        ),
         ([row(), [1, "a"]], "rows[1]: expected a mapping of column names to values, got [1, 'a']"),
         ("n,c,d", "table: expected a mapping of column names to values, a list of mappings, or a DataFrame, got"),
         (np.ones((2, 3)), "table: expected a mapping of column names to values, a list of mappings, or a DataFrame,"),

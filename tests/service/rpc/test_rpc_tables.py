@@ -159,7 +159,7 @@ def test_what_a_version_to_start_from_does_not_take_is_refused(
         (
             [header(start_from=flights), table_batch(table(**fewer))],
             "batches[0].table.columns.hour",
-            "no column 'hour'",
+            "the column 'hour' is missing",
         ),
     ]
     for requests, pointer, words in cases:
@@ -472,8 +472,8 @@ def test_rows_of_the_wrong_kind_are_told_which_the_version_takes(
         (models_pb2.PredictRequest(model="flights", table=tables_pb2.Table()), ("EMPTY_BATCH", "table"), "one row"),
         (
             models_pb2.PredictRequest(model="flights", table=table(distance=[1], origin=["JFK"], hours=["2013-01-01"])),
-            ("INVALID_ARGUMENT", "table.columns.hour"),
-            "there is no column 'hour'; the columns are distance, origin, hours",
+            ("MISSING_COLUMN", "table.columns.hour"),
+            "the column 'hour' is missing; there are distance, origin, hours; did you mean hours?",
         ),
         (
             models_pb2.PredictRequest(model="flights", table=table(**FLIGHTS, tail=["N1"] * 4)),

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 WRONG_KIND = "WRONG_KIND_OF_ROWS"
 """Reason of the error for rows of numbers where the version takes a table, or the reverse."""
+UNKNOWN_COLUMN = "UNKNOWN_COLUMN"
+"""The service's reason: the rows have a column that the version does not take."""
 _TOO_MANY = "TOO_MANY_ROWS"  # the service's reason
 _BLOCK_BYTES = MESSAGE_BYTES // 2
 _BLOCK_ROWS = 4_096
@@ -73,7 +75,7 @@ class Predicting:
                     step = len(block) // 2  # the answer for so many rows is larger than the service allows
                     continue
                 if isinstance(exc, InvalidRequest):
-                    raise placed(exc, [start]) from exc.__cause__
+                    raise _hinting(placed(exc, [start])) from exc.__cause__
                 raise
             if len(answer) != len(block):
                 raise ServiceFault(f"the service gave {len(answer)} predictions for {len(block)} rows")
@@ -88,6 +90,23 @@ def check_size(size: int, rows: int) -> None:
     if size > MESSAGE_BYTES - 1024:
         detail = f"X: a row does not fit a request of {MESSAGE_BYTES >> 20} MiB"
         raise InvalidRequest(detail, reason=_TOO_MANY if rows > 1 else "ROW_TOO_LARGE", pointer="X")
+
+
+def _hinting(exc: InvalidRequest) -> InvalidRequest:
+    """Return the error; one about an unknown column with a hint that it may be the target."""
+    match exc.place:
+        case ("X", *_, str(column)) if exc.reason == UNKNOWN_COLUMN:
+            hint = f"; if it is the target, leave it out: X.drop(columns=[{column!r}]) of a DataFrame"
+            # without the hint in the detail: it is about Python
+            return InvalidRequest(
+                f"{exc}{hint}",
+                reason=exc.reason,
+                pointer=exc.place,
+                request_id=exc.request_id,
+                detail=exc.detail,
+            )
+        case _:
+            return exc
 
 
 def _rows_for(X: object, signature: Signature) -> NumberRows | TableRows:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import click
 
-from layerwise_client._transport.predict import WRONG_KIND
+from layerwise_client._transport.predict import UNKNOWN_COLUMN, WRONG_KIND
 from layerwise_client.cli.csv_records import Record, column_of, misplaced, number_of, read
 from layerwise_client.errors import InvalidRequest
 from layerwise_client.prediction import joined
@@ -127,6 +127,11 @@ class Asking:
         return dict(zip(names, cells, strict=True))
 
     def _about_named(self, rows: list[dict[str, str]]) -> Prediction:
+        has = {name: number for number, row in reversed([*enumerate(rows, 1)]) for name in row}
+        for number, row in enumerate(rows, 1):
+            if lacking := [name for name in has if name not in row]:
+                detail = f"row {number}: the column {lacking[0]} is missing, but row {has[lacking[0]]} has it"
+                raise InvalidRequest(f"--row: {detail}; write {lacking[0]}= for a missing value")
         valued = [{name: None if cell in self.missing else cell for name, cell in row.items()} for row in rows]
         return self._about_rows(valued)
 
@@ -165,7 +170,7 @@ class Asking:
     ) -> InvalidRequest:
         """Return the error with the file and the line, if it is about a row of `block`."""
         hint = ""
-        if target is None and exc.reason == "UNKNOWN_COLUMN":
+        if target is None and exc.reason == UNKNOWN_COLUMN:
             hint = "; --target leaves out the column with the truth"
         match exc.place:
             case ("X", str(column)) | ("X", int(), str(column)) if column == target:

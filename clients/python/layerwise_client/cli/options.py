@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -15,6 +15,18 @@ from layerwise_client.errors import InvalidRequest
 C = TypeVar("C", bound=Callable[..., object])
 
 _TIMEOUT = "layerwise.timeout"
+
+
+class Choice(click.Choice[str]):
+    """A choice whose error suggests the option that is most like the one that was given."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as exc:
+            from layerwise.wording import did_you_mean
+
+            self.fail(f"{exc.message.rstrip('.')}{did_you_mean(value, self.choices)}", param, ctx)
 
 
 def _keep_timeout(ctx: click.Context, param: click.Parameter, value: float) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from layerwise_client.cli.options import Choice
 from layerwise_proto.json_form import enum_name
 from layerwise_proto.v1 import training_pb2, types_pb2
 
@@ -74,7 +75,7 @@ def _choice(section: str, name: str, message: Descriptor, words: str, *, default
     """Return an option with the choices of the field of this name in `message`."""
     names = names_of(message, name.removeprefix("--"))
     listed = f"{words}: {', '.join(names)}." + (f"  [default: {default}]" if default else "")
-    return option(section, name, type=click.Choice(names), metavar="NAME", help=listed)
+    return option(section, name, type=Choice(names), metavar="NAME", help=listed)
 
 
 # The values of a record that early stopping may watch.
@@ -245,7 +246,7 @@ _OPTIONS = (
     option(
         _LENGTH,
         "--watch",
-        type=click.Choice(_WATCHED),
+        type=Choice(_WATCHED),
         metavar="VALUE",
         help=f"Value that --patience watches: {', '.join(_WATCHED)}.  [default: validation_loss]",
     ),

@@ -200,9 +200,12 @@ def _data(source: str, reading: _Reading) -> _Data:
             raise click.UsageError(f"a regression needs a target of numbers; that of {source} is text")
         return _Data(X, y.astype(float) if reading.task == "regression" else y, source, len(X))
     if not path.is_file():
+        from layerwise.wording import did_you_mean
+
         known = ", ".join(datasets.names())
         raise InvalidRequest(
             f"there is no file {source} and no built-in data set of this name; the data sets are {known}"
+            f"{did_you_mean(source, datasets.names())}"
         )
     if reading.target is None:
         raise click.UsageError("give --target, the name of the column to predict")
