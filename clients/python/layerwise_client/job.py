@@ -245,9 +245,9 @@ class Job:
         return self
 
     def cancel(self) -> Job:
-        """Ask the service to cancel the job: at once if it is queued, at its next step if it runs.
+        """Cancel the job: at once if it is queued, within a second or two if it runs.
 
-        A job that has ended stays as it is.
+        It publishes no version afterwards. A job that has ended stays as it is.
 
         Returns
         -------

@@ -51,7 +51,7 @@ class TrainingJobs:
         return Page(found[:limit], found[limit - 1].id if len(found) > limit else "")
 
     def cancel(self, job: str) -> Job:
-        """Cancel the job, at once or at its next step, and return it. Raises `JobNotFound`."""
+        """Cancel the job, at once or as soon as its worker learns of it, and return it. Raises `JobNotFound`."""
         return self._jobs.cancel(job)
 
     def events(self, job: str, *, after: int, from_step: int) -> list[Event]:

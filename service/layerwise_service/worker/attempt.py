@@ -68,6 +68,7 @@ class Attempt:
         self._newest: EpochRecord | None = None
         self._kept: EpochRecord | None = None
         self._progress = 0.0
+        self._cancel = False
         self._findings: tuple[Finding, ...] = ()
         self._found: set[tuple[str, int | None, int]] = set()
         self._stored_at = time.monotonic()
@@ -137,10 +138,13 @@ class Attempt:
         metrics, parameters = dict(model.metrics), model.architecture.parameters
         new = NewVersion(sha256, size, metrics, parameters, shape.labels, self._kept_record(metrics))
         version = self._until(lambda: self._publish(model, new), ends=True)
-        self._log.info("version_published", version=version.number, **model.metrics)
+        if version is None:
+            self._log.info("job_cancelled_before_publishing")
+        else:
+            self._log.info("version_published", version=version.number, **model.metrics)
         return Instruction.CONTINUE
 
-    def _publish(self, model: MLP, new: NewVersion) -> Version:
+    def _publish(self, model: MLP, new: NewVersion) -> Version | None:
         try:
             return self._leases.publish(self._claim, new)
         except ArtifactExpired:  # the job waited so long that its unused file was removed
@@ -148,7 +152,8 @@ class Attempt:
             return self._leases.publish(self._claim, new)
 
     def _instruction(self) -> Instruction:
-        return self._heartbeat.instruction(progress=self._progress)
+        told = self._heartbeat.instruction(progress=self._progress)
+        return Instruction.CANCEL if self._cancel and told is not Instruction.DROP else told
 
     def _until(self, act: Callable[[], T], *, ends: bool = False) -> T:
         return self._retrier.until_done(act, instruction=self._instruction, ends=ends)
@@ -192,7 +197,9 @@ class Attempt:
 
     def _store_records(self) -> None:
         if self._unstored:
-            self._leases.add_records(self._claim, self._unstored, progress=self._progress, findings=self._findings)
+            self._cancel = self._leases.add_records(
+                self._claim, self._unstored, progress=self._progress, findings=self._findings
+            )
         self._unstored = []
         self._stored_at = time.monotonic()
 
@@ -200,7 +207,7 @@ class Attempt:
         """Leave the job as instructed."""
         match instruction:
             case Instruction.CANCEL:
-                self._end(lambda: self._leases.cancelled(self._claim))
+                self._end(lambda: self._leases.end_as_cancelled(self._claim))
             case Instruction.RELEASE:
                 try:
                     self._leases.release(self._claim)

@@ -9,7 +9,7 @@ from layerwise_service.domain.jobs import Claim
 from layerwise_service.process.loops import Loop
 from layerwise_service.stores.leases import Fenced, Leases
 
-_BEATS_PER_LEASE = 8  # so that a cancelled job ends soon, and a few missed beats lose nothing
+_BEATS_PER_LEASE = 8  # so that a cancelled job ends soon, whose epochs take long, and a few missed beats lose nothing
 _BEATS_PER_SIGN = 4  # an idle worker reports more rarely that it lives: each report is a write to the disk
 
 
@@ -62,7 +62,7 @@ class Heartbeat:
         with self._lock:  # throughout: an instruction for one claim must not be taken for one for the next
             self._keep_lease()
         if self._beats % _BEATS_PER_SIGN == 0:
-            self._leases.seen(self._worker)
+            self._leases.report_alive(self._worker)
         self._beats += 1  # not counted if a write failed: the next beat tries again
 
     def _keep_lease(self) -> None:

@@ -227,7 +227,7 @@ def test_a_worker_whose_job_was_taken_while_it_slept_is_no_loss(
         if len(taken) < 3:
             with stores.database.write() as connection:
                 connection.execute(sa.update(jobs).values(worker="silent"))
-            stores.leases.lost("silent")
+            stores.leases.take_back_from("silent")
             taken.append(claim)
         return publish(leases, claim, new)
 

@@ -92,7 +92,7 @@ def watch(job_id: str, from_step: int, rpc: str, as_json: bool) -> None:
 @rpc_option
 @json_option
 def cancel(job_id: str, rpc: str, as_json: bool) -> None:
-    """Cancel a job: at once if it is queued, at its next step if it runs.
+    """Cancel a job: at once if it is queued, within a second or two if it runs.
 
     The exit code is 1 if the job has already succeeded or failed.
     """
@@ -105,7 +105,7 @@ def cancel(job_id: str, rpc: str, as_json: bool) -> None:
     elif job.ended:
         click.echo(f"layerwise: {job.id} has already ended and is {job.state}", err=True)
     else:
-        click.echo(f"{job.id} will be cancelled at its next step")
+        click.echo(f"{job.id} will be cancelled in a moment")
     if job.ended and job.state != "CANCELLED":
         raise click.exceptions.Exit(1)
 
