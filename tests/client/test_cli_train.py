@@ -13,9 +13,10 @@ import pytest
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
+from layerwise_client._transport.messages import snapshot_of
 from layerwise_client.cli.live import display
 from layerwise_client.progress import Bar
-from layerwise_client.results import Finding, Record, Transition, snapshot_of
+from layerwise_client.results import Finding, Record, Transition
 from layerwise_proto.json_form import enum_name
 from layerwise_proto.v1 import training_pb2, types_pb2
 

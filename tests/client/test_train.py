@@ -22,8 +22,9 @@ from layerwise_client import (
     ServiceFault,
     Unavailable,
 )
+from layerwise_client._transport.messages import snapshot_of
 from layerwise_client.progress import Bar, Silent
-from layerwise_client.results import Finding, Record, snapshot_of
+from layerwise_client.results import Finding, Record
 from layerwise_client.wording import plan_line, record_line
 from layerwise_proto.json_form import to_message
 from layerwise_proto.v1 import training_pb2, types_pb2

@@ -11,6 +11,7 @@ from layerwise_client._data.header import open_header
 from layerwise_client._data.training_data import open_training_data
 from layerwise_client._transport.connection import Connection, text, whole
 from layerwise_client._transport.http import HttpTransport
+from layerwise_client._transport.messages import snapshot_of, summary_of
 from layerwise_client._transport.pages import jobs_of, models_of
 from layerwise_client._transport.predict import Predicting
 from layerwise_client._transport.rpc import GrpcTransport
@@ -20,7 +21,7 @@ from layerwise_client.errors import InvalidRequest
 from layerwise_client.job import Job
 from layerwise_client.models import Model, model_of, version_text
 from layerwise_client.progress import Progress, display_of
-from layerwise_client.results import STATES, snapshot_of, summary_of
+from layerwise_client.results import STATES
 from layerwise_proto.v1 import models_pb2, training_pb2
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ class Client:
             True follows the job to its end, with a progress bar on a terminal or in a notebook. A `Progress` is used
             instead of the bar. False returns as soon as the service has stored the data.
         request_id : str, optional
-            The same id with the same content gives the same job. By default each call is a job of its own.
+            A call with the same id and content returns the same job. By default each call starts a new job.
 
         Returns
         -------

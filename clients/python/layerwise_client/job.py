@@ -7,12 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from layerwise_client._transport.connection import Connection, Deadline, whole
+from layerwise_client._transport.messages import snapshot_of
 from layerwise_client._transport.pages import VersionOrJob, columns_of
 from layerwise_client.column import Column
 from layerwise_client.job_facts import JobFacts
 from layerwise_client.outcome import check_succeeded, warn_of_poor_model
 from layerwise_client.progress import Progress, Silent, changed_of, show_left, show_waiting, waiting_of
-from layerwise_client.results import Failure, Finding, Record, Snapshot, Summary, Transition, snapshot_of
+from layerwise_client.results import Failure, Finding, Record, Snapshot, Summary, Transition
 from layerwise_proto.v1 import training_pb2
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from layerwise_client._transport.messages import snapshot_of
 from layerwise_client._transport.watch import watch_job
-from layerwise_client.results import Snapshot, Summary, snapshot_of
+from layerwise_client.results import Snapshot, Summary
 from layerwise_proto.v1 import training_pb2
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from layerwise_client._data.targets import labels_of
 from layerwise_client._transport.connection import text
+from layerwise_client._transport.messages import time_of
 from layerwise_client._transport.pages import VersionOrJob, categories_of, classes_of, columns_of, versions_of
 from layerwise_client.column import Column
 from layerwise_client.errors import InvalidRequest, NotFound
-from layerwise_client.results import time_of
 from layerwise_proto.json_form import to_json
 from layerwise_proto.v1 import models_pb2
 

@@ -170,7 +170,7 @@ def bar_width(columns: int) -> int:
 
 
 def display_of(progress: object) -> Progress:
-    """Return the display for the argument `progress`: a bar where somebody sees it for True, none for False."""
+    """Return the display for the argument `progress`: for True a bar on a terminal or in a notebook, for False none."""
     if isinstance(progress, bool):
         return Bar(sys.stderr) if progress and _is_seen() else Silent()
     if not isinstance(progress, Progress):

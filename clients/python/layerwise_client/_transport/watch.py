@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import grpc
 
 from layerwise_client._transport.connection import Retries
+from layerwise_client._transport.messages import record_of, transition_of
 from layerwise_client.errors import DeadlineExceeded, Unavailable, WaitTimeout
-from layerwise_client.results import Record, Snapshot, Transition, record_of, transition_of
+from layerwise_client.results import Record, Snapshot, Transition
 from layerwise_proto.v1 import training_pb2
 
 if TYPE_CHECKING:

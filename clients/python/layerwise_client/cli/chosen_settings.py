@@ -97,7 +97,7 @@ def _option_at(place: Steps, given: Mapping[str, Any], spec: Mapping[str, Any]) 
 
 
 def _keeps(option: str, value: Any, before: object, inner: str | int) -> bool:
-    """Return whether the option with this value leaves in force what the spec file says `before` about `inner`."""
+    """Return whether `inner`, a part of the spec file's value `before`, remains when the option is added."""
     match option:
         case "loss" | "schedule" | "optimizer":
             return bool(value == kind_of(before))
@@ -110,7 +110,7 @@ def _keeps(option: str, value: Any, before: object, inner: str | int) -> bool:
 
 
 def _value_at(spec: object, place: Steps) -> object:
-    """Return the value at `place` in JSON form, None if there is none; in a list, a text stands for itself."""
+    """Return the value at `place` in JSON form; None if there is none. A list is searched for a string."""
     for step in place:
         if isinstance(spec, Mapping):
             spec = cast("Mapping[object, object]", spec).get(step)
