@@ -395,7 +395,43 @@ REFUSED = {
     ),
     "outputs in another shape": (
         [GEMM, helper.make_node("Reshape", ["z", "shape"], ["out"], name="r")],
+        r"node\.r: expected a shape that keeps the rows, such as \[-1, 1\], got \[-1.0, 2.0, 2.0\]",
+    ),
+    "outputs as one column": (
+        [GEMM, helper.make_node("Reshape", ["z", "column"], ["out"], name="r")],
         r"node\.r: expected outputs that keep their shape, got a Reshape of 4",
+    ),
+    "a type that does not exist": (
+        [GEMM, helper.make_node("Cast", ["z"], ["out"], name="c", to=9999)],
+        r"node\.c: expected a Cast to float or double, got 9999",
+    ),
+    "a dropout in training mode": (
+        [GEMM, helper.make_node("Dropout", ["z", "one", "one"], ["out"], name="d")],
+        r"node\.d: expected Dropout with training_mode false",
+    ),
+    "the mask of a dropout": (
+        [
+            GEMM,
+            helper.make_node("Dropout", ["z"], ["kept", "mask"], name="d"),
+            helper.make_node("Cast", ["mask"], ["out"], to=1),
+        ],
+        r"node\.d: expected only its first output to be used, got 'mask'",
+    ),
+    "the means of a normalisation": (
+        [
+            GEMM,
+            helper.make_node("LayerNormalization", ["z", "scale"], ["normal", "mean"], name="n"),
+            helper.make_node("Identity", ["mean"], ["out"]),
+        ],
+        r"node\.n: expected only its first output to be used, got 'mean'",
+    ),
+    "a shape that is no whole number": (
+        [
+            GEMM,
+            helper.make_node("Reshape", ["z", "shape"], ["pieces"]),
+            helper.make_node("ReduceMax", ["pieces", "axis"], ["out"], name="m", keepdims=0),
+        ],
+        r"node\.m: expected one of Gemm, .* in a chain, got ReduceMax",
     ),
     "no layer": (
         [helper.make_node("Softmax", ["rows"], ["out"])],
@@ -418,8 +454,70 @@ def test_what_is_not_understood_is_named(name):
     proto = graph(
         nodes, {"w": W, "v": np.eye(4), "scale": np.ones(4), "shape": [-1, 2, 2], "one": 1, "none": 0, "c": W[:3, :1]}
     )
+    for array, whole in (("column", [-1, 1]), ("axis", [1])):
+        proto.graph.initializer.append(numpy_helper.from_array(np.array(whole), array))
 
     with pytest.raises(InvalidInput, match=message):
+        from_onnx(proto.SerializeToString())
+
+
+@pytest.mark.parametrize("domain", ["another", ""])
+def test_an_operator_that_the_file_defines_itself_is_not_taken_for_that_of_onnx(domain):
+    body = [helper.make_node("Neg", ["x"], ["y"])]
+    negative = helper.make_function(domain, "Relu", ["x"], ["y"], body, [helper.make_opsetid("", 20)])
+    proto = graph([GEMM, helper.make_node("Relu", ["z"], ["out"], name="r", domain=domain)], {"w": W})
+    proto.opset_import.append(helper.make_opsetid("another", 1))
+    proto.functions.append(negative)
+
+    with pytest.raises(InvalidInput, match=rf"node\.r: expected operators of ONNX, got Relu of the domain '{domain}'"):
+        from_onnx(proto.SerializeToString())
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        helper.make_node("Relu", [], ["out"], domain="another"),
+        helper.make_node("Cast", ["z"], ["out"], domain="another"),
+        helper.make_node("Gemm", ["z"], ["out"], domain="another", alpha="abc"),
+        helper.make_node("Constant", [], ["out"], domain="another"),
+    ],
+    ids=lambda node: node.op_type,
+)
+def test_a_node_of_an_unknown_domain_may_have_any_inputs_and_attributes(node):
+    proto = graph([GEMM, node], {"w": W})
+    proto.opset_import.append(helper.make_opsetid("another", 1))
+
+    with pytest.raises(InvalidInput, match=f"node.out: expected operators of ONNX, got {node.op_type}"):
+        from_onnx(proto.SerializeToString())
+
+
+@pytest.mark.parametrize("shape", [[-1, 2, 1], [0, 2, 1], [0, 2, 8], [3, 2, -1]])
+def test_the_shape_of_a_maxout_must_fit_its_columns(shape):
+    nodes = [
+        GEMM,
+        helper.make_node("Reshape", ["z", "shape"], ["pieces"], name="split"),
+        helper.make_node("ReduceMax", ["pieces", "axis"], ["out"], keepdims=0),
+    ]
+    proto = graph(nodes, {"w": W})
+    for name, whole in (("shape", shape), ("axis", [1])):
+        proto.graph.initializer.append(numpy_helper.from_array(np.array(whole), name))
+
+    with pytest.raises(InvalidInput, match=r"node\.split: expected 2 pieces of 2 units, got the shape"):
+        from_onnx(proto.SerializeToString())
+
+
+def test_declared_columns_must_be_those_of_the_weights():
+    proto = graph([helper.make_node("Gemm", ["rows", "w"], ["out"])], {"w": W}, inputs=7)
+
+    with pytest.raises(InvalidInput, match=r"rows: expected rows of 5 numbers, .*; the graph declares 7"):
+        from_onnx(proto.SerializeToString())
+
+
+def test_operators_whose_defaults_were_others_are_refused():
+    nodes = [helper.make_node("MatMul", ["rows", "w"], ["z"]), helper.make_node("Dropout", ["z"], ["out"])]
+    proto = graph(nodes, {"w": W}, opset=6)
+
+    with pytest.raises(InvalidInput, match="file: expected opset 7 of ONNX or newer, got 6"):
         from_onnx(proto.SerializeToString())
 
 
@@ -477,6 +575,8 @@ def test_weights_beside_the_file_are_read_and_may_not_be_missing(tmp_path):
     onnx.save_model(proto, tmp_path / "m.onnx", save_as_external_data=True, location="w.bin")
 
     assert from_onnx(tmp_path / "m.onnx").architecture.outputs == 400
+    with pytest.raises(InvalidInput, match=r"file: .*w is in another file; pass the path of the model"):
+        from_onnx((tmp_path / "m.onnx").read_bytes())
     for size in (100, None):
         os.truncate(tmp_path / "w.bin", size) if size else (tmp_path / "w.bin").unlink()
         with pytest.raises(InvalidInput, match=r"file: expected an ONNX model: .*(length|w.bin)"):
@@ -487,6 +587,7 @@ def test_weights_beside_the_file_are_read_and_may_not_be_missing(tmp_path):
     ("name", "text", "message"),
     [
         ("loss", "{", r"metadata_props\.loss: expected JSON"),
+        ("labels", "[" * 100_000, r"metadata_props\.labels: expected JSON"),
         ("loss", '"x"', "loss: expected one of softmax_cross_entropy"),
         ("labels", "5", "labels: expected a list of labels, one for each output, got 5"),
         ("labels", '["a", "b"]', "labels: expected 3 labels"),
