@@ -108,6 +108,7 @@ def test_y_is_sent_as_what_it_means(y, loss, kind, values):
         (np.array([[1.0, np.nan]]), ANY, "y row 0, column 1: expected a finite number, got nan"),
         ("text", ANY, "y: expected one value a row, got str"),
         (["ok", "\ud800"], ANY, "y row 1: expected text that UTF-8 can hold"),
+        (["a", "a\0"], ANY, "y row 1: expected a label that does not end in a NUL character"),
     ],
 )
 def test_a_y_that_cannot_be_learnt_is_refused_with_its_row(y, loss, message):

@@ -11,6 +11,8 @@ from layerwise.types import Floats
 ROWS = 8
 """Number of rows; with an encoder, one has unseen categories, and one lacks all values that may be missing."""
 UNSEEN_ROW, MISSING_ROW = 5, 6
+MOST_LOGARITHM = 88.0
+"""Its exponential is still within float32."""
 DATES = (
     "2000-02-29",
     "1999-12-31T23:59:59",
@@ -56,7 +58,7 @@ def _number(column: NumberColumn, z: float) -> float:
         least, most = column.quantiles[0], column.quantiles[-1]
         return least + (most - least) * (math.tanh(z) + 1) / 2
     number = column.shift + column.scale * z
-    return max(0.0, math.expm1(number)) if isinstance(column.encoding, Log) else number
+    return max(0.0, math.expm1(min(number, MOST_LOGARITHM))) if isinstance(column.encoding, Log) else number
 
 
 def _category(column: CategoryColumn, i: int) -> str:

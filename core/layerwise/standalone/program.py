@@ -25,7 +25,7 @@ import numpy as np
 CHECKED = '''\
 def checked(X):
     """Return `X` as an array (n, INPUTS) of finite numbers. Raises ValueError, naming row and column."""
-    if not isinstance(X, np.ndarray):
+    if not isinstance(X, np.ndarray) or X.dtype == object:
         X = list(X)
         for i, row in enumerate(X):
             if isinstance(row, str) or not hasattr(row, "__len__"):
@@ -33,7 +33,7 @@ def checked(X):
             if len(row) != INPUTS:
                 raise ValueError(f"row {i}: expected {INPUTS} numbers, got {len(row)}")
             for j, value in enumerate(row):
-                if isinstance(value, str) or not np.isscalar(value):
+                if isinstance(value, str) or not (np.isscalar(value) and is_number(value)):
                     raise ValueError(f"row {i}, column {j}: expected a number, got {value!r}")
         X = np.array(X).reshape(-1, INPUTS)
     if X.ndim != 2 or X.shape[1] != INPUTS:
@@ -44,6 +44,14 @@ def checked(X):
         i, j = np.argwhere(~np.isfinite(x))[0]
         raise ValueError(f"row {i}, column {j}: expected a finite number within {DTYPE}, got {X[i, j]}")
     return x
+
+
+def is_number(value):
+    try:
+        float(value)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return True
 '''
 
 READ = '''\
@@ -60,14 +68,6 @@ def read(text):
             if not is_number(cell):
                 raise ValueError(f"row {i}, column {j}: expected a number, got {cell!r}")
     return [[float(cell) for cell in line] for line in lines]
-
-
-def is_number(text):
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 '''
 
 CHECK = '''\

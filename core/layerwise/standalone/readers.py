@@ -32,7 +32,7 @@ def numbers(table, name, fill):
                 number = math.nan if fill is None else fill
             else:
                 number = math.nan if "_" in str(value) else float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not math.isfinite(number):
             raise ValueError(f"row {i}, {name!r}: expected a number, got {value!r}")
@@ -127,9 +127,9 @@ def date_parts(table, name, parts, shift, scale, missing):
             if text[4:5] != "-" or text[7:8] != "-":
                 raise ValueError
             time = datetime.datetime.fromisoformat(text)
-        except ValueError:
+            time = time.astimezone(datetime.timezone.utc) if time.tzinfo else time
+        except (ValueError, OverflowError):
             raise ValueError(f"row {{i}}, {{name!r}}: expected a date in ISO 8601, got {{value!r}}") from None
-        time = time.astimezone(datetime.timezone.utc) if time.tzinfo else time
         numbers = {{"month": time.month - 1, "day": time.day - 1, "weekday": time.weekday()}}
         numbers |= {{"hour": time.hour, "minute": time.minute}}
         row = []
@@ -157,7 +157,7 @@ def read(text):
     if text.lstrip().startswith("["):
         return json.loads(text)
     lines = csv.reader(io.StringIO(text))
-    names = [name.strip() for name in next(lines, [])]
+    names = [name if name in COLUMNS else name.strip() for name in next(lines, [])]
     if len(set(names)) != len(names):
         raise ValueError(f"expected distinct column names, got {names}")
     return [dict(zip(names, line, strict=True)) for line in lines if line]

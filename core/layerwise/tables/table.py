@@ -11,9 +11,8 @@ from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.checks import counted, shown
+from layerwise.checks import counted, is_unicode, shown
 from layerwise.errors import InvalidInput, Place
-from layerwise.tables.encoding import is_unicode
 from layerwise.wording import did_you_mean
 
 Values: TypeAlias = NDArray[Any] | list[object]

@@ -185,6 +185,12 @@ def test_a_header_of_version_2_is_read(saved):
         ({"loss": "hinge"}, "manifest: loss: expected the loss of the plan, got 'hinge'"),
         ({"plan": {"epochs": 0}}, "manifest: plan.epochs: expected a whole number of at least 1, got 0"),
         ({"labels": ["a", "b"]}, "manifest: labels: expected 3 labels"),
+        (
+            {"labels": ["a", "a\0", "b"]},
+            r"manifest: labels\[1\]: expected a label that does not end in a NUL character",
+        ),
+        ({"labels": ["a", "\ud800", "b"]}, "manifest: expected JSON: .* surrogates not allowed"),
+        ({"lineage": {"\ud800": 1}}, "manifest: expected JSON: .* surrogates not allowed"),
         ({"labels": {"a": 1}}, "manifest: labels: expected a list or null"),
         ({"metrics": {"loss": "low"}}, "manifest: metrics.loss: expected a finite number, got 'low'"),
         ({"lineage": []}, "manifest: lineage: expected an object"),

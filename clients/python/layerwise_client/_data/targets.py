@@ -201,12 +201,14 @@ def _labels(block: Array, kind: TargetKind, name: str, first_row: int) -> tensor
     if kind == "boolean":
         return tensors_pb2.Labels(booleans=tensors_pb2.BooleanLabels(values=[bool(value) for value in block]))
     if kind == "string":
+        from layerwise.data.labels import unfit_text
+
         values = [str(value) for value in block]
-        try:
-            return tensors_pb2.Labels(strings=tensors_pb2.StringLabels(values=values))
-        except ValueError as exc:  # a lone surrogate has no encoding
-            row = next(row for row, value in enumerate(values) if not value.isprintable())
-            raise _wrong(name, first_row + row, "expected text that UTF-8 can hold", values[row]) from exc
+        unfit = {text: wanted for text in set(values) if (wanted := unfit_text(text))}
+        if unfit:
+            row, text = next((row, text) for row, text in enumerate(values, first_row) if text in unfit)
+            raise _wrong(name, row, unfit[text], text)
+        return tensors_pb2.Labels(strings=tensors_pb2.StringLabels(values=values))
     integers: list[int] = block.tolist()
     if block.dtype.kind not in "i":
         from layerwise.data.labels import MAX_INTEGER
