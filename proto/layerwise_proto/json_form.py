@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from typing import TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
@@ -30,6 +30,13 @@ _INTEGER = {
     FieldDescriptor.CPPTYPE_UINT64: (0, 2**64 - 1),
 }
 """The least and the largest number of each type."""
+
+
+@runtime_checkable
+class HasJSONForm(Protocol):
+    """An object that gives its JSON form, as a plan and an architecture of the library do."""
+
+    def to_json(self) -> object: ...
 
 
 class JSONFormError(ValueError):
@@ -114,6 +121,10 @@ def _render_message(message: Message) -> JSON:
 
 def _fill(message: Message, value: object, at: Steps) -> None:
     descriptor = message.DESCRIPTOR
+    if isinstance(value, HasJSONForm) and not isinstance(value, type):
+        value = value.to_json()
+        if isinstance(value, Mapping):  # null in it is a field left out, also one that the message does not have
+            value = {name: item for name, item in value.items() if item is not None}
     if _is_kind(descriptor):
         _fill_kind(message, value, at)
         return

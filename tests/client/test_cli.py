@@ -168,7 +168,9 @@ def test_a_failed_job_ends_the_command_with_one_line(run, service, sent):
         (["train", "iris", "--target", "species"], 2, "leave out --target"),
         (["train", "iris", "--task", "regression"], 2, "a regression needs a target of numbers; that of iris is text"),
         (["train", "iris", "--loss", "hinge", "--task", "regression"], 2, "--loss hinge is for classification"),
-        (["train", "iris", "--hidden", "64;64"], 2, "expected whole numbers such as 64,64"),
+        (["train", "iris", "--hidden", "64;64"], 2, "expected whole numbers of at least 1, such as 64,64"),
+        (["train", "iris", "--hidden", "-5"], 2, "or 0 for no hidden layer; got -5"),
+        (["train", "iris", "--hidden", "8,0"], 2, "or 0 for no hidden layer; got 8,0"),
         (["train", "iris", "--activation", "relo"], 2, "'relo' is not one of"),
         (["train", "iris", "--spec", "flights.csv"], 1, "layerwise: flights.csv: not JSON"),
         (

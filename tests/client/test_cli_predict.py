@@ -127,6 +127,18 @@ def test_a_terminal_shows_the_first_predictions_as_a_table(service, predicting, 
     assert shown[-1] == "accuracy 0.9556 on 90 rows"
 
 
+def test_output_that_cannot_be_written_is_one_line_and_exit_code_1(service, predicting):
+    command = [Path(sys.executable).with_name("layerwise"), "predict", "flights", "--row", "1,2"]
+    environment = os.environ | {"LAYERWISE_RPC_ADDRESS": service.address, "LAYERWISE_REST_ADDRESS": ""}
+
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60
+        )
+
+    assert (done.returncode, done.stderr) == (1, "layerwise: No space left on device\n")
+
+
 @pytest.mark.parametrize("row", ["nan,1", "1,inf"])
 def test_a_number_that_is_not_finite_is_no_value_of_a_row(run, service, predicting, row):
     service.publishes(models_pb2.ModelVersion(model="flights", version=3))

@@ -231,3 +231,39 @@ def test_an_unknown_column_of_the_spec_file_is_not_blamed_on_an_option(run, sent
 
     assert "layerwise: spec.json: encoder.columns.town: people.csv has no column town" in column.stderr
     assert "layerwise: spec.json: encoder.ignore.street: people.csv has no column street" in ignored.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "named"),
+    [("ärger.csv", "arger"), ("Tickets.CSV", "tickets"), ("Café 2.csv", "cafe-2"), ("people.csv", "")],
+)
+def test_a_model_is_named_after_its_file_and_a_name_that_differs_is_said(run, sent, file, named):
+    Path(file).write_text(PEOPLE)
+
+    done = run("train", file, "--target", "buys")
+
+    assert sent[0][0].model == (named or "people")
+    said = [line for line in done.stderr.splitlines() if line.startswith("model ")]
+    assert said == ([f"model {named}, named after {file}; --model gives another name"] if named else [])
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "words"),
+    [
+        ("X.npy", b"\x93NUMPY\x01\x00v\x00", "an array of NumPy; load it in Python"),
+        ("X.npz", b"PK\x03\x04\x14\x00", "arrays of NumPy; load it in Python"),
+        ("X.json", b'[{"a": 1}]', "JSON; turn it into CSV with"),
+        ("X.parquet", b"PAR1\x15\x04", "a Parquet file; turn it into CSV with"),
+        ("X.xlsx", b"PK\x03\x04\x14\x00", "an Excel workbook; save the sheet as CSV UTF-8"),
+        ("X.csv", b"PK\x03\x04\x14\x00", "a zip file; unpack it with `unzip`"),
+        ("X.csv.gz", b"\x1f\x8b\x08", "a gzip file; unpack it with `gunzip`"),
+    ],
+)
+def test_a_file_of_another_format_is_named_with_what_to_do(run, sent, file, content, words):
+    Path(file).write_bytes(content)
+
+    for command in ["train", file, "--target", "y"], ["predict", "people", file]:
+        done = run(*command)
+
+        assert (done.exit_code, sent) == (1, [])
+        assert done.stderr.startswith(f"layerwise: {file}: expected a CSV file, got {words}")

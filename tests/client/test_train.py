@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from layerwise import Adam, Architecture, Layer, Log, Plan, TableEncoder
 from layerwise_client import (
     Client,
     DeadlineExceeded,
@@ -503,3 +504,21 @@ def test_no_service_at_the_address_is_told_with_the_way_to_start_one():
             pytest.raises(Unavailable, match=rf"{address} \(Connection refused.*layerwise serve"),
         ):
             client.train("digits", HIDDEN, X, Y)
+
+
+def test_objects_of_the_library_are_taken_like_their_json_form(client, taken):
+    network = Architecture(2, [Layer(4, "relu", normalization="batch"), Layer(2)])
+    plan = Plan(epochs=3, optimizer=Adam(0.01), schedule="cosine", class_weight="balanced")
+    table = {"x": [float(value) for value in range(6)]}
+
+    client.train("digits", network, table, Y, plan=plan, encoder=TableEncoder({"x": Log()}), progress=False)
+    client.train("digits", {"layers": network.layers}, X, Y, plan={"optimizer": Adam(0.01)}, progress=False)
+
+    first, second = (requests[0].header for requests in taken)
+    assert [layer.units for layer in first.architecture.layers] == [4, 2]
+    assert first.architecture.layers[0].normalization == types_pb2.NORMALIZATION_BATCH
+    assert second.architecture.layers == first.architecture.layers
+    assert (first.plan.epochs, first.plan.schedule.WhichOneof("kind")) == (3, "cosine")
+    assert first.plan.optimizer == second.plan.optimizer
+    assert first.plan.optimizer.adam.learning_rate == 0.01
+    assert first.encoder.columns["x"].WhichOneof("kind") == "log"

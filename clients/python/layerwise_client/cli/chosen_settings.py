@@ -29,8 +29,11 @@ def architecture_of(given: Mapping[str, Any]) -> dict[str, Any]:
     hidden = str(given.get("hidden", HIDDEN))
     try:
         units = [int(each) for each in hidden.split(",")]
+        if units != [0] and min(units) < 1:
+            raise ValueError
     except ValueError as exc:
-        raise click.BadParameter(f"expected whole numbers such as 64,64, got {hidden}", param_hint="--hidden") from exc
+        wanted = "expected whole numbers of at least 1, such as 64,64, or 0 for no hidden layer"
+        raise click.BadParameter(f"{wanted}; got {hidden}", param_hint="--hidden") from exc
     layer = {name: given[name] for name in ("activation", "dropout", "normalization") if name in given}
     layers = [{"units": each, "activation": "relu", **layer} for each in units if units != [0]]
     output: dict[str, Any] = {}  # linear; its units follow from the data

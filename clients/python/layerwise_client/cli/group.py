@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from errno import EPIPE
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -37,14 +38,17 @@ class Layerwise(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            sys.stdout.flush()  # on a full disk this is an error here, and not a traceback at the end of Python
+            return result
         except LayerwiseError as exc:
             known = f" (request {exc.request_id})" if isinstance(exc, ServiceFault) and exc.request_id else ""
             raise OneLine(f"{exc}{known}") from exc
         except OSError as exc:
             if exc.errno == EPIPE:  # the reader of our output has gone; click handles that
                 raise
-            raise OneLine(f"{exc.filename}: {exc.strerror}" if exc.filename else str(exc)) from exc
+            problem = exc.strerror or str(exc)
+            raise OneLine(f"{exc.filename}: {problem}" if exc.filename else problem) from exc
         except KeyboardInterrupt as exc:
             raise click.exceptions.Exit(130) from exc  # the exit code of shells after SIGINT
 

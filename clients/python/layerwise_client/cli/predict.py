@@ -14,6 +14,7 @@ import click
 from layerwise_client.cli.asking import Asking, Truth
 from layerwise_client.cli.csv_records import missing_cells, number_of
 from layerwise_client.cli.options import MISSING_HELP, connect, json_option, rest_option, rpc_option
+from layerwise_client.cli.other_files import check_is_csv
 from layerwise_client.cli.output import emit, table
 from layerwise_client.errors import InvalidRequest
 from layerwise_client.wording import counted
@@ -102,6 +103,7 @@ def _of_file(asking: Asking, file: str, target: str | None) -> tuple[Prediction,
     path = Path(file)
     if not path.is_file():
         raise InvalidRequest(f"there is no file {file}")
+    check_is_csv(path)
     with path.open("rb") as data:
         return asking.about_file(data, path.name, target)
 

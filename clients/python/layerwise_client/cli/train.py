@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from unicodedata import combining, normalize
 
 import click
 
@@ -20,6 +21,7 @@ from layerwise_client.cli.csv_table import told_by_line
 from layerwise_client.cli.csv_target import Task
 from layerwise_client.cli.live import display
 from layerwise_client.cli.options import MISSING_HELP, connect, json_option, rpc_option
+from layerwise_client.cli.other_files import check_is_csv
 from layerwise_client.cli.output import emit, epoch_of, facts, measured_on
 from layerwise_client.cli.places import flag_of
 from layerwise_client.cli.settings import Sectioned, names_of, option, settings_options
@@ -153,6 +155,8 @@ def train(
         spec_message(architecture, types_pb2.Architecture, "architecture")  # before the file is read
         spec_message(plan, types_pb2.Plan, "plan")
         data = _data(source, reading)
+        if model is None and data.file is not None and data.name != Path(source).stem:
+            click.echo(f"model {data.name}, named after {data.file.file.name}; --model gives another name", err=True)
         if plan.keys() & {"epochs", "max_steps"} and data.rows >= _ENOUGH_TO_HOLD_OUT:
             plan.setdefault("validation", _HELD_OUT)
         with told_by_line(data.file):
@@ -209,6 +213,7 @@ def _data(source: str, reading: _Reading) -> _Data:
         )
     if reading.target is None:
         raise click.UsageError("give --target, the name of the column to predict")
+    check_is_csv(path)
     encodings, ignored = reading.encoder.get("columns", {}), reading.encoder.get("ignore", ())
     if path.stat().st_size > _LARGE:
         click.echo(f"reading {path.name} …", err=True)
@@ -231,7 +236,9 @@ def _data(source: str, reading: _Reading) -> _Data:
 
 
 def _model_name(stem: str) -> str:
-    return re.sub(r"[^a-z0-9_-]+", "-", stem.lower()).strip("-_")[:63] or "model"
+    """Return the name of the model of a file: in lower case, without accents, "-" for what no name may have."""
+    plain = "".join(each for each in normalize("NFKD", stem.casefold()) if not combining(each))
+    return re.sub(r"[^a-z0-9_-]+", "-", plain).strip("-_")[:63] or "model"
 
 
 def _report(job: Job, as_json: bool) -> None:
