@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TextIO, runtime_checkable
 
 from layerwise_client.errors import InvalidRequest
-from layerwise_client.wording import counted, finding_line, plan_line, record_line, waiting_line
+from layerwise_client.wording import counted, finding_line, plan_line, printable, record_line, waiting_line
 
 if TYPE_CHECKING:
     from layerwise_client.results import Record, Snapshot, Transition
@@ -132,7 +132,7 @@ class Bar:
             self._write_line(finding_line(finding))
         self._draw(share, line, last=record.epoch == epochs or bool(record.findings or record.stopped))
         if (kept := self._kept.line(record, self._job)) is not None:
-            self._stream.write(f"\n{kept}")
+            self._stream.write(f"\n{printable(kept)}")
 
     def changed(self, change: Transition) -> None:
         if (line := waiting_line(change)) is not None:
@@ -147,7 +147,7 @@ class Bar:
 
     def _write_line(self, line: str) -> None:
         """Write a line in place of the bar, which is drawn again below it."""
-        self._stream.write(f"\r{line.ljust(shutil.get_terminal_size().columns - 1)}\n")
+        self._stream.write(f"\r{printable(line).ljust(shutil.get_terminal_size().columns - 1)}\n")
 
     def _draw(self, share: float, words: str, *, last: bool) -> None:
         """Draw the bar with `words`; unless it is the `last` one for a while, not more often than every 0.1 s."""
@@ -158,7 +158,7 @@ class Bar:
         columns = shutil.get_terminal_size().columns - 1
         width = bar_width(columns)
         full = round(width * min(share, 1.0))
-        line = f"{'━' * full}{'─' * (width - full)} {words}"[:columns]
+        line = f"{'━' * full}{'─' * (width - full)} {printable(words)}"[:columns]
         self._stream.write(f"\r{line.ljust(columns)}")
         self._stream.flush()
 

@@ -12,6 +12,11 @@ _WAITS_FOR = {"NO_SPACE": "the disk of the service is full"}
 """What a job waits for, by the reason of its change of state."""
 
 
+def printable(text: str) -> str:
+    """Return `text` on one line, without control characters and the like: those are escaped as by `repr`."""
+    return text if text.isprintable() else "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+
+
 def counted(count: float, noun: str, plural: str = "") -> str:
     """Return the count with the noun: "1 epoch", "1,234 epochs"."""
     from layerwise.wording import number_words

@@ -13,7 +13,7 @@ import click
 
 from layerwise_client import datasets as built_in
 from layerwise_client.cli.options import ListGroup, json_option
-from layerwise_client.cli.output import emit, facts, table
+from layerwise_client.cli.output import emit, facts, say, table
 from layerwise_client.cli.places import naming_parameters
 from layerwise_client.errors import InvalidRequest
 from layerwise_client.wording import counted
@@ -111,7 +111,7 @@ def export(
         if as_json:
             emit({"file": str(out), "rows": len(lines), "columns": columns})
         else:
-            click.echo(f"{out}: {counted(len(lines), 'row')}, target {dataset.target}")
+            say(f"{out}: {counted(len(lines), 'row')}, target {dataset.target}")
     elif as_json:
         emit({"columns": columns, "rows": lines})
     else:

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from layerwise_client.errors import LayerwiseError, ServiceFault
+from layerwise_client.wording import printable
 
 PLUGINS = "layerwise.commands"  # the entry-point group of plugins
 _OWN = ("train", "predict", "jobs", "models", "datasets")  # each is a module here with a command of this name
@@ -20,7 +21,7 @@ class OneLine(click.ClickException):
     """An error shown in one line on stderr; exit code 1."""
 
     def show(self, file: object = None) -> None:
-        click.echo(f"layerwise: {self.format_message()}", err=True)
+        click.echo(f"layerwise: {printable(self.format_message())}", err=True)
 
 
 class Layerwise(click.Group):
@@ -41,6 +42,8 @@ class Layerwise(click.Group):
             result = super().invoke(ctx)
             sys.stdout.flush()  # on a full disk this is an error here, and not a traceback at the end of Python
             return result
+        except click.UsageError as exc:
+            raise click.UsageError(printable(exc.format_message()), exc.ctx) from exc
         except LayerwiseError as exc:
             known = f" (request {exc.request_id})" if isinstance(exc, ServiceFault) and exc.request_id else ""
             raise OneLine(f"{exc}{known}") from exc

@@ -6,7 +6,7 @@ import click
 
 from layerwise_client.cli.live import JSONLines, display
 from layerwise_client.cli.options import ListGroup, connect, json_option, rpc_option
-from layerwise_client.cli.output import emit, epoch_of, facts, measured_on, table
+from layerwise_client.cli.output import emit, epoch_of, facts, measured_on, say, table
 from layerwise_client.results import STATES, Snapshot, Summary
 from layerwise_client.wording import finding_line, plan_words
 
@@ -43,9 +43,7 @@ def list_jobs(state: str | None, model: str | None, limit: int | None, rpc: str,
         table(("job", "model", "state", "done", "version", "created"), map(_line, listed))
     if len(found) > len(listed):
         shown = "job is" if limit == 1 else f"{limit} jobs are"
-        click.echo(
-            f"only the newest {shown} listed; list more with --limit {2 * len(listed)}, all with --json", err=True
-        )
+        say(f"only the newest {shown} listed; list more with --limit {2 * len(listed)}, all with --json", err=True)
 
 
 @jobs.command(short_help="Show a job in full.")
@@ -101,11 +99,11 @@ def cancel(job_id: str, rpc: str, as_json: bool) -> None:
     if as_json:
         emit(job)
     elif job.state == "CANCELLED":
-        click.echo(f"{job.id} is CANCELLED")
+        say(f"{job.id} is CANCELLED")
     elif job.ended:
-        click.echo(f"layerwise: {job.id} has already ended and is {job.state}", err=True)
+        say(f"layerwise: {job.id} has already ended and is {job.state}", err=True)
     else:
-        click.echo(f"{job.id} will be cancelled in a moment")
+        say(f"{job.id} will be cancelled in a moment")
     if job.ended and job.state != "CANCELLED":
         raise click.exceptions.Exit(1)
 
@@ -139,6 +137,6 @@ def _show(job: Snapshot) -> None:
         }
     )
     for change in job.transitions:
-        click.echo(f"{change.time.astimezone():%Y-%m-%d %H:%M:%S}  {change.state}  {change.reason}")
+        say(f"{change.time.astimezone():%Y-%m-%d %H:%M:%S}  {change.state}  {change.reason}")
     for finding in job.findings:
-        click.echo(finding_line(finding))
+        say(finding_line(finding))

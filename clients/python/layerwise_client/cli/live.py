@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import sys
 
-import click
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as RichProgress
 
-from layerwise_client.cli.output import emit
+from layerwise_client.cli.output import emit, say
 from layerwise_client.progress import KeptEpoch, Progress, Silent, bar_width
 from layerwise_client.results import Record, Snapshot, Transition
-from layerwise_client.wording import columns_line, counted, finding_line, plan_line, record_line, waiting_line
+from layerwise_client.wording import (
+    columns_line,
+    counted,
+    finding_line,
+    plan_line,
+    printable,
+    record_line,
+    waiting_line,
+)
 
 _LINES = 20
 
@@ -31,11 +38,12 @@ class _Display(Silent):
 
     def changed(self, change: Transition) -> None:
         if (line := waiting_line(change)) is not None:
-            click.echo(line, err=True)
+            say(line, err=True)
 
     def left(self, job_id: str) -> None:
-        click.echo(
-            f"\nThe job goes on. Follow it: layerwise jobs watch {job_id}; cancel it: layerwise jobs cancel {job_id}",
+        say("", err=True)
+        say(
+            f"The job goes on. Follow it: layerwise jobs watch {job_id}; cancel it: layerwise jobs cancel {job_id}",
             err=True,
         )
 
@@ -58,50 +66,52 @@ class _Bar(_Display):
         if (line := columns_line(job)) is not None:
             self._print(line)
         self._print(plan_line(job))
-        self._bar.reset(self._task, description=f"{job.model}: waiting for a worker", total=job.plan.get("epochs"))
+        self._bar.reset(
+            self._task, description=f"{printable(job.model)}: waiting for a worker", total=job.plan.get("epochs")
+        )
 
     def trained(self, record: Record) -> None:
         for finding in record.findings:
             self._print(finding_line(finding))
         if self._job is not None:
             line = record_line(record, self._job, columns=self._columns)
-            self._bar.update(self._task, completed=record.epoch, description=line)
+            self._bar.update(self._task, completed=record.epoch, description=printable(line))
             if (kept := self._kept.line(record, self._job)) is not None:
                 self._print(kept)
 
     def changed(self, change: Transition) -> None:
         if (line := waiting_line(change)) is not None:
-            self._bar.update(self._task, description=line)
+            self._bar.update(self._task, description=printable(line))
 
     def waiting(self, address: str) -> None:
-        self._bar.update(self._task, description=f"waiting for {address} …")
+        self._bar.update(self._task, description=f"waiting for {printable(address)} …")
 
     def closed(self) -> None:
         self._bar.stop()
 
     def _print(self, line: str) -> None:
         """Print a line above the bar; the terminal wraps it, so that none of it is lost."""
-        self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._bar.console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
 
 
 class _Lines(_Display):
     def accepted(self, job: Snapshot) -> None:
         self._job = job
         if (line := columns_line(job)) is not None:
-            click.echo(line, err=True)
-        click.echo(plan_line(job), err=True)
-        click.echo(f"job {job.id}: training {job.model}", err=True)
+            say(line, err=True)
+        say(plan_line(job), err=True)
+        say(f"job {job.id}: training {job.model}", err=True)
 
     def trained(self, record: Record) -> None:
         if self._job is None:
             return
         epochs = int(self._job.plan.get("epochs", 0))
         if record.epoch in (1, epochs) or record.stopped or record.epoch % max(1, epochs // _LINES) == 0:
-            click.echo(record_line(record, self._job), err=True)
+            say(record_line(record, self._job), err=True)
         if (kept := self._kept.line(record, self._job)) is not None:
-            click.echo(kept, err=True)
+            say(kept, err=True)
         for finding in record.findings:
-            click.echo(finding_line(finding), err=True)
+            say(finding_line(finding), err=True)
 
 
 class JSONLines(_Display):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 from layerwise_client.cli.options import ListGroup, connect, json_option, rpc_option
-from layerwise_client.cli.output import emit, facts, table
+from layerwise_client.cli.output import emit, facts, say, table
 from layerwise_client.models import Model, Version
 
 _SHOWN = 6  # classes, or categories of a column
@@ -88,7 +88,8 @@ def _print_versions(versions: Sequence[Version]) -> None:
 def _print_columns(version: Version) -> None:
     if not version.columns:
         return
-    click.echo(f"\ncolumns of version {version.version}")
+    say("")
+    say(f"columns of version {version.version}")
     table(
         ("column", "kind", "encoding", "categories", "may be missing"),
         (
@@ -117,7 +118,7 @@ def alias(name: str, alias: str, version: int, rpc: str, as_json: bool) -> None:
     if as_json:
         emit(model)
     else:
-        click.echo(f"{model.name}: {alias} is version {model.aliases.get(alias, version)}")
+        say(f"{model.name}: {alias} is version {model.aliases.get(alias, version)}")
 
 
 def _aliases(model: Model) -> str:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from layerwise_client.cli.output import say
 from layerwise_client.cli.places import naming_parameters
 from layerwise_client.client import Client
 from layerwise_client.errors import InvalidRequest
@@ -90,7 +91,7 @@ def connect(rpc: str, *, rest: str | None = None) -> Generator[Client]:
 
 def show_waiting(address: str) -> None:
     """Say on stderr that the command waits for a service at `address`."""
-    click.echo(f"waiting for {address} …", err=True)
+    say(f"waiting for {address} …", err=True)
 
 
 class ListGroup(click.Group):

@@ -1,4 +1,8 @@
-"""Output of commands on stdout: JSON, tables, and names with values."""
+"""All that commands write for a reader: lines, JSON, tables, and names with values.
+
+Texts of others, such as labels and column names, may hold anything. What is written here has no control character but
+the ends of lines, so that none of it steers a terminal or forges a line.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +20,18 @@ from rich.table import Table
 from rich.text import Text
 
 from layerwise_client.results import Snapshot
+from layerwise_client.wording import printable
+
+
+def say(line: str, *, err: bool = False) -> None:
+    """Print one line, on stderr if `err`."""
+    click.echo(printable(line), err=err)
 
 
 def emit(value: object, *, line: bool = False) -> None:
     """Print `value` as JSON, in one `line` or indented. Times are in RFC 3339; NaN and infinity become null."""
-    click.echo(json.dumps(_plain(value), indent=None if line else 2, ensure_ascii=False, allow_nan=False))
+    text = json.dumps(_plain(value), indent=None if line else 2, ensure_ascii=False, allow_nan=False)
+    click.echo("\n".join(map(_printable_json, text.split("\n"))))
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -29,7 +40,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     for column in columns:
         view.add_column(column, overflow="fold")  # an id is not cut off
     for row in rows:
-        view.add_row(*(Text(_cell(value)) for value in row))  # Text, so that a label such as [b] is not read as markup
+        # Text, so that a label such as [b] is not read as markup
+        view.add_row(*(Text(printable(_cell(value))) for value in row))
     _console().print(view)
 
 
@@ -38,7 +50,7 @@ def facts(pairs: Mapping[str, object]) -> None:
     width = max(len(name) for name in pairs)
     for name, value in pairs.items():
         if value is not None:
-            click.echo(f"{name.ljust(width)}  {_cell(value)}")
+            say(f"{name.ljust(width)}  {_cell(value)}")
 
 
 def epoch_of(job: Snapshot) -> str | None:
@@ -57,6 +69,11 @@ def measured_on(job: Snapshot) -> str | None:
     else:
         rows = "validation: the rows held out"
     return f"{rows}; rows are weighted by class_weight" if job.plan.get("class_weight") else rows
+
+
+def _printable_json(line: str) -> str:
+    """Return a line of JSON with the same meaning, in which what is not printable is escaped."""
+    return line if line.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line)
 
 
 def _console() -> Console:

@@ -15,7 +15,7 @@ from layerwise_client.cli.asking import Asking, Truth
 from layerwise_client.cli.csv_records import missing_cells, number_of
 from layerwise_client.cli.options import MISSING_HELP, connect, json_option, rest_option, rpc_option
 from layerwise_client.cli.other_files import check_is_csv
-from layerwise_client.cli.output import emit, table
+from layerwise_client.cli.output import emit, say, table
 from layerwise_client.errors import InvalidRequest
 from layerwise_client.wording import counted
 
@@ -88,7 +88,7 @@ def predict(
     score = _score(answer, truth) if truth is not None and truth.rows else None
     if truth is not None and truth.missing:
         left_out = counted(truth.missing, "row without a target is", "rows without a target are")
-        click.echo(f"{left_out} left out of the score", err=True)
+        say(f"{left_out} left out of the score", err=True)
     if as_json:
         _emit(answer, score)
     elif sys.stdout.isatty():
@@ -146,12 +146,12 @@ def _emit(answer: Prediction, score: Score | None) -> None:
 
 def _show(answer: Prediction, score: Score | None) -> None:
     rows = _lines(answer)
-    click.echo(f"{answer.model} version {answer.version}")
+    say(f"{answer.model} version {answer.version}")
     table(("row", *_columns(answer)), ((index, *row) for index, row in enumerate(rows[:_SHOWN], 1)))
     if len(rows) > _SHOWN:
-        click.echo(f"… and {len(rows) - _SHOWN:,} more; a pipe or --json shows all")
+        say(f"… and {len(rows) - _SHOWN:,} more; a pipe or --json shows all")
     if score is not None:
-        click.echo(str(score))
+        say(str(score))
 
 
 def _write(answer: Prediction, score: Score | None) -> None:
@@ -161,7 +161,7 @@ def _write(answer: Prediction, score: Score | None) -> None:
     writer.writerow(_columns(answer))
     writer.writerows(_lines(answer))
     if score is not None:
-        click.echo(str(score), err=True)
+        say(str(score), err=True)
 
 
 def _columns(answer: Prediction) -> tuple[str, ...]:

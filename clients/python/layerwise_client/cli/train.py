@@ -22,7 +22,7 @@ from layerwise_client.cli.csv_target import Task
 from layerwise_client.cli.live import display
 from layerwise_client.cli.options import MISSING_HELP, connect, json_option, rpc_option
 from layerwise_client.cli.other_files import check_is_csv
-from layerwise_client.cli.output import emit, epoch_of, facts, measured_on
+from layerwise_client.cli.output import emit, epoch_of, facts, measured_on, say
 from layerwise_client.cli.places import flag_of
 from layerwise_client.cli.settings import Sectioned, names_of, option, settings_options
 from layerwise_client.cli.spec_file import read_spec
@@ -216,7 +216,7 @@ def _data(source: str, reading: _Reading) -> _Data:
     check_is_csv(path)
     encodings, ignored = reading.encoder.get("columns", {}), reading.encoder.get("ignore", ())
     if path.stat().st_size > _LARGE:
-        click.echo(f"reading {path.name} …", err=True)
+        say(f"reading {path.name} …", err=True)
     file = csv_table.open_file(
         path,
         target=reading.target,
@@ -229,9 +229,9 @@ def _data(source: str, reading: _Reading) -> _Data:
     )
     if file.dropped:
         left_out = counted(file.dropped, "row without a target is", "rows without a target are")
-        click.echo(f"{left_out} left out, {file.table.count:,} remain", err=True)
+        say(f"{left_out} left out, {file.table.count:,} remain", err=True)
     what = "values" if file.classes is None else counted(file.classes, "class", "classes")
-    click.echo(f"target {reading.target}: {what}", err=True)
+    say(f"target {reading.target}: {what}", err=True)
     return _Data(file.table, file.targets, _model_name(path.stem), file.table.count, file)
 
 
