@@ -70,7 +70,7 @@ class Attempt:
         self._progress = 0.0
         self._cancel = False
         self._findings: tuple[Finding, ...] = ()
-        self._found: set[tuple[str, int | None, int]] = set()
+        self._found: set[tuple[str, int | None]] = set()
         self._stored_at = time.monotonic()
         self._log = log.bind(job=claim.job.id, model=claim.job.model, attempt=claim.token)
 
@@ -159,7 +159,7 @@ class Attempt:
         return self._retrier.until_done(act, instruction=self._instruction, ends=ends)
 
     def _keep_record(self, record: Record) -> None:
-        found = {(finding.kind, finding.layer, finding.since): finding for finding in record.findings}
+        found = {(finding.kind, finding.layer): finding for finding in record.findings}
         new = tuple(finding for key, finding in found.items() if key not in self._found)
         self._findings = record.findings
         self._found |= found.keys()  # a finding that comes and goes is reported once
