@@ -20,3 +20,8 @@ def did_you_mean(word: object, options: Iterable[str]) -> str:
     folded = {option.casefold(): option for option in islice(options, 1000)}
     near = get_close_matches(str(word)[:256].casefold(), folded, 1)
     return f"; did you mean {folded[near[0]]}?" if near else ""
+
+
+def score_words(value: float) -> str:
+    """Format an accuracy or R² with four decimals, an R² that is hopeless as `number_words`: 0.9123, -4.476e+27."""
+    return f"{value:.4f}" if abs(value) < 1000 else number_words(value)

@@ -92,7 +92,7 @@ def record_line(record: Record, job: Snapshot, *, columns: int | None = None) ->
     `columns`, it leaves out the speed, the time left, the loss, and the metric where there is one of the held-out rows,
     in this order.
     """
-    from layerwise.wording import number_words
+    from layerwise.wording import number_words, score_words
 
     epochs = job.plan.get("epochs")
     left = f"{_duration(record.seconds_left)} left" if record.seconds_left >= 1 else ""
@@ -102,8 +102,8 @@ def record_line(record: Record, job: Snapshot, *, columns: int | None = None) ->
     parts = {
         "epoch": f"epoch {record.epoch}/{epochs}" if epochs else f"epoch {record.epoch}",
         "loss": f"loss {number_words(record.loss)}",
-        "metric": f"{job.metric or 'metric'} {record.metric:.4f}",
-        "validation": "" if held_out is None else f"validation {held_out:.4f}",
+        "metric": f"{job.metric or 'metric'} {score_words(record.metric)}",
+        "validation": "" if held_out is None else f"validation {score_words(held_out)}",
         "speed": f"{record.rows_per_second:,.0f} rows/s",
         "left": left,
     }

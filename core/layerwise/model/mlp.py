@@ -80,6 +80,10 @@ class MLP(Network):
         self.kept_optimizer: KeptOptimizer | None = None
         """State of the optimiser at the end of training."""
 
+    def __repr__(self) -> str:
+        sizes = "-".join(str(size) for size in (self.architecture.inputs, *(x.units for x in self.architecture.layers)))
+        return f"<MLP {sizes}, {f'loss {self.loss}' if self.loss else 'untrained'}>"
+
     @property
     def loss(self) -> str | None:
         """The name of the loss that the model was trained with; None before training."""

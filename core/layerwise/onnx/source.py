@@ -2,7 +2,7 @@
 
 import math
 from os import PathLike
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import onnx
@@ -29,6 +29,8 @@ class Source:
     """
 
     def __init__(self, file: str | PathLike[str] | bytes) -> None:
+        if not isinstance(cast(object, file), str | PathLike | bytes):
+            raise InvalidInput("file", f"expected a path or the bytes of an ONNX model, got {shown(file)}")
         try:
             model = onnx.load_model_from_string(file) if isinstance(file, bytes) else onnx.load_model(file, "protobuf")
             _check(model)

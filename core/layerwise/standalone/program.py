@@ -63,6 +63,8 @@ def read(text):
     lines = [line for line in csv.reader(io.StringIO(text)) if line]
     if lines and not any(is_number(cell) for cell in lines[0]):
         del lines[0]
+    if not lines:
+        raise ValueError(f"expected lines of {INPUTS} numbers, got none")
     for i, line in enumerate(lines):
         for j, cell in enumerate(line):
             if not is_number(cell):
@@ -91,14 +93,17 @@ MAIN = """\
 if __name__ == "__main__":
     if sys.argv[1:] == ["--check"]:
         check()
-    elif sys.argv[1:] in {flags}:
-        try:
-            answers = {answers}
-        except ValueError as error:
-            sys.exit(f"{{sys.argv[0]}}: {{error}}")
-        for answer in answers.tolist():
-            print(json.dumps(answer, ensure_ascii=False))
-    else:
+        sys.exit()
+    files = [each for each in sys.argv[1:] if each not in {flags}]
+    if len(files) > 1 or any(each.startswith("-") for each in files):
         sys.exit(__doc__)
+    try:
+        with open(files[0], encoding="utf-8") if files else sys.stdin as file:
+            rows = read(file.read())
+        answers = {answers}
+    except (OSError, ValueError) as error:
+        sys.exit(f"{{sys.argv[0]}}: {{error}}")
+    for answer in answers.tolist():
+        print(json.dumps(answer, ensure_ascii=False))
 """
-"""Filled in by `format`: the arguments that request predictions, and their expression."""
+"""Filled in by `format`: the flags that it takes, and the expression of the predictions."""

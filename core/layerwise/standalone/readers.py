@@ -160,7 +160,10 @@ def read(text):
     names = [name if name in COLUMNS else name.strip() for name in next(lines, [])]
     if len(set(names)) != len(names):
         raise ValueError(f"expected distinct column names, got {names}")
-    return [dict(zip(names, line, strict=True)) for line in lines if line]
+    rows = [dict(zip(names, line, strict=True)) for line in lines if line]
+    if not rows:
+        raise ValueError(f"expected a line of column names and lines of values, got only {names}")
+    return rows
 
 
 def is_table(X):

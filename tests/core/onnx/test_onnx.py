@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import numpy as np
 import onnx
@@ -547,6 +549,9 @@ def test_what_is_no_onnx_model_is_refused(tmp_path):
         from_onnx(tmp_path / "m.onnx")
     with pytest.raises(InvalidInput, match="file: expected an ONNX model"):
         from_onnx(b"")
+    for other in (None, bytearray(b"onnx"), 3):
+        with pytest.raises(InvalidInput, match="file: expected a path or the bytes of an ONNX model, got"):
+            from_onnx(other)
     with pytest.raises(FileNotFoundError):
         from_onnx(tmp_path / "nowhere.onnx")
 
@@ -698,3 +703,11 @@ def test_the_columns_of_an_encoder_are_not_read_back():
         InvalidInput, match="file: expected a graph of one input, got distance, stops, label, size, night, day"
     ):
         from_onnx(to_onnx(table_network("inferred")).SerializeToString())
+
+
+def test_without_onnx_the_import_says_what_to_install():
+    code = "import sys; sys.modules['onnx'] = None; import layerwise.onnx"
+
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+
+    assert "ImportError: layerwise.onnx needs the package onnx: pip install 'layerwise[onnx]'" in ended.stderr

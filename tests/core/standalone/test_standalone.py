@@ -128,6 +128,8 @@ def test_rows_from_the_standard_input_are_predicted_line_by_line(program, text):
         ('[[1, 2, 3, 4, "5"]]', "row 0, column 4: expected a number, got '5'"),
         ("[1, 2, 3, 4, 5]", "row 0: expected a list of 5 numbers, got 1"),
         ("[[1, 2", "Expecting ',' delimiter"),
+        ("a,b,c,d,e\n", "expected lines of 5 numbers, got none"),
+        ("", "expected lines of 5 numbers, got none"),
     ],
 )
 def test_a_wrong_row_is_named(program, text, message):
@@ -139,6 +141,21 @@ def test_a_wrong_row_is_named(program, text, message):
     assert ended.stdout == ""
     assert ended.stderr.startswith(f"{path}: ")
     assert message in ended.stderr
+
+
+def test_rows_are_read_from_a_file_too(program, tmp_path):
+    _, model, run = program
+    (tmp_path / "rows.csv").write_text(HEAD + CSV)
+
+    plain, sure = run(str(tmp_path / "rows.csv")), run(str(tmp_path / "rows.csv"), "--proba")
+
+    assert [json.loads(line) for line in plain.stdout.splitlines()] == model.predict(ROWS).tolist()
+    np.testing.assert_allclose(
+        [json.loads(line) for line in sure.stdout.splitlines()], model.predict_proba(ROWS), rtol=0, atol=1e-5
+    )
+    missing = run(str(tmp_path / "none.csv"))
+    assert missing.returncode == 1
+    assert missing.stderr.endswith(f"No such file or directory: '{tmp_path}/none.csv'\n")
 
 
 def test_the_self_check_finds_a_weight_that_was_changed(program):
@@ -157,10 +174,12 @@ def test_the_self_check_finds_a_weight_that_was_changed(program):
 def test_an_argument_it_does_not_know_shows_what_it_is(program):
     _, _, run = program
 
-    ended = run("--help")
+    for arguments in (["--help"], ["a.csv", "b.csv"], ["--check", "a.csv"]):
+        ended = run(*arguments)
 
-    assert "predict(X)" in ended.stderr
-    assert "--check" in ended.stderr
+        assert ended.returncode == 1
+        assert "predict(X)" in ended.stderr
+        assert "--check" in ended.stderr
 
 
 def test_the_program_has_the_code_of_its_layers_alone():
@@ -270,6 +289,8 @@ def test_a_program_reads_csv_by_the_names_of_its_columns(tmp_path):
     assert again.stdout.decode() == ended.stdout
     ended = python(str(tmp_path / "m.py"), folder=tmp_path, text="label,label\n1,2\n")
     assert "expected distinct column names, got ['label', 'label']" in ended.stderr
+    ended = python(str(tmp_path / "m.py"), folder=tmp_path, text="1,2\n")
+    assert "expected a line of column names and lines of values, got only ['1', '2']" in ended.stderr
     ended = python(str(tmp_path / "m.py"), folder=tmp_path, text="distance,stops\n1,2\n")
     assert "expected a value of 'label' in every row" in ended.stderr
     ended = python(str(tmp_path / "m.py"), folder=tmp_path, text='[{"distance": "far", "stops": 1}]')

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import sqlalchemy as sa
 from helpers.service_values import LIMITS
 from helpers.waiting import wait_until
 from helpers.worked_jobs import failing, failure, story
-from layerwise import MLP, TableEncoder
+from layerwise import MLP, Finding, Record, TableEncoder, fit
 from layerwise_service.domain.datasets import Batch, Dataset
 from layerwise_service.domain.jobs import Claim, Job, NewJob
 from layerwise_service.errors import NoSpace, Unavailable
@@ -62,6 +63,25 @@ def test_a_job_whose_model_cannot_be_written_waits_and_goes_on_with_what_it_has_
     ]
     assert len(calls) == 2
     assert calls[0] == calls[1]  # the same model: it was not trained again
+
+
+def test_a_finding_that_goes_away_and_comes_back_is_reported_once(
+    submit: Callable[..., Job], stores: Stores, work: Callable[[Job], Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    since = {1: (1,), 2: (), 3: (3,), 4: (4,)}  # of the only finding, by epoch
+
+    def find(*given: Any, **named: Any) -> Iterator[Record]:
+        for record in fit(*given, **named):
+            found = (Finding("overfitting", None, 1.5, start, f"rises since {start}") for start in since[record.epoch])
+            yield replace(record, findings=tuple(found))
+
+    monkeypatch.setattr(attempt, "fit", find)
+
+    ended = work(submit(epochs=4))
+
+    stored = [event.record for event in stores.jobs.events(ended.id, after=0) if event.record is not None]
+    assert [[finding.since for finding in record.findings] for record in stored] == [[1], [], [], []]
+    assert [finding.since for finding in ended.findings] == [4]  # the job has the current form
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,9 @@ class Score:
     rows: int
 
     def __str__(self) -> str:
-        return f"{self.name} {self.value:.4f} on {counted(self.rows, 'row')}"
+        from layerwise.wording import score_words
+
+        return f"{self.name} {score_words(self.value)} on {counted(self.rows, 'row')}"
 
 
 @click.command(short_help="Predict rows with a model.")
