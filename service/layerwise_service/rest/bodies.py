@@ -41,9 +41,12 @@ def decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     except msgspec.ValidationError:
         raise
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        if (found := not_finite(body)) is not None:
+        if (found := unreadable(body)) is not None:
             raise found from error
-        detail = f"not valid JSON: {error}" if body else "expected a JSON object, got an empty body"
+        empty = "expected a JSON object, got an empty body"
+        if "Transfer-Encoding" in request.headers:  # the server reads chunks up to the first that it cannot read
+            empty += ", or one whose chunks cannot be read"
+        detail = f"not valid JSON: {error}" if body else empty
         raise InvalidRequest(detail, reason="INVALID_JSON") from error
 
 
@@ -71,37 +74,52 @@ class _Constant(str):
     __slots__ = ()
 
 
-def not_finite(body: bytes) -> InvalidRequest | None:
-    """Return the error for the first value of `instances` that is not a finite float: NaN, Infinity, 1e400.
+def unreadable(body: bytes) -> InvalidRequest | None:
+    """Return the error for the first value that Python's reader of JSON takes, but this service does not.
 
-    JSON has no such numbers, but many programs write them. Returns None if there are none, or if the body is not JSON
-    even with them.
+    That is NaN, Infinity, a number beyond every float such as 1e400, and text with half of a surrogate pair; many
+    programs write the first two. Returns None if there are none, or if the body is not JSON even with them.
     """
     try:
         found = json.loads(body.decode(), parse_int=float, parse_constant=_Constant)
+        for steps, value in _values(found, ()):
+            if (error := _unreadable_value(steps, value)) is not None:
+                return error
     except (ValueError, RecursionError):
-        return None
-    rows = cast("dict[str, object]", found).get("instances") if isinstance(found, dict) else None
-    for index, row in enumerate(cast("list[object]", rows) if isinstance(rows, list) else ()):
-        for steps, value in _cells(row):
-            if isinstance(value, _Constant) or (isinstance(value, float) and not math.isfinite(value)):
-                got = value if isinstance(value, _Constant) else "one beyond every float"
-                hint = "; null stands for a missing value" if isinstance(row, dict) and got == "NaN" else ""
-                detail = f"expected a finite number, got {got}{hint}"
-                return InvalidRequest(detail, pointer=Place("instances", index, steps), reason="NOT_FINITE")
+        pass
     return None
 
 
-def _cells(row: object) -> Iterator[tuple[tuple[str | int, ...], object]]:
-    """Yield the values of a row, each with the steps of its place in the row."""
-    if isinstance(row, dict):
-        for name, value in cast("dict[str, object]", row).items():
-            yield (name,), value
-    elif isinstance(row, list):
-        for index, value in enumerate(cast("list[object]", row)):
-            yield (index,), value
+def _unreadable_value(steps: tuple[str | int, ...], value: object) -> InvalidRequest | None:
+    if isinstance(value, str) and not isinstance(value, _Constant):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            detail = f"expected text in Unicode, got half of a surrogate pair: {value[:64]!r}"
+            return InvalidRequest(detail, pointer=Place(steps), reason="INVALID_JSON")
+    elif isinstance(value, _Constant) or (isinstance(value, float) and not math.isfinite(value)):
+        got = value if isinstance(value, _Constant) else "one beyond every float"
+        if steps[:1] != ("instances",):
+            detail = f"expected a JSON value, got the number {got}"
+            return InvalidRequest(detail, pointer=Place(steps), reason="INVALID_JSON")
+        hint = "; null stands for a missing value" if isinstance(steps[-1], str) and got == "NaN" else ""
+        detail = f"expected a finite number, got {got}{hint}"
+        return InvalidRequest(detail, pointer=Place(steps), reason="NOT_FINITE")
+    return None
+
+
+def _values(value: object, steps: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], object]]:
+    """Yield the names and values in `value`, at any depth, each with the steps of its place; no finite numbers."""
+    if isinstance(value, dict):
+        for name, item in cast("dict[str, object]", value).items():
+            yield (*steps, name), name
+            yield from _values(item, (*steps, name))
+    elif isinstance(value, list):
+        for index, item in enumerate(cast("list[object]", value)):
+            if not (type(item) is float and math.isfinite(item)):  # there may be millions of these
+                yield from _values(item, (*steps, index))
     else:
-        yield (), row
+        yield steps, value
 
 
 def refusal(body: bytes, kind: type[msgspec.Struct]) -> InvalidRequest:
@@ -112,7 +130,7 @@ def refusal(body: bytes, kind: type[msgspec.Struct]) -> InvalidRequest:
     """
     try:
         value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:  # such as an integer of thousands of digits
+    except (msgspec.DecodeError, RecursionError) as error:
         return InvalidRequest(f"a value cannot be read: {error}")
     return _refusal(value, kind, Place())
 

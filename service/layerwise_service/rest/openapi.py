@@ -43,7 +43,7 @@ _PAGE = (
     _query("page_token", {"type": "string"}),
 )
 
-_VERSION = (_path("name"), _path("version"))
+_VERSION = (_path("model"), _path("version"))
 _COLUMN_NAME = _query("column", {"type": "string", "minLength": 1}) | {"required": True}
 
 
@@ -93,20 +93,20 @@ OPENAPI: dict[str, Any] = {
             parameters=(_query("model", {"type": "string"}), _query("version", {"type": "string"})),
         ),
         "/api/models": _pages("Models, sorted by name", "models", ref("Model")),
-        "/api/models/{name}": _get("A model", ref("Model"), 404, 503, parameters=(_path("name"),)),
-        "/api/models/{name}/versions": _pages(
-            "Summaries of the versions of a model, newest first", "versions", ref("VersionSummary"), _path("name")
+        "/api/models/{model}": _get("A model", ref("Model"), 404, 503, parameters=(_path("model"),)),
+        "/api/models/{model}/versions": _pages(
+            "Summaries of the versions of a model, newest first", "versions", ref("VersionSummary"), _path("model")
         ),
-        "/api/models/{name}/versions/{version}": _get(
+        "/api/models/{model}/versions/{version}": _get(
             "A version, by its number or an alias", ref("Version"), 404, 503, parameters=_VERSION
         ),
-        "/api/models/{name}/versions/{version}/classes": _pages(
+        "/api/models/{model}/versions/{version}/classes": _pages(
             "The classes of a version, in the order of the outputs", "classes", LABEL, *_VERSION
         ),
-        "/api/models/{name}/versions/{version}/columns": _pages(
+        "/api/models/{model}/versions/{version}/columns": _pages(
             "The columns that a version takes, with their first categories", "columns", ref("ColumnInfo"), *_VERSION
         ),
-        "/api/models/{name}/versions/{version}/categories": _pages(
+        "/api/models/{model}/versions/{version}/categories": _pages(
             "The categories of a column", "categories", {"type": "string"}, *_VERSION, _COLUMN_NAME
         ),
         "/api/jobs": _pages(
@@ -116,15 +116,15 @@ OPENAPI: dict[str, Any] = {
             _query("model", {"type": "string"}),
             _query("state", ref("JobState")),
         ),
-        "/api/jobs/{job}": _get("A job", ref("Job"), 404, 503, parameters=(_path("job"),)),
-        "/api/jobs/{job}/columns": _pages(
+        "/api/jobs/{job_id}": _get("A job", ref("Job"), 404, 503, parameters=(_path("job_id"),)),
+        "/api/jobs/{job_id}/columns": _pages(
             "The columns that the job's version takes, with their first categories",
             "columns",
             ref("ColumnInfo"),
-            _path("job"),
+            _path("job_id"),
         ),
-        "/api/jobs/{job}/categories": _pages(
-            "The categories of a column", "categories", {"type": "string"}, _path("job"), _COLUMN_NAME
+        "/api/jobs/{job_id}/categories": _pages(
+            "The categories of a column", "categories", {"type": "string"}, _path("job_id"), _COLUMN_NAME
         ),
         "/livez": _LIVE,
         "/readyz": _READY,

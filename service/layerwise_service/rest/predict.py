@@ -8,7 +8,7 @@ from dataclasses import asdict
 import msgspec
 from flask import Blueprint, Response, request
 
-from layerwise_service.rest.bodies import decoded, not_finite, read_body, refusal
+from layerwise_service.rest.bodies import decoded, read_body, refusal, unreadable
 from layerwise_service.rest.body_queue import BodyQueue
 from layerwise_service.rest.json_limits import check_rows
 from layerwise_service.rest.query import check_query
@@ -83,5 +83,5 @@ def _read(body: bytes) -> tuple[NumbersRequest | TableRequest, list[list[float]]
     try:
         table = decoded(_TABLE, body)
     except msgspec.ValidationError as error:
-        raise not_finite(body) or refusal(body, TableRequest) from error
+        raise unreadable(body) or refusal(body, TableRequest) from error
     return table, Instances(table.instances)
