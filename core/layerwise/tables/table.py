@@ -64,8 +64,8 @@ class RawColumn:
 
     def missing_cell(self, row: int, wanted: str) -> InvalidInput:
         """Return the error of a missing value in `row`, if the column does not take missing values."""
-        why = "this column had no missing values when it was fitted, or its policy refuses them"
-        return InvalidInput(self.at(row), f"expected {wanted}, got {shown(self.cell(row))}; {why}")
+        why = "this column had none when it was fitted, or its policy refuses them"
+        return InvalidInput(self.at(row), f"expected {wanted}, got a missing value; {why}")
 
 
 def is_table(value: object) -> bool:

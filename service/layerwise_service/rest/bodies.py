@@ -11,7 +11,9 @@ from typing import Any, TypeVar, cast, get_args, get_origin
 import msgspec
 from flask import request
 
+from layerwise.checks import shown
 from layerwise.errors import Place
+from layerwise.wording import did_you_mean
 from layerwise_service.domain.json_words import JSON_WORDS, json_word
 from layerwise_service.errors import InvalidRequest, TooLarge, UnsupportedMedia
 
@@ -66,6 +68,24 @@ def _whole_body() -> bytes:
     if length is not None and len(body) < length:
         raise InvalidRequest(f"expected a body of {length} bytes, got {len(body)}")
     return body
+
+
+def check_keys(body: bytes, fields: Iterable[bytes]) -> None:
+    """Raise `InvalidRequest` if an object of `body` has a key twice, of which decoding would take the last.
+
+    Bodies that name each of `fields` at most once pass unread.
+    """
+    if any(body.count(field) > 1 for field in fields):
+        json.loads(body, object_pairs_hook=_with_distinct_keys)
+
+
+def _with_distinct_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for name, value in pairs:
+        if name in found:
+            raise InvalidRequest(f"the key {shown(name)} is repeated in one object", reason="INVALID_JSON")
+        found[name] = value
+    return found
 
 
 class _Constant(str):
@@ -143,7 +163,8 @@ def _refusal(value: object, kind: Any, at: Place) -> InvalidRequest:
         known = {field.name: field for field in msgspec.structs.fields(kind)}
         for name in given:
             if name not in known:
-                return InvalidRequest("unknown field", pointer=Place(at, name), reason="UNKNOWN_FIELD")
+                detail = f"unknown field; the fields are {', '.join(known)}{did_you_mean(name, known)}"
+                return InvalidRequest(detail, pointer=Place(at, name), reason="UNKNOWN_FIELD")
         for name, field in known.items():
             if field.required and name not in given:
                 return InvalidRequest("required, but missing", pointer=Place(at, name))

@@ -116,7 +116,7 @@ def test_a_missing_value_is_refused_where_the_policy_says_so(encoding):
 
     with pytest.raises(
         InvalidInput,
-        match=r"^rows\[1\]\.x: expected a (number|category|date), got None; this column had no missing values",
+        match=r"^rows\[1\]\.x: expected a (number|category|date), got a missing value; this column had none",
     ):
         encoded(encoding, values)
 
@@ -128,7 +128,7 @@ def test_what_was_never_missing_is_refused_when_it_is(value):
     for table in {"x": [value, None]}, [{"x": value}, {"x": None}]:
         with pytest.raises(
             InvalidInput,
-            match=r"^rows\[1\]\.x: expected a (number|category|date), got None; this column had no missing values",
+            match=r"^rows\[1\]\.x: expected a (number|category|date), got a missing value; this column had none",
         ):
             encoder.encode(table)
 

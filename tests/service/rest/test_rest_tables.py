@@ -92,7 +92,12 @@ NAN, INFINITY = float("nan"), float("inf")
 WRONG: list[tuple[Any, str, str, str]] = [
     # instances, reason, pointer, words
     ([ROW, {**ROW, "distance": "abc"}], "INVALID_ARGUMENT", "#/instances/1/distance", "expected a number, got 'abc'"),
-    ([{**ROW, "distance": True, "origin": None}], "INVALID_ARGUMENT", "#/instances/0/origin", "expected a category"),
+    (
+        [{**ROW, "distance": True, "origin": None}],
+        "INVALID_ARGUMENT",
+        "#/instances/0/origin",
+        "a category, got a missing value; this",
+    ),
     ([{**ROW, "distance": 1e39}], "NOT_FINITE", "#/instances/0/distance", "within float32"),
     ([{**ROW, "distance": 10**400}], "NOT_FINITE", "#/instances/0/distance", ""),
     (
