@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from layerwise_client._data.targets import Label
     from layerwise_client.prediction import Prediction
     from layerwise_client.transport import Transport
+    from layerwise_proto.json_form import HasJSONForm
 
     TableLike = DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
@@ -103,14 +104,14 @@ class Client:
     def train(
         self,
         model: str,
-        architecture: Mapping[str, Any],
+        architecture: Mapping[str, Any] | HasJSONForm,
         X: TableLike | ArrayLike,
         y: ArrayLike | Series | str,
         *,
         columns: Mapping[str, Any] | None = None,
         ignore: Iterable[str] = (),
-        encoder: Mapping[str, Any] | None = None,
-        plan: Mapping[str, Any] | None = None,
+        encoder: Mapping[str, Any] | HasJSONForm | None = None,
+        plan: Mapping[str, Any] | HasJSONForm | None = None,
         weights: ArrayLike | Series | None = None,
         classes: Iterable[Label] | None = None,
         start_from: str | None = None,
@@ -125,8 +126,8 @@ class Client:
         ----------
         model : str
             Name of the model.
-        architecture : mapping
-            The network in JSON form. {} is the network of the version in `start_from`.
+        architecture : mapping or Architecture
+            The network in JSON form, or as an object of the library. {} is the network of the version in `start_from`.
         X : array-like, sparse matrix or table
             Rows of numbers (n, features), sent as float32. Or a table: a DataFrame, a mapping of column names to
             values, or a list of mappings. Its columns hold numbers, texts, booleans or dates; None, NaN, NaT and NA
@@ -139,10 +140,10 @@ class Client:
             chooses them by the values.
         ignore : iterable of str
             Columns to leave out.
-        encoder : mapping, optional
-            All settings of the encoding in JSON form; `columns` and `ignore` are added.
-        plan : mapping, optional
-            How to train, in JSON form.
+        encoder : mapping or TableEncoder, optional
+            All settings of the encoding in JSON form, or as an object; `columns` and `ignore` are added.
+        plan : mapping or Plan, optional
+            How to train, in JSON form or as an object.
         weights : array-like, optional
             Weights (n,) of the rows in the loss, at least 0.
         classes : iterable, optional

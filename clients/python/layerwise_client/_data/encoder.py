@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from layerwise_client._data.places import invalid
 from layerwise_client.errors import InvalidRequest
-from layerwise_proto.json_form import JSONFormError, to_message
+from layerwise_proto.json_form import HasJSONForm, JSONFormError, to_message
 from layerwise_proto.v1 import tables_pb2
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def open_encoder(
-    encoder: Mapping[str, Any] | None, columns: Mapping[str, Any] | None, ignore: Iterable[str]
+    encoder: Mapping[str, Any] | HasJSONForm | None, columns: Mapping[str, Any] | None, ignore: Iterable[str]
 ) -> tables_pb2.Encoder:
     """Return `encoder`, in JSON form, with `columns` and `ignore` added. Raises `InvalidRequest`."""
     message = spec_message(encoder or {}, tables_pb2.Encoder, "encoder")

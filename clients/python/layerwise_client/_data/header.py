@@ -14,13 +14,14 @@ from layerwise_proto.v1 import training_pb2, types_pb2
 
 if TYPE_CHECKING:
     from layerwise_client._data.targets import Label
+    from layerwise_proto.json_form import HasJSONForm
 
 
 def open_header(
     model: str,
-    architecture: Mapping[str, Any],
+    architecture: Mapping[str, Any] | HasJSONForm,
     *,
-    plan: Mapping[str, Any] | None,
+    plan: Mapping[str, Any] | HasJSONForm | None,
     classes: Iterable[Label] | None,
     start_from: str | None,
     request_id: str | None,
