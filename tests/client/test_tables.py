@@ -505,7 +505,7 @@ def test_a_version_tells_its_columns(client, answering):
         Column("b", "number", {"kind": "log", "negative": "clip"}, (), 0, allows_missing=False),
     )
     assert [column.encoding_kind for column in model.at(None).columns] == ["standardize", "log"]
-    with pytest.raises(NotFound, match="flights has no version or alias 'challenger'"):
+    with pytest.raises(NotFound, match="flights has no version or alias 'challenger'; the newest version is"):
         model.at("challenger")
 
 

@@ -219,7 +219,11 @@ class Model:
         alias = version_text(version) or "latest"
         number = int(alias) if alias.isdecimal() else {**self.aliases, "latest": self.latest}.get(alias)
         if number is None:
-            detail = f"version: {self.name} has no version or alias {alias!r}"
+            from layerwise.wording import did_you_mean
+
+            newest = f"the newest version is {self.latest}"
+            near = did_you_mean(alias, self.aliases)
+            detail = f"version: {self.name} has no version or alias {alias!r}; {newest}{near}"
             raise NotFound(detail, reason="VERSION_NOT_FOUND", pointer="version")
         details = _Details(self._versions.connection, self.name, number)
         return _version_of(details.message, details)

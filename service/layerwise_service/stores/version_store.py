@@ -29,8 +29,8 @@ class ModelNotFound(NotFound):
     reason = "MODEL_NOT_FOUND"
 
     def __init__(self, name: str, known: Collection[str]) -> None:
-        there_are = f"; there are {', '.join(sorted(known))}" if 0 < len(known) <= _FEW else ""
-        super().__init__(f"there is no model {name[:64]!r}{there_are}{did_you_mean(name, known)}", pointer="model")
+        listed = f"; the models are {', '.join(sorted(known))}" if 0 < len(known) <= _FEW else ""
+        super().__init__(f"there is no model {name[:64]!r}{listed}{did_you_mean(name, known)}", pointer="model")
 
 
 class VersionNotFound(NotFound):

@@ -70,8 +70,8 @@ def test_what_another_thread_has_just_learnt_is_not_called_missing(
 @pytest.mark.parametrize(
     ("model", "version", "error", "words"),
     [
-        ("x", None, ModelNotFound, "there is no model 'x'; there are tickets, trees"),
-        ("Ticket", None, ModelNotFound, "there are tickets, trees; did you mean tickets?"),
+        ("x", None, ModelNotFound, "there is no model 'x'; the models are tickets, trees"),
+        ("Ticket", None, ModelNotFound, "the models are tickets, trees; did you mean tickets?"),
         (
             "trees",
             9,
