@@ -76,7 +76,7 @@ def check_keys(body: bytes, fields: Iterable[bytes]) -> None:
     Bodies that name each of `fields` at most once pass unread.
     """
     if any(body.count(field) > 1 for field in fields):
-        json.loads(body, object_pairs_hook=_with_distinct_keys)
+        json.loads(body, parse_int=float, object_pairs_hook=_with_distinct_keys)
 
 
 def _with_distinct_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
