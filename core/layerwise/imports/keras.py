@@ -6,7 +6,14 @@ from layerwise.activations import Activation
 from layerwise.checks import real_number, shown
 from layerwise.data.labels import Label
 from layerwise.errors import InvalidInput, Place
-from layerwise.imports.dense import Dense, NormalizationArrays, build_model, finite_array, layer_activations
+from layerwise.imports.dense import (
+    Dense,
+    NormalizationArrays,
+    build_model,
+    dimensions_of,
+    finite_array,
+    layer_activations,
+)
 from layerwise.losses import Loss
 from layerwise.model import MLP
 from layerwise.types import Floats
@@ -67,7 +74,7 @@ def from_keras(
     if not isinstance(weights, Sequence) or isinstance(weights, str) or not weights:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidInput("weights", f"expected a list of arrays, got {shown(weights)}")
     added = real_number("epsilon", epsilon, above=0)
-    starts = [i for i, array in enumerate(weights) if len(getattr(array, "shape", ())) != 1]
+    starts = [i for i, array in enumerate(weights) if dimensions_of(array) != 1]
     if not starts or starts[0] != 0:
         raise InvalidInput(Place("weights", 0), "expected the kernel of a Dense layer, of shape (in, out)")
     chosen = layer_activations(activation, output_activation, len(starts))

@@ -8,7 +8,14 @@ from layerwise.activations import Activation, PReLU
 from layerwise.checks import real_number, shown
 from layerwise.data.labels import Label
 from layerwise.errors import InvalidInput, Place
-from layerwise.imports.dense import Dense, NormalizationArrays, build_model, finite_array, layer_activations
+from layerwise.imports.dense import (
+    Dense,
+    NormalizationArrays,
+    build_model,
+    dimensions_of,
+    finite_array,
+    layer_activations,
+)
 from layerwise.losses import Loss
 from layerwise.model import MLP
 from layerwise.network.normalization import EPSILON
@@ -65,7 +72,7 @@ def from_torch(
     slope: dict[int, Floats] = {}
     slope_names: dict[int, str] = {}
     for module, parts in _modules(state).items():
-        if "weight" in parts and "running_mean" not in parts and _dimensions(parts["weight"]) >= 2:
+        if "weight" in parts and "running_mean" not in parts and dimensions_of(parts["weight"]) >= 2:
             linear.append((module, parts))
             continue
         i, where = len(linear) - 1, Place("state", module)
@@ -112,10 +119,6 @@ def _modules(state: Mapping[str, object]) -> dict[str, dict[str, object]]:
 def _place(module: str, part: str) -> Place:
     """Return the place of an array, whose name in the state is one step."""
     return Place("state", f"{module}.{part}" if module else part)
-
-
-def _dimensions(value: object) -> int:
-    return len(cast(tuple[int, ...], getattr(value, "shape", ())))
 
 
 def _check_place(linear: str, normal: str) -> None:

@@ -277,8 +277,38 @@ def test_without_labels_classes_are_counted():
 
 
 @pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"coefs_": []}, "estimator: expected a weight and a bias for each of at least one layer, got 0 coefs_"),
+        ({"intercepts_": [array(3)]}, "estimator: expected a weight and a bias for each of at least one layer, got 3"),
+        ({"classes_": np.array([np.nan, 1])}, "estimator.classes_: expected whole numbers of 64 bits, got [nan, 1.0]"),
+        ({"classes_": np.array([1e300, 1])}, "estimator.classes_: expected whole numbers of 64 bits, got [1e+300"),
+        ({"classes_": np.array([0.5, 1.5])}, "estimator.classes_: expected whole numbers of 64 bits, got [0.5, 1.5]"),
+        ({"classes_": np.array([np.inf, 1])}, "estimator.classes_: expected whole numbers of 64 bits, got [inf, 1.0]"),
+    ],
+)
+def test_an_estimator_with_forged_attributes_is_refused(changes, message):
+    estimator = classifier(THREE == "a", activation="relu")
+    vars(estimator).update(changes)
+
+    with pytest.raises(InvalidInput, match=re.escape(message)):
+        from_sklearn(estimator)
+
+
+class Shaped:
+    """An object whose shape is no sequence."""
+
+    shape = 5
+
+
+@pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"0.weight": Shaped()}, "state.0: expected a Linear first"),
+        (
+            {"3.weight": np.ma.array(array(3, 4), mask=np.eye(3, 4))},
+            "state.3.weight: expected an array without a mask",
+        ),
         ({"3.weight": array(3, 5)}, "state.3.weight: expected 4 inputs, as many as the layer before has units, got 5"),
         ({"3.bias": array(4)}, "state.3.bias: expected shape (3,), got (4,)"),
         ({"3.weight": array(3, 4, 2)}, "state.3.weight: expected a matrix, got shape (3, 4, 2)"),
@@ -398,6 +428,7 @@ def test_the_weights_of_a_normalised_network_of_keras(kind, sloped, biased):
     ("weights", "given", "message"),
     [
         ([], {}, "weights: expected a list of arrays, got []"),
+        ([Shaped()], {}, "weights[0]: expected an array of numbers"),
         ([array(4)], {}, "weights[0]: expected the kernel of a Dense layer, of shape (in, out)"),
         ([array(5, 4), array(3)], {}, "weights[1]: expected shape (4,), got (3,)"),
         ([array(5, 4), array(4), array(3, 2)], {}, "weights[2]: expected 4 inputs"),
