@@ -69,7 +69,8 @@ class Plan:
         Factors of the rows' weights by class. "balanced" is n / (classes · count), counted in the training rows. A
         sequence follows the order of the labels. A mapping has weights by label, {"yes": 2}; other classes weigh 1.
     seed : int, default 0
-        Seed of every random choice of training, 64 bits: split, order, dropout and noise.
+        Seed, of 64 bits, of every random choice: split, order of the rows, dropout and noise; in a service also the
+        initial weights.
     shuffle : bool, default True
         Visit the rows in a new order in each epoch.
     doctor : bool, default True

@@ -41,30 +41,28 @@ class FullBatchTrainer(Trainer):
         self._converged = False
 
     def step(self) -> float:
-        """Do one iteration and return the loss after it. Allocates nothing."""
+        """Do one iteration and return the loss after it. Allocates nothing. Call it inside `ignore_overflow()`."""
         state = self.state
         memory = state.optimizer
-        # overflow and its consequences show in the loss, which is checked
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            if not state.step:
-                self._store_evaluation(self._evaluate())
-            loss = float(memory["loss"][0])
-            self._rate = rate = self._next_rate()
-            if not math.isfinite(loss):
-                self._diverged(state.step + 1, loss, "the loss")
-            if self._doctor and not state.step:
-                self._doctor.begin(state.health, loss)
-            state.step += 1
-            if self._doctor and self._doctor.is_due(state.step, state.health):
-                np.copyto(self._gradient, memory["gradient"])
-                self._doctor.before_update()
-            found = self._line_search(rate)
-            if found is None:
-                self._return_to_start()
-            else:
-                loss = found.loss
-                self._store_pair(loss)
-            self._regularizer.after_update(state.average)
+        if not state.step:
+            self._store_evaluation(self._evaluate())
+        loss = float(memory["loss"][0])
+        self._rate = rate = self._next_rate()
+        if not math.isfinite(loss):
+            self._diverged(state.step + 1, loss, "the loss")
+        if self._doctor and not state.step:
+            self._doctor.begin(state.health, loss)
+        state.step += 1
+        if self._doctor and self._doctor.is_due(state.step, state.health):
+            np.copyto(self._gradient, memory["gradient"])
+            self._doctor.before_update()
+        found = self._line_search(rate)
+        if found is None:
+            self._return_to_start()
+        else:
+            loss = found.loss
+            self._store_pair(loss)
+        self._regularizer.after_update(state.average)
         state.loss_sum = loss * self.rows
         state.position = self.rows
         return loss

@@ -31,7 +31,7 @@ FINISHED = "finished"
 
 def ignore_overflow() -> np.errstate:
     """Return a context without NumPy's warnings of overflow: every step checks the loss, which would not be finite."""
-    return np.errstate(over="ignore", invalid="ignore", divide="ignore")
+    return np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore")
 
 
 class Trainer:
