@@ -130,6 +130,7 @@ def test_what_is_escaped_reads_as_in_a_repr(run, hostile):
         ["predict", "m", "--row", "1"],
         ["predict", "m", EVIL],
         ["predict", "m", "--row", "\x1b[31m"],
+        ["predict", "m", "--row", EVIL],
         [EVIL],
     ],
 )

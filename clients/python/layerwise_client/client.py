@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from layerwise_client._data.encoder import open_encoder
 from layerwise_client._data.header import open_header
 from layerwise_client._data.training_data import open_training_data
-from layerwise_client._transport.connection import Connection, text, whole
+from layerwise_client._transport.connection import Connection, seconds, text, whole
 from layerwise_client._transport.http import HttpTransport
 from layerwise_client._transport.messages import snapshot_of, summary_of
 from layerwise_client._transport.pages import jobs_of, models_of
@@ -77,15 +77,14 @@ class Client:
         on_waiting: Callable[[str], None] | None = None,
         transport: Transport | None = None,
     ) -> None:
-        if timeout <= 0:
-            raise InvalidRequest(f"timeout: expected seconds above 0, got {timeout}", pointer="timeout")
+        timeout = seconds(timeout, "timeout")
         if rest and transport is not None:
             raise InvalidRequest("transport: expected either rest or transport, got both", pointer="transport")
         if rest:
-            transport = HttpTransport(rest, timeout=timeout, on_waiting=on_waiting)
+            transport = HttpTransport(text(rest, "rest"), timeout=timeout, on_waiting=on_waiting)
         check_target(text(target, "target"))
         self._connection = Connection(target, timeout=timeout, on_waiting=on_waiting)
-        self._transport = transport or GrpcTransport(self._connection)
+        self._transport = GrpcTransport(self._connection) if transport is None else transport
         self._predicting = Predicting(self._transport)
 
     def __enter__(self) -> Client:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from layerwise_client.errors import ServiceFault
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -43,15 +45,29 @@ class Prediction:
 
 
 def joined(parts: Sequence[Prediction]) -> Prediction:
-    """Join the predictions of consecutive blocks of rows."""
+    """Join the predictions of consecutive blocks of rows. Raises `ServiceFault` if they are of different versions."""
     import numpy as np
 
     first = parts[0]
     if len(parts) == 1:
         return first
+    for part in parts:
+        if _form(part) != _form(first):
+            wanted = f"version {first.version} of {first.model} for all rows, in one form"
+            raise ServiceFault(f"expected answers of {wanted}, got one of version {part.version} of {part.model}")
 
     def join(name: str) -> Array | None:
         arrays = [getattr(part, name) for part in parts]
         return None if arrays[0] is None else np.concatenate(arrays)
 
     return Prediction(first.model, first.version, join("labels"), join("values"), join("probabilities"))
+
+
+def _form(answer: Prediction) -> tuple[object, ...]:
+    """Return what all answers of one version have in common."""
+    arrays = (answer.labels, answer.values, answer.probabilities)
+    return (
+        answer.model,
+        answer.version,
+        *(None if array is None else (array.dtype.kind, array.shape[1:]) for array in arrays),
+    )

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     Block = npt.NDArray[np.float32]
 
 
+IN_RANGE = "a number within float32's range (±3.4e38)"
+
+
 @dataclass(frozen=True, slots=True)
 class NumberRows:
     """`count` rows of `features` numbers, read in blocks, so that a memory-mapped array stays on disk.
@@ -80,16 +83,23 @@ def to_float32(values: Array, name: str, *, first_row: int = 0) -> Block:
     """
     import numpy as np
 
+    from layerwise.checks import shown
+    from layerwise.tables.reading import FLOAT32_MAX
+
     _refuse_text(values, name, first_row=first_row)
     if isinstance(values, np.ma.MaskedArray):  # a masked value is missing
         values = cast("Array", np.ma.filled(np.ma.asarray(values, dtype=np.float64), np.nan))
-    with np.errstate(over="ignore"):  # values that overflow are refused below, with their place
-        block = np.ascontiguousarray(values, dtype="<f4")
+    try:
+        with np.errstate(over="ignore"):  # values that overflow are refused below, with their place
+            block = np.ascontiguousarray(values, dtype="<f4")
+    except OverflowError:  # whole numbers of hundreds of digits
+        beyond = next(index for index, value in np.ndenumerate(values) if abs(value) > FLOAT32_MAX)
+        raise _misplaced(name, beyond, first_row, f"expected {IN_RANGE}, got {shown(values[beyond])}") from None
     finite = np.isfinite(block)
     if not finite.all():
         index = tuple(int(i) for i in np.argwhere(~finite)[0])
         value = float(values[index])
-        wanted = "a number within float32's range (±3.4e38)" if np.isfinite(value) else "a finite number"
+        wanted = IN_RANGE if np.isfinite(value) else "a finite number"
         raise _misplaced(name, index, first_row, f"expected {wanted}, got {value:g}")
     return block
 

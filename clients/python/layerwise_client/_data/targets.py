@@ -223,4 +223,6 @@ def _labels(block: Array, kind: TargetKind, name: str, first_row: int) -> tensor
 
 
 def _wrong(name: str, row: int, wanted: str, value: object) -> InvalidRequest:
-    return invalid((name, row), f"{wanted}, got {value!r}")
+    from layerwise.checks import shown
+
+    return invalid((name, row), f"{wanted}, got {shown(value)}")

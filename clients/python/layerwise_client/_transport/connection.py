@@ -8,7 +8,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, SupportsIndex, TypeVar
+from typing import TYPE_CHECKING, SupportsFloat, SupportsIndex, TypeVar
 
 import grpc
 
@@ -28,6 +28,7 @@ _DELAYS = (0.1, 0.2, 0.4, 0.8)  # seconds between tries; the last one repeats
 
 _CLOSE_SECONDS = 5.0
 _MOST_INT = 2**63 - 1  # largest int64 of protobuf
+_MOST_SECONDS = 1_000_000  # gRPC and sockets fail at once with a time that they cannot count
 
 MESSAGE_BYTES = 8 << 20
 """Largest message over gRPC, or body over REST, that every service accepts."""
@@ -244,6 +245,19 @@ def whole(value: object, name: str) -> int:
     number = operator.index(value)
     if abs(number) > _MOST_INT:
         raise InvalidRequest(f"{name}: expected a whole number of at most 64 bits, got a larger one", pointer=name)
+    return number
+
+
+def seconds(value: object, name: str) -> float:
+    """Return `value`, a time above 0. Raises `InvalidRequest` with the argument's `name` for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | SupportsFloat):
+        raise InvalidRequest(f"{name}: expected a number of seconds, got {value!r}", pointer=name)
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        number = float("inf")
+    if not 0 < number <= _MOST_SECONDS:
+        raise InvalidRequest(f"{name}: expected seconds above 0, up to {_MOST_SECONDS:,}, got {number:g}", pointer=name)
     return number
 
 

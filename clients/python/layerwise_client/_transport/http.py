@@ -36,20 +36,10 @@ class HttpTransport:
     number_bytes = 16  # -1.17549435e-38 and its comma
 
     def __init__(self, address: str, *, timeout: float, on_waiting: Callable[[str], None] | None = None) -> None:
-        try:
-            parts = urlsplit(address if "://" in address else f"http://{address}")
-        except ValueError:  # half an IPv6 address
-            parts = SplitResult("", "", "", "", "")
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            wanted = "expected an address such as http://127.0.0.1:8000"
-            raise InvalidRequest(f"rest: {wanted}, got {address!r}", pointer="rest")
+        parts, port = _split(address)
         self.address = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
         new = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        try:
-            host, port = parts.hostname, parts.port
-        except ValueError as exc:
-            raise InvalidRequest(f"rest: expected a port of 1 to 65535, got {address!r}", pointer="rest") from exc
-        self._pool = Pool(lambda: new(host, port))
+        self._pool = Pool(lambda: new(str(parts.hostname), port))
         self._path = f"{parts.path.rstrip('/')}/predict"
         self._timeout = timeout
         self._on_waiting = on_waiting
@@ -121,6 +111,25 @@ class HttpTransport:
             return response.status, bytes(answer)
 
 
+def _split(address: str) -> tuple[SplitResult, int | None]:
+    """Return the parts of an address, and its port. Raises `InvalidRequest`, which never shows a password."""
+    shown = f"…@{address.rpartition('@')[2]}" if "@" in address else address
+    wanted = "an address such as http://127.0.0.1:8000"
+    try:
+        parts = urlsplit(address if "://" in address else f"http://{address}")
+    except ValueError:  # half an IPv6 address
+        parts = SplitResult("", "", "", "", "")
+    if parts.scheme not in ("http", "https") or not parts.hostname or " " in address:
+        raise InvalidRequest(f"rest: expected {wanted}, got {shown!r}", pointer="rest")
+    for what, found in (("user and password", "@" in parts.netloc), ("a query", parts.query or parts.fragment)):
+        if found:
+            raise InvalidRequest(f"rest: expected {wanted}, without {what}, got {shown!r}", pointer="rest")
+    try:
+        return parts, parts.port
+    except ValueError as exc:
+        raise InvalidRequest(f"rest: expected a port of 1 to 65535, got {shown!r}", pointer="rest") from exc
+
+
 def _request_body(model: str, version: str, block: Block | TableBlock) -> bytes:
     """Return the body of a request to predict `block`."""
     if isinstance(block, TableBlock):
@@ -147,14 +156,24 @@ def _signature(answer: dict[str, Any]) -> Signature:
 
 
 def _prediction(answer: dict[str, Any]) -> Prediction:
-    import numpy as np
-
     predictions, probabilities = answer["predictions"], answer.get("probabilities")
     values = isinstance(predictions[0], float | list)  # numbers of a regression, or lists of flags; labels are neither
+    if not values and not ((kinds := set(map(type, predictions))) <= {int, str, bool} and len(kinds) == 1):
+        raise ValueError("expected labels of one type")
     return Prediction(
         model=str(answer["model"]),
         version=int(answer["version"]),
         labels=None if values else labels_array(predictions),
-        values=np.array(predictions, dtype=np.float32) if values else None,
-        probabilities=None if probabilities is None else np.array(probabilities, dtype=np.float32),
+        values=_float32(predictions) if values else None,
+        probabilities=None if probabilities is None else _float32(probabilities),
     )
+
+
+def _float32(values: object) -> Block:
+    """Return numbers from JSON as an array. Raises `ValueError` if there is something else among them."""
+    import numpy as np
+
+    array = np.array(values)
+    if array.dtype.kind not in "iuf":
+        raise ValueError(f"expected numbers, got {array.dtype}")
+    return array.astype(np.float32)

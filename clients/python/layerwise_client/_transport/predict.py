@@ -19,6 +19,7 @@ WRONG_KIND = "WRONG_KIND_OF_ROWS"
 """Reason of the error for rows of numbers where the version takes a table, or the reverse."""
 UNKNOWN_COLUMN = "UNKNOWN_COLUMN"
 """The service's reason: the rows have a column that the version does not take."""
+_MOST_SIGNATURES = 1_000  # kept; a client may ask for any number of versions
 _TOO_MANY = "TOO_MANY_ROWS"  # the service's reason
 _BLOCK_BYTES = MESSAGE_BYTES // 2
 _BLOCK_ROWS = 4_096
@@ -50,6 +51,8 @@ class Predicting:
             except InvalidRequest as exc:
                 refusal = exc
         current = self._transport.signature(model, version)
+        if len(self._signatures) >= _MOST_SIGNATURES:
+            self._signatures.clear()
         self._signatures[model, version] = current
         if refusal is not None and current == known:
             raise refusal
@@ -77,12 +80,19 @@ class Predicting:
                 if isinstance(exc, InvalidRequest):
                     raise _hinting(placed(exc, [start])) from exc.__cause__
                 raise
-            if len(answer) != len(block):
-                raise ServiceFault(f"the service gave {len(answer)} predictions for {len(block)} rows")
-            model, version = answer.model, str(answer.version)
+            for what, count in _counts(answer).items():
+                if count != len(block):
+                    raise ServiceFault(f"the service gave {count} {what} for {len(block)} rows")
             answers.append(answer)
+            model, version = answers[0].model, str(answers[0].version)
             start += len(block)
         return joined(answers)
+
+
+def _counts(answer: Prediction) -> dict[str, int]:
+    """Return of how many rows there are predictions, and probabilities if there are any."""
+    probabilities = {} if answer.probabilities is None else {"probabilities": len(answer.probabilities)}
+    return {"predictions": len(answer), **probabilities}
 
 
 def check_size(size: int, rows: int) -> None:

@@ -100,7 +100,7 @@ class Asking:
         if not all(row.strip() for row in rows):
             wanted = "expected a row such as AA,3.5 in the order of the columns, or carrier=AA,distance=3.5"
             raise click.BadParameter(f"{wanted}; got nothing", param_hint="--row")
-        split = [[cell.strip() for cell in next(csv.reader([row], skipinitialspace=True))] for row in rows]
+        split = [_cells(row) for row in rows]
         named = ["=" in cell for cells in split for cell in cells]
         if all(named):
             return self._about_named([_by_name(cells) for cells in split])
@@ -186,6 +186,14 @@ class Asking:
             case _:
                 return exc
         return InvalidRequest(message, reason=exc.reason)
+
+
+def _cells(row: str) -> list[str]:
+    """The values of a row of the command line, which may be quoted as in a CSV file."""
+    try:
+        return [cell.strip() for cell in next(csv.reader([row], skipinitialspace=True))]
+    except csv.Error as exc:  # an end of a line, or a value of more than 128 KiB
+        raise click.BadParameter(f"expected one line with commas between values ({exc})", param_hint="--row") from exc
 
 
 def _by_name(cells: Sequence[str]) -> dict[str, str]:

@@ -83,7 +83,7 @@ def connect(rpc: str, *, rest: str | None = None) -> Generator[Client]:
     try:
         client = Client(rpc, rest=rest, timeout=timeout, on_waiting=show_waiting)
     except InvalidRequest as exc:
-        option = "--rest" if exc.place == ("rest",) else "--rpc"
+        option = {"rest": "--rest", "timeout": "--timeout"}.get(str(exc.place[0]), "--rpc")
         raise click.BadParameter(exc.detail, param_hint=option) from exc
     with client, naming_parameters():
         yield client

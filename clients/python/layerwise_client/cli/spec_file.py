@@ -25,6 +25,8 @@ def read_spec(path: Path) -> dict[str, Any]:
         raise InvalidRequest(f"{path}: the key {str(exc)!r} is repeated in one object") from exc
     except ValueError as exc:
         raise InvalidRequest(f"{path}: not JSON ({exc})") from exc
+    except RecursionError as exc:
+        raise InvalidRequest(f"{path}: expected a spec of a few levels, got one that is nested too deeply") from exc
     if not isinstance(spec, dict) or not spec:
         raise InvalidRequest(f"{path}: {_WANTED}")
     parts = cast("dict[str, Any]", spec)

@@ -156,7 +156,7 @@ def train(
         spec_message(plan, types_pb2.Plan, "plan")
         data = _data(source, reading)
         if model is None and data.file is not None and data.name != Path(source).stem:
-            click.echo(f"model {data.name}, named after {data.file.file.name}; --model gives another name", err=True)
+            say(f"model {data.name}, named after {data.file.file.name}; --model gives another name", err=True)
         if plan.keys() & {"epochs", "max_steps"} and data.rows >= _ENOUGH_TO_HOLD_OUT:
             plan.setdefault("validation", _HELD_OUT)
         with told_by_line(data.file):
