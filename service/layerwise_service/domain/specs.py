@@ -181,7 +181,9 @@ def check_batch(plan: Plan, architecture: Architecture, rows: int, settings: Set
     """
     most = _most_rows_a_batch(architecture, settings)
     if min(plan.batch_size or 1, rows) > most:
-        detail = f"expected at most {most} rows in a batch for a network of this width, got {plan.batch_size}"
+        detail = (
+            f"expected at most {counted(most, 'row')} in a batch for a network of this width, got {plan.batch_size}"
+        )
         raise TooLarge(detail, pointer=Place("plan", "batch_size"))
     kept = plan.optimizer.vector_count + bool(plan.average) + 2
     if architecture.parameters * kept > 5 * settings.max_parameters:  # parameters, gradient, Adam's two and one more

@@ -23,8 +23,8 @@ _FIRST_PAUSE, _MOST_PAUSE = 0.5, 5.0  # seconds between two tries
 _LOOK_SECONDS = 0.05  # between two looks for an instruction
 
 
-class WaitInterrupted(Exception):
-    """The worker was instructed to leave the job while it waited."""
+class Interrupted(Exception):
+    """The worker was instructed to leave the job."""
 
     def __init__(self, instruction: Instruction) -> None:
         super().__init__(instruction.value)
@@ -47,7 +47,7 @@ class Retrier:
         """Return the result of `act`, which is retried while there is no space, no database, or no file system.
 
         `ends`: `act` ends the job or gives it back, so its state is not set to RUNNING afterwards. Raises
-        `WaitInterrupted` when `instruction` says to leave the job. Errors that a retry cannot help are raised at once.
+        `Interrupted` when `instruction` says to leave the job. Errors that a retry cannot help are raised at once.
         """
         pause, since, waits_for = _FIRST_PAUSE, time.monotonic(), ""
         while True:
@@ -89,7 +89,7 @@ class Retrier:
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             if (found := instruction()) is not Instruction.CONTINUE:
-                raise WaitInterrupted(found)
+                raise Interrupted(found)
             time.sleep(min(left, _LOOK_SECONDS))
 
 

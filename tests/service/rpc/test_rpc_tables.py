@@ -49,6 +49,17 @@ def train(training: TrainingServiceStub, *requests: training_pb2.TrainRequest) -
     return events
 
 
+def test_a_batch_too_large_for_the_width_of_the_encoded_table_is_refused(settings: Settings) -> None:
+    limited = msgspec.structs.replace(settings, max_batch_values=20)
+    sent = [header(plan={"batch_size": 2}), table_batch(table(**FLIGHTS), labels=strings(*LABELS))]
+
+    with running_rpc(limited) as (address, _), grpc.insecure_channel(address) as channel:
+        found = error_of(lambda: list(TrainingServiceStub(channel).Train(iter(sent), timeout=10)))
+
+    assert found[2:] == ("TOO_LARGE", "plan.batch_size")
+    assert "expected at most 1 row in a batch for a network of this width, got 2" in found[1]
+
+
 @pytest.mark.usefixtures("worker")
 def test_a_job_on_a_table_ends_with_the_librarys_weights_and_encoder(
     training: TrainingServiceStub, settings: Settings

@@ -163,6 +163,20 @@ def test_a_folder_in_the_place_of_a_file_is_not_waited_for(
     assert work(submit()).state == "FAILED"
 
 
+def test_a_job_that_has_succeeded_has_no_seconds_left_whichever_weights_it_kept(
+    submit: Callable[..., Job], stores: Stores, work: Callable[[Job], Job]
+) -> None:
+    keeps_the_first = {"watch": "loss", "patience": 2, "tolerance": 1e6}
+
+    ended = work(submit(epochs=50, early_stopping=keeps_the_first))
+
+    records = [event.record for event in stores.jobs.events(ended.id, after=0) if event.record is not None]
+    assert ended.record is not None
+    assert ended.record.epoch < records[-1].epoch
+    assert records[ended.record.epoch - 1].seconds_left > 0
+    assert ended.record.seconds_left == 0
+
+
 def test_a_job_that_waits_is_cancelled_when_asked(
     submit: Callable[..., Job], stores: Stores, work: Callable[[Job], Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
