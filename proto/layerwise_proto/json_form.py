@@ -156,12 +156,8 @@ def _did_you_mean(word: object, known: list[str]) -> str:
 def _fields_of_kinds(descriptor: Descriptor) -> list[str]:
     """Return the fields of the kinds that fields of a message may have: "optimizer.learning_rate"."""
     of_kind = [field for field in descriptor.fields if field.message_type and _is_kind(field.message_type)]
-    return [
-        f"{field.name}.{own.name}"
-        for field in of_kind
-        for kind in field.message_type.oneofs_by_name["kind"].fields
-        for own in (kind.message_type.fields if kind.message_type else ())
-    ]
+    kinds = [(field.name, kind) for field in of_kind for kind in field.message_type.oneofs_by_name["kind"].fields]
+    return [f"{name}.{own.name}" for name, kind in kinds if kind.message_type for own in kind.message_type.fields]
 
 
 def _fill_kind(message: Message, value: object, at: Steps) -> None:
@@ -180,9 +176,8 @@ def _fill_kind(message: Message, value: object, at: Steps) -> None:
         options = {name: item for name, item in value.items() if name != "kind"}
     kinds = [field.name for field in message.DESCRIPTOR.oneofs_by_name["kind"].fields]
     if not isinstance(kind, str) or kind not in kinds:
-        raise JSONFormError(
-            at, f"expected one of {', '.join(kinds)}, got {_describe(kind)}{_did_you_mean(kind, kinds)}"
-        )
+        got = f"{_describe(kind)}{_did_you_mean(kind, kinds)}"
+        raise JSONFormError(at, f"expected one of {', '.join(kinds)}, got {got}")
     chosen = getattr(message, kind)
     chosen.SetInParent()
     _fill(chosen, options, at)
