@@ -269,7 +269,7 @@ def test_row_weights_beyond_the_networks_numbers_are_refused():
         fit(network(), X, Y, plan=Plan(class_weight=(1, 1e300, 1)))
     with pytest.raises(InvalidInput, match=r"^weights\[1\]: expected a number within float32, got 1.*e\+60$"):
         fit(network(), X, Y, plan=Plan(class_weight=(1, 1e30, 1)), weights=np.full(60, 1e30))
-    fit(network(dtype=np.float64), X, Y, plan=Plan(), weights=weights)
+    next(fit(network(dtype=np.float64), X, Y, plan=Plan(), weights=weights))
 
 
 @pytest.mark.parametrize("use", [fit, partial_fit])
