@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import socket
 import threading
+import time
+from contextlib import suppress
 
 import grpc
 import pytest
@@ -203,6 +206,62 @@ def test_the_rest_address_given_as_the_target_is_told_at_once(rest):
         client.models()
 
     assert caught.value.pointer == "target"
+
+
+@pytest.fixture
+def listening():
+    """Start a server in a thread: `answer(connection, data)` handles each connection. Returns its address."""
+    sockets = []
+
+    def start(answer):
+        server = socket.create_server(("127.0.0.1", 0))
+        sockets.append(server)
+
+        def accept():
+            with suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    with connection, suppress(OSError):
+                        answer(connection, connection.recv(1_000))
+
+        threading.Thread(target=accept, daemon=True).start()
+        return f"127.0.0.1:{server.getsockname()[1]}"
+
+    yield start
+    for server in sockets:
+        server.shutdown(socket.SHUT_RDWR)
+        server.close()
+
+
+@pytest.mark.parametrize("scheme", ["", "ipv4:", "dns:///"])
+def test_an_http_answer_in_parts_is_one_too(listening, scheme):
+    def answer(connection, data):
+        if data.startswith(b"GET"):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for part in (b"HT", b"TP/", b"1.1 400 Bad Request\r\n\r\n"):
+                connection.sendall(part)
+                time.sleep(0.02)
+
+    with (
+        Client(f"{scheme}{listening(answer)}", timeout=10) as client,
+        pytest.raises(InvalidRequest, match="speaks HTTP, not gRPC"),
+    ):
+        client.models()
+
+
+def test_a_target_that_is_silent_is_tried_for_http_once_a_call(listening):
+    asked = []
+
+    def answer(connection, data):
+        if data.startswith(b"GET"):
+            asked.append(data)
+            connection.settimeout(5)
+            connection.recv(1)
+
+    with Client(listening(answer), timeout=1.5) as client, pytest.raises((Unavailable, DeadlineExceeded)):
+        client.models()
+
+    assert len(asked) == 1
 
 
 def test_the_target_given_as_the_rest_address_is_told_at_once(service):

@@ -14,6 +14,7 @@ import grpc
 
 from layerwise_client._transport.errors import from_rpc
 from layerwise_client._transport.proxy import proxy_to
+from layerwise_client._transport.wrong_port import rest_as_target
 from layerwise_client.errors import DeadlineExceeded, InvalidRequest, LayerwiseError, Unavailable
 from layerwise_proto.v1 import models_pb2_grpc, training_pb2_grpc
 
@@ -70,13 +71,21 @@ class Retries:
 
     A try that succeeds ends a series of failures. After `patience` seconds of a series, the last error is raised.
     `on_waiting` is called with `address` once in a series, after the second failure, since a first failure is often
-    repaired at once.
+    repaired at once. `cause` is called at the first failure with the seconds that are left; its error ends the call.
     """
 
-    def __init__(self, address: str, *, patience: float, on_waiting: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        patience: float,
+        on_waiting: Callable[[str], None] | None = None,
+        cause: Callable[[float], LayerwiseError | None] = lambda left: None,
+    ) -> None:
         self._address = address
         self._patience = patience
         self._on_waiting = on_waiting
+        self._cause = cause
         self._end = Deadline(None)
         self._count = 0
 
@@ -92,6 +101,9 @@ class Retries:
         """Pause before another try, not beyond `deadline`. Raises `error` if the patience is over."""
         if self._count == 0:
             self._end = Deadline(self._patience)
+            left = deadline.left()
+            if (cause := self._cause(self._patience if left is None else left)) is not None:
+                raise cause from error
         elif self._end.passed():
             raise error
         if self._count == 1 and self._on_waiting is not None:
@@ -138,8 +150,16 @@ class Connection:
     def call(self, method: grpc.UnaryUnaryMultiCallable[Request, Response], request: Request) -> Response:
         """Return the answer to `request` within the timeout. Every unary call of the API is safe to repeat."""
         deadline = Deadline(self.timeout)
-        retries = Retries(self.target, patience=self.timeout, on_waiting=self.on_waiting)
+        retries = self.retries(self.on_waiting)
         return retrying(lambda: self.try_once(method, request, deadline), retries, deadline)
+
+    def retries(self, on_waiting: Callable[[str], None] | None) -> Retries:
+        """Return the pauses of one call, which ends at once if the target is no address of gRPC."""
+        return Retries(self.target, patience=self.timeout, on_waiting=on_waiting, cause=self._wrong_target)
+
+    def _wrong_target(self, left: float) -> LayerwiseError | None:
+        through_proxy = self._opened is not None and self._opened.proxy is not None
+        return None if through_proxy else rest_as_target(self.target, left)
 
     def try_once(
         self, method: grpc.UnaryUnaryMultiCallable[Request, Response], request: Request, deadline: Deadline

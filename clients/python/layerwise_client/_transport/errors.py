@@ -10,7 +10,6 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from layerwise_client._transport.proxy import Proxy
-from layerwise_client._transport.wrong_port import rest_as_target
 from layerwise_client.errors import (
     Conflict,
     DeadlineExceeded,
@@ -74,7 +73,7 @@ def from_rpc(error: grpc.RpcError, target: str, proxy: Proxy | None = None) -> L
         why = "no answer in time" if kind is DeadlineExceeded else _last_cause(details)
         return kind(f"{target} cannot be reached through {proxy} ({why}); {proxy.around(target)}")
     if kind is Unavailable:
-        return rest_as_target(target) or unreachable(target, details)
+        return unreachable(target, details)
     if kind is DeadlineExceeded:
         return DeadlineExceeded(f"{target} did not answer in time")
     if kind is ResourceExhausted:

@@ -20,7 +20,7 @@ class Proxy:
 
     def around(self, target: str) -> str:
         """Return how to call `target` without the proxy."""
-        return f"set no_proxy={_host(target)[0]} to avoid it"
+        return f"set no_proxy={host_and_port(target)[0]} to avoid it"
 
     def __str__(self) -> str:
         return f"the proxy {self.address} that {self.variable} names"
@@ -29,7 +29,7 @@ class Proxy:
 def proxy_to(target: str) -> Proxy | None:
     """Return the proxy for calls to `target`; None if there is none. This host itself never has one."""
     variable = next((name for name in _VARIABLES if os.environ.get(name)), None)
-    if variable is None or _is_exempt(*_host(target)):
+    if variable is None or _is_exempt(*host_and_port(target)):
         return None
     url = urlsplit(os.environ[variable])
     if url.scheme != "http":  # gRPC supports no others
@@ -66,7 +66,7 @@ def _covers(exception: str, host: str, port: str) -> bool:
     return exception == "*" or (bool(name) and (host == name or host.endswith(f".{name}")))
 
 
-def _host(target: str) -> tuple[str, str]:
+def host_and_port(target: str) -> tuple[str, str]:
     """Return host and port of a target, with or without a scheme such as dns:///; ("", "") for a Unix socket."""
     if target.startswith(("unix:", "unix-abstract:")):
         return "", ""

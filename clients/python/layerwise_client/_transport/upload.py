@@ -13,7 +13,7 @@ import grpc
 from layerwise_client._data.places import invalid, placed
 from layerwise_client._data.tables import TableRows
 from layerwise_client._data.training_data import TrainingData
-from layerwise_client._transport.connection import MESSAGE_BYTES, Connection, Deadline, Retries, retrying
+from layerwise_client._transport.connection import MESSAGE_BYTES, Connection, Deadline, retrying
 from layerwise_client.errors import DeadlineExceeded, InvalidRequest, ServiceFault
 from layerwise_client.progress import Progress, waiting_of
 from layerwise_proto.v1 import training_pb2
@@ -44,7 +44,7 @@ def submit(
     makes that safe.
     """
     on_waiting = waiting_of(progress) or connection.on_waiting
-    retries = Retries(connection.target, patience=connection.timeout, on_waiting=on_waiting)
+    retries = connection.retries(on_waiting)
     return retrying(lambda: _submit_once(connection, header, data, progress), retries, Deadline(None))
 
 

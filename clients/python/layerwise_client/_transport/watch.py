@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import grpc
 
-from layerwise_client._transport.connection import Retries
 from layerwise_client._transport.messages import record_of, transition_of
 from layerwise_client.errors import DeadlineExceeded, Unavailable, WaitTimeout
 from layerwise_client.results import Record, Snapshot, Transition
@@ -34,7 +33,7 @@ def watch_job(
     """
     step = from_step
     changes = 0
-    retries = Retries(connection.target, patience=connection.timeout, on_waiting=on_waiting)
+    retries = connection.retries(on_waiting)
     while True:
         try:
             changed = 0  # each connection repeats all changes of state
