@@ -1,6 +1,8 @@
-# Everything a developer or CI does. Each target makes what it needs; `make demo` and `make test` are the ones to know.
+# Everything a developer or CI does; `make help` lists it. Each target installs what it needs.
 PYTHON ?= python3
-PYTHON313 ?= python3.13
+# python3.13 of the path, or else of pyenv; empty if there is none.
+PYTHON313 ?= $(firstword $(shell for python in python3.13 ~/.pyenv/versions/3.13*/bin/python3.13; do \
+  $$python -c '' 2>/dev/null && echo $$python; done))
 BIN := .venv/bin
 BUF := .venv-proto/bin/buf
 PROTOS := $(wildcard proto/layerwise_proto/v1/*.proto)
@@ -9,7 +11,7 @@ PROTOC := ../.venv-proto/bin/python -m grpc_tools.protoc -I . \
   --plugin=protoc-gen-mypy=../.venv-proto/bin/protoc-gen-mypy \
   --plugin=protoc-gen-mypy_grpc=../.venv-proto/bin/protoc-gen-mypy_grpc
 
-.PHONY: demo constraints serve test test-lowest test-313 coverage test-faults test-parity soak lint check proto compose-test clean
+.PHONY: help python313 demo constraints serve test test-lowest test-313 coverage test-faults test-parity soak lint check proto compose-test clean
 .PHONY: bench-train bench-train-check bench-tables bench-defaults bench-kills bench-mixed docs-figures
 .DEFAULT_GOAL := check
 
@@ -40,7 +42,7 @@ PINNED := $(PIP) --constraint constraints.txt
 	@.venv-proto/bin/python $(PIP) --requirement $<
 	@touch $@
 
-# PyTorch and the other peers are large, and need none of our own tools.
+# PyTorch and the other peers are large, and only comparisons need them.
 .venv-parity/.made: benchmarks/requirements.txt pyproject.toml constraints.txt
 	@echo "Installing Layerwise and its peers into .venv-parity …"
 	@$(PYTHON) -m venv .venv-parity
@@ -55,8 +57,7 @@ PINNED := $(PIP) --constraint constraints.txt
 	@touch $@
 
 .venv-313/.made: pyproject.toml constraints.txt | .venv/bin/uv
-	@$(PYTHON313) -c '' 2>/dev/null || \
-	  { echo "There is no $(PYTHON313) here. Try: make PYTHON313=/path/to/python3.13 test-313" >&2; exit 1; }
+	@test "$(PYTHON313)" || { echo "There is no python3.13 here. Try: make PYTHON313=/path/to/python3.13 test-313" >&2; exit 1; }
 	@echo "Installing Layerwise and its development tools into .venv-313 …"
 	@$(PYTHON313) -m venv --clear .venv-313
 	@$(BIN)/uv --system-certs pip install --quiet --python .venv-313/bin/python --constraint constraints.txt --editable '.[dev]'
@@ -66,43 +67,52 @@ PINNED := $(PIP) --constraint constraints.txt
 	@$(BIN)/python $(PIP) uv
 
 # The newest versions that pyproject.toml allows; Python 3.11 is the oldest, and newer ones take the same.
-constraints: .venv/bin/uv
+constraints: .venv/bin/uv  ## constraints.txt, with the newest versions
 	@$(BIN)/uv --system-certs pip compile --quiet --upgrade --extra dev --python-version 3.11 --python-platform linux --no-annotate \
 	  --custom-compile-command 'make constraints' --output-file constraints.txt pyproject.toml
 
-demo: .venv/.run
+help:  ## this list
+	@sed -n 's/^\([a-z0-9-]*\):.*  ## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | while IFS="$$(printf '\t')" read -r target text; do \
+	  printf '  %-18s %s\n' "$$target" "$$text"; done
+
+demo: .venv/.run  ## the whole path in a few seconds: start, train, predict, stop
 	@$(BIN)/python examples/demo.py
 
-serve: .venv/.run
+serve: .venv/.run  ## the service at its usual addresses, until Ctrl-C
 	@$(BIN)/layerwise serve
 
-test: .venv/.dev .venv-proto/.made
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
-
-# The same on the lowest versions of the dependencies, and on Python 3.13; TESTS names a part of them.
 TESTS ?=
-test-lowest: .venv-lowest/.made
-	@.venv-lowest/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(TESTS)
+PYTEST := pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+test: .venv/.dev .venv-proto/.made  ## the tests, four minutes on two cores; TESTS=tests/core for a part
+	@$(BIN)/python -m $(PYTEST) $(TESTS)
 
-test-313: .venv-313/.made
-	@.venv-313/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(TESTS)
+test-lowest: .venv-lowest/.made  ## the tests on the lowest versions allowed; TESTS for a part
+	@.venv-lowest/bin/python -m $(PYTEST) $(TESTS)
 
-# Which lines and branches no test runs, in our own processes and in those that tests start. Ten minutes and more.
-coverage: .venv/.dev .venv-proto/.made
+python313:
+	@echo $(PYTHON313)
+
+test-313: .venv-313/.made  ## the tests on Python 3.13; TESTS for a part
+	@.venv-313/bin/python -m $(PYTEST) $(TESTS)
+
+coverage: .venv/.dev .venv-proto/.made  ## lines and branches that no test runs; ten minutes and more
 	@rm -rf .coverage && mkdir .coverage
 	@-$(BIN)/coverage run -m pytest --numprocesses 2 --dist loadfile
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
-# What breaks a running service: kills, full disks, floods, memory. Some minutes.
-test-faults: .venv/.dev
+test-faults: .venv/.dev  ## kills, full disks, floods, memory; some minutes
 	@$(BIN)/python -m pytest tests/faults
 
 # The memory of the serving processes under some thousand requests of 8 MB, from eight callers at once.
-soak: .venv/.dev
+soak: .venv/.dev  ## the memory of the serving processes under load; an hour
 	@LAYERWISE_SOAK=170 LAYERWISE_SOAK_BYTES=8000000 $(BIN)/python -m pytest --timeout 7200 tests/faults/test_memory.py
 
-lint: .venv/.dev .venv-proto/.made
+format: .venv/.dev  ## formats the code, and mends what the linter can mend
+	@$(BIN)/ruff check --quiet --fix-only
+	@$(BIN)/ruff format --quiet
+
+lint: .venv/.dev .venv-proto/.made  ## refuses what is not formatted, lint, import contracts, types
 	@$(BIN)/ruff format --check --quiet || { $(BIN)/ruff format --diff --quiet; exit 1; }
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/lint-imports --no-logo >.venv/imports.log || { cat .venv/imports.log; exit 1; }
@@ -110,50 +120,46 @@ lint: .venv/.dev .venv-proto/.made
 	@$(BIN)/pyright --warnings
 	@$(BUF) lint proto
 
-check: lint test
+check: lint test  ## lint and test: before you send a change (the default)
 
-test-parity: .venv-parity/.made
+test-parity: .venv-parity/.made  ## compares with PyTorch, which it installs
 	@.venv-parity/bin/python -m pytest tests/parity
 
 # On an otherwise idle machine; some minutes.
-bench-train: .venv-parity/.made
+bench-train: .venv-parity/.made  ## training speed beside PyTorch and scikit-learn
 	@for kernels in numpy numba; do LAYERWISE_KERNELS=$$kernels .venv-parity/bin/python -m benchmarks.train; done
 
-bench-train-check: .venv-parity/.made
+bench-train-check: .venv-parity/.made  ## fails if training became slower; on an idle machine
 	@for kernels in numpy numba; do \
 	  LAYERWISE_KERNELS=$$kernels .venv-parity/bin/python -m benchmarks.train --check benchmarks/train.json || exit 1; done
 
-# LAYERWISE_FLIGHTS is the folder of flights.csv.
-bench-tables: .venv/.dev
+bench-tables: .venv/.dev  ## the speed of encoding a table; LAYERWISE_FLIGHTS is the folder of flights.csv
 	@$(BIN)/python -m benchmarks.tables
 
-# Kills every part of a running service, 60 times. About ten minutes.
-bench-kills: .venv/.dev
+bench-kills: .venv/.dev  ## kills each part of a running service, 60 times; ten minutes
 	@$(BIN)/python -m benchmarks.kills
 
-# Ten minutes of everything at once: what the processes of a service hold after the first and the last.
-bench-mixed: .venv/.dev
+bench-mixed: .venv/.dev  ## memory under ten minutes of everything at once
 	@$(BIN)/python -m benchmarks.mixed_load
 
-# Default settings compared with scikit-learn on public tables; half an hour. The scores go into docs/training.md.
-bench-defaults: .venv-parity/.made
+bench-defaults: .venv-parity/.made  ## default settings beside scikit-learn, into docs/training.md; half an hour
 	@OPENBLAS_NUM_THREADS=1 .venv-parity/bin/python -m benchmarks.defaults benchmarks/defaults.json \
 	  --document docs/training.md
 
 # Needs a Docker engine and docker-compose, or docker with its plug-in compose.
-compose-test: .venv/.dev
+compose-test: .venv/.dev  ## the containers; needs a Docker engine
 	@$(BIN)/python -m pytest tests/compose
 
 # Trains what docs/notes.md shows: its figures, numbers.json, and the tables in it. On one thread, so that the numbers
 # are the same however many cores there are.
-docs-figures: .venv/.dev
+docs-figures: .venv/.dev  ## the figures and tables of docs/notes.md
 	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m examples.notes docs/figures --document docs/notes.md
 
-# Into another folder with OUT=…: a test compares what comes out with what is checked in.
+# With OUT=… into another folder: a test compares the generated code with the committed one.
 proto: OUT ?= .
-proto: .venv-proto/.made
+proto: .venv-proto/.made  ## the code generated from the .proto files
 	@cd proto && $(PROTOC) --python_out=$(OUT) --mypy_out=quiet:$(OUT) $(PROTOS:proto/%=%)
 	@cd proto && $(PROTOC) --grpc_python_out=$(OUT) --mypy_grpc_out=quiet:$(OUT) $(SERVICES:proto/%=%)
 
-clean:
+clean:  ## removes all that was installed and cached
 	@rm -rf .venv .venv-proto .venv-parity .venv-lowest .venv-313 dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

@@ -1,4 +1,4 @@
-"""Multilayer perceptrons on NumPy: built, trained, saved."""
+"""Multilayer perceptrons on NumPy: build, train, evaluate, save."""
 
 from layerwise import metrics
 from layerwise.activations import (

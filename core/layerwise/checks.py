@@ -7,6 +7,7 @@ from typing import TypeVar, cast
 import numpy as np
 
 from layerwise.errors import InvalidInput, Place
+from layerwise.wording import did_you_mean
 
 T = TypeVar("T")
 
@@ -24,6 +25,15 @@ def shown(value: object) -> str:
 def counted(count: int, noun: str) -> str:
     """Return the count with the noun: "1 number", "4 numbers"."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def is_unicode(text: str) -> bool:
+    """Return whether `text` can be encoded as UTF-8; lone surrogates cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _plain(value: object) -> object:
@@ -68,9 +78,9 @@ def real_number(
     except OverflowError:
         raise InvalidInput(pointer, f"{wanted}, got {shown(value)}") from None
     if not (math.isfinite(number) and least <= number and above < number < below):
-        raise InvalidInput(pointer, f"{wanted}, got {shown(number)}")
+        raise InvalidInput(pointer, f"{wanted}, got {shown(number).removesuffix('.0')}")
     if number > most:
-        raise InvalidInput(pointer, f"expected a number of at most {most:g}, got {shown(number)}")
+        raise InvalidInput(pointer, f"expected a number of at most {most:g}, got {shown(number).removesuffix('.0')}")
     return number
 
 
@@ -93,7 +103,9 @@ def choice(pointer: Place | str, value: object, options: Iterable[str]) -> str:
     """Return `value` if it is one of `options`."""
     known = tuple(options)
     if not isinstance(value, str) or value not in known:
-        raise InvalidInput(pointer, f"expected one of {', '.join(known)}, got {shown(value)}")
+        raise InvalidInput(
+            pointer, f"expected one of {', '.join(known)}, got {shown(value)}{did_you_mean(value, known)}"
+        )
     return value
 
 
@@ -118,7 +130,7 @@ def fields(
     for name, field in given.items():
         if not isinstance(name, str) or name not in names:
             where = name if isinstance(name, str) and len(name) <= 60 else shown(name)
-            raise InvalidInput(Place(pointer, where), f"unknown field; {wanted}")
+            raise InvalidInput(Place(pointer, where), f"unknown field; {wanted}{did_you_mean(name, names)}")
         found[name] = field
     for name in required:
         if name not in found:

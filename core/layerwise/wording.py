@@ -1,7 +1,27 @@
-"""Numbers formatted for readers."""
+"""Numbers and suggestions for readers."""
+
+from collections.abc import Iterable
+from itertools import islice
 
 
 def number_words(value: float, *, digits: int = 4) -> str:
-    """Format `value` with so many significant digits, large values as whole numbers: 0.9123, 89,864, 1.2e-05."""
+    """Format `value` with `digits` significant digits, large values as whole numbers: 0.9123, 89,864, 1.2e-05."""
     short = f"{value:.{digits}g}"
     return f"{value:,.0f}" if 1000 <= abs(float(short)) < 1e15 else short
+
+
+def did_you_mean(word: object, options: Iterable[str]) -> str:
+    """Return "; did you mean NAME?" with the option most like `word`, whatever the case; "" if none is like it.
+
+    Of the options, the first 1,000 are compared, and of long words the first characters.
+    """
+    from difflib import get_close_matches  # noqa: PLC0415 – only errors need it
+
+    folded = {option.casefold(): option for option in islice(options, 1000)}
+    near = get_close_matches(str(word)[:256].casefold(), folded, 1)
+    return f"; did you mean {folded[near[0]]}?" if near else ""
+
+
+def score_words(value: float) -> str:
+    """Format an accuracy or R² with four decimals, an R² that is hopeless as `number_words`: 0.9123, -4.476e+27."""
+    return f"{value:.4f}" if abs(value) < 1000 else number_words(value)

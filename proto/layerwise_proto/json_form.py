@@ -1,16 +1,21 @@
 """The JSON form of an architecture, a plan or an encoder of tables, to and from its message.
 
-Field names are the same in both. In JSON a message that is one of several kinds (an activation, an optimizer) is the
-kind's name, `"relu"`, or an object with `kind`, `{"kind": "maxout", "pieces": 2}`; one that is one of several values (a
-policy or a number) is the value; one that may be a plain map, as weights by label, may be the map, whose names may be
-labels of any type; an enum value is its lower-case name without the enum's prefix, `"hinge"`. Fields that
-are not set are left out.
+Field names are the same in both. In JSON:
+
+- a message that is one of several kinds (an activation, an optimizer) is the kind's name, `"relu"`, or an object with
+  `kind`, `{"kind": "maxout", "pieces": 2}`;
+- a message that is one of several values (a policy or a number) is the value;
+- a message one of whose kinds is a plain map (weights by label) may be the map; its names may be labels of any type;
+- an enum value is its name in lower case without the prefix of the enum, `"stratified"`.
+
+Fields that are not set are left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from difflib import get_close_matches
+from typing import Protocol, TypeVar, runtime_checkable
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
@@ -19,8 +24,19 @@ JSON = str | int | float | bool | None | Sequence["JSON"] | Mapping[str, "JSON"]
 M = TypeVar("M", bound=Message)
 Steps = tuple[str | int, ...]
 
-_INTEGER = {FieldDescriptor.CPPTYPE_INT32, FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT64}
-_NUMBER = {FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT}
+_INTEGER = {
+    FieldDescriptor.CPPTYPE_INT32: (-(2**31), 2**31 - 1),
+    FieldDescriptor.CPPTYPE_INT64: (-(2**63), 2**63 - 1),
+    FieldDescriptor.CPPTYPE_UINT64: (0, 2**64 - 1),
+}
+"""The least and the largest number of each type."""
+
+
+@runtime_checkable
+class HasJSONForm(Protocol):
+    """An object that gives its JSON form, as a plan and an architecture of the library do."""
+
+    def to_json(self) -> object: ...
 
 
 class JSONFormError(ValueError):
@@ -105,6 +121,10 @@ def _render_message(message: Message) -> JSON:
 
 def _fill(message: Message, value: object, at: Steps) -> None:
     descriptor = message.DESCRIPTOR
+    if isinstance(value, HasJSONForm) and not isinstance(value, type):
+        value = value.to_json()
+        if isinstance(value, Mapping):  # null in it is a field left out, also one that the message does not have
+            value = {name: item for name, item in value.items() if item is not None}
     if _is_kind(descriptor):
         _fill_kind(message, value, at)
         return
@@ -117,10 +137,27 @@ def _fill(message: Message, value: object, at: Steps) -> None:
         field = descriptor.fields_by_name.get(name)
         inner = (*at, str(name))
         if field is None:
-            known = ", ".join(other.name for other in descriptor.fields) or "none"
-            raise JSONFormError(inner, f"unknown field; the fields here are: {known}")
+            known = [other.name for other in descriptor.fields]
+            near = _did_you_mean(_SHORT.get(name, name), known + _fields_of_kinds(descriptor))
+            raise JSONFormError(inner, f"unknown field; the fields here are: {', '.join(known) or 'none'}{near}")
         if item is not None:  # null, as JSON writers give it, is a field left out
             _fill_field(message, field, item, inner)
+
+
+_SHORT: Mapping[object, str] = {"lr": "learning_rate"}
+
+
+def _did_you_mean(word: object, known: list[str]) -> str:
+    """Return "; did you mean NAME?" with the name in `known` most like `word`, by its last part; "" if none is."""
+    by_end = {name.rpartition(".")[2]: name for name in reversed(known)}
+    return "".join(f"; did you mean {by_end[each]}?" for each in get_close_matches(str(word)[:256], by_end, 1))
+
+
+def _fields_of_kinds(descriptor: Descriptor) -> list[str]:
+    """Return the fields of the kinds that fields of a message may have: "optimizer.learning_rate"."""
+    of_kind = [field for field in descriptor.fields if field.message_type and _is_kind(field.message_type)]
+    kinds = [(field.name, kind) for field in of_kind for kind in field.message_type.oneofs_by_name["kind"].fields]
+    return [f"{name}.{own.name}" for name, kind in kinds if kind.message_type for own in kind.message_type.fields]
 
 
 def _fill_kind(message: Message, value: object, at: Steps) -> None:
@@ -139,7 +176,8 @@ def _fill_kind(message: Message, value: object, at: Steps) -> None:
         options = {name: item for name, item in value.items() if name != "kind"}
     kinds = [field.name for field in message.DESCRIPTOR.oneofs_by_name["kind"].fields]
     if not isinstance(kind, str) or kind not in kinds:
-        raise JSONFormError(at, f"expected one of {', '.join(kinds)}, got {_describe(kind)}")
+        got = f"{_describe(kind)}{_did_you_mean(kind, kinds)}"
+        raise JSONFormError(at, f"expected one of {', '.join(kinds)}, got {got}")
     chosen = getattr(message, kind)
     chosen.SetInParent()
     _fill(chosen, options, at)
@@ -157,8 +195,8 @@ def _fill_map(message: Message, field: FieldDescriptor, value: object, at: Steps
         raise JSONFormError(at, f"expected an object, got {_describe(value)}")
     for name, item in value.items():
         inner = (*at, str(name))
-        if not isinstance(name, str):
-            raise JSONFormError(inner, f"expected a name that is a string, got {_describe(name)}")
+        if not isinstance(name, str) or not _is_unicode(name):
+            raise JSONFormError(inner, f"expected a name of Unicode text, got {_describe(name)}")
         of_values = field.message_type.fields_by_name["value"]
         if of_values.message_type is None:
             getattr(message, field.name)[name] = _scalar(of_values, item, inner)
@@ -202,12 +240,7 @@ def _fill_field(message: Message, field: FieldDescriptor, value: object, at: Ste
     if field.is_repeated:
         _fill_scalars(message, field, value, at)
         return
-    try:
-        setattr(message, field.name, _scalar(field, value, at))
-    except (ValueError, TypeError) as error:
-        if isinstance(error, JSONFormError):
-            raise
-        raise JSONFormError(at, f"{_describe(value)} is out of range") from error
+    setattr(message, field.name, _scalar(field, value, at))
 
 
 def _fill_scalars(message: Message, field: FieldDescriptor, value: object, at: Steps) -> None:
@@ -225,14 +258,29 @@ def _scalar(field: FieldDescriptor, value: object, at: Steps) -> object:
     if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
         return _expect(isinstance(value, bool), value, "true or false", at)
     if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
-        return _expect(isinstance(value, str), value, "a string", at)
+        return _expect(isinstance(value, str) and _is_unicode(value), value, "a string of Unicode text", at)
     if isinstance(value, bool):
         raise JSONFormError(at, f"expected a number, got {_describe(value)}")
     if field.cpp_type in _INTEGER:
         whole = isinstance(value, int) or hasattr(value, "__index__")
-        return int(_expect(whole, value, "a whole number", at))  # type: ignore[call-overload]
-    number = isinstance(value, int | float) or hasattr(value, "__float__")
-    return float(_expect(number, value, "a number", at))  # type: ignore[arg-type]
+        number = int(_expect(whole, value, "a whole number", at))  # type: ignore[call-overload]
+        least, most = _INTEGER[field.cpp_type]
+        return _expect(least <= number <= most, number, f"a whole number from {least} to {most}", at)
+    if not (isinstance(value, int | float) or hasattr(value, "__float__")):
+        raise JSONFormError(at, f"expected a number, got {_describe(value)}")
+    try:
+        return float(value)
+    except (ValueError, TypeError, OverflowError) as error:  # a whole number of hundreds of digits, an array
+        raise JSONFormError(at, f"expected a number that 64 bits can hold, got {_describe(value)}") from error
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether UTF-8 can hold `text`; half of a surrogate pair has no encoding."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _expect(fits: bool, value: object, wanted: str, at: Steps) -> object:

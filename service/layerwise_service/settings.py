@@ -147,10 +147,22 @@ def read_settings(
     return _build(values, origins)
 
 
+def misspelt_variables(environment: Mapping[str, str]) -> list[str]:
+    """Return a warning for each variable whose name is almost that of a setting."""
+    from difflib import get_close_matches  # noqa: PLC0415 – most commands have no such variable
+
+    known = list(map(_variable, Settings.__struct_fields__))
+    unknown = [name for name in environment if name.startswith(_PREFIX) and name not in known]
+    near = {name: get_close_matches(name, known, 1, cutoff=0.85) for name in unknown}
+    return [
+        f"{name} is not a setting and is ignored; did you mean {found[0]}?" for name, found in near.items() if found
+    ]
+
+
 def to_environment(settings: Settings) -> dict[str, str]:
     """Return the settings as environment variables, for a child process."""
     return {
-        f"LAYERWISE_{name.upper()}": str(value).lower() if isinstance(value, bool) else str(value)
+        _variable(name): str(value).lower() if isinstance(value, bool) else str(value)
         for name, value in msgspec.structs.asdict(settings).items()
     }
 
@@ -169,14 +181,26 @@ def _from_file(file: Path | None) -> tuple[str, dict[str, object]]:
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
-    variables = {name: f"LAYERWISE_{name.upper()}" for name in Settings.__struct_fields__}
+    variables = {name: _variable(name) for name in Settings.__struct_fields__}
     return {name: environment[variable] for name, variable in variables.items() if environment.get(variable)}
+
+
+_PREFIX = "LAYERWISE_"
+
+
+def _variable(setting: str) -> str:
+    """Return the name of the environment variable of a setting."""
+    return f"{_PREFIX}{setting.upper()}"
 
 
 def _build(values: Mapping[str, object], origins: Mapping[str, str]) -> Settings:
     for name in values:
         if name not in Settings.__struct_fields__:
-            raise SettingsError(f"{name}: unknown setting (from {origins[name]}); `layerwise config` lists all")
+            from layerwise.wording import did_you_mean  # noqa: PLC0415 – loads NumPy, which few commands need
+
+            known = Settings.__struct_fields__
+            hint = did_you_mean(name, known) or f"; the settings are {', '.join(known)}"
+            raise SettingsError(f"{name}: unknown setting (from {origins[name]}){hint}")
     read: dict[str, Any] = {}
     for field in msgspec.structs.fields(Settings):
         if field.name in values:

@@ -116,7 +116,7 @@ class Supervisor:
         finally:
             self._requeuing.stop()
             self._stop()
-            self._requeuing.turn()  # of workers that died last; otherwise the next start waits for their leases
+            self._requeuing.turn()  # for workers that have just died: the next start need not wait for their leases
             self._gatherer.close()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
@@ -223,7 +223,7 @@ class Supervisor:
     def _requeue(self) -> None:
         """Requeue the jobs of dead workers at once, rather than when their leases expire."""
         for worker in tuple(self._lost):
-            self._stores.leases.lost(worker)
+            self._stores.leases.take_back_from(worker)
             self._lost.discard(worker)
 
     def _stop(self) -> None:
@@ -257,7 +257,7 @@ class Supervisor:
         child.process.wait()
         if child.worker:
             with suppress(ServiceError):  # if it fails, the lease expires
-                self._stores.leases.lost(child.worker, to_blame=False)
+                self._stores.leases.take_back_from(child.worker, to_blame=False)
 
 
 def _forget_pulse(child: Child) -> None:

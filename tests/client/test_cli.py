@@ -157,7 +157,7 @@ def test_a_failed_job_ends_the_command_with_one_line(run, service, sent):
         (
             ["train", "nope"],
             1,
-            "layerwise: there is no file nope, and no built-in data set of this name (there are digits, iris",
+            "layerwise: there is no file nope and no built-in data set of this name; the data sets are digits, iris",
         ),
         (["train", "flights.csv"], 2, "give --target"),
         (
@@ -166,9 +166,11 @@ def test_a_failed_job_ends_the_command_with_one_line(run, service, sent):
             "layerwise: flights.csv has no column x; its columns are a, b, delay",
         ),
         (["train", "iris", "--target", "species"], 2, "leave out --target"),
-        (["train", "iris", "--task", "regression"], 2, "the target of iris is text"),
+        (["train", "iris", "--task", "regression"], 2, "a regression needs a target of numbers; that of iris is text"),
         (["train", "iris", "--loss", "hinge", "--task", "regression"], 2, "--loss hinge is for classification"),
-        (["train", "iris", "--hidden", "64;64"], 2, "expected whole numbers such as 64,64"),
+        (["train", "iris", "--hidden", "64;64"], 2, "expected whole numbers of at least 1, such as 64,64"),
+        (["train", "iris", "--hidden", "-5"], 2, "or 0 for no hidden layer; got -5"),
+        (["train", "iris", "--hidden", "8,0"], 2, "or 0 for no hidden layer; got 8,0"),
         (["train", "iris", "--activation", "relo"], 2, "'relo' is not one of"),
         (["train", "iris", "--spec", "flights.csv"], 1, "layerwise: flights.csv: not JSON"),
         (
@@ -191,10 +193,14 @@ def test_a_failed_job_ends_the_command_with_one_line(run, service, sent):
         (["train", "iris", "--input-scale", "1/0"], 2, "expected a number such as 0.5 or 1/255, got 1/0"),
         (["train", "iris", "--class-weight", "1;2"], 2, "expected balanced, numbers such as 1,5, or LABEL="),
         (["train", "iris", "--loss", "logloss"], 2, "'logloss' is not one of 'softmax_cross_entropy', 'sigmoid_cross"),
-        (["train", "iris", "--watch", "metric"], 2, "--watch needs --patience"),
+        (
+            ["train", "iris", "--watch", "metric"],
+            2,
+            "--watch names the value that --patience watches; give --patience too",
+        ),
         (["train", "iris", "--watch", "accuracy", "--patience", "3"], 2, "'accuracy' is not one of 'loss', 'metric'"),
-        (["train", "iris", "--loss", "poisson"], 2, "the target of iris is text"),
-        (["train", "iris", "--model", "a\nb"], 1, "layerwise: model: expected printable text"),
+        (["train", "iris", "--loss", "poisson"], 2, "a regression needs a target of numbers; that of iris is text"),
+        (["train", "iris", "--model", "a\nb"], 1, "layerwise: --model: expected printable text"),
         (
             ["train", "iris", "--momentum", "0.9"],
             2,
@@ -207,13 +213,13 @@ def test_a_failed_job_ends_the_command_with_one_line(run, service, sent):
         ),
         (["predict", "digits"], 2, "give either a FILE"),
         (["predict", "digits", "rows.csv", "--row", "1"], 2, "give either a FILE"),
-        (["predict", "digits", "--row", "1,x"], 2, "expected numbers with commas between"),
+        (["predict", "digits", "--row", "1,x"], 1, "layerwise: --row: expected numbers with commas between"),
         (["predict", "digits", "--row", "1", "--target", "x"], 2, "--target is a column of FILE"),
         (["predict", "digits", "nope.csv"], 1, "layerwise: there is no file nope.csv"),
         (["predict", "digits", "flights.csv"], 1, "layerwise: flights.csv line 2, column delay: expected a number"),
         (["jobs", "list", "--state", "DONE"], 2, "'DONE' is not one of"),
         (["datasets", "show", "mnist"], 1, "layerwise: there is no built-in data set 'mnist'"),
-        (["datasets", "export", "iris", "--rows", "3"], 1, "layerwise: rows: only generated data sets take it"),
+        (["datasets", "export", "iris", "--rows", "3"], 1, "layerwise: --rows: only generated data sets take it"),
         (["nonsense"], 2, "No such command 'nonsense'"),
     ],
 )
@@ -313,7 +319,7 @@ COMMANDS = [
     ("datasets list", "spiral"),
     ("datasets show iris", "Fisher"),
     ("datasets export iris", "setosa"),
-    ("datasets export xor --rows 4 --seed 1 --out xor.csv", "xor.csv"),
+    ("datasets export xor --rows 4 --seed 1 --out xor.csv --force", "xor.csv"),
     ("train iris", "job-1"),
     ("train iris --no-follow", "job-1"),
 ]
@@ -377,7 +383,7 @@ def test_ctrl_c_says_by_which_commands_to_come_back(run, service, one_of_each, c
 def test_cancelling_a_job_that_has_ended_says_in_what_state_it_is(service, run):
     service.answers["GetJob"] = service.answers["CancelJob"] = lambda request, context: service.job("SUCCEEDED")
 
-    assert run("jobs", "cancel", "job-1").stdout == "job-1 had already ended: it is SUCCEEDED\n"
+    assert run("jobs", "cancel", "job-1").stderr == "layerwise: job-1 has already ended and is SUCCEEDED\n"
 
 
 def test_times_in_json_are_written_as_over_rest(service, run):

@@ -123,8 +123,20 @@ def test_a_terminal_shows_the_first_predictions_as_a_table(service, predicting, 
     assert shown[0] == "flights version 3"
     assert shown[1].split() == ["row", "prediction", "probability"]
     assert ["1", "early", "0.5000"] in [line.split() for line in shown]
-    assert shown[-2] == "… and 70 more; for all of them use a pipe or --json"
+    assert shown[-2] == "… and 70 more; a pipe or --json shows all"
     assert shown[-1] == "accuracy 0.9556 on 90 rows"
+
+
+def test_output_that_cannot_be_written_is_one_line_and_exit_code_1(service, predicting):
+    command = [Path(sys.executable).with_name("layerwise"), "predict", "flights", "--row", "1,2"]
+    environment = os.environ | {"LAYERWISE_RPC_ADDRESS": service.address, "LAYERWISE_REST_ADDRESS": ""}
+
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60
+        )
+
+    assert (done.returncode, done.stderr) == (1, "layerwise: No space left on device\n")
 
 
 @pytest.mark.parametrize("row", ["nan,1", "1,inf"])
@@ -133,7 +145,7 @@ def test_a_number_that_is_not_finite_is_no_value_of_a_row(run, service, predicti
 
     done = run("predict", "flights", f"--row={row}")
 
-    assert done.exit_code == 2
+    assert done.exit_code == 1
     assert f"expected numbers with commas between, got {row}" in done.stderr
 
 

@@ -141,6 +141,9 @@ def predicting(service):
         for name in columns.keys() - {"carrier", "distance"}:
             detail, place = "unknown column; expected one of carrier, distance", ("table", "columns", name)
             service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, detail, "UNKNOWN_COLUMN", place=place)
+        for name in {"carrier", "distance"} - columns.keys():
+            place = ("table", "columns", name)
+            service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, "there is no such column", "MISSING", place=place)
         if "far" in columns["distance"]:
             place = ("table", "rows", columns["distance"].index("far"), "distance")
             detail = "expected a number, got 'far'"
@@ -179,15 +182,54 @@ def test_a_row_has_its_columns_by_name_or_in_their_order(run, service, predictin
         ("distance=1,carrier=AA, distance = 2", "expected each column once, got distance twice in distance=1,carrier"),
         ("", "expected a row such as AA,3.5 in the order of the columns, or carrier=AA,distance=3.5; got nothing"),
         (" ", "expected a row such as AA,3.5 in the order of the columns"),
-        ("AA,1400,3", "expected 2 values in the order of the columns carrier, distance; got 3"),
-        ("carrier=AA,distance=far", "row 1, column distance: expected a number, got 'far'"),
     ],
 )
-def test_a_row_that_does_not_fit_is_told(run, predicting, row, message):
+def test_a_row_that_is_not_one_is_refused_as_a_wrong_command_line(run, predicting, row, message):
     done = run("predict", "flights", "--row", row)
 
     assert done.exit_code == 2
     assert message in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("AA,1400,3", "expected 2 values in the order of the columns carrier, distance; got 3"),
+        ("carrier=AA,distance=far", "row 1, column distance: expected a number, got 'far'"),
+        ("carrier=AA", "column distance: there is no such column"),
+    ],
+)
+def test_a_row_that_the_model_does_not_take_is_refused(run, predicting, row, message):
+    done = run("predict", "flights", "--row", row)
+
+    assert done.exit_code == 1
+    assert done.stderr.startswith("layerwise: --row: ")
+    assert message in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (("carrier=AA,distance=1", "carrier=AA"), "row 2: the column distance is missing, but row 1 has it"),
+        (("carrier=AA", "carrier=AA,distance=1"), "row 1: the column distance is missing, but row 2 has it"),
+    ],
+)
+def test_a_row_without_a_column_of_another_row_is_refused_with_what_to_write(run, predicting, rows, message):
+    done = run("predict", "flights", *(part for row in rows for part in ("--row", row)))
+
+    assert done.exit_code == 1
+    assert done.stderr == f"layerwise: --row: {message}; write distance= for a missing value\n"
+
+
+def test_a_target_that_the_model_predicts_from_is_named(run, predicting):
+    Path("new.csv").write_text("carrier,distance\nAA,1400\n")
+
+    done = run("predict", "flights", "new.csv", "--target", "distance")
+
+    assert done.exit_code == 1
+    assert done.stderr == (
+        "layerwise: --target: distance is a column that flights predicts from, not the one it predicts\n"
+    )
 
 
 def test_a_file_may_have_its_columns_in_any_order_and_the_target_beside(run, service, predicting):

@@ -13,9 +13,10 @@ import pytest
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
+from layerwise_client._transport.messages import snapshot_of
 from layerwise_client.cli.live import display
 from layerwise_client.progress import Bar
-from layerwise_client.results import Finding, Record, Transition, snapshot_of
+from layerwise_client.results import Finding, Record, Transition
 from layerwise_proto.json_form import enum_name
 from layerwise_proto.v1 import training_pb2, types_pb2
 
@@ -331,6 +332,25 @@ def test_the_bar_of_a_terminal_shows_a_finding_above_it(service, monkeypatch):
     view.closed()
 
     assert terminal.getvalue().count(f"doctor: {DEAD.message}\n") == 1
+
+
+def test_the_bar_of_a_narrow_terminal_shows_the_validation_metric_whole(service, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("COLUMNS", "40")
+    job = service.job()
+    job.plan.epochs = 1000
+    view = display()
+
+    view.accepted(snapshot_of(job))
+    view.trained(Record(1000, 9000, 0.0752, 0.977, 0.09, 0.965, 0.001, 81_200.4, 95))
+    view.closed()
+
+    assert "epoch 1000/1000  validation 0.9650" in terminal.getvalue()
 
 
 @pytest.mark.parametrize("make", [display, lambda: Bar(sys.stderr)])

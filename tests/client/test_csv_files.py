@@ -105,8 +105,8 @@ def test_other_words_for_gaps_take_the_place_of_the_usual_ones(opened):
         ({"target": "x"}, "flights.csv has no column x; its columns are a, b, t"),
         ({"encodings": ["c"]}, "flights.csv has no column c; its columns are a, b, t"),
         ({"ignored": ["c"]}, "flights.csv has no column c; its columns are a, b, t"),
-        ({"encodings": ["t"]}, "--columns: t is the target"),
-        ({"ignored": ["t"]}, "--ignore: t is the target"),
+        ({"encodings": ["t"]}, "encoder.columns.t: t is the target"),
+        ({"ignored": ["t"]}, "encoder.ignore.t: t is the target"),
     ],
 )
 def test_options_that_do_not_fit_the_header_are_refused(opened, options, message):
@@ -134,7 +134,7 @@ def test_a_row_without_a_target_is_refused_or_left_out(opened):
 
 
 def test_a_few_texts_among_numbers_are_refused_unless_something_says_what_they_are(opened):
-    text = "a,t\n" + "".join(f"{'?' if index == 40 else index},{index % 2}\n" for index in range(100))
+    text = "a,b,t\n" + "".join(f"{'?' if index == 40 else index},x,{index % 2}\n" for index in range(100))
 
     with pytest.raises(InvalidRequest, match=re.escape("line 42, column a: expected a number, got '?', as 99 of 100")):
         opened(text)

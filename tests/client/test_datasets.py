@@ -98,8 +98,9 @@ def test_an_unknown_name_lists_those_there_are():
         ("digits", {"rows": 5}, "rows: only generated data sets take it, digits is real data"),
         ("iris", {"seed": 5}, "seed: only generated data sets take it, iris is real data"),
         ("xor", {"rows": 1}, "rows: expected at least 2, one for each class, got 1"),
-        ("xor", {"noise": -1}, "noise: expected at least 0"),
-        ("xor", {"noise": float("nan")}, "noise: expected at least 0"),
+        ("xor", {"seed": -1}, "seed: expected a whole number of at least 0"),
+        ("xor", {"noise": -1}, "noise: expected a finite number of at least 0"),
+        ("xor", {"noise": float("nan")}, "noise: expected a finite number of at least 0"),
     ],
 )
 def test_wishes_that_cannot_be_met_are_refused(name, arguments, message):

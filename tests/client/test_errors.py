@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import socket
 import threading
+import time
+from contextlib import suppress
 
 import grpc
 import pytest
@@ -44,17 +47,17 @@ PROBLEM = {
         (503, {"detail": "starting"}, Unavailable, "starting"),
         (503, b"[" * 100_000, Unavailable, "answered 503 without saying why"),
         (504, b"", DeadlineExceeded, "answered 504"),
-        (200, b"{", ServiceFault, "an answer that is no prediction"),
-        (200, {"model": "m"}, ServiceFault, "an answer that is no prediction"),
-        (200, {"model": "m", "version": 1, "predictions": []}, ServiceFault, "an answer that is no prediction"),
+        (200, b"{", ServiceFault, "an answer that is not a prediction"),
+        (200, {"model": "m"}, ServiceFault, "an answer that is not a prediction"),
+        (200, {"model": "m", "version": 1, "predictions": []}, ServiceFault, "an answer that is not a prediction"),
         (200, {"model": "m", "version": 1, "predictions": [1]}, ServiceFault, "1 predictions for 2 rows"),
-        (200, [], ServiceFault, "an answer that is no prediction"),
-        (200, b"[" * 100_000, ServiceFault, "an answer that is no prediction"),
+        (200, [], ServiceFault, "an answer that is not a prediction"),
+        (200, b"[" * 100_000, ServiceFault, "an answer that is not a prediction"),
         (
             200,
             b'{"model": "m", "version": 1e999, "predictions": [0, 1]}',
             ServiceFault,
-            "an answer that is no prediction",
+            "an answer that is not a prediction",
         ),
     ],
 )
@@ -101,7 +104,7 @@ def test_a_problem_gives_its_reason_pointer_and_request_id(rest, asking):
 )
 def test_a_grpc_status_becomes_an_error_by_its_code_and_keeps_its_cause(service, code, error):
     service.answers["Predict"] = lambda request, context: service.fail(
-        context, grpc.StatusCode[code], "it was so", "SOME_REASON", place=("rows", 3), request_id="ab12"
+        context, grpc.StatusCode[code], "it was so", "SOME_REASON", place=("model",), request_id="ab12"
     )
 
     # long enough for more than one try, on a busy machine too
@@ -109,7 +112,7 @@ def test_a_grpc_status_becomes_an_error_by_its_code_and_keeps_its_cause(service,
         client.predict("digits", X)
 
     assert type(caught.value).__name__ == error
-    assert (caught.value.reason, caught.value.pointer, caught.value.request_id) == ("SOME_REASON", "rows[3]", "ab12")
+    assert (caught.value.reason, caught.value.pointer, caught.value.request_id) == ("SOME_REASON", "model", "ab12")
     assert isinstance(caught.value.__cause__, grpc.RpcError)
 
 
@@ -203,6 +206,62 @@ def test_the_rest_address_given_as_the_target_is_told_at_once(rest):
         client.models()
 
     assert caught.value.pointer == "target"
+
+
+@pytest.fixture
+def listening():
+    """Start a server in a thread: `answer(connection, data)` handles each connection. Returns its address."""
+    sockets = []
+
+    def start(answer):
+        server = socket.create_server(("127.0.0.1", 0))
+        sockets.append(server)
+
+        def accept():
+            with suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    with connection, suppress(OSError):
+                        answer(connection, connection.recv(1_000))
+
+        threading.Thread(target=accept, daemon=True).start()
+        return f"127.0.0.1:{server.getsockname()[1]}"
+
+    yield start
+    for server in sockets:
+        server.shutdown(socket.SHUT_RDWR)
+        server.close()
+
+
+@pytest.mark.parametrize("scheme", ["", "ipv4:", "dns:///"])
+def test_an_http_answer_in_parts_is_one_too(listening, scheme):
+    def answer(connection, data):
+        if data.startswith(b"GET"):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for part in (b"HT", b"TP/", b"1.1 400 Bad Request\r\n\r\n"):
+                connection.sendall(part)
+                time.sleep(0.02)
+
+    with (
+        Client(f"{scheme}{listening(answer)}", timeout=10) as client,
+        pytest.raises(InvalidRequest, match="speaks HTTP, not gRPC"),
+    ):
+        client.models()
+
+
+def test_a_target_that_is_silent_is_tried_for_http_once_a_call(listening):
+    asked = []
+
+    def answer(connection, data):
+        if data.startswith(b"GET"):
+            asked.append(data)
+            connection.settimeout(5)
+            connection.recv(1)
+
+    with Client(listening(answer), timeout=1.5) as client, pytest.raises((Unavailable, DeadlineExceeded)):
+        client.models()
+
+    assert len(asked) == 1
 
 
 def test_the_target_given_as_the_rest_address_is_told_at_once(service):

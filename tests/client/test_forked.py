@@ -107,7 +107,7 @@ def test_grpc_after_a_fork_is_refused_with_what_to_do_and_the_parent_goes_on(ser
 
     message, status = done.stdout.splitlines()
     assert (status, done.returncode) == ("3", 0), done.stderr
-    assert message.startswith("this process was forked from one that had already called the service over gRPC")
+    assert message.startswith("this process was forked after the first call over gRPC")
     assert "spawn" in message
     assert "rest=" in message
 

@@ -194,6 +194,34 @@ def test_a_broken_stream_is_continued_without_a_lost_or_a_repeated_record(servic
     assert [request.from_step for request in service.requests["WatchJob"]] == [0, 2, 2]
 
 
+def test_a_display_is_told_each_change_of_state_once_however_often_the_stream_breaks(service, job):
+    def moved(state):
+        return training_pb2.TrainEvent(transition=training_pb2.JobTransition(state=f"JOB_STATE_{state}"))
+
+    class Display:
+        def __init__(self):
+            self.changes = []
+
+        def uploaded(self, rows, of): ...
+        def accepted(self, job): ...
+        def trained(self, record): ...
+        def closed(self): ...
+
+        def changed(self, transition):
+            self.changes.append(transition.state)
+
+    watching(
+        service,
+        [moved("RUNNING"), moved("WAITING"), grpc.StatusCode.UNAVAILABLE],
+        [moved("RUNNING"), moved("WAITING"), moved("RUNNING"), service.record(1)],
+    )
+    display = Display()
+
+    job.follow(display)
+
+    assert display.changes == ["RUNNING", "WAITING", "RUNNING"]
+
+
 def test_a_stream_that_ends_before_the_job_has_is_continued(service, job):
     states = ["RUNNING", "SUCCEEDED"]
     service.answers["GetJob"] = lambda request, context: service.job(states.pop(0))
@@ -252,7 +280,7 @@ def test_wait_raises_for_a_job_that_ended_otherwise(service, job, state, error):
         job.wait()
 
 
-def test_waiting_is_over_after_its_timeout_and_the_job_goes_on(service, job):
+def test_waiting_is_over_after_its_timeout_and_the_job_continues(service, job):
     service.answers["GetJob"] = lambda request, context: service.job()
     released = threading.Event()
 

@@ -20,7 +20,8 @@ def plugins(tmp_path):
     information.mkdir()
     (information / "METADATA").write_text("Metadata-Version: 2.1\nName: plugins\nVersion: 1.0\n")
     (information / "entry_points.txt").write_text(
-        "[layerwise.commands]\nhello = good:hello\nbroken = broken:command\nplain = plain:command\ntrain = good:hello\n"
+        "[layerwise.commands]\nhello = good:hello\nbroken = broken:command\nplain = plain:command\n"
+        "lean = broken:command [all]\ntrain = good:hello\n"
     )
     code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from layerwise_client.cli import main; main()"
     return lambda *arguments: subprocess.run(
@@ -44,6 +45,14 @@ def test_a_broken_plugin_says_what_is_wrong_with_it(plugins, name, problem):
     assert done.returncode == 1
     assert done.stderr.startswith(f"layerwise: the command {name} ({name}:command) cannot be loaded: {problem}")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_plugin_whose_extra_is_not_installed_says_what_to_install(plugins):
+    done = plugins("lean")
+
+    assert done.returncode == 1
+    assert done.stderr == "layerwise: the command lean needs pip install 'plugins[all]'\n"
+    assert "(needs pip install 'plugins[all]')" in plugins("--help").stdout
 
 
 @pytest.mark.parametrize("library", ["click", "rich"])

@@ -10,6 +10,7 @@ import pytest
 from helpers.waiting import wait_until
 from layerwise_client import (
     InvalidRequest,
+    ServiceFault,
 )
 from layerwise_proto.v1 import models_pb2, tensors_pb2
 
@@ -207,7 +208,28 @@ def test_a_single_row_without_its_brackets_is_refused_with_the_way_to_write_it(c
         client.predict("digits", X)
 
 
-@pytest.mark.parametrize("version", [1.5, b"1"])
+@pytest.mark.parametrize("version", [1.5, b"1", True, ""])
 def test_a_version_is_a_number_or_an_alias(client, version):
-    with pytest.raises(InvalidRequest, match="version: expected a string"):
+    with pytest.raises(InvalidRequest, match="version: expected a number or an alias"):
         client.predict("digits", X, version=version)
+
+
+@pytest.mark.parametrize(
+    ("predictions", "probabilities"),
+    [
+        ([None], None),
+        ([{"a": 1}], None),
+        (["a"], [[0.5], [0.5]]),
+        (["a"], []),
+        (["a"], [["0.5"]]),
+        ([0.5], [[None]]),
+        ([[None]], None),
+        ([["0.5"]], None),
+    ],
+)
+def test_a_broken_answer_over_rest_is_a_fault_of_the_service(rest, asking, predictions, probabilities):
+    answer = {"model": "m", "version": 1, "predictions": predictions, "probabilities": probabilities}
+    rest.answer = lambda question: (200, answer)
+
+    with pytest.raises(ServiceFault):
+        asking.predict("m", [[1.0]])

@@ -167,7 +167,7 @@ def test_a_proxy_that_is_in_the_way_is_named_without_its_password(monkeypatch, v
         f"service.invalid:50051 cannot be reached through the proxy 127.0.0.1:{port} that {variable} names ("
     )
     assert "403" in message
-    assert message.endswith("; no_proxy=service.invalid goes around it")
+    assert message.endswith("; set no_proxy=service.invalid to avoid it")
 
 
 def test_a_proxy_that_is_not_there_is_named(monkeypatch):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from layerwise_client import Client, InvalidRequest, Prediction, Signature, TableBlock
+from layerwise_client import Client, InvalidRequest, Prediction, ServiceFault, Signature, TableBlock
 
 A_AND_B = {"a": "number", "b": "category"}
 B_AND_A = {"b": "category", "a": "number"}
@@ -158,3 +158,30 @@ def test_who_has_seen_a_version_published_gets_no_answer_of_an_older_one(client,
 
     assert answers == [2, 1]
     waiting.close()
+
+
+def test_every_block_of_rows_is_answered_by_one_version():
+    class Moving(Service):
+        def predict(self, model, version, rows):
+            self.asked.append(version)
+            return Prediction("m", len(self.asked), None, np.zeros(len(rows)), None)
+
+    service = Moving({})
+    with Client(transport=service) as client, pytest.raises(ServiceFault, match="expected answers of version 1 of m"):
+        client.predict("m", np.zeros((9_000, 1)))
+
+    assert service.asked == ["1", "1", "1"]
+
+
+def test_few_signatures_are_kept():
+    class Any(Service):
+        def signature(self, model, version):
+            self.looks.append(version)
+            return Signature(model, 1, {})
+
+    service = Any({})
+    with Client(transport=service) as client:
+        for number in range(2_500):
+            client.predict(f"m{number}", [[1.0]])
+
+        assert len(client._predicting._signatures) <= 1_000

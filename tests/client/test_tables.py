@@ -236,8 +236,8 @@ def test_nothing_is_chosen_beside_the_encoder_of_the_version_to_start_from(clien
         ({"columns": {"id": {"kind": "log", "mising": 0}}}, "columns.id.mising: unknown field"),
         ({"encoder": {"rest": "drop"}}, "encoder.rest: expected one of infer, ignore, got 'drop'"),
         ({"y": [0, 1]}, "X has 4 rows, y has 2"),
-        ({"X": [[1, 2]], "y": "late"}, "y: names columns; expected X to be a table"),
-        ({"X": [[1, 2]], "y": [1], "ignore": ["a"]}, "encoder: names columns; expected X to be a table"),
+        ({"X": [[1, 2]], "y": "late"}, "y: expected X to be a table"),
+        ({"X": [[1, 2]], "y": [1], "ignore": ["a"]}, "encoder: expected X to be a table"),
         ({"X": {"late": [0, 1]}}, "X has no column beside late"),
         ({"X": {"a": [0, 1], "late": ["x", None]}}, "y row 1: expected a label or a number, got None"),
     ],
@@ -505,7 +505,7 @@ def test_a_version_tells_its_columns(client, answering):
         Column("b", "number", {"kind": "log", "negative": "clip"}, (), 0, allows_missing=False),
     )
     assert [column.encoding_kind for column in model.at(None).columns] == ["standardize", "log"]
-    with pytest.raises(NotFound, match="model flights has no version challenger"):
+    with pytest.raises(NotFound, match="flights has no version or alias 'challenger'; the newest version is"):
         model.at("challenger")
 
 

@@ -80,10 +80,10 @@ def test_y_is_sent_as_what_it_means(y, loss, kind, values):
         (np.array([np.inf]), HINGE, "y row 0: expected a whole number of 64 bits as a label, got inf"),
         ([1, 2**63], ANY, "y row 1: expected a whole number of 64 bits as a label, got 9223372036854775808"),
         (np.array([2**63], dtype=np.uint64), ANY, "y row 0: expected a whole number of 64 bits"),
-        ([1, "a"], ANY, "y row 1: expected integer values throughout, got 'a'"),
+        ([1, "a"], ANY, "y row 1: expected only integer values, got 'a'"),
         (["a", None], ANY, "y row 1: expected a label or a number, got None"),
         (pd.Series(["a", None]), ANY, "y row 1: expected a label or a number"),
-        ([True, 2], ANY, "y row 1: expected boolean values throughout, got 2"),
+        ([True, 2], ANY, "y row 1: expected only boolean values, got 2"),
         ([b"a"], ANY, "y row 0: expected a label or a number, got b'a'"),
         (np.array([b"a"]), ANY, r"y: expected labels or numbers, got \|S1"),
         (["1", "2"], SQUARED, "y row 0: expected a number, got '1'"),
@@ -108,6 +108,7 @@ def test_y_is_sent_as_what_it_means(y, loss, kind, values):
         (np.array([[1.0, np.nan]]), ANY, "y row 0, column 1: expected a finite number, got nan"),
         ("text", ANY, "y: expected one value a row, got str"),
         (["ok", "\ud800"], ANY, "y row 1: expected text that UTF-8 can hold"),
+        (["a", "a\0"], ANY, "y row 1: expected a label that does not end in a NUL character"),
     ],
 )
 def test_a_y_that_cannot_be_learnt_is_refused_with_its_row(y, loss, message):

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from layerwise import Adam, Architecture, Layer, Log, Plan, TableEncoder
 from layerwise_client import (
     Client,
     DeadlineExceeded,
@@ -22,8 +23,10 @@ from layerwise_client import (
     ServiceFault,
     Unavailable,
 )
-from layerwise_client.progress import Bar, Silent, describe, plan_line
-from layerwise_client.results import Finding, Record, snapshot_of
+from layerwise_client._transport.messages import snapshot_of
+from layerwise_client.progress import Bar, Silent
+from layerwise_client.results import Finding, Record
+from layerwise_client.wording import plan_line, record_line
 from layerwise_proto.json_form import to_message
 from layerwise_proto.v1 import training_pb2, types_pb2
 
@@ -209,6 +212,11 @@ def test_the_bar_gives_a_finding_a_line_of_its_own(service):
             {"epochs": 1000, "validation": 0.1, "early_stopping": {"watch": "validation_loss", "patience": 20}},
             "at most 1,000 epochs, 10 % of the rows held out, ends after 20 epochs without a better validation_loss",
         ),
+        (
+            {"epochs": 1, "batch_size": 1, "max_steps": 1, "warmup": 1.0, "early_stopping": {"patience": 1}},
+            "at most 1 epoch, warmup over 1 epoch never ends, batches of 1 row, ends after 1 step, "
+            "ends after 1 epoch without a better validation_loss",
+        ),
         ({"epochs": 7, "max_steps": 1234}, "at most 7 epochs, ends after 1,234 steps"),
         ({"epochs": 7, "max_seconds": 1.5}, "at most 7 epochs, ends after 1.5 s"),
         (
@@ -235,7 +243,7 @@ def test_a_display_says_how_the_job_is_trained(service, plan, words):
 def test_a_training_that_ends_early_says_why(service):
     record = Record(2, 9, 0.5, 0.5, None, None, 0.1, 9.0, 0.0, stopped="early_stopping")
 
-    assert describe(record, snapshot_of(service.job())).endswith("9 rows/s  ended by early_stopping")
+    assert record_line(record, snapshot_of(service.job())).endswith("9 rows/s  ended by early_stopping")
 
 
 def test_the_bar_says_which_epoch_was_kept_where_it_was_not_the_last(service):
@@ -252,7 +260,7 @@ def test_the_bar_says_which_epoch_was_kept_where_it_was_not_the_last(service):
     assert stream.getvalue().split("\n")[2].startswith("kept: epoch 2/3  loss 0.5  accuracy 0.5000  validation 0.2000")
 
 
-@pytest.mark.parametrize(("columns", "bar"), [(40, 10), (80, 10), (90, 13), (120, 24)])
+@pytest.mark.parametrize(("columns", "bar"), [(40, 5), (80, 10), (90, 13), (120, 24)])
 def test_the_bar_keeps_its_width_and_the_numbers_that_are_needed_most(columns, bar, monkeypatch, service):
     record = Record(3, 990, 0.0752, 0.977, 0.09, 0.965, 0.001, 81_200.4, 95)
     stream = io.StringIO()
@@ -266,7 +274,8 @@ def test_the_bar_keeps_its_width_and_the_numbers_that_are_needed_most(columns, b
     assert len(line) == columns - 1
     assert len(line) - len(line.lstrip("━─")) == bar
     assert "epoch 3/3" in line
-    assert ("validation 0.9650" in line) == (columns >= 80)
+    assert "validation 0.9650" in line
+    assert ("accuracy 0.9770" in line) == (columns >= 80)
     assert ("81,200 rows/s" in line) == (columns == 120)
 
 
@@ -317,11 +326,11 @@ def test_leaving_by_ctrl_c_says_how_to_come_back(client, service, taken, capsys)
         ({"weights": [[1]] * 6}, r"weights: expected one for each of the 6 rows, got shape \(6, 1\)", "weights"),
         ({"weights": [[1], [1, 2]]}, "weights: expected one number a row", "weights"),
         ({"weights": "abcdef"}, r"weights: expected one for each of the 6 rows, got shape \(\)", "weights"),
-        ({"weights": ["a"] * 6}, "weights: expected numbers", "weights"),
+        ({"weights": ["a"] * 6}, "weights row 0: expected a number, got 'a'", "weights[0]"),
         ({"weights": [1] * 4 + [float("nan"), 1]}, "weights row 4: expected a finite number", "weights[4]"),
         ({"weights": pd.Series([1, None] * 3, dtype="Int64")}, "weights row 1: expected a finite", "weights[1]"),
-        ({"weights": [1, 1, 1, 1, 1, -0.5]}, "weights row 5: expected a number of at least 0, got -0.5", "weights[5]"),
-        ({"weights": np.zeros(6)}, "weights: expected one above 0 at least", "weights"),
+        ({"weights": [1, 1, 1, 1, 1, -0.5]}, "weights row 5: expected a weight of at least 0, got -0.5", "weights[5]"),
+        ({"weights": np.zeros(6)}, "weights: expected at least one weight above 0", "weights"),
         ({"classes": 5}, "classes: expected a list of labels, got int", "classes"),
         (
             {"progress": 3},
@@ -329,7 +338,7 @@ def test_leaving_by_ctrl_c_says_how_to_come_back(client, service, taken, capsys)
             "progress",
         ),
         ({"progress": None}, "progress: expected True, False or an object .*, got NoneType", "progress"),
-        ({"classes": [0, "a"]}, "classes row 1: expected integer values", "classes[1]"),
+        ({"classes": [0, "a"]}, "classes row 1: expected only integer values", "classes[1]"),
         ({"X": [[1, 2]] * 5 + [[1, float("nan")]]}, "X row 5, column 1: expected a finite number", "X[5][1]"),
         ({"y": [0.5] * 6, "plan": {"loss": "hinge"}}, "y row 0: expected a whole number", "y[0]"),
     ],
@@ -495,3 +504,21 @@ def test_no_service_at_the_address_is_told_with_the_way_to_start_one():
             pytest.raises(Unavailable, match=rf"{address} \(Connection refused.*layerwise serve"),
         ):
             client.train("digits", HIDDEN, X, Y)
+
+
+def test_objects_of_the_library_are_taken_like_their_json_form(client, taken):
+    network = Architecture(2, [Layer(4, "relu", normalization="batch"), Layer(2)])
+    plan = Plan(epochs=3, optimizer=Adam(0.01), schedule="cosine", class_weight="balanced")
+    table = {"x": [float(value) for value in range(6)]}
+
+    client.train("digits", network, table, Y, plan=plan, encoder=TableEncoder({"x": Log()}), progress=False)
+    client.train("digits", {"layers": network.layers}, X, Y, plan={"optimizer": Adam(0.01)}, progress=False)
+
+    first, second = (requests[0].header for requests in taken)
+    assert [layer.units for layer in first.architecture.layers] == [4, 2]
+    assert first.architecture.layers[0].normalization == types_pb2.NORMALIZATION_BATCH
+    assert second.architecture.layers == first.architecture.layers
+    assert (first.plan.epochs, first.plan.schedule.WhichOneof("kind")) == (3, "cosine")
+    assert first.plan.optimizer == second.plan.optimizer
+    assert first.plan.optimizer.adam.learning_rate == 0.01
+    assert first.encoder.columns["x"].WhichOneof("kind") == "log"

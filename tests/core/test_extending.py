@@ -27,7 +27,8 @@ from layerwise.activations import ACTIVATIONS, Activation
 from layerwise.limits import Fraction, Positive
 from layerwise.losses import LOSSES, Loss
 from layerwise.onnx import to_onnx
-from layerwise.optimizers import OPTIMIZERS, Optimizer
+from layerwise.optimizers import OPTIMIZERS, FullBatchOptimizer, Optimizer
+from layerwise.optimizers.line_search import strong_wolfe
 from layerwise.standalone import to_standalone
 from layerwise.tables import ENCODINGS
 
@@ -40,7 +41,7 @@ Y = np.sin(X[:, 0]) + 0.3 * X[:, 1] * X[:, 2]
 class Softsign(Activation):
     """a = z / (1 + |z|). Turian et al. 2009."""
 
-    kind = "softsign"
+    kind = "example_activation"
     saturation = -0.8, 0.8
     onnx_operator = "Softsign"
     formula = "z / (1 + np.abs(z))"
@@ -64,7 +65,7 @@ class LogCosh(Loss):
 
     width: Positive = 1.0
 
-    kind = "log_cosh"
+    kind = "example_loss"
     targets = "values"
     link = "identity"
 
@@ -86,7 +87,7 @@ class Lion(Optimizer):
     beta1: Fraction = 0.9
     beta2: Fraction = 0.99
 
-    kind = "lion"
+    kind = "example_optimizer"
     usual_rate = 3e-3
     state_vectors = ("mean",)
 
@@ -102,27 +103,78 @@ class Lion(Optimizer):
         m += (1 - self.beta2) * g
 
 
+@dataclass(frozen=True, slots=True)
+class SteepestDescent(FullBatchOptimizer):
+    """p ← p - t g, with t from a line search. Cauchy 1847."""
+
+    learning_rate: Positive | None = None
+
+    kind = "example_full_batch"
+    usual_rate = 1.0
+
+    def direction(self, state, out, _scratch):
+        np.negative(state["gradient"], out=out)
+
+    def search(self, phi, start, *, first):
+        return strong_wolfe(phi, start, first=first, c1=1e-4, c2=0.9, max_evaluations=20)
+
+    def store_pair(self, state, step, change):
+        """It learns nothing."""
+
+    def drop_pairs(self, state):
+        return False
+
+    def knows_curvature(self, state):
+        return False
+
+
 @pytest.fixture(autouse=True)
 def _entries(monkeypatch):
-    monkeypatch.setitem(ACTIVATIONS, "softsign", Softsign)
-    monkeypatch.setitem(LOSSES, "log_cosh", LogCosh)
-    monkeypatch.setitem(OPTIMIZERS, "lion", Lion)
-    monkeypatch.setitem(ENCODINGS, "span", Span)
+    monkeypatch.setitem(ACTIVATIONS, "example_activation", Softsign)
+    monkeypatch.setitem(ACTIVATIONS, "example_linear", Straight)
+    monkeypatch.setitem(LOSSES, "example_loss", LogCosh)
+    monkeypatch.setitem(OPTIMIZERS, "example_optimizer", Lion)
+    monkeypatch.setitem(OPTIMIZERS, "example_full_batch", SteepestDescent)
+    monkeypatch.setitem(ENCODINGS, "example_encoding", Span)
 
 
 @dataclass(frozen=True, slots=True)
 class Span(MinMax):
     """The same as min_max, by a name of its own."""
 
-    kind = "span"
+    kind = "example_encoding"
+
+
+@dataclass(frozen=True, slots=True)
+class Straight(Activation):
+    """a = z, by a name of its own."""
+
+    kind = "example_linear"
+    formula = "z"
+
+    @property
+    def slope_below_zero(self):
+        return 1.0
+
+    def value(self, z, _slope, out, _scratch, /):
+        np.copyto(out, z)
+
+    def derivative(self, at, /):
+        """da/dz = 1."""
 
 
 def network(**arguments):
-    return MLP(Architecture(3, (Layer(16, "softsign"), Layer(1))), seed=1, **arguments)
+    return MLP(Architecture(3, (Layer(16, "example_activation"), Layer(1))), seed=1, **arguments)
 
 
 def plan(**options):
-    chosen = {"loss": "log_cosh", "optimizer": "lion", "batch_size": 50, "epochs": 30, "keep_optimizer": True}
+    chosen = {
+        "loss": "example_loss",
+        "optimizer": "example_optimizer",
+        "batch_size": 50,
+        "epochs": 30,
+        "keep_optimizer": True,
+    }
     return Plan(**chosen | options)
 
 
@@ -135,7 +187,7 @@ def trained():
 
 
 def test_the_gradients_of_a_new_activation_and_loss_are_checked():
-    found = gradient_check(network(dtype=np.float64), X[:20], Y[:20], plan=Plan(loss="log_cosh"))
+    found = gradient_check(network(dtype=np.float64), X[:20], Y[:20], plan=Plan(loss="example_loss"))
 
     assert found.relative_error < 1e-6
 
@@ -147,7 +199,7 @@ def test_a_new_activation_loss_and_optimiser_are_saved_and_loaded(model, tmp_pat
 
     assert loaded.architecture == model.architecture
     assert loaded.plan.loss == LogCosh()
-    assert loaded.plan.optimizer.kind == "lion"
+    assert loaded.plan.optimizer.kind == "example_optimizer"
     assert loaded.predict(X).tobytes() == model.predict(X).tobytes()
 
 
@@ -164,11 +216,36 @@ def test_a_loaded_training_goes_on_with_the_state_of_a_new_optimiser(model, tmp_
 
 
 def test_a_new_variant_is_read_from_json_and_its_fields_are_checked():
-    read = Plan.from_json({"loss": {"kind": "log_cosh", "width": 2}, "optimizer": {"kind": "lion", "beta1": 0.5}})
+    read = Plan.from_json(
+        {"loss": {"kind": "example_loss", "width": 2}, "optimizer": {"kind": "example_optimizer", "beta1": 0.5}}
+    )
 
     assert (read.loss, read.optimizer) == (LogCosh(2.0), Lion(beta1=0.5))
-    with pytest.raises(InvalidInput, match=r"^loss\.width: expected a finite number above 0, got -1\.0"):
-        Plan.from_json({"loss": {"kind": "log_cosh", "width": -1}})
+    with pytest.raises(InvalidInput, match=r"^loss\.width: expected a finite number above 0, got -1"):
+        Plan.from_json({"loss": {"kind": "example_loss", "width": -1}})
+
+
+def test_targets_are_standardized_for_a_new_linear_output():
+    far = Y * 1e4 + 1e6
+    models = [
+        MLP(Architecture(3, (Layer(16, "relu"), Layer(1, last))), seed=1) for last in ("example_linear", "identity")
+    ]
+
+    for model in models:
+        list(fit(model, X, far, plan=Plan(loss="squared_error", epochs=2)))
+
+    assert models[0].target_scale == models[1].target_scale is not None
+    np.testing.assert_allclose(models[0].predict(X), models[1].predict(X), rtol=1e-6)
+
+
+def test_a_new_optimiser_that_takes_all_rows_at_once_trains_a_network():
+    model = network()
+
+    records = list(fit(model, X, Y, plan=Plan(loss="squared_error", optimizer="example_full_batch", epochs=30)))
+
+    assert records[-1].loss < 0.5 * records[0].loss
+    with pytest.raises(InvalidInput, match="clip_norm: expected None, because example_full_batch needs a loss"):
+        fit(model, X, Y, plan=Plan(loss="squared_error", optimizer="example_full_batch", clip_norm=1.0))
 
 
 def test_the_doctor_knows_a_new_activation():
@@ -211,7 +288,7 @@ def test_a_network_with_new_variants_is_exported_as_a_program(model, tmp_path):
 def test_a_table_is_trained_on_saved_and_exported_with_a_new_encoding(tmp_path):
     rows = {"x": [0.0, 2.0, 4.0, 8.0], "y": [1.0, 3.0, 2.0, 4.0]}
     model = MLP(Architecture(2, (Layer(2),)))
-    model.encoder = TableEncoder({"x": "span", "y": {"kind": "span"}}).fit(rows)
+    model.encoder = TableEncoder({"x": "example_encoding", "y": {"kind": "example_encoding"}}).fit(rows)
     list(fit(model, rows, [0, 1, 0, 1], plan=Plan(epochs=2)))
     model.save(tmp_path / "m.npz")
 

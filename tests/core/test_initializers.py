@@ -119,12 +119,12 @@ def test_a_network_starts_from_the_weights_of_another():
             "weights: expected names among layer0/weight, layer0/bias, layer0/scale, layer0/slope, ",
         ),
         ({1: 1}, "weights: expected names among layer0/weight"),
-        ({"layer0/weight": np.zeros((3, 2))}, "weights[layer0/weight]: expected shape (2, 3), got (3, 2)"),
-        ({"layer0/weight": [[1, 2], [3]]}, "weights[layer0/weight]: expected shape (2, 3), got [[1, 2], [3]]"),
-        ({"layer0/bias": ["1", "2", "3"]}, "weights[layer0/bias]: expected numbers, got <U1"),
-        ({"layer0/bias": [1, 2, np.nan]}, "weights[layer0/bias]: expected finite numbers within float32"),
-        ({"layer0/bias": [1, 2, 1e300]}, "weights[layer0/bias]: expected finite numbers within float32"),
-        ({"layer0/variance": [1, 2, -1]}, "weights[layer0/variance]: expected variances of at least 0"),
+        ({"layer0/weight": np.zeros((3, 2))}, "weights.layer0/weight: expected shape (2, 3), got (3, 2)"),
+        ({"layer0/weight": [[1, 2], [3]]}, "weights.layer0/weight: expected shape (2, 3), got [[1, 2], [3]]"),
+        ({"layer0/bias": ["1", "2", "3"]}, "weights.layer0/bias: expected numbers, got <U1"),
+        ({"layer0/bias": [1, 2, np.nan]}, "weights.layer0/bias: expected finite numbers within float32"),
+        ({"layer0/bias": [1, 2, 1e300]}, "weights.layer0/bias: expected finite numbers within float32"),
+        ({"layer0/variance": [1, 2, -1]}, "weights.layer0/variance: expected variances of at least 0"),
     ],
 )
 def test_given_weights_that_do_not_fit_are_refused(weights, message):

@@ -38,8 +38,8 @@ class Example:
     [
         ("number", math.nan, "number: expected a finite number, got nan"),
         ("number", "1", "number: expected a finite number, got '1'"),
-        ("rate", 1, "rate: expected a finite number above 0 and below 1, got 1.0"),
-        ("rate", 0.0, "rate: expected a finite number above 0 and below 1, got 0.0"),
+        ("rate", 1, "rate: expected a finite number above 0 and below 1, got 1"),
+        ("rate", 0.0, "rate: expected a finite number above 0 and below 1, got 0"),
         ("count", 0, "count: expected a whole number of at least 1, got 0"),
         ("count", 10, "count: expected a whole number of at most 9, got 10"),
         ("count", 1.0, "count: expected a whole number of at least 1, got 1.0"),

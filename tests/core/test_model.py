@@ -131,3 +131,8 @@ def test_a_copy_is_trained_as_its_original_is_and_leaves_it_alone(copied):
     list(fit(model, X, CLASSES, plan=Plan(epochs=3)))
     assert np.array_equal(model.outputs(X), other.outputs(X))
     assert (other.plan, other.labels, other.metrics) == (model.plan, model.labels, model.metrics)
+
+
+def test_a_network_is_shown_with_its_layers_and_its_loss():
+    assert repr(MLP(Architecture(4, (Layer(5, "relu"), Layer(3))))) == "<MLP 4-5-3, untrained>"
+    assert repr(trained("hinge")) == "<MLP 4-5-3, loss hinge>"

@@ -1,8 +1,12 @@
 """Where something is wrong: a place is data, whatever the names in it look like."""
 
+import ast
 import copy
 import json
 import pickle
+import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -87,3 +91,50 @@ def test_a_columns_name_is_one_step_whatever_it_holds(name: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         TableEncoder().fit({name: [None, None], "other": ["a", "b"]})
     assert (caught.value.place, caught.value.reason) == (("columns", name), "EMPTY_COLUMN")
+
+
+ROOT = Path(__file__).parents[2]
+SOURCES = [path for root in ("core", "service", "clients/python") for path in sorted((ROOT / root).rglob("*.py"))]
+OUTERMOST = {ROOT / "clients/python/layerwise_client/errors.py"}
+"""What makes a text of a place, besides `Place` itself."""
+
+
+def handmade(tree: ast.AST) -> Iterator[int]:
+    """The lines on which a place is made by hand: f"rows[{i}]", or a place of an error with a dot or bracket in it."""
+    for node in ast.walk(tree):
+        first = node.values[0] if isinstance(node, ast.JoinedStr) else None
+        if isinstance(first, ast.Constant) and re.match(r"[\w.]+\[$", str(first.value)):
+            yield first.lineno
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            places = node.args[:1] if name in ("InvalidInput", "invalid", "within") else []
+            places += [each.value for each in node.keywords if each.arg in ("pointer", "place", "where")]
+            for place in places:
+                text = str(place.value) if isinstance(place, ast.Constant) else ""
+                if isinstance(place, ast.JoinedStr) or re.search(r"\w[.\[]", text):
+                    yield place.lineno
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'text = f"rows[{i}]"',
+        'raise InvalidInput(f"{where}.weight", "expected a number")',
+        'raise InvalidInput("plan.epochs", "expected a number")',
+        'raise InvalidRequest("no", pointer=f"X[{row}]")',
+    ],
+)
+def test_a_place_that_is_made_by_hand_is_found(line: str) -> None:
+    assert list(handmade(ast.parse(line)))
+
+
+def test_only_the_outermost_layer_makes_text_of_a_place() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{line}"
+        for path in SOURCES
+        if path not in OUTERMOST
+        for line in handmade(ast.parse(path.read_text()))
+    ]
+
+    assert len(SOURCES) > 200
+    assert found == []

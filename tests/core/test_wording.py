@@ -2,7 +2,7 @@
 
 import pytest
 
-from layerwise.wording import number_words
+from layerwise.wording import did_you_mean, number_words, score_words
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,24 @@ from layerwise.wording import number_words
 )
 def test_numbers_are_written_as_people_write_them(value: float, words: str) -> None:
     assert number_words(value) == words
+
+
+@pytest.mark.parametrize(
+    ("word", "options", "words"),
+    [
+        ("adm", ["sgd", "adam"], "; did you mean adam?"),
+        ("AGE", ["plan", "Age"], "; did you mean Age?"),
+        ("nothing", ["plan", "Age"], ""),
+        (7, [], ""),
+    ],
+)
+def test_the_option_most_like_a_word_is_suggested(word: object, options: list[str], words: str) -> None:
+    assert did_you_mean(word, options) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(0.91234, "0.9123"), (1.0, "1.0000"), (-0.00004, "-0.0000"), (-12.345678, "-12.3457"), (-4.4759e27, "-4.476e+27")],
+)
+def test_a_score_has_four_decimals_and_a_hopeless_one_few_digits(value: float, words: str) -> None:
+    assert score_words(value) == words

@@ -73,3 +73,32 @@ def test_a_body_that_is_cut_off_harms_nobody(service: Service) -> None:
             connection.sendall(head.encode() + BODY)
 
     assert post(service, BODY)[0] == 200
+
+
+@pytest.mark.parametrize("chunks", [b"-5\r\nabc\r\n0\r\n\r\n", b"FFFFFFFFFFFFFFFFFF\r\nabc\r\n0\r\n\r\n", b"0\r\n\r\n"])
+def test_chunks_that_cannot_be_read_are_not_taken_for_an_empty_body(service: Service, chunks: bytes) -> None:
+    head = (
+        b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
+    )
+
+    answer = send(service, head + b"Connection: close\r\n\r\n" + chunks)
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"an empty body, or one whose chunks cannot be read" in answer
+
+
+@pytest.mark.parametrize("host", [b"", b"Host:\r\n", b"Host: \xff\xfe\r\n", b"Host: localhost:\xef\xbc\x98\r\n"])
+def test_a_request_without_a_readable_host_is_refused(service: Service, host: bytes) -> None:
+    answer = send(service, b"GET /api/models HTTP/1.1\r\n" + host + b"Connection: close\r\n\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"expected a header Host" in answer
+    assert send(service, b"GET /livez HTTP/1.1\r\n" + host + b"Connection: close\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+    assert send(service, b"GET /api/models HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.0 200 ")
+
+
+def send(service: Service, request: bytes) -> bytes:
+    host, _, port = service.rest.removeprefix("http://").rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(request)
+        return b"".join(iter(lambda: connection.recv(2**16), b""))

@@ -98,6 +98,17 @@ def test_every_setting_and_command_is_documented() -> None:
 
 
 def test_links_lead_somewhere() -> None:
-    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
-        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+            path, _, heading = target.partition("#")
+            if path.startswith("https:"):
+                continue
+            file = page.parent / path if path else page
+            assert file.exists(), f"{page.name}: {target}"
+            assert not heading or heading in anchors(file.read_text()), f"{page.name}: {target}"
+
+
+def anchors(text: str) -> set[str]:
+    """Return the names by which links reach the headings of a document."""
+    headings = re.findall(r"^#+ (.*)", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}

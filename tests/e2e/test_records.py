@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 import layerwise_client.results as sdk
 from layerwise import Finding, LayerHealth
 from layerwise.training.records import EpochRecord
+from layerwise_client._transport.messages import record_of
 from layerwise_proto.v1 import training_pb2
 from layerwise_service.domain.jobs import record_values
 from layerwise_service.rpc.converters import write_record
@@ -56,7 +57,7 @@ def test_core_training_api_and_sdk_have_the_same_fields(core: type, message: typ
 def test_a_record_comes_to_the_sdk_as_the_core_made_it(record: EpochRecord) -> None:
     sent = write_record(record).SerializeToString()
 
-    assert asdict(sdk.record_of(training_pb2.TrainRecord.FromString(sent))) == asdict(record)
+    assert asdict(record_of(training_pb2.TrainRecord.FromString(sent))) == asdict(record)
 
 
 @pytest.mark.parametrize("record", [FULL, BARE])

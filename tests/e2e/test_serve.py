@@ -49,6 +49,17 @@ def test_a_taken_port_is_told_in_one_line(tmp_path: Path, service: Service) -> N
         assert "Traceback" not in ended.stderr
 
 
+def test_a_home_that_is_a_file_is_refused_in_one_line(tmp_path: Path) -> None:
+    home = tmp_path / "tickets.csv"
+    home.write_text("a,b")
+
+    command = [sys.executable, "-m", "layerwise_service.commands", "serve", "--home", str(home)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    wanted = "expected a folder, but this is a file, or within one; choose another with --home FOLDER"
+    assert (ended.returncode, ended.stderr) == (1, f"layerwise: {home}: {wanted}\n")
+
+
 def test_a_second_service_on_the_same_home_is_refused(service: Service) -> None:
     command = [sys.executable, "-m", "layerwise_service.commands", "serve", "--home", str(service.home)]
     ended = subprocess.run(

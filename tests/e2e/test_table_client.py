@@ -97,12 +97,15 @@ def test_gaps_and_categories_that_were_never_seen_are_answered(service: Service,
 def test_what_does_not_fit_the_version_is_refused_with_row_and_column(service: Service, X: pd.DataFrame) -> None:
     with service.client() as client, service.client(over_rest=True) as rest:
         for each in (client, rest):
+            with pytest.raises(InvalidRequest, match=r"column distance: the column 'distance' is missing") as caught:
+                each.predict("late-flights", X.rename(columns={"distance": "Distance"}))
+            assert caught.value.detail.endswith("; did you mean Distance?")
+            assert caught.value.reason == "MISSING_COLUMN"
             with pytest.raises(
-                InvalidRequest, match=r"column distance: there is no column 'distance'; the columns are"
-            ):
-                each.predict("late-flights", X.drop(columns="distance"))
-            with pytest.raises(InvalidRequest, match=r"column extra: unknown column; expected one of carrier"):
+                InvalidRequest, match=r"column extra: unknown column; expected one of carrier"
+            ) as caught:
                 each.predict("late-flights", X.assign(extra=1))
+            assert "; if it is the target, leave it out: X.drop(columns=['extra'])" in str(caught.value)
             with pytest.raises(InvalidRequest, match=r"^X row 3, column distance: expected a number, got 'far'$"):
                 each.predict("late-flights", X.assign(distance=["1", "2", "3", "far", *["5"] * (ROWS - 4)]))
 

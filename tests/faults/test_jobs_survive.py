@@ -93,6 +93,21 @@ def test_the_job_of_a_killed_caller_succeeds(tmp_path: Path, undisturbed: str) -
         assert weights(client, service, "digits") == undisturbed
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_job_that_was_cancelled_before_the_service_ended_stays_cancelled(tmp_path: Path, number: int) -> None:
+    with running_service(tmp_path / "home") as service, service.client() as client:
+        job = train(client)
+        wait_until(lambda: has_begun(job))
+        job.cancel()
+        service.stop(number)
+
+    with running_service(tmp_path / "home", LAYERWISE_LEASE_SECONDS="1.5") as service, service.client() as client:
+        again = client.job(job.id)
+        wait_until(lambda: again.refresh().state not in ("QUEUED", "RUNNING"))
+        assert [change.reason for change in again.transitions] == ["SUBMITTED", "CLAIMED", "CANCEL_REQUESTED"]
+        assert client.models() == []
+
+
 def test_the_job_of_a_killed_worker_is_claimed_again_and_ends_with_the_same_weights(
     tmp_path: Path, undisturbed: str
 ) -> None:
@@ -194,7 +209,7 @@ def test_the_regression_of_a_killed_worker_ends_with_the_same_bits(tmp_path: Pat
 
 
 @pytest.mark.parametrize("part", ["worker", "rpc"])
-def test_a_process_that_is_frozen_while_it_holds_the_database_is_ended_and_the_job_goes_on(
+def test_a_process_that_is_frozen_while_it_holds_the_database_is_ended_and_the_job_continues(
     tmp_path: Path, undisturbed: str, part: str
 ) -> None:
     with running_service(tmp_path / "home", LAYERWISE_LEASE_SECONDS="1.5") as service, service.client() as client:

@@ -27,7 +27,7 @@ ACTIVATIONS = [
     (nn.SiLU, "silu"),
     (nn.Softplus, "softplus"),
     (nn.PReLU, "relu"),
-    (lambda: nn.PReLU(5), "relu"),
+    (lambda: nn.PReLU(5), "prelu"),
 ]
 
 
@@ -78,7 +78,7 @@ def test_batch_normalisation(epsilon, bias, affine):
         )
     )
 
-    model = from_torch(module.state_dict(), activation="silu", loss="softmax_cross_entropy", epsilon=epsilon)
+    model = from_torch(module.state_dict(), activation=["silu", "prelu"], loss="softmax_cross_entropy", epsilon=epsilon)
 
     assert_same(module, model)
 
@@ -130,5 +130,5 @@ def test_training_goes_on_as_it_does_there():
 def test_a_tensor_that_records_gradients_is_told():
     weight = torch.ones(3, 6, requires_grad=True)
 
-    with pytest.raises(InvalidInput, match=r"state\[0.weight\]: expected an array that NumPy reads: .*detach"):
+    with pytest.raises(InvalidInput, match=r"state\.0\.weight: expected an array that NumPy reads: .*detach"):
         from_torch({"0.weight": weight}, loss="hinge")

@@ -108,7 +108,9 @@ def publish(stores: Stores, dataset: Dataset) -> Callable[..., Version]:
             claim = leases.claim("w")
             assert claim is not None
             assert claim.job.id == job.id
-            return leases.publish(claim, made)
+            version = leases.publish(claim, made)
+            assert version is not None
+            return version
 
     return make
 

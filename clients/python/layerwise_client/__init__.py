@@ -1,4 +1,4 @@
-"""Python SDK of a Layerwise service: `Client`, what it gives, and what it raises."""
+"""Python SDK of a Layerwise service: `Client`, what it returns, and what it raises."""
 
 from layerwise_client import datasets
 from layerwise_client._data.tables import TableBlock

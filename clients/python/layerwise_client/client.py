@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import sys
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from layerwise_client._data.encoder import open_encoder, spec_message
-from layerwise_client._data.targets import labels_message
+from layerwise_client._data.encoder import open_encoder
+from layerwise_client._data.header import open_header
 from layerwise_client._data.training_data import open_training_data
-from layerwise_client._transport.connection import Connection, text, whole
+from layerwise_client._transport.connection import Connection, seconds, text, whole
 from layerwise_client._transport.http import HttpTransport
+from layerwise_client._transport.messages import snapshot_of, summary_of
+from layerwise_client._transport.pages import jobs_of, models_of
 from layerwise_client._transport.predict import Predicting
 from layerwise_client._transport.rpc import GrpcTransport
 from layerwise_client._transport.upload import submit
 from layerwise_client._transport.wrong_port import check_target
 from layerwise_client.errors import InvalidRequest
 from layerwise_client.job import Job
-from layerwise_client.models import Model, model_of
+from layerwise_client.models import Model, model_of, version_text
 from layerwise_client.progress import Progress, display_of
-from layerwise_client.results import STATES, snapshot_of, summary_of
-from layerwise_proto.v1 import models_pb2, training_pb2, types_pb2
+from layerwise_client.results import STATES
+from layerwise_proto.v1 import models_pb2, training_pb2
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -31,17 +31,16 @@ if TYPE_CHECKING:
     from layerwise_client._data.targets import Label
     from layerwise_client.prediction import Prediction
     from layerwise_client.transport import Transport
+    from layerwise_proto.json_form import HasJSONForm
 
     TableLike = DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any]]
-
-_PAGE = 100
 
 
 class Client:
     """Client of one service.
 
-    Nothing is connected before the first call. Many threads may use a client at once. A process that is forked after
-    the first call may predict over `rest`; calls over gRPC raise `RuntimeError` there.
+    The client connects at its first call. Many threads may use it at once. A process that is forked after the first
+    call may predict over `rest`; calls over gRPC raise `RuntimeError` there.
 
     Parameters
     ----------
@@ -50,9 +49,9 @@ class Client:
     rest : str, optional
         Address of the prediction endpoint, "http://host:port". Without it, predictions go over gRPC to `target`.
     timeout : float
-        Seconds that a call may take. Only watching a job goes on as long as the job does.
+        Seconds that a call may take. Watching a job has no limit.
     on_waiting : callable, optional
-        Called with the address of a service that is not there, once a call, while the client tries again.
+        Called with the address, once a call, when the service does not answer and the client tries again.
     transport : Transport, optional
         Carries predictions instead of `rest` and gRPC, such as a stand-in for the service in a test.
 
@@ -60,6 +59,13 @@ class Client:
     ------
     InvalidRequest
         If an argument is wrong.
+
+    Examples
+    --------
+    >>> client = Client(address)  # such as "127.0.0.1:50051"
+    >>> "iris" in [model.name for model in client.models()]
+    True
+    >>> client.close()
     """
 
     def __init__(
@@ -71,15 +77,14 @@ class Client:
         on_waiting: Callable[[str], None] | None = None,
         transport: Transport | None = None,
     ) -> None:
-        if timeout <= 0:
-            raise InvalidRequest(f"timeout: expected seconds above 0, got {timeout}", pointer="timeout")
+        timeout = seconds(timeout, "timeout")
         if rest and transport is not None:
             raise InvalidRequest("transport: expected either rest or transport, got both", pointer="transport")
         if rest:
-            transport = HttpTransport(rest, timeout=timeout, on_waiting=on_waiting)
+            transport = HttpTransport(text(rest, "rest"), timeout=timeout, on_waiting=on_waiting)
         check_target(text(target, "target"))
         self._connection = Connection(target, timeout=timeout, on_waiting=on_waiting)
-        self._transport = transport or GrpcTransport(self._connection)
+        self._transport = GrpcTransport(self._connection) if transport is None else transport
         self._predicting = Predicting(self._transport)
 
     def __enter__(self) -> Client:
@@ -91,21 +96,21 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close all connections; jobs go on in the service."""
+        """Close all connections. Jobs go on in the service."""
         self._connection.close()
         self._transport.close()
 
     def train(
         self,
         model: str,
-        architecture: Mapping[str, Any],
+        architecture: Mapping[str, Any] | HasJSONForm,
         X: TableLike | ArrayLike,
         y: ArrayLike | Series | str,
         *,
         columns: Mapping[str, Any] | None = None,
         ignore: Iterable[str] = (),
-        encoder: Mapping[str, Any] | None = None,
-        plan: Mapping[str, Any] | None = None,
+        encoder: Mapping[str, Any] | HasJSONForm | None = None,
+        plan: Mapping[str, Any] | HasJSONForm | None = None,
         weights: ArrayLike | Series | None = None,
         classes: Iterable[Label] | None = None,
         start_from: str | None = None,
@@ -114,14 +119,14 @@ class Client:
     ) -> Job:
         """Train a network in the service; the result becomes a new version of `model`.
 
-        Rows travel in blocks of 1 or 2 MB, read from X one after another.
+        Rows are read from X and sent in blocks of 1 or 2 MB.
 
         Parameters
         ----------
         model : str
             Name of the model.
-        architecture : mapping
-            The network in JSON form. {} stands for that of the version in `start_from`.
+        architecture : mapping or Architecture
+            The network in JSON form, or as an object of the library. {} is the network of the version in `start_from`.
         X : array-like, sparse matrix or table
             Rows of numbers (n, features), sent as float32. Or a table: a DataFrame, a mapping of column names to
             values, or a list of mappings. Its columns hold numbers, texts, booleans or dates; None, NaN, NaT and NA
@@ -134,10 +139,10 @@ class Client:
             chooses them by the values.
         ignore : iterable of str
             Columns to leave out.
-        encoder : mapping, optional
-            All settings of the encoding in JSON form; `columns` and `ignore` are added to them.
-        plan : mapping, optional
-            How to train, in JSON form.
+        encoder : mapping or TableEncoder, optional
+            All settings of the encoding in JSON form, or as an object; `columns` and `ignore` are added.
+        plan : mapping or Plan, optional
+            How to train, in JSON form or as an object.
         weights : array-like, optional
             Weights (n,) of the rows in the loss, at least 0.
         classes : iterable, optional
@@ -145,34 +150,37 @@ class Client:
         start_from : str, optional
             Version whose weights the network starts with: "model" or "model/version", by number or alias.
         progress : bool or Progress
-            True follows the job to its end, with a progress bar on a terminal or in a notebook; a display of your own
-            is used likewise. False returns as soon as the service has stored the data.
+            True follows the job to its end, with a progress bar on a terminal or in a notebook. A `Progress` is used
+            instead of the bar. False returns as soon as the service has stored the data.
         request_id : str, optional
-            The same id with the same content gives the same job. By default each call is a job of its own.
+            A call with the same id and content returns the same job. By default each call starts a new job.
 
         Returns
         -------
         Job
-            The job; at its end, unless `progress` is False.
+            The job; it has ended unless `progress` is False.
 
         Raises
         ------
         InvalidRequest
-            If something cannot be trained on, with row and column; nothing is trained then.
+            If an argument is wrong, with row and column where there is one; nothing is trained.
         JobFailed, JobCancelled
-            If the job ended so while it was followed.
+            If the job ended that way while it was followed.
+        Unavailable, DeadlineExceeded, ResourceExhausted
+            If the service does not answer, or cannot take the data.
+
+        Examples
+        --------
+        >>> X, y = datasets.load("iris")
+        >>> network = {"layers": [{"units": 8, "activation": "relu"}, {}]}
+        >>> job = client.train("species", network, X, y, plan={"epochs": 20}, progress=False)
+        >>> job.wait().version
+        1
         """
         display = display_of(progress)
-        header = training_pb2.TrainHeader(
-            model=text(model, "model"),
-            architecture=spec_message(architecture, types_pb2.Architecture, "architecture"),
-            plan=spec_message(plan or {}, types_pb2.Plan, "plan"),
-            request_id=str(uuid.uuid4()) if request_id is None else text(request_id, "request_id"),
+        header = open_header(
+            model, architecture, plan=plan, classes=classes, start_from=start_from, request_id=request_id
         )
-        if start_from is not None:
-            header.start_from.CopyFrom(_origin(start_from))
-        if classes is not None:
-            header.classes.CopyFrom(labels_message(classes, "classes"))
         chosen = open_encoder(encoder, columns, ignore)
         data = open_training_data(
             X,
@@ -198,32 +206,42 @@ class Client:
     def predict(self, model: str | None, X: TableLike | ArrayLike, *, version: int | str | None = None) -> Prediction:
         """Predict the rows of X.
 
-        Many rows go in several requests, all of them to the same version.
+        Many rows are sent in several requests, all to the same version.
 
         Parameters
         ----------
         model : str or None
             Name of the model; None if the service has exactly one.
         X : array-like, sparse matrix or table
-            Rows as `train` takes them. The columns of a table may have any order. A model that was trained on a table
-            also takes rows without names, in the order of its columns.
+            Rows in a form that `train` takes. The columns of a table may have any order. A model that was trained on a
+            table also takes rows without names, in the order of its columns.
         version : int or str, optional
-            A number or an alias; by default the newest version.
+            Number or alias; by default the newest version.
 
         Returns
         -------
         Prediction
-            A prediction for each row, and the version that made them.
+            The predictions, one for each row, and the version that made them.
 
         Raises
         ------
         InvalidRequest
-            If the version does not take such rows, with row and column.
+            If the version does not take such rows, with row and column where there is one.
         NotFound
             If there is no such model or version.
+        Unavailable, DeadlineExceeded
+            If the service does not answer in time.
+
+        Examples
+        --------
+        >>> answer = client.predict("iris", X[:2])
+        >>> answer.labels.tolist()
+        ['setosa', 'setosa']
+        >>> answer.probabilities.shape
+        (2, 3)
         """
         name = "" if model is None else text(model, "model")
-        which = "" if version is None else str(version) if isinstance(version, int) else text(version, "version")
+        which = version_text(version)
         answer = self._predicting.predict(name, which, X)
         newest = self._connection.published.get(answer.model, 0)
         if version is None and answer.version < newest:  # serving processes look for new versions every 0.2 s
@@ -231,38 +249,114 @@ class Client:
         return answer
 
     def job(self, job_id: str) -> Job:
-        """Return the job of this id. Raises `NotFound`."""
+        """Return a job.
+
+        Parameters
+        ----------
+        job_id : str
+            Id of the job.
+
+        Returns
+        -------
+        Job
+            The job as it is now.
+
+        Raises
+        ------
+        NotFound
+            If there is no such job.
+        """
         request = training_pb2.GetJobRequest(job_id=text(job_id, "job_id"))
         return Job(self._connection, snapshot_of(self._connection.call(self._connection.training.GetJob, request)))
 
     def jobs(self, *, state: str | None = None, model: str | None = None, limit: int | None = None) -> Iterator[Job]:
-        """Yield jobs, newest first, fetched as they are read: of one state ("RUNNING", …) or model, at most `limit`."""
+        """Yield jobs, newest first, fetched from the service as they are read.
+
+        Parameters
+        ----------
+        state : str, optional
+            Only jobs in this state, such as "RUNNING".
+        model : str, optional
+            Only jobs of this model.
+        limit : int, optional
+            Number of jobs to yield at most.
+
+        Yields
+        ------
+        Job
+            A job with its `summary`.
+
+        Raises
+        ------
+        InvalidRequest
+            If there is no such state.
+        """
         if state is not None and state not in STATES:
             raise InvalidRequest(f"state: expected one of {', '.join(STATES)}, got {state!r}", pointer="state")
         request = training_pb2.ListJobsRequest(
             model="" if model is None else text(model, "model"),
             state=training_pb2.JobState.Value(f"JOB_STATE_{state or 'UNSPECIFIED'}"),
         )
-        return self._pages_of_jobs(request, limit)
+        return (Job(self._connection, summary_of(each)) for each in jobs_of(self._connection, request, limit))
 
     def models(self) -> list[Model]:
-        """Return all models, sorted by name."""
-        request = models_pb2.ListModelsRequest(page_size=_PAGE)
-        models: list[Model] = []
-        while True:
-            page = self._connection.call(self._connection.models.ListModels, request)
-            models += [model_of(self._connection, each) for each in page.models]
-            request.page_token = page.next_page_token
-            if not request.page_token:
-                return models
+        """Return all models.
+
+        Returns
+        -------
+        list of Model
+            The models, sorted by name.
+
+        Raises
+        ------
+        Unavailable, DeadlineExceeded
+            If the service does not answer in time.
+        """
+        return [model_of(self._connection, each) for each in models_of(self._connection)]
 
     def model(self, name: str) -> Model:
-        """Return the model of this name; its versions are fetched when they are read. Raises `NotFound`."""
+        """Return a model.
+
+        Parameters
+        ----------
+        name : str
+            Name of the model.
+
+        Returns
+        -------
+        Model
+            The model. Its versions are fetched when they are first read.
+
+        Raises
+        ------
+        NotFound
+            If there is no such model.
+        """
         request = models_pb2.GetModelRequest(name=text(name, "name"))
         return model_of(self._connection, self._connection.call(self._connection.models.GetModel, request))
 
     def set_alias(self, model: str, alias: str, version: int) -> Model:
-        """Let `alias` name a version, and return the model. "latest" always names the newest version."""
+        """Point an alias at a version. A new alias is created; "latest" always names the newest version.
+
+        Parameters
+        ----------
+        model, alias : str
+            Name of the model, and the alias.
+        version : int
+            Number of the version.
+
+        Returns
+        -------
+        Model
+            The model with its aliases.
+
+        Raises
+        ------
+        InvalidRequest
+            If the alias is not allowed.
+        NotFound
+            If there is no such model or version.
+        """
         request = models_pb2.SetAliasRequest(
             model=text(model, "model"), alias=text(alias, "alias"), version=whole(version, "version")
         )
@@ -271,22 +365,3 @@ class Client:
     def __repr__(self) -> str:
         rest = f", rest={self._transport.address!r}" if isinstance(self._transport, HttpTransport) else ""
         return f"Client({self._connection.target!r}{rest})"
-
-    def _pages_of_jobs(self, request: training_pb2.ListJobsRequest, limit: int | None) -> Iterator[Job]:
-        left = sys.maxsize if limit is None else limit
-        while left > 0:
-            request.page_size = min(left, _PAGE)
-            page = self._connection.call(self._connection.training.ListJobs, request)
-            yield from (Job(self._connection, summary_of(each)) for each in page.jobs[:left])
-            left -= len(page.jobs)
-            request.page_token = page.next_page_token
-            if not request.page_token:
-                return
-
-
-def _origin(start_from: object) -> training_pb2.StartFrom:
-    model, slash, version = text(start_from, "start_from").partition("/")
-    if not model or (slash and not version):
-        detail = f"start_from: expected a model, or model/version, got {start_from!r}"
-        raise InvalidRequest(detail, pointer="start_from")
-    return training_pb2.StartFrom(model=model, version=version)

@@ -17,15 +17,15 @@ class Column:
     Attributes
     ----------
     name : str
-        Its name.
+        Name of the column.
     kind : str
         "number", "category" or "date".
     encoding : str or mapping
-        How it becomes inputs of the network, in JSON form; no setting is "auto".
+        How its values become inputs of the network, in JSON form; every "auto" is replaced by the choice.
     categories : tuple of str
-        The first 256 categories that have an input of their own.
+        First 256 categories that have an input of their own.
     category_count : int
-        The number of such categories.
+        Number of categories that have an input of their own.
     allows_missing : bool
         Whether a value may be missing.
     """
@@ -39,7 +39,7 @@ class Column:
 
     @property
     def encoding_kind(self) -> str:
-        """Name of its encoding, such as one_hot."""
+        """Name of the encoding, such as one_hot."""
         return self.encoding if isinstance(self.encoding, str) else str(self.encoding["kind"])
 
 

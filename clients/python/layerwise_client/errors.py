@@ -1,17 +1,17 @@
-"""What can go wrong, sorted by what a caller does about it.
+"""Errors of the SDK, by what a caller can do about them.
 
 LayerwiseError
-├── InvalidRequest      mend the arguments; `pointer` says which
+├── InvalidRequest      correct the argument that `pointer` names
 ├── NotFound            no model, version or job of this name
-├── Conflict            what is there does not allow it: a request id used for other content, a taken name
-├── PermissionDenied    a gateway before the service asks for credentials
-├── ResourceExhausted   send less, or send it later
-├── Unavailable         nobody answers at the address: start the service, or try again
-├── DeadlineExceeded    no answer in time: the service may have done it or not
-│   └── WaitTimeout     the waiting ended; the job goes on
-├── JobFailed           the job ended without a version; `reason` and the message say why
-├── JobCancelled        somebody cancelled the job
-└── ServiceFault        a fault of the service: report it, with the request id
+├── Conflict            something that exists is in the way: a request id used for other content, a taken name
+├── PermissionDenied    a gateway in front of the service asks for credentials
+├── ResourceExhausted   send less, or try later
+├── Unavailable         no service answers at the address: start it, or try again
+├── DeadlineExceeded    no answer in time: the call may have had its effect or not
+│   └── WaitTimeout     `wait` ended before the job, which goes on
+├── JobFailed           the job failed; `reason` and the message say why
+├── JobCancelled        the job was cancelled
+└── ServiceFault        the service has a bug: report it with the request id
 """
 
 from __future__ import annotations
@@ -20,11 +20,21 @@ from typing import ClassVar
 
 
 class LayerwiseError(Exception):
-    """Base of every error of this package; the message says what was wanted, what came and where.
+    """Base of all errors of this package. The message says what was expected, what was got and where.
 
-    `reason` is a stable UPPER_SNAKE word, `place` the names and indices that lead to what is wrong (none if no part is
-    to blame), a column's name as one step, `pointer` their text, and `detail` the message without the place.
-    `request_id` is what the service's log knows the call by ("" if it did not say).
+    Parameters
+    ----------
+    message : str
+        The whole message.
+    reason : str
+        A stable word in upper case, such as WRONG_SHAPE; by default that of the class.
+    pointer : str or tuple of str and int
+        Names and indices that lead to the wrong part, such as ("X", 17, "distance"). The attribute `place` has them as
+        a tuple, empty if no part is wrong.
+    request_id : str
+        Id of the call in the service's log; "" if unknown.
+    detail : str
+        The message without the place.
     """
 
     default_reason: ClassVar[str] = "UNKNOWN"
@@ -42,11 +52,11 @@ class LayerwiseError(Exception):
         self.reason = reason or self.default_reason
         self.place = (pointer,) if isinstance(pointer, str) and pointer else tuple(pointer)
         self.request_id = request_id
-        self.detail = detail or message
+        self.detail = detail or message.removeprefix(f"{self.pointer}: " if self.place else "")
 
     @property
     def pointer(self) -> str:
-        """The place as text: "X[17].distance", "plan.epochs"; a whole column is "X['distance']"."""
+        """The place as text, such as "X[17].distance" or "plan.epochs", or "X['distance']" for a whole column."""
         from layerwise.errors import Place
 
         match self.place:
@@ -57,7 +67,7 @@ class LayerwiseError(Exception):
 
 
 class InvalidRequest(LayerwiseError):
-    """An argument is wrong: found here before anything was sent, or by the service."""
+    """An argument is wrong, found by the SDK before it sent anything, or by the service."""
 
     default_reason = "INVALID_ARGUMENT"
 
@@ -69,56 +79,56 @@ class NotFound(LayerwiseError):
 
 
 class Conflict(LayerwiseError):
-    """What is already there, or the state it is in, does not allow the call."""
+    """Something that already exists, or its state, does not allow the call."""
 
     default_reason = "CONFLICT"
 
 
 class PermissionDenied(LayerwiseError):
-    """A proxy or gateway before the service does not let the call pass; the service itself asks for no credentials."""
+    """A proxy or gateway in front of the service refuses the call; the service itself asks for no credentials."""
 
     default_reason = "PERMISSION_DENIED"
 
 
 class ResourceExhausted(LayerwiseError):
-    """A limit of the service is reached: the length of a queue, the room on a disk, the size of an answer."""
+    """A limit of the service is reached, such as the length of a queue, disk space or the size of an answer."""
 
     default_reason = "RESOURCE_EXHAUSTED"
 
 
 class Unavailable(LayerwiseError):
-    """Nobody answers at the address, or the service is stopping or starting."""
+    """No service answers at the address, or it is starting or stopping."""
 
     default_reason = "UNAVAILABLE"
 
 
 class DeadlineExceeded(LayerwiseError):
-    """No answer came within the client's `timeout`."""
+    """The service did not answer within the client's `timeout`."""
 
     default_reason = "DEADLINE_EXCEEDED"
 
 
 class WaitTimeout(DeadlineExceeded):
-    """A job had not ended when the `timeout` of `wait` was over; the job goes on."""
+    """A job did not end within the `timeout` of `wait`; the job goes on."""
 
     default_reason = "WAIT_TIMEOUT"
 
 
 class JobFailed(LayerwiseError):
-    """The job ended FAILED; `job_id` names it, `reason` is the service's word for it, such as DIVERGED."""
+    """A job failed. `job_id` is its id, `reason` a stable word such as DIVERGED."""
 
     default_reason = "JOB_FAILED"
     job_id: str = ""
 
 
 class JobCancelled(LayerwiseError):
-    """The job ended CANCELLED; `job_id` names it."""
+    """A job was cancelled. `job_id` is its id."""
 
     default_reason = "JOB_CANCELLED"
     job_id: str = ""
 
 
 class ServiceFault(LayerwiseError):
-    """The service failed where it should not, or gave an answer that makes no sense."""
+    """The service failed unexpectedly, or gave an answer that the SDK cannot read."""
 
     default_reason = "INTERNAL"

@@ -9,10 +9,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from layerwise_client._data.targets import labels_of
+from layerwise_client._transport.connection import text
+from layerwise_client._transport.messages import time_of
 from layerwise_client._transport.pages import VersionOrJob, categories_of, classes_of, columns_of, versions_of
 from layerwise_client.column import Column
-from layerwise_client.errors import NotFound
-from layerwise_client.results import time_of
+from layerwise_client.errors import InvalidRequest, NotFound
 from layerwise_proto.json_form import to_json
 from layerwise_proto.v1 import models_pb2
 
@@ -65,9 +66,29 @@ class _Details:
 class Version:
     """One immutable version of a model.
 
-    `sha256` and `size_bytes` are those of its .npz file, `metrics` the metrics of its weights, `dataset` the SHA-256 of
-    the rows that it was trained on. `architecture`, `plan`, `labels` and `columns` are fetched when they are first
-    read, which may raise `NotFound`, `Unavailable` or `DeadlineExceeded`.
+    `architecture`, `plan`, `labels` and `columns` are fetched when they are first read, which may raise `NotFound`,
+    `Unavailable` or `DeadlineExceeded`.
+
+    Attributes
+    ----------
+    model : str
+        Name of the model.
+    version : int
+        Number of the version, from 1.
+    job_id : str
+        Id of the job that trained it.
+    created : datetime
+        Time at which it was published.
+    sha256 : str
+        SHA-256 of its .npz file.
+    size_bytes : int
+        Size of its .npz file in bytes.
+    metrics : mapping of str to float
+        Metrics of its weights by name.
+    parameters : int
+        Number of its parameters.
+    dataset : str
+        SHA-256 of the rows that it was trained on.
     """
 
     model: str
@@ -83,10 +104,12 @@ class Version:
 
     @property
     def architecture(self) -> Mapping[str, Any]:
+        """Architecture of the network in JSON form."""
         return to_json(self._details.message.architecture)
 
     @property
     def plan(self) -> Mapping[str, Any]:
+        """Plan of the training in JSON form."""
         return to_json(self._details.message.plan)
 
     @property
@@ -96,16 +119,32 @@ class Version:
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """Columns of the table that it takes, in their order; empty if it takes rows of numbers."""
+        """Columns of the table that the version takes, in their order; empty if it takes rows of numbers."""
         return self._details.columns
 
     @property
     def column_names(self) -> tuple[str, ...]:
-        """Names of the `columns`: a smaller answer of the service where they have many categories."""
+        """Names of the `columns`, fetched without their categories."""
         return self._details.column_names
 
     def categories(self, column: str) -> tuple[str, ...]:
-        """Return all categories of the column of this name; `Column.categories` has the first 256."""
+        """Return all categories of a column; `Column.categories` has the first 256.
+
+        Parameters
+        ----------
+        column : str
+            Name of the column.
+
+        Returns
+        -------
+        tuple of str
+            The categories that have an input or a rank of their own.
+
+        Raises
+        ------
+        NotFound
+            If the version has no such column.
+        """
         return self._details.categories(column)
 
 
@@ -127,7 +166,25 @@ class _Versions:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model: the number of its newest version, its aliases, and its versions, fetched when they are first read."""
+    """A model and its versions, which are fetched when they are first read.
+
+    Attributes
+    ----------
+    name : str
+        Name of the model.
+    latest : int
+        Number of its newest version.
+    aliases : mapping of str to int
+        Numbers of versions by alias.
+
+    Examples
+    --------
+    >>> model = client.model("iris")
+    >>> model.latest
+    1
+    >>> model.at("latest").labels
+    ('setosa', 'versicolor', 'virginica')
+    """
 
     name: str
     latest: int
@@ -140,13 +197,45 @@ class Model:
         return self._versions.all
 
     def at(self, version: int | str | None) -> Version:
-        """Return the version of this number or alias, None for the newest. Raises `NotFound`."""
-        alias = "latest" if version is None else str(version)
+        """Return one version.
+
+        Parameters
+        ----------
+        version : int, str or None
+            Number or alias; None for the newest.
+
+        Returns
+        -------
+        Version
+            The version.
+
+        Raises
+        ------
+        InvalidRequest
+            If `version` is neither a number nor an alias.
+        NotFound
+            If there is no such version.
+        """
+        alias = version_text(version) or "latest"
         number = int(alias) if alias.isdecimal() else {**self.aliases, "latest": self.latest}.get(alias)
         if number is None:
-            raise NotFound(f"model {self.name} has no version {alias}", reason="VERSION_NOT_FOUND")
+            from layerwise.wording import did_you_mean
+
+            newest = f"the newest version is {self.latest}"
+            near = did_you_mean(alias, self.aliases)
+            detail = f"version: {self.name} has no version or alias {alias!r}; {newest}{near}"
+            raise NotFound(detail, reason="VERSION_NOT_FOUND", pointer="version")
         details = _Details(self._versions.connection, self.name, number)
         return _version_of(details.message, details)
+
+
+def version_text(version: object) -> str:
+    """Return the number or alias as text, "" for None. Raises `InvalidRequest` for anything else."""
+    if version is None:
+        return ""
+    if not isinstance(version, int | str) or isinstance(version, bool) or version == "":
+        raise InvalidRequest(f"version: expected a number or an alias, got {version!r}", pointer="version")
+    return str(version) if isinstance(version, int) else text(version, "version")
 
 
 def model_of(connection: Connection, message: models_pb2.Model) -> Model:

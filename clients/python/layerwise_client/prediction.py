@@ -1,10 +1,12 @@
-"""Predictions, as a client returns them."""
+"""The answer to a prediction."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from layerwise_client.errors import ServiceFault
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,11 +16,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
-    """Predictions of version `version` of `model` for n rows, in their order.
+    """Predictions for n rows, in their order.
 
-    A classifier gives `labels` (n,), int64, str or bool as they were sent for training, and `probabilities`
-    (n, classes), None if the model's loss gives none. A regression gives `values` (n,) or (n, outputs). A model of
-    flags gives `values` (n, outputs), each 0 or 1, and the `probabilities` of 1.
+    Attributes
+    ----------
+    model : str
+        Name of the model.
+    version : int
+        Number of the version that predicted.
+    labels : numpy.ndarray or None
+        Predicted classes (n,) of a classifier, int64, str or bool as in training.
+    values : numpy.ndarray or None
+        Predicted numbers of a regression, float32, (n,) or (n, outputs); or flags (n, outputs), each 0 or 1.
+    probabilities : numpy.ndarray or None
+        Probability of each class (n, classes), or of each flag being 1 (n, outputs), float32; None if the model's loss
+        gives none.
     """
 
     model: str
@@ -33,15 +45,29 @@ class Prediction:
 
 
 def joined(parts: Sequence[Prediction]) -> Prediction:
-    """Join the predictions of consecutive blocks of rows."""
+    """Join the predictions of consecutive blocks of rows. Raises `ServiceFault` if they are of different versions."""
     import numpy as np
 
     first = parts[0]
     if len(parts) == 1:
         return first
+    for part in parts:
+        if _form(part) != _form(first):
+            wanted = f"version {first.version} of {first.model} for all rows, in one form"
+            raise ServiceFault(f"expected answers of {wanted}, got one of version {part.version} of {part.model}")
 
     def join(name: str) -> Array | None:
         arrays = [getattr(part, name) for part in parts]
         return None if arrays[0] is None else np.concatenate(arrays)
 
     return Prediction(first.model, first.version, join("labels"), join("values"), join("probabilities"))
+
+
+def _form(answer: Prediction) -> tuple[object, ...]:
+    """Return what all answers of one version have in common."""
+    arrays = (answer.labels, answer.values, answer.probabilities)
+    return (
+        answer.model,
+        answer.version,
+        *(None if array is None else (array.dtype.kind, array.shape[1:]) for array in arrays),
+    )

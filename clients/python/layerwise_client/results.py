@@ -3,20 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
-
-from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
-
-from layerwise_proto.json_form import enum_name, to_json
-from layerwise_proto.v1 import training_pb2
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-T = TypeVar("T", bound="DataclassInstance")
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 STATES = ("QUEUED", "RUNNING", "WAITING", "SUCCEEDED", "FAILED", "CANCELLED")
 _ENDED = STATES[3:]
@@ -71,7 +60,7 @@ class Finding:
 
 
 class PoorModelWarning(UserWarning):
-    """A job has succeeded, but its model is probably useless; the message says why, and what may help."""
+    """Warning that a job has succeeded, but its model is probably useless; it says why, and what may help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +70,15 @@ class Record:
     Attributes
     ----------
     epoch, step : int
-        Both count from 1.
+        Number of the epoch, and of its last step, from 1.
     loss, metric : float
-        Of the training rows during the epoch. Each row counts by its weight and its `class_weight`.
+        Loss and metric of the training rows during the epoch, weighted by row and by `class_weight`.
     validation_loss, validation_metric : float or None
-        The same of the held-out rows; None without any.
+        Loss and metric of the held-out rows; None if no rows are held out.
     learning_rate : float
-        That of the last step.
+        Learning rate of the last step.
     rows_per_second, seconds_left : float
-        Speed of the training, and the time that it will probably take until its end.
+        Speed of the training, and an estimate of the seconds until its end.
     layers : tuple of LayerHealth
         Health of each layer; empty in epochs in which it is not measured.
     findings : tuple of Finding
@@ -97,8 +86,8 @@ class Record:
     stopped : str or None
         Why training ended with this record: epochs, max_steps, max_seconds, early_stopping or converged.
     kept : bool
-        Whether the weights of this epoch become the version, unless a later record says so too. Where early stopping
-        restores the best epoch, True of the best so far; otherwise True of every epoch.
+        Whether the weights of this epoch become the version, unless a later record is kept too. If early stopping
+        restores the best epoch, True for the best so far; otherwise True for every epoch.
     """
 
     epoch: int
@@ -118,7 +107,19 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A change of a job to `state` at `time`, during which attempt, for a `reason` such as CLAIMED or WORKER_LOST."""
+    """A change of a job's state.
+
+    Attributes
+    ----------
+    state : str
+        The new state.
+    time : datetime
+        Time of the change.
+    reason : str
+        Why it changed, such as CLAIMED or WORKER_LOST.
+    attempt : int
+        The attempt that was running.
+    """
 
     state: str
     time: datetime
@@ -128,7 +129,15 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a job failed: a stable word, such as DIVERGED, and a sentence."""
+    """Why a job failed.
+
+    Attributes
+    ----------
+    reason : str
+        A stable word, such as DIVERGED.
+    message : str
+        What went wrong, and what may help.
+    """
 
     reason: str
     message: str
@@ -136,11 +145,30 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """Main facts of a job, as lists of jobs have them.
+    """Main facts of a job, as in a list of jobs.
 
-    `metric` is the name of the records' metric, "accuracy" or "r2"; `progress` goes from 0 to 1; `dataset` is the
-    SHA-256 of the rows. `start_from` is the version whose weights the training started with, as "model/version"; None
-    if it started from random ones.
+    Attributes
+    ----------
+    id, model : str
+        Id of the job, and name of the model that it trains.
+    state : str
+        QUEUED, RUNNING, WAITING, SUCCEEDED, FAILED or CANCELLED.
+    version : int or None
+        Number of the version that it published; None before that.
+    dataset : str
+        SHA-256 of the rows.
+    attempt : int
+        Number of times that a worker has started it.
+    created : datetime
+        Time at which the service accepted it.
+    progress : float
+        Share of the training that is done, from 0 to 1.
+    metric : str
+        Name of the metric in its records: "accuracy" or "r2".
+    failure : Failure or None
+        Why it failed; None if it has not.
+    start_from : str or None
+        Version whose weights it started with, as "model/version"; None for new random weights.
     """
 
     id: str
@@ -157,12 +185,21 @@ class Summary:
 
     @property
     def ended(self) -> bool:
+        """Whether the job has succeeded, failed or been cancelled."""
         return self.state in _ENDED
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnCounts:
-    """Number of columns of each kind in a table, and of those with an input for missing values, which training had."""
+    """Number of columns of a table by kind.
+
+    Attributes
+    ----------
+    numbers, categories, dates, texts : int
+        Number of columns of each kind.
+    with_gaps : int
+        Number of columns with an input for missing values, which training had.
+    """
 
     numbers: int
     categories: int
@@ -173,20 +210,20 @@ class ColumnCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot(Summary):
-    """All facts of a job when the service was last asked.
+    """All facts of a job when the service was last asked: those of its `Summary`, and more.
 
     Attributes
     ----------
     architecture, plan : mapping
-        As they are used: with every size and setting filled in.
+        Architecture and plan in JSON form, with every size and setting filled in.
     transitions : tuple of Transition
-        The newest 1,000.
+        Newest 1,000 changes of the state, the newest last.
     record : Record or None
-        The newest; once there is a version, the record of the epoch whose weights it has.
+        Newest record; once there is a version, the record of the epoch whose weights it has.
     findings : tuple of Finding
         Problems that the doctor sees in the network, the newest last.
     columns : ColumnCounts or None
-        Counts of the columns that its version takes; None if it was trained on rows of numbers. `Job.columns` are the
+        Counts of the columns that the version takes; None if it was trained on rows of numbers. `Job.columns` has the
         columns themselves.
     """
 
@@ -196,70 +233,3 @@ class Snapshot(Summary):
     record: Record | None
     findings: tuple[Finding, ...] = ()
     columns: ColumnCounts | None = None
-
-
-def record_of(message: training_pb2.TrainRecord) -> Record:
-    return _of(Record, message)
-
-
-def transition_of(message: training_pb2.JobTransition) -> Transition:
-    return Transition(_state(message.state), time_of(message.time), message.reason, message.attempt)
-
-
-def summary_of(message: training_pb2.Job) -> Summary:
-    return Summary(**_short(message))
-
-
-def snapshot_of(message: training_pb2.Job) -> Snapshot:
-    return Snapshot(
-        **_short(message),
-        architecture=to_json(message.architecture),
-        plan=to_json(message.plan),
-        transitions=tuple(transition_of(each) for each in message.transitions),
-        record=record_of(message.record) if message.HasField("record") else None,
-        findings=tuple(_of(Finding, each) for each in message.findings),
-        columns=_of(ColumnCounts, message.columns) if message.HasField("columns") else None,
-    )
-
-
-def _short(message: training_pb2.Job) -> dict[str, Any]:
-    """The fields of a summary."""
-    return {
-        "id": message.id,
-        "model": message.model,
-        "state": _state(message.state),
-        "version": message.version if message.HasField("version") else None,
-        "dataset": message.dataset,
-        "attempt": message.attempt,
-        "created": time_of(message.create_time),
-        "progress": message.progress,
-        "metric": message.metric,
-        "failure": _of(Failure, message.failure) if message.HasField("failure") else None,
-        "start_from": message.start_from or None,
-    }
-
-
-def _of(kind: type[T], message: Message) -> T:
-    """Return a `kind` whose fields have the values of the message's fields of the same names; None if not set."""
-    values: dict[str, Any] = {}
-    for name in (field.name for field in fields(kind)):
-        field, value = message.DESCRIPTOR.fields_by_name[name], getattr(message, name)
-        if field.is_repeated:
-            assert field.message_type is not None
-            value = tuple(_of(_ITEMS[field.message_type.name], each) for each in value)
-        elif field.has_presence and not message.HasField(name):
-            value = None
-        values[name] = value
-    return kind(**values)
-
-
-_ITEMS: Mapping[str, type[Any]] = {"LayerHealth": LayerHealth, "Finding": Finding}
-
-
-def _state(number: training_pb2.JobState.ValueType) -> str:
-    """The state's name; "UNKNOWN" for one that a newer service has and this client does not."""
-    return enum_name(training_pb2.JobState.DESCRIPTOR, number).upper() or "UNKNOWN"
-
-
-def time_of(message: Timestamp) -> datetime:
-    return message.ToDatetime(tzinfo=UTC)

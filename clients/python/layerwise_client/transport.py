@@ -1,4 +1,4 @@
-"""How predictions travel to a service and back: the interface behind `Client(transport=...)`."""
+"""The interface of a transport, which sends predictions to a service: `Client(transport=...)`."""
 
 from __future__ import annotations
 
@@ -16,10 +16,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What a version takes. It never changes.
+    """Form of the rows that a version takes. It never changes.
 
-    `columns` are the columns of a table by name, in their order, each with its kind: "number", "category" or "date".
-    They are empty if the version takes rows of numbers.
+    Attributes
+    ----------
+    model : str
+        Name of the model.
+    version : int
+        Number of the version.
+    columns : mapping of str to str
+        Kind of each column, "number", "category" or "date", by its name, in the order of the columns; empty if the
+        version takes rows of numbers.
     """
 
     model: str
@@ -28,28 +35,47 @@ class Signature:
 
 
 class Transport(Protocol):
-    """Carries questions about rows to a service. A client has two: gRPC, and HTTP for `rest=`.
+    """Sends predictions to a service. The SDK has two: gRPC, and HTTP for `rest=`.
 
-    Many threads may call it at once. Errors are those of `layerwise_client`: `NotFound`, `Unavailable`, ….
+    Many threads may call it at once. It raises the errors of `layerwise_client`, such as `NotFound` and `Unavailable`.
     """
 
     @property
     def number_bytes(self) -> int:
-        """The most bytes that a number takes in a request. The client cuts rows into requests by it."""
+        """Largest size of a number in a request, in bytes, by which the client splits rows into requests."""
         ...
 
     def signature(self, model: str, version: str) -> Signature:
-        """Return what a version takes.
+        """Return the form of the rows that a version takes.
 
-        `model` is "" for the only one that the service has, `version` is a number, an alias, or "" for the newest.
+        Parameters
+        ----------
+        model : str
+            Name of the model; "" if the service has exactly one.
+        version : str
+            Number or alias; "" for the newest version.
+
+        Returns
+        -------
+        Signature
+            The form of the rows, with the name of the model and the number of the version.
         """
         ...
 
     def predict(self, model: str, version: str, rows: npt.NDArray[np.float32] | TableBlock) -> Prediction:
-        """Return a prediction for each row.
+        """Predict rows in one request.
 
-        `model` and `version` are as in `signature`. `rows` are (n, features) numbers, or rows of a table: its `names`,
-        and for each of them the `values`, numbers (n,) with NaN where one is missing, or a list of n texts.
+        Parameters
+        ----------
+        model, version : str
+            As in `signature`.
+        rows : numpy.ndarray or TableBlock
+            Numbers (n, features), float32, or n rows of a table.
+
+        Returns
+        -------
+        Prediction
+            The predictions, one for each row.
         """
         ...
 

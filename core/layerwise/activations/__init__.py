@@ -1,7 +1,8 @@
 """The activations, and a table of their names."""
 
 from layerwise.activations.activation import Activation, Compiled, UnitBuffers
-from layerwise.activations.rectifiers import ELU, SELU, LeakyReLU, Maxout, PReLU, ReLU
+from layerwise.activations.maxout import Maxout
+from layerwise.activations.rectifiers import ELU, SELU, LeakyReLU, PReLU, ReLU
 from layerwise.activations.smooth import GELU, Identity, Sigmoid, SiLU, Softplus, Tanh
 
 __all__ = [

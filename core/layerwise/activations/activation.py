@@ -52,7 +52,7 @@ class Activation(Variant, ABC):
 
     usual_initializer: ClassVar[str] = "glorot_normal"
     """The name of the default initialiser: He's for activations that flatten some inputs, LeCun's for SELU."""
-    overwrites_alone: ClassVar[bool] = False
+    works_in_place: ClassVar[bool] = False
     """Whether `value` can write into z itself and needs no scratch memory."""
     keeps_input: ClassVar[bool] = False
     """Whether the derivative needs z, so that a must be written elsewhere."""
@@ -61,14 +61,19 @@ class Activation(Variant, ABC):
     can_die: ClassVar[bool] = False
     """Whether a unit may output 0 for every row, which also stops its gradient."""
     saturation: ClassVar[tuple[float, float] | None] = None
-    """(low, high): a unit is saturated if its output is below low or above high; there the derivative is under 5 % of
-    its maximum."""
+    """(low, high): a unit is saturated if its output is strictly below low or above high; there the derivative is under
+    5 % of its maximum. For a function that reaches its bounds, give numbers just inside."""
     onnx_operator: ClassVar[str | None] = None
     """The ONNX operator of one input that computes it, or None: then `onnx.layers.NODES` has its nodes."""
     onnx_attributes: ClassVar[Mapping[str, str]] = {}
     """The field that holds the value of each attribute of the operator; their defaults are equal."""
     formula: ClassVar[str]
     """The value as a NumPy expression of `z`, the fields and the learnt `slope`, for standalone programs."""
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether a = z, so that a scale and shift of the outputs can be folded into the weights."""
+        return self.slope_below_zero == 1
 
     @property
     def slope_below_zero(self) -> float | None:

@@ -14,7 +14,7 @@ class Identity(Activation):
     """a = z."""
 
     kind = "identity"
-    overwrites_alone = True
+    works_in_place = True
     formula = "z"
 
     @property
@@ -34,7 +34,7 @@ class Sigmoid(Activation):
     """a = 1 / (1 + exp(-z))."""
 
     kind = "sigmoid"
-    overwrites_alone = True
+    works_in_place = True
     saturation = 0.005, 0.995
     onnx_operator = "Sigmoid"
     formula = "0.5 * np.tanh(0.5 * z) + 0.5"
@@ -62,7 +62,7 @@ class Tanh(Activation):
     """a = tanh(z)."""
 
     kind = "tanh"
-    overwrites_alone = True
+    works_in_place = True
     saturation = -0.98, 0.98
     onnx_operator = "Tanh"
     formula = "np.tanh(z)"

@@ -115,7 +115,7 @@ def check_finite(table: NDArray[Any], *, dtype: DTypeLike, pointer: str, flat: b
             pages.release(block)
 
 
-def check_unmasked(value: object, pointer: str) -> None:
+def check_unmasked(value: object, pointer: Place | str) -> None:
     """Raise InvalidInput if `value` is a masked array, whose mask would be ignored."""
     if isinstance(value, np.ma.MaskedArray):
         raise InvalidInput(pointer, "expected an array without a mask, got a masked one: fill in the masked values")

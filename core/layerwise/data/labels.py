@@ -6,7 +6,7 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from layerwise.checks import counted, shown
+from layerwise.checks import counted, is_unicode, shown
 from layerwise.data.arrays import check_unmasked
 from layerwise.errors import InvalidInput, Place
 
@@ -33,6 +33,13 @@ def checked_labels(labels: Iterable[object], outputs: int, pointer: str = "label
         twice = next(label for label in found if found.count(label) > 1)
         raise InvalidInput(pointer, f"expected distinct labels, got {shown(twice)} twice")
     return tuple(found)
+
+
+def unfit_text(text: str) -> str:
+    """Return what was expected instead of `text` as a label, "" if it can be one."""
+    if text.endswith("\0"):
+        return "expected a label that does not end in a NUL character, which NumPy drops"
+    return "" if is_unicode(text) else "expected text that UTF-8 can hold"
 
 
 def label_array(labels: tuple[Label, ...]) -> NDArray[Any]:
@@ -123,6 +130,8 @@ def _label(value: object, pointer: str, index: int, *, like: Label | None) -> La
     plain = cast(object, value.item()) if isinstance(value, np.generic) else value
     if not isinstance(plain, int | str):
         raise InvalidInput(Place(pointer, index), f"{EXPECTED}, got {shown(plain)}")
+    if isinstance(plain, str) and (wanted := unfit_text(plain)):
+        raise InvalidInput(Place(pointer, index), f"{wanted}, got {shown(plain)}")
     if isinstance(plain, int) and not -(2**63) <= plain < 2**63:
         raise InvalidInput(Place(pointer, index), f"expected an integer of 64 bits, got {shown(plain)}")
     if like is not None and type(plain) is not type(like):

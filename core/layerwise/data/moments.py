@@ -48,7 +48,7 @@ def moments(table: NDArray[Any], rows: RowNumbers, weights: NDArray[Any] | None 
         unit = np.ldexp(1.0, np.where(np.isfinite(largest), np.frexp(largest)[1], 0))
 
     def mean(power: int, center: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The mean of (number - center)^power of each column."""
+        """Return the mean of (number - center)^power of each column."""
         total, weight = np.zeros(columns), 0.0
         for step in steps:
             part = rows[step]

@@ -11,6 +11,8 @@ from layerwise.errors import InvalidInput, Place
 from layerwise.losses import Loss
 from layerwise.network.architecture import Architecture
 
+FOR_VALUES = 'for a regression, choose its loss: Plan(loss="squared_error")'
+
 
 def read_targets(
     y: ArrayLike,
@@ -32,12 +34,15 @@ def read_targets(
     if loss.targets == "values" or (loss.targets == "flags" and _has_columns(y)):
         table = checked_values(y, outputs, rows=rows, dtype=dtype, pointer=pointer, finite=check)
         if check:
-            _check_range(table, loss, dtype=dtype, pointer=pointer, flat=np.ndim(y) == 1)
+            check_range(table if np.ndim(y) > 1 else table[:, 0], loss, dtype=dtype, at=pointer)
         return table, None
+    if check:
+        _refuse_floats(y, loss, pointer)
     classes = loss.classes(outputs)
     if classes < 2:
         where = Place("layers", len(architecture.layers) - 1, "units")
-        raise InvalidInput(where, f"expected an output for each class, at least 2, got {outputs}")
+        detail = f"expected an output for each class, at least 2, got {outputs}; {FOR_VALUES}"
+        raise InvalidInput(where, detail)
     if check:
         return encode_labels(y, labels, outputs=outputs, rows=rows, pointer=pointer)
     return checked_indices(np.asarray(y), outputs=outputs, rows=rows, pointer=pointer), labels or tuple(range(classes))
@@ -52,19 +57,29 @@ def _has_columns(y: ArrayLike) -> bool:
     return len(shape) == 2 and shape[1] != 1
 
 
-def _check_range(table: NDArray[Any], loss: Loss, *, dtype: DTypeLike, pointer: str, flat: bool) -> None:
-    """Raise InvalidInput at the first number of `table` (n, k) outside the range of `loss`, rounded to `dtype`."""
+def _refuse_floats(y: ArrayLike, loss: Loss, pointer: str) -> None:
+    """Raise InvalidInput if `y` has floats, which are values and not labels."""
+    try:
+        given = np.asarray(y)
+    except ValueError:  # rows of different lengths
+        return
+    if given.dtype.kind == "f" and given.size:
+        detail = f"expected a label (an integer, a string or a boolean) for {loss.kind}, got {given.flat[0]:g}"
+        convert = "; convert class numbers by y.astype(int)" if (given == np.floor(given)).all() else ""
+        raise InvalidInput(Place(pointer, 0), f"{detail}; {FOR_VALUES}{convert}")
+
+
+def check_range(targets: NDArray[Any], loss: Loss, *, dtype: DTypeLike, at: Place | str) -> None:
+    """Raise InvalidInput at the first of `targets`, (n,) or (n, k), outside the range of `loss`, rounded to `dtype`."""
     if not np.isfinite([loss.min_target, loss.targets_above, loss.max_target]).any():
         return
-    for block in blocks(len(table), table.shape[1]):
-        part = table[block].astype(dtype, copy=False)
+    for block in blocks(len(targets), targets[:1].size):
+        part = targets[block].astype(dtype, copy=False)
         wrong = (part < loss.min_target) | (part <= loss.targets_above) | (part > loss.max_target)
         if wrong.any():
-            row, column = (int(i) for i in np.argwhere(wrong)[0])
-            index = (block.start + row,) if flat else (block.start + row, column)
-            raise InvalidInput(
-                Place(pointer, index), f"expected {_allowed(loss)}, got {float(table[block][row, column])}"
-            )
+            first, *rest = (int(i) for i in np.argwhere(wrong)[0])
+            index = (block.start + first, *rest)
+            raise InvalidInput(Place(at, index), f"expected {_allowed(loss)}, got {float(targets[index])}")
 
 
 def _allowed(loss: Loss) -> str:

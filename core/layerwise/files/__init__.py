@@ -1,1 +1,1 @@
-"""Model files: written whole or not at all, and read strictly."""
+"""Model files: written atomically, and read with every value checked."""

@@ -80,6 +80,7 @@ def decode(text: bytes) -> ModelContents:
     """Return the contents that the manifest `text` describes, without arrays. Raises CorruptModel."""
     try:
         document: object = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse)
+        json.dumps(document, ensure_ascii=False).encode()  # refuse lone surrogates, which could not be saved again
     except (ValueError, RecursionError) as error:
         raise CorruptModel(f"manifest: expected JSON: {error}") from error
     version = _version(document)

@@ -3,9 +3,9 @@
 import dataclasses
 import io
 import math
+import os
 import zipfile
 import zlib
-from contextlib import nullcontext
 from os import SEEK_END, PathLike
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -54,36 +54,45 @@ def load(file: str | PathLike[str] | BinaryIO, *, sha256: str | None = None) -> 
     """
     if isinstance(file, io.TextIOBase) or not (isinstance(file, str | PathLike) or hasattr(file, "seek")):
         raise InvalidInput("file", f"expected a path or an open binary file, got {shown(file)}")
-    with Path(file).open("rb") if isinstance(file, str | PathLike) else nullcontext(file) as opened:
-        size = opened.seek(0, SEEK_END)
-        if size > MOST_BYTES:
-            raise CorruptModel(f"expected a file of at most {MOST_BYTES:,} bytes, got {size:,}")
-        if sha256 is not None and (found := atomic.sha256(opened)) != sha256:
-            raise CorruptModel(f"expected a file with SHA-256 {sha256}, it has {found}")
-        members = zip_index.read_directory(opened, size)
-        contents = manifest.decode(_read_manifest(opened, members))
-        shapes = member_shapes(contents.architecture)
-        if contents.optimizer is not None:
-            shapes |= {PREFIX + name: (contents.architecture.parameters,) for name in contents.optimizer.vectors}
-        _check_names(members, shapes)
-        # every size is compared with the file's before anything is allocated for the first array
-        starts = {
-            name: _check_array(opened, members[f"{name}.npy"], _member_title(name), contents.dtype, shape)
-            for name, shape in shapes.items()
-        }
-        arrays: dict[str, NDArray[Any]] = {}
-        for name, shape in shapes.items():
-            array = np.empty(shape, contents.dtype.newbyteorder("<"))
-            _read_into(opened, members[f"{name}.npy"], starts[name], array, _member_title(name))
-            if not np.isfinite(array).all():
-                raise CorruptModel(f"{_member_title(name)}: expected finite numbers, file has NaN or infinity")
-            if name.endswith("/variance") and (array < 0).any():
-                raise CorruptModel(f"{_member_title(name)}: expected variances of at least 0, file has {array.min():g}")
-            arrays[name] = array
-        if (optimizer := contents.optimizer) is not None:
-            vectors = {name: arrays.pop(PREFIX + name) for name in optimizer.vectors}
-            optimizer = dataclasses.replace(optimizer, vectors=vectors)
-        return dataclasses.replace(contents, arrays=arrays, optimizer=optimizer)
+    if not isinstance(file, str | PathLike):
+        return _read(file, sha256)
+    with Path(file).open("rb") as opened:
+        try:
+            return _read(opened, sha256)
+        except CorruptModel as error:
+            raise CorruptModel(f"{os.fspath(file)}: {error}") from error
+
+
+def _read(file: BinaryIO, sha256: str | None) -> ModelContents:
+    size = file.seek(0, SEEK_END)
+    if size > MOST_BYTES:
+        raise CorruptModel(f"expected a file of at most {MOST_BYTES:,} bytes, got {size:,}")
+    if sha256 is not None and (found := atomic.sha256(file)) != sha256:
+        raise CorruptModel(f"expected a file with SHA-256 {sha256}, it has {found}")
+    members = zip_index.read_directory(file, size)
+    contents = manifest.decode(_read_manifest(file, members))
+    shapes = member_shapes(contents.architecture)
+    if contents.optimizer is not None:
+        shapes |= {PREFIX + name: (contents.architecture.parameters,) for name in contents.optimizer.vectors}
+    _check_names(members, shapes)
+    # every size is compared with the file's before anything is allocated for the first array
+    starts = {
+        name: _check_array(file, members[f"{name}.npy"], _member_title(name), contents.dtype, shape)
+        for name, shape in shapes.items()
+    }
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, shape in shapes.items():
+        array = np.empty(shape, contents.dtype.newbyteorder("<"))
+        _read_into(file, members[f"{name}.npy"], starts[name], array, _member_title(name))
+        if not np.isfinite(array).all():
+            raise CorruptModel(f"{_member_title(name)}: expected finite numbers, file has NaN or infinity")
+        if name.endswith("/variance") and (array < 0).any():
+            raise CorruptModel(f"{_member_title(name)}: expected variances of at least 0, file has {array.min():g}")
+        arrays[name] = array
+    if (optimizer := contents.optimizer) is not None:
+        vectors = {name: arrays.pop(PREFIX + name) for name in optimizer.vectors}
+        optimizer = dataclasses.replace(optimizer, vectors=vectors)
+    return dataclasses.replace(contents, arrays=arrays, optimizer=optimizer)
 
 
 def _write(archive: zipfile.ZipFile, name: str, array: NDArray[Any]) -> None:

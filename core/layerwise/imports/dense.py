@@ -1,7 +1,7 @@
 """Networks of other libraries as a list of dense layers, and the MLP that computes the same."""
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -10,6 +10,7 @@ import numpy as np
 from layerwise import variants
 from layerwise.activations import ACTIVATIONS, Activation
 from layerwise.checks import counted, shown
+from layerwise.data.arrays import check_unmasked
 from layerwise.data.labels import Label
 from layerwise.errors import InvalidInput, Place, within
 from layerwise.losses import LOSSES, Loss
@@ -51,10 +52,17 @@ class Dense:
     residual: bool = False
 
 
+def dimensions_of(value: object) -> int:
+    """Return the number of dimensions of an array or a tensor; 0 for anything else."""
+    shape = getattr(value, "shape", ())
+    return len(shape) if isinstance(shape, Sized) else 0
+
+
 def finite_array(
     pointer: Place | str, value: object, *, shape: tuple[int, ...] | None = None, dimensions: int = 1
 ) -> Floats:
     """Return `value` as an array of finite numbers, of `shape`, or of so many `dimensions`. Raises InvalidInput."""
+    check_unmasked(value, pointer)
     try:
         array = np.asarray(cast(Any, value))
     except (TypeError, ValueError, RuntimeError) as error:  # a tensor on a GPU, or one that records gradients
@@ -141,7 +149,7 @@ def build_model(
 def _labels(loss: Loss, labels: Iterable[Label] | None, outputs: int) -> Iterable[Label] | None:
     if not loss.classifies:
         if labels is not None:
-            raise InvalidInput("labels", f"expected none, for {loss.kind} is a regression's loss")
+            raise InvalidInput("labels", f"expected none, because {loss.kind} is a loss of regression")
         return None
     if labels is None and loss.targets == "classes":
         if loss.classes(outputs) < 2:

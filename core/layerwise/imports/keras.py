@@ -6,7 +6,14 @@ from layerwise.activations import Activation
 from layerwise.checks import real_number, shown
 from layerwise.data.labels import Label
 from layerwise.errors import InvalidInput, Place
-from layerwise.imports.dense import Dense, NormalizationArrays, build_model, finite_array, layer_activations
+from layerwise.imports.dense import (
+    Dense,
+    NormalizationArrays,
+    build_model,
+    dimensions_of,
+    finite_array,
+    layer_activations,
+)
 from layerwise.losses import Loss
 from layerwise.model import MLP
 from layerwise.types import Floats
@@ -14,7 +21,9 @@ from layerwise.types import Floats
 EPSILON = 1e-3
 """The default epsilon of Keras."""
 
-FOLLOWING = "bias, then gamma and beta of a normalisation, then moving mean and variance of a BatchNormalization"
+ARRAYS_AFTER_KERNEL = (
+    "bias, then gamma and beta of a normalisation, then moving mean and variance of a BatchNormalization"
+)
 
 
 def from_keras(
@@ -65,7 +74,7 @@ def from_keras(
     if not isinstance(weights, Sequence) or isinstance(weights, str) or not weights:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidInput("weights", f"expected a list of arrays, got {shown(weights)}")
     added = real_number("epsilon", epsilon, above=0)
-    starts = [i for i, array in enumerate(weights) if len(getattr(array, "shape", ())) != 1]
+    starts = [i for i, array in enumerate(weights) if dimensions_of(array) != 1]
     if not starts or starts[0] != 0:
         raise InvalidInput(Place("weights", 0), "expected the kernel of a Dense layer, of shape (in, out)")
     chosen = layer_activations(activation, output_activation, len(starts))
@@ -90,7 +99,7 @@ def _dense(weights: Sequence[object], start: int, end: int, activation: Activati
     rest = [finite_array(Place("weights", i), weights[i], shape=(columns,)) for i in range(start + 1, end)]
     if len(rest) > 5:
         slopes = ", then the slopes of a PReLU" if slope is not None else ""
-        raise InvalidInput(where, f"expected at most {FOLLOWING}{slopes} after it, got {len(rest)} arrays")
+        raise InvalidInput(where, f"expected at most {ARRAYS_AFTER_KERNEL}{slopes} after it, got {len(rest)} arrays")
     bias = rest.pop(0) if len(rest) % 2 else None
     normal = _normalization(rest, epsilon) if rest else None
     return Dense(where=where, weight=kernel, bias=bias, activation=activation, normal=normal, slope=slope)

@@ -7,8 +7,8 @@ from typing import Any, cast
 import numpy as np
 
 from layerwise.activations import Identity, ReLU, Sigmoid, Tanh
-from layerwise.checks import choice
-from layerwise.data.labels import Label
+from layerwise.checks import choice, shown
+from layerwise.data.labels import MAX_INTEGER, Label
 from layerwise.errors import InvalidInput, Place
 from layerwise.imports.dense import Dense, build_model, finite_array, fold_scaling
 from layerwise.model import MLP
@@ -57,6 +57,9 @@ def from_sklearn(estimator: object) -> MLP:
     hidden = ACTIVATIONS[choice(Place("estimator", "activation"), given.activation, ACTIVATIONS)]
     loss = LOSSES[choice(Place("estimator", "out_activation_"), given.out_activation_, LOSSES)]
     layers: list[Dense] = []
+    if not 0 < len(given.coefs_) == len(given.intercepts_):
+        got = f"{len(given.coefs_)} coefs_ and {len(given.intercepts_)} intercepts_"
+        raise InvalidInput("estimator", f"expected a weight and a bias for each of at least one layer, got {got}")
     for i, (weight, bias) in enumerate(zip(given.coefs_, given.intercepts_, strict=True)):
         where = Place("estimator", "coefs_", i)
         matrix = finite_array(where, weight, dimensions=2)
@@ -79,6 +82,9 @@ def _labels(network: Any, outputs: int) -> Iterable[Label] | None:
         return None
     labels = np.asarray(classes)
     if labels.dtype.kind == "f":  # scikit-learn accepts only whole floats as classes
+        if not all(each.is_integer() and abs(each) <= MAX_INTEGER for each in labels.ravel().tolist()):
+            where = Place("estimator", "classes_")
+            raise InvalidInput(where, f"expected whole numbers of 64 bits, got {shown(labels.tolist())}")
         labels = labels.astype(np.int64)
     return cast(list[Label], labels.tolist())
 

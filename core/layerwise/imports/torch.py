@@ -7,8 +7,15 @@ from typing import cast
 from layerwise.activations import Activation, PReLU
 from layerwise.checks import real_number, shown
 from layerwise.data.labels import Label
-from layerwise.errors import InvalidInput
-from layerwise.imports.dense import Dense, NormalizationArrays, build_model, finite_array, layer_activations
+from layerwise.errors import InvalidInput, Place
+from layerwise.imports.dense import (
+    Dense,
+    NormalizationArrays,
+    build_model,
+    dimensions_of,
+    finite_array,
+    layer_activations,
+)
 from layerwise.losses import Loss
 from layerwise.model import MLP
 from layerwise.network.normalization import EPSILON
@@ -41,7 +48,8 @@ def from_torch(
     labels : iterable of label, optional
         The labels of the outputs. By default classes are 0, 1 …, and sigmoid_cross_entropy has flags.
     activation : str, Activation, or sequence of them, default "relu"
-        Activation of all hidden layers, or one for each. Layers with a PReLU keep it.
+        Activation of all hidden layers, or one for each. A layer with a PReLU of one slope keeps it; one with a slope
+        for each unit needs "prelu" here, as other modules have the same arrays.
     output_activation : str or Activation, default "identity"
         Activation of the last layer; "identity" also for a softmax or sigmoid that belongs to the loss.
     epsilon : float, default 1e-5
@@ -62,11 +70,12 @@ def from_torch(
     linear: list[tuple[str, dict[str, object]]] = []
     normal: dict[int, NormalizationArrays] = {}
     slope: dict[int, Floats] = {}
+    slope_names: dict[int, str] = {}
     for module, parts in _modules(state).items():
-        if "weight" in parts and "running_mean" not in parts and _dimensions(parts["weight"]) >= 2:
+        if "weight" in parts and "running_mean" not in parts and dimensions_of(parts["weight"]) >= 2:
             linear.append((module, parts))
             continue
-        i, where = len(linear) - 1, f"state[{module}]"
+        i, where = len(linear) - 1, Place("state", module)
         if not linear:
             raise InvalidInput(where, "expected a Linear first, with a weight of shape (out, in)")
         if "bias" in parts or "running_mean" in parts:
@@ -77,10 +86,16 @@ def from_torch(
         elif i in slope:
             raise InvalidInput(where, "expected a Linear after a PReLU, got another PReLU")
         else:
-            slope[i] = finite_array(f"{where}.weight", parts.get("weight"))
+            slope[i], slope_names[i] = finite_array(_place(module, "weight"), parts.get("weight")), module
     if not linear:
         raise InvalidInput("state", "expected at least one Linear")
     chosen = layer_activations(activation, output_activation, len(linear))
+    for i, slopes in slope.items():
+        units = cast(Floats, linear[i][1]["weight"]).shape[0]
+        if 1 < slopes.size == units and not isinstance(chosen[i], PReLU):
+            wanted = f"expected activation='prelu' for the layer {linear[i][0]} if these are the slopes of a PReLU"
+            detail = f"{wanted}; a LayerNorm without bias and an RMSNorm have the same arrays and cannot be imported"
+            raise InvalidInput(_place(slope_names[i], "weight"), detail)
     layers = [
         _dense(module, parts, PReLU() if i in slope else chosen[i], normal.get(i), slope.get(i))
         for i, (module, parts) in enumerate(linear)
@@ -95,29 +110,31 @@ def _modules(state: Mapping[str, object]) -> dict[str, dict[str, object]]:
         module, _, part = name.rpartition(".") if isinstance(name, str) else ("", "", "")
         if part not in PARTS:
             wanted = f"expected names that end in {', '.join(PARTS)}"
-            raise InvalidInput(f"state[{name}]", f"{wanted}: Linear, BatchNorm1d, LayerNorm and PReLU have no others")
+            detail = f"{wanted}: Linear, BatchNorm1d, LayerNorm and PReLU have no others"
+            raise InvalidInput(Place("state", str(name)), detail)
         found.setdefault(module, {})[part] = value
     return found
 
 
-def _dimensions(value: object) -> int:
-    return len(cast(tuple[int, ...], getattr(value, "shape", ())))
+def _place(module: str, part: str) -> Place:
+    """Return the place of an array, whose name in the state is one step."""
+    return Place("state", f"{module}.{part}" if module else part)
 
 
 def _check_place(linear: str, normal: str) -> None:
     """Raise InvalidInput if both are in one nn.Sequential, but not next to each other."""
     before, after = (re.fullmatch(r"(.*?)(\d+)", name) for name in (linear, normal))
     if before and after and before[1] == after[1] and int(after[2]) != int(before[2]) + 1:
-        detail = f"expected it next after its Linear {linear}: a normalisation after the activation is not known"
-        raise InvalidInput(f"state[{normal}]", detail)
+        detail = f"expected it directly after its Linear {linear}: normalisation after the activation is not supported"
+        raise InvalidInput(Place("state", normal), detail)
 
 
 def _normalization(module: str, parts: Mapping[str, object], epsilon: float) -> NormalizationArrays:
-    given = {part: finite_array(f"state[{module}.{part}]", parts[part]) for part in PARTS[:4] if part in parts}
+    given = {part: finite_array(_place(module, part), parts[part]) for part in PARTS[:4] if part in parts}
     if "running_mean" not in parts:
         return NormalizationArrays(kind="layer", scale=given.get("weight"), shift=given["bias"], epsilon=epsilon)
     if "running_var" not in parts:
-        raise InvalidInput(f"state[{module}.running_var]", "expected the variances, there are none")
+        raise InvalidInput(_place(module, "running_var"), "expected the variances, there are none")
     return NormalizationArrays(
         kind="batch",
         scale=given.get("weight"),
@@ -135,9 +152,9 @@ def _dense(
     normal: NormalizationArrays | None,
     slope: Floats | None,
 ) -> Dense:
-    where = f"state[{module}.weight]" if module else "state[weight]"
+    where = _place(module, "weight")
     weight = finite_array(where, parts["weight"], dimensions=2).T
     bias = None
     if "bias" in parts:
-        bias = finite_array(where.replace("weight]", "bias]"), parts["bias"], shape=(weight.shape[1],))
+        bias = finite_array(_place(module, "bias"), parts["bias"], shape=(weight.shape[1],))
     return Dense(where=where, weight=weight, bias=bias, activation=activation, normal=normal, slope=slope)

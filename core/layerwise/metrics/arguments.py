@@ -95,7 +95,7 @@ def read_scores(
 
     `y` is (n,) labels, `scores` (n,) of the positive label or (n, c), a column for each label; or both are (n, c), for
     flags. The positive label is `positive`, else the second of two. The columns are those of `labels`; without them,
-    integers below c stand for themselves, else the columns are the sorted labels of `y`.
+    they are 0 to c - 1 if `y` has such integers, and the sorted labels of `y` otherwise.
     """
     table, resolution = _table(scores, pointer), _resolution(scores)
     if has_columns(y):

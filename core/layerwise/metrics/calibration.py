@@ -86,8 +86,8 @@ def log_loss(
     positive : label, optional
         The label to score against all others; by default the second of two labels.
     labels : array-like (c,), optional
-        The labels of the columns. By default integers below c stand for themselves; otherwise the columns are the
-        sorted labels of `y`.
+        The labels of the columns. By default they are 0 to c - 1 if `y` has such integers, and the sorted labels
+        of `y` otherwise.
     weights : array-like (n,), optional
         Row weights, at least 0.
 
@@ -137,8 +137,8 @@ def brier_score(
     positive : label, optional
         The label to score against all others; by default the second of two labels.
     labels : array-like (c,), optional
-        The labels of the columns. By default integers below c stand for themselves; otherwise the columns are the
-        sorted labels of `y`.
+        The labels of the columns. By default they are 0 to c - 1 if `y` has such integers, and the sorted labels
+        of `y` otherwise.
     weights : array-like (n,), optional
         Row weights, at least 0.
 
@@ -185,8 +185,8 @@ def reliability(
     positive : label, optional
         The label to score against all others; by default the second of two labels.
     labels : array-like (c,), optional
-        The labels of the columns. By default integers below c stand for themselves; otherwise the columns are the
-        sorted labels of `y`.
+        The labels of the columns. By default they are 0 to c - 1 if `y` has such integers, and the sorted labels
+        of `y` otherwise.
     weights : array-like (n,), optional
         Row weights, at least 0.
 
@@ -239,8 +239,8 @@ def expected_calibration_error(
     positive : label, optional
         The label to score against all others; by default the second of two labels.
     labels : array-like (c,), optional
-        The labels of the columns. By default integers below c stand for themselves; otherwise the columns are the
-        sorted labels of `y`.
+        The labels of the columns. By default they are 0 to c - 1 if `y` has such integers, and the sorted labels
+        of `y` otherwise.
     weights : array-like (n,), optional
         Row weights, at least 0.
 

@@ -65,8 +65,8 @@ def roc_curve(
     positive : label, optional
         The label to score against all others; by default the second of two labels.
     labels : array-like (c,), optional
-        The labels of the columns. By default integers below c stand for themselves; otherwise the columns are the
-        sorted labels of `y`.
+        The labels of the columns. By default they are 0 to c - 1 if `y` has such integers, and the sorted labels
+        of `y` otherwise.
     weights : array-like (n,), optional
         Row weights, at least 0.
     drop_intermediate : bool, default True
@@ -110,8 +110,8 @@ def precision_recall_curve(
     positive : label, optional
         The label to score against all others; by default the second of two labels.
     labels : array-like (c,), optional
-        The labels of the columns. By default integers below c stand for themselves; otherwise the columns are the
-        sorted labels of `y`.
+        The labels of the columns. By default they are 0 to c - 1 if `y` has such integers, and the sorted labels
+        of `y` otherwise.
     weights : array-like (n,), optional
         Row weights, at least 0.
 

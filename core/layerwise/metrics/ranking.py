@@ -42,8 +42,8 @@ def roc_auc(
     positive : label, optional
         The label to score against all others; by default the second of two labels.
     labels : array-like (c,), optional
-        The labels of the columns. By default integers below c stand for themselves; otherwise the columns are the
-        sorted labels of `y`.
+        The labels of the columns. By default they are 0 to c - 1 if `y` has such integers, and the sorted labels
+        of `y` otherwise.
     weights : array-like (n,), optional
         Row weights, at least 0.
 
@@ -90,8 +90,8 @@ def average_precision(
     positive : label, optional
         The label to score against all others; by default the second of two labels.
     labels : array-like (c,), optional
-        The labels of the columns. By default integers below c stand for themselves; otherwise the columns are the
-        sorted labels of `y`.
+        The labels of the columns. By default they are 0 to c - 1 if `y` has such integers, and the sorted labels
+        of `y` otherwise.
     weights : array-like (n,), optional
         Row weights, at least 0.
 
@@ -130,8 +130,8 @@ def top_k_accuracy(
     k : int, default 2
         Number of labels that count.
     labels : array-like (c,), optional
-        The labels of the columns. By default integers below c stand for themselves; otherwise the columns are the
-        sorted labels of `y`.
+        The labels of the columns. By default they are 0 to c - 1 if `y` has such integers, and the sorted labels
+        of `y` otherwise.
     weights : array-like (n,), optional
         Row weights, at least 0.
 

@@ -1,4 +1,4 @@
-"""The model: a network, what its inputs and outputs mean, and its file."""
+"""The model: a network with the meaning of its inputs and outputs."""
 
 from layerwise.model.mlp import MLP
 

@@ -1,4 +1,4 @@
-"""What the outputs of a trained network mean: labels, flags or values, and their probabilities."""
+"""Conversion of a network's outputs to labels, flags or values, and to probabilities."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A multilayer perceptron: a network that knows what its outputs mean and how it was trained."""
+"""A multilayer perceptron: a network with the meaning of its outputs, its plan and its metrics."""
 
 from collections.abc import Iterable, Mapping
 from os import PathLike
@@ -79,6 +79,10 @@ class MLP(Network):
         """How the targets of a regression were scaled during training."""
         self.kept_optimizer: KeptOptimizer | None = None
         """State of the optimiser at the end of training."""
+
+    def __repr__(self) -> str:
+        sizes = "-".join(str(size) for size in (self.architecture.inputs, *(x.units for x in self.architecture.layers)))
+        return f"<MLP {sizes}, {f'loss {self.loss}' if self.loss else 'untrained'}>"
 
     @property
     def loss(self) -> str | None:

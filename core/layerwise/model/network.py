@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from layerwise.checks import instance, shown, whole_number
 from layerwise.data.arrays import blocks, check_unmasked, checked_rows
 from layerwise.data.mapped_files import pages_of
-from layerwise.errors import InvalidInput, within
+from layerwise.errors import InvalidInput, Place, within
 from layerwise.network.architecture import Architecture
 from layerwise.network.inference import InferencePass
 from layerwise.network.parameters import initial_statistics, members, views
@@ -54,9 +54,9 @@ class Network:
         for name, given in cast(Mapping[object, Any], weights).items():
             if not isinstance(name, str) or name not in known:
                 raise InvalidInput("weights", f"expected names among {', '.join(known)}, got {shown(name)}")
-            known[name][...] = _checked_array(f"weights[{name}]", given, known[name])
+            known[name][...] = _checked_array(Place("weights", name), given, known[name])
             if name.endswith("/variance") and (known[name] < 0).any():
-                raise InvalidInput(f"weights[{name}]", "expected variances of at least 0")
+                raise InvalidInput(Place("weights", name), "expected variances of at least 0")
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -249,7 +249,7 @@ class Network:
         return inputs + shift if shift else inputs
 
 
-def _checked_array(pointer: str, value: ArrayLike, like: Floats) -> Floats:
+def _checked_array(pointer: Place, value: ArrayLike, like: Floats) -> Floats:
     """Return `value` as an array of finite numbers with the shape and dtype of `like`."""
     check_unmasked(value, pointer)
     try:

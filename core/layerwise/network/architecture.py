@@ -74,7 +74,9 @@ class Layer:
         }
         check_fields(self, given)
         if self.normalization == "layer" and self.columns == 1:
-            raise InvalidInput("normalization", "expected none or batch, for one unit has no others in its layer")
+            raise InvalidInput(
+                "normalization", "expected none or batch, because layer normalisation needs more than one unit"
+            )
 
     @property
     def columns(self) -> int:
@@ -273,7 +275,7 @@ def _checked_layers(layers: object) -> tuple[Layer, ...]:
     checked = cast(tuple[Layer, ...], given)
     if checked[-1].dropout:
         where = Place("layers", len(checked) - 1, "dropout")
-        raise InvalidInput(where, f"expected 0, for the output layer drops nothing, got {checked[-1].dropout:g}")
+        raise InvalidInput(where, f"expected 0, because the output layer has no dropout, got {checked[-1].dropout:g}")
     return checked
 
 

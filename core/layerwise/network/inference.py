@@ -43,7 +43,7 @@ class InferenceLayer:
             np.add(z, parameters.bias, out=z)
         else:
             self.normalize(z, parameters, self.statistics)
-        if activation.overwrites_alone:
+        if activation.works_in_place:
             activation.value(z, parameters.slope, z, z)
             return z
         shape = len(z), z.shape[1] // activation.linear_pieces
@@ -82,7 +82,7 @@ class InferencePass:
         ]
         self._parameters = parameters
         plain = all(
-            layer.activation.overwrites_alone and not layer.normalization and not layer.residual
+            layer.activation.works_in_place and not layer.normalization and not layer.residual
             for layer in architecture.layers
         )
         self._transposes = plain and parameters.size >= TRANSPOSE_WEIGHTS

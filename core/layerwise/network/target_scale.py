@@ -50,7 +50,7 @@ class TargetScale:
 
     @staticmethod
     def from_json(value: object, outputs: int) -> "TargetScale":
-        """Return the scale that the JSON `value` describes, for so many outputs. Raises InvalidInput."""
+        """Return the scale that the JSON `value` describes, for a network of `outputs` outputs. Raises InvalidInput."""
         names = ("link", "shift", "scale")
         given = fields("", value, known=names, required=names)
         shift, scale = (_numbers(name, given[name], outputs) for name in ("shift", "scale"))

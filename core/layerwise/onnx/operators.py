@@ -9,6 +9,7 @@ import onnx
 from layerwise.activations import ACTIVATIONS, GELU, SELU, Activation, Identity, Maxout, PReLU, SiLU, Softplus
 from layerwise.activations.smooth import GELU_CUBE, GELU_SCALE
 from layerwise.errors import InvalidInput
+from layerwise.onnx.passthrough import skip_passthrough
 from layerwise.onnx.source import Source, attributes, is_number, where
 from layerwise.types import Floats
 
@@ -42,10 +43,13 @@ def _gelu_operator(node: onnx.NodeProto, given: Mapping[str, Any]) -> Activation
     return GELU()
 
 
-def _by_fields(cls: type[Activation]) -> "Read":
+def operator_reader(cls: type[Activation]) -> "Read":
     """Return what makes an object of `cls` of a node of its operator, whose attributes are its fields."""
 
-    def read(_node: onnx.NodeProto, given: Mapping[str, Any]) -> Activation:
+    def read(node: onnx.NodeProto, given: Mapping[str, Any]) -> Activation:
+        if unknown := given.keys() - cls.onnx_attributes.keys():
+            wanted = ", ".join(cls.onnx_attributes) or "no attributes"
+            raise InvalidInput(where(node), f"expected {node.op_type} with {wanted}, got {', '.join(sorted(unknown))}")
         return cls(**{field: given[name] for name, field in cls.onnx_attributes.items() if name in given})
 
     return read
@@ -54,7 +58,7 @@ def _by_fields(cls: type[Activation]) -> "Read":
 Read: TypeAlias = Callable[[onnx.NodeProto, Mapping[str, Any]], Activation]
 
 OPERATORS: dict[str, Read] = {
-    **{cls.onnx_operator: _by_fields(cls) for cls in ACTIVATIONS.values() if cls.onnx_operator},
+    **{cls.onnx_operator: operator_reader(cls) for cls in ACTIVATIONS.values() if cls.onnx_operator},
     "Selu": _selu,
     "Gelu": _gelu_operator,
 }
@@ -126,14 +130,28 @@ def _cut_softplus(source: Source, value: str) -> tuple[Activation, str] | None:
 
 def _maxout(source: Source, value: str) -> tuple[Activation, str] | None:
     """Match the maximum over axis 1 of z in the shape (rows, pieces, units)."""
+    found = _pieces(source, value)
+    return None if found is None else (Maxout(found[1][1]), found[0].input[0])
+
+
+def check_pieces(source: Source, value: str, columns: int) -> None:
+    """Raise InvalidInput if the Maxout that computes `value` does not split the `columns` of a row into all pieces."""
+    found = _pieces(source, skip_passthrough(source, value))
+    assert found is not None
+    node, (rows, pieces, units) = found
+    if pieces * units != columns and (rows, units) != (0, -1):
+        detail = f"expected {pieces} pieces of {columns / pieces:g} units, got the shape {[rows, pieces, units]}"
+        raise InvalidInput(where(node), detail)
+
+
+def _pieces(source: Source, value: str) -> tuple[onnx.NodeProto, list[int]] | None:
+    """Return the Reshape of a Maxout that computes `value`, and its shape: rows, pieces, units."""
     node = source.node(value, "ReduceMax")
     pieces = source.node(node.input[0], "Reshape") if node else None
-    if not (node and pieces):
+    if not (node and pieces) or attributes(pieces).get("allowzero", 0) or attributes(node).get("keepdims", 1):
         return None
     axes = source.constant(node.input[1]) if len(node.input) > 1 else attributes(node).get("axes")
     shape = source.constant(pieces.input[1])
-    if axes is None or shape is None or attributes(node).get("keepdims", 1):
+    if axes is None or shape is None or np.ravel(axes).tolist() != [1] or shape.size != 3 or shape.dtype.kind != "i":
         return None
-    if np.ravel(axes).tolist() != [1] or shape.size != 3:
-        return None
-    return Maxout(int(shape[1])), pieces.input[0]
+    return pieces, shape.tolist()

@@ -8,13 +8,14 @@ from typing import cast
 import numpy as np
 import onnx
 
+from layerwise.activations import Maxout
 from layerwise.checks import real_number
 from layerwise.data.labels import Label
 from layerwise.errors import InvalidInput, Place
 from layerwise.imports.dense import Dense, NormalizationArrays, build_model, fold_scaling
 from layerwise.losses import Loss
 from layerwise.model import MLP
-from layerwise.onnx.operators import OPERATORS, activation_of
+from layerwise.onnx.operators import OPERATORS, activation_of, check_pieces
 from layerwise.onnx.passthrough import check_passthrough, skip_passthrough
 from layerwise.onnx.scaling import input_scaling
 from layerwise.onnx.source import Source, attributes, is_number, where
@@ -75,6 +76,7 @@ def from_onnx(
     factor, shift = scaling
     if not layers:
         raise InvalidInput("file", "expected a network, but there is no Gemm or MatMul before the output")
+    source.check_columns(len(layers[0].weight))
     scale = 1.0, 0.0
     if factor.size == shift.size == 1 and factor > 0:
         scale = float(factor.item()), float(shift.item())
@@ -102,15 +104,15 @@ def _metadata(source: Source, name: str) -> object:
         return None
     try:
         return cast(object, json.loads(source.notes[name]))
-    except ValueError as error:
-        raise InvalidInput(f"metadata_props[{name}]", f"expected JSON: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(Place("metadata_props", name), f"expected JSON: {error}") from error
 
 
 def _skip_reshapes(source: Source, value: str) -> tuple[str, onnx.NodeProto | None]:
     """Return the value before nodes that change only shape or type, and a node that changes the shape, if any."""
     reshaped = None
     while (node := source.node(value, "Identity", "Cast", "Squeeze", "Reshape")) is not None:
-        check_passthrough(node)
+        check_passthrough(source, node)
         value = node.input[0]
         reshaped = node if node.op_type in ("Squeeze", "Reshape") else reshaped
     return value, reshaped
@@ -181,6 +183,8 @@ def _dense(source: Source, value: str, *, residual: bool) -> tuple[Dense, str] |
     if found is None:
         return None
     node, weight, bias = found
+    if isinstance(activation, Maxout):
+        check_pieces(source, value, weight.shape[1])
     dense = Dense(
         where=where(node),
         weight=weight,
@@ -231,6 +235,8 @@ def _normalization(source: Source, node: onnx.NodeProto) -> NormalizationArrays:
     if node.op_type == "LayerNormalization":
         _check_axis(node)
         return NormalizationArrays(kind="layer", scale=arrays[0], shift=shift, epsilon=epsilon)
+    if given.get("training_mode", 0) or len(node.output) > 1:  # before opset 14, further outputs say that it trains
+        raise InvalidInput(where(node), "expected training_mode 0, got 1: the statistics would be those of each batch")
     return NormalizationArrays(
         kind="batch", scale=arrays[0], shift=shift, mean=arrays[2], variance=arrays[3], epsilon=epsilon
     )

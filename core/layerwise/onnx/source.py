@@ -1,20 +1,25 @@
 """Reading of an ONNX graph: its nodes, constants and metadata."""
 
+import math
 from os import PathLike
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
-from onnx import helper, numpy_helper
+from onnx import external_data_helper, helper, numpy_helper
 
-from layerwise.checks import shown
+from layerwise.checks import counted, shown
 from layerwise.errors import InvalidInput, Place
 from layerwise.imports.dense import finite_array
 from layerwise.types import Floats
 
 FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE)
+DOMAINS = ("", "ai.onnx.ml")
+"""The domains whose operators are known. No operator that is read is in both."""
+OLDEST_OPSET = 7
+"""Before it, Add took the axis of a bias from an attribute, and Dropout and BatchNormalization trained by default."""
 
 
 class Source:
@@ -24,6 +29,8 @@ class Source:
     """
 
     def __init__(self, file: str | PathLike[str] | bytes) -> None:
+        if not isinstance(cast(object, file), str | PathLike | bytes):
+            raise InvalidInput("file", f"expected a path or the bytes of an ONNX model, got {shown(file)}")
         try:
             model = onnx.load_model_from_string(file) if isinstance(file, bytes) else onnx.load_model(file, "protobuf")
             _check(model)
@@ -31,15 +38,27 @@ class Source:
             self._arrays = {name: numpy_helper.to_array(each) for name, each in constants.items()}
         except (DecodeError, onnx.checker.ValidationError, ValueError, KeyError) as error:  # the last two: of tensors
             raise InvalidInput("file", f"expected an ONNX model: {' '.join(str(error).split())}") from error
+        for each in model.opset_import:
+            if each.domain == "" and each.version < OLDEST_OPSET:
+                raise InvalidInput("file", f"expected opset {OLDEST_OPSET} of ONNX or newer, got {each.version}")
         self.graph = model.graph
         self.notes = {note.key: note.value for note in model.metadata_props}
         self.producer = model.producer_name
+        self._functions = {(each.domain, each.name) for each in model.functions}
         self._nodes = {name: node for node in self.graph.node for name in node.output}
 
     @property
     def inputs(self) -> list[str]:
         """The names of the inputs that are not constants."""
         return [each.name for each in self.graph.input if each.name not in self._arrays]
+
+    def check_columns(self, columns: int) -> None:
+        """Raise InvalidInput if the graph declares rows of another size than `columns`."""
+        tensor = next(each.type.tensor_type for each in self.graph.input if each.name == self.inputs[0])
+        sizes = [each.dim_value for each in tensor.shape.dim[1:]]  # 0: unknown
+        if tensor.HasField("shape") and all(sizes) and math.prod(sizes) != columns:
+            wanted = f"expected rows of {counted(columns, 'number')}, as the first weights need"
+            raise InvalidInput(self.inputs[0], f"{wanted}; the graph declares {math.prod(sizes)}")
 
     def constant(self, value: str) -> NDArray[Any] | None:
         """Return the constant array of that name; None if the value is computed. Raises InvalidInput if it is text."""
@@ -63,9 +82,19 @@ class Source:
         return finite_array(pointer, array, dimensions=dimensions)
 
     def node(self, value: str, *operators: str) -> onnx.NodeProto | None:
-        """Return the node that computes `value`; None if there is none, or it is none of `operators`."""
+        """Return the node whose first output is `value`; None if there is none, or it is none of `operators`.
+
+        Raises InvalidInput if `value` is another output, or is computed by an operator that ONNX does not define.
+        """
         node = self._nodes.get(value)
-        return node if node is not None and (not operators or node.op_type in operators) else None
+        if node is None:
+            return None
+        if node.domain not in DOMAINS or (node.domain, node.op_type) in self._functions:
+            detail = f"expected operators of ONNX, got {node.op_type} of the domain {shown(node.domain)}"
+            raise InvalidInput(where(node), detail)
+        if value != node.output[0]:
+            raise InvalidInput(where(node), f"expected only its first output to be used, got {shown(value)}")
+        return node if not operators or node.op_type in operators else None
 
     def chosen_output(self, name: str | None) -> str:
         """Return the output of that name, by default the only float tensor. Raises InvalidInput."""
@@ -84,10 +113,15 @@ class Source:
 
 
 def _check(model: onnx.ModelProto) -> None:
-    """Check that nodes have their inputs, are in order, and have attributes of the right types.
+    """Check that nodes have their inputs, are in order, have attributes of the right types, and that no weights lack.
 
-    Unlike ONNX's own checker, accept a newer version of the format, and outputs without a shape.
+    Unlike ONNX's own checker, accept a newer version of the format, and outputs without a shape. Raises ValueError or
+    ValidationError.
     """
+    values = (each.t for node in model.graph.node for each in node.attribute if each.HasField("t"))
+    for tensor in (*model.graph.initializer, *values):
+        if external_data_helper.uses_external_data(tensor):  # `load_model` has read those beside a file
+            raise ValueError(f"{tensor.name} is in another file; pass the path of the model instead of its bytes")
     model.ir_version = min(model.ir_version, onnx.IR_VERSION)
     for output in model.graph.output:
         if output.type.HasField("tensor_type"):
@@ -97,7 +131,8 @@ def _check(model: onnx.ModelProto) -> None:
 
 def _constants(graph: onnx.GraphProto) -> dict[str, onnx.TensorProto]:
     """Return the tensors of the nodes of type Constant, by the names of their outputs."""
-    found = ((node.output[0], attributes(node).get("value")) for node in graph.node if node.op_type == "Constant")
+    nodes = (node for node in graph.node if node.op_type == "Constant" and node.domain in DOMAINS)
+    found = ((node.output[0], attributes(node).get("value")) for node in nodes)
     return {name: tensor for name, tensor in found if tensor is not None}
 
 
@@ -106,9 +141,9 @@ def attributes(node: onnx.NodeProto) -> dict[str, Any]:
     return {each.name: helper.get_attribute_value(each) for each in node.attribute}
 
 
-def where(node: onnx.NodeProto) -> str:
-    """Return the name of a node for messages."""
-    return f"node[{node.name or node.output[0]}]"
+def where(node: onnx.NodeProto) -> Place:
+    """Return the place of a node: its name, or else that of its first output."""
+    return Place("node", node.name or node.output[0])
 
 
 def is_row(array: NDArray[Any]) -> bool:

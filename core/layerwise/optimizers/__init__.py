@@ -2,6 +2,7 @@
 
 from layerwise.optimizers.adam import Adam, AdamW, NAdam
 from layerwise.optimizers.adaptive import Adadelta, Adagrad, RMSprop
+from layerwise.optimizers.full_batch import FullBatchOptimizer
 from layerwise.optimizers.lbfgs import LBFGS
 from layerwise.optimizers.optimizer import CHUNK, Optimizer, chunks
 from layerwise.optimizers.sgd import SGD
@@ -15,6 +16,7 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "FullBatchOptimizer",
     "NAdam",
     "Optimizer",
     "RMSprop",

@@ -1,21 +1,22 @@
 """L-BFGS: a quasi-Newton method, each of whose steps uses all rows."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import numpy as np
 
 from layerwise.checks import real_number
-from layerwise.errors import InvalidInput
 from layerwise.limits import Count, Limits, OpenFraction, Positive
-from layerwise.optimizers.optimizer import Optimizer, chunks
+from layerwise.optimizers.full_batch import FullBatchOptimizer
+from layerwise.optimizers.line_search import Point, strong_wolfe
+from layerwise.optimizers.optimizer import chunks
 from layerwise.types import Floats
 
 
 @dataclass(frozen=True, slots=True)
-class LBFGS(Optimizer):
+class LBFGS(FullBatchOptimizer):
     """p ← p - t H g, with H from the last pairs of a step s and the change y of the gradient.
 
     t satisfies the strong Wolfe conditions. Liu and Nocedal 1989; Nocedal and Wright 2006, algorithm 7.5.
@@ -48,7 +49,6 @@ class LBFGS(Optimizer):
 
     kind = "lbfgs"
     usual_rate = 1.0
-    full_batch = True
 
     def check_together(self) -> None:
         real_number("c2", self.c2, above=self.c1, below=1)
@@ -65,9 +65,7 @@ class LBFGS(Optimizer):
             "changes": np.zeros(shape, parameters.dtype),
             "products": np.zeros(self.history),
             "pairs": np.zeros(1),
-            "gradient": np.zeros_like(parameters),
-            "loss": np.zeros(1),
-        }
+        } | FullBatchOptimizer.init(self, parameters)
 
     def direction(self, state: Mapping[str, Floats], out: Floats, scratch: Floats) -> None:
         """Compute -H g by the two-loop recursion, algorithm 7.4, with H₀ of equation 7.20.
@@ -96,6 +94,10 @@ class LBFGS(Optimizer):
         for i, alpha in zip(reversed(newest_first), reversed(alphas), strict=True):
             beta = float(np.dot(changes[i], out)) / float(products[i])
             _add(out, alpha - beta, steps[i], scratch)
+
+    def search(self, phi: Callable[[float], Point], start: Point, *, first: float) -> Point | None:
+        """Return a point that satisfies the strong Wolfe conditions, or the lowest found; None if none is lower."""
+        return strong_wolfe(phi, start, first=first, c1=self.c1, c2=self.c2, max_evaluations=self.max_evaluations)
 
     def store_pair(self, state: Mapping[str, Floats], step: Floats, change: Floats) -> None:
         """Replace the oldest pair by a new one if s·y is above 0, so that H stays positive definite.
@@ -133,11 +135,9 @@ class LBFGS(Optimizer):
         state["pairs"][0] = 0
         return had_pairs
 
-    def move(
-        self, p: Floats, g: Floats, vectors: Sequence[Floats], scratch: Sequence[Floats], numbers: tuple[float, ...], /
-    ) -> NoReturn:
-        """Raise InvalidInput: a step needs more than one gradient."""
-        raise InvalidInput("optimizer", "expected an optimiser that trains in batches, L-BFGS needs all rows at once")
+    def knows_curvature(self, state: Mapping[str, Floats]) -> bool:
+        """Return whether there are any pairs."""
+        return bool(state["pairs"][0])
 
 
 def _add(vector: Floats, factor: float, other: Floats, scratch: Floats) -> None:

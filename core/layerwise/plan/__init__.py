@@ -1,4 +1,4 @@
-"""How to train: the plan, and the choice of its open values."""
+"""How to train: the plan, and defaults for the settings that it leaves open."""
 
 from layerwise.plan.class_weight import ClassWeights, label_text
 from layerwise.plan.early_stopping import EarlyStopping

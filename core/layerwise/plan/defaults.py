@@ -1,7 +1,7 @@
-"""Choices for the open values of a plan; docs/training.md has them with their scores.
+"""Defaults for the settings that a plan leaves open; docs/training.md lists them with measured scores.
 
-A network learns in steps, so that few rows need many epochs. With enough rows, a share is held out for early stopping;
-with fewer, training on them is worth more.
+What a network learns depends on the number of steps, so that few rows need many epochs. With enough rows, a share is
+held out for early stopping; with fewer, it is better to train on all of them.
 """
 
 import math
@@ -18,9 +18,9 @@ MOST_STEPS = 20_000
 LEAST_EPOCHS, MOST_EPOCHS = 20, 1000
 
 ENOUGH_TO_HOLD_OUT = 5000
-"""Rows from which on some are held out. With fewer, they are only if the plan watches them."""
+"""The number of rows from which on some are held out. Of fewer, none are unless the plan watches validation values."""
 ENOUGH_HELD_OUT = 50
-"""Validation rows from which on their loss is steady enough for early stopping."""
+"""The number of validation rows from which on their loss is precise enough for early stopping."""
 HELD_OUT = 0.1
 
 PATIENCE_STEPS = 300

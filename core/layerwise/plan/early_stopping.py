@@ -1,4 +1,4 @@
-"""When training ends early; `training.stopping` applies it."""
+"""The rule of early stopping; `training.stopping` applies it."""
 
 from dataclasses import dataclass, fields
 from typing import Annotated

@@ -69,7 +69,8 @@ class Plan:
         Factors of the rows' weights by class. "balanced" is n / (classes · count), counted in the training rows. A
         sequence follows the order of the labels. A mapping has weights by label, {"yes": 2}; other classes weigh 1.
     seed : int, default 0
-        Seed of every random choice of training, 64 bits: split, order, dropout and noise.
+        Seed, of 64 bits, of every random choice: split, order of the rows, dropout and noise; in a service also the
+        initial weights.
     shuffle : bool, default True
         Visit the rows in a new order in each epoch.
     doctor : bool, default True
@@ -85,7 +86,7 @@ class Plan:
     Raises
     ------
     InvalidInput
-        If an argument is invalid; says which.
+        At the name of the argument that is invalid.
 
     Examples
     --------
@@ -159,7 +160,9 @@ class Plan:
         }
         check_fields(self, given)
         if self.keep_optimizer and self.optimizer.full_batch:
-            raise InvalidInput("keep_optimizer", f"expected false, for {self.optimizer.kind} begins anew on other rows")
+            raise InvalidInput(
+                "keep_optimizer", f"expected false, because {self.optimizer.kind} cannot continue on other rows"
+            )
 
     @property
     def decay(self) -> float:

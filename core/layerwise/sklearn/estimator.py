@@ -129,7 +129,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         weights = self._weights(sample_weight, rows.shape[0])
         plan = self._build_plan(targets).completed(rows=None)
         if first:
-            self._begin(rows, targets, weights, plan, more_to_come=True)
+            self._begin(rows, targets, weights, plan, more_batches=True)
             self.n_iter_ = 0
         inputs, wanted = self._inputs.of(rows), targets.array
         batch = decided("batch_size", plan.batch_size)
@@ -161,11 +161,11 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         weights: NDArray[np.float64],
         plan: Plan,
         *,
-        more_to_come: bool = False,
+        more_batches: bool = False,
     ) -> None:
         """Make a new network, and find the scales of inputs and targets.
 
-        A column that is constant in `rows` is ignored, unless there are `more_to_come` in which it may vary.
+        A column that is constant in `rows` is ignored, unless there are `more_batches` in which it may vary.
         """
         architecture = self._architecture(rows.shape[1], targets, plan.loss)
         network = MLP(architecture, seed=plan.seed, dtype=rows.dtype)
@@ -173,10 +173,10 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
             network.labels = range(len(targets.labels))
         standardizes = truth("standardize", self._argument("standardize"))
         if standardizes:
-            self._inputs = fit_standardization(rows, weights, "X", constant_scale=1.0 if more_to_come else np.inf)
+            self._inputs = fit_standardization(rows, weights, "X", constant_scale=1.0 if more_batches else np.inf)
         else:
             self._inputs = no_standardization(rows.shape[1])
-        network.target_scale = self._target_scale(targets, weights, plan, more_to_come=more_to_come)
+        network.target_scale = self._target_scale(targets, weights, plan, more_batches=more_batches)
         self._network, self._state = network, None
 
     def _architecture(self, features: int, targets: Targets, loss: Loss) -> Architecture:
@@ -245,8 +245,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         """Raise InvalidInput if `loss` does not fit the targets."""
 
     def _target_scale(
-        self, targets: Targets, weights: NDArray[np.float64], plan: Plan, *, more_to_come: bool
+        self, targets: Targets, weights: NDArray[np.float64], plan: Plan, *, more_batches: bool
     ) -> TargetScale | None:
         """Return the scaling of the targets, if it is known before training."""
-        del targets, weights, plan, more_to_come
+        del targets, weights, plan, more_batches
         return None

@@ -79,7 +79,7 @@ PLAN_ARGUMENTS = (*(field.name for field in fields(Plan)), "learning_rate")
 
 
 def _stopping(given: object) -> EarlyStopping | None:
-    """Return the rule for a value to watch, for a rule, for True (validation loss), or for nothing."""
+    """Return the rule of the argument `early_stopping`: a watched value, a rule, True (validation loss), or nothing."""
     if given is None or given is False or isinstance(given, EarlyStopping):
         return given or None
     watch = choice("early_stopping", "validation_loss" if given is True else given, WATCHED)

@@ -164,9 +164,11 @@ class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]  # scikit-l
         return plan if self.standardize else replace(plan, standardize_targets=False)
 
     def _target_scale(
-        self, targets: Targets, weights: NDArray[np.float64], plan: Plan, *, more_to_come: bool
+        self, targets: Targets, weights: NDArray[np.float64], plan: Plan, *, more_batches: bool
     ) -> TargetScale | None:
         """Return the scale of all targets of the call, not only of the first batch of `partial_fit`."""
-        if not plan.standardize_targets or (targets.array < plan.loss.min_target).any():  # what is refused
+        if (
+            not plan.standardize_targets or (targets.array < plan.loss.min_target).any()
+        ):  # such targets are refused later
             return None
-        return scale_of_targets(targets.array, np.arange(len(targets.array)), weights, plan.loss, online=more_to_come)
+        return scale_of_targets(targets.array, np.arange(len(targets.array)), weights, plan.loss, online=more_batches)

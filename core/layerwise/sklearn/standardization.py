@@ -73,7 +73,7 @@ def fold_standardization(network: MLP, inputs: Standardization) -> MLP:
     if (inputs.shift == 0).all() and (inputs.scale == 1).all():
         pass
     elif first.residual or first.normalization == "layer":
-        architecture, arrays = _preceded(architecture, arrays, inputs)
+        architecture, arrays = _with_standardizing_layer(architecture, arrays, inputs)
     else:
         weight = arrays["layer0/weight"]
         weight /= inputs.scale[:, None]
@@ -87,7 +87,7 @@ def fold_standardization(network: MLP, inputs: Standardization) -> MLP:
     return made
 
 
-def _preceded(
+def _with_standardizing_layer(
     architecture: Architecture, arrays: dict[str, NDArray[Any]], inputs: Standardization
 ) -> tuple[Architecture, dict[str, NDArray[Any]]]:
     """Return the layers with a standardising one before them."""

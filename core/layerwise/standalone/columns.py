@@ -22,14 +22,14 @@ def encoder_source(encoder: TableEncoder) -> Functions:
         parts += _outputs(column, f"x{i}")
     source = (
         "def encoded(table):\n"
-        '    """The inputs (n, INPUTS) of the network for `table`: columns by name, or a list of rows by name."""\n'
+        '    """Return the inputs (n, INPUTS) of the network for `table`: columns by name, or a list of dicts."""\n'
         f"{''.join(lines)}    inputs = np.hstack(\n        [\n"
         + "".join(f"            {part},\n" for part in parts)
         + "        ]\n    )\n"
     )
     if encoder.constant:
         source += (
-            "    # constant in training: nothing was learnt from them\n"
+            "    # these were constant in training, so that the network learnt nothing from them\n"
             f"    inputs[:, {_listed(encoder.constant)}] = 0\n"
         )
     source += "    return inputs\n"
@@ -50,7 +50,7 @@ def _outputs(column: AnyColumn, x: str) -> list[str]:
         return _number(column, x)
     if isinstance(column, DateColumn):
         given = f"{list(column.encoding.parts)!r}, {column.shift!r}, {column.scale!r}, {column.encoding.missing!r}"
-        return [f"date_parts({x}, {given})"]
+        return [f"date_parts({x}, {column.name!r}, {given})"]
     if isinstance(column, TextColumn):
         return [f"words({x}, {column.encoding.buckets}, {column.width})"]
     return [_category(column, x)]
@@ -71,7 +71,7 @@ def _number(column: NumberColumn, x: str) -> list[str]:
 
 
 def _category(column: CategoryColumn, x: str) -> str:
-    missing = column.place_of_missing if column.encoding.missing == "own" else -1
+    missing = column.code_of_missing if column.encoding.missing == "own" else -1
     if isinstance(column.encoding, Hashing):
         return f"one_hot(hashed_places({x}, {column.encoding.buckets}, missing={missing}), {column.width})"
     others = {"error": '"error"', "none": "-1"}.get(column.unseen, str(column.symbols))

@@ -67,8 +67,8 @@ def to_standalone(model: MLP) -> str:
 
     As a module it has `predict(X)`, `predict_proba(X)` if the model gives probabilities, `outputs(X)` and `LABELS`; `X`
     is rows (n, inputs) or, with an encoder, a table: columns by name, or a list of dicts, whose extra columns are
-    ignored. Run as a script, it reads rows from standard input and prints one prediction a line; with --check it
-    verifies its outputs for a few rows.
+    ignored. Run as a script, it reads rows from a file or standard input and prints one prediction a line; with
+    --check it verifies its outputs for a few rows.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def _outputs(model: MLP, functions: Functions) -> str:
     functions |= called
     k, rows = model.architecture.outputs, "encoded(X) if is_table(X) else X" if model.encoder else "X"
     return (
-        f'def outputs(X):\n    """The outputs of the last layer for the rows `X`, (n, {k})."""\n'
+        f'def outputs(X):\n    """Return the outputs of the last layer for the rows of `X`, (n, {k})."""\n'
         f"    x = checked({rows})\n" + "".join(f"    {statement}\n" for statement in statements) + "    return x\n"
     )
 
@@ -129,16 +129,17 @@ def _arrays(model: MLP) -> str:
 def _description(model: MLP) -> str:
     what = "labels" if model.is_classifier else "flags" if model.gives_probabilities else "values"
     table = "\n".join(f"    {line}".rstrip() for line in str(model.summary()).splitlines())
-    proba = "    python FILE --proba < rows.csv  their probabilities\n" if model.gives_probabilities else ""
+    proba = "    python FILE --proba rows.csv    print probabilities instead\n" if model.gives_probabilities else ""
     rows = f"an array or a list of rows of {model.architecture.inputs} numbers"
     if model.encoder:
         rows = "a list of rows by column name, or columns by name"
     kind = "rows with column names" if model.encoder else "rows of numbers"
     return (
-        f"Predicts {what} with a neural network. Python and NumPy are all it needs.\n\n"
-        f"    python FILE < rows.csv          a prediction a line, in JSON; {kind}, as CSV or JSON\n"
+        f"Predicts {what} with a neural network. Needs only Python and NumPy.\n\n"
+        f"    python FILE rows.csv            print one prediction per line, as JSON; reads {kind}, CSV or JSON,\n"
+        "                                    from the standard input if there is no file\n"
         f"{proba}"
-        "    python FILE --check             verify that this file computes here what it should\n\n"
+        "    python FILE --check             check that the predictions on this machine are right\n\n"
         f"From Python: predict(X), where X is {rows}.\nWritten by Layerwise {installed_version()}.\n\n{table}\n"
     )
 
@@ -150,11 +151,10 @@ def _constants(model: MLP) -> str:
 
 
 def _main(model: MLP) -> str:
-    plain = "predict(read(sys.stdin.read()))"
     if not model.gives_probabilities:
-        return program.MAIN.format(flags="[[]]", answers=plain)
-    either = "(predict_proba if sys.argv[1:] else predict)(read(sys.stdin.read()))"
-    return program.MAIN.format(flags='([], ["--proba"])', answers=either)
+        return program.MAIN.format(flags="()", answers="predict(rows)")
+    either = '(predict_proba if "--proba" in sys.argv else predict)(rows)'
+    return program.MAIN.format(flags='("--proba",)', answers=either)
 
 
 def _dictionary(arrays: Mapping[str, Floats]) -> str:

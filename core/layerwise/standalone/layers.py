@@ -1,4 +1,4 @@
-"""Source code of the layers: an expression for each, and the functions they call."""
+"""Source code of the layers: an expression for each, and the functions that it calls."""
 
 from dataclasses import fields
 from typing import TypeAlias
@@ -40,25 +40,25 @@ def _activation(activation: Activation, z: str, where: str, functions: Functions
     """Return the expression of the activation of the expression `z`; add the function that it calls to `functions`."""
     if activation.formula == "z":
         return z
-    name, said = activation.kind, (type(activation).__doc__ or "").partition("\n")[0]
+    name, description = activation.kind, (type(activation).__doc__ or "").partition("\n")[0]
     arguments = {field.name: repr(getattr(activation, field.name)) for field in fields(activation)}
     if activation.learns_slope:
         arguments["slope"] = f'weights["{where}/slope"]'
     parameters = ", ".join(["z", *arguments])
-    functions[name] = f'def {name}({parameters}):\n    """{said}"""\n    return {activation.formula}\n'
+    functions[name] = f'def {name}({parameters}):\n    """{description}"""\n    return {activation.formula}\n'
     return f"{name}({', '.join([z, *arguments.values()])})"
 
 
 FUNCTIONS: Functions = {
     "batch_normal": f'''\
 def batch_normal(z, layer):
-    """Normalises each column by its mean and variance in training, then scales and shifts."""
+    """Normalise each column by its mean and variance in training, then scale and shift it."""
     scale, bias, mean, variance = (weights[f"{{layer}}/{{name}}"] for name in ("scale", "bias", "mean", "variance"))
     return (z - mean) * (scale / np.sqrt(variance + {EPSILON!r})) + bias
 ''',
     "layer_normal": f'''\
 def layer_normal(z, layer):
-    """Normalises each row by its mean and variance, then scales and shifts."""
+    """Normalise each row by its mean and variance, then scale and shift it."""
     z = z - z.mean(axis=1, keepdims=True)
     variance = (z * z).mean(axis=1, keepdims=True)
     return z / np.sqrt(variance + {EPSILON!r}) * weights[f"{{layer}}/scale"] + weights[f"{{layer}}/bias"]

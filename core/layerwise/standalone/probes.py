@@ -17,9 +17,11 @@ from layerwise.tables import (
 )
 from layerwise.types import Floats
 
-PROBES = 8
-"""Number of rows; with an encoder, one has an unseen category, and one lacks values that may be missing."""
-UNSEEN, MISSING = 5, 6
+ROWS = 8
+"""Number of rows; with an encoder, one has unseen categories, and one lacks all values that may be missing."""
+UNSEEN_ROW, MISSING_ROW = 5, 6
+MOST_LOGARITHM = 88.0
+"""Its exponential is still within float32."""
 DATES = (
     "2000-02-29",
     "1999-12-31T23:59:59",
@@ -33,21 +35,21 @@ DATES = (
 
 
 def probe_rows(model: MLP) -> Floats:
-    """Return rows (PROBES, inputs) that enter the network with about zero mean and unit variance."""
+    """Return rows (ROWS, inputs) that enter the network with about zero mean and unit variance."""
     architecture = model.architecture
-    inside = np.random.default_rng(0).standard_normal((PROBES, architecture.inputs))
+    inside = np.random.default_rng(0).standard_normal((ROWS, architecture.inputs))
     rows: Floats = ((inside - architecture.input_shift) / architecture.input_scale).astype(model.dtype)
     return rows
 
 
 def probe_table(encoder: TableEncoder) -> list[dict[str, object]]:
-    """Return PROBES rows of the columns that `encoder` was fitted on."""
+    """Return ROWS rows of the columns that `encoder` was fitted on."""
     rng = np.random.default_rng(0)
-    rows: list[dict[str, object]] = [{} for _ in range(PROBES)]
+    rows: list[dict[str, object]] = [{} for _ in range(ROWS)]
     for column in encoder.columns:
-        z = rng.standard_normal(PROBES)
+        z = rng.standard_normal(ROWS)
         for i, row in enumerate(rows):
-            if i == MISSING and column.encoding.missing != "error":
+            if i == MISSING_ROW and column.encoding.missing != "error":
                 value: object = None
             elif isinstance(column.format, BooleanFormat):
                 value = i % 2 == 0
@@ -69,12 +71,12 @@ def _number(column: NumberColumn, z: float) -> float:
         least, most = column.quantiles[0], column.quantiles[-1]
         return least + (most - least) * (math.tanh(z) + 1) / 2
     number = column.shift + column.scale * z
-    return max(0.0, math.expm1(number)) if isinstance(column.encoding, Log) else number
+    return max(0.0, math.expm1(min(number, MOST_LOGARITHM))) if isinstance(column.encoding, Log) else number
 
 
 def _category(column: CategoryColumn, i: int) -> str:
     if isinstance(column.encoding, Hashing):
         return f"category {i}"
-    if i == UNSEEN and column.unseen != "error":
+    if i == UNSEEN_ROW and column.unseen != "error":
         return "-".join(column.categories)[:50] + "-"
     return column.categories[i % len(column.categories)]

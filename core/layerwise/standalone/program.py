@@ -1,4 +1,4 @@
-"""Parts of the program common to all networks: reading of rows, self-check, command line."""
+"""Parts of the program that are the same for all networks: reading of rows, self-check, command line."""
 
 IMPORTS = """\
 import base64
@@ -30,7 +30,7 @@ import numpy as np
 CHECKED = '''\
 def checked(X):
     """Return `X` as an array (n, INPUTS) of finite numbers. Raises ValueError, naming row and column."""
-    if not isinstance(X, np.ndarray):
+    if not isinstance(X, np.ndarray) or X.dtype == object:
         X = list(X)
         for i, row in enumerate(X):
             if isinstance(row, str) or not hasattr(row, "__len__"):
@@ -38,7 +38,7 @@ def checked(X):
             if len(row) != INPUTS:
                 raise ValueError(f"row {i}: expected {INPUTS} numbers, got {len(row)}")
             for j, value in enumerate(row):
-                if isinstance(value, str) or not np.isscalar(value):
+                if isinstance(value, str) or not (np.isscalar(value) and is_number(value)):
                     raise ValueError(f"row {i}, column {j}: expected a number, got {value!r}")
         X = np.array(X).reshape(-1, INPUTS)
     if X.ndim != 2 or X.shape[1] != INPUTS:
@@ -49,6 +49,14 @@ def checked(X):
         i, j = np.argwhere(~np.isfinite(x))[0]
         raise ValueError(f"row {i}, column {j}: expected a finite number within {DTYPE}, got {X[i, j]}")
     return x
+
+
+def is_number(value):
+    try:
+        float(value)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return True
 '''
 
 READ = '''\
@@ -60,35 +68,29 @@ def read(text):
     lines = [line for line in csv.reader(io.StringIO(text)) if line]
     if lines and not any(is_number(cell) for cell in lines[0]):
         del lines[0]
+    if not lines:
+        raise ValueError(f"expected lines of {INPUTS} numbers, got none")
     for i, line in enumerate(lines):
         for j, cell in enumerate(line):
             if not is_number(cell):
                 raise ValueError(f"row {i}, column {j}: expected a number, got {cell!r}")
     return [[float(cell) for cell in line] for line in lines]
-
-
-def is_number(text):
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 '''
 
 CHECK = '''\
 def check():
-    """Check that the outputs for the rows below are those that the network had when this file was written."""
+    """Check the outputs for the rows below against those that the network had when this file was written."""
     found = outputs(probe_rows)
     most = np.abs(found - probe_outputs).max()
     allowed = 1e-4 * max(1.0, np.abs(probe_outputs).max())
     if not most <= allowed:
-        sys.exit(f"the outputs differ by {most:.3g} from those expected; at most {allowed:.3g} is rounding")
+        sys.exit(f"the outputs differ by {most:.3g} from those expected; rounding explains at most {allowed:.3g}")
     print(f"ok: the outputs of {len(found)} rows differ by at most {most:.3g} from those expected")
 '''
 
 ARRAY = '''\
 def array(shape, text):
-    """Little-endian numbers in base64."""
+    """Return the array of little-endian numbers that `text` has in base64."""
     return np.frombuffer(base64.b64decode(text), np.dtype(DTYPE).newbyteorder("<")).reshape(shape).astype(DTYPE)
 '''
 
@@ -96,14 +98,17 @@ MAIN = """\
 if __name__ == "__main__":
     if sys.argv[1:] == ["--check"]:
         check()
-    elif sys.argv[1:] in {flags}:
-        try:
-            answers = {answers}
-        except ValueError as error:
-            sys.exit(f"{{sys.argv[0]}}: {{error}}")
-        for answer in answers.tolist():
-            print(json.dumps(answer, ensure_ascii=False))
-    else:
+        sys.exit()
+    files = [each for each in sys.argv[1:] if each not in {flags}]
+    if len(files) > 1 or any(each.startswith("-") for each in files):
         sys.exit(__doc__)
+    try:
+        with open(files[0], encoding="utf-8") if files else sys.stdin as file:
+            rows = read(file.read())
+        answers = {answers}
+    except (OSError, ValueError) as error:
+        sys.exit(f"{{sys.argv[0]}}: {{error}}")
+    for answer in answers.tolist():
+        print(json.dumps(answer, ensure_ascii=False))
 """
-"""Filled in by `format`: the arguments that request predictions, and their expression."""
+"""Filled in by `format`: the flags that it takes, and the expression of the predictions."""

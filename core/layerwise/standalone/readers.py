@@ -93,7 +93,7 @@ def logarithms(x, name, clip):
 ''',
     "ranks": '''\
 def ranks(x, quantiles):
-    """Return the share of the quantiles below x (n, 1), interpolated; in a run of equal ones, its middle."""
+    """Return the share of the quantiles below x (n, 1), interpolated; among equal ones, the middle of them."""
     known = np.array(quantiles)
     last = len(known) - 1
     below, upto = np.searchsorted(known, x, "left"), np.searchsorted(known, x, "right")
@@ -130,26 +130,29 @@ def words(values, buckets, width):
 ''',
     "one_hot": '''\
 def one_hot(places, width):
-    """Return 1 at each place, else 0, (n, width); -1 leaves zeros."""
+    """Return 1 at the position of each row, else 0, (n, width); only zeros for -1."""
     return (np.arange(width) == places[:, None]).astype(float)
 ''',
     "ordinal": '''\
 def ordinal(places, known, width):
-    """Return 1/known, 2/known … 1 for categories, else 0; then the outputs of the places beyond, (n, width)."""
+    """Return 1/known, 2/known … 1 for known categories, else 0; then outputs for further positions, (n, width)."""
     inside = (places >= 0) & (places < known)
     return np.column_stack([np.where(inside, (places + 1) / known, 0), one_hot(places - known, width - 1)])
 ''',
     "date_parts": f'''\
-def date_parts(values, parts, shift, scale, missing):
-    """Return the scaled year, other parts from 0 to 1, sine and cosine of cyclic ones, and a missing indicator."""
+def date_parts(values, name, parts, shift, scale, missing):
+    """Return the scaled year, other parts from 0 to 1, sine and cosine of cyclic parts, and a missing indicator."""
     lengths = {LENGTHS!r}
     found = []
-    for seconds in values:
+    for i, seconds in enumerate(values):
         if seconds is None:
             found.append(None)
             continue
         days, rest = divmod(seconds, 86400)
-        day = date.fromordinal(days + {EPOCH})
+        try:
+            day = date.fromordinal(days + {EPOCH})
+        except (ValueError, OverflowError):
+            raise ValueError(f"row {{i}}, {{name!r}}: expected a date of the years 1 to 9999") from None
         numbers = {{"month": day.month - 1, "day": day.day - 1, "weekday": day.weekday()}}
         numbers |= {{"hour": rest // 3600, "minute": rest // 60 % 60, "time": rest}}
         row = []
@@ -168,7 +171,7 @@ def date_parts(values, parts, shift, scale, missing):
     return np.array([absent if row is None else row for row in found], float).reshape(-1, len(absent))
 ''',
 }
-"""The functions by name; the caller adds those that they call."""
+"""The functions by name. Whoever uses one also adds those that it calls."""
 
 READ_TABLE = '''\
 def read(text):
@@ -177,10 +180,13 @@ def read(text):
     if text.lstrip().startswith("["):
         return json.loads(text)
     lines = csv.reader(io.StringIO(text))
-    names = [name.strip() for name in next(lines, [])]
+    names = [name if name in COLUMNS else name.strip() for name in next(lines, [])]
     if len(set(names)) != len(names):
         raise ValueError(f"expected distinct column names, got {names}")
-    return [dict(zip(names, line, strict=True)) for line in lines if line]
+    rows = [dict(zip(names, line, strict=True)) for line in lines if line]
+    if not rows:
+        raise ValueError(f"expected a line of column names and lines of values, got only {names}")
+    return rows
 
 
 def is_table(X):

@@ -20,8 +20,8 @@ from layerwise.tables.reading import first_row, read_categories
 from layerwise.tables.table import RawColumn
 from layerwise.types import Floats
 
-UNKNOWN, REFUSED, NOTHING = -3, -2, -1
-"""Codes of categories that are not found, that are refused, and that are encoded as zeros."""
+UNKNOWN, REFUSED, ZEROS = -3, -2, -1
+"""Codes of categories that are unknown, that are refused, and that are encoded as zeros."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +33,12 @@ class CategoryColumn(FittedColumn[CategoryEncoding, CategoryFormat]):
     """
 
     categories: tuple[str, ...] = ()
-    _places: dict[str, int] = field(init=False, repr=False, compare=False)
+    _codes: dict[str, int] = field(init=False, repr=False, compare=False)
 
     kind = "category"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_places", {text: place for place, text in enumerate(self.categories)})
+        object.__setattr__(self, "_codes", {text: code for code, text in enumerate(self.categories)})
 
     @property
     def unseen(self) -> str:
@@ -69,58 +69,58 @@ class CategoryColumn(FittedColumn[CategoryEncoding, CategoryFormat]):
         return own + (self.unseen == "other") + (self.encoding.missing == "own")
 
     @property
-    def _place_of_others(self) -> int:
-        return {"error": REFUSED, "none": NOTHING}.get(self.unseen, self.symbols)
+    def _code_of_others(self) -> int:
+        return {"error": REFUSED, "none": ZEROS}.get(self.unseen, self.symbols)
 
     @property
-    def place_of_missing(self) -> int:
-        """The code of a missing value, or REFUSED or NOTHING."""
+    def code_of_missing(self) -> int:
+        """The code of a missing value, or REFUSED or ZEROS."""
         own = self.symbols + (self.unseen == "other")
-        return {"error": REFUSED, "none": NOTHING}.get(self.encoding.missing, own)
+        return {"error": REFUSED, "none": ZEROS}.get(self.encoding.missing, own)
 
     def read(self, column: RawColumn, /) -> NDArray[np.intp]:
         found = read_categories(column, self.format)
         lookup = np.empty(len(found.texts) + 1, np.intp)
-        lookup[-1] = self.place_of_missing
-        lookup[:-1] = [self.place_of(text) for text in found.texts]
-        places = lookup[found.codes]
-        if REFUSED in lookup and (bad_cell := places == REFUSED).any():
+        lookup[-1] = self.code_of_missing
+        lookup[:-1] = [self.code_of(text) for text in found.texts]
+        codes = lookup[found.codes]
+        if REFUSED in lookup and (bad_cell := codes == REFUSED).any():
             row = first_row(bad_cell)
             if found.codes[row] < 0:
                 raise column.missing_cell(row, "a category")
             raise column.bad_cell(row, f"one of {_text_list(self.categories)}", column.cell(row))
-        return places
+        return codes
 
     def write(self, read: NDArray[np.intp], out: Floats, /) -> None:
         if isinstance(self.encoding, Ordinal):
             known = len(self.categories)
             out[:, 0] = np.where(read < known, (read + 1) / known, 0)
-            read = np.where(read >= known, read - known + 1, NOTHING)
+            read = np.where(read >= known, read - known + 1, ZEROS)
         rows = np.flatnonzero(read >= 0) if (read < 0).any() else np.arange(len(read))
         out[rows, read[rows]] = 1
 
     def cell_writer(self, start: int, /) -> CellWriter:
-        read, missing, known = self.format.reader(), self.place_of_missing, self.symbols
-        places = {text: place for text, place in self._places.items() if read(text) == text}
+        read, missing, known = self.format.reader(), self.code_of_missing, self.symbols
+        codes = {text: code for text, code in self._codes.items() if read(text) == text}
         ordinal = isinstance(self.encoding, Ordinal)
 
         def write(value: Any, out: Floats) -> None:
-            place = places.get(value, UNKNOWN) if type(value) is str else UNKNOWN
-            if place == UNKNOWN:
+            code = codes.get(value, UNKNOWN) if type(value) is str else UNKNOWN
+            if code == UNKNOWN:
                 text = read(value)
                 if text is None:
-                    place = missing
+                    code = missing
                 else:
                     text.encode()  # refuse lone surrogates, as `read` does
-                    place = self.place_of(text)
-            if place >= 0:
+                    code = self.code_of(text)
+            if code >= 0:
                 if not ordinal:
-                    out[start + place] = 1
-                elif place < known:
-                    out[start] = (place + 1) / known
+                    out[start + code] = 1
+                elif code < known:
+                    out[start] = (code + 1) / known
                 else:
-                    out[start + place - known + 1] = 1
-            elif place == REFUSED:
+                    out[start + code - known + 1] = 1
+            elif code == REFUSED:
                 raise UnusualError
 
         return write
@@ -128,20 +128,20 @@ class CategoryColumn(FittedColumn[CategoryEncoding, CategoryFormat]):
     def _fitted_json(self) -> dict[str, object]:
         return {} if isinstance(self.encoding, Hashing) else {"categories": list(self.categories)}
 
-    def place_of(self, text: str) -> int:
-        """Return the code of the category `text`, or REFUSED or NOTHING."""
+    def code_of(self, text: str) -> int:
+        """Return the code of the category `text`, or REFUSED or ZEROS."""
         if isinstance(self.encoding, Hashing):
             return bucket(text, self.encoding.buckets)
-        return self._places.get(text, self._place_of_others)
+        return self._codes.get(text, self._code_of_others)
 
-    def constants(self, places: Collection[int]) -> tuple[int, ...]:
+    def constants(self, codes: Collection[int]) -> tuple[int, ...]:
         """Return the outputs that are constant over rows with just these codes."""
         if not isinstance(self.encoding, Ordinal):
-            only = len(places) == 1
-            return tuple(i for i in range(self.width) if only or i not in places)
+            only = len(codes) == 1
+            return tuple(i for i in range(self.width) if only or i not in codes)
         known = len(self.categories)
-        first = {place if place < known else NOTHING for place in places}
-        rest = tuple(i for i in range(1, self.width) if len(places) == 1 or known + i - 1 not in places)
+        first = {code if code < known else ZEROS for code in codes}
+        rest = tuple(i for i in range(1, self.width) if len(codes) == 1 or known + i - 1 not in codes)
         return (0, *rest) if len(first) == 1 else rest
 
 
@@ -211,14 +211,14 @@ class CategoryFit:
     def finished(self, name: str) -> CategoryColumn:
         """Return the fitted column. Raises InvalidInput."""
         column = self._finished(name)
-        return replace(column, constant=column.constants(self._places(column)))
+        return replace(column, constant=column.constants(self._codes(column)))
 
-    def _places(self, column: CategoryColumn) -> set[int]:
+    def _codes(self, column: CategoryColumn) -> set[int]:
         """Return the codes of all rows."""
-        found = {column.place_of(text) for text in self._counts}
+        found = {column.code_of(text) for text in self._counts}
         if not self._counts.exact:  # forgotten categories may be among the others, or in any bucket
             found |= set(range(column.symbols + (column.unseen == "other")))
-        return found | {column.place_of_missing} if self.gaps else found
+        return found | {column.code_of_missing} if self.gaps else found
 
     def _finished(self, name: str) -> CategoryColumn:
         encoding, counts = self._encoding, self._counts

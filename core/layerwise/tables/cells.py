@@ -28,7 +28,7 @@ NUMPY_FLOATS: tuple[Any, ...] = (np.floating,)
 NUMPY_NANS: tuple[Any, ...] = (np.floating, np.datetime64)
 NUMPY_VALUES: tuple[Any, ...] = (np.generic,)
 """Types as `isinstance` takes them."""
-NOTHING = ("NAType", "NaTType", "MaskedConstant")
+MISSING_CLASSES = ("NAType", "NaTType", "MaskedConstant")
 """Classes of the missing values of pandas and NumPy."""
 MINUS = "\u2212"
 """The mathematical minus sign, which spreadsheets and web pages write."""
@@ -46,7 +46,7 @@ def is_missing(value: Any) -> bool:
         return math.isnan(value)
     if isinstance(value, NUMPY_NANS):
         return bool(np.isnan(value))
-    return type(value).__name__ in NOTHING or (isinstance(value, Decimal) and value.is_nan())
+    return type(value).__name__ in MISSING_CLASSES or (isinstance(value, Decimal) and value.is_nan())
 
 
 def number_of(value: Any, gaps: Collection[str], decimal: str, thousands: str, unit: str) -> float | None:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from layerwise import variants
-from layerwise.checks import choice, shown
+from layerwise.checks import choice, is_unicode, shown
 from layerwise.errors import InvalidInput, Place
-from layerwise.tables.encoding import Encoding, is_unicode, texts
+from layerwise.tables.encoding import Encoding, texts
 from layerwise.tables.encodings import ENCODINGS, Unscaled
 from layerwise.tables.formats import FORMATS, READ_BY, Format
 

@@ -19,7 +19,7 @@ CellWriter: TypeAlias = Callable[[Any, Floats], None]
 
 
 class UnusualError(Exception):
-    """A cell is not of the usual type; the table is then read column by column, which reports errors."""
+    """A cell has an unusual type; the table is then read column by column, which handles it or reports the error."""
 
 
 @dataclass(frozen=True, slots=True)

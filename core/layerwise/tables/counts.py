@@ -12,9 +12,9 @@ from layerwise.tables.reading import Categories
 class CategoryCounts:
     """Row counts of categories, exact for up to `most` categories.
 
-    Beyond twice as many, the rarest are forgotten and all counts lowered by the largest forgotten one: no count is off
-    by more than rows / most, and no category with more rows than that is lost. Misra and Gries 1982; Agarwal et al.
-    2012.
+    Beyond twice as many, the rarest are forgotten, and all counts are lowered by the largest forgotten one. So no count
+    is wrong by more than rows / most, and no category with more rows than that is lost. Misra and Gries 1982; Agarwal
+    et al. 2012.
     """
 
     def __init__(self, most: int = MOST_CATEGORIES) -> None:

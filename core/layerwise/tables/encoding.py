@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
-from layerwise.checks import shown
+from layerwise.checks import is_unicode, shown
 from layerwise.errors import InvalidInput, Place
 from layerwise.variants import Variant
 
@@ -37,12 +37,3 @@ def texts(pointer: str, value: object) -> tuple[str, ...]:
             raise InvalidInput(Place(pointer, i), f"expected distinct texts, got {shown(text)} twice")
         found[text] = None
     return tuple(found)
-
-
-def is_unicode(text: str) -> bool:
-    """Return whether `text` can be encoded as UTF-8; lone surrogates cannot."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -5,14 +5,13 @@ from dataclasses import replace
 from typing import cast
 
 from layerwise import variants
-from layerwise.checks import counted, shown, whole_number
+from layerwise.checks import counted, is_unicode, shown, whole_number
 from layerwise.errors import InvalidInput, Place, within
 from layerwise.tables.category_column import category_column_from_json
 from layerwise.tables.category_encodings import CategoryEncoding
 from layerwise.tables.cells import ABSENT
 from layerwise.tables.choices import check_format
 from layerwise.tables.date_column import date_column_from_json
-from layerwise.tables.encoding import is_unicode
 from layerwise.tables.encodings import ENCODINGS, DateParts, NumberEncoding
 from layerwise.tables.fitting import AnyColumn
 from layerwise.tables.formats import (

@@ -41,6 +41,7 @@ from layerwise.tables.reading import coded, plain_numbers_in
 from layerwise.tables.table import RawColumn, TableLike, columns_of, names_of, several
 from layerwise.tables.text_column import TextColumn, TextFit
 from layerwise.tables.text_encoding import HashedWords
+from layerwise.wording import did_you_mean
 
 AnyEncoding: TypeAlias = NumberEncoding | CategoryEncoding | DateParts | HashedWords
 AnyColumn: TypeAlias = NumberColumn | CategoryColumn | DateColumn | TextColumn
@@ -185,6 +186,7 @@ def _names_to_fit(
         for name in chosen:
             if name not in given:
                 detail = f"there is no column {shown(name)}; the columns are {', '.join(given)}"
+                detail += did_you_mean(name, given)
                 raise InvalidInput(Place(argument, name), detail)
     named = {name for chosen in choices.values() for name in chosen}
     wanted = [name for name in given if name in named or (ignored is not None and name not in ignored)]

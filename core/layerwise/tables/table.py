@@ -11,9 +11,9 @@ from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.checks import counted, shown
+from layerwise.checks import counted, is_unicode, shown
 from layerwise.errors import InvalidInput, Place
-from layerwise.tables.encoding import is_unicode
+from layerwise.wording import did_you_mean
 
 Values: TypeAlias = NDArray[Any] | list[object]
 
@@ -72,8 +72,10 @@ class RawColumn:
 
     def missing_cell(self, row: int, wanted: str) -> InvalidInput:
         """Return the error of a missing value in `row`, if the column does not take missing values."""
-        why = "this column had no missing values when it was fitted, or its policy refuses them"
-        return InvalidInput(self.at(row), f"expected {wanted}, got {shown(self.cell(row))}; {why}")
+        cell = self.cell(row)
+        got = f"{shown(cell)}, a missing value" if isinstance(cell, str) and cell else "a missing value"
+        why = "this column had none when it was fitted, or its policy refuses them"
+        return InvalidInput(self.at(row), f"expected {wanted}, got {got}; {why}")
 
 
 def is_table(value: object) -> bool:
@@ -159,8 +161,9 @@ def _check_names(given: Sequence[str], names: Sequence[str], extra: Collection[s
     there, known = set(given), set(names)
     for name in names:
         if name not in there:
-            detail = f"there is no column {shown(name)}; the columns are {_text_list(given)}"
-            raise InvalidInput(Place(where, name), detail)
+            near = did_you_mean(name, (each for each in given if each not in known))
+            detail = f"the column {shown(name)} is missing; there are {_text_list(given)}{near}"
+            raise InvalidInput(Place(where, name), detail, "MISSING_COLUMN")
     if extra is None:
         return
     for name in given:

@@ -15,6 +15,7 @@ LONG_MONTHS = (
     *("july", "august", "september", "october", "november", "december"),
 )
 EPOCH = date(1970, 1, 1).toordinal()
+LAST_DAY = date.max.toordinal()
 DAY = 86_400
 """Seconds of a day."""
 UTC = timezone.utc  # noqa: UP017 - programs run on older Pythons, too
@@ -70,7 +71,10 @@ def seconds_in(text: str, day_first: bool, year_first: bool) -> int:
     seconds = (date(year, month, day).toordinal() - EPOCH) * DAY
     if hour:
         seconds += seconds_of_day(hour, minute, second_, half)
-    return seconds - seconds_of_offset(offset)
+    seconds -= seconds_of_offset(offset)
+    if not 1 <= seconds // DAY + EPOCH <= LAST_DAY:  # as `datetime`, in UTC
+        raise ValueError
+    return seconds
 
 
 def in_order(first: str, second: str, third: str, day_first: bool, year_first: bool) -> tuple[int, int, int]:

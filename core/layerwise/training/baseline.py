@@ -28,7 +28,7 @@ SAMPLE_ROWS = 100_000
 
 
 MESSAGES = (
-    "no better than the mean: R² is {value:.2g} on the rows {rows}",
+    "no better than the mean: R² is {r2} on the rows {rows}",
     "no better than a constant: the loss is {shown} on the rows {rows}, the best constant has {best}",
     "no better than the most frequent class: {value:.1%} of the rows {rows} are right, that class has {constant:.1%}",
     "no better than the same flags for all rows: {value:.1%} of the flags of the rows {rows} are right, those have "
@@ -61,8 +61,10 @@ class Baseline:
         rows = "held out" if held_out else "trained on"
         if self.kind == SAME:
             return SAME_TARGET.format(rows=rows) + (FEW_HELD_OUT if held_out else "")
-        shown, best = number_words(self.value), number_words(self.constant)
-        found = MESSAGES[self.kind].format(value=self.value, constant=self.constant, rows=rows, shown=shown, best=best)
+        r2, shown, best = number_words(self.value, digits=2), number_words(self.value), number_words(self.constant)
+        found = MESSAGES[self.kind].format(
+            value=self.value, constant=self.constant, rows=rows, r2=r2, shown=shown, best=best
+        )
         least = 0.0 if self.kind in (MEAN, QUANTILE) else self.constant
         learnt = held_out and trained > least + LEARNT_SHARE * (1 - least)
         return f"{found}: {OVERFITTED_ADVICE if learnt else NOT_LEARNT_ADVICE}"

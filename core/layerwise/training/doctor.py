@@ -3,6 +3,7 @@
 After CS231n, "Neural Networks 1" (dead and saturated units) and "Neural Networks 3" (update ratios, over-fitting).
 """
 
+import math
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -42,8 +43,13 @@ COARSE_RESOLUTION = 0.05
 """Targets vary too little if the spacing of numbers at their size is above this share of their deviation."""
 OVERFITTING_EPOCHS = 3
 """The epochs for which the validation loss must be above its best before overfitting is reported."""
-OVERFITTING_RISE = 1.02
-"""The factor by which the validation loss must be above its best."""
+OVERFITTING_RISE = 0.02
+"""The share of its best by which the validation loss must be above it …"""
+STANDARD_ERRORS = 2.0
+"""… and, of n rows, this many times 1 / √n: the standard error of their mean, if losses scatter as much as their mean.
+With fewer rows, a rise may be chance."""
+MOST_GROWTH = 1000
+"""The largest growth of weights that a message gives as a number."""
 
 NEXT_EXAMINATION = "next_look"
 """The key in `TrainingState.health` of the step from which on an examination is due."""
@@ -88,7 +94,7 @@ class Doctor:
 
     def examine(self, state: TrainingState, values: Mapping[str, float], *, epoch: int) -> tuple[LayerHealth, ...]:
         """Return the health of each layer, or () if no examination is due; store the problems in `state.health`."""
-        _check_overfitting(state.health, values, epoch)
+        _check_overfitting(state.health, values, epoch, rows=len(self._data.rows))
         if self._before is None:
             return ()
         with np.errstate(over="ignore", invalid="ignore"):  # training may be about to diverge
@@ -184,7 +190,9 @@ def findings(health: Mapping[str, float]) -> tuple[Finding, ...]:
                 since=int(since),
                 column=column,
                 shown=number_words(value, digits=3),
-                growth=number_words(health.get("lost.value", 1.0), digits=3),
+                change=f" by {number_words(value, digits=2)} of their size" if value else "",
+                never="" if value else "no longer ",
+                growth=_growth_words(health.get("lost.value", 1.0)),
             )
             found.append(Finding(kind, i, value, int(since), message))
     return tuple(found)
@@ -204,14 +212,14 @@ _MESSAGES = {
     "targets": "targets are not standardised: output {column} has a root mean square of {shown}: leave "
     "standardize_targets on and the output layer linear, or bring them to zero mean and unit standard deviation",
     "precision": "targets vary too little for their size: the network's dtype cannot distinguish values closer than "
-    "{value:.2g} standard deviations, so that predictions are worse than the metrics of training: subtract a constant "
+    "{shown} standard deviations, so that predictions are worse than the metrics of training: subtract a constant "
     "from the targets, or use float64",
     "inputs": "inputs are not standardised: column {column} has a root mean square of {shown}: bring every column "
     "to zero mean and unit standard deviation",
 }
 
 
-_SMALL_UPDATE_START = "layer {layer}: a step changes its weights by {value:.1e} of their size since epoch {since}, "
+_SMALL_UPDATE_START = "layer {layer}: a step {never}changes its weights{change} since epoch {since}, "
 _SMALL_UPDATE_MESSAGES = {
     "": f"{_SMALL_UPDATE_START}about 1e-3 is usual: raise the learning rate, or find out why the gradient is small",
     "units": f"{_SMALL_UPDATE_START}about 1e-3 is usual: dead or saturated units let no gradient through",
@@ -219,6 +227,10 @@ _SMALL_UPDATE_MESSAGES = {
     "the weights grew {growth}-fold: start again with a lower learning rate",
 }
 """The messages about steps that are too small, by their cause."""
+
+
+def _growth_words(growth: float) -> str:
+    return number_words(growth, digits=3) if growth <= MOST_GROWTH else f"more than {MOST_GROWTH:,}"
 
 
 def _cause(health: Mapping[str, float]) -> str:
@@ -259,13 +271,15 @@ def _find_largest(health: dict[str, float], kind: str, size: NDArray[np.float64]
         health |= {kind: epoch, f"{kind}.value": float(size[column]), f"{kind}.column": column}
 
 
-def _check_overfitting(health: dict[str, float], values: Mapping[str, float], epoch: int) -> None:
+def _check_overfitting(health: dict[str, float], values: Mapping[str, float], epoch: int, *, rows: int) -> None:
+    """Store whether the loss of the `rows` held out rises while that of training falls."""
     if "validation_loss" not in values:
         return
     held, loss = values["validation_loss"], values["loss"]
     if held < health.get("best.held", np.inf):
         health |= {"best.held": held, "best.loss": loss, "best.epoch": epoch}
-    rises = held > OVERFITTING_RISE * health["best.held"] and loss < health["best.loss"]
+    least = 1 + max(OVERFITTING_RISE, STANDARD_ERRORS / math.sqrt(rows))
+    rises = held > least * health["best.held"] and loss < health["best.loss"]
     since = int(health["best.epoch"]) + 1
     _update_finding(health, "overfitting", held, since, found=rises and epoch - since >= OVERFITTING_EPOCHS)
 

@@ -1,6 +1,6 @@
 """Training: an iterator of records, which the caller may leave after any record and resume from its state."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 from numpy.typing import ArrayLike
@@ -17,6 +17,7 @@ from layerwise.training.records import Record
 from layerwise.training.standardized_targets import Rescaled, rescaled
 from layerwise.training.state import TrainingState
 from layerwise.training.trainer import Trainer, ignore_overflow
+from layerwise.training.unused import TrainsWhenIterated
 
 
 def fit(
@@ -63,7 +64,8 @@ def fit(
     Returns
     -------
     Training
-        An iterator of `Record`. Each record trains one epoch, or one step.
+        An iterator of `Record`, like a generator: nothing is trained until the first record is asked for, and each
+        record trains one epoch, or one step.
 
     Raises
     ------
@@ -107,8 +109,10 @@ def fit(
     return Training(trainer, network, by_step=every == "step")
 
 
-class Training(Iterator[Record]):
+class Training(TrainsWhenIterated[Record]):
     """A training in progress: an iterator of its records, returned by `fit`.
+
+    It warns if it is dropped before its first step, unless it was finished.
 
     Attributes
     ----------
@@ -119,6 +123,7 @@ class Training(Iterator[Record]):
     def __init__(self, trainer: Trainer, network: Rescaled, *, by_step: bool) -> None:
         self._trainer, self._network = trainer, network
         self._by_step = by_step
+        self._used = trainer.ended  # resumed only to restore its model
 
     @property
     def state(self) -> TrainingState:
@@ -132,11 +137,12 @@ class Training(Iterator[Record]):
         optimiser's state is kept, if the plan keeps it. Afterwards the training cannot be resumed from its state, only
         from a copy made before.
         """
+        self._used = True
         self._trainer.finish()
         self._network.publish()
 
     def __next__(self) -> Record:
-        trainer = self._trainer
+        trainer, self._used = self._trainer, True
         if trainer.ended:
             raise StopIteration
         try:

@@ -1,4 +1,4 @@
-"""Training by L-BFGS, whose steps use all rows."""
+"""Training by optimisers whose steps use all rows."""
 
 import math
 
@@ -8,8 +8,8 @@ from layerwise.data.reader import Split
 from layerwise.errors import InvalidInput
 from layerwise.model import MLP
 from layerwise.network.architecture import Architecture
-from layerwise.optimizers import LBFGS
-from layerwise.optimizers.line_search import Point, strong_wolfe
+from layerwise.optimizers import FullBatchOptimizer
+from layerwise.optimizers.line_search import Point
 from layerwise.plan import Plan
 from layerwise.training.state import TrainingState
 from layerwise.training.trainer import Trainer
@@ -22,7 +22,7 @@ BLOCK_NUMBERS = 2**22
 
 
 class FullBatchTrainer(Trainer):
-    """A Trainer whose step is an iteration of L-BFGS over all rows, read in blocks. Each step is an epoch.
+    """A Trainer whose step is an iteration over all rows, read in blocks. Each step is an epoch.
 
     The record has the loss and the metric after the iteration. Raises InvalidInput if two evaluations of the loss
     would differ.
@@ -31,8 +31,8 @@ class FullBatchTrainer(Trainer):
     def __init__(
         self, model: MLP, plan: Plan, data: Split, held_out: Split | None, *, state: TrainingState | None = None
     ) -> None:
-        assert isinstance(plan.optimizer, LBFGS)
-        self._lbfgs = plan.optimizer
+        assert isinstance(plan.optimizer, FullBatchOptimizer)
+        self._optimizer = plan.optimizer
         check_deterministic(model.architecture, plan)
         super().__init__(model, plan, data, held_out, state=state)
         self._start: Floats = np.empty_like(model.parameters)
@@ -41,49 +41,45 @@ class FullBatchTrainer(Trainer):
         self._converged = False
 
     def step(self) -> float:
-        """Do one iteration and return the loss after it. Allocates nothing."""
+        """Do one iteration and return the loss after it. Allocates nothing. Call it inside `ignore_overflow()`."""
         state = self.state
         memory = state.optimizer
-        # overflow and its consequences show in the loss, which is checked
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            if not state.step:
-                self._store_evaluation(self._evaluate())
-            loss = float(memory["loss"][0])
-            self._rate = rate = self._next_rate()
-            if not math.isfinite(loss):
-                self._diverged(state.step + 1, loss, "the loss")
-            if self._doctor and not state.step:
-                self._doctor.begin(state.health, loss)
-            state.step += 1
-            if self._doctor and self._doctor.is_due(state.step, state.health):
-                np.copyto(self._gradient, memory["gradient"])
-                self._doctor.before_update()
-            found = self._line_search(rate)
-            if found is None:
-                self._return_to_start()
-            else:
-                loss = found.loss
-                self._store_pair(loss)
-            self._regularizer.after_update(state.average)
+        if not state.step:
+            self._store_evaluation(self._evaluate())
+        loss = float(memory["loss"][0])
+        self._rate = rate = self._next_rate()
+        if not math.isfinite(loss):
+            self._diverged(state.step + 1, loss, "the loss")
+        if self._doctor and not state.step:
+            self._doctor.begin(state.health, loss)
+        state.step += 1
+        if self._doctor and self._doctor.is_due(state.step, state.health):
+            np.copyto(self._gradient, memory["gradient"])
+            self._doctor.before_update()
+        found = self._line_search(rate)
+        if found is None:
+            self._return_to_start()
+        else:
+            loss = found.loss
+            self._store_pair(loss)
+        self._regularizer.after_update(state.average)
         state.loss_sum = loss * self.rows
         state.position = self.rows
         return loss
 
     def _line_search(self, rate: float) -> Point | None:
-        """Move to a better point along the direction of L-BFGS, and compute its gradient; None if there is none."""
-        memory, lbfgs = self.state.optimizer, self._lbfgs
-        lbfgs.direction(memory, self._direction, self._scratch)
+        """Move to a better point along the direction, and compute its gradient; None if there is none."""
+        memory, optimizer = self.state.optimizer, self._optimizer
+        optimizer.direction(memory, self._direction, self._scratch)
         np.copyto(self._start, self.state.parameters)
         start = Point(0.0, float(memory["loss"][0]), float(np.dot(memory["gradient"], self._direction)))
         if not start.slope < 0:
             return None
         first = rate
-        if not memory["pairs"][0]:  # the curvature is not known yet: take a short step
+        if not optimizer.knows_curvature(memory):  # take a short step
             np.absolute(self._direction, out=self._sum)
             first *= min(1.0, 1 / float(np.add.reduce(self._sum)))
-        return strong_wolfe(
-            self._evaluate_at, start, first=first, c1=lbfgs.c1, c2=lbfgs.c2, max_evaluations=lbfgs.max_evaluations
-        )
+        return optimizer.search(self._evaluate_at, start, first=first)
 
     def _evaluate_at(self, distance: float) -> Point:
         """Move to `distance` from the start of the iteration, and evaluate the loss there."""
@@ -123,14 +119,14 @@ class FullBatchTrainer(Trainer):
         memory = self.state.optimizer
         step = np.subtract(self.state.parameters, self._start, out=self._start)
         change = np.subtract(self._gradient, memory["gradient"], out=self._direction)
-        self._lbfgs.store_pair(memory, step, change)
+        self._optimizer.store_pair(memory, step, change)
         self._store_evaluation(loss)
 
     def _return_to_start(self) -> None:
         """Undo an iteration that found no better point: the next one follows the gradient, if this one did not."""
         np.copyto(self.state.parameters, self._start)
         self._evaluate()  # for the metric
-        self._converged = not self._lbfgs.drop_pairs(self.state.optimizer)
+        self._converged = not self._optimizer.drop_pairs(self.state.optimizer)
 
     def _longest_batch(self) -> int:
         architecture = self.model.architecture
@@ -142,14 +138,16 @@ class FullBatchTrainer(Trainer):
 
 
 def check_deterministic(architecture: Architecture, plan: Plan) -> None:
-    """Raise InvalidInput if the loss may differ between evaluations, or the plan changes parameters besides L-BFGS."""
-    reason = "L-BFGS needs a loss that does not change between evaluations"
+    """Raise InvalidInput if the loss may differ between evaluations, or the plan changes parameters itself."""
+    reason = f"{plan.optimizer.kind} needs a loss that does not change between evaluations"
     if architecture.input_noise or architecture.input_dropout or any(layer.dropout for layer in architecture.layers):
         raise InvalidInput("optimizer", f"{reason}: expected a network without dropout and noise, or another optimiser")
     if any(layer.statistics for layer in architecture.layers):
         raise InvalidInput("optimizer", f"{reason}: expected no batch normalisation, or another optimiser")
     for name in ("clip_norm", "clip_value", "max_norm"):
         if getattr(plan, name) is not None:
-            raise InvalidInput(name, f"expected None, for {reason}, got {getattr(plan, name):g}")
+            raise InvalidInput(name, f"expected None, because {reason}, got {getattr(plan, name):g}")
     if plan.decay:
-        raise InvalidInput("weight_decay", f"expected None or 0, for {reason}, got {plan.decay:g}; l2 is part of it")
+        raise InvalidInput(
+            "weight_decay", f"expected None or 0, because {reason}, got {plan.decay:g}; l2 is part of it"
+        )

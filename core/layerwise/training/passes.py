@@ -11,6 +11,7 @@ from layerwise.losses import Loss, LossBuffers
 from layerwise.network.architecture import Architecture, Layer
 from layerwise.network.normalization import TRAINING
 from layerwise.network.parameters import LayerParameters, LayerStatistics, statistics_views, views
+from layerwise.randomness import draw
 from layerwise.types import Flags, Floats
 from layerwise.workspace import Arena
 
@@ -66,7 +67,7 @@ class TrainingPass:
         """Return the scores (rows, k) of `inputs`, with noise and dropout drawn from `rng`."""
         if self._noise:
             noise = self._input_dropout.scratch
-            _draw(rng.standard_normal, noise)
+            draw(rng.standard_normal, noise)
             np.multiply(noise, self._noise, out=noise)
             np.add(self.inputs, noise, out=self.inputs)
         self._input_dropout.forward(rng)
@@ -194,7 +195,7 @@ class _Dropout:
 
     def forward(self, rng: np.random.Generator) -> None:
         if self.rate:
-            _draw(rng.random, self.scale)
+            draw(rng.random, self.scale)
             if self._loops:
                 self._loops.dropout(self.x, self.scale, self.out, self.rate, 1 / (1 - self.rate))
                 return
@@ -206,8 +207,3 @@ class _Dropout:
     def backward(self, delta: Floats) -> None:
         if self.rate:
             np.multiply(delta, self.scale, out=delta)
-
-
-def _draw(distribution: Any, out: Floats) -> None:
-    """Fill `out` by a generator's `random` or `standard_normal`."""
-    distribution(out=out, dtype=out.dtype.type)

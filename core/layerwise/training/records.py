@@ -108,7 +108,8 @@ class Record(EpochRecord):
         Whether the network would end with the weights of this epoch: of the best epoch so far if early stopping
         restores it, else of every epoch.
     stopped : str or None
-        Why training ended with this step: epochs, max_steps, max_seconds, early_stopping, or converged for L-BFGS.
+        Why training ended with this step: epochs, max_steps, max_seconds, early_stopping, or converged for an optimiser
+        that needs all rows at once.
     findings : tuple of Finding
         The problems that the doctor finds.
     """

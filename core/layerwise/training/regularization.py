@@ -78,7 +78,7 @@ class Regularizer:
     def _clip(self) -> None:
         g, plan = self._gradient, self._plan
         if plan.clip_value is not None:
-            np.clip(g, -plan.clip_value, plan.clip_value, out=g)
+            clip_values(g, plan.clip_value)
         if plan.clip_norm is not None:
             norm = math.sqrt(float(np.dot(g, g)))
             if norm > plan.clip_norm:
@@ -101,6 +101,11 @@ def add_penalty_gradient(w: Floats, g: Floats, scratch: Floats, l2: Factor, l1: 
         np.sign(w, out=scratch)
         np.multiply(scratch, l1, out=scratch)
         np.add(g, scratch, out=g)
+
+
+def clip_values(g: Floats, most: float) -> None:
+    """Bound each number of the gradient `g` to -most … most."""
+    np.clip(g, -most, most, out=g)
 
 
 def move_average(average: Floats, parameters: Floats, scratch: Floats, decay: float) -> None:

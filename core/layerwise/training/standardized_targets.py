@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.activations import Identity
 from layerwise.checks import instance
 from layerwise.data.arrays import blocks
 from layerwise.data.moments import Moments, moments
@@ -30,17 +29,17 @@ from layerwise.types import Floats
 
 D = TypeVar("D", Split, Split | None)
 
-MANY_BYTES = 2**26
-"""Larger targets are scaled batch by batch, so that a mapped file is not copied into memory."""
-LARGEST = 1e-6
+MAX_SCALED_BYTES = 2**26
+"""Targets of more bytes are scaled batch by batch, so that a mapped file is not copied into memory."""
+LARGEST_SHARE = 1e-6
 """Predictions could overflow if targets exceed this share of the largest number of the network's dtype."""
 ROUNDING = 2.0**-22
 """The scale of constant targets, relative to their size: 2 units in the last place of float32."""
 LEAST_SCALE = 1e-30
 """The smallest scale of constant targets, so that weights keep their precision in float32."""
-NOTHING = 1e-3
+FIRST_PREDICTION = 1e-3
 """The first prediction for targets that are all 0, if the outputs are logarithms."""
-FAR = 8.0
+MAX_SCALES = 8.0
 """Targets whose root mean square exceeds this many scales need a new scale: training would be poor or diverge."""
 
 
@@ -51,8 +50,8 @@ class Rescaled:
         self.model, self.trained = model, trained
         self._scale = scale = trained.target_scale
         if scale is not None:
-            own, dtype = _output(model), model.dtype
-            self._weight, self._bias = _last(own), own.bias
+            own, dtype = _output_layer(model), model.dtype
+            self._weight, self._bias = _output_factors(own), own.bias
             logarithmic = scale.link == "exp"
             self._factor: Floats | None = None if logarithmic else scale.scales.astype(dtype)
             self._shift: Floats = (np.log(scale.scales) if logarithmic else scale.shifts).astype(dtype)
@@ -63,7 +62,7 @@ class Rescaled:
 
     def train_split(self, data: Split) -> Split:
         """Return the training rows; unless they are large, their targets are scaled here, and not in every step."""
-        if self._scale is None or data.targets.nbytes > MANY_BYTES:
+        if self._scale is None or data.targets.nbytes > MAX_SCALED_BYTES:
             return self.split(data)
         scaled_targets: Floats = np.empty(data.targets.shape, self.model.dtype)
         for block in blocks(len(scaled_targets), scaled_targets.shape[1]):
@@ -91,18 +90,19 @@ def rescaled(
 ) -> Rescaled:
     """Return the network to train by `plan` on `data`, from the `state` of a training if there is one.
 
-    The scale is the state's; or the model's own, if it is close enough to the targets; or that of the targets. A
-    network that was never trained, with output biases of 0, is taken to predict standardised targets. Any other goes on
-    from its predictions. Raises InvalidInput if the scale in the state does not fit the network, or is that of constant
-    targets while these vary, or if the targets are so large that predictions could overflow.
+    The scale is that of the state; or else that of the model, if it is close enough to the targets; or else that of the
+    targets. A network that was never trained, with output biases of 0, is assumed to predict standardised targets.
+    Training of any other network continues from its predictions. Raises InvalidInput if the scale in the state does not
+    fit the network, or is that of constant targets while these vary, or if the targets are so large that predictions
+    could overflow.
     """
-    fresh = model.plan is None and not _output(model).bias.any()
+    fresh = model.plan is None and not _output_layer(model).bias.any()
     link, outputs = plan.loss.link, model.architecture.outputs
     if state is not None:
         kept = instance("state", state, TrainingState).target_scale
         scale = None if kept is None else TargetScale.from_array(kept, outputs, link)
         if scale is not None:
-            _check_still(scale, data, plan.loss)
+            _check_constant_targets(scale, data, plan.loss)
     else:
         scale = _scale(model, plan, data, online=online, fresh=fresh)
     if scale is None:
@@ -114,16 +114,16 @@ def rescaled(
         trained.kept_optimizer = None  # its gradients are in other units
     trained.target_scale = model.target_scale = scale
     if not fresh:
-        _undo(_output(trained), scale)
+        _remove_scale(_output_layer(trained), scale)
     elif scale.link == "exp" and state is None and not online:
-        _answer_constants(_output(trained), moments(data.targets, data.rows, data.weights))
+        _predict_constants(_output_layer(trained), moments(data.targets, data.rows, data.weights))
     return Rescaled(model, trained)
 
 
 def can_scale(architecture: Architecture, loss: Loss) -> bool:
     """Return whether the scale of targets can be folded into the output layer, which must be linear."""
     last = architecture.layers[-1]
-    return loss.targets == "values" and isinstance(last.activation, Identity) and not last.residual
+    return loss.targets == "values" and last.activation.is_linear and not last.residual
 
 
 def scale_of_targets(
@@ -156,50 +156,56 @@ def _scale(model: MLP, plan: Plan, data: Split, *, online: bool, fresh: bool) ->
     found, known = scale_of_targets(data.targets, data.rows, data.weights, plan.loss, online=online), model.target_scale
     if found is None:
         return None
-    limit = LARGEST * float(np.finfo(model.dtype).max)
+    limit = LARGEST_SHARE * float(np.finfo(model.dtype).max)
     if (np.hypot(found.shifts, found.scales) > limit).any():
-        detail = f"expected targets within about {limit:.0e}, for answers to larger ones overflow {model.dtype}"
+        detail = f"expected targets within about {limit:.0e}, because predictions of larger ones overflow {model.dtype}"
         raise InvalidInput("y", f"{detail}: divide them by a constant")
     if known is not None and known.link == found.link:
         spread = np.hypot(found.shifts - known.shifts, found.scales)
-        if (spread <= FAR * known.scales).all():
+        if (spread <= MAX_SCALES * known.scales).all():
             return known
     if fresh or online:
         return found
     return scale_of_targets(data.targets, data.rows, data.weights, plan.loss, online=True)
 
 
-def _check_still(scale: TargetScale, data: Split, loss: Loss) -> None:
+def _check_constant_targets(scale: TargetScale, data: Split, loss: Loss) -> None:
     """Raise InvalidInput if an output has the `scale` of constant targets, and the targets of `data` differ."""
-    still = scale.scales <= 2 * ROUNDING * np.where(scale.shifts == 0, 1.0, np.abs(scale.shifts))
-    if scale.link == "exp" or not still.any():
+    was_constant = scale.scales <= 2 * ROUNDING * np.where(scale.shifts == 0, 1.0, np.abs(scale.shifts))
+    if scale.link == "exp" or not was_constant.any():
         return
     found = scale_of_targets(data.targets, data.rows, data.weights, loss)
-    if found is not None and (np.hypot(found.shifts - scale.shifts, found.scales) > FAR * scale.scales)[still].any():
-        raise InvalidInput("state", "it is of targets that did not vary, and these are others: go on without the state")
+    if (
+        found is not None
+        and (np.hypot(found.shifts - scale.shifts, found.scales) > MAX_SCALES * scale.scales)[was_constant].any()
+    ):
+        raise InvalidInput(
+            "state",
+            "expected one of targets that vary, its targets were constant and different: start without the state",
+        )
 
 
-def _output(model: MLP) -> LayerParameters:
+def _output_layer(model: MLP) -> LayerParameters:
     """Return the parameters of the output layer."""
     return views(model.architecture, model.parameters)[-1]
 
 
-def _last(own: LayerParameters) -> Floats:
-    """Return what the outputs are proportional to: the weights, or the scales of a normalised layer."""
+def _output_factors(own: LayerParameters) -> Floats:
+    """Return the factors that scale the outputs: the weights, or the scales of a normalised layer."""
     return own.scale if own.scale.size else own.weight
 
 
-def _answer_constants(own: LayerParameters, found: Moments) -> None:
-    """Let outputs of constant targets begin with their mean in every row, if outputs are logarithms."""
-    _last(own)[..., found.constant] = 0
-    own.bias[found.constant & (found.mean == 0)] = np.log(NOTHING)
+def _predict_constants(own: LayerParameters, found: Moments) -> None:
+    """Let outputs for constant targets start at their mean in every row, if outputs are logarithms."""
+    _output_factors(own)[..., found.constant] = 0
+    own.bias[found.constant & (found.mean == 0)] = np.log(FIRST_PREDICTION)
 
 
-def _undo(own: LayerParameters, scale: TargetScale) -> None:
+def _remove_scale(own: LayerParameters, scale: TargetScale) -> None:
     """Remove `scale` from an output layer whose outputs are in the targets' own units."""
     if scale.link == "exp":
         own.bias[:] = own.bias - np.log(scale.scales)
         return
-    weight = _last(own)
+    weight = _output_factors(own)
     weight[:] = weight / scale.scales
     own.bias[:] = (own.bias - scale.shifts) / scale.scales

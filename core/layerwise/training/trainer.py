@@ -31,7 +31,7 @@ FINISHED = "finished"
 
 def ignore_overflow() -> np.errstate:
     """Return a context without NumPy's warnings of overflow: every step checks the loss, which would not be finite."""
-    return np.errstate(over="ignore", invalid="ignore", divide="ignore")
+    return np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore")
 
 
 class Trainer:
@@ -102,7 +102,7 @@ class Trainer:
             self._finish()
 
     def keep_optimizer(self) -> None:
-        """Store the optimiser's state in the model, if the plan says so."""
+        """Store the optimiser's state in the model, if the plan has `keep_optimizer`."""
         if self.plan.keep_optimizer:
             updates = self.state.updates_before + self.state.step
             self.model.kept_optimizer = KeptOptimizer.of(self.plan.optimizer, self.state.optimizer, updates)

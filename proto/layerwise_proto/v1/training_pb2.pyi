@@ -522,7 +522,7 @@ class LayerHealth(_message.Message):
     dead: _builtins.float
     """Fraction of units that are 0 for every row. Only for activations that can die, such as ReLU."""
     saturated: _builtins.float
-    """Fraction of outputs at which the derivative is nearly 0. Only for sigmoid and tanh."""
+    """Fraction of outputs at which the derivative is nearly 0. Only for activations that saturate, such as sigmoid."""
     gradient_norm: _builtins.float
     """Euclidean norm of the gradient with respect to the weights, in the last step."""
     weight_norm: _builtins.float

@@ -96,7 +96,8 @@ class TrainingServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CancelJob(self, request, context):
-        """Cancels a job: at once if it is queued, at its next step if it runs. A job that has ended stays as it is.
+        """Cancels a job. A queued job is CANCELLED at once. A running one is still RUNNING in the answer: it will end as
+        CANCELLED, as soon as its worker learns of it, and publishes no version. A job that has ended stays as it is.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -50,7 +50,9 @@ class TrainingServiceStub:
     ended, all its events at once.
     """
     CancelJob: _grpc.UnaryUnaryMultiCallable[_training_pb2.CancelJobRequest, _training_pb2.Job]
-    """Cancels a job: at once if it is queued, at its next step if it runs. A job that has ended stays as it is."""
+    """Cancels a job. A queued job is CANCELLED at once. A running one is still RUNNING in the answer: it will end as
+    CANCELLED, as soon as its worker learns of it, and publishes no version. A job that has ended stays as it is.
+    """
 
 @_typing.type_check_only
 class TrainingServiceAsyncStub(TrainingServiceStub):
@@ -69,7 +71,9 @@ class TrainingServiceAsyncStub(TrainingServiceStub):
     ended, all its events at once.
     """
     CancelJob: _aio.UnaryUnaryMultiCallable[_training_pb2.CancelJobRequest, _training_pb2.Job]  # type: ignore[assignment]
-    """Cancels a job: at once if it is queued, at its next step if it runs. A job that has ended stays as it is."""
+    """Cancels a job. A queued job is CANCELLED at once. A running one is still RUNNING in the answer: it will end as
+    CANCELLED, as soon as its worker learns of it, and publishes no version. A job that has ended stays as it is.
+    """
 
 class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -115,6 +119,8 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _training_pb2.CancelJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_training_pb2.Job, _abc.Awaitable[_training_pb2.Job]]:
-        """Cancels a job: at once if it is queued, at its next step if it runs. A job that has ended stays as it is."""
+        """Cancels a job. A queued job is CANCELLED at once. A running one is still RUNNING in the answer: it will end as
+        CANCELLED, as soon as its worker learns of it, and publishes no version. A job that has ended stays as it is.
+        """
 
 def add_TrainingServiceServicer_to_server(servicer: TrainingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

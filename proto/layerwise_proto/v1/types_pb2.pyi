@@ -705,7 +705,9 @@ class Plan(_message.Message):
     validation: _builtins.float
     """Fraction of the rows held out for validation, in [0, 1). Unset: chosen from the number of rows."""
     seed: _builtins.int
-    """Seed of every random choice: initial weights, split, order of the rows, dropout. Default 0."""
+    """Seed of every random choice: split, order of the rows, dropout and noise; in a service also the initial weights.
+    Default 0.
+    """
     shuffle: _builtins.bool
     """Whether each epoch visits the rows in a new order; default true."""
     warmup: _builtins.float

@@ -52,7 +52,9 @@ def export(settings: Settings, model: str, version: str | None, form: str | None
             digest = write(_of_file(model, version), out)
         else:
             digest = write(_of_service(settings, model, version), out)
-    except (CorruptModel, InvalidInput) as error:
+    except CorruptModel as error:
+        raise CommandFailed(str(error)) from error
+    except InvalidInput as error:
         raise CommandFailed(f"{model}: {error}") from error
     except OSError as error:
         raise CommandFailed(f"{error.filename}: {error.strerror}" if error.filename else str(error)) from error

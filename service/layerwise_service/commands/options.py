@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -9,8 +10,8 @@ from typing import Any
 
 import click
 
-from layerwise_service.process.lifecycle import end_quietly_on_sigterm
-from layerwise_service.settings import Settings, SettingsError, read_settings
+from layerwise_service.process.lifecycle import PARENT, end_quietly_on_sigterm
+from layerwise_service.settings import Settings, SettingsError, misspelt_variables, read_settings
 
 _HOME = click.option(
     "--home", metavar="FOLDER", help="Folder of the database, the datasets and the models.  [default: layerwise-data]"
@@ -79,6 +80,9 @@ def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., 
                 settings = read_settings(flags=flags, file=file)
             except SettingsError as error:
                 raise CommandFailed(str(error)) from error
+            if PARENT not in os.environ:  # else the supervisor has warned
+                for warning in misspelt_variables(os.environ):
+                    click.echo(f"layerwise: {warning}", err=True)
             end_quietly_on_sigterm()
             command(settings, **own)
 

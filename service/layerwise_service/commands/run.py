@@ -23,7 +23,7 @@ from layerwise_service.process.lifecycle import (
     make_files_private,
 )
 from layerwise_service.process.logs import configure_logs
-from layerwise_service.process.pulse import give_pulse
+from layerwise_service.process.pulse import start_pulse
 from layerwise_service.settings import Settings
 
 
@@ -76,12 +76,12 @@ def rpc(settings: Settings) -> None:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # gRPC's own log lines do not help an operator
     end_with_parent()
     _report()
-    give_pulse()
-    from layerwise_service.process.memory import give_memory_back
+    start_pulse()
+    from layerwise_service.process.memory import start_returning_memory
     from layerwise_service.rpc.server import serve_rpc
     from layerwise_service.wiring import build_rpc
 
-    give_memory_back()
+    start_returning_memory()
 
     async def run() -> None:
         await serve_rpc(build_rpc(settings), ready=announce_ready)
@@ -104,7 +104,7 @@ def worker(settings: Settings, worker_id: str | None) -> None:
     os.nice(10)  # serving goes before training
     end_with_parent()
     _report()
-    give_pulse()
+    start_pulse()
     from layerwise_service.wiring import build_worker, new_worker_id
 
     with _startup_errors():
@@ -193,7 +193,9 @@ def _startup_errors() -> Generator[None]:
 
 
 def _banner(settings: Settings, rest_address: str, rpc_address: str) -> None:
-    workers = f"{settings.workers} worker" + ("" if settings.workers == 1 else "s")
+    from layerwise.checks import counted
+
+    workers = counted(settings.workers, "worker")
     lines: list[Any] = [
         "Layerwise is ready",
         f"  REST   http://{rest_address}    POST /predict, GET /api/models, /api/jobs, /readyz, /metrics",

@@ -20,11 +20,11 @@ Table = Mapping[str, NDArray[np.float64] | list[str]]
 class Batch:
     """A batch as it was sent: rows (n, features) or a table of n rows.
 
-    `expected` are labels (n,), or targets (n,) or (n, outputs); `weights` are (n,), or None.
+    `y` are labels (n,), or targets (n,) or (n, outputs); `weights` are (n,), or None.
     """
 
     rows: NDArray[np.float32] | Table
-    expected: Sequence[Label] | NDArray[np.float32]
+    y: Sequence[Label] | NDArray[np.float32]
     weights: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from layerwise import Architecture, InvalidInput, Loss, Plan
 from layerwise.checks import counted
 from layerwise.data.class_weights import weights_of
+from layerwise.data.targets import check_range as check_targets_range
 from layerwise.errors import Place
 from layerwise.files.model_file import MOST_MANIFEST
 from layerwise.network.parameters import member_shapes as weight_shapes
@@ -170,18 +171,7 @@ def check_start(architecture: Architecture, labels: Sequence[Label] | None, orig
 
 def check_range(targets: NDArray[np.float32], loss: Loss, *, at: Place) -> None:
     """Raise `InvalidRequest` for the first target outside the range of `loss`: Poisson's must not be negative."""
-    wrong = (targets < loss.min_target) | (targets <= loss.targets_above) | (targets > loss.max_target)
-    if wrong.any():
-        where = np.unravel_index(int(np.argmax(wrong)), targets.shape)
-        bounds = (
-            (f"at least {loss.min_target:g}", loss.min_target),
-            (f"above {loss.targets_above:g}", loss.targets_above),
-        )
-        limits = [
-            text for text, bound in (*bounds, (f"at most {loss.max_target:g}", loss.max_target)) if np.isfinite(bound)
-        ]
-        detail = f"{loss.kind} needs targets {' and '.join(limits)}, got {targets[where]:g}"
-        raise InvalidRequest(detail, pointer=Place(at, *map(int, where)))
+    _as_invalid_request(at, lambda: check_targets_range(targets, loss, dtype=np.float32, at=""))
 
 
 def check_batch(plan: Plan, architecture: Architecture, rows: int, settings: Settings) -> None:
@@ -191,7 +181,9 @@ def check_batch(plan: Plan, architecture: Architecture, rows: int, settings: Set
     """
     most = _most_rows_a_batch(architecture, settings)
     if min(plan.batch_size or 1, rows) > most:
-        detail = f"expected at most {most} rows in a batch for a network of this width, got {plan.batch_size}"
+        detail = (
+            f"expected at most {counted(most, 'row')} in a batch for a network of this width, got {plan.batch_size}"
+        )
         raise TooLarge(detail, pointer=Place("plan", "batch_size"))
     kept = plan.optimizer.vector_count + bool(plan.average) + 2
     if architecture.parameters * kept > 5 * settings.max_parameters:  # parameters, gradient, Adam's two and one more
@@ -270,7 +262,7 @@ def _check_units(layers: list[JSONObject], most: int) -> None:
             raise TooLarge(f"expected at most {most} units, got {units}", pointer=pointer, reason="MODEL_TOO_LARGE")
 
 
-def _as_invalid_request(root: str, read: Callable[[], T]) -> T:
+def _as_invalid_request(root: str | Place, read: Callable[[], T]) -> T:
     """Return the result of `read`, turning the core's errors into `InvalidRequest`."""
     try:
         return read()

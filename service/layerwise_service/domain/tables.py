@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from layerwise import InvalidInput, TableEncoder
 from layerwise.checks import counted
 from layerwise.errors import Place
+from layerwise.wording import did_you_mean
 from layerwise_service.domain.datasets import Table, rows_of
 from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.settings import Settings
@@ -32,7 +33,7 @@ def check_names(sent: Mapping[str, object], table: Table) -> None:
     """Raise `InvalidRequest` if an encoding is given for a column that the table does not have."""
     for name in cast("Mapping[str, object]", sent.get("columns", {})):
         if name not in table:
-            detail = f"there is no column {name[:64]!r}; the columns are {listed(table)}"
+            detail = f"there is no column {name[:64]!r}; the columns are {listed(table)}{did_you_mean(name, table)}"
             raise InvalidRequest(detail, pointer=Place("encoder", "columns", name))
 
 

@@ -102,6 +102,8 @@ class Gatherer:
                 with suppress(OSError):  # the process that asked is gone
                     answer.sendall(msgspec.msgpack.encode(self._totals.report()))
                     answer.shutdown(socket.SHUT_WR)
+        except msgspec.DecodeError as error:  # not from a process of ours; the next datagram is not kept waiting
+            log.warning("bad_report", error=str(error))
         finally:
             for answer in answers:
                 answer.close()

@@ -16,7 +16,7 @@ _MMAP_THRESHOLD, _MOST_IN_ARENAS = -3, 4 * 2**20  # the largest that mallopt tak
 _FREE_AT_THE_END = 0
 
 
-def give_memory_back() -> None:
+def start_returning_memory() -> None:
     """Begin to return freed memory to the system every few seconds, if the allocator is glibc's."""
     if platform.libc_ver()[0] != "glibc":
         return

@@ -17,7 +17,7 @@ _BEAT_SECONDS = 0.5
 _MOST_GAP = 1.0  # seconds between two looks that count: the whole machine may have been asleep
 
 
-def give_pulse() -> None:
+def start_pulse() -> None:
     """Begin to write the pulse, if the supervisor gave this process a pipe for it."""
     descriptor = os.environ.pop(PULSE, "")
     if not descriptor:

@@ -25,31 +25,31 @@ def api_routes(registry: Registry, training: TrainingJobs) -> Blueprint:
         check_query(*_PAGE)
         return json_response(page_json("models", registry.page(**_page()), model_json))
 
-    @routes.get("/models/<name>")
-    def get_model(name: str) -> Response:  # pyright: ignore[reportUnusedFunction]
-        return json_response(model_json(registry.get(name)))
+    @routes.get("/models/<model>")
+    def get_model(model: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+        return json_response(model_json(registry.get(model)))
 
-    @routes.get("/models/<name>/versions")
-    def list_versions(name: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+    @routes.get("/models/<model>/versions")
+    def list_versions(model: str) -> Response:  # pyright: ignore[reportUnusedFunction]
         check_query(*_PAGE)
-        return json_response(page_json("versions", registry.versions(name, **_page()), version_json))
+        return json_response(page_json("versions", registry.versions(model, **_page()), version_json))
 
-    @routes.get("/models/<name>/versions/<version>")
-    def get_version(name: str, version: str) -> Response:  # pyright: ignore[reportUnusedFunction]
-        return json_response(version_json(registry.version(name, version)))
+    @routes.get("/models/<model>/versions/<version>")
+    def get_version(model: str, version: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+        return json_response(version_json(registry.version(model, version)))
 
-    @routes.get("/models/<name>/versions/<version>/classes")
-    def list_classes(name: str, version: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+    @routes.get("/models/<model>/versions/<version>/classes")
+    def list_classes(model: str, version: str) -> Response:  # pyright: ignore[reportUnusedFunction]
         check_query(*_PAGE)
-        return json_response(page_json("classes", registry.classes(name, version, **_page()), lambda label: label))
+        return json_response(page_json("classes", registry.classes(model, version, **_page()), lambda label: label))
 
-    @routes.get("/models/<name>/versions/<version>/columns")
-    def list_columns(name: str, version: str) -> Response:  # pyright: ignore[reportUnusedFunction]
-        return _columns(ColumnSource(name, version))
+    @routes.get("/models/<model>/versions/<version>/columns")
+    def list_columns(model: str, version: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+        return _columns(ColumnSource(model, version))
 
-    @routes.get("/models/<name>/versions/<version>/categories")
-    def list_categories(name: str, version: str) -> Response:  # pyright: ignore[reportUnusedFunction]
-        return _categories(ColumnSource(name, version))
+    @routes.get("/models/<model>/versions/<version>/categories")
+    def list_categories(model: str, version: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+        return _categories(ColumnSource(model, version))
 
     @routes.get("/jobs")
     def list_jobs() -> Response:  # pyright: ignore[reportUnusedFunction]
@@ -57,17 +57,17 @@ def api_routes(registry: Registry, training: TrainingJobs) -> Blueprint:
         page = training.page(model=request.args.get("model", ""), state=_state(), **_page())
         return json_response(page_json("jobs", page, job_json))
 
-    @routes.get("/jobs/<job>")
-    def get_job(job: str) -> Response:  # pyright: ignore[reportUnusedFunction]
-        return json_response(job_json(training.get(job)))
+    @routes.get("/jobs/<job_id>")
+    def get_job(job_id: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+        return json_response(job_json(training.get(job_id)))
 
-    @routes.get("/jobs/<job>/columns")
-    def list_columns_of_job(job: str) -> Response:  # pyright: ignore[reportUnusedFunction]
-        return _columns(ColumnSource(job=job))
+    @routes.get("/jobs/<job_id>/columns")
+    def list_columns_of_job(job_id: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+        return _columns(ColumnSource(job=job_id))
 
-    @routes.get("/jobs/<job>/categories")
-    def list_categories_of_job(job: str) -> Response:  # pyright: ignore[reportUnusedFunction]
-        return _categories(ColumnSource(job=job))
+    @routes.get("/jobs/<job_id>/categories")
+    def list_categories_of_job(job_id: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+        return _categories(ColumnSource(job=job_id))
 
     def _columns(source: ColumnSource) -> Response:
         check_query(*_PAGE)

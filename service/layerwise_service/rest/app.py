@@ -79,7 +79,7 @@ def _problem_of(error: Exception) -> Response:
         error = _from_werkzeug(error)
     if not isinstance(error, ServiceError):
         log.error("request_failed", request_id=g.request_id, path=request.path, exc_info=error)
-        error = ServiceError("internal error; the service's log has the details beside the request id")
+        error = ServiceError("internal error; search the service's log for the request id")
     elif error.kind is ErrorKind.DATA_LOSS:
         log.error("data_loss", request_id=g.request_id, detail=str(error))
     return problem(error, request_id=g.request_id, has_body=request.method not in _BODILESS)
@@ -88,7 +88,7 @@ def _problem_of(error: Exception) -> Response:
 def _from_werkzeug(error: HTTPException) -> Exception:
     match error.code:
         case 404:
-            return NotFound(f"there is nothing at {request.path[:200]}; GET /openapi.json lists all addresses")
+            return NotFound(f"nothing is at {request.path[:200]}; GET /openapi.json lists all addresses")
         case 405:
             allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
             return MethodNotAllowed(f"{request.path[:200]} takes {allowed}, not {request.method[:20]}", allowed=allowed)

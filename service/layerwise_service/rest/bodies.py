@@ -1,4 +1,4 @@
-"""How JSON bodies are read: typed and strict, an error saying where in the body it is."""
+"""Reading JSON bodies: typed and strict, with the place of an error in the body."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from typing import Any, TypeVar, cast, get_args, get_origin
 import msgspec
 from flask import request
 
+from layerwise.checks import shown
 from layerwise.errors import Place
+from layerwise.wording import did_you_mean
 from layerwise_service.domain.json_words import JSON_WORDS, json_word
 from layerwise_service.errors import InvalidRequest, TooLarge, UnsupportedMedia
 
@@ -19,7 +21,7 @@ T = TypeVar("T")
 
 
 def read_body() -> bytes:
-    """The body of this request, which says that it is JSON. Raises `InvalidRequest`."""
+    """Return the JSON body of this request. Raises `UnsupportedMedia` for other types, `TooLarge`, `InvalidRequest`."""
     mime = request.mimetype
     if mime and mime != "application/json" and not mime.endswith("+json"):
         detail = (
@@ -27,88 +29,128 @@ def read_body() -> bytes:
         )
         raise UnsupportedMedia(detail)
     if coding := request.headers.get("Content-Encoding"):
-        raise UnsupportedMedia(f"expected a body as it is, got one in the coding {coding[:40]}")
+        raise UnsupportedMedia(f"expected a body without Content-Encoding, got {coding[:40]}")
     return _whole_body()
 
 
 def decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
-    """`body` as `decoder` types it. Raises `InvalidRequest` for what is no JSON, else msgspec's ValidationError."""
+    """Return `body` decoded by `decoder`.
+
+    Raises `InvalidRequest` if it is not JSON, msgspec's ValidationError if it does not have the types of `decoder`.
+    """
     try:
         return decoder.decode(body)
     except msgspec.ValidationError:
         raise
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        if (found := not_finite(body)) is not None:
+        if (found := unreadable(body)) is not None:
             raise found from error
-        detail = f"not valid JSON: {error}" if body else "expected a JSON object, got an empty body"
+        empty = "expected a JSON object, got an empty body"
+        if "Transfer-Encoding" in request.headers:  # the server reads chunks up to the first that it cannot read
+            empty += ", or one whose chunks cannot be read"
+        detail = f"not valid JSON: {error}" if body else empty
         raise InvalidRequest(detail, reason="INVALID_JSON") from error
 
 
 def _whole_body() -> bytes:
-    """The whole body, whether its length was told or it comes in chunks. Raises `TooLarge`, `InvalidRequest`."""
-    told, most = request.content_length, request.max_content_length or 0
+    """Return the whole body, with a Content-Length or in chunks. Raises `TooLarge`, `InvalidRequest`."""
+    length, most = request.content_length, request.max_content_length or 0
     body = b""
-    if told is None or told <= most:
-        stream, wanted = request.environ["wsgi.input"], most + 1 if told is None else told
+    if length is None or length <= most:
+        stream, wanted = request.environ["wsgi.input"], most + 1 if length is None else length
         parts: list[bytes] = []
         while wanted and (part := stream.read(wanted)):
             parts.append(part)
             wanted -= len(part)
         body = b"".join(parts)
-    if max(told or 0, len(body)) > most:
+    if max(length or 0, len(body)) > most:
         raise TooLarge(f"a body may have {most} bytes; send the rows in several requests", reason="BODY_TOO_LARGE")
-    if told is not None and len(body) < told:
-        raise InvalidRequest(f"expected a body of {told} bytes, got {len(body)}")
+    if length is not None and len(body) < length:
+        raise InvalidRequest(f"expected a body of {length} bytes, got {len(body)}")
     return body
 
 
+def check_keys(body: bytes, fields: Iterable[bytes]) -> None:
+    """Raise `InvalidRequest` if an object of `body` has a key twice, of which decoding would take the last.
+
+    Bodies that name each of `fields` at most once pass unread.
+    """
+    if any(body.count(field) > 1 for field in fields):
+        json.loads(body, parse_int=float, object_pairs_hook=_with_distinct_keys)
+
+
+def _with_distinct_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for name, value in pairs:
+        if name in found:
+            raise InvalidRequest(f"the key {shown(name)} is repeated in one object", reason="INVALID_JSON")
+        found[name] = value
+    return found
+
+
 class _Constant(str):
-    """NaN, Infinity or -Infinity, as it stands in a body."""
+    """NaN, Infinity or -Infinity in a body."""
 
     __slots__ = ()
 
 
-def not_finite(body: bytes) -> InvalidRequest | None:
-    """The error of the first value of `instances` that is no finite float: NaN, Infinity, 1e400.
+def unreadable(body: bytes) -> InvalidRequest | None:
+    """Return the error for the first value that Python's reader of JSON takes, but this service does not.
 
-    JSON has no such numbers, but many programs write them. None if the body has none, or is no JSON apart from them.
+    That is NaN, Infinity, a number beyond every float such as 1e400, and text with half of a surrogate pair; many
+    programs write the first two. Returns None if there are none, or if the body is not JSON even with them.
     """
     try:
         found = json.loads(body.decode(), parse_int=float, parse_constant=_Constant)
+        for steps, value in _values(found, ()):
+            if (error := _unreadable_value(steps, value)) is not None:
+                return error
     except (ValueError, RecursionError):
-        return None
-    rows = cast("dict[str, object]", found).get("instances") if isinstance(found, dict) else None
-    for index, row in enumerate(cast("list[object]", rows) if isinstance(rows, list) else ()):
-        for steps, value in _cells(row):
-            if isinstance(value, _Constant) or (isinstance(value, float) and not math.isfinite(value)):
-                got = value if isinstance(value, _Constant) else "one beyond every float"
-                hint = "; null stands for a missing value" if isinstance(row, dict) and got == "NaN" else ""
-                detail = f"expected a finite number, got {got}{hint}"
-                return InvalidRequest(detail, pointer=Place("instances", index, steps), reason="NOT_FINITE")
+        pass
     return None
 
 
-def _cells(row: object) -> Iterator[tuple[tuple[str | int, ...], object]]:
-    """The values of a row, each with the steps to it."""
-    if isinstance(row, dict):
-        for name, value in cast("dict[str, object]", row).items():
-            yield (name,), value
-    elif isinstance(row, list):
-        for index, value in enumerate(cast("list[object]", row)):
-            yield (index,), value
+def _unreadable_value(steps: tuple[str | int, ...], value: object) -> InvalidRequest | None:
+    if isinstance(value, str) and not isinstance(value, _Constant):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            detail = f"expected text in Unicode, got half of a surrogate pair: {value[:64]!r}"
+            return InvalidRequest(detail, pointer=Place(steps), reason="INVALID_JSON")
+    elif isinstance(value, _Constant) or (isinstance(value, float) and not math.isfinite(value)):
+        got = value if isinstance(value, _Constant) else "one beyond every float"
+        if steps[:1] != ("instances",):
+            detail = f"expected a JSON value, got the number {got}"
+            return InvalidRequest(detail, pointer=Place(steps), reason="INVALID_JSON")
+        hint = "; null stands for a missing value" if isinstance(steps[-1], str) and got == "NaN" else ""
+        detail = f"expected a finite number, got {got}{hint}"
+        return InvalidRequest(detail, pointer=Place(steps), reason="NOT_FINITE")
+    return None
+
+
+def _values(value: object, steps: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], object]]:
+    """Yield the names and values in `value`, at any depth, each with the steps of its place; no finite numbers."""
+    if isinstance(value, dict):
+        for name, item in cast("dict[str, object]", value).items():
+            yield (*steps, name), name
+            yield from _values(item, (*steps, name))
+    elif isinstance(value, list):
+        for index, item in enumerate(cast("list[object]", value)):
+            if not (type(item) is float and math.isfinite(item)):  # there may be millions of these
+                yield from _values(item, (*steps, index))
     else:
-        yield (), row
+        yield steps, value
 
 
 def refusal(body: bytes, kind: type[msgspec.Struct]) -> InvalidRequest:
-    """The error of the first value of `body`, which msgspec refused to decode as `kind`.
+    """Return the error for the first wrong value of `body`, which msgspec refused to decode as `kind`.
 
-    msgspec says where a value is wrong in its message alone. So the value is looked for: in what `body` decodes to
-    without types, msgspec is asked of each part whether it fits.
+    msgspec gives the place of a wrong value only in its message. So `body` is decoded without types, and msgspec is
+    asked of each part whether it has the right type.
     """
     try:
         value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:  # such as a whole number of thousands of digits
+    except (msgspec.DecodeError, RecursionError) as error:
         return InvalidRequest(f"a value cannot be read: {error}")
     return _refusal(value, kind, Place())
 
@@ -121,7 +163,8 @@ def _refusal(value: object, kind: Any, at: Place) -> InvalidRequest:
         known = {field.name: field for field in msgspec.structs.fields(kind)}
         for name in given:
             if name not in known:
-                return InvalidRequest("unknown field", pointer=Place(at, name), reason="UNKNOWN_FIELD")
+                detail = f"unknown field; the fields are {', '.join(known)}{did_you_mean(name, known)}"
+                return InvalidRequest(detail, pointer=Place(at, name), reason="UNKNOWN_FIELD")
         for name, field in known.items():
             if field.required and name not in given:
                 return InvalidRequest("required, but missing", pointer=Place(at, name))
@@ -143,6 +186,6 @@ def _fits(value: object, kind: Any) -> bool:
 
 
 def _words_of(kind: Any) -> str:
-    """What is wanted, in words: "a string or null" of `str | None`."""
+    """Return the name of a type for an error message: "a string or null" for `str | None`."""
     kinds = {get_origin(each) or each for each in (get_args(kind) if isinstance(kind, UnionType) else (kind,))}
     return " or ".join(word for each, word in JSON_WORDS.items() if each in kinds) or "an object"

@@ -64,7 +64,7 @@ class HealthChecks:
         workers = {"": float(self._jobs.workers_seen(seconds=self._worker_silent_seconds))}
         return [
             gauge("layerwise_jobs", "Jobs in each state", states, label="state"),
-            gauge("layerwise_workers", "Workers seen lately", workers),
+            gauge("layerwise_workers", "Workers that have shown a sign of life recently", workers),
             gauge("layerwise_models", "Models with at least one version", {"": float(len(models))}),
             gauge("layerwise_model_versions", "Versions of all models", versions),
         ]

@@ -12,7 +12,7 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
-from layerwise_service.errors import Forbidden, Misdirected
+from layerwise_service.errors import Forbidden, InvalidRequest, Misdirected
 
 PROBES = frozenset({"/livez", "/readyz", "/readyz/predictions"})
 """Addresses without this check: orchestrators call them by IP address, and they reveal next to nothing."""
@@ -34,8 +34,13 @@ class Hosts:
         self._is_named = lru_cache(maxsize=256)(self._find)  # callers use few names, and every request is checked
 
     def check(self, environ: Mapping[str, Any]) -> None:
-        """Raise `Misdirected` for a host that is not allowed, `Forbidden` for a request from another site's page."""
-        host = environ.get("HTTP_HOST") or None  # HTTP/1.0 may send no Host; browsers always send it
+        """Raise `Misdirected` for a host that is not allowed, `Forbidden` for a request from another site's page.
+
+        Raises `InvalidRequest` if no host is named.
+        """
+        host = environ.get("HTTP_HOST") or None
+        if host is None and not self._any and environ["SERVER_PROTOCOL"] == "HTTP/1.1":  # 1.0 has no such header
+            raise InvalidRequest("expected a header Host of ASCII characters, got none")  # granian drops others
         if host is not None and not self._any and not self._is_named(host):
             raise Misdirected(f"this service may not be called as {host[:100]!r}; {_HELP}")
         origin = environ.get("HTTP_ORIGIN")

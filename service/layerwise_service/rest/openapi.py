@@ -13,7 +13,12 @@ def _answer(description: str, schema: dict[str, Any], content_type: str = "appli
 
 
 def _problems(*statuses: int) -> dict[str, Any]:
-    words = {400: "Wrong request", 404: "Not found", 409: "No model named, and not exactly one", 413: "Too large"}
+    words = {
+        400: "Invalid request",
+        404: "Not found",
+        409: "No model is named, and there is not exactly one",
+        413: "Too large",
+    }
     words |= {415: "Not JSON", 422: "The model's answer is not finite", 500: "Internal error", 503: "Try again"}
     return {
         str(status): _answer(words[status], ref("Problem"), "application/problem+json") for status in (*statuses, 500)
@@ -38,22 +43,22 @@ _PAGE = (
     _query("page_token", {"type": "string"}),
 )
 
-_VERSION = (_path("name"), _path("version"))
+_VERSION = (_path("model"), _path("version"))
 _COLUMN_NAME = _query("column", {"type": "string", "minLength": 1}) | {"required": True}
 
 
 def _pages(summary: str, name: str, item: dict[str, Any], *parameters: dict[str, Any]) -> Any:
-    """The pages of a list that is called `name`; the last has an empty token."""
+    """Return the operation that lists `name` in pages; the last page has an empty token."""
     page = object_of({name: list_of(item), "next_page_token": {"type": "string"}})
     return _get(summary, page, 400, 404, 503, parameters=(*parameters, *_PAGE))
 
 
-_READY = _get("Whether the service can do its work, and if not, why", ref("Health"))
+_READY = _get("Whether the whole service is ready, and why not", ref("Health"))
 _READY["get"]["responses"]["503"] = _answer("Not ready", ref("Health"))
-_READY_TO_PREDICT = _get("Whether predictions can be answered, and if not, why", ref("Health"))
+_READY_TO_PREDICT = _get("Whether predictions can be answered, and why not", ref("Health"))
 _READY_TO_PREDICT["get"]["responses"]["503"] = _answer("Not ready", ref("Health"))
 _LIVE = _get("Whether the process and its background loops work", ref("Health"))
-_LIVE["get"]["responses"]["503"] = _answer("A background loop hangs: start the process again", ref("Health"))
+_LIVE["get"]["responses"]["503"] = _answer("A background loop hangs: restart the process", ref("Health"))
 _METRICS = _get("Prometheus' text format", {"type": "string"})
 _METRICS["get"]["responses"]["200"] = _answer("Prometheus' text format", {"type": "string"}, "text/plain")
 
@@ -87,46 +92,46 @@ OPENAPI: dict[str, Any] = {
             503,
             parameters=(_query("model", {"type": "string"}), _query("version", {"type": "string"})),
         ),
-        "/api/models": _pages("Models by name", "models", ref("Model")),
-        "/api/models/{name}": _get("A model", ref("Model"), 404, 503, parameters=(_path("name"),)),
-        "/api/models/{name}/versions": _pages(
-            "The versions of a model in short, newest first", "versions", ref("VersionSummary"), _path("name")
+        "/api/models": _pages("Models, sorted by name", "models", ref("Model")),
+        "/api/models/{model}": _get("A model", ref("Model"), 404, 503, parameters=(_path("model"),)),
+        "/api/models/{model}/versions": _pages(
+            "Summaries of the versions of a model, newest first", "versions", ref("VersionSummary"), _path("model")
         ),
-        "/api/models/{name}/versions/{version}": _get(
+        "/api/models/{model}/versions/{version}": _get(
             "A version, by its number or an alias", ref("Version"), 404, 503, parameters=_VERSION
         ),
-        "/api/models/{name}/versions/{version}/classes": _pages(
+        "/api/models/{model}/versions/{version}/classes": _pages(
             "The classes of a version, in the order of the outputs", "classes", LABEL, *_VERSION
         ),
-        "/api/models/{name}/versions/{version}/columns": _pages(
+        "/api/models/{model}/versions/{version}/columns": _pages(
             "The columns that a version takes, with their first categories", "columns", ref("ColumnInfo"), *_VERSION
         ),
-        "/api/models/{name}/versions/{version}/categories": _pages(
+        "/api/models/{model}/versions/{version}/categories": _pages(
             "The categories of a column", "categories", {"type": "string"}, *_VERSION, _COLUMN_NAME
         ),
         "/api/jobs": _pages(
-            "Jobs in short, newest first",
+            "Summaries of jobs, newest first",
             "jobs",
             ref("JobSummary"),
             _query("model", {"type": "string"}),
             _query("state", ref("JobState")),
         ),
-        "/api/jobs/{job}": _get("A job", ref("Job"), 404, 503, parameters=(_path("job"),)),
-        "/api/jobs/{job}/columns": _pages(
+        "/api/jobs/{job_id}": _get("A job", ref("Job"), 404, 503, parameters=(_path("job_id"),)),
+        "/api/jobs/{job_id}/columns": _pages(
             "The columns that the job's version takes, with their first categories",
             "columns",
             ref("ColumnInfo"),
-            _path("job"),
+            _path("job_id"),
         ),
-        "/api/jobs/{job}/categories": _pages(
-            "The categories of a column", "categories", {"type": "string"}, _path("job"), _COLUMN_NAME
+        "/api/jobs/{job_id}/categories": _pages(
+            "The categories of a column", "categories", {"type": "string"}, _path("job_id"), _COLUMN_NAME
         ),
         "/livez": _LIVE,
         "/readyz": _READY,
         "/readyz/predictions": _READY_TO_PREDICT,
         "/metrics": _METRICS,
         "/openapi.json": _get("This document", {"type": "object"}),
-        "/": _get("What there is", {"type": "object"}),
+        "/": _get("Name and version of the service, and its main addresses", {"type": "object"}),
     },
     "components": {"schemas": SCHEMAS},
 }

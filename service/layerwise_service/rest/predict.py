@@ -8,7 +8,7 @@ from dataclasses import asdict
 import msgspec
 from flask import Blueprint, Response, request
 
-from layerwise_service.rest.bodies import decoded, not_finite, read_body, refusal
+from layerwise_service.rest.bodies import check_keys, decoded, read_body, refusal, unreadable
 from layerwise_service.rest.body_queue import BodyQueue
 from layerwise_service.rest.json_limits import check_rows
 from layerwise_service.rest.query import check_query
@@ -34,6 +34,8 @@ class TableRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _LARGE = 2**20  # bytes of a body; smaller ones do not wait in the queue
+_SMALL = 2**16  # bytes of a body whose keys are checked
+_FIELDS = [f'"{name}"'.encode() for name in NumbersRequest.__struct_fields__]
 _NO_QUEUE = nullcontext()
 _NUMBERS = msgspec.json.Decoder(NumbersRequest)
 _TABLE = msgspec.json.Decoder(TableRequest)
@@ -55,6 +57,8 @@ def predict_routes(predictor: VersionPredictor, settings: Settings) -> Blueprint
                 most_in_row=settings.max_features,
             )
             body, rows = _read(data)
+            if len(data) <= _SMALL:
+                check_keys(data, _FIELDS)
             del data  # free the body: only its rows are needed
             found = predictor.predict(rows, model=body.model, version=body.version)
             del rows
@@ -83,5 +87,5 @@ def _read(body: bytes) -> tuple[NumbersRequest | TableRequest, list[list[float]]
     try:
         table = decoded(_TABLE, body)
     except msgspec.ValidationError as error:
-        raise not_finite(body) or refusal(body, TableRequest) from error
+        raise unreadable(body) or refusal(body, TableRequest) from error
     return table, Instances(table.instances)

@@ -22,13 +22,13 @@ from layerwise_service.process.gathering import Reporter
 from layerwise_service.process.lifecycle import AddressInUse, end_with_parent
 from layerwise_service.process.logs import configure_logs
 from layerwise_service.process.loops import Loop
-from layerwise_service.process.memory import give_memory_back
+from layerwise_service.process.memory import start_returning_memory
 from layerwise_service.settings import Settings
 
 log = structlog.get_logger()
 
-THREADS = 64  # of each process: so many slow senders it takes to keep all of them waiting
-_CONNECTIONS = 4_096  # of each process: one that says nothing takes a descriptor, and no thread
+THREADS = 64  # of each process: one slow sender occupies one of them
+_CONNECTIONS = 4_096  # of each process: an idle one takes a file descriptor, but no thread
 _OTHER_FILES = 256  # descriptors that a process needs besides
 _HEADER_MILLISECONDS = 10_000
 _READY_SECONDS = 30.0
@@ -94,17 +94,17 @@ def _load(
     """Return the application, in one of granian's processes."""
     configure_logs(settings.log, process="rest")
     end_with_parent(parent)
-    give_memory_back()
+    start_returning_memory()
     reporter = Reporter(counts)
     reporter.start()
-    told = ""
+    logged = ""
     while True:  # if this ended, granian would end the processes that answer
         try:
             return build(settings, reporter)
         except (DatabaseUnusable, ServiceError, OSError) as error:
-            if str(error) != told:
-                told = str(error)
-                log.error("rest_not_started", error=told, again_in_seconds=_AGAIN_SECONDS)
+            if str(error) != logged:
+                logged = str(error)
+                log.error("rest_not_started", error=logged, again_in_seconds=_AGAIN_SECONDS)
         time.sleep(_AGAIN_SECONDS)
 
 
@@ -128,9 +128,9 @@ def _reserve(address: str) -> tuple[str, int, socket.socket]:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         held.bind((place[0], port))
     except (OSError, OverflowError) as error:
-        told = getattr(error, "strerror", None) or error
+        cause = getattr(error, "strerror", None) or error
         raise AddressInUse(
-            f"cannot listen at {address}: {told}. Choose another address with --rest HOST:PORT"
+            f"cannot listen at {address}: {cause}. Choose another address with --rest HOST:PORT"
         ) from error
     return str(place[0]), port, held
 
@@ -138,16 +138,16 @@ def _reserve(address: str) -> tuple[str, int, socket.socket]:
 def _announcer(host: str, port: int, shown: str, ready: Callable[[str], None]) -> Loop:
     """Return a loop that calls `ready` once a process answers."""
     began = time.monotonic()
-    told = False
+    logged = False
 
     def look() -> None:
-        nonlocal told
+        nonlocal logged
         if _answers(host, port):
             log.info("rest_listens", address=shown)
             ready(shown)
             announcing.stop()
-        elif time.monotonic() - began > _READY_SECONDS and not told:
-            told = True
+        elif time.monotonic() - began > _READY_SECONDS and not logged:
+            logged = True
             log.error("rest_not_ready", address=shown, seconds=_READY_SECONDS)
 
     announcing = Loop("announce", look, every=_LOOK_SECONDS)

@@ -1,4 +1,4 @@
-"""The one place where errors become gRPC statuses, each with a google.rpc.ErrorInfo."""
+"""Turns errors into gRPC statuses with a google.rpc.ErrorInfo. Nothing else does."""
 
 from __future__ import annotations
 
@@ -75,7 +75,8 @@ class ErrorBoundary(aio.ServerInterceptor):
             with self._boundary(context, method):
                 answer = await inner(_checked(request), context)
                 if (size := answer.ByteSize()) > most:
-                    raise TooLarge(f"the answer would have {size} bytes, the most is {most}; ask for less at once")
+                    detail = f"the answer would have {size:,} bytes, and at most {most:,} are allowed"
+                    raise TooLarge(f"{detail}; ask for fewer items at once")
                 return answer
 
         return call
@@ -118,13 +119,13 @@ class ErrorBoundary(aio.ServerInterceptor):
         except ServiceError as error:
             if error.kind is ErrorKind.DATA_LOSS:
                 log.error("data_loss", method=method, detail=str(error))
-            _tell(context, error, {})
+            _set_status(context, error, {})
             forget_frames(error)
         except Exception as error:
             request_id = secrets.token_hex(8)
             log.error("request_failed", method=method, request_id=request_id, exc_info=error)
-            told = ServiceError("internal error; the service's log has the details beside the request id")
-            _tell(context, told, {"request_id": request_id})
+            shown = ServiceError("internal error; search the service's log for the request id")
+            _set_status(context, shown, {"request_id": request_id})
             forget_frames(error)
 
 
@@ -173,7 +174,7 @@ class _Checked:
         return _checked(await anext(self._requests))
 
 
-def _tell(context: Context, error: ServiceError, metadata: dict[str, str]) -> None:
+def _set_status(context: Context, error: ServiceError, metadata: dict[str, str]) -> None:
     if error.place:
         metadata |= {"pointer": error.pointer, "place": json.dumps(error.place, ensure_ascii=False)}
     if error.retry_after is not None:

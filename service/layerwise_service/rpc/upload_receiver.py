@@ -14,7 +14,8 @@ from layerwise_proto.v1 import training_pb2
 from layerwise_service.domain.jobs import Job
 from layerwise_service.errors import Exhausted, InvalidRequest, ServiceError, TimedOut, Unavailable
 from layerwise_service.rpc.converters import read_batch, read_labels, read_spec
-from layerwise_service.usecases.training import Submission, TrainingJobs, Upload
+from layerwise_service.usecases.training import TrainingJobs
+from layerwise_service.usecases.upload import Submission, Upload
 
 _HEADER_MISSING = "missing; the first message of the stream must be a header"
 _STOPPING_SECONDS = 0.5  # how long a sender may pause while the service stops
@@ -51,14 +52,14 @@ class UploadReceiver:
         Raises `Exhausted` if there are too many streams, `TimedOut` if this one falls silent, `Unavailable` if it does
         so while the service stops or another stream needs its place, `InvalidRequest` if the contents are wrong.
         """
-        with self._counted() as stream:
+        with self._admitted() as stream:
             begun: list[Upload] = []  # filled by the thread, so that it is known here even if this call is cancelled
             try:
                 await self._read(requests, stream, begun)
-                return await _to_its_end(begun[0].submit)
+                return await _run_to_completion(begun[0].submit)
             except BaseException:  # a cancelled call leaves nothing behind either
                 for upload in begun:
-                    await _to_its_end(upload.discard)
+                    await _run_to_completion(upload.discard)
                 raise
 
     def stop(self) -> None:
@@ -70,7 +71,7 @@ class UploadReceiver:
                 stream.limit.reschedule(soon)
 
     @contextmanager
-    def _counted(self) -> Generator[_Stream]:
+    def _admitted(self) -> Generator[_Stream]:
         if len(self._streams) >= self._max_uploads:
             self._make_room()
         stream = _Stream()
@@ -101,9 +102,9 @@ class UploadReceiver:
             if not begun:
                 if part != "header":
                     raise InvalidRequest(_HEADER_MISSING, pointer="header")
-                await _to_its_end(partial(self._begin, request.header, begun))
+                await _run_to_completion(partial(self._begin, request.header, begun))
             elif part == "batch":
-                await _to_its_end(partial(_add, begun[0], request.batch, batches))
+                await _run_to_completion(partial(_add, begun[0], request.batch, batches))
                 batches += 1
             elif part == "header":
                 raise InvalidRequest("sent twice; only the first message is a header", pointer="header")
@@ -148,7 +149,7 @@ class UploadReceiver:
         return TimedOut(detail, reason="UPLOAD_IDLE")
 
 
-async def _to_its_end(work: Callable[[], T]) -> T:
+async def _run_to_completion(work: Callable[[], T]) -> T:
     """Run `work` in a thread, to its end even if this call is cancelled: no files are removed while it writes."""
     running = asyncio.ensure_future(asyncio.to_thread(work))
     try:

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.checks import counted
+from layerwise.checks import counted, shown
+from layerwise.data.labels import unfit_text
 from layerwise.errors import Place
 from layerwise_service.domain.datasets import Batch, Dataset, Digests, Label, Shape, canonical_sha256
 from layerwise_service.errors import InvalidRequest, TooLarge
@@ -87,18 +88,14 @@ class DatasetWriter:
 
     def add(self, batch: Batch) -> None:
         """Add the batch."""
-        expected, count = batch.expected, len(batch)
+        y, count = batch.y, len(batch)
         at = Place("batches", self.batches)
         write_rows = self._check_data(batch, at)
-        if len(expected) != count:
-            noun = "target" if isinstance(expected, np.ndarray) else "label"
-            detail = f"expected {counted(count, noun)}, one for each row, got {len(expected):,}"
+        if len(y) != count:
+            noun = "target" if isinstance(y, np.ndarray) else "label"
+            detail = f"expected {counted(count, noun)}, one for each row, got {len(y):,}"
             raise InvalidRequest(detail, pointer=Place(at, f"{noun}s"))
-        targets: NDArray[Any]
-        if isinstance(expected, np.ndarray):
-            targets = self._check_targets(expected, at)
-        else:
-            targets = self._check_labels(expected, at)
+        targets = self._check_targets(y, at) if isinstance(y, np.ndarray) else self._check_labels(y, at)
         self._check_weights(batch.weights, count, at)
         with storage_errors():
             if batch.weights is not None:
@@ -264,9 +261,13 @@ def _kind_of(label: Label) -> str:
 
 
 def check_label(label: Label, most: int, at: Place) -> None:
-    """Raise `TooLarge` for a string of more than `most` bytes in UTF-8."""
-    if isinstance(label, str) and (size := len(label.encode())) > most:
+    """Raise `TooLarge` for a text of more than `most` bytes in UTF-8, `InvalidRequest` for one that is no label."""
+    if not isinstance(label, str):
+        return
+    if (size := len(label.encode())) > most:
         raise TooLarge(f"expected a label of at most {most} bytes, got {size}", pointer=at)
+    if wanted := unfit_text(label):
+        raise InvalidRequest(f"{wanted}, got {shown(label)}", pointer=at)
 
 
 def _check_finite(values: NDArray[np.float32], at: Place) -> None:

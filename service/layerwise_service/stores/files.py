@@ -122,6 +122,10 @@ def tighten(path: Path) -> None:
 
 def tighten_home(home: Path) -> None:
     """Create the home; remove other users' permissions on it if only the service's files are in it."""
-    make_private_folder(home)
+    try:
+        make_private_folder(home)
+    except (FileExistsError, NotADirectoryError) as error:
+        wanted = "expected a folder, but this is a file, or within one; choose another with --home FOLDER"
+        raise NotADirectoryError(error.errno, wanted, str(home)) from error
     if all(path.name in _OURS for path in home.iterdir()):
         tighten(home)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from layerwise.checks import counted
 from layerwise_service.errors import DatabaseUnusable, StorageUnavailable
 from layerwise_service.stores.database import Database
 from layerwise_service.stores.files import locked, make_private_folder, storage_errors, sync_folder, tighten
@@ -168,10 +169,10 @@ def _lost(database: Database, root: Path) -> dict[str, int]:
 
 
 def _files_lost(database: Database, root: Path, lost: dict[str, int]) -> str:
-    counted = " and ".join(f"{count} {name if count > 1 else name[:-1]}" for name, count in lost.items())
+    files = " and ".join(counted(count, name.removesuffix("s")) for name, count in lost.items())
     place = root if len(lost) > 1 else root / next(iter(lost))
     return (
-        f"the database {database.name} knows {counted}, and none of their files is in {place}: is its disk mounted? "
+        f"the database {database.name} knows {files}, and none of their files is in {place}: is its disk mounted? "
         f"If so, restore the folder from a backup. {_adopting(root, 'this database')}"
     )
 

@@ -91,9 +91,10 @@ class JobStore:
             return [JobSummary(**summary_of(row)) for row in connection.execute(query)]
 
     def cancel(self, job: str) -> Job:
-        """Cancel a queued job, ask the worker of a running one to stop; an ended job stays as it is."""
+        """Cancel a queued job; mark a running one, which then ends as CANCELLED; an ended job stays as it is."""
         self.get(job)  # a read, so that an id that the database cannot store is refused
         with self._database.write() as connection:
+            connection.execute(sa.select(jobs.c.id).where(jobs.c.id == job).with_for_update())  # no state in between
             found = read_job(connection, job)
             if found.state is JobState.QUEUED:
                 change_state(connection, found, JobState.CANCELLED, Reason.CANCEL_REQUESTED, attempt=found.attempt)

@@ -3,6 +3,8 @@
 Every write has the claim's token, the number of the attempt. The token of a worker that was silent for too long is
 outdated, since the job was given to another worker: its writes raise `Fenced`.
 
+A job that is to be cancelled ends as CANCELLED, however its worker ends or releases it, and is never published.
+
 The holder of a job raises the job's counter `beats`. A worker that looks for work requeues a job whose counter has not
 changed for `lease_seconds`, by its own monotonic clock. Time in which this worker could not write to the database does
 not count, since the holder could not write either: in the second half of the lease it writes at each look, and starts
@@ -14,7 +16,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -100,32 +102,40 @@ class Leases:
 
     def add_records(
         self, claim: Claim, records: Sequence[EpochRecord], *, progress: float, findings: Sequence[Finding] = ()
-    ) -> None:
-        """Store the records of epochs, and the doctor's findings after the last of them. Raises `Fenced`.
+    ) -> bool:
+        """Store the records of epochs, and the doctor's findings after the last of them.
 
-        Records that are given again, because an answer was lost, are stored once.
+        Records that are given again, because an answer was lost, are stored once. Returns whether the job is to be
+        cancelled. Raises `Fenced`.
         """
         with self._database.write() as connection:
-            _hold(connection, claim)
+            cancel = _lock_held_job(connection, claim)
             stored = connection.scalar(sa.select(sa.func.max(events.c.step)).where(events.c.job == claim.job.id)) or 0
             rows = [_record_row(record, claim.token) for record in records if record.step > stored]
             if rows:
                 add_events(connection, claim.job.id, rows)
-            told = [asdict(finding) for finding in findings]
-            kept = {"progress": progress, "findings": told, "beats": jobs.c.beats + 1}
-            connection.execute(sa.update(jobs).where(jobs.c.id == claim.job.id).values(kept))
+            found = [asdict(finding) for finding in findings]
+            columns = {"progress": progress, "findings": found, "beats": jobs.c.beats + 1}
+            connection.execute(sa.update(jobs).where(jobs.c.id == claim.job.id).values(columns))
+        return cancel
 
     def wait(self, claim: Claim, reason: str) -> None:
         """Set the job's state to WAITING with the `reason`, unless it waits already. Raises `Fenced`."""
-        self._change(claim, {JobState.RUNNING: JobState.WAITING}, reason)
+        self._change(claim, JobState.RUNNING, JobState.WAITING, reason)
 
-    def go_on(self, claim: Claim) -> None:
+    def resume(self, claim: Claim) -> None:
         """Set the job's state from WAITING back to RUNNING. Raises `Fenced`."""
-        self._change(claim, {JobState.WAITING: JobState.RUNNING}, Reason.CONTINUED)
+        self._change(claim, JobState.WAITING, JobState.RUNNING, Reason.CONTINUED)
 
-    def publish(self, claim: Claim, new: NewVersion) -> Version:
-        """Publish the artefact as the model's next version, and end the job. Raises `Fenced`."""
+    def publish(self, claim: Claim, new: NewVersion) -> Version | None:
+        """Publish the artefact as the model's next version, and end the job. Raises `Fenced`.
+
+        Returns None, and ends the job as CANCELLED, if it is to be cancelled.
+        """
         with self._database.write() as connection:
+            if _lock_held_job(connection, claim):
+                self._finish_claim(connection, claim, JobState.CANCELLED, Reason.CANCEL_REQUESTED)
+                return None
             version = insert_version(
                 connection,
                 claim.job,
@@ -135,39 +145,39 @@ class Leases:
                 parameters=new.parameters,
                 labels=new.labels,
             )
-            told = {"version": version.number, "kept": new.kept and record_values(new.kept), "progress": 1.0}
-            self._let_go(connection, claim, JobState.SUCCEEDED, Reason.PUBLISHED, **told)
+            columns = {"version": version.number, "kept": new.kept and record_values(new.kept), "progress": 1.0}
+            self._finish_claim(connection, claim, JobState.SUCCEEDED, Reason.PUBLISHED, **columns)
         return version
 
     def fail(self, claim: Claim, failure: Failure) -> None:
         """End the job with a failure that another attempt would meet again. Raises `Fenced`."""
-        told = {"failure_reason": failure.reason, "failure_message": failure.message}
+        columns = {"failure_reason": failure.reason, "failure_message": failure.message}
         with self._database.write() as connection:
-            self._let_go(connection, claim, JobState.FAILED, failure.reason, **told)
+            self._finish_claim(connection, claim, JobState.FAILED, failure.reason, **columns)
 
-    def cancelled(self, claim: Claim) -> None:
+    def end_as_cancelled(self, claim: Claim) -> None:
         """End the job as CANCELLED. Raises `Fenced`."""
         with self._database.write() as connection:
-            self._let_go(connection, claim, JobState.CANCELLED, Reason.CANCEL_REQUESTED)
+            self._finish_claim(connection, claim, JobState.CANCELLED, Reason.CANCEL_REQUESTED)
 
     def release(self, claim: Claim) -> None:
         """Requeue the job, since this worker stops. Raises `Fenced`."""
         with self._database.write() as connection:
-            self._let_go(connection, claim, JobState.QUEUED, Reason.WORKER_STOPPED)
+            self._finish_claim(connection, claim, JobState.QUEUED, Reason.WORKER_STOPPED)
 
-    def not_lost(self, claim: Claim) -> None:
+    def undo_loss(self, claim: Claim) -> None:
         """Subtract the loss that was counted when the job was given to another worker: this one is alive."""
-        told = sa.select(events.c.number).where(
+        loss = sa.select(events.c.number).where(
             events.c.job == claim.job.id, events.c.attempt == claim.token, events.c.reason == Reason.WORKER_LOST
         )
         with self._database.write() as connection:
             connection.execute(
                 sa.update(jobs)
-                .where(jobs.c.id == claim.job.id, jobs.c.losses > 0, told.exists())
+                .where(jobs.c.id == claim.job.id, jobs.c.losses > 0, loss.exists())
                 .values(losses=jobs.c.losses - 1)
             )
 
-    def lost(self, worker: str, *, to_blame: bool = True) -> None:
+    def take_back_from(self, worker: str, *, to_blame: bool = True) -> None:
         """Requeue the job of a worker that has ended, and forget the worker.
 
         The loss counts against the job only if the job may be `to_blame`.
@@ -178,17 +188,20 @@ class Leases:
                 self._take_back(connection, held, to_blame=to_blame)
             connection.execute(sa.delete(workers).where(workers.c.id == worker))
 
-    def seen(self, worker: str) -> None:
+    def report_alive(self, worker: str) -> None:
         """Store a sign of life of the worker."""
         with self._database.write() as connection:
-            _sign(connection, worker)
+            _store_sign_of_life(connection, worker)
 
     def _claim_oldest(self, connection: Connection, worker: str) -> Claim | None:
-        query = sa.select(jobs.c.id).where(_claimable()).order_by(jobs.c.number).limit(1)
-        found = connection.scalar(query.with_for_update(skip_locked=True))
+        query = sa.select(jobs.c.id, jobs.c.cancel_requested).where(_claimable()).order_by(jobs.c.number).limit(1)
+        query = query.with_for_update(skip_locked=True)
+        while (found := connection.execute(query).one_or_none()) is not None and found.cancel_requested:
+            job = read_job(connection, found.id)
+            change_state(connection, job, JobState.CANCELLED, Reason.CANCEL_REQUESTED, attempt=job.attempt)
         if found is None:
             return None
-        job = read_job(connection, found)
+        job = read_job(connection, found.id)
         token = job.attempt + 1
         held = {"attempt": token, "worker": worker, "beats": jobs.c.beats + 1, "progress": 0.0, "findings": None}
         change_state(connection, job, JobState.RUNNING, Reason.CLAIMED, attempt=token, columns=held)
@@ -198,7 +211,7 @@ class Leases:
 
     def _take_back_silent(self, connection: Connection, worker: str, asked_at: float) -> None:
         """Requeue the jobs whose holders have been silent for `lease_seconds`; `worker` is the one that looks."""
-        _sign(connection, worker)  # this write proves that the holders could have written as well
+        _store_sign_of_life(connection, worker)  # this write proves that the holders could have written as well
         if self._clock() - asked_at > self.lease_seconds / 8:  # the database was locked: the holders had to wait, too
             self._silence.forget()
             return
@@ -209,15 +222,17 @@ class Leases:
             if (held.attempt, held.beats) == beats[held.id]:
                 self._take_back(connection, held, to_blame=held.worker != worker)  # a worker that looks has not died
 
-    def _change(self, claim: Claim, after: Mapping[JobState, JobState], reason: str) -> None:
+    def _change(self, claim: Claim, before: JobState, after: JobState, reason: str) -> None:
         with self._database.write() as connection:
-            _hold(connection, claim)
+            _lock_held_job(connection, claim)
             job = read_job(connection, claim.job.id)
-            if job.state in after:
-                change_state(connection, job, after[job.state], reason, attempt=claim.token)
+            if job.state is before:
+                change_state(connection, job, after, reason, attempt=claim.token)
 
-    def _let_go(self, connection: Connection, claim: Claim, after: JobState, reason: str, **columns: Any) -> None:
-        _hold(connection, claim)
+    def _finish_claim(self, connection: Connection, claim: Claim, after: JobState, reason: str, **columns: Any) -> None:
+        """Move the job to the state `after`, or to CANCELLED if it is to be cancelled, and free its worker."""
+        if _lock_held_job(connection, claim):
+            after, reason, columns = JobState.CANCELLED, Reason.CANCEL_REQUESTED, {}
         job = read_job(connection, claim.job.id)
         change_state(connection, job, after, reason, attempt=claim.token, columns=_FREE | columns)
 
@@ -242,7 +257,7 @@ def _record_row(record: EpochRecord, attempt: int) -> dict[str, Any]:
     return {"attempt": attempt, "step": values.pop("step"), "record": values}
 
 
-def _sign(connection: Connection, worker: str) -> None:
+def _store_sign_of_life(connection: Connection, worker: str) -> None:
     sign = {"seen": now(), "boot": this_boot(), "beat": milliseconds_here()}
     if connection.execute(sa.update(workers).where(workers.c.id == worker).values(sign)).rowcount == 0:
         connection.execute(sa.delete(workers).where(workers.c.seen < now() - 86_400))
@@ -267,7 +282,12 @@ def _held(claim: Claim) -> sa.ColumnElement[bool]:
     return (jobs.c.id == claim.job.id) & (jobs.c.attempt == claim.token) & jobs.c.state.in_(HELD)
 
 
-def _hold(connection: Connection, claim: Claim) -> None:
-    """Lock the job's row for this transaction, if the claim still holds it. Raises `Fenced`."""
-    if connection.scalar(sa.select(jobs.c.id).where(_held(claim)).with_for_update()) is None:
+def _lock_held_job(connection: Connection, claim: Claim) -> bool:
+    """Lock the job's row for this transaction, and return whether the job is to be cancelled.
+
+    Raises `Fenced` if the claim does not hold it any more.
+    """
+    cancel = connection.scalar(sa.select(jobs.c.cancel_requested).where(_held(claim)).with_for_update())
+    if cancel is None:
         raise Fenced
+    return bool(cancel)

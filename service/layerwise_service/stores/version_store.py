@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from layerwise.wording import did_you_mean
 from layerwise_service.domain.columns import ColumnCounts
 from layerwise_service.domain.datasets import Label
 from layerwise_service.domain.jobs import Job
@@ -19,14 +20,17 @@ from layerwise_service.stores.database import Database, now
 from layerwise_service.stores.pending import Artifact, use_artifact
 from layerwise_service.stores.schema import aliases, registry, versions
 
+_FEW = 5  # names that an error lists
+
 
 class ModelNotFound(NotFound):
     """No model has this name."""
 
     reason = "MODEL_NOT_FOUND"
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"there is no model {name[:64]!r}", pointer="model")
+    def __init__(self, name: str, known: Collection[str]) -> None:
+        listed = f"; the models are {', '.join(sorted(known))}" if 0 < len(known) <= _FEW else ""
+        super().__init__(f"there is no model {name[:64]!r}{listed}{did_you_mean(name, known)}", pointer="model")
 
 
 class VersionNotFound(NotFound):
@@ -34,8 +38,12 @@ class VersionNotFound(NotFound):
 
     reason = "VERSION_NOT_FOUND"
 
-    def __init__(self, model: str, version: str | int) -> None:
-        super().__init__(f"{model} has no version or alias {str(version)[:64]!r}", pointer="version")
+    def __init__(self, model: Model | ServedModel, version: str | int) -> None:
+        known = f"; the newest version is {model.latest}"
+        if 0 < len(model.aliases) <= _FEW:
+            known += f", the aliases are {', '.join(model.aliases)}"
+        near = did_you_mean(version, model.aliases)
+        super().__init__(f"{model.name} has no version or alias {str(version)[:64]!r}{known}{near}", pointer="version")
 
 
 class VersionStore:
@@ -96,8 +104,8 @@ class VersionStore:
             number = _number(connection, model, version)
             query = sa.select(versions.c.job).where(versions.c.model == model, versions.c.number == number)
             found: str | None = connection.scalar(query)
-        if found is None:
-            raise VersionNotFound(model, version)
+            if found is None:
+                raise VersionNotFound(_read_model(connection, model), version)
         return found
 
     def set_alias(self, model: str, alias: str, number: int) -> Model:
@@ -165,7 +173,8 @@ def _aliases(connection: Connection, models: Collection[str]) -> dict[str, dict[
 def _read_model(connection: Connection, name: str) -> Model:
     latest = connection.scalar(sa.select(sa.func.max(versions.c.number)).where(versions.c.model == name))
     if latest is None:
-        raise ModelNotFound(name)
+        query = sa.select(versions.c.model).distinct().order_by(versions.c.model)
+        raise ModelNotFound(name, connection.scalars(query).all())
     return Model(name, latest, _aliases(connection, [name]).get(name, {}))
 
 
@@ -177,7 +186,7 @@ def _number(connection: Connection, model: str, version: str) -> int:
     if version in found.aliases:
         return found.aliases[version]
     if not (version.isascii() and version.isdecimal() and len(version) < 10):
-        raise VersionNotFound(model, version)
+        raise VersionNotFound(found, version)
     return int(version)
 
 
@@ -185,7 +194,7 @@ def _read_version(connection: Connection, model: str, number: int) -> Version:
     query = sa.select(versions).where(versions.c.model == model, versions.c.number == number)
     row = connection.execute(query).one_or_none()
     if row is None:
-        raise VersionNotFound(model, number)
+        raise VersionNotFound(_read_model(connection, model), number)
     return _version(row)
 
 

@@ -104,15 +104,12 @@ class VersionPredictor:
             raise TooLarge(detail, pointer=at, reason="TOO_MANY_ROWS")
         if count == 0:
             raise InvalidRequest("expected at least one row", pointer=at, reason="EMPTY_BATCH")
-        encoder = network.encoder
-        checked = None if encoder is not None else _check(rows, network.architecture.inputs, at)
         start = time.perf_counter()
         with np.errstate(over="ignore", invalid="ignore"):  # checked right below
-            if encoder is not None:
+            if (encoder := network.encoder) is not None:
                 outputs = _outputs_of_table(network, encoder, rows, at)
             else:
-                assert checked is not None
-                outputs = network.outputs(checked, check=False)
+                outputs = network.outputs(_check(rows, network.architecture.inputs, at), check=False)
         if not np.isfinite(outputs).all():
             row = int(np.argmin(np.isfinite(outputs).all(axis=1)))
             detail = f"version {target.version} of {target.model} predicts NaN or infinity for this row"

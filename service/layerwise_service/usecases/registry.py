@@ -48,7 +48,7 @@ class Registry:
         limit = page_limit(page_size)
         found = self._versions.versions(model, limit=limit + 1, before=page_start(page_token))
         if not found and not page_token:
-            raise ModelNotFound(model)
+            self._versions.get(model)
         return Page(found[:limit], str(found[limit - 1].number) if len(found) > limit else "")
 
     def version(self, model: str, version: str | int) -> Version:
@@ -153,7 +153,7 @@ def _find(models: Mapping[str, ServedModel], name: str | None, version: str | in
         (name,) = models
     model = models.get(name)
     if model is None:
-        raise ModelNotFound(name)
+        raise ModelNotFound(name, models.keys())
     if version is None or version == LATEST:
         number = model.latest
     elif isinstance(version, int) or (version.isascii() and version.isdecimal()):
@@ -161,5 +161,5 @@ def _find(models: Mapping[str, ServedModel], name: str | None, version: str | in
     else:
         number = model.aliases.get(version, 0)
     if number not in model.artifacts:
-        raise VersionNotFound(name, "" if version is None else version)
+        raise VersionNotFound(model, "" if version is None else version)
     return ResolvedVersion(name, number, model.artifacts[number])

@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
+from numpy.typing import NDArray
 
 from layerwise import (
     MLP,
@@ -23,6 +24,7 @@ from layerwise import (
     kernels_in_use,
 )
 from layerwise.training.records import EpochRecord
+from layerwise_service.domain.datasets import Shape
 from layerwise_service.domain.jobs import Claim, Failure, Reason
 from layerwise_service.domain.models import Version
 from layerwise_service.errors import NoSpace, ServiceError, Unavailable
@@ -33,7 +35,7 @@ from layerwise_service.stores.pending import ArtifactExpired
 from layerwise_service.stores.table_reader import StoredTable
 from layerwise_service.worker.encoding import encoded_rows
 from layerwise_service.worker.heartbeat import Heartbeat, Instruction
-from layerwise_service.worker.waiting import Retrier, WaitInterrupted
+from layerwise_service.worker.waiting import Interrupted, Retrier
 
 log = structlog.get_logger()
 
@@ -68,93 +70,112 @@ class Attempt:
         self._newest: EpochRecord | None = None
         self._kept: EpochRecord | None = None
         self._progress = 0.0
+        self._cancel = False
         self._findings: tuple[Finding, ...] = ()
-        self._found: set[tuple[str, int | None, int]] = set()
+        self._found: set[tuple[str, int | None]] = set()
         self._stored_at = time.monotonic()
         self._log = log.bind(job=claim.job.id, model=claim.job.model, attempt=claim.token)
 
     def run(self) -> None:
-        """Train the job. Raises only what is to stop the process."""
+        """Train the job. Raises only what has to end the process, such as `KeyboardInterrupt`."""
         self._log.info("job_claimed")
         self._heartbeat.hold(self._claim)
         try:
             try:
-                instruction = self._train()
-            except WaitInterrupted as left:
-                instruction = left.instruction
-            if instruction is not Instruction.GO_ON:
-                self._leave(instruction)
+                self._train()
+            except Interrupted as left:
+                self._leave(left.instruction)
         except Fenced:
             self._fenced()
         except Exception as error:  # noqa: BLE001 - the worker's boundary: the job fails, the worker goes on
             self._fail(error)
         finally:
-            self._heartbeat.let_go()
+            self._heartbeat.drop_claim()
 
-    def _train(self) -> Instruction:
+    def _train(self) -> None:
         job = self._claim.job
         shape = self._until(lambda: self._jobs.dataset_shape(job.dataset))
-        stored, targets, weights = self._until(lambda: self._artifacts.open_dataset(job.dataset, shape))
         form = self._until(lambda: self._jobs.encoders.load(job.id))
         encoder = None if form is None else TableEncoder.from_json(form)
-        if isinstance(stored, StoredTable):
-            table, encode = stored, encoder
-            assert encode is not None
-            rows = self._until(
-                lambda: encoded_rows(
-                    table, encode, self._artifacts, goes_on=lambda: self._instruction() is Instruction.GO_ON
-                )
-            )
-            if rows is None:
-                return self._instruction()
-        else:
-            rows = stored
+        rows, targets, weights = self._open_data(shape, encoder)
         plan = Plan.from_json(job.plan)
-        origin = None if (begun := job.start) is None else self._until(lambda: self._artifacts.load_model(begun.sha256))
-        start = None if origin is None else origin.weights
-        model = MLP(Architecture.from_json(job.architecture), seed=plan.seed, weights=start)
-        model.labels = shape.labels
-        model.encoder = encoder
-        if origin is not None:  # `fit` uses them if the plan keeps them too
-            model.kept_optimizer, model.target_scale = origin.kept_optimizer, origin.target_scale
+        model = self._new_model(seed=plan.seed)
+        model.labels, model.encoder = shape.labels, encoder
         for record in fit(model, rows, targets, plan=plan, weights=weights, every="step", check=False):
             self._progress = record.progress
-            if (instruction := self._instruction()) is not Instruction.GO_ON:
-                return instruction
+            self._check_instruction()
             if record.epoch_end:
                 self._keep_record(record)
         self._until(self._store_records)
-        model.lineage = {
+        model.lineage = self._lineage()
+        self._publish(model)
+
+    def _publish(self, model: MLP) -> None:
+        sha256, size = self._until(lambda: self._artifacts.keep_model(model))
+        metrics, parameters = dict(model.metrics), model.architecture.parameters
+        new = NewVersion(sha256, size, metrics, parameters, model.labels, self._kept_record(metrics))
+
+        def publish() -> Version | None:
+            try:
+                return self._leases.publish(self._claim, new)
+            except ArtifactExpired:  # the job waited so long that its unused file was removed
+                self._artifacts.keep_model(model)
+                return self._leases.publish(self._claim, new)
+
+        version = self._until(publish, ends=True)
+        if version is None:
+            self._log.info("job_cancelled_before_publishing")
+        else:
+            self._log.info("version_published", version=version.number, **metrics)
+
+    def _open_data(
+        self, shape: Shape, encoder: TableEncoder | None
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
+        """Return the rows, with a table's columns encoded, the targets and the weights of the rows."""
+        stored, targets, weights = self._until(lambda: self._artifacts.open_dataset(self._claim.job.dataset, shape))
+        if not isinstance(stored, StoredTable):
+            return stored, targets, weights
+        assert encoder is not None
+        rows = self._until(lambda: encoded_rows(stored, encoder, self._artifacts, check=self._check_instruction))
+        return rows, targets, weights
+
+    def _new_model(self, *, seed: int) -> MLP:
+        """Return the untrained network, or one with the weights of the version that the job starts from."""
+        job = self._claim.job
+        architecture = Architecture.from_json(job.architecture)
+        if (start := job.start) is None:
+            return MLP(architecture, seed=seed)
+        origin = self._until(lambda: self._artifacts.load_model(start.sha256))
+        model = MLP(architecture, seed=seed, weights=origin.weights)
+        # `fit` continues with these if the plan keeps the optimizer's state and scales the targets as well
+        model.kept_optimizer, model.target_scale = origin.kept_optimizer, origin.target_scale
+        return model
+
+    def _lineage(self) -> dict[str, Any]:
+        job = self._claim.job
+        lineage = {
             "dataset": job.dataset,
             "job": job.id,
             "model": job.model,
             "blas_threads": self._threads,
             "kernels": kernels_in_use(),
         }
-        if job.start is not None:
-            model.lineage["parent"] = job.start.sha256
-        sha256, size = self._until(lambda: self._artifacts.keep_model(model))
-        metrics, parameters = dict(model.metrics), model.architecture.parameters
-        new = NewVersion(sha256, size, metrics, parameters, shape.labels, self._kept_record(metrics))
-        version = self._until(lambda: self._publish(model, new), ends=True)
-        self._log.info("version_published", version=version.number, **model.metrics)
-        return Instruction.GO_ON
-
-    def _publish(self, model: MLP, new: NewVersion) -> Version:
-        try:
-            return self._leases.publish(self._claim, new)
-        except ArtifactExpired:  # the job waited so long that its unused file was removed
-            self._artifacts.keep_model(model)
-            return self._leases.publish(self._claim, new)
+        return lineage if job.start is None else {**lineage, "parent": job.start.sha256}
 
     def _instruction(self) -> Instruction:
-        return self._heartbeat.instruction(progress=self._progress)
+        told = self._heartbeat.instruction(progress=self._progress)
+        return Instruction.CANCEL if self._cancel and told is not Instruction.DROP else told
+
+    def _check_instruction(self) -> None:
+        """Raise `Interrupted` if the job is to be left now."""
+        if (instruction := self._instruction()) is not Instruction.CONTINUE:
+            raise Interrupted(instruction)
 
     def _until(self, act: Callable[[], T], *, ends: bool = False) -> T:
         return self._retrier.until_done(act, instruction=self._instruction, ends=ends)
 
     def _keep_record(self, record: Record) -> None:
-        found = {(finding.kind, finding.layer, finding.since): finding for finding in record.findings}
+        found = {(finding.kind, finding.layer): finding for finding in record.findings}
         new = tuple(finding for key, finding in found.items() if key not in self._found)
         self._findings = record.findings
         self._found |= found.keys()  # a finding that comes and goes is reported once
@@ -192,7 +213,9 @@ class Attempt:
 
     def _store_records(self) -> None:
         if self._unstored:
-            self._leases.add_records(self._claim, self._unstored, progress=self._progress, findings=self._findings)
+            self._cancel = self._leases.add_records(
+                self._claim, self._unstored, progress=self._progress, findings=self._findings
+            )
         self._unstored = []
         self._stored_at = time.monotonic()
 
@@ -200,7 +223,7 @@ class Attempt:
         """Leave the job as instructed."""
         match instruction:
             case Instruction.CANCEL:
-                self._end(lambda: self._leases.cancelled(self._claim))
+                self._end(lambda: self._leases.end_as_cancelled(self._claim))
             case Instruction.RELEASE:
                 try:
                     self._leases.release(self._claim)
@@ -234,11 +257,11 @@ class Attempt:
         def instruction() -> Instruction:
             if self._heartbeat.stopping:
                 return Instruction.RELEASE
-            return Instruction.DROP if self._instruction() is Instruction.DROP else Instruction.GO_ON
+            return Instruction.DROP if self._instruction() is Instruction.DROP else Instruction.CONTINUE
 
         try:
             self._retrier.until_done(act, instruction=instruction, ends=True)
-        except WaitInterrupted as left:
+        except Interrupted as left:
             if left.instruction is Instruction.DROP:
                 self._fenced()
             else:
@@ -248,7 +271,7 @@ class Attempt:
         """Log that the job was given to another worker, and take back that this one counts as lost."""
         self._log.warning("job_fenced")
         with suppress(ServiceError):
-            self._leases.not_lost(self._claim)
+            self._leases.undo_loss(self._claim)
 
 
 def _failure(error: Exception) -> Failure:
@@ -262,4 +285,4 @@ def _failure(error: Exception) -> Failure:
         case ServiceError():
             return Failure(error.reason, error.detail)
         case _:
-            return Failure(Reason.INTERNAL, "internal error; the worker's log has the traceback beside the job's id")
+            return Failure(Reason.INTERNAL, "internal error; search the worker's log for the id of the job")

@@ -22,9 +22,9 @@ LARGE = 2**28
 
 
 def encoded_rows(
-    table: StoredTable, encoder: TableEncoder, artifacts: ArtifactStore, *, goes_on: Callable[[], bool]
-) -> NDArray[np.float32] | None:
-    """Return the rows of `table` as `encoder` encodes them, (n, width); None as soon as `goes_on` returns False.
+    table: StoredTable, encoder: TableEncoder, artifacts: ArtifactStore, *, check: Callable[[], None]
+) -> NDArray[np.float32]:
+    """Return the rows of `table` as `encoder` encodes them, (n, width). `check` is called for each block.
 
     A large array is memory-mapped from an unnamed file, which the system removes when it is closed.
     """
@@ -33,8 +33,7 @@ def encoded_rows(
     if table.rows * encoder.width * 4 < LARGE:
         rows, start = np.empty(shape, np.float32), 0
         for block in blocks:
-            if not goes_on():
-                return None
+            check()
             rows[start : start + len(block)] = block
             start += len(block)
         return rows
@@ -42,8 +41,7 @@ def encoded_rows(
         if sys.platform == "linux":  # fail now if the disk has too little room, rather than after filling it
             _reserve(file.fileno(), table.rows * encoder.width * 4)
         for block in blocks:
-            if not goes_on():
-                return None
+            check()
             file.write(block.data)  # not through a memory map: there, a full disk would kill the process
         file.flush()
         return np.memmap(file, np.float32, "r", shape=shape)

@@ -9,14 +9,14 @@ from layerwise_service.domain.jobs import Claim
 from layerwise_service.process.loops import Loop
 from layerwise_service.stores.leases import Fenced, Leases
 
-_BEATS_PER_LEASE = 8  # so that a cancelled job ends soon, and a few missed beats lose nothing
+_BEATS_PER_LEASE = 8  # so that a cancelled job ends soon, whose epochs take long, and a few missed beats lose nothing
 _BEATS_PER_SIGN = 4  # an idle worker reports more rarely that it lives: each report is a write to the disk
 
 
 class Instruction(Enum):
     """What a worker has to do with the job that it holds."""
 
-    GO_ON = "go on"
+    CONTINUE = "continue"
     CANCEL = "cancel"
     DROP = "drop"  # another worker has the job now
     RELEASE = "release"  # this worker has to stop
@@ -30,7 +30,7 @@ class Heartbeat:
         self._worker = worker
         self._claim: Claim | None = None
         self._progress = 0.0
-        self._instruction = Instruction.GO_ON
+        self._instruction = Instruction.CONTINUE
         self.stopping = False  # a plain flag, since a signal handler sets it: an Event's lock may be held at that time
         self._beats = 0
         self._lock = threading.Lock()
@@ -41,9 +41,9 @@ class Heartbeat:
     def hold(self, claim: Claim) -> None:
         """Renew the lease of `claim` from now on."""
         with self._lock:
-            self._claim, self._progress, self._instruction = claim, 0.0, Instruction.GO_ON
+            self._claim, self._progress, self._instruction = claim, 0.0, Instruction.CONTINUE
 
-    def let_go(self) -> None:
+    def drop_claim(self) -> None:
         """Renew no lease any more."""
         with self._lock:
             self._claim = None
@@ -51,7 +51,7 @@ class Heartbeat:
     def instruction(self, *, progress: float) -> Instruction:
         """Return what to do now. `progress`, from 0 to 1, is stored with the next beat."""
         self._progress = progress
-        if self._instruction is Instruction.GO_ON and self.stopping:
+        if self._instruction is Instruction.CONTINUE and self.stopping:
             return Instruction.RELEASE
         return self._instruction
 
@@ -62,7 +62,7 @@ class Heartbeat:
         with self._lock:  # throughout: an instruction for one claim must not be taken for one for the next
             self._keep_lease()
         if self._beats % _BEATS_PER_SIGN == 0:
-            self._leases.seen(self._worker)
+            self._leases.report_alive(self._worker)
         self._beats += 1  # not counted if a write failed: the next beat tries again
 
     def _keep_lease(self) -> None:

@@ -23,8 +23,8 @@ _FIRST_PAUSE, _MOST_PAUSE = 0.5, 5.0  # seconds between two tries
 _LOOK_SECONDS = 0.05  # between two looks for an instruction
 
 
-class WaitInterrupted(Exception):
-    """The worker was instructed to leave the job while it waited."""
+class Interrupted(Exception):
+    """The worker was instructed to leave the job."""
 
     def __init__(self, instruction: Instruction) -> None:
         super().__init__(instruction.value)
@@ -47,7 +47,7 @@ class Retrier:
         """Return the result of `act`, which is retried while there is no space, no database, or no file system.
 
         `ends`: `act` ends the job or gives it back, so its state is not set to RUNNING afterwards. Raises
-        `WaitInterrupted` when `instruction` says to leave the job. Errors that a retry cannot help are raised at once.
+        `Interrupted` when `instruction` says to leave the job. Errors that a retry cannot help are raised at once.
         """
         pause, since, waits_for = _FIRST_PAUSE, time.monotonic(), ""
         while True:
@@ -65,7 +65,7 @@ class Retrier:
             self._sleep(pause, instruction)
             pause = min(pause * 2, _MOST_PAUSE)
         if waits_for:
-            self._log.info("job_goes_on", waited_seconds=round(time.monotonic() - since, 1))
+            self._log.info("job_continues", waited_seconds=round(time.monotonic() - since, 1))
         if not ends:
             self.settle()
         return done
@@ -74,7 +74,7 @@ class Retrier:
         """Set the job's state from WAITING back to RUNNING; if that fails, the next call tries again."""
         if self._state_is_waiting:
             with suppress(ServiceError):
-                self._leases.go_on(self._claim)
+                self._leases.resume(self._claim)
                 self._state_is_waiting = False
 
     def _set_waiting(self, reason: str) -> None:
@@ -88,8 +88,8 @@ class Retrier:
     def _sleep(seconds: float, instruction: Callable[[], Instruction]) -> None:
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
-            if (found := instruction()) is not Instruction.GO_ON:
-                raise WaitInterrupted(found)
+            if (found := instruction()) is not Instruction.CONTINUE:
+                raise Interrupted(found)
             time.sleep(min(left, _LOOK_SECONDS))
 
 

@@ -68,7 +68,7 @@ class Worker:
             ).run()
         self._heartbeat.close()
         with suppress(ServiceError):  # if it fails, this worker is counted until it has been silent for long enough
-            self._leases.lost(self._id, to_blame=False)  # releases a job that could not be released before
+            self._leases.take_back_from(self._id, to_blame=False)  # releases a job that could not be released before
         self._close()
 
     def stop(self) -> None:

@@ -65,7 +65,19 @@ def test_no_rows_are_predicted_but_not_trained_on():
         (["a", "b", "a"], "y: expected 3 different labels, as the network has 3 outputs, got 2: 'a', 'b'"),
         (["a", 1, "b"], "y[1]: expected labels of one type, got 1 after 'a'"),
         ([None, "a", "b"], "y[0]: expected a label (an integer, a string or a boolean), got None"),
-        ([0.5, 1, 2], "y[0]: expected a label (an integer, a string or a boolean), got 0.5; whole numbers may be"),
+        (
+            [0.5, 1, 2],
+            "y[0]: expected a label (an integer, a string or a boolean) for softmax_cross_entropy, got 0.5; "
+            'for a regression, choose its loss: Plan(loss="squared_error")',
+        ),
+        (
+            [1.0, 0, 2],
+            "y[0]: expected a label (an integer, a string or a boolean) for softmax_cross_entropy, got 1; "
+            'for a regression, choose its loss: Plan(loss="squared_error"); convert class numbers by y.astype(int)',
+        ),
+        ([[0.5, np.nan], [1, np.inf], [2, 3]], "y[0]: expected a label (an integer, a string or a boolean) for soft"),
+        (["a", "a\0", "b"], "y[1]: expected a label that does not end in a NUL character, which NumPy drops"),
+        (["a", "b", "\ud800"], "y[2]: expected text that UTF-8 can hold, got '\\ud800'"),
         ([0, 1, 10**30], "y[2]: expected an integer of 64 bits, got 1000"),
         ([[0, 1], [1, 0], [0, 0]], "y: expected one label for each row, got 2 dimensions"),
         ([[0], [1, 2], [3]], "y: expected one label for each row, got lists of different lengths"),
@@ -77,6 +89,15 @@ def test_labels_that_cannot_be_used_are_named(y, message):
         fit(MLP(Architecture(1, (Layer(3),))), [[1], [2], [3]], y, plan=Plan())
 
     assert str(caught.value).startswith(message)
+
+
+def test_a_first_regression_with_one_output_is_told_which_loss_it_needs():
+    X = np.random.default_rng(0).normal(size=(20, 3))
+
+    for y, place in ((X[:, 0], "y[0]: "), ((X[:, 0] > 0).astype(int), "layers[1].units: ")):
+        with pytest.raises(InvalidInput, match=r'choose its loss: Plan\(loss="squared_error"\)') as caught:
+            fit(MLP(Architecture(3, (Layer(8, "relu"), Layer(1)))), X, y, plan=Plan())
+        assert str(caught.value).startswith(place)
 
 
 @pytest.mark.parametrize(
@@ -104,6 +125,10 @@ def test_a_label_that_the_model_does_not_have_is_named(labels, y, message):
     [
         (("a", "b"), "labels: expected 3 labels, as the network has 3 outputs, got 2"),
         (("a", "b", "a"), "labels: expected distinct labels, got 'a' twice"),
+        (
+            ("a", "b", "a\0"),
+            "labels[2]: expected a label that does not end in a NUL character, which NumPy drops, got 'a\\x00'",
+        ),
         (("a", "b", 1), "labels[2]: expected labels of one type, got 1 after 'a'"),
         ((0, 1, True), "labels[2]: expected labels of one type, got True after 0"),
         ((0.0, 1.0, 2.0), "labels[0]: expected a label (an integer, a string or a boolean), got 0.0"),

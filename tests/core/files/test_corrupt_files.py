@@ -100,6 +100,7 @@ def test_no_flipped_bit_gives_another_model_or_another_error(saved):
 
 def test_random_bytes_in_the_directory_or_the_headers_are_never_another_error(saved):
     data = saved[0]
+    weights = model().parameters.tobytes()
     chance = random.Random(1)
 
     for _ in range(2000):
@@ -110,9 +111,10 @@ def test_random_bytes_in_the_directory_or_the_headers_are_never_another_error(sa
             )
             damaged[at : at + 4] = chance.choice([b"\xff" * 4, b"\0" * 4, chance.randbytes(4)])
         try:
-            MLP.load(io.BytesIO(damaged[: len(data)]))
+            loaded = MLP.load(io.BytesIO(damaged[: len(data)]))
         except CorruptModel:
             continue
+        assert loaded.parameters.tobytes() == weights
 
 
 @pytest.mark.parametrize(
@@ -185,6 +187,12 @@ def test_a_header_of_version_2_is_read(saved):
         ({"loss": "hinge"}, "manifest: loss: expected the loss of the plan, got 'hinge'"),
         ({"plan": {"epochs": 0}}, "manifest: plan.epochs: expected a whole number of at least 1, got 0"),
         ({"labels": ["a", "b"]}, "manifest: labels: expected 3 labels"),
+        (
+            {"labels": ["a", "a\0", "b"]},
+            r"manifest: labels\[1\]: expected a label that does not end in a NUL character",
+        ),
+        ({"labels": ["a", "\ud800", "b"]}, "manifest: expected JSON: .* surrogates not allowed"),
+        ({"lineage": {"\ud800": 1}}, "manifest: expected JSON: .* surrogates not allowed"),
         ({"labels": {"a": 1}}, "manifest: labels: expected a list or null"),
         ({"metrics": {"loss": "low"}}, "manifest: metrics.loss: expected a finite number, got 'low'"),
         ({"lineage": []}, "manifest: lineage: expected an object"),

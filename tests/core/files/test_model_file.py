@@ -177,6 +177,21 @@ def test_a_file_that_is_not_there_is_an_operating_system_error(tmp_path):
         trained().save(tmp_path / "nowhere" / "m.npz")
 
 
+def test_an_error_of_a_file_names_the_file_or_the_folder_that_is_missing(tmp_path):
+    text = tmp_path / "tickets.csv"
+    text.write_text("a,b\n1,2\n")
+
+    with pytest.raises(CorruptModel, match=f"^{re.escape(str(text))}: expected"):
+        MLP.load(text)
+    with pytest.raises(FileNotFoundError, match=r"The folder does not exist: .*nowhere'$"):
+        trained().save(tmp_path / "nowhere" / "m.npz")
+    with pytest.raises(FileNotFoundError, match=r"The folder does not exist: .*tickets\.csv'$"):
+        trained().save(text / "m.npz")
+    (tmp_path / "folder.npz").mkdir()
+    with pytest.raises(IsADirectoryError, match=r"folder\.npz'$"):
+        trained().save(tmp_path / "folder.npz")
+
+
 @pytest.mark.parametrize("name", ["v1_classifier", "v1_regressor", "v2_layers", "v4_targets"])
 def test_old_files_stay_readable_for_ever(name):
     recorded = json.loads((GOLDEN / f"{name}.json").read_text())

@@ -249,7 +249,10 @@ def test_the_state_of_a_layer_normalised_network_with_learnt_slopes(slopes, epsi
     h = layer_normal(ROWS @ array(4, 5).T, array(4, seed=1), array(4, seed=2), epsilon)
     a = np.maximum(h, 0) + array(slopes) * np.minimum(h, 0)
 
-    model = from_torch(state, loss="sigmoid_cross_entropy", labels=["no", "yes"], epsilon=epsilon)
+    activation = "relu" if slopes == 1 else "prelu"
+    model = from_torch(
+        state, loss="sigmoid_cross_entropy", labels=["no", "yes"], activation=activation, epsilon=epsilon
+    )
 
     scores = a @ array(1, 4).T + array(1)
     assert_close(model, scores)
@@ -274,19 +277,49 @@ def test_without_labels_classes_are_counted():
 
 
 @pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"coefs_": []}, "estimator: expected a weight and a bias for each of at least one layer, got 0 coefs_"),
+        ({"intercepts_": [array(3)]}, "estimator: expected a weight and a bias for each of at least one layer, got 3"),
+        ({"classes_": np.array([np.nan, 1])}, "estimator.classes_: expected whole numbers of 64 bits, got [nan, 1.0]"),
+        ({"classes_": np.array([1e300, 1])}, "estimator.classes_: expected whole numbers of 64 bits, got [1e+300"),
+        ({"classes_": np.array([0.5, 1.5])}, "estimator.classes_: expected whole numbers of 64 bits, got [0.5, 1.5]"),
+        ({"classes_": np.array([np.inf, 1])}, "estimator.classes_: expected whole numbers of 64 bits, got [inf, 1.0]"),
+    ],
+)
+def test_an_estimator_with_forged_attributes_is_refused(changes, message):
+    estimator = classifier(THREE == "a", activation="relu")
+    vars(estimator).update(changes)
+
+    with pytest.raises(InvalidInput, match=re.escape(message)):
+        from_sklearn(estimator)
+
+
+class Shaped:
+    """An object whose shape is no sequence."""
+
+    shape = 5
+
+
+@pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"3.weight": array(3, 5)}, "state[3.weight]: expected 4 inputs, as many as the layer before has units, got 5"),
-        ({"3.bias": array(4)}, "state[3.bias]: expected shape (3,), got (4,)"),
-        ({"3.weight": array(3, 4, 2)}, "state[3.weight]: expected a matrix, got shape (3, 4, 2)"),
-        ({"3.weight": np.full((3, 4), np.nan)}, "state[3.weight]: expected finite numbers, got NaN or infinity"),
-        ({"3.weight_g": array(3)}, "state[3.weight_g]: expected names that end in weight, bias, running_mean"),
-        ({"3.weight": np.full((3, 4), "x")}, "state[3.weight]: expected an array of numbers, got"),
-        ({"1.running_mean": array(3)}, "state[0.weight]: expected 4 numbers as its mean, got shape (3,)"),
-        ({"1.bias": array(4, 1)}, "state[1.bias]: expected an array of one dimension, got shape (4, 1)"),
-        ({"4.weight": array(2)}, "state[3.weight]: expected 3 numbers as its slope, got shape (2,)"),
-        ({"3.weight": Elsewhere()}, "state[3.weight]: expected an array that NumPy reads: it is on a GPU"),
-        ({"1.running_mean": array(4, 4)}, "state[1.running_mean]: expected an array of one dimension"),
+        ({"0.weight": Shaped()}, "state.0: expected a Linear first"),
+        (
+            {"3.weight": np.ma.array(array(3, 4), mask=np.eye(3, 4))},
+            "state.3.weight: expected an array without a mask",
+        ),
+        ({"3.weight": array(3, 5)}, "state.3.weight: expected 4 inputs, as many as the layer before has units, got 5"),
+        ({"3.bias": array(4)}, "state.3.bias: expected shape (3,), got (4,)"),
+        ({"3.weight": array(3, 4, 2)}, "state.3.weight: expected a matrix, got shape (3, 4, 2)"),
+        ({"3.weight": np.full((3, 4), np.nan)}, "state.3.weight: expected finite numbers, got NaN or infinity"),
+        ({"3.weight_g": array(3)}, "state.3.weight_g: expected names that end in weight, bias, running_mean"),
+        ({"3.weight": np.full((3, 4), "x")}, "state.3.weight: expected an array of numbers, got"),
+        ({"1.running_mean": array(3)}, "state.0.weight: expected 4 numbers as its mean, got shape (3,)"),
+        ({"1.bias": array(4, 1)}, "state.1.bias: expected an array of one dimension, got shape (4, 1)"),
+        ({"4.weight": array(2)}, "state.3.weight: expected 3 numbers as its slope, got shape (2,)"),
+        ({"3.weight": Elsewhere()}, "state.3.weight: expected an array that NumPy reads: it is on a GPU"),
+        ({"1.running_mean": array(4, 4)}, "state.1.running_mean: expected an array of one dimension"),
     ],
 )
 def test_a_state_that_does_not_fit_is_told_where(change, message):
@@ -298,18 +331,18 @@ def test_a_state_that_does_not_fit_is_told_where(change, message):
     ("state", "message"),
     [
         ({}, "state: expected arrays by name, got {}"),
-        ({"0.weight": array(4)}, "state[0]: expected a Linear first, with a weight of shape (out, in)"),
+        ({"0.weight": array(4)}, "state.0: expected a Linear first, with a weight of shape (out, in)"),
         (
             {"0.weight": array(4, 5), "2.weight": array(4), "2.bias": array(4)},
-            "state[2]: expected it next after its Linear 0: a normalisation after the activation is not known",
+            "state.2: expected it directly after its Linear 0: normalisation after the activation is not supported",
         ),
         (
             {"0.weight": array(4, 5), "0.bias": array(4), "1.weight": array(4), "1.bias": array(4)},
-            "state[0.weight]: expected no bias before a layer normalisation, which has its own",
+            "state.0.weight: expected no bias before a layer normalisation, which has its own",
         ),
         (
             {"0.weight": array(4, 5), "1.running_mean": array(4)},
-            "state[1.running_var]: expected the variances, there are none",
+            "state.1.running_var: expected the variances, there are none",
         ),
         (
             {
@@ -319,11 +352,15 @@ def test_a_state_that_does_not_fit_is_told_where(change, message):
                 "2.running_mean": array(4),
                 "2.running_var": positive(4),
             },
-            "state[2]: expected a normalisation only between a Linear and its activation",
+            "state.2: expected a normalisation only between a Linear and its activation",
         ),
         (
             {"0.weight": array(4, 5), "1.weight": array(4), "2.weight": array(4)},
-            "state[2]: expected a Linear after a PReLU, got another PReLU",
+            "state.2: expected a Linear after a PReLU, got another PReLU",
+        ),
+        (
+            {"0.weight": array(4, 5), "1.weight": array(4), "2.weight": array(2, 4)},
+            "state.1.weight: expected activation='prelu' for the layer 0 if these are the slopes of a PReLU",
         ),
     ],
 )
@@ -337,11 +374,11 @@ def test_what_the_outputs_mean_is_checked():
 
     for given, message in (
         ({"loss": "softmax_cross_entropy"}, "loss: expected one that takes a single output"),
-        ({"loss": "huber", "labels": [0, 1]}, "labels: expected none, for huber is a regression's loss"),
+        ({"loss": "huber", "labels": [0, 1]}, "labels: expected none, because huber is a loss of regression"),
         ({"loss": "hinge", "labels": [0, 1, 2]}, "labels: expected 2 labels"),
         (
             {"loss": "hinge", "activation": "prelu"},
-            r"state\[0.weight\]: expected the slopes of its prelu, there are none",
+            r"state.0.weight: expected the slopes of its prelu, there are none",
         ),
         ({"loss": "mse"}, "loss: expected one of softmax_cross_entropy"),
         (
@@ -391,6 +428,7 @@ def test_the_weights_of_a_normalised_network_of_keras(kind, sloped, biased):
     ("weights", "given", "message"),
     [
         ([], {}, "weights: expected a list of arrays, got []"),
+        ([Shaped()], {}, "weights[0]: expected an array of numbers"),
         ([array(4)], {}, "weights[0]: expected the kernel of a Dense layer, of shape (in, out)"),
         ([array(5, 4), array(3)], {}, "weights[1]: expected shape (4,), got (3,)"),
         ([array(5, 4), array(4), array(3, 2)], {}, "weights[2]: expected 4 inputs"),

@@ -33,6 +33,7 @@ from layerwise import (
     partial_fit,
 )
 from layerwise.data.reader import Split
+from layerwise.losses import LOSSES
 from layerwise.network.target_scale import TargetScale
 from layerwise.onnx import export_onnx
 from layerwise.sklearn import MLPRegressor
@@ -203,7 +204,7 @@ def test_a_state_of_constant_targets_goes_on_with_the_same_alone():
 
     assert model.parameters.tobytes() == whole.parameters.tobytes()
     for y in (PRICES, np.full(300, 15.0)):
-        with pytest.raises(InvalidInput, match=r"^state: it is of targets that did not vary, and these"):
+        with pytest.raises(InvalidInput, match=r"^state: expected one of targets that vary, its targets were"):
             partial_fit(model, X, y, plan=plan, state=TrainingState.from_arrays(arrays))
 
 
@@ -292,7 +293,7 @@ def test_without_it_the_bits_are_those_of_targets_that_were_standardised_before(
 # --- what is told ---
 
 
-@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber", "quantile", "poisson", "gamma"])
+@pytest.mark.parametrize("loss", [kind for kind, cls in LOSSES.items() if cls.targets == "values"])
 def test_the_loss_told_is_that_of_an_evaluation_of_the_loaded_model(tmp_path, loss):
     y = 1000 * np.exp(SIGNAL)
     model = network()
@@ -514,7 +515,7 @@ def test_targets_scaled_batch_by_batch_give_the_same_bits(monkeypatch):
     once, by_batch = network(2), network(2)
     trained(once, BOTH, validation=0.2)
 
-    monkeypatch.setattr(standardized_targets, "MANY_BYTES", 0)
+    monkeypatch.setattr(standardized_targets, "MAX_SCALED_BYTES", 0)
     trained(by_batch, BOTH, validation=0.2)
 
     assert by_batch.parameters.tobytes() == once.parameters.tobytes()

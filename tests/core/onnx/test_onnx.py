@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import numpy as np
 import onnx
@@ -11,8 +13,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from helpers.exported import ARCHITECTURES, ENCODERS, LOSSES, NEW_ROWS, ROWS, TABLE, network, table, table_network
 from layerwise import MLP, Architecture, InvalidInput, Layer, Plan, fit
-from layerwise.activations import ACTIVATIONS
+from layerwise.activations import ACTIVATIONS, ReLU
 from layerwise.onnx import export_onnx, from_onnx, to_onnx
+from layerwise.onnx.operators import OPERATORS, operator_reader
 
 
 def session_of(proto):
@@ -285,23 +288,23 @@ SIGMOID = [helper.make_node("Gemm", ["rows", "c"], ["s"]), helper.make_node("Sig
 REFUSED = {
     "probabilities of the columns": (
         [GEMM, helper.make_node("Softmax", ["z"], ["out"], name="s", axis=0)],
-        r"node\[s\]: expected axis -1, got 0",
+        r"node\.s: expected axis -1, got 0",
     ),
     "whole numbers": (
         [helper.make_node("Cast", ["rows"], ["i"], name="i", to=7), helper.make_node("Gemm", ["i", "w"], ["out"])],
-        r"node\[i\]: expected a Cast to float or double, got INT64",
+        r"node\.i: expected a Cast to float or double, got INT64",
     ),
     "a normalisation of the rows": (
         [GEMM, helper.make_node("LayerNormalization", ["z", "scale"], ["out"], name="n", axis=0)],
-        r"node\[n\]: expected axis -1, got 0",
+        r"node\.n: expected axis -1, got 0",
     ),
     "an epsilon below 0": (
         [GEMM, helper.make_node("LayerNormalization", ["z", "scale"], ["out"], name="n", epsilon=-1.0)],
-        r"node\[n\].epsilon: expected a finite number above 0, got -1.0",
+        r"node\.n\.epsilon: expected a finite number above 0, got -1",
     ),
     "columns without a scale": (
         [helper.make_node("Mul", ["rows", "scale"], ["x"]), helper.make_node("Gemm", ["x", "w"], ["out"])],
-        r"node\[out\]: expected a finite factor for each of 5 inputs",
+        r"node\.out: expected a finite factor for each of 5 inputs",
     ),
     "scales that do not fit": (
         [
@@ -309,19 +312,28 @@ REFUSED = {
             helper.make_node("Sub", ["x", "shape"], ["y"], name="sub"),
             helper.make_node("Gemm", ["y", "w"], ["out"]),
         ],
-        r"node\[sub\]: expected numbers for 4 columns, got 3",
+        r"node\.sub: expected numbers for 4 columns, got 3",
     ),
     "a scale for each row": (
         [helper.make_node("Mul", ["rows", "c"], ["x"], name="m"), helper.make_node("Gemm", ["x", "w"], ["out"])],
-        r"node\[m\]: expected a number for each column, got shape \(3, 1\)",
+        r"node\.m: expected a number for each column, got shape \(3, 1\)",
     ),
     "a division by zero": (
         [helper.make_node("Div", ["rows", "none"], ["x"], name="d"), helper.make_node("Gemm", ["x", "w"], ["out"])],
-        r"node\[d\]: expected divisors other than 0",
+        r"node\.d: expected divisors other than 0",
+    ),
+    "a batch norm in training mode": (
+        [
+            GEMM,
+            helper.make_node(
+                "BatchNormalization", ["z", *["scale"] * 4], ["out", "m", "s"], name="trains", training_mode=1
+            ),
+        ],
+        r"node\.trains: expected training_mode 0, got 1",
     ),
     "a maximum of 1": (
         [GEMM, helper.make_node("Exp", ["z"], ["e"]), helper.make_node("Min", ["e", "one"], ["out"], name="cap")],
-        r"node\[cap\]: expected one of Gemm, .* in a chain, got Min",
+        r"node\.cap: expected one of Gemm, .* in a chain, got Min",
     ),
     "probabilities in another order": (
         [
@@ -329,11 +341,11 @@ REFUSED = {
             helper.make_node("Sub", ["one", "p"], ["q"]),
             helper.make_node("Concat", ["p", "q"], ["out"], axis=1),
         ],
-        r"node\[out\]: expected a Concat of the two probabilities of a sigmoid",
+        r"node\.out: expected a Concat of the two probabilities of a sigmoid",
     ),
     "another Selu": (
         [GEMM, helper.make_node("Selu", ["z"], ["out"], alpha=1.0)],
-        r"node\[out\]: expected Selu with its usual alpha and gamma, got \(1.0, 1.05070098\)",
+        r"node\.out: expected Selu with its usual alpha and gamma, got \(1.0, 1.05070098\)",
     ),
     "a beginning at a constant": (
         [helper.make_node("Gemm", ["v", "w"], ["out"])],
@@ -341,15 +353,15 @@ REFUSED = {
     ),
     "a flattening of all rows": (
         [helper.make_node("Flatten", ["rows"], ["x"], name="f", axis=0), helper.make_node("Gemm", ["x", "w"], ["out"])],
-        r"node\[f\]: expected Flatten of axis 1, which leaves rows as they are",
+        r"node\.f: expected Flatten of axis 1, which leaves rows as they are",
     ),
     "a bias of another size": (
         [helper.make_node("Gemm", ["rows", "w", "shape"], ["out"])],
-        r"node\[out\]: expected a bias of 4 numbers, got 3",
+        r"node\.out: expected a bias of 4 numbers, got 3",
     ),
     "a product beyond float32": (
         [helper.make_node("Gemm", ["rows", "w", "scale"], ["out"], alpha=3e38, beta=3e38)],
-        r"weights\[layer0/weight\]: expected finite numbers within float32",
+        r"weights\.layer0/weight: expected finite numbers within float32",
     ),
     "an operator without its inputs": (
         [GEMM, helper.make_node("PRelu", ["z"], ["out"], name="p")],
@@ -365,7 +377,7 @@ REFUSED = {
     ),
     "a convolution": (
         [GEMM, helper.make_node("Sin", ["z"], ["s"], name="odd"), helper.make_node("Gemm", ["s", "v"], ["out"])],
-        r"node\[odd\]: expected one of Gemm, MatMul, .* in a chain, got Sin",
+        r"node\.odd: expected one of Gemm, MatMul, .* in a chain, got Sin",
     ),
     "a normalisation after the activation": (
         [
@@ -373,19 +385,55 @@ REFUSED = {
             helper.make_node("Relu", ["z"], ["a"]),
             helper.make_node("LayerNormalization", ["a", "scale"], ["out"], name="late"),
         ],
-        r"node\[late\]: expected layers of a linear part, .* got this LayerNormalization elsewhere",
+        r"node\.late: expected layers of a linear part, .* got this LayerNormalization elsewhere",
     ),
     "erf": (
         [GEMM, helper.make_node("Gelu", ["z"], ["out"], name="g")],
-        r"node\[g\]: expected Gelu with approximate tanh, got the form with erf",
+        r"node\.g: expected Gelu with approximate tanh, got the form with erf",
     ),
     "a product of computed values": (
         [GEMM, helper.make_node("MatMul", ["z", "z"], ["out"], name="square")],
-        r"node\[square\].z: expected a constant array, it is computed",
+        r"node\.square\.z: expected a constant array, it is computed",
     ),
     "outputs in another shape": (
         [GEMM, helper.make_node("Reshape", ["z", "shape"], ["out"], name="r")],
-        r"node\[r\]: expected outputs that keep their shape, got a Reshape of 4",
+        r"node\.r: expected a shape that keeps the rows, such as \[-1, 1\], got \[-1.0, 2.0, 2.0\]",
+    ),
+    "outputs as one column": (
+        [GEMM, helper.make_node("Reshape", ["z", "column"], ["out"], name="r")],
+        r"node\.r: expected outputs that keep their shape, got a Reshape of 4",
+    ),
+    "a type that does not exist": (
+        [GEMM, helper.make_node("Cast", ["z"], ["out"], name="c", to=9999)],
+        r"node\.c: expected a Cast to float or double, got 9999",
+    ),
+    "a dropout in training mode": (
+        [GEMM, helper.make_node("Dropout", ["z", "one", "one"], ["out"], name="d")],
+        r"node\.d: expected Dropout with training_mode false",
+    ),
+    "the mask of a dropout": (
+        [
+            GEMM,
+            helper.make_node("Dropout", ["z"], ["kept", "mask"], name="d"),
+            helper.make_node("Cast", ["mask"], ["out"], to=1),
+        ],
+        r"node\.d: expected only its first output to be used, got 'mask'",
+    ),
+    "the means of a normalisation": (
+        [
+            GEMM,
+            helper.make_node("LayerNormalization", ["z", "scale"], ["normal", "mean"], name="n"),
+            helper.make_node("Identity", ["mean"], ["out"]),
+        ],
+        r"node\.n: expected only its first output to be used, got 'mean'",
+    ),
+    "a shape that is no whole number": (
+        [
+            GEMM,
+            helper.make_node("Reshape", ["z", "shape"], ["pieces"]),
+            helper.make_node("ReduceMax", ["pieces", "axis"], ["out"], name="m", keepdims=0),
+        ],
+        r"node\.m: expected one of Gemm, .* in a chain, got ReduceMax",
     ),
     "no layer": (
         [helper.make_node("Softmax", ["rows"], ["out"])],
@@ -393,11 +441,11 @@ REFUSED = {
     ),
     "layers that do not fit": (
         [GEMM, helper.make_node("Gemm", ["z", "w"], ["out"], name="second")],
-        r"node\[second\]: expected 4 inputs, as many as the layer before has units, got 5",
+        r"node\.second: expected 4 inputs, as many as the layer before has units, got 5",
     ),
     "a transposed input": (
         [helper.make_node("Gemm", ["rows", "w"], ["out"], name="t", transA=1)],
-        r"node\[t\]: expected rows as the left factor, got transA 1",
+        r"node\.t: expected rows as the left factor, got transA 1",
     ),
 }
 
@@ -408,9 +456,90 @@ def test_what_is_not_understood_is_named(name):
     proto = graph(
         nodes, {"w": W, "v": np.eye(4), "scale": np.ones(4), "shape": [-1, 2, 2], "one": 1, "none": 0, "c": W[:3, :1]}
     )
+    for array, whole in (("column", [-1, 1]), ("axis", [1])):
+        proto.graph.initializer.append(numpy_helper.from_array(np.array(whole), array))
 
     with pytest.raises(InvalidInput, match=message):
         from_onnx(proto.SerializeToString())
+
+
+@pytest.mark.parametrize("domain", ["another", ""])
+def test_an_operator_that_the_file_defines_itself_is_not_taken_for_that_of_onnx(domain):
+    body = [helper.make_node("Neg", ["x"], ["y"])]
+    negative = helper.make_function(domain, "Relu", ["x"], ["y"], body, [helper.make_opsetid("", 20)])
+    proto = graph([GEMM, helper.make_node("Relu", ["z"], ["out"], name="r", domain=domain)], {"w": W})
+    proto.opset_import.append(helper.make_opsetid("another", 1))
+    proto.functions.append(negative)
+
+    with pytest.raises(InvalidInput, match=rf"node\.r: expected operators of ONNX, got Relu of the domain '{domain}'"):
+        from_onnx(proto.SerializeToString())
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        helper.make_node("Relu", [], ["out"], domain="another"),
+        helper.make_node("Cast", ["z"], ["out"], domain="another"),
+        helper.make_node("Gemm", ["z"], ["out"], domain="another", alpha="abc"),
+        helper.make_node("Constant", [], ["out"], domain="another"),
+    ],
+    ids=lambda node: node.op_type,
+)
+def test_a_node_of_an_unknown_domain_may_have_any_inputs_and_attributes(node):
+    proto = graph([GEMM, node], {"w": W})
+    proto.opset_import.append(helper.make_opsetid("another", 1))
+
+    with pytest.raises(InvalidInput, match=f"node.out: expected operators of ONNX, got {node.op_type}"):
+        from_onnx(proto.SerializeToString())
+
+
+@pytest.mark.parametrize("shape", [[-1, 2, 1], [0, 2, 1], [0, 2, 8], [3, 2, -1]])
+def test_the_shape_of_a_maxout_must_fit_its_columns(shape):
+    nodes = [
+        GEMM,
+        helper.make_node("Reshape", ["z", "shape"], ["pieces"], name="split"),
+        helper.make_node("ReduceMax", ["pieces", "axis"], ["out"], keepdims=0),
+    ]
+    proto = graph(nodes, {"w": W})
+    for name, whole in (("shape", shape), ("axis", [1])):
+        proto.graph.initializer.append(numpy_helper.from_array(np.array(whole), name))
+
+    with pytest.raises(InvalidInput, match=r"node\.split: expected 2 pieces of 2 units, got the shape"):
+        from_onnx(proto.SerializeToString())
+
+
+def test_declared_columns_must_be_those_of_the_weights():
+    proto = graph([helper.make_node("Gemm", ["rows", "w"], ["out"])], {"w": W}, inputs=7)
+
+    with pytest.raises(InvalidInput, match=r"rows: expected rows of 5 numbers, .*; the graph declares 7"):
+        from_onnx(proto.SerializeToString())
+
+
+def test_operators_whose_defaults_were_others_are_refused():
+    nodes = [helper.make_node("MatMul", ["rows", "w"], ["z"]), helper.make_node("Dropout", ["z"], ["out"])]
+    proto = graph(nodes, {"w": W}, opset=6)
+
+    with pytest.raises(InvalidInput, match="file: expected opset 7 of ONNX or newer, got 6"):
+        from_onnx(proto.SerializeToString())
+
+
+class Cut(ReLU):
+    """An activation that is one operator with its default attribute, which no field holds."""
+
+    kind = "cut"
+    onnx_operator = "ThresholdedRelu"
+
+
+def test_an_attribute_that_an_activation_does_not_know_is_refused(monkeypatch):
+    monkeypatch.setitem(OPERATORS, "ThresholdedRelu", operator_reader(Cut))
+    default, other = (
+        graph([GEMM, helper.make_node("ThresholdedRelu", ["z"], ["out"], name="t", **given)], {"w": W})
+        for given in ({}, {"alpha": 0.5})
+    )
+
+    assert isinstance(from_onnx(default.SerializeToString()).architecture.layers[0].activation, Cut)
+    with pytest.raises(InvalidInput, match=r"node\.t: expected ThresholdedRelu with no attributes, got alpha"):
+        from_onnx(other.SerializeToString())
 
 
 def test_what_is_no_onnx_model_is_refused(tmp_path):
@@ -420,6 +549,9 @@ def test_what_is_no_onnx_model_is_refused(tmp_path):
         from_onnx(tmp_path / "m.onnx")
     with pytest.raises(InvalidInput, match="file: expected an ONNX model"):
         from_onnx(b"")
+    for other in (None, bytearray(b"onnx"), 3):
+        with pytest.raises(InvalidInput, match="file: expected a path or the bytes of an ONNX model, got"):
+            from_onnx(other)
     with pytest.raises(FileNotFoundError):
         from_onnx(tmp_path / "nowhere.onnx")
 
@@ -448,6 +580,8 @@ def test_weights_beside_the_file_are_read_and_may_not_be_missing(tmp_path):
     onnx.save_model(proto, tmp_path / "m.onnx", save_as_external_data=True, location="w.bin")
 
     assert from_onnx(tmp_path / "m.onnx").architecture.outputs == 400
+    with pytest.raises(InvalidInput, match=r"file: .*w is in another file; pass the path of the model"):
+        from_onnx((tmp_path / "m.onnx").read_bytes())
     for size in (100, None):
         os.truncate(tmp_path / "w.bin", size) if size else (tmp_path / "w.bin").unlink()
         with pytest.raises(InvalidInput, match=r"file: expected an ONNX model: .*(length|w.bin)"):
@@ -457,7 +591,8 @@ def test_weights_beside_the_file_are_read_and_may_not_be_missing(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("loss", "{", r"metadata_props\[loss\]: expected JSON"),
+        ("loss", "{", r"metadata_props\.loss: expected JSON"),
+        ("labels", "[" * 100_000, r"metadata_props\.labels: expected JSON"),
         ("loss", '"x"', "loss: expected one of softmax_cross_entropy"),
         ("labels", "5", "labels: expected a list of labels, one for each output, got 5"),
         ("labels", '["a", "b"]', "labels: expected 3 labels"),
@@ -569,3 +704,11 @@ def test_the_columns_of_an_encoder_are_not_read_back():
         InvalidInput, match="file: expected a graph of one input, got distance, stops, label, size, night, day"
     ):
         from_onnx(to_onnx(table_network("inferred")).SerializeToString())
+
+
+def test_without_onnx_the_import_says_what_to_install():
+    code = "import sys; sys.modules['onnx'] = None; import layerwise.onnx"
+
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+
+    assert "ImportError: layerwise.onnx needs the package onnx: pip install 'layerwise[onnx]'" in ended.stderr

@@ -302,11 +302,11 @@ def test_budgets_and_early_stopping_hold_as_elsewhere():
 @pytest.mark.parametrize(
     ("architecture", "changed", "words"),
     [
-        ({"input_noise": 0.1}, {}, "optimizer: L-BFGS needs a loss that does not change between evaluations"),
-        ({"input_dropout": 0.1}, {}, "optimizer: L-BFGS needs a loss that does not change between evaluations"),
-        ({"layers": (Layer(8, dropout=0.1), Layer(3))}, {}, "optimizer: L-BFGS needs a loss that does not change"),
+        ({"input_noise": 0.1}, {}, "optimizer: lbfgs needs a loss that does not change between evaluations"),
+        ({"input_dropout": 0.1}, {}, "optimizer: lbfgs needs a loss that does not change between evaluations"),
+        ({"layers": (Layer(8, dropout=0.1), Layer(3))}, {}, "optimizer: lbfgs needs a loss that does not change"),
         ({"layers": (Layer(8, normalization="batch"), Layer(3))}, {}, "optimizer: .* expected no batch normalisation"),
-        ({}, {"clip_norm": 1}, "clip_norm: expected None, for L-BFGS needs a loss .*, got 1"),
+        ({}, {"clip_norm": 1}, "clip_norm: expected None, because lbfgs needs a loss .*, got 1"),
         ({}, {"clip_value": 1}, "clip_value: expected None"),
         ({}, {"max_norm": 1}, "max_norm: expected None"),
         ({}, {"weight_decay": 0.1}, "weight_decay: expected None or 0, .* got 0.1"),

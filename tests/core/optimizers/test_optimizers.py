@@ -169,8 +169,8 @@ def test_adamw_brings_its_decay_unless_the_plan_has_another():
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: SGD(0), "learning_rate: expected a finite number above 0, got 0.0"),
-        (lambda: SGD(0.1, 1.0), "momentum: expected a finite number of at least 0 and below 1, got 1.0"),
+        (lambda: SGD(0), "learning_rate: expected a finite number above 0, got 0"),
+        (lambda: SGD(0.1, 1.0), "momentum: expected a finite number of at least 0 and below 1, got 1"),
         (lambda: SGD(0.1, nesterov=True), "nesterov: expected a momentum above 0 to go with it"),
         (lambda: SGD(0.1, 0.9, nesterov=1), "nesterov: expected true or false, got 1"),
         (lambda: Adagrad(epsilon=0), "epsilon: expected a finite number above 0"),

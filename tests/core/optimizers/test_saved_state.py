@@ -65,7 +65,7 @@ def test_a_training_that_is_left_keeps_nothing_of_the_one_before():
 
 
 def test_an_optimiser_of_the_whole_batch_is_not_kept():
-    with pytest.raises(InvalidInput, match="keep_optimizer: expected false, for lbfgs begins anew"):
+    with pytest.raises(InvalidInput, match="keep_optimizer: expected false, because lbfgs cannot continue"):
         Plan(optimizer=LBFGS(), keep_optimizer=True)
 
 

@@ -106,6 +106,11 @@ def test_a_plateau_reduces_the_rate_after_its_patience_and_again_after_another()
     assert found == [1, 1, 1, 0.5, 0.5, 0.25, 0.25, 0.25, 0.125]
 
 
+def test_a_value_that_gains_no_more_than_the_tolerance_has_not_improved():
+    assert reduced(ReduceOnPlateau("loss", 0.5, patience=1, tolerance=0.0), [1.0, 1.0]) == [1, 0.5]
+    assert reduced(ReduceOnPlateau("loss", 0.5, patience=1, tolerance=0.5), [2.0, 1.5]) == [1, 0.5]
+
+
 def test_a_plateau_is_not_reduced_below_the_least():
     schedule = ReduceOnPlateau("loss", 0.5, patience=1, least=0.2)
 
@@ -163,18 +168,18 @@ def test_a_plateau_of_rows_that_are_not_held_out_is_refused():
         (lambda: StepDecay(1, 0), "multiplier: expected a finite number above 0, got 0"),
         (lambda: StepDecay(1, 1.5), "multiplier: expected a number of at most 1, got 1.5"),
         (lambda: ExponentialDecay("a"), "multiplier: expected a finite number above 0, got 'a'"),
-        (lambda: InverseTimeDecay(-1), "decay: expected a finite number of at least 0, got -1.0"),
+        (lambda: InverseTimeDecay(-1), "decay: expected a finite number of at least 0, got -1"),
         (lambda: PolynomialDecay(0), "power: expected a finite number above 0"),
-        (lambda: PolynomialDecay(1, 2), "end: expected a number of at most 1, got 2.0"),
+        (lambda: PolynomialDecay(1, 2), "end: expected a number of at most 1, got 2"),
         (lambda: CosineDecay(-0.1), "end: expected a finite number of at least 0, got -0.1"),
         (lambda: CosineDecay(period=0), "period: expected a finite number above 0"),
         (lambda: CosineDecay(period=1, period_factor=0), "period_factor: expected a whole number of at least 1"),
         (lambda: CosineDecay(period_factor=2), "period_factor: expected a period to go with it, got 2 alone"),
-        (lambda: OneCycle(1.0), "rising: expected a finite number above 0 and below 1, got 1.0"),
+        (lambda: OneCycle(1.0), "rising: expected a finite number above 0 and below 1, got 1"),
         (lambda: OneCycle(start=2), "start: expected a number of at most 1"),
         (lambda: OneCycle(end=-1), "end: expected a finite number of at least 0"),
         (lambda: ReduceOnPlateau("accuracy"), "watch: expected one of loss, metric, validation_loss"),
-        (lambda: ReduceOnPlateau(multiplier=1), "multiplier: expected a finite number above 0 and below 1, got 1.0"),
+        (lambda: ReduceOnPlateau(multiplier=1), "multiplier: expected a finite number above 0 and below 1, got 1"),
         (lambda: ReduceOnPlateau(patience=0), "patience: expected a whole number of at least 1"),
         (lambda: ReduceOnPlateau(tolerance=-1), "tolerance: expected a finite number of at least 0"),
         (lambda: ReduceOnPlateau(least=2), "least: expected a number of at most 1"),

@@ -391,7 +391,7 @@ def test_a_stream_must_name_its_classes_and_keep_to_them():
         ({"hidden": "wide"}, "hidden: expected numbers of units, or Layers, got 'wide'"),
         ({"hidden": None}, "hidden: expected numbers of units, or Layers, got None"),
         ({"activation": "step"}, "activation: expected one of "),
-        ({"dropout": 1}, "dropout: expected a finite number of at least 0 and below 1, got 1.0"),
+        ({"dropout": 1}, "dropout: expected a finite number of at least 0 and below 1, got 1"),
         ({"optimizer": "best"}, "optimizer: expected one of sgd, "),
         ({"learning_rate": 0}, "learning_rate: expected a finite number above 0, got 0"),
         ({"batch_size": 0}, "batch_size: expected a whole number"),

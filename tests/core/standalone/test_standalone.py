@@ -1,6 +1,7 @@
 """Networks as programs of their own: run where Layerwise cannot be imported."""
 
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from helpers.exported import ARCHITECTURES, ENCODERS, LOSSES, NEW_ROWS, ROWS, TABLE, network, table, table_network
-from layerwise import InvalidInput
+from layerwise import MLP, Architecture, DateFormat, InvalidInput, Layer, Plan, TableEncoder
 from layerwise.standalone import export_standalone, to_standalone
 
 # Runs many programs in one process, for starting one and importing NumPy takes most of the time.
@@ -124,9 +125,12 @@ def test_rows_from_the_standard_input_are_predicted_line_by_line(program, text):
         ("1,2,3,4,nan\n", "row 0, column 4: expected a finite number within float32, got nan"),
         ("1,2,3,4,1e39\n", "row 0, column 4: expected a finite number within float32, got 1e+39"),
         ("[[1, 2, 3, 4, null]]", "row 0, column 4: expected a number, got None"),
+        (f"[[1, 2, 3, 4, {10**400}]]", "row 0, column 4: expected a number, got 1000"),
         ('[[1, 2, 3, 4, "5"]]', "row 0, column 4: expected a number, got '5'"),
         ("[1, 2, 3, 4, 5]", "row 0: expected a list of 5 numbers, got 1"),
         ("[[1, 2", "Expecting ',' delimiter"),
+        ("a,b,c,d,e\n", "expected lines of 5 numbers, got none"),
+        ("", "expected lines of 5 numbers, got none"),
     ],
 )
 def test_a_wrong_row_is_named(program, text, message):
@@ -138,6 +142,21 @@ def test_a_wrong_row_is_named(program, text, message):
     assert ended.stdout == ""
     assert ended.stderr.startswith(f"{path}: ")
     assert message in ended.stderr
+
+
+def test_rows_are_read_from_a_file_too(program, tmp_path):
+    _, model, run = program
+    (tmp_path / "rows.csv").write_text(HEAD + CSV)
+
+    plain, sure = run(str(tmp_path / "rows.csv")), run(str(tmp_path / "rows.csv"), "--proba")
+
+    assert [json.loads(line) for line in plain.stdout.splitlines()] == model.predict(ROWS).tolist()
+    np.testing.assert_allclose(
+        [json.loads(line) for line in sure.stdout.splitlines()], model.predict_proba(ROWS), rtol=0, atol=1e-5
+    )
+    missing = run(str(tmp_path / "none.csv"))
+    assert missing.returncode == 1
+    assert missing.stderr.endswith(f"No such file or directory: '{tmp_path}/none.csv'\n")
 
 
 def test_the_self_check_finds_a_weight_that_was_changed(program):
@@ -156,10 +175,12 @@ def test_the_self_check_finds_a_weight_that_was_changed(program):
 def test_an_argument_it_does_not_know_shows_what_it_is(program):
     _, _, run = program
 
-    ended = run("--help")
+    for arguments in (["--help"], ["a.csv", "b.csv"], ["--check", "a.csv"]):
+        ended = run(*arguments)
 
-    assert "predict(X)" in ended.stderr
-    assert "--check" in ended.stderr
+        assert ended.returncode == 1
+        assert "predict(X)" in ended.stderr
+        assert "--check" in ended.stderr
 
 
 def test_the_program_has_the_code_of_its_layers_alone():
@@ -269,7 +290,70 @@ def test_a_program_reads_csv_by_the_names_of_its_columns(tmp_path):
     assert again.stdout.decode() == ended.stdout
     ended = python(str(tmp_path / "m.py"), folder=tmp_path, text="label,label\n1,2\n")
     assert "expected distinct column names, got ['label', 'label']" in ended.stderr
+    ended = python(str(tmp_path / "m.py"), folder=tmp_path, text="1,2\n")
+    assert "expected a line of column names and lines of values, got only ['1', '2']" in ended.stderr
     ended = python(str(tmp_path / "m.py"), folder=tmp_path, text="distance,stops\n1,2\n")
     assert "expected a value of 'label' in every row" in ended.stderr
     ended = python(str(tmp_path / "m.py"), folder=tmp_path, text='[{"distance": "far", "stops": 1}]')
     assert "row 0, 'distance': expected a number, got 'far'" in ended.stderr
+
+
+@pytest.fixture(scope="module")
+def dated(tmp_path_factory):
+    """A program of a table with a date and a column whose name begins with a space, and its model."""
+    columns = {" lead": [1.0, 2.0, 4.0], "day": ["2001-01-01", "2013-05-06", "2020-07-08"]}
+    encoder = TableEncoder().fit(columns)
+    model, path = MLP(Architecture(encoder.width, (Layer(1),)), seed=0), tmp_path_factory.mktemp("dated") / "m.py"
+    model.encoder, model.plan = encoder, Plan(loss="squared_error")
+    export_standalone(model, path)
+    return path, model, columns
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "wanted"),
+    [
+        ("day", "0001-01-01T00:00+14:00", DateFormat().wanted),
+        ("day", "9999-12-31T23:59-01:00", DateFormat().wanted),
+        ("day", "Dec 31, 9999 11:59 PM -0100", DateFormat().wanted),
+        ("day", "1 Jan 0001 0:00 +14:00", DateFormat().wanted),
+        (" lead", 10**400, "a number"),
+    ],
+)
+def test_a_program_refuses_what_is_beyond_its_numbers_and_dates(dated, column, value, wanted):
+    path, model, _ = dated
+    row = {" lead": 1.0, "day": "2001-01-01"} | {column: value}
+
+    ended = python(str(path), folder=path.parent, text=json.dumps([row]))
+
+    assert ended.stderr.startswith(f"{path}: row 0, {column!r}: expected {wanted}, got ")
+    with pytest.raises(InvalidInput):
+        model.predict([row])
+
+
+def test_a_program_names_the_row_of_a_date_beyond_the_calendar(dated):
+    path, _, _ = dated
+    days = [np.datetime64("2001-01-01"), np.datetime64("20000-01-01")]
+
+    with pytest.raises(ValueError, match=r"^row 1, 'day': expected a date of the years 1 to 9999$"):
+        runpy.run_path(str(path))["predict"]({" lead": [1.0, 2.0], "day": days})
+
+
+@pytest.mark.parametrize("header", [" lead,day", " lead, day "])
+def test_a_column_whose_name_begins_with_a_space_is_read_from_csv(dated, header):
+    path, model, columns = dated
+    lines = [f"{lead},{day}" for lead, day in zip(*columns.values(), strict=True)]
+
+    ended = python(str(path), folder=path.parent, text="\n".join([header, *lines]))
+
+    found = [json.loads(line) for line in ended.stdout.splitlines()]
+    np.testing.assert_allclose(found, model.predict(columns), rtol=1e-6)
+
+
+def test_the_probes_of_a_column_stay_within_float32():
+    encoder = TableEncoder(columns={"x": "log"}).fit({"x": [1.0, 2.0, 4.0]})
+    forged = encoder.to_json()
+    forged["fitted"][0]["scale"] = 2.0**40
+    model = MLP(Architecture(encoder.width, (Layer(1),)), seed=0)
+    model.encoder = TableEncoder.from_json(forged)
+
+    assert "probe_rows" in to_standalone(model)

@@ -26,17 +26,17 @@ DATE = "d: expected a date, as 2013-01-31, 31.1.2013 or 31-Jan-2013"
 CELLS = [
     ({"n": "abc"}, "n: expected a number, got 'abc'"),
     ({"n": "1_0"}, "n: expected a number, got '1_0'"),
-    ({"n": "nan"}, "n: expected a number, got 'nan'"),
+    ({"n": "nan"}, "n: expected a number, got 'nan', a missing value; this column had none"),
     ({"n": [1]}, "n: expected a number, got [1]"),
     ({"n": 1j}, "n: expected a number, got 1j"),
     ({"n": 10**400}, "n: expected a number, got 1000000"),
     ({"n": INF}, "n: expected a finite number, got inf"),
     ({"n": 1e39}, "n: expected a number within float32, got 1e+39"),
     ({"s": 1e30}, "s: expected a number that is within float32 when scaled, got 1e+30"),
-    ({"n": None}, "n: expected a number, got None"),
+    ({"n": None}, "n: expected a number, got a missing value; this"),
     ({"n": datetime.date(2013, 1, 1)}, "n: expected a number, got datetime.date(2013, 1, 1)"),
     ({"c": "x"}, "c: expected one of 'a', 'b', got 'x'"),
-    ({"c": ""}, "c: expected a category, got ''"),
+    ({"c": ""}, "c: expected a category, got a missing value; this"),
     ({"c": ["a"]}, "c: expected a category (text in UTF-8, a boolean or a number), got ['a']"),
     ({"c": b"\xff"}, "c: expected a category (text in UTF-8, a boolean or a number), got b'\\xff'"),
     ({"c": "\ud800"}, "c: expected a category (text in UTF-8, a boolean or a number), got '\\ud800'"),
@@ -45,7 +45,7 @@ CELLS = [
     ({"d": "2013-02-30"}, f"{DATE}, with or without a time, got '2013-02-30'"),
     ({"d": "20130101"}, DATE),
     ({"d": 20130101}, DATE),
-    ({"d": NAN}, "d: expected a date, got nan"),
+    ({"d": NAN}, "d: expected a date, got a missing value; this"),
 ]
 
 
@@ -77,7 +77,7 @@ def test_a_cell_is_counted_over_all_blocks_and_the_error_says_how_to_choose_a_fo
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ({"n": [1], "s": [1], "c": ["a"]}, "columns.d: there is no column 'd'; the columns are n, s, c"),
+        ({"n": [1], "s": [1], "c": ["a"]}, "columns.d: the column 'd' is missing; there are n, s, c"),
         (GOOD | {"e": [1, 2]}, "columns.e: unknown column; expected one of n, s, c, d"),
         (GOOD | {"c": ["a"]}, "columns.c: expected 2 values, as many as column n has, got 1"),
         (GOOD | {"c": "ab"}, "columns.c: expected a list of values, got 'ab'"),
@@ -90,7 +90,11 @@ def test_a_cell_is_counted_over_all_blocks_and_the_error_says_how_to_choose_a_fo
         (GOOD | {"d": np.ones(2)}, f"rows[0].{DATE}"),
         ({1: [2]}, "columns: expected text as a column name, got 1"),
         ([row(), row() | {"e": 1}], "rows[1].e: unknown column; expected one of n, s, c, d"),
-        ([row(), {"n": 1, "s": 1, "c": "a"}], "rows[1].d: there is no column 'd'; the columns are n, s, c"),
+        ([row(), {"n": 1, "s": 1, "c": "a"}], "rows[1].d: the column 'd' is missing; there are n, s, c"),
+        (
+            {"n": [1], "s": [1], "c": ["a"], "D": ["2013-01-01"]},
+            "columns.d: the column 'd' is missing; there are n, s, c, D; did you mean D?",
+        ),
         ([row(), [1, "a"]], "rows[1]: expected a mapping of column names to values, got [1, 'a']"),
         ("n,c,d", "table: expected a mapping of column names to values, a list of mappings, or a DataFrame, got"),
         (np.ones((2, 3)), "table: expected a mapping of column names to values, a list of mappings, or a DataFrame,"),

@@ -116,7 +116,7 @@ def test_a_missing_value_is_refused_where_the_policy_says_so(encoding):
 
     with pytest.raises(
         InvalidInput,
-        match=r"^rows\[1\]\.x: expected a (number|category|date), got None; this column had no missing values",
+        match=r"^rows\[1\]\.x: expected a (number|category|date), got a missing value; this column had none",
     ):
         encoded(encoding, values)
 

@@ -108,7 +108,11 @@ def test_the_order_of_day_and_month_is_part_of_the_format():
 
 
 @pytest.mark.parametrize(
-    "text", ["31.13.2013", "30.2.2013", "2013", "1.2.3", "1.2", "31-Jen-2013", "2013-01-31T25:00", "1.2.2013 13:00 PM"]
+    "text",
+    [
+        *("31.13.2013", "30.2.2013", "2013", "1.2.3", "1.2", "31-Jen-2013", "2013-01-31T25:00", "1.2.2013 13:00 PM"),
+        *("31.12.9999 23:59 -01:00", "31.12.9999 24:00", "1.1.0001 0:00 +14:00"),  # beyond the calendar
+    ],
 )
 def test_what_is_no_date_is_refused(text: str):
     with pytest.raises(ValueError):  # noqa: PT011

@@ -85,7 +85,9 @@ def test_a_format_follows_from_the_first_block_that_has_a_value():
     assert encoder.names == ("x=3", "x=4", "x=x", "x missing", "y")
     assert [column.format.kind for column in encoder.columns] == ["category", "number"]
     assert encoder.columns[1].format.decimal == ","
-    with pytest.raises(InvalidInput, match=r"^rows\[0\]\.x: expected a value, got 'NA'; this column had no missing"):
+    with pytest.raises(
+        InvalidInput, match=r"^rows\[0\]\.x: expected a value, got 'NA', a missing value; this column had none"
+    ):
         TableEncoder({"x": Standardize(missing="error")}).fit_blocks([{"x": ["NA"]}, {"x": ["3"]}])
 
 

@@ -189,7 +189,7 @@ def test_a_forged_encoder_is_refused(tmp_path, change, message):
 
     with pytest.raises(CorruptModel) as caught:
         MLP.load(tmp_path / "forged.npz")
-    assert str(caught.value).startswith(message)
+    assert str(caught.value).startswith(f"{tmp_path}/forged.npz: {message}")
 
 
 def test_a_file_of_an_earlier_version_has_no_encoder():

@@ -8,6 +8,7 @@ from sklearn.datasets import load_digits
 
 from layerwise import MLP, SGD, Adam, Architecture, Layer, Plan, fit
 from layerwise.network.parameters import views
+from layerwise.training.doctor import _check_overfitting, findings
 
 
 def table(rows=400, seed=0):
@@ -187,3 +188,25 @@ def test_steps_are_not_said_to_be_small_for_their_rate_where_dead_units_stop_the
     _, end = last(model, X, y, epochs=3)
 
     assert told(end)["small_update"].message.endswith("dead or saturated units let no gradient through")
+
+
+def test_the_growth_of_a_lost_network_and_a_step_of_nothing_are_written_for_people():
+    health = {"lost": 1.0, "lost.value": 8_156_174.3, "small_update:2": 3.0, "small_update:2.value": 0.0}
+
+    (message,) = (finding.message for finding in findings(health))
+    assert message.startswith("layer 2: a step no longer changes its weights since epoch 3, and training has failed")
+    assert "the norm of the weights grew more than 1,000-fold" in message
+    (message,) = (
+        finding.message for finding in findings(health | {"lost.value": 31.234, "small_update:2.value": 2e-8})
+    )
+    assert message.startswith("layer 2: a step changes its weights by 2e-08 of their size since epoch 3")
+    assert "grew 31.2-fold" in message
+
+
+@pytest.mark.parametrize(("rows", "rise", "found"), [(15, 1.3, False), (15, 1.6, True), (2500, 1.05, True)])
+def test_a_rise_of_the_validation_loss_that_may_be_chance_is_not_told(rows, rise, found):
+    health = {}
+    for epoch, held in enumerate((1.0, rise, rise, rise, rise), 1):
+        _check_overfitting(health, {"loss": 1 / epoch, "validation_loss": held}, epoch, rows=rows)
+
+    assert bool(findings(health)) is found

@@ -250,7 +250,7 @@ def test_bad_arguments_are_refused_when_fit_is_called_not_at_the_first_step():
         InvalidInput, match=r"validation: expected rows to train on, but holding out 0.5 of 1 leaves none"
     ):
         fit(small(), X[:1], y[:1], plan=Plan(validation=0.5))
-    with pytest.raises(InvalidInput, match=r"validation: expected a finite number of at least 0 and below 1, got 2.0"):
+    with pytest.raises(InvalidInput, match=r"validation: expected a finite number of at least 0 and below 1, got 2"):
         fit(small(), X, y, plan=Plan(), validation=2)
     with pytest.raises(InvalidInput, match=r"validation.X\[0\]: expected 4 numbers, got 2"):
         fit(small(), X, y, plan=Plan(), validation=(X[:, :2], y))

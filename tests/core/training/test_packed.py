@@ -364,7 +364,7 @@ SAME = network()
 
 REFUSED = [
     ({"models": []}, r"models: expected at least 1 network, got \[\]"),
-    ({"models": SAME}, "models: expected at least 1 network, got <layerwise"),
+    ({"models": SAME}, "models: expected at least 1 network, got <MLP 5-6-3"),
     ({"models": [SAME, "it"]}, r"models\[1\]: expected an MLP, got 'it'"),
     ({"models": ["it", SAME]}, r"models\[0\]: expected an MLP, got 'it'"),
     ({"models": [SAME, SAME]}, r"models\[1\]: expected another network: each may occur only once"),

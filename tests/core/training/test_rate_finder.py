@@ -104,7 +104,7 @@ def test_a_loss_that_falls_nowhere_suggests_nothing():
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"least": 0}, "least: expected a finite number above 0, got 0.0"),
+        ({"least": 0}, "least: expected a finite number above 0, got 0"),
         ({"most": np.inf}, "most: expected a finite number above 0"),
         ({"least": 1.0, "most": 1.0}, "most: expected a rate above least, 1, got 1"),
         ({"steps": 9}, "steps: expected a whole number of at least 10, got 9"),

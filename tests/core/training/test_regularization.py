@@ -34,6 +34,13 @@ def test_without_a_data_gradient_l2_lets_every_weight_decay_to_zero(rate):
     assert np.abs(model.parameters[:6]).max() < np.abs(start).max() * (1 - rate * 0.5) ** 49
 
 
+def test_the_loss_has_half_of_l2_times_the_squares_of_the_weights():
+    model = linear()
+    before, _ = stepped(model, *ZERO, l2=0.5, optimizer=SGD(0.01))
+
+    assert model.metrics["loss"] == pytest.approx(0.5 / 2 * (before[:6] ** 2).sum())
+
+
 def test_l1_pulls_every_weight_by_the_same_length_and_is_part_of_the_loss():
     model = linear()
     before, after = stepped(model, *ZERO, l1=0.1, optimizer=SGD(0.01))

@@ -77,6 +77,16 @@ def test_early_stopping_waits_for_its_patience_and_restores_the_best():
     assert model.metrics["validation_loss"] == losses[best]
 
 
+def test_an_epoch_as_good_as_the_best_is_no_better():
+    X, y = table()
+    stopping = EarlyStopping("loss", patience=3, tolerance=0.0)
+    plan = Plan(optimizer=SGD(1e-300), epochs=9, shuffle=False, early_stopping=stopping)
+
+    losses = [record.loss for record in fit(small(), X, y, plan=plan)]
+
+    assert losses == [losses[0]] * 4
+
+
 def test_early_stopping_may_leave_the_last_weights():
     X, y, held = noisy()
     model = small()
@@ -172,7 +182,7 @@ def test_the_validation_of_an_averaged_training_is_the_averages():
             {"class_weight": "even"},
             "class_weight: expected balanced, a weight for each class, or weights by label, got 'even'",
         ),
-        ({"class_weight": [1, -1]}, r"class_weight\[1\]: expected a finite number of at least 0, got -1.0"),
+        ({"class_weight": [1, -1]}, r"class_weight\[1\]: expected a finite number of at least 0, got -1"),
         ({"class_weight": [0, 0]}, "class_weight: expected a weight above 0"),
         ({"split": "half"}, "split: expected one of random, stratified, temporal, got 'half'"),
         ({"schedule": "sometimes"}, "schedule: expected one of constant"),

@@ -97,7 +97,7 @@ def test_healthcheck_asks_whether_a_worker_runs(settings: Settings, stores: Stor
     assert status == 1
     assert "no worker on this machine was seen in the last" in errors
 
-    stores.leases.seen("w")
+    stores.leases.report_alive("w")
     assert layerwise(*command) == (0, "ok\n", "")
 
 

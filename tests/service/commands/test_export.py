@@ -78,8 +78,12 @@ def test_what_cannot_be_exported_is_told_in_one_line(model: MLP, settings: Setti
 
     for arguments, code, message in (
         ((tmp_path / "nowhere.npz", "--out", out), 1, "nowhere.npz: No such file or directory"),
-        ((tmp_path / "broken.npz", "--out", out), 1, "broken.npz: "),
-        ((tmp_path / "m.npz", "--out", tmp_path / "no" / "m.onnx"), 1, "No such file or directory"),
+        ((tmp_path / "broken.npz", "--out", out), 1, f"layerwise: {tmp_path}/broken.npz: expected"),
+        (
+            (tmp_path / "m.npz", "--out", tmp_path / "no" / "m.onnx"),
+            1,
+            f"layerwise: {tmp_path}/no: The folder does not",
+        ),
         (
             (tmp_path / "m.npz", "--out", tmp_path / "m.pt"),
             2,

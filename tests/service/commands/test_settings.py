@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 
-from layerwise_service.settings import Settings, SettingsError, read_settings, to_environment
+from layerwise_service.commands.run import serve
+from layerwise_service.process.gathering import SOCKET
+from layerwise_service.process.lifecycle import PARENT, READY
+from layerwise_service.process.pulse import PULSE
+from layerwise_service.settings import Settings, SettingsError, misspelt_variables, read_settings, to_environment
 
 
 def test_flags_win_over_the_environment_over_the_file_over_the_defaults(tmp_path: Path) -> None:
@@ -26,6 +31,24 @@ def test_a_process_started_with_the_settings_reads_the_same() -> None:
     settings = Settings(workers=3, reflection=True, lease_seconds=1.5, rest_address="[::1]:0")
 
     assert read_settings(environment=to_environment(settings)) == settings
+
+
+def test_a_variable_that_is_almost_one_of_a_setting_is_warned_of() -> None:
+    environment = {"LAYERWISE_WORKRES": "2", "LAYERWISE_WORKERS": "2", "LAYERWISE_KERNELS": "numpy"}
+
+    warning = "LAYERWISE_WORKRES is not a setting and is ignored; did you mean LAYERWISE_WORKERS?"
+    assert misspelt_variables(environment) == [warning]
+    inner = dict.fromkeys((READY, PARENT, PULSE, SOCKET, "LAYERWISE_KERNEL_CACHE"), "1")
+    assert misspelt_variables(inner | to_environment(Settings())) == []
+
+
+def test_the_flags_of_the_settings_are_those_that_the_document_lists() -> None:
+    flags = {flag for option in serve.params for flag in (*option.opts, *option.secondary_opts)}
+    settings = Path("docs/operations.md").read_text().split("## Settings")[1].split("\n## ")[0]
+
+    documented = set(re.findall(r"`(--[a-z-]+)", settings.replace("`--config FILE`", "`--config`")))
+
+    assert documented == flags
 
 
 def test_variables_of_others_are_left_alone() -> None:
@@ -83,7 +106,8 @@ def test_a_home_without_a_name_is_refused() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("wrokers = 3", "wrokers: unknown setting (from layerwise.toml)"),
+        ("wrokers = 3", "wrokers: unknown setting (from layerwise.toml); did you mean workers?"),
+        ("colour = 3", "colour: unknown setting (from layerwise.toml); the settings are home, rest_address, "),
         ("workers = ", "layerwise.toml: not TOML"),
     ],
 )

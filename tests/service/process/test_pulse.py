@@ -12,7 +12,7 @@ import pytest
 from helpers.clock import Clock
 from layerwise_service.process.pulse import PULSE, Pulse
 
-IMPORT = "from layerwise_service.process.pulse import give_pulse"
+IMPORT = "from layerwise_service.process.pulse import start_pulse"
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_a_supervisor_that_slept_takes_nobody_for_frozen(pulse: Pulse, clock: Cl
 
 def test_a_process_gives_its_pulse_whatever_its_main_thread_does() -> None:
     readable, writable = os.pipe()
-    script = f"{IMPORT}; give_pulse(); import time; time.sleep(600)"
+    script = f"{IMPORT}; start_pulse(); import time; time.sleep(600)"
     environment = os.environ | {PULSE: str(writable)}
     with subprocess.Popen([sys.executable, "-c", script], env=environment, pass_fds=[writable]) as process:
         os.close(writable)

@@ -96,13 +96,13 @@ def test_answers_have_every_documented_field_and_no_other(
 
     for path, names in (
         ("/api/models", {}),
-        ("/api/models/{name}", {"name": "xor"}),
-        ("/api/models/{name}/versions", {"name": "xor"}),
-        ("/api/models/{name}/versions/{version}", {"name": "xor", "version": "1"}),
-        ("/api/models/{name}/versions/{version}/classes", {"name": "xor", "version": "1"}),
+        ("/api/models/{model}", {"model": "xor"}),
+        ("/api/models/{model}/versions", {"model": "xor"}),
+        ("/api/models/{model}/versions/{version}", {"model": "xor", "version": "1"}),
+        ("/api/models/{model}/versions/{version}/classes", {"model": "xor", "version": "1"}),
         ("/api/jobs", {}),
-        ("/api/jobs/{job}", {"job": training.id}),
-        ("/api/jobs/{job}", {"job": published.job}),
+        ("/api/jobs/{job_id}", {"job_id": training.id}),
+        ("/api/jobs/{job_id}", {"job_id": published.job}),
         ("/predict/signature", {}),
         ("/readyz/predictions", {}),
     ):
@@ -111,6 +111,36 @@ def test_answers_have_every_documented_field_and_no_other(
 
         assert [*mistakes(response.get_json(), documented["application/json"]["schema"], path)] == []
     assert rest.get(f"/api/jobs/{training.id}").get_json()["record"]["layers"][0]["dead"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("path", "parameter"),
+    [
+        ("/api/models/{model}", "model"),
+        ("/api/models/{model}/versions", "model"),
+        ("/api/models/{model}/versions/{version}", "version"),
+        ("/api/models/{model}/versions/{version}/classes", "model"),
+        ("/api/models/{model}/versions/{version}/columns", "version"),
+        ("/api/models/{model}/versions/{version}/categories", "column"),
+        ("/api/jobs/{job_id}", "job_id"),
+        ("/api/jobs/{job_id}/columns", "job_id"),
+        ("/api/jobs/{job_id}/categories", "job_id"),
+    ],
+)
+def test_a_parameter_has_one_name_in_the_address_the_document_and_the_error(
+    rest: FlaskClient, publish: Callable[..., Version], path: str, parameter: str
+) -> None:
+    publish("xor")
+    values = {"model": "xor", "version": "1", "job_id": "none", "column": "c"}
+    values |= {"column": ""} if parameter == "column" else {parameter: "zz"}
+
+    query = {"column": values["column"]} if path.endswith("categories") else {}
+    answer = rest.get(path.format_map(values), query_string=query)
+
+    documented = [each["name"] for each in OPENAPI["paths"][path]["get"]["parameters"]]
+    assert answer.status_code in (400, 404)
+    assert answer.get_json()["errors"][0]["parameter"] == parameter
+    assert parameter in documented
 
 
 @pytest.mark.parametrize(

@@ -133,10 +133,14 @@ BODIES = [
     (b"{", 400, "INVALID_JSON", None, "not valid JSON"),
     (b"nonsense", 400, "INVALID_JSON", None, "malformed"),
     (b"[]", 400, "INVALID_ARGUMENT", "#", "expected an object"),
+    (b"NaN", 400, "INVALID_JSON", None, "NaN"),
+    (rb'"\ud800"', 400, "INVALID_JSON", None, "surrogate"),
     (b"null", 400, "INVALID_ARGUMENT", "#", "expected an object"),
     (b"{}", 400, "INVALID_ARGUMENT", "#/instances", "missing"),
     (b'{"instances": [[0, 0]]} trailing', 400, "INVALID_JSON", None, "trailing"),
     (b'{"instances": [[0, 0]], "colour": 1}', 400, "UNKNOWN_FIELD", "#/colour", "unknown field"),
+    (b'{"rows": [[0, 0]]}', 400, "UNKNOWN_FIELD", "#/rows", "unknown field; the fields are instances, model, version"),
+    (b'{"instance": [[0, 0]]}', 400, "UNKNOWN_FIELD", "#/instance", "; did you mean instances?"),
     (b'{"instances": null}', 400, "INVALID_ARGUMENT", "#/instances", "expected a list, got null"),
     (b'{"instances": {}}', 400, "INVALID_ARGUMENT", "#/instances", "expected a list, got an object"),
     (b'{"instances": [0, 0]}', 400, "INVALID_ARGUMENT", "#/instances/0", "expected a list"),
@@ -156,7 +160,12 @@ BODIES = [
     (b'{"instances": [[0, 0], NaN]}', 400, "NOT_FINITE", "#/instances/1", "got NaN"),
     (b'{"instances": [[0, nan]]}', 400, "INVALID_JSON", None, "not valid JSON"),
     (b'{"instances": [[0, NaN]', 400, "INVALID_JSON", None, "not valid JSON"),
-    (b'{"instances": [[0, 0]], "model": NaN}', 400, "INVALID_JSON", None, "not valid JSON"),
+    (b'{"instances": [[0, 0]], "model": NaN}', 400, "INVALID_JSON", "#/model", "got the number NaN"),
+    (b'{"instances": [[0, 0]], "version": 1e400}', 400, "INVALID_JSON", "#/version", "one beyond every float"),
+    (b'{"instances": [[0, 0]], "version": ' + b"9" * 5000 + b"}", 400, "INVALID_JSON", "#/version", "beyond every"),
+    (rb'{"instances": [[0, 0]], "model": "x\ud800"}', 400, "INVALID_JSON", "#/model", r"surrogate pair: 'x\ud800'"),
+    (rb'{"instances": [{"a": "\udc00"}]}', 400, "INVALID_JSON", "#/instances/0/a", r"surrogate pair: '\udc00'"),
+    (rb'{"instances": [{"\ud800": 1}]}', 400, "INVALID_JSON", None, r"surrogate pair: '\ud800'"),
     (b'{"instances": [[0, 1e39]]}', 400, "NOT_FINITE", "#/instances/0/1", "within float32"),
     (
         b'{"instances": [[0, ' + b"9" * 5000 + b"]]}",
@@ -407,3 +416,27 @@ def test_a_whole_number_that_no_float_holds_is_refused(rest: FlaskClient, publis
         answer = rest.post("/predict", data=body, content_type="application/json")
         assert answer.status_code == 400
         assert answer.get_json()["detail"] == said
+
+
+@pytest.mark.parametrize(
+    ("body", "key"),
+    [
+        (b'{"model": "xor", "model": "other", "instances": [[0, 0]]}', "model"),
+        (b'{"instances": [[0, 0]], "version" : 1, "version" : 2}', "version"),
+        (b'{"instances": [[0, 0]], "instances": [[1, 1]]}', "instances"),
+    ],
+)
+def test_a_key_that_is_repeated_is_refused(rest: FlaskClient, publish: Publish, body: bytes, key: str) -> None:
+    publish("xor")
+
+    response = rest.post("/predict", data=body, content_type="application/json")
+
+    problem = response.get_json()
+    assert (response.status_code, problem["reason"]) == (400, "INVALID_JSON")
+    assert problem["detail"] == f"the key '{key}' is repeated in one object"
+
+
+def test_a_name_of_a_field_may_be_a_value_too(rest: FlaskClient, publish: Publish) -> None:
+    publish("model")
+
+    assert predict(rest, model="model", instances=[[0, 0]])["model"] == "model"

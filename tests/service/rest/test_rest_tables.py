@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from helpers.published import publish_classifier
 from helpers.rest_clients import running_rest
-from layerwise import MLP, Architecture, Layer, Plan, TableEncoder, fit
+from layerwise import MLP, Architecture, Layer, OneHot, Plan, TableEncoder, fit
 from layerwise_service.settings import Settings
 from layerwise_service.wiring import Stores
 
@@ -33,7 +33,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 @pytest.fixture(scope="module")
 def flights(home: Settings) -> MLP:
     """The network of the published version flights/1."""
-    encoder = TableEncoder({"zip": "one_hot"}).fit(FLIGHTS)
+    encoder = TableEncoder({"zip": "one_hot", "origin": OneHot(missing="error")}).fit(FLIGHTS)
     network = MLP(Architecture(encoder.width, (Layer(4, "relu"), Layer(2))))
     network.encoder = encoder
     plan = Plan(epochs=2)
@@ -93,6 +93,12 @@ WRONG: list[tuple[Any, str, str, str]] = [
     # instances, reason, pointer, words
     ([ROW, {**ROW, "distance": "abc"}], "INVALID_ARGUMENT", "#/instances/1/distance", "expected a number, got 'abc'"),
     ([{**ROW, "cancelled": 2}], "INVALID_ARGUMENT", "#/instances/0/cancelled", "expected true or false, got 2"),
+    (
+        [{**ROW, "distance": True, "origin": None}],
+        "INVALID_ARGUMENT",
+        "#/instances/0/origin",
+        "a category, got a missing value; this",
+    ),
     ([{**ROW, "distance": 1e39}], "NOT_FINITE", "#/instances/0/distance", "within float32"),
     ([{**ROW, "distance": 10**400}], "NOT_FINITE", "#/instances/0/distance", ""),
     (
@@ -106,15 +112,15 @@ WRONG: list[tuple[Any, str, str, str]] = [
     ([[1, NAN, 3, 4]], "NOT_FINITE", "#/instances/0/1", "expected a finite number, got NaN"),
     (
         [{"distance": 1}, ROW],
-        "INVALID_ARGUMENT",
+        "MISSING_COLUMN",
         "#/instances/0/origin",
-        "there is no column 'origin'; the columns are distance",
+        "the column 'origin' is missing; there are distance",
     ),
     (
-        [{"distance": 1, "origin": "JFK"}],
-        "INVALID_ARGUMENT",
+        [{"distance": 1, "origin": "JFK", "Zip": "1", "cancelled": False}],
+        "MISSING_COLUMN",
         "#/instances/0/zip",
-        "there is no column 'zip'; the columns are",
+        "the column 'zip' is missing; there are Zip, cancelled, distance, origin; did you mean Zip?",
     ),
     ([{**ROW, "tail": "N1"}], "UNKNOWN_COLUMN", "#/instances/0/tail", "unknown column; expected one of distance"),
     ([ROW] * 40 + [{**ROW, "tail": "N1"}], "UNKNOWN_COLUMN", "#/instances/40/tail", "unknown column"),
@@ -230,10 +236,10 @@ def test_versions_and_jobs_show_their_columns(rest: FlaskClient) -> None:
         {
             "name": "origin",
             "kind": "category",
-            "encoding": {"kind": "one_hot", "missing": "none", "most": 64, "unseen": "none"},
+            "encoding": {"kind": "one_hot", "missing": "error", "most": 64, "unseen": "none"},
             "categories": ["JFK", "LGA"],
             "category_count": 2,
-            "allows_missing": True,
+            "allows_missing": False,
         },
     ]
     categories = rest.get("/api/models/flights/versions/1/categories?column=origin&page_size=1").get_json()

@@ -99,7 +99,7 @@ def test_a_watcher_that_is_ahead_of_the_attempt_waits_without_reading(
 
             assert quiet <= 2  # the news of the three records may come after they were read
             assert steps == [101]
-            stores.leases.cancelled(claim)
+            stores.leases.end_as_cancelled(claim)
             await watching
 
     asyncio.run(watch())
@@ -113,7 +113,7 @@ def test_a_hundred_watchers_read_as_often_as_one(training: Counted, stores: Stor
             for step in (1, 2, 3):
                 stores.leases.add_records(claim, [replace(RECORD, step=step)], progress=0.1)
                 await until(partial(all_are_at, step, found))
-            stores.leases.cancelled(claim)
+            stores.leases.end_as_cancelled(claim)
             await asyncio.gather(*watching)
 
             assert found == [[1, 2, 3]] * 100
@@ -149,7 +149,7 @@ def test_a_watcher_is_not_given_what_another_read_before_the_newest_event(
                 await anext(slow)
             quick = asyncio.create_task(steps_of(feed, claim.job.id, 0, []))
             await until(training.held.is_set)
-            stores.leases.cancelled(claim)
+            stores.leases.end_as_cancelled(claim)
             polls = training.reads["polls"]
             await until(lambda: training.reads["polls"] > polls + 1)
 
@@ -175,7 +175,7 @@ def test_a_watcher_that_does_not_read_holds_nobody_up(training: Counted, stores:
             watching = asyncio.create_task(steps_of(feed, claim.job.id, 0, steps))
             stores.leases.add_records(claim, [replace(RECORD, step=step) for step in range(1, 2001)], progress=0.1)
             await until(lambda: len(steps) == 2000)
-            stores.leases.cancelled(claim)
+            stores.leases.end_as_cancelled(claim)
             await watching
 
             assert [event.record.step async for event, _ in slow if event.record is not None] == list(range(1, 2001))
@@ -191,7 +191,7 @@ def test_more_watchers_than_one_connection_used_to_take_are_all_told_the_end(
         request = training_pb2.WatchJobRequest(job_id=claim.job.id)
         streams: list[Iterator[training_pb2.TrainEvent]] = [watch(request, timeout=60) for _ in range(400)]
         accepted = [next(stream).WhichOneof("event") for stream in streams]
-        stores.leases.cancelled(claim)
+        stores.leases.end_as_cancelled(claim)
         last = [list(stream)[-1].transition.state for stream in streams]
 
     assert accepted == ["accepted"] * 400

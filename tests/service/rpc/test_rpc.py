@@ -196,8 +196,8 @@ def test_a_start_that_does_not_fit_is_told(
 ) -> None:
     publish("xor", labels=("no", "yes"))
     cases: list[tuple[Any, Any, str, str]] = [
-        ({"model": "nothing"}, [batch()], "MODEL_NOT_FOUND", "model"),
-        ({"model": "xor", "version": "7"}, [batch()], "VERSION_NOT_FOUND", "version"),
+        ({"model": "nothing"}, [batch()], "MODEL_NOT_FOUND", "start_from"),
+        ({"model": "xor", "version": "7"}, [batch()], "VERSION_NOT_FOUND", "start_from"),
         ({"model": "xor"}, [batch(labels=strings(*"abab"))], "LABEL_OUT_OF_RANGE", "batches[0].labels[0]"),
         ({"model": "xor"}, [batch(targets=tensor([1, 2, 3, 4]))], "INVALID_ARGUMENT", "batches[0].targets"),
     ]
@@ -344,7 +344,7 @@ def test_callers_that_vanish_at_any_moment_leave_nothing_or_a_whole_job(
 
 
 @pytest.mark.usefixtures("worker")
-def test_a_job_goes_on_without_its_caller_and_watching_continues_without_a_gap(training: TrainingServiceStub) -> None:
+def test_a_job_continues_without_its_caller_and_watching_continues_without_a_gap(training: TrainingServiceStub) -> None:
     stream = training.Train(iter([header(plan={"epochs": 400, "batch_size": 1}), batch()]), timeout=60)
     seen: list[int] = []
     job = next(iter(stream)).accepted.id
@@ -406,13 +406,37 @@ def test_the_same_request_id_gives_the_same_job(training: TrainingServiceStub) -
     first = accepted(training, header(request_id="r"), batch())
     second = accepted(training, header(request_id="r"), batch())
 
-    code, message, reason, pointer = error_of(
-        lambda: list(training.Train(iter([header("other", request_id="r"), batch()]), timeout=10))
-    )
-
     assert first.id == second.id
-    assert (code, reason, pointer) == (grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED", "request_id")
-    assert first.id in message
+
+
+def test_a_request_id_with_anything_else_is_refused(
+    training: TrainingServiceStub, publish: Callable[..., Version]
+) -> None:
+    publish("origin")
+    layers = publish("origin").architecture
+    first = accepted(training, header("xor", layers, {"epochs": 3}, request_id="r"), batch())
+    wider = {"layers": [{"units": 9, "activation": "relu"}]}
+
+    for other in (
+        [header("other", layers, {"epochs": 3}, request_id="r"), batch()],
+        [header("xor", wider, {"epochs": 3}, request_id="r"), batch()],
+        [header("xor", layers, {"epochs": 4}, request_id="r"), batch()],
+        [header("xor", layers, {"epochs": 3}, request_id="r"), batch(ROWS + 1)],
+        [header("xor", layers, {"epochs": 3}, request_id="r"), batch(labels=strings("no", "yes", "no", "no"))],
+        [header("xor", layers, {"epochs": 3}, request_id="r", start_from=start("1")), batch()],
+    ):
+        code, message, reason, pointer = error_of(lambda other=other: list(training.Train(iter(other), timeout=10)))  # type: ignore[misc]
+        assert (code, reason, pointer) == (grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED", "request_id")
+        assert first.id in message
+
+    from_1 = accepted(training, header("xor", layers, request_id="s", start_from=start("1")), batch())
+    assert accepted(training, header("xor", layers, request_id="s", start_from=start("1")), batch()).id == from_1.id
+    other = [header("xor", layers, request_id="s", start_from=start("2")), batch()]
+    assert error_of(lambda: list(training.Train(iter(other), timeout=10)))[2] == "REQUEST_ID_REUSED"
+
+
+def start(version: str) -> training_pb2.StartFrom:
+    return training_pb2.StartFrom(model="origin", version=version)
 
 
 def test_a_known_request_id_gives_its_job_though_there_is_no_room_for_another(

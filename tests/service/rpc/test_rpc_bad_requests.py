@@ -221,14 +221,14 @@ BAD_STREAMS: list[tuple[str, list[training_pb2.TrainRequest], str, str, str]] = 
         [header(plan={"loss": "poisson"}), batch(targets=tensor([0, 1, -2, 3]))],
         "",
         "batches[0].targets[2]",
-        "poisson needs targets at least 0, got -2",
+        "expected a number of at least 0 for poisson, got -2.0",
     ),
     (
         "flags beyond one",
         [header(plan={"loss": "sigmoid_cross_entropy"}), batch(targets=tensor([[0, 1], [0, 1], [0, 2], [0, 1]]))],
         "",
         "batches[0].targets[2][1]",
-        "at least 0 and at most 1, got 2",
+        "expected a number from 0 to 1 for sigmoid_cross_entropy, got 2.0",
     ),
     (
         "stopping that watches nothing",

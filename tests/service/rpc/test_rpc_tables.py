@@ -49,6 +49,17 @@ def train(training: TrainingServiceStub, *requests: training_pb2.TrainRequest) -
     return events
 
 
+def test_a_batch_too_large_for_the_width_of_the_encoded_table_is_refused(settings: Settings) -> None:
+    limited = msgspec.structs.replace(settings, max_batch_values=20)
+    sent = [header(plan={"batch_size": 2}), table_batch(table(**FLIGHTS), labels=strings(*LABELS))]
+
+    with running_rpc(limited) as (address, _), grpc.insecure_channel(address) as channel:
+        found = error_of(lambda: list(TrainingServiceStub(channel).Train(iter(sent), timeout=10)))
+
+    assert found[2:] == ("TOO_LARGE", "plan.batch_size")
+    assert "expected at most 1 row in a batch for a network of this width, got 2" in found[1]
+
+
 @pytest.mark.usefixtures("worker")
 def test_a_job_on_a_table_ends_with_the_librarys_weights_and_encoder(
     training: TrainingServiceStub, settings: Settings
@@ -183,7 +194,7 @@ def test_what_a_version_to_start_from_does_not_take_is_refused(
         (
             [header(start_from=flights), table_batch(table(**fewer))],
             "batches[0].table.columns.hour",
-            "no column 'hour'",
+            "the column 'hour' is missing",
         ),
     ]
     for requests, pointer, words in cases:
@@ -496,8 +507,8 @@ def test_rows_of_the_wrong_kind_are_told_which_the_version_takes(
         (models_pb2.PredictRequest(model="flights", table=tables_pb2.Table()), ("EMPTY_BATCH", "table"), "one row"),
         (
             models_pb2.PredictRequest(model="flights", table=table(distance=[1], origin=["JFK"], hours=["2013-01-01"])),
-            ("INVALID_ARGUMENT", "table.columns.hour"),
-            "there is no column 'hour'; the columns are distance, origin, hours",
+            ("MISSING_COLUMN", "table.columns.hour"),
+            "the column 'hour' is missing; there are distance, origin, hours; did you mean hours?",
         ),
         (
             models_pb2.PredictRequest(model="flights", table=table(**FLIGHTS, tail=["N1"] * 4)),

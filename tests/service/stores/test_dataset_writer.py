@@ -192,6 +192,14 @@ def test_an_undeclared_label_is_refused(store: ArtifactStore, new_writer: NewWri
     assert caught.value.reason == "LABEL_OUT_OF_RANGE"
 
 
+def test_labels_that_would_become_one_are_refused(writer: DatasetWriter) -> None:
+    with pytest.raises(ServiceError) as caught:
+        writer.add(Batch(rows(2), ["a", "a\0"]))
+
+    detail = "expected a label that does not end in a NUL character, which NumPy drops, got 'a\\x00'"
+    assert str(caught.value) == f"batches[0].labels[1]: {detail}"
+
+
 def test_what_is_discarded_is_gone(store: ArtifactStore, writer: DatasetWriter, tmp_path: Path) -> None:
     writer.add(Batch(rows(2), ["a", "b"]))
 

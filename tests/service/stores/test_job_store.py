@@ -5,17 +5,20 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
+import sqlalchemy as sa
 
 from helpers.service_values import RECORD, VERSION
 from layerwise_service.domain.datasets import Dataset
-from layerwise_service.domain.jobs import Job, JobState, NewJob
+from layerwise_service.domain.jobs import Failure, Job, JobState, NewJob
 from layerwise_service.domain.names import new_job_id
 from layerwise_service.errors import AlreadyExists, Exhausted, InvalidRequest
 from layerwise_service.stores.job_rows import JobNotFound
 from layerwise_service.stores.leases import Fenced
 from layerwise_service.stores.pending import Artifact, PendingArtifacts
+from layerwise_service.stores.schema import jobs
 from layerwise_service.wiring import Stores
 
 
@@ -178,7 +181,7 @@ def test_a_worker_known_to_be_dead_gives_its_job_back_at_once(stores: Stores, su
     submit()
     stores.leases.claim("dead")
 
-    stores.leases.lost("dead")
+    stores.leases.take_back_from("dead")
 
     again = stores.leases.claim("alive")
     assert again is not None
@@ -190,7 +193,7 @@ def test_a_job_that_loses_its_worker_too_often_fails(stores: Stores, submit: Cal
 
     for number in range(3):
         assert stores.leases.claim(f"w{number}") is not None
-        stores.leases.lost(f"w{number}")
+        stores.leases.take_back_from(f"w{number}")
 
     found = stores.jobs.get(job.id)
     assert found.state == "FAILED"
@@ -245,6 +248,19 @@ def test_records_and_transitions_are_told_in_order(stores: Stores, submit: Calla
     assert stores.jobs.last_events([job.id]) == {job.id: 4}
 
 
+def test_a_record_that_is_given_again_is_stored_once(stores: Stores, submit: Callable[..., Job]) -> None:
+    job = submit()
+    claim = stores.leases.claim("w")
+    assert claim is not None
+    following = replace(RECORD, step=RECORD.step + 1)
+
+    stores.leases.add_records(claim, [RECORD], progress=0.5)
+    stores.leases.add_records(claim, [RECORD, following], progress=0.6)  # the first answer was lost
+
+    records = [event.record for event in stores.jobs.events(job.id, after=0) if event.record is not None]
+    assert records == [RECORD, following]
+
+
 def test_cancelling_is_idempotent_in_every_state(stores: Stores, submit: Callable[..., Job]) -> None:
     queued, running, done = submit().id, submit().id, submit().id
     claims = {claim.job.id: claim for claim in (stores.leases.claim("w") for _ in range(3)) if claim is not None}
@@ -255,7 +271,7 @@ def test_cancelling_is_idempotent_in_every_state(stores: Stores, submit: Callabl
 
     assert states == {queued: ["CANCELLED"] * 2, running: ["RUNNING"] * 2, done: ["SUCCEEDED"] * 2}
     assert stores.leases.renew(claims[running], progress=0.5) is True
-    stores.leases.cancelled(claims[running])
+    stores.leases.end_as_cancelled(claims[running])
     assert stores.jobs.get(running).state == "CANCELLED"
 
 
@@ -264,9 +280,47 @@ def test_a_lost_job_that_was_to_be_cancelled_is_cancelled(stores: Stores, submit
     stores.leases.claim("w")
     stores.jobs.cancel(job)
 
-    stores.leases.lost("w")
+    stores.leases.take_back_from("w")
 
     assert stores.jobs.get(job).state == "CANCELLED"
+
+
+@pytest.mark.parametrize("end", ["publish", "fail", "release"])
+def test_a_job_that_was_to_be_cancelled_ends_as_cancelled_whatever_its_worker_does(
+    stores: Stores, submit: Callable[..., Job], end: str
+) -> None:
+    job = submit().id
+    claim = stores.leases.claim("w")
+    assert claim is not None
+
+    assert stores.leases.add_records(claim, [RECORD], progress=0.5) is False
+    assert stores.jobs.cancel(job).state == "RUNNING"
+    assert stores.leases.add_records(claim, [RECORD], progress=0.5) is True
+    match end:
+        case "publish":
+            assert stores.leases.publish(claim, VERSION) is None
+        case "fail":
+            stores.leases.fail(claim, Failure("X", "x"))
+        case _:
+            stores.leases.release(claim)
+
+    found = stores.jobs.get(job)
+    assert [(change.state, change.reason) for change in found.transitions[2:]] == [("CANCELLED", "CANCEL_REQUESTED")]
+    assert (found.version, found.failure) == (None, None)
+    assert stores.versions.page(limit=1, after="") == []
+
+
+def test_a_queued_job_that_was_to_be_cancelled_is_not_claimed(stores: Stores, submit: Callable[..., Job]) -> None:
+    cancelled, following = submit().id, submit().id
+    with stores.database.write() as connection:  # as older releases left a job whose worker was stopped
+        connection.execute(sa.update(jobs).where(jobs.c.id == cancelled).values(cancel_requested=True))
+
+    claim = stores.leases.claim("w")
+
+    assert claim is not None
+    assert claim.job.id == following
+    assert stores.jobs.get(cancelled).state == "CANCELLED"
+    assert stores.leases.claim("w") is None
 
 
 def test_jobs_are_counted_by_state(stores: Stores, submit: Callable[..., Job]) -> None:

@@ -84,11 +84,11 @@ def test_a_silent_workers_job_is_claimed_again_and_its_writes_are_refused(
         lambda: stores.leases.renew(held, progress=0.1),
         lambda: stores.leases.add_records(held, [RECORD], progress=0.5),
         lambda: stores.leases.wait(held, "NO_SPACE"),
-        lambda: stores.leases.go_on(held),
+        lambda: stores.leases.resume(held),
         lambda: stores.leases.publish(held, VERSION),
         lambda: stores.leases.fail(held, Failure("X", "x")),
         lambda: stores.leases.release(held),
-        lambda: stores.leases.cancelled(held),
+        lambda: stores.leases.end_as_cancelled(held),
     ):
         with pytest.raises(Fenced):
             write()
@@ -119,8 +119,8 @@ def test_a_waiting_job_is_its_workers_as_a_running_one_is(
     assert look(leases, clock, seconds=LEASE - 1) is None
     stores.leases.renew(held, progress=0.9)
     assert look(leases, clock, seconds=LEASE - 1) is None
-    stores.leases.go_on(held)
-    stores.leases.go_on(held)
+    stores.leases.resume(held)
+    stores.leases.resume(held)
     stores.leases.publish(held, VERSION)
 
     story = [(change.state, change.reason) for change in stores.jobs.get(held.job.id).transitions]
@@ -130,7 +130,7 @@ def test_a_waiting_job_is_its_workers_as_a_running_one_is(
 def test_a_waiting_job_of_a_dead_worker_is_trained_again(stores: Stores, held: Claim) -> None:
     stores.leases.wait(held, "NO_SPACE")
 
-    stores.leases.lost("holder")
+    stores.leases.take_back_from("holder")
 
     again = stores.leases.claim("other")
     assert again is not None
@@ -190,7 +190,7 @@ def test_a_worker_that_lives_after_all_is_no_loss(stores: Stores, held: Claim, l
         assert second is not None
         assert losses(stores, held.job.id) == 1
 
-        stores.leases.not_lost(silent)
+        stores.leases.undo_loss(silent)
 
         assert losses(stores, held.job.id) == 0
         stores.leases.release(second)
@@ -200,12 +200,12 @@ def test_a_worker_that_lives_after_all_is_no_loss(stores: Stores, held: Claim, l
 
 
 def test_a_job_that_was_given_back_in_order_has_no_loss_to_take_back(stores: Stores, held: Claim) -> None:
-    stores.leases.lost("holder")
+    stores.leases.take_back_from("holder")
     second = stores.leases.claim("other")
     assert second is not None
     stores.leases.release(second)
 
-    stores.leases.not_lost(second)
+    stores.leases.undo_loss(second)
 
     assert losses(stores, held.job.id) == 1
 
@@ -224,8 +224,8 @@ def test_a_job_that_its_own_worker_left_is_no_loss(
 
 
 def test_workers_that_gave_a_sign_of_life_are_counted(stores: Stores) -> None:
-    stores.leases.seen("w1")
-    stores.leases.seen("w1")
+    stores.leases.report_alive("w1")
+    stores.leases.report_alive("w1")
 
     assert stores.jobs.workers_seen(seconds=60) == 1
     assert stores.jobs.workers_seen(seconds=60, host="elsewhere") == 0
@@ -233,7 +233,7 @@ def test_workers_that_gave_a_sign_of_life_are_counted(stores: Stores) -> None:
 
 @pytest.mark.parametrize(("age", "seen"), [(0, 1), (59_000, 1), (61_000, 0), (-61_000, 0)])
 def test_a_worker_of_this_machine_is_counted_by_the_machines_own_clock(stores: Stores, age: int, seen: int) -> None:
-    stores.leases.seen("w1")
+    stores.leases.report_alive("w1")
     with stores.database.write() as connection:  # an hour ahead on the wall
         connection.execute(sa.update(workers).values(beat=workers.c.beat - age, seen=workers.c.seen + 3600))
 
@@ -241,7 +241,7 @@ def test_a_worker_of_this_machine_is_counted_by_the_machines_own_clock(stores: S
 
 
 def test_a_worker_of_an_earlier_boot_is_not_here(stores: Stores) -> None:
-    stores.leases.seen("w1")
+    stores.leases.report_alive("w1")
     with stores.database.write() as connection:
         host = connection.execute(sa.update(workers).values(boot="earlier").returning(workers.c.host)).scalar_one()
 

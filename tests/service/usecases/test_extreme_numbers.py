@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from layerwise import MLP, Architecture, Diverged, InvalidInput, Plan, fit
+from layerwise.losses import LOSSES
 from layerwise_proto.json_form import to_json, to_message
 from layerwise_proto.v1 import types_pb2
 from layerwise_service.domain.specs import Needs, check_batch, check_split, complete_plan, read_architecture, read_plan
@@ -66,7 +67,7 @@ def train(plan_message: types_pb2.Plan, architecture_message: types_pb2.Architec
     """What intake and worker do with them. Raises what callers are told, and else what is a fault."""
     limits = Settings()
     loss = plan_message.loss.WhichOneof("kind") or "softmax_cross_entropy"
-    has_labels = loss in ("softmax_cross_entropy", "hinge", "squared_hinge")
+    has_labels = LOSSES[loss].targets == "classes"
     plan_json, architecture_json = dict(to_json(plan_message)), dict(to_json(architecture_message))
     read_architecture(architecture_json, None, limits)
     plan = read_plan(plan_json, has_labels=has_labels, settings=limits)

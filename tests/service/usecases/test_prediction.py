@@ -88,7 +88,7 @@ def test_an_answer_beyond_the_limit_says_so(settings: Settings, stores: Stores, 
         code, message, reason, _ = error_of(lambda: ModelServiceStub(channel).GetVersion(asked, timeout=10))
 
     assert (code, reason) == (grpc.StatusCode.INVALID_ARGUMENT, "TOO_LARGE")
-    assert "ask for less at once" in message
+    assert "ask for fewer items at once" in message
 
 
 @pytest.fixture
@@ -122,6 +122,26 @@ def test_the_least_recently_used_model_leaves(
         cache.get(name)
 
     assert loaded == [a, b, c, b]
+
+
+def test_a_model_larger_than_the_cache_stays_until_the_next(
+    models: tuple[ArtifactStore, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifacts, (a, b, _) = models
+    loaded: list[str] = []
+    load = ArtifactStore.load_model
+
+    def noted(store: ArtifactStore, name: str) -> MLP:
+        loaded.append(name)
+        return load(store, name)
+
+    monkeypatch.setattr(ArtifactStore, "load_model", noted)
+    cache = LoadedModels(artifacts, max_bytes=1)
+
+    for name in (a, a, b, a):
+        cache.get(name)
+
+    assert loaded == [a, b, a]
 
 
 def test_many_threads_load_a_model_once_and_a_failure_is_no_trap(models: tuple[ArtifactStore, list[str]]) -> None:

@@ -68,25 +68,43 @@ def test_what_another_thread_has_just_learnt_is_not_called_missing(
 
 
 @pytest.mark.parametrize(
-    ("model", "version", "error"),
+    ("model", "version", "error", "words"),
     [
-        ("x", None, ModelNotFound),
-        ("a", 9, VersionNotFound),
-        ("a", "9", VersionNotFound),
-        ("a", "champion", VersionNotFound),
-        ("a", "１", VersionNotFound),
-        ("a", -1, VersionNotFound),
-        (None, None, Conflict),
+        ("x", None, ModelNotFound, "there is no model 'x'; the models are tickets, trees"),
+        ("Ticket", None, ModelNotFound, "the models are tickets, trees; did you mean tickets?"),
+        (
+            "trees",
+            9,
+            VersionNotFound,
+            "trees has no version or alias '9'; the newest version is 1, the aliases are champion",
+        ),
+        ("tickets", "9", VersionNotFound, "tickets has no version or alias '9'; the newest version is 1"),
+        ("trees", "champions", VersionNotFound, "; did you mean champion?"),
+        ("trees", "１", VersionNotFound, "no version"),
+        ("trees", -1, VersionNotFound, "no version"),
+        (None, None, Conflict, "there are 2 models: name one"),
     ],
 )
-def test_what_does_not_exist_is_named(
-    resolver: VersionResolver, publish: Publish, model: str | None, version: str | int | None, error: type[Exception]
+def test_what_does_not_exist_is_named_with_what_does(
+    resolver: VersionResolver,
+    publish: Publish,
+    stores: Stores,
+    model: str | None,
+    version: str | int | None,
+    error: type[Exception],
+    words: str,
 ) -> None:
-    publish("a")
-    publish("b")
+    publish("trees")
+    publish("tickets")
+    stores.versions.set_alias("trees", "champion", 1)
 
-    with pytest.raises(error):
+    with pytest.raises(error) as caught:
         resolver.resolve(model, version)
+    assert words in str(caught.value)
+    if model is not None:
+        with pytest.raises(error) as stored:
+            stores.versions.find(model, str(version or ""))
+        assert str(stored.value) == str(caught.value)
 
 
 def test_while_the_store_is_away_what_is_known_is_served(

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import sqlalchemy as sa
@@ -13,7 +14,7 @@ import sqlalchemy as sa
 from helpers.service_values import LIMITS
 from helpers.waiting import wait_until
 from helpers.worked_jobs import failing, failure, story
-from layerwise import TableEncoder
+from layerwise import MLP, TableEncoder
 from layerwise_service.domain.datasets import Batch
 from layerwise_service.domain.jobs import Claim, Job, NewJob
 from layerwise_service.errors import NoSpace, Unavailable
@@ -47,7 +48,7 @@ def give_to_another(stores: Stores) -> None:
     """Requeue the job of every worker, as if it had been silent, but leave the workers."""
     with stores.database.write() as connection:
         connection.execute(sa.update(jobs).where(jobs.c.state == "RUNNING").values(worker="silent"))
-    stores.leases.lost("silent")
+    stores.leases.take_back_from("silent")
 
 
 def beats(stores: Stores) -> int:
@@ -90,6 +91,62 @@ def test_training_waits_when_too_many_records_are_not_stored(
     assert [len(records) for _, records in calls] == [5, 5, 5, 2]
 
 
+def submit_table(stores: Stores) -> Job:
+    writer = stores.artifacts.new_dataset(classes=None, **LIMITS)
+    table = {"x": np.array([0.0, 1.0, 2.0, 3.0])}
+    writer.add(Batch(table, ["no", "yes", "yes", "no"]))
+    dataset = writer.finish()
+    stores.artifacts.keep(writer, dataset)
+    encoder = TableEncoder().fit(table)
+    architecture = {"inputs": encoder.width, "layers": [{"units": 2}]}
+    new = NewJob(
+        "t", architecture, {"epochs": 2}, dataset.sha256, "accuracy", fingerprint="f", preprocessing=encoder.to_json()
+    )
+    return stores.jobs.submit(new, dataset, max_open=100)
+
+
+@pytest.mark.parametrize("kind", ["rows", "table", "lbfgs"])
+def test_a_job_that_is_cancelled_after_its_last_step_is_not_published(
+    submit: Callable[..., Job],
+    stores: Stores,
+    work: Callable[[Job], Job],
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+) -> None:
+    keep = ArtifactStore.keep_model
+
+    def cancel_and_keep(store: ArtifactStore, model: MLP) -> tuple[str, int]:
+        assert stores.jobs.cancel(job.id).state == "RUNNING"
+        return keep(store, model)
+
+    monkeypatch.setattr(ArtifactStore, "keep_model", cancel_and_keep)
+    plan = {"optimizer": {"kind": "lbfgs"}, "batch_size": None} if kind == "lbfgs" else {}
+    job = submit_table(stores) if kind == "table" else submit(**plan)
+
+    ended = work(job)
+
+    assert story(ended)[1:] == [("RUNNING", "CLAIMED"), ("CANCELLED", "CANCEL_REQUESTED")]
+    assert stores.versions.page(limit=1, after="") == []
+
+
+def test_a_worker_learns_of_a_cancel_when_it_stores_records(
+    submit: Callable[..., Job], stores: Stores, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempt, "_STORE_SECONDS", 0.0)
+    job = submit(**LONG)
+    rare_beats = msgspec.structs.replace(settings, lease_seconds=3600.0)
+    worker = build_worker(rare_beats, "w")
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    wait_until(lambda: stores.jobs.get(job.id).record is not None)
+
+    stores.jobs.cancel(job.id)
+
+    wait_until(lambda: stores.jobs.get(job.id).state == "CANCELLED")
+    worker.stop()
+    thread.join()
+
+
 @pytest.mark.parametrize("way", ["stops", "is cancelled"])
 def test_a_table_is_not_encoded_to_its_end_when_the_job_is_left(
     stores: Stores, runner: Worker, monkeypatch: pytest.MonkeyPatch, way: str
@@ -106,18 +163,8 @@ def test_a_table_is_not_encoded_to_its_end_when_the_job_is_left(
             wait_for_beats(stores, 2)  # the worker has learned of it
 
     monkeypatch.setattr(StoredTable, "blocks", leave_before_the_second)
-    writer = stores.artifacts.new_dataset(classes=None, **LIMITS)
-    table = {"x": np.array([0.0, 1.0, 2.0, 3.0])}
-    writer.add(Batch(table, ["no", "yes", "yes", "no"]))
-    dataset = writer.finish()
-    stores.artifacts.keep(writer, dataset)
-    encoder = TableEncoder().fit(table)
-    architecture = {"inputs": encoder.width, "layers": [{"units": 2}]}
-    new = NewJob(
-        "t", architecture, {"epochs": 2}, dataset.sha256, "accuracy", fingerprint="f", preprocessing=encoder.to_json()
-    )
 
-    job = stores.jobs.submit(new, dataset, max_open=100)
+    job = submit_table(stores)
 
     last = ("QUEUED", "WORKER_STOPPED") if way == "stops" else ("CANCELLED", "CANCEL_REQUESTED")
     wait_until(lambda: story(stores.jobs.get(job.id))[-1] == last)

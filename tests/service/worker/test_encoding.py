@@ -18,6 +18,8 @@ from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.stores.table_reader import StoredTable
 from layerwise_service.worker import encoding
 from layerwise_service.worker.encoding import encoded_rows
+from layerwise_service.worker.heartbeat import Instruction
+from layerwise_service.worker.waiting import Interrupted
 
 # (x - 2) / 2 of 0 and 4; a and b
 TABLE = {"x": np.array([0.0, 4.0, 0.0, 4.0, 0.0, 4.0]), "c": ["a", "b", "b", "a", "b", "b"]}
@@ -51,9 +53,8 @@ def _place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
 def test_the_rows_are_the_encoders_and_no_file_is_seen(
     artifacts: ArtifactStore, stored: StoredTable, tmp_path: Path
 ) -> None:
-    rows = encoded_rows(stored, TableEncoder().fit(TABLE), artifacts, goes_on=lambda: True)
+    rows = encoded_rows(stored, TableEncoder().fit(TABLE), artifacts, check=lambda: None)
 
-    assert rows is not None
     assert rows.dtype == np.float32
     assert rows.tolist() == ENCODED
     assert list((tmp_path / "artifacts" / "incoming").iterdir()) == []
@@ -63,11 +64,13 @@ def test_the_rows_are_the_encoders_and_no_file_is_seen(
 def test_a_table_is_left_as_soon_as_the_job_is(artifacts: ArtifactStore, stored: StoredTable) -> None:
     asked: list[int] = []
 
-    def goes_on() -> bool:
+    def check() -> None:
         asked.append(1)
-        return len(asked) < 2
+        if len(asked) == 2:
+            raise Interrupted(Instruction.CANCEL)
 
-    assert encoded_rows(stored, TableEncoder().fit(TABLE), artifacts, goes_on=goes_on) is None
+    with pytest.raises(Interrupted):
+        encoded_rows(stored, TableEncoder().fit(TABLE), artifacts, check=check)
     assert len(asked) == 2
 
 
@@ -82,4 +85,4 @@ def test_a_full_disk_is_told_as_such(
     monkeypatch.setattr(ArtifactStore, "nameless_file", full)
 
     with pytest.raises(NoSpace):
-        encoded_rows(stored, TableEncoder().fit(TABLE), artifacts, goes_on=lambda: True)
+        encoded_rows(stored, TableEncoder().fit(TABLE), artifacts, check=lambda: None)

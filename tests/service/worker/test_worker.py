@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import sqlalchemy as sa
 from helpers.service_values import LIMITS
 from helpers.waiting import wait_until
 from helpers.worked_jobs import failing, failure, story
-from layerwise import MLP, TableEncoder
+from layerwise import MLP, Finding, Record, TableEncoder, fit
 from layerwise_service.domain.datasets import Batch, Dataset
 from layerwise_service.domain.jobs import Claim, Job, NewJob
 from layerwise_service.errors import NoSpace, Unavailable
@@ -62,6 +63,25 @@ def test_a_job_whose_model_cannot_be_written_waits_and_goes_on_with_what_it_has_
     ]
     assert len(calls) == 2
     assert calls[0] == calls[1]  # the same model: it was not trained again
+
+
+def test_a_finding_that_goes_away_and_comes_back_is_reported_once(
+    submit: Callable[..., Job], stores: Stores, work: Callable[[Job], Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    since = {1: (1,), 2: (), 3: (3,), 4: (4,)}  # of the only finding, by epoch
+
+    def find(*given: Any, **named: Any) -> Iterator[Record]:
+        for record in fit(*given, **named):
+            found = (Finding("overfitting", None, 1.5, start, f"rises since {start}") for start in since[record.epoch])
+            yield replace(record, findings=tuple(found))
+
+    monkeypatch.setattr(attempt, "fit", find)
+
+    ended = work(submit(epochs=4))
+
+    stored = [event.record for event in stores.jobs.events(ended.id, after=0) if event.record is not None]
+    assert [[finding.since for finding in record.findings] for record in stored] == [[1], [], [], []]
+    assert [finding.since for finding in ended.findings] == [4]  # the job has the current form
 
 
 @pytest.mark.parametrize(
@@ -141,6 +161,20 @@ def test_a_folder_in_the_place_of_a_file_is_not_waited_for(
     failing(monkeypatch, ArtifactStore, "open_dataset", IsADirectoryError(errno.EISDIR, "Is a directory"))
 
     assert work(submit()).state == "FAILED"
+
+
+def test_a_job_that_has_succeeded_has_no_seconds_left_whichever_weights_it_kept(
+    submit: Callable[..., Job], stores: Stores, work: Callable[[Job], Job]
+) -> None:
+    keeps_the_first = {"watch": "loss", "patience": 2, "tolerance": 1e6}
+
+    ended = work(submit(epochs=50, early_stopping=keeps_the_first))
+
+    records = [event.record for event in stores.jobs.events(ended.id, after=0) if event.record is not None]
+    assert ended.record is not None
+    assert ended.record.epoch < records[-1].epoch
+    assert records[ended.record.epoch - 1].seconds_left > 0
+    assert ended.record.seconds_left == 0
 
 
 def test_a_job_that_waits_is_cancelled_when_asked(
@@ -227,7 +261,7 @@ def test_a_worker_whose_job_was_taken_while_it_slept_is_no_loss(
         if len(taken) < 3:
             with stores.database.write() as connection:
                 connection.execute(sa.update(jobs).values(worker="silent"))
-            stores.leases.lost("silent")
+            stores.leases.take_back_from("silent")
             taken.append(claim)
         return publish(leases, claim, new)
 
@@ -295,11 +329,11 @@ def test_a_heartbeat_learns_what_to_do_with_the_claim_in_hand_alone(stores: Stor
     heartbeat.hold(first)
     stores.leases.release(first)
     wait_until(lambda: heartbeat.instruction(progress=0.5) is Instruction.DROP)
-    heartbeat.let_go()
+    heartbeat.drop_claim()
     heartbeat.hold(second)
-    assert heartbeat.instruction(progress=0.5) is Instruction.GO_ON
+    assert heartbeat.instruction(progress=0.5) is Instruction.CONTINUE
     wait_until(lambda: stores.jobs.get(current.id).progress == 0.5)  # it has beaten since
-    assert heartbeat.instruction(progress=0.5) is Instruction.GO_ON
+    assert heartbeat.instruction(progress=0.5) is Instruction.CONTINUE
 
     stores.jobs.cancel(current.id)
     wait_until(lambda: heartbeat.instruction(progress=0.5) is Instruction.CANCEL)

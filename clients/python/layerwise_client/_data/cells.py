@@ -10,6 +10,7 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from layerwise_client._data.places import invalid
+from layerwise_client._data.rows import IN_RANGE
 from layerwise_client.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def _numbers(name: str, cells: list[Any], start: int) -> npt.NDArray[np.float64]
         try:
             numbers[row] = math.nan if family_of(cell) == "missing" else float(cell)
         except OverflowError:
-            raise refused(name, start + row, "a number within float32's range (±3.4e38)", cell) from None
+            raise refused(name, start + row, IN_RANGE, cell) from None
     return numbers
 
 

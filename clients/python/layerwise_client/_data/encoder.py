@@ -1,4 +1,4 @@
-"""Encodings of the columns of a table, from the arguments of `Client.train`."""
+"""Encodings of columns from the arguments of `Client.train`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from layerwise_client._data.places import invalid
 from layerwise_client.errors import InvalidRequest
-from layerwise_proto.json_form import JSONFormError, to_message
+from layerwise_proto.json_form import HasJSONForm, JSONFormError, to_message
 from layerwise_proto.v1 import tables_pb2
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 def open_encoder(
-    encoder: Mapping[str, Any] | None, columns: Mapping[str, Any] | None, ignore: Iterable[str]
+    encoder: Mapping[str, Any] | HasJSONForm | None, columns: Mapping[str, Any] | None, ignore: Iterable[str]
 ) -> tables_pb2.Encoder:
-    """Return `encoder`, in JSON form, with `columns` and `ignore` added to its own. Raises `InvalidRequest`."""
+    """Return `encoder`, in JSON form, with `columns` and `ignore` added. Raises `InvalidRequest`."""
     message = spec_message(encoder or {}, tables_pb2.Encoder, "encoder")
     for name, encoding in spec_message({"columns": columns or {}}, tables_pb2.Encoder, "").columns.items():
         message.columns[name].CopyFrom(encoding)
@@ -35,14 +35,14 @@ def check_encoder(encoder: tables_pb2.Encoder, given: UncheckedTable, target: st
     """Raise `InvalidRequest` if the encoder names a column that the table does not have, or the target."""
     for what, names in (("columns", sorted(encoder.columns)), ("ignore", list(encoder.ignore))):
         if target in names:
-            raise InvalidRequest(f"{what}: {target} is the target, and no column to encode or to ignore", pointer=what)
+            raise InvalidRequest(f"{what}: {target} is the target and cannot be encoded or ignored", pointer=what)
         given.check_names(names, what)
         if twice := next((name for name in names if what == "ignore" and name in encoder.columns), None):
             raise InvalidRequest(f"ignore: column {twice} has an encoding; it cannot be ignored too", pointer="ignore")
 
 
 def kinds_of(encoder: tables_pb2.Encoder, given: UncheckedTable) -> dict[str, str]:
-    """Return what each column holds by its chosen encoding, "" without one; see `UncheckedTable.opened`."""
+    """Return the kind of values that each column's encoding reads, "" without one; see `UncheckedTable.opened`."""
     kinds = dict.fromkeys(given.columns, "")
     if encoder.columns:
         from layerwise.tables import ENCODINGS
@@ -54,7 +54,7 @@ def kinds_of(encoder: tables_pb2.Encoder, given: UncheckedTable) -> dict[str, st
 
 
 def spec_message(value: object, kind: type[M], name: str) -> M:
-    """Return `value`, in JSON form, as a message; errors name the argument `name`."""
+    """Return `value`, in JSON form, as a message. Errors name the argument `name`."""
     try:
         return to_message(value, kind, at=(name,) if name else ())
     except JSONFormError as exc:

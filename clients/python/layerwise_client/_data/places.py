@@ -1,4 +1,4 @@
-"""Errors that name a place in X, y or weights, and those of the service that become such."""
+"""Errors that name a place in X, y or weights, and translation of the service's errors into such."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Steps = tuple[str | int, ...]
 
 
 def invalid(place: str | Steps, detail: str, *, reason: str = "", request_id: str = "") -> InvalidRequest:
-    """Return the error of `place`, an argument or the steps to a part of one; `detail` says what is wrong with it."""
+    """Return the error at `place`, an argument or the steps to a part of one; `detail` says what is wrong there."""
     steps = (place,) if isinstance(place, str) else place
     return InvalidRequest(
         f"{place_words(steps)}: {detail}", reason=reason, pointer=steps, request_id=request_id, detail=detail
@@ -18,7 +18,7 @@ def invalid(place: str | Steps, detail: str, *, reason: str = "", request_id: st
 
 
 def place_words(steps: Steps) -> str:
-    """Return the place for a reader: "X row 17, column distance"."""
+    """Return the place as text, such as "X row 17, column distance"."""
     from layerwise.errors import Place
 
     match steps:
@@ -33,9 +33,9 @@ def place_words(steps: Steps) -> str:
 
 
 def placed(error: InvalidRequest, starts: Sequence[int]) -> InvalidRequest:
-    """Return `error` of the service with its place in X, y or weights, if it is in these.
+    """Return the service's `error` with its place in X, y or weights; unchanged if it is about something else.
 
-    `starts` are the first rows of the batches that were sent.
+    `starts` are the numbers of the first rows of the batches that were sent.
     """
     match error.place:
         case ("batches", int(batch), "table", "rows", int(row), *rest) if batch < len(starts):
@@ -44,10 +44,16 @@ def placed(error: InvalidRequest, starts: Sequence[int]) -> InvalidRequest:
             starts
         ):
             place = ({"rows": "X", "weights": "weights"}.get(part, "y"), starts[batch] + row, *rest)
-        case ("instances", int(row), *rest) | ("table", "rows", int(row), *rest):
+        case ("instances" | "rows", int(row), *rest) | ("table", "rows", int(row), *rest):
             place = ("X", starts[0] + row, *rest)
         case ("encoder" | "table", "columns", str(column)) | ("batches", int(), "table", "columns", str(column)):
             place = ("X", column)
+        case ("instances" | "rows" | "table",) | ("batches", int(), "rows" | "table"):
+            place = ("X",)
+        case ("batches", int(), "labels" | "targets"):
+            place = ("y",)
+        case ("batches", int(), "weights"):
+            place = ("weights",)
         case _:
             return error
     return invalid(place, error.detail, reason=error.reason, request_id=error.request_id)

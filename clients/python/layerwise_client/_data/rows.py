@@ -1,4 +1,4 @@
-"""Rows of numbers (an array, lists, a sparse matrix), checked and read as blocks of float32."""
+"""Rows of numbers, from an array, lists or a sparse matrix, checked and read in blocks of float32."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from layerwise_client._data.masks import refuse_masked
 from layerwise_client._data.places import invalid
 from layerwise_client.errors import InvalidRequest
 from layerwise_proto.v1 import tensors_pb2
@@ -18,9 +19,12 @@ if TYPE_CHECKING:
     Block = npt.NDArray[np.float32]
 
 
+IN_RANGE = "a number within float32's range (±3.4e38)"
+
+
 @dataclass(frozen=True, slots=True)
 class NumberRows:
-    """`count` rows of `features` numbers, read block by block: a memory-mapped array stays on its disk.
+    """`count` rows of `features` numbers, read in blocks, so that a memory-mapped array stays on disk.
 
     `take(start, stop)` returns these rows as an array of any type.
     """
@@ -31,7 +35,7 @@ class NumberRows:
 
     @property
     def fitted(self) -> int:
-        """Number of values that an encoder is fitted on: none for rows of numbers."""
+        """Number of values that an encoder is fitted on; 0 for rows of numbers."""
         return 0
 
     def row_bytes(self, number_bytes: int) -> int:
@@ -41,13 +45,13 @@ class NumberRows:
     def block(self, start: int, stop: int) -> Block:
         """Return rows `start` to `stop` as (rows, features) float32.
 
-        Raises `InvalidRequest`, with row and column, for what is not a finite number in the range of float32.
+        Raises `InvalidRequest`, with row and column, for a value that is not a finite number in the range of float32.
         """
         return to_float32(self.take(start, stop), "X", first_row=start)
 
 
 def open_rows(X: object) -> NumberRows:
-    """Open `X`, an array (n, features), a sparse matrix or a sequence of rows; checks the shape, reads no values."""
+    """Open `X`, an array (n, features), a sparse matrix or a sequence of rows. Checks the shape, not the values."""
     import numpy as np
 
     if isinstance(X, Sequence) and not isinstance(X, str | bytes):
@@ -63,7 +67,7 @@ def open_rows(X: object) -> NumberRows:
     if rows.count == 0:
         raise InvalidRequest("X has no rows", reason="EMPTY_BATCH", pointer="X")
     if rows.features == 0:
-        raise InvalidRequest("X has rows without any number in them", pointer="X")
+        raise InvalidRequest("X has rows without numbers", pointer="X")
     return rows
 
 
@@ -79,16 +83,23 @@ def to_float32(values: Array, name: str, *, first_row: int = 0) -> Block:
     """
     import numpy as np
 
+    from layerwise.checks import shown
+    from layerwise.tables.reading import FLOAT32_MAX
+
     _refuse_text(values, name, first_row=first_row)
-    if isinstance(values, np.ma.MaskedArray):  # a masked value is missing, whatever stands under the mask
+    if isinstance(values, np.ma.MaskedArray):  # a masked value is missing
         values = cast("Array", np.ma.filled(np.ma.asarray(values, dtype=np.float64), np.nan))
-    with np.errstate(over="ignore"):  # what overflows is refused below, with its place
-        block = np.ascontiguousarray(values, dtype="<f4")
+    try:
+        with np.errstate(over="ignore"):  # values that overflow are refused below, with their place
+            block = np.ascontiguousarray(values, dtype="<f4")
+    except OverflowError:  # whole numbers of hundreds of digits
+        beyond = next(index for index, value in np.ndenumerate(values) if abs(value) > FLOAT32_MAX)
+        raise _misplaced(name, beyond, first_row, f"expected {IN_RANGE}, got {shown(values[beyond])}") from None
     finite = np.isfinite(block)
     if not finite.all():
         index = tuple(int(i) for i in np.argwhere(~finite)[0])
         value = float(values[index])
-        wanted = "a number within float32's range (±3.4e38)" if np.isfinite(value) else "a finite number"
+        wanted = IN_RANGE if np.isfinite(value) else "a finite number"
         raise _misplaced(name, index, first_row, f"expected {wanted}, got {value:g}")
     return block
 
@@ -114,19 +125,18 @@ def _open_sequence(X: Sequence[object]) -> NumberRows:
         import numpy as np
 
         rows = X[start:stop]
+        refuse_masked(rows, "X", first_row=start)
         for index, row in enumerate(rows, start):
             if (length := _length(row)) != features:
-                got = "no row" if length is None else f"{length}"
+                got = "a value that is not a row" if length is None else f"{length}"
                 raise invalid(("X", index), f"expected {features} numbers, got {got}")
         try:
             array = np.asarray(rows)
         except ValueError as exc:  # a list where a number should be
-            raise InvalidRequest(f"X rows {start} to {stop - 1}: expected numbers in every place", pointer="X") from exc
+            raise InvalidRequest(f"X rows {start} to {stop - 1}: expected numbers only", pointer="X") from exc
         if array.ndim != 2:
             raise _not_two_dimensional((len(X), *array.shape[1:]))
-        if (
-            array.dtype.kind in "US"
-        ):  # NumPy has turned every number of the block into a text: keep the values as they are
+        if array.dtype.kind in "US":  # NumPy made text of every number; keep the values as they are
             array = np.array([list(cast("Sequence[object]", row)) for row in rows], dtype=object)
         return array
 
@@ -134,7 +144,7 @@ def _open_sequence(X: Sequence[object]) -> NumberRows:
 
 
 def _open_sparse(X: Any) -> NumberRows:
-    """Open a sparse matrix; each block of rows becomes dense."""
+    """Open a sparse matrix. Each block of rows is made dense."""
     if X.ndim != 2:
         raise _not_two_dimensional(X.shape)
     by_row = X.tocsr()
@@ -148,7 +158,7 @@ def _length(row: object) -> int | None:
 
 
 def _refuse_text(values: Array, name: str, *, first_row: int) -> None:
-    """Raise an error for what is not a number; NumPy would silently read the text "1.5" as one."""
+    """Raise an error for a value that is not a number; NumPy would read the text "1.5" as one."""
     import numpy as np
 
     if values.dtype.kind in "biuf":

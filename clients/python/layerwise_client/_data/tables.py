@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from layerwise_client._data.cells import refused
 from layerwise_client._data.columns import open_values
+from layerwise_client._data.masks import refuse_masked
 from layerwise_client._data.places import invalid
+from layerwise_client._data.rows import IN_RANGE
 from layerwise_client.errors import InvalidRequest
 from layerwise_proto.v1 import tables_pb2
 
@@ -172,7 +174,12 @@ def positional(X: object, names: Sequence[str]) -> UncheckedTable:
     """Name the values of rows (n, columns) without names. Raises `InvalidRequest` for a row of another length."""
     import numpy as np
 
+    refuse_masked(X, "X")
+    kind = type(X).__name__
     rows = cast("Sequence[Sequence[object]]", X if isinstance(X, Sequence) else np.asarray(X))
+    if getattr(rows, "ndim", 2) == 0:
+        wanted = f"expected rows of {len(names)} values in the order of the columns {listed(names)}"
+        raise invalid("X", f"{wanted}, got {kind}")
     for index, row in enumerate(rows):
         if isinstance(row, str | bytes) or not hasattr(row, "__len__") or len(row) != len(names):
             got = f"{len(row)}" if hasattr(row, "__len__") and not isinstance(row, str | bytes) else "no row"
@@ -261,5 +268,5 @@ def _check(name: str, values: npt.NDArray[np.float64] | list[str], start: int) -
     beyond = np.abs(values) > FLOAT32_MAX
     if beyond.any():
         row = int(np.argmax(beyond))
-        wanted = "a finite number" if np.isinf(values[row]) else "a number within float32's range (±3.4e38)"
+        wanted = "a finite number" if np.isinf(values[row]) else IN_RANGE
         raise refused(name, start + row, wanted, float(values[row]))

@@ -1,4 +1,4 @@
-"""Labels or targets of rows, checked and read block by block."""
+"""Labels or targets of rows, checked and read in blocks."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from layerwise_client._data.masks import refuse_masked
 from layerwise_client._data.places import invalid
 from layerwise_client._data.rows import tensor, to_float32
 from layerwise_client.errors import InvalidRequest
@@ -31,9 +32,9 @@ _BY_DTYPE: dict[str, TargetKind] = {
 
 @dataclass(frozen=True, slots=True)
 class TargetValues:
-    """Labels of `count` rows, of the type `kind`, or their targets if `classification` is False.
+    """Labels of `count` rows, of the type `kind`; targets if `classification` is False.
 
-    `take(start, stop)` returns those of these rows: (rows,), or (rows, outputs) targets.
+    `take(start, stop)` returns the labels (rows,) or targets, (rows,) or (rows, outputs), of these rows.
     """
 
     count: int
@@ -43,7 +44,7 @@ class TargetValues:
     outputs: int = 1
 
     def fill(self, batch: training_pb2.TrainBatch, start: int, stop: int) -> None:
-        """Put rows `start` to `stop` into `batch`. Raises `InvalidRequest` with the row of what cannot be sent."""
+        """Put rows `start` to `stop` into `batch`. Raises `InvalidRequest` with the row that is wrong."""
         block = self.take(start, stop)
         if self.classification:
             batch.labels.CopyFrom(_labels(block, self.kind, "y", start))
@@ -64,7 +65,7 @@ def _takes(loss: str) -> Literal["classes", "flags", "values"]:
 
 
 def open_targets(y: object, loss: str | None) -> TargetValues:
-    """Open `y` for the loss of this name, which decides whether it holds labels or targets; for None, its type does.
+    """Open `y`. The loss of this name decides whether it holds labels or targets; without a loss, its type does.
 
     Integers, texts and booleans (n,) are labels; floats and anything two-dimensional are targets. A column (n, 1) of
     texts holds labels, and so does any column (n, 1) with a loss of labels. Whole numbers or booleans in one column
@@ -79,7 +80,7 @@ def open_targets(y: object, loss: str | None) -> TargetValues:
         raise InvalidRequest(f"y: expected (n,) or (n, outputs), got shape {array.shape}", pointer="y")
     takes = None if loss is None else _takes(loss)
     if array.ndim == 2 and array.shape[1] == 1 and (kind == "string" or takes == "classes"):
-        array = array[:, 0]  # as a DataFrame of one column gives them
+        array = array[:, 0]  # such as a DataFrame of one column
     if loss is None and array.ndim == 2 and kind in ("integer", "boolean"):
         _refuse_labels_in_columns(array, kind)
     if takes == "flags" and array.ndim == 2 and array.shape[1] == 1:
@@ -99,7 +100,7 @@ def open_targets(y: object, loss: str | None) -> TargetValues:
 
 
 def _refuse_labels_in_columns(array: Array, kind: TargetKind) -> None:
-    """Raise an error for an array (n, outputs) that looks like labels: one column, or a single 1 in each row."""
+    """Raise an error for an array (n, outputs) that may hold labels: one column, or a single 1 in each row."""
     if array.shape[1] == 1:
         what, labels = f"one column of {kind} values", "y.ravel()"
     elif ((array == 0) | (array == 1)).all() and (array.sum(axis=1) == 1).all():
@@ -143,6 +144,7 @@ def labels_array(labels: Sequence[Label]) -> Array:
 def _as_array(y: object, name: str) -> Array:
     import numpy as np
 
+    refuse_masked(y, name)
     if hasattr(y, "to_numpy"):  # pandas
         return cast("Array", cast(Any, y).to_numpy())
     if isinstance(y, str | bytes) or not isinstance(y, Sequence):
@@ -156,7 +158,7 @@ def _as_array(y: object, name: str) -> Array:
             return cast("Array", np.asarray(values))
         except ValueError as exc:
             raise InvalidRequest(f"{name}: expected rows of equal length", pointer=name) from exc
-    # As objects: NumPy would convert a mixture to one type, and its numbers to text.
+    # As objects, since NumPy would convert mixed values to one type, and numbers to text.
     objects = np.empty(len(values), dtype=object)
     objects[:] = values
     return objects
@@ -177,7 +179,7 @@ def _kind(array: Array, name: str) -> TargetKind:
             raise _wrong(name, row, "expected a label or a number", value)
         kinds.add(kind)
         if len(kinds) > 1 and not kinds <= {"integer", "number"}:
-            raise _wrong(name, row, f"expected {min(kinds - {kind})} values throughout", value)
+            raise _wrong(name, row, f"expected only {min(kinds - {kind})} values", value)
     return "number" if "number" in kinds or not kinds else kinds.pop()
 
 
@@ -190,7 +192,7 @@ def _kind_of(value: object) -> TargetKind | None:
         return "integer"
     if isinstance(value, str):
         return "string"
-    if isinstance(value, float | np.floating) and value == value:  # noqa: PLR0124 – NaN, which pandas puts for missing
+    if isinstance(value, float | np.floating) and value == value:  # noqa: PLR0124 – not NaN, which stands for missing in pandas
         return "number"
     return None
 
@@ -199,12 +201,14 @@ def _labels(block: Array, kind: TargetKind, name: str, first_row: int) -> tensor
     if kind == "boolean":
         return tensors_pb2.Labels(booleans=tensors_pb2.BooleanLabels(values=[bool(value) for value in block]))
     if kind == "string":
+        from layerwise.data.labels import unfit_text
+
         values = [str(value) for value in block]
-        try:
-            return tensors_pb2.Labels(strings=tensors_pb2.StringLabels(values=values))
-        except ValueError as exc:  # a lone surrogate has no encoding
-            row = next(row for row, value in enumerate(values) if not value.isprintable())
-            raise _wrong(name, first_row + row, "expected text that UTF-8 can hold", values[row]) from exc
+        unfit = {text: wanted for text in set(values) if (wanted := unfit_text(text))}
+        if unfit:
+            row, text = next((row, text) for row, text in enumerate(values, first_row) if text in unfit)
+            raise _wrong(name, row, unfit[text], text)
+        return tensors_pb2.Labels(strings=tensors_pb2.StringLabels(values=values))
     integers: list[int] = block.tolist()
     if block.dtype.kind not in "i":
         from layerwise.data.labels import MAX_INTEGER
@@ -212,11 +216,13 @@ def _labels(block: Array, kind: TargetKind, name: str, first_row: int) -> tensor
         for row, value in enumerate(cast("list[float]", integers), first_row):
             if (
                 value % 1 != 0 or not -MAX_INTEGER - 1 <= value <= MAX_INTEGER
-            ):  # NaN and infinity have no remainder that is 0
+            ):  # the remainder of NaN and infinity is not 0
                 raise _wrong(name, row, "expected a whole number of 64 bits as a label", value)
         integers = [int(value) for value in integers]
     return tensors_pb2.Labels(integers=tensors_pb2.IntegerLabels(values=integers))
 
 
 def _wrong(name: str, row: int, wanted: str, value: object) -> InvalidRequest:
-    return invalid((name, row), f"{wanted}, got {value!r}")
+    from layerwise.checks import shown
+
+    return invalid((name, row), f"{wanted}, got {shown(value)}")

@@ -1,4 +1,4 @@
-"""What a network is trained on, from the arguments of `Client.train`: rows, labels or targets, and weights."""
+"""Training data from the arguments of `Client.train`: rows, labels or targets, and weights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from layerwise_proto.v1 import tables_pb2, training_pb2
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """Rows, their labels or targets, and their weights in the loss, None if all weigh the same."""
+    """Rows, their labels or targets, and their weights in the loss; None if all weights are equal."""
 
     rows: NumberRows | TableRows
     targets: TargetValues
@@ -27,7 +27,7 @@ class TrainingData:
         return self.rows.row_bytes(4) + 4 * (self.targets.outputs + (self.weights is not None))
 
     def batch(self, start: int, stop: int) -> training_pb2.TrainBatch:
-        """Return rows `start` to `stop` as a message. Raises `InvalidRequest` with the row of what cannot be sent."""
+        """Return rows `start` to `stop` as a message. Raises `InvalidRequest` with the row that is wrong."""
         block = self.rows.block(start, stop)
         if isinstance(block, TableBlock):
             batch = training_pb2.TrainBatch(table=block.message())
@@ -42,10 +42,10 @@ class TrainingData:
 def open_training_data(
     X: object, y: object, weights: object, *, encoder: tables_pb2.Encoder, loss: str | None, fitted: bool
 ) -> TrainingData:
-    """Check the arguments, and add to `encoder` what the types of the columns say.
+    """Check the arguments, and add the encodings that follow from the types of columns to `encoder`.
 
-    `loss` is the name of the plan's loss, if it has one. With `fitted`, the encoder is that of the version to start
-    from. Raises `InvalidRequest`.
+    `loss` is the name of the plan's loss, if it has one. If `fitted`, the service uses the encoder of the version to
+    start from. Raises `InvalidRequest`.
     """
     rows, labels = _open_rows_and_y(X, y, encoder, fitted=fitted)
     targets = open_targets(labels, loss)
@@ -64,7 +64,7 @@ def _open_rows_and_y(
         for what, named in (("y", isinstance(y, str)), ("encoder", encoder.ByteSize() > 0)):
             if named:
                 wanted = "a table, such as a DataFrame or a mapping of column names to values"
-                raise InvalidRequest(f"{what}: names columns; expected X to be {wanted}", pointer=what)
+                raise InvalidRequest(f"{what}: expected X to be {wanted}, since this names columns", pointer=what)
         return open_rows(X), y
     given = open_table(X)
     target = y if isinstance(y, str) else None

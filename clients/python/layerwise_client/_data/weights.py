@@ -1,12 +1,13 @@
-"""Weights of rows in the loss, checked and sent block by block."""
+"""Weights of rows in the loss, checked and sent in blocks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from layerwise_client._data.masks import refuse_masked
 from layerwise_client._data.places import invalid
-from layerwise_client._data.rows import tensor, to_float32
+from layerwise_client._data.rows import tensor
 from layerwise_client.errors import InvalidRequest
 from layerwise_proto.v1 import training_pb2
 
@@ -21,7 +22,7 @@ class LossWeights:
     values: Block
 
     def fill(self, batch: training_pb2.TrainBatch, start: int, stop: int) -> None:
-        """Put those of rows `start` to `stop` into `batch`."""
+        """Put the weights of rows `start` to `stop` into `batch`."""
         batch.weights.CopyFrom(tensor(self.values[start:stop]))
 
 
@@ -29,7 +30,11 @@ def open_weights(weights: object, rows: int) -> LossWeights:
     """Check `weights`: one finite number of at least 0 for each row, not all 0. Raises `InvalidRequest`."""
     import numpy as np
 
-    if hasattr(weights, "to_numpy"):  # pandas; na_value: its own missing value is no float
+    from layerwise.data.arrays import checked_weights
+    from layerwise.errors import InvalidInput
+
+    refuse_masked(weights, "weights")
+    if hasattr(weights, "to_numpy"):  # pandas, whose missing value is not a float
         array = cast("Array", cast(Any, weights).to_numpy(dtype="float64", na_value=float("nan")))
     else:
         try:
@@ -39,10 +44,8 @@ def open_weights(weights: object, rows: int) -> LossWeights:
     if array.shape != (rows,):
         detail = f"weights: expected one for each of the {rows} rows, got shape {array.shape}"
         raise InvalidRequest(detail, pointer="weights")
-    values = to_float32(array, "weights")
-    if (values < 0).any():
-        row = int(np.argmax(values < 0))
-        raise invalid(("weights", row), f"expected a number of at least 0, got {values[row]:g}")
-    if not values.any():
-        raise InvalidRequest("weights: expected one above 0 at least, got zeros alone", pointer="weights")
-    return LossWeights(values)
+    try:
+        values = checked_weights(array, rows=rows, dtype=np.float32)
+    except InvalidInput as error:
+        raise invalid(error.place, error.detail) from error
+    return LossWeights(values.astype(np.float32))

@@ -1,1 +1,1 @@
-"""How the service is reached: gRPC and HTTP, and their errors as the package's own."""
+"""Calls to the service over gRPC and HTTP, and the translation of their errors."""

@@ -1,4 +1,4 @@
-"""The gRPC channel to one service: each call has a deadline, and is tried again where that is safe."""
+"""The gRPC channel to one service. Each call has a deadline, and is tried again where that is safe."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, SupportsIndex, TypeVar
+from typing import TYPE_CHECKING, SupportsFloat, SupportsIndex, TypeVar
 
 import grpc
 
 from layerwise_client._transport.errors import from_rpc
 from layerwise_client._transport.proxy import proxy_to
+from layerwise_client._transport.wrong_port import rest_as_target
 from layerwise_client.errors import DeadlineExceeded, InvalidRequest, LayerwiseError, Unavailable
 from layerwise_proto.v1 import models_pb2_grpc, training_pb2_grpc
 
@@ -24,35 +25,36 @@ if TYPE_CHECKING:
     Response = TypeVar("Response", bound=Message)
 T = TypeVar("T")
 
-_DELAYS = (0.1, 0.2, 0.4, 0.8)  # seconds between tries; the last one again and again
+_DELAYS = (0.1, 0.2, 0.4, 0.8)  # seconds between tries; the last one repeats
 
 _CLOSE_SECONDS = 5.0
-_MOST_INT = 2**63 - 1  # of protobuf's int64
+_MOST_INT = 2**63 - 1  # largest int64 of protobuf
+_MOST_SECONDS = 1_000_000  # gRPC and sockets fail at once with a time that they cannot count
 
 MESSAGE_BYTES = 8 << 20
-"""Every service takes a message, or a body over REST, of this size."""
+"""Largest message over gRPC, or body over REST, that every service accepts."""
 
 _OPTIONS = (
     ("grpc.max_send_message_length", MESSAGE_BYTES),
     ("grpc.max_receive_message_length", 64 << 20),  # probabilities of 4,096 rows × 4,000 classes
-    # Pings show, while a job is watched, that a peer has vanished without closing the connection.
+    # While a job is watched, pings detect a service that vanished without closing the connection.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.max_pings_without_data", 0),
-    # By default a channel waits a second, later two minutes, before it looks for a service that was not there.
+    # By default a channel waits from a second up to two minutes before it tries to connect again.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
 )
 
 
 class Deadline:
-    """A point in time, `seconds` from now, or never for None."""
+    """A point in time, `seconds` from now; never if None."""
 
     def __init__(self, seconds: float | None) -> None:
         self._end = None if seconds is None else time.monotonic() + seconds
 
     def left(self) -> float | None:
-        """Return the seconds until then, at least 0; None if it never comes."""
+        """Return the seconds that are left, at least 0; None if there is no limit."""
         return None if self._end is None else max(0.0, self._end - time.monotonic())
 
     def passed(self) -> bool:
@@ -65,17 +67,25 @@ class Deadline:
 
 
 class Retries:
-    """Pauses between failed tries of one call, which grow, until the patience is over.
+    """Growing pauses between the failed tries of one call.
 
-    Tries fail in a series, which `succeeded` ends. After `patience` seconds of a series, the last error is raised.
-    `on_waiting` is called with `address` once in a series, after the second failure: a connection that is made again at
-    once is not worth a message.
+    A try that succeeds ends a series of failures. After `patience` seconds of a series, the last error is raised.
+    `on_waiting` is called with `address` once in a series, after the second failure, since a first failure is often
+    repaired at once. `cause` is called at the first failure with the seconds that are left; its error ends the call.
     """
 
-    def __init__(self, address: str, *, patience: float, on_waiting: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        patience: float,
+        on_waiting: Callable[[str], None] | None = None,
+        cause: Callable[[float], LayerwiseError | None] = lambda left: None,
+    ) -> None:
         self._address = address
         self._patience = patience
         self._on_waiting = on_waiting
+        self._cause = cause
         self._end = Deadline(None)
         self._count = 0
 
@@ -84,13 +94,16 @@ class Retries:
 
     @property
     def delay(self) -> float:
-        """Most seconds of the next pause."""
+        """Longest duration of the next pause in seconds."""
         return _DELAYS[min(self._count, len(_DELAYS) - 1)]
 
     def failed(self, error: LayerwiseError, deadline: Deadline) -> None:
-        """Pause before another try, not beyond `deadline`. Raises `error` when the patience is over."""
+        """Pause before another try, not beyond `deadline`. Raises `error` if the patience is over."""
         if self._count == 0:
             self._end = Deadline(self._patience)
+            left = deadline.left()
+            if (cause := self._cause(self._patience if left is None else left)) is not None:
+                raise cause from error
         elif self._end.passed():
             raise error
         if self._count == 1 and self._on_waiting is not None:
@@ -99,7 +112,7 @@ class Retries:
 
     def pause(self, deadline: Deadline) -> None:
         """Sleep longer than the last time, not beyond `deadline`."""
-        # By chance a little shorter, so that the clients of a service that restarts do not all return at once.
+        # Randomly a little shorter, so that not all clients of a restarted service call it at once.
         delay = self.delay * random.uniform(0.7, 1.0)  # noqa: S311
         self._count += 1
         time.sleep(min(left for left in (delay, self._end.left(), deadline.left()) if left is not None))
@@ -108,7 +121,7 @@ class Retries:
 class Connection:
     """A channel to `target` and the stubs of its three services.
 
-    The channel is made at the first call. `on_waiting` is called with the address of a service that is not there, while
+    The channel is opened at the first call. `on_waiting` is called with the address if the service does not answer and
     the call is tried again.
     """
 
@@ -120,7 +133,7 @@ class Connection:
         self._opened: _Opened | None = None
         self._closed = False
         self.published: dict[str, int] = {}
-        """The newest version that jobs of this client published, by model."""
+        """Newest version that jobs of this client published, by model."""
 
     @property
     def training(self) -> training_pb2_grpc.TrainingServiceStub:
@@ -135,15 +148,23 @@ class Connection:
         return self._open().prediction
 
     def call(self, method: grpc.UnaryUnaryMultiCallable[Request, Response], request: Request) -> Response:
-        """Return the answer to `request`, within the timeout. Every unary call of the API may be repeated safely."""
+        """Return the answer to `request` within the timeout. Every unary call of the API is safe to repeat."""
         deadline = Deadline(self.timeout)
-        retries = Retries(self.target, patience=self.timeout, on_waiting=self.on_waiting)
+        retries = self.retries(self.on_waiting)
         return retrying(lambda: self.try_once(method, request, deadline), retries, deadline)
+
+    def retries(self, on_waiting: Callable[[str], None] | None) -> Retries:
+        """Return the pauses of one call, which ends at once if the target is no address of gRPC."""
+        return Retries(self.target, patience=self.timeout, on_waiting=on_waiting, cause=self._wrong_target)
+
+    def _wrong_target(self, left: float) -> LayerwiseError | None:
+        through_proxy = self._opened is not None and self._opened.proxy is not None
+        return None if through_proxy else rest_as_target(self.target, left)
 
     def try_once(
         self, method: grpc.UnaryUnaryMultiCallable[Request, Response], request: Request, deadline: Deadline
     ) -> Response:
-        """Return the answer to `request`, by the timeout or `deadline`, whichever comes first. Does not try again."""
+        """Return the answer to `request`, by the timeout or `deadline`, whichever is first. Does not try again."""
         self.check_open()
         left = deadline.left()
         try:
@@ -160,11 +181,11 @@ class Connection:
             raise RuntimeError("the client is closed")
 
     def close(self) -> None:
-        """Close the channel and end every call on it."""
+        """Close the channel, and end every call on it."""
         self._closed = True
         if self._opened is None or not _owner.is_this_process:  # nothing is open here
             return
-        # In a thread, for a limited time: after Ctrl-C during a call, gRPC may wait in `close` for ever.
+        # In a thread, for a limited time: after Ctrl-C during a call, gRPC may wait forever in `close`.
         closing = threading.Thread(target=self._opened.channel.close, daemon=True)
         closing.start()
         closing.join(_CLOSE_SECONDS)
@@ -205,9 +226,9 @@ class _Owner:
             self._process = os.getpid()
         if not self.is_this_process:
             raise RuntimeError(
-                "this process was forked from one that had already called the service over gRPC, which cannot be used "
-                "after a fork; start processes by spawn (multiprocessing.get_context('spawn')), fork before the first "
-                "call, or predict with a client that has rest=, which may be forked"
+                "this process was forked after the first call over gRPC, which does not work after a fork; start "
+                "processes by spawn (multiprocessing.get_context('spawn')), fork before the first call, or predict "
+                "over rest="
             )
 
 
@@ -217,7 +238,7 @@ _owner = _Owner()
 def retrying(attempt: Callable[[], T], retries: Retries, deadline: Deadline) -> T:
     """Return the result of `attempt`, which is tried again while it raises `Unavailable`.
 
-    Raises the last `Unavailable` when it is too late for another try, also if the last try exceeded the deadline.
+    Raises the last `Unavailable` if there is no time for another try, even if the last try exceeded the deadline.
     """
     absent: Unavailable | None = None
     try:
@@ -238,7 +259,7 @@ def retrying(attempt: Callable[[], T], retries: Retries, deadline: Deadline) -> 
 
 
 def whole(value: object, name: str) -> int:
-    """Return `value` as an int of 64 bits. Raises `InvalidRequest` with the argument's `name` if it is none."""
+    """Return `value` as an int of 64 bits. Raises `InvalidRequest` with the argument's `name` for anything else."""
     if isinstance(value, bool) or not isinstance(value, SupportsIndex):
         raise InvalidRequest(f"{name}: expected a whole number, got {value!r}", pointer=name)
     number = operator.index(value)
@@ -247,10 +268,23 @@ def whole(value: object, name: str) -> int:
     return number
 
 
+def seconds(value: object, name: str) -> float:
+    """Return `value`, a time above 0. Raises `InvalidRequest` with the argument's `name` for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | SupportsFloat):
+        raise InvalidRequest(f"{name}: expected a number of seconds, got {value!r}", pointer=name)
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        number = float("inf")
+    if not 0 < number <= _MOST_SECONDS:
+        raise InvalidRequest(f"{name}: expected seconds above 0, up to {_MOST_SECONDS:,}, got {number:g}", pointer=name)
+    return number
+
+
 def text(value: object, name: str) -> str:
-    """Return `value`, a string. Raises `InvalidRequest` with the argument's `name` if it is none, or not printable."""
+    """Return `value`, a printable string. Raises `InvalidRequest` with the argument's `name` for anything else."""
     if not isinstance(value, str):
         raise InvalidRequest(f"{name}: expected a string, got {type(value).__name__}", pointer=name)
-    if not value.isprintable():  # lone surrogates, which cannot be encoded, among them
+    if not value.isprintable():  # such as lone surrogates, which cannot be encoded
         raise InvalidRequest(f"{name}: expected printable text, got {value!r}", pointer=name)
     return value

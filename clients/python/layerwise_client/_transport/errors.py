@@ -1,4 +1,4 @@
-"""Errors of this package for gRPC statuses and HTTP answers."""
+"""Translation of gRPC statuses and HTTP answers into errors of this package."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from layerwise_client._transport.proxy import Proxy
-from layerwise_client._transport.wrong_port import rest_as_target
 from layerwise_client.errors import (
     Conflict,
     DeadlineExceeded,
@@ -35,7 +34,7 @@ _BY_CODE: Mapping[grpc.StatusCode, type[LayerwiseError]] = {
     grpc.StatusCode.PERMISSION_DENIED: PermissionDenied,
     grpc.StatusCode.RESOURCE_EXHAUSTED: ResourceExhausted,
     grpc.StatusCode.UNAVAILABLE: Unavailable,
-    grpc.StatusCode.CANCELLED: Unavailable,  # never by us: the service stopped under the call
+    grpc.StatusCode.CANCELLED: Unavailable,  # never by the SDK: the service stopped during the call
     grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
 }
 
@@ -56,7 +55,7 @@ _BY_STATUS: Mapping[int, type[LayerwiseError]] = {
 
 
 def from_rpc(error: grpc.RpcError, target: str, proxy: Proxy | None = None) -> LayerwiseError:
-    """Return the error for a failed call to `target`, perhaps through a `proxy`."""
+    """Return the error for a failed call to `target`, through `proxy` if there is one."""
     code, details = error.code(), error.details() or ""
     kind = _BY_CODE.get(code, ServiceFault)
     info = _error_info(error)
@@ -68,13 +67,13 @@ def from_rpc(error: grpc.RpcError, target: str, proxy: Proxy | None = None) -> L
             reason=info.reason,
             pointer=_steps(_from_json(metadata.get("place", ""))) or pointer,
             request_id=metadata.get("request_id", ""),
-            detail=details.removeprefix(f"{pointer}: "),  # as the message of a status begins
+            detail=details.removeprefix(f"{pointer}: "),  # the message of a status begins with it
         )
     if proxy is not None and kind in (Unavailable, DeadlineExceeded, ServiceFault):
         why = "no answer in time" if kind is DeadlineExceeded else _last_cause(details)
         return kind(f"{target} cannot be reached through {proxy} ({why}); {proxy.around(target)}")
     if kind is Unavailable:
-        return rest_as_target(target) or unreachable(target, details)
+        return unreachable(target, details)
     if kind is DeadlineExceeded:
         return DeadlineExceeded(f"{target} did not answer in time")
     if kind is ResourceExhausted:
@@ -86,22 +85,22 @@ def from_rpc(error: grpc.RpcError, target: str, proxy: Proxy | None = None) -> L
 
 
 def unreachable(address: str, details: str) -> Unavailable:
-    """Return the error for an `address` where nobody answers, with the last of the causes in `details`."""
+    """Return the error for an `address` where no service answers, with the last of the causes in `details`."""
     return Unavailable(
         f"no Layerwise service answers at {address} ({_last_cause(details)}); `layerwise serve` starts one"
     )
 
 
 def _last_cause(details: str) -> str:
-    """Return the end of gRPC's sentence, its causes joined by colons, such as "Connection refused (111)".
+    """Return the last of the causes in a message of gRPC, such as "Connection refused (111)".
 
-    It is only shown: nothing is decided by the words of a message.
+    It is only shown. No decision depends on the text of a message.
     """
     return details.rsplit(": ", 1)[-1].strip().rstrip(".]") or "no connection"
 
 
 def from_http(status: int, body: bytes, address: str) -> LayerwiseError:
-    """Return the error for an HTTP answer. Its `body` should be a problem of RFC 9457, but may be anything."""
+    """Return the error for an HTTP answer. Its `body` is a problem of RFC 9457, or anything if a proxy answers."""
     kind = _BY_STATUS.get(status, InvalidRequest if 400 <= status < 500 else ServiceFault)
     problem = _from_json(body)
     if not isinstance(problem, dict):
@@ -121,7 +120,7 @@ def from_http(status: int, body: bytes, address: str) -> LayerwiseError:
 
 
 def _from_json(text: str | bytes) -> object:
-    """Return what `text` stands for; None if it cannot be read as JSON, whoever sent it."""
+    """Return the value of a JSON text; None if it is not JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -129,7 +128,7 @@ def _from_json(text: str | bytes) -> object:
 
 
 def _steps(place: object) -> tuple[str | int, ...]:
-    """Return the steps of a place in its JSON form, names and indices; none if it is something else."""
+    """Return the names and indices of a place in JSON form; none if it is something else."""
     steps = cast("list[object]", place) if isinstance(place, list) else []
     found = tuple(step for step in steps if isinstance(step, str | int) and not isinstance(step, bool))
     return found if len(found) == len(steps) else ()
@@ -144,6 +143,6 @@ def _error_info(error: grpc.RpcError) -> errors_pb2.ErrorInfo | None:
             for detail in errors_pb2.ErrorStatus.FromString(value).details:
                 if detail.type_url.endswith("google.rpc.ErrorInfo"):
                     return errors_pb2.ErrorInfo.FromString(detail.value)
-        except DecodeError:  # whoever sent it, the status itself still says what happened
+        except DecodeError:  # perhaps of a proxy; the status itself still says what happened
             return None
     return None

@@ -1,4 +1,4 @@
-"""Predictions over REST: JSON on connections that are kept."""
+"""Predictions over REST, as JSON on connections that stay open."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 from layerwise_client._data.tables import TableBlock
 from layerwise_client._data.targets import labels_array
@@ -36,16 +36,10 @@ class HttpTransport:
     number_bytes = 16  # -1.17549435e-38 and its comma
 
     def __init__(self, address: str, *, timeout: float, on_waiting: Callable[[str], None] | None = None) -> None:
-        parts = urlsplit(address if "://" in address else f"http://{address}")
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise InvalidRequest(f"rest: expected an address such as http://127.0.0.1:8000, got {address!r}")
+        parts, port = _split(address)
         self.address = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
         new = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        try:
-            host, port = parts.hostname, parts.port
-        except ValueError as exc:
-            raise InvalidRequest(f"rest: expected a port of 1 to 65535, got {address!r}", pointer="rest") from exc
-        self._pool = Pool(lambda: new(host, port))
+        self._pool = Pool(lambda: new(str(parts.hostname), port))
         self._path = f"{parts.path.rstrip('/')}/predict"
         self._timeout = timeout
         self._on_waiting = on_waiting
@@ -56,7 +50,7 @@ class HttpTransport:
         return self._read(answer, _signature, "signature")
 
     def predict(self, model: str, version: str, rows: Block | TableBlock) -> Prediction:
-        body = _question(model, version, rows)
+        body = _request_body(model, version, rows)
         check_size(len(body), len(rows))
         answer = self._answer("POST", self._path, body)
         return self._read(answer, _prediction, "prediction")
@@ -69,10 +63,10 @@ class HttpTransport:
         try:
             return of_json(json.loads(answer))
         except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as exc:
-            raise ServiceFault(f"{self.address} gave an answer that is no {what}") from exc
+            raise ServiceFault(f"{self.address} gave an answer that is not a {what}") from exc
 
     def _answer(self, method: str, path: str, body: bytes | None = None) -> bytes:
-        """Return the body of the answer. The request is tried again while the service is away."""
+        """Return the body of the answer. The request is tried again while the service does not answer."""
         deadline = Deadline(self._timeout)
         retries = Retries(self.address, patience=self._timeout, on_waiting=self._on_waiting)
         return retrying(lambda: self._try_once(method, path, body, deadline), retries, deadline)
@@ -105,7 +99,7 @@ class HttpTransport:
         if connection.sock is not None:
             connection.sock.settimeout(connection.timeout)
         connection.request(method, path, body, _HEADERS)
-        sock = cast("socket.socket", connection.sock)  # kept: a response that closes the connection removes it there
+        sock = cast("socket.socket", connection.sock)  # a response that closes the connection removes it from there
         answer = bytearray()
         with connection.getresponse() as response:
             while part := response.read1(1 << 20):
@@ -117,8 +111,27 @@ class HttpTransport:
             return response.status, bytes(answer)
 
 
-def _question(model: str, version: str, block: Block | TableBlock) -> bytes:
-    """Return the body of a request for predictions of `block`."""
+def _split(address: str) -> tuple[SplitResult, int | None]:
+    """Return the parts of an address, and its port. Raises `InvalidRequest`, which never shows a password."""
+    shown = f"…@{address.rpartition('@')[2]}" if "@" in address else address
+    wanted = "an address such as http://127.0.0.1:8000"
+    try:
+        parts = urlsplit(address if "://" in address else f"http://{address}")
+    except ValueError:  # half an IPv6 address
+        parts = SplitResult("", "", "", "", "")
+    if parts.scheme not in ("http", "https") or not parts.hostname or " " in address:
+        raise InvalidRequest(f"rest: expected {wanted}, got {shown!r}", pointer="rest")
+    for what, found in (("user and password", "@" in parts.netloc), ("a query", parts.query or parts.fragment)):
+        if found:
+            raise InvalidRequest(f"rest: expected {wanted}, without {what}, got {shown!r}", pointer="rest")
+    try:
+        return parts, parts.port
+    except ValueError as exc:
+        raise InvalidRequest(f"rest: expected a port of 1 to 65535, got {shown!r}", pointer="rest") from exc
+
+
+def _request_body(model: str, version: str, block: Block | TableBlock) -> bytes:
+    """Return the body of a request to predict `block`."""
     if isinstance(block, TableBlock):
         instances = json.dumps(block.instances(), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     else:
@@ -129,10 +142,9 @@ def _question(model: str, version: str, block: Block | TableBlock) -> bytes:
 
 
 def _numbers(block: Block) -> str:
-    """Write rows (rows, features) with commas between them.
+    """Return the rows of `block` (rows, features) as JSON lists with commas between them.
 
-    Nine digits give every float32 exactly, and take a third of the time that `json` takes for the seventeen digits of a
-    double.
+    Nine digits give every float32 exactly, in a third of the time that `json` needs for the seventeen of a float64.
     """
     row = f"[{','.join(['%.9g'] * block.shape[1])}]"
     return ",".join([row] * len(block)) % tuple(block.ravel().tolist())
@@ -144,14 +156,24 @@ def _signature(answer: dict[str, Any]) -> Signature:
 
 
 def _prediction(answer: dict[str, Any]) -> Prediction:
-    import numpy as np
-
     predictions, probabilities = answer["predictions"], answer.get("probabilities")
-    values = isinstance(predictions[0], float | list)  # of a regression, or flags; a label is neither
+    values = isinstance(predictions[0], float | list)  # numbers of a regression, or lists of flags; labels are neither
+    if not values and not ((kinds := set(map(type, predictions))) <= {int, str, bool} and len(kinds) == 1):
+        raise ValueError("expected labels of one type")
     return Prediction(
         model=str(answer["model"]),
         version=int(answer["version"]),
         labels=None if values else labels_array(predictions),
-        values=np.array(predictions, dtype=np.float32) if values else None,
-        probabilities=None if probabilities is None else np.array(probabilities, dtype=np.float32),
+        values=_float32(predictions) if values else None,
+        probabilities=None if probabilities is None else _float32(probabilities),
     )
+
+
+def _float32(values: object) -> Block:
+    """Return numbers from JSON as an array. Raises `ValueError` if there is something else among them."""
+    import numpy as np
+
+    array = np.array(values)
+    if array.dtype.kind not in "iuf":
+        raise ValueError(f"expected numbers, got {array.dtype}")
+    return array.astype(np.float32)

@@ -1,4 +1,4 @@
-"""Predicting over a transport: rows in the form that the version takes, cut into requests that fit."""
+"""Prediction over a transport, with rows in the form that the version takes, split into requests."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from layerwise_client._data.places import placed
 from layerwise_client._data.rows import is_sparse, open_rows
-from layerwise_client._data.tables import TableBlock, TableRows, is_table, listed, open_table, positional
+from layerwise_client._data.tables import TableRows, is_table, listed, open_table, positional
 from layerwise_client._transport.connection import MESSAGE_BYTES
 from layerwise_client.errors import InvalidRequest, LayerwiseError, ServiceFault
 from layerwise_client.prediction import Prediction, joined
@@ -16,48 +16,53 @@ if TYPE_CHECKING:
     from layerwise_client.transport import Signature, Transport
 
 WRONG_KIND = "WRONG_KIND_OF_ROWS"
-"""The reason of a refusal: the version takes a table and got rows of numbers, or the other way round."""
+"""Reason of the error for rows of numbers where the version takes a table, or the reverse."""
+UNKNOWN_COLUMN = "UNKNOWN_COLUMN"
+"""The service's reason: the rows have a column that the version does not take."""
+_MOST_SIGNATURES = 1_000  # kept; a client may ask for any number of versions
 _TOO_MANY = "TOO_MANY_ROWS"  # the service's reason
 _BLOCK_BYTES = MESSAGE_BYTES // 2
 _BLOCK_ROWS = 4_096
-"""Most rows of a request: the answer of a model with many classes is larger than the request."""
+"""Most rows of a request, since the answer of a model with many classes is larger than the request."""
 
 
 class Predicting:
-    """Predicts over `transport`, and keeps the signatures of the versions that it asked for."""
+    """Prediction over a transport. It keeps the signatures of the versions that it asked for."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._signatures: dict[tuple[str, str], Signature] = {}  # by the model and the version that a caller named
+        self._signatures: dict[tuple[str, str], Signature] = {}  # by model and version as the caller named them
 
     def predict(self, model: str, version: str, X: object) -> Prediction:
         """Predict the rows of `X`, as `Client.predict` takes them; "" is the only model, or its newest version.
 
-        The service is asked once what a version takes. Later "" or an alias may name another version. If that one
-        answers, or refuses the rows, the service is asked again; if the columns differ, the rows are sent once more,
-        to the new version by its number.
+        The signature of a version is fetched once. Later, "" or an alias may name a newer version. If that one answers
+        or refuses the rows, the signature is fetched again; if its columns differ, the rows are sent again, to the new
+        version by its number.
         """
         known = self._signatures.get((model, version))
         answer: Prediction | None = None
         refusal: InvalidRequest | None = None
         if known is not None:
             try:
-                answer = self._ask(model, version, X, known)
+                answer = self._predict_as(model, version, X, known)
                 if answer.version == known.version:
                     return answer
             except InvalidRequest as exc:
                 refusal = exc
         current = self._transport.signature(model, version)
+        if len(self._signatures) >= _MOST_SIGNATURES:
+            self._signatures.clear()
         self._signatures[model, version] = current
         if refusal is not None and current == known:
             raise refusal
         same_form = known is not None and list(known.columns.items()) == list(current.columns.items())
         if same_form and answer is not None and answer.version == current.version:
             return answer
-        return self._ask(current.model, str(current.version), X, current)
+        return self._predict_as(current.model, str(current.version), X, current)
 
-    def _ask(self, model: str, version: str, X: object, signature: Signature) -> Prediction:
-        """Predict with `version`, in the form that `signature` says; later requests go to the version that answered."""
+    def _predict_as(self, model: str, version: str, X: object, signature: Signature) -> Prediction:
+        """Predict rows in the form of `signature`. All requests go to the version that answers the first."""
         rows = _rows_for(X, signature)
         if not rows.count:
             raise InvalidRequest("X has no rows", pointer="X")
@@ -70,34 +75,59 @@ class Predicting:
                 answer = self._transport.predict(model, version, block)
             except LayerwiseError as exc:
                 if exc.reason == _TOO_MANY and len(block) > 1:
-                    step = len(block) // 2  # the model has more outputs than the service writes for so many rows
+                    step = len(block) // 2  # the answer for so many rows is larger than the service allows
                     continue
-                if isinstance(exc, InvalidRequest) and isinstance(block, TableBlock):
-                    raise placed(exc, [start]) from exc
+                if isinstance(exc, InvalidRequest):
+                    raise _hinting(placed(exc, [start])) from exc.__cause__
                 raise
-            if len(answer) != len(block):
-                raise ServiceFault(f"the service gave {len(answer)} predictions for {len(block)} rows")
-            model, version = answer.model, str(answer.version)
+            for what, count in _counts(answer).items():
+                if count != len(block):
+                    raise ServiceFault(f"the service gave {count} {what} for {len(block)} rows")
             answers.append(answer)
+            model, version = answers[0].model, str(answers[0].version)
             start += len(block)
         return joined(answers)
 
 
+def _counts(answer: Prediction) -> dict[str, int]:
+    """Return of how many rows there are predictions, and probabilities if there are any."""
+    probabilities = {} if answer.probabilities is None else {"probabilities": len(answer.probabilities)}
+    return {"predictions": len(answer), **probabilities}
+
+
 def check_size(size: int, rows: int) -> None:
-    """Raise an error if a request of `size` bytes does not fit a message; its `rows` are then sent in two halves."""
+    """Raise an error if a request of `size` bytes is larger than a message; its `rows` are then sent in halves."""
     if size > MESSAGE_BYTES - 1024:
         detail = f"X: a row does not fit a request of {MESSAGE_BYTES >> 20} MiB"
         raise InvalidRequest(detail, reason=_TOO_MANY if rows > 1 else "ROW_TOO_LARGE", pointer="X")
 
 
+def _hinting(exc: InvalidRequest) -> InvalidRequest:
+    """Return the error; one about an unknown column with a hint that it may be the target."""
+    match exc.place:
+        case ("X", *_, str(column)) if exc.reason == UNKNOWN_COLUMN:
+            hint = f"; if it is the target, leave it out: X.drop(columns=[{column!r}]) of a DataFrame"
+            # without the hint in the detail: it is about Python
+            return InvalidRequest(
+                f"{exc}{hint}",
+                reason=exc.reason,
+                pointer=exc.place,
+                request_id=exc.request_id,
+                detail=exc.detail,
+            )
+        case _:
+            return exc
+
+
 def _rows_for(X: object, signature: Signature) -> NumberRows | TableRows:
-    """`X` in the form that a version takes. Raises `InvalidRequest`."""
+    """Return `X` in the form that a version takes. Raises `InvalidRequest`."""
     columns = list(signature.columns)
     if isinstance(X, TableRows) or is_table(X):
         if not columns:
             detail = f"version {signature.version} of {signature.model} was not trained on a table"
             hint = "X.to_numpy() of a DataFrame gives rows of numbers"
-            raise InvalidRequest(f"X: expected rows of numbers, for {detail}; {hint}", reason=WRONG_KIND, pointer="X")
+            detail = f"expected rows of numbers, for {detail}"  # without the hint: it is about Python
+            raise InvalidRequest(f"X: {detail}; {hint}", reason=WRONG_KIND, pointer="X", detail=detail)
         return X if isinstance(X, TableRows) else open_table(X).opened(kinds=signature.columns)
     if not columns:
         return open_rows(X)

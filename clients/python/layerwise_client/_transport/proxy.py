@@ -1,4 +1,4 @@
-"""The HTTP proxy that gRPC would use to reach a service, by the environment."""
+"""The HTTP proxy that gRPC uses to reach a service, according to the environment."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ class Proxy:
     address: str
 
     def around(self, target: str) -> str:
-        """Return the setting with which calls to `target` do not use the proxy."""
-        return f"no_proxy={_host(target)[0]} goes around it"
+        """Return how to call `target` without the proxy."""
+        return f"set no_proxy={host_and_port(target)[0]} to avoid it"
 
     def __str__(self) -> str:
         return f"the proxy {self.address} that {self.variable} names"
 
 
 def proxy_to(target: str) -> Proxy | None:
-    """Return the proxy for calls to `target`; None if there is none, as always for this host itself."""
+    """Return the proxy for calls to `target`; None if there is none. This host itself never has one."""
     variable = next((name for name in _VARIABLES if os.environ.get(name)), None)
-    if variable is None or _is_exempt(*_host(target)):
+    if variable is None or _is_exempt(*host_and_port(target)):
         return None
     url = urlsplit(os.environ[variable])
-    if url.scheme != "http":  # gRPC speaks to no others
+    if url.scheme != "http":  # gRPC supports no others
         return None
     return Proxy(variable, url.netloc.rpartition("@")[2])  # without a password
 
@@ -53,9 +53,9 @@ def _is_exempt(host: str, port: str) -> bool:
 
 
 def _covers(exception: str, host: str, port: str) -> bool:
-    """Return whether `exception`, an item of no_proxy, covers `host`.
+    """Return whether `exception`, an item of no_proxy, includes `host`.
 
-    It is *, a host, a domain, host:port, or a network such as 10.0.0.0/8.
+    An item is *, a host, a domain, host:port, or a network such as 10.0.0.0/8.
     """
     if "/" in exception:
         try:
@@ -66,8 +66,8 @@ def _covers(exception: str, host: str, port: str) -> bool:
     return exception == "*" or (bool(name) and (host == name or host.endswith(f".{name}")))
 
 
-def _host(target: str) -> tuple[str, str]:
-    """Return host and port of "host:port", also after a scheme of gRPC such as dns:///; "" twice for a Unix socket."""
+def host_and_port(target: str) -> tuple[str, str]:
+    """Return host and port of a target, with or without a scheme such as dns:///; ("", "") for a Unix socket."""
     if target.startswith(("unix:", "unix-abstract:")):
         return "", ""
     host, _, port = target.rpartition("/")[2].rpartition(":")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class GrpcTransport:
-    """The `PredictionService` behind a connection, which belongs to others: it is not closed with this transport."""
+    """Transport over the client's gRPC connection, which it does not close."""
 
     number_bytes = 4
 
@@ -52,4 +52,4 @@ class GrpcTransport:
         )
 
     def close(self) -> None:
-        """Do nothing: the client closes the connection."""
+        """Do nothing, since the client closes the connection."""

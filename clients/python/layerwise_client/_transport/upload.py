@@ -1,4 +1,4 @@
-"""Sending rows to the training service: a header, then batches; the answer is the accepted job."""
+"""Upload of training data: a header, then batches of rows. The answer is the accepted job."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ import grpc
 from layerwise_client._data.places import invalid, placed
 from layerwise_client._data.tables import TableRows
 from layerwise_client._data.training_data import TrainingData
-from layerwise_client._transport.connection import MESSAGE_BYTES, Connection, Deadline, Retries, retrying
+from layerwise_client._transport.connection import MESSAGE_BYTES, Connection, Deadline, retrying
 from layerwise_client.errors import DeadlineExceeded, InvalidRequest, ServiceFault
 from layerwise_client.progress import Progress, waiting_of
 from layerwise_proto.v1 import training_pb2
 
 BLOCK_BYTES = 2 << 20  # of numbers; the API asks for 1 to 4 MB
-TABLE_BYTES = 1 << 20  # of a table; as Python objects, its texts take about thirty times as much memory
-_BLOCK_ROWS = 65_536  # most rows of a batch: the labels of narrow rows are larger than the rows
-_FITTING = 1e-5  # seconds to wait for each cell: fitting the encoder, before the job is accepted, takes about 1e-6
-_POLL = 0.1  # seconds between looks at whether the service has already answered
+TABLE_BYTES = 1 << 20  # of a table; its texts take about thirty times as much memory as Python objects
+_BLOCK_ROWS = 65_536  # most rows of a batch, since labels can be larger than narrow rows
+_FITTING = 1e-5  # seconds to wait for each cell; fitting the encoder, before the job is accepted, takes about 1e-6
+_POLL = 0.1  # seconds between checks whether the service has already answered
 
 
 class _EventStream(Protocol):
@@ -38,13 +38,13 @@ class _EventStream(Protocol):
 def submit(
     connection: Connection, header: training_pb2.TrainHeader, data: TrainingData, progress: Progress
 ) -> training_pb2.Job:
-    """Send the data, and return the job once the service has accepted it, and so has stored the data.
+    """Send the data, and return the job when the service has stored the data and accepted it.
 
-    The request id makes another try safe. If the connection breaks or cannot be made, it is tried again, until the
-    client's timeout after the first failure.
+    If the connection fails, the upload is repeated, until the client's timeout after the first failure. The request id
+    makes that safe.
     """
     on_waiting = waiting_of(progress) or connection.on_waiting
-    retries = Retries(connection.target, patience=connection.timeout, on_waiting=on_waiting)
+    retries = connection.retries(on_waiting)
     return retrying(lambda: _submit_once(connection, header, data, progress), retries, Deadline(None))
 
 
@@ -52,8 +52,8 @@ def _submit_once(
     connection: Connection, header: training_pb2.TrainHeader, data: TrainingData, progress: Progress
 ) -> training_pb2.Job:
     connection.check_open()
-    # gRPC reads requests in a thread of its own. The batches are made here and handed over one at a time, so that an
-    # error in the data is raised in the caller's thread, and does not look like the end of the stream.
+    # gRPC reads requests in its own thread. The batches are made here and handed over one at a time, so that an error
+    # in the data is raised in the caller's thread, and does not look like the end of the stream.
     outbox: queue.Queue[training_pb2.TrainRequest | None] = queue.Queue(maxsize=1)
     call: _EventStream = connection.training.Train(iter(outbox.get, None))
     starts = [0]
@@ -70,7 +70,7 @@ def _submit_once(
     except InvalidRequest as exc:
         raise placed(exc, starts) from exc
     finally:
-        call.cancel()  # before the end of the stream, which would look like the end of the data
+        call.cancel()  # before the stream ends, which would look like the end of the data
         with suppress(queue.Full):
             outbox.put_nowait(None)
 
@@ -81,14 +81,14 @@ def _hand_over(
     call: _EventStream,
     connection: Connection,
 ) -> bool:
-    """Hand a request to gRPC, after it took the one before. Returns False if the service has ended the call."""
+    """Hand a request to gRPC when it has taken the previous one. Returns False if the service has ended the call."""
     deadline = Deadline(connection.timeout)
     while call.is_active():
         try:
             outbox.put(request, timeout=_POLL)
         except queue.Full:
             if deadline.passed():
-                raise _silent(connection, "take any data", connection.timeout) from None
+                raise _no_answer(connection, "take any data", connection.timeout) from None
         else:
             return True
     return False
@@ -110,7 +110,7 @@ def _accepted(call: _EventStream, connection: Connection, *, patience: float) ->
                 return event.accepted
     except grpc.RpcError as exc:
         if gave_up.is_set():
-            raise _silent(connection, "accept the job", patience) from exc
+            raise _no_answer(connection, "accept the job", patience) from exc
         raise connection.error(exc) from exc
     finally:
         alarm.cancel()
@@ -118,7 +118,7 @@ def _accepted(call: _EventStream, connection: Connection, *, patience: float) ->
 
 
 def _batches(data: TrainingData) -> Iterator[tuple[training_pb2.TrainBatch, int]]:
-    """Yield the batches, each with the number of rows up to its end."""
+    """Yield the batches, each with the number of rows sent after it."""
     most = TABLE_BYTES if isinstance(data.rows, TableRows) else BLOCK_BYTES
     step = min(max(1, most // data.row_bytes), _BLOCK_ROWS)
     start = 0
@@ -130,13 +130,13 @@ def _batches(data: TrainingData) -> Iterator[tuple[training_pb2.TrainBatch, int]
             if stop - start == 1:
                 detail = f"a row with its label does not fit a message of {MESSAGE_BYTES >> 20} MiB"
                 raise invalid(("X", start), detail, reason="ROW_TOO_LARGE")
-            step = (stop - start) // 2  # its texts are long
+            step = (stop - start) // 2  # long texts
             continue
         yield batch, stop
-        if isinstance(data.rows, TableRows):  # only now it is known how long the texts are
+        if isinstance(data.rows, TableRows):  # the length of the texts is known now
             step = min(max(1, (stop - start) * most // size), _BLOCK_ROWS)
         start = stop
 
 
-def _silent(connection: Connection, what: str, seconds: float) -> DeadlineExceeded:
+def _no_answer(connection: Connection, what: str, seconds: float) -> DeadlineExceeded:
     return DeadlineExceeded(f"{connection.target} did not {what} within {seconds:g} s")

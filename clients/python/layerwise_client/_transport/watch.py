@@ -1,4 +1,4 @@
-"""Following a job: its records and changes of state, over as many connections as it takes."""
+"""Records and changes of state of a job, across broken connections."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import grpc
 
-from layerwise_client._transport.connection import Retries
+from layerwise_client._transport.messages import record_of, transition_of
 from layerwise_client.errors import DeadlineExceeded, Unavailable, WaitTimeout
-from layerwise_client.results import Record, Snapshot, Transition, record_of, transition_of
+from layerwise_client.results import Record, Snapshot, Transition
 from layerwise_proto.v1 import training_pb2
 
 if TYPE_CHECKING:
@@ -28,15 +28,15 @@ def watch_job(
 ) -> Iterator[Record]:
     """Yield the records after `from_step`, until `refresh`, which asks for the job, says that it has ended.
 
-    A broken connection is made again; no record is lost or comes twice. Raises `WaitTimeout` when `deadline` has
+    After a broken connection it continues without losing or repeating a record. Raises `WaitTimeout` if `deadline` has
     passed, and `Unavailable` after the client's timeout without any answer.
     """
     step = from_step
     changes = 0
-    retries = Retries(connection.target, patience=connection.timeout, on_waiting=on_waiting)
+    retries = connection.retries(on_waiting)
     while True:
         try:
-            changed = 0  # each connection begins with the first change of state again
+            changed = 0  # each connection repeats all changes of state
             for event in _events(connection, job_id, step, deadline):
                 retries.succeeded()
                 if isinstance(event, Transition):
@@ -45,7 +45,7 @@ def watch_job(
                         changes = changed
                         if on_change is not None:
                             on_change(event)
-                # A worker that resumes the job repeats the steps of the one before it, number for number.
+                # A worker that resumes the job repeats the last steps of the one before it.
                 elif event and event.step > step:
                     step = event.step
                     yield event
@@ -55,7 +55,7 @@ def watch_job(
             if deadline.passed():
                 raise WaitTimeout(f"job {job_id} has not ended yet; it goes on") from exc
             if isinstance(exc, DeadlineExceeded) and deadline.left() is not None:
-                retries.pause(deadline)  # one slow call does not end a longer wait
+                retries.pause(deadline)  # one slow call does not end the wait
             else:
                 retries.failed(exc, deadline)
         else:
@@ -67,7 +67,7 @@ def _events(
 ) -> Iterator[Record | Transition | None]:
     """Yield the records and changes of state of one call of WatchJob, and None for any other event.
 
-    Findings are left out: each stands in its record too.
+    Findings are left out, since the records have them.
     """
     connection.check_open()
     request = training_pb2.WatchJobRequest(job_id=job_id, from_step=from_step)

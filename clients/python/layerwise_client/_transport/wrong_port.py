@@ -1,19 +1,22 @@
-"""Errors for an address of the wrong interface: REST's where gRPC's is expected, or the other way round."""
+"""Errors for the address of the wrong interface: of REST instead of gRPC, or the reverse."""
 
 from __future__ import annotations
 
 import socket
+import time
 
+from layerwise_client._transport.proxy import host_and_port
 from layerwise_client.errors import InvalidRequest
 
 _SETTINGS_FRAME = "\x04"  # every HTTP/2 server starts with three bytes of length and this type
 _MOST_PORT = 65_535
 _PROBE_SECONDS = 1.0
+_HTTP1 = b"HTTP/"
 
 
-def rest_as_target(target: str) -> InvalidRequest | None:
-    """Return the error for a `target` that speaks HTTP/1, which it is asked for; None for another one."""
-    if not _speaks_http1(target):
+def rest_as_target(target: str, left: float) -> InvalidRequest | None:
+    """Return the error for a `target` that answers HTTP/1, tried for at most `left` seconds; else None."""
+    if not _speaks_http1(target, min(left, _PROBE_SECONDS)):
         return None
     return InvalidRequest(
         f"{target} speaks HTTP, not gRPC, and may be the REST address; "
@@ -24,7 +27,7 @@ def rest_as_target(target: str) -> InvalidRequest | None:
 
 
 def target_as_rest(address: str, status_line: str) -> InvalidRequest | None:
-    """Return the error for an `address` whose `status_line` is the start of HTTP/2; None for another one."""
+    """Return the error for an `address` whose `status_line` is the start of HTTP/2; else None."""
     if status_line[3:4] != _SETTINGS_FRAME:
         return None
     return InvalidRequest(
@@ -38,7 +41,7 @@ def target_as_rest(address: str, status_line: str) -> InvalidRequest | None:
 def check_target(target: str) -> None:
     """Raise `InvalidRequest` if `target` is a URL, or has no port.
 
-    A target in one of gRPC's own forms, such as unix:/run/layerwise.sock, has none.
+    A Unix socket, such as unix:/run/layerwise.sock, needs no port.
     """
     if target.lower().startswith(("http://", "https://")):
         raise InvalidRequest(
@@ -56,12 +59,19 @@ def check_target(target: str) -> None:
         raise InvalidRequest(f"target: expected a port of 1 to {_MOST_PORT}, got {target!r}", pointer="target")
 
 
-def _speaks_http1(target: str) -> bool:
-    host, _, port = target.rpartition("/")[2].rpartition(":")
+def _speaks_http1(target: str, seconds: float) -> bool:
+    """Return whether `target` answers HTTP/1 within `seconds`."""
+    end = time.monotonic() + seconds
+    host, port = host_and_port(target)
+    answer = b""
     try:
-        with socket.create_connection((host.strip("[]"), int(port)), _PROBE_SECONDS) as probe:
-            probe.settimeout(_PROBE_SECONDS)
+        with socket.create_connection((host, int(port)), seconds) as probe:
             probe.sendall(f"GET / HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode())
-            return probe.recv(5).startswith(b"HTTP/")
+            while len(answer) < len(_HTTP1):
+                probe.settimeout(max(0.001, end - time.monotonic()))
+                if not (part := probe.recv(len(_HTTP1) - len(answer))):
+                    break
+                answer += part
     except (OSError, ValueError):
         return False
+    return answer == _HTTP1

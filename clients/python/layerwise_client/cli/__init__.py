@@ -1,4 +1,4 @@
-"""The command `layerwise`: train, predict, jobs, models and data sets against any service, and what plugins add."""
+"""The command `layerwise`, which trains and predicts on a service, and lists jobs, models and data sets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 
 def main() -> None:
-    """Entry point of the command; ends the process with its exit code."""
+    """Run the command, and end the process with its exit code."""
     if any(find_spec(library) is None for library in ("click", "rich")):
         sys.stderr.write("layerwise: the command line needs click and rich: pip install 'layerwise[cli]'\n")
         raise SystemExit(1)

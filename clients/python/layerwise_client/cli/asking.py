@@ -7,11 +7,11 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import click
 
-from layerwise_client._transport.predict import WRONG_KIND
+from layerwise_client._transport.predict import UNKNOWN_COLUMN, WRONG_KIND
 from layerwise_client.cli.csv_records import Record, column_of, misplaced, number_of, read
 from layerwise_client.errors import InvalidRequest
 from layerwise_client.prediction import joined
@@ -100,7 +100,7 @@ class Asking:
         if not all(row.strip() for row in rows):
             wanted = "expected a row such as AA,3.5 in the order of the columns, or carrier=AA,distance=3.5"
             raise click.BadParameter(f"{wanted}; got nothing", param_hint="--row")
-        split = [[cell.strip() for cell in next(csv.reader([row], skipinitialspace=True))] for row in rows]
+        split = [_cells(row) for row in rows]
         named = ["=" in cell for cells in split for cell in cells]
         if all(named):
             return self._about_named([_by_name(cells) for cells in split])
@@ -109,11 +109,11 @@ class Asking:
         numbers = [[_number(cell) for cell in cells] for cells in split]
         X = [[number for number in row if number is not None and math.isfinite(number)] for row in numbers]
         if list(map(len, X)) == list(map(len, numbers)):
-            return self.client.predict(self.model, X, version=self.version)
+            return self._about_rows(X)
         names = self._columns()
         if not names:
             wrong = next(row for row, cells, read in zip(rows, numbers, X, strict=True) if len(read) < len(cells))
-            raise click.BadParameter(f"expected numbers with commas between, got {wrong}", param_hint="--row")
+            raise InvalidRequest(f"--row: expected numbers with commas between, got {wrong}")
         return self._about_named([self._by_order(cells, names) for cells in split])
 
     def _columns(self) -> list[str]:
@@ -123,20 +123,34 @@ class Asking:
     def _by_order(self, cells: Sequence[str], names: Sequence[str]) -> dict[str, str]:
         if len(cells) != len(names):
             wanted = f"expected {len(names)} values in the order of the columns {', '.join(names)}"
-            raise click.BadParameter(f"{wanted}; got {len(cells)}", param_hint="--row")
+            raise InvalidRequest(f"--row: {wanted}; got {len(cells)}")
         return dict(zip(names, cells, strict=True))
 
     def _about_named(self, rows: list[dict[str, str]]) -> Prediction:
+        has = {name: number for number, row in reversed([*enumerate(rows, 1)]) for name in row}
+        for number, row in enumerate(rows, 1):
+            if lacking := [name for name in has if name not in row]:
+                detail = f"row {number}: the column {lacking[0]} is missing, but row {has[lacking[0]]} has it"
+                raise InvalidRequest(f"--row: {detail}; write {lacking[0]}= for a missing value")
         valued = [{name: None if cell in self.missing else cell for name, cell in row.items()} for row in rows]
+        return self._about_rows(valued)
+
+    def _about_rows(self, X: object) -> Prediction:
         try:
-            return self.client.predict(self.model, valued, version=self.version)
+            return self.client.predict(self.model, cast(Any, X), version=self.version)
         except InvalidRequest as exc:
             match exc.place:
                 case ("X", int(row), str(column)):
-                    detail = f"row {row + 1}, column {column}: {exc.detail}"
-                    raise click.BadParameter(detail, param_hint="--row") from exc
+                    where = f"row {row + 1}, column {column}: "
+                case ("X", int(row), *_):
+                    where = f"row {row + 1}: "
+                case ("X", str(column)):
+                    where = f"column {column}: "
+                case ("X",):
+                    where = ""
                 case _:
                     raise
+            raise InvalidRequest(f"--row: {where}{exc.detail}", reason=exc.reason) from exc
 
     def _about(
         self, names: list[str], block: list[Record], name: str, version: str | int | None, *, by_name: bool
@@ -156,18 +170,30 @@ class Asking:
     ) -> InvalidRequest:
         """Return the error with the file and the line, if it is about a row of `block`."""
         hint = ""
-        if target is None and exc.reason == "UNKNOWN_COLUMN":
+        if target is None and exc.reason == UNKNOWN_COLUMN:
             hint = "; --target leaves out the column with the truth"
         match exc.place:
+            case ("X", str(column)) | ("X", int(), str(column)) if column == target:
+                message = f"--target: {column} is a column that {self.model} predicts from, not the one it predicts"
             case ("X", int(row), str(column)):
                 message = f"{name} line {block[row][0]}, column {column}: {exc.detail}{hint}"
             case ("X", int(row), int(column)):
                 message = f"{name} line {block[row][0]}, column {names[column]}: {exc.detail}"
             case ("X", str(column)):
                 message = f"{name} column {column}: {exc.detail}{hint}"
+            case ("X",):
+                message = f"{name}: {exc.detail}"
             case _:
-                message = f"{exc}{hint}"
-        return InvalidRequest(message, reason=exc.reason, pointer=exc.place)
+                return exc
+        return InvalidRequest(message, reason=exc.reason)
+
+
+def _cells(row: str) -> list[str]:
+    """The values of a row of the command line, which may be quoted as in a CSV file."""
+    try:
+        return [cell.strip() for cell in next(csv.reader([row], skipinitialspace=True))]
+    except csv.Error as exc:  # an end of a line, or a value of more than 128 KiB
+        raise click.BadParameter(f"expected one line with commas between values ({exc})", param_hint="--row") from exc
 
 
 def _by_name(cells: Sequence[str]) -> dict[str, str]:

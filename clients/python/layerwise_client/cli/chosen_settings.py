@@ -1,13 +1,16 @@
-"""The architecture and the plan that options of `layerwise train` describe."""
+"""The architecture and the plan of `layerwise train`, from its options and its spec file."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, cast
 
 import click
 
+from layerwise_client._data.places import Steps, place_words
+from layerwise_client.cli.places import flag_of, reworded
 from layerwise_client.cli.settings import HIDDEN, optimizers_with
 from layerwise_client.errors import InvalidRequest
 
@@ -15,7 +18,7 @@ _OF_NETWORK = ("hidden", "activation", "dropout", "normalization", "input_scale"
 
 
 def split_settings(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the options that were given: those of the network, and those of the plan."""
+    """Return the options that were given, those of the network and those of the plan."""
     given = {name: value for name, value in settings.items() if value is not None}
     network = {name: given.pop(name) for name in _OF_NETWORK if name in given}
     return network, given
@@ -26,8 +29,11 @@ def architecture_of(given: Mapping[str, Any]) -> dict[str, Any]:
     hidden = str(given.get("hidden", HIDDEN))
     try:
         units = [int(each) for each in hidden.split(",")]
+        if units != [0] and min(units) < 1:
+            raise ValueError
     except ValueError as exc:
-        raise click.BadParameter(f"expected whole numbers such as 64,64, got {hidden}", param_hint="--hidden") from exc
+        wanted = "expected whole numbers of at least 1, such as 64,64, or 0 for no hidden layer"
+        raise click.BadParameter(f"{wanted}; got {hidden}", param_hint="--hidden") from exc
     layer = {name: given[name] for name in ("activation", "dropout", "normalization") if name in given}
     layers = [{"units": each, "activation": "relu", **layer} for each in units if units != [0]]
     output: dict[str, Any] = {}  # linear; its units follow from the data
@@ -48,30 +54,75 @@ def plan_of(spec: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]
     }
     if kind or own:
         optimizer = _of_kind(plan.get("optimizer") or "adam", kind)
-        _check_owners(optimizer["kind"], own)
+        _check_options_of(optimizer["kind"], own)
         plan["optimizer"] = optimizer | own
-    judged: dict[str, Any] = {name: options.pop(name) for name in ("patience", "watch") if name in options}
-    if judged:
+    stopping: dict[str, Any] = {name: options.pop(name) for name in ("patience", "watch") if name in options}
+    if stopping:
         before: dict[str, Any] = plan.get("early_stopping") or {}
-        if "patience" not in judged | before:
-            raise click.UsageError("--watch needs --patience: it is the value that --patience watches")
-        plan["early_stopping"] = before | judged
+        if "patience" not in stopping | before:
+            raise click.UsageError("--watch names the value that --patience watches; give --patience too")
+        plan["early_stopping"] = before | stopping
     return plan | options
 
 
 @contextmanager
-def errors_by_option(given: Mapping[str, Any]) -> Generator[None]:
-    """Name the option in errors about a value that was given by one: --class-weight, not plan.class_weight."""
+def naming_settings(given: Mapping[str, Any], spec: Path | None, parts: Mapping[str, Any]) -> Generator[None]:
+    """Name, in errors about architecture, plan and encoder, the option that gave the value, or else the spec file.
+
+    `given` are the options by name, `parts` those of the file `spec`.
+    """
     try:
         yield
     except InvalidRequest as exc:
-        root, *names = exc.place or ("",)
-        names = ["hidden" if name == "units" else name for name in names]
-        option = next((name for name in reversed(names) if isinstance(name, str) and given.get(name) is not None), None)
-        if root not in ("plan", "architecture") or option is None:
+        if not exc.place or exc.place[0] not in ("architecture", "plan", "encoder"):
             raise
-        flag = "--raw-targets" if given[option] is False else f"--{option.replace('_', '-')}"
-        raise InvalidRequest(f"{flag}: {exc.detail}", reason=exc.reason, pointer=exc.place) from exc
+        option = _option_at(exc.place, given, parts)
+        if option is not None:
+            raise reworded(exc, "--raw-targets" if given[option] is False else flag_of(option)) from exc
+        if spec is not None:
+            raise reworded(exc, f"{spec}: {place_words(exc.place)}") from exc
+        raise
+
+
+_OPTION_OF: Mapping[object, str] = {"units": "hidden", "early_stopping": "patience"}
+
+
+def _option_at(place: Steps, given: Mapping[str, Any], spec: Mapping[str, Any]) -> str | None:
+    """Return the option that gave the value at `place`; None if the spec file did."""
+    depths = [1] if place[0] == "encoder" else range(len(place) - 1, 0, -1)  # further steps name columns
+    for depth in depths:
+        option = _OPTION_OF.get(place[depth], str(place[depth]))
+        if given.get(option) not in (None, ()):
+            value, outer, inner = given[option], _value_at(spec, place[: depth + 1]), place[depth + 1 :]
+            kept = inner and _keeps(option, value, outer, inner[0]) and _value_at(spec, place) is not None
+            return None if kept else option
+    return None
+
+
+def _keeps(option: str, value: Any, before: object, inner: str | int) -> bool:
+    """Return whether `inner`, a part of the spec file's value `before`, remains when the option is added."""
+    match option:
+        case "loss" | "schedule" | "optimizer":
+            return bool(value == kind_of(before))
+        case "columns":
+            return inner not in [each.rpartition("=")[0] for each in value]
+        case "ignore":
+            return inner not in value
+        case _:
+            return option == "patience"  # one of the settings of early_stopping
+
+
+def _value_at(spec: object, place: Steps) -> object:
+    """Return the value at `place` in JSON form; None if there is none. A list is searched for a string."""
+    for step in place:
+        if isinstance(spec, Mapping):
+            spec = cast("Mapping[object, object]", spec).get(step)
+        elif isinstance(spec, list):
+            items = cast("list[object]", spec)
+            spec = items[step] if isinstance(step, int) and step < len(items) else step if step in items else None
+        else:
+            return None
+    return spec
 
 
 def kind_of(value: object) -> str | None:
@@ -81,15 +132,16 @@ def kind_of(value: object) -> str | None:
 
 
 def _of_kind(before: object, kind: str | None) -> dict[str, Any]:
-    """Return `before` with its options if it is of this `kind` or `kind` is None; else the kind alone."""
+    """Return `before` with its settings if it is of this `kind` or `kind` is None; else the kind alone."""
     if kind in (None, kind_of(before)):
         return dict(cast("Mapping[str, Any]", before)) if isinstance(before, Mapping) else {"kind": before}
     return {"kind": kind}
 
 
-def _check_owners(kind: str, own: Mapping[str, Any]) -> None:
+def _check_options_of(kind: str, own: Mapping[str, Any]) -> None:
     for name in own:
         owners = optimizers_with(name)
         if kind not in owners:
-            flag = f"--{name.replace('_', '-')}"
-            raise click.UsageError(f"{flag} is an option of --optimizer {' or '.join(owners)}; the optimizer is {kind}")
+            raise click.UsageError(
+                f"{flag_of(name)} is an option of --optimizer {' or '.join(owners)}; the optimizer is {kind}"
+            )

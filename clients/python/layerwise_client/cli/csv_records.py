@@ -40,7 +40,10 @@ def read(data: BinaryIO, name: str) -> tuple[Header, Iterator[Record]]:
 def column_of(header: Header, column: str, name: str) -> int:
     """The place of `column` in the header of the file `name`. Raises `InvalidRequest`, with the columns there are."""
     if column not in header:
-        raise InvalidRequest(f"{name} has no column {column}; its columns are {', '.join(header)}")
+        from layerwise.wording import did_you_mean
+
+        near = did_you_mean(column, header)
+        raise InvalidRequest(f"{name} has no column {column}; its columns are {', '.join(header)}{near}")
     return header.index(column)
 
 

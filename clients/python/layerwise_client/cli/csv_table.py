@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from layerwise_client._data.places import invalid
 from layerwise_client._data.tables import TableRows
 from layerwise_client._data.targets import TargetValues
 from layerwise_client.cli.csv_records import Record, column_of, misplaced, number_of, read
@@ -105,13 +106,19 @@ def open_file(
     """
     with path.open("rb") as data:
         header, _ = read(data, path.name)
-    for option, names in (("--target", [target]), ("--columns", encodings), ("--ignore", ignored)):
+    column_of(header, target, path.name)
+    for part, names in (("columns", encodings), ("ignore", ignored)):
         for name in names:
-            column_of(header, name, path.name)
-            if option != "--target" and name == target:
-                raise InvalidRequest(f"{option}: {name} is the target, and no column to encode or to ignore")
+            try:
+                column_of(header, name, path.name)
+            except InvalidRequest as exc:
+                raise invalid(("encoder", part, name), str(exc)) from exc
+            if name == target:
+                raise invalid(("encoder", part, name), f"{name} is the target, and no column to encode or to ignore")
     if len(header) == 1:
         raise InvalidRequest(f"{path.name} has no column beside the target {target}")
+    if {target, *ignored} >= set(header):
+        raise invalid(("encoder", "ignore"), f"no column of {path.name} is left to learn from")
     file = CSVFile(path, header, target, missing, drop)
     place = file.place
     found = Target(path.name, target)
@@ -157,6 +164,8 @@ def told_by_line(file: CsvTraining | None) -> Generator[None]:
                 where = f"line {file.line(row)}, column {column}"
             case ("y", int(row)):
                 where = f"line {file.line(row)}, column {file.file.target}"
+            case ("X" | "y",):
+                raise InvalidRequest(f"{file.file.name}: {detail}", reason=exc.reason) from exc
             case ("X", str(column)):
                 where = f"column {column}"
                 if exc.reason == "EMPTY_COLUMN":
@@ -164,7 +173,7 @@ def told_by_line(file: CsvTraining | None) -> Generator[None]:
                     detail = f"expected at least one value, all are missing; {way_out}"
             case _:
                 raise
-        raise InvalidRequest(f"{file.file.name} {where}: {detail}", reason=exc.reason, pointer=exc.place) from exc
+        raise InvalidRequest(f"{file.file.name} {where}: {detail}", reason=exc.reason) from exc
 
 
 class _Numbers:

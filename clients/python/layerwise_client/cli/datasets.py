@@ -1,4 +1,4 @@
-"""`layerwise datasets`: the data sets that come with the SDK."""
+"""`layerwise datasets`: list, show and export the data sets of the SDK."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ import click
 
 from layerwise_client import datasets as built_in
 from layerwise_client.cli.options import ListGroup, json_option
-from layerwise_client.cli.output import emit, facts, table
+from layerwise_client.cli.output import emit, facts, say, table
+from layerwise_client.cli.places import naming_parameters
+from layerwise_client.errors import InvalidRequest
+from layerwise_client.wording import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,7 +41,7 @@ def list_datasets(as_json: bool) -> None:
         )
 
 
-@datasets.command(short_help="Show a data set and where it comes from.")
+@datasets.command(short_help="Show a data set and its source.")
 @click.argument("name")
 @json_option
 def show(name: str, as_json: bool) -> None:
@@ -68,30 +71,47 @@ def show(name: str, as_json: bool) -> None:
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="File to write.  [default: stdout]"
 )
-@click.option("--rows", type=int, metavar="N", help="Number of rows of a generated data set.  [default: see `show`]")
+@click.option("--force", is_flag=True, help="Overwrite FILE if it exists.")
+@click.option(
+    "--rows",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Number of rows of a generated data set.  [default: see `show`]",
+)
 @click.option(
     "--noise",
-    type=float,
+    type=click.FloatRange(min=0),
     metavar="DEVIATION",
     help="Standard deviation of the noise of a generated data set.  [default: see `show`]",
 )
-@click.option("--seed", type=int, metavar="N", help="Seed of a generated data set.  [default: 0]")
+@click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of a generated data set.  [default: 0]")
 @json_option
 def export(
-    name: str, *, out: Path | None, rows: int | None, noise: float | None, seed: int | None, as_json: bool
+    name: str,
+    *,
+    out: Path | None,
+    force: bool,
+    rows: int | None,
+    noise: float | None,
+    seed: int | None,
+    as_json: bool,
 ) -> None:
     """Write a data set as CSV, with the target in the last column; with --json and without --out, as JSON."""
     dataset = built_in.info(name)
-    X, y = built_in.load(name, rows=rows, noise=noise, seed=seed)
+    with naming_parameters():
+        X, y = built_in.load(name, rows=rows, noise=noise, seed=seed)
     columns = [*dataset.columns, dataset.target]
     lines = [[*(_short(value) for value in row), label] for row, label in zip(X, y.tolist(), strict=True)]
     if out is not None:
-        with out.open("w", encoding="utf-8", newline="") as file:
-            _write(file, columns, lines)
+        try:
+            with out.open("w" if force else "x", encoding="utf-8", newline="") as file:
+                _write(file, columns, lines)
+        except FileExistsError as exc:
+            raise InvalidRequest(f"{out} exists; --force overwrites it") from exc
         if as_json:
             emit({"file": str(out), "rows": len(lines), "columns": columns})
         else:
-            click.echo(f"{out}: {len(lines):,} rows, target {dataset.target}")
+            say(f"{out}: {counted(len(lines), 'row')}, target {dataset.target}")
     elif as_json:
         emit({"columns": columns, "rows": lines})
     else:
@@ -105,5 +125,5 @@ def _write(file: TextIO, columns: Sequence[str], lines: Sequence[Sequence[object
 
 
 def _short(value: np.float32) -> float | int:
-    """Return the number with the fewest digits that identify the float32, whole numbers without a point."""
+    """Return a float32 with the fewest digits that identify it, a whole number as an int."""
     return int(value) if value.is_integer() else float(str(value))

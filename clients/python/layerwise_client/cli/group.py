@@ -1,7 +1,8 @@
-"""The group `layerwise`: its commands, and those of the entry-point group `layerwise.commands`, loaded when used."""
+"""The group `layerwise` of its own commands and of plugins, which are loaded when they are used."""
 
 from __future__ import annotations
 
+import sys
 from errno import EPIPE
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -10,16 +11,17 @@ from typing import Any
 import click
 
 from layerwise_client.errors import LayerwiseError, ServiceFault
+from layerwise_client.wording import printable
 
-PLUGINS = "layerwise.commands"
-_OWN = ("train", "predict", "jobs", "models", "datasets")  # each is a module here, with the command of its name
+PLUGINS = "layerwise.commands"  # the entry-point group of plugins
+_OWN = ("train", "predict", "jobs", "models", "datasets")  # each is a module here with a command of this name
 
 
 class OneLine(click.ClickException):
     """An error shown in one line on stderr; exit code 1."""
 
     def show(self, file: object = None) -> None:
-        click.echo(f"layerwise: {self.format_message()}", err=True)
+        click.echo(f"layerwise: {printable(self.format_message())}", err=True)
 
 
 class Layerwise(click.Group):
@@ -37,14 +39,19 @@ class Layerwise(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            sys.stdout.flush()  # on a full disk this is an error here, and not a traceback at the end of Python
+            return result
+        except click.UsageError as exc:
+            raise click.UsageError(printable(exc.format_message()), exc.ctx) from exc
         except LayerwiseError as exc:
             known = f" (request {exc.request_id})" if isinstance(exc, ServiceFault) and exc.request_id else ""
             raise OneLine(f"{exc}{known}") from exc
         except OSError as exc:
-            if exc.errno == EPIPE:  # nobody reads our output any more: click handles that
+            if exc.errno == EPIPE:  # the reader of our output has gone; click handles that
                 raise
-            raise OneLine(f"{exc.filename}: {exc.strerror}" if exc.filename else str(exc)) from exc
+            problem = exc.strerror or str(exc)
+            raise OneLine(f"{exc.filename}: {problem}" if exc.filename else problem) from exc
         except KeyboardInterrupt as exc:
             raise click.exceptions.Exit(130) from exc  # the exit code of shells after SIGINT
 
@@ -60,16 +67,24 @@ def _plugins() -> dict[str, EntryPoint]:
 
 
 def _load(plugin: EntryPoint) -> click.Command:
-    """Return the plugin's command, or for a broken plugin a command that reports it, so that the others still work."""
+    """Return the plugin's command; for a broken plugin, a command that reports the problem."""
     try:
         command = plugin.load()
-    except Exception as exc:  # noqa: BLE001 – whatever somebody else's module raises
+    except Exception as exc:  # noqa: BLE001 – a plugin may raise anything
+        if isinstance(exc, ModuleNotFoundError) and plugin.extras and plugin.dist:
+            wanted = f"needs pip install '{plugin.dist.name}[{','.join(plugin.extras)}]'"
+            return _unusable(plugin, f"the command {plugin.name} {wanted}", f"({wanted})")
         return _broken(plugin, f"{type(exc).__name__}: {exc}")
     return command if isinstance(command, click.Command) else _broken(plugin, "not a click command")
 
 
 def _broken(plugin: EntryPoint, problem: str) -> click.Command:
-    def say() -> None:
-        raise OneLine(f"the command {plugin.name} ({plugin.value}) cannot be loaded: {problem}")
+    message = f"the command {plugin.name} ({plugin.value}) cannot be loaded: {problem}"
+    return _unusable(plugin, message, f"(cannot be loaded: {problem})")
 
-    return click.Command(plugin.name, callback=say, short_help=f"(cannot be loaded: {problem})")
+
+def _unusable(plugin: EntryPoint, message: str, short_help: str) -> click.Command:
+    def report() -> None:
+        raise OneLine(message)
+
+    return click.Command(plugin.name, callback=report, short_help=short_help)

@@ -6,9 +6,9 @@ import click
 
 from layerwise_client.cli.live import JSONLines, display
 from layerwise_client.cli.options import ListGroup, connect, json_option, rpc_option
-from layerwise_client.cli.output import emit, epoch_of, facts, measured_on, table
-from layerwise_client.progress import finding_line, plan_words
+from layerwise_client.cli.output import emit, epoch_of, facts, measured_on, say, table
 from layerwise_client.results import STATES, Snapshot, Summary
+from layerwise_client.wording import finding_line, plan_words
 
 _LISTED = 20
 
@@ -25,7 +25,7 @@ def jobs() -> None:
     "--limit",
     type=click.IntRange(min=1),
     metavar="N",
-    help=f"Most jobs to list.  [default: {_LISTED}, with --json all]",
+    help=f"Number of jobs to list at most.  [default: {_LISTED}, with --json all]",
 )
 @rpc_option
 @json_option
@@ -43,9 +43,7 @@ def list_jobs(state: str | None, model: str | None, limit: int | None, rpc: str,
         table(("job", "model", "state", "done", "version", "created"), map(_line, listed))
     if len(found) > len(listed):
         shown = "job is" if limit == 1 else f"{limit} jobs are"
-        click.echo(
-            f"only the newest {shown} listed; list more with --limit {2 * len(listed)}, all with --json", err=True
-        )
+        say(f"only the newest {shown} listed; list more with --limit {2 * len(listed)}, all with --json", err=True)
 
 
 @jobs.command(short_help="Show a job in full.")
@@ -59,13 +57,13 @@ def show(job_id: str, rpc: str, as_json: bool) -> None:
     if as_json:
         emit(job)
     else:
-        _tell(job)
+        _show(job)
 
 
 @jobs.command(short_help="Follow a job to its end.")
 @click.argument("job_id", metavar="ID")
 @click.option(
-    "--from-step", type=click.IntRange(min=0), default=0, metavar="N", help="Leave out records up to this step."
+    "--from-step", type=click.IntRange(min=0), default=0, metavar="N", help="Leave out the records up to this step."
 )
 @rpc_option
 @json_option
@@ -84,7 +82,7 @@ def watch(job_id: str, from_step: int, rpc: str, as_json: bool) -> None:
             view.closed()
         ended = job.wait().snapshot
     if not as_json:
-        _tell(ended)
+        _show(ended)
 
 
 @jobs.command(short_help="Cancel a job.")
@@ -92,24 +90,29 @@ def watch(job_id: str, from_step: int, rpc: str, as_json: bool) -> None:
 @rpc_option
 @json_option
 def cancel(job_id: str, rpc: str, as_json: bool) -> None:
-    """Cancel a job: at once if it is queued, at its next step if it runs."""
+    """Cancel a job: at once if it is queued, within a second or two if it runs.
+
+    The exit code is 1 if the job has already succeeded or failed.
+    """
     with connect(rpc) as client:
         job = client.job(job_id).cancel().snapshot
     if as_json:
         emit(job)
     elif job.state == "CANCELLED":
-        click.echo(f"{job.id} is CANCELLED")
+        say(f"{job.id} is CANCELLED")
     elif job.ended:
-        click.echo(f"{job.id} had already ended: it is {job.state}")
+        say(f"layerwise: {job.id} has already ended and is {job.state}", err=True)
     else:
-        click.echo(f"{job.id} will be cancelled at its next step")
+        say(f"{job.id} will be cancelled in a moment")
+    if job.ended and job.state != "CANCELLED":
+        raise click.exceptions.Exit(1)
 
 
 def _line(job: Summary) -> tuple[object, ...]:
     return job.id, job.model, job.state, f"{job.progress:.0%}", job.version, job.created
 
 
-def _tell(job: Snapshot) -> None:
+def _show(job: Snapshot) -> None:
     record = job.record
     facts(
         {
@@ -134,6 +137,6 @@ def _tell(job: Snapshot) -> None:
         }
     )
     for change in job.transitions:
-        click.echo(f"{change.time.astimezone():%Y-%m-%d %H:%M:%S}  {change.state}  {change.reason}")
+        say(f"{change.time.astimezone():%Y-%m-%d %H:%M:%S}  {change.state}  {change.reason}")
     for finding in job.findings:
-        click.echo(finding_line(finding))
+        say(finding_line(finding))

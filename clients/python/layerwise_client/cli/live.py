@@ -1,50 +1,49 @@
-"""Progress of a training on stderr: a bar on a terminal, some twenty lines elsewhere."""
+"""Progress of a training on stderr: a bar on a terminal, about twenty lines elsewhere."""
 
 from __future__ import annotations
 
 import sys
 
-import click
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as RichProgress
 
-from layerwise_client.cli.output import emit
-from layerwise_client.progress import (
-    Kept,
-    Progress,
-    Silent,
-    bar_width,
+from layerwise_client.cli.output import emit, say
+from layerwise_client.progress import KeptEpoch, Progress, Silent, bar_width
+from layerwise_client.results import Record, Snapshot, Transition
+from layerwise_client.wording import (
     columns_line,
-    describe,
+    counted,
     finding_line,
     plan_line,
-    waiting_words,
+    printable,
+    record_line,
+    waiting_line,
 )
-from layerwise_client.results import Record, Snapshot, Transition
 
 _LINES = 20
 
 
 def display() -> Progress:
-    """Return a bar if stderr is a terminal, else a display in lines."""
+    """Return a bar if stderr is a terminal, else a display that writes lines."""
     return _Bar() if sys.stderr.isatty() else _Lines()
 
 
 class _Display(Silent):
-    """The part that all displays of the command line share."""
+    """What all displays of the command share: lines about waiting, and about a job that goes on."""
 
     def __init__(self) -> None:
         self._job: Snapshot | None = None
-        self._kept = Kept()
+        self._kept = KeptEpoch()
 
     def changed(self, change: Transition) -> None:
-        if (words := waiting_words(change)) is not None:
-            click.echo(words, err=True)
+        if (line := waiting_line(change)) is not None:
+            say(line, err=True)
 
     def left(self, job_id: str) -> None:
-        click.echo(
-            f"\nThe job goes on. Follow it: layerwise jobs watch {job_id}; cancel it: layerwise jobs cancel {job_id}",
+        say("", err=True)
+        say(
+            f"The job goes on. Follow it: layerwise jobs watch {job_id}; cancel it: layerwise jobs cancel {job_id}",
             err=True,
         )
 
@@ -60,58 +59,63 @@ class _Bar(_Display):
         self._bar.start()
 
     def uploaded(self, rows: int, of: int) -> None:
-        self._bar.update(self._task, completed=rows, total=of, description=f"upload {rows:,}/{of:,} rows")
+        self._bar.update(self._task, completed=rows, total=of, description=f"upload {rows:,}/{counted(of, 'row')}")
 
     def accepted(self, job: Snapshot) -> None:
         self._job = job
         if (line := columns_line(job)) is not None:
-            self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
-        self._bar.console.print(plan_line(job), markup=False, highlight=False, soft_wrap=True)
-        self._bar.reset(self._task, description=f"{job.model}: waiting for a worker", total=job.plan.get("epochs"))
+            self._print(line)
+        self._print(plan_line(job))
+        self._bar.reset(
+            self._task, description=f"{printable(job.model)}: waiting for a worker", total=job.plan.get("epochs")
+        )
 
     def trained(self, record: Record) -> None:
         for finding in record.findings:
-            self._bar.console.print(finding_line(finding), markup=False, highlight=False, soft_wrap=True)
+            self._print(finding_line(finding))
         if self._job is not None:
-            self._bar.update(
-                self._task, completed=record.epoch, description=describe(record, self._job, columns=self._columns)
-            )
+            line = record_line(record, self._job, columns=self._columns)
+            self._bar.update(self._task, completed=record.epoch, description=printable(line))
             if (kept := self._kept.line(record, self._job)) is not None:
-                self._bar.console.print(kept, markup=False, highlight=False, soft_wrap=True)
+                self._print(kept)
 
     def changed(self, change: Transition) -> None:
-        if (words := waiting_words(change)) is not None:
-            self._bar.update(self._task, description=words)
+        if (line := waiting_line(change)) is not None:
+            self._bar.update(self._task, description=printable(line))
 
     def waiting(self, address: str) -> None:
-        self._bar.update(self._task, description=f"waiting for {address} …")
+        self._bar.update(self._task, description=f"waiting for {printable(address)} …")
 
     def closed(self) -> None:
         self._bar.stop()
+
+    def _print(self, line: str) -> None:
+        """Print a line above the bar; the terminal wraps it, so that none of it is lost."""
+        self._bar.console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
 
 
 class _Lines(_Display):
     def accepted(self, job: Snapshot) -> None:
         self._job = job
         if (line := columns_line(job)) is not None:
-            click.echo(line, err=True)
-        click.echo(plan_line(job), err=True)
-        click.echo(f"job {job.id}: training {job.model}", err=True)
+            say(line, err=True)
+        say(plan_line(job), err=True)
+        say(f"job {job.id}: training {job.model}", err=True)
 
     def trained(self, record: Record) -> None:
         if self._job is None:
             return
         epochs = int(self._job.plan.get("epochs", 0))
         if record.epoch in (1, epochs) or record.stopped or record.epoch % max(1, epochs // _LINES) == 0:
-            click.echo(describe(record, self._job), err=True)
+            say(record_line(record, self._job), err=True)
         if (kept := self._kept.line(record, self._job)) is not None:
-            click.echo(kept, err=True)
+            say(kept, err=True)
         for finding in record.findings:
-            click.echo(finding_line(finding), err=True)
+            say(finding_line(finding), err=True)
 
 
 class JSONLines(_Display):
-    """One line of JSON on stdout for each record; everything else goes to stderr."""
+    """Display that writes a line of JSON on stdout for each record, and everything else to stderr."""
 
     def trained(self, record: Record) -> None:
         emit(record, line=True)

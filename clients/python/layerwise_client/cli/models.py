@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 from layerwise_client.cli.options import ListGroup, connect, json_option, rpc_option
-from layerwise_client.cli.output import emit, facts, table
+from layerwise_client.cli.output import emit, facts, say, table
 from layerwise_client.models import Model, Version
 
 _SHOWN = 6  # classes, or categories of a column
@@ -49,8 +49,8 @@ def show(name: str, version: str | None, rpc: str, as_json: bool) -> None:
             emit({"name": model.name, "latest": model.latest, "aliases": model.aliases, "versions": model.versions})
         else:
             facts({"model": model.name, "latest": model.latest, "aliases": _aliases(model) or None})
-            _tell_versions(model.versions)
-            _tell_columns(model.at(None))
+            _print_versions(model.versions)
+            _print_columns(model.at(None))
 
 
 def _show_version(version: Version, *, as_json: bool) -> None:
@@ -66,7 +66,7 @@ def _show_version(version: Version, *, as_json: bool) -> None:
     shown = _fields(version) | {"created": version.created, "metrics": _metrics(version.metrics)}
     classes = None if version.labels is None else _listed(version.labels, len(version.labels))
     facts({**shown, "classes": classes, "architecture": version.architecture, "plan": version.plan})
-    _tell_columns(version)
+    _print_columns(version)
 
 
 def _fields(version: Version) -> dict[str, object]:
@@ -75,7 +75,7 @@ def _fields(version: Version) -> dict[str, object]:
     return {name: getattr(version, name) for name in names}
 
 
-def _tell_versions(versions: Sequence[Version]) -> None:
+def _print_versions(versions: Sequence[Version]) -> None:
     table(
         ("version", "created", "parameters", "bytes", "metrics", "job"),
         (
@@ -85,10 +85,11 @@ def _tell_versions(versions: Sequence[Version]) -> None:
     )
 
 
-def _tell_columns(version: Version) -> None:
+def _print_columns(version: Version) -> None:
     if not version.columns:
         return
-    click.echo(f"\ncolumns of version {version.version}")
+    say("")
+    say(f"columns of version {version.version}")
     table(
         ("column", "kind", "encoding", "categories", "may be missing"),
         (
@@ -117,7 +118,7 @@ def alias(name: str, alias: str, version: int, rpc: str, as_json: bool) -> None:
     if as_json:
         emit(model)
     else:
-        click.echo(f"{model.name}: {alias} is version {model.aliases.get(alias, version)}")
+        say(f"{model.name}: {alias} is version {model.aliases.get(alias, version)}")
 
 
 def _aliases(model: Model) -> str:

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import click
 
+from layerwise_client.cli.output import say
+from layerwise_client.cli.places import naming_parameters
 from layerwise_client.client import Client
+from layerwise_client.errors import InvalidRequest
 
 C = TypeVar("C", bound=Callable[..., object])
 
 _TIMEOUT = "layerwise.timeout"
+
+
+class Choice(click.Choice[str]):
+    """A choice whose error suggests the option that is most like the one that was given."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as exc:
+            from layerwise.wording import did_you_mean
+
+            self.fail(f"{exc.message.rstrip('.')}{did_you_mean(value, self.choices)}", param, ctx)
 
 
 def _keep_timeout(ctx: click.Context, param: click.Parameter, value: float) -> None:
@@ -28,7 +44,7 @@ def rpc_option(command: C) -> C:
         metavar="SECONDS",
         expose_value=False,
         callback=_keep_timeout,
-        help="Seconds to wait for an answer, or for a service that does not answer yet.",
+        help="Seconds to wait for an answer, or for the service to start.",
     )
     rpc = click.option(
         "--rpc",
@@ -57,19 +73,29 @@ MISSING_HELP = (
 )
 
 
-def connect(rpc: str, *, rest: str | None = None) -> Client:
-    """Return a client with the command's `--timeout`, which says on stderr when it waits for the service."""
+@contextmanager
+def connect(rpc: str, *, rest: str | None = None) -> Generator[Client]:
+    """Open a client with the command's `--timeout`, which says on stderr when it waits for the service.
+
+    Errors about an argument name the command's option or argument.
+    """
     timeout: float = click.get_current_context().meta[_TIMEOUT]
-    return Client(rpc, rest=rest, timeout=timeout, on_waiting=tell_waiting)
+    try:
+        client = Client(rpc, rest=rest, timeout=timeout, on_waiting=show_waiting)
+    except InvalidRequest as exc:
+        option = {"rest": "--rest", "timeout": "--timeout"}.get(str(exc.place[0]), "--rpc")
+        raise click.BadParameter(exc.detail, param_hint=option) from exc
+    with client, naming_parameters():
+        yield client
 
 
-def tell_waiting(address: str) -> None:
+def show_waiting(address: str) -> None:
     """Say on stderr that the command waits for a service at `address`."""
-    click.echo(f"waiting for {address} …", err=True)
+    say(f"waiting for {address} …", err=True)
 
 
 class ListGroup(click.Group):
-    """A group whose default command is `list`: `layerwise jobs --json` is `layerwise jobs list --json`."""
+    """A group whose default command is `list`, so that `layerwise jobs --json` is `layerwise jobs list --json`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args or (args[0].startswith("-") and args[0] not in self.get_help_option_names(ctx)):

@@ -1,4 +1,8 @@
-"""Output of commands on stdout: JSON, tables, and names with values."""
+"""All that commands write for a reader: lines, JSON, tables, and names with values.
+
+Texts of others, such as labels and column names, may hold anything. What is written here has no control character but
+the ends of lines, so that none of it steers a terminal or forges a line.
+"""
 
 from __future__ import annotations
 
@@ -16,35 +20,41 @@ from rich.table import Table
 from rich.text import Text
 
 from layerwise_client.results import Snapshot
+from layerwise_client.wording import printable
+
+
+def say(line: str, *, err: bool = False) -> None:
+    """Print one line, on stderr if `err`."""
+    click.echo(printable(line), err=err)
 
 
 def emit(value: object, *, line: bool = False) -> None:
-    """Print `value` as JSON, in one `line` or indented: times in RFC 3339, NaN and infinity as null."""
-    click.echo(json.dumps(_plain(value), indent=None if line else 2, ensure_ascii=False, allow_nan=False))
+    """Print `value` as JSON, in one `line` or indented. Times are in RFC 3339; NaN and infinity become null."""
+    text = json.dumps(_plain(value), indent=None if line else 2, ensure_ascii=False, allow_nan=False)
+    click.echo("\n".join(map(_printable_json, text.split("\n"))))
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table, as wide as the terminal, or in a pipe as wide as its contents."""
+    """Print a table, on a terminal as wide as that, in a pipe as wide as its contents."""
     view = Table(box=box.SIMPLE_HEAD if _console().is_terminal else None, pad_edge=False)
     for column in columns:
-        view.add_column(column)
+        view.add_column(column, overflow="fold")  # an id is not cut off
     for row in rows:
-        view.add_row(
-            *(Text(_cell(value)) for value in row)
-        )  # Text, so that a label such as [b] is not taken for markup
+        # Text, so that a label such as [b] is not read as markup
+        view.add_row(*(Text(printable(_cell(value))) for value in row))
     _console().print(view)
 
 
 def facts(pairs: Mapping[str, object]) -> None:
-    """Print names and values, one pair on each line; values of None are left out."""
+    """Print names and values, a pair on each line, without those whose value is None."""
     width = max(len(name) for name in pairs)
     for name, value in pairs.items():
         if value is not None:
-            click.echo(f"{name.ljust(width)}  {_cell(value)}")
+            say(f"{name.ljust(width)}  {_cell(value)}")
 
 
 def epoch_of(job: Snapshot) -> str | None:
-    """Return the epoch of a job's record, marked if the version has its weights; None without a record."""
+    """Return the epoch of a job's record, with "(kept)" if the version has its weights; None without a record."""
     if job.record is None:
         return None
     return f"{job.record.epoch} (kept)" if job.version is not None and job.record.kept else str(job.record.epoch)
@@ -59,6 +69,11 @@ def measured_on(job: Snapshot) -> str | None:
     else:
         rows = "validation: the rows held out"
     return f"{rows}; rows are weighted by class_weight" if job.plan.get("class_weight") else rows
+
+
+def _printable_json(line: str) -> str:
+    """Return a line of JSON with the same meaning, in which what is not printable is escaped."""
+    return line if line.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line)
 
 
 def _console() -> Console:

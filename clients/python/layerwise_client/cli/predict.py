@@ -14,8 +14,10 @@ import click
 from layerwise_client.cli.asking import Asking, Truth
 from layerwise_client.cli.csv_records import missing_cells, number_of
 from layerwise_client.cli.options import MISSING_HELP, connect, json_option, rest_option, rpc_option
-from layerwise_client.cli.output import emit, table
+from layerwise_client.cli.other_files import check_is_csv
+from layerwise_client.cli.output import emit, say, table
 from layerwise_client.errors import InvalidRequest
+from layerwise_client.wording import counted
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -23,19 +25,21 @@ if TYPE_CHECKING:
     from layerwise_client.prediction import Prediction
 
 _SHOWN = 20
-_NAME = re.compile(r"-?0\d")  # 007 and 7 are different labels
+_NOT_A_NUMBER = re.compile(r"-?0\d")  # 007 and 7 are different labels
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """The score of the predictions for `rows` rows: `name` is accuracy or r2."""
+    """Score of the predictions of `rows` rows; `name` is accuracy or r2."""
 
     name: str
     value: float
     rows: int
 
     def __str__(self) -> str:
-        return f"{self.name} {self.value:.4f} on {self.rows:,} row{'' if self.rows == 1 else 's'}"
+        from layerwise.wording import score_words
+
+        return f"{self.name} {score_words(self.value)} on {counted(self.rows, 'row')}"
 
 
 @click.command(short_help="Predict rows with a model.")
@@ -85,12 +89,12 @@ def predict(
             answer, truth = asking.about_rows(rows), None
     score = _score(answer, truth) if truth is not None and truth.rows else None
     if truth is not None and truth.missing:
-        rows_left = "row without a target is" if truth.missing == 1 else "rows without a target are"
-        click.echo(f"{truth.missing:,} {rows_left} left out of the score", err=True)
+        left_out = counted(truth.missing, "row without a target is", "rows without a target are")
+        say(f"{left_out} left out of the score", err=True)
     if as_json:
         _emit(answer, score)
     elif sys.stdout.isatty():
-        _tell(answer, score)
+        _show(answer, score)
     else:
         _write(answer, score)
 
@@ -101,6 +105,7 @@ def _of_file(asking: Asking, file: str, target: str | None) -> tuple[Prediction,
     path = Path(file)
     if not path.is_file():
         raise InvalidRequest(f"there is no file {file}")
+    check_is_csv(path)
     with path.open("rb") as data:
         return asking.about_file(data, path.name, target)
 
@@ -123,32 +128,32 @@ def _score(answer: Prediction, truth: Truth) -> Score:
 
 
 def _is_same(label: str, cell: str) -> bool:
-    """Return whether the cell is this label; numbers may be written differently: 1 is 1.0."""
+    """Return whether the cell is this label. Numbers may be written differently, such as 1 and 1.0."""
     if label == cell:
         return True
-    if number_of(label) is None or number_of(cell) is None or _NAME.match(label) or _NAME.match(cell):
+    if number_of(label) is None or number_of(cell) is None or _NOT_A_NUMBER.match(label) or _NOT_A_NUMBER.match(cell):
         return False
-    return Decimal(label) == Decimal(cell)  # exact: as float64, long whole numbers could be equal to their neighbours
+    return Decimal(label) == Decimal(cell)  # exact: as float64, different long whole numbers could be equal
 
 
 def _emit(answer: Prediction, score: Score | None) -> None:
-    """Print JSON like the REST service's answer, with the score."""
-    said: dict[str, Any] = {"model": answer.model, "version": answer.version, "predictions": _said(answer)}
+    """Print the JSON that the REST service would answer, with the score."""
+    content: dict[str, Any] = {"model": answer.model, "version": answer.version, "predictions": _predictions(answer)}
     if answer.probabilities is not None:
-        said["probabilities"] = _short(answer.probabilities)
+        content["probabilities"] = _short(answer.probabilities)
     if score is not None:
-        said[score.name] = score.value
-    emit(said, line=True)
+        content[score.name] = score.value
+    emit(content, line=True)
 
 
-def _tell(answer: Prediction, score: Score | None) -> None:
+def _show(answer: Prediction, score: Score | None) -> None:
     rows = _lines(answer)
-    click.echo(f"{answer.model} version {answer.version}")
+    say(f"{answer.model} version {answer.version}")
     table(("row", *_columns(answer)), ((index, *row) for index, row in enumerate(rows[:_SHOWN], 1)))
     if len(rows) > _SHOWN:
-        click.echo(f"… and {len(rows) - _SHOWN:,} more; for all of them use a pipe or --json")
+        say(f"… and {len(rows) - _SHOWN:,} more; a pipe or --json shows all")
     if score is not None:
-        click.echo(str(score))
+        say(str(score))
 
 
 def _write(answer: Prediction, score: Score | None) -> None:
@@ -158,7 +163,7 @@ def _write(answer: Prediction, score: Score | None) -> None:
     writer.writerow(_columns(answer))
     writer.writerows(_lines(answer))
     if score is not None:
-        click.echo(str(score), err=True)
+        say(str(score), err=True)
 
 
 def _columns(answer: Prediction) -> tuple[str, ...]:
@@ -169,16 +174,16 @@ def _columns(answer: Prediction) -> tuple[str, ...]:
 
 
 def _lines(answer: Prediction) -> list[tuple[Any, ...]]:
-    said = _said(answer)
+    found = _predictions(answer)
     if answer.labels is None:
-        return [tuple(cast("list[float]", each)) if isinstance(each, list) else (each,) for each in said]
+        return [tuple(cast("list[float]", each)) if isinstance(each, list) else (each,) for each in found]
     if answer.probabilities is None:
-        return [(_text(label),) for label in said]
+        return [(_text(label),) for label in found]
     surest = answer.probabilities.max(axis=1).tolist()
-    return [(_text(label), f"{probability:.4f}") for label, probability in zip(said, surest, strict=True)]
+    return [(_text(label), f"{probability:.4f}") for label, probability in zip(found, surest, strict=True)]
 
 
-def _said(answer: Prediction) -> list[Any]:
+def _predictions(answer: Prediction) -> list[Any]:
     if answer.labels is not None:
         return cast("list[Any]", answer.labels.tolist())
     return [] if answer.values is None else _short(answer.values)
@@ -190,5 +195,5 @@ def _short(values: npt.NDArray[Any]) -> list[Any]:
 
 
 def _text(label: object) -> str:
-    """Return the label as JSON and most CSV files write it: true, not True."""
+    """Return the label as in JSON and most CSV files: true, not True."""
     return str(label).lower() if isinstance(label, bool) else str(label)

@@ -1,10 +1,11 @@
 """The options of `layerwise train` for the network and its training.
 
-The names that options take come from the messages of the training API.
+The messages of the training API define the names that options take.
 """
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import reduce
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from layerwise_client.cli.options import Choice
 from layerwise_proto.json_form import enum_name
 from layerwise_proto.v1 import training_pb2, types_pb2
 
@@ -25,7 +27,7 @@ _OTHER = "Options"
 
 
 class Sectioned(click.Command):
-    """A command whose help groups options by section; those without a section come last."""
+    """A command whose help groups options by section; those without a section are last."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         sections: dict[str, list[tuple[str, str]]] = {}
@@ -52,7 +54,7 @@ def option(section: str, *names: str, **settings: Any) -> Callable[[C], C]:
 
 
 def names_of(message: Descriptor, field: str) -> list[str]:
-    """Return the names that a field with several kinds, or an enum, may have."""
+    """Return the choices of a field: its kinds, or the values of its enum."""
     found = message.fields_by_name[field]
     if found.enum_type is not None:
         return [enum_name(found.enum_type, number) for number in found.enum_type.values_by_number if number]
@@ -70,10 +72,10 @@ def optimizers_with(name: str) -> list[str]:
 
 
 def _choice(section: str, name: str, message: Descriptor, words: str, *, default: str = "") -> Callable[[C], C]:
-    """Return an option that takes the names which the field of the same name in `message` may have."""
+    """Return an option with the choices of the field of this name in `message`."""
     names = names_of(message, name.removeprefix("--"))
     listed = f"{words}: {', '.join(names)}." + (f"  [default: {default}]" if default else "")
-    return option(section, name, type=click.Choice(names), metavar="NAME", help=listed)
+    return option(section, name, type=Choice(names), metavar="NAME", help=listed)
 
 
 # The values of a record that early stopping may watch.
@@ -92,7 +94,7 @@ def _number(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
 def _class_weight(ctx: click.Context, param: click.Parameter, value: str | None) -> object:
     if value is None or value == "balanced":
         return value
-    parts = [each.rpartition("=") for each in value.split(",")]
+    parts = [each.rpartition("=") for each in next(csv.reader([value]), [""])]  # a label may hold commas, in quotes
     try:
         if any(equals for _, equals, _ in parts):
             return {"kind": "by_label", "weights": {label: float(weight) for label, _, weight in parts}}
@@ -224,7 +226,7 @@ _OPTIONS = (
         help="Passes over the rows.  [default: chosen from the number of rows]",
     ),
     option(
-        _LENGTH, "--max-steps", type=int, metavar="N", help="Stop after so many training steps.  [default: no limit]"
+        _LENGTH, "--max-steps", type=int, metavar="N", help="Stop after this many training steps.  [default: no limit]"
     ),
     option(
         _LENGTH,
@@ -244,7 +246,7 @@ _OPTIONS = (
     option(
         _LENGTH,
         "--watch",
-        type=click.Choice(_WATCHED),
+        type=Choice(_WATCHED),
         metavar="VALUE",
         help=f"Value that --patience watches: {', '.join(_WATCHED)}.  [default: validation_loss]",
     ),
@@ -262,5 +264,5 @@ _OPTIONS = (
 
 
 def settings_options(command: C) -> C:
-    """Add the options to a command; `architecture_of` and `plan_of` in chosen_settings.py take their values."""
+    """Add the options to a command. `architecture_of` and `plan_of` in chosen_settings.py read their values."""
     return reduce(lambda inner, add: add(inner), reversed(_OPTIONS), command)

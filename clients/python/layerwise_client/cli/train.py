@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
+from unicodedata import combining, normalize
 
 import click
 
 from layerwise_client import datasets
-from layerwise_client._data.places import place_words
+from layerwise_client._data.encoder import spec_message
 from layerwise_client._data.targets import classifies
 from layerwise_client.cli import csv_table
-from layerwise_client.cli.chosen_settings import architecture_of, errors_by_option, kind_of, plan_of, split_settings
+from layerwise_client.cli.chosen_settings import architecture_of, kind_of, naming_settings, plan_of, split_settings
 from layerwise_client.cli.csv_records import missing_cells
 from layerwise_client.cli.csv_table import told_by_line
 from layerwise_client.cli.csv_target import Task
 from layerwise_client.cli.live import display
 from layerwise_client.cli.options import MISSING_HELP, connect, json_option, rpc_option
-from layerwise_client.cli.output import emit, epoch_of, facts, measured_on
+from layerwise_client.cli.other_files import check_is_csv
+from layerwise_client.cli.output import emit, epoch_of, facts, measured_on, say
+from layerwise_client.cli.places import flag_of
 from layerwise_client.cli.settings import Sectioned, names_of, option, settings_options
+from layerwise_client.cli.spec_file import read_spec
 from layerwise_client.errors import InvalidRequest
-from layerwise_proto.json_form import JSONFormError, to_message
+from layerwise_client.wording import counted
 from layerwise_proto.v1 import tables_pb2, types_pb2
 
 if TYPE_CHECKING:
@@ -32,13 +35,12 @@ if TYPE_CHECKING:
 
 _DATA, _COLUMNS = "Data and model", "Columns of the file"
 _ENCODINGS = names_of(tables_pb2.Encoder.ColumnsEntry.DESCRIPTOR, "value")
-_SPEC = {"architecture": types_pb2.Architecture, "plan": types_pb2.Plan, "encoder": tables_pb2.Encoder}
 _LARGE = 8 << 20  # bytes of a file that takes a second or more to read
-_HELD_OUT, _ENOUGH_TO_HOLD_OUT = 0.1, 50  # with --epochs or --max-steps; a tenth of fewer rows says too little
+_HELD_OUT, _ENOUGH_TO_HOLD_OUT = 0.1, 50  # with --epochs or --max-steps; a tenth of fewer rows is too small a sample
 
 
 class _Data(NamedTuple):
-    """Rows and labels or targets as `Client.train` takes them, and the model's name without --model."""
+    """Rows and labels or targets as `Client.train` takes them, and the model's name if --model is not given."""
 
     X: Any
     y: Any
@@ -59,7 +61,7 @@ class _Reading(NamedTuple):
 
     @property
     def option_of_files(self) -> str | None:
-        """An option that was given and is only for files."""
+        """The first given option that is only for files."""
         given = {
             "--target": self.target,
             "--columns": self.encoder.get("columns"),
@@ -137,10 +139,10 @@ def train(
     network, given = split_settings(settings)
     if (loss := given.get("loss")) and task not in (None, _task(loss)):
         raise click.UsageError(f"--loss {loss} is for {_task(loss)}, not for --task {task}")
-    parts = {} if spec is None else _read_spec(spec)
+    parts = {} if spec is None else read_spec(spec)
     architecture, encoder = parts.get("architecture"), _encoder(parts.get("encoder") or {}, columns, ignore)
     if architecture is not None and network:
-        flags = ", ".join(f"--{name.replace('_', '-')}" for name in network)
+        flags = ", ".join(map(flag_of, network))
         raise click.UsageError(f"--spec has the architecture; leave out {flags}")
     if architecture is None:
         architecture = {} if start_from and not network else architecture_of(network)
@@ -148,44 +150,32 @@ def train(
     reading = _Reading(
         target, task or _task(kind_of(plan.get("loss"))), missing, drop_missing_target, encoder, start_from
     )
-    data = _data(source, reading)
-    if plan.keys() & {"epochs", "max_steps"} and data.rows >= _ENOUGH_TO_HOLD_OUT:
-        plan.setdefault("validation", _HELD_OUT)
-    with connect(rpc) as client, errors_by_option(settings), told_by_line(data.file):
-        job = client.train(
-            model or data.name,
-            architecture,
-            data.X,
-            data.y,
-            encoder=encoder or None,
-            plan=plan,
-            start_from=start_from,
-            progress=display() if follow else False,
-        )
+    options = settings | {"columns": columns, "ignore": ignore}
+    with connect(rpc) as client, naming_settings(options, spec, parts):
+        spec_message(architecture, types_pb2.Architecture, "architecture")  # before the file is read
+        spec_message(plan, types_pb2.Plan, "plan")
+        data = _data(source, reading)
+        if model is None and data.file is not None and data.name != Path(source).stem:
+            say(f"model {data.name}, named after {data.file.file.name}; --model gives another name", err=True)
+        if plan.keys() & {"epochs", "max_steps"} and data.rows >= _ENOUGH_TO_HOLD_OUT:
+            plan.setdefault("validation", _HELD_OUT)
+        with told_by_line(data.file):
+            job = client.train(
+                data.name if model is None else model,
+                architecture,
+                data.X,
+                data.y,
+                encoder=encoder or None,
+                plan=plan,
+                start_from=start_from,
+                progress=display() if follow else False,
+            )
     _report(job, as_json)
 
 
 def _task(loss: str | None) -> Task | None:
     """Return the task that a loss is for; None without a loss."""
     return None if loss is None else "classification" if classifies(loss) else "regression"
-
-
-def _read_spec(path: Path) -> dict[str, Any]:
-    """Return the parts of a spec file in their JSON form. Raises `InvalidRequest` with the file and the place in it."""
-    try:
-        spec: Any = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as exc:
-        raise InvalidRequest(f"{path}: not JSON ({exc})") from exc
-    if not isinstance(spec, dict) or not spec or spec.keys() - _SPEC.keys():
-        raise InvalidRequest(f'{path}: expected an object with "architecture", "plan" and "encoder", or some of them')
-    parts = cast("dict[str, Any]", spec)
-    try:
-        for name, kind in _SPEC.items():
-            if parts.get(name) is not None:
-                to_message(parts[name], kind, at=(name,))
-    except JSONFormError as exc:
-        raise InvalidRequest(f"{path}: {place_words(exc.place)}: {exc.detail}", pointer=exc.place) from exc
-    return parts
 
 
 def _encoder(spec: Mapping[str, Any], columns: Sequence[str], ignore: Sequence[str]) -> dict[str, Any]:
@@ -198,6 +188,8 @@ def _encoder(spec: Mapping[str, Any], columns: Sequence[str], ignore: Sequence[s
             raise click.BadParameter(f"expected {wanted}, got {each}", param_hint="--columns")
         encodings[name] = kind
     ignored = [*(spec.get("ignore") or ()), *ignore]
+    if (both := next((name for name in ignored if name in encodings), None)) is not None:
+        raise click.UsageError(f"column {both} is ignored and has an encoding; leave out one of them")
     encoder = {**spec, "columns": encodings, "ignore": ignored}
     return {name: value for name, value in encoder.items() if value}
 
@@ -206,19 +198,25 @@ def _data(source: str, reading: _Reading) -> _Data:
     path = Path(source)
     if not path.is_file() and source in datasets.names():
         if (option := reading.option_of_files) is not None:
-            raise click.UsageError(f"{source} is a built-in data set, and {option} is for files: leave out {option}")
+            raise click.UsageError(f"{option} is for files, and {source} is a built-in data set; leave out {option}")
         X, y = datasets.load(source)
         if reading.task == "regression" and y.dtype.kind == "U":
-            raise click.UsageError(f"a regression needs numbers, and the target of {source} is text")
+            raise click.UsageError(f"a regression needs a target of numbers; that of {source} is text")
         return _Data(X, y.astype(float) if reading.task == "regression" else y, source, len(X))
     if not path.is_file():
+        from layerwise.wording import did_you_mean
+
         known = ", ".join(datasets.names())
-        raise InvalidRequest(f"there is no file {source}, and no built-in data set of this name (there are {known})")
+        raise InvalidRequest(
+            f"there is no file {source} and no built-in data set of this name; the data sets are {known}"
+            f"{did_you_mean(source, datasets.names())}"
+        )
     if reading.target is None:
         raise click.UsageError("give --target, the name of the column to predict")
+    check_is_csv(path)
     encodings, ignored = reading.encoder.get("columns", {}), reading.encoder.get("ignore", ())
     if path.stat().st_size > _LARGE:
-        click.echo(f"reading {path.name} …", err=True)
+        say(f"reading {path.name} …", err=True)
     file = csv_table.open_file(
         path,
         target=reading.target,
@@ -230,15 +228,17 @@ def _data(source: str, reading: _Reading) -> _Data:
         inferred=reading.start_from is None and reading.encoder.get("rest") != "ignore",
     )
     if file.dropped:
-        rows = "row without a target is" if file.dropped == 1 else "rows without a target are"
-        click.echo(f"{file.dropped:,} {rows} left out, {file.table.count:,} remain", err=True)
-    what = "values" if file.classes is None else f"{file.classes} classes"
-    click.echo(f"target {reading.target}: {what}", err=True)
+        left_out = counted(file.dropped, "row without a target is", "rows without a target are")
+        say(f"{left_out} left out, {file.table.count:,} remain", err=True)
+    what = "values" if file.classes is None else counted(file.classes, "class", "classes")
+    say(f"target {reading.target}: {what}", err=True)
     return _Data(file.table, file.targets, _model_name(path.stem), file.table.count, file)
 
 
 def _model_name(stem: str) -> str:
-    return re.sub(r"[^a-z0-9_-]+", "-", stem.lower()).strip("-_")[:63] or "model"
+    """Return the name of the model of a file: in lower case, without accents, "-" for what no name may have."""
+    plain = "".join(each for each in normalize("NFKD", stem.casefold()) if not combining(each))
+    return re.sub(r"[^a-z0-9_-]+", "-", plain).strip("-_")[:63] or "model"
 
 
 def _report(job: Job, as_json: bool) -> None:

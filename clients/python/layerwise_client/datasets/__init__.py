@@ -1,4 +1,4 @@
-"""Small data sets to try things on: real ones, with their citations, and generated ones."""
+"""Small data sets for first steps: real ones, with their citations, and generated ones."""
 
 from layerwise_client.datasets._catalogue import Dataset, info, load, names
 

@@ -1,4 +1,4 @@
-"""The catalogue of built-in data sets, and how one is loaded."""
+"""The catalogue of built-in data sets, and their loading."""
 
 from __future__ import annotations
 
@@ -20,9 +20,24 @@ _PLANE = ("x", "y")
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A built-in data set: `rows` rows of the numbers `columns`, each with one of `classes` in the column `target`.
+    """Description of a built-in data set.
 
-    For a generated data set, `rows` and `noise` (a standard deviation) are the defaults of `load`.
+    Attributes
+    ----------
+    name, title : str
+        Name, and what it is.
+    rows : int
+        Number of rows; for a generated data set, the default of `load`.
+    columns : tuple of str
+        Names of the columns, all of them numbers.
+    target : str
+        Name of the column of classes.
+    classes : tuple of int or str
+        The classes.
+    citation, licence : str
+        Source and licence; "" for a generated data set without one.
+    noise : float or None
+        Default standard deviation of the noise of a generated data set; None for real data.
     """
 
     name: str
@@ -37,6 +52,7 @@ class Dataset:
 
     @property
     def generated(self) -> bool:
+        """Whether the data set is generated; otherwise it is real data."""
         return self.noise is not None
 
 
@@ -97,12 +113,34 @@ _ALL = {
 
 
 def names() -> list[str]:
-    """Return the names of the built-in data sets."""
+    """Return the names of the built-in data sets.
+
+    Returns
+    -------
+    list of str
+        The names, real data first.
+    """
     return list(_ALL)
 
 
 def info(name: str) -> Dataset:
-    """Return the description of a data set. Raises `NotFound` for an unknown name."""
+    """Return the description of a data set.
+
+    Parameters
+    ----------
+    name : str
+        One of `names()`.
+
+    Returns
+    -------
+    Dataset
+        The description.
+
+    Raises
+    ------
+    NotFound
+        If there is no data set of this name.
+    """
     if name not in _ALL:
         detail = f"there is no built-in data set {name!r}; expected one of {', '.join(_ALL)}"
         raise NotFound(detail, reason="DATASET_NOT_FOUND")
@@ -117,7 +155,7 @@ def load(name: str, *, rows: int | None = None, noise: float | None = None, seed
     name : str
         One of `names()`.
     rows : int, optional
-        Number of rows of a generated data set; for real data an error, as are `noise` and `seed`.
+        Number of rows of a generated data set. Real data takes neither `rows` nor `noise` nor `seed`.
     noise : float, optional
         Standard deviation of the Gaussian noise of a generated data set.
     seed : int, optional
@@ -132,9 +170,9 @@ def load(name: str, *, rows: int | None = None, noise: float | None = None, seed
     Raises
     ------
     NotFound
-        There is no data set of this name.
+        If there is no data set of this name.
     InvalidRequest
-        An argument is out of range, or given for real data.
+        If an argument is out of range, or is given for real data.
     """
     dataset = info(name)
     if dataset.noise is None:
@@ -150,7 +188,9 @@ def load(name: str, *, rows: int | None = None, noise: float | None = None, seed
         detail = f"rows: expected at least {len(dataset.classes)}, one for each class, got {rows}"
         raise InvalidRequest(detail, pointer="rows")
     if not 0 <= noise < float("inf"):
-        raise InvalidRequest(f"noise: expected at least 0, got {noise}", pointer="noise")
+        raise InvalidRequest(f"noise: expected a finite number of at least 0, got {noise}", pointer="noise")
+    if seed is not None and seed < 0:
+        raise InvalidRequest(f"seed: expected a whole number of at least 0, got {seed}", pointer="seed")
     generator = np.random.default_rng(seed or 0)
     X, y = _DRAW[name](rows, noise, generator)
     order = generator.permutation(rows)  # shuffled, so that any slice of rows has all classes

@@ -20,6 +20,7 @@ from layerwise.training.packed.member import Member
 from layerwise.training.packed.records import PackedRecord
 from layerwise.training.packed.trainer import PackedTrainer
 from layerwise.training.standardized_targets import Rescaled, rescaled
+from layerwise.training.unused import TrainsWhenIterated
 
 MAY_DIFFER = ("seed", "l2", "l1", "weight_decay")
 """The fields in which the plans may differ, besides the optimiser's learning rate."""
@@ -53,7 +54,7 @@ def fit_packed(
     Returns
     -------
     PackedTraining
-        An iterator of `PackedRecord`. Each record trains one epoch of all networks that go on.
+        An iterator of `PackedRecord`, like a generator: each record trains one epoch of all networks that go on.
 
     Raises
     ------
@@ -83,7 +84,7 @@ def fit_packed(
     return PackedTraining(trainer, networks)
 
 
-class PackedTraining(Iterator[PackedRecord]):
+class PackedTraining(TrainsWhenIterated[PackedRecord]):
     """Several trainings in progress: an iterator of their records, returned by `fit_packed`.
 
     Attributes
@@ -108,7 +109,7 @@ class PackedTraining(Iterator[PackedRecord]):
         return {k: member.diverged for k, member in enumerate(self._trainer.members) if member.diverged}
 
     def __next__(self) -> PackedRecord:
-        trainer = self._trainer
+        trainer, self._used = self._trainer, True
         while not trainer.ended:
             trainer.step()
             if trainer.epoch_is_over:

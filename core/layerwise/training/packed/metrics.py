@@ -1,4 +1,4 @@
-"""The metrics of K networks over their batches: the sums of `layerwise.metrics.running`, for all at once."""
+"""The metrics of K networks over their batches, with the sums of `layerwise.metrics.running`."""
 
 from typing import Any
 

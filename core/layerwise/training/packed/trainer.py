@@ -15,6 +15,7 @@ from layerwise.training.packed.member import Member, stacked
 from layerwise.training.packed.records import PackedRecord
 from layerwise.training.packed.updates import PackedOptimizer, PackedRegularizer
 from layerwise.training.regularization import Regularizer
+from layerwise.training.trainer import ignore_overflow
 from layerwise.types import Floats
 from layerwise.workspace import Arena
 
@@ -78,8 +79,7 @@ class PackedTrainer:
         end = min(self._position + self._batch_size, self._rows)
         self._batch = batch = self._batches[end - self._position]
         losses = self._losses
-        # overflow and its consequences show in the loss, which is checked
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
+        with ignore_overflow():
             batch.gather(self._order[:, self._position : end])
             scores = batch.network.forward(self._generators)
             batch.metric.measure(scores, batch.targets, batch.weights, self._metric_sums)

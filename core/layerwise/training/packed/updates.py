@@ -16,7 +16,7 @@ from layerwise.optimizers import CHUNK, chunks
 from layerwise.plan import Plan
 from layerwise.training.packed.member import Matrices
 from layerwise.training.packed.network import stacked_views
-from layerwise.training.regularization import add_penalty_gradient, move_average
+from layerwise.training.regularization import add_penalty_gradient, clip_values, move_average
 from layerwise.types import Floats
 
 
@@ -97,7 +97,7 @@ class PackedRegularizer:
     def _clip(self) -> None:
         g, plan = self._gradient, self._plan
         if plan.clip_value is not None:
-            np.clip(g, -plan.clip_value, plan.clip_value, out=g)
+            clip_values(g, plan.clip_value)
         if plan.clip_norm is not None:
             np.einsum("kp,kp->k", g, g, out=self._sum)
             np.sqrt(self._sum, out=self._sum)

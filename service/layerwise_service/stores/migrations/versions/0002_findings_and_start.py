@@ -1,4 +1,4 @@
-"""What the doctor finds in a job, and the version that it starts from."""
+"""Findings of jobs, and the version that a job starts from."""
 
 from __future__ import annotations
 

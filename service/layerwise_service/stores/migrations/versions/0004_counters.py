@@ -1,4 +1,4 @@
-"""Jobs in the order of a counter, and leases and workers whose signs of life are counters: no clock decides either."""
+"""Counters instead of clocks: for the order of jobs, for leases, and for the signs of life of workers."""
 
 from __future__ import annotations
 

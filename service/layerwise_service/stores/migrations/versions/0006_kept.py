@@ -1,4 +1,4 @@
-"""Jobs tell the record that their version was made of."""
+"""The record of the epoch whose weights the version of a job has."""
 
 from __future__ import annotations
 

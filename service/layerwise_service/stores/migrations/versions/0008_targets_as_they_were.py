@@ -1,4 +1,4 @@
-"""Plans from before targets were standardised say that theirs were not."""
+"""Plans from before the option `standardize_targets` have it false."""
 
 from __future__ import annotations
 

@@ -1,0 +1,87 @@
+"""Jobs and their records, from messages of the training API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from layerwise_client.results import ColumnCounts, Failure, Finding, LayerHealth, Record, Snapshot, Summary, Transition
+from layerwise_proto.json_form import enum_name, to_json
+from layerwise_proto.v1 import training_pb2
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
+
+
+def record_of(message: training_pb2.TrainRecord) -> Record:
+    return _of(Record, message)
+
+
+def transition_of(message: training_pb2.JobTransition) -> Transition:
+    return Transition(_state(message.state), time_of(message.time), message.reason, message.attempt)
+
+
+def summary_of(message: training_pb2.Job) -> Summary:
+    return Summary(**_summary_fields(message))
+
+
+def snapshot_of(message: training_pb2.Job) -> Snapshot:
+    return Snapshot(
+        **_summary_fields(message),
+        architecture=to_json(message.architecture),
+        plan=to_json(message.plan),
+        transitions=tuple(transition_of(each) for each in message.transitions),
+        record=record_of(message.record) if message.HasField("record") else None,
+        findings=tuple(_of(Finding, each) for each in message.findings),
+        columns=_of(ColumnCounts, message.columns) if message.HasField("columns") else None,
+    )
+
+
+def _summary_fields(message: training_pb2.Job) -> dict[str, Any]:
+    """Return the fields of a summary by name."""
+    return {
+        "id": message.id,
+        "model": message.model,
+        "state": _state(message.state),
+        "version": message.version if message.HasField("version") else None,
+        "dataset": message.dataset,
+        "attempt": message.attempt,
+        "created": time_of(message.create_time),
+        "progress": message.progress,
+        "metric": message.metric,
+        "failure": _of(Failure, message.failure) if message.HasField("failure") else None,
+        "start_from": message.start_from or None,
+    }
+
+
+def _of(kind: type[T], message: Message) -> T:
+    """Return a `kind` with the message's fields of the same names; those that are not set are None."""
+    values: dict[str, Any] = {}
+    for name in (field.name for field in fields(kind)):
+        field, value = message.DESCRIPTOR.fields_by_name[name], getattr(message, name)
+        if field.is_repeated:
+            assert field.message_type is not None
+            value = tuple(_of(_ITEMS[field.message_type.name], each) for each in value)
+        elif field.has_presence and not message.HasField(name):
+            value = None
+        values[name] = value
+    return kind(**values)
+
+
+_ITEMS: Mapping[str, type[Any]] = {"LayerHealth": LayerHealth, "Finding": Finding}
+
+
+def _state(number: training_pb2.JobState.ValueType) -> str:
+    """Return the name of a state; "UNKNOWN" for one that only newer clients know."""
+    return enum_name(training_pb2.JobState.DESCRIPTOR, number).upper() or "UNKNOWN"
+
+
+def time_of(message: Timestamp) -> datetime:
+    return message.ToDatetime(tzinfo=UTC)

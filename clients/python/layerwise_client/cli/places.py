@@ -1,0 +1,49 @@
+"""Errors that name options and arguments of the command instead of arguments of the SDK."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import click
+
+from layerwise_client.errors import LayerwiseError, NotFound
+
+_OTHER_NAMES = {"model": "name", "target": "rpc"}
+"""Names of parameters of commands by argument of the SDK, where they differ."""
+
+
+@contextmanager
+def naming_parameters() -> Generator[None]:
+    """Name, in errors about an argument of the SDK, the command's option or argument, such as `--start-from`."""
+    try:
+        yield
+    except LayerwiseError as exc:
+        if exc.place and (parameter := _parameter_of(exc.place[0])) is not None:
+            raise reworded(exc, _name_of(parameter, exc)) from exc
+        raise
+
+
+def reworded(exc: LayerwiseError, where: str, *, hint: str = "") -> LayerwiseError:
+    """Return the error with the text `where` instead of its place."""
+    message = f"{where}: {exc.detail}{hint}" if where else f"{exc.detail}{hint}"
+    return type(exc)(message, reason=exc.reason, request_id=exc.request_id)
+
+
+def flag_of(name: str) -> str:
+    """Return the option for the setting of this name: `--batch-size` for batch_size."""
+    return f"--{name.replace('_', '-')}"
+
+
+def _parameter_of(root: str | int) -> click.Parameter | None:
+    parameters = {each.name: each for each in click.get_current_context().command.params}
+    # The SDK's `target` is the address of the service; the command's --target is a column.
+    found = None if root == "target" else parameters.get(str(root))
+    return found or parameters.get(_OTHER_NAMES.get(str(root), ""))
+
+
+def _name_of(parameter: click.Parameter, exc: LayerwiseError) -> str:
+    if isinstance(parameter, click.Option):
+        return parameter.opts[0]
+    # the message of a NotFound, such as "there is no model 'x'", names the argument already
+    return "" if isinstance(exc, NotFound) else parameter.make_metavar(click.get_current_context())

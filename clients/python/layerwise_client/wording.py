@@ -1,0 +1,135 @@
+"""Lines that displays show about a training: its columns, its plan, a record, a finding, a wait."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from layerwise_client.results import Finding, Record, Snapshot, Transition
+
+_WAITS_FOR = {"NO_SPACE": "the disk of the service is full"}
+"""What a job waits for, by the reason of its change of state."""
+
+
+def printable(text: str) -> str:
+    """Return `text` on one line, without control characters and the like: those are escaped as by `repr`."""
+    return text if text.isprintable() else "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+
+
+def counted(count: float, noun: str, plural: str = "") -> str:
+    """Return the count with the noun: "1 epoch", "1,234 epochs"."""
+    from layerwise.wording import number_words
+
+    return f"{number_words(count)} {noun if count == 1 else plural or f'{noun}s'}"
+
+
+def columns_line(job: Snapshot) -> str | None:
+    """Return how many columns of each kind the table has, and how many inputs they give; None for rows of numbers."""
+    if (counts := job.columns) is None:
+        return None
+    kinds = (
+        (counts.numbers, "number", "numbers"),
+        (counts.categories, "category", "categories"),
+        (counts.dates, "date", "dates"),
+        (counts.texts, "text", "texts"),
+    )
+    columns = ", ".join(counted(count, one, many) for count, one, many in kinds if count)
+    inputs = counted(int(job.architecture.get("inputs", 0)), "input")
+    return f"columns: {columns}, {counts.with_gaps or 'none'} with gaps: {inputs}"
+
+
+def plan_line(job: Snapshot) -> str:
+    """Return the plan in one line: `plan: ` and `plan_words`."""
+    return f"plan: {plan_words(job)}"
+
+
+def plan_words(job: Snapshot) -> str:
+    """Return the main settings of the job's plan, as the service completed it.
+
+    `at most 282 epochs, batches of 64 rows, adam at a rate of 0.001, 10 % of the rows held out, ends after 5 epochs
+    without a better validation_loss`.
+    """
+    return ", ".join(_settings_of(job.plan))
+
+
+def _settings_of(plan: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the words for each main setting that the plan has."""
+    from layerwise.wording import number_words
+
+    stopping: Mapping[str, Any] = plan.get("early_stopping") or {}
+    optimizer: Mapping[str, Any] = plan.get("optimizer") or {}
+    held_out, split = plan.get("validation"), plan.get("split", "random")
+    if "epochs" in plan:
+        may_end_early = stopping or plan.get("max_steps") or plan.get("max_seconds")
+        yield f"{'at most ' if may_end_early else ''}{counted(plan['epochs'], 'epoch')}"
+        if (warmup := plan.get("warmup", 0)) >= plan["epochs"]:
+            yield f"warmup over {counted(warmup, 'epoch')} never ends"
+    if "batch_size" in plan:
+        yield f"batches of {counted(plan['batch_size'], 'row')}"
+    if (rate := optimizer.get("learning_rate")) is not None:
+        yield f"{optimizer['kind']} at a rate of {number_words(rate, digits=3)}"
+    if held_out:
+        yield f"{100 * held_out:.3g} % of the rows held out"
+    if held_out == 0:
+        yield "no rows held out"
+        if split != "random":
+            yield f"so split {split} has no effect"
+    if "max_steps" in plan:
+        yield f"ends after {counted(plan['max_steps'], 'step')}"
+    if "max_seconds" in plan:
+        yield f"ends after {number_words(plan['max_seconds'])} s"
+    if stopping:
+        patience, watched = counted(stopping.get("patience", 0), "epoch"), stopping.get("watch", "validation_loss")
+        yield f"ends after {patience} without a better {watched}"
+
+
+def record_line(record: Record, job: Snapshot, *, columns: int | None = None) -> str:
+    """Return a record in one line.
+
+    `epoch 7/20  loss 0.0312  accuracy 0.991  validation 0.972  81,200 rows/s  3 s left`.
+
+    If training ended before its last epoch, the line says why instead of the time left. If the line is longer than
+    `columns`, it leaves out the speed, the time left, the loss, and the metric where there is one of the held-out rows,
+    in this order.
+    """
+    from layerwise.wording import number_words, score_words
+
+    epochs = job.plan.get("epochs")
+    left = f"{_duration(record.seconds_left)} left" if record.seconds_left >= 1 else ""
+    if record.stopped and record.stopped != "epochs":
+        left = f"ended by {record.stopped}"
+    held_out = record.validation_metric
+    parts = {
+        "epoch": f"epoch {record.epoch}/{epochs}" if epochs else f"epoch {record.epoch}",
+        "loss": f"loss {number_words(record.loss)}",
+        "metric": f"{job.metric or 'metric'} {score_words(record.metric)}",
+        "validation": "" if held_out is None else f"validation {score_words(held_out)}",
+        "speed": f"{record.rows_per_second:,.0f} rows/s",
+        "left": left,
+    }
+    less_needed = ["speed", "left", "loss", *([] if held_out is None else ["metric"])]
+    while True:
+        line = "  ".join(part for part in parts.values() if part)
+        if columns is None or len(line) <= columns or not less_needed:
+            return line
+        del parts[less_needed.pop(0)]
+
+
+def waiting_line(change: Transition) -> str | None:
+    """Return what a job waits for, or that it goes on; None if `change` is about neither."""
+    if change.state == "WAITING":
+        return f"waiting: {_WAITS_FOR.get(change.reason, 'the storage of the service does not answer')}"
+    return "the job goes on" if change.reason == "CONTINUED" else None
+
+
+def finding_line(finding: Finding) -> str:
+    """Return a finding in one line: `doctor: layer 2: 43 % of its ReLU units are dead since epoch 3: …`."""
+    return f"doctor: {finding.message}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

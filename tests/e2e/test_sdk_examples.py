@@ -1,0 +1,28 @@
+"""The examples in the docstrings of the SDK give what they show, against a running service."""
+
+import pkgutil
+from collections.abc import Iterator
+
+import pytest
+
+import layerwise_client
+from helpers.docstrings import wrong_examples
+from helpers.running import Service
+from layerwise_client import datasets
+
+MODULES = sorted(info.name for info in pkgutil.walk_packages(layerwise_client.__path__, "layerwise_client."))
+
+
+@pytest.fixture(scope="module")
+def names(service: Service) -> Iterator[dict[str, object]]:
+    """Define the names that the examples use: a client, the data set iris and a network for it, which is trained."""
+    X, y = datasets.load("iris")
+    network = {"layers": [{"units": 8, "activation": "relu"}, {}]}
+    with service.client() as client:
+        client.train("iris", network, X, y, plan={"epochs": 100}, progress=False).wait()
+        yield {"address": service.rpc, "client": client, "network": network, "X": X, "y": y, "datasets": datasets}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_examples_of_a_module_give_what_they_show(names: dict[str, object], module: str) -> None:
+    assert wrong_examples(module, names) == ""
