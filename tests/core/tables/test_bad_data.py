@@ -31,10 +31,10 @@ CELLS = [
     ({"n": INF}, "n: expected a finite number, got inf"),
     ({"n": 1e39}, "n: expected a number within float32, got 1e+39"),
     ({"s": 1e30}, "s: expected a number that is within float32 when scaled, got 1e+30"),
-    ({"n": None}, "n: expected a number, got None"),
+    ({"n": None}, "n: expected a number, got a missing value"),
     ({"n": datetime.date(2013, 1, 1)}, "n: expected a number, got datetime.date(2013, 1, 1)"),
     ({"c": "x"}, "c: expected one of 'a', 'b', got 'x'"),
-    ({"c": ""}, "c: expected a category, got ''"),
+    ({"c": ""}, "c: expected a category, got a missing value"),
     ({"c": ["a"]}, "c: expected a single value, got ['a']"),
     ({"c": b"\xff"}, "c: expected a category (text in UTF-8, a boolean or a number), got b'\\xff'"),
     ({"c": "\ud800"}, "c: expected a category (text in UTF-8, a boolean or a number), got '\\ud800'"),
@@ -43,7 +43,7 @@ CELLS = [
     ({"d": "2013-02-30"}, "d: expected a date (ISO 8601, as 2013-01-31 or 2013-01-31T10:00), got '2013-02-30'"),
     ({"d": "20130101"}, "d: expected a date (ISO 8601"),
     ({"d": 20130101}, "d: expected a date (ISO 8601"),
-    ({"d": NAN}, "d: expected a date, got nan"),
+    ({"d": NAN}, "d: expected a date, got a missing value"),
 ]
 
 

@@ -75,7 +75,7 @@ def test_a_masked_number_that_was_never_missing_is_refused_and_never_enters():
     encoder = TableEncoder().fit({"x": [1.0, 3.0]})
 
     for values in np.ma.array([1.0, 1e6], mask=[False, True]), [1.0, np.ma.masked]:
-        with pytest.raises(ValueError, match=r"^rows\[1\]\.x: expected a number, got (nan|masked); this column"):
+        with pytest.raises(ValueError, match=r"^rows\[1\]\.x: expected a number, got a missing value; this column"):
             encoder.encode({"x": values})
 
 
