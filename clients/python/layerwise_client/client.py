@@ -77,6 +77,10 @@ class Client:
         on_waiting: Callable[[str], None] | None = None,
         transport: Transport | None = None,
     ) -> None:
+        # Load the library whole and here. Threads that first import different parts of it at the same time would see
+        # modules that are not complete, and a process that is forked meanwhile would wait for ever.
+        import layerwise  # noqa: F401
+
         timeout = seconds(timeout, "timeout")
         if rest and transport is not None:
             raise InvalidRequest("transport: expected either rest or transport, got both", pointer="transport")

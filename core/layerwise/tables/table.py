@@ -72,9 +72,11 @@ class RawColumn:
 
     def missing_cell(self, row: int, wanted: str) -> InvalidInput:
         """Return the error of a missing value in `row`, if the column does not take missing values."""
-        cell = self.cell(row)
-        got = f"{shown(cell)}, a missing value" if isinstance(cell, str) and cell else "a missing value"
         why = "this column had none when it was fitted, or its policy refuses them"
+        cell = self.cell(row)
+        got = (
+            f"{shown(cell)}, which stands for a missing value" if isinstance(cell, str) and cell else "a missing value"
+        )
         return InvalidInput(self.at(row), f"expected {wanted}, got {got}; {why}")
 
 

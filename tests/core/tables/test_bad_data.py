@@ -26,17 +26,17 @@ DATE = "d: expected a date, as 2013-01-31, 31.1.2013 or 31-Jan-2013"
 CELLS = [
     ({"n": "abc"}, "n: expected a number, got 'abc'"),
     ({"n": "1_0"}, "n: expected a number, got '1_0'"),
-    ({"n": "nan"}, "n: expected a number, got 'nan', a missing value; this column had none"),
+    ({"n": "nan"}, "n: expected a number, got 'nan', which stands for a missing value"),
     ({"n": [1]}, "n: expected a number, got [1]"),
     ({"n": 1j}, "n: expected a number, got 1j"),
     ({"n": 10**400}, "n: expected a number, got 1000000"),
     ({"n": INF}, "n: expected a finite number, got inf"),
     ({"n": 1e39}, "n: expected a number within float32, got 1e+39"),
     ({"s": 1e30}, "s: expected a number that is within float32 when scaled, got 1e+30"),
-    ({"n": None}, "n: expected a number, got a missing value; this"),
+    ({"n": None}, "n: expected a number, got a missing value"),
     ({"n": datetime.date(2013, 1, 1)}, "n: expected a number, got datetime.date(2013, 1, 1)"),
     ({"c": "x"}, "c: expected one of 'a', 'b', got 'x'"),
-    ({"c": ""}, "c: expected a category, got a missing value; this"),
+    ({"c": ""}, "c: expected a category, got a missing value"),
     ({"c": ["a"]}, "c: expected a category (text in UTF-8, a boolean or a number), got ['a']"),
     ({"c": b"\xff"}, "c: expected a category (text in UTF-8, a boolean or a number), got b'\\xff'"),
     ({"c": "\ud800"}, "c: expected a category (text in UTF-8, a boolean or a number), got '\\ud800'"),
@@ -45,7 +45,7 @@ CELLS = [
     ({"d": "2013-02-30"}, f"{DATE}, with or without a time, got '2013-02-30'"),
     ({"d": "20130101"}, DATE),
     ({"d": 20130101}, DATE),
-    ({"d": NAN}, "d: expected a date, got a missing value; this"),
+    ({"d": NAN}, "d: expected a date, got a missing value"),
 ]
 
 

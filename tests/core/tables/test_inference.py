@@ -86,7 +86,8 @@ def test_a_format_follows_from_the_first_block_that_has_a_value():
     assert [column.format.kind for column in encoder.columns] == ["category", "number"]
     assert encoder.columns[1].format.decimal == ","
     with pytest.raises(
-        InvalidInput, match=r"^rows\[0\]\.x: expected a value, got 'NA', a missing value; this column had none"
+        InvalidInput,
+        match=r"^rows\[0\]\.x: expected a value, got 'NA', which stands for a missing value; this column had none",
     ):
         TableEncoder({"x": Standardize(missing="error")}).fit_blocks([{"x": ["NA"]}, {"x": ["3"]}])
 

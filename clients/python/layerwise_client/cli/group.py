@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from errno import EPIPE
 from importlib import import_module
@@ -50,6 +51,7 @@ class Layerwise(click.Group):
         except OSError as exc:
             if exc.errno == EPIPE:  # the reader of our output has gone; click handles that
                 raise
+            _flush_or_drop_output()
             problem = exc.strerror or str(exc)
             raise OneLine(f"{exc.filename}: {problem}" if exc.filename else problem) from exc
         except KeyboardInterrupt as exc:
@@ -60,6 +62,16 @@ class Layerwise(click.Group):
 @click.version_option(package_name="layerwise", message="%(prog)s %(version)s")
 def layerwise() -> None:
     """Train multilayer perceptrons on a Layerwise service, and predict with them."""
+
+
+def _flush_or_drop_output() -> None:
+    """Flush stdout; if that fails, drop its content, since Python would try again as it ends and report that."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _plugins() -> dict[str, EntryPoint]:
