@@ -118,7 +118,7 @@ def test_an_error_of_the_service_about_a_cell_names_the_line(run, service, fligh
 def test_the_service_tells_what_it_made_of_the_columns(run, service, sent, flights):
     def accept(requests, context):
         list(requests)
-        job = service.job(columns=tables_pb2.ColumnCounts(numbers=1, categories=1, with_gaps=1))
+        job = service.job(columns=tables_pb2.ColumnCounts(numbers=1, categories=1, texts=2, with_gaps=1))
         job.architecture.inputs = 66
         yield training_pb2.TrainEvent(accepted=job)
 
@@ -126,7 +126,7 @@ def test_the_service_tells_what_it_made_of_the_columns(run, service, sent, fligh
 
     lines = run("train", "flights.csv", "--target", "late").stderr.splitlines()
 
-    assert "columns: 1 number, 1 category, 1 with gaps: 66 inputs" in lines
+    assert "columns: 1 number, 1 category, 2 texts, 1 with gaps: 66 inputs" in lines
 
 
 @pytest.fixture
