@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +80,7 @@ class Client:
     ) -> None:
         # Load the library whole and here. Threads that first import different parts of it at the same time would see
         # modules that are not complete, and a process that is forked meanwhile would wait for ever.
-        import layerwise  # noqa: F401
+        import_module("layerwise")
 
         timeout = seconds(timeout, "timeout")
         if rest and transport is not None:
