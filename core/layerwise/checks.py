@@ -7,7 +7,7 @@ from typing import TypeVar, cast
 import numpy as np
 
 from layerwise.errors import InvalidInput, Place
-from layerwise.wording import did_you_mean
+from layerwise.wording import did_you_mean, number_words
 
 T = TypeVar("T")
 
@@ -22,9 +22,10 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def counted(count: int, noun: str) -> str:
-    """Return the count with the noun: "1 number", "4 numbers"."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+def counted(count: float, noun: str, plural: str = "") -> str:
+    """Return the count with the noun: "1 number", "0.5 epochs"; `plural` if that is not the noun and an s."""
+    number = f"{count:,}" if isinstance(count, int) else number_words(count)
+    return f"{number} {noun if count == 1 else plural or f'{noun}s'}"
 
 
 def is_unicode(text: str) -> bool:

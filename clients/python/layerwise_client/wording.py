@@ -18,10 +18,10 @@ def printable(text: str) -> str:
 
 
 def counted(count: float, noun: str, plural: str = "") -> str:
-    """Return the count with the noun: "1 epoch", "1,234 epochs"."""
-    from layerwise.wording import number_words
+    """Return the count with the noun, as the library does: "1 epoch", "1,234 epochs"."""
+    from layerwise import checks
 
-    return f"{number_words(count)} {noun if count == 1 else plural or f'{noun}s'}"
+    return checks.counted(count, noun, plural)
 
 
 def columns_line(job: Snapshot) -> str | None:

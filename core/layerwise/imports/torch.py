@@ -70,7 +70,7 @@ def from_torch(
     linear: list[tuple[str, dict[str, object]]] = []
     normal: dict[int, NormalizationArrays] = {}
     slope: dict[int, Floats] = {}
-    slope_names: dict[int, str] = {}
+    slope_places: dict[int, Place] = {}
     for module, parts in _modules(state).items():
         if "weight" in parts and "running_mean" not in parts and dimensions_of(parts["weight"]) >= 2:
             linear.append((module, parts))
@@ -86,7 +86,8 @@ def from_torch(
         elif i in slope:
             raise InvalidInput(where, "expected a Linear after a PReLU, got another PReLU")
         else:
-            slope[i], slope_names[i] = finite_array(_place(module, "weight"), parts.get("weight")), module
+            slope_places[i] = _place(module, "weight")
+            slope[i] = finite_array(slope_places[i], parts.get("weight"))
     if not linear:
         raise InvalidInput("state", "expected at least one Linear")
     chosen = layer_activations(activation, output_activation, len(linear))
@@ -95,7 +96,7 @@ def from_torch(
         if 1 < slopes.size == units and not isinstance(chosen[i], PReLU):
             wanted = f"expected activation='prelu' for the layer {linear[i][0]} if these are the slopes of a PReLU"
             detail = f"{wanted}; a LayerNorm without bias and an RMSNorm have the same arrays and cannot be imported"
-            raise InvalidInput(_place(slope_names[i], "weight"), detail)
+            raise InvalidInput(slope_places[i], detail)
     layers = [
         _dense(module, parts, PReLU() if i in slope else chosen[i], normal.get(i), slope.get(i))
         for i, (module, parts) in enumerate(linear)

@@ -9,7 +9,7 @@ from layerwise_service.domain.jobs import Claim
 from layerwise_service.process.loops import Loop
 from layerwise_service.stores.leases import Fenced, Leases
 
-_BEATS_PER_LEASE = 8  # so that a cancelled job ends soon, whose epochs take long, and a few missed beats lose nothing
+_BEATS_PER_LEASE = 8  # a cancelled job with long epochs ends soon, and a few missed beats lose nothing
 _BEATS_PER_SIGN = 4  # an idle worker reports more rarely that it lives: each report is a write to the disk
 
 

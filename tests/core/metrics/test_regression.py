@@ -25,9 +25,14 @@ def test_scores_are_scikit_learns(case, quantile):
     y, predicted, weights = case
 
     each = metrics.regression_scores(y, predicted, weights=weights)
+    counting = np.ones(len(y), bool) if weights is None else weights > 0
 
     for name, theirs in THEIRS.items():
-        expected = quietly(theirs, y, predicted, sample_weight=weights, multioutput="raw_values")
+        rows = slice(None)
+        if name == "median_absolute_error" and counting.any():  # scikit-learn 1.8 lets rows of weight 0 move the median
+            rows = counting
+        own = None if weights is None else weights[rows]
+        expected = quietly(theirs, y[rows], predicted[rows], sample_weight=own, multioutput="raw_values")
         if name == "r2" and len(y) == 1:  # scikit-learn gives NaN; ours is that of targets that are all equal
             expected = (y[0] == predicted[0]).astype(float)
         np.testing.assert_allclose(getattr(each, name), np.broadcast_to(expected, y.shape[1]), atol=1e-12, err_msg=name)
@@ -35,7 +40,6 @@ def test_scores_are_scikit_learns(case, quantile):
         np.testing.assert_allclose(mean, np.mean(expected), atol=1e-12, err_msg=name)
     found = metrics.quantile_loss(y, predicted, quantile=quantile, weights=weights)
     assert found == pytest.approx(sk.mean_pinball_loss(y, predicted, alpha=quantile, sample_weight=weights), abs=1e-12)
-    counting = np.ones(len(y), bool) if weights is None else weights > 0
     largest = [sk.max_error(y[counting, j], predicted[counting, j]) for j in range(y.shape[1])]
     assert each.max_error.tolist() == largest
     assert metrics.max_error(y, predicted, weights=weights) == max(largest)

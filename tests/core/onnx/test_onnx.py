@@ -568,7 +568,7 @@ def test_constants_that_are_no_numbers_are_refused():
 
     for proto, message in (
         (text, r"text: expected an array of numbers, got array\(\['a'"),
-        (damaged, r"file: expected an ONNX model: .* raw_data size \(3 bytes\)"),
+        (damaged, r"file: expected an ONNX model: .*(raw_data size \(3 bytes\)|buffer size)"),
         (unknown, "file: expected an ONNX model: 99"),
     ):
         with pytest.raises(InvalidInput, match=message):
@@ -584,7 +584,7 @@ def test_weights_beside_the_file_are_read_and_may_not_be_missing(tmp_path):
         from_onnx((tmp_path / "m.onnx").read_bytes())
     for size in (100, None):
         os.truncate(tmp_path / "w.bin", size) if size else (tmp_path / "w.bin").unlink()
-        with pytest.raises(InvalidInput, match=r"file: expected an ONNX model: .*(length|w.bin)"):
+        with pytest.raises(InvalidInput, match=r"file: expected an ONNX model: .*(length|w.bin|reshape array)"):
             from_onnx(tmp_path / "m.onnx")
 
 

@@ -122,16 +122,16 @@ def _hinting(exc: InvalidRequest) -> InvalidRequest:
 def _rows_for(X: object, signature: Signature) -> NumberRows | TableRows:
     """Return `X` in the form that a version takes. Raises `InvalidRequest`."""
     columns = list(signature.columns)
+    version = f"version {signature.version} of {signature.model}"
     if isinstance(X, TableRows) or is_table(X):
         if not columns:
-            detail = f"version {signature.version} of {signature.model} was not trained on a table"
-            hint = "X.to_numpy() of a DataFrame gives rows of numbers"
-            detail = f"expected rows of numbers, for {detail}"  # without the hint: it is about Python
+            detail = f"expected rows of numbers, because {version} was not trained on a table"
+            hint = "X.to_numpy() of a DataFrame gives rows of numbers"  # about Python, so not part of the detail
             raise InvalidRequest(f"X: {detail}; {hint}", reason=WRONG_KIND, pointer="X", detail=detail)
         return X if isinstance(X, TableRows) else open_table(X).opened(kinds=signature.columns)
     if not columns:
         return open_rows(X)
     if is_sparse(X):
-        detail = f"version {signature.version} of {signature.model} takes the columns {listed(columns)}"
-        raise InvalidRequest(f"X: expected a table, for {detail}; got a sparse matrix", reason=WRONG_KIND, pointer="X")
+        wanted = f"expected a table, because {version} takes the columns {listed(columns)}"
+        raise InvalidRequest(f"X: {wanted}; got a sparse matrix", reason=WRONG_KIND, pointer="X")
     return positional(X, columns).opened(kinds=signature.columns)

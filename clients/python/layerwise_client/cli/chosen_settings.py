@@ -35,7 +35,7 @@ def architecture_of(given: Mapping[str, Any]) -> dict[str, Any]:
         wanted = "expected whole numbers of at least 1, such as 64,64, or 0 for no hidden layer"
         raise click.BadParameter(f"{wanted}; got {hidden}", param_hint="--hidden") from exc
     layer = {name: given[name] for name in ("activation", "dropout", "normalization") if name in given}
-    layers = [{"units": each, "activation": "relu", **layer} for each in units if units != [0]]
+    layers = [] if units == [0] else [{"units": each, "activation": "relu", **layer} for each in units]
     output: dict[str, Any] = {}  # linear; its units follow from the data
     scale = {"input_scale": given["input_scale"]} if "input_scale" in given else {}
     return {"layers": [*layers, output], **scale}
