@@ -10,6 +10,7 @@ from typing import cast
 import duckdb
 
 from layerwise.checks import counted, shown
+from layerwise.errors import Place
 from layerwise.tables.inference import Doubt
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.reading.file_kind import FileKind
@@ -21,11 +22,16 @@ DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 
 
 def load(database: duckdb.DuckDBPyConnection, path: Path, kind: FileKind) -> tuple[tuple[str, ...], tuple[Doubt, ...]]:
-    """Load the file, and return the names of its columns and what was done to them. Raises `InvalidRequest`."""
+    """Load the file, and return the names of its columns and what was done to them.
+
+    Raises `InvalidRequest`, and MemoryError.
+    """
     try:
         if kind is FileKind.CSV:
             return _load_csv(database, path)
         return _load_typed(database, path, kind)
+    except duckdb.OutOfMemoryException as error:
+        raise MemoryError from error
     except duckdb.Error as error:
         first = str(error).partition("\n")[0]
         raise InvalidRequest(f"the file cannot be read as a table: {first}", reason="NOT_A_TABLE") from error
@@ -90,7 +96,7 @@ def _check_rows(database: duckdb.DuckDBPyConnection, width: int, delimiter: str)
     else:
         detail = f"{kind.lower()}: {shown_line}"
     more = f" ({counted(count, 'such line')} in all)" if count > 1 else ""
-    raise InvalidRequest(f"line {line}: {detail}{more}", reason="BAD_LINE")
+    raise InvalidRequest(f"{detail}{more}", pointer=Place("line", line), reason="BAD_LINE")
 
 
 def _names(given: list[str]) -> tuple[tuple[str, ...], tuple[Doubt, ...]]:
@@ -124,7 +130,7 @@ def _load_typed(
     for name, column_type in columns:
         if column_type.endswith("]") or column_type.startswith(("STRUCT", "MAP", "UNION", "BLOB")):
             detail = f"expected a single value in each row, got {column_type}: leave the column out"
-            raise InvalidRequest(f"column {name}: {detail}", reason="NESTED_COLUMN")
+            raise InvalidRequest(detail, pointer=Place("columns", name), reason="NESTED_COLUMN")
     names, doubts = _names([name for name, _ in columns])
     parts = ", ".join(f"CAST({_identifier(name)} AS VARCHAR) AS c{i}" for i, (name, _) in enumerate(columns))
     database.execute(f"CREATE TABLE cells AS SELECT {parts} FROM {reader}", {"path": str(path)})

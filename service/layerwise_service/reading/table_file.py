@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise.checks import counted, shown
+from layerwise.errors import Place
 from layerwise.tables.formats import CategoryFormat, Format, NumberFormat, TextFormat
 from layerwise.tables.inference import Doubt, InferredFormat, PlainNumbers, infer_format
 from layerwise_service.errors import InvalidRequest
@@ -21,6 +22,9 @@ from layerwise_service.reading.loading import load
 from layerwise_service.reading.schema import ColumnSchema, TableSchema
 
 BLOCK_ROWS = 65_536
+BLOCK_CELLS = 2**21
+"""Most cells of a block, if it has more than `LEAST_ROWS` rows: 16 MiB of numbers."""
+LEAST_ROWS = 1_024
 MOST_TEXTS = 100_000
 """The most texts of a column, other than plain numbers, from which its format is inferred: the most frequent."""
 PLAIN = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
@@ -94,8 +98,9 @@ class TableFile:
         A missing value is NaN, NaT or None; times of day are numbers, in seconds since midnight.
         """
         queries = [self._query(start) for start in range(0, len(self._names), TOGETHER)]
-        for start in range(0, self.schema.rows, BLOCK_ROWS):
-            where = f"WHERE cells.rowid >= {start} AND cells.rowid < {start + BLOCK_ROWS} ORDER BY cells.rowid"
+        count = max(LEAST_ROWS, min(BLOCK_ROWS, BLOCK_CELLS // len(self._names)))
+        for start in range(0, self.schema.rows, count):
+            where = f"WHERE cells.rowid >= {start} AND cells.rowid < {start + count} ORDER BY cells.rowid"
             found: dict[str, Any] = {}
             for query in queries:
                 found |= self._database.execute(f"{query} {where}").fetchnumpy()
@@ -203,7 +208,7 @@ class TableFile:
         except (ValueError, OverflowError):
             row = self._one(f"SELECT rowid FROM cells WHERE c{i} = $text ORDER BY rowid LIMIT 1", text=text)
             wanted = f"expected {column_format.wanted}, got {shown(text)}"
-            raise InvalidRequest(f"row {row + 1}, column {self._names[i]}: {wanted}", reason="BAD_CELL") from None
+            raise InvalidRequest(wanted, pointer=Place("rows", row, self._names[i]), reason="BAD_CELL") from None
 
     def _one(self, query: str, **given: object) -> int:
         found = self._database.execute(query, given or None).fetchone()

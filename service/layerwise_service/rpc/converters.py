@@ -92,7 +92,7 @@ def write_job_summary(job: JobSummary) -> training_pb2.Job:
         state=write_state(job.state),
         dataset=job.dataset,
         attempt=job.attempt,
-        create_time=_time(job.created),
+        create_time=write_time(job.created),
         metric=job.metric,
         version=job.version,
         failure=None if failure is None else training_pb2.JobFailure(reason=failure.reason, message=failure.message),
@@ -134,7 +134,7 @@ def read_state(state: training_pb2.JobState.ValueType) -> JobState | None:
 def write_transition(change: Transition) -> training_pb2.JobTransition:
     """Return the transition as a message."""
     return training_pb2.JobTransition(
-        state=write_state(change.state), time=_time(change.time), reason=change.reason, attempt=change.attempt
+        state=write_state(change.state), time=write_time(change.time), reason=change.reason, attempt=change.attempt
     )
 
 
@@ -155,7 +155,7 @@ def write_version_summary(version: VersionSummary | Version) -> models_pb2.Model
         model=version.model,
         version=version.number,
         job_id=version.job,
-        create_time=_time(version.created),
+        create_time=write_time(version.created),
         sha256=version.sha256,
         size_bytes=version.size_bytes,
         metrics=metrics,
@@ -201,7 +201,8 @@ def write_prediction(prediction: Prediction) -> models_pb2.PredictResponse:
     return response
 
 
-def _time(seconds: float) -> Timestamp:
+def write_time(seconds: float) -> Timestamp:
+    """Return seconds since 1970 as a message."""
     time = Timestamp()
     time.FromNanoseconds(round(seconds * 1e3) * 1_000_000)  # a float of seconds is exact to microseconds only
     return time

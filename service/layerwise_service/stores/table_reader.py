@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise_service.domain.datasets import Shape, StoredColumn
+from layerwise_service.domain.datasets import Shape, StoredColumn, rows_of
 from layerwise_service.stores.files import open_stored, sha256_of
 from layerwise_service.stores.npy_file import HEADER_BYTES
 from layerwise_service.stores.table_writer import BYTES, ENDS, NUMBERS, column_files
@@ -38,16 +38,21 @@ class StoredTable:
         """Yield the rows in order, as tables. Where one ends depends only on the stored data."""
         start = 0
         while start < self.rows:
-            most = min(MOST_ROWS, self.rows - start)
-            bounds = [_bounds(column, paths, start, most) for column, paths in self._columns]
-            sizes = sum((ends[1:] - ends[0] for ends in bounds if ends is not None), start=np.zeros(most, np.int64))
-            sizes = sizes + 8 * len(self._columns) * np.arange(1, most + 1)
-            count = max(1, int(np.searchsorted(sizes, MOST_BYTES, "right")))
-            yield {
-                column.name: _values(paths, start, count, None if ends is None else ends[: count + 1])
-                for (column, paths), ends in zip(self._columns, bounds, strict=True)
-            }
-            start += count
+            block = self.block(start)
+            yield block
+            start += rows_of(block)
+
+    def block(self, start: int, *, most_rows: int = 0) -> dict[str, NDArray[np.float64] | list[str]]:
+        """Return the rows from `start` on, as many as a block may have, at most `most_rows` if it is not 0."""
+        most = min(most_rows or MOST_ROWS, self.rows - start)
+        bounds = [_bounds(column, paths, start, most) for column, paths in self._columns]
+        sizes = sum((ends[1:] - ends[0] for ends in bounds if ends is not None), start=np.zeros(most, np.int64))
+        sizes = sizes + 8 * len(self._columns) * np.arange(1, most + 1)
+        count = max(1, int(np.searchsorted(sizes, MOST_BYTES, "right")))
+        return {
+            column.name: _values(paths, start, count, None if ends is None else ends[: count + 1])
+            for (column, paths), ends in zip(self._columns, bounds, strict=True)
+        }
 
 
 def _bounds(column: StoredColumn, paths: tuple[Path, ...], start: int, count: int) -> NDArray[np.int64] | None:
