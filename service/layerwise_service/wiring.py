@@ -90,6 +90,7 @@ def build_rest(settings: Settings, reporter: Reporter | None = None) -> Flask:
         predictor=predictor,
         registry=Registry(stores.versions, stores.jobs),
         training=TrainingJobs(stores.jobs, stores.versions, stores.artifacts, settings),
+        datasets=Datasets(stores.datasets, stores.uploads, stores.artifacts, settings),
         health=HealthChecks(
             stores.jobs,
             resolver,

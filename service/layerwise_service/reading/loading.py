@@ -72,8 +72,11 @@ def _dialect(database: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, int]
     except duckdb.Error:  # a line that fits no dialect, which the reader names; or too many columns to compare dialects
         return max(DELIMITERS, key=first.count), 0
     delimiter, skipped = cast("tuple[str, int]", found)
-    if delimiter in first or not skipped:
+    if delimiter in first:
         return delimiter, 0  # the sniffer also skips rows that are shorter than others
+    if not skipped:  # a single column, unless lines of other lengths made it seem so
+        likely = max(DELIMITERS, key=first.count)
+        return likely if likely in first else delimiter, 0
     return delimiter, skipped
 
 

@@ -37,11 +37,11 @@ _LOOK_SECONDS = 0.1
 class FileHeader:
     """What a caller says of a file before it sends it.
 
-    Without an `upload_id`, a stream that was broken off cannot go on. `sha256`, if it is not empty, is that of the
-    whole file.
+    `size` is None if the caller sees by other means whether the file is complete. Without an `upload_id`, a stream
+    that was broken off cannot go on. `sha256`, if it is not empty, is that of the whole file.
     """
 
-    size: int
+    size: int | None
     upload_id: str = ""
     name: str = ""
     sha256: str = ""
@@ -64,7 +64,8 @@ class Datasets:
         """
         _check_header(header, self._settings.max_dataset_bytes)
         self._artifacts.check()  # before a gigabyte is sent
-        return FileUpload(header, self._uploads.open(header.upload_id), self)
+        file = self._uploads.open(header.upload_id)
+        return FileUpload(header, file, self, max_bytes=self._settings.max_dataset_bytes)
 
     def offset(self, upload_id: str) -> int:
         """Return how many bytes of an upload are on the disk: where the next stream has to begin."""
@@ -138,8 +139,9 @@ class Datasets:
 class FileUpload:
     """A file while it is received. Ends with `submit()` or `close()`, or both."""
 
-    def __init__(self, header: FileHeader, file: PartialUpload, datasets: Datasets) -> None:
+    def __init__(self, header: FileHeader, file: PartialUpload, datasets: Datasets, *, max_bytes: int) -> None:
         self._header = header
+        self._most = max_bytes
         self._file = file
         self._datasets = datasets
         self._stopping = threading.Event()
@@ -154,8 +156,11 @@ class FileUpload:
         if offset != self._file.offset:
             detail = f"expected the bytes from {self._file.offset} on, got those from {offset} on"
             raise InvalidRequest(f"{detail}; GetUpload says where to go on", pointer="offset", reason="WRONG_OFFSET")
-        if (end := offset + len(data)) > self._header.size:
-            detail = f"expected {counted(self._header.size, 'byte')}, as announced, got {end} or more"
+        end, size = offset + len(data), self._header.size
+        if size is None and end > self._most:
+            raise _too_large(f"{end:,} or more", self._most)
+        if size is not None and end > size:
+            detail = f"expected {counted(size, 'byte')}, as announced, got {end:,} or more"
             raise InvalidRequest(detail, pointer="size", reason="TOO_MANY_BYTES")
         self._file.add(data)
 
@@ -165,8 +170,9 @@ class FileUpload:
         After an error of the file itself it is removed, too. Otherwise, the upload may go on: it then needs no more
         than its header.
         """
-        if self._file.offset != self._header.size:
-            detail = f"expected {counted(self._header.size, 'byte')}, as announced, got {self._file.offset}"
+        size = self._header.size
+        if size is not None and self._file.offset != size:
+            detail = f"expected {counted(size, 'byte')}, as announced, got {self._file.offset:,}"
             raise InvalidRequest(detail, pointer="size", reason="UPLOAD_INCOMPLETE")
         try:
             if self._header.sha256 and self._header.sha256 != self._file.sha256:
@@ -193,18 +199,22 @@ class FileUpload:
 def _check_header(header: FileHeader, most: int) -> None:
     if header.upload_id:
         _check_upload_id(header.upload_id)
-    if header.size < 1:
+    if header.size is not None and header.size < 1:
         detail = f"expected the size of the file in bytes, at least 1, got {header.size}"
         raise InvalidRequest(detail, pointer="size", reason="EMPTY_FILE" if header.size == 0 else "")
-    if header.size > most:
-        detail = f"expected a file of at most {most:,} bytes (max_dataset_bytes), got {header.size:,}"
-        raise TooLarge(detail, pointer="size", reason="DATASET_TOO_LARGE")
+    if header.size is not None and header.size > most:
+        raise _too_large(f"{header.size:,}", most)
     if len(header.name) > _MOST_NAME or not header.name.isprintable():
         detail = f"expected a name of at most {_MOST_NAME} visible characters, got {header.name[:64]!r}"
         raise InvalidRequest(detail, pointer="name", reason="INVALID_NAME")
     if header.sha256 and not _SHA256.fullmatch(header.sha256):
         detail = f"expected 64 hexadecimal digits in lower case, got {header.sha256[:80]!r}"
         raise InvalidRequest(detail, pointer="sha256")
+
+
+def _too_large(size: str, most: int) -> TooLarge:
+    detail = f"expected a file of at most {most:,} bytes (max_dataset_bytes), got {size}"
+    return TooLarge(detail, pointer="size", reason="DATASET_TOO_LARGE")
 
 
 def _check_upload_id(upload_id: str) -> None:

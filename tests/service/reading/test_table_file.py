@@ -105,6 +105,7 @@ def test_a_cell_that_a_chosen_format_cannot_read_is_named(upload: Upload) -> Non
             "BAD_LINE",
             r"line\[3\]: expected 2 cells, as in the header, divided by comma; got 1: 3",
         ),
+        (b"a,b\n1,2\n3\n", "BAD_LINE", r"line\[3\]: expected 2 cells"),
         (b'a,b\n1,"2\n', "BAD_LINE", r'line\[2\]: a cell begins with "'),
         (b"a,a,y\n1,2,3\n", "SAME_NAME", "'a' 2 times"),
         (b'{"a": [1, 2]}\n', "NESTED_COLUMN", "columns.a: expected a single value"),
