@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import threading
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -175,13 +176,16 @@ def test_an_upload_of_which_a_stream_is_open_is_busy(service: DatasetServiceStub
 def test_a_caller_that_leaves_leaves_its_upload_if_that_can_go_on(
     settings: Settings, service: DatasetServiceStub, upload: str
 ) -> None:
+    left_it = threading.Event()
+
     def requests() -> Iterator[datasets_pb2.UploadDatasetRequest]:
         yield from file_requests(WEATHER, stop=10, upload_id=upload)
-        time.sleep(30)
+        left_it.wait(30)
 
     running = service.UploadDataset.future(requests(), timeout=60)
     wait_until(lambda: [path.stat().st_size for path in left(settings)] == [10])
     running.cancel()
+    left_it.set()
 
     if upload:
         wait_until(lambda: service.UploadDataset(file_requests(WEATHER, start=10, upload_id=upload), timeout=60).rows)
