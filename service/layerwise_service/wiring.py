@@ -22,6 +22,7 @@ from layerwise_service.stores.leases import Leases
 from layerwise_service.stores.pending import PendingArtifacts
 from layerwise_service.stores.uploads import Uploads
 from layerwise_service.stores.version_store import VersionStore
+from layerwise_service.usecases.dataset_jobs import DatasetJobs
 from layerwise_service.usecases.datasets import Datasets
 from layerwise_service.usecases.prediction import VersionPredictor
 from layerwise_service.usecases.readiness import Readiness
@@ -111,9 +112,11 @@ def build_rpc(settings: Settings) -> RpcServer:
 
     stores = open_stores(settings)
     resolver, predictor, close = _serving(stores, settings)
+    training = TrainingJobs(stores.jobs, stores.versions, stores.artifacts, settings)
     return RpcServer(
-        training=TrainingJobs(stores.jobs, stores.versions, stores.artifacts, settings),
+        training=training,
         datasets=Datasets(stores.datasets, stores.uploads, stores.artifacts, settings),
+        dataset_jobs=DatasetJobs(stores.datasets, stores.artifacts, training),
         registry=Registry(stores.versions, stores.jobs),
         predictor=predictor,
         sweep=stores.sweep,

@@ -17,10 +17,13 @@ import numpy as np
 import pytest
 
 from helpers.dataset_requests import file_requests
+from helpers.disks import fill, small_disk
+from helpers.rpc_requests import error_of, running_rpc
 from helpers.running import Service, alive, answers, family, get, running_service
 from helpers.waiting import wait_until
 from layerwise_proto.v1 import datasets_pb2
 from layerwise_proto.v1.datasets_pb2_grpc import DatasetServiceStub
+from layerwise_service.settings import Settings
 
 ROWS = 30_000
 
@@ -184,3 +187,26 @@ def test_calls_are_answered_while_files_are_read_and_memory_stays_flat(
     peak = int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) * 1024
     assert peak < 600e6
     wait_until(lambda: list((service.home / "artifacts" / "uploads").iterdir()) == [])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount the small disk that is to fill up")
+@pytest.mark.parametrize("room", [5 * 2**20, 20 * 2**20])
+def test_an_upload_goes_on_when_a_full_disk_has_room_again(tmp_path: Path, content: bytes, room: int) -> None:
+    """With less room than the file needs, and with less than its reader needs."""
+    settings = Settings(home=str(tmp_path / "disk" / "home"), rpc_address="127.0.0.1:0")
+    filler = tmp_path / "disk" / "filler"
+    with (
+        small_disk(tmp_path / "disk", megabytes=200),
+        running_rpc(settings) as (address, _),
+        grpc.insecure_channel(address) as channel,
+    ):
+        stub = DatasetServiceStub(channel)
+        fill(filler, leave=room)
+
+        code, _, reason, _ = error_of(lambda: stub.UploadDataset(file_requests(content, upload_id="full"), timeout=120))
+
+        assert (code, reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "NO_SPACE")
+        assert offset(stub, "full") == min(len(content), room // 2**20 * 2**20)
+        assert list((settings.home_path / "artifacts" / "incoming").iterdir()) == []
+        filler.unlink()
+        assert go_on(stub, content, "full").rows == ROWS

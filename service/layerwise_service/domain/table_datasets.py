@@ -125,6 +125,18 @@ def cells(kind: str, stored: NDArray[np.float64] | list[str]) -> list[Cell]:
     return [None if math.isnan(value) else show(value) for value in stored.tolist()]
 
 
+def as_sent(kind: str, stored: NDArray[np.float64] | list[str]) -> NDArray[np.float64] | list[str]:
+    """Return the stored values of a column as a caller would send them: numbers, or texts, "" where one is missing."""
+    if isinstance(stored, list) or kind == "number":
+        return stored
+    return [as_text(cell) for cell in cells(kind, stored)]
+
+
+def as_text(cell: Cell) -> str:
+    """Return a cell that is no number as a text, "" for None."""
+    return "" if cell is None else str(cell).lower() if isinstance(cell, bool) else str(cell)
+
+
 def _date(seconds: float) -> str:
     text = (_EPOCH + timedelta(seconds=seconds)).isoformat()
     return text.removesuffix("T00:00:00")

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from layerwise.errors import Place
 from layerwise_service.domain.datasets import Table, rows_of
 from layerwise_service.domain.table_datasets import DatasetColumn, schema_json, table_sha256
-from layerwise_service.errors import InvalidRequest, StorageUnavailable, TooLarge
+from layerwise_service.errors import InvalidRequest, TooLarge
+from layerwise_service.reading.loading import check_room
 from layerwise_service.reading.reader import FILE, TABLE, ReadingLimits
 from layerwise_service.reading.schema import ColumnSchema
 from layerwise_service.reading.table_file import TableFile, Values
@@ -28,15 +29,16 @@ def read_canonical(folder: Path, limits: ReadingLimits) -> dict[str, Any]:
 
     Raises `InvalidRequest`, `ServiceError` of the disk, and MemoryError.
     """
-    try:
-        with storage_errors():
-            (folder / TABLE).mkdir(mode=0o700)
+    with storage_errors():
+        (folder / TABLE).mkdir(mode=0o700)
+        try:
             with TableFile(folder / FILE, max_bytes=limits.max_bytes) as file:
                 return _written(file, folder / TABLE, limits)
-    except duckdb.OutOfMemoryException as error:
-        raise MemoryError from error
-    except duckdb.IOException as error:  # of the file's disk: the file itself was read by `TableFile`
-        raise StorageUnavailable(f"the disk of the service: {str(error).partition(chr(10))[0]}") from error
+        except duckdb.OutOfMemoryException as error:
+            raise MemoryError from error
+        except duckdb.Error as error:
+            check_room(folder, error)
+            raise
 
 
 def _written(file: TableFile, folder: Path, limits: ReadingLimits) -> dict[str, Any]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import errno
+import os
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import cast
@@ -18,6 +21,8 @@ from layerwise_service.reading.file_kind import FileKind
 INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad"
 MOST_SHOWN = 120
 LONGEST_LINE = 2**24
+LEAST_FREE = 2**25
+"""Bytes. With less on the disk, an error of DuckDB's is taken for one of the disk."""
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 
 
@@ -33,8 +38,15 @@ def load(database: duckdb.DuckDBPyConnection, path: Path, kind: FileKind) -> tup
     except duckdb.OutOfMemoryException as error:
         raise MemoryError from error
     except duckdb.Error as error:
+        check_room(path.parent, error)
         first = str(error).partition("\n")[0]
         raise InvalidRequest(f"the file cannot be read as a table: {first}", reason="NOT_A_TABLE") from error
+
+
+def check_room(folder: Path, error: duckdb.Error) -> None:
+    """Raise OSError if an `error` of DuckDB's came from a full disk, which its type does not say."""
+    if shutil.disk_usage(folder).free < LEAST_FREE:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from error
 
 
 def _load_csv(database: duckdb.DuckDBPyConnection, path: Path) -> tuple[tuple[str, ...], tuple[Doubt, ...]]:

@@ -47,7 +47,7 @@ def create_app(
     app.url_map.strict_slashes = False
     app.register_blueprint(predict_routes(predictor, settings))
     app.register_blueprint(api_routes(registry, training))
-    app.register_blueprint(dataset_routes(datasets, settings))
+    app.register_blueprint(dataset_routes(datasets))
     app.register_blueprint(health_routes(health))
     app.before_request(_begin)
     app.before_request(lambda: None if request.path in PROBES else hosts.check(request.environ))

@@ -14,17 +14,15 @@ from layerwise_service.errors import Exhausted, InvalidRequest
 from layerwise_service.rest.file_bodies import body_chunks, body_name, body_size, check_coding, form_file, is_form
 from layerwise_service.rest.query import PAGE, check_query, page, whole_number
 from layerwise_service.rest.responses import dataset_json, json_response, page_json
-from layerwise_service.settings import Settings
 from layerwise_service.usecases.datasets import Datasets, FileHeader
 
 _MOST_UPLOADS = 16  # of a process: a quarter of its threads
 
 
-def dataset_routes(datasets: Datasets, settings: Settings) -> Blueprint:
+def dataset_routes(datasets: Datasets) -> Blueprint:
     """Return the routes, which call this use-case."""
     routes = Blueprint("datasets", __name__, url_prefix="/api")
-    most = min(_MOST_UPLOADS, settings.max_uploads)
-    places = BoundedSemaphore(most)
+    places = BoundedSemaphore(_MOST_UPLOADS)
 
     @routes.post("/datasets")
     def create_dataset() -> Response:  # pyright: ignore[reportUnusedFunction]
@@ -63,7 +61,7 @@ def dataset_routes(datasets: Datasets, settings: Settings) -> Blueprint:
     def _place() -> Generator[None]:
         """Run the block as one of few uploads: others would wait for a thread."""
         if not places.acquire(blocking=False):
-            detail = f"{most} callers are sending files, the most allowed; try again"
+            detail = f"{_MOST_UPLOADS} callers are sending files, the most allowed; try again"
             raise Exhausted(detail, reason="TOO_MANY_UPLOADS", retry_after=5)
         try:
             yield

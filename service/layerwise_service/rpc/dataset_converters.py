@@ -14,6 +14,7 @@ from layerwise_service.domain.table_datasets import (
     DatasetRows,
     TableDataset,
     TableDatasetSummary,
+    as_text,
 )
 from layerwise_service.rpc.converters import write_time
 
@@ -61,5 +62,4 @@ def _values(name: str, cells: Sequence[Cell], *, kind: str) -> tables_pb2.Column
     if kind == "number":
         numbers = [math.nan if cell is None else float(cell) for cell in cells]
         return tables_pb2.Column(name=name, numbers=tables_pb2.Numbers(values=numbers))
-    texts = ["" if cell is None else str(cell).lower() if isinstance(cell, bool) else str(cell) for cell in cells]
-    return tables_pb2.Column(name=name, texts=tables_pb2.Texts(values=texts))
+    return tables_pb2.Column(name=name, texts=tables_pb2.Texts(values=map(as_text, cells)))

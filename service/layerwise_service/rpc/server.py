@@ -32,6 +32,7 @@ from layerwise_service.rpc.training_service import TrainingServicer
 from layerwise_service.rpc.upload_receiver import UploadReceiver
 from layerwise_service.rpc.upload_streams import UploadStreams
 from layerwise_service.settings import Settings
+from layerwise_service.usecases.dataset_jobs import DatasetJobs
 from layerwise_service.usecases.datasets import Datasets
 from layerwise_service.usecases.prediction import VersionPredictor
 from layerwise_service.usecases.readiness import Readiness
@@ -62,6 +63,7 @@ class RpcServer:
         *,
         training: TrainingJobs,
         datasets: Datasets,
+        dataset_jobs: DatasetJobs,
         registry: Registry,
         predictor: VersionPredictor,
         sweep: Callable[[], None],
@@ -88,7 +90,8 @@ class RpcServer:
         self._boundary = ErrorBoundary(max_answer_bytes=_MOST_ANSWER * settings.max_message_bytes)
         self._server = aio.server(interceptors=[self._boundary], options=_options(settings))
         add_TrainingServiceServicer_to_server(
-            TrainingServicer(training, registry, self._feed, UploadReceiver(training, self._uploads)), self._server
+            TrainingServicer(training, dataset_jobs, registry, self._feed, UploadReceiver(training, self._uploads)),
+            self._server,
         )
         add_DatasetServiceServicer_to_server(DatasetServicer(datasets, self._files), self._server)
         add_ModelServiceServicer_to_server(ModelServicer(registry), self._server)

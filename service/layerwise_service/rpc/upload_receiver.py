@@ -11,7 +11,8 @@ from layerwise_service.domain.jobs import Job
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.rpc.converters import read_batch, read_labels, read_spec
 from layerwise_service.rpc.upload_streams import UploadStream, UploadStreams, to_its_end
-from layerwise_service.usecases.training import Submission, TrainingJobs, Upload
+from layerwise_service.usecases.training import TrainingJobs
+from layerwise_service.usecases.upload import Submission, Upload
 
 _HEADER_MISSING = "missing; the first message of the stream must be a header"
 _WHAT_NEXT = "the rows received are discarded: send all of them again, without a pause"

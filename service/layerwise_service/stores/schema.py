@@ -46,8 +46,9 @@ jobs = sa.Table(
     sa.Column("architecture", sa.JSON, nullable=False),
     sa.Column("plan", sa.JSON, nullable=False),
     sa.Column("dataset", sa.String(64), sa.ForeignKey("datasets.sha256"), nullable=False),
-    # The dataset of a table file from whose rows `dataset` was made; that one may have been deleted since.
+    # The dataset of a table file from whose rows `dataset` was made, which may have been deleted since; and how.
     sa.Column("source", sa.String(64)),
+    sa.Column("source_choices", sa.JSON(none_as_null=True)),
     sa.Column("start", sa.JSON(none_as_null=True)),
     # Of a table: how many columns of each kind. Its encoder stands in `encoders`.
     sa.Column("columns", sa.JSON(none_as_null=True)),

@@ -20,7 +20,7 @@ from helpers.waiting import wait_until
 from layerwise_proto.v1 import training_pb2
 from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
 from layerwise_service.settings import Settings
-from layerwise_service.usecases.training import Upload
+from layerwise_service.usecases.upload import Upload
 from layerwise_service.wiring import Stores
 
 

@@ -14,3 +14,4 @@ def upgrade() -> None:
     op.add_column("datasets", sa.Column("file_sha256", sa.String(length=64)))
     op.add_column("datasets", sa.Column("schema", sa.JSON(none_as_null=True)))
     op.add_column("jobs", sa.Column("source", sa.String(length=64)))
+    op.add_column("jobs", sa.Column("source_choices", sa.JSON(none_as_null=True)))
