@@ -1,6 +1,6 @@
 """`python -m layerwise_service.reading FOLDER OPTIONS`: read the file `upload` in a folder, in a process of its own.
 
-The columns go to the folder `table`, what was read of them, or the error, to `result.json`.
+The columns go to the folder `table`; what was read of them, or the error, is written to stdout as JSON.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from layerwise_service.process.lifecycle import end_with_parent, limit_blas_thre
 
 def main() -> None:
     folder, options = Path(sys.argv[1]), json.loads(sys.argv[2])
+    outcome = os.dup(1)
+    os.dup2(2, 1)  # what else is written to stdout is no outcome
     end_with_parent(options["parent"])
     make_files_private()
     os.nice(10)  # serving goes before reading
     limit_blas_threads(1)
-    from layerwise_service.reading.reader import RESULT, ReadingLimits, error_form  # noqa: PLC0415 - loads NumPy
+    from layerwise_service.reading.reader import ReadingLimits, error_form  # noqa: PLC0415 - loads NumPy
 
     found: dict[str, Any]
     try:
@@ -31,7 +33,8 @@ def main() -> None:
     except MemoryError:
         detail = "reading the file takes too much memory; send fewer columns, or shorter texts"
         found = {"error": error_form(TooLarge(detail, reason="READING_TOO_LARGE"))}
-    (folder / RESULT).write_text(json.dumps(found))
+    with os.fdopen(outcome, "w") as stream:
+        json.dump(found, stream)
 
 
 def _read(folder: Path, limits: Any) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def read_canonical(folder: Path, limits: ReadingLimits) -> dict[str, Any]:
     with storage_errors():
         (folder / TABLE).mkdir(mode=0o700)
         try:
-            with TableFile(folder / FILE, max_bytes=limits.max_bytes) as file:
+            with TableFile(folder / FILE, max_bytes=limits.max_bytes, max_columns=limits.max_columns) as file:
                 return _written(file, folder / TABLE, limits)
         except duckdb.OutOfMemoryException as error:
             raise MemoryError from error

@@ -28,9 +28,8 @@ from layerwise_service.errors import (
 
 log = structlog.get_logger()
 
-FILE, TABLE, RESULT = "upload", "table", "result.json"
-"""In the folder of a reader: the file, the folder of the columns, and what was read or why it could not be."""
-_ERRORS = "errors.txt"
+FILE, TABLE = "upload", "table"
+"""In the folder of a reader: the file, and the folder of the columns."""
 _MOST_LOGGED = 4_000
 _LOOK_SECONDS = 0.1
 _KINDS: dict[str, type[ServiceError]] = {
@@ -59,20 +58,19 @@ def read_in_process(folder: Path, limits: ReadingLimits, stopping: threading.Eve
     began = time.monotonic()
     options = json.dumps(asdict(limits) | {"parent": os.getpid()})
     command = [sys.executable, "-m", "layerwise_service.reading", str(folder), options]
-    with (folder / _ERRORS).open("wb") as errors:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors)
+    # the outcome comes through a pipe: the disk may be full
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe) as process:
         try:
-            status = _awaited(process, limits, stopping)
+            outcome, errors = _awaited(process, limits, stopping)
         finally:
             process.kill()
-            process.wait()
-    if status < 0:
+    if process.returncode < 0:
         raise _ended()
-    if status:
-        said = (folder / _ERRORS).read_bytes()[-_MOST_LOGGED:].decode(errors="replace")
-        log.error("reader_failed", status=status, stderr=said)
+    if process.returncode:
+        log.error("reader_failed", status=process.returncode, stderr=errors[-_MOST_LOGGED:].decode(errors="replace"))
         raise ServiceError("internal error: the file could not be read; the service's log has the traceback")
-    found = json.loads((folder / RESULT).read_bytes())
+    found = json.loads(outcome)
     if "error" in found:
         raise _error(found["error"])
     columns, doubts = read_schema(found["schema"])
@@ -80,12 +78,12 @@ def read_in_process(folder: Path, limits: ReadingLimits, stopping: threading.Eve
     return ReadTable(found["id"], found["rows"], found["size_bytes"], columns, doubts)
 
 
-def _awaited(process: subprocess.Popen[bytes], limits: ReadingLimits, stopping: threading.Event) -> int:
-    """Return the exit status. Raises `TooLarge` for a process that takes more time or memory than it may."""
+def _awaited(process: subprocess.Popen[bytes], limits: ReadingLimits, stopping: threading.Event) -> tuple[bytes, bytes]:
+    """Return what the process wrote. Raises `TooLarge` if it takes more time or memory than it may."""
     deadline = time.monotonic() + limits.seconds
     while time.monotonic() < deadline:
         with suppress(subprocess.TimeoutExpired):
-            return process.wait(_LOOK_SECONDS)
+            return process.communicate(timeout=_LOOK_SECONDS)
         if stopping.is_set():
             raise _ended()
         if _memory_of(process.pid) > limits.memory_bytes:

@@ -16,7 +16,7 @@ from layerwise.checks import counted, shown
 from layerwise.errors import Place
 from layerwise.tables.formats import CategoryFormat, Format, NumberFormat, TextFormat
 from layerwise.tables.inference import Doubt, InferredFormat, PlainNumbers, infer_format
-from layerwise_service.errors import InvalidRequest
+from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.reading.file_kind import FileKind, file_kind
 from layerwise_service.reading.loading import load
 from layerwise_service.reading.schema import ColumnSchema, TableSchema
@@ -54,7 +54,14 @@ class TableFile:
     Raises `InvalidRequest`.
     """
 
-    def __init__(self, path: Path, *, max_bytes: int, formats: Mapping[str, Format] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        max_bytes: int,
+        max_columns: int | None = None,
+        formats: Mapping[str, Format] | None = None,
+    ) -> None:
         kind, said = file_kind(path, max_bytes=max_bytes)
         folder = path.parent
         self._database = duckdb.connect(str(folder / "table.duckdb"), config={"threads": 1, "memory_limit": MEMORY})
@@ -64,6 +71,9 @@ class TableFile:
             self._database.execute("SET enable_external_access = false")
             self._database.execute("SET lock_configuration = true")
             self._names, doubts = load(self._database, path, kind)
+            if max_columns is not None and len(self._names) > max_columns:
+                detail = f"expected at most {max_columns} columns, got {len(self._names)}"
+                raise TooLarge(detail, pointer="columns")
             if said:
                 doubts = (Doubt("ENCODING", said), *doubts)
             self._typed = kind is FileKind.PARQUET
