@@ -42,6 +42,7 @@ from layerwise_service.usecases.training import TrainingJobs
 log = structlog.get_logger()
 
 _THREADS = 16  # calls to the stores at the same time; others wait
+_JOBS_AT_ONCE = 4  # made of datasets; others wait
 _MOST_ANSWER = 4  # times the largest message that may be sent to the service
 _SWEEP_SECONDS = 60.0  # short, since files left behind by killed uploads may be large
 _SWEEP_LATE_SECONDS = 3600.0
@@ -84,13 +85,21 @@ class RpcServer:
         self._uploads = UploadStreams(max_uploads=settings.max_uploads, idle_seconds=settings.upload_idle_seconds)
         self._files = DatasetReceiver(datasets, self._uploads, threads=settings.max_uploads)
         self._predicting = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="predict")
+        self._creating = ThreadPoolExecutor(_JOBS_AT_ONCE, thread_name_prefix="create")
         # a thread of its own: calls that wait for a disk that hangs may hold all other threads
         self._checking = ThreadPoolExecutor(1, thread_name_prefix="health")
         self._health: Any = health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]
         self._boundary = ErrorBoundary(max_answer_bytes=_MOST_ANSWER * settings.max_message_bytes)
         self._server = aio.server(interceptors=[self._boundary], options=_options(settings))
         add_TrainingServiceServicer_to_server(
-            TrainingServicer(training, dataset_jobs, registry, self._feed, UploadReceiver(training, self._uploads)),
+            TrainingServicer(
+                training,
+                dataset_jobs,
+                registry,
+                feed=self._feed,
+                uploads=UploadReceiver(training, self._uploads),
+                creating=self._creating,
+            ),
             self._server,
         )
         add_DatasetServiceServicer_to_server(DatasetServicer(datasets, self._files), self._server)
@@ -128,6 +137,7 @@ class RpcServer:
         await self._server.stop(self._settings.stop_seconds)
         await self._boundary.ended()
         self._predicting.shutdown(cancel_futures=True)
+        self._creating.shutdown()
         self._files.close()
         self._checking.shutdown()
         await asyncio.to_thread(self._close)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import Executor
 from typing import Any
 
 from grpc import aio
@@ -31,14 +32,18 @@ class TrainingServicer(TrainingServiceServicer):
         training: TrainingJobs,
         dataset_jobs: DatasetJobs,
         registry: Registry,
+        *,
         feed: JobFeed,
         uploads: UploadReceiver,
+        creating: Executor,
     ) -> None:
+        """Jobs on datasets are made in the threads of `creating`, since their rows take a while."""
         self._training = training
         self._dataset_jobs = dataset_jobs
         self._registry = registry
         self._feed = feed
         self._uploads = uploads
+        self._creating = creating
 
     async def Train(
         self, request_iterator: AsyncIterator[training_pb2.TrainRequest], context: Context
@@ -58,7 +63,9 @@ class TrainingServicer(TrainingServiceServicer):
             yield event
 
     async def CreateJob(self, request: training_pb2.CreateJobRequest, context: Context) -> training_pb2.Job:
-        return await to_its_end(lambda: write_job(self._dataset_jobs.create(read_dataset_job(request))))
+        return await to_its_end(
+            lambda: write_job(self._dataset_jobs.create(read_dataset_job(request))), executor=self._creating
+        )
 
     async def GetJob(self, request: training_pb2.GetJobRequest, context: Context) -> training_pb2.Job:
         return await asyncio.to_thread(lambda: write_job(self._training.get(request.job_id)))

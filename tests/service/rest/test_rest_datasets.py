@@ -152,3 +152,13 @@ def test_a_deleted_dataset_is_gone(rest: FlaskClient) -> None:
         rest.get(f"/api/datasets/{made}/rows"),
     ):
         assert problem(answer) == (404, "DATASET_NOT_FOUND")
+
+
+def test_more_files_than_there_are_places_for_are_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("layerwise_service.rest.datasets._MOST_UPLOADS", 0)
+
+    with running_rest(settings) as rest:
+        answer = rest.post("/api/datasets", data=WEATHER)
+
+    assert problem(answer) == (429, "TOO_MANY_UPLOADS")
+    assert answer.headers["Retry-After"] == "5"

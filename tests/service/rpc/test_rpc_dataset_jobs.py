@@ -198,4 +198,16 @@ def test_a_dataset_is_kept_while_a_job_needs_it_which_then_predicts_its_rows(
     request = models_pb2.PredictRequest(model="kept", table=rows)  # with the target and what was ignored
     answer = PredictionServiceStub(channel).Predict(request, timeout=30)
     assert set(answer.labels.integers.values) <= {0, 1, 2}
+    further = create(
+        channel,
+        made.id,
+        model="kept",
+        ignore=["id"],
+        weight="weight",
+        architecture=None,
+        start_from=training_pb2.StartFrom(model="kept"),
+    )
+    assert further.start_from == "kept/1"
+    training.CancelJob(training_pb2.CancelJobRequest(job_id=further.id), timeout=30)
     delete()
+    assert get().source.dataset == made.id
