@@ -14,7 +14,7 @@ from layerwise.errors import Place
 from layerwise_service.domain.datasets import Batch, Table
 from layerwise_service.domain.jobs import Job, JSONObject, TableSource, Task
 from layerwise_service.domain.table_datasets import DatasetColumn, TableDataset, as_sent
-from layerwise_service.domain.tables import listed
+from layerwise_service.domain.tables import listed, takes_format
 from layerwise_service.domain.targets import TargetValues, decide_task, has_value, target_values
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.stores.artifact_store import ArtifactStore
@@ -64,11 +64,12 @@ class DatasetJobs:
             values.add(block[target.name])
         task, why = decide_task(target, values, request.task)
         source = TableSource(dataset.id, target.name, task, why, values.left_out, tuple(request.ignore), request.weight)
-        upload = self._training.upload(_submission(request, source, rows=values.rows))
+        submission = _submission(request, dataset, source, rows=values.rows)
+        upload = self._training.upload(submission)
         kept: list[NDArray[np.intp]] = []  # of each batch, the rows of the dataset
         try:
             with _places(kept, source):
-                _send(upload, table, dataset, source, kept)
+                _send(upload, table, dataset, submission, kept)
                 return upload.submit()
         except BaseException:
             upload.discard()
@@ -92,12 +93,23 @@ def _check_columns(request: DatasetJob, columns: dict[str, DatasetColumn]) -> No
         raise InvalidRequest("expected at least one column to learn from, got none", pointer="ignore")
 
 
-def _submission(request: DatasetJob, source: TableSource, *, rows: int) -> Submission:
-    encoder = request.encoder
+def _submission(request: DatasetJob, dataset: TableDataset, source: TableSource, *, rows: int) -> Submission:
+    """Return what a caller would send: the encoder reads cells as those of the file were read."""
+    encoder: JSONObject | None = request.encoder
     if request.start_from is None:  # else the encoder is that of the version
-        given: Any = (encoder or {}).get("ignore", ())
+        given: dict[str, Any] = encoder or {}
         unused = [*source.ignored, source.target, *([source.weight] if source.weight else ())]
-        encoder = (encoder or {}) | {"ignore": list(dict.fromkeys([*given, *unused]))}
+        encodings = given.get("columns", {})
+        formats = {
+            column.name: column.format
+            for column in dataset.columns
+            if column.name not in unused and takes_format(encodings.get(column.name), column.format)
+        }
+        encoder = {
+            **given,
+            "ignore": list(dict.fromkeys([*given.get("ignore", ()), *unused])),
+            "formats": formats | given.get("formats", {}),
+        }
     return Submission(
         model=request.model,
         architecture=request.architecture,
@@ -111,10 +123,15 @@ def _submission(request: DatasetJob, source: TableSource, *, rows: int) -> Submi
 
 
 def _send(
-    upload: Upload, table: StoredTable, dataset: TableDataset, source: TableSource, kept: list[NDArray[np.intp]]
+    upload: Upload, table: StoredTable, dataset: TableDataset, submission: Submission, kept: list[NDArray[np.intp]]
 ) -> None:
     """Give the rows with a target to `upload`; `kept` gets the rows of the dataset that each batch has."""
+    source = submission.source
+    assert source is not None
     kinds = {column.name: column.kind for column in dataset.columns}
+    formats: Any = (submission.encoder or {}).get("formats", {})
+    # 1 and 0 are understood whatever the words for true and false are
+    as_numbers = {name for name, kind in kinds.items() if kind == "boolean" and name in formats}
     unused = {source.target, source.weight, *source.ignored}
     start = 0
     for block in table.blocks():
@@ -123,7 +140,11 @@ def _send(
         if len(rows):
             kept.append(rows + start)
             chosen = {name: _chosen(values, there) for name, values in block.items()}
-            inputs: Table = {name: as_sent(kinds[name], chosen[name]) for name in kinds if name not in unused}
+            inputs: Table = {
+                name: chosen[name] if name in as_numbers else as_sent(kinds[name], chosen[name])
+                for name in kinds
+                if name not in unused
+            }
             expected = target_values(kinds[source.target], source.task, chosen[source.target])
             weights = np.asarray(chosen[source.weight], np.float32) if source.weight else None
             upload.add(Batch(inputs, expected, weights))

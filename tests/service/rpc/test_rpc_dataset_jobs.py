@@ -14,6 +14,7 @@ import pytest
 from helpers.dataset_requests import file_requests
 from helpers.rpc_requests import error_of, running_rpc
 from helpers.waiting import wait_until
+from layerwise import TableEncoder
 from layerwise_proto.json_form import to_message
 from layerwise_proto.v1 import datasets_pb2, models_pb2, tables_pb2, training_pb2, types_pb2
 from layerwise_proto.v1.datasets_pb2_grpc import DatasetServiceStub
@@ -108,13 +109,31 @@ def test_the_rows_of_the_job_are_those_of_the_dataset(stores: Stores, channel: g
     assert list(block) == ["size", "day", "big", "sold", "count", "at"]
     assert block["size"] == pytest.approx([i / 10 for i in rows])
     assert block["day"][:3] == ["2024-01-01", "2024-01-02", "2024-01-03"]
-    assert block["big"][:3] == ["false", "true", "false"]
+    assert block["big"][:3].tolist() == [0, 1, 0]
     assert block["at"][:2] == ["00:30:00", "01:30:00"]
     assert [None if np.isnan(value) else int(value) for value in block["sold"]] == [
         None if i % 10 == 9 else i % 3 for i in rows
     ]
     assert [shape.labels[code] for code in targets] == [("red", "blue", "green")[i % 4] for i in rows]
     assert weights.tolist() == [1 + i % 2 for i in rows]
+
+
+def test_a_version_reads_cells_as_those_of_the_file_were_read(stores: Stores, channel: grpc.Channel) -> None:
+    lines = [f"{i + 1}.9.2012;{i},5;{'?' if i % 9 == 8 else i};{'yes' if i % 2 else 'no'};a" for i in range(30)]
+    content = "\n".join(["day;size;count;big;sold", *lines, "1.10.2012;1.234,5;1;no;b"]).encode()
+    made = DatasetServiceStub(channel).UploadDataset(file_requests(content), timeout=60)
+
+    chosen = to_message({"columns": {"big": "one_hot"}}, tables_pb2.Encoder)
+    jobs = [create(channel, made.id), create(channel, made.id, encoder=chosen)]
+
+    forms = [stores.jobs.encoders.load(job.id) for job in jobs]
+    for form in forms:
+        encoder = TableEncoder.from_json(form)
+        row = {"day": "2.9.2012", "size": "1.234,5", "count": "1", "sold": "a"}
+        german = encoder.encode([row | {"big": "true"}])
+        assert german.tolist() == encoder.encode([row | {"day": "2012-09-02", "size": 1234.5, "big": True}]).tolist()
+    numbers = TableEncoder.from_json(forms[0])
+    assert numbers.encode([row | {"big": "yes"}]).tolist() == numbers.encode([row | {"big": 1}]).tolist()
 
 
 def test_the_same_request_is_the_same_job_and_another_under_its_id_is_refused(
