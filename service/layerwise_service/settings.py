@@ -57,7 +57,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_body_bytes: Count = 32 * MIB
     """Largest REST body: about 50,000 rows of 64 numbers."""
     max_dataset_bytes: Count = 16 * 1024 * MIB
-    """Bytes of a dataset as float32; of a table both as it is sent and as it is encoded."""
+    """Bytes of a dataset as float32; of a table both as it is sent and as it is encoded; of a table file, also as it
+    is unpacked."""
     max_features: Count = 65_536
     """Features of a row, or of a row of a table after encoding."""
     max_columns: Count = 1_000
@@ -75,9 +76,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_label_bytes: Count = 256
     """Bytes of a label, as UTF-8."""
     max_uploads: Count = 32
-    """Callers that may send rows at the same time; others have to try again later."""
+    """Callers that may send rows or files at the same time; others have to try again later."""
     upload_idle_seconds: Seconds = 60.0
-    """How long a caller may pause while it sends rows."""
+    """How long a caller may pause while it sends rows or a file."""
+    upload_grace_seconds: Seconds = 86_400.0
+    """How long the file of an upload that was broken off is kept, so that it can go on."""
+    reading_seconds: Seconds = 600.0
+    """How long the process that reads a table file may take."""
+    reading_memory_bytes: Count = 1024 * MIB
+    """Memory of the process that reads a table file."""
     max_predict_rows: Count = 32_768
     """Rows of one prediction."""
     max_predict_values: Count = 4 * 1_024 * 1_024

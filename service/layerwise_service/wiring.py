@@ -14,12 +14,16 @@ from layerwise_service.settings import Settings
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.stores.database import Database
 from layerwise_service.stores.database_url import read_database_url
+from layerwise_service.stores.dataset_store import DatasetStore
 from layerwise_service.stores.files import tighten_home
 from layerwise_service.stores.identity import open_together
 from layerwise_service.stores.job_store import JobStore
 from layerwise_service.stores.leases import Leases
 from layerwise_service.stores.pending import PendingArtifacts
+from layerwise_service.stores.uploads import Uploads
 from layerwise_service.stores.version_store import VersionStore
+from layerwise_service.usecases.dataset_jobs import DatasetJobs
+from layerwise_service.usecases.datasets import Datasets
 from layerwise_service.usecases.prediction import VersionPredictor
 from layerwise_service.usecases.readiness import Readiness
 from layerwise_service.usecases.registry import Registry, VersionResolver
@@ -41,6 +45,13 @@ class Stores:
     versions: VersionStore
     leases: Leases
     artifacts: ArtifactStore
+    datasets: DatasetStore
+    uploads: Uploads
+
+    def sweep(self) -> None:
+        """Remove the files that nobody will use any more."""
+        self.artifacts.sweep()
+        self.uploads.sweep()
 
     def close(self) -> None:
         """Close the connections to the database and release this process's lock on its files."""
@@ -61,7 +72,9 @@ def open_stores(settings: Settings, *, adopt: bool = False) -> Stores:
     artifacts = ArtifactStore(
         root, PendingArtifacts(database), check=identity.check, check_models=identity.check_models
     )
-    return Stores(database, JobStore(database), VersionStore(database), leases, artifacts)
+    uploads = Uploads(root / "uploads", grace_seconds=settings.upload_grace_seconds)
+    jobs, versions, datasets = JobStore(database), VersionStore(database), DatasetStore(database)
+    return Stores(database, jobs, versions, leases, artifacts, datasets, uploads)
 
 
 def build_rest(settings: Settings, reporter: Reporter | None = None) -> Flask:
@@ -78,6 +91,7 @@ def build_rest(settings: Settings, reporter: Reporter | None = None) -> Flask:
         predictor=predictor,
         registry=Registry(stores.versions, stores.jobs),
         training=TrainingJobs(stores.jobs, stores.versions, stores.artifacts, settings),
+        datasets=Datasets(stores.datasets, stores.uploads, stores.artifacts, settings),
         health=HealthChecks(
             stores.jobs,
             resolver,
@@ -98,11 +112,14 @@ def build_rpc(settings: Settings) -> RpcServer:
 
     stores = open_stores(settings)
     resolver, predictor, close = _serving(stores, settings)
+    training = TrainingJobs(stores.jobs, stores.versions, stores.artifacts, settings)
     return RpcServer(
-        training=TrainingJobs(stores.jobs, stores.versions, stores.artifacts, settings),
+        training=training,
+        datasets=Datasets(stores.datasets, stores.uploads, stores.artifacts, settings),
+        dataset_jobs=DatasetJobs(stores.datasets, stores.artifacts, training),
         registry=Registry(stores.versions, stores.jobs),
         predictor=predictor,
-        sweep=stores.artifacts.sweep,
+        sweep=stores.sweep,
         readiness=Readiness(stores.database, stores.artifacts),
         loops=(resolver.loop,),
         close=close,

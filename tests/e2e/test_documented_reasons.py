@@ -11,7 +11,6 @@ from layerwise_client import LayerwiseError, errors
 from layerwise_service.domain.jobs import Reason
 
 ROOT = Path(__file__).parents[2]
-READING = ROOT / "service/layerwise_service/reading"
 WORD = re.compile(r"[A-Z]+(_[A-Z]+)*")
 # those that the code puts together: f"{kind}_MISSING", f"INVALID_{field}"
 OF_FILES = {f"{kind}_{fault}" for kind in ("DATASET", "MODEL") for fault in ("MISSING", "DAMAGED")}
@@ -21,8 +20,6 @@ OF_ENCODERS = {"INVALID_COLUMNS", "INVALID_IGNORE", "INVALID_REST", "INVALID_EXT
 def reasons(*folders: str) -> set[str]:
     """Return the reasons written in the code below `folders`."""
     files = [path for folder in folders for path in (ROOT / folder).rglob("*.py") if "_pb2" not in path.name]
-    if not any("layerwise_service.reading" in path.read_text() for path in files if READING not in path.parents):
-        files = [path for path in files if READING not in path.parents]  # no call can give its reasons yet
     return {word for path in files for word in _of(ast.parse(path.read_text()))}
 
 

@@ -29,6 +29,23 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _Task:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TaskEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Task.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TASK_UNSPECIFIED: _Task.ValueType  # 0
+    TASK_CLASSES: _Task.ValueType  # 1
+    TASK_AMOUNT: _Task.ValueType  # 2
+
+class Task(_Task, metaclass=_TaskEnumTypeWrapper): ...
+
+TASK_UNSPECIFIED: Task.ValueType  # 0
+TASK_CLASSES: Task.ValueType  # 1
+TASK_AMOUNT: Task.ValueType  # 2
+Global___Task: _TypeAlias = Task  # noqa: Y015
+
 class _JobState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -147,6 +164,119 @@ class TrainHeader(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TrainHeader: _TypeAlias = TrainHeader  # noqa: Y015
+
+@_typing.final
+class CreateJobRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    DATASET_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    IGNORE_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    ARCHITECTURE_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
+    ENCODER_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    TASK_FIELD_NUMBER: _builtins.int
+    START_FROM_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """As in TrainHeader."""
+    dataset: _builtins.str
+    """The id of the dataset."""
+    target: _builtins.str
+    """The column to predict. Rows without a value in it are left out."""
+    weight: _builtins.str
+    """A column of numbers of at least 0: the weight of each row in the loss. Empty: all rows count alike."""
+    request_id: _builtins.str
+    """As in TrainHeader."""
+    task: Global___Task.ValueType
+    """Unset: texts, booleans, and whole numbers of at most 20 different values are classes, other numbers an amount."""
+    @_builtins.property
+    def ignore(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Columns to leave out. Predictions may have them, and the target; they are not used."""
+
+    @_builtins.property
+    def architecture(self) -> _types_pb2.Architecture:
+        """As in TrainHeader."""
+
+    @_builtins.property
+    def plan(self) -> _types_pb2.Plan:
+        """As in TrainHeader."""
+
+    @_builtins.property
+    def encoder(self) -> _tables_pb2.Encoder:
+        """As in TrainHeader."""
+
+    @_builtins.property
+    def start_from(self) -> Global___StartFrom:
+        """As in TrainHeader."""
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        dataset: _builtins.str = ...,
+        target: _builtins.str = ...,
+        ignore: _abc.Iterable[_builtins.str] | None = ...,
+        weight: _builtins.str = ...,
+        architecture: _types_pb2.Architecture | None = ...,
+        plan: _types_pb2.Plan | None = ...,
+        encoder: _tables_pb2.Encoder | None = ...,
+        request_id: _builtins.str = ...,
+        task: Global___Task.ValueType = ...,
+        start_from: Global___StartFrom | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "encoder", b"encoder", "plan", b"plan", "start_from", b"start_from"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "dataset", b"dataset", "encoder", b"encoder", "ignore", b"ignore", "model", b"model", "plan", b"plan", "request_id", b"request_id", "start_from", b"start_from", "target", b"target", "task", b"task", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateJobRequest: _TypeAlias = CreateJobRequest  # noqa: Y015
+
+@_typing.final
+class TableSource(_message.Message):
+    """The dataset of a job that was made by CreateJob, and how its rows were made."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATASET_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    TASK_FIELD_NUMBER: _builtins.int
+    WHY_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_FIELD_NUMBER: _builtins.int
+    IGNORED_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    dataset: _builtins.str
+    """The id of the dataset, which may have been deleted since."""
+    target: _builtins.str
+    task: Global___Task.ValueType
+    """What the target was taken for, and why."""
+    why: _builtins.str
+    left_out: _builtins.int
+    """The number of rows that were left out because they have no target."""
+    weight: _builtins.str
+    @_builtins.property
+    def ignored(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        dataset: _builtins.str = ...,
+        target: _builtins.str = ...,
+        task: Global___Task.ValueType = ...,
+        why: _builtins.str = ...,
+        left_out: _builtins.int = ...,
+        ignored: _abc.Iterable[_builtins.str] | None = ...,
+        weight: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset", "ignored", b"ignored", "left_out", b"left_out", "target", b"target", "task", b"task", "weight", b"weight", "why", b"why"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TableSource: _TypeAlias = TableSource  # noqa: Y015
 
 @_typing.final
 class StartFrom(_message.Message):
@@ -299,6 +429,7 @@ class Job(_message.Message):
     FINDINGS_FIELD_NUMBER: _builtins.int
     START_FROM_FIELD_NUMBER: _builtins.int
     COLUMNS_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     model: _builtins.str
     state: Global___JobState.ValueType
@@ -344,6 +475,10 @@ class Job(_message.Message):
     def columns(self) -> _tables_pb2.ColumnCounts:
         """Set if the job trains on a table: how many columns the version will take. ListColumns has the columns."""
 
+    @_builtins.property
+    def source(self) -> Global___TableSource:
+        """Set if the job was made by CreateJob."""
+
     def __init__(
         self,
         *,
@@ -364,10 +499,11 @@ class Job(_message.Message):
         findings: _abc.Iterable[Global___Finding] | None = ...,
         start_from: _builtins.str = ...,
         columns: _tables_pb2.ColumnCounts | None = ...,
+        source: Global___TableSource | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_version", b"_version", "architecture", b"architecture", "columns", b"columns", "create_time", b"create_time", "failure", b"failure", "plan", b"plan", "record", b"record", "version", b"version"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_version", b"_version", "architecture", b"architecture", "columns", b"columns", "create_time", b"create_time", "failure", b"failure", "plan", b"plan", "record", b"record", "source", b"source", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_version", b"_version", "architecture", b"architecture", "attempt", b"attempt", "columns", b"columns", "create_time", b"create_time", "dataset", b"dataset", "failure", b"failure", "findings", b"findings", "id", b"id", "metric", b"metric", "model", b"model", "plan", b"plan", "progress", b"progress", "record", b"record", "start_from", b"start_from", "state", b"state", "transitions", b"transitions", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_version", b"_version", "architecture", b"architecture", "attempt", b"attempt", "columns", b"columns", "create_time", b"create_time", "dataset", b"dataset", "failure", b"failure", "findings", b"findings", "id", b"id", "metric", b"metric", "model", b"model", "plan", b"plan", "progress", b"progress", "record", b"record", "source", b"source", "start_from", b"start_from", "state", b"state", "transitions", b"transitions", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__version: _TypeAlias = _typing.Literal["version"]  # noqa: Y015
     _WhichOneofArgType__version: _TypeAlias = _typing.Literal["_version", b"_version"]  # noqa: Y015

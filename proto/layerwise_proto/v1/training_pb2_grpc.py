@@ -39,6 +39,11 @@ class TrainingServiceStub(object):
                 request_serializer=layerwise__proto_dot_v1_dot_training__pb2.TrainRequest.SerializeToString,
                 response_deserializer=layerwise__proto_dot_v1_dot_training__pb2.TrainEvent.FromString,
                 _registered_method=True)
+        self.CreateJob = channel.unary_unary(
+                '/layerwise.v1.TrainingService/CreateJob',
+                request_serializer=layerwise__proto_dot_v1_dot_training__pb2.CreateJobRequest.SerializeToString,
+                response_deserializer=layerwise__proto_dot_v1_dot_training__pb2.Job.FromString,
+                _registered_method=True)
         self.GetJob = channel.unary_unary(
                 '/layerwise.v1.TrainingService/GetJob',
                 request_serializer=layerwise__proto_dot_v1_dot_training__pb2.GetJobRequest.SerializeToString,
@@ -68,6 +73,13 @@ class TrainingServiceServicer(object):
         """Trains a new version. The caller sends one header, which gives the number of rows, then batches, and closes its
         side of the stream. With the event `accepted` the job is stored and goes on even if the caller disconnects;
         WatchJob continues the stream.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateJob(self, request, context):
+        """Trains a new version on a dataset of DatasetService. The answer is the job, which is stored.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -110,6 +122,11 @@ def add_TrainingServiceServicer_to_server(servicer, server):
                     servicer.Train,
                     request_deserializer=layerwise__proto_dot_v1_dot_training__pb2.TrainRequest.FromString,
                     response_serializer=layerwise__proto_dot_v1_dot_training__pb2.TrainEvent.SerializeToString,
+            ),
+            'CreateJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateJob,
+                    request_deserializer=layerwise__proto_dot_v1_dot_training__pb2.CreateJobRequest.FromString,
+                    response_serializer=layerwise__proto_dot_v1_dot_training__pb2.Job.SerializeToString,
             ),
             'GetJob': grpc.unary_unary_rpc_method_handler(
                     servicer.GetJob,
@@ -159,6 +176,33 @@ class TrainingService(object):
             '/layerwise.v1.TrainingService/Train',
             layerwise__proto_dot_v1_dot_training__pb2.TrainRequest.SerializeToString,
             layerwise__proto_dot_v1_dot_training__pb2.TrainEvent.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/layerwise.v1.TrainingService/CreateJob',
+            layerwise__proto_dot_v1_dot_training__pb2.CreateJobRequest.SerializeToString,
+            layerwise__proto_dot_v1_dot_training__pb2.Job.FromString,
             options,
             channel_credentials,
             insecure,

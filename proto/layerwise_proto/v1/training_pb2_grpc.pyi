@@ -41,6 +41,8 @@ class TrainingServiceStub:
     side of the stream. With the event `accepted` the job is stored and goes on even if the caller disconnects;
     WatchJob continues the stream.
     """
+    CreateJob: _grpc.UnaryUnaryMultiCallable[_training_pb2.CreateJobRequest, _training_pb2.Job]
+    """Trains a new version on a dataset of DatasetService. The answer is the job, which is stored."""
     GetJob: _grpc.UnaryUnaryMultiCallable[_training_pb2.GetJobRequest, _training_pb2.Job]
     """Returns a job in full."""
     ListJobs: _grpc.UnaryUnaryMultiCallable[_training_pb2.ListJobsRequest, _training_pb2.ListJobsResponse]
@@ -62,6 +64,8 @@ class TrainingServiceAsyncStub(TrainingServiceStub):
     side of the stream. With the event `accepted` the job is stored and goes on even if the caller disconnects;
     WatchJob continues the stream.
     """
+    CreateJob: _aio.UnaryUnaryMultiCallable[_training_pb2.CreateJobRequest, _training_pb2.Job]  # type: ignore[assignment]
+    """Trains a new version on a dataset of DatasetService. The answer is the job, which is stored."""
     GetJob: _aio.UnaryUnaryMultiCallable[_training_pb2.GetJobRequest, _training_pb2.Job]  # type: ignore[assignment]
     """Returns a job in full."""
     ListJobs: _aio.UnaryUnaryMultiCallable[_training_pb2.ListJobsRequest, _training_pb2.ListJobsResponse]  # type: ignore[assignment]
@@ -86,6 +90,14 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
         side of the stream. With the event `accepted` the job is stored and goes on even if the caller disconnects;
         WatchJob continues the stream.
         """
+
+    @_abc_1.abstractmethod
+    def CreateJob(
+        self,
+        request: _training_pb2.CreateJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_training_pb2.Job, _abc.Awaitable[_training_pb2.Job]]:
+        """Trains a new version on a dataset of DatasetService. The answer is the job, which is stored."""
 
     @_abc_1.abstractmethod
     def GetJob(

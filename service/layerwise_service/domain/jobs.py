@@ -111,6 +111,30 @@ class Start:
         return f"{self.model}/{self.version}"
 
 
+class Task(StrEnum):
+    """What a network predicts."""
+
+    CLASSES = "CLASSES"
+    AMOUNT = "AMOUNT"
+
+
+@dataclass(frozen=True, slots=True)
+class TableSource:
+    """The dataset of a table file from which a job's rows were made, and how.
+
+    `task` is what its `target` was taken for, and `why` in words. `left_out` is the number of rows without a target,
+    `weight` the column with the weights of the rows, "" if there is none.
+    """
+
+    dataset: str
+    target: str
+    task: Task
+    why: str
+    left_out: int
+    ignored: tuple[str, ...]
+    weight: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSummary:
     """The summary of a job, as lists show it."""
@@ -142,6 +166,8 @@ class Job(JobSummary):
     """The doctor's findings as of the newest record."""
     columns: ColumnCounts | None = None
     """The number of columns of each kind, if the job is on a table."""
+    source: TableSource | None = None
+    """The dataset of a table file, if the job was made of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +184,7 @@ class NewJob:
     start: Start | None = None
     preprocessing: JSONObject | None = None
     """The fitted encoder of a job on a table, in its JSON form."""
+    source: TableSource | None = None
 
 
 @dataclass(frozen=True, slots=True)

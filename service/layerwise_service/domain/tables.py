@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from layerwise import InvalidInput, TableEncoder
 from layerwise.checks import counted
 from layerwise.errors import Place
+from layerwise.tables import ENCODINGS
+from layerwise.tables.formats import READ_BY
 from layerwise.wording import did_you_mean
 from layerwise_service.domain.datasets import Table, rows_of
 from layerwise_service.errors import InvalidRequest, TooLarge
@@ -27,6 +29,14 @@ def read_encoder(sent: Mapping[str, object]) -> TableEncoder:
     """Return the encoder from its JSON form, not yet fitted. Raises `InvalidRequest`."""
     with _as_invalid_request("encoder"):
         return TableEncoder.from_json({name: value for name, value in sent.items() if name != "fitted"})
+
+
+def takes_format(encoding: str | Mapping[str, Any] | None, column_format: Mapping[str, Any]) -> bool:
+    """Return whether an encoding, in its JSON form or None for "auto", takes the values that a format reads."""
+    if encoding is None:
+        return True
+    kind = encoding if isinstance(encoding, str) else str(encoding["kind"])
+    return kind in ENCODINGS and column_format["kind"] in READ_BY[ENCODINGS[kind].reads]
 
 
 def check_names(sent: Mapping[str, object], table: Table) -> None:

@@ -1,7 +1,5 @@
-"""Reading of a table file: what it is, its columns and their formats, and its rows as typed columns. DuckDB alone."""
+"""Reading of a table file: what it is, its columns and their formats, and its rows as typed columns. DuckDB alone.
 
-from layerwise_service.reading.file_kind import FileKind, file_kind
-from layerwise_service.reading.schema import ColumnSchema, TableSchema
-from layerwise_service.reading.table_file import TableFile
-
-__all__ = ["ColumnSchema", "FileKind", "TableFile", "TableSchema", "file_kind"]
+It is read in a process of its own, `__main__.py`, which `reader.py` starts. This module imports nothing, so that the
+processes that start a reader do not load DuckDB.
+"""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import errno
+import os
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import cast
@@ -10,6 +13,7 @@ from typing import cast
 import duckdb
 
 from layerwise.checks import counted, shown
+from layerwise.errors import Place
 from layerwise.tables.inference import Doubt
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.reading.file_kind import FileKind
@@ -17,18 +21,32 @@ from layerwise_service.reading.file_kind import FileKind
 INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad"
 MOST_SHOWN = 120
 LONGEST_LINE = 2**24
+LEAST_FREE = 2**25
+"""Bytes. With less on the disk, an error of DuckDB's is taken for one of the disk."""
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 
 
 def load(database: duckdb.DuckDBPyConnection, path: Path, kind: FileKind) -> tuple[tuple[str, ...], tuple[Doubt, ...]]:
-    """Load the file, and return the names of its columns and what was done to them. Raises `InvalidRequest`."""
+    """Load the file, and return the names of its columns and what was done to them.
+
+    Raises `InvalidRequest`, and MemoryError.
+    """
     try:
         if kind is FileKind.CSV:
             return _load_csv(database, path)
         return _load_typed(database, path, kind)
+    except duckdb.OutOfMemoryException as error:
+        raise MemoryError from error
     except duckdb.Error as error:
+        check_room(path.parent, error)
         first = str(error).partition("\n")[0]
         raise InvalidRequest(f"the file cannot be read as a table: {first}", reason="NOT_A_TABLE") from error
+
+
+def check_room(folder: Path, error: duckdb.Error) -> None:
+    """Raise OSError if an `error` of DuckDB's came from a full disk, which its type does not say."""
+    if shutil.disk_usage(folder).free < LEAST_FREE:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from error
 
 
 def _load_csv(database: duckdb.DuckDBPyConnection, path: Path) -> tuple[tuple[str, ...], tuple[Doubt, ...]]:
@@ -66,8 +84,11 @@ def _dialect(database: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, int]
     except duckdb.Error:  # a line that fits no dialect, which the reader names; or too many columns to compare dialects
         return max(DELIMITERS, key=first.count), 0
     delimiter, skipped = cast("tuple[str, int]", found)
-    if delimiter in first or not skipped:
+    if delimiter in first:
         return delimiter, 0  # the sniffer also skips rows that are shorter than others
+    if not skipped:  # a single column, unless lines of other lengths made it seem so
+        likely = max(DELIMITERS, key=first.count)
+        return likely if likely in first else delimiter, 0
     return delimiter, skipped
 
 
@@ -90,7 +111,7 @@ def _check_rows(database: duckdb.DuckDBPyConnection, width: int, delimiter: str)
     else:
         detail = f"{kind.lower()}: {shown_line}"
     more = f" ({counted(count, 'such line')} in all)" if count > 1 else ""
-    raise InvalidRequest(f"line {line}: {detail}{more}", reason="BAD_LINE")
+    raise InvalidRequest(f"{detail}{more}", pointer=Place("line", line), reason="BAD_LINE")
 
 
 def _names(given: list[str]) -> tuple[tuple[str, ...], tuple[Doubt, ...]]:
@@ -124,7 +145,7 @@ def _load_typed(
     for name, column_type in columns:
         if column_type.endswith("]") or column_type.startswith(("STRUCT", "MAP", "UNION", "BLOB")):
             detail = f"expected a single value in each row, got {column_type}: leave the column out"
-            raise InvalidRequest(f"column {name}: {detail}", reason="NESTED_COLUMN")
+            raise InvalidRequest(detail, pointer=Place("columns", name), reason="NESTED_COLUMN")
     names, doubts = _names([name for name, _ in columns])
     parts = ", ".join(f"CAST({_identifier(name)} AS VARCHAR) AS c{i}" for i, (name, _) in enumerate(columns))
     database.execute(f"CREATE TABLE cells AS SELECT {parts} FROM {reader}", {"path": str(path)})

@@ -13,14 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise.checks import counted, shown
+from layerwise.errors import Place
 from layerwise.tables.formats import CategoryFormat, Format, NumberFormat, TextFormat
 from layerwise.tables.inference import Doubt, InferredFormat, PlainNumbers, infer_format
-from layerwise_service.errors import InvalidRequest
+from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.reading.file_kind import FileKind, file_kind
 from layerwise_service.reading.loading import load
 from layerwise_service.reading.schema import ColumnSchema, TableSchema
 
 BLOCK_ROWS = 65_536
+BLOCK_CELLS = 2**21
+"""Most cells of a block, if it has more than `LEAST_ROWS` rows: 16 MiB of numbers."""
+LEAST_ROWS = 1_024
 MOST_TEXTS = 100_000
 """The most texts of a column, other than plain numbers, from which its format is inferred: the most frequent."""
 PLAIN = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
@@ -50,7 +54,14 @@ class TableFile:
     Raises `InvalidRequest`.
     """
 
-    def __init__(self, path: Path, *, max_bytes: int, formats: Mapping[str, Format] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        max_bytes: int,
+        max_columns: int | None = None,
+        formats: Mapping[str, Format] | None = None,
+    ) -> None:
         kind, said = file_kind(path, max_bytes=max_bytes)
         folder = path.parent
         self._database = duckdb.connect(str(folder / "table.duckdb"), config={"threads": 1, "memory_limit": MEMORY})
@@ -60,6 +71,9 @@ class TableFile:
             self._database.execute("SET enable_external_access = false")
             self._database.execute("SET lock_configuration = true")
             self._names, doubts = load(self._database, path, kind)
+            if max_columns is not None and len(self._names) > max_columns:
+                detail = f"expected at most {max_columns} columns, got {len(self._names)}"
+                raise TooLarge(detail, pointer="columns")
             if said:
                 doubts = (Doubt("ENCODING", said), *doubts)
             self._typed = kind is FileKind.PARQUET
@@ -94,8 +108,9 @@ class TableFile:
         A missing value is NaN, NaT or None; times of day are numbers, in seconds since midnight.
         """
         queries = [self._query(start) for start in range(0, len(self._names), TOGETHER)]
-        for start in range(0, self.schema.rows, BLOCK_ROWS):
-            where = f"WHERE cells.rowid >= {start} AND cells.rowid < {start + BLOCK_ROWS} ORDER BY cells.rowid"
+        count = max(LEAST_ROWS, min(BLOCK_ROWS, BLOCK_CELLS // len(self._names)))
+        for start in range(0, self.schema.rows, count):
+            where = f"WHERE cells.rowid >= {start} AND cells.rowid < {start + count} ORDER BY cells.rowid"
             found: dict[str, Any] = {}
             for query in queries:
                 found |= self._database.execute(f"{query} {where}").fetchnumpy()
@@ -203,7 +218,7 @@ class TableFile:
         except (ValueError, OverflowError):
             row = self._one(f"SELECT rowid FROM cells WHERE c{i} = $text ORDER BY rowid LIMIT 1", text=text)
             wanted = f"expected {column_format.wanted}, got {shown(text)}"
-            raise InvalidRequest(f"row {row + 1}, column {self._names[i]}: {wanted}", reason="BAD_CELL") from None
+            raise InvalidRequest(wanted, pointer=Place("rows", row, self._names[i]), reason="BAD_CELL") from None
 
     def _one(self, query: str, **given: object) -> int:
         found = self._database.execute(query, given or None).fetchone()

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TypedDict
 
 from flask import Blueprint, Response, request
 
 from layerwise_service.domain.jobs import JobState
-from layerwise_service.domain.pages import wrong_page_size
 from layerwise_service.errors import InvalidRequest
-from layerwise_service.rest.query import check_query
+from layerwise_service.rest.query import PAGE, check_query, page
 from layerwise_service.rest.responses import job_json, json_response, model_json, page_json, version_json
 from layerwise_service.usecases.registry import ColumnSource, Registry
 from layerwise_service.usecases.training import TrainingJobs
@@ -22,8 +20,8 @@ def api_routes(registry: Registry, training: TrainingJobs) -> Blueprint:
 
     @routes.get("/models")
     def list_models() -> Response:  # pyright: ignore[reportUnusedFunction]
-        check_query(*_PAGE)
-        return json_response(page_json("models", registry.page(**_page()), model_json))
+        check_query(*PAGE)
+        return json_response(page_json("models", registry.page(**page()), model_json))
 
     @routes.get("/models/<model>")
     def get_model(model: str) -> Response:  # pyright: ignore[reportUnusedFunction]
@@ -31,8 +29,8 @@ def api_routes(registry: Registry, training: TrainingJobs) -> Blueprint:
 
     @routes.get("/models/<model>/versions")
     def list_versions(model: str) -> Response:  # pyright: ignore[reportUnusedFunction]
-        check_query(*_PAGE)
-        return json_response(page_json("versions", registry.versions(model, **_page()), version_json))
+        check_query(*PAGE)
+        return json_response(page_json("versions", registry.versions(model, **page()), version_json))
 
     @routes.get("/models/<model>/versions/<version>")
     def get_version(model: str, version: str) -> Response:  # pyright: ignore[reportUnusedFunction]
@@ -40,8 +38,8 @@ def api_routes(registry: Registry, training: TrainingJobs) -> Blueprint:
 
     @routes.get("/models/<model>/versions/<version>/classes")
     def list_classes(model: str, version: str) -> Response:  # pyright: ignore[reportUnusedFunction]
-        check_query(*_PAGE)
-        return json_response(page_json("classes", registry.classes(model, version, **_page()), lambda label: label))
+        check_query(*PAGE)
+        return json_response(page_json("classes", registry.classes(model, version, **page()), lambda label: label))
 
     @routes.get("/models/<model>/versions/<version>/columns")
     def list_columns(model: str, version: str) -> Response:  # pyright: ignore[reportUnusedFunction]
@@ -53,9 +51,9 @@ def api_routes(registry: Registry, training: TrainingJobs) -> Blueprint:
 
     @routes.get("/jobs")
     def list_jobs() -> Response:  # pyright: ignore[reportUnusedFunction]
-        check_query(*_PAGE, "model", "state")
-        page = training.page(model=request.args.get("model", ""), state=_state(), **_page())
-        return json_response(page_json("jobs", page, job_json))
+        check_query(*PAGE, "model", "state")
+        found = training.page(model=request.args.get("model", ""), state=_state(), **page())
+        return json_response(page_json("jobs", found, job_json))
 
     @routes.get("/jobs/<job_id>")
     def get_job(job_id: str) -> Response:  # pyright: ignore[reportUnusedFunction]
@@ -70,37 +68,17 @@ def api_routes(registry: Registry, training: TrainingJobs) -> Blueprint:
         return _categories(ColumnSource(job=job_id))
 
     def _columns(source: ColumnSource) -> Response:
-        check_query(*_PAGE)
-        return json_response(page_json("columns", registry.columns(source, with_categories=True, **_page()), asdict))
+        check_query(*PAGE)
+        return json_response(page_json("columns", registry.columns(source, with_categories=True, **page()), asdict))
 
     def _categories(source: ColumnSource) -> Response:
-        check_query(*_PAGE, "column")
+        check_query(*PAGE, "column")
         if not (column := request.args.get("column", "")):
             raise InvalidRequest("expected ?column= with the name of a column", pointer="column")
-        page = registry.categories(source, column, **_page())
-        return json_response(page_json("categories", page, lambda text: text))
+        found = registry.categories(source, column, **page())
+        return json_response(page_json("categories", found, lambda text: text))
 
     return routes
-
-
-_PAGE = ("page_size", "page_token")
-
-
-class _Page(TypedDict):
-    page_size: int
-    page_token: str
-
-
-def _page() -> _Page:
-    """Return the page that the query asks for."""
-    return {"page_size": _page_size(), "page_token": request.args.get("page_token", "")}
-
-
-def _page_size() -> int:
-    text = request.args.get("page_size", "0")
-    if not (text.isascii() and text.isdecimal()) or len(text) > 9:
-        raise wrong_page_size(text[:64] or "nothing")
-    return int(text)
 
 
 def _state() -> JobState | None:

@@ -13,11 +13,13 @@ from werkzeug.exceptions import HTTPException
 from layerwise_service.errors import ErrorKind, InvalidRequest, MethodNotAllowed, NotFound, ServiceError, forget_frames
 from layerwise_service.process.counts import ANSWERS, COUNTS
 from layerwise_service.rest.api import api_routes
+from layerwise_service.rest.datasets import dataset_routes
 from layerwise_service.rest.health import HealthChecks, health_routes
 from layerwise_service.rest.hosts import PROBES, Hosts
 from layerwise_service.rest.predict import predict_routes
 from layerwise_service.rest.responses import problem
 from layerwise_service.settings import Settings
+from layerwise_service.usecases.datasets import Datasets
 from layerwise_service.usecases.prediction import VersionPredictor
 from layerwise_service.usecases.registry import Registry
 from layerwise_service.usecases.training import TrainingJobs
@@ -30,7 +32,13 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def create_app(
-    *, predictor: VersionPredictor, registry: Registry, training: TrainingJobs, health: HealthChecks, settings: Settings
+    *,
+    predictor: VersionPredictor,
+    registry: Registry,
+    training: TrainingJobs,
+    datasets: Datasets,
+    health: HealthChecks,
+    settings: Settings,
 ) -> Flask:
     """Return the application, which calls these use-cases."""
     app = Flask("layerwise", static_folder=None)
@@ -39,6 +47,7 @@ def create_app(
     app.url_map.strict_slashes = False
     app.register_blueprint(predict_routes(predictor, settings))
     app.register_blueprint(api_routes(registry, training))
+    app.register_blueprint(dataset_routes(datasets))
     app.register_blueprint(health_routes(health))
     app.before_request(_begin)
     app.before_request(lambda: None if request.path in PROBES else hosts.check(request.environ))

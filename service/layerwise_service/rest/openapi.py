@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any
 
-from layerwise_service.rest.schemas import LABEL, SCHEMAS, list_of, object_of, ref
+from layerwise_service.rest.schemas import LABEL, SCHEMAS, SHA256, list_of, object_of, ref
 
 
 def _answer(description: str, schema: dict[str, Any], content_type: str = "application/json") -> dict[str, Any]:
@@ -13,13 +13,9 @@ def _answer(description: str, schema: dict[str, Any], content_type: str = "appli
 
 
 def _problems(*statuses: int) -> dict[str, Any]:
-    words = {
-        400: "Invalid request",
-        404: "Not found",
-        409: "No model is named, and there is not exactly one",
-        413: "Too large",
-    }
-    words |= {415: "Not JSON", 422: "The model's answer is not finite", 500: "Internal error", 503: "Try again"}
+    words = {400: "Invalid request", 404: "Not found", 409: "Not possible as things are", 413: "Too large"}
+    words |= {415: "Not of a type that is read here", 422: "The model's answer is not finite", 429: "Too many"}
+    words |= {500: "Internal error", 503: "Try again", 507: "The service's disk is full"}
     return {
         str(status): _answer(words[status], ref("Problem"), "application/problem+json") for status in (*statuses, 500)
     }
@@ -52,6 +48,33 @@ def _pages(summary: str, name: str, item: dict[str, Any], *parameters: dict[str,
     page = object_of({name: list_of(item), "next_page_token": {"type": "string"}})
     return _get(summary, page, 400, 404, 503, parameters=(*parameters, *_PAGE))
 
+
+def _number(name: str, most: int | None = None) -> dict[str, Any]:
+    return _query(name, {"type": "integer", "minimum": 0} | ({} if most is None else {"maximum": most}))
+
+
+_FILE = {"type": "string", "format": "binary"}
+_DATASET = (_path("dataset"),)
+_POST_DATASET: dict[str, Any] = {
+    "summary": "Send a table file, and have it read",
+    "parameters": [
+        _query("name", {"type": "string", "maxLength": 255}),
+        _query("sha256", SHA256),
+        _query("upload_id", {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"}),
+        _number("offset"),
+    ],
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/octet-stream": {"schema": _FILE},
+            "multipart/form-data": {"schema": {"type": "object", "properties": {"file": _FILE}, "required": ["file"]}},
+        },
+    },
+    "responses": {
+        "201": _answer("The dataset: how every column was read", ref("TableDataset")),
+        **_problems(400, 413, 415, 429, 503, 507),
+    },
+}
 
 _READY = _get("Whether the whole service is ready, and why not", ref("Health"))
 _READY["get"]["responses"]["503"] = _answer("Not ready", ref("Health"))
@@ -125,6 +148,29 @@ OPENAPI: dict[str, Any] = {
         ),
         "/api/jobs/{job_id}/categories": _pages(
             "The categories of a column", "categories", {"type": "string"}, _path("job_id"), _COLUMN_NAME
+        ),
+        "/api/datasets": {
+            **_pages("Datasets without their columns, newest first", "datasets", ref("TableDatasetSummary")),
+            "post": _POST_DATASET,
+        },
+        "/api/datasets/{dataset}": {
+            **_get("A dataset", ref("TableDataset"), 404, 503, parameters=_DATASET),
+            "delete": {
+                "summary": "Delete a dataset that no job needs",
+                "parameters": list(_DATASET),
+                "responses": {"204": {"description": "Deleted"}, **_problems(404, 409, 503)},
+            },
+        },
+        "/api/datasets/{dataset}/rows": _get(
+            "Rows of a dataset",
+            ref("DatasetRows"),
+            400,
+            404,
+            503,
+            parameters=(*_DATASET, _number("offset"), _number("limit", 1000)),
+        ),
+        "/api/uploads/{upload_id}": _get(
+            "How many bytes of an upload have arrived", ref("Upload"), 400, 503, parameters=(_path("upload_id"),)
         ),
         "/livez": _LIVE,
         "/readyz": _READY,

@@ -1,10 +1,23 @@
-"""Checks of query parameters."""
+"""Query parameters."""
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 from flask import request
 
+from layerwise_service.domain.pages import wrong_page_size
 from layerwise_service.errors import InvalidRequest
+
+PAGE = ("page_size", "page_token")
+"""The parameters of a list."""
+
+
+class Page(TypedDict):
+    """The page of a list that the query asks for."""
+
+    page_size: int
+    page_token: str
 
 
 def check_query(*known: str) -> None:
@@ -13,3 +26,23 @@ def check_query(*known: str) -> None:
         if name not in known:
             detail = f"unknown query parameter; this address takes {', '.join(known)}"
             raise InvalidRequest(detail, pointer=name[:64], reason="UNKNOWN_FIELD")
+
+
+def page() -> Page:
+    """Return the page that the query asks for. Raises `InvalidRequest`."""
+    text = request.args.get("page_size", "0")
+    if not _is_whole(text):
+        raise wrong_page_size(text[:64] or "nothing")
+    return {"page_size": int(text), "page_token": request.args.get("page_token", "")}
+
+
+def whole_number(name: str) -> int:
+    """Return the whole number of the parameter `name`, 0 if it is left out. Raises `InvalidRequest`."""
+    text = request.args.get(name, "0")
+    if not _is_whole(text):
+        raise InvalidRequest(f"expected a whole number of at least 0, got {text[:64] or 'nothing'}", pointer=name)
+    return int(text)
+
+
+def _is_whole(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= 18

@@ -15,6 +15,7 @@ from flask import Response
 from layerwise_service.domain.jobs import Job, JobSummary
 from layerwise_service.domain.models import MOST_CLASSES, Model, Version, VersionSummary
 from layerwise_service.domain.pages import Page
+from layerwise_service.domain.table_datasets import TableDataset, TableDatasetSummary
 from layerwise_service.errors import MethodNotAllowed, ServiceError
 
 T = TypeVar("T")
@@ -76,6 +77,12 @@ def version_json(version: Version | VersionSummary) -> dict[str, object]:
         value = asdict(version)
     value |= {"created": _time(version.created), "version": value.pop("number")}
     return value
+
+
+def dataset_json(dataset: TableDataset | TableDatasetSummary) -> dict[str, object]:
+    """Return the JSON form of a dataset, its time in RFC 3339."""
+    value: dict[str, object] = asdict(dataset)
+    return value | {"created": _time(dataset.created)}
 
 
 def model_json(model: Model) -> dict[str, object]:

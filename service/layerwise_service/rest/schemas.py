@@ -11,9 +11,11 @@ from typing import Any
 
 import msgspec
 
+from layerwise.tables.formats import FORMATS
 from layerwise_service.domain.columns import ColumnInfo
 from layerwise_service.domain.jobs import Job, JobSummary
 from layerwise_service.domain.models import MOST_CLASSES, Model, Version, VersionSummary
+from layerwise_service.domain.table_datasets import TableDataset, TableDatasetSummary
 from layerwise_service.usecases.prediction import Signature
 
 NUMBER = {"type": "number"}
@@ -44,12 +46,22 @@ def object_of(properties: dict[str, Any], *, optional: tuple[str, ...] = ()) -> 
 _CELL = {"type": ["number", "string", "boolean", "null"]}
 _ANY = {"type": ["object", "array", "string", "number", "boolean", "null"]}
 
-_EXACT = {"created": TIME, "time": TIME, "model": NAME, "sha256": SHA256, "dataset": SHA256}
+_EXACT = {
+    "created": TIME,
+    "time": TIME,
+    "model": NAME,
+    "sha256": SHA256,
+    "dataset": SHA256,
+    "file_sha256": SHA256,
+}
 """By the name of a field: schemas that are more exact than its type, or of another form than it has in the service."""
 _EXACT_OF: dict[str, dict[str, Any]] = {
     "Model": {"name": NAME},
     "ColumnInfo": {"kind": COLUMN_KIND},
     "SignatureColumn": {"kind": COLUMN_KIND},
+    "TableDataset": {"id": SHA256},
+    "TableDatasetSummary": {"id": SHA256},
+    "DatasetColumn": {"kind": {"type": "string", "enum": list(FORMATS)}},
     "Version": {
         "labels": nullable(list_of(LABEL) | {"maxItems": MOST_CLASSES}),
         "class_count": {"type": "integer"},
@@ -59,7 +71,10 @@ _EXACT_OF: dict[str, dict[str, Any]] = {
 
 def _answers() -> dict[str, Any]:
     """Return the schemas of the dataclasses that are answered, by the names of the classes."""
-    answered = (JobSummary, Job, VersionSummary, Version, Model, ColumnInfo, Signature)
+    answered = (
+        *(JobSummary, Job, VersionSummary, Version, Model, ColumnInfo, Signature),
+        *(TableDataset, TableDatasetSummary),
+    )
     _, schemas = msgspec.json.schema_components(
         answered, schema_hook=lambda _: _ANY, ref_template="#/components/schemas/{name}"
     )
@@ -112,6 +127,15 @@ SCHEMAS = _answers() | {
             "probabilities": list_of(list_of(NUMBER)),
         },
         optional=("probabilities",),
+    ),
+    "Upload": object_of({"upload_id": {"type": "string"}, "offset": {"type": "integer"}}),
+    "DatasetRows": object_of(
+        {
+            "columns": list_of({"type": "string"}),
+            "rows": list_of(list_of(_CELL)),
+            "offset": {"type": "integer"},
+            "next_offset": nullable({"type": "integer"}),
+        }
     ),
     "Problem": object_of(
         {

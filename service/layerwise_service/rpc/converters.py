@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 
 import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -17,11 +18,23 @@ from layerwise.training.records import EpochRecord
 from layerwise_proto.json_form import to_json, to_message
 from layerwise_proto.v1 import models_pb2, tables_pb2, tensors_pb2, training_pb2, types_pb2
 from layerwise_service.domain.datasets import Batch, Label
-from layerwise_service.domain.jobs import Job, JobState, JobSummary, JSONObject, Transition, record_values
+from layerwise_service.domain.jobs import (
+    Job,
+    JobState,
+    JobSummary,
+    JSONObject,
+    TableSource,
+    Task,
+    Transition,
+    record_values,
+)
 from layerwise_service.domain.models import MOST_CLASSES, Model, Version, VersionSummary
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.rpc.table_converters import read_table, write_counts
+from layerwise_service.usecases.dataset_jobs import DatasetJob
 from layerwise_service.usecases.prediction import Prediction
+
+E = TypeVar("E", bound=StrEnum)
 
 _MOST = 2**48  # far beyond any message, and small enough that NumPy can multiply two of them
 
@@ -78,6 +91,23 @@ def read_batch(batch: training_pb2.TrainBatch, number: int) -> Batch:
             raise InvalidRequest("expected labels or targets for the rows, got neither", pointer=at)
 
 
+def read_dataset_job(request: training_pb2.CreateJobRequest) -> DatasetJob:
+    """Return the request to train on a dataset. Raises `InvalidRequest`."""
+    return DatasetJob(
+        model=request.model,
+        dataset=request.dataset,
+        target=request.target,
+        architecture=read_spec(request.architecture),
+        plan=read_spec(request.plan),
+        ignore=tuple(request.ignore),
+        weight=request.weight,
+        task=read_task(request.task),
+        encoder=read_spec(request.encoder) if request.HasField("encoder") else None,
+        request_id=request.request_id or None,
+        start_from=(request.start_from.model, request.start_from.version) if request.HasField("start_from") else None,
+    )
+
+
 def read_spec(message: types_pb2.Architecture | types_pb2.Plan | tables_pb2.Encoder) -> JSONObject:
     """Return the JSON form of the message."""
     return dict(to_json(message))
@@ -92,7 +122,7 @@ def write_job_summary(job: JobSummary) -> training_pb2.Job:
         state=write_state(job.state),
         dataset=job.dataset,
         attempt=job.attempt,
-        create_time=_time(job.created),
+        create_time=write_time(job.created),
         metric=job.metric,
         version=job.version,
         failure=None if failure is None else training_pb2.JobFailure(reason=failure.reason, message=failure.message),
@@ -111,9 +141,27 @@ def write_job(job: Job) -> training_pb2.Job:
         record=None if job.record is None else write_record(job.record),
         findings=[write_finding(finding) for finding in job.findings],
         columns=write_counts(job.columns),
+        source=None if job.source is None else _source(job.source),
     )
     message.MergeFrom(rest)
     return message
+
+
+def _source(source: TableSource) -> training_pb2.TableSource:
+    return training_pb2.TableSource(
+        dataset=source.dataset,
+        target=source.target,
+        task=training_pb2.Task.Value(f"TASK_{source.task}"),
+        why=source.why,
+        left_out=source.left_out,
+        ignored=source.ignored,
+        weight=source.weight,
+    )
+
+
+def read_task(task: training_pb2.Task.ValueType) -> Task | None:
+    """Return the task, None for UNSPECIFIED. Raises `InvalidRequest` for an unknown number."""
+    return _read_enum(Task, training_pb2.Task, task, "task")
 
 
 def write_state(state: JobState) -> training_pb2.JobState.ValueType:
@@ -123,18 +171,24 @@ def write_state(state: JobState) -> training_pb2.JobState.ValueType:
 
 def read_state(state: training_pb2.JobState.ValueType) -> JobState | None:
     """Return the state, None for UNSPECIFIED. Raises `InvalidRequest` for an unknown number."""
-    if state == training_pb2.JOB_STATE_UNSPECIFIED:
+    return _read_enum(JobState, training_pb2.JobState, state, "state")
+
+
+def _read_enum(kind: type[E], enum: Any, number: int, pointer: str) -> E | None:
+    """Return the member of `kind` that a number of the protobuf `enum` stands for; None for UNSPECIFIED."""
+    if number == 0:
         return None
-    try:
-        return JobState(training_pb2.JobState.Name(state).removeprefix("JOB_STATE_"))
-    except ValueError as error:
-        raise InvalidRequest(f"expected a value of the enum JobState, got {state}", pointer="state") from error
+    descriptor = enum.DESCRIPTOR
+    if (value := descriptor.values_by_number.get(number)) is None:
+        raise InvalidRequest(f"expected a value of the enum {descriptor.name}, got {number}", pointer=pointer)
+    prefix = descriptor.values[0].name.removesuffix("UNSPECIFIED")
+    return kind(value.name.removeprefix(prefix))
 
 
 def write_transition(change: Transition) -> training_pb2.JobTransition:
     """Return the transition as a message."""
     return training_pb2.JobTransition(
-        state=write_state(change.state), time=_time(change.time), reason=change.reason, attempt=change.attempt
+        state=write_state(change.state), time=write_time(change.time), reason=change.reason, attempt=change.attempt
     )
 
 
@@ -155,7 +209,7 @@ def write_version_summary(version: VersionSummary | Version) -> models_pb2.Model
         model=version.model,
         version=version.number,
         job_id=version.job,
-        create_time=_time(version.created),
+        create_time=write_time(version.created),
         sha256=version.sha256,
         size_bytes=version.size_bytes,
         metrics=metrics,
@@ -201,7 +255,8 @@ def write_prediction(prediction: Prediction) -> models_pb2.PredictResponse:
     return response
 
 
-def _time(seconds: float) -> Timestamp:
+def write_time(seconds: float) -> Timestamp:
+    """Return seconds since 1970 as a message."""
     time = Timestamp()
     time.FromNanoseconds(round(seconds * 1e3) * 1_000_000)  # a float of seconds is exact to microseconds only
     return time

@@ -66,6 +66,8 @@ class ErrorBoundary(aio.ServerInterceptor):
             if handler.request_streaming:
                 return grpc.stream_stream_rpc_method_handler(stream, **codec)
             return grpc.unary_stream_rpc_method_handler(stream, **codec)
+        if handler.request_streaming:
+            return grpc.stream_unary_rpc_method_handler(self._guard(handler.stream_unary, method), **codec)
         return grpc.unary_unary_rpc_method_handler(self._guard(handler.unary_unary, method), **codec)
 
     def _guard(self, inner: Callable[[Any, Any], Awaitable[Any]], method: str) -> Any:
@@ -73,7 +75,7 @@ class ErrorBoundary(aio.ServerInterceptor):
 
         async def call(request: Any, context: Context) -> Any:
             with self._boundary(context, method):
-                answer = await inner(_checked(request), context)
+                answer = await inner(_opened(request), context)
                 if (size := answer.ByteSize()) > most:
                     detail = f"the answer would have {size:,} bytes, and at most {most:,} are allowed"
                     raise TooLarge(f"{detail}; ask for fewer items at once")
@@ -82,20 +84,17 @@ class ErrorBoundary(aio.ServerInterceptor):
         return call
 
     def _guard_stream(self, inner: Callable[[Any, Any], Any], method: str) -> Any:
-        def opened(request: Any) -> Any:
-            return _Checked(request) if hasattr(request, "__aiter__") else _checked(request)
-
         if not inspect.isasyncgenfunction(inner):  # gRPC's health service writes to the context instead of yielding
 
             async def write(request: Any, context: Context) -> None:
                 with self._boundary(context, method):
-                    await inner(opened(request), context)
+                    await inner(_opened(request), context)
 
             return write
 
         async def call(request: Any, context: Context) -> AsyncIterator[Any]:
             with self._boundary(context, method):
-                async with aclosing(inner(opened(request), context)) as responses:
+                async with aclosing(inner(_opened(request), context)) as responses:
                     async for response in responses:
                         yield response
 
@@ -152,6 +151,11 @@ def _decoder(decode: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
             return _Undecodable(InvalidRequest(detail, reason="UNDECODABLE_REQUEST"))
 
     return decoded
+
+
+def _opened(request: Any) -> Any:
+    """Return the request, or the stream of requests, checked. Raises `InvalidRequest`."""
+    return _Checked(request) if hasattr(request, "__aiter__") else _checked(request)
 
 
 def _checked(request: Any) -> Any:

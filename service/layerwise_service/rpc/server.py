@@ -14,7 +14,8 @@ from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from layerwise_proto.v1 import models_pb2, training_pb2
+from layerwise_proto.v1 import datasets_pb2, models_pb2, training_pb2
+from layerwise_proto.v1.datasets_pb2_grpc import add_DatasetServiceServicer_to_server
 from layerwise_proto.v1.models_pb2_grpc import (
     add_ModelServiceServicer_to_server,
     add_PredictionServiceServicer_to_server,
@@ -22,12 +23,17 @@ from layerwise_proto.v1.models_pb2_grpc import (
 from layerwise_proto.v1.training_pb2_grpc import add_TrainingServiceServicer_to_server
 from layerwise_service.process.lifecycle import AddressInUse
 from layerwise_service.process.loops import AsyncLoop, Loop, late
+from layerwise_service.rpc.dataset_receiver import DatasetReceiver
+from layerwise_service.rpc.dataset_service import DatasetServicer
 from layerwise_service.rpc.interceptor import ErrorBoundary
 from layerwise_service.rpc.job_feed import JobFeed
 from layerwise_service.rpc.model_service import ModelServicer, PredictionServicer
 from layerwise_service.rpc.training_service import TrainingServicer
 from layerwise_service.rpc.upload_receiver import UploadReceiver
+from layerwise_service.rpc.upload_streams import UploadStreams
 from layerwise_service.settings import Settings
+from layerwise_service.usecases.dataset_jobs import DatasetJobs
+from layerwise_service.usecases.datasets import Datasets
 from layerwise_service.usecases.prediction import VersionPredictor
 from layerwise_service.usecases.readiness import Readiness
 from layerwise_service.usecases.registry import Registry
@@ -36,6 +42,7 @@ from layerwise_service.usecases.training import TrainingJobs
 log = structlog.get_logger()
 
 _THREADS = 16  # calls to the stores at the same time; others wait
+_JOBS_AT_ONCE = 4  # made of datasets; others wait
 _MOST_ANSWER = 4  # times the largest message that may be sent to the service
 _SWEEP_SECONDS = 60.0  # short, since files left behind by killed uploads may be large
 _SWEEP_LATE_SECONDS = 3600.0
@@ -43,6 +50,7 @@ _HEALTH_SECONDS = 1.0
 _PREDICTIONS = models_pb2.DESCRIPTOR.services_by_name["PredictionService"].full_name
 _NAMES = (
     training_pb2.DESCRIPTOR.services_by_name["TrainingService"].full_name,
+    datasets_pb2.DESCRIPTOR.services_by_name["DatasetService"].full_name,
     models_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name,
     _PREDICTIONS,
 )
@@ -55,6 +63,8 @@ class RpcServer:
         self,
         *,
         training: TrainingJobs,
+        datasets: Datasets,
+        dataset_jobs: DatasetJobs,
         registry: Registry,
         predictor: VersionPredictor,
         sweep: Callable[[], None],
@@ -72,18 +82,27 @@ class RpcServer:
         self._feed = JobFeed(training)
         self._hanging: list[str] = []
         self._loops = (*loops, self._feed.loop, self._sweeping)
-        self._uploads = UploadReceiver(
-            training, max_uploads=settings.max_uploads, idle_seconds=settings.upload_idle_seconds
-        )
+        self._uploads = UploadStreams(max_uploads=settings.max_uploads, idle_seconds=settings.upload_idle_seconds)
+        self._files = DatasetReceiver(datasets, self._uploads, threads=settings.max_uploads)
         self._predicting = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="predict")
+        self._creating = ThreadPoolExecutor(_JOBS_AT_ONCE, thread_name_prefix="create")
         # a thread of its own: calls that wait for a disk that hangs may hold all other threads
         self._checking = ThreadPoolExecutor(1, thread_name_prefix="health")
         self._health: Any = health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]
         self._boundary = ErrorBoundary(max_answer_bytes=_MOST_ANSWER * settings.max_message_bytes)
         self._server = aio.server(interceptors=[self._boundary], options=_options(settings))
         add_TrainingServiceServicer_to_server(
-            TrainingServicer(training, registry, self._feed, self._uploads), self._server
+            TrainingServicer(
+                training,
+                dataset_jobs,
+                registry,
+                feed=self._feed,
+                uploads=UploadReceiver(training, self._uploads),
+                creating=self._creating,
+            ),
+            self._server,
         )
+        add_DatasetServiceServicer_to_server(DatasetServicer(datasets, self._files), self._server)
         add_ModelServiceServicer_to_server(ModelServicer(registry), self._server)
         add_PredictionServiceServicer_to_server(PredictionServicer(predictor, self._predicting), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -118,6 +137,8 @@ class RpcServer:
         await self._server.stop(self._settings.stop_seconds)
         await self._boundary.ended()
         self._predicting.shutdown(cancel_futures=True)
+        self._creating.shutdown()
+        self._files.close()
         self._checking.shutdown()
         await asyncio.to_thread(self._close)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import Executor
 from typing import Any
 
 from grpc import aio
@@ -12,9 +13,11 @@ from layerwise_proto.v1 import training_pb2
 from layerwise_proto.v1.training_pb2_grpc import TrainingServiceServicer
 from layerwise_service.domain.jobs import JobState
 from layerwise_service.errors import InvalidRequest
-from layerwise_service.rpc.converters import read_state, write_job, write_job_summary, write_version
+from layerwise_service.rpc.converters import read_dataset_job, read_state, write_job, write_job_summary, write_version
 from layerwise_service.rpc.job_feed import JobFeed
 from layerwise_service.rpc.upload_receiver import UploadReceiver
+from layerwise_service.rpc.upload_streams import run_to_completion
+from layerwise_service.usecases.dataset_jobs import DatasetJobs
 from layerwise_service.usecases.registry import Registry
 from layerwise_service.usecases.training import TrainingJobs
 
@@ -24,11 +27,23 @@ Context = aio.ServicerContext[Any, Any]
 class TrainingServicer(TrainingServiceServicer):
     """Converts the request, calls a use-case, converts the result: in threads, since a long list takes a while."""
 
-    def __init__(self, training: TrainingJobs, registry: Registry, feed: JobFeed, uploads: UploadReceiver) -> None:
+    def __init__(
+        self,
+        training: TrainingJobs,
+        dataset_jobs: DatasetJobs,
+        registry: Registry,
+        *,
+        feed: JobFeed,
+        uploads: UploadReceiver,
+        creating: Executor,
+    ) -> None:
+        """Jobs on datasets are made in the threads of `creating`, since their rows take a while."""
         self._training = training
+        self._dataset_jobs = dataset_jobs
         self._registry = registry
         self._feed = feed
         self._uploads = uploads
+        self._creating = creating
 
     async def Train(
         self, request_iterator: AsyncIterator[training_pb2.TrainRequest], context: Context
@@ -46,6 +61,11 @@ class TrainingServicer(TrainingServiceServicer):
         yield await self._feed.once(("job", request.job_id), self._accepted, request.job_id)
         async for event in self._follow(request.job_id, from_step=request.from_step):
             yield event
+
+    async def CreateJob(self, request: training_pb2.CreateJobRequest, context: Context) -> training_pb2.Job:
+        return await run_to_completion(
+            lambda: write_job(self._dataset_jobs.create(read_dataset_job(request))), executor=self._creating
+        )
 
     async def GetJob(self, request: training_pb2.GetJobRequest, context: Context) -> training_pb2.Job:
         return await asyncio.to_thread(lambda: write_job(self._training.get(request.job_id)))

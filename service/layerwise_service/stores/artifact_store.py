@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from layerwise import MLP, CorruptModel
 from layerwise_service.domain.datasets import Dataset, Digests, Label, Shape, canonical_sha256
+from layerwise_service.domain.table_datasets import ReadTable, TableDataset, stored_columns, table_sha256
 from layerwise_service.errors import DataLoss
 from layerwise_service.stores.dataset_writer import DatasetWriter
 from layerwise_service.stores.files import (
@@ -73,22 +74,42 @@ class ArtifactStore:
 
     def keep(self, writer: DatasetWriter, dataset: Dataset) -> None:
         """Move a finished dataset to its place, unless the same dataset is there already, undamaged."""
-        self._pending.register(Artifact.DATASET, dataset.sha256)
-        place = self._datasets / dataset.sha256
+        if not self._keep(writer.folder, dataset.sha256, partial(self.open_dataset, dataset.sha256, dataset.shape)):
+            writer.discard()
+
+    @contextmanager
+    def new_folder(self) -> Generator[Path]:
+        """Yield a new folder, which is removed at the end with what is left in it."""
         with storage_errors():
-            try:
-                writer.folder.rename(place)
-            except OSError:
-                if not place.is_dir():
-                    raise
-                if self._is_whole(dataset):
-                    writer.discard()
-                else:
-                    damaged = self._incoming.new_path()
-                    place.rename(damaged)
-                    writer.folder.rename(place)
-                    shutil.rmtree(damaged, ignore_errors=True)
-            sync_folder(self._datasets)
+            folder = self._incoming.new_path()
+            folder.mkdir(mode=0o700)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def keep_table(self, folder: Path, table: ReadTable) -> None:
+        """Move the columns in `folder` to their place, unless the same ones are there already, undamaged."""
+        self._keep(folder, table.id, lambda: self.open_table(table).digests())
+
+    def open_table(self, table: ReadTable | TableDataset) -> StoredTable:
+        """Return the columns of a dataset, verified against the hash. Raises `DataLoss`."""
+        stored = self.table(table)
+        with _reading("dataset", table.id, "DATASET"):
+            found = table_sha256(table.rows, table.columns, stored.digests())
+        if found != table.id:
+            raise DataLoss(f"dataset {table.id} is damaged: its SHA-256 is {found}", reason="DATASET_DAMAGED")
+        return stored
+
+    def table(self, table: ReadTable | TableDataset) -> StoredTable:
+        """Return the columns of a dataset as they are on the disk."""
+        columns = stored_columns(table.columns)
+        return StoredTable(self._datasets / _checked(table.id), Shape(table.rows, len(columns), 0, None, columns))
+
+    def table_rows(self, table: TableDataset, start: int, most: int) -> dict[str, NDArray[np.float64] | list[str]]:
+        """Return at most `most` stored rows from `start` on, fewer if they are large. Raises `DataLoss`."""
+        with _reading("dataset", table.id, "DATASET"):
+            return self.table(table).block(start, most_rows=most)
 
     def open_dataset(
         self, sha256: str, shape: Shape
@@ -174,17 +195,34 @@ class ArtifactStore:
         """Release this process's lock: its unfinished files may be removed."""
         self._incoming.close()
 
+    def _keep(self, folder: Path, sha256: str, verify: Callable[[], object]) -> bool:
+        """Move a finished dataset to its place, and return True; False if the same is there already, undamaged.
+
+        `verify` raises `DataLoss` if what is there is damaged.
+        """
+        self._pending.register(Artifact.DATASET, sha256)
+        place, moved = self._datasets / sha256, True
+        with storage_errors():
+            try:
+                folder.rename(place)
+            except OSError:
+                if not place.is_dir():
+                    raise
+                try:
+                    verify()
+                    moved = False
+                except DataLoss:
+                    damaged = self._incoming.new_path()
+                    place.rename(damaged)
+                    folder.rename(place)
+                    shutil.rmtree(damaged, ignore_errors=True)
+            sync_folder(self._datasets)
+        return moved
+
     def _place(self, kind: Artifact, sha256: str) -> Path:
         if kind is Artifact.DATASET:
             return self._datasets / _checked(sha256)
         return self._models / f"{_checked(sha256)}.npz"
-
-    def _is_whole(self, dataset: Dataset) -> bool:
-        try:
-            self.open_dataset(dataset.sha256, dataset.shape)
-        except DataLoss:
-            return False
-        return True
 
 
 @contextmanager

@@ -25,8 +25,8 @@ from layerwise_service.stores.migrations import migrate
 from layerwise_service.stores.schema import datasets, store, versions
 from layerwise_service.stores.sqlite import DatabaseFile, sqlite_path
 
-FOLDERS = ("datasets", "models", "incoming")
-_KEPT = ("datasets", "models")  # files in the third folder are temporary
+FOLDERS = ("datasets", "models", "incoming", "uploads")
+_KEPT = ("datasets", "models")  # files in the other folders are temporary
 _ID_FILE = "store-id"
 _LOST_FILE = ".files-lost"  # marks a folder that was adopted without any of the files that the database knows
 _ID = re.compile(r"[0-9a-f]{32}")

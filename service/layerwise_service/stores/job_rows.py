@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import msgspec
@@ -19,6 +20,7 @@ from layerwise_service.domain.jobs import (
     Job,
     JobState,
     Start,
+    TableSource,
     Transition,
 )
 from layerwise_service.errors import NotFound
@@ -107,4 +109,17 @@ def _job(row: Any, transitions: tuple[Transition, ...], record: EpochRecord | No
         record=_record(row.kept) if row.kept else record,
         findings=msgspec.convert(row.findings or (), tuple[Finding, ...]),
         columns=None if row.columns is None else ColumnCounts(**row.columns),
+        source=None if row.source is None else _source(row.source, row.source_choices),
     )
+
+
+def source_columns(source: TableSource | None) -> dict[str, Any]:
+    """Return the values of the columns that describe the source of a job."""
+    if source is None:
+        return {"source": None, "source_choices": None}
+    choices = asdict(source)
+    return {"source": choices.pop("dataset"), "source_choices": choices}
+
+
+def _source(dataset: str, choices: Mapping[str, Any]) -> TableSource:
+    return msgspec.convert({"dataset": dataset, **choices}, TableSource)

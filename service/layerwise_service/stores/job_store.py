@@ -17,7 +17,7 @@ from layerwise_service.errors import AlreadyExists, Exhausted, InvalidRequest, N
 from layerwise_service.process.silence import Silence, milliseconds_here, this_boot
 from layerwise_service.stores.database import Database, now
 from layerwise_service.stores.encoder_store import EncoderStore, keep_encoder
-from layerwise_service.stores.job_rows import SUMMARY_COLUMNS, event_of, read_job, summary_of
+from layerwise_service.stores.job_rows import SUMMARY_COLUMNS, event_of, read_job, source_columns, summary_of
 from layerwise_service.stores.pending import Artifact, use_artifact
 from layerwise_service.stores.schema import datasets, events, jobs, registry, workers
 
@@ -51,6 +51,7 @@ class JobStore:
             _keep_dataset(connection, dataset)
             job = new_job_id()
             row = {name: value for name, value in asdict(new).items() if name != "preprocessing"}
+            row |= source_columns(new.source)
             row |= {"id": job, "number": number, "state": JobState.QUEUED}
             if (form := new.preprocessing) is not None:
                 row["columns"] = asdict(column_counts(form))

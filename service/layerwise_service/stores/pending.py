@@ -86,6 +86,12 @@ def use_artifact(connection: Connection, kind: Artifact, sha256: str) -> None:
         raise ArtifactExpired(f"the {kind} was removed before anything used it; send it again")
 
 
+def release_artifact(connection: Connection, kind: Artifact, sha256: str) -> None:
+    """Put an artefact into the table, in the transaction that ends its use: it is removed after the grace."""
+    connection.execute(sa.delete(pending_artifacts).where(_is(kind, sha256)))
+    connection.execute(sa.insert(pending_artifacts).values(kind=kind, sha256=sha256, registered=now()))
+
+
 def _is_used(connection: Connection, kind: Artifact, sha256: str) -> bool:
     column = _USERS[kind]
     return connection.scalar(sa.select(column).where(column == sha256).limit(1)) is not None

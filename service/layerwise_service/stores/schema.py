@@ -28,6 +28,11 @@ datasets = sa.Table(
     sa.Column("columns", sa.JSON(none_as_null=True)),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
     sa.Column("created", sa.Float, nullable=False),
+    # Of a dataset made of a table file: the name that it was sent with, the SHA-256 of the file, and its columns'
+    # formats and doubts. Null for the datasets of `Train`.
+    sa.Column("name", sa.String(255)),
+    sa.Column("file_sha256", sa.String(64)),
+    sa.Column("schema", sa.JSON(none_as_null=True)),
 )
 
 jobs = sa.Table(
@@ -41,6 +46,9 @@ jobs = sa.Table(
     sa.Column("architecture", sa.JSON, nullable=False),
     sa.Column("plan", sa.JSON, nullable=False),
     sa.Column("dataset", sa.String(64), sa.ForeignKey("datasets.sha256"), nullable=False),
+    # The dataset of a table file from whose rows `dataset` was made, which may have been deleted since; and how.
+    sa.Column("source", sa.String(64)),
+    sa.Column("source_choices", sa.JSON(none_as_null=True)),
     sa.Column("start", sa.JSON(none_as_null=True)),
     # Of a table: how many columns of each kind. Its encoder stands in `encoders`.
     sa.Column("columns", sa.JSON(none_as_null=True)),

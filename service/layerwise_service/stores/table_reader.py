@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise_service.domain.datasets import Shape, StoredColumn
+from layerwise_service.domain.datasets import Shape, StoredColumn, rows_of
 from layerwise_service.stores.files import open_stored, sha256_of
 from layerwise_service.stores.npy_file import HEADER_BYTES
 from layerwise_service.stores.table_writer import BYTES, ENDS, NUMBERS, column_files
@@ -34,20 +34,31 @@ class StoredTable:
         """Return the digests of each column's files. Raises FileNotFoundError."""
         return tuple(tuple(sha256_of(path, skip=HEADER_BYTES) for path in paths) for _, paths in self._columns)
 
-    def blocks(self) -> Iterator[dict[str, NDArray[np.float64] | list[str]]]:
-        """Yield the rows in order, as tables. Where one ends depends only on the stored data."""
+    def blocks(self, names: Collection[str] = ()) -> Iterator[dict[str, NDArray[np.float64] | list[str]]]:
+        """Yield the rows in order, as tables, with the columns `names` or all.
+
+        Where a block ends depends only on the stored data.
+        """
         start = 0
         while start < self.rows:
-            most = min(MOST_ROWS, self.rows - start)
-            bounds = [_bounds(column, paths, start, most) for column, paths in self._columns]
-            sizes = sum((ends[1:] - ends[0] for ends in bounds if ends is not None), start=np.zeros(most, np.int64))
-            sizes = sizes + 8 * len(self._columns) * np.arange(1, most + 1)
-            count = max(1, int(np.searchsorted(sizes, MOST_BYTES, "right")))
-            yield {
-                column.name: _values(paths, start, count, None if ends is None else ends[: count + 1])
-                for (column, paths), ends in zip(self._columns, bounds, strict=True)
-            }
-            start += count
+            block = self.block(start, names=names)
+            yield block
+            start += rows_of(block)
+
+    def block(
+        self, start: int, *, most_rows: int = 0, names: Collection[str] = ()
+    ) -> dict[str, NDArray[np.float64] | list[str]]:
+        """Return the rows from `start` on, as many as a block may have, at most `most_rows` if it is not 0."""
+        columns = [each for each in self._columns if not names or each[0].name in names]
+        most = min(most_rows or MOST_ROWS, self.rows - start)
+        bounds = [_bounds(column, paths, start, most) for column, paths in columns]
+        sizes = sum((ends[1:] - ends[0] for ends in bounds if ends is not None), start=np.zeros(most, np.int64))
+        sizes = sizes + 8 * len(columns) * np.arange(1, most + 1)
+        count = max(1, int(np.searchsorted(sizes, MOST_BYTES, "right")))
+        return {
+            column.name: _values(paths, start, count, None if ends is None else ends[: count + 1])
+            for (column, paths), ends in zip(columns, bounds, strict=True)
+        }
 
 
 def _bounds(column: StoredColumn, paths: tuple[Path, ...], start: int, count: int) -> NDArray[np.int64] | None:

@@ -50,8 +50,11 @@ class TableWriter:
         """Bytes of the columns on disk, without headers."""
         return self._rows * len(self.columns) * 8 + sum(self._text_bytes)
 
-    def checked(self, table: Table, at: Place) -> Callable[[], None]:
-        """Return the writer of the rows of `table`, once these fit the earlier ones. Raises `InvalidRequest`."""
+    def checked(self, table: Table, at: Place, *, first: int = 0) -> Callable[[], None]:
+        """Return the writer of the rows of `table`, once these fit the earlier ones.
+
+        Raises `InvalidRequest`, whose places in `at` count rows from `first` on.
+        """
         columns = tuple(
             StoredColumn(name, "numbers" if isinstance(values, np.ndarray) else "texts")
             for name, values in table.items()
@@ -59,7 +62,7 @@ class TableWriter:
         self._check_columns(columns, at)
         if (rows := rows_of(table)) == 0:
             raise InvalidRequest("expected at least one row, got none", pointer=at)
-        blocks = [self._block(name, values, at) for name, values in table.items()]
+        blocks = [self._block(name, values, at, first) for name, values in table.items()]
 
         def write() -> None:
             if not self.columns:
@@ -111,13 +114,15 @@ class TableWriter:
                 detail = f"expected {before.kind} in {before.name!r} as in the batches before, got {column.kind}"
                 raise InvalidRequest(detail, pointer=Place(at, "columns", index))
 
-    def _block(self, name: str, values: NDArray[np.float64] | list[str], at: Place) -> tuple[NDArray[Any], ...]:
+    def _block(
+        self, name: str, values: NDArray[np.float64] | list[str], at: Place, first: int
+    ) -> tuple[NDArray[Any], ...]:
         """Return what is appended to the files of a column; for texts, also where each ends within the block."""
         if isinstance(values, np.ndarray):
             if (infinite := np.isinf(values)).any():
                 row = int(np.argmax(infinite))
                 detail = f"expected a finite number, or NaN where it is missing, got {values[row]}"
-                raise InvalidRequest(detail, pointer=Place(at, "rows", row, name), reason="NOT_FINITE")
+                raise InvalidRequest(detail, pointer=Place(at, "rows", first + row, name), reason="NOT_FINITE")
             # one NaN for all, so that the same rows have the same hash
             return (np.where(np.isnan(values), np.nan, values).astype(NUMBERS, copy=False),)
         joined = "".join(values)
@@ -127,5 +132,5 @@ class TableWriter:
         if (longer := sizes > self._max_text_bytes).any():
             row = int(np.argmax(longer))
             detail = f"expected a text of at most {self._max_text_bytes} bytes, got {sizes[row]}"
-            raise TooLarge(detail, pointer=Place(at, "rows", row, name))
+            raise TooLarge(detail, pointer=Place(at, "rows", first + row, name))
         return np.frombuffer(data, BYTES), np.cumsum(sizes, dtype=ENDS)

@@ -14,7 +14,7 @@ from layerwise import Loss, TableEncoder, metric_name
 from layerwise.checks import counted
 from layerwise.errors import Place
 from layerwise_service.domain.datasets import Batch, Dataset, Label, Table
-from layerwise_service.domain.jobs import Job, JSONObject, NewJob, Start
+from layerwise_service.domain.jobs import Job, JSONObject, NewJob, Start, TableSource
 from layerwise_service.domain.models import Version
 from layerwise_service.domain.names import check_name
 from layerwise_service.domain.specs import (
@@ -60,6 +60,7 @@ class Submission:
     classes: Sequence[Label] | None = None
     start_from: tuple[str, str] | None = None  # model, and version or alias, "" for the latest
     encoder: JSONObject | None = None  # of a table; None: inferred from the values
+    source: TableSource | None = None  # of a job on a dataset
 
 
 class Upload:
@@ -164,6 +165,7 @@ class Upload:
             request_id=sent.request_id,
             start=start,
             preprocessing=None if encoder is None else encoder.to_json(),
+            source=sent.source,
         )
         check_manifest(job, shape.labels)
         self._artifacts.keep(self._writer, dataset)

@@ -13,7 +13,7 @@ import pytest
 from helpers.odd_tables import ODD_TABLES, ROWS, OddTable
 from layerwise.tables.formats import CategoryFormat, DateFormat, NumberFormat
 from layerwise_service.errors import InvalidRequest, TooLarge
-from layerwise_service.reading import TableFile
+from layerwise_service.reading.table_file import TableFile
 
 MANY = 10**8
 Upload = Callable[[bytes], Path]
@@ -83,7 +83,7 @@ def test_a_format_that_the_user_chose_is_used(upload: Upload) -> None:
 def test_a_cell_that_a_chosen_format_cannot_read_is_named(upload: Upload) -> None:
     content = b"a,b\n1,x\ntwo,x\n"
     with (
-        pytest.raises(InvalidRequest, match="row 2, column a: expected a number, got 'two'"),
+        pytest.raises(InvalidRequest, match=r"rows\[1\].a: expected a number, got 'two'"),
         TableFile(upload(content), max_bytes=MANY, formats={"a": NumberFormat()}) as table,
     ):
         list(table.blocks())
@@ -100,10 +100,15 @@ def test_a_cell_that_a_chosen_format_cannot_read_is_named(upload: Upload) -> Non
         (b"\n <!DOCTYPE html><html>", "NOT_A_TABLE", "a web page"),
         (b'[{"a": 1}]', "NOT_A_TABLE", "one object a line"),
         (b"a,b\n1,\x00\x01\n", "NOT_A_TABLE", "binary bytes"),
-        (b"a,b\n1,2\n3\n4,5,6\n", "BAD_LINE", "line 3: expected 2 cells, as in the header, divided by comma; got 1: 3"),
-        (b'a,b\n1,"2\n', "BAD_LINE", 'line 2: a cell begins with "'),
+        (
+            b"a,b\n1,2\n3\n4,5,6\n",
+            "BAD_LINE",
+            r"line\[3\]: expected 2 cells, as in the header, divided by comma; got 1: 3",
+        ),
+        (b"a,b\n1,2\n3\n", "BAD_LINE", r"line\[3\]: expected 2 cells"),
+        (b'a,b\n1,"2\n', "BAD_LINE", r'line\[2\]: a cell begins with "'),
         (b"a,a,y\n1,2,3\n", "SAME_NAME", "'a' 2 times"),
-        (b'{"a": [1, 2]}\n', "NESTED_COLUMN", "column a: expected a single value"),
+        (b'{"a": [1, 2]}\n', "NESTED_COLUMN", "columns.a: expected a single value"),
         (b'{"a": 1}\n{"a": \n', "NOT_A_TABLE", "cannot be read"),
         (b"PAR1 and no more", "NOT_A_TABLE", "cannot be read"),
         (b"\x1f\x8b\x08 and no more", "INVALID_ARGUMENT", "gzip"),

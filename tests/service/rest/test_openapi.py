@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from helpers.dataset_requests import WEATHER
 from helpers.rest_clients import running_rest
 from helpers.service_values import RECORD, new_job
 from helpers.waiting import wait_until
@@ -17,6 +18,7 @@ from layerwise import Finding, LayerHealth
 from layerwise_service.domain.datasets import Dataset
 from layerwise_service.domain.models import Version
 from layerwise_service.rest.openapi import OPENAPI
+from layerwise_service.rest.schemas import SCHEMAS
 from layerwise_service.settings import Settings
 from layerwise_service.stores.leases import Leases
 from layerwise_service.wiring import Stores
@@ -94,7 +96,15 @@ def test_answers_have_every_documented_field_and_no_other(
     record = replace(RECORD, layers=layers, findings=findings)
     leases.add_records(claim, [record], progress=0.5, findings=findings)
 
+    made = rest.post("/api/datasets", data=WEATHER)
+    assert [*mistakes(made.get_json(), SCHEMAS["TableDataset"])] == []
+    named = {"dataset": made.get_json()["id"]}
+
     for path, names in (
+        ("/api/datasets", {}),
+        ("/api/datasets/{dataset}", named),
+        ("/api/datasets/{dataset}/rows", named),
+        ("/api/uploads/{upload_id}", {"upload_id": "u"}),
         ("/api/models", {}),
         ("/api/models/{model}", {"model": "xor"}),
         ("/api/models/{model}/versions", {"model": "xor"}),

@@ -25,6 +25,8 @@ from layerwise_service.process.loops import Loop
 from layerwise_service.rpc.server import RpcServer
 from layerwise_service.settings import Settings
 from layerwise_service.stores.job_store import JobStore
+from layerwise_service.usecases.dataset_jobs import DatasetJobs
+from layerwise_service.usecases.datasets import Datasets
 from layerwise_service.usecases.prediction import VersionPredictor
 from layerwise_service.usecases.readiness import Readiness
 from layerwise_service.usecases.registry import Registry, VersionResolver
@@ -506,8 +508,11 @@ def test_health_says_when_a_background_loop_hangs(settings: Settings, stores: St
     predictor = VersionPredictor(resolver, stores.artifacts, cache_bytes=1, max_rows=1, max_values=1)
 
     def build(settings: Settings) -> RpcServer:
+        training = TrainingJobs(stores.jobs, stores.versions, stores.artifacts, settings)
         return RpcServer(
-            training=TrainingJobs(stores.jobs, stores.versions, stores.artifacts, settings),
+            training=training,
+            dataset_jobs=DatasetJobs(stores.datasets, stores.artifacts, training),
+            datasets=Datasets(stores.datasets, stores.uploads, stores.artifacts, settings),
             registry=Registry(stores.versions, stores.jobs),
             predictor=predictor,
             sweep=lambda: None,

@@ -148,7 +148,7 @@ def test_a_worker_learns_of_a_cancel_when_it_stores_records(
 
 
 @pytest.mark.parametrize("way", ["stops", "is cancelled"])
-def test_a_table_is_not_encoded_to_its_end_when_the_job_is_left(
+def test_a_table_is_not_encoded_run_to_completion_when_the_job_is_left(
     stores: Stores, runner: Worker, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     blocks = StoredTable.blocks

@@ -1,0 +1,92 @@
+"""Targets: what the column of a table that is to be predicted is taken for, and its values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwise.checks import counted
+from layerwise_service.domain.datasets import Label
+from layerwise_service.domain.jobs import Task
+from layerwise_service.domain.table_datasets import DatasetColumn
+from layerwise_service.errors import InvalidRequest
+
+MOST_NUMBERS = 20
+"""Whole numbers of more different values are an amount, unless told otherwise."""
+_KINDS = ("number", "boolean", "category", "text")
+Stored = NDArray[np.float64] | list[str]
+
+
+@dataclass(slots=True)
+class TargetValues:
+    """What is known of a target's values, which `add` collects block by block."""
+
+    rows: int = 0
+    """Rows with a value."""
+    left_out: int = 0
+    """Rows without one."""
+    whole: bool = True
+    """Of numbers: whether all are whole."""
+    different: frozenset[float] = frozenset()
+    """Of numbers: the different values, as long as they are few."""
+
+    def add(self, stored: Stored) -> None:
+        there = has_value(stored)
+        rows = int(there.sum())
+        self.rows += rows
+        self.left_out += len(there) - rows
+        if not isinstance(stored, list) and self.whole:
+            values = stored[there]
+            self.whole = bool((values == np.floor(values)).all())
+            if len(self.different) <= MOST_NUMBERS:
+                self.different |= frozenset(np.unique(values).tolist())
+
+
+def has_value(stored: Stored) -> NDArray[np.bool_]:
+    """Return in which rows a stored column has a value, (rows,)."""
+    if isinstance(stored, list):
+        return np.array([bool(text) for text in stored], bool)
+    return ~np.isnan(stored)
+
+
+def decide_task(column: DatasetColumn, values: TargetValues, wanted: Task | None) -> tuple[Task, str]:
+    """Return what the target is taken for, and why in words.
+
+    Raises `InvalidRequest` if it cannot be what is wanted.
+    """
+    name, kind = column.name, column.kind
+    if kind not in _KINDS:
+        detail = f"expected a column of numbers or classes, {name!r} has {kind}s: choose another column"
+        raise InvalidRequest(detail, pointer="target", reason="NO_TARGET")
+    if values.rows == 0:
+        raise InvalidRequest(f"{name!r} has no value in any row", pointer="target", reason="NO_TARGET")
+    if kind != "number":
+        if wanted is Task.AMOUNT:
+            raise InvalidRequest(f"{name!r} has values that are no numbers, such as {column.example!r}", pointer="task")
+        return Task.CLASSES, "booleans are classes" if kind == "boolean" else "texts are classes"
+    if wanted is Task.CLASSES and not values.whole:
+        raise InvalidRequest(f"{name!r} has numbers with fractions, which are no classes", pointer="task")
+    if wanted is not None:
+        return wanted, "as asked"
+    if not values.whole:
+        return Task.AMOUNT, "numbers with fractions are an amount"
+    if (count := len(values.different)) <= MOST_NUMBERS:
+        return (
+            Task.CLASSES,
+            f"whole numbers of {counted(count, 'different value')}, at most {MOST_NUMBERS}, are classes",
+        )
+    return Task.AMOUNT, f"whole numbers of more than {MOST_NUMBERS} different values are an amount"
+
+
+def target_values(kind: str, task: Task, stored: Stored) -> Sequence[Label] | NDArray[np.float32]:
+    """Return the labels or the amounts in a stored column, which has no gaps."""
+    if isinstance(stored, list):
+        return stored
+    if task is Task.AMOUNT:
+        return stored.astype(np.float32)
+    as_label: Any = bool if kind == "boolean" else int
+    return [as_label(value) for value in stored.tolist()]

@@ -1,0 +1,47 @@
+"""`python -m layerwise_service.reading FOLDER OPTIONS`: read the file `upload` in a folder, in a process of its own.
+
+The columns go to the folder `table`; what was read of them, or the error, is written to stdout as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from layerwise_service.errors import ServiceError, TooLarge
+from layerwise_service.process.lifecycle import end_with_parent, limit_blas_threads, make_files_private
+
+
+def main() -> None:
+    folder, options = Path(sys.argv[1]), json.loads(sys.argv[2])
+    outcome = os.dup(1)
+    os.dup2(2, 1)  # what else is written to stdout is no outcome
+    end_with_parent(options["parent"])
+    make_files_private()
+    os.nice(10)  # serving goes before reading
+    limit_blas_threads(1)
+    from layerwise_service.reading.reader import ReadingLimits, error_form  # noqa: PLC0415 - loads NumPy
+
+    found: dict[str, Any]
+    try:
+        found = _read(folder, ReadingLimits(**{name: options[name] for name in ReadingLimits.__slots__}))
+    except ServiceError as error:
+        found = {"error": error_form(error)}
+    except MemoryError:
+        detail = "reading the file takes too much memory; send fewer columns, or shorter texts"
+        found = {"error": error_form(TooLarge(detail, reason="READING_TOO_LARGE"))}
+    with os.fdopen(outcome, "w") as stream:
+        json.dump(found, stream)
+
+
+def _read(folder: Path, limits: Any) -> dict[str, Any]:
+    from layerwise_service.reading.canonical import read_canonical  # noqa: PLC0415 - loads NumPy and DuckDB
+
+    return read_canonical(folder, limits)
+
+
+if __name__ == "__main__":
+    main()

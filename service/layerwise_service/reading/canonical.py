@@ -1,0 +1,88 @@
+"""The canonical form of a table file: a file or two for each column, and the schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwise.errors import Place
+from layerwise_service.domain.datasets import Table, rows_of
+from layerwise_service.domain.table_datasets import DatasetColumn, schema_json, table_sha256
+from layerwise_service.errors import InvalidRequest, TooLarge
+from layerwise_service.reading.loading import check_room
+from layerwise_service.reading.reader import FILE, TABLE, ReadingLimits
+from layerwise_service.reading.schema import ColumnSchema
+from layerwise_service.reading.table_file import TableFile, Values
+from layerwise_service.stores.files import storage_errors, sync_folder
+from layerwise_service.stores.table_writer import TableWriter
+
+_MOST_EXAMPLE = 60
+_MOST_SCHEMA = 4 * 2**20  # bytes: it goes into one answer
+
+
+def read_canonical(folder: Path, limits: ReadingLimits) -> dict[str, Any]:
+    """Write the columns of the file `upload` to the folder `table`, both in `folder`, and return what was read.
+
+    Raises `InvalidRequest`, `ServiceError` of the disk, and MemoryError.
+    """
+    with storage_errors():
+        (folder / TABLE).mkdir(mode=0o700)
+        try:
+            with TableFile(folder / FILE, max_bytes=limits.max_bytes, max_columns=limits.max_columns) as file:
+                return _written(file, folder / TABLE, limits)
+        except duckdb.OutOfMemoryException as error:
+            raise MemoryError from error
+        except duckdb.Error as error:
+            check_room(folder, error)
+            raise
+
+
+def _written(file: TableFile, folder: Path, limits: ReadingLimits) -> dict[str, Any]:
+    if not file.schema.rows:
+        raise InvalidRequest("expected rows below the header, the file has none", reason="NO_ROWS")
+    columns = tuple(map(_column, file.schema.columns))
+    schema = schema_json(columns, file.schema.doubts)
+    if len(str(schema)) > _MOST_SCHEMA:
+        raise TooLarge(f"expected names and formats of columns of at most {_MOST_SCHEMA} bytes together, got more")
+    writer = TableWriter(
+        folder,
+        max_columns=limits.max_columns,
+        max_name_bytes=limits.max_name_bytes,
+        max_text_bytes=limits.max_text_bytes,
+    )
+    rows = 0
+    for block in file.blocks():
+        table = {name: _stored(values) for name, values in block.items()}
+        write = writer.checked(table, Place(), first=rows)
+        if writer.size_bytes > limits.max_bytes:
+            detail = f"a dataset may have {limits.max_bytes} bytes, the columns have more"
+            raise TooLarge(detail, reason="DATASET_TOO_LARGE")
+        write()
+        rows += rows_of(cast("Table", table))
+    digests = writer.close()
+    sync_folder(folder)
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    return {"id": table_sha256(rows, columns, digests), "rows": rows, "size_bytes": size, "schema": schema}
+
+
+def _column(column: ColumnSchema) -> DatasetColumn:
+    example = column.example
+    if len(example) > _MOST_EXAMPLE:
+        example = f"{example[: _MOST_EXAMPLE - 1]}…"
+    form = cast("dict[str, Any]", column.format.to_json())
+    return DatasetColumn(column.name, column.kind, form, column.gaps, column.distinct, example, column.doubts)
+
+
+def _stored(values: Values) -> NDArray[np.float64] | list[str]:
+    """Return the values of a block as they are stored: a missing one is NaN or ""."""
+    if isinstance(values, list):
+        return [text or "" for text in values]
+    if values.dtype.kind != "M":
+        return values
+    seconds = values.astype(np.float64)
+    seconds[np.isnat(values)] = np.nan
+    return seconds

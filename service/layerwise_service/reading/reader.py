@@ -1,0 +1,119 @@
+"""The process that reads a table file: it is started, limited in time and memory, and its outcome taken."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from layerwise.errors import Place
+from layerwise_service.domain.table_datasets import ReadTable, read_schema
+from layerwise_service.errors import (
+    InvalidRequest,
+    NoSpace,
+    ServiceError,
+    StorageUnavailable,
+    TooLarge,
+    Unavailable,
+)
+
+log = structlog.get_logger()
+
+FILE, TABLE = "upload", "table"
+"""In the folder of a reader: the file, and the folder of the columns."""
+_MOST_LOGGED = 4_000
+_LOOK_SECONDS = 0.1
+_KINDS: dict[str, type[ServiceError]] = {
+    error.kind.value: error for error in (InvalidRequest, TooLarge, NoSpace, StorageUnavailable)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingLimits:
+    """How long a reader may take, what it may hold in memory, and how large the table may be."""
+
+    seconds: float
+    memory_bytes: int
+    max_bytes: int
+    max_columns: int
+    max_name_bytes: int
+    max_text_bytes: int
+
+
+def read_in_process(folder: Path, limits: ReadingLimits, stopping: threading.Event) -> ReadTable:
+    """Read the file `upload` in `folder`, whose columns become files in the folder `table` there.
+
+    Raises `InvalidRequest` for a file that is no table, `TooLarge`, `NoSpace`, and `Unavailable`, also soon after
+    `stopping` is set.
+    """
+    began = time.monotonic()
+    options = json.dumps(asdict(limits) | {"parent": os.getpid()})
+    command = [sys.executable, "-m", "layerwise_service.reading", str(folder), options]
+    # the outcome comes through a pipe: the disk may be full
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe) as process:
+        try:
+            outcome, errors = _awaited(process, limits, stopping)
+        finally:
+            process.kill()
+    if process.returncode < 0:
+        raise _ended()
+    if process.returncode:
+        log.error("reader_failed", status=process.returncode, stderr=errors[-_MOST_LOGGED:].decode(errors="replace"))
+        raise ServiceError("internal error: the file could not be read; the service's log has the traceback")
+    found = json.loads(outcome)
+    if "error" in found:
+        raise _error(found["error"])
+    columns, doubts = read_schema(found["schema"])
+    log.info("table_read", rows=found["rows"], columns=len(columns), seconds=round(time.monotonic() - began, 2))
+    return ReadTable(found["id"], found["rows"], found["size_bytes"], columns, doubts)
+
+
+def _awaited(process: subprocess.Popen[bytes], limits: ReadingLimits, stopping: threading.Event) -> tuple[bytes, bytes]:
+    """Return what the process wrote. Raises `TooLarge` if it takes more time or memory than it may."""
+    deadline = time.monotonic() + limits.seconds
+    while time.monotonic() < deadline:
+        with suppress(subprocess.TimeoutExpired):
+            return process.communicate(timeout=_LOOK_SECONDS)
+        if stopping.is_set():
+            raise _ended()
+        if _memory_of(process.pid) > limits.memory_bytes:
+            detail = f"reading the file takes more than {limits.memory_bytes} bytes of memory (reading_memory_bytes)"
+            raise TooLarge(f"{detail}; send fewer columns, or shorter texts", reason="READING_TOO_LARGE")
+    detail = f"reading the file takes more than {limits.seconds:g} s (reading_seconds)"
+    raise TooLarge(f"{detail}; send fewer rows or columns", reason="READING_TOO_LONG")
+
+
+def _memory_of(pid: int) -> int:
+    """Return the bytes of memory that a process uses: no limit of the system's counts that, without what is reserved.
+
+    0 if the system does not tell.
+    """
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError):
+        return 0
+
+
+def _ended() -> ServiceError:
+    detail = "the process that read the file was ended: send the upload again; it goes on where it was"
+    return Unavailable(detail, reason="READER_KILLED", retry_after=1)
+
+
+def error_form(error: ServiceError) -> dict[str, Any]:
+    """Return the JSON form of an error, for the process that started this one."""
+    return {"kind": error.kind.value, "reason": error.reason, "detail": error.detail, "place": list(error.place)}
+
+
+def _error(form: dict[str, Any]) -> ServiceError:
+    kind = _KINDS.get(form["kind"], ServiceError)
+    return kind(form["detail"], pointer=Place(*form["place"]), reason=form["reason"])

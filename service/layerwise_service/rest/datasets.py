@@ -1,0 +1,108 @@
+"""/api/datasets and /api/uploads: table files in, datasets out."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import closing, contextmanager
+from threading import BoundedSemaphore
+from typing import cast
+
+from flask import Blueprint, Response, request
+
+from layerwise_service.domain.table_datasets import DatasetRows, TableDataset
+from layerwise_service.errors import Exhausted, InvalidRequest
+from layerwise_service.rest.file_bodies import body_chunks, body_name, body_size, check_coding, form_file, is_form
+from layerwise_service.rest.query import PAGE, check_query, page, whole_number
+from layerwise_service.rest.responses import dataset_json, json_response, page_json
+from layerwise_service.usecases.datasets import Datasets, FileHeader
+
+_MOST_UPLOADS = 16  # of a process: a quarter of its threads
+
+
+def dataset_routes(datasets: Datasets) -> Blueprint:
+    """Return the routes, which call this use-case."""
+    routes = Blueprint("datasets", __name__, url_prefix="/api")
+    places = BoundedSemaphore(_MOST_UPLOADS)
+
+    @routes.post("/datasets")
+    def create_dataset() -> Response:  # pyright: ignore[reportUnusedFunction]
+        check_query("name", "upload_id", "offset", "sha256")
+        check_coding()
+        with _place():
+            dataset = _form(datasets) if is_form() else _body(datasets)
+        return json_response(dataset_json(dataset), 201)
+
+    @routes.get("/uploads/<upload_id>")
+    def get_upload(upload_id: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+        return json_response({"upload_id": upload_id, "offset": datasets.offset(upload_id)})
+
+    @routes.get("/datasets")
+    def list_datasets() -> Response:  # pyright: ignore[reportUnusedFunction]
+        check_query(*PAGE)
+        return json_response(page_json("datasets", datasets.page(**page()), dataset_json))
+
+    @routes.get("/datasets/<dataset>")
+    def get_dataset(dataset: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+        return json_response(dataset_json(datasets.get(dataset)))
+
+    @routes.get("/datasets/<dataset>/rows")
+    def list_rows(dataset: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+        check_query("offset", "limit")
+        return json_response(
+            _rows_json(datasets.rows(dataset, offset=whole_number("offset"), limit=whole_number("limit")))
+        )
+
+    @routes.delete("/datasets/<dataset>")
+    def delete_dataset(dataset: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+        datasets.delete(dataset)
+        return Response(status=204)
+
+    @contextmanager
+    def _place() -> Generator[None]:
+        """Run the block as one of few uploads: others would wait for a thread."""
+        if not places.acquire(blocking=False):
+            detail = f"{_MOST_UPLOADS} callers are sending files, the most allowed; try again"
+            raise Exhausted(detail, reason="TOO_MANY_UPLOADS", retry_after=5)
+        try:
+            yield
+        finally:
+            places.release()
+
+    return routes
+
+
+def _body(datasets: Datasets) -> TableDataset:
+    """Return the dataset of the file that is the body of this request."""
+    given, offset = request.args, whole_number("offset")
+    header = FileHeader(
+        offset + body_size(), given.get("upload_id", ""), given.get("name") or body_name(), given.get("sha256", "")
+    )
+    with closing(datasets.upload(header)) as upload:
+        for chunk in body_chunks():
+            upload.add(chunk, offset=offset)
+            offset += len(chunk)
+        return upload.submit()
+
+
+def _form(datasets: Datasets) -> TableDataset:
+    """Return the dataset of the file in the form that is the body of this request."""
+    for name in ("upload_id", "offset"):
+        if name in request.args:
+            raise InvalidRequest("only a file that is the whole body can go on; this body is a form", pointer=name)
+    parts = form_file()
+    name = cast("str", next(parts))
+    header = FileHeader(None, "", request.args.get("name") or name, request.args.get("sha256", ""))
+    with closing(datasets.upload(header)) as upload:
+        for chunk in parts:
+            upload.add(cast("bytes", chunk), offset=upload.offset)
+        return upload.submit()
+
+
+def _rows_json(rows: DatasetRows) -> dict[str, object]:
+    cells = zip(*rows.columns.values(), strict=True)
+    return {
+        "columns": list(rows.columns),
+        "rows": list(cells),
+        "offset": rows.offset,
+        "next_offset": rows.next_offset,
+    }

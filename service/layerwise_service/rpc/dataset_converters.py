@@ -1,0 +1,65 @@
+"""Conversion of datasets to the messages of layerwise.v1."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from layerwise_proto.json_form import to_message
+from layerwise_proto.v1 import datasets_pb2, tables_pb2
+from layerwise_service.domain.table_datasets import (
+    Cell,
+    DatasetColumn,
+    DatasetRows,
+    TableDataset,
+    TableDatasetSummary,
+    as_text,
+)
+from layerwise_service.rpc.converters import write_time
+
+
+def write_dataset_summary(dataset: TableDatasetSummary) -> datasets_pb2.Dataset:
+    """Return the dataset's summary as a message."""
+    return datasets_pb2.Dataset(
+        id=dataset.id,
+        name=dataset.name,
+        rows=dataset.rows,
+        column_count=dataset.column_count,
+        size_bytes=dataset.size_bytes,
+        file_sha256=dataset.file_sha256,
+        create_time=write_time(dataset.created),
+    )
+
+
+def write_dataset(dataset: TableDataset) -> datasets_pb2.Dataset:
+    """Return the dataset as a message, with its columns."""
+    message = write_dataset_summary(dataset)
+    message.columns.extend(_column(column) for column in dataset.columns)
+    message.doubts.extend(datasets_pb2.Doubt(**asdict(doubt)) for doubt in dataset.doubts)
+    return message
+
+
+def write_rows(rows: DatasetRows) -> datasets_pb2.DatasetRows:
+    """Return the rows as a message."""
+    columns = [_values(name, cells, kind=rows.kinds[name]) for name, cells in rows.columns.items()]
+    table = tables_pb2.Table(columns=columns)
+    return datasets_pb2.DatasetRows(table=table, offset=rows.offset, next_offset=rows.next_offset)
+
+
+def _column(column: DatasetColumn) -> datasets_pb2.DatasetColumn:
+    return datasets_pb2.DatasetColumn(
+        name=column.name,
+        format=to_message(column.format, tables_pb2.Format),
+        gaps=column.gaps,
+        distinct=column.distinct,
+        example=column.example,
+        doubts=[datasets_pb2.Doubt(**asdict(doubt)) for doubt in column.doubts],
+    )
+
+
+def _values(name: str, cells: Sequence[Cell], *, kind: str) -> tables_pb2.Column:
+    if kind == "number":
+        numbers = [math.nan if cell is None else float(cell) for cell in cells]
+        return tables_pb2.Column(name=name, numbers=tables_pb2.Numbers(values=numbers))
+    return tables_pb2.Column(name=name, texts=tables_pb2.Texts(values=map(as_text, cells)))

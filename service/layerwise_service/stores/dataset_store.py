@@ -1,0 +1,129 @@
+"""Datasets made of table files, in the database. Those that `Train` makes of batches belong to their jobs alone."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import sqlalchemy as sa
+
+from layerwise_service.domain.jobs import OPEN
+from layerwise_service.domain.table_datasets import (
+    ReadTable,
+    TableDataset,
+    TableDatasetSummary,
+    read_schema,
+    schema_json,
+    stored_columns,
+)
+from layerwise_service.errors import Conflict, InvalidRequest, NotFound
+from layerwise_service.stores.database import Database, now
+from layerwise_service.stores.pending import Artifact, release_artifact, use_artifact
+from layerwise_service.stores.schema import datasets, jobs
+
+_SUMMARY = (
+    datasets.c.sha256.label("id"),
+    datasets.c.name,
+    datasets.c.rows,
+    datasets.c.features.label("column_count"),
+    datasets.c.size_bytes,
+    datasets.c.file_sha256,
+    datasets.c.created,
+)
+_IS_TABLE = datasets.c.schema.is_not(None)
+
+
+class DatasetNotFound(NotFound):
+    """No dataset has this id."""
+
+    reason = "DATASET_NOT_FOUND"
+
+    def __init__(self, dataset: str) -> None:
+        super().__init__(f"there is no dataset {dataset[:64]!r}", pointer="id")
+
+
+class DatasetStore:
+    """The datasets. Every method is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, table: ReadTable, *, name: str, file_sha256: str) -> TableDataset:
+        """Store a dataset whose files are in their place. If it is there already, it gets the new name, if any."""
+        with self._database.write() as connection:
+            use_artifact(connection, Artifact.DATASET, table.id)
+            known = sa.update(datasets).where(datasets.c.sha256 == table.id)
+            changes = {"file_sha256": file_sha256} | ({"name": name} if name else {})
+            if connection.execute(known.values(**changes)).rowcount == 0:
+                columns = stored_columns(table.columns)
+                connection.execute(
+                    sa.insert(datasets).values(
+                        sha256=table.id,
+                        rows=table.rows,
+                        features=len(columns),
+                        outputs=0,
+                        columns=[{"name": column.name, "kind": column.kind} for column in columns],
+                        size_bytes=table.size_bytes,
+                        created=now(),
+                        name=name,
+                        file_sha256=file_sha256,
+                        schema=schema_json(table.columns, table.doubts),
+                    )
+                )
+        return self.get(table.id)
+
+    def get(self, dataset: str) -> TableDataset:
+        """Return the dataset. Raises `DatasetNotFound`."""
+        query = sa.select(*_SUMMARY, datasets.c.schema).where(_IS_TABLE, datasets.c.sha256 == dataset)
+        with self._database.read() as connection:
+            row = connection.execute(query).mappings().one_or_none()
+        if row is None:
+            raise DatasetNotFound(dataset)
+        given: dict[str, Any] = dict(row)
+        columns, doubts = read_schema(given.pop("schema"))
+        return TableDataset(**given, columns=columns, doubts=doubts)
+
+    def page(self, *, limit: int, before: str) -> list[TableDatasetSummary]:
+        """Return at most `limit` datasets, newest first, older than the dataset `before` (if not empty).
+
+        Raises `InvalidRequest` if `before` is no token of `token_of`.
+        """
+        query = sa.select(*_SUMMARY).where(_IS_TABLE)
+        if before:
+            created, sha256 = _read_token(before)
+            older = datasets.c.created < created
+            query = query.where(older | ((datasets.c.created == created) & (datasets.c.sha256 < sha256)))
+        query = query.order_by(datasets.c.created.desc(), datasets.c.sha256.desc()).limit(limit)
+        with self._database.read() as connection:
+            return [TableDatasetSummary(**row) for row in connection.execute(query).mappings()]
+
+    def delete(self, dataset: str) -> None:
+        """Delete the dataset. Its files are removed by a later sweep, unless it is sent again before.
+
+        Raises `DatasetNotFound`, and `Conflict` while a job that has not ended needs it.
+        """
+        self.get(dataset)  # a read, so that an id that the database cannot store is refused
+        user = sa.select(jobs.c.id).where(jobs.c.source == dataset, jobs.c.state.in_(OPEN)).limit(1)
+        with self._database.write() as connection:
+            if (job := connection.scalar(user)) is not None:
+                detail = f"the job {job} has not ended and needs this dataset: cancel it, or wait for its end"
+                raise Conflict(detail, pointer="id", reason="DATASET_IN_USE")
+            deleted = connection.execute(sa.delete(datasets).where(_IS_TABLE, datasets.c.sha256 == dataset)).rowcount
+            if not deleted:
+                raise DatasetNotFound(dataset)
+            release_artifact(connection, Artifact.DATASET, dataset)
+
+
+def token_of(dataset: TableDatasetSummary) -> str:
+    """Return the token of the page that begins after `dataset`."""
+    return json.dumps([dataset.created, dataset.id])
+
+
+def _read_token(token: str) -> tuple[float, str]:
+    try:
+        found: Any = json.loads(token)
+        created, sha256 = found
+        return float(created), str(sha256)
+    except (ValueError, TypeError) as error:
+        detail = "expected the next_page_token of the page before"
+        raise InvalidRequest(detail, pointer="page_token") from error

@@ -1,0 +1,56 @@
+"""The process that reads a table file: what it loads, and how it ends."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from helpers.running import alive, family
+from helpers.waiting import wait_until
+from layerwise_service.errors import ErrorKind, ServiceError
+from layerwise_service.reading.reader import ReadingLimits, read_in_process
+
+LIMITS = ReadingLimits(60, 2**30, 2**30, 1_000, 256, 4_096)
+PARENT = """
+import sys, threading
+from pathlib import Path
+from layerwise_service.reading.reader import ReadingLimits, read_in_process
+read_in_process(Path(sys.argv[1]), ReadingLimits(60, 2**30, 2**30, 1_000, 256, 4_096), threading.Event())
+"""
+
+
+def test_duckdb_is_loaded_by_the_reader_alone() -> None:
+    modules = "layerwise_service.wiring, layerwise_service.rpc.server, layerwise_service.rest.app"
+    code = f"import sys, {modules}; print('duckdb' in sys.modules)"
+
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+
+    assert ended.stdout == "False\n"
+
+
+def test_a_reader_ends_with_its_parent(tmp_path: Path) -> None:
+    (tmp_path / "upload").write_bytes(b"a,b,c,d,e,f\n" + b"1.5,2.5,3.5,4.5,x,y\n" * 2_000_000)
+    with subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path)]) as parent:
+        wait_until((tmp_path / "table").exists)
+        (reader,) = family(parent.pid) - {parent.pid}
+        parent.kill()
+
+        wait_until(lambda: not alive(reader), seconds=20)
+
+
+def test_a_fault_of_the_reader_is_logged_and_not_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "upload").write_bytes(b"a\n1\n")
+
+    with pytest.raises(ServiceError) as caught:
+        read_in_process(tmp_path, replace(LIMITS, max_text_bytes=None, max_bytes=None), threading.Event())
+
+    assert caught.value.kind is ErrorKind.INTERNAL
+    assert "TypeError" not in str(caught.value)
+    logged = capsys.readouterr().out
+    assert "reader_failed" in logged
+    assert "TypeError" in logged

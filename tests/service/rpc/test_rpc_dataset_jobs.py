@@ -1,0 +1,232 @@
+"""CreateJob: what a target is taken for, which rows and columns a job has, and how wrong requests are told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+
+from helpers.dataset_requests import file_requests
+from helpers.rpc_requests import error_of, running_rpc
+from helpers.waiting import wait_until
+from layerwise import TableEncoder
+from layerwise_proto.json_form import to_message
+from layerwise_proto.v1 import datasets_pb2, models_pb2, tables_pb2, training_pb2, types_pb2
+from layerwise_proto.v1.datasets_pb2_grpc import DatasetServiceStub
+from layerwise_proto.v1.models_pb2_grpc import PredictionServiceStub
+from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
+from layerwise_service.settings import Settings
+from layerwise_service.stores.table_reader import StoredTable
+from layerwise_service.wiring import Stores, build_worker, open_stores
+
+ROWS = 60
+HEADER = "id,size,day,big,colour,sold,count,price,weight,at"
+FILE = "\n".join(
+    [
+        HEADER,
+        *(
+            f"{i},{i / 10},2024-01-{i % 28 + 1:02},{'yes' if i % 2 else 'no'},{('red', 'blue', 'green', '')[i % 4]},"
+            f"{'' if i % 10 == 9 else i % 3},{i},{i / 4},{1 + i % 2},{i % 24}:30"
+            for i in range(ROWS)
+        ),
+    ]
+).encode()
+PLAN = to_message({"epochs": 2}, types_pb2.Plan)
+NETWORK = to_message({"layers": [{"units": 4, "activation": "relu"}]}, types_pb2.Architecture)
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return Settings(home=str(tmp_path_factory.mktemp("jobs") / "home"), rpc_address="127.0.0.1:0", refresh_seconds=0.05)
+
+
+@pytest.fixture(scope="module")
+def stores(settings: Settings) -> Iterator[Stores]:
+    opened = open_stores(settings)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def channel(settings: Settings) -> Iterator[grpc.Channel]:
+    with running_rpc(settings) as (address, _), grpc.insecure_channel(address) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def dataset(channel: grpc.Channel) -> str:
+    """The id of FILE's dataset."""
+    return str(DatasetServiceStub(channel).UploadDataset(file_requests(FILE), timeout=60).id)
+
+
+def create(channel: grpc.Channel, dataset: str, **request: Any) -> training_pb2.Job:
+    given = {"model": "m", "target": "sold", "plan": PLAN, "architecture": NETWORK} | request
+    return TrainingServiceStub(channel).CreateJob(training_pb2.CreateJobRequest(dataset=dataset, **given), timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("target", "task", "decided", "labels", "words"),
+    [
+        ("colour", 0, "CLASSES", ("blue", "green", "red"), "texts are classes"),
+        ("big", 0, "CLASSES", (False, True), "booleans are classes"),
+        ("sold", 0, "CLASSES", (0, 1, 2), "whole numbers of 3 different values, at most 20, are classes"),
+        ("count", 0, "AMOUNT", None, "whole numbers of more than 20 different values are an amount"),
+        ("price", 0, "AMOUNT", None, "numbers with fractions are an amount"),
+        ("count", 1, "CLASSES", tuple(range(ROWS)), "as asked"),
+        ("sold", 2, "AMOUNT", None, "as asked"),
+    ],
+)
+def test_what_the_target_is_taken_for_is_told_in_the_job(
+    stores: Stores, channel: grpc.Channel, dataset: str, target: str, task: Any, decided: str, labels: Any, words: str
+) -> None:
+    job = create(channel, dataset, target=target, task=task, ignore=["id"])
+
+    source = job.source
+    assert (source.dataset, source.target, source.why) == (dataset, target, words)
+    assert training_pb2.Task.Name(source.task) == f"TASK_{decided}"
+    assert list(source.ignored) == ["id"]
+    shape = stores.jobs.dataset_shape(job.dataset)
+    left_out = {"colour": ROWS // 4, "sold": ROWS // 10}.get(target, 0)
+    assert (shape.rows, source.left_out, shape.labels) == (ROWS - left_out, left_out, labels)
+    assert TrainingServiceStub(channel).GetJob(training_pb2.GetJobRequest(job_id=job.id), timeout=30) == job
+
+
+def test_the_rows_of_the_job_are_those_of_the_dataset(stores: Stores, channel: grpc.Channel, dataset: str) -> None:
+    job = create(channel, dataset, target="colour", ignore=["id", "price"], weight="weight")
+
+    shape = stores.jobs.dataset_shape(job.dataset)
+    table, targets, weights = stores.artifacts.open_dataset(job.dataset, shape)
+
+    assert isinstance(table, StoredTable)
+    assert weights is not None
+    (block,) = table.blocks()
+    rows = [i for i in range(ROWS) if i % 4 != 3]
+    assert list(block) == ["size", "day", "big", "sold", "count", "at"]
+    assert block["size"] == pytest.approx([i / 10 for i in rows])
+    assert block["day"][:3] == ["2024-01-01", "2024-01-02", "2024-01-03"]
+    assert block["big"][:3].tolist() == [0, 1, 0]
+    assert block["at"][:2] == ["00:30:00", "01:30:00"]
+    assert [None if np.isnan(value) else int(value) for value in block["sold"]] == [
+        None if i % 10 == 9 else i % 3 for i in rows
+    ]
+    assert [shape.labels[code] for code in targets] == [("red", "blue", "green")[i % 4] for i in rows]
+    assert weights.tolist() == [1 + i % 2 for i in rows]
+
+
+def test_a_version_reads_cells_as_those_of_the_file_were_read(stores: Stores, channel: grpc.Channel) -> None:
+    lines = [f"{i + 1}.9.2012;{i},5;{'?' if i % 9 == 8 else i};{'yes' if i % 2 else 'no'};a" for i in range(30)]
+    content = "\n".join(["day;size;count;big;sold", *lines, "1.10.2012;1.234,5;1;no;b"]).encode()
+    made = DatasetServiceStub(channel).UploadDataset(file_requests(content), timeout=60)
+
+    chosen = to_message({"columns": {"big": "one_hot"}}, tables_pb2.Encoder)
+    jobs = [create(channel, made.id), create(channel, made.id, encoder=chosen)]
+
+    forms = [stores.jobs.encoders.load(job.id) for job in jobs]
+    for form in forms:
+        encoder = TableEncoder.from_json(form)
+        row = {"day": "2.9.2012", "size": "1.234,5", "count": "1", "sold": "a"}
+        german = encoder.encode([row | {"big": "true"}])
+        assert german.tolist() == encoder.encode([row | {"day": "2012-09-02", "size": 1234.5, "big": True}]).tolist()
+    numbers = TableEncoder.from_json(forms[0])
+    assert numbers.encode([row | {"big": "yes"}]).tolist() == numbers.encode([row | {"big": 1}]).tolist()
+
+
+def test_the_same_request_is_the_same_job_and_another_under_its_id_is_refused(
+    channel: grpc.Channel, dataset: str
+) -> None:
+    first = create(channel, dataset, request_id="r")
+
+    assert create(channel, dataset, request_id="r").id == first.id
+    found = error_of(partial(create, channel, dataset, request_id="r", target="count"))
+    assert (found[0], found[2]) == (grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED")
+
+
+@pytest.mark.parametrize(
+    ("request_of", "reason", "pointer"),
+    [
+        ({"target": "nothing"}, "COLUMN_NOT_FOUND", "target"),
+        ({"ignore": ["nothing"]}, "COLUMN_NOT_FOUND", "ignore"),
+        ({"weight": "nothing"}, "COLUMN_NOT_FOUND", "weight"),
+        ({"ignore": ["sold"]}, "INVALID_ARGUMENT", "ignore"),
+        ({"weight": "colour"}, "INVALID_ARGUMENT", "weight"),
+        ({"ignore": [name for name in HEADER.split(",") if name != "sold"]}, "INVALID_ARGUMENT", "ignore"),
+        ({"target": "day"}, "NO_TARGET", "target"),
+        ({"target": "colour", "task": 2}, "INVALID_ARGUMENT", "task"),
+        ({"target": "price", "task": 1}, "INVALID_ARGUMENT", "task"),
+        ({"task": 9}, "INVALID_ARGUMENT", "task"),
+        ({"weight": "sold", "target": "price"}, "NOT_FINITE", "rows[9].sold"),
+        ({"model": "No Name"}, "INVALID_NAME", "model"),
+        ({"plan": to_message({"batch_size": 0}, types_pb2.Plan)}, "INVALID_ARGUMENT", "plan.batch_size"),
+        (
+            {
+                "encoder": to_message(
+                    {"columns": {"colour": {"kind": "one_hot", "missing": "error"}}}, tables_pb2.Encoder
+                )
+            },
+            "INVALID_ARGUMENT",
+            "rows[3].colour",
+        ),
+    ],
+)
+def test_a_wrong_request_is_refused_at_its_place(
+    settings: Settings, channel: grpc.Channel, dataset: str, request_of: dict[str, Any], reason: str, pointer: str
+) -> None:
+    found = error_of(partial(create, channel, dataset, **request_of))
+
+    assert (found[0], found[2], found[3]) == (grpc.StatusCode.INVALID_ARGUMENT, reason, pointer)
+    assert list((settings.home_path / "artifacts" / "incoming").iterdir()) == []
+
+
+def test_a_job_on_no_dataset_is_refused(channel: grpc.Channel) -> None:
+    found = error_of(partial(create, channel, "0" * 64))
+
+    assert (found[0], found[2]) == (grpc.StatusCode.NOT_FOUND, "DATASET_NOT_FOUND")
+
+
+def test_a_dataset_is_kept_while_a_job_needs_it_which_then_predicts_its_rows(
+    settings: Settings, channel: grpc.Channel
+) -> None:
+    datasets, training = DatasetServiceStub(channel), TrainingServiceStub(channel)
+    made = datasets.UploadDataset(file_requests(FILE + b"\n60,6,2024-02-01,no,red,1,60,15,1,0:30\n"), timeout=60)
+    job = create(channel, made.id, model="kept", ignore=["id"], weight="weight")
+    delete = partial(datasets.DeleteDataset, datasets_pb2.DeleteDatasetRequest(id=made.id), timeout=30)
+
+    code, words, reason, _ = error_of(delete)
+
+    assert (code, reason) == (grpc.StatusCode.FAILED_PRECONDITION, "DATASET_IN_USE")
+    assert job.id in words
+    for each in training.ListJobs(training_pb2.ListJobsRequest(page_size=1000), timeout=30).jobs:
+        if each.id != job.id:
+            training.CancelJob(training_pb2.CancelJobRequest(job_id=each.id), timeout=30)
+    runner = build_worker(settings, "worker-in-a-thread")
+    thread = threading.Thread(target=runner.run)
+    thread.start()
+    try:
+        get = partial(training.GetJob, training_pb2.GetJobRequest(job_id=job.id), timeout=30)
+        wait_until(lambda: get().state in (training_pb2.JOB_STATE_SUCCEEDED, training_pb2.JOB_STATE_FAILED))
+    finally:
+        runner.stop()
+        thread.join(20)
+    assert get().version == 1, get()
+    rows = datasets.PreviewDataset(datasets_pb2.PreviewDatasetRequest(id=made.id), timeout=30).table
+    request = models_pb2.PredictRequest(model="kept", table=rows)  # with the target and what was ignored
+    answer = PredictionServiceStub(channel).Predict(request, timeout=30)
+    assert set(answer.labels.integers.values) <= {0, 1, 2}
+    further = create(
+        channel,
+        made.id,
+        model="kept",
+        ignore=["id"],
+        weight="weight",
+        architecture=None,
+        start_from=training_pb2.StartFrom(model="kept"),
+    )
+    assert further.start_from == "kept/1"
+    training.CancelJob(training_pb2.CancelJobRequest(job_id=further.id), timeout=30)
+    delete()
+    assert get().source.dataset == made.id
