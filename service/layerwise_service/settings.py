@@ -80,7 +80,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     upload_idle_seconds: Seconds = 60.0
     """How long a caller may pause while it sends rows or a file."""
     upload_grace_seconds: Seconds = 86_400.0
-    """How long the file of an upload that was broken off is kept, so that it can go on."""
+    """How long the file of an upload that was broken off is kept, so that it can go on; and a dataset that is used
+    once."""
     reading_seconds: Seconds = 600.0
     """How long the process that reads a table file may take."""
     reading_memory_bytes: Count = 1024 * MIB

@@ -50,6 +50,7 @@ class Stores:
 
     def sweep(self) -> None:
         """Remove the files that nobody will use any more."""
+        self.datasets.sweep()
         self.artifacts.sweep()
         self.uploads.sweep()
 
@@ -73,7 +74,8 @@ def open_stores(settings: Settings, *, adopt: bool = False) -> Stores:
         root, PendingArtifacts(database), check=identity.check, check_models=identity.check_models
     )
     uploads = Uploads(root / "uploads", grace_seconds=settings.upload_grace_seconds)
-    jobs, versions, datasets = JobStore(database), VersionStore(database), DatasetStore(database)
+    datasets = DatasetStore(database, transient_seconds=settings.upload_grace_seconds)
+    jobs, versions = JobStore(database), VersionStore(database)
     return Stores(database, jobs, versions, leases, artifacts, datasets, uploads)
 
 
@@ -91,7 +93,7 @@ def build_rest(settings: Settings, reporter: Reporter | None = None) -> Flask:
         predictor=predictor,
         registry=Registry(stores.versions, stores.jobs),
         training=TrainingJobs(stores.jobs, stores.versions, stores.artifacts, settings),
-        datasets=Datasets(stores.datasets, stores.uploads, stores.artifacts, settings),
+        datasets=Datasets(stores.datasets, stores.uploads, stores.artifacts, predictor.formats, settings),
         health=HealthChecks(
             stores.jobs,
             resolver,
@@ -115,7 +117,7 @@ def build_rpc(settings: Settings) -> RpcServer:
     training = TrainingJobs(stores.jobs, stores.versions, stores.artifacts, settings)
     return RpcServer(
         training=training,
-        datasets=Datasets(stores.datasets, stores.uploads, stores.artifacts, settings),
+        datasets=Datasets(stores.datasets, stores.uploads, stores.artifacts, predictor.formats, settings),
         dataset_jobs=DatasetJobs(stores.datasets, stores.artifacts, training),
         registry=Registry(stores.versions, stores.jobs),
         predictor=predictor,

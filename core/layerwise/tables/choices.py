@@ -28,7 +28,7 @@ class EncoderChoices:
     def checked(columns: object, formats: object, ignore: object, rest: object, extra: object) -> "EncoderChoices":
         """Return the choices of these arguments. Raises InvalidInput."""
         encodings = _by_column("columns", columns, ENCODINGS, "encodings")
-        forms = _by_column("formats", formats, FORMATS, "formats")
+        forms = formats_by_column(formats)
         ignored = texts("ignore", ignore)
         for argument, chosen in ("columns", encodings), ("formats", forms):
             for name in ignored:
@@ -67,6 +67,11 @@ class EncoderChoices:
         if self.formats:
             found["formats"] = {name: each.to_json() for name, each in self.formats.items()}
         return found | {"ignore": list(self.ignored), "rest": self.rest, "extra": self.extra}
+
+
+def formats_by_column(formats: object) -> dict[str, Format]:
+    """Return the formats that a user gives, as names, JSON or objects, by column. Raises InvalidInput."""
+    return _by_column("formats", formats, FORMATS, "formats")
 
 
 def _by_column(argument: str, given: object, table: Mapping[str, type[V]], what: str) -> dict[str, V]:

@@ -50,10 +50,36 @@ Global___UploadDatasetRequest: _TypeAlias = UploadDatasetRequest  # noqa: Y015
 class FileHeader(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class FormatsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> _tables_pb2.Format: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _tables_pb2.Format | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     SIZE_FIELD_NUMBER: _builtins.int
     UPLOAD_ID_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
+    FORMATS_FIELD_NUMBER: _builtins.int
+    READ_AS_MODEL_FIELD_NUMBER: _builtins.int
+    READ_AS_VERSION_FIELD_NUMBER: _builtins.int
+    TRANSIENT_FIELD_NUMBER: _builtins.int
+    GAPS_FIELD_NUMBER: _builtins.int
     size: _builtins.int
     """The size of the file in bytes. Required: it shows whether the file is complete, since a stream that breaks off ends
     like any other.
@@ -66,6 +92,24 @@ class FileHeader(_message.Message):
     """A name for the dataset, such as that of the file; at most 255 characters."""
     sha256: _builtins.str
     """SHA-256 of the whole file, hexadecimal. If set, a file that has another is refused."""
+    read_as_model: _builtins.str
+    """A version by whose columns the file is read, such as a file to be predicted: its columns are read as in the
+    training of the version, others as their texts show. Not all of the version's columns need to be in the file.
+    """
+    read_as_version: _builtins.str
+    """A number or an alias. Empty: the latest version."""
+    transient: _builtins.bool
+    """A dataset that is used once, for predictions or an evaluation: it is not listed, and is removed after the setting
+    upload_grace_seconds. If the same content is sent without this, the dataset is listed and stays.
+    """
+    @_builtins.property
+    def formats(self) -> _containers.MessageMap[_builtins.str, _tables_pb2.Format]:
+        """How the cells of columns are read, by their names. Other columns are read as their texts show."""
+
+    @_builtins.property
+    def gaps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Words that mean that a cell has no value, in every column, besides NA, null, None and the like."""
+
     def __init__(
         self,
         *,
@@ -73,10 +117,15 @@ class FileHeader(_message.Message):
         upload_id: _builtins.str = ...,
         name: _builtins.str = ...,
         sha256: _builtins.str = ...,
+        formats: _abc.Mapping[_builtins.str, _tables_pb2.Format] | None = ...,
+        read_as_model: _builtins.str = ...,
+        read_as_version: _builtins.str = ...,
+        transient: _builtins.bool = ...,
+        gaps: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "sha256", b"sha256", "size", b"size", "upload_id", b"upload_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["formats", b"formats", "gaps", b"gaps", "name", b"name", "read_as_model", b"read_as_model", "read_as_version", b"read_as_version", "sha256", b"sha256", "size", b"size", "transient", b"transient", "upload_id", b"upload_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -162,6 +211,7 @@ class Dataset(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     COLUMNS_FIELD_NUMBER: _builtins.int
     DOUBTS_FIELD_NUMBER: _builtins.int
+    TRANSIENT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """SHA-256 of the canonical bytes of the columns, hexadecimal."""
     name: _builtins.str
@@ -171,6 +221,8 @@ class Dataset(_message.Message):
     """Bytes of the stored columns."""
     file_sha256: _builtins.str
     """SHA-256 of the file as it was sent, hexadecimal."""
+    transient: _builtins.bool
+    """Whether the dataset is not listed, and is removed after a while."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -193,10 +245,11 @@ class Dataset(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         columns: _abc.Iterable[Global___DatasetColumn] | None = ...,
         doubts: _abc.Iterable[Global___Doubt] | None = ...,
+        transient: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["column_count", b"column_count", "columns", b"columns", "create_time", b"create_time", "doubts", b"doubts", "file_sha256", b"file_sha256", "id", b"id", "name", b"name", "rows", b"rows", "size_bytes", b"size_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["column_count", b"column_count", "columns", b"columns", "create_time", b"create_time", "doubts", b"doubts", "file_sha256", b"file_sha256", "id", b"id", "name", b"name", "rows", b"rows", "size_bytes", b"size_bytes", "transient", b"transient"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -42,7 +42,10 @@ class DatasetColumn:
 
 @dataclass(frozen=True, slots=True)
 class TableDatasetSummary:
-    """A dataset without its columns. `id` is the SHA-256 of its canonical bytes, `file_sha256` that of the file."""
+    """A dataset without its columns. `id` is the SHA-256 of its canonical bytes, `file_sha256` that of the file.
+
+    A `transient` one is not listed, and is removed after a while.
+    """
 
     id: str
     name: str
@@ -51,6 +54,7 @@ class TableDatasetSummary:
     size_bytes: int
     file_sha256: str
     created: float
+    transient: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from layerwise.errors import Place
 from layerwise_service.domain.datasets import Table, rows_of
 from layerwise_service.domain.table_datasets import DatasetColumn, schema_json, table_sha256
 from layerwise_service.errors import InvalidRequest, TooLarge
+from layerwise_service.reading.choices import ReadingChoices
 from layerwise_service.reading.loading import check_room
 from layerwise_service.reading.reader import FILE, TABLE, ReadingLimits
 from layerwise_service.reading.schema import ColumnSchema
@@ -24,7 +25,7 @@ _MOST_EXAMPLE = 60
 _MOST_SCHEMA = 4 * 2**20  # bytes: it goes into one answer
 
 
-def read_canonical(folder: Path, limits: ReadingLimits) -> dict[str, Any]:
+def read_canonical(folder: Path, limits: ReadingLimits, choices: ReadingChoices) -> dict[str, Any]:
     """Write the columns of the file `upload` to the folder `table`, both in `folder`, and return what was read.
 
     Raises `InvalidRequest`, `ServiceError` of the disk, and MemoryError.
@@ -32,7 +33,9 @@ def read_canonical(folder: Path, limits: ReadingLimits) -> dict[str, Any]:
     with storage_errors():
         (folder / TABLE).mkdir(mode=0o700)
         try:
-            with TableFile(folder / FILE, max_bytes=limits.max_bytes, max_columns=limits.max_columns) as file:
+            with TableFile(
+                folder / FILE, max_bytes=limits.max_bytes, max_columns=limits.max_columns, choices=choices
+            ) as file:
                 return _written(file, folder / TABLE, limits)
         except duckdb.OutOfMemoryException as error:
             raise MemoryError from error

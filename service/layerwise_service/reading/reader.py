@@ -25,6 +25,7 @@ from layerwise_service.errors import (
     TooLarge,
     Unavailable,
 )
+from layerwise_service.reading.choices import ReadingChoices
 
 log = structlog.get_logger()
 
@@ -49,7 +50,9 @@ class ReadingLimits:
     max_text_bytes: int
 
 
-def read_in_process(folder: Path, limits: ReadingLimits, stopping: threading.Event) -> ReadTable:
+def read_in_process(
+    folder: Path, limits: ReadingLimits, stopping: threading.Event, choices: ReadingChoices | None = None
+) -> ReadTable:
     """Read the file `upload` in `folder`, whose columns become files in the folder `table` there.
 
     Raises `InvalidRequest` for a file that is no table, `TooLarge`, `NoSpace`, and `Unavailable`, also soon after
@@ -60,9 +63,10 @@ def read_in_process(folder: Path, limits: ReadingLimits, stopping: threading.Eve
     command = [sys.executable, "-m", "layerwise_service.reading", str(folder), options]
     # the outcome comes through a pipe: the disk may be full
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe) as process:
+    chosen = json.dumps((choices or ReadingChoices()).to_json()).encode()
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as process:
         try:
-            outcome, errors = _awaited(process, limits, stopping)
+            outcome, errors = _awaited(process, chosen, limits, stopping)
         finally:
             process.kill()
     if process.returncode < 0:
@@ -78,12 +82,15 @@ def read_in_process(folder: Path, limits: ReadingLimits, stopping: threading.Eve
     return ReadTable(found["id"], found["rows"], found["size_bytes"], columns, doubts)
 
 
-def _awaited(process: subprocess.Popen[bytes], limits: ReadingLimits, stopping: threading.Event) -> tuple[bytes, bytes]:
-    """Return what the process wrote. Raises `TooLarge` if it takes more time or memory than it may."""
+def _awaited(
+    process: subprocess.Popen[bytes], given: bytes | None, limits: ReadingLimits, stopping: threading.Event
+) -> tuple[bytes, bytes]:
+    """Return what the process wrote, which is `given` its input. Raises `TooLarge` beyond the limits."""
     deadline = time.monotonic() + limits.seconds
     while time.monotonic() < deadline:
         with suppress(subprocess.TimeoutExpired):
-            return process.communicate(timeout=_LOOK_SECONDS)
+            return process.communicate(given, timeout=_LOOK_SECONDS)
+        given = None  # it goes on with what is left of it
         if stopping.is_set():
             raise _ended()
         if _memory_of(process.pid) > limits.memory_bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from layerwise.checks import counted, shown
 from layerwise.errors import Place
+from layerwise.tables.cells import PLAIN as PLAIN_NUMBER
 from layerwise.tables.formats import CategoryFormat, Format, NumberFormat, TextFormat
 from layerwise.tables.inference import Doubt, InferredFormat, PlainNumbers, infer_format
 from layerwise_service.errors import InvalidRequest, TooLarge
+from layerwise_service.reading.choices import ReadingChoices
 from layerwise_service.reading.file_kind import FileKind, file_kind
 from layerwise_service.reading.loading import load
 from layerwise_service.reading.schema import ColumnSchema, TableSchema
@@ -50,7 +52,7 @@ Values = NDArray[Any] | list[str | None]
 class TableFile:
     """The table in the file at `path`; a context manager.
 
-    `formats` are those that the user chose, by column. DuckDB works inside the file's folder and reads nothing else.
+    DuckDB works inside the file's folder and reads nothing else.
     Raises `InvalidRequest`.
     """
 
@@ -60,8 +62,9 @@ class TableFile:
         *,
         max_bytes: int,
         max_columns: int | None = None,
-        formats: Mapping[str, Format] | None = None,
+        choices: ReadingChoices | None = None,
     ) -> None:
+        choices = choices or ReadingChoices()
         kind, said = file_kind(path, max_bytes=max_bytes)
         folder = path.parent
         self._database = duckdb.connect(str(folder / "table.duckdb"), config={"threads": 1, "memory_limit": MEMORY})
@@ -78,13 +81,8 @@ class TableFile:
                 doubts = (Doubt("ENCODING", said), *doubts)
             self._typed = kind is FileKind.PARQUET
             self._rows = self._one("SELECT count(*) FROM cells")
-            chosen = formats or {}
-            for name in chosen:
-                if name not in self._names:
-                    detail = (
-                        f"expected a column of the file, got {shown(name)}; there are {', '.join(self._names[:20])}"
-                    )
-                    raise InvalidRequest(detail, reason="COLUMN_NOT_FOUND")
+            chosen = choices.formats_of(self._names)
+            self._gaps = [chosen[name].gaps if name in chosen else choices.usual_gaps for name in self._names]
             columns = tuple(
                 self._inferred(i, name, chosen.get(name), cells)
                 for i, (name, cells) in enumerate(zip(self._names, self._counted(), strict=True))
@@ -129,7 +127,7 @@ class TableFile:
     def _inferred(self, i: int, name: str, chosen: Format | None, cells: _Cells) -> ColumnSchema:
         others = cells.rows - cells.plain.rows
         texts = self._texts(i) if others else {}
-        found = infer_format(texts, cells.plain) if chosen is None else InferredFormat(chosen)
+        found = InferredFormat(chosen) if chosen else infer_format(texts, cells.plain, gaps=self._gaps[i])
         gaps = sum(count for text, count in texts.items() if text.strip() in found.format.gaps)
         return ColumnSchema(
             name,
@@ -146,7 +144,7 @@ class TableFile:
         for start in range(0, len(self._names), TOGETHER):
             own = range(start, min(start + TOGETHER, len(self._names)))
             trimmed = ", ".join(f"c{i}, trim(c{i}, '{BLANKS}') AS t{i}" for i in own)
-            plain = ", ".join(f"regexp_full_match(t{i}, '{PLAIN}') AS p{i}" for i in own)
+            plain = ", ".join(f"{self._is_plain(i, f't{i}')} AS p{i}" for i in own)
             wanted = ", ".join(
                 f"count(c{i}), count(*) FILTER (p{i}), count(*) FILTER (p{i} AND regexp_full_match(t{i}, '0[0-9]+')),"
                 f" any_value(t{i}) FILTER (p{i} AND regexp_full_match(t{i}, '0[0-9]+')),"
@@ -163,17 +161,23 @@ class TableFile:
         """Return the texts of a column other than plain numbers, and how many rows each has."""
         found = self._database.execute(
             f"SELECT c{i}, count(*) AS n FROM cells WHERE c{i} IS NOT NULL"
-            f" AND NOT regexp_full_match(trim(c{i}, $blanks), $plain) GROUP BY c{i} ORDER BY n DESC, c{i} LIMIT $most",
-            {"plain": PLAIN, "blanks": BLANKS, "most": MOST_TEXTS},
+            f" AND NOT {self._is_plain(i, _trimmed(i))} GROUP BY c{i} ORDER BY n DESC, c{i} LIMIT $most",
+            {"most": MOST_TEXTS},
         ).fetchall()
         return dict(cast("list[tuple[str, int]]", found))
+
+    def _is_plain(self, i: int, text: str) -> str:
+        """Return the SQL of whether a column's stripped `text` is a plain number, and none of its words for a gap."""
+        words = [_quoted(word) for word in self._gaps[i] if PLAIN_NUMBER.fullmatch(word)]
+        without = f" AND {text} NOT IN ({', '.join(words)})" if words else ""
+        return f"(regexp_full_match({text}, '{PLAIN}'){without})"
 
     def _read_by(self, i: int, column_format: Format, *, all_plain: bool) -> tuple[str, list[str]]:
         """Return the SQL of a column's values, and the join that it needs.
 
         Plain numbers are cast, and categories trimmed, by DuckDB; every other text is read by the format itself.
         """
-        trimmed = f"trim(cells.c{i}, '{BLANKS}')"
+        trimmed = _trimmed(i)
         if isinstance(column_format, TextFormat) or (
             isinstance(column_format, CategoryFormat) and not column_format.numeric
         ):
@@ -188,9 +192,7 @@ class TableFile:
         self._read_texts(i, column_format)
         join = f"LEFT JOIN values{i} ON values{i}.text = cells.c{i}"
         if point:
-            return f"CASE WHEN regexp_full_match({trimmed}, '{PLAIN}') THEN {cast_number} ELSE values{i}.value END", [
-                join
-            ]
+            return f"CASE WHEN {self._is_plain(i, trimmed)} THEN {cast_number} ELSE values{i}.value END", [join]
         return f"values{i}.value", [join]
 
     def _read_texts(self, i: int, column_format: Format) -> None:
@@ -198,7 +200,7 @@ class TableFile:
         kind = "VARCHAR" if isinstance(column_format, CategoryFormat) else "DOUBLE"
         self._database.execute(f"CREATE OR REPLACE TEMP TABLE values{i} (text VARCHAR, value {kind})")
         plain_too = column_format.kind != "number" or getattr(column_format, "decimal", ".") != "."
-        only = "" if plain_too else f"AND NOT regexp_full_match(trim(c{i}, '{BLANKS}'), '{PLAIN}')"
+        only = "" if plain_too else f"AND NOT {self._is_plain(i, _trimmed(i))}"
         read = column_format.reader()
         reader = self._database.cursor()
         texts = reader.execute(f"SELECT DISTINCT c{i} FROM cells WHERE c{i} IS NOT NULL {only}")
@@ -227,6 +229,10 @@ class TableFile:
 
 def _sevens(values: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
     return (values[i : i + 7] for i in range(0, len(values), 7))
+
+
+def _trimmed(i: int) -> str:
+    return f"trim(cells.c{i}, '{BLANKS}')"
 
 
 def _quoted(text: str) -> str:

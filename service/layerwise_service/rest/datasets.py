@@ -12,10 +12,11 @@ from flask import Blueprint, Response, request
 from layerwise_service.domain.table_datasets import DatasetRows, TableDataset
 from layerwise_service.errors import Exhausted, InvalidRequest
 from layerwise_service.rest.file_bodies import body_chunks, body_name, body_size, check_coding, form_file, is_form
-from layerwise_service.rest.query import PAGE, check_query, page, whole_number
+from layerwise_service.rest.query import PAGE, check_query, json_object, page, true_or_false, whole_number
 from layerwise_service.rest.responses import dataset_json, json_response, page_json
-from layerwise_service.usecases.datasets import Datasets, FileHeader
+from layerwise_service.usecases.datasets import Datasets, FileHeader, read_as
 
+_READING = ("formats", "gaps", "read_as", "transient")
 _MOST_UPLOADS = 16  # of a process: a quarter of its threads
 
 
@@ -26,7 +27,7 @@ def dataset_routes(datasets: Datasets) -> Blueprint:
 
     @routes.post("/datasets")
     def create_dataset() -> Response:  # pyright: ignore[reportUnusedFunction]
-        check_query("name", "upload_id", "offset", "sha256")
+        check_query("name", "upload_id", "offset", "sha256", *_READING)
         check_coding()
         with _place():
             dataset = _form(datasets) if is_form() else _body(datasets)
@@ -71,12 +72,26 @@ def dataset_routes(datasets: Datasets) -> Blueprint:
     return routes
 
 
+def _header(size: int | None, name: str) -> FileHeader:
+    """Return what this request says of its file, whose own name is `name`."""
+    given = request.args
+    model, _, version = given.get("read_as", "").partition("/")
+    return FileHeader(
+        size,
+        given.get("upload_id", ""),
+        given.get("name") or name,
+        given.get("sha256", ""),
+        json_object("formats"),
+        tuple(given.getlist("gaps")),
+        read_as(model, version),
+        true_or_false("transient"),
+    )
+
+
 def _body(datasets: Datasets) -> TableDataset:
     """Return the dataset of the file that is the body of this request."""
-    given, offset = request.args, whole_number("offset")
-    header = FileHeader(
-        offset + body_size(), given.get("upload_id", ""), given.get("name") or body_name(), given.get("sha256", "")
-    )
+    offset = whole_number("offset")
+    header = _header(offset + body_size(), body_name())
     with closing(datasets.upload(header)) as upload:
         for chunk in body_chunks():
             upload.add(chunk, offset=offset)
@@ -91,7 +106,7 @@ def _form(datasets: Datasets) -> TableDataset:
             raise InvalidRequest("only a file that is the whole body can go on; this body is a form", pointer=name)
     parts = form_file()
     name = cast("str", next(parts))
-    header = FileHeader(None, "", request.args.get("name") or name, request.args.get("sha256", ""))
+    header = _header(None, name)
     with closing(datasets.upload(header)) as upload:
         for chunk in parts:
             upload.add(cast("bytes", chunk), offset=upload.offset)

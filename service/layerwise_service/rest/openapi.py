@@ -62,6 +62,10 @@ _POST_DATASET: dict[str, Any] = {
         _query("sha256", SHA256),
         _query("upload_id", {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"}),
         _number("offset"),
+        _query("formats", {"type": "string", "contentMediaType": "application/json"}),
+        _query("gaps", {"type": "array", "items": {"type": "string", "minLength": 1}}),
+        _query("read_as", {"type": "string"}),
+        _query("transient", {"type": "boolean"}),
     ],
     "requestBody": {
         "required": True,
@@ -72,7 +76,7 @@ _POST_DATASET: dict[str, Any] = {
     },
     "responses": {
         "201": _answer("The dataset: how every column was read", ref("TableDataset")),
-        **_problems(400, 413, 415, 429, 503, 507),
+        **_problems(400, 404, 413, 415, 429, 503, 507),
     },
 }
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Any, TypedDict
 
+import msgspec
 from flask import request
 
 from layerwise_service.domain.pages import wrong_page_size
@@ -42,6 +43,22 @@ def whole_number(name: str) -> int:
     if not _is_whole(text):
         raise InvalidRequest(f"expected a whole number of at least 0, got {text[:64] or 'nothing'}", pointer=name)
     return int(text)
+
+
+def true_or_false(name: str) -> bool:
+    """Return the parameter `name`, false if it is left out. Raises `InvalidRequest`."""
+    text = request.args.get(name, "false")
+    if text not in ("true", "false"):
+        raise InvalidRequest(f"expected true or false, got {text[:64] or 'nothing'}", pointer=name)
+    return text == "true"
+
+
+def json_object(name: str) -> dict[str, Any]:
+    """Return the JSON object of the parameter `name`, empty if it is left out. Raises `InvalidRequest`."""
+    try:
+        return msgspec.json.decode(request.args.get(name, "{}"), type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise InvalidRequest(f"expected a JSON object: {error}", pointer=name) from error
 
 
 def _is_whole(text: str) -> bool:

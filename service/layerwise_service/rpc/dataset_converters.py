@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any, cast
 
-from layerwise_proto.json_form import to_message
+from layerwise_proto.json_form import to_json, to_message
 from layerwise_proto.v1 import datasets_pb2, tables_pb2
 from layerwise_service.domain.table_datasets import (
     Cell,
@@ -17,6 +18,22 @@ from layerwise_service.domain.table_datasets import (
     as_text,
 )
 from layerwise_service.rpc.converters import write_time
+from layerwise_service.usecases.datasets import FileHeader, read_as
+
+
+def read_file_header(header: datasets_pb2.FileHeader) -> FileHeader:
+    """Return what the caller says of a file. Raises `InvalidRequest`."""
+    sent = to_json(datasets_pb2.FileHeader(formats=header.formats))
+    return FileHeader(
+        header.size,
+        header.upload_id,
+        header.name,
+        header.sha256,
+        cast("dict[str, Any]", sent.get("formats", {})),
+        tuple(header.gaps),
+        read_as(header.read_as_model, header.read_as_version),
+        header.transient,
+    )
 
 
 def write_dataset_summary(dataset: TableDatasetSummary) -> datasets_pb2.Dataset:
@@ -29,6 +46,7 @@ def write_dataset_summary(dataset: TableDatasetSummary) -> datasets_pb2.Dataset:
         size_bytes=dataset.size_bytes,
         file_sha256=dataset.file_sha256,
         create_time=write_time(dataset.created),
+        transient=dataset.transient,
     )
 
 

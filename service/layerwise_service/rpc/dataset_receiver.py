@@ -9,8 +9,9 @@ from functools import partial
 from layerwise_proto.v1 import datasets_pb2
 from layerwise_service.domain.table_datasets import TableDataset
 from layerwise_service.errors import InvalidRequest
+from layerwise_service.rpc.dataset_converters import read_file_header
 from layerwise_service.rpc.upload_streams import UploadStream, UploadStreams, run_to_completion
-from layerwise_service.usecases.datasets import Datasets, FileHeader, FileUpload
+from layerwise_service.usecases.datasets import Datasets, FileUpload
 
 _HEADER_MISSING = "missing; the first message of the stream must be a header"
 _WHAT_NEXT = "send the file again; with an upload_id it goes on where GetUpload says"
@@ -67,4 +68,4 @@ class DatasetReceiver:
             raise InvalidRequest(_HEADER_MISSING, pointer="header")
 
     def _begin(self, header: datasets_pb2.FileHeader, begun: list[FileUpload]) -> None:
-        begun.append(self._datasets.upload(FileHeader(header.size, header.upload_id, header.name, header.sha256)))
+        begun.append(self._datasets.upload(read_file_header(header)))

@@ -29,6 +29,7 @@ _SUMMARY = (
     datasets.c.size_bytes,
     datasets.c.file_sha256,
     datasets.c.created,
+    datasets.c.transient,
 )
 _IS_TABLE = datasets.c.schema.is_not(None)
 
@@ -45,15 +46,23 @@ class DatasetNotFound(NotFound):
 class DatasetStore:
     """The datasets. Every method is one transaction."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, transient_seconds: float) -> None:
         self._database = database
+        self._transient_seconds = transient_seconds
 
-    def add(self, table: ReadTable, *, name: str, file_sha256: str) -> TableDataset:
-        """Store a dataset whose files are in their place. If it is there already, it gets the new name, if any."""
+    def add(self, table: ReadTable, *, name: str, file_sha256: str, transient: bool = False) -> TableDataset:
+        """Store a dataset whose files are in their place.
+
+        If it is there already, it gets the new doubts and, if any, the new name. One that is listed stays so; one that
+        is not begins its time anew.
+        """
         with self._database.write() as connection:
             use_artifact(connection, Artifact.DATASET, table.id)
             known = sa.update(datasets).where(datasets.c.sha256 == table.id)
-            changes = {"file_sha256": file_sha256} | ({"name": name} if name else {})
+            changes: dict[str, Any] = {"file_sha256": file_sha256} | ({"name": name} if name else {})
+            changes["schema"] = schema_json(table.columns, table.doubts)
+            changes["created"] = sa.case((datasets.c.transient, now()), else_=datasets.c.created)
+            changes["transient"] = sa.and_(datasets.c.transient, sa.literal(transient))
             if connection.execute(known.values(**changes)).rowcount == 0:
                 columns = stored_columns(table.columns)
                 connection.execute(
@@ -67,7 +76,8 @@ class DatasetStore:
                         created=now(),
                         name=name,
                         file_sha256=file_sha256,
-                        schema=schema_json(table.columns, table.doubts),
+                        schema=changes["schema"],
+                        transient=transient,
                     )
                 )
         return self.get(table.id)
@@ -84,11 +94,11 @@ class DatasetStore:
         return TableDataset(**given, columns=columns, doubts=doubts)
 
     def page(self, *, limit: int, before: str) -> list[TableDatasetSummary]:
-        """Return at most `limit` datasets, newest first, older than the dataset `before` (if not empty).
+        """Return at most `limit` listed datasets, newest first, older than the dataset `before` (if not empty).
 
         Raises `InvalidRequest` if `before` is no token of `token_of`.
         """
-        query = sa.select(*_SUMMARY).where(_IS_TABLE)
+        query = sa.select(*_SUMMARY).where(_IS_TABLE, ~datasets.c.transient)
         if before:
             created, sha256 = _read_token(before)
             older = datasets.c.created < created
@@ -112,6 +122,19 @@ class DatasetStore:
             if not deleted:
                 raise DatasetNotFound(dataset)
             release_artifact(connection, Artifact.DATASET, dataset)
+
+    def sweep(self) -> None:
+        """Delete the transient datasets whose time is over, unless a job that has not ended needs them."""
+        needed = sa.select(jobs.c.source).where(jobs.c.source == datasets.c.sha256, jobs.c.state.in_(OPEN)).exists()
+        over = datasets.c.transient & (datasets.c.created < now() - self._transient_seconds) & ~needed
+        query = sa.select(datasets.c.sha256).where(over)
+        with self._database.read() as connection:
+            if connection.scalar(query.limit(1)) is None:
+                return
+        with self._database.write() as connection:
+            for dataset in connection.scalars(query).all():
+                connection.execute(sa.delete(datasets).where(datasets.c.sha256 == dataset))
+                release_artifact(connection, Artifact.DATASET, dataset)
 
 
 def token_of(dataset: TableDatasetSummary) -> str:

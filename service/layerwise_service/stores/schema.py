@@ -33,6 +33,8 @@ datasets = sa.Table(
     sa.Column("name", sa.String(255)),
     sa.Column("file_sha256", sa.String(64)),
     sa.Column("schema", sa.JSON(none_as_null=True)),
+    # Whether it is not listed, and is removed after a while.
+    sa.Column("transient", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
 jobs = sa.Table(

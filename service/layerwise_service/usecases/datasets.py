@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from layerwise.checks import counted
+from layerwise.tables.formats import Format
 from layerwise_service.domain.pages import Page, page_limit
 from layerwise_service.domain.table_datasets import (
     MOST_ROWS_SHOWN,
@@ -19,6 +21,7 @@ from layerwise_service.domain.table_datasets import (
     cells,
 )
 from layerwise_service.errors import InvalidRequest, TooLarge, Unavailable
+from layerwise_service.reading.choices import ReadingChoices
 from layerwise_service.reading.reader import FILE, TABLE, ReadingLimits, read_in_process
 from layerwise_service.settings import Settings
 from layerwise_service.stores.artifact_store import ArtifactStore
@@ -39,33 +42,63 @@ class FileHeader:
 
     `size` is None if the caller sees by other means whether the file is complete. Without an `upload_id`, a stream
     that was broken off cannot go on. `sha256`, if it is not empty, is that of the whole file.
+
+    `formats` are those of columns in JSON form, `read_as` is the model and the version by whose columns the file is
+    read, and `gaps` are words that mean no value in every column, besides the usual. A `transient` dataset is not
+    listed, and is removed after a while.
     """
 
     size: int | None
     upload_id: str = ""
     name: str = ""
     sha256: str = ""
+    formats: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    gaps: tuple[str, ...] = ()
+    read_as: tuple[str, str] | None = None
+    transient: bool = False
+
+
+def read_as(model: str, version: str) -> tuple[str, str] | None:
+    """Return the `read_as` of a header: None without a model. Raises `InvalidRequest`."""
+    if version and not model:
+        raise InvalidRequest(f"expected a model with the version {version[:64]!r}, got none", pointer="read_as")
+    return (model, version) if model else None
+
+
+FormatsOf = Callable[[str, str], Mapping[str, Format]]
+"""The formats of a version's columns by name, from the name of its model and its number or alias."""
 
 
 class Datasets:
     """Everything that a caller can do with datasets."""
 
-    def __init__(self, datasets: DatasetStore, uploads: Uploads, artifacts: ArtifactStore, settings: Settings) -> None:
+    def __init__(
+        self,
+        datasets: DatasetStore,
+        uploads: Uploads,
+        artifacts: ArtifactStore,
+        formats_of: FormatsOf,
+        settings: Settings,
+    ) -> None:
         self._datasets = datasets
         self._uploads = uploads
         self._artifacts = artifacts
+        self._formats_of = formats_of
         self._settings = settings
         self._reading = threading.BoundedSemaphore(_READERS)
 
     def upload(self, header: FileHeader) -> FileUpload:
         """Begin to receive a file, or go on with it.
 
-        Raises `InvalidRequest`, and `Unavailable` while another stream sends the same upload.
+        Raises `InvalidRequest`, `ModelNotFound`, `VersionNotFound`, and `Unavailable` while another stream sends the
+        same upload.
         """
         _check_header(header, self._settings.max_dataset_bytes)
+        known = self._formats_of(*header.read_as) if header.read_as else None
+        choices = ReadingChoices.checked(header.formats, header.gaps, known)
         self._artifacts.check()  # before a gigabyte is sent
         file = self._uploads.open(header.upload_id)
-        return FileUpload(header, file, self, max_bytes=self._settings.max_dataset_bytes)
+        return FileUpload(header, choices, file, self, max_bytes=self._settings.max_dataset_bytes)
 
     def offset(self, upload_id: str) -> int:
         """Return how many bytes of an upload are on the disk: where the next stream has to begin."""
@@ -101,14 +134,16 @@ class Datasets:
         stop = offset + len(next(iter(columns.values())))
         return DatasetRows(kinds, columns, offset, stop if stop < found.rows else None)
 
-    def read(self, upload: PartialUpload, header: FileHeader, stopping: threading.Event) -> TableDataset:
+    def read(
+        self, upload: PartialUpload, header: FileHeader, choices: ReadingChoices, stopping: threading.Event
+    ) -> TableDataset:
         """Read a file that has arrived, in a process of its own, and store what was read."""
         with self._turn(stopping), self._artifacts.new_folder() as folder:
             with storage_errors():
                 os.link(upload.path, folder / FILE)
-            table = read_in_process(folder, self._limits(), stopping)
+            table = read_in_process(folder, self._limits(), stopping, choices)
             self._artifacts.keep_table(folder / TABLE, table)
-            return self._datasets.add(table, name=header.name, file_sha256=upload.sha256)
+            return self._datasets.add(table, name=header.name, file_sha256=upload.sha256, transient=header.transient)
 
     @contextmanager
     def _turn(self, stopping: threading.Event) -> Generator[None]:
@@ -139,8 +174,11 @@ class Datasets:
 class FileUpload:
     """A file while it is received. Ends with `submit()` or `close()`, or both."""
 
-    def __init__(self, header: FileHeader, file: PartialUpload, datasets: Datasets, *, max_bytes: int) -> None:
+    def __init__(
+        self, header: FileHeader, choices: ReadingChoices, file: PartialUpload, datasets: Datasets, *, max_bytes: int
+    ) -> None:
         self._header = header
+        self._choices = choices
         self._most = max_bytes
         self._file = file
         self._datasets = datasets
@@ -180,7 +218,7 @@ class FileUpload:
                     f"expected a file of this SHA-256, got one of {self._file.sha256}: send it again from its start"
                 )
                 raise InvalidRequest(detail, pointer="sha256", reason="UPLOAD_DAMAGED")
-            dataset = self._datasets.read(self._file, self._header, self._stopping)
+            dataset = self._datasets.read(self._file, self._header, self._choices, self._stopping)
         except InvalidRequest:
             self._file.remove()
             raise

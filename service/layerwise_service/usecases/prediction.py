@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from layerwise import MLP, TableEncoder
 from layerwise.checks import counted
 from layerwise.errors import Place
+from layerwise.tables.formats import Format
 from layerwise_service.domain.datasets import Table, rows_of
 from layerwise_service.domain.json_words import json_word
 from layerwise_service.domain.tables import encoded, listed
@@ -87,6 +88,14 @@ class VersionPredictor:
         return Signature(
             target.model, target.version, tuple(SignatureColumn(column.name, column.kind) for column in columns)
         )
+
+    def formats(self, model: str, version: str) -> dict[str, Format]:
+        """Return how the cells of the version's columns are read, by name; empty if it takes rows of numbers.
+
+        `version` is a number, an alias, or "" for the latest. Raises `ModelNotFound`, `VersionNotFound`.
+        """
+        encoder = self._models.get(self._resolver.resolve(model, version or None).artifact).encoder
+        return {} if encoder is None else {column.name: column.format for column in encoder.columns}
 
     def predict(self, rows: Rows, *, model: str | None, version: str | int | None, at: str = "instances") -> Prediction:
         """Predict `rows`: (n, inputs) numbers, or a table if the version takes one.

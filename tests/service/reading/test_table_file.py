@@ -13,6 +13,7 @@ import pytest
 from helpers.odd_tables import ODD_TABLES, ROWS, OddTable
 from layerwise.tables.formats import CategoryFormat, DateFormat, NumberFormat
 from layerwise_service.errors import InvalidRequest, TooLarge
+from layerwise_service.reading.choices import ReadingChoices
 from layerwise_service.reading.table_file import TableFile
 
 MANY = 10**8
@@ -73,18 +74,42 @@ def test_rows_come_in_blocks_in_the_order_of_the_file(upload: Upload) -> None:
 
 def test_a_format_that_the_user_chose_is_used(upload: Upload) -> None:
     chosen = {"a": CategoryFormat(gaps=("2",)), "d": DateFormat(day_first=False)}
-    with TableFile(upload(b"a,d\n1,4/5/2013\n2,6/7/2013\n"), max_bytes=MANY, formats=chosen) as table:
+    with TableFile(upload(b"a,d\n1,4/5/2013\n2,6/7/2013\n"), max_bytes=MANY, choices=ReadingChoices(chosen)) as table:
         (block,) = table.blocks()
 
     assert block["a"] == ["1", None]
     assert [str(value) for value in block["d"].astype("M8[D]")] == ["2013-04-05", "2013-06-07"]
 
 
+def test_words_for_a_gap_count_in_every_column_also_where_they_are_numbers(upload: Upload) -> None:
+    content = b"a,b,c\n1,-999,x\n-999,2,-999\n-,NA,-\n4, -999 ,x\n"
+    choices = ReadingChoices({"b": NumberFormat()}, gaps=("-999", "-"))
+    with TableFile(upload(content), max_bytes=MANY, choices=choices) as table:
+        (block,) = table.blocks()
+        columns = table.schema.columns
+
+    assert [(column.kind, column.gaps, column.doubts) for column in columns] == [
+        ("number", 2, ()),
+        ("number", 3, ()),
+        ("category", 2, ()),
+    ]
+    assert [plain(float(value)) for value in block["a"]] == [1, None, None, 4]
+    assert [plain(float(value)) for value in block["b"]] == [None, 2, None, None]
+    assert block["c"] == ["x", None, None, "x"]
+    assert all({"-999", "-", "NA"} <= set(column.format.gaps) for column in columns)
+
+
+def test_formats_of_columns_that_the_file_does_not_have_are_left_out_if_it_need_not_have_them(upload: Upload) -> None:
+    known = {"a": CategoryFormat(), "elsewhere": NumberFormat()}
+    with TableFile(upload(b"a,b\n1,2\n"), max_bytes=MANY, choices=ReadingChoices(known=known)) as table:
+        assert [column.kind for column in table.schema.columns] == ["category", "number"]
+
+
 def test_a_cell_that_a_chosen_format_cannot_read_is_named(upload: Upload) -> None:
     content = b"a,b\n1,x\ntwo,x\n"
     with (
         pytest.raises(InvalidRequest, match=r"rows\[1\].a: expected a number, got 'two'"),
-        TableFile(upload(content), max_bytes=MANY, formats={"a": NumberFormat()}) as table,
+        TableFile(upload(content), max_bytes=MANY, choices=ReadingChoices({"a": NumberFormat()})) as table,
     ):
         list(table.blocks())
 

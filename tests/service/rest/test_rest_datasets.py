@@ -80,6 +80,18 @@ def test_rows_are_answered_as_json(rest: FlaskClient, weather: dict[str, Any]) -
         assert rest.get(f"/api/datasets/{weather['id']}/rows?{query}").status_code == 400
 
 
+def test_a_query_chooses_how_columns_are_read(rest: FlaskClient, weather: dict[str, Any]) -> None:
+    query = {"formats": '{"mm": "category"}', "gaps": ["Ulm", "no"], "transient": "true"}
+
+    read = rest.post("/api/datasets", query_string=query, data=WEATHER).get_json()
+
+    assert read["transient"]
+    assert read["id"] not in [each["id"] for each in rest.get("/api/datasets").get_json()["datasets"]]
+    assert [(column["kind"], column["gaps"]) for column in read["columns"]] == [
+        ("date", 0), ("time", 1), ("category", 2), ("boolean", 2), ("category", 1),
+    ]  # fmt: skip
+
+
 def test_the_file_of_a_form_and_its_name_are_taken(rest: FlaskClient, weather: dict[str, Any]) -> None:
     answer = rest.post("/api/datasets", data={"note": "hello", "file": (io.BytesIO(WEATHER), "form.csv")})
 
@@ -120,6 +132,10 @@ def test_a_body_goes_on_where_one_broke_off(settings: Settings, rest: FlaskClien
         ("", {"data": {"a": (io.BytesIO(b"a\n1\n"), "f"), "b": (io.BytesIO(b"a\n1\n"), "g")}}, (400, "NOT_ONE_FILE")),
         ("", {"data": b"no form", "content_type": "multipart/form-data; boundary=b"}, (400, "INVALID_FORM")),
         ("", {"data": b"a\n1\n", "headers": {"Content-Encoding": "br"}}, (415, "UNSUPPORTED_MEDIA_TYPE")),
+        ("?formats=[1]", {"data": b"a\n1\n"}, (400, "INVALID_ARGUMENT")),
+        ("?formats=%7B%22a%22:%22colour%22%7D", {"data": b"a\n1\n"}, (400, "INVALID_ARGUMENT")),
+        ("?transient=1", {"data": b"a\n1\n"}, (400, "INVALID_ARGUMENT")),
+        ("?read_as=nobody/2", {"data": b"a\n1\n"}, (404, "MODEL_NOT_FOUND")),
         ("?size=1", {"data": b"a\n1\n"}, (400, "UNKNOWN_FIELD")),
         ("?upload_id=u", {"data": {"file": (io.BytesIO(b"a\n1\n"), "f")}}, (400, "INVALID_ARGUMENT")),
         ("?offset=1", {"data": b"a\n1\n"}, (400, "WRONG_OFFSET")),

@@ -71,6 +71,19 @@ def test_objects_lists_and_gaps_are_predicted_as_the_library_does(rest: FlaskCli
     assert found["probabilities"][3] == probabilities(flights, unknown)
 
 
+def test_a_file_is_read_as_a_versions_columns_are(rest: FlaskClient) -> None:
+    content = b"origin,note,zip,distance\nJFK,1,7,2e3\nLGA,2,07,\n"
+
+    def kinds(query: str) -> dict[str, str]:
+        answer = rest.post(f"/api/datasets{query}", data=content)
+        assert answer.status_code == 201, answer.text
+        return {column["name"]: column["kind"] for column in answer.get_json()["columns"]}
+
+    both = {"origin": "category", "note": "number", "distance": "number"}
+    assert kinds("?read_as=flights/1") == kinds("?read_as=flights") == both | {"zip": "category"}
+    assert kinds('?read_as=flights/latest&formats={"zip": "number"}') == both | {"zip": "number"}
+
+
 def test_lists_of_numbers_alone_are_rows_in_the_order_of_the_columns(rest: FlaskClient, flights: MLP) -> None:
     # categories are told apart by their texts, and 1.0 is that of 1
     row = {"distance": 200, "origin": 7, "zip": 1, "cancelled": 1}

@@ -512,7 +512,7 @@ def test_health_says_when_a_background_loop_hangs(settings: Settings, stores: St
         return RpcServer(
             training=training,
             dataset_jobs=DatasetJobs(stores.datasets, stores.artifacts, training),
-            datasets=Datasets(stores.datasets, stores.uploads, stores.artifacts, settings),
+            datasets=Datasets(stores.datasets, stores.uploads, stores.artifacts, predictor.formats, settings),
             registry=Registry(stores.versions, stores.jobs),
             predictor=predictor,
             sweep=lambda: None,

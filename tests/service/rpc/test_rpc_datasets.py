@@ -21,8 +21,8 @@ from helpers.rpc_requests import error_of, running_rpc
 from helpers.waiting import wait_until
 from layerwise.tables.formats import FORMATS
 from layerwise.variants import from_json
-from layerwise_proto.json_form import to_json
-from layerwise_proto.v1 import datasets_pb2
+from layerwise_proto.json_form import to_json, to_message
+from layerwise_proto.v1 import datasets_pb2, tables_pb2
 from layerwise_proto.v1.datasets_pb2_grpc import DatasetServiceStub
 from layerwise_service.reading.reader import read_in_process
 from layerwise_service.settings import Settings
@@ -131,6 +131,84 @@ def test_the_same_content_is_the_same_dataset_and_takes_the_newest_name(service:
     assert first.id == second.id == third.id != other.id
     assert (second.name, third.name, third.file_sha256) == ("second", "second", first.file_sha256)
     assert listed(service).count(first.id) == 1
+
+
+def formats(**chosen: Any) -> dict[str, tables_pb2.Format]:
+    return {name: to_message(form, tables_pb2.Format) for name, form in chosen.items()}
+
+
+def test_columns_are_read_as_the_caller_chooses_which_makes_another_dataset(service: DatasetServiceStub) -> None:
+    content = b"day,code\n4/5/2013,7\n6/7/2013,-9\n"
+    day_last = formats(day={"kind": "date", "day_first": False}, code="category")
+
+    guessed = service.UploadDataset(file_requests(content), timeout=60)
+    chosen = service.UploadDataset(file_requests(content, formats=day_last, gaps=["-9"]), timeout=60)
+
+    (rows,) = (service.PreviewDataset(datasets_pb2.PreviewDatasetRequest(id=each.id), timeout=30) for each in [chosen])
+    assert guessed.id != chosen.id
+    assert [list(column.texts.values) for column in rows.table.columns] == [["2013-04-05", "2013-06-07"], ["7", ""]]
+    assert [column.format.WhichOneof("kind") for column in chosen.columns] == ["date", "category"]
+    assert not any(column.doubts for column in chosen.columns)
+
+
+def test_a_choice_that_settles_a_doubt_settles_it_in_the_same_dataset(service: DatasetServiceStub) -> None:
+    content = b"day,a\n4/5/2014,1\n6/7/2014,2\n"
+    guessed = service.UploadDataset(file_requests(content), timeout=60)
+
+    chosen = service.UploadDataset(file_requests(content, formats=formats(day="date")), timeout=60)
+
+    assert [doubt.reason for doubt in guessed.columns[0].doubts] == ["DATE_ORDER"]
+    assert (chosen.id, list(chosen.columns[0].doubts)) == (guessed.id, [])
+    assert get(service, guessed.id) == chosen
+
+
+@pytest.mark.parametrize(
+    ("header", "code", "reason", "pointer"),
+    [
+        ({"formats": formats(a="number")}, "INVALID_ARGUMENT", "BAD_CELL", "rows[1].a"),
+        ({"formats": formats(b="number")}, "INVALID_ARGUMENT", "COLUMN_NOT_FOUND", "formats.b"),
+        ({"formats": {"a": tables_pb2.Format()}}, "INVALID_ARGUMENT", "INVALID_ARGUMENT", "formats.a"),
+        (
+            {"formats": formats(a={"kind": "number", "decimal": "x"})},
+            "INVALID_ARGUMENT",
+            "INVALID_ARGUMENT",
+            "formats.a.decimal",
+        ),
+        ({"gaps": ["x", "x"]}, "INVALID_ARGUMENT", "INVALID_ARGUMENT", "gaps[1]"),
+        ({"read_as_version": "1"}, "INVALID_ARGUMENT", "INVALID_ARGUMENT", "read_as"),
+        ({"read_as_model": "nobody"}, "NOT_FOUND", "MODEL_NOT_FOUND", "model"),
+    ],
+)
+def test_a_wrong_choice_is_refused_and_nothing_is_left(
+    settings: Settings, service: DatasetServiceStub, header: dict[str, Any], code: str, reason: str, pointer: str
+) -> None:
+    found = error_of(lambda: service.UploadDataset(file_requests(b"a,c\n1,1\nx,2\n", **header), timeout=60))
+
+    assert (found[0].name, found[2], found[3]) == (code, reason, pointer)
+    wait_until(lambda: left(settings) == [])
+
+
+def test_a_transient_dataset_is_not_listed_and_goes_after_the_grace(
+    settings: Settings, service: DatasetServiceStub
+) -> None:
+    def send(content: bytes, *, transient: bool) -> str:
+        return str(service.UploadDataset(file_requests(content, transient=transient), timeout=60).id)
+
+    once, shared = send(b"once\n1\n", transient=True), send(b"shared\n1\n", transient=True)
+    assert get(service, once).transient
+    assert send(b"shared\n1\n", transient=False) == send(b"shared\n1\n", transient=True) == shared
+    assert listed(service)[0] == shared
+    assert once not in listed(service)
+
+    kept, swept = open_stores(settings), open_stores(msgspec.structs.replace(settings, upload_grace_seconds=1e-9))
+    kept.sweep()
+    assert get(service, once).id == once
+    swept.sweep()
+
+    assert error_of(lambda: get(service, once))[2] == "DATASET_NOT_FOUND"
+    assert not get(service, shared).transient
+    kept.close()
+    swept.close()
 
 
 def test_an_upload_goes_on_where_it_broke_off(settings: Settings, service: DatasetServiceStub) -> None:

@@ -1,0 +1,71 @@
+"""What the caller chooses of how a file is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from layerwise import InvalidInput
+from layerwise.checks import shown
+from layerwise.errors import Place
+from layerwise.tables.cells import GAPS
+from layerwise.tables.choices import formats_by_column
+from layerwise.tables.encoding import texts
+from layerwise.tables.formats import Format
+from layerwise.wording import did_you_mean
+from layerwise_service.domain.tables import listed
+from layerwise_service.errors import InvalidRequest
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingChoices:
+    """Formats of columns by name; `gaps` are words that mean no value in every column, besides the usual.
+
+    The columns of `formats` must be in the file, those of `known` need not be.
+    """
+
+    formats: Mapping[str, Format] = field(default_factory=dict[str, Format])
+    known: Mapping[str, Format] = field(default_factory=dict[str, Format])
+    gaps: tuple[str, ...] = ()
+
+    @staticmethod
+    def checked(
+        formats: Mapping[str, Any], gaps: Sequence[str], known: Mapping[str, Format] | None = None
+    ) -> ReadingChoices:
+        """Return the choices; `formats` are in JSON form. Raises `InvalidRequest`."""
+        try:
+            return ReadingChoices(formats_by_column(formats), known or {}, texts("gaps", list(gaps)))
+        except InvalidInput as error:
+            raise InvalidRequest(error.detail, pointer=error.place, reason=error.reason) from error
+
+    def formats_of(self, names: Sequence[str]) -> dict[str, Format]:
+        """Return the formats of those of the file's columns that have one. Raises `InvalidRequest`."""
+        for name in self.formats:
+            if name not in names:
+                detail = f"there is no column {shown(name)}; the columns are {listed(names)}{did_you_mean(name, names)}"
+                raise InvalidRequest(detail, pointer=Place("formats", name), reason="COLUMN_NOT_FOUND")
+        found = {name: form for name, form in self.known.items() if name in names} | dict(self.formats)
+        return {name: replace(form, gaps=_joined(form.gaps, self.gaps)) for name, form in found.items()}
+
+    @property
+    def usual_gaps(self) -> tuple[str, ...]:
+        """The words that mean no value in a column without a format."""
+        return _joined(GAPS, self.gaps)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the choices for `from_json`."""
+        return {
+            "formats": {name: form.to_json() for name, form in self.formats.items()},
+            "known": {name: form.to_json() for name, form in self.known.items()},
+            "gaps": list(self.gaps),
+        }
+
+    @staticmethod
+    def from_json(form: Mapping[str, Any]) -> ReadingChoices:
+        """Return the choices of `to_json`."""
+        return ReadingChoices.checked(form["formats"], form["gaps"], formats_by_column(form["known"]))
+
+
+def _joined(gaps: Iterable[str], more: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([*gaps, *more]))
