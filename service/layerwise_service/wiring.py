@@ -24,6 +24,7 @@ from layerwise_service.stores.uploads import Uploads
 from layerwise_service.stores.version_store import VersionStore
 from layerwise_service.usecases.dataset_jobs import DatasetJobs
 from layerwise_service.usecases.datasets import Datasets
+from layerwise_service.usecases.file_prediction import FilePredictor
 from layerwise_service.usecases.prediction import VersionPredictor
 from layerwise_service.usecases.readiness import Readiness
 from layerwise_service.usecases.registry import Registry, VersionResolver
@@ -115,12 +116,14 @@ def build_rpc(settings: Settings) -> RpcServer:
     stores = open_stores(settings)
     resolver, predictor, close = _serving(stores, settings)
     training = TrainingJobs(stores.jobs, stores.versions, stores.artifacts, settings)
+    registry = Registry(stores.versions, stores.jobs)
     return RpcServer(
         training=training,
         datasets=Datasets(stores.datasets, stores.uploads, stores.artifacts, predictor.formats, settings),
         dataset_jobs=DatasetJobs(stores.datasets, stores.artifacts, training),
-        registry=Registry(stores.versions, stores.jobs),
+        registry=registry,
         predictor=predictor,
+        file_predictor=FilePredictor(predictor, registry, stores.datasets, stores.artifacts),
         sweep=stores.sweep,
         readiness=Readiness(stores.database, stores.artifacts),
         loops=(resolver.loop,),

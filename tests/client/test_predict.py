@@ -30,14 +30,19 @@ def tensor(values):
 @pytest.mark.parametrize(("kind", "dtype"), [("integers", "i"), ("strings", "U"), ("booleans", "b")])
 def test_labels_come_over_grpc_as_they_were_sent(service, client, kind, dtype):
     service.answers["Predict"] = lambda request, context: models_pb2.PredictResponse(
-        model="digits", version=3, labels=LABELS[kind], probabilities=tensor([[0.9, 0.1], [0.2, 0.8]])
+        model="digits",
+        version=3,
+        labels=LABELS[kind],
+        probabilities=tensor([[0.9, 0.1], [0.2, 0.8]]),
+        classes=LABELS[kind],
     )
 
     answer = client.predict("digits", X)
 
     assert (answer.model, answer.version, answer.values, len(answer)) == ("digits", 3, None, 2)
     assert answer.labels.dtype.kind == dtype
-    assert answer.labels.tolist() == list(getattr(LABELS[kind], kind).values)
+    assert answer.labels.tolist() == answer.classes.tolist() == list(getattr(LABELS[kind], kind).values)
+    assert answer.classes.dtype.kind == dtype
     assert answer.probabilities.tolist() == np.float32([[0.9, 0.1], [0.2, 0.8]]).tolist()
 
 
@@ -45,13 +50,20 @@ def test_labels_come_over_grpc_as_they_were_sent(service, client, kind, dtype):
 def test_labels_come_over_rest_as_they_were_sent(rest, asking, predictions, dtype):
     rest.answer = lambda question: (
         200,
-        {"model": "digits", "version": 3, "predictions": predictions, "probabilities": [[0.9, 0.1], [0.2, 0.8]]},
+        {
+            "model": "digits",
+            "version": 3,
+            "predictions": predictions,
+            "probabilities": [[0.9, 0.1], [0.2, 0.8]],
+            "classes": predictions,
+        },
     )
 
     answer = asking.predict("digits", X)
 
     assert (answer.model, answer.version, answer.values, len(answer)) == ("digits", 3, None, 2)
     assert (answer.labels.dtype.kind, answer.labels.tolist()) == (dtype, predictions)
+    assert (answer.classes.dtype.kind, answer.classes.tolist()) == (dtype, predictions)
     assert answer.probabilities.tolist() == np.float32([[0.9, 0.1], [0.2, 0.8]]).tolist()
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from helpers.service_values import LIMITS, ROWS
 from layerwise import MLP, Plan
 from layerwise_service.domain.datasets import Batch
-from layerwise_service.domain.jobs import NewJob
+from layerwise_service.domain.jobs import NewJob, TableSource
 from layerwise_service.settings import Settings
 from layerwise_service.stores.leases import NewVersion
 from layerwise_service.wiring import open_stores
 
 
-def publish_classifier(settings: Settings, name: str, network: MLP, plan: Plan) -> None:
-    """Publish `network`, which tells "no" from "yes" in the rows of a table, as version 1 of the model `name`."""
+def publish_classifier(
+    settings: Settings, name: str, network: MLP, plan: Plan, source: TableSource | None = None
+) -> None:
+    """Publish `network`, which tells "no" from "yes" in the rows of a table, as a version of the model `name`."""
     stores = open_stores(settings)
     writer = stores.artifacts.new_dataset(classes=None, **LIMITS)
     writer.add(Batch(ROWS, ["no", "yes", "yes", "no"]))
@@ -28,6 +30,7 @@ def publish_classifier(settings: Settings, name: str, network: MLP, plan: Plan) 
         metric="accuracy",
         fingerprint="f",
         preprocessing=network.encoder.to_json(),
+        source=source,
     )
     stores.jobs.submit(new, dataset, max_open=10)
     claim = stores.leases.claim("w")

@@ -31,6 +31,8 @@ class Prediction:
     probabilities : numpy.ndarray or None
         Probability of each class (n, classes), or of each flag being 1 (n, outputs), float32; None if the model's loss
         gives none.
+    classes : numpy.ndarray or None
+        Classes of a classifier in the order of the probabilities, in the type of `labels`; None for a regression.
     """
 
     model: str
@@ -38,6 +40,7 @@ class Prediction:
     labels: Array | None
     values: Array | None
     probabilities: Array | None
+    classes: Array | None = None
 
     def __len__(self) -> int:
         predicted = self.values if self.labels is None else self.labels
@@ -60,7 +63,14 @@ def joined(parts: Sequence[Prediction]) -> Prediction:
         arrays = [getattr(part, name) for part in parts]
         return None if arrays[0] is None else np.concatenate(arrays)
 
-    return Prediction(first.model, first.version, join("labels"), join("values"), join("probabilities"))
+    return Prediction(
+        model=first.model,
+        version=first.version,
+        labels=join("labels"),
+        values=join("values"),
+        probabilities=join("probabilities"),
+        classes=first.classes,
+    )
 
 
 def _form(answer: Prediction) -> tuple[object, ...]:

@@ -632,6 +632,7 @@ class PredictResponse(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     VALUES_FIELD_NUMBER: _builtins.int
     PROBABILITIES_FIELD_NUMBER: _builtins.int
+    CLASSES_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     version: _builtins.int
     @_builtins.property
@@ -646,6 +647,10 @@ class PredictResponse(_message.Message):
     def probabilities(self) -> _tensors_pb2.Tensor:
         """(rows, classes). Unset for a regression, and for a loss that gives no probabilities."""
 
+    @_builtins.property
+    def classes(self) -> _tensors_pb2.Labels:
+        """Of a classifier: its classes, in the order of the probabilities."""
+
     def __init__(
         self,
         *,
@@ -654,13 +659,101 @@ class PredictResponse(_message.Message):
         labels: _tensors_pb2.Labels | None = ...,
         values: _tensors_pb2.Tensor | None = ...,
         probabilities: _tensors_pb2.Tensor | None = ...,
+        classes: _tensors_pb2.Labels | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["labels", b"labels", "predictions", b"predictions", "probabilities", b"probabilities", "values", b"values"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["classes", b"classes", "labels", b"labels", "predictions", b"predictions", "probabilities", b"probabilities", "values", b"values"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["labels", b"labels", "model", b"model", "predictions", b"predictions", "probabilities", b"probabilities", "values", b"values", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["classes", b"classes", "labels", b"labels", "model", b"model", "predictions", b"predictions", "probabilities", b"probabilities", "values", b"values", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_predictions: _TypeAlias = _typing.Literal["labels", "values"]  # noqa: Y015
     _WhichOneofArgType_predictions: _TypeAlias = _typing.Literal["predictions", b"predictions"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_predictions) -> _WhichOneofReturnType_predictions | None: ...
 
 Global___PredictResponse: _TypeAlias = PredictResponse  # noqa: Y015
+
+@_typing.final
+class PredictDatasetRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATASET_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    KEEP_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    OFFSET_FIELD_NUMBER: _builtins.int
+    dataset: _builtins.str
+    """The id of the dataset. Send a file with `read_as_model`, so that its cells are read as in the training of the version."""
+    model: _builtins.str
+    """As in PredictRequest. A version that was trained on a table takes its columns by their names, another the columns of
+    numbers in their order, except `keep` and `target`.
+    """
+    version: _builtins.str
+    target: _builtins.str
+    """A column with the true values, to compare the predictions with."""
+    offset: _builtins.int
+    """The first row to predict."""
+    @_builtins.property
+    def keep(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Columns to return with the predictions, such as an id."""
+
+    def __init__(
+        self,
+        *,
+        dataset: _builtins.str = ...,
+        model: _builtins.str = ...,
+        version: _builtins.str = ...,
+        keep: _abc.Iterable[_builtins.str] | None = ...,
+        target: _builtins.str = ...,
+        offset: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset", "keep", b"keep", "model", b"model", "offset", b"offset", "target", b"target", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PredictDatasetRequest: _TypeAlias = PredictDatasetRequest  # noqa: Y015
+
+@_typing.final
+class PredictedRows(_message.Message):
+    """Consecutive rows of a dataset."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PREDICTION_FIELD_NUMBER: _builtins.int
+    KEPT_FIELD_NUMBER: _builtins.int
+    UNUSED_FIELD_NUMBER: _builtins.int
+    TRUTH_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def prediction(self) -> Global___PredictResponse: ...
+    @_builtins.property
+    def kept(self) -> _tables_pb2.Table:
+        """The columns of `keep`, as in DatasetRows."""
+
+    @_builtins.property
+    def unused(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """In the first message: columns of the dataset that the version does not take, and that were not its target, its
+        weight or ignored in its training.
+        """
+
+    @_builtins.property
+    def truth(self) -> _tables_pb2.Numbers:
+        """With `target`: what that column says. Of a classifier the place among the classes, -1 for a value that is none of
+        them; of a regression the number. NaN if it has no value.
+        """
+
+    def __init__(
+        self,
+        *,
+        prediction: Global___PredictResponse | None = ...,
+        kept: _tables_pb2.Table | None = ...,
+        unused: _abc.Iterable[_builtins.str] | None = ...,
+        truth: _tables_pb2.Numbers | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["kept", b"kept", "prediction", b"prediction", "truth", b"truth"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kept", b"kept", "prediction", b"prediction", "truth", b"truth", "unused", b"unused"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PredictedRows: _TypeAlias = PredictedRows  # noqa: Y015

@@ -420,6 +420,11 @@ class PredictionServiceStub(object):
                 request_serializer=layerwise__proto_dot_v1_dot_models__pb2.PredictRequest.SerializeToString,
                 response_deserializer=layerwise__proto_dot_v1_dot_models__pb2.PredictResponse.FromString,
                 _registered_method=True)
+        self.PredictDataset = channel.unary_stream(
+                '/layerwise.v1.PredictionService/PredictDataset',
+                request_serializer=layerwise__proto_dot_v1_dot_models__pb2.PredictDatasetRequest.SerializeToString,
+                response_deserializer=layerwise__proto_dot_v1_dot_models__pb2.PredictedRows.FromString,
+                _registered_method=True)
         self.GetSignature = channel.unary_unary(
                 '/layerwise.v1.PredictionService/GetSignature',
                 request_serializer=layerwise__proto_dot_v1_dot_models__pb2.GetSignatureRequest.SerializeToString,
@@ -432,6 +437,15 @@ class PredictionServiceServicer(object):
 
     def Predict(self, request, context):
         """Predicts rows.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PredictDataset(self, request, context):
+        """Predicts the rows of a dataset, in blocks, all by the version that is the newest when the call begins, or is named. A
+        stream that broke off goes on: send the request again with the version of its answers, and as `offset` the number of
+        rows that were answered.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -451,6 +465,11 @@ def add_PredictionServiceServicer_to_server(servicer, server):
                     servicer.Predict,
                     request_deserializer=layerwise__proto_dot_v1_dot_models__pb2.PredictRequest.FromString,
                     response_serializer=layerwise__proto_dot_v1_dot_models__pb2.PredictResponse.SerializeToString,
+            ),
+            'PredictDataset': grpc.unary_stream_rpc_method_handler(
+                    servicer.PredictDataset,
+                    request_deserializer=layerwise__proto_dot_v1_dot_models__pb2.PredictDatasetRequest.FromString,
+                    response_serializer=layerwise__proto_dot_v1_dot_models__pb2.PredictedRows.SerializeToString,
             ),
             'GetSignature': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSignature,
@@ -485,6 +504,33 @@ class PredictionService(object):
             '/layerwise.v1.PredictionService/Predict',
             layerwise__proto_dot_v1_dot_models__pb2.PredictRequest.SerializeToString,
             layerwise__proto_dot_v1_dot_models__pb2.PredictResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PredictDataset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/layerwise.v1.PredictionService/PredictDataset',
+            layerwise__proto_dot_v1_dot_models__pb2.PredictDatasetRequest.SerializeToString,
+            layerwise__proto_dot_v1_dot_models__pb2.PredictedRows.FromString,
             options,
             channel_credentials,
             insecure,

@@ -142,6 +142,11 @@ class PredictionServiceStub:
     def __new__(cls, channel: _aio.Channel) -> PredictionServiceAsyncStub: ...
     Predict: _grpc.UnaryUnaryMultiCallable[_models_pb2.PredictRequest, _models_pb2.PredictResponse]
     """Predicts rows."""
+    PredictDataset: _grpc.UnaryStreamMultiCallable[_models_pb2.PredictDatasetRequest, _models_pb2.PredictedRows]
+    """Predicts the rows of a dataset, in blocks, all by the version that is the newest when the call begins, or is named. A
+    stream that broke off goes on: send the request again with the version of its answers, and as `offset` the number of
+    rows that were answered.
+    """
     GetSignature: _grpc.UnaryUnaryMultiCallable[_models_pb2.GetSignatureRequest, _models_pb2.Signature]
     """Returns what a version takes. Like Predict, it is answered from memory, without the database."""
 
@@ -150,6 +155,11 @@ class PredictionServiceAsyncStub(PredictionServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Predict: _aio.UnaryUnaryMultiCallable[_models_pb2.PredictRequest, _models_pb2.PredictResponse]  # type: ignore[assignment]
     """Predicts rows."""
+    PredictDataset: _aio.UnaryStreamMultiCallable[_models_pb2.PredictDatasetRequest, _models_pb2.PredictedRows]  # type: ignore[assignment]
+    """Predicts the rows of a dataset, in blocks, all by the version that is the newest when the call begins, or is named. A
+    stream that broke off goes on: send the request again with the version of its answers, and as `offset` the number of
+    rows that were answered.
+    """
     GetSignature: _aio.UnaryUnaryMultiCallable[_models_pb2.GetSignatureRequest, _models_pb2.Signature]  # type: ignore[assignment]
     """Returns what a version takes. Like Predict, it is answered from memory, without the database."""
 
@@ -161,6 +171,17 @@ class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_models_pb2.PredictResponse, _abc.Awaitable[_models_pb2.PredictResponse]]:
         """Predicts rows."""
+
+    @_abc_1.abstractmethod
+    def PredictDataset(
+        self,
+        request: _models_pb2.PredictDatasetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_models_pb2.PredictedRows], _abc.AsyncIterator[_models_pb2.PredictedRows]]:
+        """Predicts the rows of a dataset, in blocks, all by the version that is the newest when the call begins, or is named. A
+        stream that broke off goes on: send the request again with the version of its answers, and as `offset` the number of
+        rows that were answered.
+        """
 
     @_abc_1.abstractmethod
     def GetSignature(

@@ -248,6 +248,7 @@ class TableSource(_message.Message):
     LEFT_OUT_FIELD_NUMBER: _builtins.int
     IGNORED_FIELD_NUMBER: _builtins.int
     WEIGHT_FIELD_NUMBER: _builtins.int
+    TARGET_FORMAT_FIELD_NUMBER: _builtins.int
     dataset: _builtins.str
     """The id of the dataset, which may have been deleted since."""
     target: _builtins.str
@@ -259,6 +260,10 @@ class TableSource(_message.Message):
     weight: _builtins.str
     @_builtins.property
     def ignored(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def target_format(self) -> _tables_pb2.Format:
+        """How the cells of the target were read."""
+
     def __init__(
         self,
         *,
@@ -269,10 +274,11 @@ class TableSource(_message.Message):
         left_out: _builtins.int = ...,
         ignored: _abc.Iterable[_builtins.str] | None = ...,
         weight: _builtins.str = ...,
+        target_format: _tables_pb2.Format | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["target_format", b"target_format"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset", "ignored", b"ignored", "left_out", b"left_out", "target", b"target", "task", b"task", "weight", b"weight", "why", b"why"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset", "ignored", b"ignored", "left_out", b"left_out", "target", b"target", "target_format", b"target_format", "task", b"task", "weight", b"weight", "why", b"why"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

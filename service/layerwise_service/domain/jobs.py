@@ -123,7 +123,8 @@ class TableSource:
     """The dataset of a table file from which a job's rows were made, and how.
 
     `task` is what its `target` was taken for, and `why` in words. `left_out` is the number of rows without a target,
-    `weight` the column with the weights of the rows, "" if there is none.
+    `weight` the column with the weights of the rows, "" if there is none. `target_format`, in its JSON form, is how the
+    cells of the target were read.
     """
 
     dataset: str
@@ -133,6 +134,7 @@ class TableSource:
     left_out: int
     ignored: tuple[str, ...]
     weight: str
+    target_format: JSONObject | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -136,6 +136,18 @@ def as_sent(kind: str, stored: NDArray[np.float64] | list[str]) -> NDArray[np.fl
     return [as_text(cell) for cell in cells(kind, stored)]
 
 
+def as_read_by(
+    column_format: str | None, kind: str, stored: NDArray[np.float64] | list[str]
+) -> NDArray[np.float64] | list[str]:
+    """Return the stored values of a column as a format of the kind `column_format` reads them.
+
+    Booleans are numbers for a format of booleans, which may have other words for true and false.
+    """
+    if column_format == kind == "boolean":
+        return stored
+    return as_sent(kind, stored)
+
+
 def as_text(cell: Cell) -> str:
     """Return a cell that is no number as a text, "" for None."""
     return "" if cell is None else str(cell).lower() if isinstance(cell, bool) else str(cell)

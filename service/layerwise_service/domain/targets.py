@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.checks import counted
+from layerwise import variants
+from layerwise.checks import counted, shown
+from layerwise.errors import Place
+from layerwise.tables import FORMATS, BooleanFormat, Format, NumberFormat
 from layerwise_service.domain.datasets import Label
 from layerwise_service.domain.jobs import Task
-from layerwise_service.domain.table_datasets import DatasetColumn
+from layerwise_service.domain.table_datasets import Cell, DatasetColumn, cells
 from layerwise_service.errors import InvalidRequest
 
 MOST_NUMBERS = 20
@@ -90,3 +95,61 @@ def target_values(kind: str, task: Task, stored: Stored) -> Sequence[Label] | ND
         return stored.astype(np.float32)
     as_label: Any = bool if kind == "boolean" else int
     return [as_label(value) for value in stored.tolist()]
+
+
+class TrueValues:
+    """Reads a column of true values in the terms of a version that predicts `labels`, or numbers if these are None.
+
+    Values are compared by their meaning. Labels that are texts are read as the cells of the column were. If they are of
+    another type, the cells are read by `target_format`, in its JSON form, which the target had in training.
+    """
+
+    def __init__(
+        self, column: DatasetColumn, labels: Sequence[Label] | None, target_format: Mapping[str, Any] | None = None
+    ) -> None:
+        self.column = column
+        self._labels = labels
+        form = column.format if labels and isinstance(labels[0], str) else target_format
+        given = _format_of(labels) if form is None else variants.from_json("format", form, FORMATS)
+        self._read = given.reader()
+        self._wanted = given.wanted
+        self._codes: dict[object, int] = {}
+        for code, label in enumerate(labels or ()):
+            with suppress(ValueError, OverflowError):  # a label that no cell can have
+                self._codes[self._read(label)] = code
+        self._code_of = lru_cache(10_000)(self._code)
+
+    def read(self, stored: Stored) -> NDArray[np.float64]:
+        """Return what some stored values of the column say, (rows,): the place among the labels, or the number.
+
+        A value that is none of the labels is -1, one that is missing is NaN. Raises `InvalidRequest`, with the row and
+        the column, for one that is no number.
+        """
+        kind = self.column.kind
+        if self._labels is not None:
+            return np.array([self._code_of(cell) for cell in cells(kind, stored)], np.float64)
+        if kind == "number" and not isinstance(stored, list):
+            return stored
+        found = np.full(len(stored), np.nan)
+        for row, cell in enumerate(cells(kind, stored)):
+            try:
+                value = self._read(cell)
+            except (ValueError, OverflowError):
+                detail = f"expected {self._wanted}, got {shown(cell)}"
+                raise InvalidRequest(detail, pointer=Place("rows", row, self.column.name)) from None
+            found[row] = np.nan if value is None else value
+        return found
+
+    def _code(self, cell: Cell) -> float:
+        if cell is None:
+            return np.nan
+        try:
+            value = self._read(cell)
+        except (ValueError, OverflowError):
+            return -1.0
+        return np.nan if value is None else self._codes.get(value, -1.0)
+
+
+def _format_of(labels: Sequence[Label] | None) -> Format:
+    """Return the format of cells that hold booleans or numbers, as these labels are."""
+    return BooleanFormat() if labels and isinstance(labels[0], bool) else NumberFormat()

@@ -14,7 +14,7 @@ from layerwise_service.rest.json_limits import check_rows
 from layerwise_service.rest.query import check_query
 from layerwise_service.rest.responses import json_response
 from layerwise_service.settings import Settings
-from layerwise_service.usecases.prediction import Instances, VersionPredictor
+from layerwise_service.usecases.prediction import Instances, Prediction, VersionPredictor
 
 
 class NumbersRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -62,11 +62,7 @@ def predict_routes(predictor: VersionPredictor, settings: Settings) -> Blueprint
             del data  # free the body: only its rows are needed
             found = predictor.predict(rows, model=body.model, version=body.version)
             del rows
-        predictions = found.predictions.tolist() if found.is_classifier else found.predictions
-        answer: dict[str, object] = {"model": found.model, "version": found.version, "predictions": predictions}
-        if found.probabilities is not None:
-            answer["probabilities"] = found.probabilities
-        return json_response(answer)
+        return json_response(_answer(found))
 
     @routes.get("/predict/signature")
     def get_signature() -> Response:  # pyright: ignore[reportUnusedFunction]
@@ -75,6 +71,16 @@ def predict_routes(predictor: VersionPredictor, settings: Settings) -> Blueprint
         return json_response(asdict(predictor.signature(model=model, version=version)))
 
     return routes
+
+
+def _answer(found: Prediction) -> dict[str, object]:
+    predictions = found.predictions.tolist() if found.classes is not None else found.predictions
+    answer: dict[str, object] = {"model": found.model, "version": found.version, "predictions": predictions}
+    if found.probabilities is not None:
+        answer["probabilities"] = found.probabilities
+    if found.classes is not None:
+        answer["classes"] = found.classes
+    return answer
 
 
 def _read(body: bytes) -> tuple[NumbersRequest | TableRequest, list[list[float]] | Instances]:

@@ -125,8 +125,9 @@ SCHEMAS = _answers() | {
                 "items": {"anyOf": [LABEL, NUMBER, list_of(NUMBER)]},
             },
             "probabilities": list_of(list_of(NUMBER)),
+            "classes": list_of(LABEL) | {"description": "Of a classifier, in the order of the probabilities."},
         },
-        optional=("probabilities",),
+        optional=("probabilities", "classes"),
     ),
     "Upload": object_of({"upload_id": {"type": "string"}, "offset": {"type": "integer"}}),
     "DatasetRows": object_of(

@@ -148,6 +148,7 @@ def write_job(job: Job) -> training_pb2.Job:
 
 
 def _source(source: TableSource) -> training_pb2.TableSource:
+    form = source.target_format
     return training_pb2.TableSource(
         dataset=source.dataset,
         target=source.target,
@@ -156,6 +157,7 @@ def _source(source: TableSource) -> training_pb2.TableSource:
         left_out=source.left_out,
         ignored=source.ignored,
         weight=source.weight,
+        target_format=None if form is None else to_message(form, tables_pb2.Format),
     )
 
 
@@ -245,8 +247,9 @@ def write_model(model: Model) -> models_pb2.Model:
 def write_prediction(prediction: Prediction) -> models_pb2.PredictResponse:
     """Return the prediction as a message."""
     response = models_pb2.PredictResponse(model=prediction.model, version=prediction.version)
-    if prediction.is_classifier:
+    if prediction.classes is not None:
         response.labels.CopyFrom(write_labels(prediction.predictions))
+        response.classes.CopyFrom(write_labels(prediction.classes))
     else:
         values = prediction.predictions
         response.values.CopyFrom(write_tensor(values.reshape(len(values), -1)))

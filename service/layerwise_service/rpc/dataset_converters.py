@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, cast
 
 from layerwise_proto.json_form import to_json, to_message
-from layerwise_proto.v1 import datasets_pb2, tables_pb2
+from layerwise_proto.v1 import datasets_pb2, models_pb2, tables_pb2
 from layerwise_service.domain.table_datasets import (
     Cell,
     DatasetColumn,
@@ -17,8 +17,10 @@ from layerwise_service.domain.table_datasets import (
     TableDatasetSummary,
     as_text,
 )
-from layerwise_service.rpc.converters import write_time
+from layerwise_service.rpc.converters import write_prediction, write_time
 from layerwise_service.usecases.datasets import FileHeader, read_as
+from layerwise_service.usecases.file_prediction import DatasetRequest
+from layerwise_service.usecases.table_prediction import PredictedRows
 
 
 def read_file_header(header: datasets_pb2.FileHeader) -> FileHeader:
@@ -60,9 +62,35 @@ def write_dataset(dataset: TableDataset) -> datasets_pb2.Dataset:
 
 def write_rows(rows: DatasetRows) -> datasets_pb2.DatasetRows:
     """Return the rows as a message."""
-    columns = [_values(name, cells, kind=rows.kinds[name]) for name, cells in rows.columns.items()]
-    table = tables_pb2.Table(columns=columns)
+    table = _table(rows.columns, rows.kinds)
     return datasets_pb2.DatasetRows(table=table, offset=rows.offset, next_offset=rows.next_offset)
+
+
+def read_dataset_request(request: models_pb2.PredictDatasetRequest) -> DatasetRequest:
+    """Return the request to predict a dataset."""
+    return DatasetRequest(
+        request.dataset,
+        request.model or None,
+        request.version or None,
+        keep=tuple(dict.fromkeys(request.keep)),
+        target=request.target,
+    )
+
+
+def write_predicted_rows(
+    rows: PredictedRows, kept: Mapping[str, str], unused: Sequence[str]
+) -> models_pb2.PredictedRows:
+    """Return predicted rows of a dataset as a message; `kept` are the kinds of the columns that are kept."""
+    return models_pb2.PredictedRows(
+        prediction=write_prediction(rows.prediction),
+        kept=_table(rows.kept, kept),
+        unused=unused,
+        truth=None if rows.truth is None else tables_pb2.Numbers(values=rows.truth.tolist()),
+    )
+
+
+def _table(columns: Mapping[str, Sequence[Cell]], kinds: Mapping[str, str]) -> tables_pb2.Table:
+    return tables_pb2.Table(columns=[_values(name, cells, kind=kinds[name]) for name, cells in columns.items()])
 
 
 def _column(column: DatasetColumn) -> datasets_pb2.DatasetColumn:

@@ -1,25 +1,16 @@
-"""layerwise.v1.ModelService and PredictionService."""
+"""layerwise.v1.ModelService."""
 
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import Executor
 from typing import Any
 
 from grpc import aio
 
 from layerwise_proto.v1 import models_pb2
-from layerwise_proto.v1.models_pb2_grpc import ModelServiceServicer, PredictionServiceServicer
-from layerwise_service.rpc.converters import (
-    read_tensor,
-    write_labels,
-    write_model,
-    write_prediction,
-    write_version,
-    write_version_summary,
-)
-from layerwise_service.rpc.table_converters import read_table, write_columns, write_signature
-from layerwise_service.usecases.prediction import VersionPredictor
+from layerwise_proto.v1.models_pb2_grpc import ModelServiceServicer
+from layerwise_service.rpc.converters import write_labels, write_model, write_version, write_version_summary
+from layerwise_service.rpc.table_converters import write_columns
 from layerwise_service.usecases.registry import ColumnSource, Registry
 
 Context = aio.ServicerContext[Any, Any]
@@ -99,26 +90,3 @@ class ModelServicer(ModelServiceServicer):
         size, token = request.page_size, request.page_token
         page = self._registry.categories(source, request.column, page_size=size, page_token=token)
         return models_pb2.ListCategoriesResponse(categories=page.items, next_page_token=page.next_token)
-
-
-class PredictionServicer(PredictionServiceServicer):
-    """Converts the request, calls a use-case, converts the result."""
-
-    def __init__(self, predictor: VersionPredictor, threads: Executor) -> None:
-        self._predictor = predictor
-        self._threads = threads  # separate threads: matrix products must not delay calls to the stores
-
-    async def Predict(self, request: models_pb2.PredictRequest, context: Context) -> models_pb2.PredictResponse:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._predict, request)
-
-    async def GetSignature(self, request: models_pb2.GetSignatureRequest, context: Context) -> models_pb2.Signature:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._signature, request)
-
-    def _signature(self, request: models_pb2.GetSignatureRequest) -> models_pb2.Signature:
-        return write_signature(self._predictor.signature(model=request.model or None, version=request.version or None))
-
-    def _predict(self, request: models_pb2.PredictRequest) -> models_pb2.PredictResponse:
-        at = request.WhichOneof("data") or "rows"
-        rows = read_table(request.table, at=at) if at == "table" else read_tensor(request.rows, at=at)
-        model, version = request.model or None, request.version or None
-        return write_prediction(self._predictor.predict(rows, model=model, version=version, at=at))

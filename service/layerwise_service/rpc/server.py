@@ -27,13 +27,15 @@ from layerwise_service.rpc.dataset_receiver import DatasetReceiver
 from layerwise_service.rpc.dataset_service import DatasetServicer
 from layerwise_service.rpc.interceptor import ErrorBoundary
 from layerwise_service.rpc.job_feed import JobFeed
-from layerwise_service.rpc.model_service import ModelServicer, PredictionServicer
+from layerwise_service.rpc.model_service import ModelServicer
+from layerwise_service.rpc.prediction_service import PredictionServicer
 from layerwise_service.rpc.training_service import TrainingServicer
 from layerwise_service.rpc.upload_receiver import UploadReceiver
 from layerwise_service.rpc.upload_streams import UploadStreams
 from layerwise_service.settings import Settings
 from layerwise_service.usecases.dataset_jobs import DatasetJobs
 from layerwise_service.usecases.datasets import Datasets
+from layerwise_service.usecases.file_prediction import FilePredictor
 from layerwise_service.usecases.prediction import VersionPredictor
 from layerwise_service.usecases.readiness import Readiness
 from layerwise_service.usecases.registry import Registry
@@ -67,6 +69,7 @@ class RpcServer:
         dataset_jobs: DatasetJobs,
         registry: Registry,
         predictor: VersionPredictor,
+        file_predictor: FilePredictor,
         sweep: Callable[[], None],
         readiness: Readiness,
         loops: Sequence[Loop],
@@ -104,7 +107,9 @@ class RpcServer:
         )
         add_DatasetServiceServicer_to_server(DatasetServicer(datasets, self._files), self._server)
         add_ModelServiceServicer_to_server(ModelServicer(registry), self._server)
-        add_PredictionServiceServicer_to_server(PredictionServicer(predictor, self._predicting), self._server)
+        add_PredictionServiceServicer_to_server(
+            PredictionServicer(predictor, file_predictor, self._predicting), self._server
+        )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if settings.reflection:
             names = (*_NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME)

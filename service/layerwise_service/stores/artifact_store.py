@@ -106,7 +106,9 @@ class ArtifactStore:
         columns = stored_columns(table.columns)
         return StoredTable(self._datasets / _checked(table.id), Shape(table.rows, len(columns), 0, None, columns))
 
-    def table_rows(self, table: TableDataset, start: int, most: int) -> dict[str, NDArray[np.float64] | list[str]]:
+    def table_rows(
+        self, table: ReadTable | TableDataset, start: int, most: int
+    ) -> dict[str, NDArray[np.float64] | list[str]]:
         """Return at most `most` stored rows from `start` on, fewer if they are large. Raises `DataLoss`."""
         with _reading("dataset", table.id, "DATASET"):
             return self.table(table).block(start, most_rows=most)

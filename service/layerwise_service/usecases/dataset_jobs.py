@@ -63,7 +63,16 @@ class DatasetJobs:
         for block in table.blocks([target.name]):
             values.add(block[target.name])
         task, why = decide_task(target, values, request.task)
-        source = TableSource(dataset.id, target.name, task, why, values.left_out, tuple(request.ignore), request.weight)
+        source = TableSource(
+            dataset=dataset.id,
+            target=target.name,
+            task=task,
+            why=why,
+            left_out=values.left_out,
+            ignored=tuple(request.ignore),
+            weight=request.weight,
+            target_format=dict(target.format),
+        )
         submission = _submission(request, dataset, source, rows=values.rows)
         upload = self._training.upload(submission)
         kept: list[NDArray[np.intp]] = []  # of each batch, the rows of the dataset

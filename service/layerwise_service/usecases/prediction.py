@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sys
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,13 +15,13 @@ from layerwise import MLP, TableEncoder
 from layerwise.checks import counted
 from layerwise.errors import Place
 from layerwise.tables.formats import Format
-from layerwise_service.domain.datasets import Table, rows_of
+from layerwise_service.domain.datasets import Label, Table, rows_of
 from layerwise_service.domain.json_words import json_word
 from layerwise_service.domain.tables import encoded, listed
 from layerwise_service.errors import InvalidRequest, OutputNotFinite, TooLarge
 from layerwise_service.process.counts import COUNTS, PREDICTIONS
-from layerwise_service.process.sizes import held_bytes
 from layerwise_service.stores.artifact_store import ArtifactStore
+from layerwise_service.usecases.loaded_models import LoadedModels
 from layerwise_service.usecases.registry import VersionResolver
 
 
@@ -42,14 +40,14 @@ class Prediction:
     """The predictions of a version for n rows.
 
     `predictions` is (n,) labels or values, or (n, outputs) values of a regression with several outputs;
-    `probabilities` is (n, classes), or None if the loss gives none.
+    `probabilities` is (n, classes), or None if the loss gives none. `classes` are those of a classifier, else None.
     """
 
     model: str
     version: int
     predictions: NDArray[Any]
     probabilities: NDArray[np.float32] | None
-    is_classifier: bool
+    classes: tuple[Label, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +67,45 @@ class Signature:
     columns: tuple[SignatureColumn, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class LoadedVersion:
+    """A version whose network is in memory. It predicts at most `most_rows` rows at once."""
+
+    model: str
+    version: int
+    network: MLP
+    most_rows: int
+
+    def predict(self, rows: Rows, *, at: str) -> Prediction:
+        """Predict `rows` as `VersionPredictor.predict` does."""
+        network, count = self.network, _count(rows)
+        if count > self.most_rows:
+            detail = f"expected at most {counted(self.most_rows, 'row')} at once, got {count:,}"
+            raise TooLarge(f"{detail}; send them in several requests", pointer=at, reason="TOO_MANY_ROWS")
+        if count == 0:
+            raise InvalidRequest("expected at least one row", pointer=at, reason="EMPTY_BATCH")
+        start = time.perf_counter()
+        with np.errstate(over="ignore", invalid="ignore"):  # checked right below
+            if (encoder := network.encoder) is not None:
+                outputs = _outputs_of_table(network, encoder, rows, at)
+            else:
+                outputs = network.outputs(_check(rows, network.architecture.inputs, at), check=False)
+        if not np.isfinite(outputs).all():
+            row = int(np.argmin(np.isfinite(outputs).all(axis=1)))
+            detail = f"version {self.version} of {self.model} predicts NaN or infinity for this row"
+            raise OutputNotFinite(detail, pointer=Place(at, row))
+        prediction = Prediction(
+            self.model,
+            self.version,
+            network.decide(outputs),
+            network.probabilities(outputs) if network.gives_probabilities else None,
+            network.labels if network.is_classifier else None,
+        )
+        series = PREDICTIONS, self.model, str(self.version)
+        COUNTS.observe(series, time.perf_counter() - start, count)
+        return prediction
+
+
 class VersionPredictor:
     """Predicts with any version, and keeps the versions in use loaded."""
 
@@ -82,11 +119,11 @@ class VersionPredictor:
 
     def signature(self, *, model: str | None, version: str | int | None) -> Signature:
         """Return what a version takes. `model`, `version` and the errors about them are as for `predict`."""
-        target = self._resolver.resolve(model, version)
-        encoder = self._models.get(target.artifact).encoder
+        found = self.load(model=model, version=version)
+        encoder = found.network.encoder
         columns = () if encoder is None else encoder.columns
         return Signature(
-            target.model, target.version, tuple(SignatureColumn(column.name, column.kind) for column in columns)
+            found.model, found.version, tuple(SignatureColumn(column.name, column.kind) for column in columns)
         )
 
     def formats(self, model: str, version: str) -> dict[str, Format]:
@@ -94,94 +131,27 @@ class VersionPredictor:
 
         `version` is a number, an alias, or "" for the latest. Raises `ModelNotFound`, `VersionNotFound`.
         """
-        encoder = self._models.get(self._resolver.resolve(model, version or None).artifact).encoder
+        encoder = self.load(model=model, version=version or None).network.encoder
         return {} if encoder is None else {column.name: column.format for column in encoder.columns}
 
-    def predict(self, rows: Rows, *, model: str | None, version: str | int | None, at: str = "instances") -> Prediction:
-        """Predict `rows`: (n, inputs) numbers, or a table if the version takes one.
+    def load(self, *, model: str | None, version: str | int | None) -> LoadedVersion:
+        """Return the version that `model` and `version` name, which are those of `VersionResolver.resolve`.
 
-        `model` and `version` are those of `VersionResolver.resolve`; `at` names the rows in errors.
-
-        Raises `InvalidRequest` with the row, and the column, that is wrong, `TooLarge`, and what `resolve` raises.
+        Raises what `resolve` raises, and `DataLoss`.
         """
         target = self._resolver.resolve(model, version)
         network = self._models.get(target.artifact)
         most = max(1, min(self._max_rows, self._max_values // network.architecture.outputs))
-        count = _count(rows)
-        if count > most:
-            detail = f"expected at most {counted(most, 'row')} at once, got {count:,}; send them in several requests"
-            raise TooLarge(detail, pointer=at, reason="TOO_MANY_ROWS")
-        if count == 0:
-            raise InvalidRequest("expected at least one row", pointer=at, reason="EMPTY_BATCH")
-        start = time.perf_counter()
-        with np.errstate(over="ignore", invalid="ignore"):  # checked right below
-            if (encoder := network.encoder) is not None:
-                outputs = _outputs_of_table(network, encoder, rows, at)
-            else:
-                outputs = network.outputs(_check(rows, network.architecture.inputs, at), check=False)
-        if not np.isfinite(outputs).all():
-            row = int(np.argmin(np.isfinite(outputs).all(axis=1)))
-            detail = f"version {target.version} of {target.model} predicts NaN or infinity for this row"
-            raise OutputNotFinite(detail, pointer=Place(at, row))
-        prediction = Prediction(
-            target.model,
-            target.version,
-            network.decide(outputs),
-            network.probabilities(outputs) if network.gives_probabilities else None,
-            network.is_classifier,
-        )
-        series = PREDICTIONS, target.model, str(target.version)
-        COUNTS.observe(series, time.perf_counter() - start, count)
-        return prediction
+        return LoadedVersion(target.model, target.version, network, most)
 
+    def predict(self, rows: Rows, *, model: str | None, version: str | int | None, at: str = "instances") -> Prediction:
+        """Predict `rows`: (n, inputs) numbers, or a table if the version takes one.
 
-class LoadedModels:
-    """A cache of models by artefact: the least recently used are evicted once the total exceeds `max_bytes`."""
+        `model` and `version` are as for `load`; `at` names the rows in errors.
 
-    def __init__(self, artifacts: ArtifactStore, *, max_bytes: int) -> None:
-        self._artifacts = artifacts
-        self._max_bytes = max_bytes
-        self._lock = threading.Lock()
-        self._loaded: OrderedDict[str, tuple[MLP, int]] = OrderedDict()  # with the bytes that each holds
-        self._bytes = 0
-        self._loading: dict[str, threading.Lock] = {}
-
-    def get(self, artifact: str) -> MLP:
-        """Return the model, loaded once however many threads ask for it. Raises `DataLoss`."""
-        with self._lock:
-            if (model := self._found(artifact)) is not None:
-                return model
-            loading = self._loading.setdefault(artifact, threading.Lock())
-        with loading:
-            with self._lock:
-                if (model := self._found(artifact)) is not None:
-                    return model
-            try:
-                model = self._artifacts.load_model(artifact)
-                model.kept_optimizer = None  # predictions do not need it
-                size = held_bytes(model)
-                with self._lock:
-                    self._keep(artifact, model, size)
-            finally:
-                with self._lock:
-                    self._loading.pop(artifact, None)
-            return model
-
-    def _found(self, artifact: str) -> MLP | None:
-        kept = self._loaded.get(artifact)
-        if kept is None:
-            return None
-        self._loaded.move_to_end(artifact)
-        return kept[0]
-
-    def _keep(self, artifact: str, model: MLP, size: int) -> None:
-        if (before := self._loaded.pop(artifact, None)) is not None:  # loaded twice, after a load that failed
-            self._bytes -= before[1]
-        self._loaded[artifact] = model, size
-        self._bytes += size
-        while self._bytes > self._max_bytes and len(self._loaded) > 1:
-            _, (_, gone) = self._loaded.popitem(last=False)
-            self._bytes -= gone
+        Raises `InvalidRequest` with the row, and the column, that is wrong, `TooLarge`, and what `load` raises.
+        """
+        return self.load(model=model, version=version).predict(rows, at=at)
 
 
 def _count(rows: Rows) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from layerwise_service.domain.columns import ColumnInfo
 from layerwise_service.domain.datasets import Label
+from layerwise_service.domain.jobs import TableSource
 from layerwise_service.domain.models import Model, ServedModel, Version, VersionSummary
 from layerwise_service.domain.names import LATEST, check_alias, check_name
 from layerwise_service.domain.pages import Page, page_limit, page_start
@@ -75,6 +76,10 @@ class Registry:
         """Return a page of the categories of a column. Raises `NotFound`."""
         limit, start = page_limit(page_size), page_start(page_token)
         return self._jobs.encoders.categories(self._job_of(source), column, limit=limit, start=start)
+
+    def source(self, model: str, version: int) -> TableSource | None:
+        """Return how the rows of a version were made of a table file; None if they were not."""
+        return self._jobs.get(self._versions.job_of(model, str(version))).source
 
     def _job_of(self, source: ColumnSource) -> str:
         """Return the id of the job that fitted the encoder."""

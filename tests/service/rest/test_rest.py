@@ -59,7 +59,8 @@ def test_a_classifier_answers_labels_and_probabilities(rest: FlaskClient, publis
 
     answer = predict(rest, model="xor", instances=[[0, 1], [1.0, 1]])
 
-    assert set(answer) == {"model", "version", "predictions", "probabilities"}
+    assert set(answer) == {"model", "version", "predictions", "probabilities", "classes"}
+    assert answer["classes"] == ["no", "yes"]
     assert (answer["model"], answer["version"]) == ("xor", 1)
     for label, probabilities in zip(answer["predictions"], answer["probabilities"], strict=True):
         assert label == ("no", "yes")[probabilities.index(max(probabilities))]
@@ -90,7 +91,7 @@ def test_a_regression_answers_values(rest: FlaskClient, publish: Publish, output
 def test_a_hinge_classifier_gives_no_probabilities(rest: FlaskClient, publish: Publish) -> None:
     publish(loss="hinge")
 
-    assert set(predict(rest, instances=[[0, 0]])) == {"model", "version", "predictions"}
+    assert set(predict(rest, instances=[[0, 0]])) == {"model", "version", "predictions", "classes"}
 
 
 def test_the_model_may_be_left_out_when_there_is_one(rest: FlaskClient, publish: Publish) -> None:

@@ -27,6 +27,7 @@ from layerwise_service.settings import Settings
 from layerwise_service.stores.job_store import JobStore
 from layerwise_service.usecases.dataset_jobs import DatasetJobs
 from layerwise_service.usecases.datasets import Datasets
+from layerwise_service.usecases.file_prediction import FilePredictor
 from layerwise_service.usecases.prediction import VersionPredictor
 from layerwise_service.usecases.readiness import Readiness
 from layerwise_service.usecases.registry import Registry, VersionResolver
@@ -509,12 +510,14 @@ def test_health_says_when_a_background_loop_hangs(settings: Settings, stores: St
 
     def build(settings: Settings) -> RpcServer:
         training = TrainingJobs(stores.jobs, stores.versions, stores.artifacts, settings)
+        registry = Registry(stores.versions, stores.jobs)
         return RpcServer(
             training=training,
             dataset_jobs=DatasetJobs(stores.datasets, stores.artifacts, training),
             datasets=Datasets(stores.datasets, stores.uploads, stores.artifacts, predictor.formats, settings),
-            registry=Registry(stores.versions, stores.jobs),
+            registry=registry,
             predictor=predictor,
+            file_predictor=FilePredictor(predictor, registry, stores.datasets, stores.artifacts),
             sweep=lambda: None,
             readiness=Readiness(stores.database, stores.artifacts),
             loops=(resolver.loop, hanging),

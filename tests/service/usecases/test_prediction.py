@@ -24,7 +24,7 @@ from layerwise_service.errors import DataLoss
 from layerwise_service.process.sizes import held_bytes
 from layerwise_service.settings import Settings
 from layerwise_service.stores.artifact_store import ArtifactStore
-from layerwise_service.usecases.prediction import LoadedModels
+from layerwise_service.usecases.loaded_models import LoadedModels
 from layerwise_service.wiring import Stores
 
 Publish = Callable[..., Version]

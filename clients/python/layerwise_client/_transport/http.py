@@ -156,7 +156,7 @@ def _signature(answer: dict[str, Any]) -> Signature:
 
 
 def _prediction(answer: dict[str, Any]) -> Prediction:
-    predictions, probabilities = answer["predictions"], answer.get("probabilities")
+    predictions, probabilities, classes = answer["predictions"], answer.get("probabilities"), answer.get("classes")
     values = isinstance(predictions[0], float | list)  # numbers of a regression, or lists of flags; labels are neither
     if not values and not ((kinds := set(map(type, predictions))) <= {int, str, bool} and len(kinds) == 1):
         raise ValueError("expected labels of one type")
@@ -166,6 +166,7 @@ def _prediction(answer: dict[str, Any]) -> Prediction:
         labels=None if values else labels_array(predictions),
         values=_float32(predictions) if values else None,
         probabilities=None if probabilities is None else _float32(probabilities),
+        classes=None if classes is None else labels_array(classes),
     )
 
 

@@ -40,16 +40,21 @@ class GrpcTransport:
         else:
             request.rows.CopyFrom(tensor(rows))
         check_size(request.ByteSize(), len(rows))
-        answer = self._connection.call(self._connection.prediction.Predict, request)
-        classified = answer.WhichOneof("predictions") == "labels"
-        values = None if classified else from_tensor(answer.values)
-        return Prediction(
-            model=answer.model,
-            version=answer.version,
-            labels=labels_array(labels_of(answer.labels)) if classified else None,
-            values=values[:, 0] if values is not None and values.ndim == 2 and values.shape[1] == 1 else values,
-            probabilities=from_tensor(answer.probabilities) if answer.HasField("probabilities") else None,
-        )
+        return prediction_of(self._connection.call(self._connection.prediction.Predict, request))
 
     def close(self) -> None:
         """Do nothing, since the client closes the connection."""
+
+
+def prediction_of(answer: models_pb2.PredictResponse) -> Prediction:
+    """Return the prediction in a message."""
+    classified = answer.WhichOneof("predictions") == "labels"
+    values = None if classified else from_tensor(answer.values)
+    return Prediction(
+        model=answer.model,
+        version=answer.version,
+        labels=labels_array(labels_of(answer.labels)) if classified else None,
+        values=values[:, 0] if values is not None and values.ndim == 2 and values.shape[1] == 1 else values,
+        probabilities=from_tensor(answer.probabilities) if answer.HasField("probabilities") else None,
+        classes=labels_array(labels_of(answer.classes)) if answer.HasField("classes") else None,
+    )

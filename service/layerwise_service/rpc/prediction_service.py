@@ -1,0 +1,62 @@
+"""layerwise.v1.PredictionService."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import Executor
+from typing import Any
+
+from grpc import aio
+
+from layerwise_proto.v1 import models_pb2
+from layerwise_proto.v1.models_pb2_grpc import PredictionServiceServicer
+from layerwise_service.errors import InvalidRequest
+from layerwise_service.rpc.converters import read_tensor, write_prediction
+from layerwise_service.rpc.dataset_converters import read_dataset_request, write_predicted_rows
+from layerwise_service.rpc.table_converters import read_table, write_signature
+from layerwise_service.usecases.file_prediction import FilePredictor
+from layerwise_service.usecases.prediction import VersionPredictor
+
+Context = aio.ServicerContext[Any, Any]
+
+
+class PredictionServicer(PredictionServiceServicer):
+    """Converts the request, calls a use-case, converts the result."""
+
+    def __init__(self, predictor: VersionPredictor, files: FilePredictor, threads: Executor) -> None:
+        self._predictor = predictor
+        self._files = files
+        self._threads = threads  # separate threads: matrix products must not delay calls to the stores
+
+    async def Predict(self, request: models_pb2.PredictRequest, context: Context) -> models_pb2.PredictResponse:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._predict, request)
+
+    async def PredictDataset(
+        self, request: models_pb2.PredictDatasetRequest, context: Context
+    ) -> AsyncIterator[models_pb2.PredictedRows]:
+        if request.offset < 0:
+            raise InvalidRequest(f"expected at least 0, got {request.offset}", pointer="offset")
+        found = await asyncio.to_thread(self._files.predict, read_dataset_request(request))
+        blocks, unused = found.blocks(request.offset), found.unused
+
+        def next_rows() -> models_pb2.PredictedRows | None:
+            rows = next(blocks, None)
+            return None if rows is None else write_predicted_rows(rows, found.kept, unused)
+
+        loop = asyncio.get_running_loop()
+        while (message := await loop.run_in_executor(self._threads, next_rows)) is not None:
+            yield message
+            unused = ()
+
+    async def GetSignature(self, request: models_pb2.GetSignatureRequest, context: Context) -> models_pb2.Signature:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._signature, request)
+
+    def _signature(self, request: models_pb2.GetSignatureRequest) -> models_pb2.Signature:
+        return write_signature(self._predictor.signature(model=request.model or None, version=request.version or None))
+
+    def _predict(self, request: models_pb2.PredictRequest) -> models_pb2.PredictResponse:
+        at = request.WhichOneof("data") or "rows"
+        rows = read_table(request.table, at=at) if at == "table" else read_tensor(request.rows, at=at)
+        model, version = request.model or None, request.version or None
+        return write_prediction(self._predictor.predict(rows, model=model, version=version, at=at))

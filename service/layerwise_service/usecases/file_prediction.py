@@ -1,0 +1,66 @@
+"""Use-case of predicting the rows of a dataset, or of a file that is read for that alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from layerwise_service.domain.table_datasets import DatasetColumn
+from layerwise_service.domain.targets import TrueValues
+from layerwise_service.errors import InvalidRequest
+from layerwise_service.stores.artifact_store import ArtifactStore
+from layerwise_service.stores.dataset_store import DatasetStore
+from layerwise_service.usecases.prediction import LoadedVersion, VersionPredictor
+from layerwise_service.usecases.registry import Registry
+from layerwise_service.usecases.table_prediction import TablePrediction, check_column
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetRequest:
+    """A request to predict the rows of a dataset.
+
+    `keep` are columns to return; `target` is that of the true values, or "".
+    """
+
+    dataset: str
+    model: str | None
+    version: str | None
+    keep: tuple[str, ...] = ()
+    target: str = ""
+
+
+class FilePredictor:
+    """Predicts tables."""
+
+    def __init__(
+        self, predictor: VersionPredictor, registry: Registry, datasets: DatasetStore, artifacts: ArtifactStore
+    ) -> None:
+        self._predictor = predictor
+        self._registry = registry
+        self._datasets = datasets
+        self._artifacts = artifacts
+
+    def predict(self, request: DatasetRequest) -> TablePrediction:
+        """Return the prediction of a dataset, whose blocks are made as they are read.
+
+        Raises `DatasetNotFound`, `InvalidRequest`, and what `VersionPredictor.load` raises.
+        """
+        version = self._predictor.load(model=request.model, version=request.version)
+        dataset = self._datasets.get(request.dataset)
+        truth = None
+        if request.target:
+            columns = {column.name: column for column in dataset.columns}
+            check_column(request.target, columns, "target")
+            truth = self._truth(version, columns[request.target])
+        self._artifacts.open_table(dataset)  # is it undamaged?
+        block = partial(self._artifacts.table_rows, dataset)
+        return TablePrediction(version, dataset.columns, dataset.rows, block, keep=request.keep, truth=truth)
+
+    def _truth(self, version: LoadedVersion, target: DatasetColumn) -> TrueValues:
+        network = version.network
+        if not network.is_classifier and network.architecture.outputs > 1:
+            detail = f"expected a model with one value a row, {version.model} has {network.architecture.outputs}"
+            raise InvalidRequest(detail, pointer="target")
+        source = self._registry.source(version.model, version.version)
+        form = source.target_format if source is not None and source.target == target.name else None
+        return TrueValues(target, network.labels if network.is_classifier else None, form)

@@ -1,0 +1,59 @@
+"""The models in memory of a process that predicts."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+
+from layerwise import MLP
+from layerwise_service.process.sizes import held_bytes
+from layerwise_service.stores.artifact_store import ArtifactStore
+
+
+class LoadedModels:
+    """A cache of models by artefact: the least recently used are evicted once the total exceeds `max_bytes`."""
+
+    def __init__(self, artifacts: ArtifactStore, *, max_bytes: int) -> None:
+        self._artifacts = artifacts
+        self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._loaded: OrderedDict[str, tuple[MLP, int]] = OrderedDict()  # with the bytes that each holds
+        self._bytes = 0
+        self._loading: dict[str, threading.Lock] = {}
+
+    def get(self, artifact: str) -> MLP:
+        """Return the model, loaded once however many threads ask for it. Raises `DataLoss`."""
+        with self._lock:
+            if (model := self._found(artifact)) is not None:
+                return model
+            loading = self._loading.setdefault(artifact, threading.Lock())
+        with loading:
+            with self._lock:
+                if (model := self._found(artifact)) is not None:
+                    return model
+            try:
+                model = self._artifacts.load_model(artifact)
+                model.kept_optimizer = None  # predictions do not need it
+                size = held_bytes(model)
+                with self._lock:
+                    self._keep(artifact, model, size)
+            finally:
+                with self._lock:
+                    self._loading.pop(artifact, None)
+            return model
+
+    def _found(self, artifact: str) -> MLP | None:
+        kept = self._loaded.get(artifact)
+        if kept is None:
+            return None
+        self._loaded.move_to_end(artifact)
+        return kept[0]
+
+    def _keep(self, artifact: str, model: MLP, size: int) -> None:
+        if (before := self._loaded.pop(artifact, None)) is not None:  # loaded twice, after a load that failed
+            self._bytes -= before[1]
+        self._loaded[artifact] = model, size
+        self._bytes += size
+        while self._bytes > self._max_bytes and len(self._loaded) > 1:
+            _, (_, gone) = self._loaded.popitem(last=False)
+            self._bytes -= gone

@@ -1,0 +1,160 @@
+"""Predictions for the rows of a stored table, block by block, all by one version."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwise.checks import counted, shown
+from layerwise.errors import Place
+from layerwise.tables import NumberFormat
+from layerwise.wording import did_you_mean
+from layerwise_service.domain.datasets import Table, rows_of
+from layerwise_service.domain.table_datasets import Cell, DatasetColumn, as_read_by, cells
+from layerwise_service.domain.tables import listed
+from layerwise_service.domain.targets import Stored, TrueValues
+from layerwise_service.errors import InvalidRequest, OutputNotFinite, ServiceError
+from layerwise_service.usecases.prediction import LoadedVersion, Prediction
+
+_MOST_OUTPUTS = 2**20  # of a block: 4 MiB of probabilities
+_NO_NUMBERS = ("date", "time")
+
+
+@dataclass(frozen=True, slots=True)
+class PredictedRows:
+    """The predictions for some rows, the columns that are kept, and in `truth` what `TrueValues` reads, or None."""
+
+    prediction: Prediction
+    kept: Mapping[str, Sequence[Cell]]
+    truth: NDArray[np.float64] | None
+
+    def __len__(self) -> int:
+        return len(self.prediction.predictions)
+
+
+class TablePrediction:
+    """The predictions of `version` for a table of `rows` rows.
+
+    `block` returns the rows from a first one on, at most so many. The columns `keep` are returned with the
+    predictions, and what `truth` reads. `unused` are columns that the version does not know. Raises `InvalidRequest`.
+    """
+
+    def __init__(
+        self,
+        version: LoadedVersion,
+        columns: Sequence[DatasetColumn],
+        rows: int,
+        block: Callable[[int, int], Table],
+        *,
+        keep: Sequence[str] = (),
+        truth: TrueValues | None = None,
+    ) -> None:
+        self.version = version
+        self.rows = rows
+        self._kinds = {column.name: column.kind for column in columns}
+        self._block = block
+        self._truth = truth
+        for name in keep:
+            check_column(name, self._kinds, "keep")
+        self.kept = {name: self._kinds[name] for name in keep}
+        """The kinds of the columns that are kept, by name."""
+        target = None if truth is None else truth.column.name
+        if (encoder := version.network.encoder) is None:
+            self._formats: dict[str, str] = {}
+            self._inputs = _number_columns(version, self._kinds, {*keep, target})
+            self.unused: tuple[str, ...] = ()
+            return
+        self._formats = {column.name: column.format.kind for column in encoder.columns}
+        if target in self._formats:
+            detail = f"expected the column that {version.model} predicts, {shown(target)} is one that it predicts from"
+            raise InvalidRequest(detail, pointer="target")
+        there = [name for name in self._kinds if name in self._formats]
+        # if one is missing, the encoder says so, and names all that there are
+        self._inputs = there if len(there) == len(self._formats) else list(self._kinds)
+        chosen: Any = encoder.to_json()
+        others = [name for name in self._kinds if name not in {*self._formats, *chosen["ignore"], *keep, target}]
+        self.unused = () if "ignore" in (chosen["extra"], chosen["rest"]) else tuple(others)
+
+    def blocks(self, start: int = 0) -> Iterator[PredictedRows]:
+        """Yield the predictions for the rows from `start` on.
+
+        Raises `InvalidRequest` and `OutputNotFinite` with row and column of the table, and what `block` raises.
+        """
+        most = max(1, min(self.version.most_rows, _MOST_OUTPUTS // self.version.network.architecture.outputs))
+        while start < self.rows:
+            block = self._block(start, most)
+            yield self._predicted(block, start)
+            start += rows_of(block)
+
+    def _predicted(self, block: Table, start: int) -> PredictedRows:
+        try:
+            inputs = self._table(block) if self._formats else self._numbers(block)
+            prediction = self.version.predict(inputs, at="")
+            truth = None if self._truth is None else self._truth.read(block[self._truth.column.name])
+        except (InvalidRequest, OutputNotFinite) as error:
+            raise self._placed(error, start) from error
+        kept = {name: cells(kind, block[name]) for name, kind in self.kept.items()}
+        return PredictedRows(prediction, kept, truth)
+
+    def _table(self, block: Table) -> Table:
+        return {name: as_read_by(self._formats.get(name), self._kinds[name], block[name]) for name in self._inputs}
+
+    def _numbers(self, block: Table) -> NDArray[np.float32]:
+        columns = [_as_numbers(name, block[name]) for name in self._inputs]
+        with np.errstate(over="ignore"):  # what is beyond float32 is refused as infinite
+            return np.column_stack(columns).astype(np.float32)
+
+    def _placed(self, error: ServiceError, start: int) -> ServiceError:
+        """Return the error about a row of a block as one about the row and column of the table."""
+        match error.place:
+            case ("rows", int(row), *rest):
+                place = Place("rows", start + row, *rest)
+            case (int(row), int(column)):
+                place = Place("rows", start + row, self._inputs[column])
+            case (int(row), *_):
+                place = Place("rows", start + row)
+            case other:
+                place = Place(*other)
+        return type(error)(error.detail, pointer=place, reason=error.reason)
+
+
+def check_column(name: str, known: Mapping[str, object], pointer: str) -> None:
+    """Raise `InvalidRequest` if a table with the columns `known` has no column of this name."""
+    if name not in known:
+        detail = f"there is no column {shown(name)}; the columns are {listed(known)}{did_you_mean(name, known)}"
+        raise InvalidRequest(detail, pointer=pointer, reason="COLUMN_NOT_FOUND")
+
+
+def _number_columns(version: LoadedVersion, kinds: Mapping[str, str], others: set[str | None]) -> list[str]:
+    """Return the columns that a version takes by their order: all but `others`."""
+    names = [name for name in kinds if name not in others]
+    inputs = version.network.architecture.inputs
+    if len(names) != inputs:
+        wanted = f"version {version.version} of {version.model} takes {counted(inputs, 'column')} of numbers in order"
+        got = f"the table has {len(names)}: {listed(names)}"
+        hint = "name the column with the truth as target, and further ones in keep" if len(names) > inputs else ""
+        raise InvalidRequest(f"{wanted}, {got}{'; ' if hint else ''}{hint}", reason="WRONG_FEATURE_COUNT")
+    for name in names:
+        if kinds[name] in _NO_NUMBERS:
+            detail = f"expected a column of numbers, got {kinds[name]}s"
+            raise InvalidRequest(detail, pointer=Place("columns", name), reason="WRONG_KIND_OF_ROWS")
+    return names
+
+
+def _as_numbers(name: str, stored: Stored) -> NDArray[np.float64]:
+    if not isinstance(stored, list):
+        return stored
+    read = NumberFormat().reader()
+    found: list[float] = []
+    for row, text in enumerate(stored):
+        try:
+            number = read(text)
+        except (ValueError, OverflowError):
+            place = Place("rows", row, name)
+            raise InvalidRequest(f"expected a number, got {shown(text)}", pointer=place) from None
+        found.append(np.nan if number is None else number)
+    return np.array(found, np.float64)
