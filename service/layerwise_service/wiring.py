@@ -26,6 +26,7 @@ from layerwise_service.usecases.dataset_jobs import DatasetJobs
 from layerwise_service.usecases.datasets import Datasets
 from layerwise_service.usecases.file_prediction import FilePredictor
 from layerwise_service.usecases.prediction import VersionPredictor
+from layerwise_service.usecases.profiles import Profiles
 from layerwise_service.usecases.readiness import Readiness
 from layerwise_service.usecases.registry import Registry, VersionResolver
 from layerwise_service.usecases.training import TrainingJobs
@@ -95,6 +96,7 @@ def build_rest(settings: Settings, reporter: Reporter | None = None) -> Flask:
         registry=Registry(stores.versions, stores.jobs),
         training=TrainingJobs(stores.jobs, stores.versions, stores.artifacts, settings),
         datasets=Datasets(stores.datasets, stores.uploads, stores.artifacts, predictor.formats, settings),
+        profiles=Profiles(stores.datasets, stores.artifacts, settings),
         health=HealthChecks(
             stores.jobs,
             resolver,
@@ -120,6 +122,7 @@ def build_rpc(settings: Settings) -> RpcServer:
     return RpcServer(
         training=training,
         datasets=Datasets(stores.datasets, stores.uploads, stores.artifacts, predictor.formats, settings),
+        profiles=Profiles(stores.datasets, stores.artifacts, settings),
         dataset_jobs=DatasetJobs(stores.datasets, stores.artifacts, training),
         registry=registry,
         predictor=predictor,

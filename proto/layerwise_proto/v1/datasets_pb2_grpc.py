@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from layerwise_proto.v1 import datasets_pb2 as layerwise__proto_dot_v1_dot_datasets__pb2
+from layerwise_proto.v1 import profiles_pb2 as layerwise__proto_dot_v1_dot_profiles__pb2
 
 GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
@@ -64,6 +65,11 @@ class DatasetServiceStub(object):
                 request_serializer=layerwise__proto_dot_v1_dot_datasets__pb2.PreviewDatasetRequest.SerializeToString,
                 response_deserializer=layerwise__proto_dot_v1_dot_datasets__pb2.DatasetRows.FromString,
                 _registered_method=True)
+        self.GetProfile = channel.unary_unary(
+                '/layerwise.v1.DatasetService/GetProfile',
+                request_serializer=layerwise__proto_dot_v1_dot_profiles__pb2.GetProfileRequest.SerializeToString,
+                response_deserializer=layerwise__proto_dot_v1_dot_profiles__pb2.Profile.FromString,
+                _registered_method=True)
 
 
 class DatasetServiceServicer(object):
@@ -116,6 +122,14 @@ class DatasetServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetProfile(self, request, context):
+        """Returns what the columns of a dataset hold, and what its owner should know before training on it. It is computed
+        from all rows, or a sample of a large dataset.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DatasetServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -148,6 +162,11 @@ def add_DatasetServiceServicer_to_server(servicer, server):
                     servicer.PreviewDataset,
                     request_deserializer=layerwise__proto_dot_v1_dot_datasets__pb2.PreviewDatasetRequest.FromString,
                     response_serializer=layerwise__proto_dot_v1_dot_datasets__pb2.DatasetRows.SerializeToString,
+            ),
+            'GetProfile': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetProfile,
+                    request_deserializer=layerwise__proto_dot_v1_dot_profiles__pb2.GetProfileRequest.FromString,
+                    response_serializer=layerwise__proto_dot_v1_dot_profiles__pb2.Profile.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -312,6 +331,33 @@ class DatasetService(object):
             '/layerwise.v1.DatasetService/PreviewDataset',
             layerwise__proto_dot_v1_dot_datasets__pb2.PreviewDatasetRequest.SerializeToString,
             layerwise__proto_dot_v1_dot_datasets__pb2.DatasetRows.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetProfile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/layerwise.v1.DatasetService/GetProfile',
+            layerwise__proto_dot_v1_dot_profiles__pb2.GetProfileRequest.SerializeToString,
+            layerwise__proto_dot_v1_dot_profiles__pb2.Profile.FromString,
             options,
             channel_credentials,
             insecure,

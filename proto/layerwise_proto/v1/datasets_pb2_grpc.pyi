@@ -6,6 +6,7 @@ Datasets: a table file, sent as it is, read once by the service into typed colum
 from collections import abc as _abc
 from grpc import aio as _aio
 from layerwise_proto.v1 import datasets_pb2 as _datasets_pb2
+from layerwise_proto.v1 import profiles_pb2 as _profiles_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -49,6 +50,10 @@ class DatasetServiceStub:
     """Deletes a dataset. Refused (DATASET_IN_USE) while a job that has not ended needs it."""
     PreviewDataset: _grpc.UnaryUnaryMultiCallable[_datasets_pb2.PreviewDatasetRequest, _datasets_pb2.DatasetRows]
     """Returns some rows of a dataset."""
+    GetProfile: _grpc.UnaryUnaryMultiCallable[_profiles_pb2.GetProfileRequest, _profiles_pb2.Profile]
+    """Returns what the columns of a dataset hold, and what its owner should know before training on it. It is computed
+    from all rows, or a sample of a large dataset.
+    """
 
 @_typing.type_check_only
 class DatasetServiceAsyncStub(DatasetServiceStub):
@@ -71,6 +76,10 @@ class DatasetServiceAsyncStub(DatasetServiceStub):
     """Deletes a dataset. Refused (DATASET_IN_USE) while a job that has not ended needs it."""
     PreviewDataset: _aio.UnaryUnaryMultiCallable[_datasets_pb2.PreviewDatasetRequest, _datasets_pb2.DatasetRows]  # type: ignore[assignment]
     """Returns some rows of a dataset."""
+    GetProfile: _aio.UnaryUnaryMultiCallable[_profiles_pb2.GetProfileRequest, _profiles_pb2.Profile]  # type: ignore[assignment]
+    """Returns what the columns of a dataset hold, and what its owner should know before training on it. It is computed
+    from all rows, or a sample of a large dataset.
+    """
 
 class DatasetServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -126,5 +135,15 @@ class DatasetServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_datasets_pb2.DatasetRows, _abc.Awaitable[_datasets_pb2.DatasetRows]]:
         """Returns some rows of a dataset."""
+
+    @_abc_1.abstractmethod
+    def GetProfile(
+        self,
+        request: _profiles_pb2.GetProfileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_profiles_pb2.Profile, _abc.Awaitable[_profiles_pb2.Profile]]:
+        """Returns what the columns of a dataset hold, and what its owner should know before training on it. It is computed
+        from all rows, or a sample of a large dataset.
+        """
 
 def add_DatasetServiceServicer_to_server(servicer: DatasetServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -29,23 +29,6 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
-class _Task:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _TaskEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Task.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    TASK_UNSPECIFIED: _Task.ValueType  # 0
-    TASK_CLASSES: _Task.ValueType  # 1
-    TASK_AMOUNT: _Task.ValueType  # 2
-
-class Task(_Task, metaclass=_TaskEnumTypeWrapper): ...
-
-TASK_UNSPECIFIED: Task.ValueType  # 0
-TASK_CLASSES: Task.ValueType  # 1
-TASK_AMOUNT: Task.ValueType  # 2
-Global___Task: _TypeAlias = Task  # noqa: Y015
-
 class _JobState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -190,7 +173,7 @@ class CreateJobRequest(_message.Message):
     """A column of numbers of at least 0: the weight of each row in the loss. Empty: all rows count alike."""
     request_id: _builtins.str
     """As in TrainHeader."""
-    task: Global___Task.ValueType
+    task: _types_pb2.Task.ValueType
     """Unset: texts, booleans, and whole numbers of at most 20 different values are classes, other numbers an amount."""
     @_builtins.property
     def ignore(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -224,7 +207,7 @@ class CreateJobRequest(_message.Message):
         plan: _types_pb2.Plan | None = ...,
         encoder: _tables_pb2.Encoder | None = ...,
         request_id: _builtins.str = ...,
-        task: Global___Task.ValueType = ...,
+        task: _types_pb2.Task.ValueType = ...,
         start_from: Global___StartFrom | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "encoder", b"encoder", "plan", b"plan", "start_from", b"start_from"]  # noqa: Y015
@@ -252,7 +235,7 @@ class TableSource(_message.Message):
     dataset: _builtins.str
     """The id of the dataset, which may have been deleted since."""
     target: _builtins.str
-    task: Global___Task.ValueType
+    task: _types_pb2.Task.ValueType
     """What the target was taken for, and why."""
     why: _builtins.str
     left_out: _builtins.int
@@ -269,7 +252,7 @@ class TableSource(_message.Message):
         *,
         dataset: _builtins.str = ...,
         target: _builtins.str = ...,
-        task: Global___Task.ValueType = ...,
+        task: _types_pb2.Task.ValueType = ...,
         why: _builtins.str = ...,
         left_out: _builtins.int = ...,
         ignored: _abc.Iterable[_builtins.str] | None = ...,

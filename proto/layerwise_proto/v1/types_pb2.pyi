@@ -68,6 +68,24 @@ SPLIT_KIND_TEMPORAL: SplitKind.ValueType  # 3
 """The last rows are held out."""
 Global___SplitKind: _TypeAlias = SplitKind  # noqa: Y015
 
+class _Task:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TaskEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Task.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TASK_UNSPECIFIED: _Task.ValueType  # 0
+    TASK_CLASSES: _Task.ValueType  # 1
+    TASK_AMOUNT: _Task.ValueType  # 2
+
+class Task(_Task, metaclass=_TaskEnumTypeWrapper):
+    """What a network predicts."""
+
+TASK_UNSPECIFIED: Task.ValueType  # 0
+TASK_CLASSES: Task.ValueType  # 1
+TASK_AMOUNT: Task.ValueType  # 2
+Global___Task: _TypeAlias = Task  # noqa: Y015
+
 @_typing.final
 class Architecture(_message.Message):
     """The layers of a network."""

@@ -18,7 +18,8 @@ from layerwise_service.domain.datasets import StoredColumn
 
 MOST_ROWS_SHOWN = 1_000
 """Most rows of a dataset in one answer."""
-_TEXTS = ("category", "text")
+TEXTS = ("category", "text")
+"""The kinds of columns that are stored as texts; the others are stored as numbers."""
 _EPOCH = datetime(1970, 1, 1)
 Cell = float | bool | str | None
 
@@ -88,7 +89,7 @@ class DatasetRows:
 
 def stored_columns(columns: Sequence[DatasetColumn]) -> tuple[StoredColumn, ...]:
     """Return how the columns are stored: booleans, dates and times of day are numbers."""
-    return tuple(StoredColumn(each.name, "texts" if each.kind in _TEXTS else "numbers") for each in columns)
+    return tuple(StoredColumn(each.name, "texts" if each.kind in TEXTS else "numbers") for each in columns)
 
 
 def table_sha256(rows: int, columns: Sequence[DatasetColumn], digests: Sequence[Sequence[str]]) -> str:

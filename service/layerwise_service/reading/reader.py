@@ -18,6 +18,7 @@ import structlog
 from layerwise.errors import Place
 from layerwise_service.domain.table_datasets import ReadTable, read_schema
 from layerwise_service.errors import (
+    DataLoss,
     InvalidRequest,
     NoSpace,
     ServiceError,
@@ -34,7 +35,7 @@ FILE, TABLE = "upload", "table"
 _MOST_LOGGED = 4_000
 _LOOK_SECONDS = 0.1
 _KINDS: dict[str, type[ServiceError]] = {
-    error.kind.value: error for error in (InvalidRequest, TooLarge, NoSpace, StorageUnavailable)
+    error.kind.value: error for error in (InvalidRequest, TooLarge, NoSpace, StorageUnavailable, DataLoss)
 }
 
 
@@ -76,7 +77,7 @@ def read_in_process(
         raise ServiceError("internal error: the file could not be read; the service's log has the traceback")
     found = json.loads(outcome)
     if "error" in found:
-        raise _error(found["error"])
+        raise error_of(found["error"])
     columns, doubts = read_schema(found["schema"])
     log.info("table_read", rows=found["rows"], columns=len(columns), seconds=round(time.monotonic() - began, 2))
     return ReadTable(found["id"], found["rows"], found["size_bytes"], columns, doubts)
@@ -121,6 +122,7 @@ def error_form(error: ServiceError) -> dict[str, Any]:
     return {"kind": error.kind.value, "reason": error.reason, "detail": error.detail, "place": list(error.place)}
 
 
-def _error(form: dict[str, Any]) -> ServiceError:
+def error_of(form: dict[str, Any]) -> ServiceError:
+    """Return the error of a JSON form."""
     kind = _KINDS.get(form["kind"], ServiceError)
     return kind(form["detail"], pointer=Place(*form["place"]), reason=form["reason"])

@@ -21,6 +21,7 @@ from layerwise_service.rest.responses import problem
 from layerwise_service.settings import Settings
 from layerwise_service.usecases.datasets import Datasets
 from layerwise_service.usecases.prediction import VersionPredictor
+from layerwise_service.usecases.profiles import Profiles
 from layerwise_service.usecases.registry import Registry
 from layerwise_service.usecases.training import TrainingJobs
 
@@ -37,6 +38,7 @@ def create_app(
     registry: Registry,
     training: TrainingJobs,
     datasets: Datasets,
+    profiles: Profiles,
     health: HealthChecks,
     settings: Settings,
 ) -> Flask:
@@ -47,7 +49,7 @@ def create_app(
     app.url_map.strict_slashes = False
     app.register_blueprint(predict_routes(predictor, settings))
     app.register_blueprint(api_routes(registry, training))
-    app.register_blueprint(dataset_routes(datasets))
+    app.register_blueprint(dataset_routes(datasets, profiles))
     app.register_blueprint(health_routes(health))
     app.before_request(_begin)
     app.before_request(lambda: None if request.path in PROBES else hosts.check(request.environ))

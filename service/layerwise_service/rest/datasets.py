@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import closing, contextmanager
+from dataclasses import asdict
 from threading import BoundedSemaphore
 from typing import cast
 
 from flask import Blueprint, Response, request
 
+from layerwise_service.domain.jobs import Task
 from layerwise_service.domain.table_datasets import DatasetRows, TableDataset
 from layerwise_service.errors import Exhausted, InvalidRequest
 from layerwise_service.rest.file_bodies import body_chunks, body_name, body_size, check_coding, form_file, is_form
 from layerwise_service.rest.query import PAGE, check_query, json_object, page, true_or_false, whole_number
 from layerwise_service.rest.responses import dataset_json, json_response, page_json
 from layerwise_service.usecases.datasets import Datasets, FileHeader, read_as
+from layerwise_service.usecases.profiles import Profiles
 
 _READING = ("formats", "gaps", "read_as", "transient")
 _MOST_UPLOADS = 16  # of a process: a quarter of its threads
 
 
-def dataset_routes(datasets: Datasets) -> Blueprint:
-    """Return the routes, which call this use-case."""
+def dataset_routes(datasets: Datasets, profiles: Profiles) -> Blueprint:
+    """Return the routes, which call these use-cases."""
     routes = Blueprint("datasets", __name__, url_prefix="/api")
     places = BoundedSemaphore(_MOST_UPLOADS)
 
@@ -52,6 +55,19 @@ def dataset_routes(datasets: Datasets) -> Blueprint:
         return json_response(
             _rows_json(datasets.rows(dataset, offset=whole_number("offset"), limit=whole_number("limit")))
         )
+
+    @routes.get("/datasets/<dataset>/profile")
+    def get_profile(dataset: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+        check_query("target", "validation", "task", "quick")
+        given = request.args
+        found = profiles.get(
+            dataset,
+            target=given.get("target", ""),
+            validation=given.get("validation", ""),
+            task=_task(),
+            quick=true_or_false("quick"),
+        )
+        return json_response(asdict(found))
 
     @routes.delete("/datasets/<dataset>")
     def delete_dataset(dataset: str) -> Response:  # pyright: ignore[reportUnusedFunction]
@@ -86,6 +102,14 @@ def _header(size: int | None, name: str) -> FileHeader:
         read_as(model, version),
         true_or_false("transient"),
     )
+
+
+def _task() -> Task | None:
+    """Return the task in the query, None if there is none. Raises `InvalidRequest`."""
+    text = request.args.get("task", "")
+    if text and text not in list(Task):
+        raise InvalidRequest(f"expected {' or '.join(Task)}, got {text[:64]}", pointer="task")
+    return Task(text) if text else None
 
 
 def _body(datasets: Datasets) -> TableDataset:

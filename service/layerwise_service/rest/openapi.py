@@ -173,6 +173,21 @@ OPENAPI: dict[str, Any] = {
             503,
             parameters=(*_DATASET, _number("offset"), _number("limit", 1000)),
         ),
+        "/api/datasets/{dataset}/profile": _get(
+            "What the columns of a dataset hold, and what to know before training on it",
+            ref("Profile"),
+            400,
+            404,
+            413,
+            503,
+            parameters=(
+                *_DATASET,
+                _query("target", {"type": "string"}),
+                _query("validation", {"type": "string"}),
+                _query("task", ref("Task")),
+                _query("quick", {"type": "boolean"}),
+            ),
+        ),
         "/api/uploads/{upload_id}": _get(
             "How many bytes of an upload have arrived", ref("Upload"), 400, 503, parameters=(_path("upload_id"),)
         ),

@@ -15,6 +15,7 @@ from layerwise.tables.formats import FORMATS
 from layerwise_service.domain.columns import ColumnInfo
 from layerwise_service.domain.jobs import Job, JobSummary
 from layerwise_service.domain.models import MOST_CLASSES, Model, Version, VersionSummary
+from layerwise_service.domain.profiles import Profile
 from layerwise_service.domain.table_datasets import TableDataset, TableDatasetSummary
 from layerwise_service.usecases.prediction import Signature
 
@@ -73,7 +74,7 @@ def _answers() -> dict[str, Any]:
     """Return the schemas of the dataclasses that are answered, by the names of the classes."""
     answered = (
         *(JobSummary, Job, VersionSummary, Version, Model, ColumnInfo, Signature),
-        *(TableDataset, TableDatasetSummary),
+        *(TableDataset, TableDatasetSummary, Profile),
     )
     _, schemas = msgspec.json.schema_components(
         answered, schema_hook=lambda _: _ANY, ref_template="#/components/schemas/{name}"

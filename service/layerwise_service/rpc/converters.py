@@ -152,7 +152,7 @@ def _source(source: TableSource) -> training_pb2.TableSource:
     return training_pb2.TableSource(
         dataset=source.dataset,
         target=source.target,
-        task=training_pb2.Task.Value(f"TASK_{source.task}"),
+        task=types_pb2.Task.Value(f"TASK_{source.task}"),
         why=source.why,
         left_out=source.left_out,
         ignored=source.ignored,
@@ -161,9 +161,9 @@ def _source(source: TableSource) -> training_pb2.TableSource:
     )
 
 
-def read_task(task: training_pb2.Task.ValueType) -> Task | None:
+def read_task(task: types_pb2.Task.ValueType) -> Task | None:
     """Return the task, None for UNSPECIFIED. Raises `InvalidRequest` for an unknown number."""
-    return _read_enum(Task, training_pb2.Task, task, "task")
+    return _read_enum(Task, types_pb2.Task, task, "task")
 
 
 def write_state(state: JobState) -> training_pb2.JobState.ValueType:

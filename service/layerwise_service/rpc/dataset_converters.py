@@ -8,7 +8,8 @@ from dataclasses import asdict
 from typing import Any, cast
 
 from layerwise_proto.json_form import to_json, to_message
-from layerwise_proto.v1 import datasets_pb2, models_pb2, tables_pb2
+from layerwise_proto.v1 import datasets_pb2, models_pb2, profiles_pb2, tables_pb2
+from layerwise_service.domain.profiles import Profile
 from layerwise_service.domain.table_datasets import (
     Cell,
     DatasetColumn,
@@ -91,6 +92,12 @@ def write_predicted_rows(
 
 def _table(columns: Mapping[str, Sequence[Cell]], kinds: Mapping[str, str]) -> tables_pb2.Table:
     return tables_pb2.Table(columns=[_values(name, cells, kind=kinds[name]) for name, cells in columns.items()])
+
+
+def write_profile(profile: Profile) -> profiles_pb2.Profile:
+    """Return the profile as a message."""
+    task = None if profile.task is None else profile.task.lower()
+    return to_message(asdict(profile) | {"task": task}, profiles_pb2.Profile)
 
 
 def _column(column: DatasetColumn) -> datasets_pb2.DatasetColumn:

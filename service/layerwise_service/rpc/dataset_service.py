@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import Executor
 from typing import Any
 
 from grpc import aio
 
-from layerwise_proto.v1 import datasets_pb2
+from layerwise_proto.v1 import datasets_pb2, profiles_pb2
 from layerwise_proto.v1.datasets_pb2_grpc import DatasetServiceServicer
-from layerwise_service.rpc.dataset_converters import write_dataset, write_dataset_summary, write_rows
+from layerwise_service.rpc.converters import read_task
+from layerwise_service.rpc.dataset_converters import write_dataset, write_dataset_summary, write_profile, write_rows
 from layerwise_service.rpc.dataset_receiver import DatasetReceiver
 from layerwise_service.usecases.datasets import Datasets
+from layerwise_service.usecases.profiles import Profiles
 
 Context = aio.ServicerContext[Any, Any]
 
@@ -20,8 +23,13 @@ Context = aio.ServicerContext[Any, Any]
 class DatasetServicer(DatasetServiceServicer):
     """Converts the request, calls a use-case, converts the result: in threads, since rows take a while."""
 
-    def __init__(self, datasets: Datasets, uploads: DatasetReceiver) -> None:
+    def __init__(
+        self, datasets: Datasets, profiles: Profiles, uploads: DatasetReceiver, *, profiling: Executor
+    ) -> None:
+        """Profiles are made in the threads of `profiling`, since they take a while."""
         self._datasets = datasets
+        self._profiles = profiles
+        self._profiling = profiling
         self._uploads = uploads
 
     async def UploadDataset(
@@ -53,6 +61,9 @@ class DatasetServicer(DatasetServiceServicer):
     ) -> datasets_pb2.DatasetRows:
         return await asyncio.to_thread(self._preview, request)
 
+    async def GetProfile(self, request: profiles_pb2.GetProfileRequest, context: Context) -> profiles_pb2.Profile:
+        return await asyncio.get_running_loop().run_in_executor(self._profiling, self._profile, request)
+
     def _list(self, request: datasets_pb2.ListDatasetsRequest) -> datasets_pb2.ListDatasetsResponse:
         page = self._datasets.page(page_size=request.page_size, page_token=request.page_token)
         datasets = [write_dataset_summary(dataset) for dataset in page.items]
@@ -60,3 +71,13 @@ class DatasetServicer(DatasetServiceServicer):
 
     def _preview(self, request: datasets_pb2.PreviewDatasetRequest) -> datasets_pb2.DatasetRows:
         return write_rows(self._datasets.rows(request.id, offset=request.offset, limit=request.limit))
+
+    def _profile(self, request: profiles_pb2.GetProfileRequest) -> profiles_pb2.Profile:
+        found = self._profiles.get(
+            request.id,
+            target=request.target,
+            validation=request.validation,
+            task=read_task(request.task),
+            quick=request.quick,
+        )
+        return write_profile(found)

@@ -37,6 +37,7 @@ from layerwise_service.usecases.dataset_jobs import DatasetJobs
 from layerwise_service.usecases.datasets import Datasets
 from layerwise_service.usecases.file_prediction import FilePredictor
 from layerwise_service.usecases.prediction import VersionPredictor
+from layerwise_service.usecases.profiles import PROFILES_AT_ONCE, Profiles
 from layerwise_service.usecases.readiness import Readiness
 from layerwise_service.usecases.registry import Registry
 from layerwise_service.usecases.training import TrainingJobs
@@ -66,6 +67,7 @@ class RpcServer:
         *,
         training: TrainingJobs,
         datasets: Datasets,
+        profiles: Profiles,
         dataset_jobs: DatasetJobs,
         registry: Registry,
         predictor: VersionPredictor,
@@ -89,6 +91,7 @@ class RpcServer:
         self._files = DatasetReceiver(datasets, self._uploads, threads=settings.max_uploads)
         self._predicting = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="predict")
         self._creating = ThreadPoolExecutor(_JOBS_AT_ONCE, thread_name_prefix="create")
+        self._profiling = ThreadPoolExecutor(PROFILES_AT_ONCE, thread_name_prefix="profile")
         # a thread of its own: calls that wait for a disk that hangs may hold all other threads
         self._checking = ThreadPoolExecutor(1, thread_name_prefix="health")
         self._health: Any = health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]
@@ -105,7 +108,9 @@ class RpcServer:
             ),
             self._server,
         )
-        add_DatasetServiceServicer_to_server(DatasetServicer(datasets, self._files), self._server)
+        add_DatasetServiceServicer_to_server(
+            DatasetServicer(datasets, profiles, self._files, profiling=self._profiling), self._server
+        )
         add_ModelServiceServicer_to_server(ModelServicer(registry), self._server)
         add_PredictionServiceServicer_to_server(
             PredictionServicer(predictor, file_predictor, self._predicting), self._server
@@ -143,6 +148,7 @@ class RpcServer:
         await self._boundary.ended()
         self._predicting.shutdown(cancel_futures=True)
         self._creating.shutdown()
+        self._profiling.shutdown(cancel_futures=True)
         self._files.close()
         self._checking.shutdown()
         await asyncio.to_thread(self._close)

@@ -25,11 +25,10 @@ from layerwise_service.errors import DataLoss
 from layerwise_service.stores.dataset_writer import DatasetWriter
 from layerwise_service.stores.files import (
     check_writable,
-    is_in_the_way,
     make_private_folder,
     open_stored,
+    reading_stored,
     sha256_of,
-    storage_error,
     storage_errors,
     sync_folder,
 )
@@ -95,7 +94,7 @@ class ArtifactStore:
     def open_table(self, table: ReadTable | TableDataset) -> StoredTable:
         """Return the columns of a dataset, verified against the hash. Raises `DataLoss`."""
         stored = self.table(table)
-        with _reading("dataset", table.id, "DATASET"):
+        with reading_stored("dataset", table.id, "DATASET"):
             found = table_sha256(table.rows, table.columns, stored.digests())
         if found != table.id:
             raise DataLoss(f"dataset {table.id} is damaged: its SHA-256 is {found}", reason="DATASET_DAMAGED")
@@ -110,7 +109,7 @@ class ArtifactStore:
         self, table: ReadTable | TableDataset, start: int, most: int
     ) -> dict[str, NDArray[np.float64] | list[str]]:
         """Return at most `most` stored rows from `start` on, fewer if they are large. Raises `DataLoss`."""
-        with _reading("dataset", table.id, "DATASET"):
+        with reading_stored("dataset", table.id, "DATASET"):
             return self.table(table).block(start, most_rows=most)
 
     def open_dataset(
@@ -122,7 +121,7 @@ class ArtifactStore:
         """
         folder = self._datasets / _checked(sha256)
         weights = folder / "weights.npy"
-        with _reading("dataset", sha256, "DATASET"):
+        with reading_stored("dataset", sha256, "DATASET"):
             weighted = weights.exists()
             table = None if shape.columns is None else StoredTable(folder, shape)
             digests = Digests(
@@ -164,7 +163,7 @@ class ArtifactStore:
         """Return the model, verified against the hash. Raises `DataLoss`, or `Unavailable` if it cannot be read now."""
         try:
             with (
-                _reading("the file of model", sha256, "MODEL"),
+                reading_stored("the file of model", sha256, "MODEL"),
                 open_stored(self._place(Artifact.MODEL, sha256)) as file,
             ):
                 return MLP.load(file, sha256=sha256)
@@ -225,20 +224,6 @@ class ArtifactStore:
         if kind is Artifact.DATASET:
             return self._datasets / _checked(sha256)
         return self._models / f"{_checked(sha256)}.npz"
-
-
-@contextmanager
-def _reading(what: str, sha256: str, reason: str) -> Generator[None]:
-    """Turn an OSError into `DataLoss` if the stored file is lost, else into an error that it cannot be read now."""
-    try:
-        yield
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise DataLoss(f"{what} {sha256} is missing", reason=f"{reason}_MISSING") from error
-    except OSError as error:
-        if is_in_the_way(error):
-            detail = f"{what} {sha256} is damaged: expected a file, found a folder, a link or a device"
-            raise DataLoss(detail, reason=f"{reason}_DAMAGED") from error
-        raise storage_error(error) from error
 
 
 def _move(place: Path, doomed: Path) -> None:

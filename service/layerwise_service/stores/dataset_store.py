@@ -39,8 +39,8 @@ class DatasetNotFound(NotFound):
 
     reason = "DATASET_NOT_FOUND"
 
-    def __init__(self, dataset: str) -> None:
-        super().__init__(f"there is no dataset {dataset[:64]!r}", pointer="id")
+    def __init__(self, dataset: str, *, pointer: str = "id") -> None:
+        super().__init__(f"there is no dataset {dataset[:64]!r}", pointer=pointer)
 
 
 class DatasetStore:

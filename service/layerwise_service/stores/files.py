@@ -15,7 +15,7 @@ from pathlib import Path
 
 import structlog
 
-from layerwise_service.errors import NoSpace, ServiceError, StorageUnavailable, Unavailable
+from layerwise_service.errors import DataLoss, NoSpace, ServiceError, StorageUnavailable, Unavailable
 
 log = structlog.get_logger()
 
@@ -30,6 +30,20 @@ def storage_errors() -> Generator[None]:
     try:
         yield
     except OSError as error:
+        raise storage_error(error) from error
+
+
+@contextmanager
+def reading_stored(what: str, sha256: str, reason: str) -> Generator[None]:
+    """Turn an OSError into `DataLoss` if the stored file is lost, else into an error that it cannot be read now."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise DataLoss(f"{what} {sha256} is missing", reason=f"{reason}_MISSING") from error
+    except OSError as error:
+        if is_in_the_way(error):
+            detail = f"{what} {sha256} is damaged: expected a file, found a folder, a link or a device"
+            raise DataLoss(detail, reason=f"{reason}_DAMAGED") from error
         raise storage_error(error) from error
 
 

@@ -25,10 +25,12 @@ class StoredTable:
 
     def __init__(self, folder: Path, shape: Shape) -> None:
         columns = shape.columns or ()
+        self.folder = folder
         self.rows = shape.rows
         self._columns = [
             (column, column_files(folder, index, column)) for index, column in enumerate(columns)
         ]  # fmt: skip
+        self._by_name = {column.name: (column, paths) for column, paths in self._columns}
 
     def digests(self) -> tuple[tuple[str, ...], ...]:
         """Return the digests of each column's files. Raises FileNotFoundError."""
@@ -59,6 +61,11 @@ class StoredTable:
             column.name: _values(paths, start, count, None if ends is None else ends[: count + 1])
             for (column, paths), ends in zip(columns, bounds, strict=True)
         }
+
+    def values(self, name: str, start: int, count: int) -> NDArray[np.float64] | list[str]:
+        """Return the values of one column in the `count` rows from `start` on."""
+        column, paths = self._by_name[name]
+        return _values(paths, start, count, _bounds(column, paths, start, count))
 
 
 def _bounds(column: StoredColumn, paths: tuple[Path, ...], start: int, count: int) -> NDArray[np.int64] | None:

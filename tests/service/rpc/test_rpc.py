@@ -29,6 +29,7 @@ from layerwise_service.usecases.dataset_jobs import DatasetJobs
 from layerwise_service.usecases.datasets import Datasets
 from layerwise_service.usecases.file_prediction import FilePredictor
 from layerwise_service.usecases.prediction import VersionPredictor
+from layerwise_service.usecases.profiles import Profiles
 from layerwise_service.usecases.readiness import Readiness
 from layerwise_service.usecases.registry import Registry, VersionResolver
 from layerwise_service.usecases.training import TrainingJobs
@@ -515,6 +516,7 @@ def test_health_says_when_a_background_loop_hangs(settings: Settings, stores: St
             training=training,
             dataset_jobs=DatasetJobs(stores.datasets, stores.artifacts, training),
             datasets=Datasets(stores.datasets, stores.uploads, stores.artifacts, predictor.formats, settings),
+            profiles=Profiles(stores.datasets, stores.artifacts, settings),
             registry=registry,
             predictor=predictor,
             file_predictor=FilePredictor(predictor, registry, stores.datasets, stores.artifacts),

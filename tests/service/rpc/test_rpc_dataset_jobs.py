@@ -88,7 +88,7 @@ def test_what_the_target_is_taken_for_is_told_in_the_job(
 
     source = job.source
     assert (source.dataset, source.target, source.why) == (dataset, target, words)
-    assert training_pb2.Task.Name(source.task) == f"TASK_{decided}"
+    assert types_pb2.Task.Name(source.task) == f"TASK_{decided}"
     assert list(source.ignored) == ["id"]
     shape = stores.jobs.dataset_shape(job.dataset)
     left_out = {"colour": ROWS // 4, "sold": ROWS // 10}.get(target, 0)

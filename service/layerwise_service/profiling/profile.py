@@ -1,0 +1,163 @@
+"""A dataset's profile: each column is read once, looked at, and let go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from layerwise_service.domain.datasets import Shape
+from layerwise_service.domain.jobs import Task
+from layerwise_service.domain.profiles import ColumnProfile, DatasetFinding, Profile
+from layerwise_service.domain.table_datasets import TableDataset, stored_columns
+from layerwise_service.domain.targets import TargetValues, decide_task
+from layerwise_service.profiling.columns import column_profile
+from layerwise_service.profiling.findings import column_findings, ignore, is_constant, names_rows, time_order
+from layerwise_service.profiling.pairs import SameColumns
+from layerwise_service.profiling.rows import RowHashes
+from layerwise_service.profiling.sample import QUICK_CELLS, ColumnSample, Sample, sampled_rows
+from layerwise_service.profiling.target import Target, input_width
+from layerwise_service.stores.files import reading_stored
+from layerwise_service.stores.table_reader import StoredTable
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDataset:
+    """A dataset, and the folder of its columns."""
+
+    dataset: TableDataset
+    folder: str
+
+    def sample(self, *, quick: bool) -> Sample:
+        columns = stored_columns(self.dataset.columns)
+        table = StoredTable(Path(self.folder), Shape(self.dataset.rows, len(columns), 0, None, columns))
+        return Sample(table, sampled_rows(self.dataset.rows, len(columns), quick=quick))
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileRequest:
+    """What is asked. `target` may be "", `task` None: decided from the target's values. `quick`: from few rows."""
+
+    stored: StoredDataset
+    target: str = ""
+    task: Task | None = None
+    validation: StoredDataset | None = None
+    quick: bool = False
+
+    @property
+    def is_small(self) -> bool:
+        """Whether the answer takes no longer than a tenth of a second or so."""
+        asked = [self.stored] if self.validation is None else [self.stored, self.validation]
+        return self.quick or sum(each.dataset.rows * each.dataset.column_count for each in asked) <= QUICK_CELLS
+
+
+def profile(request: ProfileRequest) -> Profile:
+    """Return the profile. Raises `InvalidRequest` if the target cannot be one, and `DataLoss`."""
+    with reading_stored("dataset", request.stored.dataset.id, "DATASET"):
+        return _Profiling(request).run()
+
+
+class _Profiling:
+    """The profile while it is made. Columns are read one after the other, since together they may be large."""
+
+    def __init__(self, request: ProfileRequest) -> None:
+        self._request = request
+        self._dataset = request.stored.dataset
+        self._sample = request.stored.sample(quick=request.quick)
+        self._columns = {column.name: column for column in self._dataset.columns}
+        self._findings: list[DatasetFinding] = []
+        self._constant: list[str] = []
+        self._ids: list[str] = []
+        self._widths: dict[str, int] = {}
+        self._rows = RowHashes(self._sample.rows)
+        self._same = SameColumns()
+
+    def run(self) -> Profile:
+        target, why = self._target()
+        profiles: list[ColumnProfile] = []
+        for name in self._columns:
+            sample = self._read(name)
+            profiles.append(column_profile(sample, columns=len(self._columns)))
+            if target is None or name != target.sample.name:
+                self._look_at(sample, target)
+            else:
+                self._rows.add(sample)
+        return Profile(
+            dataset=self._dataset.id,
+            rows=self._dataset.rows,
+            sampled_rows=self._sample.rows,
+            target=self._request.target,
+            task=None if target is None else target.task,
+            why=why,
+            columns=tuple(profiles),
+            findings=tuple(self._all_findings(target)),
+        )
+
+    def _target(self) -> tuple[Target | None, str]:
+        """Return the target and why it is taken for classes or an amount. Raises `InvalidRequest`."""
+        if not (name := self._request.target):
+            return None, ""
+        sample = self._read(name)
+        values = TargetValues()
+        values.add(sample.stored)
+        task, why = decide_task(sample.column, values, self._request.task)
+        return Target(sample, task), why
+
+    def _look_at(self, sample: ColumnSample, target: Target | None) -> None:
+        """Add what is found in a column other than the target."""
+        if target is not None and (found := target.given_away_by(sample)) is not None:
+            self._findings.append(found)
+        if (found := time_order(sample)) is not None:
+            self._findings.append(found)
+        if is_constant(sample):
+            self._constant.append(sample.name)
+        elif names_rows(sample, self._dataset.rows):
+            self._ids.append(sample.name)
+        else:
+            self._findings += column_findings(sample)
+            self._same.add(sample)
+            self._rows.add(sample)
+            self._widths[sample.name] = input_width(sample)
+
+    def _all_findings(self, target: Target | None) -> Iterator[DatasetFinding]:
+        """Yield the findings: on the target, on rows, on columns."""
+        if target is not None:
+            yield from target.findings()
+            if (found := target.too_few_rows(self._widths)) is not None:
+                yield found
+        if (found := self._rows.duplicates()) is not None:
+            yield found
+        if self._request.validation is not None:
+            yield from self._validation(self._request.validation)
+        if self._constant:
+            message = "the same in every row, so nothing can be learnt from it"
+            yield DatasetFinding("CONSTANT", tuple(self._constant), message, ignore(self._constant))
+        if self._ids:
+            message = "differs in every row, so it says only which row it is"
+            yield DatasetFinding("ALL_DIFFERENT", tuple(self._ids), message, ignore(self._ids))
+        yield from self._findings
+        yield from self._same.findings
+        yield from self._same.correlated(self._read)
+
+    def _validation(self, stored: StoredDataset) -> Iterator[DatasetFinding]:
+        """Yield what is found by comparing the rows with those of a validation dataset."""
+        sample = stored.sample(quick=self._request.quick)
+        ours, theirs = RowHashes(self._sample.rows), RowHashes(sample.rows)
+        for column in stored.dataset.columns:
+            own = self._columns.get(column.name)
+            if own is None or column.name in self._ids:
+                continue
+            if own.kind != column.kind:
+                message = (
+                    f"{own.kind} in the training rows, {column.kind} in the validation rows: choose one kind for both"
+                )
+                yield DatasetFinding("OTHER_KIND", (column.name,), message)
+                continue
+            ours.add(self._read(column.name))
+            theirs.add(sample.column(column))
+        all_rows = self._sample.rows == self._dataset.rows and sample.rows == stored.dataset.rows
+        if (found := ours.shared(theirs, all_rows=all_rows)) is not None:
+            yield found
+
+    def _read(self, name: str) -> ColumnSample:
+        return self._sample.column(self._columns[name])

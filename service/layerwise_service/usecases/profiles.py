@@ -1,0 +1,58 @@
+"""Use-case: the profile of a dataset."""
+
+from __future__ import annotations
+
+import threading
+
+from layerwise_service.domain.jobs import Task
+from layerwise_service.domain.profiles import Profile
+from layerwise_service.domain.tables import listed
+from layerwise_service.errors import InvalidRequest, Unavailable
+from layerwise_service.profiling.process import make_profile
+from layerwise_service.profiling.profile import ProfileRequest, StoredDataset
+from layerwise_service.settings import Settings
+from layerwise_service.stores.artifact_store import ArtifactStore
+from layerwise_service.stores.dataset_store import DatasetNotFound, DatasetStore
+
+PROFILES_AT_ONCE = 2
+"""The most profiles that a process makes at the same time: each may take a core."""
+_WAIT_SECONDS = 30.0
+
+
+class Profiles:
+    """Makes profiles of datasets when they are asked for."""
+
+    def __init__(self, datasets: DatasetStore, artifacts: ArtifactStore, settings: Settings) -> None:
+        self._datasets = datasets
+        self._artifacts = artifacts
+        self._seconds = settings.reading_seconds
+        self._places = threading.BoundedSemaphore(PROFILES_AT_ONCE)
+
+    def get(
+        self, dataset: str, *, target: str = "", validation: str = "", task: Task | None = None, quick: bool = False
+    ) -> Profile:
+        """Return the profile of a dataset, with findings about its column `target` and the dataset `validation`.
+
+        `task` is what the target is used for, None: decided as for a job. `quick` looks at few rows.
+        Raises `DatasetNotFound`, `InvalidRequest`, `DataLoss`, and `Unavailable` if others are being made.
+        """
+        stored = self._stored(dataset, "id")
+        names = [column.name for column in stored.dataset.columns]
+        if target and target not in names:
+            detail = f"there is no column {target[:64]!r}; the columns are {listed(names)}"
+            raise InvalidRequest(detail, pointer="target", reason="COLUMN_NOT_FOUND")
+        held_out = self._stored(validation, "validation") if validation else None
+        request = ProfileRequest(stored, target, task, held_out, quick)
+        if not self._places.acquire(timeout=_WAIT_SECONDS):
+            raise Unavailable("other profiles are being made; ask again", retry_after=10)
+        try:
+            return make_profile(request, seconds=self._seconds)
+        finally:
+            self._places.release()
+
+    def _stored(self, dataset: str, pointer: str) -> StoredDataset:
+        try:
+            found = self._datasets.get(dataset)
+        except DatasetNotFound as error:
+            raise DatasetNotFound(dataset, pointer=pointer) from error
+        return StoredDataset(found, str(self._artifacts.table(found).folder))
