@@ -22,6 +22,7 @@ from layerwise.tables.number_column import NumberColumn
 from layerwise.tables.table import TableLike, is_table
 from layerwise.tables.text_column import TextColumn
 from layerwise.tables.text_encoding import HashedWords
+from layerwise.tables.unusual import TableWarning
 
 __all__ = [
     "ENCODINGS",
@@ -47,6 +48,7 @@ __all__ = [
     "Standardize",
     "TableEncoder",
     "TableLike",
+    "TableWarning",
     "TextColumn",
     "TextFormat",
     "TimeFormat",

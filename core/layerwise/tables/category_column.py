@@ -1,27 +1,28 @@
-"""A fitted column of categories, and its fitting."""
+"""A fitted column of categories."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.checks import fields, shown
+from layerwise.checks import fields, shown, whole_number
 from layerwise.errors import InvalidInput, Place
 from layerwise.tables.category_encodings import MOST_CATEGORIES, CategoryEncoding, Hashing, OneHot, Ordinal
-from layerwise.tables.cells import PLAIN
-from layerwise.tables.column import CellWriter, FittedColumn, UnusualError
-from layerwise.tables.counts import CategoryCounts
+from layerwise.tables.column import CellWriter, FittedColumn, Unusual, UnusualError
 from layerwise.tables.encoding import texts
 from layerwise.tables.formats import CategoryFormat
 from layerwise.tables.reading import first_row, read_categories
 from layerwise.tables.table import RawColumn
+from layerwise.tables.unusual import GAP, UNSEEN_CATEGORY
 from layerwise.types import Floats
 
 UNKNOWN, REFUSED, ZEROS = -3, -2, -1
 """Codes of categories that are unknown, that are refused, and that are encoded as zeros."""
+MOST_OTHERS = 2**13
+"""The most categories that are remembered besides those with an output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +30,12 @@ class CategoryColumn(FittedColumn[CategoryEncoding, CategoryFormat]):
     """A fitted column of categories: `categories` in the order of their outputs, none for Hashing.
 
     The code of a category is its position, or its bucket. The next codes are those of all unseen categories together
-    and of a missing value, if they have outputs of their own.
+    and of a missing value, if they have outputs of their own. `others` are the CRC-32 of fitted categories that are not
+    in `categories`; None if they are not known.
     """
 
     categories: tuple[str, ...] = ()
+    others: frozenset[int] | None = None
     _codes: dict[str, int] = field(init=False, repr=False, compare=False)
 
     kind = "category"
@@ -78,8 +81,13 @@ class CategoryColumn(FittedColumn[CategoryEncoding, CategoryFormat]):
         own = self.symbols + (self.unseen == "other")
         return {"error": REFUSED, "none": ZEROS}.get(self.encoding.missing, own)
 
-    def read(self, column: RawColumn, /) -> NDArray[np.intp]:
+    def read(self, column: RawColumn, /, unusual: Unusual | None = None) -> NDArray[np.intp]:
         found = read_categories(column, self.format)
+        if unusual is not None:
+            if self.gaps is False:
+                unusual[GAP] = found.codes < 0
+            if self.others is not None:
+                unusual[UNSEEN_CATEGORY] = np.array([*map(self._is_new, found.texts), False])[found.codes]
         lookup = np.empty(len(found.texts) + 1, np.intp)
         lookup[-1] = self.code_of_missing
         lookup[:-1] = [self.code_of(text) for text in found.texts]
@@ -99,20 +107,43 @@ class CategoryColumn(FittedColumn[CategoryEncoding, CategoryFormat]):
         rows = np.flatnonzero(read >= 0) if (read < 0).any() else np.arange(len(read))
         out[rows, read[rows]] = 1
 
+    def _is_new(self, text: str) -> bool:
+        """Return whether the fit is known to have had no category `text`."""
+        return self.others is not None and text not in self._codes and crc32(text.encode()) not in self.others
+
+    def _explained(self, reason: str, value: str) -> tuple[str, str, str]:
+        if reason != UNSEEN_CATEGORY:
+            return FittedColumn._explained(self, reason, value)
+        why = f"training had no {shown(value)} in this column"
+        if isinstance(self.encoding, Hashing):
+            then = "it counts as the categories that share its bucket"
+        elif self.unseen == "other" and self.symbols not in self.constant:
+            then = "it counts as one of the rare categories"
+        else:
+            then = self._instead
+        return why, then, "Check its spelling, or train with such rows"
+
+    @property
+    def _instead(self) -> str:
+        return "it counts as no category"
+
     def cell_writer(self, start: int, /) -> CellWriter:
         read, missing, known = self.format.reader(), self.code_of_missing, self.symbols
+        gap = GAP if self.gaps is False else None
         codes = {text: code for text, code in self._codes.items() if read(text) == text}
         ordinal = isinstance(self.encoding, Ordinal)
 
-        def write(value: Any, out: Floats) -> None:
+        def write(value: Any, out: Floats) -> str | None:
             code = codes.get(value, UNKNOWN) if type(value) is str else UNKNOWN
+            reason = None
             if code == UNKNOWN:
                 text = read(value)
                 if text is None:
-                    code = missing
+                    code, reason = missing, gap
                 else:
                     text.encode()  # refuse lone surrogates, as `read` does
                     code = self.code_of(text)
+                    reason = UNSEEN_CATEGORY if self._is_new(text) else None
             if code >= 0:
                 if not ordinal:
                     out[start + code] = 1
@@ -122,11 +153,13 @@ class CategoryColumn(FittedColumn[CategoryEncoding, CategoryFormat]):
                     out[start + code - known + 1] = 1
             elif code == REFUSED:
                 raise UnusualError
+            return reason
 
         return write
 
     def _fitted_json(self) -> dict[str, object]:
-        return {} if isinstance(self.encoding, Hashing) else {"categories": list(self.categories)}
+        found: dict[str, object] = {"others": None if self.others is None else sorted(self.others)}
+        return found if isinstance(self.encoding, Hashing) else found | {"categories": list(self.categories)}
 
     def code_of(self, text: str) -> int:
         """Return the code of the category `text`, or REFUSED or ZEROS."""
@@ -152,9 +185,9 @@ def category_column_from_json(
     if encoding.missing == "auto":
         raise InvalidInput(Place("encoding", "missing"), "expected a decided policy in a fitted column, got 'auto'")
     if isinstance(encoding, Hashing):
-        fields("", given, known=())
-        return CategoryColumn(name, encoding, format=form)
-    found = fields("", given, known=("categories",), required=("categories",))
+        found = fields("", given, known=("others",))
+        return CategoryColumn(name, encoding, others=_others_from_json(found.get("others")), format=form)
+    found = fields("", given, known=("categories", "others"), required=("categories",))
     categories = texts("categories", found["categories"])
     most = encoding.most if isinstance(encoding, OneHot) else MOST_CATEGORIES
     if not 1 <= len(categories) <= most:
@@ -163,7 +196,19 @@ def category_column_from_json(
         raise InvalidInput(Place("encoding", "unseen"), "expected a decided policy in a fitted column, got 'auto'")
     if isinstance(encoding, Ordinal) and encoding.order not in ((), categories):
         raise InvalidInput("categories", f"expected the order of the encoding, got {shown(list(categories))}")
-    return CategoryColumn(name, encoding, categories, format=form)
+    column = CategoryColumn(name, encoding, categories, format=form)
+    # older model files do not tell the others; most columns without an output for them had none
+    others = _others_from_json(found.get("others", [] if column.unseen == "none" else None))
+    return replace(column, others=others)
+
+
+def _others_from_json(value: object) -> frozenset[int] | None:
+    if value is None:
+        return None
+    items = cast(list[object], value)
+    if type(items) is not list or len(items) > MOST_OTHERS:
+        raise InvalidInput("others", f"expected a list of at most {MOST_OTHERS} numbers, or null, got {shown(value)}")
+    return frozenset(whole_number(Place("others", i), item, least=0, most=2**32 - 1) for i, item in enumerate(items))
 
 
 def bucket(text: str, buckets: int) -> int:
@@ -173,78 +218,3 @@ def bucket(text: str, buckets: int) -> int:
 
 def _text_list(categories: tuple[str, ...]) -> str:
     return ", ".join(shown(text) for text in categories[:10]) + (", …" if len(categories) > 10 else "")
-
-
-class CategoryFit:
-    """Fitting of a column of categories, block by block."""
-
-    kind = "category"
-
-    def __init__(self, encoding: CategoryEncoding, form: CategoryFormat, *, inferred: bool = False) -> None:
-        if isinstance(encoding, Ordinal):
-            encoding = replace(encoding, order=tuple(form.read(rank) or rank for rank in encoding.order))
-        self._encoding = encoding
-        self.format = form
-        self._inferred = inferred
-        self._counts = CategoryCounts()
-        self.gaps = False
-        """Whether a value was missing."""
-
-    @property
-    def seen(self) -> int:
-        """The number of rows with a category."""
-        return self._counts.rows
-
-    def add(self, column: RawColumn) -> None:
-        """Add a block. Raises InvalidInput, naming row and column."""
-        found = read_categories(column, self.format)
-        if (missing := found.codes < 0).any():
-            if self._encoding.missing == "error":
-                row = first_row(missing)
-                raise column.missing_cell(row, "a category")
-            self.gaps = True
-        if isinstance(self._encoding, Ordinal) and self._encoding.unseen == "error" and self._encoding.order:
-            ranks = replace(self._encoding, missing="none")
-            CategoryColumn(column.name, ranks, self._encoding.order, format=self.format).read(column)
-        self._counts.add(found)
-
-    def finished(self, name: str) -> CategoryColumn:
-        """Return the fitted column. Raises InvalidInput."""
-        column = self._finished(name)
-        return replace(column, constant=column.constants(self._codes(column)))
-
-    def _codes(self, column: CategoryColumn) -> set[int]:
-        """Return the codes of all rows."""
-        found = {column.code_of(text) for text in self._counts}
-        if not self._counts.exact:  # forgotten categories may be among the others, or in any bucket
-            found |= set(range(column.symbols + (column.unseen == "other")))
-        return found | {column.code_of_missing} if self.gaps else found
-
-    def _finished(self, name: str) -> CategoryColumn:
-        encoding, counts = self._encoding, self._counts
-        if encoding.missing == "auto":
-            encoding = replace(encoding, missing="own" if self.gaps else "none")
-        if isinstance(encoding, OneHot):
-            kept = counts.frequent(encoding.most)
-            if self._inferred and sum(kept.values()) < counts.rows / 2:
-                return CategoryColumn(name, Hashing(missing=encoding.missing), format=self.format)
-            beyond = len(counts) > len(kept) or not counts.exact
-            if encoding.unseen == "auto":
-                encoding = replace(encoding, unseen="other" if beyond else "none")
-            elif encoding.unseen == "error" and beyond:
-                detail = f"expected at most {encoding.most} categories, as unseen is 'error', got {len(counts)}"
-                raise InvalidInput(Place("columns", name), detail)
-            return CategoryColumn(name, encoding, in_order(kept), format=self.format)
-        if isinstance(encoding, Ordinal):
-            if not encoding.order and (len(counts) > MOST_CATEGORIES or not counts.exact):
-                raise InvalidInput(Place("columns", name), f"expected at most {MOST_CATEGORIES} categories, got more")
-            ranks = encoding.order or in_order(counts.frequent(MOST_CATEGORIES))
-            return CategoryColumn(name, encoding, ranks, format=self.format)
-        return CategoryColumn(name, encoding, format=self.format)
-
-
-def in_order(categories: Mapping[str, int]) -> tuple[str, ...]:
-    """Return the `categories` in numeric order if all are numbers, else in the order of their texts."""
-    if all(PLAIN.fullmatch(text) for text in categories):
-        return tuple(sorted(categories, key=lambda text: (float(text), text)))
-    return tuple(sorted(categories))

@@ -5,17 +5,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from layerwise.tables.encoding import Encoding
 from layerwise.tables.formats import Format
 from layerwise.tables.inference import Doubt
 from layerwise.tables.table import RawColumn
+from layerwise.tables.unusual import Range, TableWarning, text_of
 from layerwise.types import Floats
 
 E_co = TypeVar("E_co", bound=Encoding, covariant=True)
 F_co = TypeVar("F_co", bound=Format, covariant=True)
-CellWriter: TypeAlias = Callable[[Any, Floats], None]
+CellWriter: TypeAlias = Callable[[Any, Floats], str | None]
+Unusual: TypeAlias = dict[str, NDArray[np.bool_]]
+"""The rows (n,) that are unlike those of the fit, by the reason of the warning."""
 
 
 class UnusualError(Exception):
@@ -40,6 +44,12 @@ class FittedColumn(ABC, Generic[E_co, F_co]):
 
     constant: tuple[int, ...] = field(default=(), kw_only=True)
 
+    gaps: bool | None = field(default=None, kw_only=True)
+    """Whether values were missing in the fit; None if that is not known, as of older model files."""
+
+    range: Range | None = field(default=None, kw_only=True)
+    """The least and the greatest number of the fit, or second of a date; None if there are none, or not known."""
+
     kind: ClassVar[str]
     """"number", "category", "date" or "text"."""
 
@@ -54,8 +64,11 @@ class FittedColumn(ABC, Generic[E_co, F_co]):
         return len(self.names)
 
     @abstractmethod
-    def read(self, column: RawColumn, /) -> NDArray[Any]:
-        """Return the values (n,) that `write` takes. Raises InvalidInput, naming row and column."""
+    def read(self, column: RawColumn, /, unusual: Unusual | None = None) -> NDArray[Any]:
+        """Return the values (n,) that `write` takes, and add to `unusual`.
+
+        Raises InvalidInput, naming row and column.
+        """
 
     @abstractmethod
     def write(self, read: NDArray[Any], out: Floats, /) -> None:
@@ -64,7 +77,7 @@ class FittedColumn(ABC, Generic[E_co, F_co]):
     @abstractmethod
     def cell_writer(self, start: int, /) -> CellWriter:
         """Return a function that writes one cell into a row (outputs,) of zeros from `start` on, the same bits as
-        `write`.
+        `write`, and returns the reason of a warning, or None.
 
         It raises UnusualError or OverflowError for cells that are not of the usual type.
         """
@@ -74,6 +87,23 @@ class FittedColumn(ABC, Generic[E_co, F_co]):
         """Whether all outputs are constant, so that predictions do not depend on the column."""
         return len(self.constant) == self.width
 
+    def warning(self, reason: str, *, rows: int, row: int, cell: object) -> TableWarning:
+        """Return the warning about `rows` rows, of which `row` is the first and has the `cell`."""
+        value = text_of(cell)
+        why, then, remedy = self._explained(reason, value)
+        if self.is_ignored:
+            then = "predictions ignore this column, since it had one value in training"
+        return TableWarning(reason, self.name, rows, row, value, f"{why}; {then}. {remedy}.")
+
+    def _explained(self, reason: str, value: str) -> tuple[str, str, str]:
+        """Return what is unusual about a cell, what is done with it, and what helps."""
+        return "training had no gaps in this column", self._instead, "Fill it in, or train with rows that have gaps"
+
+    @property
+    @abstractmethod
+    def _instead(self) -> str:
+        """What a gap counts as, in words."""
+
     def to_json(self) -> dict[str, object]:
         """Return the column as JSON."""
         found: dict[str, object] = {
@@ -82,6 +112,10 @@ class FittedColumn(ABC, Generic[E_co, F_co]):
             "format": self.format.to_json(),
         }
         found |= self._fitted_json()
+        if self.gaps is not None:
+            found["gaps"] = self.gaps
+        if self.range is not None:
+            found["range"] = list(self.range)
         return found | {"constant": list(self.constant)} if self.constant else found
 
     @abstractmethod

@@ -45,6 +45,11 @@ class CategoryCounts:
         """Return the `most` most frequent categories with their counts; ties are broken by text."""
         return dict(nsmallest(most, self._counts.items(), key=lambda item: (-item[1], item[0])))
 
+    @property
+    def single(self) -> int:
+        """The number of categories with one row."""
+        return sum(count == 1 for count in self._counts.values())
+
     def __iter__(self) -> Iterator[str]:
         """Iterate over the categories that are counted."""
         return iter(self._counts)

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from layerwise.checks import fields, real_number, shown
 from layerwise.errors import InvalidInput, Place
-from layerwise.tables.column import CellWriter, FittedColumn, UnusualError
+from layerwise.tables.column import CellWriter, FittedColumn, Unusual, UnusualError
 from layerwise.tables.encodings import CYCLIC_PARTS, DateParts
 from layerwise.tables.formats import DateFormat, TimeFormat
 from layerwise.tables.moments import RunningMoments
 from layerwise.tables.reading import FLOAT32_MAX, first_row, read_times
 from layerwise.tables.table import RawColumn
 from layerwise.tables.times import DAY, EPOCH
+from layerwise.tables.unusual import DATE_SLACK, FAR_DATE, GAP, Range, usual_range
 from layerwise.types import Floats
 
 LENGTHS = {"month": 12, "day": 31, "weekday": 7, "hour": 24, "minute": 60, "time": DAY}
@@ -76,10 +77,17 @@ class DateColumn(FittedColumn[DateParts, DateFormat | TimeFormat]):
                 found.append(f"{self.name}.{part}")
         return (*found, f"{self.name} missing") if self.indicates else tuple(found)
 
-    def read(self, column: RawColumn, /) -> NDArray[np.datetime64]:
+    def read(self, column: RawColumn, /, unusual: Unusual | None = None) -> NDArray[np.datetime64]:
         times = read_times(column, self.format)
         if self.encoding.missing == "error" and (missing := np.isnat(times)).any():
             raise column.missing_cell(first_row(missing), f"a {self.format.kind}")
+        if unusual is not None:
+            if self.gaps is False:
+                unusual[GAP] = np.isnat(times)
+            if self.range is not None:
+                least, greatest = self._usual(self.range)
+                seconds = times.astype(np.int64)
+                unusual[FAR_DATE] = ((seconds < least) | (seconds > greatest)) & ~np.isnat(times)
         return times
 
     def write(self, read: NDArray[np.datetime64], out: Floats, /) -> None:
@@ -101,20 +109,43 @@ class DateColumn(FittedColumn[DateParts, DateFormat | TimeFormat]):
             if self.indicates:
                 out[missing, at] = 1
 
+    def _usual(self, fitted: Range) -> Range:
+        """Return the first and the last second that are not far from those of the fit."""
+        first, last = usual_range(fitted, DATE_SLACK)
+        least = 0 if isinstance(self.format, TimeFormat) else DAY
+        return min(first, fitted[0] - least), max(last, fitted[1] + least)
+
+    def _explained(self, reason: str, value: str) -> tuple[str, str, str]:
+        if reason != FAR_DATE or self.range is None:
+            return FittedColumn._explained(self, reason, value)
+        first, last = map(self._text, self.range)
+        why = f"training had {f'only {first}' if first == last else f'{first} to {last}'} in this column, got {value}"
+        return why, "a prediction for another time is a guess", "Check how it is written, or train with such rows"
+
+    def _text(self, seconds: float) -> str:
+        """Return a date, or a time of day, as text."""
+        return str(np.datetime64(int(seconds), "s")).partition("T")[2 * isinstance(self.format, TimeFormat)]
+
+    @property
+    def _instead(self) -> str:
+        return f"it counts as no {self.format.kind}"
+
     def cell_writer(self, start: int, /) -> CellWriter:
         parts = [(stem_of(part), () if part == "year" else lookups(part)) for part in self.encoding.parts]
         shift, scale, allowed = self.shift, self.scale, self.encoding.missing != "error"
         read = self.format.reader()
         indicator = start + self.width - 1 if self.indicates else -1
+        gap = GAP if self.gaps is False else None
+        least, greatest = (-math.inf, math.inf) if self.range is None else self._usual(self.range)
 
-        def write(value: Any, out: Floats) -> None:
+        def write(value: Any, out: Floats) -> str | None:
             seconds = read(value)
             if seconds is None:
                 if not allowed:
                     raise UnusualError
                 if indicator >= 0:
                     out[indicator] = 1
-                return
+                return gap
             days, rest = divmod(seconds, 86400)
             day = date.fromordinal(days + EPOCH)
             at = start
@@ -138,6 +169,7 @@ class DateColumn(FittedColumn[DateParts, DateFormat | TimeFormat]):
                 for lookup in tables:
                     out[at] = lookup[number]
                     at += 1
+            return None if least <= seconds <= greatest else FAR_DATE
 
         return write
 
@@ -188,6 +220,8 @@ class DateFit:
         self._encoding = encoding
         self.format = form
         self._years = RunningMoments()
+        self.range: Range | None = None
+        """The first and the last date, in seconds since 1970."""
         self.gaps = False
         """Whether a value was missing."""
         self._only: dict[str, int | None] = {}  # the only value of each part so far, None if there were several
@@ -208,6 +242,8 @@ class DateFit:
         self._years.add(part_of(times, "year").astype(np.float64))
         if len(times):
             self._note_parts(times)
+            ends = [*(self.range or ()), *(float(end.astype(np.int64)) for end in (times.min(), times.max()))]
+            self.range = min(ends), max(ends)
 
     def _note_parts(self, times: NDArray[np.datetime64]) -> None:
         """Record which parts have had one value only."""

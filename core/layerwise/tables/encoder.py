@@ -5,19 +5,21 @@ from typing import Any, cast
 
 from numpy.typing import DTypeLike
 
-from layerwise.checks import counted, fields, whole_number
+from layerwise.checks import counted, fields
 from layerwise.errors import InvalidInput
 from layerwise.tables.choices import EncoderChoices, check_scaled_once
 from layerwise.tables.encoding import Encoding
 from layerwise.tables.fitted_columns import columns_from_json
 from layerwise.tables.fitted_encoder import FittedEncoder
-from layerwise.tables.fitting import AnyColumn, fit_columns
+from layerwise.tables.fitted_facts import FittedFacts
+from layerwise.tables.fitting import fit_columns
 from layerwise.tables.formats import Format
 from layerwise.tables.table import TableLike, several
+from layerwise.tables.unusual import TableWarning
 from layerwise.types import Floats
 
 
-class TableEncoder:
+class TableEncoder(FittedFacts):
     """Encodes the columns of a table as inputs of a network.
 
     It is fitted once and does not change afterwards; several threads may use it at once.
@@ -60,7 +62,7 @@ class TableEncoder:
         formats: Mapping[str, str | Format] | None = None,
     ) -> None:
         self._choices = EncoderChoices.checked(columns, formats, ignore, rest, extra)
-        self._fitted: FittedEncoder | None = None
+        super().__init__()
 
     def fit(self, table: TableLike) -> "TableEncoder":
         """Fit all columns on the rows of a table. Formats that are not chosen follow from all its different texts.
@@ -114,42 +116,6 @@ class TableEncoder:
         self._fitted = FittedEncoder(columns, extra)
         return self
 
-    @property
-    def is_fitted(self) -> bool:
-        """Whether the encoder is fitted."""
-        return self._fitted is not None
-
-    @property
-    def columns(self) -> tuple[AnyColumn, ...]:
-        """The fitted columns, in order: name, kind, encoding, format, doubts, names of outputs, and what was fitted.
-
-        Raises InvalidInput before fitting, as all members below do.
-        """
-        return self._checked_fitted().columns
-
-    @property
-    def width(self) -> int:
-        """The number of outputs of a row, which is the network's number of inputs."""
-        return self._checked_fitted().width
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of the outputs (width,), all different: "distance", "distance missing", "carrier=AA", "day.year" …
-
-        A name that two columns share gets " (2)" in the second.
-        """
-        return self._checked_fitted().output_names
-
-    @property
-    def constant(self) -> tuple[int, ...]:
-        """The outputs that had one value in all fitted rows; they are encoded as 0 in every row."""
-        return tuple(self._checked_fitted().constant.tolist())
-
-    def _checked_fitted(self) -> FittedEncoder:
-        if self._fitted is None:
-            raise InvalidInput("encoder", "expected a fitted encoder; call fit(table) first")
-        return self._fitted
-
     def check_scaled_once(self, scale: float, shift: float) -> None:
         """Check that a network does not scale inputs that an encoding has already scaled.
 
@@ -182,27 +148,14 @@ class TableEncoder:
         """
         check_scaled_once(self._choices.encodings_of(names), scale, shift)
 
-    def source_of(self, output: int) -> str:
-        """Return the name of the column that an output encodes.
-
-        Parameters
-        ----------
-        output : int
-            The output, counted from 0.
-
-        Returns
-        -------
-        str
-
-        Raises
-        ------
-        InvalidInput
-            If there is no such output, or the encoder is not fitted.
-        """
-        fitted = self._checked_fitted()
-        return fitted.source_of(whole_number("output", output, least=0, most=fitted.width - 1))
-
-    def encode(self, table: TableLike, out: Floats | None = None, *, dtype: DTypeLike | None = None) -> Floats:
+    def encode(
+        self,
+        table: TableLike,
+        out: Floats | None = None,
+        *,
+        dtype: DTypeLike | None = None,
+        warnings: list[TableWarning] | None = None,
+    ) -> Floats:
         """Encode the rows of a table as inputs of the network.
 
         Parameters
@@ -213,6 +166,8 @@ class TableEncoder:
             The array to write into.
         dtype : {float32, float64}, optional
             Type of the result; by default that of `out`, or float32.
+        warnings : list of TableWarning, optional
+            Where to add what is unusual about the table, as `unusual` returns it.
 
         Returns
         -------
@@ -223,7 +178,32 @@ class TableEncoder:
         InvalidInput
             If a value does not fit its column, naming row and column; or if the encoder is not fitted.
         """
-        return self._checked_fitted().encode(table, out, dtype)
+        return self._checked_fitted().encode(table, out, dtype, warnings)
+
+    def unusual(self, table: TableLike) -> tuple[TableWarning, ...]:
+        """Find cells that are unlike those that the encoder was fitted on: such rows may be predicted badly.
+
+        That are categories and gaps that the fitted rows did not have, numbers that are outside their range by more
+        than its width, and dates by more than a twentieth of it, and a day.
+
+        Parameters
+        ----------
+        table : mapping, list of mappings, or DataFrame
+            The rows.
+
+        Returns
+        -------
+        tuple of TableWarning
+            One for each column and reason, whatever the number of rows.
+
+        Raises
+        ------
+        InvalidInput
+            As for `encode`.
+        """
+        found: list[TableWarning] = []
+        self.encode(table, warnings=found)
+        return tuple(found)
 
     def encode_blocks(self, tables: Iterable[TableLike], *, dtype: DTypeLike | None = None) -> Iterator[Floats]:
         """Encode several tables, one at a time.

@@ -27,6 +27,7 @@ from layerwise.tables.formats import (
 from layerwise.tables.number_column import number_column_from_json
 from layerwise.tables.text_column import text_column_from_json
 from layerwise.tables.text_encoding import HashedWords
+from layerwise.tables.unusual import range_from_json
 
 OLDER: Mapping[str, Format] = {
     "number": NumberFormat(ABSENT),
@@ -67,7 +68,9 @@ def _column_from_json(value: object) -> AnyColumn:
     else:
         form = variants.from_json("format", given.pop("format", None), FORMATS)
         check_format("format", form, encoding)
-    constant = given.pop("constant", [])
+    constant, gaps, extent = given.pop("constant", []), given.pop("gaps", None), given.pop("range", None)
+    if not (gaps is None or isinstance(gaps, bool)):
+        raise InvalidInput("gaps", f"expected true, false or null, got {shown(gaps)}")
     column: AnyColumn
     if isinstance(encoding, NumberEncoding):
         column = number_column_from_json(name, encoding, cast(NumberFormat | BooleanFormat, form), given)
@@ -77,7 +80,8 @@ def _column_from_json(value: object) -> AnyColumn:
         column = text_column_from_json(name, encoding, cast(TextFormat, form), given)
     else:
         column = category_column_from_json(name, cast(CategoryEncoding, encoding), cast(CategoryFormat, form), given)
-    return replace(column, constant=_constant_from_json(constant, column.width))
+    known = None if extent is None else range_from_json(extent)
+    return replace(column, constant=_constant_from_json(constant, column.width), gaps=gaps, range=known)
 
 
 def _constant_from_json(value: object, width: int) -> tuple[int, ...]:

@@ -8,10 +8,13 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from layerwise.data.arrays import blocks
+from layerwise.tables.column import Unusual
 from layerwise.tables.fitting import AnyColumn
 from layerwise.tables.outputs import copied, dtype_of_outputs, unique_names, zeroed
-from layerwise.tables.rows import rows_writer
-from layerwise.tables.table import TableLike, columns_of
+from layerwise.tables.reading import first_row
+from layerwise.tables.rows import UnusualCells, rows_writer
+from layerwise.tables.table import RawColumn, TableLike, columns_of
+from layerwise.tables.unusual import TableWarning
 from layerwise.types import Floats
 
 FEW_ROWS = 32
@@ -46,13 +49,20 @@ class FittedEncoder:
         found = next(c for c, part in zip(self.columns, self._slices, strict=True) if output < part.stop)
         return found.name
 
-    def encode(self, table: TableLike, out: Floats | None, dtype: DTypeLike | None) -> Floats:
-        """Return the inputs (n, width) of the network for a table, in `out` if there is one. Raises InvalidInput."""
+    def encode(
+        self, table: TableLike, out: Floats | None, dtype: DTypeLike | None, warnings: list[TableWarning] | None
+    ) -> Floats:
+        """Return the inputs (n, width) of the network for a table, in `out` if there is one. Raises InvalidInput.
+
+        Warnings about the table are added to `warnings`.
+        """
         kind = dtype_of_outputs(dtype, out)
         rows = cast(list[object], table)
         if type(rows) is list and len(rows) <= FEW_ROWS:
             target: Floats = np.zeros((len(rows), self.width), kind)
-            if self._write_rows(rows, target):
+            if (cells := self._write_rows(rows, target)) is not None:
+                if cells and warnings is not None:
+                    warnings += self._warnings_of_rows(rows, cells)
                 if len(self.constant):
                     target[:, self.constant] = 0
                 return target if out is None else copied(target, out)
@@ -60,7 +70,10 @@ class FittedEncoder:
         count = 0
         for column, given in zip(self.columns, columns_of(rows, self._names, extra=self._extra), strict=True):
             count = len(given)
-            read.append(column.read(given))
+            unusual = None if warnings is None else Unusual()
+            read.append(column.read(given, unusual))
+            if warnings is not None and unusual:
+                warnings += _warnings_of_column(column, given, unusual)
         shape = (count, self.width)
         found: Floats = np.zeros(shape, kind) if out is None else zeroed(out, shape)
         for block in blocks(count, self.width, BLOCK_NUMBERS):
@@ -69,3 +82,24 @@ class FittedEncoder:
             if len(self.constant):
                 found[block, self.constant] = 0
         return found
+
+    def _warnings_of_rows(self, rows: list[Any], cells: UnusualCells) -> list[TableWarning]:
+        """Return the warnings about unusual cells of a few rows."""
+        places: dict[tuple[int, str], list[int]] = {}
+        for row, place, reason in cells:
+            places.setdefault((place, reason), []).append(row)
+        found: list[TableWarning] = []
+        for (place, reason), there in sorted(places.items()):
+            column, first = self.columns[place], there[0]
+            found.append(column.warning(reason, rows=len(there), row=first, cell=rows[first][column.name]))
+        return found
+
+
+def _warnings_of_column(column: AnyColumn, given: RawColumn, unusual: Unusual) -> list[TableWarning]:
+    """Return the warnings about the rows of a column."""
+    found: list[TableWarning] = []
+    for reason, rows in unusual.items():
+        if count := int(np.count_nonzero(rows)):
+            row = first_row(rows)
+            found.append(column.warning(reason, rows=count, row=row, cell=given.cell(row)))
+    return found

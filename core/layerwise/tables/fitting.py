@@ -11,8 +11,9 @@ from zlib import crc32
 
 from layerwise.checks import shown
 from layerwise.errors import InvalidInput, Place, within
-from layerwise.tables.category_column import CategoryColumn, CategoryFit
+from layerwise.tables.category_column import CategoryColumn
 from layerwise.tables.category_encodings import CategoryEncoding, OneHot
+from layerwise.tables.category_fit import CategoryFit
 from layerwise.tables.cells import is_missing
 from layerwise.tables.column_format import (
     ARTICLES,
@@ -36,7 +37,8 @@ from layerwise.tables.formats import (
     TimeFormat,
 )
 from layerwise.tables.inference import Doubt
-from layerwise.tables.number_column import NumberColumn, NumberFit
+from layerwise.tables.number_column import NumberColumn
+from layerwise.tables.number_fit import NumberFit
 from layerwise.tables.reading import coded, plain_numbers_in
 from layerwise.tables.table import RawColumn, TableLike, columns_of, names_of, several
 from layerwise.tables.text_column import TextColumn, TextFit
@@ -117,7 +119,8 @@ class ColumnFit:
         if self._fit is None or not self._fit.seen:
             detail = "expected at least one value, all are missing; the column may be ignored"
             raise InvalidInput(Place("columns", self.name), detail, "EMPTY_COLUMN")
-        return replace(self._fit.finished(self.name), doubts=self._doubts)
+        fit = self._fit
+        return replace(fit.finished(self.name), doubts=self._doubts, gaps=fit.gaps, range=fit.range)
 
 
 def _new_fit(name: str, encoding: AnyEncoding | None, form: Format) -> AnyFit:

@@ -1,23 +1,22 @@
-"""A fitted column of numbers, and its fitting."""
+"""A fitted column of numbers."""
 
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from layerwise.checks import fields, real_number, shown
-from layerwise.errors import InvalidInput, Place, within
-from layerwise.tables.column import CellWriter, FittedColumn, UnusualError
-from layerwise.tables.encodings import Log, MinMax, NumberEncoding, Quantiles
+from layerwise.errors import InvalidInput, Place
+from layerwise.tables.column import CellWriter, FittedColumn, Unusual, UnusualError
+from layerwise.tables.encodings import Log, NumberEncoding, Quantiles
 from layerwise.tables.formats import BooleanFormat, NumberFormat
-from layerwise.tables.moments import RunningMoments
 from layerwise.tables.reading import FLOAT32_MAX, first_row, read_numbers
-from layerwise.tables.sample import Sample
 from layerwise.tables.table import RawColumn
+from layerwise.tables.unusual import FAR_NUMBER, GAP, NUMBER_SLACK, Range, usual_range
 from layerwise.types import Floats
 
 MAX_LOGARITHM = 100.0
@@ -56,7 +55,7 @@ class NumberColumn(FittedColumn[NumberEncoding, NumberFormat | BooleanFormat]):
     def names(self) -> tuple[str, ...]:
         return (self.name, f"{self.name} missing") if self.indicates else (self.name,)
 
-    def read(self, column: RawColumn, /) -> NDArray[np.float64]:
+    def read(self, column: RawColumn, /, unusual: Unusual | None = None) -> NDArray[np.float64]:
         numbers = read_numbers(column, self.format)
         if self.fill is None and (missing := np.isnan(numbers)).any():
             raise column.missing_cell(first_row(missing), self.format.wanted)
@@ -68,6 +67,11 @@ class NumberColumn(FittedColumn[NumberEncoding, NumberFormat | BooleanFormat]):
             if beyond.any():
                 row = first_row(beyond)
                 raise column.bad_cell(row, "a number that is within float32 when scaled", numbers[row])
+        if unusual is not None:
+            if self.gaps is False:
+                unusual[GAP] = np.isnan(numbers)
+            least, greatest = self._usual
+            unusual[FAR_NUMBER] = (numbers < least) | (numbers > greatest)
         return numbers
 
     def write(self, read: NDArray[np.float64], out: Floats, /) -> None:
@@ -96,6 +100,26 @@ class NumberColumn(FittedColumn[NumberEncoding, NumberFormat | BooleanFormat]):
         rank[x <= known[0]] = 0
         return rank
 
+    @property
+    def _usual(self) -> Range:
+        """The least and the greatest number that is not far from those of the fit."""
+        if self.range is None:
+            return -FLOAT32_MAX, FLOAT32_MAX
+        least, greatest = usual_range(self.range, NUMBER_SLACK)
+        return max(least, -FLOAT32_MAX), min(greatest, FLOAT32_MAX)
+
+    def _explained(self, reason: str, value: str) -> tuple[str, str, str]:
+        if reason != FAR_NUMBER or self.range is None:
+            return FittedColumn._explained(self, reason, value)
+        least, greatest = self.range
+        numbers = f"only {least:g}" if least == greatest else f"numbers from {least:g} to {greatest:g}"
+        then = "a prediction so far outside is a guess"
+        return f"training had {numbers} in this column, got {value}", then, "Check its unit, or train with such rows"
+
+    @property
+    def _instead(self) -> str:
+        return f"{self.fill:.6g} is used instead"
+
     def cell_writer(self, start: int, /) -> CellWriter:
         shift, scale = self.shift, self.scale
         fill: Floats = np.zeros((1, self.width))
@@ -103,50 +127,60 @@ class NumberColumn(FittedColumn[NumberEncoding, NumberFormat | BooleanFormat]):
             self.write(np.array([np.nan]), fill)
         filled = None if self.fill is None else float(fill[0, 0])
         indicates, read = self.indicates, self.format.reader()
+        gap = GAP if self.gaps is False else None
+        least, greatest = self._usual
+        if max(abs(least - shift), abs(greatest - shift)) / scale > FLOAT32_MAX and not self.quantiles:
+            least, greatest = math.inf, -math.inf  # each number is checked
+        if isinstance(self.encoding, Log):
+            least = max(least, 0)
 
-        def affine(value: Any, out: Floats) -> None:
+        def affine(value: Any, out: Floats) -> str | None:
             if type(value) is float or type(value) is int:
-                scaled = (value - shift) / scale
-                if not (-FLOAT32_MAX <= value <= FLOAT32_MAX and -FLOAT32_MAX <= scaled <= FLOAT32_MAX):
-                    raise UnusualError
-                out[start] = scaled
-            else:
-                other(value, out, affine)
+                if least <= value <= greatest:
+                    out[start] = (value - shift) / scale
+                    return None
+                return far(value, out)
+            return other(value, out, affine)
 
-        def other(value: Any, out: Floats, write: CellWriter) -> None:
+        def transformed(value: Any, out: Floats) -> str | None:
+            if type(value) is float or type(value) is int:
+                if least <= value <= greatest:
+                    out[start] = self._encoded(value)
+                    return None
+                return far(value, out)
+            return other(value, out, transformed)
+
+        def far(value: float, out: Floats) -> str | None:
+            if not -FLOAT32_MAX <= value <= FLOAT32_MAX or (value < 0 and isinstance(self.encoding, Log)):
+                raise UnusualError
+            scaled = self._encoded(value)
+            if not -FLOAT32_MAX <= scaled <= FLOAT32_MAX:
+                raise UnusualError
+            out[start] = scaled
+            usual = self._usual
+            return None if usual[0] <= value <= usual[1] else FAR_NUMBER
+
+        def other(value: Any, out: Floats, write: CellWriter) -> str | None:
             number = None if value is None else read(value)
             if number is not None:
-                write(number, out)
-            elif filled is None:
+                return write(number, out)
+            if filled is None:
                 raise UnusualError
-            else:
-                out[start] = filled
-                if indicates:
-                    out[start + 1] = 1
+            out[start] = filled
+            if indicates:
+                out[start + 1] = 1
+            return gap
 
-        def logarithm(value: Any, out: Floats) -> None:
-            if type(value) is float or type(value) is int:
-                if not 0 <= value <= FLOAT32_MAX:
-                    raise UnusualError
-                scaled = (float(np.log1p(float(value))) - shift) / scale
-                if not -FLOAT32_MAX <= scaled <= FLOAT32_MAX:
-                    raise UnusualError
-                out[start] = scaled
-            else:
-                other(value, out, logarithm)
-
-        def rank(value: Any, out: Floats) -> None:
-            if type(value) is float or type(value) is int:
-                if not -FLOAT32_MAX <= value <= FLOAT32_MAX:
-                    raise UnusualError
-                out[start] = self._rank(float(value))
-            else:
-                other(value, out, rank)
-
-        write = rank if self.quantiles else logarithm if isinstance(self.encoding, Log) else affine
+        write = transformed if self.quantiles or isinstance(self.encoding, Log) else affine
         if isinstance(self.format, BooleanFormat):
             return lambda value, out: other(value, out, write)  # it reads numbers, too, to refuse all but 0 and 1
         return write
+
+    def _encoded(self, x: float) -> float:
+        """Return the output of the number `x`, the same bits as `write`."""
+        if self.quantiles:
+            return self._rank(float(x))
+        return ((float(np.log1p(float(x))) if isinstance(self.encoding, Log) else x) - self.shift) / self.scale
 
     def _rank(self, x: float) -> float:
         """Return the share of rows below `x`, the same bits as `_ranks`."""
@@ -197,69 +231,3 @@ def check_logarithm(encoding: NumberEncoding, column: RawColumn, numbers: NDArra
     if isinstance(encoding, Log) and encoding.negative == "error" and (negative := numbers < 0).any():
         row = first_row(negative)
         raise column.bad_cell(row, "a number of at least 0, as the column is encoded by log", numbers[row])
-
-
-class NumberFit:
-    """Fitting of a column of numbers, block by block."""
-
-    kind = "number"
-
-    def __init__(self, encoding: NumberEncoding, form: NumberFormat | BooleanFormat, *, seed: int) -> None:
-        self._encoding = encoding
-        self.format = form
-        self._raw = RunningMoments()
-        self._logarithms = RunningMoments()
-        wanted = isinstance(encoding, Quantiles) or encoding.missing == "median"
-        self._sample = Sample(seed=seed) if wanted else None
-        self.gaps = False
-        """Whether a value was missing."""
-
-    @property
-    def seen(self) -> int:
-        """The number of rows with a number."""
-        return self._raw.count
-
-    def add(self, column: RawColumn) -> None:
-        """Add a block. Raises InvalidInput, naming row and column."""
-        numbers = read_numbers(column, self.format)
-        if (missing := np.isnan(numbers)).any():
-            if self._encoding.missing == "error":
-                raise column.missing_cell(first_row(missing), self.format.wanted)
-            self.gaps = True
-            numbers = numbers[~missing]
-        check_logarithm(self._encoding, column, numbers)
-        self._raw.add(numbers)
-        if isinstance(self._encoding, Log):
-            self._logarithms.add(np.log1p(np.maximum(numbers, 0)))
-        if self._sample is not None:
-            self._sample.add(numbers)
-
-    def finished(self, name: str) -> NumberColumn:
-        """Return the fitted column. Raises InvalidInput."""
-        encoding, raw = self._encoding, self._raw
-        if encoding.missing == "auto":
-            encoding = replace(encoding, missing="indicator" if self.gaps else "mean")
-        fill: float | None = raw.centre
-        if isinstance(encoding.missing, float):
-            fill = encoding.missing
-        elif encoding.missing == "median":
-            assert self._sample is not None
-            fill = float(self._sample.quantiles(3)[1])
-        elif encoding.missing == "error":
-            fill = None
-        moments = self._logarithms if isinstance(encoding, Log) else raw
-        constant = () if moments.varies else (0,)
-        if encoding.missing == "indicator" and not self.gaps:
-            constant = (*constant, 1)
-        if isinstance(encoding, Quantiles):
-            assert self._sample is not None
-            count = max(2, min(encoding.quantiles, len(self._sample)))
-            quantiles = tuple(self._sample.quantiles(count).tolist())
-            return NumberColumn(name, encoding, fill, quantiles=quantiles, format=self.format, constant=constant)
-        shift, scale = 0.0, 1.0
-        if isinstance(encoding, MinMax):
-            shift, scale = raw.least, raw.greatest - raw.least if moments.varies else 1.0
-        elif encoding.kind != "identity":
-            shift, scale = moments.centre, moments.deviation
-        with within("columns", name):
-            return NumberColumn(name, encoding, fill, shift, scale, format=self.format, constant=constant)

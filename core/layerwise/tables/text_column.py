@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from layerwise.checks import fields
 from layerwise.errors import InvalidInput, Place
-from layerwise.tables.column import CellWriter, FittedColumn, UnusualError
+from layerwise.tables.column import CellWriter, FittedColumn, Unusual, UnusualError
 from layerwise.tables.formats import TextFormat
 from layerwise.tables.reading import first_row, read_distinct
 from layerwise.tables.table import RawColumn
 from layerwise.tables.text_encoding import HashedWords
+from layerwise.tables.unusual import GAP
 from layerwise.tables.words import hashed_words
 from layerwise.types import Floats
 
@@ -34,11 +35,15 @@ class TextColumn(FittedColumn[HashedWords, TextFormat]):
         """The number of outputs."""
         return self.encoding.buckets + (self.encoding.missing == "own")
 
-    def read(self, column: RawColumn, /) -> NDArray[np.object_]:
+    def read(self, column: RawColumn, /, unusual: Unusual | None = None) -> NDArray[np.object_]:
         """Return the outputs of each row (n,) as a dict from their places, the same object for equal texts."""
         codes, texts = read_texts(column, self.format)
-        if self.encoding.missing == "error" and None in texts:
-            raise column.missing_cell(first_row(codes == texts.index(None)), "a text")
+        if None in texts:
+            missing = codes == texts.index(None)
+            if self.encoding.missing == "error" and missing.any():
+                raise column.missing_cell(first_row(missing), "a text")
+            if unusual is not None and self.gaps is False:
+                unusual[GAP] = missing
         found = np.empty(len(texts), object)
         found[:] = [self._outputs(text) for text in texts]
         return found[codes]
@@ -53,10 +58,15 @@ class TextColumn(FittedColumn[HashedWords, TextFormat]):
             for place, value in outputs.items():
                 row[place] = value
 
+    @property
+    def _instead(self) -> str:
+        return "it counts as an empty text"
+
     def cell_writer(self, start: int, /) -> CellWriter:
         read, refuses = self.format.reader(), self.encoding.missing == "error"
+        gap = GAP if self.gaps is False else None
 
-        def write(value: Any, out: Floats) -> None:
+        def write(value: Any, out: Floats) -> str | None:
             text = read(value)
             if text is not None:
                 text.encode()  # refuse lone surrogates, as `read` does
@@ -64,6 +74,7 @@ class TextColumn(FittedColumn[HashedWords, TextFormat]):
                 raise UnusualError
             for place, share in self._outputs(text).items():
                 out[start + place] = share
+            return gap if text is None else None
 
         return write
 
@@ -98,6 +109,7 @@ class TextFit:
     """Fitting of a column of texts, block by block."""
 
     kind = "text"
+    range = None
 
     def __init__(self, encoding: HashedWords, form: TextFormat) -> None:
         self._encoding = encoding

@@ -76,12 +76,16 @@ def test_the_json_is_as_documented():
                 "fill": 2.0,
                 "shift": 2.0,
                 "scale": 1.0,
+                "gaps": True,
+                "range": [1.0, 3.0],
             },
             {
                 "name": "c",
                 "encoding": {"kind": "one_hot", "missing": "none", "most": 1, "unseen": "other"},
                 "format": {"kind": "category", "gaps": list(GAPS), "strip": True, "numeric": False},
                 "categories": ["b"],
+                "others": None,
+                "gaps": False,
             },
         ],
     }
