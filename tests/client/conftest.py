@@ -19,7 +19,15 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from layerwise.errors import Place
 from layerwise_client import Client
 from layerwise_client.cli.group import layerwise
-from layerwise_proto.v1 import errors_pb2, models_pb2, models_pb2_grpc, tables_pb2, training_pb2, training_pb2_grpc
+from layerwise_proto.v1 import (
+    datasets_pb2_grpc,
+    errors_pb2,
+    models_pb2,
+    models_pb2_grpc,
+    tables_pb2,
+    training_pb2,
+    training_pb2_grpc,
+)
 
 
 class ScriptedService:
@@ -36,6 +44,7 @@ class ScriptedService:
         training_pb2_grpc.add_TrainingServiceServicer_to_server(self, server)
         models_pb2_grpc.add_ModelServiceServicer_to_server(self, server)
         models_pb2_grpc.add_PredictionServiceServicer_to_server(self, server)
+        datasets_pb2_grpc.add_DatasetServiceServicer_to_server(self, server)
         server.add_insecure_port(self.address)
         server.start()
         self.stop = lambda: server.stop(grace=0).wait(5)

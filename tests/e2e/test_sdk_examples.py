@@ -2,6 +2,7 @@
 
 import pkgutil
 from collections.abc import Iterator
+from contextlib import chdir
 
 import pytest
 
@@ -10,15 +11,21 @@ from helpers.docstrings import wrong_examples
 from helpers.running import Service
 from layerwise_client import datasets
 
+SHIRTS = 'size,colour,sold\n"1,5",red,yes\n"2",,no\n"2,5",blue,yes\n'
 MODULES = sorted(info.name for info in pkgutil.walk_packages(layerwise_client.__path__, "layerwise_client."))
 
 
 @pytest.fixture(scope="module")
-def names(service: Service) -> Iterator[dict[str, object]]:
-    """Define the names that the examples use: a client, the data set iris and a network for it, which is trained."""
+def names(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, object]]:
+    """Define the names that the examples use: a client, the data set iris and a network for it, which is trained.
+
+    The file shirts.csv is in the working folder.
+    """
+    folder = tmp_path_factory.mktemp("files")
+    (folder / "shirts.csv").write_text(SHIRTS)
     X, y = datasets.load("iris")
     network = {"layers": [{"units": 8, "activation": "relu"}, {}]}
-    with service.client() as client:
+    with service.client() as client, chdir(folder):
         client.train("iris", network, X, y, plan={"epochs": 100}, progress=False).wait()
         yield {"address": service.rpc, "client": client, "network": network, "X": X, "y": y, "datasets": datasets}
 

@@ -4,6 +4,7 @@ from layerwise_client import datasets
 from layerwise_client._data.tables import TableBlock
 from layerwise_client.client import Client
 from layerwise_client.column import Column
+from layerwise_client.dataset import Dataset, DatasetColumn, Doubt
 from layerwise_client.errors import (
     Conflict,
     DeadlineExceeded,
@@ -40,7 +41,10 @@ __all__ = [
     "Column",
     "ColumnCounts",
     "Conflict",
+    "Dataset",
+    "DatasetColumn",
     "DeadlineExceeded",
+    "Doubt",
     "Failure",
     "Finding",
     "InvalidRequest",

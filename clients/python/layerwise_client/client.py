@@ -8,24 +8,29 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from layerwise_client._data.encoder import open_encoder
+from layerwise_client._data.file_header import open_file_header, open_path
 from layerwise_client._data.header import open_header
 from layerwise_client._data.training_data import open_training_data
 from layerwise_client._transport.connection import Connection, seconds, text, whole
 from layerwise_client._transport.http import HttpTransport
 from layerwise_client._transport.messages import snapshot_of, summary_of
-from layerwise_client._transport.pages import jobs_of, models_of
+from layerwise_client._transport.pages import datasets_of, jobs_of, models_of
 from layerwise_client._transport.predict import Predicting
 from layerwise_client._transport.rpc import GrpcTransport
+from layerwise_client._transport.send_file import send_file
 from layerwise_client._transport.upload import submit
 from layerwise_client._transport.wrong_port import check_target
+from layerwise_client.dataset import Dataset, dataset_of
 from layerwise_client.errors import InvalidRequest
 from layerwise_client.job import Job
 from layerwise_client.models import Model, model_of, version_text
 from layerwise_client.progress import Progress, display_of
 from layerwise_client.results import STATES
-from layerwise_proto.v1 import models_pb2, training_pb2
+from layerwise_proto.v1 import datasets_pb2, models_pb2, training_pb2
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from numpy.typing import ArrayLike
     from pandas import DataFrame, Series
 
@@ -252,6 +257,103 @@ class Client:
         if version is None and answer.version < newest:  # serving processes look for new versions every 0.2 s
             answer = self._predicting.predict(answer.model, str(newest), X)
         return answer
+
+    def upload_dataset(
+        self,
+        path: str | PathLike[str],
+        *,
+        name: str | None = None,
+        columns: Mapping[str, Any] | None = None,
+        gaps: Iterable[str] = (),
+        read_as: str | None = None,
+        transient: bool = False,
+        progress: bool | Progress = True,
+    ) -> Dataset:
+        """Send a table file as it is; the service reads it once.
+
+        CSV or another text with delimiters, JSON Lines or Parquet, also compressed by gzip. It is sent in blocks of
+        1 MiB. If the connection breaks, the upload goes on where it was.
+
+        Parameters
+        ----------
+        path : str or path
+            The file.
+        name : str, optional
+            Name of the dataset; by default that of the file.
+        columns : mapping, optional
+            How the cells of columns are spelled, by name: {"code": "category", "price": {"kind": "number", "decimal":
+            ","}}. Other columns are read as their texts show.
+        gaps : iterable of str
+            Words that mean that a cell has no value, in every column, besides NA, null, None and the like.
+        read_as : str, optional
+            Version whose columns are read as in its training: "model" or "model/version", by number or alias.
+        transient : bool
+            Whether the dataset is used once: it is not listed, and is removed after a day.
+        progress : bool or Progress
+            True shows a progress bar on a terminal or in a notebook. A `Progress` is used instead of the bar.
+
+        Returns
+        -------
+        Dataset
+            The dataset: how each column was read, and what is doubtful. The same content is the same dataset.
+
+        Raises
+        ------
+        InvalidRequest
+            If an argument is wrong, or the file is no table that can be read, saying where.
+        NotFound
+            If there is no such version in `read_as`.
+        Unavailable, DeadlineExceeded, ResourceExhausted
+            If the service does not answer, or cannot take the file.
+
+        Examples
+        --------
+        >>> client.upload_dataset("shirts.csv", columns={"colour": "text"}, transient=True).columns[1].kind
+        'text'
+        """
+        file = open_path(path)
+        header = open_file_header(file, name=name, columns=columns, gaps=gaps, read_as=read_as, transient=transient)
+        display = display_of(progress)
+        try:
+            return dataset_of(self._connection, send_file(self._connection, file, header, display))
+        finally:
+            display.closed()
+
+    def dataset(self, dataset_id: str) -> Dataset:
+        """Return a dataset.
+
+        Parameters
+        ----------
+        dataset_id : str
+            Id of the dataset.
+
+        Returns
+        -------
+        Dataset
+            The dataset, with its columns.
+
+        Raises
+        ------
+        NotFound
+            If there is no such dataset.
+        """
+        request = datasets_pb2.GetDatasetRequest(id=text(dataset_id, "dataset_id"))
+        return dataset_of(self._connection, self._connection.call(self._connection.datasets.GetDataset, request))
+
+    def datasets(self, *, limit: int | None = None) -> Iterator[Dataset]:
+        """Yield the datasets of files, newest first, fetched from the service as they are read.
+
+        Parameters
+        ----------
+        limit : int, optional
+            Number of datasets to yield at most.
+
+        Yields
+        ------
+        Dataset
+            A dataset, whose columns are fetched when they are first read.
+        """
+        return (dataset_of(self._connection, each) for each in datasets_of(self._connection, limit))
 
     def job(self, job_id: str) -> Job:
         """Return a job.

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TextIO, runtime_checkable
 
 from layerwise_client.errors import InvalidRequest
-from layerwise_client.wording import counted, finding_line, plan_line, printable, record_line, waiting_line
+from layerwise_client.wording import counted, finding_line, plan_line, printable, record_line, sent_words, waiting_line
 
 if TYPE_CHECKING:
     from layerwise_client.results import Record, Snapshot, Transition
@@ -23,8 +23,9 @@ _LINE = 76  # columns that an epoch takes with all but its speed
 class Progress(Protocol):
     """A display of one training. Its methods are called in this order, `closed` always last.
 
-    It may also have `waiting(address)`, called when the service does not answer, `changed(transition)`, called when the
-    job changes its state, and `left(job_id)`, called when Ctrl-C stops following a job that goes on.
+    It may also have `sent(size, of)`, called with the bytes of a file that are sent, `waiting(address)`, called when
+    the service does not answer, `changed(transition)`, called when the job changes its state, and `left(job_id)`,
+    called when Ctrl-C stops following a job that goes on.
     """
 
     def uploaded(self, rows: int, of: int) -> None:
@@ -56,6 +57,12 @@ class Progress(Protocol):
 
     def closed(self) -> None:
         """Clean up: the job has ended, or is no longer followed."""
+
+
+@runtime_checkable
+class _ShowsSending(Protocol):
+    def sent(self, size: int, of: int) -> None:
+        """Show how many bytes of a file are sent; at the end the service reads it."""
 
 
 @runtime_checkable
@@ -115,6 +122,9 @@ class Bar:
 
     def uploaded(self, rows: int, of: int) -> None:
         self._draw(rows / of, f"upload {rows:,}/{counted(of, 'row')}", last=rows == of)
+
+    def sent(self, size: int, of: int) -> None:
+        self._draw(size / of, sent_words(size, of), last=size == of)
 
     def accepted(self, job: Snapshot) -> None:
         self._job = job
@@ -177,6 +187,11 @@ def display_of(progress: object) -> Progress:
         wanted = "True, False or an object with the methods uploaded, accepted, trained and closed"
         raise InvalidRequest(f"progress: expected {wanted}, got {type(progress).__name__}", pointer="progress")
     return progress
+
+
+def sending_of(display: Progress) -> Callable[[int, int], None] | None:
+    """Return the method by which `display` shows how much of a file is sent; None if it has none."""
+    return display.sent if isinstance(display, _ShowsSending) else None
 
 
 def waiting_of(display: Progress) -> Callable[[str], None] | None:

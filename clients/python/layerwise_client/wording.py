@@ -24,6 +24,13 @@ def counted(count: float, noun: str, plural: str = "") -> str:
     return checks.counted(count, noun, plural)
 
 
+def sent_words(size: int, of: int) -> str:
+    """Return how much of a file is sent, or that the service reads it: "upload 12.3/45.6 MB"."""
+    if size == of:
+        return "the service reads the file …"
+    return f"upload {size / 1e6:,.1f}/{of / 1e6:,.1f} MB"
+
+
 def columns_line(job: Snapshot) -> str | None:
     """Return how many columns of each kind the table has, and how many inputs they give; None for rows of numbers."""
     if (counts := job.columns) is None:

@@ -16,7 +16,7 @@ from layerwise_client._transport.errors import from_rpc
 from layerwise_client._transport.proxy import proxy_to
 from layerwise_client._transport.wrong_port import rest_as_target
 from layerwise_client.errors import DeadlineExceeded, InvalidRequest, LayerwiseError, Unavailable
-from layerwise_proto.v1 import models_pb2_grpc, training_pb2_grpc
+from layerwise_proto.v1 import datasets_pb2_grpc, models_pb2_grpc, training_pb2_grpc
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -119,7 +119,7 @@ class Retries:
 
 
 class Connection:
-    """A channel to `target` and the stubs of its three services.
+    """A channel to `target` and the stubs of its services.
 
     The channel is opened at the first call. `on_waiting` is called with the address if the service does not answer and
     the call is tried again.
@@ -146,6 +146,10 @@ class Connection:
     @property
     def prediction(self) -> models_pb2_grpc.PredictionServiceStub:
         return self._open().prediction
+
+    @property
+    def datasets(self) -> datasets_pb2_grpc.DatasetServiceStub:
+        return self._open().datasets
 
     def call(self, method: grpc.UnaryUnaryMultiCallable[Request, Response], request: Request) -> Response:
         """Return the answer to `request` within the timeout. Every unary call of the API is safe to repeat."""
@@ -208,6 +212,7 @@ class _Opened:
         self.training = training_pb2_grpc.TrainingServiceStub(self.channel)
         self.models = models_pb2_grpc.ModelServiceStub(self.channel)
         self.prediction = models_pb2_grpc.PredictionServiceStub(self.channel)
+        self.datasets = datasets_pb2_grpc.DatasetServiceStub(self.channel)
 
 
 class _Owner:

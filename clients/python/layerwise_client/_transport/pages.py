@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from layerwise_client._data.targets import labels_of
 from layerwise_client.column import Column, column_of
-from layerwise_proto.v1 import models_pb2, training_pb2
+from layerwise_proto.v1 import datasets_pb2, models_pb2, training_pb2
 
 if TYPE_CHECKING:
     from layerwise_client._data.targets import Label
     from layerwise_client._transport.connection import Connection
 
-_PAGE = 100  # jobs or models of a page
+_PAGE = 100  # jobs, datasets or models of a page
 _MOST = 1_000
 """Most items of any other page; the service ends a page earlier where its items are large."""
 
@@ -65,6 +65,13 @@ def jobs_of(
     request.page_size = _PAGE if limit is None else min(limit, _PAGE)
     pages = _pages(connection, connection.training.ListJobs, request)
     yield from islice((job for page in pages for job in page.jobs), None if limit is None else max(limit, 0))
+
+
+def datasets_of(connection: Connection, limit: int | None) -> Iterator[datasets_pb2.Dataset]:
+    """Yield the summaries of datasets, newest first, at most `limit`."""
+    request = datasets_pb2.ListDatasetsRequest(page_size=_PAGE if limit is None else min(limit, _PAGE))
+    pages = _pages(connection, connection.datasets.ListDatasets, request)
+    yield from islice((each for page in pages for each in page.datasets), None if limit is None else max(limit, 0))
 
 
 def models_of(connection: Connection) -> Iterator[models_pb2.Model]:

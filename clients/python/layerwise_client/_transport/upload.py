@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Protocol
 
 import grpc
@@ -14,7 +12,8 @@ from layerwise_client._data.places import invalid, placed
 from layerwise_client._data.tables import TableRows
 from layerwise_client._data.training_data import TrainingData
 from layerwise_client._transport.connection import MESSAGE_BYTES, Connection, Deadline, retrying
-from layerwise_client.errors import DeadlineExceeded, InvalidRequest, ServiceFault
+from layerwise_client._transport.outbox import Outbox, StreamCall, no_answer
+from layerwise_client.errors import InvalidRequest, ServiceFault
 from layerwise_client.progress import Progress, waiting_of
 from layerwise_proto.v1 import training_pb2
 
@@ -22,17 +21,10 @@ BLOCK_BYTES = 2 << 20  # of numbers; the API asks for 1 to 4 MB
 TABLE_BYTES = 1 << 20  # of a table; its texts take about thirty times as much memory as Python objects
 _BLOCK_ROWS = 65_536  # most rows of a batch, since labels can be larger than narrow rows
 _FITTING = 1e-5  # seconds to wait for each cell; fitting the encoder, before the job is accepted, takes about 1e-6
-_POLL = 0.1  # seconds between checks whether the service has already answered
 
 
-class _EventStream(Protocol):
-    """The part of a gRPC call that is used here."""
-
+class _EventStream(StreamCall, Protocol):
     def __iter__(self) -> Iterator[training_pb2.TrainEvent]: ...
-
-    def is_active(self) -> bool: ...
-
-    def cancel(self) -> object: ...
 
 
 def submit(
@@ -52,46 +44,23 @@ def _submit_once(
     connection: Connection, header: training_pb2.TrainHeader, data: TrainingData, progress: Progress
 ) -> training_pb2.Job:
     connection.check_open()
-    # gRPC reads requests in its own thread. The batches are made here and handed over one at a time, so that an error
-    # in the data is raised in the caller's thread, and does not look like the end of the stream.
-    outbox: queue.Queue[training_pb2.TrainRequest | None] = queue.Queue(maxsize=1)
-    call: _EventStream = connection.training.Train(iter(outbox.get, None))
+    outbox = Outbox[training_pb2.TrainRequest](connection)
+    call: _EventStream = connection.training.Train(iter(outbox))
     starts = [0]
     try:
-        _hand_over(outbox, training_pb2.TrainRequest(header=header), call, connection)
+        outbox.hand_over(training_pb2.TrainRequest(header=header), call)
         for batch, sent in _batches(data):
-            if not _hand_over(outbox, training_pb2.TrainRequest(batch=batch), call, connection):
+            if not outbox.hand_over(training_pb2.TrainRequest(batch=batch), call):
                 break
             starts.append(sent)
             progress.uploaded(sent, data.rows.count)
         else:
-            _hand_over(outbox, None, call, connection)
+            outbox.hand_over(None, call)
         return _accepted(call, connection, patience=connection.timeout + _FITTING * data.rows.fitted)
     except InvalidRequest as exc:
         raise placed(exc, starts) from exc
     finally:
-        call.cancel()  # before the stream ends, which would look like the end of the data
-        with suppress(queue.Full):
-            outbox.put_nowait(None)
-
-
-def _hand_over(
-    outbox: queue.Queue[training_pb2.TrainRequest | None],
-    request: training_pb2.TrainRequest | None,
-    call: _EventStream,
-    connection: Connection,
-) -> bool:
-    """Hand a request to gRPC when it has taken the previous one. Returns False if the service has ended the call."""
-    deadline = Deadline(connection.timeout)
-    while call.is_active():
-        try:
-            outbox.put(request, timeout=_POLL)
-        except queue.Full:
-            if deadline.passed():
-                raise _no_answer(connection, "take any data", connection.timeout) from None
-        else:
-            return True
-    return False
+        outbox.close(call)
 
 
 def _accepted(call: _EventStream, connection: Connection, *, patience: float) -> training_pb2.Job:
@@ -110,7 +79,7 @@ def _accepted(call: _EventStream, connection: Connection, *, patience: float) ->
                 return event.accepted
     except grpc.RpcError as exc:
         if gave_up.is_set():
-            raise _no_answer(connection, "accept the job", patience) from exc
+            raise no_answer(connection, "accept the job", patience) from exc
         raise connection.error(exc) from exc
     finally:
         alarm.cancel()
@@ -136,7 +105,3 @@ def _batches(data: TrainingData) -> Iterator[tuple[training_pb2.TrainBatch, int]
         if isinstance(data.rows, TableRows):  # the length of the texts is known now
             step = min(max(1, (stop - start) * most // size), _BLOCK_ROWS)
         start = stop
-
-
-def _no_answer(connection: Connection, what: str, seconds: float) -> DeadlineExceeded:
-    return DeadlineExceeded(f"{connection.target} did not {what} within {seconds:g} s")

@@ -1,0 +1,52 @@
+"""The header of a file: the arguments of `Client.upload_dataset`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from layerwise_client._data.places import invalid
+from layerwise_client._transport.connection import text
+from layerwise_client.errors import InvalidRequest
+from layerwise_client.wording import printable
+from layerwise_proto.json_form import JSONFormError, to_message
+from layerwise_proto.v1 import datasets_pb2
+
+_MOST_NAME = 255
+
+
+def open_path(path: object) -> Path:
+    """Return the path of a file that is there. Raises `InvalidRequest`."""
+    if not isinstance(path, str | os.PathLike):
+        raise InvalidRequest(f"path: expected the path of a file, got {type(path).__name__}", pointer="path")
+    found = Path(cast("str", path))
+    if not found.is_file():
+        raise InvalidRequest(f"path: there is no file {path}", pointer="path", reason="FILE_NOT_FOUND")
+    return found
+
+
+def open_file_header(
+    path: Path,
+    *,
+    name: str | None,
+    columns: Mapping[str, Any] | None,
+    gaps: Iterable[str],
+    read_as: str | None,
+    transient: bool,
+) -> datasets_pb2.FileHeader:
+    """Return the arguments as a message. Raises `InvalidRequest`."""
+    if isinstance(gaps, str):
+        raise InvalidRequest(f"gaps: expected a list of words, got the text {gaps!r}", pointer="gaps")
+    model, slash, version = ("" if read_as is None else text(read_as, "read_as")).partition("/")
+    if read_as is not None and (not model or (slash and not version)):
+        raise InvalidRequest(f"read_as: expected a model, or model/version, got {read_as!r}", pointer="read_as")
+    try:
+        header = to_message({"formats": columns or {}, "gaps": list(gaps)}, datasets_pb2.FileHeader)
+    except JSONFormError as exc:
+        first, *rest = exc.place
+        raise invalid(("columns" if first == "formats" else first, *rest), exc.detail) from exc
+    header.name = printable(path.name)[:_MOST_NAME] if name is None else text(name, "name")
+    header.read_as_model, header.read_as_version, header.transient = model, version, transient
+    return header

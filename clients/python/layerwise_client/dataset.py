@@ -1,0 +1,284 @@
+"""Datasets: table files that were sent to the service, which has read their columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from math import isnan
+from typing import TYPE_CHECKING, Any, cast
+
+from layerwise_client._transport.connection import whole
+from layerwise_client._transport.messages import time_of
+from layerwise_proto.json_form import to_json
+from layerwise_proto.v1 import datasets_pb2, tables_pb2
+
+if TYPE_CHECKING:
+    from layerwise_client._transport.connection import Connection
+
+Cell = float | bool | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Something about a file or a column that its owner should know.
+
+    Attributes
+    ----------
+    reason : str
+        A stable word, such as DATE_ORDER.
+    message : str
+        A sentence for people.
+    choice : str
+        What to choose if the guess is wrong: a kind of column, or "ignore"; "" if there is nothing to choose.
+    example : str
+        A cell that it is about, or "".
+    row, column : int and str, or None
+        Where that cell is first, if that is known; rows count from 0.
+    """
+
+    reason: str
+    message: str
+    choice: str = ""
+    example: str = ""
+    row: int | None = None
+    column: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetColumn:
+    """A column of a dataset, and how its cells were read.
+
+    Attributes
+    ----------
+    name : str
+        Name of the column.
+    kind : str
+        "number", "boolean", "date", "time", "category" or "text".
+    format : mapping
+        How its cells are spelled, in JSON form, as `columns` of `Client.upload_dataset` takes it.
+    gaps : int
+        Number of rows without a value.
+    distinct : int
+        About how many different texts its cells have.
+    example : str
+        A cell as it was in the file.
+    doubts : tuple of Doubt
+        What is doubtful about the column.
+    """
+
+    name: str
+    kind: str
+    format: Mapping[str, Any]
+    gaps: int
+    distinct: int
+    example: str
+    doubts: tuple[Doubt, ...]
+
+    @property
+    def reading(self) -> str:
+        """How its cells were read in words, as far as it is not the usual way: "decimal comma, unit %"."""
+        from layerwise.tables.cells import GAPS
+
+        given = {name: value for name, value in self.format.items() if value != _USUAL.get(name)}
+        words = [_WORDS[name].format(value=_listed(value)) for name, value in given.items() if name in _WORDS]
+        if gaps := [word for word in self.format.get("gaps", ()) if word not in GAPS]:
+            words.append(f"no value: {_listed(gaps)}")
+        return ", ".join(words)
+
+
+_USUAL: Mapping[str, Any] = {
+    "decimal": ".",
+    "thousands": "",
+    "unit": "",
+    "true": ["true", "yes", "t", "y"],
+    "false": ["false", "no", "f", "n"],
+    "day_first": True,
+    "year_first": False,
+    "strip": True,
+    "numeric": False,
+}
+_WORDS = {
+    "decimal": "decimal comma",
+    "thousands": "thousands {value}",
+    "unit": "unit {value}",
+    "true": "true: {value}",
+    "false": "false: {value}",
+    "day_first": "month first",
+    "year_first": "year first",
+    "strip": "blanks kept",
+    "numeric": "numbers",
+}
+
+
+def _listed(value: object) -> str:
+    if not isinstance(value, list):
+        return "blank" if value == " " else str(value)
+    return " ".join(map(str, cast("list[object]", value)))
+
+
+class _Details:
+    """Columns and doubts of a dataset, fetched once, when they are first read."""
+
+    def __init__(self, connection: Connection, dataset: str, message: datasets_pb2.Dataset | None = None) -> None:
+        self.connection = connection
+        self._id = dataset
+        if message is not None:
+            self.message = message
+
+    def __deepcopy__(self, _memo: object) -> _Details:
+        return self
+
+    @cached_property
+    def message(self) -> datasets_pb2.Dataset:
+        return self.connection.call(self.connection.datasets.GetDataset, datasets_pb2.GetDatasetRequest(id=self._id))
+
+    @cached_property
+    def columns(self) -> tuple[DatasetColumn, ...]:
+        return tuple(map(_column_of, self.message.columns))
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A table file in the service. `Client.upload_dataset`, `Client.dataset` and `Client.datasets` return it.
+
+    Of a dataset from a list, `columns` and `doubts` are fetched when they are first read. Every call may raise
+    `NotFound`, `Unavailable` or `DeadlineExceeded`.
+
+    Attributes
+    ----------
+    id : str
+        SHA-256 of its columns: the same content has the same id.
+    name : str
+        Name that it was sent with, such as that of the file.
+    rows : int
+        Number of rows.
+    column_count : int
+        Number of columns.
+    size_bytes : int
+        Size of the stored columns in bytes.
+    file_sha256 : str
+        SHA-256 of the file.
+    created : datetime
+        Time at which it was stored.
+    transient : bool
+        Whether it is not listed, and is removed after a day.
+
+    Examples
+    --------
+    >>> dataset = client.upload_dataset("shirts.csv")
+    >>> [(column.name, column.kind, column.reading) for column in dataset.columns]
+    [('size', 'number', 'decimal comma'), ('colour', 'category', ''), ('sold', 'boolean', '')]
+    >>> dataset.preview(limit=2)
+    {'size': [1.5, 2.0], 'colour': ['red', None], 'sold': [True, False]}
+    """
+
+    id: str
+    name: str
+    rows: int
+    column_count: int
+    size_bytes: int
+    file_sha256: str
+    created: datetime
+    transient: bool
+    _details: _Details = field(repr=False, compare=False)
+
+    @property
+    def columns(self) -> tuple[DatasetColumn, ...]:
+        """Columns in the order of the file, and how each was read."""
+        return self._details.columns
+
+    @property
+    def doubts(self) -> tuple[Doubt, ...]:
+        """What is doubtful about the file as a whole."""
+        return tuple(map(_doubt_of, self._details.message.doubts))
+
+    def preview(self, *, offset: int = 0, limit: int = 20) -> dict[str, list[Cell]]:
+        """Return some rows.
+
+        Parameters
+        ----------
+        offset : int
+            The first row.
+        limit : int
+            Number of rows at most, up to 1,000; fewer are returned if they are large.
+
+        Returns
+        -------
+        dict of str to list
+            Values by column: numbers, booleans, and texts; dates are in ISO 8601. None is a missing value.
+
+        Raises
+        ------
+        InvalidRequest
+            If there are no such rows.
+        """
+        request = datasets_pb2.PreviewDatasetRequest(
+            id=self.id, offset=whole(offset, "offset"), limit=whole(limit, "limit")
+        )
+        connection = self._details.connection
+        found = connection.call(connection.datasets.PreviewDataset, request)
+        kinds = {column.name: column.kind for column in self.columns}
+        return {column.name: _cells(column, kinds[column.name]) for column in found.table.columns}
+
+    def delete(self) -> None:
+        """Delete the dataset. Jobs and versions that were trained on it stay.
+
+        Raises
+        ------
+        Conflict
+            If a job that has not ended needs it.
+        NotFound
+            If it has been deleted already.
+        """
+        connection = self._details.connection
+        connection.call(connection.datasets.DeleteDataset, datasets_pb2.DeleteDatasetRequest(id=self.id))
+
+
+def dataset_of(connection: Connection, message: datasets_pb2.Dataset) -> Dataset:
+    """Return the dataset of a message, with its columns if the message has them."""
+    return Dataset(
+        id=message.id,
+        name=message.name,
+        rows=message.rows,
+        column_count=message.column_count,
+        size_bytes=message.size_bytes,
+        file_sha256=message.file_sha256,
+        created=time_of(message.create_time),
+        transient=message.transient,
+        _details=_Details(connection, message.id, message if message.columns else None),
+    )
+
+
+def _column_of(message: datasets_pb2.DatasetColumn) -> DatasetColumn:
+    encoder = tables_pb2.Encoder(formats={"": message.format})
+    form: str | dict[str, Any] = cast("dict[str, Any]", to_json(encoder)["formats"])[""]
+    return DatasetColumn(
+        name=message.name,
+        kind=message.format.WhichOneof("kind") or "unknown",
+        format={"kind": form} if isinstance(form, str) else form,
+        gaps=message.gaps,
+        distinct=message.distinct,
+        example=message.example,
+        doubts=tuple(map(_doubt_of, message.doubts)),
+    )
+
+
+def _doubt_of(message: datasets_pb2.Doubt) -> Doubt:
+    return Doubt(
+        message.reason,
+        message.message,
+        message.choice,
+        message.example,
+        message.row if message.HasField("row") else None,
+        message.column if message.HasField("column") else None,
+    )
+
+
+def _cells(column: tables_pb2.Column, kind: str) -> list[Cell]:
+    if column.WhichOneof("values") == "numbers":
+        return [None if isnan(number) else number for number in column.numbers.values]
+    if kind == "boolean":
+        return [None if not text else text == "true" for text in column.texts.values]
+    return [text or None for text in column.texts.values]
