@@ -16,7 +16,7 @@ from layerwise.activations import (
     Tanh,
 )
 from layerwise.errors import CorruptModel, Diverged, InvalidInput
-from layerwise.evaluation import Evaluation, evaluate
+from layerwise.evaluation import Evaluation, Importances, evaluate, permutation_importance
 from layerwise.evaluation.gradient_check import GradientCheck, gradient_check
 from layerwise.initializers import Constant, Orthogonal
 from layerwise.kernels import kernels_in_use
@@ -111,6 +111,7 @@ __all__ = [
     "Hinge",
     "Huber",
     "Identity",
+    "Importances",
     "InvalidInput",
     "InverseTimeDecay",
     "Layer",
@@ -166,4 +167,5 @@ __all__ = [
     "metric_name",
     "metrics",
     "partial_fit",
+    "permutation_importance",
 ]

@@ -6,8 +6,9 @@ import numpy as np
 
 from layerwise.types import Floats
 
-SPLIT, ORDER, NOISE, WEIGHTS = range(4)
-"""Purposes of a stream: rows held out, order of an epoch's rows, dropout and noise, initial weights."""
+SPLIT, ORDER, NOISE, WEIGHTS, EVALUATION, IMPORTANCES = range(6)
+"""Purposes of a stream: rows held out, order of an epoch's rows, dropout and noise, initial weights, rows evaluated,
+rows shuffled to see which columns matter."""
 
 
 def stream(seed: int, *key: int) -> np.random.Generator:

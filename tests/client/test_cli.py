@@ -220,6 +220,7 @@ def test_a_failed_job_ends_the_command_with_one_line(run, service, sent):
         (["jobs", "list", "--state", "DONE"], 2, "'DONE' is not one of"),
         (["datasets", "show", "mnist"], 1, "layerwise: there is no built-in data set 'mnist'"),
         (["datasets", "export", "iris", "--rows", "3"], 1, "layerwise: --rows: only generated data sets take it"),
+        (["models", "show", "digits/2", "--version", "2"], 2, "the version is given twice"),
         (["nonsense"], 2, "No such command 'nonsense'"),
     ],
 )
@@ -314,6 +315,7 @@ COMMANDS = [
     ("models list", "digits"),
     ("models show digits", "digits"),
     ("models show digits --version 2", "digits"),
+    ("models show digits/2", "digits"),
     ("models alias digits champion 2", "champion"),
     ("datasets", "spiral"),
     ("datasets list", "spiral"),

@@ -8,6 +8,8 @@ import threading
 import grpc
 import pytest
 
+from layerwise import Evaluation
+from layerwise.evaluation.result import ClassEvaluation
 from layerwise_client import Client, InvalidRequest, Unavailable
 from layerwise_proto.v1 import models_pb2, tables_pb2, tensors_pb2
 
@@ -45,6 +47,20 @@ def test_a_model_tells_its_versions(service, client):
     assert newest.plan == {"epochs": 7}
     assert oldest.labels is None
     assert dataclasses.asdict(newest)["size_bytes"] == 9  # what travels apart is no obstacle to a copy
+
+
+def test_a_version_has_its_evaluation_or_none(service, client):
+    evaluation = Evaluation(
+        "classes", 4, 4, "hinge", 0.5, accuracy=1.0, classes=(ClassEvaluation(7, 1.0, 1.0, 1.0, None, 4),)
+    )
+    version = models_pb2.ModelVersion(model="iris", version=2)
+    version.evaluation.update(evaluation.to_json())
+    service.publishes(version, models_pb2.ModelVersion(model="iris", version=1))
+
+    newest, oldest = client.model("iris").versions
+
+    assert newest.evaluation == evaluation
+    assert oldest.evaluation is None
 
 
 def test_what_is_long_of_a_version_comes_in_pages_when_it_is_read(service, client):

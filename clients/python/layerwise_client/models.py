@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from layerwise_client._data.targets import labels_of
 from layerwise_client._transport.connection import text
-from layerwise_client._transport.messages import time_of
+from layerwise_client._transport.messages import json_of, time_of
 from layerwise_client._transport.pages import VersionOrJob, categories_of, classes_of, columns_of, versions_of
 from layerwise_client.column import Column
 from layerwise_client.errors import InvalidRequest, NotFound
@@ -18,6 +18,7 @@ from layerwise_proto.json_form import to_json
 from layerwise_proto.v1 import models_pb2
 
 if TYPE_CHECKING:
+    from layerwise import Evaluation
     from layerwise_client._data.targets import Label
     from layerwise_client._transport.connection import Connection
 
@@ -66,8 +67,8 @@ class _Details:
 class Version:
     """One immutable version of a model.
 
-    `architecture`, `plan`, `labels` and `columns` are fetched when they are first read, which may raise `NotFound`,
-    `Unavailable` or `DeadlineExceeded`.
+    `architecture`, `plan`, `labels`, `columns` and `evaluation` are fetched when they are first read, which may raise
+    `NotFound`, `Unavailable` or `DeadlineExceeded`.
 
     Attributes
     ----------
@@ -126,6 +127,17 @@ class Version:
     def column_names(self) -> tuple[str, ...]:
         """Names of the `columns`, fetched without their categories."""
         return self._details.column_names
+
+    @property
+    def evaluation(self) -> Evaluation | None:
+        """How well it predicts the rows that were held out, or those trained on if none were; `print` shows a report.
+
+        None for a version of an older release.
+        """
+        from layerwise import Evaluation
+
+        message = self._details.message
+        return Evaluation.from_json(json_of(message.evaluation)) if message.HasField("evaluation") else None
 
     def categories(self, column: str) -> tuple[str, ...]:
         """Return all categories of a column; `Column.categories` has the first 256.

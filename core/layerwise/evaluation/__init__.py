@@ -1,6 +1,8 @@
 """Evaluation of trained networks: metrics, reports and a gradient check."""
 
 from layerwise.evaluation.evaluate import evaluate
+from layerwise.evaluation.importances import Importances
+from layerwise.evaluation.permutation import permutation_importance
 from layerwise.evaluation.result import Evaluation
 
-__all__ = ["Evaluation", "evaluate"]
+__all__ = ["Evaluation", "Importances", "evaluate", "permutation_importance"]

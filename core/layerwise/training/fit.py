@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from layerwise.checks import choice, instance, truth
 from layerwise.data.reader import Reader, checked_validation, resolved_plan
+from layerwise.data.splits import RowNumbers
 from layerwise.errors import InvalidInput
 from layerwise.model import MLP
 from layerwise.plan import Plan
@@ -106,7 +108,8 @@ def fit(
     model.plan, model.labels = plan, labels
     if state is not None:
         network.publish()
-    return Training(trainer, network, by_step=every == "step")
+    chosen = held_out.rows if held_out is not None and not isinstance(held, tuple) else None
+    return Training(trainer, network, by_step=every == "step", held_out=chosen)
 
 
 class Training(TrainsWhenIterated[Record]):
@@ -118,17 +121,24 @@ class Training(TrainsWhenIterated[Record]):
     ----------
     state : TrainingState
         The state of the training, from which it can be resumed.
+    held_out_rows : ndarray (m,) or None
+        Sorted numbers of the rows of X that are held out; None if none are, or other rows are measured on.
     """
 
-    def __init__(self, trainer: Trainer, network: Rescaled, *, by_step: bool) -> None:
+    def __init__(self, trainer: Trainer, network: Rescaled, *, by_step: bool, held_out: RowNumbers | None) -> None:
         self._trainer, self._network = trainer, network
-        self._by_step = by_step
+        self._by_step, self._held_out = by_step, held_out
         self._used = trainer.ended  # resumed only to restore its model
 
     @property
     def state(self) -> TrainingState:
         """The whole state of the training, which the next step changes; keep a `copy` of it, or its `to_arrays`."""
         return self._trainer.state
+
+    @property
+    def held_out_rows(self) -> NDArray[np.intp] | None:
+        """Sorted numbers of the rows of X that are held out; None if none are, or other rows are measured on."""
+        return None if self._held_out is None else np.asarray(self._held_out)
 
     def finish(self) -> None:
         """End the training here, and set the weights that the model predicts with.

@@ -22,13 +22,14 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from layerwise_proto.v1 import tables_pb2 as layerwise__proto_dot_v1_dot_tables__pb2
 from layerwise_proto.v1 import tensors_pb2 as layerwise__proto_dot_v1_dot_tensors__pb2
 from layerwise_proto.v1 import types_pb2 as layerwise__proto_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1flayerwise_proto/v1/models.proto\x12\x0clayerwise.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1flayerwise_proto/v1/tables.proto\x1a layerwise_proto/v1/tensors.proto\x1a\x1elayerwise_proto/v1/types.proto\"\x88\x01\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06latest\x18\x02 \x01(\x03\x12\x31\n\x07\x61liases\x18\x04 \x03(\x0b\x32 .layerwise.v1.Model.AliasesEntry\x1a.\n\x0c\x41liasesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\xde\x03\n\x0cModelVersion\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x0e\n\x06job_id\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06sha256\x18\x05 \x01(\t\x12\x12\n\nsize_bytes\x18\x06 \x01(\x03\x12\x38\n\x07metrics\x18\x07 \x03(\x0b\x32\'.layerwise.v1.ModelVersion.MetricsEntry\x12\x30\n\x0c\x61rchitecture\x18\x08 \x01(\x0b\x32\x1a.layerwise.v1.Architecture\x12 \n\x04plan\x18\t \x01(\x0b\x32\x12.layerwise.v1.Plan\x12\x12\n\nparameters\x18\n \x01(\x03\x12\x0f\n\x07\x64\x61taset\x18\x0b \x01(\t\x12$\n\x06labels\x18\x0c \x01(\x0b\x32\x14.layerwise.v1.Labels\x12+\n\x07\x63olumns\x18\r \x01(\x0b\x32\x1a.layerwise.v1.ColumnCounts\x12\x13\n\x0b\x63lass_count\x18\x0e \x01(\x03\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\":\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"R\n\x12ListModelsResponse\x12#\n\x06models\x18\x01 \x03(\x0b\x32\x13.layerwise.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1f\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"K\n\x13ListVersionsRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"]\n\x14ListVersionsResponse\x12,\n\x08versions\x18\x01 \x03(\x0b\x32\x1a.layerwise.v1.ModelVersion\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"3\n\x11GetVersionRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\"[\n\x12ListClassesRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"U\n\x13ListClassesResponse\x12%\n\x07\x63lasses\x18\x01 \x01(\x0b\x32\x14.layerwise.v1.Labels\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x84\x01\n\x12ListColumnsRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06job_id\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12\x17\n\x0fwith_categories\x18\x06 \x01(\x08\"Y\n\x13ListColumnsResponse\x12)\n\x07\x63olumns\x18\x01 \x03(\x0b\x32\x18.layerwise.v1.ColumnInfo\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"~\n\x15ListCategoriesRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06job_id\x18\x03 \x01(\t\x12\x0e\n\x06\x63olumn\x18\x04 \x01(\t\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\"E\n\x16ListCategoriesResponse\x12\x12\n\ncategories\x18\x01 \x03(\t\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"@\n\x0fSetAliasRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05\x61lias\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x03\"5\n\x13GetSignatureRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\"[\n\tSignature\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12.\n\x07\x63olumns\x18\x03 \x03(\x0b\x32\x1d.layerwise.v1.SignatureColumn\"G\n\x0fSignatureColumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12&\n\x04kind\x18\x02 \x01(\x0e\x32\x18.layerwise.v1.ColumnKind\"\x84\x01\n\x0ePredictRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12$\n\x04rows\x18\x03 \x01(\x0b\x32\x14.layerwise.v1.TensorH\x00\x12$\n\x05table\x18\x04 \x01(\x0b\x32\x13.layerwise.v1.TableH\x00\x42\x06\n\x04\x64\x61ta\"\xe4\x01\n\x0fPredictResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12&\n\x06labels\x18\x03 \x01(\x0b\x32\x14.layerwise.v1.LabelsH\x00\x12&\n\x06values\x18\x04 \x01(\x0b\x32\x14.layerwise.v1.TensorH\x00\x12+\n\rprobabilities\x18\x05 \x01(\x0b\x32\x14.layerwise.v1.Tensor\x12%\n\x07\x63lasses\x18\x07 \x01(\x0b\x32\x14.layerwise.v1.LabelsB\r\n\x0bpredictions\"v\n\x15PredictDatasetRequest\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x0c\n\x04keep\x18\x04 \x03(\t\x12\x0e\n\x06target\x18\x05 \x01(\t\x12\x0e\n\x06offset\x18\x06 \x01(\x03\"\x9b\x01\n\rPredictedRows\x12\x31\n\nprediction\x18\x01 \x01(\x0b\x32\x1d.layerwise.v1.PredictResponse\x12!\n\x04kept\x18\x02 \x01(\x0b\x32\x13.layerwise.v1.Table\x12\x0e\n\x06unused\x18\x03 \x03(\t\x12$\n\x05truth\x18\x04 \x01(\x0b\x32\x15.layerwise.v1.Numbers2\x86\x05\n\x0cModelService\x12O\n\nListModels\x12\x1f.layerwise.v1.ListModelsRequest\x1a .layerwise.v1.ListModelsResponse\x12>\n\x08GetModel\x12\x1d.layerwise.v1.GetModelRequest\x1a\x13.layerwise.v1.Model\x12U\n\x0cListVersions\x12!.layerwise.v1.ListVersionsRequest\x1a\".layerwise.v1.ListVersionsResponse\x12I\n\nGetVersion\x12\x1f.layerwise.v1.GetVersionRequest\x1a\x1a.layerwise.v1.ModelVersion\x12R\n\x0bListClasses\x12 .layerwise.v1.ListClassesRequest\x1a!.layerwise.v1.ListClassesResponse\x12R\n\x0bListColumns\x12 .layerwise.v1.ListColumnsRequest\x1a!.layerwise.v1.ListColumnsResponse\x12[\n\x0eListCategories\x12#.layerwise.v1.ListCategoriesRequest\x1a$.layerwise.v1.ListCategoriesResponse\x12>\n\x08SetAlias\x12\x1d.layerwise.v1.SetAliasRequest\x1a\x13.layerwise.v1.Model2\xfd\x01\n\x11PredictionService\x12\x46\n\x07Predict\x12\x1c.layerwise.v1.PredictRequest\x1a\x1d.layerwise.v1.PredictResponse\x12T\n\x0ePredictDataset\x12#.layerwise.v1.PredictDatasetRequest\x1a\x1b.layerwise.v1.PredictedRows0\x01\x12J\n\x0cGetSignature\x12!.layerwise.v1.GetSignatureRequest\x1a\x17.layerwise.v1.Signatureb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1flayerwise_proto/v1/models.proto\x12\x0clayerwise.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1flayerwise_proto/v1/tables.proto\x1a layerwise_proto/v1/tensors.proto\x1a\x1elayerwise_proto/v1/types.proto\"\x88\x01\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06latest\x18\x02 \x01(\x03\x12\x31\n\x07\x61liases\x18\x04 \x03(\x0b\x32 .layerwise.v1.Model.AliasesEntry\x1a.\n\x0c\x41liasesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\x8b\x04\n\x0cModelVersion\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x0e\n\x06job_id\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06sha256\x18\x05 \x01(\t\x12\x12\n\nsize_bytes\x18\x06 \x01(\x03\x12\x38\n\x07metrics\x18\x07 \x03(\x0b\x32\'.layerwise.v1.ModelVersion.MetricsEntry\x12\x30\n\x0c\x61rchitecture\x18\x08 \x01(\x0b\x32\x1a.layerwise.v1.Architecture\x12 \n\x04plan\x18\t \x01(\x0b\x32\x12.layerwise.v1.Plan\x12\x12\n\nparameters\x18\n \x01(\x03\x12\x0f\n\x07\x64\x61taset\x18\x0b \x01(\t\x12$\n\x06labels\x18\x0c \x01(\x0b\x32\x14.layerwise.v1.Labels\x12+\n\x07\x63olumns\x18\r \x01(\x0b\x32\x1a.layerwise.v1.ColumnCounts\x12\x13\n\x0b\x63lass_count\x18\x0e \x01(\x03\x12+\n\nevaluation\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\":\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"R\n\x12ListModelsResponse\x12#\n\x06models\x18\x01 \x03(\x0b\x32\x13.layerwise.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1f\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"K\n\x13ListVersionsRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"]\n\x14ListVersionsResponse\x12,\n\x08versions\x18\x01 \x03(\x0b\x32\x1a.layerwise.v1.ModelVersion\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"3\n\x11GetVersionRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\"[\n\x12ListClassesRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"U\n\x13ListClassesResponse\x12%\n\x07\x63lasses\x18\x01 \x01(\x0b\x32\x14.layerwise.v1.Labels\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x84\x01\n\x12ListColumnsRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06job_id\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12\x17\n\x0fwith_categories\x18\x06 \x01(\x08\"Y\n\x13ListColumnsResponse\x12)\n\x07\x63olumns\x18\x01 \x03(\x0b\x32\x18.layerwise.v1.ColumnInfo\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"~\n\x15ListCategoriesRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06job_id\x18\x03 \x01(\t\x12\x0e\n\x06\x63olumn\x18\x04 \x01(\t\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\"E\n\x16ListCategoriesResponse\x12\x12\n\ncategories\x18\x01 \x03(\t\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"@\n\x0fSetAliasRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05\x61lias\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x03\"5\n\x13GetSignatureRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\"[\n\tSignature\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12.\n\x07\x63olumns\x18\x03 \x03(\x0b\x32\x1d.layerwise.v1.SignatureColumn\"G\n\x0fSignatureColumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12&\n\x04kind\x18\x02 \x01(\x0e\x32\x18.layerwise.v1.ColumnKind\"\x84\x01\n\x0ePredictRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12$\n\x04rows\x18\x03 \x01(\x0b\x32\x14.layerwise.v1.TensorH\x00\x12$\n\x05table\x18\x04 \x01(\x0b\x32\x13.layerwise.v1.TableH\x00\x42\x06\n\x04\x64\x61ta\"\xe4\x01\n\x0fPredictResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12&\n\x06labels\x18\x03 \x01(\x0b\x32\x14.layerwise.v1.LabelsH\x00\x12&\n\x06values\x18\x04 \x01(\x0b\x32\x14.layerwise.v1.TensorH\x00\x12+\n\rprobabilities\x18\x05 \x01(\x0b\x32\x14.layerwise.v1.Tensor\x12%\n\x07\x63lasses\x18\x07 \x01(\x0b\x32\x14.layerwise.v1.LabelsB\r\n\x0bpredictions\"v\n\x15PredictDatasetRequest\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x0c\n\x04keep\x18\x04 \x03(\t\x12\x0e\n\x06target\x18\x05 \x01(\t\x12\x0e\n\x06offset\x18\x06 \x01(\x03\"\x9b\x01\n\rPredictedRows\x12\x31\n\nprediction\x18\x01 \x01(\x0b\x32\x1d.layerwise.v1.PredictResponse\x12!\n\x04kept\x18\x02 \x01(\x0b\x32\x13.layerwise.v1.Table\x12\x0e\n\x06unused\x18\x03 \x03(\t\x12$\n\x05truth\x18\x04 \x01(\x0b\x32\x15.layerwise.v1.Numbers2\x86\x05\n\x0cModelService\x12O\n\nListModels\x12\x1f.layerwise.v1.ListModelsRequest\x1a .layerwise.v1.ListModelsResponse\x12>\n\x08GetModel\x12\x1d.layerwise.v1.GetModelRequest\x1a\x13.layerwise.v1.Model\x12U\n\x0cListVersions\x12!.layerwise.v1.ListVersionsRequest\x1a\".layerwise.v1.ListVersionsResponse\x12I\n\nGetVersion\x12\x1f.layerwise.v1.GetVersionRequest\x1a\x1a.layerwise.v1.ModelVersion\x12R\n\x0bListClasses\x12 .layerwise.v1.ListClassesRequest\x1a!.layerwise.v1.ListClassesResponse\x12R\n\x0bListColumns\x12 .layerwise.v1.ListColumnsRequest\x1a!.layerwise.v1.ListColumnsResponse\x12[\n\x0eListCategories\x12#.layerwise.v1.ListCategoriesRequest\x1a$.layerwise.v1.ListCategoriesResponse\x12>\n\x08SetAlias\x12\x1d.layerwise.v1.SetAliasRequest\x1a\x13.layerwise.v1.Model2\xfd\x01\n\x11PredictionService\x12\x46\n\x07Predict\x12\x1c.layerwise.v1.PredictRequest\x1a\x1d.layerwise.v1.PredictResponse\x12T\n\x0ePredictDataset\x12#.layerwise.v1.PredictDatasetRequest\x1a\x1b.layerwise.v1.PredictedRows0\x01\x12J\n\x0cGetSignature\x12!.layerwise.v1.GetSignatureRequest\x1a\x17.layerwise.v1.Signatureb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,56 +40,56 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MODEL_ALIASESENTRY']._serialized_options = b'8\001'
   _globals['_MODELVERSION_METRICSENTRY']._loaded_options = None
   _globals['_MODELVERSION_METRICSENTRY']._serialized_options = b'8\001'
-  _globals['_MODEL']._serialized_start=182
-  _globals['_MODEL']._serialized_end=318
-  _globals['_MODEL_ALIASESENTRY']._serialized_start=272
-  _globals['_MODEL_ALIASESENTRY']._serialized_end=318
-  _globals['_MODELVERSION']._serialized_start=321
-  _globals['_MODELVERSION']._serialized_end=799
-  _globals['_MODELVERSION_METRICSENTRY']._serialized_start=753
-  _globals['_MODELVERSION_METRICSENTRY']._serialized_end=799
-  _globals['_LISTMODELSREQUEST']._serialized_start=801
-  _globals['_LISTMODELSREQUEST']._serialized_end=859
-  _globals['_LISTMODELSRESPONSE']._serialized_start=861
-  _globals['_LISTMODELSRESPONSE']._serialized_end=943
-  _globals['_GETMODELREQUEST']._serialized_start=945
-  _globals['_GETMODELREQUEST']._serialized_end=976
-  _globals['_LISTVERSIONSREQUEST']._serialized_start=978
-  _globals['_LISTVERSIONSREQUEST']._serialized_end=1053
-  _globals['_LISTVERSIONSRESPONSE']._serialized_start=1055
-  _globals['_LISTVERSIONSRESPONSE']._serialized_end=1148
-  _globals['_GETVERSIONREQUEST']._serialized_start=1150
-  _globals['_GETVERSIONREQUEST']._serialized_end=1201
-  _globals['_LISTCLASSESREQUEST']._serialized_start=1203
-  _globals['_LISTCLASSESREQUEST']._serialized_end=1294
-  _globals['_LISTCLASSESRESPONSE']._serialized_start=1296
-  _globals['_LISTCLASSESRESPONSE']._serialized_end=1381
-  _globals['_LISTCOLUMNSREQUEST']._serialized_start=1384
-  _globals['_LISTCOLUMNSREQUEST']._serialized_end=1516
-  _globals['_LISTCOLUMNSRESPONSE']._serialized_start=1518
-  _globals['_LISTCOLUMNSRESPONSE']._serialized_end=1607
-  _globals['_LISTCATEGORIESREQUEST']._serialized_start=1609
-  _globals['_LISTCATEGORIESREQUEST']._serialized_end=1735
-  _globals['_LISTCATEGORIESRESPONSE']._serialized_start=1737
-  _globals['_LISTCATEGORIESRESPONSE']._serialized_end=1806
-  _globals['_SETALIASREQUEST']._serialized_start=1808
-  _globals['_SETALIASREQUEST']._serialized_end=1872
-  _globals['_GETSIGNATUREREQUEST']._serialized_start=1874
-  _globals['_GETSIGNATUREREQUEST']._serialized_end=1927
-  _globals['_SIGNATURE']._serialized_start=1929
-  _globals['_SIGNATURE']._serialized_end=2020
-  _globals['_SIGNATURECOLUMN']._serialized_start=2022
-  _globals['_SIGNATURECOLUMN']._serialized_end=2093
-  _globals['_PREDICTREQUEST']._serialized_start=2096
-  _globals['_PREDICTREQUEST']._serialized_end=2228
-  _globals['_PREDICTRESPONSE']._serialized_start=2231
-  _globals['_PREDICTRESPONSE']._serialized_end=2459
-  _globals['_PREDICTDATASETREQUEST']._serialized_start=2461
-  _globals['_PREDICTDATASETREQUEST']._serialized_end=2579
-  _globals['_PREDICTEDROWS']._serialized_start=2582
-  _globals['_PREDICTEDROWS']._serialized_end=2737
-  _globals['_MODELSERVICE']._serialized_start=2740
-  _globals['_MODELSERVICE']._serialized_end=3386
-  _globals['_PREDICTIONSERVICE']._serialized_start=3389
-  _globals['_PREDICTIONSERVICE']._serialized_end=3642
+  _globals['_MODEL']._serialized_start=212
+  _globals['_MODEL']._serialized_end=348
+  _globals['_MODEL_ALIASESENTRY']._serialized_start=302
+  _globals['_MODEL_ALIASESENTRY']._serialized_end=348
+  _globals['_MODELVERSION']._serialized_start=351
+  _globals['_MODELVERSION']._serialized_end=874
+  _globals['_MODELVERSION_METRICSENTRY']._serialized_start=828
+  _globals['_MODELVERSION_METRICSENTRY']._serialized_end=874
+  _globals['_LISTMODELSREQUEST']._serialized_start=876
+  _globals['_LISTMODELSREQUEST']._serialized_end=934
+  _globals['_LISTMODELSRESPONSE']._serialized_start=936
+  _globals['_LISTMODELSRESPONSE']._serialized_end=1018
+  _globals['_GETMODELREQUEST']._serialized_start=1020
+  _globals['_GETMODELREQUEST']._serialized_end=1051
+  _globals['_LISTVERSIONSREQUEST']._serialized_start=1053
+  _globals['_LISTVERSIONSREQUEST']._serialized_end=1128
+  _globals['_LISTVERSIONSRESPONSE']._serialized_start=1130
+  _globals['_LISTVERSIONSRESPONSE']._serialized_end=1223
+  _globals['_GETVERSIONREQUEST']._serialized_start=1225
+  _globals['_GETVERSIONREQUEST']._serialized_end=1276
+  _globals['_LISTCLASSESREQUEST']._serialized_start=1278
+  _globals['_LISTCLASSESREQUEST']._serialized_end=1369
+  _globals['_LISTCLASSESRESPONSE']._serialized_start=1371
+  _globals['_LISTCLASSESRESPONSE']._serialized_end=1456
+  _globals['_LISTCOLUMNSREQUEST']._serialized_start=1459
+  _globals['_LISTCOLUMNSREQUEST']._serialized_end=1591
+  _globals['_LISTCOLUMNSRESPONSE']._serialized_start=1593
+  _globals['_LISTCOLUMNSRESPONSE']._serialized_end=1682
+  _globals['_LISTCATEGORIESREQUEST']._serialized_start=1684
+  _globals['_LISTCATEGORIESREQUEST']._serialized_end=1810
+  _globals['_LISTCATEGORIESRESPONSE']._serialized_start=1812
+  _globals['_LISTCATEGORIESRESPONSE']._serialized_end=1881
+  _globals['_SETALIASREQUEST']._serialized_start=1883
+  _globals['_SETALIASREQUEST']._serialized_end=1947
+  _globals['_GETSIGNATUREREQUEST']._serialized_start=1949
+  _globals['_GETSIGNATUREREQUEST']._serialized_end=2002
+  _globals['_SIGNATURE']._serialized_start=2004
+  _globals['_SIGNATURE']._serialized_end=2095
+  _globals['_SIGNATURECOLUMN']._serialized_start=2097
+  _globals['_SIGNATURECOLUMN']._serialized_end=2168
+  _globals['_PREDICTREQUEST']._serialized_start=2171
+  _globals['_PREDICTREQUEST']._serialized_end=2303
+  _globals['_PREDICTRESPONSE']._serialized_start=2306
+  _globals['_PREDICTRESPONSE']._serialized_end=2534
+  _globals['_PREDICTDATASETREQUEST']._serialized_start=2536
+  _globals['_PREDICTDATASETREQUEST']._serialized_end=2654
+  _globals['_PREDICTEDROWS']._serialized_start=2657
+  _globals['_PREDICTEDROWS']._serialized_end=2812
+  _globals['_MODELSERVICE']._serialized_start=2815
+  _globals['_MODELSERVICE']._serialized_end=3461
+  _globals['_PREDICTIONSERVICE']._serialized_start=3464
+  _globals['_PREDICTIONSERVICE']._serialized_end=3717
 # @@protoc_insertion_point(module_scope)

@@ -6,6 +6,7 @@ Models, their versions and aliases, and predictions."""
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from layerwise_proto.v1 import tables_pb2 as _tables_pb2
@@ -109,6 +110,7 @@ class ModelVersion(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     COLUMNS_FIELD_NUMBER: _builtins.int
     CLASS_COUNT_FIELD_NUMBER: _builtins.int
+    EVALUATION_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     version: _builtins.int
     job_id: _builtins.str
@@ -141,6 +143,12 @@ class ModelVersion(_message.Message):
     def columns(self) -> _tables_pb2.ColumnCounts:
         """Set if the version takes tables: how many columns. ListColumns has the columns."""
 
+    @_builtins.property
+    def evaluation(self) -> _struct_pb2.Struct:
+        """How well it predicts the rows that were held out, or those trained on if none were: the JSON form of the library's
+        Evaluation, as REST answers it. Unset for versions of older releases.
+        """
+
     def __init__(
         self,
         *,
@@ -158,10 +166,11 @@ class ModelVersion(_message.Message):
         labels: _tensors_pb2.Labels | None = ...,
         columns: _tables_pb2.ColumnCounts | None = ...,
         class_count: _builtins.int = ...,
+        evaluation: _struct_pb2.Struct | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "columns", b"columns", "create_time", b"create_time", "labels", b"labels", "plan", b"plan"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "columns", b"columns", "create_time", b"create_time", "evaluation", b"evaluation", "labels", b"labels", "plan", b"plan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "class_count", b"class_count", "columns", b"columns", "create_time", b"create_time", "dataset", b"dataset", "job_id", b"job_id", "labels", b"labels", "metrics", b"metrics", "model", b"model", "parameters", b"parameters", "plan", b"plan", "sha256", b"sha256", "size_bytes", b"size_bytes", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "class_count", b"class_count", "columns", b"columns", "create_time", b"create_time", "dataset", b"dataset", "evaluation", b"evaluation", "job_id", b"job_id", "labels", b"labels", "metrics", b"metrics", "model", b"model", "parameters", b"parameters", "plan", b"plan", "sha256", b"sha256", "size_bytes", b"size_bytes", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -269,7 +278,7 @@ class ListVersionsResponse(_message.Message):
     next_page_token: _builtins.str
     @_builtins.property
     def versions(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelVersion]:
-        """Without architecture, plan, labels, class_count and columns; GetVersion returns these."""
+        """Without architecture, plan, labels, class_count, columns and evaluation; GetVersion returns these."""
 
     def __init__(
         self,

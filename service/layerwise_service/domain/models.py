@@ -34,7 +34,8 @@ class VersionSummary:
 class Version:
     """One trained network. `labels` are the classes in the order of the outputs, None for a regression.
 
-    `columns` counts the columns of a version that takes tables; its encoder is stored with its job.
+    `columns` counts the columns of a version that takes tables; its encoder is stored with its job. `evaluation` is the
+    JSON form of its `layerwise.Evaluation`, None for versions of older releases.
     """
 
     model: str
@@ -50,6 +51,7 @@ class Version:
     dataset: str
     labels: tuple[Label, ...] | None
     columns: ColumnCounts | None = None
+    evaluation: JSONObject | None = None
 
     def __str__(self) -> str:
         return f"{self.model}/{self.number}"

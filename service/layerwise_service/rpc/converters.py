@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 import numpy as np
+from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 from numpy.typing import NDArray
 
@@ -230,9 +231,17 @@ def write_version(version: Version) -> models_pb2.ModelVersion:
         labels=None if labels is None else write_labels(labels[:MOST_CLASSES]),
         class_count=len(labels or ()),
         columns=write_counts(version.columns),
+        evaluation=None if version.evaluation is None else write_struct(version.evaluation),
     )
     message.MergeFrom(rest)
     return message
+
+
+def write_struct(value: Mapping[str, Any]) -> Struct:
+    """Return a JSON object as a message, in which all numbers are floats."""
+    struct = Struct()
+    struct.update(value)
+    return struct
 
 
 def write_model(model: Model) -> models_pb2.Model:

@@ -26,7 +26,7 @@ from sqlalchemy.engine import Connection
 from layerwise import Finding
 from layerwise.checks import counted
 from layerwise.training.records import EpochRecord
-from layerwise_service.domain.jobs import HELD, Claim, Failure, JobState, Reason, record_values
+from layerwise_service.domain.jobs import HELD, Claim, Failure, JobState, JSONObject, Reason, record_values
 from layerwise_service.domain.models import Version
 from layerwise_service.errors import ServiceError
 from layerwise_service.process.silence import Clock, Silence, milliseconds_here, this_boot
@@ -50,6 +50,8 @@ class NewVersion:
     metrics: dict[str, float]
     parameters: int
     labels: tuple[int | str | bool, ...] | None
+    evaluation: JSONObject | None = None
+    """The JSON form of its `layerwise.Evaluation`."""
     kept: EpochRecord | None = None
     """The record of the epoch whose weights it has, with its figures; None: the newest record, unchanged."""
 
@@ -144,6 +146,7 @@ class Leases:
                 metrics=new.metrics,
                 parameters=new.parameters,
                 labels=new.labels,
+                evaluation=new.evaluation,
             )
             columns = {"version": version.number, "kept": new.kept and record_values(new.kept), "progress": 1.0}
             self._finish_claim(connection, claim, JobState.SUCCEEDED, Reason.PUBLISHED, **columns)

@@ -148,6 +148,8 @@ versions = sa.Table(
     sa.Column("labels", sa.JSON(none_as_null=True)),
     # Of a table: how many columns of each kind. Its encoder is that of the job.
     sa.Column("columns", sa.JSON(none_as_null=True)),
+    # The JSON form of layerwise.Evaluation, on the rows that training held out. Null for versions of older releases.
+    sa.Column("evaluation", sa.JSON(none_as_null=True)),
 )
 
 aliases = sa.Table(

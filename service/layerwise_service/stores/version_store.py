@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from layerwise.wording import did_you_mean
 from layerwise_service.domain.columns import ColumnCounts
 from layerwise_service.domain.datasets import Label
-from layerwise_service.domain.jobs import Job
+from layerwise_service.domain.jobs import Job, JSONObject
 from layerwise_service.domain.models import MOST_ALIASES, Model, ServedModel, Version, VersionSummary
 from layerwise_service.domain.names import LATEST
 from layerwise_service.errors import Exhausted, NotFound
@@ -133,6 +133,7 @@ def insert_version(
     metrics: dict[str, float],
     parameters: int,
     labels: tuple[Label, ...] | None,
+    evaluation: JSONObject | None,
 ) -> Version:
     """Insert the model's next version, made by `job`, in the caller's transaction."""
     _count_change(connection)  # first, since it locks the one row: two jobs of a model get different numbers
@@ -153,6 +154,7 @@ def insert_version(
             dataset=job.dataset,
             labels=None if labels is None else list(labels),
             columns=None if job.columns is None else asdict(job.columns),
+            evaluation=evaluation,
         )
     )
     return _read_version(connection, job.model, newest + 1)

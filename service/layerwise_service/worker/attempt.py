@@ -25,7 +25,7 @@ from layerwise import (
 )
 from layerwise.training.records import EpochRecord
 from layerwise_service.domain.datasets import Shape
-from layerwise_service.domain.jobs import Claim, Failure, Reason
+from layerwise_service.domain.jobs import Claim, Failure, JSONObject, Reason
 from layerwise_service.domain.models import Version
 from layerwise_service.errors import NoSpace, ServiceError, Unavailable
 from layerwise_service.stores.artifact_store import ArtifactStore
@@ -34,6 +34,7 @@ from layerwise_service.stores.leases import Fenced, Leases, NewVersion
 from layerwise_service.stores.pending import ArtifactExpired
 from layerwise_service.stores.table_reader import StoredTable
 from layerwise_service.worker.encoding import encoded_rows
+from layerwise_service.worker.evaluation import Rows, evaluation_of
 from layerwise_service.worker.heartbeat import Heartbeat, Instruction
 from layerwise_service.worker.waiting import Interrupted, Retrier
 
@@ -101,19 +102,28 @@ class Attempt:
         plan = Plan.from_json(job.plan)
         model = self._new_model(seed=plan.seed)
         model.labels, model.encoder = shape.labels, encoder
-        for record in fit(model, rows, targets, plan=plan, weights=weights, every="step", check=False):
+        training = fit(model, rows, targets, plan=plan, weights=weights, every="step", check=False)
+        for record in training:
             self._progress = record.progress
             self._check_instruction()
             if record.epoch_end:
                 self._keep_record(record)
         self._until(self._store_records)
         model.lineage = self._lineage()
-        self._publish(model)
+        assert self._newest is not None
+        evaluation = evaluation_of(
+            model,
+            Rows(rows, targets, weights),
+            training.held_out_rows,
+            epochs=self._newest.epoch,
+            check=self._check_instruction,
+        )
+        self._publish(model, evaluation)
 
-    def _publish(self, model: MLP) -> None:
+    def _publish(self, model: MLP, evaluation: JSONObject | None) -> None:
         sha256, size = self._until(lambda: self._artifacts.keep_model(model))
         metrics, parameters = dict(model.metrics), model.architecture.parameters
-        new = NewVersion(sha256, size, metrics, parameters, model.labels, self._kept_record(metrics))
+        new = NewVersion(sha256, size, metrics, parameters, model.labels, evaluation, self._kept_record(metrics))
 
         def publish() -> Version | None:
             try:

@@ -1,13 +1,27 @@
 """Everything that `evaluate` tells of a network, as scikit-learn tells it of the same predictions."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
+import sklearn.dummy as sk_dummy
 import sklearn.metrics as sk
 
 from helpers.predictions import quietly
-from layerwise import MLP, Architecture, Hinge, InvalidInput, Layer, Plan, SquaredHinge, evaluate, fit
+from layerwise import (
+    MLP,
+    Architecture,
+    Evaluation,
+    Hinge,
+    InvalidInput,
+    Layer,
+    Plan,
+    SquaredHinge,
+    evaluate,
+    fit,
+    permutation_importance,
+)
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(90, 4))
@@ -207,6 +221,82 @@ def test_json_has_what_fits_the_loss_and_nothing_else(model, y):
     assert set(plain) & {"classes", "flags", "outputs"} == {{"values": "outputs"}.get(found.kind, found.kind)}
 
 
+@pytest.mark.parametrize(
+    ("model", "y"),
+    [(SOFTMAX, NAMES), (SIGMOID, NAMES == "bee"), (FLAGGED, FLAGS), (GAMMA, AMOUNTS)],
+    ids=["softmax", "sigmoid", "flags", "gamma"],
+)
+def test_an_evaluation_is_the_same_after_json_whose_numbers_are_all_floats(model, y):
+    found = dataclasses.replace(
+        evaluate(model, X, y),
+        importances=permutation_importance(model, X, y),
+        unknown_labels={"dog": 2},
+        unknown_rows=2,
+        sampled_from=900,
+        measured_on="held_out",
+    )
+
+    back = Evaluation.from_json(json.loads(json.dumps(found.to_json()), parse_int=float) | {"later": 1})
+
+    assert back == found
+    assert str(back) == str(found)
+
+
+@both
+def test_the_baseline_is_the_best_constant(weights):
+    told = sk_dummy.DummyClassifier(strategy="prior").fit(X, NAMES, weights)
+    mean = sk_dummy.DummyRegressor().fit(X, AMOUNTS, weights)
+
+    classes = evaluate(SOFTMAX, X, NAMES, weights=weights).baseline
+    values = evaluate(GAMMA, X, AMOUNTS, weights=weights).baseline
+    flags = evaluate(FLAGGED, X, FLAGS, weights=weights).baseline
+
+    assert classes.label == told.predict(X[:1])[0]
+    assert classes.accuracy == pytest.approx(told.score(X, NAMES, weights))
+    assert classes.log_loss == pytest.approx(sk.log_loss(NAMES, told.predict_proba(X), sample_weight=weights))
+    assert values.values == pytest.approx(mean.predict(X)[0])
+    errors = {"sample_weight": weights}
+    assert values.root_mean_squared_error == pytest.approx(
+        sk.root_mean_squared_error(AMOUNTS, mean.predict(X), **errors)
+    )
+    assert values.mean_absolute_error == pytest.approx(sk.mean_absolute_error(AMOUNTS, mean.predict(X), **errors))
+    shares = np.average(FLAGS, axis=0, weights=weights)
+    assert flags.accuracy == pytest.approx(np.maximum(shares, 1 - shares).mean())
+
+
+def test_residuals_are_told_by_their_quantiles():
+    residuals = AMOUNTS[:, 1] - GAMMA.predict(X)[:, 1]
+
+    found = evaluate(GAMMA, X, AMOUNTS).outputs[1].residual_quantiles
+
+    assert found == pytest.approx(np.quantile(residuals, [0.05, 0.25, 0.5, 0.75, 0.95], method="inverted_cdf"))
+
+
+def test_of_many_labels_only_the_most_frequent_are_listed_if_asked():
+    whole = evaluate(SOFTMAX, X, NAMES)
+    rarest = min(whole.classes, key=lambda each: each.support).label
+    place = [each.label for each in whole.classes].index(rarest)
+    kept = [i for i in range(3) if i != place]
+
+    found = evaluate(SOFTMAX, X, NAMES, most_classes=2)
+
+    assert found.classes == tuple(whole.classes[i] for i in kept)
+    assert found.classes_left_out == 1
+    order = [*kept, place]
+    np.testing.assert_array_equal(found.confusion_matrix, np.array(whole.confusion_matrix)[order][:, order])
+    assert found.accuracy == whole.accuracy
+    assert "1 more label with fewer rows: not listed" in str(found)
+
+
+def test_labels_that_training_never_saw_are_counted_in_the_report():
+    found = dataclasses.replace(evaluate(SOFTMAX, X, NAMES), unknown_labels={"dog": 9, "emu": 1}, unknown_rows=10)
+
+    lines = str(found).splitlines()
+
+    wrong = f"counted as wrong, they make the accuracy {found.accuracy * 0.9:.4f}"
+    assert lines[2] == f"10 rows left out, with labels that training never saw: dog (9), emu (1); {wrong}"
+
+
 def test_a_report_is_a_table():
     model = MLP(Architecture(1, (Layer(2),)), weights={"layer0/weight": [[-1, 1]]}, dtype=np.float64)
     model.plan, model.labels = Plan(), ["no", "yes"]
@@ -225,6 +315,11 @@ def test_a_report_is_a_table():
         "log loss           1.5414",
         "Brier score        0.2525",
         "calibration error  0.2792",
+        "",
+        "always predicting no, the most frequent label: accuracy 0.7500, log loss 0.5623 with the shares of the labels",
+        "",
+        "calibration: 96.1% sure of its predictions on average, 75.0% are right: "
+        "well calibrated, as far as so few rows can show",
         "",
         "label  precision  recall      F1  ROC AUC  support",
         "no        1.0000  0.6667  0.8000   0.6667        3",
@@ -287,4 +382,5 @@ def test_a_report_has_a_line_for_each_flag_or_output_and_their_mean():
     heading = next(i for i, line in enumerate(flags) if line.split()[:1] == ["flag"])
     assert [line.split()[0] for line in flags[heading + 1 : heading + 4]] == ["0", "1", "2"]
     heading = next(i for i, line in enumerate(outputs) if line.split()[:1] == ["output"])
-    assert [line.split()[0] for line in outputs[heading + 1 :]] == ["0", "1", "mean"]
+    assert [line.split()[0] for line in outputs[heading + 1 : heading + 4]] == ["0", "1", "mean"]
+    assert [line.split()[0] for line in outputs[heading + 5 :]] == ["actual", "0", "1"]

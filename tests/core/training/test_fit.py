@@ -105,6 +105,24 @@ def test_the_metric_goes_with_the_loss():
     ]
 
 
+@pytest.mark.parametrize("split", ["random", "stratified", "temporal"])
+def test_the_rows_held_out_can_be_asked(split):
+    X, y = table(50)
+    model = small()
+
+    training = fit(model, X, y, plan=Plan(epochs=1, validation=0.2, split=split))
+    *_, record = training
+
+    held = training.held_out_rows
+    assert held is not None
+    assert len(held) == len(set(held.tolist())) == 10
+    assert record.validation_metric == np.mean(model.predict(X[held]) == y[held])
+    for validation in (0, (X, y)):
+        training = fit(small(), X, y, plan=Plan(epochs=1), validation=validation)
+        assert training.held_out_rows is None
+        training.finish()
+
+
 def test_validation_rows_are_held_out_of_training():
     X, y = table(50)
     outlier = X.copy()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from helpers.service_values import LIMITS
 from helpers.waiting import wait_until
 from helpers.worked_jobs import failing, failure, story
-from layerwise import MLP, Finding, Record, TableEncoder, fit
+from layerwise import MLP, Finding, Record, TableEncoder, Training
 from layerwise_service.domain.datasets import Batch, Dataset
 from layerwise_service.domain.jobs import Claim, Job, NewJob
 from layerwise_service.errors import NoSpace, Unavailable
@@ -70,12 +70,14 @@ def test_a_finding_that_goes_away_and_comes_back_is_reported_once(
 ) -> None:
     since = {1: (1,), 2: (), 3: (3,), 4: (4,)}  # of the only finding, by epoch
 
-    def find(*given: Any, **named: Any) -> Iterator[Record]:
-        for record in fit(*given, **named):
-            found = (Finding("overfitting", None, 1.5, start, f"rises since {start}") for start in since[record.epoch])
-            yield replace(record, findings=tuple(found))
+    step = Training.__next__
 
-    monkeypatch.setattr(attempt, "fit", find)
+    def find(training: Training) -> Record:
+        record = step(training)
+        found = (Finding("overfitting", None, 1.5, start, f"rises since {start}") for start in since[record.epoch])
+        return replace(record, findings=tuple(found))
+
+    monkeypatch.setattr(Training, "__next__", find)
 
     ended = work(submit(epochs=4))
 

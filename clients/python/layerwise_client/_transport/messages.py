@@ -1,4 +1,4 @@
-"""Jobs and their records, from messages of the training API."""
+"""Jobs, their records, times and JSON objects, from messages."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from google.protobuf.message import Message
+from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from layerwise_client.results import ColumnCounts, Failure, Finding, LayerHealth, Record, Snapshot, Summary, Transition
@@ -81,6 +82,13 @@ _ITEMS: Mapping[str, type[Any]] = {"LayerHealth": LayerHealth, "Finding": Findin
 def _state(number: training_pb2.JobState.ValueType) -> str:
     """Return the name of a state; "UNKNOWN" for one that only newer clients know."""
     return enum_name(training_pb2.JobState.DESCRIPTOR, number).upper() or "UNKNOWN"
+
+
+def json_of(message: Struct) -> dict[str, Any]:
+    """Return a JSON object; its numbers are floats."""
+    from google.protobuf.json_format import MessageToDict
+
+    return MessageToDict(message)
 
 
 def time_of(message: Timestamp) -> datetime:

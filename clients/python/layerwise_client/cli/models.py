@@ -33,14 +33,22 @@ def list_models(rpc: str, as_json: bool) -> None:
 
 
 @models.command(short_help="Show a model with its versions, or one version in full.")
-@click.argument("name")
+@click.argument("name", metavar="NAME[/VERSION]")
 @click.option(
-    "--version", metavar="VERSION", help="Number or alias of a version to show in full, with its classes and columns."
+    "--version", metavar="VERSION", help="Number or alias of a version to show in full, as NAME/VERSION does."
 )
 @rpc_option
 @json_option
 def show(name: str, version: str | None, rpc: str, as_json: bool) -> None:
-    """Show a model: its versions, newest first, and the columns that the newest takes. Or show one version in full."""
+    """Show a model: its versions, newest first, and the columns and the evaluation of the newest.
+
+    Or show one version in full, named by its number or an alias: iris/3, iris/champion.
+    """
+    name, slash, own = name.partition("/")
+    if slash:
+        if version is not None:
+            raise click.UsageError("the version is given twice: write NAME/VERSION or --version VERSION")
+        version = own
     with connect(rpc) as client:
         model = client.model(name)
         if version is not None:
@@ -50,7 +58,9 @@ def show(name: str, version: str | None, rpc: str, as_json: bool) -> None:
         else:
             facts({"model": model.name, "latest": model.latest, "aliases": _aliases(model) or None})
             _print_versions(model.versions)
-            _print_columns(model.at(None))
+            newest = model.at(None)
+            _print_columns(newest)
+            _print_evaluation(newest)
 
 
 def _show_version(version: Version, *, as_json: bool) -> None:
@@ -61,12 +71,14 @@ def _show_version(version: Version, *, as_json: bool) -> None:
         "columns": version.columns,
     }
     if as_json:
-        emit({**_fields(version), **large})
+        evaluation = version.evaluation
+        emit({**_fields(version), **large, "evaluation": None if evaluation is None else evaluation.to_json()})
         return
     shown = _fields(version) | {"created": version.created, "metrics": _metrics(version.metrics)}
     classes = None if version.labels is None else _listed(version.labels, len(version.labels))
     facts({**shown, "classes": classes, "architecture": version.architecture, "plan": version.plan})
     _print_columns(version)
+    _print_evaluation(version)
 
 
 def _fields(version: Version) -> dict[str, object]:
@@ -103,6 +115,15 @@ def _print_columns(version: Version) -> None:
             for each in version.columns
         ),
     )
+
+
+def _print_evaluation(version: Version) -> None:
+    if version.evaluation is None:
+        return
+    say("")
+    say(f"evaluation of version {version.version}")
+    for line in str(version.evaluation).split("\n"):
+        say(line)
 
 
 @models.command(short_help="Point an alias at a version.")
