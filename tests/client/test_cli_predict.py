@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from layerwise_proto.v1 import models_pb2, tensors_pb2
+from layerwise_proto.v1 import models_pb2, tables_pb2, tensors_pb2
 
 FLIGHTS = "a,b,delay\n" + "".join(f"{index},{index * 2},{'late' if index % 2 else 'early'}\n" for index in range(10))
 
@@ -41,6 +41,29 @@ def test_predictions_go_into_a_pipe_as_csv(run, predicting):
     done = run("predict", "flights", "--row", "1,2", "--row", "9,2")
 
     assert done.stdout == "prediction,probability\nearly,0.5000\nlate,0.5000\n"
+
+
+def test_warnings_are_told_on_stderr_and_in_the_json(run, service, predicting):
+    answered = service.answers["Predict"]
+    told = {"reason": "GAP", "column": "a", "rows": 2, "row": 1, "value": "", "message": "training had no gaps"}
+
+    def predict(request, context):
+        answer = answered(request, context)
+        answer.warnings.append(tables_pb2.TableWarning(**told))
+        answer.warnings.append(tables_pb2.TableWarning(**told | {"rows": 1, "column": "b"}))
+        return answer
+
+    service.answers["Predict"] = predict
+    rows = ["--row", "1,2", "--row", "9,2"]
+
+    plain, as_json = run("predict", "flights", *rows), run("predict", "flights", *rows, "--json")
+
+    assert plain.stdout == "prediction,probability\nearly,0.5000\nlate,0.5000\n"
+    assert plain.stderr.splitlines() == [
+        "warning: a: 2 rows, first row 2: training had no gaps",
+        "warning: b: row 2: training had no gaps",
+    ]
+    assert json.loads(as_json.stdout)["warnings"][0] == told
 
 
 def test_rows_may_come_through_a_pipe(run, predicting):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from layerwise_client import (
     InvalidRequest,
     ServiceFault,
 )
-from layerwise_proto.v1 import models_pb2, tensors_pb2
+from layerwise_proto.v1 import models_pb2, tables_pb2, tensors_pb2
 
 LABELS = {
     "integers": tensors_pb2.Labels(integers=tensors_pb2.IntegerLabels(values=[7, 3])),
@@ -44,6 +45,40 @@ def test_labels_come_over_grpc_as_they_were_sent(service, client, kind, dtype):
     assert answer.labels.tolist() == answer.classes.tolist() == list(getattr(LABELS[kind], kind).values)
     assert answer.classes.dtype.kind == dtype
     assert answer.probabilities.tolist() == np.float32([[0.9, 0.1], [0.2, 0.8]]).tolist()
+
+
+WARNING = {"reason": "GAP", "column": "a", "rows": 2, "row": 1, "value": "", "message": "training had no gaps"}
+
+
+def test_warnings_come_over_grpc_one_for_each_column_and_reason_of_all_blocks(service, client):
+    service.answers["Predict"] = lambda request, context: models_pb2.PredictResponse(
+        model="digits",
+        version=3,
+        values=tensor([[0.5]] * request.rows.shape[0]),
+        warnings=[tables_pb2.TableWarning(**WARNING)] if request.rows.shape[0] < 4_096 else [],
+    )
+
+    assert client.predict("digits", np.zeros((4_096, 2))).warnings == ()
+    (warning,) = client.predict("digits", np.zeros((4_100, 2))).warnings
+
+    assert asdict(warning) == WARNING | {"row": 4_097}
+
+
+def test_warnings_come_over_rest(rest, asking):
+    rest.answer = lambda question: (
+        200,
+        {"model": "digits", "version": 3, "predictions": [0.5, 0.5], "warnings": [WARNING | {"later": 1}]},
+    )
+
+    (warning,) = asking.predict("digits", X).warnings
+
+    assert asdict(warning) == WARNING
+    rest.answer = lambda question: (
+        200,
+        {"model": "digits", "version": 3, "predictions": [0.5, 0.5], "warnings": ["no object"]},
+    )
+    with pytest.raises(ServiceFault, match="gave an answer that is not a prediction"):
+        asking.predict("digits", X)
 
 
 @pytest.mark.parametrize(("predictions", "dtype"), [([7, 3], "i"), (["setosa", "b"], "U"), ([True, False], "b")])

@@ -87,11 +87,13 @@ def test_gaps_and_categories_that_were_never_seen_are_answered(service: Service,
         {"carrier": "ZZ", "distance": None, "at": "2013-05-01", "weekend": True},
     ]
 
-    with service.client() as client:
-        answer = client.predict("late-flights", rows)
+    with service.client() as client, service.client(over_rest=True) as rest:
+        answers = [each.predict("late-flights", rows) for each in (client, rest)]
 
-    assert answer.labels is not None
-    assert answer.labels.tolist()[:2] == ["late", "in time"]
+    for answer in answers:
+        assert answer.labels is not None
+        assert answer.labels.tolist()[:2] == ["late", "in time"]
+        assert [(each.reason, each.column, each.row) for each in answer.warnings] == [("UNSEEN_CATEGORY", "carrier", 2)]
 
 
 def test_what_does_not_fit_the_version_is_refused_with_row_and_column(service: Service, X: pd.DataFrame) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,8 @@ from layerwise_client.errors import ServiceFault
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from layerwise.tables import TableWarning
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -33,6 +35,9 @@ class Prediction:
         gives none.
     classes : numpy.ndarray or None
         Classes of a classifier in the order of the probabilities, in the type of `labels`; None for a regression.
+    warnings : tuple of TableWarning
+        What is unlike the rows of the training, once for each column and reason: `reason`, `column`, the number of
+        `rows`, the first `row`, its `value`, and a `message` in words.
     """
 
     model: str
@@ -41,6 +46,7 @@ class Prediction:
     values: Array | None
     probabilities: Array | None
     classes: Array | None = None
+    warnings: tuple[TableWarning, ...] = ()
 
     def __len__(self) -> int:
         predicted = self.values if self.labels is None else self.labels
@@ -70,6 +76,40 @@ def joined(parts: Sequence[Prediction]) -> Prediction:
         values=join("values"),
         probabilities=join("probabilities"),
         classes=first.classes,
+        warnings=_joined_warnings(parts),
+    )
+
+
+def _joined_warnings(parts: Sequence[Prediction]) -> tuple[TableWarning, ...]:
+    """Return the warnings of consecutive blocks, with rows counted over all of them."""
+    if not any(part.warnings for part in parts):
+        return ()
+    from layerwise.tables.unusual import merged, moved
+
+    found: list[TableWarning] = []
+    start = 0
+    for part in parts:
+        found += moved(part.warnings, start)
+        start += len(part)
+    return tuple(merged(found))
+
+
+def warnings_of(items: Sequence[Mapping[str, Any]]) -> tuple[TableWarning, ...]:
+    """Return the warnings of an answer. Raises `LookupError`, `TypeError`, `ValueError`."""
+    if not items:
+        return ()
+    from layerwise.tables import TableWarning
+
+    return tuple(
+        TableWarning(
+            reason=str(item["reason"]),
+            column=str(item["column"]),
+            rows=int(item["rows"]),
+            row=int(item["row"]),
+            value=str(item["value"]),
+            message=str(item["message"]),
+        )
+        for item in items
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from layerwise.tables import TableWarning
     from layerwise_client.results import Finding, Record, Snapshot, Transition
 
 _WAITS_FOR = {"NO_SPACE": "the disk of the service is full"}
@@ -121,6 +122,14 @@ def record_line(record: Record, job: Snapshot, *, columns: int | None = None) ->
         if columns is None or len(line) <= columns or not less_needed:
             return line
         del parts[less_needed.pop(0)]
+
+
+def warning_line(warning: TableWarning) -> str:
+    """Return a warning about rows to predict in one line; rows count from 1, as in the table of predictions."""
+    where = f"row {warning.row + 1}"
+    if warning.rows > 1:
+        where = f"{counted(warning.rows, 'row')}, first {where}"
+    return f"warning: {warning.column}: {where}: {warning.message}"
 
 
 def waiting_line(change: Transition) -> str | None:

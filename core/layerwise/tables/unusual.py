@@ -56,6 +56,11 @@ class TableWarning:
     message: str
 
 
+def moved(warnings: Iterable[TableWarning], rows: int) -> list[TableWarning]:
+    """Return the warnings of a block that begins at the row `rows` of a table."""
+    return [replace(warning, row=warning.row + rows) for warning in warnings]
+
+
 def merged(warnings: Iterable[TableWarning]) -> list[TableWarning]:
     """Return one warning for each column and reason, at most `MOST_WARNINGS`, those of the most rows.
 

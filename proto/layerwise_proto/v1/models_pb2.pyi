@@ -641,6 +641,7 @@ class PredictResponse(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     VALUES_FIELD_NUMBER: _builtins.int
     PROBABILITIES_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     CLASSES_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     version: _builtins.int
@@ -657,6 +658,12 @@ class PredictResponse(_message.Message):
         """(rows, classes). Unset for a regression, and for a loss that gives no probabilities."""
 
     @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[_tables_pb2.TableWarning]:
+        """About rows of a table that are unlike those of the training, at most 100. In PredictedRows, rows count over the
+        whole dataset.
+        """
+
+    @_builtins.property
     def classes(self) -> _tensors_pb2.Labels:
         """Of a classifier: its classes, in the order of the probabilities."""
 
@@ -668,11 +675,12 @@ class PredictResponse(_message.Message):
         labels: _tensors_pb2.Labels | None = ...,
         values: _tensors_pb2.Tensor | None = ...,
         probabilities: _tensors_pb2.Tensor | None = ...,
+        warnings: _abc.Iterable[_tables_pb2.TableWarning] | None = ...,
         classes: _tensors_pb2.Labels | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["classes", b"classes", "labels", b"labels", "predictions", b"predictions", "probabilities", b"probabilities", "values", b"values"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["classes", b"classes", "labels", b"labels", "model", b"model", "predictions", b"predictions", "probabilities", b"probabilities", "values", b"values", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["classes", b"classes", "labels", b"labels", "model", b"model", "predictions", b"predictions", "probabilities", b"probabilities", "values", b"values", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_predictions: _TypeAlias = _typing.Literal["labels", "values"]  # noqa: Y015
     _WhichOneofArgType_predictions: _TypeAlias = _typing.Literal["predictions", b"predictions"]  # noqa: Y015

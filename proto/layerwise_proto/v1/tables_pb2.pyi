@@ -896,6 +896,46 @@ class TextFormat(_message.Message):
 Global___TextFormat: _TypeAlias = TextFormat  # noqa: Y015
 
 @_typing.final
+class TableWarning(_message.Message):
+    """Cells of a column that are unlike those of the training: the prediction may be wrong."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    COLUMN_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    ROW_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """GAP, UNSEEN_CATEGORY, FAR_NUMBER or FAR_DATE."""
+    column: _builtins.str
+    rows: _builtins.int
+    """The number of rows with such a cell, and the first of them, from 0."""
+    row: _builtins.int
+    value: _builtins.str
+    """The text of its cell, at most 60 characters. Empty if it has no value."""
+    message: _builtins.str
+    """What is unusual, what becomes of it, and what helps."""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        column: _builtins.str = ...,
+        rows: _builtins.int = ...,
+        row: _builtins.int = ...,
+        value: _builtins.str = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "message", b"message", "reason", b"reason", "row", b"row", "rows", b"rows", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TableWarning: _TypeAlias = TableWarning  # noqa: Y015
+
+@_typing.final
 class ColumnInfo(_message.Message):
     """A column that a version takes."""
 

@@ -14,6 +14,7 @@ from layerwise.checks import counted
 from layerwise.errors import Place
 from layerwise.tables import ENCODINGS
 from layerwise.tables.formats import READ_BY
+from layerwise.tables.unusual import TableWarning, moved
 from layerwise.wording import did_you_mean
 from layerwise_service.domain.datasets import Table, rows_of
 from layerwise_service.errors import InvalidRequest, TooLarge
@@ -86,16 +87,24 @@ def check_encoded(width: int, *, rows: int, outputs: int, settings: Settings) ->
 
 
 def encoded(
-    encoder: TableEncoder, tables: Iterable[AnyTable], row_at: Callable[[int], Place], *, table: Place | str
+    encoder: TableEncoder,
+    tables: Iterable[AnyTable],
+    row_at: Callable[[int], Place],
+    *,
+    table: Place | str,
+    warnings: list[TableWarning] | None = None,
 ) -> Iterator[NDArray[np.float32]]:
-    """Yield the encoded rows of `tables`, (n, width), in blocks of bounded memory.
+    """Yield the encoded rows of `tables`, (n, width), in blocks of bounded memory, and add to `warnings`.
 
     Raises `InvalidRequest`; `row_at` gives the place of a row, counted over all tables, `table` is that of the table.
     """
     start = 0
     for block, count in _pieces(tables, max(1, BLOCK_NUMBERS // encoder.width)):
+        found: list[TableWarning] | None = None if warnings is None else []
         with _as_invalid_request(table, row_at, start=start):
-            rows = encoder.encode(block)
+            rows = encoder.encode(block, warnings=found)
+        if warnings is not None and found:
+            warnings += moved(found, start)
         yield cast("NDArray[np.float32]", rows)
         start += count
 

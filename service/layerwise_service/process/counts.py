@@ -11,9 +11,12 @@ Series = tuple[str, ...]
 """The key of a counter: its kind, one of those below, and the values of its labels."""
 
 PREDICTIONS: Final = "predictions"  # model, version: a histogram of seconds, and rows
+WARNINGS: Final = "warnings"  # model, version, reason: cells of rows to predict that are unlike those of the training
 ANSWERS: Final = "answers"  # method, route, status: a histogram of seconds
 LOST_LINES: Final = "lost_lines"  # process: lines of the log
 
+OF_VERSIONS: Final = (PREDICTIONS, WARNINGS)
+"""The kinds whose labels begin with model and version."""
 BOUNDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 """Upper bounds of the histograms, in seconds; the last bucket has none."""
 _BUCKETS = len(BOUNDS) + 1

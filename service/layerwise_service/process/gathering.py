@@ -18,7 +18,7 @@ from contextlib import suppress
 import msgspec
 import structlog
 
-from layerwise_service.process.counts import COUNTS, PREDICTIONS, Counts, Series
+from layerwise_service.process.counts import COUNTS, OF_VERSIONS, Counts, Series
 from layerwise_service.process.loops import Loop
 
 log = structlog.get_logger()
@@ -29,7 +29,8 @@ MOST_VERSIONS = 200
 """Versions with series of their own in /metrics: each takes 16 lines, and Prometheus keeps all of them."""
 IDLE_SECONDS = 900.0
 """A version unused for so long may lose its series to another version: Prometheus has read its counts by then."""
-OTHER: Series = (PREDICTIONS, "other", "other")
+OTHER = ("other", "other")
+"""Model and version of those that have no series of their own."""
 
 _ANSWER_SECONDS = 2.0
 _MOST_BYTES = 65_536  # of a datagram
@@ -44,12 +45,12 @@ class Totals:
 
     def __init__(self) -> None:
         self._totals: dict[Series, list[float]] = {}
-        self._used: dict[Series, float] = {}  # versions, the least recently used first
+        self._used: dict[Series, float] = {}  # models and versions, the least recently used first
 
     def add(self, report: Iterable[tuple[Series, list[float]]]) -> None:
         """Add the counts of a process since its last report."""
         for given, numbers in report:
-            series = self._place(given) if given[0] == PREDICTIONS else given
+            series = self._place(given) if given[0] in OF_VERSIONS else given
             known = self._totals.get(series)
             self._totals[series] = numbers if known is None else [a + b for a, b in zip(known, numbers, strict=True)]
 
@@ -58,13 +59,17 @@ class Totals:
         return list(self._totals.items())
 
     def _place(self, series: Series) -> Series:
+        """Return the series in which one of a version is counted."""
         now = time.monotonic()
-        if self._used.pop(series, None) is None and len(self._used) >= MOST_VERSIONS:
+        kind, model, version, *rest = series
+        if self._used.pop((model, version), None) is None and len(self._used) >= MOST_VERSIONS:
             oldest, used = next(iter(self._used.items()))
             if now - used < IDLE_SECONDS:
-                return OTHER
-            del self._used[oldest], self._totals[oldest]
-        self._used[series] = now
+                return (kind, *OTHER, *rest)
+            del self._used[oldest]
+            for old in [each for each in self._totals if each[0] in OF_VERSIONS and each[1:3] == oldest]:
+                del self._totals[old]
+        self._used[model, version] = now
         return series
 
 

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from layerwise_service.process.counts import ANSWERS, BOUNDS, LOST_LINES, PREDICTIONS, Series
+from layerwise_service.process.counts import ANSWERS, BOUNDS, LOST_LINES, PREDICTIONS, WARNINGS, Series
 
 _BUCKETS = [*(str(bound) for bound in BOUNDS), "+Inf"]
 
@@ -37,6 +37,13 @@ class _Families(Collector):
         )
         rows = {labels: numbers[-1] for labels, numbers in predictions.items()}
         yield _counter("layerwise_predict_rows", "Rows predicted", ["model", "version"], rows)
+        unusual = {labels: numbers[0] for labels, numbers in self._kinds[WARNINGS].items()}
+        yield _counter(
+            "layerwise_predict_warnings",
+            "Cells of rows to predict that are unlike those of the training",
+            ["model", "version", "reason"],
+            unusual,
+        )
         requests = {labels: numbers[-1] for labels, numbers in answers.items()}
         yield _counter(
             "layerwise_http_requests", "Answers of the REST service", ["method", "route", "status"], requests

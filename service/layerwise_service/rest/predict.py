@@ -80,6 +80,8 @@ def _answer(found: Prediction) -> dict[str, object]:
         answer["probabilities"] = found.probabilities
     if found.classes is not None:
         answer["classes"] = found.classes
+    if found.warnings:
+        answer["warnings"] = found.warnings
     return answer
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from layerwise.tables.formats import FORMATS
+from layerwise.tables.unusual import REASONS, TableWarning
 from layerwise_service.domain.columns import ColumnInfo
 from layerwise_service.domain.jobs import Job, JobSummary
 from layerwise_service.domain.models import MOST_CLASSES, Model, Version, VersionSummary
@@ -62,6 +63,7 @@ _EXACT_OF: dict[str, dict[str, Any]] = {
     "SignatureColumn": {"kind": COLUMN_KIND},
     "TableDataset": {"id": SHA256},
     "TableDatasetSummary": {"id": SHA256},
+    "TableWarning": {"reason": {"type": "string", "enum": list(REASONS)}},
     "DatasetColumn": {"kind": {"type": "string", "enum": list(FORMATS)}},
     "Version": {
         "labels": nullable(list_of(LABEL) | {"maxItems": MOST_CLASSES}),
@@ -74,7 +76,7 @@ def _answers() -> dict[str, Any]:
     """Return the schemas of the dataclasses that are answered, by the names of the classes."""
     answered = (
         *(JobSummary, Job, VersionSummary, Version, Model, ColumnInfo, Signature),
-        *(TableDataset, TableDatasetSummary, Profile),
+        *(TableDataset, TableDatasetSummary, Profile, TableWarning),
     )
     _, schemas = msgspec.json.schema_components(
         answered, schema_hook=lambda _: _ANY, ref_template="#/components/schemas/{name}"
@@ -126,9 +128,10 @@ SCHEMAS = _answers() | {
                 "items": {"anyOf": [LABEL, NUMBER, list_of(NUMBER)]},
             },
             "probabilities": list_of(list_of(NUMBER)),
+            "warnings": list_of(ref("TableWarning")),
             "classes": list_of(LABEL) | {"description": "Of a classifier, in the order of the probabilities."},
         },
-        optional=("probabilities", "classes"),
+        optional=("probabilities", "warnings", "classes"),
     ),
     "Upload": object_of({"upload_id": {"type": "string"}, "offset": {"type": "integer"}}),
     "DatasetRows": object_of(

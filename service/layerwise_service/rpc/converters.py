@@ -264,6 +264,7 @@ def write_prediction(prediction: Prediction) -> models_pb2.PredictResponse:
         response.values.CopyFrom(write_tensor(values.reshape(len(values), -1)))
     if prediction.probabilities is not None:
         response.probabilities.CopyFrom(write_tensor(prediction.probabilities))
+    response.warnings.extend(tables_pb2.TableWarning(**asdict(warning)) for warning in prediction.warnings)
     return response
 
 

@@ -15,11 +15,12 @@ from layerwise import MLP, TableEncoder
 from layerwise.checks import counted
 from layerwise.errors import Place
 from layerwise.tables.formats import Format
+from layerwise.tables.unusual import TableWarning, merged
 from layerwise_service.domain.datasets import Label, Table, rows_of
 from layerwise_service.domain.json_words import json_word
 from layerwise_service.domain.tables import encoded, listed
 from layerwise_service.errors import InvalidRequest, OutputNotFinite, TooLarge
-from layerwise_service.process.counts import COUNTS, PREDICTIONS
+from layerwise_service.process.counts import COUNTS, PREDICTIONS, WARNINGS
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.usecases.loaded_models import LoadedModels
 from layerwise_service.usecases.registry import VersionResolver
@@ -41,6 +42,7 @@ class Prediction:
 
     `predictions` is (n,) labels or values, or (n, outputs) values of a regression with several outputs;
     `probabilities` is (n, classes), or None if the loss gives none. `classes` are those of a classifier, else None.
+    `warnings` are about rows of a table that are unlike those of the training.
     """
 
     model: str
@@ -48,6 +50,7 @@ class Prediction:
     predictions: NDArray[Any]
     probabilities: NDArray[np.float32] | None
     classes: tuple[Label, ...] | None
+    warnings: tuple[TableWarning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +88,10 @@ class LoadedVersion:
         if count == 0:
             raise InvalidRequest("expected at least one row", pointer=at, reason="EMPTY_BATCH")
         start = time.perf_counter()
+        warnings: list[TableWarning] = []
         with np.errstate(over="ignore", invalid="ignore"):  # checked right below
             if (encoder := network.encoder) is not None:
-                outputs = _outputs_of_table(network, encoder, rows, at)
+                outputs = _outputs_of_table(network, encoder, rows, at, warnings)
             else:
                 outputs = network.outputs(_check(rows, network.architecture.inputs, at), check=False)
         if not np.isfinite(outputs).all():
@@ -100,7 +104,10 @@ class LoadedVersion:
             network.decide(outputs),
             network.probabilities(outputs) if network.gives_probabilities else None,
             network.labels if network.is_classifier else None,
+            tuple(merged(warnings)) if warnings else (),
         )
+        for warning in warnings:
+            COUNTS.add((WARNINGS, self.model, str(self.version), warning.reason), [float(warning.rows)])
         series = PREDICTIONS, self.model, str(self.version)
         COUNTS.observe(series, time.perf_counter() - start, count)
         return prediction
@@ -160,17 +167,19 @@ def _count(rows: Rows) -> int:
     return rows_of(rows) if isinstance(rows, Mapping) else len(rows)
 
 
-def _outputs_of_table(network: MLP, encoder: TableEncoder, rows: Rows, at: str) -> NDArray[Any]:
-    """Return the outputs (n, k) of a network that takes tables. Raises `InvalidRequest`."""
+def _outputs_of_table(
+    network: MLP, encoder: TableEncoder, rows: Rows, at: str, warnings: list[TableWarning]
+) -> NDArray[Any]:
+    """Return the outputs (n, k) of a network that takes tables, and add to `warnings`. Raises `InvalidRequest`."""
     names = [column.name for column in encoder.columns]
     if isinstance(rows, np.ndarray):  # of float32, where different categories may have become the same number
         detail = f"expected a table, since this version takes the columns {listed(names)}; got rows of numbers"
         raise InvalidRequest(detail, pointer=at, reason="WRONG_KIND_OF_ROWS")
     if isinstance(rows, Mapping):
-        blocks = encoded(encoder, [rows], lambda row: Place(at, "rows", row), table=at)
+        blocks = encoded(encoder, [rows], lambda row: Place(at, "rows", row), table=at, warnings=warnings)
     else:
         given = _by_name(rows.rows if isinstance(rows, Instances) else rows, names, at)
-        blocks = encoded(encoder, [given], lambda row: Place(at, row), table=at)
+        blocks = encoded(encoder, [given], lambda row: Place(at, row), table=at, warnings=warnings)
     outputs = [network.outputs(block, check=False) for block in blocks]
     return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from layerwise.checks import counted, shown
 from layerwise.errors import Place
 from layerwise.tables import NumberFormat
+from layerwise.tables.unusual import moved
 from layerwise.wording import did_you_mean
 from layerwise_service.domain.datasets import Table, rows_of
 from layerwise_service.domain.table_datasets import Cell, DatasetColumn, as_read_by, cells
@@ -93,7 +94,8 @@ class TablePrediction:
     def _predicted(self, block: Table, start: int) -> PredictedRows:
         try:
             inputs = self._table(block) if self._formats else self._numbers(block)
-            prediction = self.version.predict(inputs, at="")
+            found = self.version.predict(inputs, at="")
+            prediction = replace(found, warnings=tuple(moved(found.warnings, start)))
             truth = None if self._truth is None else self._truth.read(block[self._truth.column.name])
         except (InvalidRequest, OutputNotFinite) as error:
             raise self._placed(error, start) from error

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from layerwise_service.process.counts import ANSWERS, LOST_LINES, PREDICTIONS, Counts, Series
+from layerwise_service.process.counts import ANSWERS, LOST_LINES, PREDICTIONS, WARNINGS, Counts, Series
 from layerwise_service.process.gathering import IDLE_SECONDS, MOST_VERSIONS, OTHER, SOCKET, Gatherer, Reporter, Totals
 from layerwise_service.process.telemetry import exposition
 
@@ -147,13 +147,15 @@ def test_versions_beyond_a_bound_are_counted_together_until_others_were_idle(mon
 
     def serve(version: int) -> None:
         counts.observe((PREDICTIONS, "iris", str(version)), 0.1)
+        counts.add((WARNINGS, "iris", str(version), "GAP"), [3.0])
         kept.add(counts.take().items())
 
     for version in range(5000):
         serve(version)
     found = dict(kept.report())
-    assert len(found) == MOST_VERSIONS + 1
-    assert found[OTHER][-1] == 5000 - MOST_VERSIONS
+    assert len(found) == 2 * (MOST_VERSIONS + 1)
+    assert found[(PREDICTIONS, *OTHER)][-1] == 5000 - MOST_VERSIONS
+    assert found[(WARNINGS, *OTHER, "GAP")] == [3.0 * (5000 - MOST_VERSIONS)]
     assert len(exposition(kept.report())) < 500_000
 
     seconds[0] += IDLE_SECONDS
@@ -164,7 +166,8 @@ def test_versions_beyond_a_bound_are_counted_together_until_others_were_idle(mon
     assert found[(PREDICTIONS, "iris", "0")][-1] == 2
     assert found[(PREDICTIONS, "iris", "4999")][-1] == 1
     assert (PREDICTIONS, "iris", "1") not in found  # the longest idle
-    assert len(found) == MOST_VERSIONS + 1
+    assert (WARNINGS, "iris", "1", "GAP") not in found
+    assert len(found) == 2 * (MOST_VERSIONS + 1)
 
 
 def test_prometheus_reads_what_is_shown() -> None:
@@ -173,6 +176,7 @@ def test_prometheus_reads_what_is_shown() -> None:
     counts.observe((ANSWERS, "POST", "/predict", "200"), 0.3)
     counts.observe((ANSWERS, "POST", "/predict", "400"), 0.0001)
     counts.add((LOST_LINES, "worker"), [4.0])
+    counts.add((WARNINGS, "iris", "3", "FAR_NUMBER"), [5.0])
 
     text = exposition(counts.take().items()).decode()
 
@@ -182,6 +186,7 @@ def test_prometheus_reads_what_is_shown() -> None:
         for sample in family.samples
     }
     assert samples[("layerwise_predict_rows_total", "iris", "3")] == 7
+    assert samples[("layerwise_predict_warnings_total", "iris", "FAR_NUMBER", "3")] == 5
     assert samples[("layerwise_predict_seconds_bucket", "0.0001", "iris", "3")] == 0
     assert samples[("layerwise_predict_seconds_bucket", "0.00025", "iris", "3")] == 1
     assert samples[("layerwise_predict_seconds_count", "iris", "3")] == 1

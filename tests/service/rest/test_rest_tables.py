@@ -71,6 +71,28 @@ def test_objects_lists_and_gaps_are_predicted_as_the_library_does(rest: FlaskCli
     assert found["probabilities"][3] == probabilities(flights, unknown)
 
 
+def test_what_is_unlike_the_training_is_told_and_counted(rest: FlaskClient) -> None:
+    assert "warnings" not in answer(rest, [ROW, list(ROW.values())])
+
+    found = answer(rest, [ROW, {**ROW, "distance": 1e7, "zip": 3}, {**ROW, "zip": 4}])
+
+    (far, unseen) = found["warnings"]
+    assert far | {"message": ""} == {
+        "reason": "FAR_NUMBER",
+        "column": "distance",
+        "rows": 1,
+        "row": 1,
+        "value": "10000000.0",
+        "message": "",
+    }
+    assert (unseen["reason"], unseen["column"], unseen["rows"], unseen["row"]) == ("UNSEEN_CATEGORY", "zip", 2, 1)
+    assert unseen["message"].startswith("training had no '3' in this column; it counts as no category. Check")
+    text = rest.get("/metrics").get_data(as_text=True)
+    warned = 'layerwise_predict_warnings_total{model="flights",reason="UNSEEN_CATEGORY",version="1"}'
+    counted = next(line for line in text.splitlines() if line.startswith(warned))
+    assert float(counted.rpartition(" ")[2]) >= 2
+
+
 def test_a_file_is_read_as_a_versions_columns_are(rest: FlaskClient) -> None:
     content = b"origin,note,zip,distance\nJFK,1,7,2e3\nLGA,2,07,\n"
 

@@ -117,6 +117,20 @@ def test_kept_columns_come_with_the_predictions(channel: grpc.Channel, table: st
     assert sizes == pytest.approx([2, 1, math.nan, 3], nan_ok=True)
 
 
+def test_warnings_of_each_block_have_the_rows_of_the_dataset(channel: grpc.Channel) -> None:
+    days = [f"{1 + i % 4:02}.01.{2024 if i < 4 else 2031}" for i in range(8)]
+    dataset = sent(channel, "\n".join(["day,colour,size,new", *(f"{day},red,2,ja" for day in days)]).encode())
+
+    found = [warning for message in predicted(channel, dataset) for warning in message.prediction.warnings]
+
+    assert [(each.reason, each.column, each.row, each.rows) for each in found] == [
+        ("FAR_DATE", "day", 4, 2),
+        ("FAR_DATE", "day", 6, 2),
+    ]
+    assert found[0].value == "2031-01-01"
+    assert found[0].message.startswith("training had 2024-01-01 to 2024-01-04 in this column, got 2031-01-01; ")
+
+
 def test_a_stream_goes_on_where_it_broke_off(channel: grpc.Channel, table: str) -> None:
     every = labels(predicted(channel, table))
 

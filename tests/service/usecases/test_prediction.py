@@ -17,6 +17,7 @@ from helpers.artifacts import new_artifact_store
 from helpers.rest_clients import running_rest
 from helpers.rpc_requests import error_of, running_rpc, tensor
 from layerwise import MLP, Architecture, Layer, TableEncoder
+from layerwise.tables.unusual import MOST_WARNINGS
 from layerwise_proto.v1 import models_pb2
 from layerwise_proto.v1.models_pb2_grpc import ModelServiceStub, PredictionServiceStub
 from layerwise_service.domain.models import Version
@@ -25,9 +26,22 @@ from layerwise_service.process.sizes import held_bytes
 from layerwise_service.settings import Settings
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.usecases.loaded_models import LoadedModels
+from layerwise_service.usecases.prediction import Instances, LoadedVersion
 from layerwise_service.wiring import Stores
 
 Publish = Callable[..., Version]
+
+
+def test_warnings_about_many_columns_are_bounded() -> None:
+    names = [f"c{i}" for i in range(MOST_WARNINGS + 20)]
+    network = MLP(Architecture(2 * len(names), (Layer(1),)))
+    network.encoder = TableEncoder().fit({name: ["a", "b"] for name in names})
+    version = LoadedVersion("wide", 1, network, most_rows=10)
+
+    found = version.predict(Instances([dict.fromkeys(names, "c")] * 2), at="instances")
+
+    assert len(found.warnings) == MOST_WARNINGS
+    assert {warning.rows for warning in found.warnings} == {2}
 
 
 def test_too_many_rows_at_once_are_refused_alike_on_either_face(

@@ -18,7 +18,7 @@ from layerwise_client._transport.http_pool import Pool
 from layerwise_client._transport.predict import check_size
 from layerwise_client._transport.wrong_port import target_as_rest
 from layerwise_client.errors import DeadlineExceeded, InvalidRequest, LayerwiseError, ServiceFault
-from layerwise_client.prediction import Prediction
+from layerwise_client.prediction import Prediction, warnings_of
 from layerwise_client.transport import Signature
 
 if TYPE_CHECKING:
@@ -167,6 +167,7 @@ def _prediction(answer: dict[str, Any]) -> Prediction:
         values=_float32(predictions) if values else None,
         probabilities=None if probabilities is None else _float32(probabilities),
         classes=None if classes is None else labels_array(classes),
+        warnings=warnings_of(answer.get("warnings", ())),
     )
 
 

@@ -8,7 +8,7 @@ from layerwise_client._data.rows import from_tensor, tensor
 from layerwise_client._data.tables import TableBlock
 from layerwise_client._data.targets import labels_array, labels_of
 from layerwise_client._transport.predict import check_size
-from layerwise_client.prediction import Prediction
+from layerwise_client.prediction import Prediction, warnings_of
 from layerwise_client.transport import Signature
 from layerwise_proto.json_form import enum_name
 from layerwise_proto.v1 import models_pb2, tables_pb2
@@ -57,4 +57,7 @@ def prediction_of(answer: models_pb2.PredictResponse) -> Prediction:
         values=values[:, 0] if values is not None and values.ndim == 2 and values.shape[1] == 1 else values,
         probabilities=from_tensor(answer.probabilities) if answer.HasField("probabilities") else None,
         classes=labels_array(labels_of(answer.classes)) if answer.HasField("classes") else None,
+        warnings=warnings_of(
+            [{field.name: getattr(each, field.name) for field in each.DESCRIPTOR.fields} for each in answer.warnings]
+        ),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -17,7 +17,7 @@ from layerwise_client.cli.options import MISSING_HELP, connect, json_option, res
 from layerwise_client.cli.other_files import check_is_csv
 from layerwise_client.cli.output import emit, say, table
 from layerwise_client.errors import InvalidRequest
-from layerwise_client.wording import counted
+from layerwise_client.wording import counted, warning_line
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -91,6 +91,8 @@ def predict(
     if truth is not None and truth.missing:
         left_out = counted(truth.missing, "row without a target is", "rows without a target are")
         say(f"{left_out} left out of the score", err=True)
+    for warning in answer.warnings:
+        say(warning_line(warning), err=True)
     if as_json:
         _emit(answer, score)
     elif sys.stdout.isatty():
@@ -141,6 +143,8 @@ def _emit(answer: Prediction, score: Score | None) -> None:
     content: dict[str, Any] = {"model": answer.model, "version": answer.version, "predictions": _predictions(answer)}
     if answer.probabilities is not None:
         content["probabilities"] = _short(answer.probabilities)
+    if answer.warnings:
+        content["warnings"] = [asdict(warning) for warning in answer.warnings]
     if score is not None:
         content[score.name] = score.value
     emit(content, line=True)
