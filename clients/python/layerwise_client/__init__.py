@@ -31,6 +31,7 @@ from layerwise_client.results import (
     PoorModelWarning,
     Record,
     Snapshot,
+    Source,
     Summary,
     Transition,
 )
@@ -64,6 +65,7 @@ __all__ = [
     "ServiceFault",
     "Signature",
     "Snapshot",
+    "Source",
     "Summary",
     "TableBlock",
     "Transition",

@@ -7,10 +7,8 @@ from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from layerwise_client._data.encoder import open_encoder
 from layerwise_client._data.file_header import open_file_header, open_path
 from layerwise_client._data.header import open_header
-from layerwise_client._data.training_data import open_training_data
 from layerwise_client._transport.connection import Connection, seconds, text, whole
 from layerwise_client._transport.http import HttpTransport
 from layerwise_client._transport.messages import snapshot_of, summary_of
@@ -18,7 +16,7 @@ from layerwise_client._transport.pages import datasets_of, jobs_of, models_of
 from layerwise_client._transport.predict import Predicting
 from layerwise_client._transport.rpc import GrpcTransport
 from layerwise_client._transport.send_file import send_file
-from layerwise_client._transport.upload import submit
+from layerwise_client._transport.train import Rows, start
 from layerwise_client._transport.wrong_port import check_target
 from layerwise_client.dataset import Dataset, dataset_of
 from layerwise_client.errors import InvalidRequest
@@ -114,22 +112,23 @@ class Client:
         self,
         model: str,
         architecture: Mapping[str, Any] | HasJSONForm,
-        X: TableLike | ArrayLike,
+        X: TableLike | ArrayLike | Dataset | str | PathLike[str],
         y: ArrayLike | Series | str,
         *,
         columns: Mapping[str, Any] | None = None,
         ignore: Iterable[str] = (),
         encoder: Mapping[str, Any] | HasJSONForm | None = None,
         plan: Mapping[str, Any] | HasJSONForm | None = None,
-        weights: ArrayLike | Series | None = None,
+        weights: ArrayLike | Series | str | None = None,
         classes: Iterable[Label] | None = None,
+        task: str | None = None,
         start_from: str | None = None,
         progress: bool | Progress = True,
         request_id: str | None = None,
     ) -> Job:
         """Train a network in the service; the result becomes a new version of `model`.
 
-        Rows are read from X and sent in blocks of 1 or 2 MB.
+        Rows are read from X and sent in blocks of 1 or 2 MB. A file is sent as it is, and read by the service.
 
         Parameters
         ----------
@@ -137,26 +136,30 @@ class Client:
             Name of the model.
         architecture : mapping or Architecture
             The network in JSON form, or as an object of the library. {} is the network of the version in `start_from`.
-        X : array-like, sparse matrix or table
+        X : array-like, sparse matrix, table, Dataset or path
             Rows of numbers (n, features), sent as float32. Or a table: a DataFrame, a mapping of column names to
             values, or a list of mappings. Its columns hold numbers, texts, booleans or dates; None, NaN, NaT and NA
-            are missing values.
+            are missing values. Or a dataset of the service, or the path of a file for `upload_dataset`.
         y : array-like or str
             Labels, (n,) integers, texts or booleans, or targets, (n,) or (n, outputs) floats. Or the name of the column
-            of X that holds them. The loss of the plan says which they are; without a loss, their type does.
+            of X that holds them. The loss of the plan says which they are; without a loss, their type does. Rows of a
+            dataset without a value in this column are left out.
         columns : mapping, optional
             Encodings of columns by name: {"carrier": "one_hot", "distance": {"kind": "log"}}. Otherwise the service
-            chooses them by the values.
+            chooses them by the values. Of a file, also kinds of columns, as `upload_dataset` takes them.
         ignore : iterable of str
             Columns to leave out.
         encoder : mapping or TableEncoder, optional
             All settings of the encoding in JSON form, or as an object; `columns` and `ignore` are added.
         plan : mapping or Plan, optional
             How to train, in JSON form or as an object.
-        weights : array-like, optional
-            Weights (n,) of the rows in the loss, at least 0.
+        weights : array-like or str, optional
+            Weights (n,) of the rows in the loss, at least 0; of a dataset or file the name of their column.
         classes : iterable, optional
             All labels that are allowed.
+        task : str, optional
+            Of a dataset or file, "classification" or "regression". By default texts, booleans and whole numbers of at
+            most 20 different values are classes.
         start_from : str, optional
             Version whose weights the network starts with: "model" or "model/version", by number or alias.
         progress : bool or Progress
@@ -191,20 +194,9 @@ class Client:
         header = open_header(
             model, architecture, plan=plan, classes=classes, start_from=start_from, request_id=request_id
         )
-        chosen = open_encoder(encoder, columns, ignore)
-        data = open_training_data(
-            X,
-            y,
-            weights,
-            encoder=chosen,
-            loss=header.plan.loss.WhichOneof("kind"),
-            fitted=start_from is not None,
-        )
-        if chosen.ByteSize():
-            header.encoder.CopyFrom(chosen)
-        header.rows = data.rows.count
+        rows = Rows(X, y, columns, ignore, encoder, weights, task)
         try:
-            job = Job(self._connection, snapshot_of(submit(self._connection, header, data, display)))
+            job = Job(self._connection, snapshot_of(start(self._connection, header, rows, display)))
             if progress is False:
                 return job
             display.accepted(job.snapshot)

@@ -13,7 +13,7 @@ from layerwise_client.column import Column
 from layerwise_client.job_facts import JobFacts
 from layerwise_client.outcome import check_succeeded, warn_of_poor_model
 from layerwise_client.progress import Progress, Silent, changed_of, show_left, show_waiting, waiting_of
-from layerwise_client.results import Failure, Finding, Record, Snapshot, Summary, Transition
+from layerwise_client.results import Failure, Finding, Record, Snapshot, Source, Summary, Transition
 from layerwise_proto.v1 import training_pb2
 
 
@@ -81,6 +81,11 @@ class Job:
     def dataset(self) -> str:
         """SHA-256 of the rows."""
         return self.summary.dataset
+
+    @property
+    def source(self) -> Source | None:
+        """The dataset that the job trains on, what its target was taken for and why; None if rows were sent."""
+        return self.snapshot.source
 
     @property
     def columns(self) -> tuple[Column, ...]:

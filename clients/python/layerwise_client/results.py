@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+TASKS = {"classification": "CLASSES", "regression": "AMOUNT"}
+"""What a column may be predicted as, and the name that the training API has for it."""
 STATES = ("QUEUED", "RUNNING", "WAITING", "SUCCEEDED", "FAILED", "CANCELLED")
 _ENDED = STATES[3:]
 
@@ -208,6 +210,37 @@ class ColumnCounts:
     texts: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The dataset that a job trains on, and how its rows were made.
+
+    Attributes
+    ----------
+    dataset : str
+        Id of the dataset, which may have been deleted since.
+    target : str
+        Name of the column to predict.
+    task : str
+        What the target was taken for: "classification" or "regression".
+    why : str
+        Why, in words.
+    left_out : int
+        Number of rows that were left out, since they have no target.
+    ignored : tuple of str
+        Columns that were left out.
+    weight : str or None
+        Column with the weights of the rows; None if all weigh alike.
+    """
+
+    dataset: str
+    target: str
+    task: str
+    why: str
+    left_out: int
+    ignored: tuple[str, ...]
+    weight: str | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot(Summary):
     """All facts of a job when the service was last asked: those of its `Summary`, and more.
@@ -225,6 +258,8 @@ class Snapshot(Summary):
     columns : ColumnCounts or None
         Counts of the columns that the version takes; None if it was trained on rows of numbers. `Job.columns` has the
         columns themselves.
+    source : Source or None
+        The dataset that it was trained on, and how; None if the rows were sent with the job.
     """
 
     architecture: Mapping[str, Any]
@@ -233,3 +268,4 @@ class Snapshot(Summary):
     record: Record | None
     findings: tuple[Finding, ...] = ()
     columns: ColumnCounts | None = None
+    source: Source | None = None

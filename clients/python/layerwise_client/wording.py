@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from layerwise.tables import TableWarning
-    from layerwise_client.results import Finding, Record, Snapshot, Transition
+    from layerwise_client.results import Finding, Record, Snapshot, Source, Transition
 
 _WAITS_FOR = {"NO_SPACE": "the disk of the service is full"}
 """What a job waits for, by the reason of its change of state."""
@@ -45,6 +45,14 @@ def columns_line(job: Snapshot) -> str | None:
     columns = ", ".join(counted(count, one, many) for count, one, many in kinds if count)
     inputs = counted(int(job.architecture.get("inputs", 0)), "input")
     return f"columns: {columns}, {counts.with_gaps or 'none'} with gaps: {inputs}"
+
+
+def source_words(source: Source) -> str:
+    """Return what the target of a job was taken for and why: "sold: classification, since texts are classes"."""
+    why = "" if source.why == "as asked" else ","
+    left_out = counted(source.left_out, "row without it is", "rows without it are")
+    words = f"{source.target}: {source.task}{why} {source.why}"
+    return f"{words}; {left_out} left out" if source.left_out else words
 
 
 def plan_line(job: Snapshot) -> str:

@@ -65,7 +65,7 @@ def decide_task(column: DatasetColumn, values: TargetValues, wanted: Task | None
     """
     name, kind = column.name, column.kind
     if kind not in _KINDS:
-        detail = f"expected a column of numbers or classes, {name!r} has {kind}s: choose another column"
+        detail = f"expected a column of numbers or classes, {name!r} is one of kind {kind}: choose another column"
         raise InvalidRequest(detail, pointer="target", reason="NO_TARGET")
     if values.rows == 0:
         raise InvalidRequest(f"{name!r} has no value in any row", pointer="target", reason="NO_TARGET")

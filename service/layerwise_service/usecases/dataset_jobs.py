@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise.errors import Place
+from layerwise.wording import did_you_mean
 from layerwise_service.domain.datasets import Batch, Table
 from layerwise_service.domain.jobs import Job, JSONObject, TableSource, Task
 from layerwise_service.domain.table_datasets import DatasetColumn, TableDataset, as_sent
@@ -91,13 +92,16 @@ def _check_columns(request: DatasetJob, columns: dict[str, DatasetColumn]) -> No
         named.append(("weight", request.weight))
     for pointer, name in named:
         if name not in columns:
-            detail = f"there is no column {name[:64]!r}; the columns are {listed(columns)}"
+            near = did_you_mean(name, columns)
+            detail = f"there is no column {name[:64]!r}; the columns are {listed(columns)}{near}"
             raise InvalidRequest(detail, pointer=pointer, reason="COLUMN_NOT_FOUND")
     names = [name for _, name in named]
     if len(set(names)) < len(names):
         raise InvalidRequest("expected different columns as target, as weight and to ignore", pointer="ignore")
     if request.weight and (kind := columns[request.weight].kind) != "number":
-        raise InvalidRequest(f"expected a column of numbers, {request.weight!r} has {kind}s", pointer="weight")
+        raise InvalidRequest(
+            f"expected a column of numbers, {request.weight!r} is one of kind {kind}", pointer="weight"
+        )
     if len(names) == len(columns):
         raise InvalidRequest("expected at least one column to learn from, got none", pointer="ignore")
 

@@ -96,7 +96,9 @@ def test_many_cells_are_looked_at_in_another_process_to_the_same_result() -> Non
 
 
 def test_what_is_wrong_in_another_process_is_an_error_here() -> None:
-    wrong = pytest.raises(InvalidRequest, match="target: expected a column of numbers or classes, 'day' has dates")
+    wrong = pytest.raises(
+        InvalidRequest, match="target: expected a column of numbers or classes, 'day' is one of kind date"
+    )
     with stored({"day": ["2013-01-31", "2013-02-01"] * 50_000}) as dataset, wrong:
         make_profile(ProfileRequest(dataset, target="day"), seconds=60)
     with pytest.raises(DataLoss, match="is missing"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from layerwise_client._data.places import invalid
 from layerwise_client.errors import InvalidRequest
@@ -19,16 +19,62 @@ if TYPE_CHECKING:
 
 
 def open_encoder(
-    encoder: Mapping[str, Any] | HasJSONForm | None, columns: Mapping[str, Any] | None, ignore: Iterable[str]
+    encoder: Mapping[str, Any] | HasJSONForm | None, columns: object, ignore: Iterable[str]
 ) -> tables_pb2.Encoder:
-    """Return `encoder`, in JSON form, with `columns` and `ignore` added. Raises `InvalidRequest`."""
+    """Return `encoder`, in JSON form, with `columns` and `ignore` added. Raises `InvalidRequest`.
+
+    A column is given an encoding, or the kind of its cells.
+    """
     message = spec_message(encoder or {}, tables_pb2.Encoder, "encoder")
-    for name, encoding in spec_message({"columns": columns or {}}, tables_pb2.Encoder, "").columns.items():
-        message.columns[name].CopyFrom(encoding)
+    for name, given in _by_name(columns).items():
+        if _kind_of(given) in FORMAT_KINDS:
+            message.formats[name].CopyFrom(_column_message(name, given, tables_pb2.Format))
+        else:
+            message.columns[name].CopyFrom(_column_message(name, given, tables_pb2.Encoding))
     if isinstance(ignore, str):
         raise InvalidRequest(f"ignore: expected a list of columns, got the text {ignore!r}", pointer="ignore")
     message.ignore.extend(spec_message({"ignore": list(ignore)}, tables_pb2.Encoder, "").ignore)
     return message
+
+
+def kinds_in(message: type[tables_pb2.Encoding] | type[tables_pb2.Format]) -> tuple[str, ...]:
+    """Return the names of all encodings, or of all formats."""
+    return tuple(each.name for each in message.DESCRIPTOR.oneofs_by_name["kind"].fields)
+
+
+FORMAT_KINDS = kinds_in(tables_pb2.Format)
+ENCODING_KINDS = kinds_in(tables_pb2.Encoding)
+
+
+def _by_name(columns: object) -> dict[str, object]:
+    if not isinstance(columns, Mapping | None):
+        raise InvalidRequest(f"columns: expected a mapping, got {type(columns).__name__}", pointer="columns")
+    given = cast("Mapping[object, object]", {} if columns is None else columns)
+    for name in given:
+        if not isinstance(name, str):
+            raise InvalidRequest(f"columns: expected names of columns, got {name!r}", pointer="columns")
+    return cast("dict[str, object]", dict(given))
+
+
+def _kind_of(given: object) -> object:
+    """Return the kind of an encoding or a format in JSON form, or as an object."""
+    form = given.to_json() if isinstance(given, HasJSONForm) and not isinstance(given, type) else given
+    return cast("Mapping[str, object]", form).get("kind") if isinstance(form, Mapping) else form
+
+
+def _column_message(name: str, given: object, kind: type[M]) -> M:
+    """Return what is given for a column as a message. Raises `InvalidRequest`."""
+    wanted = _kind_of(given)
+    if isinstance(wanted, str) and wanted not in FORMAT_KINDS + ENCODING_KINDS:
+        from layerwise.wording import did_you_mean
+
+        kinds = f"{', '.join(ENCODING_KINDS)}, or of the kinds {', '.join(FORMAT_KINDS)}"
+        detail = f"expected one of {kinds}; got {wanted!r}{did_you_mean(wanted, FORMAT_KINDS + ENCODING_KINDS)}"
+        raise invalid(("columns", name), detail, reason="INVALID_COLUMNS")
+    try:
+        return to_message(given, kind, at=("columns", name))
+    except JSONFormError as exc:
+        raise invalid(exc.place, exc.detail, reason="INVALID_COLUMNS") from exc
 
 
 def check_encoder(encoder: tables_pb2.Encoder, given: UncheckedTable, target: str | None) -> None:

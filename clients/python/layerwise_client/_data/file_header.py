@@ -17,24 +17,24 @@ from layerwise_proto.v1 import datasets_pb2
 _MOST_NAME = 255
 
 
-def open_path(path: object) -> Path:
+def open_path(path: object, argument: str = "path") -> Path:
     """Return the path of a file that is there. Raises `InvalidRequest`."""
     if not isinstance(path, str | os.PathLike):
-        raise InvalidRequest(f"path: expected the path of a file, got {type(path).__name__}", pointer="path")
+        raise InvalidRequest(f"{argument}: expected the path of a file, got {type(path).__name__}", pointer=argument)
     found = Path(cast("str", path))
     if not found.is_file():
-        raise InvalidRequest(f"path: there is no file {path}", pointer="path", reason="FILE_NOT_FOUND")
+        raise InvalidRequest(f"{argument}: there is no file {path}", pointer=argument, reason="FILE_NOT_FOUND")
     return found
 
 
 def open_file_header(
     path: Path,
     *,
-    name: str | None,
-    columns: Mapping[str, Any] | None,
-    gaps: Iterable[str],
-    read_as: str | None,
-    transient: bool,
+    name: str | None = None,
+    columns: Mapping[str, Any] | None = None,
+    gaps: Iterable[str] = (),
+    read_as: str | None = None,
+    transient: bool = False,
 ) -> datasets_pb2.FileHeader:
     """Return the arguments as a message. Raises `InvalidRequest`."""
     if isinstance(gaps, str):

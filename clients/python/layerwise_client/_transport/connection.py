@@ -151,11 +151,18 @@ class Connection:
     def datasets(self) -> datasets_pb2_grpc.DatasetServiceStub:
         return self._open().datasets
 
-    def call(self, method: grpc.UnaryUnaryMultiCallable[Request, Response], request: Request) -> Response:
+    def call(
+        self,
+        method: grpc.UnaryUnaryMultiCallable[Request, Response],
+        request: Request,
+        *,
+        timeout: float | None = None,
+    ) -> Response:
         """Return the answer to `request` within the timeout. Every unary call of the API is safe to repeat."""
-        deadline = Deadline(self.timeout)
+        timeout = self.timeout if timeout is None else timeout
+        deadline = Deadline(timeout)
         retries = self.retries(self.on_waiting)
-        return retrying(lambda: self.try_once(method, request, deadline), retries, deadline)
+        return retrying(lambda: self.try_once(method, request, deadline, timeout=timeout), retries, deadline)
 
     def retries(self, on_waiting: Callable[[str], None] | None) -> Retries:
         """Return the pauses of one call, which ends at once if the target is no address of gRPC."""
@@ -166,13 +173,18 @@ class Connection:
         return None if through_proxy else rest_as_target(self.target, left)
 
     def try_once(
-        self, method: grpc.UnaryUnaryMultiCallable[Request, Response], request: Request, deadline: Deadline
+        self,
+        method: grpc.UnaryUnaryMultiCallable[Request, Response],
+        request: Request,
+        deadline: Deadline,
+        *,
+        timeout: float | None = None,
     ) -> Response:
         """Return the answer to `request`, by the timeout or `deadline`, whichever is first. Does not try again."""
         self.check_open()
-        left = deadline.left()
+        most, left = timeout or self.timeout, deadline.left()
         try:
-            return method(request, timeout=self.timeout if left is None else min(left, self.timeout))
+            return method(request, timeout=most if left is None else min(left, most))
         except grpc.RpcError as exc:
             raise self.error(exc) from exc
 

@@ -11,9 +11,20 @@ from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from layerwise_client.results import ColumnCounts, Failure, Finding, LayerHealth, Record, Snapshot, Summary, Transition
+from layerwise_client.results import (
+    TASKS,
+    ColumnCounts,
+    Failure,
+    Finding,
+    LayerHealth,
+    Record,
+    Snapshot,
+    Source,
+    Summary,
+    Transition,
+)
 from layerwise_proto.json_form import enum_name, to_json
-from layerwise_proto.v1 import training_pb2
+from layerwise_proto.v1 import training_pb2, types_pb2
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -42,6 +53,20 @@ def snapshot_of(message: training_pb2.Job) -> Snapshot:
         record=record_of(message.record) if message.HasField("record") else None,
         findings=tuple(_of(Finding, each) for each in message.findings),
         columns=_of(ColumnCounts, message.columns) if message.HasField("columns") else None,
+        source=_source_of(message.source) if message.HasField("source") else None,
+    )
+
+
+def _source_of(message: training_pb2.TableSource) -> Source:
+    word = types_pb2.Task.Name(message.task).removeprefix("TASK_")
+    return Source(
+        dataset=message.dataset,
+        target=message.target,
+        task=next((task for task, name in TASKS.items() if name == word), word),
+        why=message.why,
+        left_out=message.left_out,
+        ignored=tuple(message.ignored),
+        weight=message.weight or None,
     )
 
 

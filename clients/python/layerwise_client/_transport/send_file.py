@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 import grpc
 
+from layerwise_client._data.places import invalid
 from layerwise_client._transport.connection import Connection, Deadline, retrying
 from layerwise_client._transport.outbox import Outbox, StreamCall
 from layerwise_client.errors import InvalidRequest, Unavailable
@@ -41,7 +42,13 @@ def send_file(
                 if sending.arrived > before:
                     retries.succeeded()
 
-        dataset = retrying(attempt, retries, Deadline(None))
+        try:
+            dataset = retrying(attempt, retries, Deadline(None))
+        except InvalidRequest as exc:
+            if exc.place[:1] != ("formats",):
+                raise
+            place = ("columns", *exc.place[1:])
+            raise invalid(place, exc.detail, reason=exc.reason, request_id=exc.request_id) from exc
     if dataset.file_sha256 != sending.sha256:
         raise InvalidRequest(f"{path} changed while it was sent; send it again", reason="FILE_CHANGED")
     return dataset

@@ -20,7 +20,7 @@ from layerwise_proto.v1 import training_pb2
 BLOCK_BYTES = 2 << 20  # of numbers; the API asks for 1 to 4 MB
 TABLE_BYTES = 1 << 20  # of a table; its texts take about thirty times as much memory as Python objects
 _BLOCK_ROWS = 65_536  # most rows of a batch, since labels can be larger than narrow rows
-_FITTING = 1e-5  # seconds to wait for each cell; fitting the encoder, before the job is accepted, takes about 1e-6
+FITTING_SECONDS = 1e-5  # to wait for each cell; fitting the encoder, before the job is accepted, takes about 1e-6
 
 
 class _EventStream(StreamCall, Protocol):
@@ -56,7 +56,7 @@ def _submit_once(
             progress.uploaded(sent, data.rows.count)
         else:
             outbox.hand_over(None, call)
-        return _accepted(call, connection, patience=connection.timeout + _FITTING * data.rows.fitted)
+        return _accepted(call, connection, patience=connection.timeout + FITTING_SECONDS * data.rows.fitted)
     except InvalidRequest as exc:
         raise placed(exc, starts) from exc
     finally:

@@ -8,7 +8,7 @@ from layerwise_client.cli.live import JSONLines, display
 from layerwise_client.cli.options import ListGroup, connect, json_option, rpc_option
 from layerwise_client.cli.output import emit, epoch_of, facts, measured_on, say, table
 from layerwise_client.results import STATES, Snapshot, Summary
-from layerwise_client.wording import finding_line, plan_words
+from layerwise_client.wording import finding_line, plan_words, source_words
 
 _LISTED = 20
 
@@ -130,6 +130,7 @@ def _show(job: Snapshot) -> None:
             "measured on": measured_on(job),
             "attempt": job.attempt,
             "dataset": job.dataset,
+            "target": job.source and source_words(job.source),
             "started from": job.start_from,
             "architecture": job.architecture,
             "plan": plan_words(job),

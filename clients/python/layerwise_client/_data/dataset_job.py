@@ -1,0 +1,58 @@
+"""The request for a training on a dataset, from the arguments of `Client.train`."""
+
+from __future__ import annotations
+
+from layerwise_client._data.targets import classifies
+from layerwise_client.dataset import Dataset
+from layerwise_client.errors import InvalidRequest
+from layerwise_client.results import TASKS
+from layerwise_proto.v1 import tables_pb2, training_pb2, types_pb2
+
+
+def open_dataset_job(
+    header: training_pb2.TrainHeader,
+    dataset: Dataset,
+    y: object,
+    *,
+    encoder: tables_pb2.Encoder,
+    weights: object,
+    task: str | None,
+) -> training_pb2.CreateJobRequest:
+    """Return the arguments as a message. Raises `InvalidRequest`."""
+    if not isinstance(y, str):
+        raise InvalidRequest(f"y: expected the name of a column of the file, got {type(y).__name__}", pointer="y")
+    if not isinstance(weights, str | None):
+        wanted = "expected the name of a column of the file"
+        raise InvalidRequest(f"weights: {wanted}, got {type(weights).__name__}", pointer="weights")
+    if header.HasField("classes"):
+        detail = "expected none with a file, whose column has the classes; use X and y for others"
+        raise InvalidRequest(f"classes: {detail}", pointer="classes")
+    loss = header.plan.loss.WhichOneof("kind")
+    if task is None and loss is not None:
+        task = "classification" if classifies(loss) else "regression"
+    request = training_pb2.CreateJobRequest(
+        model=header.model,
+        dataset=dataset.id,
+        target=y,
+        ignore=encoder.ignore,
+        weight=weights or "",
+        architecture=header.architecture,
+        plan=header.plan,
+        request_id=header.request_id,
+    )
+    if task is not None:
+        request.task = types_pb2.Task.Value(f"TASK_{TASKS[task]}")
+    if header.HasField("start_from"):
+        request.start_from.CopyFrom(header.start_from)
+    rest = tables_pb2.Encoder()
+    rest.CopyFrom(encoder)
+    rest.ClearField("ignore")
+    if rest.ByteSize():
+        request.encoder.CopyFrom(rest)
+    return request
+
+
+def check_task(task: object) -> None:
+    """Raise `InvalidRequest` if `task` is none."""
+    if task is not None and task not in TASKS:
+        raise InvalidRequest(f"task: expected {' or '.join(TASKS)}, got {task!r}", pointer="task")
