@@ -91,11 +91,14 @@ def build_rest(settings: Settings, reporter: Reporter | None = None) -> Flask:
 
     stores = open_stores(settings)
     resolver, predictor, close = _serving(stores, settings)
+    registry = Registry(stores.versions, stores.jobs)
+    datasets = Datasets(stores.datasets, stores.uploads, stores.artifacts, predictor.formats, settings)
     app = create_app(
         predictor=predictor,
-        registry=Registry(stores.versions, stores.jobs),
+        file_predictor=FilePredictor(predictor, registry, datasets, stores.artifacts),
+        registry=registry,
         training=TrainingJobs(stores.jobs, stores.versions, stores.artifacts, settings),
-        datasets=Datasets(stores.datasets, stores.uploads, stores.artifacts, predictor.formats, settings),
+        datasets=datasets,
         profiles=Profiles(stores.datasets, stores.artifacts, settings),
         health=HealthChecks(
             stores.jobs,
@@ -119,14 +122,15 @@ def build_rpc(settings: Settings) -> RpcServer:
     resolver, predictor, close = _serving(stores, settings)
     training = TrainingJobs(stores.jobs, stores.versions, stores.artifacts, settings)
     registry = Registry(stores.versions, stores.jobs)
+    datasets = Datasets(stores.datasets, stores.uploads, stores.artifacts, predictor.formats, settings)
     return RpcServer(
         training=training,
-        datasets=Datasets(stores.datasets, stores.uploads, stores.artifacts, predictor.formats, settings),
+        datasets=datasets,
         profiles=Profiles(stores.datasets, stores.artifacts, settings),
         dataset_jobs=DatasetJobs(stores.datasets, stores.artifacts, training),
         registry=registry,
         predictor=predictor,
-        file_predictor=FilePredictor(predictor, registry, stores.datasets, stores.artifacts),
+        file_predictor=FilePredictor(predictor, registry, datasets, stores.artifacts),
         sweep=stores.sweep,
         readiness=Readiness(stores.database, stores.artifacts),
         loops=(resolver.loop,),

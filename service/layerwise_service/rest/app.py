@@ -14,12 +14,15 @@ from layerwise_service.errors import ErrorKind, InvalidRequest, MethodNotAllowed
 from layerwise_service.process.counts import ANSWERS, COUNTS
 from layerwise_service.rest.api import api_routes
 from layerwise_service.rest.datasets import dataset_routes
+from layerwise_service.rest.file_bodies import UploadPlaces
 from layerwise_service.rest.health import HealthChecks, health_routes
 from layerwise_service.rest.hosts import PROBES, Hosts
 from layerwise_service.rest.predict import predict_routes
+from layerwise_service.rest.predict_file import FileRequests
 from layerwise_service.rest.responses import problem
 from layerwise_service.settings import Settings
 from layerwise_service.usecases.datasets import Datasets
+from layerwise_service.usecases.file_prediction import FilePredictor
 from layerwise_service.usecases.prediction import VersionPredictor
 from layerwise_service.usecases.profiles import Profiles
 from layerwise_service.usecases.registry import Registry
@@ -35,6 +38,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 def create_app(
     *,
     predictor: VersionPredictor,
+    file_predictor: FilePredictor,
     registry: Registry,
     training: TrainingJobs,
     datasets: Datasets,
@@ -47,9 +51,11 @@ def create_app(
     hosts = Hosts(settings.rest_address, settings.further_hosts)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.strict_slashes = False
-    app.register_blueprint(predict_routes(predictor, settings))
+    places = UploadPlaces()
+    files = FileRequests(file_predictor, places, max_bytes=settings.max_body_bytes)
+    app.register_blueprint(predict_routes(predictor, files, settings))
     app.register_blueprint(api_routes(registry, training))
-    app.register_blueprint(dataset_routes(datasets, profiles))
+    app.register_blueprint(dataset_routes(datasets, profiles, places))
     app.register_blueprint(health_routes(health))
     app.before_request(_begin)
     app.before_request(lambda: None if request.path in PROBES else hosts.check(request.environ))

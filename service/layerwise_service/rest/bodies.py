@@ -24,10 +24,9 @@ def read_body() -> bytes:
     """Return the JSON body of this request. Raises `UnsupportedMedia` for other types, `TooLarge`, `InvalidRequest`."""
     mime = request.mimetype
     if mime and mime != "application/json" and not mime.endswith("+json"):
-        detail = (
-            f"expected a body of application/json, got {mime}; curl sends one with -H 'Content-Type: application/json'"
-        )
-        raise UnsupportedMedia(detail)
+        detail = f"expected a body of application/json, got {mime}"
+        hint = "curl sends one with -H 'Content-Type: application/json', or a table file with text/csv"
+        raise UnsupportedMedia(f"{detail}; {hint}")
     if coding := request.headers.get("Content-Encoding"):
         raise UnsupportedMedia(f"expected a body without Content-Encoding, got {coding[:40]}")
     return _whole_body()

@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import asdict
-from threading import BoundedSemaphore
 from typing import cast
 
 from flask import Blueprint, Response, request
 
 from layerwise_service.domain.jobs import Task
 from layerwise_service.domain.table_datasets import DatasetRows, TableDataset
-from layerwise_service.errors import Exhausted, InvalidRequest
-from layerwise_service.rest.file_bodies import body_chunks, body_name, body_size, check_coding, form_file, is_form
+from layerwise_service.errors import InvalidRequest
+from layerwise_service.rest.file_bodies import (
+    UploadPlaces,
+    body_chunks,
+    body_name,
+    body_size,
+    check_coding,
+    form_file,
+    is_form,
+)
 from layerwise_service.rest.query import PAGE, check_query, json_object, page, true_or_false, whole_number
 from layerwise_service.rest.responses import dataset_json, json_response, page_json
 from layerwise_service.usecases.datasets import Datasets, FileHeader, read_as
 from layerwise_service.usecases.profiles import Profiles
 
 _READING = ("formats", "gaps", "read_as", "transient")
-_MOST_UPLOADS = 16  # of a process: a quarter of its threads
 
 
-def dataset_routes(datasets: Datasets, profiles: Profiles) -> Blueprint:
+def dataset_routes(datasets: Datasets, profiles: Profiles, places: UploadPlaces) -> Blueprint:
     """Return the routes, which call these use-cases."""
     routes = Blueprint("datasets", __name__, url_prefix="/api")
-    places = BoundedSemaphore(_MOST_UPLOADS)
 
     @routes.post("/datasets")
     def create_dataset() -> Response:  # pyright: ignore[reportUnusedFunction]
         check_query("name", "upload_id", "offset", "sha256", *_READING)
         check_coding()
-        with _place():
+        with places.taken():
             dataset = _form(datasets) if is_form() else _body(datasets)
         return json_response(dataset_json(dataset), 201)
 
@@ -73,17 +77,6 @@ def dataset_routes(datasets: Datasets, profiles: Profiles) -> Blueprint:
     def delete_dataset(dataset: str) -> Response:  # pyright: ignore[reportUnusedFunction]
         datasets.delete(dataset)
         return Response(status=204)
-
-    @contextmanager
-    def _place() -> Generator[None]:
-        """Run the block as one of few uploads: others would wait for a thread."""
-        if not places.acquire(blocking=False):
-            detail = f"{_MOST_UPLOADS} callers are sending files, the most allowed; try again"
-            raise Exhausted(detail, reason="TOO_MANY_UPLOADS", retry_after=5)
-        try:
-            yield
-        finally:
-            places.release()
 
     return routes
 

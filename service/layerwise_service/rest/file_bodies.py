@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from threading import BoundedSemaphore
 
 from flask import request
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import NEED_DATA, Data, Epilogue, Field, File, MultipartDecoder
 
-from layerwise_service.errors import InvalidRequest, UnsupportedMedia
+from layerwise_service.errors import Exhausted, InvalidRequest, UnsupportedMedia
 
 CHUNK = 2**20
 """Bytes in memory at a time."""
 _FORM = "multipart/form-data"
+_MOST_UPLOADS = 16  # of a process: a quarter of its threads
+
+
+class UploadPlaces:
+    """Places for callers that send files: few, since others would wait for a thread."""
+
+    def __init__(self) -> None:
+        self._free = BoundedSemaphore(_MOST_UPLOADS)
+
+    @contextmanager
+    def taken(self) -> Generator[None]:
+        """Run the block in one of the places. Raises `Exhausted` if there is none."""
+        if not self._free.acquire(blocking=False):
+            detail = f"{_MOST_UPLOADS} callers are sending files, the most allowed; try again"
+            raise Exhausted(detail, reason="TOO_MANY_UPLOADS", retry_after=5)
+        try:
+            yield
+        finally:
+            self._free.release()
 
 
 def is_form() -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any
 
+from layerwise_service.rest.predict_file import TABLE_TYPES
 from layerwise_service.rest.schemas import LABEL, SCHEMAS, SHA256, list_of, object_of, ref
 
 
@@ -54,6 +55,10 @@ def _number(name: str, most: int | None = None) -> dict[str, Any]:
 
 
 _FILE = {"type": "string", "format": "binary"}
+_FORM: dict[str, Any] = {"type": "object", "properties": {"file": _FILE}, "required": ["file"]}
+_TABLE_FILES = {each: {"schema": _FORM if each == "multipart/form-data" else _FILE} for each in sorted(TABLE_TYPES)}
+_PREDICTIONS = _answer("A prediction for each row, in their order", ref("PredictResponse"))
+_PREDICTIONS["content"]["text/csv"] = {"schema": {"type": "string"}}
 _DATASET = (_path("dataset"),)
 _POST_DATASET: dict[str, Any] = {
     "summary": "Send a table file, and have it read",
@@ -71,7 +76,7 @@ _POST_DATASET: dict[str, Any] = {
         "required": True,
         "content": {
             "application/octet-stream": {"schema": _FILE},
-            "multipart/form-data": {"schema": {"type": "object", "properties": {"file": _FILE}, "required": ["file"]}},
+            "multipart/form-data": {"schema": _FORM},
         },
     },
     "responses": {
@@ -100,14 +105,20 @@ OPENAPI: dict[str, Any] = {
         "/predict": {
             "post": {
                 "summary": "Predict rows",
+                "parameters": [
+                    _query("model", {"type": "string"}) | {"description": "Of a file"},
+                    _query("version", {"type": "string"}) | {"description": "Of a file: a number or an alias"},
+                    _query("keep", list_of({"type": "string"}))
+                    | {"description": "Of a file: columns to return with the predictions"},
+                ],
                 "requestBody": {
                     "required": True,
-                    "content": {"application/json": {"schema": ref("PredictRequest")}},
+                    "content": {
+                        "application/json": {"schema": ref("PredictRequest")},
+                        **_TABLE_FILES,
+                    },
                 },
-                "responses": {
-                    "200": _answer("A prediction for each row, in their order", ref("PredictResponse")),
-                    **_problems(400, 404, 409, 413, 415, 422, 503),
-                },
+                "responses": {"200": _PREDICTIONS, **_problems(400, 404, 409, 413, 415, 422, 429, 503, 507)},
             }
         },
         "/predict/signature": _get(

@@ -11,10 +11,11 @@ from flask import Blueprint, Response, request
 from layerwise_service.rest.bodies import check_keys, decoded, read_body, refusal, unreadable
 from layerwise_service.rest.body_queue import BodyQueue
 from layerwise_service.rest.json_limits import check_rows
+from layerwise_service.rest.predict_file import TABLE_TYPES, FileRequests
 from layerwise_service.rest.query import check_query
-from layerwise_service.rest.responses import json_response
+from layerwise_service.rest.responses import json_response, prediction_json
 from layerwise_service.settings import Settings
-from layerwise_service.usecases.prediction import Instances, Prediction, VersionPredictor
+from layerwise_service.usecases.prediction import Instances, VersionPredictor
 
 
 class NumbersRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -41,13 +42,15 @@ _NUMBERS = msgspec.json.Decoder(NumbersRequest)
 _TABLE = msgspec.json.Decoder(TableRequest)
 
 
-def predict_routes(predictor: VersionPredictor, settings: Settings) -> Blueprint:
-    """Return the route, which calls this use-case."""
+def predict_routes(predictor: VersionPredictor, files: FileRequests, settings: Settings) -> Blueprint:
+    """Return the routes, which call this use-case; table files are answered by `files`."""
     routes = Blueprint("predict", __name__)
     queue = BodyQueue(settings.max_body_bytes)
 
     @routes.post("/predict")
     def predict() -> Response:  # pyright: ignore[reportUnusedFunction]
+        if request.mimetype in TABLE_TYPES:
+            return files.answer()
         data = read_body()
         with queue.turn(len(data)) if len(data) > _LARGE else _NO_QUEUE:
             check_rows(
@@ -62,7 +65,7 @@ def predict_routes(predictor: VersionPredictor, settings: Settings) -> Blueprint
             del data  # free the body: only its rows are needed
             found = predictor.predict(rows, model=body.model, version=body.version)
             del rows
-        return json_response(_answer(found))
+        return json_response(prediction_json(found))
 
     @routes.get("/predict/signature")
     def get_signature() -> Response:  # pyright: ignore[reportUnusedFunction]
@@ -71,18 +74,6 @@ def predict_routes(predictor: VersionPredictor, settings: Settings) -> Blueprint
         return json_response(asdict(predictor.signature(model=model, version=version)))
 
     return routes
-
-
-def _answer(found: Prediction) -> dict[str, object]:
-    predictions = found.predictions.tolist() if found.classes is not None else found.predictions
-    answer: dict[str, object] = {"model": found.model, "version": found.version, "predictions": predictions}
-    if found.probabilities is not None:
-        answer["probabilities"] = found.probabilities
-    if found.classes is not None:
-        answer["classes"] = found.classes
-    if found.warnings:
-        answer["warnings"] = found.warnings
-    return answer
 
 
 def _read(body: bytes) -> tuple[NumbersRequest | TableRequest, list[list[float]] | Instances]:

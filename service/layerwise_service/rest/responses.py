@@ -17,6 +17,7 @@ from layerwise_service.domain.models import MOST_CLASSES, Model, Version, Versio
 from layerwise_service.domain.pages import Page
 from layerwise_service.domain.table_datasets import TableDataset, TableDatasetSummary
 from layerwise_service.errors import MethodNotAllowed, ServiceError
+from layerwise_service.usecases.prediction import Prediction
 
 T = TypeVar("T")
 
@@ -83,6 +84,23 @@ def dataset_json(dataset: TableDataset | TableDatasetSummary) -> dict[str, objec
     """Return the JSON form of a dataset, its time in RFC 3339."""
     value: dict[str, object] = asdict(dataset)
     return value | {"created": _time(dataset.created)}
+
+
+def prediction_json(prediction: Prediction) -> dict[str, object]:
+    """Return the JSON form of a prediction."""
+    labels = prediction.classes is not None
+    answer: dict[str, object] = {
+        "model": prediction.model,
+        "version": prediction.version,
+        "predictions": prediction.predictions.tolist() if labels else prediction.predictions,
+    }
+    if prediction.probabilities is not None:
+        answer["probabilities"] = prediction.probabilities
+    if labels:
+        answer["classes"] = prediction.classes
+    if prediction.warnings:
+        answer["warnings"] = prediction.warnings
+    return answer
 
 
 def model_json(model: Model) -> dict[str, object]:

@@ -130,8 +130,15 @@ SCHEMAS = _answers() | {
             "probabilities": list_of(list_of(NUMBER)),
             "warnings": list_of(ref("TableWarning")),
             "classes": list_of(LABEL) | {"description": "Of a classifier, in the order of the probabilities."},
+            "unused": list_of({"type": "string"})
+            | {"description": "Of a file: columns that the version does not take, and that were not in its training."},
+            "kept": {
+                "type": "object",
+                "description": "Of a file: the columns of ?keep= by name.",
+                "additionalProperties": list_of(_CELL),
+            },
         },
-        optional=("probabilities", "warnings", "classes"),
+        optional=("probabilities", "warnings", "classes", "unused", "kept"),
     ),
     "Upload": object_of({"upload_id": {"type": "string"}, "offset": {"type": "integer"}}),
     "DatasetRows": object_of(

@@ -102,8 +102,7 @@ class ArtifactStore:
 
     def table(self, table: ReadTable | TableDataset) -> StoredTable:
         """Return the columns of a dataset as they are on the disk."""
-        columns = stored_columns(table.columns)
-        return StoredTable(self._datasets / _checked(table.id), Shape(table.rows, len(columns), 0, None, columns))
+        return stored_table(self._datasets / _checked(table.id), table)
 
     def table_rows(
         self, table: ReadTable | TableDataset, start: int, most: int
@@ -224,6 +223,12 @@ class ArtifactStore:
         if kind is Artifact.DATASET:
             return self._datasets / _checked(sha256)
         return self._models / f"{_checked(sha256)}.npz"
+
+
+def stored_table(folder: Path, table: ReadTable | TableDataset) -> StoredTable:
+    """Return the columns of `table` in this folder."""
+    columns = stored_columns(table.columns)
+    return StoredTable(folder, Shape(table.rows, len(columns), 0, None, columns))
 
 
 def _move(place: Path, doomed: Path) -> None:

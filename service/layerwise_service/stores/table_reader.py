@@ -48,7 +48,7 @@ class StoredTable:
             start += rows_of(block)
 
     def block(
-        self, start: int, *, most_rows: int = 0, names: Collection[str] = ()
+        self, start: int, most_rows: int = 0, *, names: Collection[str] = ()
     ) -> dict[str, NDArray[np.float64] | list[str]]:
         """Return the rows from `start` on, as many as a block may have, at most `most_rows` if it is not 0."""
         columns = [each for each in self._columns if not names or each[0].name in names]

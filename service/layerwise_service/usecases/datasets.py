@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +16,7 @@ from layerwise_service.domain.pages import Page, page_limit
 from layerwise_service.domain.table_datasets import (
     MOST_ROWS_SHOWN,
     DatasetRows,
+    ReadTable,
     TableDataset,
     TableDatasetSummary,
     cells,
@@ -24,9 +25,10 @@ from layerwise_service.errors import InvalidRequest, TooLarge, Unavailable
 from layerwise_service.reading.choices import ReadingChoices
 from layerwise_service.reading.reader import FILE, TABLE, ReadingLimits, read_in_process
 from layerwise_service.settings import Settings
-from layerwise_service.stores.artifact_store import ArtifactStore
+from layerwise_service.stores.artifact_store import ArtifactStore, stored_table
 from layerwise_service.stores.dataset_store import DatasetStore, token_of
 from layerwise_service.stores.files import storage_errors
+from layerwise_service.stores.table_reader import StoredTable
 from layerwise_service.stores.uploads import PartialUpload, Uploads
 
 _READERS = 2  # at the same time in each process: each takes a core, and the memory of the setting
@@ -144,6 +146,16 @@ class Datasets:
             table = read_in_process(folder, self._limits(), stopping, choices)
             self._artifacts.keep_table(folder / TABLE, table)
             return self._datasets.add(table, name=header.name, file_sha256=upload.sha256, transient=header.transient)
+
+    @contextmanager
+    def opened(self, chunks: Iterable[bytes], choices: ReadingChoices) -> Generator[tuple[ReadTable, StoredTable]]:
+        """Read a file, and run the block with its table, of which nothing is stored. Raises as `FileUpload.submit`."""
+        with self._artifacts.new_folder() as folder:
+            with storage_errors(), (folder / FILE).open("wb") as file:
+                file.writelines(chunks)
+            with self._turn(never := threading.Event()):
+                table = read_in_process(folder, self._limits(), never, choices)
+            yield table, stored_table(folder / TABLE, table)
 
     @contextmanager
     def _turn(self, stopping: threading.Event) -> Generator[None]:

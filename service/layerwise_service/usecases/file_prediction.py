@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from layerwise.checks import counted
+from layerwise.tables import TextFormat
 from layerwise_service.domain.table_datasets import DatasetColumn
 from layerwise_service.domain.targets import TrueValues
-from layerwise_service.errors import InvalidRequest
+from layerwise_service.errors import InvalidRequest, TooLarge
+from layerwise_service.reading.choices import ReadingChoices
 from layerwise_service.stores.artifact_store import ArtifactStore
-from layerwise_service.stores.dataset_store import DatasetStore
+from layerwise_service.usecases.datasets import Datasets
 from layerwise_service.usecases.prediction import LoadedVersion, VersionPredictor
 from layerwise_service.usecases.registry import Registry
-from layerwise_service.usecases.table_prediction import TablePrediction, check_column
+from layerwise_service.usecases.table_prediction import PredictedTable, TablePrediction, check_column
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,7 @@ class FilePredictor:
     """Predicts tables."""
 
     def __init__(
-        self, predictor: VersionPredictor, registry: Registry, datasets: DatasetStore, artifacts: ArtifactStore
+        self, predictor: VersionPredictor, registry: Registry, datasets: Datasets, artifacts: ArtifactStore
     ) -> None:
         self._predictor = predictor
         self._registry = registry
@@ -55,6 +59,26 @@ class FilePredictor:
         self._artifacts.open_table(dataset)  # is it undamaged?
         block = partial(self._artifacts.table_rows, dataset)
         return TablePrediction(version, dataset.columns, dataset.rows, block, keep=request.keep, truth=truth)
+
+    def predict_file(
+        self, chunks: Iterable[bytes], *, model: str | None, version: str | None, keep: Sequence[str]
+    ) -> PredictedTable:
+        """Return the predictions for the rows of a file, which is read as the version reads cells, and not stored.
+
+        Columns that are kept, and that the version does not take, are kept as they are in the file. Raises `TooLarge`
+        for more rows than one prediction may have, and what `predict` and `Datasets.opened` raise.
+        """
+        found = self._predictor.load(model=model, version=version)
+        choices = ReadingChoices(known=dict.fromkeys(keep, TextFormat()) | found.formats)
+        with self._datasets.opened(chunks, choices) as (table, stored):
+            if table.rows > found.most_rows:
+                detail = (
+                    f"expected at most {counted(found.most_rows, 'row')}, got {table.rows:,}; send larger files with "
+                )
+                detail += "`layerwise predict`, or as a dataset to be predicted over gRPC"
+                raise TooLarge(detail, reason="TOO_MANY_ROWS")
+            block = stored.block
+            return TablePrediction(found, table.columns, table.rows, block, keep=keep).whole()
 
     def _truth(self, version: LoadedVersion, target: DatasetColumn) -> TrueValues:
         network = version.network

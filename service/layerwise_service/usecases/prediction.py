@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,21 @@ class Prediction:
     warnings: tuple[TableWarning, ...] = ()
 
 
+def joined(parts: Sequence[Prediction]) -> Prediction:
+    """Return the predictions of one version for consecutive rows as one; warnings count rows over all of them."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    predictions = np.concatenate([part.predictions for part in parts])
+    found = [part.probabilities for part in parts if part.probabilities is not None]
+    return replace(
+        first,
+        predictions=predictions,
+        probabilities=np.concatenate(found) if found else None,
+        warnings=tuple(merged([warning for part in parts for warning in part.warnings])),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class SignatureColumn:
     """A column that a version takes; `kind` is "number", "category" or "date"."""
@@ -78,6 +93,12 @@ class LoadedVersion:
     version: int
     network: MLP
     most_rows: int
+
+    @property
+    def formats(self) -> dict[str, Format]:
+        """How the cells of its columns are read, by name; empty if it takes rows of numbers."""
+        encoder = self.network.encoder
+        return {} if encoder is None else {column.name: column.format for column in encoder.columns}
 
     def predict(self, rows: Rows, *, at: str) -> Prediction:
         """Predict `rows` as `VersionPredictor.predict` does."""
@@ -138,8 +159,7 @@ class VersionPredictor:
 
         `version` is a number, an alias, or "" for the latest. Raises `ModelNotFound`, `VersionNotFound`.
         """
-        encoder = self.load(model=model, version=version or None).network.encoder
-        return {} if encoder is None else {column.name: column.format for column in encoder.columns}
+        return self.load(model=model, version=version or None).formats
 
     def load(self, *, model: str | None, version: str | int | None) -> LoadedVersion:
         """Return the version that `model` and `version` name, which are those of `VersionResolver.resolve`.

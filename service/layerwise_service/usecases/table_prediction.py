@@ -19,7 +19,7 @@ from layerwise_service.domain.table_datasets import Cell, DatasetColumn, as_read
 from layerwise_service.domain.tables import listed
 from layerwise_service.domain.targets import Stored, TrueValues
 from layerwise_service.errors import InvalidRequest, OutputNotFinite, ServiceError
-from layerwise_service.usecases.prediction import LoadedVersion, Prediction
+from layerwise_service.usecases.prediction import LoadedVersion, Prediction, joined
 
 _MOST_OUTPUTS = 2**20  # of a block: 4 MiB of probabilities
 _NO_NUMBERS = ("date", "time")
@@ -35,6 +35,15 @@ class PredictedRows:
 
     def __len__(self) -> int:
         return len(self.prediction.predictions)
+
+
+@dataclass(frozen=True, slots=True)
+class PredictedTable:
+    """The predictions for all rows of a table, the columns that are kept, and those that were not used."""
+
+    prediction: Prediction
+    kept: Mapping[str, Sequence[Cell]]
+    unused: tuple[str, ...]
 
 
 class TablePrediction:
@@ -90,6 +99,14 @@ class TablePrediction:
             block = self._block(start, most)
             yield self._predicted(block, start)
             start += rows_of(block)
+
+    def whole(self) -> PredictedTable:
+        """Return the predictions for all rows. Raises what `blocks` raises."""
+        first, *more = self.blocks()
+        kept = {
+            name: [*cells, *(cell for part in more for cell in part.kept[name])] for name, cells in first.kept.items()
+        }
+        return PredictedTable(joined([first.prediction, *(part.prediction for part in more)]), kept, self.unused)
 
     def _predicted(self, block: Table, start: int) -> PredictedRows:
         try:

@@ -18,6 +18,7 @@ from layerwise import Finding, LayerHealth
 from layerwise_service.domain.datasets import Dataset
 from layerwise_service.domain.models import Version
 from layerwise_service.rest.openapi import OPENAPI
+from layerwise_service.rest.predict_file import TABLE_TYPES
 from layerwise_service.rest.schemas import SCHEMAS
 from layerwise_service.settings import Settings
 from layerwise_service.stores.leases import Leases
@@ -178,8 +179,22 @@ def test_predictions_and_their_problems_are_as_the_document_says(
     response = rest.post("/predict", json={"model": "xor", "instances": [[0, 1], [1, 1]]} | wrong)
 
     assert (response.status_code == 200) == (not wrong)
-    [documented] = OPENAPI["paths"]["/predict"]["post"]["responses"][str(response.status_code)]["content"].values()
-    assert [*mistakes(response.get_json(), documented["schema"])] == []
+    documented = OPENAPI["paths"]["/predict"]["post"]["responses"][str(response.status_code)]["content"]
+    assert [*mistakes(response.get_json(), documented[response.mimetype]["schema"])] == []
+
+
+def test_predictions_of_a_file_are_as_the_document_says(rest: FlaskClient, publish: Callable[..., Version]) -> None:
+    publish("xor")
+    wait_until(lambda: rest.get("/predict/signature").status_code == 200)
+    operation = OPENAPI["paths"]["/predict"]["post"]
+    assert set(operation["requestBody"]["content"]) == TABLE_TYPES | {"application/json"}
+
+    for query, status in (("?keep=id", 200), ("?keep=no", 400), ("?model=zz", 404), ("?x=1", 400)):
+        response = rest.post(f"/predict{query}", data=b"id,a,b\nr1,0,1\n", content_type="text/csv")
+
+        documented = operation["responses"][str(response.status_code)]["content"]
+        assert response.status_code == status
+        assert [*mistakes(response.get_json(), documented[response.mimetype]["schema"])] == []
 
 
 @pytest.mark.parametrize(

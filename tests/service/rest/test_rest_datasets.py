@@ -171,7 +171,7 @@ def test_a_deleted_dataset_is_gone(rest: FlaskClient) -> None:
 
 
 def test_more_files_than_there_are_places_for_are_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("layerwise_service.rest.datasets._MOST_UPLOADS", 0)
+    monkeypatch.setattr("layerwise_service.rest.file_bodies._MOST_UPLOADS", 0)
 
     with running_rest(settings) as rest:
         answer = rest.post("/api/datasets", data=WEATHER)

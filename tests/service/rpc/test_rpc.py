@@ -512,14 +512,15 @@ def test_health_says_when_a_background_loop_hangs(settings: Settings, stores: St
     def build(settings: Settings) -> RpcServer:
         training = TrainingJobs(stores.jobs, stores.versions, stores.artifacts, settings)
         registry = Registry(stores.versions, stores.jobs)
+        datasets = Datasets(stores.datasets, stores.uploads, stores.artifacts, predictor.formats, settings)
         return RpcServer(
             training=training,
             dataset_jobs=DatasetJobs(stores.datasets, stores.artifacts, training),
-            datasets=Datasets(stores.datasets, stores.uploads, stores.artifacts, predictor.formats, settings),
+            datasets=datasets,
             profiles=Profiles(stores.datasets, stores.artifacts, settings),
             registry=registry,
             predictor=predictor,
-            file_predictor=FilePredictor(predictor, registry, stores.datasets, stores.artifacts),
+            file_predictor=FilePredictor(predictor, registry, datasets, stores.artifacts),
             sweep=lambda: None,
             readiness=Readiness(stores.database, stores.artifacts),
             loops=(resolver.loop, hanging),
