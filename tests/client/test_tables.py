@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
 import grpc
@@ -48,49 +48,65 @@ def columns(X, **encodings):
 
 
 @pytest.mark.parametrize(
-    ("values", "travels"),
+    ("type_", "values", "travels"),
     [
-        ([1, 2.5, None], [1, 2.5, None]),
-        ([np.int32(1), np.float64(NAN), Decimal("2.5")], [1, None, 2.5]),
-        (np.array([1, 2], dtype=np.uint8), [1, 2]),
-        (np.array([1.5, NAN], dtype=np.float16), [1.5, None]),
-        (pd.array([1, None], dtype="Int64"), [1, None]),
-        (pd.array([1.5, None], dtype="Float32"), [1.5, None]),
-        (np.ma.masked_array([1.0, 2.0], mask=[False, True]), [1, None]),
-        ([2**53 + 1, 1], ["9007199254740993", "1"]),
-        (np.array([2**53 + 1, 1]), ["9007199254740993", "1"]),
-        (pd.array([2**53 + 1, None], dtype="Int64"), ["9007199254740993", ""]),
-        ([np.int64(2**53 + 1), np.int64(2**53), None], ["9007199254740993", "9007199254740992", ""]),
-        ([np.uint64(2**64 - 1), 1], ["18446744073709551615", "1"]),
-        (["AA", None, "", NAN], ["AA", "", "", ""]),
-        (np.array(["AA", "B"]), ["AA", "B"]),
-        (np.array([b"AA", b"B"]), ["AA", "B"]),
-        (pd.array(["AA", None], dtype="string"), ["AA", ""]),
-        (["AA", pd.NA, pd.NaT], ["AA", "", ""]),
-        ([True, None, np.bool_(0)], ["true", "", "false"]),
-        (np.array([True, False]), ["true", "false"]),
-        (pd.array([True, None], dtype="boolean"), ["true", ""]),
-        ([date(2013, 1, 31), None], ["2013-01-31", ""]),
-        ([datetime(2013, 1, 31, 10, 5), pd.NaT], ["2013-01-31T10:05:00", ""]),
-        ([datetime(2013, 1, 31, 10, tzinfo=UTC)], ["2013-01-31T10:00:00+00:00"]),
-        (np.array(["2013-01-31", "NaT"], dtype="M8[D]"), ["2013-01-31", ""]),
-        (np.array(["2013-01-31T10:05", "NaT"], dtype="M8[ns]"), ["2013-01-31T10:05:00", ""]),
-        ([np.datetime64("2013-01-31T10:05"), None], ["2013-01-31T10:05:00", ""]),
-        (pd.Series(pd.to_datetime(["2013-01-31 10:00", None])), ["2013-01-31T10:00:00", ""]),
-        (pd.Series(pd.to_datetime(["2013-01-31 10:00"])).dt.tz_localize("Europe/Berlin"), ["2013-01-31T09:00:00"]),
-        (pd.Categorical(["AA", None, "DL"]), ["AA", "", "DL"]),
-        (pd.Categorical([7, 8]), ["7", "8"]),
-        ([None, None], ["", ""]),
-        ([3, "4", None], ["3", "4", ""]),
-        ([3, "NA", "nan"], ["3", "NA", "nan"]),
-        ([date(2013, 1, 31), "NA"], ["2013-01-31", "NA"]),
+        ("number", [1, 2.5, None], [1, 2.5, None]),
+        ("number", [np.int32(1), np.float64(NAN), Decimal("2.5")], [1, None, 2.5]),
+        ("number", np.array([1.5, NAN], dtype=np.float16), [1.5, None]),
+        ("number", pd.array([1.5, None], dtype="Float32"), [1.5, None]),
+        ("number", np.ma.masked_array([1.0, 2.0], mask=[False, True]), [1, None]),
+        ("whole", [1, 2, None], [1, 2, None]),
+        ("whole", np.array([1, 2], dtype=np.uint8), [1, 2]),
+        ("whole", np.array([1, None], dtype=object), [1, None]),
+        ("whole", np.ma.masked_array([1, 2], mask=[False, True]), [1, None]),
+        ("whole", pd.array([1, None], dtype="Int64"), [1, None]),
+        ("whole", [2**53 + 1, 1], ["9007199254740993", "1"]),
+        ("whole", np.array([2**53 + 1, 1]), ["9007199254740993", "1"]),
+        ("whole", pd.array([2**53 + 1, None], dtype="Int64"), ["9007199254740993", ""]),
+        ("whole", [np.int64(2**53 + 1), np.int64(2**53), None], ["9007199254740993", "9007199254740992", ""]),
+        ("whole", [np.uint64(2**64 - 1), 1], ["18446744073709551615", "1"]),
+        ("", ["AA", None, "", NAN], ["AA", "", "", ""]),
+        ("", np.array(["AA", "B"]), ["AA", "B"]),
+        ("", np.array([b"AA", b"B"]), ["AA", "B"]),
+        ("", pd.array(["AA", None], dtype="string"), ["AA", ""]),
+        ("", ["AA", pd.NA, pd.NaT], ["AA", "", ""]),
+        ("boolean", [True, None, np.bool_(0)], [1, None, 0]),
+        ("boolean", np.array([True, False]), [1, 0]),
+        ("boolean", pd.array([True, None], dtype="boolean"), [1, None]),
+        ("", [True, None, "no"], ["true", "", "no"]),
+        ("date", [date(2013, 1, 31), None], ["2013-01-31", ""]),
+        ("date", [datetime(2013, 1, 31, 10, 5), pd.NaT], ["2013-01-31T10:05:00", ""]),
+        ("date", [datetime(2013, 1, 31, 10, tzinfo=UTC)], ["2013-01-31T10:00:00+00:00"]),
+        ("date", np.array(["2013-01-31", "NaT"], dtype="M8[D]"), ["2013-01-31", ""]),
+        ("date", np.array(["2013-01-31T10:05", "NaT"], dtype="M8[ns]"), ["2013-01-31T10:05:00", ""]),
+        ("date", [np.datetime64("2013-01-31T10:05"), None], ["2013-01-31T10:05:00", ""]),
+        ("date", pd.Series(pd.to_datetime(["2013-01-31 10:00", None])), ["2013-01-31T10:00:00", ""]),
+        ("date", pd.Series(pd.to_datetime(["2013-01-31 10:00+01:00"])), ["2013-01-31T09:00:00"]),
+        ("time", [time(10, 5), None, time(23, 59, 59, 999)], ["10:05:00", "", "23:59:59"]),
+        ("category", pd.Categorical(["AA", None, "DL"]), ["AA", "", "DL"]),
+        ("category", pd.Categorical(["2013", "2014"]), ["2013", "2014"]),
+        ("category", pd.Categorical([7, None, 8]), [7, None, 8]),
+        ("category", pd.Categorical([True, False]), ["true", "false"]),
+        ("", [None, None], ["", ""]),
+        ("", [3, "4", None], ["3", "4", ""]),
+        ("", [3, "NA", "nan"], ["3", "NA", "nan"]),
+        ("", [date(2013, 1, 31), "NA"], ["2013-01-31", "NA"]),
     ],
 )
-def test_values_of_a_type_travel_as_numbers_or_texts(values, travels):
+def test_values_travel_as_numbers_or_texts_with_their_type(type_, values, travels):
     if not isinstance(values, list | np.ndarray):
         values = pd.Series(values)
 
     assert columns({"a": values}) == {"a": travels}
+    assert opened({"a": values}).types == (type_,)
+
+
+def test_a_float32_that_is_a_category_travels_with_its_own_digits():
+    values = np.array([0.1, NAN, 2.0], dtype=np.float32)
+
+    for each in (values, list(values), pd.Series(values), pd.Series(pd.array([0.1, None, 2.0], dtype="Float32"))):
+        assert columns({"a": each}, a="one_hot") == {"a": [0.1, None, 2.0]}
+    assert columns({"a": values}) == {"a": [float(np.float32(0.1)), None, 2.0]}
 
 
 @pytest.mark.parametrize(
@@ -99,9 +115,10 @@ def test_values_of_a_type_travel_as_numbers_or_texts(values, travels):
         pd.DataFrame({"b": ["x", "y"], "a": [1.0, 2.0]}, index=[7, 7]),
         {"b": ["x", "y"], "a": (1, 2)},
         {"b": np.array(["x", "y"]), "a": np.array([1, 2])},
+        np.array([("x", 1), ("y", 2)], dtype=[("b", "U1"), ("a", "i4")]),
         [{"b": "x", "a": 1}, {"a": 2, "b": "y"}],
     ],
-    ids=["frame", "mapping", "arrays", "rows"],
+    ids=["frame", "mapping", "arrays", "structured array", "rows"],
 )
 def test_every_kind_of_table_keeps_names_and_order(X):
     table = opened(X)
@@ -125,9 +142,9 @@ def test_rows_without_names_are_no_table(X):
     [
         ({"a": [1, float("inf")]}, "X row 1, column a: expected a finite number, got inf", "X[1].a"),
         ({"a": [1e39]}, r"X row 0, column a: expected a number within float32's range .*, got 1e\+39", "X[0].a"),
-        ({"a": [1, [2]]}, r"X row 1, column a: expected a number, text, boolean or date, got \[2\]", "X[1].a"),
-        ({"a": [1j]}, "X row 0, column a: expected a number, text, boolean or date, got 1j", "X[0].a"),
-        ({"a": np.array([1j])}, "X column a: expected numbers, texts, booleans or dates, got complex128", "X['a']"),
+        ({"a": [1, [2]]}, r"X row 1, column a: expected a number, text, boolean, date or time, got \[2\]", "X[1].a"),
+        ({"a": [1j]}, "X row 0, column a: expected a number, text, boolean, date or time, got 1j", "X[0].a"),
+        ({"a": np.array([1j])}, "X column a: expected numbers, .*dates or times, got complex128", "X['a']"),
         ({"a": np.array([1], dtype="m8[s]")}, "X column a: .* got timedelta64.*; divide it by a unit", "X['a']"),
         ({"a": ["x", "\ud800"]}, "X row 1, column a: expected text that UTF-8 can hold", "X[1].a"),
         ({"a": [b"x", b"\xff"]}, "X row 1, column a: expected text in UTF-8", "X[1].a"),
@@ -200,7 +217,6 @@ def test_a_frame_is_trained_on_with_its_encoder_and_a_column_as_target(client, s
         "columns": {
             "carrier": "hashing",
             "distance": {"kind": "log", "missing": "median"},
-            "zip": "one_hot",  # a categorical, whose texts look like numbers
         },
         "ignore": ["id"],
         "rest": "infer",
@@ -469,8 +485,8 @@ def test_over_rest_rows_go_as_objects_by_name(asking, rest):
 
     assert answer.labels.tolist() == ["late", "in time"]
     assert rest.questions[0]["instances"] == [
-        {"carrier": "Ü", "distance": 1400.5, "weekend": "true", "at": None},
-        {"carrier": None, "distance": None, "weekend": "false", "at": "2013-01-01T00:00:00"},
+        {"carrier": "Ü", "distance": 1400.5, "weekend": True, "at": None},
+        {"carrier": None, "distance": None, "weekend": False, "at": "2013-01-01T00:00:00"},
     ]
 
 
@@ -537,7 +553,7 @@ def test_the_json_of_a_block_is_that_of_its_message():
     block = opened({"a": [1, None], "b": ["x", None], "c": [True, None]}).block(0, 2)
 
     instances = json.loads(json.dumps(block.instances()))
-    assert instances == [{"a": 1, "b": "x", "c": "true"}, {"a": None, "b": None, "c": None}]
+    assert instances == [{"a": 1, "b": "x", "c": True}, {"a": None, "b": None, "c": None}]
 
 
 def test_a_client_may_be_asked_about_a_table_without_a_model(service):

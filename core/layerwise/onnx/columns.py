@@ -14,6 +14,7 @@ from layerwise.onnx.dates import NO_TIME, date_values
 from layerwise.onnx.graph import Graph
 from layerwise.tables import CategoryColumn, DateColumn, Hashing, Log, NumberColumn, OneHot, TableEncoder, TextColumn
 from layerwise.tables.cells import BOOLEANS
+from layerwise.tables.formats import BooleanFormat
 from layerwise.types import Floats
 
 MOST_TABLE = 2**22
@@ -109,7 +110,10 @@ def _category(graph: Graph, column: CategoryColumn) -> str:
     known = len(column.categories)
     places = {category: place for place, category in enumerate(column.categories)}
     places |= {text: places[boolean] for text, boolean in BOOLEANS.items() if boolean in places}
-    if column.format.numeric:
+    if isinstance(column.format, BooleanFormat):
+        words = {"true": ("1", *column.format.true), "false": ("0", *column.format.false)}
+        places |= {word: places[truth] for truth in places for word in words[truth]}
+    elif column.format.numeric:
         places |= {f"{category}.0": place for category, place in list(places.items()) if category.isdigit()}
     gaps = [word for word in column.format.gaps if word not in places]
     place = graph.node(

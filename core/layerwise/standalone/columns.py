@@ -7,7 +7,7 @@ from layerwise.standalone.readers import called_by
 from layerwise.tables import CategoryColumn, DateColumn, Hashing, Log, NumberColumn, Ordinal, TableEncoder, TextColumn
 from layerwise.tables.cells import GAPS
 from layerwise.tables.fitting import AnyColumn
-from layerwise.tables.formats import READERS
+from layerwise.tables.formats import CATEGORY_READERS, READERS
 
 WIDTH = 100
 """Line width of long lists."""
@@ -40,7 +40,8 @@ def _reader(column: AnyColumn) -> str:
     """Return the arguments of `cells`: the function that reads a cell, what is wanted, and whether gaps are."""
     fields = column.format.arguments
     given = ", ".join(f"{name}={'GAPS' if value == GAPS else repr(value)}" for name, value in fields.items())
-    read = f"lambda cell: {READERS[column.format.kind].__name__}(cell, {given})"
+    readers = CATEGORY_READERS if isinstance(column, CategoryColumn) else READERS
+    read = f"lambda cell: {readers[column.format.kind].__name__}(cell, {given})"
     return f"{read}, {column.format.wanted!r}, gaps={column.encoding.missing != 'error'}"
 
 

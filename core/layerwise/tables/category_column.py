@@ -13,7 +13,7 @@ from layerwise.errors import InvalidInput, Place
 from layerwise.tables.category_encodings import MOST_CATEGORIES, CategoryEncoding, Hashing, OneHot, Ordinal
 from layerwise.tables.column import CellWriter, FittedColumn, Unusual, UnusualError
 from layerwise.tables.encoding import texts
-from layerwise.tables.formats import CategoryFormat
+from layerwise.tables.formats import BooleanFormat, CategoryFormat
 from layerwise.tables.reading import first_row, read_categories
 from layerwise.tables.table import RawColumn
 from layerwise.tables.unusual import GAP, UNSEEN_CATEGORY
@@ -26,7 +26,7 @@ MOST_OTHERS = 2**13
 
 
 @dataclass(frozen=True, slots=True)
-class CategoryColumn(FittedColumn[CategoryEncoding, CategoryFormat]):
+class CategoryColumn(FittedColumn[CategoryEncoding, CategoryFormat | BooleanFormat]):
     """A fitted column of categories: `categories` in the order of their outputs, none for Hashing.
 
     The code of a category is its position, or its bucket. The next codes are those of all unseen categories together
@@ -128,7 +128,7 @@ class CategoryColumn(FittedColumn[CategoryEncoding, CategoryFormat]):
         return "it counts as no category"
 
     def cell_writer(self, start: int, /) -> CellWriter:
-        read, missing, known = self.format.reader(), self.code_of_missing, self.symbols
+        read, missing, known = self.format.category_reader(), self.code_of_missing, self.symbols
         gap = GAP if self.gaps is False else None
         codes = {text: code for text, code in self._codes.items() if read(text) == text}
         ordinal = isinstance(self.encoding, Ordinal)
@@ -179,7 +179,7 @@ class CategoryColumn(FittedColumn[CategoryEncoding, CategoryFormat]):
 
 
 def category_column_from_json(
-    name: str, encoding: CategoryEncoding, form: CategoryFormat, given: Mapping[str, object]
+    name: str, encoding: CategoryEncoding, form: CategoryFormat | BooleanFormat, given: Mapping[str, object]
 ) -> CategoryColumn:
     """Return the column from the other fields of its JSON. Raises InvalidInput."""
     if encoding.missing == "auto":

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from zlib import crc32
 
+from layerwise.checks import shown
 from layerwise.errors import InvalidInput, Place
 from layerwise.tables.category_column import MOST_OTHERS, CategoryColumn
 from layerwise.tables.category_encodings import MOST_CATEGORIES, CategoryEncoding, Hashing, OneHot, Ordinal
 from layerwise.tables.cells import PLAIN
 from layerwise.tables.counts import CategoryCounts
-from layerwise.tables.formats import CategoryFormat
+from layerwise.tables.formats import BooleanFormat, CategoryFormat
 from layerwise.tables.reading import first_row, read_categories
 from layerwise.tables.table import RawColumn
 
@@ -24,9 +25,11 @@ class CategoryFit:
     kind = "category"
     range = None
 
-    def __init__(self, encoding: CategoryEncoding, form: CategoryFormat, *, inferred: bool = False) -> None:
+    def __init__(
+        self, encoding: CategoryEncoding, form: CategoryFormat | BooleanFormat, *, inferred: bool = False
+    ) -> None:
         if isinstance(encoding, Ordinal):
-            encoding = replace(encoding, order=tuple(form.read(rank) or rank for rank in encoding.order))
+            encoding = replace(encoding, order=tuple(_rank(text, form) for text in encoding.order))
         self._encoding = encoding
         self.format = form
         self._inferred = inferred
@@ -96,6 +99,14 @@ class CategoryFit:
             ranks = encoding.order or in_order(counts.frequent(MOST_CATEGORIES))
             return CategoryColumn(name, encoding, ranks, format=self.format)
         return CategoryColumn(name, encoding, format=self.format)
+
+
+def _rank(text: str, form: CategoryFormat | BooleanFormat) -> str:
+    """Return the category that `text` in the order of an encoding stands for. Raises InvalidInput."""
+    try:
+        return form.category_reader()(text) or text
+    except ValueError:
+        raise InvalidInput(Place("order"), f"expected {form.wanted}, got {shown(text)}") from None
 
 
 def in_order(categories: Mapping[str, int]) -> tuple[str, ...]:

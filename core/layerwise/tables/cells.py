@@ -125,6 +125,12 @@ def boolean_of(value: Any, gaps: Collection[str], true: Collection[str], false: 
     return number
 
 
+def truth_of(value: Any, gaps: Collection[str], true: Collection[str], false: Collection[str]) -> str | None:
+    """Return "true" or "false", the category of a boolean."""
+    number = boolean_of(value, gaps, true, false)
+    return None if number is None else "true" if number else "false"
+
+
 def category_of(value: Any, gaps: Collection[str], strip: bool, numeric: bool) -> str | None:
     """Return the text of the category in a cell.
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from layerwise.tables.category_encodings import Ordinal
 from layerwise.tables.cells import GAPS, PLAIN, category_of, is_missing, is_padded
 from layerwise.tables.encoding import Encoding
-from layerwise.tables.formats import FORMATS, READ_BY, CategoryFormat, NumberFormat
+from layerwise.tables.formats import FORMATS, READ_BY, BooleanFormat, CategoryFormat, NumberFormat
 from layerwise.tables.inference import Doubt, InferredFormat, infer_format, plain_numbers
 from layerwise.tables.reading import factorized
 from layerwise.tables.table import RawColumn
@@ -29,6 +29,8 @@ ARTICLES = {
 """The kinds of formats, in the order in which they are tried for cells of several types."""
 EVERYTHING = frozenset(ARTICLES)
 NO_KIND: frozenset[str] = frozenset()
+CATEGORICAL = frozenset({"category"})
+"""The kinds of format of a column that is given as a categorical one."""
 KINDS: tuple[tuple[type | tuple[type, ...], frozenset[str]], ...] = (
     ((bool, np.bool_), frozenset({"boolean", "category"})),
     ((str, bytes), EVERYTHING),
@@ -49,7 +51,7 @@ def kinds_of(value: object) -> frozenset[str]:
 def possible_kinds(column: RawColumn) -> frozenset[str]:
     """Return the kinds of format that the types of the cells allow; none if the cells do not fit together."""
     if column.categories is not None:
-        return frozenset({"category"})
+        return CATEGORICAL
     values = column.values
     if isinstance(values, np.ndarray):
         return kinds_of(values.dtype.type())
@@ -84,8 +86,14 @@ def format_of(column: RawColumn, possible: frozenset[str], encoding: Encoding | 
     """
     kinds = tuple(ARTICLES) if encoding is None else READ_BY[encoding.reads]
     wanted = [kind for kind in kinds if kind in possible] or [kinds[0]]
-    if wanted == ["category"]:
-        return InferredFormat(CategoryFormat(gaps_for(encoding), numeric=_is_numeric(column)))
+    if wanted[0] == "category":
+        if encoding is not None and _are_booleans(column):
+            return InferredFormat(BooleanFormat())
+        gaps = gaps_for(encoding)
+        if possible == CATEGORICAL:  # where every text is a category, NA is one, too
+            categories = _cells(column)
+            gaps = tuple(word for word in gaps if word not in categories)
+        return InferredFormat(CategoryFormat(gaps, numeric=_is_numeric(column)))
     if column.numbers is not None and "number" in wanted and (encoding is not None or not _has_codes(column)):
         return InferredFormat(NumberFormat())
     cells = _cells(column)
@@ -136,6 +144,11 @@ def _has_codes(column: RawColumn) -> bool:
     """Return whether numbers begin with a needless 0, as codes do."""
     lines = "\n".join(cell for cell in _cells(column) if type(cell) is str)
     return CODE.search(f"\n{lines}\n") is not None
+
+
+def _are_booleans(column: RawColumn) -> bool:
+    """Return whether all cells are booleans or missing, and none is text."""
+    return all(isinstance(cell, bool | np.bool_) or is_missing(cell) for cell in _cells(column))
 
 
 def _is_numeric(column: RawColumn) -> bool:

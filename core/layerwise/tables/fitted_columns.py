@@ -79,7 +79,8 @@ def _column_from_json(value: object) -> AnyColumn:
     elif isinstance(encoding, HashedWords):
         column = text_column_from_json(name, encoding, cast(TextFormat, form), given)
     else:
-        column = category_column_from_json(name, cast(CategoryEncoding, encoding), cast(CategoryFormat, form), given)
+        categories = cast(CategoryEncoding, encoding), cast(CategoryFormat | BooleanFormat, form)
+        column = category_column_from_json(name, *categories, given)
     known = None if extent is None else range_from_json(extent)
     return replace(column, constant=_constant_from_json(constant, column.width), gaps=gaps, range=known)
 

@@ -17,6 +17,7 @@ from layerwise.tables.category_fit import CategoryFit
 from layerwise.tables.cells import is_missing
 from layerwise.tables.column_format import (
     ARTICLES,
+    CATEGORICAL,
     EVERYTHING,
     format_of,
     gaps_for,
@@ -100,7 +101,7 @@ class ColumnFit:
         Raises InvalidInput if the types of its values do not go together.
         """
         if isinstance(self._encoding, CategoryEncoding):
-            column, possible = coded(column), EVERYTHING
+            column, possible = coded(column), CATEGORICAL if column.categories is not None else EVERYTHING
         else:
             possible = possible_kinds(column)
             if not possible and self._encoding is None:
@@ -133,7 +134,9 @@ def _new_fit(name: str, encoding: AnyEncoding | None, form: Format) -> AnyFit:
     if isinstance(own, HashedWords):
         return TextFit(own, cast(TextFormat, form))
     with within("columns", name):
-        return CategoryFit(cast(CategoryEncoding, own), cast(CategoryFormat, form), inferred=encoding is None)
+        return CategoryFit(
+            cast(CategoryEncoding, own), cast(CategoryFormat | BooleanFormat, form), inferred=encoding is None
+        )
 
 
 def _refuse(column: RawColumn) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, cast
 from layerwise.checks import shown
 from layerwise.errors import InvalidInput
 from layerwise.limits import OneOf
-from layerwise.tables.cells import GAPS, boolean_of, category_of, number_of, text_of
+from layerwise.tables.cells import GAPS, boolean_of, category_of, number_of, text_of, truth_of
 from layerwise.tables.encoding import texts
 from layerwise.tables.times import seconds_of, time_of
 from layerwise.variants import Variant
@@ -51,6 +51,15 @@ class Format(Variant):
         callable
         """
         return partial(READERS[self.kind], **self.arguments | {"gaps": frozenset(self.gaps)})
+
+    def category_reader(self) -> Callable[[object], str | None]:
+        """Return the function that reads a cell as a category: booleans are "true" and "false".
+
+        Returns
+        -------
+        callable
+        """
+        return partial(CATEGORY_READERS[self.kind], **self.arguments | {"gaps": frozenset(self.gaps)})
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -281,10 +290,12 @@ READERS: Mapping[str, Callable[..., Any]] = {
     "text": text_of,
 }
 """The function that reads a cell, by the kind of format. Its other arguments are the fields of the format."""
+CATEGORY_READERS: Mapping[str, Callable[..., str | None]] = {"category": category_of, "boolean": truth_of}
+"""The function that reads a cell as a category, by the kind of format."""
 READ_BY: Mapping[str, tuple[str, ...]] = {
     "number": ("number", "boolean"),
     "date": ("date", "time"),
-    "category": ("category",),
+    "category": ("category", "boolean"),
     "text": ("text",),
 }
 """The kinds of format that an encoding may have, by the kind of column that it reads."""

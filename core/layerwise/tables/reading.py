@@ -97,7 +97,7 @@ def _checked(
     return numbers
 
 
-def read_categories(column: RawColumn, form: CategoryFormat) -> Categories:
+def read_categories(column: RawColumn, form: CategoryFormat | BooleanFormat) -> Categories:
     """Return the categories of the column. Raises InvalidInput at a cell that is not a text, boolean or number."""
     values = column.values
     if column.categories is not None:
@@ -114,7 +114,9 @@ def read_categories(column: RawColumn, form: CategoryFormat) -> Categories:
     codes, different = factorized(column, values, form.wanted)
     if not _are_texts(different) and len(set(map(type, values))) > 1:
         # True and 1 are equal, so only the first of them is among the distinct values
-        codes, different = factorized(column, [_text_or_value(value, form.reader()) for value in values], form.wanted)
+        codes, different = factorized(
+            column, [_text_or_value(value, form.category_reader()) for value in values], form.wanted
+        )
     return _merged_by_text(column, codes, different, form)
 
 
@@ -163,13 +165,13 @@ def _has_hash(value: object) -> bool:
 
 
 def _merged_by_text(
-    column: RawColumn, codes: NDArray[np.intp], different: list[object], form: CategoryFormat
+    column: RawColumn, codes: NDArray[np.intp], different: list[object], form: CategoryFormat | BooleanFormat
 ) -> Categories:
     """Merge distinct values that have the same text into one category."""
     texts: dict[str, int] = {}
     place = np.empty(len(different) + 1, np.intp)
     place[-1] = -1
-    read = form.reader()
+    read = form.category_reader()
     for code, value in enumerate(different):
         try:
             text = read(value)

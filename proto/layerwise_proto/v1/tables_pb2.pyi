@@ -24,6 +24,45 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _ColumnType:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ColumnTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ColumnType.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    COLUMN_TYPE_UNSPECIFIED: _ColumnType.ValueType  # 0
+    COLUMN_TYPE_NUMBER: _ColumnType.ValueType  # 1
+    COLUMN_TYPE_WHOLE: _ColumnType.ValueType  # 2
+    """Whole numbers."""
+    COLUMN_TYPE_BOOLEAN: _ColumnType.ValueType  # 3
+    """Numbers 1 and 0, or texts "true" and "false"."""
+    COLUMN_TYPE_CATEGORY: _ColumnType.ValueType  # 4
+    """Texts or numbers, which are not taken for anything else."""
+    COLUMN_TYPE_DATE: _ColumnType.ValueType  # 5
+    """Texts in ISO 8601, with or without a time of day."""
+    COLUMN_TYPE_TIME: _ColumnType.ValueType  # 6
+    """Texts such as 14:05:30."""
+    COLUMN_TYPE_TEXT: _ColumnType.ValueType  # 7
+    """Texts of several words."""
+
+class ColumnType(_ColumnType, metaclass=_ColumnTypeEnumTypeWrapper): ...
+
+COLUMN_TYPE_UNSPECIFIED: ColumnType.ValueType  # 0
+COLUMN_TYPE_NUMBER: ColumnType.ValueType  # 1
+COLUMN_TYPE_WHOLE: ColumnType.ValueType  # 2
+"""Whole numbers."""
+COLUMN_TYPE_BOOLEAN: ColumnType.ValueType  # 3
+"""Numbers 1 and 0, or texts "true" and "false"."""
+COLUMN_TYPE_CATEGORY: ColumnType.ValueType  # 4
+"""Texts or numbers, which are not taken for anything else."""
+COLUMN_TYPE_DATE: ColumnType.ValueType  # 5
+"""Texts in ISO 8601, with or without a time of day."""
+COLUMN_TYPE_TIME: ColumnType.ValueType  # 6
+"""Texts such as 14:05:30."""
+COLUMN_TYPE_TEXT: ColumnType.ValueType  # 7
+"""Texts of several words."""
+Global___ColumnType: _TypeAlias = ColumnType  # noqa: Y015
+
 class _Rest:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -112,7 +151,12 @@ class Column(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     NUMBERS_FIELD_NUMBER: _builtins.int
     TEXTS_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    type: Global___ColumnType.ValueType
+    """What the values are, where the caller knows it. In a training, that of the first batch decides how the cells of the
+    column are read; texts without a type are read as they show. In a prediction, the version knows how.
+    """
     @_builtins.property
     def numbers(self) -> Global___Numbers: ...
     @_builtins.property
@@ -123,10 +167,11 @@ class Column(_message.Message):
         name: _builtins.str = ...,
         numbers: Global___Numbers | None = ...,
         texts: Global___Texts | None = ...,
+        type: Global___ColumnType.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["numbers", b"numbers", "texts", b"texts", "values", b"values"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "numbers", b"numbers", "texts", b"texts", "values", b"values"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "numbers", b"numbers", "texts", b"texts", "type", b"type", "values", b"values"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_values: _TypeAlias = _typing.Literal["numbers", "texts"]  # noqa: Y015
     _WhichOneofArgType_values: _TypeAlias = _typing.Literal["values", b"values"]  # noqa: Y015
@@ -136,7 +181,7 @@ Global___Column: _TypeAlias = Column  # noqa: Y015
 
 @_typing.final
 class Numbers(_message.Message):
-    """Numbers, also those that stand for categories; booleans as 0 and 1 if they are to be numbers."""
+    """Numbers, also those that stand for categories, and booleans as 1 and 0."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -14,24 +14,28 @@ from numpy.typing import NDArray
 Label = int | str | bool
 Table = Mapping[str, NDArray[np.float64] | list[str]]
 """Columns of equal length by name: numbers, NaN where one is missing, or texts, "" where one is missing."""
+AnyColumns = Mapping[str, NDArray[Any] | list[Any]]
+"""Columns of equal length by name, as a table or with values of other types."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """A batch as it was sent: rows (n, features) or a table of n rows.
 
-    `y` are labels (n,), or targets (n,) or (n, outputs); `weights` are (n,), or None.
+    `y` are labels (n,), or targets (n,) or (n, outputs); `weights` are (n,), or None. `kinds` are those of the table's
+    columns, by name, that the caller knows: "number", "whole", "boolean", "category", "date", "time" or "text".
     """
 
     rows: NDArray[np.float32] | Table
     y: Sequence[Label] | NDArray[np.float32]
     weights: NDArray[np.float32] | None = None
+    kinds: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def __len__(self) -> int:
         return len(self.rows) if isinstance(self.rows, np.ndarray) else rows_of(self.rows)
 
 
-def rows_of(table: Table) -> int:
+def rows_of(table: AnyColumns) -> int:
     """Return the number of rows of a table."""
     return len(next(iter(table.values()), ()))
 

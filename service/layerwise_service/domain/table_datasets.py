@@ -138,13 +138,13 @@ def as_sent(kind: str, stored: NDArray[np.float64] | list[str]) -> NDArray[np.fl
 
 
 def as_read_by(
-    column_format: str | None, kind: str, stored: NDArray[np.float64] | list[str]
+    form: Mapping[str, Any] | None, kind: str, stored: NDArray[np.float64] | list[str]
 ) -> NDArray[np.float64] | list[str]:
-    """Return the stored values of a column as a format of the kind `column_format` reads them.
+    """Return the stored values of a column as a format, in its JSON form, reads them; None: not known.
 
-    Booleans are numbers for a format of booleans, which may have other words for true and false.
+    Booleans are the numbers 1 and 0 to formats of booleans and numbers, and "true" and "false" to others.
     """
-    if column_format == kind == "boolean":
+    if kind == "boolean" and form is not None and (form["kind"] in ("boolean", "number") or form.get("numeric")):
         return stored
     return as_sent(kind, stored)
 

@@ -13,16 +13,17 @@ from layerwise import InvalidInput, TableEncoder
 from layerwise.checks import counted
 from layerwise.errors import Place
 from layerwise.tables import ENCODINGS
+from layerwise.tables.cells import GAPS
 from layerwise.tables.formats import READ_BY
 from layerwise.tables.unusual import TableWarning, moved
 from layerwise.wording import did_you_mean
-from layerwise_service.domain.datasets import Table, rows_of
+from layerwise_service.domain.datasets import AnyColumns, Table, rows_of
 from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.settings import Settings
 
 BLOCK_NUMBERS = 2**22
 """Encoded numbers in one block, 16 MiB of float32; a single row may have more."""
-AnyTable = Table | Sequence[Mapping[str, Any]]
+AnyTable = AnyColumns | Sequence[Mapping[str, Any]]
 """A table as columns, or as a list of rows, the form of JSON."""
 
 
@@ -38,6 +39,37 @@ def takes_format(encoding: str | Mapping[str, Any] | None, column_format: Mappin
         return True
     kind = encoding if isinstance(encoding, str) else str(encoding["kind"])
     return kind in ENCODINGS and column_format["kind"] in READ_BY[ENCODINGS[kind].reads]
+
+
+def with_formats(sent: Mapping[str, object] | None, formats: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the encoder `sent`, in its JSON form, with the `formats` of those columns that it leaves open."""
+    given: dict[str, Any] = dict(sent or {})
+    encodings, ignored = given.get("columns", {}), given.get("ignore", ())
+    used = encodings if given.get("rest") == "ignore" else formats
+    known = {
+        name: form
+        for name, form in formats.items()
+        if name in used and name not in ignored and takes_format(encodings.get(name), form)
+    }
+    return given | {"formats": known | given.get("formats", {})}
+
+
+def formats_of(kinds: Mapping[str, str], table: Table) -> dict[str, dict[str, Any]]:
+    """Return the JSON forms of the formats of columns of these `kinds`."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, kind in kinds.items():
+        found[name] = {"kind": "number" if kind == "whole" else kind}
+        if kind == "category":
+            found[name] = category_format(table[name])
+    return found
+
+
+def category_format(values: NDArray[np.float64] | list[str]) -> dict[str, Any]:
+    """Return the JSON form of the format of categories: a word such as NA is no gap if it is one of them."""
+    if not isinstance(values, list):
+        return {"kind": "category", "numeric": True}
+    categories = set(values)
+    return {"kind": "category", "gaps": [word for word in GAPS if word and word not in categories]}
 
 
 def check_names(sent: Mapping[str, object], table: Table) -> None:

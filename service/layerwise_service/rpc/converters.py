@@ -31,7 +31,7 @@ from layerwise_service.domain.jobs import (
 )
 from layerwise_service.domain.models import MOST_CLASSES, Model, Version, VersionSummary
 from layerwise_service.errors import InvalidRequest
-from layerwise_service.rpc.table_converters import read_table, write_counts
+from layerwise_service.rpc.table_converters import read_kinds, read_table, write_counts
 from layerwise_service.usecases.dataset_jobs import DatasetJob
 from layerwise_service.usecases.prediction import Prediction
 
@@ -83,11 +83,12 @@ def read_batch(batch: training_pb2.TrainBatch, number: int) -> Batch:
     is_table = batch.WhichOneof("data") == "table"
     rows = read_table(batch.table, at=Place(at, "table")) if is_table else read_tensor(batch.rows, at=Place(at, "rows"))
     weights = read_tensor(batch.weights, at=Place(at, "weights")) if batch.HasField("weights") else None
+    kinds = read_kinds(batch.table) if is_table else {}
     match batch.WhichOneof("expected"):
         case "labels":
-            return Batch(rows, read_labels(batch.labels), weights)
+            return Batch(rows, read_labels(batch.labels), weights, kinds)
         case "targets":
-            return Batch(rows, read_tensor(batch.targets, at=Place(at, "targets")), weights)
+            return Batch(rows, read_tensor(batch.targets, at=Place(at, "targets")), weights, kinds)
         case None:
             raise InvalidRequest("expected labels or targets for the rows, got neither", pointer=at)
 

@@ -14,7 +14,7 @@ from layerwise_proto.v1.models_pb2_grpc import PredictionServiceServicer
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.rpc.converters import read_tensor, write_prediction
 from layerwise_service.rpc.dataset_converters import read_dataset_request, write_predicted_rows
-from layerwise_service.rpc.table_converters import read_table, write_signature
+from layerwise_service.rpc.table_converters import read_typed_table, write_signature
 from layerwise_service.usecases.file_prediction import FilePredictor
 from layerwise_service.usecases.prediction import VersionPredictor
 
@@ -57,6 +57,6 @@ class PredictionServicer(PredictionServiceServicer):
 
     def _predict(self, request: models_pb2.PredictRequest) -> models_pb2.PredictResponse:
         at = request.WhichOneof("data") or "rows"
-        rows = read_table(request.table, at=at) if at == "table" else read_tensor(request.rows, at=at)
+        rows = read_typed_table(request.table, at=at) if at == "table" else read_tensor(request.rows, at=at)
         model, version = request.model or None, request.version or None
         return write_prediction(self._predictor.predict(rows, model=model, version=version, at=at))

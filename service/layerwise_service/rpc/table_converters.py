@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,35 @@ def _values(column: tables_pb2.Column) -> NDArray[np.float64] | list[str] | None
             return list(column.texts.values)
         case None:
             return None
+
+
+def read_kinds(table: tables_pb2.Table) -> dict[str, str]:
+    """Return the kinds of the columns that have one, by name."""
+    types = tables_pb2.ColumnType.DESCRIPTOR.values_by_number
+    return {
+        column.name: types[column.type].name.removeprefix("COLUMN_TYPE_").lower()
+        for column in table.columns
+        if column.type in types and column.type
+    }
+
+
+def read_typed_table(table: tables_pb2.Table, *, at: Place | str) -> Mapping[str, NDArray[Any] | list[Any]]:
+    """Return the columns by name, as `read_table`, but columns of booleans as such. Raises `InvalidRequest`."""
+    found: dict[str, NDArray[Any] | list[Any]] = dict(read_table(table, at=at))
+    for name, kind in read_kinds(table).items():
+        values = found[name]
+        if kind == "boolean" and isinstance(values, np.ndarray):
+            found[name] = _booleans(values)
+    return found
+
+
+def _booleans(values: NDArray[np.float64]) -> NDArray[Any] | list[Any]:
+    """Return 1 and 0 as booleans and NaN as None; `values` as they are if there are other numbers."""
+    if ((values == 0) | (values == 1)).all():
+        return values.astype(bool)
+    known: dict[float, bool] = {0.0: False, 1.0: True}
+    there = values[~np.isnan(values)]
+    return [known.get(each) for each in values.tolist()] if ((there == 0) | (there == 1)).all() else values
 
 
 def write_counts(counts: ColumnCounts | None) -> tables_pb2.ColumnCounts | None:

@@ -15,7 +15,7 @@ from layerwise.wording import did_you_mean
 from layerwise_service.domain.datasets import Batch, Table
 from layerwise_service.domain.jobs import Job, JSONObject, TableSource, Task
 from layerwise_service.domain.table_datasets import DatasetColumn, TableDataset, as_sent
-from layerwise_service.domain.tables import listed, takes_format
+from layerwise_service.domain.tables import listed, with_formats
 from layerwise_service.domain.targets import TargetValues, decide_task, has_value, target_values
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.stores.artifact_store import ArtifactStore
@@ -112,17 +112,8 @@ def _submission(request: DatasetJob, dataset: TableDataset, source: TableSource,
     if request.start_from is None:  # else the encoder is that of the version
         given: dict[str, Any] = encoder or {}
         unused = [*source.ignored, source.target, *([source.weight] if source.weight else ())]
-        encodings = given.get("columns", {})
-        formats = {
-            column.name: column.format
-            for column in dataset.columns
-            if column.name not in unused and takes_format(encodings.get(column.name), column.format)
-        }
-        encoder = {
-            **given,
-            "ignore": list(dict.fromkeys([*given.get("ignore", ()), *unused])),
-            "formats": formats | given.get("formats", {}),
-        }
+        ignored = list(dict.fromkeys([*given.get("ignore", ()), *unused]))
+        encoder = with_formats(given | {"ignore": ignored}, {column.name: column.format for column in dataset.columns})
     return Submission(
         model=request.model,
         architecture=request.architecture,
@@ -142,9 +133,7 @@ def _send(
     source = submission.source
     assert source is not None
     kinds = {column.name: column.kind for column in dataset.columns}
-    formats: Any = (submission.encoder or {}).get("formats", {})
-    # 1 and 0 are understood whatever the words for true and false are
-    as_numbers = {name for name, kind in kinds.items() if kind == "boolean" and name in formats}
+    booleans = {name: kind for name, kind in kinds.items() if kind == "boolean"}
     unused = {source.target, source.weight, *source.ignored}
     start = 0
     for block in table.blocks():
@@ -154,13 +143,13 @@ def _send(
             kept.append(rows + start)
             chosen = {name: _chosen(values, there) for name, values in block.items()}
             inputs: Table = {
-                name: chosen[name] if name in as_numbers else as_sent(kinds[name], chosen[name])
+                name: chosen[name] if name in booleans else as_sent(kinds[name], chosen[name])
                 for name in kinds
                 if name not in unused
             }
             expected = target_values(kinds[source.target], source.task, chosen[source.target])
             weights = np.asarray(chosen[source.weight], np.float32) if source.weight else None
-            upload.add(Batch(inputs, expected, weights))
+            upload.add(Batch(inputs, expected, weights, booleans))
         start += len(there)
 
 

@@ -16,7 +16,7 @@ from layerwise.checks import counted
 from layerwise.errors import Place
 from layerwise.tables.formats import Format
 from layerwise.tables.unusual import TableWarning, merged
-from layerwise_service.domain.datasets import Label, Table, rows_of
+from layerwise_service.domain.datasets import AnyColumns, Label, rows_of
 from layerwise_service.domain.json_words import json_word
 from layerwise_service.domain.tables import encoded, listed
 from layerwise_service.errors import InvalidRequest, OutputNotFinite, TooLarge
@@ -33,7 +33,7 @@ class Instances:
     rows: list[dict[str, object] | list[object]]
 
 
-Rows = list[list[float]] | Instances | NDArray[np.float32] | Table
+Rows = list[list[float]] | Instances | NDArray[np.float32] | AnyColumns
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +248,7 @@ def _check(rows: Rows, inputs: int, at: str) -> NDArray[np.float32]:
     return array
 
 
-def _no_table(rows: Instances | Table, inputs: int, at: str) -> InvalidRequest:
+def _no_table(rows: Instances | AnyColumns, inputs: int, at: str) -> InvalidRequest:
     """Return the error for rows of a table, given to a version that takes rows of `inputs` numbers."""
     wanted = f"expected {counted(inputs, 'number')}, since this version was not trained on a table"
     if not isinstance(rows, Instances):

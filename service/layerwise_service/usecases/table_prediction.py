@@ -74,11 +74,11 @@ class TablePrediction:
         """The kinds of the columns that are kept, by name."""
         target = None if truth is None else truth.column.name
         if (encoder := version.network.encoder) is None:
-            self._formats: dict[str, str] = {}
+            self._formats: dict[str, Mapping[str, Any]] = {}
             self._inputs = _number_columns(version, self._kinds, {*keep, target})
             self.unused: tuple[str, ...] = ()
             return
-        self._formats = {column.name: column.format.kind for column in encoder.columns}
+        self._formats = {column.name: column.format.to_json() for column in encoder.columns}
         if target in self._formats:
             detail = f"expected the column that {version.model} predicts, {shown(target)} is one that it predicts from"
             raise InvalidRequest(detail, pointer="target")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,13 +31,16 @@ from layerwise_service.domain.specs import (
     read_architecture,
     read_plan,
 )
+from layerwise_service.domain.table_datasets import as_read_by
 from layerwise_service.domain.tables import (
     check_encoded,
     check_names,
     check_scaled_once,
     encoded,
     fit_encoder,
+    formats_of,
     read_encoder,
+    with_formats,
 )
 from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.settings import Settings
@@ -95,6 +99,8 @@ class Upload:
         elif origin is not None and (form := jobs.encoders.load(origin.job)) is not None:
             self._encoder = TableEncoder.from_json(form)
         self._submission = submission
+        self._form = submission.encoder
+        self._booleans: dict[str, Mapping[str, Any] | None] = {}  # the columns of booleans, and how they are read
         self._origin = origin
         self._loss: Loss | None = None
         self._jobs = jobs
@@ -114,12 +120,14 @@ class Upload:
         """Add a batch. Raises `InvalidRequest` with its place."""
         number = self._writer.batches
         if number == 0:
+            self._take_kinds(batch)
             self._check_first(batch.rows, batch.y)
         if self._writer.rows + len(batch) > self._submission.rows:
             detail = f"expected {counted(self._submission.rows, 'row')}, as announced, got more"
             raise InvalidRequest(detail, pointer="rows", reason="TOO_MANY_ROWS")
         if self._loss is not None and isinstance(batch.y, np.ndarray):
             check_range(batch.y, self._loss, at=Place("batches", number, "targets"))
+        batch = replace(batch, rows=self._as_stored(batch.rows))
         self._writer.add(batch)
         if self._encoder is not None and not isinstance(batch.rows, np.ndarray):
             at = Place("batches", number, "table")
@@ -154,7 +162,7 @@ class Upload:
             check_start(architecture, shape.labels, origin)
             start = Start(origin.model, origin.number, origin.sha256)
         content = [sent.model, sent.architecture, sent.plan, dataset.sha256, None if start is None else str(start)]
-        content += [] if sent.encoder is None else [sent.encoder]
+        content += [] if self._form is None else [self._form]
         job = NewJob(
             model=sent.model,
             architecture=dict(architecture.to_json()),
@@ -185,9 +193,27 @@ class Upload:
         encoder, shape = self._encoder, dataset.shape
         if encoder is None:
             table = StoredTable(self._writer.folder, shape)
-            encoder = fit_encoder(self._submission.encoder or {}, table.blocks(), row_at)
+            encoder = fit_encoder(self._form or {}, table.blocks(), row_at)
         check_encoded(encoder.width, rows=shape.rows, outputs=shape.outputs, settings=self._settings)
         return encoder
+
+    def _take_kinds(self, batch: Batch) -> None:
+        """Choose the formats of columns whose kinds the caller knows, unless a fitted encoder has its own."""
+        if isinstance(batch.rows, np.ndarray) or not batch.kinds:
+            return
+        if self._encoder is None:
+            self._form = form = with_formats(self._form, formats_of(batch.kinds, batch.rows))
+            formats: Mapping[str, Any] = form["formats"]
+        else:
+            formats = {column.name: column.format.to_json() for column in self._encoder.columns}
+        self._booleans = {name: formats.get(name) for name, kind in batch.kinds.items() if kind == "boolean"}
+
+    def _as_stored(self, rows: NDArray[np.float32] | Table) -> NDArray[np.float32] | Table:
+        """Return the rows as they are stored, so that the encoder reads booleans as what they are."""
+        if isinstance(rows, np.ndarray):
+            return rows
+        read = {name: as_read_by(form, "boolean", rows[name]) for name, form in self._booleans.items() if name in rows}
+        return {**rows, **read}
 
     def _check_first(self, rows: NDArray[np.float32] | Table, y: Sequence[Label] | NDArray[np.float32]) -> None:
         """Check the first batch against all limits, before a gigabyte is sent."""
@@ -233,7 +259,7 @@ class Upload:
             raise InvalidRequest(detail, pointer="start_from")
         check_names(sent.encoder or {}, table)
         if self._encoder is None:
-            check_scaled_once(read_encoder(sent.encoder or {}), sent.architecture, table)
+            check_scaled_once(read_encoder(self._form or {}), sent.architecture, table)
         if (size := sent.rows * len(table) * 8) > most:
             detail = f"{counted(sent.rows, 'row')} of these columns need at least {size:,} bytes"
             detail += f", a dataset may have {most:,}"

@@ -1,10 +1,11 @@
-"""Cells of a column as Python objects: their types, and the number or text of each."""
+"""Cells of a column as Python objects: their type, and the number or text of each."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, time
 from decimal import Decimal
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -18,34 +19,65 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 Take = Callable[[int, int], list[object]]
-Family = Literal["missing", "boolean", "number", "text", "date"]
+Family = Literal["missing", "boolean", "number", "text", "date", "time"]
 
 _ROWS = 65_536  # checked together
 EXACT = 2**53
 """float64 holds whole numbers exactly up to here; larger ones would be rounded to their neighbours."""
-_WORDS: dict[Family, str] = {"boolean": "a boolean", "number": "a number", "text": "a text", "date": "a date"}
+_WORDS: dict[Family, str] = {
+    "boolean": "a boolean",
+    "number": "a number",
+    "text": "a text",
+    "date": "a date",
+    "time": "a time of day",
+}
 _BY_VALUE = frozenset({"float", "float64", "float32", "float16", "Decimal", "datetime64"})  # NaN and NaT among them
 
 
-def open_cells(
-    name: str, take: Take, count: int, *, kind: str | None
-) -> Callable[[int, int], npt.NDArray[np.float64] | list[str]]:
-    """Return a function that reads the cells of the column `name` from one row to another, as numbers or as texts.
+@dataclass(frozen=True, slots=True)
+class ColumnReader:
+    """Reads one column in blocks of rows.
 
-    They are numbers if all of the `count` cells are, or if `kind` (see `UncheckedTable.opened`) says so. Raises
+    `take(start, stop)` returns numbers (rows,), NaN where one is missing, or texts, "" where one is missing. `type` is
+    "number", "whole", "boolean" (the numbers 1 and 0), "category", "date" or "time"; "" for texts that may be anything.
+    """
+
+    name: str
+    take: Callable[[int, int], npt.NDArray[np.float64] | list[str]]
+    type: str = ""
+
+
+def open_cells(name: str, take: Take, count: int, *, kind: str | None) -> ColumnReader:
+    """Open the column `name` of `count` cells.
+
+    They travel as numbers if all are numbers or booleans, or if `kind` (see `UncheckedTable.opened`) says so. Raises
     `InvalidRequest` with row and column.
     """
-    families, exact = _families(name, take, count)
+    families, whole, exact = _families(name, take, count)
     if kind == "":
         _check_mixture(name, take, count, families)
-    as_numbers = kind == "number" and families <= {"number", "boolean", "missing"}
-    if as_numbers or (exact and "number" in families and families <= {"number", "missing"}):
-        return lambda start, stop: _numbers(name, take(start, stop), start)
-    return lambda start, stop: _texts(name, take(start, stop), start)
+
+    def numbers(start: int, stop: int) -> npt.NDArray[np.float64]:
+        return _numbers(name, take(start, stop), start)
+
+    def texts(start: int, stop: int) -> list[str]:
+        return _texts(name, take(start, stop), start)
+
+    match sorted(families - {"missing"}):
+        case ["boolean"]:
+            return ColumnReader(name, numbers, "boolean")
+        case ["number"]:
+            return ColumnReader(name, numbers if exact or kind == "number" else texts, "whole" if whole else "number")
+        case ["boolean", "number"] if kind == "number":
+            return ColumnReader(name, numbers, "number")
+        case ["date" | "time" as single]:
+            return ColumnReader(name, texts, single)
+        case _:
+            return ColumnReader(name, texts)
 
 
 def text_of(value: object) -> str:
-    """Return the text of a value, "" if it is missing; dates in ISO 8601, 1.0 as 1."""
+    """Return the text of a value, "" if it is missing; dates and times in ISO 8601, 1.0 as 1."""
     import numpy as np
 
     if isinstance(value, str):
@@ -57,14 +89,27 @@ def text_of(value: object) -> str:
     if isinstance(value, np.datetime64):
         return str(value.astype("M8[s]"))
     if isinstance(value, np.generic):
-        return text_of(cast(object, value.item()))
+        scalar = cast("np.generic[Any]", value)
+        return text_of(short_float(scalar) if is_short(scalar) else cast(object, scalar.item()))
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float | Decimal):
         return str(int(value)) if math.isfinite(value) and value == int(value) else str(value)
     if isinstance(value, date):
         return value.isoformat()
+    if isinstance(value, time):
+        return value.strftime("%H:%M:%S")
     return str(value)
+
+
+def is_short(value: object) -> bool:
+    """Return whether a value is a float16 or float32 of NumPy."""
+    return type(value).__name__ in ("float32", "float16")
+
+
+def short_float(value: object) -> float:
+    """Return a float16 or float32 with the digits of its own precision, as a file shows them: 0.1 of a float32 0.1."""
+    return float(str(value))
 
 
 def family_of(value: object) -> Family | None:
@@ -86,6 +131,8 @@ def _family_of_type(cls: type) -> Family | None:
         return "text"
     if issubclass(cls, date | np.datetime64):
         return "date"
+    if issubclass(cls, time):
+        return "time"
     return "number" if issubclass(cls, Real | Decimal) else None
 
 
@@ -94,24 +141,26 @@ def _blocks(take: Take, count: int) -> Iterator[tuple[int, list[object]]]:
         yield start, take(start, min(start + _ROWS, count))
 
 
-def _families(name: str, take: Take, count: int) -> tuple[set[Family], bool]:
-    """Return the families of the cells, and whether float64 holds every whole number among them exactly."""
+def _families(name: str, take: Take, count: int) -> tuple[set[Family], bool, bool]:
+    """Return the families of the cells, whether all numbers are of whole types, and whether float64 holds these."""
     families: set[Family] = set()
-    exact = True
+    whole = exact = True
     for start, cells in _blocks(take, count):
         for cls in set(map(type, cells)):
             family = _family_of_type(cls)
             if family is None:
                 row = next(row for row, cell in enumerate(cells) if type(cell) is cls)
-                raise refused(name, start + row, "a number, text, boolean or date", cells[row])
+                raise refused(name, start + row, "a number, text, boolean, date or time", cells[row])
             if family not in families and (family == "text" or cls.__name__ in _BY_VALUE):
                 present = {family_of(cell) for cell in cells if type(cell) is cls}
                 families |= cast("set[Family]", present)
             else:
                 families.add(family)
-            if exact and issubclass(cls, Integral) and family == "number":  # NumPy's integers too
+            if family == "number" and not issubclass(cls, Integral):  # NumPy's integers are integral too
+                whole = False
+            elif exact and family == "number":
                 exact = all(-EXACT <= int(cell) <= EXACT for cell in cells if isinstance(cell, Integral))
-    return families, exact
+    return families, whole, exact
 
 
 def _check_mixture(name: str, take: Take, count: int, families: set[Family]) -> None:
@@ -162,7 +211,10 @@ def _numbers(name: str, cells: list[Any], start: int) -> npt.NDArray[np.float64]
     numbers = np.empty(len(cells))
     for row, cell in enumerate(cells):
         try:
-            numbers[row] = math.nan if family_of(cell) == "missing" else float(cell)
+            if family_of(cell) == "missing":
+                numbers[row] = math.nan
+            else:
+                numbers[row] = short_float(cell) if is_short(cell) else float(cell)
         except OverflowError:
             raise refused(name, start + row, IN_RANGE, cell) from None
     return numbers

@@ -79,20 +79,30 @@ def _column_message(name: str, given: object, kind: type[M]) -> M:
 
 def check_encoder(encoder: tables_pb2.Encoder, given: UncheckedTable, target: str | None) -> None:
     """Raise `InvalidRequest` if the encoder names a column that the table does not have, or the target."""
-    for what, names in (("columns", sorted(encoder.columns)), ("ignore", list(encoder.ignore))):
+    named = {"columns": sorted(encoder.columns), "formats": sorted(encoder.formats), "ignore": list(encoder.ignore)}
+    for what, names in named.items():
         if target in names:
-            raise InvalidRequest(f"{what}: {target} is the target and cannot be encoded or ignored", pointer=what)
+            raise InvalidRequest(
+                f"{what}: {target} is the target and cannot be encoded, read otherwise or ignored", pointer=what
+            )
         given.check_names(names, what)
         if twice := next((name for name in names if what == "ignore" and name in encoder.columns), None):
             raise InvalidRequest(f"ignore: column {twice} has an encoding; it cannot be ignored too", pointer="ignore")
 
 
 def kinds_of(encoder: tables_pb2.Encoder, given: UncheckedTable) -> dict[str, str]:
-    """Return the kind of values that each column's encoding reads, "" without one; see `UncheckedTable.opened`."""
-    kinds = dict.fromkeys(given.columns, "")
-    if encoder.columns:
-        from layerwise.tables import ENCODINGS
+    """Return the kind of values that each column's encoding or format reads, "" without one.
 
+    `UncheckedTable.opened` says more about kinds.
+    """
+    kinds = dict.fromkeys(given.columns, "")
+    if encoder.formats or encoder.columns:
+        from layerwise.tables import ENCODINGS
+        from layerwise.tables.formats import READ_BY
+
+        for name, form in encoder.formats.items():
+            if (read := form.WhichOneof("kind")) is not None:
+                kinds[name] = next(kind for kind, formats in READ_BY.items() if read in formats)
         for name, encoding in encoder.columns.items():
             if (chosen := encoding.WhichOneof("kind")) is not None:
                 kinds[name] = ENCODINGS[chosen].reads

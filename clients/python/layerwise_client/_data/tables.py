@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
+from layerwise_client._data.arrow import arrow_columns, is_arrow
 from layerwise_client._data.cells import refused
 from layerwise_client._data.columns import open_values
 from layerwise_client._data.masks import refuse_masked
@@ -24,11 +25,13 @@ class TableBlock:
     """Some rows of a table, as they travel.
 
     `values` has for each of the `names` an array (rows,) of numbers, NaN where one is missing, or a list of texts, ""
-    where one is missing.
+    where one is missing. `types` says what they are: "number", "whole", "boolean" (the numbers 1 and 0), "category",
+    "date" or "time", or "" for texts that may be anything.
     """
 
     names: tuple[str, ...]
     values: Sequence[npt.NDArray[np.float64] | list[str]]
+    types: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.values[0])
@@ -36,8 +39,10 @@ class TableBlock:
     def message(self) -> tables_pb2.Table:
         """Return the rows as gRPC sends them."""
         table = tables_pb2.Table()
-        for name, values in zip(self.names, self.values, strict=True):
-            column = table.columns.add(name=name)
+        types = self.types or ("",) * len(self.names)
+        for name, type_, values in zip(self.names, types, self.values, strict=True):
+            number = tables_pb2.ColumnType.Value(f"COLUMN_TYPE_{(type_ or 'unspecified').upper()}")
+            column = table.columns.add(name=name, type=number)
             if isinstance(values, list):
                 column.texts.values.extend(values)
             else:
@@ -47,11 +52,12 @@ class TableBlock:
     def instances(self) -> list[dict[str, object]]:
         """Return the rows as REST sends them: objects by the names of the columns, None where a value is missing."""
         columns: list[list[object]] = []
-        for values in self.values:
-            if not isinstance(values, list):
-                columns.append([None if number != number else number for number in values.tolist()])  # noqa: PLR0124
-            else:
+        for values, type_ in zip(self.values, self.types or ("",) * len(self.names), strict=True):
+            if isinstance(values, list):
                 columns.append([text or None for text in values])
+                continue
+            as_json = bool if type_ == "boolean" else float
+            columns.append([None if number != number else as_json(number) for number in values.tolist()])  # noqa: PLR0124
         return [dict(zip(self.names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
@@ -63,13 +69,13 @@ class TableRows:
     """`count` rows of the columns `names`, read block by block.
 
     `take(start, stop)` returns these rows of every column, as in a `TableBlock`; of a file, only in their order.
-    `categorical` are the columns whose texts look like numbers or dates, but are categories.
+    `types` are those of a `TableBlock`.
     """
 
     count: int
     names: tuple[str, ...]
     take: Callable[[int, int], Sequence[npt.NDArray[np.float64] | list[str]]]
-    categorical: frozenset[str] = frozenset()
+    types: Sequence[str] = ()
 
     @property
     def fitted(self) -> int:
@@ -86,7 +92,7 @@ class TableRows:
         values = self.take(start, stop)
         for name, each in zip(self.names, values, strict=True):
             _check(name, each, start)
-        return TableBlock(self.names, values)
+        return TableBlock(self.names, values, self.types)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +130,7 @@ class UncheckedTable:
         def take(start: int, stop: int) -> list[npt.NDArray[np.float64] | list[str]]:
             return [column.take(start, stop) for column in columns]
 
-        categorical = frozenset(column.name for column in columns if column.categorical)
-        return TableRows(self.count, tuple(self.columns), take, categorical)
+        return TableRows(self.count, tuple(self.columns), take, tuple(column.type for column in columns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +148,10 @@ class FieldOfRows:
 
 
 def is_table(X: object) -> bool:
-    """Return whether `X` has named columns: a mapping, a list of mappings, or a DataFrame."""
-    if isinstance(X, Mapping):
+    """Return whether `X` has named columns: a mapping, a list of mappings, a DataFrame, or a structured array."""
+    if isinstance(X, Mapping) or is_arrow(X):
+        return True
+    if getattr(getattr(X, "dtype", None), "names", None):
         return True
     if _is_list(X):
         return bool(X) and isinstance(X[0], Mapping)
@@ -158,9 +165,13 @@ def open_table(X: object) -> UncheckedTable:
         given = _of_columns(list(mapping), list(mapping.values()))
     elif _is_list(X):
         given = _of_rows(X)
+    elif is_arrow(X):
+        given = _of_columns(*arrow_columns(X))
+    elif names := getattr(getattr(X, "dtype", None), "names", None):
+        given = _of_columns(list(names), [cast(Any, X)[name] for name in names])
     else:
         frame = cast(Any, X)
-        names: list[object] = list(frame.columns)
+        names = list(frame.columns)
         if hasattr(frame, "iloc"):  # by position: another index than numbers is no way to a column
             given = _of_columns(names, [frame.iloc[:, index] for index in range(len(names))])
         else:

@@ -42,7 +42,7 @@ class TrainingData:
 def open_training_data(
     X: object, y: object, weights: object, *, encoder: tables_pb2.Encoder, loss: str | None, fitted: bool
 ) -> TrainingData:
-    """Check the arguments, and add the encodings that follow from the types of columns to `encoder`.
+    """Check the arguments.
 
     `loss` is the name of the plan's loss, if it has one. If `fitted`, the service uses the encoder of the version to
     start from. Raises `InvalidRequest`.
@@ -71,8 +71,4 @@ def _open_rows_and_y(
     check_encoder(encoder, given, target)
     if target is not None:
         given, y = given.without(target)
-    table = given.opened(kinds={} if fitted else kinds_of(encoder, given))
-    if not fitted:
-        for name in sorted(table.categorical - encoder.columns.keys() - set(encoder.ignore)):
-            encoder.columns[name].one_hot.SetInParent()
-    return table, y
+    return given.opened(kinds={} if fitted else kinds_of(encoder, given)), y

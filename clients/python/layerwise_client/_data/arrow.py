@@ -1,0 +1,78 @@
+"""Tables of Arrow: whatever has `__arrow_c_stream__`, such as those of Polars, pyarrow and DuckDB."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
+
+from layerwise_client._data.places import invalid
+from layerwise_client.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+
+_FLOATS = ("HALF_FLOAT", "FLOAT", "DOUBLE")
+_NUMBERS = (*_FLOATS, "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64")
+_UNREADABLE = ("STRUCT", "LIST", "LARGE_LIST", "FIXED_SIZE_LIST", "MAP", "DENSE_UNION", "SPARSE_UNION", "DURATION")
+
+
+@dataclass(frozen=True, slots=True)
+class ArrowCategories:
+    """A column of `codes` (rows,) into `categories`, -1 where the value is missing."""
+
+    codes: Array
+    categories: list[object]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+
+def is_arrow(X: object) -> bool:
+    """Return whether `X` is a table of Arrow. pandas has a way of its own, which needs no further package."""
+    return hasattr(X, "__arrow_c_stream__") and not hasattr(X, "iloc")
+
+
+def arrow_columns(X: object) -> tuple[list[object], list[object]]:
+    """Return the names and the values of the columns of `X`.
+
+    Values are arrays of floats or whole numbers, `ArrowCategories`, or lists of Python's own objects. Raises
+    `InvalidRequest`.
+    """
+    nanoarrow: Any = import_module("nanoarrow")  # on demand: most callers have no table of Arrow
+    try:
+        table = nanoarrow.ArrayStream(X).read_all()
+    except Exception as exc:
+        raise InvalidRequest(f"X: the {type(X).__name__} cannot be read: {exc}", pointer="X") from exc
+    if table.schema.type != nanoarrow.Type.STRUCT:
+        raise InvalidRequest(f"X: expected a table, got one column of {table.schema.type.name.lower()}", pointer="X")
+    names = [field.name for field in table.schema.fields]
+    return cast("list[object]", names), [_values(names[index], table.child(index)) for index in range(len(names))]
+
+
+def _values(name: str, column: Any) -> object:
+    import numpy as np
+
+    nanoarrow: Any = import_module("nanoarrow")
+    kind = column.schema.type.name
+    if kind == "DICTIONARY":
+        return _categories(column.to_pylist())
+    if kind in _NUMBERS:
+        numbers = np.asarray(column.to_pysequence(handle_nulls=nanoarrow.nulls_as_sentinel()))
+        if (numbers.dtype.kind == "f") == (kind in _FLOATS):  # else they are whole numbers with gaps
+            return numbers
+    if kind in _UNREADABLE:
+        hint = "; divide it by a unit to get numbers" if kind == "DURATION" else ""
+        raise invalid(("X", name), f"expected numbers, texts, booleans, dates or times, got {kind.lower()}{hint}")
+    return column.to_pylist()
+
+
+def _categories(values: list[object]) -> ArrowCategories:
+    import numpy as np
+
+    codes: dict[object, int] = {}
+    found = (-1 if value is None else codes.setdefault(value, len(codes)) for value in values)
+    return ArrowCategories(np.fromiter(found, np.intp, len(values)), list(codes))
