@@ -104,7 +104,7 @@ def plain_number(text: str, decimal: str, thousands: str, unit: str) -> str:
 
 
 def boolean_of(value: Any, gaps: Collection[str], true: Collection[str], false: Collection[str]) -> float | None:
-    """Return 1.0 for a cell that is 1, True or one of the words `true`, 0.0 for 0, False or one of `false`."""
+    """Return 1.0 for a cell that is 1, true or one of the words `true`, 0.0 for 0, false or one of `false`."""
     if isinstance(value, bytes):
         value = value.decode()
     if isinstance(value, str):
@@ -116,7 +116,7 @@ def boolean_of(value: Any, gaps: Collection[str], true: Collection[str], false: 
             return 0.0
         if not text or text in gaps:
             return None
-        value = float(text)
+        value = {"true": 1.0, "false": 0.0}[word] if word in ("true", "false") else float(text)
     elif is_missing(value):
         return None
     number = real_of(value)

@@ -148,6 +148,8 @@ def _has_codes(column: RawColumn) -> bool:
 
 def _are_booleans(column: RawColumn) -> bool:
     """Return whether all cells are booleans or missing, and none is text."""
+    if column.categories is None and isinstance(column.values, np.ndarray):
+        return column.values.dtype.kind == "b"
     return all(isinstance(cell, bool | np.bool_) or is_missing(cell) for cell in _cells(column))
 
 

@@ -134,7 +134,7 @@ class NumberFormat(Format):
 
 @dataclass(frozen=True, slots=True)
 class BooleanFormat(Format):
-    """Booleans. 1 and 0 are always understood; capital letters make no difference.
+    """Booleans. 1 and 0, true and false are always understood; capital letters make no difference.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ class BooleanFormat(Format):
     --------
     >>> from layerwise import BooleanFormat
     >>> yes_or_no = BooleanFormat(true=("ja",), false=("nein",))
-    >>> [yes_or_no.read(cell) for cell in ("Ja", "nein", True, 0, "NA")]
+    >>> [yes_or_no.read(cell) for cell in ("Ja", "nein", "True", 0, "NA")]
     [1.0, 0.0, 1.0, 0.0, None]
     """
 

@@ -788,7 +788,7 @@ Global___NumberFormat: _TypeAlias = NumberFormat  # noqa: Y015
 
 @_typing.final
 class BooleanFormat(_message.Message):
-    """1 and 0 are always understood."""
+    """1 and 0, true and false are always understood."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from layerwise.tables.formats import BooleanFormat, CategoryFormat, Format, NumberFormat
 from layerwise.tables.inference import Doubt
 from layerwise_service.domain.datasets import StoredColumn
 
@@ -138,13 +139,14 @@ def as_sent(kind: str, stored: NDArray[np.float64] | list[str]) -> NDArray[np.fl
 
 
 def as_read_by(
-    form: Mapping[str, Any] | None, kind: str, stored: NDArray[np.float64] | list[str]
+    form: Format | None, kind: str, stored: NDArray[np.float64] | list[str]
 ) -> NDArray[np.float64] | list[str]:
-    """Return the stored values of a column as a format, in its JSON form, reads them; None: not known.
+    """Return the stored values of a column as a format reads them; None if it is not known.
 
     Booleans are the numbers 1 and 0 to formats of booleans and numbers, and "true" and "false" to others.
     """
-    if kind == "boolean" and form is not None and (form["kind"] in ("boolean", "number") or form.get("numeric")):
+    numeric = isinstance(form, BooleanFormat | NumberFormat) or (isinstance(form, CategoryFormat) and form.numeric)
+    if kind == "boolean" and numeric:
         return stored
     return as_sent(kind, stored)
 

@@ -9,12 +9,12 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise import InvalidInput, TableEncoder
+from layerwise import InvalidInput, TableEncoder, variants
 from layerwise.checks import counted
 from layerwise.errors import Place
 from layerwise.tables import ENCODINGS
 from layerwise.tables.cells import GAPS
-from layerwise.tables.formats import READ_BY
+from layerwise.tables.formats import FORMATS, READ_BY, Format
 from layerwise.tables.unusual import TableWarning, moved
 from layerwise.wording import did_you_mean
 from layerwise_service.domain.datasets import AnyColumns, Table, rows_of
@@ -52,6 +52,11 @@ def with_formats(sent: Mapping[str, object] | None, formats: Mapping[str, Mappin
         if name in used and name not in ignored and takes_format(encodings.get(name), form)
     }
     return given | {"formats": known | given.get("formats", {})}
+
+
+def chosen_formats(sent: Mapping[str, Any]) -> dict[str, Format]:
+    """Return the formats that an encoder in its JSON form chooses, by column."""
+    return {name: variants.from_json("formats", form, FORMATS) for name, form in sent["formats"].items()}
 
 
 def formats_of(kinds: Mapping[str, str], table: Table) -> dict[str, dict[str, Any]]:

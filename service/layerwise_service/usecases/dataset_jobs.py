@@ -133,8 +133,8 @@ def _send(
     source = submission.source
     assert source is not None
     kinds = {column.name: column.kind for column in dataset.columns}
-    booleans = {name: kind for name, kind in kinds.items() if kind == "boolean"}
     unused = {source.target, source.weight, *source.ignored}
+    booleans = {name: kind for name, kind in kinds.items() if kind == "boolean" and name not in unused}
     start = 0
     for block in table.blocks():
         there = has_value(block[source.target])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from layerwise.checks import counted, shown
 from layerwise.errors import Place
-from layerwise.tables import NumberFormat
+from layerwise.tables import Format, NumberFormat
 from layerwise.tables.unusual import moved
 from layerwise.wording import did_you_mean
 from layerwise_service.domain.datasets import Table, rows_of
@@ -74,11 +74,11 @@ class TablePrediction:
         """The kinds of the columns that are kept, by name."""
         target = None if truth is None else truth.column.name
         if (encoder := version.network.encoder) is None:
-            self._formats: dict[str, Mapping[str, Any]] = {}
+            self._formats: dict[str, Format] = {}
             self._inputs = _number_columns(version, self._kinds, {*keep, target})
             self.unused: tuple[str, ...] = ()
             return
-        self._formats = {column.name: column.format.to_json() for column in encoder.columns}
+        self._formats = {column.name: column.format for column in encoder.columns}
         if target in self._formats:
             detail = f"expected the column that {version.model} predicts, {shown(target)} is one that it predicts from"
             raise InvalidRequest(detail, pointer="target")

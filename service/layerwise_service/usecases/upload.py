@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise import Loss, TableEncoder, metric_name
+from layerwise import Format, Loss, TableEncoder, metric_name
 from layerwise.checks import counted
 from layerwise.errors import Place
 from layerwise_service.domain.datasets import Batch, Dataset, Label, Table
@@ -36,6 +35,7 @@ from layerwise_service.domain.tables import (
     check_encoded,
     check_names,
     check_scaled_once,
+    chosen_formats,
     encoded,
     fit_encoder,
     formats_of,
@@ -100,7 +100,7 @@ class Upload:
             self._encoder = TableEncoder.from_json(form)
         self._submission = submission
         self._form = submission.encoder
-        self._booleans: dict[str, Mapping[str, Any] | None] = {}  # the columns of booleans, and how they are read
+        self._booleans: dict[str, Format | None] = {}  # the columns of booleans, and how they are read
         self._origin = origin
         self._loss: Loss | None = None
         self._jobs = jobs
@@ -202,10 +202,10 @@ class Upload:
         if isinstance(batch.rows, np.ndarray) or not batch.kinds:
             return
         if self._encoder is None:
-            self._form = form = with_formats(self._form, formats_of(batch.kinds, batch.rows))
-            formats: Mapping[str, Any] = form["formats"]
+            self._form = with_formats(self._form, formats_of(batch.kinds, batch.rows))
+            formats = chosen_formats(self._form)
         else:
-            formats = {column.name: column.format.to_json() for column in self._encoder.columns}
+            formats = {column.name: column.format for column in self._encoder.columns}
         self._booleans = {name: formats.get(name) for name, kind in batch.kinds.items() if kind == "boolean"}
 
     def _as_stored(self, rows: NDArray[np.float32] | Table) -> NDArray[np.float32] | Table:

@@ -7,9 +7,20 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_array_equal
 
 from helpers.odd_tables import ODD_TABLES
-from layerwise import DateParts, HashedWords, Hashing, InvalidInput, OneHot, Ordinal, Standardize, TableEncoder
+from layerwise import (
+    BooleanFormat,
+    DateParts,
+    HashedWords,
+    Hashing,
+    InvalidInput,
+    OneHot,
+    Ordinal,
+    Standardize,
+    TableEncoder,
+)
 
 MANY = [f"{i:03}x" for i in range(100)]
 
@@ -60,6 +71,36 @@ def test_numbers_of_a_categorical_column_are_numeric_categories():
 
     assert encoder.columns[0].format.numeric
     assert encoder.encode({"x": ["2007.0", 2007.0]}).tolist() == encoder.encode({"x": [2007, "2007"]}).tolist()
+
+
+@pytest.mark.parametrize("values", [[True, False, None], np.array([True, False]), pd.Categorical([True, False])])
+@pytest.mark.parametrize("encoding", ["one_hot", Ordinal(order=("false", "true"))])
+def test_booleans_that_are_encoded_as_categories_are_still_booleans(values, encoding):
+    encoder = TableEncoder({"late": encoding}).fit({"late": pd.Series(values)})
+
+    assert isinstance(encoder.columns[0].format, BooleanFormat)
+    for true, false in ((True, False), (1, 0), ("1", "0"), ("TRUE", "no"), (1.0, np.False_)):
+        assert_array_equal(encoder.encode({"late": [true, false]}), encoder.encode({"late": [True, False]}))
+
+
+def test_texts_of_true_and_false_that_are_encoded_as_categories_stay_texts():
+    encoder = TableEncoder({"late": "one_hot"}).fit({"late": ["yes", "no"]})
+
+    assert encoder.names == ("late=no", "late=yes")
+
+
+def test_where_every_text_is_a_category_a_word_for_a_gap_is_one_too():
+    continents = pd.Categorical(["NA", "EU", None])
+
+    for encoding in ({}, {"continent": "one_hot"}):
+        encoder = TableEncoder(encoding).fit({"continent": pd.Series(continents)})
+        assert encoder.names == ("continent=EU", "continent=NA", "continent missing")
+        assert encoder.encode([{"continent": "NA"}, {"continent": "None"}]).tolist() == [[0, 1, 0], [0, 0, 1]]
+
+
+def test_ranks_of_booleans_are_words_for_them():
+    with pytest.raises(InvalidInput, match=r"columns.late.order: expected true or false, got 'maybe'"):
+        TableEncoder({"late": Ordinal(order=("no", "maybe"))}, formats={"late": "boolean"}).fit({"late": [True, False]})
 
 
 def test_a_rank_is_no_gap_even_where_a_block_has_no_other_value():

@@ -118,7 +118,7 @@ def test_each_of_these_is_read(column):
         ),
         (
             {"fitted": [TEXT | {"format": "number"}]},
-            "fitted[0].format: expected a format of kind category, which one_hot",
+            "fitted[0].format: expected a format of kind category or boolean, which one_hot",
         ),
         ({"fitted": [WORDS | {"format": "text", "more": 1}]}, "fitted[0].more: unknown field"),
         ({"fitted": [WORDS]}, "fitted[0].format: expected one of number, boolean, date, time, category, text"),

@@ -46,6 +46,8 @@ COLUMNS: dict[str, tuple[Any, Any, list[Any]]] = {
     "percentage": (NumberFormat(unit="%"), NUMBER, ["1 %", "2.5%", ""]),
     "boolean": (BooleanFormat(), NUMBER, ["yes", "no", ""]),
     "German boolean": (BooleanFormat(true=("ja",), false=("nein",)), NUMBER, ["ja", "nein", ""]),
+    "boolean category": (BooleanFormat(), CATEGORIES, ["yes", "no", ""]),
+    "German boolean category": (BooleanFormat(true=("ja",), false=("nein",)), CATEGORIES, ["ja", "nein", ""]),
     "date": (DateFormat(), PARTS, ["4/5/2013", "2014-01-31T10:00", ""]),
     "month first": (DateFormat(day_first=False), PARTS, ["4/5/2013", "2014-01-31T10:00", ""]),
     "year first": (DateFormat(year_first=True), PARTS, ["13/4/5", "2014-01-31T10:00", ""]),

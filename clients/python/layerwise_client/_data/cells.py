@@ -88,9 +88,10 @@ def text_of(value: object) -> str:
         return value.decode()
     if isinstance(value, np.datetime64):
         return str(value.astype("M8[s]"))
+    if is_short(value):
+        return text_of(short_float(value))
     if isinstance(value, np.generic):
-        scalar = cast("np.generic[Any]", value)
-        return text_of(short_float(scalar) if is_short(scalar) else cast(object, scalar.item()))
+        return text_of(cast(object, value.item()))
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float | Decimal):
