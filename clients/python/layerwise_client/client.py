@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from layerwise_client._data.file_header import open_file_header, open_path
 from layerwise_client._data.header import open_header
@@ -37,7 +37,12 @@ if TYPE_CHECKING:
     from layerwise_client.transport import Transport
     from layerwise_proto.json_form import HasJSONForm
 
-    TableLike = DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any]]
+    class ArrowTable(Protocol):
+        """A table of Polars, pyarrow, DuckDB or another library."""
+
+        def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+    TableLike = DataFrame | ArrowTable | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
 class Client:
@@ -138,8 +143,9 @@ class Client:
             The network in JSON form, or as an object of the library. {} is the network of the version in `start_from`.
         X : array-like, sparse matrix, table, Dataset or path
             Rows of numbers (n, features), sent as float32. Or a table: a DataFrame, a mapping of column names to
-            values, or a list of mappings. Its columns hold numbers, texts, booleans or dates; None, NaN, NaT and NA
-            are missing values. Or a dataset of the service, or the path of a file for `upload_dataset`.
+            values, a list of mappings, a structured array, or a table of Arrow. Its columns hold numbers, texts,
+            booleans, dates or times of day; None, NaN, NaT and NA are missing values. Or a dataset of the service, or
+            the path of a file for `upload_dataset`.
         y : array-like or str
             Labels, (n,) integers, texts or booleans, or targets, (n,) or (n, outputs) floats. Or the name of the column
             of X that holds them. The loss of the plan says which they are; without a loss, their type does. Rows of a

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 
-_FLOATS = ("HALF_FLOAT", "FLOAT", "DOUBLE")
+_FLOATS = {"HALF_FLOAT": "f2", "FLOAT": "f4", "DOUBLE": "f8"}
 _NUMBERS = (*_FLOATS, "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64")
 _UNREADABLE = ("STRUCT", "LIST", "LARGE_LIST", "FIXED_SIZE_LIST", "MAP", "DENSE_UNION", "SPARSE_UNION", "DURATION")
 
@@ -60,8 +60,10 @@ def _values(name: str, column: Any) -> object:
     kind = column.schema.type.name
     if kind == "DICTIONARY":
         return _categories(column.to_pylist())
+    if kind == "NULL":  # nanoarrow refuses that of Polars
+        return [None] * len(column)
     if kind in _NUMBERS:
-        numbers = np.asarray(column.to_pysequence(handle_nulls=nanoarrow.nulls_as_sentinel()))
+        numbers = np.asarray(column.to_pysequence(handle_nulls=nanoarrow.nulls_as_sentinel()), _FLOATS.get(kind))
         if (numbers.dtype.kind == "f") == (kind in _FLOATS):  # else they are whole numbers with gaps
             return numbers
     if kind in _UNREADABLE:

@@ -34,7 +34,7 @@ def open_weights(weights: object, rows: int) -> LossWeights:
     from layerwise.errors import InvalidInput
 
     refuse_masked(weights, "weights")
-    if hasattr(weights, "to_numpy"):  # pandas, whose missing value is not a float
+    if hasattr(weights, "iloc"):  # pandas, whose missing value is not a float
         array = cast("Array", cast(Any, weights).to_numpy(dtype="float64", na_value=float("nan")))
     else:
         try:
