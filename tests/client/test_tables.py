@@ -255,7 +255,7 @@ def test_nothing_is_chosen_beside_the_encoder_of_the_version_to_start_from(clien
         ({"X": [[1, 2]], "y": "late"}, "y: expected X to be a table"),
         ({"X": [[1, 2]], "y": [1], "ignore": ["a"]}, "encoder: expected X to be a table"),
         ({"X": {"late": [0, 1]}}, "X has no column beside late"),
-        ({"X": {"a": [0, 1], "late": ["x", None]}}, "y row 1: expected a label or a number, got None"),
+        ({"X": {"a": [0, 1], "late": ["x", {}]}}, "y row 1: expected a label or a number, got {}"),
     ],
 )
 def test_what_does_not_fit_the_table_is_refused_before_anything_is_sent(client, sent, flights, arguments, message):

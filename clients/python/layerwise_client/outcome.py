@@ -36,10 +36,10 @@ def warn_of_poor_model(job: Snapshot) -> None:
         if finding.kind == "baseline" or (finding.kind in ("inputs", "targets") and finding.value >= _LARGE):
             hint = _TABLES_ARE_SCALED if finding.kind == "inputs" else ""
             text = f"model {job.model}: {finding.message}{hint}"
-            warnings.warn(text, PoorModelWarning, stacklevel=_level_of_caller())
+            warnings.warn(text, PoorModelWarning, stacklevel=level_of_caller())
 
 
-def _level_of_caller() -> int:
+def level_of_caller() -> int:
     """Return the `stacklevel` with which a warning of the calling function points outside this package."""
     level, frame = 0, inspect.currentframe()
     while frame is not None and frame.f_globals.get("__name__", "").startswith("layerwise_client."):

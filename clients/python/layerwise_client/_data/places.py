@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from layerwise_client.errors import InvalidRequest
 
 Steps = tuple[str | int, ...]
+ALL_ROWS = range(sys.maxsize)
+"""The rows of a file, however many it has."""
 
 
 def invalid(place: str | Steps, detail: str, *, reason: str = "", request_id: str = "") -> InvalidRequest:
@@ -32,20 +35,24 @@ def place_words(steps: Steps) -> str:
             return str(Place(steps))
 
 
-def placed(error: InvalidRequest, starts: Sequence[int]) -> InvalidRequest:
+def placed(error: InvalidRequest, batches: Sequence[Sequence[int]]) -> InvalidRequest:
     """Return the service's `error` with its place in X, y or weights; unchanged if it is about something else.
 
-    `starts` are the numbers of the first rows of the batches that were sent.
+    `batches` are the numbers of the rows in each batch that was sent.
     """
+
+    def is_sent(batch: int, row: int) -> bool:
+        return batch < len(batches) and row < len(batches[batch])
+
     match error.place:
-        case ("batches", int(batch), "table", "rows", int(row), *rest) if batch < len(starts):
-            place: Steps = ("X", starts[batch] + row, *rest)
-        case ("batches", int(batch), "rows" | "labels" | "targets" | "weights" as part, int(row), *rest) if batch < len(
-            starts
+        case ("batches", int(batch), "table", "rows", int(row), *rest) if is_sent(batch, row):
+            place: Steps = ("X", batches[batch][row], *rest)
+        case ("batches", int(batch), "rows" | "labels" | "targets" | "weights" as part, int(row), *rest) if is_sent(
+            batch, row
         ):
-            place = ({"rows": "X", "weights": "weights"}.get(part, "y"), starts[batch] + row, *rest)
-        case ("instances" | "rows", int(row), *rest) | ("table", "rows", int(row), *rest):
-            place = ("X", starts[0] + row, *rest)
+            place = ({"rows": "X", "weights": "weights"}.get(part, "y"), batches[batch][row], *rest)
+        case ("instances" | "rows", int(row), *rest) | ("table", "rows", int(row), *rest) if is_sent(0, row):
+            place = ("X", batches[0][row], *rest)
         case ("encoder" | "table", "columns", str(column)) | ("batches", int(), "table", "columns", str(column)):
             place = ("X", column)
         case ("instances" | "rows" | "table",) | ("batches", int(), "rows" | "table"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from layerwise_client._data.arrow import arrow_columns, is_arrow
@@ -18,6 +19,8 @@ from layerwise_proto.v1 import tables_pb2
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+    from layerwise_client._data.targets import Chosen
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +38,14 @@ class TableBlock:
 
     def __len__(self) -> int:
         return len(self.values[0])
+
+    def chosen(self, rows: Chosen) -> TableBlock:
+        """Return the block with these of its rows."""
+        if isinstance(rows, slice):
+            return self
+        own = rows.tolist()
+        values = [list(compress(each, own)) if isinstance(each, list) else each[rows] for each in self.values]
+        return replace(self, values=values)
 
     def message(self) -> tables_pb2.Table:
         """Return the rows as gRPC sends them."""

@@ -14,8 +14,10 @@ from layerwise_proto.v1 import tensors_pb2, training_pb2
 
 if TYPE_CHECKING:
     import numpy as np
+    import numpy.typing as npt
 
     Array = np.ndarray[Any, np.dtype[Any]]
+    Chosen = slice | npt.NDArray[np.bool_]
 
 TargetKind = Literal["integer", "string", "boolean", "number"]
 Label = int | str | bool
@@ -43,13 +45,52 @@ class TargetValues:
     classification: bool
     outputs: int = 1
 
-    def fill(self, batch: training_pb2.TrainBatch, start: int, stop: int) -> None:
-        """Put rows `start` to `stop` into `batch`. Raises `InvalidRequest` with the row that is wrong."""
+    def fill(self, batch: training_pb2.TrainBatch, start: int, stop: int, chosen: Chosen = slice(None)) -> None:
+        """Put the `chosen` of the rows `start` to `stop` into `batch`.
+
+        Raises `InvalidRequest` with the row that is wrong.
+        """
         block = self.take(start, stop)
         if self.classification:
-            batch.labels.CopyFrom(_labels(block, self.kind, "y", start))
+            batch.labels.CopyFrom(_labels(block[chosen], self.kind, "y", chosen_rows(start, stop, chosen)))
         else:
-            batch.targets.CopyFrom(tensor(to_float32(block, "y", first_row=start)))
+            batch.targets.CopyFrom(tensor(to_float32(block, "y", first_row=start)[chosen]))
+
+
+def chosen_rows(start: int, stop: int, chosen: Chosen) -> Sequence[int]:
+    """Return the numbers of the `chosen` rows from `start` to `stop`."""
+    import numpy as np
+
+    rows = range(start, stop)
+    return rows if isinstance(chosen, slice) else cast("list[int]", np.array(rows)[chosen].tolist())
+
+
+def split_gaps(y: object) -> tuple[object, npt.NDArray[np.bool_] | None]:
+    """Return `y` with another value in each row that has none, and which rows have one; None if all have.
+
+    A row of several targets has none if all of them are missing. Raises `InvalidRequest` if all rows are so.
+    """
+    import numpy as np
+
+    from layerwise.tables.cells import is_missing
+
+    if isinstance(y, TargetValues):
+        return y, None
+    array = _as_array(y, "y")
+    if array.dtype.kind == "f":
+        missing = np.isnan(array)
+    elif array.dtype.kind in "OUT":
+        missing = np.array([is_missing(value) for value in array.flat], np.bool_).reshape(array.shape)
+    else:
+        return array, None
+    there = cast("npt.NDArray[np.bool_]", np.any(~missing.reshape(len(array), -1), axis=1))
+    if there.all():
+        return array, None
+    if not there.any():
+        raise InvalidRequest("y: expected a label or a number in at least one row, all are missing", pointer="y")
+    filled = array.copy()
+    filled[~there] = array[int(np.argmax(there))]
+    return filled, there
 
 
 def classifies(loss: str) -> bool:
@@ -120,7 +161,7 @@ def labels_message(values: Iterable[Label], name: str) -> tensors_pb2.Labels:
     if not hasattr(values, "__iter__"):
         raise InvalidRequest(f"{name}: expected a list of labels, got {type(values).__name__}", pointer=name)
     array = _as_array(values if isinstance(values, Sequence) else list(values), name)
-    return _labels(array, _kind(array, name), name, 0)
+    return _labels(array, _kind(array, name), name, range(len(array)))
 
 
 def labels_of(message: tensors_pb2.Labels) -> list[Label]:
@@ -146,7 +187,10 @@ def _as_array(y: object, name: str) -> Array:
 
     refuse_masked(y, name)
     if hasattr(y, "to_numpy"):  # pandas
-        return cast("Array", cast(Any, y).to_numpy())
+        series = cast(Any, y)
+        nullable = hasattr(getattr(series, "dtype", None), "na_value") and series.dtype.kind in "iub"
+        # whole numbers beside gaps stay whole: NumPy would make floats of them
+        return cast("Array", series.to_numpy(dtype=object) if nullable and series.hasnans else series.to_numpy())
     if isinstance(y, str | bytes) or not isinstance(y, Sequence):
         array = cast("Array", np.asarray(cast(Any, y)))
         if array.ndim == 0:
@@ -197,7 +241,8 @@ def _kind_of(value: object) -> TargetKind | None:
     return None
 
 
-def _labels(block: Array, kind: TargetKind, name: str, first_row: int) -> tensors_pb2.Labels:
+def _labels(block: Array, kind: TargetKind, name: str, rows: Sequence[int]) -> tensors_pb2.Labels:
+    """Return the labels of these rows as a message. Raises `InvalidRequest`."""
     if kind == "boolean":
         return tensors_pb2.Labels(booleans=tensors_pb2.BooleanLabels(values=[bool(value) for value in block]))
     if kind == "string":
@@ -206,14 +251,14 @@ def _labels(block: Array, kind: TargetKind, name: str, first_row: int) -> tensor
         values = [str(value) for value in block]
         unfit = {text: wanted for text in set(values) if (wanted := unfit_text(text))}
         if unfit:
-            row, text = next((row, text) for row, text in enumerate(values, first_row) if text in unfit)
+            row, text = next((row, text) for row, text in zip(rows, values, strict=True) if text in unfit)
             raise _wrong(name, row, unfit[text], text)
         return tensors_pb2.Labels(strings=tensors_pb2.StringLabels(values=values))
     integers: list[int] = block.tolist()
     if block.dtype.kind not in "i":
         from layerwise.data.labels import MAX_INTEGER
 
-        for row, value in enumerate(cast("list[float]", integers), first_row):
+        for row, value in zip(rows, cast("list[float]", integers), strict=True):
             if (
                 value % 1 != 0 or not -MAX_INTEGER - 1 <= value <= MAX_INTEGER
             ):  # the remainder of NaN and infinity is not 0

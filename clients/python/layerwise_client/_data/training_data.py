@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from layerwise_client._data.encoder import check_encoder, kinds_of
 from layerwise_client._data.rows import NumberRows, open_rows, tensor
 from layerwise_client._data.tables import TableBlock, TableRows, is_table, open_table
-from layerwise_client._data.targets import TargetValues, open_targets
+from layerwise_client._data.targets import TargetValues, chosen_rows, open_targets, split_gaps
 from layerwise_client._data.weights import LossWeights, open_weights
 from layerwise_client.errors import InvalidRequest
+from layerwise_client.outcome import level_of_caller
+from layerwise_client.wording import counted
 from layerwise_proto.v1 import tables_pb2, training_pb2
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from layerwise_client._data.targets import Chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,23 +31,34 @@ class TrainingData:
     rows: NumberRows | TableRows
     targets: TargetValues
     weights: LossWeights | None
+    has_target: npt.NDArray[np.bool_] | None = None
+    """Which rows have a target; the others are not sent. None if all have one."""
+
+    @property
+    def count(self) -> int:
+        """Number of rows to send."""
+        return self.rows.count if self.has_target is None else int(self.has_target.sum())
 
     @property
     def row_bytes(self) -> int:
         """Size of a row in a message, with its targets and weight."""
         return self.rows.row_bytes(4) + 4 * (self.targets.outputs + (self.weights is not None))
 
-    def batch(self, start: int, stop: int) -> training_pb2.TrainBatch:
-        """Return rows `start` to `stop` as a message. Raises `InvalidRequest` with the row that is wrong."""
+    def batch(self, start: int, stop: int) -> tuple[training_pb2.TrainBatch, Sequence[int]]:
+        """Return rows `start` to `stop` as a message, and which of them it has.
+
+        Raises `InvalidRequest` with the row that is wrong.
+        """
+        chosen: Chosen = slice(None) if self.has_target is None else self.has_target[start:stop]
         block = self.rows.block(start, stop)
         if isinstance(block, TableBlock):
-            batch = training_pb2.TrainBatch(table=block.message())
+            batch = training_pb2.TrainBatch(table=block.chosen(chosen).message())
         else:
-            batch = training_pb2.TrainBatch(rows=tensor(block))
-        self.targets.fill(batch, start, stop)
+            batch = training_pb2.TrainBatch(rows=tensor(block[chosen]))
+        self.targets.fill(batch, start, stop, chosen)
         if self.weights is not None:
-            self.weights.fill(batch, start, stop)
-        return batch
+            self.weights.fill(batch, start, stop, chosen)
+        return batch, chosen_rows(start, stop, chosen)
 
 
 def open_training_data(
@@ -48,10 +70,16 @@ def open_training_data(
     start from. Raises `InvalidRequest`.
     """
     rows, labels = _open_rows_and_y(X, y, encoder, fitted=fitted)
+    labels, has_target = split_gaps(labels)
     targets = open_targets(labels, loss)
     if rows.count != targets.count:
         raise InvalidRequest(f"X has {rows.count} rows, y has {targets.count}", pointer="y")
-    return TrainingData(rows, targets, None if weights is None else open_weights(weights, rows.count))
+    weighted = None if weights is None else open_weights(weights, rows.count)
+    data = TrainingData(rows, targets, weighted, has_target)
+    if (missing := rows.count - data.count) > 0:
+        left_out = counted(missing, "row without a target is", "rows without a target are")
+        warnings.warn(f"{left_out} left out, {data.count:,} remain", stacklevel=level_of_caller())
+    return data
 
 
 def _open_rows_and_y(

@@ -13,6 +13,7 @@ from layerwise_proto.v1 import training_pb2
 
 if TYPE_CHECKING:
     from layerwise_client._data.rows import Array, Block
+    from layerwise_client._data.targets import Chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +22,9 @@ class LossWeights:
 
     values: Block
 
-    def fill(self, batch: training_pb2.TrainBatch, start: int, stop: int) -> None:
-        """Put the weights of rows `start` to `stop` into `batch`."""
-        batch.weights.CopyFrom(tensor(self.values[start:stop]))
+    def fill(self, batch: training_pb2.TrainBatch, start: int, stop: int, chosen: Chosen) -> None:
+        """Put the weights of the `chosen` rows from `start` to `stop` into `batch`."""
+        batch.weights.CopyFrom(tensor(self.values[start:stop][chosen]))
 
 
 def open_weights(weights: object, rows: int) -> LossWeights:

@@ -78,7 +78,7 @@ class Predicting:
                     step = len(block) // 2  # the answer for so many rows is larger than the service allows
                     continue
                 if isinstance(exc, InvalidRequest):
-                    raise _hinting(placed(exc, [start])) from exc.__cause__
+                    raise _hinting(placed(exc, [range(start, start + len(block))])) from exc.__cause__
                 raise
             for what, count in _counts(answer).items():
                 if count != len(block):

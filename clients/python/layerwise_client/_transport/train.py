@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from layerwise_client._data.dataset_job import check_task, open_dataset_job
 from layerwise_client._data.encoder import open_encoder
 from layerwise_client._data.file_header import open_file_header, open_path
-from layerwise_client._data.places import invalid, placed
+from layerwise_client._data.places import ALL_ROWS, invalid, placed
 from layerwise_client._data.training_data import open_training_data
 from layerwise_client._transport.connection import Connection
 from layerwise_client._transport.send_file import send_file
@@ -64,7 +64,7 @@ def start(connection: Connection, header: training_pb2.TrainHeader, given: Rows,
     )
     if encoder.ByteSize():
         header.encoder.CopyFrom(encoder)
-    header.rows = data.rows.count
+    header.rows = data.count
     return submit(connection, header, data, display)
 
 
@@ -84,7 +84,7 @@ def _sent(
     try:
         return dataset_of(connection, send_file(connection, file, sent, display))
     except InvalidRequest as exc:
-        raise placed(exc, [0]) from exc
+        raise placed(exc, [ALL_ROWS]) from exc
 
 
 def _on_dataset(
@@ -103,7 +103,7 @@ def _on_dataset(
             case (str(part),) if part in _ARGUMENTS:
                 raise invalid(_ARGUMENTS[part], exc.detail, reason=exc.reason, request_id=exc.request_id) from exc
             case _:
-                raise placed(exc, [0]) from exc
+                raise placed(exc, [ALL_ROWS]) from exc
 
 
 def _check_no_formats(columns: Mapping[str, Any] | None, encoder: tables_pb2.Encoder) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import grpc
@@ -46,19 +46,19 @@ def _submit_once(
     connection.check_open()
     outbox = Outbox[training_pb2.TrainRequest](connection)
     call: _EventStream = connection.training.Train(iter(outbox))
-    starts = [0]
+    batches: list[Sequence[int]] = []  # the rows of each
     try:
         outbox.hand_over(training_pb2.TrainRequest(header=header), call)
-        for batch, sent in _batches(data):
+        for batch, rows in _batches(data):
+            batches.append(rows)
             if not outbox.hand_over(training_pb2.TrainRequest(batch=batch), call):
                 break
-            starts.append(sent)
-            progress.uploaded(sent, data.rows.count)
+            progress.uploaded(rows[-1] + 1, data.rows.count)
         else:
             outbox.hand_over(None, call)
         return _accepted(call, connection, patience=connection.timeout + FITTING_SECONDS * data.rows.fitted)
     except InvalidRequest as exc:
-        raise placed(exc, starts) from exc
+        raise placed(exc, batches) from exc
     finally:
         outbox.close(call)
 
@@ -86,14 +86,14 @@ def _accepted(call: _EventStream, connection: Connection, *, patience: float) ->
     raise ServiceFault(f"{connection.target} ended the stream without accepting the job or saying why")
 
 
-def _batches(data: TrainingData) -> Iterator[tuple[training_pb2.TrainBatch, int]]:
-    """Yield the batches, each with the number of rows sent after it."""
+def _batches(data: TrainingData) -> Iterator[tuple[training_pb2.TrainBatch, Sequence[int]]]:
+    """Yield the batches, each with the numbers of its rows."""
     most = TABLE_BYTES if isinstance(data.rows, TableRows) else BLOCK_BYTES
     step = min(max(1, most // data.row_bytes), _BLOCK_ROWS)
     start = 0
     while start < data.rows.count:
         stop = min(start + step, data.rows.count)
-        batch = data.batch(start, stop)
+        batch, rows = data.batch(start, stop)
         size = batch.ByteSize()
         if size > MESSAGE_BYTES - 1024:
             if stop - start == 1:
@@ -101,7 +101,8 @@ def _batches(data: TrainingData) -> Iterator[tuple[training_pb2.TrainBatch, int]
                 raise invalid(("X", start), detail, reason="ROW_TOO_LARGE")
             step = (stop - start) // 2  # long texts
             continue
-        yield batch, stop
+        if rows:
+            yield batch, rows
         if isinstance(data.rows, TableRows):  # the length of the texts is known now
             step = min(max(1, (stop - start) * most // size), _BLOCK_ROWS)
         start = stop
