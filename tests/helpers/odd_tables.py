@@ -1,9 +1,13 @@
 """Odd but ordinary table files, each with the reading that a person would expect of its column `a`."""
 
 import gzip
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
 
 ROWS = 300
 MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
@@ -19,6 +23,11 @@ class OddTable:
     values: Sequence[object]
     doubts: frozenset[str] = frozenset()
     columns: tuple[str, ...] = ("a", "y")
+
+    @property
+    def label(self) -> str:
+        """The column of the rows' numbers."""
+        return "y" if "y" in self.columns else self.columns[-1]
 
 
 def seconds(year: int, month: int, day: int, hour: int = 0) -> int:
@@ -47,8 +56,18 @@ def sometimes(word: str) -> Callable[[int], str]:
     return lambda i: str(i * 1.5) if i % 10 else word
 
 
+def npz(**arrays: Any) -> bytes:
+    """The content of an .npz file."""
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
 GAPS = lines(sometimes("NA"))
 JSON_LINES = "".join(f'{{"a": {i * 2.5}, "y": {i}}}\n' for i in range(ROWS))
+LATE = JSON_LINES[:-1].replace('"y": 299}', '"y": 299, "z": "late"}') + "\n"
+NAMED = "a,y,name\n" + "".join(f"{sometimes('NA')(i)},{i},b\n" for i in range(ROWS))
+COMMAS = "a;y\n" + "".join(f"{i},5;{i},0\n" for i in range(ROWS))
 GERMAN = "größe,y\n" + "".join(f"ä{i % 3},{i}\n" for i in range(ROWS))
 
 ODD_TABLES = (
@@ -89,4 +108,39 @@ ODD_TABLES = (
     OddTable("a header's blanks", GAPS.replace("a,y", "\u200ba ,y").encode(), "number", (None, 1.5),
              frozenset({"RENAMED"})),
     OddTable("JSON Lines", JSON_LINES.encode(), "number", (0.0, 2.5)),
+    OddTable("JSON Lines that change late", LATE.encode(), "number", (0.0, 2.5), columns=("a", "y", "z")),
+    OddTable("JSON Lines of several types", JSON_LINES.replace(" 2.5,", ' "?",').encode(), "number", (0.0, None),
+             frozenset({"ODD_TEXTS"})),
+    OddTable("decimal commas in every column", COMMAS.encode(), "number", (0.5, 1.5), frozenset({"NUMBER_FORMAT"})),
+    OddTable("single quotes", lines(lambda i: f"'say, x{i % 2}'").encode(), "category", ("say, x0", "say, x1")),
+    OddTable("backslashes before quotes", lines(lambda i: rf'"say \"x{i % 2}\""').encode(), "category",
+             ('say "x0"', 'say "x1"')),
+    OddTable("lone quotes", lines(lambda i: f'{i % 2}" pipe').encode(), "category", ('0" pipe', '1" pipe')),
+    OddTable("Excel's line of the delimiter", b"sep=;\r\n" + GAPS.replace(",", ";").replace("\n", "\r\n").encode(),
+             "number", (None, 1.5)),
+    OddTable("old Macintosh", GAPS.replace("\n", "\r").encode(), "number", (None, 1.5)),
+    OddTable("line ends of several kinds", GAPS.replace("\n", "\r\n", 150).encode(), "number", (None, 1.5)),
+    OddTable("empty lines and lines of blanks", GAPS.replace("\n", "\n \n\n", 200).encode(), "number", (None, 1.5)),
+    OddTable("a delimiter at the end of each row", GAPS.replace("\n", ",\n").replace("y,", "y").encode(), "number",
+             (None, 1.5)),
+    OddTable("remarks before the header", b"# exported by hand, on Monday\n# all of it\n" + NAMED.encode(), "number",
+             (None, 1.5), frozenset({"LINES_SKIPPED"}), ("a", "y", "name")),
+    OddTable("no header", "".join(f"{i}.5,{i}\n" for i in range(-1, ROWS)).encode(), "number", (0.5, 1.5),
+             frozenset({"NO_HEADER"}), ("-1.5", "-1")),
+    OddTable("zero dates", lines(lambda i: "2010-01-01" if i % 20 else "0000-00-00").encode(), "date",
+             (None, DAYS[0]), frozenset({"ODD_TEXTS"})),
+    OddTable("errors of a spreadsheet", lines(sometimes("#DIV/0!")).encode(), "number", (None, 1.5),
+             frozenset({"ODD_TEXTS"})),
+    OddTable("UTF-16 of other letters", GERMAN.replace("ä", "東京").encode("utf-16-be"), "category", ("東京0", "東京1"),
+             frozenset({"ENCODING"}), ("größe", "y")),
+    OddTable("UTF-8 with a stray byte", GERMAN.encode().replace(b"2,299", b"\xff,299"), "category", ("ä0", "ä1"),
+             frozenset({"ENCODING"}), ("größe", "y")),
+    OddTable("a table of NumPy", npz(a=np.arange(ROWS) / 2, y=np.arange(ROWS)), "number", (0.0, 0.5)),
+    OddTable("arrays of two dimensions", npz(a=np.arange(2 * ROWS).reshape(2, ROWS).T, y=np.arange(ROWS)), "number",
+             (0, 1), columns=("a0", "a1", "y")),
+    OddTable("dates of NumPy", npz(a=np.arange(14610, 14610 + ROWS).astype("M8[D]"), y=np.arange(ROWS)), "date",
+             (DAYS[0], DAYS[0] + 86400)),
+    OddTable("texts of NumPy", npz(a=np.array(['x,"0;', "x1"] * (ROWS // 2)), y=np.arange(ROWS)), "category",
+             ('x,"0;', "x1")),
+    OddTable("gzip of a table of NumPy", gzip.compress(npz(a=np.arange(ROWS), y=np.arange(ROWS))), "number", (0, 1)),
 )  # fmt: skip

@@ -259,8 +259,9 @@ def _with_gaps(
     if odd:
         listed = ", ".join(shown(text) for text in list(odd)[:3]) + (", …" if len(odd) > 3 else "")
         rows = sum(odd.values())
-        share = 100 * (1 - rows / column.rows)
-        message = f"{share:.3g} % are {values}; {counted(rows, 'row')} with {listed} are taken for gaps"
+        share = min(99.9, 100 * (1 - rows / column.rows))
+        taken = "is taken for a gap" if rows == 1 else "are taken for gaps"
+        message = f"{share:.3g} % are {values}; {counted(rows, 'row')} with {listed} {taken}"
         doubts.append(Doubt("ODD_TEXTS", message, "category", next(iter(odd))))
     return InferredFormat(replace(found, gaps=(*column.gaps, *odd)), tuple(doubts))
 

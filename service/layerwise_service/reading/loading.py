@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import errno
+import json
 import os
 import shutil
-from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
@@ -15,31 +15,37 @@ import duckdb
 from layerwise.checks import counted, shown
 from layerwise.errors import Place
 from layerwise.tables.inference import Doubt
-from layerwise_service.errors import InvalidRequest
+from layerwise_service.errors import InvalidRequest, TooLarge
+from layerwise_service.reading.dialect import DELIMITERS, LINE, LONGEST_LINE, find_dialect
 from layerwise_service.reading.file_kind import FileKind
+from layerwise_service.reading.names import clean_names
 
-INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad"
 MOST_SHOWN = 120
-LONGEST_LINE = 2**24
+MOST_REJECTED = 10_000
+"""The most lines with another number of cells that DuckDB keeps: those of blanks alone are left out."""
 LEAST_FREE = 2**25
 """Bytes. With less on the disk, an error of DuckDB's is taken for one of the disk."""
-DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+BLANKS = " \t\n\r\v\f\u00a0\u001a"
 
 
-def load(database: duckdb.DuckDBPyConnection, path: Path, kind: FileKind) -> tuple[tuple[str, ...], tuple[Doubt, ...]]:
+def load(
+    database: duckdb.DuckDBPyConnection, path: Path, kind: FileKind, *, max_columns: int | None = None
+) -> tuple[tuple[str, ...], tuple[Doubt, ...]]:
     """Load the file, and return the names of its columns and what was done to them.
 
     Raises `InvalidRequest`, and MemoryError.
     """
     try:
         if kind is FileKind.CSV:
-            return _load_csv(database, path)
-        return _load_typed(database, path, kind)
+            return _load_csv(database, path, max_columns)
+        return _load_typed(database, path, kind, max_columns)
     except duckdb.OutOfMemoryException as error:
         raise MemoryError from error
     except duckdb.Error as error:
         check_room(path.parent, error)
-        first = str(error).partition("\n")[0]
+        if kind is FileKind.JSON_LINES:
+            _check_json_lines(path)
+        first = str(error).partition("\n")[0].replace(str(path), "the file")
         raise InvalidRequest(f"the file cannot be read as a table: {first}", reason="NOT_A_TABLE") from error
 
 
@@ -49,107 +55,128 @@ def check_room(folder: Path, error: duckdb.Error) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from error
 
 
-def _load_csv(database: duckdb.DuckDBPyConnection, path: Path) -> tuple[tuple[str, ...], tuple[Doubt, ...]]:
-    delimiter, skipped = _dialect(database, path)
+def _load_csv(
+    database: duckdb.DuckDBPyConnection, path: Path, max_columns: int | None
+) -> tuple[tuple[str, ...], tuple[Doubt, ...]]:
+    dialect = find_dialect(path)
+    if not dialect.header:
+        detail = (
+            "expected a line with the names of the columns, it cannot be divided into cells: is a quote not closed?"
+        )
+        raise InvalidRequest(detail, pointer=Place("line", 1), reason="BAD_LINE")
+    names, doubts = _names(dialect.header, max_columns)
     options = (
-        f"delim = {_quoted(delimiter)}, quote = '\"', escape = '\"', all_varchar = true, max_line_size = {LONGEST_LINE}"
+        f"delim = {_quoted(dialect.delimiter)}, quote = {_quoted(dialect.quote)}, escape = {_quoted(dialect.escape)},"
+        f" header = false, skip = {dialect.skip}, auto_detect = false, max_line_size = {LONGEST_LINE}"
     )
-    with path.open(encoding="utf-8", newline="") as file:
-        for _ in range(skipped):
-            file.readline()
-        header: list[str] = next(csv.reader(file, delimiter=delimiter), cast("list[str]", []))
-    names, doubts = _names(header)
     columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(names)))
     database.execute(
-        f"CREATE TABLE cells AS SELECT * FROM read_csv($path, {options}, header = true, skip = {skipped},"
-        f" auto_detect = false, columns = {{{columns}}}, store_rejects = true, rejects_limit = 100)",
+        f"CREATE TABLE cells AS SELECT * FROM read_csv($path, {options}, columns = {{{columns}}},"
+        f" store_rejects = true, rejects_limit = {MOST_REJECTED})",
         {"path": str(path)},
     )
-    _check_rows(database, len(names), delimiter)
-    if skipped:
-        doubts = (Doubt("LINES_SKIPPED", f"{counted(skipped, 'line')} before the header were left out"), *doubts)
+    _check_lines(database, len(names), dialect.delimiter)
+    if dialect.left_out:
+        lines = counted(len(dialect.left_out), "line")
+        said = f"{lines} before the header left out, from {shown(dialect.left_out[0][:MOST_SHOWN])} on"
+        doubts = (Doubt("LINES_SKIPPED", said), *doubts)
+    if len(names) == 1 and (signs := [sign for sign in " :^~" if sign in names[0]]):
+        said = f"the file has one column, {shown(names[0])}: if {shown(signs[0])} divides columns, save it with commas"
+        doubts = (*doubts, Doubt("ONE_COLUMN", said))
     return names, doubts
 
 
-def _dialect(database: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, int]:
-    """Return the delimiter, and how many lines stand before the header."""
-    with path.open(encoding="utf-8", errors="replace", newline="") as file:
-        first = file.readline(LONGEST_LINE)
-    try:
-        found = database.execute(
-            "SELECT Delimiter, SkipRows FROM sniff_csv($path, sample_size = -1, all_varchar = true,"
-            f" max_line_size = {LONGEST_LINE})",
-            {"path": str(path)},
-        ).fetchone()
-    except duckdb.Error:  # a line that fits no dialect, which the reader names; or too many columns to compare dialects
-        return max(DELIMITERS, key=first.count), 0
-    delimiter, skipped = cast("tuple[str, int]", found)
-    if delimiter in first:
-        return delimiter, 0  # the sniffer also skips rows that are shorter than others
-    if not skipped:  # a single column, unless lines of other lengths made it seem so
-        likely = max(DELIMITERS, key=first.count)
-        return likely if likely in first else delimiter, 0
-    return delimiter, skipped
-
-
-def _check_rows(database: duckdb.DuckDBPyConnection, width: int, delimiter: str) -> None:
+def _check_lines(database: duckdb.DuckDBPyConnection, width: int, delimiter: str) -> None:
     """Raise `InvalidRequest` if a line of the file has another number of cells than the header."""
     wrong = database.execute(
-        "SELECT line, error_type::VARCHAR, csv_line, error_message, count(*) OVER ()"
-        " FROM reject_errors ORDER BY line LIMIT 1"
+        "SELECT line, error_type::VARCHAR, csv_line, error_message, count(DISTINCT line) OVER () FROM reject_errors"
+        " WHERE trim(csv_line, $blanks) <> '' ORDER BY line LIMIT 1",
+        {"blanks": BLANKS},
     ).fetchone()
     if wrong is None:
+        (blank,) = cast("tuple[int]", database.execute("SELECT count(*) FROM reject_errors").fetchone())
+        if blank >= MOST_REJECTED:  # there may be others that were not kept
+            raise InvalidRequest("expected no lines of blanks alone, got too many: remove them", reason="BAD_LINE")
         return
     line, kind, text, message, count = cast("tuple[int, str, str, str, int]", wrong)
-    shown_line = text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"
+    text = text.strip("\r\n")
+    shown_line = shown(text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…")
     if kind in ("MISSING COLUMNS", "TOO MANY COLUMNS"):
         got = message.rpartition(" ")[2]
         name = DELIMITERS.get(delimiter, repr(delimiter))
         detail = f"expected {counted(width, 'cell')}, as in the header, divided by {name}; got {got}: {shown_line}"
     elif kind == "UNQUOTED VALUE":
-        detail = f'a cell begins with " and does not end with it: {shown_line}'
+        detail = f'expected " only around a cell, and "" within it, got {shown_line}'
+    elif kind == "LINE SIZE OVER MAXIMUM":
+        detail = f"expected {LINE} It begins with {shown_line}"
     else:
         detail = f"{kind.lower()}: {shown_line}"
     more = f" ({counted(count, 'such line')} in all)" if count > 1 else ""
     raise InvalidRequest(f"{detail}{more}", pointer=Place("line", line), reason="BAD_LINE")
 
 
-def _names(given: list[str]) -> tuple[tuple[str, ...], tuple[Doubt, ...]]:
-    """Return the names of columns, made visible and different, and what was changed."""
-    doubts: list[Doubt] = []
-    names: list[str] = []
-    for i, name in enumerate(given):
-        clean = " ".join(name.translate(dict.fromkeys(map(ord, INVISIBLE))).split())
-        if not clean:
-            clean = f"column{i + 1}"
-            doubts.append(Doubt("NO_NAME", f"the column {i + 1} has no name and is called {clean}", "ignore"))
-        elif clean != name.strip(" "):
-            doubts.append(Doubt("RENAMED", f"{shown(name)} is called {shown(clean)}: blanks or invisible characters"))
-        names.append(clean)
-    for name, count in Counter(names).items():
-        if count > 1:
-            raise InvalidRequest(
-                f"expected different names of columns, got {shown(name)} {counted(count, 'time')}: rename all but one",
-                reason="SAME_NAME",
-            )
-    return tuple(names), tuple(doubts)
+def _names(given: Sequence[str], max_columns: int | None) -> tuple[tuple[str, ...], tuple[Doubt, ...]]:
+    if max_columns is not None and len(given) > max_columns:
+        raise TooLarge(f"expected at most {max_columns:,} columns, got {len(given):,}", pointer="columns")
+    return clean_names(given)
 
 
 def _load_typed(
-    database: duckdb.DuckDBPyConnection, path: Path, kind: FileKind
+    database: duckdb.DuckDBPyConnection, path: Path, kind: FileKind, max_columns: int | None
 ) -> tuple[tuple[str, ...], tuple[Doubt, ...]]:
     """Load Parquet or JSON Lines: their values as texts in plain notation. Nested columns are refused."""
-    reader = "read_parquet($path)" if kind is FileKind.PARQUET else "read_json($path, format = 'newline_delimited')"
-    described = database.execute(f"DESCRIBE SELECT * FROM {reader}", {"path": str(path)}).fetchall()
+    reader = "read_parquet($path)" if kind is FileKind.PARQUET else f"read_json($path, {_JSON_LINES})"
+    given = {"path": str(path)}
+    described = database.execute(f"DESCRIBE SELECT * FROM {reader}", given).fetchall()
     columns = [(str(row[0]), str(row[1])) for row in described]
     for name, column_type in columns:
         if column_type.endswith("]") or column_type.startswith(("STRUCT", "MAP", "UNION", "BLOB")):
-            detail = f"expected a single value in each row, got {column_type}: leave the column out"
-            raise InvalidRequest(detail, pointer=Place("columns", name), reason="NESTED_COLUMN")
-    names, doubts = _names([name for name, _ in columns])
-    parts = ", ".join(f"CAST({_identifier(name)} AS VARCHAR) AS c{i}" for i, (name, _) in enumerate(columns))
-    database.execute(f"CREATE TABLE cells AS SELECT {parts} FROM {reader}", {"path": str(path)})
+            raise _nested(name, column_type)
+    names, doubts = _names([name for name, _ in columns], max_columns)
+    parts = ", ".join(
+        f"{_identifier(name)}->>'$' AS c{i}" if kind == "JSON" else f"CAST({_identifier(name)} AS VARCHAR) AS c{i}"
+        for i, (name, kind) in enumerate(columns)
+    )
+    database.execute(f"CREATE TABLE cells AS SELECT {parts} FROM {reader}", given)
+    for name, column_type in columns:
+        if column_type == "JSON":  # values of several types
+            nested = f"json_type({_identifier(name)}) IN ('OBJECT', 'ARRAY')"
+            if database.execute(f"SELECT 1 FROM {reader} WHERE {nested} LIMIT 1", given).fetchone():
+                raise _nested(name, "an object or a list")
     return names, doubts
+
+
+_JSON_LINES = (
+    "format = 'newline_delimited', records = true, sample_size = -1, map_inference_threshold = -1,"
+    f" maximum_object_size = {LONGEST_LINE}"
+)
+
+
+def _nested(name: str, column_type: str) -> InvalidRequest:
+    detail = (
+        f"expected a single value in each row, got {column_type}: leave the column out, or make columns of its parts"
+    )
+    return InvalidRequest(detail, pointer=Place("columns", name), reason="NESTED_COLUMN")
+
+
+def _check_json_lines(path: Path) -> None:
+    """Raise `InvalidRequest` for the first line that is no object, or has a key twice."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for line, text in enumerate(file, 1):
+            try:
+                fits = not text.strip() or isinstance(json.loads(text, object_pairs_hook=_different), dict)
+            except (ValueError, RecursionError):
+                fits = False
+            if not fits:
+                detail = "expected an object on each line (JSON Lines), each key once"
+                detail = f"{detail}, got {shown(text.strip()[:MOST_SHOWN])}"
+                raise InvalidRequest(detail, pointer=Place("line", line), reason="BAD_LINE")
+
+
+def _different(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    if len(found := dict(pairs)) < len(pairs):
+        raise ValueError
+    return found
 
 
 def _identifier(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +17,7 @@ from layerwise.errors import Place
 from layerwise.tables.cells import PLAIN as PLAIN_NUMBER
 from layerwise.tables.formats import CategoryFormat, Format, NumberFormat, TextFormat
 from layerwise.tables.inference import Doubt, InferredFormat, PlainNumbers, infer_format
-from layerwise_service.errors import InvalidRequest, TooLarge
+from layerwise_service.errors import InvalidRequest
 from layerwise_service.reading.choices import ReadingChoices
 from layerwise_service.reading.file_kind import FileKind, file_kind
 from layerwise_service.reading.loading import load
@@ -34,6 +34,7 @@ BLANKS = " \t\n\r\v\f\u00a0"
 TOGETHER = 100
 """The most columns in one query: a join for each is deep enough."""
 MEMORY = "512MB"
+_WORDS = (CategoryFormat, TextFormat)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class TableFile:
         choices: ReadingChoices | None = None,
     ) -> None:
         choices = choices or ReadingChoices()
-        kind, said = file_kind(path, max_bytes=max_bytes)
+        kind, encoding = file_kind(path, max_bytes=max_bytes, max_columns=max_columns)
         folder = path.parent
         self._database = duckdb.connect(str(folder / "table.duckdb"), config={"threads": 1, "memory_limit": MEMORY})
         try:
@@ -73,12 +74,8 @@ class TableFile:
             self._database.execute("SET allowed_directories = [$folder]", {"folder": str(folder)})
             self._database.execute("SET enable_external_access = false")
             self._database.execute("SET lock_configuration = true")
-            self._names, doubts = load(self._database, path, kind)
-            if max_columns is not None and len(self._names) > max_columns:
-                detail = f"expected at most {max_columns} columns, got {len(self._names)}"
-                raise TooLarge(detail, pointer="columns")
-            if said:
-                doubts = (Doubt("ENCODING", said), *doubts)
+            self._names, doubts = load(self._database, path, kind, max_columns=max_columns)
+            doubts = (*encoding, *doubts)
             self._typed = kind is FileKind.PARQUET
             self._rows = self._one("SELECT count(*) FROM cells")
             chosen = choices.formats_of(self._names)
@@ -87,6 +84,10 @@ class TableFile:
                 self._inferred(i, name, chosen.get(name), cells)
                 for i, (name, cells) in enumerate(zip(self._names, self._counted(), strict=True))
             )
+            if kind is FileKind.CSV and self._seems_without_header(columns):
+                first = ", ".join(map(shown, self._names[:3]))
+                said = f"the first line, {first}, …, seems to be a row: if so, put a line with names before it"
+                doubts = (*doubts, Doubt("NO_HEADER", said))
             self.schema = TableSchema(columns, self._rows, doubts)
         except BaseException:
             self._database.close()
@@ -112,7 +113,11 @@ class TableFile:
             found: dict[str, Any] = {}
             for query in queries:
                 found |= self._database.execute(f"{query} {where}").fetchnumpy()
-            yield {column.name: _values(found[f"c{i}"], column.format) for i, column in enumerate(self.schema.columns)}
+            block = {
+                column.name: _values(found[f"c{i}"], column.format) for i, column in enumerate(self.schema.columns)
+            }
+            self._check_finite(block, start)
+            yield block
 
     def _query(self, start: int) -> str:
         """Return the SQL of the values of the columns from `start` on that are read together."""
@@ -138,6 +143,22 @@ class TableFile:
             found.doubts,
             all_plain=not others,
         )
+
+    def _seems_without_header(self, columns: Sequence[ColumnSchema]) -> bool:
+        """Return whether each name could be a cell of its column, and some are numbers or dates."""
+        counts = [list(map(str, range(first, first + len(columns)))) for first in (0, 1)]
+        if list(self._names) in counts or all(isinstance(each.format, _WORDS) for each in columns):
+            return False
+        for i, column in enumerate(columns):
+            if isinstance(column.format, _WORDS):
+                if not self._one(f"SELECT count(*) FROM cells WHERE trim(c{i}) = $name", name=column.name):
+                    return False
+                continue
+            try:
+                column.format.read(column.name)
+            except (ValueError, OverflowError):
+                return False
+        return True
 
     def _counted(self) -> Iterator[_Cells]:
         """Yield what is counted of the cells of each column."""
@@ -219,8 +240,19 @@ class TableFile:
             return read(text)
         except (ValueError, OverflowError):
             row = self._one(f"SELECT rowid FROM cells WHERE c{i} = $text ORDER BY rowid LIMIT 1", text=text)
-            wanted = f"expected {column_format.wanted}, got {shown(text)}"
-            raise InvalidRequest(wanted, pointer=Place("rows", row, self._names[i]), reason="BAD_CELL") from None
+            raise self._bad_cell(row, self._names[i], column_format.wanted, text) from None
+
+    def _check_finite(self, block: Mapping[str, Values], start: int) -> None:
+        """Raise `InvalidRequest` for a number beyond float64, such as 1e999, which DuckDB reads as infinite."""
+        for i, (name, values) in enumerate(block.items()):
+            if isinstance(values, np.ndarray) and values.dtype.kind == "f" and (infinite := np.isinf(values)).any():
+                row = start + int(np.argmax(infinite))
+                text = self._database.execute(f"SELECT c{i} FROM cells WHERE rowid = {row}").fetchone()
+                raise self._bad_cell(row, name, "a finite number", cast("tuple[str]", text)[0])
+
+    def _bad_cell(self, row: int, name: str, wanted: str, text: str) -> InvalidRequest:
+        detail = f"expected {wanted}, got {shown(text)}: change it, or name it as a word for a missing value"
+        return InvalidRequest(detail, pointer=Place("rows", row, name), reason="BAD_CELL")
 
     def _one(self, query: str, **given: object) -> int:
         found = self._database.execute(query, given or None).fetchone()

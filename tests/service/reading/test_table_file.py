@@ -1,7 +1,10 @@
 """Reading of table files as a person would read them."""
 
 import gzip
+import io
 import math
+import pickle
+import zipfile
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -10,13 +13,16 @@ import duckdb
 import numpy as np
 import pytest
 
-from helpers.odd_tables import ODD_TABLES, ROWS, OddTable
+from helpers.odd_tables import ODD_TABLES, ROWS, OddTable, npz
 from layerwise.tables.formats import CategoryFormat, DateFormat, NumberFormat
 from layerwise_service.errors import InvalidRequest, TooLarge
+from layerwise_service.reading.canonical import read_canonical
 from layerwise_service.reading.choices import ReadingChoices
+from layerwise_service.reading.reader import ReadingLimits
 from layerwise_service.reading.table_file import TableFile
 
 MANY = 10**8
+LIMITS = ReadingLimits(60, 2**30, MANY, 1_000, 256, 4_096)
 Upload = Callable[[bytes], Path]
 
 
@@ -37,17 +43,25 @@ def plain(value: object) -> object:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
+def zipped(*names: str) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in names:
+            archive.writestr(name, "x")
+    return file.getvalue()
+
+
 @pytest.mark.parametrize("odd", ODD_TABLES, ids=lambda odd: odd.name)
 def test_a_file_is_read_as_a_person_would_read_it(upload: Upload, odd: OddTable) -> None:
     with TableFile(upload(odd.content), max_bytes=MANY) as table:
         schema, blocks = table.schema, list(table.blocks())
 
-    first = schema.columns[0]
+    first, label = schema.columns[0], schema.columns[odd.columns.index(odd.label)]
     assert tuple(column.name for column in schema.columns) == odd.columns
-    assert (first.kind, schema["y"].kind, schema.rows) == (odd.kind, "number", ROWS)
+    assert (first.kind, label.kind, schema.rows) == (odd.kind, "number", ROWS)
     assert [plain(value) for value in blocks[0][first.name][:2]] == list(odd.values)
     assert {doubt.reason for doubt in (*schema.doubts, *first.doubts)} == odd.doubts
-    assert [int(value) for value in blocks[0]["y"]] == list(range(ROWS))
+    assert [int(value) for value in blocks[0][label.name]] == list(range(ROWS))
 
 
 def test_every_value_is_that_of_the_columns_format(upload: Upload) -> None:
@@ -121,29 +135,71 @@ def test_a_cell_that_a_chosen_format_cannot_read_is_named(upload: Upload) -> Non
         (b" \n\n", "EMPTY_FILE", "the file is empty"),
         (b"%PDF-1.7 ...", "NOT_A_TABLE", "a PDF document"),
         (b"\x89PNG\r\n\x1a\n", "NOT_A_TABLE", "an image"),
-        (b"PK\x03\x04....", "NOT_A_TABLE", r"an Excel file \(.xlsx\): unpack it, or save the sheet as CSV"),
+        (
+            zipped("[Content_Types].xml", "xl/workbook.xml"),
+            "NOT_A_TABLE",
+            r"an Excel file \(.xlsx\): save the sheet as",
+        ),
+        (zipped("word/document.xml"), "NOT_A_TABLE", "a Word document"),
+        (zipped("a.csv"), "NOT_A_TABLE", "a zip archive of 'a.csv': unpack it"),
+        (zipped("a.npy")[:-9], "NOT_A_TABLE", "damaged or cut off"),
+        (zipped("a.npy"), "DAMAGED_FILE", "a: expected a whole array"),
+        (b"a/b".ljust(257, b"\0") + b"ustar\0", "NOT_A_TABLE", "a tar archive"),
+        (b"SQLite format 3\0", "NOT_A_TABLE", "an SQLite database: export the table as CSV"),
+        (pickle.dumps({"a": 1}), "NOT_A_TABLE", "a Python pickle"),
+        (gzip.compress(gzip.compress(b"a\n1\n")), "NOT_A_TABLE", "gzip twice"),
+        (gzip.compress(b""), "EMPTY_FILE", "the file is empty"),
+        (b"\xef\xbb\xbf", "EMPTY_FILE", "the file is empty"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "NOT_A_TABLE", "git lfs pull"),
+        (b"<!-- saved -->\n<html>", "NOT_A_TABLE", "a web page"),
+        (npz(a=np.array([None, 1], object)), "NOT_A_TABLE", r"a: .* Python objects \(pickles\)"),
+        (
+            npz(a=np.zeros((2, 3, 4))),
+            "NOT_A_TABLE",
+            r"a: expected an array of one or two dimensions, got the shape \(2, 3, 4\)",
+        ),
+        (npz(a=np.zeros(2), b=np.zeros(3)), "NOT_A_TABLE", "as many rows, a has 2, b has 3"),
+        (
+            npz(a=np.zeros(2, complex)),
+            "NESTED_COLUMN",
+            "columns.a: expected numbers, booleans, dates or texts, got complex",
+        ),
+        (npz(a=np.zeros((0, 2))), "NO_ROWS", "the file has none"),
+        (b"a,b\n", "NO_ROWS", "the file has none"),
         (b"\n <!DOCTYPE html><html>", "NOT_A_TABLE", "a web page"),
         (b'[{"a": 1}]', "NOT_A_TABLE", "one object a line"),
-        (b"a,b\n1,\x00\x01\n", "NOT_A_TABLE", "binary bytes"),
+        (bytes(range(32)), "NOT_A_TABLE", "binary bytes"),
+        (b"a,b\n1,2\n1,\x00\n", "BAD_LINE", r"line\[3\]: expected text, got a NUL byte"),
+        (b"a,b\n" + b"1,2\n" * 90_000 + b"1,\x00\n", "BAD_LINE", r"line\[90002\]: .* NUL byte"),
         (
             b"a,b\n1,2\n3\n4,5,6\n",
             "BAD_LINE",
-            r"line\[3\]: expected 2 cells, as in the header, divided by comma; got 1: 3",
+            r"line\[3\]: expected 2 cells, as in the header, divided by comma; got 1: '3'",
         ),
         (b"a,b\n1,2\n3\n", "BAD_LINE", r"line\[3\]: expected 2 cells"),
-        (b'a,b\n1,"2\n', "BAD_LINE", r'line\[2\]: a cell begins with "'),
-        (b"a,a,y\n1,2,3\n", "SAME_NAME", "'a' 2 times"),
+        (b'a,b\n1,"2\n', "BAD_LINE", r'line\[2\]: expected " only around a cell'),
+        (b"a,b\n1,2\n" + b"x" * 2**24 + b"\n", "BAD_LINE", r"line\[3\]: expected a line of at most 16,777,216 bytes"),
+        (b'"a,b\n1,2\n', "BAD_LINE", r"line\[1\]: expected a line with the names .* quote not closed"),
+        (b"a,\xe2\x80\x8ba,y\n1,2,3\n", "SAME_NAME", "'a' for columns 1 and 2"),
+        (b"1,1,2\n3,4,5\n", "SAME_NAME", "put a line with names first"),
+        (b"a\n1\n1e999\n", "BAD_CELL", r"rows\[1\].a: expected a finite number, got '1e999'"),
+        (b"a\n1\ninf\n", "BAD_CELL", r"rows\[1\].a: expected a number, got 'inf'"),
         (b'{"a": [1, 2]}\n', "NESTED_COLUMN", "columns.a: expected a single value"),
-        (b'{"a": 1}\n{"a": \n', "NOT_A_TABLE", "cannot be read"),
+        (b'{"a": {"b": 1}}\n', "NESTED_COLUMN", "columns.a: expected a single value"),
+        (b'{"a": 1}\n' * 30_000 + b'{"a": [1]}\n', "NESTED_COLUMN", "columns.a: expected a single value"),
+        (b'{"a": 1}\n{"a": \n{"a": 2}\n', "BAD_LINE", r"""line\[2\]: .* got '{"a":'"""),
+        (b'{"a": 1}\n{"a": 2, "a": 2}\n', "BAD_LINE", r"line\[2\]: expected an object on each line .*, each key once"),
+        (b'{\n"a": 1\n}', "BAD_LINE", r"line\[1\]: expected an object on each line \(JSON Lines\), .* got '{'"),
         (b"PAR1 and no more", "NOT_A_TABLE", "cannot be read"),
-        (b"\x1f\x8b\x08 and no more", "INVALID_ARGUMENT", "gzip"),
+        (b"\x1f\x8b\x08 and no more", "DAMAGED_FILE", "gzip"),
     ],
 )
 def test_what_is_no_table_is_refused_saying_what_it_is(upload: Upload, content: bytes, reason: str, words: str) -> None:
     with pytest.raises(InvalidRequest, match=words) as error:
-        TableFile(upload(content), max_bytes=MANY)
+        read_canonical(upload(content).parent, LIMITS, ReadingChoices())
 
     assert error.value.reason == reason
+    assert "upload" not in str(error.value)
 
 
 def test_a_bomb_of_zeros_is_refused_before_it_fills_the_disk(upload: Upload) -> None:

@@ -1,0 +1,124 @@
+"""The dialect of a text with delimiters: its delimiter and quotes, and where its header is."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count, islice
+from pathlib import Path
+
+from layerwise.errors import Place
+from layerwise_service.errors import TooLarge
+
+LONGEST_LINE = 2**24
+"""Bytes."""
+LINE = f"a line of at most {LONGEST_LINE:,} bytes, got more: is a quote not closed?"
+DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+_QUOTES = (('"', '"', '"'), ('"', "\\", '\\"'), ("'", "'", "'"))
+"""A quote, what stands before a quote within quotes, and what the text then has."""
+_RECORDS = 100
+"""Records that are compared."""
+_SAMPLE = 2**20
+"""Characters, or the first line if it is longer."""
+_LINE_END = re.compile(r"[\r\n]")
+_ANNOUNCED = re.compile(r"\s*sep=(.)[\r\n]", re.IGNORECASE)
+"""A first line as Excel reads and writes it."""
+
+csv.field_size_limit(LONGEST_LINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a text is divided into cells. `skip` is the number of records and empty lines up to the end of the header."""
+
+    delimiter: str
+    quote: str
+    escape: str
+    header: tuple[str, ...]
+    skip: int
+    left_out: tuple[str, ...]
+    """The first cells of the records before the header."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    cells: list[str]
+    place: int
+    """Counted from 0, with the empty lines."""
+
+
+def find_dialect(path: Path) -> Dialect:
+    """Return the dialect by which most of the first records have as many cells as the header.
+
+    Lines before the header, such as a title, have fewer cells than the records. Raises `TooLarge` for a header of more
+    than `LONGEST_LINE`.
+    """
+    with path.open(encoding="utf-8", newline="") as file:
+        sample = file.read(_SAMPLE)
+        if not _LINE_END.search(sample):
+            sample += file.readline(LONGEST_LINE)
+    if len(sample) > LONGEST_LINE:
+        raise TooLarge(f"expected {LINE}", pointer=Place("line", 1), reason="BAD_LINE")
+    announced = _ANNOUNCED.match(sample)
+    best = (-1.0, 0)
+    found: Dialect | None = None
+    for quote, escape, sign in _QUOTES:
+        if found and (best[0] == 1 or sign not in sample):
+            continue
+        for delimiter in [announced[1]] if announced else DELIMITERS:
+            records = list(islice(_records(sample, delimiter, quote, escape), _RECORDS))
+            records = records[1:] if announced else records
+            fit, start, header = _header(records)
+            if fit > best:
+                left_out = tuple(record.cells[0] for record in records[:start])
+                skip = records[start].place + 1 if records else 0
+                best, found = fit, Dialect(delimiter, quote, escape, header, skip, left_out)
+    assert found is not None
+    return found
+
+
+def _records(sample: str, delimiter: str, quote: str, escape: str) -> Iterator[_Record]:
+    """Yield the records that are no empty lines; one that cannot be read has no cells, and ends them."""
+    doubled = escape == quote
+    reader = csv.reader(
+        io.StringIO(sample, newline=""),
+        delimiter=delimiter,
+        quotechar=quote,
+        doublequote=doubled,
+        escapechar=None if doubled else escape,
+        strict=True,
+    )
+    for place in count():
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            yield _Record([], place)
+            return
+        if len(cells) > 1 or any(cell.strip() for cell in cells):
+            yield _Record(cells, place)
+
+
+def _header(records: list[_Record]) -> tuple[tuple[float, int], int, tuple[str, ...]]:
+    """Return how well the dialect of these records fits, which of them is the header, and its cells.
+
+    The more records have as many cells as most, the better it fits; then, the more cells they have.
+    """
+    widths = [len(record.cells) for record in records]
+    usual = max(Counter(widths).items(), key=lambda pair: (pair[1], pair[0]), default=(0, 0))[0]
+    if usual < 2:
+        return (0.0, usual), 0, tuple(records[0].cells) if records else ()
+    fit = (widths.count(usual) / len(widths), usual)
+    start = next(i for i, width in enumerate(widths) if width >= usual)
+    first = records[0]
+    if start == 1 and usual - 1 == widths[0] > 0 and records[1].place == first.place + 1:
+        if not any(record.cells[-1] for record in records[1:] if record.cells):
+            return fit, 0, tuple(first.cells)  # each row ends with a delimiter
+        if widths[0] > 1:
+            return fit, 0, ("", *first.cells)  # R gives the names of rows no name
+    return fit, start, tuple(records[start].cells)
