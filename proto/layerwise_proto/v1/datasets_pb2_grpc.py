@@ -76,7 +76,7 @@ class DatasetServiceServicer(object):
     """Missing associated documentation comment in .proto file."""
 
     def UploadDataset(self, request_iterator, context):
-        """Sends a file: CSV or another text with delimiters, JSON Lines, Parquet, also compressed by gzip. The caller sends one
+        """Sends a file: CSV or another text with delimiters, JSON Lines, Parquet, .npz, .npy, also by gzip. The caller sends one
         header, then chunks of about 1 MiB, and closes its side of the stream. The answer comes when the file is read and
         stored. The same content has the same id, however often it is sent.
 

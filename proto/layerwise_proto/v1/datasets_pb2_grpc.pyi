@@ -33,7 +33,7 @@ class DatasetServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> DatasetServiceAsyncStub: ...
     UploadDataset: _grpc.StreamUnaryMultiCallable[_datasets_pb2.UploadDatasetRequest, _datasets_pb2.Dataset]
-    """Sends a file: CSV or another text with delimiters, JSON Lines, Parquet, also compressed by gzip. The caller sends one
+    """Sends a file: CSV or another text with delimiters, JSON Lines, Parquet, .npz, .npy, also by gzip. The caller sends one
     header, then chunks of about 1 MiB, and closes its side of the stream. The answer comes when the file is read and
     stored. The same content has the same id, however often it is sent.
 
@@ -59,7 +59,7 @@ class DatasetServiceStub:
 class DatasetServiceAsyncStub(DatasetServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     UploadDataset: _aio.StreamUnaryMultiCallable[_datasets_pb2.UploadDatasetRequest, _datasets_pb2.Dataset]  # type: ignore[assignment]
-    """Sends a file: CSV or another text with delimiters, JSON Lines, Parquet, also compressed by gzip. The caller sends one
+    """Sends a file: CSV or another text with delimiters, JSON Lines, Parquet, .npz, .npy, also by gzip. The caller sends one
     header, then chunks of about 1 MiB, and closes its side of the stream. The answer comes when the file is read and
     stored. The same content has the same id, however often it is sent.
 
@@ -88,7 +88,7 @@ class DatasetServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_datasets_pb2.UploadDatasetRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_datasets_pb2.Dataset, _abc.Awaitable[_datasets_pb2.Dataset]]:
-        """Sends a file: CSV or another text with delimiters, JSON Lines, Parquet, also compressed by gzip. The caller sends one
+        """Sends a file: CSV or another text with delimiters, JSON Lines, Parquet, .npz, .npy, also by gzip. The caller sends one
         header, then chunks of about 1 MiB, and closes its side of the stream. The answer comes when the file is read and
         stored. The same content has the same id, however often it is sent.
 
