@@ -67,6 +67,7 @@ GAPS = lines(sometimes("NA"))
 JSON_LINES = "".join(f'{{"a": {i * 2.5}, "y": {i}}}\n' for i in range(ROWS))
 LATE = JSON_LINES[:-1].replace('"y": 299}', '"y": 299, "z": "late"}') + "\n"
 NAMED = "a,y,name\n" + "".join(f"{sometimes('NA')(i)},{i},b\n" for i in range(ROWS))
+BLANKS = GAPS.replace("\n", "\n \n\n", 200).replace("a,y", "a ,y")
 COMMAS = "a;y\n" + "".join(f"{i},5;{i},0\n" for i in range(ROWS))
 GERMAN = "größe,y\n" + "".join(f"ä{i % 3},{i}\n" for i in range(ROWS))
 
@@ -112,7 +113,8 @@ ODD_TABLES = (
     OddTable("JSON Lines of several types", JSON_LINES.replace(" 2.5,", ' "?",').encode(), "number", (0.0, None),
              frozenset({"ODD_TEXTS"})),
     OddTable("decimal commas in every column", COMMAS.encode(), "number", (0.5, 1.5), frozenset({"NUMBER_FORMAT"})),
-    OddTable("single quotes", lines(lambda i: f"'say, x{i % 2}'", "'a','y'").encode(), "category", ("say, x0", "say, x1")),
+    OddTable("single quotes", lines(lambda i: f"'say, x{i % 2}'", "'a','y'").encode(), "category",
+             ("say, x0", "say, x1")),
     OddTable("backslashes before quotes", lines(lambda i: rf'"say \"x{i % 2}\""', '"a","y"').encode(), "category",
              ('say "x0"', 'say "x1"')),
     OddTable("lone quotes", lines(lambda i: f'{i % 2}" pipe').encode(), "category", ('0" pipe', '1" pipe')),
@@ -120,7 +122,7 @@ ODD_TABLES = (
              "number", (None, 1.5)),
     OddTable("old Macintosh", GAPS.replace("\n", "\r").encode(), "number", (None, 1.5)),
     OddTable("line ends of several kinds", GAPS.replace("\n", "\r\n", 150).encode(), "number", (None, 1.5)),
-    OddTable("empty lines and lines of blanks", GAPS.replace("\n", "\n \n\n", 200).replace("a,y", "a ,y").encode(), "number", (None, 1.5)),
+    OddTable("empty lines and lines of blanks", BLANKS.encode(), "number", (None, 1.5)),
     OddTable("a delimiter at the end of each row", GAPS.replace("\n", ",\n").replace("y,", "y").encode(), "number",
              (None, 1.5)),
     OddTable("remarks before the header", b"# exported by hand, on Monday\n# all of it\n" + NAMED.encode(), "number",
