@@ -24,6 +24,7 @@ from layerwise_service.stores.uploads import Uploads
 from layerwise_service.stores.version_store import VersionStore
 from layerwise_service.usecases.dataset_jobs import DatasetJobs
 from layerwise_service.usecases.datasets import Datasets
+from layerwise_service.usecases.evaluations import Evaluations
 from layerwise_service.usecases.file_prediction import FilePredictor
 from layerwise_service.usecases.prediction import VersionPredictor
 from layerwise_service.usecases.profiles import Profiles
@@ -123,6 +124,7 @@ def build_rpc(settings: Settings) -> RpcServer:
     training = TrainingJobs(stores.jobs, stores.versions, stores.artifacts, settings)
     registry = Registry(stores.versions, stores.jobs)
     datasets = Datasets(stores.datasets, stores.uploads, stores.artifacts, predictor.formats, settings)
+    file_predictor = FilePredictor(predictor, registry, datasets, stores.artifacts)
     return RpcServer(
         training=training,
         datasets=datasets,
@@ -130,7 +132,8 @@ def build_rpc(settings: Settings) -> RpcServer:
         dataset_jobs=DatasetJobs(stores.datasets, stores.artifacts, training),
         registry=registry,
         predictor=predictor,
-        file_predictor=FilePredictor(predictor, registry, datasets, stores.artifacts),
+        file_predictor=file_predictor,
+        evaluations=Evaluations(file_predictor, registry),
         sweep=stores.sweep,
         readiness=Readiness(stores.database, stores.artifacts),
         loops=(resolver.loop,),

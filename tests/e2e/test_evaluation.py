@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import json
 import urllib.request
+from pathlib import Path
+from typing import Any
 
+import grpc
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
+from scipy.stats import norm
+from sklearn.metrics import r2_score
 
 from helpers.running import Service
 from layerwise import MLP, Evaluation, Plan, evaluate, fit
-from layerwise_client import datasets
+from layerwise_client import LayerwiseError, datasets
 from layerwise_client.cli.group import layerwise
+from layerwise_proto.v1 import training_pb2
+from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
 
 RNG = np.random.default_rng(0)
 LAYERS = {"layers": [{"units": 8, "activation": "relu"}]}
@@ -67,3 +75,156 @@ def test_of_a_table_the_importance_of_each_column_is_told(service: Service) -> N
     size, pet = told.importances.columns
     assert (size.name, pet.name) == ("size", "pet")
     assert size.mean > 0.5 > abs(pet.mean)
+
+
+ROWS = 240
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files of the same columns: to train on, and to evaluate on, with a gap and labels that training never saw."""
+    folder = tmp_path_factory.mktemp("files")
+    rng = np.random.default_rng(1)
+    size, pet = rng.normal(size=ROWS), rng.choice(["ant", "bee"], ROWS)
+    late = np.where((size > 0) ^ (rng.random(ROWS) < 0.1), "yes", "no")
+    lines = [f"{a:.4f};{b};{c}".replace(".", ",") for a, b, c in zip(size, pet, late, strict=True)]
+    (folder / "train.csv").write_text("\n".join(["size;pet;late", *lines[:160]]))
+    more = ["0,5;ant;", "0,25;bee;maybe", "-1,5;bee;maybe", "2,0;ant;never"]
+    (folder / "new.csv").write_text("\n".join(["size;pet;late", *lines[160:], *more]))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def compared(service: Service, files: Path) -> str:
+    """Two versions of a model: one knows the size, the other only the pet."""
+    with service.client() as client:
+        dataset = client.upload_dataset(files / "train.csv")
+        for ignore in ([], ["size"]):
+            request = training_pb2.CreateJobRequest(model="compared", dataset=dataset.id, target="late", ignore=ignore)
+            request.architecture.layers.add()
+            request.plan.epochs = 60
+            request.plan.batch_size = 16
+            with grpc.insecure_channel(service.rpc) as channel:
+                client.job(TrainingServiceStub(channel).CreateJob(request, timeout=30).id).wait(timeout=60)
+    return "compared"
+
+
+def test_versions_are_evaluated_side_by_side_on_the_rows_of_a_file(
+    service: Service, files: Path, compared: str
+) -> None:
+    with service.client() as client:
+        first, second = client.evaluate([f"{compared}/1", compared], files / "new.csv")
+        answer = client.predict(compared, new_rows(files), version=1)
+
+    truth = [row["late"] for row in new_rows(files)]
+    known = [i for i, label in enumerate(truth) if label in ("yes", "no")]
+    assert answer.labels is not None
+    right = np.mean([answer.labels[i] == (truth[i] == "yes") for i in known])  # yes and no are booleans
+    told = first.evaluation
+    assert (first.version, second.version, first.target, first.without_target) == (1, 2, "late", 1)
+    assert (told.rows, second.evaluation.rows, told.unknown_rows) == (80, 80, 3)
+    assert told.unknown_labels == {"maybe": 2, "never": 1}
+    assert told.accuracy == pytest.approx(right)
+    assert "3 rows left out, with labels that training never saw: maybe (2), never (1)" in str(told)
+    assert first.difference is None
+    assert second.difference is not None
+    assert second.evaluation.accuracy is not None
+    assert told.accuracy is not None
+    assert second.difference.value == pytest.approx(second.evaluation.accuracy - told.accuracy)
+    assert second.difference.lower < second.difference.value < second.difference.upper < 0
+    assert str(second.difference).endswith("worse")
+
+
+def new_rows(files: Path) -> list[dict[str, object]]:
+    lines = (files / "new.csv").read_text().splitlines()[1:]
+    cells = [line.split(";") for line in lines]
+    return [{"size": float(a.replace(",", ".")), "pet": b, "late": c} for a, b, c in cells]
+
+
+def test_the_command_evaluates_a_file_in_words_or_as_json(service: Service, files: Path, compared: str) -> None:
+    path = str(files / "new.csv")
+
+    said = shown(service, "evaluate", f"{compared}/1", f"{compared}/2", path)
+    found = json.loads(shown(service, "evaluate", compared, path, "--json", "--target", "late"))
+
+    assert f"{compared}/1 on {path}" in said
+    assert "always predicting" in said
+    assert "actual \\ predicted" in said
+    assert "accuracy -" in said.splitlines()[-1]
+    assert [(each["version"], each["evaluation"]["rows"], each["difference"]) for each in found] == [(2, 80, None)]
+
+
+@pytest.mark.parametrize("form", ["mapping", "rows", "pandas"])
+def test_a_table_in_memory_is_evaluated_as_the_file_is(service: Service, files: Path, compared: str, form: str) -> None:
+    rows = new_rows(files)
+    table = {name: [row[name] or None for row in rows] for name in rows[0]}
+    labels = table.pop("late")
+    given: Any = {"mapping": table, "rows": [{**row, "late": row["late"] or None} for row in rows]}.get(form)
+    if form == "pandas":
+        given = pd.DataFrame(table)
+
+    with service.client() as client:
+        (of_file,) = client.evaluate(f"{compared}/1", files / "new.csv")
+        (found,) = client.evaluate(f"{compared}/1", given, "late" if form == "rows" else labels)
+
+    assert found.evaluation == of_file.evaluation
+    assert found.without_target == 1
+
+
+def test_rows_of_numbers_are_evaluated(service: Service) -> None:
+    X, y = datasets.load("iris")
+    with service.client() as client:
+        plan = {"epochs": 20, "validation": 0.0}
+        client.train("iris-rows", LAYERS, X, y, plan=plan, progress=False).wait(timeout=60)
+        (found,) = client.evaluate("iris-rows", X, y)
+        stored = client.model("iris-rows").at(None).evaluation
+
+    assert stored is not None
+    assert found.evaluation.confusion_matrix == stored.confusion_matrix
+
+
+@pytest.mark.parametrize(
+    ("versions", "y", "message"),
+    [
+        ([], "late", "versions: expected at least one version, got none"),
+        (["nothing"], "late", "no model"),
+        (["compared/9"], "late", "compared has no version or alias '9'"),
+        (["compared/1"], "size", "is one that it predicts from"),
+        (["compared/1"], "weight", "there is no column 'weight'"),
+        (["compared"] * 11, "late", "expected 1 to 10 versions, got 11"),
+        (["compared/1"], "pet", "is one that it predicts from"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_refused(
+    service: Service, files: Path, compared: str, versions: list[str], y: str, message: str
+) -> None:
+    with service.client() as client, pytest.raises(LayerwiseError, match=message):
+        client.evaluate(versions, files / "new.csv", y)
+
+
+def test_regressions_differ_by_their_r2(service: Service) -> None:
+    size = RNG.normal(size=150)
+    price = 3 * size + RNG.normal(size=150)
+    table = {"size": size.tolist(), "noise": RNG.normal(size=150).tolist()}
+    with service.client() as client:
+        for model, ignore in (("prices", []), ("noises", ["size"])):
+            plan = {"epochs": 60, "batch_size": 16, "validation": 0.0}
+            job = client.train(model, {"layers": [{}]}, table, price, plan=plan, ignore=ignore, progress=False)
+            job.wait(timeout=60)
+        labels = np.where(price > 0, "high", "low")
+        client.train("labels", LAYERS, table, labels, plan={"epochs": 2}, progress=False).wait(timeout=60)
+        both = client.evaluate(["prices", "noises"], table, price)
+        predicted = [client.predict(model, table).values for model in ("prices", "noises")]
+        with pytest.raises(LayerwiseError, match="versions that all predict classes, or all amounts"):
+            client.evaluate(["prices", "labels"], table, price)
+
+    errors = [(values.ravel() - price) ** 2 for values in predicted if values is not None]
+    each = (errors[0] - errors[1]) / np.var(price)
+    told = both[1].difference
+    assert told is not None
+    assert told.metric == "r2"
+    assert told.value == pytest.approx(each.mean(), rel=1e-4)
+    half = norm.ppf(0.975) * each.std(ddof=1) / np.sqrt(150)
+    assert (told.lower, told.upper) == pytest.approx((each.mean() - half, each.mean() + half), rel=1e-4)
+    assert both[0].evaluation.mean is not None
+    assert both[0].evaluation.mean.r2 == pytest.approx(r2_score(price, predicted[0].ravel()), rel=1e-4)  # type: ignore[union-attr]

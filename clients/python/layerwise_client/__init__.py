@@ -19,6 +19,7 @@ from layerwise_client.errors import (
     Unavailable,
     WaitTimeout,
 )
+from layerwise_client.evaluation import Difference, VersionEvaluation
 from layerwise_client.job import Job
 from layerwise_client.models import Model, Version
 from layerwise_client.prediction import Prediction
@@ -45,6 +46,7 @@ __all__ = [
     "Dataset",
     "DatasetColumn",
     "DeadlineExceeded",
+    "Difference",
     "Doubt",
     "Failure",
     "Finding",
@@ -72,6 +74,7 @@ __all__ = [
     "Transport",
     "Unavailable",
     "Version",
+    "VersionEvaluation",
     "WaitTimeout",
     "datasets",
 ]

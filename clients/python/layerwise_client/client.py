@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from layerwise_client._data.file_header import open_file_header, open_path
 from layerwise_client._data.header import open_header
+from layerwise_client._data.json_lines import write_json_lines
 from layerwise_client._transport.connection import Connection, seconds, text, whole
 from layerwise_client._transport.http import HttpTransport
 from layerwise_client._transport.messages import snapshot_of, summary_of
@@ -20,6 +23,7 @@ from layerwise_client._transport.train import Rows, start
 from layerwise_client._transport.wrong_port import check_target
 from layerwise_client.dataset import Dataset, dataset_of
 from layerwise_client.errors import InvalidRequest
+from layerwise_client.evaluation import VersionEvaluation, evaluations_of
 from layerwise_client.job import Job
 from layerwise_client.models import Model, model_of, version_text
 from layerwise_client.progress import Progress, display_of
@@ -255,6 +259,65 @@ class Client:
         if version is None and answer.version < newest:  # serving processes look for new versions every 0.2 s
             answer = self._predicting.predict(answer.model, str(newest), X)
         return answer
+
+    def evaluate(
+        self,
+        versions: str | Iterable[str],
+        data: str | PathLike[str] | Dataset | TableLike | ArrayLike,
+        y: str | ArrayLike | Series | None = None,
+    ) -> tuple[VersionEvaluation, ...]:
+        """Evaluate versions on rows whose true values are known, the same rows for all.
+
+        Of more than 100,000 rows, so many chosen at random are evaluated. Rows without a true value, and with a label
+        that one of the versions does not know, are left out, and counted.
+
+        Parameters
+        ----------
+        versions : str or iterable of str
+            "model" or "model/version", by number or alias; at most 10. The others are compared with the first.
+        data : path, Dataset, table or array-like
+            A table file, which is read as in the training of the first version; a dataset of the service; or rows in
+            memory, in a form that `train` takes.
+        y : str or array-like, optional
+            Name of the column with the true values, or the values. By default the column that the first version was
+            trained to predict, if it was trained on a file.
+
+        Returns
+        -------
+        tuple of VersionEvaluation
+            The evaluation of each version, in their order.
+
+        Raises
+        ------
+        InvalidRequest
+            If a version does not take such rows, with row and column where there is one.
+        NotFound
+            If there is no such model, version or dataset.
+        Unavailable, DeadlineExceeded
+            If the service does not answer in time.
+
+        Examples
+        --------
+        >>> found, = client.evaluate("iris", X, y)
+        >>> found.evaluation.rows
+        150
+        """
+        names = [text(each, "versions") for each in ([versions] if isinstance(versions, str) else versions)]
+        if not names:
+            raise InvalidRequest("versions: expected at least one version, got none", pointer="versions")
+        target = y if isinstance(y, str) else ""
+        if isinstance(data, Dataset):
+            dataset = data
+        elif isinstance(data, str) or hasattr(data, "__fspath__"):
+            dataset = self.upload_dataset(cast("str", data), read_as=names[0], transient=True, progress=False)
+        else:
+            with TemporaryDirectory() as folder:
+                path = Path(folder) / "rows.jsonl"
+                with path.open("w", encoding="utf-8") as file:
+                    target = write_json_lines(file, data, None if isinstance(y, str) else y) or target
+                dataset = self.upload_dataset(path, transient=True, progress=False)
+        request = models_pb2.EvaluateDatasetRequest(dataset=dataset.id, target=target, versions=names)
+        return evaluations_of(self._connection.call(self._connection.prediction.EvaluateDataset, request))
 
     def upload_dataset(
         self,

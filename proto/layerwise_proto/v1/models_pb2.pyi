@@ -774,3 +774,132 @@ class PredictedRows(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PredictedRows: _TypeAlias = PredictedRows  # noqa: Y015
+
+@_typing.final
+class EvaluateDatasetRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATASET_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    VERSIONS_FIELD_NUMBER: _builtins.int
+    dataset: _builtins.str
+    """The id of the dataset. Send a file with `read_as_model`, so that its cells are read as in the training of the version."""
+    target: _builtins.str
+    """The column with the true values. Empty: the one that the first version was trained to predict, if it was trained on
+    a dataset.
+    """
+    @_builtins.property
+    def versions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """1 to 10 versions: "model", or "model/version" with a number or an alias."""
+
+    def __init__(
+        self,
+        *,
+        dataset: _builtins.str = ...,
+        target: _builtins.str = ...,
+        versions: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset", "target", b"target", "versions", b"versions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EvaluateDatasetRequest: _TypeAlias = EvaluateDatasetRequest  # noqa: Y015
+
+@_typing.final
+class EvaluateDatasetResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TARGET_FIELD_NUMBER: _builtins.int
+    WITHOUT_TARGET_FIELD_NUMBER: _builtins.int
+    VERSIONS_FIELD_NUMBER: _builtins.int
+    target: _builtins.str
+    """The column with the true values."""
+    without_target: _builtins.int
+    """The number of rows that were left out because they have no true value."""
+    @_builtins.property
+    def versions(self) -> _containers.RepeatedCompositeFieldContainer[Global___VersionEvaluation]:
+        """In the order of the request."""
+
+    def __init__(
+        self,
+        *,
+        target: _builtins.str = ...,
+        without_target: _builtins.int = ...,
+        versions: _abc.Iterable[Global___VersionEvaluation] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["target", b"target", "versions", b"versions", "without_target", b"without_target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EvaluateDatasetResponse: _TypeAlias = EvaluateDatasetResponse  # noqa: Y015
+
+@_typing.final
+class VersionEvaluation(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    EVALUATION_FIELD_NUMBER: _builtins.int
+    DIFFERENCE_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    version: _builtins.int
+    @_builtins.property
+    def evaluation(self) -> _struct_pb2.Struct:
+        """As ModelVersion.evaluation. Rows whose label one of the versions does not know are left out for all."""
+
+    @_builtins.property
+    def difference(self) -> Global___ScoreDifference:
+        """From the first version. Unset for the first, and where all targets are the same."""
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        version: _builtins.int = ...,
+        evaluation: _struct_pb2.Struct | None = ...,
+        difference: Global___ScoreDifference | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["difference", b"difference", "evaluation", b"evaluation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["difference", b"difference", "evaluation", b"evaluation", "model", b"model", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VersionEvaluation: _TypeAlias = VersionEvaluation  # noqa: Y015
+
+@_typing.final
+class ScoreDifference(_message.Message):
+    """How much better a version is than another on the same rows, with the interval of 95 % of the mean of the rows'
+    differences, by the normal approximation.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METRIC_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    LOWER_FIELD_NUMBER: _builtins.int
+    UPPER_FIELD_NUMBER: _builtins.int
+    metric: _builtins.str
+    """accuracy or r2."""
+    value: _builtins.float
+    lower: _builtins.float
+    upper: _builtins.float
+    def __init__(
+        self,
+        *,
+        metric: _builtins.str = ...,
+        value: _builtins.float = ...,
+        lower: _builtins.float = ...,
+        upper: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lower", b"lower", "metric", b"metric", "upper", b"upper", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScoreDifference: _TypeAlias = ScoreDifference  # noqa: Y015

@@ -425,6 +425,11 @@ class PredictionServiceStub(object):
                 request_serializer=layerwise__proto_dot_v1_dot_models__pb2.PredictDatasetRequest.SerializeToString,
                 response_deserializer=layerwise__proto_dot_v1_dot_models__pb2.PredictedRows.FromString,
                 _registered_method=True)
+        self.EvaluateDataset = channel.unary_unary(
+                '/layerwise.v1.PredictionService/EvaluateDataset',
+                request_serializer=layerwise__proto_dot_v1_dot_models__pb2.EvaluateDatasetRequest.SerializeToString,
+                response_deserializer=layerwise__proto_dot_v1_dot_models__pb2.EvaluateDatasetResponse.FromString,
+                _registered_method=True)
         self.GetSignature = channel.unary_unary(
                 '/layerwise.v1.PredictionService/GetSignature',
                 request_serializer=layerwise__proto_dot_v1_dot_models__pb2.GetSignatureRequest.SerializeToString,
@@ -451,6 +456,14 @@ class PredictionServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EvaluateDataset(self, request, context):
+        """Evaluates versions on the rows of a dataset, the same rows for all: of more than 100,000 rows, so many chosen at
+        random.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetSignature(self, request, context):
         """Returns what a version takes. Like Predict, it is answered from memory, without the database.
         """
@@ -470,6 +483,11 @@ def add_PredictionServiceServicer_to_server(servicer, server):
                     servicer.PredictDataset,
                     request_deserializer=layerwise__proto_dot_v1_dot_models__pb2.PredictDatasetRequest.FromString,
                     response_serializer=layerwise__proto_dot_v1_dot_models__pb2.PredictedRows.SerializeToString,
+            ),
+            'EvaluateDataset': grpc.unary_unary_rpc_method_handler(
+                    servicer.EvaluateDataset,
+                    request_deserializer=layerwise__proto_dot_v1_dot_models__pb2.EvaluateDatasetRequest.FromString,
+                    response_serializer=layerwise__proto_dot_v1_dot_models__pb2.EvaluateDatasetResponse.SerializeToString,
             ),
             'GetSignature': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSignature,
@@ -531,6 +549,33 @@ class PredictionService(object):
             '/layerwise.v1.PredictionService/PredictDataset',
             layerwise__proto_dot_v1_dot_models__pb2.PredictDatasetRequest.SerializeToString,
             layerwise__proto_dot_v1_dot_models__pb2.PredictedRows.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EvaluateDataset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/layerwise.v1.PredictionService/EvaluateDataset',
+            layerwise__proto_dot_v1_dot_models__pb2.EvaluateDatasetRequest.SerializeToString,
+            layerwise__proto_dot_v1_dot_models__pb2.EvaluateDatasetResponse.FromString,
             options,
             channel_credentials,
             insecure,

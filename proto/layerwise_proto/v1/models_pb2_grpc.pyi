@@ -147,6 +147,10 @@ class PredictionServiceStub:
     stream that broke off goes on: send the request again with the version of its answers, and as `offset` the number of
     rows that were answered.
     """
+    EvaluateDataset: _grpc.UnaryUnaryMultiCallable[_models_pb2.EvaluateDatasetRequest, _models_pb2.EvaluateDatasetResponse]
+    """Evaluates versions on the rows of a dataset, the same rows for all: of more than 100,000 rows, so many chosen at
+    random.
+    """
     GetSignature: _grpc.UnaryUnaryMultiCallable[_models_pb2.GetSignatureRequest, _models_pb2.Signature]
     """Returns what a version takes. Like Predict, it is answered from memory, without the database."""
 
@@ -159,6 +163,10 @@ class PredictionServiceAsyncStub(PredictionServiceStub):
     """Predicts the rows of a dataset, in blocks, all by the version that is the newest when the call begins, or is named. A
     stream that broke off goes on: send the request again with the version of its answers, and as `offset` the number of
     rows that were answered.
+    """
+    EvaluateDataset: _aio.UnaryUnaryMultiCallable[_models_pb2.EvaluateDatasetRequest, _models_pb2.EvaluateDatasetResponse]  # type: ignore[assignment]
+    """Evaluates versions on the rows of a dataset, the same rows for all: of more than 100,000 rows, so many chosen at
+    random.
     """
     GetSignature: _aio.UnaryUnaryMultiCallable[_models_pb2.GetSignatureRequest, _models_pb2.Signature]  # type: ignore[assignment]
     """Returns what a version takes. Like Predict, it is answered from memory, without the database."""
@@ -181,6 +189,16 @@ class PredictionServiceServicer(metaclass=_abc_1.ABCMeta):
         """Predicts the rows of a dataset, in blocks, all by the version that is the newest when the call begins, or is named. A
         stream that broke off goes on: send the request again with the version of its answers, and as `offset` the number of
         rows that were answered.
+        """
+
+    @_abc_1.abstractmethod
+    def EvaluateDataset(
+        self,
+        request: _models_pb2.EvaluateDatasetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_models_pb2.EvaluateDatasetResponse, _abc.Awaitable[_models_pb2.EvaluateDatasetResponse]]:
+        """Evaluates versions on the rows of a dataset, the same rows for all: of more than 100,000 rows, so many chosen at
+        random.
         """
 
     @_abc_1.abstractmethod

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, cast
 
+from layerwise.errors import Place
 from layerwise_proto.json_form import to_json, to_message
 from layerwise_proto.v1 import datasets_pb2, models_pb2, profiles_pb2, tables_pb2
 from layerwise_service.domain.profiles import Profile
@@ -18,8 +19,10 @@ from layerwise_service.domain.table_datasets import (
     TableDatasetSummary,
     as_text,
 )
-from layerwise_service.rpc.converters import write_prediction, write_time
+from layerwise_service.errors import InvalidRequest
+from layerwise_service.rpc.converters import write_prediction, write_struct, write_time
 from layerwise_service.usecases.datasets import FileHeader, read_as
+from layerwise_service.usecases.evaluations import DatasetEvaluation
 from layerwise_service.usecases.file_prediction import DatasetRequest
 from layerwise_service.usecases.table_prediction import PredictedRows
 
@@ -75,6 +78,35 @@ def read_dataset_request(request: models_pb2.PredictDatasetRequest) -> DatasetRe
         request.version or None,
         keep=tuple(dict.fromkeys(request.keep)),
         target=request.target,
+    )
+
+
+def read_version_names(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the model, and the number, alias or "", of each "model" or "model/version". Raises `InvalidRequest`."""
+    found: list[tuple[str, str]] = []
+    for index, name in enumerate(names):
+        model, slash, version = name.partition("/")
+        if not model or (slash and not version):
+            detail = f"expected a model, or model/version, got {name[:128]!r}"
+            raise InvalidRequest(detail, pointer=Place("versions", index))
+        found.append((model, version))
+    return found
+
+
+def write_evaluations(found: DatasetEvaluation) -> models_pb2.EvaluateDatasetResponse:
+    """Return evaluations of versions as a message."""
+    return models_pb2.EvaluateDatasetResponse(
+        target=found.target,
+        without_target=found.without_target,
+        versions=[
+            models_pb2.VersionEvaluation(
+                model=each.model,
+                version=each.version,
+                evaluation=write_struct(each.evaluation),
+                difference=None if each.difference is None else models_pb2.ScoreDifference(**asdict(each.difference)),
+            )
+            for each in found.versions
+        ],
     )
 
 

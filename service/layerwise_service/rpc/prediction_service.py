@@ -13,8 +13,14 @@ from layerwise_proto.v1 import models_pb2
 from layerwise_proto.v1.models_pb2_grpc import PredictionServiceServicer
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.rpc.converters import read_tensor, write_prediction
-from layerwise_service.rpc.dataset_converters import read_dataset_request, write_predicted_rows
+from layerwise_service.rpc.dataset_converters import (
+    read_dataset_request,
+    read_version_names,
+    write_evaluations,
+    write_predicted_rows,
+)
 from layerwise_service.rpc.table_converters import read_typed_table, write_signature
+from layerwise_service.usecases.evaluations import Evaluations
 from layerwise_service.usecases.file_prediction import FilePredictor
 from layerwise_service.usecases.prediction import VersionPredictor
 
@@ -24,9 +30,12 @@ Context = aio.ServicerContext[Any, Any]
 class PredictionServicer(PredictionServiceServicer):
     """Converts the request, calls a use-case, converts the result."""
 
-    def __init__(self, predictor: VersionPredictor, files: FilePredictor, threads: Executor) -> None:
+    def __init__(
+        self, predictor: VersionPredictor, files: FilePredictor, evaluations: Evaluations, threads: Executor
+    ) -> None:
         self._predictor = predictor
         self._files = files
+        self._evaluations = evaluations
         self._threads = threads  # separate threads: matrix products must not delay calls to the stores
 
     async def Predict(self, request: models_pb2.PredictRequest, context: Context) -> models_pb2.PredictResponse:
@@ -48,6 +57,13 @@ class PredictionServicer(PredictionServiceServicer):
         while (message := await loop.run_in_executor(self._threads, next_rows)) is not None:
             yield message
             unused = ()
+
+    async def EvaluateDataset(
+        self, request: models_pb2.EvaluateDatasetRequest, context: Context
+    ) -> models_pb2.EvaluateDatasetResponse:
+        versions = read_version_names(request.versions)
+        found = await asyncio.to_thread(self._evaluations.evaluate, request.dataset, request.target, versions)
+        return write_evaluations(found)
 
     async def GetSignature(self, request: models_pb2.GetSignatureRequest, context: Context) -> models_pb2.Signature:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._signature, request)

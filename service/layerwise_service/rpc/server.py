@@ -35,6 +35,7 @@ from layerwise_service.rpc.upload_streams import UploadStreams
 from layerwise_service.settings import Settings
 from layerwise_service.usecases.dataset_jobs import DatasetJobs
 from layerwise_service.usecases.datasets import Datasets
+from layerwise_service.usecases.evaluations import Evaluations
 from layerwise_service.usecases.file_prediction import FilePredictor
 from layerwise_service.usecases.prediction import VersionPredictor
 from layerwise_service.usecases.profiles import PROFILES_AT_ONCE, Profiles
@@ -72,6 +73,7 @@ class RpcServer:
         registry: Registry,
         predictor: VersionPredictor,
         file_predictor: FilePredictor,
+        evaluations: Evaluations,
         sweep: Callable[[], None],
         readiness: Readiness,
         loops: Sequence[Loop],
@@ -113,7 +115,7 @@ class RpcServer:
         )
         add_ModelServiceServicer_to_server(ModelServicer(registry), self._server)
         add_PredictionServiceServicer_to_server(
-            PredictionServicer(predictor, file_predictor, self._predicting), self._server
+            PredictionServicer(predictor, file_predictor, evaluations, self._predicting), self._server
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if settings.reflection:

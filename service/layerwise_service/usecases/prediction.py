@@ -100,16 +100,17 @@ class LoadedVersion:
         encoder = self.network.encoder
         return {} if encoder is None else {column.name: column.format for column in encoder.columns}
 
-    def predict(self, rows: Rows, *, at: str) -> Prediction:
-        """Predict `rows` as `VersionPredictor.predict` does."""
+    def outputs(self, rows: Rows, *, at: str, warnings: list[TableWarning] | None = None) -> NDArray[Any]:
+        """Return the outputs (n, k) of the network for `rows`; `warnings` gets what is unlike the training.
+
+        Raises what `VersionPredictor.predict` raises.
+        """
         network, count = self.network, _count(rows)
         if count > self.most_rows:
             detail = f"expected at most {counted(self.most_rows, 'row')} at once, got {count:,}"
             raise TooLarge(f"{detail}; send them in several requests", pointer=at, reason="TOO_MANY_ROWS")
         if count == 0:
             raise InvalidRequest("expected at least one row", pointer=at, reason="EMPTY_BATCH")
-        start = time.perf_counter()
-        warnings: list[TableWarning] = []
         with np.errstate(over="ignore", invalid="ignore"):  # checked right below
             if (encoder := network.encoder) is not None:
                 outputs = _outputs_of_table(network, encoder, rows, at, warnings)
@@ -119,6 +120,13 @@ class LoadedVersion:
             row = int(np.argmin(np.isfinite(outputs).all(axis=1)))
             detail = f"version {self.version} of {self.model} predicts NaN or infinity for this row"
             raise OutputNotFinite(detail, pointer=Place(at, row))
+        return outputs
+
+    def predict(self, rows: Rows, *, at: str) -> Prediction:
+        """Predict `rows` as `VersionPredictor.predict` does."""
+        start = time.perf_counter()
+        warnings: list[TableWarning] = []
+        network, outputs = self.network, self.outputs(rows, at=at, warnings=warnings)
         prediction = Prediction(
             self.model,
             self.version,
@@ -130,7 +138,7 @@ class LoadedVersion:
         for warning in warnings:
             COUNTS.add((WARNINGS, self.model, str(self.version), warning.reason), [float(warning.rows)])
         series = PREDICTIONS, self.model, str(self.version)
-        COUNTS.observe(series, time.perf_counter() - start, count)
+        COUNTS.observe(series, time.perf_counter() - start, len(outputs))
         return prediction
 
 
@@ -188,7 +196,7 @@ def _count(rows: Rows) -> int:
 
 
 def _outputs_of_table(
-    network: MLP, encoder: TableEncoder, rows: Rows, at: str, warnings: list[TableWarning]
+    network: MLP, encoder: TableEncoder, rows: Rows, at: str, warnings: list[TableWarning] | None
 ) -> NDArray[Any]:
     """Return the outputs (n, k) of a network that takes tables, and add to `warnings`. Raises `InvalidRequest`."""
     names = [column.name for column in encoder.columns]

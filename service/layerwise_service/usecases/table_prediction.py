@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,10 +17,10 @@ from layerwise.tables import Format, NumberFormat
 from layerwise.tables.unusual import moved
 from layerwise.wording import did_you_mean
 from layerwise_service.domain.datasets import Table, rows_of
-from layerwise_service.domain.table_datasets import Cell, DatasetColumn, as_read_by, cells
+from layerwise_service.domain.table_datasets import Cell, DatasetColumn, as_read_by, as_text, cells
 from layerwise_service.domain.tables import listed
 from layerwise_service.domain.targets import Stored, TrueValues
-from layerwise_service.errors import InvalidRequest, OutputNotFinite, ServiceError
+from layerwise_service.errors import InvalidRequest, OutputNotFinite
 from layerwise_service.usecases.prediction import LoadedVersion, Prediction, joined
 
 _MOST_OUTPUTS = 2**20  # of a block: 4 MiB of probabilities
@@ -46,6 +48,24 @@ class PredictedTable:
     unused: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class MeasuredRows:
+    """The outputs (n, k) of a version for some rows, and in `truth` (n,) what `TrueValues` reads.
+
+    `unknown` counts the true values that are no label of the version, as texts.
+    """
+
+    outputs: NDArray[Any]
+    truth: NDArray[np.float64]
+    unknown: Counter[str]
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Which rows (n,) have a value that the version knows."""
+        known: NDArray[np.bool_] = ~np.isnan(self.truth)
+        return known & (self.truth >= 0) if self.unknown else known
+
+
 class TablePrediction:
     """The predictions of `version` for a table of `rows` rows.
 
@@ -65,6 +85,7 @@ class TablePrediction:
     ) -> None:
         self.version = version
         self.rows = rows
+        self._most = max(1, min(version.most_rows, _MOST_OUTPUTS // version.network.architecture.outputs))
         self._kinds = {column.name: column.kind for column in columns}
         self._block = block
         self._truth = truth
@@ -94,9 +115,8 @@ class TablePrediction:
 
         Raises `InvalidRequest` and `OutputNotFinite` with row and column of the table, and what `block` raises.
         """
-        most = max(1, min(self.version.most_rows, _MOST_OUTPUTS // self.version.network.architecture.outputs))
         while start < self.rows:
-            block = self._block(start, most)
+            block = self._block(start, self._most)
             yield self._predicted(block, start)
             start += rows_of(block)
 
@@ -108,16 +128,41 @@ class TablePrediction:
         }
         return PredictedTable(joined([first.prediction, *(part.prediction for part in more)]), kept, self.unused)
 
+    def measure(self, numbers: NDArray[np.intp]) -> MeasuredRows:
+        """Return the outputs and the true values of the rows with these numbers, which are sorted.
+
+        Raises as `blocks` does.
+        """
+        assert self._truth is not None
+        outputs = np.empty((len(numbers), self.version.network.architecture.outputs), self.version.network.dtype)
+        truth, unknown = np.empty(len(numbers)), Counter[str]()
+        start = done = 0
+        while done < len(numbers):
+            block = self._block(start, self._most)
+            stop = start + rows_of(block)
+            own = slice(done, int(np.searchsorted(numbers, stop)))
+            if rows := (numbers[own] - start).tolist():
+                chosen = block if len(rows) == stop - start else _chosen(block, rows)
+                target = chosen[self._truth.column.name]
+                with self._placing(numbers[own].tolist()):
+                    outputs[own] = self.version.outputs(self._inputs_in(chosen), at="")
+                    truth[own] = self._truth.read(target)
+                if self.version.network.is_classifier and (truth[own] < 0).any():
+                    said = cells(self._truth.column.kind, target)
+                    unknown.update(as_text(said[row]) for row in np.flatnonzero(truth[own] < 0).tolist())
+            start, done = stop, own.stop
+        return MeasuredRows(outputs, truth, unknown)
+
     def _predicted(self, block: Table, start: int) -> PredictedRows:
-        try:
-            inputs = self._table(block) if self._formats else self._numbers(block)
-            found = self.version.predict(inputs, at="")
+        with self._placing(range(start, start + rows_of(block))):
+            found = self.version.predict(self._inputs_in(block), at="")
             prediction = replace(found, warnings=tuple(moved(found.warnings, start)))
             truth = None if self._truth is None else self._truth.read(block[self._truth.column.name])
-        except (InvalidRequest, OutputNotFinite) as error:
-            raise self._placed(error, start) from error
         kept = {name: cells(kind, block[name]) for name, kind in self.kept.items()}
         return PredictedRows(prediction, kept, truth)
+
+    def _inputs_in(self, block: Table) -> Table | NDArray[np.float32]:
+        return self._table(block) if self._formats else self._numbers(block)
 
     def _table(self, block: Table) -> Table:
         return {name: as_read_by(self._formats.get(name), self._kinds[name], block[name]) for name in self._inputs}
@@ -127,18 +172,30 @@ class TablePrediction:
         with np.errstate(over="ignore"):  # what is beyond float32 is refused as infinite
             return np.column_stack(columns).astype(np.float32)
 
-    def _placed(self, error: ServiceError, start: int) -> ServiceError:
-        """Return the error about a row of a block as one about the row and column of the table."""
-        match error.place:
-            case ("rows", int(row), *rest):
-                place = Place("rows", start + row, *rest)
-            case (int(row), int(column)):
-                place = Place("rows", start + row, self._inputs[column])
-            case (int(row), *_):
-                place = Place("rows", start + row)
-            case other:
-                place = Place(*other)
-        return type(error)(error.detail, pointer=place, reason=error.reason)
+    @contextmanager
+    def _placing(self, numbers: Sequence[int]) -> Generator[None]:
+        """Raise errors about the rows with these `numbers` as errors about the row and column of the table."""
+        try:
+            yield
+        except (InvalidRequest, OutputNotFinite) as error:
+            match error.place:
+                case ("rows", int(row), *rest):
+                    place = Place("rows", numbers[row], *rest)
+                case (int(row), int(column)):
+                    place = Place("rows", numbers[row], self._inputs[column])
+                case (int(row), *_):
+                    place = Place("rows", numbers[row])
+                case other:
+                    place = Place(*other)
+            raise type(error)(error.detail, pointer=place, reason=error.reason) from error
+
+
+def _chosen(block: Table, rows: list[int]) -> Table:
+    """Return the rows of a table with these numbers."""
+    return {
+        name: [values[row] for row in rows] if isinstance(values, list) else values[rows]
+        for name, values in block.items()
+    }
 
 
 def check_column(name: str, known: Mapping[str, object], pointer: str) -> None:

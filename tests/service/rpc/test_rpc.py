@@ -27,6 +27,7 @@ from layerwise_service.settings import Settings
 from layerwise_service.stores.job_store import JobStore
 from layerwise_service.usecases.dataset_jobs import DatasetJobs
 from layerwise_service.usecases.datasets import Datasets
+from layerwise_service.usecases.evaluations import Evaluations
 from layerwise_service.usecases.file_prediction import FilePredictor
 from layerwise_service.usecases.prediction import VersionPredictor
 from layerwise_service.usecases.profiles import Profiles
@@ -513,6 +514,7 @@ def test_health_says_when_a_background_loop_hangs(settings: Settings, stores: St
         training = TrainingJobs(stores.jobs, stores.versions, stores.artifacts, settings)
         registry = Registry(stores.versions, stores.jobs)
         datasets = Datasets(stores.datasets, stores.uploads, stores.artifacts, predictor.formats, settings)
+        file_predictor = FilePredictor(predictor, registry, datasets, stores.artifacts)
         return RpcServer(
             training=training,
             dataset_jobs=DatasetJobs(stores.datasets, stores.artifacts, training),
@@ -520,7 +522,8 @@ def test_health_says_when_a_background_loop_hangs(settings: Settings, stores: St
             profiles=Profiles(stores.datasets, stores.artifacts, settings),
             registry=registry,
             predictor=predictor,
-            file_predictor=FilePredictor(predictor, registry, datasets, stores.artifacts),
+            file_predictor=file_predictor,
+            evaluations=Evaluations(file_predictor, registry),
             sweep=lambda: None,
             readiness=Readiness(stores.database, stores.artifacts),
             loops=(resolver.loop, hanging),

@@ -15,7 +15,14 @@ from layerwise_client.errors import LayerwiseError, ServiceFault
 from layerwise_client.wording import printable
 
 PLUGINS = "layerwise.commands"  # the entry-point group of plugins
-_OWN = ("train", "predict", "jobs", "models", "datasets")  # each is a module here with a command of this name
+_OWN = (
+    "train",
+    "predict",
+    "evaluate",
+    "jobs",
+    "models",
+    "datasets",
+)  # each is a module here with a command of this name
 
 
 class OneLine(click.ClickException):
