@@ -23,6 +23,15 @@ from layerwise_client.evaluation import Difference, VersionEvaluation
 from layerwise_client.job import Job
 from layerwise_client.models import Model, Version
 from layerwise_client.prediction import Prediction
+from layerwise_client.profile import (
+    ColumnProfile,
+    DatasetFinding,
+    DateSummary,
+    LengthSummary,
+    NumberSummary,
+    Profile,
+    TopValue,
+)
 from layerwise_client.progress import Progress
 from layerwise_client.results import (
     ColumnCounts,
@@ -42,9 +51,12 @@ __all__ = [
     "Client",
     "Column",
     "ColumnCounts",
+    "ColumnProfile",
     "Conflict",
     "Dataset",
     "DatasetColumn",
+    "DatasetFinding",
+    "DateSummary",
     "DeadlineExceeded",
     "Difference",
     "Doubt",
@@ -56,11 +68,14 @@ __all__ = [
     "JobFailed",
     "LayerHealth",
     "LayerwiseError",
+    "LengthSummary",
     "Model",
     "NotFound",
+    "NumberSummary",
     "PermissionDenied",
     "PoorModelWarning",
     "Prediction",
+    "Profile",
     "Progress",
     "Record",
     "ResourceExhausted",
@@ -70,6 +85,7 @@ __all__ = [
     "Source",
     "Summary",
     "TableBlock",
+    "TopValue",
     "Transition",
     "Transport",
     "Unavailable",

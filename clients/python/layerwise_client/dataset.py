@@ -9,10 +9,11 @@ from functools import cached_property
 from math import isnan
 from typing import TYPE_CHECKING, Any, cast
 
-from layerwise_client._transport.connection import whole
+from layerwise_client._transport.connection import text, whole
 from layerwise_client._transport.messages import time_of
+from layerwise_client.profile import Profile, profile_of, task_number
 from layerwise_proto.json_form import to_json
-from layerwise_proto.v1 import datasets_pb2, tables_pb2
+from layerwise_proto.v1 import datasets_pb2, profiles_pb2, tables_pb2
 
 if TYPE_CHECKING:
     from layerwise_client._transport.connection import Connection
@@ -221,6 +222,55 @@ class Dataset:
         found = connection.call(connection.datasets.PreviewDataset, request)
         kinds = {column.name: column.kind for column in self.columns}
         return {column.name: _cells(column, kinds[column.name]) for column in found.table.columns}
+
+    def profile(
+        self,
+        target: str | None = None,
+        *,
+        task: str | None = None,
+        validation: Dataset | str | None = None,
+        quick: bool = False,
+    ) -> Profile:
+        """Return what the columns hold, and what to know before training on them.
+
+        Parameters
+        ----------
+        target : str, optional
+            The column to predict; without one, nothing is found about it.
+        task : {"classification", "regression"}, optional
+            What the target is to be taken for; by default decided from its values.
+        validation : Dataset or str, optional
+            Dataset, or its id, with rows for validation: are they among these rows, too?
+        quick : bool
+            Look at few rows, for an answer in about a tenth of a second.
+
+        Returns
+        -------
+        Profile
+            From all rows, or from a sample of a large dataset.
+
+        Raises
+        ------
+        InvalidRequest
+            If there is no such column, or it cannot be a target.
+
+        Examples
+        --------
+        >>> profile = client.upload_dataset("shirts.csv").profile()
+        >>> profile.columns[0].numbers.maximum
+        2.5
+        >>> [finding.reason for finding in profile.findings]
+        []
+        """
+        request = profiles_pb2.GetProfileRequest(
+            id=self.id,
+            target=text(target or "", "target"),
+            task=task_number(task),
+            validation=validation.id if isinstance(validation, Dataset) else text(validation or "", "validation"),
+            quick=quick,
+        )
+        connection = self._details.connection
+        return profile_of(connection.call(connection.datasets.GetProfile, request))
 
     def delete(self) -> None:
         """Delete the dataset. Jobs and versions that were trained on it stay.

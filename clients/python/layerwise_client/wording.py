@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from layerwise.tables import TableWarning
+    from layerwise_client.profile import DatasetFinding
     from layerwise_client.results import Finding, Record, Snapshot, Source, Transition
 
 _WAITS_FOR = {"NO_SPACE": "the disk of the service is full"}
@@ -150,6 +151,12 @@ def waiting_line(change: Transition) -> str | None:
 def finding_line(finding: Finding) -> str:
     """Return a finding in one line: `doctor: layer 2: 43 % of its ReLU units are dead since epoch 3: …`."""
     return f"doctor: {finding.message}"
+
+
+def dataset_finding_line(finding: DatasetFinding) -> str:
+    """Return a finding about a dataset in one line: `id: differs in every row, … (--ignore id)`."""
+    columns = f"{', '.join(finding.columns)}: " if finding.columns else ""
+    return f"{columns}{finding.message}{f' ({finding.flag})' if finding.flag else ''}"
 
 
 def _duration(seconds: float) -> str:

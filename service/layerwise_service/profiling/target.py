@@ -20,6 +20,7 @@ _MOST_CODES = 100
 _UNBALANCED = 0.9
 _GIVES_AWAY = 0.99
 _ENOUGH_ROWS = 50  # for a column to predict the target by more than chance
+_ENOUGH_OTHERS = 8  # held-out rows that are not of the most frequent class
 _HIDDEN = 64  # units of the hidden layer of `layerwise train`
 _FEW_ROWS = 30
 _MOST_PARAMETERS = 50  # of each row
@@ -57,6 +58,7 @@ class Target:
         if sample.kind == "number" and sample.distinct > _CLASSES_OF_NUMBERS:
             message = f"{sample.distinct} different whole numbers are taken for classes; are they an amount?"
             yield DatasetFinding("AMOUNT_AS_CLASSES", names, message, "--task regression")
+            return
         yield from self._sizes_of_classes()
         if sample.kind == "category":
             yield from nearly_identical(sample)
@@ -68,7 +70,8 @@ class Target:
         groups = _groups(sample, self._rows, self._fitted)
         if self.task is Task.CLASSES:
             right, usual = _accuracy(groups, self._codes, self._fitted)
-            if 1 - right > (1 - _GIVES_AWAY) * min(1.0, 2 * (1 - usual)):
+            too_wrong = 1 - right > (1 - _GIVES_AWAY) * min(1.0, 2 * (1 - usual))
+            if too_wrong or (1 - usual) * len(self._codes) / 2 < _ENOUGH_OTHERS:
                 return None
             usually = f"the most frequent class: {100 * usual:.3g} %"
             score = f"the right class of {100 * right:.4g} % of held-out rows ({usually})"

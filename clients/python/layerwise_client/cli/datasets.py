@@ -1,4 +1,4 @@
-"""`layerwise datasets`: list, show and export the data sets of the SDK."""
+"""`layerwise datasets`: list, show and export the data sets of the SDK, and profile those of the user."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from layerwise_client import datasets as built_in
 from layerwise_client.cli.options import ListGroup, json_option
 from layerwise_client.cli.output import emit, facts, say, table
 from layerwise_client.cli.places import naming_parameters
+from layerwise_client.cli.profile import profile
 from layerwise_client.errors import InvalidRequest
 from layerwise_client.wording import counted
 
@@ -22,9 +23,12 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-@click.group(cls=ListGroup, short_help="List, show and export the built-in data sets.")
+@click.group(cls=ListGroup, short_help="Look into a table; list, show and export the built-in data sets.")
 def datasets() -> None:
-    """List, show and export the built-in data sets; without a command, list them."""
+    """Look into a table of your own, or list, show and export the built-in data sets; without a command, list them."""
+
+
+datasets.add_command(profile)
 
 
 @datasets.command("list", short_help="List all built-in data sets.")

@@ -9,7 +9,7 @@ import click
 
 from layerwise_client.errors import LayerwiseError, NotFound
 
-_OTHER_NAMES = {"model": "name", "target": "rpc"}
+_OTHER_NAMES = {"model": "name", "id": "source"}
 """Names of parameters of commands by argument of the SDK, where they differ."""
 
 
@@ -19,7 +19,7 @@ def naming_parameters() -> Generator[None]:
     try:
         yield
     except LayerwiseError as exc:
-        if exc.place and (parameter := _parameter_of(exc.place[0])) is not None:
+        if exc.place and (parameter := _parameter_of(exc)) is not None:
             raise reworded(exc, _name_of(parameter, exc)) from exc
         raise
 
@@ -35,11 +35,12 @@ def flag_of(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _parameter_of(root: str | int) -> click.Parameter | None:
+def _parameter_of(exc: LayerwiseError) -> click.Parameter | None:
     parameters = {each.name: each for each in click.get_current_context().command.params}
-    # The SDK's `target` is the address of the service; the command's --target is a column.
-    found = None if root == "target" else parameters.get(str(root))
-    return found or parameters.get(_OTHER_NAMES.get(str(root), ""))
+    root = str(exc.place[0])
+    if root == "target" and exc.reason == "WRONG_ADDRESS":  # that of the client, the address, and not a column
+        return parameters.get("rpc")
+    return parameters.get(root) or parameters.get(_OTHER_NAMES.get(root, ""))
 
 
 def _name_of(parameter: click.Parameter, exc: LayerwiseError) -> str:
