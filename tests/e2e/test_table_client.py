@@ -97,6 +97,32 @@ def test_gaps_and_categories_that_were_never_seen_are_answered(service: Service,
         assert told == {("UNSEEN_CATEGORY", "carrier", 2), ("GAP", "at", 2)}
 
 
+def test_gaps_that_training_had_not_are_told_or_refused_after_training_on_a_file_or_on_rows(
+    service: Service, tmp_path: Path
+) -> None:
+    data = flights()[["carrier", "distance", "late"]].dropna()
+    data.loc[data.index[:3], "late"] = None
+    path = tmp_path / "flights.csv"
+    data.to_csv(path, index=False)
+    strict = {"distance": {"kind": "standardize", "missing": "error"}}
+    rows = [{"carrier": "UA", "distance": 300}, {"carrier": "ZZ", "distance": None}]
+
+    with service.client() as client:
+        job = client.train("gaps-file", HIDDEN, path, "late", plan=PLAN, progress=False)
+        with pytest.warns(UserWarning, match="3 rows without a target are left out"):
+            other = client.train("gaps-rows", HIDDEN, data, "late", plan=PLAN, columns=strict, progress=False)
+        assert (job.wait(timeout=60).version, other.wait(timeout=60).version) == (1, 1)
+        answer = client.predict("gaps-file", rows)
+        with pytest.raises(InvalidRequest, match="X row 1, column distance: expected a number, got a missing value"):
+            client.predict("gaps-rows", rows)
+
+    assert job.source is not None
+    assert job.source.left_out == 3
+    assert answer.labels is not None
+    told = [(each.reason, each.column, each.row) for each in answer.warnings]
+    assert told == [("UNSEEN_CATEGORY", "carrier", 1), ("GAP", "distance", 1)]
+
+
 def test_what_does_not_fit_the_version_is_refused_with_row_and_column(service: Service, X: pd.DataFrame) -> None:
     with service.client() as client, service.client(over_rest=True) as rest:
         for each in (client, rest):

@@ -1,6 +1,7 @@
 """Source code of the encoder of tables: a block of inputs for each column, and the functions that it calls."""
 
 from pprint import pformat
+from zlib import crc32
 
 from layerwise.standalone.layers import Functions
 from layerwise.standalone.readers import called_by
@@ -19,10 +20,14 @@ def encoder_source(encoder: TableEncoder) -> Functions:
     parts: list[str] = []
     for i, column in enumerate(encoder.columns):
         lines.append(f"    x{i} = cells(table, {column.name!r}, {_reader(column)})\n")
+        if facts := _facts(column):
+            lines.append(f"    note(warn, table, {column.name!r}, x{i}, {', '.join(facts)})\n")
         parts += _outputs(column, f"x{i}")
     source = (
-        "def encoded(table):\n"
-        '    """Return the inputs (n, INPUTS) of the network for `table`: columns by name, or a list of dicts."""\n'
+        "def encoded(table, warn=None):\n"
+        '    """Return the inputs (n, INPUTS) of the network for `table`: columns by name, or a list of dicts.\n\n'
+        "    `warn` is called with a line about values that are unlike those in training.\n"
+        '    """\n'
         f"{''.join(lines)}    inputs = np.hstack(\n        [\n"
         + "".join(f"            {part},\n" for part in parts)
         + "        ]\n    )\n"
@@ -43,6 +48,19 @@ def _reader(column: AnyColumn) -> str:
     readers = CATEGORY_READERS if isinstance(column, CategoryColumn) else READERS
     read = f"lambda cell: {readers[column.format.kind].__name__}(cell, {given})"
     return f"{read}, {column.format.wanted!r}, gaps={column.encoding.missing != 'error'}"
+
+
+def _facts(column: AnyColumn) -> list[str]:
+    """Return the arguments of `note`: what is known of the values in training."""
+    found: list[str] = []
+    if column.gaps is False:
+        found.append("gaps=False")
+    if isinstance(column, NumberColumn | DateColumn) and column.range is not None:
+        found.append(f"usual={column.usual!r}")
+    if isinstance(column, CategoryColumn) and column.others is not None:
+        known = {crc32(text.encode()) for text in column.categories} | column.others
+        found.append(f"known={_listed(tuple(sorted(known)))}")
+    return found
 
 
 def _outputs(column: AnyColumn, x: str) -> list[str]:

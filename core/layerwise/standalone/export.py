@@ -151,10 +151,11 @@ def _constants(model: MLP) -> str:
 
 
 def _main(model: MLP) -> str:
+    warned = program.WARNED if model.encoder else ""
     if not model.gives_probabilities:
-        return program.MAIN.format(flags="()", answers="predict(rows)")
+        return program.MAIN.format(flags="()", warned=warned, answers="predict(rows)")
     either = '(predict_proba if "--proba" in sys.argv else predict)(rows)'
-    return program.MAIN.format(flags='("--proba",)', answers=either)
+    return program.MAIN.format(flags='("--proba",)', warned=warned, answers=either)
 
 
 def _dictionary(arrays: Mapping[str, Floats]) -> str:

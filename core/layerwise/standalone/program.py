@@ -104,11 +104,15 @@ if __name__ == "__main__":
         sys.exit(__doc__)
     try:
         with open(files[0], encoding="utf-8") if files else sys.stdin as file:
-            rows = read(file.read())
+            rows = read(file.read()){warned}
         answers = {answers}
     except (OSError, ValueError) as error:
         sys.exit(f"{{sys.argv[0]}}: {{error}}")
     for answer in answers.tolist():
         print(json.dumps(answer, ensure_ascii=False))
 """
-"""Filled in by `format`: the flags that it takes, and the expression of the predictions."""
+"""Filled in by `format`: the flags that it takes, `WARNED` or nothing, and the expression of the predictions."""
+
+WARNED = """
+        encoded(rows, warn=lambda line: print(f"warning: {line}", file=sys.stderr))"""
+"""Of a network that takes tables."""

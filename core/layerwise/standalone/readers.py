@@ -73,6 +73,28 @@ def cells(table, name, read, wanted, gaps):
         found.append(value)
     return found
 ''',
+    "note": '''\
+def note(warn, table, name, values, gaps=True, usual=None, known=None):
+    """Call `warn` with a line about values that are unlike those in training: None if it had no `gaps`, numbers that
+    are not within `usual`, categories whose CRC-32 is not in `known`.
+    """
+    if warn is None:
+        return
+    rows = {}
+    known = known and set(known)
+    for i, value in enumerate(values):
+        if value is None:
+            if not gaps:
+                rows.setdefault("training had no gaps in this column", []).append(i)
+        elif usual and not usual[0] <= value <= usual[1]:
+            rows.setdefault("this is far outside the range in training", []).append(i)
+        elif known and zlib.crc32(value.encode()) not in known:
+            rows.setdefault("training had no such category", []).append(i)
+    for why, found in rows.items():
+        first = values_of(table, name)[found[0]]
+        count = "" if len(found) == 1 else f"{len(found)} rows, first "
+        warn(f"{name}: {count}row {found[0]}, {first!r}: {why}")
+''',
     "numbers": '''\
 def numbers(values, fill):
     """Return numbers (n, 1), with `fill` for missing ones."""

@@ -84,10 +84,8 @@ class DateColumn(FittedColumn[DateParts, DateFormat | TimeFormat]):
         if unusual is not None:
             if self.gaps is False:
                 unusual[GAP] = np.isnat(times)
-            if self.range is not None:
-                least, greatest = self._usual(self.range)
-                seconds = times.astype(np.int64)
-                unusual[FAR_DATE] = ((seconds < least) | (seconds > greatest)) & ~np.isnat(times)
+            (least, greatest), seconds = self.usual, times.astype(np.int64)
+            unusual[FAR_DATE] = ((seconds < least) | (seconds > greatest)) & ~np.isnat(times)
         return times
 
     def write(self, read: NDArray[np.datetime64], out: Floats, /) -> None:
@@ -109,11 +107,14 @@ class DateColumn(FittedColumn[DateParts, DateFormat | TimeFormat]):
             if self.indicates:
                 out[missing, at] = 1
 
-    def _usual(self, fitted: Range) -> Range:
-        """Return the first and the last second that are not far from those of the fit."""
-        first, last = usual_range(fitted, DATE_SLACK)
+    @property
+    def usual(self) -> Range:
+        """The first and the last second that are not far from those of the fit."""
+        if self.range is None:
+            return -math.inf, math.inf
+        first, last = usual_range(self.range, DATE_SLACK)
         least = 0 if isinstance(self.format, TimeFormat) else DAY
-        return min(first, fitted[0] - least), max(last, fitted[1] + least)
+        return min(first, self.range[0] - least), max(last, self.range[1] + least)
 
     def _explained(self, reason: str, value: str) -> tuple[str, str, str]:
         if reason != FAR_DATE or self.range is None:
@@ -136,7 +137,7 @@ class DateColumn(FittedColumn[DateParts, DateFormat | TimeFormat]):
         read = self.format.reader()
         indicator = start + self.width - 1 if self.indicates else -1
         gap = GAP if self.gaps is False else None
-        least, greatest = (-math.inf, math.inf) if self.range is None else self._usual(self.range)
+        least, greatest = self.usual
 
         def write(value: Any, out: Floats) -> str | None:
             seconds = read(value)

@@ -70,7 +70,7 @@ class NumberColumn(FittedColumn[NumberEncoding, NumberFormat | BooleanFormat]):
         if unusual is not None:
             if self.gaps is False:
                 unusual[GAP] = np.isnan(numbers)
-            least, greatest = self._usual
+            least, greatest = self.usual
             unusual[FAR_NUMBER] = (numbers < least) | (numbers > greatest)
         return numbers
 
@@ -101,7 +101,7 @@ class NumberColumn(FittedColumn[NumberEncoding, NumberFormat | BooleanFormat]):
         return rank
 
     @property
-    def _usual(self) -> Range:
+    def usual(self) -> Range:
         """The least and the greatest number that is not far from those of the fit."""
         if self.range is None:
             return -FLOAT32_MAX, FLOAT32_MAX
@@ -128,7 +128,7 @@ class NumberColumn(FittedColumn[NumberEncoding, NumberFormat | BooleanFormat]):
         filled = None if self.fill is None else float(fill[0, 0])
         indicates, read = self.indicates, self.format.reader()
         gap = GAP if self.gaps is False else None
-        least, greatest = self._usual
+        least, greatest = self.usual
         if max(abs(least - shift), abs(greatest - shift)) / scale > FLOAT32_MAX and not self.quantiles:
             least, greatest = math.inf, -math.inf  # each number is checked
         if isinstance(self.encoding, Log):
@@ -157,7 +157,7 @@ class NumberColumn(FittedColumn[NumberEncoding, NumberFormat | BooleanFormat]):
             if not -FLOAT32_MAX <= scaled <= FLOAT32_MAX:
                 raise UnusualError
             out[start] = scaled
-            usual = self._usual
+            usual = self.usual
             return None if usual[0] <= value <= usual[1] else FAR_NUMBER
 
         def other(value: Any, out: Floats, write: CellWriter) -> str | None:

@@ -246,6 +246,42 @@ def of_tables(tmp_path_factory):
     return {paths[path]: answers for path, answers in json.loads(ended.stdout.splitlines()[-1]).items()}
 
 
+def test_a_program_tells_rows_unlike_those_of_the_training_on_stderr(tmp_path):
+    rows = 40
+    encoder = TableEncoder({"id": "hashing"}).fit(
+        {
+            "age": list(range(20, 20 + rows)),
+            "pet": ["cat", "dog"] * (rows // 2),
+            "id": [f"i{i % 8}" for i in range(rows)],
+            "day": [f"2013-01-{1 + i % 28:02}" for i in range(rows)],
+            "gap": [None, *range(rows - 1)],
+        }
+    )
+    model = MLP(Architecture(encoder.width, (Layer(1),)))
+    model.encoder = encoder
+    (tmp_path / "m.py").write_text(to_standalone(model))
+    lines = [
+        "age,pet,id,day,gap",
+        "30,cat,i1,2013-01-05,1",
+        "900,bird,i1,2031-01-05,",
+        ",dog,i9,,2",
+        ",dog,i2,2013-01-05,2",
+    ]
+
+    usual, odd = (python("m.py", folder=tmp_path, text="\n".join(lines[:stop])) for stop in (2, 5))
+
+    assert (len(usual.stdout.splitlines()), usual.stderr) == (1, "")
+    assert len(odd.stdout.splitlines()) == 4
+    assert odd.stderr.splitlines() == [
+        "warning: age: row 1, '900': this is far outside the range in training",
+        "warning: age: 2 rows, first row 2, '': training had no gaps in this column",
+        "warning: pet: row 1, 'bird': training had no such category",
+        "warning: id: row 2, 'i9': training had no such category",
+        "warning: day: row 1, '2031-01-05': this is far outside the range in training",
+        "warning: day: row 2, '': training had no gaps in this column",
+    ]
+
+
 @pytest.mark.parametrize(("encoder", "architecture"), CASES)
 def test_a_program_takes_tables_as_its_network_does(of_tables, encoder, architecture):
     model, answers = table_model(encoder, architecture), iter(of_tables[encoder, architecture])
