@@ -12,7 +12,7 @@ PROTOC := ../.venv-proto/bin/python -m grpc_tools.protoc -I . \
   --plugin=protoc-gen-mypy_grpc=../.venv-proto/bin/protoc-gen-mypy_grpc
 
 .PHONY: help python313 demo constraints serve test test-lowest test-313 coverage test-faults test-parity soak lint check proto compose-test clean
-.PHONY: bench-train bench-train-check bench-tables bench-defaults bench-kills bench-mixed docs-figures
+.PHONY: bench-train bench-train-check bench-tables bench-defaults bench-quality bench-kills bench-mixed docs-figures
 .DEFAULT_GOAL := check
 
 # Exact versions, the same on every machine; `make constraints` renews them.
@@ -46,7 +46,7 @@ PINNED := $(PIP) --constraint constraints.txt
 .venv-parity/.made: benchmarks/requirements.txt pyproject.toml constraints.txt
 	@echo "Installing Layerwise and its peers into .venv-parity …"
 	@$(PYTHON) -m venv .venv-parity
-	@.venv-parity/bin/python $(PINNED) --editable . --requirement $<
+	@.venv-parity/bin/python $(PINNED) --editable '.[service]' --requirement $<
 	@touch $@
 
 # The lowest versions that pyproject.toml allows. NumPy's has no build for a Python above 3.12.
@@ -145,6 +145,10 @@ bench-mixed: .venv/.dev  ## memory under ten minutes of everything at once
 bench-defaults: .venv-parity/.made  ## default settings beside scikit-learn, into docs/training.md; half an hour
 	@OPENBLAS_NUM_THREADS=1 .venv-parity/bin/python -m benchmarks.defaults benchmarks/defaults.json \
 	  --document docs/training.md
+
+bench-quality: .venv-parity/.made  ## public files as they come beside scikit-learn, into docs/tables.md; half an hour
+	@OPENBLAS_NUM_THREADS=1 .venv-parity/bin/python -m benchmarks.quality benchmarks/quality.json \
+	  --document docs/tables.md
 
 # Needs a Docker engine and docker-compose, or docker with its plug-in compose.
 compose-test: .venv/.dev  ## the containers; needs a Docker engine

@@ -208,6 +208,7 @@ def test_the_bar_gives_a_finding_a_line_of_its_own(service):
             {"epochs": 300, "batch_size": 64, "optimizer": {"kind": "adam", "learning_rate": 0.001}, "validation": 0.0},
             "300 epochs, batches of 64 rows, adam at a rate of 0.001, no rows held out",
         ),
+        ({"epochs": 7, "l2": 0.0012345, "validation": 0.0}, "7 epochs, l2 0.00123, no rows held out"),
         (
             {"epochs": 1000, "validation": 0.1, "early_stopping": {"watch": "validation_loss", "patience": 20}},
             "at most 1,000 epochs, 10 % of the rows held out, ends after 20 epochs without a better validation_loss",

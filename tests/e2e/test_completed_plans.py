@@ -48,12 +48,12 @@ def test_numbers_a_table_a_file_and_the_library_get_the_same_plan(service: Servi
     told = layerwise(service, "train", str(tmp_path / "flowers.csv"), "--target", "kind", "--hidden", "16", "--json")
     file = json.loads(told.stdout)
 
-    words = "plan: 200 epochs, batches of 64 rows, adam at a rate of 0.001, no rows held out"
+    words = "plan: 300 epochs, batches of 64 rows, adam at a rate of 0.001, l2 0.01, no rows held out"
     assert of_job(numbers.plan) == of_job(table.plan) == of_job(file["plan"]) == plan_of(150)
     assert model.plan == Plan().completed(rows=150)
     assert words in told.stderr.splitlines()
     assert numbers.record is not None
-    assert (numbers.record.epoch, numbers.record.stopped) == (200, "epochs")
+    assert (numbers.record.epoch, numbers.record.stopped) == (300, "epochs")
     assert numbers.record.metric > 0.9
 
 
@@ -74,7 +74,7 @@ def test_rows_enough_are_held_out_and_jobs_show_and_rest_tell_it(service: Servic
     assert job.record.stopped == "early_stopping"
     assert job.record.validation_metric is not None
     patience = f"ends after {chosen.early_stopping.patience} epochs without a better validation_loss"  # type: ignore[union-attr]
-    assert f"batches of 64 rows, nadam at a rate of 0.002, 10 % of the rows held out, {patience}" in shown
+    assert f"batches of 64 rows, nadam at a rate of 0.002, l2 0.00185, 10 % of the rows held out, {patience}" in shown
 
 
 @pytest.mark.parametrize("plan", [{"epochs": 7}, {"batch_size": 11, "epochs": 2, "validation": 0.2}, {"max_steps": 40}])

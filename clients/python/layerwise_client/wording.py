@@ -64,8 +64,8 @@ def plan_line(job: Snapshot) -> str:
 def plan_words(job: Snapshot) -> str:
     """Return the main settings of the job's plan, as the service completed it.
 
-    `at most 282 epochs, batches of 64 rows, adam at a rate of 0.001, 10 % of the rows held out, ends after 5 epochs
-    without a better validation_loss`.
+    `at most 282 epochs, batches of 64 rows, adam at a rate of 0.001, l2 0.002, 10 % of the rows held out, ends after 5
+    epochs without a better validation_loss`.
     """
     return ", ".join(_settings_of(job.plan))
 
@@ -86,6 +86,8 @@ def _settings_of(plan: Mapping[str, Any]) -> Iterator[str]:
         yield f"batches of {counted(plan['batch_size'], 'row')}"
     if (rate := optimizer.get("learning_rate")) is not None:
         yield f"{optimizer['kind']} at a rate of {number_words(rate, digits=3)}"
+    if l2 := plan.get("l2"):
+        yield f"l2 {number_words(l2, digits=3)}"
     if held_out:
         yield f"{100 * held_out:.3g} % of the rows held out"
     if held_out == 0:

@@ -117,7 +117,8 @@ def gradient_check(
     rng = np.random.default_rng(seed)
     probe = _Probe(model, model.encoded(X), y, used, seed, weights=weights)
     loss, _ = probe.evaluate()
-    gradient = probe.gradient + used.l2 * np.where(np.arange(probe.gradient.size) < probe.weights, probe.parameters, 0)
+    penalised = np.where(np.arange(probe.gradient.size) < probe.weights, probe.parameters, 0)
+    gradient = probe.gradient + (used.l2 or 0.0) * penalised
     places: NDArray[np.intp] = np.arange(gradient.size, dtype=np.intp)
     checks: list[LayerCheck] = []
     for part in views(model.architecture, places):  # type: ignore[arg-type]  # the same views of the places themselves
@@ -150,7 +151,7 @@ class _Probe:
         self.parameters: Floats = network.trained.parameters
         self.gradient: Floats = np.zeros_like(self.parameters)
         self.weights = weight_count(architecture)
-        self._l2, self._seed = plan.l2, seed
+        self._l2, self._seed = plan.l2 or 0.0, seed
         self._network = TrainingPass(
             architecture,
             self.parameters,

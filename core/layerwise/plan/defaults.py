@@ -10,8 +10,8 @@ LEAST_BATCH, MOST_BATCH = 64, 256
 ROWS_PER_BATCH_ROW = 64
 """The rows per row of a batch: an epoch has about this many steps, within the bounds of the batch size."""
 
-LEAST_STEPS, STEPS, MOST_UNWATCHED_EPOCHS = 600, 5000, 300
-"""Without validation rows: as many steps as rows, between the first two numbers. The third is the largest number of
+STEPS_PER_ROW, LEAST_STEPS, STEPS, MOST_UNWATCHED_EPOCHS = 1.5, 900, 7500, 450
+"""Without validation rows: so many steps for each row, between the next two numbers. The last is the largest number of
 epochs, because more would overfit a few dozen rows."""
 MOST_STEPS = 20_000
 """Steps of a training that early stopping ends: far more than most need."""
@@ -29,6 +29,9 @@ LEAST_PATIENCE = 5
 
 ITERATIONS = 200
 """The epochs of an optimiser that uses all rows in each step, and stops by itself."""
+
+L2_ROWS, MOST_L2 = 10.0, 0.01
+"""The penalty counts as much as so many rows, so that it falls with their number. The second is the largest."""
 
 STREAM_BATCH, STREAM_EPOCHS = 32, 20
 """For a stream of batches, whose number of rows is not known."""
@@ -59,10 +62,18 @@ def epochs(rows: int, steps_an_epoch: int, *, stops_early: bool) -> int:
     """Return the number of epochs; with early stopping, the largest."""
     if stops_early:
         return max(LEAST_EPOCHS, min(MOST_EPOCHS, round(MOST_STEPS / steps_an_epoch)))
-    steps = max(LEAST_STEPS, min(STEPS, rows))
+    steps = max(LEAST_STEPS, min(STEPS, STEPS_PER_ROW * rows))
     return max(LEAST_EPOCHS, min(MOST_UNWATCHED_EPOCHS, round(steps / steps_an_epoch)))
 
 
 def patience(steps_an_epoch: int) -> int:
     """Return the epochs without improvement before early stopping stops."""
     return max(LEAST_PATIENCE, math.ceil(PATIENCE_STEPS / steps_an_epoch))
+
+
+def l2(rows: int) -> float:
+    """Return the penalty on the squared weights: 10 / rows, at most 0.01.
+
+    It is that of a prior distribution of the weights, which counts the less the more rows there are. MacKay 1992.
+    """
+    return min(MOST_L2, L2_ROWS / rows)

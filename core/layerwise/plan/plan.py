@@ -40,8 +40,11 @@ class Plan:
         The same: how the learning rate changes over the epochs.
     warmup : float, default 0
         Epochs over which the learning rate first rises from 0 in a straight line.
-    l2, l1 : float, default 0
-        Add l2/2 · Σ w² and l1 · Σ |w| over all weights to the loss. Biases and slopes are not penalised.
+    l2 : float, optional
+        Add l2/2 · Σ w² over all weights to the loss. Biases and slopes are not penalised. None is chosen by
+        `completed`: above 0 only if `epochs` and `max_steps` are None.
+    l1 : float, default 0
+        Add l1 · Σ |w| in the same way.
     weight_decay : float, optional
         Shrink the weights by rate · weight_decay in each step, apart from the gradient (Loshchilov and Hutter 2019).
         None is the optimiser's own: 0.01 for AdamW, else 0.
@@ -102,7 +105,7 @@ class Plan:
     optimizer: Optimizer
     schedule: Schedule
     warmup: NotNegative
-    l2: NotNegative
+    l2: NotNegative | None
     l1: NotNegative
     weight_decay: NotNegative | None
     max_norm: Positive | None
@@ -130,7 +133,7 @@ class Plan:
         optimizer: str | Optimizer = "adam",
         schedule: str | Schedule = "constant",
         warmup: float = 0.0,
-        l2: float = 0.0,
+        l2: float | None = None,
         l1: float = 0.0,
         weight_decay: float | None = None,
         max_norm: float | None = None,
@@ -170,6 +173,11 @@ class Plan:
         return self.optimizer.usual_decay if self.weight_decay is None else self.weight_decay
 
     @property
+    def _has_unit_targets(self) -> bool:
+        """Whether the size of the losses is known, with which a penalty is to be compared."""
+        return self.standardize_targets or self.loss.targets != "values"
+
+    @property
     def watches_held_out_rows(self) -> bool:
         """Whether early stopping or the schedule depends on the validation rows."""
         watched = self.schedule.watched, self.early_stopping.watch if self.early_stopping else None
@@ -199,6 +207,7 @@ class Plan:
                 self,
                 batch_size=self.batch_size or defaults.STREAM_BATCH,
                 epochs=self.epochs or defaults.STREAM_EPOCHS,
+                l2=self.l2 or 0.0,
                 validation=self.validation or 0.0,
                 optimizer=self.optimizer.with_rate(self.optimizer.usual_rate),
             )
@@ -222,9 +231,13 @@ class Plan:
             else:
                 epochs = defaults.epochs(trained, steps, stops_early=stopping is not None)
             epochs = min(epochs, most_epochs or epochs)
+        l2 = self.l2
+        if l2 is None:
+            l2 = defaults.l2(trained) if open_ended and self._has_unit_targets else 0.0
         rate = defaults.learning_rate(self.optimizer.usual_rate, 1 if self.optimizer.full_batch else batch)
         return replace(
             self,
+            l2=l2,
             batch_size=batch,
             epochs=epochs,
             validation=share,

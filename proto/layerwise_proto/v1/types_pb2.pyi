@@ -715,7 +715,9 @@ class Plan(_message.Message):
     KEEP_OPTIMIZER_FIELD_NUMBER: _builtins.int
     STANDARDIZE_TARGETS_FIELD_NUMBER: _builtins.int
     l2: _builtins.float
-    """Adds l2/2 · (sum of the squared weights) to the loss, without biases. Default 0."""
+    """Adds l2/2 · (sum of the squared weights) to the loss, without biases. Unset: chosen
+    from the number of rows, or 0 if epochs or max_steps is set.
+    """
     batch_size: _builtins.int
     """Rows in a step. Unset: chosen from the number of rows."""
     epochs: _builtins.int

@@ -37,11 +37,8 @@ def first_loss(scores, y, loss):
     scores = np.array(scores, float)
     model = linear(len(scores), scores.shape[1])
     model.parameters[: scores.size], model.parameters[scores.size :] = scores.reshape(-1), 0
-    return next(
-        fit(
-            model, np.eye(len(scores)), y, plan=Plan(loss=loss, batch_size=100, standardize_targets=False), every="step"
-        )
-    ).loss
+    plan = Plan(loss=loss, l2=0, batch_size=100, standardize_targets=False)
+    return next(fit(model, np.eye(len(scores)), y, plan=plan, every="step")).loss
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ from layerwise import (
 )
 from layerwise.sklearn import MLPClassifier
 
-OPEN = ("batch_size", "epochs", "validation")
+OPEN = ("batch_size", "epochs", "validation", "l2")
 
 
 def rows(n: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -53,16 +53,16 @@ def test_a_completed_plan_leaves_nothing_open_and_completes_to_itself(count: int
     assert plan.completed(rows=7) == plan
 
 
-# by hand: 64 rows a batch up to 5,792 = 64 · 64 · √2, and as many steps as rows, at least
-# 600, or 300 epochs; from 5,000 rows a tenth held out, 20,000 steps at most and a patience of 300 steps
+# by hand: 64 rows a batch up to 5,792 = 64 · 64 · √2, and 1.5 times as many steps as rows,
+# at least 900, or 450 epochs; from 5,000 rows a tenth held out, 20,000 steps at most and a patience of 300 steps
 @pytest.mark.parametrize(
     ("count", "batch", "epochs", "held_out", "patience"),
     [
-        (24, 64, 300, 0.0, None),
-        (150, 64, 200, 0.0, None),
-        (500, 64, 75, 0.0, None),
-        (999, 64, 62, 0.0, None),
-        (4_999, 64, 63, 0.0, None),
+        (24, 64, 450, 0.0, None),
+        (150, 64, 300, 0.0, None),
+        (500, 64, 112, 0.0, None),
+        (999, 64, 94, 0.0, None),
+        (4_999, 64, 95, 0.0, None),
         (5_000, 64, 282, 0.1, 5),
         (10_000, 128, 282, 0.1, 5),
         (300_000, 256, 20, 0.1, 5),
@@ -83,6 +83,8 @@ def test_the_rows_decide(count: int, batch: int, epochs: int, held_out: float, p
         {"epochs": 20},
         {"batch_size": 5},
         {"validation": 0.0},
+        {"l2": 0.0},
+        {"l2": 0.5},
         {"validation": 0.5},
         {"optimizer": Adam(0.5)},
         {"optimizer": SGD(0.01, momentum=0.9)},
@@ -102,6 +104,25 @@ def test_a_plan_with_epochs_neither_stops_early_nor_holds_rows_out() -> None:
     plan = Plan(epochs=20).completed(rows=100_000)
 
     assert (plan.epochs, plan.early_stopping, plan.validation) == (20, None, 0.0)
+
+
+@pytest.mark.parametrize(("count", "l2"), [(24, 0.01), (1_000, 0.01), (2_000, 0.005), (10_000, 10 / 9_000)])
+def test_the_penalty_on_the_weights_falls_with_the_number_of_rows_trained_on(count: int, l2: float) -> None:
+    assert Plan().completed(rows=count).l2 == Plan(loss="squared_error").completed(rows=count).l2 == l2
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        Plan(epochs=20),
+        Plan(max_steps=20),
+        Plan(optimizer="lbfgs"),
+        Plan(loss="squared_error", standardize_targets=False),
+    ],
+)
+def test_a_plan_of_its_own_length_or_units_has_no_penalty_on_the_weights(plan: Plan) -> None:
+    assert plan.completed(rows=100).l2 == 0
+    assert plan.completed(rows=None).l2 == 0
 
 
 @pytest.mark.parametrize(
@@ -237,7 +258,7 @@ def test_a_stream_has_the_usual_rate_and_batches() -> None:
 
     partial_fit(model, X, y, plan=Plan())
 
-    assert model.plan == Plan(batch_size=32, epochs=20, validation=0.0, optimizer=Adam(1e-3))
+    assert model.plan == Plan(batch_size=32, epochs=20, validation=0.0, l2=0.0, optimizer=Adam(1e-3))
 
 
 @pytest.mark.parametrize("name", OPEN)

@@ -107,7 +107,9 @@ def test_what_is_told_of_the_rows_trained_on_is_what_the_average_does(options):
         pass
 
     found = evaluate(model, X, Y)
-    penalty = plan.l2 / 2 * sum(float((each**2).sum()) for name, each in model.weights.items() if "weight" in name)
+    penalty = (
+        model.plan.l2 / 2 * sum(float((each**2).sum()) for name, each in model.weights.items() if "weight" in name)
+    )
     assert model.metrics["accuracy"] == pytest.approx(found.accuracy, abs=1e-6)
     assert model.metrics["loss"] == pytest.approx(found.loss + penalty, rel=1e-5)
     assert abs(last.metric - found.accuracy) > 0.01  # it is of the weights that were trained

@@ -23,7 +23,7 @@ def test_the_losses_are_those_of_training_at_rates_that_rise_exponentially():
     X, y = np.full((8, 1), 0.5), np.zeros(8)
     model = MLP(Architecture(1, (Layer(1),)), dtype=np.float64)
     model.parameters[:] = 3.0, 0.0
-    plan = Plan(loss="squared_error", optimizer="sgd", batch_size=8)
+    plan = Plan(loss="squared_error", optimizer="sgd", l2=0, batch_size=8)
 
     found = find_learning_rate(model, X, y, plan=plan, least=1e-3, most=0.5, steps=40)
 
@@ -85,7 +85,7 @@ def test_the_model_and_its_plan_stay_as_they_are():
 
 def test_the_schedule_and_the_rate_of_the_plan_play_no_part():
     X, y = table()
-    plain = Plan(optimizer=Adam(0.001))
+    plain = Plan(optimizer=Adam(0.001), l2=0)
     busy = Plan(optimizer=Adam(7.0), schedule="cosine", warmup=3, epochs=1, max_steps=2, validation=0.5)
 
     plainly, busily = (find_learning_rate(network(), X, y, plan=plan, steps=20) for plan in (plain, busy))

@@ -196,7 +196,13 @@ _OPTIONS = (
         help="Rows of each training step.  [default: chosen from the number of rows]",
     ),
     option(_WEIGHTS, "--l1", type=float, metavar="STRENGTH", help="Penalty on the absolute weights.  [default: 0]"),
-    option(_WEIGHTS, "--l2", type=float, metavar="STRENGTH", help="Penalty on the squared weights.  [default: 0]"),
+    option(
+        _WEIGHTS,
+        "--l2",
+        type=float,
+        metavar="STRENGTH",
+        help="Penalty on the squared weights.  [default: chosen from the number of rows, 0 with --epochs, --max-steps]",
+    ),
     option(
         _WEIGHTS,
         "--weight-decay",

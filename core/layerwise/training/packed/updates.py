@@ -38,7 +38,7 @@ class PackedRegularizer:
         self._weights: Floats = parameters[:, :count]
         self._weight_gradient: Floats = gradient[:, :count]
         self._l1 = _column([plan.l1 for plan in plans], dtype)
-        self._l2 = _column([plan.l2 for plan in plans], dtype)
+        self._l2 = _column([plan.l2 or 0.0 for plan in plans], dtype)
         self._decay = _column([plan.decay for plan in plans], np.dtype(np.float64))
         self._exact_factor: NDArray[np.float64] = np.empty((len(plans), 1))
         self._weight_factor: Floats = np.empty((len(plans), 1), dtype)
