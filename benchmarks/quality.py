@@ -34,12 +34,13 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.public_files import FILES, PublicFile
 from layerwise import MLP
+from layerwise_service.reading.choices import ReadingChoices
 from layerwise_service.reading.table_file import TableFile
 from layerwise_service.settings import Settings
 from layerwise_service.usecases.dataset_jobs import DatasetJob, DatasetJobs
 from layerwise_service.usecases.datasets import Datasets, FileHeader
 from layerwise_service.usecases.training import TrainingJobs
-from layerwise_service.wiring import Stores, open_stores
+from layerwise_service.wiring import open_stores
 from layerwise_service.worker.attempt import Attempt
 from layerwise_service.worker.heartbeat import Heartbeat
 
@@ -57,11 +58,11 @@ class Service:
 
     def __init__(self, home: Path) -> None:
         settings = Settings(home=str(home))
-        self.stores: Stores = open_stores(settings)
-        self._datasets = Datasets(self.stores.datasets, self.stores.uploads, self.stores.artifacts, settings)
-        training = TrainingJobs(self.stores.jobs, self.stores.versions, self.stores.artifacts, settings)
-        self._jobs = DatasetJobs(self.stores.datasets, self.stores.artifacts, training)
-        self._heartbeat = Heartbeat(self.stores.leases, "benchmark")
+        stores = self.stores = open_stores(settings)
+        self._datasets = Datasets(stores.datasets, stores.uploads, stores.artifacts, lambda *_: {}, settings)
+        training = TrainingJobs(stores.jobs, stores.versions, stores.artifacts, settings)
+        self._jobs = DatasetJobs(stores.datasets, stores.artifacts, training)
+        self._heartbeat = Heartbeat(stores.leases, "benchmark")
 
     def train(self, path: Path, target: str, *, seed: int) -> tuple[MLP, int]:
         """Return the version of a job on the file, and the epochs that it was trained for."""
@@ -101,7 +102,7 @@ def predicted(model: MLP, path: Path) -> Predictions:
     formats = {column.name: column.format for column in model.encoder.columns}
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(shutil.copy(path, folder))
-        with TableFile(copy, max_bytes=2**30, formats=formats) as file:
+        with TableFile(copy, max_bytes=2**30, choices=ReadingChoices(known=formats)) as file:
             found = [model.predict({name: block[name] for name in formats}) for block in file.blocks()]
     predictions: list[Any] = np.concatenate(found).tolist()
     return predictions
