@@ -1,12 +1,15 @@
 """The loss, or else the type of y, says whether it holds labels or targets."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from layerwise.losses import LOSSES
 from layerwise_client import InvalidRequest
-from layerwise_client._data.targets import classifies, labels_array, labels_message, labels_of, open_targets
+from layerwise_client._data.targets import labels_array, labels_message, labels_of, open_targets
+from layerwise_client._data.task import classifies
 from layerwise_proto.v1 import training_pb2, types_pb2
 
 ANY = None
@@ -90,9 +93,9 @@ def test_y_is_sent_as_what_it_means(y, loss, kind, values):
         (
             [[1], [2]],
             ANY,
-            r"y: one column of integer values, shape \(2, 1\), .* pass y\.ravel\(\) for labels, or floats",
+            r"y: one column of integer values, shape \(2, 1\), .* pass y\.ravel\(\) for labels, or task=\"regression\"",
         ),
-        (np.array([[True], [False]]), ANY, r"y: one column of boolean values, .* plan=\{\"loss\": \"squared_error\"\}"),
+        (np.array([[True], [False]]), ANY, r"y: one column of boolean values, .* for labels, or task=\"regression\""),
         (pd.DataFrame({"a": [1, 2]}), ANY, "y: one column of integer values"),
         (np.eye(3, dtype=int)[[0, 2]], ANY, r"y: one-hot rows, shape \(2, 3\), .* pass y\.argmax\(axis=1\) for labels"),
         ([[True, False], [False, True]], ANY, "y: one-hot rows"),
@@ -114,6 +117,48 @@ def test_y_is_sent_as_what_it_means(y, loss, kind, values):
 def test_a_y_that_cannot_be_learnt_is_refused_with_its_row(y, loss, message):
     with pytest.raises(InvalidRequest, match=message):
         sent(y, loss)
+
+
+@pytest.mark.parametrize(
+    ("y", "kind", "warning"),
+    [
+        ([1, 0] * 50, "integers", None),
+        (list(range(20)), "integers", None),
+        (list(range(21)), "targets", "y: whole numbers of more than 20 different values are an amount; task='class"),
+        (np.arange(748), "targets", "y: whole numbers of more than 20 different values are an amount"),
+        ([0.0, 1.0], "integers", "y: whole numbers of 2 different values, at most 20, are classes; task='regression'"),
+        (pd.Series([0.0, 1.0, 2.0]), "integers", "y: whole numbers of 3 different values, at most 20, are classes"),
+        (np.array([0, 1.0], dtype=object), "integers", "y: whole numbers of 2 different values"),
+        (np.arange(30.0), "targets", None),
+        ([0.5, 1.0], "targets", None),
+    ],
+)
+def test_few_whole_numbers_are_classes_and_other_numbers_an_amount(y, kind, warning):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = sent(y, ANY)[0]
+
+    assert found == kind
+    assert len(caught) == (warning is not None)
+    assert all(str(each.message).startswith(warning) for each in caught)
+
+
+def test_the_task_decides_what_numbers_are():
+    assert open_targets([1, 0], ANY, classification=False).classification is False
+    assert open_targets(np.arange(748), ANY, classification=True).classification is True
+    assert open_targets(np.array([[1], [0]]), ANY, classification=True).classification is True
+    with pytest.raises(InvalidRequest, match="y row 0: expected a number, got 'a'"):
+        open_targets(["a", "b"], ANY, classification=False)
+
+
+def test_what_goes_on_from_a_version_is_what_its_type_says():
+    assert open_targets(np.arange(30), ANY, by_values=False).classification is True
+    assert open_targets([0.0, 1.0], ANY, by_values=False).classification is False
+
+
+def test_blanks_around_labels_are_said():
+    with pytest.warns(UserWarning, match="y: blanks before and after labels are left out, as in ' yes'"):
+        sent(["no", " yes"], ANY)
 
 
 @pytest.mark.parametrize("loss", EVERY_LOSS)

@@ -122,7 +122,7 @@ def test_weights_travel_with_their_rows(client, taken, weights):
 def test_weights_are_cut_into_the_blocks_of_their_rows(client, taken):
     weights = np.arange(20_000, dtype=np.float32)
 
-    client.train("digits", HIDDEN, np.zeros((20_000, 100)), np.zeros(20_000), weights=weights, progress=False)
+    client.train("digits", HIDDEN, np.zeros((20_000, 100)), np.full(20_000, 0.5), weights=weights, progress=False)
 
     batches = [each.batch for each in taken[0][1:]]
     assert len(batches) > 1
@@ -368,7 +368,7 @@ def test_an_error_in_a_late_block_cancels_the_stream_without_a_word_on_stderr(cl
     large[19_999, 7] = np.nan
 
     with caplog.at_level(logging.ERROR), pytest.raises(InvalidRequest, match="X row 19999, column 7"):
-        client.train("digits", HIDDEN, large, np.zeros(20_000), progress=False)
+        client.train("digits", HIDDEN, large, np.full(20_000, 0.5), progress=False)
 
     assert ended.wait(5)
     assert capfd.readouterr() == ("", "")
@@ -395,7 +395,9 @@ def test_a_service_that_refuses_early_stops_the_upload(client, service):
     service.answers["Train"] = train
 
     with pytest.raises(InvalidRequest, match="model: bad name") as caught:
-        client.train("Digits!", HIDDEN, np.zeros((100_000, 300), dtype=np.float32), np.zeros(100_000), progress=False)
+        client.train(
+            "Digits!", HIDDEN, np.zeros((100_000, 300), dtype=np.float32), np.full(100_000, 0.5), progress=False
+        )
 
     assert (caught.value.reason, caught.value.pointer) == ("INVALID_MODEL", "model")
 
@@ -490,7 +492,7 @@ def test_a_service_that_hangs_does_not_hold_the_client_for_ever(service, reads):
     rows = 6 if reads else 20_000
 
     with Client(service.address, timeout=0.5) as client, pytest.raises(DeadlineExceeded, match=r"within 0\.5 s"):
-        client.train("digits", HIDDEN, np.zeros((rows, 300)), np.zeros(rows), progress=False)
+        client.train("digits", HIDDEN, np.zeros((rows, 300)), np.full(rows, 0.5), progress=False)
 
     assert released.wait(5)
 

@@ -171,3 +171,19 @@ def test_a_value_means_the_same_by_every_way_in(version: Version, column: str, s
 
 def test_labels_of_true_and_false_are_booleans_by_every_way_in(version: Version) -> None:
     assert version.labels == [False, True]
+
+
+def test_labels_are_those_of_the_file_by_every_way_in(service: Service) -> None:
+    X = pd.DataFrame({"a": np.arange(40.0)})
+    with service.client() as client:
+        for model, y, labels in (
+            ("typed-blanks", pd.Series([" yes", "no"] * 20), ("no", "yes")),
+            ("typed-floats", pd.Series([0.0, 1.0] * 20), (0, 1)),
+        ):
+            with pytest.warns(UserWarning, match="^y: "):
+                client.train(model, NETWORK, X, y, plan=PLAN, progress=False).wait(timeout=60)
+            assert client.model(model).at("latest").labels == labels
+        with pytest.warns(UserWarning, match="^y: whole numbers of more than 20 different values are an amount"):
+            client.train("typed-prices", NETWORK, X, np.arange(40), plan=PLAN, progress=False).wait(timeout=60)
+
+        assert client.predict("typed-prices", X).values is not None

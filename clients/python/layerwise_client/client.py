@@ -151,9 +151,8 @@ class Client:
             booleans, dates or times of day; None, NaN, NaT and NA are missing values. Or a dataset of the service, or
             the path of a file for `upload_dataset`.
         y : array-like or str
-            Labels, (n,) integers, texts or booleans, or targets, (n,) or (n, outputs) floats. Or the name of the column
-            of X that holds them. The loss of the plan says which they are; without a loss, their type does. Rows of a
-            dataset without a value in this column are left out.
+            Labels, (n,) whole numbers, texts or booleans, or targets, (n,) or (n, outputs) numbers. Or the name of the
+            column of X that holds them. The loss or `task` says which they are. Rows without one are left out.
         columns : mapping, optional
             Encodings of columns by name: {"carrier": "one_hot", "distance": {"kind": "log"}}. Otherwise the service
             chooses them by the values. Of a file, also kinds of columns, as `upload_dataset` takes them.
@@ -168,8 +167,8 @@ class Client:
         classes : iterable, optional
             All labels that are allowed.
         task : str, optional
-            Of a dataset or file, "classification" or "regression". By default texts, booleans and whole numbers of at
-            most 20 different values are classes.
+            "classification" or "regression". By default the loss of the plan decides; without one, texts, booleans and
+            whole numbers of at most 20 different values are classes, other numbers and several columns a regression.
         start_from : str, optional
             Version whose weights the network starts with: "model" or "model/version", by number or alias.
         progress : bool or Progress

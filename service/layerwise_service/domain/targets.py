@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise import variants
-from layerwise.checks import counted, shown
+from layerwise.checks import shown
+from layerwise.data.whole_numbers import SeenNumbers
 from layerwise.errors import Place
 from layerwise.tables import FORMATS, BooleanFormat, Format, NumberFormat
 from layerwise_service.domain.datasets import Label
@@ -20,8 +21,6 @@ from layerwise_service.domain.jobs import Task
 from layerwise_service.domain.table_datasets import Cell, DatasetColumn, cells
 from layerwise_service.errors import InvalidRequest
 
-MOST_NUMBERS = 20
-"""Whole numbers of more different values are an amount, unless told otherwise."""
 _KINDS = ("number", "boolean", "category", "text")
 Stored = NDArray[np.float64] | list[str]
 
@@ -34,21 +33,15 @@ class TargetValues:
     """Rows with a value."""
     left_out: int = 0
     """Rows without one."""
-    whole: bool = True
-    """Of numbers: whether all are whole."""
-    different: frozenset[float] = frozenset()
-    """Of numbers: the different values, as long as they are few."""
+    numbers: SeenNumbers = field(default_factory=SeenNumbers)
 
     def add(self, stored: Stored) -> None:
         there = has_value(stored)
         rows = int(there.sum())
         self.rows += rows
         self.left_out += len(there) - rows
-        if not isinstance(stored, list) and self.whole:
-            values = stored[there]
-            self.whole = bool((values == np.floor(values)).all())
-            if len(self.different) <= MOST_NUMBERS:
-                self.different |= frozenset(np.unique(values).tolist())
+        if not isinstance(stored, list):
+            self.numbers.add(stored[there])
 
 
 def has_value(stored: Stored) -> NDArray[np.bool_]:
@@ -73,18 +66,11 @@ def decide_task(column: DatasetColumn, values: TargetValues, wanted: Task | None
         if wanted is Task.AMOUNT:
             raise InvalidRequest(f"{name!r} has values that are no numbers, such as {column.example!r}", pointer="task")
         return Task.CLASSES, "booleans are classes" if kind == "boolean" else "texts are classes"
-    if wanted is Task.CLASSES and not values.whole:
+    if wanted is Task.CLASSES and not values.numbers.whole:
         raise InvalidRequest(f"{name!r} has numbers with fractions, which are no classes", pointer="task")
     if wanted is not None:
         return wanted, "as asked"
-    if not values.whole:
-        return Task.AMOUNT, "numbers with fractions are an amount"
-    if (count := len(values.different)) <= MOST_NUMBERS:
-        return (
-            Task.CLASSES,
-            f"whole numbers of {counted(count, 'different value')}, at most {MOST_NUMBERS}, are classes",
-        )
-    return Task.AMOUNT, f"whole numbers of more than {MOST_NUMBERS} different values are an amount"
+    return Task.CLASSES if values.numbers.are_classes else Task.AMOUNT, values.numbers.why
 
 
 def target_values(kind: str, task: Task, stored: Stored) -> Sequence[Label] | NDArray[np.float32]:

@@ -190,7 +190,7 @@ class DatasetWriter:
     def _check_labels(self, labels: Sequence[Any], at: Place) -> NDArray[np.int32]:
         if self._outputs:
             raise InvalidRequest("expected targets as in the batches before, got labels", pointer=Place(at, "labels"))
-        kind = _kind_of(labels[0])
+        labels, kind = stripped(labels), _kind_of(labels[0])
         if self._kind not in ("", kind):
             if self._declared:
                 raise self._undeclared(labels[0], Place(at, "labels", 0))
@@ -258,6 +258,11 @@ class DatasetWriter:
 
 def _kind_of(label: Label) -> str:
     return {int: "integer", str: "string", bool: "boolean"}[type(label)]
+
+
+def stripped(labels: Sequence[Any]) -> Sequence[Any]:
+    """Return labels, texts without blanks before and after them, as in the columns of a file."""
+    return [label.strip() for label in labels] if isinstance(labels[0], str) else labels
 
 
 def check_label(label: Label, most: int, at: Place) -> None:

@@ -45,7 +45,7 @@ from layerwise_service.domain.tables import (
 from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.settings import Settings
 from layerwise_service.stores.artifact_store import ArtifactStore
-from layerwise_service.stores.dataset_writer import check_label
+from layerwise_service.stores.dataset_writer import check_label, stripped
 from layerwise_service.stores.job_store import JobStore
 from layerwise_service.stores.table_reader import StoredTable
 
@@ -281,6 +281,7 @@ def started(submission: Submission, origin: Version) -> Submission:
 def _check_classes(classes: Sequence[Label], settings: Settings) -> Sequence[Label]:
     if len(classes) > settings.max_units:
         raise TooLarge(f"expected at most {settings.max_units} classes, got {len(classes)}", pointer="classes")
+    classes = stripped(classes) if classes else classes
     for index, label in enumerate(classes):
         check_label(label, settings.max_label_bytes, Place("classes", index))
     if len(set(classes)) != len(classes) or len(classes) < 2:

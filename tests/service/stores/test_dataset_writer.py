@@ -77,6 +77,15 @@ def test_what_was_written_is_what_is_read(store: ArtifactStore, writer: DatasetW
     assert codes.tolist() == [1, 0, 2]
 
 
+def test_blanks_around_labels_are_left_out(store: ArtifactStore, writer: DatasetWriter) -> None:
+    writer.add(Batch(rows(2), [" yes", "no"]))
+    writer.add(Batch(rows(1, start=4), ["yes "]))
+    dataset = finished(store, writer)
+
+    assert dataset.shape.labels == ("no", "yes")
+    assert store.open_dataset(dataset.sha256, dataset.shape)[1].tolist() == [1, 0, 1]
+
+
 def test_targets_of_several_outputs_are_kept(store: ArtifactStore, writer: DatasetWriter) -> None:
     writer.add(Batch(rows(2), np.array([[1, 2], [3, 4]], dtype=np.float32)))
     dataset = finished(store, writer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from layerwise_client._data.targets import classifies
+from layerwise_client._data.task import classifies
 from layerwise_client.dataset import Dataset
 from layerwise_client.errors import InvalidRequest
 from layerwise_client.results import TASKS
@@ -50,9 +50,3 @@ def open_dataset_job(
     if rest.ByteSize():
         request.encoder.CopyFrom(rest)
     return request
-
-
-def check_task(task: object) -> None:
-    """Raise `InvalidRequest` if `task` is none."""
-    if task is not None and task not in TASKS:
-        raise InvalidRequest(f"task: expected {' or '.join(TASKS)}, got {task!r}", pointer="task")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from layerwise_client._data.masks import refuse_masked
 from layerwise_client._data.places import invalid
 from layerwise_client._data.rows import tensor, to_float32
+from layerwise_client._data.task import are_classes, taken_by
 from layerwise_client.errors import InvalidRequest
+from layerwise_client.outcome import level_of_caller
 from layerwise_proto.v1 import tensors_pb2, training_pb2
 
 if TYPE_CHECKING:
@@ -93,22 +96,14 @@ def split_gaps(y: object) -> tuple[object, npt.NDArray[np.bool_] | None]:
     return filled, there
 
 
-def classifies(loss: str) -> bool:
-    """Return whether the loss of this name is for classes or flags."""
-    return _takes(loss) != "values"
+def open_targets(
+    y: object, loss: str | None, *, classification: bool | None = None, by_values: bool = True
+) -> TargetValues:
+    """Open `y`. The loss of this name, or `classification`, decides whether it holds labels or targets.
 
-
-def _takes(loss: str) -> Literal["classes", "flags", "values"]:
-    """Return what the loss of this name takes as targets."""
-    from layerwise.losses import LOSSES
-
-    return LOSSES[loss].targets
-
-
-def open_targets(y: object, loss: str | None) -> TargetValues:
-    """Open `y`. The loss of this name decides whether it holds labels or targets; without a loss, its type does.
-
-    Integers, texts and booleans (n,) are labels; floats and anything two-dimensional are targets. A column (n, 1) of
+    Without either, texts and booleans (n,) are labels, and so are few different whole numbers (n,), also those of
+    floats; other numbers, and anything two-dimensional, are targets. If that is not what their type says, a warning
+    does. Unless `by_values`, the type alone decides: integers are labels, floats are targets. A column (n, 1) of
     texts holds labels, and so does any column (n, 1) with a loss of labels. Whole numbers or booleans in one column
     (n, 1), or one-hot, could be either and are refused without a loss. Sigmoid cross-entropy takes labels (n,), or
     flags (n, outputs) as targets.
@@ -119,7 +114,7 @@ def open_targets(y: object, loss: str | None) -> TargetValues:
     kind = _kind(array, "y")
     if array.ndim not in (1, 2):
         raise InvalidRequest(f"y: expected (n,) or (n, outputs), got shape {array.shape}", pointer="y")
-    takes = None if loss is None else _takes(loss)
+    takes = taken_by(loss, classification)
     if array.ndim == 2 and array.shape[1] == 1 and (kind == "string" or takes == "classes"):
         array = array[:, 0]  # such as a DataFrame of one column
     if loss is None and array.ndim == 2 and kind in ("integer", "boolean"):
@@ -130,6 +125,8 @@ def open_targets(y: object, loss: str | None) -> TargetValues:
         raise InvalidRequest(detail, reason="AMBIGUOUS_TARGET", pointer="y")
     if takes is None:
         classification = array.ndim == 1 and kind != "number"
+        if array.ndim == 1 and kind in ("integer", "number") and by_values:
+            classification = are_classes(array, kind)
     else:
         classification = takes == "classes" or (takes == "flags" and array.ndim == 1)
     if array.ndim == 2 and (classification or (kind == "string" and loss is None)):
@@ -149,8 +146,7 @@ def _refuse_labels_in_columns(array: Array, kind: TargetKind) -> None:
     else:
         return
     raise InvalidRequest(
-        f"y: {what}, shape {array.shape}, could be labels or targets; pass {labels} for labels, "
-        'or floats or plan={"loss": "squared_error"} for a regression',
+        f'y: {what}, shape {array.shape}, could be labels or targets; pass {labels} for labels, or task="regression"',
         reason="AMBIGUOUS_TARGET",
         pointer="y",
     )
@@ -249,10 +245,14 @@ def _labels(block: Array, kind: TargetKind, name: str, rows: Sequence[int]) -> t
         from layerwise.data.labels import unfit_text
 
         values = [str(value) for value in block]
-        unfit = {text: wanted for text in set(values) if (wanted := unfit_text(text))}
+        different = set(values)
+        unfit = {text: wanted for text in different if (wanted := unfit_text(text))}
         if unfit:
             row, text = next((row, text) for row, text in zip(rows, values, strict=True) if text in unfit)
             raise _wrong(name, row, unfit[text], text)
+        if padded := next((text for text in different if text != text.strip()), ""):
+            told = f"{name}: blanks before and after labels are left out, as in {padded!r}"
+            warnings.warn(told, stacklevel=level_of_caller())
         return tensors_pb2.Labels(strings=tensors_pb2.StringLabels(values=values))
     integers: list[int] = block.tolist()
     if block.dtype.kind not in "i":

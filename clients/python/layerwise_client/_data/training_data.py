@@ -62,16 +62,23 @@ class TrainingData:
 
 
 def open_training_data(
-    X: object, y: object, weights: object, *, encoder: tables_pb2.Encoder, loss: str | None, fitted: bool
+    X: object,
+    y: object,
+    weights: object,
+    *,
+    encoder: tables_pb2.Encoder,
+    loss: str | None,
+    classification: bool | None,
+    fitted: bool,
 ) -> TrainingData:
     """Check the arguments.
 
-    `loss` is the name of the plan's loss, if it has one. If `fitted`, the service uses the encoder of the version to
-    start from. Raises `InvalidRequest`.
+    `loss` is the name of the plan's loss, if it has one, and `classification` the task, if it is chosen. If `fitted`,
+    the service uses the encoder of the version to start from. Raises `InvalidRequest`.
     """
     rows, labels = _open_rows_and_y(X, y, encoder, fitted=fitted)
     labels, has_target = split_gaps(labels)
-    targets = open_targets(labels, loss)
+    targets = open_targets(labels, loss, classification=classification, by_values=not fitted)
     if rows.count != targets.count:
         raise InvalidRequest(f"X has {rows.count} rows, y has {targets.count}", pointer="y")
     weighted = None if weights is None else open_weights(weights, rows.count)

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from layerwise_client._data.dataset_job import check_task, open_dataset_job
+from layerwise_client._data.dataset_job import open_dataset_job
 from layerwise_client._data.encoder import open_encoder
 from layerwise_client._data.file_header import open_file_header, open_path
 from layerwise_client._data.places import ALL_ROWS, invalid, placed
+from layerwise_client._data.task import check_task, task_classifies
 from layerwise_client._data.training_data import open_training_data
 from layerwise_client._transport.connection import Connection
 from layerwise_client._transport.send_file import send_file
@@ -43,6 +44,7 @@ class Rows:
 def start(connection: Connection, header: training_pb2.TrainHeader, given: Rows, display: Progress) -> training_pb2.Job:
     """Return the job, once the service has what it needs. Raises `InvalidRequest`."""
     check_task(given.task)
+    loss = header.plan.loss.WhichOneof("kind")
     encoder = open_encoder(given.encoder, given.columns, given.ignore)
     if isinstance(given.X, str | os.PathLike):
         dataset = _sent(connection, cast("str", given.X), header, encoder, display)
@@ -51,15 +53,13 @@ def start(connection: Connection, header: training_pb2.TrainHeader, given: Rows,
     if isinstance(given.X, Dataset):
         _check_no_formats(given.columns, encoder)
         return _on_dataset(connection, header, given.X, given, encoder)
-    if given.task is not None:
-        detail = "expected none with rows: the loss of the plan, or the type of y, decides"
-        raise InvalidRequest(f"task: {detail}", pointer="task")
     data = open_training_data(
         given.X,
         given.y,
         given.weights,
         encoder=encoder,
-        loss=header.plan.loss.WhichOneof("kind"),
+        loss=loss,
+        classification=True if header.HasField("classes") else task_classifies(given.task, loss),
         fitted=header.HasField("start_from"),
     )
     if encoder.ByteSize():

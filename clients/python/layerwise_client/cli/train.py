@@ -13,7 +13,7 @@ import click
 
 from layerwise_client import datasets
 from layerwise_client._data.encoder import spec_message
-from layerwise_client._data.targets import classifies
+from layerwise_client._data.task import classifies
 from layerwise_client.cli import csv_table
 from layerwise_client.cli.chosen_settings import architecture_of, kind_of, naming_settings, plan_of, split_settings
 from layerwise_client.cli.csv_records import missing_cells

@@ -1,0 +1,65 @@
+"""What is predicted: classes or an amount."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, Literal
+
+from layerwise_client.errors import InvalidRequest
+from layerwise_client.outcome import level_of_caller
+from layerwise_client.results import TASKS
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def classifies(loss: str) -> bool:
+    """Return whether the loss of this name is for classes or flags."""
+    return taken_by(loss, None) != "values"
+
+
+def taken_by(loss: str | None, classification: bool | None) -> Literal["classes", "flags", "values"] | None:
+    """Return what the loss of this name takes as targets; without one, what the task does, None if it is not known."""
+    from layerwise.losses import LOSSES
+
+    if loss is not None:
+        return LOSSES[loss].targets
+    return None if classification is None else "classes" if classification else "values"
+
+
+def are_classes(array: np.ndarray[Any, np.dtype[Any]], kind: str) -> bool:
+    """Return whether numbers (n,) are classes, by the rule of the service.
+
+    Warns if their `kind` says otherwise: "integer" or "number".
+    """
+    import numpy as np
+
+    from layerwise.data.arrays import blocks
+    from layerwise.data.whole_numbers import SeenNumbers
+
+    seen = SeenNumbers()
+    for block in blocks(len(array), 1):
+        part = array[block]
+        seen.add(part if part.dtype.kind in "iuf" else np.array(part, np.float64))
+    if seen.are_classes is (kind == "number"):
+        other = "regression" if seen.are_classes else "classification"
+        warnings.warn(f"y: {seen.why}; task={other!r} takes them otherwise", stacklevel=level_of_caller())
+    return seen.are_classes
+
+
+def task_classifies(task: str | None, loss: str | None) -> bool | None:
+    """Return whether the task is a classification; None if nobody chose it.
+
+    Raises `InvalidRequest` if the loss is for the other one.
+    """
+    if task is None:
+        return None
+    if loss is not None and classifies(loss) is not (task == "classification"):
+        raise InvalidRequest(f"task: expected what the loss {loss} is for, got {task!r}", pointer="task")
+    return task == "classification"
+
+
+def check_task(task: object) -> None:
+    """Raise `InvalidRequest` if `task` is none."""
+    if task is not None and task not in TASKS:
+        raise InvalidRequest(f"task: expected {' or '.join(TASKS)}, got {task!r}", pointer="task")
