@@ -98,7 +98,7 @@ class FittedEncoder:
 def _warnings_of_column(column: AnyColumn, given: RawColumn, unusual: Unusual) -> list[TableWarning]:
     """Return the warnings about the rows of a column."""
     found: list[TableWarning] = []
-    for reason, rows in unusual.items():
+    for reason, rows in sorted(unusual.items()):
         if count := int(np.count_nonzero(rows)):
             row = first_row(rows)
             found.append(column.warning(reason, rows=count, row=row, cell=given.cell(row)))

@@ -4,7 +4,7 @@ A format that is not chosen follows from the first block in which the column has
 chosen from the format. All cells are then read by that format.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias, cast
 from zlib import crc32
@@ -49,6 +49,8 @@ from layerwise.wording import did_you_mean
 AnyEncoding: TypeAlias = NumberEncoding | CategoryEncoding | DateParts | HashedWords
 AnyColumn: TypeAlias = NumberColumn | CategoryColumn | DateColumn | TextColumn
 AnyFit: TypeAlias = NumberFit | CategoryFit | DateFit | TextFit
+MOST_OTHERS_IN_ALL = 2**17
+"""The most categories without an output that all columns together remember."""
 INFERRED: Mapping[str, Encoding] = {
     "number": Standardize(),
     "boolean": Standardize(),
@@ -180,7 +182,22 @@ def fit_columns(
         start += len(read[0])
     if fits is None or start == 0:
         raise InvalidInput("table", "expected at least 1 row, got 0")
-    return tuple(fit.finished() for fit in fits)
+    return _without_most_others([fit.finished() for fit in fits])
+
+
+def _without_most_others(columns: Sequence[AnyColumn]) -> tuple[AnyColumn, ...]:
+    """Return the columns, those with the most other categories without them, so that a model file stays small."""
+    left = MOST_OTHERS_IN_ALL
+    forgotten: set[str] = set()
+    known = [column for column in columns if isinstance(column, CategoryColumn) and column.others]
+    for column in sorted(known, key=lambda column: len(column.others or ())):
+        left -= len(column.others or ())
+        if left < 0:
+            forgotten.add(column.name)
+    return tuple(
+        replace(column, others=None) if isinstance(column, CategoryColumn) and column.name in forgotten else column
+        for column in columns
+    )
 
 
 def _names_to_fit(

@@ -48,6 +48,12 @@ def test_rows_and_columns_give_the_same_bits(rows):
         assert np.vstack([ENCODER.encode([row], dtype=dtype) for row in rows]).tobytes() == wanted.tobytes()
 
 
+@settings(max_examples=150, deadline=None)
+@given(st.lists(rows, min_size=1, max_size=5))
+def test_rows_and_columns_give_the_same_warnings(rows):
+    assert ENCODER.unusual(rows) == ENCODER.unusual(together(rows))
+
+
 def test_the_rows_it_was_fitted_on_take_the_short_way():
     write = rows_writer(ENCODER.columns)
     out = np.zeros((64, ENCODER.width), np.float32)

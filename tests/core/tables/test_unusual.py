@@ -140,6 +140,14 @@ def test_where_new_categories_are_usual_or_too_many_to_remember_none_is_told(val
     assert told([{"c": "new"}], encoder) == []
 
 
+def test_all_columns_together_remember_a_bounded_number_of_categories(monkeypatch):
+    monkeypatch.setattr("layerwise.tables.fitting.MOST_OTHERS_IN_ALL", 150)
+    table = {name: [f"{name}{i % count}" for i in range(1_000)] for name, count in {"a": 120, "b": 100}.items()}
+    encoder = TableEncoder(dict.fromkeys("ab", Hashing())).fit(table)
+
+    assert told([{"a": "new", "b": "new"}], encoder) == [("UNSEEN_CATEGORY", "b", 1, 0, "new")]
+
+
 def test_an_encoder_of_an_older_model_file_knows_its_categories_alone():
     older: Any = copy.deepcopy(ENCODER.to_json())
     for column in older["fitted"]:
