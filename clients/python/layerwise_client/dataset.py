@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -229,6 +229,7 @@ class Dataset:
         *,
         task: str | None = None,
         validation: Dataset | str | None = None,
+        ignore: Iterable[str] = (),
         quick: bool = False,
     ) -> Profile:
         """Return what the columns hold, and what to know before training on them.
@@ -241,6 +242,8 @@ class Dataset:
             What the target is to be taken for; by default decided from its values.
         validation : Dataset or str, optional
             Dataset, or its id, with rows for validation: are they among these rows, too?
+        ignore : iterable of str
+            Columns to leave out: nothing is found about them.
         quick : bool
             Look at few rows, for an answer in about a tenth of a second.
 
@@ -267,6 +270,7 @@ class Dataset:
             target=text(target or "", "target"),
             task=task_number(task),
             validation=validation.id if isinstance(validation, Dataset) else text(validation or "", "validation"),
+            ignore=[text(name, "ignore") for name in ignore],
             quick=quick,
         )
         connection = self._details.connection

@@ -25,27 +25,27 @@ _sym_db = _symbol_database.Default()
 from layerwise_proto.v1 import types_pb2 as layerwise__proto_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!layerwise_proto/v1/profiles.proto\x12\x0clayerwise.v1\x1a\x1elayerwise_proto/v1/types.proto\"t\n\x11GetProfileRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06target\x18\x02 \x01(\t\x12\x12\n\nvalidation\x18\x03 \x01(\t\x12 \n\x04task\x18\x04 \x01(\x0e\x32\x12.layerwise.v1.Task\x12\r\n\x05quick\x18\x05 \x01(\x08\"\xdb\x01\n\x07Profile\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\x0c\n\x04rows\x18\x02 \x01(\x03\x12\x14\n\x0csampled_rows\x18\x03 \x01(\x03\x12\x0e\n\x06target\x18\x04 \x01(\t\x12 \n\x04task\x18\x05 \x01(\x0e\x32\x12.layerwise.v1.Task\x12\x0b\n\x03why\x18\x06 \x01(\t\x12,\n\x07\x63olumns\x18\x07 \x03(\x0b\x32\x1b.layerwise.v1.ColumnProfile\x12.\n\x08\x66indings\x18\x08 \x03(\x0b\x32\x1c.layerwise.v1.DatasetFinding\"\xf6\x01\n\rColumnProfile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0c\n\x04gaps\x18\x03 \x01(\x03\x12\x10\n\x08\x64istinct\x18\x04 \x01(\x03\x12,\n\x07numbers\x18\x05 \x01(\x0b\x32\x1b.layerwise.v1.NumberSummary\x12(\n\x05\x64\x61tes\x18\x06 \x01(\x0b\x32\x19.layerwise.v1.DateSummary\x12,\n\x07lengths\x18\x07 \x01(\x0b\x32\x1b.layerwise.v1.LengthSummary\x12#\n\x03top\x18\x08 \x03(\x0b\x32\x16.layerwise.v1.TopValue\"\x96\x01\n\rNumberSummary\x12\x0f\n\x07minimum\x18\x01 \x01(\x01\x12\x0b\n\x03q05\x18\x02 \x01(\x01\x12\x0b\n\x03q25\x18\x03 \x01(\x01\x12\x0e\n\x06median\x18\x04 \x01(\x01\x12\x0b\n\x03q75\x18\x05 \x01(\x01\x12\x0b\n\x03q95\x18\x06 \x01(\x01\x12\x0f\n\x07maximum\x18\x07 \x01(\x01\x12\x0c\n\x04mean\x18\x08 \x01(\x01\x12\x11\n\tdeviation\x18\t \x01(\x01\"*\n\x0b\x44\x61teSummary\x12\r\n\x05\x66irst\x18\x01 \x01(\t\x12\x0c\n\x04last\x18\x02 \x01(\t\"@\n\rLengthSummary\x12\x10\n\x08shortest\x18\x01 \x01(\x03\x12\x0c\n\x04mean\x18\x02 \x01(\x01\x12\x0f\n\x07longest\x18\x03 \x01(\x03\"6\n\x08TopValue\x12\r\n\x05value\x18\x01 \x01(\t\x12\x0c\n\x04rows\x18\x02 \x01(\x03\x12\r\n\x05share\x18\x03 \x01(\x01\"P\n\x0e\x44\x61tasetFinding\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07\x63olumns\x18\x02 \x03(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0c\n\x04\x66lag\x18\x04 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!layerwise_proto/v1/profiles.proto\x12\x0clayerwise.v1\x1a\x1elayerwise_proto/v1/types.proto\"\x84\x01\n\x11GetProfileRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06target\x18\x02 \x01(\t\x12\x12\n\nvalidation\x18\x03 \x01(\t\x12 \n\x04task\x18\x04 \x01(\x0e\x32\x12.layerwise.v1.Task\x12\r\n\x05quick\x18\x05 \x01(\x08\x12\x0e\n\x06ignore\x18\x06 \x03(\t\"\xdb\x01\n\x07Profile\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\x0c\n\x04rows\x18\x02 \x01(\x03\x12\x14\n\x0csampled_rows\x18\x03 \x01(\x03\x12\x0e\n\x06target\x18\x04 \x01(\t\x12 \n\x04task\x18\x05 \x01(\x0e\x32\x12.layerwise.v1.Task\x12\x0b\n\x03why\x18\x06 \x01(\t\x12,\n\x07\x63olumns\x18\x07 \x03(\x0b\x32\x1b.layerwise.v1.ColumnProfile\x12.\n\x08\x66indings\x18\x08 \x03(\x0b\x32\x1c.layerwise.v1.DatasetFinding\"\xf6\x01\n\rColumnProfile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0c\n\x04gaps\x18\x03 \x01(\x03\x12\x10\n\x08\x64istinct\x18\x04 \x01(\x03\x12,\n\x07numbers\x18\x05 \x01(\x0b\x32\x1b.layerwise.v1.NumberSummary\x12(\n\x05\x64\x61tes\x18\x06 \x01(\x0b\x32\x19.layerwise.v1.DateSummary\x12,\n\x07lengths\x18\x07 \x01(\x0b\x32\x1b.layerwise.v1.LengthSummary\x12#\n\x03top\x18\x08 \x03(\x0b\x32\x16.layerwise.v1.TopValue\"\x96\x01\n\rNumberSummary\x12\x0f\n\x07minimum\x18\x01 \x01(\x01\x12\x0b\n\x03q05\x18\x02 \x01(\x01\x12\x0b\n\x03q25\x18\x03 \x01(\x01\x12\x0e\n\x06median\x18\x04 \x01(\x01\x12\x0b\n\x03q75\x18\x05 \x01(\x01\x12\x0b\n\x03q95\x18\x06 \x01(\x01\x12\x0f\n\x07maximum\x18\x07 \x01(\x01\x12\x0c\n\x04mean\x18\x08 \x01(\x01\x12\x11\n\tdeviation\x18\t \x01(\x01\"*\n\x0b\x44\x61teSummary\x12\r\n\x05\x66irst\x18\x01 \x01(\t\x12\x0c\n\x04last\x18\x02 \x01(\t\"@\n\rLengthSummary\x12\x10\n\x08shortest\x18\x01 \x01(\x03\x12\x0c\n\x04mean\x18\x02 \x01(\x01\x12\x0f\n\x07longest\x18\x03 \x01(\x03\"6\n\x08TopValue\x12\r\n\x05value\x18\x01 \x01(\t\x12\x0c\n\x04rows\x18\x02 \x01(\x03\x12\r\n\x05share\x18\x03 \x01(\x01\"P\n\x0e\x44\x61tasetFinding\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07\x63olumns\x18\x02 \x03(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0c\n\x04\x66lag\x18\x04 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'layerwise_proto.v1.profiles_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GETPROFILEREQUEST']._serialized_start=83
-  _globals['_GETPROFILEREQUEST']._serialized_end=199
-  _globals['_PROFILE']._serialized_start=202
-  _globals['_PROFILE']._serialized_end=421
-  _globals['_COLUMNPROFILE']._serialized_start=424
-  _globals['_COLUMNPROFILE']._serialized_end=670
-  _globals['_NUMBERSUMMARY']._serialized_start=673
-  _globals['_NUMBERSUMMARY']._serialized_end=823
-  _globals['_DATESUMMARY']._serialized_start=825
-  _globals['_DATESUMMARY']._serialized_end=867
-  _globals['_LENGTHSUMMARY']._serialized_start=869
-  _globals['_LENGTHSUMMARY']._serialized_end=933
-  _globals['_TOPVALUE']._serialized_start=935
-  _globals['_TOPVALUE']._serialized_end=989
-  _globals['_DATASETFINDING']._serialized_start=991
-  _globals['_DATASETFINDING']._serialized_end=1071
+  _globals['_GETPROFILEREQUEST']._serialized_start=84
+  _globals['_GETPROFILEREQUEST']._serialized_end=216
+  _globals['_PROFILE']._serialized_start=219
+  _globals['_PROFILE']._serialized_end=438
+  _globals['_COLUMNPROFILE']._serialized_start=441
+  _globals['_COLUMNPROFILE']._serialized_end=687
+  _globals['_NUMBERSUMMARY']._serialized_start=690
+  _globals['_NUMBERSUMMARY']._serialized_end=840
+  _globals['_DATESUMMARY']._serialized_start=842
+  _globals['_DATESUMMARY']._serialized_end=884
+  _globals['_LENGTHSUMMARY']._serialized_start=886
+  _globals['_LENGTHSUMMARY']._serialized_end=950
+  _globals['_TOPVALUE']._serialized_start=952
+  _globals['_TOPVALUE']._serialized_end=1006
+  _globals['_DATASETFINDING']._serialized_start=1008
+  _globals['_DATASETFINDING']._serialized_end=1088
 # @@protoc_insertion_point(module_scope)

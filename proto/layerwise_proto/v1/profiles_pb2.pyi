@@ -28,6 +28,7 @@ class GetProfileRequest(_message.Message):
     VALIDATION_FIELD_NUMBER: _builtins.int
     TASK_FIELD_NUMBER: _builtins.int
     QUICK_FIELD_NUMBER: _builtins.int
+    IGNORE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The id of the dataset."""
     target: _builtins.str
@@ -38,6 +39,10 @@ class GetProfileRequest(_message.Message):
     """As in CreateJobRequest."""
     quick: _builtins.bool
     """Look at few rows only, so that the answer comes in about a tenth of a second."""
+    @_builtins.property
+    def ignore(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Columns to leave out, as in CreateJobRequest: nothing is found about them."""
+
     def __init__(
         self,
         *,
@@ -46,10 +51,11 @@ class GetProfileRequest(_message.Message):
         validation: _builtins.str = ...,
         task: _types_pb2.Task.ValueType = ...,
         quick: _builtins.bool = ...,
+        ignore: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "quick", b"quick", "target", b"target", "task", b"task", "validation", b"validation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "ignore", b"ignore", "quick", b"quick", "target", b"target", "task", b"task", "validation", b"validation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -31,7 +31,7 @@ def column_profile(sample: ColumnSample, *, columns: int) -> ColumnProfile:
     return ColumnProfile(
         name=sample.name,
         kind=sample.kind,
-        gaps=sample.column.gaps,
+        gaps=sample.gaps,
         distinct=sample.distinct,
         numbers=numbers,
         dates=dates,

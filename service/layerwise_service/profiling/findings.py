@@ -36,14 +36,8 @@ def listed(texts: Sequence[str], most: int = _MOST_LISTED) -> str:
     return ", ".join(texts[:most]) + (f" and {more} more" if more > 0 else "")
 
 
-def is_constant(sample: ColumnSample) -> bool:
-    """Return whether all rows have the same value, or none has one."""
-    gaps = len(sample.codes) - sample.there
-    return len(sample.codes) > 1 and sample.distinct + (gaps > 0) == 1
-
-
-def names_rows(sample: ColumnSample, rows: int) -> bool:
-    """Return whether a column says no more than which of the dataset's `rows` it is.
+def names_rows(sample: ColumnSample) -> bool:
+    """Return whether a column says no more than which row it is.
 
     That are categories that all differ, numbers that count the rows, and whole numbers that all differ in a column
     that is called an id.
@@ -55,12 +49,12 @@ def names_rows(sample: ColumnSample, rows: int) -> bool:
     if not sample.is_whole:
         return False
     first, last = float(sample.values[0]), float(sample.values[-1])
-    return (first >= 0 and last <= rows) or _ID.fullmatch(sample.name.casefold()) is not None
+    return (first >= 0 and last <= sample.rows) or _ID.fullmatch(sample.name.casefold()) is not None
 
 
 def column_findings(sample: ColumnSample) -> Iterator[DatasetFinding]:
     """Yield what is odd about the values of a column."""
-    gaps = 1 - sample.there / len(sample.codes)
+    gaps = sample.gaps / sample.rows
     if _MOSTLY < gaps < 1:
         yield DatasetFinding(
             "MOSTLY_GAPS", (sample.name,), f"{_percent(gaps)} of the rows have no value", ignore([sample.name])

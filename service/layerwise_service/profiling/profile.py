@@ -12,7 +12,7 @@ from layerwise_service.domain.profiles import ColumnProfile, DatasetFinding, Pro
 from layerwise_service.domain.table_datasets import TableDataset, stored_columns
 from layerwise_service.domain.targets import TargetValues, decide_task
 from layerwise_service.profiling.columns import column_profile
-from layerwise_service.profiling.findings import column_findings, ignore, is_constant, names_rows, time_order
+from layerwise_service.profiling.findings import column_findings, ignore, names_rows, time_order
 from layerwise_service.profiling.pairs import SameColumns
 from layerwise_service.profiling.rows import RowHashes
 from layerwise_service.profiling.sample import QUICK_CELLS, ColumnSample, Sample, sampled_rows
@@ -36,12 +36,17 @@ class StoredDataset:
 
 @dataclass(frozen=True, slots=True)
 class ProfileRequest:
-    """What is asked. `target` may be "", `task` None: decided from the target's values. `quick`: from few rows."""
+    """What is asked.
+
+    `target` may be "", `task` None: decided from the target's values. The columns to `ignore` have no findings.
+    `quick`: from few rows.
+    """
 
     stored: StoredDataset
     target: str = ""
     task: Task | None = None
     validation: StoredDataset | None = None
+    ignore: tuple[str, ...] = ()
     quick: bool = False
 
     @property
@@ -78,10 +83,10 @@ class _Profiling:
         for name in self._columns:
             sample = self._read(name)
             profiles.append(column_profile(sample, columns=len(self._columns)))
-            if target is None or name != target.sample.name:
-                self._look_at(sample, target)
-            else:
+            if name == self._request.target:
                 self._rows.add(sample)
+            elif name not in self._request.ignore:
+                self._look_at(sample, target)
         return Profile(
             dataset=self._dataset.id,
             rows=self._dataset.rows,
@@ -98,8 +103,11 @@ class _Profiling:
         if not (name := self._request.target):
             return None, ""
         sample = self._read(name)
-        values = TargetValues()
-        values.add(sample.stored)
+        values = TargetValues(rows=sample.rows - sample.gaps)
+        if sample.is_numeric:
+            values = TargetValues()
+            for block in self._sample.all_numbers(sample.column):
+                values.add(block)
         task, why = decide_task(sample.column, values, self._request.task)
         return Target(sample, task), why
 
@@ -109,9 +117,9 @@ class _Profiling:
             self._findings.append(found)
         if (found := time_order(sample)) is not None:
             self._findings.append(found)
-        if is_constant(sample):
+        if sample.is_constant:
             self._constant.append(sample.name)
-        elif names_rows(sample, self._dataset.rows):
+        elif names_rows(sample):
             self._ids.append(sample.name)
         else:
             self._findings += column_findings(sample)
@@ -145,7 +153,7 @@ class _Profiling:
         ours, theirs = RowHashes(self._sample.rows), RowHashes(sample.rows)
         for column in stored.dataset.columns:
             own = self._columns.get(column.name)
-            if own is None or column.name in self._ids:
+            if own is None or column.name in (*self._ids, *self._request.ignore):
                 continue
             if own.kind != column.kind:
                 message = (

@@ -22,8 +22,10 @@ QUICK_LEAST_ROWS = 200
 """The same of a quick sample, which is looked at in a tenth of a second."""
 MOST_TEXT = 256
 """Longer texts are compared by so many characters."""
+_ABOUT_ALL = 0.8  # of the rows: the number of different texts is an estimate
 _RUN = 256
 _BLOCK = 8_192
+_NUMBERS = 262_144
 
 
 def sampled_rows(rows: int, columns: int, *, quick: bool) -> int:
@@ -36,12 +38,14 @@ def sampled_rows(rows: int, columns: int, *, quick: bool) -> int:
 class ColumnSample:
     """The sampled values of a column.
 
-    `codes` are (rows,): the place of each row's value among the different `values`, -1 where there is none. `values`
-    are numbers in ascending order, (distinct,), or texts in the order of their first rows, cut to `MOST_TEXT`
-    characters. `counts` has the rows of each. `lengths`, of texts alone, has the characters of each row with a value.
+    The dataset has `rows`. `codes`, (sampled rows,), are the place of each row's value among the different `values`, -1
+    where there is none. `values` are numbers in ascending order, (distinct,), or texts in the order of their first
+    rows, cut to `MOST_TEXT` characters. `counts` has the rows of each. `lengths`, of texts alone, has the characters of
+    each row with a value.
     """
 
     column: DatasetColumn
+    rows: int
     codes: NDArray[np.int64]
     counts: NDArray[np.int64]
     values: NDArray[np.float64] | list[str]
@@ -54,6 +58,11 @@ class ColumnSample:
     @property
     def kind(self) -> str:
         return self.column.kind
+
+    @property
+    def is_whole_dataset(self) -> bool:
+        """Whether all rows of the dataset are in the sample."""
+        return len(self.codes) == self.rows
 
     @property
     def distinct(self) -> int:
@@ -89,17 +98,21 @@ class ColumnSample:
         return self.kind == "number" and bool((np.asarray(self.values) == np.floor(np.asarray(self.values))).all())
 
     @property
-    def stored(self) -> NDArray[np.float64] | list[str]:
-        """The values as they are stored, (rows,): NaN or "" where there is none."""
-        if isinstance(self.values, list):
-            texts = [*self.values, ""]
-            return [texts[code] for code in self.codes.tolist()]
-        return self.numbers
+    def all_differ(self) -> bool:
+        """Whether every row has another value; of a sample, also by about how many texts all rows have."""
+        known = self.is_whole_dataset or self.column.distinct >= _ABOUT_ALL * self.rows
+        return self.distinct == len(self.codes) and known
 
     @property
-    def all_differ(self) -> bool:
-        """Whether every sampled row has another value."""
-        return self.distinct == len(self.codes)
+    def is_constant(self) -> bool:
+        """Whether all rows have the same value, or none has one."""
+        distinct = self.distinct if self.is_whole_dataset else max(self.distinct, self.column.distinct)
+        return self.rows > 1 and (self.gaps == self.rows or (distinct == 1 and not self.gaps))
+
+    @property
+    def gaps(self) -> int:
+        """The number of all rows without a value."""
+        return self.rows - self.there if self.is_whole_dataset else self.column.gaps
 
     def hashes(self) -> NDArray[np.uint64]:
         """Return a hash of each row's value, (rows,), equal for equal values within this process."""
@@ -134,7 +147,14 @@ class Sample:
     def column(self, column: DatasetColumn) -> ColumnSample:
         """Return the sampled values of a column."""
         runs = (self._table.values(column.name, start, count) for start, count in self._runs)
-        return _texts(column, runs, self.rows) if column.kind in TEXTS else _numbers(column, runs)
+        if column.kind in TEXTS:
+            return _texts(column, self._table.rows, runs, self.rows)
+        return _numbers(column, self._table.rows, runs)
+
+    def all_numbers(self, column: DatasetColumn) -> Iterator[NDArray[np.float64] | list[str]]:
+        """Yield all values of a column of numbers, in blocks."""
+        for start in range(0, self._table.rows, _NUMBERS):
+            yield self._table.values(column.name, start, min(_NUMBERS, self._table.rows - start))
 
 
 def _runs(rows: int, most: int) -> Iterator[tuple[int, int]]:
@@ -151,18 +171,20 @@ def _runs(rows: int, most: int) -> Iterator[tuple[int, int]]:
         yield begin + int(shift * (end - begin - size + 1)), size
 
 
-def _numbers(column: DatasetColumn, runs: Iterator[NDArray[np.float64] | list[str]]) -> ColumnSample:
+def _numbers(column: DatasetColumn, rows: int, runs: Iterator[NDArray[np.float64] | list[str]]) -> ColumnSample:
     numbers = np.concatenate([np.asarray(run, np.float64) for run in runs])
     there = ~np.isnan(numbers)
     values, inverse, counts = np.unique(numbers[there], return_inverse=True, return_counts=True)
     codes = np.full(len(numbers), -1, np.int64)
     codes[there] = inverse
-    return ColumnSample(column, codes, counts.astype(np.int64), values, None)
+    return ColumnSample(column, rows, codes, counts.astype(np.int64), values, None)
 
 
-def _texts(column: DatasetColumn, runs: Iterator[NDArray[np.float64] | list[str]], rows: int) -> ColumnSample:
+def _texts(
+    column: DatasetColumn, rows: int, runs: Iterator[NDArray[np.float64] | list[str]], sampled: int
+) -> ColumnSample:
     known: dict[str, int] = {"": -1}
-    codes, lengths = np.empty(rows, np.int64), np.empty(rows, np.int64)
+    codes, lengths = np.empty(sampled, np.int64), np.empty(sampled, np.int64)
     start = 0
     for run in runs:
         own = slice(start, start + len(run))
@@ -171,7 +193,7 @@ def _texts(column: DatasetColumn, runs: Iterator[NDArray[np.float64] | list[str]
         start = own.stop
     del known[""]
     counts = np.bincount(codes[codes >= 0], minlength=len(known)).astype(np.int64)
-    return ColumnSample(column, codes, counts, list(known), lengths[codes >= 0])
+    return ColumnSample(column, rows, codes, counts, list(known), lengths[codes >= 0])
 
 
 def _short(value: float) -> str:

@@ -47,6 +47,8 @@ class Target:
     def findings(self) -> Iterator[DatasetFinding]:
         """Yield what is odd about the target's values."""
         sample, names = self.sample, (self.sample.name,)
+        if sample.distinct == 0 or (sample.distinct == 1 < sample.column.distinct and not sample.is_whole_dataset):
+            return  # the sample does not show it
         if sample.distinct == 1:
             yield DatasetFinding(
                 "TARGET_CONSTANT", names, f"all rows have {shown(sample.shown[0])}: there is nothing to learn"
@@ -84,7 +86,7 @@ class Target:
 
     def too_few_rows(self, widths: Mapping[str, int]) -> DatasetFinding | None:
         """Return a finding if the rows are few for a network; `widths` are the inputs that each column becomes."""
-        rows = len(self._codes)
+        rows = self.sample.rows - self.sample.gaps
         if 0 < rows < _FEW_ROWS:
             message = f"{counted(rows, 'row')} with a target are few: chance decides how good the network looks"
             return DatasetFinding("FEW_ROWS", (), message)
@@ -118,16 +120,18 @@ class Target:
         largest = int(sample.counts.argmax())
         share = float(sample.counts[largest] / sample.there)
         flag = "--task regression" if sample.kind == "number" else ""
-        few = np.flatnonzero(sample.counts < _HANDFUL)
+        few: list[int] = np.flatnonzero(sample.counts < _HANDFUL).tolist()
         single = int((sample.counts == 1).sum())
-        if sample.distinct > _MANY_CLASSES and single > sample.distinct / 2:
+        if not sample.is_whole_dataset:
+            pass  # the other rows may have more of them
+        elif sample.distinct > _MANY_CLASSES and single > sample.distinct / 2:
             message = (
                 f"{sample.distinct:,} classes, of which {single:,} have one row: what is in no other row cannot be"
                 " learnt. Choose another target, or join classes"
             )
             yield DatasetFinding("MANY_CLASSES", names, message, flag)
-        elif len(few):
-            words = [f"{shown(sample.shown[code])} ({sample.counts[code]})" for code in few.tolist()]
+        elif few:
+            words = [f"{shown(sample.shown[code])} ({sample.counts[code]})" for code in few]
             what = "class has" if len(few) == 1 else "classes have"
             message = f"{len(few)} {what} fewer than {_HANDFUL} rows, too few to learn: {listed(words)}"
             yield DatasetFinding("RARE_CLASSES", names, message, flag)
@@ -175,4 +179,4 @@ def _rank_r2(groups: NDArray[np.int64], ranks: NDArray[np.float64], fitted: NDAr
 def input_width(sample: ColumnSample) -> int:
     """Return about how many inputs a column becomes by default."""
     own = _INPUTS.get(sample.kind) or min(sample.distinct, _ONE_HOT)
-    return own + (sample.column.gaps > 0)
+    return own + (sample.gaps > 0)

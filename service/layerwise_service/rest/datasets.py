@@ -62,13 +62,14 @@ def dataset_routes(datasets: Datasets, profiles: Profiles, places: UploadPlaces)
 
     @routes.get("/datasets/<dataset>/profile")
     def get_profile(dataset: str) -> Response:  # pyright: ignore[reportUnusedFunction]
-        check_query("target", "validation", "task", "quick")
+        check_query("target", "validation", "task", "ignore", "quick")
         given = request.args
         found = profiles.get(
             dataset,
             target=given.get("target", ""),
             validation=given.get("validation", ""),
             task=_task(),
+            ignore=given.getlist("ignore"),
             quick=true_or_false("quick"),
         )
         return json_response(asdict(found))

@@ -196,6 +196,7 @@ OPENAPI: dict[str, Any] = {
                 _query("target", {"type": "string"}),
                 _query("validation", {"type": "string"}),
                 _query("task", ref("Task")),
+                _query("ignore", list_of({"type": "string"})),
                 _query("quick", {"type": "boolean"}),
             ),
         ),

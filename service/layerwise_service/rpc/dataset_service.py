@@ -78,6 +78,7 @@ class DatasetServicer(DatasetServiceServicer):
             target=request.target,
             validation=request.validation,
             task=read_task(request.task),
+            ignore=request.ignore,
             quick=request.quick,
         )
         return write_profile(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 
 from layerwise_service.domain.jobs import Task
 from layerwise_service.domain.profiles import Profile
@@ -29,20 +30,29 @@ class Profiles:
         self._places = threading.BoundedSemaphore(PROFILES_AT_ONCE)
 
     def get(
-        self, dataset: str, *, target: str = "", validation: str = "", task: Task | None = None, quick: bool = False
+        self,
+        dataset: str,
+        *,
+        target: str = "",
+        validation: str = "",
+        task: Task | None = None,
+        ignore: Sequence[str] = (),
+        quick: bool = False,
     ) -> Profile:
         """Return the profile of a dataset, with findings about its column `target` and the dataset `validation`.
 
-        `task` is what the target is used for, None: decided as for a job. `quick` looks at few rows.
+        `task` is what the target is used for, None: decided as for a job. The columns to
+        `ignore` have no findings. `quick` looks at few rows.
         Raises `DatasetNotFound`, `InvalidRequest`, `DataLoss`, and `Unavailable` if others are being made.
         """
         stored = self._stored(dataset, "id")
         names = [column.name for column in stored.dataset.columns]
-        if target and target not in names:
-            detail = f"there is no column {target[:64]!r}; the columns are {listed(names)}"
-            raise InvalidRequest(detail, pointer="target", reason="COLUMN_NOT_FOUND")
+        for pointer, name in (("target", target), *(("ignore", each) for each in ignore)):
+            if name and name not in names:
+                detail = f"there is no column {name[:64]!r}; the columns are {listed(names)}"
+                raise InvalidRequest(detail, pointer=pointer, reason="COLUMN_NOT_FOUND")
         held_out = self._stored(validation, "validation") if validation else None
-        request = ProfileRequest(stored, target, task, held_out, quick)
+        request = ProfileRequest(stored, target, task, held_out, tuple(ignore), quick)
         if not self._places.acquire(timeout=_WAIT_SECONDS):
             raise Unavailable("other profiles are being made; ask again", retry_after=10)
         try:

@@ -141,6 +141,39 @@ def test_what_was_asked_for_is_not_doubted() -> None:
     assert findings(visits, "visits", task=Task.AMOUNT) == []
 
 
+def test_columns_that_are_left_out_have_no_findings() -> None:
+    table = changed(n=lambda i: i, code=lambda i: int(LABEL[i] == "high"), day=lambda i: f"2013-{1 + i // 34:02}-01")
+
+    assert findings(table, "label") != []
+    assert findings(table, "label", ignore=("n", "code")) == []
+
+
+def test_a_sample_shows_no_more_than_it_can() -> None:
+    rows = 40_000
+    seldom = [f"c{i % 9000}" if i % 2 else f"s{i % 30}" for i in range(rows)]
+    names = [f"n{i // 256 % 120} {i % 256}" for i in range(rows)]  # some are there twice, in no run of 256 rows
+    table = {
+        "name": names,
+        "mostly": ["a" if i < rows - 9 else "b" for i in range(rows)],
+        "x": [i * 7919 % 10_007 / 8 for i in range(rows)],
+        "remark": [f"word{i * 13 % 71} word{i * 29 % 83} word{i % 97}" for i in range(rows)],
+        "label": seldom,
+    }
+
+    found = profiled(table, target="label", quick=True)
+
+    assert found.sampled_rows < 12_500
+    assert [(each.reason, each.columns) for each in found.findings] == []
+
+
+def test_the_task_follows_from_all_rows() -> None:
+    table = {"y": [i % 5 if i < 70_000 else i % 50 for i in range(70_040)], "x": [i % 7 / 3 for i in range(70_040)]}
+
+    found = profiled(table, target="y", quick=True)
+
+    assert found.why == "whole numbers of more than 20 different values are an amount"
+
+
 def test_flags_can_be_pasted_into_a_shell() -> None:
     found = profiled(changed(**{"it's same": lambda i: "x", "also same": lambda i: 1})).findings
 

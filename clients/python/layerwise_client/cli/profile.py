@@ -25,10 +25,18 @@ _FREQUENT = 0.01  # the share of rows from which on a number is worth showing
 @click.option("--target", metavar="COLUMN", help="Column to predict: findings about it, and what gives it away.")
 @click.option("--task", type=Choice(list(TASKS)), help="What the target is taken for.  [default: by its values]")
 @click.option("--validation", metavar="FILE|ID", help="Rows for validation: are they among the others, too?")
+@click.option("--ignore", multiple=True, metavar="NAME", help="Column to leave out; may be given several times.")
 @rpc_option
 @json_option
 def profile(
-    source: str, *, target: str | None, task: str | None, validation: str | None, rpc: str, as_json: bool
+    source: str,
+    *,
+    target: str | None,
+    task: str | None,
+    validation: str | None,
+    ignore: tuple[str, ...],
+    rpc: str,
+    as_json: bool,
 ) -> None:
     """Show what the columns of FILE hold, or of a dataset in the service by its ID, and what to know before training.
 
@@ -38,7 +46,7 @@ def profile(
     with connect(rpc) as client:
         dataset = _dataset(client, source)
         held_out = None if validation is None else _dataset(client, validation)
-        found = dataset.profile(target, task=task, validation=held_out)
+        found = dataset.profile(target, task=task, validation=held_out, ignore=ignore)
     if as_json:
         emit(found)
     else:
