@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 from google.protobuf.any_pb2 import Any as AnyMessage
 
+from helpers.scripted_files import ScriptedFiles
 from layerwise.errors import Place
 from layerwise_client import Client
 from layerwise_client.cli.group import layerwise
@@ -274,3 +275,8 @@ def sent(service):
     ended = service.job("SUCCEEDED", version=2, record=training_pb2.TrainRecord(step=3, epoch=3, loss=0.1, metric=0.9))
     service.answers |= {"Train": train, "WatchJob": watch, "GetJob": lambda request, context: ended}
     return uploads
+
+
+@pytest.fixture
+def files(service: ScriptedService) -> ScriptedFiles:
+    return ScriptedFiles(service.answers)

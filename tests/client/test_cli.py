@@ -216,7 +216,6 @@ def test_a_failed_job_ends_the_command_with_one_line(run, service, sent):
         (["predict", "digits", "--row", "1,x"], 1, "layerwise: --row: expected numbers with commas between"),
         (["predict", "digits", "--row", "1", "--target", "x"], 2, "--target is a column of FILE"),
         (["predict", "digits", "nope.csv"], 1, "layerwise: there is no file nope.csv"),
-        (["predict", "digits", "flights.csv"], 1, "layerwise: flights.csv line 2, column delay: expected a number"),
         (["jobs", "list", "--state", "DONE"], 2, "'DONE' is not one of"),
         (["datasets", "show", "mnist"], 1, "layerwise: there is no built-in data set 'mnist'"),
         (["datasets", "export", "iris", "--rows", "3"], 1, "layerwise: --rows: only generated data sets take it"),

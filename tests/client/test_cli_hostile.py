@@ -12,9 +12,8 @@ import grpc
 import numpy as np
 import pytest
 
-from layerwise_client import Client, Prediction
-from layerwise_client.cli import live
-from layerwise_client.cli import predict as predict_module
+from layerwise_client import Client, PredictedRows, Prediction
+from layerwise_client.cli import live, predictions
 from layerwise_proto.v1 import models_pb2, tables_pb2, tensors_pb2, training_pb2
 
 EVIL = "a\x1b]0;PWNED\x07\x1b[31m\r\nlayerwise: forged\x9b2J\u202etxt\u2028\u200b\x00\x7f\tend"
@@ -159,7 +158,9 @@ def test_predictions_are_printable_in_a_table_and_data_in_a_pipe(run, hostile, c
     hostile.answers["GetSignature"] = lambda request, context: models_pb2.Signature(model="m", version=2)
 
     piped = run("predict", "m", "--row", "1").stdout_bytes.decode()
-    predict_module._show(Prediction("m", 1, np.array([EVIL]), None, None), None)
+    shown = predictions._Table(all_classes=False)
+    shown.add(PredictedRows(Prediction("m", 1, np.array([EVIL]), None, None), {EVIL: [EVIL]}))
+    shown.end(None)
 
     assert list(csv.reader(io.StringIO(piped, newline=""))) == [["prediction"], [EVIL]]
     assert SHOWN in capsys.readouterr().out

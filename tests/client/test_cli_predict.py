@@ -9,10 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import grpc
 import numpy as np
 import pytest
 
-from layerwise_proto.v1 import models_pb2, tables_pb2, tensors_pb2
+from helpers.rpc_requests import strings, tensor
+from layerwise import metrics
+from layerwise_proto.v1 import models_pb2, tables_pb2
 
 FLIGHTS = "a,b,delay\n" + "".join(f"{index},{index * 2},{'late' if index % 2 else 'early'}\n" for index in range(10))
 
@@ -20,19 +23,10 @@ FLIGHTS = "a,b,delay\n" + "".join(f"{index},{index * 2},{'late' if index % 2 els
 @pytest.fixture
 def predicting(service):
     def predict(request, context):
-        if request.WhichOneof("data") == "table":
-            columns = {column.name: column.texts.values for column in request.table.columns}
-            rows = [[float(cell)] for cell in columns["a"]]
-        else:
-            rows = np.frombuffer(request.rows.data, "<f4").reshape(tuple(request.rows.shape))
-        labels = tensors_pb2.StringLabels(values=["late" if row[0] > 4 else "early" for row in rows])
-        block = np.full((len(rows), 2), 0.5, dtype="<f4")
-        return models_pb2.PredictResponse(
-            model="flights",
-            version=3,
-            labels=tensors_pb2.Labels(strings=labels),
-            probabilities=tensors_pb2.Tensor(data_type=1, shape=block.shape, data=block.tobytes()),
-        )
+        rows = np.frombuffer(request.rows.data, "<f4").reshape(tuple(request.rows.shape))
+        labels = strings(*("late" if row[0] > 4 else "early" for row in rows))
+        probabilities = tensor(np.full((len(rows), 2), 0.5))
+        return models_pb2.PredictResponse(model="flights", version=3, labels=labels, probabilities=probabilities)
 
     service.answers["Predict"] = predict
 
@@ -66,74 +60,166 @@ def test_warnings_are_told_on_stderr_and_in_the_json(run, service, predicting):
     assert json.loads(as_json.stdout)["warnings"][0] == told
 
 
-def test_rows_may_come_through_a_pipe(run, predicting):
-    done = run("predict", "flights", "-", "--json", input="a,b\n1,2\n9,9\n")
+def test_a_file_is_sent_as_it_is_to_be_read_as_the_version_reads(run, files):
+    Path("flights.csv").write_bytes(b"a;b;delay\r\n1,5;2;late\r\n")
+    files.predicts("late", truth=[1], id=["x"])
+
+    run("predict", "flights", "flights.csv", "--target", "delay", "--keep", "id", "--missing", "?", "--version", "3")
+
+    (header,), (request,) = files.headers, files.requests
+    assert files.contents == [b"a;b;delay\r\n1,5;2;late\r\n"]
+    assert (header.read_as_model, header.read_as_version, header.transient) == ("flights", "3", True)
+    assert {name: each.WhichOneof("kind") for name, each in header.formats.items()} == {"delay": "text", "id": "text"}
+    assert list(header.gaps) == ["?"]
+    assert (request.dataset, request.model, request.version) == ("d1", "flights", "3")
+    assert (list(request.keep), request.target, request.offset) == (["id"], "delay", 0)
+
+
+def test_a_column_that_the_version_takes_is_read_as_the_version_does_if_it_is_kept_too(run, service, files):
+    service.publishes(models_pb2.ModelVersion(model="flights", version=3), columns=[tables_pb2.ColumnInfo(name="a")])
+    Path("flights.csv").write_text(FLIGHTS)
+    files.predicts("late", a=[1])
+
+    run("predict", "flights", "flights.csv", "--keep", "a")
+
+    assert not files.headers[0].formats
+
+
+def test_a_file_may_come_through_a_pipe_and_goes_out_as_csv_block_by_block(run, files):
+    files.predicts("late", "early", id=["007", ""], unused=["note", "Unnamed: 0"])
+    files.predicts("late", id=["x, y"])
+
+    done = run("predict", "flights", "-", "--keep", "id", input="id,a\n007,1\n,2\n")
+
+    assert files.contents == [b"id,a\n007,1\n,2\n"]
+    assert done.stdout == 'id,prediction,probability\n007,late,0.5000\n,early,0.5000\n"x, y",late,0.5000\n'
+    assert done.stderr == "not used, since flights does not take them: note, Unnamed: 0\n"
+
+
+def test_every_probability_has_a_column_named_like_its_class(run, files):
+    Path("flights.csv").write_text(FLIGHTS)
+    files.predicts("late")
+
+    done = run("predict", "flights", "flights.csv", "--probabilities")
+
+    assert done.stdout == "prediction,early,late\nlate,0.5,0.5\n"
+
+
+def test_probabilities_of_a_model_that_gives_none_are_refused(run, files):
+    Path("flights.csv").write_text(FLIGHTS)
+    files.predicts_values(1.0)
+
+    done = run("predict", "prices", "flights.csv", "--probabilities")
+
+    assert (done.exit_code, done.stderr) == (1, "layerwise: --probabilities: version 1 of prices gives none\n")
+
+
+def test_json_is_that_of_rest_with_the_score(run, files):
+    Path("flights.csv").write_text(FLIGHTS)
+    files.predicts("late", "early", truth=[1, 1], unused=["note"], id=["1", "2"])
+    files.predicts("late", truth=[float("nan")], id=["3"])
+
+    done = run("predict", "flights", "flights.csv", "--json", "--target", "delay", "--keep", "id")
 
     assert json.loads(done.stdout) == {
         "model": "flights",
         "version": 3,
-        "predictions": ["early", "late"],
-        "probabilities": [[0.5, 0.5], [0.5, 0.5]],
+        "predictions": ["late", "early", "late"],
+        "probabilities": [[0.5, 0.5]] * 3,
+        "classes": ["early", "late"],
+        "unused": ["note"],
+        "kept": {"id": ["1", "2", "3"]},
+        "accuracy": 0.5,
     }
 
 
-def test_a_target_column_is_left_out_and_compared_with(run, service, predicting):
+def test_labels_are_scored_over_all_rows_with_a_true_value(run, files):
     Path("flights.csv").write_text(FLIGHTS)
+    files.predicts("late", "early", "late", truth=[1, 1, float("nan")])
+    files.predicts("late", "early", truth=[-1, 0])
 
-    done = run("predict", "flights", "flights.csv", "--target", "delay", "--json")
+    done = run("predict", "flights", "flights.csv", "--target", "delay")
 
-    # right: 0 2 4 early, 5 7 9 late
-    assert json.loads(done.stdout)["accuracy"] == 0.6
-    assert service.requests["Predict"][0].rows.shape[1] == 2
+    assert done.stderr.splitlines() == ["1 row without a target is left out of the score", "accuracy 0.5000 on 4 rows"]
+
+
+def test_no_row_with_a_true_value_gives_no_score(run, files):
+    Path("flights.csv").write_text(FLIGHTS)
+    files.predicts("late", truth=[float("nan")])
+
+    done = run("predict", "flights", "flights.csv", "--target", "delay")
+
+    assert done.stderr.splitlines() == ["1 row without a target is left out of the score"]
+
+
+def test_values_are_scored_by_r2_over_all_blocks(run, files):
+    Path("prices.csv").write_text("area,price\n1,1\n")
+    values, truth = np.arange(10.0), np.array([1, 1, float("nan"), 2, 5, 5, 5, 9, 7, 1e3])
+    for start in (0, 1, 4, 9):
+        stop = {0: 1, 1: 4, 4: 9, 9: 10}[start]
+        files.predicts_values(*values[start:stop], truth=truth[start:stop])
+
+    done = run("predict", "prices", "prices.csv", "--target", "price", "--json")
+
+    there = ~np.isnan(truth)
+    assert json.loads(done.stdout)["r2"] == pytest.approx(metrics.r2(truth[there], values[there]), rel=1e-12)
 
 
 @pytest.mark.parametrize(
-    ("labels", "cells", "accuracy"),
+    ("place", "reason", "told"),
     [
-        ({"integers": tensors_pb2.IntegerLabels(values=[1, 0, 2, 1])}, ["1.0", "0.0", "2e0", "2.0"], 0.75),
-        ({"integers": tensors_pb2.IntegerLabels(values=[2**53, 7, 7])}, [str(2**53 + 1), "7", "x"], 1 / 3),
-        ({"strings": tensors_pb2.StringLabels(values=["1.5", "7", "AA"])}, ["1.50", "007", "AA"], 2 / 3),
-        ({"booleans": tensors_pb2.BooleanLabels(values=[True, False])}, ["true", "true"], 0.5),
+        (("rows", 1, "b"), "BAD_CELL", "flights.csv row 2, column b: oh"),
+        (("rows", 1), "OUTPUT_NOT_FINITE", "flights.csv row 2: oh"),
+        (("line", 7), "BAD_LINE", "flights.csv line 7: oh"),
+        (("columns", "b"), "MISSING_COLUMN", "flights.csv: oh"),
+        (("columns", "b"), "WRONG_KIND_OF_ROWS", "flights.csv column b: oh"),
+        ((), "NOT_A_TABLE", "flights.csv: oh"),
+        (("formats", "id"), "COLUMN_NOT_FOUND", "--keep: oh"),
+        (("formats", "delay"), "COLUMN_NOT_FOUND", "--target: oh"),
+        (("target",), "INVALID_ARGUMENT", "--target: oh"),
     ],
-)  # fmt: skip
-def test_labels_are_compared_as_numbers_where_they_are_numbers(run, service, labels, cells, accuracy):
-    service.answers["Predict"] = lambda request, context: models_pb2.PredictResponse(
-        model="m", version=1, labels=tensors_pb2.Labels(**labels)
-    )
-    Path("rows.csv").write_text("a,y\n" + "".join(f"1,{cell}\n" for cell in cells))
+)
+def test_what_is_wrong_with_a_file_is_told_with_its_name_or_the_option(run, service, files, place, reason, told):
+    def refuse(requests, context):
+        list(requests)
+        service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, "oh", reason, place=place)
 
-    done = run("predict", "m", "rows.csv", "--target", "y", "--json")
+    service.answers["UploadDataset"] = refuse
+    Path("flights.csv").write_text(FLIGHTS)
 
-    assert json.loads(done.stdout)["accuracy"] == pytest.approx(accuracy)
+    done = run("predict", "flights", "flights.csv", "--keep", "id", "--target", "delay")
 
-
-def test_values_without_a_truth_are_left_out_of_r2(run, service):
-    values = np.array([[1.0], [9.0], [2.0], [2.0]], dtype="<f4")
-    service.answers["Predict"] = lambda request, context: models_pb2.PredictResponse(
-        model="prices", version=1, values=tensors_pb2.Tensor(data_type=1, shape=[4, 1], data=values.tobytes())
-    )
-    Path("prices.csv").write_text("area,price\n1,1\n1,NA\n1,2\n1,3\n")
-
-    done = run("predict", "prices", "prices.csv", "--target", "price")
-
-    assert done.stderr.splitlines()[-1] == "r2 0.5000 on 3 rows"  # 1 − 1/2
+    assert (done.exit_code, done.stdout, done.stderr) == (1, "", f"layerwise: {told}\n")
 
 
-def test_values_are_compared_by_r2(run, service):
-    values = np.array([[1.0], [2.0], [2.0]], dtype="<f4")
-    service.answers["Predict"] = lambda request, context: models_pb2.PredictResponse(
-        model="prices", version=1, values=tensors_pb2.Tensor(data_type=1, shape=[3, 1], data=values.tobytes())
-    )
-    Path("prices.csv").write_text("area,price\n1,1\n1,2\n1,3\n")
+def test_a_prediction_goes_on_with_the_same_version_where_its_connection_broke(client, files, tmp_path):
+    (tmp_path / "flights.csv").write_text(FLIGHTS)
+    for label, unused in (("late", ["note"]), ("early", []), ("late", [])):
+        files.predicts(label, label, unused=unused)
+    files.breaks = [1, 0, 1]
 
-    done = run("predict", "prices", "prices.csv", "--target", "price")
+    blocks = list(client.predict_file("flights", tmp_path / "flights.csv"))
 
-    assert done.stdout == "prediction\n1.0\n2.0\n2.0\n"
-    assert done.stderr == "r2 0.5000 on 3 rows\n"  # 1 − 1/2
+    assert [label for rows in blocks for label in rows.prediction.labels] == ["late"] * 2 + ["early"] * 2 + ["late"] * 2
+    assert [rows.unused for rows in blocks] == [("note",), (), ()]
+    assert [(request.version, request.offset) for request in files.requests] == [("1", 0), ("1", 2), ("1", 2), ("1", 4)]
 
 
-def test_a_terminal_shows_the_first_predictions_as_a_table(service, predicting, tmp_path):
-    (tmp_path / "flights.csv").write_text(FLIGHTS + "".join(f"{index},0,late\n" for index in range(10, 90)))
+def test_predict_takes_a_file_as_rows_too(client, files, tmp_path):
+    (tmp_path / "flights.csv").write_text(FLIGHTS)
+    files.predicts("late", "early")
+    files.predicts("early")
+
+    answer = client.predict("flights", tmp_path / "flights.csv")
+
+    assert (answer.labels.tolist(), answer.classes.tolist()) == (["late", "early", "early"], ["early", "late"])
+    assert answer.probabilities.shape == (3, 2)
+
+
+def test_a_terminal_shows_the_first_predictions_as_a_table(service, files, tmp_path):
+    (tmp_path / "flights.csv").write_text(FLIGHTS)
+    for _ in range(9):
+        files.predicts(*["early", "late"] * 5, truth=[0] * 9 + [1])
     command = [Path(sys.executable).with_name("layerwise"), "predict", "flights", "flights.csv", "--target", "delay"]
     environment = os.environ | {"LAYERWISE_RPC_ADDRESS": service.address, "LAYERWISE_REST_ADDRESS": "", "TERM": "dumb"}
     ours, theirs = pty.openpty()
@@ -147,7 +233,7 @@ def test_a_terminal_shows_the_first_predictions_as_a_table(service, predicting, 
     assert shown[1].split() == ["row", "prediction", "probability"]
     assert ["1", "early", "0.5000"] in [line.split() for line in shown]
     assert shown[-2] == "… and 70 more; a pipe or --json shows all"
-    assert shown[-1] == "accuracy 0.9556 on 90 rows"
+    assert shown[-1] == "accuracy 0.6000 on 90 rows"
 
 
 def test_output_that_cannot_be_written_is_one_line_and_exit_code_1(service, predicting):
@@ -170,11 +256,3 @@ def test_a_number_that_is_not_finite_is_no_value_of_a_row(run, service, predicti
 
     assert done.exit_code == 1
     assert f"expected numbers with commas between, got {row}" in done.stderr
-
-
-def test_a_number_of_a_file_beyond_float32_is_named_by_file_line_and_column(run, service, predicting):
-    Path("rows.csv").write_text("a,b\n1,2\n3,1e39\n")
-
-    done = run("predict", "flights", "rows.csv")
-
-    assert done.stderr.startswith("layerwise: rows.csv line 3, column b: expected a number within float32")

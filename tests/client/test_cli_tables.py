@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import grpc
-import numpy as np
 import pytest
 
 from layerwise_proto.json_form import to_json
@@ -143,7 +142,8 @@ def predicting(service):
             service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, detail, "UNKNOWN_COLUMN", place=place)
         for name in {"carrier", "distance"} - columns.keys():
             place = ("table", "columns", name)
-            service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, "there is no such column", "MISSING", place=place)
+            detail = f"the column '{name}' is missing; there are carrier"
+            service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, detail, "MISSING_COLUMN", place=place)
         if "far" in columns["distance"]:
             place = ("table", "rows", columns["distance"].index("far"), "distance")
             detail = "expected a number, got 'far'"
@@ -163,7 +163,7 @@ def table_of(service):
 @pytest.mark.parametrize(
     "rows",
     [
-        ["--row", "carrier=AA,distance=1400", "--row", "distance=200,carrier=NA"],
+        ["--row", "carrier=AA,distance=1400", "--row", "distance=200,carrier="],
         ["--row", 'carrier = AA, "distance=1400"', "--row", "carrier=,distance=200"],
         ["--row", "AA,1400", "--row", ",200"],
     ],
@@ -196,7 +196,7 @@ def test_a_row_that_is_not_one_is_refused_as_a_wrong_command_line(run, predictin
     [
         ("AA,1400,3", "expected 2 values in the order of the columns carrier, distance; got 3"),
         ("carrier=AA,distance=far", "row 1, column distance: expected a number, got 'far'"),
-        ("carrier=AA", "column distance: there is no such column"),
+        ("carrier=AA", "--row: the column 'distance' is missing; there are carrier\n"),
     ],
 )
 def test_a_row_that_the_model_does_not_take_is_refused(run, predicting, row, message):
@@ -221,55 +221,22 @@ def test_a_row_without_a_column_of_another_row_is_refused_with_what_to_write(run
     assert done.stderr == f"layerwise: --row: {message}; write distance= for a missing value\n"
 
 
-def test_a_target_that_the_model_predicts_from_is_named(run, predicting):
-    Path("new.csv").write_text("carrier,distance\nAA,1400\n")
-
-    done = run("predict", "flights", "new.csv", "--target", "distance")
-
-    assert done.exit_code == 1
-    assert done.stderr == (
-        "layerwise: --target: distance is a column that flights predicts from, not the one it predicts\n"
-    )
-
-
-def test_a_file_may_have_its_columns_in_any_order_and_the_target_beside(run, service, predicting):
-    Path("new.csv").write_text("distance,late,carrier\n1400,true,AA\nNA,true,DL\n")
-
-    done = run("predict", "flights", "new.csv", "--target", "late")
-
-    assert done.stdout == "prediction\ntrue\nfalse\n"
-    assert done.stderr == "accuracy 0.5000 on 2 rows\n"
-    assert table_of(service) == {"distance": ["1400", ""], "carrier": ["AA", "DL"]}
-
-
-def test_a_file_that_does_not_fit_the_version_is_refused_with_the_place(run, predicting):
-    Path("extra.csv").write_text("distance,carrier,late\n1400,AA,true\n")
-    Path("wrong.csv").write_text("distance,carrier\n1400,AA\nfar,AA\n")
-
-    extra, wrong = run("predict", "flights", "extra.csv"), run("predict", "flights", "wrong.csv")
-
-    assert "extra.csv column late: unknown column; expected one of carrier, distance; --target leaves" in extra.stderr
-    assert wrong.stderr == "layerwise: wrong.csv line 3, column distance: expected a number, got 'far'\n"
-
-
-def test_rows_without_a_target_are_predicted_and_left_out_of_the_score(run, predicting):
-    Path("gap.csv").write_text("distance,carrier,late\n1400,AA,NA\n1400,AA,true\n200,AA,\n200,AA,true\n")
-    Path("none.csv").write_text("distance,carrier,late\n1400,AA,NA\n")
-
-    gap = run("predict", "flights", "gap.csv", "--target", "late")
-    none = run("predict", "flights", "none.csv", "--target", "late")
-
-    left_out = "2 rows without a target are left out of the score"
-    assert gap.stdout == "prediction\ntrue\ntrue\nfalse\nfalse\n"
-    assert gap.stderr.splitlines() == [left_out, "accuracy 0.5000 on 2 rows"]  # the rows 1 and 3
-    assert none.stdout == "prediction\ntrue\n"
-    assert none.stderr.splitlines() == ["1 row without a target is left out of the score"]
-
-
 def test_a_whole_number_of_a_row_travels_as_it_is(run, service, predicting):
     run("predict", "flights", "--row", "9007199254740993,1")
 
     assert table_of(service)["carrier"] == ["9007199254740993"]
+
+
+def test_the_cells_of_a_row_travel_as_they_are_since_the_service_reads_them(run, service, predicting):
+    run("predict", "flights", "--row", "007,1e3", "--row", "NA,1.50")
+
+    assert table_of(service) == {"carrier": ["007", "NA"], "distance": ["1e3", "1.50"]}
+
+
+def test_a_word_for_a_missing_value_is_one_in_a_row_too(run, service, predicting):
+    run("predict", "flights", "--row", "?,1", "--missing", "?")
+
+    assert table_of(service)["carrier"] == [""]
 
 
 def test_an_empty_column_is_refused_with_the_option_that_leaves_it_out(run, service):
@@ -287,24 +254,6 @@ def test_an_empty_column_is_refused_with_the_option_that_leaves_it_out(run, serv
         "layerwise: empty.csv column the z: expected at least one value, all are missing; "
         "--ignore 'the z' leaves it out"
     )
-
-
-def test_a_version_that_takes_rows_of_numbers_is_asked_in_the_order_of_the_file(run, service):
-    def predict(request, context):
-        if request.WhichOneof("data") == "table":
-            detail = "expected 2 numbers; got columns"
-            service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, detail, "WRONG_KIND_OF_ROWS", place=("table",))
-        rows = np.frombuffer(request.rows.data, "<f4").reshape(tuple(request.rows.shape))
-        values = np.ascontiguousarray(rows[:, :1])
-        block = tensors_pb2.Tensor(data_type=1, shape=values.shape, data=values.tobytes())
-        return models_pb2.PredictResponse(model="iris", version=1, values=block)
-
-    service.answers["Predict"] = predict
-    Path("iris.csv").write_text("a,b\n5.5,3.5\n4.5,3\n")
-    Path("gap.csv").write_text("a,b\n5.5,3.5\n4.5,\n")
-
-    assert run("predict", "iris", "iris.csv").stdout == "prediction\n5.5\n4.5\n"
-    assert "gap.csv line 3, column b: expected a number, got ''" in run("predict", "iris", "gap.csv").stderr
 
 
 def test_a_model_is_shown_with_the_columns_that_its_newest_version_takes(run, predicting):

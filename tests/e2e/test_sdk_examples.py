@@ -11,6 +11,7 @@ from helpers.docstrings import wrong_examples
 from helpers.running import Service
 from layerwise_client import datasets
 
+FLOWERS = "id,sepal_length,sepal_width,petal_length,petal_width,species\na1,5.1,3.5,1.4,0.2,setosa\na2,4.9,3,1.4,0.2,\n"
 SHIRTS = 'size,colour,sold\n"1,5",red,yes\n"2",,no\n"2,5",blue,yes\n'
 MODULES = sorted(info.name for info in pkgutil.walk_packages(layerwise_client.__path__, "layerwise_client."))
 
@@ -19,10 +20,11 @@ MODULES = sorted(info.name for info in pkgutil.walk_packages(layerwise_client.__
 def names(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, object]]:
     """Define the names that the examples use: a client, the data set iris and a network for it, which is trained.
 
-    The file shirts.csv is in the working folder.
+    The files shirts.csv and flowers.csv are in the working folder.
     """
     folder = tmp_path_factory.mktemp("files")
     (folder / "shirts.csv").write_text(SHIRTS)
+    (folder / "flowers.csv").write_text(FLOWERS)
     X, y = datasets.load("iris")
     network = {"layers": [{"units": 8, "activation": "relu"}, {}]}
     with service.client() as client, chdir(folder):

@@ -22,7 +22,7 @@ from layerwise_client.errors import (
 from layerwise_client.evaluation import Difference, VersionEvaluation
 from layerwise_client.job import Job
 from layerwise_client.models import Model, Version
-from layerwise_client.prediction import Prediction
+from layerwise_client.prediction import PredictedRows, Prediction
 from layerwise_client.profile import (
     ColumnProfile,
     DatasetFinding,
@@ -74,6 +74,7 @@ __all__ = [
     "NumberSummary",
     "PermissionDenied",
     "PoorModelWarning",
+    "PredictedRows",
     "Prediction",
     "Profile",
     "Progress",

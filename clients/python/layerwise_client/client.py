@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
+from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -17,6 +18,7 @@ from layerwise_client._transport.http import HttpTransport
 from layerwise_client._transport.messages import snapshot_of, summary_of
 from layerwise_client._transport.pages import datasets_of, jobs_of, models_of
 from layerwise_client._transport.predict import Predicting
+from layerwise_client._transport.predict_file import open_request, predicted_rows
 from layerwise_client._transport.rpc import GrpcTransport
 from layerwise_client._transport.send_file import send_file
 from layerwise_client._transport.train import Rows, start
@@ -26,19 +28,18 @@ from layerwise_client.errors import InvalidRequest
 from layerwise_client.evaluation import VersionEvaluation, evaluations_of
 from layerwise_client.job import Job
 from layerwise_client.models import Model, model_of, version_text
+from layerwise_client.prediction import joined_rows
 from layerwise_client.progress import Progress, display_of
 from layerwise_client.results import STATES
 from layerwise_proto.v1 import datasets_pb2, models_pb2, training_pb2
 
 if TYPE_CHECKING:
-    from os import PathLike
-
     from numpy.typing import ArrayLike
     from pandas import DataFrame, Series
 
     from layerwise_client._data.targets import Label
-    from layerwise_client.prediction import Prediction
-    from layerwise_client.transport import Transport
+    from layerwise_client.prediction import PredictedRows, Prediction
+    from layerwise_client.transport import Signature, Transport
     from layerwise_proto.json_form import HasJSONForm
 
     class ArrowTable(Protocol):
@@ -214,18 +215,24 @@ class Client:
             display.closed()
         return job.wait()
 
-    def predict(self, model: str | None, X: TableLike | ArrayLike, *, version: int | str | None = None) -> Prediction:
+    def predict(
+        self,
+        model: str | None,
+        X: TableLike | ArrayLike | Dataset | str | PathLike[str],
+        *,
+        version: int | str | None = None,
+    ) -> Prediction:
         """Predict the rows of X.
 
-        Many rows are sent in several requests, all to the same version.
+        Many rows are sent in several requests, all to the same version. A file is sent as it is; the service reads it.
 
         Parameters
         ----------
         model : str or None
             Name of the model; None if the service has exactly one.
-        X : array-like, sparse matrix or table
+        X : array-like, sparse matrix, table, Dataset or path
             Rows in a form that `train` takes. The columns of a table may have any order. A model that was trained on a
-            table also takes rows without names, in the order of its columns.
+            table also takes rows without names, in the order of its columns. `predict_file` says how a file is read.
         version : int or str, optional
             Number or alias; by default the newest version.
 
@@ -251,6 +258,8 @@ class Client:
         >>> answer.probabilities.shape
         (2, 3)
         """
+        if isinstance(X, Dataset | str | PathLike):
+            return joined_rows(self.predict_file(model, X, version=version))
         name = "" if model is None else text(model, "model")
         which = version_text(version)
         answer = self._predicting.predict(name, which, X)
@@ -414,6 +423,103 @@ class Client:
             A dataset, whose columns are fetched when they are first read.
         """
         return (dataset_of(self._connection, each) for each in datasets_of(self._connection, limit))
+
+    def predict_file(
+        self,
+        model: str | None,
+        file: Dataset | str | PathLike[str],
+        *,
+        version: int | str | None = None,
+        keep: Iterable[str] = (),
+        target: str | None = None,
+        gaps: Iterable[str] = (),
+        progress: bool | Progress = False,
+    ) -> Iterator[PredictedRows]:
+        """Predict the rows of a file, block by block, in flat memory.
+
+        The file is sent over gRPC, and read by the service as in the training of the version. Columns that the version
+        does not take are not used. If the connection breaks, it goes on where it was, with the same version.
+
+        Parameters
+        ----------
+        model : str or None
+            Name of the model; None if the service has exactly one.
+        file : Dataset or path
+            A file as `upload_dataset` takes it, or a dataset of the service. A model that takes rows of numbers takes
+            its columns in their order, except `keep` and `target`.
+        version : int or str, optional
+            Number or alias; by default the newest version.
+        keep : iterable of str
+            Columns to return with the predictions, such as an id. Those that the version does not take are returned
+            as they are in the file.
+        target : str, optional
+            Column with the true values, to compare with.
+        gaps : iterable of str
+            Words that mean that a cell has no value, besides those of the training.
+        progress : bool or Progress
+            True shows the sending of the file on a terminal or in a notebook.
+
+        Yields
+        ------
+        PredictedRows
+            Predictions for consecutive rows.
+
+        Raises
+        ------
+        InvalidRequest
+            If the version does not take these rows, with row and column where there is one; rows count from 0.
+        NotFound
+            If there is no such model or version.
+        Unavailable, DeadlineExceeded, ResourceExhausted
+            If the service does not answer in time, or cannot take the file.
+
+        Examples
+        --------
+        >>> blocks = client.predict_file("iris", "flowers.csv", keep=["id"], target="species")
+        >>> [(rows.kept["id"], rows.prediction.labels.tolist()) for rows in blocks]
+        [(['a1', 'a2'], ['setosa', 'setosa'])]
+        """
+        signature = self.signature(model, version=version)
+        display = display_of(progress)
+        try:
+            request = open_request(
+                self._connection, signature, file, keep=keep, target=target, gaps=gaps, display=display
+            )
+        finally:
+            display.closed()
+        return predicted_rows(self._connection, request)
+
+    def signature(self, model: str | None, *, version: int | str | None = None) -> Signature:
+        """Return what a version takes.
+
+        Parameters
+        ----------
+        model : str or None
+            Name of the model; None if the service has exactly one.
+        version : int or str, optional
+            Number or alias; by default the newest version.
+
+        Returns
+        -------
+        Signature
+            The version, and its columns.
+
+        Raises
+        ------
+        NotFound
+            If there is no such model or version.
+
+        Examples
+        --------
+        >>> dict(client.signature("iris").columns)
+        {}
+        """
+        name = "" if model is None else text(model, "model")
+        found = self._transport.signature(name, version_text(version))
+        newest = self._connection.published.get(found.model, 0)
+        if version is None and found.version < newest:  # as in `predict`
+            found = self._transport.signature(found.model, str(newest))
+        return found
 
     def job(self, job_id: str) -> Job:
         """Return a job.

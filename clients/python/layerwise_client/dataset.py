@@ -221,7 +221,7 @@ class Dataset:
         connection = self._details.connection
         found = connection.call(connection.datasets.PreviewDataset, request)
         kinds = {column.name: column.kind for column in self.columns}
-        return {column.name: _cells(column, kinds[column.name]) for column in found.table.columns}
+        return {column.name: cells_of(column, kinds[column.name]) for column in found.table.columns}
 
     def profile(
         self,
@@ -330,7 +330,8 @@ def _doubt_of(message: datasets_pb2.Doubt) -> Doubt:
     )
 
 
-def _cells(column: tables_pb2.Column, kind: str) -> list[Cell]:
+def cells_of(column: tables_pb2.Column, kind: str = "") -> list[Cell]:
+    """Return the values in a message, None where one is missing; `kind` is that of the column, if it is known."""
     if column.WhichOneof("values") == "numbers":
         return [None if isnan(number) else number for number in column.numbers.values]
     if kind == "boolean":

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from layerwise_client.errors import ServiceFault
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from layerwise.tables import TableWarning
+    from layerwise_client.dataset import Cell
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -51,6 +52,32 @@ class Prediction:
     def __len__(self) -> int:
         predicted = self.values if self.labels is None else self.labels
         return 0 if predicted is None else len(predicted)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PredictedRows:
+    """Predictions for consecutive rows of a file.
+
+    Attributes
+    ----------
+    prediction : Prediction
+        The predictions.
+    kept : mapping of str to list
+        Values of the columns to keep, by name; None is a missing value.
+    unused : tuple of str
+        In the first block: columns that the version does not take, and that were not in its training.
+    truth : numpy.ndarray or None
+        What the column `target` says, (n,) float64: places among `prediction.classes`, -1 for a value that is none of
+        them; or numbers. NaN is a missing value.
+    """
+
+    prediction: Prediction
+    kept: Mapping[str, list[Cell]]
+    unused: tuple[str, ...] = ()
+    truth: Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.prediction)
 
 
 def joined(parts: Sequence[Prediction]) -> Prediction:
@@ -111,6 +138,15 @@ def warnings_of(items: Sequence[Mapping[str, Any]]) -> tuple[TableWarning, ...]:
         )
         for item in items
     )
+
+
+def joined_rows(blocks: Iterable[PredictedRows]) -> Prediction:
+    """Return the predictions for all rows of a file, whose warnings count rows over the whole file already."""
+    from layerwise.tables.unusual import merged
+
+    parts = [rows.prediction for rows in blocks]
+    warnings = merged([warning for part in parts for warning in part.warnings])
+    return replace(joined([replace(part, warnings=()) for part in parts]), warnings=tuple(warnings))
 
 
 def _form(answer: Prediction) -> tuple[object, ...]:

@@ -63,7 +63,7 @@ rest_option = click.option(
     envvar="LAYERWISE_REST_ADDRESS",
     show_envvar=True,
     metavar="URL",
-    help="Address of the service's REST API, to predict over REST.  [default: predict over --rpc]",
+    help="Address of the service's REST API, to predict --row over REST.  [default: predict over --rpc]",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else, on stdout.")
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import click
 
-from layerwise_client.errors import LayerwiseError, NotFound
+from layerwise_client.errors import InvalidRequest, LayerwiseError, NotFound
 
 _OTHER_NAMES = {"model": "name", "id": "source"}
 """Names of parameters of commands by argument of the SDK, where they differ."""
@@ -22,6 +22,30 @@ def naming_parameters() -> Generator[None]:
         if exc.place and (parameter := _parameter_of(exc)) is not None:
             raise reworded(exc, _name_of(parameter, exc)) from exc
         raise
+
+
+@contextmanager
+def told_by_row(file: str) -> Generator[None]:
+    """Name, in errors about a file, the file with row and column; rows count from 1, without the header."""
+    try:
+        yield
+    except InvalidRequest as exc:
+        match exc.place:
+            case ("rows", int(row), str(column)):
+                where = f"{file} row {row + 1}, column {column}"
+            case ("rows", int(row), *_):
+                where = f"{file} row {row + 1}"
+            case ("line", int(line), *_):
+                where = f"{file} line {line}"
+            case ("columns", str(column)) if exc.reason != "MISSING_COLUMN":
+                where = f"{file} column {column}"
+            case ("target",):
+                where = "--target"
+            case () | ("columns" | "size" | "file", *_):
+                where = file
+            case _:
+                raise
+        raise reworded(exc, where) from exc
 
 
 def reworded(exc: LayerwiseError, where: str, *, hint: str = "") -> LayerwiseError:

@@ -1,0 +1,154 @@
+"""How `layerwise predict` writes predictions: as a table on a terminal, as CSV, or as JSON."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from layerwise_client.cli.output import emit, say, table
+from layerwise_client.cli.score import Score
+from layerwise_client.errors import InvalidRequest
+from layerwise_client.prediction import PredictedRows, joined_rows
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from layerwise_client.prediction import Prediction
+
+_SHOWN = 20
+
+
+class Output(Protocol):
+    """Writes blocks of predictions as they come, then the score."""
+
+    def add(self, rows: PredictedRows) -> None: ...
+
+    def end(self, score: Score | None) -> None: ...
+
+
+def output(*, as_json: bool, probabilities: bool) -> Output:
+    """Return what writes JSON, a table if stdout is a terminal, else CSV; with all `probabilities`, or the highest."""
+    if as_json:
+        return _Json()
+    return _Table(all_classes=probabilities) if sys.stdout.isatty() else _Csv(all_classes=probabilities)
+
+
+class _Json:
+    """The JSON that the REST service would answer, with the score."""
+
+    def __init__(self) -> None:
+        self._blocks: list[PredictedRows] = []
+
+    def add(self, rows: PredictedRows) -> None:
+        self._blocks.append(rows)
+
+    def end(self, score: Score | None) -> None:
+        answer, first = joined_rows(self._blocks), self._blocks[0]
+        content: dict[str, Any] = {
+            "model": answer.model,
+            "version": answer.version,
+            "predictions": _predictions(answer),
+        }
+        if answer.probabilities is not None:
+            content["probabilities"] = _short(answer.probabilities)
+        if answer.classes is not None:
+            content["classes"] = answer.classes.tolist()
+        if answer.warnings:
+            content["warnings"] = [asdict(warning) for warning in answer.warnings]
+        if first.unused:
+            content["unused"] = list(first.unused)
+        if first.kept:
+            content["kept"] = {name: [cell for rows in self._blocks for cell in rows.kept[name]] for name in first.kept}
+        if score is not None:
+            content[score.name] = score.value
+        emit(content, line=True)
+
+
+class _Csv:
+    def __init__(self, *, all_classes: bool) -> None:
+        self._all_classes = all_classes
+        self._writer = csv.writer(sys.stdout, lineterminator="\n")
+        self._begun = False
+
+    def add(self, rows: PredictedRows) -> None:
+        if not self._begun:
+            self._writer.writerow(_header(rows, all_classes=self._all_classes))
+            self._begun = True
+        self._writer.writerows(_lines(rows, all_classes=self._all_classes))
+
+    def end(self, score: Score | None) -> None:
+        if score is not None:
+            say(str(score), err=True)
+
+
+class _Table:
+    def __init__(self, *, all_classes: bool) -> None:
+        self._all_classes = all_classes
+        self._header: tuple[str, ...] = ()
+        self._lines: list[Sequence[object]] = []
+        self._count = 0
+        self._of = ""
+
+    def add(self, rows: PredictedRows) -> None:
+        if not self._header:
+            self._of = f"{rows.prediction.model} version {rows.prediction.version}"
+            self._header = _header(rows, all_classes=self._all_classes)
+        self._count += len(rows)
+        if len(self._lines) < _SHOWN:
+            self._lines += list(_lines(rows, all_classes=self._all_classes))[: _SHOWN - len(self._lines)]
+
+    def end(self, score: Score | None) -> None:
+        say(self._of)
+        table(("row", *self._header), ((index, *row) for index, row in enumerate(self._lines, 1)))
+        if self._count > _SHOWN:
+            say(f"… and {self._count - _SHOWN:,} more; a pipe or --json shows all")
+        if score is not None:
+            say(str(score))
+
+
+def _header(rows: PredictedRows, *, all_classes: bool) -> tuple[str, ...]:
+    answer = rows.prediction
+    if all_classes and answer.probabilities is None:
+        detail = f"version {answer.version} of {answer.model} gives none"
+        raise InvalidRequest(f"probabilities: {detail}", pointer="probabilities", detail=detail)
+    width = 1 if answer.values is None or answer.values.ndim == 1 else int(answer.values.shape[1])
+    found = ("prediction",) if width == 1 else tuple(f"prediction_{index}" for index in range(width))
+    if all_classes:
+        classes = range(width) if answer.classes is None else answer.classes.tolist()
+        found += tuple(f"probability_{each}" if answer.classes is None else _text(each) for each in classes)
+    elif answer.labels is not None and answer.probabilities is not None:
+        found += ("probability",)
+    return (*rows.kept, *found)
+
+
+def _lines(rows: PredictedRows, *, all_classes: bool) -> Iterator[tuple[object, ...]]:
+    answer = rows.prediction
+    kept = list(zip(*rows.kept.values(), strict=True)) or [()] * len(rows)
+    several = answer.values is not None and answer.values.ndim > 1
+    predicted = [tuple(each) if several else (each,) for each in _predictions(answer)]
+    more: list[tuple[object, ...]] = [()] * len(rows)
+    if all_classes and answer.probabilities is not None:
+        more = [tuple(each) for each in _short(answer.probabilities)]
+    elif answer.labels is not None and answer.probabilities is not None:
+        more = [(f"{surest:.4f}",) for surest in answer.probabilities.max(axis=1).tolist()]
+    for own, prediction, probabilities in zip(kept, predicted, more, strict=True):
+        yield (*map(_text, own), *map(_text, prediction), *probabilities)
+
+
+def _predictions(answer: Prediction) -> list[Any]:
+    if answer.labels is not None:
+        return cast("list[Any]", answer.labels.tolist())
+    return [] if answer.values is None else _short(answer.values)
+
+
+def _short(values: npt.NDArray[Any]) -> list[Any]:
+    """Return float32 numbers with the fewest digits that identify them: 0.1 and not 0.10000000149."""
+    return cast("list[Any]", values.astype(str).astype(float).tolist())
+
+
+def _text(value: object) -> str:
+    """Return a value as in JSON and most CSV files: true, not True; nothing for a missing value."""
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,72 @@
+"""The part of a scripted service that takes files and predicts their rows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import grpc
+import numpy as np
+
+from helpers.rpc_requests import strings, table, tensor
+from layerwise_proto.v1 import datasets_pb2, models_pb2, tables_pb2
+
+
+class ScriptedFiles:
+    """What the service has of files: `headers` and `contents` of those sent, `requests` to predict them.
+
+    It predicts the rows of every file in `blocks`, to which `predicts` and `predicts_values` add.
+    """
+
+    def __init__(self, answers: dict[str, Any]) -> None:
+        self.headers: list[Any] = []
+        self.contents: list[bytes] = []
+        self.requests: list[models_pb2.PredictDatasetRequest] = []
+        self.blocks: list[models_pb2.PredictedRows] = []
+        self.breaks: list[int] = []  # after so many blocks of a call the connection breaks
+        answers |= {"UploadDataset": self.upload, "PredictDataset": self.predict}
+
+    def upload(self, requests: Any, context: grpc.ServicerContext) -> datasets_pb2.Dataset:
+        first, *chunks = requests
+        self.headers.append(first.header)
+        self.contents.append(b"".join(each.chunk.data for each in chunks))
+        return datasets_pb2.Dataset(id="d1", file_sha256=hashlib.sha256(self.contents[-1]).hexdigest())
+
+    def predict(self, request: models_pb2.PredictDatasetRequest, context: grpc.ServicerContext) -> Iterator[Any]:
+        self.requests.append(models_pb2.PredictDatasetRequest.FromString(request.SerializeToString()))
+        row, most = 0, self.breaks.pop(0) if self.breaks else len(self.blocks)
+        for block in self.blocks:
+            if row >= request.offset:
+                if most == 0:
+                    context.abort(grpc.StatusCode.UNAVAILABLE, "going away")
+                most -= 1
+                yield block
+            row += len(block.prediction.labels.strings.values) or block.prediction.values.shape[0]
+
+    def predicts(self, *labels: str, truth: Sequence[float] = (), unused: Sequence[str] = (), **kept: Any) -> None:
+        """Adds a block of labels with probabilities."""
+        self.blocks.append(
+            models_pb2.PredictedRows(
+                prediction=models_pb2.PredictResponse(
+                    model="flights",
+                    version=3,
+                    labels=strings(*labels),
+                    classes=strings("early", "late"),
+                    probabilities=tensor(np.full((len(labels), 2), 0.5)),
+                ),
+                kept=table(**kept),
+                unused=unused,
+                truth=tables_pb2.Numbers(values=truth),
+            )
+        )
+
+    def predicts_values(self, *values: float, truth: Sequence[float] = ()) -> None:
+        """Adds a block of numbers."""
+        message = tensor(np.array(values)[:, None])
+        self.blocks.append(
+            models_pb2.PredictedRows(
+                prediction=models_pb2.PredictResponse(model="prices", version=1, values=message),
+                truth=tables_pb2.Numbers(values=truth),
+            )
+        )
