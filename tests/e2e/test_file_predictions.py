@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -97,3 +99,20 @@ def test_a_file_that_pandas_wrote_with_its_index_is_predicted_and_the_index_is_n
 
     assert [each["prediction"] for each in rows(done)] == ["very big", "small"]
     assert done.stderr.decode().startswith("not used, since shops does not take them: ")
+
+
+def test_parquet_means_the_same(service: Service, client: Client, tmp_path: Path) -> None:
+    path = tmp_path / "typed.parquet"
+    duckdb.sql(
+        "SELECT 1500.5 AS size, DATE '2012-03-04' AS when, true AS open, 9007199254740993 AS id"
+        " UNION ALL SELECT 3.5, DATE '2012-01-01', false, 2"
+    ).write_parquet(str(path))
+
+    found = json.loads(predict(service, str(path), "--json", "--keep", "id").stdout)
+
+    rows = {"size": [1500.5, 3.5], "when": ["2012-03-04", "2012-01-01"], "open": [True, False]}
+    answer = client.predict("shops", rows)
+    assert found["predictions"] == answer.labels.tolist()
+    assert np.array(found["probabilities"], np.float32) == pytest.approx(answer.probabilities, abs=1e-6)
+    assert found["kept"] == {"id": ["9007199254740993", "2"]}
+    assert found["classes"] == ["small", "very big"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -30,14 +31,16 @@ BLANKS = " \t\n\r\v\f\u00a0\u001a"
 
 def load(
     database: duckdb.DuckDBPyConnection, path: Path, kind: FileKind, *, max_columns: int | None = None
-) -> tuple[tuple[str, ...], tuple[Doubt, ...]]:
-    """Load the file, and return the names of its columns and what was done to them.
+) -> tuple[tuple[str, ...], Mapping[str, str], tuple[Doubt, ...]]:
+    """Load the file, and return the names of its columns, the types that it gives them, and what was done to them.
 
-    Raises `InvalidRequest`, and MemoryError.
+    Parquet and JSON Lines say "number" or "boolean" of columns that are no texts. Raises `InvalidRequest`, and
+    MemoryError.
     """
     try:
         if kind is FileKind.CSV:
-            return _load_csv(database, path, max_columns)
+            names, doubts = _load_csv(database, path, max_columns)
+            return names, {}, doubts
         return _load_typed(database, path, kind, max_columns)
     except duckdb.OutOfMemoryException as error:
         raise MemoryError from error
@@ -123,7 +126,7 @@ def _names(given: Sequence[str], max_columns: int | None) -> tuple[tuple[str, ..
 
 def _load_typed(
     database: duckdb.DuckDBPyConnection, path: Path, kind: FileKind, max_columns: int | None
-) -> tuple[tuple[str, ...], tuple[Doubt, ...]]:
+) -> tuple[tuple[str, ...], Mapping[str, str], tuple[Doubt, ...]]:
     """Load Parquet or JSON Lines: their values as texts in plain notation. Nested columns are refused."""
     reader = "read_parquet($path)" if kind is FileKind.PARQUET else f"read_json($path, {_JSON_LINES})"
     given = {"path": str(path)}
@@ -143,9 +146,12 @@ def _load_typed(
             nested = f"json_type({_identifier(name)}) IN ('OBJECT', 'ARRAY')"
             if database.execute(f"SELECT 1 FROM {reader} WHERE {nested} LIMIT 1", given).fetchone():
                 raise _nested(name, "an object or a list")
-    return names, doubts
+    types = zip(names, (column_type for _, column_type in columns), strict=True)
+    typed = {name: "boolean" if each == "BOOLEAN" else "number" for name, each in types if _TYPED.match(each)}
+    return names, typed, doubts
 
 
+_TYPED = re.compile("BOOLEAN|U?(TINY|SMALL|BIG|HUGE)?INT|UINTEGER|FLOAT|DOUBLE|DECIMAL")
 _JSON_LINES = (
     "format = 'newline_delimited', records = true, sample_size = -1, map_inference_threshold = -1,"
     f" maximum_object_size = {LONGEST_LINE}"

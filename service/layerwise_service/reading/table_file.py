@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, cast
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from layerwise.checks import counted, shown
 from layerwise.errors import Place
 from layerwise.tables.cells import PLAIN as PLAIN_NUMBER
-from layerwise.tables.formats import CategoryFormat, Format, NumberFormat, TextFormat
+from layerwise.tables.formats import BooleanFormat, CategoryFormat, Format, NumberFormat, TextFormat
 from layerwise.tables.inference import Doubt, InferredFormat, PlainNumbers, infer_format
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.reading.choices import ReadingChoices
@@ -74,11 +74,11 @@ class TableFile:
             self._database.execute("SET allowed_directories = [$folder]", {"folder": str(folder)})
             self._database.execute("SET enable_external_access = false")
             self._database.execute("SET lock_configuration = true")
-            self._names, doubts = load(self._database, path, kind, max_columns=max_columns)
+            self._names, typed, doubts = load(self._database, path, kind, max_columns=max_columns)
             doubts = (*encoding, *doubts)
-            self._typed = kind is FileKind.PARQUET
             self._rows = self._one("SELECT count(*) FROM cells")
-            chosen = choices.formats_of(self._names)
+            given = choices.formats_of(self._names)
+            chosen = {name: _of_type(typed.get(name), form) for name, form in given.items()}
             self._gaps = [chosen[name].gaps if name in chosen else choices.usual_gaps for name in self._names]
             columns = tuple(
                 self._inferred(i, name, chosen.get(name), cells)
@@ -257,6 +257,18 @@ class TableFile:
     def _one(self, query: str, **given: object) -> int:
         found = self._database.execute(query, given or None).fetchone()
         return int(cast("tuple[int]", found)[0])
+
+
+def _of_type(kind: str | None, form: Format) -> Format:
+    """Return the format that reads a column as `form` would, if the file says that it has numbers or booleans.
+
+    Here they are texts in plain notation, whatever signs and words the cells of a text file have.
+    """
+    if kind is None or not isinstance(form, NumberFormat | BooleanFormat | CategoryFormat):
+        return form
+    if isinstance(form, CategoryFormat):
+        return replace(form, numeric=True) if kind == "number" else form
+    return BooleanFormat(form.gaps) if kind == "boolean" else type(form)(form.gaps)
 
 
 def _sevens(values: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:

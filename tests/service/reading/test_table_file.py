@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from helpers.odd_tables import ODD_TABLES, ROWS, OddTable, npz
-from layerwise.tables.formats import CategoryFormat, DateFormat, NumberFormat
+from layerwise.tables.formats import BooleanFormat, CategoryFormat, DateFormat, NumberFormat
 from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.reading.canonical import read_canonical
 from layerwise_service.reading.choices import ReadingChoices
@@ -117,6 +117,26 @@ def test_formats_of_columns_that_the_file_does_not_have_are_left_out_if_it_need_
     known = {"a": CategoryFormat(), "elsewhere": NumberFormat()}
     with TableFile(upload(b"a,b\n1,2\n"), max_bytes=MANY, choices=ReadingChoices(known=known)) as table:
         assert [column.kind for column in table.schema.columns] == ["category", "number"]
+
+
+def test_numbers_and_booleans_of_typed_files_are_read_whatever_signs_and_words_texts_have(upload: Upload) -> None:
+    content = b"""{"n": 1.234, "b": true, "c": 2007, "t": "1.234,5", "i": 1, "o": true}
+{"n": 5, "b": false, "c": 2008.0, "t": "2", "i": 0, "o": false}
+"""
+    german = NumberFormat(decimal=",", thousands=".")
+    yes = BooleanFormat(true=("ja",), false=("nein",))
+    known = {"n": german, "b": yes, "c": CategoryFormat(), "t": german, "i": yes, "o": german}
+    with TableFile(upload(content), max_bytes=MANY, choices=ReadingChoices(known=known)) as table:
+        (block,) = table.blocks()
+
+    assert {name: list(values) for name, values in block.items()} == {
+        "n": [1.234, 5],
+        "b": [1, 0],
+        "c": ["2007", "2008"],
+        "t": [1234.5, 2],
+        "i": [1, 0],
+        "o": [1, 0],
+    }
 
 
 def test_a_cell_that_a_chosen_format_cannot_read_is_named(upload: Upload) -> None:

@@ -98,7 +98,7 @@ def _truth(values: Iterable[float]) -> Array:
 def _named(exc: InvalidRequest, kept: Sequence[str]) -> InvalidRequest:
     """Return the error; one about the kind of a column that is not in the file as one about the argument."""
     match exc.place:
-        case ("formats", str(name)):
+        case ("formats" | "columns", str(name)) if exc.reason == "COLUMN_NOT_FOUND":
             argument = "keep" if name in kept else "target"
             detail = exc.detail
             return InvalidRequest(f"{argument}: {detail}", reason=exc.reason, pointer=argument, detail=detail)
