@@ -50,7 +50,17 @@ class Importances:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Importances":
-        """Return the importances of a JSON form, the fields by name; whole numbers may be floats."""
+        """Return the importances of a JSON form.
+
+        Parameters
+        ----------
+        value : mapping
+            The fields by name; whole numbers may be floats.
+
+        Returns
+        -------
+        Importances
+        """
         columns = tuple(
             Importance(
                 each["name"] if isinstance(each["name"], str) else int(each["name"]), each["mean"], each["deviation"]
