@@ -32,6 +32,8 @@ MISSING_CLASSES = ("NAType", "NaTType", "MaskedConstant")
 """Classes of the missing values of pandas and NumPy."""
 MINUS = "\u2212"
 """The mathematical minus sign, which spreadsheets and web pages write."""
+FULL_WIDTH = {0xFF01 + i: 0x21 + i for i in range(94)}
+"""The wide forms of digits and signs, which Japanese and Chinese keyboards write."""
 PLAIN = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 """A number in plain notation."""
 MOST_DIGITS = 300
@@ -78,7 +80,7 @@ def real_of(value: Any) -> float:
 
 def plain_number(text: str, decimal: str, thousands: str, unit: str) -> str:
     """Return the number in `text` in plain notation."""
-    text = text.replace(MINUS, "-")
+    text = text.translate(FULL_WIDTH).replace(MINUS, "-")
     if text.startswith("(") and text.endswith(")"):  # a debit
         text = f"-{text[1:-1].strip()}"
     sign = text[0] if text[:1] in ("-", "+") else ""

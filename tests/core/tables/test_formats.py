@@ -29,6 +29,7 @@ def seconds(year: int, month: int, day: int, hour: int = 0, minute: int = 0, sec
         (NumberFormat(), "+.5", 0.5),
         (NumberFormat(), "\u22124", -4.0),
         (NumberFormat(), "(12)", -12.0),
+        (NumberFormat(unit="%"), "－１２．５％", -12.5),
         (NumberFormat(thousands=","), "1,234.50", 1234.5),
         (NumberFormat(thousands=","), "-12,345,678", -12345678.0),
         (NumberFormat(decimal=","), "3,5", 3.5),

@@ -59,7 +59,24 @@ COLUMNS: dict[str, tuple[Any, Any, list[Any]]] = {
     "text": (TextFormat(), WORDS, ["two words", "and three words", ""]),
 }
 SPELLINGS = [
-    *("1", "1.0", " 1", "01", "007", "-1", "+1", "1e3", "1_000", "inf", "-Infinity", "nan", "1e999", "0x10", "\u0661"),
+    *(
+        "1",
+        "1.0",
+        " 1",
+        "01",
+        "007",
+        "-1",
+        "+1",
+        "1e3",
+        "1_000",
+        "inf",
+        "-Infinity",
+        "nan",
+        "1e999",
+        "0x10",
+        "\u0661",
+        "１２．５",
+    ),
     *(
         "1,5",
         "1.234,5",

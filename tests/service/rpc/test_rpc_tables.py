@@ -106,6 +106,79 @@ def test_jobs_and_versions_tell_their_columns(channel: grpc.Channel, training: T
     assert job.architecture.inputs == 1 + 3
 
 
+def typed(**columns: tuple[str, list[Any]]) -> tables_pb2.Table:
+    """A table of columns of these types."""
+    found = table(**{name: values for name, (_, values) in columns.items()})
+    for column, (type_, _) in zip(found.columns, columns.values(), strict=True):
+        column.type = tables_pb2.ColumnType.Value(f"COLUMN_TYPE_{type_}")
+    return found
+
+
+@pytest.mark.usefixtures("worker")
+def test_the_type_of_a_column_says_how_it_is_read(
+    channel: grpc.Channel, training: TrainingServiceStub, settings: Settings
+) -> None:
+    columns: dict[str, tuple[str, list[Any]]] = {
+        "late": ("BOOLEAN", [1, 0, None, 1]),
+        "flag": ("BOOLEAN", [1, 0, 1, 1]),
+        "year": ("CATEGORY", ["2013", "2014", "NA", "2013"]),
+        "zip": ("CATEGORY", [2138, 2139, None, 2138]),
+        "day": ("DATE", ["2013-01-01", "2013-01-02", "", "2014-01-03"]),
+        "time": ("TIME", ["10:00:00", "11:00:00", "", "12:00:00"]),
+        "note": ("TEXT", ["red", "blue", "", "red house"]),
+        "shown": ("UNSPECIFIED", ["1,5", "2,5", "", "3,5"]),
+        "left": ("WHOLE", [1, 2, 3, 4]),
+    }
+    small = {"note": {"kind": "hashed_words", "buckets": 2}, "day": {"kind": "date_parts", "parts": ["year"]}}
+    chosen = encoder({"columns": small | {"flag": "one_hot"}, "ignore": ["left"]})
+
+    version = train(
+        training, header("typed", plan=PLAN, encoder=chosen), table_batch(typed(**columns), labels=strings(*LABELS))
+    )[-1].published
+    kept = MLP.load(settings.home_path / "artifacts" / "models" / f"{version.sha256}.npz").encoder
+    prediction = PredictionServiceStub(channel)
+    sent = models_pb2.PredictRequest(model="typed", table=typed(**columns))
+    sent.table.columns.pop()
+    by_type = prediction.Predict(sent, timeout=10)
+    spelled = {name: values for name, (_, values) in columns.items() if name != "left"}
+    as_text = spelled | {"late": ["yes", "0", "", "True"], "flag": ["TRUE", "no", "1.0", "true"]}
+    by_text = prediction.Predict(models_pb2.PredictRequest(model="typed", table=table(**as_text)), timeout=10)
+
+    assert kept is not None
+    formats = {column.name: column.format for column in kept.columns}
+    assert {name: form.kind for name, form in formats.items()} == {
+        "late": "boolean",
+        "flag": "boolean",
+        "year": "category",
+        "zip": "category",
+        "day": "date",
+        "time": "time",
+        "note": "text",
+        "shown": "number",
+    }
+    assert [column.categories for column in kept.columns if column.name in ("flag", "year", "zip")] == [
+        ("false", "true"),
+        ("2013", "2014", "NA"),
+        ("2138", "2139"),
+    ]
+    assert by_type.probabilities == by_text.probabilities
+
+
+@pytest.mark.usefixtures("worker")
+def test_booleans_go_on_as_the_version_to_start_from_reads_them(
+    channel: grpc.Channel, training: TrainingServiceStub
+) -> None:
+    as_text = table(late=["true", "false", "maybe", "true"])
+    train(training, header("texts", plan=PLAN), table_batch(as_text, labels=strings(*LABELS)))
+    onward = header("onward", plan=PLAN, start_from=training_pb2.StartFrom(model="texts"))
+
+    train(training, onward, table_batch(typed(late=("BOOLEAN", [1, 0, None, 1])), labels=strings(*LABELS)))
+
+    listed = models_pb2.ListColumnsRequest(model="onward", version="1", with_categories=True)
+    (column,) = ModelServiceStub(channel).ListColumns(listed, timeout=10).columns
+    assert list(column.categories) == ["false", "maybe", "true"]
+
+
 @pytest.mark.usefixtures("worker")
 def test_a_version_reads_cells_by_the_formats_of_its_job(
     channel: grpc.Channel, training: TrainingServiceStub, settings: Settings
