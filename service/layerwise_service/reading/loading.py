@@ -1,4 +1,4 @@
-"""Loading of a file into DuckDB, as one table `cells` of texts: c0, c1, … in the order of the file's columns."""
+"""Loading of a file into DuckDB, as texts: the columns c0, c1, … in their order, `GROUP` of them in each table."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -21,6 +21,8 @@ from layerwise_service.reading.dialect import DELIMITERS, LINE, LONGEST_LINE, fi
 from layerwise_service.reading.file_kind import FileKind
 from layerwise_service.reading.names import clean_names
 
+GROUP = 2_000
+"""The columns of the tables `cells0`, `cells1`, …: DuckDB takes 32 KiB and more of memory for each column at a time."""
 MOST_SHOWN = 120
 MOST_REJECTED = 10_000
 """The most lines with another number of cells that DuckDB keeps: those of blanks alone are left out."""
@@ -73,12 +75,13 @@ def _load_csv(
         f" header = false, skip = {dialect.skip}, auto_detect = false, max_line_size = {LONGEST_LINE}"
     )
     columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(names)))
-    database.execute(
-        f"CREATE TABLE cells AS SELECT * FROM read_csv($path, {options}, columns = {{{columns}}},"
-        f" store_rejects = true, rejects_limit = {MOST_REJECTED})",
-        {"path": str(path)},
-    )
-    _check_lines(database, len(names), dialect.delimiter)
+    options = f"{options}, columns = {{{columns}}}, store_rejects = true, rejects_limit = {MOST_REJECTED}"
+    for table, own in _tables(len(names)):
+        database.execute(
+            f"CREATE TABLE {table} AS SELECT {', '.join(f'c{i}' for i in own)} FROM read_csv($path, {options})",
+            {"path": str(path)},
+        )
+        _check_lines(database, len(names), dialect.delimiter)
     if dialect.left_out:
         lines = counted(len(dialect.left_out), "line")
         said = f"{lines} before the header left out, from {shown(dialect.left_out[0][:MOST_SHOWN])} on"
@@ -136,11 +139,12 @@ def _load_typed(
         if column_type.endswith("]") or column_type.startswith(("STRUCT", "MAP", "UNION", "BLOB")):
             raise _nested(name, column_type)
     names, doubts = _names([name for name, _ in columns], max_columns)
-    parts = ", ".join(
+    parts = [
         f"{_identifier(name)}->>'$' AS c{i}" if kind == "JSON" else f"CAST({_identifier(name)} AS VARCHAR) AS c{i}"
         for i, (name, kind) in enumerate(columns)
-    )
-    database.execute(f"CREATE TABLE cells AS SELECT {parts} FROM {reader}", given)
+    ]
+    for table, own in _tables(len(names)):
+        database.execute(f"CREATE TABLE {table} AS SELECT {', '.join(parts[i] for i in own)} FROM {reader}", given)
     for name, column_type in columns:
         if column_type == "JSON":  # values of several types
             nested = f"json_type({_identifier(name)}) IN ('OBJECT', 'ARRAY')"
@@ -183,6 +187,17 @@ def _different(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(found := dict(pairs)) < len(pairs):
         raise ValueError
     return found
+
+
+def cells_of(column: int) -> str:
+    """Return the table that has a column."""
+    return f"cells{column // GROUP}"
+
+
+def _tables(columns: int) -> Iterator[tuple[str, range]]:
+    """Yield the names of the tables, and their columns."""
+    for start in range(0, columns, GROUP):
+        yield cells_of(start), range(start, min(start + GROUP, columns))
 
 
 def _identifier(name: str) -> str:

@@ -20,7 +20,7 @@ from layerwise.tables.inference import Doubt, InferredFormat, PlainNumbers, infe
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.reading.choices import ReadingChoices
 from layerwise_service.reading.file_kind import FileKind, file_kind
-from layerwise_service.reading.loading import load
+from layerwise_service.reading.loading import cells_of, load
 from layerwise_service.reading.schema import ColumnSchema, TableSchema
 
 BLOCK_ROWS = 65_536
@@ -32,7 +32,7 @@ MOST_TEXTS = 100_000
 PLAIN = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 BLANKS = " \t\n\r\v\f\u00a0"
 TOGETHER = 100
-"""The most columns in one query: a join for each is deep enough."""
+"""The most columns in one query, a divisor of `GROUP`: a join for each is deep enough."""
 MEMORY = "512MB"
 _WORDS = (CategoryFormat, TextFormat)
 
@@ -76,7 +76,7 @@ class TableFile:
             self._database.execute("SET lock_configuration = true")
             self._names, typed, doubts = load(self._database, path, kind, max_columns=max_columns)
             doubts = (*encoding, *doubts)
-            self._rows = self._one("SELECT count(*) FROM cells")
+            self._rows = self._one(f"SELECT count(*) FROM {cells_of(0)}")
             given = choices.formats_of(self._names)
             chosen = {name: _of_type(typed.get(name), form) for name, form in given.items()}
             self._gaps = [chosen[name].gaps if name in chosen else choices.usual_gaps for name in self._names]
@@ -127,7 +127,7 @@ class TableFile:
             expression, join = self._read_by(i, column.format, all_plain=column.all_plain)
             expressions.append(f"{expression} AS c{i}")
             joins += join
-        return f"SELECT {', '.join(expressions)} FROM cells {' '.join(joins)}"
+        return f"SELECT {', '.join(expressions)} FROM {cells_of(start)} AS cells {' '.join(joins)}"
 
     def _inferred(self, i: int, name: str, chosen: Format | None, cells: _Cells) -> ColumnSchema:
         others = cells.rows - cells.plain.rows
@@ -151,7 +151,7 @@ class TableFile:
             return False
         for i, column in enumerate(columns):
             if isinstance(column.format, _WORDS):
-                if not self._one(f"SELECT count(*) FROM cells WHERE trim(c{i}) = $name", name=column.name):
+                if not self._one(f"SELECT count(*) FROM {cells_of(i)} WHERE trim(c{i}) = $name", name=column.name):
                     return False
                 continue
             try:
@@ -166,22 +166,23 @@ class TableFile:
             own = range(start, min(start + TOGETHER, len(self._names)))
             trimmed = ", ".join(f"c{i}, trim(c{i}, '{BLANKS}') AS t{i}" for i in own)
             plain = ", ".join(f"{self._is_plain(i, f't{i}')} AS p{i}" for i in own)
+            padded = ", ".join(
+                f"p{i} AND starts_with(t{i}, '0') AND regexp_full_match(t{i}, '0[0-9]+') AS z{i}" for i in own
+            )
             wanted = ", ".join(
-                f"count(c{i}), count(*) FILTER (p{i}), count(*) FILTER (p{i} AND regexp_full_match(t{i}, '0[0-9]+')),"
-                f" any_value(t{i}) FILTER (p{i} AND regexp_full_match(t{i}, '0[0-9]+')),"
+                f"count(c{i}), count(*) FILTER (p{i}), count(*) FILTER (z{i}), any_value(t{i}) FILTER (z{i}),"
                 f" count(*) FILTER (p{i} AND contains(t{i}, '.')), approx_count_distinct(c{i}), any_value(c{i})"
                 for i in own
             )
-            found = self._database.execute(
-                f"SELECT {wanted} FROM (SELECT *, {plain} FROM (SELECT {trimmed} FROM cells))"
-            ).fetchone()
+            cells = f"SELECT *, {plain} FROM (SELECT {trimmed} FROM {cells_of(start)})"
+            found = self._database.execute(f"SELECT {wanted} FROM (SELECT *, {padded} FROM ({cells}))").fetchone()
             for rows, numbers, padded, code, fractions, distinct, example in _sevens(cast("tuple[Any, ...]", found)):
                 yield _Cells(rows, PlainNumbers(numbers, padded, code or "", fractions), distinct, example or "")
 
     def _texts(self, i: int) -> dict[str, int]:
         """Return the texts of a column other than plain numbers, and how many rows each has."""
         found = self._database.execute(
-            f"SELECT c{i}, count(*) AS n FROM cells WHERE c{i} IS NOT NULL"
+            f"SELECT c{i}, count(*) AS n FROM {cells_of(i)} AS cells WHERE c{i} IS NOT NULL"
             f" AND NOT {self._is_plain(i, _trimmed(i))} GROUP BY c{i} ORDER BY n DESC, c{i} LIMIT $most",
             {"most": MOST_TEXTS},
         ).fetchall()
@@ -224,7 +225,7 @@ class TableFile:
         only = "" if plain_too else f"AND NOT {self._is_plain(i, _trimmed(i))}"
         read = column_format.reader()
         reader = self._database.cursor()
-        texts = reader.execute(f"SELECT DISTINCT c{i} FROM cells WHERE c{i} IS NOT NULL {only}")
+        texts = reader.execute(f"SELECT DISTINCT c{i} FROM {cells_of(i)} AS cells WHERE c{i} IS NOT NULL {only}")
         while block := texts.fetchmany(BLOCK_ROWS):
             found = [(text, self._value(i, text, column_format, read)) for (text,) in block]
             if there := [pair for pair in found if pair[1] is not None]:
@@ -239,7 +240,7 @@ class TableFile:
         try:
             return read(text)
         except (ValueError, OverflowError):
-            row = self._one(f"SELECT rowid FROM cells WHERE c{i} = $text ORDER BY rowid LIMIT 1", text=text)
+            row = self._one(f"SELECT rowid FROM {cells_of(i)} WHERE c{i} = $text ORDER BY rowid LIMIT 1", text=text)
             raise self._bad_cell(row, self._names[i], column_format.wanted, text) from None
 
     def _check_finite(self, block: Mapping[str, Values], start: int) -> None:
@@ -247,7 +248,7 @@ class TableFile:
         for i, (name, values) in enumerate(block.items()):
             if isinstance(values, np.ndarray) and values.dtype.kind == "f" and (infinite := np.isinf(values)).any():
                 row = start + int(np.argmax(infinite))
-                text = self._database.execute(f"SELECT c{i} FROM cells WHERE rowid = {row}").fetchone()
+                text = self._database.execute(f"SELECT c{i} FROM {cells_of(i)} WHERE rowid = {row}").fetchone()
                 raise self._bad_cell(row, name, "a finite number", cast("tuple[str]", text)[0])
 
     def _bad_cell(self, row: int, name: str, wanted: str, text: str) -> InvalidRequest:

@@ -249,7 +249,7 @@ def test_the_reader_reaches_no_other_file(upload: Upload, tmp_path: Path) -> Non
     with TableFile(upload(b"a,b\n1,2\n"), max_bytes=MANY) as table:
         for query in (
             f"SELECT * FROM read_csv('{tmp_path.parent}/secret.csv')",
-            f"COPY cells TO '{tmp_path.parent}/out.csv'",
+            f"COPY cells0 TO '{tmp_path.parent}/out.csv'",
             f"ATTACH '{tmp_path.parent}/other.duckdb'",
             "SET enable_external_access = true",
         ):
