@@ -31,8 +31,8 @@ MOST_TEXTS = 100_000
 """The most texts of a column, other than plain numbers, from which its format is inferred: the most frequent."""
 PLAIN = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 BLANKS = " \t\n\r\v\f\u00a0"
-TOGETHER = 100
-"""The most columns in one query, a divisor of `GROUP`: a join for each is deep enough."""
+TOGETHER = 8
+"""The most columns in one query, a divisor of `GROUP`: planning a query takes more than proportionally longer."""
 MEMORY = "512MB"
 _WORDS = (CategoryFormat, TextFormat)
 

@@ -20,7 +20,7 @@ from layerwise_service.rest.file_bodies import (
     form_file,
     is_form,
 )
-from layerwise_service.rest.query import PAGE, check_query, json_object, page, true_or_false, whole_number
+from layerwise_service.rest.query import PAGE, as_csv, check_query, json_object, page, true_or_false, whole_number
 from layerwise_service.rest.responses import dataset_json, json_response, page_json
 from layerwise_service.usecases.datasets import Datasets, FileHeader, read_as
 from layerwise_service.usecases.profiles import Profiles
@@ -55,7 +55,10 @@ def dataset_routes(datasets: Datasets, profiles: Profiles, places: UploadPlaces)
 
     @routes.get("/datasets/<dataset>/rows")
     def list_rows(dataset: str) -> Response:  # pyright: ignore[reportUnusedFunction]
-        check_query("offset", "limit")
+        if as_csv():
+            check_query("format")
+            return Response(datasets.csv(dataset), mimetype="text/csv")
+        check_query("offset", "limit", "format")
         return json_response(
             _rows_json(datasets.rows(dataset, offset=whole_number("offset"), limit=whole_number("limit")))
         )

@@ -182,7 +182,13 @@ OPENAPI: dict[str, Any] = {
             400,
             404,
             503,
-            parameters=(*_DATASET, _number("offset"), _number("limit", 1000)),
+            parameters=(
+                *_DATASET,
+                _number("offset"),
+                _number("limit", 1000),
+                _query("format", {"enum": ["json", "csv"]})
+                | {"description": "csv: all rows as CSV, as with the header Accept: text/csv"},
+            ),
         ),
         "/api/datasets/{dataset}/profile": _get(
             "What the columns of a dataset hold, and what to know before training on it",

@@ -53,6 +53,16 @@ def true_or_false(name: str) -> bool:
     return text == "true"
 
 
+def as_csv() -> bool:
+    """Return whether the answer shall be CSV: by `format`, else by the header Accept. Raises `InvalidRequest`."""
+    text = request.args.get("format", "")
+    if text not in ("", "json", "csv"):
+        raise InvalidRequest(f"expected json or csv, got {text[:64]}", pointer="format")
+    if text:
+        return text == "csv"
+    return request.accept_mimetypes.best_match(["application/json", "text/csv"]) == "text/csv"
+
+
 def json_object(name: str) -> dict[str, Any]:
     """Return the JSON object of the parameter `name`, empty if it is left out. Raises `InvalidRequest`."""
     try:

@@ -128,7 +128,8 @@ class TableWriter:
         joined = "".join(values)
         data = joined.encode()
         plain = len(data) == len(joined)
-        sizes = np.fromiter((len(text) if plain else len(text.encode()) for text in values), ENDS, len(values))
+        lengths = map(len, values) if plain else (len(text.encode()) for text in values)
+        sizes = np.fromiter(lengths, ENDS, len(values))
         if (longer := sizes > self._max_text_bytes).any():
             row = int(np.argmax(longer))
             detail = f"expected a text of at most {self._max_text_bytes} bytes, got {sizes[row]}"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from layerwise.checks import counted
 from layerwise.tables.formats import Format
+from layerwise_service.domain.dataset_csv import csv_of
 from layerwise_service.domain.pages import Page, page_limit
 from layerwise_service.domain.table_datasets import (
     MOST_ROWS_SHOWN,
@@ -27,7 +28,7 @@ from layerwise_service.reading.reader import FILE, TABLE, ReadingLimits, read_in
 from layerwise_service.settings import Settings
 from layerwise_service.stores.artifact_store import ArtifactStore, stored_table
 from layerwise_service.stores.dataset_store import DatasetStore, token_of
-from layerwise_service.stores.files import storage_errors
+from layerwise_service.stores.files import reading_stored, storage_errors
 from layerwise_service.stores.table_reader import StoredTable
 from layerwise_service.stores.uploads import PartialUpload, Uploads
 
@@ -135,6 +136,14 @@ class Datasets:
         columns = {name: cells(kind, block[name]) for name, kind in kinds.items()}
         stop = offset + len(next(iter(columns.values())))
         return DatasetRows(kinds, columns, offset, stop if stop < found.rows else None)
+
+    def csv(self, dataset: str) -> Iterator[bytes]:
+        """Return all rows as CSV, block by block. Raises `DatasetNotFound`, and `DataLoss` also in between."""
+        found = self._datasets.get(dataset)
+        table = self._artifacts.table(found)
+        with reading_stored("dataset", found.id, "DATASET"):
+            table.block(0, most_rows=1)  # what is lost is said before the first byte
+        return csv_of(found.columns, table.blocks())
 
     def read(
         self, upload: PartialUpload, header: FileHeader, choices: ReadingChoices, stopping: threading.Event

@@ -18,6 +18,7 @@ from layerwise.tables.formats import BooleanFormat, CategoryFormat, DateFormat, 
 from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.reading.canonical import read_canonical
 from layerwise_service.reading.choices import ReadingChoices
+from layerwise_service.reading.loading import GROUP
 from layerwise_service.reading.reader import ReadingLimits
 from layerwise_service.reading.table_file import TableFile
 
@@ -84,6 +85,23 @@ def test_rows_come_in_blocks_in_the_order_of_the_file(upload: Upload) -> None:
     assert len(blocks) == 3
     assert np.array_equal(np.concatenate([block["a"] for block in blocks]), np.arange(rows))
     assert [text for block in blocks for text in block["b"]] == [f"g{i % 7}" for i in range(rows)]
+
+
+def test_more_columns_than_a_table_of_the_database_has_are_read(upload: Upload) -> None:
+    width = GROUP + 100
+    lines = [
+        ",".join(f"c{i}" for i in range(width)),
+        *(",".join(str(i * row) for i in range(width)) for row in range(3)),
+    ]
+    with TableFile(upload("\n".join(lines).encode()), max_bytes=MANY, max_columns=width) as table:
+        (block,) = table.blocks()
+
+    assert [block[f"c{i}"][2] for i in (0, GROUP - 1, GROUP, width - 1)] == [0, 2 * GROUP - 2, 2 * GROUP, 2 * width - 2]
+
+
+def test_too_many_columns_are_refused_before_the_rows_are_read(upload: Upload) -> None:
+    with pytest.raises(TooLarge, match=r"columns: expected at most 3 columns, got 4"):
+        TableFile(upload(b"a,b,c,d\nbad line"), max_bytes=MANY, max_columns=3)
 
 
 def test_a_format_that_the_user_chose_is_used(upload: Upload) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,32 @@ def test_rows_are_answered_as_json(rest: FlaskClient, weather: dict[str, Any]) -
     assert (page["rows"], page["next_offset"]) == (rows["rows"][1:2], 2)
     for query in ("offset=4", "limit=1001", "offset=x", "limit=-1", "rows=1"):
         assert rest.get(f"/api/datasets/{weather['id']}/rows?{query}").status_code == 400
+
+
+def test_rows_as_csv_become_the_same_dataset_again(rest: FlaskClient, weather: dict[str, Any]) -> None:
+    rows = rest.get(f"/api/datasets/{weather['id']}/rows?format=csv")
+
+    assert (rows.status_code, rows.mimetype) == (200, "text/csv")
+    assert rows.data == (
+        b'date,at,city,rain,mm\n2012-09-06,14:05:00,Ulm,true,"1,5"\n2012-09-07,09:30:00,Bonn,false,\n'
+        b'2012-09-30,,,,"1234,25"\n'
+    )
+    formats = json.dumps({column["name"]: column["format"] for column in weather["columns"]})
+    again = rest.post("/api/datasets", query_string={"formats": formats}, data=rows.data)
+    assert again.get_json()["id"] == weather["id"]
+
+
+def test_rows_as_csv_need_no_formats_where_the_file_had_the_usual_ones(rest: FlaskClient) -> None:
+    lines = [f'{i},{i / 7!r},"a ""b"", {i % 3}",2013-01-{i % 28 + 1:02},"line\n{i % 5}"' for i in range(40)]
+    content = "\n".join(["id,x,name,day,note", *lines, ",1e300,,,", ""])
+    made = rest.post("/api/datasets", data=content.encode()).get_json()
+
+    rows = rest.get(f"/api/datasets/{made['id']}/rows", headers={"Accept": "text/csv"})
+
+    assert rest.post("/api/datasets", data=rows.data).get_json()["id"] == made["id"]
+    assert rest.get("/api/datasets/none/rows?format=csv").status_code == 404
+    for query in ("format=xml", "format=csv&offset=1"):
+        assert rest.get(f"/api/datasets/{made['id']}/rows?{query}").status_code == 400
 
 
 def test_a_query_chooses_how_columns_are_read(rest: FlaskClient, weather: dict[str, Any]) -> None:
