@@ -12,7 +12,7 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.checks import counted, shown
+from layerwise.checks import shown
 from layerwise.errors import Place
 from layerwise.tables.cells import PLAIN as PLAIN_NUMBER
 from layerwise.tables.formats import BooleanFormat, CategoryFormat, Format, NumberFormat, TextFormat
@@ -295,8 +295,3 @@ def _values(found: Any, column_format: Format) -> Values:
     there = ~np.isnan(numbers)
     dates[there] = numbers[there].astype(np.int64).astype("M8[s]")
     return dates
-
-
-def described(schema: TableSchema) -> str:
-    """Return the schema as lines for a log."""
-    return f"{counted(schema.rows, 'row')}, {counted(len(schema.columns), 'column')}"

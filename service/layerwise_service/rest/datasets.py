@@ -55,10 +55,12 @@ def dataset_routes(datasets: Datasets, profiles: Profiles, places: UploadPlaces)
 
     @routes.get("/datasets/<dataset>/rows")
     def list_rows(dataset: str) -> Response:  # pyright: ignore[reportUnusedFunction]
-        if as_csv():
-            check_query("format")
-            return Response(datasets.csv(dataset), mimetype="text/csv")
         check_query("offset", "limit", "format")
+        if as_csv():
+            for name in ("offset", "limit"):
+                if name in request.args:
+                    raise InvalidRequest("all rows are sent as CSV; leave it out, or ask for JSON", pointer=name)
+            return Response(datasets.csv(dataset), mimetype="text/csv")
         return json_response(
             _rows_json(datasets.rows(dataset, offset=whole_number("offset"), limit=whole_number("limit")))
         )
