@@ -72,6 +72,7 @@ from layerwise.tables import (
     Unscaled,
 )
 from layerwise.training.fit import Training, fit, partial_fit
+from layerwise.training.held_out import held_out_rows
 from layerwise.training.packed import PackedRecord, PackedTraining, fit_packed
 from layerwise.training.rate_finder import RateFinding, find_learning_rate
 from layerwise.training.records import Finding, LayerHealth, Record
@@ -163,6 +164,7 @@ __all__ = [
     "fit",
     "fit_packed",
     "gradient_check",
+    "held_out_rows",
     "kernels_in_use",
     "metric_name",
     "metrics",

@@ -10,7 +10,7 @@ import layerwise
 
 NAMES = """
     MLP Architecture Layer Plan EarlyStopping fit partial_fit Training TrainingState Record Finding LayerHealth Loss
-    fit_packed PackedTraining PackedRecord kernels_in_use
+    held_out_rows fit_packed PackedTraining PackedRecord kernels_in_use
     Summary gradient_check GradientCheck metric_name
     ELU GELU SELU SiLU Softplus Constant Orthogonal
     Identity Sigmoid Tanh ReLU LeakyReLU PReLU Maxout

@@ -228,3 +228,77 @@ def test_regressions_differ_by_their_r2(service: Service) -> None:
     assert (told.lower, told.upper) == pytest.approx((each.mean() - half, each.mean() + half), rel=1e-4)
     assert both[0].evaluation.mean is not None
     assert both[0].evaluation.mean.r2 == pytest.approx(r2_score(price, predicted[0].ravel()), rel=1e-4)  # type: ignore[union-attr]
+
+
+def held_out_files(folder: Path) -> tuple[Path, Path, Path]:
+    """A file with a column that marks every fourth row; and the same rows in two files, without the column."""
+    rng = np.random.default_rng(2)
+    size, pet = rng.normal(size=120), rng.choice(["ant", "bee"], 120)
+    lines = [f"{a:.4f};{b};{3 * a:.3f}".replace(".", ",") for a, b in zip(size, pet, strict=True)]
+    lines[7] = lines[7].rpartition(";")[0] + ";"  # no target
+    marked, trained, held = folder / "marked.csv", folder / "trained.csv", folder / "held.csv"
+    marks = [int(i % 4 == 0) for i in range(120)]
+    head = "size;pet;price"
+    rows = [f"{line};{mark}" for line, mark in zip(lines, marks, strict=True)]
+    marked.write_text("\n".join([f"{head};held", *rows]))
+    trained.write_text("\n".join([head, *(line for line, mark in zip(lines, marks, strict=True) if not mark)]))
+    held.write_text("\n".join([head, *(line for line, mark in zip(lines, marks, strict=True) if mark)]))
+    return marked, trained, held
+
+
+def test_own_rows_are_held_out_by_a_column_or_a_file_alike(service: Service, tmp_path: Path) -> None:
+    marked, trained, held = held_out_files(tmp_path)
+    plan = {"epochs": 5, "batch_size": 16, "early_stopping": {"patience": 3}}
+    with service.client() as client:
+        jobs = [
+            client.train("held-1", LAYERS, marked, "price", plan=plan, validation="held", progress=False),
+            client.train("held-2", LAYERS, trained, "price", plan=plan, validation=held, progress=False),
+            client.train(
+                "held-3", LAYERS, trained, "price", plan=plan, validation=client.upload_dataset(held), progress=False
+            ),
+        ]
+        for job in jobs:
+            job.wait(timeout=60)
+        versions = [client.model(f"held-{i}").at(None) for i in (1, 2, 3)]
+        told = [version.evaluation for version in versions]
+        names, planned = versions[0].column_names, versions[0].plan.get("validation", 0.0)
+
+    assert [(each.rows, each.measured_on) for each in told if each] == [(30, "held_out")] * 3
+    assert told[0] == told[1] == told[2]
+    assert versions[0].metrics == versions[1].metrics == versions[2].metrics
+    assert told[0] is not None
+    assert told[0].mean is not None
+    assert told[0].mean.r2 == pytest.approx(versions[0].metrics["validation_r2"], rel=1e-4)
+    assert (names, planned) == (("size", "pet"), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("validation", "plan", "message"),
+    [
+        ("held", {"validation": 0.2}, "expected one way to hold rows out, got validation_column and plan.validation"),
+        ("size", {}, "expected 1 for a row to hold out and 0 for the others"),
+        ("pet", {}, "expected a column of 1 and 0, or of booleans, 'pet' is one of kind"),
+        ("price", {}, "expected different columns"),
+        ("nothing", {}, "validation: expected a column that marks rows, or a file, there is no 'nothing'"),
+    ],
+)
+def test_own_rows_that_cannot_be_held_out_are_refused(
+    service: Service, tmp_path: Path, validation: str, plan: dict[str, Any], message: str
+) -> None:
+    marked, _, _ = held_out_files(tmp_path)
+    with service.client() as client, pytest.raises(LayerwiseError, match=message):
+        client.train("never", LAYERS, marked, "price", plan=plan, validation=validation, progress=False)
+
+
+def test_a_validation_file_must_have_the_columns_of_the_other(service: Service, tmp_path: Path) -> None:
+    _, trained, held = held_out_files(tmp_path)
+    other = tmp_path / "other.csv"
+    other.write_text("size;price\n1,5;2,0\n")
+    with service.client() as client:
+        with pytest.raises(LayerwiseError, match="there is no column 'pet', which the training has"):
+            client.train("never", LAYERS, trained, "price", validation=client.upload_dataset(other), progress=False)
+        (tmp_path / "bad.csv").write_text(held.read_text() + "\nmany;ant;2,5\n")
+        with pytest.raises(LayerwiseError, match=r"validation: .*bad.csv: .*size: expected a number, got 'many'"):
+            client.train("never", LAYERS, trained, "price", validation=tmp_path / "bad.csv", progress=False)
+        with pytest.raises(LayerwiseError, match="expected none with rows in memory"):
+            client.train("never", LAYERS, [[1.0], [2.0]], [1.0, 2.0], validation=held, progress=False)

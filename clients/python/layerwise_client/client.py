@@ -132,6 +132,7 @@ class Client:
         weights: ArrayLike | Series | str | None = None,
         classes: Iterable[Label] | None = None,
         task: str | None = None,
+        validation: str | PathLike[str] | Dataset | None = None,
         start_from: str | None = None,
         progress: bool | Progress = True,
         request_id: str | None = None,
@@ -170,6 +171,9 @@ class Client:
         task : str, optional
             "classification" or "regression". By default the loss of the plan decides; without one, texts, booleans and
             whole numbers of at most 20 different values are classes, other numbers and several columns a regression.
+        validation : str, path or Dataset, optional
+            Of a dataset or file, the rows to hold out, instead of a share of the rows: the name of a column that marks
+            them by true or 1, a file with the same columns, or a dataset. Otherwise `validation` of the plan decides.
         start_from : str, optional
             Version whose weights the network starts with: "model" or "model/version", by number or alias.
         progress : bool or Progress
@@ -204,7 +208,7 @@ class Client:
         header = open_header(
             model, architecture, plan=plan, classes=classes, start_from=start_from, request_id=request_id
         )
-        rows = Rows(X, y, columns, ignore, encoder, weights, task)
+        rows = Rows(X, y, columns, ignore, encoder, weights, task, validation)
         try:
             job = Job(self._connection, snapshot_of(start(self._connection, header, rows, display)))
             if progress is False:

@@ -230,6 +230,10 @@ class Source:
         Columns that were left out.
     weight : str or None
         Column with the weights of the rows; None if all weigh alike.
+    held_out : int
+        Number of rows held out by the two below; 0 if the plan decides.
+    validation_dataset, validation_column : str or None
+        Dataset of the rows held out, or column that marks them.
     """
 
     dataset: str
@@ -239,6 +243,9 @@ class Source:
     left_out: int
     ignored: tuple[str, ...]
     weight: str | None
+    held_out: int = 0
+    validation_dataset: str | None = None
+    validation_column: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from layerwise.data.class_weights import class_weights
 from layerwise.data.labels import Label
 from layerwise.data.mapped_files import RowTable, open_table
 from layerwise.data.row_source import RowSource
-from layerwise.data.splits import RowNumbers, all_rows, random_split, stratified_split, temporal_split
+from layerwise.data.splits import RowNumbers, all_rows, split_rows
 from layerwise.data.targets import read_targets
 from layerwise.errors import InvalidInput
 from layerwise.losses import Loss
@@ -197,15 +197,11 @@ class Reader:
             return *self.apply_class_weights(data, self._held_out(validation, labels), labels, plan), labels
         if not validation:
             return *self.apply_class_weights(data, None, labels, plan), labels
-        if plan.split == "temporal":
-            kept, held = temporal_split(data.table, validation)
-        elif plan.split == "stratified":
-            if data.targets.ndim != 1 or data.targets.dtype.kind not in "iu":
-                detail = f"expected random or temporal, as targets of {self.loss.kind} have no classes"
-                raise InvalidInput("split", f"{detail}, got stratified")
-            kept, held = stratified_split(data.table, data.targets, validation, rng)
-        else:
-            kept, held = random_split(data.table, validation, rng)
+        classes = data.targets if data.targets.ndim == 1 and data.targets.dtype.kind in "iu" else None
+        if plan.split == "stratified" and classes is None:
+            detail = f"expected random or temporal, as targets of {self.loss.kind} have no classes"
+            raise InvalidInput("split", f"{detail}, got stratified")
+        kept, held = split_rows(data.table, classes, validation, kind=plan.split, rng=rng)
         return *self.apply_class_weights(data.subset(kept), data.subset(held), labels, plan), labels
 
     def apply_class_weights(

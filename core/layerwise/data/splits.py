@@ -63,6 +63,21 @@ def all_rows(table: RowTable) -> RowNumbers:
     return _consecutive_rows(table, 0, len(table))
 
 
+def split_rows(
+    table: RowTable, classes: NDArray[Any] | None, fraction: float, *, kind: str, rng: np.random.Generator
+) -> tuple[RowNumbers, RowNumbers]:
+    """Return training rows and a `fraction` of held-out rows, by a split of this `kind`. Raises InvalidInput.
+
+    A "stratified" one needs the `classes` (n,) as indices.
+    """
+    if kind == "temporal":
+        return temporal_split(table, fraction)
+    if kind == "stratified":
+        assert classes is not None
+        return stratified_split(table, classes, fraction, rng)
+    return random_split(table, fraction, rng)
+
+
 def random_split(table: RowTable, fraction: float, rng: np.random.Generator) -> tuple[RowNumbers, RowNumbers]:
     """Return training rows and a random `fraction` of held-out rows. Raises InvalidInput.
 

@@ -105,8 +105,9 @@ def _headline(found: Mapping[str, Any]) -> str:
 
 
 def _unknown(found: Mapping[str, Any]) -> str:
-    rows, labels = found["unknown_rows"], found["unknown_labels"]
-    named = ", ".join(f"{label} ({count:,})" for label, count in labels.items())
+    rows = found["unknown_rows"]
+    labels = sorted(found["unknown_labels"].items(), key=lambda entry: (-entry[1], entry[0]))
+    named = ", ".join(f"{label} ({count:,})" for label, count in labels)
     text = f"{counted(rows, 'row')} left out, with labels that training never saw: {named}"
     if "accuracy" in found and found["weight"] == found["rows"]:
         share = found["accuracy"] * found["rows"] / (found["rows"] + rows)

@@ -163,6 +163,8 @@ class CreateJobRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     TASK_FIELD_NUMBER: _builtins.int
     START_FROM_FIELD_NUMBER: _builtins.int
+    VALIDATION_DATASET_FIELD_NUMBER: _builtins.int
+    VALIDATION_COLUMN_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """As in TrainHeader."""
     dataset: _builtins.str
@@ -175,6 +177,14 @@ class CreateJobRequest(_message.Message):
     """As in TrainHeader."""
     task: _types_pb2.Task.ValueType
     """Unset: texts, booleans, and whole numbers of at most 20 different values are classes, other numbers an amount."""
+    validation_dataset: _builtins.str
+    """Which rows are held out, instead of the plan's fraction: those of another dataset, by its id, that has the same
+    columns, read in the same way.
+    """
+    validation_column: _builtins.str
+    """Or those that a column of the dataset marks: booleans, or 1 for a row to hold out and 0 for the others. It is not
+    learnt from.
+    """
     @_builtins.property
     def ignore(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Columns to leave out. Predictions may have them, and the target; they are not used."""
@@ -209,10 +219,12 @@ class CreateJobRequest(_message.Message):
         request_id: _builtins.str = ...,
         task: _types_pb2.Task.ValueType = ...,
         start_from: Global___StartFrom | None = ...,
+        validation_dataset: _builtins.str = ...,
+        validation_column: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "encoder", b"encoder", "plan", b"plan", "start_from", b"start_from"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "dataset", b"dataset", "encoder", b"encoder", "ignore", b"ignore", "model", b"model", "plan", b"plan", "request_id", b"request_id", "start_from", b"start_from", "target", b"target", "task", b"task", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "dataset", b"dataset", "encoder", b"encoder", "ignore", b"ignore", "model", b"model", "plan", b"plan", "request_id", b"request_id", "start_from", b"start_from", "target", b"target", "task", b"task", "validation_column", b"validation_column", "validation_dataset", b"validation_dataset", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -232,6 +244,9 @@ class TableSource(_message.Message):
     IGNORED_FIELD_NUMBER: _builtins.int
     WEIGHT_FIELD_NUMBER: _builtins.int
     TARGET_FORMAT_FIELD_NUMBER: _builtins.int
+    VALIDATION_DATASET_FIELD_NUMBER: _builtins.int
+    VALIDATION_COLUMN_FIELD_NUMBER: _builtins.int
+    HELD_OUT_FIELD_NUMBER: _builtins.int
     dataset: _builtins.str
     """The id of the dataset, which may have been deleted since."""
     target: _builtins.str
@@ -241,6 +256,11 @@ class TableSource(_message.Message):
     left_out: _builtins.int
     """The number of rows that were left out because they have no target."""
     weight: _builtins.str
+    validation_dataset: _builtins.str
+    """As in CreateJobRequest."""
+    validation_column: _builtins.str
+    held_out: _builtins.int
+    """The number of rows that these hold out."""
     @_builtins.property
     def ignored(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -258,10 +278,13 @@ class TableSource(_message.Message):
         ignored: _abc.Iterable[_builtins.str] | None = ...,
         weight: _builtins.str = ...,
         target_format: _tables_pb2.Format | None = ...,
+        validation_dataset: _builtins.str = ...,
+        validation_column: _builtins.str = ...,
+        held_out: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["target_format", b"target_format"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset", "ignored", b"ignored", "left_out", b"left_out", "target", b"target", "target_format", b"target_format", "task", b"task", "weight", b"weight", "why", b"why"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset", "held_out", b"held_out", "ignored", b"ignored", "left_out", b"left_out", "target", b"target", "target_format", b"target_format", "task", b"task", "validation_column", b"validation_column", "validation_dataset", b"validation_dataset", "weight", b"weight", "why", b"why"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -124,7 +124,8 @@ class TableSource:
 
     `task` is what its `target` was taken for, and `why` in words. `left_out` is the number of rows without a target,
     `weight` the column with the weights of the rows, "" if there is none. `target_format`, in its JSON form, is how the
-    cells of the target were read.
+    cells of the target were read. `held_out` of the rows, the last ones, are those of the `validation_dataset`, or
+    marked in the `validation_column`; without these, the plan says which rows are held out.
     """
 
     dataset: str
@@ -135,6 +136,9 @@ class TableSource:
     ignored: tuple[str, ...]
     weight: str
     target_format: JSONObject | None = None
+    validation_dataset: str = ""
+    validation_column: str = ""
+    held_out: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

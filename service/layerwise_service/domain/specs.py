@@ -106,20 +106,26 @@ def check_optimizer(plan: Plan, architecture: Architecture) -> None:
         _as_invalid_request("plan", lambda: check_deterministic(architecture, plan))
 
 
-def complete_plan(plan: Plan, architecture: Architecture, rows: int, settings: Settings) -> Plan:
+def complete_plan(plan: Plan, architecture: Architecture, rows: int, settings: Settings, *, held_out: int = 0) -> Plan:
     """Return the plan with its open values chosen for this number of rows, within the limits.
+
+    `held_out` of the rows are held out instead of the plan's fraction.
 
     `standardize_targets` becomes false where it has no effect, such as for a classifier.
     """
     most = _most_rows_a_batch(architecture, settings)
     scales = plan.standardize_targets and can_scale(architecture, plan.loss)
-    completed = plan.completed(rows=rows, most_batch=most, most_epochs=settings.max_epochs)
+    completed = plan.completed(
+        rows=rows - held_out, held_out=held_out, most_batch=most, most_epochs=settings.max_epochs
+    )
     return replace(completed, standardize_targets=scales)
 
 
-def check_split(plan: Plan, rows: int, *, has_labels: bool) -> None:
+def check_split(plan: Plan, rows: int, *, has_labels: bool, held_out: int = 0) -> None:
     """Raise `InvalidRequest` if the validation fraction leaves no rows to train on or none held out, or if the split
-    is impossible."""
+    is impossible. `held_out` of the rows are held out instead."""
+    if held_out:
+        return
     share = plan.completed(rows=rows).validation or 0.0
     if share and plan.split == "stratified" and not has_labels:
         detail = "a stratified split needs labels, but the rows have targets; use random or temporal"

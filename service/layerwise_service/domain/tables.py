@@ -99,6 +99,16 @@ def check_scaled_once(encoder: TableEncoder, architecture: Mapping[str, object],
             encoder.check_choices_scaled_once(table, scale, shift)
 
 
+def first_rows(tables: Iterable[Table], rows: int) -> Iterator[Table]:
+    """Yield the first `rows` rows of `tables`."""
+    for table in tables:
+        if rows <= 0:
+            return
+        own = rows_of(table)
+        yield table if own <= rows else {name: values[:rows] for name, values in table.items()}
+        rows -= own
+
+
 def fit_encoder(sent: Mapping[str, object], tables: Iterable[Table], row_at: Callable[[int], Place]) -> TableEncoder:
     """Return the encoder given by its JSON form `sent`, fitted on all `tables`.
 

@@ -107,6 +107,8 @@ def read_dataset_job(request: training_pb2.CreateJobRequest) -> DatasetJob:
         encoder=read_spec(request.encoder) if request.HasField("encoder") else None,
         request_id=request.request_id or None,
         start_from=(request.start_from.model, request.start_from.version) if request.HasField("start_from") else None,
+        validation_dataset=request.validation_dataset,
+        validation_column=request.validation_column,
     )
 
 
@@ -160,6 +162,9 @@ def _source(source: TableSource) -> training_pb2.TableSource:
         ignored=source.ignored,
         weight=source.weight,
         target_format=None if form is None else to_message(form, tables_pb2.Format),
+        validation_dataset=source.validation_dataset,
+        validation_column=source.validation_column,
+        held_out=source.held_out,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from layerwise.checks import shown
 from layerwise.errors import Place
 from layerwise.wording import did_you_mean
 from layerwise_service.domain.datasets import Batch, Table
@@ -27,7 +28,10 @@ from layerwise_service.usecases.upload import Submission, Upload
 
 @dataclass(frozen=True, slots=True)
 class DatasetJob:
-    """A request to train on a dataset. `weight` may be "", `task` None: decided from the target's values."""
+    """A request to train on a dataset. `weight` may be "", `task` None: decided from the target's values.
+
+    Rows may be held out by `validation_dataset`, by `validation_column` or by the plan's fraction, "" if they are not.
+    """
 
     model: str
     dataset: str
@@ -40,6 +44,46 @@ class DatasetJob:
     encoder: JSONObject | None = None
     request_id: str | None = None
     start_from: tuple[str, str] | None = None
+    validation_dataset: str = ""
+    validation_column: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Rows to train on, or to hold out: all rows of `table`, or those marked as `held_out` in the column `marks`.
+
+    `at` is the place of errors about its rows.
+    """
+
+    table: StoredTable
+    at: str = ""
+    marks: str = ""
+    held_out: bool = False
+
+    def blocks(self, target: str, names: Collection[str] = ()) -> Iterator[tuple[int, Table, NDArray[np.bool_]]]:
+        """Yield blocks of the columns `names`, or all, each with its first row, and which of its rows have a target.
+
+        Raises `InvalidRequest` for a mark that is neither 0 nor 1.
+        """
+        start = 0
+        for block in self.table.blocks(names):
+            there = has_value(block[target])
+            if self.marks:
+                marks = np.asarray(block[self.marks])
+                if (wrong := (marks != 0) & (marks != 1)).any():
+                    place = Place("rows", start + int(wrong.argmax()), self.marks)
+                    raise InvalidRequest("expected 1 for a row to hold out and 0 for the others", pointer=place)
+                there &= marks == self.held_out
+            yield start, block, there
+            start += len(there)
+
+    def values(self, target: str) -> TargetValues:
+        """Return what is known of the target's values."""
+        found = TargetValues()
+        for _, block, _ in self.blocks(target, [target, self.marks]):
+            own = block[target]
+            found.add(_chosen(own, np.asarray(block[self.marks]) == self.held_out) if self.marks else own)
+        return found
 
 
 class DatasetJobs:
@@ -60,36 +104,82 @@ class DatasetJobs:
         _check_columns(request, columns)
         table = self._artifacts.open_table(dataset)
         target = columns[request.target]
-        values = TargetValues()
-        for block in table.blocks([target.name]):
-            values.add(block[target.name])
+        parts = [_Part(table, marks=request.validation_column)]
+        if request.validation_column:
+            parts.append(_Part(table, marks=request.validation_column, held_out=True))
+        if request.validation_dataset:
+            parts.append(self._validation(request, columns))
+        values, *others = [part.values(target.name) for part in parts]
         task, why = decide_task(target, values, request.task)
+        held_out = sum(each.rows for each in others)
+        if others:
+            _check_held_out(others[0], task, target, request)
         source = TableSource(
             dataset=dataset.id,
             target=target.name,
             task=task,
             why=why,
-            left_out=values.left_out,
+            left_out=values.left_out + sum(each.left_out for each in others),
             ignored=tuple(request.ignore),
             weight=request.weight,
             target_format=dict(target.format),
+            validation_dataset=request.validation_dataset,
+            validation_column=request.validation_column,
+            held_out=held_out,
         )
-        submission = _submission(request, dataset, source, rows=values.rows)
+        submission = _submission(request, dataset, source, rows=values.rows + held_out)
         upload = self._training.upload(submission)
-        kept: list[NDArray[np.intp]] = []  # of each batch, the rows of the dataset
+        kept: list[tuple[str, NDArray[np.intp]]] = []  # of each batch, the place and the rows of the dataset
         try:
             with _places(kept, source):
-                _send(upload, table, dataset, submission, kept)
+                for part in parts:
+                    _send(upload, part, dataset, submission, kept)
                 return upload.submit()
         except BaseException:
             upload.discard()
             raise
+
+    def _validation(self, request: DatasetJob, columns: Mapping[str, DatasetColumn]) -> _Part:
+        """Return the rows of the validation dataset, which has the columns of the other. Raises `InvalidRequest`."""
+        if request.validation_dataset == request.dataset:
+            raise InvalidRequest("expected another dataset than the one to train on", pointer="validation_dataset")
+        dataset = self._datasets.get(request.validation_dataset)
+        there = {column.name: column for column in dataset.columns}
+        for name, column in columns.items():
+            if name in request.ignore:
+                continue
+            if name not in there:
+                detail = f"there is no column {shown(name)}, which the training has; the columns are {listed(there)}"
+                raise InvalidRequest(detail, pointer="validation_dataset", reason="COLUMN_NOT_FOUND")
+            if _stored_as(there[name].kind) != _stored_as(column.kind):
+                detail = f"expected a column of kind {column.kind}, as in the training, got {there[name].kind}"
+                hint = f"send the file again with the formats of the other dataset, such as {there[name].example!r} "
+                raise InvalidRequest(
+                    f"{detail}; {hint}as {column.kind}", pointer=Place("validation_dataset", "columns", name)
+                )
+        return _Part(self._artifacts.open_table(dataset), at="validation_dataset")
+
+
+def _stored_as(kind: str) -> str:
+    return "text" if kind == "category" else kind
+
+
+def _check_held_out(values: TargetValues, task: Task, target: DatasetColumn, request: DatasetJob) -> None:
+    """Raise `InvalidRequest` unless there are rows held out, with targets that suit the `task`."""
+    pointer = "validation_column" if request.validation_column else "validation_dataset"
+    if not values.rows:
+        raise InvalidRequest(f"no row that is held out has a value in {target.name!r}", pointer=pointer)
+    if task is Task.CLASSES and target.kind == "number" and not values.numbers.whole:
+        detail = f"{target.name!r} has numbers with fractions in the rows held out, which are no classes"
+        raise InvalidRequest(detail, pointer=pointer)
 
 
 def _check_columns(request: DatasetJob, columns: dict[str, DatasetColumn]) -> None:
     named = [("target", request.target), *(("ignore", name) for name in request.ignore)]
     if request.weight:
         named.append(("weight", request.weight))
+    if request.validation_column:
+        named.append(("validation_column", request.validation_column))
     for pointer, name in named:
         if name not in columns:
             near = did_you_mean(name, columns)
@@ -97,11 +187,20 @@ def _check_columns(request: DatasetJob, columns: dict[str, DatasetColumn]) -> No
             raise InvalidRequest(detail, pointer=pointer, reason="COLUMN_NOT_FOUND")
     names = [name for _, name in named]
     if len(set(names)) < len(names):
-        raise InvalidRequest("expected different columns as target, as weight and to ignore", pointer="ignore")
+        detail = "expected different columns as target, as weight, to mark rows and to ignore"
+        raise InvalidRequest(detail, pointer="ignore")
     if request.weight and (kind := columns[request.weight].kind) != "number":
         raise InvalidRequest(
             f"expected a column of numbers, {request.weight!r} is one of kind {kind}", pointer="weight"
         )
+    if (column := request.validation_column) and columns[column].kind not in ("number", "boolean"):
+        detail = f"expected a column of 1 and 0, or of booleans, {column!r} is one of kind {columns[column].kind}"
+        raise InvalidRequest(detail, pointer="validation_column")
+    own = [name for name in ("validation_dataset", "validation_column") if getattr(request, name)]
+    if own and request.plan.get("validation"):
+        own.append("plan.validation")
+    if len(own) > 1:
+        raise InvalidRequest(f"expected one way to hold rows out, got {' and '.join(own)}", pointer=own[0])
     if len(names) == len(columns):
         raise InvalidRequest("expected at least one column to learn from, got none", pointer="ignore")
 
@@ -111,7 +210,7 @@ def _submission(request: DatasetJob, dataset: TableDataset, source: TableSource,
     encoder: JSONObject | None = request.encoder
     if request.start_from is None:  # else the encoder is that of the version
         given: dict[str, Any] = encoder or {}
-        unused = [*source.ignored, source.target, *([source.weight] if source.weight else ())]
+        unused = [*source.ignored, *filter(None, (source.target, source.weight, source.validation_column))]
         ignored = list(dict.fromkeys([*given.get("ignore", ()), *unused]))
         encoder = with_formats(given | {"ignore": ignored}, {column.name: column.format for column in dataset.columns})
     return Submission(
@@ -123,24 +222,27 @@ def _submission(request: DatasetJob, dataset: TableDataset, source: TableSource,
         start_from=request.start_from,
         encoder=encoder,
         source=source,
+        held_out=source.held_out,
     )
 
 
 def _send(
-    upload: Upload, table: StoredTable, dataset: TableDataset, submission: Submission, kept: list[NDArray[np.intp]]
+    upload: Upload,
+    part: _Part,
+    dataset: TableDataset,
+    submission: Submission,
+    kept: list[tuple[str, NDArray[np.intp]]],
 ) -> None:
-    """Give the rows with a target to `upload`; `kept` gets the rows of the dataset that each batch has."""
+    """Give the rows with a target to `upload`; `kept` gets the place and the rows that each batch has."""
     source = submission.source
     assert source is not None
     kinds = {column.name: column.kind for column in dataset.columns}
-    unused = {source.target, source.weight, *source.ignored}
+    unused = {source.target, source.weight, source.validation_column, *source.ignored}
     booleans = {name: kind for name, kind in kinds.items() if kind == "boolean" and name not in unused}
-    start = 0
-    for block in table.blocks():
-        there = has_value(block[source.target])
+    for start, block, there in part.blocks(source.target):
         rows = np.flatnonzero(there)
         if len(rows):
-            kept.append(rows + start)
+            kept.append((part.at, rows + start))
             chosen = {name: _chosen(values, there) for name, values in block.items()}
             inputs: Table = {
                 name: chosen[name] if name in booleans else as_sent(kinds[name], chosen[name])
@@ -150,7 +252,6 @@ def _send(
             expected = target_values(kinds[source.target], source.task, chosen[source.target])
             weights = np.asarray(chosen[source.weight], np.float32) if source.weight else None
             upload.add(Batch(inputs, expected, weights, booleans))
-        start += len(there)
 
 
 def _chosen(values: NDArray[np.float64] | list[str], there: NDArray[np.bool_]) -> NDArray[np.float64] | list[str]:
@@ -162,17 +263,22 @@ def _chosen(values: NDArray[np.float64] | list[str], there: NDArray[np.bool_]) -
 
 
 @contextmanager
-def _places(kept: list[NDArray[np.intp]], source: TableSource) -> Generator[None]:
+def _places(kept: list[tuple[str, NDArray[np.intp]]], source: TableSource) -> Generator[None]:
     """Raise errors about a row of a batch as errors about the row and column of the dataset."""
+
+    def place_of(batch: int, row: int, *rest: str | int) -> Place:
+        at, rows = kept[batch]
+        return Place(*([at] if at else []), "rows", int(rows[row]), *rest)
+
     try:
         yield
     except InvalidRequest as error:
         columns = {"labels": source.target, "targets": source.target, "weights": source.weight}
         match error.place:
             case ("batches", int(batch), "table", "rows", int(row), *rest):
-                place = Place("rows", int(kept[batch][row]), *rest)
+                place = place_of(batch, row, *rest)
             case ("batches", int(batch), str(part), int(row), *_) if part in columns:
-                place = Place("rows", int(kept[batch][row]), columns[part])
+                place = place_of(batch, row, columns[part])
             case ("batches", int(), str(part), *_) if part in columns:
                 place = Place(columns[part])
             case ("batches", *_):

@@ -37,6 +37,7 @@ from layerwise_service.domain.tables import (
     check_scaled_once,
     chosen_formats,
     encoded,
+    first_rows,
     fit_encoder,
     formats_of,
     read_encoder,
@@ -65,6 +66,7 @@ class Submission:
     start_from: tuple[str, str] | None = None  # model, and version or alias, "" for the latest
     encoder: JSONObject | None = None  # of a table; None: inferred from the values
     source: TableSource | None = None  # of a job on a dataset
+    held_out: int = 0  # how many rows, the last ones, are held out, instead of the plan's fraction
 
 
 class Upload:
@@ -144,7 +146,7 @@ class Upload:
         shape = dataset.shape
         has_labels = shape.labels is not None
         plan = read_plan(sent.plan, has_labels=has_labels, settings=self._settings)
-        check_split(plan, shape.rows, has_labels=has_labels)
+        check_split(plan, shape.rows, has_labels=has_labels, held_out=sent.held_out)
         check_class_weight(plan, shape.labels)
         encoder = None if shape.columns is None else self._fitted_encoder(dataset)
         if encoder is not None:
@@ -156,13 +158,14 @@ class Upload:
         check_optimizer(plan, architecture)
         if encoder is not None:
             check_batch(plan, architecture, shape.rows, self._settings)
-        plan = complete_plan(plan, architecture, shape.rows, self._settings)
+        plan = complete_plan(plan, architecture, shape.rows, self._settings, held_out=sent.held_out)
         start = None
         if (origin := self._origin) is not None:
             check_start(architecture, shape.labels, origin)
             start = Start(origin.model, origin.number, origin.sha256)
         content = [sent.model, sent.architecture, sent.plan, dataset.sha256, None if start is None else str(start)]
         content += [] if self._form is None else [self._form]
+        content += [{"held_out": sent.held_out}] if sent.held_out else []
         job = NewJob(
             model=sent.model,
             architecture=dict(architecture.to_json()),
@@ -193,7 +196,8 @@ class Upload:
         encoder, shape = self._encoder, dataset.shape
         if encoder is None:
             table = StoredTable(self._writer.folder, shape)
-            encoder = fit_encoder(self._form or {}, table.blocks(), row_at)
+            trained = first_rows(table.blocks(), shape.rows - self._submission.held_out)
+            encoder = fit_encoder(self._form or {}, trained, row_at)
         check_encoded(encoder.width, rows=shape.rows, outputs=shape.outputs, settings=self._settings)
         return encoder
 
@@ -223,7 +227,7 @@ class Upload:
         self._loss = plan.loss
         if not has_labels:
             check_class_weight(plan, None)
-        check_split(plan, sent.rows, has_labels=has_labels)
+        check_split(plan, sent.rows, has_labels=has_labels, held_out=sent.held_out)
         at = Place("batches", 0, "rows")
         if not isinstance(rows, np.ndarray):
             at = Place("batches", 0, "table")

@@ -8,15 +8,13 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
+import numpy as np
 import structlog
-from numpy.typing import NDArray
 
 from layerwise import (
     MLP,
     Architecture,
-    Diverged,
     Finding,
-    InvalidInput,
     Plan,
     Record,
     TableEncoder,
@@ -25,7 +23,7 @@ from layerwise import (
 )
 from layerwise.training.records import EpochRecord
 from layerwise_service.domain.datasets import Shape
-from layerwise_service.domain.jobs import Claim, Failure, JSONObject, Reason
+from layerwise_service.domain.jobs import Claim, JSONObject, Reason
 from layerwise_service.domain.models import Version
 from layerwise_service.errors import NoSpace, ServiceError, Unavailable
 from layerwise_service.stores.artifact_store import ArtifactStore
@@ -35,6 +33,7 @@ from layerwise_service.stores.pending import ArtifactExpired
 from layerwise_service.stores.table_reader import StoredTable
 from layerwise_service.worker.encoding import encoded_rows
 from layerwise_service.worker.evaluation import Rows, evaluation_of
+from layerwise_service.worker.failures import failure_of
 from layerwise_service.worker.heartbeat import Heartbeat, Instruction
 from layerwise_service.worker.waiting import Interrupted, Retrier
 
@@ -98,11 +97,21 @@ class Attempt:
         shape = self._until(lambda: self._jobs.dataset_shape(job.dataset))
         form = self._until(lambda: self._jobs.encoders.load(job.id))
         encoder = None if form is None else TableEncoder.from_json(form)
-        rows, targets, weights = self._open_data(shape, encoder)
+        data = self._open_data(shape, encoder)
         plan = Plan.from_json(job.plan)
         model = self._new_model(seed=plan.seed)
         model.labels, model.encoder = shape.labels, encoder
-        training = fit(model, rows, targets, plan=plan, weights=weights, every="step", check=False)
+        trained, held_out = data.parted(0 if job.source is None else job.source.held_out)
+        training = fit(
+            model,
+            trained.inputs,
+            trained.targets,
+            plan=plan,
+            weights=trained.weights,
+            validation=held_out,
+            every="step",
+            check=False,
+        )
         for record in training:
             self._progress = record.progress
             self._check_instruction()
@@ -113,8 +122,8 @@ class Attempt:
         assert self._newest is not None
         evaluation = evaluation_of(
             model,
-            Rows(rows, targets, weights),
-            training.held_out_rows,
+            data,
+            training.held_out_rows if held_out is None else np.arange(len(trained), len(data), dtype=np.intp),
             epochs=self._newest.epoch,
             check=self._check_instruction,
         )
@@ -138,16 +147,14 @@ class Attempt:
         else:
             self._log.info("version_published", version=version.number, **metrics)
 
-    def _open_data(
-        self, shape: Shape, encoder: TableEncoder | None
-    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
-        """Return the rows, with a table's columns encoded, the targets and the weights of the rows."""
+    def _open_data(self, shape: Shape, encoder: TableEncoder | None) -> Rows:
+        """Return the rows, with a table's columns encoded, their targets and weights."""
         stored, targets, weights = self._until(lambda: self._artifacts.open_dataset(self._claim.job.dataset, shape))
         if not isinstance(stored, StoredTable):
-            return stored, targets, weights
+            return Rows(stored, targets, weights)
         assert encoder is not None
         rows = self._until(lambda: encoded_rows(stored, encoder, self._artifacts, check=self._check_instruction))
-        return rows, targets, weights
+        return Rows(rows, targets, weights)
 
     def _new_model(self, *, seed: int) -> MLP:
         """Return the untrained network, or one with the weights of the version that the job starts from."""
@@ -244,7 +251,7 @@ class Attempt:
         self._log.info("job_left", instruction=instruction.value)
 
     def _fail(self, error: Exception) -> None:
-        failure = _failure(error)
+        failure = failure_of(error)
         if failure.reason == Reason.INTERNAL:
             self._log.error("job_failed", exc_info=error)
         else:
@@ -282,17 +289,3 @@ class Attempt:
         self._log.warning("job_fenced")
         with suppress(ServiceError):
             self._leases.undo_loss(self._claim)
-
-
-def _failure(error: Exception) -> Failure:
-    match error:
-        case Diverged():
-            return Failure(Reason.DIVERGED, str(error))
-        case InvalidInput():
-            return Failure(Reason.INVALID_DATA, str(error))
-        case MemoryError():
-            return Failure(Reason.OUT_OF_MEMORY, "the worker has too little memory for this network and batch size")
-        case ServiceError():
-            return Failure(error.reason, error.detail)
-        case _:
-            return Failure(Reason.INTERNAL, "internal error; search the worker's log for the id of the job")

@@ -48,6 +48,16 @@ class Rows:
     def __len__(self) -> int:
         return len(self.inputs)
 
+    def parted(self, held_out: int) -> tuple[Rows, tuple[NDArray[Any], ...] | None]:
+        """Return the rows to train on, and the last `held_out` rows as `fit` takes them; None if there are none."""
+        if not held_out:
+            return self, None
+        parts = [part for part in (self.inputs, self.targets, self.weights) if part is not None]
+        weights = None if self.weights is None else self.weights[:-held_out]
+        return Rows(self.inputs[:-held_out], self.targets[:-held_out], weights), tuple(
+            part[-held_out:] for part in parts
+        )
+
     def chosen(self, numbers: NDArray[np.intp]) -> Rows:
         """Return copies of the rows with these numbers."""
         weights = None if self.weights is None else self.weights[numbers]

@@ -5,7 +5,20 @@ import pytest
 from sklearn.metrics import r2_score
 
 from helpers.small_trainings import digits, run, small, table
-from layerwise import MLP, SGD, Adam, Architecture, Diverged, InvalidInput, Layer, Maxout, Plan, fit, metric_name
+from layerwise import (
+    MLP,
+    SGD,
+    Adam,
+    Architecture,
+    Diverged,
+    InvalidInput,
+    Layer,
+    Maxout,
+    Plan,
+    fit,
+    held_out_rows,
+    metric_name,
+)
 
 
 def test_digits_are_learnt():
@@ -117,6 +130,8 @@ def test_the_rows_held_out_can_be_asked(split):
     assert held is not None
     assert len(held) == len(set(held.tolist())) == 10
     assert record.validation_metric == np.mean(model.predict(X[held]) == y[held])
+    assert held_out_rows(y, plan=Plan(epochs=1, validation=0.2, split=split)).tolist() == held.tolist()
+    assert held_out_rows(y, plan=Plan(epochs=1)).tolist() == []
     for validation in (0, (X, y)):
         training = fit(small(), X, y, plan=Plan(epochs=1), validation=validation)
         assert training.held_out_rows is None

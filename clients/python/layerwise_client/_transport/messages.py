@@ -67,6 +67,9 @@ def _source_of(message: training_pb2.TableSource) -> Source:
         left_out=message.left_out,
         ignored=tuple(message.ignored),
         weight=message.weight or None,
+        held_out=message.held_out,
+        validation_dataset=message.validation_dataset or None,
+        validation_column=message.validation_column or None,
     )
 
 

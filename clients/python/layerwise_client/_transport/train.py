@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from layerwise_client._data.dataset_job import open_dataset_job
@@ -24,7 +25,13 @@ from layerwise_proto.v1 import tables_pb2, training_pb2
 if TYPE_CHECKING:
     from layerwise_proto.json_form import HasJSONForm
 
-_ARGUMENTS = {"target": "y", "weight": "weights", "dataset": "X"}
+_ARGUMENTS = {
+    "target": "y",
+    "weight": "weights",
+    "dataset": "X",
+    "validation_dataset": "validation",
+    "validation_column": "validation",
+}
 """The arguments of `Client.train` by the names that the service has for them."""
 
 
@@ -39,6 +46,7 @@ class Rows:
     encoder: Mapping[str, Any] | HasJSONForm | None
     weights: object
     task: str | None
+    validation: object
 
 
 def start(connection: Connection, header: training_pb2.TrainHeader, given: Rows, display: Progress) -> training_pb2.Job:
@@ -46,13 +54,21 @@ def start(connection: Connection, header: training_pb2.TrainHeader, given: Rows,
     check_task(given.task)
     loss = header.plan.loss.WhichOneof("kind")
     encoder = open_encoder(given.encoder, given.columns, given.ignore)
+    dataset: Dataset | None = None
     if isinstance(given.X, str | os.PathLike):
         dataset = _sent(connection, cast("str", given.X), header, encoder, display)
         encoder.ClearField("formats")  # those of the dataset's columns
-        return _on_dataset(connection, header, dataset, given, encoder)
-    if isinstance(given.X, Dataset):
+    elif isinstance(given.X, Dataset):
         _check_no_formats(given.columns, encoder)
-        return _on_dataset(connection, header, given.X, given, encoder)
+        dataset = given.X
+    if dataset is not None:
+        request = open_dataset_job(header, dataset, given.y, encoder=encoder, weights=given.weights, task=given.task)
+        if given.validation is not None:
+            _hold_out(connection, request, dataset, given.validation, display)
+        return _created(connection, request, dataset)
+    if given.validation is not None:
+        detail = "expected none with rows in memory: validation of the plan holds out a share of them"
+        raise InvalidRequest(f"validation: {detail}", pointer="validation")
     data = open_training_data(
         given.X,
         given.y,
@@ -87,14 +103,7 @@ def _sent(
         raise placed(exc, [ALL_ROWS]) from exc
 
 
-def _on_dataset(
-    connection: Connection,
-    header: training_pb2.TrainHeader,
-    dataset: Dataset,
-    given: Rows,
-    encoder: tables_pb2.Encoder,
-) -> training_pb2.Job:
-    request = open_dataset_job(header, dataset, given.y, encoder=encoder, weights=given.weights, task=given.task)
+def _created(connection: Connection, request: training_pb2.CreateJobRequest, dataset: Dataset) -> training_pb2.Job:
     patience = connection.timeout + FITTING_SECONDS * dataset.rows * dataset.column_count
     try:
         return connection.call(connection.training.CreateJob, request, timeout=patience)
@@ -104,6 +113,33 @@ def _on_dataset(
                 raise invalid(_ARGUMENTS[part], exc.detail, reason=exc.reason, request_id=exc.request_id) from exc
             case _:
                 raise placed(exc, [ALL_ROWS]) from exc
+
+
+def _hold_out(
+    connection: Connection,
+    request: training_pb2.CreateJobRequest,
+    dataset: Dataset,
+    validation: object,
+    display: Progress,
+) -> None:
+    """Say in the request which rows to hold out. A file is sent, and read as `dataset` was."""
+    if isinstance(validation, Dataset):
+        request.validation_dataset = validation.id
+        return
+    if isinstance(validation, str):
+        if validation in [column.name for column in dataset.columns]:
+            request.validation_column = validation
+            return
+        if not Path(validation).is_file():
+            detail = f"expected a column that marks rows, or a file, there is no {validation!r}"
+            raise InvalidRequest(f"validation: {detail}", pointer="validation")
+    file = open_path(validation, "validation")
+    formats = {column.name: column.format for column in dataset.columns}
+    header = open_file_header(file, columns=formats, transient=True)
+    try:
+        request.validation_dataset = send_file(connection, file, header, display).id
+    except InvalidRequest as exc:
+        raise invalid(("validation",), f"{file}: {exc}", reason=exc.reason, request_id=exc.request_id) from exc
 
 
 def _check_no_formats(columns: Mapping[str, Any] | None, encoder: tables_pb2.Encoder) -> None:
