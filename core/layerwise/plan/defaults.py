@@ -23,7 +23,7 @@ ENOUGH_HELD_OUT = 50
 """The number of validation rows from which on their loss is precise enough for early stopping."""
 HELD_OUT = 0.1
 
-PATIENCE_STEPS = 300
+PATIENCE_STEPS = 600
 LEAST_PATIENCE = 5
 """Epochs."""
 

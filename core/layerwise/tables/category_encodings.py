@@ -9,6 +9,8 @@ from layerwise.tables.encoding import Encoding, texts
 
 MOST_CATEGORIES = 2**16
 """The most categories of a column that are counted, and that may be kept."""
+FREQUENT_ROWS, MOST_FREQUENT = 20, 512
+"""Of a column without an encoding, also categories of so many rows have an output, up to so many categories."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,15 @@ from zlib import crc32
 from layerwise.checks import shown
 from layerwise.errors import InvalidInput, Place
 from layerwise.tables.category_column import MOST_OTHERS, CategoryColumn
-from layerwise.tables.category_encodings import MOST_CATEGORIES, CategoryEncoding, Hashing, OneHot, Ordinal
+from layerwise.tables.category_encodings import (
+    FREQUENT_ROWS,
+    MOST_CATEGORIES,
+    MOST_FREQUENT,
+    CategoryEncoding,
+    Hashing,
+    OneHot,
+    Ordinal,
+)
 from layerwise.tables.cells import PLAIN
 from layerwise.tables.counts import CategoryCounts
 from layerwise.tables.formats import BooleanFormat, CategoryFormat
@@ -83,6 +91,8 @@ class CategoryFit:
         if encoding.missing == "auto":
             encoding = replace(encoding, missing="own" if self.gaps else "none")
         if isinstance(encoding, OneHot):
+            if self._inferred:
+                encoding = replace(encoding, most=max(encoding.most, counts.at_least(FREQUENT_ROWS, MOST_FREQUENT)))
             kept = counts.frequent(encoding.most)
             if self._inferred and sum(kept.values()) < counts.rows / 2:
                 return CategoryColumn(name, Hashing(missing=encoding.missing), format=self.format)

@@ -50,6 +50,10 @@ class CategoryCounts:
         """The number of categories with one row."""
         return sum(count == 1 for count in self._counts.values())
 
+    def at_least(self, rows: int, most: int) -> int:
+        """Return how many categories have at least so many rows, at most `most`."""
+        return min(most, sum(count >= rows for count in self._counts.values()))
+
     def __iter__(self) -> Iterator[str]:
         """Iterate over the categories that are counted."""
         return iter(self._counts)

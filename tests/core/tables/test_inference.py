@@ -66,6 +66,16 @@ def test_the_values_decide(values, encoding):
         assert TableEncoder().fit(table).columns[0].encoding == encoding
 
 
+def test_more_than_64_categories_have_an_output_if_each_has_20_rows():
+    frequent, rare = [f"{i:03}x" for i in range(600)], ["rare"] * 19
+    few, many = (TableEncoder().fit({"x": frequent[:n] * 20 + rare}).columns[0].encoding for n in (100, 600))
+    chosen = TableEncoder({"x": "one_hot"}).fit({"x": frequent[:100] * 20}).columns[0].encoding
+
+    assert (few.most, few.unseen) == (100, "other")
+    assert many.most == 512
+    assert chosen.most == 64
+
+
 def test_numbers_of_a_categorical_column_are_numeric_categories():
     encoder = TableEncoder().fit(pd.DataFrame({"x": pd.Categorical([2007, 2008, None])}))
 

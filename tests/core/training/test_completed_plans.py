@@ -54,7 +54,7 @@ def test_a_completed_plan_leaves_nothing_open_and_completes_to_itself(count: int
 
 
 # by hand: 64 rows a batch up to 5,792 = 64 · 64 · √2, and 1.5 times as many steps as rows,
-# at least 900, or 450 epochs; from 5,000 rows a tenth held out, 20,000 steps at most and a patience of 300 steps
+# at least 900, or 450 epochs; from 5,000 rows a tenth held out, 20,000 steps at most and a patience of 600 steps
 @pytest.mark.parametrize(
     ("count", "batch", "epochs", "held_out", "patience"),
     [
@@ -63,8 +63,8 @@ def test_a_completed_plan_leaves_nothing_open_and_completes_to_itself(count: int
         (500, 64, 112, 0.0, None),
         (999, 64, 94, 0.0, None),
         (4_999, 64, 95, 0.0, None),
-        (5_000, 64, 282, 0.1, 5),
-        (10_000, 128, 282, 0.1, 5),
+        (5_000, 64, 282, 0.1, 9),
+        (10_000, 128, 282, 0.1, 9),
         (300_000, 256, 20, 0.1, 5),
     ],
 )
@@ -147,7 +147,7 @@ def test_rows_that_are_given_to_measure_on_end_the_training_and_no_others_are_he
 
     assert model.plan is not None
     assert model.plan.validation == 0.0
-    assert model.plan.early_stopping == EarlyStopping(patience=75)  # 300 steps of 4 an epoch
+    assert model.plan.early_stopping == EarlyStopping(patience=150)  # 600 steps of 4 an epoch
     assert Plan().completed(rows=200, held_out=49).early_stopping is None
 
 
