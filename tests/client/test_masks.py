@@ -8,7 +8,7 @@ import pytest
 from layerwise_client import Client, InvalidRequest, Prediction, Signature
 
 X = np.array([[-1.0], [1.0]])
-Y = [0.0, 1.0]
+Y = [0.0, 0.5]
 MASK = [False, True]
 
 

@@ -40,7 +40,10 @@ def are_classes(array: np.ndarray[Any, np.dtype[Any]], kind: str) -> bool:
     seen = SeenNumbers()
     for block in blocks(len(array), 1):
         part = array[block]
-        seen.add(part if part.dtype.kind in "iuf" else np.array(part, np.float64))
+        try:
+            seen.add(part if part.dtype.kind in "iuf" else np.array(part, np.float64))
+        except OverflowError:  # a number of hundreds of digits, which is refused with its place as a label
+            return True
     if seen.are_classes is (kind == "number"):
         other = "regression" if seen.are_classes else "classification"
         warnings.warn(f"y: {seen.why}; task={other!r} takes them otherwise", stacklevel=level_of_caller())
