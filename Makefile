@@ -133,8 +133,11 @@ bench-train-check: .venv-parity/.made  ## fails if training became slower; on an
 	@for kernels in numpy numba; do \
 	  LAYERWISE_KERNELS=$$kernels .venv-parity/bin/python -m benchmarks.train --check benchmarks/train.json || exit 1; done
 
-bench-tables: .venv/.dev  ## the speed of encoding a table; LAYERWISE_FLIGHTS is the folder of flights.csv
+bench-tables: .venv/.dev  ## the speed of tables; LAYERWISE_FLIGHTS is the folder of flights.csv, OLD a checkout to compare with
 	@$(BIN)/python -m benchmarks.tables
+	@$(BIN)/python -m benchmarks.table_files upload
+	@$(BIN)/python -m benchmarks.table_files reading
+	@if [ "$(OLD)" ]; then $(BIN)/python -m benchmarks.table_files train --old "$(OLD)"; fi
 
 bench-kills: .venv/.dev  ## kills each part of a running service, 60 times; ten minutes
 	@$(BIN)/python -m benchmarks.kills
