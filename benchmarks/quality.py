@@ -168,12 +168,11 @@ def _alike(train: pd.DataFrame, held_out: pd.DataFrame) -> tuple[pd.DataFrame, p
 
 def measured(file: PublicFile, service: Service, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The scores of all by each seed, and their medians. Those of the peers are taken from `before`, if it is given."""
-    rows = columns = 0
     scores: dict[str, list[float]] = {OURS: [], PEER: [], TREES: []}
     epochs: list[int] = []
     with tempfile.TemporaryDirectory() as name:
-        frame = pd.read_csv(file.split(Path(name), 0)[0], sep=file.delimiter)
-        rows, columns = round(len(frame) / 0.75), frame.shape[1]
+        parts = [pd.read_csv(path, sep=file.delimiter) for path in file.split(Path(name), 0)]
+        rows, columns = sum(map(len, parts)), parts[0].shape[1]
         for seed in range(SEEDS_OF_LARGE if rows >= LARGE else SEEDS):
             train, held_out = file.split(Path(name), seed)
             model, ran = service.train(train, file.target, seed=seed)
