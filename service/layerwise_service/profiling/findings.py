@@ -112,7 +112,7 @@ def _extremes(sample: ColumnSample) -> Iterator[DatasetFinding]:
             " a mistake, or a code for a missing value?"
         )
         yield DatasetFinding(
-            "EXTREME_NUMBERS", (sample.name,), message, f"--columns {shlex.quote(f'{sample.name}=quantile')}"
+            "EXTREME_NUMBERS", (sample.name,), message, f"--column {shlex.quote(f'{sample.name}=quantile')}"
         )
 
 

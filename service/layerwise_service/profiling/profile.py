@@ -52,8 +52,9 @@ class ProfileRequest:
     @property
     def is_small(self) -> bool:
         """Whether the answer takes no longer than a tenth of a second or so."""
-        asked = [self.stored] if self.validation is None else [self.stored, self.validation]
-        return self.quick or sum(each.dataset.rows * each.dataset.column_count for each in asked) <= QUICK_CELLS
+        asked = [each.dataset for each in (self.stored, self.validation) if each is not None]
+        cells = [each.column_count * sampled_rows(each.rows, each.column_count, quick=self.quick) for each in asked]
+        return sum(cells) <= len(cells) * QUICK_CELLS
 
 
 def profile(request: ProfileRequest) -> Profile:

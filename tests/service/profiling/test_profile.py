@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 import random
+import re
 import statistics
+import sys
+from pathlib import Path
 
 import pytest
 
 from helpers.profiled import profiled, stored
 from layerwise_service.domain.jobs import Task
 from layerwise_service.domain.profiles import DateSummary, LengthSummary, TopValue
-from layerwise_service.errors import DataLoss, InvalidRequest
+from layerwise_service.errors import DataLoss, InvalidRequest, ServiceError, TooLarge, Unavailable
 from layerwise_service.profiling.process import make_profile
 from layerwise_service.profiling.profile import ProfileRequest, profile
 
@@ -103,6 +106,26 @@ def test_what_is_wrong_in_another_process_is_an_error_here() -> None:
         make_profile(ProfileRequest(dataset, target="day"), seconds=60)
     with pytest.raises(DataLoss, match="is missing"):
         make_profile(ProfileRequest(dataset), seconds=60)
+
+
+@pytest.mark.parametrize(
+    ("does", "error", "message"),
+    [
+        ("kill -9 $$", Unavailable, "the process that made the profile was ended; ask again"),
+        ("exec sleep 60", TooLarge, "the profile takes more than 0.5 s"),
+        ("exit 3", ServiceError, "internal error: the profile could not be made"),
+    ],
+)
+def test_a_process_that_ends_badly_is_an_error(
+    does: str, error: type[ServiceError], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\n{does}\n")
+    python.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(python))
+
+    with stored({"x": [i / 7 for i in range(70_000)]}) as dataset, pytest.raises(error, match=re.escape(message)):
+        make_profile(ProfileRequest(dataset), seconds=0.5 if "sleep" in does else 60)
 
 
 def test_the_target_is_taken_for_what_a_job_would_take_it_for() -> None:
