@@ -21,6 +21,8 @@ from layerwise_service.domain.jobs import Task
 from layerwise_service.domain.table_datasets import Cell, DatasetColumn, cells
 from layerwise_service.errors import InvalidRequest
 
+_FEW_ROWS = 20
+"""In a table of so few rows, each may well be a class of its own."""
 _KINDS = ("number", "boolean", "category", "text")
 Stored = NDArray[np.float64] | list[str]
 
@@ -34,14 +36,33 @@ class TargetValues:
     left_out: int = 0
     """Rows without one."""
     numbers: SeenNumbers = field(default_factory=SeenNumbers)
+    example: str | float | None = None
+    """The first value."""
+    varies: bool = False
+    """Whether there is another."""
+    texts: set[str] | None = field(default_factory=set[str])
+    """All texts, as long as none comes twice."""
 
     def add(self, stored: Stored) -> None:
         there = has_value(stored)
         rows = int(there.sum())
         self.rows += rows
         self.left_out += len(there) - rows
-        if not isinstance(stored, list):
-            self.numbers.add(stored[there])
+        if not rows:
+            return
+        if isinstance(stored, list):
+            texts = [text for text in stored if text]
+            self.example = self.example or texts[0]
+            self.varies = self.varies or any(text != self.example for text in texts)
+            if self.texts is not None:
+                before = len(self.texts)
+                self.texts.update(texts)
+                self.texts = self.texts if len(self.texts) == before + rows else None
+            return
+        values = stored[there]
+        self.example = float(values[0]) if self.example is None else self.example
+        self.varies = self.varies or bool((values != self.example).any())
+        self.numbers.add(values)
 
 
 def has_value(stored: Stored) -> NDArray[np.bool_]:
@@ -71,6 +92,17 @@ def decide_task(column: DatasetColumn, values: TargetValues, wanted: Task | None
     if wanted is not None:
         return wanted, "as asked"
     return Task.CLASSES if values.numbers.are_classes else Task.AMOUNT, values.numbers.why
+
+
+def check_learnable(column: DatasetColumn, values: TargetValues) -> None:
+    """Raise `InvalidRequest` for a target that is the same in all rows, or a text of its own in each of many rows."""
+    detail = ""
+    if not values.varies:
+        detail = f"every row has the same value in {column.name!r}, such as {column.example!r}: nothing can be learnt"
+    elif values.texts and values.rows > _FEW_ROWS:
+        detail = f"every row has another text in {column.name!r}, such as {column.example!r}: each would be a class"
+    if detail:
+        raise InvalidRequest(f"{detail}; choose another column", pointer="target", reason="NO_TARGET")
 
 
 def target_values(kind: str, task: Task, stored: Stored) -> Sequence[Label] | NDArray[np.float32]:

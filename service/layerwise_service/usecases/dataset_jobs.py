@@ -17,7 +17,7 @@ from layerwise_service.domain.datasets import Batch, Table
 from layerwise_service.domain.jobs import Job, JSONObject, TableSource, Task
 from layerwise_service.domain.table_datasets import DatasetColumn, TableDataset, as_sent
 from layerwise_service.domain.tables import listed, with_formats
-from layerwise_service.domain.targets import TargetValues, decide_task, has_value, target_values
+from layerwise_service.domain.targets import TargetValues, check_learnable, decide_task, has_value, target_values
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.stores.dataset_store import DatasetStore
@@ -111,6 +111,7 @@ class DatasetJobs:
             parts.append(self._validation(request, columns))
         values, *others = [part.values(target.name) for part in parts]
         task, why = decide_task(target, values, request.task)
+        check_learnable(target, values)
         held_out = sum(each.rows for each in others)
         if others:
             _check_held_out(others[0], task, target, request)

@@ -182,6 +182,25 @@ def test_a_wrong_request_is_refused_at_its_place(
     assert list((settings.home_path / "artifacts" / "incoming").iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        ("yes", "every row has the same value in 'y', such as 'yes': nothing can be learnt"),
+        ("3.5", "every row has the same value in 'y', such as '3.5': nothing can be learnt"),
+        ("red", "every row has the same value in 'y', such as 'red': nothing can be learnt"),
+        ("u{i}", "every row has another text in 'y', such as 'u0': each would be a class"),
+    ],
+)
+def test_a_target_from_which_nothing_can_be_learnt_is_refused(channel: grpc.Channel, cell: str, words: str) -> None:
+    content = "a,y\n" + "".join(f"{i},{cell.format(i=i)}\n" for i in range(30))
+    found = DatasetServiceStub(channel).UploadDataset(file_requests(content.encode()), timeout=60)
+
+    status, detail, reason, pointer = error_of(partial(create, channel, found.id, target="y"))
+
+    assert (status, reason, pointer) == (grpc.StatusCode.INVALID_ARGUMENT, "NO_TARGET", "target")
+    assert words in detail
+
+
 def test_a_job_on_no_dataset_is_refused(channel: grpc.Channel) -> None:
     found = error_of(partial(create, channel, "0" * 64))
 
