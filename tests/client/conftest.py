@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import socket
 import threading
@@ -21,6 +22,7 @@ from layerwise.errors import Place
 from layerwise_client import Client
 from layerwise_client.cli.group import layerwise
 from layerwise_proto.v1 import (
+    datasets_pb2,
     datasets_pb2_grpc,
     errors_pb2,
     models_pb2,
@@ -254,7 +256,10 @@ def columns_of(batches):
 
 @pytest.fixture
 def sent(service):
-    """(header, rows or the columns of a table, labels or targets) of what was trained; the jobs succeed."""
+    """(header, rows or the columns of a table, labels or targets) of what was trained; the jobs succeed.
+
+    Of a file: (request, the header of the file, its content).
+    """
     uploads = []
 
     def train(requests, context):
@@ -272,8 +277,34 @@ def sent(service):
     def watch(request, context):
         yield from (service.record(step) for step in (1, 2, 3))
 
+    files = []
+
+    def upload(requests, context):
+        first, *chunks = list(requests)
+        content = b"".join(each.chunk.data for each in chunks)
+        files.append((first.header, content))
+        names, *lines = content.decode().splitlines()
+        columns = [
+            datasets_pb2.DatasetColumn(name=name, format=tables_pb2.Format(number={})) for name in names.split(",")
+        ]
+        sha256 = hashlib.sha256(content).hexdigest()
+        return datasets_pb2.Dataset(
+            id="d", name=first.header.name, rows=len(lines), columns=columns, column_count=len(columns),
+            file_sha256=sha256,
+        )  # fmt: skip
+
+    def create(request, context):
+        uploads.append((request, *(files[-1] if files else ())))
+        return service.job(source=training_pb2.TableSource(dataset="d", target=request.target, task=1, why="as asked"))
+
     ended = service.job("SUCCEEDED", version=2, record=training_pb2.TrainRecord(step=3, epoch=3, loss=0.1, metric=0.9))
-    service.answers |= {"Train": train, "WatchJob": watch, "GetJob": lambda request, context: ended}
+    service.answers |= {
+        "UploadDataset": upload,
+        "CreateJob": create,
+        "Train": train,
+        "WatchJob": watch,
+        "GetJob": lambda request, context: ended,
+    }
     return uploads
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import unicodedata
@@ -14,7 +15,7 @@ import pytest
 
 from layerwise_client import Client, PredictedRows, Prediction
 from layerwise_client.cli import live, predictions
-from layerwise_proto.v1 import models_pb2, tables_pb2, tensors_pb2, training_pb2
+from layerwise_proto.v1 import datasets_pb2, models_pb2, tables_pb2, tensors_pb2, training_pb2
 
 EVIL = "a\x1b]0;PWNED\x07\x1b[31m\r\nlayerwise: forged\x9b2J\u202etxt\u2028\u200b\x00\x7f\tend"
 SHOWN = r"a\x1b]0;PWNED\x07\x1b[31m\r\nlayerwise: forged\x9b2J\u202etxt\u2028\u200b\x00\x7f\tend"
@@ -57,7 +58,20 @@ def hostile(service, run):
             record=training_pb2.TrainRecord(step=3, epoch=3, stopped=EVIL, findings=job.findings)
         )
 
+    def upload(requests, context):
+        list(requests)
+        doubt = datasets_pb2.Doubt(reason="X", message=EVIL, choice="ignore")
+        read = datasets_pb2.DatasetColumn(name=EVIL, example=EVIL, doubts=[doubt], format={"number": {"unit": EVIL}})
+        sha256 = hashlib.sha256(CSV.encode()).hexdigest()
+        return datasets_pb2.Dataset(id=EVIL, name=EVIL, columns=[read], doubts=[doubt], file_sha256=sha256)
+
+    def create(request, context):
+        job.source.CopyFrom(training_pb2.TableSource(target=EVIL, task=1, why=EVIL))
+        return job
+
     service.answers |= {
+        "UploadDataset": upload,
+        "CreateJob": create,
         "Train": train,
         "GetJob": lambda request, context: job,
         "WatchJob": watch,

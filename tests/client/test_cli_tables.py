@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
 import grpc
 import pytest
 
-from layerwise_proto.json_form import to_json
-from layerwise_proto.v1 import models_pb2, tables_pb2, tensors_pb2, training_pb2
+from layerwise_client.cli.column_option import read_columns
+from layerwise_proto.json_form import to_json, to_message
+from layerwise_proto.v1 import datasets_pb2, models_pb2, tables_pb2, tensors_pb2, training_pb2
 
 FLIGHTS = "id,carrier,distance,day,late\n" + "".join(
     f"{index},{'AA' if index % 3 else ''},{'NA' if index == 4 else 100 * index},2013-01-{1 + index:02},{index % 2}\n"
@@ -33,65 +35,96 @@ def flights(tmp_path, run):
     Path("flights.csv").write_text(FLIGHTS)
 
 
-def test_the_columns_of_a_file_are_sent_by_name_as_they_stand_in_it(run, sent, flights):
-    done = run("train", "flights.csv", "--target", "late", "--columns", "distance=log", "--ignore", "id")
+def test_a_file_is_sent_as_it_is_with_what_the_options_say_of_its_columns(run, sent, flights):
+    done = run(
+        *("train", "flights.csv", "--target", "late", "--columns", "distance=log", "--ignore", "id"),
+        *("--column", "day=date:day_first=false", "--missing", "-", "--weights", "distance"),
+    )
 
-    header, rows, batch = sent[0]
+    request, file, content = sent[0]
     assert done.exit_code == 0, done.output
-    assert to_json(header.encoder) == {"columns": {"distance": "log"}, "ignore": ["id"]}
-    assert list(rows) == ["id", "carrier", "distance", "day"]
-    assert rows["carrier"][:3] == ["", "AA", "AA"]
-    assert rows["distance"][3:6] == ["300", "", "500"]
-    assert rows["day"][0] == "2013-01-01"
-    assert list(batch.labels.integers.values)[:3] == [0, 1, 0]
-    assert "target late: 2 classes" in done.stderr
+    assert content == FLIGHTS.encode()
+    assert (to_json(file)["formats"], list(file.gaps)) == ({"day": {"kind": "date", "day_first": False}}, ["-"])
+    assert not file.transient
+    assert (request.dataset, request.target, request.weight) == ("d", "late", "distance")
+    assert (to_json(request.encoder), list(request.ignore)) == ({"columns": {"distance": "log"}}, ["id"])
 
 
 def test_a_spec_file_has_the_encoder_and_options_add_to_it(run, sent, flights):
-    encoder = {"columns": {"carrier": {"kind": "one_hot", "most": 8}}, "ignore": ["day"], "extra": "ignore"}
+    encoder = {
+        "columns": {"carrier": {"kind": "one_hot", "most": 8}},
+        "ignore": ["day"],
+        "extra": "ignore",
+        "formats": {"day": "date", "distance": "text"},
+    }
     Path("spec.json").write_text(json.dumps({"encoder": encoder}))
 
     run(
-        "train", "flights.csv", "--target", "late", "--spec", "spec.json", "--ignore", "id", "--columns", "distance=log"
+        *("train", "flights.csv", "--target", "late", "--spec", "spec.json", "--ignore", "id"),
+        *("--column", "distance=log", "--column", "distance=number"),
     )
 
-    assert to_json(sent[0][0].encoder) == {
+    request, file, _ = sent[0]
+    assert to_json(request.encoder) == {
         "columns": {"carrier": {"kind": "one_hot", "most": 8}, "distance": "log"},
-        "ignore": ["day", "id"],
         "extra": "ignore",
     }
+    assert list(request.ignore) == ["day", "id"]
+    assert to_json(file)["formats"] == {"day": "date", "distance": "number"}
 
 
-def test_rows_without_a_target_are_left_out_if_they_may(run, sent, flights):
-    Path("flights.csv").write_text(FLIGHTS.replace(",0\n", ",NA\n", 1))
+def test_a_training_that_goes_on_reads_the_file_as_its_version_does(run, sent, flights):
+    run("train", "flights.csv", "--target", "late", "--start-from", "m/champion")
 
-    refused = run("train", "flights.csv", "--target", "late")
-    done = run("train", "flights.csv", "--target", "late", "--drop-missing-target")
-
-    assert "flights.csv line 2, column late: expected a value, got NA; --drop-missing-target" in refused.stderr
-    assert "1 row without a target is left out, 11 remain" in done.stderr
-    assert len(sent[0][1]["id"]) == 11
+    request, file, _ = sent[0]
+    assert (file.read_as_model, file.read_as_version) == ("m", "champion")
+    assert (request.start_from.model, request.start_from.version) == ("m", "champion")
 
 
 @pytest.mark.parametrize(
-    ("options", "code", "message"),
+    ("given", "formats", "encodings"),
     [
-        ("--columns distance", 2, "expected COLUMN=KIND, KIND one of standardize, min_max, quantile, log"),
-        ("--columns distance=logarithm", 2, "expected COLUMN=KIND"),
-        ("--columns dist=log", 1, "flights.csv has no column dist; its columns are id, carrier, distance, day, late"),
-        ("--ignore dist", 1, "flights.csv has no column dist"),
-        ("--ignore late", 1, "--ignore: late is the target"),
-        ("--columns late=one_hot", 1, "--columns: late is the target"),
+        ("a=number", {"a": "number"}, {}),
+        ("a=number:decimal=,,thousands=.", {"a": {"kind": "number", "decimal": ",", "thousands": "."}}, {}),
+        ("a=number:unit=%,decimal=,", {"a": {"kind": "number", "unit": "%", "decimal": ","}}, {}),
+        ("a=boolean:true=ja,oui,false=nein", {"a": {"kind": "boolean", "true": ["ja", "oui"], "false": ["nein"]}}, {}),
+        ("a=category:gaps=,numeric=true", {"a": {"kind": "category", "gaps": [""], "numeric": True}}, {}),
+        ("a=log:missing=median", {}, {"a": {"kind": "log", "missing": "median"}}),
+        ("a=standardize:missing=0.5", {}, {"a": {"kind": "standardize", "missing": 0.5}}),
+        ("a=one_hot:most=8,unseen=other", {}, {"a": {"kind": "one_hot", "most": 8, "unseen": "other"}}),
+        ("a=b=log", {}, {"a=b": "log"}),
+        ("a:b=log", {}, {"a:b": "log"}),
+        ("a=number=log", {}, {"a=number": "log"}),
+        ("a=number:b=log", {}, {"a=number:b": "log"}),
+        ("a=category:gaps=number", {"a": {"kind": "category", "gaps": ["number"]}}, {}),
+        ("last, first=text", {"last, first": "text"}, {}),
     ],
 )
-def test_a_mistake_about_columns_is_told_in_a_line(run, sent, flights, options, code, message):
+def test_a_column_is_chosen_in_one_option(given, formats, encodings):
+    assert read_columns([given]) == (formats, encodings)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--columns distance", "expected NAME=KIND or NAME=KIND:option=value,…, KIND one of number, boolean, date, ti"),
+        ("--column distance=logarithm", "got distance=logarithm"),
+        ("--column distance=nubmer", "did you mean number?"),
+        ("--column =log", "expected NAME=KIND"),
+        ("--column day=date:day_frist=true", "date has no option 'day_frist'; it has gaps, day_first, year_first"),
+        ("--column day=date:day_first=yes", "day_first: expected true or false, got yes"),
+        ("--column day=one_hot:most=x", "most: expected a whole number, got x"),
+        ("--drop-missing-target", "--drop-missing-target"),
+    ],
+)
+def test_a_mistake_in_an_option_about_columns_is_told(run, sent, flights, options, message):
     done = run("train", "flights.csv", "--target", "late", *options.split())
 
-    assert (done.exit_code, sent) == (code, [])
+    assert (done.exit_code, sent) == (2, [])
     assert message in done.stderr
 
 
-@pytest.mark.parametrize("option", ["--columns=a=log", "--ignore=a", "--missing=?", "--drop-missing-target"])
+@pytest.mark.parametrize("option", ["--column=a=log", "--ignore=a", "--missing=?", "--weights=a"])
 def test_a_built_in_data_set_takes_no_option_of_files(run, sent, option):
     done = run("train", "iris", option)
 
@@ -99,33 +132,100 @@ def test_a_built_in_data_set_takes_no_option_of_files(run, sent, option):
     assert f"leave out {option.partition('=')[0]}" in done.stderr
 
 
-def test_an_error_of_the_service_about_a_cell_names_the_line(run, service, flights):
-    def refuse(requests, context):
+def test_the_columns_are_shown_as_they_were_read_with_the_options_that_settle_doubts(run, service, sent, flights):
+    given: list[tuple[str, object, str, str]] = [
+        ("the day", {"kind": "date", "day_first": True}, "DATE_ORDER", "date"),
+        ("us", {"kind": "number", "thousands": ","}, "NUMBER_FORMAT", "category"),
+        ("de", {"kind": "number", "decimal": ","}, "NUMBER_FORMAT", "category"),
+        ("id", "category", "ALL_DIFFERENT", "ignore"),
+        ("code", "category", "CODES", "number"),
+    ]
+    doubtful = [
+        datasets_pb2.DatasetColumn(
+            name=name,
+            format=to_message(form, tables_pb2.Format),
+            gaps=3,
+            distinct=7,
+            example="x",
+            doubts=[datasets_pb2.Doubt(reason=reason, message=f"about {name}", choice=choice)],
+        )
+        for name, form, reason, choice in given
+    ]
+    plain = [datasets_pb2.DatasetColumn(name=f"c{i}", format=tables_pb2.Format(number={})) for i in range(30)]
+
+    def upload(requests, context):
         list(requests)
-        place = ("batches", 0, "table", "rows", 3, "distance")
-        service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, "expected at least 0", "BAD", place=place)
+        return datasets_pb2.Dataset(
+            id="d",
+            name="flights.csv",
+            rows=12,
+            columns=[*plain, *doubtful],
+            doubts=[datasets_pb2.Doubt(reason="ENCODING", message="read as UTF-16")],
+            file_sha256=hashlib.sha256(FLIGHTS.encode()).hexdigest(),
+        )
 
-    service.answers["Train"] = refuse
-    Path("flights.csv").write_text(FLIGHTS.replace(",1\n", ",\n", 1))
+    service.answers["UploadDataset"] = upload
 
-    done = run("train", "flights.csv", "--target", "late", "--drop-missing-target")
+    done = run("train", "flights.csv", "--target", "late", "--no-follow", "--json")
 
-    # the second row, on line 3, is left out
-    assert done.stderr.splitlines()[-1] == "layerwise: flights.csv line 6, column distance: expected at least 0"
+    lines = [" ".join(line.split()) for line in done.stderr.splitlines()]
+    assert json.loads(done.stdout)["source"]["target"] == "late"
+    assert lines[:3] == [
+        "flights.csv: 12 rows, 35 columns",
+        "column kind read as gaps different example",
+        "c0 number – 0",
+    ]
+    assert lines[22:] == [
+        "the day date 3 7 x",
+        "us number thousands , 3 7 x",
+        "de number decimal comma 3 7 x",
+        "id category 3 7 x",
+        "code category 3 7 x",
+        "… and 10 columns without doubts",
+        "flights.csv: read as UTF-16",
+        "the day: about the day: --column 'the day=date:day_first=false'",
+        "us: about us: --column us=number:decimal=,",
+        "de: about de: --column de=category",
+        "id: about id: --ignore id",
+        "code: about code: --column code=number",
+    ]
 
 
-def test_the_service_tells_what_it_made_of_the_columns(run, service, sent, flights):
-    def accept(requests, context):
-        list(requests)
+def test_the_service_tells_what_it_made_of_the_target_and_the_columns(run, service, sent, flights):
+    def create(request, context):
         job = service.job(columns=tables_pb2.ColumnCounts(numbers=1, categories=1, texts=2, with_gaps=1))
         job.architecture.inputs = 66
-        yield training_pb2.TrainEvent(accepted=job)
+        job.source.CopyFrom(training_pb2.TableSource(target="late", task=1, why="texts are classes", left_out=1))
+        return job
 
-    service.answers["Train"] = accept
+    service.answers["CreateJob"] = create
 
     lines = run("train", "flights.csv", "--target", "late").stderr.splitlines()
 
+    assert "target late: classification, texts are classes; 1 row without it is left out" in lines
     assert "columns: 1 number, 1 category, 2 texts, 1 with gaps: 66 inputs" in lines
+
+
+@pytest.mark.parametrize(
+    ("place", "reason", "where"),
+    [
+        (("rows", 1, "distance"), "BAD_CELL", "flights.csv row 2, column distance: wrong"),
+        (("line", 3), "BAD_LINE", "flights.csv line 3: wrong"),
+        (("columns", "a"), "NESTED_COLUMN", "flights.csv column a: wrong"),
+        (("formats", "a"), "COLUMN_NOT_FOUND", "--column a: wrong"),
+        ((), "NOT_A_TABLE", "flights.csv: wrong"),
+    ],
+)
+def test_an_error_of_reading_names_the_place_in_the_file(run, service, sent, flights, place, reason, where):
+    def upload(requests, context):
+        list(requests)
+        service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, "wrong", reason, place=place)
+
+    service.answers["UploadDataset"] = upload
+
+    done = run("train", "flights.csv", "--target", "late", "--column", "a=number")
+
+    assert (done.exit_code, done.stderr) == (1, f"layerwise: {where}\n")
 
 
 @pytest.fixture
@@ -239,21 +339,18 @@ def test_a_word_for_a_missing_value_is_one_in_a_row_too(run, service, predicting
     assert table_of(service)["carrier"] == [""]
 
 
-def test_an_empty_column_is_refused_with_the_option_that_leaves_it_out(run, service):
-    def refuse(requests, context):
-        list(requests)
+def test_an_empty_column_is_refused_with_the_option_that_leaves_it_out(run, service, sent):
+    def refuse(request, context):
         place = ("encoder", "columns", "the z")
         service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, "all are missing", "EMPTY_COLUMN", place=place)
 
-    service.answers["Train"] = refuse
+    service.answers["CreateJob"] = refuse
     Path("empty.csv").write_text("a,the z,late\n" + "".join(f"{index},,{index % 2}\n" for index in range(12)))
 
     done = run("train", "empty.csv", "--target", "late")
 
-    assert done.stderr.splitlines()[-1] == (
-        "layerwise: empty.csv column the z: expected at least one value, all are missing; "
-        "--ignore 'the z' leaves it out"
-    )
+    last = "layerwise: empty.csv column the z: all are missing; --ignore 'the z' leaves it out"
+    assert done.stderr.splitlines()[-1] == last
 
 
 def test_a_model_is_shown_with_the_columns_that_its_newest_version_takes(run, predicting):

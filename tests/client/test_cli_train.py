@@ -263,16 +263,16 @@ def test_a_mistake_in_a_spec_file_is_told_with_its_place(run, sent, spec, messag
 
 
 @pytest.mark.parametrize(
-    ("loss", "sends"), [("sigmoid_cross_entropy", "labels"), ("squared_hinge", "labels"), ("tweedie", "targets")]
+    ("loss", "task"), [("sigmoid_cross_entropy", "CLASSES"), ("squared_hinge", "CLASSES"), ("tweedie", "AMOUNT")]
 )
-def test_the_loss_says_whether_whole_numbers_are_classes_also_with_options_of_its_own(run, sent, loss, sends):
+def test_the_loss_says_whether_whole_numbers_are_classes_also_with_options_of_its_own(run, sent, loss, task):
     Path("t.csv").write_text(ROWS)
     Path("spec.json").write_text(json.dumps({"plan": {"loss": {"kind": loss}}}))
 
     for option in (("--loss", loss), ("--spec", "spec.json")):
         assert run("train", "t.csv", "--target", "t", *option).exit_code == 0
 
-    assert [batch.WhichOneof("expected") for _, _, batch in sent] == [sends, sends]
+    assert [types_pb2.Task.Name(request.task) for request, _, _ in sent] == [f"TASK_{task}"] * 2
 
 
 @pytest.fixture

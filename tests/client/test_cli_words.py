@@ -11,7 +11,6 @@ import grpc
 import pytest
 
 from layerwise_client.cli.group import layerwise
-from layerwise_proto.v1 import training_pb2
 
 PEOPLE = "age,city,buys\n" + "".join(f"{20 + index},Rome,{'yes' if index % 2 else 'no'}\n" for index in range(20))
 SPEC = {
@@ -29,16 +28,14 @@ NO_SERVICE = ["--rpc", "127.0.0.1:1", "--timeout", "0.1"]
 
 
 @pytest.fixture
-def refusing(service):
-    """Let the service refuse each upload at a place."""
+def refusing(service, sent):
+    """Let the service refuse each job at a place."""
 
-    def at(*place: str | int) -> None:
-        def train(requests, context):
-            list(requests)
-            service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, str(place[-1]), "WRONG", place=place)
-            yield training_pb2.TrainEvent()
+    def at(*place: str | int, reason: str = "WRONG") -> None:
+        def create(request, context):
+            service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, str(place[-1]), reason, place=place)
 
-        service.answers["Train"] = train
+        service.answers["CreateJob"] = create
 
     return at
 
@@ -72,10 +69,13 @@ def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[s
             ["--columns", "city=hashing"],
             "spec.json: encoder.columns.age.missing",
         ),
-        (("encoder", "columns", "age", "missing"), ["--columns", "age=log"], "--columns"),
+        (("encoder", "columns", "age", "missing"), ["--columns", "age=log"], "--column age"),
         (("encoder", "columns", "age", "missing"), [], "spec.json: encoder.columns.age.missing"),
-        (("batches", 0, "table", "rows", 5, "age"), [], "people.csv line 7, column age"),
-        (("batches", 0, "table"), [], "people.csv"),
+        (("rows", 5, "age"), [], "people.csv row 6, column age"),
+        (("dataset",), [], "people.csv"),
+        (("target",), [], "--target"),
+        (("weight",), ["--weights", "age"], "--weights"),
+        (("ignore",), ["--ignore", "city"], "--ignore"),
     ],
 )
 def test_an_error_of_the_service_names_the_option_or_the_file(run, refusing, place, options, where):
@@ -114,24 +114,11 @@ def test_a_mistake_in_a_spec_file_is_named_with_the_file(run, sent, spec, messag
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        (
-            ["--ignore", "town"],
-            1,
-            "layerwise: --ignore: people.csv has no column town; its columns are age, city, buys",
-        ),
-        (["--columns", "town=log"], 1, "layerwise: --columns: people.csv has no column town"),
-        (["--ignore", "buys"], 1, "layerwise: --ignore: buys is the target"),
-        (
-            ["--ignore", "age", "--ignore", "city"],
-            1,
-            "layerwise: --ignore: no column of people.csv is left to learn from",
-        ),
-        (["--ignore", "age", "--columns", "age=log"], 2, "column age is ignored and has an encoding"),
+        (["--ignore", "city", "--column", "city=one_hot"], 2, "column city is ignored and chosen by --column"),
         (["--seed", "-1"], 1, "layerwise: --seed: expected a whole number from 0 to 18446744073709551615, got -1"),
         (["--start-from", "/1"], 1, "layerwise: --start-from: expected a model, or model/version, got '/1'"),
         (["--optimizer", "adm"], 2, "Invalid value for '--optimizer': 'adm' is not one of"),
         (["--optimizer", "adm"], 2, "; did you mean adam?"),
-        (["--target", "Buy"], 1, "people.csv has no column Buy; its columns are age, city, buys; did you mean buys?"),
         (["--rpc", "nowhere"], 2, "Invalid value for --rpc: expected host:port, got 'nowhere'"),
     ],
 )
@@ -161,7 +148,7 @@ def test_labels_and_columns_may_have_commas_in_their_names(run, sent):
     )
 
     assert done.exit_code == 0, done.output
-    assert list(sent[0][0].encoder.ignore) == ["last, first"]
+    assert list(sent[0][0].ignore) == ["last, first"]
     assert "a,b" in str(sent[0][0].plan.class_weight)
 
 
@@ -222,16 +209,29 @@ def test_a_narrow_terminal_shows_whole_names(run):
     assert "…" not in shown
 
 
-def test_an_unknown_column_of_the_spec_file_is_not_blamed_on_an_option(run, sent):
+def test_an_unknown_column_of_the_spec_file_is_not_blamed_on_an_option(run, refusing):
     Path("people.csv").write_text(PEOPLE)
-    Path("spec.json").write_text('{"encoder": {"columns": {"town": "log"}, "ignore": ["street"]}}')
+    Path("spec.json").write_text('{"encoder": {"columns": {"town": "log"}}}')
+    refusing("encoder", "columns", "town", reason="COLUMN_NOT_FOUND")
 
-    column = run("train", "people.csv", "--target", "buys", "--spec", "spec.json", "--columns", "age=log")
-    Path("spec.json").write_text('{"encoder": {"ignore": ["street"]}}')
-    ignored = run("train", "people.csv", "--target", "buys", "--spec", "spec.json", "--ignore", "city")
+    spec = run("train", "people.csv", "--target", "buys", "--spec", "spec.json", "--columns", "age=log")
+    option = run("train", "people.csv", "--target", "buys", "--columns", "town=log")
 
-    assert "layerwise: spec.json: encoder.columns.town: people.csv has no column town" in column.stderr
-    assert "layerwise: spec.json: encoder.ignore.street: people.csv has no column street" in ignored.stderr
+    assert spec.stderr.splitlines()[-1] == "layerwise: spec.json: encoder.columns.town: town"
+    assert option.stderr.splitlines()[-1] == "layerwise: --column town: town"
+
+
+def test_a_version_to_start_from_that_there_is_not_is_named_with_its_option(run, service, sent):
+    def upload(requests, context):
+        list(requests)
+        service.fail(context, grpc.StatusCode.NOT_FOUND, "there is no model 'x'", "MODEL_NOT_FOUND", place=("model",))
+
+    service.answers["UploadDataset"] = upload
+    Path("people.csv").write_text(PEOPLE)
+
+    done = run("train", "people.csv", "--target", "buys", "--start-from", "x")
+
+    assert done.stderr.splitlines()[-1] == "layerwise: --start-from: there is no model 'x'"
 
 
 @pytest.mark.parametrize(
@@ -246,24 +246,3 @@ def test_a_model_is_named_after_its_file_and_a_name_that_differs_is_said(run, se
     assert sent[0][0].model == (named or "people")
     said = [line for line in done.stderr.splitlines() if line.startswith("model ")]
     assert said == ([f"model {named}, named after {file}; --model gives another name"] if named else [])
-
-
-@pytest.mark.parametrize(
-    ("file", "content", "words"),
-    [
-        ("X.npy", b"\x93NUMPY\x01\x00v\x00", "an array of NumPy; load it in Python"),
-        ("X.npz", b"PK\x03\x04\x14\x00", "arrays of NumPy; load it in Python"),
-        ("X.json", b'[{"a": 1}]', "JSON; turn it into CSV with"),
-        ("X.parquet", b"PAR1\x15\x04", "a Parquet file; turn it into CSV with"),
-        ("X.xlsx", b"PK\x03\x04\x14\x00", "an Excel workbook; save the sheet as CSV UTF-8"),
-        ("X.csv", b"PK\x03\x04\x14\x00", "a zip file; unpack it with `unzip`"),
-        ("X.csv.gz", b"\x1f\x8b\x08", "a gzip file; unpack it with `gunzip`"),
-    ],
-)
-def test_a_file_of_another_format_is_named_with_what_to_do(run, sent, file, content, words):
-    Path(file).write_bytes(content)
-
-    done = run("train", file, "--target", "y")
-
-    assert (done.exit_code, sent) == (1, [])
-    assert done.stderr.startswith(f"layerwise: {file}: expected a CSV file, got {words}")

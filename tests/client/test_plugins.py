@@ -34,7 +34,7 @@ def test_plugins_join_the_commands_and_a_broken_one_harms_no_other(plugins):
 
     assert "Says hello." in shown.stdout
     assert "broken" in shown.stdout
-    assert "Train a model on a CSV file" in shown.stdout
+    assert "Train a model on a table file" in shown.stdout
     assert plugins("hello").stdout == "hello\n"
 
 

@@ -96,7 +96,6 @@ def test_a_training_that_goes_on_reads_the_file_as_its_version_did(client: Clien
         ({"task": "classes"}, "task: expected classification or regression, got 'classes'"),
         ({"classes": [0, 1]}, "classes: expected none with a file"),
         ({"X": "nowhere.csv"}, "X: there is no file nowhere.csv"),
-        ({"X": [[1.0]], "y": [1], "task": "regression", "weights": None, "ignore": ()}, "task: expected none with"),
     ],
 )
 def test_a_wrong_argument_is_named(client: Client, path: Path, given: dict[str, Any], words: str) -> None:

@@ -59,9 +59,7 @@ def test_a_cell_beyond_the_first_batch_is_named_when_training(service: Service) 
             assert str(caught.value).startswith(f"X row {LATE}, column {name}: expected a number of at least 0")
 
 
-def test_the_command_names_file_line_and_column(
-    service: Service, columns: dict[str, list[Any]], tmp_path: Path
-) -> None:
+def test_the_command_names_file_row_and_column(service: Service, columns: dict[str, list[Any]], tmp_path: Path) -> None:
     def layerwise(*arguments: str) -> str:
         environment = os.environ | {"LAYERWISE_RPC_ADDRESS": service.rpc, "LAYERWISE_REST_ADDRESS": ""}
         command = [sys.executable, "-c", "from layerwise_client.cli import main; main()", *arguments]
@@ -78,7 +76,7 @@ def test_the_command_names_file_line_and_column(
 
         training = layerwise("train", "wrong.csv", "--target", "target", "--columns", f"{name}=log", "--no-follow")
 
-        assert training.startswith(f"layerwise: wrong.csv line 4, column {name}: expected a number of at least 0")
+        assert training.startswith(f"layerwise: wrong.csv row 3, column {name}: expected a number of at least 0")
         text = (tmp_path / "wrong.csv").read_text(encoding="utf-8").replace("-3", "far")
         (tmp_path / "wrong.csv").write_text(text, encoding="utf-8")
         predicting = layerwise("predict", "awkward", "wrong.csv", "--target", "target")

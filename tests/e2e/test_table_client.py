@@ -222,7 +222,7 @@ def test_a_file_is_trained_on_and_asked_about_from_the_command_line(service: Ser
     fewer = layerwise("train", "part.csv", "--target", "carrier", "--start-from", "trips")
 
     assert trained.returncode == 0, trained.stderr
-    told_of = "layerwise: more.csv line 42, column late: expected one of the classes 'in time', 'late', got 'never'"
+    told_of = "layerwise: more.csv row 41, column late: expected one of the classes 'in time', 'late', got 'never'"
     assert more.stderr.splitlines()[-1] == told_of
     assert fewer.stderr.splitlines()[-1].startswith("layerwise: part.csv ")
     assert "columns: 2 numbers, 1 category, 1 date, 2 with gaps: " in trained.stderr

@@ -82,7 +82,7 @@ def check_names(sent: Mapping[str, object], table: Table) -> None:
     for name in cast("Mapping[str, object]", sent.get("columns", {})):
         if name not in table:
             detail = f"there is no column {name[:64]!r}; the columns are {listed(table)}{did_you_mean(name, table)}"
-            raise InvalidRequest(detail, pointer=Place("encoder", "columns", name))
+            raise InvalidRequest(detail, pointer=Place("encoder", "columns", name), reason="COLUMN_NOT_FOUND")
 
 
 def check_scaled_once(encoder: TableEncoder, architecture: Mapping[str, object], table: Table | None = None) -> None:

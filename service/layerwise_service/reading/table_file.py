@@ -138,7 +138,7 @@ class TableFile:
             name,
             found.format,
             gaps + self._rows - cells.rows,
-            cells.distinct,
+            min(cells.distinct, cells.rows),
             cells.example,
             found.doubts,
             all_plain=not others,

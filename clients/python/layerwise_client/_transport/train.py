@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from layerwise_client._data.dataset_job import open_dataset_job
 from layerwise_client._data.encoder import open_encoder
 from layerwise_client._data.file_header import open_file_header, open_path
-from layerwise_client._data.places import ALL_ROWS, invalid, placed
+from layerwise_client._data.places import ALL_ROWS, Steps, invalid, placed
 from layerwise_client._data.task import check_task, task_classifies
 from layerwise_client._data.training_data import open_training_data
 from layerwise_client._transport.connection import Connection
@@ -65,7 +65,7 @@ def start(connection: Connection, header: training_pb2.TrainHeader, given: Rows,
         request = open_dataset_job(header, dataset, given.y, encoder=encoder, weights=given.weights, task=given.task)
         if given.validation is not None:
             _hold_out(connection, request, dataset, given.validation, display)
-        return _created(connection, request, dataset)
+        return _created(connection, request, dataset, given.columns or {})
     if given.validation is not None:
         detail = "expected none with rows in memory: validation of the plan holds out a share of them"
         raise InvalidRequest(f"validation: {detail}", pointer="validation")
@@ -103,16 +103,25 @@ def _sent(
         raise placed(exc, [ALL_ROWS]) from exc
 
 
-def _created(connection: Connection, request: training_pb2.CreateJobRequest, dataset: Dataset) -> training_pb2.Job:
+def _created(
+    connection: Connection,
+    request: training_pb2.CreateJobRequest,
+    dataset: Dataset,
+    columns: Mapping[str, Any],
+) -> training_pb2.Job:
+    """Return the job. Errors about what is chosen in `columns` name that argument, others the encoder."""
     patience = connection.timeout + FITTING_SECONDS * dataset.rows * dataset.column_count
     try:
         return connection.call(connection.training.CreateJob, request, timeout=patience)
     except InvalidRequest as exc:
         match exc.place:
             case (str(part),) if part in _ARGUMENTS:
-                raise invalid(_ARGUMENTS[part], exc.detail, reason=exc.reason, request_id=exc.request_id) from exc
+                place: Steps = (_ARGUMENTS[part],)
+            case ("encoder", "columns", str(name), *rest) if rest or exc.reason == "COLUMN_NOT_FOUND":
+                place = ("columns", name, *rest) if name in columns else exc.place
             case _:
                 raise placed(exc, [ALL_ROWS]) from exc
+        raise invalid(place, exc.detail, reason=exc.reason, request_id=exc.request_id) from exc
 
 
 def _hold_out(

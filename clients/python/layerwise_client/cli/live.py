@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn
@@ -18,15 +19,48 @@ from layerwise_client.wording import (
     plan_line,
     printable,
     record_line,
+    sent_words,
+    source_words,
     waiting_line,
 )
 
 _LINES = 20
+_LARGE = 8 << 20  # bytes of a file that takes a moment to send
 
 
 def display() -> Progress:
     """Return a bar if stderr is a terminal, else a display that writes lines."""
     return _Bar() if sys.stderr.isatty() else _Lines()
+
+
+def upload_display(path: Path) -> Progress:
+    """Return a display of the upload of a file: a bar on a terminal, a line elsewhere; nothing for a small file."""
+    if path.stat().st_size <= _LARGE:
+        return Silent()
+    if sys.stderr.isatty():
+        return _UploadBar()
+    say(f"sending {path.name} …", err=True)
+    return Silent()
+
+
+class _UploadBar(Silent):
+    """A bar that is gone when the file is read."""
+
+    def __init__(self) -> None:
+        console = Console(stderr=True)
+        columns = BarColumn(bar_width(console.width)), TextColumn("{task.description}", markup=False)
+        self._bar = RichProgress(*columns, console=console, transient=True)
+        self._task: TaskID = self._bar.add_task("upload", total=None)
+        self._bar.start()
+
+    def sent(self, size: int, of: int) -> None:
+        self._bar.update(self._task, completed=size, total=of, description=sent_words(size, of))
+
+    def waiting(self, address: str) -> None:
+        self._bar.update(self._task, description=f"waiting for {printable(address)} …")
+
+    def closed(self) -> None:
+        self._bar.stop()
 
 
 class _Display(Silent):
@@ -63,6 +97,8 @@ class _Bar(_Display):
 
     def accepted(self, job: Snapshot) -> None:
         self._job = job
+        if job.source is not None:
+            self._print(f"target {source_words(job.source)}")
         if (line := columns_line(job)) is not None:
             self._print(line)
         self._print(plan_line(job))
@@ -97,6 +133,8 @@ class _Bar(_Display):
 class _Lines(_Display):
     def accepted(self, job: Snapshot) -> None:
         self._job = job
+        if job.source is not None:
+            say(f"target {source_words(job.source)}", err=True)
         if (line := columns_line(job)) is not None:
             say(line, err=True)
         say(plan_line(job), err=True)

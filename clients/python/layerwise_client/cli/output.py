@@ -34,15 +34,16 @@ def emit(value: object, *, line: bool = False) -> None:
     click.echo("\n".join(map(_printable_json, text.split("\n"))))
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table, on a terminal as wide as that, in a pipe as wide as its contents."""
-    view = Table(box=box.SIMPLE_HEAD if _console().is_terminal else None, pad_edge=False)
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, err: bool = False) -> None:
+    """Print a table, on a terminal as wide as that, in a pipe as wide as its contents; on stderr if `err`."""
+    console = _console(err=err)
+    view = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
     for column in columns:
         view.add_column(column, overflow="fold")  # an id is not cut off
     for row in rows:
         # Text, so that a label such as [b] is not read as markup
         view.add_row(*(Text(printable(_cell(value))) for value in row))
-    _console().print(view)
+    console.print(view)
 
 
 def facts(pairs: Mapping[str, object]) -> None:
@@ -76,9 +77,9 @@ def _printable_json(line: str) -> str:
     return line if line.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line)
 
 
-def _console() -> Console:
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=10_000)
+def _console(*, err: bool = False) -> Console:
+    console = Console(highlight=False, stderr=err)
+    return console if console.is_terminal else Console(highlight=False, stderr=err, width=10_000)
 
 
 def _cell(value: object) -> str:

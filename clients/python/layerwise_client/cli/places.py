@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -9,7 +10,7 @@ import click
 
 from layerwise_client.errors import InvalidRequest, LayerwiseError, NotFound
 
-_OTHER_NAMES = {"model": "name", "id": "source"}
+_OTHER_NAMES = {"model": "name", "id": "source", "read_as": "start_from"}
 """Names of parameters of commands by argument of the SDK, where they differ."""
 
 
@@ -30,22 +31,29 @@ def told_by_row(file: str) -> Generator[None]:
     try:
         yield
     except InvalidRequest as exc:
+        hint = ""
         match exc.place:
-            case ("rows", int(row), str(column)):
+            case ("rows" | "X", int(row), str(column)):
                 where = f"{file} row {row + 1}, column {column}"
-            case ("rows", int(row), *_):
+            case ("rows" | "X", int(row), *_):
                 where = f"{file} row {row + 1}"
             case ("line", int(line), *_):
                 where = f"{file} line {line}"
+            case ("columns", str(column), *rest) if rest or exc.reason in ("COLUMN_NOT_FOUND", "INVALID_COLUMNS"):
+                where = f"--column {column}"
             case ("columns", str(column)) if exc.reason != "MISSING_COLUMN":
                 where = f"{file} column {column}"
-            case ("target",):
+            case ("X", str(column)):
+                where = f"{file} column {column}"
+                if exc.reason == "EMPTY_COLUMN":
+                    hint = f"; --ignore {shlex.quote(column)} leaves it out"
+            case ("target" | "y",):
                 where = "--target"
-            case () | ("columns" | "size" | "file", *_):
+            case () | ("columns" | "size" | "file" | "X", *_):
                 where = file
             case _:
                 raise
-        raise reworded(exc, where) from exc
+        raise reworded(exc, where, hint=hint) from exc
 
 
 def reworded(exc: LayerwiseError, where: str, *, hint: str = "") -> LayerwiseError:
