@@ -11,7 +11,15 @@ import pytest
 
 from layerwise_client.cli.column_option import read_columns
 from layerwise_proto.json_form import to_json, to_message
-from layerwise_proto.v1 import datasets_pb2, models_pb2, tables_pb2, tensors_pb2, training_pb2
+from layerwise_proto.v1 import (
+    datasets_pb2,
+    models_pb2,
+    profiles_pb2,
+    tables_pb2,
+    tensors_pb2,
+    training_pb2,
+    types_pb2,
+)
 
 FLIGHTS = "id,carrier,distance,day,late\n" + "".join(
     f"{index},{'AA' if index % 3 else ''},{'NA' if index == 4 else 100 * index},2013-01-{1 + index:02},{index % 2}\n"
@@ -369,3 +377,32 @@ def test_a_model_is_shown_with_the_columns_that_its_newest_version_takes(run, pr
     assert run("models", "show", "flights", "--version", "1").stdout.splitlines()[-4:] == shown[-4:]
     assert [column["name"] for column in columns] == ["carrier", "distance"]
     assert columns[0]["encoding"] == {"kind": "one_hot", "missing": "own"}
+
+
+def test_what_a_quick_look_finds_is_shown_before_training_unless_it_is_settled(run, service, sent, flights):
+    found = [
+        profiles_pb2.DatasetFinding(reason="GIVES_TARGET_AWAY", columns=["day"], message="alone", flag="--ignore day"),
+        profiles_pb2.DatasetFinding(reason="UNBALANCED", columns=["late"], message="99 %", flag="--class-weight b"),
+        profiles_pb2.DatasetFinding(reason="FEW_ROWS", message="12 rows are few"),
+    ]
+    service.answers["GetProfile"] = lambda request, context: profiles_pb2.Profile(findings=found)
+    options = ("train", "flights.csv", "--target", "late", "--ignore", "id", "--weights", "distance")
+
+    shown = run(*options, "--task", "classification")
+    settled = run(*options, "--class-weight", "balanced")
+
+    asked = service.requests["GetProfile"][0]
+    assert (asked.id, asked.target, asked.task, asked.quick) == ("d", "late", types_pb2.TASK_CLASSES, True)
+    assert list(asked.ignore) == ["id", "distance"]
+    assert "\nday: alone (--ignore day)\nlate: 99 % (--class-weight b)\n12 rows are few\n" in shown.stderr
+    assert "day: alone" in settled.stderr
+    assert "99 %" not in settled.stderr
+
+
+def test_a_look_that_fails_does_not_keep_a_file_from_being_trained(run, service, sent, flights):
+    service.answers["GetProfile"] = lambda request, context: service.fail(context, grpc.StatusCode.INTERNAL, "oh")
+
+    done = run("train", "flights.csv", "--target", "late")
+
+    assert (done.exit_code, len(sent)) == (0, 1)
+    assert "oh" not in done.stderr

@@ -36,6 +36,8 @@ def _unsettled(findings: Iterable[DatasetFinding], dataset: Dataset) -> Iterator
         if context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
         for option in parameter.opts
     }
+    if given & {"--spec", "--start-from"}:
+        given.add("--hidden")  # the network is not the default one
     for finding in findings:
         option = finding.flag.partition(" ")[0]
         by_column = option in ("--ignore", "--column")

@@ -17,6 +17,7 @@ from layerwise_client._data.encoder import spec_message
 from layerwise_client._data.task import classifies
 from layerwise_client.cli.chosen_settings import architecture_of, kind_of, naming_settings, plan_of, split_settings
 from layerwise_client.cli.column_option import KINDS, read_columns
+from layerwise_client.cli.findings import show_findings
 from layerwise_client.cli.live import display, upload_display
 from layerwise_client.cli.options import MISSING_HELP, connect, json_option, rpc_option
 from layerwise_client.cli.output import emit, epoch_of, facts, measured_on, say
@@ -167,7 +168,7 @@ def train(
                 raise _nothing_there(source)
             chosen.check_file()
             with told_by_row(path.name):
-                data = _sent(client, path, chosen, start_from) | {"task": task}
+                data = _sent(client, path, chosen, task, start_from) | {"task": task}
             name, rows = _model_name(path.stem), data["X"].rows
             if model is None and name != path.stem:
                 say(f"model {name}, named after {path.name}; --model gives another name", err=True)
@@ -185,8 +186,8 @@ def train(
     _report(job, as_json)
 
 
-def _sent(client: Client, path: Path, chosen: _Columns, start_from: str | None) -> dict[str, Any]:
-    """Send the file and show how it was read. Return the arguments of `Client.train` about rows and columns."""
+def _sent(client: Client, path: Path, chosen: _Columns, task: Task | None, start_from: str | None) -> dict[str, Any]:
+    """Send the file, show how it was read and what is found in it. Return the arguments of `Client.train` for it."""
     try:
         dataset = client.upload_dataset(
             path,
@@ -198,6 +199,8 @@ def _sent(client: Client, path: Path, chosen: _Columns, start_from: str | None) 
     except NotFound as exc:
         raise reworded(exc, "--start-from") from exc
     show_schema(dataset)
+    unused = [*chosen.ignore, *(chosen.encoder.get("ignore") or ()), *([chosen.weights] if chosen.weights else ())]
+    show_findings(dataset, chosen.target, task=task, ignore=unused)
     return {
         "X": dataset,
         "y": chosen.target,
