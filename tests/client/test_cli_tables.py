@@ -81,6 +81,26 @@ def test_a_spec_file_has_the_encoder_and_options_add_to_it(run, sent, flights):
     assert to_json(file)["formats"] == {"day": "date", "distance": "number"}
 
 
+def test_rows_of_another_file_or_marked_ones_are_held_out_instead_of_a_tenth(run, sent, flights, tmp_path):
+    Path("many.csv").write_text("a,held,late\n" + "1,0,1\n" * 60)
+    Path("other.csv").write_text("a,held,late\n2,0,1\n")
+    Path("held").write_text("a,held,late\n3,0,1\n")
+    Path("spec.json").write_text(json.dumps({"plan": {"validation": 0.2}}))
+    train = ("train", "many.csv", "--target", "late", "--epochs", "2", "--validation")
+
+    done = [run(*train, *given) for given in (["0.3"], ["held"], ["other.csv", "--spec", "spec.json"], ["./held"])]
+
+    assert [each.exit_code for each in done] == [0, 0, 0, 0]
+    (a_share, *_), (by_column, *_), (by_file, header, content), (by_other, *_, last) = sent
+    assert (a_share.plan.validation, a_share.validation_column, a_share.validation_dataset) == (0.3, "", "")
+    assert (by_column.validation_column, by_column.validation_dataset) == ("held", "")
+    assert not any(each.plan.HasField("validation") for each in (by_column, by_file, by_other))
+    assert (by_file.validation_dataset, header.transient, content[-6:]) == ("d", True, b"2,0,1\n")
+    assert (by_other.validation_dataset, by_other.validation_column, last[-6:]) == ("d", "", b"3,0,1\n")
+    told = "--validation held: the column of many.csv, not the file; ./held means the file"
+    assert [told in each.stderr for each in done] == [False, True, False, False]
+
+
 def test_a_training_that_goes_on_reads_the_file_as_its_version_does(run, sent, flights):
     run("train", "flights.csv", "--target", "late", "--start-from", "m/champion")
 
@@ -132,7 +152,7 @@ def test_a_mistake_in_an_option_about_columns_is_told(run, sent, flights, option
     assert message in done.stderr
 
 
-@pytest.mark.parametrize("option", ["--column=a=log", "--ignore=a", "--missing=?", "--weights=a"])
+@pytest.mark.parametrize("option", ["--column=a=log", "--ignore=a", "--missing=?", "--weights=a", "--validation=a"])
 def test_a_built_in_data_set_takes_no_option_of_files(run, sent, option):
     done = run("train", "iris", option)
 

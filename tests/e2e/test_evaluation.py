@@ -290,13 +290,38 @@ def test_own_rows_that_cannot_be_held_out_are_refused(
         client.train("never", LAYERS, marked, "price", plan=plan, validation=validation, progress=False)
 
 
+def test_the_command_holds_out_the_same_rows_by_a_column_and_by_a_file(service: Service, tmp_path: Path) -> None:
+    marked, trained, held = held_out_files(tmp_path)
+    given = ("--target", "price", "--epochs", "5", "--batch-size", "16", "--json")
+    by_column = shown(service, "train", str(marked), *given, "--model", "marks", "--validation", "held")
+    by_file = shown(service, "train", str(trained), *given, "--model", "file", "--validation", str(held))
+
+    wrong = ["train", str(trained), "--target", "price", "--validation", "hled.csv", "--rpc", service.rpc]
+    refused = CliRunner().invoke(layerwise, wrong)
+
+    jobs = [json.loads(told) for told in (by_column, by_file)]
+    assert jobs[0]["record"]["validation_loss"] == jobs[1]["record"]["validation_loss"] > 0
+    assert [job["source"]["held_out"] for job in jobs] == [30, 30]
+    assert "--validation: expected a column that marks rows, or a file, there is no 'hled.csv'" in refused.stderr
+
+
 def test_a_validation_file_must_have_the_columns_of_the_other(service: Service, tmp_path: Path) -> None:
     _, trained, held = held_out_files(tmp_path)
     other = tmp_path / "other.csv"
     other.write_text("size;price\n1,5;2,0\n")
     with service.client() as client:
-        with pytest.raises(LayerwiseError, match="there is no column 'pet', which the training has"):
+        with pytest.raises(LayerwiseError, match="validation: there is no column 'pet', which the training has"):
             client.train("never", LAYERS, trained, "price", validation=client.upload_dataset(other), progress=False)
+        (tmp_path / "words.csv").write_text(held.read_text().replace("ant", "1").replace("bee", "2"))
+        with pytest.raises(LayerwiseError, match=r"validation.columns.pet: expected a column of kind category"):
+            client.train(
+                "never",
+                LAYERS,
+                trained,
+                "price",
+                validation=client.upload_dataset(tmp_path / "words.csv"),
+                progress=False,
+            )
         (tmp_path / "bad.csv").write_text(held.read_text() + "\nmany;ant;2,5\n")
         with pytest.raises(LayerwiseError, match=r"validation: .*bad.csv: .*size: expected a number, got 'many'"):
             client.train("never", LAYERS, trained, "price", validation=tmp_path / "bad.csv", progress=False)

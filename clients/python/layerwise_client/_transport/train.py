@@ -117,6 +117,8 @@ def _created(
         match exc.place:
             case (str(part),) if part in _ARGUMENTS:
                 place: Steps = (_ARGUMENTS[part],)
+            case ("validation_dataset", *rest):
+                place = ("validation", *rest)
             case ("encoder", "columns", str(name), *rest) if rest or exc.reason == "COLUMN_NOT_FOUND":
                 place = ("columns", name, *rest) if name in columns else exc.place
             case _:

@@ -91,6 +91,14 @@ def _number(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
         raise click.BadParameter(f"expected a number such as 0.5 or 1/255, got {value}") from exc
 
 
+def _validation(ctx: click.Context, param: click.Parameter, value: str | None) -> float | str | None:
+    """Return the fraction, or else the name of a column or file."""
+    try:
+        return None if value is None else float(value)
+    except ValueError:
+        return value
+
+
 def _class_weight(ctx: click.Context, param: click.Parameter, value: str | None) -> object:
     if value is None or value == "balanced":
         return value
@@ -259,9 +267,10 @@ _OPTIONS = (
     option(
         _ROWS,
         "--validation",
-        type=float,
-        metavar="FRACTION",
-        help="Fraction of the rows held out to measure on.  "
+        callback=_validation,
+        metavar="FRACTION|COLUMN|FILE",
+        help="Rows held out to measure on: a fraction of all rows, those that a column of FILE marks by true or 1, "
+        "or the rows of another file.  "
         "[default: chosen from the number of rows; with --epochs or --max-steps 0.1 of 50 rows or more]",
     ),
     _choice(_ROWS, "--split", _PLAN, "How the held-out rows are chosen", default="random"),

@@ -48,6 +48,7 @@ class _Columns:
     ignore: tuple[str, ...]
     missing: tuple[str, ...]
     weights: str | None
+    held_out: str | None
     encoder: Mapping[str, Any]
 
     def check_file(self) -> None:
@@ -67,6 +68,7 @@ class _Columns:
             "--ignore": self.ignore,
             "--missing": self.missing,
             "--weights": self.weights,
+            f"--validation {self.held_out}": self.held_out,
         }
         if (flag := next((option for option, value in given.items() if value), None)) is not None:
             raise click.UsageError(f"{flag} is for files, and {source} is a built-in data set; leave out {flag}")
@@ -149,9 +151,12 @@ def train(
         raise click.UsageError(f"--spec has the architecture; leave out {flags}")
     if architecture is None:
         architecture = {} if start_from and not network else architecture_of(network)
+    held_out = given.pop("validation") if isinstance(given.get("validation"), str) else None
     plan = plan_of(parts.get("plan") or {}, given)
+    if held_out is not None:
+        plan.pop("validation", None)
     task = task or _task(kind_of(plan.get("loss")))
-    chosen = _Columns(target, *read_columns(columns), ignore, missing, weights, parts.get("encoder") or {})
+    chosen = _Columns(target, *read_columns(columns), ignore, missing, weights, held_out, parts.get("encoder") or {})
     with connect(rpc) as client, naming_settings(settings, spec, parts):
         spec_message(architecture, types_pb2.Architecture, "architecture")  # before anything is sent
         spec_message(plan, types_pb2.Plan, "plan")
@@ -172,7 +177,7 @@ def train(
             name, rows = _model_name(path.stem), data["X"].rows
             if model is None and name != path.stem:
                 say(f"model {name}, named after {path.name}; --model gives another name", err=True)
-        if plan.keys() & {"epochs", "max_steps"} and rows >= _ENOUGH_TO_HOLD_OUT:
+        if held_out is None and plan.keys() & {"epochs", "max_steps"} and rows >= _ENOUGH_TO_HOLD_OUT:
             plan.setdefault("validation", _HELD_OUT)
         with told_by_row(path.name):
             job = client.train(
@@ -199,7 +204,10 @@ def _sent(client: Client, path: Path, chosen: _Columns, task: Task | None, start
     except NotFound as exc:
         raise reworded(exc, "--start-from") from exc
     show_schema(dataset)
-    unused = [*chosen.ignore, *(chosen.encoder.get("ignore") or ()), *([chosen.weights] if chosen.weights else ())]
+    marks = chosen.held_out if chosen.held_out in [column.name for column in dataset.columns] else None
+    if marks and Path(marks).is_file():
+        say(f"--validation {marks}: the column of {path.name}, not the file; ./{marks} means the file", err=True)
+    unused = [*chosen.ignore, *(chosen.encoder.get("ignore") or ()), *filter(None, (chosen.weights, marks))]
     show_findings(dataset, chosen.target, task=task, ignore=unused)
     return {
         "X": dataset,
@@ -208,6 +216,7 @@ def _sent(client: Client, path: Path, chosen: _Columns, task: Task | None, start
         "ignore": chosen.ignore,
         "encoder": {name: value for name, value in chosen.encoder.items() if name != "formats"},
         "weights": chosen.weights,
+        "validation": chosen.held_out,
     }
 
 
