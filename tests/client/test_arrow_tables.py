@@ -66,6 +66,22 @@ def test_the_columns_of_polars_travel_with_their_types() -> None:
     assert travels(pl.DataFrame(POLARS)) == EXPECTED
 
 
+def test_texts_and_categories_of_any_length_travel_from_polars() -> None:
+    texts = ["a text of more than twelve bytes", None, "ü" * 300, "short"]
+    frame = pl.DataFrame({"text": texts, "kind": pl.Series(texts, dtype=pl.Categorical), "number": [1, 2, 3, 4]})
+
+    sent = [text or "" for text in texts]
+    expected: dict[str, tuple[str, list[Any]]] = {
+        "text": ("", sent),
+        "kind": ("category", sent),
+        "number": ("whole", [1, 2, 3, 4]),
+    }
+    assert travels(frame) == expected
+    assert travels(pl.concat([frame] * 2, rechunk=False)) == {
+        name: (type_, values * 2) for name, (type_, values) in expected.items()
+    }
+
+
 def test_several_chunks_are_read_as_one_table() -> None:
     twice = pl.concat([pl.DataFrame(POLARS)] * 2, rechunk=False)
 

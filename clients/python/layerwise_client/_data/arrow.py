@@ -50,7 +50,28 @@ def arrow_columns(X: object) -> tuple[list[object], list[object]]:
     if table.schema.type != nanoarrow.Type.STRUCT:
         raise InvalidRequest(f"X: expected a table, got one column of {table.schema.type.name.lower()}", pointer="X")
     names = [field.name for field in table.schema.fields]
-    return cast("list[object]", names), [_values(names[index], table.child(index)) for index in range(len(names))]
+    columns = [
+        _viewed(X, field) if _has_views(field) else _values(field.name, table.child(index))
+        for index, field in enumerate(table.schema.fields)
+    ]
+    return cast("list[object]", names), columns
+
+
+def _has_views(field: Any) -> bool:
+    """Return whether the texts of a column are views. nanoarrow 0.9 corrupts memory when it copies long ones."""
+    kinds = (field.type.name, field.value_type.type.name if field.type.name == "DICTIONARY" else "")
+    return any(kind.endswith("_VIEW") for kind in kinds)
+
+
+def _viewed(X: Any, field: Any) -> object:
+    """Return a column of texts that are views as the table's own library lists it: Polars, pyarrow."""
+    try:
+        column = X[field.name]
+        values = column.to_list() if hasattr(column, "to_list") else column.to_pylist()
+    except Exception as exc:
+        detail = f"the texts of the {type(X).__name__} cannot be read: make it a list, or of type large_string"
+        raise invalid(("X", field.name), detail) from exc
+    return _categories(values) if field.type.name == "DICTIONARY" else values
 
 
 def _values(name: str, column: Any) -> object:
