@@ -22,6 +22,18 @@ def did_you_mean(word: object, options: Iterable[str]) -> str:
     return f"; did you mean {folded[near[0]]}?" if near else ""
 
 
+def distinct_names(names: Iterable[str]) -> list[str]:
+    """Return the names; one that stands already gets a number, from 2 on: yes, no, yes_2."""
+    found: dict[str, None] = {}
+    for name in names:
+        new, number = name, 1
+        while new in found:
+            number += 1
+            new = f"{name}_{number}"
+        found[new] = None
+    return list(found)
+
+
 def score_words(value: float) -> str:
     """Format an accuracy or R² with four decimals, an R² that is hopeless as `number_words`: 0.9123, -4.476e+27."""
     return f"{value:.4f}" if abs(value) < 1000 else number_words(value)

@@ -105,6 +105,16 @@ def test_every_probability_has_a_column_named_like_its_class(run, files):
     assert done.stdout == "prediction,early,late\nlate,0.5,0.5\n"
 
 
+def test_columns_of_one_name_are_told_apart(run, files):
+    Path("flights.csv").write_text(FLIGHTS)
+    files.predicts("late", late=["x"], prediction=["y"])
+
+    done = run("predict", "flights", "flights.csv", "--keep", "late", "--keep", "prediction", "--probabilities")
+
+    assert done.stdout == "late,prediction,prediction_2,early,late_2\nx,y,late,0.5,0.5\n"
+    assert "a second column prediction is called prediction_2" in done.stderr
+
+
 def test_probabilities_of_a_model_that_gives_none_are_refused(run, files):
     Path("flights.csv").write_text(FLIGHTS)
     files.predicts_values(1.0)

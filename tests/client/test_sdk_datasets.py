@@ -10,7 +10,7 @@ import pytest
 from layerwise import NumberFormat
 from layerwise_client import InvalidRequest, NotFound, Unavailable
 from layerwise_proto.json_form import to_json, to_message
-from layerwise_proto.v1 import datasets_pb2, tables_pb2
+from layerwise_proto.v1 import datasets_pb2, models_pb2, tables_pb2
 
 MIB = 2**20
 CONTENT = b"a,b\n" + b"1,2\n" * MIB  # 4 MiB
@@ -224,3 +224,21 @@ def test_a_dataset_is_deleted_by_its_id(client, service):
 
     with pytest.raises(NotFound, match="there is no dataset d7"):
         client.dataset("d7").delete()
+
+
+def test_the_evaluation_of_many_rows_may_take_longer(client, service):
+    left = []
+
+    def evaluate(request, context):
+        left.append(context.time_remaining())
+        return models_pb2.EvaluateDatasetResponse()
+
+    sizes = iter((10, 20_000, 10_000_000))
+    service.answers |= {
+        "GetDataset": lambda request, context: datasets_pb2.Dataset(id=request.id, rows=next(sizes)),
+        "EvaluateDataset": evaluate,
+    }
+    for versions in (["m"], ["m", "m/1"], ["m"]):
+        client.evaluate(versions, client.dataset("d"))
+
+    assert [round((each - left[0]) / 100) for each in left] == [0, 2, 5]

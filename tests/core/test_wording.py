@@ -2,7 +2,7 @@
 
 import pytest
 
-from layerwise.wording import did_you_mean, number_words, score_words
+from layerwise.wording import did_you_mean, distinct_names, number_words, score_words
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,7 @@ def test_the_option_most_like_a_word_is_suggested(word: object, options: list[st
 )
 def test_a_score_has_four_decimals_and_a_hopeless_one_few_digits(value: float, words: str) -> None:
     assert score_words(value) == words
+
+
+def test_a_name_that_stands_already_gets_a_number() -> None:
+    assert distinct_names(["a", "b", "a", "a_2", "a"]) == ["a", "b", "a_2", "a_2_2", "a_3"]

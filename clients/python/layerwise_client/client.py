@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from os import PathLike
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 from layerwise_client._data.file_header import open_file_header, open_path
 from layerwise_client._data.header import open_header
-from layerwise_client._data.json_lines import write_json_lines
 from layerwise_client._transport.connection import Connection, seconds, text, whole
+from layerwise_client._transport.evaluate import evaluated
 from layerwise_client._transport.http import HttpTransport
 from layerwise_client._transport.messages import snapshot_of, summary_of
 from layerwise_client._transport.pages import datasets_of, jobs_of, models_of
@@ -25,7 +23,6 @@ from layerwise_client._transport.train import Rows, start
 from layerwise_client._transport.wrong_port import check_target
 from layerwise_client.dataset import Dataset, dataset_of
 from layerwise_client.errors import InvalidRequest
-from layerwise_client.evaluation import VersionEvaluation, evaluations_of
 from layerwise_client.job import Job
 from layerwise_client.models import Model, model_of, version_text
 from layerwise_client.prediction import joined_rows
@@ -38,6 +35,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
     from layerwise_client._data.targets import Label
+    from layerwise_client.evaluation import VersionEvaluation
     from layerwise_client.prediction import PredictedRows, Prediction
     from layerwise_client.transport import Signature, Transport
     from layerwise_proto.json_form import HasJSONForm
@@ -281,7 +279,8 @@ class Client:
         """Evaluate versions on rows whose true values are known, the same rows for all.
 
         Of more than 100,000 rows, so many chosen at random are evaluated. Rows without a true value, and with a label
-        that one of the versions does not know, are left out, and counted.
+        that one of the versions does not know, are left out, and counted. For each of these rows and each version, 5 ms
+        are added to the client's timeout.
 
         Parameters
         ----------
@@ -314,22 +313,7 @@ class Client:
         >>> found.evaluation.rows
         150
         """
-        names = [text(each, "versions") for each in ([versions] if isinstance(versions, str) else versions)]
-        if not names:
-            raise InvalidRequest("versions: expected at least one version, got none", pointer="versions")
-        target = y if isinstance(y, str) else ""
-        if isinstance(data, Dataset):
-            dataset = data
-        elif isinstance(data, str) or hasattr(data, "__fspath__"):
-            dataset = self.upload_dataset(cast("str", data), read_as=names[0], transient=True, progress=False)
-        else:
-            with TemporaryDirectory() as folder:
-                path = Path(folder) / "rows.jsonl"
-                with path.open("w", encoding="utf-8") as file:
-                    target = write_json_lines(file, data, None if isinstance(y, str) else y) or target
-                dataset = self.upload_dataset(path, transient=True, progress=False)
-        request = models_pb2.EvaluateDatasetRequest(dataset=dataset.id, target=target, versions=names)
-        return evaluations_of(self._connection.call(self._connection.prediction.EvaluateDataset, request))
+        return evaluated(self._connection, versions, data, y)
 
     def upload_dataset(
         self,

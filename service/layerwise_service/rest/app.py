@@ -99,7 +99,9 @@ def _problem_of(error: Exception) -> Response:
         error = ServiceError("internal error; search the service's log for the request id")
     elif error.kind is ErrorKind.DATA_LOSS:
         log.error("data_loss", request_id=g.request_id, detail=str(error))
-    return problem(error, request_id=g.request_id, has_body=request.method not in _BODILESS)
+    in_query = bool(error.place) and error.place[0] in g.get("parameters", ())
+    in_body = request.method not in _BODILESS and not in_query
+    return problem(error, request_id=g.request_id, in_body=in_body)
 
 
 def _from_werkzeug(error: HTTPException) -> Exception:

@@ -59,6 +59,12 @@ _FORM: dict[str, Any] = {"type": "object", "properties": {"file": _FILE}, "requi
 _TABLE_FILES = {each: {"schema": _FORM if each == "multipart/form-data" else _FILE} for each in sorted(TABLE_TYPES)}
 _PREDICTIONS = _answer("A prediction for each row, in their order", ref("PredictResponse"))
 _PREDICTIONS["content"]["text/csv"] = {"schema": {"type": "string"}}
+_PREDICTIONS["headers"] = {
+    "X-Layerwise-Warnings": {
+        "description": "Of CSV: the number of warnings, which an answer in JSON has",
+        "schema": {"type": "integer", "minimum": 0},
+    }
+}
 _DATASET = (_path("dataset"),)
 _POST_DATASET: dict[str, Any] = {
     "summary": "Send a table file, and have it read",

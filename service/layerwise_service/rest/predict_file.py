@@ -12,6 +12,7 @@ from flask import Response, request
 from numpy.typing import NDArray
 
 from layerwise.tables.cells import number_text
+from layerwise.wording import distinct_names
 from layerwise_service.domain.table_datasets import Cell, as_text
 from layerwise_service.errors import TooLarge
 from layerwise_service.rest.file_bodies import UploadPlaces, body_chunks, body_size, check_coding, form_file, is_form
@@ -56,7 +57,8 @@ class FileRequests:
                 self._chunks(), model=given.get("model") or None, version=given.get("version") or None, keep=keep
             )
         if request.accept_mimetypes.best_match([_JSON, _CSV]) == _CSV:
-            return Response(_csv(found), mimetype=_CSV)
+            warnings = {"X-Layerwise-Warnings": str(len(found.prediction.warnings))}
+            return Response(_csv(found), headers=warnings, mimetype=_CSV)
         answer = prediction_json(found.prediction) | {"unused": found.unused}
         return json_response(answer | ({"kept": found.kept} if keep else {}))
 
@@ -85,7 +87,7 @@ def _csv(found: PredictedTable) -> str:
         columns.append(map(_text, values))
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(names)
+    writer.writerow(distinct_names(names))
     writer.writerows(zip(*columns, strict=True))
     return stream.getvalue()
 

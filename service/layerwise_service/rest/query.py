@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypedDict
 
 import msgspec
-from flask import request
+from flask import g, request
 
 from layerwise_service.domain.pages import wrong_page_size
 from layerwise_service.errors import InvalidRequest
@@ -22,7 +22,11 @@ class Page(TypedDict):
 
 
 def check_query(*known: str) -> None:
-    """Raise `InvalidRequest` at the first query parameter of this request that is not in `known`."""
+    """Raise `InvalidRequest` at the first query parameter of this request that is not in `known`.
+
+    Errors of this request about any of them name a parameter, and not a place in the body.
+    """
+    g.parameters = {*known, *(name[:64] for name in request.args)}
     for name in request.args:
         if name not in known:
             detail = f"unknown query parameter; this address takes {', '.join(known)}"

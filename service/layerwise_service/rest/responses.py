@@ -30,10 +30,10 @@ def json_response(value: object, status: int = 200) -> Response:
     return Response(orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY), status, mimetype="application/json")
 
 
-def problem(error: ServiceError, *, request_id: str, has_body: bool) -> Response:
+def problem(error: ServiceError, *, request_id: str, in_body: bool) -> Response:
     """Return the error as RFC 9457 problem details, with our `reason`, and its place in `errors`.
 
-    The place is in the body of the request if it `has_body`, else it is a parameter.
+    The place is `in_body`, or else a parameter in the query or the path.
     """
     body: dict[str, object] = {
         "type": "about:blank",
@@ -45,7 +45,7 @@ def problem(error: ServiceError, *, request_id: str, has_body: bool) -> Response
     }
     if error.place:
         pointer = f"#{quote(error.place.json_pointer, safe=_FRAGMENT)}"
-        where = {"pointer": pointer} if has_body else {"parameter": error.place[0]}
+        where = {"pointer": pointer} if in_body else {"parameter": error.place[0]}
         body["errors"] = [{**where, "place": list(error.place), "detail": error.detail}]
     response = Response(orjson.dumps(body), error.http_status, mimetype="application/problem+json")
     if isinstance(error, MethodNotAllowed):

@@ -177,6 +177,15 @@ def test_what_cannot_become_a_dataset_is_refused_and_nothing_is_left(
     assert left(settings) == []
 
 
+@pytest.mark.parametrize(
+    ("query", "parameter"), [("formats=[1]", "formats"), ("size=1", "size"), ("transient=1", "transient")]
+)
+def test_an_error_in_the_query_names_the_parameter(rest: FlaskClient, query: str, parameter: str) -> None:
+    (error,) = rest.post(f"/api/datasets?{query}", data=b"a\n1\n").get_json()["errors"]
+
+    assert (error["parameter"], "pointer" in error) == (parameter, False)
+
+
 def test_the_line_of_an_error_is_data(rest: FlaskClient) -> None:
     answer = rest.post("/api/datasets", data=b"a,b\n1,2\n3\n").get_json()
 

@@ -93,6 +93,28 @@ def test_the_answer_is_csv_for_who_wants_csv(rest: FlaskClient, network: MLP) ->
     assert np.array([line[3:] for line in lines], np.float32) == pytest.approx(network.predict_proba(rows), abs=1e-6)
 
 
+def test_csv_says_how_many_warnings_the_answer_has_and_no_name_twice(rest: FlaskClient) -> None:
+    body = b"id;day;colour;size;new;yes\n1;03.04.2024;green;99999,5;ja;x\n"
+    asked = {"data": body, "content_type": "text/csv"}
+
+    told = rest.post("/predict?keep=yes", **asked).get_json()["warnings"]
+    response = rest.post("/predict?keep=yes", headers={"Accept": "text/csv"}, **asked)
+
+    assert response.headers["X-Layerwise-Warnings"] == str(len(told)) != "0"
+    assert response.text.splitlines()[0] == "yes,prediction,no,yes_2"
+
+
+def test_an_error_in_the_query_names_the_parameter(rest: FlaskClient) -> None:
+    asked = ("keep=nothing", "version=9", "speed=1", "model=other")
+
+    answers = [rest.post(f"/predict?{query}", data=FILE, content_type="text/csv").get_json() for query in asked]
+
+    found = [{name for name in each["errors"][0] if name != "detail"} for each in answers if "errors" in each]
+    named = [each["errors"][0]["parameter"] for each in answers if "errors" in each]
+    assert all(names == {"parameter", "place"} for names in found)
+    assert named == ["keep", "version", "speed", "model"]
+
+
 @pytest.mark.parametrize(
     ("body", "status", "reason", "place", "words"),
     [

@@ -121,7 +121,14 @@ def _header(rows: PredictedRows, *, all_classes: bool) -> tuple[str, ...]:
         found += tuple(f"probability_{each}" if answer.classes is None else _text(each) for each in classes)
     elif answer.labels is not None and answer.probabilities is not None:
         found += ("probability",)
-    return (*rows.kept, *found)
+    from layerwise.wording import distinct_names
+
+    names = [*rows.kept, *found]
+    distinct = distinct_names(names)
+    for name, new in zip(names, distinct, strict=True):
+        if new != name:
+            say(f"a second column {name} is called {new}", err=True)
+    return tuple(distinct)
 
 
 def _lines(rows: PredictedRows, *, all_classes: bool) -> Iterator[tuple[object, ...]]:
