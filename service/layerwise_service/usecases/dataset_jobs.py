@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -101,6 +101,7 @@ class DatasetJobs:
         """
         dataset = self._datasets.get(request.dataset)
         columns = {column.name: column for column in dataset.columns}
+        request = replace(request, ignore=(*request.ignore, *_empty(request, dataset)))
         _check_columns(request, columns)
         table = self._artifacts.open_table(dataset)
         target = columns[request.target]
@@ -173,6 +174,15 @@ def _check_held_out(values: TargetValues, task: Task, target: DatasetColumn, req
     if task is Task.CLASSES and target.kind == "number" and not values.numbers.whole:
         detail = f"{target.name!r} has numbers with fractions in the rows held out, which are no classes"
         raise InvalidRequest(detail, pointer=pointer)
+
+
+def _empty(request: DatasetJob, dataset: TableDataset) -> list[str]:
+    """Return the columns without any value that nobody asked for: they cannot be learnt from."""
+    if request.start_from:
+        return []  # the version has its own columns
+    asked: Any = (request.encoder or {}).get("columns", {})
+    used = {request.target, request.weight, request.validation_column, *request.ignore, *asked}
+    return [each.name for each in dataset.columns if each.gaps == dataset.rows and each.name not in used]
 
 
 def _check_columns(request: DatasetJob, columns: dict[str, DatasetColumn]) -> None:

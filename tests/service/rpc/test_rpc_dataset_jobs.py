@@ -118,6 +118,17 @@ def test_the_rows_of_the_job_are_those_of_the_dataset(stores: Stores, channel: g
     assert weights.tolist() == [1 + i % 2 for i in rows]
 
 
+def test_columns_without_any_value_are_left_out_unless_asked_for(channel: grpc.Channel) -> None:
+    lines = [f"{i},,{'ab'[i % 2]}," for i in range(30)]
+    content = "\n".join(["size,remark,kind,", *lines]).encode()
+    made = DatasetServiceStub(channel).UploadDataset(file_requests(content), timeout=60)
+
+    assert list(create(channel, made.id, target="kind").source.ignored) == ["remark", "column4"]
+    assert list(create(channel, made.id, target="kind", ignore=["remark"]).source.ignored) == ["remark", "column4"]
+    asked = to_message({"columns": {"remark": "one_hot"}}, tables_pb2.Encoder)
+    assert error_of(partial(create, channel, made.id, target="kind", encoder=asked))[2] == "EMPTY_COLUMN"
+
+
 def test_a_version_reads_cells_as_those_of_the_file_were_read(stores: Stores, channel: grpc.Channel) -> None:
     lines = [f"{i + 1}.9.2012;{i},5;{'?' if i % 9 == 8 else i};{'yes' if i % 2 else 'no'};a" for i in range(30)]
     content = "\n".join(["day;size;count;big;sold", *lines, "1.10.2012;1.234,5;1;no;b"]).encode()
