@@ -17,6 +17,7 @@ from layerwise.checks import counted, shown
 from layerwise.errors import Place
 from layerwise.tables.inference import Doubt
 from layerwise_service.errors import InvalidRequest, TooLarge
+from layerwise_service.reading.cell_sql import quoted
 from layerwise_service.reading.dialect import DELIMITERS, LINE, LONGEST_LINE, find_dialect
 from layerwise_service.reading.file_kind import FileKind
 from layerwise_service.reading.names import clean_names
@@ -71,7 +72,7 @@ def _load_csv(
         raise InvalidRequest(detail, pointer=Place("line", 1), reason="BAD_LINE")
     names, doubts = _names(dialect.header, max_columns)
     options = (
-        f"delim = {_quoted(dialect.delimiter)}, quote = {_quoted(dialect.quote)}, escape = {_quoted(dialect.escape)},"
+        f"delim = {quoted(dialect.delimiter)}, quote = {quoted(dialect.quote)}, escape = {quoted(dialect.escape)},"
         f" header = false, skip = {dialect.skip}, auto_detect = false, max_line_size = {LONGEST_LINE}"
     )
     columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(names)))
@@ -202,7 +203,3 @@ def _tables(columns: int) -> Iterator[tuple[str, range]]:
 
 def _identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from layerwise.checks import shown
 from layerwise.errors import Place
-from layerwise.tables.cells import PLAIN as PLAIN_NUMBER
+from layerwise.tables.cells import PLAIN
 from layerwise.tables.formats import BooleanFormat, CategoryFormat, Format, NumberFormat, TextFormat
 from layerwise.tables.inference import Doubt, InferredFormat, PlainNumbers, infer_format
 from layerwise_service.errors import InvalidRequest
+from layerwise_service.reading.cell_sql import BLANKS, matches, quoted, trimmed
 from layerwise_service.reading.choices import ReadingChoices
 from layerwise_service.reading.file_kind import FileKind, file_kind
 from layerwise_service.reading.loading import cells_of, load
@@ -29,8 +30,6 @@ BLOCK_CELLS = 2**21
 LEAST_ROWS = 1_024
 MOST_TEXTS = 100_000
 """The most texts of a column, other than plain numbers, from which its format is inferred: the most frequent."""
-PLAIN = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
-BLANKS = " \t\n\r\v\f\u00a0"
 TOGETHER = 8
 """The most columns in one query, a divisor of `GROUP`: planning a query takes more than proportionally longer."""
 MEMORY = "512MB"
@@ -164,57 +163,60 @@ class TableFile:
         """Yield what is counted of the cells of each column."""
         for start in range(0, len(self._names), TOGETHER):
             own = range(start, min(start + TOGETHER, len(self._names)))
-            trimmed = ", ".join(f"c{i}, trim(c{i}, '{BLANKS}') AS t{i}" for i in own)
-            plain = ", ".join(f"{self._is_plain(i, f't{i}')} AS p{i}" for i in own)
+            plain = ", ".join(f"c{i}, {self._is_plain(i)} AS p{i}" for i in own)
+            # a text from '1' to '9…' is not padded: no need to look at it more closely
             padded = ", ".join(
-                f"p{i} AND starts_with(t{i}, '0') AND regexp_full_match(t{i}, '0[0-9]+') AS z{i}" for i in own
-            )
-            wanted = ", ".join(
-                f"count(c{i}), count(*) FILTER (p{i}), count(*) FILTER (z{i}), any_value(t{i}) FILTER (z{i}),"
-                f" count(*) FILTER (p{i} AND contains(t{i}, '.')), approx_count_distinct(c{i}), any_value(c{i})"
+                f"CASE WHEN p{i} AND c{i} NOT BETWEEN '1' AND ':' THEN {matches(f'c{i}', '0[0-9]+')} END AS z{i}"
                 for i in own
             )
-            cells = f"SELECT *, {plain} FROM (SELECT {trimmed} FROM {cells_of(start)})"
+            wanted = ", ".join(
+                f"count(c{i}), count(*) FILTER (p{i}), count(*) FILTER (z{i}), any_value(c{i}) FILTER (z{i}),"
+                f" count(*) FILTER (p{i} AND contains(c{i}, '.')), approx_count_distinct(c{i}), any_value(c{i})"
+                for i in own
+            )
+            cells = f"SELECT {plain} FROM {cells_of(start)} AS cells"
             found = self._database.execute(f"SELECT {wanted} FROM (SELECT *, {padded} FROM ({cells}))").fetchone()
             for rows, numbers, padded, code, fractions, distinct, example in _sevens(cast("tuple[Any, ...]", found)):
-                yield _Cells(rows, PlainNumbers(numbers, padded, code or "", fractions), distinct, example or "")
+                plain_numbers = PlainNumbers(numbers, padded, (code or "").strip(BLANKS), fractions)
+                yield _Cells(rows, plain_numbers, distinct, example or "")
 
     def _texts(self, i: int) -> dict[str, int]:
         """Return the texts of a column other than plain numbers, and how many rows each has."""
         found = self._database.execute(
             f"SELECT c{i}, count(*) AS n FROM {cells_of(i)} AS cells WHERE c{i} IS NOT NULL"
-            f" AND NOT {self._is_plain(i, _trimmed(i))} GROUP BY c{i} ORDER BY n DESC, c{i} LIMIT $most",
+            f" AND NOT {self._is_plain(i)} GROUP BY c{i} ORDER BY n DESC, c{i} LIMIT $most",
             {"most": MOST_TEXTS},
         ).fetchall()
         return dict(cast("list[tuple[str, int]]", found))
 
-    def _is_plain(self, i: int, text: str) -> str:
-        """Return the SQL of whether a column's stripped `text` is a plain number, and none of its words for a gap."""
-        words = [_quoted(word) for word in self._gaps[i] if PLAIN_NUMBER.fullmatch(word)]
-        without = f" AND {text} NOT IN ({', '.join(words)})" if words else ""
-        return f"(regexp_full_match({text}, '{PLAIN}'){without})"
+    def _is_plain(self, i: int) -> str:
+        """Return the SQL of whether a column's stripped cell is a plain number, and none of its words for a gap."""
+        words = [quoted(word) for word in self._gaps[i] if PLAIN.fullmatch(word)]
+        without = f" AND {trimmed(i)} NOT IN ({', '.join(words)})" if words else ""
+        return f"({matches(f'cells.c{i}', PLAIN.pattern)}{without})"
 
     def _read_by(self, i: int, column_format: Format, *, all_plain: bool) -> tuple[str, list[str]]:
         """Return the SQL of a column's values, and the join that it needs.
 
         Plain numbers are cast, and categories trimmed, by DuckDB; every other text is read by the format itself.
         """
-        trimmed = _trimmed(i)
+        cell = trimmed(i)
         if isinstance(column_format, TextFormat) or (
             isinstance(column_format, CategoryFormat) and not column_format.numeric
         ):
-            gaps = ", ".join(_quoted(word) for word in column_format.gaps)
+            gaps = ", ".join(quoted(word) for word in column_format.gaps)
             strip = not isinstance(column_format, CategoryFormat) or column_format.strip
-            text = trimmed if strip else f"cells.c{i}"
+            text = cell if strip else f"cells.c{i}"
             return f"CASE WHEN {text} IN ({gaps}) THEN NULL ELSE {text} END", []
         point = isinstance(column_format, NumberFormat) and column_format.decimal == "."
-        cast_number = f"TRY_CAST({trimmed} AS DOUBLE)"
+        # DuckDB's cast leaves all blanks out but U+00A0, so that few cells are trimmed
+        cast_number = f"coalesce(TRY_CAST(cells.c{i} AS DOUBLE), TRY_CAST({cell} AS DOUBLE))"
         if point and all_plain:
             return cast_number, []
         self._read_texts(i, column_format)
         join = f"LEFT JOIN values{i} ON values{i}.text = cells.c{i}"
         if point:
-            return f"CASE WHEN {self._is_plain(i, trimmed)} THEN {cast_number} ELSE values{i}.value END", [join]
+            return f"CASE WHEN {self._is_plain(i)} THEN {cast_number} ELSE values{i}.value END", [join]
         return f"values{i}.value", [join]
 
     def _read_texts(self, i: int, column_format: Format) -> None:
@@ -222,7 +224,7 @@ class TableFile:
         kind = "VARCHAR" if isinstance(column_format, CategoryFormat) else "DOUBLE"
         self._database.execute(f"CREATE OR REPLACE TEMP TABLE values{i} (text VARCHAR, value {kind})")
         plain_too = column_format.kind != "number" or getattr(column_format, "decimal", ".") != "."
-        only = "" if plain_too else f"AND NOT {self._is_plain(i, _trimmed(i))}"
+        only = "" if plain_too else f"AND NOT {self._is_plain(i)}"
         read = column_format.reader()
         reader = self._database.cursor()
         texts = reader.execute(f"SELECT DISTINCT c{i} FROM {cells_of(i)} AS cells WHERE c{i} IS NOT NULL {only}")
@@ -274,14 +276,6 @@ def _of_type(kind: str | None, form: Format) -> Format:
 
 def _sevens(values: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
     return (values[i : i + 7] for i in range(0, len(values), 7))
-
-
-def _trimmed(i: int) -> str:
-    return f"trim(cells.c{i}, '{BLANKS}')"
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _values(found: Any, column_format: Format) -> Values:

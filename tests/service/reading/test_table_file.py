@@ -1,20 +1,27 @@
 """Reading of table files as a person would read them."""
 
+import csv
 import gzip
 import io
 import math
 import pickle
 import zipfile
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 import numpy as np
 import pytest
+from hypothesis import Phase, example, given, settings
+from hypothesis import strategies as st
 
 from helpers.odd_tables import ODD_TABLES, ROWS, OddTable, npz
-from layerwise.tables.formats import BooleanFormat, CategoryFormat, DateFormat, NumberFormat
+from layerwise.tables.cells import GAPS
+from layerwise.tables.formats import BooleanFormat, CategoryFormat, DateFormat, Format, NumberFormat
+from layerwise.tables.inference import infer_format
 from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.reading.canonical import read_canonical
 from layerwise_service.reading.choices import ReadingChoices
@@ -73,6 +80,48 @@ def test_every_value_is_that_of_the_columns_format(upload: Upload) -> None:
 
     assert [plain(float(value)) for value in block["a"]] == [column.format.read(cell) for cell in cells]
     assert (column.gaps, column.example) == (40, "1.5")
+
+
+ODD_CELLS = st.text(" \t\n\v\f\u00a0+-.0123456789eExX_iInNfFaA\u0663", max_size=6)
+BAD = object()
+BLANKS = st.text(" \t\n\u00a0", max_size=2)
+NUMBERS = st.from_regex(r"[+-]?(0|00|[1-9])[0-9]{0,3}(\.[0-9]?)?([eE]-?[0-9])?", fullmatch=True)
+CELLS = st.one_of(ODD_CELLS, st.tuples(BLANKS, NUMBERS | st.sampled_from(GAPS), BLANKS).map("".join))
+
+
+def value_of(column_format: Format, cell: str) -> object:
+    try:
+        return column_format.read(cell)
+    except ValueError:
+        return BAD
+
+
+@given(st.lists(NUMBERS, max_size=30), st.lists(CELLS, max_size=5))
+@example([], [" 007 ", "\u00a01.5\u00a0", "12"])
+@example(["1"] * 30, ["\n2", "inf", "1_000", "0x1F", "3."])
+@settings(max_examples=15, deadline=None, phases=(Phase.explicit, Phase.generate))
+def test_odd_cells_are_counted_and_read_as_the_core_reads_them(numbers: list[str], others: list[str]) -> None:
+    cells = ["1", *numbers, *others]
+    by_rows = sorted(Counter(cells).items(), key=lambda each: (-each[1], each[0]))  # as the reader gives them
+    expected = infer_format(dict(by_rows))
+    values = [value_of(expected.format, cell) for cell in cells]
+    file = io.StringIO()
+    csv.writer(file, quoting=csv.QUOTE_ALL).writerows([["a", "b"], *((cell, "x") for cell in cells)])
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "upload"
+        path.write_bytes(file.getvalue().encode())
+        with TableFile(path, max_bytes=MANY) as table:
+            column = table.schema["a"]
+            if BAD in values:
+                with pytest.raises(InvalidRequest, match="expected a number, got"):
+                    list(table.blocks())
+            else:
+                (block,) = table.blocks()
+                assert [plain(value) for value in block["a"]] == values
+                assert column.gaps == values.count(None)
+
+    assert column.format == expected.format
+    assert {doubt.reason for doubt in column.doubts} == {doubt.reason for doubt in expected.doubts}
 
 
 def test_rows_come_in_blocks_in_the_order_of_the_file(upload: Upload) -> None:
