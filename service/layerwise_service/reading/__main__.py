@@ -1,7 +1,7 @@
 """`python -m layerwise_service.reading FOLDER OPTIONS`: read the file `upload` in a folder, in a process of its own.
 
-What the caller chose comes as JSON on stdin. The columns go to the folder `table`; what was read of them, or the
-error, is written to stdout as JSON.
+What the caller chose is in the file `choices` there, as JSON. The columns go to the folder `table`; what was read of
+them, or the error, is written to stdout as JSON.
 """
 
 from __future__ import annotations
@@ -41,8 +41,10 @@ def main() -> None:
 def _read(folder: Path, limits: Any) -> dict[str, Any]:
     from layerwise_service.reading.canonical import read_canonical  # noqa: PLC0415 - loads NumPy and DuckDB
     from layerwise_service.reading.choices import ReadingChoices  # noqa: PLC0415
+    from layerwise_service.reading.reader import CHOICES  # noqa: PLC0415
 
-    return read_canonical(folder, limits, ReadingChoices.from_json(json.load(sys.stdin)))
+    choices = json.loads((folder / CHOICES).read_text("utf-8"))
+    return read_canonical(folder, limits, ReadingChoices.from_json(choices))
 
 
 if __name__ == "__main__":

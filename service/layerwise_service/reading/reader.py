@@ -27,11 +27,12 @@ from layerwise_service.errors import (
     Unavailable,
 )
 from layerwise_service.reading.choices import ReadingChoices
+from layerwise_service.stores.files import storage_errors
 
 log = structlog.get_logger()
 
-FILE, TABLE = "upload", "table"
-"""In the folder of a reader: the file, and the folder of the columns."""
+FILE, CHOICES, TABLE = "upload", "choices", "table"
+"""In the folder of a reader: the file, what the caller chose, as JSON, and the folder of the columns."""
 _MOST_LOGGED = 4_000
 _LOOK_SECONDS = 0.1
 _KINDS: dict[str, type[ServiceError]] = {
@@ -62,12 +63,13 @@ def read_in_process(
     began = time.monotonic()
     options = json.dumps(asdict(limits) | {"parent": os.getpid()})
     command = [sys.executable, "-m", "layerwise_service.reading", str(folder), options]
+    with storage_errors():
+        (folder / CHOICES).write_text(json.dumps((choices or ReadingChoices()).to_json()), "utf-8")
     # the outcome comes through a pipe: the disk may be full
     pipe = subprocess.PIPE
-    chosen = json.dumps((choices or ReadingChoices()).to_json()).encode()
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as process:
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe) as process:
         try:
-            outcome, errors = _awaited(process, chosen, limits, stopping)
+            outcome, errors = _awaited(process, limits, stopping)
         finally:
             process.kill()
     if process.returncode < 0:
@@ -83,15 +85,12 @@ def read_in_process(
     return ReadTable(found["id"], found["rows"], found["size_bytes"], columns, doubts)
 
 
-def _awaited(
-    process: subprocess.Popen[bytes], given: bytes | None, limits: ReadingLimits, stopping: threading.Event
-) -> tuple[bytes, bytes]:
-    """Return what the process wrote, which is `given` its input. Raises `TooLarge` beyond the limits."""
+def _awaited(process: subprocess.Popen[bytes], limits: ReadingLimits, stopping: threading.Event) -> tuple[bytes, bytes]:
+    """Return what the process wrote. Raises `TooLarge` beyond the limits."""
     deadline = time.monotonic() + limits.seconds
     while time.monotonic() < deadline:
         with suppress(subprocess.TimeoutExpired):
-            return process.communicate(given, timeout=_LOOK_SECONDS)
-        given = None  # it goes on with what is left of it
+            return process.communicate(timeout=_LOOK_SECONDS)
         if stopping.is_set():
             raise _ended()
         if _memory_of(process.pid) > limits.memory_bytes:

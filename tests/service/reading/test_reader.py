@@ -12,7 +12,9 @@ import pytest
 
 from helpers.running import alive, family
 from helpers.waiting import wait_until
+from layerwise.tables.formats import NumberFormat
 from layerwise_service.errors import ErrorKind, ServiceError
+from layerwise_service.reading.choices import ReadingChoices
 from layerwise_service.reading.reader import ReadingLimits, read_in_process
 
 LIMITS = ReadingLimits(60, 2**30, 2**30, 1_000, 256, 4_096)
@@ -54,3 +56,12 @@ def test_a_fault_of_the_reader_is_logged_and_not_told(tmp_path: Path, capsys: py
     logged = capsys.readouterr().out
     assert "reader_failed" in logged
     assert "TypeError" in logged
+
+
+def test_choices_for_many_columns_reach_the_reader(tmp_path: Path) -> None:
+    (tmp_path / "upload").write_bytes(b"price\n1\n2\n")
+    others = {f"{number} {'long' * 50}": NumberFormat() for number in range(2_000)}
+
+    read = read_in_process(tmp_path, LIMITS, threading.Event(), ReadingChoices(known=others))
+
+    assert [column.name for column in read.columns] == ["price"]
