@@ -47,7 +47,7 @@ def test_a_path_and_its_dataset_train_the_same_and_say_how(client: Client, path:
     assert len({job.record.loss for job in jobs}) == 1
     source = jobs[0].source
     assert (source.dataset, source.target, source.task) == (dataset.id, "sold", "classification")
-    assert source.why == "whole numbers of 3 different values, at most 20, are classes"
+    assert source.why == "3 different whole numbers are classes, as up to 20 are"
     assert (source.left_out, source.ignored, source.weight) == (6, ("id",), "weight")
     assert [column.name for column in jobs[0].columns] == ["size", "count", "colour"]
     assert [each.name for each in client.datasets(limit=100) if each.id == dataset.id] == ["boxes.csv"]

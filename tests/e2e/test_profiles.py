@@ -39,7 +39,7 @@ def test_the_sdk_gives_the_profile_as_plain_data(service: Service, path: Path) -
 
         assert (found.dataset, found.rows, found.sampled_rows) == (dataset.id, 100, 100)
         assert (found.target, found.task) == ("price", "regression")
-        assert found.why == "whole numbers of more than 20 different values are an amount"
+        assert found.why == "more than 20 different whole numbers are an amount"
         _, size, kind, day, _ = found.columns
         assert size.numbers is not None
         assert (size.numbers.minimum, size.numbers.maximum, size.lengths, size.top) == (0.0, 12.5, None, ())
@@ -76,7 +76,7 @@ def test_the_command_profiles_a_file_and_a_dataset(service: Service, path: Path)
     assert of_file.returncode == 0, of_file.stderr
     lines = of_file.stdout.splitlines()
     assert lines[0] == "100 rows, 5 columns"
-    assert "price is for regression: whole numbers of more than 20 different values are an amount" in lines
+    assert "price is for regression: more than 20 different whole numbers are an amount" in lines
     assert "- id: differs in every row, so it says only which row it is (--ignore id)" in lines
     assert any(line.split()[:4] == ["kind", "category", "0", "2"] and "a (50 %), b (50 %)" in line for line in lines)
     assert any(line.split()[:2] == ["size", "0"] for line in lines)

@@ -183,7 +183,7 @@ def test_labels_are_those_of_the_file_by_every_way_in(service: Service) -> None:
             with pytest.warns(UserWarning, match="^y: "):
                 client.train(model, NETWORK, X, y, plan=PLAN, progress=False).wait(timeout=60)
             assert client.model(model).at("latest").labels == labels
-        with pytest.warns(UserWarning, match="^y: whole numbers of more than 20 different values are an amount"):
+        with pytest.warns(UserWarning, match="^y: more than 20 different whole numbers are an amount"):
             client.train("typed-prices", NETWORK, X, np.arange(40), plan=PLAN, progress=False).wait(timeout=60)
 
         assert client.predict("typed-prices", X).values is not None

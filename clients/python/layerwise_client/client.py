@@ -168,7 +168,7 @@ class Client:
             All labels that are allowed.
         task : str, optional
             "classification" or "regression". By default the loss of the plan decides; without one, texts, booleans and
-            whole numbers of at most 20 different values are classes, other numbers and several columns a regression.
+            at most 20 different whole numbers are classes, other numbers and several columns a regression.
         validation : str, path or Dataset, optional
             Of a dataset or file, the rows to hold out, instead of a share of the rows: the name of a column that marks
             them by true or 1, a file with the same columns, or a dataset. Otherwise `validation` of the plan decides.

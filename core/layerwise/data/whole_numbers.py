@@ -6,8 +6,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.checks import counted
-
 MOST_CLASSES = 20
 """Whole numbers of more different values are an amount, unless told otherwise."""
 
@@ -40,6 +38,7 @@ class SeenNumbers:
         if not self.whole:
             return "numbers with fractions are an amount"
         if self.are_classes:
-            values = counted(len(self.different), "different value")
-            return f"whole numbers of {values}, at most {MOST_CLASSES}, are classes"
-        return f"whole numbers of more than {MOST_CLASSES} different values are an amount"
+            few = len(self.different)
+            numbers = "one whole number is a class" if few == 1 else f"{few} different whole numbers are classes"
+            return f"{numbers}, as up to {MOST_CLASSES} are"
+        return f"more than {MOST_CLASSES} different whole numbers are an amount"

@@ -221,7 +221,7 @@ def check_manifest(job: NewJob, labels: Sequence[Label] | None) -> None:
         raise TooLarge(f"{detail}; {help_}", pointer=pointers[largest], reason="MODEL_TOO_LARGE")
     columns = {str(item["name"]): _json_bytes(item) for item in cast("list[JSONObject]", encoder["fitted"])}
     name = max(columns, key=columns.__getitem__)
-    help_ = "encode it by hashing, which stores no categories, lower `most` of one_hot, or ignore it"
+    help_ = "encode it by hashing, which takes far less, lower `most` of one_hot, or ignore it"
     detail = f"{detail}. Column {name[:64]!r} takes most, {columns[name]} bytes: {help_}"
     raise TooLarge(detail, pointer="encoder", reason="MODEL_TOO_LARGE")
 

@@ -9,10 +9,10 @@ from layerwise.data.whole_numbers import SeenNumbers
 @pytest.mark.parametrize(
     ("blocks", "are_classes", "why"),
     [
-        ([[0, 1], [1, 0]], True, "whole numbers of 2 different values, at most 20, are classes"),
-        ([[0.0, 1.0], [2.0]], True, "whole numbers of 3 different values, at most 20, are classes"),
-        ([list(range(10)), list(range(10, 20))], True, "whole numbers of 20 different values"),
-        ([list(range(15)), list(range(10, 25))], False, "whole numbers of more than 20 different values are an amount"),
+        ([[0, 1], [1, 0]], True, "2 different whole numbers are classes, as up to 20 are"),
+        ([[0.0, 1.0], [2.0]], True, "3 different whole numbers are classes, as up to 20 are"),
+        ([list(range(10)), list(range(10, 20))], True, "20 different whole numbers are classes"),
+        ([list(range(15)), list(range(10, 25))], False, "more than 20 different whole numbers are an amount"),
         ([[0.0, 1.0], [0.5]], False, "numbers with fractions are an amount"),
         ([[0.5], [0.0, 1.0]], False, "numbers with fractions are an amount"),
     ],

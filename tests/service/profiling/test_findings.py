@@ -171,7 +171,7 @@ def test_the_task_follows_from_all_rows() -> None:
 
     found = profiled(table, target="y", quick=True)
 
-    assert found.why == "whole numbers of more than 20 different values are an amount"
+    assert found.why == "more than 20 different whole numbers are an amount"
 
 
 def test_flags_can_be_pasted_into_a_shell() -> None:

@@ -133,7 +133,7 @@ def test_the_target_is_taken_for_what_a_job_would_take_it_for() -> None:
 
     amount, classes = profiled(table, target="count"), profiled(table, target="few")
 
-    assert (amount.task, amount.why) == (Task.AMOUNT, "whole numbers of more than 20 different values are an amount")
+    assert (amount.task, amount.why) == (Task.AMOUNT, "more than 20 different whole numbers are an amount")
     assert classes.task is Task.CLASSES
     assert profiled(table, target="few", task=Task.AMOUNT).task is Task.AMOUNT
     assert (profiled(table).task, profiled(table).why) == (None, "")

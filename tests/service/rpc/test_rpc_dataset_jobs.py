@@ -74,8 +74,8 @@ def create(channel: grpc.Channel, dataset: str, **request: Any) -> training_pb2.
     [
         ("colour", 0, "CLASSES", ("blue", "green", "red"), "texts are classes"),
         ("big", 0, "CLASSES", (False, True), "booleans are classes"),
-        ("sold", 0, "CLASSES", (0, 1, 2), "whole numbers of 3 different values, at most 20, are classes"),
-        ("count", 0, "AMOUNT", None, "whole numbers of more than 20 different values are an amount"),
+        ("sold", 0, "CLASSES", (0, 1, 2), "3 different whole numbers are classes, as up to 20 are"),
+        ("count", 0, "AMOUNT", None, "more than 20 different whole numbers are an amount"),
         ("price", 0, "AMOUNT", None, "numbers with fractions are an amount"),
         ("count", 1, "CLASSES", tuple(range(ROWS)), "as asked"),
         ("sold", 2, "AMOUNT", None, "as asked"),

@@ -71,7 +71,7 @@ def test_findings_say_what_to_do_about_target_and_columns(service: DatasetServic
     found = profile(service, copies, target="price", validation=copies)
 
     assert (found.target, found.task) == ("price", types_pb2.TASK_AMOUNT)
-    assert found.why == "whole numbers of more than 20 different values are an amount"
+    assert found.why == "more than 20 different whole numbers are an amount"
     by_reason = {each.reason: each for each in found.findings}
     assert set(by_reason) == {"ROWS_IN_BOTH", "ALL_DIFFERENT", "GIVES_TARGET_AWAY"}
     assert (list(by_reason["ALL_DIFFERENT"].columns), by_reason["ALL_DIFFERENT"].flag) == (["id"], "--ignore id")

@@ -45,8 +45,8 @@ def are_classes(array: np.ndarray[Any, np.dtype[Any]], kind: str) -> bool:
         except OverflowError:  # a number of hundreds of digits, which is refused with its place as a label
             return True
     if seen.are_classes is (kind == "number"):
-        other = "regression" if seen.are_classes else "classification"
-        warnings.warn(f"y: {seen.why}; task={other!r} takes them otherwise", stacklevel=level_of_caller())
+        other = "'regression' if they are an amount" if seen.are_classes else "'classification' if they are classes"
+        warnings.warn(f"y: {seen.why}; give task={other}", stacklevel=level_of_caller())
     return seen.are_classes
 
 

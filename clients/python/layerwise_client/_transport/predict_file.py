@@ -35,7 +35,7 @@ def open_request(
     gaps: Iterable[str],
     display: Progress,
 ) -> models_pb2.PredictDatasetRequest:
-    """Send the file, unless it is a dataset already, and return the request to predict its rows. Raises as these do.
+    """Send the file, unless it is a dataset already, and return the request to predict its rows.
 
     Columns that the version does not take are read as texts: those to keep stay as they are in the file, and the
     service reads the true values as the target of the training.
@@ -96,7 +96,7 @@ def _truth(values: Iterable[float]) -> Array:
 
 
 def _named(exc: InvalidRequest, kept: Sequence[str]) -> InvalidRequest:
-    """Return the error; one about the kind of a column that is not in the file as one about the argument."""
+    """Return the error. If the file lacks a column of `keep` or the target, the error is about that argument."""
     match exc.place:
         case ("formats" | "columns", str(name)) if exc.reason == "COLUMN_NOT_FOUND":
             argument = "keep" if name in kept else "target"
