@@ -24,6 +24,8 @@ _RECORDS = 100
 """Records that are compared."""
 _SAMPLE = 2**20
 """Characters, or the first line if it is longer."""
+_TAIL = 2**16
+"""Bytes at the end of a file in which notes after the table are looked for."""
 _LINE_END = re.compile(r"[\r\n]")
 _ANNOUNCED = re.compile(r"\s*sep=(.)[\r\n]", re.IGNORECASE)
 """A first line as Excel reads and writes it."""
@@ -54,8 +56,8 @@ class _Record:
 def find_dialect(path: Path) -> Dialect:
     """Return the dialect by which most of the first records have as many cells as the header.
 
-    Lines before the header, such as a title, have fewer cells than the records. Raises `TooLarge` for a header of more
-    than `LONGEST_LINE`.
+    Lines before the header, such as a title, have fewer cells than the records, or a text in the first alone.
+    Raises `TooLarge` for a header of more than `LONGEST_LINE`.
     """
     with path.open(encoding="utf-8", newline="") as file:
         sample = file.read(_SAMPLE)
@@ -81,6 +83,26 @@ def find_dialect(path: Path) -> Dialect:
     return found
 
 
+def notes_after(path: Path, dialect: Dialect) -> tuple[str, ...]:
+    """Return the lines after the table, such as its source: an empty line divides them from it.
+
+    Each has fewer cells than the header, and no quotes. A line without an empty one before it may be a row cut off.
+    """
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL))
+        lines = [line.strip() for line in file.read().decode(errors="replace").splitlines()]
+    notes: list[str] = []
+    found: tuple[str, ...] = ()
+    for line in reversed(lines):
+        if not line:
+            found = tuple(notes)
+        elif dialect.quote in line or line.count(dialect.delimiter) + 1 >= len(dialect.header):
+            return found[::-1]
+        else:
+            notes.append(line)
+    return ()  # there is no row before them
+
+
 def _records(sample: str, delimiter: str, quote: str, escape: str) -> Iterator[_Record]:
     """Yield the records that are no empty lines; one that cannot be read has no cells, and ends them."""
     doubled = escape == quote
@@ -104,6 +126,11 @@ def _records(sample: str, delimiter: str, quote: str, escape: str) -> Iterator[_
             yield _Record(cells, place)
 
 
+def _is_title(record: _Record) -> bool:
+    """Return whether only the first cell has a text: spreadsheets give a title as many cells as the table has."""
+    return bool(record.cells[0].strip()) and not any(cell.strip() for cell in record.cells[1:])
+
+
 def _header(records: list[_Record]) -> tuple[tuple[float, int], int, tuple[str, ...]]:
     """Return how well the dialect of these records fits, which of them is the header, and its cells.
 
@@ -114,7 +141,8 @@ def _header(records: list[_Record]) -> tuple[tuple[float, int], int, tuple[str, 
     if usual < 2:
         return (0.0, usual), 0, tuple(records[0].cells) if records else ()
     fit = (widths.count(usual) / len(widths), usual)
-    start = next(i for i, width in enumerate(widths) if width >= usual)
+    wide = [i for i, width in enumerate(widths) if width >= usual]
+    start = next((i for i in wide if usual < 3 or not _is_title(records[i])), wide[0])
     first = records[0]
     if start == 1 and usual - 1 == widths[0] > 0 and records[1].place == first.place + 1:
         if not any(record.cells[-1] for record in records[1:] if record.cells):

@@ -18,7 +18,7 @@ from layerwise.errors import Place
 from layerwise.tables.inference import Doubt
 from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.reading.cell_sql import quoted
-from layerwise_service.reading.dialect import DELIMITERS, LINE, LONGEST_LINE, find_dialect
+from layerwise_service.reading.dialect import DELIMITERS, LINE, LONGEST_LINE, find_dialect, notes_after
 from layerwise_service.reading.file_kind import FileKind
 from layerwise_service.reading.names import clean_names
 
@@ -75,6 +75,7 @@ def _load_csv(
         f"delim = {quoted(dialect.delimiter)}, quote = {quoted(dialect.quote)}, escape = {quoted(dialect.escape)},"
         f" header = false, skip = {dialect.skip}, auto_detect = false, max_line_size = {LONGEST_LINE}"
     )
+    notes = notes_after(path, dialect)
     columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(names)))
     options = f"{options}, columns = {{{columns}}}, store_rejects = true, rejects_limit = {MOST_REJECTED}"
     for table, own in _tables(len(names)):
@@ -82,23 +83,23 @@ def _load_csv(
             f"CREATE TABLE {table} AS SELECT {', '.join(f'c{i}' for i in own)} FROM read_csv($path, {options})",
             {"path": str(path)},
         )
-        _check_lines(database, len(names), dialect.delimiter)
-    if dialect.left_out:
-        lines = counted(len(dialect.left_out), "line")
-        said = f"{lines} before the header left out, from {shown(dialect.left_out[0][:MOST_SHOWN])} on"
-        doubts = (Doubt("LINES_SKIPPED", said), *doubts)
+        _check_lines(database, len(names), dialect.delimiter, notes)
+    for lines, place in ((notes, "after the table"), (dialect.left_out, "before the header")):
+        if lines:
+            said = f"{counted(len(lines), 'line')} {place} left out, from {shown(lines[0][:MOST_SHOWN])} on"
+            doubts = (Doubt("LINES_SKIPPED", said), *doubts)
     if len(names) == 1 and (signs := [sign for sign in " :^~" if sign in names[0]]):
         said = f"the file has one column, {shown(names[0])}: if {shown(signs[0])} divides columns, save it with commas"
         doubts = (*doubts, Doubt("ONE_COLUMN", said))
     return names, doubts
 
 
-def _check_lines(database: duckdb.DuckDBPyConnection, width: int, delimiter: str) -> None:
-    """Raise `InvalidRequest` if a line of the file has another number of cells than the header."""
+def _check_lines(database: duckdb.DuckDBPyConnection, width: int, delimiter: str, notes: Sequence[str]) -> None:
+    """Raise `InvalidRequest` if a line, other than the `notes`, has another number of cells than the header."""
     wrong = database.execute(
         "SELECT line, error_type::VARCHAR, csv_line, error_message, count(DISTINCT line) OVER () FROM reject_errors"
-        " WHERE trim(csv_line, $blanks) <> '' ORDER BY line LIMIT 1",
-        {"blanks": BLANKS},
+        " WHERE NOT list_contains($left_out, trim(csv_line, $blanks)) ORDER BY line LIMIT 1",
+        {"blanks": BLANKS, "left_out": ["", *notes]},
     ).fetchone()
     if wrong is None:
         (blank,) = cast("tuple[int]", database.execute("SELECT count(*) FROM reject_errors").fetchone())

@@ -264,6 +264,7 @@ def test_a_cell_that_a_chosen_format_cannot_read_is_named(upload: Upload) -> Non
             r"line\[3\]: expected 2 cells, as in the header, divided by comma; got 1: '3'",
         ),
         (b"a,b\n1,2\n3\n", "BAD_LINE", r"line\[3\]: expected 2 cells"),
+        (b"a,b\n1,2\n3\n4,5\n\nend\n", "BAD_LINE", r"line\[3\]: expected 2 cells"),
         (b'a,b\n1,"2\n', "BAD_LINE", r'line\[2\]: expected " only around a cell'),
         (b"a,b\n1,2\n" + b"x" * 2**24 + b"\n", "BAD_LINE", r"line\[3\]: expected a line of at most 16,777,216 bytes"),
         (b'"a,b\n1,2\n', "BAD_LINE", r"line\[1\]: expected a line with the names .* quote not closed"),
