@@ -8,9 +8,10 @@ from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
+from layerwise_client._data.arguments import seconds, text, whole
 from layerwise_client._data.file_header import open_file_header, open_path
 from layerwise_client._data.header import open_header
-from layerwise_client._transport.connection import Connection, seconds, text, whole
+from layerwise_client._transport.connection import Connection
 from layerwise_client._transport.evaluate import evaluated
 from layerwise_client._transport.http import HttpTransport
 from layerwise_client._transport.messages import snapshot_of, summary_of

@@ -9,7 +9,7 @@ from functools import cached_property
 from math import isnan
 from typing import TYPE_CHECKING, Any, cast
 
-from layerwise_client._transport.connection import text, whole
+from layerwise_client._data.arguments import text, whole
 from layerwise_client._transport.messages import time_of
 from layerwise_client.profile import Profile, profile_of, task_number
 from layerwise_proto.json_form import to_json

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from layerwise_client._transport.connection import Connection, Deadline, whole
+from layerwise_client._data.arguments import whole
+from layerwise_client._transport.connection import Connection, Deadline
 from layerwise_client._transport.messages import snapshot_of
 from layerwise_client._transport.pages import VersionOrJob, columns_of
 from layerwise_client.column import Column

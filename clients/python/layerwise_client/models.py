@@ -8,8 +8,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from layerwise_client._data.arguments import text
 from layerwise_client._data.targets import labels_of
-from layerwise_client._transport.connection import text
 from layerwise_client._transport.messages import json_of, time_of
 from layerwise_client._transport.pages import VersionOrJob, categories_of, classes_of, columns_of, versions_of
 from layerwise_client.column import Column

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from layerwise_client._data.arguments import text
 from layerwise_client._data.places import invalid
-from layerwise_client._transport.connection import text
 from layerwise_client.errors import InvalidRequest
 from layerwise_client.wording import printable
 from layerwise_proto.json_form import JSONFormError, to_message

@@ -6,9 +6,9 @@ import uuid
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from layerwise_client._data.arguments import text
 from layerwise_client._data.encoder import spec_message
 from layerwise_client._data.targets import labels_message
-from layerwise_client._transport.connection import text
 from layerwise_client.errors import InvalidRequest
 from layerwise_proto.v1 import training_pb2, types_pb2
 

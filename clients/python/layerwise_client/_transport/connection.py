@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import operator
 import os
 import random
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, SupportsFloat, SupportsIndex, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import grpc
 
 from layerwise_client._transport.errors import from_rpc
 from layerwise_client._transport.proxy import proxy_to
 from layerwise_client._transport.wrong_port import rest_as_target
-from layerwise_client.errors import DeadlineExceeded, InvalidRequest, LayerwiseError, Unavailable
+from layerwise_client.errors import DeadlineExceeded, LayerwiseError, Unavailable
 from layerwise_proto.v1 import datasets_pb2_grpc, models_pb2_grpc, training_pb2_grpc
 
 if TYPE_CHECKING:
@@ -28,8 +27,6 @@ T = TypeVar("T")
 _DELAYS = (0.1, 0.2, 0.4, 0.8)  # seconds between tries; the last one repeats
 
 _CLOSE_SECONDS = 5.0
-_MOST_INT = 2**63 - 1  # largest int64 of protobuf
-_MOST_SECONDS = 1_000_000  # gRPC and sockets fail at once with a time that they cannot count
 
 MESSAGE_BYTES = 8 << 20
 """Largest message over gRPC, or body over REST, that every service accepts."""
@@ -273,35 +270,3 @@ def retrying(attempt: Callable[[], T], retries: Retries, deadline: Deadline) -> 
                 raise absent from None
     finally:
         del absent  # its traceback refers to this frame, which would keep the request in memory
-
-
-def whole(value: object, name: str) -> int:
-    """Return `value` as an int of 64 bits. Raises `InvalidRequest` with the argument's `name` for anything else."""
-    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
-        raise InvalidRequest(f"{name}: expected a whole number, got {value!r}", pointer=name)
-    number = operator.index(value)
-    if abs(number) > _MOST_INT:
-        raise InvalidRequest(f"{name}: expected a whole number of at most 64 bits, got a larger one", pointer=name)
-    return number
-
-
-def seconds(value: object, name: str) -> float:
-    """Return `value`, a time above 0. Raises `InvalidRequest` with the argument's `name` for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float | SupportsFloat):
-        raise InvalidRequest(f"{name}: expected a number of seconds, got {value!r}", pointer=name)
-    try:
-        number = float(value)
-    except OverflowError:  # a whole number of hundreds of digits
-        number = float("inf")
-    if not 0 < number <= _MOST_SECONDS:
-        raise InvalidRequest(f"{name}: expected seconds above 0, up to {_MOST_SECONDS:,}, got {number:g}", pointer=name)
-    return number
-
-
-def text(value: object, name: str) -> str:
-    """Return `value`, a printable string. Raises `InvalidRequest` with the argument's `name` for anything else."""
-    if not isinstance(value, str):
-        raise InvalidRequest(f"{name}: expected a string, got {type(value).__name__}", pointer=name)
-    if not value.isprintable():  # such as lone surrogates, which cannot be encoded
-        raise InvalidRequest(f"{name}: expected printable text, got {value!r}", pointer=name)
-    return value

@@ -8,9 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import cast
 
+from layerwise_client._data.arguments import text
 from layerwise_client._data.file_header import open_file_header, open_path
 from layerwise_client._data.json_lines import write_json_lines
-from layerwise_client._transport.connection import Connection, text
+from layerwise_client._transport.connection import Connection
 from layerwise_client._transport.send_file import send_file
 from layerwise_client.dataset import Dataset, dataset_of
 from layerwise_client.errors import InvalidRequest

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
+from layerwise_client._data.arguments import text
 from layerwise_client._data.file_header import open_file_header, open_path
-from layerwise_client._transport.connection import Connection, Deadline, text
+from layerwise_client._transport.connection import Connection, Deadline
 from layerwise_client._transport.rpc import prediction_of
 from layerwise_client._transport.send_file import send_file
 from layerwise_client.dataset import Dataset, cells_of
