@@ -127,8 +127,11 @@ def cells(kind: str, stored: NDArray[np.float64] | list[str]) -> list[Cell]:
     """
     if isinstance(stored, list):
         return [text or None for text in stored]
-    show = _SHOWN.get(kind, float)
-    return [None if math.isnan(value) else show(value) for value in stored.tolist()]
+    if (show := _SHOWN.get(kind)) is None:
+        return [None if math.isnan(value) else value for value in stored.tolist()]
+    different, places = np.unique(stored, return_inverse=True)  # to show a date takes long
+    shown = [None if math.isnan(value) else show(value) for value in different.tolist()]
+    return [shown[place] for place in places.tolist()]
 
 
 def as_sent(kind: str, stored: NDArray[np.float64] | list[str]) -> NDArray[np.float64] | list[str]:
