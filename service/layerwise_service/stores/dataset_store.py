@@ -53,17 +53,19 @@ class DatasetStore:
     def add(self, table: ReadTable, *, name: str, file_sha256: str, transient: bool = False) -> TableDataset:
         """Store a dataset whose files are in their place.
 
-        If it is there already, it gets the new doubts and, if any, the new name. One that is listed stays so; one that
-        is not begins its time anew.
+        If it is there already, it gets the new doubts and, if any, the new name, and one that is not listed begins its
+        time anew. But a listed one stays as it is if this is `transient`.
         """
         with self._database.write() as connection:
             use_artifact(connection, Artifact.DATASET, table.id)
-            known = sa.update(datasets).where(datasets.c.sha256 == table.id)
+            is_this = datasets.c.sha256 == table.id
+            known = sa.update(datasets).where(is_this, datasets.c.transient | sa.literal(not transient))
             changes: dict[str, Any] = {"file_sha256": file_sha256} | ({"name": name} if name else {})
             changes["schema"] = schema_json(table.columns, table.doubts)
             changes["created"] = sa.case((datasets.c.transient, now()), else_=datasets.c.created)
-            changes["transient"] = sa.and_(datasets.c.transient, sa.literal(transient))
-            if connection.execute(known.values(**changes)).rowcount == 0:
+            changes["transient"] = transient
+            there = connection.execute(known.values(**changes)).rowcount
+            if not there and connection.scalar(sa.select(datasets.c.sha256).where(is_this)) is None:
                 columns = stored_columns(table.columns)
                 connection.execute(
                     sa.insert(datasets).values(

@@ -188,6 +188,15 @@ def test_a_wrong_choice_is_refused_and_nothing_is_left(
     wait_until(lambda: left(settings) == [])
 
 
+def test_a_listed_dataset_stays_as_it_is_when_its_content_is_predicted(service: DatasetServiceStub) -> None:
+    content = b"kept\n1\n"
+    listed = service.UploadDataset(file_requests(content, name="mine.csv"), timeout=60)
+
+    service.UploadDataset(file_requests(content, name="theirs.csv", transient=True), timeout=60)
+
+    assert get(service, listed.id) == listed
+
+
 def test_a_transient_dataset_is_not_listed_and_goes_after_the_grace(
     settings: Settings, service: DatasetServiceStub
 ) -> None:
