@@ -177,7 +177,18 @@ def test_predictions_are_printable_in_a_table_and_data_in_a_pipe(run, hostile, c
     shown.end(None)
 
     assert list(csv.reader(io.StringIO(piped, newline=""))) == [["prediction"], [EVIL]]
-    assert SHOWN in capsys.readouterr().out
+    written = capsys.readouterr().out
+    assert written.count(SHOWN) == 3
+    assert_harmless(written)
+
+
+def test_a_class_that_looks_like_markup_heads_its_column_as_it_is(capsys):
+    classes = np.array(["[red]", "[/b]"])
+    shown = predictions._Table(all_classes=True)
+    shown.add(PredictedRows(Prediction("m", 1, classes, None, np.array([[0.5, 0.5]] * 2), classes=classes), {}))
+    shown.end(None)
+
+    assert capsys.readouterr().out.splitlines()[1].split() == ["row", "prediction", "[red]", "[/b]"]
 
 
 def test_the_bar_of_a_terminal_shows_no_control_character_of_others(hostile, monkeypatch):

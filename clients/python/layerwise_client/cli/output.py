@@ -38,10 +38,10 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, err: bool
     """Print a table, on a terminal as wide as that, in a pipe as wide as its contents; on stderr if `err`."""
     console = _console(err=err)
     view = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
+    # Text, so that a label such as [b] is not read as markup
     for column in columns:
-        view.add_column(column, overflow="fold")  # an id is not cut off
+        view.add_column(Text(printable(column)), overflow="fold")  # an id is not cut off
     for row in rows:
-        # Text, so that a label such as [b] is not read as markup
         view.add_row(*(Text(printable(_cell(value))) for value in row))
     console.print(view)
 
