@@ -133,11 +133,15 @@ class TableFile:
         texts = self._texts(i) if others else {}
         found = InferredFormat(chosen) if chosen else infer_format(texts, cells.plain, gaps=self._gaps[i])
         gaps = sum(count for text, count in texts.items() if text.strip() in found.format.gaps)
+        distinct = min(cells.distinct, cells.rows)
+        if not cells.plain.rows and len(texts) < MOST_TEXTS:  # all are here to be counted
+            strip = getattr(found.format, "strip", True)
+            distinct = len({text.strip() if strip else text for text in texts} - {*found.format.gaps})
         return ColumnSchema(
             name,
             found.format,
             gaps + self._rows - cells.rows,
-            min(cells.distinct, cells.rows),
+            distinct,
             cells.example,
             found.doubts,
             all_plain=not others,

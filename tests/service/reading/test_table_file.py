@@ -124,6 +124,15 @@ def test_odd_cells_are_counted_and_read_as_the_core_reads_them(numbers: list[str
     assert {doubt.reason for doubt in column.doubts} == {doubt.reason for doubt in expected.doubts}
 
 
+def test_different_values_are_counted_without_gaps_and_blanks_around_them(upload: Upload) -> None:
+    lines = [f"#{1000 + i},{'good' if i % 2 else 'good '},{i},{'NA' if i % 3 else f'{i % 4},5'}" for i in range(900)]
+    content = "order,quality,n,share\n" + "".join(line.replace(",", ";", 3) + "\n" for line in lines)
+    with TableFile(upload(content.replace(",", ";", 3).encode()), max_bytes=MANY) as table:
+        counted = {column.name: column.distinct for column in table.schema.columns}
+
+    assert {name: counted[name] for name in ("order", "quality", "share")} == {"order": 900, "quality": 1, "share": 4}
+
+
 def test_rows_come_in_blocks_in_the_order_of_the_file(upload: Upload) -> None:
     rows = 150_000
     with TableFile(
