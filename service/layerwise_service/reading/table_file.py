@@ -220,7 +220,7 @@ class TableFile:
         self._read_texts(i, column_format)
         join = f"LEFT JOIN values{i} ON values{i}.text = cells.c{i}"
         if point:
-            return f"CASE WHEN {self._is_plain(i)} THEN {cast_number} ELSE values{i}.value END", [join]
+            return f"CASE WHEN values{i}.text IS NULL THEN {cast_number} ELSE values{i}.value END", [join]
         return f"values{i}.value", [join]
 
     def _read_texts(self, i: int, column_format: Format) -> None:
@@ -233,13 +233,11 @@ class TableFile:
         reader = self._database.cursor()
         texts = reader.execute(f"SELECT DISTINCT c{i} FROM {cells_of(i)} AS cells WHERE c{i} IS NOT NULL {only}")
         while block := texts.fetchmany(BLOCK_ROWS):
-            found = [(text, self._value(i, text, column_format, read)) for (text,) in block]
-            if there := [pair for pair in found if pair[1] is not None]:
-                keys, values = zip(*there, strict=True)
-                self._database.execute(
-                    f"INSERT INTO values{i} SELECT unnest($keys), unnest($values)",
-                    {"keys": list(keys), "values": list(values)},
-                )
+            keys = [text for (text,) in block]
+            values = [self._value(i, text, column_format, read) for text in keys]
+            self._database.execute(
+                f"INSERT INTO values{i} SELECT unnest($keys), unnest($values)", {"keys": keys, "values": values}
+            )
         reader.close()
 
     def _value(self, i: int, text: str, column_format: Format, read: Callable[[object], object]) -> object:
