@@ -111,7 +111,8 @@ def _category(graph: Graph, column: CategoryColumn) -> str:
     places = {category: place for place, category in enumerate(column.categories)}
     places |= {text: places[boolean] for text, boolean in BOOLEANS.items() if boolean in places}
     if isinstance(column.format, BooleanFormat):
-        words = {"true": ("1", *column.format.true), "false": ("0", *column.format.false)}
+        given = column.format.arguments
+        words = {"true": ("1", *given["true"]), "false": ("0", *given["false"])}
         places |= {word: places[truth] for truth in places for word in words[truth]}
     elif column.format.numeric:
         places |= {f"{category}.0": place for category, place in list(places.items()) if category.isdigit()}

@@ -141,7 +141,8 @@ class BooleanFormat(Format):
     gaps : tuple of str
         The words that mean that a cell has no value.
     true, false : tuple of str
-        The words for true and for false.
+        The words for true and for false. The first ones are the labels of a target with this format, unless they are
+        true and false themselves.
 
     Raises
     ------
@@ -165,10 +166,26 @@ class BooleanFormat(Format):
     def check_together(self) -> None:
         Format.check_together(self)
         for name in ("true", "false"):
-            words = texts(name, getattr(self, name))
-            object.__setattr__(self, name, tuple(dict.fromkeys(word.strip().casefold() for word in words)))
-        if both := set(self.true) & set(self.false):
+            different: dict[str, str] = {}  # capital letters make no difference
+            for word in map(str.strip, texts(name, getattr(self, name))):
+                different.setdefault(word.casefold(), word)
+            object.__setattr__(self, name, tuple(different.values()))
+        if both := set(_folded(self.true)) & set(_folded(self.false)):
             raise InvalidInput("false", f"expected other words than in `true`, got {shown(min(both))} in both")
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        return {"gaps": self.gaps, "true": _folded(self.true), "false": _folded(self.false)}
+
+    @property
+    def labels(self) -> tuple[bool, bool] | tuple[str, str]:
+        """The labels of a target that is false and true: booleans, or the words that stand for them."""
+        no, yes = self.false[0], self.true[0]
+        return (False, True) if (no.casefold(), yes.casefold()) == ("false", "true") else (no, yes)
+
+
+def _folded(words: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(word.casefold() for word in words)
 
 
 @dataclass(frozen=True, slots=True)

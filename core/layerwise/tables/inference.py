@@ -126,7 +126,7 @@ def infer_format(
         doubt = Doubt("EMPTY", "every value is missing, so nothing can be learnt from it", "ignore")
         return InferredFormat(CategoryFormat(gaps), (doubt,))
     if not plain.rows and column.fold() <= {*TRUE, *FALSE}:
-        return InferredFormat(BooleanFormat(gaps))
+        return InferredFormat(BooleanFormat(gaps, *column.words_of(TRUE, FALSE)))
     if plain.padded:
         return _padded(column)
     for infer in (_number, _date, _time):
@@ -149,6 +149,20 @@ class _Column:
 
     def fold(self) -> set[str]:
         return {text.casefold() for text in self.texts}
+
+    def words_of(self, *kinds: tuple[str, ...]) -> list[tuple[str, ...]]:
+        """Return the words of each kind, the most frequent one of the column first, as it is spelled there.
+
+        They stay as they are if texts of a kind are missing, or if these are its first word.
+        """
+        own = [[text for text in self.texts if text.casefold() in words] for words in kinds]
+        if not all(own):
+            return list(kinds)
+        first = [max(each, key=self.texts.__getitem__) for each in own]
+        return [
+            words if word.casefold() == words[0] else (word, *(each for each in words if each != word.casefold()))
+            for word, words in zip(first, kinds, strict=True)
+        ]
 
     def read_by(
         self, column_format: "NumberFormat | DateFormat | TimeFormat", *, whole: bool = False

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,14 +105,19 @@ def check_learnable(column: DatasetColumn, values: TargetValues) -> None:
         raise InvalidRequest(f"{detail}; choose another column", pointer="target", reason="NO_TARGET")
 
 
-def target_values(kind: str, task: Task, stored: Stored) -> Sequence[Label] | NDArray[np.float32]:
-    """Return the labels or the amounts in a stored column, which has no gaps."""
+def target_values(column: DatasetColumn, task: Task, stored: Stored) -> Sequence[Label] | NDArray[np.float32]:
+    """Return the labels or the amounts in stored values of the target `column`, none of which is missing.
+
+    The labels of booleans are the words that the file has for them, such as yes and no, or True and False.
+    """
     if isinstance(stored, list):
         return stored
     if task is Task.AMOUNT:
         return stored.astype(np.float32)
-    as_label: Any = bool if kind == "boolean" else int
-    return [as_label(value) for value in stored.tolist()]
+    if column.kind == "boolean":
+        labels = cast(BooleanFormat, variants.from_json("format", column.format, FORMATS)).labels
+        return [labels[int(value)] for value in stored.tolist()]
+    return [int(value) for value in stored.tolist()]
 
 
 class TrueValues:

@@ -248,6 +248,7 @@ def _send(
     source = submission.source
     assert source is not None
     kinds = {column.name: column.kind for column in dataset.columns}
+    target = next(column for column in dataset.columns if column.name == source.target)
     unused = {source.target, source.weight, source.validation_column, *source.ignored}
     booleans = {name: kind for name, kind in kinds.items() if kind == "boolean" and name not in unused}
     for start, block, there in part.blocks(source.target):
@@ -260,7 +261,7 @@ def _send(
                 for name in kinds
                 if name not in unused
             }
-            expected = target_values(kinds[source.target], source.task, chosen[source.target])
+            expected = target_values(target, source.task, chosen[target.name])
             weights = np.asarray(chosen[source.weight], np.float32) if source.weight else None
             upload.add(Batch(inputs, expected, weights, booleans))
 

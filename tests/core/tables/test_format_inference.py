@@ -25,7 +25,7 @@ def column(*texts: str, rows: int = 100) -> Counter[str]:
         (("$1,200", "$7"), NumberFormat(unit="$", thousands=",")),
         (("\u22124", "4"), NumberFormat()),
         (("True", "False"), BooleanFormat()),
-        (("yes", "No", ""), BooleanFormat()),
+        (("yes", "No", ""), BooleanFormat(true=("yes", "true", "t", "y"), false=("No", "false", "f", "n"))),
         (("2012/09/06", "2012/10/30"), DateFormat()),
         (("9/6/2012", "10/30/2012"), DateFormat(day_first=False)),
         (("06.09.2012",), DateFormat()),
@@ -94,3 +94,11 @@ def test_a_decimal_comma_is_not_read_where_others_have_a_point():
 
     assert found.format == NumberFormat(gaps=(*NumberFormat().gaps, "2,5"))
     assert [doubt.reason for doubt in found.doubts] == ["ODD_TEXTS"]
+
+
+def test_the_labels_of_booleans_are_the_words_of_the_column():
+    spelled = {"Yes": 3, "YES": 1, "no": 2, "": 1}
+    said = [infer_format(texts).format for texts in (spelled, {"True": 2, "FALSE": 1}, {"y": 3}, {"t": 1, "f": 2})]
+
+    assert [each.labels for each in said] == [("no", "Yes"), (False, True), (False, True), ("f", "t")]
+    assert [each.read(cell) for each in said for cell in ("yes", "TRUE", "N", "0")] == [1.0, 1.0, 0.0, 0.0] * 4

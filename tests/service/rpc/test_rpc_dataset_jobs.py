@@ -73,7 +73,7 @@ def create(channel: grpc.Channel, dataset: str, **request: Any) -> training_pb2.
     ("target", "task", "decided", "labels", "words"),
     [
         ("colour", 0, "CLASSES", ("blue", "green", "red"), "texts are classes"),
-        ("big", 0, "CLASSES", (False, True), "booleans are classes"),
+        ("big", 0, "CLASSES", ("no", "yes"), "booleans are classes"),
         ("sold", 0, "CLASSES", (0, 1, 2), "3 different whole numbers are classes, as up to 20 are"),
         ("count", 0, "AMOUNT", None, "more than 20 different whole numbers are an amount"),
         ("price", 0, "AMOUNT", None, "numbers with fractions are an amount"),
