@@ -23,6 +23,8 @@ SHARE = 0.9
 """If this share of the values are numbers, dates or times, the others are taken for gaps, unless they are many."""
 MOST_ODD = 10
 """The most different texts that are taken for gaps in such a column."""
+MOSTLY = 0.75
+"""If this share of the values are numbers, but fewer than `SHARE`, it is said that they are read as categories."""
 UNITS = "%$€£¥"
 NUMBER_FORMATS = (
     NumberFormat(thousands=","),
@@ -271,11 +273,10 @@ def _with_gaps(
 ) -> InferredFormat:
     """Return the format `found` with the `odd` texts as gaps, which is said."""
     if odd:
-        listed = ", ".join(shown(text) for text in list(odd)[:3]) + (", …" if len(odd) > 3 else "")
         rows = sum(odd.values())
         share = min(99.9, 100 * (1 - rows / column.rows))
         taken = "is taken for a gap" if rows == 1 else "are taken for gaps"
-        message = f"{share:.3g} % are {values}; {counted(rows, 'row')} with {listed} {taken}"
+        message = f"{share:.3g} % are {values}; {counted(rows, 'row')} with {_some(odd)} {taken}"
         doubts.append(Doubt("ODD_TEXTS", message, "category", next(iter(odd))))
     return InferredFormat(replace(found, gaps=(*column.gaps, *odd)), tuple(doubts))
 
@@ -289,4 +290,14 @@ def _words(column: _Column) -> InferredFormat:
     doubts: tuple[Doubt, ...] = ()
     if len(column.texts) == column.rows > 20:
         doubts = (Doubt("ALL_DIFFERENT", "every row has another value, so nothing can be learnt from it", "ignore"),)
+    elif column.plain.rows >= MOSTLY * column.rows:
+        rows = column.rows - column.plain.rows
+        message = f"{100 * column.plain.rows / column.rows:.3g} % are numbers, but {counted(rows, 'row')} with"
+        message += f" {_some(column.texts)} {'is' if rows == 1 else 'are'} not, so all are read as categories"
+        doubts = (Doubt("MOSTLY_NUMBERS", message, "number", next(iter(column.texts))),)
     return InferredFormat(CategoryFormat(column.gaps), doubts)
+
+
+def _some(texts: Mapping[str, int]) -> str:
+    """Return the first texts for a message."""
+    return ", ".join(shown(text) for text in list(texts)[:3]) + (", …" if len(texts) > 3 else "")

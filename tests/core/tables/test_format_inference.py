@@ -5,6 +5,7 @@ from itertools import cycle, islice
 
 import pytest
 
+from layerwise.tables.cells import GAPS
 from layerwise.tables.formats import BooleanFormat, CategoryFormat, DateFormat, NumberFormat, TextFormat, TimeFormat
 from layerwise.tables.inference import infer_format, plain_numbers
 
@@ -102,3 +103,18 @@ def test_the_labels_of_booleans_are_the_words_of_the_column():
 
     assert [each.labels for each in said] == [("no", "Yes"), (False, True), (False, True), ("f", "t")]
     assert [each.read(cell) for each in said for cell in ("yes", "TRUE", "N", "0")] == [1.0, 1.0, 0.0, 0.0] * 4
+
+
+def test_a_column_of_numbers_with_too_many_other_texts_is_of_categories_which_is_said():
+    cells = {str(i): 1 for i in range(80)} | {"unknown": 15, "see below": 5}
+
+    found = infer_format(cells)
+
+    assert found.format == CategoryFormat()
+    (doubt,) = found.doubts
+    assert (doubt.reason, doubt.choice, doubt.example) == ("MOSTLY_NUMBERS", "number", "unknown")
+    assert doubt.message == (
+        "80 % are numbers, but 20 rows with 'unknown', 'see below' are not, so all are read as categories"
+    )
+    assert infer_format(cells, gaps=(*GAPS, "unknown", "see below")).format.kind == "number"
+    assert not infer_format({"1": 30, "2": 20, "S": 30, "M": 20}).doubts

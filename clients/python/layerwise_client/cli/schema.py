@@ -35,6 +35,8 @@ def settled_by(column: DatasetColumn, doubt: Doubt) -> str:
             return ""
         case _, "ignore":
             return f"--ignore {shlex.quote(column.name)}"
+        case "MOSTLY_NUMBERS", _:
+            return f"--missing {shlex.quote(doubt.example)}"
         case "DATE_ORDER", _:
             choice = f"date:day_first={'false' if form.get('day_first', True) else 'true'}"
         case "NUMBER_FORMAT", _ if form.get("thousands") == ",":
