@@ -4,7 +4,7 @@ from layerwise_client import datasets
 from layerwise_client._data.tables import TableBlock
 from layerwise_client.client import Client
 from layerwise_client.column import Column
-from layerwise_client.dataset import Dataset, DatasetColumn, Doubt
+from layerwise_client.dataset import Dataset, DatasetColumn
 from layerwise_client.errors import (
     Conflict,
     DeadlineExceeded,
@@ -35,6 +35,7 @@ from layerwise_client.profile import (
 from layerwise_client.progress import Progress
 from layerwise_client.results import (
     ColumnCounts,
+    Doubt,
     Failure,
     Finding,
     LayerHealth,

@@ -10,8 +10,9 @@ from math import isnan
 from typing import TYPE_CHECKING, Any, cast
 
 from layerwise_client._data.arguments import text, whole
-from layerwise_client._transport.messages import time_of
+from layerwise_client._transport.messages import doubt_of, time_of
 from layerwise_client.profile import Profile, profile_of, task_number
+from layerwise_client.results import Doubt
 from layerwise_proto.json_form import to_json
 from layerwise_proto.v1 import datasets_pb2, profiles_pb2, tables_pb2
 
@@ -19,32 +20,6 @@ if TYPE_CHECKING:
     from layerwise_client._transport.connection import Connection
 
 Cell = float | bool | str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Doubt:
-    """Something about a file or a column that its owner should know.
-
-    Attributes
-    ----------
-    reason : str
-        A stable word, such as DATE_ORDER.
-    message : str
-        A sentence for people.
-    choice : str
-        What to choose if the guess is wrong: a kind of column, or "ignore"; "" if there is nothing to choose.
-    example : str
-        A cell that it is about, or "".
-    row, column : int and str, or None
-        Where that cell is first, if that is known; rows count from 0.
-    """
-
-    reason: str
-    message: str
-    choice: str = ""
-    example: str = ""
-    row: int | None = None
-    column: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +168,7 @@ class Dataset:
     @property
     def doubts(self) -> tuple[Doubt, ...]:
         """What is doubtful about the file as a whole."""
-        return tuple(map(_doubt_of, self._details.message.doubts))
+        return tuple(map(doubt_of, self._details.message.doubts))
 
     def preview(self, *, offset: int = 0, limit: int = 20) -> dict[str, list[Cell]]:
         """Return some rows.
@@ -315,18 +290,7 @@ def _column_of(message: datasets_pb2.DatasetColumn) -> DatasetColumn:
         gaps=message.gaps,
         distinct=message.distinct,
         example=message.example,
-        doubts=tuple(map(_doubt_of, message.doubts)),
-    )
-
-
-def _doubt_of(message: datasets_pb2.Doubt) -> Doubt:
-    return Doubt(
-        message.reason,
-        message.message,
-        message.choice,
-        message.example,
-        message.row if message.HasField("row") else None,
-        message.column if message.HasField("column") else None,
+        doubts=tuple(map(doubt_of, message.doubts)),
     )
 
 

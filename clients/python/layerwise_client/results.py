@@ -211,6 +211,32 @@ class ColumnCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubt:
+    """Something about a file or a column that its owner should know.
+
+    Attributes
+    ----------
+    reason : str
+        A stable word, such as DATE_ORDER.
+    message : str
+        A sentence for people.
+    choice : str
+        What to choose if the guess is wrong: a kind of column, or "ignore"; "" if there is nothing to choose.
+    example : str
+        A cell that it is about, or "".
+    row, column : int and str, or None
+        Where that cell is first, if that is known; rows count from 0.
+    """
+
+    reason: str
+    message: str
+    choice: str = ""
+    example: str = ""
+    row: int | None = None
+    column: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """The dataset that a job trains on, and how its rows were made.
 
@@ -234,6 +260,8 @@ class Source:
         Number of rows held out by the two below; 0 if the plan decides.
     validation_dataset, validation_column : str or None
         Dataset of the rows held out, or column that marks them.
+    doubts : tuple of Doubt
+        What was doubtful about the dataset and the columns that are used; their `column` names these.
     """
 
     dataset: str
@@ -246,6 +274,7 @@ class Source:
     held_out: int = 0
     validation_dataset: str | None = None
     validation_column: str | None = None
+    doubts: tuple[Doubt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,57 +23,58 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from layerwise_proto.v1 import datasets_pb2 as layerwise__proto_dot_v1_dot_datasets__pb2
 from layerwise_proto.v1 import models_pb2 as layerwise__proto_dot_v1_dot_models__pb2
 from layerwise_proto.v1 import tables_pb2 as layerwise__proto_dot_v1_dot_tables__pb2
 from layerwise_proto.v1 import tensors_pb2 as layerwise__proto_dot_v1_dot_tensors__pb2
 from layerwise_proto.v1 import types_pb2 as layerwise__proto_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!layerwise_proto/v1/training.proto\x12\x0clayerwise.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1flayerwise_proto/v1/models.proto\x1a\x1flayerwise_proto/v1/tables.proto\x1a layerwise_proto/v1/tensors.proto\x1a\x1elayerwise_proto/v1/types.proto\"n\n\x0cTrainRequest\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x19.layerwise.v1.TrainHeaderH\x00\x12)\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x18.layerwise.v1.TrainBatchH\x00\x42\x06\n\x04part\"\x8e\x02\n\x0bTrainHeader\x12\r\n\x05model\x18\x01 \x01(\t\x12\x30\n\x0c\x61rchitecture\x18\x02 \x01(\x0b\x32\x1a.layerwise.v1.Architecture\x12 \n\x04plan\x18\x03 \x01(\x0b\x32\x12.layerwise.v1.Plan\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12%\n\x07\x63lasses\x18\x05 \x01(\x0b\x32\x14.layerwise.v1.Labels\x12\x0c\n\x04rows\x18\x06 \x01(\x03\x12+\n\nstart_from\x18\x07 \x01(\x0b\x32\x17.layerwise.v1.StartFrom\x12&\n\x07\x65ncoder\x18\x08 \x01(\x0b\x32\x15.layerwise.v1.Encoder\"\xf8\x02\n\x10\x43reateJobRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07\x64\x61taset\x18\x02 \x01(\t\x12\x0e\n\x06target\x18\x03 \x01(\t\x12\x0e\n\x06ignore\x18\x04 \x03(\t\x12\x0e\n\x06weight\x18\x05 \x01(\t\x12\x30\n\x0c\x61rchitecture\x18\x06 \x01(\x0b\x32\x1a.layerwise.v1.Architecture\x12 \n\x04plan\x18\x07 \x01(\x0b\x32\x12.layerwise.v1.Plan\x12&\n\x07\x65ncoder\x18\x08 \x01(\x0b\x32\x15.layerwise.v1.Encoder\x12\x12\n\nrequest_id\x18\t \x01(\t\x12 \n\x04task\x18\n \x01(\x0e\x32\x12.layerwise.v1.Task\x12+\n\nstart_from\x18\x0b \x01(\x0b\x32\x17.layerwise.v1.StartFrom\x12\x1a\n\x12validation_dataset\x18\x0c \x01(\t\x12\x19\n\x11validation_column\x18\r \x01(\t\"\x86\x02\n\x0bTableSource\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\x0e\n\x06target\x18\x02 \x01(\t\x12 \n\x04task\x18\x03 \x01(\x0e\x32\x12.layerwise.v1.Task\x12\x0b\n\x03why\x18\x04 \x01(\t\x12\x10\n\x08left_out\x18\x05 \x01(\x03\x12\x0f\n\x07ignored\x18\x06 \x03(\t\x12\x0e\n\x06weight\x18\x07 \x01(\t\x12+\n\rtarget_format\x18\x08 \x01(\x0b\x32\x14.layerwise.v1.Format\x12\x1a\n\x12validation_dataset\x18\t \x01(\t\x12\x19\n\x11validation_column\x18\n \x01(\t\x12\x10\n\x08held_out\x18\x0b \x01(\x03\"+\n\tStartFrom\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\"\xe4\x01\n\nTrainBatch\x12$\n\x04rows\x18\x01 \x01(\x0b\x32\x14.layerwise.v1.TensorH\x00\x12$\n\x05table\x18\x05 \x01(\x0b\x32\x13.layerwise.v1.TableH\x00\x12&\n\x06labels\x18\x02 \x01(\x0b\x32\x14.layerwise.v1.LabelsH\x01\x12\'\n\x07targets\x18\x03 \x01(\x0b\x32\x14.layerwise.v1.TensorH\x01\x12%\n\x07weights\x18\x04 \x01(\x0b\x32\x14.layerwise.v1.TensorB\x06\n\x04\x64\x61taB\n\n\x08\x65xpected\"\xa4\x02\n\nTrainEvent\x12%\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x0b\x32\x11.layerwise.v1.JobH\x00\x12\x31\n\ntransition\x18\x02 \x01(\x0b\x32\x1b.layerwise.v1.JobTransitionH\x00\x12+\n\x06record\x18\x03 \x01(\x0b\x32\x19.layerwise.v1.TrainRecordH\x00\x12/\n\tpublished\x18\x04 \x01(\x0b\x32\x1a.layerwise.v1.ModelVersionH\x00\x12+\n\x07\x66\x61ilure\x18\x05 \x01(\x0b\x32\x18.layerwise.v1.JobFailureH\x00\x12(\n\x07\x66inding\x18\x06 \x01(\x0b\x32\x15.layerwise.v1.FindingH\x00\x42\x07\n\x05\x65vent\"\xcf\x04\n\x03Job\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12%\n\x05state\x18\x03 \x01(\x0e\x32\x16.layerwise.v1.JobState\x12\x30\n\x0c\x61rchitecture\x18\x04 \x01(\x0b\x32\x1a.layerwise.v1.Architecture\x12 \n\x04plan\x18\x05 \x01(\x0b\x32\x12.layerwise.v1.Plan\x12\x0f\n\x07\x64\x61taset\x18\x06 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x07 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0btransitions\x18\t \x03(\x0b\x32\x1b.layerwise.v1.JobTransition\x12)\n\x06record\x18\n \x01(\x0b\x32\x19.layerwise.v1.TrainRecord\x12\x0e\n\x06metric\x18\x0b \x01(\t\x12\x14\n\x07version\x18\x0c \x01(\x03H\x00\x88\x01\x01\x12)\n\x07\x66\x61ilure\x18\r \x01(\x0b\x32\x18.layerwise.v1.JobFailure\x12\x10\n\x08progress\x18\x0e \x01(\x01\x12\'\n\x08\x66indings\x18\x0f \x03(\x0b\x32\x15.layerwise.v1.Finding\x12\x12\n\nstart_from\x18\x10 \x01(\t\x12+\n\x07\x63olumns\x18\x11 \x01(\x0b\x32\x1a.layerwise.v1.ColumnCounts\x12)\n\x06source\x18\x12 \x01(\x0b\x32\x19.layerwise.v1.TableSourceB\n\n\x08_version\"\x81\x01\n\rJobTransition\x12%\n\x05state\x18\x01 \x01(\x0e\x32\x16.layerwise.v1.JobState\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x04 \x01(\x03\"-\n\nJobFailure\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\xfa\x02\n\x0bTrainRecord\x12\x0c\n\x04step\x18\x01 \x01(\x03\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\x0c\n\x04loss\x18\x03 \x01(\x01\x12\x0e\n\x06metric\x18\x04 \x01(\x01\x12\x1c\n\x0fvalidation_loss\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x1e\n\x11validation_metric\x18\x06 \x01(\x01H\x01\x88\x01\x01\x12\x15\n\rlearning_rate\x18\x07 \x01(\x01\x12\x17\n\x0frows_per_second\x18\x08 \x01(\x01\x12\x14\n\x0cseconds_left\x18\t \x01(\x01\x12)\n\x06layers\x18\n \x03(\x0b\x32\x19.layerwise.v1.LayerHealth\x12\x14\n\x07stopped\x18\x0b \x01(\tH\x02\x88\x01\x01\x12\'\n\x08\x66indings\x18\x0c \x03(\x0b\x32\x15.layerwise.v1.Finding\x12\x0c\n\x04kept\x18\r \x01(\x08\x42\x12\n\x10_validation_lossB\x14\n\x12_validation_metricB\n\n\x08_stopped\"\x91\x01\n\x0bLayerHealth\x12\x11\n\x04\x64\x65\x61\x64\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\tsaturated\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x15\n\rgradient_norm\x18\x03 \x01(\x01\x12\x13\n\x0bweight_norm\x18\x04 \x01(\x01\x12\x14\n\x0cupdate_ratio\x18\x05 \x01(\x01\x42\x07\n\x05_deadB\x0c\n\n_saturated\"d\n\x07\x46inding\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x12\n\x05layer\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\r\n\x05value\x18\x03 \x01(\x01\x12\r\n\x05since\x18\x04 \x01(\x03\x12\x0f\n\x07message\x18\x05 \x01(\tB\x08\n\x06_layer\"\x1f\n\rGetJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"n\n\x0fListJobsRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12%\n\x05state\x18\x02 \x01(\x0e\x32\x16.layerwise.v1.JobState\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"L\n\x10ListJobsResponse\x12\x1f\n\x04jobs\x18\x01 \x03(\x0b\x32\x11.layerwise.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"4\n\x0fWatchJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x11\n\tfrom_step\x18\x02 \x01(\x03\"\"\n\x10\x43\x61ncelJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t*\xb1\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10JOB_STATE_QUEUED\x10\x01\x12\x15\n\x11JOB_STATE_RUNNING\x10\x02\x12\x17\n\x13JOB_STATE_SUCCEEDED\x10\x03\x12\x14\n\x10JOB_STATE_FAILED\x10\x04\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x05\x12\x15\n\x11JOB_STATE_WAITING\x10\x06\x32\xa0\x03\n\x0fTrainingService\x12\x41\n\x05Train\x12\x1a.layerwise.v1.TrainRequest\x1a\x18.layerwise.v1.TrainEvent(\x01\x30\x01\x12>\n\tCreateJob\x12\x1e.layerwise.v1.CreateJobRequest\x1a\x11.layerwise.v1.Job\x12\x38\n\x06GetJob\x12\x1b.layerwise.v1.GetJobRequest\x1a\x11.layerwise.v1.Job\x12I\n\x08ListJobs\x12\x1d.layerwise.v1.ListJobsRequest\x1a\x1e.layerwise.v1.ListJobsResponse\x12\x45\n\x08WatchJob\x12\x1d.layerwise.v1.WatchJobRequest\x1a\x18.layerwise.v1.TrainEvent0\x01\x12>\n\tCancelJob\x12\x1e.layerwise.v1.CancelJobRequest\x1a\x11.layerwise.v1.Jobb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!layerwise_proto/v1/training.proto\x12\x0clayerwise.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!layerwise_proto/v1/datasets.proto\x1a\x1flayerwise_proto/v1/models.proto\x1a\x1flayerwise_proto/v1/tables.proto\x1a layerwise_proto/v1/tensors.proto\x1a\x1elayerwise_proto/v1/types.proto\"n\n\x0cTrainRequest\x12+\n\x06header\x18\x01 \x01(\x0b\x32\x19.layerwise.v1.TrainHeaderH\x00\x12)\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x18.layerwise.v1.TrainBatchH\x00\x42\x06\n\x04part\"\x8e\x02\n\x0bTrainHeader\x12\r\n\x05model\x18\x01 \x01(\t\x12\x30\n\x0c\x61rchitecture\x18\x02 \x01(\x0b\x32\x1a.layerwise.v1.Architecture\x12 \n\x04plan\x18\x03 \x01(\x0b\x32\x12.layerwise.v1.Plan\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12%\n\x07\x63lasses\x18\x05 \x01(\x0b\x32\x14.layerwise.v1.Labels\x12\x0c\n\x04rows\x18\x06 \x01(\x03\x12+\n\nstart_from\x18\x07 \x01(\x0b\x32\x17.layerwise.v1.StartFrom\x12&\n\x07\x65ncoder\x18\x08 \x01(\x0b\x32\x15.layerwise.v1.Encoder\"\xf8\x02\n\x10\x43reateJobRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07\x64\x61taset\x18\x02 \x01(\t\x12\x0e\n\x06target\x18\x03 \x01(\t\x12\x0e\n\x06ignore\x18\x04 \x03(\t\x12\x0e\n\x06weight\x18\x05 \x01(\t\x12\x30\n\x0c\x61rchitecture\x18\x06 \x01(\x0b\x32\x1a.layerwise.v1.Architecture\x12 \n\x04plan\x18\x07 \x01(\x0b\x32\x12.layerwise.v1.Plan\x12&\n\x07\x65ncoder\x18\x08 \x01(\x0b\x32\x15.layerwise.v1.Encoder\x12\x12\n\nrequest_id\x18\t \x01(\t\x12 \n\x04task\x18\n \x01(\x0e\x32\x12.layerwise.v1.Task\x12+\n\nstart_from\x18\x0b \x01(\x0b\x32\x17.layerwise.v1.StartFrom\x12\x1a\n\x12validation_dataset\x18\x0c \x01(\t\x12\x19\n\x11validation_column\x18\r \x01(\t\"\xab\x02\n\x0bTableSource\x12\x0f\n\x07\x64\x61taset\x18\x01 \x01(\t\x12\x0e\n\x06target\x18\x02 \x01(\t\x12 \n\x04task\x18\x03 \x01(\x0e\x32\x12.layerwise.v1.Task\x12\x0b\n\x03why\x18\x04 \x01(\t\x12\x10\n\x08left_out\x18\x05 \x01(\x03\x12\x0f\n\x07ignored\x18\x06 \x03(\t\x12\x0e\n\x06weight\x18\x07 \x01(\t\x12+\n\rtarget_format\x18\x08 \x01(\x0b\x32\x14.layerwise.v1.Format\x12\x1a\n\x12validation_dataset\x18\t \x01(\t\x12\x19\n\x11validation_column\x18\n \x01(\t\x12\x10\n\x08held_out\x18\x0b \x01(\x03\x12#\n\x06\x64oubts\x18\x0c \x03(\x0b\x32\x13.layerwise.v1.Doubt\"+\n\tStartFrom\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\"\xe4\x01\n\nTrainBatch\x12$\n\x04rows\x18\x01 \x01(\x0b\x32\x14.layerwise.v1.TensorH\x00\x12$\n\x05table\x18\x05 \x01(\x0b\x32\x13.layerwise.v1.TableH\x00\x12&\n\x06labels\x18\x02 \x01(\x0b\x32\x14.layerwise.v1.LabelsH\x01\x12\'\n\x07targets\x18\x03 \x01(\x0b\x32\x14.layerwise.v1.TensorH\x01\x12%\n\x07weights\x18\x04 \x01(\x0b\x32\x14.layerwise.v1.TensorB\x06\n\x04\x64\x61taB\n\n\x08\x65xpected\"\xa4\x02\n\nTrainEvent\x12%\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x0b\x32\x11.layerwise.v1.JobH\x00\x12\x31\n\ntransition\x18\x02 \x01(\x0b\x32\x1b.layerwise.v1.JobTransitionH\x00\x12+\n\x06record\x18\x03 \x01(\x0b\x32\x19.layerwise.v1.TrainRecordH\x00\x12/\n\tpublished\x18\x04 \x01(\x0b\x32\x1a.layerwise.v1.ModelVersionH\x00\x12+\n\x07\x66\x61ilure\x18\x05 \x01(\x0b\x32\x18.layerwise.v1.JobFailureH\x00\x12(\n\x07\x66inding\x18\x06 \x01(\x0b\x32\x15.layerwise.v1.FindingH\x00\x42\x07\n\x05\x65vent\"\xcf\x04\n\x03Job\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12%\n\x05state\x18\x03 \x01(\x0e\x32\x16.layerwise.v1.JobState\x12\x30\n\x0c\x61rchitecture\x18\x04 \x01(\x0b\x32\x1a.layerwise.v1.Architecture\x12 \n\x04plan\x18\x05 \x01(\x0b\x32\x12.layerwise.v1.Plan\x12\x0f\n\x07\x64\x61taset\x18\x06 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x07 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0btransitions\x18\t \x03(\x0b\x32\x1b.layerwise.v1.JobTransition\x12)\n\x06record\x18\n \x01(\x0b\x32\x19.layerwise.v1.TrainRecord\x12\x0e\n\x06metric\x18\x0b \x01(\t\x12\x14\n\x07version\x18\x0c \x01(\x03H\x00\x88\x01\x01\x12)\n\x07\x66\x61ilure\x18\r \x01(\x0b\x32\x18.layerwise.v1.JobFailure\x12\x10\n\x08progress\x18\x0e \x01(\x01\x12\'\n\x08\x66indings\x18\x0f \x03(\x0b\x32\x15.layerwise.v1.Finding\x12\x12\n\nstart_from\x18\x10 \x01(\t\x12+\n\x07\x63olumns\x18\x11 \x01(\x0b\x32\x1a.layerwise.v1.ColumnCounts\x12)\n\x06source\x18\x12 \x01(\x0b\x32\x19.layerwise.v1.TableSourceB\n\n\x08_version\"\x81\x01\n\rJobTransition\x12%\n\x05state\x18\x01 \x01(\x0e\x32\x16.layerwise.v1.JobState\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x04 \x01(\x03\"-\n\nJobFailure\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\xfa\x02\n\x0bTrainRecord\x12\x0c\n\x04step\x18\x01 \x01(\x03\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\x0c\n\x04loss\x18\x03 \x01(\x01\x12\x0e\n\x06metric\x18\x04 \x01(\x01\x12\x1c\n\x0fvalidation_loss\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x1e\n\x11validation_metric\x18\x06 \x01(\x01H\x01\x88\x01\x01\x12\x15\n\rlearning_rate\x18\x07 \x01(\x01\x12\x17\n\x0frows_per_second\x18\x08 \x01(\x01\x12\x14\n\x0cseconds_left\x18\t \x01(\x01\x12)\n\x06layers\x18\n \x03(\x0b\x32\x19.layerwise.v1.LayerHealth\x12\x14\n\x07stopped\x18\x0b \x01(\tH\x02\x88\x01\x01\x12\'\n\x08\x66indings\x18\x0c \x03(\x0b\x32\x15.layerwise.v1.Finding\x12\x0c\n\x04kept\x18\r \x01(\x08\x42\x12\n\x10_validation_lossB\x14\n\x12_validation_metricB\n\n\x08_stopped\"\x91\x01\n\x0bLayerHealth\x12\x11\n\x04\x64\x65\x61\x64\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\tsaturated\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x15\n\rgradient_norm\x18\x03 \x01(\x01\x12\x13\n\x0bweight_norm\x18\x04 \x01(\x01\x12\x14\n\x0cupdate_ratio\x18\x05 \x01(\x01\x42\x07\n\x05_deadB\x0c\n\n_saturated\"d\n\x07\x46inding\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x12\n\x05layer\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\r\n\x05value\x18\x03 \x01(\x01\x12\r\n\x05since\x18\x04 \x01(\x03\x12\x0f\n\x07message\x18\x05 \x01(\tB\x08\n\x06_layer\"\x1f\n\rGetJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"n\n\x0fListJobsRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12%\n\x05state\x18\x02 \x01(\x0e\x32\x16.layerwise.v1.JobState\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"L\n\x10ListJobsResponse\x12\x1f\n\x04jobs\x18\x01 \x03(\x0b\x32\x11.layerwise.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"4\n\x0fWatchJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x11\n\tfrom_step\x18\x02 \x01(\x03\"\"\n\x10\x43\x61ncelJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t*\xb1\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10JOB_STATE_QUEUED\x10\x01\x12\x15\n\x11JOB_STATE_RUNNING\x10\x02\x12\x17\n\x13JOB_STATE_SUCCEEDED\x10\x03\x12\x14\n\x10JOB_STATE_FAILED\x10\x04\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x05\x12\x15\n\x11JOB_STATE_WAITING\x10\x06\x32\xa0\x03\n\x0fTrainingService\x12\x41\n\x05Train\x12\x1a.layerwise.v1.TrainRequest\x1a\x18.layerwise.v1.TrainEvent(\x01\x30\x01\x12>\n\tCreateJob\x12\x1e.layerwise.v1.CreateJobRequest\x1a\x11.layerwise.v1.Job\x12\x38\n\x06GetJob\x12\x1b.layerwise.v1.GetJobRequest\x1a\x11.layerwise.v1.Job\x12I\n\x08ListJobs\x12\x1d.layerwise.v1.ListJobsRequest\x1a\x1e.layerwise.v1.ListJobsResponse\x12\x45\n\x08WatchJob\x12\x1d.layerwise.v1.WatchJobRequest\x1a\x18.layerwise.v1.TrainEvent0\x01\x12>\n\tCancelJob\x12\x1e.layerwise.v1.CancelJobRequest\x1a\x11.layerwise.v1.Jobb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'layerwise_proto.v1.training_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_JOBSTATE']._serialized_start=3534
-  _globals['_JOBSTATE']._serialized_end=3711
-  _globals['_TRAINREQUEST']._serialized_start=216
-  _globals['_TRAINREQUEST']._serialized_end=326
-  _globals['_TRAINHEADER']._serialized_start=329
-  _globals['_TRAINHEADER']._serialized_end=599
-  _globals['_CREATEJOBREQUEST']._serialized_start=602
-  _globals['_CREATEJOBREQUEST']._serialized_end=978
-  _globals['_TABLESOURCE']._serialized_start=981
-  _globals['_TABLESOURCE']._serialized_end=1243
-  _globals['_STARTFROM']._serialized_start=1245
-  _globals['_STARTFROM']._serialized_end=1288
-  _globals['_TRAINBATCH']._serialized_start=1291
-  _globals['_TRAINBATCH']._serialized_end=1519
-  _globals['_TRAINEVENT']._serialized_start=1522
-  _globals['_TRAINEVENT']._serialized_end=1814
-  _globals['_JOB']._serialized_start=1817
-  _globals['_JOB']._serialized_end=2408
-  _globals['_JOBTRANSITION']._serialized_start=2411
-  _globals['_JOBTRANSITION']._serialized_end=2540
-  _globals['_JOBFAILURE']._serialized_start=2542
-  _globals['_JOBFAILURE']._serialized_end=2587
-  _globals['_TRAINRECORD']._serialized_start=2590
-  _globals['_TRAINRECORD']._serialized_end=2968
-  _globals['_LAYERHEALTH']._serialized_start=2971
-  _globals['_LAYERHEALTH']._serialized_end=3116
-  _globals['_FINDING']._serialized_start=3118
-  _globals['_FINDING']._serialized_end=3218
-  _globals['_GETJOBREQUEST']._serialized_start=3220
-  _globals['_GETJOBREQUEST']._serialized_end=3251
-  _globals['_LISTJOBSREQUEST']._serialized_start=3253
-  _globals['_LISTJOBSREQUEST']._serialized_end=3363
-  _globals['_LISTJOBSRESPONSE']._serialized_start=3365
-  _globals['_LISTJOBSRESPONSE']._serialized_end=3441
-  _globals['_WATCHJOBREQUEST']._serialized_start=3443
-  _globals['_WATCHJOBREQUEST']._serialized_end=3495
-  _globals['_CANCELJOBREQUEST']._serialized_start=3497
-  _globals['_CANCELJOBREQUEST']._serialized_end=3531
-  _globals['_TRAININGSERVICE']._serialized_start=3714
-  _globals['_TRAININGSERVICE']._serialized_end=4130
+  _globals['_JOBSTATE']._serialized_start=3606
+  _globals['_JOBSTATE']._serialized_end=3783
+  _globals['_TRAINREQUEST']._serialized_start=251
+  _globals['_TRAINREQUEST']._serialized_end=361
+  _globals['_TRAINHEADER']._serialized_start=364
+  _globals['_TRAINHEADER']._serialized_end=634
+  _globals['_CREATEJOBREQUEST']._serialized_start=637
+  _globals['_CREATEJOBREQUEST']._serialized_end=1013
+  _globals['_TABLESOURCE']._serialized_start=1016
+  _globals['_TABLESOURCE']._serialized_end=1315
+  _globals['_STARTFROM']._serialized_start=1317
+  _globals['_STARTFROM']._serialized_end=1360
+  _globals['_TRAINBATCH']._serialized_start=1363
+  _globals['_TRAINBATCH']._serialized_end=1591
+  _globals['_TRAINEVENT']._serialized_start=1594
+  _globals['_TRAINEVENT']._serialized_end=1886
+  _globals['_JOB']._serialized_start=1889
+  _globals['_JOB']._serialized_end=2480
+  _globals['_JOBTRANSITION']._serialized_start=2483
+  _globals['_JOBTRANSITION']._serialized_end=2612
+  _globals['_JOBFAILURE']._serialized_start=2614
+  _globals['_JOBFAILURE']._serialized_end=2659
+  _globals['_TRAINRECORD']._serialized_start=2662
+  _globals['_TRAINRECORD']._serialized_end=3040
+  _globals['_LAYERHEALTH']._serialized_start=3043
+  _globals['_LAYERHEALTH']._serialized_end=3188
+  _globals['_FINDING']._serialized_start=3190
+  _globals['_FINDING']._serialized_end=3290
+  _globals['_GETJOBREQUEST']._serialized_start=3292
+  _globals['_GETJOBREQUEST']._serialized_end=3323
+  _globals['_LISTJOBSREQUEST']._serialized_start=3325
+  _globals['_LISTJOBSREQUEST']._serialized_end=3435
+  _globals['_LISTJOBSRESPONSE']._serialized_start=3437
+  _globals['_LISTJOBSRESPONSE']._serialized_end=3513
+  _globals['_WATCHJOBREQUEST']._serialized_start=3515
+  _globals['_WATCHJOBREQUEST']._serialized_end=3567
+  _globals['_CANCELJOBREQUEST']._serialized_start=3569
+  _globals['_CANCELJOBREQUEST']._serialized_end=3603
+  _globals['_TRAININGSERVICE']._serialized_start=3786
+  _globals['_TRAININGSERVICE']._serialized_end=4202
 # @@protoc_insertion_point(module_scope)

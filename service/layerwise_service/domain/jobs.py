@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from layerwise import Finding
+from layerwise.tables.inference import Doubt
 from layerwise.training.records import EpochRecord
 from layerwise_service.domain.columns import ColumnCounts
 from layerwise_service.errors import MOST_DETAIL, cut
@@ -125,7 +126,8 @@ class TableSource:
     `task` is what its `target` was taken for, and `why` in words. `left_out` is the number of rows without a target,
     `weight` the column with the weights of the rows, "" if there is none. `target_format`, in its JSON form, is how the
     cells of the target were read. `held_out` of the rows, the last ones, are those of the `validation_dataset`, or
-    marked in the `validation_column`; without these, the plan says which rows are held out.
+    marked in the `validation_column`; without these, the plan says which rows are held out. `doubts` are about the
+    dataset, and about the columns that are used, which they name.
     """
 
     dataset: str
@@ -139,6 +141,7 @@ class TableSource:
     validation_dataset: str = ""
     validation_column: str = ""
     held_out: int = 0
+    doubts: tuple[Doubt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

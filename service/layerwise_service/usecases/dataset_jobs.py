@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from layerwise.checks import shown
 from layerwise.errors import Place
+from layerwise.tables.inference import Doubt
 from layerwise.wording import did_you_mean
 from layerwise_service.domain.datasets import Batch, Table
 from layerwise_service.domain.jobs import Job, JSONObject, TableSource, Task
@@ -128,6 +129,7 @@ class DatasetJobs:
             validation_dataset=request.validation_dataset,
             validation_column=request.validation_column,
             held_out=held_out,
+            doubts=(*dataset.doubts, *_doubts(dataset, request.ignore)),
         )
         submission = _submission(request, dataset, source, rows=values.rows + held_out)
         upload = self._training.upload(submission)
@@ -214,6 +216,13 @@ def _check_columns(request: DatasetJob, columns: dict[str, DatasetColumn]) -> No
         raise InvalidRequest(f"expected one way to hold rows out, got {' and '.join(own)}", pointer=own[0])
     if len(names) == len(columns):
         raise InvalidRequest("expected at least one column to learn from, got none", pointer="ignore")
+
+
+def _doubts(dataset: TableDataset, ignored: Collection[str]) -> Iterator[Doubt]:
+    """Yield the doubts about the columns that are not ignored, with their names."""
+    for column in dataset.columns:
+        if column.name not in ignored:
+            yield from (replace(doubt, column=column.name) for doubt in column.doubts)
 
 
 def _submission(request: DatasetJob, dataset: TableDataset, source: TableSource, *, rows: int) -> Submission:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from itertools import cycle, islice
+from typing import cast
 
 import pytest
 
@@ -101,7 +102,12 @@ def test_the_labels_of_booleans_are_the_words_of_the_column():
     spelled = {"Yes": 3, "YES": 1, "no": 2, "": 1}
     said = [infer_format(texts).format for texts in (spelled, {"True": 2, "FALSE": 1}, {"y": 3}, {"t": 1, "f": 2})]
 
-    assert [each.labels for each in said] == [("no", "Yes"), (False, True), (False, True), ("f", "t")]
+    assert [cast(BooleanFormat, each).labels for each in said] == [
+        ("no", "Yes"),
+        (False, True),
+        (False, True),
+        ("f", "t"),
+    ]
     assert [each.read(cell) for each in said for cell in ("yes", "TRUE", "N", "0")] == [1.0, 1.0, 0.0, 0.0] * 4
 
 

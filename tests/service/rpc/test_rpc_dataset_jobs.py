@@ -96,6 +96,17 @@ def test_what_the_target_is_taken_for_is_told_in_the_job(
     assert TrainingServiceStub(channel).GetJob(training_pb2.GetJobRequest(job_id=job.id), timeout=30) == job
 
 
+def test_a_job_keeps_the_doubts_about_its_dataset(channel: grpc.Channel) -> None:
+    content = "day,code,other,sold\n" + "".join(f"{1 + i % 9}/{1 + i % 8}/2020,00{i},0{i},{i % 2}\n" for i in range(30))
+    dataset = DatasetServiceStub(channel).UploadDataset(file_requests(content.encode()), timeout=60)
+
+    job = create(channel, dataset.id, target="sold", ignore=["other"])
+
+    doubts = [(doubt.column, doubt.reason) for doubt in job.source.doubts]
+    assert doubts == [("day", "DATE_ORDER"), ("code", "CODES")]
+    assert TrainingServiceStub(channel).GetJob(training_pb2.GetJobRequest(job_id=job.id), timeout=30) == job
+
+
 def test_the_rows_of_the_job_are_those_of_the_dataset(stores: Stores, channel: grpc.Channel, dataset: str) -> None:
     job = create(channel, dataset, target="colour", ignore=["id", "price"], weight="weight")
 

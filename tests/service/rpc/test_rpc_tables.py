@@ -363,7 +363,7 @@ BAD_TABLES: list[tuple[str, Any, list[tables_pb2.Table], str, str, str]] = [
         "an encoding of no column",
         {"columns": {"c": "one_hot"}},
         [table(a=[1] * 4, b=["x"] * 4)],
-        "",
+        "COLUMN_NOT_FOUND",
         "encoder.columns.c",
         "there is no column 'c'; the columns are a, b",
     ),

@@ -14,6 +14,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from layerwise_client.results import (
     TASKS,
     ColumnCounts,
+    Doubt,
     Failure,
     Finding,
     LayerHealth,
@@ -24,7 +25,7 @@ from layerwise_client.results import (
     Transition,
 )
 from layerwise_proto.json_form import enum_name, to_json
-from layerwise_proto.v1 import training_pb2, types_pb2
+from layerwise_proto.v1 import datasets_pb2, training_pb2, types_pb2
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -70,6 +71,19 @@ def _source_of(message: training_pb2.TableSource) -> Source:
         held_out=message.held_out,
         validation_dataset=message.validation_dataset or None,
         validation_column=message.validation_column or None,
+        doubts=tuple(map(doubt_of, message.doubts)),
+    )
+
+
+def doubt_of(message: datasets_pb2.Doubt) -> Doubt:
+    """Return the doubt in a message."""
+    return Doubt(
+        message.reason,
+        message.message,
+        message.choice,
+        message.example,
+        message.row if message.HasField("row") else None,
+        message.column if message.HasField("column") else None,
     )
 
 
