@@ -11,7 +11,7 @@ PROTOC := ../.venv-proto/bin/python -m grpc_tools.protoc -I . \
   --plugin=protoc-gen-mypy=../.venv-proto/bin/protoc-gen-mypy \
   --plugin=protoc-gen-mypy_grpc=../.venv-proto/bin/protoc-gen-mypy_grpc
 
-.PHONY: help python313 demo constraints serve test test-lowest test-313 coverage test-faults test-parity soak lint check proto compose-test clean
+.PHONY: help python313 demo constraints serve test test-lowest test-313 coverage test-ways test-faults test-parity soak lint check proto compose-test clean
 .PHONY: bench-train bench-train-check bench-tables bench-defaults bench-quality bench-kills bench-mixed docs-figures
 .DEFAULT_GOAL := check
 
@@ -100,6 +100,9 @@ coverage: .venv/.dev .venv-proto/.made  ## lines and branches that no test runs;
 	@-$(BIN)/coverage run -m pytest --numprocesses 2 --dist loadfile
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
+
+test-ways: .venv/.dev  ## the same table by every way in: 27 files, three ways to train, twelve to predict; two minutes
+	@$(BIN)/python -m $(PYTEST) tests/ways
 
 test-faults: .venv/.dev  ## kills, full disks, floods, memory; some minutes
 	@$(BIN)/python -m pytest tests/faults

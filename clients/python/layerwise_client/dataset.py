@@ -57,6 +57,9 @@ class DatasetColumn:
         """How its cells were read in words, as far as it is not the usual way: "decimal comma, unit %"."""
         from layerwise.tables.cells import GAPS
 
+        if self.kind == "boolean":
+            yes, no = (self.format.get(name, _USUAL[name])[0] for name in ("true", "false"))
+            return "" if (yes.casefold(), no.casefold()) == ("true", "false") else f"{yes} or {no}"
         given = {name: value for name, value in self.format.items() if value != _USUAL.get(name)}
         words = [_WORDS[name].format(value=_listed(value)) for name, value in given.items() if name in _WORDS]
         if gaps := [word for word in self.format.get("gaps", ()) if word not in GAPS]:
@@ -79,8 +82,6 @@ _WORDS = {
     "decimal": "decimal comma",
     "thousands": "thousands {value}",
     "unit": "unit {value}",
-    "true": "true: {value}",
-    "false": "false: {value}",
     "day_first": "month first",
     "year_first": "year first",
     "strip": "blanks kept",
@@ -145,7 +146,7 @@ class Dataset:
     --------
     >>> dataset = client.upload_dataset("shirts.csv")
     >>> [(column.name, column.kind, column.reading) for column in dataset.columns]
-    [('size', 'number', 'decimal comma'), ('colour', 'category', ''), ('sold', 'boolean', '')]
+    [('size', 'number', 'decimal comma'), ('colour', 'category', ''), ('sold', 'boolean', 'yes or no')]
     >>> dataset.preview(limit=2)
     {'size': [1.5, 2.0], 'colour': ['red', None], 'sold': [True, False]}
     """

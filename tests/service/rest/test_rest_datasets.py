@@ -86,7 +86,7 @@ def test_rows_as_csv_become_the_same_dataset_again(rest: FlaskClient, weather: d
 
     assert (rows.status_code, rows.mimetype) == (200, "text/csv")
     assert rows.data == (
-        b'date,at,city,rain,mm\n2012-09-06,14:05:00,Ulm,true,"1,5"\n2012-09-07,09:30:00,Bonn,false,\n'
+        b'date,at,city,rain,mm\n2012-09-06,14:05:00,Ulm,yes,"1,5"\n2012-09-07,09:30:00,Bonn,no,\n'
         b'2012-09-30,,,,"1234,25"\n'
     )
     formats = json.dumps({column["name"]: column["format"] for column in weather["columns"]})
