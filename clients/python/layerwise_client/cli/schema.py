@@ -40,7 +40,7 @@ def settled_by(column: DatasetColumn, doubt: Doubt) -> str:
             return f"--missing {shlex.quote(doubt.example)}"
         case "DATE_ORDER", _:
             choice = f"date:day_first={'false' if form.get('day_first', True) else 'true'}"
-        case "NUMBER_FORMAT", _ if form.get("thousands") == ",":
+        case "NUMBER_FORMAT", _ if form.get("thousands") == "," and not form.get("unit"):
             choice = "number:decimal=,"
         case _:
             choice = doubt.choice
