@@ -76,14 +76,14 @@ def test_a_network_no_better_than_the_mean_says_so_wherever_the_job_is_shown(ser
 def test_rest_grpc_and_the_file_predict_in_the_targets_units_and_a_start_goes_on_from_there(service: Service) -> None:
     X, prices = houses()
     with service.client() as client, service.client(over_rest=True) as rest:
-        client.train("prices", HIDDEN, X, prices, plan={"epochs": 20}, progress=False).wait(timeout=60)
-        over_grpc, over_rest = client.predict("prices", X), rest.predict("prices", X)
+        client.train("house-prices", HIDDEN, X, prices, plan={"epochs": 20}, progress=False).wait(timeout=60)
+        over_grpc, over_rest = client.predict("house-prices", X), rest.predict("house-prices", X)
         still = {"epochs": 1, "optimizer": {"kind": "sgd", "learning_rate": 1e-30}}
-        client.train("still", {}, X[:100], prices[:100] + 9_000, plan=still, start_from="prices", progress=False).wait(
-            timeout=60
-        )
+        client.train(
+            "still", {}, X[:100], prices[:100] + 9_000, plan=still, start_from="house-prices", progress=False
+        ).wait(timeout=60)
         gone_on = client.predict("still", X)
-        versions = client.model("prices").versions[0], client.model("still").versions[0]
+        versions = client.model("house-prices").versions[0], client.model("still").versions[0]
 
     first, second = (MLP.load(service.home / "artifacts" / "models" / f"{version.sha256}.npz") for version in versions)
     assert over_grpc.values is not None

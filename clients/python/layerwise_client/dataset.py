@@ -57,14 +57,25 @@ class DatasetColumn:
         """How its cells were read in words, as far as it is not the usual way: "decimal comma, unit %"."""
         from layerwise.tables.cells import GAPS
 
-        if self.kind == "boolean":
-            yes, no = (self.format.get(name, _USUAL[name])[0] for name in ("true", "false"))
-            return "" if (yes.casefold(), no.casefold()) == ("true", "false") else f"{yes} or {no}"
         given = {name: value for name, value in self.format.items() if value != _USUAL.get(name)}
         words = [_WORDS[name].format(value=_listed(value)) for name, value in given.items() if name in _WORDS]
+        if self.kind == "boolean":
+            words = _booleans(self.format)
         if gaps := [word for word in self.format.get("gaps", ()) if word not in GAPS]:
             words.append(f"no value: {_listed(gaps)}")
         return ", ".join(words)
+
+
+def _booleans(form: Mapping[str, Any]) -> list[str]:
+    """Return how booleans are spelled: the column's own words first, if these are among the usual ones."""
+    found: list[str] = []
+    for name in ("true", "false"):
+        usual, words = _USUAL[name], form.get(name, _USUAL[name])
+        if not {word.casefold() for word in words} <= set(usual):
+            found.append(f"{name}: {_listed(words)}")
+        elif words[0].casefold() != name:
+            found.append(words[0])
+    return found
 
 
 _USUAL: Mapping[str, Any] = {
@@ -146,7 +157,7 @@ class Dataset:
     --------
     >>> dataset = client.upload_dataset("shirts.csv")
     >>> [(column.name, column.kind, column.reading) for column in dataset.columns]
-    [('size', 'number', 'decimal comma'), ('colour', 'category', ''), ('sold', 'boolean', 'yes or no')]
+    [('size', 'number', 'decimal comma'), ('colour', 'category', ''), ('sold', 'boolean', 'yes, no')]
     >>> dataset.preview(limit=2)
     {'size': [1.5, 2.0], 'colour': ['red', None], 'sold': [True, False]}
     """

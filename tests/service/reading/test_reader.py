@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from structlog.testing import CapturingLogger
 
 from helpers.running import alive, family
 from helpers.waiting import wait_until
@@ -45,17 +46,19 @@ def test_a_reader_ends_with_its_parent(tmp_path: Path) -> None:
         wait_until(lambda: not alive(reader), seconds=20)
 
 
-def test_a_fault_of_the_reader_is_logged_and_not_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_fault_of_the_reader_is_logged_and_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "upload").write_bytes(b"a\n1\n")
+    logged = CapturingLogger()
+    monkeypatch.setattr("layerwise_service.reading.reader.log", logged)
 
     with pytest.raises(ServiceError) as caught:
         read_in_process(tmp_path, replace(LIMITS, max_text_bytes=None, max_bytes=None), threading.Event())
 
     assert caught.value.kind is ErrorKind.INTERNAL
     assert "TypeError" not in str(caught.value)
-    logged = capsys.readouterr().out
-    assert "reader_failed" in logged
-    assert "TypeError" in logged
+    (call,) = logged.calls
+    assert call.args == ("reader_failed",)
+    assert "TypeError" in call.kwargs["stderr"]
 
 
 def test_choices_for_many_columns_reach_the_reader(tmp_path: Path) -> None:
