@@ -27,6 +27,8 @@ GROUP = 2_000
 MOST_SHOWN = 120
 MOST_REJECTED = 10_000
 """The most lines with another number of cells that DuckDB keeps: those of blanks alone are left out."""
+BUFFER_BYTES = 2 * LONGEST_LINE
+"""Of the file, held at once. DuckDB would take sixteen of the longest lines: two such buffers fill its memory."""
 LEAST_FREE = 2**25
 """Bytes. With less on the disk, an error of DuckDB's is taken for one of the disk."""
 BLANKS = " \t\n\r\v\f\u00a0\u001a"
@@ -73,7 +75,8 @@ def _load_csv(
     names, doubts = _names(dialect.header, max_columns)
     options = (
         f"delim = {quoted(dialect.delimiter)}, quote = {quoted(dialect.quote)}, escape = {quoted(dialect.escape)},"
-        f" header = false, skip = {dialect.skip}, auto_detect = false, max_line_size = {LONGEST_LINE}"
+        f" header = false, skip = {dialect.skip}, auto_detect = false, max_line_size = {LONGEST_LINE},"
+        f" buffer_size = {BUFFER_BYTES}"
     )
     notes = notes_after(path, dialect)
     columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(names)))

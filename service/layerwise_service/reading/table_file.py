@@ -32,7 +32,7 @@ MOST_TEXTS = 100_000
 """The most texts of a column, other than plain numbers, from which its format is inferred: the most frequent."""
 TOGETHER = 8
 """The most columns in one query, a divisor of `GROUP`: planning a query takes more than proportionally longer."""
-MEMORY = "512MB"
+MEMORY = "400MB"
 _WORDS = (CategoryFormat, TextFormat)
 
 
