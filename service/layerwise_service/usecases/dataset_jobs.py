@@ -157,10 +157,8 @@ class DatasetJobs:
                 raise InvalidRequest(detail, pointer="validation_dataset", reason="COLUMN_NOT_FOUND")
             if _stored_as(there[name].kind) != _stored_as(column.kind):
                 detail = f"expected a column of kind {column.kind}, as in the training, got {there[name].kind}"
-                hint = f"send the file again with the formats of the other dataset, such as {there[name].example!r} "
-                raise InvalidRequest(
-                    f"{detail}; {hint}as {column.kind}", pointer=Place("validation_dataset", "columns", name)
-                )
+                detail = f"{detail}, such as {there[name].example!r}: send the file again with the formats of the other"
+                raise InvalidRequest(f"{detail} dataset", pointer=Place("validation_dataset", "columns", name))
         return _Part(self._artifacts.open_table(dataset), at="validation_dataset")
 
 
