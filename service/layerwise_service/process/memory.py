@@ -13,6 +13,7 @@ from layerwise_service.process.loops import Loop
 
 _SECONDS = 5.0
 _MMAP_THRESHOLD, _MOST_IN_ARENAS = -3, 4 * 2**20  # the largest that mallopt takes before it costs predictions time
+_TRIM_THRESHOLD, _MOST_AT_THE_END = -1, 64 * 2**20  # freed memory that an arena may keep between two returns
 _FREE_AT_THE_END = 0
 
 
@@ -23,4 +24,6 @@ def start_returning_memory() -> None:
     libc = ctypes.CDLL(None)
     # A fixed threshold: glibc raises its own to the largest block freed, and then keeps such blocks in its arenas.
     libc.mallopt(_MMAP_THRESHOLD, _MOST_IN_ARENAS)
+    # By default every freed megabyte goes back at once, and is taken again for the next message, page by page.
+    libc.mallopt(_TRIM_THRESHOLD, _MOST_AT_THE_END)
     Loop("memory", lambda: libc.malloc_trim(_FREE_AT_THE_END), every=_SECONDS).start()

@@ -20,12 +20,11 @@ from pathlib import Path
 import structlog
 
 from layerwise_service.errors import Unavailable
-from layerwise_service.stores.files import make_private_folder, storage_errors, sync_folder
+from layerwise_service.stores.files import make_private_folder, sha256_of, storage_errors, sync_folder
 
 log = structlog.get_logger()
 
 _ONCE = "once-"
-_CHUNK = 2**20
 
 
 class PartialUpload:
@@ -34,21 +33,16 @@ class PartialUpload:
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
         self._descriptor = descriptor
-        self._digest = hashlib.sha256()
-        self.offset = 0
-        while part := os.pread(descriptor, _CHUNK, self.offset):
-            self._digest.update(part)
-            self.offset += len(part)
+        self.offset = os.fstat(descriptor).st_size
 
     @property
     def goes_on(self) -> bool:
         """Whether another stream can continue it."""
         return not self.path.name.startswith(_ONCE)
 
-    @property
     def sha256(self) -> str:
-        """The SHA-256 of what has arrived."""
-        return self._digest.hexdigest()
+        """Return the SHA-256 of what has arrived. It is not computed on the way, since that would slow the sender."""
+        return sha256_of(self.path)
 
     def add(self, data: bytes) -> None:
         """Append `data`, all of it or nothing."""
@@ -60,7 +54,6 @@ class PartialUpload:
             except OSError:
                 os.ftruncate(self._descriptor, self.offset)
                 raise
-        self._digest.update(data)
         self.offset += len(data)
 
     def remove(self) -> None:

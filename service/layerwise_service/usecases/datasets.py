@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from layerwise.checks import counted
@@ -146,15 +147,15 @@ class Datasets:
         return csv_of(found.columns, table.blocks())
 
     def read(
-        self, upload: PartialUpload, header: FileHeader, choices: ReadingChoices, stopping: threading.Event
+        self, path: Path, sha256: str, header: FileHeader, choices: ReadingChoices, stopping: threading.Event
     ) -> TableDataset:
         """Read a file that has arrived, in a process of its own, and store what was read."""
         with self._turn(stopping), self._artifacts.new_folder() as folder:
             with storage_errors():
-                os.link(upload.path, folder / FILE)
+                os.link(path, folder / FILE)
             table = read_in_process(folder, self._limits(), stopping, choices)
             self._artifacts.keep_table(folder / TABLE, table)
-            return self._datasets.add(table, name=header.name, file_sha256=upload.sha256, transient=header.transient)
+            return self._datasets.add(table, name=header.name, file_sha256=sha256, transient=header.transient)
 
     @contextmanager
     def opened(self, chunks: Iterable[bytes], choices: ReadingChoices) -> Generator[tuple[ReadTable, StoredTable]]:
@@ -234,12 +235,12 @@ class FileUpload:
             detail = f"expected {counted(size, 'byte')}, as announced, got {self._file.offset:,}"
             raise InvalidRequest(detail, pointer="size", reason="UPLOAD_INCOMPLETE")
         try:
-            if self._header.sha256 and self._header.sha256 != self._file.sha256:
-                detail = (
-                    f"expected a file of this SHA-256, got one of {self._file.sha256}: send it again from its start"
-                )
+            with storage_errors():
+                sha256 = self._file.sha256()
+            if self._header.sha256 and self._header.sha256 != sha256:
+                detail = f"expected a file of this SHA-256, got one of {sha256}: send it again from its start"
                 raise InvalidRequest(detail, pointer="sha256", reason="UPLOAD_DAMAGED")
-            dataset = self._datasets.read(self._file, self._header, self._choices, self._stopping)
+            dataset = self._datasets.read(self._file.path, sha256, self._header, self._choices, self._stopping)
         except InvalidRequest:
             self._file.remove()
             raise
