@@ -7,6 +7,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -83,8 +84,20 @@ class FileKind(Enum):
     PARQUET = "parquet"
 
 
-def file_kind(path: Path, *, max_bytes: int, max_columns: int | None = None) -> tuple[FileKind, tuple[Doubt, ...]]:
-    """Return what the file at `path` is, and how its text was read if that is doubtful.
+@dataclass(frozen=True, slots=True)
+class TableText:
+    """A file that DuckDB can read: its kind, how its text was read if that is doubtful.
+
+    `types` are those of the columns of NumPy's arrays, "number", "boolean" or "", which are CSV now; else it is empty.
+    """
+
+    kind: FileKind
+    doubts: tuple[Doubt, ...] = ()
+    types: tuple[str, ...] = ()
+
+
+def table_text(path: Path, *, max_bytes: int, max_columns: int | None = None) -> TableText:
+    """Make the file at `path` one that DuckDB can read, and return what it is.
 
     A file that is compressed by gzip is replaced by its content, a text that is not in UTF-8 by one that is, and arrays
     of NumPy by CSV, of at most `max_bytes`. Raises `InvalidRequest` for a file that is no table, saying what it is and
@@ -95,18 +108,18 @@ def file_kind(path: Path, *, max_bytes: int, max_columns: int | None = None) -> 
         replace_file(path, _unpacked(path, max_bytes))
         start = _start(path)
     if start.startswith(b"PAR1"):
-        return FileKind.PARQUET, ()
+        return TableText(FileKind.PARQUET)
     is_zip = start.startswith(b"PK") and zipfile.is_zipfile(path)
     if is_zip:
         _check_zip(path)
     if is_zip or start.startswith(b"\x93NUMPY"):
-        make_csv(path, is_npz=is_zip, max_bytes=max_bytes, max_columns=max_columns)
-        return FileKind.CSV, ()
+        types = make_csv(path, is_npz=is_zip, max_bytes=max_bytes, max_columns=max_columns)
+        return TableText(FileKind.CSV, types=types)
     _check_is_table(start)
     doubts = make_text(path, start)
     start = _start(path)
     _check_is_table(start)
-    return FileKind.JSON_LINES if start.lstrip().startswith(b"{") else FileKind.CSV, doubts
+    return TableText(FileKind.JSON_LINES if start.lstrip().startswith(b"{") else FileKind.CSV, doubts)
 
 
 def no_table(what: str, helps: str) -> InvalidRequest:

@@ -15,11 +15,13 @@ import duckdb
 
 from layerwise.checks import counted, shown
 from layerwise.errors import Place
+from layerwise.tables.formats import CategoryFormat, Format, NumberFormat, TextFormat
 from layerwise.tables.inference import Doubt
 from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.reading.cell_sql import quoted
+from layerwise_service.reading.choices import ReadingChoices
 from layerwise_service.reading.dialect import DELIMITERS, LINE, LONGEST_LINE, find_dialect, notes_after
-from layerwise_service.reading.file_kind import FileKind
+from layerwise_service.reading.file_kind import FileKind, TableText
 from layerwise_service.reading.names import clean_names
 
 GROUP = 2_000
@@ -35,23 +37,28 @@ BLANKS = " \t\n\r\v\f\u00a0\u001a"
 
 
 def load(
-    database: duckdb.DuckDBPyConnection, path: Path, kind: FileKind, *, max_columns: int | None = None
+    database: duckdb.DuckDBPyConnection,
+    path: Path,
+    text: TableText,
+    choices: ReadingChoices,
+    *,
+    max_columns: int | None = None,
 ) -> tuple[tuple[str, ...], Mapping[str, str], tuple[Doubt, ...]]:
     """Load the file, and return the names of its columns, the types that it gives them, and what was done to them.
 
-    Parquet and JSON Lines say "number" or "boolean" of columns that are no texts. Raises `InvalidRequest`, and
+    Parquet, JSON Lines and arrays say "number" or "boolean" of columns that are no texts. Raises `InvalidRequest`, and
     MemoryError.
     """
     try:
-        if kind is FileKind.CSV:
+        if text.kind is FileKind.CSV:
             names, doubts = _load_csv(database, path, max_columns)
-            return names, {}, doubts
-        return _load_typed(database, path, kind, max_columns)
+            return names, {name: each for name, each in zip(names, text.types, strict=False) if each}, doubts
+        return _load_typed(database, path, text.kind, choices, max_columns)
     except duckdb.OutOfMemoryException as error:
         raise MemoryError from error
     except duckdb.Error as error:
         check_room(path.parent, error)
-        if kind is FileKind.JSON_LINES:
+        if text.kind is FileKind.JSON_LINES:
             _check_json_lines(path)
         first = str(error).partition("\n")[0].replace(str(path), "the file")
         raise InvalidRequest(f"the file cannot be read as a table: {first}", reason="NOT_A_TABLE") from error
@@ -133,10 +140,15 @@ def _names(given: Sequence[str], max_columns: int | None) -> tuple[tuple[str, ..
 
 
 def _load_typed(
-    database: duckdb.DuckDBPyConnection, path: Path, kind: FileKind, max_columns: int | None
+    database: duckdb.DuckDBPyConnection,
+    path: Path,
+    kind: FileKind,
+    choices: ReadingChoices,
+    max_columns: int | None,
 ) -> tuple[tuple[str, ...], Mapping[str, str], tuple[Doubt, ...]]:
     """Load Parquet or JSON Lines: their values as texts in plain notation. Nested columns are refused."""
-    reader = "read_parquet($path)" if kind is FileKind.PARQUET else f"read_json($path, {_JSON_LINES})"
+    is_json = kind is FileKind.JSON_LINES
+    reader = f"read_json($path, {_JSON_LINES})" if is_json else "read_parquet($path)"
     given = {"path": str(path)}
     described = database.execute(f"DESCRIBE SELECT * FROM {reader}", given).fetchall()
     columns = [(str(row[0]), str(row[1])) for row in described]
@@ -144,10 +156,17 @@ def _load_typed(
         if column_type.endswith("]") or column_type.startswith(("STRUCT", "MAP", "UNION", "BLOB")):
             raise _nested(name, column_type)
     names, doubts = _names([name for name, _ in columns], max_columns)
-    parts = [
-        f"{_identifier(name)}->>'$' AS c{i}" if kind == "JSON" else f"CAST({_identifier(name)} AS VARCHAR) AS c{i}"
-        for i, (name, kind) in enumerate(columns)
-    ]
+    identifiers = [_identifier(name) for name, _ in columns]
+    if is_json:  # with the types, texts that look like dates, times or UUIDs would be written anew
+        reader = f"read_json($path, {_JSON_LINES}, maximum_depth = 1)"
+        formats = choices.formats_of(names)
+        cells = [
+            _mixed(cell, formats.get(name)) if column_type == "JSON" else f"{cell}->>'$'"
+            for cell, name, (_, column_type) in zip(identifiers, names, columns, strict=True)
+        ]
+    else:
+        cells = [f"CAST({cell} AS VARCHAR)" for cell in identifiers]
+    parts = [f"{cell} AS c{i}" for i, cell in enumerate(cells)]
     for table, own in _tables(len(names)):
         database.execute(f"CREATE TABLE {table} AS SELECT {', '.join(parts[i] for i in own)} FROM {reader}", given)
     for name, column_type in columns:
@@ -165,6 +184,17 @@ _JSON_LINES = (
     "format = 'newline_delimited', records = true, sample_size = -1, map_inference_threshold = -1,"
     f" maximum_object_size = {LONGEST_LINE}"
 )
+
+
+def _mixed(cell: str, form: Format | None) -> str:
+    """Return the SQL of the text of a JSON value in a column of several types, as `form` reads texts."""
+    number = truth = text = f"{cell}->>'$'"
+    if isinstance(form, NumberFormat):
+        number = f"replace({text}, '.', {quoted(form.decimal)})"
+        truth = f"CAST(CAST(({text}) = 'true' AS INTEGER) AS VARCHAR)"
+    elif isinstance(form, CategoryFormat | TextFormat):  # 2007.0 is 2007
+        number = f"regexp_replace({text}, '\\.0+$', '')"
+    return f"CASE json_type({cell}) WHEN 'VARCHAR' THEN {text} WHEN 'BOOLEAN' THEN {truth} ELSE {number} END"
 
 
 def _nested(name: str, column_type: str) -> InvalidRequest:

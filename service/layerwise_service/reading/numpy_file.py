@@ -23,11 +23,15 @@ _KINDS = "biufMUS"
 """Booleans, numbers, dates and texts."""
 
 
-def make_csv(path: Path, *, is_npz: bool, max_bytes: int, max_columns: int | None) -> None:
+_TYPES = {"b": "boolean", "i": "number", "u": "number", "f": "number"}
+
+
+def make_csv(path: Path, *, is_npz: bool, max_bytes: int, max_columns: int | None) -> tuple[str, ...]:
     """Replace the arrays at `path` by a CSV file of at most `max_bytes`.
 
     The column of an array `a` of one dimension is called a, those of one of two dimensions a0, a1, …; the array of an
-    .npy file is called x. Raises `InvalidRequest`, and `TooLarge`.
+    .npy file is called x. Return the type of each column: "number", "boolean", or "" for dates and texts.
+    Raises `InvalidRequest`, and `TooLarge`.
     """
     try:
         arrays = _unpacked(path, max_bytes) if is_npz else {"x": _opened(path, "x")}
@@ -56,6 +60,7 @@ def make_csv(path: Path, *, is_npz: bool, max_bytes: int, max_columns: int | Non
             detail = f"expected numbers, booleans, dates or texts, got {values.dtype}"
             raise InvalidRequest(detail, pointer=Place("columns", name), reason="NESTED_COLUMN")
     replace_file(path, _lines(columns, max_bytes))
+    return tuple(_TYPES.get(values.dtype.kind, "") for values in columns.values())
 
 
 def _unpacked(path: Path, max_bytes: int) -> dict[str, NDArray[Any]]:
@@ -115,4 +120,6 @@ def _cells(values: NDArray[Any]) -> list[Any]:
         values = np.datetime_as_string(values)
     if values.dtype.kind == "S":
         return [text.decode(errors="replace") for text in values.tolist()]
+    if values.dtype.kind == "f" and values.dtype.itemsize < 8:  # with the digits of its own precision: 0.1
+        return [float(text) for text in values.astype(str).tolist()]
     return cast("list[Any]", values.tolist())

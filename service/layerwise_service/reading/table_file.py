@@ -20,7 +20,7 @@ from layerwise.tables.inference import Doubt, InferredFormat, PlainNumbers, infe
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.reading.cell_sql import BLANKS, matches, quoted, trimmed
 from layerwise_service.reading.choices import ReadingChoices
-from layerwise_service.reading.file_kind import FileKind, file_kind
+from layerwise_service.reading.file_kind import FileKind, table_text
 from layerwise_service.reading.loading import cells_of, load
 from layerwise_service.reading.schema import ColumnSchema, TableSchema
 
@@ -65,7 +65,7 @@ class TableFile:
         choices: ReadingChoices | None = None,
     ) -> None:
         choices = choices or ReadingChoices()
-        kind, encoding = file_kind(path, max_bytes=max_bytes, max_columns=max_columns)
+        text = table_text(path, max_bytes=max_bytes, max_columns=max_columns)
         folder = path.parent
         self._database = duckdb.connect(str(folder / "table.duckdb"), config={"threads": 1, "memory_limit": MEMORY})
         try:
@@ -73,8 +73,8 @@ class TableFile:
             self._database.execute("SET allowed_directories = [$folder]", {"folder": str(folder)})
             self._database.execute("SET enable_external_access = false")
             self._database.execute("SET lock_configuration = true")
-            self._names, typed, doubts = load(self._database, path, kind, max_columns=max_columns)
-            doubts = (*encoding, *doubts)
+            self._names, typed, doubts = load(self._database, path, text, choices, max_columns=max_columns)
+            doubts = (*text.doubts, *doubts)
             self._rows = self._one(f"SELECT count(*) FROM {cells_of(0)}")
             given = choices.formats_of(self._names)
             chosen = {name: _of_type(typed.get(name), form) for name, form in given.items()}
@@ -83,7 +83,7 @@ class TableFile:
                 self._inferred(i, name, chosen.get(name), cells)
                 for i, (name, cells) in enumerate(zip(self._names, self._counted(), strict=True))
             )
-            if kind is FileKind.CSV and self._seems_without_header(columns):
+            if text.kind is FileKind.CSV and self._seems_without_header(columns):
                 first = ", ".join(map(shown, self._names[:3]))
                 said = f"the first line, {first}, …, seems to be a row: if so, put a line with names before it"
                 doubts = (*doubts, Doubt("NO_HEADER", said))
@@ -271,8 +271,10 @@ def _of_type(kind: str | None, form: Format) -> Format:
     """
     if kind is None or not isinstance(form, NumberFormat | BooleanFormat | CategoryFormat):
         return form
-    if isinstance(form, CategoryFormat):
-        return replace(form, numeric=True) if kind == "number" else form
+    if isinstance(form, CategoryFormat) and kind == "number":
+        return replace(form, numeric=True)
+    if isinstance(form, CategoryFormat) and not form.numeric:
+        return form
     return BooleanFormat(form.gaps) if kind == "boolean" else type(form)(form.gaps)
 
 

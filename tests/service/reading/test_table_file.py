@@ -215,6 +215,64 @@ def test_numbers_and_booleans_of_typed_files_are_read_whatever_signs_and_words_t
     }
 
 
+def test_numbers_of_arrays_are_read_whatever_signs_and_words_texts_have(upload: Upload) -> None:
+    german = NumberFormat(decimal=",", thousands=".")
+    known = {"n": german, "b": german, "f": CategoryFormat(numeric=True), "c": CategoryFormat(), "t": german}
+    numbers, texts = np.array([1.234, 1234.5]), np.array(["1,5", "1.234"])
+    content = npz(n=numbers, b=numbers > 2, f=np.array([0.1, 2], np.float32), c=np.array([2007.0, 2008]), t=texts)
+    with TableFile(upload(content), max_bytes=MANY, choices=ReadingChoices(known=known)) as table:
+        (block,) = table.blocks()
+
+    assert {name: list(values) for name, values in block.items()} == {
+        "n": [1.234, 1234.5],
+        "b": [0, 1],
+        "f": ["0.1", "2"],
+        "c": ["2007", "2008"],
+        "t": [1.5, 1234],
+    }
+
+
+def test_numbers_beside_texts_in_json_lines_are_read_whatever_signs_texts_have(upload: Upload) -> None:
+    content = b"""{"n": 1.234, "b": 1.5, "c": 2007.0}
+{"n": "1.234", "b": true, "c": "2007"}
+{"n": "", "b": "NA", "c": false}
+"""
+    german = NumberFormat(decimal=",", thousands=".")
+    known = {"n": german, "b": german, "c": CategoryFormat()}
+    with TableFile(upload(content), max_bytes=MANY, choices=ReadingChoices(known=known)) as table:
+        (block,) = table.blocks()
+
+    assert {name: list(map(plain, values)) for name, values in block.items()} == {
+        "n": [1.234, 1234, None],
+        "b": [1.5, 1, None],
+        "c": ["2007", "2007", "false"],
+    }
+
+
+def test_texts_of_json_lines_that_look_like_dates_times_and_uuids_stay_as_they_are(upload: Upload) -> None:
+    content = b"""{"d": "3-2-12", "c": "3-2-12", "t": "10:11", "u": "550E8400-E29B-41D4-A716-446655440000"}
+"""
+    known = {"d": DateFormat(day_first=True), "c": CategoryFormat(), "t": CategoryFormat(), "u": CategoryFormat()}
+    with TableFile(upload(content), max_bytes=MANY, choices=ReadingChoices(known=known)) as table:
+        (block,) = table.blocks()
+
+    assert {name: values[0] for name, values in block.items()} == {
+        "d": np.datetime64("2012-02-03"),
+        "c": "3-2-12",
+        "t": "10:11",
+        "u": "550E8400-E29B-41D4-A716-446655440000",
+    }
+
+
+def test_booleans_of_parquet_are_1_and_0_to_categories_that_are_numbers(tmp_path: Path) -> None:
+    duckdb.sql("SELECT true AS c UNION ALL SELECT false").write_parquet(str(tmp_path / "upload"))
+    choices = ReadingChoices(known={"c": CategoryFormat(numeric=True)})
+    with TableFile(tmp_path / "upload", max_bytes=MANY, choices=choices) as table:
+        (block,) = table.blocks()
+
+    assert list(block["c"]) == [1, 0]
+
+
 def test_a_cell_that_a_chosen_format_cannot_read_is_named(upload: Upload) -> None:
     content = b"a,b\n1,x\ntwo,x\n"
     with (
