@@ -8,7 +8,7 @@ from layerwise.standalone.readers import called_by
 from layerwise.tables import CategoryColumn, DateColumn, Hashing, Log, NumberColumn, Ordinal, TableEncoder, TextColumn
 from layerwise.tables.cells import GAPS
 from layerwise.tables.fitting import AnyColumn
-from layerwise.tables.formats import CATEGORY_READERS, READERS
+from layerwise.tables.format import CATEGORY_READERS, READERS
 
 WIDTH = 100
 """Line width of long lists."""

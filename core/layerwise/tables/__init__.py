@@ -4,20 +4,20 @@ from layerwise.tables.category_column import CategoryColumn
 from layerwise.tables.category_encodings import Hashing, OneHot, Ordinal
 from layerwise.tables.checked_encoder import checked_encoder
 from layerwise.tables.date_column import DateColumn
+from layerwise.tables.doubt import Doubt
 from layerwise.tables.encoder import TableEncoder
 from layerwise.tables.encoding import Encoding
 from layerwise.tables.encodings import ENCODINGS, DateParts, Log, MinMax, Quantiles, Standardize, Unscaled
+from layerwise.tables.format import Format
 from layerwise.tables.formats import (
     FORMATS,
     BooleanFormat,
     CategoryFormat,
     DateFormat,
-    Format,
     NumberFormat,
     TextFormat,
     TimeFormat,
 )
-from layerwise.tables.inference import Doubt
 from layerwise.tables.number_column import NumberColumn
 from layerwise.tables.table import TableLike, is_table
 from layerwise.tables.text_column import TextColumn

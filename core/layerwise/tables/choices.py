@@ -9,7 +9,8 @@ from layerwise.checks import choice, is_unicode, shown
 from layerwise.errors import InvalidInput, Place
 from layerwise.tables.encoding import Encoding, texts
 from layerwise.tables.encodings import ENCODINGS, Unscaled
-from layerwise.tables.formats import FORMATS, READ_BY, Format
+from layerwise.tables.format import Format
+from layerwise.tables.formats import FORMATS, READ_BY
 
 V = TypeVar("V", bound=variants.Variant)
 

@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from layerwise.tables.doubt import Doubt
 from layerwise.tables.encoding import Encoding
-from layerwise.tables.formats import Format
-from layerwise.tables.inference import Doubt
+from layerwise.tables.format import Format
 from layerwise.tables.table import RawColumn
 from layerwise.tables.unusual import Range, TableWarning, text_of
 from layerwise.types import Floats

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from layerwise.tables.category_encodings import Ordinal
 from layerwise.tables.cells import GAPS, PLAIN, category_of, is_missing, is_padded
+from layerwise.tables.column_texts import InferredFormat, plain_numbers
+from layerwise.tables.doubt import Doubt
 from layerwise.tables.encoding import Encoding
 from layerwise.tables.formats import FORMATS, READ_BY, BooleanFormat, CategoryFormat, NumberFormat
-from layerwise.tables.inference import Doubt, InferredFormat, infer_format, plain_numbers
+from layerwise.tables.inference import infer_format
 from layerwise.tables.reading import factorized
 from layerwise.tables.table import RawColumn
 

@@ -13,7 +13,7 @@ from layerwise.tables.fitted_columns import columns_from_json
 from layerwise.tables.fitted_encoder import FittedEncoder
 from layerwise.tables.fitted_facts import FittedFacts
 from layerwise.tables.fitting import fit_columns
-from layerwise.tables.formats import Format
+from layerwise.tables.format import Format
 from layerwise.tables.table import TableLike, several
 from layerwise.tables.unusual import TableWarning
 from layerwise.types import Floats

@@ -14,12 +14,12 @@ from layerwise.tables.choices import check_format
 from layerwise.tables.date_column import date_column_from_json
 from layerwise.tables.encodings import ENCODINGS, DateParts, NumberEncoding
 from layerwise.tables.fitting import AnyColumn
+from layerwise.tables.format import Format
 from layerwise.tables.formats import (
     FORMATS,
     BooleanFormat,
     CategoryFormat,
     DateFormat,
-    Format,
     NumberFormat,
     TextFormat,
     TimeFormat,

@@ -26,18 +26,11 @@ from layerwise.tables.column_format import (
     possible_kinds,
 )
 from layerwise.tables.date_column import DateColumn, DateFit
+from layerwise.tables.doubt import Doubt
 from layerwise.tables.encoding import Encoding
 from layerwise.tables.encodings import DateParts, NumberEncoding, Standardize
-from layerwise.tables.formats import (
-    BooleanFormat,
-    CategoryFormat,
-    DateFormat,
-    Format,
-    NumberFormat,
-    TextFormat,
-    TimeFormat,
-)
-from layerwise.tables.inference import Doubt
+from layerwise.tables.format import Format
+from layerwise.tables.formats import BooleanFormat, CategoryFormat, DateFormat, NumberFormat, TextFormat, TimeFormat
 from layerwise.tables.number_column import NumberColumn
 from layerwise.tables.number_fit import NumberFit
 from layerwise.tables.reading import coded, plain_numbers_in

@@ -1,90 +1,18 @@
-"""Formats: how the cells of a column are spelled, and the value of a cell.
+"""Formats: how the cells of a column are spelled. There is one class for each kind of column."""
 
-There is one format for each kind of column. Its `read` is the only code that turns the text of a cell into a value: for
-a file, for a table from Python, for a row of JSON. A format travels with the column, so that a cell means the same in a
-prediction as in training.
-"""
-
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from functools import partial
-from typing import Annotated, Any, ClassVar, cast
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, cast
 
 from layerwise.checks import shown
 from layerwise.errors import InvalidInput
 from layerwise.limits import OneOf
-from layerwise.tables.cells import GAPS, boolean_of, category_of, number_of, text_of, truth_of
 from layerwise.tables.encoding import texts
-from layerwise.tables.times import seconds_of, time_of
-from layerwise.variants import Variant
+from layerwise.tables.format import Format
 
 TRUE = ("true", "yes", "t", "y")
 FALSE = ("false", "no", "f", "n")
 """Words for true and false, in lower case; upper case means the same."""
-
-
-@dataclass(frozen=True, slots=True)
-class Format(Variant):
-    """Base class of formats.
-
-    Parameters
-    ----------
-    gaps : tuple of str
-        The words that mean that a cell has no value.
-    """
-
-    gaps: tuple[str, ...] = GAPS
-
-    wanted: ClassVar[str]
-    """What a cell holds, in words."""
-
-    def check_together(self) -> None:
-        given = cast(object, self.gaps)
-        words = [word for word in self.gaps if word] if isinstance(given, tuple | list) else given
-        object.__setattr__(self, "gaps", ("", *texts("gaps", words)))
-
-    def reader(self) -> Callable[[object], Any]:
-        """Return the function `read`, made once to read many cells.
-
-        Returns
-        -------
-        callable
-        """
-        return partial(READERS[self.kind], **self.arguments | {"gaps": frozenset(self.gaps)})
-
-    def category_reader(self) -> Callable[[object], str | None]:
-        """Return the function that reads a cell as a category: booleans are "true" and "false".
-
-        Returns
-        -------
-        callable
-        """
-        return partial(CATEGORY_READERS[self.kind], **self.arguments | {"gaps": frozenset(self.gaps)})
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """The fields by name, which the function in `READERS` takes besides the cell."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
-
-    def read(self, cell: object, /) -> Any:
-        """Return the value of a cell.
-
-        Parameters
-        ----------
-        cell : object
-            Its text, or a value.
-
-        Returns
-        -------
-        float, int, str or None
-            None is a gap; a date is in seconds since 1970, a time of day in seconds since midnight.
-
-        Raises
-        ------
-        ValueError, OverflowError
-            If the cell does not fit.
-        """
-        return self.reader()(cell)
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,17 +226,6 @@ FORMATS: Mapping[str, type[Format]] = {
     cls.kind: cls for cls in (NumberFormat, BooleanFormat, DateFormat, TimeFormat, CategoryFormat, TextFormat)
 }
 """All formats by name; a name stands for the class's default object."""
-READERS: Mapping[str, Callable[..., Any]] = {
-    "number": number_of,
-    "boolean": boolean_of,
-    "date": seconds_of,
-    "time": time_of,
-    "category": category_of,
-    "text": text_of,
-}
-"""The function that reads a cell, by the kind of format. Its other arguments are the fields of the format."""
-CATEGORY_READERS: Mapping[str, Callable[..., str | None]] = {"category": category_of, "boolean": truth_of}
-"""The function that reads a cell as a category, by the kind of format."""
 READ_BY: Mapping[str, tuple[str, ...]] = {
     "number": ("number", "boolean"),
     "date": ("date", "time"),

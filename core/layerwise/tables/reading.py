@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise.tables.cells import is_missing
-from layerwise.tables.formats import BooleanFormat, CategoryFormat, DateFormat, Format, NumberFormat, TimeFormat
+from layerwise.tables.format import Format
+from layerwise.tables.formats import BooleanFormat, CategoryFormat, DateFormat, NumberFormat, TimeFormat
 from layerwise.tables.table import RawColumn
 
 NUMBERS = frozenset({float, int, bool, type(None)})

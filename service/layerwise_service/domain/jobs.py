@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from layerwise import Finding
-from layerwise.tables.inference import Doubt
+from layerwise.tables.doubt import Doubt
 from layerwise.training.records import EpochRecord
 from layerwise_service.domain.columns import ColumnCounts
 from layerwise_service.errors import MOST_DETAIL, cut

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.tables.formats import BooleanFormat, CategoryFormat, Format, NumberFormat
-from layerwise.tables.inference import Doubt
+from layerwise.tables.doubt import Doubt
+from layerwise.tables.format import Format
+from layerwise.tables.formats import BooleanFormat, CategoryFormat, NumberFormat
 from layerwise_service.domain.datasets import StoredColumn
 
 MOST_ROWS_SHOWN = 1_000

@@ -14,7 +14,8 @@ from layerwise.checks import counted
 from layerwise.errors import Place
 from layerwise.tables import ENCODINGS
 from layerwise.tables.cells import GAPS
-from layerwise.tables.formats import FORMATS, READ_BY, Format
+from layerwise.tables.format import Format
+from layerwise.tables.formats import FORMATS, READ_BY
 from layerwise.tables.unusual import TableWarning, moved
 from layerwise.wording import did_you_mean
 from layerwise_service.domain.datasets import AnyColumns, Table, rows_of

@@ -12,7 +12,7 @@ from layerwise.errors import Place
 from layerwise.tables.cells import GAPS
 from layerwise.tables.choices import formats_by_column
 from layerwise.tables.encoding import texts
-from layerwise.tables.formats import Format
+from layerwise.tables.format import Format
 from layerwise.wording import did_you_mean
 from layerwise_service.domain.tables import listed
 from layerwise_service.errors import InvalidRequest

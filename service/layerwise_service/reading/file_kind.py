@@ -12,7 +12,7 @@ from enum import Enum
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from layerwise.tables.inference import Doubt
+from layerwise.tables.doubt import Doubt
 from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.reading.numpy_file import make_csv
 from layerwise_service.reading.text_file import CHUNK, encoding_of, make_text, replace_file

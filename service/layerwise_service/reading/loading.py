@@ -15,8 +15,9 @@ import duckdb
 
 from layerwise.checks import counted, shown
 from layerwise.errors import Place
-from layerwise.tables.formats import CategoryFormat, Format, NumberFormat, TextFormat
-from layerwise.tables.inference import Doubt
+from layerwise.tables.doubt import Doubt
+from layerwise.tables.format import Format
+from layerwise.tables.formats import CategoryFormat, NumberFormat, TextFormat
 from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.reading.cell_sql import quoted
 from layerwise_service.reading.choices import ReadingChoices

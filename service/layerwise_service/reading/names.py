@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from layerwise.checks import shown
-from layerwise.tables.inference import Doubt
+from layerwise.tables.doubt import Doubt
 from layerwise_service.errors import InvalidRequest
 
 

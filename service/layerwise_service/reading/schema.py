@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from layerwise.tables.formats import Format
-from layerwise.tables.inference import Doubt
+from layerwise.tables.doubt import Doubt
+from layerwise.tables.format import Format
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 from layerwise.checks import shown
 from layerwise.errors import Place
 from layerwise.tables.cells import PLAIN
-from layerwise.tables.formats import BooleanFormat, CategoryFormat, Format, NumberFormat, TextFormat
-from layerwise.tables.inference import Doubt, InferredFormat, PlainNumbers, infer_format
+from layerwise.tables.column_texts import InferredFormat, PlainNumbers
+from layerwise.tables.doubt import Doubt
+from layerwise.tables.format import Format
+from layerwise.tables.formats import BooleanFormat, CategoryFormat, NumberFormat, TextFormat
+from layerwise.tables.inference import infer_format
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.reading.cell_sql import BLANKS, matches, quoted, trimmed
 from layerwise_service.reading.choices import ReadingChoices

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from layerwise.checks import counted, shown
 from layerwise.errors import Place
-from layerwise.tables.inference import Doubt
+from layerwise.tables.doubt import Doubt
 from layerwise_service.errors import InvalidRequest
 
 CHUNK = 2**20

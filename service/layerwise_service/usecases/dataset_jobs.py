@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from layerwise.checks import shown
 from layerwise.errors import Place
-from layerwise.tables.inference import Doubt
+from layerwise.tables.doubt import Doubt
 from layerwise.wording import did_you_mean
 from layerwise_service.domain.datasets import Batch, Table
 from layerwise_service.domain.jobs import Job, JSONObject, TableSource, Task

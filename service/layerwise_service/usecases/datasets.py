@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from layerwise.checks import counted
-from layerwise.tables.formats import Format
+from layerwise.tables.format import Format
 from layerwise_service.domain.dataset_csv import csv_of
 from layerwise_service.domain.pages import Page, page_limit
 from layerwise_service.domain.table_datasets import (

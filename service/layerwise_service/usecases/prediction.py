@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from layerwise import MLP, TableEncoder
 from layerwise.checks import counted
 from layerwise.errors import Place
-from layerwise.tables.formats import Format
+from layerwise.tables.format import Format
 from layerwise.tables.unusual import TableWarning, merged
 from layerwise_service.domain.datasets import AnyColumns, Label, rows_of
 from layerwise_service.domain.json_words import json_word

@@ -7,8 +7,9 @@ from typing import cast
 import pytest
 
 from layerwise.tables.cells import GAPS
+from layerwise.tables.column_texts import plain_numbers
 from layerwise.tables.formats import BooleanFormat, CategoryFormat, DateFormat, NumberFormat, TextFormat, TimeFormat
-from layerwise.tables.inference import infer_format, plain_numbers
+from layerwise.tables.inference import infer_format
 
 
 def column(*texts: str, rows: int = 100) -> Counter[str]:

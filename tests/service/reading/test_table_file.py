@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from helpers.odd_tables import ODD_TABLES, ROWS, OddTable, npz
 from layerwise.tables.cells import GAPS
-from layerwise.tables.formats import BooleanFormat, CategoryFormat, DateFormat, Format, NumberFormat
+from layerwise.tables.format import Format
+from layerwise.tables.formats import BooleanFormat, CategoryFormat, DateFormat, NumberFormat
 from layerwise.tables.inference import infer_format
 from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.reading.canonical import read_canonical

@@ -1,0 +1,144 @@
+"""The different texts of a column, from which its format is inferred."""
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from layerwise.checks import counted, shown
+from layerwise.tables.cells import PLAIN, is_padded
+from layerwise.tables.doubt import Doubt
+from layerwise.tables.format import Format
+from layerwise.tables.formats import DateFormat, NumberFormat, TimeFormat
+
+SHARE = 0.9
+"""If this share of the values are numbers, dates or times, the others are taken for gaps, unless they are many."""
+MOST_ODD = 10
+"""The most different texts that are taken for gaps in such a column."""
+INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class PlainNumbers:
+    """The cells of a column that are numbers in plain notation, which need not be listed one by one.
+
+    `rows` is the number of these cells, `padded` that of the cells whose number begins with a needless 0, as in 007,
+    `example` one of the padded numbers, and `fractions` the number of cells with a decimal point.
+    """
+
+    rows: int = 0
+    padded: int = 0
+    example: str = ""
+    fractions: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class InferredFormat:
+    """The format of a column, and the doubts about it."""
+
+    format: Format
+    doubts: tuple[Doubt, ...] = ()
+
+
+def plain_numbers(texts: Mapping[str, int]) -> tuple[PlainNumbers, dict[str, int]]:
+    """Divide `texts`, the number of rows of each text, into numbers in plain notation and other texts."""
+    rows = padded = fractions = 0
+    example = ""
+    others: dict[str, int] = {}
+    for text, count in texts.items():
+        stripped = text.strip()
+        if not PLAIN.fullmatch(stripped):
+            others[text] = count
+            continue
+        rows += count
+        fractions += count * ("." in stripped)
+        if is_padded(stripped):
+            padded += count
+            example = example or stripped
+    return PlainNumbers(rows, padded, example, fractions), others
+
+
+class ColumnTexts:
+    """The texts of a column: those of gaps left out, blanks around them removed."""
+
+    def __init__(self, plain: PlainNumbers, texts: Mapping[str, int], gaps: tuple[str, ...]) -> None:
+        self.plain, self.gaps = plain, gaps
+        self.texts: dict[str, int] = {}
+        without = frozenset(gaps)
+        for text, count in texts.items():
+            if (stripped := text.strip()) and stripped not in without:
+                self.texts[stripped] = self.texts.get(stripped, 0) + count
+        self.rows = plain.rows + sum(self.texts.values())
+
+    def fold(self) -> set[str]:
+        return {text.casefold() for text in self.texts}
+
+    def words_of(self, *kinds: tuple[str, ...]) -> list[tuple[str, ...]]:
+        """Return the words of each kind, the most frequent one of the column first, as it is spelled there.
+
+        They stay as they are if texts of a kind are missing, or if these are its first word.
+        """
+        own = [[text for text in self.texts if text.casefold() in words] for words in kinds]
+        if not all(own):
+            return list(kinds)
+        first = [max(each, key=self.texts.__getitem__) for each in own]
+        return [
+            words if word.casefold() == words[0] else (word, *(each for each in words if each != word.casefold()))
+            for word, words in zip(first, kinds, strict=True)
+        ]
+
+    def read_by(
+        self, column_format: "NumberFormat | DateFormat | TimeFormat", *, whole: bool = False
+    ) -> dict[str, float | None]:
+        """Return the values of the texts that `column_format` can read.
+
+        Unless the `whole` is wanted, they are none as soon as too many others are found for the format.
+        """
+        odd = rows = 0
+        read = column_format.reader()
+        found: dict[str, float | None] = {}
+        for text in self.texts:
+            try:
+                found[text] = read(text)
+            except (ValueError, OverflowError):
+                if column_format.kind == "number" and INFINITE.fullmatch(text):
+                    found[text] = math.inf  # a number, which is refused later: it is no gap
+                    continue
+                odd, rows = odd + 1, rows + self.texts[text]
+                if not whole and not self.are_few(odd, rows):
+                    return {}
+        return found
+
+    def rows_of(self, texts: Iterable[str]) -> int:
+        return sum(self.texts[text] for text in texts)
+
+    def odd(self, read: Mapping[str, object]) -> dict[str, int] | None:
+        """Return the texts that are not `read` with their rows, if they are few enough to be gaps; else None."""
+        odd = {text: count for text, count in self.texts.items() if text not in read}
+        return odd if self.are_few(len(odd), sum(odd.values())) else None
+
+    def are_few(self, texts: int, rows: int) -> bool:
+        """Return whether so many different texts, in so many rows, may be gaps."""
+        return texts <= MOST_ODD and rows <= (1 - SHARE) * self.rows + 1e-9
+
+
+def with_gaps(
+    found: NumberFormat | DateFormat | TimeFormat,
+    column: ColumnTexts,
+    odd: Mapping[str, int],
+    doubts: list[Doubt],
+    values: str,
+) -> InferredFormat:
+    """Return the format `found` with the `odd` texts as gaps, which is said."""
+    if odd:
+        rows = sum(odd.values())
+        share = min(99.9, 100 * (1 - rows / column.rows))
+        taken = "is taken for a gap" if rows == 1 else "are taken for gaps"
+        message = f"{share:.3g} % are {values}; {counted(rows, 'row')} with {some_of(odd)} {taken}"
+        doubts.append(Doubt("ODD_TEXTS", message, "category", next(iter(odd))))
+    return InferredFormat(replace(found, gaps=(*column.gaps, *odd)), tuple(doubts))
+
+
+def some_of(texts: Mapping[str, int]) -> str:
+    """Return the first texts for a message."""
+    return ", ".join(shown(text) for text in list(texts)[:3]) + (", …" if len(texts) > 3 else "")
