@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -116,3 +117,31 @@ def test_parquet_means_the_same(service: Service, client: Client, tmp_path: Path
     assert np.array(found["probabilities"], np.float32) == pytest.approx(answer.probabilities, abs=1e-6)
     assert found["kept"] == {"id": ["9007199254740993", "2"]}
     assert found["classes"] == ["small", "very big"]
+
+
+def test_numbers_of_numpy_mean_the_same(service: Service, client: Client, tmp_path: Path) -> None:
+    path, sizes = tmp_path / "arrays.npz", [1.234, 1234.5]
+    np.savez(path, size=sizes, when=np.array(["2012-03-04", "2012-01-01"], "M8[D]"), open=[True, False])
+
+    found = json.loads(predict(service, str(path), "--json").stdout)
+
+    answer = client.predict("shops", {"size": sizes, "when": ["2012-03-04", "2012-01-01"], "open": [True, False]})
+    assert np.array(found["probabilities"], np.float32) == pytest.approx(answer.probabilities, abs=1e-6)
+
+
+@pytest.mark.parametrize("rest", [True, False], ids=["REST", "gRPC"])
+def test_numbers_beside_texts_mean_the_same(service: Service, client: Client, *, rest: bool) -> None:
+    """A column of both travels as texts, in which 1.234 would be the German 1234."""
+    rows: list[dict[str, Any]] = [
+        {"size": 1.234, "when": "01.02.2012", "open": "ja"},
+        {"size": np.float32(2.5), "when": "01.02.2012", "open": True},
+        {"size": "1,5", "when": "01.02.2012", "open": False},
+    ]
+    wanted = [
+        row | {"size": size, "open": is_open}
+        for row, size, is_open in zip(rows, [1.234, 2.5, 1.5], [1, 1, 0], strict=True)
+    ]
+    with Client(service.rpc, rest=service.rest if rest else None) as asking:
+        found = asking.predict("shops", rows)
+
+    assert found.probabilities == pytest.approx(client.predict("shops", wanted).probabilities, abs=1e-6)

@@ -210,18 +210,26 @@ class Texts(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     VALUES_FIELD_NUMBER: _builtins.int
+    TYPED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """An empty text is a missing value."""
+
+    @_builtins.property
+    def typed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The indexes of the values that are numbers, such as 1.5. In a prediction, they mean the same whatever decimal signs
+        the texts of the column have.
+        """
 
     def __init__(
         self,
         *,
         values: _abc.Iterable[_builtins.str] | None = ...,
+        typed: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["values", b"values"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["typed", b"typed", "values", b"values"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

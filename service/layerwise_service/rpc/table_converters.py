@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise.checks import counted
+from layerwise.checks import counted, shown
 from layerwise.errors import Place
+from layerwise.tables import NumberFormat
 from layerwise_proto.json_form import to_message
 from layerwise_proto.v1 import models_pb2, tables_pb2
 from layerwise_service.domain.columns import ColumnCounts, ColumnInfo
@@ -62,13 +63,31 @@ def read_kinds(table: tables_pb2.Table) -> dict[str, str]:
 
 
 def read_typed_table(table: tables_pb2.Table, *, at: Place | str) -> Mapping[str, NDArray[Any] | list[Any]]:
-    """Return the columns by name, as `read_table`, but columns of booleans as such. Raises `InvalidRequest`."""
+    """Return the columns by name, as `read_table`, but columns of booleans, and numbers among texts, as such.
+
+    Raises `InvalidRequest`.
+    """
     found: dict[str, NDArray[Any] | list[Any]] = dict(read_table(table, at=at))
+    for index, column in enumerate(table.columns):
+        for row in column.texts.typed:
+            found[column.name][row] = _typed(column.texts.values, row, at=Place(at, "columns", index, "texts"))
     for name, kind in read_kinds(table).items():
         values = found[name]
         if kind == "boolean" and isinstance(values, np.ndarray):
             found[name] = _booleans(values)
     return found
+
+
+def _typed(texts: Sequence[str], row: int, *, at: Place) -> float:
+    """Return the number in a row. Raises `InvalidRequest`."""
+    if not 0 <= row < len(texts):
+        detail = f"expected the index of one of the {counted(len(texts), 'value')}, got {row}"
+        raise InvalidRequest(detail, pointer=Place(*at, "typed"))
+    try:
+        return float(NumberFormat(()).read(texts[row]))
+    except (ValueError, TypeError):  # TypeError: a gap
+        detail = f"expected a number in plain notation, got {shown(texts[row])}"
+        raise InvalidRequest(detail, pointer=Place(*at, "values", row)) from None
 
 
 def _booleans(values: NDArray[np.float64]) -> NDArray[Any] | list[Any]:

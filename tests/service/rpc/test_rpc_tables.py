@@ -31,6 +31,8 @@ from layerwise_proto.v1.models_pb2_grpc import ModelServiceStub, PredictionServi
 from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
 from layerwise_service.domain import tables
 from layerwise_service.domain.models import Version
+from layerwise_service.errors import InvalidRequest
+from layerwise_service.rpc.table_converters import read_typed_table
 from layerwise_service.settings import Settings
 from layerwise_service.worker import encoding
 
@@ -598,3 +600,22 @@ def test_rows_of_the_wrong_kind_are_told_which_the_version_takes(
         found = error_of(lambda request=request: stub.Predict(request, timeout=10))  # type: ignore[misc]
         assert found[2:] == expected
         assert words in found[1]
+
+
+@pytest.mark.parametrize(
+    ("typed", "place", "words"),
+    [
+        (4, "table.columns[0].texts.typed", "expected the index of one of the 4 values, got 4"),
+        (-1, "table.columns[0].texts.typed", "expected the index of one of the 4 values, got -1"),
+        (1, "table.columns[0].texts.values[1]", "expected a number in plain notation, got '1,5'"),
+        (2, "table.columns[0].texts.values[2]", "expected a number in plain notation, got ''"),
+    ],
+)
+def test_a_text_that_is_said_to_be_a_number_and_is_none_is_refused(typed: int, place: str, words: str) -> None:
+    texts = tables_pb2.Texts(values=["1.5", "1,5", "", "x"], typed=[0, typed])
+
+    with pytest.raises(InvalidRequest) as caught:
+        read_typed_table(tables_pb2.Table(columns=[tables_pb2.Column(name="a", texts=texts)]), at="table")
+
+    assert str(caught.value.place) == place
+    assert caught.value.detail == words

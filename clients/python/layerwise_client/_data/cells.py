@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+Cell = str | float
 Take = Callable[[int, int], list[object]]
 Family = Literal["missing", "boolean", "number", "text", "date", "time"]
 
@@ -38,12 +39,13 @@ _BY_VALUE = frozenset({"float", "float64", "float32", "float16", "Decimal", "dat
 class ColumnReader:
     """Reads one column in blocks of rows.
 
-    `take(start, stop)` returns numbers (rows,), NaN where one is missing, or texts, "" where one is missing. `type` is
-    "number", "whole", "boolean" (the numbers 1 and 0), "category", "date" or "time"; "" for texts that may be anything.
+    `take(start, stop)` returns numbers (rows,), NaN where one is missing, or texts, "" where one is missing, among
+    which numbers may be. `type` is "number", "whole", "boolean" (the numbers 1 and 0),
+    "category", "date" or "time"; "" for texts that may be anything.
     """
 
     name: str
-    take: Callable[[int, int], npt.NDArray[np.float64] | list[str]]
+    take: Callable[[int, int], npt.NDArray[np.float64] | list[str] | list[Cell]]
     type: str = ""
 
 
@@ -63,6 +65,10 @@ def open_cells(name: str, take: Take, count: int, *, kind: str | None) -> Column
     def texts(start: int, stop: int) -> list[str]:
         return _texts(name, take(start, stop), start)
 
+    def numbers_and_texts(start: int, stop: int) -> list[Cell]:
+        cells = take(start, stop)
+        return [_number_or(text, cell) for cell, text in zip(cells, _texts(name, cells, start), strict=True)]
+
     match sorted(families - {"missing"}):
         case ["boolean"]:
             return ColumnReader(name, numbers, "boolean")
@@ -72,6 +78,8 @@ def open_cells(name: str, take: Take, count: int, *, kind: str | None) -> Column
             return ColumnReader(name, numbers, "number")
         case ["date" | "time" as single]:
             return ColumnReader(name, texts, single)
+        case [_, _, *_] if kind == "number":
+            return ColumnReader(name, numbers_and_texts)
         case _:
             return ColumnReader(name, texts)
 
@@ -231,6 +239,17 @@ def _texts(name: str, cells: list[object], start: int) -> list[str]:
         except UnicodeDecodeError:
             raise refused(name, row, "text in UTF-8", cell) from None
     return texts
+
+
+def _number_or(text: str, cell: Any) -> Cell:
+    """Return a cell as a finite number, if it is one or a boolean, and else as its `text`."""
+    if family_of(cell) not in ("number", "boolean"):
+        return text
+    try:
+        number = short_float(cell) if is_short(cell) else float(cell)
+    except OverflowError:
+        return text
+    return number if math.isfinite(number) else text
 
 
 def refused(name: str, row: int, wanted: str, value: object, hint: str = "") -> InvalidRequest:

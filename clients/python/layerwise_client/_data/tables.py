@@ -8,7 +8,7 @@ from itertools import compress
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from layerwise_client._data.arrow import arrow_columns, is_arrow
-from layerwise_client._data.cells import refused
+from layerwise_client._data.cells import Cell, refused, text_of
 from layerwise_client._data.columns import open_values
 from layerwise_client._data.masks import refuse_masked
 from layerwise_client._data.places import invalid
@@ -28,12 +28,12 @@ class TableBlock:
     """Some rows of a table, as they travel.
 
     `values` has for each of the `names` an array (rows,) of numbers, NaN where one is missing, or a list of texts, ""
-    where one is missing. `types` says what they are: "number", "whole", "boolean" (the numbers 1 and 0), "category",
-    "date" or "time", or "" for texts that may be anything.
+    where one is missing, among which numbers may be. `types` says what they are: "number", "whole",
+    "boolean" (the numbers 1 and 0), "category", "date" or "time", or "" for texts that may be anything.
     """
 
     names: tuple[str, ...]
-    values: Sequence[npt.NDArray[np.float64] | list[str]]
+    values: Sequence[npt.NDArray[np.float64] | list[str] | list[Cell]]
     types: Sequence[str] = ()
 
     def __len__(self) -> int:
@@ -54,10 +54,13 @@ class TableBlock:
         for name, type_, values in zip(self.names, types, self.values, strict=True):
             number = tables_pb2.ColumnType.Value(f"COLUMN_TYPE_{(type_ or 'unspecified').upper()}")
             column = table.columns.add(name=name, type=number)
-            if isinstance(values, list):
-                column.texts.values.extend(values)
-            else:
+            if not isinstance(values, list):
                 column.numbers.values.extend(values.tolist())
+            elif set(map(type, values)) == {str}:
+                column.texts.values.extend(cast("list[str]", values))
+            else:
+                column.texts.values.extend(map(text_of, values))
+                column.texts.typed.extend(row for row, cell in enumerate(values) if not isinstance(cell, str))
         return table
 
     def instances(self) -> list[dict[str, object]]:
@@ -65,7 +68,7 @@ class TableBlock:
         columns: list[list[object]] = []
         for values, type_ in zip(self.values, self.types or ("",) * len(self.names), strict=True):
             if isinstance(values, list):
-                columns.append([text or None for text in values])
+                columns.append([None if cell == "" else cell for cell in values])
                 continue
             as_json = bool if type_ == "boolean" else float
             columns.append([None if number != number else as_json(number) for number in values.tolist()])  # noqa: PLR0124
@@ -85,7 +88,7 @@ class TableRows:
 
     count: int
     names: tuple[str, ...]
-    take: Callable[[int, int], Sequence[npt.NDArray[np.float64] | list[str]]]
+    take: Callable[[int, int], Sequence[npt.NDArray[np.float64] | list[str] | list[Cell]]]
     types: Sequence[str] = ()
 
     @property
@@ -138,7 +141,7 @@ class UncheckedTable:
         """
         columns = [open_values(name, values, self.count, kind=kinds.get(name)) for name, values in self.columns.items()]
 
-        def take(start: int, stop: int) -> list[npt.NDArray[np.float64] | list[str]]:
+        def take(start: int, stop: int) -> list[npt.NDArray[np.float64] | list[str] | list[Cell]]:
             return [column.take(start, stop) for column in columns]
 
         return TableRows(self.count, tuple(self.columns), take, tuple(column.type for column in columns))
@@ -274,7 +277,7 @@ def _name(name: object) -> str:
     return text
 
 
-def _check(name: str, values: npt.NDArray[np.float64] | list[str], start: int) -> None:
+def _check(name: str, values: npt.NDArray[np.float64] | list[str] | list[Cell], start: int) -> None:
     """Raise an error for the first value that is infinite, out of float32's range, or not UTF-8."""
     import numpy as np
 
@@ -282,9 +285,11 @@ def _check(name: str, values: npt.NDArray[np.float64] | list[str], start: int) -
 
     if isinstance(values, list):
         try:
-            "".join(values).encode()
+            "".join(map(str, values)).encode()
         except UnicodeEncodeError as exc:
-            row = next(row for row, text in enumerate(values) if any(0xD800 <= ord(each) < 0xE000 for each in text))
+            row = next(
+                row for row, cell in enumerate(values) if any(0xD800 <= ord(each) < 0xE000 for each in str(cell))
+            )
             raise refused(name, start + row, "text that UTF-8 can hold", values[row]) from exc
         return
     beyond = np.abs(values) > FLOAT32_MAX
