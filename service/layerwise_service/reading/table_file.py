@@ -35,7 +35,8 @@ MOST_TEXTS = 100_000
 """The most texts of a column, other than plain numbers, from which its format is inferred: the most frequent."""
 TOGETHER = 8
 """The most columns in one query, a divisor of `GROUP`: planning a query takes more than proportionally longer."""
-MEMORY = "400MB"
+MEMORY, THREADS = "400MB", 2
+"""Of DuckDB. A third thread would hold more memory, and gains little: what reads cells in Python has one."""
 _WORDS = (CategoryFormat, TextFormat)
 
 
@@ -70,7 +71,9 @@ class TableFile:
         choices = choices or ReadingChoices()
         text = table_text(path, max_bytes=max_bytes, max_columns=max_columns)
         folder = path.parent
-        self._database = duckdb.connect(str(folder / "table.duckdb"), config={"threads": 1, "memory_limit": MEMORY})
+        self._database = duckdb.connect(
+            str(folder / "table.duckdb"), config={"threads": THREADS, "memory_limit": MEMORY}
+        )
         try:
             self._database.execute("SET temp_directory = $folder", {"folder": str(folder / "temporary")})
             self._database.execute("SET allowed_directories = [$folder]", {"folder": str(folder)})
@@ -177,8 +180,9 @@ class TableFile:
                 for i in own
             )
             wanted = ", ".join(
-                f"count(c{i}), count(*) FILTER (p{i}), count(*) FILTER (z{i}), any_value(c{i}) FILTER (z{i}),"
-                f" count(*) FILTER (p{i} AND contains(c{i}, '.')), approx_count_distinct(c{i}), any_value(c{i})"
+                f"count(c{i}), count(*) FILTER (p{i}), count(*) FILTER (z{i}), min(c{i}) FILTER (z{i}),"
+                f" count(*) FILTER (p{i} AND contains(c{i}, '.')), approx_count_distinct(c{i}),"
+                f" (SELECT c{i} FROM {cells_of(i)} WHERE c{i} IS NOT NULL LIMIT 1)"
                 for i in own
             )
             cells = f"SELECT {plain} FROM {cells_of(start)} AS cells"
