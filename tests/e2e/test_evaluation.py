@@ -301,7 +301,7 @@ def test_the_command_holds_out_the_same_rows_by_a_column_and_by_a_file(service: 
 
     jobs = [json.loads(told) for told in (by_column, by_file)]
     assert jobs[0]["record"]["validation_loss"] == jobs[1]["record"]["validation_loss"] > 0
-    assert [job["source"]["held_out"] for job in jobs] == [30, 30]
+    assert [job["held_out"] for job in jobs] == [30, 30]
     assert "--validation: expected a column that marks rows, or a file, there is no 'hled.csv'" in refused.stderr
 
 
@@ -325,5 +325,5 @@ def test_a_validation_file_must_have_the_columns_of_the_other(service: Service, 
         (tmp_path / "bad.csv").write_text(held.read_text() + "\nmany;ant;2,5\n")
         with pytest.raises(LayerwiseError, match=r"validation: .*bad.csv: .*size: expected a number, got 'many'"):
             client.train("never", LAYERS, trained, "price", validation=tmp_path / "bad.csv", progress=False)
-        with pytest.raises(LayerwiseError, match="expected none with rows in memory"):
+        with pytest.raises(LayerwiseError, match="validation: expected rows in memory, as those to train on"):
             client.train("never", LAYERS, [[1.0], [2.0]], [1.0, 2.0], validation=held, progress=False)

@@ -131,7 +131,7 @@ class Client:
         weights: ArrayLike | Series | str | None = None,
         classes: Iterable[Label] | None = None,
         task: str | None = None,
-        validation: str | PathLike[str] | Dataset | None = None,
+        validation: TableLike | tuple[Any, ...] | Dataset | str | PathLike[str] | None = None,
         start_from: str | None = None,
         progress: bool | Progress = True,
         request_id: str | None = None,
@@ -170,9 +170,11 @@ class Client:
         task : str, optional
             "classification" or "regression". By default the loss of the plan decides; without one, texts, booleans and
             at most 20 different whole numbers are classes, other numbers and several columns a regression.
-        validation : str, path or Dataset, optional
-            Of a dataset or file, the rows to hold out, instead of a share of the rows: the name of a column that marks
-            them by true or 1, a file with the same columns, or a dataset. Otherwise `validation` of the plan decides.
+        validation : tuple, table, str, path or Dataset, optional
+            The rows to hold out, instead of a share of the rows: (x, y) or (x, y, weights), rows in memory as X, y and
+            weights are; a table that has the column y; or the name of a column of X that marks them by true or 1. If X
+            is a dataset or file, also a file with the same columns, or a dataset. By default `validation` of the plan
+            decides.
         start_from : str, optional
             Version whose weights the network starts with: "model" or "model/version", by number or alias.
         progress : bool or Progress

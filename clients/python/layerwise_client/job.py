@@ -89,6 +89,11 @@ class Job:
         return self.snapshot.source
 
     @property
+    def held_out(self) -> int:
+        """Number of rows held out, the last ones, if they were given as `validation`; 0 if the plan says which."""
+        return self.snapshot.held_out
+
+    @property
     def columns(self) -> tuple[Column, ...]:
         """Columns of the table that the version takes; empty if it was trained on rows of numbers."""
         if self._columns is None:

@@ -256,8 +256,6 @@ class Source:
         Columns that were left out.
     weight : str or None
         Column with the weights of the rows; None if all weigh alike.
-    held_out : int
-        Number of rows held out by the two below; 0 if the plan decides.
     validation_dataset, validation_column : str or None
         Dataset of the rows held out, or column that marks them.
     doubts : tuple of Doubt
@@ -271,7 +269,6 @@ class Source:
     left_out: int
     ignored: tuple[str, ...]
     weight: str | None
-    held_out: int = 0
     validation_dataset: str | None = None
     validation_column: str | None = None
     doubts: tuple[Doubt, ...] = ()
@@ -296,6 +293,8 @@ class Snapshot(Summary):
         columns themselves.
     source : Source or None
         The dataset that it was trained on, and how; None if the rows were sent with the job.
+    held_out : int
+        Number of rows held out, the last ones, if they were given as `validation`; 0 if the plan says which.
     """
 
     architecture: Mapping[str, Any]
@@ -305,3 +304,4 @@ class Snapshot(Summary):
     findings: tuple[Finding, ...] = ()
     columns: ColumnCounts | None = None
     source: Source | None = None
+    held_out: int = 0

@@ -67,11 +67,11 @@ def plan_words(job: Snapshot) -> str:
     `at most 282 epochs, batches of 64 rows, adam at a rate of 0.001, l2 0.002, 10 % of the rows held out, ends after 9
     epochs without a better validation_loss`.
     """
-    return ", ".join(_settings_of(job.plan))
+    return ", ".join(_settings_of(job.plan, job.held_out))
 
 
-def _settings_of(plan: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the words for each main setting that the plan has."""
+def _settings_of(plan: Mapping[str, Any], own_rows: int) -> Iterator[str]:
+    """Yield the words for each main setting that the plan has; `own_rows` are held out whatever it says."""
     from layerwise.wording import number_words
 
     stopping: Mapping[str, Any] = plan.get("early_stopping") or {}
@@ -88,9 +88,11 @@ def _settings_of(plan: Mapping[str, Any]) -> Iterator[str]:
         yield f"{optimizer['kind']} at a rate of {number_words(rate, digits=3)}"
     if l2 := plan.get("l2"):
         yield f"l2 {number_words(l2, digits=3)}"
-    if held_out:
+    if own_rows:
+        yield f"{counted(own_rows, 'row')} of your own held out"
+    elif held_out:
         yield f"{100 * held_out:.3g} % of the rows held out"
-    if held_out == 0:
+    elif held_out == 0:
         yield "no rows held out"
         if split != "random":
             yield f"so split {split} has no effect"

@@ -99,6 +99,7 @@ class TrainHeader(_message.Message):
     ROWS_FIELD_NUMBER: _builtins.int
     START_FROM_FIELD_NUMBER: _builtins.int
     ENCODER_FIELD_NUMBER: _builtins.int
+    HELD_OUT_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of the model to which a version is added: ^[a-z0-9][a-z0-9_-]{0,62}$"""
     request_id: _builtins.str
@@ -107,6 +108,8 @@ class TrainHeader(_message.Message):
     """The number of rows in all batches. Required: it shows whether a stream was complete, since one that breaks off ends
     like any other.
     """
+    held_out: _builtins.int
+    """How many of the rows, the last ones, are held out, instead of the plan's fraction."""
     @_builtins.property
     def architecture(self) -> _types_pb2.Architecture: ...
     @_builtins.property
@@ -140,10 +143,11 @@ class TrainHeader(_message.Message):
         rows: _builtins.int = ...,
         start_from: Global___StartFrom | None = ...,
         encoder: _tables_pb2.Encoder | None = ...,
+        held_out: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "classes", b"classes", "encoder", b"encoder", "plan", b"plan", "start_from", b"start_from"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "classes", b"classes", "encoder", b"encoder", "model", b"model", "plan", b"plan", "request_id", b"request_id", "rows", b"rows", "start_from", b"start_from"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "classes", b"classes", "encoder", b"encoder", "held_out", b"held_out", "model", b"model", "plan", b"plan", "request_id", b"request_id", "rows", b"rows", "start_from", b"start_from"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -247,7 +251,6 @@ class TableSource(_message.Message):
     TARGET_FORMAT_FIELD_NUMBER: _builtins.int
     VALIDATION_DATASET_FIELD_NUMBER: _builtins.int
     VALIDATION_COLUMN_FIELD_NUMBER: _builtins.int
-    HELD_OUT_FIELD_NUMBER: _builtins.int
     DOUBTS_FIELD_NUMBER: _builtins.int
     dataset: _builtins.str
     """The id of the dataset, which may have been deleted since."""
@@ -261,8 +264,6 @@ class TableSource(_message.Message):
     validation_dataset: _builtins.str
     """As in CreateJobRequest."""
     validation_column: _builtins.str
-    held_out: _builtins.int
-    """The number of rows that these hold out."""
     @_builtins.property
     def ignored(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -286,12 +287,11 @@ class TableSource(_message.Message):
         target_format: _tables_pb2.Format | None = ...,
         validation_dataset: _builtins.str = ...,
         validation_column: _builtins.str = ...,
-        held_out: _builtins.int = ...,
         doubts: _abc.Iterable[_datasets_pb2.Doubt] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["target_format", b"target_format"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset", "doubts", b"doubts", "held_out", b"held_out", "ignored", b"ignored", "left_out", b"left_out", "target", b"target", "target_format", b"target_format", "task", b"task", "validation_column", b"validation_column", "validation_dataset", b"validation_dataset", "weight", b"weight", "why", b"why"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset", "doubts", b"doubts", "ignored", b"ignored", "left_out", b"left_out", "target", b"target", "target_format", b"target_format", "task", b"task", "validation_column", b"validation_column", "validation_dataset", b"validation_dataset", "weight", b"weight", "why", b"why"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -449,6 +449,7 @@ class Job(_message.Message):
     START_FROM_FIELD_NUMBER: _builtins.int
     COLUMNS_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
+    HELD_OUT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     model: _builtins.str
     state: Global___JobState.ValueType
@@ -464,6 +465,8 @@ class Job(_message.Message):
     """The share of the training that is done, from 0 to 1."""
     start_from: _builtins.str
     """The version whose weights training started with, as "model/version". Empty: random weights from the plan's seed."""
+    held_out: _builtins.int
+    """How many rows, the last ones, are held out. 0: the plan says which."""
     @_builtins.property
     def architecture(self) -> _types_pb2.Architecture:
         """Complete: sizes and settings that were left out are filled in."""
@@ -519,10 +522,11 @@ class Job(_message.Message):
         start_from: _builtins.str = ...,
         columns: _tables_pb2.ColumnCounts | None = ...,
         source: Global___TableSource | None = ...,
+        held_out: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_version", b"_version", "architecture", b"architecture", "columns", b"columns", "create_time", b"create_time", "failure", b"failure", "plan", b"plan", "record", b"record", "source", b"source", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_version", b"_version", "architecture", b"architecture", "attempt", b"attempt", "columns", b"columns", "create_time", b"create_time", "dataset", b"dataset", "failure", b"failure", "findings", b"findings", "id", b"id", "metric", b"metric", "model", b"model", "plan", b"plan", "progress", b"progress", "record", b"record", "source", b"source", "start_from", b"start_from", "state", b"state", "transitions", b"transitions", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_version", b"_version", "architecture", b"architecture", "attempt", b"attempt", "columns", b"columns", "create_time", b"create_time", "dataset", b"dataset", "failure", b"failure", "findings", b"findings", "held_out", b"held_out", "id", b"id", "metric", b"metric", "model", b"model", "plan", b"plan", "progress", b"progress", "record", b"record", "source", b"source", "start_from", b"start_from", "state", b"state", "transitions", b"transitions", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__version: _TypeAlias = _typing.Literal["version"]  # noqa: Y015
     _WhichOneofArgType__version: _TypeAlias = _typing.Literal["_version", b"_version"]  # noqa: Y015

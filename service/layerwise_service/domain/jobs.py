@@ -125,9 +125,9 @@ class TableSource:
 
     `task` is what its `target` was taken for, and `why` in words. `left_out` is the number of rows without a target,
     `weight` the column with the weights of the rows, "" if there is none. `target_format`, in its JSON form, is how the
-    cells of the target were read. `held_out` of the rows, the last ones, are those of the `validation_dataset`, or
-    marked in the `validation_column`; without these, the plan says which rows are held out. `doubts` are about the
-    dataset, and about the columns that are used, which they name.
+    cells of the target were read. The rows held out are those of the `validation_dataset`, or marked in the
+    `validation_column`; without these, the plan says which they are. `doubts` are about the dataset, and about the
+    columns that are used, which they name.
     """
 
     dataset: str
@@ -140,7 +140,6 @@ class TableSource:
     target_format: JSONObject | None = None
     validation_dataset: str = ""
     validation_column: str = ""
-    held_out: int = 0
     doubts: tuple[Doubt, ...] = ()
 
 
@@ -175,6 +174,8 @@ class Job(JobSummary):
     """The doctor's findings as of the newest record."""
     columns: ColumnCounts | None = None
     """The number of columns of each kind, if the job is on a table."""
+    held_out: int = 0
+    """How many rows, the last ones, are held out. 0: the plan says which."""
     source: TableSource | None = None
     """The dataset of a table file, if the job was made of one."""
 
@@ -193,6 +194,7 @@ class NewJob:
     start: Start | None = None
     preprocessing: JSONObject | None = None
     """The fitted encoder of a job on a table, in its JSON form."""
+    held_out: int = 0
     source: TableSource | None = None
 
 

@@ -125,6 +125,12 @@ def check_split(plan: Plan, rows: int, *, has_labels: bool, held_out: int = 0) -
     """Raise `InvalidRequest` if the validation fraction leaves no rows to train on or none held out, or if the split
     is impossible. `held_out` of the rows are held out instead."""
     if held_out:
+        if plan.validation:
+            detail = "expected one way to hold rows out, got held_out and plan.validation"
+            raise InvalidRequest(detail, pointer="held_out")
+        if not 0 < held_out < rows:
+            detail = f"expected fewer rows to hold out than all {rows:,}, at least 1, got {held_out:,}"
+            raise InvalidRequest(detail, pointer="held_out")
         return
     share = plan.completed(rows=rows).validation or 0.0
     if share and plan.split == "stratified" and not has_labels:

@@ -146,6 +146,7 @@ def write_job(job: Job) -> training_pb2.Job:
         findings=[write_finding(finding) for finding in job.findings],
         columns=write_counts(job.columns),
         source=None if job.source is None else _source(job.source),
+        held_out=job.held_out,
     )
     message.MergeFrom(rest)
     return message
@@ -164,7 +165,6 @@ def _source(source: TableSource) -> training_pb2.TableSource:
         target_format=None if form is None else to_message(form, tables_pb2.Format),
         validation_dataset=source.validation_dataset,
         validation_column=source.validation_column,
-        held_out=source.held_out,
         doubts=[datasets_pb2.Doubt(**asdict(doubt)) for doubt in source.doubts],
     )
 

@@ -79,4 +79,5 @@ def _submission(header: training_pb2.TrainHeader) -> Submission:
         classes=read_labels(header.classes) if header.HasField("classes") else None,
         start_from=(header.start_from.model, header.start_from.version) if header.HasField("start_from") else None,
         encoder=read_spec(header.encoder) if header.HasField("encoder") else None,
+        held_out=header.held_out,
     )

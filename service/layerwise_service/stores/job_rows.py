@@ -109,6 +109,7 @@ def _job(row: Any, transitions: tuple[Transition, ...], record: EpochRecord | No
         record=_record(row.kept) if row.kept else record,
         findings=msgspec.convert(row.findings or (), tuple[Finding, ...]),
         columns=None if row.columns is None else ColumnCounts(**row.columns),
+        held_out=row.held_out,
         source=None if row.source is None else _source(row.source, row.source_choices),
     )
 

@@ -51,6 +51,8 @@ jobs = sa.Table(
     # The dataset of a table file from whose rows `dataset` was made, which may have been deleted since; and how.
     sa.Column("source", sa.String(64)),
     sa.Column("source_choices", sa.JSON(none_as_null=True)),
+    # How many rows, the last ones, are held out; 0: the plan says which.
+    sa.Column("held_out", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("start", sa.JSON(none_as_null=True)),
     # Of a table: how many columns of each kind. Its encoder stands in `encoders`.
     sa.Column("columns", sa.JSON(none_as_null=True)),

@@ -128,10 +128,9 @@ class DatasetJobs:
             target_format=dict(target.format),
             validation_dataset=request.validation_dataset,
             validation_column=request.validation_column,
-            held_out=held_out,
             doubts=(*dataset.doubts, *_doubts(dataset, request.ignore)),
         )
-        submission = _submission(request, dataset, source, rows=values.rows + held_out)
+        submission = _submission(request, dataset, source, rows=values.rows + held_out, held_out=held_out)
         upload = self._training.upload(submission)
         kept: list[tuple[str, NDArray[np.intp]]] = []  # of each batch, the place and the rows of the dataset
         try:
@@ -223,7 +222,9 @@ def _doubts(dataset: TableDataset, ignored: Collection[str]) -> Iterator[Doubt]:
             yield from (replace(doubt, column=column.name) for doubt in column.doubts)
 
 
-def _submission(request: DatasetJob, dataset: TableDataset, source: TableSource, *, rows: int) -> Submission:
+def _submission(
+    request: DatasetJob, dataset: TableDataset, source: TableSource, *, rows: int, held_out: int
+) -> Submission:
     """Return what a caller would send: the encoder reads cells as those of the file were read."""
     encoder: JSONObject | None = request.encoder
     if request.start_from is None:  # else the encoder is that of the version
@@ -240,7 +241,7 @@ def _submission(request: DatasetJob, dataset: TableDataset, source: TableSource,
         start_from=request.start_from,
         encoder=encoder,
         source=source,
-        held_out=source.held_out,
+        held_out=held_out,
     )
 
 

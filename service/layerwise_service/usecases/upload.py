@@ -177,6 +177,7 @@ class Upload:
             start=start,
             preprocessing=None if encoder is None else encoder.to_json(),
             source=sent.source,
+            held_out=sent.held_out,
         )
         check_manifest(job, shape.labels)
         self._artifacts.keep(self._writer, dataset)

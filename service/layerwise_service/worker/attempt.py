@@ -101,7 +101,7 @@ class Attempt:
         plan = Plan.from_json(job.plan)
         model = self._new_model(seed=plan.seed)
         model.labels, model.encoder = shape.labels, encoder
-        trained, held_out = data.parted(0 if job.source is None else job.source.held_out)
+        trained, held_out = data.parted(job.held_out)
         training = fit(
             model,
             trained.inputs,

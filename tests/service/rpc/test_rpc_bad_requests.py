@@ -43,6 +43,15 @@ BAD_STREAMS: list[tuple[str, list[training_pb2.TrainRequest], str, str, str]] = 
         "the number of rows that will be sent, at least 1, got 0",
     ),
     ("negative rows", [header(rows=-4), batch()], "ROWS_MISSING", "rows", "at least 1, got -4"),
+    ("all rows held out", [header(held_out=4), batch()], "INVALID_ARGUMENT", "held_out", "fewer rows to hold out than"),
+    ("negative rows held out", [header(held_out=-1), batch()], "INVALID_ARGUMENT", "held_out", "at least 1, got -1"),
+    (
+        "rows held out twice",
+        [header(plan={"validation": 0.5}, held_out=1), batch()],
+        "INVALID_ARGUMENT",
+        "held_out",
+        "got held_out and plan.validation",
+    ),
     ("more rows than told", [header(rows=3), batch()], "TOO_MANY_ROWS", "rows", "expected 3 rows, as announced"),
     ("no batch", [header()], "ROWS_MISSING", "rows", "expected 4 rows, as announced, got 0"),
     (

@@ -117,6 +117,28 @@ def test_plans_of_an_older_release_leave_targets_as_they_were(path: Path) -> Non
     assert JobStore(database).get("a").plan == {"epochs": 3, "standardize_targets": False}
 
 
+def test_jobs_of_an_older_release_keep_the_number_of_rows_held_out(path: Path) -> None:
+    database = database_at("0011", path)
+    choices = '{"target": "y", "task": "AMOUNT", "why": "", "left_out": 0, "ignored": [], "weight": "", "held_out": %d}'
+    with database.write() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO datasets (sha256, rows, features, outputs, size_bytes, created) VALUES ('d', 1, 1, 1, 1, 0)"
+        )
+        for number, (source, chosen) in enumerate([(None, None), ("s", choices % 0), ("s", choices % 30)]):
+            connection.exec_driver_sql(
+                "INSERT INTO jobs (id, number, model, state, architecture, plan, dataset, metric, "
+                "created, fingerprint, source, source_choices) "
+                "VALUES (?, ?, 'm', 'QUEUED', '{}', '{}', 'd', 'r2', 1, 'f', ?, ?)",
+                (str(number), number, source, chosen),
+            )
+
+    migrate(database)
+
+    store = JobStore(database)
+    assert [store.get(str(number)).held_out for number in range(3)] == [0, 0, 30]
+    assert store.get("2").source is not None
+
+
 def test_eight_threads_may_open_a_new_database_at_once(path: Path) -> None:
     path.parent.mkdir()
     barrier = threading.Barrier(8)

@@ -11,16 +11,17 @@ from layerwise_client.errors import InvalidRequest
 from layerwise_client.wording import counted
 
 
-def write_json_lines(file: IO[str], X: object, y: object = None) -> str:
+def write_json_lines(file: IO[str], X: object, y: object = None, *, name: str = "") -> str:
     """Write the rows of `X`, and `y` as a further column if it is not None; return the name of that column, or "".
 
-    `X` is a DataFrame, a mapping of names to values, a list of mappings, or an array (n, features), whose columns are
-    called 0, 1, 2 … Raises `InvalidRequest`.
+    It is called `name`, or by a name that no other column has if that is "". `X` is a DataFrame, a mapping of names to
+    values, a list of mappings, or an array (n, features), whose columns are called 0, 1, 2 … Raises `InvalidRequest`.
     """
     columns = _columns(X)
-    name = ""
-    if y is not None:
-        name = next(each for each in ("target", "y", "true value", "\x7f") if each not in columns)
+    if y is None:
+        name = ""
+    else:
+        name = name or next(each for each in ("target", "y", "true value", "\x7f") if each not in columns)
         columns[name] = _values(y, "y")
     counts = {each: len(values) for each, values in columns.items()}
     if len(set(counts.values())) != 1 or not next(iter(counts.values())):

@@ -116,9 +116,12 @@ class UncheckedTable:
     count: int
     columns: Mapping[str, object]
 
-    def without(self, name: str) -> tuple[UncheckedTable, object]:
-        """Return the table without the column `name`, and this column's values. Raises `InvalidRequest`."""
-        self.check_names([name], "y")
+    def without(self, name: str, what: str) -> tuple[UncheckedTable, object]:
+        """Return the table without the column `name`, and this column's values; `what` is the argument that names it.
+
+        Raises `InvalidRequest`.
+        """
+        self.check_names([name], what)
         rest = {each: values for each, values in self.columns.items() if each != name}
         if not rest:
             raise InvalidRequest(f"X has no column beside {name}", pointer="X")

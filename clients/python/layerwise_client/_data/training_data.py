@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from layerwise_client._data.encoder import check_encoder, kinds_of
 from layerwise_client._data.rows import NumberRows, open_rows, tensor
-from layerwise_client._data.tables import TableBlock, TableRows, is_table, open_table
+from layerwise_client._data.tables import TableBlock, TableRows, UncheckedTable, is_table, open_table
 from layerwise_client._data.targets import TargetValues, chosen_rows, open_targets, split_gaps
 from layerwise_client._data.weights import LossWeights, open_weights
 from layerwise_client.errors import InvalidRequest
@@ -31,13 +31,13 @@ class TrainingData:
     rows: NumberRows | TableRows
     targets: TargetValues
     weights: LossWeights | None
-    has_target: npt.NDArray[np.bool_] | None = None
-    """Which rows have a target; the others are not sent. None if all have one."""
+    sent: npt.NDArray[np.bool_] | None = None
+    """Which rows are sent: those with a target. None: all."""
 
     @property
     def count(self) -> int:
         """Number of rows to send."""
-        return self.rows.count if self.has_target is None else int(self.has_target.sum())
+        return self.rows.count if self.sent is None else int(self.sent.sum())
 
     @property
     def row_bytes(self) -> int:
@@ -49,7 +49,7 @@ class TrainingData:
 
         Raises `InvalidRequest` with the row that is wrong.
         """
-        chosen: Chosen = slice(None) if self.has_target is None else self.has_target[start:stop]
+        chosen: Chosen = slice(None) if self.sent is None else self.sent[start:stop]
         block = self.rows.block(start, stop)
         if isinstance(block, TableBlock):
             batch = training_pb2.TrainBatch(table=block.chosen(chosen).message())
@@ -77,12 +77,12 @@ def open_training_data(
     the service uses the encoder of the version to start from. Raises `InvalidRequest`.
     """
     rows, labels = _open_rows_and_y(X, y, encoder, fitted=fitted)
-    labels, has_target = split_gaps(labels)
+    labels, sent = split_gaps(labels)
     targets = open_targets(labels, loss, classification=classification, by_values=not fitted)
     if rows.count != targets.count:
         raise InvalidRequest(f"X has {rows.count} rows, y has {targets.count}", pointer="y")
     weighted = None if weights is None else open_weights(weights, rows.count)
-    data = TrainingData(rows, targets, weighted, has_target)
+    data = TrainingData(rows, targets, weighted, sent)
     if (missing := rows.count - data.count) > 0:
         left_out = counted(missing, "row without a target is", "rows without a target are")
         warnings.warn(f"{left_out} left out, {data.count:,} remain", stacklevel=level_of_caller())
@@ -93,17 +93,17 @@ def _open_rows_and_y(
     X: object, y: object, encoder: tables_pb2.Encoder, *, fitted: bool
 ) -> tuple[NumberRows | TableRows, object]:
     """Open `X`, and return it with the values of `y`, which may be the name of one of its columns."""
-    if isinstance(X, TableRows):
+    if isinstance(X, TableRows | NumberRows):
         return X, y
-    if not is_table(X):
+    if not isinstance(X, UncheckedTable) and not is_table(X):
         for what, named in (("y", isinstance(y, str)), ("encoder", encoder.ByteSize() > 0)):
             if named:
                 wanted = "a table, such as a DataFrame or a mapping of column names to values"
                 raise InvalidRequest(f"{what}: expected X to be {wanted}, since this names columns", pointer=what)
         return open_rows(X), y
-    given = open_table(X)
+    given = X if isinstance(X, UncheckedTable) else open_table(X)
     target = y if isinstance(y, str) else None
     check_encoder(encoder, given, target)
     if target is not None:
-        given, y = given.without(target)
+        given, y = given.without(target, "y")
     return given.opened(kinds={} if fitted else kinds_of(encoder, given)), y

@@ -55,6 +55,7 @@ def snapshot_of(message: training_pb2.Job) -> Snapshot:
         findings=tuple(_of(Finding, each) for each in message.findings),
         columns=_of(ColumnCounts, message.columns) if message.HasField("columns") else None,
         source=_source_of(message.source) if message.HasField("source") else None,
+        held_out=message.held_out,
     )
 
 
@@ -68,7 +69,6 @@ def _source_of(message: training_pb2.TableSource) -> Source:
         left_out=message.left_out,
         ignored=tuple(message.ignored),
         weight=message.weight or None,
-        held_out=message.held_out,
         validation_dataset=message.validation_dataset or None,
         validation_column=message.validation_column or None,
         doubts=tuple(map(doubt_of, message.doubts)),

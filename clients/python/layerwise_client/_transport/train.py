@@ -6,14 +6,16 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
 
 from layerwise_client._data.dataset_job import open_dataset_job
 from layerwise_client._data.encoder import open_encoder
 from layerwise_client._data.file_header import open_file_header, open_path
+from layerwise_client._data.held_out import about_validation, open_parts, parts_of
+from layerwise_client._data.json_lines import write_json_lines
 from layerwise_client._data.places import ALL_ROWS, Steps, invalid, placed
 from layerwise_client._data.task import check_task, task_classifies
-from layerwise_client._data.training_data import open_training_data
 from layerwise_client._transport.connection import Connection
 from layerwise_client._transport.send_file import send_file
 from layerwise_client._transport.upload import FITTING_SECONDS, submit
@@ -54,25 +56,16 @@ def start(connection: Connection, header: training_pb2.TrainHeader, given: Rows,
     check_task(given.task)
     loss = header.plan.loss.WhichOneof("kind")
     encoder = open_encoder(given.encoder, given.columns, given.ignore)
-    dataset: Dataset | None = None
-    if isinstance(given.X, str | os.PathLike):
-        dataset = _sent(connection, cast("str", given.X), header, encoder, display)
-        encoder.ClearField("formats")  # those of the dataset's columns
-    elif isinstance(given.X, Dataset):
-        _check_no_formats(given.columns, encoder)
-        dataset = given.X
-    if dataset is not None:
+    if (dataset := _dataset(connection, given, header, encoder, display)) is not None:
         request = open_dataset_job(header, dataset, given.y, encoder=encoder, weights=given.weights, task=given.task)
         if given.validation is not None:
             _hold_out(connection, request, dataset, given.validation, display)
         return _created(connection, request, dataset, given.columns or {})
-    if given.validation is not None:
-        detail = "expected none with rows in memory: validation of the plan holds out a share of them"
-        raise InvalidRequest(f"validation: {detail}", pointer="validation")
-    data = open_training_data(
+    parts = open_parts(
         given.X,
         given.y,
         given.weights,
+        given.validation,
         encoder=encoder,
         loss=loss,
         classification=True if header.HasField("classes") else task_classifies(given.task, loss),
@@ -80,8 +73,27 @@ def start(connection: Connection, header: training_pb2.TrainHeader, given: Rows,
     )
     if encoder.ByteSize():
         header.encoder.CopyFrom(encoder)
-    header.rows = data.count
-    return submit(connection, header, data, display)
+    header.rows = sum(part.count for part in parts)
+    header.held_out = sum(part.count for part in parts[1:])
+    return submit(connection, header, parts, display)
+
+
+def _dataset(
+    connection: Connection,
+    given: Rows,
+    header: training_pb2.TrainHeader,
+    encoder: tables_pb2.Encoder,
+    display: Progress,
+) -> Dataset | None:
+    """Return the dataset to train on, a file once it is sent; None if the rows are in memory."""
+    if isinstance(given.X, str | os.PathLike):
+        dataset = _sent(connection, cast("str", given.X), header, encoder, display)
+        encoder.ClearField("formats")  # those of the dataset's columns
+        return dataset
+    if isinstance(given.X, Dataset):
+        _check_no_formats(given.columns, encoder)
+        return given.X
+    return None
 
 
 def _sent(
@@ -144,13 +156,31 @@ def _hold_out(
         if not Path(validation).is_file():
             detail = f"expected a column that marks rows, or a file, there is no {validation!r}"
             raise InvalidRequest(f"validation: {detail}", pointer="validation")
-    file = open_path(validation, "validation")
+    if isinstance(validation, str | os.PathLike):
+        file = open_path(cast("str", validation), "validation")
+        request.validation_dataset = _held_out_file(connection, file, dataset, display, named=f"{file}: ")
+        return
+    X, y, weights = parts_of(validation, request.target)
+    if weights is not None:
+        raise invalid("validation", "expected (x, y): the weights are a column of x, as in the rows to train on")
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "validation.jsonl"
+        with path.open("w", encoding="utf-8") as rows:
+            try:
+                write_json_lines(rows, X, None if isinstance(y, str) else y, name=request.target)
+            except InvalidRequest as exc:
+                raise about_validation(exc) from exc
+        request.validation_dataset = _held_out_file(connection, path, dataset, display)
+
+
+def _held_out_file(connection: Connection, file: Path, dataset: Dataset, display: Progress, *, named: str = "") -> str:
+    """Send a file of rows to hold out, to be read as `dataset` was, and return the id of its dataset."""
     formats = {column.name: column.format for column in dataset.columns}
     header = open_file_header(file, columns=formats, transient=True)
     try:
-        request.validation_dataset = send_file(connection, file, header, display).id
+        return send_file(connection, file, header, display).id
     except InvalidRequest as exc:
-        raise invalid(("validation",), f"{file}: {exc}", reason=exc.reason, request_id=exc.request_id) from exc
+        raise invalid(("validation",), f"{named}{exc}", reason=exc.reason, request_id=exc.request_id) from exc
 
 
 def _check_no_formats(columns: Mapping[str, Any] | None, encoder: tables_pb2.Encoder) -> None:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import grpc
 
+from layerwise_client._data.held_out import about_validation
 from layerwise_client._data.places import invalid, placed
 from layerwise_client._data.tables import TableRows
 from layerwise_client._data.training_data import TrainingData
@@ -28,37 +29,49 @@ class _EventStream(StreamCall, Protocol):
 
 
 def submit(
-    connection: Connection, header: training_pb2.TrainHeader, data: TrainingData, progress: Progress
+    connection: Connection, header: training_pb2.TrainHeader, parts: Sequence[TrainingData], progress: Progress
 ) -> training_pb2.Job:
-    """Send the data, and return the job when the service has stored the data and accepted it.
+    """Send the rows to train on and, as a second part, those to hold out; return the job once it is accepted.
 
     If the connection fails, the upload is repeated, until the client's timeout after the first failure. The request id
     makes that safe.
     """
     on_waiting = waiting_of(progress) or connection.on_waiting
     retries = connection.retries(on_waiting)
-    return retrying(lambda: _submit_once(connection, header, data, progress), retries, Deadline(None))
+    return retrying(lambda: _submit_once(connection, header, parts, progress), retries, Deadline(None))
 
 
 def _submit_once(
-    connection: Connection, header: training_pb2.TrainHeader, data: TrainingData, progress: Progress
+    connection: Connection, header: training_pb2.TrainHeader, parts: Sequence[TrainingData], progress: Progress
 ) -> training_pb2.Job:
     connection.check_open()
     outbox = Outbox[training_pb2.TrainRequest](connection)
     call: _EventStream = connection.training.Train(iter(outbox))
     batches: list[Sequence[int]] = []  # the rows of each
+    others: set[int] = set()  # batches with rows of `validation`, not of X
+    done = 0
     try:
         outbox.hand_over(training_pb2.TrainRequest(header=header), call)
-        for batch, rows in _batches(data):
+        for batch, rows, in_validation in _batches_of(parts):
+            if in_validation:
+                others.add(len(batches))
             batches.append(rows)
             if not outbox.hand_over(training_pb2.TrainRequest(batch=batch), call):
                 break
-            progress.uploaded(rows[-1] + 1, data.rows.count)
+            done += len(rows)
+            progress.uploaded(done, header.rows)
         else:
             outbox.hand_over(None, call)
-        return _accepted(call, connection, patience=connection.timeout + FITTING_SECONDS * data.rows.fitted)
+        cells = sum(part.rows.fitted for part in parts)
+        return _accepted(call, connection, patience=connection.timeout + FITTING_SECONDS * cells)
     except InvalidRequest as exc:
-        raise placed(exc, batches) from exc
+        match exc.place:
+            case ("batches", int(number), *_) if number in others:
+                raise about_validation(placed(exc, batches)) from exc
+            case ("held_out",):
+                raise invalid("validation", exc.detail, reason=exc.reason, request_id=exc.request_id) from exc
+            case _:
+                raise placed(exc, batches) from exc
     finally:
         outbox.close(call)
 
@@ -84,6 +97,19 @@ def _accepted(call: _EventStream, connection: Connection, *, patience: float) ->
     finally:
         alarm.cancel()
     raise ServiceFault(f"{connection.target} ended the stream without accepting the job or saying why")
+
+
+def _batches_of(
+    parts: Sequence[TrainingData],
+) -> Iterator[tuple[training_pb2.TrainBatch, Sequence[int], bool]]:
+    """Yield the batches of all parts, each with the numbers of its rows, and whether it is of rows in `validation`."""
+    for part in parts:
+        in_validation = part.rows is not parts[0].rows
+        try:
+            for batch, rows in _batches(part):
+                yield batch, rows, in_validation
+        except InvalidRequest as exc:
+            raise about_validation(exc) if in_validation else exc from exc
 
 
 def _batches(data: TrainingData) -> Iterator[tuple[training_pb2.TrainBatch, Sequence[int]]]:

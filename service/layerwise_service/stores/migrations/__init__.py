@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from layerwise_service.errors import DatabaseUnusable
 from layerwise_service.stores.database import Database
 
-HEAD = "0011"
+HEAD = "0012"
 
 
 def migrate(database: Database) -> None:
