@@ -34,7 +34,11 @@ def read_canonical(folder: Path, limits: ReadingLimits, choices: ReadingChoices)
         (folder / TABLE).mkdir(mode=0o700)
         try:
             with TableFile(
-                folder / FILE, max_bytes=limits.max_bytes, max_columns=limits.max_columns, choices=choices
+                folder / FILE,
+                max_bytes=limits.max_bytes,
+                max_columns=limits.max_columns,
+                max_rows=limits.max_rows,
+                choices=choices,
             ) as file:
                 return _written(file, folder / TABLE, limits)
         except duckdb.OutOfMemoryException as error:
@@ -62,7 +66,7 @@ def _written(file: TableFile, folder: Path, limits: ReadingLimits) -> dict[str, 
         table = {name: _stored(values) for name, values in block.items()}
         write = writer.checked(table, Place(), first=rows)
         if writer.size_bytes > limits.max_bytes:
-            detail = f"a dataset may have {limits.max_bytes} bytes, the columns have more"
+            detail = f"expected at most {limits.max_bytes} bytes as columns of numbers and texts, the file has more"
             raise TooLarge(detail, reason="DATASET_TOO_LARGE")
         write()
         rows += rows_of(cast("Table", table))

@@ -96,12 +96,12 @@ class TableText:
     types: tuple[str, ...] = ()
 
 
-def table_text(path: Path, *, max_bytes: int, max_columns: int | None = None) -> TableText:
+def table_text(path: Path, *, max_bytes: int, max_columns: int | None = None, max_rows: int | None = None) -> TableText:
     """Make the file at `path` one that DuckDB can read, and return what it is.
 
     A file that is compressed by gzip is replaced by its content, a text that is not in UTF-8 by one that is, and arrays
-    of NumPy by CSV, of at most `max_bytes`. Raises `InvalidRequest` for a file that is no table, saying what it is and
-    what helps.
+    of NumPy by CSV, of at most `max_bytes`; rows beyond `max_rows` and one more may be left out.
+    Raises `InvalidRequest` for a file that is no table, saying what it is and what helps.
     """
     start = _start(path)
     if start.startswith(b"\x1f\x8b"):
@@ -113,7 +113,7 @@ def table_text(path: Path, *, max_bytes: int, max_columns: int | None = None) ->
     if is_zip:
         _check_zip(path)
     if is_zip or start.startswith(b"\x93NUMPY"):
-        types = make_csv(path, is_npz=is_zip, max_bytes=max_bytes, max_columns=max_columns)
+        types = make_csv(path, is_npz=is_zip, max_bytes=max_bytes, max_columns=max_columns, max_rows=max_rows)
         return TableText(FileKind.CSV, types=types)
     _check_is_table(start)
     doubts = make_text(path, start)

@@ -44,17 +44,23 @@ def load(
     choices: ReadingChoices,
     *,
     max_columns: int | None = None,
+    max_rows: int | None = None,
 ) -> tuple[tuple[str, ...], Mapping[str, str], tuple[Doubt, ...]]:
     """Load the file, and return the names of its columns, the types that it gives them, and what was done to them.
 
-    Parquet, JSON Lines and arrays say "number" or "boolean" of columns that are no texts. Raises `InvalidRequest`, and
-    MemoryError.
+    Parquet, JSON Lines and arrays say "number" or "boolean" of columns that are no texts. Raises `InvalidRequest`,
+    `TooLarge` at the first row beyond `max_rows`, and MemoryError.
     """
+    typed: Mapping[str, str] = {}
     try:
         if text.kind is FileKind.CSV:
-            names, doubts = _load_csv(database, path, max_columns)
-            return names, {name: each for name, each in zip(names, text.types, strict=False) if each}, doubts
-        return _load_typed(database, path, text.kind, choices, max_columns)
+            names, doubts = _load_csv(database, path, max_columns, max_rows)
+            typed = {name: each for name, each in zip(names, text.types, strict=False) if each}
+        else:
+            names, typed, doubts = _load_typed(
+                database, path, text.kind, choices, max_columns=max_columns, max_rows=max_rows
+            )
+        _check_rows(database, max_rows)
     except duckdb.OutOfMemoryException as error:
         raise MemoryError from error
     except duckdb.Error as error:
@@ -63,6 +69,15 @@ def load(
             _check_json_lines(path)
         first = str(error).partition("\n")[0].replace(str(path), "the file")
         raise InvalidRequest(f"the file cannot be read as a table: {first}", reason="NOT_A_TABLE") from error
+    return names, typed, (*text.doubts, *doubts)
+
+
+def _check_rows(database: duckdb.DuckDBPyConnection, max_rows: int | None) -> None:
+    if max_rows is None:
+        return
+    (rows,) = cast("tuple[int]", database.execute(f"SELECT count(*) FROM {cells_of(0)}").fetchone())
+    if rows > max_rows:
+        raise TooLarge(f"expected at most {counted(max_rows, 'row')}, the file has more", reason="TOO_MANY_ROWS")
 
 
 def check_room(folder: Path, error: duckdb.Error) -> None:
@@ -72,7 +87,7 @@ def check_room(folder: Path, error: duckdb.Error) -> None:
 
 
 def _load_csv(
-    database: duckdb.DuckDBPyConnection, path: Path, max_columns: int | None
+    database: duckdb.DuckDBPyConnection, path: Path, max_columns: int | None, max_rows: int | None
 ) -> tuple[tuple[str, ...], tuple[Doubt, ...]]:
     dialect = find_dialect(path)
     if not dialect.header:
@@ -91,7 +106,8 @@ def _load_csv(
     options = f"{options}, columns = {{{columns}}}, store_rejects = true, rejects_limit = {MOST_REJECTED}"
     for table, own in _tables(len(names)):
         database.execute(
-            f"CREATE TABLE {table} AS SELECT {', '.join(f'c{i}' for i in own)} FROM read_csv($path, {options})",
+            f"CREATE TABLE {table} AS SELECT {', '.join(f'c{i}' for i in own)} FROM read_csv($path, {options})"
+            f"{_limit(max_rows)}",
             {"path": str(path)},
         )
         _check_lines(database, len(names), dialect.delimiter, notes)
@@ -145,11 +161,14 @@ def _load_typed(
     path: Path,
     kind: FileKind,
     choices: ReadingChoices,
+    *,
     max_columns: int | None,
+    max_rows: int | None,
 ) -> tuple[tuple[str, ...], Mapping[str, str], tuple[Doubt, ...]]:
     """Load Parquet or JSON Lines: their values as texts in plain notation. Nested columns are refused."""
     is_json = kind is FileKind.JSON_LINES
-    reader = f"read_json($path, {_JSON_LINES})" if is_json else "read_parquet($path)"
+    options = f"{_JSON_LINES}, sample_size = {-1 if max_rows is None else max_rows + 1}"
+    reader = f"read_json($path, {options})" if is_json else "read_parquet($path)"
     given = {"path": str(path)}
     described = database.execute(f"DESCRIBE SELECT * FROM {reader}", given).fetchall()
     columns = [(str(row[0]), str(row[1])) for row in described]
@@ -159,7 +178,7 @@ def _load_typed(
     names, doubts = _names([name for name, _ in columns], max_columns)
     identifiers = [_identifier(name) for name, _ in columns]
     if is_json:  # with the types, texts that look like dates, times or UUIDs would be written anew
-        reader = f"read_json($path, {_JSON_LINES}, maximum_depth = 1)"
+        reader = f"read_json($path, {options}, maximum_depth = 1)"
         formats = choices.formats_of(names)
         cells = [
             _mixed(cell, formats.get(name)) if column_type == "JSON" else f"{cell}->>'$'"
@@ -169,7 +188,8 @@ def _load_typed(
         cells = [f"CAST({cell} AS VARCHAR)" for cell in identifiers]
     parts = [f"{cell} AS c{i}" for i, cell in enumerate(cells)]
     for table, own in _tables(len(names)):
-        database.execute(f"CREATE TABLE {table} AS SELECT {', '.join(parts[i] for i in own)} FROM {reader}", given)
+        selected = ", ".join(parts[i] for i in own)
+        database.execute(f"CREATE TABLE {table} AS SELECT {selected} FROM {reader}{_limit(max_rows)}", given)
     for name, column_type in columns:
         if column_type == "JSON":  # values of several types
             nested = f"json_type({_identifier(name)}) IN ('OBJECT', 'ARRAY')"
@@ -182,8 +202,7 @@ def _load_typed(
 
 _TYPED = re.compile("BOOLEAN|U?(TINY|SMALL|BIG|HUGE)?INT|UINTEGER|FLOAT|DOUBLE|DECIMAL")
 _JSON_LINES = (
-    "format = 'newline_delimited', records = true, sample_size = -1, map_inference_threshold = -1,"
-    f" maximum_object_size = {LONGEST_LINE}"
+    f"format = 'newline_delimited', records = true, map_inference_threshold = -1, maximum_object_size = {LONGEST_LINE}"
 )
 
 
@@ -234,6 +253,10 @@ def _tables(columns: int) -> Iterator[tuple[str, range]]:
     """Yield the names of the tables, and their columns."""
     for start in range(0, columns, GROUP):
         yield cells_of(start), range(start, min(start + GROUP, columns))
+
+
+def _limit(max_rows: int | None) -> str:
+    return "" if max_rows is None else f" LIMIT {max_rows + 1}"
 
 
 def _identifier(name: str) -> str:

@@ -26,8 +26,10 @@ _KINDS = "biufMUS"
 _TYPES = {"b": "boolean", "i": "number", "u": "number", "f": "number"}
 
 
-def make_csv(path: Path, *, is_npz: bool, max_bytes: int, max_columns: int | None) -> tuple[str, ...]:
-    """Replace the arrays at `path` by a CSV file of at most `max_bytes`.
+def make_csv(
+    path: Path, *, is_npz: bool, max_bytes: int, max_columns: int | None, max_rows: int | None = None
+) -> tuple[str, ...]:
+    """Replace the arrays at `path` by a CSV file of at most `max_bytes`, and of no more than `max_rows` + 1 rows.
 
     The column of an array `a` of one dimension is called a, those of one of two dimensions a0, a1, …; the array of an
     .npy file is called x. Return the type of each column: "number", "boolean", or "" for dates and texts.
@@ -59,7 +61,8 @@ def make_csv(path: Path, *, is_npz: bool, max_bytes: int, max_columns: int | Non
         if values.dtype.kind not in _KINDS or values.ndim > 1:
             detail = f"expected numbers, booleans, dates or texts, got {values.dtype}"
             raise InvalidRequest(detail, pointer=Place("columns", name), reason="NESTED_COLUMN")
-    replace_file(path, _lines(columns, max_bytes))
+    stop = None if max_rows is None else max_rows + 1
+    replace_file(path, _lines({name: values[:stop] for name, values in columns.items()}, max_bytes))
     return tuple(_TYPES.get(values.dtype.kind, "") for values in columns.values())
 
 

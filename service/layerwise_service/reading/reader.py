@@ -42,7 +42,10 @@ _KINDS: dict[str, type[ServiceError]] = {
 
 @dataclass(frozen=True, slots=True)
 class ReadingLimits:
-    """How long a reader may take, what it may hold in memory, and how large the table may be."""
+    """How long a reader may take, what it may hold in memory, and how large the table may be.
+
+    It stops at the first row beyond `max_rows`.
+    """
 
     seconds: float
     memory_bytes: int
@@ -50,6 +53,7 @@ class ReadingLimits:
     max_columns: int
     max_name_bytes: int
     max_text_bytes: int
+    max_rows: int | None = None
 
 
 def read_in_process(
@@ -112,8 +116,9 @@ def _memory_of(pid: int) -> int:
 
 
 def _ended() -> ServiceError:
-    detail = "the process that read the file was ended: send the upload again; it goes on where it was"
-    return Unavailable(detail, reason="READER_KILLED", retry_after=1)
+    return Unavailable(
+        "the process that read the file was ended: send the file again", reason="READER_KILLED", retry_after=1
+    )
 
 
 def error_form(error: ServiceError) -> dict[str, Any]:

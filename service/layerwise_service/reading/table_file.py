@@ -57,7 +57,7 @@ class TableFile:
     """The table in the file at `path`; a context manager.
 
     DuckDB works inside the file's folder and reads nothing else.
-    Raises `InvalidRequest`.
+    Raises `InvalidRequest`, and `TooLarge` at the first row beyond `max_rows`.
     """
 
     def __init__(
@@ -66,10 +66,11 @@ class TableFile:
         *,
         max_bytes: int,
         max_columns: int | None = None,
+        max_rows: int | None = None,
         choices: ReadingChoices | None = None,
     ) -> None:
         choices = choices or ReadingChoices()
-        text = table_text(path, max_bytes=max_bytes, max_columns=max_columns)
+        text = table_text(path, max_bytes=max_bytes, max_columns=max_columns, max_rows=max_rows)
         folder = path.parent
         self._database = duckdb.connect(
             str(folder / "table.duckdb"), config={"threads": THREADS, "memory_limit": MEMORY}
@@ -79,8 +80,9 @@ class TableFile:
             self._database.execute("SET allowed_directories = [$folder]", {"folder": str(folder)})
             self._database.execute("SET enable_external_access = false")
             self._database.execute("SET lock_configuration = true")
-            self._names, typed, doubts = load(self._database, path, text, choices, max_columns=max_columns)
-            doubts = (*text.doubts, *doubts)
+            self._names, typed, doubts = load(
+                self._database, path, text, choices, max_columns=max_columns, max_rows=max_rows
+            )
             self._rows = self._one(f"SELECT count(*) FROM {cells_of(0)}")
             given = choices.formats_of(self._names)
             chosen = {name: _of_type(typed.get(name), form) for name, form in given.items()}
@@ -187,7 +189,8 @@ class TableFile:
             )
             cells = f"SELECT {plain} FROM {cells_of(start)} AS cells"
             found = self._database.execute(f"SELECT {wanted} FROM (SELECT *, {padded} FROM ({cells}))").fetchone()
-            for rows, numbers, padded, code, fractions, distinct, example in _sevens(cast("tuple[Any, ...]", found)):
+            counts = iter(cast("tuple[Any, ...]", found))
+            for rows, numbers, padded, code, fractions, distinct, example in zip(*[counts] * 7, strict=True):
                 plain_numbers = PlainNumbers(numbers, padded, (code or "").strip(BLANKS), fractions)
                 yield _Cells(rows, plain_numbers, distinct, example or "")
 
@@ -283,10 +286,6 @@ def _of_type(kind: str | None, form: Format) -> Format:
     if isinstance(form, CategoryFormat) and not form.numeric:
         return form
     return BooleanFormat(form.gaps) if kind == "boolean" else type(form)(form.gaps)
-
-
-def _sevens(values: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
-    return (values[i : i + 7] for i in range(0, len(values), 7))
 
 
 def _values(found: Any, column_format: Format) -> Values:

@@ -18,7 +18,7 @@ from layerwise_service.errors import TooLarge
 from layerwise_service.rest.file_bodies import UploadPlaces, body_chunks, body_size, check_coding, form_file, is_form
 from layerwise_service.rest.query import check_query
 from layerwise_service.rest.responses import json_response, prediction_json
-from layerwise_service.usecases.file_prediction import FilePredictor
+from layerwise_service.usecases.file_prediction import LARGER_FILES, FilePredictor
 from layerwise_service.usecases.prediction import Prediction
 from layerwise_service.usecases.table_prediction import PredictedTable
 
@@ -65,11 +65,8 @@ class FileRequests:
     def _chunks(self) -> Iterator[bytes]:
         """Yield the file of this request. Raises `TooLarge`, `InvalidRequest`."""
         if body_size() > self._max_bytes:
-            raise TooLarge(
-                f"a body may have {self._max_bytes} bytes; send larger files with `layerwise predict`, "
-                "or as a dataset to be predicted over gRPC",
-                reason="BODY_TOO_LARGE",
-            )
+            detail = f"a body may have {self._max_bytes} bytes; {LARGER_FILES}"
+            raise TooLarge(detail, reason="BODY_TOO_LARGE")
         if not is_form():
             yield from body_chunks()
             return

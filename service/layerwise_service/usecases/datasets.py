@@ -7,7 +7,7 @@ import re
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,8 @@ _UPLOAD_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MOST_NAME = 255
 _LOOK_SECONDS = 0.1
+_UNPACKED = 8
+"""A file that is only predicted may have so many times the bytes of the largest body when it is unpacked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,13 +160,21 @@ class Datasets:
             return self._datasets.add(table, name=header.name, file_sha256=sha256, transient=header.transient)
 
     @contextmanager
-    def opened(self, chunks: Iterable[bytes], choices: ReadingChoices) -> Generator[tuple[ReadTable, StoredTable]]:
-        """Read a file, and run the block with its table, of which nothing is stored. Raises as `FileUpload.submit`."""
+    def opened(
+        self, chunks: Iterable[bytes], choices: ReadingChoices, *, max_rows: int
+    ) -> Generator[tuple[ReadTable, StoredTable]]:
+        """Read a file, and run the block with its table, of which nothing is stored.
+
+        Raises as `FileUpload.submit`, and `TooLarge` beyond `max_rows`, or if the file unpacks to much more than a body
+        may have.
+        """
+        most = min(self._settings.max_dataset_bytes, _UNPACKED * self._settings.max_body_bytes)
+        limits = replace(self._limits(), max_rows=max_rows, max_bytes=most)
         with self._artifacts.new_folder() as folder:
             with storage_errors(), (folder / FILE).open("wb") as file:
                 file.writelines(chunks)
             with self._turn(never := threading.Event()):
-                table = read_in_process(folder, self._limits(), never, choices)
+                table = read_in_process(folder, limits, never, choices)
             yield table, stored_table(folder / TABLE, table)
 
     @contextmanager
@@ -174,7 +184,7 @@ class Datasets:
         while not self._reading.acquire(timeout=_LOOK_SECONDS):
             waited += _LOOK_SECONDS
             if stopping.is_set() or waited > self._settings.reading_seconds:
-                detail = "other files are being read; send the upload again, it goes on where it was"
+                detail = "other files are being read: send the file again"
                 raise Unavailable(detail, reason="READERS_BUSY", retry_after=10)
         try:
             yield
@@ -244,6 +254,11 @@ class FileUpload:
         except InvalidRequest:
             self._file.remove()
             raise
+        except Unavailable as error:
+            if not self._header.upload_id:
+                raise
+            detail = f"{error.detail}; the upload goes on where it was"
+            raise Unavailable(detail, reason=error.reason, retry_after=error.retry_after) from error
         self._file.remove()
         return dataset
 

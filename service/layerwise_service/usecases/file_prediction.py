@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from layerwise.checks import counted
 from layerwise.tables import TextFormat
 from layerwise_service.domain.table_datasets import DatasetColumn
 from layerwise_service.domain.targets import TrueValues
@@ -17,6 +16,8 @@ from layerwise_service.usecases.datasets import Datasets
 from layerwise_service.usecases.prediction import LoadedVersion, VersionPredictor
 from layerwise_service.usecases.registry import Registry
 from layerwise_service.usecases.table_prediction import PredictedTable, TablePrediction, check_column
+
+LARGER_FILES = "send larger files with `layerwise predict`, or as a dataset to be predicted over gRPC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +67,17 @@ class FilePredictor:
         """Return the predictions for the rows of a file, which is read as the version reads cells, and not stored.
 
         Columns that are kept, and that the version does not take, are kept as they are in the file. Raises `TooLarge`
-        for more rows than one prediction may have, and what `predict` and `Datasets.opened` raise.
+        for a larger file than one prediction may have, and what `predict` and `Datasets.opened` raise.
         """
         found = self._predictor.load(model=model, version=version)
         choices = ReadingChoices(known=dict.fromkeys(keep, TextFormat()) | found.formats)
-        with self._datasets.opened(chunks, choices) as (table, stored):
-            if table.rows > found.most_rows:
-                detail = (
-                    f"expected at most {counted(found.most_rows, 'row')}, got {table.rows:,}; send larger files with "
-                )
-                detail += "`layerwise predict`, or as a dataset to be predicted over gRPC"
-                raise TooLarge(detail, reason="TOO_MANY_ROWS")
-            block = stored.block
-            return TablePrediction(found, table.columns, table.rows, block, keep=keep).whole()
+        try:
+            with self._datasets.opened(chunks, choices, max_rows=found.most_rows) as (table, stored):
+                return TablePrediction(found, table.columns, table.rows, stored.block, keep=keep).whole()
+        except TooLarge as error:
+            if error.reason not in ("TOO_MANY_ROWS", "DATASET_TOO_LARGE"):
+                raise
+            raise TooLarge(f"{error.detail}; {LARGER_FILES}", reason=error.reason) from error
 
     def _truth(self, version: LoadedVersion, target: DatasetColumn) -> TrueValues:
         network = version.network

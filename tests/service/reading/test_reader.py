@@ -61,6 +61,18 @@ def test_a_fault_of_the_reader_is_logged_and_not_told(tmp_path: Path, monkeypatc
     assert "TypeError" in call.kwargs["stderr"]
 
 
+def test_a_reader_that_was_ended_asks_for_the_file_again(tmp_path: Path) -> None:
+    (tmp_path / "upload").write_bytes(b"a\n1\n")
+    stopping = threading.Event()
+    stopping.set()
+
+    with pytest.raises(ServiceError) as caught:
+        read_in_process(tmp_path, LIMITS, stopping)
+
+    assert (caught.value.kind, caught.value.reason) == (ErrorKind.UNAVAILABLE, "READER_KILLED")
+    assert caught.value.detail == "the process that read the file was ended: send the file again"
+
+
 def test_choices_for_many_columns_reach_the_reader(tmp_path: Path) -> None:
     (tmp_path / "upload").write_bytes(b"price\n1\n2\n")
     others = {f"{number} {'long' * 50}": NumberFormat() for number in range(2_000)}

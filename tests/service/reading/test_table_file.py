@@ -274,6 +274,17 @@ def test_booleans_of_parquet_are_1_and_0_to_categories_that_are_numbers(tmp_path
     assert list(block["c"]) == [1, 0]
 
 
+@pytest.mark.parametrize("line", [b"1,2", b'{"a": 1, "b": 2}'], ids=["CSV", "JSON Lines"])
+def test_reading_stops_soon_after_the_first_row_too_many(upload: Upload, line: bytes) -> None:
+    header = b"" if line.startswith(b"{") else b"a,b\n"
+    path = upload(header + (line + b"\n") * 100_000 + b"no,such,row\n")
+
+    with pytest.raises(TooLarge, match="expected at most 50 rows, the file has more") as caught:
+        TableFile(path, max_bytes=MANY, max_rows=50)
+
+    assert caught.value.reason == "TOO_MANY_ROWS"
+
+
 def test_a_cell_that_a_chosen_format_cannot_read_is_named(upload: Upload) -> None:
     content = b"a,b\n1,x\ntwo,x\n"
     with (

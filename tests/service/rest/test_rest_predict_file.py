@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
+from helpers.odd_tables import npz
 from helpers.published import publish_classifier
 from helpers.rest_clients import running_rest
 from layerwise import MLP, Architecture, BooleanFormat, DateFormat, Layer, NumberFormat, Plan, TableEncoder, fit
@@ -127,7 +128,7 @@ def test_an_error_in_the_query_names_the_parameter(rest: FlaskClient) -> None:
             413,
             "TOO_MANY_ROWS",
             None,
-            "at most 50 rows, got 60; send larger files with `layer",
+            "expected at most 50 rows, the file has more; send larger files with `layerwise predict`",
         ),
         (
             b"a,b\n" + b"1,2\n" * 6000,
@@ -135,6 +136,15 @@ def test_an_error_in_the_query_names_the_parameter(rest: FlaskClient) -> None:
             "BODY_TOO_LARGE",
             None,
             "a body may have 10000 bytes; send larger files with",
+        ),
+        (b'{"a": 1}\n' * 60, 413, "TOO_MANY_ROWS", None, "expected at most 50 rows"),
+        (npz(a=np.arange(51)), 413, "TOO_MANY_ROWS", None, "expected at most 50 rows"),
+        (
+            gzip.compress(b"a,b\n" + b"1,2\n" * 25_000),
+            413,
+            "DATASET_TOO_LARGE",
+            None,
+            "at most 80000 bytes when unpacked, the file has more; send larger files with",
         ),
         (b"", 400, "EMPTY_FILE", None, "the file is empty"),
     ],
