@@ -163,12 +163,13 @@ def test_what_was_trained_is_there_after_down_and_up(
     assert answer.labels.tolist() == predictions
 
 
-def test_the_images_own_layers_stay_below_150_megabytes(stack: Stack) -> None:
+def test_the_images_own_layers_stay_below_220_megabytes(stack: Stack) -> None:
+    """DuckDB, which reads table files, is 69 of them."""
     base = stack.engine.images.get("python:3.12-slim-bookworm")
     inherited = {layer["Id"] for layer in base.history()}
     own = sum(layer["Size"] for layer in stack.engine.images.get("layerwise").history() if layer["Id"] not in inherited)
 
-    assert own < 150 * MEGABYTE, f"{own / MEGABYTE:.0f} MB"
+    assert own < 220 * MEGABYTE, f"{own / MEGABYTE:.0f} MB"
 
 
 def test_one_container_alone_serves_everything(stack: Stack) -> None:
