@@ -184,6 +184,8 @@ FAILING = {
     ("models", "show"): ["x", *NO_SERVICE],
     ("models", "alias"): ["x", "y", "1", *NO_SERVICE],
     ("datasets", "profile"): ["0" * 64, *NO_SERVICE],
+    ("datasets", "stored"): NO_SERVICE,
+    ("datasets", "delete"): ["x", *NO_SERVICE],
     ("datasets", "show"): ["x"],
     ("datasets", "export"): ["x"],
 }

@@ -1,4 +1,4 @@
-"""`layerwise datasets`: list, show and export the data sets of the SDK, and profile those of the user."""
+"""`layerwise datasets`: list, show and export the data sets of the SDK; profile, list and delete those of the user."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from layerwise_client.cli.options import ListGroup, json_option
 from layerwise_client.cli.output import emit, facts, say, table
 from layerwise_client.cli.places import naming_parameters
 from layerwise_client.cli.profile import profile
+from layerwise_client.cli.stored_datasets import delete, stored
 from layerwise_client.errors import InvalidRequest
 from layerwise_client.wording import counted
 
@@ -23,12 +24,13 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-@click.group(cls=ListGroup, short_help="Look into a table; list, show and export the built-in data sets.")
+@click.group(cls=ListGroup, short_help="Look into tables; list, show and export the built-in data sets.")
 def datasets() -> None:
-    """Look into a table of your own, or list, show and export the built-in data sets; without a command, list them."""
+    """Look into tables of your own, or list, show and export the built-in data sets; without a command, list them."""
 
 
-datasets.add_command(profile)
+for command in (profile, stored, delete):
+    datasets.add_command(command)
 
 
 @datasets.command("list", short_help="List all built-in data sets.")
