@@ -163,8 +163,8 @@ def test_a_built_in_data_set_takes_no_option_of_files(run, sent, option):
 def test_the_columns_are_shown_as_they_were_read_with_the_options_that_settle_doubts(run, service, sent, flights):
     given: list[tuple[str, object, str, str]] = [
         ("the day", {"kind": "date", "day_first": True}, "DATE_ORDER", "date"),
-        ("us", {"kind": "number", "thousands": ","}, "NUMBER_FORMAT", "category"),
-        ("de", {"kind": "number", "decimal": ","}, "NUMBER_FORMAT", "category"),
+        ("us", {"kind": "number", "thousands": ","}, "NUMBER_FORMAT", "number"),
+        ("de", {"kind": "number", "unit": "€"}, "NUMBER_FORMAT", "number"),
         ("id", "category", "ALL_DIFFERENT", "ignore"),
         ("code", "category", "CODES", "number"),
     ]
@@ -173,7 +173,8 @@ def test_the_columns_are_shown_as_they_were_read_with_the_options_that_settle_do
             name=name,
             format=to_message(form, tables_pb2.Format),
             gaps=3,
-            distinct=7,
+            distinct=12345,
+            distinct_estimated=name == "us",
             example="x",
             doubts=[datasets_pb2.Doubt(reason=reason, message=f"about {name}", choice=choice)],
         )
@@ -204,16 +205,16 @@ def test_the_columns_are_shown_as_they_were_read_with_the_options_that_settle_do
         "c0 number – 0",
     ]
     assert lines[22:] == [
-        "the day date 3 7 x",
-        "us number thousands , 3 7 x",
-        "de number decimal comma 3 7 x",
-        "id category 3 7 x",
-        "code category 3 7 x",
+        "the day date 3 12345 x",
+        "us number thousands , 3 ~12,300 x",
+        "de number unit € 3 12345 x",
+        "id category 3 12345 x",
+        "code category 3 12345 x",
         "… and 10 columns without doubts",
         "flights.csv: read as UTF-16",
         "the day: about the day: --column 'the day=date:day_first=false'",
         "us: about us: --column us=number:decimal=,",
-        "de: about de: --column de=category",
+        "de: about de: --column 'de=number:decimal=,,thousands=.,unit=€'",
         "id: about id: --ignore id",
         "code: about code: --column code=number",
     ]

@@ -37,11 +37,13 @@ class DatasetColumn:
     gaps : int
         Number of rows without a value.
     distinct : int
-        About how many different texts its cells have.
+        How many different texts its cells have.
     example : str
         A cell as it was in the file.
     doubts : tuple of Doubt
         What is doubtful about the column.
+    distinct_estimated : bool
+        Whether `distinct` is estimated, as in columns of numbers of many rows.
     """
 
     name: str
@@ -51,6 +53,7 @@ class DatasetColumn:
     distinct: int
     example: str
     doubts: tuple[Doubt, ...]
+    distinct_estimated: bool = False
 
     @property
     def reading(self) -> str:
@@ -71,7 +74,7 @@ def _booleans(form: Mapping[str, Any]) -> list[str]:
     found: list[str] = []
     for name in ("true", "false"):
         usual, words = _USUAL[name], form.get(name, _USUAL[name])
-        if not {word.casefold() for word in words} <= set(usual):
+        if not {word.casefold() for word in words[1:]} <= set(usual):
             found.append(f"{name}: {_listed(words)}")
         elif words[0].casefold() != name:
             found.append(words[0])
@@ -303,6 +306,7 @@ def _column_of(message: datasets_pb2.DatasetColumn) -> DatasetColumn:
         distinct=message.distinct,
         example=message.example,
         doubts=tuple(map(doubt_of, message.doubts)),
+        distinct_estimated=message.distinct_estimated,
     )
 
 

@@ -96,8 +96,8 @@ def plain_number(text: str, decimal: str, thousands: str, unit: str) -> str:
             whole = whole.replace("\u00a0", " ").replace("\u202f", " ")
         first, *groups = whole.split(thousands)
         if groups:
-            if not 1 <= len(first) <= 3 or any(len(group) != 3 for group in groups):
-                raise ValueError
+            if not 1 <= len(first) <= 3 or first[0] == "0" or any(len(group) != 3 for group in groups):
+                raise ValueError  # 0,123 is less than one
             whole = first + "".join(groups)
     plain = f"{sign}{whole}.{fraction}" if point else sign + whole
     if (decimal == "," and "." in whole + fraction) or not PLAIN.fullmatch(plain):

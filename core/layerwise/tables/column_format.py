@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from layerwise.tables.category_encodings import Ordinal
 from layerwise.tables.cells import GAPS, PLAIN, category_of, is_missing, is_padded
-from layerwise.tables.column_texts import InferredFormat, plain_numbers
+from layerwise.tables.column_texts import GROUPED, InferredFormat, plain_numbers
 from layerwise.tables.doubt import Doubt
 from layerwise.tables.encoding import Encoding
 from layerwise.tables.formats import FORMATS, READ_BY, BooleanFormat, CategoryFormat, NumberFormat
@@ -81,10 +81,13 @@ def has_values(column: RawColumn, gaps: tuple[str, ...]) -> bool:
     return not all(is_missing(value) or (isinstance(value, str | bytes) and _text(value) in gaps) for value in values)
 
 
-def format_of(column: RawColumn, possible: frozenset[str], encoding: Encoding | None) -> InferredFormat:
+def format_of(
+    column: RawColumn, possible: frozenset[str], encoding: Encoding | None, decimal: str = ""
+) -> InferredFormat:
     """Return the format of a column that has values.
 
-    `possible` are the kinds that the types of the cells allow. An encoding rules out formats, too.
+    `possible` are the kinds that the types of the cells allow. An encoding rules out formats, too. `decimal` is the
+    decimal sign of other columns, "" if that is not known.
     """
     kinds = tuple(ARTICLES) if encoding is None else READ_BY[encoding.reads]
     wanted = [kind for kind in kinds if kind in possible] or [kinds[0]]
@@ -96,14 +99,16 @@ def format_of(column: RawColumn, possible: frozenset[str], encoding: Encoding | 
             categories = _cells(column)
             gaps = tuple(word for word in gaps if word not in categories)
         return InferredFormat(CategoryFormat(gaps, numeric=_is_numeric(column)))
-    if column.numbers is not None and "number" in wanted and (encoding is not None or not _has_codes(column)):
-        return InferredFormat(NumberFormat())
     cells = _cells(column)
+    if column.numbers is not None and "number" in wanted and (encoding is not None or not _has_codes(column)):
+        has_point = any("." in cell for cell in cells if type(cell) is str)
+        if not (has_point and _are_grouped(cells)):
+            return InferredFormat(NumberFormat(), decimal="." if has_point else "")
     if not any(isinstance(cell, str | bytes) for cell in cells):
         return InferredFormat(FORMATS[wanted[0]]())
     texts, numbers = _counted(column)
     plain, others = plain_numbers(texts)
-    found = infer_format(others, replace(plain, rows=plain.rows + numbers))
+    found = infer_format(others, replace(plain, rows=plain.rows + numbers), decimal=decimal)
     if found.format.kind not in wanted:
         return InferredFormat(FORMATS["category" if "category" in wanted else wanted[0]]())
     return replace(found, doubts=tuple(_located(doubt, column) for doubt in found.doubts))
@@ -146,6 +151,12 @@ def _has_codes(column: RawColumn) -> bool:
     """Return whether numbers begin with a needless 0, as codes do."""
     lines = "\n".join(cell for cell in _cells(column) if type(cell) is str)
     return CODE.search(f"\n{lines}\n") is not None
+
+
+def _are_grouped(cells: list[Any]) -> bool:
+    """Return whether in all numbers a point may stand between groups of three digits."""
+    texts = (cell.strip() for cell in cells if type(cell) is str)
+    return all(GROUPED.fullmatch(text) or text in GAPS for text in texts)
 
 
 def _are_booleans(column: RawColumn) -> bool:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from layerwise.checks import counted, shown
@@ -15,6 +15,8 @@ SHARE = 0.9
 """If this share of the values are numbers, dates or times, the others are taken for gaps, unless they are many."""
 MOST_ODD = 10
 """The most different texts that are taken for gaps in such a column."""
+GROUPED = re.compile(r"[+-]?(?:0|[1-9][0-9]{0,2}(?:\.[0-9]{3})?)")
+"""A number that is the same if a point stands between groups of three digits, or that has such a group."""
 INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 
 
@@ -23,13 +25,15 @@ class PlainNumbers:
     """The cells of a column that are numbers in plain notation, which need not be listed one by one.
 
     `rows` is the number of these cells, `padded` that of the cells whose number begins with a needless 0, as in 007,
-    `example` one of the padded numbers, and `fractions` the number of cells with a decimal point.
+    `example` one of the padded numbers, and `fraction` one of those with a point, "" if there is none.
     """
 
     rows: int = 0
     padded: int = 0
     example: str = ""
-    fractions: int = 0
+    fraction: str = ""
+    grouped: bool = False
+    """Whether some have a point, and in all it may stand between groups of three digits, as in 12.345."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +42,20 @@ class InferredFormat:
 
     format: Format
     doubts: tuple[Doubt, ...] = ()
+    decimal: str = ""
+    """The decimal sign of numbers, if their cells leave no doubt about it."""
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether its numbers can be read with either decimal sign."""
+        return any(doubt.reason == "NUMBER_FORMAT" for doubt in self.doubts)
 
 
 def plain_numbers(texts: Mapping[str, int]) -> tuple[PlainNumbers, dict[str, int]]:
     """Divide `texts`, the number of rows of each text, into numbers in plain notation and other texts."""
-    rows = padded = fractions = 0
-    example = ""
+    rows = padded = 0
+    example = fraction = ""
+    grouped = True
     others: dict[str, int] = {}
     for text, count in texts.items():
         stripped = text.strip()
@@ -51,11 +63,12 @@ def plain_numbers(texts: Mapping[str, int]) -> tuple[PlainNumbers, dict[str, int
             others[text] = count
             continue
         rows += count
-        fractions += count * ("." in stripped)
+        fraction = fraction or (stripped if "." in stripped else "")
+        grouped = grouped and GROUPED.fullmatch(stripped) is not None
         if is_padded(stripped):
             padded += count
             example = example or stripped
-    return PlainNumbers(rows, padded, example, fractions), others
+    return PlainNumbers(rows, padded, example, fraction, grouped and fraction != ""), others
 
 
 class ColumnTexts:
@@ -128,6 +141,8 @@ def with_gaps(
     odd: Mapping[str, int],
     doubts: list[Doubt],
     values: str,
+    *,
+    decimal: str = "",
 ) -> InferredFormat:
     """Return the format `found` with the `odd` texts as gaps, which is said."""
     if odd:
@@ -136,9 +151,9 @@ def with_gaps(
         taken = "is taken for a gap" if rows == 1 else "are taken for gaps"
         message = f"{share:.3g} % are {values}; {counted(rows, 'row')} with {some_of(odd)} {taken}"
         doubts.append(Doubt("ODD_TEXTS", message, "category", next(iter(odd))))
-    return InferredFormat(replace(found, gaps=(*column.gaps, *odd)), tuple(doubts))
+    return InferredFormat(replace(found, gaps=(*column.gaps, *odd)), tuple(doubts), decimal)
 
 
-def some_of(texts: Mapping[str, int]) -> str:
+def some_of(texts: Collection[str]) -> str:
     """Return the first texts for a message."""
-    return ", ".join(shown(text) for text in list(texts)[:3]) + (", …" if len(texts) > 3 else "")
+    return ", ".join(map(shown, list(texts)[:3])) + (", …" if len(texts) > 3 else "")

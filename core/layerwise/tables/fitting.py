@@ -25,15 +25,16 @@ from layerwise.tables.column_format import (
     kinds_of,
     possible_kinds,
 )
+from layerwise.tables.column_texts import InferredFormat
 from layerwise.tables.date_column import DateColumn, DateFit
-from layerwise.tables.doubt import Doubt
 from layerwise.tables.encoding import Encoding
 from layerwise.tables.encodings import DateParts, NumberEncoding, Standardize
 from layerwise.tables.format import Format
 from layerwise.tables.formats import BooleanFormat, CategoryFormat, DateFormat, NumberFormat, TextFormat, TimeFormat
 from layerwise.tables.number_column import NumberColumn
 from layerwise.tables.number_fit import NumberFit
-from layerwise.tables.reading import coded, plain_numbers_in
+from layerwise.tables.number_inference import decimal_of
+from layerwise.tables.reading import coded, is_plain, plain_numbers_in
 from layerwise.tables.table import RawColumn, TableLike, columns_of, names_of, several
 from layerwise.tables.text_column import TextColumn, TextFit
 from layerwise.tables.text_encoding import HashedWords
@@ -61,19 +62,40 @@ class ColumnFit:
     def __init__(self, name: str, encoding: Encoding | None, form: Format | None) -> None:
         self.name = name
         self._encoding = cast(AnyEncoding | None, encoding)
-        self._inferred = form is None
-        self._doubts: tuple[Doubt, ...] = ()
+        self._is_chosen = form is not None
+        self.inferred: InferredFormat | None = None
+        self._possible = EVERYTHING
         self._gaps = False  # whether values were missing in blocks without any
         self._fit = None if form is None else _new_fit(name, self._encoding, form)
 
-    def add(self, column: RawColumn) -> None:
-        """Add a block. Raises InvalidInput, naming row and column."""
+    def begin(self, column: RawColumn) -> RawColumn:
+        """Infer the format from the first block that has values, and return that block, partly read.
+
+        Raises InvalidInput if the types of its values do not go together.
+        """
+        if self._fit is not None or self.inferred or not has_values(column, gaps_for(self._encoding)):
+            return column
+        column, self._possible = self._with_kinds(column)
+        self.inferred = format_of(column, self._possible, self._encoding)
+        return column
+
+    def add(self, column: RawColumn, decimal: str) -> None:
+        """Add a block that `begin` returned; `decimal` is the decimal sign that other columns show, or "".
+
+        Raises InvalidInput, naming row and column.
+        """
         if self._fit is None:
-            if not has_values(column, gaps_for(self._encoding)):
+            if self.inferred is None:
                 self._note_gaps(column)
                 return
-            column, self._fit = self._begun(column)
-        if self._inferred:
+            if self.inferred.is_undecided and decimal:
+                self.inferred = format_of(column, self._possible, self._encoding, decimal)
+            form = self.inferred.format
+            if isinstance(form, NumberFormat) and not is_plain(form):
+                column = replace(column, numbers=None)  # they are read in plain notation
+            self._fit = _new_fit(self.name, self._encoding, form)
+            self._fit.gaps = self._gaps
+        if not self._is_chosen:
             column = replace(column, hint=self._hint())
         self._fit.add(column)
 
@@ -90,11 +112,8 @@ class ColumnFit:
             raise column.missing_cell(0, "a value")
         self._gaps |= len(column) > 0
 
-    def _begun(self, column: RawColumn) -> tuple[RawColumn, AnyFit]:
-        """Infer the format from the first block that has values; return the block and the fit.
-
-        Raises InvalidInput if the types of its values do not go together.
-        """
+    def _with_kinds(self, column: RawColumn) -> tuple[RawColumn, frozenset[str]]:
+        """Return a block, partly read, and the kinds of format that may read it. Raises InvalidInput if none may."""
         if isinstance(self._encoding, CategoryEncoding):
             column, possible = coded(column), CATEGORICAL if column.categories is not None else EVERYTHING
         else:
@@ -104,11 +123,7 @@ class ColumnFit:
             if column.categories is None and isinstance(column.values, list):
                 numbers = plain_numbers_in(column.values, NumberFormat())
                 column = coded(column) if numbers is None else replace(column, numbers=numbers)
-        found = format_of(column, possible, self._encoding)
-        self._doubts = found.doubts
-        fit = _new_fit(self.name, self._encoding, found.format)
-        fit.gaps = self._gaps
-        return column, fit
+        return column, possible
 
     def finished(self) -> AnyColumn:
         """Return the fitted column. Raises InvalidInput if all values are missing."""
@@ -116,7 +131,8 @@ class ColumnFit:
             detail = "expected at least one value, all are missing; the column may be ignored"
             raise InvalidInput(Place("columns", self.name), detail, "EMPTY_COLUMN")
         fit = self._fit
-        return replace(fit.finished(self.name), doubts=self._doubts, gaps=fit.gaps, range=fit.range)
+        doubts = self.inferred.doubts if self.inferred else ()
+        return replace(fit.finished(self.name), doubts=doubts, gaps=fit.gaps, range=fit.range)
 
 
 def _new_fit(name: str, encoding: AnyEncoding | None, form: Format) -> AnyFit:
@@ -170,8 +186,10 @@ def fit_columns(
             names = _names_to_fit(table, {"columns": choices, "formats": formats}, ignored)
             fits = [ColumnFit(name, choices.get(name), formats.get(name)) for name in names]
         read = columns_of(table, [fit.name for fit in fits], extra=extra, start=start)
-        for fit, column in zip(fits, read, strict=True):
-            fit.add(column)
+        begun = [fit.begin(column) for fit, column in zip(fits, read, strict=True)]
+        decimal = decimal_of(fit.inferred for fit in fits if fit.inferred)
+        for fit, column in zip(fits, begun, strict=True):
+            fit.add(column, decimal)
         start += len(read[0])
     if fits is None or start == 0:
         raise InvalidInput("table", "expected at least 1 row, got 0")

@@ -56,7 +56,7 @@ class NumberFormat(Format):
                 "thousands", f"expected another sign than `decimal`, got {shown(self.thousands)} for both"
             )
         unit = cast(object, self.unit)
-        if not isinstance(unit, str) or any(sign.isdigit() for sign in unit):
+        if not isinstance(unit, str) or any(sign.isdecimal() for sign in unit):
             raise InvalidInput("unit", f"expected a text without digits, got {shown(unit)}")
 
 

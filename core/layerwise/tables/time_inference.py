@@ -21,12 +21,10 @@ def infer_date(column: ColumnTexts) -> InferredFormat | None:
     doubts: list[Doubt] = []
     chosen = DATE_FORMATS[best]
     other = reads[1 - best] if best < 2 else {}
-    if any(text in other and other[text] != value for text, value in read.items()):
+    if read.keys() <= other.keys() and (text := next((each for each in read if read[each] != other[each]), "")):
         first = "day" if chosen.day_first else "month"
-        text = next(text for text, value in read.items() if text in other and other[text] != value)
-        certain = rows[best] > rows[1 - best]
-        why = "as other rows show" if certain else "which no row decides"
-        doubts.append(Doubt("DATE_ORDER", f"{shown(text)} is read with the {first} first, {why}", "date", text))
+        message = f"{shown(text)} is read with the {first} first, which no row decides"
+        doubts.append(Doubt("DATE_ORDER", message, "date", text))
     return with_gaps(chosen, column, odd, doubts, "dates")
 
 

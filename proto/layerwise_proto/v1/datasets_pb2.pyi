@@ -267,13 +267,16 @@ class DatasetColumn(_message.Message):
     DISTINCT_FIELD_NUMBER: _builtins.int
     EXAMPLE_FIELD_NUMBER: _builtins.int
     DOUBTS_FIELD_NUMBER: _builtins.int
+    DISTINCT_ESTIMATED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     gaps: _builtins.int
     """The number of rows without a value."""
     distinct: _builtins.int
-    """About how many different texts its cells have."""
+    """How many different texts its cells have."""
     example: _builtins.str
     """The beginning of a cell, as it was in the file."""
+    distinct_estimated: _builtins.bool
+    """Whether `distinct` is estimated, as in columns of numbers of many rows."""
     @_builtins.property
     def format(self) -> _tables_pb2.Format: ...
     @_builtins.property
@@ -287,10 +290,11 @@ class DatasetColumn(_message.Message):
         distinct: _builtins.int = ...,
         example: _builtins.str = ...,
         doubts: _abc.Iterable[Global___Doubt] | None = ...,
+        distinct_estimated: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["format", b"format"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["distinct", b"distinct", "doubts", b"doubts", "example", b"example", "format", b"format", "gaps", b"gaps", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["distinct", b"distinct", "distinct_estimated", b"distinct_estimated", "doubts", b"doubts", "example", b"example", "format", b"format", "gaps", b"gaps", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -31,7 +31,8 @@ class DatasetColumn:
     """A column as it was read.
 
     `format` is the JSON form of a class of `layerwise.tables.formats`. `gaps` is the number of rows without a value,
-    `distinct` about that of different texts, and `example` the beginning of a cell as it was in the file.
+    `distinct` that of different texts, which may be estimated, and `example` the beginning of a cell as it was in the
+    file.
     """
 
     name: str
@@ -41,6 +42,7 @@ class DatasetColumn:
     distinct: int
     example: str
     doubts: tuple[Doubt, ...]
+    distinct_estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,7 @@ class _Profiling:
         self._columns = {column.name: column for column in self._dataset.columns}
         self._findings: list[DatasetFinding] = []
         self._constant: list[str] = []
+        self._empty: list[str] = []
         self._ids: list[str] = []
         self._widths: dict[str, int] = {}
         self._rows = RowHashes(self._sample.rows)
@@ -118,7 +119,9 @@ class _Profiling:
             self._findings.append(found)
         if (found := time_order(sample)) is not None:
             self._findings.append(found)
-        if sample.is_constant:
+        if sample.gaps == sample.rows:
+            self._empty.append(sample.name)
+        elif sample.is_constant:
             self._constant.append(sample.name)
         elif names_rows(sample):
             self._ids.append(sample.name)
@@ -138,6 +141,8 @@ class _Profiling:
             yield found
         if self._request.validation is not None:
             yield from self._validation(self._request.validation)
+        if self._empty:
+            yield DatasetFinding("EMPTY", tuple(self._empty), "no row has a value, so nothing can be learnt from it")
         if self._constant:
             message = "the same in every row, so nothing can be learnt from it"
             yield DatasetFinding("CONSTANT", tuple(self._constant), message, ignore(self._constant))

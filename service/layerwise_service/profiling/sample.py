@@ -105,9 +105,9 @@ class ColumnSample:
 
     @property
     def is_constant(self) -> bool:
-        """Whether all rows have the same value, or none has one."""
+        """Whether all rows have the same value."""
         distinct = self.distinct if self.is_whole_dataset else max(self.distinct, self.column.distinct)
-        return self.rows > 1 and (self.gaps == self.rows or (distinct == 1 and not self.gaps))
+        return self.rows > 1 and distinct == 1 and not self.gaps
 
     @property
     def gaps(self) -> int:

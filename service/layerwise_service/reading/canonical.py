@@ -17,7 +17,8 @@ from layerwise_service.reading.choices import ReadingChoices
 from layerwise_service.reading.loading import check_room
 from layerwise_service.reading.reader import FILE, TABLE, ReadingLimits
 from layerwise_service.reading.schema import ColumnSchema
-from layerwise_service.reading.table_file import TableFile, Values
+from layerwise_service.reading.table_file import TableFile
+from layerwise_service.reading.values import Values
 from layerwise_service.stores.files import storage_errors, sync_folder
 from layerwise_service.stores.table_writer import TableWriter
 
@@ -81,7 +82,16 @@ def _column(column: ColumnSchema) -> DatasetColumn:
     if len(example) > _MOST_EXAMPLE:
         example = f"{example[: _MOST_EXAMPLE - 1]}…"
     form = cast("dict[str, Any]", column.format.to_json())
-    return DatasetColumn(column.name, column.kind, form, column.gaps, column.distinct, example, column.doubts)
+    return DatasetColumn(
+        column.name,
+        column.kind,
+        form,
+        column.gaps,
+        column.distinct,
+        example,
+        column.doubts,
+        distinct_estimated=column.distinct_estimated,
+    )
 
 
 def _stored(values: Values) -> NDArray[np.float64] | list[str]:

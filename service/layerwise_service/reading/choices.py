@@ -13,6 +13,7 @@ from layerwise.tables.cells import GAPS
 from layerwise.tables.choices import formats_by_column
 from layerwise.tables.encoding import texts
 from layerwise.tables.format import Format
+from layerwise.tables.formats import BooleanFormat, CategoryFormat, NumberFormat
 from layerwise.wording import did_you_mean
 from layerwise_service.domain.tables import listed
 from layerwise_service.errors import InvalidRequest
@@ -39,14 +40,20 @@ class ReadingChoices:
         except InvalidInput as error:
             raise InvalidRequest(error.detail, pointer=error.place, reason=error.reason) from error
 
-    def formats_of(self, names: Sequence[str]) -> dict[str, Format]:
-        """Return the formats of those of the file's columns that have one. Raises `InvalidRequest`."""
+    def formats_of(self, names: Sequence[str], typed: Mapping[str, str]) -> dict[str, Format]:
+        """Return the formats of those of the file's columns that have one.
+
+        `typed` has the kinds of columns that the file itself says. Raises `InvalidRequest`.
+        """
         for name in self.formats:
             if name not in names:
                 detail = f"there is no column {shown(name)}; the columns are {listed(names)}{did_you_mean(name, names)}"
                 raise InvalidRequest(detail, pointer=Place("formats", name), reason="COLUMN_NOT_FOUND")
         found = {name: form for name, form in self.known.items() if name in names} | dict(self.formats)
-        return {name: replace(form, gaps=_joined(form.gaps, self.gaps)) for name, form in found.items()}
+        return {
+            name: _of_type(typed.get(name), replace(form, gaps=_joined(form.gaps, self.gaps)))
+            for name, form in found.items()
+        }
 
     @property
     def usual_gaps(self) -> tuple[str, ...]:
@@ -69,3 +76,17 @@ class ReadingChoices:
 
 def _joined(gaps: Iterable[str], more: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*gaps, *more]))
+
+
+def _of_type(kind: str | None, form: Format) -> Format:
+    """Return the format that reads a column as `form` would, if the file says that it has numbers or booleans.
+
+    Here they are texts in plain notation, whatever signs and words the cells of a text file have.
+    """
+    if kind is None or not isinstance(form, NumberFormat | BooleanFormat | CategoryFormat):
+        return form
+    if isinstance(form, CategoryFormat) and kind == "number":
+        return replace(form, numeric=True)
+    if isinstance(form, CategoryFormat) and not form.numeric:
+        return form
+    return BooleanFormat(form.gaps) if kind == "boolean" else type(form)(form.gaps)

@@ -179,7 +179,7 @@ def _load_typed(
     identifiers = [_identifier(name) for name, _ in columns]
     if is_json:  # with the types, texts that look like dates, times or UUIDs would be written anew
         reader = f"read_json($path, {options}, maximum_depth = 1)"
-        formats = choices.formats_of(names)
+        formats = choices.formats_of(names, {})
         cells = [
             _mixed(cell, formats.get(name)) if column_type == "JSON" else f"{cell}->>'$'"
             for cell, name, (_, column_type) in zip(identifiers, names, columns, strict=True)

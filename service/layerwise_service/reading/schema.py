@@ -13,7 +13,7 @@ class ColumnSchema:
     """A column of a table.
 
     `format` says how its cells are read. `gaps` is the number of rows without a value, `distinct` that of different
-    texts, and `example` a cell as it is in the file.
+    texts, which may be estimated, and `example` a cell as it is in the file.
     """
 
     name: str
@@ -24,6 +24,7 @@ class ColumnSchema:
     doubts: tuple[Doubt, ...] = ()
     all_plain: bool = False
     """Whether every cell with a text is a number in plain notation."""
+    distinct_estimated: bool = False
 
     @property
     def kind(self) -> str:

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, cast
 
 import duckdb
 import numpy as np
-from numpy.typing import NDArray
 
 from layerwise.checks import shown
 from layerwise.errors import Place
 from layerwise.tables.cells import PLAIN
-from layerwise.tables.column_texts import InferredFormat, PlainNumbers
+from layerwise.tables.column_texts import GROUPED, InferredFormat, PlainNumbers
 from layerwise.tables.doubt import Doubt
 from layerwise.tables.format import Format
-from layerwise.tables.formats import BooleanFormat, CategoryFormat, NumberFormat, TextFormat
+from layerwise.tables.formats import CategoryFormat, NumberFormat, TextFormat
 from layerwise.tables.inference import infer_format
+from layerwise.tables.number_inference import decimal_of
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.reading.cell_sql import BLANKS, matches, quoted, trimmed
 from layerwise_service.reading.choices import ReadingChoices
 from layerwise_service.reading.file_kind import FileKind, table_text
 from layerwise_service.reading.loading import cells_of, load
 from layerwise_service.reading.schema import ColumnSchema, TableSchema
+from layerwise_service.reading.values import Values, values_of
 
 BLOCK_ROWS = 65_536
 BLOCK_CELLS = 2**21
@@ -33,6 +34,8 @@ BLOCK_CELLS = 2**21
 LEAST_ROWS = 1_024
 MOST_TEXTS = 100_000
 """The most texts of a column, other than plain numbers, from which its format is inferred: the most frequent."""
+MOST_COUNTED = 2**15
+"""The most rows whose different cells are counted; those of more rows are estimated, within a few percent."""
 TOGETHER = 8
 """The most columns in one query, a divisor of `GROUP`: planning a query takes more than proportionally longer."""
 MEMORY, THREADS = "400MB", 2
@@ -48,9 +51,6 @@ class _Cells:
     plain: PlainNumbers
     distinct: int
     example: str
-
-
-Values = NDArray[Any] | list[str | None]
 
 
 class TableFile:
@@ -84,13 +84,18 @@ class TableFile:
                 self._database, path, text, choices, max_columns=max_columns, max_rows=max_rows
             )
             self._rows = self._one(f"SELECT count(*) FROM {cells_of(0)}")
-            given = choices.formats_of(self._names)
-            chosen = {name: _of_type(typed.get(name), form) for name, form in given.items()}
+            chosen = choices.formats_of(self._names, typed)
             self._gaps = [chosen[name].gaps if name in chosen else choices.usual_gaps for name in self._names]
-            columns = tuple(
-                self._inferred(i, name, chosen.get(name), cells)
-                for i, (name, cells) in enumerate(zip(self._names, self._counted(), strict=True))
-            )
+            counted = list(self._counted())
+            found = [
+                self._inferred(i, chosen.get(name), counted[i], decimal="." if name in typed else "")
+                for i, name in enumerate(self._names)
+            ]
+            if decimal := decimal_of(form for form, _ in found):
+                undecided = [i for i, (form, _) in enumerate(found) if form.is_undecided]
+                for i in undecided:
+                    found[i] = self._inferred(i, None, counted[i], decimal=decimal)
+            columns = tuple(column for _, column in found)
             if text.kind is FileKind.CSV and self._seems_without_header(columns):
                 first = ", ".join(map(shown, self._names[:3]))
                 said = f"the first line, {first}, …, seems to be a row: if so, put a line with names before it"
@@ -121,7 +126,7 @@ class TableFile:
             for query in queries:
                 found |= self._database.execute(f"{query} {where}").fetchnumpy()
             block = {
-                column.name: _values(found[f"c{i}"], column.format) for i, column in enumerate(self.schema.columns)
+                column.name: values_of(found[f"c{i}"], column.format) for i, column in enumerate(self.schema.columns)
             }
             self._check_finite(block, start)
             yield block
@@ -136,23 +141,30 @@ class TableFile:
             joins += join
         return f"SELECT {', '.join(expressions)} FROM {cells_of(start)} AS cells {' '.join(joins)}"
 
-    def _inferred(self, i: int, name: str, chosen: Format | None, cells: _Cells) -> ColumnSchema:
+    def _inferred(
+        self, i: int, chosen: Format | None, cells: _Cells, *, decimal: str
+    ) -> tuple[InferredFormat, ColumnSchema]:
+        """Return the format of a column, and what is known of it; `decimal` is the sign of other columns, or ""."""
         others = cells.rows - cells.plain.rows
         texts = self._texts(i) if others else {}
-        found = InferredFormat(chosen) if chosen else infer_format(texts, cells.plain, gaps=self._gaps[i])
+        found = (
+            InferredFormat(chosen) if chosen else infer_format(texts, cells.plain, gaps=self._gaps[i], decimal=decimal)
+        )
         gaps = sum(count for text, count in texts.items() if text.strip() in found.format.gaps)
-        distinct = min(cells.distinct, cells.rows)
+        distinct, estimated = min(cells.distinct, cells.rows), self._rows > MOST_COUNTED
         if not cells.plain.rows and len(texts) < MOST_TEXTS:  # all are here to be counted
             strip = getattr(found.format, "strip", True)
+            estimated = False
             distinct = len({text.strip() if strip else text for text in texts} - {*found.format.gaps})
-        return ColumnSchema(
-            name,
+        return found, ColumnSchema(
+            self._names[i],
             found.format,
             gaps + self._rows - cells.rows,
             distinct,
             cells.example,
             found.doubts,
             all_plain=not others,
+            distinct_estimated=estimated,
         )
 
     def _seems_without_header(self, columns: Sequence[ColumnSchema]) -> bool:
@@ -173,6 +185,7 @@ class TableFile:
 
     def _counted(self) -> Iterator[_Cells]:
         """Yield what is counted of the cells of each column."""
+        distinct = "count(DISTINCT " if self._rows <= MOST_COUNTED else "approx_count_distinct("
         for start in range(0, len(self._names), TOGETHER):
             own = range(start, min(start + TOGETHER, len(self._names)))
             plain = ", ".join(f"c{i}, {self._is_plain(i)} AS p{i}" for i in own)
@@ -183,16 +196,23 @@ class TableFile:
             )
             wanted = ", ".join(
                 f"count(c{i}), count(*) FILTER (p{i}), count(*) FILTER (z{i}), min(c{i}) FILTER (z{i}),"
-                f" count(*) FILTER (p{i} AND contains(c{i}, '.')), approx_count_distinct(c{i}),"
+                f" min(c{i}) FILTER (p{i} AND contains(c{i}, '.')), {distinct}c{i}),"
                 f" (SELECT c{i} FROM {cells_of(i)} WHERE c{i} IS NOT NULL LIMIT 1)"
                 for i in own
             )
             cells = f"SELECT {plain} FROM {cells_of(start)} AS cells"
             found = self._database.execute(f"SELECT {wanted} FROM (SELECT *, {padded} FROM ({cells}))").fetchone()
             counts = iter(cast("tuple[Any, ...]", found))
-            for rows, numbers, padded, code, fractions, distinct, example in zip(*[counts] * 7, strict=True):
-                plain_numbers = PlainNumbers(numbers, padded, (code or "").strip(BLANKS), fractions)
-                yield _Cells(rows, plain_numbers, distinct, example or "")
+            for i, rows, numbers, padded, code, point, different, example in zip(own, *[counts] * 7, strict=True):
+                fraction = (point or "").strip(BLANKS)
+                grouped = GROUPED.fullmatch(fraction) is not None and self._are_grouped(i)
+                plain_numbers = PlainNumbers(numbers, padded, (code or "").strip(BLANKS), fraction, grouped)
+                yield _Cells(rows, plain_numbers, different, example or "")
+
+    def _are_grouped(self, i: int) -> bool:
+        """Return whether in all plain numbers of a column a point may stand between groups of three digits."""
+        other = f"{self._is_plain(i)} AND NOT {matches(f'cells.c{i}', GROUPED.pattern)}"
+        return not self._one(f"SELECT count(*) FROM (SELECT 1 FROM {cells_of(i)} AS cells WHERE {other} LIMIT 1)")
 
     def _texts(self, i: int) -> dict[str, int]:
         """Return the texts of a column other than plain numbers, and how many rows each has."""
@@ -272,30 +292,3 @@ class TableFile:
     def _one(self, query: str, **given: object) -> int:
         found = self._database.execute(query, given or None).fetchone()
         return int(cast("tuple[int]", found)[0])
-
-
-def _of_type(kind: str | None, form: Format) -> Format:
-    """Return the format that reads a column as `form` would, if the file says that it has numbers or booleans.
-
-    Here they are texts in plain notation, whatever signs and words the cells of a text file have.
-    """
-    if kind is None or not isinstance(form, NumberFormat | BooleanFormat | CategoryFormat):
-        return form
-    if isinstance(form, CategoryFormat) and kind == "number":
-        return replace(form, numeric=True)
-    if isinstance(form, CategoryFormat) and not form.numeric:
-        return form
-    return BooleanFormat(form.gaps) if kind == "boolean" else type(form)(form.gaps)
-
-
-def _values(found: Any, column_format: Format) -> Values:
-    """Return a column of DuckDB's result as the values that `TableFile.blocks` promises."""
-    if isinstance(column_format, TextFormat | CategoryFormat):
-        return cast("list[str | None]", found.tolist())  # masked ones are None
-    numbers = np.ma.filled(found.astype(np.float64), np.nan)
-    if column_format.kind != "date":
-        return cast("NDArray[np.float64]", numbers)
-    dates = np.full(len(numbers), "NaT", "M8[s]")
-    there = ~np.isnan(numbers)
-    dates[there] = numbers[there].astype(np.int64).astype("M8[s]")
-    return dates

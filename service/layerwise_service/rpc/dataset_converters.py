@@ -140,6 +140,7 @@ def _column(column: DatasetColumn) -> datasets_pb2.DatasetColumn:
         distinct=column.distinct,
         example=column.example,
         doubts=[datasets_pb2.Doubt(**asdict(doubt)) for doubt in column.doubts],
+        distinct_estimated=column.distinct_estimated,
     )
 
 

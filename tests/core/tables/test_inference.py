@@ -22,7 +22,7 @@ from layerwise import (
     TableEncoder,
 )
 
-MANY = [f"{i:03}x" for i in range(100)]
+MANY = [f"x{i:03}" for i in range(100)]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ MANY = [f"{i:03}x" for i in range(100)]
         ([datetime.date(2013, 1, 1)], DateParts(missing="none")),
         (np.array(["2013-01-01", "NaT"], "M8[D]"), DateParts(missing="indicator")),
         (MANY * 2, OneHot(missing="none", unseen="other")),
-        ([f"{i}x" for i in range(200)], Hashing(missing="none")),
+        ([f"x{i}" for i in range(200)], Hashing(missing="none")),
     ],
 )
 def test_the_values_decide(values, encoding):
@@ -67,7 +67,7 @@ def test_the_values_decide(values, encoding):
 
 
 def test_more_than_64_categories_have_an_output_if_each_has_20_rows():
-    frequent, rare = [f"{i:03}x" for i in range(600)], ["rare"] * 19
+    frequent, rare = [f"x{i:03}" for i in range(600)], ["rare"] * 19
     few, many = (TableEncoder().fit({"x": frequent[:n] * 20 + rare}).columns[0].encoding for n in (100, 600))
     chosen = TableEncoder({"x": "one_hot"}).fit({"x": frequent[:100] * 20}).columns[0].encoding
 
@@ -204,10 +204,14 @@ def day(i):
         (mixed(["?"] * 101), "MOSTLY_NUMBERS", (17, "x")),  # categories
         (mixed([f"no {i}" for i in range(11)]), "MOSTLY_NUMBERS", (17, "x")),
         (mixed(["2020-02-30"], usual=day), "ODD_TEXTS", (17, "x")),
-        (mixed(["12.5 %"], usual=lambda i: f"{i} %"), "NUMBER_FORMAT", (0, "x")),
+        (mixed([], usual=lambda i: f"{i % 900 + 1},250"), "NUMBER_FORMAT", (0, "x")),
+        (mixed([], usual=lambda i: f"{i % 900 + 1}.250"), "NUMBER_FORMAT", (0, "x")),
+        (mixed([], usual=lambda i: f"{i} {'kg' if i % 2 else 'g'}"), "MIXED_UNITS", (0, "x")),
+        (mixed(["12.5 %"], usual=lambda i: f"{i} %"), None, None),
         (mixed(["007"], rows=40, usual=lambda i: str(i + 1)), "CODES", (17, "x")),
-        (mixed([], rows=30, usual=lambda i: f"{i}x"), "ALL_DIFFERENT", (None, "x")),
+        (mixed([], rows=30, usual=lambda i: f"x{i}"), "ALL_DIFFERENT", (None, "x")),
         (["4/5/2013", "6/7/2013"], "DATE_ORDER", (0, "x")),
+        (["4/5/2013", "6/17/2013"], None, None),
         (mixed([], usual=lambda i: "ab"[i % 2]), None, None),
         (mixed([]), None, None),
         (mixed([], usual=lambda i: i), None, None),

@@ -134,6 +134,47 @@ def test_different_values_are_counted_without_gaps_and_blanks_around_them(upload
     assert {name: counted[name] for name in ("order", "quality", "share")} == {"order": 900, "quality": 1, "share": 4}
 
 
+@pytest.mark.parametrize(("rows", "estimated"), [(5_000, False), (40_000, True)])
+def test_different_numbers_of_few_rows_are_counted_and_those_of_many_are_estimated_which_is_said(
+    upload: Upload, rows: int, estimated: bool
+) -> None:
+    with TableFile(upload(("a,b\n" + "".join(f"{i},x{i}\n" for i in range(rows))).encode()), max_bytes=MANY) as table:
+        numbers, texts = table.schema.columns
+
+    assert (numbers.distinct_estimated, texts.distinct_estimated) == (estimated, False)
+    assert texts.distinct == rows
+    assert numbers.distinct == (pytest.approx(rows, rel=0.2) if estimated else rows)
+
+
+@pytest.mark.parametrize(
+    ("cells", "values"),
+    [
+        (["134.222", "265.689", "7"], [134222, 265689, 7]),
+        (["134.222", "1.265.689", "7"], [134222, 1265689, 7]),
+        (["134.222", "265.689", "1.5"], [134.222, 265.689, 1.5]),
+        (["134.222", "265.689", "1500"], [134.222, 265.689, 1500]),
+    ],
+)
+def test_points_before_three_digits_are_read_as_the_decimal_commas_of_other_columns_say(
+    upload: Upload, cells: list[str], values: list[float]
+) -> None:
+    lines = "".join(f"{cell};{i},5\n" for i, cell in enumerate(cells * 20))
+    with TableFile(upload(f"a;b\n{lines}".encode()), max_bytes=MANY) as table:
+        (block,) = table.blocks()
+        doubts = [doubt for column in table.schema.columns for doubt in column.doubts]
+
+    assert block["a"].tolist() == values * 20
+    assert doubts == []
+
+
+def test_numbers_of_a_typed_file_are_not_in_doubt(upload: Upload) -> None:
+    lines = "".join(f'{{"a": {i % 900 + 1}.25{i % 9 + 1}, "b": "{i % 900 + 1}.25{i % 9 + 1}"}}\n' for i in range(100))
+    with TableFile(upload(lines.encode()), max_bytes=MANY) as table:
+        doubts = {column.name: [doubt.reason for doubt in column.doubts] for column in table.schema.columns}
+
+    assert doubts == {"a": [], "b": ["NUMBER_FORMAT"]}
+
+
 def test_rows_come_in_blocks_in_the_order_of_the_file(upload: Upload) -> None:
     rows = 150_000
     with TableFile(
@@ -380,7 +421,7 @@ def test_a_parquet_file_is_read_with_its_types(upload: Upload, tmp_path: Path) -
     path = tmp_path / "upload"
     with closing(duckdb.connect()) as database:
         database.execute(
-            "COPY (SELECT range * 1.5 AS a, range::VARCHAR || 'x' AS b, DATE '2013-01-31' AS d, range % 2 = 0 AS e,"
+            "COPY (SELECT range * 1.5 AS a, 'x' || range::VARCHAR AS b, DATE '2013-01-31' AS d, range % 2 = 0 AS e,"
             f" TIMESTAMP '2013-01-31 10:30:00' AS t FROM range(100)) TO '{path}' (FORMAT parquet)"
         )
     with TableFile(path, max_bytes=MANY) as table:

@@ -40,8 +40,10 @@ def settled_by(column: DatasetColumn, doubt: Doubt) -> str:
             return f"--missing {shlex.quote(doubt.example)}"
         case "DATE_ORDER", _:
             choice = f"date:day_first={'false' if form.get('day_first', True) else 'true'}"
-        case "NUMBER_FORMAT", _ if form.get("thousands") == "," and not form.get("unit"):
-            choice = "number:decimal=,"
+        case "NUMBER_FORMAT", "number":
+            thousands = "" if form.get("thousands") else ",thousands=."
+            unit = f",unit={form['unit']}" if form.get("unit") else ""
+            choice = f"number:decimal=,{thousands}{unit}"
         case _:
             choice = doubt.choice
     return f"--column {shlex.quote(f'{column.name}={choice}')}"
@@ -49,7 +51,8 @@ def settled_by(column: DatasetColumn, doubt: Doubt) -> str:
 
 def _line(column: DatasetColumn) -> tuple[object, ...]:
     gaps = column.gaps or None
-    return column.name, column.kind, column.reading, gaps, column.distinct, column.example
+    distinct = f"~{float(f'{column.distinct:.3g}'):,.0f}" if column.distinct_estimated else column.distinct
+    return column.name, column.kind, column.reading, gaps, distinct, column.example
 
 
 def _doubts(columns: tuple[DatasetColumn, ...]) -> Iterator[tuple[DatasetColumn, Doubt]]:
