@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from concurrent.futures import Executor
 from typing import Any
 
 from grpc import aio
@@ -14,6 +13,7 @@ from layerwise_proto.v1.datasets_pb2_grpc import DatasetServiceServicer
 from layerwise_service.rpc.converters import read_task
 from layerwise_service.rpc.dataset_converters import write_dataset, write_dataset_summary, write_profile, write_rows
 from layerwise_service.rpc.dataset_receiver import DatasetReceiver
+from layerwise_service.rpc.limited_threads import LimitedThreads
 from layerwise_service.usecases.datasets import Datasets
 from layerwise_service.usecases.profiles import Profiles
 
@@ -24,7 +24,7 @@ class DatasetServicer(DatasetServiceServicer):
     """Converts the request, calls a use-case, converts the result: in threads, since rows take a while."""
 
     def __init__(
-        self, datasets: Datasets, profiles: Profiles, uploads: DatasetReceiver, *, profiling: Executor
+        self, datasets: Datasets, profiles: Profiles, uploads: DatasetReceiver, *, profiling: LimitedThreads
     ) -> None:
         """Profiles are made in the threads of `profiling`, since they take a while."""
         self._datasets = datasets
@@ -62,7 +62,7 @@ class DatasetServicer(DatasetServiceServicer):
         return await asyncio.to_thread(self._preview, request)
 
     async def GetProfile(self, request: profiles_pb2.GetProfileRequest, context: Context) -> profiles_pb2.Profile:
-        return await asyncio.get_running_loop().run_in_executor(self._profiling, self._profile, request)
+        return await self._profiling.run(lambda: self._profile(request))
 
     def _list(self, request: datasets_pb2.ListDatasetsRequest) -> datasets_pb2.ListDatasetsResponse:
         page = self._datasets.page(page_size=request.page_size, page_token=request.page_token)

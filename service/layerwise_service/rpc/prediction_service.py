@@ -19,6 +19,7 @@ from layerwise_service.rpc.dataset_converters import (
     write_evaluations,
     write_predicted_rows,
 )
+from layerwise_service.rpc.limited_threads import LimitedThreads
 from layerwise_service.rpc.table_converters import read_typed_table, write_signature
 from layerwise_service.usecases.evaluations import Evaluations
 from layerwise_service.usecases.file_prediction import FilePredictor
@@ -31,11 +32,18 @@ class PredictionServicer(PredictionServiceServicer):
     """Converts the request, calls a use-case, converts the result."""
 
     def __init__(
-        self, predictor: VersionPredictor, files: FilePredictor, evaluations: Evaluations, threads: Executor
+        self,
+        predictor: VersionPredictor,
+        files: FilePredictor,
+        evaluations: Evaluations,
+        threads: Executor,
+        *,
+        evaluating: LimitedThreads,
     ) -> None:
         self._predictor = predictor
         self._files = files
         self._evaluations = evaluations
+        self._evaluating = evaluating
         self._threads = threads  # separate threads: matrix products must not delay calls to the stores
 
     async def Predict(self, request: models_pb2.PredictRequest, context: Context) -> models_pb2.PredictResponse:
@@ -62,8 +70,9 @@ class PredictionServicer(PredictionServiceServicer):
         self, request: models_pb2.EvaluateDatasetRequest, context: Context
     ) -> models_pb2.EvaluateDatasetResponse:
         versions = read_version_names(request.versions)
-        found = await asyncio.to_thread(self._evaluations.evaluate, request.dataset, request.target, versions)
-        return write_evaluations(found)
+        return await self._evaluating.run(
+            lambda: write_evaluations(self._evaluations.evaluate(request.dataset, request.target, versions))
+        )
 
     async def GetSignature(self, request: models_pb2.GetSignatureRequest, context: Context) -> models_pb2.Signature:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._signature, request)

@@ -27,6 +27,7 @@ from layerwise_service.rpc.dataset_receiver import DatasetReceiver
 from layerwise_service.rpc.dataset_service import DatasetServicer
 from layerwise_service.rpc.interceptor import ErrorBoundary
 from layerwise_service.rpc.job_feed import JobFeed
+from layerwise_service.rpc.limited_threads import LimitedThreads
 from layerwise_service.rpc.model_service import ModelServicer
 from layerwise_service.rpc.prediction_service import PredictionServicer
 from layerwise_service.rpc.training_service import TrainingServicer
@@ -35,7 +36,7 @@ from layerwise_service.rpc.upload_streams import UploadStreams
 from layerwise_service.settings import Settings
 from layerwise_service.usecases.dataset_jobs import DatasetJobs
 from layerwise_service.usecases.datasets import Datasets
-from layerwise_service.usecases.evaluations import Evaluations
+from layerwise_service.usecases.evaluations import EVALUATIONS_AT_ONCE, Evaluations
 from layerwise_service.usecases.file_prediction import FilePredictor
 from layerwise_service.usecases.prediction import VersionPredictor
 from layerwise_service.usecases.profiles import PROFILES_AT_ONCE, Profiles
@@ -93,7 +94,8 @@ class RpcServer:
         self._files = DatasetReceiver(datasets, self._uploads, threads=settings.max_uploads)
         self._predicting = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="predict")
         self._creating = ThreadPoolExecutor(_JOBS_AT_ONCE, thread_name_prefix="create")
-        self._profiling = ThreadPoolExecutor(PROFILES_AT_ONCE, thread_name_prefix="profile")
+        self._profiling = LimitedThreads(PROFILES_AT_ONCE, "profiles")
+        self._evaluating = LimitedThreads(EVALUATIONS_AT_ONCE, "evaluations")
         # a thread of its own: calls that wait for a disk that hangs may hold all other threads
         self._checking = ThreadPoolExecutor(1, thread_name_prefix="health")
         self._health: Any = health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]
@@ -115,7 +117,8 @@ class RpcServer:
         )
         add_ModelServiceServicer_to_server(ModelServicer(registry), self._server)
         add_PredictionServiceServicer_to_server(
-            PredictionServicer(predictor, file_predictor, evaluations, self._predicting), self._server
+            PredictionServicer(predictor, file_predictor, evaluations, self._predicting, evaluating=self._evaluating),
+            self._server,
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if settings.reflection:
@@ -150,7 +153,8 @@ class RpcServer:
         await self._boundary.ended()
         self._predicting.shutdown(cancel_futures=True)
         self._creating.shutdown()
-        self._profiling.shutdown(cancel_futures=True)
+        self._profiling.close()
+        self._evaluating.close()
         self._files.close()
         self._checking.shutdown()
         await asyncio.to_thread(self._close)

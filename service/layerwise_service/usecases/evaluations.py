@@ -22,6 +22,8 @@ from layerwise_service.usecases.prediction import LoadedVersion
 from layerwise_service.usecases.registry import Registry
 from layerwise_service.usecases.table_prediction import MeasuredRows, TablePrediction
 
+EVALUATIONS_AT_ONCE = 2
+"""The most evaluations that a process makes at the same time: each takes the memory of `MOST_OUTPUTS`."""
 MOST_VERSIONS = 10
 MOST_ROWS = 100_000
 MOST_OUTPUTS = 2**24  # of the rows evaluated, for each version: 64 MiB
