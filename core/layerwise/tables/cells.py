@@ -136,7 +136,8 @@ def truth_of(value: Any, gaps: Collection[str], true: Collection[str], false: Co
 def category_of(value: Any, gaps: Collection[str], strip: bool, numeric: bool) -> str | None:
     """Return the text of the category in a cell.
 
-    Booleans, also "True" and "TRUE", become "true" and "false"; whole floats lose their fraction. If categories are
+    Booleans, also "True" and "TRUE", become "true" and "false"; whole floats lose their fraction; line ends within a
+    text are all the same. If categories are
     `numeric`, so do texts, and booleans are 1 and 0.
     """
     if isinstance(value, bytes):
@@ -145,6 +146,8 @@ def category_of(value: Any, gaps: Collection[str], strip: bool, numeric: bool) -
         text = value.strip() if strip else value
         if not text or text in gaps:
             return None
+        if "\r" in text:
+            text = text.replace("\r\n", "\n").replace("\r", "\n")
         if numeric and len(text) <= MOST_DIGITS and PLAIN.fullmatch(text):
             if not text.lstrip("+-").isdigit():
                 return number_text(float(text))

@@ -16,5 +16,11 @@ def matches(text: str, pattern: str) -> str:
     return f"regexp_full_match({text}, '[{BLANKS}]*({pattern})[{BLANKS}]*')"
 
 
+def with_newlines(text: str) -> str:
+    """Return the SQL of a `text` with one kind of line end."""
+    uniform = f"replace(replace({text}, chr(13) || chr(10), chr(10)), chr(13), chr(10))"
+    return f"CASE WHEN contains({text}, chr(13)) THEN {uniform} ELSE {text} END"
+
+
 def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"

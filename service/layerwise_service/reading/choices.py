@@ -18,6 +18,10 @@ from layerwise.wording import did_you_mean
 from layerwise_service.domain.tables import listed
 from layerwise_service.errors import InvalidRequest
 
+MOST_WORDS = 1_000
+MOST_OF_WORD = 256
+"""Words for a missing value, for true or for false, that a caller may give to a column, and the characters of each."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReadingChoices:
@@ -36,7 +40,13 @@ class ReadingChoices:
     ) -> ReadingChoices:
         """Return the choices; `formats` are in JSON form. Raises `InvalidRequest`."""
         try:
-            return ReadingChoices(formats_by_column(formats), known or {}, texts("gaps", list(gaps)))
+            own = formats_by_column(formats)
+            _check_words("gaps", gaps)
+            for name, form in own.items():
+                for argument, words in form.arguments.items():
+                    if isinstance(words, str | tuple):
+                        _check_words(Place("formats", name, argument), words)
+            return ReadingChoices(own, known or {}, texts("gaps", list(gaps)))
         except InvalidInput as error:
             raise InvalidRequest(error.detail, pointer=error.place, reason=error.reason) from error
 
@@ -72,6 +82,17 @@ class ReadingChoices:
     def from_json(form: Mapping[str, Any]) -> ReadingChoices:
         """Return the choices of `to_json`."""
         return ReadingChoices.checked(form["formats"], form["gaps"], formats_by_column(form["known"]))
+
+
+def _check_words(at: Place | str, words: str | Sequence[str]) -> None:
+    """Raise `InvalidRequest` for too many words, or a word that is too long."""
+    words = [words] if isinstance(words, str) else words
+    if len(words) > MOST_WORDS:
+        raise InvalidRequest(f"expected at most {MOST_WORDS:,} words, got {len(words):,}", pointer=at)
+    for word in words:
+        if len(word) > MOST_OF_WORD:
+            detail = f"expected words of at most {MOST_OF_WORD} characters, got one of {len(word):,}: {shown(word)}"
+            raise InvalidRequest(detail, pointer=at)
 
 
 def _joined(gaps: Iterable[str], more: Iterable[str]) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from layerwise.tables.formats import CategoryFormat, NumberFormat, TextFormat
 from layerwise.tables.inference import infer_format
 from layerwise.tables.number_inference import decimal_of
 from layerwise_service.errors import InvalidRequest
-from layerwise_service.reading.cell_sql import BLANKS, matches, quoted, trimmed
+from layerwise_service.reading.cell_sql import BLANKS, matches, quoted, trimmed, with_newlines
 from layerwise_service.reading.choices import ReadingChoices
 from layerwise_service.reading.file_kind import FileKind, table_text
 from layerwise_service.reading.loading import cells_of, load
@@ -70,7 +70,8 @@ class TableFile:
         choices: ReadingChoices | None = None,
     ) -> None:
         choices = choices or ReadingChoices()
-        text = table_text(path, max_bytes=max_bytes, max_columns=max_columns, max_rows=max_rows)
+        limits = {"max_columns": max_columns, "max_rows": max_rows}
+        text = table_text(path, max_bytes=max_bytes, **limits)
         folder = path.parent
         self._database = duckdb.connect(
             str(folder / "table.duckdb"), config={"threads": THREADS, "memory_limit": MEMORY}
@@ -80,9 +81,7 @@ class TableFile:
             self._database.execute("SET allowed_directories = [$folder]", {"folder": str(folder)})
             self._database.execute("SET enable_external_access = false")
             self._database.execute("SET lock_configuration = true")
-            self._names, typed, doubts = load(
-                self._database, path, text, choices, max_columns=max_columns, max_rows=max_rows
-            )
+            self._names, typed, doubts = load(self._database, path, text, choices, **limits)
             self._rows = self._one(f"SELECT count(*) FROM {cells_of(0)}")
             chosen = choices.formats_of(self._names, typed)
             self._gaps = [chosen[name].gaps if name in chosen else choices.usual_gaps for name in self._names]
@@ -239,9 +238,8 @@ class TableFile:
             isinstance(column_format, CategoryFormat) and not column_format.numeric
         ):
             gaps = ", ".join(quoted(word) for word in column_format.gaps)
-            strip = not isinstance(column_format, CategoryFormat) or column_format.strip
-            text = cell if strip else f"cells.c{i}"
-            return f"CASE WHEN {text} IN ({gaps}) THEN NULL ELSE {text} END", []
+            text = cell if getattr(column_format, "strip", True) else f"cells.c{i}"
+            return f"CASE WHEN {text} IN ({gaps}) THEN NULL ELSE {with_newlines(text)} END", []
         point = isinstance(column_format, NumberFormat) and column_format.decimal == "."
         # DuckDB's cast leaves all blanks out but U+00A0, so that few cells are trimmed
         cast_number = f"coalesce(TRY_CAST(cells.c{i} AS DOUBLE), TRY_CAST({cell} AS DOUBLE))"

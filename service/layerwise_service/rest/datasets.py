@@ -25,7 +25,7 @@ from layerwise_service.rest.responses import dataset_json, json_response, page_j
 from layerwise_service.usecases.datasets import Datasets, FileHeader, read_as
 from layerwise_service.usecases.profiles import Profiles
 
-_READING = ("formats", "gaps", "read_as", "transient")
+_READING = ("formats", "read_as", "transient")
 
 
 def dataset_routes(datasets: Datasets, profiles: Profiles, places: UploadPlaces) -> Blueprint:
@@ -34,7 +34,7 @@ def dataset_routes(datasets: Datasets, profiles: Profiles, places: UploadPlaces)
 
     @routes.post("/datasets")
     def create_dataset() -> Response:  # pyright: ignore[reportUnusedFunction]
-        check_query("name", "upload_id", "offset", "sha256", *_READING)
+        check_query("name", "upload_id", "offset", "sha256", *_READING, repeated=("gaps",))
         check_coding()
         with places.taken():
             dataset = _form(datasets) if is_form() else _body(datasets)
@@ -67,7 +67,7 @@ def dataset_routes(datasets: Datasets, profiles: Profiles, places: UploadPlaces)
 
     @routes.get("/datasets/<dataset>/profile")
     def get_profile(dataset: str) -> Response:  # pyright: ignore[reportUnusedFunction]
-        check_query("target", "validation", "task", "ignore", "quick")
+        check_query("target", "validation", "task", "quick", repeated=("ignore",))
         given = request.args
         found = profiles.get(
             dataset,

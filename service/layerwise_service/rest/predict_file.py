@@ -48,7 +48,7 @@ class FileRequests:
 
     def answer(self) -> Response:
         """Return the answer to this request. Raises `ServiceError`."""
-        check_query("model", "version", "keep")
+        check_query("model", "version", repeated=("keep",))
         check_coding()
         given = request.args
         keep = tuple(dict.fromkeys(given.getlist("keep")))

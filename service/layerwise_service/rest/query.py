@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, TypedDict
 
 import msgspec
@@ -21,16 +22,21 @@ class Page(TypedDict):
     page_token: str
 
 
-def check_query(*known: str) -> None:
-    """Raise `InvalidRequest` at the first query parameter of this request that is not in `known`.
+def check_query(*known: str, repeated: Collection[str] = ()) -> None:
+    """Raise `InvalidRequest` at the first query parameter of this request that is not in `known` or `repeated`.
+
+    Only those in `repeated` may be there several times.
 
     Errors of this request about any of them name a parameter, and not a place in the body.
     """
+    known = (*known, *repeated)
     g.parameters = {*known, *(name[:64] for name in request.args)}
-    for name in request.args:
+    for name, values in request.args.lists():
         if name not in known:
             detail = f"unknown query parameter; this address takes {', '.join(known)}"
             raise InvalidRequest(detail, pointer=name[:64], reason="UNKNOWN_FIELD")
+        if len(values) > 1 and name not in repeated:
+            raise InvalidRequest(f"expected this query parameter once, got it {len(values)} times", pointer=name)
 
 
 def page() -> Page:

@@ -32,15 +32,18 @@ _SUMMARY = (
     datasets.c.transient,
 )
 _IS_TABLE = datasets.c.schema.is_not(None)
+_LEAST_OF_ID = 6  # characters that tell which dataset is meant
 
 
 class DatasetNotFound(NotFound):
-    """No dataset has this id."""
+    """No dataset has this id. `near` is the id of one that has the text as its name, or as the beginning of its id."""
 
     reason = "DATASET_NOT_FOUND"
 
-    def __init__(self, dataset: str, *, pointer: str = "id") -> None:
-        super().__init__(f"there is no dataset {dataset[:64]!r}", pointer=pointer)
+    def __init__(self, dataset: str, *, near: str = "", pointer: str = "id") -> None:
+        hint = f"; did you mean {near}?" if near else ""
+        super().__init__(f"there is no dataset {dataset[:64]!r}{hint}", pointer=pointer)
+        self.near = near
 
 
 class DatasetStore:
@@ -89,8 +92,8 @@ class DatasetStore:
         query = sa.select(*_SUMMARY, datasets.c.schema).where(_IS_TABLE, datasets.c.sha256 == dataset)
         with self._database.read() as connection:
             row = connection.execute(query).mappings().one_or_none()
-        if row is None:
-            raise DatasetNotFound(dataset)
+            if row is None:
+                raise DatasetNotFound(dataset, near=_near(connection, dataset))
         given: dict[str, Any] = dict(row)
         columns, doubts = read_schema(given.pop("schema"))
         return TableDataset(**given, columns=columns, doubts=doubts)
@@ -152,3 +155,12 @@ def _read_token(token: str) -> tuple[float, str]:
     except (ValueError, TypeError) as error:
         detail = "expected the next_page_token of the page before"
         raise InvalidRequest(detail, pointer="page_token") from error
+
+
+def _near(connection: sa.Connection, dataset: str) -> str:
+    """Return the id of the newest listed dataset with this name, or whose id begins with this text; "" if none does."""
+    is_near = datasets.c.name == dataset
+    if len(dataset) >= _LEAST_OF_ID:
+        is_near |= sa.func.substr(datasets.c.sha256, 1, len(dataset)) == dataset
+    query = sa.select(datasets.c.sha256).where(_IS_TABLE, ~datasets.c.transient, is_near)
+    return connection.scalar(query.order_by(datasets.c.created.desc()).limit(1)) or ""

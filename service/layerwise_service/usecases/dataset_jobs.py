@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from layerwise.checks import shown
 from layerwise.errors import Place
 from layerwise.tables.doubt import Doubt
-from layerwise.wording import did_you_mean
 from layerwise_service.domain.datasets import Batch, Table
 from layerwise_service.domain.jobs import Job, JSONObject, TableSource, Task
 from layerwise_service.domain.table_datasets import DatasetColumn, TableDataset, as_sent
@@ -23,6 +22,7 @@ from layerwise_service.errors import InvalidRequest
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.stores.dataset_store import DatasetStore
 from layerwise_service.stores.table_reader import StoredTable
+from layerwise_service.usecases.table_prediction import check_column
 from layerwise_service.usecases.training import TrainingJobs
 from layerwise_service.usecases.upload import Submission, Upload
 
@@ -191,10 +191,7 @@ def _check_columns(request: DatasetJob, columns: dict[str, DatasetColumn]) -> No
     if request.validation_column:
         named.append(("validation_column", request.validation_column))
     for pointer, name in named:
-        if name not in columns:
-            near = did_you_mean(name, columns)
-            detail = f"there is no column {name[:64]!r}; the columns are {listed(columns)}{near}"
-            raise InvalidRequest(detail, pointer=pointer, reason="COLUMN_NOT_FOUND")
+        check_column(name, columns, pointer)
     names = [name for _, name in named]
     if len(set(names)) < len(names):
         detail = "expected different columns as target, as weight, to mark rows and to ignore"

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 from layerwise_service.domain.jobs import Task
 from layerwise_service.domain.profiles import Profile
-from layerwise_service.domain.tables import listed
-from layerwise_service.errors import InvalidRequest, Unavailable
+from layerwise_service.errors import Unavailable
 from layerwise_service.profiling.process import make_profile
 from layerwise_service.profiling.profile import ProfileRequest, StoredDataset
 from layerwise_service.settings import Settings
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.stores.dataset_store import DatasetNotFound, DatasetStore
+from layerwise_service.usecases.table_prediction import check_column
 
 PROFILES_AT_ONCE = 2
 """The most profiles that a process makes at the same time: each may take a core."""
@@ -46,11 +46,10 @@ class Profiles:
         Raises `DatasetNotFound`, `InvalidRequest`, `DataLoss`, and `Unavailable` if others are being made.
         """
         stored = self._stored(dataset, "id")
-        names = [column.name for column in stored.dataset.columns]
+        names = dict.fromkeys(column.name for column in stored.dataset.columns)
         for pointer, name in (("target", target), *(("ignore", each) for each in ignore)):
-            if name and name not in names:
-                detail = f"there is no column {name[:64]!r}; the columns are {listed(names)}"
-                raise InvalidRequest(detail, pointer=pointer, reason="COLUMN_NOT_FOUND")
+            if name:
+                check_column(name, names, pointer)
         held_out = self._stored(validation, "validation") if validation else None
         request = ProfileRequest(stored, target, task, held_out, tuple(ignore), quick)
         if not self._places.acquire(timeout=_WAIT_SECONDS):
@@ -64,5 +63,5 @@ class Profiles:
         try:
             found = self._datasets.get(dataset)
         except DatasetNotFound as error:
-            raise DatasetNotFound(dataset, pointer=pointer) from error
+            raise DatasetNotFound(dataset, near=error.near, pointer=pointer) from error
         return StoredDataset(found, str(self._artifacts.table(found).folder))

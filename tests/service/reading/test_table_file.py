@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from helpers.odd_tables import ODD_TABLES, ROWS, OddTable, npz
 from layerwise.tables.cells import GAPS
 from layerwise.tables.format import Format
-from layerwise.tables.formats import BooleanFormat, CategoryFormat, DateFormat, NumberFormat
+from layerwise.tables.formats import BooleanFormat, CategoryFormat, DateFormat, NumberFormat, TextFormat
 from layerwise.tables.inference import infer_format
 from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.reading.canonical import read_canonical
@@ -324,6 +324,17 @@ def test_reading_stops_soon_after_the_first_row_too_many(upload: Upload, line: b
         TableFile(path, max_bytes=MANY, max_rows=50)
 
     assert caught.value.reason == "TOO_MANY_ROWS"
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("within", ["\n", "\r\n", "\r"])
+def test_line_ends_within_cells_mean_the_same(upload: Upload, ends: str, within: str) -> None:
+    content = ends.join(["a,b", f'"x{within}y",1', '"z",2', ""]).encode()
+    with TableFile(upload(content), max_bytes=MANY) as table:
+        (block,) = table.blocks()
+
+    assert block["a"] == ["x\ny", "z"]
+    assert CategoryFormat().read(f"x{within}y") == TextFormat().read(f"x{within}y") == "x\ny"
 
 
 def test_a_cell_that_a_chosen_format_cannot_read_is_named(upload: Upload) -> None:

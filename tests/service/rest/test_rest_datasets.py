@@ -164,6 +164,7 @@ def test_a_body_goes_on_where_one_broke_off(settings: Settings, rest: FlaskClien
         ("?transient=1", {"data": b"a\n1\n"}, (400, "INVALID_ARGUMENT")),
         ("?read_as=nobody/2", {"data": b"a\n1\n"}, (404, "MODEL_NOT_FOUND")),
         ("?size=1", {"data": b"a\n1\n"}, (400, "UNKNOWN_FIELD")),
+        ("?name=a&name=b", {"data": b"a\n1\n"}, (400, "INVALID_ARGUMENT")),
         ("?upload_id=u", {"data": {"file": (io.BytesIO(b"a\n1\n"), "f")}}, (400, "INVALID_ARGUMENT")),
         ("?offset=1", {"data": b"a\n1\n"}, (400, "WRONG_OFFSET")),
         ("?sha256=" + "0" * 64, {"data": b"a\n1\n"}, (400, "UPLOAD_DAMAGED")),
@@ -178,7 +179,8 @@ def test_what_cannot_become_a_dataset_is_refused_and_nothing_is_left(
 
 
 @pytest.mark.parametrize(
-    ("query", "parameter"), [("formats=[1]", "formats"), ("size=1", "size"), ("transient=1", "transient")]
+    ("query", "parameter"),
+    [("formats=[1]", "formats"), ("size=1", "size"), ("transient=1", "transient"), ("name=a&name=b", "name")],
 )
 def test_an_error_in_the_query_names_the_parameter(rest: FlaskClient, query: str, parameter: str) -> None:
     (error,) = rest.post(f"/api/datasets?{query}", data=b"a\n1\n").get_json()["errors"]

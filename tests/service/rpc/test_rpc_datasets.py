@@ -137,6 +137,10 @@ def formats(**chosen: Any) -> dict[str, tables_pb2.Format]:
     return {name: to_message(form, tables_pb2.Format) for name, form in chosen.items()}
 
 
+LONG_UNIT = {"formats": formats(a={"kind": "number", "unit": "x" * 257})}
+LONG_GAP = {"formats": formats(a={"kind": "date", "gaps": ["x" * 257]})}
+
+
 def test_columns_are_read_as_the_caller_chooses_which_makes_another_dataset(service: DatasetServiceStub) -> None:
     content = b"day,code\n4/5/2013,7\n6/7/2013,-9\n"
     day_last = formats(day={"kind": "date", "day_first": False}, code="category")
@@ -175,6 +179,20 @@ def test_a_choice_that_settles_a_doubt_settles_it_in_the_same_dataset(service: D
             "formats.a.decimal",
         ),
         ({"gaps": ["x", "x"]}, "INVALID_ARGUMENT", "INVALID_ARGUMENT", "gaps[1]"),
+        ({"gaps": list(map(str, range(1_001)))}, "INVALID_ARGUMENT", "INVALID_ARGUMENT", "gaps"),
+        ({"gaps": ["x" * 257]}, "INVALID_ARGUMENT", "INVALID_ARGUMENT", "gaps"),
+        (
+            {"formats": formats(a={"kind": "number", "unit": "x" * 257})},
+            "INVALID_ARGUMENT",
+            "INVALID_ARGUMENT",
+            "formats.a.unit",
+        ),
+        (
+            {"formats": formats(a={"kind": "date", "gaps": ["x" * 257]})},
+            "INVALID_ARGUMENT",
+            "INVALID_ARGUMENT",
+            "formats.a.gaps",
+        ),
         ({"read_as_version": "1"}, "INVALID_ARGUMENT", "INVALID_ARGUMENT", "read_as"),
         ({"read_as_model": "nobody"}, "NOT_FOUND", "MODEL_NOT_FOUND", "model"),
     ],

@@ -122,3 +122,20 @@ def test_a_profile_of_what_is_not_there_is_refused(service: DatasetServiceStub, 
     ):
         answer = rest.get(f"/api/datasets/{copies}/profile?{query}")
         assert (answer.status_code, answer.get_json()["reason"]) == (status, reason)
+
+
+def test_a_profile_of_what_is_not_there_suggests_what_is(
+    service: DatasetServiceStub, rest: FlaskClient, copies: str
+) -> None:
+    named = str(service.UploadDataset(file_requests(b"a\n1\n", name="named.csv"), timeout=60).id)
+
+    for asked, near in (
+        ({"id": copies, "target": "prise"}, "price"),
+        ({"id": copies, "ignore": ["Kind"]}, "kind"),
+        ({"id": copies[:8]}, copies),
+        ({"id": copies, "validation": "named.csv"}, named),
+    ):
+        given: dict[str, Any] = asked
+        _, detail, *_ = error_of(partial(profile, service, given.pop("id"), **given))
+        assert detail.endswith(f"; did you mean {near}?")
+    assert rest.get("/api/datasets/named.csv").get_json()["detail"].endswith(f"; did you mean {named}?")
