@@ -272,6 +272,20 @@ def test_own_rows_are_held_out_by_a_column_or_a_file_alike(service: Service, tmp
     assert (names, planned) == (("size", "pet"), 0.0)
 
 
+def test_classes_that_only_rows_held_out_have_are_doubted(service: Service, tmp_path: Path) -> None:
+    lines = [f"{i},{'ab'[i % 2] if i < 90 else 'cd'[i > 96]},{int(i >= 80)}" for i in range(100)]
+    path = tmp_path / "classes.csv"
+    path.write_text("\n".join(["size,kind,held", *lines]))
+    with service.client() as client:
+        job = client.train("held-4", LAYERS, path, "kind", plan={"epochs": 1}, validation="held", progress=False)
+
+    assert job.source is not None
+    (doubt,) = [each for each in job.source.doubts if each.reason == "HELD_OUT_CLASSES"]
+    assert doubt.column == "kind"
+    assert doubt.message in shown(service, "jobs", "show", job.id)
+    assert doubt.message.startswith("2 classes are only in rows held out, and cannot be learnt: 'c' (7), 'd' (3).")
+
+
 @pytest.mark.parametrize(
     ("validation", "plan", "message"),
     [
@@ -279,6 +293,7 @@ def test_own_rows_are_held_out_by_a_column_or_a_file_alike(service: Service, tmp
         ("size", {}, "expected 1 for a row to hold out and 0 for the others"),
         ("pet", {}, "expected a column of 1 and 0, or of booleans, 'pet' is one of kind"),
         ("price", {}, "expected different columns"),
+        ("held", {"split": "temporal"}, "expected no split, since it is said which rows are held out, got temporal"),
         ("nothing", {}, "validation: expected a column that marks rows, or a file, there is no 'nothing'"),
     ],
 )

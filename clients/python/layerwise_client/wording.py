@@ -49,11 +49,15 @@ def columns_line(job: Snapshot) -> str | None:
 
 
 def source_words(source: Source) -> str:
-    """Return what the target of a job was taken for and why: "sold: classification, since texts are classes"."""
+    """Return what the target of a job was taken for and why: "sold: classification, since texts are classes".
+
+    It says what cannot be learnt; other doubts are about the file, and have been shown with it.
+    """
     why = "" if source.why == "as asked" else ","
     left_out = counted(source.left_out, "row without it is", "rows without it are")
     words = f"{source.target}: {source.task}{why} {source.why}"
-    return f"{words}; {left_out} left out" if source.left_out else words
+    words = f"{words}; {left_out} left out" if source.left_out else words
+    return "; ".join([words, *(doubt.message for doubt in source.doubts if doubt.reason == "HELD_OUT_CLASSES")])
 
 
 def plan_line(job: Snapshot) -> str:

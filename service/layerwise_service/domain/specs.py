@@ -131,6 +131,9 @@ def check_split(plan: Plan, rows: int, *, has_labels: bool, held_out: int = 0) -
         if not 0 < held_out < rows:
             detail = f"expected fewer rows to hold out than all {rows:,}, at least 1, got {held_out:,}"
             raise InvalidRequest(detail, pointer="held_out")
+        if plan.split != "random":
+            detail = f"expected no split, since it is said which rows are held out, got {plan.split}: leave it out"
+            raise InvalidRequest(detail, pointer=Place("plan", "split"))
         return
     share = plan.completed(rows=rows).validation or 0.0
     if share and plan.split == "stratified" and not has_labels:

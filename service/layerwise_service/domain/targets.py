@@ -6,21 +6,24 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import islice
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from layerwise import variants
-from layerwise.checks import shown
+from layerwise.checks import counted, shown
 from layerwise.data.whole_numbers import SeenNumbers
 from layerwise.errors import Place
 from layerwise.tables import FORMATS, BooleanFormat, Format, NumberFormat
+from layerwise.tables.doubt import Doubt
 from layerwise_service.domain.datasets import Label
 from layerwise_service.domain.jobs import Task
 from layerwise_service.domain.table_datasets import Cell, DatasetColumn, cells
 from layerwise_service.errors import InvalidRequest
 
+_MOST_LISTED = 10
 _FEW_ROWS = 20
 """In a table of so few rows, each may well be a class of its own."""
 _KINDS = ("number", "boolean", "category", "text")
@@ -103,6 +106,15 @@ def check_learnable(column: DatasetColumn, values: TargetValues) -> None:
         detail = f"every row has another text in {column.name!r}, such as {column.example!r}: each would be a class"
     if detail:
         raise InvalidRequest(f"{detail}; choose another column", pointer="target", reason="NO_TARGET")
+
+
+def held_out_classes(target: str, counts: Mapping[Label, int]) -> Doubt:
+    """Return the doubt about classes that only rows held out have, `counts` of them."""
+    listed = ", ".join(f"{shown(label)} ({count:,})" for label, count in islice(counts.items(), _MOST_LISTED))
+    more = f" and {len(counts) - _MOST_LISTED:,} more" if len(counts) > _MOST_LISTED else ""
+    what = counted(len(counts), "class is", "classes are")
+    message = f"{what} only in rows held out, and cannot be learnt: {listed}{more}. Hold out others, or leave them out"
+    return Doubt("HELD_OUT_CLASSES", message, column=target)
 
 
 def target_values(column: DatasetColumn, task: Task, stored: Stored) -> Sequence[Label] | NDArray[np.float32]:

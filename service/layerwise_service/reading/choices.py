@@ -43,9 +43,8 @@ class ReadingChoices:
             own = formats_by_column(formats)
             _check_words("gaps", gaps)
             for name, form in own.items():
-                for argument, words in form.arguments.items():
-                    if isinstance(words, str | tuple):
-                        _check_words(Place("formats", name, argument), words)
+                for argument in ("gaps", "true", "false", "unit"):
+                    _check_words(Place("formats", name, argument), getattr(form, argument, ()))
             return ReadingChoices(own, known or {}, texts("gaps", list(gaps)))
         except InvalidInput as error:
             raise InvalidRequest(error.detail, pointer=error.place, reason=error.reason) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,11 +17,11 @@ from layerwise_service.domain.datasets import Batch, Table
 from layerwise_service.domain.jobs import Job, JSONObject, TableSource, Task
 from layerwise_service.domain.table_datasets import DatasetColumn, TableDataset, as_sent
 from layerwise_service.domain.tables import listed, with_formats
-from layerwise_service.domain.targets import TargetValues, check_learnable, decide_task, has_value, target_values
+from layerwise_service.domain.targets import TargetValues, check_learnable, decide_task, held_out_classes, target_values
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.stores.dataset_store import DatasetStore
-from layerwise_service.stores.table_reader import StoredTable
+from layerwise_service.usecases.dataset_parts import DatasetPart, chosen_rows
 from layerwise_service.usecases.table_prediction import check_column
 from layerwise_service.usecases.training import TrainingJobs
 from layerwise_service.usecases.upload import Submission, Upload
@@ -49,44 +49,6 @@ class DatasetJob:
     validation_column: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """Rows to train on, or to hold out: all rows of `table`, or those marked as `held_out` in the column `marks`.
-
-    `at` is the place of errors about its rows.
-    """
-
-    table: StoredTable
-    at: str = ""
-    marks: str = ""
-    held_out: bool = False
-
-    def blocks(self, target: str, names: Collection[str] = ()) -> Iterator[tuple[int, Table, NDArray[np.bool_]]]:
-        """Yield blocks of the columns `names`, or all, each with its first row, and which of its rows have a target.
-
-        Raises `InvalidRequest` for a mark that is neither 0 nor 1.
-        """
-        start = 0
-        for block in self.table.blocks(names):
-            there = has_value(block[target])
-            if self.marks:
-                marks = np.asarray(block[self.marks])
-                if (wrong := (marks != 0) & (marks != 1)).any():
-                    place = Place("rows", start + int(wrong.argmax()), self.marks)
-                    raise InvalidRequest("expected 1 for a row to hold out and 0 for the others", pointer=place)
-                there &= marks == self.held_out
-            yield start, block, there
-            start += len(there)
-
-    def values(self, target: str) -> TargetValues:
-        """Return what is known of the target's values."""
-        found = TargetValues()
-        for _, block, _ in self.blocks(target, [target, self.marks]):
-            own = block[target]
-            found.add(_chosen(own, np.asarray(block[self.marks]) == self.held_out) if self.marks else own)
-        return found
-
-
 class DatasetJobs:
     """Creates jobs on datasets."""
 
@@ -106,9 +68,9 @@ class DatasetJobs:
         _check_columns(request, columns)
         table = self._artifacts.open_table(dataset)
         target = columns[request.target]
-        parts = [_Part(table, marks=request.validation_column)]
+        parts = [DatasetPart(table, marks=request.validation_column)]
         if request.validation_column:
-            parts.append(_Part(table, marks=request.validation_column, held_out=True))
+            parts.append(DatasetPart(table, marks=request.validation_column, held_out=True))
         if request.validation_dataset:
             parts.append(self._validation(request, columns))
         values, *others = [part.values(target.name) for part in parts]
@@ -128,7 +90,7 @@ class DatasetJobs:
             target_format=dict(target.format),
             validation_dataset=request.validation_dataset,
             validation_column=request.validation_column,
-            doubts=(*dataset.doubts, *_doubts(dataset, request.ignore)),
+            doubts=(*dataset.doubts, *_doubts(dataset, request.ignore), *_unlearnt(parts, target, task)),
         )
         submission = _submission(request, dataset, source, rows=values.rows + held_out, held_out=held_out)
         upload = self._training.upload(submission)
@@ -142,7 +104,7 @@ class DatasetJobs:
             upload.discard()
             raise
 
-    def _validation(self, request: DatasetJob, columns: Mapping[str, DatasetColumn]) -> _Part:
+    def _validation(self, request: DatasetJob, columns: Mapping[str, DatasetColumn]) -> DatasetPart:
         """Return the rows of the validation dataset, which has the columns of the other. Raises `InvalidRequest`."""
         if request.validation_dataset == request.dataset:
             raise InvalidRequest("expected another dataset than the one to train on", pointer="validation_dataset")
@@ -158,7 +120,7 @@ class DatasetJobs:
                 detail = f"expected a column of kind {column.kind}, as in the training, got {there[name].kind}"
                 detail = f"{detail}, such as {there[name].example!r}: send the file again with the formats of the other"
                 raise InvalidRequest(f"{detail} dataset", pointer=Place("validation_dataset", "columns", name))
-        return _Part(self._artifacts.open_table(dataset), at="validation_dataset")
+        return DatasetPart(self._artifacts.open_table(dataset), at="validation_dataset")
 
 
 def _stored_as(kind: str) -> str:
@@ -219,6 +181,14 @@ def _doubts(dataset: TableDataset, ignored: Collection[str]) -> Iterator[Doubt]:
             yield from (replace(doubt, column=column.name) for doubt in column.doubts)
 
 
+def _unlearnt(parts: Sequence[DatasetPart], target: DatasetColumn, task: Task) -> Iterator[Doubt]:
+    """Yield a doubt about classes that only rows held out have."""
+    if len(parts) > 1 and task is Task.CLASSES:
+        learnt, held_out = (part.labels(target) for part in parts)
+        if only := {label: count for label, count in held_out.items() if label not in learnt}:
+            yield held_out_classes(target.name, only)
+
+
 def _submission(
     request: DatasetJob, dataset: TableDataset, source: TableSource, *, rows: int, held_out: int
 ) -> Submission:
@@ -244,7 +214,7 @@ def _submission(
 
 def _send(
     upload: Upload,
-    part: _Part,
+    part: DatasetPart,
     dataset: TableDataset,
     submission: Submission,
     kept: list[tuple[str, NDArray[np.intp]]],
@@ -260,7 +230,7 @@ def _send(
         rows = np.flatnonzero(there)
         if len(rows):
             kept.append((part.at, rows + start))
-            chosen = {name: _chosen(values, there) for name, values in block.items()}
+            chosen = {name: chosen_rows(values, there) for name, values in block.items()}
             inputs: Table = {
                 name: chosen[name] if name in booleans else as_sent(kinds[name], chosen[name])
                 for name in kinds
@@ -269,14 +239,6 @@ def _send(
             expected = target_values(target, source.task, chosen[target.name])
             weights = np.asarray(chosen[source.weight], np.float32) if source.weight else None
             upload.add(Batch(inputs, expected, weights, booleans))
-
-
-def _chosen(values: NDArray[np.float64] | list[str], there: NDArray[np.bool_]) -> NDArray[np.float64] | list[str]:
-    if there.all():
-        return values
-    if isinstance(values, list):
-        return [text for text, wanted in zip(values, there.tolist(), strict=True) if wanted]
-    return values[there]
 
 
 @contextmanager
