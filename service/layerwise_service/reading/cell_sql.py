@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+GROUP = 2_000
+"""The columns of the tables `cells0`, `cells1`, …: DuckDB takes 32 KiB and more of memory for each column at a time."""
 BLANKS = " \t\n\r\v\f\u00a0"
 
 
@@ -24,3 +28,14 @@ def with_newlines(text: str) -> str:
 
 def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
+
+
+def cells_of(column: int) -> str:
+    """Return the table that has a column."""
+    return f"cells{column // GROUP}"
+
+
+def tables_of(columns: int) -> Iterator[tuple[str, range]]:
+    """Yield the names of the tables, and their columns."""
+    for start in range(0, columns, GROUP):
+        yield cells_of(start), range(start, min(start + GROUP, columns))

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -19,14 +19,13 @@ from layerwise.tables.doubt import Doubt
 from layerwise.tables.format import Format
 from layerwise.tables.formats import CategoryFormat, NumberFormat, TextFormat
 from layerwise_service.errors import InvalidRequest, TooLarge
-from layerwise_service.reading.cell_sql import quoted
+from layerwise_service.reading.cell_sql import cells_of, quoted, tables_of
 from layerwise_service.reading.choices import ReadingChoices
 from layerwise_service.reading.dialect import DELIMITERS, LINE, LONGEST_LINE, find_dialect, notes_after
+from layerwise_service.reading.empty_rows import drop_empty_rows
 from layerwise_service.reading.file_kind import FileKind, TableText
 from layerwise_service.reading.names import clean_names
 
-GROUP = 2_000
-"""The columns of the tables `cells0`, `cells1`, …: DuckDB takes 32 KiB and more of memory for each column at a time."""
 MOST_SHOWN = 120
 MOST_REJECTED = 10_000
 """The most lines with another number of cells that DuckDB keeps: those of blanks alone are left out."""
@@ -61,6 +60,8 @@ def load(
                 database, path, text.kind, choices, max_columns=max_columns, max_rows=max_rows
             )
         _check_rows(database, max_rows)
+        if text.kind is FileKind.CSV and not text.types:
+            doubts = (*drop_empty_rows(database, len(names)), *doubts)
     except duckdb.OutOfMemoryException as error:
         raise MemoryError from error
     except duckdb.Error as error:
@@ -104,7 +105,7 @@ def _load_csv(
     notes = notes_after(path, dialect)
     columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(names)))
     options = f"{options}, columns = {{{columns}}}, store_rejects = true, rejects_limit = {MOST_REJECTED}"
-    for table, own in _tables(len(names)):
+    for table, own in tables_of(len(names)):
         database.execute(
             f"CREATE TABLE {table} AS SELECT {', '.join(f'c{i}' for i in own)} FROM read_csv($path, {options})"
             f"{_limit(max_rows)}",
@@ -187,7 +188,7 @@ def _load_typed(
     else:
         cells = [f"CAST({cell} AS VARCHAR)" for cell in identifiers]
     parts = [f"{cell} AS c{i}" for i, cell in enumerate(cells)]
-    for table, own in _tables(len(names)):
+    for table, own in tables_of(len(names)):
         selected = ", ".join(parts[i] for i in own)
         database.execute(f"CREATE TABLE {table} AS SELECT {selected} FROM {reader}{_limit(max_rows)}", given)
     for name, column_type in columns:
@@ -242,17 +243,6 @@ def _different(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(found := dict(pairs)) < len(pairs):
         raise ValueError
     return found
-
-
-def cells_of(column: int) -> str:
-    """Return the table that has a column."""
-    return f"cells{column // GROUP}"
-
-
-def _tables(columns: int) -> Iterator[tuple[str, range]]:
-    """Yield the names of the tables, and their columns."""
-    for start in range(0, columns, GROUP):
-        yield cells_of(start), range(start, min(start + GROUP, columns))
 
 
 def _limit(max_rows: int | None) -> str:

@@ -21,10 +21,10 @@ from layerwise.tables.formats import CategoryFormat, NumberFormat, TextFormat
 from layerwise.tables.inference import infer_format
 from layerwise.tables.number_inference import decimal_of
 from layerwise_service.errors import InvalidRequest
-from layerwise_service.reading.cell_sql import BLANKS, matches, quoted, trimmed, with_newlines
+from layerwise_service.reading.cell_sql import BLANKS, cells_of, matches, quoted, trimmed, with_newlines
 from layerwise_service.reading.choices import ReadingChoices
 from layerwise_service.reading.file_kind import FileKind, table_text
-from layerwise_service.reading.loading import cells_of, load
+from layerwise_service.reading.loading import load
 from layerwise_service.reading.schema import ColumnSchema, TableSchema
 from layerwise_service.reading.values import Values, values_of
 

@@ -25,8 +25,8 @@ from layerwise.tables.formats import BooleanFormat, CategoryFormat, DateFormat, 
 from layerwise.tables.inference import infer_format
 from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.reading.canonical import read_canonical
+from layerwise_service.reading.cell_sql import GROUP
 from layerwise_service.reading.choices import ReadingChoices
-from layerwise_service.reading.loading import GROUP
 from layerwise_service.reading.reader import ReadingLimits
 from layerwise_service.reading.table_file import TableFile
 
@@ -173,6 +173,34 @@ def test_numbers_of_a_typed_file_are_not_in_doubt(upload: Upload) -> None:
         doubts = {column.name: [doubt.reason for doubt in column.doubts] for column in table.schema.columns}
 
     assert doubts == {"a": [], "b": ["NUMBER_FORMAT"]}
+
+
+@pytest.mark.parametrize(
+    ("content", "rows", "said"),
+    [
+        ("a;b;c\n1;;x\n;;\n2;y;\n;;\n ;;\n", 3, ["2 rows without any value at the end left out, from row 4 on"]),
+        ("a;b;c\n1;;x\n;;\n", 1, ["1 row without any value at the end left out, from row 2 on"]),
+        ("a;b;c\n1;;x\n;;\n2;y;\n", 3, []),
+        ('a\n1\n""\n', 2, []),
+    ],
+)
+def test_empty_rows_at_the_end_are_left_out_which_is_said(
+    upload: Upload, content: str, rows: int, said: list[str]
+) -> None:
+    with TableFile(upload(content.encode()), max_bytes=MANY) as table:
+        (block,) = table.blocks()
+
+    assert (table.schema.rows, len(block["a"])) == (rows, rows)
+    assert [doubt.message for doubt in table.schema.doubts if doubt.reason == "LINES_SKIPPED"] == said
+
+
+def test_empty_rows_at_the_end_of_a_wide_table_are_left_out(upload: Upload) -> None:
+    names = ",".join(f"c{i}" for i in range(GROUP + 1))
+    row = "," * GROUP
+    with TableFile(upload(f"{names}\n{row}1\n{row}\n".encode()), max_bytes=MANY) as table:
+        (block,) = table.blocks()
+
+    assert [len(block["c0"]), block[f"c{GROUP}"].tolist()] == [1, [1.0]]
 
 
 def test_rows_come_in_blocks_in_the_order_of_the_file(upload: Upload) -> None:
