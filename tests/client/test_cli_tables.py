@@ -101,6 +101,13 @@ def test_rows_of_another_file_or_marked_ones_are_held_out_instead_of_a_tenth(run
     assert [told in each.stderr for each in done] == [False, True, False, False]
 
 
+@pytest.mark.parametrize("share", ["0.3", "30%", "30 %"])
+def test_the_share_of_rows_held_out_may_be_in_percent(run, sent, flights, share):
+    run("train", "flights.csv", "--target", "late", "--validation", share)
+
+    assert (sent[0][0].plan.validation, sent[0][0].validation_column) == (0.3, "")
+
+
 def test_a_training_that_goes_on_reads_the_file_as_its_version_does(run, sent, flights):
     run("train", "flights.csv", "--target", "late", "--start-from", "m/champion")
 
@@ -307,7 +314,10 @@ def test_a_row_has_its_columns_by_name_or_in_their_order(run, service, predictin
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("carrier=AA,1400", "expected COLUMN=VALUE in every place or in none"),
+        (
+            "carrier=AA,1400",
+            "expected COLUMN=VALUE in every place or in none; a value with a comma needs quotes, as in",
+        ),
         ("distance=1,carrier=AA, distance = 2", "expected each column once, got distance twice in distance=1,carrier"),
         ("", "expected a row such as AA,3.5 in the order of the columns, or carrier=AA,distance=3.5; got nothing"),
         (" ", "expected a row such as AA,3.5 in the order of the columns"),
@@ -323,7 +333,10 @@ def test_a_row_that_is_not_one_is_refused_as_a_wrong_command_line(run, predictin
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("AA,1400,3", "expected 2 values in the order of the columns carrier, distance; got 3"),
+        (
+            "AA,1400,3",
+            "expected 2 values in the order of the columns carrier, distance; got 3; a value with a comma needs",
+        ),
         ("carrier=AA,distance=far", "row 1, column distance: expected a number, got 'far'"),
         ("carrier=AA", "--row: the column 'distance' is missing; there are carrier\n"),
     ],

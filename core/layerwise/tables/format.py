@@ -39,8 +39,13 @@ class Format(Variant):
 
     gaps: tuple[str, ...] = GAPS
 
-    wanted: ClassVar[str]
+    holds: ClassVar[str]
     """What a cell holds, in words."""
+
+    @property
+    def wanted(self) -> str:
+        """What a cell holds, as errors say it."""
+        return self.holds
 
     def check_together(self) -> None:
         given = cast(object, self.gaps)

@@ -47,7 +47,11 @@ class NumberFormat(Format):
     unit: str = ""
 
     kind = "number"
-    wanted = "a number"
+    holds = "a number"
+
+    @property
+    def wanted(self) -> str:
+        return self.holds if self.decimal == "." else f"{self.holds} with a decimal comma, as 12,5"
 
     def check_together(self) -> None:
         Format.check_together(self)
@@ -89,7 +93,7 @@ class BooleanFormat(Format):
     false: tuple[str, ...] = FALSE
 
     kind = "boolean"
-    wanted = "true or false"
+    holds = "true or false"
 
     def check_together(self) -> None:
         Format.check_together(self)
@@ -148,7 +152,7 @@ class DateFormat(Format):
     year_first: bool = False
 
     kind = "date"
-    wanted = "a date, as 2013-01-31, 31.1.2013 or 31-Jan-2013, with or without a time"
+    holds = "a date, as 2013-01-31, 31.1.2013 or 31-Jan-2013, with or without a time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +177,7 @@ class TimeFormat(Format):
     """
 
     kind = "time"
-    wanted = "a time of day, as 14:05 or 14:05:30"
+    holds = "a time of day, as 14:05 or 14:05:30"
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +209,7 @@ class CategoryFormat(Format):
     numeric: bool = False
 
     kind = "category"
-    wanted = "a category (text in UTF-8, a boolean or a number)"
+    holds = "a category (text in UTF-8, a boolean or a number)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +223,7 @@ class TextFormat(Format):
     """
 
     kind = "text"
-    wanted = "a text in UTF-8"
+    holds = "a text in UTF-8"
 
 
 FORMATS: Mapping[str, type[Format]] = {

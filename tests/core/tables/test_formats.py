@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from layerwise.errors import InvalidInput
+from layerwise.tables import TableEncoder
 from layerwise.tables.formats import (
     FORMATS,
     BooleanFormat,
@@ -41,10 +42,19 @@ def seconds(year: int, month: int, day: int, hour: int = 0, minute: int = 0, sec
         (NumberFormat(unit="$", thousands=","), "-$1,200", -1200.0),
         (NumberFormat(unit="$", thousands=","), "$-1,200", -1200.0),
         (NumberFormat(unit="$"), "7", 7.0),
+        (NumberFormat(unit="m²"), "7 m²", 7.0),
+        (NumberFormat(unit="km/h", decimal=","), "7,5km/h", 7.5),
     ],
 )
 def test_numbers_are_read_as_they_are_spelled(number_format: NumberFormat, text: str, value: float):
     assert number_format.read(text) == value
+
+
+def test_an_error_of_a_cell_says_that_a_decimal_comma_is_wanted():
+    encoder = TableEncoder(formats={"x": NumberFormat(decimal=",")}).fit({"x": ["1,5", "2"]})
+
+    with pytest.raises(InvalidInput, match=r"expected a number with a decimal comma, as 12,5, got '-12\.50'"):
+        encoder.encode([{"x": "-12.50"}])
 
 
 @pytest.mark.parametrize(
@@ -58,6 +68,7 @@ def test_numbers_are_read_as_they_are_spelled(number_format: NumberFormat, text:
         (NumberFormat(), "\u0661"),  # float() reads digits of every script
         (NumberFormat(), "12%"),
         (NumberFormat(thousands=","), "1,23"),
+        (NumberFormat(thousands=","), "0,123"),
         (NumberFormat(thousands=","), "1234,567"),
         (NumberFormat(thousands=","), ",234"),
         (NumberFormat(decimal=","), "1.5"),

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from layerwise_client.prediction import Prediction
 
 
+_QUOTED = "a value with a comma needs quotes"
+
+
 @dataclass(frozen=True, slots=True)
 class Asking:
     """Asks `client` what a version of `model` says; cells among `missing` have no value."""
@@ -36,7 +39,8 @@ class Asking:
         if all(named):
             return self._about_named([_by_name(cells) for cells in split])
         if any(named):
-            raise click.BadParameter("expected COLUMN=VALUE in every place or in none", param_hint="--row")
+            wanted = f"expected COLUMN=VALUE in every place or in none; {_QUOTED}, as in '\"price=12,5\",distance=3'"
+            raise click.BadParameter(wanted, param_hint="--row")
         names = list(self.client.signature(self.model, version=self.version).columns)
         if not names:
             return self._about([_numbers(cells) for cells in split])
@@ -93,7 +97,8 @@ def _by_name(cells: Sequence[str]) -> dict[str, str]:
 def _by_order(cells: Sequence[str], names: Sequence[str]) -> dict[str, str]:
     if len(cells) != len(names):
         wanted = f"expected {len(names)} values in the order of the columns {', '.join(names)}"
-        raise InvalidRequest(f"--row: {wanted}; got {len(cells)}")
+        hint = f"; {_QUOTED}, as in '\"12,5\",3'" if len(cells) > len(names) else ""
+        raise InvalidRequest(f"--row: {wanted}; got {len(cells)}{hint}")
     return dict(zip(names, cells, strict=True))
 
 

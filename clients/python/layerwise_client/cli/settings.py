@@ -92,9 +92,11 @@ def _number(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
 
 
 def _validation(ctx: click.Context, param: click.Parameter, value: str | None) -> float | str | None:
-    """Return the fraction, or else the name of a column or file."""
+    """Return the fraction, which may be in percent, or else the name of a column or file."""
+    if value is None:
+        return None
     try:
-        return None if value is None else float(value)
+        return float(value.removesuffix("%")) / 100 if value.endswith("%") else float(value)
     except ValueError:
         return value
 
@@ -269,8 +271,8 @@ _OPTIONS = (
         "--validation",
         callback=_validation,
         metavar="FRACTION|COLUMN|FILE",
-        help="Rows held out to measure on: a fraction of all rows, those that a column of FILE marks by true or 1, "
-        "or the rows of another file.  "
+        help="Rows held out to measure on: a fraction of all rows, such as 0.1 or 10%, those that a column of FILE "
+        "marks by true or 1, or the rows of another file.  "
         "[default: chosen from the number of rows; with --epochs or --max-steps 0.1 of 50 rows or more]",
     ),
     _choice(_ROWS, "--split", _PLAN, "How the held-out rows are chosen", default="random"),
