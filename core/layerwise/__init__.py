@@ -16,7 +16,14 @@ from layerwise.activations import (
     Tanh,
 )
 from layerwise.errors import CorruptModel, Diverged, InvalidInput
-from layerwise.evaluation import Evaluation, Importances, evaluate, permutation_importance
+from layerwise.evaluation import (
+    Contributions,
+    Evaluation,
+    Importances,
+    evaluate,
+    integrated_gradients,
+    permutation_importance,
+)
 from layerwise.evaluation.gradient_check import GradientCheck, gradient_check
 from layerwise.initializers import Constant, Orthogonal
 from layerwise.kernels import kernels_in_use
@@ -94,6 +101,7 @@ __all__ = [
     "BooleanFormat",
     "CategoryFormat",
     "Constant",
+    "Contributions",
     "CorruptModel",
     "CosineDecay",
     "DateFormat",
@@ -165,6 +173,7 @@ __all__ = [
     "fit_packed",
     "gradient_check",
     "held_out_rows",
+    "integrated_gradients",
     "kernels_in_use",
     "metric_name",
     "metrics",

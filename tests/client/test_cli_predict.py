@@ -226,24 +226,86 @@ def test_predict_takes_a_file_as_rows_too(client, files, tmp_path):
     assert answer.probabilities.shape == (3, 2)
 
 
+def on_terminal(service, folder: Path, *arguments: str) -> list[str]:
+    """Return the lines that the command shows on a terminal."""
+    command = [Path(sys.executable).with_name("layerwise"), "predict", "flights", *arguments]
+    environment = os.environ | {"LAYERWISE_RPC_ADDRESS": service.address, "LAYERWISE_REST_ADDRESS": "", "TERM": "dumb"}
+    ours, theirs = pty.openpty()
+    subprocess.run(command, cwd=folder, env=environment, stdout=theirs, check=True, timeout=60)
+    os.close(theirs)
+    shown = [line for line in os.read(ours, 100_000).decode().splitlines() if line.strip()]
+    os.close(ours)
+    return shown
+
+
 def test_a_terminal_shows_the_first_predictions_as_a_table(service, files, tmp_path):
     (tmp_path / "flights.csv").write_text(FLIGHTS)
     for _ in range(9):
         files.predicts(*["early", "late"] * 5, truth=[0] * 9 + [1])
-    command = [Path(sys.executable).with_name("layerwise"), "predict", "flights", "flights.csv", "--target", "delay"]
-    environment = os.environ | {"LAYERWISE_RPC_ADDRESS": service.address, "LAYERWISE_REST_ADDRESS": "", "TERM": "dumb"}
-    ours, theirs = pty.openpty()
 
-    subprocess.run(command, cwd=tmp_path, env=environment, stdout=theirs, check=True, timeout=60)
+    shown = on_terminal(service, tmp_path, "flights.csv", "--target", "delay")
 
-    os.close(theirs)
-    shown = [line for line in os.read(ours, 100_000).decode().splitlines() if line.strip()]
-    os.close(ours)
     assert shown[0] == "flights version 3"
     assert shown[1].split() == ["row", "prediction", "probability"]
     assert ["1", "early", "0.5000"] in [line.split() for line in shown]
     assert shown[-2] == "… and 70 more; a pipe or --json shows all"
     assert shown[-1] == "accuracy 0.6000 on 90 rows"
+
+
+@pytest.fixture
+def explaining(service, predicting):
+    """The same, whose contributions are those of a and b."""
+    answered = service.answers["Predict"]
+
+    def predict(request, context):
+        answer = answered(request, context)
+        if request.explain:
+            rows = len(answer.labels.strings.values)
+            answer.contributions.CopyFrom(
+                models_pb2.Contributions(
+                    kind="probability",
+                    columns=["a", "b"],
+                    values=tensor(np.tile([0.1, -0.35], (rows, 1))),
+                    outputs=tensor(np.full(rows, 0.5)),
+                    baselines=tensor(np.full(rows, 0.75)),
+                )
+            )
+        return answer
+
+    service.answers["Predict"] = predict
+
+
+def test_contributions_are_columns_of_a_csv_and_part_of_the_json(run, explaining):
+    rows = ["--row", "1,2", "--row", "9,2"]
+
+    as_csv, as_json = (
+        run("predict", "flights", *rows, "--explain"),
+        run("predict", "flights", *rows, "--explain", "--json"),
+    )
+
+    header, first, _ = as_csv.stdout.splitlines()
+    assert header == "prediction,probability,baseline,contribution:a,contribution:b"
+    assert first == "early,0.5000,0.75,0.1,-0.35"
+    assert json.loads(as_json.stdout)["contributions"] == {
+        "kind": "probability",
+        "columns": ["a", "b"],
+        "values": [[0.1, -0.35]] * 2,
+        "outputs": [0.5] * 2,
+        "baselines": [0.75] * 2,
+    }
+    assert "contributions" not in json.loads(run("predict", "flights", *rows, "--json").stdout)
+
+
+def test_a_terminal_shows_the_largest_contributions_of_each_row_first(service, explaining, tmp_path):
+    lines = on_terminal(service, tmp_path, "--row", "1,2", "--explain")
+
+    assert lines[1].split() == ["row", "prediction", "probability"]
+    start = lines.index("row 1: probability 0.5000, baseline 0.7500")
+    assert [line.split() for line in lines[start + 1 :] if "─" not in line] == [
+        ["column", "contribution"],
+        ["b", "-0.3500"],
+        ["a", "+0.1000"],
+    ]
 
 
 def test_output_that_cannot_be_written_is_one_line_and_exit_code_1(service, predicting):

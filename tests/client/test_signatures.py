@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from layerwise import Contributions
 from layerwise_client import Client, InvalidRequest, Prediction, ServiceFault, Signature, TableBlock
 
 A_AND_B = {"a": "number", "b": "category"}
@@ -171,6 +172,23 @@ def test_every_block_of_rows_is_answered_by_one_version():
         client.predict("m", np.zeros((9_000, 1)))
 
     assert service.asked == ["1", "1", "1"]
+
+
+def test_contributions_are_asked_for_only_if_they_are_wanted_and_fit_the_rows():
+    class Explaining(Service):
+        def predict(self, model, version, rows, explain=False):
+            assert explain
+            answer = Service.predict(self, model, version, rows)
+            there = rows[1:] if len(rows) == 3 else rows
+            return replace(answer, contributions=Contributions("value", (0,), there, there[:, 0], there[:, 0]))
+
+    with Client(transport=Service({})) as plain, Client(transport=Explaining({})) as client:
+        assert plain.predict("m", [[1.0]]).contributions is None
+        found = client.predict("m", np.arange(9_000.0)[:, None], explain=True).contributions
+        with pytest.raises(ServiceFault, match="the service gave 2 contributions for 3 rows"):
+            client.predict("m", [[1.0]] * 3, explain=True)
+
+    np.testing.assert_array_equal(found.values[:, 0], np.arange(9_000))
 
 
 def test_few_signatures_are_kept():

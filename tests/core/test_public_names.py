@@ -18,7 +18,7 @@ NAMES = """
     StepDecay ExponentialDecay InverseTimeDecay PolynomialDecay CosineDecay OneCycle ReduceOnPlateau
     SoftmaxCrossEntropy SigmoidCrossEntropy Hinge SquaredHinge
     SquaredError AbsoluteError Huber Quantile Poisson Gamma Tweedie
-    evaluate Evaluation permutation_importance Importances metrics
+    evaluate Evaluation permutation_importance Importances integrated_gradients Contributions metrics
     InvalidInput Diverged CorruptModel
     TableEncoder Encoding Standardize MinMax Quantiles Log Unscaled OneHot Ordinal Hashing DateParts HashedWords
     Format NumberFormat BooleanFormat DateFormat TimeFormat CategoryFormat TextFormat

@@ -226,6 +226,7 @@ class Client:
         X: TableLike | ArrayLike | Dataset | str | PathLike[str],
         *,
         version: int | str | None = None,
+        explain: bool = False,
     ) -> Prediction:
         """Predict the rows of X.
 
@@ -240,6 +241,9 @@ class Client:
             table also takes rows without names, in the order of its columns. `predict_file` says how a file is read.
         version : int or str, optional
             Number or alias; by default the newest version.
+        explain : bool
+            Whether the prediction shall have `contributions`: what each column contributes to the prediction of each
+            row. That takes hundreds of times as long; versions with several values or flags a row refuse it.
 
         Returns
         -------
@@ -264,13 +268,13 @@ class Client:
         (2, 3)
         """
         if isinstance(X, Dataset | str | PathLike):
-            return joined_rows(self.predict_file(model, X, version=version))
+            return joined_rows(self.predict_file(model, X, version=version, explain=explain))
         name = "" if model is None else text(model, "model")
         which = version_text(version)
-        answer = self._predicting.predict(name, which, X)
+        answer = self._predicting.predict(name, which, X, explain=explain)
         newest = self._connection.published.get(answer.model, 0)
         if version is None and answer.version < newest:  # serving processes look for new versions every 0.2 s
-            answer = self._predicting.predict(answer.model, str(newest), X)
+            answer = self._predicting.predict(answer.model, str(newest), X, explain=explain)
         return answer
 
     def evaluate(
@@ -424,6 +428,7 @@ class Client:
         keep: Iterable[str] = (),
         target: str | None = None,
         gaps: Iterable[str] = (),
+        explain: bool = False,
         progress: bool | Progress = False,
     ) -> Iterator[PredictedRows]:
         """Predict the rows of a file, block by block, in flat memory.
@@ -447,6 +452,8 @@ class Client:
             Column with the true values, to compare with.
         gaps : iterable of str
             Words that mean that a cell has no value, besides those of the training.
+        explain : bool
+            Whether the predictions shall have `contributions`, as for `predict`.
         progress : bool or Progress
             True shows the sending of the file on a terminal or in a notebook.
 
@@ -474,7 +481,7 @@ class Client:
         display = display_of(progress)
         try:
             request = open_request(
-                self._connection, signature, file, keep=keep, target=target, gaps=gaps, display=display
+                self._connection, signature, file, keep=keep, target=target, gaps=gaps, explain=explain, display=display
             )
         finally:
             display.closed()

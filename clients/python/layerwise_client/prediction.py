@@ -11,6 +11,7 @@ from layerwise_client.errors import ServiceFault
 if TYPE_CHECKING:
     import numpy as np
 
+    from layerwise import Contributions
     from layerwise.tables import TableWarning
     from layerwise_client.dataset import Cell
 
@@ -39,6 +40,10 @@ class Prediction:
     warnings : tuple of TableWarning
         What is unlike the rows of the training, once for each column and reason: `reason`, `column`, the number of
         `rows`, the first `row`, its `value`, and a `message` in words.
+    contributions : layerwise.Contributions or None
+        With `explain`, what each column contributes to the probability or score of the predicted class, or to the
+        value: `values` (n, columns), which add up to `outputs` less `baselines`, of the `columns` by name. The
+        baseline is that of an average row.
     """
 
     model: str
@@ -48,6 +53,7 @@ class Prediction:
     probabilities: Array | None
     classes: Array | None = None
     warnings: tuple[TableWarning, ...] = ()
+    contributions: Contributions | None = None
 
     def __len__(self) -> int:
         predicted = self.values if self.labels is None else self.labels
@@ -104,7 +110,24 @@ def joined(parts: Sequence[Prediction]) -> Prediction:
         probabilities=join("probabilities"),
         classes=first.classes,
         warnings=_joined_warnings(parts),
+        contributions=_joined_contributions(parts),
     )
+
+
+def _joined_contributions(parts: Sequence[Prediction]) -> Contributions | None:
+    found = [part.contributions for part in parts if part.contributions is not None]
+    return type(found[0]).joined(found) if found else None
+
+
+def contributions_of(
+    kind: str, columns: Sequence[str | int], *, values: Array, outputs: Array, baselines: Array
+) -> Contributions:
+    """Return the contributions of an answer. Raises `ValueError` if their sizes do not fit."""
+    from layerwise import Contributions
+
+    if values.ndim != 2 or outputs.shape != baselines.shape or values.shape != (len(outputs), len(columns)):
+        raise ValueError(f"expected contributions of {len(columns)} columns, got {values.shape}")
+    return Contributions(kind, tuple(columns), values, outputs, baselines)
 
 
 def _joined_warnings(parts: Sequence[Prediction]) -> tuple[TableWarning, ...]:
@@ -151,7 +174,8 @@ def joined_rows(blocks: Iterable[PredictedRows]) -> Prediction:
 
 def _form(answer: Prediction) -> tuple[object, ...]:
     """Return what all answers of one version have in common."""
-    arrays = (answer.labels, answer.values, answer.probabilities)
+    explained = None if answer.contributions is None else answer.contributions.values
+    arrays = (answer.labels, answer.values, answer.probabilities, explained)
     return (
         answer.model,
         answer.version,

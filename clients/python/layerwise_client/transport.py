@@ -62,7 +62,9 @@ class Transport(Protocol):
         """
         ...
 
-    def predict(self, model: str, version: str, rows: npt.NDArray[np.float32] | TableBlock) -> Prediction:
+    def predict(
+        self, model: str, version: str, rows: npt.NDArray[np.float32] | TableBlock, *, explain: bool = False
+    ) -> Prediction:
         """Predict rows in one request.
 
         Parameters
@@ -71,6 +73,8 @@ class Transport(Protocol):
             As in `signature`.
         rows : numpy.ndarray or TableBlock
             Numbers (n, features), float32, or n rows of a table.
+        explain : bool
+            Whether the prediction shall have contributions. Only passed if it is True.
 
         Returns
         -------

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from layerwise.checks import choice, fields, real_number, shown
+from layerwise.checks import choice, counted, fields, real_number, shown
 from layerwise.data.labels import Label, checked_labels
 from layerwise.errors import CorruptModel, InvalidInput, Place, within
 from layerwise.network.architecture import Architecture
@@ -23,7 +23,7 @@ DTYPES = ("float32", "float64")
 FIELDS = ("format_version", "architecture", "dtype", "plan", "loss", "labels", "metrics", "lineage", "versions")
 LATER_FIELDS = {"preprocessing": 3}
 """Further required fields, with the format version that introduced them."""
-OPTIONAL_FIELDS = {"optimizer": 3, "target_scale": 4}
+OPTIONAL_FIELDS = {"optimizer": 3, "target_scale": 4, "average_row": 5}
 """Further optional fields, with the format version that introduced them."""
 FIRST_TO_STANDARDIZE = 4
 """The first format version whose plans have `standardize_targets`; in older files it is false."""
@@ -43,6 +43,7 @@ class ModelContents:
     encoder: TableEncoder | None = None
     optimizer: KeptOptimizer | None = None
     target_scale: TargetScale | None = None
+    average_row: tuple[float, ...] | None = None
 
     @property
     def members(self) -> dict[str, Floats]:
@@ -70,6 +71,8 @@ def encode(contents: ModelContents) -> bytes:
         document["optimizer"] = contents.optimizer.to_json()
     if contents.target_scale is not None:
         document["target_scale"] = contents.target_scale.to_json()
+    if contents.average_row is not None:
+        document["average_row"] = _row(contents.average_row, contents.architecture.inputs)
     try:
         return json.dumps(document, sort_keys=True, ensure_ascii=False, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
@@ -121,6 +124,7 @@ def _contents(given: Mapping[str, object]) -> ModelContents:
     if "target_scale" in given:
         with within("target_scale"):
             target_scale = TargetScale.from_json(given["target_scale"], architecture.outputs)
+    average_row = _row(given["average_row"], architecture.inputs) if "average_row" in given else None
     labels = given["labels"]
     if labels is not None and not isinstance(labels, list):
         raise InvalidInput("labels", f"expected a list or null, got {shown(labels)}")
@@ -139,7 +143,15 @@ def _contents(given: Mapping[str, object]) -> ModelContents:
         encoder=encoder,
         optimizer=optimizer,
         target_scale=target_scale,
+        average_row=average_row,
     )
+
+
+def _row(value: object, inputs: int) -> tuple[float, ...]:
+    given = cast("list[object] | tuple[object, ...]", value)
+    if not isinstance(value, list | tuple) or len(given) != inputs:
+        raise InvalidInput("average_row", f"expected {counted(inputs, 'number')}, got {shown(given)}")
+    return tuple(real_number(Place("average_row", i), number) for i, number in enumerate(given))
 
 
 def _version(document: object) -> object:

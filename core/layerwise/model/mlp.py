@@ -77,6 +77,9 @@ class MLP(Network):
         """Origin of the model, as JSON, to store in the model file."""
         self.target_scale: TargetScale | None = None
         """How the targets of a regression were scaled during training."""
+        self.average_row: tuple[float, ...] | None = None
+        """The mean of the rows that it was trained on, as inputs of the network; `integrated_gradients` compares with
+        it. Training leaves it as it is; versions of the service have it."""
         self.kept_optimizer: KeptOptimizer | None = None
         """State of the optimiser at the end of training."""
 
@@ -286,6 +289,7 @@ class MLP(Network):
             encoder=self._encoder,
             optimizer=self.kept_optimizer,
             target_scale=self.target_scale,
+            average_row=self.average_row,
         )
 
     def __setstate__(self, contents: ModelContents) -> None:
@@ -294,5 +298,5 @@ class MLP(Network):
             array[...] = contents.arrays[name]
         self.plan, self.labels, self.encoder = contents.plan, contents.labels, contents.encoder
         self.metrics, self.lineage = dict(contents.metrics), dict(contents.lineage)
-        self.target_scale = contents.target_scale
+        self.target_scale, self.average_row = contents.target_scale, contents.average_row
         self.kept_optimizer = contents.optimizer

@@ -85,6 +85,16 @@ class TrainingPass:
             self._layers[i].backward(self._layers[i - 1].buffers.delta if i else None)
         return loss
 
+    def input_gradient(self, delta: Floats, out: Floats) -> Floats:
+        """Return in `out` (rows, features) the gradient of `inputs`, given that of the scores, `delta` (rows, k).
+
+        The scores are those of the last forward pass. The gradient vector is overwritten.
+        """
+        np.copyto(self._layers[-1].buffers.delta, delta)
+        for i in range(len(self._layers) - 1, -1, -1):
+            self._layers[i].backward(self._layers[i - 1].buffers.delta if i else out)
+        return out
+
     def first_not_finite(self) -> int | None:
         """Return the first layer with a weight or an output of the last batch that is not finite, or None."""
         for i, layer in enumerate(self._layers):

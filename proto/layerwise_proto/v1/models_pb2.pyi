@@ -602,10 +602,15 @@ class PredictRequest(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     ROWS_FIELD_NUMBER: _builtins.int
     TABLE_FIELD_NUMBER: _builtins.int
+    EXPLAIN_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """May be empty if there is exactly one model."""
     version: _builtins.str
     """A number or an alias. Empty: the latest version."""
+    explain: _builtins.bool
+    """Whether to answer what each column contributes to each prediction. Refused for several values or flags a row, and for
+    more rows than the error says.
+    """
     @_builtins.property
     def rows(self) -> _tensors_pb2.Tensor:
         """Numbers, (rows, features)."""
@@ -621,10 +626,11 @@ class PredictRequest(_message.Message):
         version: _builtins.str = ...,
         rows: _tensors_pb2.Tensor | None = ...,
         table: _tables_pb2.Table | None = ...,
+        explain: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "rows", b"rows", "table", b"table"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "model", b"model", "rows", b"rows", "table", b"table", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "explain", b"explain", "model", b"model", "rows", b"rows", "table", b"table", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_data: _TypeAlias = _typing.Literal["rows", "table"]  # noqa: Y015
     _WhichOneofArgType_data: _TypeAlias = _typing.Literal["data", b"data"]  # noqa: Y015
@@ -643,6 +649,7 @@ class PredictResponse(_message.Message):
     PROBABILITIES_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
     CLASSES_FIELD_NUMBER: _builtins.int
+    CONTRIBUTIONS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     version: _builtins.int
     @_builtins.property
@@ -667,6 +674,10 @@ class PredictResponse(_message.Message):
     def classes(self) -> _tensors_pb2.Labels:
         """Of a classifier: its classes, in the order of the probabilities."""
 
+    @_builtins.property
+    def contributions(self) -> Global___Contributions:
+        """With `explain`."""
+
     def __init__(
         self,
         *,
@@ -677,16 +688,65 @@ class PredictResponse(_message.Message):
         probabilities: _tensors_pb2.Tensor | None = ...,
         warnings: _abc.Iterable[_tables_pb2.TableWarning] | None = ...,
         classes: _tensors_pb2.Labels | None = ...,
+        contributions: Global___Contributions | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["classes", b"classes", "labels", b"labels", "predictions", b"predictions", "probabilities", b"probabilities", "values", b"values"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["classes", b"classes", "contributions", b"contributions", "labels", b"labels", "predictions", b"predictions", "probabilities", b"probabilities", "values", b"values"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["classes", b"classes", "labels", b"labels", "model", b"model", "predictions", b"predictions", "probabilities", b"probabilities", "values", b"values", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["classes", b"classes", "contributions", b"contributions", "labels", b"labels", "model", b"model", "predictions", b"predictions", "probabilities", b"probabilities", "values", b"values", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_predictions: _TypeAlias = _typing.Literal["labels", "values"]  # noqa: Y015
     _WhichOneofArgType_predictions: _TypeAlias = _typing.Literal["predictions", b"predictions"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_predictions) -> _WhichOneofReturnType_predictions | None: ...
 
 Global___PredictResponse: _TypeAlias = PredictResponse  # noqa: Y015
+
+@_typing.final
+class Contributions(_message.Message):
+    """What each column contributes to the predictions of rows: integrated gradients, from an average row to the row. The
+    contributions of a row add up to its output less its baseline, but for a small error.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    COLUMNS_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    OUTPUTS_FIELD_NUMBER: _builtins.int
+    BASELINES_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """What is explained: "probability" or "score", of the predicted class, or "value"."""
+    @_builtins.property
+    def columns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The names of the columns. Empty if the version takes rows of numbers."""
+
+    @_builtins.property
+    def values(self) -> _tensors_pb2.Tensor:
+        """(rows, columns)."""
+
+    @_builtins.property
+    def outputs(self) -> _tensors_pb2.Tensor:
+        """The probability, score or value of each row (rows,)."""
+
+    @_builtins.property
+    def baselines(self) -> _tensors_pb2.Tensor:
+        """The same of the average row (rows,)."""
+
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        columns: _abc.Iterable[_builtins.str] | None = ...,
+        values: _tensors_pb2.Tensor | None = ...,
+        outputs: _tensors_pb2.Tensor | None = ...,
+        baselines: _tensors_pb2.Tensor | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["baselines", b"baselines", "outputs", b"outputs", "values", b"values"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["baselines", b"baselines", "columns", b"columns", "kind", b"kind", "outputs", b"outputs", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Contributions: _TypeAlias = Contributions  # noqa: Y015
 
 @_typing.final
 class PredictDatasetRequest(_message.Message):
@@ -698,6 +758,7 @@ class PredictDatasetRequest(_message.Message):
     KEEP_FIELD_NUMBER: _builtins.int
     TARGET_FIELD_NUMBER: _builtins.int
     OFFSET_FIELD_NUMBER: _builtins.int
+    EXPLAIN_FIELD_NUMBER: _builtins.int
     dataset: _builtins.str
     """The id of the dataset. Send a file with `read_as_model`, so that its cells are read as in the training of the version."""
     model: _builtins.str
@@ -709,6 +770,8 @@ class PredictDatasetRequest(_message.Message):
     """A column with the true values, to compare the predictions with."""
     offset: _builtins.int
     """The first row to predict."""
+    explain: _builtins.bool
+    """As in PredictRequest, for any number of rows."""
     @_builtins.property
     def keep(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Columns to return with the predictions, such as an id."""
@@ -722,10 +785,11 @@ class PredictDatasetRequest(_message.Message):
         keep: _abc.Iterable[_builtins.str] | None = ...,
         target: _builtins.str = ...,
         offset: _builtins.int = ...,
+        explain: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset", "keep", b"keep", "model", b"model", "offset", b"offset", "target", b"target", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset", "explain", b"explain", "keep", b"keep", "model", b"model", "offset", b"offset", "target", b"target", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

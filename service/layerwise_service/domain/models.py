@@ -74,3 +74,20 @@ class ServedModel:
     latest: int
     aliases: Mapping[str, int]
     artifacts: Mapping[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureColumn:
+    """A column that a version takes; `kind` is "number", "category" or "date"."""
+
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a version takes: columns in this order, or rows of numbers if there are no `columns`."""
+
+    model: str
+    version: int
+    columns: tuple[SignatureColumn, ...]

@@ -116,6 +116,8 @@ OPENAPI: dict[str, Any] = {
                     _query("version", {"type": "string"}) | {"description": "Of a file: a number or an alias"},
                     _query("keep", list_of({"type": "string"}))
                     | {"description": "Of a file: columns to return with the predictions"},
+                    _query("explain", {"type": "boolean"})
+                    | {"description": "Of a file: whether to answer what each column contributes"},
                 ],
                 "requestBody": {
                     "required": True,

@@ -19,11 +19,15 @@ from layerwise_service.usecases.prediction import Instances, VersionPredictor
 
 
 class NumbersRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """Rows of numbers; the model may be left out when there is exactly one, the version means latest."""
+    """Rows of numbers; the model may be left out when there is exactly one, the version means latest.
+
+    `explain` asks for what each column contributes.
+    """
 
     instances: list[list[float]]
     model: str | None = None
     version: str | int | None = None
+    explain: bool = False
 
 
 class TableRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -32,6 +36,7 @@ class TableRequest(msgspec.Struct, forbid_unknown_fields=True):
     instances: list[dict[str, object] | list[object]]
     model: str | None = None
     version: str | int | None = None
+    explain: bool = False
 
 
 _LARGE = 2**20  # bytes of a body; smaller ones do not wait in the queue
@@ -63,7 +68,7 @@ def predict_routes(predictor: VersionPredictor, files: FileRequests, settings: S
             if len(data) <= _SMALL:
                 check_keys(data, _FIELDS)
             del data  # free the body: only its rows are needed
-            found = predictor.predict(rows, model=body.model, version=body.version)
+            found = predictor.predict(rows, model=body.model, version=body.version, explain=body.explain)
             del rows
         return json_response(prediction_json(found))
 

@@ -16,7 +16,7 @@ from layerwise.wording import distinct_names
 from layerwise_service.domain.table_datasets import Cell, as_text
 from layerwise_service.errors import TooLarge
 from layerwise_service.rest.file_bodies import UploadPlaces, body_chunks, body_size, check_coding, form_file, is_form
-from layerwise_service.rest.query import check_query
+from layerwise_service.rest.query import check_query, true_or_false
 from layerwise_service.rest.responses import json_response, prediction_json
 from layerwise_service.usecases.file_prediction import LARGER_FILES, FilePredictor
 from layerwise_service.usecases.prediction import Prediction
@@ -48,13 +48,17 @@ class FileRequests:
 
     def answer(self) -> Response:
         """Return the answer to this request. Raises `ServiceError`."""
-        check_query("model", "version", repeated=("keep",))
+        check_query("model", "version", "explain", repeated=("keep",))
         check_coding()
         given = request.args
         keep = tuple(dict.fromkeys(given.getlist("keep")))
         with self._places.taken():
             found = self._files.predict_file(
-                self._chunks(), model=given.get("model") or None, version=given.get("version") or None, keep=keep
+                self._chunks(),
+                model=given.get("model") or None,
+                version=given.get("version") or None,
+                keep=keep,
+                explain=true_or_false("explain"),
             )
         if request.accept_mimetypes.best_match([_JSON, _CSV]) == _CSV:
             warnings = {"X-Layerwise-Warnings": str(len(found.prediction.warnings))}
@@ -76,7 +80,7 @@ class FileRequests:
 
 
 def _csv(found: PredictedTable) -> str:
-    """Return the kept columns, the predictions, and the probability of each class."""
+    """Return the kept columns, the predictions, the probability of each class, and the contributions on request."""
     prediction = found.prediction
     names, columns = list(found.kept), [map(_text, cells) for cells in found.kept.values()]
     for name, values in _prediction_columns(prediction):
@@ -91,12 +95,15 @@ def _csv(found: PredictedTable) -> str:
 
 def _prediction_columns(prediction: Prediction) -> Iterator[tuple[str, Sequence[Any]]]:
     yield from _columns("prediction", prediction.predictions)
-    if (probabilities := prediction.probabilities) is None:
-        return
-    if prediction.classes is None:
-        yield from _columns("probability", probabilities)
-    else:
-        yield from zip(map(_text, prediction.classes), _short(probabilities.T), strict=True)
+    if (probabilities := prediction.probabilities) is not None:
+        if prediction.classes is None:
+            yield from _columns("probability", probabilities)
+        else:
+            yield from zip(map(_text, prediction.classes), _short(probabilities.T), strict=True)
+    if (explained := prediction.contributions) is not None:
+        yield "baseline", _short(explained.baselines)
+        for name, values in zip(explained.columns, explained.values.T, strict=True):
+            yield f"contribution:{name}", _short(values)
 
 
 def _columns(name: str, values: NDArray[Any]) -> Iterator[tuple[str, Sequence[Any]]]:

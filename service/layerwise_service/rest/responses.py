@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -98,6 +98,8 @@ def prediction_json(prediction: Prediction) -> dict[str, object]:
         answer["probabilities"] = prediction.probabilities
     if labels:
         answer["classes"] = prediction.classes
+    if (explained := prediction.contributions) is not None:
+        answer["contributions"] = {field.name: getattr(explained, field.name) for field in fields(explained)}
     if prediction.warnings:
         answer["warnings"] = prediction.warnings
     return answer

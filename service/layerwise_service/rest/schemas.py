@@ -15,10 +15,9 @@ from layerwise.tables.formats import FORMATS
 from layerwise.tables.unusual import REASONS, TableWarning
 from layerwise_service.domain.columns import ColumnInfo
 from layerwise_service.domain.jobs import Job, JobSummary
-from layerwise_service.domain.models import MOST_CLASSES, Model, Version, VersionSummary
+from layerwise_service.domain.models import MOST_CLASSES, Model, Signature, Version, VersionSummary
 from layerwise_service.domain.profiles import Profile
 from layerwise_service.domain.table_datasets import TableDataset, TableDatasetSummary
-from layerwise_service.usecases.prediction import Signature
 
 NUMBER = {"type": "number"}
 NAME = {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,62}$"}
@@ -115,8 +114,12 @@ SCHEMAS = _answers() | {
             },
             "model": nullable({"type": "string"}),
             "version": {"oneOf": [{"type": "integer"}, {"type": "string"}, {"type": "null"}]},
+            "explain": {
+                "type": "boolean",
+                "description": "Whether to answer what each column contributes to each prediction.",
+            },
         },
-        optional=("model", "version"),
+        optional=("model", "version", "explain"),
     ),
     "PredictResponse": object_of(
         {
@@ -128,6 +131,20 @@ SCHEMAS = _answers() | {
                 "items": {"anyOf": [LABEL, NUMBER, list_of(NUMBER)]},
             },
             "probabilities": list_of(list_of(NUMBER)),
+            "contributions": object_of(
+                {
+                    "kind": {"type": "string", "enum": ["probability", "score", "value"]},
+                    "columns": list_of({"type": ["string", "integer"]}),
+                    "values": list_of(list_of(NUMBER)),
+                    "outputs": list_of(NUMBER),
+                    "baselines": list_of(NUMBER),
+                }
+            )
+            | {
+                "description": "With `explain`: what each column contributes to the probability or score of the "
+                "predicted class, or to the value, of each row. They add up to the row's output less its baseline, "
+                "that of an average row."
+            },
             "warnings": list_of(ref("TableWarning")),
             "classes": list_of(LABEL) | {"description": "Of a classifier, in the order of the probabilities."},
             "unused": list_of({"type": "string"})
@@ -138,7 +155,7 @@ SCHEMAS = _answers() | {
                 "additionalProperties": list_of(_CELL),
             },
         },
-        optional=("probabilities", "warnings", "classes", "unused", "kept"),
+        optional=("probabilities", "contributions", "warnings", "classes", "unused", "kept"),
     ),
     "Upload": object_of({"upload_id": {"type": "string"}, "offset": {"type": "integer"}}),
     "DatasetRows": object_of(

@@ -13,7 +13,7 @@ from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 from numpy.typing import NDArray
 
-from layerwise import Finding
+from layerwise import Contributions, Finding
 from layerwise.errors import Place
 from layerwise.training.records import EpochRecord
 from layerwise_proto.json_form import to_json, to_message
@@ -271,8 +271,20 @@ def write_prediction(prediction: Prediction) -> models_pb2.PredictResponse:
         response.values.CopyFrom(write_tensor(values.reshape(len(values), -1)))
     if prediction.probabilities is not None:
         response.probabilities.CopyFrom(write_tensor(prediction.probabilities))
+    if (explained := prediction.contributions) is not None:
+        response.contributions.CopyFrom(_contributions(explained))
     response.warnings.extend(tables_pb2.TableWarning(**asdict(warning)) for warning in prediction.warnings)
     return response
+
+
+def _contributions(found: Contributions) -> models_pb2.Contributions:
+    return models_pb2.Contributions(
+        kind=found.kind,
+        columns=[name for name in found.columns if isinstance(name, str)],
+        values=write_tensor(found.values),
+        outputs=write_tensor(found.outputs),
+        baselines=write_tensor(found.baselines),
+    )
 
 
 def write_time(seconds: float) -> Timestamp:

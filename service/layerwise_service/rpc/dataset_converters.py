@@ -78,6 +78,7 @@ def read_dataset_request(request: models_pb2.PredictDatasetRequest) -> DatasetRe
         request.version or None,
         keep=tuple(dict.fromkeys(request.keep)),
         target=request.target,
+        explain=request.explain,
     )
 
 

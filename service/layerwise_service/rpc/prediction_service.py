@@ -84,4 +84,6 @@ class PredictionServicer(PredictionServiceServicer):
         at = request.WhichOneof("data") or "rows"
         rows = read_typed_table(request.table, at=at) if at == "table" else read_tensor(request.rows, at=at)
         model, version = request.model or None, request.version or None
-        return write_prediction(self._predictor.predict(rows, model=model, version=version, at=at))
+        return write_prediction(
+            self._predictor.predict(rows, model=model, version=version, at=at, explain=request.explain)
+        )

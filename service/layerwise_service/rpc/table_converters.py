@@ -16,8 +16,8 @@ from layerwise_proto.json_form import to_message
 from layerwise_proto.v1 import models_pb2, tables_pb2
 from layerwise_service.domain.columns import ColumnCounts, ColumnInfo
 from layerwise_service.domain.datasets import Table
+from layerwise_service.domain.models import Signature
 from layerwise_service.errors import InvalidRequest
-from layerwise_service.usecases.prediction import Signature
 
 
 def read_table(table: tables_pb2.Table, *, at: Place | str) -> Table:

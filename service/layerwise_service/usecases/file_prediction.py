@@ -32,6 +32,7 @@ class DatasetRequest:
     version: str | None
     keep: tuple[str, ...] = ()
     target: str = ""
+    explain: bool = False
 
 
 class FilePredictor:
@@ -59,10 +60,18 @@ class FilePredictor:
             truth = self._truth(version, columns[request.target])
         self._artifacts.open_table(dataset)  # is it undamaged?
         block = partial(self._artifacts.table_rows, dataset)
-        return TablePrediction(version, dataset.columns, dataset.rows, block, keep=request.keep, truth=truth)
+        return TablePrediction(
+            version, dataset.columns, dataset.rows, block, keep=request.keep, truth=truth, explain=request.explain
+        )
 
     def predict_file(
-        self, chunks: Iterable[bytes], *, model: str | None, version: str | None, keep: Sequence[str]
+        self,
+        chunks: Iterable[bytes],
+        *,
+        model: str | None,
+        version: str | None,
+        keep: Sequence[str],
+        explain: bool = False,
     ) -> PredictedTable:
         """Return the predictions for the rows of a file, which is read as the version reads cells, and not stored.
 
@@ -71,13 +80,19 @@ class FilePredictor:
         """
         found = self._predictor.load(model=model, version=version)
         choices = ReadingChoices(known=dict.fromkeys(keep, TextFormat()) | found.formats)
+        most = found.most_explained if explain else found.most_rows
         try:
-            with self._datasets.opened(chunks, choices, max_rows=found.most_rows) as (table, stored):
-                return TablePrediction(found, table.columns, table.rows, stored.block, keep=keep).whole()
+            with self._datasets.opened(chunks, choices, max_rows=most) as (table, stored):
+                return TablePrediction(
+                    found, table.columns, table.rows, stored.block, keep=keep, explain=explain
+                ).whole()
         except TooLarge as error:
             if error.reason not in ("TOO_MANY_ROWS", "DATASET_TOO_LARGE"):
                 raise
-            raise TooLarge(f"{error.detail}; {LARGER_FILES}", reason=error.reason) from error
+            detail = error.detail
+            if explain and error.reason == "TOO_MANY_ROWS":
+                detail += " than are explained at once"
+            raise TooLarge(f"{detail}; {LARGER_FILES}", reason=error.reason) from error
 
     def _truth(self, version: LoadedVersion, target: DatasetColumn) -> TrueValues:
         network = version.network

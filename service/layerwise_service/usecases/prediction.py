@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise import MLP, TableEncoder
+from layerwise import MLP, Contributions, TableEncoder
 from layerwise.checks import counted
 from layerwise.errors import Place
 from layerwise.tables.format import Format
 from layerwise.tables.unusual import TableWarning, merged
 from layerwise_service.domain.datasets import AnyColumns, Label, rows_of
 from layerwise_service.domain.json_words import json_word
+from layerwise_service.domain.models import Signature, SignatureColumn
 from layerwise_service.domain.tables import encoded, listed
 from layerwise_service.errors import InvalidRequest, OutputNotFinite, TooLarge
 from layerwise_service.process.counts import COUNTS, PREDICTIONS, WARNINGS
 from layerwise_service.stores.artifact_store import ArtifactStore
+from layerwise_service.usecases.explanation import check_explained, explained, most_explained
 from layerwise_service.usecases.loaded_models import LoadedModels
 from layerwise_service.usecases.registry import VersionResolver
 
@@ -42,7 +44,7 @@ class Prediction:
 
     `predictions` is (n,) labels or values, or (n, outputs) values of a regression with several outputs;
     `probabilities` is (n, classes), or None if the loss gives none. `classes` are those of a classifier, else None.
-    `warnings` are about rows of a table that are unlike those of the training.
+    `warnings` are about rows of a table that are unlike those of the training. `contributions` are there on request.
     """
 
     model: str
@@ -51,6 +53,7 @@ class Prediction:
     probabilities: NDArray[np.float32] | None
     classes: tuple[Label, ...] | None
     warnings: tuple[TableWarning, ...] = ()
+    contributions: Contributions | None = None
 
 
 def joined(parts: Sequence[Prediction]) -> Prediction:
@@ -60,29 +63,14 @@ def joined(parts: Sequence[Prediction]) -> Prediction:
         return first
     predictions = np.concatenate([part.predictions for part in parts])
     found = [part.probabilities for part in parts if part.probabilities is not None]
+    contributions = [part.contributions for part in parts if part.contributions is not None]
     return replace(
         first,
         predictions=predictions,
         probabilities=np.concatenate(found) if found else None,
         warnings=tuple(merged([warning for part in parts for warning in part.warnings])),
+        contributions=Contributions.joined(contributions) if contributions else None,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class SignatureColumn:
-    """A column that a version takes; `kind` is "number", "category" or "date"."""
-
-    name: str
-    kind: str
-
-
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """What a version takes: columns in this order, or rows of numbers if there are no `columns`."""
-
-    model: str
-    version: int
-    columns: tuple[SignatureColumn, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,33 +88,25 @@ class LoadedVersion:
         encoder = self.network.encoder
         return {} if encoder is None else {column.name: column.format for column in encoder.columns}
 
-    def outputs(self, rows: Rows, *, at: str, warnings: list[TableWarning] | None = None) -> NDArray[Any]:
-        """Return the outputs (n, k) of the network for `rows`; `warnings` gets what is unlike the training.
+    @property
+    def most_explained(self) -> int:
+        """The most rows that it explains at once."""
+        return min(self.most_rows, most_explained(self.network))
 
-        Raises what `VersionPredictor.predict` raises.
-        """
-        network, count = self.network, _count(rows)
-        if count > self.most_rows:
-            detail = f"expected at most {counted(self.most_rows, 'row')} at once, got {count:,}"
-            raise TooLarge(f"{detail}; send them in several requests", pointer=at, reason="TOO_MANY_ROWS")
-        if count == 0:
-            raise InvalidRequest("expected at least one row", pointer=at, reason="EMPTY_BATCH")
-        with np.errstate(over="ignore", invalid="ignore"):  # checked right below
-            if (encoder := network.encoder) is not None:
-                outputs = _outputs_of_table(network, encoder, rows, at, warnings)
-            else:
-                outputs = network.outputs(_check(rows, network.architecture.inputs, at), check=False)
-        if not np.isfinite(outputs).all():
-            row = int(np.argmin(np.isfinite(outputs).all(axis=1)))
-            detail = f"version {self.version} of {self.model} predicts NaN or infinity for this row"
-            raise OutputNotFinite(detail, pointer=Place(at, row))
-        return outputs
+    def outputs(self, rows: Rows, *, at: str) -> NDArray[Any]:
+        """Return the outputs (n, k) of the network for `rows`. Raises what `VersionPredictor.predict` raises."""
+        return self._outputs(self._inputs(rows, at), at)
 
-    def predict(self, rows: Rows, *, at: str) -> Prediction:
+    def predict(self, rows: Rows, *, at: str, explain: bool = False) -> Prediction:
         """Predict `rows` as `VersionPredictor.predict` does."""
         start = time.perf_counter()
         warnings: list[TableWarning] = []
-        network, outputs = self.network, self.outputs(rows, at=at, warnings=warnings)
+        network, inputs = self.network, self._inputs(rows, at, warnings)
+        if explain:
+            check_explained(network, _count(rows), at=at)
+            with np.errstate(over="ignore"):  # checked in the outputs
+                inputs = list(inputs)
+        outputs = self._outputs(inputs, at)
         prediction = Prediction(
             self.model,
             self.version,
@@ -139,7 +119,37 @@ class LoadedVersion:
             COUNTS.add((WARNINGS, self.model, str(self.version), warning.reason), [float(warning.rows)])
         series = PREDICTIONS, self.model, str(self.version)
         COUNTS.observe(series, time.perf_counter() - start, len(outputs))
-        return prediction
+        if not explain:
+            return prediction
+        contributions = explained(network, [*inputs], outputs)
+        self._check_finite(contributions.values, at)
+        return replace(prediction, contributions=contributions)
+
+    def _inputs(self, rows: Rows, at: str, warnings: list[TableWarning] | None = None) -> Iterable[NDArray[np.float32]]:
+        """Return the inputs (n, inputs) of the network, in blocks; `warnings` gets what is unlike the training."""
+        network, count = self.network, _count(rows)
+        if count > self.most_rows:
+            detail = f"expected at most {counted(self.most_rows, 'row')} at once, got {count:,}"
+            raise TooLarge(f"{detail}; send them in several requests", pointer=at, reason="TOO_MANY_ROWS")
+        if count == 0:
+            raise InvalidRequest("expected at least one row", pointer=at, reason="EMPTY_BATCH")
+        if (encoder := network.encoder) is not None:
+            return _encoded(encoder, rows, at, warnings)
+        return (_check(rows, network.architecture.inputs, at),)
+
+    def _outputs(self, inputs: Iterable[NDArray[np.float32]], at: str) -> NDArray[Any]:
+        """Return the outputs (n, k) for blocks of rows. Raises `OutputNotFinite`."""
+        with np.errstate(over="ignore", invalid="ignore"):  # checked right below
+            found = [self.network.outputs(block, check=False) for block in inputs]
+        outputs = found[0] if len(found) == 1 else np.concatenate(found)
+        self._check_finite(outputs, at)
+        return outputs
+
+    def _check_finite(self, numbers: NDArray[Any], at: str) -> None:
+        if not np.isfinite(numbers).all():
+            row = int(np.argmin(np.isfinite(numbers).all(axis=1)))
+            detail = f"version {self.version} of {self.model} predicts NaN or infinity for this row"
+            raise OutputNotFinite(detail, pointer=Place(at, row))
 
 
 class VersionPredictor:
@@ -179,14 +189,23 @@ class VersionPredictor:
         most = max(1, min(self._max_rows, self._max_values // network.architecture.outputs))
         return LoadedVersion(target.model, target.version, network, most)
 
-    def predict(self, rows: Rows, *, model: str | None, version: str | int | None, at: str = "instances") -> Prediction:
+    def predict(
+        self,
+        rows: Rows,
+        *,
+        model: str | None,
+        version: str | int | None,
+        at: str = "instances",
+        explain: bool = False,
+    ) -> Prediction:
         """Predict `rows`: (n, inputs) numbers, or a table if the version takes one.
 
-        `model` and `version` are as for `load`; `at` names the rows in errors.
+        `model` and `version` are as for `load`; `at` names the rows in errors. With `explain` the prediction has
+        contributions.
 
         Raises `InvalidRequest` with the row, and the column, that is wrong, `TooLarge`, and what `load` raises.
         """
-        return self.load(model=model, version=version).predict(rows, at=at)
+        return self.load(model=model, version=version).predict(rows, at=at, explain=explain)
 
 
 def _count(rows: Rows) -> int:
@@ -195,21 +214,18 @@ def _count(rows: Rows) -> int:
     return rows_of(rows) if isinstance(rows, Mapping) else len(rows)
 
 
-def _outputs_of_table(
-    network: MLP, encoder: TableEncoder, rows: Rows, at: str, warnings: list[TableWarning] | None
-) -> NDArray[Any]:
-    """Return the outputs (n, k) of a network that takes tables, and add to `warnings`. Raises `InvalidRequest`."""
+def _encoded(
+    encoder: TableEncoder, rows: Rows, at: str, warnings: list[TableWarning] | None
+) -> Iterable[NDArray[np.float32]]:
+    """Return the rows of a table as inputs of the network, and add to `warnings`. Raises `InvalidRequest`."""
     names = [column.name for column in encoder.columns]
     if isinstance(rows, np.ndarray):  # of float32, where different categories may have become the same number
         detail = f"expected a table, since this version takes the columns {listed(names)}; got rows of numbers"
         raise InvalidRequest(detail, pointer=at, reason="WRONG_KIND_OF_ROWS")
     if isinstance(rows, Mapping):
-        blocks = encoded(encoder, [rows], lambda row: Place(at, "rows", row), table=at, warnings=warnings)
-    else:
-        given = _by_name(rows.rows if isinstance(rows, Instances) else rows, names, at)
-        blocks = encoded(encoder, [given], lambda row: Place(at, row), table=at, warnings=warnings)
-    outputs = [network.outputs(block, check=False) for block in blocks]
-    return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
+        return encoded(encoder, [rows], lambda row: Place(at, "rows", row), table=at, warnings=warnings)
+    given = _by_name(rows.rows if isinstance(rows, Instances) else rows, names, at)
+    return encoded(encoder, [given], lambda row: Place(at, row), table=at, warnings=warnings)
 
 
 def _by_name(

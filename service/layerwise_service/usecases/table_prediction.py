@@ -70,7 +70,8 @@ class TablePrediction:
     """The predictions of `version` for a table of `rows` rows.
 
     `block` returns the rows from a first one on, at most so many. The columns `keep` are returned with the
-    predictions, and what `truth` reads. `unused` are columns that the version does not know. Raises `InvalidRequest`.
+    predictions, and what `truth` reads; with `explain`, what each column contributes. `unused` are columns that the
+    version does not know. Raises `InvalidRequest`.
     """
 
     def __init__(
@@ -82,10 +83,13 @@ class TablePrediction:
         *,
         keep: Sequence[str] = (),
         truth: TrueValues | None = None,
+        explain: bool = False,
     ) -> None:
         self.version = version
         self.rows = rows
-        self._most = max(1, min(version.most_rows, _MOST_OUTPUTS // version.network.architecture.outputs))
+        most = version.most_explained if explain else version.most_rows
+        self._most = max(1, min(most, _MOST_OUTPUTS // version.network.architecture.outputs))
+        self._explain = explain
         self._kinds = {column.name: column.kind for column in columns}
         self._block = block
         self._truth = truth
@@ -155,8 +159,10 @@ class TablePrediction:
 
     def _predicted(self, block: Table, start: int) -> PredictedRows:
         with self._placing(range(start, start + rows_of(block))):
-            found = self.version.predict(self._inputs_in(block), at="")
+            found = self.version.predict(self._inputs_in(block), at="", explain=self._explain)
             prediction = replace(found, warnings=tuple(moved(found.warnings, start)))
+            if (explained := found.contributions) is not None and not self._formats:
+                prediction = replace(prediction, contributions=replace(explained, columns=tuple(self._inputs)))
             truth = None if self._truth is None else self._truth.read(block[self._truth.column.name])
         kept = {name: cells(kind, block[name]) for name, kind in self.kept.items()}
         return PredictedRows(prediction, kept, truth)

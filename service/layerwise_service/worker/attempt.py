@@ -32,7 +32,7 @@ from layerwise_service.stores.leases import Fenced, Leases, NewVersion
 from layerwise_service.stores.pending import ArtifactExpired
 from layerwise_service.stores.table_reader import StoredTable
 from layerwise_service.worker.encoding import encoded_rows
-from layerwise_service.worker.evaluation import Rows, evaluation_of
+from layerwise_service.worker.evaluation import Rows, average_row, evaluation_of
 from layerwise_service.worker.failures import failure_of
 from layerwise_service.worker.heartbeat import Heartbeat, Instruction
 from layerwise_service.worker.waiting import Interrupted, Retrier
@@ -118,7 +118,7 @@ class Attempt:
             if record.epoch_end:
                 self._keep_record(record)
         self._until(self._store_records)
-        model.lineage = self._lineage()
+        model.lineage, model.average_row = self._lineage(), average_row(trained.inputs)
         assert self._newest is not None
         evaluation = evaluation_of(
             model,

@@ -26,6 +26,7 @@ MOST_CLASSES = 50
 MOST_COLUMNS = 256
 """With more columns or features, such as the pixels of an image, the importance of a single one says little."""
 MOST_SHUFFLED_ROWS, FEWEST_SHUFFLED_ROWS = 4_096, 50
+MOST_AVERAGED_ROWS, MOST_AVERAGED_COLUMNS = 4_096, 4_096
 SHARE_OF_TRAINING = 0.05
 """The most work on importances, as a share of the multiplications of training."""
 LEAST_PRODUCTS, MOST_PRODUCTS = 2e8, 1e11
@@ -103,6 +104,18 @@ def evaluation_of(
         log.warning("version_not_evaluated", error=str(error) or type(error).__name__)
         return None
     return form
+
+
+def average_row(inputs: NDArray[Any]) -> tuple[float, ...] | None:
+    """Return the mean of at most 4,096 evenly spaced rows of `inputs` (n, k); None if k is so large that the model's
+    manifest may have no room for it.
+    """
+    rows, width = inputs.shape
+    if width > MOST_AVERAGED_COLUMNS:
+        return None
+    count = min(rows, MOST_AVERAGED_ROWS)
+    numbers: NDArray[np.intp] = np.arange(count, dtype=np.intp) * rows // count
+    return tuple(float(f"{mean:.6g}") for mean in inputs[numbers].mean(axis=0, dtype=np.float64))
 
 
 def _some(numbers: NDArray[np.intp], most: int, rng: np.random.Generator) -> NDArray[np.intp]:

@@ -198,6 +198,8 @@ def test_a_header_of_version_2_is_read(saved):
         ({"lineage": []}, "manifest: lineage: expected an object"),
         ({"versions": {"numpy": 2}}, "manifest: versions.numpy: expected text, got 2"),
         ({"extra": 1}, "manifest: extra: unknown field"),
+        ({"average_row": [0, 1]}, "manifest: average_row: expected 4 numbers, got"),
+        ({"average_row": [0, 1, None, 2]}, r"manifest: average_row\[2\]: expected a finite number"),
         ({"target_scale": 2}, "manifest: target_scale: expected an object, got 2"),
         (
             {"target_scale": {"link": "exp", "shift": [0], "scale": [1]}},

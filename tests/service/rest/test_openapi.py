@@ -164,7 +164,7 @@ def test_a_parameter_has_one_name_in_the_address_the_document_and_the_error(
         (None, 2, "sigmoid_cross_entropy"),
     ],
 )
-@pytest.mark.parametrize("wrong", [{}, {"instances": [[1]]}, {"version": 9}, {"x": 1}])
+@pytest.mark.parametrize("wrong", [{}, {"instances": [[1]]}, {"version": 9}, {"x": 1}, {"explain": True}])
 def test_predictions_and_their_problems_are_as_the_document_says(
     rest: FlaskClient,
     publish: Callable[..., Version],
@@ -178,7 +178,7 @@ def test_predictions_and_their_problems_are_as_the_document_says(
 
     response = rest.post("/predict", json={"model": "xor", "instances": [[0, 1], [1, 1]]} | wrong)
 
-    assert (response.status_code == 200) == (not wrong)
+    assert (response.status_code == 200) == (not wrong or ("explain" in wrong and (labels is not None or outputs == 1)))
     documented = OPENAPI["paths"]["/predict"]["post"]["responses"][str(response.status_code)]["content"]
     assert [*mistakes(response.get_json(), documented[response.mimetype]["schema"])] == []
 
@@ -189,7 +189,14 @@ def test_predictions_of_a_file_are_as_the_document_says(rest: FlaskClient, publi
     operation = OPENAPI["paths"]["/predict"]["post"]
     assert set(operation["requestBody"]["content"]) == TABLE_TYPES | {"application/json"}
 
-    for query, status in (("?keep=id", 200), ("?keep=no", 400), ("?model=zz", 404), ("?x=1", 400)):
+    for query, status in (
+        ("?keep=id", 200),
+        ("?keep=id&explain=true", 200),
+        ("?explain=1", 400),
+        ("?keep=no", 400),
+        ("?model=zz", 404),
+        ("?x=1", 400),
+    ):
         response = rest.post(f"/predict{query}", data=b"id,a,b\nr1,0,1\n", content_type="text/csv")
 
         documented = operation["responses"][str(response.status_code)]["content"]

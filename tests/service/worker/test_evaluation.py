@@ -15,7 +15,7 @@ from layerwise_service.domain.jobs import Job
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.wiring import Stores
 from layerwise_service.worker import evaluation
-from layerwise_service.worker.evaluation import Rows, evaluation_of
+from layerwise_service.worker.evaluation import Rows, average_row, evaluation_of
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(400, 3)).astype(np.float32)
@@ -217,3 +217,23 @@ def test_an_evaluation_ends_as_soon_as_the_job_is_to_be_left() -> None:
 
     with pytest.raises(InvalidRequest, match="left"):
         evaluation_of(model, rows, held_out, epochs=3, check=leave)
+
+
+def test_the_average_row_is_the_mean_of_rows_all_over_the_training() -> None:
+    sorted_rows = np.arange(100_000, dtype=np.float32)[:, None] * [1, -2]
+
+    average = average_row(sorted_rows)
+
+    assert average == pytest.approx((49_999.5, -99_999), rel=1e-3)
+    assert average_row(X) == pytest.approx(X.mean(axis=0), rel=1e-5)
+    assert average_row(np.zeros((2, 5_000))) is None
+
+
+def test_a_version_keeps_the_average_row_of_its_training(
+    submit: Callable[..., Job], stores: Stores, work: Callable[[Job], Job]
+) -> None:
+    work(submit())
+
+    network = stores.artifacts.load_model(stores.versions.find("xor", "1").sha256)
+
+    assert network.average_row == (0.5, 0.5)

@@ -18,10 +18,11 @@ from layerwise_client._transport.http_pool import Pool
 from layerwise_client._transport.predict import check_size
 from layerwise_client._transport.wrong_port import target_as_rest
 from layerwise_client.errors import DeadlineExceeded, InvalidRequest, LayerwiseError, ServiceFault
-from layerwise_client.prediction import Prediction, warnings_of
+from layerwise_client.prediction import Prediction, contributions_of, warnings_of
 from layerwise_client.transport import Signature
 
 if TYPE_CHECKING:
+    from layerwise import Contributions
     from layerwise_client._data.rows import Block
 
 T = TypeVar("T")
@@ -49,8 +50,8 @@ class HttpTransport:
         answer = self._answer("GET", f"{self._path}/signature?{query}")
         return self._read(answer, _signature, "signature")
 
-    def predict(self, model: str, version: str, rows: Block | TableBlock) -> Prediction:
-        body = _request_body(model, version, rows)
+    def predict(self, model: str, version: str, rows: Block | TableBlock, *, explain: bool = False) -> Prediction:
+        body = _request_body(model, version, rows, explain=explain)
         check_size(len(body), len(rows))
         answer = self._answer("POST", self._path, body)
         return self._read(answer, _prediction, "prediction")
@@ -130,7 +131,7 @@ def _split(address: str) -> tuple[SplitResult, int | None]:
         raise InvalidRequest(f"rest: expected a port of 1 to 65535, got {shown!r}", pointer="rest") from exc
 
 
-def _request_body(model: str, version: str, block: Block | TableBlock) -> bytes:
+def _request_body(model: str, version: str, block: Block | TableBlock, *, explain: bool) -> bytes:
     """Return the body of a request to predict `block`."""
     if isinstance(block, TableBlock):
         instances = json.dumps(block.instances(), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -138,6 +139,7 @@ def _request_body(model: str, version: str, block: Block | TableBlock) -> bytes:
         instances = f"[{_numbers(block)}]"
     names = {name: value for name, value in (("model", model), ("version", version)) if value}
     head = "".join(f"{json.dumps(name)}:{json.dumps(value)}," for name, value in names.items())
+    head += '"explain":true,' if explain else ""
     return f'{{{head}"instances":{instances}}}'.encode()
 
 
@@ -168,7 +170,13 @@ def _prediction(answer: dict[str, Any]) -> Prediction:
         probabilities=None if probabilities is None else _float32(probabilities),
         classes=None if classes is None else labels_array(classes),
         warnings=warnings_of(answer.get("warnings", ())),
+        contributions=None if (found := answer.get("contributions")) is None else _contributions(found),
     )
+
+
+def _contributions(answer: dict[str, Any]) -> Contributions:
+    arrays = {name: _float32(answer[name]) for name in ("values", "outputs", "baselines")}
+    return contributions_of(str(answer["kind"]), answer["columns"], **arrays)
 
 
 def _float32(values: object) -> Block:

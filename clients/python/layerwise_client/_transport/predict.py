@@ -33,7 +33,7 @@ class Predicting:
         self._transport = transport
         self._signatures: dict[tuple[str, str], Signature] = {}  # by model and version as the caller named them
 
-    def predict(self, model: str, version: str, X: object) -> Prediction:
+    def predict(self, model: str, version: str, X: object, *, explain: bool) -> Prediction:
         """Predict the rows of `X`, as `Client.predict` takes them; "" is the only model, or its newest version.
 
         The signature of a version is fetched once. Later, "" or an alias may name a newer version. If that one answers
@@ -45,7 +45,7 @@ class Predicting:
         refusal: InvalidRequest | None = None
         if known is not None:
             try:
-                answer = self._predict_as(model, version, X, known)
+                answer = self._predict_as(model, version, X, known, explain=explain)
                 if answer.version == known.version:
                     return answer
             except InvalidRequest as exc:
@@ -59,20 +59,21 @@ class Predicting:
         same_form = known is not None and list(known.columns.items()) == list(current.columns.items())
         if same_form and answer is not None and answer.version == current.version:
             return answer
-        return self._predict_as(current.model, str(current.version), X, current)
+        return self._predict_as(current.model, str(current.version), X, current, explain=explain)
 
-    def _predict_as(self, model: str, version: str, X: object, signature: Signature) -> Prediction:
+    def _predict_as(self, model: str, version: str, X: object, signature: Signature, *, explain: bool) -> Prediction:
         """Predict rows in the form of `signature`. All requests go to the version that answers the first."""
         rows = _rows_for(X, signature)
         if not rows.count:
             raise InvalidRequest("X has no rows", pointer="X")
         step = min(max(1, _BLOCK_BYTES // rows.row_bytes(self._transport.number_bytes)), _BLOCK_ROWS)
         answers: list[Prediction] = []
+        wanted: dict[str, bool] = {"explain": True} if explain else {}
         start = 0
         while start < rows.count:
             block = rows.block(start, min(start + step, rows.count))
             try:
-                answer = self._transport.predict(model, version, block)
+                answer = self._transport.predict(model, version, block, **wanted)
             except LayerwiseError as exc:
                 if exc.reason == _TOO_MANY and len(block) > 1:
                     step = len(block) // 2  # the answer for so many rows is larger than the service allows
@@ -90,9 +91,10 @@ class Predicting:
 
 
 def _counts(answer: Prediction) -> dict[str, int]:
-    """Return of how many rows there are predictions, and probabilities if there are any."""
+    """Return of how many rows there are predictions, and probabilities and contributions if there are any."""
     probabilities = {} if answer.probabilities is None else {"probabilities": len(answer.probabilities)}
-    return {"predictions": len(answer), **probabilities}
+    contributions = {} if answer.contributions is None else {"contributions": len(answer.contributions.values)}
+    return {"predictions": len(answer), **probabilities, **contributions}
 
 
 def check_size(size: int, rows: int) -> None:

@@ -34,6 +34,7 @@ def open_request(
     keep: Iterable[str],
     target: str | None,
     gaps: Iterable[str],
+    explain: bool,
     display: Progress,
 ) -> models_pb2.PredictDatasetRequest:
     """Send the file, unless it is a dataset already, and return the request to predict its rows.
@@ -56,7 +57,9 @@ def open_request(
             raise _named(exc, kept) from exc
     else:
         dataset = file.id
-    return models_pb2.PredictDatasetRequest(dataset=dataset, model=model, version=version, keep=kept, target=truth)
+    return models_pb2.PredictDatasetRequest(
+        dataset=dataset, model=model, version=version, keep=kept, target=truth, explain=explain
+    )
 
 
 def predicted_rows(connection: Connection, request: models_pb2.PredictDatasetRequest) -> Iterator[PredictedRows]:

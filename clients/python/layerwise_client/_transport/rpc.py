@@ -8,12 +8,13 @@ from layerwise_client._data.rows import from_tensor, tensor
 from layerwise_client._data.tables import TableBlock
 from layerwise_client._data.targets import labels_array, labels_of
 from layerwise_client._transport.predict import check_size
-from layerwise_client.prediction import Prediction, warnings_of
+from layerwise_client.prediction import Prediction, contributions_of, warnings_of
 from layerwise_client.transport import Signature
 from layerwise_proto.json_form import enum_name
 from layerwise_proto.v1 import models_pb2, tables_pb2
 
 if TYPE_CHECKING:
+    from layerwise import Contributions
     from layerwise_client._data.rows import Block
     from layerwise_client._transport.connection import Connection
 
@@ -33,8 +34,8 @@ class GrpcTransport:
         columns = {column.name: enum_name(kinds, column.kind) for column in answer.columns}
         return Signature(answer.model, answer.version, columns)
 
-    def predict(self, model: str, version: str, rows: Block | TableBlock) -> Prediction:
-        request = models_pb2.PredictRequest(model=model, version=version)
+    def predict(self, model: str, version: str, rows: Block | TableBlock, *, explain: bool = False) -> Prediction:
+        request = models_pb2.PredictRequest(model=model, version=version, explain=explain)
         if isinstance(rows, TableBlock):
             request.table.CopyFrom(rows.message())
         else:
@@ -60,4 +61,12 @@ def prediction_of(answer: models_pb2.PredictResponse) -> Prediction:
         warnings=warnings_of(
             [{field.name: getattr(each, field.name) for field in each.DESCRIPTOR.fields} for each in answer.warnings]
         ),
+        contributions=_contributions(answer.contributions) if answer.HasField("contributions") else None,
     )
+
+
+def _contributions(answer: models_pb2.Contributions) -> Contributions:
+    values = from_tensor(answer.values)
+    columns = answer.columns or range(values.shape[-1])
+    outputs, baselines = from_tensor(answer.outputs), from_tensor(answer.baselines)
+    return contributions_of(answer.kind, columns, values=values, outputs=outputs, baselines=baselines)

@@ -22,12 +22,13 @@ _QUOTED = "a value with a comma needs quotes"
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """Asks `client` what a version of `model` says; cells among `missing` have no value."""
+    """Asks `client` what a version of `model` says, and why if `explain`; cells among `missing` have no value."""
 
     client: Client
     model: str
     version: str | None
     missing: Collection[str]
+    explain: bool
 
     def about_rows(self, rows: Sequence[str]) -> Prediction:
         """What it says of rows: AA,3.5 in the order of the columns, or carrier=AA,distance=3.5."""
@@ -58,7 +59,7 @@ class Asking:
 
     def _about(self, X: object) -> Prediction:
         try:
-            return self.client.predict(self.model, cast(Any, X), version=self.version)
+            return self.client.predict(self.model, cast(Any, X), version=self.version, explain=self.explain)
         except InvalidRequest as exc:
             match exc.place:
                 case ("X", int(row), str(column)) if exc.reason != "MISSING_COLUMN":

@@ -46,6 +46,11 @@ if TYPE_CHECKING:
     help="Column of FILE to write before the predictions, such as an id; may be given several times.",
 )
 @click.option("--probabilities", is_flag=True, help="Write the probability of each class, in a column named like it.")
+@click.option(
+    "--explain",
+    is_flag=True,
+    help="Write what each column contributes to the prediction, compared with an average row.",
+)
 @click.option("--missing", multiple=True, metavar="WORD", help=MISSING_HELP)
 @click.option("--version", metavar="VERSION", help="Version number or alias.  [default: the newest]")
 @rpc_option
@@ -59,6 +64,7 @@ def predict(
     target: str | None,
     keep: tuple[str, ...],
     probabilities: bool,
+    explain: bool,
     missing: tuple[str, ...],
     version: str | None,
     rpc: str,
@@ -82,12 +88,14 @@ def predict(
     warnings: list[TableWarning] = []
     with connect(rpc, rest=rest) as client, ExitStack() as stack:
         if file is None:
-            answer = Asking(client, model, version, missing).about_rows(rows)
+            answer = Asking(client, model, version, missing, explain).about_rows(rows)
             blocks = iter([PredictedRows(answer, {})])
         else:
             path, name = stack.enter_context(_opened(file))
             stack.enter_context(told_by_row(name))
-            blocks = client.predict_file(model, path, version=version, keep=keep, target=target, gaps=missing)
+            blocks = client.predict_file(
+                model, path, version=version, keep=keep, target=target, gaps=missing, explain=explain
+            )
         for block in blocks:
             scoring.add(block)
             out.add(block)

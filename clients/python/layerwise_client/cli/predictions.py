@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from layerwise_client.cli.output import emit, say, table
@@ -16,6 +16,7 @@ from layerwise_client.prediction import PredictedRows, joined_rows
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from layerwise import Contributions
     from layerwise_client.prediction import Prediction
 
 _SHOWN = 20
@@ -56,6 +57,11 @@ class _Json:
             content["probabilities"] = _short(answer.probabilities)
         if answer.classes is not None:
             content["classes"] = answer.classes.tolist()
+        if (explained := answer.contributions) is not None:
+            content["contributions"] = {"kind": explained.kind, "columns": list(explained.columns)}
+            content["contributions"] |= {
+                name: _short(getattr(explained, name)) for name in ("values", "outputs", "baselines")
+            }
         if answer.warnings:
             content["warnings"] = [asdict(warning) for warning in answer.warnings]
         if first.unused:
@@ -91,8 +97,13 @@ class _Table:
         self._lines: list[Sequence[object]] = []
         self._count = 0
         self._of = ""
+        self._explained: list[Contributions] = []
 
     def add(self, rows: PredictedRows) -> None:
+        if (explained := rows.prediction.contributions) is not None:
+            if len(self._lines) < _SHOWN:
+                self._explained.append(explained)
+            rows = replace(rows, prediction=replace(rows.prediction, contributions=None))
         if not self._header:
             self._of = f"{rows.prediction.model} version {rows.prediction.version}"
             self._header = _header(rows, all_classes=self._all_classes)
@@ -105,8 +116,19 @@ class _Table:
         table(("row", *self._header), ((index, *row) for index, row in enumerate(self._lines, 1)))
         if self._count > _SHOWN:
             say(f"… and {self._count - _SHOWN:,} more; a pipe or --json shows all")
+        if self._explained:
+            self._explain(type(self._explained[0]).joined(self._explained))
         if score is not None:
             say(str(score))
+
+    def _explain(self, found: Contributions) -> None:
+        """Show the largest contributions of each row in the table."""
+        for row in range(len(self._lines)):
+            say(f"row {row + 1}: {found.kind} {found.outputs[row]:.4f}, baseline {found.baselines[row]:.4f}")
+            pairs = sorted(zip(found.columns, found.values[row].tolist(), strict=True), key=lambda pair: -abs(pair[1]))
+            table(("column", "contribution"), ((name, f"{value:+.4f}") for name, value in pairs[:_SHOWN]))
+            if len(pairs) > _SHOWN:
+                say(f"… and {len(pairs) - _SHOWN:,} columns that contribute less")
 
 
 def _header(rows: PredictedRows, *, all_classes: bool) -> tuple[str, ...]:
@@ -121,6 +143,8 @@ def _header(rows: PredictedRows, *, all_classes: bool) -> tuple[str, ...]:
         found += tuple(f"probability_{each}" if answer.classes is None else _text(each) for each in classes)
     elif answer.labels is not None and answer.probabilities is not None:
         found += ("probability",)
+    if answer.contributions is not None:
+        found += ("baseline", *(f"contribution:{name}" for name in answer.contributions.columns))
     from layerwise.wording import distinct_names
 
     names = [*rows.kept, *found]
@@ -141,8 +165,14 @@ def _lines(rows: PredictedRows, *, all_classes: bool) -> Iterator[tuple[object, 
         more = [tuple(each) for each in _short(answer.probabilities)]
     elif answer.labels is not None and answer.probabilities is not None:
         more = [(f"{surest:.4f}",) for surest in answer.probabilities.max(axis=1).tolist()]
-    for own, prediction, probabilities in zip(kept, predicted, more, strict=True):
-        yield (*map(_text, own), *map(_text, prediction), *probabilities)
+    why: list[tuple[object, ...]] = [()] * len(rows)
+    if (explained := answer.contributions) is not None:
+        why = [
+            (baseline, *values)
+            for baseline, values in zip(_short(explained.baselines), _short(explained.values), strict=True)
+        ]
+    for own, prediction, probabilities, contributions in zip(kept, predicted, more, why, strict=True):
+        yield (*map(_text, own), *map(_text, prediction), *probabilities, *contributions)
 
 
 def _predictions(answer: Prediction) -> list[Any]:
