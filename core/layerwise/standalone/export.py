@@ -18,7 +18,7 @@ from layerwise.standalone.answers import answers_source
 from layerwise.standalone.columns import encoder_source
 from layerwise.standalone.layers import Functions, network_source
 from layerwise.standalone.probes import probe_rows, probe_table
-from layerwise.standalone.readers import READ_TABLE
+from layerwise.standalone.readers import READ_TABLE, called_by
 from layerwise.types import Floats
 
 MOST_BYTES = 2**28
@@ -89,7 +89,7 @@ def to_standalone(model: MLP) -> str:
         found = model.parameters.nbytes + model.statistics.nbytes
         raise InvalidInput("model", f"expected at most {MOST_BYTES:,} bytes of weights, got {found:,}")
     answers, called = answers_source(model)
-    functions = called | (encoder_source(model.encoder) if model.encoder else {})
+    functions = called | (encoder_source(model.encoder) | called_by(READ_TABLE) if model.encoder else {})
     code = [
         answers,
         _outputs(model, functions),

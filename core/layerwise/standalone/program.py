@@ -19,6 +19,7 @@ import json
 import math
 import re
 import sys
+import unicodedata
 import zlib
 from datetime import date, datetime, time, timezone
 from decimal import Decimal

@@ -9,12 +9,13 @@ from types import ModuleType
 from typing import cast
 
 from layerwise.standalone.layers import Functions
-from layerwise.tables import cells, times, words
+from layerwise.tables import cells, names, times, words
 from layerwise.tables.date_column import LENGTHS
 from layerwise.tables.times import EPOCH
 
-COPIED: tuple[ModuleType, ...] = (cells, times, words)
-"""Modules whose functions and constants stand alone: they use each other, the standard library and NumPy."""
+COPIED: tuple[ModuleType, ...] = (cells, names, times, words)
+"""Modules whose functions and constants that programs use stand alone: they use each other, the standard library and
+NumPy."""
 
 
 def copied() -> Functions:
@@ -202,9 +203,7 @@ def read(text):
     if text.lstrip().startswith("["):
         return json.loads(text)
     lines = csv.reader(io.StringIO(text))
-    names = [name if name in COLUMNS else name.strip() for name in next(lines, [])]
-    if len(set(names)) != len(names):
-        raise ValueError(f"expected distinct column names, got {names}")
+    names = column_names(next(lines, []), COLUMNS)
     rows = [dict(zip(names, line, strict=True)) for line in lines if line]
     if not rows:
         raise ValueError(f"expected a line of column names and lines of values, got only {names}")

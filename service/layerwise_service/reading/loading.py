@@ -18,13 +18,13 @@ from layerwise.errors import Place
 from layerwise.tables.doubt import Doubt
 from layerwise.tables.format import Format
 from layerwise.tables.formats import CategoryFormat, NumberFormat, TextFormat
+from layerwise.tables.names import column_names, name_doubts
 from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.reading.cell_sql import cells_of, quoted, tables_of
 from layerwise_service.reading.choices import ReadingChoices
 from layerwise_service.reading.dialect import DELIMITERS, LINE, LONGEST_LINE, find_dialect, notes_after
 from layerwise_service.reading.empty_rows import drop_empty_rows
 from layerwise_service.reading.file_kind import FileKind, TableText
-from layerwise_service.reading.names import clean_names
 
 MOST_SHOWN = 120
 MOST_REJECTED = 10_000
@@ -154,7 +154,8 @@ def _check_lines(database: duckdb.DuckDBPyConnection, width: int, delimiter: str
 def _names(given: Sequence[str], max_columns: int | None) -> tuple[tuple[str, ...], tuple[Doubt, ...]]:
     if max_columns is not None and len(given) > max_columns:
         raise TooLarge(f"expected at most {max_columns:,} columns, got {len(given):,}", pointer="columns")
-    return clean_names(given)
+    names = column_names(given)
+    return tuple(names), tuple(name_doubts(given, names))
 
 
 def _load_typed(

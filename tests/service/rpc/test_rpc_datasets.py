@@ -302,7 +302,6 @@ def test_a_caller_that_leaves_leaves_its_upload_if_that_can_go_on(
     [
         (b"a,b\n1,2\n3\n4,5,6\n", "BAD_LINE", "line[3]"),
         (b"%PDF-1.7", "NOT_A_TABLE", ""),
-        (b"a,a\n1,2\n", "SAME_NAME", ""),
         (b'{"a": [1, 2]}\n', "NESTED_COLUMN", "columns.a"),
         (b"\n\n", "EMPTY_FILE", ""),
         (b"a,b\n", "NO_ROWS", ""),

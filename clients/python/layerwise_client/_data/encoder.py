@@ -34,7 +34,18 @@ def open_encoder(
     if isinstance(ignore, str):
         raise InvalidRequest(f"ignore: expected a list of columns, got the text {ignore!r}", pointer="ignore")
     message.ignore.extend(spec_message({"ignore": list(ignore)}, tables_pb2.Encoder, "").ignore)
+    _rename(message)
     return message
+
+
+def _rename(message: tables_pb2.Encoder) -> None:
+    """Call columns as they are called in an open table: without invisible characters and blanks around their names."""
+    from layerwise.tables.names import visible_name
+
+    for named in cast("tuple[Any, ...]", (message.columns, message.formats)):
+        for name in [name for name in named if visible_name(name) != name]:
+            named[visible_name(name)].CopyFrom(named.pop(name))
+    message.ignore[:] = map(visible_name, message.ignore)
 
 
 def kinds_in(message: type[tables_pb2.Encoding] | type[tables_pb2.Format]) -> tuple[str, ...]:

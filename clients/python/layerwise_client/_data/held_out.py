@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from layerwise_client._data.columns import open_values
 from layerwise_client._data.encoder import kinds_of
+from layerwise_client._data.names import target_name
 from layerwise_client._data.places import invalid
 from layerwise_client._data.rows import NumberRows, open_rows
 from layerwise_client._data.tables import TableRows, UncheckedTable, is_table, listed, open_table
@@ -44,19 +45,25 @@ def open_parts(
     """
     marks: object = None
     rows = X
-    if isinstance(validation, str | os.PathLike | Dataset):
-        if not isinstance(validation, str) or not is_table(X) or validation not in (table := open_table(X)).columns:
+    y = target_name(y) or y if is_table(X) else y
+    if _is_name_or_file(validation):
+        name = target_name(validation)
+        if name is None or not is_table(X) or name not in (table := open_table(X)).columns:
             detail = "expected rows in memory, as those to train on, or the name of a column of X that marks rows"
             raise _invalid(f"{detail}, got {validation!r}")
-        rows, marks = table.without(validation, "validation")
+        rows, marks = table.without(name, "validation")
     data = open_training_data(
         rows, y, weights, encoder=encoder, loss=loss, classification=classification, fitted=fitted
     )
     if validation is None:
         return (data,)
-    if isinstance(validation, str):
-        return _parts_by_marks(data, validation, marks)
+    if marks is not None:
+        return _parts_by_marks(data, cast("str", validation), marks)
     return data, _open_held_out(validation, y, data, encoder=encoder, loss=loss, fitted=fitted)
+
+
+def _is_name_or_file(validation: object) -> bool:
+    return isinstance(validation, str | os.PathLike | Dataset)
 
 
 def parts_of(validation: object, y: object) -> tuple[object, object, object]:

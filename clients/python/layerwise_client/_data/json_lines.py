@@ -7,6 +7,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import IO, Any, cast
 
+from layerwise_client._data.arrow import ArrowCategories
+from layerwise_client._data.tables import is_table, open_table
 from layerwise_client.errors import InvalidRequest
 from layerwise_client.wording import counted
 
@@ -33,11 +35,8 @@ def write_json_lines(file: IO[str], X: object, y: object = None, *, name: str = 
 
 
 def _columns(X: Any) -> dict[str, list[Any]]:
-    if isinstance(X, Mapping):
-        given = cast("Mapping[object, object]", X)
-        return {str(name): _values(values, str(name)) for name, values in given.items()}
-    if hasattr(X, "columns"):
-        return {str(name): _values(X[name], str(name)) for name in X.columns}
+    if is_table(X) and not isinstance(X, Sequence):
+        return {name: _values(values, name) for name, values in open_table(X).columns.items()}
     rows = _values(X, "X")
     if rows and isinstance(rows[0], Mapping):
         names = list(dict.fromkeys(str(name) for row in rows for name in row))
@@ -49,6 +48,8 @@ def _columns(X: Any) -> dict[str, list[Any]]:
 
 def _values(values: Any, what: str) -> list[Any]:
     """Return values as a list of what JSON can hold."""
+    if isinstance(values, ArrowCategories):
+        return [None if code < 0 else _cell(values.categories[code]) for code in values.codes.tolist()]
     given = values.tolist() if hasattr(values, "tolist") else values
     if isinstance(given, str) or not isinstance(given, Sequence):
         raise InvalidRequest(f"{what}: expected a list or an array, got {type(values).__name__}", pointer="X")

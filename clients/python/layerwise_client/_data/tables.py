@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
@@ -11,6 +11,7 @@ from layerwise_client._data.arrow import arrow_columns, is_arrow
 from layerwise_client._data.cells import Cell, refused, text_of
 from layerwise_client._data.columns import open_values
 from layerwise_client._data.masks import refuse_masked
+from layerwise_client._data.names import names_of
 from layerwise_client._data.places import invalid
 from layerwise_client._data.rows import IN_RANGE
 from layerwise_client.errors import InvalidRequest
@@ -115,6 +116,8 @@ class UncheckedTable:
 
     count: int
     columns: Mapping[str, object]
+    doubts: Sequence[str] = ()
+    """What was changed in the names of the columns."""
 
     def without(self, name: str, what: str) -> tuple[UncheckedTable, object]:
         """Return the table without the column `name`, and this column's values; `what` is the argument that names it.
@@ -175,24 +178,27 @@ def is_table(X: object) -> bool:
     return hasattr(X, "columns") and hasattr(X, "__getitem__")
 
 
-def open_table(X: object) -> UncheckedTable:
-    """Return the columns of `X`, a table by `is_table`; checks names and lengths, reads no values."""
+def open_table(X: object, known: Collection[str] = ()) -> UncheckedTable:
+    """Return the columns of `X`, a table by `is_table`; checks names and lengths, reads no values.
+
+    Names become as `column_names` of the library has them; those in `known` stay as they are.
+    """
     if isinstance(X, Mapping):
         mapping = cast("Mapping[object, object]", X)
-        given = _of_columns(list(mapping), list(mapping.values()))
+        given = _of_columns(list(mapping), list(mapping.values()), known)
     elif _is_list(X):
-        given = _of_rows(X)
+        given = _of_rows(X, known)
     elif is_arrow(X):
-        given = _of_columns(*arrow_columns(X))
+        given = _of_columns(*arrow_columns(X), known)
     elif names := getattr(getattr(X, "dtype", None), "names", None):
-        given = _of_columns(list(names), [cast(Any, X)[name] for name in names])
+        given = _of_columns(list(names), [cast(Any, X)[name] for name in names], known)
     else:
         frame = cast(Any, X)
         names = list(frame.columns)
         if hasattr(frame, "iloc"):  # by position: another index than numbers is no way to a column
-            given = _of_columns(names, [frame.iloc[:, index] for index in range(len(names))])
+            given = _of_columns(names, [frame.iloc[:, index] for index in range(len(names))], known)
         else:
-            given = _of_columns(names, [frame[name] for name in names])
+            given = _of_columns(names, [frame[name] for name in names], known)
     if given.count == 0:
         raise InvalidRequest("X has no rows", reason="EMPTY_BATCH", pointer="X")
     return given
@@ -215,8 +221,8 @@ def positional(X: object, names: Sequence[str]) -> UncheckedTable:
             raise invalid(("X", index), f"{wanted}; got {got}", reason="WRONG_FEATURE_COUNT")
     if isinstance(rows, np.ndarray):
         array = cast("npt.NDArray[Any]", rows)
-        return _of_columns(list(names), [array[:, index] for index in range(len(names))])
-    return _of_columns(list(names), [FieldOfRows(rows, index) for index in range(len(names))])
+        return _of_columns(list(names), [array[:, index] for index in range(len(names))], names)
+    return _of_columns(list(names), [FieldOfRows(rows, index) for index in range(len(names))], names)
 
 
 def listed(names: Mapping[str, object] | Sequence[str]) -> str:
@@ -229,14 +235,13 @@ def _is_list(X: object) -> TypeGuard[Sequence[Any]]:
     return isinstance(X, Sequence) and not isinstance(X, str | bytes)
 
 
-def _of_columns(names: list[object], values: list[object]) -> UncheckedTable:
-    if not names:
+def _of_columns(given: list[object], values: list[object], known: Collection[str]) -> UncheckedTable:
+    if not given:
         raise InvalidRequest("X has no columns", pointer="X")
+    names, doubts = names_of(given, known)
     columns: dict[str, object] = {}
     first = ""
-    for name, each in zip((_name(name) for name in names), values, strict=True):
-        if name in columns:
-            raise InvalidRequest(f"X: two columns have the name {name}", pointer="X")
+    for name, each in zip(names, values, strict=True):
         if isinstance(each, str | bytes) or not hasattr(each, "__len__") or getattr(each, "ndim", 1) == 0:
             raise invalid(("X", name), f"expected a list of values, got {type(each).__name__}")
         columns[name] = each
@@ -244,20 +249,21 @@ def _of_columns(names: list[object], values: list[object]) -> UncheckedTable:
         count, wanted = len(cast("Sequence[object]", each)), len(cast("Sequence[object]", columns[first]))
         if count != wanted:
             raise invalid(("X", name), f"expected {wanted} values, as many as column {first} has, got {count}")
-    return UncheckedTable(len(cast("Sequence[object]", columns[first])), columns)
+    return UncheckedTable(len(cast("Sequence[object]", columns[first])), columns, doubts)
 
 
-def _of_rows(rows: Sequence[Any]) -> UncheckedTable:
-    wanted = {_name(name): name for name in rows[0]}
-    if not wanted:
-        raise invalid(("X", 0), "expected values by the names of columns, got none")
+def _of_rows(rows: Sequence[Any], known: Collection[str]) -> UncheckedTable:
     keys = rows[0].keys()
+    if not keys:
+        raise invalid(("X", 0), "expected values by the names of columns, got none")
+    names, doubts = names_of(list(keys), known)
     for index, row in enumerate(rows):
         if not isinstance(row, Mapping):
             raise invalid(("X", index), f"expected a mapping of column names to values, got {type(row).__name__}")
         if row.keys() != keys:
             raise _uneven(rows, min(row.keys() ^ keys, key=str))
-    return UncheckedTable(len(rows), {name: FieldOfRows(rows, name) for name in wanted})
+    columns = {name: FieldOfRows(rows, key) for name, key in zip(names, keys, strict=True)}
+    return UncheckedTable(len(rows), columns, doubts)
 
 
 def _uneven(rows: Sequence[Mapping[object, object]], name: object) -> InvalidRequest:
@@ -269,15 +275,6 @@ def _uneven(rows: Sequence[Mapping[object, object]], name: object) -> InvalidReq
         return invalid(("X", lacks, str(name)), detail)
     detail = f"X row {has}: column {name} is in {sum(having)} of {len(having)} rows; None says that a value is missing"
     return InvalidRequest(detail, pointer=("X", has, str(name)))
-
-
-def _name(name: object) -> str:
-    if isinstance(name, bool) or not isinstance(name, str | int):  # pandas counts columns without a name
-        raise InvalidRequest(f"X: expected text as a column name, got {name!r}", pointer="X")
-    text = str(name)
-    if not text or not text.isprintable():
-        raise InvalidRequest(f"X: expected column names of printable text, got {text!r}", pointer="X")
-    return text
 
 
 def _check(name: str, values: npt.NDArray[np.float64] | list[str] | list[Cell], start: int) -> None:

@@ -11,6 +11,7 @@ from typing import cast
 from layerwise_client._data.arguments import text
 from layerwise_client._data.file_header import open_file_header, open_path
 from layerwise_client._data.json_lines import write_json_lines
+from layerwise_client._data.names import target_name
 from layerwise_client._transport.connection import Connection
 from layerwise_client._transport.send_file import send_file
 from layerwise_client.dataset import Dataset, dataset_of
@@ -30,7 +31,7 @@ def evaluated(
     names = [text(each, "versions") for each in ([versions] if isinstance(versions, str) else versions)]
     if not names:
         raise InvalidRequest("versions: expected at least one version, got none", pointer="versions")
-    target = y if isinstance(y, str) else ""
+    target = target_name(y) or ""
     if isinstance(data, Dataset):
         dataset = data
     elif isinstance(data, str | os.PathLike):
@@ -39,7 +40,7 @@ def evaluated(
         with TemporaryDirectory() as folder:
             path = Path(folder) / "rows.jsonl"
             with path.open("w", encoding="utf-8") as file:
-                target = write_json_lines(file, data, None if isinstance(y, str) else y) or target
+                target = write_json_lines(file, data, None if target else y) or target
             dataset = _sent(connection, path)
     request = models_pb2.EvaluateDatasetRequest(dataset=dataset.id, target=target, versions=names)
     timeout = connection.timeout + _SECONDS_A_ROW * min(dataset.rows, _MOST_ROWS) * len(names)

@@ -130,7 +130,7 @@ def _rows_for(X: object, signature: Signature) -> NumberRows | TableRows:
             detail = f"expected rows of numbers, because {version} was not trained on a table"
             hint = "X.to_numpy() of a DataFrame gives rows of numbers"  # about Python, so not part of the detail
             raise InvalidRequest(f"X: {detail}; {hint}", reason=WRONG_KIND, pointer="X", detail=detail)
-        return X if isinstance(X, TableRows) else open_table(X).opened(kinds=signature.columns)
+        return X if isinstance(X, TableRows) else open_table(X, columns).opened(kinds=signature.columns)
     if not columns:
         return open_rows(X)
     if is_sparse(X):

@@ -14,6 +14,7 @@ from layerwise_client._data.encoder import open_encoder
 from layerwise_client._data.file_header import open_file_header, open_path
 from layerwise_client._data.held_out import about_validation, open_parts, parts_of
 from layerwise_client._data.json_lines import write_json_lines
+from layerwise_client._data.names import target_name
 from layerwise_client._data.places import ALL_ROWS, Steps, invalid, placed
 from layerwise_client._data.task import check_task, task_classifies
 from layerwise_client._transport.connection import Connection
@@ -57,7 +58,9 @@ def start(connection: Connection, header: training_pb2.TrainHeader, given: Rows,
     loss = header.plan.loss.WhichOneof("kind")
     encoder = open_encoder(given.encoder, given.columns, given.ignore)
     if (dataset := _dataset(connection, given, header, encoder, display)) is not None:
-        request = open_dataset_job(header, dataset, given.y, encoder=encoder, weights=given.weights, task=given.task)
+        request = open_dataset_job(
+            header, dataset, target_name(given.y) or given.y, encoder=encoder, weights=given.weights, task=given.task
+        )
         if given.validation is not None:
             _hold_out(connection, request, dataset, given.validation, display)
         return _created(connection, request, dataset, given.columns or {})

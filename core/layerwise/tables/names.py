@@ -1,0 +1,63 @@
+"""Names of columns: the same header gives the same names in training and prediction, whoever reads it.
+
+`visible_name` and `column_names` stand alone, as the functions in `cells` do.
+"""
+
+import unicodedata
+from collections.abc import Collection, Iterator, Sequence
+
+from layerwise.checks import shown
+from layerwise.tables.doubt import Doubt
+
+INVISIBLE = ("Cc", "Cf")
+"""Unicode's categories of characters without a shape, such as the zero-width space."""
+_MOST_SHOWN = 5
+
+
+def visible_name(name: str) -> str:
+    """Return a name without invisible characters, and with single blanks between its words."""
+    kept = [sign for sign in name if sign.isspace() or unicodedata.category(sign) not in INVISIBLE]
+    return " ".join("".join(kept).split())
+
+
+def column_names(given: Sequence[str], known: Collection[str] = ()) -> list[str]:
+    """Return the visible name of each column, all different.
+
+    A third column without a name is called column3. If three are called a, the others are called a_2 and a_3, or by the
+    next numbers that make new names. Names that are `known` stay as they are.
+    """
+    names = [name if name in known else visible_name(name) for name in given]
+    taken = {*names}
+    seen = {""}
+    numbers: dict[str, int] = {}
+    for place, name in enumerate(names):
+        if name not in seen:
+            seen.add(name)
+            continue
+        new = wanted = name or f"column{place + 1}"
+        while new in taken:
+            numbers[wanted] = numbers.get(wanted, 1) + 1
+            new = f"{wanted}_{numbers[wanted]}"
+        names[place] = new
+        taken.add(new)
+    return names
+
+
+def name_doubts(given: Sequence[str], names: Sequence[str]) -> Iterator[Doubt]:
+    """Yield what `column_names` changed in the names `given`, other than blanks around them."""
+    same: dict[str, list[str]] = {}
+    for place, (name, new) in enumerate(zip(given, names, strict=True), 1):
+        visible = visible_name(name)
+        if not visible:
+            index = "; ignore it if it is the index of a DataFrame" if place == 1 else ""
+            yield Doubt("NO_NAME", f"column {place} has no name and is called {new}{index}", "ignore")
+        elif new != visible:
+            same.setdefault(visible, []).append(new)
+        elif new != name.strip(" "):
+            yield Doubt("RENAMED", f"{shown(name)} is called {shown(new)}: blanks or invisible characters")
+    numbers = sum(name.strip().lstrip("+-").replace(".", "", 1).isdigit() for name in given)
+    hint = "; if this line is a row, put a line with names before it" if 2 * numbers >= len(given) else ""
+    for visible, others in same.items():
+        more = f" and {len(others) - _MOST_SHOWN} more" if len(others) > _MOST_SHOWN else ""
+        what = f"{len(others) + 1} columns are called {shown(visible)}; the others become"
+        yield Doubt("SAME_NAME", f"{what} {', '.join(map(shown, others[:_MOST_SHOWN]))}{more}{hint}")

@@ -1,0 +1,125 @@
+"""Columns without a name, with the same name or with invisible characters: the same names by every way in."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import urllib.request
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from helpers.running import Service
+from layerwise import MLP
+from layerwise.standalone import to_standalone
+from layerwise_client import Client, LayerwiseError, Version
+from layerwise_client.cli.group import layerwise
+
+LAYERS = {"layers": [{"units": 4, "activation": "relu"}]}
+PLAN = {"epochs": 30, "batch_size": 8}
+HEADER = ["", " size", "size", "si\u200bze ", "b\u00adee", "pay"]
+NAMES = ("column1", "size", "size_2", "size_3", "bee")
+
+
+def table() -> pd.DataFrame:
+    rng = np.random.default_rng(5)
+    a, b, c, d = rng.normal(size=(4, 60)).round(3)
+    return pd.DataFrame(np.array([np.arange(60), a, b, c, d, (a - 2 * b + 3 * c).round(3)]).T, columns=HEADER)
+
+
+def train(client: Client, model: str, X: Any, y: str = "pay", **given: Any) -> Any:
+    client.train(model, LAYERS, X, y, plan=PLAN, progress=False, **given).wait(timeout=60)
+    return client.model(model).at(None)
+
+
+def test_a_header_means_the_same_columns_by_every_way_in(service: Service, tmp_path: Path) -> None:
+    given = table()
+    given.to_csv(tmp_path / "train.csv", index=False)
+    new = given[:5]
+    new.to_csv(tmp_path / "new.csv", index=False)
+    with service.client() as client:
+        with pytest.warns(UserWarning, match="X: ") as told:
+            versions = [train(client, "by-frame", given, ignore=["column1"])]
+        versions.append(train(client, "by-file", tmp_path / "train.csv", ignore=["column1"]))
+        doubts = [doubt.reason for doubt in client.upload_dataset(tmp_path / "train.csv").doubts]
+        columns = [version.column_names for version in versions]
+        for version in versions:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                found = [
+                    client.predict(version.model, new.drop(columns="pay")).values,
+                    client.predict(version.model, tmp_path / "new.csv").values,
+                    posted(service, version.model, tmp_path / "new.csv"),
+                    by_command(service, version.model, tmp_path / "new.csv"),
+                    by_program(service, version, tmp_path / "new.csv"),
+                ]
+            for each in found[1:]:
+                assert np.ravel(np.asarray(each)) == pytest.approx(np.ravel(np.asarray(found[0])), rel=1e-4)
+
+    assert columns == [NAMES[1:], NAMES[1:]]
+    messages = [str(each.message) for each in told]
+    assert "X: column 1 has no name and is called column1; ignore it if it is the index of a DataFrame" in messages
+    assert "X: 3 columns are called 'size'; the others become 'size_2', 'size_3'" in messages
+    assert doubts == ["NO_NAME", "RENAMED", "SAME_NAME"]
+
+
+def posted(service: Service, model: str, file: Path) -> list[float]:
+    address = f"{service.rest}/predict?model={model}"
+    request = urllib.request.Request(address, file.read_bytes(), {"Content-Type": "text/csv"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return list(json.load(answer)["predictions"])
+
+
+def by_command(service: Service, model: str, file: Path) -> list[float]:
+    done = CliRunner().invoke(layerwise, ["predict", model, str(file), "--json", "--rpc", service.rpc])
+    assert done.exit_code == 0, done.output
+    return list(json.loads(done.stdout)["predictions"])
+
+
+def by_program(service: Service, version: Version, file: Path) -> list[float]:
+    (path,) = service.home.rglob(f"models/{version.sha256}.npz")
+    program = file.with_name("program.py")
+    program.write_text(to_standalone(MLP.load(path)))
+    done = subprocess.run([sys.executable, program, file], capture_output=True, text=True, timeout=60, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("names", "target", "columns"),
+    [
+        ([0, 1, 2], 2, ("0", "1")),
+        ([0, None, "pay"], "pay", ("0", "column2")),
+        ([("x", "a"), ("x", ""), ("pay", "")], "pay", ("x_a", "x")),
+        ([2013, 2014.5, pd.Timestamp("2015-01-01")], "2015-01-01 00:00:00", ("2013", "2014.5")),
+        ([" a ", "a", " pay "], " pay ", ("a", "a_2")),
+    ],
+)
+def test_names_of_a_dataframe_that_are_no_texts_become_texts(
+    service: Service, names: list[Any], target: Any, columns: tuple[str, ...]
+) -> None:
+    given = table().iloc[:, [1, 2, 5]].set_axis(names, axis=1)
+    X = given.iloc[:, :2]
+    with service.client() as client, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        version = train(client, "names", given, target)
+        found = version.column_names
+        answers = [
+            client.predict("names", each, version=version.version).values
+            for each in (X, X.to_numpy(), X.set_axis(columns, axis=1))
+        ]
+
+    assert found == columns
+    assert np.array_equal(answers[0], answers[1])
+    assert np.array_equal(answers[0], answers[2])
+
+
+def test_a_target_that_is_no_column_is_named_with_those_there_are(service: Service) -> None:
+    message = "y: X has no column '7'; its columns are 0, 1"
+    with service.client() as client, pytest.raises(LayerwiseError, match=message):
+        client.train("never", LAYERS, pd.DataFrame(np.ones((4, 2))), 7, progress=False)
