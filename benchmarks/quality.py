@@ -39,6 +39,7 @@ from layerwise_service.reading.table_file import TableFile
 from layerwise_service.settings import Settings
 from layerwise_service.usecases.dataset_jobs import DatasetJob, DatasetJobs
 from layerwise_service.usecases.datasets import Datasets, FileHeader
+from layerwise_service.usecases.profiles import Profiles
 from layerwise_service.usecases.training import TrainingJobs
 from layerwise_service.wiring import open_stores
 from layerwise_service.worker.attempt import Attempt
@@ -61,7 +62,8 @@ class Service:
         stores = self.stores = open_stores(settings)
         self._datasets = Datasets(stores.datasets, stores.uploads, stores.artifacts, lambda *_: {}, settings)
         training = TrainingJobs(stores.jobs, stores.versions, stores.artifacts, settings)
-        self._jobs = DatasetJobs(stores.datasets, stores.artifacts, training)
+        profiles = Profiles(stores.datasets, stores.artifacts, settings)
+        self._jobs = DatasetJobs(stores.datasets, stores.artifacts, training, profiles)
         self._heartbeat = Heartbeat(stores.leases, "benchmark")
 
     def train(self, path: Path, target: str, *, seed: int) -> tuple[MLP, int]:

@@ -125,11 +125,12 @@ def build_rpc(settings: Settings) -> RpcServer:
     registry = Registry(stores.versions, stores.jobs)
     datasets = Datasets(stores.datasets, stores.uploads, stores.artifacts, predictor.formats, settings)
     file_predictor = FilePredictor(predictor, registry, datasets, stores.artifacts)
+    profiles = Profiles(stores.datasets, stores.artifacts, settings)
     return RpcServer(
         training=training,
         datasets=datasets,
-        profiles=Profiles(stores.datasets, stores.artifacts, settings),
-        dataset_jobs=DatasetJobs(stores.datasets, stores.artifacts, training),
+        profiles=profiles,
+        dataset_jobs=DatasetJobs(stores.datasets, stores.artifacts, training, profiles),
         registry=registry,
         predictor=predictor,
         file_predictor=file_predictor,

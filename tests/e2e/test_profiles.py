@@ -6,12 +6,16 @@ import json
 import os
 import subprocess
 import sys
+import urllib.request
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from helpers.running import Service
 from layerwise_client import DateSummary, InvalidRequest, LengthSummary, NotFound, TopValue
+from layerwise_client.cli.group import layerwise
 
 TABLE = "id,size,kind,day,price\n" + "".join(
     f"{i},{i * 37 % 101 / 8},{'ab'[i % 2]},{1 + i * 7 % 28}.{1 + i % 12}.2013,{i * 37 % 101}\n" for i in range(100)
@@ -83,6 +87,37 @@ def test_the_command_profiles_a_file_and_a_dataset(service: Service, path: Path)
     found = json.loads(by_id.stdout)
     assert (found["dataset"], found["task"], found["columns"][4]["numbers"]["maximum"]) == (dataset.id, None, 100.0)
     assert found["columns"][3]["dates"]["first"] == "2013-01-01"
+
+
+def test_what_was_found_is_shown_with_the_job_and_the_version(service: Service, path: Path) -> None:
+    noted = path.with_name("noted.csv")
+    lines = TABLE.splitlines()
+    rows = [f"same,0{i % 7},{line}" for i, line in enumerate(lines[1:])]
+    noted.write_text("\n".join([f"fix,code,{lines[0]}", *rows]))
+    layers = {"layers": [{"units": 4, "activation": "relu"}]}
+    with service.client() as client:
+        job = client.train("noted", layers, noted, "price", plan={"epochs": 2}, ignore=["id"], progress=False)
+        job.wait(timeout=60)
+        version = client.model("noted").at(None)
+        numbers = client.train("plain", layers, [[1.0], [2.0]] * 9, [1.5, 2.5] * 9, plan={"epochs": 1}, progress=False)
+        numbers.wait(timeout=60)
+        nothing = client.model("plain").at(None).source
+        kept = version.source
+
+    assert job.source is not None
+    constant = job.source.findings[[each.reason for each in job.source.findings].index("CONSTANT")]
+    assert (constant.columns, constant.flag) == (("fix",), "--ignore fix")
+    assert kept == job.source
+    assert nothing is None
+    notes = ["fix: the same in every row, so nothing can be learnt from it (--ignore fix)", "code: numbers such as 00"]
+    for shown in (("jobs", "show", job.id), ("models", "show", "noted"), ("models", "show", "noted/1")):
+        done = CliRunner().invoke(layerwise, [*shown, "--rpc", service.rpc])
+        assert [note in done.stdout for note in notes] == [True, True], done.output
+    done = CliRunner().invoke(layerwise, ["models", "show", "noted/1", "--json", "--rpc", service.rpc])
+    told = json.loads(done.stdout)
+    assert told["source"]["findings"] == json.loads(json.dumps([asdict(each) for each in job.source.findings]))
+    with urllib.request.urlopen(f"{service.rest}/api/jobs/{job.id}", timeout=30) as answer:
+        assert json.load(answer)["source"]["findings"] == told["source"]["findings"]
 
 
 def test_the_command_names_what_is_wrong(service: Service, path: Path) -> None:

@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from layerwise_client._data.arguments import text
 from layerwise_client._data.targets import labels_of
-from layerwise_client._transport.messages import json_of, time_of
+from layerwise_client._transport.messages import json_of, snapshot_of, time_of
 from layerwise_client._transport.pages import VersionOrJob, categories_of, classes_of, columns_of, versions_of
 from layerwise_client.column import Column
 from layerwise_client.errors import InvalidRequest, NotFound
 from layerwise_proto.json_form import to_json
-from layerwise_proto.v1 import models_pb2
+from layerwise_proto.v1 import models_pb2, training_pb2
 
 if TYPE_CHECKING:
     from layerwise import Evaluation
     from layerwise_client._data.targets import Label
     from layerwise_client._transport.connection import Connection
+    from layerwise_client.results import Source
 
 
 class _Details:
@@ -62,13 +63,20 @@ class _Details:
     def categories(self, column: str) -> tuple[str, ...]:
         return categories_of(self._connection, self.source, column)
 
+    @cached_property
+    def trained_on(self) -> Source | None:
+        if not (job := self.message.job_id):
+            return None
+        request = training_pb2.GetJobRequest(job_id=job)
+        return snapshot_of(self._connection.call(self._connection.training.GetJob, request)).source
+
 
 @dataclass(frozen=True, slots=True)
 class Version:
     """One immutable version of a model.
 
-    `architecture`, `plan`, `labels`, `columns` and `evaluation` are fetched when they are first read, which may raise
-    `NotFound`, `Unavailable` or `DeadlineExceeded`.
+    `architecture`, `plan`, `labels`, `columns`, `evaluation` and `source` are fetched when they are first read, which
+    may raise `NotFound`, `Unavailable` or `DeadlineExceeded`.
 
     Attributes
     ----------
@@ -138,6 +146,14 @@ class Version:
 
         message = self._details.message
         return Evaluation.from_json(json_of(message.evaluation)) if message.HasField("evaluation") else None
+
+    @property
+    def source(self) -> Source | None:
+        """The dataset that it was trained on, what its target was taken for, doubts and findings: that of its job.
+
+        None if rows were sent with the job.
+        """
+        return self._details.trained_on
 
     def categories(self, column: str) -> tuple[str, ...]:
         """Return all categories of a column; `Column.categories` has the first 256.

@@ -197,10 +197,13 @@ def profile_of(message: profiles_pb2.Profile) -> Profile:
         task=next((name for name, number in TASKS.items() if number == message.task), None),
         why=message.why,
         columns=tuple(map(_column_of, message.columns)),
-        findings=tuple(
-            DatasetFinding(each.reason, tuple(each.columns), each.message, each.flag) for each in message.findings
-        ),
+        findings=tuple(map(dataset_finding_of, message.findings)),
     )
+
+
+def dataset_finding_of(message: profiles_pb2.DatasetFinding) -> DatasetFinding:
+    """Return the finding of a message."""
+    return DatasetFinding(message.reason, tuple(message.columns), message.message, message.flag)
 
 
 def _column_of(message: profiles_pb2.ColumnProfile) -> ColumnProfile:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from layerwise_client.profile import DatasetFinding
 
 TASKS = {"classification": "CLASSES", "regression": "AMOUNT"}
 """What a column may be predicted as, and the name that the training API has for it."""
@@ -260,6 +263,8 @@ class Source:
         Dataset of the rows held out, or column that marks them.
     doubts : tuple of Doubt
         What was doubtful about the dataset and the columns that are used; their `column` names these.
+    findings : tuple of DatasetFinding
+        What a quick look at the dataset found before the training.
     """
 
     dataset: str
@@ -272,6 +277,7 @@ class Source:
     validation_dataset: str | None = None
     validation_column: str | None = None
     doubts: tuple[Doubt, ...] = ()
+    findings: tuple[DatasetFinding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

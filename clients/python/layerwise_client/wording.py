@@ -60,6 +60,14 @@ def source_words(source: Source) -> str:
     return "; ".join([words, *(doubt.message for doubt in source.doubts if doubt.reason == "HELD_OUT_CLASSES")])
 
 
+def source_notes(source: Source) -> list[str]:
+    """Return what was doubtful about the data and what was found in it, a line for each."""
+    doubts = [f"{f'{doubt.column}: ' if doubt.column else ''}{doubt.message}" for doubt in source.doubts]
+    said = {(doubt.reason, (doubt.column,)) for doubt in source.doubts}
+    found = [each for each in source.findings if (each.reason, each.columns) not in said]
+    return [*doubts, *map(dataset_finding_line, found)]
+
+
 def plan_line(job: Snapshot) -> str:
     """Return the plan in one line: `plan: ` and `plan_words`."""
     return f"plan: {plan_words(job)}"

@@ -16,6 +16,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from layerwise_proto.v1 import datasets_pb2 as _datasets_pb2
 from layerwise_proto.v1 import models_pb2 as _models_pb2
+from layerwise_proto.v1 import profiles_pb2 as _profiles_pb2
 from layerwise_proto.v1 import tables_pb2 as _tables_pb2
 from layerwise_proto.v1 import tensors_pb2 as _tensors_pb2
 from layerwise_proto.v1 import types_pb2 as _types_pb2
@@ -252,6 +253,7 @@ class TableSource(_message.Message):
     VALIDATION_DATASET_FIELD_NUMBER: _builtins.int
     VALIDATION_COLUMN_FIELD_NUMBER: _builtins.int
     DOUBTS_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
     dataset: _builtins.str
     """The id of the dataset, which may have been deleted since."""
     target: _builtins.str
@@ -274,6 +276,10 @@ class TableSource(_message.Message):
     def doubts(self) -> _containers.RepeatedCompositeFieldContainer[_datasets_pb2.Doubt]:
         """What was doubtful about the dataset and its columns when the job was made; of a column, `column` names it."""
 
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[_profiles_pb2.DatasetFinding]:
+        """What a quick look at the dataset found when the job was made."""
+
     def __init__(
         self,
         *,
@@ -288,10 +294,11 @@ class TableSource(_message.Message):
         validation_dataset: _builtins.str = ...,
         validation_column: _builtins.str = ...,
         doubts: _abc.Iterable[_datasets_pb2.Doubt] | None = ...,
+        findings: _abc.Iterable[_profiles_pb2.DatasetFinding] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["target_format", b"target_format"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset", "doubts", b"doubts", "ignored", b"ignored", "left_out", b"left_out", "target", b"target", "target_format", b"target_format", "task", b"task", "validation_column", b"validation_column", "validation_dataset", b"validation_dataset", "weight", b"weight", "why", b"why"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset", "doubts", b"doubts", "findings", b"findings", "ignored", b"ignored", "left_out", b"left_out", "target", b"target", "target_format", b"target_format", "task", b"task", "validation_column", b"validation_column", "validation_dataset", b"validation_dataset", "weight", b"weight", "why", b"why"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -11,6 +11,7 @@ from layerwise import Finding
 from layerwise.tables.doubt import Doubt
 from layerwise.training.records import EpochRecord
 from layerwise_service.domain.columns import ColumnCounts
+from layerwise_service.domain.dataset_findings import DatasetFinding
 from layerwise_service.errors import MOST_DETAIL, cut
 
 JSONObject = dict[str, object]
@@ -127,7 +128,7 @@ class TableSource:
     `weight` the column with the weights of the rows, "" if there is none. `target_format`, in its JSON form, is how the
     cells of the target were read. The rows held out are those of the `validation_dataset`, or marked in the
     `validation_column`; without these, the plan says which they are. `doubts` are about the dataset, and about the
-    columns that are used, which they name.
+    columns that are used, which they name. `findings` are what a quick look at the dataset found.
     """
 
     dataset: str
@@ -141,6 +142,7 @@ class TableSource:
     validation_dataset: str = ""
     validation_column: str = ""
     doubts: tuple[Doubt, ...] = ()
+    findings: tuple[DatasetFinding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from layerwise_service.domain.dataset_findings import DatasetFinding
 from layerwise_service.domain.jobs import Task
 
 
@@ -64,20 +65,6 @@ class ColumnProfile:
     dates: DateSummary | None
     lengths: LengthSummary | None
     top: tuple[TopValue, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class DatasetFinding:
-    """Something to know before training.
-
-    `reason` is a stable word, `columns` are those that it is about, none if it is about the rows. `flag` is the option
-    of `layerwise train` that settles it, "" if there is none.
-    """
-
-    reason: str
-    columns: tuple[str, ...]
-    message: str
-    flag: str = ""
 
 
 @dataclass(frozen=True, slots=True)

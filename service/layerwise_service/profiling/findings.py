@@ -11,7 +11,7 @@ import numpy as np
 
 from layerwise.checks import counted, shown
 from layerwise.wording import number_words
-from layerwise_service.domain.profiles import DatasetFinding
+from layerwise_service.domain.dataset_findings import DatasetFinding
 from layerwise_service.profiling.sample import ColumnSample
 
 FEW_ROWS = 20

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise_service.domain.profiles import DatasetFinding
+from layerwise_service.domain.dataset_findings import DatasetFinding
 from layerwise_service.profiling.findings import FEW_ROWS, ignore
 from layerwise_service.profiling.sample import ColumnSample
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from layerwise_service.domain.dataset_findings import DatasetFinding
 from layerwise_service.domain.datasets import Shape
 from layerwise_service.domain.jobs import Task
-from layerwise_service.domain.profiles import ColumnProfile, DatasetFinding, Profile
+from layerwise_service.domain.profiles import ColumnProfile, Profile
 from layerwise_service.domain.table_datasets import TableDataset, stored_columns
 from layerwise_service.domain.targets import TargetValues, decide_task
 from layerwise_service.profiling.columns import column_profile

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise.checks import counted
-from layerwise_service.domain.profiles import DatasetFinding
+from layerwise_service.domain.dataset_findings import DatasetFinding
 from layerwise_service.profiling.sample import ColumnSample
 
 _FEW = 0.01  # a smaller share of copies does no harm

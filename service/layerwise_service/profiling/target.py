@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise.checks import counted, shown
+from layerwise_service.domain.dataset_findings import DatasetFinding
 from layerwise_service.domain.jobs import Task
-from layerwise_service.domain.profiles import DatasetFinding
 from layerwise_service.profiling.findings import ignore, listed, nearly_identical
 from layerwise_service.profiling.sample import ColumnSample
 

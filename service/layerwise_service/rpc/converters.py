@@ -17,7 +17,7 @@ from layerwise import Contributions, Finding
 from layerwise.errors import Place
 from layerwise.training.records import EpochRecord
 from layerwise_proto.json_form import to_json, to_message
-from layerwise_proto.v1 import datasets_pb2, models_pb2, tables_pb2, tensors_pb2, training_pb2, types_pb2
+from layerwise_proto.v1 import datasets_pb2, models_pb2, profiles_pb2, tables_pb2, tensors_pb2, training_pb2, types_pb2
 from layerwise_service.domain.datasets import Batch, Label
 from layerwise_service.domain.jobs import (
     Job,
@@ -166,6 +166,7 @@ def _source(source: TableSource) -> training_pb2.TableSource:
         validation_dataset=source.validation_dataset,
         validation_column=source.validation_column,
         doubts=[datasets_pb2.Doubt(**asdict(doubt)) for doubt in source.doubts],
+        findings=[profiles_pb2.DatasetFinding(**asdict(finding)) for finding in source.findings],
     )
 
 

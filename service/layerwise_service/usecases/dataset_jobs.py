@@ -13,15 +13,17 @@ from numpy.typing import NDArray
 from layerwise.checks import shown
 from layerwise.errors import Place
 from layerwise.tables.doubt import Doubt
+from layerwise_service.domain.dataset_findings import DatasetFinding
 from layerwise_service.domain.datasets import Batch, Table
 from layerwise_service.domain.jobs import Job, JSONObject, TableSource, Task
 from layerwise_service.domain.table_datasets import DatasetColumn, TableDataset, as_sent
 from layerwise_service.domain.tables import listed, with_formats
 from layerwise_service.domain.targets import TargetValues, check_learnable, decide_task, held_out_classes, target_values
-from layerwise_service.errors import InvalidRequest
+from layerwise_service.errors import InvalidRequest, TooLarge, Unavailable
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.stores.dataset_store import DatasetStore
 from layerwise_service.usecases.dataset_parts import DatasetPart, chosen_rows
+from layerwise_service.usecases.profiles import Profiles
 from layerwise_service.usecases.table_prediction import check_column
 from layerwise_service.usecases.training import TrainingJobs
 from layerwise_service.usecases.upload import Submission, Upload
@@ -52,10 +54,13 @@ class DatasetJob:
 class DatasetJobs:
     """Creates jobs on datasets."""
 
-    def __init__(self, datasets: DatasetStore, artifacts: ArtifactStore, training: TrainingJobs) -> None:
+    def __init__(
+        self, datasets: DatasetStore, artifacts: ArtifactStore, training: TrainingJobs, profiles: Profiles
+    ) -> None:
         self._datasets = datasets
         self._artifacts = artifacts
         self._training = training
+        self._profiles = profiles
 
     def create(self, request: DatasetJob) -> Job:
         """Store the rows of the job and queue it, which is durable from then on.
@@ -91,6 +96,7 @@ class DatasetJobs:
             validation_dataset=request.validation_dataset,
             validation_column=request.validation_column,
             doubts=(*dataset.doubts, *_doubts(dataset, request.ignore), *_unlearnt(parts, target, task)),
+            findings=self._findings(request, task),
         )
         submission = _submission(request, dataset, source, rows=values.rows + held_out, held_out=held_out)
         upload = self._training.upload(submission)
@@ -103,6 +109,21 @@ class DatasetJobs:
         except BaseException:
             upload.discard()
             raise
+
+    def _findings(self, request: DatasetJob, task: Task) -> tuple[DatasetFinding, ...]:
+        """Return what a quick look at the dataset finds; nothing if that takes too long, or others are looked at."""
+        unused = (request.weight, request.validation_column)
+        try:
+            return self._profiles.get(
+                request.dataset,
+                target=request.target,
+                validation=request.validation_dataset,
+                task=task,
+                ignore=(*request.ignore, *filter(None, unused)),
+                quick=True,
+            ).findings
+        except (TooLarge, Unavailable):
+            return ()
 
     def _validation(self, request: DatasetJob, columns: Mapping[str, DatasetColumn]) -> DatasetPart:
         """Return the rows of the validation dataset, which has the columns of the other. Raises `InvalidRequest`."""

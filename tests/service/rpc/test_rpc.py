@@ -515,11 +515,12 @@ def test_health_says_when_a_background_loop_hangs(settings: Settings, stores: St
         registry = Registry(stores.versions, stores.jobs)
         datasets = Datasets(stores.datasets, stores.uploads, stores.artifacts, predictor.formats, settings)
         file_predictor = FilePredictor(predictor, registry, datasets, stores.artifacts)
+        profiles = Profiles(stores.datasets, stores.artifacts, settings)
         return RpcServer(
             training=training,
-            dataset_jobs=DatasetJobs(stores.datasets, stores.artifacts, training),
+            dataset_jobs=DatasetJobs(stores.datasets, stores.artifacts, training, profiles),
             datasets=datasets,
-            profiles=Profiles(stores.datasets, stores.artifacts, settings),
+            profiles=profiles,
             registry=registry,
             predictor=predictor,
             file_predictor=file_predictor,

@@ -16,7 +16,7 @@ from helpers.rpc_requests import error_of, running_rpc
 from helpers.waiting import wait_until
 from layerwise import TableEncoder
 from layerwise_proto.json_form import to_message
-from layerwise_proto.v1 import datasets_pb2, models_pb2, tables_pb2, training_pb2, types_pb2
+from layerwise_proto.v1 import datasets_pb2, models_pb2, profiles_pb2, tables_pb2, training_pb2, types_pb2
 from layerwise_proto.v1.datasets_pb2_grpc import DatasetServiceStub
 from layerwise_proto.v1.models_pb2_grpc import PredictionServiceStub
 from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
@@ -105,6 +105,29 @@ def test_a_job_keeps_the_doubts_about_its_dataset(channel: grpc.Channel) -> None
     doubts = [(doubt.column, doubt.reason) for doubt in job.source.doubts]
     assert doubts == [("day", "DATE_ORDER"), ("code", "CODES")]
     assert TrainingServiceStub(channel).GetJob(training_pb2.GetJobRequest(job_id=job.id), timeout=30) == job
+
+
+def test_a_job_keeps_the_findings_about_its_dataset_when_that_is_deleted(channel: grpc.Channel) -> None:
+    lines = [f"{i},same,{i % 7},{i * 3 % 7},{'ab'[i % 2]}\n" for i in range(70)]
+    content = "id,fix,size,twice,kind\n" + "".join(lines)
+    service = DatasetServiceStub(channel)
+    dataset = service.UploadDataset(file_requests(content.encode()), timeout=60)
+    asked = profiles_pb2.GetProfileRequest(
+        id=dataset.id, target="kind", ignore=["size"], task=types_pb2.TASK_CLASSES, quick=True
+    )
+    found = service.GetProfile(asked, timeout=30).findings
+
+    job = create(channel, dataset.id, target="kind", ignore=["size"])
+    TrainingServiceStub(channel).CancelJob(training_pb2.CancelJobRequest(job_id=job.id), timeout=30)
+    service.DeleteDataset(datasets_pb2.DeleteDatasetRequest(id=dataset.id), timeout=30)
+
+    assert [(each.reason, list(each.columns)) for each in job.source.findings][:2] == [
+        ("CONSTANT", ["fix"]),
+        ("ALL_DIFFERENT", ["id"]),
+    ]
+    assert list(job.source.findings) == list(found)
+    kept = TrainingServiceStub(channel).GetJob(training_pb2.GetJobRequest(job_id=job.id), timeout=30)
+    assert kept.source == job.source
 
 
 def test_the_rows_of_the_job_are_those_of_the_dataset(stores: Stores, channel: grpc.Channel, dataset: str) -> None:

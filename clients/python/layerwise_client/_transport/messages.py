@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from layerwise_client.profile import dataset_finding_of
 from layerwise_client.results import (
     TASKS,
     ColumnCounts,
@@ -72,6 +73,7 @@ def _source_of(message: training_pb2.TableSource) -> Source:
         validation_dataset=message.validation_dataset or None,
         validation_column=message.validation_column or None,
         doubts=tuple(map(doubt_of, message.doubts)),
+        findings=tuple(map(dataset_finding_of, message.findings)),
     )
 
 

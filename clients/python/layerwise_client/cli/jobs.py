@@ -8,7 +8,7 @@ from layerwise_client.cli.live import JSONLines, display
 from layerwise_client.cli.options import ListGroup, connect, json_option, rpc_option
 from layerwise_client.cli.output import emit, epoch_of, facts, measured_on, say, table
 from layerwise_client.results import STATES, Snapshot, Summary
-from layerwise_client.wording import finding_line, plan_words, source_words
+from layerwise_client.wording import finding_line, plan_words, source_notes, source_words
 
 _LISTED = 20
 
@@ -141,3 +141,5 @@ def _show(job: Snapshot) -> None:
         say(f"{change.time.astimezone():%Y-%m-%d %H:%M:%S}  {change.state}  {change.reason}")
     for finding in job.findings:
         say(finding_line(finding))
+    for note in source_notes(job.source) if job.source else ():
+        say(f"data: {note}")

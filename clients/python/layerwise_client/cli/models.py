@@ -10,6 +10,7 @@ import click
 from layerwise_client.cli.options import ListGroup, connect, json_option, rpc_option
 from layerwise_client.cli.output import emit, facts, say, table
 from layerwise_client.models import Model, Version
+from layerwise_client.wording import source_notes
 
 _SHOWN = 6  # classes, or categories of a column
 
@@ -61,6 +62,7 @@ def show(name: str, version: str | None, rpc: str, as_json: bool) -> None:
             newest = model.at(None)
             _print_columns(newest)
             _print_evaluation(newest)
+            _print_source(newest)
 
 
 def _show_version(version: Version, *, as_json: bool) -> None:
@@ -69,6 +71,7 @@ def _show_version(version: Version, *, as_json: bool) -> None:
         "plan": version.plan,
         "labels": version.labels,
         "columns": version.columns,
+        "source": version.source,
     }
     if as_json:
         evaluation = version.evaluation
@@ -79,6 +82,7 @@ def _show_version(version: Version, *, as_json: bool) -> None:
     facts({**shown, "classes": classes, "architecture": version.architecture, "plan": version.plan})
     _print_columns(version)
     _print_evaluation(version)
+    _print_source(version)
 
 
 def _fields(version: Version) -> dict[str, object]:
@@ -124,6 +128,15 @@ def _print_evaluation(version: Version) -> None:
     say(f"evaluation of version {version.version}")
     for line in str(version.evaluation).split("\n"):
         say(line)
+
+
+def _print_source(version: Version) -> None:
+    if version.source is None or not (notes := source_notes(version.source)):
+        return
+    say("")
+    say(f"data of version {version.version}")
+    for note in notes:
+        say(note)
 
 
 @models.command(short_help="Point an alias at a version.")
