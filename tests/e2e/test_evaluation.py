@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +168,8 @@ def test_a_table_in_memory_is_evaluated_as_the_file_is(service: Service, files: 
         (of_file,) = client.evaluate(f"{compared}/1", files / "new.csv")
         (found,) = client.evaluate(f"{compared}/1", given, "late" if form == "rows" else labels)
 
-    assert found.evaluation == of_file.evaluation
+    assert of_file.evaluation.target == "late"
+    assert replace(found.evaluation, target="late") == of_file.evaluation
     assert found.without_target == 1
 
 
@@ -267,6 +269,8 @@ def test_own_rows_are_held_out_by_a_column_or_a_file_alike(service: Service, tmp
     assert told[0] == told[1] == told[2]
     assert versions[0].metrics == versions[1].metrics == versions[2].metrics
     assert told[0] is not None
+    assert told[0].target == "price"
+    assert [line.split()[0] for line in str(told[0]).split("\n") if line.startswith(("price", "0"))] == ["price"] * 2
     assert told[0].mean is not None
     assert told[0].mean.r2 == pytest.approx(versions[0].metrics["validation_r2"], rel=1e-4)
     assert (names, planned) == (("size", "pet"), 0.0)

@@ -87,6 +87,8 @@ def report(found: Mapping[str, Any]) -> str:
         parts.append(_entries("flag", [str(j) for j in range(len(found["flags"]))], found["flags"], FLAG_COLUMNS))
     if "outputs" in found:
         names, entries = [str(j) for j in range(len(found["outputs"]))], list(found["outputs"])
+        if "target" in found and len(entries) == 1:
+            names = [found["target"]]
         parts.append(_residuals(names, entries))
         if len(entries) > 1:
             names, entries = [*names, "mean"], [*entries, found["mean"]]

@@ -123,6 +123,8 @@ class Evaluation:
         Metrics of each output of a regression, and their means.
     baseline : Baseline or None
         Metrics of the best constant prediction.
+    target : str or None
+        The column with the actual values, if it has a name.
     measured_on : {"held_out", "trained_on"} or None
         In the evaluation of a training job, whether its rows were held out or, as none were, trained on.
     sampled_from : int or None
@@ -156,6 +158,7 @@ class Evaluation:
     outputs: tuple[OutputEvaluation, ...] | None = None
     mean: OutputEvaluation | None = None
     baseline: Baseline | None = None
+    target: str | None = None
     measured_on: Literal["held_out", "trained_on"] | None = None
     sampled_from: int | None = None
     unknown_labels: Mapping[str, int] | None = None

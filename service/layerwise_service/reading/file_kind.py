@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, NoReturn, cast
 
 from layerwise.tables.doubt import Doubt
 from layerwise_service.errors import InvalidRequest, TooLarge
@@ -135,8 +135,8 @@ def _start(path: Path) -> bytes:
     return start
 
 
-def _check_is_table(start: bytes) -> None:
-    """Raise `InvalidRequest` if the first bytes are those of something else."""
+def _check_is_table(start: bytes, found: str = "the file") -> None:
+    """Raise `InvalidRequest` if the first bytes, those of `found`, are no table's."""
     for mark, (what, helps) in NO_TABLES.items():
         if start.startswith((mark, mark.upper())):
             raise no_table(what, helps)
@@ -144,7 +144,7 @@ def _check_is_table(start: bytes) -> None:
         if start[at:].startswith(mark) and 0 in start[:512]:
             raise no_table(what, helps)
     if start.startswith(b"PK\x03\x04"):
-        raise no_table("a zip archive that is damaged or cut off", "send it again")
+        _refuse_damaged_zip(start)
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     if _MARKUP.match(text):
         raise no_table("a web page or XML, such as the page of a login", "look at it in an editor")
@@ -152,8 +152,18 @@ def _check_is_table(start: bytes) -> None:
         raise no_table("a JSON list", "write one object a line (JSON Lines), or CSV")
     control = len(start) - len(start.translate(None, _CONTROL))
     if control > max(_MOST_CONTROL * len(start), 4) and not encoding_of(start):
-        detail = f"the file has {control} binary bytes among its first {len(start)}"
-        raise InvalidRequest(f"{WANTED}, {detail}", reason="NOT_A_TABLE")
+        zeros = ", all of them zeros" if not any(start) else ""
+        detail = f"{found} is binary: {control:,} of its first {len(start):,} bytes are no text{zeros}"
+        raise InvalidRequest(f"{WANTED}, {detail}: {_AS_CSV}", reason="NOT_A_TABLE")
+
+
+def _refuse_damaged_zip(start: bytes) -> NoReturn:
+    """Raise `InvalidRequest` for a zip archive without its end: the names of its first files say what it is."""
+    for first, (what, helps) in _ZIPPED.items():
+        if first.encode() in start:
+            raise no_table(f"{what} that is damaged or cut off", helps)
+    what = "an .npz file" if b".npy" in start else "a zip archive"
+    raise no_table(f"{what} that is damaged or cut off", "send it again")
 
 
 def _check_zip(path: Path) -> None:
@@ -180,7 +190,7 @@ def _unpacked(path: Path, max_bytes: int) -> Iterator[bytes]:
         with cast("BinaryIO", gzip.open(path, "rb")) as file:
             while chunk := file.read(CHUNK):
                 if not total and not chunk.startswith((b"PAR1", b"PK", b"\x93NUMPY")):
-                    _check_is_table(chunk[:LOOKED_AT])
+                    _check_is_table(chunk[:LOOKED_AT], "what the gzip file unpacks to")
                 total += len(chunk)
                 if total > max_bytes:
                     detail = f"expected at most {max_bytes} bytes when unpacked, the file has more"

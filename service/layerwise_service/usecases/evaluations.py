@@ -105,7 +105,7 @@ class Evaluations:
         scores = [_scores(table.version.network, each, known) for table, each in zip(tables, measured, strict=True)]
         unit = 1.0 if networks[0].is_classifier else float(np.var(measured[0].truth[known]))
         for table, each, own in zip(tables, measured, scores, strict=True):
-            form = _evaluation(table, each, known, sampled_from)
+            form = _evaluation(table, each, known, target=target, sampled_from=sampled_from)
             metric = metric_name(str(form["loss_name"]))
             difference = None if own is scores[0] or not unit else _difference((own - scores[0]) / unit, metric)
             found.append(VersionEvaluation(table.version.model, table.version.version, form, difference))
@@ -129,7 +129,12 @@ def _sample(rows: int, outputs: int) -> NDArray[np.intp]:
 
 
 def _evaluation(
-    table: TablePrediction, measured: MeasuredRows, known: NDArray[np.bool_], sampled_from: int | None
+    table: TablePrediction,
+    measured: MeasuredRows,
+    known: NDArray[np.bool_],
+    *,
+    target: str,
+    sampled_from: int | None,
 ) -> JSONObject:
     network, version = table.version.network, table.version
     targets = _targets(network, measured.truth[known])
@@ -143,6 +148,7 @@ def _evaluation(
     unknown = measured.unknown.most_common(MOST_UNKNOWN)
     form = replace(
         found,
+        target=target,
         sampled_from=sampled_from,
         unknown_labels=dict(unknown) or None,
         unknown_rows=measured.unknown.total() or None,

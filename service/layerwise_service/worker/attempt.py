@@ -124,6 +124,7 @@ class Attempt:
             model,
             data,
             training.held_out_rows if held_out is None else np.arange(len(trained), len(data), dtype=np.intp),
+            target=None if job.source is None else job.source.target,
             epochs=self._newest.epoch,
             check=self._check_instruction,
         )

@@ -66,12 +66,18 @@ class Rows:
 
 
 def evaluation_of(
-    model: MLP, rows: Rows, held_out: NDArray[np.intp] | None, *, epochs: int, check: Callable[[], None]
+    model: MLP,
+    rows: Rows,
+    held_out: NDArray[np.intp] | None,
+    *,
+    epochs: int,
+    check: Callable[[], None],
+    target: str | None = None,
 ) -> JSONObject | None:
     """Return the evaluation of a trained `model` in its JSON form; None if its figures would not be finite.
 
-    It is measured on the `held_out` of `rows`, or on all of them if that is None. `check` is called every now and then;
-    what it raises ends the evaluation.
+    `target` is the name of what it predicts, if that has one. It is measured on the `held_out` of `rows`, or on all
+    of them if that is None. `check` is called every now and then; what it raises ends the evaluation.
     """
     assert model.plan is not None
     measured_on: Literal["held_out", "trained_on"] = "trained_on" if held_out is None else "held_out"
@@ -94,6 +100,7 @@ def evaluation_of(
         shuffled = sample.chosen(_some(np.arange(len(sample), dtype=np.intp), few, rng)) if few else None
         found = replace(
             found,
+            target=target,
             measured_on=measured_on,
             sampled_from=len(numbers) if len(sample) < len(numbers) else None,
             importances=None if shuffled is None else _importances(model, shuffled, check),

@@ -233,6 +233,7 @@ def test_an_evaluation_is_the_same_after_json_whose_numbers_are_all_floats(model
         unknown_labels={"dog": 2},
         unknown_rows=2,
         sampled_from=900,
+        target="price",
         measured_on="held_out",
     )
 

@@ -388,7 +388,12 @@ def test_a_cell_that_a_chosen_format_cannot_read_is_named(upload: Upload) -> Non
         ),
         (zipped("word/document.xml"), "NOT_A_TABLE", "a Word document"),
         (zipped("a.csv"), "NOT_A_TABLE", "a zip archive of 'a.csv': unpack it"),
-        (zipped("a.npy")[:-9], "NOT_A_TABLE", "damaged or cut off"),
+        (zipped("a.npy")[:-9], "NOT_A_TABLE", "an .npz file that is damaged or cut off: send it again"),
+        (
+            zipped("[Content_Types].xml", "xl/workbook.xml", "xl/sheet1.xml")[:-30],
+            "NOT_A_TABLE",
+            r"an Excel file \(.xlsx\) that is damaged or cut off: save the sheet as CSV",
+        ),
         (zipped("a.npy"), "DAMAGED_FILE", "a: expected a whole array"),
         (b"a/b".ljust(257, b"\0") + b"ustar\0", "NOT_A_TABLE", "a tar archive"),
         (b"SQLite format 3\0", "NOT_A_TABLE", "an SQLite database: export the table as CSV"),
@@ -414,7 +419,12 @@ def test_a_cell_that_a_chosen_format_cannot_read_is_named(upload: Upload) -> Non
         (b"a,b\n", "NO_ROWS", "the file has none"),
         (b"\n <!DOCTYPE html><html>", "NOT_A_TABLE", "a web page"),
         (b'[{"a": 1}]', "NOT_A_TABLE", "one object a line"),
-        (bytes(range(32)), "NOT_A_TABLE", "binary bytes"),
+        (bytes(range(32)), "NOT_A_TABLE", "the file is binary: 26 of its first 32 bytes are no text: save it as CSV"),
+        (
+            gzip.compress(bytes(10**6)),
+            "NOT_A_TABLE",
+            "what the gzip file unpacks to is binary: 65,536 of its first 65,536 bytes are no text, all of them zeros",
+        ),
         (b"a,b\n1,2\n1,\x00\n", "BAD_LINE", r"line\[3\]: expected text, got a NUL byte"),
         (b"a,b\n" + b"1,2\n" * 90_000 + b"1,\x00\n", "BAD_LINE", r"line\[90002\]: .* NUL byte"),
         (
