@@ -24,6 +24,7 @@ from layerwise_service.domain.table_datasets import Cell, DatasetColumn, cells
 from layerwise_service.errors import InvalidRequest
 
 _MOST_LISTED = 10
+_INEXACT = 2**53
 _FEW_ROWS = 20
 """In a table of so few rows, each may well be a class of its own."""
 _KINDS = ("number", "boolean", "category", "text")
@@ -129,7 +130,17 @@ def target_values(column: DatasetColumn, task: Task, stored: Stored) -> Sequence
     if column.kind == "boolean":
         labels = cast(BooleanFormat, variants.from_json("format", column.format, FORMATS)).labels
         return [labels[int(value)] for value in stored.tolist()]
+    if len(stored):
+        _check_exact(float(np.abs(stored).max()), f"the column {column.name!r}")
     return [int(value) for value in stored.tolist()]
+
+
+def _check_exact(value: Any, what: str) -> None:
+    """Raise `InvalidRequest` for a class that is a number that float64 does not tell from its neighbours."""
+    if isinstance(value, float) and abs(value) >= _INEXACT:
+        detail = f"expected numbers below {_INEXACT} as classes, {what} has {value:.0f} or a number next to it"
+        detail = f"{detail}, which cannot be told apart: read the column as a category, and train on that"
+        raise InvalidRequest(detail, pointer="target")
 
 
 class TrueValues:
@@ -151,7 +162,9 @@ class TrueValues:
         self._codes: dict[object, int] = {}
         for code, label in enumerate(labels or ()):
             with suppress(ValueError, OverflowError):  # a label that no cell can have
-                self._codes[self._read(label)] = code
+                value = self._read(label)
+                _check_exact(value, "the version")
+                self._codes[value] = code
         self._code_of = lru_cache(10_000)(self._code)
 
     def read(self, stored: Stored) -> NDArray[np.float64]:

@@ -20,6 +20,9 @@ from layerwise_proto.v1 import datasets_pb2, models_pb2, profiles_pb2, tables_pb
 from layerwise_proto.v1.datasets_pb2_grpc import DatasetServiceStub
 from layerwise_proto.v1.models_pb2_grpc import PredictionServiceStub
 from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
+from layerwise_service.domain.table_datasets import DatasetColumn
+from layerwise_service.domain.targets import TrueValues
+from layerwise_service.errors import InvalidRequest
 from layerwise_service.settings import Settings
 from layerwise_service.stores.table_reader import StoredTable
 from layerwise_service.wiring import Stores, build_worker, open_stores
@@ -244,6 +247,24 @@ def test_a_target_from_which_nothing_can_be_learnt_is_refused(channel: grpc.Chan
 
     assert (status, reason, pointer) == (grpc.StatusCode.INVALID_ARGUMENT, "NO_TARGET", "target")
     assert words in detail
+
+
+def test_classes_that_are_numbers_beyond_those_of_float64_are_refused(channel: grpc.Channel) -> None:
+    content = "a,y\n" + "".join(f"{i},{2**53 + i % 3}\n" for i in range(30))
+    found = DatasetServiceStub(channel).UploadDataset(file_requests(content.encode()), timeout=60)
+
+    _, detail, _, pointer = error_of(partial(create, channel, found.id, target="y", task=1))
+
+    assert pointer == "target"
+    assert "expected numbers below 9007199254740992 as classes, the column 'y' has 9007199254740994" in detail
+
+
+def test_a_version_whose_classes_are_such_numbers_is_not_evaluated() -> None:
+    column = DatasetColumn("y", "number", {"kind": "number"}, 0, 2, "1", ())
+    assert TrueValues(column, [2**53 - 1, 5]).read(np.array([2.0**53 - 1, 5, 2**53])).tolist() == [0, 1, -1]
+
+    with pytest.raises(InvalidRequest, match="the version has 9007199254740992 or a number next to it"):
+        TrueValues(column, [5, 2**53 + 1])
 
 
 def test_a_job_on_no_dataset_is_refused(channel: grpc.Channel) -> None:
