@@ -96,6 +96,6 @@ def form_file() -> Iterator[str | bytes]:
                 case _:
                     pass
     except (ValueError, RequestEntityTooLarge) as error:
-        raise InvalidRequest(f"the form cannot be read: {error}", reason="INVALID_FORM") from error
+        raise InvalidRequest(f"the form cannot be read; it may be cut off: {error}", reason="INVALID_FORM") from error
     if not files:
         raise InvalidRequest("expected a form with one file, got none", reason="NOT_ONE_FILE")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from typing import Any, TypedDict
 
@@ -75,10 +76,28 @@ def as_csv() -> bool:
 
 def json_object(name: str) -> dict[str, Any]:
     """Return the JSON object of the parameter `name`, empty if it is left out. Raises `InvalidRequest`."""
+    text = request.args.get(name, "{}")
     try:
-        return msgspec.json.decode(request.args.get(name, "{}"), type=dict[str, Any])
-    except msgspec.DecodeError as error:
-        raise InvalidRequest(f"expected a JSON object: {error}", pointer=name) from error
+        found = msgspec.json.decode(text, type=dict[str, Any])
+        json.loads(text, object_pairs_hook=_distinct)
+    except (msgspec.DecodeError, RecursionError) as error:
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise InvalidRequest(f"expected a JSON object: {why}", pointer=name) from error
+    except _Repeated as error:
+        raise InvalidRequest(f"expected each name once, got {str(error)[:64]!r} twice", pointer=name) from error
+    return found
+
+
+class _Repeated(ValueError):
+    """A name that is twice in an object."""
+
+
+def _distinct(pairs: list[tuple[str, object]]) -> None:
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name in seen:
+            raise _Repeated(name)
+        seen.add(name)
 
 
 def _is_whole(text: str) -> bool:

@@ -79,7 +79,7 @@ class FilePredictor:
         for a larger file than one prediction may have, and what `predict` and `Datasets.opened` raise.
         """
         found = self._predictor.load(model=model, version=version)
-        choices = ReadingChoices(known=dict.fromkeys(keep, TextFormat()) | found.formats)
+        choices = ReadingChoices(known=dict.fromkeys(filter(None, keep), TextFormat()) | found.formats)
         most = found.most_explained if explain else found.most_rows
         try:
             with self._datasets.opened(chunks, choices, max_rows=most) as (table, stored):

@@ -161,6 +161,8 @@ def test_a_body_goes_on_where_one_broke_off(settings: Settings, rest: FlaskClien
         ("", {"data": b"a\n1\n", "headers": {"Content-Encoding": "br"}}, (415, "UNSUPPORTED_MEDIA_TYPE")),
         ("?formats=[1]", {"data": b"a\n1\n"}, (400, "INVALID_ARGUMENT")),
         ("?formats=%7B%22a%22:%22colour%22%7D", {"data": b"a\n1\n"}, (400, "INVALID_ARGUMENT")),
+        ("?formats=%7B%22a%22:" + "[" * 2_000 + "]" * 2_000 + "%7D", {"data": b"a\n1\n"}, (400, "INVALID_ARGUMENT")),
+        ('?formats={"a":"number","a":"text"}', {"data": b"a\n1\n"}, (400, "INVALID_ARGUMENT")),
         ("?transient=1", {"data": b"a\n1\n"}, (400, "INVALID_ARGUMENT")),
         ("?read_as=nobody/2", {"data": b"a\n1\n"}, (404, "MODEL_NOT_FOUND")),
         ("?size=1", {"data": b"a\n1\n"}, (400, "UNKNOWN_FIELD")),

@@ -106,14 +106,14 @@ def test_csv_says_how_many_warnings_the_answer_has_and_no_name_twice(rest: Flask
 
 
 def test_an_error_in_the_query_names_the_parameter(rest: FlaskClient) -> None:
-    asked = ("keep=nothing", "version=9", "speed=1", "model=other")
+    asked = ("keep=nothing", "keep=", "version=9", "speed=1", "model=other")
 
     answers = [rest.post(f"/predict?{query}", data=FILE, content_type="text/csv").get_json() for query in asked]
 
     found = [{name for name in each["errors"][0] if name != "detail"} for each in answers if "errors" in each]
     named = [each["errors"][0]["parameter"] for each in answers if "errors" in each]
     assert all(names == {"parameter", "place"} for names in found)
-    assert named == ["keep", "version", "speed", "model"]
+    assert named == ["keep", "keep", "version", "speed", "model"]
 
 
 @pytest.mark.parametrize(
