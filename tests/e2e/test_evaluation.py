@@ -342,7 +342,9 @@ def test_a_validation_file_must_have_the_columns_of_the_other(service: Service, 
                 progress=False,
             )
         (tmp_path / "bad.csv").write_text(held.read_text() + "\nmany;ant;2,5\n")
-        with pytest.raises(LayerwiseError, match=r"validation: .*bad.csv: .*size: expected a number, got 'many'"):
+        with pytest.raises(
+            LayerwiseError, match=r"validation: .*bad.csv: .*size: expected a number with a decimal comma, .*got 'many'"
+        ):
             client.train("never", LAYERS, trained, "price", validation=tmp_path / "bad.csv", progress=False)
         with pytest.raises(LayerwiseError, match="validation: expected rows in memory, as those to train on"):
             client.train("never", LAYERS, [[1.0], [2.0]], [1.0, 2.0], validation=held, progress=False)

@@ -119,7 +119,13 @@ def test_an_error_in_the_query_names_the_parameter(rest: FlaskClient) -> None:
 @pytest.mark.parametrize(
     ("body", "status", "reason", "place", "words"),
     [
-        (FILE.replace(b"1,5", b"about 2"), 400, "BAD_CELL", ["rows", 1, "size"], "expected a number, got 'about 2'"),
+        (
+            FILE.replace(b"1,5", b"about 2"),
+            400,
+            "BAD_CELL",
+            ["rows", 1, "size"],
+            "expected a number with a decimal comma",
+        ),
         (b"%PDF-1.7 ...", 400, "NOT_A_TABLE", None, "the file is a PDF document"),
         (FILE.replace(b"colour", b"color"), 400, "MISSING_COLUMN", ["columns", "colour"], "did you mean color?"),
         (
