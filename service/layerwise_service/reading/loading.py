@@ -31,6 +31,7 @@ MOST_REJECTED = 10_000
 """The most lines with another number of cells that DuckDB keeps: those of blanks alone are left out."""
 BUFFER_BYTES = 2 * LONGEST_LINE
 """Of the file, held at once. DuckDB would take sixteen of the longest lines: two such buffers fill its memory."""
+_LOOKED_AT = 1_000  # lines of JSON
 LEAST_FREE = 2**25
 """Bytes. With less on the disk, an error of DuckDB's is taken for one of the disk."""
 BLANKS = " \t\n\r\v\f\u00a0\u001a"
@@ -172,6 +173,8 @@ def _load_typed(
     options = f"{_JSON_LINES}, sample_size = {-1 if max_rows is None else max_rows + 1}"
     reader = f"read_json($path, {options})" if is_json else "read_parquet($path)"
     given = {"path": str(path)}
+    if is_json and max_columns is not None:
+        _check_keys(database, given, max_columns)
     described = database.execute(f"DESCRIBE SELECT * FROM {reader}", given).fetchall()
     columns = [(str(row[0]), str(row[1])) for row in described]
     for name, column_type in columns:
@@ -244,6 +247,15 @@ def _different(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(found := dict(pairs)) < len(pairs):
         raise ValueError
     return found
+
+
+def _check_keys(database: duckdb.DuckDBPyConnection, given: Mapping[str, str], max_columns: int) -> None:
+    """Raise `TooLarge` if the first lines of JSON have too many keys: to find types for 100,000 takes a minute."""
+    lines = f"SELECT json FROM read_ndjson_objects($path, maximum_object_size = {LONGEST_LINE}) LIMIT {_LOOKED_AT}"
+    keys = f"SELECT DISTINCT unnest(json_keys(json)) FROM ({lines}) LIMIT {max_columns + 1}"
+    (count,) = cast("tuple[int]", database.execute(f"SELECT count(*) FROM ({keys})", given).fetchone())
+    if count > max_columns:
+        raise TooLarge(f"expected at most {max_columns:,} columns, got more", pointer="columns")
 
 
 def _limit(max_rows: int | None) -> str:

@@ -343,6 +343,14 @@ def test_booleans_of_parquet_are_1_and_0_to_categories_that_are_numbers(tmp_path
     assert list(block["c"]) == [1, 0]
 
 
+def test_a_line_with_very_many_keys_is_refused_before_their_types_are_found(upload: Upload) -> None:
+    """Finding them would take a minute."""
+    keys = ",".join(f'"k{i}":1' for i in range(100_000))
+
+    with pytest.raises(TooLarge, match="columns: expected at most 1,000 columns, got more"):
+        TableFile(upload(f"{{{keys}}}\n".encode()), max_bytes=MANY, max_columns=1_000)
+
+
 @pytest.mark.parametrize("line", [b"1,2", b'{"a": 1, "b": 2}'], ids=["CSV", "JSON Lines"])
 def test_reading_stops_soon_after_the_first_row_too_many(upload: Upload, line: bytes) -> None:
     header = b"" if line.startswith(b"{") else b"a,b\n"
