@@ -170,6 +170,7 @@ def test_a_column_tells_how_it_was_read_in_words(client, service):
         "german": {"kind": "number", "decimal": ",", "thousands": " ", "unit": "%"},
         "us": {"kind": "date", "day_first": False},
         "words": {"kind": "boolean", "gaps": ["", "NA", "?", "-"], "true": ["ja"], "false": ["nein", "nö"]},
+        "inferred": {"kind": "boolean", "true": ["Ja", "true"], "false": ["Nein", "false"]},
         "as it is": {"kind": "category", "strip": False, "numeric": True},
     }
     service.answers["GetDataset"] = lambda request, context: datasets_pb2.Dataset(
@@ -187,6 +188,7 @@ def test_a_column_tells_how_it_was_read_in_words(client, service):
         "german": "decimal comma, thousands blank, unit %",
         "us": "month first",
         "words": "true: ja, false: nein nö, no value: ? -",
+        "inferred": "Ja, Nein",
         "as it is": "blanks kept, numbers",
     }
     assert dataset.columns[0].format == {"kind": "number"}

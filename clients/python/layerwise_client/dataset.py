@@ -74,7 +74,7 @@ def _booleans(form: Mapping[str, Any]) -> list[str]:
     found: list[str] = []
     for name in ("true", "false"):
         usual, words = _USUAL[name], form.get(name, _USUAL[name])
-        if not {word.casefold() for word in words[1:]} <= set(usual):
+        if not {word.casefold() for word in words[1:] or words} <= set(usual):
             found.append(f"{name}: {_listed(words)}")
         elif words[0].casefold() != name:
             found.append(words[0])
