@@ -185,6 +185,27 @@ def test_rows_of_numbers_are_evaluated(service: Service) -> None:
     assert found.evaluation.confusion_matrix == stored.confusion_matrix
 
 
+def test_true_numbers_of_json_and_numpy_stay_what_they_are(service: Service, tmp_path: Path) -> None:
+    """As a German text, 1.234 would be 1234."""
+    sizes = [i / 8 + 0.001 for i in range(80)]
+    rows = [f"{size:.3f};{1000 + size:,.3f}".translate(str.maketrans(",.", ".,")) for size in sizes]
+    (tmp_path / "german.csv").write_text("\n".join(["size;price", *rows]))
+    np.savez(tmp_path / "typed.npz", size=sizes, price=sizes)
+    pd.DataFrame({"size": sizes, "price": sizes}).to_json(tmp_path / "typed.jsonl", orient="records", lines=True)
+    with service.client() as client:
+        plan = {"epochs": 2}
+        client.train("german", {"layers": [{}]}, tmp_path / "german.csv", "price", plan=plan, progress=False).wait()
+        truths = [
+            block.truth
+            for name in ("typed.npz", "typed.jsonl")
+            for block in client.predict_file("german", tmp_path / name, target="price")
+        ]
+
+    assert len(truths) == 2
+    for truth in truths:
+        assert truth == pytest.approx(sizes)
+
+
 @pytest.mark.parametrize(
     ("versions", "y", "message"),
     [

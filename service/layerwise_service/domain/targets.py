@@ -157,6 +157,8 @@ class TrueValues:
         self._labels = labels
         form = column.format if labels and isinstance(labels[0], str) else target_format
         given = _format_of(labels) if form is None else variants.from_json("format", form, FORMATS)
+        if isinstance(given, NumberFormat) and column.format.get("numeric"):
+            given = NumberFormat()  # numbers of Parquet and the like, which have no signs of texts
         self._read = given.reader()
         self._wanted = given.wanted
         self._codes: dict[object, int] = {}

@@ -13,7 +13,7 @@ from layerwise.tables.cells import GAPS
 from layerwise.tables.choices import formats_by_column
 from layerwise.tables.encoding import texts
 from layerwise.tables.format import Format
-from layerwise.tables.formats import BooleanFormat, CategoryFormat, NumberFormat
+from layerwise.tables.formats import BooleanFormat, CategoryFormat, NumberFormat, TextFormat
 from layerwise.wording import did_you_mean
 from layerwise_service.domain.tables import listed
 from layerwise_service.errors import InvalidRequest
@@ -101,11 +101,14 @@ def _joined(gaps: Iterable[str], more: Iterable[str]) -> tuple[str, ...]:
 def _of_type(kind: str | None, form: Format) -> Format:
     """Return the format that reads a column as `form` would, if the file says that it has numbers or booleans.
 
-    Here they are texts in plain notation, whatever signs and words the cells of a text file have.
+    Here they are texts in plain notation, whatever signs and words the cells of a text file have. Numbers with
+    fractions that are wanted as texts are categories that say so.
     """
+    if isinstance(form, TextFormat) and kind == "number":
+        return CategoryFormat(form.gaps, numeric=True)
     if kind is None or not isinstance(form, NumberFormat | BooleanFormat | CategoryFormat):
         return form
-    if isinstance(form, CategoryFormat) and kind == "number":
+    if isinstance(form, CategoryFormat) and kind != "boolean":
         return replace(form, numeric=True)
     if isinstance(form, CategoryFormat) and not form.numeric:
         return form

@@ -88,7 +88,8 @@ class FileKind(Enum):
 class TableText:
     """A file that DuckDB can read: its kind, how its text was read if that is doubtful.
 
-    `types` are those of the columns of NumPy's arrays, "number", "boolean" or "", which are CSV now; else it is empty.
+    `types` are those of the columns of NumPy's arrays, which are CSV now: "whole", "number", "boolean" or "". Of other
+    files it is empty.
     """
 
     kind: FileKind

@@ -48,8 +48,8 @@ def load(
 ) -> tuple[tuple[str, ...], Mapping[str, str], tuple[Doubt, ...]]:
     """Load the file, and return the names of its columns, the types that it gives them, and what was done to them.
 
-    Parquet, JSON Lines and arrays say "number" or "boolean" of columns that are no texts. Raises `InvalidRequest`,
-    `TooLarge` at the first row beyond `max_rows`, and MemoryError.
+    Parquet, JSON Lines and arrays say "whole", "number" or "boolean" of columns that are no texts.
+    Raises `InvalidRequest`, `TooLarge` at the first row beyond `max_rows`, and MemoryError.
     """
     typed: Mapping[str, str] = {}
     try:
@@ -201,11 +201,15 @@ def _load_typed(
             if database.execute(f"SELECT 1 FROM {reader} WHERE {nested} LIMIT 1", given).fetchone():
                 raise _nested(name, "an object or a list")
     types = zip(names, (column_type for _, column_type in columns), strict=True)
-    typed = {name: "boolean" if each == "BOOLEAN" else "number" for name, each in types if _TYPED.match(each)}
+    typed = {name: kind for name, each in types for pattern, kind in _TYPED.items() if pattern.match(each)}
     return names, typed, doubts
 
 
-_TYPED = re.compile("BOOLEAN|U?(TINY|SMALL|BIG|HUGE)?INT|UINTEGER|FLOAT|DOUBLE|DECIMAL")
+_TYPED = {
+    re.compile("BOOLEAN"): "boolean",
+    re.compile("U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?$"): "whole",
+    re.compile("FLOAT|DOUBLE|DECIMAL"): "number",
+}
 _JSON_LINES = (
     f"format = 'newline_delimited', records = true, map_inference_threshold = -1, maximum_object_size = {LONGEST_LINE}"
 )

@@ -23,7 +23,7 @@ _KINDS = "biufMUS"
 """Booleans, numbers, dates and texts."""
 
 
-_TYPES = {"b": "boolean", "i": "number", "u": "number", "f": "number"}
+_TYPES = {"b": "boolean", "i": "whole", "u": "whole", "f": "number"}
 
 
 def make_csv(
@@ -32,7 +32,7 @@ def make_csv(
     """Replace the arrays at `path` by a CSV file of at most `max_bytes`, and of no more than `max_rows` + 1 rows.
 
     The column of an array `a` of one dimension is called a, those of one of two dimensions a0, a1, …; the array of an
-    .npy file is called x. Return the type of each column: "number", "boolean", or "" for dates and texts.
+    .npy file is called x. Return the type of each column: "whole", "number", "boolean", or "" for dates and texts.
     Raises `InvalidRequest`, and `TooLarge`.
     """
     try:

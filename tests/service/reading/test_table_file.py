@@ -334,6 +334,17 @@ def test_texts_of_json_lines_that_look_like_dates_times_and_uuids_stay_as_they_a
     }
 
 
+def test_numbers_that_are_wanted_as_texts_say_that_they_are_numbers(upload: Upload) -> None:
+    text = TextFormat()
+    content = npz(a=np.array([1.5, 2007.0]), b=np.array([2**53 + 1, 7]), c=np.array(["1.5", "x"]))
+    choices = ReadingChoices({"a": text, "b": text, "c": text})
+    with TableFile(upload(content), max_bytes=MANY, choices=choices) as table:
+        (block,) = table.blocks()
+
+    assert table.schema["a"].format == CategoryFormat(numeric=True)
+    assert block == {"a": ["1.5", "2007"], "b": ["9007199254740993", "7"], "c": ["1.5", "x"]}
+
+
 def test_booleans_of_parquet_are_1_and_0_to_categories_that_are_numbers(tmp_path: Path) -> None:
     duckdb.sql("SELECT true AS c UNION ALL SELECT false").write_parquet(str(tmp_path / "upload"))
     choices = ReadingChoices(known={"c": CategoryFormat(numeric=True)})
