@@ -15,9 +15,12 @@ import numpy as np
 
 GAPS = (
     *("", "NA", "N/A", "n/a", "#N/A", "#NA", "<NA>", "NaN", "nan", "NAN", "-nan", "-NaN", "NaT"),
-    *("NULL", "Null", "null", "None", "none", "nil"),
+    *("NULL", "Null", "null", "None", "none", "nil", "\\N"),
 )
-"""Words that mean that a cell has no value, unless told otherwise. pandas.read_csv reads almost the same words so."""
+"""Words that mean that a cell has no value, unless told otherwise. pandas.read_csv reads almost the same words so.
+
+Databases write \\N in their dumps.
+"""
 ABSENT = ("", "N/A", "NA", "NULL", "NaN", "nan", "null")
 """Those of a column of numbers or dates that was fitted before columns had formats."""
 BOOLEANS = {"True": "true", "TRUE": "true", "False": "false", "FALSE": "false"}

@@ -56,7 +56,7 @@ class _Record:
 def find_dialect(path: Path) -> Dialect:
     """Return the dialect by which most of the first records have as many cells as the header.
 
-    Lines before the header, such as a title, have fewer cells than the records, or a text in the first alone.
+    Lines before the header, such as a title, have fewer cells than the records, a text in the first alone, or none.
     Raises `TooLarge` for a header of more than `LONGEST_LINE`.
     """
     with path.open(encoding="utf-8", newline="") as file:
@@ -126,9 +126,13 @@ def _records(sample: str, delimiter: str, quote: str, escape: str) -> Iterator[_
             yield _Record(cells, place)
 
 
-def _is_title(record: _Record) -> bool:
-    """Return whether only the first cell has a text: spreadsheets give a title as many cells as the table has."""
-    return bool(record.cells[0].strip()) and not any(cell.strip() for cell in record.cells[1:])
+def _may_be_header(record: _Record, usual: int) -> bool:
+    """Return whether a record is neither empty nor a title: spreadsheets give both as many cells as the table has.
+
+    Only the first cell of a title has a text. A header of two cells may be like that, too.
+    """
+    texts = [bool(cell.strip()) for cell in record.cells]
+    return any(texts if usual < 3 else texts[1:])
 
 
 def _header(records: list[_Record]) -> tuple[tuple[float, int], int, tuple[str, ...]]:
@@ -142,7 +146,7 @@ def _header(records: list[_Record]) -> tuple[tuple[float, int], int, tuple[str, 
         return (0.0, usual), 0, tuple(records[0].cells) if records else ()
     fit = (widths.count(usual) / len(widths), usual)
     wide = [i for i, width in enumerate(widths) if width >= usual]
-    start = next((i for i in wide if usual < 3 or not _is_title(records[i])), wide[0])
+    start = next((i for i in wide if _may_be_header(records[i], usual)), wide[0])
     first = records[0]
     if start == 1 and usual - 1 == widths[0] > 0 and records[1].place == first.place + 1:
         if not any(record.cells[-1] for record in records[1:] if record.cells):
