@@ -213,7 +213,7 @@ def test_the_columns_are_shown_as_they_were_read_with_the_options_that_settle_do
     ]
     assert lines[22:] == [
         "the day date 3 12345 x",
-        "us number thousands , 3 ~12,300 x",
+        "us number thousands comma 3 ~12,300 x",
         "de number unit € 3 12345 x",
         "id category 3 12345 x",
         "code category 3 12345 x",

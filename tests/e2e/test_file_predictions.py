@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -145,3 +146,21 @@ def test_numbers_beside_texts_mean_the_same(service: Service, client: Client, *,
         found = asking.predict("shops", rows)
 
     assert found.probabilities == pytest.approx(client.predict("shops", wanted).probabilities, abs=1e-6)
+
+
+def test_the_command_writes_the_csv_that_rest_answers(service: Service) -> None:
+    content = b"id;size;when;open\n00012345678901234567;1.200;3.4.2012;ja\nb;1.234,5;;nein\n"
+    names = ("id", "size", "when", "open")
+    headers = {"Content-Type": "text/csv", "Accept": "text/csv"}
+    query = "&".join(f"keep={name}" for name in names)
+    request = urllib.request.Request(f"{service.rest}/predict?model=shops&{query}", content, headers)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        by_rest = answer.read()
+
+    by_command = predict(service, "-", "--probabilities", *(f"--keep={name}" for name in names), stdin=content)
+
+    assert by_command.stdout == by_rest
+    assert [line.split(",")[:4] for line in by_rest.decode().splitlines()[1:]] == [
+        ["00012345678901234567", "1200", "2012-04-03", "true"],
+        ["b", "1234.5", "", "false"],
+    ]

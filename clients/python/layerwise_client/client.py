@@ -447,7 +447,7 @@ class Client:
             Number or alias; by default the newest version.
         keep : iterable of str
             Columns to return with the predictions, such as an id. Those that the version does not take are returned
-            as they are in the file.
+            as they are in the file, others as they were read: numbers without their unit, times with an offset in UTC.
         target : str, optional
             Column with the true values, to compare with.
         gaps : iterable of str

@@ -103,9 +103,12 @@ _WORDS = {
 }
 
 
+_SIGNS = {" ": "blank", ",": "comma", ".": "point"}
+
+
 def _listed(value: object) -> str:
     if not isinstance(value, list):
-        return "blank" if value == " " else str(value)
+        return _SIGNS.get(str(value), str(value))
     return " ".join(map(str, cast("list[object]", value)))
 
 

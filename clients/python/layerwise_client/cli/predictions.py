@@ -6,6 +6,7 @@ import csv
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from layerwise_client.cli.output import emit, say, table
@@ -187,5 +188,9 @@ def _short(values: npt.NDArray[Any]) -> list[Any]:
 
 
 def _text(value: object) -> str:
-    """Return a value as in JSON and most CSV files: true, not True; nothing for a missing value."""
+    """Return a value as in most CSV files: true, not True; 5, not 5.0; nothing for a missing value."""
+    if isinstance(value, float) and isfinite(value):
+        from layerwise.tables.cells import number_text
+
+        return number_text(value)
     return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
