@@ -19,7 +19,13 @@ def did_you_mean(word: object, options: Iterable[str]) -> str:
 
     folded = {option.casefold(): option for option in islice(options, 1000)}
     near = get_close_matches(str(word)[:256].casefold(), folded, 1)
-    return f"; did you mean {folded[near[0]]}?" if near else ""
+    return f"; did you mean {readable(folded[near[0]])}?" if near else ""
+
+
+def readable(name: object) -> str:
+    """Return a name for a message: in quotes, with codes, if it has invisible characters or blanks around it."""
+    text = str(name)
+    return text if text.isprintable() and text == text.strip() else repr(text)
 
 
 def distinct_names(names: Iterable[str]) -> list[str]:

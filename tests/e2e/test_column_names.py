@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 import warnings
 from pathlib import Path
@@ -117,6 +118,28 @@ def test_names_of_a_dataframe_that_are_no_texts_become_texts(
     assert found == columns
     assert np.array_equal(answers[0], answers[1])
     assert np.array_equal(answers[0], answers[2])
+
+
+def test_an_error_shows_what_is_invisible_in_a_name(service: Service) -> None:
+    given = table().iloc[:, [1, 5]].set_axis(["size", "pay"], axis=1)
+    with service.client() as client:
+        train(client, "visible", given)
+    rows = [{"size\u200b": 1.0}, {" size": 1.0}]
+
+    refused = [asked(service, "visible", row) for row in rows]
+
+    assert refused == [
+        f"instances[0].size: the column 'size' is missing; there are {name}; did you mean {name}?"
+        for name in (r"'size\u200b'", "' size'")
+    ]
+
+
+def asked(service: Service, model: str, row: dict[str, float]) -> str:
+    body = json.dumps({"model": model, "instances": [row]}).encode()
+    request = urllib.request.Request(f"{service.rest}/predict", body, {"Content-Type": "application/json"})
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=30)
+    return str(json.load(refused.value)["detail"])
 
 
 def test_a_target_that_is_no_column_is_named_with_those_there_are(service: Service) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,8 @@ def trained(client: Client, model: str, X: Any, y: Any, validation: Any, **given
     assert version.evaluation is not None
     assert (version.evaluation.rows, version.evaluation.measured_on) == (40, "held_out")
     assert job.held_out == 40
-    return job, (version.metrics["validation_loss"], version.evaluation)
+    # a job on a file knows the name of its target
+    return job, (version.metrics["validation_loss"], replace(version.evaluation, target=None))
 
 
 def test_rows_in_memory_are_held_out_as_those_of_a_file(service: Service, tmp_path: Path) -> None:
@@ -117,6 +119,24 @@ def test_rows_that_do_not_fit_those_to_train_on_are_refused(service: Service, ch
         client.train("never", LAYERS, table[:100], "price", validation=change(table[100:]), progress=False)
 
     assert refused.value.place[0] in ("validation", "X")
+
+
+def test_a_share_of_the_rows_is_held_out_as_by_the_plan(service: Service, tmp_path: Path) -> None:
+    table = rows()
+    table.to_csv(tmp_path / "all.csv", index=False)
+    with service.client() as client:
+        jobs = [
+            client.train("share", LAYERS, X, "price", plan=plan, validation=share, progress=False)
+            for X in (table, tmp_path / "all.csv")
+            for plan, share in ((PLAN, 0.25), ({**PLAN, "validation": 0.25}, None))
+        ]
+        versions = [client.model("share").at(job.wait(timeout=60).version) for job in jobs]
+        found = [(version.plan["validation"], version.metrics["validation_loss"]) for version in versions]
+        with pytest.raises(LayerwiseError, match="validation: expected one way to hold rows out, the plan has"):
+            client.train("share", LAYERS, table, "price", plan={"validation": 0.1}, validation=0.2, progress=False)
+
+    assert found == [found[0]] * 4
+    assert found[0][0] == 0.25
 
 
 def test_there_is_one_way_to_hold_rows_out(service: Service) -> None:

@@ -131,7 +131,7 @@ class Client:
         weights: ArrayLike | Series | str | None = None,
         classes: Iterable[Label] | None = None,
         task: str | None = None,
-        validation: TableLike | tuple[Any, ...] | Dataset | str | PathLike[str] | None = None,
+        validation: TableLike | tuple[Any, ...] | Dataset | str | PathLike[str] | float | None = None,
         start_from: str | None = None,
         progress: bool | Progress = True,
         request_id: str | None = None,
@@ -170,11 +170,11 @@ class Client:
         task : str, optional
             "classification" or "regression". By default the loss of the plan decides; without one, texts, booleans and
             at most 20 different whole numbers are classes, other numbers and several columns a regression.
-        validation : tuple, table, str, path or Dataset, optional
-            The rows to hold out, instead of a share of the rows: (x, y) or (x, y, weights), rows in memory as X, y and
-            weights are; a table that has the column y; or the name of a column of X that marks them by true or 1. If X
-            is a dataset or file, also a file with the same columns, or a dataset. By default `validation` of the plan
-            decides.
+        validation : tuple, table, str, path, Dataset or float, optional
+            The rows to hold out: a share of them, as `validation` of the plan, which decides by default; or rows of
+            your own: (x, y) or (x, y, weights), in memory as X, y and weights are; a table that has the column y; the
+            name of a column of X that marks them by true or 1; or, if X is a dataset or file, a file with the same
+            columns, or a dataset.
         start_from : str, optional
             Version whose weights the network starts with: "model" or "model/version", by number or alias.
         progress : bool or Progress

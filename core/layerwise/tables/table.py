@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from layerwise.checks import counted, is_unicode, shown
 from layerwise.errors import InvalidInput, Place
-from layerwise.wording import did_you_mean
+from layerwise.wording import did_you_mean, readable
 
 Values: TypeAlias = NDArray[Any] | list[object]
 
@@ -178,7 +178,7 @@ def _check_names(given: Sequence[str], names: Sequence[str], extra: Collection[s
 
 
 def _text_list(names: Sequence[str]) -> str:
-    return ", ".join(str(name) for name in names[:20]) + (", …" if len(names) > 20 else "") if names else "none"
+    return ", ".join(map(readable, names[:20])) + (", …" if len(names) > 20 else "") if names else "none"
 
 
 def _column(name: str, given: Any, start: int) -> RawColumn:

@@ -17,7 +17,7 @@ from layerwise.tables.cells import GAPS
 from layerwise.tables.format import Format
 from layerwise.tables.formats import FORMATS, READ_BY
 from layerwise.tables.unusual import TableWarning, moved
-from layerwise.wording import did_you_mean
+from layerwise.wording import did_you_mean, readable
 from layerwise_service.domain.datasets import AnyColumns, Table, rows_of
 from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.settings import Settings
@@ -193,4 +193,4 @@ def _as_invalid_request(
 def listed(names: Iterable[str]) -> str:
     """Return the names of columns as errors show them."""
     given = list(names)
-    return ", ".join(given[:20]) + (", …" if len(given) > 20 else "")
+    return ", ".join(map(readable, given[:20])) + (", …" if len(given) > 20 else "")

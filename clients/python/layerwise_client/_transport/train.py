@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
@@ -55,6 +55,8 @@ class Rows:
 def start(connection: Connection, header: training_pb2.TrainHeader, given: Rows, display: Progress) -> training_pb2.Job:
     """Return the job, once the service has what it needs. Raises `InvalidRequest`."""
     check_task(given.task)
+    if isinstance(given.validation, int | float) and not isinstance(given.validation, bool):
+        given = _with_share(given, header, given.validation)
     loss = header.plan.loss.WhichOneof("kind")
     encoder = open_encoder(given.encoder, given.columns, given.ignore)
     if (dataset := _dataset(connection, given, header, encoder, display)) is not None:
@@ -79,6 +81,14 @@ def start(connection: Connection, header: training_pb2.TrainHeader, given: Rows,
     header.rows = sum(part.count for part in parts)
     header.held_out = sum(part.count for part in parts[1:])
     return submit(connection, header, parts, display)
+
+
+def _with_share(given: Rows, header: training_pb2.TrainHeader, share: float) -> Rows:
+    """Put the share of the rows to hold out into the plan, where it belongs. Raises `InvalidRequest`."""
+    if header.plan.HasField("validation"):
+        raise invalid("validation", "expected one way to hold rows out, the plan has a validation, too")
+    header.plan.validation = share
+    return replace(given, validation=None)
 
 
 def _dataset(
