@@ -103,6 +103,8 @@ ODD_TABLES = (
     table("ja and nein", "boolean", (0.0, 1.0), lambda i: "ja" if i % 2 else "nein"),
     table("VRAI and FAUX", "boolean", (0.0, 1.0), lambda i: "VRAI" if i % 2 else "FAUX"),
     table("codes", "category", ("000", "001"), lambda i: f"{i % 40:03d}", "CODES"),
+    table("long identifiers", "category", (f"{2**53}", f"{2**53 + 1}"), lambda i: f"{2**53 + i % 3}", "CODES"),
+    table("long round numbers", "number", (1e18, 2e18), lambda i: f"{i + 1}{'0' * 18}"),
     table("blanks after commas", "category", ("x0", "x1"), lambda i: f" x{i % 3}", header="a, y"),
     table("quotes", "category", ('say "x0", 0', 'say "x1", 1'), lambda i: f'"say ""x{i % 2}"", {i % 2}"'),
     table("identifiers", "category", ("u0", "u1"), lambda i: f"u{i}", "ALL_DIFFERENT"),

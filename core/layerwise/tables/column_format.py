@@ -41,8 +41,8 @@ KINDS: tuple[tuple[type | tuple[type, ...], frozenset[str]], ...] = (
     (time, frozenset({"time"})),
 )
 """The kinds of format that may read cells of a type, if the user does not choose one."""
-CODE = re.compile(r"\n\s*0[0-9]+\s*\n")
-"""A whole number with a needless 0, on one of several lines."""
+CODE = re.compile(r"\n\s*(?:0[0-9]+|[+-]?[0-9]{16,38})\s*\n")
+"""A whole number with a needless 0 or with many digits, on one of several lines."""
 
 
 def kinds_of(value: object) -> frozenset[str]:
@@ -100,7 +100,7 @@ def format_of(
             gaps = tuple(word for word in gaps if word not in categories)
         return InferredFormat(CategoryFormat(gaps, numeric=_is_numeric(column)))
     cells = _cells(column)
-    if column.numbers is not None and "number" in wanted and (encoding is not None or not _has_codes(column)):
+    if column.numbers is not None and "number" in wanted and (encoding is not None or not _may_have_codes(column)):
         has_point = any("." in cell for cell in cells if type(cell) is str)
         if not (has_point and _are_grouped(cells)):
             return InferredFormat(NumberFormat(), decimal="." if has_point else "")
@@ -147,8 +147,8 @@ def _cells(column: RawColumn) -> list[Any]:
     return list(values[:1]) if isinstance(values, np.ndarray) else values
 
 
-def _has_codes(column: RawColumn) -> bool:
-    """Return whether numbers begin with a needless 0, as codes do."""
+def _may_have_codes(column: RawColumn) -> bool:
+    """Return whether numbers begin with a needless 0, as codes do, or have so many digits that they may be codes."""
     lines = "\n".join(cell for cell in _cells(column) if type(cell) is str)
     return CODE.search(f"\n{lines}\n") is not None
 

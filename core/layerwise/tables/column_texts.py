@@ -17,6 +17,8 @@ MOST_ODD = 10
 """The most different texts that are taken for gaps in such a column."""
 GROUPED = re.compile(r"[+-]?(?:0|[1-9][0-9]{0,2}(?:\.[0-9]{3})?)")
 """A number that is the same if a point stands between groups of three digits, or that has such a group."""
+LONG = re.compile(r"[+-]?[0-9]{16,38}")
+"""A whole number that float64 may not hold exactly: with its neighbours it would become the same number."""
 INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 
 
@@ -34,6 +36,8 @@ class PlainNumbers:
     fraction: str = ""
     grouped: bool = False
     """Whether some have a point, and in all it may stand between groups of three digits, as in 12.345."""
+    inexact: str = ""
+    """One of the whole numbers that float64 does not hold exactly, "" if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ class InferredFormat:
 def plain_numbers(texts: Mapping[str, int]) -> tuple[PlainNumbers, dict[str, int]]:
     """Divide `texts`, the number of rows of each text, into numbers in plain notation and other texts."""
     rows = padded = 0
-    example = fraction = ""
+    example = fraction = inexact = ""
     grouped = True
     others: dict[str, int] = {}
     for text, count in texts.items():
@@ -68,7 +72,9 @@ def plain_numbers(texts: Mapping[str, int]) -> tuple[PlainNumbers, dict[str, int
         if is_padded(stripped):
             padded += count
             example = example or stripped
-    return PlainNumbers(rows, padded, example, fraction, grouped and fraction != ""), others
+        if not inexact and LONG.fullmatch(stripped) and int(float(stripped)) != int(stripped):
+            inexact = stripped
+    return PlainNumbers(rows, padded, example, fraction, grouped and fraction != "", inexact), others
 
 
 class ColumnTexts:

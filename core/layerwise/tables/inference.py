@@ -46,8 +46,8 @@ def infer_format(
         return InferredFormat(CategoryFormat(gaps), (doubt,))
     if (booleans := _booleans(column)) is not None:
         return InferredFormat(booleans)
-    if plain.padded:
-        return _padded(column)
+    if (why := _why_codes(plain)) is not None:
+        return InferredFormat(CategoryFormat(gaps), (why,))
     found = infer_number(column, decimal) or infer_date(column) or infer_time(column)
     return found or _words(column)
 
@@ -64,10 +64,17 @@ def _booleans(column: ColumnTexts) -> BooleanFormat | None:
     return None
 
 
-def _padded(column: ColumnTexts) -> InferredFormat:
-    example = column.plain.example
-    message = f"numbers such as {example} begin with 0, so they are read as codes and keep their zeros"
-    return InferredFormat(CategoryFormat(column.gaps), (Doubt("CODES", message, "number", example),))
+def _why_codes(plain: PlainNumbers) -> Doubt | None:
+    """Return the doubt about numbers that are read as codes, None if they are amounts."""
+    if plain.padded:
+        message = f"numbers such as {plain.example} begin with 0, so they are read as codes and keep their zeros"
+        return Doubt("CODES", message, "number", plain.example)
+    if plain.inexact and not plain.fraction:
+        message = (
+            f"whole numbers such as {plain.inexact} have more digits than a number keeps, so they are read as codes"
+        )
+        return Doubt("CODES", message, "number", plain.inexact)
+    return None
 
 
 def _words(column: ColumnTexts) -> InferredFormat:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
@@ -16,6 +17,7 @@ from layerwise.tables import ENCODINGS
 from layerwise.tables.cells import GAPS
 from layerwise.tables.format import Format
 from layerwise.tables.formats import FORMATS, READ_BY
+from layerwise.tables.inference import infer_format
 from layerwise.tables.unusual import TableWarning, moved
 from layerwise.wording import did_you_mean, readable
 from layerwise_service.domain.datasets import AnyColumns, Table, rows_of
@@ -64,9 +66,13 @@ def formats_of(kinds: Mapping[str, str], table: Table) -> dict[str, dict[str, An
     """Return the JSON forms of the formats of columns of these `kinds`."""
     found: dict[str, dict[str, Any]] = {}
     for name, kind in kinds.items():
-        found[name] = {"kind": "number" if kind == "whole" else kind}
+        values = table[name]
         if kind == "category":
-            found[name] = category_format(table[name])
+            found[name] = category_format(values)
+        elif kind == "whole" and isinstance(values, list):  # some are beyond those that float64 holds
+            found[name] = cast("dict[str, Any]", infer_format(Counter(values)).format.to_json())
+        else:
+            found[name] = {"kind": "number" if kind == "whole" else kind}
     return found
 
 

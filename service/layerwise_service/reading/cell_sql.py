@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from layerwise.tables.column_texts import LONG
+
 GROUP = 2_000
 """The columns of the tables `cells0`, `cells1`, …: DuckDB takes 32 KiB and more of memory for each column at a time."""
 BLANKS = " \t\n\r\v\f\u00a0"
@@ -18,6 +20,19 @@ def trimmed(i: int) -> str:
 def matches(text: str, pattern: str) -> str:
     """Return the SQL of whether a `text`, but for blanks around it, matches a `pattern` of an expression."""
     return f"regexp_full_match({text}, '[{BLANKS}]*({pattern})[{BLANKS}]*')"
+
+
+def codes_of(i: int) -> str:
+    """Return the SQL of whether a cell that is a plain number, `p<i>`, is padded, `z<i>`, and long, `l<i>`.
+
+    A padded number has several digits and begins with 0; a long one is whole and not held exactly by float64.
+    """
+    cell = f"c{i}"
+    # a text from '1' to '9…' is not padded: no need to look at it more closely
+    padded = f"CASE WHEN p{i} AND {cell} NOT BETWEEN '1' AND ':' THEN {matches(cell, '0[0-9]+')} END AS z{i}"
+    inexact = f"TRY_CAST(TRY_CAST({cell} AS DOUBLE) AS HUGEINT) != TRY_CAST({cell} AS HUGEINT)"
+    is_long = f"p{i} AND length({cell}) > 15 AND {matches(cell, LONG.pattern)}"
+    return f"{padded}, CASE WHEN {is_long} THEN {inexact} END AS l{i}"
 
 
 def with_newlines(text: str) -> str:

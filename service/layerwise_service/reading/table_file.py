@@ -21,7 +21,7 @@ from layerwise.tables.formats import CategoryFormat, NumberFormat, TextFormat
 from layerwise.tables.inference import infer_format
 from layerwise.tables.number_inference import decimal_of
 from layerwise_service.errors import InvalidRequest
-from layerwise_service.reading.cell_sql import BLANKS, cells_of, matches, quoted, trimmed, with_newlines
+from layerwise_service.reading.cell_sql import BLANKS, cells_of, codes_of, matches, quoted, trimmed, with_newlines
 from layerwise_service.reading.choices import ReadingChoices
 from layerwise_service.reading.file_kind import FileKind, table_text
 from layerwise_service.reading.loading import load
@@ -190,24 +190,21 @@ class TableFile:
         for start in range(0, len(self._names), TOGETHER):
             own = range(start, min(start + TOGETHER, len(self._names)))
             plain = ", ".join(f"c{i}, {self._is_plain(i)} AS p{i}" for i in own)
-            # a text from '1' to '9…' is not padded: no need to look at it more closely
-            padded = ", ".join(
-                f"CASE WHEN p{i} AND c{i} NOT BETWEEN '1' AND ':' THEN {matches(f'c{i}', '0[0-9]+')} END AS z{i}"
-                for i in own
-            )
+            codes = ", ".join(map(codes_of, own))
             wanted = ", ".join(
                 f"count(c{i}), count(*) FILTER (p{i}), count(*) FILTER (z{i}), min(c{i}) FILTER (z{i}),"
-                f" min(c{i}) FILTER (p{i} AND contains(c{i}, '.')), {distinct.format(f'c{i}')},"
+                f" min(c{i}) FILTER (p{i} AND contains(c{i}, '.')), min(c{i}) FILTER (l{i}),"
+                f" {distinct.format(f'c{i}')},"
                 f" (SELECT c{i} FROM {cells_of(i)} WHERE c{i} IS NOT NULL LIMIT 1)"
                 for i in own
             )
             cells = f"SELECT {plain} FROM {cells_of(start)} AS cells"
-            found = self._database.execute(f"SELECT {wanted} FROM (SELECT *, {padded} FROM ({cells}))").fetchone()
+            found = self._database.execute(f"SELECT {wanted} FROM (SELECT *, {codes} FROM ({cells}))").fetchone()
             counts = iter(cast("tuple[Any, ...]", found))
-            for i, rows, numbers, padded, code, point, different, example in zip(own, *[counts] * 7, strict=True):
-                fraction = (point or "").strip(BLANKS)
+            for i, rows, numbers, padded, *examples, different, example in zip(own, *[counts] * 8, strict=True):
+                code, fraction, long = ((text or "").strip(BLANKS) for text in examples)
                 grouped = GROUPED.fullmatch(fraction) is not None and self._are_grouped(i)
-                plain_numbers = PlainNumbers(numbers, padded, (code or "").strip(BLANKS), fraction, grouped)
+                plain_numbers = PlainNumbers(numbers, padded, code, fraction, grouped, long)
                 yield _Cells(rows, plain_numbers, different, example or "")
 
     def _are_grouped(self, i: int) -> bool:

@@ -209,6 +209,8 @@ def day(i):
         (mixed([], usual=lambda i: f"{i} {'kg' if i % 2 else 'g'}"), "MIXED_UNITS", (0, "x")),
         (mixed(["12.5 %"], usual=lambda i: f"{i} %"), None, None),
         (mixed(["007"], rows=40, usual=lambda i: str(i + 1)), "CODES", (17, "x")),
+        (mixed([], rows=30, usual=lambda i: str(2**53 + i)), "CODES", (1, "x")),
+        (mixed(["0.5"], rows=30, usual=lambda i: str(2**53 + i)), None, None),  # amounts
         (mixed([], rows=30, usual=lambda i: f"x{i}"), "ALL_DIFFERENT", (None, "x")),
         (["4/5/2013", "6/7/2013"], "DATE_ORDER", (0, "x")),
         (["4/5/2013", "6/17/2013"], None, None),

@@ -251,7 +251,9 @@ def test_a_target_from_which_nothing_can_be_learnt_is_refused(channel: grpc.Chan
 
 def test_classes_that_are_numbers_beyond_those_of_float64_are_refused(channel: grpc.Channel) -> None:
     content = "a,y\n" + "".join(f"{i},{2**53 + i % 3}\n" for i in range(30))
-    found = DatasetServiceStub(channel).UploadDataset(file_requests(content.encode()), timeout=60)
+    formats = {"y": to_message({"kind": "number"}, tables_pb2.Format)}
+    requests = file_requests(content.encode(), formats=formats)
+    found = DatasetServiceStub(channel).UploadDataset(requests, timeout=60)
 
     _, detail, _, pointer = error_of(partial(create, channel, found.id, target="y", task=1))
 
