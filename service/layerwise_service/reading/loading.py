@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -25,6 +26,7 @@ from layerwise_service.reading.choices import ReadingChoices
 from layerwise_service.reading.dialect import DELIMITERS, LINE, LONGEST_LINE, find_dialect, notes_after
 from layerwise_service.reading.empty_rows import drop_empty_rows
 from layerwise_service.reading.file_kind import FileKind, TableText
+from layerwise_service.reading.nested import MIXED, Part, parts_of, without_nested
 
 MOST_SHOWN = 120
 MOST_REJECTED = 10_000
@@ -168,41 +170,37 @@ def _load_typed(
     max_columns: int | None,
     max_rows: int | None,
 ) -> tuple[tuple[str, ...], Mapping[str, str], tuple[Doubt, ...]]:
-    """Load Parquet or JSON Lines: their values as texts in plain notation. Nested columns are refused."""
+    """Load Parquet or JSON Lines: their values as texts in plain notation. The parts of objects become columns."""
     is_json = kind is FileKind.JSON_LINES
     options = f"{_JSON_LINES}, sample_size = {-1 if max_rows is None else max_rows + 1}"
     reader = f"read_json($path, {options})" if is_json else "read_parquet($path)"
     given = {"path": str(path)}
     if is_json and max_columns is not None:
         _check_keys(database, given, max_columns)
-    described = database.execute(f"DESCRIBE SELECT * FROM {reader}", given).fetchall()
-    columns = [(str(row[0]), str(row[1])) for row in described]
-    for name, column_type in columns:
-        if column_type.endswith("]") or column_type.startswith(("STRUCT", "MAP", "UNION", "BLOB")):
-            raise _nested(name, column_type)
-    names, doubts = _names([name for name, _ in columns], max_columns)
-    identifiers = [_identifier(name) for name, _ in columns]
+    described = database.sql(f"SELECT * FROM {reader}", params=given)
+    parts = parts_of(described.columns, described.types)
     if is_json:  # with the types, texts that look like dates, times or UUIDs would be written anew
         reader = f"read_json($path, {options}, maximum_depth = 1)"
+        mixed = [part for part in parts if part.type == "JSON"]  # values of several types
+        nested = [part for part in mixed if _is_nested(database, reader, given, part)]
+        parts = [replace(part, type=MIXED) if part in nested else part for part in parts]
+    parts, remarks = without_nested(parts)
+    names, doubts = _names([part.name for part in parts], max_columns)
+    if is_json:
         formats = choices.formats_of(names, {})
         cells = [
-            _mixed(cell, formats.get(name)) if column_type == "JSON" else f"{cell}->>'$'"
-            for cell, name, (_, column_type) in zip(identifiers, names, columns, strict=True)
+            _mixed(_json_cell(part), formats.get(name)) if part.type == "JSON" else f"{_json_cell(part)}->>'$'"
+            for part, name in zip(parts, names, strict=True)
         ]
     else:
-        cells = [f"CAST({cell} AS VARCHAR)" for cell in identifiers]
-    parts = [f"{cell} AS c{i}" for i, cell in enumerate(cells)]
+        cells = [f"CAST({'.'.join(map(_identifier, part.path))} AS VARCHAR)" for part in parts]
+    selected = [f"{cell} AS c{i}" for i, cell in enumerate(cells)]
     for table, own in tables_of(len(names)):
-        selected = ", ".join(parts[i] for i in own)
-        database.execute(f"CREATE TABLE {table} AS SELECT {selected} FROM {reader}{_limit(max_rows)}", given)
-    for name, column_type in columns:
-        if column_type == "JSON":  # values of several types
-            nested = f"json_type({_identifier(name)}) IN ('OBJECT', 'ARRAY')"
-            if database.execute(f"SELECT 1 FROM {reader} WHERE {nested} LIMIT 1", given).fetchone():
-                raise _nested(name, "an object or a list")
-    types = zip(names, (column_type for _, column_type in columns), strict=True)
+        columns = ", ".join(selected[i] for i in own)
+        database.execute(f"CREATE TABLE {table} AS SELECT {columns} FROM {reader}{_limit(max_rows)}", given)
+    types = zip(names, (part.type for part in parts), strict=True)
     typed = {name: kind for name, each in types for pattern, kind in _TYPED.items() if pattern.match(each)}
-    return names, typed, doubts
+    return names, typed, (*remarks, *doubts)
 
 
 _TYPED = {
@@ -226,11 +224,17 @@ def _mixed(cell: str, form: Format | None) -> str:
     return f"CASE json_type({cell}) WHEN 'VARCHAR' THEN {text} WHEN 'BOOLEAN' THEN {truth} ELSE {number} END"
 
 
-def _nested(name: str, column_type: str) -> InvalidRequest:
-    detail = (
-        f"expected a single value in each row, got {column_type}: leave the column out, or make columns of its parts"
-    )
-    return InvalidRequest(detail, pointer=Place("columns", name), reason="NESTED_COLUMN")
+def _is_nested(database: duckdb.DuckDBPyConnection, reader: str, given: Mapping[str, str], part: Part) -> bool:
+    """Return whether some values of a JSON column of several types are objects or lists."""
+    wanted = f"json_type({_json_cell(part)}) IN ('OBJECT', 'ARRAY')"
+    return database.execute(f"SELECT 1 FROM {reader} WHERE {wanted} LIMIT 1", given).fetchone() is not None
+
+
+def _json_cell(part: Part) -> str:
+    """Return the SQL of a JSON value; the way into an object is a JSON pointer."""
+    column, *inner = part.path
+    pointer = "".join(f"/{name.replace('~', '~0').replace('/', '~1')}" for name in inner)
+    return f"({_identifier(column)}->{quoted(pointer)})" if inner else _identifier(column)
 
 
 def _check_json_lines(path: Path) -> None:

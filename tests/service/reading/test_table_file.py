@@ -459,7 +459,11 @@ def test_a_cell_that_a_chosen_format_cannot_read_is_named(upload: Upload) -> Non
         (b"a\n1\n1e999\n", "BAD_CELL", r"rows\[1\].a: expected a finite number, got '1e999'"),
         (b"a\n1\ninf\n", "BAD_CELL", r"rows\[1\].a: expected a number, got 'inf'"),
         (b'{"a": [1, 2]}\n', "NESTED_COLUMN", "columns.a: expected a single value"),
-        (b'{"a": {"b": 1}}\n', "NESTED_COLUMN", "columns.a: expected a single value"),
+        (
+            b'{"a": {"b": {"c": [1]}}}\n',
+            "NESTED_COLUMN",
+            "columns.a.b.c: expected a single value in each row, got a list",
+        ),
         (b'{"a": 1}\n' * 30_000 + b'{"a": [1]}\n', "NESTED_COLUMN", "columns.a: expected a single value"),
         (b'{"a": 1}\n{"a": \n{"a": 2}\n', "BAD_LINE", r"""line\[2\]: .* got '{"a":'"""),
         (b'{"a": 1}\n{"a": 2, "a": 2}\n', "BAD_LINE", r"line\[2\]: expected an object on each line .*, each key once"),
