@@ -21,12 +21,13 @@ from layerwise.tables.format import Format
 from layerwise.tables.formats import CategoryFormat, NumberFormat, TextFormat
 from layerwise.tables.names import column_names, name_doubts
 from layerwise_service.errors import InvalidRequest, TooLarge
+from layerwise_service.reading.arrow_schema import durations
 from layerwise_service.reading.cell_sql import cells_of, quoted, tables_of
 from layerwise_service.reading.choices import ReadingChoices
 from layerwise_service.reading.dialect import DELIMITERS, LINE, LONGEST_LINE, find_dialect, notes_after
 from layerwise_service.reading.empty_rows import drop_empty_rows
 from layerwise_service.reading.file_kind import FileKind, TableText
-from layerwise_service.reading.nested import MIXED, Part, parts_of, without_nested
+from layerwise_service.reading.nested import DURATION, MIXED, Part, parts_of, without_nested
 
 MOST_SHOWN = 120
 MOST_REJECTED = 10_000
@@ -184,6 +185,9 @@ def _load_typed(
         mixed = [part for part in parts if part.type == "JSON"]  # values of several types
         nested = [part for part in mixed if _is_nested(database, reader, given, part)]
         parts = [replace(part, type=MIXED) if part in nested else part for part in parts]
+    else:
+        lengths = durations(database, path)
+        parts = [replace(part, type=DURATION) if part.name in lengths else part for part in parts]
     parts, remarks = without_nested(parts)
     names, doubts = _names([part.name for part in parts], max_columns)
     if is_json:

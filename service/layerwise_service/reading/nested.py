@@ -1,4 +1,4 @@
-"""Columns of Parquet and JSON Lines with several values in each row: the parts of an object become columns."""
+"""Columns of Parquet and JSON Lines with no single value in each row: the parts of an object become columns."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ from layerwise_service.errors import InvalidRequest
 _MOST_DEPTH = 16
 MIXED = "JSON[]"
 """The type of a part whose values are objects or lists in some rows."""
+DURATION = "DURATION"
 _NESTED = {
     r"JSON\[\]": "an object or a list",
     r".*\]": "a list",
     r"STRUCT.*|MAP.*": "an object",
     "UNION.*": "a union",
     "BLOB": "bytes",
+    DURATION: "a length of time",
 }
 """What columns that are left out hold, by DuckDB's type."""
 
@@ -57,7 +59,7 @@ def without_nested(parts: Sequence[Part]) -> tuple[list[Part], list[Doubt]]:
     """
     found = [part for part in parts if not part.nested]
     if not found:
-        detail = f"expected a single value in each row, got {parts[0].nested}: make columns of its parts"
+        detail = f"expected a single value in each row, got {parts[0].nested}: {_advice(parts[0])}"
         raise InvalidRequest(detail, pointer=Place("columns", parts[0].name), reason="NESTED_COLUMN")
     first = {part.path[0]: part for part in reversed(found) if len(part.path) > 1}
     objects = [
@@ -65,11 +67,15 @@ def without_nested(parts: Sequence[Part]) -> tuple[list[Part], list[Doubt]]:
         for name, part in reversed(first.items())
     ]
     left_out = [
-        f"{shown(part.name)} holds {part.nested} in each row, and is left out: make columns of what matters in it"
+        f"{shown(part.name)} holds {part.nested} in each row, and is left out: {_advice(part)}"
         for part in parts
         if part.nested
     ]
     return found, [Doubt("NESTED_COLUMN", said) for said in (*objects, *left_out)]
+
+
+def _advice(part: Part) -> str:
+    return "write it as a number of seconds" if part.type == DURATION else "make columns of what matters in it"
 
 
 def _parts(path: tuple[str, ...], given: DuckDBPyType) -> Iterator[Part]:

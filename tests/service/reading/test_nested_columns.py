@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Sequence
+from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import duckdb
 import pandas as pd
+import polars as pl
 import pytest
 
 from layerwise_service.reading.table_file import TableFile
@@ -69,3 +71,17 @@ def test_values_of_several_types_within_objects_are_read_like_others(tmp_path: P
 
     assert (column.name, column.format.kind, column.gaps) == ("a.b", "number", 11)
     assert block["a.b"][:3].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("unit", ["ms", "us"])
+def test_lengths_of_time_are_left_out_of_parquet_whatever_their_unit(tmp_path: Path, unit: Literal["ms", "us"]) -> None:
+    """Parquet has a whole number: of milliseconds or microseconds, which one it does not say."""
+    hours = [timedelta(hours=i) if i % 3 else None for i in range(9)]
+    frame = pl.DataFrame({"hours": pl.Series(hours, dtype=pl.Duration(unit)), "day": [date(2024, 1, 2)] * 9})
+    frame.write_parquet(tmp_path / "rows.parquet")
+    with TableFile(tmp_path / "rows.parquet", max_bytes=10**7) as table:
+        names = [column.name for column in table.schema.columns]
+        said = [doubt.message for doubt in table.schema.doubts]
+
+    assert names == ["day"]
+    assert said == ["'hours' holds a length of time in each row, and is left out: write it as a number of seconds"]
