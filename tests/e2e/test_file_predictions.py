@@ -149,7 +149,9 @@ def test_numbers_beside_texts_mean_the_same(service: Service, client: Client, *,
 
 
 def test_the_command_writes_the_csv_that_rest_answers(service: Service) -> None:
-    content = b"id;size;when;open\n00012345678901234567;1.200;3.4.2012;ja\nb;1.234,5;;nein\n"
+    content = (
+        b"id;size;when;open\n00012345678901234567;1.200;3.4.2012;ja\nb;1.234,5;;nein\nc;1.234.567.890.123.456.789;;ja\n"
+    )
     names = ("id", "size", "when", "open")
     headers = {"Content-Type": "text/csv", "Accept": "text/csv"}
     query = "&".join(f"keep={name}" for name in names)
@@ -163,4 +165,5 @@ def test_the_command_writes_the_csv_that_rest_answers(service: Service) -> None:
     assert [line.split(",")[:4] for line in by_rest.decode().splitlines()[1:]] == [
         ["00012345678901234567", "1200", "2012-04-03", "true"],
         ["b", "1234.5", "", "false"],
+        ["c", "1.2345678901234568e+18", "", "true"],
     ]

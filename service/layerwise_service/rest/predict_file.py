@@ -36,6 +36,7 @@ TABLE_TYPES = frozenset(
 )
 """Types of bodies that are table files. What a file is, its first bytes say."""
 _JSON, _CSV = "application/json", "text/csv"
+_EXACT = 2**53
 
 
 class FileRequests:
@@ -121,4 +122,5 @@ def _short(values: NDArray[Any]) -> Sequence[Any]:
 
 
 def _text(value: Cell) -> str:
-    return number_text(value) if isinstance(value, float) else as_text(value)
+    """Return the text of a cell; a number that may have lost its last digits keeps its exponent."""
+    return number_text(value) if isinstance(value, float) and abs(value) <= _EXACT else as_text(value)

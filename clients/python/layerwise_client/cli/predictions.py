@@ -6,9 +6,9 @@ import csv
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
-from math import isfinite
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from layerwise_client._data.cells import EXACT
 from layerwise_client.cli.output import emit, say, table
 from layerwise_client.cli.score import Score
 from layerwise_client.errors import InvalidRequest
@@ -188,8 +188,11 @@ def _short(values: npt.NDArray[Any]) -> list[Any]:
 
 
 def _text(value: object) -> str:
-    """Return a value as in most CSV files: true, not True; 5, not 5.0; nothing for a missing value."""
-    if isinstance(value, float) and isfinite(value):
+    """Return a value as in most CSV files: true, not True; 5, not 5.0; nothing for a missing value.
+
+    Beyond `EXACT`, a number keeps its exponent: an id of more digits has lost the last ones.
+    """
+    if isinstance(value, float) and abs(value) <= EXACT:
         from layerwise.tables.cells import number_text
 
         return number_text(value)
