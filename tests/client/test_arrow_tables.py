@@ -125,6 +125,11 @@ def test_a_column_of_arrow_that_holds_something_else_is_refused(values: list[Any
         travels(pl.DataFrame({"a": values}))
 
 
+def test_a_lazy_frame_is_to_be_collected_first() -> None:
+    with pytest.raises(InvalidRequest, match=r"X: a LazyFrame has no rows yet: pass X\.collect\(\)"):
+        open_table(pl.LazyFrame({"a": [1]}))
+
+
 def test_a_single_column_is_no_table() -> None:
     with pytest.raises(InvalidRequest, match="X: expected a table, got one column of int64"):
         open_table(pl.Series([1, 2]))

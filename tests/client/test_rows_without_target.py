@@ -34,6 +34,7 @@ def taken(service):
         (["a", None, "b", "a", float("nan"), "b"], ["a", "b", "a", "b"]),
         ([0, None, 1, 0, pd.NA, 1], [0, 1, 0, 1]),
         (pd.Series([0, None, 1, 0, None, 1], dtype="Int64"), [0, 1, 0, 1]),
+        (pd.array([0, None, 1, 0, None, 1], dtype="Int64"), [0, 1, 0, 1]),
         (pd.Categorical(["a", None, "b", "a", None, "b"]), ["a", "b", "a", "b"]),
         ([True, None, False, True, None, False], [True, False, True, False]),
     ],

@@ -70,6 +70,28 @@ def test_a_header_means_the_same_columns_by_every_way_in(service: Service, tmp_p
     assert doubts == ["NO_NAME", "RENAMED", "SAME_NAME"]
 
 
+def test_an_index_without_a_name_is_the_same_column_in_a_file_and_as_pandas_calls_it(
+    service: Service, tmp_path: Path
+) -> None:
+    table()[["size", "pay"]].to_csv(tmp_path / "train.csv")
+    frame = pd.read_csv(tmp_path / "train.csv")
+    assert frame.columns[0] == "Unnamed: 0"
+    with service.client() as client, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        versions = [
+            train(client, "index-by-file", tmp_path / "train.csv"),
+            train(client, "index-by-frame", frame),
+            train(client, "index-ignored", frame, ignore=["Unnamed: 0"]),
+        ]
+        columns = [version.column_names for version in versions]
+        for version in versions:
+            by_file = client.predict(version.model, tmp_path / "train.csv").values
+            by_frame = client.predict(version.model, frame.drop(columns="pay")).values
+            np.testing.assert_allclose(np.ravel(by_frame), np.ravel(by_file), rtol=1e-4)
+
+    assert columns == [("column1", "size")] * 2 + [("size",)]
+
+
 def posted(service: Service, model: str, file: Path) -> list[float]:
     address = f"{service.rest}/predict?model={model}"
     request = urllib.request.Request(address, file.read_bytes(), {"Content-Type": "text/csv"})

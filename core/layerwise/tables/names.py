@@ -3,6 +3,7 @@
 `visible_name` and `column_names` stand alone, as the functions in `cells` do.
 """
 
+import re
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 
@@ -11,13 +12,20 @@ from layerwise.tables.doubt import Doubt
 
 INVISIBLE = ("Cc", "Cf")
 """Unicode's categories of characters without a shape, such as the zero-width space."""
+UNNAMED = re.compile(r"Unnamed: ([0-9]+)")
+"""What pandas.read_csv calls a column without a name, by its place from 0."""
 _MOST_SHOWN = 5
 
 
 def visible_name(name: str) -> str:
-    """Return a name without invisible characters, and with single blanks between its words."""
+    """Return a name without invisible characters, and with single blanks between its words.
+
+    "Unnamed: 0", as pandas calls a column without a name, is column1.
+    """
     kept = [sign for sign in name if sign.isspace() or unicodedata.category(sign) not in INVISIBLE]
-    return " ".join("".join(kept).split())
+    visible = " ".join("".join(kept).split())
+    unnamed = UNNAMED.fullmatch(visible)
+    return f"column{int(unnamed[1]) + 1}" if unnamed else visible
 
 
 def column_names(given: Sequence[str], known: Collection[str] = ()) -> list[str]:
@@ -48,7 +56,7 @@ def name_doubts(given: Sequence[str], names: Sequence[str]) -> Iterator[Doubt]:
     same: dict[str, list[str]] = {}
     for place, (name, new) in enumerate(zip(given, names, strict=True), 1):
         visible = visible_name(name)
-        if not visible:
+        if not visible or UNNAMED.fullmatch(name):
             index = "; ignore it if it is the index of a DataFrame" if place == 1 else ""
             yield Doubt("NO_NAME", f"column {place} has no name and is called {new}{index}", "ignore")
         elif new != visible:

@@ -18,6 +18,8 @@ from layerwise.tables.names import column_names, name_doubts
         (["a", "a\u200b"], ["a", "a_2"], ["SAME_NAME"]),
         (["a", "a", "a_2", "a_3", "a"], ["a", "a_4", "a_2", "a_3", "a_5"], ["SAME_NAME"]),
         (["a", "a", "a_2", "a_2"], ["a", "a_3", "a_2", "a_2_2"], ["SAME_NAME", "SAME_NAME"]),
+        (["Unnamed: 0", "a", "Unnamed: 2"], ["column1", "a", "column3"], ["NO_NAME"] * 2),  # of pandas
+        (["a", "Unnamed: 0"], ["a", "column1"], ["NO_NAME"]),
         (["", "column1", "column1"], ["column1_2", "column1", "column1_3"], ["NO_NAME", "SAME_NAME"]),
     ],
 )

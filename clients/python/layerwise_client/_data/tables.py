@@ -194,6 +194,8 @@ def open_table(X: object, known: Collection[str] = ()) -> UncheckedTable:
         given = _of_columns(list(names), [cast(Any, X)[name] for name in names], known)
     else:
         frame = cast(Any, X)
+        if hasattr(frame, "collect"):
+            raise InvalidRequest("X: a LazyFrame has no rows yet: pass X.collect()", pointer="X")
         names = list(frame.columns)
         if hasattr(frame, "iloc"):  # by position: another index than numbers is no way to a column
             given = _of_columns(names, [frame.iloc[:, index] for index in range(len(names))], known)

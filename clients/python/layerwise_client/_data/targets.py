@@ -186,7 +186,7 @@ def _as_array(y: object, name: str) -> Array:
         series = cast(Any, y)
         nullable = hasattr(getattr(series, "dtype", None), "na_value") and series.dtype.kind in "iub"
         # whole numbers beside gaps stay whole: NumPy would make floats of them
-        return cast("Array", series.to_numpy(dtype=object) if nullable and series.hasnans else series.to_numpy())
+        return cast("Array", series.to_numpy(dtype=object) if nullable and series.isna().any() else series.to_numpy())
     if isinstance(y, str | bytes) or not isinstance(y, Sequence):
         array = cast("Array", np.asarray(cast(Any, y)))
         if array.ndim == 0:
