@@ -54,12 +54,12 @@ def is_missing(value: Any) -> bool:
     return type(value).__name__ in MISSING_CLASSES or (isinstance(value, Decimal) and value.is_nan())
 
 
-def number_of(value: Any, gaps: Collection[str], decimal: str, thousands: str, unit: str) -> float | None:
+def number_of(value: Any, gaps: Collection[str | float], decimal: str, thousands: str, unit: str) -> float | None:
     """Return the number in a cell. `decimal`, `thousands` and `unit` are those of the text."""
     if isinstance(value, bytes):
         value = value.decode()
     if not isinstance(value, str):
-        return None if is_missing(value) else real_of(value)
+        return None if is_missing(value) or (number := real_of(value)) in gaps else number
     text = value.strip()
     if not text or text in gaps:
         return None
@@ -68,7 +68,7 @@ def number_of(value: Any, gaps: Collection[str], decimal: str, thousands: str, u
     number = float(text)
     if not math.isfinite(number):
         raise ValueError
-    return number
+    return None if number in gaps else number
 
 
 def real_of(value: Any) -> float:
@@ -108,7 +108,9 @@ def plain_number(text: str, decimal: str, thousands: str, unit: str) -> str:
     return plain
 
 
-def boolean_of(value: Any, gaps: Collection[str], true: Collection[str], false: Collection[str]) -> float | None:
+def boolean_of(
+    value: Any, gaps: Collection[str | float], true: Collection[str], false: Collection[str]
+) -> float | None:
     """Return 1.0 for a cell that is 1, true or one of the words `true`, 0.0 for 0, false or one of `false`."""
     if isinstance(value, bytes):
         value = value.decode()
@@ -125,18 +127,20 @@ def boolean_of(value: Any, gaps: Collection[str], true: Collection[str], false: 
     elif is_missing(value):
         return None
     number = real_of(value)
+    if number in gaps:
+        return None
     if number not in (0.0, 1.0):
         raise ValueError
     return number
 
 
-def truth_of(value: Any, gaps: Collection[str], true: Collection[str], false: Collection[str]) -> str | None:
+def truth_of(value: Any, gaps: Collection[str | float], true: Collection[str], false: Collection[str]) -> str | None:
     """Return "true" or "false", the category of a boolean."""
     number = boolean_of(value, gaps, true, false)
     return None if number is None else "true" if number else "false"
 
 
-def category_of(value: Any, gaps: Collection[str], strip: bool, numeric: bool) -> str | None:
+def category_of(value: Any, gaps: Collection[str | float], strip: bool, numeric: bool) -> str | None:
     """Return the text of the category in a cell.
 
     Booleans, also "True" and "TRUE", become "true" and "false"; whole floats lose their fraction; line ends within a
@@ -152,6 +156,8 @@ def category_of(value: Any, gaps: Collection[str], strip: bool, numeric: bool) -
         if "\r" in text:
             text = text.replace("\r\n", "\n").replace("\r", "\n")
         if numeric and len(text) <= MOST_DIGITS and PLAIN.fullmatch(text):
+            if float(text) in gaps:
+                return None
             if not text.lstrip("+-").isdigit():
                 return number_text(float(text))
             return text if is_padded(text) else str(int(text))
@@ -165,9 +171,9 @@ def category_of(value: Any, gaps: Collection[str], strip: bool, numeric: bool) -
     if isinstance(value, bool):
         return str(int(value)) if numeric else str(value).lower()
     if isinstance(value, int):
-        return str(value)
+        return None if value in gaps else str(value)
     if isinstance(value, FLOATS) and math.isfinite(value):
-        return number_text(float(value))
+        return None if value in gaps else number_text(float(value))
     raise ValueError
 
 

@@ -6,10 +6,10 @@ row of JSON. A format travels with the column, so that a cell means the same in 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, ClassVar, cast
 
-from layerwise.tables.cells import GAPS, boolean_of, category_of, number_of, text_of, truth_of
+from layerwise.tables.cells import GAPS, PLAIN, boolean_of, category_of, number_of, text_of, truth_of
 from layerwise.tables.encoding import texts
 from layerwise.tables.times import seconds_of, time_of
 from layerwise.variants import Variant
@@ -25,6 +25,12 @@ READERS: Mapping[str, Callable[..., Any]] = {
 """The function that reads a cell, by the kind of format. Its other arguments are the fields of the format."""
 CATEGORY_READERS: Mapping[str, Callable[..., str | None]] = {"category": category_of, "boolean": truth_of}
 """The function that reads a cell as a category, by the kind of format."""
+
+
+@lru_cache(maxsize=256)
+def numbers_in(words: tuple[str, ...]) -> tuple[float, ...]:
+    """Return the numbers among words for a gap, which mean a gap however they are written."""
+    return tuple(float(word) for word in words if PLAIN.fullmatch(word))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,20 @@ class Format(Variant):
         words = [word for word in self.gaps if word] if isinstance(given, tuple | list) else given
         object.__setattr__(self, "gaps", ("", *texts("gaps", words)))
 
+    def is_gap(self, text: str) -> bool:
+        """Return whether a text without blanks around it means that a cell has no value.
+
+        Parameters
+        ----------
+        text : str
+
+        Returns
+        -------
+        bool
+        """
+        numbers = numbers_in(self.gaps)
+        return text in self.gaps or bool(numbers and PLAIN.fullmatch(text) and float(text) in numbers)
+
     def reader(self) -> Callable[[object], Any]:
         """Return the function `read`, made once to read many cells.
 
@@ -59,7 +79,7 @@ class Format(Variant):
         -------
         callable
         """
-        return partial(READERS[self.kind], **self.arguments | {"gaps": frozenset(self.gaps)})
+        return self._partial(READERS)
 
     def category_reader(self) -> Callable[[object], str | None]:
         """Return the function that reads a cell as a category: booleans are "true" and "false".
@@ -68,12 +88,21 @@ class Format(Variant):
         -------
         callable
         """
-        return partial(CATEGORY_READERS[self.kind], **self.arguments | {"gaps": frozenset(self.gaps)})
+        return self._partial(CATEGORY_READERS)
+
+    def _partial(self, readers: Mapping[str, Callable[..., Any]]) -> Callable[[object], Any]:
+        given = self.arguments
+        return partial(readers[self.kind], **given | {"gaps": frozenset(given["gaps"])})
 
     @property
     def arguments(self) -> dict[str, Any]:
         """The fields by name, which the function in `READERS` takes besides the cell."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {field.name: getattr(self, field.name) for field in fields(self)} | {"gaps": self.all_gaps}
+
+    @property
+    def all_gaps(self) -> tuple[str | float, ...]:
+        """The words for a gap, those that are numbers, such as -999, also as numbers."""
+        return (*self.gaps, *numbers_in(self.gaps))
 
     def read(self, cell: object, /) -> Any:
         """Return the value of a cell.

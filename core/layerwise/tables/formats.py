@@ -107,7 +107,7 @@ class BooleanFormat(Format):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        return {"gaps": self.gaps, "true": _folded(self.true), "false": _folded(self.false)}
+        return {"gaps": self.all_gaps, "true": _folded(self.true), "false": _folded(self.false)}
 
     @property
     def labels(self) -> tuple[bool, bool] | tuple[str, str]:

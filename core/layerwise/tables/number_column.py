@@ -13,6 +13,7 @@ from layerwise.checks import fields, real_number, shown
 from layerwise.errors import InvalidInput, Place
 from layerwise.tables.column import CellWriter, FittedColumn, Unusual, UnusualError
 from layerwise.tables.encodings import Log, NumberEncoding, Quantiles
+from layerwise.tables.format import numbers_in
 from layerwise.tables.formats import BooleanFormat, NumberFormat
 from layerwise.tables.reading import FLOAT32_MAX, first_row, read_numbers
 from layerwise.tables.table import RawColumn
@@ -172,8 +173,8 @@ class NumberColumn(FittedColumn[NumberEncoding, NumberFormat | BooleanFormat]):
             return gap
 
         write = transformed if self.quantiles or isinstance(self.encoding, Log) else affine
-        if isinstance(self.format, BooleanFormat):
-            return lambda value, out: other(value, out, write)  # it reads numbers, too, to refuse all but 0 and 1
+        if isinstance(self.format, BooleanFormat) or numbers_in(self.format.gaps):
+            return lambda value, out: other(value, out, write)  # numbers are read, too: some are refused, or gaps
         return write
 
     def _encoded(self, x: float) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise.tables.cells import is_missing
-from layerwise.tables.format import Format
+from layerwise.tables.format import Format, numbers_in
 from layerwise.tables.formats import BooleanFormat, CategoryFormat, DateFormat, NumberFormat, TimeFormat
 from layerwise.tables.table import RawColumn
 
@@ -88,7 +88,12 @@ def is_plain(form: NumberFormat) -> bool:
 def _checked(
     column: RawColumn, numbers: NDArray[np.float64], form: NumberFormat | BooleanFormat
 ) -> NDArray[np.float64]:
-    """Return `numbers`; raise InvalidInput if one exceeds float32, or is neither true nor false in a boolean column."""
+    """Return `numbers`, NaN for those that mean a gap.
+
+    Raises InvalidInput if one exceeds float32, or is neither true nor false in a boolean column.
+    """
+    if gaps := numbers_in(form.gaps):
+        numbers = np.where(np.isin(numbers, gaps), np.nan, numbers)
     if (beyond := np.abs(numbers) > FLOAT32_MAX).any():
         row = first_row(beyond)
         wanted = "a number within float32" if math.isfinite(numbers[row]) else "a finite number"

@@ -16,7 +16,7 @@ from layerwise.errors import Place
 from layerwise.tables.cells import PLAIN
 from layerwise.tables.column_texts import GROUPED, InferredFormat, PlainNumbers
 from layerwise.tables.doubt import Doubt
-from layerwise.tables.format import Format
+from layerwise.tables.format import Format, numbers_in
 from layerwise.tables.formats import CategoryFormat, NumberFormat, TextFormat
 from layerwise.tables.inference import infer_format
 from layerwise.tables.number_inference import decimal_of
@@ -149,7 +149,7 @@ class TableFile:
         found = (
             InferredFormat(chosen) if chosen else infer_format(texts, cells.plain, gaps=self._gaps[i], decimal=decimal)
         )
-        gaps = sum(count for text, count in texts.items() if text.strip() in found.format.gaps)
+        gaps = sum(count for text, count in texts.items() if found.format.is_gap(text.strip()))
         distinct, estimated = min(cells.distinct, cells.rows), self._rows > MOST_COUNTED
         if not cells.plain.rows and len(texts) < MOST_TEXTS:  # all are here to be counted
             strip = getattr(found.format, "strip", True)
@@ -223,8 +223,8 @@ class TableFile:
 
     def _is_plain(self, i: int) -> str:
         """Return the SQL of whether a column's stripped cell is a plain number, and none of its words for a gap."""
-        words = [quoted(word) for word in self._gaps[i] if PLAIN.fullmatch(word)]
-        without = f" AND {trimmed(i)} NOT IN ({', '.join(words)})" if words else ""
+        gaps = ", ".join(map(str, numbers_in(self._gaps[i])))
+        without = f" AND coalesce(TRY_CAST({trimmed(i)} AS DOUBLE) NOT IN ({gaps}), true)" if gaps else ""
         return f"({matches(f'cells.c{i}', PLAIN.pattern)}{without})"
 
     def _read_by(self, i: int, column_format: Format, *, all_plain: bool) -> tuple[str, list[str]]:

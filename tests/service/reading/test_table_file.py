@@ -513,3 +513,13 @@ def test_the_reader_reaches_no_other_file(upload: Upload, tmp_path: Path) -> Non
         ):
             with pytest.raises(duckdb.Error):
                 table._database.execute(query)
+
+
+def test_a_number_that_means_a_gap_means_it_however_it_is_written(upload: Upload) -> None:
+    lines = "".join(f"{'-999.00' if i % 9 == 0 else '-999' if i % 9 == 1 else i / 4}\n" for i in range(90))
+    choices = ReadingChoices(gaps=("-999.0",))
+    with TableFile(upload(f"a\n{lines}".encode()), max_bytes=MANY, choices=choices) as table:
+        (column,) = table.schema.columns
+        (block,) = table.blocks()
+
+    assert (column.format.kind, column.gaps, int(np.isnan(block["a"]).sum())) == ("number", 20, 20)
