@@ -19,6 +19,7 @@ FEW_ROWS = 20
 _MOSTLY = 0.8  # a larger share of gaps is worth saying
 _EXTREME = 1000  # times farther from the median than 99 % of the numbers
 _ENOUGH_FOR_EXTREMES = 200
+_ENOUGH_FOR_CODES = 20  # different numbers
 _MOST_LISTED = 5
 _ENOUGH_DATES = 20
 _ID = re.compile(r"(.*[\W_])?(id|key|uuid|guid|index|rownames|nr|no|number)|.*[a-z](Id|ID)|Unnamed: 0")
@@ -60,6 +61,7 @@ def column_findings(sample: ColumnSample) -> Iterator[DatasetFinding]:
             "MOSTLY_GAPS", (sample.name,), f"{_percent(gaps)} of the rows have no value", ignore([sample.name])
         )
     if sample.kind == "number":
+        yield from _codes_of_gaps(sample)
         yield from _extremes(sample)
     elif sample.kind == "category":
         yield from nearly_identical(sample)
@@ -94,6 +96,23 @@ def nearly_identical(sample: ColumnSample) -> Iterator[DatasetFinding]:
     if words:
         message = f"{listed(words, 3)}: the same but for capital letters, blanks or look-alike signs? Write them alike"
         yield DatasetFinding("NEARLY_IDENTICAL", (sample.name,), message)
+
+
+def _codes_of_gaps(sample: ColumnSample) -> Iterator[DatasetFinding]:
+    """Yield a finding on a whole number of several rows that is farther from all others than these are apart."""
+    numbers = np.asarray(sample.values, np.float64)
+    if len(numbers) < _ENOUGH_FOR_CODES:
+        return
+    for place, others in ((0, numbers[1:]), (-1, numbers[:-1])):
+        code, rows = float(numbers[place]), int(sample.counts[place])
+        least, greatest = float(others[0]), float(others[-1])
+        away = max(least - code, code - greatest)
+        if rows > 1 and code.is_integer() and away > greatest - least:
+            message = (
+                f"{counted(rows, 'row')} with {code:.0f}, all others are from {number_words(least)} to"
+                f" {number_words(greatest)}: a code for a missing value?"
+            )
+            yield DatasetFinding("CODE_OF_GAPS", (sample.name,), message, f"--missing {code:.0f}")
 
 
 def _extremes(sample: ColumnSample) -> Iterator[DatasetFinding]:

@@ -53,6 +53,8 @@ FOUND: dict[str, tuple[Columns, str, tuple[str, ...]]] = {
     "id of letters": (changed(key=lambda i: f"k{i * 7919 % 100_003}"), "label", ("ALL_DIFFERENT", "key")),
     "mostly gaps": (changed(late=lambda i: i % 40 if i % 9 == 0 else None), "label", ("MOSTLY_GAPS", "late")),
     "extreme": (changed(size=lambda i: 9e9 if i == 7 else SIZE[i]), "label", ("EXTREME_NUMBERS", "size")),
+    "code of gaps": (changed(size=lambda i: -999 if i % 50 == 7 else SIZE[i]), "label", ("CODE_OF_GAPS", "size")),
+    "high code of gaps": (changed(size=lambda i: 9999 if i % 50 == 7 else SIZE[i]), "label", ("CODE_OF_GAPS", "size")),
     "capital": (changed(town=lambda i: ["Ulm", "Bonn", "ulm"][i % 3]), "label", ("NEARLY_IDENTICAL", "town")),
     "two blanks": (changed(town=lambda i: ["a b", "a  b"][i % 7 == 0]), "label", ("NEARLY_IDENTICAL", "town")),
     "letter": (changed(town=lambda i: ["K\u00f6ln", "Ko\u0308ln"][i % 2]), "label", ("NEARLY_IDENTICAL", "town")),
