@@ -25,7 +25,8 @@ text = st.one_of(
     st.integers(),
     st.booleans(),
 )
-day = st.one_of(st.none(), st.datetimes().map(str), st.dates().map(str), st.datetimes(timezones=st.timezones()))
+zoned = st.datetimes(datetime.datetime(2, 1, 1), datetime.datetime(9998, 1, 1), timezones=st.timezones())
+day = st.one_of(st.none(), st.datetimes().map(str), st.dates().map(str), zoned)
 rows = st.fixed_dictionaries(
     dict.fromkeys(NUMBERS, number)
     | dict.fromkeys(TEXTS, text)
