@@ -35,10 +35,10 @@ OF_WORDS = {"identifiers", "line breaks"}
 """Their columns are hashed, which ONNX has no operator for."""
 TABLES = (
     "plain", "whole numbers with gaps", "decimal comma", "thousands", "percent", "currency", "minus sign",
-    "question marks", "None", "NA", "slashed dates", "US dates", "German dates", "names of months", "times",
-    "booleans", "yes and no", "codes", "long identifiers", "blanks after commas", "quotes", "identifiers",
-    "line breaks", "gzip", "UTF-16", "Latin 1", "a header's blanks", "JSON Lines", "units", "ja and nein",
-    "points that divide thousands",
+    "question marks", "None", "NA", "slashed dates", "US dates", "German dates", "compact dates", "names of months",
+    "times", "currency codes", "booleans", "yes and no", "codes", "long identifiers", "blanks after commas", "quotes",
+    "identifiers", "line breaks", "gzip", "UTF-16", "Latin 1", "a header's blanks", "JSON Lines", "units",
+    "ja and nein", "points that divide thousands",
 )  # fmt: skip
 """Every kind of column. The others differ in their dialects or encodings alone: see tests/service/reading."""
 

@@ -26,8 +26,10 @@ NUMBER_FORMATS = (
     NumberFormat(decimal=",", thousands="'"),
 )
 """The formats of numbers that are tried. Of those that read as many rows, the first is taken: 1,234 is a thousand."""
+BEFORE = rf"[{SIGNS}]|[A-Z]{{1,3}}\$|(?:[A-Z]{{3}}|Rs\.?|kr\.?)(?=\s)"
+"""A unit before a number, such as €, US$, EUR, Rs."""
 WITH_UNIT = re.compile(
-    rf"[-+\u2212(]?\s*([{SIGNS}]?)\s*[-+\u2212]?(?:\d[\d.,'\s]*|[.,]\d+)((?:[^\W\d_]|[°‰\"{SIGNS}])[^\d)]*)?\)?"
+    rf"[-+\u2212(]?\s*({BEFORE})?\s*[-+\u2212]?(?:\d[\d.,'\s]*|[.,]\d+)((?:[^\W\d_]|[°‰\"{SIGNS}])[^\d)]*)?\)?"
 )
 """A number with a unit before or after it, or without one."""
 MOST_UNITS = 5

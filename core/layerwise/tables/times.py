@@ -26,12 +26,14 @@ DATE = re.compile(
     r"([0-9]{1,4}|[A-Za-z]{3,9})\.?(?:\s*[-/.,]\s*|\s+)([0-9]{1,2}|[A-Za-z]{3,9})\.?(?:\s*[-/.,]\s*|\s+)([0-9]{1,4})"
     r"(?:(?:T|,?\s+)(?:" + CLOCK + r"\s?(Z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)?))?"
 )
+COMPACT = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})(?:T([0-9]{2}):?([0-9]{2}):?([0-9]{2})(.*))?")
+"""A date without signs between its parts, such as 20130131 or 20130131T143000."""
 
 
 def seconds_of(value: Any, gaps: Collection[str], day_first: bool, year_first: bool) -> int | None:
     """Return the seconds since 1970 of the date in a cell, None for a gap.
 
-    A time with an offset is converted to UTC, another is taken as it is.
+    A time with an offset is converted to UTC, another is taken as it is. The number 20130131 is a date, too.
     """
     if isinstance(value, bytes):
         value = value.decode()
@@ -46,7 +48,10 @@ def seconds_of(value: Any, gaps: Collection[str], day_first: bool, year_first: b
         return seconds_since_1970(value)
     if isinstance(value, date):
         return (value.toordinal() - EPOCH) * DAY
-    raise ValueError
+    number = real_of(value)
+    if not number.is_integer():
+        raise ValueError
+    return seconds_in(str(int(number)), day_first, year_first)
 
 
 def seconds_since_1970(value: datetime) -> int:
@@ -63,6 +68,9 @@ def seconds_in(text: str, day_first: bool, year_first: bool) -> int:
             return seconds_since_1970(datetime.fromisoformat(text))  # ten times as fast
         except ValueError:
             pass
+    if compact := COMPACT.fullmatch(text):
+        year_, month_, day_, *clock, rest = compact.groups()
+        text = f"{year_}-{month_}-{day_}" + (f"T{':'.join(clock)}{rest}" if rest is not None else "")
     found = DATE.fullmatch(text)
     if found is None:
         raise ValueError

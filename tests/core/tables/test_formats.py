@@ -106,10 +106,20 @@ def test_what_is_no_number_in_a_format_is_refused(number_format: NumberFormat, t
         ("2013-01-31 10:30 -0130", (2013, 1, 31, 12, 0)),
         ("Thu, 31 Jan 2013 10:30:00 GMT", (2013, 1, 31, 10, 30)),
         ("1969-12-31", (1969, 12, 31)),
+        ("20130131", (2013, 1, 31)),
+        ("20130131T103015", (2013, 1, 31, 10, 30, 15)),
+        ("20130131T10:30:15.25+02:00", (2013, 1, 31, 8, 30, 15)),
     ],
 )
 def test_dates_are_read_as_they_are_spelled(text: str, day: tuple[int, ...]):
     assert DateFormat().read(text) == seconds(*day)
+
+
+def test_a_compact_date_may_be_a_number_other_numbers_are_no_dates():
+    assert [DateFormat().read(number) for number in (20130131, 20130131.0)] == [seconds(2013, 1, 31)] * 2
+    for number in (True, 1, 2013, 20131331, 20130131.5, 1359590400, float("inf"), -20130131):
+        with pytest.raises(ValueError):  # noqa: PT011
+            DateFormat().read(number)
 
 
 def test_the_order_of_day_and_month_is_part_of_the_format():

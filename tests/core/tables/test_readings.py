@@ -193,7 +193,7 @@ def test_the_same_value_means_the_same_whatever_its_type(kind, cells):
         ("time", "25:00", "a time of day, as 14:05"),
         ("time", True, "a time of day, as 14:05"),
         ("time", datetime.datetime(2013, 1, 1, 10), "a time of day, as 14:05"),
-        ("date", 20130131, "a date, as 2013-01-31"),
+        ("date", 1359590400, "a date, as 2013-01-31"),
         ("text", "\ud800", "a text in UTF-8"),
         ("text", datetime.date(2013, 1, 1), "a text in UTF-8"),
     ],
