@@ -12,12 +12,14 @@ import importlib.util
 import io
 import json
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from click.testing import CliRunner
 from numpy.typing import NDArray
@@ -130,6 +132,39 @@ def test_a_table_means_the_same_by_every_way_in(odd: OddTable, service: Service,
         np.testing.assert_allclose(answer, wanted[: len(answer)], rtol=1e-4, atol=1e-4, err_msg=way)
 
 
+def test_a_number_that_means_no_value_means_it_by_every_way_in(service: Service, tmp_path: Path) -> None:
+    spellings = ["-999", "-999.0", "1.5", "2", "-999.00", "3"]
+    path = tmp_path / "sentinels.csv"
+    path.write_text("a,y\n" + "".join(f"{spellings[i % 6]},{i}\n" for i in range(60)))
+    options = ["--target", "y", "--epochs", "2", "--validation", "0", "--seed", "7", "--missing", "-999"]
+    layerwise(service, "train", str(path), *options)
+    rows = [{"a": text} for text in spellings]
+    numbers = [{"a": float(text)} for text in spellings]
+    parquet = tmp_path / "sentinels.parquet"
+    pl.DataFrame(numbers).write_parquet(parquet)
+    exported = tmp_path / "model.npz"
+    layerwise(service, "export", "sentinels", "--out", str(exported))
+    model = MLP.load(exported)
+    with service.client() as client:
+        wanted = values(client.predict("sentinels", {"a": ["", "", "1.5", "2", "", "3"]}))
+        answers = {
+            "texts": values(client.predict("sentinels", {"a": spellings})),
+            "a DataFrame": values(client.predict("sentinels", pd.DataFrame(numbers))),
+            "a DataFrame of texts": values(client.predict("sentinels", pd.DataFrame(rows))),
+        }
+    answers["REST, texts"] = predicted_by_rest(service, "sentinels", rows)
+    answers["REST, numbers"] = predicted_by_rest(service, "sentinels", numbers)
+    answers["a file"] = predicted_by_command(service, "sentinels", path)[: len(spellings)]
+    answers["a file of numbers"] = predicted_by_command(service, "sentinels", parquet)
+    answers["an exported program, texts"] = predicted_by_program(model, rows, tmp_path)
+    answers["an exported program, numbers"] = predicted_by_program(model, numbers, tmp_path)
+    answers["the library"] = np.asarray(model.predict(numbers))
+    answers["ONNX"] = run_onnx(model, {"a": np.array([[row["a"]] for row in numbers])})
+
+    for way, answer in answers.items():
+        np.testing.assert_allclose(answer.ravel(), wanted.ravel(), rtol=1e-4, atol=1e-4, err_msg=way)
+
+
 def layerwise(service: Service, *arguments: str) -> str:
     """Run the command, and return what it writes."""
     where = ["--home", str(service.home)] if arguments[0] == "export" else ["--rpc", service.rpc]
@@ -165,7 +200,7 @@ def _posted(url: str, body: bytes, kind: str) -> NDArray[Any]:
         return np.array(json.load(response)["predictions"])
 
 
-def predicted_by_program(model: MLP, rows: list[dict[str, str]], folder: Path) -> NDArray[Any]:
+def predicted_by_program(model: MLP, rows: Sequence[dict[str, Any]], folder: Path) -> NDArray[Any]:
     export_standalone(model, folder / "program.py")
     spec = importlib.util.spec_from_file_location("program", folder / "program.py")
     assert spec is not None
@@ -177,8 +212,6 @@ def predicted_by_program(model: MLP, rows: list[dict[str, str]], folder: Path) -
 
 def predicted_by_onnx(model: MLP, file: File) -> NDArray[Any]:
     """Predict the values of the cells, since ONNX reads no texts of numbers, booleans, dates and times."""
-    import onnxruntime
-
     assert model.encoder is not None
     tensors: dict[str, NDArray[Any]] = {}
     for column in model.encoder.columns:
@@ -191,5 +224,11 @@ def predicted_by_onnx(model: MLP, file: File) -> NDArray[Any]:
             case _:
                 tensor = np.array([value or "" for value in read], object)
         tensors[column.name] = tensor[:, None]
+    return run_onnx(model, tensors)
+
+
+def run_onnx(model: MLP, tensors: dict[str, NDArray[Any]]) -> NDArray[Any]:
+    import onnxruntime
+
     session = onnxruntime.InferenceSession(to_onnx(model).SerializeToString())
     return np.asarray(session.run(["values"], tensors)[0])

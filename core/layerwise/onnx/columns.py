@@ -14,6 +14,7 @@ from layerwise.onnx.dates import NO_TIME, date_values
 from layerwise.onnx.graph import Graph
 from layerwise.tables import CategoryColumn, DateColumn, Hashing, Log, NumberColumn, OneHot, TableEncoder, TextColumn
 from layerwise.tables.cells import BOOLEANS
+from layerwise.tables.format import numbers_in
 from layerwise.tables.formats import BooleanFormat
 from layerwise.types import Floats
 
@@ -32,6 +33,9 @@ def encoder_nodes(graph: Graph, encoder: TableEncoder) -> str:
     for column in encoder.columns:
         if isinstance(column, NumberColumn):
             x = graph.input(column.name, TensorProto.DOUBLE, 1)
+            for gap in numbers_in(column.format.gaps):
+                is_gap = graph.node("Equal", x, graph.double(gap))
+                x = graph.node("Where", is_gap, graph.double(math.nan), x)
             encoded.append(_number(graph, x, column))
             if column.indicates:
                 missing = graph.node("IsNaN", x, name=f"{x}/missing")

@@ -4,6 +4,7 @@
 row of JSON. A format travels with the column, so that a cell means the same in a prediction as in training.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache, partial
@@ -30,7 +31,8 @@ CATEGORY_READERS: Mapping[str, Callable[..., str | None]] = {"category": categor
 @lru_cache(maxsize=256)
 def numbers_in(words: tuple[str, ...]) -> tuple[float, ...]:
     """Return the numbers among words for a gap, which mean a gap however they are written."""
-    return tuple(float(word) for word in words if PLAIN.fullmatch(word))
+    numbers = (float(word) for word in words if PLAIN.fullmatch(word))
+    return tuple(number for number in numbers if math.isfinite(number))
 
 
 @dataclass(frozen=True, slots=True)

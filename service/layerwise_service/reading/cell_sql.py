@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from layerwise.tables.cells import PLAIN
 from layerwise.tables.column_texts import LONG
+from layerwise.tables.format import numbers_in
 
 GROUP = 2_000
 """The columns of the tables `cells0`, `cells1`, …: DuckDB takes 32 KiB and more of memory for each column at a time."""
@@ -33,6 +35,13 @@ def codes_of(i: int) -> str:
     inexact = f"TRY_CAST(TRY_CAST({cell} AS DOUBLE) AS HUGEINT) != TRY_CAST({cell} AS HUGEINT)"
     is_long = f"p{i} AND length({cell}) > 15 AND {matches(cell, LONG.pattern)}"
     return f"{padded}, CASE WHEN {is_long} THEN {inexact} END AS l{i}"
+
+
+def is_plain(i: int, gaps: tuple[str, ...]) -> str:
+    """Return the SQL of whether a column's stripped cell is a plain number, and none that means a gap."""
+    numbers = ", ".join(map(str, numbers_in(gaps)))
+    without = f" AND coalesce(TRY_CAST({trimmed(i)} AS DOUBLE) NOT IN ({numbers}), true)" if numbers else ""
+    return f"({matches(f'cells.c{i}', PLAIN.pattern)}{without})"
 
 
 def with_newlines(text: str) -> str:

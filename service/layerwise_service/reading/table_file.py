@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, cast
@@ -13,16 +12,16 @@ import numpy as np
 
 from layerwise.checks import shown
 from layerwise.errors import Place
-from layerwise.tables.cells import PLAIN
-from layerwise.tables.column_texts import GROUPED, InferredFormat, PlainNumbers
+from layerwise.tables.column_texts import InferredFormat
 from layerwise.tables.doubt import Doubt
-from layerwise.tables.format import Format, numbers_in
+from layerwise.tables.format import Format
 from layerwise.tables.formats import CategoryFormat, NumberFormat, TextFormat
 from layerwise.tables.inference import infer_format
 from layerwise.tables.number_inference import decimal_of
 from layerwise_service.errors import InvalidRequest
-from layerwise_service.reading.cell_sql import BLANKS, cells_of, codes_of, matches, quoted, trimmed, with_newlines
+from layerwise_service.reading.cell_sql import cells_of, is_plain, quoted, trimmed, with_newlines
 from layerwise_service.reading.choices import ReadingChoices
+from layerwise_service.reading.counting import MOST_COUNTED, TOGETHER, CellCounts, count_cells
 from layerwise_service.reading.file_kind import FileKind, table_text
 from layerwise_service.reading.loading import load
 from layerwise_service.reading.schema import ColumnSchema, TableSchema
@@ -34,23 +33,9 @@ BLOCK_CELLS = 2**21
 LEAST_ROWS = 1_024
 MOST_TEXTS = 100_000
 """The most texts of a column, other than plain numbers, from which its format is inferred: the most frequent."""
-MOST_COUNTED = 2**15
-"""The most rows whose different cells are counted; those of more rows are estimated, within a few percent."""
-TOGETHER = 8
-"""The most columns in one query, a divisor of `GROUP`: planning a query takes more than proportionally longer."""
 MEMORY, THREADS = "400MB", 2
 """Of DuckDB. A third thread would hold more memory, and gains little: what reads cells in Python has one."""
 _WORDS = (CategoryFormat, TextFormat)
-
-
-@dataclass(frozen=True, slots=True)
-class _Cells:
-    """What is counted of a column: cells with a text, plain numbers among them, different texts (about), an example."""
-
-    rows: int
-    plain: PlainNumbers
-    distinct: int
-    example: str
 
 
 class TableFile:
@@ -85,7 +70,7 @@ class TableFile:
             self._rows = self._one(f"SELECT count(*) FROM {cells_of(0)}")
             chosen = choices.formats_of(self._names, typed)
             self._gaps = [chosen[name].gaps if name in chosen else choices.usual_gaps for name in self._names]
-            counted = list(self._counted())
+            counted = list(count_cells(self._database, self._rows, self._gaps))
             found = [
                 self._inferred(i, chosen.get(name), counted[i], decimal="." if name in typed else "")
                 for i, name in enumerate(self._names)
@@ -141,7 +126,7 @@ class TableFile:
         return f"SELECT {', '.join(expressions)} FROM {cells_of(start)} AS cells {' '.join(joins)}"
 
     def _inferred(
-        self, i: int, chosen: Format | None, cells: _Cells, *, decimal: str
+        self, i: int, chosen: Format | None, cells: CellCounts, *, decimal: str
     ) -> tuple[InferredFormat, ColumnSchema]:
         """Return the format of a column, and what is known of it; `decimal` is the sign of other columns, or ""."""
         others = cells.rows - cells.plain.rows
@@ -182,50 +167,14 @@ class TableFile:
                 return False
         return True
 
-    def _counted(self) -> Iterator[_Cells]:
-        """Yield what is counted of the cells of each column."""
-        # to plan count(DISTINCT) takes twenty times as long for a wide table
-        exact = self._rows <= MOST_COUNTED
-        distinct = "coalesce(len(list_distinct(list({0}))), 0)" if exact else "approx_count_distinct({0})"
-        for start in range(0, len(self._names), TOGETHER):
-            own = range(start, min(start + TOGETHER, len(self._names)))
-            plain = ", ".join(f"c{i}, {self._is_plain(i)} AS p{i}" for i in own)
-            codes = ", ".join(map(codes_of, own))
-            wanted = ", ".join(
-                f"count(c{i}), count(*) FILTER (p{i}), count(*) FILTER (z{i}), min(c{i}) FILTER (z{i}),"
-                f" min(c{i}) FILTER (p{i} AND contains(c{i}, '.')), min(c{i}) FILTER (l{i}),"
-                f" {distinct.format(f'c{i}')},"
-                f" (SELECT c{i} FROM {cells_of(i)} WHERE c{i} IS NOT NULL LIMIT 1)"
-                for i in own
-            )
-            cells = f"SELECT {plain} FROM {cells_of(start)} AS cells"
-            found = self._database.execute(f"SELECT {wanted} FROM (SELECT *, {codes} FROM ({cells}))").fetchone()
-            counts = iter(cast("tuple[Any, ...]", found))
-            for i, rows, numbers, padded, *examples, different, example in zip(own, *[counts] * 8, strict=True):
-                code, fraction, long = ((text or "").strip(BLANKS) for text in examples)
-                grouped = GROUPED.fullmatch(fraction) is not None and self._are_grouped(i)
-                plain_numbers = PlainNumbers(numbers, padded, code, fraction, grouped, long)
-                yield _Cells(rows, plain_numbers, different, example or "")
-
-    def _are_grouped(self, i: int) -> bool:
-        """Return whether in all plain numbers of a column a point may stand between groups of three digits."""
-        other = f"{self._is_plain(i)} AND NOT {matches(f'cells.c{i}', GROUPED.pattern)}"
-        return not self._one(f"SELECT count(*) FROM (SELECT 1 FROM {cells_of(i)} AS cells WHERE {other} LIMIT 1)")
-
     def _texts(self, i: int) -> dict[str, int]:
         """Return the texts of a column other than plain numbers, and how many rows each has."""
         found = self._database.execute(
             f"SELECT c{i}, count(*) AS n FROM {cells_of(i)} AS cells WHERE c{i} IS NOT NULL"
-            f" AND NOT {self._is_plain(i)} GROUP BY c{i} ORDER BY n DESC, c{i} LIMIT $most",
+            f" AND NOT {is_plain(i, self._gaps[i])} GROUP BY c{i} ORDER BY n DESC, c{i} LIMIT $most",
             {"most": MOST_TEXTS},
         ).fetchall()
         return dict(cast("list[tuple[str, int]]", found))
-
-    def _is_plain(self, i: int) -> str:
-        """Return the SQL of whether a column's stripped cell is a plain number, and none of its words for a gap."""
-        gaps = ", ".join(map(str, numbers_in(self._gaps[i])))
-        without = f" AND coalesce(TRY_CAST({trimmed(i)} AS DOUBLE) NOT IN ({gaps}), true)" if gaps else ""
-        return f"({matches(f'cells.c{i}', PLAIN.pattern)}{without})"
 
     def _read_by(self, i: int, column_format: Format, *, all_plain: bool) -> tuple[str, list[str]]:
         """Return the SQL of a column's values, and the join that it needs.
@@ -255,7 +204,7 @@ class TableFile:
         kind = "VARCHAR" if isinstance(column_format, CategoryFormat) else "DOUBLE"
         self._database.execute(f"CREATE OR REPLACE TEMP TABLE values{i} (text VARCHAR, value {kind})")
         plain_too = column_format.kind != "number" or getattr(column_format, "decimal", ".") != "."
-        only = "" if plain_too else f"AND NOT {self._is_plain(i)}"
+        only = "" if plain_too else f"AND NOT {is_plain(i, self._gaps[i])}"
         read = column_format.reader()
         reader = self._database.cursor()
         texts = reader.execute(f"SELECT DISTINCT c{i} FROM {cells_of(i)} AS cells WHERE c{i} IS NOT NULL {only}")

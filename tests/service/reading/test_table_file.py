@@ -417,8 +417,8 @@ def test_a_cell_that_a_chosen_format_cannot_read_is_named(upload: Upload) -> Non
         (b"a/b".ljust(257, b"\0") + b"ustar\0", "NOT_A_TABLE", "a tar archive"),
         (b"SQLite format 3\0", "NOT_A_TABLE", "an SQLite database: export the table as CSV"),
         (pickle.dumps({"a": 1}), "NOT_A_TABLE", "a Python pickle"),
-        (gzip.compress(gzip.compress(b"a\n1\n")), "NOT_A_TABLE", "gzip twice"),
-        (gzip.compress(b""), "EMPTY_FILE", "the file is empty"),
+        (gzip.compress(gzip.compress(b"a\n1\n", mtime=0), mtime=0), "NOT_A_TABLE", "gzip twice"),
+        (gzip.compress(b"", mtime=0), "EMPTY_FILE", "the file is empty"),
         (b"\xef\xbb\xbf", "EMPTY_FILE", "the file is empty"),
         (b"version https://git-lfs.github.com/spec/v1\n", "NOT_A_TABLE", "git lfs pull"),
         (b"<!-- saved -->\n<html>", "NOT_A_TABLE", "a web page"),
@@ -440,7 +440,7 @@ def test_a_cell_that_a_chosen_format_cannot_read_is_named(upload: Upload) -> Non
         (b'[{"a": 1}]', "NOT_A_TABLE", "one object a line"),
         (bytes(range(32)), "NOT_A_TABLE", "the file is binary: 26 of its first 32 bytes are no text: save it as CSV"),
         (
-            gzip.compress(bytes(10**6)),
+            gzip.compress(bytes(10**6), mtime=0),
             "NOT_A_TABLE",
             "what the gzip file unpacks to is binary: 65,536 of its first 65,536 bytes are no text, all of them zeros",
         ),
@@ -471,6 +471,7 @@ def test_a_cell_that_a_chosen_format_cannot_read_is_named(upload: Upload) -> Non
         (b"PAR1 and no more", "NOT_A_TABLE", "cannot be read"),
         (b"\x1f\x8b\x08 and no more", "DAMAGED_FILE", "gzip"),
     ],
+    ids=lambda value: "" if isinstance(value, bytes) else None,  # zip archives have the time in them
 )
 def test_what_is_no_table_is_refused_saying_what_it_is(upload: Upload, content: bytes, reason: str, words: str) -> None:
     with pytest.raises(InvalidRequest, match=words) as error:
