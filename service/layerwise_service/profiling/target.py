@@ -96,9 +96,10 @@ class Target:
         if not width or parameters <= _MOST_PARAMETERS * rows:
             return None
         widest = max(widths, key=widths.__getitem__)
+        most = f", {widths[widest]} of them from {widest}" if widths[widest] > 1 else ""
         message = (
             f"the default network has {parameters:,} parameters for {counted(rows, 'row')}, as the columns become"
-            f" {width:,} inputs, {widths[widest]} of them from {widest}: leave out columns, or take fewer units"
+            f" {width:,} inputs{most}: leave out columns, or take fewer units"
         )
         return DatasetFinding("FEW_ROWS", (), message, "--hidden 8")
 

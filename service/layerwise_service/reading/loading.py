@@ -28,6 +28,7 @@ from layerwise_service.reading.dialect import DELIMITERS, LINE, LONGEST_LINE, fi
 from layerwise_service.reading.empty_rows import drop_empty_rows
 from layerwise_service.reading.file_kind import FileKind, TableText
 from layerwise_service.reading.nested import DURATION, MIXED, Part, parts_of, without_nested
+from layerwise_service.reading.schema import too_many_columns
 
 MOST_SHOWN = 120
 MOST_REJECTED = 10_000
@@ -157,7 +158,7 @@ def _check_lines(database: duckdb.DuckDBPyConnection, width: int, delimiter: str
 
 def _names(given: Sequence[str], max_columns: int | None) -> tuple[tuple[str, ...], tuple[Doubt, ...]]:
     if max_columns is not None and len(given) > max_columns:
-        raise TooLarge(f"expected at most {max_columns:,} columns, got {len(given):,}", pointer="columns")
+        raise too_many_columns(max_columns, f"{len(given):,}")
     names = column_names(given)
     return tuple(names), tuple(name_doubts(given, names))
 
@@ -267,7 +268,7 @@ def _check_keys(database: duckdb.DuckDBPyConnection, given: Mapping[str, str], m
     keys = f"SELECT DISTINCT unnest(json_keys(json)) FROM ({lines}) LIMIT {max_columns + 1}"
     (count,) = cast("tuple[int]", database.execute(f"SELECT count(*) FROM ({keys})", given).fetchone())
     if count > max_columns:
-        raise TooLarge(f"expected at most {max_columns:,} columns, got more", pointer="columns")
+        raise too_many_columns(max_columns, "more")
 
 
 def _limit(max_rows: int | None) -> str:

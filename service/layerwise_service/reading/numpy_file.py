@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from layerwise.errors import Place
 from layerwise_service.errors import InvalidRequest, TooLarge
+from layerwise_service.reading.schema import too_many_columns
 from layerwise_service.reading.text_file import replace_file
 
 _BLOCK_CELLS = 2**18
@@ -52,7 +53,7 @@ def make_csv(
             detail = f"expected an array of one or two dimensions, got the shape {array.shape}"
             raise InvalidRequest(f"{detail}: make one row of each example", pointer=Place(name), reason="NOT_A_TABLE")
         if max_columns is not None and len(columns) > max_columns:
-            raise TooLarge(f"expected at most {max_columns:,} columns, got more", pointer="columns")
+            raise too_many_columns(max_columns, "more")
     lengths = {name: len(array) for name, array in arrays.items()}
     if len(set(lengths.values())) > 1:
         listed = ", ".join(f"{name} has {length:,}" for name, length in lengths.items())

@@ -6,6 +6,14 @@ from dataclasses import dataclass, field
 
 from layerwise.tables.doubt import Doubt
 from layerwise.tables.format import Format
+from layerwise_service.errors import TooLarge
+
+
+def too_many_columns(most: int, got: str) -> TooLarge:
+    """Return the error about a file with more than `most` columns; `got` says how many."""
+    detail = f"expected at most {most:,} columns, got {got}"
+    advice = "leave some out of the file, or start the service with a larger max_columns (LAYERWISE_MAX_COLUMNS)"
+    return TooLarge(f"{detail}: {advice}", pointer="columns")
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,6 +135,11 @@ def test_few_rows_for_the_network_are_found() -> None:
     wide = profiled(clean(100) | {"remark": words}, target="label").findings
     assert [(each.reason, each.flag) for each in wide] == [("FEW_ROWS", "--hidden 8")]
     assert "256 of them from remark" in wide[0].message
+    numbers = {f"n{i}": [j * i * 7919 % 10_007 / 8 for j in range(100)] for i in range(1, 300)}
+    (many,) = (
+        each for each in profiled(numbers | {"y": ["a", "b"] * 50}, target="y").findings if each.flag == "--hidden 8"
+    )
+    assert "as the columns become 299 inputs: leave out columns" in many.message
 
 
 def test_what_was_asked_for_is_not_doubted() -> None:

@@ -228,7 +228,9 @@ def test_more_columns_than_a_table_of_the_database_has_are_read(upload: Upload) 
 
 
 def test_too_many_columns_are_refused_before_the_rows_are_read(upload: Upload) -> None:
-    with pytest.raises(TooLarge, match=r"columns: expected at most 3 columns, got 4"):
+    with pytest.raises(
+        TooLarge, match=r"columns: expected at most 3 columns, got 4: leave some out .*LAYERWISE_MAX_COLUMNS"
+    ):
         TableFile(upload(b"a,b,c,d\nbad line"), max_bytes=MANY, max_columns=3)
 
 
