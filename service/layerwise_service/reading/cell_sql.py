@@ -1,8 +1,11 @@
-"""SQL expressions about the cells of the columns c0, c1, … of a table `cells`."""
+"""SQL about the cells of the columns c0, c1, … of a table `cells`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import cast
+
+import duckdb
 
 from layerwise.tables.cells import PLAIN
 from layerwise.tables.column_texts import LONG
@@ -63,3 +66,11 @@ def tables_of(columns: int) -> Iterator[tuple[str, range]]:
     """Yield the names of the tables, and their columns."""
     for start in range(0, columns, GROUP):
         yield cells_of(start), range(start, min(start + GROUP, columns))
+
+
+def first_cell(database: duckdb.DuckDBPyConnection, i: int, without: Sequence[str] = ("",)) -> str:
+    """Return the first cell of a column that is none of the words `without`, "" if there is none."""
+    words = ", ".join(map(quoted, without))
+    query = f"SELECT c{i} FROM {cells_of(i)} AS cells WHERE {trimmed(i)} NOT IN ({words}) LIMIT 1"
+    found = database.execute(query).fetchone()
+    return "" if found is None else cast("tuple[str]", found)[0]

@@ -19,12 +19,13 @@ from layerwise.tables.formats import CategoryFormat, NumberFormat, TextFormat
 from layerwise.tables.inference import infer_format
 from layerwise.tables.number_inference import decimal_of
 from layerwise_service.errors import InvalidRequest
-from layerwise_service.reading.cell_sql import cells_of, is_plain, quoted, trimmed, with_newlines
+from layerwise_service.reading.cell_sql import cells_of, first_cell, is_plain, quoted, trimmed, with_newlines
 from layerwise_service.reading.choices import ReadingChoices
 from layerwise_service.reading.counting import MOST_COUNTED, TOGETHER, CellCounts, count_cells
 from layerwise_service.reading.file_kind import FileKind, table_text
 from layerwise_service.reading.loading import load
 from layerwise_service.reading.schema import ColumnSchema, TableSchema
+from layerwise_service.reading.second_header import second_header
 from layerwise_service.reading.values import Values, values_of
 
 BLOCK_ROWS = 65_536
@@ -80,6 +81,7 @@ class TableFile:
                 for i in undecided:
                     found[i] = self._inferred(i, None, counted[i], decimal=decimal)
             columns = tuple(column for _, column in found)
+            doubts = (*doubts, *second_header(self._database, columns))
             if text.kind is FileKind.CSV and self._seems_without_header(columns):
                 first = ", ".join(map(shown, self._names[:3]))
                 said = f"the first line, {first}, …, seems to be a row: if so, put a line with names before it"
@@ -140,12 +142,14 @@ class TableFile:
             strip = getattr(found.format, "strip", True)
             estimated = False
             distinct = len({text.strip() if strip else text for text in texts} - {*found.format.gaps})
+        is_gap = found.format.is_gap(cells.example.strip())
+        example = first_cell(self._database, i, found.format.gaps) if is_gap else cells.example
         return found, ColumnSchema(
             self._names[i],
             found.format,
             gaps + self._rows - cells.rows,
             distinct,
-            cells.example,
+            example,
             found.doubts,
             all_plain=not others,
             distinct_estimated=estimated,

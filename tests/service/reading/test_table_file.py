@@ -526,3 +526,22 @@ def test_a_number_that_means_a_gap_means_it_however_it_is_written(upload: Upload
         (block,) = table.blocks()
 
     assert (column.format.kind, column.gaps, int(np.isnan(block["a"]).sum())) == ("number", 20, 20)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("V,A,\n", ["the first row has texts, such as 'V', in 2 columns of numbers or dates"]),
+        ("V,A,\nmean,mean,\n", ["the first 2 rows have texts, such as 'V', in 2 columns of numbers or dates"]),
+        ("V,3,x\n", []),
+        ("", []),
+    ],
+)
+def test_a_second_header_is_told_and_no_example(upload: Upload, more: str, said: list[str]) -> None:
+    rows = "".join(f"{i}.5,{i},{'NULL' if i % 2 else 'x'}\n" for i in range(60))
+    with TableFile(upload(f"volt,ampere,name\n{more}{rows}".encode()), max_bytes=MANY) as table:
+        found = [doubt.message for doubt in table.schema.doubts if doubt.reason == "SECOND_HEADER"]
+        examples = [column.example for column in table.schema.columns]
+
+    assert [message.partition(":")[0] for message in found] == said
+    assert examples == ["0.5", "3" if more.startswith("V,3") else "0", "x"]
