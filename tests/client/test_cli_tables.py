@@ -174,6 +174,7 @@ def test_the_columns_are_shown_as_they_were_read_with_the_options_that_settle_do
         ("de", {"kind": "number", "unit": "€"}, "NUMBER_FORMAT", "number"),
         ("id", "category", "ALL_DIFFERENT", "ignore"),
         ("code", "category", "CODES", "number"),
+        ("mood", "category", "NONE", "category"),
     ]
     doubtful = [
         datasets_pb2.DatasetColumn(
@@ -207,7 +208,7 @@ def test_the_columns_are_shown_as_they_were_read_with_the_options_that_settle_do
     lines = [" ".join(line.split()) for line in done.stderr.splitlines()]
     assert json.loads(done.stdout)["source"]["target"] == "late"
     assert lines[:3] == [
-        "flights.csv: 12 rows, 35 columns",
+        "flights.csv: 12 rows, 36 columns",
         "column kind read as gaps different example",
         "c0 number – 0",
     ]
@@ -217,6 +218,7 @@ def test_the_columns_are_shown_as_they_were_read_with_the_options_that_settle_do
         "de number unit € 3 12345 x",
         "id category 3 12345 x",
         "code category 3 12345 x",
+        "mood category 3 12345 x",
         "… and 10 columns without doubts",
         "flights.csv: read as UTF-16",
         "the day: about the day: --column 'the day=date:day_first=false'",
@@ -224,6 +226,7 @@ def test_the_columns_are_shown_as_they_were_read_with_the_options_that_settle_do
         "de: about de: --column 'de=number:decimal=,,thousands=.,unit=€'",
         "id: about id: --ignore id",
         "code: about code: --column code=number",
+        "mood: about mood: --column mood=category:gaps=",
     ]
 
 

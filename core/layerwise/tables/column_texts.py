@@ -88,6 +88,8 @@ class ColumnTexts:
             if (stripped := text.strip()) and stripped not in without:
                 self.texts[stripped] = self.texts.get(stripped, 0) + count
         self.rows = plain.rows + sum(self.texts.values())
+        self.nones = sum(count for text, count in texts.items() if text.strip() == "None" and "None" in without)
+        """Rows with the word None, which may be a category."""
 
     def fold(self) -> set[str]:
         return {text.casefold() for text in self.texts}

@@ -93,4 +93,7 @@ def _words(column: ColumnTexts) -> InferredFormat:
         message = f"{100 * column.plain.rows / column.rows:.3g} % are numbers, but {counted(rows, 'row')} with"
         message += f" {some_of(column.texts)} {'is' if rows == 1 else 'are'} not, so all are read as categories"
         doubts = (Doubt("MOSTLY_NUMBERS", message, "number", next(iter(column.texts))),)
+    elif column.nones:
+        message = f"'None' in {counted(column.nones, 'row')} is taken for a gap; if it is a category, choose other gaps"
+        doubts = (Doubt("NONE", message, "category", "None"),)
     return InferredFormat(CategoryFormat(column.gaps), doubts)

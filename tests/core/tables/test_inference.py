@@ -211,6 +211,7 @@ def day(i):
         (mixed(["007"], rows=40, usual=lambda i: str(i + 1)), "CODES", (17, "x")),
         (mixed([], rows=30, usual=lambda i: str(2**53 + i)), "CODES", (1, "x")),
         (mixed(["0.5"], rows=30, usual=lambda i: str(2**53 + i)), None, None),  # amounts
+        (mixed(["None"], rows=30, usual=lambda i: "ab"[i % 2]), "NONE", (17, "x")),
         (mixed([], rows=30, usual=lambda i: f"x{i}"), "ALL_DIFFERENT", (None, "x")),
         (["4/5/2013", "6/7/2013"], "DATE_ORDER", (0, "x")),
         (["4/5/2013", "6/17/2013"], None, None),

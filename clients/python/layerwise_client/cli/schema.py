@@ -38,6 +38,8 @@ def settled_by(column: DatasetColumn, doubt: Doubt) -> str:
             return f"--ignore {shlex.quote(column.name)}"
         case "MOSTLY_NUMBERS", _:
             return f"--missing {shlex.quote(doubt.example)}"
+        case "NONE", _:
+            choice = "category:gaps="
         case "DATE_ORDER", _:
             choice = f"date:day_first={'false' if form.get('day_first', True) else 'true'}"
         case "NUMBER_FORMAT", "number":
