@@ -233,7 +233,8 @@ class TableFile:
             if isinstance(values, np.ndarray) and values.dtype.kind == "f" and (infinite := np.isinf(values)).any():
                 row = start + int(np.argmax(infinite))
                 text = self._database.execute(f"SELECT c{i} FROM {cells_of(i)} WHERE rowid = {row}").fetchone()
-                raise self._bad_cell(row, name, "a finite number", cast("tuple[str]", text)[0])
+                wanted = "a finite number, or a code in a column of kind category"
+                raise self._bad_cell(row, name, wanted, cast("tuple[str]", text)[0])
 
     def _bad_cell(self, row: int, name: str, wanted: str, text: str) -> InvalidRequest:
         detail = f"expected {wanted}, got {shown(text)}: change it, or name it as a word for a missing value"
