@@ -150,3 +150,13 @@ def test_there_is_one_way_to_hold_rows_out(service: Service) -> None:
         )
 
     assert refused.value.place == ("validation",)
+
+
+def test_a_table_to_predict_may_still_have_the_target_and_the_marks_of_the_training(service: Service) -> None:
+    table = {"size": [1.0, 2.0, 3.0, 4.0] * 10, "held": [0, 0, 0, 1] * 10, "sold": ["yes", "no", "yes", "no"] * 10}
+    with service.client() as client:
+        client.train("still-there", LAYERS, table, "sold", validation="held", plan={"epochs": 1}).wait(timeout=60)
+        whole = client.predict("still-there", table)
+        alone = client.predict("still-there", {"size": table["size"]})
+
+    assert whole.labels.tolist() == alone.labels.tolist()

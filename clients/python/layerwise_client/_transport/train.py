@@ -16,6 +16,7 @@ from layerwise_client._data.held_out import about_validation, open_parts, parts_
 from layerwise_client._data.json_lines import write_json_lines
 from layerwise_client._data.names import target_name
 from layerwise_client._data.places import ALL_ROWS, Steps, invalid, placed
+from layerwise_client._data.tables import is_table
 from layerwise_client._data.task import check_task, task_classifies
 from layerwise_client._transport.connection import Connection
 from layerwise_client._transport.send_file import send_file
@@ -76,6 +77,10 @@ def start(connection: Connection, header: training_pb2.TrainHeader, given: Rows,
         classification=True if header.HasField("classes") else task_classifies(given.task, loss),
         fitted=header.HasField("start_from"),
     )
+    if is_table(given.X) and not header.HasField("start_from"):
+        # a table to predict may still have these columns, as a file may
+        named = filter(None, map(target_name, (given.y, given.validation)))
+        encoder.ignore.extend(name for name in named if name not in encoder.ignore)
     if encoder.ByteSize():
         header.encoder.CopyFrom(encoder)
     header.rows = sum(part.count for part in parts)

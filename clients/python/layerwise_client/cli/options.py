@@ -69,7 +69,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 
 MISSING_HELP = (
     "Word that stands for a missing value, besides the empty cell; may be given several times.  "
-    "[default: NA, N/A, NaN, nan, NULL, null]"
+    "[default: NA, N/A, NaN, NULL, None, nil and the like]"
 )
 
 
