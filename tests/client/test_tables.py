@@ -217,16 +217,18 @@ def test_a_frame_is_trained_on_with_its_encoder_and_a_column_as_target(client, s
             "carrier": "hashing",
             "distance": {"kind": "log", "missing": "median"},
         },
-        "ignore": ["id"],
+        "ignore": ["id", "late"],
         "rest": "infer",
     }
 
 
-def test_without_anything_to_say_of_columns_no_encoder_is_sent(client, sent):
+def test_the_encoder_says_no_more_than_that_the_target_may_still_be_there_to_be_ignored(client, sent):
     client.train("flights", HIDDEN, [{"a": 1, "t": "x"}, {"a": 2, "t": "y"}], "t", progress=False)
+    client.train("flights", HIDDEN, [{"a": 1}, {"a": 2}], ["x", "y"], progress=False)
 
     header, rows, batch = sent[0]
-    assert not header.HasField("encoder")
+    assert to_json(header.encoder) == {"ignore": ["t"]}
+    assert not sent[1][0].HasField("encoder")
     assert rows == {"a": [1, 2]}
     assert list(batch.labels.strings.values) == ["x", "y"]
 
