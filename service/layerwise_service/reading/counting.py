@@ -13,6 +13,8 @@ from layerwise_service.reading.cell_sql import BLANKS, cells_of, codes_of, is_pl
 
 MOST_COUNTED = 2**15
 """The most rows whose different cells are counted; those of more rows are estimated, within a few percent."""
+FEW = 200
+"""So few different cells are counted in any case, as soon as they are estimated: it takes a few milliseconds."""
 TOGETHER = 8
 """The most columns in one query, a divisor of `GROUP`: planning a query takes more than proportionally longer."""
 LOOKED_AT = 1_024
@@ -21,11 +23,13 @@ LOOKED_AT = 1_024
 
 @dataclass(frozen=True, slots=True)
 class CellCounts:
-    """What is counted of a column: cells with a text, plain numbers among them, different texts (about), an example."""
+    """What is counted of a column: cells with a text, plain numbers among them, different texts, an example."""
 
     rows: int
     plain: PlainNumbers
     distinct: int
+    estimated: bool
+    """Whether `distinct` is an estimate."""
     example: str
 
 
@@ -54,7 +58,11 @@ def count_cells(
             code, fraction, long = ((text or "").strip(BLANKS) for text in found)
             grouped = GROUPED.fullmatch(fraction) is not None and _are_grouped(database, i, gaps[i])
             plain_numbers = PlainNumbers(numbers, padded, code, fraction, grouped, long)
-            yield CellCounts(texts, plain_numbers, different, examples[i])
+            estimated = not exact and different > FEW
+            if not exact and not estimated:
+                counted = database.execute(f"SELECT count(DISTINCT c{i}) FROM {cells_of(i)}").fetchone()
+                (different,) = cast("tuple[int]", counted)
+            yield CellCounts(texts, plain_numbers, different, estimated, examples[i])
 
 
 def _examples(database: duckdb.DuckDBPyConnection, own: range) -> dict[int, str]:

@@ -21,7 +21,7 @@ from layerwise.tables.number_inference import decimal_of
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.reading.cell_sql import cells_of, first_cell, is_plain, quoted, trimmed, with_newlines
 from layerwise_service.reading.choices import ReadingChoices
-from layerwise_service.reading.counting import MOST_COUNTED, TOGETHER, CellCounts, count_cells
+from layerwise_service.reading.counting import TOGETHER, CellCounts, count_cells
 from layerwise_service.reading.file_kind import FileKind, table_text
 from layerwise_service.reading.loading import load
 from layerwise_service.reading.schema import ColumnSchema, TableSchema
@@ -137,7 +137,7 @@ class TableFile:
             InferredFormat(chosen) if chosen else infer_format(texts, cells.plain, gaps=self._gaps[i], decimal=decimal)
         )
         gaps = sum(count for text, count in texts.items() if found.format.is_gap(text.strip()))
-        distinct, estimated = min(cells.distinct, cells.rows), self._rows > MOST_COUNTED
+        distinct, estimated = min(cells.distinct, cells.rows), cells.estimated
         if not cells.plain.rows and len(texts) < MOST_TEXTS:  # all are here to be counted
             strip = getattr(found.format, "strip", True)
             estimated = False

@@ -138,11 +138,12 @@ def test_different_values_are_counted_without_gaps_and_blanks_around_them(upload
 def test_different_numbers_of_few_rows_are_counted_and_those_of_many_are_estimated_which_is_said(
     upload: Upload, rows: int, estimated: bool
 ) -> None:
-    with TableFile(upload(("a,b\n" + "".join(f"{i},x{i}\n" for i in range(rows))).encode()), max_bytes=MANY) as table:
-        numbers, texts = table.schema.columns
+    lines = "".join(f"{i},x{i},{i % 150}\n" for i in range(rows))
+    with TableFile(upload(f"a,b,few\n{lines}".encode()), max_bytes=MANY) as table:
+        numbers, texts, few = table.schema.columns
 
-    assert (numbers.distinct_estimated, texts.distinct_estimated) == (estimated, False)
-    assert texts.distinct == rows
+    assert [each.distinct_estimated for each in (numbers, texts, few)] == [estimated, False, False]
+    assert (texts.distinct, few.distinct) == (rows, 150)
     assert numbers.distinct == (pytest.approx(rows, rel=0.2) if estimated else rows)
 
 
