@@ -9,7 +9,7 @@ from typing import Any, cast
 import duckdb
 
 from layerwise.tables.column_texts import GROUPED, PlainNumbers
-from layerwise_service.reading.cell_sql import BLANKS, cells_of, codes_of, is_plain, matches
+from layerwise_service.reading.cell_sql import BLANKS, cells_of, codes_of, first_cell, is_plain, matches
 
 MOST_COUNTED = 2**15
 """The most rows whose different cells are counted; those of more rows are estimated, within a few percent."""
@@ -73,8 +73,7 @@ def _examples(database: duckdb.DuckDBPyConnection, own: range) -> dict[int, str]
     for place, i in enumerate(own):
         texts = (row[place] for row in rows if row[place] is not None)
         if not (text := next(texts, "")) and len(rows) == LOOKED_AT:
-            later = f"SELECT c{i} FROM {cells_of(i)} WHERE c{i} IS NOT NULL LIMIT 1"
-            text = (database.execute(later).fetchone() or ("",))[0]
+            text = first_cell(database, i)
         found[i] = text
     return found
 
