@@ -177,7 +177,8 @@ def _check_columns(request: DatasetJob, columns: dict[str, DatasetColumn]) -> No
         check_column(name, columns, pointer)
     names = [name for _, name in named]
     if len(set(names)) < len(names):
-        detail = "expected different columns as target, as weight, to mark rows and to ignore"
+        twice = next(name for i, name in enumerate(names) if name in names[:i])
+        detail = f"expected different columns as target, as weight, to mark rows and to ignore, {shown(twice)} is two"
         raise InvalidRequest(detail, pointer="ignore")
     if request.weight and (kind := columns[request.weight].kind) != "number":
         raise InvalidRequest(
@@ -192,7 +193,8 @@ def _check_columns(request: DatasetJob, columns: dict[str, DatasetColumn]) -> No
     if len(own) > 1:
         raise InvalidRequest(f"expected one way to hold rows out, got {' and '.join(own)}", pointer=own[0])
     if len(names) == len(columns):
-        raise InvalidRequest("expected at least one column to learn from, got none", pointer="ignore")
+        detail = f"expected a column to learn from besides {listed(names)}, there is none"
+        raise InvalidRequest(detail, pointer="ignore" if request.ignore else "target")
 
 
 def _doubts(dataset: TableDataset, ignored: Collection[str]) -> Iterator[Doubt]:
