@@ -140,7 +140,7 @@ def test_it_can_be_turned_off_and_changes_no_bit_of_the_training():
 
 @pytest.mark.parametrize(("units", "batch"), [(16, 32), (100, 128)])
 def test_looking_takes_a_few_percent_of_the_time_at_most(units, batch, monkeypatch):
-    """Its own time over that of the whole training; the goal is 3 %, the rest of the bound is for a busy machine."""
+    """Its own time over that of the training, the least of five: a machine that is busy elsewhere only adds to it."""
     from layerwise.training.doctor import Doctor
 
     X, y = load_digits(return_X_y=True)
@@ -159,12 +159,14 @@ def test_looking_takes_a_few_percent_of_the_time_at_most(units, batch, monkeypat
 
     for name in ("before_update", "examine"):
         monkeypatch.setattr(Doctor, name, timed(getattr(Doctor, name)))
-    model = MLP(Architecture(64, (Layer(units, "relu"), Layer(10))))
+    shares = []
+    for _ in range(5):
+        model = MLP(Architecture(64, (Layer(units, "relu"), Layer(10))))
+        spent, start = 0.0, time.thread_time()
+        list(fit(model, X, y, plan=Plan(epochs=60, batch_size=batch, validation=0.2)))
+        shares.append(spent / (time.thread_time() - start))
 
-    start = time.thread_time()
-    list(fit(model, X, y, plan=Plan(epochs=60, batch_size=batch, validation=0.2)))
-
-    assert spent < 0.06 * (time.thread_time() - start)
+    assert min(shares) < 0.06
 
 
 @pytest.mark.parametrize(("activation", "optimizer"), [("sigmoid", Adam(1.0)), ("tanh", SGD(1.0, momentum=0.9))])
