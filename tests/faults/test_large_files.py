@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from layerwise_service.reading.reader import ReadingLimits, read_in_process
+from layerwise_service.reading.exchange import ReadingLimits
+from layerwise_service.reading.reader import read_in_process
 
 LIMITS = ReadingLimits(
     seconds=200.0,

@@ -14,7 +14,7 @@ from layerwise_service.domain.table_datasets import TableDataset, TableDatasetSu
 from layerwise_service.profiling.profile import ProfileRequest, StoredDataset, profile
 from layerwise_service.reading.canonical import read_canonical
 from layerwise_service.reading.choices import ReadingChoices
-from layerwise_service.reading.reader import FILE, TABLE, ReadingLimits
+from layerwise_service.reading.exchange import FILE, TABLE, ReadingLimits
 
 _LIMITS = ReadingLimits(60, 2**30, 2**30, 1000, 256, 4096)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,9 @@ from layerwise.tables.unusual import TableWarning, moved
 from layerwise.wording import did_you_mean, readable
 from layerwise_service.domain.datasets import AnyColumns, Table, rows_of
 from layerwise_service.errors import InvalidRequest, TooLarge
-from layerwise_service.settings import Settings
+
+if TYPE_CHECKING:
+    from layerwise_service.settings import Settings
 
 BLOCK_NUMBERS = 2**22
 """Encoded numbers in one block, 16 MiB of float32; a single row may have more."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+import time
 from types import FrameType
-
-from layerwise_service.process.loops import Loop
 
 READY = "LAYERWISE_READY_FD"
 PARENT = "LAYERWISE_PARENT_PID"
@@ -45,13 +45,12 @@ def end_with_parent(parent: int | None = None) -> None:
     if not expected:
         return
 
-    def look() -> None:
-        if os.getppid() != expected:
-            os.kill(os.getpid(), signal.SIGTERM)
-            watching.stop()
+    def watch() -> None:
+        while os.getppid() == expected:
+            time.sleep(_LOOK_SECONDS)
+        os.kill(os.getpid(), signal.SIGTERM)
 
-    watching = Loop("watch_parent", look, every=_LOOK_SECONDS)
-    watching.start()
+    threading.Thread(target=watch, name="watch_parent", daemon=True).start()
 
 
 def make_files_private() -> None:

@@ -19,7 +19,7 @@ def main() -> None:
     import msgspec  # noqa: PLC0415
 
     from layerwise_service.profiling.profile import ProfileRequest, profile  # noqa: PLC0415 - loads NumPy
-    from layerwise_service.reading.reader import error_form  # noqa: PLC0415
+    from layerwise_service.reading.exchange import error_form  # noqa: PLC0415
 
     answer: object
     try:

@@ -12,7 +12,7 @@ import structlog
 from layerwise_service.domain.profiles import Profile
 from layerwise_service.errors import ServiceError, TooLarge, Unavailable
 from layerwise_service.profiling.profile import ProfileRequest, profile
-from layerwise_service.reading.reader import error_of
+from layerwise_service.reading.exchange import error_of
 
 log = structlog.get_logger()
 

@@ -24,7 +24,7 @@ def main() -> None:
     make_files_private()
     os.nice(10)  # serving goes before reading
     limit_blas_threads(1)
-    from layerwise_service.reading.reader import ReadingLimits, error_form  # noqa: PLC0415 - loads NumPy
+    from layerwise_service.reading.exchange import ReadingLimits, error_form  # noqa: PLC0415 - loads NumPy
 
     found: dict[str, Any]
     try:
@@ -41,7 +41,7 @@ def main() -> None:
 def _read(folder: Path, limits: Any) -> dict[str, Any]:
     from layerwise_service.reading.canonical import read_canonical  # noqa: PLC0415 - loads NumPy and DuckDB
     from layerwise_service.reading.choices import ReadingChoices  # noqa: PLC0415
-    from layerwise_service.reading.reader import CHOICES  # noqa: PLC0415
+    from layerwise_service.reading.exchange import CHOICES  # noqa: PLC0415
 
     choices = json.loads((folder / CHOICES).read_text("utf-8"))
     return read_canonical(folder, limits, ReadingChoices.from_json(choices))

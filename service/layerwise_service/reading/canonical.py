@@ -14,8 +14,8 @@ from layerwise_service.domain.datasets import Table, rows_of
 from layerwise_service.domain.table_datasets import DatasetColumn, schema_json, table_sha256
 from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.reading.choices import ReadingChoices
+from layerwise_service.reading.exchange import FILE, TABLE, ReadingLimits
 from layerwise_service.reading.loading import check_room
-from layerwise_service.reading.reader import FILE, TABLE, ReadingLimits
 from layerwise_service.reading.schema import ColumnSchema
 from layerwise_service.reading.table_file import TableFile
 from layerwise_service.reading.values import Values

@@ -9,51 +9,21 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import structlog
 
-from layerwise.errors import Place
 from layerwise_service.domain.table_datasets import ReadTable, read_schema
-from layerwise_service.errors import (
-    DataLoss,
-    InvalidRequest,
-    NoSpace,
-    ServiceError,
-    StorageUnavailable,
-    TooLarge,
-    Unavailable,
-)
+from layerwise_service.errors import ServiceError, TooLarge, Unavailable
 from layerwise_service.reading.choices import ReadingChoices
+from layerwise_service.reading.exchange import CHOICES, ReadingLimits, error_of
 from layerwise_service.stores.files import storage_errors
 
 log = structlog.get_logger()
 
-FILE, CHOICES, TABLE = "upload", "choices", "table"
-"""In the folder of a reader: the file, what the caller chose, as JSON, and the folder of the columns."""
 _MOST_LOGGED = 4_000
 _LOOK_SECONDS = 0.1
-_KINDS: dict[str, type[ServiceError]] = {
-    error.kind.value: error for error in (InvalidRequest, TooLarge, NoSpace, StorageUnavailable, DataLoss)
-}
-
-
-@dataclass(frozen=True, slots=True)
-class ReadingLimits:
-    """How long a reader may take, what it may hold in memory, and how large the table may be.
-
-    It stops at the first row beyond `max_rows`.
-    """
-
-    seconds: float
-    memory_bytes: int
-    max_bytes: int
-    max_columns: int
-    max_name_bytes: int
-    max_text_bytes: int
-    max_rows: int | None = None
 
 
 def read_in_process(
@@ -119,14 +89,3 @@ def _ended() -> ServiceError:
     return Unavailable(
         "the process that read the file was ended: send the file again", reason="READER_KILLED", retry_after=1
     )
-
-
-def error_form(error: ServiceError) -> dict[str, Any]:
-    """Return the JSON form of an error, for the process that started this one."""
-    return {"kind": error.kind.value, "reason": error.reason, "detail": error.detail, "place": list(error.place)}
-
-
-def error_of(form: dict[str, Any]) -> ServiceError:
-    """Return the error of a JSON form."""
-    kind = _KINDS.get(form["kind"], ServiceError)
-    return kind(form["detail"], pointer=Place(*form["place"]), reason=form["reason"])

@@ -13,11 +13,7 @@ from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 
-import structlog
-
 from layerwise_service.errors import DataLoss, NoSpace, ServiceError, StorageUnavailable, Unavailable
-
-log = structlog.get_logger()
 
 DATABASE_ENDINGS = ("", "-wal", "-shm", "-journal", ".opening", ".migrating")  # of the database and what is beside it
 _OURS = {"artifacts", "run", "lost+found", *(f"layerwise.db{ending}" for ending in DATABASE_ENDINGS)}
@@ -49,6 +45,9 @@ def reading_stored(what: str, sha256: str, reason: str) -> Generator[None]:
 
 def storage_error(error: OSError) -> ServiceError:
     """Return the `ServiceError` for an OSError, and log which file it was."""
+    import structlog  # noqa: PLC0415 - the process that reads a file needs it for nothing else, and loads it slowly
+
+    log = structlog.get_logger()
     log.warning("storage_error", path=str(error.filename or ""), error=error.strerror or str(error))
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:

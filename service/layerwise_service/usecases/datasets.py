@@ -25,7 +25,8 @@ from layerwise_service.domain.table_datasets import (
 )
 from layerwise_service.errors import InvalidRequest, TooLarge, Unavailable
 from layerwise_service.reading.choices import ReadingChoices
-from layerwise_service.reading.reader import FILE, TABLE, ReadingLimits, read_in_process
+from layerwise_service.reading.exchange import FILE, TABLE, ReadingLimits
+from layerwise_service.reading.reader import read_in_process
 from layerwise_service.settings import Settings
 from layerwise_service.stores.artifact_store import ArtifactStore, stored_table
 from layerwise_service.stores.dataset_store import DatasetStore, token_of

@@ -16,13 +16,15 @@ from helpers.waiting import wait_until
 from layerwise.tables.formats import NumberFormat
 from layerwise_service.errors import ErrorKind, ServiceError
 from layerwise_service.reading.choices import ReadingChoices
-from layerwise_service.reading.reader import ReadingLimits, read_in_process
+from layerwise_service.reading.exchange import ReadingLimits
+from layerwise_service.reading.reader import read_in_process
 
 LIMITS = ReadingLimits(60, 2**30, 2**30, 1_000, 256, 4_096)
 PARENT = """
 import sys, threading
 from pathlib import Path
-from layerwise_service.reading.reader import ReadingLimits, read_in_process
+from layerwise_service.reading.exchange import ReadingLimits
+from layerwise_service.reading.reader import read_in_process
 read_in_process(Path(sys.argv[1]), ReadingLimits(60, 2**30, 2**30, 1_000, 256, 4_096), threading.Event())
 """
 

@@ -27,7 +27,7 @@ from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.reading.canonical import read_canonical
 from layerwise_service.reading.cell_sql import GROUP
 from layerwise_service.reading.choices import ReadingChoices
-from layerwise_service.reading.reader import ReadingLimits
+from layerwise_service.reading.exchange import ReadingLimits
 from layerwise_service.reading.table_file import TableFile
 
 MANY = 10**8
