@@ -36,6 +36,7 @@ def main() -> None:
         found = {"error": error_form(TooLarge(detail, reason="READING_TOO_LARGE"))}
     with os.fdopen(outcome, "w") as stream:
         json.dump(found, stream)
+    os._exit(0)  # everything is closed; unloading NumPy and DuckDB would take 30 ms
 
 
 def _read(folder: Path, limits: Any) -> dict[str, Any]:

@@ -38,6 +38,16 @@ def test_duckdb_is_loaded_by_the_reader_alone() -> None:
     assert ended.stdout == "False\n"
 
 
+def test_the_reader_loads_no_library_of_the_other_processes() -> None:
+    modules = "layerwise_service.reading.__main__, layerwise_service.reading.canonical"
+    others = ("asyncio", "grpc", "msgspec", "sqlalchemy", "structlog")
+    code = f"import sys, {modules}; print([name for name in {others} if name in sys.modules])"
+
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+
+    assert ended.stdout == "[]\n"
+
+
 def test_a_reader_ends_with_its_parent(tmp_path: Path) -> None:
     (tmp_path / "upload").write_bytes(b"a,b,c,d,e,f\n" + b"1.5,2.5,3.5,4.5,x,y\n" * 2_000_000)
     with subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path)]) as parent:
