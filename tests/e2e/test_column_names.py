@@ -67,29 +67,95 @@ def test_a_header_means_the_same_columns_by_every_way_in(service: Service, tmp_p
     messages = [str(each.message) for each in told]
     assert "X: column 1 has no name and is called column1; ignore it if it is the index of a DataFrame" in messages
     assert "X: 3 columns are called 'size'; the others become 'size_2', 'size_3'" in messages
-    assert doubts == ["NO_NAME", "RENAMED", "SAME_NAME"]
+    assert doubts == ["RENAMED", "SAME_NAME"]  # the first column is an index, which is a doubt about it
 
 
-def test_an_index_without_a_name_is_the_same_column_in_a_file_and_as_pandas_calls_it(
+def test_an_index_without_a_name_is_left_out_and_may_be_in_the_rows_to_predict(
     service: Service, tmp_path: Path
 ) -> None:
-    table()[["size", "pay"]].to_csv(tmp_path / "train.csv")
-    frame = pd.read_csv(tmp_path / "train.csv")
+    given = sorted_by_target()
+    given.sample(frac=1, random_state=1).to_csv(tmp_path / "train.csv")
+    given[:5].to_csv(tmp_path / "new.csv")
+    given[:5].to_csv(tmp_path / "plain.csv", index=False)
+    frame = pd.read_csv(tmp_path / "new.csv")
     assert frame.columns[0] == "Unnamed: 0"
+    files = [tmp_path / "new.csv", tmp_path / "plain.csv"]
+    said = trained_by_command(service, "index", tmp_path / "train.csv")
+    with service.client() as client:
+        versions = [client.model("index").at(None), train(client, "index", tmp_path / "train.csv")]
+        columns = [version.column_names for version in versions]
+        sources = [version.source for version in versions]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            in_memory = (frame, frame.rename(columns={"Unnamed: 0": "column1"}), given[:5])
+            found = [client.predict("index", rows).values for rows in (*in_memory, *files)]
+        evaluated = [client.evaluate("index", rows, "pay")[0].evaluation for rows in (frame, given[:5], *files)]
+        program = by_program(service, versions[1], files[0])
+    for file in files:
+        found += [posted(service, "index", file), by_command(service, "index", file)]
+    for extra in ({}, {"Unnamed: 0": 7}, {"column1": 7}):
+        rows = [{"size": row.size, "bee": row.bee} | extra for row in given[:5].itertuples()]
+        found.append(posted_rows(service, "index", rows))
+
+    assert "so it is left out unless it is chosen: --column column1=number" in said
+    assert columns == [("size", "bee")] * 2
+    for source in sources:
+        assert source is not None
+        assert source.ignored == ("column1",)
+        assert [(doubt.column, doubt.reason) for doubt in source.doubts] == [("column1", "INDEX")]
+    for each in (*found[1:], program):
+        assert np.ravel(np.asarray(each)) == pytest.approx(np.ravel(np.asarray(found[0])), rel=1e-4)
+    assert [(each.rows, each.loss) for each in evaluated] == [(5, evaluated[0].loss)] * 4
+
+
+def test_an_index_that_is_chosen_is_trained_on(service: Service, tmp_path: Path) -> None:
+    given = sorted_by_target()
+    given.to_csv(tmp_path / "train.csv")
+    frame = pd.read_csv(tmp_path / "train.csv")
+    trained_by_command(service, "chosen-by-command", tmp_path / "train.csv", "--column", "column1=number")
     with service.client() as client, warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        dataset = client.upload_dataset(tmp_path / "train.csv")
         versions = [
-            train(client, "index-by-file", tmp_path / "train.csv"),
-            train(client, "index-by-frame", frame),
-            train(client, "index-ignored", frame, ignore=["Unnamed: 0"]),
+            client.model("chosen-by-command").at(None),
+            train(client, "chosen-by-file", tmp_path / "train.csv", columns={"Unnamed: 0": "number"}),
+            train(client, "chosen-of-dataset", dataset, columns={"column1": "standardize"}),
         ]
-        columns = [version.column_names for version in versions]
-        for version in versions:
-            by_file = client.predict(version.model, tmp_path / "train.csv").values
-            by_frame = client.predict(version.model, frame.drop(columns="pay")).values
-            np.testing.assert_allclose(np.ravel(by_frame), np.ravel(by_file), rtol=1e-4)
+        left_out = train(client, "left-out", dataset)
+        for name in [each.model for each in (*versions, left_out)]:
+            client.train(name, {}, dataset, "pay", plan=PLAN, start_from=name, progress=False).wait(timeout=60)
+            versions.append(client.model(name).at(None))
+        by_file = client.predict("chosen-by-file", tmp_path / "train.csv").values
+        by_frame = client.predict("chosen-by-file", frame.drop(columns="pay")).values
+        np.testing.assert_allclose(np.ravel(by_frame), np.ravel(by_file), rtol=1e-4)
 
-    assert columns == [("column1", "size")] * 2 + [("size",)]
+        columns = [version.column_names for version in versions]
+        ignored = [version.source and version.source.ignored for version in versions]
+
+    assert columns == [("column1", "size", "bee")] * 6 + [("size", "bee")]
+    assert ignored == [()] * 6 + [("column1",)]
+
+
+def sorted_by_target() -> pd.DataFrame:
+    given = table().set_axis([*NAMES, "pay"], axis=1)[["size", "bee", "pay"]]
+    return given.sort_values("pay").reset_index(drop=True)
+
+
+def trained_by_command(service: Service, model: str, file: Path, *options: str) -> str:
+    """Train a version, and return what the command says on stderr."""
+    given = ["train", str(file), "--model", model, "--target", "pay", "--epochs", "2", *options]
+    done = CliRunner().invoke(layerwise, [*given, "--rpc", service.rpc])
+    assert done.exit_code == 0, done.output
+    return done.stderr
+
+
+def posted_rows(service: Service, model: str, rows: list[dict[str, float]]) -> list[float]:
+    body = json.dumps({"model": model, "instances": rows}).encode()
+    request = urllib.request.Request(f"{service.rest}/predict", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        found = json.load(answer)
+    assert "warnings" not in found
+    return list(found["predictions"])
 
 
 def posted(service: Service, model: str, file: Path) -> list[float]:

@@ -256,13 +256,13 @@ class Source:
     left_out : int
         Number of rows that were left out, since they have no target.
     ignored : tuple of str
-        Columns that were left out.
+        Columns that were left out: also those without any value, and indexes without a name.
     weight : str or None
         Column with the weights of the rows; None if all weigh alike.
     validation_dataset, validation_column : str or None
         Dataset of the rows held out, or column that marks them.
     doubts : tuple of Doubt
-        What was doubtful about the dataset and the columns that are used; their `column` names these.
+        What was doubtful about the dataset and its columns, but those that you ignored; `column` names them.
     findings : tuple of DatasetFinding
         What a quick look at the dataset found before the training.
     """

@@ -12,8 +12,10 @@ from layerwise.tables.doubt import Doubt
 
 INVISIBLE = ("Cc", "Cf")
 """Unicode's categories of characters without a shape, such as the zero-width space."""
-UNNAMED = re.compile(r"Unnamed: ([0-9]+)")
-"""What pandas.read_csv calls a column without a name, by its place from 0."""
+UNNAMED = re.compile(r"Unnamed: ([0-9]+)(?:\.[0-9]+)?")
+"""What pandas.read_csv calls a column without a name, by its place from 0; "Unnamed: 0.1" if there is another one."""
+INDEX_LEVEL = re.compile(r"__index_level_[0-9]+__")
+"""What pandas calls the index in a Parquet or an Arrow table, if it has no name."""
 _MOST_SHOWN = 5
 
 
@@ -26,6 +28,12 @@ def visible_name(name: str) -> str:
     visible = " ".join("".join(kept).split())
     unnamed = UNNAMED.fullmatch(visible)
     return f"column{int(unnamed[1]) + 1}" if unnamed else visible
+
+
+def pandas_name(name: str) -> str:
+    """Return what pandas calls a column without a name that is called column1: "Unnamed: 0". Of other names, ""."""
+    place = re.fullmatch("column([1-9][0-9]*)", name)
+    return f"Unnamed: {int(place[1]) - 1}" if place else ""
 
 
 def column_names(given: Sequence[str], known: Collection[str] = ()) -> list[str]:
@@ -58,7 +66,7 @@ def name_doubts(given: Sequence[str], names: Sequence[str]) -> Iterator[Doubt]:
         visible = visible_name(name)
         if not visible or UNNAMED.fullmatch(name):
             index = "; ignore it if it is the index of a DataFrame" if place == 1 else ""
-            yield Doubt("NO_NAME", f"column {place} has no name and is called {new}{index}", "ignore")
+            yield Doubt("NO_NAME", f"column {place} has no name and is called {new}{index}", "ignore", column=new)
         elif new != visible:
             same.setdefault(visible, []).append(new)
         elif new != name.strip(" "):

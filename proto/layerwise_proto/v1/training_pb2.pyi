@@ -193,7 +193,9 @@ class CreateJobRequest(_message.Message):
     """
     @_builtins.property
     def ignore(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Columns to leave out. Predictions may have them, and the target; they are not used."""
+        """Columns to leave out. Predictions may have them, and the target; they are not used. Columns without any value, and
+        those with the doubt INDEX, are left out, too, unless something else in the request names them.
+        """
 
     @_builtins.property
     def architecture(self) -> _types_pb2.Architecture:
@@ -267,14 +269,18 @@ class TableSource(_message.Message):
     """As in CreateJobRequest."""
     validation_column: _builtins.str
     @_builtins.property
-    def ignored(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def ignored(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """All columns that were left out."""
+
     @_builtins.property
     def target_format(self) -> _tables_pb2.Format:
         """How the cells of the target were read."""
 
     @_builtins.property
     def doubts(self) -> _containers.RepeatedCompositeFieldContainer[_datasets_pb2.Doubt]:
-        """What was doubtful about the dataset and its columns when the job was made; of a column, `column` names it."""
+        """What was doubtful about the dataset and its columns, but those of `ignore`, when the job was made; of a column,
+        `column` names it.
+        """
 
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[_profiles_pb2.DatasetFinding]:

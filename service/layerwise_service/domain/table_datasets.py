@@ -44,6 +44,11 @@ class DatasetColumn:
     doubts: tuple[Doubt, ...]
     distinct_estimated: bool = False
 
+    @property
+    def is_index(self) -> bool:
+        """Whether it numbers the rows, like the index of a DataFrame: a training leaves it out unless it is chosen."""
+        return any(doubt.reason == "INDEX" for doubt in self.doubts)
+
 
 @dataclass(frozen=True, slots=True)
 class TableDatasetSummary:
@@ -97,12 +102,13 @@ def stored_columns(columns: Sequence[DatasetColumn]) -> tuple[StoredColumn, ...]
 
 
 def table_sha256(rows: int, columns: Sequence[DatasetColumn], digests: Sequence[Sequence[str]]) -> str:
-    """Return the id of a dataset: that of its values, as `Digests.rows` has them, and of its columns' formats."""
+    """Return the id of a dataset: that of its values, as `Digests.rows` has them, and of how its columns are taken."""
     header = {
         "format": "layerwise-table-1",
         "rows": rows,
         "columns": [
             {"name": column.name, "format": column.format, "sha256": list(own)}
+            | ({"index": True} if column.is_index else {})  # it is another dataset where the same column was chosen
             for column, own in zip(columns, digests, strict=True)
         ],
     }

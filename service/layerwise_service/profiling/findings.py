@@ -22,7 +22,7 @@ _ENOUGH_FOR_EXTREMES = 200
 _ENOUGH_FOR_CODES = 20  # different numbers
 _MOST_LISTED = 5
 _ENOUGH_DATES = 20
-_ID = re.compile(r"(.*[\W_])?(id|key|uuid|guid|index|rownames|nr|no|number)|.*[a-z](Id|ID)|Unnamed: 0")
+_ID = re.compile(r"(.*[\W_])?(id|key|uuid|guid|index|rownames|nr|no|number)|.*[a-z](Id|ID)")
 _INVISIBLE = dict.fromkeys([0xAD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF])
 
 

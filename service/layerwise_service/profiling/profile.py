@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +76,7 @@ class _Profiling:
         self._findings: list[DatasetFinding] = []
         self._constant: list[str] = []
         self._empty: list[str] = []
+        self._indexes: list[str] = []
         self._ids: list[str] = []
         self._widths: dict[str, int] = {}
         self._rows = RowHashes(self._sample.rows)
@@ -115,7 +117,10 @@ class _Profiling:
         return Target(sample, task), why
 
     def _look_at(self, sample: ColumnSample, target: Target | None) -> None:
-        """Add what is found in a column other than the target."""
+        """Add what is found in a column other than the target. Of an index, which is left out, no more is said."""
+        if sample.column.is_index:
+            self._indexes.append(sample.name)
+            return
         if target is not None and (found := target.given_away_by(sample)) is not None:
             self._findings.append(found)
         if (found := time_order(sample)) is not None:
@@ -144,6 +149,10 @@ class _Profiling:
             yield from self._validation(self._request.validation)
         if self._empty:
             yield DatasetFinding("EMPTY", tuple(self._empty), "no row has a value, so nothing can be learnt from it")
+        if self._indexes:
+            message = "numbers the rows, like the index of a DataFrame, so it is left out unless it is chosen"
+            flags = " ".join(f"--column {shlex.quote(f'{name}=number')}" for name in self._indexes)
+            yield DatasetFinding("INDEX", tuple(self._indexes), message, flags)
         if self._constant:
             message = "the same in every row, so nothing can be learnt from it"
             yield DatasetFinding("CONSTANT", tuple(self._constant), message, ignore(self._constant))
@@ -160,7 +169,7 @@ class _Profiling:
         ours, theirs = RowHashes(self._sample.rows), RowHashes(sample.rows)
         for column in stored.dataset.columns:
             own = self._columns.get(column.name)
-            if own is None or column.name in (*self._ids, *self._request.ignore):
+            if own is None or column.name in (*self._ids, *self._indexes, *self._request.ignore):
                 continue
             if own.kind != column.kind:
                 message = (

@@ -23,6 +23,7 @@ from layerwise_service.reading.cell_sql import cells_of, first_cell, is_plain, q
 from layerwise_service.reading.choices import ReadingChoices
 from layerwise_service.reading.counting import TOGETHER, CellCounts, count_cells
 from layerwise_service.reading.file_kind import FileKind, table_text
+from layerwise_service.reading.indexes import mark_indexes
 from layerwise_service.reading.loading import load
 from layerwise_service.reading.schema import ColumnSchema, TableSchema
 from layerwise_service.reading.second_header import second_header
@@ -80,7 +81,8 @@ class TableFile:
                 undecided = [i for i, (form, _) in enumerate(found) if form.is_undecided]
                 for i in undecided:
                     found[i] = self._inferred(i, None, counted[i], decimal=decimal)
-            columns = tuple(column for _, column in found)
+            read = [column for _, column in found]
+            columns, doubts = mark_indexes(self._database, read, doubts, chosen=chosen, rows=self._rows)
             doubts = (*doubts, *second_header(self._database, columns))
             if text.kind is FileKind.CSV and self._seems_without_header(columns):
                 first = ", ".join(map(shown, self._names[:3]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from layerwise.checks import shown
 from layerwise.errors import Place
 from layerwise.tables.doubt import Doubt
+from layerwise.tables.names import pandas_name
 from layerwise_service.domain.dataset_findings import DatasetFinding
 from layerwise_service.domain.datasets import Batch, Table
 from layerwise_service.domain.jobs import Job, JSONObject, TableSource, Task
@@ -23,32 +24,10 @@ from layerwise_service.errors import InvalidRequest, TooLarge, Unavailable
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.stores.dataset_store import DatasetStore
 from layerwise_service.usecases.dataset_parts import DatasetPart, chosen_rows
+from layerwise_service.usecases.job_request import DatasetJob, check_columns, left_out
 from layerwise_service.usecases.profiles import Profiles
-from layerwise_service.usecases.table_prediction import check_column
 from layerwise_service.usecases.training import TrainingJobs
 from layerwise_service.usecases.upload import Submission, Upload
-
-
-@dataclass(frozen=True, slots=True)
-class DatasetJob:
-    """A request to train on a dataset. `weight` may be "", `task` None: decided from the target's values.
-
-    Rows may be held out by `validation_dataset`, by `validation_column` or by the plan's fraction, "" if they are not.
-    """
-
-    model: str
-    dataset: str
-    target: str
-    architecture: JSONObject
-    plan: JSONObject
-    ignore: tuple[str, ...] = ()
-    weight: str = ""
-    task: Task | None = None
-    encoder: JSONObject | None = None
-    request_id: str | None = None
-    start_from: tuple[str, str] | None = None
-    validation_dataset: str = ""
-    validation_column: str = ""
 
 
 class DatasetJobs:
@@ -69,8 +48,10 @@ class DatasetJobs:
         """
         dataset = self._datasets.get(request.dataset)
         columns = {column.name: column for column in dataset.columns}
-        request = replace(request, ignore=(*request.ignore, *_empty(request, dataset)))
-        _check_columns(request, columns)
+        known = () if request.start_from is None else self._training.columns(*request.start_from)
+        unasked = left_out(request, dataset, known)
+        check_columns(request, columns, unasked)
+        ignored, request = request.ignore, replace(request, ignore=(*request.ignore, *unasked))
         table = self._artifacts.open_table(dataset)
         target = columns[request.target]
         parts = [DatasetPart(table, marks=request.validation_column)]
@@ -95,7 +76,7 @@ class DatasetJobs:
             target_format=dict(target.format),
             validation_dataset=request.validation_dataset,
             validation_column=request.validation_column,
-            doubts=(*dataset.doubts, *_doubts(dataset, request.ignore), *_unlearnt(parts, target, task)),
+            doubts=(*_doubts(dataset, ignored, unasked), *_unlearnt(parts, target, task)),
             findings=self._findings(request, task),
         )
         submission = _submission(request, dataset, source, rows=values.rows + held_out, held_out=held_out)
@@ -158,49 +139,14 @@ def _check_held_out(values: TargetValues, task: Task, target: DatasetColumn, req
         raise InvalidRequest(detail, pointer=pointer)
 
 
-def _empty(request: DatasetJob, dataset: TableDataset) -> list[str]:
-    """Return the columns without any value that nobody asked for: they cannot be learnt from."""
-    if request.start_from:
-        return []  # the version has its own columns
-    asked: Any = (request.encoder or {}).get("columns", {})
-    used = {request.target, request.weight, request.validation_column, *request.ignore, *asked}
-    return [each.name for each in dataset.columns if each.gaps == dataset.rows and each.name not in used]
+def _doubts(dataset: TableDataset, ignored: Collection[str], unasked: Collection[str]) -> Iterator[Doubt]:
+    """Yield the doubts about the dataset, and about its columns with their names, but those that the caller `ignored`.
 
-
-def _check_columns(request: DatasetJob, columns: dict[str, DatasetColumn]) -> None:
-    named = [("target", request.target), *(("ignore", name) for name in request.ignore)]
-    if request.weight:
-        named.append(("weight", request.weight))
-    if request.validation_column:
-        named.append(("validation_column", request.validation_column))
-    for pointer, name in named:
-        check_column(name, columns, pointer)
-    names = [name for _, name in named]
-    if len(set(names)) < len(names):
-        twice = next(name for i, name in enumerate(names) if name in names[:i])
-        detail = f"expected different columns as target, as weight, to mark rows and to ignore, {shown(twice)} is two"
-        raise InvalidRequest(detail, pointer="ignore")
-    if request.weight and (kind := columns[request.weight].kind) != "number":
-        raise InvalidRequest(
-            f"expected a column of numbers, {request.weight!r} is one of kind {kind}", pointer="weight"
-        )
-    if (column := request.validation_column) and columns[column].kind not in ("number", "boolean"):
-        detail = f"expected a column of 1 and 0, or of booleans, {column!r} is one of kind {columns[column].kind}"
-        raise InvalidRequest(detail, pointer="validation_column")
-    own = [name for name in ("validation_dataset", "validation_column") if getattr(request, name)]
-    if own and request.plan.get("validation"):
-        own.append("plan.validation")
-    if len(own) > 1:
-        raise InvalidRequest(f"expected one way to hold rows out, got {' and '.join(own)}", pointer=own[0])
-    if len(names) == len(columns):
-        detail = f"expected a column to learn from besides {listed(names)}, there is none"
-        raise InvalidRequest(detail, pointer="ignore" if request.ignore else "target")
-
-
-def _doubts(dataset: TableDataset, ignored: Collection[str]) -> Iterator[Doubt]:
-    """Yield the doubts about the columns that are not ignored, with their names."""
+    An index that is not left out `unasked` was chosen, so that there is no doubt.
+    """
+    yield from (doubt for doubt in dataset.doubts if doubt.column not in ignored)
     for column in dataset.columns:
-        if column.name not in ignored:
+        if column.name not in ignored and (column.name in unasked or not column.is_index):
             yield from (replace(doubt, column=column.name) for doubt in column.doubts)
 
 
@@ -220,7 +166,8 @@ def _submission(
     if request.start_from is None:  # else the encoder is that of the version
         given: dict[str, Any] = encoder or {}
         unused = [*source.ignored, *filter(None, (source.target, source.weight, source.validation_column))]
-        ignored = list(dict.fromkeys([*given.get("ignore", ()), *unused]))
+        in_pandas = filter(None, map(pandas_name, unused))  # rows to predict may have these names
+        ignored = list(dict.fromkeys([*given.get("ignore", ()), *unused, *in_pandas]))
         encoder = with_formats(given | {"ignore": ignored}, {column.name: column.format for column in dataset.columns})
     return Submission(
         model=request.model,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from layerwise import TableEncoder
 from layerwise_service.domain.jobs import Event, Job, JobState, JobSummary
+from layerwise_service.domain.models import Version
 from layerwise_service.domain.pages import Page, page_limit
 from layerwise_service.errors import NotFound
 from layerwise_service.settings import Settings
@@ -31,12 +33,20 @@ class TrainingJobs:
         """
         origin = None
         if submission.start_from is not None:
-            try:
-                origin = self._versions.find(*submission.start_from)
-            except NotFound as exc:
-                raise NotFound(exc.detail, reason=exc.reason, pointer="start_from") from exc
+            origin = self._origin(*submission.start_from)
             submission = started(submission, origin)
         return Upload(submission, origin, self._jobs, self._artifacts, self._settings)
+
+    def columns(self, model: str, version: str) -> Collection[str]:
+        """Return the columns of a version to start from. Raises `NotFound`."""
+        encoder = self._jobs.encoders.load(self._origin(model, version).job)
+        return [] if encoder is None else [column.name for column in TableEncoder.from_json(encoder).columns]
+
+    def _origin(self, model: str, version: str) -> Version:
+        try:
+            return self._versions.find(model, version)
+        except NotFound as exc:
+            raise NotFound(exc.detail, reason=exc.reason, pointer="start_from") from exc
 
     def get(self, job: str) -> Job:
         """Return the job. Raises `JobNotFound`."""

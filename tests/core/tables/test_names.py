@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from layerwise.tables.names import column_names, name_doubts
+from layerwise.tables.names import column_names, name_doubts, pandas_name
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,7 @@ from layerwise.tables.names import column_names, name_doubts
         (["a", "a", "a_2", "a_2"], ["a", "a_3", "a_2", "a_2_2"], ["SAME_NAME", "SAME_NAME"]),
         (["Unnamed: 0", "a", "Unnamed: 2"], ["column1", "a", "column3"], ["NO_NAME"] * 2),  # of pandas
         (["a", "Unnamed: 0"], ["a", "column1"], ["NO_NAME"]),
+        (["Unnamed: 0.1", "Unnamed: 0", "a"], ["column1", "column1_2", "a"], ["NO_NAME"] * 2),  # an index saved twice
         (["", "column1", "column1"], ["column1_2", "column1", "column1_3"], ["NO_NAME", "SAME_NAME"]),
     ],
 )
@@ -29,6 +30,20 @@ def test_columns_have_visible_names_that_differ(given: list[str], names: list[st
     assert found == names
     assert column_names(found) == names
     assert [doubt.reason for doubt in name_doubts(given, found)] == doubts
+
+
+def test_a_doubt_about_a_column_without_a_name_says_what_it_is_called() -> None:
+    given = ["a", "", "Unnamed: 2"]
+
+    assert [doubt.column for doubt in name_doubts(given, column_names(given))] == ["column2", "column3"]
+
+
+def test_pandas_has_a_name_for_columns_without_one_alone() -> None:
+    assert [pandas_name(name) for name in ("column1", "column12", "column0", "column1_2", "a")] == [
+        "Unnamed: 0",
+        "Unnamed: 11",
+        *[""] * 3,
+    ]
 
 
 def test_names_that_a_version_knows_stay_as_they_are() -> None:

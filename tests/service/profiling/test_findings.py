@@ -47,6 +47,7 @@ FOUND: dict[str, tuple[Columns, str, tuple[str, ...]]] = {
     "constant": (changed(same=lambda i: "x"), "label", ("CONSTANT", "same")),
     "constant number": (changed(same=lambda i: 2013), "label", ("CONSTANT", "same")),
     "no value at all": (changed(same=lambda i: None), "label", ("EMPTY", "same")),
+    "index": (changed(**{"": lambda i: i}), "label", ("INDEX", "column7")),
     "row number": (changed(n=lambda i: i + 1), "label", ("ALL_DIFFERENT", "n")),
     "shuffled number": (changed(n=lambda i: i * 7 % ROWS), "label", ("ALL_DIFFERENT", "n")),
     "id of digits": (changed(user_id=lambda i: 9_000_000 + i * 7919 % 100_003), "label", ("ALL_DIFFERENT", "user_id")),

@@ -166,6 +166,44 @@ def test_columns_without_any_value_are_left_out_unless_asked_for(channel: grpc.C
     assert error_of(partial(create, channel, made.id, target="kind", encoder=asked))[2] == "EMPTY_COLUMN"
 
 
+def test_an_index_is_left_out_which_is_said_unless_it_is_chosen(stores: Stores, channel: grpc.Channel) -> None:
+    content = "\n".join([",size,kind", *(f"{i},{i % 7},{'ab'[i % 2]}" for i in range(30))]).encode()
+    made = DatasetServiceStub(channel).UploadDataset(file_requests(content), timeout=60)
+    ways: dict[str, dict[str, Any]] = {
+        "unasked": {},
+        "ignored": {"ignore": ["column1"]},
+        "target": {"target": "column1"},
+        "weight": {"weight": "column1"},
+        "encoding": {"encoder": to_message({"columns": {"column1": "log"}}, tables_pb2.Encoder)},
+        "format": {"encoder": to_message({"formats": {"column1": "number"}}, tables_pb2.Encoder)},
+    }
+
+    found = {}
+    for way, given in ways.items():
+        job = create(channel, made.id, **{"target": "kind", **given})
+        columns = [each["name"] for each in stores.jobs.encoders.load(job.id)["fitted"]]
+        found[way] = columns, list(job.source.ignored), [(each.column, each.reason) for each in job.source.doubts]
+
+    assert found == {
+        "unasked": (["size"], ["column1"], [("column1", "INDEX")]),
+        "ignored": (["size"], ["column1"], []),
+        "target": (["size", "kind"], [], []),
+        "weight": (["size"], [], []),
+        "encoding": (["column1", "size"], [], []),
+        "format": (["column1", "size"], [], []),
+    }
+
+
+def test_a_job_with_no_column_but_an_index_is_refused_saying_how_to_learn_from_it(channel: grpc.Channel) -> None:
+    content = "\n".join([",kind", *(f"{i},{'ab'[i % 2]}" for i in range(30))]).encode()
+    made = DatasetServiceStub(channel).UploadDataset(file_requests(content), timeout=60)
+
+    found = error_of(partial(create, channel, made.id, target="kind"))
+
+    assert (found[0], found[3]) == (grpc.StatusCode.INVALID_ARGUMENT, "target")
+    assert "'column1' numbers the rows: to learn from it, choose its kind or an encoding" in found[1]
+
+
 def test_a_version_reads_cells_as_those_of_the_file_were_read(stores: Stores, channel: grpc.Channel) -> None:
     lines = [f"{i + 1}.9.2012;{i},5;{'?' if i % 9 == 8 else i};{'yes' if i % 2 else 'no'};a" for i in range(30)]
     content = "\n".join(["day;size;count;big;sold", *lines, "1.10.2012;1.234,5;1;no;b"]).encode()
