@@ -127,7 +127,9 @@ class _Profiling:
             self._findings.append(found)
         if sample.gaps == sample.rows:
             self._empty.append(sample.name)
-        elif sample.is_constant:
+            return
+        self._widths[sample.name] = input_width(sample)
+        if sample.is_constant:
             self._constant.append(sample.name)
         elif names_rows(sample):
             self._ids.append(sample.name)
@@ -135,7 +137,6 @@ class _Profiling:
             self._findings += column_findings(sample)
             self._same.add(sample)
             self._rows.add(sample)
-            self._widths[sample.name] = input_width(sample)
 
     def _all_findings(self, target: Target | None) -> Iterator[DatasetFinding]:
         """Yield the findings: on the target, on rows, on columns."""

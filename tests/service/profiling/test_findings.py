@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from helpers.profiled import findings, profiled
+from layerwise import TableEncoder
 from layerwise_service.domain.jobs import Task
 
 ROWS = 400
@@ -141,6 +142,28 @@ def test_few_rows_for_the_network_are_found() -> None:
         each for each in profiled(numbers | {"y": ["a", "b"] * 50}, target="y").findings if each.flag == "--hidden 8"
     )
     assert "as the columns become 299 inputs: leave out columns" in many.message
+
+
+def test_the_inputs_for_few_rows_are_those_that_the_columns_become() -> None:
+    rows = 60
+    table: Columns = {
+        "key": [f"key{i * 7919 % 1000}" for i in range(rows)],
+        "number": [i * 7 % rows for i in range(rows)],
+        "constant": [3] * rows,
+        "size": [i * 7919 % 101 / 8 for i in range(rows)],
+        "gaps": [None if i % 7 == 0 else i * 31 % 17 for i in range(rows)],
+        "kind": [f"c{i * 13 % 40}" for i in range(rows)],
+        "day": [f"2013-{1 + i % 12:02}-{1 + i % 28:02}" for i in range(rows)],
+        "at": [f"{i % 24}:{i % 60:02}" for i in range(rows)],
+    }
+    inputs = TableEncoder().fit(table).width
+    left_out: Columns = {"": list(range(rows)), "none": [None] * rows, "text": [f"a {i % 9} b" for i in range(rows)]}
+
+    found = profiled(table | left_out | {"y": ["p", "q"] * 30}, target="y", ignore=("text",)).findings
+
+    assert next(each for each in found if each.reason == "FEW_ROWS").message.endswith(
+        f"as the columns become {inputs} inputs, 60 of them from key: leave out columns, or take fewer units"
+    )
 
 
 def test_what_was_asked_for_is_not_doubted() -> None:
