@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -90,6 +91,13 @@ class Database:
             self.file.check_writable()
         with self.write() as connection:
             connection.execute(sa.text("SELECT 1"))
+
+    def wait_for_write(self, seconds: float) -> None:
+        """Wait `seconds`; with SQLite only until a process has written to the database since the last call."""
+        if self.file is None:
+            time.sleep(seconds)
+        else:
+            self.file.wait_for_write(seconds)
 
     @contextmanager
     def alone(self, purpose: str) -> Generator[None]:

@@ -57,7 +57,7 @@ class NewVersion:
 
 
 class Leases:
-    """The workers' operations on jobs. Every method is one transaction."""
+    """The workers' operations on jobs. Every method but `wait_for_job` is one transaction."""
 
     def __init__(
         self, database: Database, *, lease_seconds: float, max_losses: int, clock: Clock = time.monotonic
@@ -88,6 +88,10 @@ class Leases:
         except ServiceError:
             self._silence.forget()
             raise
+
+    def wait_for_job(self, seconds: float) -> None:
+        """Wait until there may be a job to claim, but not longer than `seconds`."""
+        self._database.wait_for_write(seconds)
 
     def renew(self, claim: Claim, *, progress: float) -> bool:
         """Renew the lease, and return whether the job is to be cancelled. Raises `Fenced`."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3 as standard_sqlite
+import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -29,6 +30,8 @@ from layerwise_service.stores.files import (
     tighten,
 )
 
+_LOOK_SECONDS = 0.05  # between two looks whether the database was written
+
 
 class DatabaseFile:
     """The file of a database. No method opens it, since closing it would drop SQLite's locks on it."""
@@ -36,6 +39,8 @@ class DatabaseFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._opened: tuple[int, int] | None = None
+        self._written = (path, path.with_name(f"{path.name}-wal"))
+        self._written_at: list[int] = []
 
     @property
     def holds_nothing(self) -> bool:
@@ -80,10 +85,30 @@ class DatabaseFile:
         if found.st_size == 0:
             raise DataLoss("the file of the database is empty: restore it from a backup", reason="DATABASE_MISSING")
 
+    def wait_for_write(self, seconds: float) -> None:
+        """Wait until a process has written to the database since the last call, but at most about `seconds`.
+
+        Of two writes within some milliseconds, the second may be missed.
+        """
+        end = time.monotonic() + seconds
+        while True:
+            time.sleep(_LOOK_SECONDS)
+            before, self._written_at = self._written_at, [_written_at(path) for path in self._written]
+            if self._written_at != before or time.monotonic() >= end:
+                return
+
     def check_writable(self) -> None:
         """Raise `NoSpace` or `Unavailable` if the disk takes no writes."""
         with storage_errors():
             check_writable(self.path.parent)
+
+
+def _written_at(path: Path) -> int:
+    """Return when a file was last written; 0 if it cannot be seen."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def sqlite_path(url: sa.URL) -> Path:

@@ -17,7 +17,7 @@ from layerwise_service.worker.heartbeat import Heartbeat
 
 log = structlog.get_logger()
 
-_IDLE_SECONDS = 0.25  # how long a new job may wait for an idle worker
+_IDLE_SECONDS = 0.5  # between two looks for a job, if nobody writes to the database
 _TROUBLED_SECONDS = 1.0
 
 
@@ -56,7 +56,7 @@ class Worker:
                 continue
             trouble = ""
             if claim is None:
-                time.sleep(_IDLE_SECONDS)
+                self._leases.wait_for_job(_IDLE_SECONDS)
                 continue
             Attempt(
                 claim,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -261,3 +263,24 @@ def test_a_counter_that_stands_still_is_silent_since_it_was_first_seen(clock: Cl
     assert silence.look({"a": 1, "b": 2}) == {"a": 0, "b": 2}
     silence.forget()
     assert silence.look({"b": 2}) == {"b": 0}
+
+
+def test_a_worker_that_waits_looks_again_as_soon_as_a_job_is_queued(leases: Leases, submit: Callable[[], Job]) -> None:
+    leases.wait_for_job(0.0)  # what was written before this does not count
+    waiting = threading.Thread(target=leases.wait_for_job, args=(120.0,), daemon=True)
+    waiting.start()
+
+    submit()
+    waiting.join(60.0)
+
+    assert not waiting.is_alive()
+
+
+def test_a_worker_that_waits_is_not_woken_by_looks_of_others(leases: Leases, stores: Stores) -> None:
+    leases.wait_for_job(0.0)
+    began = time.monotonic()
+
+    stores.leases.claim("another")
+    leases.wait_for_job(0.5)
+
+    assert time.monotonic() - began >= 0.5
