@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -280,6 +282,48 @@ def one_of_each(service, sent):
             name=request.model, latest=2, aliases={request.alias: request.version}
         ),
     }
+
+
+LIST = """
+import sys
+from layerwise_client.cli.group import layerwise
+layerwise(sys.argv[1:], standalone_mode=False)
+print([name for name in ("layerwise", "numpy") if name in sys.modules])
+"""
+SEND = """
+import sys
+from layerwise_client._transport.outbox import Outbox
+from layerwise_client.cli.group import layerwise
+
+def hand_over(outbox, request, call, hand_over=Outbox.hand_over):
+    print("layerwise" in sys.modules)
+    return hand_over(outbox, request, call)
+
+Outbox.hand_over = hand_over
+layerwise(sys.argv[1:], standalone_mode=False)
+"""
+
+
+@pytest.mark.parametrize("command", ["jobs", "models"])
+def test_a_list_is_shown_without_loading_the_library(service, one_of_each, command):
+    done = subprocess.run(
+        [sys.executable, "-c", LIST, command, "--rpc", service.address], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_command_loads_the_library_after_it_has_sent_a_file(service, sent, tmp_path):
+    (tmp_path / "small.csv").write_text("a,y\n1,2\n")
+
+    done = subprocess.run(
+        [sys.executable, "-c", SEND, "train", str(tmp_path / "small.csv"), "--target=y", "--rpc", service.address],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.splitlines()[:3] == ["False"] * 3  # the header, the rows, and the end
 
 
 COMMANDS = [

@@ -90,10 +90,7 @@ class Client:
         on_waiting: Callable[[str], None] | None = None,
         transport: Transport | None = None,
     ) -> None:
-        # Load the library whole and here. Threads that first import different parts of it at the same time would see
-        # modules that are not complete, and a process that is forked meanwhile would wait for ever.
-        import_module("layerwise")
-
+        self._load_library()
         timeout = seconds(timeout, "timeout")
         if rest and transport is not None:
             raise InvalidRequest("transport: expected either rest or transport, got both", pointer="transport")
@@ -103,6 +100,12 @@ class Client:
         self._connection = Connection(target, timeout=timeout, on_waiting=on_waiting)
         self._transport = GrpcTransport(self._connection) if transport is None else transport
         self._predicting = Predicting(self._transport)
+
+    @staticmethod
+    def _load_library() -> None:
+        # Whole and here. Threads that first import different parts of it at the same time would see modules that are
+        # not complete, and a process that is forked meanwhile would wait for ever.
+        import_module("layerwise")
 
     def __enter__(self) -> Client:
         return self

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import BinaryIO
 
@@ -91,6 +92,8 @@ class _Sending:
         call = connection.datasets.UploadDataset.future(iter(outbox))
         try:
             self._send(outbox, call)
+            # Commands show the answer with the library, and load it while the service reads the file.
+            import_module("layerwise")
             return call.result()
         except grpc.RpcError as exc:
             error = connection.error(exc)

@@ -73,6 +73,14 @@ MISSING_HELP = (
 )
 
 
+class _CommandClient(Client):
+    """Client of a command, which has one thread: it loads the library when it is needed, which many never do."""
+
+    @staticmethod
+    def _load_library() -> None:
+        pass
+
+
 @contextmanager
 def connect(rpc: str, *, rest: str | None = None) -> Generator[Client]:
     """Open a client with the command's `--timeout`, which says on stderr when it waits for the service.
@@ -81,7 +89,7 @@ def connect(rpc: str, *, rest: str | None = None) -> Generator[Client]:
     """
     timeout: float = click.get_current_context().meta[_TIMEOUT]
     try:
-        client = Client(rpc, rest=rest, timeout=timeout, on_waiting=show_waiting)
+        client = _CommandClient(rpc, rest=rest, timeout=timeout, on_waiting=show_waiting)
     except InvalidRequest as exc:
         option = {"rest": "--rest", "timeout": "--timeout"}.get(str(exc.place[0]), "--rpc")
         raise click.BadParameter(exc.detail, param_hint=option) from exc
