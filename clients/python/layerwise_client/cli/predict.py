@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -82,8 +82,6 @@ def predict(
     for option, given in (("--target", target is not None), ("--keep", bool(keep))):
         if given and rows:
             raise click.UsageError(f"{option} is a column of FILE: it cannot be given with --row")
-    from layerwise.tables.unusual import merged
-
     scoring, out = Scoring(), output(as_json=as_json, probabilities=probabilities)
     warnings: list[TableWarning] = []
     with connect(rpc, rest=rest) as client, ExitStack() as stack:
@@ -99,7 +97,7 @@ def predict(
         for block in blocks:
             scoring.add(block)
             out.add(block)
-            warnings = merged([*warnings, *block.prediction.warnings])
+            warnings = _merged(warnings, block.prediction.warnings)
             if block.unused:
                 say(f"not used, since {model} does not take them: {', '.join(block.unused)}", err=True)
     if scoring.left_out:
@@ -108,6 +106,12 @@ def predict(
     for warning in warnings:
         say(warning_line(warning), err=True)
     out.end(scoring.score)
+
+
+def _merged(warnings: Iterable[TableWarning], more: Iterable[TableWarning]) -> list[TableWarning]:
+    from layerwise.tables.unusual import merged
+
+    return merged([*warnings, *more])
 
 
 @contextmanager
