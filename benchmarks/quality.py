@@ -37,8 +37,9 @@ from layerwise import MLP
 from layerwise_service.reading.choices import ReadingChoices
 from layerwise_service.reading.table_file import TableFile
 from layerwise_service.settings import Settings
+from layerwise_service.usecases.dataset_headers import FileHeader
 from layerwise_service.usecases.dataset_jobs import DatasetJobs
-from layerwise_service.usecases.datasets import Datasets, FileHeader
+from layerwise_service.usecases.datasets import Datasets
 from layerwise_service.usecases.job_request import DatasetJob
 from layerwise_service.usecases.profiles import Profiles
 from layerwise_service.usecases.training import TrainingJobs

@@ -52,17 +52,17 @@ def test_rows_without_a_label_are_left_out_and_counted(client, taken, y, labels)
     assert np.frombuffer(sent.batch.weights.data, "<f4").tolist() == [1, 2, 3, 4]
 
 
-def test_rows_of_a_table_without_a_number_to_predict_are_left_out(client, taken):
+def test_rows_of_a_table_without_a_number_to_predict_are_left_out_by_the_service_and_counted(client, files):
     frame = pd.DataFrame({"x": [0.5, 1, 2, 3, 4, 5], "c": list("abcabc"), "price": [1.5, None, 2, 3, None, 4]})
 
-    with pytest.warns(UserWarning, match=WARNED):
-        client.train("prices", HIDDEN, frame, "price", progress=False)
+    files.source.CopyFrom(training_pb2.TableSource(left_out=2))
 
-    batch = taken[0][1].batch
-    columns = {column.name: column for column in batch.table.columns}
-    assert list(columns["x"].numbers.values) == [0.5, 2, 3, 5]
-    assert list(columns["c"].texts.values) == ["a", "c", "a", "c"]
-    assert np.frombuffer(batch.targets.data, "<f4").tolist() == [1.5, 2, 3, 4]
+    with pytest.warns(UserWarning, match=WARNED) as warned:
+        client.train("prices", HIDDEN, frame, "price", task="regression", progress=False)
+
+    assert warned[0].filename == __file__
+    assert files.columns(0)["c"] == list("abcabc")
+    assert [value for value in files.columns(0)["price"] if value == value] == [1.5, 2, 3, 4]  # noqa: PLR0124 – NaN
 
 
 def test_of_several_targets_all_must_be_missing(client, taken):

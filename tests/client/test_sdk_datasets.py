@@ -148,8 +148,8 @@ def test_without_a_service_the_upload_ends_with_the_timeout(service, client, pat
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"path": 1}, "path: expected the path of a file, got int"),
-        ({"path": "/nowhere.csv"}, "path: there is no file /nowhere.csv"),
+        ({"data": 1}, "data: expected the path of a file, or a table, got int"),
+        ({"data": "/nowhere.csv"}, "data: there is no file /nowhere.csv"),
         ({"gaps": "NA"}, "gaps: expected a list of words"),
         ({"read_as": "m/"}, "read_as: expected a model, or model/version, got 'm/'"),
         ({"columns": {"a": "nmber"}}, "columns.a: expected one of number, .*; did you mean number"),
@@ -159,7 +159,7 @@ def test_without_a_service_the_upload_ends_with_the_timeout(service, client, pat
 )
 def test_wrong_arguments_are_refused_before_anything_is_sent(client, service, path, arguments, words):
     with pytest.raises(InvalidRequest, match=words):
-        client.upload_dataset(**{"path": path} | arguments)
+        client.upload_dataset(**{"data": path} | arguments)
 
     assert not service.requests
 

@@ -14,10 +14,10 @@ import pytest
 from layerwise.tables import ENCODINGS
 from layerwise_client import Client, Column, InvalidRequest, NotFound
 from layerwise_client._data.tables import is_table, open_table
-from layerwise_client._transport.upload import TABLE_BYTES
+from layerwise_client._transport.blocks import TABLE_BYTES
 from layerwise_client.progress import Silent
 from layerwise_proto.json_form import to_json
-from layerwise_proto.v1 import models_pb2, tables_pb2, tensors_pb2
+from layerwise_proto.v1 import models_pb2, tables_pb2, tensors_pb2, training_pb2, types_pb2
 
 NAN = float("nan")
 
@@ -194,49 +194,108 @@ def flights():
     )
 
 
-def test_a_frame_is_trained_on_with_its_encoder_and_a_column_as_target(client, sent, flights):
+def test_a_frame_is_sent_with_its_types_and_trained_on_as_a_dataset(client, files, flights):
     client.train(
         "flights",
         HIDDEN,
         flights,
         "late",
-        columns={"distance": {"kind": "log", "missing": "median"}},
+        columns={"distance": {"kind": "log", "missing": "median"}, "zip": "number"},
         ignore=["id"],
         encoder={"rest": "infer", "columns": {"carrier": "hashing"}},
         progress=False,
     )
 
-    header, rows, batch = sent[0]
-    assert list(rows) == ["carrier", "distance", "zip", "id"]
+    rows, (job,), (header,) = files.columns(0), files.jobs, files.headers
+    types = {"carrier": "unspecified", "distance": "number", "zip": "number", "id": "whole", "late": "boolean"}
+    assert files.types(0) == types
     assert rows["carrier"] == ["AA", "DL", "", "UA"]
     assert rows["distance"][:3] == [1400, 200, 750.5]
     assert np.isnan(rows["distance"][3])
-    assert list(batch.labels.booleans.values) == [True, False, True, False]
-    assert to_json(header.encoder) == {
+    assert rows["late"] == [True, False, True, False]
+    assert (header.rows, header.name, header.transient) == (4, "table for flights", False)
+    assert to_json(header)["formats"] == {"zip": "number"}
+    assert (job.dataset, job.target, list(job.ignore)) == ("t1", "late", ["id"])
+    assert to_json(job.encoder) == {
         "columns": {
             "carrier": "hashing",
             "distance": {"kind": "log", "missing": "median"},
         },
-        "ignore": ["id", "late"],
         "rest": "infer",
     }
 
 
-def test_the_encoder_says_no_more_than_that_the_target_may_still_be_there_to_be_ignored(client, sent):
-    client.train("flights", HIDDEN, [{"a": 1, "t": "x"}, {"a": 2, "t": "y"}], "t", progress=False)
-    client.train("flights", HIDDEN, [{"a": 1}, {"a": 2}], ["x", "y"], progress=False)
+def test_labels_and_weights_become_columns_with_names_that_no_other_has(client, files):
+    X = {"target": [1, 2], "weight": [3, 4]}
+    client.train("m", HIDDEN, X, ["1", "yes"], weights=[0.5, 1], progress=False)
+    client.train("m", HIDDEN, pd.DataFrame({"a": [1, 2]}), pd.Series([0, 1], name="late"), progress=False)
+    client.train(
+        "m", HIDDEN, {"late": [1, 2], "w": [1, 2]}, pd.Series([0, 1], name="late"), weights="w", progress=False
+    )
 
-    header, rows, batch = sent[0]
-    assert to_json(header.encoder) == {"ignore": ["t"]}
-    assert not sent[1][0].HasField("encoder")
-    assert rows == {"a": [1, 2]}
-    assert list(batch.labels.strings.values) == ["x", "y"]
+    assert [(job.target, job.weight) for job in files.jobs] == [("y", "weights"), ("late", ""), ("target", "w")]
+    assert files.columns(0) == {"target": [1, 2], "weight": [3, 4], "y": ["1", "yes"], "weights": [0.5, 1]}
+    assert files.types(0)["y"] == "category"  # labels that are texts stay what they are
+    assert files.types(1) == {"a": "whole", "late": "whole"}
+    assert files.columns(2) == {"late": [1, 2], "w": [1, 2], "target": [0, 1]}
 
 
-def test_nothing_is_chosen_beside_the_encoder_of_the_version_to_start_from(client, sent, flights):
-    client.train("flights", HIDDEN, flights, "late", start_from="flights", progress=False)
+def test_several_targets_chosen_classes_and_labels_beyond_float64_are_streamed(client, sent):
+    X = {"a": [1, 2]}
+    client.train("m", HIDDEN, X, [[1.0, 2.0], [3.0, 4.0]], progress=False)
+    client.train("m", HIDDEN, X, ["x", "y"], classes=["x", "y", "z"], progress=False)
+    client.train("m", HIDDEN, X, [2**53 + 1, 2**53], progress=False)
 
-    assert not sent[0][0].HasField("encoder")
+    assert [rows for _, rows, _ in sent] == [X] * 3
+    assert list(sent[2][2].labels.integers.values) == [2**53 + 1, 2**53]
+
+
+def test_the_rows_of_a_version_to_start_from_are_read_as_those_of_its_training(client, files, flights):
+    client.train("flights", HIDDEN, flights, "late", start_from="flights/2", progress=False)
+
+    (header,), (job,) = files.headers, files.jobs
+    assert (header.read_as_model, header.read_as_version) == ("flights", "2")
+    assert (job.start_from.model, job.HasField("encoder")) == ("flights", False)
+
+
+def test_rows_to_hold_out_are_a_dataset_that_is_read_as_the_other(client, files, flights):
+    held = {"carrier": ["AA"], "distance": [1.5], "zip": [2138], "late": [True]}
+    client.train("m", HIDDEN, flights, "late", validation=(flights[:2], [True, False]), progress=False)
+    client.train("m", HIDDEN, flights, "late", ignore=["id"], validation=held, progress=False)
+    client.train("m", HIDDEN, flights, "zip", validation="late", progress=False)
+
+    assert [header.transient for header in files.headers] == [False, True, False, True, False]
+    assert [job.validation_dataset for job in files.jobs] == ["t2", "t4", ""]
+    assert files.jobs[2].validation_column == "late"
+    assert sorted(files.headers[1].formats) == sorted(flights)
+    assert sorted(files.headers[3].formats) == sorted(held)
+    with pytest.raises(InvalidRequest, match=r"validation: weights: expected none, as for the rows to train on, got"):
+        client.train("m", HIDDEN, flights, "late", validation=(flights, [True] * 4, [1] * 4), progress=False)
+    with pytest.raises(InvalidRequest, match=r"validation: y row 1: expected only boolean values"):
+        client.train("m", HIDDEN, flights, "late", validation=(flights[:2], [True, "x"]), progress=False)
+
+
+@pytest.mark.parametrize(
+    ("y", "task", "taken_for"),
+    [
+        ([0, 1, 1], "CLASSES", ""),
+        ([0, 1, 1], "AMOUNT", "give task='classification' if they are classes"),
+        ([0.0, 1.0, 1.0], "CLASSES", "give task='regression' if they are an amount"),
+        ([0.5, 1.0, 1.0], "AMOUNT", ""),
+        (["a", "b", "b"], "CLASSES", ""),
+    ],
+)
+def test_a_target_taken_for_something_else_than_its_type_says_warns(client, files, y, task, taken_for, recwarn):
+    files.source.CopyFrom(training_pb2.TableSource(task=types_pb2.Task.Value(f"TASK_{task}"), why="so it is"))
+
+    client.train("m", HIDDEN, {"a": [1, 2, 3]}, y, progress=False)
+    client.train("m", HIDDEN, {"a": [1, 2, 3]}, y, task=TASKS_BY_NAME[task], progress=False)
+
+    assert [str(each.message) for each in recwarn] == ([f"y: so it is; {taken_for}"] if taken_for else [])
+    assert all(each.filename == __file__ for each in recwarn)
+
+
+TASKS_BY_NAME = {"CLASSES": "classification", "AMOUNT": "regression"}
 
 
 @pytest.mark.parametrize(
@@ -257,15 +316,20 @@ def test_nothing_is_chosen_beside_the_encoder_of_the_version_to_start_from(clien
         ({"X": [[1, 2]], "y": [1], "ignore": ["a"]}, "encoder: expected X to be a table"),
         ({"X": {"late": [0, 1]}}, "X has no column beside late"),
         ({"X": {"a": [0, 1], "late": ["x", {}]}}, "y row 1: expected a label or a number, got {}"),
+        ({"X": {"a": [0, 1]}, "y": ["x", {}]}, "y row 1: expected a label or a number, got {}"),
+        ({"X": {"a": [0, 1]}, "y": [True, "x"]}, "y row 1: expected only boolean values, got 'x'"),
+        ({"X": {"a": [0, 1]}, "y": [None, None]}, "y: expected a label or a number in at least one row, all are"),
+        ({"X": {"a": [0, 1]}, "y": [0, 1], "weights": [1, -1]}, "weights row 1: expected "),
+        ({"X": {"a": [0, 1]}, "y": [0, 1], "weights": "b"}, "weights: X has no column 'b'; its columns are a, target"),
     ],
 )
-def test_what_does_not_fit_the_table_is_refused_before_anything_is_sent(client, sent, flights, arguments, message):
+def test_what_does_not_fit_the_table_is_refused_before_anything_is_sent(client, files, flights, arguments, message):
     given = {"X": flights, "y": "late", **arguments}
 
     with pytest.raises(InvalidRequest, match=message):
         client.train("flights", HIDDEN, **given, progress=False)
 
-    assert sent == []
+    assert files.headers == []
 
 
 class Uploads(Silent):
@@ -283,37 +347,44 @@ def test_a_number_beyond_every_float_is_refused_where_numbers_are_wanted():
         columns({"a": [1, 10**400]}, a="log")
 
 
-def test_a_large_table_is_sent_in_blocks_of_about_a_megabyte(client, service, sent):
+def test_a_large_table_is_sent_in_blocks_of_about_a_megabyte(client, files):
     rows = 60_000
     long = {"a": np.arange(rows, dtype=np.float64), "b": ["x" * (index % 100) for index in range(rows)]}
 
     progress = Uploads()
 
-    client.train("flights", HIDDEN, long, np.arange(rows) % 2, progress=progress)
+    client.upload_dataset(long | {"c": np.arange(rows)}, progress=progress)
 
-    assert sent[0][1]["a"] == list(range(rows))
-    assert sent[0][1]["b"] == long["b"]
+    columns = files.columns(0)
+    assert columns["a"] == list(range(rows))
+    assert columns["b"] == long["b"]
     assert progress.sent[-1] == rows
-    # a row takes 8 bytes of its number, some 52 of its text and 1 of its label
-    assert 61 * rows / (2 * TABLE_BYTES) <= len(progress.sent) <= 2 * 61 * rows / TABLE_BYTES
+    # a row takes 8 bytes of each of its numbers and some 52 of its text
+    assert 68 * rows / (2 * TABLE_BYTES) <= len(files.tables[0]) == len(progress.sent) <= 2 * 68 * rows / TABLE_BYTES
 
 
-def test_an_error_of_the_service_about_a_cell_names_row_and_column_of_x(client, service):
+@pytest.mark.parametrize(
+    ("place", "said", "where"),
+    [
+        (("rows", 7, "a"), "X row 7, column a: expected less", "X[7].a"),
+        (("rows", 7, "target"), "y row 7: expected less", "y[7]"),
+        (("rows", 7, "weight"), "weights row 7: expected less", "weights[7]"),
+        (("formats", "a"), "columns.a: expected less", "columns.a"),
+    ],
+)
+@pytest.mark.parametrize("call", ["UploadDataset", "CreateJob"])
+def test_an_error_of_the_service_about_a_cell_names_the_argument(client, service, files, place, said, where, call):
     def refuse(requests, context):
-        batches = [request.batch for request in requests][1:]
-        row = len(batches[0].table.columns[0].numbers.values)
-        service.first_rows = row
-        place = ("batches", 1, "table", "rows", 3, "a")
+        list(requests if call == "UploadDataset" else ())
         service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, "expected less", "BAD", place=place)
 
-    service.answers["Train"] = refuse
-    rows = 2 * TABLE_BYTES // 8
+    service.answers[call] = refuse
 
     with pytest.raises(InvalidRequest) as caught:
-        client.train("flights", HIDDEN, {"a": np.arange(rows)}, np.arange(rows) % 2, progress=False)
+        client.train("m", HIDDEN, {"a": range(10)}, [0, 1] * 5, weights=[1] * 10, progress=False)
 
-    row = service.first_rows + 3
-    assert (str(caught.value), caught.value.pointer) == (f"X row {row}, column a: expected less", f"X[{row}].a")
+    if call == "UploadDataset" or place[0] == "rows":
+        assert (str(caught.value), caught.value.pointer) == (said, where)
     assert caught.value.reason == "BAD"
 
 

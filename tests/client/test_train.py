@@ -509,7 +509,7 @@ def test_no_service_at_the_address_is_told_with_the_way_to_start_one():
             client.train("digits", HIDDEN, X, Y)
 
 
-def test_objects_of_the_library_are_taken_like_their_json_form(client, taken):
+def test_objects_of_the_library_are_taken_like_their_json_form(client, taken, files):
     network = Architecture(2, [Layer(4, "relu", normalization="batch"), Layer(2)])
     plan = Plan(epochs=3, optimizer=Adam(0.01), schedule="cosine", class_weight="balanced")
     table = {"x": [float(value) for value in range(6)]}
@@ -517,7 +517,7 @@ def test_objects_of_the_library_are_taken_like_their_json_form(client, taken):
     client.train("digits", network, table, Y, plan=plan, encoder=TableEncoder({"x": Log()}), progress=False)
     client.train("digits", {"layers": network.layers}, X, Y, plan={"optimizer": Adam(0.01)}, progress=False)
 
-    first, second = (requests[0].header for requests in taken)
+    (first,), second = files.jobs, taken[0][0].header
     assert [layer.units for layer in first.architecture.layers] == [4, 2]
     assert first.architecture.layers[0].normalization == types_pb2.NORMALIZATION_BATCH
     assert second.architecture.layers == first.architecture.layers

@@ -314,7 +314,7 @@ def test_classes_that_only_rows_held_out_have_are_doubted(service: Service, tmp_
 @pytest.mark.parametrize(
     ("validation", "plan", "message"),
     [
-        ("held", {"validation": 0.2}, "expected one way to hold rows out, got validation_column and plan.validation"),
+        ("held", {"validation": 0.2}, "validation: expected one way to hold rows out, the plan has a validation, too"),
         ("size", {}, "expected 1 for a row to hold out and 0 for the others"),
         ("pet", {}, "expected a column of 1 and 0, or of booleans, 'pet' is one of kind"),
         ("price", {}, "expected different columns"),

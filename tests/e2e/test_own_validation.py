@@ -95,22 +95,22 @@ def test_a_column_of_gaps_alone_and_an_ignored_one_that_is_missing_are_held_out(
     [
         (
             lambda last: last.drop(columns="pet"),
-            "validation: X: there is no column 'pet', which the rows to train on have; the columns are size, new",
+            "validation: there is no column 'pet', which the training has; the columns are size, new",
         ),
         (lambda last: last.drop(columns="price"), "validation: y: X has no column 'price'"),
         (
             lambda last: last.assign(size="big"),
-            "X column size: expected numbers, as in the rows to train on, got texts",
+            "validation: X row 0, column size: expected a number, got 'big'",
         ),
-        (lambda last: last.assign(new=2), "X column new: expected booleans, as in the rows to train on, got numbers"),
+        (lambda last: last.assign(new=2), "validation: X row 0, column new: expected true or false, got 2:"),
         (lambda last: (last, "price", np.ones(40)), "weights: expected none, as for the rows to train on, got some"),
         (lambda last: (last,), r"validation: expected \(x, y\) or \(x, y, weights\), got a tuple of 1"),
         (lambda last: (last.to_numpy(), last["price"]), "validation: X: expected a table with the columns size, pet"),
-        (lambda last: (last, last["pet"]), "validation: y row 0: expected a number, got"),
+        (lambda last: (last, last["pet"]), "validation: y row [01]: expected a number, got"),
         (lambda last: last.assign(size=1e300), "validation: X row 0, column size: expected a number within float32"),
-        (lambda _: "pet", "validation: expected a column of 1 and 0, or of booleans, 'pet' has others, such as"),
+        (lambda _: "pet", "validation: expected a column of 1 and 0, or of booleans, 'pet' is one of kind category"),
         (lambda _: "size", "X row 0, column size: expected 1 for a row to hold out and 0 for the others"),
-        (lambda _: "last.csv", "expected rows in memory, as those to train on, or the name of a column of X"),
+        (lambda _: "last.csv", "validation: expected a column that marks rows, or a file, there is no 'last.csv'"),
     ],
 )
 def test_rows_that_do_not_fit_those_to_train_on_are_refused(service: Service, change: Any, message: str) -> None:
@@ -143,7 +143,7 @@ def test_there_is_one_way_to_hold_rows_out(service: Service) -> None:
     table = rows()
     with (
         service.client() as client,
-        pytest.raises(LayerwiseError, match=r"got held_out and plan.validation") as refused,
+        pytest.raises(LayerwiseError, match=r"validation: expected one way to hold rows out, the plan has") as refused,
     ):
         client.train(
             "never", LAYERS, table[:100], "price", plan={"validation": 0.1}, validation=table[100:], progress=False

@@ -8,6 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+
 from helpers.running import Service
 
 
@@ -30,7 +33,7 @@ def test_the_datasets_of_files_are_listed_newest_first_and_deleted(service: Serv
     red, green = ids
 
     lines = command(service, "stored").stdout.splitlines()
-    assert lines[0].split() == ["dataset", "file", "rows", "columns", "size", "created"]
+    assert lines[0].split() == ["dataset", "name", "rows", "columns", "size", "created"]
     assert lines[1].startswith(green)
     assert lines[1].split()[1:6] == ["green.csv", "2", "2", "0.0", "MB"]
     assert lines[2].split()[:2] == [red, "red.csv"]
@@ -41,9 +44,45 @@ def test_the_datasets_of_files_are_listed_newest_first_and_deleted(service: Serv
     assert one.stderr == "there are more: --limit 2 lists more of them, --json all\n"
 
     deleted = command(service, "delete", red)
-    assert (deleted.stdout, deleted.returncode) == (f"deleted {red}, of red.csv\n", 0)
+    assert (deleted.stdout, deleted.returncode) == (f"deleted {red}, red.csv\n", 0)
     assert red not in [dataset["id"] for dataset in json.loads(command(service, "stored", "--json").stdout)]
 
     again = command(service, "delete", red)
     assert again.returncode == 1
     assert again.stderr == f"layerwise: id: there is no dataset '{red}'\n"
+
+
+def test_a_table_in_memory_is_a_dataset_that_is_described_looked_over_and_trained_on_again(service: Service) -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"size": rng.normal(size=200), "id": [f"id{i:03}" for i in range(200)]})
+    table["leak"] = table["kind"] = rng.choice(["a", "b"], 200)
+    with service.client() as client:
+        job = client.train("tables", {"layers": [{}]}, table, "kind", plan={"epochs": 1}, progress=False)
+        job.wait(timeout=60)
+        assert job.source is not None
+        dataset = client.dataset(job.source.dataset)
+        again = client.upload_dataset(table.drop(columns="kind"), name="inputs", progress=False)
+
+        assert (dataset.name, dataset.rows, dataset.file_sha256) == ("table for tables", 200, "")
+        assert {column.name: column.kind for column in dataset.columns} == {
+            "size": "number", "id": "category", "leak": "category", "kind": "category",
+        }  # fmt: skip
+        assert {doubt.reason for doubt in job.source.doubts} == {"ALL_DIFFERENT"}
+        assert ("leak",) in [finding.columns for finding in job.source.findings]
+        assert client.train("tables", {"layers": [{}]}, dataset, "kind", progress=False).source.dataset == dataset.id
+        assert len(client.predict("tables", again).labels) == 200
+        assert [each.name for each in client.datasets(limit=2)] == ["inputs", "table for tables"]
+    lines = command(service, "stored", "--limit", "1").stdout.splitlines()
+    assert lines[1].split()[1:4] == ["inputs", "200", "3"]
+
+
+def test_a_table_that_a_version_starts_from_is_taken_for_what_the_version_predicts(service: Service) -> None:
+    prices = pd.DataFrame({"size": np.linspace(0, 1, 50), "price": np.linspace(10, 20, 50) + 0.25})
+    with service.client() as client:
+        client.train("starts", {"layers": [{}]}, prices, "price", plan={"epochs": 1}, progress=False).wait(timeout=60)
+        whole = prices.assign(price=[1, 2] * 25)
+        job = client.train("starts", {}, whole, "price", start_from="starts", plan={"epochs": 1}, progress=False)
+        job.wait(timeout=60)
+
+        assert job.source is not None
+        assert (job.source.task, job.source.why) == ("regression", "as starts/1 predicts")

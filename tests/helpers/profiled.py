@@ -12,9 +12,9 @@ from typing import Any
 from layerwise_service.domain.profiles import Profile
 from layerwise_service.domain.table_datasets import TableDataset, TableDatasetSummary, read_schema
 from layerwise_service.profiling.profile import ProfileRequest, StoredDataset, profile
-from layerwise_service.reading.canonical import read_canonical
 from layerwise_service.reading.choices import ReadingChoices
 from layerwise_service.reading.exchange import FILE, TABLE, ReadingLimits
+from layerwise_service.reading.read_file import read_file
 
 _LIMITS = ReadingLimits(60, 2**30, 2**30, 1000, 256, 4096)
 
@@ -32,7 +32,7 @@ def stored(columns: Mapping[str, Sequence[object]]) -> Iterator[StoredDataset]:
     """The dataset that the service makes of these columns, sent as CSV."""
     with TemporaryDirectory() as folder:
         Path(folder, FILE).write_text(csv(columns))
-        found = read_canonical(Path(folder), _LIMITS, ReadingChoices())
+        found = read_file(Path(folder), _LIMITS, ReadingChoices())
         own, doubts = read_schema(found["schema"])
         summary = TableDatasetSummary(found["id"], "", found["rows"], len(own), found["size_bytes"], "", 0.0, False)
         dataset = TableDataset(**asdict(summary), columns=own, doubts=doubts)

@@ -1,4 +1,4 @@
-"""The part of a scripted service that takes files and predicts their rows."""
+"""The part of a scripted service that takes files and tables, trains on them, and predicts their rows."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import grpc
 import numpy as np
 
 from helpers.rpc_requests import strings, table, tensor
-from layerwise_proto.v1 import datasets_pb2, models_pb2, tables_pb2
+from layerwise_proto.v1 import datasets_pb2, models_pb2, tables_pb2, training_pb2, types_pb2
 
 
 class ScriptedFiles:
     """What the service has of files: `headers` and `contents` of those sent, `requests` to predict them.
 
-    It predicts the rows of every file in `blocks`, to which `predicts` and `predicts_values` add.
+    Of tables it has `tables`, the blocks of each, and of jobs on all of them the requests, `jobs`. It predicts the rows
+    of every file in `blocks`, to which `predicts` and `predicts_values` add.
     """
 
     def __init__(self, answers: dict[str, Any]) -> None:
@@ -25,13 +26,45 @@ class ScriptedFiles:
         self.requests: list[models_pb2.PredictDatasetRequest] = []
         self.blocks: list[models_pb2.PredictedRows] = []
         self.breaks: list[int] = []  # after so many blocks of a call the connection breaks
-        answers |= {"UploadDataset": self.upload, "PredictDataset": self.predict}
+        self.tables: list[list[tables_pb2.Table]] = []
+        self.jobs: list[training_pb2.CreateJobRequest] = []
+        self.source = training_pb2.TableSource(task=types_pb2.TASK_CLASSES)  # what the service says of each job
+        answers |= {"UploadDataset": self.upload, "PredictDataset": self.predict, "CreateJob": self.create_job}
 
     def upload(self, requests: Any, context: grpc.ServicerContext) -> datasets_pb2.Dataset:
         first, *chunks = requests
         self.headers.append(first.header)
+        if first.header.rows:
+            self.tables.append([each.table for each in chunks])
+            read = tables_pb2.Format(text=tables_pb2.TextFormat())
+            names = [column.name for column in chunks[0].table.columns]
+            columns = [datasets_pb2.DatasetColumn(name=name, format=read) for name in names]
+            return datasets_pb2.Dataset(id=f"t{len(self.tables)}", rows=first.header.rows, columns=columns)
         self.contents.append(b"".join(each.chunk.data for each in chunks))
         return datasets_pb2.Dataset(id="d1", file_sha256=hashlib.sha256(self.contents[-1]).hexdigest())
+
+    def create_job(self, request: training_pb2.CreateJobRequest, context: grpc.ServicerContext) -> training_pb2.Job:
+        self.jobs.append(request)
+        job = training_pb2.Job(id="job-1", model=request.model, metric="accuracy", source=self.source)
+        job.state = training_pb2.JOB_STATE_QUEUED
+        job.plan.epochs = 3
+        return job
+
+    def columns(self, table: int) -> dict[str, list[Any]]:
+        """The values of the columns of one of the tables."""
+        found: dict[str, list[Any]] = {}
+        for block in self.tables[table]:
+            for column in block.columns:
+                found.setdefault(column.name, []).extend(column.texts.values or column.numbers.values)
+        return found
+
+    def types(self, table: int) -> dict[str, str]:
+        """The types of the columns of one of the tables."""
+        kinds = tables_pb2.ColumnType
+        return {
+            column.name: kinds.Name(column.type).removeprefix("COLUMN_TYPE_").lower()
+            for column in self.tables[table][0].columns
+        }
 
     def predict(self, request: models_pb2.PredictDatasetRequest, context: grpc.ServicerContext) -> Iterator[Any]:
         self.requests.append(models_pb2.PredictDatasetRequest.FromString(request.SerializeToString()))

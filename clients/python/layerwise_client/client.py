@@ -9,8 +9,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from layerwise_client._data.arguments import seconds, text, whole
-from layerwise_client._data.file_header import open_file_header, open_path
 from layerwise_client._data.header import open_header
+from layerwise_client._data.rows_to_train import Rows
 from layerwise_client._transport.connection import Connection
 from layerwise_client._transport.evaluate import evaluated
 from layerwise_client._transport.http import HttpTransport
@@ -19,8 +19,8 @@ from layerwise_client._transport.pages import datasets_of, jobs_of, models_of
 from layerwise_client._transport.predict import Predicting
 from layerwise_client._transport.predict_file import open_request, predicted_rows
 from layerwise_client._transport.rpc import GrpcTransport
-from layerwise_client._transport.send_file import send_file
-from layerwise_client._transport.train import Rows, start
+from layerwise_client._transport.train import start
+from layerwise_client._transport.upload_dataset import uploaded
 from layerwise_client._transport.wrong_port import check_target
 from layerwise_client.dataset import Dataset, dataset_of
 from layerwise_client.errors import InvalidRequest
@@ -327,7 +327,7 @@ class Client:
 
     def upload_dataset(
         self,
-        path: str | PathLike[str],
+        data: str | PathLike[str] | TableLike,
         *,
         name: str | None = None,
         columns: Mapping[str, Any] | None = None,
@@ -336,20 +336,20 @@ class Client:
         transient: bool = False,
         progress: bool | Progress = True,
     ) -> Dataset:
-        """Send a table file as it is; the service reads it once.
+        """Send a table file as it is, or a table in memory; the service reads it once.
 
-        CSV or another text with delimiters, JSON Lines or Parquet, also compressed by gzip. It is sent in blocks of
-        1 MiB. If the connection breaks, the upload goes on where it was.
+        A file is CSV or another text with delimiters, JSON Lines or Parquet, also compressed by gzip. It is sent in
+        blocks of 1 MiB. If the connection breaks, the upload goes on where it was.
 
         Parameters
         ----------
-        path : str or path
-            The file.
+        data : str, path or table
+            The file, or a table as `train` takes it, whose columns are sent with their types.
         name : str, optional
-            Name of the dataset; by default that of the file.
+            Name of the dataset; by default that of the file, none of a table.
         columns : mapping, optional
             How the cells of columns are spelled, by name: {"code": "category", "price": {"kind": "number", "decimal":
-            ","}}. Other columns are read as their texts show.
+            ","}}. Other columns are read as their types say, or as their texts show.
         gaps : iterable of str
             Words that mean that a cell has no value, in every column, besides NA, null, None and the like.
         read_as : str, optional
@@ -378,11 +378,18 @@ class Client:
         >>> client.upload_dataset("shirts.csv", columns={"colour": "text"}, transient=True).columns[1].kind
         'text'
         """
-        file = open_path(path)
-        header = open_file_header(file, name=name, columns=columns, gaps=gaps, read_as=read_as, transient=transient)
         display = display_of(progress)
         try:
-            return dataset_of(self._connection, send_file(self._connection, file, header, display))
+            return uploaded(
+                self._connection,
+                data,
+                display,
+                name=name,
+                columns=columns,
+                gaps=gaps,
+                read_as=read_as,
+                transient=transient,
+            )
         finally:
             display.closed()
 

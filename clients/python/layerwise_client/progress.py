@@ -10,7 +10,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TextIO, runtime_checkable
 
 from layerwise_client.errors import InvalidRequest
-from layerwise_client.wording import counted, finding_line, plan_line, printable, record_line, sent_words, waiting_line
+from layerwise_client.wording import (
+    counted,
+    finding_line,
+    plan_line,
+    printable,
+    record_line,
+    sent_words,
+    source_notes,
+    source_words,
+    waiting_line,
+)
 
 if TYPE_CHECKING:
     from layerwise_client.results import Record, Snapshot, Transition
@@ -128,6 +138,9 @@ class Bar:
 
     def accepted(self, job: Snapshot) -> None:
         self._job = job
+        if job.source is not None:
+            for line in (f"target {source_words(job.source)}", *source_notes(job.source)):
+                self._write_line(line)
         self._write_line(plan_line(job))
         self._draw(0.0, f"{job.model}: waiting for a worker", last=True)
 

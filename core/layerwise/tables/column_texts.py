@@ -34,10 +34,25 @@ class PlainNumbers:
     padded: int = 0
     example: str = ""
     fraction: str = ""
-    grouped: bool = False
-    """Whether some have a point, and in all it may stand between groups of three digits, as in 12.345."""
+    ungrouped: bool = False
+    """Whether one of them is no number in which a point may stand between groups of three digits, as in 12.345."""
     inexact: str = ""
     """One of the whole numbers that float64 does not hold exactly, "" if there is none."""
+
+    @property
+    def grouped(self) -> bool:
+        """Whether some have a point, and in all it may stand between groups of three digits."""
+        return self.fraction != "" and not self.ungrouped
+
+    def __add__(self, other: "PlainNumbers") -> "PlainNumbers":
+        return PlainNumbers(
+            self.rows + other.rows,
+            self.padded + other.padded,
+            self.example or other.example,
+            self.fraction or other.fraction,
+            self.ungrouped or other.ungrouped,
+            self.inexact or other.inexact,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +74,7 @@ def plain_numbers(texts: Mapping[str, int]) -> tuple[PlainNumbers, dict[str, int
     """Divide `texts`, the number of rows of each text, into numbers in plain notation and other texts."""
     rows = padded = 0
     example = fraction = inexact = ""
-    grouped = True
+    ungrouped = False
     others: dict[str, int] = {}
     for text, count in texts.items():
         stripped = text.strip()
@@ -68,13 +83,13 @@ def plain_numbers(texts: Mapping[str, int]) -> tuple[PlainNumbers, dict[str, int
             continue
         rows += count
         fraction = fraction or (stripped if "." in stripped else "")
-        grouped = grouped and GROUPED.fullmatch(stripped) is not None
+        ungrouped = ungrouped or GROUPED.fullmatch(stripped) is None
         if is_padded(stripped):
             padded += count
             example = example or stripped
         if not inexact and LONG.fullmatch(stripped) and int(float(stripped)) != int(stripped):
             inexact = stripped
-    return PlainNumbers(rows, padded, example, fraction, grouped and fraction != "", inexact), others
+    return PlainNumbers(rows, padded, example, fraction, ungrouped, inexact), others
 
 
 class ColumnTexts:

@@ -27,7 +27,7 @@ from layerwise_proto.v1 import profiles_pb2 as layerwise__proto_dot_v1_dot_profi
 from layerwise_proto.v1 import tables_pb2 as layerwise__proto_dot_v1_dot_tables__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!layerwise_proto/v1/datasets.proto\x12\x0clayerwise.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!layerwise_proto/v1/profiles.proto\x1a\x1flayerwise_proto/v1/tables.proto\"t\n\x14UploadDatasetRequest\x12*\n\x06header\x18\x01 \x01(\x0b\x32\x18.layerwise.v1.FileHeaderH\x00\x12(\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x17.layerwise.v1.FileChunkH\x00\x42\x06\n\x04part\"\x9a\x02\n\nFileHeader\x12\x0c\n\x04size\x18\x01 \x01(\x03\x12\x11\n\tupload_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0e\n\x06sha256\x18\x04 \x01(\t\x12\x36\n\x07\x66ormats\x18\x05 \x03(\x0b\x32%.layerwise.v1.FileHeader.FormatsEntry\x12\x15\n\rread_as_model\x18\x06 \x01(\t\x12\x17\n\x0fread_as_version\x18\x07 \x01(\t\x12\x11\n\ttransient\x18\x08 \x01(\x08\x12\x0c\n\x04gaps\x18\t \x03(\t\x1a\x44\n\x0c\x46ormatsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12#\n\x05value\x18\x02 \x01(\x0b\x32\x14.layerwise.v1.Format:\x02\x38\x01\")\n\tFileChunk\x12\x0e\n\x06offset\x18\x01 \x01(\x03\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"%\n\x10GetUploadRequest\x12\x11\n\tupload_id\x18\x01 \x01(\t\"+\n\x06Upload\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x03\"\x87\x02\n\x07\x44\x61taset\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04rows\x18\x03 \x01(\x03\x12\x14\n\x0c\x63olumn_count\x18\x04 \x01(\x03\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\x12\x13\n\x0b\x66ile_sha256\x18\x06 \x01(\t\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x07\x63olumns\x18\x08 \x03(\x0b\x32\x1b.layerwise.v1.DatasetColumn\x12#\n\x06\x64oubts\x18\t \x03(\x0b\x32\x13.layerwise.v1.Doubt\x12\x11\n\ttransient\x18\n \x01(\x08\"\xb5\x01\n\rDatasetColumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12$\n\x06\x66ormat\x18\x02 \x01(\x0b\x32\x14.layerwise.v1.Format\x12\x0c\n\x04gaps\x18\x03 \x01(\x03\x12\x10\n\x08\x64istinct\x18\x04 \x01(\x03\x12\x0f\n\x07\x65xample\x18\x05 \x01(\t\x12#\n\x06\x64oubts\x18\x06 \x03(\x0b\x32\x13.layerwise.v1.Doubt\x12\x1a\n\x12\x64istinct_estimated\x18\x07 \x01(\x08\"\x83\x01\n\x05\x44oubt\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0e\n\x06\x63hoice\x18\x03 \x01(\t\x12\x0f\n\x07\x65xample\x18\x04 \x01(\t\x12\x10\n\x03row\x18\x05 \x01(\x03H\x00\x88\x01\x01\x12\x13\n\x06\x63olumn\x18\x06 \x01(\tH\x01\x88\x01\x01\x42\x06\n\x04_rowB\t\n\x07_column\"\x1f\n\x11GetDatasetRequest\x12\n\n\x02id\x18\x01 \x01(\t\"<\n\x13ListDatasetsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"X\n\x14ListDatasetsResponse\x12\'\n\x08\x64\x61tasets\x18\x01 \x03(\x0b\x32\x15.layerwise.v1.Dataset\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\"\n\x14\x44\x65leteDatasetRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x17\n\x15\x44\x65leteDatasetResponse\"B\n\x15PreviewDatasetRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x05\"k\n\x0b\x44\x61tasetRows\x12\"\n\x05table\x18\x01 \x01(\x0b\x32\x13.layerwise.v1.Table\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\x18\n\x0bnext_offset\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\x0e\n\x0c_next_offset2\xb0\x04\n\x0e\x44\x61tasetService\x12L\n\rUploadDataset\x12\".layerwise.v1.UploadDatasetRequest\x1a\x15.layerwise.v1.Dataset(\x01\x12\x41\n\tGetUpload\x12\x1e.layerwise.v1.GetUploadRequest\x1a\x14.layerwise.v1.Upload\x12\x44\n\nGetDataset\x12\x1f.layerwise.v1.GetDatasetRequest\x1a\x15.layerwise.v1.Dataset\x12U\n\x0cListDatasets\x12!.layerwise.v1.ListDatasetsRequest\x1a\".layerwise.v1.ListDatasetsResponse\x12X\n\rDeleteDataset\x12\".layerwise.v1.DeleteDatasetRequest\x1a#.layerwise.v1.DeleteDatasetResponse\x12P\n\x0ePreviewDataset\x12#.layerwise.v1.PreviewDatasetRequest\x1a\x19.layerwise.v1.DatasetRows\x12\x44\n\nGetProfile\x12\x1f.layerwise.v1.GetProfileRequest\x1a\x15.layerwise.v1.Profileb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!layerwise_proto/v1/datasets.proto\x12\x0clayerwise.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!layerwise_proto/v1/profiles.proto\x1a\x1flayerwise_proto/v1/tables.proto\"\x9a\x01\n\x14UploadDatasetRequest\x12*\n\x06header\x18\x01 \x01(\x0b\x32\x18.layerwise.v1.FileHeaderH\x00\x12(\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x17.layerwise.v1.FileChunkH\x00\x12$\n\x05table\x18\x03 \x01(\x0b\x32\x13.layerwise.v1.TableH\x00\x42\x06\n\x04part\"\xa8\x02\n\nFileHeader\x12\x0c\n\x04size\x18\x01 \x01(\x03\x12\x11\n\tupload_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0e\n\x06sha256\x18\x04 \x01(\t\x12\x36\n\x07\x66ormats\x18\x05 \x03(\x0b\x32%.layerwise.v1.FileHeader.FormatsEntry\x12\x15\n\rread_as_model\x18\x06 \x01(\t\x12\x17\n\x0fread_as_version\x18\x07 \x01(\t\x12\x11\n\ttransient\x18\x08 \x01(\x08\x12\x0c\n\x04gaps\x18\t \x03(\t\x12\x0c\n\x04rows\x18\n \x01(\x03\x1a\x44\n\x0c\x46ormatsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12#\n\x05value\x18\x02 \x01(\x0b\x32\x14.layerwise.v1.Format:\x02\x38\x01\")\n\tFileChunk\x12\x0e\n\x06offset\x18\x01 \x01(\x03\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"%\n\x10GetUploadRequest\x12\x11\n\tupload_id\x18\x01 \x01(\t\"+\n\x06Upload\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x03\"\x87\x02\n\x07\x44\x61taset\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04rows\x18\x03 \x01(\x03\x12\x14\n\x0c\x63olumn_count\x18\x04 \x01(\x03\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\x12\x13\n\x0b\x66ile_sha256\x18\x06 \x01(\t\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x07\x63olumns\x18\x08 \x03(\x0b\x32\x1b.layerwise.v1.DatasetColumn\x12#\n\x06\x64oubts\x18\t \x03(\x0b\x32\x13.layerwise.v1.Doubt\x12\x11\n\ttransient\x18\n \x01(\x08\"\xb5\x01\n\rDatasetColumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12$\n\x06\x66ormat\x18\x02 \x01(\x0b\x32\x14.layerwise.v1.Format\x12\x0c\n\x04gaps\x18\x03 \x01(\x03\x12\x10\n\x08\x64istinct\x18\x04 \x01(\x03\x12\x0f\n\x07\x65xample\x18\x05 \x01(\t\x12#\n\x06\x64oubts\x18\x06 \x03(\x0b\x32\x13.layerwise.v1.Doubt\x12\x1a\n\x12\x64istinct_estimated\x18\x07 \x01(\x08\"\x83\x01\n\x05\x44oubt\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0e\n\x06\x63hoice\x18\x03 \x01(\t\x12\x0f\n\x07\x65xample\x18\x04 \x01(\t\x12\x10\n\x03row\x18\x05 \x01(\x03H\x00\x88\x01\x01\x12\x13\n\x06\x63olumn\x18\x06 \x01(\tH\x01\x88\x01\x01\x42\x06\n\x04_rowB\t\n\x07_column\"\x1f\n\x11GetDatasetRequest\x12\n\n\x02id\x18\x01 \x01(\t\"<\n\x13ListDatasetsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"X\n\x14ListDatasetsResponse\x12\'\n\x08\x64\x61tasets\x18\x01 \x03(\x0b\x32\x15.layerwise.v1.Dataset\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\"\n\x14\x44\x65leteDatasetRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x17\n\x15\x44\x65leteDatasetResponse\"B\n\x15PreviewDatasetRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x05\"k\n\x0b\x44\x61tasetRows\x12\"\n\x05table\x18\x01 \x01(\x0b\x32\x13.layerwise.v1.Table\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\x18\n\x0bnext_offset\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\x0e\n\x0c_next_offset2\xb0\x04\n\x0e\x44\x61tasetService\x12L\n\rUploadDataset\x12\".layerwise.v1.UploadDatasetRequest\x1a\x15.layerwise.v1.Dataset(\x01\x12\x41\n\tGetUpload\x12\x1e.layerwise.v1.GetUploadRequest\x1a\x14.layerwise.v1.Upload\x12\x44\n\nGetDataset\x12\x1f.layerwise.v1.GetDatasetRequest\x1a\x15.layerwise.v1.Dataset\x12U\n\x0cListDatasets\x12!.layerwise.v1.ListDatasetsRequest\x1a\".layerwise.v1.ListDatasetsResponse\x12X\n\rDeleteDataset\x12\".layerwise.v1.DeleteDatasetRequest\x1a#.layerwise.v1.DeleteDatasetResponse\x12P\n\x0ePreviewDataset\x12#.layerwise.v1.PreviewDatasetRequest\x1a\x19.layerwise.v1.DatasetRows\x12\x44\n\nGetProfile\x12\x1f.layerwise.v1.GetProfileRequest\x1a\x15.layerwise.v1.Profileb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,38 +36,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_FILEHEADER_FORMATSENTRY']._loaded_options = None
   _globals['_FILEHEADER_FORMATSENTRY']._serialized_options = b'8\001'
-  _globals['_UPLOADDATASETREQUEST']._serialized_start=152
-  _globals['_UPLOADDATASETREQUEST']._serialized_end=268
-  _globals['_FILEHEADER']._serialized_start=271
-  _globals['_FILEHEADER']._serialized_end=553
-  _globals['_FILEHEADER_FORMATSENTRY']._serialized_start=485
-  _globals['_FILEHEADER_FORMATSENTRY']._serialized_end=553
-  _globals['_FILECHUNK']._serialized_start=555
-  _globals['_FILECHUNK']._serialized_end=596
-  _globals['_GETUPLOADREQUEST']._serialized_start=598
-  _globals['_GETUPLOADREQUEST']._serialized_end=635
-  _globals['_UPLOAD']._serialized_start=637
-  _globals['_UPLOAD']._serialized_end=680
-  _globals['_DATASET']._serialized_start=683
-  _globals['_DATASET']._serialized_end=946
-  _globals['_DATASETCOLUMN']._serialized_start=949
-  _globals['_DATASETCOLUMN']._serialized_end=1130
-  _globals['_DOUBT']._serialized_start=1133
-  _globals['_DOUBT']._serialized_end=1264
-  _globals['_GETDATASETREQUEST']._serialized_start=1266
-  _globals['_GETDATASETREQUEST']._serialized_end=1297
-  _globals['_LISTDATASETSREQUEST']._serialized_start=1299
-  _globals['_LISTDATASETSREQUEST']._serialized_end=1359
-  _globals['_LISTDATASETSRESPONSE']._serialized_start=1361
-  _globals['_LISTDATASETSRESPONSE']._serialized_end=1449
-  _globals['_DELETEDATASETREQUEST']._serialized_start=1451
-  _globals['_DELETEDATASETREQUEST']._serialized_end=1485
-  _globals['_DELETEDATASETRESPONSE']._serialized_start=1487
-  _globals['_DELETEDATASETRESPONSE']._serialized_end=1510
-  _globals['_PREVIEWDATASETREQUEST']._serialized_start=1512
-  _globals['_PREVIEWDATASETREQUEST']._serialized_end=1578
-  _globals['_DATASETROWS']._serialized_start=1580
-  _globals['_DATASETROWS']._serialized_end=1687
-  _globals['_DATASETSERVICE']._serialized_start=1690
-  _globals['_DATASETSERVICE']._serialized_end=2250
+  _globals['_UPLOADDATASETREQUEST']._serialized_start=153
+  _globals['_UPLOADDATASETREQUEST']._serialized_end=307
+  _globals['_FILEHEADER']._serialized_start=310
+  _globals['_FILEHEADER']._serialized_end=606
+  _globals['_FILEHEADER_FORMATSENTRY']._serialized_start=538
+  _globals['_FILEHEADER_FORMATSENTRY']._serialized_end=606
+  _globals['_FILECHUNK']._serialized_start=608
+  _globals['_FILECHUNK']._serialized_end=649
+  _globals['_GETUPLOADREQUEST']._serialized_start=651
+  _globals['_GETUPLOADREQUEST']._serialized_end=688
+  _globals['_UPLOAD']._serialized_start=690
+  _globals['_UPLOAD']._serialized_end=733
+  _globals['_DATASET']._serialized_start=736
+  _globals['_DATASET']._serialized_end=999
+  _globals['_DATASETCOLUMN']._serialized_start=1002
+  _globals['_DATASETCOLUMN']._serialized_end=1183
+  _globals['_DOUBT']._serialized_start=1186
+  _globals['_DOUBT']._serialized_end=1317
+  _globals['_GETDATASETREQUEST']._serialized_start=1319
+  _globals['_GETDATASETREQUEST']._serialized_end=1350
+  _globals['_LISTDATASETSREQUEST']._serialized_start=1352
+  _globals['_LISTDATASETSREQUEST']._serialized_end=1412
+  _globals['_LISTDATASETSRESPONSE']._serialized_start=1414
+  _globals['_LISTDATASETSRESPONSE']._serialized_end=1502
+  _globals['_DELETEDATASETREQUEST']._serialized_start=1504
+  _globals['_DELETEDATASETREQUEST']._serialized_end=1538
+  _globals['_DELETEDATASETRESPONSE']._serialized_start=1540
+  _globals['_DELETEDATASETRESPONSE']._serialized_end=1563
+  _globals['_PREVIEWDATASETREQUEST']._serialized_start=1565
+  _globals['_PREVIEWDATASETREQUEST']._serialized_end=1631
+  _globals['_DATASETROWS']._serialized_start=1633
+  _globals['_DATASETROWS']._serialized_end=1740
+  _globals['_DATASETSERVICE']._serialized_start=1743
+  _globals['_DATASETSERVICE']._serialized_end=2303
 # @@protoc_insertion_point(module_scope)

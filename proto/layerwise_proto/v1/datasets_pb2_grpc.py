@@ -82,6 +82,10 @@ class DatasetServiceServicer(object):
 
         A stream that broke off goes on: send the same header, then the chunks from the offset that GetUpload returns. Also
         where all of the file had arrived. An error that is the file's own (INVALID_ARGUMENT) ends the upload.
+
+        Or sends a table in memory: a header with `rows`, then tables of about 1 MiB with the same columns. The types of the
+        columns say how their values are read; texts without a type are read as those of a file are. A stream that broke off
+        is sent again from its start.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -154,8 +154,8 @@ class Column(_message.Message):
     TYPE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     type: Global___ColumnType.ValueType
-    """What the values are, where the caller knows it. In a training, that of the first batch decides how the cells of the
-    column are read; texts without a type are read as they show. In a prediction, the version knows how.
+    """What the values are, where the caller knows it. In a training and in a dataset, that of the first rows decides how
+    the cells of the column are read; texts without a type are read as they show. In a prediction, the version knows how.
     """
     @_builtins.property
     def numbers(self) -> Global___Numbers: ...

@@ -1,4 +1,4 @@
-"""`python -m layerwise_service.reading FOLDER OPTIONS`: read the file `upload` in a folder, in a process of its own.
+"""`python -m layerwise_service.reading FOLDER OPTIONS`: read the file or table `upload` in a folder.
 
 What the caller chose is in the file `choices` there, as JSON. The columns go to the folder `table`; what was read of
 them, or the error, is written to stdout as JSON.
@@ -40,12 +40,17 @@ def main() -> None:
 
 
 def _read(folder: Path, limits: Any) -> dict[str, Any]:
-    from layerwise_service.reading.canonical import read_canonical  # noqa: PLC0415 - loads NumPy and DuckDB
-    from layerwise_service.reading.choices import ReadingChoices  # noqa: PLC0415
-    from layerwise_service.reading.exchange import CHOICES  # noqa: PLC0415
+    from layerwise_service.reading.choices import ReadingChoices  # noqa: PLC0415 - loads NumPy
+    from layerwise_service.reading.exchange import CHOICES, FILE  # noqa: PLC0415
 
-    choices = json.loads((folder / CHOICES).read_text("utf-8"))
-    return read_canonical(folder, limits, ReadingChoices.from_json(choices))
+    choices = ReadingChoices.from_json(json.loads((folder / CHOICES).read_text("utf-8")))
+    if (folder / FILE).is_dir():
+        from layerwise_service.reading.read_table import read_table  # noqa: PLC0415
+
+        return read_table(folder, limits, choices)
+    from layerwise_service.reading.read_file import read_file  # noqa: PLC0415 - loads DuckDB
+
+    return read_file(folder, limits, choices)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""The canonical form of a table file: a file or two for each column, and the schema."""
+"""The canonical form of a table: a file or two for each column, and the schema."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
-import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,47 +13,32 @@ from layerwise.errors import Place
 from layerwise_service.domain.datasets import Table, rows_of
 from layerwise_service.domain.table_datasets import DatasetColumn, schema_json, table_sha256
 from layerwise_service.errors import InvalidRequest, TooLarge
-from layerwise_service.reading.choices import ReadingChoices
-from layerwise_service.reading.exchange import FILE, TABLE, ReadingLimits
-from layerwise_service.reading.loading import check_room
-from layerwise_service.reading.schema import ColumnSchema
-from layerwise_service.reading.table_file import TableFile
+from layerwise_service.reading.exchange import ReadingLimits
+from layerwise_service.reading.schema import ColumnSchema, TableSchema
 from layerwise_service.reading.values import Values
-from layerwise_service.stores.files import storage_errors, sync_folder
+from layerwise_service.stores.files import sync_folder
 from layerwise_service.stores.table_writer import TableWriter
 
 _MOST_EXAMPLE = 60
 _MOST_SCHEMA = 4 * 2**20  # bytes: it goes into one answer
 
 
-def read_canonical(folder: Path, limits: ReadingLimits, choices: ReadingChoices) -> dict[str, Any]:
-    """Write the columns of the file `upload` to the folder `table`, both in `folder`, and return what was read.
+class Rows(Protocol):
+    """A table whose columns have been read."""
 
-    Raises `InvalidRequest`, `ServiceError` of the disk, and MemoryError.
-    """
-    with storage_errors():
-        (folder / TABLE).mkdir(mode=0o700)
-        try:
-            with TableFile(
-                folder / FILE,
-                max_bytes=limits.max_bytes,
-                max_columns=limits.max_columns,
-                max_rows=limits.max_rows,
-                choices=choices,
-            ) as file:
-                return _written(file, folder / TABLE, limits)
-        except duckdb.OutOfMemoryException as error:
-            raise MemoryError from error
-        except duckdb.Error as error:
-            check_room(folder, error)
-            raise
+    schema: TableSchema
+
+    def blocks(self) -> Iterator[dict[str, Values]]:
+        """Yield the rows in blocks."""
+        ...
 
 
-def _written(file: TableFile, folder: Path, limits: ReadingLimits) -> dict[str, Any]:
-    if not file.schema.rows:
+def write_canonical(table: Rows, folder: Path, limits: ReadingLimits) -> dict[str, Any]:
+    """Write the columns of `table` to a new `folder`, and return what was read. Raises `InvalidRequest`."""
+    if not table.schema.rows:
         raise InvalidRequest("expected rows below the header, the file has none", reason="NO_ROWS")
-    columns = tuple(map(_column, file.schema.columns))
-    schema = schema_json(columns, file.schema.doubts)
+    columns = tuple(map(_column, table.schema.columns))
+    schema = schema_json(columns, table.schema.doubts)
     if len(str(schema)) > _MOST_SCHEMA:
         raise TooLarge(f"expected names and formats of columns of at most {_MOST_SCHEMA} bytes together, got more")
     writer = TableWriter(
@@ -63,14 +48,13 @@ def _written(file: TableFile, folder: Path, limits: ReadingLimits) -> dict[str, 
         max_text_bytes=limits.max_text_bytes,
     )
     rows = 0
-    for block in file.blocks():
-        table = {name: _stored(values) for name, values in block.items()}
-        write = writer.checked(table, Place(), first=rows)
+    for block in table.blocks():
+        stored = {name: _stored(values) for name, values in block.items()}
+        writer.checked(stored, Place(), first=rows)()
         if writer.size_bytes > limits.max_bytes:
-            detail = f"expected at most {limits.max_bytes} bytes as columns of numbers and texts, the file has more"
+            detail = f"expected at most {limits.max_bytes} bytes as columns of numbers and texts, the table has more"
             raise TooLarge(detail, reason="DATASET_TOO_LARGE")
-        write()
-        rows += rows_of(cast("Table", table))
+        rows += rows_of(cast("Table", stored))
     digests = writer.close()
     sync_folder(folder)
     size = sum(path.stat().st_size for path in folder.iterdir())

@@ -57,7 +57,7 @@ def count_cells(
             texts, numbers, padded, *found, different = counts[7 * place : 7 * place + 7]
             code, fraction, long = ((text or "").strip(BLANKS) for text in found)
             grouped = GROUPED.fullmatch(fraction) is not None and _are_grouped(database, i, gaps[i])
-            plain_numbers = PlainNumbers(numbers, padded, code, fraction, grouped, long)
+            plain_numbers = PlainNumbers(numbers, padded, code, fraction, not grouped, long)
             estimated = not exact and different > FEW
             if not exact and not estimated:
                 counted = database.execute(f"SELECT count(DISTINCT c{i}) FROM {cells_of(i)}").fetchone()

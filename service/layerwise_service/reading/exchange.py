@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from layerwise.errors import Place
+from layerwise_service.domain.table_datasets import ReadTable, read_schema
 from layerwise_service.errors import DataLoss, InvalidRequest, NoSpace, ServiceError, StorageUnavailable, TooLarge
 
 FILE, CHOICES, TABLE = "upload", "choices", "table"
@@ -29,6 +30,12 @@ class ReadingLimits:
     max_name_bytes: int
     max_text_bytes: int
     max_rows: int | None = None
+
+
+def table_of(found: dict[str, Any]) -> ReadTable:
+    """Return what a reader says that it has read."""
+    columns, doubts = read_schema(found["schema"])
+    return ReadTable(found["id"], found["rows"], found["size_bytes"], columns, doubts)
 
 
 def error_form(error: ServiceError) -> dict[str, Any]:

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import structlog
 
-from layerwise_service.domain.table_datasets import ReadTable, read_schema
+from layerwise_service.domain.table_datasets import ReadTable
 from layerwise_service.errors import ServiceError, TooLarge, Unavailable
 from layerwise_service.reading.choices import ReadingChoices
-from layerwise_service.reading.exchange import CHOICES, ReadingLimits, error_of
+from layerwise_service.reading.exchange import CHOICES, ReadingLimits, error_of, table_of
 from layerwise_service.stores.files import storage_errors
 
 log = structlog.get_logger()
@@ -29,7 +29,7 @@ _LOOK_SECONDS = 0.1
 def read_in_process(
     folder: Path, limits: ReadingLimits, stopping: threading.Event, choices: ReadingChoices | None = None
 ) -> ReadTable:
-    """Read the file `upload` in `folder`, whose columns become files in the folder `table` there.
+    """Read the file or table `upload` in `folder`, whose columns become files in the folder `table` there.
 
     Raises `InvalidRequest` for a file that is no table, `TooLarge`, `NoSpace`, and `Unavailable`, also soon after
     `stopping` is set.
@@ -54,9 +54,9 @@ def read_in_process(
     found = json.loads(outcome)
     if "error" in found:
         raise error_of(found["error"])
-    columns, doubts = read_schema(found["schema"])
-    log.info("table_read", rows=found["rows"], columns=len(columns), seconds=round(time.monotonic() - began, 2))
-    return ReadTable(found["id"], found["rows"], found["size_bytes"], columns, doubts)
+    table = table_of(found)
+    log.info("table_read", rows=table.rows, columns=len(table.columns), seconds=round(time.monotonic() - began, 2))
+    return table
 
 
 def _awaited(process: subprocess.Popen[bytes], limits: ReadingLimits, stopping: threading.Event) -> tuple[bytes, bytes]:

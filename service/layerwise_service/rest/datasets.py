@@ -22,7 +22,8 @@ from layerwise_service.rest.file_bodies import (
 )
 from layerwise_service.rest.query import PAGE, as_csv, check_query, json_object, page, true_or_false, whole_number
 from layerwise_service.rest.responses import dataset_json, json_response, page_json
-from layerwise_service.usecases.datasets import Datasets, FileHeader, read_as
+from layerwise_service.usecases.dataset_headers import FileHeader, read_as
+from layerwise_service.usecases.datasets import Datasets
 from layerwise_service.usecases.profiles import Profiles
 
 _READING = ("formats", "read_as", "transient")
@@ -92,14 +93,14 @@ def _header(size: int | None, name: str) -> FileHeader:
     given = request.args
     model, _, version = given.get("read_as", "").partition("/")
     return FileHeader(
-        size,
-        given.get("upload_id", ""),
-        given.get("name") or name,
-        given.get("sha256", ""),
-        json_object("formats"),
-        tuple(given.getlist("gaps")),
-        read_as(model, version),
-        true_or_false("transient"),
+        size=size,
+        upload_id=given.get("upload_id", ""),
+        name=given.get("name") or name,
+        sha256=given.get("sha256", ""),
+        formats=json_object("formats"),
+        gaps=tuple(given.getlist("gaps")),
+        read_as=read_as(model, version),
+        transient=true_or_false("transient"),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, cast
+from typing import Any
 
 from layerwise.errors import Place
 from layerwise_proto.json_form import to_json, to_message
@@ -21,25 +21,28 @@ from layerwise_service.domain.table_datasets import (
 )
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.rpc.converters import write_prediction, write_struct, write_time
-from layerwise_service.usecases.datasets import FileHeader, read_as
+from layerwise_service.usecases.dataset_headers import FileHeader, TableHeader, read_as
 from layerwise_service.usecases.evaluations import DatasetEvaluation
 from layerwise_service.usecases.file_prediction import DatasetRequest
 from layerwise_service.usecases.table_prediction import PredictedRows
 
 
-def read_file_header(header: datasets_pb2.FileHeader) -> FileHeader:
-    """Return what the caller says of a file. Raises `InvalidRequest`."""
+def read_header(header: datasets_pb2.FileHeader) -> FileHeader | TableHeader:
+    """Return what the caller says of a file or a table. Raises `InvalidRequest`."""
     sent = to_json(datasets_pb2.FileHeader(formats=header.formats))
-    return FileHeader(
-        header.size,
-        header.upload_id,
-        header.name,
-        header.sha256,
-        cast("dict[str, Any]", sent.get("formats", {})),
-        tuple(header.gaps),
-        read_as(header.read_as_model, header.read_as_version),
-        header.transient,
-    )
+    given: dict[str, Any] = {
+        "name": header.name,
+        "formats": sent.get("formats", {}),
+        "gaps": tuple(header.gaps),
+        "read_as": read_as(header.read_as_model, header.read_as_version),
+        "transient": header.transient,
+    }
+    if not header.rows:
+        return FileHeader(size=header.size, upload_id=header.upload_id, sha256=header.sha256, **given)
+    for name in ("size", "upload_id", "sha256"):
+        if getattr(header, name):
+            raise InvalidRequest("expected none with a table, which is no file", pointer=name)
+    return TableHeader(rows=header.rows, **given)
 
 
 def write_dataset_summary(dataset: TableDatasetSummary) -> datasets_pb2.Dataset:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -57,13 +58,15 @@ class DatasetStore:
         """Store a dataset whose files are in their place.
 
         If it is there already, it gets the new doubts and, if any, the new name, and one that is not listed begins its
-        time anew. But a listed one stays as it is if this is `transient`.
+        time anew. But a listed one stays as it is if this is `transient`. `file_sha256` is "" of a table that was no
+        file; what is returned has it in any case.
         """
         with self._database.write() as connection:
             use_artifact(connection, Artifact.DATASET, table.id)
             is_this = datasets.c.sha256 == table.id
             known = sa.update(datasets).where(is_this, datasets.c.transient | sa.literal(not transient))
-            changes: dict[str, Any] = {"file_sha256": file_sha256} | ({"name": name} if name else {})
+            changes: dict[str, Any] = {"file_sha256": file_sha256} if file_sha256 else {}
+            changes |= {"name": name} if name else {}
             changes["schema"] = schema_json(table.columns, table.doubts)
             changes["created"] = sa.case((datasets.c.transient, now()), else_=datasets.c.created)
             changes["transient"] = transient
@@ -85,7 +88,7 @@ class DatasetStore:
                         transient=transient,
                     )
                 )
-        return self.get(table.id)
+        return replace(self.get(table.id), file_sha256=file_sha256)
 
     def get(self, dataset: str) -> TableDataset:
         """Return the dataset. Raises `DatasetNotFound`."""

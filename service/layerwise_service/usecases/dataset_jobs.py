@@ -60,7 +60,7 @@ class DatasetJobs:
         if request.validation_dataset:
             parts.append(self._validation(request, columns))
         values, *others = [part.values(target.name) for part in parts]
-        task, why = decide_task(target, values, request.task)
+        task, why = self._task(request, target, values)
         check_learnable(target, values)
         held_out = sum(each.rows for each in others)
         if others:
@@ -90,6 +90,14 @@ class DatasetJobs:
         except BaseException:
             upload.discard()
             raise
+
+    def _task(self, request: DatasetJob, target: DatasetColumn, values: TargetValues) -> tuple[Task, str]:
+        """Return what the target is taken for, and why: as is asked, as the version to start from, or by its values."""
+        if request.task is not None or request.start_from is None:
+            return decide_task(target, values, request.task)
+        origin = self._training.origin(*request.start_from)
+        task, _ = decide_task(target, values, Task.AMOUNT if origin.labels is None else Task.CLASSES)
+        return task, f"as {origin} predicts"
 
     def _findings(self, request: DatasetJob, task: Task) -> tuple[DatasetFinding, ...]:
         """Return what a quick look at the dataset finds; nothing if that takes too long, or others are looked at."""

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from layerwise.checks import counted
 from layerwise.tables.format import Format
 from layerwise_service.domain.dataset_csv import csv_of
 from layerwise_service.domain.pages import Page, page_limit
@@ -23,53 +21,27 @@ from layerwise_service.domain.table_datasets import (
     TableDatasetSummary,
     cells,
 )
-from layerwise_service.errors import InvalidRequest, TooLarge, Unavailable
+from layerwise_service.errors import InvalidRequest, Unavailable
 from layerwise_service.reading.choices import ReadingChoices
-from layerwise_service.reading.exchange import FILE, TABLE, ReadingLimits
+from layerwise_service.reading.exchange import FILE, TABLE, ReadingLimits, table_of
+from layerwise_service.reading.read_table import read_table
 from layerwise_service.reading.reader import read_in_process
 from layerwise_service.settings import Settings
 from layerwise_service.stores.artifact_store import ArtifactStore, stored_table
 from layerwise_service.stores.dataset_store import DatasetStore, token_of
 from layerwise_service.stores.files import reading_stored, storage_errors
 from layerwise_service.stores.table_reader import StoredTable
-from layerwise_service.stores.uploads import PartialUpload, Uploads
+from layerwise_service.stores.uploads import Uploads
+from layerwise_service.usecases.dataset_headers import DatasetHeader, FileHeader, TableHeader, check_upload_id
+from layerwise_service.usecases.file_upload import FileUpload
+from layerwise_service.usecases.table_upload import TableUpload
 
 _READERS = 2  # at the same time in each process: each takes a core, and the memory of the setting
-_UPLOAD_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_MOST_NAME = 255
 _LOOK_SECONDS = 0.1
+_READ_HERE = 2**23
+"""Bytes of a table that is read without a process of its own: that takes less than to start one."""
 _UNPACKED = 8
 """A file that is only predicted may have so many times the bytes of the largest body when it is unpacked."""
-
-
-@dataclass(frozen=True, slots=True)
-class FileHeader:
-    """What a caller says of a file before it sends it.
-
-    `size` is None if the caller sees by other means whether the file is complete. Without an `upload_id`, a stream
-    that was broken off cannot go on. `sha256`, if it is not empty, is that of the whole file.
-
-    `formats` are those of columns in JSON form, `read_as` is the model and the version by whose columns the file is
-    read, and `gaps` are words that mean no value in every column, besides the usual. A `transient` dataset is not
-    listed, and is removed after a while.
-    """
-
-    size: int | None
-    upload_id: str = ""
-    name: str = ""
-    sha256: str = ""
-    formats: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    gaps: tuple[str, ...] = ()
-    read_as: tuple[str, str] | None = None
-    transient: bool = False
-
-
-def read_as(model: str, version: str) -> tuple[str, str] | None:
-    """Return the `read_as` of a header: None without a model. Raises `InvalidRequest`."""
-    if version and not model:
-        raise InvalidRequest(f"expected a model with the version {version[:64]!r}, got none", pointer="read_as")
-    return (model, version) if model else None
 
 
 FormatsOf = Callable[[str, str], Mapping[str, Format]]
@@ -100,16 +72,26 @@ class Datasets:
         Raises `InvalidRequest`, `ModelNotFound`, `VersionNotFound`, and `Unavailable` while another stream sends the
         same upload.
         """
-        _check_header(header, self._settings.max_dataset_bytes)
+        choices, most = self._checked(header), self._settings.max_dataset_bytes
+        file = self._uploads.open(header.upload_id)
+        return FileUpload(header, file, partial(self._read_file, header, choices), max_bytes=most)
+
+    def upload_table(self, header: TableHeader) -> TableUpload:
+        """Begin to receive a table. Raises as `upload`."""
+        read = partial(self._read_table, header, self._checked(header))
+        return TableUpload(header, self._artifacts.new_folder(), read, self._settings)
+
+    def _checked(self, header: DatasetHeader) -> ReadingChoices:
+        """Return what the caller chooses, once the header is checked, before a gigabyte is sent."""
+        header.check(self._settings.max_dataset_bytes)
         known = self._formats_of(*header.read_as) if header.read_as else None
         choices = ReadingChoices.checked(header.formats, header.gaps, known)
-        self._artifacts.check()  # before a gigabyte is sent
-        file = self._uploads.open(header.upload_id)
-        return FileUpload(header, choices, file, self, max_bytes=self._settings.max_dataset_bytes)
+        self._artifacts.check()
+        return choices
 
     def offset(self, upload_id: str) -> int:
         """Return how many bytes of an upload are on the disk: where the next stream has to begin."""
-        _check_upload_id(upload_id)
+        check_upload_id(upload_id)
         return self._uploads.offset(upload_id)
 
     def get(self, dataset: str) -> TableDataset:
@@ -149,16 +131,31 @@ class Datasets:
             table.block(0, most_rows=1)  # what is lost is said before the first byte
         return csv_of(found.columns, table.blocks())
 
-    def read(
-        self, path: Path, sha256: str, header: FileHeader, choices: ReadingChoices, stopping: threading.Event
+    def _read_file(
+        self, header: FileHeader, choices: ReadingChoices, path: Path, sha256: str, stopping: threading.Event
     ) -> TableDataset:
         """Read a file that has arrived, in a process of its own, and store what was read."""
-        with self._turn(stopping), self._artifacts.new_folder() as folder:
+        with self._artifacts.new_folder() as folder:
             with storage_errors():
                 os.link(path, folder / FILE)
-            table = read_in_process(folder, self._limits(), stopping, choices)
-            self._artifacts.keep_table(folder / TABLE, table)
-            return self._datasets.add(table, name=header.name, file_sha256=sha256, transient=header.transient)
+            with self._turn(stopping):
+                table = read_in_process(folder, self._limits(), stopping, choices)
+            return self._keep(header, table, folder, sha256)
+
+    def _read_table(
+        self, header: TableHeader, choices: ReadingChoices, folder: Path, size: int, stopping: threading.Event
+    ) -> TableDataset:
+        """Read a table of `size` bytes that has arrived in `folder`, and store what was read."""
+        if size <= _READ_HERE:
+            table = table_of(read_table(folder, self._limits(), choices))
+        else:
+            with self._turn(stopping):
+                table = read_in_process(folder, self._limits(), stopping, choices)
+        return self._keep(header, table, folder, "")
+
+    def _keep(self, header: DatasetHeader, table: ReadTable, folder: Path, file_sha256: str) -> TableDataset:
+        self._artifacts.keep_table(folder / TABLE, table)
+        return self._datasets.add(table, name=header.name, file_sha256=file_sha256, transient=header.transient)
 
     @contextmanager
     def opened(
@@ -202,98 +199,3 @@ class Datasets:
             max_name_bytes=settings.max_label_bytes,
             max_text_bytes=settings.max_text_bytes,
         )
-
-
-class FileUpload:
-    """A file while it is received. Ends with `submit()` or `close()`, or both."""
-
-    def __init__(
-        self, header: FileHeader, choices: ReadingChoices, file: PartialUpload, datasets: Datasets, *, max_bytes: int
-    ) -> None:
-        self._header = header
-        self._choices = choices
-        self._most = max_bytes
-        self._file = file
-        self._datasets = datasets
-        self._stopping = threading.Event()
-
-    @property
-    def offset(self) -> int:
-        """The number of bytes that have arrived."""
-        return self._file.offset
-
-    def add(self, data: bytes, *, offset: int) -> None:
-        """Add the bytes that begin at `offset` of the file. Raises `InvalidRequest`."""
-        if offset != self._file.offset:
-            detail = f"expected the bytes from {self._file.offset} on, got those from {offset} on"
-            raise InvalidRequest(f"{detail}; GetUpload says where to go on", pointer="offset", reason="WRONG_OFFSET")
-        end, size = offset + len(data), self._header.size
-        if size is None and end > self._most:
-            raise _too_large(f"{end:,} or more", self._most)
-        if size is not None and end > size:
-            detail = f"expected {counted(size, 'byte')}, as announced, got {end:,} or more"
-            raise InvalidRequest(detail, pointer="size", reason="TOO_MANY_BYTES")
-        self._file.add(data)
-
-    def submit(self) -> TableDataset:
-        """Read the file, and return its dataset, which is durable from then on; the file is removed.
-
-        After an error of the file itself it is removed, too. Otherwise, the upload may go on: it then needs no more
-        than its header.
-        """
-        size = self._header.size
-        if size is not None and self._file.offset != size:
-            detail = f"expected {counted(size, 'byte')}, as announced, got {self._file.offset:,}"
-            raise InvalidRequest(detail, pointer="size", reason="UPLOAD_INCOMPLETE")
-        try:
-            with storage_errors():
-                sha256 = self._file.sha256()
-            if self._header.sha256 and self._header.sha256 != sha256:
-                detail = f"expected a file of this SHA-256, got one of {sha256}: send it again from its start"
-                raise InvalidRequest(detail, pointer="sha256", reason="UPLOAD_DAMAGED")
-            dataset = self._datasets.read(self._file.path, sha256, self._header, self._choices, self._stopping)
-        except InvalidRequest:
-            self._file.remove()
-            raise
-        except Unavailable as error:
-            if not self._header.upload_id:
-                raise
-            detail = f"{error.detail}; the upload goes on where it was"
-            raise Unavailable(detail, reason=error.reason, retry_after=error.retry_after) from error
-        self._file.remove()
-        return dataset
-
-    def stop(self) -> None:
-        """Make `submit`, in another thread, end soon."""
-        self._stopping.set()
-
-    def close(self) -> None:
-        """End the upload for now: what has arrived is kept, if it can go on."""
-        self._file.close()
-
-
-def _check_header(header: FileHeader, most: int) -> None:
-    if header.upload_id:
-        _check_upload_id(header.upload_id)
-    if header.size is not None and header.size < 1:
-        detail = f"expected the size of the file in bytes, at least 1, got {header.size}"
-        raise InvalidRequest(detail, pointer="size", reason="EMPTY_FILE" if header.size == 0 else "")
-    if header.size is not None and header.size > most:
-        raise _too_large(f"{header.size:,}", most)
-    if len(header.name) > _MOST_NAME or not header.name.isprintable():
-        detail = f"expected a name of at most {_MOST_NAME} visible characters, got {header.name[:64]!r}"
-        raise InvalidRequest(detail, pointer="name", reason="INVALID_NAME")
-    if header.sha256 and not _SHA256.fullmatch(header.sha256):
-        detail = f"expected 64 hexadecimal digits in lower case, got {header.sha256[:80]!r}"
-        raise InvalidRequest(detail, pointer="sha256")
-
-
-def _too_large(size: str, most: int) -> TooLarge:
-    detail = f"expected a file of at most {most:,} bytes (max_dataset_bytes), got {size}"
-    return TooLarge(detail, pointer="size", reason="DATASET_TOO_LARGE")
-
-
-def _check_upload_id(upload_id: str) -> None:
-    if not _UPLOAD_ID.fullmatch(upload_id):
-        detail = f"expected 1 to 128 letters, digits, dots, dashes and underscores, got {upload_id[:64]!r}"
-        raise InvalidRequest(detail, pointer="upload_id")

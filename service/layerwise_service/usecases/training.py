@@ -33,16 +33,17 @@ class TrainingJobs:
         """
         origin = None
         if submission.start_from is not None:
-            origin = self._origin(*submission.start_from)
+            origin = self.origin(*submission.start_from)
             submission = started(submission, origin)
         return Upload(submission, origin, self._jobs, self._artifacts, self._settings)
 
     def columns(self, model: str, version: str) -> Collection[str]:
         """Return the columns of a version to start from. Raises `NotFound`."""
-        encoder = self._jobs.encoders.load(self._origin(model, version).job)
+        encoder = self._jobs.encoders.load(self.origin(model, version).job)
         return [] if encoder is None else [column.name for column in TableEncoder.from_json(encoder).columns]
 
-    def _origin(self, model: str, version: str) -> Version:
+    def origin(self, model: str, version: str) -> Version:
+        """Return a version to start from. Raises `NotFound`."""
         try:
             return self._versions.find(model, version)
         except NotFound as exc:

@@ -39,7 +39,7 @@ def test_duckdb_is_loaded_by_the_reader_alone() -> None:
 
 
 def test_the_reader_loads_no_library_of_the_other_processes() -> None:
-    modules = "layerwise_service.reading.__main__, layerwise_service.reading.canonical"
+    modules = "layerwise_service.reading.__main__, layerwise_service.reading.read_file"
     others = ("asyncio", "grpc", "msgspec", "sqlalchemy", "structlog")
     code = f"import sys, {modules}; print([name for name in {others} if name in sys.modules])"
 

@@ -24,10 +24,10 @@ from layerwise.tables.format import Format
 from layerwise.tables.formats import BooleanFormat, CategoryFormat, DateFormat, NumberFormat, TextFormat
 from layerwise.tables.inference import infer_format
 from layerwise_service.errors import InvalidRequest, TooLarge
-from layerwise_service.reading.canonical import read_canonical
 from layerwise_service.reading.cell_sql import GROUP
 from layerwise_service.reading.choices import ReadingChoices
 from layerwise_service.reading.exchange import ReadingLimits
+from layerwise_service.reading.read_file import read_file
 from layerwise_service.reading.table_file import TableFile
 
 MANY = 10**8
@@ -482,7 +482,7 @@ def test_a_cell_that_a_chosen_format_cannot_read_is_named(upload: Upload) -> Non
 )
 def test_what_is_no_table_is_refused_saying_what_it_is(upload: Upload, content: bytes, reason: str, words: str) -> None:
     with pytest.raises(InvalidRequest, match=words) as error:
-        read_canonical(upload(content).parent, LIMITS, ReadingChoices())
+        read_file(upload(content).parent, LIMITS, ReadingChoices())
 
     assert error.value.reason == reason
     assert "upload" not in str(error.value)

@@ -1,4 +1,4 @@
-"""The header of a file: the arguments of `Client.upload_dataset`."""
+"""The header of a file or a table: the arguments of `Client.upload_dataset`."""
 
 from __future__ import annotations
 
@@ -14,23 +14,29 @@ from layerwise_client.wording import printable
 from layerwise_proto.json_form import JSONFormError, to_message
 from layerwise_proto.v1 import datasets_pb2
 
-_MOST_NAME = 255
+MOST_NAME = 255
 
 
-def open_path(path: object, argument: str = "path") -> Path:
-    """Return the path of a file that is there. Raises `InvalidRequest`."""
+def open_path(path: object, argument: str = "path", or_else: str = "") -> Path:
+    """Return the path of a file that is there. Raises `InvalidRequest`; `or_else` is what the argument takes, too."""
     if not isinstance(path, str | os.PathLike):
-        raise InvalidRequest(f"{argument}: expected the path of a file, got {type(path).__name__}", pointer=argument)
+        raise InvalidRequest(
+            f"{argument}: expected the path of a file{or_else}, got {type(path).__name__}", pointer=argument
+        )
     found = Path(cast("str", path))
     if not found.is_file():
         raise InvalidRequest(f"{argument}: there is no file {path}", pointer=argument, reason="FILE_NOT_FOUND")
     return found
 
 
+def name_of(path: Path) -> str:
+    """Return the name of the dataset of a file, unless another is wanted."""
+    return printable(path.name)[:MOST_NAME]
+
+
 def open_file_header(
-    path: Path,
     *,
-    name: str | None = None,
+    name: str = "",
     columns: Mapping[str, Any] | None = None,
     gaps: Iterable[str] = (),
     read_as: str | None = None,
@@ -47,6 +53,6 @@ def open_file_header(
     except JSONFormError as exc:
         first, *rest = exc.place
         raise invalid(("columns" if first == "formats" else first, *rest), exc.detail) from exc
-    header.name = printable(path.name)[:_MOST_NAME] if name is None else text(name, "name")
+    header.name = text(name, "name")
     header.read_as_model, header.read_as_version, header.transient = model, version, transient
     return header

@@ -79,7 +79,7 @@ def split_gaps(y: object) -> tuple[object, npt.NDArray[np.bool_] | None]:
 
     if isinstance(y, TargetValues):
         return y, None
-    array = _as_array(y, "y")
+    array = as_array(y, "y")
     if array.dtype.kind == "f":
         missing = np.isnan(array)
     elif array.dtype.kind in "OUT":
@@ -96,6 +96,20 @@ def split_gaps(y: object) -> tuple[object, npt.NDArray[np.bool_] | None]:
     return filled, there
 
 
+def check_column(y: object) -> Array:
+    """Return `y`, (n,), as an array. Raises `InvalidRequest` unless it has labels or numbers, of one type."""
+    present = as_array(split_gaps(y)[0], "y")
+    if _kind(present, "y") == "string":
+        _warn_of_blanks("y", set(map(str, present.tolist())))
+    return as_array(y, "y")
+
+
+def _warn_of_blanks(name: str, labels: Iterable[str]) -> None:
+    if padded := next((text for text in labels if text != text.strip()), ""):
+        told = f"{name}: blanks before and after labels are left out, as in {padded!r}"
+        warnings.warn(told, stacklevel=level_of_caller())
+
+
 def open_targets(
     y: object, loss: str | None, *, classification: bool | None = None, by_values: bool = True
 ) -> TargetValues:
@@ -110,7 +124,7 @@ def open_targets(
     """
     if isinstance(y, TargetValues):
         return y
-    array = _as_array(y, "y")
+    array = as_array(y, "y")
     kind = _kind(array, "y")
     if array.ndim not in (1, 2):
         raise InvalidRequest(f"y: expected (n,) or (n, outputs), got shape {array.shape}", pointer="y")
@@ -156,7 +170,7 @@ def labels_message(values: Iterable[Label], name: str) -> tensors_pb2.Labels:
     """Return a list of labels, such as the declared classes, as a message. Raises `InvalidRequest`."""
     if not hasattr(values, "__iter__"):
         raise InvalidRequest(f"{name}: expected a list of labels, got {type(values).__name__}", pointer=name)
-    array = _as_array(values if isinstance(values, Sequence) else list(values), name)
+    array = as_array(values if isinstance(values, Sequence) else list(values), name)
     return _labels(array, _kind(array, name), name, range(len(array)))
 
 
@@ -178,7 +192,8 @@ def labels_array(labels: Sequence[Label]) -> Array:
     return np.array(labels, dtype=np.int64) if integers else np.array(labels)
 
 
-def _as_array(y: object, name: str) -> Array:
+def as_array(y: object, name: str) -> Array:
+    """Return values, an array or a sequence, as an array; those of a list keep their types."""
     import numpy as np
 
     refuse_masked(y, name)
@@ -250,9 +265,7 @@ def _labels(block: Array, kind: TargetKind, name: str, rows: Sequence[int]) -> t
         if unfit:
             row, text = next((row, text) for row, text in zip(rows, values, strict=True) if text in unfit)
             raise _wrong(name, row, unfit[text], text)
-        if padded := next((text for text in different if text != text.strip()), ""):
-            told = f"{name}: blanks before and after labels are left out, as in {padded!r}"
-            warnings.warn(told, stacklevel=level_of_caller())
+        _warn_of_blanks(name, different)
         return tensors_pb2.Labels(strings=tensors_pb2.StringLabels(values=values))
     integers: list[int] = block.tolist()
     if block.dtype.kind not in "i":

@@ -45,12 +45,19 @@ class TrainingData:
         """Size of a row in a message, with its targets and weight."""
         return self.rows.row_bytes(4) + 4 * (self.targets.outputs + (self.weights is not None))
 
-    def batch(self, start: int, stop: int) -> tuple[training_pb2.TrainBatch, Sequence[int]]:
-        """Return rows `start` to `stop` as a message, and which of them it has.
+    def rows_sent(self, start: int, stop: int) -> Sequence[int]:
+        """Return the numbers of the rows from `start` to `stop` that are sent."""
+        return chosen_rows(start, stop, self._chosen(start, stop))
+
+    def _chosen(self, start: int, stop: int) -> Chosen:
+        return slice(None) if self.sent is None else self.sent[start:stop]
+
+    def batch(self, start: int, stop: int) -> training_pb2.TrainBatch:
+        """Return those of the rows `start` to `stop` that are sent as a message.
 
         Raises `InvalidRequest` with the row that is wrong.
         """
-        chosen: Chosen = slice(None) if self.sent is None else self.sent[start:stop]
+        chosen = self._chosen(start, stop)
         block = self.rows.block(start, stop)
         if isinstance(block, TableBlock):
             batch = training_pb2.TrainBatch(table=block.chosen(chosen).message())
@@ -59,7 +66,7 @@ class TrainingData:
         self.targets.fill(batch, start, stop, chosen)
         if self.weights is not None:
             self.weights.fill(batch, start, stop, chosen)
-        return batch, chosen_rows(start, stop, chosen)
+        return batch
 
 
 def open_training_data(

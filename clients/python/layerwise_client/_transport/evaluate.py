@@ -5,20 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import cast
 
 from layerwise_client._data.arguments import text
-from layerwise_client._data.file_header import open_file_header, open_path
-from layerwise_client._data.json_lines import write_json_lines
+from layerwise_client._data.dataset_table import open_dataset_table, opened_table
+from layerwise_client._data.file_header import name_of, open_file_header, open_path
 from layerwise_client._data.names import target_name
 from layerwise_client._transport.connection import Connection
 from layerwise_client._transport.send_file import send_file
+from layerwise_client._transport.send_table import send_table
 from layerwise_client.dataset import Dataset, dataset_of
 from layerwise_client.errors import InvalidRequest
 from layerwise_client.evaluation import VersionEvaluation, evaluations_of
 from layerwise_client.progress import display_of
-from layerwise_proto.v1 import models_pb2
+from layerwise_proto.v1 import models_pb2, tables_pb2
 
 _SECONDS_A_ROW = 5e-3  # of a large network, beside other work
 _MOST_ROWS = 100_000  # of which a version predicts a sample, if there are more
@@ -37,16 +37,18 @@ def evaluated(
     elif isinstance(data, str | os.PathLike):
         dataset = _sent(connection, open_path(cast("str", data)), read_as=names[0])
     else:
-        with TemporaryDirectory() as folder:
-            path = Path(folder) / "rows.jsonl"
-            with path.open("w", encoding="utf-8") as file:
-                target = write_json_lines(file, data, None if target else y) or target
-            dataset = _sent(connection, path)
+        table = open_dataset_table(opened_table(data), y, None, encoder=tables_pb2.Encoder())
+        target = table.target
+        try:
+            sent = send_table(connection, table.rows, open_file_header(transient=True), display_of(False))
+        except InvalidRequest as exc:
+            raise table.placed(exc) from exc
+        dataset = dataset_of(connection, sent)
     request = models_pb2.EvaluateDatasetRequest(dataset=dataset.id, target=target, versions=names)
     timeout = connection.timeout + _SECONDS_A_ROW * min(dataset.rows, _MOST_ROWS) * len(names)
     return evaluations_of(connection.call(connection.prediction.EvaluateDataset, request, timeout=timeout))
 
 
-def _sent(connection: Connection, path: Path, *, read_as: str | None = None) -> Dataset:
-    header = open_file_header(path, read_as=read_as, transient=True)
+def _sent(connection: Connection, path: Path, *, read_as: str) -> Dataset:
+    header = open_file_header(name=name_of(path), read_as=read_as, transient=True)
     return dataset_of(connection, send_file(connection, path, header, display_of(False)))

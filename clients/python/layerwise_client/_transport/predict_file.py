@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 from layerwise_client._data.arguments import text
-from layerwise_client._data.file_header import open_file_header, open_path
+from layerwise_client._data.file_header import name_of, open_file_header, open_path
 from layerwise_client._transport.connection import Connection, Deadline
 from layerwise_client._transport.rpc import prediction_of
 from layerwise_client._transport.send_file import send_file
@@ -50,7 +50,8 @@ def open_request(
     if not isinstance(file, Dataset):
         path = open_path(file, "file")
         others = {name: "text" for name in (*kept, truth) if name and name not in signature.columns}
-        header = open_file_header(path, columns=others, gaps=gaps, read_as=f"{model}/{version}", transient=True)
+        read_as = f"{model}/{version}"
+        header = open_file_header(name=name_of(path), columns=others, gaps=gaps, read_as=read_as, transient=True)
         try:
             dataset = send_file(connection, path, header, display).id
         except InvalidRequest as exc:

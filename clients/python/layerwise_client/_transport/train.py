@@ -3,31 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
+import warnings
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from layerwise_client._data.dataset_job import open_dataset_job
-from layerwise_client._data.encoder import open_encoder
-from layerwise_client._data.file_header import open_file_header, open_path
-from layerwise_client._data.held_out import about_validation, open_parts, parts_of
-from layerwise_client._data.json_lines import write_json_lines
+from layerwise_client._data.dataset_table import DatasetTable, holds_labels_or_numbers, open_dataset_table
+from layerwise_client._data.encoder import check_encoder, open_encoder
+from layerwise_client._data.file_header import MOST_NAME, name_of, open_file_header, open_path
+from layerwise_client._data.held_out import open_parts
 from layerwise_client._data.names import target_name
 from layerwise_client._data.places import ALL_ROWS, Steps, invalid, placed
-from layerwise_client._data.tables import is_table
+from layerwise_client._data.rows_to_train import Rows
+from layerwise_client._data.tables import is_table, open_table
 from layerwise_client._data.task import check_task, task_classifies
 from layerwise_client._transport.connection import Connection
+from layerwise_client._transport.hold_out import hold_out
 from layerwise_client._transport.send_file import send_file
+from layerwise_client._transport.send_table import send_table
 from layerwise_client._transport.upload import FITTING_SECONDS, submit
 from layerwise_client.dataset import Dataset, dataset_of
 from layerwise_client.errors import InvalidRequest
+from layerwise_client.outcome import level_of_caller
 from layerwise_client.progress import Progress
-from layerwise_proto.v1 import tables_pb2, training_pb2
+from layerwise_client.wording import counted, printable
+from layerwise_proto.v1 import datasets_pb2, tables_pb2, training_pb2, types_pb2
 
 if TYPE_CHECKING:
-    from layerwise_proto.json_form import HasJSONForm
+    pass
 
 _ARGUMENTS = {
     "target": "y",
@@ -39,34 +43,20 @@ _ARGUMENTS = {
 """The arguments of `Client.train` by the names that the service has for them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """What to train on: the arguments of `Client.train` of the same names."""
-
-    X: object
-    y: object
-    columns: Mapping[str, Any] | None
-    ignore: Iterable[str]
-    encoder: Mapping[str, Any] | HasJSONForm | None
-    weights: object
-    task: str | None
-    validation: object
-
-
 def start(connection: Connection, header: training_pb2.TrainHeader, given: Rows, display: Progress) -> training_pb2.Job:
     """Return the job, once the service has what it needs. Raises `InvalidRequest`."""
     check_task(given.task)
+    if given.validation is not None and header.plan.validation:
+        raise invalid("validation", "expected one way to hold rows out, the plan has a validation, too")
     if isinstance(given.validation, int | float) and not isinstance(given.validation, bool):
-        given = _with_share(given, header, given.validation)
+        header.plan.validation = given.validation
+        given = replace(given, validation=None)
     loss = header.plan.loss.WhichOneof("kind")
     encoder = open_encoder(given.encoder, given.columns, given.ignore)
-    if (dataset := _dataset(connection, given, header, encoder, display)) is not None:
-        request = open_dataset_job(
-            header, dataset, target_name(given.y) or given.y, encoder=encoder, weights=given.weights, task=given.task
-        )
-        if given.validation is not None:
-            _hold_out(connection, request, dataset, given.validation, display)
-        return _created(connection, request, dataset, given.columns or {})
+    if isinstance(given.X, Dataset | str | os.PathLike):
+        return _on_file(connection, given, header, encoder, display)
+    if is_table(given.X) and not header.HasField("classes") and holds_labels_or_numbers(given.y):
+        return _on_table(connection, given, header, encoder, display)
     parts = open_parts(
         given.X,
         given.y,
@@ -88,30 +78,72 @@ def start(connection: Connection, header: training_pb2.TrainHeader, given: Rows,
     return submit(connection, header, parts, display)
 
 
-def _with_share(given: Rows, header: training_pb2.TrainHeader, share: float) -> Rows:
-    """Put the share of the rows to hold out into the plan, where it belongs. Raises `InvalidRequest`."""
-    if header.plan.HasField("validation"):
-        raise invalid("validation", "expected one way to hold rows out, the plan has a validation, too")
-    header.plan.validation = share
-    return replace(given, validation=None)
-
-
-def _dataset(
+def _on_file(
     connection: Connection,
     given: Rows,
     header: training_pb2.TrainHeader,
     encoder: tables_pb2.Encoder,
     display: Progress,
-) -> Dataset | None:
-    """Return the dataset to train on, a file once it is sent; None if the rows are in memory."""
-    if isinstance(given.X, str | os.PathLike):
-        dataset = _sent(connection, cast("str", given.X), header, encoder, display)
-        encoder.ClearField("formats")  # those of the dataset's columns
-        return dataset
+) -> training_pb2.Job:
+    """Return the job on a dataset of the service, or of a file once it is sent."""
     if isinstance(given.X, Dataset):
         _check_no_formats(given.columns, encoder)
-        return given.X
-    return None
+        dataset = given.X
+    else:
+        dataset = _sent(connection, cast("str", given.X), header, encoder, display)
+        encoder.ClearField("formats")  # those of the dataset's columns
+    target = target_name(given.y) or given.y
+    request = open_dataset_job(header, dataset, target, encoder=encoder, weights=given.weights, task=given.task)
+    if given.validation is not None:
+        hold_out(connection, request, dataset, given, encoder=encoder, display=display)
+    return _created(connection, request, dataset, given.columns or {})
+
+
+def _on_table(
+    connection: Connection,
+    given: Rows,
+    header: training_pb2.TrainHeader,
+    encoder: tables_pb2.Encoder,
+    display: Progress,
+) -> training_pb2.Job:
+    """Return the job on a table in memory, once it is sent and has become a dataset."""
+    X = open_table(given.X)
+    for doubt in X.doubts:
+        warnings.warn(f"X: {doubt}", stacklevel=level_of_caller())
+    check_encoder(encoder, X, target_name(given.y))
+    table = open_dataset_table(X, given.y, given.weights, encoder=encoder)
+    try:
+        dataset = _sent_table(
+            connection,
+            table,
+            _header_for(header, encoder, name=printable(f"table for {header.model}")[:MOST_NAME]),
+            display,
+        )
+        encoder.ClearField("formats")
+        request = open_dataset_job(
+            header, dataset, table.target, encoder=encoder, weights=table.weight or None, task=given.task
+        )
+        if given.validation is not None:
+            hold_out(connection, request, dataset, given, encoder=encoder, display=display)
+        job = _created(connection, request, dataset, given.columns or {})
+    except InvalidRequest as exc:
+        raise table.placed(exc) from exc
+    chosen = request.task != types_pb2.TASK_UNSPECIFIED or request.HasField("start_from")
+    _warn_of_target(job.source, table, chosen=chosen)
+    return job
+
+
+def _warn_of_target(source: training_pb2.TableSource, table: DatasetTable, *, chosen: bool) -> None:
+    """Warn of rows that are left out, and of a target that is taken for something else than its type says."""
+    if source.left_out:
+        left_out = counted(source.left_out, "row without a target is", "rows without a target are")
+        remain = table.rows.count - source.left_out
+        warnings.warn(f"{left_out} left out, {remain:,} remain", stacklevel=level_of_caller())
+    kind = dict(zip(table.rows.names, table.rows.types, strict=True))[table.target]
+    are_classes = source.task == types_pb2.TASK_CLASSES
+    if not chosen and kind in ("whole", "number") and are_classes is (kind == "number"):
+        other = "'regression' if they are an amount" if are_classes else "'classification' if they are classes"
+        warnings.warn(f"y: {source.why}; give task={other}", stacklevel=level_of_caller())
 
 
 def _sent(
@@ -123,14 +155,29 @@ def _sent(
 ) -> Dataset:
     """Send the file. A training that starts from a version reads it as that did."""
     file = open_path(path, "X")
-    start_from = header.start_from
-    sent = open_file_header(file, read_as="/".join(filter(None, (start_from.model, start_from.version))) or None)
-    for name, form in encoder.formats.items():
-        sent.formats[name].CopyFrom(form)
+    sent = _header_for(header, encoder, name=name_of(file))
     try:
         return dataset_of(connection, send_file(connection, file, sent, display))
     except InvalidRequest as exc:
         raise placed(exc, [ALL_ROWS]) from exc
+
+
+def _header_for(
+    header: training_pb2.TrainHeader, encoder: tables_pb2.Encoder, *, name: str = ""
+) -> datasets_pb2.FileHeader:
+    """Return the header of the rows to train on: they are read as those of the version to start from."""
+    start_from = header.start_from
+    read_as = "/".join(filter(None, (start_from.model, start_from.version))) or None
+    sent = open_file_header(name=name, read_as=read_as)
+    for column, form in encoder.formats.items():
+        sent.formats[column].CopyFrom(form)
+    return sent
+
+
+def _sent_table(
+    connection: Connection, table: DatasetTable, header: datasets_pb2.FileHeader, display: Progress
+) -> Dataset:
+    return dataset_of(connection, send_table(connection, table.rows, header, display))
 
 
 def _created(
@@ -154,51 +201,6 @@ def _created(
             case _:
                 raise placed(exc, [ALL_ROWS]) from exc
         raise invalid(place, exc.detail, reason=exc.reason, request_id=exc.request_id) from exc
-
-
-def _hold_out(
-    connection: Connection,
-    request: training_pb2.CreateJobRequest,
-    dataset: Dataset,
-    validation: object,
-    display: Progress,
-) -> None:
-    """Say in the request which rows to hold out. A file is sent, and read as `dataset` was."""
-    if isinstance(validation, Dataset):
-        request.validation_dataset = validation.id
-        return
-    if isinstance(validation, str):
-        if validation in [column.name for column in dataset.columns]:
-            request.validation_column = validation
-            return
-        if not Path(validation).is_file():
-            detail = f"expected a column that marks rows, or a file, there is no {validation!r}"
-            raise InvalidRequest(f"validation: {detail}", pointer="validation")
-    if isinstance(validation, str | os.PathLike):
-        file = open_path(cast("str", validation), "validation")
-        request.validation_dataset = _held_out_file(connection, file, dataset, display, named=f"{file}: ")
-        return
-    X, y, weights = parts_of(validation, request.target)
-    if weights is not None:
-        raise invalid("validation", "expected (x, y): the weights are a column of x, as in the rows to train on")
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "validation.jsonl"
-        with path.open("w", encoding="utf-8") as rows:
-            try:
-                write_json_lines(rows, X, None if isinstance(y, str) else y, name=request.target)
-            except InvalidRequest as exc:
-                raise about_validation(exc) from exc
-        request.validation_dataset = _held_out_file(connection, path, dataset, display)
-
-
-def _held_out_file(connection: Connection, file: Path, dataset: Dataset, display: Progress, *, named: str = "") -> str:
-    """Send a file of rows to hold out, to be read as `dataset` was, and return the id of its dataset."""
-    formats = {column.name: column.format for column in dataset.columns}
-    header = open_file_header(file, columns=formats, transient=True)
-    try:
-        return send_file(connection, file, header, display).id
-    except InvalidRequest as exc:
-        raise invalid(("validation",), f"{named}{exc}", reason=exc.reason, request_id=exc.request_id) from exc
 
 
 def _check_no_formats(columns: Mapping[str, Any] | None, encoder: tables_pb2.Encoder) -> None:

@@ -12,15 +12,14 @@ from layerwise_client._data.held_out import about_validation
 from layerwise_client._data.places import invalid, placed
 from layerwise_client._data.tables import TableRows
 from layerwise_client._data.training_data import TrainingData
-from layerwise_client._transport.connection import MESSAGE_BYTES, Connection, Deadline, retrying
+from layerwise_client._transport.blocks import TABLE_BYTES, messages
+from layerwise_client._transport.connection import Connection, Deadline, retrying
 from layerwise_client._transport.outbox import Outbox, StreamCall, no_answer
 from layerwise_client.errors import InvalidRequest, ServiceFault
 from layerwise_client.progress import Progress, waiting_of
 from layerwise_proto.v1 import training_pb2
 
 BLOCK_BYTES = 2 << 20  # of numbers; the API asks for 1 to 4 MB
-TABLE_BYTES = 1 << 20  # of a table; its texts take about thirty times as much memory as Python objects
-_BLOCK_ROWS = 65_536  # most rows of a batch, since labels can be larger than narrow rows
 FITTING_SECONDS = 1e-5  # to wait for each cell; fitting the encoder, before the job is accepted, takes about 1e-6
 
 
@@ -114,21 +113,13 @@ def _batches_of(
 
 def _batches(data: TrainingData) -> Iterator[tuple[training_pb2.TrainBatch, Sequence[int]]]:
     """Yield the batches, each with the numbers of its rows."""
-    most = TABLE_BYTES if isinstance(data.rows, TableRows) else BLOCK_BYTES
-    step = min(max(1, most // data.row_bytes), _BLOCK_ROWS)
-    start = 0
-    while start < data.rows.count:
-        stop = min(start + step, data.rows.count)
-        batch, rows = data.batch(start, stop)
-        size = batch.ByteSize()
-        if size > MESSAGE_BYTES - 1024:
-            if stop - start == 1:
-                detail = f"a row with its label does not fit a message of {MESSAGE_BYTES >> 20} MiB"
-                raise invalid(("X", start), detail, reason="ROW_TOO_LARGE")
-            step = (stop - start) // 2  # long texts
-            continue
-        if rows:
+    is_table = isinstance(data.rows, TableRows)
+    for batch, start, stop in messages(
+        data.rows.count,
+        data.batch,
+        row_bytes=data.row_bytes,
+        most=TABLE_BYTES if is_table else BLOCK_BYTES,
+        measured=is_table,
+    ):
+        if rows := data.rows_sent(start, stop):
             yield batch, rows
-        if isinstance(data.rows, TableRows):  # the length of the texts is known now
-            step = min(max(1, (stop - start) * most // size), _BLOCK_ROWS)
-        start = stop

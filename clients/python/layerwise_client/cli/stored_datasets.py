@@ -1,4 +1,4 @@
-"""`layerwise datasets stored` and `delete`: the datasets of files in the service."""
+"""`layerwise datasets stored` and `delete`: the datasets of the service."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from layerwise_client.dataset import Dataset
 _LISTED = 20
 
 
-@click.command(short_help="List the datasets that the service has of files, newest first.")
+@click.command(short_help="List the datasets of the service, newest first.")
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
@@ -21,7 +21,7 @@ _LISTED = 20
 @rpc_option
 @json_option
 def stored(limit: int | None, rpc: str, as_json: bool) -> None:
-    """List the datasets that the service has of the files it was sent, newest first: `datasets profile ID` shows one.
+    """List the datasets that were made of files and tables, newest first: `datasets profile ID` shows one.
 
     A line on stderr says if there are more.
     """
@@ -33,24 +33,24 @@ def stored(limit: int | None, rpc: str, as_json: bool) -> None:
     if as_json:
         emit([_fields(dataset) for dataset in listed])
     else:
-        table(("dataset", "file", "rows", "columns", "size", "created"), map(_line, listed))
+        table(("dataset", "name", "rows", "columns", "size", "created"), map(_line, listed))
     if len(found) > len(listed):
         say(f"there are more: --limit {2 * len(listed)} lists more of them, --json all", err=True)
 
 
-@click.command(short_help="Delete a dataset that the service has of a file.")
+@click.command(short_help="Delete a dataset of the service.")
 @click.argument("dataset", metavar="ID")
 @rpc_option
 @json_option
 def delete(dataset: str, rpc: str, as_json: bool) -> None:
-    """Delete a dataset of a file, unless a job trains on it. What was trained on it stays."""
+    """Delete a dataset, unless a job trains on it. What was trained on it stays."""
     with connect(rpc) as client:
         found = client.dataset(dataset)
         found.delete()
     if as_json:
         emit(_fields(found))
     else:
-        say(f"deleted {found.id}, of {found.name or 'a file without a name'}")
+        say(f"deleted {found.id}{f', {found.name}' if found.name else ''}")
 
 
 def _fields(dataset: Dataset) -> dict[str, object]:
@@ -60,4 +60,4 @@ def _fields(dataset: Dataset) -> dict[str, object]:
 
 def _line(dataset: Dataset) -> tuple[object, ...]:
     size = f"{dataset.size_bytes / 1e6:,.1f} MB"
-    return dataset.id, dataset.name, f"{dataset.rows:,}", dataset.column_count, size, dataset.created
+    return dataset.id, dataset.name or "-", f"{dataset.rows:,}", dataset.column_count, size, dataset.created

@@ -1,0 +1,133 @@
+"""A table in memory as a dataset: with its target and the weights of its rows as columns, and the type of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from layerwise_client._data.encoder import kinds_of
+from layerwise_client._data.names import target_name
+from layerwise_client._data.places import Steps, invalid
+from layerwise_client._data.tables import TableRows, UncheckedTable, is_table, open_table
+from layerwise_client._data.targets import as_array, check_column
+from layerwise_client._data.weights import open_weights
+from layerwise_client.errors import InvalidRequest
+from layerwise_proto.v1 import tables_pb2
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+_NAMES = {"y": ("target", "y", "true value"), "weights": ("weight", "weights", "weight of the row")}
+"""Names for columns of values that have none; the first that no other column has is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetTable:
+    """The rows to send, the names of the columns of targets and weights, "" without weights.
+
+    `added` has the argument whose values are a column that was added, by the name of that column.
+    """
+
+    rows: TableRows
+    target: str
+    weight: str
+    added: Mapping[str, str]
+
+    def placed(self, error: InvalidRequest) -> InvalidRequest:
+        """Return an error about a column that was added as one about the argument that had its values."""
+        return _placed(error, self.added)
+
+
+def open_dataset_table(
+    X: object, y: object, weights: object, *, encoder: tables_pb2.Encoder, target: str = "", weight: str = ""
+) -> DatasetTable:
+    """Check the arguments of `Client.train`, of which `y` and `weights` may name columns of `X`.
+
+    Other values become columns with the names `target` and `weight`, or new names if these are "". Raises
+    `InvalidRequest`.
+    """
+    given = X if isinstance(X, UncheckedTable) else opened_table(X)
+    added: dict[str, str] = {}
+    kinds = kinds_of(encoder, given)
+    if (named := target_name(y)) is not None:
+        given.check_names([named], "y")
+        target = named
+        values = given.without(named, "y")[1]
+    elif y is not None:
+        target = target or _new_name("y", y, given)
+        added[target] = "y"
+        values = y
+    else:
+        values = None
+    if values is not None:
+        array = check_column(values)
+        if len(array) != given.count:
+            raise InvalidRequest(f"X has {given.count} rows, y has {len(array)}", pointer="y")
+        given = replace(given, columns={**given.columns, target: array})
+        kinds[target] = ""
+    if isinstance(weights, str):
+        given.check_names([weights], "weights")
+        weight = weights
+    elif weights is not None:
+        weight = weight or _new_name("weights", weights, given)
+        added[weight] = "weights"
+        given = replace(given, columns={**given.columns, weight: open_weights(weights, given.count).values})
+    try:
+        rows = given.opened(kinds=kinds)
+    except InvalidRequest as exc:
+        raise _placed(exc, added) from exc
+    return DatasetTable(_with_labels(rows, target) if target else rows, target, weight, added)
+
+
+def _placed(error: InvalidRequest, added: Mapping[str, str]) -> InvalidRequest:
+    match error.place:
+        case ("X", int(row), str(column)) if column in added:
+            place: Steps = (added[column], row)
+        case ("X", str(column)) if column in added:
+            place = (added[column],)
+        case _:
+            return error
+    return invalid(place, error.detail, reason=error.reason, request_id=error.request_id)
+
+
+def holds_labels_or_numbers(y: object) -> bool:
+    """Return whether `y` has one value for each row, and can be a column of a dataset."""
+    if target_name(y) is not None:
+        return True
+    array = as_array(y, "y")
+    return array.ndim == 1 and not _is_beyond_float64(array)
+
+
+def opened_table(X: object) -> UncheckedTable:
+    """Return a table, or the columns of an array (n, features), called 0, 1, 2 …; raises `InvalidRequest`."""
+    if is_table(X):
+        return open_table(X)
+    from layerwise_client._data.rows import open_rows
+
+    rows = open_rows(X)
+    array = rows.take(0, rows.count)
+    return UncheckedTable(rows.count, {str(i): array[:, i] for i in range(rows.features)})
+
+
+def _new_name(argument: str, values: object, given: UncheckedTable) -> str:
+    """Return a name for a column of `values`: their own, if a Series has one, or one that no other column has."""
+    own = getattr(values, "name", None)
+    names = [own] if isinstance(own, str) and own.strip() == own != "" else []
+    return next(each for each in (*names, *_NAMES[argument], "\x7f") if each not in given.columns)
+
+
+def _is_beyond_float64(array: npt.NDArray[np.generic]) -> bool:
+    """Return whether these are whole numbers of which float64 does not hold all."""
+    from layerwise_client._data.cells import EXACT
+
+    if array.dtype.kind in "iu":
+        return len(array) > 0 and (int(array.max()) > EXACT or int(array.min()) < -EXACT)
+    return array.dtype.kind == "O" and any(type(each) is int and abs(each) > EXACT for each in array.tolist())
+
+
+def _with_labels(rows: TableRows, target: str) -> TableRows:
+    """Return the rows, whose targets that are texts stay the labels that they are, such as "1" or "yes"."""
+    types = zip(rows.names, rows.types, strict=True)
+    return replace(rows, types=["category" if name == target and not kind else kind for name, kind in types])
