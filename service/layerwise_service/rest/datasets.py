@@ -106,10 +106,10 @@ def _header(size: int | None, name: str) -> FileHeader:
 
 def _task() -> Task | None:
     """Return the task in the query, None if there is none. Raises `InvalidRequest`."""
-    text = request.args.get("task", "")
-    if text and text not in list(Task):
-        raise InvalidRequest(f"expected {' or '.join(Task)}, got {text[:64]}", pointer="task")
-    return Task(text) if text else None
+    text = request.args.get("task")
+    if text is not None and text not in list(Task):
+        raise InvalidRequest(f"expected {' or '.join(Task)}, got {text[:64] or 'nothing'}", pointer="task")
+    return None if text is None else Task(text)
 
 
 def _body(datasets: Datasets) -> TableDataset:

@@ -66,6 +66,21 @@ _PREDICTIONS["headers"] = {
     }
 }
 _DATASET = (_path("dataset"),)
+_ROWS = _get(
+    "Rows of a dataset",
+    ref("DatasetRows"),
+    400,
+    404,
+    503,
+    parameters=(
+        *_DATASET,
+        _number("offset"),
+        _number("limit", 1000),
+        _query("format", {"enum": ["json", "csv"]})
+        | {"description": "csv: all rows as CSV, as with the header Accept: text/csv"},
+    ),
+)
+_ROWS["get"]["responses"]["200"]["content"]["text/csv"] = {"schema": {"type": "string"}}
 _POST_DATASET: dict[str, Any] = {
     "summary": "Send a table file, and have it read",
     "parameters": [
@@ -184,20 +199,7 @@ OPENAPI: dict[str, Any] = {
                 "responses": {"204": {"description": "Deleted"}, **_problems(404, 409, 503)},
             },
         },
-        "/api/datasets/{dataset}/rows": _get(
-            "Rows of a dataset",
-            ref("DatasetRows"),
-            400,
-            404,
-            503,
-            parameters=(
-                *_DATASET,
-                _number("offset"),
-                _number("limit", 1000),
-                _query("format", {"enum": ["json", "csv"]})
-                | {"description": "csv: all rows as CSV, as with the header Accept: text/csv"},
-            ),
-        ),
+        "/api/datasets/{dataset}/rows": _ROWS,
         "/api/datasets/{dataset}/profile": _get(
             "What the columns of a dataset hold, and what to know before training on it",
             ref("Profile"),

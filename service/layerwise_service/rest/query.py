@@ -66,10 +66,10 @@ def true_or_false(name: str) -> bool:
 
 def as_csv() -> bool:
     """Return whether the answer shall be CSV: by `format`, else by the header Accept. Raises `InvalidRequest`."""
-    text = request.args.get("format", "")
-    if text not in ("", "json", "csv"):
-        raise InvalidRequest(f"expected json or csv, got {text[:64]}", pointer="format")
-    if text:
+    text = request.args.get("format")
+    if text not in (None, "json", "csv"):
+        raise InvalidRequest(f"expected json or csv, got {text[:64] or 'nothing'}", pointer="format")
+    if text is not None:
         return text == "csv"
     return request.accept_mimetypes.best_match(["application/json", "text/csv"]) == "text/csv"
 

@@ -53,7 +53,7 @@ _EXACT = {
     "model": NAME,
     "sha256": SHA256,
     "dataset": SHA256,
-    "file_sha256": SHA256,
+    "file_sha256": {"type": "string", "pattern": "^([0-9a-f]{64})?$", "description": "Empty if no file was sent"},
 }
 """By the name of a field: schemas that are more exact than its type, or of another form than it has in the service."""
 _EXACT_OF: dict[str, dict[str, Any]] = {

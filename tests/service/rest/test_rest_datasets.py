@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -103,8 +104,17 @@ def test_rows_as_csv_need_no_formats_where_the_file_had_the_usual_ones(rest: Fla
 
     assert rest.post("/api/datasets", data=rows.data).get_json()["id"] == made["id"]
     assert rest.get("/api/datasets/none/rows?format=csv").status_code == 404
-    for query in ("format=xml", "format=csv&offset=1"):
-        assert rest.get(f"/api/datasets/{made['id']}/rows?{query}").status_code == 400
+    for query in ("rows?format=xml", "rows?format=", "rows?format=csv&offset=1", "profile?task=", "profile?task=x"):
+        assert rest.get(f"/api/datasets/{made['id']}/{query}").status_code == 400
+
+
+def test_the_document_of_the_api_has_what_is_answered(rest: FlaskClient) -> None:
+    document = rest.get("/openapi.json").get_json()
+
+    rows = document["paths"]["/api/datasets/{dataset}/rows"]["get"]["responses"]["200"]["content"]
+    hashed = document["components"]["schemas"]["TableDataset"]["properties"]["file_sha256"]["pattern"]
+    assert set(rows) == {"application/json", "text/csv"}
+    assert [bool(re.search(hashed, text)) for text in ("", "0" * 64, "0")] == [True, True, False]  # "" of a table
 
 
 def test_a_query_chooses_how_columns_are_read(rest: FlaskClient, weather: dict[str, Any]) -> None:
