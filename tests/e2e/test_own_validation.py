@@ -90,6 +90,17 @@ def test_a_column_of_gaps_alone_and_an_ignored_one_that_is_missing_are_held_out(
         trained(client, "gaps", first, "price", last, ignore=["id"])
 
 
+def test_a_file_of_rows_to_hold_out_needs_no_column_that_is_left_out(service: Service, tmp_path: Path) -> None:
+    table = rows()
+    table[:100].assign(id=range(100), empty=None).to_csv(tmp_path / "first.csv")
+    table[100:].to_csv(tmp_path / "last.csv", index=False)
+    with service.client() as client:
+        job, _ = trained(client, "left-out", tmp_path / "first.csv", "price", tmp_path / "last.csv", ignore=["id"])
+
+    assert job.source is not None
+    assert job.source.ignored == ("id", "column1", "empty")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

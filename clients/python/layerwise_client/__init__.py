@@ -1,7 +1,7 @@
 """Python SDK of a Layerwise service: `Client`, what it returns, and what it raises."""
 
 from layerwise_client import datasets
-from layerwise_client._data.tables import TableBlock
+from layerwise_client._data.table_rows import TableBlock
 from layerwise_client.client import Client
 from layerwise_client.column import Column
 from layerwise_client.dataset import Dataset, DatasetColumn

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from layerwise_client._data.tables import TableBlock
+    from layerwise_client._data.table_rows import TableBlock
     from layerwise_client.prediction import Prediction
 
 

@@ -19,6 +19,7 @@ from layerwise.tables.names import column_names, name_doubts
 from layerwise.tables.number_inference import decimal_of
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.reading.choices import ReadingChoices
+from layerwise_service.reading.indexes import with_indexes
 from layerwise_service.reading.schema import ColumnSchema, TableSchema
 from layerwise_service.reading.sent_columns import SentColumns
 from layerwise_service.reading.text_counts import TextCounts
@@ -80,6 +81,7 @@ class SentTable:
         self.schema = TableSchema(
             tuple(column for _, column in columns), sent.rows, tuple(name_doubts(self._given, names))
         )
+        self.schema = with_indexes(self.schema, chosen=chosen, numbers_rows=self._numbers_rows)
 
     def blocks(self) -> Iterator[dict[str, Values]]:
         """Yield the rows in blocks: float64 of numbers, booleans, dates and times, else lists of texts.
@@ -95,6 +97,13 @@ class SentTable:
             given = [block[name] for name in self._given]
             yield {each.name: of.read(own, start) for each, of, own in zip(columns, values, given, strict=True)}
             start += len(given[0])
+
+    def _numbers_rows(self, i: int) -> bool:
+        """Return whether a column without gaps has a whole number of at least 0 in each row, all different."""
+        values = self._stored.values(self._given[i], 0, self._stored.rows)
+        numbers = np.asarray(_Values(self.schema.columns[i], are_booleans=self._are_booleans[i]).read(values, 0))
+        numbers.sort()
+        return bool(numbers[0] >= 0 and (np.diff(numbers) > 0).all() and (numbers == np.floor(numbers)).all())
 
     def _of_numbers(self, i: int, name: str, form: Format) -> tuple[InferredFormat, ColumnSchema]:
         """Return the format of a column of numbers, and what is known of it."""

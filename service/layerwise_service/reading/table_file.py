@@ -23,7 +23,7 @@ from layerwise_service.reading.cell_sql import cells_of, first_cell, is_plain, q
 from layerwise_service.reading.choices import ReadingChoices
 from layerwise_service.reading.counting import TOGETHER, CellCounts, count_cells
 from layerwise_service.reading.file_kind import FileKind, table_text
-from layerwise_service.reading.indexes import mark_indexes
+from layerwise_service.reading.indexes import with_indexes
 from layerwise_service.reading.loading import load
 from layerwise_service.reading.schema import ColumnSchema, TableSchema
 from layerwise_service.reading.second_header import second_header
@@ -81,14 +81,14 @@ class TableFile:
                 undecided = [i for i, (form, _) in enumerate(found) if form.is_undecided]
                 for i in undecided:
                     found[i] = self._inferred(i, None, counted[i], decimal=decimal)
-            read = [column for _, column in found]
-            columns, doubts = mark_indexes(self._database, read, doubts, chosen=chosen, rows=self._rows)
+            columns = tuple(column for _, column in found)
             doubts = (*doubts, *second_header(self._database, columns))
             if text.kind is FileKind.CSV and self._seems_without_header(columns):
                 first = ", ".join(map(shown, self._names[:3]))
                 said = f"the first line, {first}, …, seems to be a row: if so, put a line with names before it"
                 doubts = (*doubts, Doubt("NO_HEADER", said))
             self.schema = TableSchema(columns, self._rows, doubts)
+            self.schema = with_indexes(self.schema, chosen=chosen, numbers_rows=self._numbers_rows)
         except BaseException:
             self._database.close()
             raise
@@ -156,6 +156,16 @@ class TableFile:
             all_plain=not others,
             distinct_estimated=estimated,
         )
+
+    def _numbers_rows(self, i: int) -> bool:
+        """Return whether a column without gaps has a whole number of at least 0 in each row, all different."""
+        if not self.schema.columns[i].all_plain:
+            return False
+        query = (
+            "SELECT (count(DISTINCT number) = count(*) AND bool_and(number >= 0 AND number = floor(number)))::INTEGER"
+            f" FROM (SELECT CAST({trimmed(i)} AS DOUBLE) AS number FROM {cells_of(i)} AS cells)"
+        )
+        return self.schema.rows > 0 and self._one(query) == 1
 
     def _seems_without_header(self, columns: Sequence[ColumnSchema]) -> bool:
         """Return whether each name could be a cell of its column, and some are numbers or dates."""

@@ -85,6 +85,32 @@ def test_texts_without_a_type_are_read_as_the_same_cells_of_a_file(odd: OddTable
         assert values(table) == values(file)
 
 
+@pytest.mark.parametrize(
+    ("name", "kind", "cells", "found"),
+    [
+        ("Unnamed: 0", "whole", [2.0, 0.0, 3.0], ["INDEX"]),
+        ("", "number", [2.0, 0.0, 3.0], ["INDEX"]),
+        ("", "", ["2", "0", "3"], ["INDEX"]),
+        ("column1", "whole", [2.0, 0.0, 3.0], []),
+        ("", "whole", [2.0, 0.0, 2.0], []),
+        ("", "whole", [2.0, NAN, 3.0], []),
+        ("", "whole", [2.0, -1.0, 3.0], []),
+        ("", "number", [2.0, 0.5, 3.0], []),
+        ("", "category", [2.0, 0.0, 3.0], []),
+        ("", "", ["2", "b", "3"], []),
+    ],
+)
+def test_an_index_is_found_as_that_of_a_file(
+    name: str, kind: str, cells: Cells, found: list[str], tmp_path: Path
+) -> None:
+    table = sent(tmp_path / "sent", {name: (kind, cells), "a": ("number", [1.5, 2.0, 2.0])})
+    chosen = sent(tmp_path / "chosen", {name: (kind, cells)}, ReadingChoices({"column1": CategoryFormat()}))
+
+    assert [doubt.reason for doubt in table.schema["column1"].doubts] == found
+    assert len(table.schema.doubts) == (name != "column1" and not found)
+    assert chosen.schema["column1"].doubts == ()
+
+
 def test_types_say_what_is_not_guessed(tmp_path: Path) -> None:
     table = sent(
         tmp_path / "sent",

@@ -194,6 +194,18 @@ def test_an_index_is_left_out_which_is_said_unless_it_is_chosen(stores: Stores, 
     }
 
 
+def test_rows_to_hold_out_need_not_have_the_index_that_is_left_out(channel: grpc.Channel) -> None:
+    rows = [f"{i},{i % 7},{'ab'[i % 2]}" for i in range(30)]
+    contents = [
+        "\n".join([",size,kind", *rows]),
+        "\n".join(["size,kind", *(row.partition(",")[2] for row in rows[:8])]),
+    ]
+    service = DatasetServiceStub(channel)
+    made, other = (service.UploadDataset(file_requests(each.encode()), timeout=60) for each in contents)
+
+    assert create(channel, made.id, target="kind", validation_dataset=other.id).held_out == 8
+
+
 def test_a_job_with_no_column_but_an_index_is_refused_saying_how_to_learn_from_it(channel: grpc.Channel) -> None:
     content = "\n".join([",kind", *(f"{i},{'ab'[i % 2]}" for i in range(30))]).encode()
     made = DatasetServiceStub(channel).UploadDataset(file_requests(content), timeout=60)

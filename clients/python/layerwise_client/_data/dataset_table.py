@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from layerwise_client._data.encoder import kinds_of
 from layerwise_client._data.names import target_name
 from layerwise_client._data.places import Steps, invalid
-from layerwise_client._data.tables import TableRows, UncheckedTable, is_table, open_table
+from layerwise_client._data.table_rows import TableRows
+from layerwise_client._data.tables import UncheckedTable, is_table, open_table
 from layerwise_client._data.targets import as_array, check_column
 from layerwise_client._data.weights import open_weights
 from layerwise_client.errors import InvalidRequest

@@ -11,7 +11,8 @@ from layerwise_client._data.encoder import kinds_of
 from layerwise_client._data.names import target_name
 from layerwise_client._data.places import invalid
 from layerwise_client._data.rows import NumberRows, open_rows
-from layerwise_client._data.tables import TableRows, UncheckedTable, is_table, listed, open_table
+from layerwise_client._data.table_rows import TableRows
+from layerwise_client._data.tables import UncheckedTable, is_table, listed, open_table
 from layerwise_client._data.training_data import TrainingData, open_training_data
 from layerwise_client.dataset import Dataset
 from layerwise_client.errors import InvalidRequest

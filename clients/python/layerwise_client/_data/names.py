@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from layerwise_client._data.cells import family_of
 from layerwise_client.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from layerwise.tables.doubt import Doubt
 
 
 def target_name(y: object) -> str | None:
@@ -18,7 +21,7 @@ def target_name(y: object) -> str | None:
     return str(y) if isinstance(y, int) and not isinstance(y, bool) else None
 
 
-def names_of(given: list[object], known: Collection[str]) -> tuple[list[str], list[str]]:
+def names_of(given: list[object], known: Collection[str]) -> tuple[list[str], list[Doubt]]:
     """Return the names of columns as texts, all different, and what was changed in them. Raises `InvalidRequest`."""
     from layerwise.tables.names import column_names, name_doubts
 
@@ -26,7 +29,7 @@ def names_of(given: list[object], known: Collection[str]) -> tuple[list[str], li
     if known and all(text in known for text in texts) and len(set(texts)) == len(texts):
         return texts, []
     names = column_names(texts, known)
-    return names, [doubt.message for doubt in name_doubts(texts, names)]
+    return names, list(name_doubts(texts, names))
 
 
 def _text(name: object) -> str:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from layerwise_client._data.encoder import check_encoder, kinds_of
 from layerwise_client._data.names import target_name
 from layerwise_client._data.rows import NumberRows, open_rows, tensor
-from layerwise_client._data.tables import TableBlock, TableRows, UncheckedTable, is_table, open_table
+from layerwise_client._data.table_rows import TableBlock, TableRows
+from layerwise_client._data.tables import UncheckedTable, is_table, open_table
 from layerwise_client._data.targets import TargetValues, chosen_rows, open_targets, split_gaps
 from layerwise_client._data.weights import LossWeights, open_weights
 from layerwise_client.errors import InvalidRequest
@@ -111,7 +112,7 @@ def _open_rows_and_y(
         return open_rows(X), y
     given, target = X if isinstance(X, UncheckedTable) else open_table(X), target_name(y)
     for doubt in given.doubts:
-        warnings.warn(f"X: {doubt}", stacklevel=level_of_caller())
+        warnings.warn(f"X: {doubt.message}", stacklevel=level_of_caller())
     check_encoder(encoder, given, target)
     if target is not None:
         given, y = given.without(target, "y")

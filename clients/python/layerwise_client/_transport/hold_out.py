@@ -46,7 +46,7 @@ def hold_out(
             raise InvalidRequest(f"validation: {detail}", pointer="validation")
     if isinstance(validation, str | os.PathLike):
         file = open_path(cast("str", validation), "validation")
-        header = _held_out_header(dataset, [column.name for column in dataset.columns], name=name_of(file))
+        header = _held_out_header(dataset, _needed(dataset, request.ignore), name=name_of(file))
         try:
             request.validation_dataset = send_file(connection, file, header, display).id
         except InvalidRequest as exc:
@@ -71,6 +71,14 @@ def hold_out(
             raise table.placed(exc) from exc
     except InvalidRequest as exc:
         raise about_validation(exc) from exc
+
+
+def _needed(dataset: Dataset, ignored: Collection[str]) -> list[str]:
+    """Return the columns that a file of rows to hold out has to have."""
+    unasked = [
+        column.name for column in dataset.columns if {"INDEX", "EMPTY"} & {each.reason for each in column.doubts}
+    ]
+    return [column.name for column in dataset.columns if column.name not in (*ignored, *unasked)]
 
 
 def _held_out_header(dataset: Dataset, names: Collection[str], *, name: str = "") -> datasets_pb2.FileHeader:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import SplitResult, urlencode, urlsplit
 
-from layerwise_client._data.tables import TableBlock
+from layerwise_client._data.table_rows import TableBlock
 from layerwise_client._data.targets import labels_array
 from layerwise_client._transport.connection import Deadline, Retries, retrying
 from layerwise_client._transport.errors import from_http, unreachable

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from layerwise_client._data.places import placed
 from layerwise_client._data.rows import is_sparse, open_rows
-from layerwise_client._data.tables import TableRows, is_table, listed, open_table, positional
+from layerwise_client._data.table_rows import TableRows
+from layerwise_client._data.tables import is_table, listed, open_table, positional
 from layerwise_client._transport.connection import MESSAGE_BYTES
 from layerwise_client.errors import InvalidRequest, LayerwiseError, ServiceFault
 from layerwise_client.prediction import Prediction, joined

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from layerwise_client._data.rows import from_tensor, tensor
-from layerwise_client._data.tables import TableBlock
+from layerwise_client._data.table_rows import TableBlock
 from layerwise_client._data.targets import labels_array, labels_of
 from layerwise_client._transport.predict import check_size
 from layerwise_client.prediction import Prediction, contributions_of, warnings_of

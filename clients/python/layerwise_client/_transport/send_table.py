@@ -5,7 +5,7 @@ from __future__ import annotations
 import grpc
 
 from layerwise_client._data.places import ALL_ROWS, invalid, placed
-from layerwise_client._data.tables import TableRows
+from layerwise_client._data.table_rows import TableRows
 from layerwise_client._transport.blocks import TABLE_BYTES, messages
 from layerwise_client._transport.connection import Connection, Deadline, retrying
 from layerwise_client._transport.outbox import Outbox
@@ -22,7 +22,7 @@ def send_table(
     If the connection fails, all of them are sent again, until the client's timeout after the first failure. The same
     rows are the same dataset. Raises `InvalidRequest`.
     """
-    header.rows = rows.count
+    header.rows, rows = rows.count, rows.as_given()
     retries = connection.retries(waiting_of(progress) or connection.on_waiting)
     try:
         return retrying(lambda: _send_once(connection, rows, header, progress), retries, Deadline(None))

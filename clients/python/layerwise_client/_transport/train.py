@@ -109,7 +109,8 @@ def _on_table(
     """Return the job on a table in memory, once it is sent and has become a dataset."""
     X = open_table(given.X)
     for doubt in X.doubts:
-        warnings.warn(f"X: {doubt}", stacklevel=level_of_caller())
+        if doubt.reason != "NO_NAME":  # of which the service says more
+            warnings.warn(f"X: {doubt.message}", stacklevel=level_of_caller())
     check_encoder(encoder, X, target_name(given.y))
     table = open_dataset_table(X, given.y, given.weights, encoder=encoder)
     try:
@@ -130,6 +131,9 @@ def _on_table(
         raise table.placed(exc) from exc
     chosen = request.task != types_pb2.TASK_UNSPECIFIED or request.HasField("start_from")
     _warn_of_target(job.source, table, chosen=chosen)
+    for said in job.source.doubts:
+        if said.reason in ("NO_NAME", "INDEX"):
+            warnings.warn(f"X: {said.column}: {said.message}", stacklevel=level_of_caller())
     return job
 
 

@@ -10,7 +10,7 @@ import grpc
 
 from layerwise_client._data.held_out import about_validation
 from layerwise_client._data.places import invalid, placed
-from layerwise_client._data.tables import TableRows
+from layerwise_client._data.table_rows import TableRows
 from layerwise_client._data.training_data import TrainingData
 from layerwise_client._transport.blocks import TABLE_BYTES, messages
 from layerwise_client._transport.connection import Connection, Deadline, retrying
