@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from layerwise.tables import ENCODINGS
+from layerwise.tables.names import column_names
 from layerwise_client import Client, Column, InvalidRequest, NotFound
 from layerwise_client._data.tables import is_table, open_table
 from layerwise_client._transport.blocks import TABLE_BYTES
@@ -225,7 +226,7 @@ def test_a_frame_is_sent_with_its_types_and_trained_on_as_a_dataset(client, file
     }
 
 
-def test_labels_and_weights_become_columns_with_names_that_no_other_has(client, files):
+def test_labels_and_weights_become_columns_with_names_that_no_other_column_has(client, files):
     X = {"target": [1, 2], "weight": [3, 4]}
     client.train("m", HIDDEN, X, ["1", "yes"], weights=[0.5, 1], progress=False)
     client.train("m", HIDDEN, pd.DataFrame({"a": [1, 2]}), pd.Series([0, 1], name="late"), progress=False)
@@ -233,11 +234,22 @@ def test_labels_and_weights_become_columns_with_names_that_no_other_has(client, 
         "m", HIDDEN, {"late": [1, 2], "w": [1, 2]}, pd.Series([0, 1], name="late"), weights="w", progress=False
     )
 
-    assert [(job.target, job.weight) for job in files.jobs] == [("y", "weights"), ("late", ""), ("target", "w")]
-    assert files.columns(0) == {"target": [1, 2], "weight": [3, 4], "y": ["1", "yes"], "weights": [0.5, 1]}
-    assert files.types(0)["y"] == "category"  # labels that are texts stay what they are
+    assert [(job.target, job.weight) for job in files.jobs] == [("target_2", "weight_2"), ("late", ""), ("late_2", "w")]
+    assert files.columns(0) == {"target": [1, 2], "weight": [3, 4], "target_2": ["1", "yes"], "weight_2": [0.5, 1]}
+    assert files.types(0)["target_2"] == "category"  # labels that are texts stay what they are
     assert files.types(1) == {"a": "whole", "late": "whole"}
-    assert files.columns(2) == {"late": [1, 2], "w": [1, 2], "target": [0, 1]}
+    assert files.columns(2) == {"late": [1, 2], "w": [1, 2], "late_2": [0, 1]}
+
+
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [(" late ", "late"), ("Unnamed: 0", "column1"), ("a\nb", "target"), ("la\u200bte", "target"), (7, "target")],
+)
+def test_the_column_of_a_series_has_the_name_that_the_service_will_give_it(client, files, name, target):
+    client.train("m", HIDDEN, {"a": [1, 2]}, pd.Series([0, 1], name=name), progress=False)
+
+    assert files.jobs[0].target == target
+    assert column_names(list(files.columns(0))) == ["a", target]
 
 
 def test_several_targets_chosen_classes_and_labels_beyond_float64_are_streamed(client, sent):

@@ -1,4 +1,4 @@
-"""A table in memory as a dataset: with its target and the weights of its rows as columns, and the type of each."""
+"""A table in memory, ready to become a dataset: the target and the weights of the rows are columns of it."""
 
 from __future__ import annotations
 
@@ -20,15 +20,12 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-_NAMES = {"y": ("target", "y", "true value"), "weights": ("weight", "weights", "weight of the row")}
-"""Names for columns of values that have none; the first that no other column has is taken."""
-
 
 @dataclass(frozen=True, slots=True)
 class DatasetTable:
-    """The rows to send, the names of the columns of targets and weights, "" without weights.
+    """The rows to send, and the names of the columns with the targets and the weights; "" if there are none.
 
-    `added` has the argument whose values are a column that was added, by the name of that column.
+    `added` maps the name of each column that was added to the argument that its values came from: "y" or "weights".
     """
 
     rows: TableRows
@@ -37,19 +34,18 @@ class DatasetTable:
     added: Mapping[str, str]
 
     def placed(self, error: InvalidRequest) -> InvalidRequest:
-        """Return an error about a column that was added as one about the argument that had its values."""
+        """Return an error about an added column as one about the argument that its values came from."""
         return _placed(error, self.added)
 
 
 def open_dataset_table(
     X: object, y: object, weights: object, *, encoder: tables_pb2.Encoder, target: str = "", weight: str = ""
 ) -> DatasetTable:
-    """Check the arguments of `Client.train`, of which `y` and `weights` may name columns of `X`.
+    """Check the arguments of `Client.train`. `y` and `weights` may be names of columns of `X`, values, or None.
 
-    Other values become columns with the names `target` and `weight`, or new names if these are "". Raises
-    `InvalidRequest`.
+    Values become columns called `target` and `weight`; if these are "", by new names. Raises `InvalidRequest`.
     """
-    given = X if isinstance(X, UncheckedTable) else opened_table(X)
+    given = X if isinstance(X, UncheckedTable) else as_table(X)
     added: dict[str, str] = {}
     kinds = kinds_of(encoder, given)
     if (named := target_name(y)) is not None:
@@ -57,7 +53,7 @@ def open_dataset_table(
         target = named
         values = given.without(named, "y")[1]
     elif y is not None:
-        target = target or _new_name("y", y, given)
+        target = target or _new_name(y, "target", given)
         added[target] = "y"
         values = y
     else:
@@ -72,7 +68,7 @@ def open_dataset_table(
         given.check_names([weights], "weights")
         weight = weights
     elif weights is not None:
-        weight = weight or _new_name("weights", weights, given)
+        weight = weight or _new_name(weights, "weight", given)
         added[weight] = "weights"
         given = replace(given, columns={**given.columns, weight: open_weights(weights, given.count).values})
     try:
@@ -93,16 +89,16 @@ def _placed(error: InvalidRequest, added: Mapping[str, str]) -> InvalidRequest:
     return invalid(place, error.detail, reason=error.reason, request_id=error.request_id)
 
 
-def holds_labels_or_numbers(y: object) -> bool:
-    """Return whether `y` has one value for each row, and can be a column of a dataset."""
+def fits_one_column(y: object) -> bool:
+    """Return whether `y` can be a column of a dataset: it names one, or has one value a row that float64 can hold."""
     if target_name(y) is not None:
         return True
     array = as_array(y, "y")
     return array.ndim == 1 and not _is_beyond_float64(array)
 
 
-def opened_table(X: object) -> UncheckedTable:
-    """Return a table, or the columns of an array (n, features), called 0, 1, 2 …; raises `InvalidRequest`."""
+def as_table(X: object) -> UncheckedTable:
+    """Return the columns of a table, or those of an array (n, features), called 0, 1, 2 … Raises `InvalidRequest`."""
     if is_table(X):
         return open_table(X)
     from layerwise_client._data.rows import open_rows
@@ -112,15 +108,17 @@ def opened_table(X: object) -> UncheckedTable:
     return UncheckedTable(rows.count, {str(i): array[:, i] for i in range(rows.features)})
 
 
-def _new_name(argument: str, values: object, given: UncheckedTable) -> str:
-    """Return a name for a column of `values`: their own, if a Series has one, or one that no other column has."""
+def _new_name(values: object, default: str, given: UncheckedTable) -> str:
+    """Return a name for a column of `values`: that of a Series, else `default`, with a number if another has it."""
+    from layerwise.tables.names import column_names
+
     own = getattr(values, "name", None)
-    names = [own] if isinstance(own, str) and own.strip() == own != "" else []
-    return next(each for each in (*names, *_NAMES[argument], "\x7f") if each not in given.columns)
+    wanted = own if isinstance(own, str) and own.isprintable() and own.strip() else default
+    return column_names([*given.columns, wanted])[-1]
 
 
 def _is_beyond_float64(array: npt.NDArray[np.generic]) -> bool:
-    """Return whether these are whole numbers of which float64 does not hold all."""
+    """Return whether some of these are whole numbers that float64 would round."""
     from layerwise_client._data.cells import EXACT
 
     if array.dtype.kind in "iu":
@@ -129,6 +127,6 @@ def _is_beyond_float64(array: npt.NDArray[np.generic]) -> bool:
 
 
 def _with_labels(rows: TableRows, target: str) -> TableRows:
-    """Return the rows, whose targets that are texts stay the labels that they are, such as "1" or "yes"."""
+    """Return the rows with texts in the column `target` typed as categories: the label "1" stays a text."""
     types = zip(rows.names, rows.types, strict=True)
     return replace(rows, types=["category" if name == target and not kind else kind for name, kind in types])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from layerwise_client._data.arguments import text
-from layerwise_client._data.dataset_table import open_dataset_table, opened_table
+from layerwise_client._data.dataset_table import as_table, open_dataset_table
 from layerwise_client._data.file_header import name_of, open_file_header, open_path
 from layerwise_client._data.names import target_name
 from layerwise_client._transport.connection import Connection
@@ -37,7 +37,7 @@ def evaluated(
     elif isinstance(data, str | os.PathLike):
         dataset = _sent(connection, open_path(cast("str", data)), read_as=names[0])
     else:
-        table = open_dataset_table(opened_table(data), y, None, encoder=tables_pb2.Encoder())
+        table = open_dataset_table(as_table(data), y, None, encoder=tables_pb2.Encoder())
         target = table.target
         try:
             sent = send_table(connection, table.rows, open_file_header(transient=True), display_of(False))

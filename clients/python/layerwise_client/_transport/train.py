@@ -6,10 +6,10 @@ import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from layerwise_client._data.dataset_job import open_dataset_job
-from layerwise_client._data.dataset_table import DatasetTable, holds_labels_or_numbers, open_dataset_table
+from layerwise_client._data.dataset_table import DatasetTable, fits_one_column, open_dataset_table
 from layerwise_client._data.encoder import check_encoder, open_encoder
 from layerwise_client._data.file_header import MOST_NAME, name_of, open_file_header, open_path
 from layerwise_client._data.held_out import open_parts
@@ -29,9 +29,6 @@ from layerwise_client.outcome import level_of_caller
 from layerwise_client.progress import Progress
 from layerwise_client.wording import counted, printable
 from layerwise_proto.v1 import datasets_pb2, tables_pb2, training_pb2, types_pb2
-
-if TYPE_CHECKING:
-    pass
 
 _ARGUMENTS = {
     "target": "y",
@@ -55,7 +52,7 @@ def start(connection: Connection, header: training_pb2.TrainHeader, given: Rows,
     encoder = open_encoder(given.encoder, given.columns, given.ignore)
     if isinstance(given.X, Dataset | str | os.PathLike):
         return _on_file(connection, given, header, encoder, display)
-    if is_table(given.X) and not header.HasField("classes") and holds_labels_or_numbers(given.y):
+    if is_table(given.X) and not header.HasField("classes") and fits_one_column(given.y):
         return _on_table(connection, given, header, encoder, display)
     parts = open_parts(
         given.X,
@@ -94,9 +91,7 @@ def _on_file(
         encoder.ClearField("formats")  # those of the dataset's columns
     target = target_name(given.y) or given.y
     request = open_dataset_job(header, dataset, target, encoder=encoder, weights=given.weights, task=given.task)
-    if given.validation is not None:
-        hold_out(connection, request, dataset, given, encoder=encoder, display=display)
-    return _created(connection, request, dataset, given.columns or {})
+    return _created(connection, request, dataset, given, encoder=encoder, display=display)
 
 
 def _on_table(
@@ -113,20 +108,14 @@ def _on_table(
             warnings.warn(f"X: {doubt.message}", stacklevel=level_of_caller())
     check_encoder(encoder, X, target_name(given.y))
     table = open_dataset_table(X, given.y, given.weights, encoder=encoder)
+    sent = _header_for(header, encoder, name=printable(f"table for {header.model}")[:MOST_NAME])
+    encoder.ClearField("formats")  # those of the dataset's columns
     try:
-        dataset = _sent_table(
-            connection,
-            table,
-            _header_for(header, encoder, name=printable(f"table for {header.model}")[:MOST_NAME]),
-            display,
-        )
-        encoder.ClearField("formats")
+        dataset = dataset_of(connection, send_table(connection, table.rows, sent, display))
         request = open_dataset_job(
             header, dataset, table.target, encoder=encoder, weights=table.weight or None, task=given.task
         )
-        if given.validation is not None:
-            hold_out(connection, request, dataset, given, encoder=encoder, display=display)
-        job = _created(connection, request, dataset, given.columns or {})
+        job = _created(connection, request, dataset, given, encoder=encoder, display=display)
     except InvalidRequest as exc:
         raise table.placed(exc) from exc
     chosen = request.task != types_pb2.TASK_UNSPECIFIED or request.HasField("start_from")
@@ -138,7 +127,7 @@ def _on_table(
 
 
 def _warn_of_target(source: training_pb2.TableSource, table: DatasetTable, *, chosen: bool) -> None:
-    """Warn of rows that are left out, and of a target that is taken for something else than its type says."""
+    """Warn of rows that are left out. Unless the task was `chosen`, warn if it is not what the target's type says."""
     if source.left_out:
         left_out = counted(source.left_out, "row without a target is", "rows without a target are")
         remain = table.rows.count - source.left_out
@@ -166,9 +155,7 @@ def _sent(
         raise placed(exc, [ALL_ROWS]) from exc
 
 
-def _header_for(
-    header: training_pb2.TrainHeader, encoder: tables_pb2.Encoder, *, name: str = ""
-) -> datasets_pb2.FileHeader:
+def _header_for(header: training_pb2.TrainHeader, encoder: tables_pb2.Encoder, *, name: str) -> datasets_pb2.FileHeader:
     """Return the header of the rows to train on: they are read as those of the version to start from."""
     start_from = header.start_from
     read_as = "/".join(filter(None, (start_from.model, start_from.version))) or None
@@ -178,19 +165,21 @@ def _header_for(
     return sent
 
 
-def _sent_table(
-    connection: Connection, table: DatasetTable, header: datasets_pb2.FileHeader, display: Progress
-) -> Dataset:
-    return dataset_of(connection, send_table(connection, table.rows, header, display))
-
-
 def _created(
     connection: Connection,
     request: training_pb2.CreateJobRequest,
     dataset: Dataset,
-    columns: Mapping[str, Any],
+    given: Rows,
+    *,
+    encoder: tables_pb2.Encoder,
+    display: Progress,
 ) -> training_pb2.Job:
-    """Return the job. Errors about what is chosen in `columns` name that argument, others the encoder."""
+    """Return the job, once the rows to hold out are sent.
+
+    Errors about a column that is in `columns` name that argument, others the encoder.
+    """
+    if given.validation is not None:
+        hold_out(connection, request, dataset, given, encoder=encoder, display=display)
     patience = connection.timeout + FITTING_SECONDS * dataset.rows * dataset.column_count
     try:
         return connection.call(connection.training.CreateJob, request, timeout=patience)
@@ -201,7 +190,7 @@ def _created(
             case ("validation_dataset", *rest):
                 place = ("validation", *rest)
             case ("encoder", "columns", str(name), *rest) if rest or exc.reason == "COLUMN_NOT_FOUND":
-                place = ("columns", name, *rest) if name in columns else exc.place
+                place = ("columns", name, *rest) if name in (given.columns or {}) else exc.place
             case _:
                 raise placed(exc, [ALL_ROWS]) from exc
         raise invalid(place, exc.detail, reason=exc.reason, request_id=exc.request_id) from exc
