@@ -83,9 +83,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How long the file of an upload that was broken off is kept, so that it can go on; and a dataset that is used
     once."""
     reading_seconds: Seconds = 600.0
-    """How long the process that reads a table file may take."""
+    """How long the process that reads a file or a large table may take."""
     reading_memory_bytes: Count = 1024 * MIB
-    """Memory of the process that reads a table file."""
+    """Memory of the process that reads a file or a large table."""
     max_predict_rows: Count = 32_768
     """Rows of one prediction."""
     max_predict_values: Count = 4 * 1_024 * 1_024

@@ -141,7 +141,8 @@ class Client:
     ) -> Job:
         """Train a network in the service; the result becomes a new version of `model`.
 
-        Rows are read from X and sent in blocks of 1 or 2 MB. A file is sent as it is, and read by the service.
+        Rows are sent in blocks of 1 or 2 MB. A table or a file becomes a dataset of the service, which reads its cells;
+        arrays of numbers, and tables with several targets or `classes`, are sent with the job alone.
 
         Parameters
         ----------
@@ -159,7 +160,7 @@ class Client:
             column of X that holds them. The loss or `task` says which they are. Rows without one are left out.
         columns : mapping, optional
             Encodings of columns by name: {"carrier": "one_hot", "distance": {"kind": "log"}}. Otherwise the service
-            chooses them by the values. Of a file, also kinds of columns, as `upload_dataset` takes them.
+            chooses them by the values. Of a table or a file, also kinds of columns, as `upload_dataset` takes them.
         ignore : iterable of str
             Columns to leave out.
         encoder : mapping or TableEncoder, optional
@@ -167,7 +168,7 @@ class Client:
         plan : mapping or Plan, optional
             How to train, in JSON form or as an object.
         weights : array-like or str, optional
-            Weights (n,) of the rows in the loss, at least 0; of a dataset or file the name of their column.
+            Weights (n,) of the rows in the loss, at least 0; of a table, dataset or file also the name of their column.
         classes : iterable, optional
             All labels that are allowed.
         task : str, optional
@@ -176,8 +177,8 @@ class Client:
         validation : tuple, table, str, path, Dataset or float, optional
             The rows to hold out: a share of them, as `validation` of the plan, which decides by default; or rows of
             your own: (x, y) or (x, y, weights), in memory as X, y and weights are; a table that has the column y; the
-            name of a column of X that marks them by true or 1; or, if X is a dataset or file, a file with the same
-            columns, or a dataset.
+            name of a column of X that marks them by true or 1; or, unless X is an array, a file or a dataset with the
+            same columns.
         start_from : str, optional
             Version whose weights the network starts with: "model" or "model/version", by number or alias.
         progress : bool or Progress
@@ -301,7 +302,7 @@ class Client:
             memory, in a form that `train` takes.
         y : str or array-like, optional
             Name of the column with the true values, or the values. By default the column that the first version was
-            trained to predict, if it was trained on a file.
+            trained to predict, if it was trained on a dataset: a file, or a table with one target.
 
         Returns
         -------
@@ -338,15 +339,15 @@ class Client:
     ) -> Dataset:
         """Send a table file as it is, or a table in memory; the service reads it once.
 
-        A file is CSV or another text with delimiters, JSON Lines or Parquet, also compressed by gzip. It is sent in
-        blocks of 1 MiB. If the connection breaks, the upload goes on where it was.
+        A file is CSV or another text with delimiters, JSON Lines or Parquet, also compressed by gzip. If the connection
+        breaks, the upload of a file goes on where it was; a table is sent again from its start.
 
         Parameters
         ----------
         data : str, path or table
             The file, or a table as `train` takes it, whose columns are sent with their types.
         name : str, optional
-            Name of the dataset; by default that of the file, none of a table.
+            Name of the dataset; by default that of the file. A table has none.
         columns : mapping, optional
             How the cells of columns are spelled, by name: {"code": "category", "price": {"kind": "number", "decimal":
             ","}}. Other columns are read as their types say, or as their texts show.
@@ -371,7 +372,7 @@ class Client:
         NotFound
             If there is no such version in `read_as`.
         Unavailable, DeadlineExceeded, ResourceExhausted
-            If the service does not answer, or cannot take the file.
+            If the service does not answer, or cannot take the file or table.
 
         Examples
         --------
@@ -415,7 +416,7 @@ class Client:
         return dataset_of(self._connection, self._connection.call(self._connection.datasets.GetDataset, request))
 
     def datasets(self, *, limit: int | None = None) -> Iterator[Dataset]:
-        """Yield the datasets of files, newest first, fetched from the service as they are read.
+        """Yield the datasets of the service, newest first, fetched as they are read; no transient ones.
 
         Parameters
         ----------

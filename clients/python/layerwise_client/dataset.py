@@ -1,4 +1,4 @@
-"""Datasets: table files that were sent to the service, which has read their columns."""
+"""Datasets: files and tables that were sent to the service, which has read their columns."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class DatasetColumn:
     distinct : int
         How many different texts its cells have.
     example : str
-        A cell as it was in the file.
+        A cell as it was sent.
     doubts : tuple of Doubt
         What is doubtful about the column.
     distinct_estimated : bool
@@ -135,7 +135,7 @@ class _Details:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A table file in the service. `Client.upload_dataset`, `Client.dataset` and `Client.datasets` return it.
+    """A table in the service. `Client.upload_dataset`, `Client.dataset` and `Client.datasets` return it.
 
     Of a dataset from a list, `columns` and `doubts` are fetched when they are first read. Every call may raise
     `NotFound`, `Unavailable` or `DeadlineExceeded`.
@@ -145,7 +145,7 @@ class Dataset:
     id : str
         SHA-256 of its columns: the same content has the same id.
     name : str
-        Name that it was sent with, such as that of the file.
+        Name that it was sent with, such as that of the file; "" if none was given.
     rows : int
         Number of rows.
     column_count : int
@@ -153,7 +153,7 @@ class Dataset:
     size_bytes : int
         Size of the stored columns in bytes.
     file_sha256 : str
-        SHA-256 of the file.
+        SHA-256 of the file; "" if a table in memory was sent.
     created : datetime
         Time at which it was stored.
     transient : bool
@@ -180,12 +180,12 @@ class Dataset:
 
     @property
     def columns(self) -> tuple[DatasetColumn, ...]:
-        """Columns in the order of the file, and how each was read."""
+        """Columns in the order in which they were sent, and how each was read."""
         return self._details.columns
 
     @property
     def doubts(self) -> tuple[Doubt, ...]:
-        """What is doubtful about the file as a whole."""
+        """What is doubtful about the table as a whole, such as the names of its columns."""
         return tuple(map(doubt_of, self._details.message.doubts))
 
     def preview(self, *, offset: int = 0, limit: int = 20) -> dict[str, list[Cell]]:

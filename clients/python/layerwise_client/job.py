@@ -85,7 +85,10 @@ class Job:
 
     @property
     def source(self) -> Source | None:
-        """The dataset that the job trains on, what its target was taken for and why; None if rows were sent."""
+        """The dataset that the job trains on, what its target was taken for and why; None if it trains on no dataset.
+
+        Files and tables become datasets; arrays, and tables with several targets or `classes`, do not.
+        """
         return self.snapshot.source
 
     @property

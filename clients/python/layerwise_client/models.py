@@ -151,7 +151,7 @@ class Version:
     def source(self) -> Source | None:
         """The dataset that it was trained on, what its target was taken for, doubts and findings: that of its job.
 
-        None if rows were sent with the job.
+        None if the rows were sent with the job.
         """
         return self._details.trained_on
 

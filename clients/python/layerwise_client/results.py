@@ -298,7 +298,7 @@ class Snapshot(Summary):
         Counts of the columns that the version takes; None if it was trained on rows of numbers. `Job.columns` has the
         columns themselves.
     source : Source or None
-        The dataset that it was trained on, and how; None if the rows were sent with the job.
+        The dataset that it was trained on, and how; None if its rows were sent with the job, as those of an array.
     held_out : int
         Number of rows held out, the last ones, if they were given as `validation`; 0 if the plan says which.
     """

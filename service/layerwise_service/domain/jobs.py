@@ -122,7 +122,7 @@ class Task(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TableSource:
-    """The dataset of a table file from which a job's rows were made, and how.
+    """The dataset from which a job's rows were made, and how.
 
     `task` is what its `target` was taken for, and `why` in words. `left_out` is the number of rows without a target,
     `weight` the column with the weights of the rows, "" if there is none. `target_format`, in its JSON form, is how the
@@ -179,7 +179,7 @@ class Job(JobSummary):
     held_out: int = 0
     """How many rows, the last ones, are held out. 0: the plan says which."""
     source: TableSource | None = None
-    """The dataset of a table file, if the job was made of one."""
+    """The dataset that the job trains on; None if its rows were sent by `Train`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Datasets made of table files: typed columns with the formats of their cells, without a target."""
+"""Datasets made of files and tables: typed columns with the formats of their cells, without a target."""
 
 from __future__ import annotations
 
@@ -52,9 +52,10 @@ class DatasetColumn:
 
 @dataclass(frozen=True, slots=True)
 class TableDatasetSummary:
-    """A dataset without its columns. `id` is the SHA-256 of its canonical bytes, `file_sha256` that of the file.
+    """A dataset without its columns. `id` is the SHA-256 of its canonical bytes.
 
-    A `transient` one is not listed, and is removed after a while.
+    `file_sha256` is that of the file, "" if a table was sent instead. A `transient` one is not listed, and is removed
+    after a while.
     """
 
     id: str
@@ -69,7 +70,7 @@ class TableDatasetSummary:
 
 @dataclass(frozen=True, slots=True)
 class TableDataset(TableDatasetSummary):
-    """A dataset with its columns. `doubts` are about the file as a whole."""
+    """A dataset with its columns. `doubts` are about the table as a whole."""
 
     columns: tuple[DatasetColumn, ...]
     doubts: tuple[Doubt, ...]
@@ -77,7 +78,7 @@ class TableDataset(TableDatasetSummary):
 
 @dataclass(frozen=True, slots=True)
 class ReadTable:
-    """What was read from a file: the id of the dataset, and everything that its columns say about themselves."""
+    """What was read of a file or a table: the id of the dataset, and all that is known of its columns."""
 
     id: str
     rows: int

@@ -1,5 +1,5 @@
-"""Reading of a table file: what it is, its columns and their formats, and its rows as typed columns. DuckDB alone.
+"""Reading of files and of tables that were sent: their columns and formats, and their rows as typed columns.
 
-It is read in a process of its own, `__main__.py`, which `reader.py` starts. This module imports nothing, so that the
-processes that start a reader do not load DuckDB.
+Files are read by DuckDB, in a process of their own, `__main__.py`, which `reader.py` starts. So are large tables,
+without DuckDB. This module imports nothing, so that the processes that start a reader do not load DuckDB.
 """

@@ -32,7 +32,7 @@ def main() -> None:
     except ServiceError as error:
         found = {"error": error_form(error)}
     except MemoryError:
-        detail = "reading the file takes too much memory; send fewer columns, or shorter texts"
+        detail = "reading takes too much memory; send fewer columns, or shorter texts"
         found = {"error": error_form(TooLarge(detail, reason="READING_TOO_LARGE"))}
     with os.fdopen(outcome, "w") as stream:
         json.dump(found, stream)

@@ -23,17 +23,17 @@ _MOST_EXAMPLE = 60
 _MOST_SCHEMA = 4 * 2**20  # bytes: it goes into one answer
 
 
-class Rows(Protocol):
-    """A table whose columns have been read."""
+class TypedTable(Protocol):
+    """A table whose columns have formats, by which the cells are read."""
 
     schema: TableSchema
 
     def blocks(self) -> Iterator[dict[str, Values]]:
-        """Yield the rows in blocks."""
+        """Yield the rows in blocks: the values of each column by name."""
         ...
 
 
-def write_canonical(table: Rows, folder: Path, limits: ReadingLimits) -> dict[str, Any]:
+def write_canonical(table: TypedTable, folder: Path, limits: ReadingLimits) -> dict[str, Any]:
     """Write the columns of `table` to a new `folder`, and return what was read. Raises `InvalidRequest`."""
     if not table.schema.rows:
         raise InvalidRequest("expected rows below the header, the file has none", reason="NO_ROWS")

@@ -10,7 +10,7 @@ from layerwise_service.domain.table_datasets import ReadTable, read_schema
 from layerwise_service.errors import DataLoss, InvalidRequest, NoSpace, ServiceError, StorageUnavailable, TooLarge
 
 FILE, CHOICES, TABLE = "upload", "choices", "table"
-"""In the folder of a reader: the file, what the caller chose, as JSON, and the folder of the columns."""
+"""In the folder of a reader: the file, or the folder of a table; what the caller chose, as JSON; the columns read."""
 _KINDS: dict[str, type[ServiceError]] = {
     error.kind.value: error for error in (InvalidRequest, TooLarge, NoSpace, StorageUnavailable, DataLoss)
 }
@@ -33,7 +33,7 @@ class ReadingLimits:
 
 
 def table_of(found: dict[str, Any]) -> ReadTable:
-    """Return what a reader says that it has read."""
+    """Return the table that a reader says it has read, from the JSON form."""
     columns, doubts = read_schema(found["schema"])
     return ReadTable(found["id"], found["rows"], found["size_bytes"], columns, doubts)
 

@@ -1,4 +1,4 @@
-"""The process that reads a table file: it is started, limited in time and memory, and its outcome taken."""
+"""The process that reads a file or a table: it is started, limited in time and memory, and its outcome taken."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def read_in_process(
         raise _ended()
     if process.returncode:
         log.error("reader_failed", status=process.returncode, stderr=errors[-_MOST_LOGGED:].decode(errors="replace"))
-        raise ServiceError("internal error: the file could not be read; the service's log has the traceback")
+        raise ServiceError("internal error: what was sent could not be read; the service's log has the traceback")
     found = json.loads(outcome)
     if "error" in found:
         raise error_of(found["error"])
@@ -68,9 +68,9 @@ def _awaited(process: subprocess.Popen[bytes], limits: ReadingLimits, stopping: 
         if stopping.is_set():
             raise _ended()
         if _memory_of(process.pid) > limits.memory_bytes:
-            detail = f"reading the file takes more than {limits.memory_bytes} bytes of memory (reading_memory_bytes)"
+            detail = f"reading takes more than {limits.memory_bytes} bytes of memory (reading_memory_bytes)"
             raise TooLarge(f"{detail}; send fewer columns, or shorter texts", reason="READING_TOO_LARGE")
-    detail = f"reading the file takes more than {limits.seconds:g} s (reading_seconds)"
+    detail = f"reading takes more than {limits.seconds:g} s (reading_seconds)"
     raise TooLarge(f"{detail}; send fewer rows or columns", reason="READING_TOO_LONG")
 
 
@@ -87,5 +87,5 @@ def _memory_of(pid: int) -> int:
 
 def _ended() -> ServiceError:
     return Unavailable(
-        "the process that read the file was ended: send the file again", reason="READER_KILLED", retry_after=1
+        "the process that was reading was ended: send the file or table again", reason="READER_KILLED", retry_after=1
     )

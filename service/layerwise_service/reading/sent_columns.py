@@ -1,4 +1,4 @@
-"""Columns that were sent instead of a file: a folder for the reader, with what a `TableWriter` wrote to it."""
+"""The columns of a table that was sent: a folder for the reader, with what a `TableWriter` wrote to it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DESCRIPTION = "columns.json"
 
 @dataclass(frozen=True, slots=True)
 class SentColumns:
-    """The columns of `rows` rows, and the kinds that the caller knows, by name."""
+    """The columns of `rows` rows. `kinds` has the types, by name, of those columns whose type was sent."""
 
     rows: int
     columns: tuple[StoredColumn, ...]
@@ -33,5 +33,5 @@ class SentColumns:
         return SentColumns(form["rows"], tuple(StoredColumn(**each) for each in form["columns"]), form["kinds"])
 
     def table(self, folder: Path) -> StoredTable:
-        """Return the values in the folder."""
+        """Return the table whose values are in the `folder`."""
         return StoredTable(folder, Shape(self.rows, len(self.columns), 0, None, self.columns))

@@ -1,4 +1,4 @@
-"""A table that was sent as typed columns: the format of each is found, and its values are read, without any file."""
+"""A table that was sent as typed columns: the format of each column is decided, and its values are read."""
 
 from __future__ import annotations
 

@@ -12,15 +12,16 @@ from layerwise.tables.column_texts import PlainNumbers, plain_numbers
 from layerwise.tables.formats import NumberFormat
 
 MOST_TEXTS = 100_000
-"""The most texts of a column, other than plain numbers, from which its format is inferred: the first."""
+"""The format of a column is inferred from its first so many different texts that are no plain numbers."""
 _FIRST = 100
 
 
 class TextCounts:
-    """What is counted of a column's texts; "" is a cell without a value, and `gaps` are words for one.
+    """Counts of a column's texts. "" stands for a missing value, and `gaps` are words for one.
 
-    `texts` has the number of rows of each text that is no plain number, or that is a word for a gap; those beyond
-    `MOST_TEXTS` are counted as different, no more. `plain` is about the plain numbers, `first` has the first texts.
+    `empty` is the number of rows of "". `texts` has the number of rows of each text that is no plain number, or is a
+    word for a missing value; beyond `MOST_TEXTS` of them, others count in `distinct` alone. `plain` is about the plain
+    numbers, and `first` has the first different texts.
     """
 
     def __init__(self, gaps: tuple[str, ...]) -> None:
@@ -50,7 +51,7 @@ class TextCounts:
 
     @property
     def distinct(self) -> int:
-        """The number of different texts, but for blanks around them."""
+        """The number of different texts; blanks around them make no difference."""
         if len(self._hashes) > 1:
             self._hashes = [np.unique(np.concatenate(self._hashes))]
         return sum(map(len, self._hashes))

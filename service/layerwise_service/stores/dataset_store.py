@@ -1,4 +1,4 @@
-"""Datasets made of table files, in the database. Those that `Train` makes of batches belong to their jobs alone."""
+"""Datasets made of files and tables, in the database. Rows that `Train` streams belong to their jobs alone."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ class DatasetStore:
         """Store a dataset whose files are in their place.
 
         If it is there already, it gets the new doubts and, if any, the new name, and one that is not listed begins its
-        time anew. But a listed one stays as it is if this is `transient`. `file_sha256` is "" of a table that was no
-        file; what is returned has it in any case.
+        time anew. But a listed one stays as it is if this is `transient`. `file_sha256` is "" if a table was sent: then
+        the hash of an earlier file with the same content is kept. What is returned has the given one in any case.
         """
         with self._database.write() as connection:
             use_artifact(connection, Artifact.DATASET, table.id)

@@ -28,7 +28,7 @@ datasets = sa.Table(
     sa.Column("columns", sa.JSON(none_as_null=True)),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
     sa.Column("created", sa.Float, nullable=False),
-    # Of a dataset made of a table file: the name that it was sent with, the SHA-256 of the file, and its columns'
+    # Of a dataset made of a file or a table: the name that it was sent with, the SHA-256 of the file, and its columns'
     # formats and doubts. Null for the datasets of `Train`.
     sa.Column("name", sa.String(255)),
     sa.Column("file_sha256", sa.String(64)),
@@ -48,7 +48,7 @@ jobs = sa.Table(
     sa.Column("architecture", sa.JSON, nullable=False),
     sa.Column("plan", sa.JSON, nullable=False),
     sa.Column("dataset", sa.String(64), sa.ForeignKey("datasets.sha256"), nullable=False),
-    # The dataset of a table file from whose rows `dataset` was made, which may have been deleted since; and how.
+    # The dataset of a file or a table from whose rows `dataset` was made, which may have been deleted since; and how.
     sa.Column("source", sa.String(64)),
     sa.Column("source_choices", sa.JSON(none_as_null=True)),
     # How many rows, the last ones, are held out; 0: the plan says which.

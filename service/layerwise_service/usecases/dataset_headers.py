@@ -1,4 +1,4 @@
-"""What a caller says of a dataset before it sends the file or the table."""
+"""What a caller says of a dataset before it sends the file or table."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _MOST_NAME = 255
 class DatasetHeader:
     """What is said of any dataset.
 
-    `formats` are those of columns in JSON form, `read_as` is the model and the version by whose columns the rows are
-    read, and `gaps` are words that mean no value in every column, besides the usual. A `transient` dataset is not
-    listed, and is removed after a while.
+    `formats` has those of columns by name, in JSON form. `read_as` is a model and a version, whose columns are read as
+    in its training. `gaps` are words for a missing value in every column, besides the usual ones. A
+    `transient` dataset is not listed, and is removed after a while.
     """
 
     name: str = ""
@@ -30,7 +30,7 @@ class DatasetHeader:
     transient: bool = False
 
     def check(self, max_bytes: int) -> None:
-        """Raise `InvalidRequest` for what cannot be; a file of more than `max_bytes` is `TooLarge`."""
+        """Raise `InvalidRequest` if something here is wrong, and `TooLarge` for a file of more than `max_bytes`."""
         if len(self.name) > _MOST_NAME or not self.name.isprintable():
             detail = f"expected a name of at most {_MOST_NAME} visible characters, got {self.name[:64]!r}"
             raise InvalidRequest(detail, pointer="name", reason="INVALID_NAME")
@@ -65,7 +65,7 @@ class FileHeader(DatasetHeader):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableHeader(DatasetHeader):
-    """What is said of a table: the number of its rows, too."""
+    """What is said of a table in memory, which has so many `rows`."""
 
     rows: int
 

@@ -128,7 +128,7 @@ class DatasetJobs:
                 raise InvalidRequest(detail, pointer="validation_dataset", reason="COLUMN_NOT_FOUND")
             if _stored_as(there[name].kind) != _stored_as(column.kind):
                 detail = f"expected a column of kind {column.kind}, as in the training, got {there[name].kind}"
-                detail = f"{detail}, such as {there[name].example!r}: send the file again with the formats of the other"
+                detail = f"{detail}, such as {there[name].example!r}: send it again with the formats of the other"
                 raise InvalidRequest(f"{detail} dataset", pointer=Place("validation_dataset", "columns", name))
         return DatasetPart(self._artifacts.open_table(dataset), at="validation_dataset")
 
@@ -169,7 +169,7 @@ def _unlearnt(parts: Sequence[DatasetPart], target: DatasetColumn, task: Task) -
 def _submission(
     request: DatasetJob, dataset: TableDataset, source: TableSource, *, rows: int, held_out: int
 ) -> Submission:
-    """Return what a caller would send: the encoder reads cells as those of the file were read."""
+    """Return what a caller would send: the encoder reads cells as those of the dataset were read."""
     encoder: JSONObject | None = request.encoder
     if request.start_from is None:  # else the encoder is that of the version
         given: dict[str, Any] = encoder or {}

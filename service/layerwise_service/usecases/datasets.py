@@ -1,4 +1,4 @@
-"""Use-cases of datasets: receive a table file and read it, list, show and delete datasets."""
+"""Use-cases of datasets: receive and read files and tables; list, show and delete datasets."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from layerwise_service.usecases.table_upload import TableUpload
 _READERS = 2  # at the same time in each process: each takes a core, and the memory of the setting
 _LOOK_SECONDS = 0.1
 _READ_HERE = 2**23
-"""Bytes of a table that is read without a process of its own: that takes less than to start one."""
+"""A table of at most so many bytes is read in this process, which takes less time than to start another."""
 _UNPACKED = 8
 """A file that is only predicted may have so many times the bytes of the largest body when it is unpacked."""
 
@@ -82,7 +82,7 @@ class Datasets:
         return TableUpload(header, self._artifacts.new_folder(), read, self._settings)
 
     def _checked(self, header: DatasetHeader) -> ReadingChoices:
-        """Return what the caller chooses, once the header is checked, before a gigabyte is sent."""
+        """Check the header, before a gigabyte is sent, and return how the caller wants the cells to be read."""
         header.check(self._settings.max_dataset_bytes)
         known = self._formats_of(*header.read_as) if header.read_as else None
         choices = ReadingChoices.checked(header.formats, header.gaps, known)
@@ -177,12 +177,12 @@ class Datasets:
 
     @contextmanager
     def _turn(self, stopping: threading.Event) -> Generator[None]:
-        """Run the block when few enough files are being read."""
+        """Run the block when few enough files and tables are being read."""
         waited = 0.0
         while not self._reading.acquire(timeout=_LOOK_SECONDS):
             waited += _LOOK_SECONDS
             if stopping.is_set() or waited > self._settings.reading_seconds:
-                detail = "other files are being read: send the file again"
+                detail = "other files and tables are being read: send yours again later"
                 raise Unavailable(detail, reason="READERS_BUSY", retry_after=10)
         try:
             yield

@@ -17,7 +17,7 @@ from layerwise_service.usecases.dataset_headers import FileHeader, file_too_larg
 class FileUpload:
     """A file while it is received. Ends with `submit()` or `close()`, or both.
 
-    `read` makes a dataset of the file at a path that has the SHA-256.
+    `read` makes a dataset of the file, given its path, its SHA-256, and an event that asks it to end soon.
     """
 
     def __init__(

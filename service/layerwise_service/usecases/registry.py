@@ -78,7 +78,7 @@ class Registry:
         return self._jobs.encoders.categories(self._job_of(source), column, limit=limit, start=start)
 
     def source(self, model: str, version: int) -> TableSource | None:
-        """Return how the rows of a version were made of a table file; None if they were not."""
+        """Return how the rows of a version were made of a dataset; None if they were sent by `Train`."""
         return self._jobs.get(self._versions.job_of(model, str(version))).source
 
     def _job_of(self, source: ColumnSource) -> str:

@@ -23,7 +23,8 @@ from layerwise_service.usecases.dataset_headers import TableHeader
 class TableUpload:
     """A table while it is received. Ends with `submit()` or `close()`, or both.
 
-    `folder` is where it is kept in the meantime, and `read` makes a dataset of so many bytes there.
+    `folder` is where it is kept in the meantime. `read` makes a dataset of it, given this folder, the size in bytes,
+    and an event that asks it to end soon.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class TableUpload:
         return self._rows
 
     def add(self, table: Table, kinds: Mapping[str, str]) -> None:
-        """Add some rows; `kinds` are those of the columns that the caller knows. Raises `InvalidRequest`."""
+        """Add some rows; `kinds` has the types of those columns whose type was sent. Raises `InvalidRequest`."""
         rows = rows_of(table)
         if self._rows + rows > self._header.rows:
             detail = f"expected {counted(self._header.rows, 'row')}, as announced, got more"

@@ -82,7 +82,7 @@ def test_a_reader_that_was_ended_asks_for_the_file_again(tmp_path: Path) -> None
         read_in_process(tmp_path, LIMITS, stopping)
 
     assert (caught.value.kind, caught.value.reason) == (ErrorKind.UNAVAILABLE, "READER_KILLED")
-    assert caught.value.detail == "the process that read the file was ended: send the file again"
+    assert caught.value.detail == "the process that was reading was ended: send the file or table again"
 
 
 def test_choices_for_many_columns_reach_the_reader(tmp_path: Path) -> None:

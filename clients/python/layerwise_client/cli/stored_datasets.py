@@ -21,7 +21,7 @@ _LISTED = 20
 @rpc_option
 @json_option
 def stored(limit: int | None, rpc: str, as_json: bool) -> None:
-    """List the datasets that were made of files and tables, newest first: `datasets profile ID` shows one.
+    """List the datasets of the service, made of files and tables, newest first. `datasets profile ID` describes one.
 
     A line on stderr says if there are more.
     """
