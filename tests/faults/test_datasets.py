@@ -16,12 +16,12 @@ import grpc
 import numpy as np
 import pytest
 
-from helpers.dataset_requests import file_requests
+from helpers.dataset_requests import file_requests, table_requests
 from helpers.disks import fill, small_disk
 from helpers.rpc_requests import error_of, running_rpc
 from helpers.running import Service, alive, answers, family, get, running_service
 from helpers.waiting import wait_until
-from layerwise_proto.v1 import datasets_pb2
+from layerwise_proto.v1 import datasets_pb2, tables_pb2
 from layerwise_proto.v1.datasets_pb2_grpc import DatasetServiceStub
 from layerwise_service.settings import Settings
 
@@ -103,6 +103,46 @@ def test_an_upload_goes_on_after_rpc_was_killed(service: Service, stub: DatasetS
     sent = go_on(stub, content, "rpc")
     assert (sent.rows, sent.file_sha256) == (ROWS, hashlib.sha256(content).hexdigest())
     assert [each["id"] for each in datasets(service)] == [sent.id]
+    delete(stub, sent.id)
+
+
+def block(first: int) -> tables_pb2.Table:
+    """A thousand rows of a table, about a megabyte."""
+    texts = tables_pb2.Texts(values=[f"{i:01000}" for i in range(first, first + 1000)])
+    return tables_pb2.Table(columns=[tables_pb2.Column(name="a", type="COLUMN_TYPE_CATEGORY", texts=texts)])
+
+
+def sent_blocks(blocks: int, hold: threading.Event, *, rows: int) -> Iterator[datasets_pb2.UploadDatasetRequest]:
+    """A stream that falls silent after some blocks."""
+    yield from table_requests(*(block(1000 * i) for i in range(blocks)), rows=rows)
+    hold.wait(60)
+
+
+@pytest.mark.parametrize("end", ["caller leaves", "rpc is killed", "reader is killed"])
+def test_of_a_table_that_was_on_its_way_nothing_is_left(service: Service, stub: DatasetServiceStub, end: str) -> None:
+    incoming = service.home / "artifacts" / "incoming"
+    (pid,) = service.pids("rpc")
+    hold = threading.Event()
+    call = stub.UploadDataset.future(sent_blocks(10, hold, rows=10_000), timeout=120)
+    wait_until(lambda: sum(path.stat().st_size for path in incoming.glob("*/upload/*")) > 10 * 10**6)
+
+    if end == "caller leaves":
+        call.cancel()
+    elif end == "rpc is killed":
+        os.kill(pid, signal.SIGKILL)
+    else:
+        hold.set()
+        wait_until(lambda: readers(pid))
+        for reader in readers(pid):
+            os.kill(reader, signal.SIGKILL)
+
+    assert call.code() == (grpc.StatusCode.CANCELLED if end == "caller leaves" else grpc.StatusCode.UNAVAILABLE)
+    hold.set()
+    wait_until(lambda: list(incoming.iterdir()) == [])  # of a process that was killed, by the one after it
+    assert datasets(service) == []
+    again = table_requests(*(block(1000 * i) for i in range(10)))
+    sent = stub.UploadDataset(again, timeout=120, wait_for_ready=True)
+    assert sent.rows == 10_000
     delete(stub, sent.id)
 
 
@@ -210,3 +250,28 @@ def test_an_upload_goes_on_when_a_full_disk_has_room_again(tmp_path: Path, conte
         assert list((settings.home_path / "artifacts" / "incoming").iterdir()) == []
         filler.unlink()
         assert go_on(stub, content, "full").rows == ROWS
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount the small disk that is to fill up")
+@pytest.mark.parametrize("room", [0, 5 * 2**20, 15 * 2**20])
+def test_a_table_that_finds_the_disk_full_leaves_nothing_and_is_taken_when_there_is_room(
+    tmp_path: Path, room: int
+) -> None:
+    """With room for nothing, for half the table, and for the table, but not for what is read of it."""
+    settings = Settings(home=str(tmp_path / "disk" / "home"), rpc_address="127.0.0.1:0")
+    filler = tmp_path / "disk" / "filler"
+    with (
+        small_disk(tmp_path / "disk", megabytes=60),
+        running_rpc(settings) as (address, _),
+        grpc.insecure_channel(address) as channel,
+    ):
+        stub = DatasetServiceStub(channel)
+        fill(filler, leave=room)
+
+        blocks = [block(1000 * i) for i in range(10)]
+        code, _, reason, _ = error_of(lambda: stub.UploadDataset(table_requests(*blocks), timeout=120))
+
+        assert (code, reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "NO_SPACE")
+        assert list((settings.home_path / "artifacts" / "incoming").iterdir()) == []
+        filler.unlink()
+        assert stub.UploadDataset(table_requests(*blocks), timeout=120).rows == 10_000

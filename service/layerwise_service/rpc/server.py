@@ -47,7 +47,7 @@ from layerwise_service.usecases.training import TrainingJobs
 log = structlog.get_logger()
 
 _THREADS = 16  # calls to the stores at the same time; others wait
-_JOBS_AT_ONCE = 4  # made of datasets; others wait
+_JOBS_AT_ONCE = 4  # made of datasets
 _MOST_ANSWER = 4  # times the largest message that may be sent to the service
 _SWEEP_SECONDS = 60.0  # short, since files left behind by killed uploads may be large
 _SWEEP_LATE_SECONDS = 3600.0
@@ -93,7 +93,7 @@ class RpcServer:
         self._uploads = UploadStreams(max_uploads=settings.max_uploads, idle_seconds=settings.upload_idle_seconds)
         self._files = DatasetReceiver(datasets, self._uploads, threads=settings.max_uploads)
         self._predicting = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="predict")
-        self._creating = ThreadPoolExecutor(_JOBS_AT_ONCE, thread_name_prefix="create")
+        self._creating = LimitedThreads(_JOBS_AT_ONCE, "jobs on datasets")
         self._profiling = LimitedThreads(PROFILES_AT_ONCE, "profiles")
         self._evaluating = LimitedThreads(EVALUATIONS_AT_ONCE, "evaluations")
         # a thread of its own: calls that wait for a disk that hangs may hold all other threads
@@ -152,7 +152,7 @@ class RpcServer:
         await self._server.stop(self._settings.stop_seconds)
         await self._boundary.ended()
         self._predicting.shutdown(cancel_futures=True)
-        self._creating.shutdown()
+        self._creating.close()
         self._profiling.close()
         self._evaluating.close()
         self._files.close()

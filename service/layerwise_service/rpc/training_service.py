@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from concurrent.futures import Executor
 from typing import Any
 
 from grpc import aio
@@ -15,8 +14,8 @@ from layerwise_service.domain.jobs import JobState
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.rpc.converters import read_dataset_job, read_state, write_job, write_job_summary, write_version
 from layerwise_service.rpc.job_feed import JobFeed
+from layerwise_service.rpc.limited_threads import LimitedThreads
 from layerwise_service.rpc.upload_receiver import UploadReceiver
-from layerwise_service.rpc.upload_streams import run_to_completion
 from layerwise_service.usecases.dataset_jobs import DatasetJobs
 from layerwise_service.usecases.registry import Registry
 from layerwise_service.usecases.training import TrainingJobs
@@ -35,7 +34,7 @@ class TrainingServicer(TrainingServiceServicer):
         *,
         feed: JobFeed,
         uploads: UploadReceiver,
-        creating: Executor,
+        creating: LimitedThreads,
     ) -> None:
         """Jobs on datasets are made in the threads of `creating`, since their rows take a while."""
         self._training = training
@@ -63,9 +62,7 @@ class TrainingServicer(TrainingServiceServicer):
             yield event
 
     async def CreateJob(self, request: training_pb2.CreateJobRequest, context: Context) -> training_pb2.Job:
-        return await run_to_completion(
-            lambda: write_job(self._dataset_jobs.create(read_dataset_job(request))), executor=self._creating
-        )
+        return await self._creating.run(lambda: write_job(self._dataset_jobs.create(read_dataset_job(request))))
 
     async def GetJob(self, request: training_pb2.GetJobRequest, context: Context) -> training_pb2.Job:
         return await asyncio.to_thread(lambda: write_job(self._training.get(request.job_id)))

@@ -32,13 +32,14 @@ class NpyFile:
                 written += file.write(block[written:])
         self._digest.update(block)
 
-    def close(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> str:
-        """Write the header and flush the file to the disk; return the SHA-256 of its values."""
+    def close(self, shape: tuple[int, ...], dtype: np.dtype[Any], *, durable: bool = True) -> str:
+        """Write the header, and flush a `durable` file to the disk; return the SHA-256 of its values."""
         with self._path.open("r+b") as file:
             header = {"descr": npy.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
             npy.write_array_header_1_0(file, header)
             if file.tell() != HEADER_BYTES:
                 raise AssertionError("NumPy's header does not fit the space reserved for it")
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         return self._digest.hexdigest()

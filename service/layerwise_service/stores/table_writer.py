@@ -80,15 +80,16 @@ class TableWriter:
 
         return write
 
-    def close(self) -> tuple[tuple[str, ...], ...]:
-        """Flush everything to disk, and return the digests of each column."""
+    def close(self, *, durable: bool = True) -> tuple[tuple[str, ...], ...]:
+        """Complete the files, flush them to the disk if they are to be `durable`, and return each column's digests."""
         digests: list[tuple[str, ...]] = []
         for files, column, size in zip(self._files, self.columns, self._text_bytes, strict=True):
             if column.kind == "numbers":
-                digests.append((files[0].close((self._rows,), NUMBERS),))
+                digests.append((files[0].close((self._rows,), NUMBERS, durable=durable),))
             else:
                 texts, ends = files
-                digests.append((texts.close((size,), BYTES), ends.close((self._rows,), ENDS)))
+                written = texts.close((size,), BYTES, durable=durable), ends.close((self._rows,), ENDS, durable=durable)
+                digests.append(written)
         return tuple(digests)
 
     def _check_columns(self, columns: tuple[StoredColumn, ...], at: Place) -> None:

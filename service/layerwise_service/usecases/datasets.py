@@ -37,6 +37,7 @@ from layerwise_service.usecases.file_upload import FileUpload
 from layerwise_service.usecases.table_upload import TableUpload
 
 _READERS = 2  # at the same time in each process: each takes a core, and the memory of the setting
+_READ_HERE_AT_ONCE = 2  # more would keep other calls waiting: they share the interpreter
 _LOOK_SECONDS = 0.1
 _READ_HERE = 2**23
 """A table of at most so many bytes is read in this process, which takes less time than to start another."""
@@ -65,6 +66,7 @@ class Datasets:
         self._formats_of = formats_of
         self._settings = settings
         self._reading = threading.BoundedSemaphore(_READERS)
+        self._reading_here = threading.BoundedSemaphore(_READ_HERE_AT_ONCE)
 
     def upload(self, header: FileHeader) -> FileUpload:
         """Begin to receive a file, or go on with it.
@@ -138,7 +140,7 @@ class Datasets:
         with self._artifacts.new_folder() as folder:
             with storage_errors():
                 os.link(path, folder / FILE)
-            with self._turn(stopping):
+            with self._turn(self._reading, stopping):
                 table = read_in_process(folder, self._limits(), stopping, choices)
             return self._keep(header, table, folder, sha256)
 
@@ -147,9 +149,10 @@ class Datasets:
     ) -> TableDataset:
         """Read a table of `size` bytes that has arrived in `folder`, and store what was read."""
         if size <= _READ_HERE:
-            table = table_of(read_table(folder, self._limits(), choices))
+            with self._turn(self._reading_here, stopping):
+                table = table_of(read_table(folder, self._limits(), choices))
         else:
-            with self._turn(stopping):
+            with self._turn(self._reading, stopping):
                 table = read_in_process(folder, self._limits(), stopping, choices)
         return self._keep(header, table, folder, "")
 
@@ -171,15 +174,15 @@ class Datasets:
         with self._artifacts.new_folder() as folder:
             with storage_errors(), (folder / FILE).open("wb") as file:
                 file.writelines(chunks)
-            with self._turn(never := threading.Event()):
+            with self._turn(self._reading, never := threading.Event()):
                 table = read_in_process(folder, limits, never, choices)
             yield table, stored_table(folder / TABLE, table)
 
     @contextmanager
-    def _turn(self, stopping: threading.Event) -> Generator[None]:
-        """Run the block when few enough files and tables are being read."""
+    def _turn(self, readers: threading.Semaphore, stopping: threading.Event) -> Generator[None]:
+        """Run the block when one of the `readers` is free."""
         waited = 0.0
-        while not self._reading.acquire(timeout=_LOOK_SECONDS):
+        while not readers.acquire(timeout=_LOOK_SECONDS):
             waited += _LOOK_SECONDS
             if stopping.is_set() or waited > self._settings.reading_seconds:
                 detail = "other files and tables are being read: send yours again later"
@@ -187,7 +190,7 @@ class Datasets:
         try:
             yield
         finally:
-            self._reading.release()
+            readers.release()
 
     def _limits(self) -> ReadingLimits:
         settings = self._settings

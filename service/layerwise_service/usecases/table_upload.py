@@ -82,7 +82,7 @@ class TableUpload:
             detail = f"expected {counted(self._header.rows, 'row')}, as announced, got {self._rows:,}"
             raise InvalidRequest(detail, pointer="rows", reason="ROWS_MISSING")
         with storage_errors():
-            self._writer.close()
+            self._writer.close(durable=False)  # they are read at once, and removed
             SentColumns(self._rows, self._writer.columns, self._kinds).write(self._folder / FILE)
         return self._read(self._folder, self._writer.size_bytes, self._stopping)
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from helpers.dataset_requests import file_requests
-from helpers.rpc_requests import error_of, running_rpc
+from helpers.rpc_requests import error_info, error_of, running_rpc
 from helpers.waiting import wait_until
 from layerwise import TableEncoder
 from layerwise_proto.json_form import to_message
@@ -22,9 +22,11 @@ from layerwise_proto.v1.models_pb2_grpc import PredictionServiceStub
 from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
 from layerwise_service.domain.table_datasets import DatasetColumn
 from layerwise_service.domain.targets import TrueValues
-from layerwise_service.errors import InvalidRequest
+from layerwise_service.errors import Conflict, InvalidRequest
+from layerwise_service.rpc.limited_threads import MOST_WAITING
 from layerwise_service.settings import Settings
 from layerwise_service.stores.table_reader import StoredTable
+from layerwise_service.usecases.dataset_jobs import DatasetJobs
 from layerwise_service.wiring import Stores, build_worker, open_stores
 
 ROWS = 60
@@ -367,3 +369,30 @@ def test_a_dataset_is_kept_while_a_job_needs_it_which_then_predicts_its_rows(
     training.CancelJob(training_pb2.CancelJobRequest(job_id=further.id), timeout=30)
     delete()
     assert get().source.dataset == made.id
+
+
+def test_few_jobs_are_made_at_once_some_wait_and_more_are_refused(
+    channel: grpc.Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, free = threading.Semaphore(0), threading.Event()
+
+    def made(*_: Any) -> Any:
+        begun.release()
+        free.wait(30)
+        raise Conflict("made")
+
+    monkeypatch.setattr(DatasetJobs, "create", made)
+    request = training_pb2.CreateJobRequest(dataset="0" * 64, model="m", target="y")
+    calls = [TrainingServiceStub(channel).CreateJob.future(request, timeout=60) for _ in range(4)]
+    for _ in calls:
+        assert begun.acquire(timeout=30)
+    calls += [TrainingServiceStub(channel).CreateJob.future(request, timeout=60) for _ in range(MOST_WAITING + 3)]
+    wait_until(lambda: sum(call.done() for call in calls) == 3)
+
+    info = [error_info(call.result) for call in calls if call.done()]
+
+    free.set()
+    assert {each.metadata["retry_after_seconds"] for each in info} == {"10"}
+    assert (
+        sorted(call.code().name for call in calls) == ["FAILED_PRECONDITION"] * (4 + MOST_WAITING) + ["UNAVAILABLE"] * 3
+    )

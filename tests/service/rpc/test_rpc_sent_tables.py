@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,8 +17,11 @@ import pytest
 
 from helpers.dataset_requests import file_requests, table_requests
 from helpers.rpc_requests import error_of, running_rpc
+from helpers.waiting import wait_until
 from layerwise_proto.v1 import datasets_pb2, tables_pb2
 from layerwise_proto.v1.datasets_pb2_grpc import DatasetServiceStub
+from layerwise_service.errors import Unavailable
+from layerwise_service.reading.read_table import read_table
 from layerwise_service.settings import Settings
 
 NAN = math.nan
@@ -148,6 +154,62 @@ def test_a_large_table_is_read_in_a_process_of_its_own_to_the_same_dataset(
     assert (there.id, list(there.columns)) == (here.id, list(here.columns))
     assert (code, reason, place) == (grpc.StatusCode.INVALID_ARGUMENT, "BAD_CELL", "rows[0].a")
     assert left(settings) == []
+
+
+def test_only_what_is_kept_of_a_table_is_synced(service: DatasetServiceStub, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[Path] = []
+    sync = os.fsync
+
+    def recorded(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", recorded)
+
+    service.UploadDataset(table_requests(table(a=("number", [0.5, 7.5]), b=("category", ["x", "y"]))), timeout=60)
+
+    assert [(path.parent.name, path.name) for path in synced if path.suffix == ".npy"] == [
+        ("table", name) for name in ("column0.npy", "column1.texts.npy", "column1.ends.npy")
+    ]
+
+
+def test_few_small_tables_are_read_at_once_and_they_do_not_wait_for_files(
+    service: DatasetServiceStub, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tables are read by Python, and all calls share its interpreter: many readers would keep them waiting."""
+    running, most, lock = 0, 0, threading.Lock()
+    files, ended = 0, threading.Event()
+
+    def read(*given: Any) -> Any:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.1)
+        with lock:
+            running -= 1
+        return read_table(*given)
+
+    def read_long(*_: Any) -> Any:
+        nonlocal files
+        with lock:
+            files += 1
+        ended.wait(30)
+        raise Unavailable("the end")
+
+    monkeypatch.setattr("layerwise_service.usecases.datasets.read_table", read)
+    monkeypatch.setattr("layerwise_service.usecases.datasets.read_in_process", read_long)
+    held = [service.UploadDataset.future(file_requests(b"a\n1\n"), timeout=60) for _ in range(2)]
+    wait_until(lambda: files == 2)
+
+    calls = [service.UploadDataset.future(table_requests(TYPED), timeout=60) for _ in range(8)]
+
+    assert len({call.result().id for call in calls}) == 1
+    assert most == 2
+    assert not any(call.done() for call in held)
+    ended.set()
+    assert {call.code() for call in held} == {grpc.StatusCode.UNAVAILABLE}
+    wait_until(lambda: left(settings) == [])
 
 
 def test_each_answer_has_the_hash_of_the_file_that_was_sent(service: DatasetServiceStub) -> None:
