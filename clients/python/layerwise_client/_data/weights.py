@@ -34,6 +34,9 @@ def open_weights(weights: object, rows: int) -> LossWeights:
     from layerwise.data.arrays import checked_weights
     from layerwise.errors import InvalidInput
 
+    if isinstance(weights, str):
+        named = "a column is named only of a file, a dataset, or a table with one target and without classes"
+        raise InvalidRequest(f"weights: expected one number a row, got {weights!r}; {named}", pointer="weights")
     refuse_masked(weights, "weights")
     if hasattr(weights, "iloc"):  # pandas, whose missing value is not a float
         array = cast("Array", cast(Any, weights).to_numpy(dtype="float64", na_value=float("nan")))
