@@ -32,8 +32,8 @@ _OF_TEXTS: Mapping[str, type[DateFormat | TimeFormat | TextFormat]] = {
     "text": TextFormat,
 }
 _WORDS = (CategoryFormat, TextFormat)
-_MOST_KEPT = 100_000
-"""The most texts of a column whose values are kept, since most come again."""
+_MOST_KEPT = 150_000
+"""The most cells of all columns together whose values are kept, since most come again."""
 
 
 class SentTable:
@@ -59,16 +59,12 @@ class SentTable:
         chosen = choices.formats_of(names, typed)
         usual = choices.usual_gaps
         gaps = [chosen[name].gaps if name in chosen else usual for name in names]
-        columns_of_texts = zip(self._given, gaps, numeric, strict=True)
-        texts = {name: TextCounts(own) for name, own, are_numbers in columns_of_texts if not are_numbers}
-        for block in self._stored.blocks(texts) if texts else ():
-            for name, counts in texts.items():
-                counts.add(cast("list[str]", block[name]))
 
         def found(i: int, decimal: str = "") -> tuple[InferredFormat, ColumnSchema]:
             form = chosen.get(names[i])
-            if (counts := texts.get(self._given[i])) is None:
+            if numeric[i]:
                 return self._of_numbers(i, names[i], form or _of_kind(kinds[i], usual))
+            counts = self._counts(self._given[i], gaps[i])
             if form is None and kinds[i] == "category":  # a word such as NA is no gap if it is one of them
                 form = CategoryFormat(tuple(word for word in usual if word in choices.gaps or word not in counts.texts))
             elif form is None and kinds[i] in _OF_TEXTS:
@@ -90,7 +86,8 @@ class SentTable:
         """
         columns = self.schema.columns
         values = [
-            _Values(column, are_booleans=booleans) for column, booleans in zip(columns, self._are_booleans, strict=True)
+            _Values(column, are_booleans=booleans, most_kept=_MOST_KEPT // len(columns))
+            for column, booleans in zip(columns, self._are_booleans, strict=True)
         ]
         start = 0
         for block in self._stored.blocks():
@@ -101,22 +98,32 @@ class SentTable:
     def _numbers_rows(self, i: int) -> bool:
         """Return whether a column without gaps has a whole number of at least 0 in each row, all different."""
         values = self._stored.values(self._given[i], 0, self._stored.rows)
-        numbers = np.asarray(_Values(self.schema.columns[i], are_booleans=self._are_booleans[i]).read(values, 0))
+        reader = _Values(self.schema.columns[i], are_booleans=self._are_booleans[i], most_kept=_MOST_KEPT)
+        numbers = np.asarray(reader.read(values, 0))
         numbers.sort()
         return bool(numbers[0] >= 0 and (np.diff(numbers) > 0).all() and (numbers == np.floor(numbers)).all())
+
+    def _counts(self, name: str, gaps: tuple[str, ...]) -> TextCounts:
+        """Return what is counted of the texts of one column: those of all columns together may not fit in memory."""
+        counts = TextCounts(gaps)
+        for block in self._stored.blocks((name,)):
+            counts.add(cast("list[str]", block[name]))
+        return counts
 
     def _of_numbers(self, i: int, name: str, form: Format) -> tuple[InferredFormat, ColumnSchema]:
         """Return the format of a column of numbers, and what is known of it."""
         values = self._stored.values(self._given[i], 0, self._stored.rows)
         assert isinstance(values, np.ndarray)
-        there = values[_have_value(values, form)]
+        gaps = len(values)
+        if not (have_value := _have_value(values, form)).all():
+            values = values[have_value]
+        gaps -= len(values)
         found = InferredFormat(form)
-        if not len(there) and isinstance(form, NumberFormat):
+        if not len(values) and isinstance(form, NumberFormat):
             found = infer_format({}, gaps=form.gaps)
-        example = _text_of(there[0], is_boolean=self._are_booleans[i]) if len(there) else ""
-        gaps = len(values) - len(there)
-        there.sort()
-        distinct = int(np.count_nonzero(np.diff(there))) + 1 if len(there) else 0
+        example = _text_of(values[0], is_boolean=self._are_booleans[i]) if len(values) else ""
+        values.sort()
+        distinct = int(np.count_nonzero(values[1:] != values[:-1])) + 1 if len(values) else 0
         return found, ColumnSchema(name, found.format, gaps, distinct, example, found.doubts)
 
 
@@ -147,8 +154,9 @@ def _of_texts(
 class _Values:
     """Reads the values of a column by its format."""
 
-    def __init__(self, column: ColumnSchema, *, are_booleans: bool) -> None:
+    def __init__(self, column: ColumnSchema, *, are_booleans: bool, most_kept: int) -> None:
         self._column = column
+        self._most_kept = most_kept
         self._are_booleans = are_booleans
         self._read = column.format.reader()
         self._known: dict[object, Any] = {"": None}
@@ -169,7 +177,7 @@ class _Values:
 
     def _each(self, values: Sequence[Any], start: int, as_given: Callable[[Any], object]) -> list[Any]:
         known = self._known
-        if len(known) > _MOST_KEPT:
+        if len(known) > self._most_kept:
             known.clear()
             known[""] = None
         for value in set(values) - known.keys():

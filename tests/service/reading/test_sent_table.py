@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -215,3 +216,27 @@ def test_beyond_a_number_of_texts_others_are_counted_but_not_kept(monkeypatch: p
     counts.add([f"t{i % 10}" for i in range(20)])
 
     assert (counts.texts, counts.distinct) == ({"t0": 2, "t1": 2, "t2": 2}, 10)
+
+
+@pytest.mark.parametrize(
+    ("columns", "most"),
+    [
+        ({f"c{j}": ("category", [f"{i:0300}" for i in range(4000)]) for j in range(40)}, 18e6),  # 48 MB as texts
+        ({"a": ("number", range(2_000_000))}, 25e6),  # 16 MB, and a byte for each to count them
+    ],
+)
+def test_a_table_takes_little_memory_while_it_is_read(
+    columns: dict[str, tuple[str, Cells]], most: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("layerwise_service.reading.sent_table._MOST_KEPT", 1000)
+    sent(tmp_path / "table", columns)
+    tracemalloc.start()
+    try:
+        read = SentTable(tmp_path / "table", ReadingChoices())
+        rows = sum(len(next(iter(block.values()))) for block in read.blocks())
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert rows == read.schema.rows
+    assert peak < most
