@@ -31,16 +31,16 @@ _OF_TEXTS: Mapping[str, type[DateFormat | TimeFormat | TextFormat]] = {
     "time": TimeFormat,
     "text": TextFormat,
 }
-_WORDS = (CategoryFormat, TextFormat)
+_TEXT_FORMATS = (CategoryFormat, TextFormat)
 _MOST_KEPT = 150_000
-"""The most cells of all columns together whose values are kept, since most come again."""
+"""How many different cells of all columns together have their values kept, since most cells come again."""
 
 
 class SentTable:
     """The table whose columns are in `folder`, as `SentColumns` describes it.
 
-    The types of its columns say how their values are read; texts without a type are read as they show. Raises
-    `InvalidRequest`.
+    A format is chosen by the caller, or follows from the type of the column, or is inferred if the column has texts
+    without a type. Raises `InvalidRequest`.
     """
 
     def __init__(self, folder: Path, choices: ReadingChoices) -> None:
@@ -56,20 +56,15 @@ class SentTable:
             for name, kind, are_numbers in zip(names, kinds, numeric, strict=True)
             if are_numbers or kind in _PLAIN
         }
-        chosen = choices.formats_of(names, typed)
-        usual = choices.usual_gaps
-        gaps = [chosen[name].gaps if name in chosen else usual for name in names]
+        chosen, usual = choices.formats_of(names, typed), choices.usual_gaps
 
         def found(i: int, decimal: str = "") -> tuple[InferredFormat, ColumnSchema]:
             form = chosen.get(names[i])
             if numeric[i]:
-                return self._of_numbers(i, names[i], form or _of_kind(kinds[i], usual))
-            counts = self._counts(self._given[i], gaps[i])
-            if form is None and kinds[i] == "category":  # a word such as NA is no gap if it is one of them
-                form = CategoryFormat(tuple(word for word in usual if word in choices.gaps or word not in counts.texts))
-            elif form is None and kinds[i] in _OF_TEXTS:
-                form = _OF_TEXTS[kinds[i]](usual)
-            return _of_texts(names[i], form, counts, gaps[i], "." if kinds[i] in _PLAIN else decimal)
+                return self._of_numbers(i, names[i], form or _format_of_numbers(kinds[i], usual))
+            counts = self._counts(self._given[i], form.gaps if form else usual)
+            form = form or _format_of_texts(kinds[i], counts, choices)
+            return _of_texts(names[i], form, counts, usual, "." if kinds[i] in _PLAIN else decimal)
 
         columns = [found(i) for i in range(len(names))]
         if decimal := decimal_of(form for form, _ in columns):
@@ -85,39 +80,38 @@ class SentTable:
         A missing value is NaN or None; dates are in seconds since 1970, times of day in seconds since midnight.
         """
         columns = self.schema.columns
-        values = [
-            _Values(column, are_booleans=booleans, most_kept=_MOST_KEPT // len(columns))
-            for column, booleans in zip(columns, self._are_booleans, strict=True)
+        readers = [
+            _CellReader(column, are_booleans=are_booleans, most_kept=_MOST_KEPT // len(columns))
+            for column, are_booleans in zip(columns, self._are_booleans, strict=True)
         ]
         start = 0
         for block in self._stored.blocks():
             given = [block[name] for name in self._given]
-            yield {each.name: of.read(own, start) for each, of, own in zip(columns, values, given, strict=True)}
+            yield {reader.name: reader.read(values, start) for reader, values in zip(readers, given, strict=True)}
             start += len(given[0])
 
     def _numbers_rows(self, i: int) -> bool:
         """Return whether a column without gaps has a whole number of at least 0 in each row, all different."""
         values = self._stored.values(self._given[i], 0, self._stored.rows)
-        reader = _Values(self.schema.columns[i], are_booleans=self._are_booleans[i], most_kept=_MOST_KEPT)
+        reader = _CellReader(self.schema.columns[i], are_booleans=self._are_booleans[i], most_kept=_MOST_KEPT)
         numbers = np.asarray(reader.read(values, 0))
         numbers.sort()
         return bool(numbers[0] >= 0 and (np.diff(numbers) > 0).all() and (numbers == np.floor(numbers)).all())
 
     def _counts(self, name: str, gaps: tuple[str, ...]) -> TextCounts:
-        """Return what is counted of the texts of one column: those of all columns together may not fit in memory."""
+        """Return the counts of one column of texts: those of all columns together may not fit in memory."""
         counts = TextCounts(gaps)
         for block in self._stored.blocks((name,)):
             counts.add(cast("list[str]", block[name]))
         return counts
 
     def _of_numbers(self, i: int, name: str, form: Format) -> tuple[InferredFormat, ColumnSchema]:
-        """Return the format of a column of numbers, and what is known of it."""
+        """Return the format of a column of numbers, and what is known of the column."""
         values = self._stored.values(self._given[i], 0, self._stored.rows)
         assert isinstance(values, np.ndarray)
-        gaps = len(values)
         if not (have_value := _have_value(values, form)).all():
             values = values[have_value]
-        gaps -= len(values)
+        gaps = self._stored.rows - len(values)
         found = InferredFormat(form)
         if not len(values) and isinstance(form, NumberFormat):
             found = infer_format({}, gaps=form.gaps)
@@ -127,17 +121,25 @@ class SentTable:
         return found, ColumnSchema(name, found.format, gaps, distinct, example, found.doubts)
 
 
-def _of_kind(kind: str, gaps: tuple[str, ...]) -> Format:
+def _format_of_numbers(kind: str, gaps: tuple[str, ...]) -> Format:
     """Return the format of a column of numbers of this kind."""
     if kind == "category":
         return CategoryFormat(gaps, numeric=True)
     return BooleanFormat(gaps) if kind == "boolean" else NumberFormat(gaps)
 
 
+def _format_of_texts(kind: str, counts: TextCounts, choices: ReadingChoices) -> Format | None:
+    """Return the format of a column of texts of this kind; None if the texts have to show it."""
+    usual = choices.usual_gaps
+    if kind == "category":  # a word such as NA is no gap if it is one of the categories
+        return CategoryFormat(tuple(word for word in usual if word in choices.gaps or word not in counts.texts))
+    return _OF_TEXTS[kind](usual) if kind in _OF_TEXTS else None
+
+
 def _of_texts(
     name: str, form: Format | None, counts: TextCounts, gaps: tuple[str, ...], decimal: str
 ) -> tuple[InferredFormat, ColumnSchema]:
-    """Return the format of a column of texts, `form` if it is known, and what is known of it."""
+    """Return the format of a column of texts, inferred unless `form` is given, and what is known of the column."""
     found = InferredFormat(form) if form else infer_format(counts.texts, counts.plain, gaps=gaps, decimal=decimal)
     is_gap = found.format.is_gap
     without = {text: rows for text, rows in counts.texts.items() if is_gap(text.strip())}
@@ -151,11 +153,12 @@ def _of_texts(
     )
 
 
-class _Values:
+class _CellReader:
     """Reads the values of a column by its format."""
 
     def __init__(self, column: ColumnSchema, *, are_booleans: bool, most_kept: int) -> None:
-        self._column = column
+        self.name = column.name
+        self._format = column.format
         self._most_kept = most_kept
         self._are_booleans = are_booleans
         self._read = column.format.reader()
@@ -163,7 +166,7 @@ class _Values:
 
     def read(self, values: NDArray[np.float64] | list[str], start: int) -> Values:
         """Return the values of a block of rows, the first of which is row `start`. Raises `InvalidRequest`."""
-        form = self._column.format
+        form = self._format
         if isinstance(values, list):
             read = self._each(values, start, str)
         elif isinstance(form, NumberFormat):
@@ -173,7 +176,7 @@ class _Values:
             read = self._each(given, start, self._as_given)
         else:
             read = self._each([_text_of(each, is_boolean=self._are_booleans) for each in values.tolist()], start, str)
-        return read if isinstance(form, _WORDS) else np.array(read, np.float64)
+        return read if isinstance(form, _TEXT_FORMATS) else np.array(read, np.float64)
 
     def _each(self, values: Sequence[Any], start: int, as_given: Callable[[Any], object]) -> list[Any]:
         known = self._known
@@ -186,9 +189,9 @@ class _Values:
             except (ValueError, OverflowError):
                 row = start + values.index(value)
                 got = shown(value) if isinstance(value, str) else _text_of(value, is_boolean=self._are_booleans)
-                detail = f"expected {self._column.format.wanted}, got {got}"
+                detail = f"expected {self._format.wanted}, got {got}"
                 detail = f"{detail}: change it, or name it as a word for a missing value"
-                place = Place("rows", row, self._column.name)
+                place = Place("rows", row, self.name)
                 raise InvalidRequest(detail, pointer=place, reason="BAD_CELL") from None
         return [known[value] for value in values]
 

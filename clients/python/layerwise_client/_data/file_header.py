@@ -14,11 +14,11 @@ from layerwise_client.wording import printable
 from layerwise_proto.json_form import JSONFormError, to_message
 from layerwise_proto.v1 import datasets_pb2
 
-MOST_NAME = 255
+_MOST_NAME = 255
 
 
 def open_path(path: object, argument: str = "path", or_else: str = "") -> Path:
-    """Return the path of a file that is there. Raises `InvalidRequest`; `or_else` is what the argument takes, too."""
+    """Return the path of a file that is there. Raises `InvalidRequest`; `or_else` says what else the argument takes."""
     if not isinstance(path, str | os.PathLike):
         raise InvalidRequest(
             f"{argument}: expected the path of a file{or_else}, got {type(path).__name__}", pointer=argument
@@ -29,9 +29,9 @@ def open_path(path: object, argument: str = "path", or_else: str = "") -> Path:
     return found
 
 
-def name_of(path: Path) -> str:
-    """Return the name of the dataset of a file, unless another is wanted."""
-    return printable(path.name)[:MOST_NAME]
+def dataset_name(text: str) -> str:
+    """Return a text as the service takes it as the name of a dataset: printable, and not too long."""
+    return printable(text)[:_MOST_NAME]
 
 
 def open_file_header(

@@ -77,8 +77,8 @@ _BINARY = 8  # bytes of a number, at most, unless it is written as text
 class TableRows:
     """`count` rows of the columns `names`, read block by block.
 
-    `take(start, stop)` returns these rows of every column, as in a `TableBlock`; of a file, only in their order.
-    `types` are those of a `TableBlock`. The columns `unnamed` had no name.
+    `take(start, stop)` returns these rows of every column, as in a `TableBlock`. `types` are those of a
+    `TableBlock`. The columns `unnamed` had no name.
     """
 
     count: int

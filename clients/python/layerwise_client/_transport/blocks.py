@@ -18,22 +18,22 @@ _BLOCK_ROWS = 65_536  # most rows of a message, since labels can be larger than 
 
 
 def messages(
-    count: int, made: Callable[[int, int], M], *, row_bytes: int, most: int, measured: bool
+    count: int, make: Callable[[int, int], M], *, row_bytes: int, most: int, measured: bool
 ) -> Iterator[tuple[M, int, int]]:
-    """Yield the message that `made` gives for each block of rows, with its first row and the one after its last.
+    """Yield (make(start, stop), start, stop) for consecutive blocks of rows, from row 0 to row `count`.
 
-    A message has about `most` bytes if rows have about `row_bytes`; if they are `measured`, as the ones before had.
-    Raises `InvalidRequest` for a row that fits no message.
+    A message has about `most` bytes, if a row has about `row_bytes`. If `measured`, the size of each message decides
+    how many rows the next one has. Raises `InvalidRequest` for a row that fits no message.
     """
     step = min(max(1, most // row_bytes), _BLOCK_ROWS)
     start = 0
     while start < count:
         stop = min(start + step, count)
-        message = made(start, stop)
+        message = make(start, stop)
         size = message.ByteSize()
         if size > MESSAGE_BYTES - 1024:
             if stop - start == 1:
-                detail = f"a row with its label does not fit a message of {MESSAGE_BYTES >> 20} MiB"
+                detail = f"a row does not fit a message of {MESSAGE_BYTES >> 20} MiB"
                 raise invalid(("X", start), detail, reason="ROW_TOO_LARGE")
             step = (stop - start) // 2  # long texts
             continue

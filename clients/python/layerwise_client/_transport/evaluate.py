@@ -9,7 +9,7 @@ from typing import cast
 
 from layerwise_client._data.arguments import text
 from layerwise_client._data.dataset_table import as_table, open_dataset_table
-from layerwise_client._data.file_header import name_of, open_file_header, open_path
+from layerwise_client._data.file_header import dataset_name, open_file_header, open_path
 from layerwise_client._data.names import target_name
 from layerwise_client._transport.connection import Connection
 from layerwise_client._transport.send_file import send_file
@@ -50,5 +50,5 @@ def evaluated(
 
 
 def _sent(connection: Connection, path: Path, *, read_as: str) -> Dataset:
-    header = open_file_header(name=name_of(path), read_as=read_as, transient=True)
+    header = open_file_header(name=dataset_name(path.name), read_as=read_as, transient=True)
     return dataset_of(connection, send_file(connection, path, header, display_of(False)))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from layerwise_client._data.dataset_table import open_dataset_table
-from layerwise_client._data.file_header import name_of, open_file_header, open_path
+from layerwise_client._data.file_header import dataset_name, open_file_header, open_path
 from layerwise_client._data.held_out import about_validation, parts_of
 from layerwise_client._data.names import target_name
 from layerwise_client._data.places import invalid
@@ -46,7 +46,7 @@ def hold_out(
             raise InvalidRequest(f"validation: {detail}", pointer="validation")
     if isinstance(validation, str | os.PathLike):
         file = open_path(cast("str", validation), "validation")
-        header = _held_out_header(dataset, _needed(dataset, request.ignore), name=name_of(file))
+        header = _held_out_header(dataset, _needed(dataset, request.ignore), name=dataset_name(file.name))
         try:
             request.validation_dataset = send_file(connection, file, header, display).id
         except InvalidRequest as exc:

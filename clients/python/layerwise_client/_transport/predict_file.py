@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 from layerwise_client._data.arguments import text
-from layerwise_client._data.file_header import name_of, open_file_header, open_path
+from layerwise_client._data.file_header import dataset_name, open_file_header, open_path
 from layerwise_client._transport.connection import Connection, Deadline
 from layerwise_client._transport.rpc import prediction_of
 from layerwise_client._transport.send_file import send_file
@@ -51,7 +51,9 @@ def open_request(
         path = open_path(file, "file")
         others = {name: "text" for name in (*kept, truth) if name and name not in signature.columns}
         read_as = f"{model}/{version}"
-        header = open_file_header(name=name_of(path), columns=others, gaps=gaps, read_as=read_as, transient=True)
+        header = open_file_header(
+            name=dataset_name(path.name), columns=others, gaps=gaps, read_as=read_as, transient=True
+        )
         try:
             dataset = send_file(connection, path, header, display).id
         except InvalidRequest as exc:

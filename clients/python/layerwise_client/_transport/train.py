@@ -11,7 +11,7 @@ from typing import Any, cast
 from layerwise_client._data.dataset_job import open_dataset_job
 from layerwise_client._data.dataset_table import DatasetTable, fits_one_column, open_dataset_table
 from layerwise_client._data.encoder import check_encoder, open_encoder
-from layerwise_client._data.file_header import MOST_NAME, name_of, open_file_header, open_path
+from layerwise_client._data.file_header import dataset_name, open_file_header, open_path
 from layerwise_client._data.held_out import open_parts
 from layerwise_client._data.names import target_name
 from layerwise_client._data.places import ALL_ROWS, Steps, invalid, placed
@@ -27,7 +27,7 @@ from layerwise_client.dataset import Dataset, dataset_of
 from layerwise_client.errors import InvalidRequest
 from layerwise_client.outcome import level_of_caller
 from layerwise_client.progress import Progress
-from layerwise_client.wording import counted, printable
+from layerwise_client.wording import counted
 from layerwise_proto.v1 import datasets_pb2, tables_pb2, training_pb2, types_pb2
 
 _ARGUMENTS = {
@@ -108,7 +108,7 @@ def _on_table(
             warnings.warn(f"X: {doubt.message}", stacklevel=level_of_caller())
     check_encoder(encoder, X, target_name(given.y))
     table = open_dataset_table(X, given.y, given.weights, encoder=encoder)
-    sent = _header_for(header, encoder, name=printable(f"table for {header.model}")[:MOST_NAME])
+    sent = _header_for(header, encoder, name=dataset_name(f"table for {header.model}"))
     encoder.ClearField("formats")  # those of the dataset's columns
     try:
         dataset = dataset_of(connection, send_table(connection, table.rows, sent, display))
@@ -148,7 +148,7 @@ def _sent(
 ) -> Dataset:
     """Send the file. A training that starts from a version reads it as that did."""
     file = open_path(path, "X")
-    sent = _header_for(header, encoder, name=name_of(file))
+    sent = _header_for(header, encoder, name=dataset_name(file.name))
     try:
         return dataset_of(connection, send_file(connection, file, sent, display))
     except InvalidRequest as exc:

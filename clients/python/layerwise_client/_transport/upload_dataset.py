@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from layerwise_client._data.dataset_table import open_dataset_table
-from layerwise_client._data.file_header import name_of, open_file_header, open_path
+from layerwise_client._data.file_header import dataset_name, open_file_header, open_path
 from layerwise_client._data.tables import is_table
 from layerwise_client._transport.connection import Connection
 from layerwise_client._transport.send_file import send_file
@@ -19,7 +19,7 @@ def uploaded(connection: Connection, data: object, display: Progress, *, name: s
     """Return the dataset. Raises `InvalidRequest`."""
     if not is_table(data):
         path = open_path(data, "data", or_else=", or a table")
-        header = open_file_header(name=name_of(path) if name is None else name, **choices)
+        header = open_file_header(name=dataset_name(path.name) if name is None else name, **choices)
         return dataset_of(connection, send_file(connection, path, header, display))
     header = open_file_header(name=name or "", **choices)
     encoder = tables_pb2.Encoder(formats=header.formats)
