@@ -4,7 +4,8 @@ from layerwise_client import datasets
 from layerwise_client._data.table_rows import TableBlock
 from layerwise_client.client import Client
 from layerwise_client.column import Column
-from layerwise_client.dataset import Dataset, DatasetColumn
+from layerwise_client.dataset import Dataset
+from layerwise_client.dataset_column import DatasetColumn
 from layerwise_client.errors import (
     Conflict,
     DeadlineExceeded,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, TypeVar
 
-from layerwise_client._data.places import invalid
-from layerwise_proto.v1 import types_pb2
+from layerwise_client._data.task import task_name
 
 if TYPE_CHECKING:
     from layerwise_proto.v1 import profiles_pb2
@@ -176,15 +175,6 @@ class Profile:
 
 
 S = TypeVar("S", NumberSummary, DateSummary, LengthSummary)
-TASKS = {"classification": types_pb2.TASK_CLASSES, "regression": types_pb2.TASK_AMOUNT}
-"""The numbers of the tasks by their names."""
-
-
-def task_number(task: str | None) -> types_pb2.Task.ValueType:
-    """Return the task as the API has it. Raises `InvalidRequest`."""
-    if task is not None and task not in TASKS:
-        raise invalid("task", f"expected {' or '.join(TASKS)}, got {task!r}")
-    return types_pb2.TASK_UNSPECIFIED if task is None else TASKS[task]
 
 
 def profile_of(message: profiles_pb2.Profile) -> Profile:
@@ -194,7 +184,7 @@ def profile_of(message: profiles_pb2.Profile) -> Profile:
         rows=message.rows,
         sampled_rows=message.sampled_rows,
         target=message.target or None,
-        task=next((name for name, number in TASKS.items() if number == message.task), None),
+        task=task_name(message.task),
         why=message.why,
         columns=tuple(map(_column_of, message.columns)),
         findings=tuple(map(dataset_finding_of, message.findings)),

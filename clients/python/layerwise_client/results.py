@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from layerwise_client.profile import DatasetFinding
 
-TASKS = {"classification": "CLASSES", "regression": "AMOUNT"}
-"""What a column may be predicted as, and the name that the training API has for it."""
 STATES = ("QUEUED", "RUNNING", "WAITING", "SUCCEEDED", "FAILED", "CANCELLED")
 _ENDED = STATES[3:]
 

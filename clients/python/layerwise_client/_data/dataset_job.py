@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from layerwise_client._data.task import classifies
+from layerwise_client._data.task import classifies, task_number
 from layerwise_client.dataset import Dataset
 from layerwise_client.errors import InvalidRequest
-from layerwise_client.results import TASKS
-from layerwise_proto.v1 import tables_pb2, training_pb2, types_pb2
+from layerwise_proto.v1 import tables_pb2, training_pb2
 
 
 def open_dataset_job(
@@ -39,9 +38,8 @@ def open_dataset_job(
         architecture=header.architecture,
         plan=header.plan,
         request_id=header.request_id,
+        task=task_number(task),
     )
-    if task is not None:
-        request.task = types_pb2.Task.Value(f"TASK_{TASKS[task]}")
     if header.HasField("start_from"):
         request.start_from.CopyFrom(header.start_from)
     rest = tables_pb2.Encoder()

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from layerwise_client.errors import InvalidRequest
 from layerwise_client.outcome import level_of_caller
-from layerwise_client.results import TASKS
+from layerwise_proto.v1 import types_pb2
 
 if TYPE_CHECKING:
     import numpy as np
+
+TASKS = {"classification": types_pb2.TASK_CLASSES, "regression": types_pb2.TASK_AMOUNT}
+"""What a column may be predicted as, and the number that the training API has for it."""
 
 
 def classifies(loss: str) -> bool:
@@ -45,9 +48,14 @@ def are_classes(array: np.ndarray[Any, np.dtype[Any]], kind: str) -> bool:
         except OverflowError:  # a number of hundreds of digits, which is refused with its place as a label
             return True
     if seen.are_classes is (kind == "number"):
-        other = "'regression' if they are an amount" if seen.are_classes else "'classification' if they are classes"
-        warnings.warn(f"y: {seen.why}; give task={other}", stacklevel=level_of_caller())
+        warn_of_task(seen.why, are_classes=seen.are_classes)
     return seen.are_classes
+
+
+def warn_of_task(why: str, *, are_classes: bool) -> None:
+    """Warn of a target that is taken for something else than its type says."""
+    other = "'regression' if they are an amount" if are_classes else "'classification' if they are classes"
+    warnings.warn(f"y: {why}; give task={other}", stacklevel=level_of_caller())
 
 
 def task_classifies(task: str | None, loss: str | None) -> bool | None:
@@ -62,7 +70,13 @@ def task_classifies(task: str | None, loss: str | None) -> bool | None:
     return task == "classification"
 
 
-def check_task(task: object) -> None:
-    """Raise `InvalidRequest` if `task` is none."""
+def task_number(task: str | None) -> types_pb2.Task.ValueType:
+    """Return the number of a task, 0 for None. Raises `InvalidRequest` for what is no task."""
     if task is not None and task not in TASKS:
         raise InvalidRequest(f"task: expected {' or '.join(TASKS)}, got {task!r}", pointer="task")
+    return types_pb2.TASK_UNSPECIFIED if task is None else TASKS[task]
+
+
+def task_name(number: int) -> str | None:
+    """Return the task of a number, None if it has none."""
+    return next((name for name, each in TASKS.items() if each == number), None)

@@ -11,9 +11,9 @@ from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from layerwise_client._data.task import task_name
 from layerwise_client.profile import dataset_finding_of
 from layerwise_client.results import (
-    TASKS,
     ColumnCounts,
     Doubt,
     Failure,
@@ -26,7 +26,7 @@ from layerwise_client.results import (
     Transition,
 )
 from layerwise_proto.json_form import enum_name, to_json
-from layerwise_proto.v1 import datasets_pb2, training_pb2, types_pb2
+from layerwise_proto.v1 import datasets_pb2, training_pb2
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -61,11 +61,10 @@ def snapshot_of(message: training_pb2.Job) -> Snapshot:
 
 
 def _source_of(message: training_pb2.TableSource) -> Source:
-    word = types_pb2.Task.Name(message.task).removeprefix("TASK_")
     return Source(
         dataset=message.dataset,
         target=message.target,
-        task=next((task for task, name in TASKS.items() if name == word), word),
+        task=task_name(message.task) or "unknown",
         why=message.why,
         left_out=message.left_out,
         ignored=tuple(message.ignored),

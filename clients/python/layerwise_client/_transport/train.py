@@ -17,7 +17,7 @@ from layerwise_client._data.names import target_name
 from layerwise_client._data.places import ALL_ROWS, Steps, invalid, placed
 from layerwise_client._data.rows_to_train import Rows
 from layerwise_client._data.tables import is_table, open_table
-from layerwise_client._data.task import check_task, task_classifies
+from layerwise_client._data.task import task_classifies, task_number, warn_of_task
 from layerwise_client._transport.connection import Connection
 from layerwise_client._transport.hold_out import hold_out
 from layerwise_client._transport.send_file import send_file
@@ -42,7 +42,7 @@ _ARGUMENTS = {
 
 def start(connection: Connection, header: training_pb2.TrainHeader, given: Rows, display: Progress) -> training_pb2.Job:
     """Return the job, once the service has what it needs. Raises `InvalidRequest`."""
-    check_task(given.task)
+    task_number(given.task)  # refuses what is no task
     if given.validation is not None and header.plan.validation:
         raise invalid("validation", "expected one way to hold rows out, the plan has a validation, too")
     if isinstance(given.validation, int | float) and not isinstance(given.validation, bool):
@@ -135,8 +135,7 @@ def _warn_of_target(source: training_pb2.TableSource, table: DatasetTable, *, ch
     kind = dict(zip(table.rows.names, table.rows.types, strict=True))[table.target]
     are_classes = source.task == types_pb2.TASK_CLASSES
     if not chosen and kind in ("whole", "number") and are_classes is (kind == "number"):
-        other = "'regression' if they are an amount" if are_classes else "'classification' if they are classes"
-        warnings.warn(f"y: {source.why}; give task={other}", stacklevel=level_of_caller())
+        warn_of_task(source.why, are_classes=are_classes)
 
 
 def _sent(

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import click
 
+from layerwise_client._data.task import TASKS
 from layerwise_client.cli.options import Choice, connect, json_option, rpc_option
 from layerwise_client.cli.output import emit, say, table
 from layerwise_client.client import Client
 from layerwise_client.dataset import Dataset
 from layerwise_client.errors import InvalidRequest
-from layerwise_client.profile import TASKS, ColumnProfile, Profile
+from layerwise_client.profile import ColumnProfile, Profile
 from layerwise_client.wording import counted, dataset_finding_line
 
 _ID = re.compile("[0-9a-f]{64}")
