@@ -326,7 +326,7 @@ def test_leaving_by_ctrl_c_says_how_to_come_back(client, service, taken, capsys)
         ({"weights": [1] * 5}, r"weights: expected one for each of the 6 rows, got shape \(5,\)", "weights"),
         ({"weights": [[1]] * 6}, r"weights: expected one for each of the 6 rows, got shape \(6, 1\)", "weights"),
         ({"weights": [[1], [1, 2]]}, "weights: expected one number a row", "weights"),
-        ({"weights": "abcdef"}, r"weights: expected one for each of the 6 rows, got shape \(\)", "weights"),
+        ({"weights": "abcdef"}, r"weights: expected one number a row, got 'abcdef'", "weights"),
         ({"weights": ["a"] * 6}, "weights row 0: expected a number, got 'a'", "weights[0]"),
         ({"weights": [1] * 4 + [float("nan"), 1]}, "weights row 4: expected a finite number", "weights[4]"),
         ({"weights": pd.Series([1, None] * 3, dtype="Int64")}, "weights row 1: expected a finite", "weights[1]"),
