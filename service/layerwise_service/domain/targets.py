@@ -126,7 +126,8 @@ def target_values(column: DatasetColumn, task: Task, stored: Stored) -> Sequence
     if isinstance(stored, list):
         return stored
     if task is Task.AMOUNT:
-        return stored.astype(np.float32)
+        with np.errstate(over="ignore"):  # too large a number becomes infinite, and is refused as a target
+            return stored.astype(np.float32)
     if column.kind == "boolean":
         labels = cast(BooleanFormat, variants.from_json("format", column.format, FORMATS)).labels
         return [labels[int(value)] for value in stored.tolist()]

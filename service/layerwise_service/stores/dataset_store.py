@@ -44,7 +44,6 @@ class DatasetNotFound(NotFound):
     def __init__(self, dataset: str, *, near: str = "", pointer: str = "id") -> None:
         hint = f"; did you mean {near}?" if near else ""
         super().__init__(f"there is no dataset {dataset[:64]!r}{hint}", pointer=pointer)
-        self.near = near
 
 
 class DatasetStore:
@@ -90,13 +89,13 @@ class DatasetStore:
                 )
         return replace(self.get(table.id), file_sha256=file_sha256)
 
-    def get(self, dataset: str) -> TableDataset:
-        """Return the dataset. Raises `DatasetNotFound`."""
+    def get(self, dataset: str, *, pointer: str = "id") -> TableDataset:
+        """Return the dataset, which `pointer` of the request names. Raises `DatasetNotFound`."""
         query = sa.select(*_SUMMARY, datasets.c.schema).where(_IS_TABLE, datasets.c.sha256 == dataset)
         with self._database.read() as connection:
             row = connection.execute(query).mappings().one_or_none()
             if row is None:
-                raise DatasetNotFound(dataset, near=_near(connection, dataset))
+                raise DatasetNotFound(dataset, near=_near(connection, dataset), pointer=pointer)
         given: dict[str, Any] = dict(row)
         columns, doubts = read_schema(given.pop("schema"))
         return TableDataset(**given, columns=columns, doubts=doubts)

@@ -46,7 +46,7 @@ class DatasetJobs:
 
         Raises `DatasetNotFound`, and `InvalidRequest` with the row and column of the dataset in its place.
         """
-        dataset = self._datasets.get(request.dataset)
+        dataset = self._datasets.get(request.dataset, pointer="dataset")
         columns = {column.name: column for column in dataset.columns}
         known = () if request.start_from is None else self._training.columns(*request.start_from)
         unasked = left_out(request, dataset, known)
@@ -118,7 +118,7 @@ class DatasetJobs:
         """Return the rows of the validation dataset, which has the columns of the other. Raises `InvalidRequest`."""
         if request.validation_dataset == request.dataset:
             raise InvalidRequest("expected another dataset than the one to train on", pointer="validation_dataset")
-        dataset = self._datasets.get(request.validation_dataset)
+        dataset = self._datasets.get(request.validation_dataset, pointer="validation_dataset")
         there = {column.name: column for column in dataset.columns}
         for name, column in columns.items():
             if name in request.ignore:

@@ -96,9 +96,9 @@ class Datasets:
         check_upload_id(upload_id)
         return self._uploads.offset(upload_id)
 
-    def get(self, dataset: str) -> TableDataset:
-        """Return the dataset. Raises `DatasetNotFound`."""
-        return self._datasets.get(dataset)
+    def get(self, dataset: str, *, pointer: str = "id") -> TableDataset:
+        """Return the dataset, which `pointer` of the request names. Raises `DatasetNotFound`."""
+        return self._datasets.get(dataset, pointer=pointer)
 
     def page(self, *, page_size: int = 0, page_token: str = "") -> Page[TableDatasetSummary]:
         """Return a page of datasets, newest first."""

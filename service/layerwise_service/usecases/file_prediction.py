@@ -52,7 +52,7 @@ class FilePredictor:
         Raises `DatasetNotFound`, `InvalidRequest`, and what `VersionPredictor.load` raises.
         """
         version = self._predictor.load(model=request.model, version=request.version)
-        dataset = self._datasets.get(request.dataset)
+        dataset = self._datasets.get(request.dataset, pointer="dataset")
         truth = None
         if request.target:
             columns = {column.name: column for column in dataset.columns}

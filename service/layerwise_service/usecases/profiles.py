@@ -12,7 +12,7 @@ from layerwise_service.profiling.process import make_profile
 from layerwise_service.profiling.profile import ProfileRequest, StoredDataset
 from layerwise_service.settings import Settings
 from layerwise_service.stores.artifact_store import ArtifactStore
-from layerwise_service.stores.dataset_store import DatasetNotFound, DatasetStore
+from layerwise_service.stores.dataset_store import DatasetStore
 from layerwise_service.usecases.table_prediction import check_column
 
 PROFILES_AT_ONCE = 2
@@ -60,8 +60,5 @@ class Profiles:
             self._places.release()
 
     def _stored(self, dataset: str, pointer: str) -> StoredDataset:
-        try:
-            found = self._datasets.get(dataset)
-        except DatasetNotFound as error:
-            raise DatasetNotFound(dataset, near=error.near, pointer=pointer) from error
+        found = self._datasets.get(dataset, pointer=pointer)
         return StoredDataset(found, str(self._artifacts.table(found).folder))

@@ -322,9 +322,22 @@ def test_a_version_whose_classes_are_such_numbers_is_not_evaluated() -> None:
 
 
 def test_a_job_on_no_dataset_is_refused(channel: grpc.Channel) -> None:
-    found = error_of(partial(create, channel, "0" * 64))
+    made = DatasetServiceStub(channel).UploadDataset(file_requests(FILE), timeout=60).id
+    for request, pointer in (
+        ({"dataset": "0" * 64}, "dataset"),
+        ({"dataset": made, "validation_dataset": "0" * 64}, "validation_dataset"),
+    ):
+        found = error_of(partial(create, channel, **request))
+        assert (found[0], found[2:]) == (grpc.StatusCode.NOT_FOUND, ("DATASET_NOT_FOUND", pointer))
 
-    assert (found[0], found[2]) == (grpc.StatusCode.NOT_FOUND, "DATASET_NOT_FOUND")
+
+def test_an_amount_that_float32_does_not_hold_is_refused_with_its_row(channel: grpc.Channel) -> None:
+    content = b"a,y\n" + b"".join(b"%d,%d.5\n" % (i, i) for i in range(30)) + b"30,1e300\n"
+    made = DatasetServiceStub(channel).UploadDataset(file_requests(content), timeout=60)
+
+    _, _, reason, pointer = error_of(partial(create, channel, made.id, target="y"))
+
+    assert (reason, pointer) == ("NOT_FINITE", "rows[30].y")
 
 
 def test_a_dataset_is_kept_while_a_job_needs_it_which_then_predicts_its_rows(

@@ -223,10 +223,10 @@ def test_what_is_wrong_is_told_by_row_and_column(
 
 
 def test_a_dataset_a_model_and_a_version_must_be_there(channel: grpc.Channel, table: str) -> None:
-    for request, reason in (
-        ({"dataset": "0" * 64}, "DATASET_NOT_FOUND"),
-        ({"model": "zz"}, "MODEL_NOT_FOUND"),
-        ({"version": "9"}, "VERSION_NOT_FOUND"),
+    for request, reason, pointer in (
+        ({"dataset": "0" * 64}, "DATASET_NOT_FOUND", "dataset"),
+        ({"model": "zz"}, "MODEL_NOT_FOUND", "model"),
+        ({"version": "9"}, "VERSION_NOT_FOUND", "version"),
     ):
         found = error_of(partial(predicted, channel, **{"dataset": table} | request))
-        assert (found[0], found[2]) == (grpc.StatusCode.NOT_FOUND, reason)
+        assert (found[0], found[2:]) == (grpc.StatusCode.NOT_FOUND, (reason, pointer))
