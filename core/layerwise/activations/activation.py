@@ -112,7 +112,7 @@ class Activation(Variant, ABC):
         """
 
     def compiled(self) -> Compiled | None:
-        """Return compiled loops that compute value and derivative in place; never for a class with `keeps_input`.
+        """Return compiled loops that compute value and derivative in place. A class with `keeps_input` has none.
 
         Returns
         -------

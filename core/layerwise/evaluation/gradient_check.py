@@ -52,6 +52,7 @@ class GradientCheck:
     Attributes
     ----------
     layers : tuple of LayerCheck
+        The errors of each layer, in their order.
     relative_error : float
         The largest relative error of a layer.
     """

@@ -55,6 +55,7 @@ def permutation_importance(
     Returns
     -------
     Importances
+        The importance of each column or feature, and its deviation.
 
     Raises
     ------

@@ -30,7 +30,7 @@ class Constant(Schedule):
 
 @dataclass(frozen=True, slots=True)
 class StepDecay(Schedule):
-    """multiplier^⌊t / every⌋.
+    """After t epochs, the rate is multiplied by multiplier^⌊t / every⌋.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class StepDecay(Schedule):
 
 @dataclass(frozen=True, slots=True)
 class ExponentialDecay(Schedule):
-    """multiplierᵗ, which changes in each step.
+    """After t epochs, the rate is multiplied by multiplierᵗ. It changes in each step.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ class ExponentialDecay(Schedule):
 
 @dataclass(frozen=True, slots=True)
 class InverseTimeDecay(Schedule):
-    """1 / (1 + decay · t). Robbins and Monro 1951.
+    """After t epochs, the rate is multiplied by 1 / (1 + decay · t). Robbins and Monro 1951.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ class InverseTimeDecay(Schedule):
 
 @dataclass(frozen=True, slots=True)
 class PolynomialDecay(Schedule):
-    """end + (1 - end) (1 - t/T)^power.
+    """After t of T epochs, the rate is multiplied by end + (1 - end) (1 - t/T)^power.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ class PolynomialDecay(Schedule):
 
 @dataclass(frozen=True, slots=True)
 class CosineDecay(Schedule):
-    """end + (1 - end) (1 + cos(π t/T)) / 2. Loshchilov and Hutter 2017.
+    """After t of T epochs, the rate is multiplied by end + (1 - end) (1 + cos(π t/T)) / 2. Loshchilov and Hutter 2017.
 
     Parameters
     ----------

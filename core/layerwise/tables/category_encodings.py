@@ -39,7 +39,7 @@ class OneHot(CategoryEncoding):
         A missing value gets an output of its own, gets zeros, or is refused. "auto" is "own" if the fitted rows have
         missing values, else "none".
     most : int, default 64
-        The most categories with an output; ties are broken by text.
+        How many categories have an output: the most frequent ones, and of equally frequent ones the first by text.
     unseen : {"auto", "other", "none", "error"}, default "auto"
         All other categories get one output together, get zeros, or are refused. "auto" is "other" if the fitted rows
         have more than `most` categories, else "none".

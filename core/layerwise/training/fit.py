@@ -122,7 +122,7 @@ class Training(TrainsWhenIterated[Record]):
     state : TrainingState
         The state of the training, from which it can be resumed.
     held_out_rows : ndarray (m,) or None
-        Sorted numbers of the rows of X that are held out; None if none are, or other rows are measured on.
+        Sorted numbers of the rows of X that are held out; None if none are, or `validation` has rows of its own.
     """
 
     def __init__(self, trainer: Trainer, network: Rescaled, *, by_step: bool, held_out: RowNumbers | None) -> None:
@@ -137,7 +137,7 @@ class Training(TrainsWhenIterated[Record]):
 
     @property
     def held_out_rows(self) -> NDArray[np.intp] | None:
-        """Sorted numbers of the rows of X that are held out; None if none are, or other rows are measured on."""
+        """Sorted numbers of the rows of X that are held out; None if none are, or `validation` has rows of its own."""
         return None if self._held_out is None else np.asarray(self._held_out)
 
     def finish(self) -> None:
