@@ -36,17 +36,16 @@ from layerwise_client.profile import (
 from layerwise_client.progress import Progress
 from layerwise_client.results import (
     ColumnCounts,
-    Doubt,
     Failure,
     Finding,
     LayerHealth,
     PoorModelWarning,
     Record,
     Snapshot,
-    Source,
     Summary,
     Transition,
 )
+from layerwise_client.source import Doubt, Source
 from layerwise_client.transport import Signature, Transport
 
 __all__ = [

@@ -14,7 +14,7 @@ from layerwise_client._data.task import task_number
 from layerwise_client._transport.messages import doubt_of, time_of
 from layerwise_client.dataset_column import DatasetColumn, column_of
 from layerwise_client.profile import Profile, profile_of
-from layerwise_client.results import Doubt
+from layerwise_client.source import Doubt
 from layerwise_proto.v1 import datasets_pb2, profiles_pb2, tables_pb2
 
 if TYPE_CHECKING:

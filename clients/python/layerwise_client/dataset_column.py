@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from layerwise_client._transport.messages import doubt_of
-from layerwise_client.results import Doubt
+from layerwise_client.source import Doubt
 from layerwise_proto.json_form import to_json
 from layerwise_proto.v1 import datasets_pb2, tables_pb2
 

@@ -14,7 +14,8 @@ from layerwise_client.column import Column
 from layerwise_client.job_facts import JobFacts
 from layerwise_client.outcome import check_succeeded, warn_of_poor_model
 from layerwise_client.progress import Progress, Silent, changed_of, show_left, show_waiting, waiting_of
-from layerwise_client.results import Failure, Finding, Record, Snapshot, Source, Summary, Transition
+from layerwise_client.results import Failure, Finding, Record, Snapshot, Summary, Transition
+from layerwise_client.source import Source
 from layerwise_proto.v1 import training_pb2
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from layerwise import Evaluation
     from layerwise_client._data.targets import Label
     from layerwise_client._transport.connection import Connection
-    from layerwise_client.results import Source
+    from layerwise_client.source import Source
 
 
 class _Details:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from layerwise.tables import TableWarning
     from layerwise_client.profile import DatasetFinding
-    from layerwise_client.results import Finding, Record, Snapshot, Source, Transition
+    from layerwise_client.results import Finding, Record, Snapshot, Transition
+    from layerwise_client.source import Source
 
 _WAITS_FOR = {"NO_SPACE": "the disk of the service is full"}
 """What a job waits for, by the reason of its change of state."""

@@ -13,18 +13,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from layerwise_client._data.task import task_name
 from layerwise_client.profile import dataset_finding_of
-from layerwise_client.results import (
-    ColumnCounts,
-    Doubt,
-    Failure,
-    Finding,
-    LayerHealth,
-    Record,
-    Snapshot,
-    Source,
-    Summary,
-    Transition,
-)
+from layerwise_client.results import ColumnCounts, Failure, Finding, LayerHealth, Record, Snapshot, Summary, Transition
+from layerwise_client.source import Doubt, Source
 from layerwise_proto.json_form import enum_name, to_json
 from layerwise_proto.v1 import datasets_pb2, training_pb2
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from layerwise_client.cli.output import say, table
 from layerwise_client.dataset import Dataset
 from layerwise_client.dataset_column import DatasetColumn
-from layerwise_client.results import Doubt
+from layerwise_client.source import Doubt
 from layerwise_client.wording import counted
 
 _MOST = 20
