@@ -86,15 +86,15 @@ def test_a_training_that_goes_on_reads_the_file_as_its_version_did(client: Clien
     ("given", "words"),
     [
         ({"y": "slod"}, r"y: there is no column 'slod'; the columns are id, .*; did you mean sold\?"),
-        ({"y": [1, 2]}, "y: expected the name of a column of the file, got list"),
-        ({"weights": [1]}, "weights: expected the name of a column of the file, got list"),
+        ({"y": [1, 2]}, "y: expected the name of a column of X, a file or dataset, got list"),
+        ({"weights": [1]}, "weights: expected the name of a column of X, a file or dataset, got list"),
         ({"weights": "colour"}, "weights: expected a column of numbers, 'colour' is one of kind category"),
         ({"ignore": ["nothing"]}, "ignore: there is no column 'nothing'"),
         ({"columns": {"colour": "number"}}, r"X row 0, column colour: expected a number, got 'blue'"),
         ({"columns": {"colour": "standardize"}}, r"X row 0, column colour: expected a number"),
         ({"columns": {"collour": "category"}}, "columns.collour: there is no column 'collour'.*did you mean colour"),
         ({"task": "classes"}, "task: expected classification or regression, got 'classes'"),
-        ({"classes": [0, 1]}, "classes: expected none with a file"),
+        ({"classes": [0, 1]}, "classes: expected none with a file or dataset"),
         ({"X": "nowhere.csv"}, "X: there is no file nowhere.csv"),
     ],
 )

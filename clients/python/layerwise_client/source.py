@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Something about a file or a column that its owner should know.
+    """Something about a table or a column that its owner should know.
 
     Attributes
     ----------

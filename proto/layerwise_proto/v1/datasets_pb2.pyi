@@ -310,7 +310,7 @@ Global___DatasetColumn: _TypeAlias = DatasetColumn  # noqa: Y015
 
 @_typing.final
 class Doubt(_message.Message):
-    """Something that the owner of a file should know."""
+    """Something that the owner of a file or a table should know."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -19,12 +19,14 @@ def open_dataset_job(
 ) -> training_pb2.CreateJobRequest:
     """Return the arguments as a message. Raises `InvalidRequest`."""
     if not isinstance(y, str):
-        raise InvalidRequest(f"y: expected the name of a column of the file, got {type(y).__name__}", pointer="y")
+        raise InvalidRequest(
+            f"y: expected the name of a column of X, a file or dataset, got {type(y).__name__}", pointer="y"
+        )
     if not isinstance(weights, str | None):
-        wanted = "expected the name of a column of the file"
+        wanted = "expected the name of a column of X, a file or dataset"
         raise InvalidRequest(f"weights: {wanted}, got {type(weights).__name__}", pointer="weights")
     if header.HasField("classes"):
-        detail = "expected none with a file, whose column has the classes; use X and y for others"
+        detail = "expected none with a file or dataset, whose column has the classes; pass rows in memory for others"
         raise InvalidRequest(f"classes: {detail}", pointer="classes")
     loss = header.plan.loss.WhichOneof("kind")
     if task is None and loss is not None:
