@@ -20,6 +20,7 @@ from layerwise_service.usecases.table_upload import TableUpload
 
 _HEADER_MISSING = "missing; the first message of the stream must be a header"
 _WHAT_NEXT = "send all of it again; a file with an upload_id goes on where GetUpload says"
+_WRITES_AT_ONCE = 4  # messages that are unpacked and written: each takes much memory, and they share the interpreter
 _Upload = FileUpload | TableUpload
 
 
@@ -29,7 +30,8 @@ class DatasetReceiver:
     def __init__(self, datasets: Datasets, streams: UploadStreams, *, threads: int) -> None:
         self._datasets = datasets
         self._streams = streams
-        # threads of their own: those that wait for readers would keep other calls waiting
+        # threads of their own: those that write, or wait for readers, would keep other calls waiting
+        self._writing = ThreadPoolExecutor(_WRITES_AT_ONCE, thread_name_prefix="write")
         self._reading = ThreadPoolExecutor(threads, thread_name_prefix="read")
 
     async def receive(self, requests: AsyncIterator[datasets_pb2.UploadDatasetRequest]) -> TableDataset:
@@ -52,6 +54,7 @@ class DatasetReceiver:
 
     def close(self) -> None:
         """End the threads, once all calls have ended."""
+        self._writing.shutdown()
         self._reading.shutdown()
 
     async def _read(
@@ -69,7 +72,7 @@ class DatasetReceiver:
             elif part == "header":
                 raise InvalidRequest("sent twice; only the first message is a header", pointer="header")
             else:
-                await run_to_completion(partial(_add, begun[0], request))
+                await run_to_completion(partial(_add, begun[0], request), executor=self._writing)
         if not begun:
             raise InvalidRequest(_HEADER_MISSING, pointer="header")
 

@@ -23,6 +23,7 @@ from layerwise_proto.v1.datasets_pb2_grpc import DatasetServiceStub
 from layerwise_service.errors import Unavailable
 from layerwise_service.reading.read_table import read_table
 from layerwise_service.settings import Settings
+from layerwise_service.usecases.table_upload import TableUpload
 
 NAN = math.nan
 
@@ -210,6 +211,33 @@ def test_few_small_tables_are_read_at_once_and_they_do_not_wait_for_files(
     ended.set()
     assert {call.code() for call in held} == {grpc.StatusCode.UNAVAILABLE}
     wait_until(lambda: left(settings) == [])
+
+
+def test_other_calls_are_answered_while_the_disk_hangs_on_which_tables_are_written(
+    service: DatasetServiceStub, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, free = threading.Semaphore(0), threading.Event()
+    write = TableUpload.add
+
+    def hang(*given: Any) -> None:
+        begun.release()
+        free.wait(60)
+        write(*given)
+
+    monkeypatch.setattr(TableUpload, "add", hang)
+    calls = [service.UploadDataset.future(table_requests(TYPED), timeout=90) for _ in range(20)]
+    try:
+        for _ in range(4):
+            assert begun.acquire(timeout=30)
+
+        for _ in range(3):
+            service.ListDatasets(datasets_pb2.ListDatasetsRequest(), timeout=20)
+
+        assert not any(call.done() for call in calls)
+    finally:
+        free.set()
+    assert len({call.result().id for call in calls}) == 1
+    assert left(settings) == []
 
 
 def test_each_answer_has_the_hash_of_the_file_that_was_sent(service: DatasetServiceStub) -> None:
