@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import duckdb
+import nanoarrow  # type: ignore[import-untyped]
 import numpy as np
 import polars as pl
 import pytest
@@ -145,4 +146,6 @@ def test_the_target_and_the_weights_may_be_columns_of_polars() -> None:
     labels = open_targets(pl.Series(["b", "a"], dtype=pl.Categorical), None)
 
     assert (labels.kind, labels.take(0, 2).tolist()) == ("string", ["b", "a"])
+    assert open_targets(nanoarrow.Array(["b", "a"], nanoarrow.string()), None).take(0, 2).tolist() == ["b", "a"]
+    assert open_table(pl.DataFrame({"a": labels.take(0, 2)}, {"a": pl.Categorical})).values_of("a") == ["b", "a"]
     assert open_weights(pl.Series([1.0, 0.5]), 2).values.tolist() == [1, 0.5]

@@ -1,4 +1,4 @@
-"""Tables that become no dataset: with several targets, chosen classes or labels beyond float64 they are streamed."""
+"""Tables that become no dataset: with several targets, chosen classes, or labels that a dataset would change."""
 
 from __future__ import annotations
 
@@ -38,14 +38,18 @@ def targets(batch):
     return np.frombuffer(batch.targets.data, "<f4").reshape(-1, 2).tolist()
 
 
-def test_several_targets_chosen_classes_and_labels_beyond_float64_are_streamed(client, sent):
+def test_several_targets_chosen_classes_and_labels_that_a_dataset_would_change_are_streamed(client, sent):
     X = {"a": [1, 2]}
     client.train("m", HIDDEN, X, [[1.0, 2.0], [3.0, 4.0]], progress=False)
     client.train("m", HIDDEN, X, ["x", "y"], classes=["x", "y", "z"], progress=False)
     client.train("m", HIDDEN, X, [2**53 + 1, 2**53], progress=False)
+    client.train("m", HIDDEN, [{"a": 1, "b": 2**53 + 1}, {"a": 2, "b": 2**53}], "b", progress=False)
+    client.train("m", HIDDEN, X, ["True", "no"], progress=False)
+    client.train("m", HIDDEN, X | {"b": ["FALSE", "no"]}, "b", progress=False)
 
-    assert [rows for _, rows, _ in sent] == [X] * 3
-    assert list(sent[2][2].labels.integers.values) == [2**53 + 1, 2**53]
+    assert [rows for _, rows, _ in sent] == [X] * 6
+    assert [list(block.labels.integers.values) for _, _, block in sent[2:4]] == [[2**53 + 1, 2**53]] * 2
+    assert [list(block.labels.strings.values) for _, _, block in sent[4:]] == [["True", "no"], ["FALSE", "no"]]
 
 
 def test_a_table_to_predict_may_still_have_the_columns_of_the_labels_and_of_the_marks(client, streamed):

@@ -56,6 +56,7 @@ def columns(X, **encodings):
         ("number", np.array([1.5, NAN], dtype=np.float16), [1.5, None]),
         ("number", pd.array([1.5, None], dtype="Float32"), [1.5, None]),
         ("number", np.ma.masked_array([1.0, 2.0], mask=[False, True]), [1, None]),
+        ("number", pd.arrays.SparseArray([0.0, 1.5, NAN]), [0, 1.5, None]),
         ("whole", [1, 2, None], [1, 2, None]),
         ("whole", np.array([1, 2], dtype=np.uint8), [1, 2]),
         ("whole", np.array([1, None], dtype=object), [1, None]),

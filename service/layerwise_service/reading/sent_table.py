@@ -183,7 +183,7 @@ class _CellReader:
         if len(known) > self._most_kept:
             known.clear()
             known[""] = None
-        for value in set(values) - known.keys():
+        for value in [each for each in dict.fromkeys(values) if each not in known]:  # in order, for the first error
             try:
                 known[value] = self._read(as_given(value))
             except (ValueError, OverflowError):

@@ -30,6 +30,11 @@ class ArrowCategories:
     def __len__(self) -> int:
         return len(self.codes)
 
+    def take(self, start: int, stop: int) -> list[object]:
+        """Return the category of each of these rows, None where the value is missing."""
+        of_code = [*self.categories, None]
+        return [of_code[code] for code in self.codes[start:stop].tolist()]
+
 
 def is_arrow(X: object) -> bool:
     """Return whether `X` is a table of Arrow. pandas has a way of its own, which needs no further package."""

@@ -102,7 +102,7 @@ def _array_of(series: Any) -> Array:
     if isinstance(dtype, np.dtype):
         return cast("Array", series.to_numpy())
     if kind == "f":  # na_value: a missing value of pandas' own numbers has no float otherwise
-        return cast("Array", series.to_numpy(dtype=f"f{dtype.itemsize}", na_value=np.nan))
+        return cast("Array", series.to_numpy(dtype=f"f{getattr(dtype, 'itemsize', 8)}", na_value=np.nan))
     if kind in "iu" and not ((series > EXACT) | (series < -EXACT)).any():
         return cast("Array", series.to_numpy(dtype=np.float64, na_value=np.nan))
     return cast("Array", series.to_numpy(dtype=object))

@@ -17,8 +17,7 @@ from layerwise_client.errors import InvalidRequest
 from layerwise_proto.v1 import tables_pb2
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+    from layerwise_client._data.rows import Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +38,19 @@ class DatasetTable:
 
 
 def open_dataset_table(
-    X: object, y: object, weights: object, *, encoder: tables_pb2.Encoder, target: str = "", weight: str = ""
+    X: object,
+    y: object,
+    weights: object,
+    *,
+    encoder: tables_pb2.Encoder,
+    target: str = "",
+    weight: str = "",
+    amounts: bool = False,
 ) -> DatasetTable:
     """Check the arguments of `Client.train`. `y` and `weights` may be names of columns of `X`, values, or None.
 
-    Values become columns called `target` and `weight`; if these are "", by new names. Raises `InvalidRequest`.
+    Values become columns called `target` and `weight`; if these are "", by new names. Booleans that are `amounts` to
+    predict become 1 and 0. Raises `InvalidRequest`.
     """
     given = X if isinstance(X, UncheckedTable) else as_table(X)
     added: dict[str, str] = {}
@@ -75,7 +82,7 @@ def open_dataset_table(
         rows = given.opened(kinds=kinds)
     except InvalidRequest as exc:
         raise _placed(exc, added) from exc
-    return DatasetTable(_with_labels(rows, target) if target else rows, target, weight, added)
+    return DatasetTable(_with_targets(rows, target, amounts) if target else rows, target, weight, added)
 
 
 def _placed(error: InvalidRequest, added: Mapping[str, str]) -> InvalidRequest:
@@ -89,12 +96,13 @@ def _placed(error: InvalidRequest, added: Mapping[str, str]) -> InvalidRequest:
     return invalid(place, error.detail, reason=error.reason, request_id=error.request_id)
 
 
-def fits_one_column(y: object) -> bool:
-    """Return whether `y` can be a column of a dataset: it names one, or has one value a row that float64 can hold."""
-    if target_name(y) is not None:
-        return True
+def fits_one_column(X: UncheckedTable, y: object) -> bool:
+    """Return whether `y`, or the column that it names, has a value for each row that a dataset keeps as it is."""
+    if (named := target_name(y)) is not None:
+        X.check_names([named], "y")
+        y = X.values_of(named)
     array = as_array(y, "y")
-    return array.ndim == 1 and not _is_beyond_float64(array)
+    return array.ndim == 1 and _are_kept(array)
 
 
 def as_table(X: object) -> UncheckedTable:
@@ -117,16 +125,24 @@ def _new_name(values: object, default: str, given: UncheckedTable) -> str:
     return column_names([*given.columns, wanted])[-1]
 
 
-def _is_beyond_float64(array: npt.NDArray[np.generic]) -> bool:
-    """Return whether some of these are whole numbers that float64 would round."""
+def _are_kept(labels: Array) -> bool:
+    """Return whether a column of a dataset has these labels as they are.
+
+    It holds no whole numbers beyond 2^53, and takes "True" for the category "true".
+    """
+    from layerwise.tables.cells import BOOLEANS
     from layerwise_client._data.cells import EXACT
 
-    if array.dtype.kind in "iu":
-        return len(array) > 0 and (int(array.max()) > EXACT or int(array.min()) < -EXACT)
-    return array.dtype.kind == "O" and any(type(each) is int and abs(each) > EXACT for each in array.tolist())
+    if labels.dtype.kind in "iu":
+        return len(labels) == 0 or (int(labels.max()) <= EXACT and int(labels.min()) >= -EXACT)
+    return labels.dtype.kind not in "OUT" or not any(
+        each.strip() in BOOLEANS if isinstance(each, str) else type(each) is int and abs(each) > EXACT
+        for each in labels.tolist()
+    )
 
 
-def _with_labels(rows: TableRows, target: str) -> TableRows:
-    """Return the rows with texts in the column `target` typed as categories: the label "1" stays a text."""
+def _with_targets(rows: TableRows, target: str, amounts: bool) -> TableRows:
+    """Return the rows. Targets that are texts stay labels, such as "1" or "yes"; booleans may be `amounts`, 1 and 0."""
+    named = {"": "category"} | ({"boolean": "whole"} if amounts else {})
     types = zip(rows.names, rows.types, strict=True)
-    return replace(rows, types=["category" if name == target and not kind else kind for name, kind in types])
+    return replace(rows, types=[named.get(kind, kind) if name == target else kind for name, kind in types])

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
-from layerwise_client._data.arrow import arrow_columns, is_arrow
+from layerwise_client._data.arrow import ArrowCategories, arrow_columns, is_arrow
 from layerwise_client._data.cells import Cell
 from layerwise_client._data.columns import open_values
 from layerwise_client._data.masks import refuse_masked
@@ -40,8 +40,12 @@ class UncheckedTable:
         rest = {each: values for each, values in self.columns.items() if each != name}
         if not rest:
             raise InvalidRequest(f"X has no column beside {name}", pointer="X")
+        return replace(self, columns=rest), self.values_of(name)
+
+    def values_of(self, name: str) -> object:
+        """Return the values of the column `name` as an array, a Series or a list."""
         values = self.columns[name]
-        return replace(self, columns=rest), values.take(0, self.count) if isinstance(values, FieldOfRows) else values
+        return values.take(0, self.count) if isinstance(values, FieldOfRows | ArrowCategories) else values
 
     def check_names(self, names: Sequence[str], what: str) -> None:
         """Raise `InvalidRequest` for the first of `names` that is no column; `what` is the argument with the names."""

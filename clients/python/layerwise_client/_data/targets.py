@@ -197,6 +197,8 @@ def as_array(y: object, name: str) -> Array:
     import numpy as np
 
     refuse_masked(y, name)
+    if hasattr(y, "to_pylist"):  # Arrow, whose arrays of texts NumPy cannot take
+        y = cast(Any, y).to_pylist()
     if hasattr(y, "to_numpy"):  # pandas
         series = cast(Any, y)
         nullable = hasattr(getattr(series, "dtype", None), "na_value") and series.dtype.kind in "iub"

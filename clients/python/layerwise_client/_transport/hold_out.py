@@ -20,7 +20,7 @@ from layerwise_client._transport.send_table import send_table
 from layerwise_client.dataset import Dataset
 from layerwise_client.errors import InvalidRequest
 from layerwise_client.progress import Progress
-from layerwise_proto.v1 import datasets_pb2, tables_pb2, training_pb2
+from layerwise_proto.v1 import datasets_pb2, tables_pb2, training_pb2, types_pb2
 
 
 def hold_out(
@@ -63,7 +63,10 @@ def hold_out(
         if (weights is None) is not (given.weights is None):
             wanted, got = ("none", "some") if given.weights is None else ("(x, y, weights)", "none")
             raise invalid("weights", f"expected {wanted}, as for the rows to train on, got {got}")
-        table = open_dataset_table(X, y, weights, encoder=encoder, target=request.target, weight=request.weight)
+        amounts = request.task == types_pb2.TASK_AMOUNT
+        table = open_dataset_table(
+            X, y, weights, encoder=encoder, target=request.target, weight=request.weight, amounts=amounts
+        )
         try:
             header = _held_out_header(dataset, table.rows.names)
             request.validation_dataset = send_table(connection, table.rows, header, display).id

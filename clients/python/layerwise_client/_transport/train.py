@@ -16,8 +16,8 @@ from layerwise_client._data.held_out import open_parts
 from layerwise_client._data.names import target_name
 from layerwise_client._data.places import ALL_ROWS, Steps, invalid, placed
 from layerwise_client._data.rows_to_train import Rows
-from layerwise_client._data.tables import is_table, open_table
-from layerwise_client._data.task import task_classifies, task_number, warn_of_task
+from layerwise_client._data.tables import UncheckedTable, is_table, open_table
+from layerwise_client._data.task import taken_by, task_classifies, task_number, warn_of_task
 from layerwise_client._transport.connection import Connection
 from layerwise_client._transport.hold_out import hold_out
 from layerwise_client._transport.send_file import send_file
@@ -52,8 +52,10 @@ def start(connection: Connection, header: training_pb2.TrainHeader, given: Rows,
     encoder = open_encoder(given.encoder, given.columns, given.ignore)
     if isinstance(given.X, Dataset | str | os.PathLike):
         return _on_file(connection, given, header, encoder, display)
-    if is_table(given.X) and not header.HasField("classes") and fits_one_column(given.y):
-        return _on_table(connection, given, header, encoder, display)
+    if is_table(given.X) and not header.HasField("classes"):
+        X = open_table(given.X)
+        if fits_one_column(X, given.y):
+            return _on_table(connection, replace(given, X=X), header, encoder, display)
     parts = open_parts(
         given.X,
         given.y,
@@ -102,12 +104,14 @@ def _on_table(
     display: Progress,
 ) -> training_pb2.Job:
     """Return the job on a table in memory, once it is sent and has become a dataset."""
-    X = open_table(given.X)
+    X = cast("UncheckedTable", given.X)
     for doubt in X.doubts:
         if doubt.reason != "NO_NAME":  # of which the service says more
             warnings.warn(f"X: {doubt.message}", stacklevel=level_of_caller())
     check_encoder(encoder, X, target_name(given.y))
-    table = open_dataset_table(X, given.y, given.weights, encoder=encoder)
+    loss = header.plan.loss.WhichOneof("kind")
+    amounts = taken_by(loss, task_classifies(given.task, loss)) == "values"
+    table = open_dataset_table(X, given.y, given.weights, encoder=encoder, amounts=amounts)
     sent = _header_for(header, encoder, name=dataset_name(f"table for {header.model}"))
     encoder.ClearField("formats")  # those of the dataset's columns
     try:
@@ -130,8 +134,8 @@ def _warn_of_target(source: training_pb2.TableSource, table: DatasetTable, *, ch
     """Warn of rows that are left out. Unless the task was `chosen`, warn if it is not what the target's type says."""
     if source.left_out:
         left_out = counted(source.left_out, "row without a target is", "rows without a target are")
-        remain = table.rows.count - source.left_out
-        warnings.warn(f"{left_out} left out, {remain:,} remain", stacklevel=level_of_caller())
+        remain = "" if source.validation_dataset else f", {table.rows.count - source.left_out:,} remain"
+        warnings.warn(f"{left_out} left out{remain}", stacklevel=level_of_caller())
     kind = dict(zip(table.rows.names, table.rows.types, strict=True))[table.target]
     are_classes = source.task == types_pb2.TASK_CLASSES
     if not chosen and kind in ("whole", "number") and are_classes is (kind == "number"):
