@@ -242,6 +242,15 @@ def test_labels_and_weights_become_columns_with_names_that_no_other_column_has(c
     assert files.columns(2) == {"late": [1, 2], "w": [1, 2], "late_2": [0, 1]}
 
 
+def test_booleans_that_are_amounts_become_numbers(client, files):
+    X = {"a": [1, 2]}
+    client.train("m", HIDDEN, X, [True, False], task="regression", validation=(X, [True, True]), progress=False)
+    client.train("m", HIDDEN, X | {"b": [True, None]}, "b", plan={"loss": "huber"}, progress=False)
+    client.train("m", HIDDEN, X, [True, False], progress=False)
+
+    assert [[*files.types(i).values()][-1] for i in range(4)] == ["whole", "whole", "whole", "boolean"]
+
+
 @pytest.mark.parametrize(
     ("name", "target"),
     [(" late ", "late"), ("Unnamed: 0", "column1"), ("a\nb", "target"), ("la\u200bte", "target"), (7, "target")],

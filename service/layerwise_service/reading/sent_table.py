@@ -61,9 +61,10 @@ class SentTable:
         def found(i: int, decimal: str = "") -> tuple[InferredFormat, ColumnSchema]:
             form = chosen.get(names[i])
             if numeric[i]:
-                return self._of_numbers(i, names[i], form or _format_of_numbers(kinds[i], usual))
+                return self._of_numbers(i, names[i], form, _format_of_numbers(kinds[i], usual))
             counts = self._counts(self._given[i], form.gaps if form else usual)
-            form = form or _format_of_texts(kinds[i], counts, choices)
+            if form is None and counts.distinct:
+                form = _format_of_texts(kinds[i], counts, choices)
             return _of_texts(names[i], form, counts, usual, "." if kinds[i] in _PLAIN else decimal)
 
         columns = [found(i) for i in range(len(names))]
@@ -105,15 +106,18 @@ class SentTable:
             counts.add(cast("list[str]", block[name]))
         return counts
 
-    def _of_numbers(self, i: int, name: str, form: Format) -> tuple[InferredFormat, ColumnSchema]:
+    def _of_numbers(
+        self, i: int, name: str, chosen: Format | None, usual: Format
+    ) -> tuple[InferredFormat, ColumnSchema]:
         """Return the format of a column of numbers, and what is known of the column."""
+        form = chosen or usual
         values = self._stored.values(self._given[i], 0, self._stored.rows)
         assert isinstance(values, np.ndarray)
         if not (have_value := _have_value(values, form)).all():
             values = values[have_value]
         gaps = self._stored.rows - len(values)
         found = InferredFormat(form)
-        if not len(values) and isinstance(form, NumberFormat):
+        if not len(values) and chosen is None:
             found = infer_format({}, gaps=form.gaps)
         example = _text_of(values[0], is_boolean=self._are_booleans[i]) if len(values) else ""
         values.sort()

@@ -174,14 +174,28 @@ def test_a_format_that_is_chosen_reads_whatever_was_sent(
 
 
 @pytest.mark.parametrize(
+    ("kind", "cells", "chosen"),
+    [("number", [NAN], NumberFormat()), ("boolean", [NAN], BooleanFormat()), ("date", [""], DateFormat())],
+)
+def test_a_column_without_values_has_a_doubt_unless_its_format_is_chosen(
+    kind: str, cells: Cells, chosen: Format, tmp_path: Path
+) -> None:
+    (unknown,) = sent(tmp_path / "unknown", {"a": (kind, cells)}).schema.columns
+    (known,) = sent(tmp_path / "known", {"a": (kind, cells)}, ReadingChoices({"a": chosen})).schema.columns
+
+    assert [doubt.reason for doubt in unknown.doubts] == ["EMPTY"]
+    assert (known.format.kind, known.doubts) == (kind, ())
+
+
+@pytest.mark.parametrize(
     ("kind", "cells", "form", "message"),
     [
         ("date", ["2013-01-31", "today"], None, "expected a date.*, got 'today'"),
         ("whole", [1.0, 2.0], BooleanFormat(), "expected true or false, got 2:"),
-        ("", ["1", "x"], NumberFormat(), "expected a number, got 'x'"),
+        ("", ["1", "x", "y", "z", "a"], NumberFormat(), "expected a number, got 'x'"),
     ],
 )
-def test_a_value_that_does_not_fit_is_refused_with_its_place(
+def test_the_first_value_that_does_not_fit_is_refused_with_its_place(
     kind: str, cells: Cells, form: Format | None, message: str, tmp_path: Path
 ) -> None:
     table = sent(tmp_path / "sent", {"a": (kind, cells)}, ReadingChoices({"a": form} if form else {}))
