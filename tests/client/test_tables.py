@@ -262,6 +262,16 @@ def test_the_column_of_a_series_has_the_name_that_the_service_will_give_it(clien
     assert column_names(list(files.columns(0))) == ["a", target]
 
 
+@pytest.mark.parametrize(("weights", "name"), [(" w ", "w"), (7, "7")])
+def test_weights_name_a_column_as_y_does(client, files, weights, name):
+    X = {"a": [1, 2], "late": [0, 1], weights: [1, 2]}
+
+    client.train("m", HIDDEN, X, "late", weights=weights, progress=False)
+    client.train("m", HIDDEN, X, "late", weights=weights, validation=X, progress=False)
+
+    assert [job.weight for job in files.jobs] == [name, name]
+
+
 def test_the_rows_of_a_version_to_start_from_are_read_as_those_of_its_training(client, files, flights):
     client.train("flights", HIDDEN, flights, "late", start_from="flights/2", progress=False)
 

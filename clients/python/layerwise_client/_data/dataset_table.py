@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from layerwise_client._data.encoder import kinds_of
-from layerwise_client._data.names import target_name
+from layerwise_client._data.names import column_name
 from layerwise_client._data.places import Steps, invalid
 from layerwise_client._data.table_rows import TableRows
 from layerwise_client._data.tables import UncheckedTable, is_table, open_table
@@ -55,7 +55,7 @@ def open_dataset_table(
     given = X if isinstance(X, UncheckedTable) else as_table(X)
     added: dict[str, str] = {}
     kinds = kinds_of(encoder, given)
-    if (named := target_name(y)) is not None:
+    if (named := column_name(y)) is not None:
         given.check_names([named], "y")
         target = named
         values = given.without(named, "y")[1]
@@ -71,9 +71,9 @@ def open_dataset_table(
             raise InvalidRequest(f"X has {given.count} rows, y has {len(array)}", pointer="y")
         given = replace(given, columns={**given.columns, target: array})
         kinds[target] = ""
-    if isinstance(weights, str):
-        given.check_names([weights], "weights")
-        weight = weights
+    if (named := column_name(weights)) is not None:
+        given.check_names([named], "weights")
+        weight = named
     elif weights is not None:
         weight = weight or _new_name(weights, "weight", given)
         added[weight] = "weights"
@@ -98,7 +98,7 @@ def _placed(error: InvalidRequest, added: Mapping[str, str]) -> InvalidRequest:
 
 def fits_one_column(X: UncheckedTable, y: object) -> bool:
     """Return whether `y`, or the column that it names, has a value for each row that a dataset keeps as it is."""
-    if (named := target_name(y)) is not None:
+    if (named := column_name(y)) is not None:
         X.check_names([named], "y")
         y = X.values_of(named)
     array = as_array(y, "y")

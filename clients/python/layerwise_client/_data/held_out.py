@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from layerwise_client._data.columns import open_values
 from layerwise_client._data.encoder import kinds_of
-from layerwise_client._data.names import target_name
+from layerwise_client._data.names import column_name
 from layerwise_client._data.places import invalid
 from layerwise_client._data.rows import NumberRows, open_rows
 from layerwise_client._data.table_rows import TableRows
@@ -46,9 +46,9 @@ def open_parts(
     """
     marks: object = None
     rows = X
-    y = target_name(y) or y if is_table(X) else y
+    y = column_name(y) or y if is_table(X) else y
     if _is_name_or_file(validation):
-        name = target_name(validation)
+        name = column_name(validation)
         if name is None or not is_table(X) or name not in (table := open_table(X)).columns:
             detail = "expected rows in memory, as those to train on, or the name of a column of X that marks rows"
             raise _invalid(f"{detail}, got {validation!r}")

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from layerwise.tables.doubt import Doubt
 
 
-def target_name(y: object) -> str | None:
-    """Return the name of the column that `y` names, as it is in an open table; None if `y` has values."""
+def column_name(y: object) -> str | None:
+    """Return the name of the column that an argument such as `y` names, as in an open table; None if it has values."""
     from layerwise.tables.names import visible_name
 
     if isinstance(y, str):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from layerwise_client._data.encoder import check_encoder, kinds_of
-from layerwise_client._data.names import target_name
+from layerwise_client._data.names import column_name
 from layerwise_client._data.rows import NumberRows, open_rows, tensor
 from layerwise_client._data.table_rows import TableBlock, TableRows
 from layerwise_client._data.tables import UncheckedTable, is_table, open_table
@@ -110,7 +110,7 @@ def _open_rows_and_y(
                 wanted = "a table, such as a DataFrame or a mapping of column names to values"
                 raise InvalidRequest(f"{what}: expected X to be {wanted}, since this names columns", pointer=what)
         return open_rows(X), y
-    given, target = X if isinstance(X, UncheckedTable) else open_table(X), target_name(y)
+    given, target = X if isinstance(X, UncheckedTable) else open_table(X), column_name(y)
     for doubt in given.doubts:
         warnings.warn(f"X: {doubt.message}", stacklevel=level_of_caller())
     check_encoder(encoder, given, target)

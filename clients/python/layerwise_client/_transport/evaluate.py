@@ -10,7 +10,7 @@ from typing import cast
 from layerwise_client._data.arguments import text
 from layerwise_client._data.dataset_table import as_table, open_dataset_table
 from layerwise_client._data.file_header import dataset_name, open_file_header, open_path
-from layerwise_client._data.names import target_name
+from layerwise_client._data.names import column_name
 from layerwise_client._transport.connection import Connection
 from layerwise_client._transport.send_file import send_file
 from layerwise_client._transport.send_table import send_table
@@ -31,7 +31,7 @@ def evaluated(
     names = [text(each, "versions") for each in ([versions] if isinstance(versions, str) else versions)]
     if not names:
         raise InvalidRequest("versions: expected at least one version, got none", pointer="versions")
-    target = target_name(y) or ""
+    target = column_name(y) or ""
     if isinstance(data, Dataset):
         dataset = data
     elif isinstance(data, str | os.PathLike):

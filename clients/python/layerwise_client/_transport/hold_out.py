@@ -10,7 +10,7 @@ from typing import cast
 from layerwise_client._data.dataset_table import open_dataset_table
 from layerwise_client._data.file_header import dataset_name, open_file_header, open_path
 from layerwise_client._data.held_out import about_validation, parts_of
-from layerwise_client._data.names import target_name
+from layerwise_client._data.names import column_name
 from layerwise_client._data.places import invalid
 from layerwise_client._data.rows_to_train import Rows
 from layerwise_client._data.tables import is_table, listed
@@ -37,7 +37,7 @@ def hold_out(
     if isinstance(validation, Dataset):
         request.validation_dataset = validation.id
         return
-    if (named := target_name(validation)) is not None:
+    if (named := column_name(validation)) is not None:
         if named in [column.name for column in dataset.columns]:
             request.validation_column = named
             return
@@ -53,10 +53,10 @@ def hold_out(
             detail = f"{file}: {exc}"
             raise invalid(("validation",), detail, reason=exc.reason, request_id=exc.request_id) from exc
         return
-    X, y, weights = parts_of(validation, target_name(given.y))
+    X, y, weights = parts_of(validation, column_name(given.y))
     try:
-        if weights is None and isinstance(given.weights, str):
-            weights = given.weights
+        if weights is None:
+            weights = column_name(given.weights)
         if not is_table(X):
             columns = listed([column.name for column in dataset.columns])
             raise invalid("X", f"expected a table with the columns {columns}, got {type(X).__name__}")

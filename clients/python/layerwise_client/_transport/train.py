@@ -13,7 +13,7 @@ from layerwise_client._data.dataset_table import DatasetTable, fits_one_column, 
 from layerwise_client._data.encoder import check_encoder, open_encoder
 from layerwise_client._data.file_header import dataset_name, open_file_header, open_path
 from layerwise_client._data.held_out import open_parts
-from layerwise_client._data.names import target_name
+from layerwise_client._data.names import column_name
 from layerwise_client._data.places import ALL_ROWS, Steps, invalid, placed
 from layerwise_client._data.rows_to_train import Rows
 from layerwise_client._data.tables import UncheckedTable, is_table, open_table
@@ -68,7 +68,7 @@ def start(connection: Connection, header: training_pb2.TrainHeader, given: Rows,
     )
     if is_table(given.X) and not header.HasField("start_from"):
         # a table to predict may still have these columns, as a file may
-        named = filter(None, map(target_name, (given.y, given.validation)))
+        named = filter(None, map(column_name, (given.y, given.validation)))
         encoder.ignore.extend(name for name in named if name not in encoder.ignore)
     if encoder.ByteSize():
         header.encoder.CopyFrom(encoder)
@@ -91,8 +91,8 @@ def _on_file(
     else:
         dataset = _sent(connection, cast("str", given.X), header, encoder, display)
         encoder.ClearField("formats")  # those of the dataset's columns
-    target = target_name(given.y) or given.y
-    request = open_dataset_job(header, dataset, target, encoder=encoder, weights=given.weights, task=given.task)
+    target, weights = (column_name(each) or each for each in (given.y, given.weights))
+    request = open_dataset_job(header, dataset, target, encoder=encoder, weights=weights, task=given.task)
     return _created(connection, request, dataset, given, encoder=encoder, display=display)
 
 
@@ -108,7 +108,7 @@ def _on_table(
     for doubt in X.doubts:
         if doubt.reason != "NO_NAME":  # of which the service says more
             warnings.warn(f"X: {doubt.message}", stacklevel=level_of_caller())
-    check_encoder(encoder, X, target_name(given.y))
+    check_encoder(encoder, X, column_name(given.y))
     loss = header.plan.loss.WhichOneof("kind")
     amounts = taken_by(loss, task_classifies(given.task, loss)) == "values"
     table = open_dataset_table(X, given.y, given.weights, encoder=encoder, amounts=amounts)
