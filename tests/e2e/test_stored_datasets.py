@@ -10,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from helpers.running import Service
+from layerwise_client import InvalidRequest
 
 
 def command(service: Service, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -86,3 +88,9 @@ def test_a_table_that_a_version_starts_from_is_taken_for_what_the_version_predic
 
         assert job.source is not None
         assert (job.source.task, job.source.why) == ("regression", "as starts/1 predicts")
+        for table, message in [
+            (prices.assign(area=1), "X column area: unknown column"),
+            (prices.assign(price=["a", "b"] * 25), "y: 'price' has values that are no numbers"),
+        ]:
+            with pytest.raises(InvalidRequest, match=message):
+                client.train("starts", {}, table, "price", start_from="starts", progress=False)

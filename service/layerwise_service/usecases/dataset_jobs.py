@@ -238,6 +238,8 @@ def _places(kept: list[tuple[str, NDArray[np.intp]]], source: TableSource) -> Ge
                 place = place_of(batch, row, columns[part])
             case ("batches", int(), str(part), *_) if part in columns:
                 place = Place(columns[part])
+            case ("batches", int(batch), "table", "columns", str(column)):
+                place = Place(kept[batch][0] or "dataset", "columns", column)
             case ("batches", *_):
                 place = Place("dataset")
             case other:

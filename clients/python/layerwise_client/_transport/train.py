@@ -190,6 +190,10 @@ def _created(
         match exc.place:
             case (str(part),) if part in _ARGUMENTS:
                 place: Steps = (_ARGUMENTS[part],)
+            case ("task",) if given.task is None:  # the loss or the version to start from decides it
+                place = ("y",)
+            case ("dataset", "columns", str(column)):
+                place = ("X", column)
             case ("validation_dataset", *rest):
                 place = ("validation", *rest)
             case ("encoder", "columns", str(name), *rest) if rest or exc.reason == "COLUMN_NOT_FOUND":
