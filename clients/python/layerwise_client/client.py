@@ -142,7 +142,8 @@ class Client:
         """Train a network in the service; the result becomes a new version of `model`.
 
         Rows are sent in blocks of 1 or 2 MB. A table or a file becomes a dataset of the service, which reads its cells;
-        arrays of numbers, and tables with several targets or `classes`, are sent with the job alone.
+        arrays of numbers are sent with the job alone, and so are tables with several targets, with `classes`, or with
+        labels that a dataset would change, such as whole numbers beyond 2^53.
 
         Parameters
         ----------

@@ -88,7 +88,8 @@ class Job:
     def source(self) -> Source | None:
         """The dataset that the job trains on, what its target was taken for and why; None if it trains on no dataset.
 
-        Files and tables become datasets; arrays, and tables with several targets or `classes`, do not.
+        Files and tables become datasets; arrays do not, nor do tables with several targets, with `classes`, or with
+        labels that a dataset would change.
         """
         return self.snapshot.source
 
