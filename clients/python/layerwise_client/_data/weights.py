@@ -35,7 +35,7 @@ def open_weights(weights: object, rows: int) -> LossWeights:
     from layerwise.errors import InvalidInput
 
     if isinstance(weights, str):
-        named = "a column is named only of a file, a dataset, or a table with one target and without classes"
+        named = "a column is named only of a file, a dataset, or a table that becomes a dataset"
         raise InvalidRequest(f"weights: expected one number a row, got {weights!r}; {named}", pointer="weights")
     refuse_masked(weights, "weights")
     if hasattr(weights, "iloc"):  # pandas, whose missing value is not a float
