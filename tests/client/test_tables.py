@@ -14,6 +14,7 @@ import pytest
 from layerwise.tables import ENCODINGS
 from layerwise.tables.names import column_names
 from layerwise_client import Client, Column, InvalidRequest, NotFound
+from layerwise_client._data.dataset_table import as_table
 from layerwise_client._data.tables import is_table, open_table
 from layerwise_client._transport.blocks import TABLE_BYTES
 from layerwise_client.progress import Silent
@@ -362,6 +363,13 @@ class Uploads(Silent):
 
     def uploaded(self, rows, of):
         self.sent.append(rows)
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+def test_the_columns_of_a_matrix_of_numpy_are_values():
+    table = as_table(np.asmatrix([[1, 2], [3, 4]])).opened(kinds={})
+
+    assert [each.tolist() for each in table.take(0, 2)] == [[1, 3], [2, 4]]
 
 
 def test_a_number_beyond_every_float_is_refused_where_numbers_are_wanted():

@@ -109,10 +109,12 @@ def as_table(X: object) -> UncheckedTable:
     """Return the columns of a table, or those of an array (n, features), called 0, 1, 2 … Raises `InvalidRequest`."""
     if is_table(X):
         return open_table(X)
+    import numpy as np
+
     from layerwise_client._data.rows import open_rows
 
     rows = open_rows(X)
-    array = rows.take(0, rows.count)
+    array = np.asarray(rows.take(0, rows.count))  # a matrix would give columns of two dimensions
     return UncheckedTable(rows.count, {str(i): array[:, i] for i in range(rows.features)})
 
 

@@ -126,7 +126,8 @@ def _on_table(
     _warn_of_target(job.source, table, chosen=chosen)
     for said in job.source.doubts:
         if said.reason in ("NO_NAME", "INDEX"):
-            warnings.warn(f"X: {said.column}: {said.message}", stacklevel=level_of_caller())
+            about = "" if said.reason == "NO_NAME" else f"{said.column}: "  # the other names the column itself
+            warnings.warn(f"X: {about}{said.message}", stacklevel=level_of_caller())
     return job
 
 
