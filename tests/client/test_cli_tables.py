@@ -228,6 +228,9 @@ def test_the_columns_are_shown_as_they_were_read_with_the_options_that_settle_do
         "code: about code: --column code=number",
         "mood: about mood: --column mood=category:gaps=",
     ]
+    done = run("train", "flights.csv", "--target", "id", "--no-follow", "--json")
+    assert "id: about id: --ignore id" not in done.stderr  # an input that nothing can be learnt from, but no input
+    assert "code: about code: --column code=number" in done.stderr
 
 
 def test_the_service_tells_what_it_made_of_the_target_and_the_columns(run, service, sent, flights):

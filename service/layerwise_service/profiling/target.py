@@ -99,7 +99,7 @@ class Target:
         most = f", {widths[widest]} of them from {widest}" if widths[widest] > 1 else ""
         message = (
             f"the default network has {parameters:,} parameters for {counted(rows, 'row')}, as the columns become"
-            f" {width:,} inputs{most}: leave out columns, or take fewer units"
+            f" {counted(width, 'input')}{most}: leave out columns, or take fewer units"
         )
         return DatasetFinding("FEW_ROWS", (), message, "--hidden 8")
 

@@ -14,8 +14,11 @@ from layerwise_client.wording import counted
 _MOST = 20
 
 
-def show_schema(dataset: Dataset) -> None:
-    """Print the columns and the doubts on stderr: of a wide file the first columns, and all that are doubtful."""
+def show_schema(dataset: Dataset, target: str | None) -> None:
+    """Print the columns and the doubts on stderr: of a wide file the first columns, and all that are doubtful.
+
+    That inputs cannot be learnt from says nothing of the column `target`.
+    """
     columns = dataset.columns
     shown = [column for i, column in enumerate(columns) if i < _MOST or column.doubts]
     say(f"{dataset.name}: {counted(dataset.rows, 'row')}, {counted(len(columns), 'column')}", err=True)
@@ -24,7 +27,7 @@ def show_schema(dataset: Dataset) -> None:
         say(f"… and {counted(len(columns) - len(shown), 'column')} without doubts", err=True)
     for doubt in dataset.doubts:
         say(f"{dataset.name}: {doubt.message}", err=True)
-    for column, doubt in _doubts(columns):
+    for column, doubt in _doubts(columns, target):
         settled = settled_by(column, doubt)
         say(f"{column.name}: {doubt.message}{f': {settled}' if settled else ''}", err=True)
 
@@ -58,5 +61,8 @@ def _line(column: DatasetColumn) -> tuple[object, ...]:
     return column.name, column.kind, column.reading, gaps, distinct, column.example
 
 
-def _doubts(columns: tuple[DatasetColumn, ...]) -> Iterator[tuple[DatasetColumn, Doubt]]:
-    return ((column, doubt) for column in columns for doubt in column.doubts)
+def _doubts(columns: tuple[DatasetColumn, ...], target: str | None) -> Iterator[tuple[DatasetColumn, Doubt]]:
+    for column in columns:
+        for doubt in column.doubts:
+            if not (column.name == target and doubt.choice == "ignore"):
+                yield column, doubt

@@ -203,7 +203,7 @@ def _sent(client: Client, path: Path, chosen: _Columns, task: Task | None, start
         )
     except NotFound as exc:
         raise reworded(exc, "--start-from") from exc
-    show_schema(dataset)
+    show_schema(dataset, chosen.target)
     marks = chosen.held_out if chosen.held_out in [column.name for column in dataset.columns] else None
     if marks and Path(marks).is_file():
         say(f"--validation {marks}: the column of {path.name}, not the file; ./{marks} means the file", err=True)
