@@ -64,9 +64,9 @@ def check_columns(request: DatasetJob, columns: Mapping[str, DatasetColumn], una
         check_column(name, columns, pointer)
     names = [name for _, name in named]
     if len(set(names)) < len(names):
-        twice = next(name for i, name in enumerate(names) if name in names[:i])
+        pointer, twice = next(each for i, each in enumerate(named) if each[1] in names[:i])
         detail = f"expected different columns as target, as weight, to mark rows and to ignore, {shown(twice)} is two"
-        raise InvalidRequest(detail, pointer="ignore")
+        raise InvalidRequest(detail, pointer=pointer)
     if request.weight and (kind := columns[request.weight].kind) != "number":
         raise InvalidRequest(
             f"expected a column of numbers, {request.weight!r} is one of kind {kind}", pointer="weight"

@@ -254,6 +254,8 @@ def test_the_same_request_is_the_same_job_and_another_under_its_id_is_refused(
         ({"weight": "nothing"}, "COLUMN_NOT_FOUND", "weight"),
         ({"ignore": ["sold"]}, "INVALID_ARGUMENT", "ignore"),
         ({"weight": "colour"}, "INVALID_ARGUMENT", "weight"),
+        ({"weight": "sold"}, "INVALID_ARGUMENT", "weight"),
+        ({"weight": "price", "ignore": ["price"]}, "INVALID_ARGUMENT", "weight"),
         ({"ignore": [name for name in HEADER.split(",") if name != "sold"]}, "INVALID_ARGUMENT", "ignore"),
         ({"target": "day"}, "NO_TARGET", "target"),
         ({"target": "colour", "task": 2}, "INVALID_ARGUMENT", "task"),
