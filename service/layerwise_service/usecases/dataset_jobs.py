@@ -17,6 +17,7 @@ from layerwise.tables.names import pandas_name
 from layerwise_service.domain.dataset_findings import DatasetFinding
 from layerwise_service.domain.datasets import Batch, Table
 from layerwise_service.domain.jobs import Job, JSONObject, TableSource, Task
+from layerwise_service.domain.models import Version
 from layerwise_service.domain.table_datasets import DatasetColumn, TableDataset, as_sent
 from layerwise_service.domain.tables import listed, with_formats
 from layerwise_service.domain.targets import TargetValues, check_learnable, decide_task, held_out_classes, target_values
@@ -48,8 +49,10 @@ class DatasetJobs:
         """
         dataset = self._datasets.get(request.dataset, pointer="dataset")
         columns = {column.name: column for column in dataset.columns}
-        known = () if request.start_from is None else self._training.columns(*request.start_from)
-        unasked = left_out(request, dataset, known)
+        origin = None if request.start_from is None else self._training.origin(*request.start_from)
+        if origin is not None:  # the same one in all that follows, whatever is published meanwhile
+            request = replace(request, start_from=(origin.model, str(origin.number)))
+        unasked = left_out(request, dataset, () if origin is None else self._training.columns(origin))
         check_columns(request, columns, unasked)
         ignored, request = request.ignore, replace(request, ignore=(*request.ignore, *unasked))
         table = self._artifacts.open_table(dataset)
@@ -60,7 +63,7 @@ class DatasetJobs:
         if request.validation_dataset:
             parts.append(self._validation(request, columns))
         values, *others = [part.values(target.name) for part in parts]
-        task, why = self._task(request, target, values)
+        task, why = _task(request.task, origin, target, values)
         check_learnable(target, values)
         held_out = sum(each.rows for each in others)
         if others:
@@ -90,14 +93,6 @@ class DatasetJobs:
         except BaseException:
             upload.discard()
             raise
-
-    def _task(self, request: DatasetJob, target: DatasetColumn, values: TargetValues) -> tuple[Task, str]:
-        """Return what the target is taken for, and why: as is asked, as the version to start from, or by its values."""
-        if request.task is not None or request.start_from is None:
-            return decide_task(target, values, request.task)
-        origin = self._training.origin(*request.start_from)
-        task, _ = decide_task(target, values, Task.AMOUNT if origin.labels is None else Task.CLASSES)
-        return task, f"as {origin} predicts"
 
     def _findings(self, request: DatasetJob, task: Task) -> tuple[DatasetFinding, ...]:
         """Return what a quick look at the dataset finds; nothing if that takes too long, or others are looked at."""
@@ -131,6 +126,14 @@ class DatasetJobs:
                 detail = f"{detail}, such as {there[name].example!r}: send it again with the formats of the other"
                 raise InvalidRequest(f"{detail} dataset", pointer=Place("validation_dataset", "columns", name))
         return DatasetPart(self._artifacts.open_table(dataset), at="validation_dataset")
+
+
+def _task(asked: Task | None, origin: Version | None, target: DatasetColumn, values: TargetValues) -> tuple[Task, str]:
+    """Return what the target is taken for, and why: as is asked, as the version to start from, or by its values."""
+    if asked is not None or origin is None:
+        return decide_task(target, values, asked)
+    task, _ = decide_task(target, values, Task.AMOUNT if origin.labels is None else Task.CLASSES)
+    return task, f"as {origin} predicts"
 
 
 def _stored_as(kind: str) -> str:

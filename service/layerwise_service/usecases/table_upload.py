@@ -51,11 +51,6 @@ class TableUpload:
             max_text_bytes=settings.max_text_bytes,
         )
 
-    @property
-    def rows(self) -> int:
-        """The number of rows that have arrived."""
-        return self._rows
-
     def add(self, table: Table, kinds: Mapping[str, str]) -> None:
         """Add some rows; `kinds` has the types of those columns whose type was sent. Raises `InvalidRequest`."""
         rows = rows_of(table)

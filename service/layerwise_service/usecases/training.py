@@ -37,9 +37,9 @@ class TrainingJobs:
             submission = started(submission, origin)
         return Upload(submission, origin, self._jobs, self._artifacts, self._settings)
 
-    def columns(self, model: str, version: str) -> Collection[str]:
-        """Return the columns of a version to start from. Raises `NotFound`."""
-        encoder = self._jobs.encoders.load(self.origin(model, version).job)
+    def columns(self, origin: Version) -> Collection[str]:
+        """Return the columns of a version to start from."""
+        encoder = self._jobs.encoders.load(origin.job)
         return [] if encoder is None else [column.name for column in TableEncoder.from_json(encoder).columns]
 
     def origin(self, model: str, version: str) -> Version:

@@ -20,6 +20,7 @@ from layerwise_proto.v1 import datasets_pb2, models_pb2, profiles_pb2, tables_pb
 from layerwise_proto.v1.datasets_pb2_grpc import DatasetServiceStub
 from layerwise_proto.v1.models_pb2_grpc import PredictionServiceStub
 from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
+from layerwise_service.domain.models import Version
 from layerwise_service.domain.table_datasets import DatasetColumn
 from layerwise_service.domain.targets import TrueValues
 from layerwise_service.errors import Conflict, InvalidRequest
@@ -27,6 +28,7 @@ from layerwise_service.rpc.limited_threads import MOST_WAITING
 from layerwise_service.settings import Settings
 from layerwise_service.stores.table_reader import StoredTable
 from layerwise_service.usecases.dataset_jobs import DatasetJobs
+from layerwise_service.usecases.training import TrainingJobs
 from layerwise_service.wiring import Stores, build_worker, open_stores
 
 ROWS = 60
@@ -343,7 +345,7 @@ def test_an_amount_that_float32_does_not_hold_is_refused_with_its_row(channel: g
 
 
 def test_a_dataset_is_kept_while_a_job_needs_it_which_then_predicts_its_rows(
-    settings: Settings, channel: grpc.Channel
+    settings: Settings, channel: grpc.Channel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     datasets, training = DatasetServiceStub(channel), TrainingServiceStub(channel)
     made = datasets.UploadDataset(file_requests(FILE + b"\n60,6,2024-02-01,no,red,1,60,15,1,0:30\n"), timeout=60)
@@ -371,6 +373,14 @@ def test_a_dataset_is_kept_while_a_job_needs_it_which_then_predicts_its_rows(
     request = models_pb2.PredictRequest(model="kept", table=rows)  # with the target and what was ignored
     answer = PredictionServiceStub(channel).Predict(request, timeout=30)
     assert set(answer.labels.integers.values) <= {0, 1, 2}
+    asked: list[tuple[str, str]] = []
+    found = TrainingJobs.origin
+
+    def origin(self: TrainingJobs, model: str, version: str) -> Version:
+        asked.append((model, version))
+        return found(self, model, version)
+
+    monkeypatch.setattr(TrainingJobs, "origin", origin)
     further = create(
         channel,
         made.id,
@@ -381,6 +391,8 @@ def test_a_dataset_is_kept_while_a_job_needs_it_which_then_predicts_its_rows(
         start_from=training_pb2.StartFrom(model="kept"),
     )
     assert further.start_from == "kept/1"
+    assert asked[0] == ("kept", "")
+    assert set(asked[1:]) == {("kept", "1")}  # the same version in all parts, whatever is published meanwhile
     training.CancelJob(training_pb2.CancelJobRequest(job_id=further.id), timeout=30)
     delete()
     assert get().source.dataset == made.id

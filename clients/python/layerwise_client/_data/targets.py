@@ -98,10 +98,11 @@ def split_gaps(y: object) -> tuple[object, npt.NDArray[np.bool_] | None]:
 
 def check_column(y: object) -> Array:
     """Return `y`, (n,), as an array. Raises `InvalidRequest` unless it has labels or numbers, of one type."""
-    present = as_array(split_gaps(y)[0], "y")
+    array = as_array(y, "y")
+    present = as_array(split_gaps(array)[0], "y")
     if _kind(present, "y") == "string":
         _warn_of_blanks("y", set(map(str, present.tolist())))
-    return as_array(y, "y")
+    return array
 
 
 def _warn_of_blanks(name: str, labels: Iterable[str]) -> None:
