@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import json
 import socket
-from collections.abc import Iterator
+import urllib.request
+import zlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -58,11 +61,48 @@ def test_chunks_up_to_the_limit_are_read_and_one_byte_more_is_refused(service: S
     assert (status, problem["reason"]) == (413, "BODY_TOO_LARGE")
 
 
-def test_a_packed_body_is_refused(service: Service) -> None:
-    status, problem = post(service, b"\x1f\x8b", **{"Content-Encoding": "gzip"})
+@pytest.mark.parametrize(("coding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+def test_a_body_may_be_packed(service: Service, coding: str, pack: Callable[[bytes], bytes]) -> None:
+    status, answer = post(service, pack(BODY), **{"Content-Encoding": coding})
 
-    assert status == 415
-    assert "gzip" in problem["detail"]
+    assert (status, answer["model"]) == (200, "bodies")
+
+
+@pytest.mark.parametrize(
+    ("coding", "body", "status"),
+    [
+        ("gzip", b"\x1f\x8b", 400),
+        ("gzip", BODY, 400),
+        ("gzip", gzip.compress(BODY)[:-9], 400),
+        ("deflate", gzip.compress(BODY), 400),
+        ("br", BODY, 415),
+        ("gzip, gzip", gzip.compress(gzip.compress(BODY)), 415),
+    ],
+)
+def test_a_packed_body_that_cannot_be_unpacked_is_refused(
+    service: Service, coding: str, body: bytes, status: int
+) -> None:
+    found, problem = post(service, body, **{"Content-Encoding": coding})
+
+    assert found == status
+    assert coding.partition(",")[0] in problem["detail"]
+
+
+def test_62_a_gzip_bomb_is_refused_before_it_is_unpacked_whole(service: Service) -> None:
+    status, problem = post(service, gzip.compress(bytes(20 * LIMIT), 1), **{"Content-Encoding": "gzip"})
+
+    assert (status, problem["reason"]) == (413, "BODY_TOO_LARGE")
+    assert "unpacked" in problem["detail"]
+
+
+def test_a_long_answer_is_packed_for_a_caller_that_asks_for_it(service: Service) -> None:
+    body = json.dumps({"model": "bodies", "instances": [[0.0, 1.0]] * 100})
+    for coding, unpack in (("gzip", gzip.decompress), ("deflate", zlib.decompress), ("identity", bytes)):
+        request = urllib.request.Request(f"{service.rest}/predict", body.encode(), {"Accept-Encoding": coding})
+        request.add_header("Content-Type", "application/json")
+        with urllib.request.urlopen(request, timeout=30) as response:
+            assert response.headers.get("Content-Encoding", "identity") == coding
+            assert len(json.loads(unpack(response.read()))["predictions"]) == 100
 
 
 def test_a_body_that_is_cut_off_harms_nobody(service: Service) -> None:

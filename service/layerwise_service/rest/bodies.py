@@ -9,31 +9,29 @@ from types import UnionType
 from typing import Any, TypeVar, cast, get_args, get_origin
 
 import msgspec
-from flask import request
 
 from layerwise.checks import shown
 from layerwise.errors import Place
 from layerwise.wording import did_you_mean
 from layerwise_service.domain.json_words import JSON_WORDS, json_word
-from layerwise_service.errors import InvalidRequest, TooLarge, UnsupportedMedia
+from layerwise_service.errors import InvalidRequest, UnsupportedMedia
+from layerwise_service.rest.messages import JSON, Request
 
 T = TypeVar("T")
 
 
-def read_body() -> bytes:
-    """Return the JSON body of this request. Raises `UnsupportedMedia` for other types, `TooLarge`, `InvalidRequest`."""
+def json_body(request: Request) -> bytes:
+    """Return the JSON body of a request. Raises `UnsupportedMedia` for other types, and what `Request.body` raises."""
     mime = request.mimetype
-    if mime and mime != "application/json" and not mime.endswith("+json"):
+    if mime and mime != JSON and not mime.endswith("+json"):
         detail = f"expected a body of application/json, got {mime}"
         hint = "curl sends one with -H 'Content-Type: application/json', or a table file with text/csv"
         raise UnsupportedMedia(f"{detail}; {hint}")
-    if coding := request.headers.get("Content-Encoding"):
-        raise UnsupportedMedia(f"expected a body without Content-Encoding, got {coding[:40]}")
-    return _whole_body()
+    return request.body()
 
 
-def decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
-    """Return `body` decoded by `decoder`.
+def decoded(decoder: msgspec.json.Decoder[T], body: bytes, request: Request) -> T:
+    """Return the `body` of `request`, decoded by `decoder`.
 
     Raises `InvalidRequest` if it is not JSON, msgspec's ValidationError if it does not have the types of `decoder`.
     """
@@ -45,28 +43,10 @@ def decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
         if (found := unreadable(body)) is not None:
             raise found from error
         empty = "expected a JSON object, got an empty body"
-        if "Transfer-Encoding" in request.headers:  # the server reads chunks up to the first that it cannot read
+        if request.header("Transfer-Encoding"):  # the server reads chunks up to the first that it cannot read
             empty += ", or one whose chunks cannot be read"
         detail = f"not valid JSON: {error}" if body else empty
         raise InvalidRequest(detail, reason="INVALID_JSON") from error
-
-
-def _whole_body() -> bytes:
-    """Return the whole body, with a Content-Length or in chunks. Raises `TooLarge`, `InvalidRequest`."""
-    length, most = request.content_length, request.max_content_length or 0
-    body = b""
-    if length is None or length <= most:
-        stream, wanted = request.environ["wsgi.input"], most + 1 if length is None else length
-        parts: list[bytes] = []
-        while wanted and (part := stream.read(wanted)):
-            parts.append(part)
-            wanted -= len(part)
-        body = b"".join(parts)
-    if max(length or 0, len(body)) > most:
-        raise TooLarge(f"a body may have {most} bytes; send the rows in several requests", reason="BODY_TOO_LARGE")
-    if length is not None and len(body) < length:
-        raise InvalidRequest(f"expected a body of {length} bytes, got {len(body)}")
-    return body
 
 
 def check_keys(body: bytes, fields: Iterable[bytes]) -> None:

@@ -8,12 +8,14 @@ from dataclasses import asdict
 import msgspec
 from flask import Blueprint, Response, request
 
-from layerwise_service.rest.bodies import check_keys, decoded, read_body, refusal, unreadable
+from layerwise_service.rest.bodies import check_keys, decoded, json_body, refusal, unreadable
 from layerwise_service.rest.body_queue import BodyQueue
+from layerwise_service.rest.gateway import Route
 from layerwise_service.rest.json_limits import check_rows
+from layerwise_service.rest.messages import Answer, Request
 from layerwise_service.rest.predict_file import TABLE_TYPES, FileRequests
 from layerwise_service.rest.query import check_query
-from layerwise_service.rest.responses import json_response, prediction_json
+from layerwise_service.rest.responses import json_bytes, json_response, prediction_json, problem_answer
 from layerwise_service.settings import Settings
 from layerwise_service.usecases.prediction import Instances, VersionPredictor
 
@@ -47,30 +49,43 @@ _NUMBERS = msgspec.json.Decoder(NumbersRequest)
 _TABLE = msgspec.json.Decoder(TableRequest)
 
 
-def predict_routes(predictor: VersionPredictor, files: FileRequests, settings: Settings) -> Blueprint:
-    """Return the routes, which call this use-case; table files are answered by `files`."""
-    routes = Blueprint("predict", __name__)
-    queue = BodyQueue(settings.max_body_bytes)
+class Predict:
+    """POST /predict with rows in JSON. Table files are left to Flask."""
 
-    @routes.post("/predict")
-    def predict() -> Response:  # pyright: ignore[reportUnusedFunction]
+    prefix = ""
+
+    def __init__(self, predictor: VersionPredictor, settings: Settings) -> None:
+        self._predictor = predictor
+        self._settings = settings
+        self._queue = BodyQueue(settings.max_body_bytes)
+        self.routes = (Route("POST", "/predict", self._predict),)
+        self.problem = problem_answer
+
+    def _predict(self, request: Request) -> Answer | None:
         if request.mimetype in TABLE_TYPES:
-            return files.answer()
-        data = read_body()
-        with queue.turn(len(data)) if len(data) > _LARGE else _NO_QUEUE:
+            return None
+        request.query()
+        data = json_body(request)
+        with self._queue.turn(len(data)) if len(data) > _LARGE else _NO_QUEUE:
             check_rows(
                 data,
-                most_rows=settings.max_predict_rows,
-                most_values=settings.max_predict_values,
-                most_in_row=settings.max_features,
+                most_rows=self._settings.max_predict_rows,
+                most_values=self._settings.max_predict_values,
+                most_in_row=self._settings.max_features,
             )
-            body, rows = _read(data)
+            body, rows = _read(data, request)
             if len(data) <= _SMALL:
                 check_keys(data, _FIELDS)
             del data  # free the body: only its rows are needed
-            found = predictor.predict(rows, model=body.model, version=body.version, explain=body.explain)
+            found = self._predictor.predict(rows, model=body.model, version=body.version, explain=body.explain)
             del rows
-        return json_response(prediction_json(found))
+        return Answer(json_bytes(prediction_json(found)))
+
+
+def predict_routes(predictor: VersionPredictor, files: FileRequests) -> Blueprint:
+    """Return the routes that Flask answers: table files, and the signature."""
+    routes = Blueprint("predict", __name__)
+    routes.post("/predict")(files.answer)
 
     @routes.get("/predict/signature")
     def get_signature() -> Response:  # pyright: ignore[reportUnusedFunction]
@@ -81,15 +96,15 @@ def predict_routes(predictor: VersionPredictor, files: FileRequests, settings: S
     return routes
 
 
-def _read(body: bytes) -> tuple[NumbersRequest | TableRequest, list[list[float]] | Instances]:
+def _read(body: bytes, request: Request) -> tuple[NumbersRequest | TableRequest, list[list[float]] | Instances]:
     """Return the request and its rows. Numbers are tried first because they decode fastest. Raises `InvalidRequest`."""
     try:
-        numbers = decoded(_NUMBERS, body)
+        numbers = decoded(_NUMBERS, body, request)
         return numbers, numbers.instances
     except msgspec.ValidationError:
         pass
     try:
-        table = decoded(_TABLE, body)
+        table = decoded(_TABLE, body, request)
     except msgspec.ValidationError as error:
         raise unreadable(body) or refusal(body, TableRequest) from error
     return table, Instances(table.instances)

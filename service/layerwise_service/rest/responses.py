@@ -17,9 +17,12 @@ from layerwise_service.domain.models import MOST_CLASSES, Model, Version, Versio
 from layerwise_service.domain.pages import Page
 from layerwise_service.domain.table_datasets import TableDataset, TableDatasetSummary
 from layerwise_service.errors import MethodNotAllowed, ServiceError
+from layerwise_service.rest.messages import JSON, Answer, Request
 from layerwise_service.usecases.prediction import Prediction
 
 T = TypeVar("T")
+
+_BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _FRAGMENT = "/?:@!$&'()*+,;=-._~"
 """Characters that need no quoting in the fragment of a URI, besides letters and digits (RFC 3986)."""
@@ -27,13 +30,18 @@ _FRAGMENT = "/?:@!$&'()*+,;=-._~"
 
 def json_response(value: object, status: int = 200) -> Response:
     """Return `value` as a JSON response; it may contain NumPy arrays of numbers."""
-    return Response(orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY), status, mimetype="application/json")
+    return Response(json_bytes(value), status, mimetype=JSON)
 
 
-def problem(error: ServiceError, *, request_id: str, in_body: bool) -> Response:
+def json_bytes(value: object) -> bytes:
+    """Return `value` as JSON; it may contain NumPy arrays of numbers."""
+    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def problem_answer(error: ServiceError, request: Request) -> Answer:
     """Return the error as RFC 9457 problem details, with our `reason`, and its place in `errors`.
 
-    The place is `in_body`, or else a parameter in the query or the path.
+    The place is in the body, or else a parameter in the query or the path.
     """
     body: dict[str, object] = {
         "type": "about:blank",
@@ -41,18 +49,24 @@ def problem(error: ServiceError, *, request_id: str, in_body: bool) -> Response:
         "status": error.http_status,
         "detail": str(error),
         "reason": error.reason,
-        "request_id": request_id,
+        "request_id": request.request_id,
     }
     if error.place:
+        in_body = request.method not in _BODILESS and error.place[0] not in request.parameters
         pointer = f"#{quote(error.place.json_pointer, safe=_FRAGMENT)}"
         where = {"pointer": pointer} if in_body else {"parameter": error.place[0]}
         body["errors"] = [{**where, "place": list(error.place), "detail": error.detail}]
-    response = Response(orjson.dumps(body), error.http_status, mimetype="application/problem+json")
+    return Answer(orjson.dumps(body), error.http_status, "application/problem+json", error_headers(error))
+
+
+def error_headers(error: ServiceError) -> list[tuple[str, str]]:
+    """Return the headers that an answer with this error has, whatever its shape."""
+    headers: list[tuple[str, str]] = []
     if isinstance(error, MethodNotAllowed):
-        response.headers["Allow"] = error.allowed
+        headers.append(("Allow", error.allowed))
     if error.retry_after is not None:
-        response.headers["Retry-After"] = str(error.retry_after)
-    return response
+        headers.append(("Retry-After", str(error.retry_after)))
+    return headers
 
 
 def page_json(name: str, page: Page[T], item: Callable[[T], object]) -> dict[str, object]:

@@ -1,0 +1,223 @@
+"""The WSGI application in front of Flask: it answers predictions itself, and leaves everything else to Flask.
+
+Flask costs several times what a prediction of one row costs. So the addresses that predict are a few dialects, each a
+decoder and an encoder, and what is common to all addresses stands here: request ids, the check of the host, counting,
+and the headers of every answer.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Protocol
+
+import structlog
+
+from layerwise_service.errors import ErrorKind, MethodNotAllowed, NotFound, ServiceError, forget_frames
+from layerwise_service.process.counts import ANSWERS, COUNTS
+from layerwise_service.rest.hosts import PROBES, Hosts
+from layerwise_service.rest.messages import Answer, Request, packed_answer
+from layerwise_service.rest.responses import problem_answer
+
+log = structlog.get_logger()
+
+Handler = Callable[..., Answer | None]
+"""Answers a request and the parameters of its path; None leaves the request to Flask."""
+StartResponse = Callable[..., Any]
+WsgiApp = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
+
+REQUEST_ID = "layerwise.request_id"
+"""The key of the request id in the environment of WSGI."""
+ROUTE = "layerwise.route"
+"""The key of the route that Flask found."""
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_LEAST_PACKED = 1_024  # bytes of an answer; smaller ones gain nothing
+_STATUS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An address of a dialect: `pattern` is a path such as "/v2/models/{model}/infer"."""
+
+    method: str
+    pattern: str
+    handler: Handler
+
+
+class Dialect(Protocol):
+    """A way to ask for predictions."""
+
+    @property
+    def routes(self) -> Sequence[Route]:
+        """Its addresses."""
+        ...
+
+    @property
+    def prefix(self) -> str:
+        """The first segment of paths that are all its own: an unknown one gets an error in its shape. "": none."""
+        ...
+
+    def problem(self, error: ServiceError, request: Request) -> Answer:
+        """Return the answer that tells of `error`."""
+        ...
+
+
+@dataclass(slots=True)
+class _Place:
+    """What is known of the paths that begin with certain segments."""
+
+    below: dict[str, _Place] = field(default_factory=dict[str, "_Place"])
+    parameter: tuple[str, _Place] | None = None
+    """The name of a segment that may be anything, and what is below it."""
+    dialect: Dialect | None = None
+    pattern: str = ""
+    handlers: dict[str, Handler] = field(default_factory=dict[str, Handler])
+
+
+class Gateway:
+    """The application: the addresses of `dialects`, and `flask` for all others."""
+
+    def __init__(self, flask: WsgiApp, dialects: Sequence[Dialect], *, hosts: Hosts, max_body_bytes: int) -> None:
+        self._flask = flask
+        self._hosts = hosts
+        self._max_body_bytes = max_body_bytes
+        self._root = _Place()
+        self._prefixes = {dialect.prefix: dialect for dialect in dialects if dialect.prefix}
+        for dialect in dialects:
+            for route in dialect.routes:
+                self._add(dialect, route)
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request, as PEP 3333 says."""
+        start = time.perf_counter()
+        given: str = environ.get("HTTP_X_REQUEST_ID", "")
+        request_id = given if given and _GIVEN_ID.fullmatch(given) else secrets.token_hex(8)
+        request = Request(environ, request_id=request_id, max_body_bytes=self._max_body_bytes)
+        place, names = _find(self._root, _steps(request.path), 0) or (None, {})
+        try:
+            if request.path not in PROBES:
+                self._hosts.check(environ)
+            answer = self._answer(request, place, names)
+        except Exception as error:  # noqa: BLE001 - the boundary of every request
+            answer = self._failure(error, request, place)
+        if answer is None:
+            return self._leave(request, start_response, start)
+        return self._send(answer, request, place.pattern if place else "none", start_response, start)
+
+    def _add(self, dialect: Dialect, route: Route) -> None:
+        place = self._root
+        for step in _steps(route.pattern):
+            if step.startswith("{"):
+                place.parameter = place.parameter or (step.strip("{}"), _Place())
+                place = place.parameter[1]
+            else:
+                place = place.below.setdefault(step, _Place())
+        place.dialect, place.pattern = dialect, route.pattern
+        place.handlers[route.method] = route.handler
+
+    def _answer(self, request: Request, place: _Place | None, names: Mapping[str, str]) -> Answer | None:
+        if place is None:
+            if self._prefixed(request) is None:
+                return None
+            raise NotFound(f"nothing is at {request.path[:200]}; GET /openapi.json lists all addresses")
+        handler = place.handlers.get(request.method)
+        if handler is None:
+            if request.method == "OPTIONS":
+                return Answer(b"", headers=(("Allow", _allowed(place)),))
+            handler = _without_own(request, place)
+        return handler(request, **names)
+
+    def _prefixed(self, request: Request) -> Dialect | None:
+        """Return the dialect to which all paths that begin like this one belong."""
+        return self._prefixes.get(request.path.partition("/")[2].partition("/")[0])
+
+    def _failure(self, error: Exception, request: Request, place: _Place | None) -> Answer:
+        dialect = place.dialect if place else self._prefixed(request)
+        try:
+            return (dialect.problem if dialect else problem_answer)(
+                said(error, request.request_id, request.path), request
+            )
+        finally:
+            forget_frames(error)
+
+    def _send(
+        self, answer: Answer, request: Request, route: str, start_response: StartResponse, start: float
+    ) -> Iterable[bytes]:
+        if len(answer.body) >= _LEAST_PACKED and (accepted := request.header("Accept-Encoding")):
+            answer = packed_answer(answer, accepted)
+        headers = [
+            ("Content-Type", answer.content_type),
+            ("Content-Length", str(len(answer.body))),
+            *answer.headers,
+            *_common_headers(request),
+        ]
+        start_response(_STATUS[answer.status], headers)
+        _count(request.method, route, str(answer.status), start)
+        return (answer.body,)
+
+    def _leave(self, request: Request, start_response: StartResponse, start: float) -> Iterable[bytes]:
+        """Let Flask answer."""
+        environ = request.environ
+        environ[REQUEST_ID] = request.request_id
+
+        def begin(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            _count(request.method, environ.get(ROUTE, "none"), status[:3], start)
+            return start_response(status, [*headers, *_common_headers(request)], *rest)
+
+        return self._flask(environ, begin)
+
+
+def said(error: Exception, request_id: str, path: str) -> ServiceError:
+    """Return what a caller is told of `error`, and log what the operator has to know."""
+    if not isinstance(error, ServiceError):
+        log.error("request_failed", request_id=request_id, path=path, exc_info=error)
+        return ServiceError("internal error; search the service's log for the request id")
+    if error.kind is ErrorKind.DATA_LOSS:
+        log.error("data_loss", request_id=request_id, detail=str(error))
+    return error
+
+
+def _count(method: str, route: str, status: str, start: float) -> None:
+    """Count an answer. Callers may send any word as the method, and each would become a series of its own."""
+    series = ANSWERS, method if method in _METHODS else "other", route, status
+    COUNTS.observe(series, time.perf_counter() - start)
+
+
+def _common_headers(request: Request) -> tuple[tuple[str, str], ...]:
+    return ("X-Request-Id", request.request_id), ("X-Content-Type-Options", "nosniff")
+
+
+def _allowed(place: _Place) -> str:
+    return ", ".join(sorted({*place.handlers, "OPTIONS"}))
+
+
+def _without_own(request: Request, place: _Place) -> Handler:
+    """Return what answers a method that has no handler of its own. Raises `MethodNotAllowed`."""
+    if request.method == "HEAD" and "GET" in place.handlers:
+        return place.handlers["GET"]
+    allowed = _allowed(place)
+    raise MethodNotAllowed(f"{request.path[:200]} takes {allowed}, not {request.method[:20]}", allowed=allowed)
+
+
+def _steps(path: str) -> list[str]:
+    """Return the segments of a path; a verb behind a colon is one of its own."""
+    return path.removesuffix("/")[1:].replace(":", "/:").split("/")
+
+
+def _find(place: _Place, steps: Sequence[str], start: int) -> tuple[_Place, dict[str, str]] | None:
+    """Return the place that the steps from `start` on lead to, and the parameters among them."""
+    if start == len(steps):
+        return (place, {}) if place.handlers else None
+    step = steps[start]
+    if (below := place.below.get(step)) and (found := _find(below, steps, start + 1)):
+        return found
+    if place.parameter and step and (found := _find(place.parameter[1], steps, start + 1)):
+        found[1][place.parameter[0]] = step
+        return found
+    return None
