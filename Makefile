@@ -11,7 +11,7 @@ PROTOC := ../.venv-proto/bin/python -m grpc_tools.protoc -I . \
   --plugin=protoc-gen-mypy=../.venv-proto/bin/protoc-gen-mypy \
   --plugin=protoc-gen-mypy_grpc=../.venv-proto/bin/protoc-gen-mypy_grpc
 
-.PHONY: help python313 demo constraints serve test test-lowest test-313 coverage test-ways test-faults test-parity soak lint check proto compose-test clean
+.PHONY: help python313 demo constraints serve test test-lowest test-313 coverage test-ways test-faults test-parity soak triton-record lint check proto compose-test clean
 .PHONY: bench-train bench-train-check bench-tables bench-defaults bench-quality bench-kills bench-mixed docs-figures
 .DEFAULT_GOAL := check
 
@@ -110,6 +110,12 @@ test-faults: .venv/.dev  ## kills, full disks, floods, memory; some minutes
 # The memory of the serving processes under some thousand requests of 8 MB, from eight callers at once.
 soak: .venv/.dev  ## the memory of the serving processes under load; an hour
 	@LAYERWISE_SOAK=170 LAYERWISE_SOAK_BYTES=8000000 $(BIN)/python -m pytest --timeout 7200 tests/faults/test_memory.py
+
+# TRITON serves what `python -m helpers.triton.served FOLDER` writes, started with --model-control-mode=explicit
+# --load-model='*' --model-repository=FOLDER.
+TRITON ?= http://127.0.0.1:8000
+triton-record: .venv/.dev  ## records the answers of the Triton at TRITON, with which tests compare ours
+	@PYTHONPATH=tests $(BIN)/python -m helpers.triton.record $(TRITON)
 
 format: .venv/.dev  ## formats the code, and mends what the linter can mend
 	@$(BIN)/ruff check --quiet --fix-only

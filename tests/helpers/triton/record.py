@@ -1,0 +1,50 @@
+"""Record a running Triton's answers: `python -m helpers.triton.record http://127.0.0.1:8000`.
+
+The Triton must serve the models of `helpers.triton.served` with `--model-control-mode=explicit`.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from helpers.triton.rest_case import Step, answers
+from helpers.triton.rest_requests import REST_CASES
+
+FOLDER = Path(__file__).parent / "recorded"
+
+
+def load(name: str) -> dict[str, Any]:
+    """The recorded answers, by the names of the cases."""
+    found: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text())
+    return found
+
+
+def save(name: str, answers: dict[str, Any]) -> None:
+    FOLDER.mkdir(exist_ok=True)
+    lines = (f"{json.dumps(case)}: {json.dumps(answer, sort_keys=True)}" for case, answer in answers.items())
+    (FOLDER / f"{name}.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def record_rest(address: str) -> None:
+    where = urlsplit(address)
+
+    def send(step: Step) -> tuple[int, Iterable[tuple[str, str]], bytes]:
+        connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=20)
+        try:
+            connection.request(step.method, step.path, step.body, dict(step.headers))
+            response = connection.getresponse()
+            return response.status, response.getheaders(), response.read()
+        finally:
+            connection.close()
+
+    save("rest", {case.name: answers(send, case) for case in REST_CASES})
+
+
+if __name__ == "__main__":
+    record_rest(sys.argv[1])
