@@ -7,6 +7,7 @@
     ├── NotFound
     ├── AlreadyExists      the name is taken
     ├── Conflict           not possible in the present state
+    ├── Outdated           another caller was first: look at what has changed, and decide again
     ├── MethodNotAllowed
     ├── Misdirected        the request is for another host
     ├── Forbidden          the sender is not allowed to
@@ -39,6 +40,7 @@ class ErrorKind(Enum):
     NOT_FOUND = "not found"
     ALREADY_EXISTS = "already exists"
     CONFLICT = "conflict"
+    OUTDATED = "outdated"
     TIMED_OUT = "timed out"
     UNAVAILABLE = "unavailable"
     EXHAUSTED = "exhausted"
@@ -59,6 +61,7 @@ STATUS: Mapping[ErrorKind, tuple[int, int]] = {
     ErrorKind.NOT_FOUND: (5, 404),
     ErrorKind.ALREADY_EXISTS: (6, 409),
     ErrorKind.CONFLICT: (9, 409),
+    ErrorKind.OUTDATED: (10, 409),
     ErrorKind.TIMED_OUT: (4, 408),
     ErrorKind.UNAVAILABLE: (14, 503),
     ErrorKind.EXHAUSTED: (8, 429),
@@ -174,6 +177,12 @@ class Conflict(ServiceError):
     """The present state does not allow it."""
 
     kind, reason = ErrorKind.CONFLICT, "FAILED_PRECONDITION"
+
+
+class Outdated(ServiceError):
+    """The state is not what the caller expects: another caller has changed it."""
+
+    kind, reason = ErrorKind.OUTDATED, "ABORTED"
 
 
 class Exhausted(ServiceError):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from layerwise_service.process.gathering import Reporter
 from layerwise_service.settings import Settings
+from layerwise_service.stores.alias_store import AliasStore
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.stores.database import Database
 from layerwise_service.stores.database_url import read_database_url
@@ -22,6 +23,7 @@ from layerwise_service.stores.leases import Leases
 from layerwise_service.stores.pending import PendingArtifacts
 from layerwise_service.stores.uploads import Uploads
 from layerwise_service.stores.version_store import VersionStore
+from layerwise_service.usecases.aliases import Aliases
 from layerwise_service.usecases.dataset_jobs import DatasetJobs
 from layerwise_service.usecases.datasets import Datasets
 from layerwise_service.usecases.evaluations import Evaluations
@@ -46,6 +48,7 @@ class Stores:
     database: Database
     jobs: JobStore
     versions: VersionStore
+    aliases: AliasStore
     leases: Leases
     artifacts: ArtifactStore
     datasets: DatasetStore
@@ -78,8 +81,8 @@ def open_stores(settings: Settings, *, adopt: bool = False) -> Stores:
     )
     uploads = Uploads(root / "uploads", grace_seconds=settings.upload_grace_seconds)
     datasets = DatasetStore(database, transient_seconds=settings.upload_grace_seconds)
-    jobs, versions = JobStore(database), VersionStore(database)
-    return Stores(database, jobs, versions, leases, artifacts, datasets, uploads)
+    jobs, versions, aliases = JobStore(database), VersionStore(database), AliasStore(database)
+    return Stores(database, jobs, versions, aliases, leases, artifacts, datasets, uploads)
 
 
 def build_rest(settings: Settings, reporter: Reporter | None = None) -> Flask:
@@ -98,6 +101,7 @@ def build_rest(settings: Settings, reporter: Reporter | None = None) -> Flask:
         predictor=predictor,
         file_predictor=FilePredictor(predictor, registry, datasets, stores.artifacts),
         registry=registry,
+        aliases=Aliases(stores.aliases, stores.versions, stores.artifacts, changed=resolver.refresh),
         training=TrainingJobs(stores.jobs, stores.versions, stores.artifacts, settings),
         datasets=datasets,
         profiles=Profiles(stores.datasets, stores.artifacts, settings),
@@ -132,6 +136,7 @@ def build_rpc(settings: Settings) -> RpcServer:
         profiles=profiles,
         dataset_jobs=DatasetJobs(stores.datasets, stores.artifacts, training, profiles),
         registry=registry,
+        aliases=Aliases(stores.aliases, stores.versions, stores.artifacts, changed=resolver.refresh),
         predictor=predictor,
         file_predictor=file_predictor,
         evaluations=Evaluations(file_predictor, registry),

@@ -74,6 +74,26 @@ class ModelServiceStub(object):
                 request_serializer=layerwise__proto_dot_v1_dot_models__pb2.SetAliasRequest.SerializeToString,
                 response_deserializer=layerwise__proto_dot_v1_dot_models__pb2.Model.FromString,
                 _registered_method=True)
+        self.RollbackAlias = channel.unary_unary(
+                '/layerwise.v1.ModelService/RollbackAlias',
+                request_serializer=layerwise__proto_dot_v1_dot_models__pb2.RollbackAliasRequest.SerializeToString,
+                response_deserializer=layerwise__proto_dot_v1_dot_models__pb2.Model.FromString,
+                _registered_method=True)
+        self.DeleteAlias = channel.unary_unary(
+                '/layerwise.v1.ModelService/DeleteAlias',
+                request_serializer=layerwise__proto_dot_v1_dot_models__pb2.DeleteAliasRequest.SerializeToString,
+                response_deserializer=layerwise__proto_dot_v1_dot_models__pb2.Model.FromString,
+                _registered_method=True)
+        self.ListAliasMoves = channel.unary_unary(
+                '/layerwise.v1.ModelService/ListAliasMoves',
+                request_serializer=layerwise__proto_dot_v1_dot_models__pb2.ListAliasMovesRequest.SerializeToString,
+                response_deserializer=layerwise__proto_dot_v1_dot_models__pb2.ListAliasMovesResponse.FromString,
+                _registered_method=True)
+        self.DeleteVersion = channel.unary_unary(
+                '/layerwise.v1.ModelService/DeleteVersion',
+                request_serializer=layerwise__proto_dot_v1_dot_models__pb2.DeleteVersionRequest.SerializeToString,
+                response_deserializer=layerwise__proto_dot_v1_dot_models__pb2.DeleteVersionResponse.FromString,
+                _registered_method=True)
 
 
 class ModelServiceServicer(object):
@@ -130,6 +150,37 @@ class ModelServiceServicer(object):
 
     def SetAlias(self, request, context):
         """Points an alias at a version; a new alias is created. "latest" cannot be set: it is always the newest version.
+        Refused (VERSION_UNUSABLE) for a version whose file is missing or damaged.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RollbackAlias(self, request, context):
+        """Points an alias at the version that it pointed at before, refused as by SetAlias. Called again, it goes back further.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteAlias(self, request, context):
+        """Deletes an alias.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAliasMoves(self, request, context):
+        """Lists the last 100 moves of an alias, newest first, also of one that was deleted.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteVersion(self, request, context):
+        """Deletes a version. Refused (VERSION_IN_USE) while an alias points at it, or a job that has not ended starts from it.
+        Its number is not given again. If it was the newest, "latest" is the newest that is left; without any version, the
+        model is gone.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -177,6 +228,26 @@ def add_ModelServiceServicer_to_server(servicer, server):
                     servicer.SetAlias,
                     request_deserializer=layerwise__proto_dot_v1_dot_models__pb2.SetAliasRequest.FromString,
                     response_serializer=layerwise__proto_dot_v1_dot_models__pb2.Model.SerializeToString,
+            ),
+            'RollbackAlias': grpc.unary_unary_rpc_method_handler(
+                    servicer.RollbackAlias,
+                    request_deserializer=layerwise__proto_dot_v1_dot_models__pb2.RollbackAliasRequest.FromString,
+                    response_serializer=layerwise__proto_dot_v1_dot_models__pb2.Model.SerializeToString,
+            ),
+            'DeleteAlias': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteAlias,
+                    request_deserializer=layerwise__proto_dot_v1_dot_models__pb2.DeleteAliasRequest.FromString,
+                    response_serializer=layerwise__proto_dot_v1_dot_models__pb2.Model.SerializeToString,
+            ),
+            'ListAliasMoves': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAliasMoves,
+                    request_deserializer=layerwise__proto_dot_v1_dot_models__pb2.ListAliasMovesRequest.FromString,
+                    response_serializer=layerwise__proto_dot_v1_dot_models__pb2.ListAliasMovesResponse.SerializeToString,
+            ),
+            'DeleteVersion': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteVersion,
+                    request_deserializer=layerwise__proto_dot_v1_dot_models__pb2.DeleteVersionRequest.FromString,
+                    response_serializer=layerwise__proto_dot_v1_dot_models__pb2.DeleteVersionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -395,6 +466,114 @@ class ModelService(object):
             '/layerwise.v1.ModelService/SetAlias',
             layerwise__proto_dot_v1_dot_models__pb2.SetAliasRequest.SerializeToString,
             layerwise__proto_dot_v1_dot_models__pb2.Model.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RollbackAlias(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/layerwise.v1.ModelService/RollbackAlias',
+            layerwise__proto_dot_v1_dot_models__pb2.RollbackAliasRequest.SerializeToString,
+            layerwise__proto_dot_v1_dot_models__pb2.Model.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteAlias(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/layerwise.v1.ModelService/DeleteAlias',
+            layerwise__proto_dot_v1_dot_models__pb2.DeleteAliasRequest.SerializeToString,
+            layerwise__proto_dot_v1_dot_models__pb2.Model.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAliasMoves(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/layerwise.v1.ModelService/ListAliasMoves',
+            layerwise__proto_dot_v1_dot_models__pb2.ListAliasMovesRequest.SerializeToString,
+            layerwise__proto_dot_v1_dot_models__pb2.ListAliasMovesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteVersion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/layerwise.v1.ModelService/DeleteVersion',
+            layerwise__proto_dot_v1_dot_models__pb2.DeleteVersionRequest.SerializeToString,
+            layerwise__proto_dot_v1_dot_models__pb2.DeleteVersionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -46,7 +46,20 @@ class ModelServiceStub:
     ListCategories: _grpc.UnaryUnaryMultiCallable[_models_pb2.ListCategoriesRequest, _models_pb2.ListCategoriesResponse]
     """Lists the categories of a column that have an output or a rank of their own, in that order."""
     SetAlias: _grpc.UnaryUnaryMultiCallable[_models_pb2.SetAliasRequest, _models_pb2.Model]
-    """Points an alias at a version; a new alias is created. "latest" cannot be set: it is always the newest version."""
+    """Points an alias at a version; a new alias is created. "latest" cannot be set: it is always the newest version.
+    Refused (VERSION_UNUSABLE) for a version whose file is missing or damaged.
+    """
+    RollbackAlias: _grpc.UnaryUnaryMultiCallable[_models_pb2.RollbackAliasRequest, _models_pb2.Model]
+    """Points an alias at the version that it pointed at before, refused as by SetAlias. Called again, it goes back further."""
+    DeleteAlias: _grpc.UnaryUnaryMultiCallable[_models_pb2.DeleteAliasRequest, _models_pb2.Model]
+    """Deletes an alias."""
+    ListAliasMoves: _grpc.UnaryUnaryMultiCallable[_models_pb2.ListAliasMovesRequest, _models_pb2.ListAliasMovesResponse]
+    """Lists the last 100 moves of an alias, newest first, also of one that was deleted."""
+    DeleteVersion: _grpc.UnaryUnaryMultiCallable[_models_pb2.DeleteVersionRequest, _models_pb2.DeleteVersionResponse]
+    """Deletes a version. Refused (VERSION_IN_USE) while an alias points at it, or a job that has not ended starts from it.
+    Its number is not given again. If it was the newest, "latest" is the newest that is left; without any version, the
+    model is gone.
+    """
 
 @_typing.type_check_only
 class ModelServiceAsyncStub(ModelServiceStub):
@@ -66,7 +79,20 @@ class ModelServiceAsyncStub(ModelServiceStub):
     ListCategories: _aio.UnaryUnaryMultiCallable[_models_pb2.ListCategoriesRequest, _models_pb2.ListCategoriesResponse]  # type: ignore[assignment]
     """Lists the categories of a column that have an output or a rank of their own, in that order."""
     SetAlias: _aio.UnaryUnaryMultiCallable[_models_pb2.SetAliasRequest, _models_pb2.Model]  # type: ignore[assignment]
-    """Points an alias at a version; a new alias is created. "latest" cannot be set: it is always the newest version."""
+    """Points an alias at a version; a new alias is created. "latest" cannot be set: it is always the newest version.
+    Refused (VERSION_UNUSABLE) for a version whose file is missing or damaged.
+    """
+    RollbackAlias: _aio.UnaryUnaryMultiCallable[_models_pb2.RollbackAliasRequest, _models_pb2.Model]  # type: ignore[assignment]
+    """Points an alias at the version that it pointed at before, refused as by SetAlias. Called again, it goes back further."""
+    DeleteAlias: _aio.UnaryUnaryMultiCallable[_models_pb2.DeleteAliasRequest, _models_pb2.Model]  # type: ignore[assignment]
+    """Deletes an alias."""
+    ListAliasMoves: _aio.UnaryUnaryMultiCallable[_models_pb2.ListAliasMovesRequest, _models_pb2.ListAliasMovesResponse]  # type: ignore[assignment]
+    """Lists the last 100 moves of an alias, newest first, also of one that was deleted."""
+    DeleteVersion: _aio.UnaryUnaryMultiCallable[_models_pb2.DeleteVersionRequest, _models_pb2.DeleteVersionResponse]  # type: ignore[assignment]
+    """Deletes a version. Refused (VERSION_IN_USE) while an alias points at it, or a job that has not ended starts from it.
+    Its number is not given again. If it was the newest, "latest" is the newest that is left; without any version, the
+    model is gone.
+    """
 
 class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -131,7 +157,44 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _models_pb2.SetAliasRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_models_pb2.Model, _abc.Awaitable[_models_pb2.Model]]:
-        """Points an alias at a version; a new alias is created. "latest" cannot be set: it is always the newest version."""
+        """Points an alias at a version; a new alias is created. "latest" cannot be set: it is always the newest version.
+        Refused (VERSION_UNUSABLE) for a version whose file is missing or damaged.
+        """
+
+    @_abc_1.abstractmethod
+    def RollbackAlias(
+        self,
+        request: _models_pb2.RollbackAliasRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_models_pb2.Model, _abc.Awaitable[_models_pb2.Model]]:
+        """Points an alias at the version that it pointed at before, refused as by SetAlias. Called again, it goes back further."""
+
+    @_abc_1.abstractmethod
+    def DeleteAlias(
+        self,
+        request: _models_pb2.DeleteAliasRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_models_pb2.Model, _abc.Awaitable[_models_pb2.Model]]:
+        """Deletes an alias."""
+
+    @_abc_1.abstractmethod
+    def ListAliasMoves(
+        self,
+        request: _models_pb2.ListAliasMovesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_models_pb2.ListAliasMovesResponse, _abc.Awaitable[_models_pb2.ListAliasMovesResponse]]:
+        """Lists the last 100 moves of an alias, newest first, also of one that was deleted."""
+
+    @_abc_1.abstractmethod
+    def DeleteVersion(
+        self,
+        request: _models_pb2.DeleteVersionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_models_pb2.DeleteVersionResponse, _abc.Awaitable[_models_pb2.DeleteVersionResponse]]:
+        """Deletes a version. Refused (VERSION_IN_USE) while an alias points at it, or a job that has not ended starts from it.
+        Its number is not given again. If it was the newest, "latest" is the newest that is left; without any version, the
+        model is gone.
+        """
 
 def add_ModelServiceServicer_to_server(servicer: ModelServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 

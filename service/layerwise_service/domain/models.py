@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from layerwise_service.domain.columns import ColumnCounts
@@ -68,12 +68,16 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """The facts of a model that predicting needs: the artefact of each version, and the version of each alias."""
+    """The facts of a model that predicting needs: the artefact of each version, and the version of each alias.
+
+    `deleted` has the numbers of versions that were deleted, for errors.
+    """
 
     name: str
     latest: int
     aliases: Mapping[str, int]
     artifacts: Mapping[int, str]
+    deleted: Collection[int] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,10 @@ from grpc import aio
 
 from layerwise_proto.v1 import models_pb2
 from layerwise_proto.v1.models_pb2_grpc import ModelServiceServicer
+from layerwise_service.rpc.alias_converters import read_condition, write_move
 from layerwise_service.rpc.converters import write_labels, write_model, write_version, write_version_summary
 from layerwise_service.rpc.table_converters import write_columns
+from layerwise_service.usecases.aliases import Aliases
 from layerwise_service.usecases.registry import ColumnSource, Registry
 
 Context = aio.ServicerContext[Any, Any]
@@ -19,8 +21,9 @@ Context = aio.ServicerContext[Any, Any]
 class ModelServicer(ModelServiceServicer):
     """Converts the request, calls a use-case, converts the result: in threads, since pages may be large."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, aliases: Aliases) -> None:
         self._registry = registry
+        self._aliases = aliases
 
     async def ListModels(
         self, request: models_pb2.ListModelsRequest, context: Context
@@ -56,8 +59,33 @@ class ModelServicer(ModelServiceServicer):
         return await asyncio.to_thread(self._list_categories, request)
 
     async def SetAlias(self, request: models_pb2.SetAliasRequest, context: Context) -> models_pb2.Model:
-        model = await asyncio.to_thread(self._registry.set_alias, request.model, request.alias, request.version)
-        return write_model(model)
+        return await asyncio.to_thread(
+            lambda: write_model(
+                self._aliases.set(request.model, request.alias, request.version, read_condition(request))
+            )
+        )
+
+    async def RollbackAlias(self, request: models_pb2.RollbackAliasRequest, context: Context) -> models_pb2.Model:
+        return await asyncio.to_thread(
+            lambda: write_model(self._aliases.rollback(request.model, request.alias, read_condition(request)))
+        )
+
+    async def DeleteAlias(self, request: models_pb2.DeleteAliasRequest, context: Context) -> models_pb2.Model:
+        return await asyncio.to_thread(
+            lambda: write_model(self._aliases.delete(request.model, request.alias, read_condition(request)))
+        )
+
+    async def ListAliasMoves(
+        self, request: models_pb2.ListAliasMovesRequest, context: Context
+    ) -> models_pb2.ListAliasMovesResponse:
+        moves = await asyncio.to_thread(self._aliases.moves, request.model, request.alias)
+        return models_pb2.ListAliasMovesResponse(moves=map(write_move, moves))
+
+    async def DeleteVersion(
+        self, request: models_pb2.DeleteVersionRequest, context: Context
+    ) -> models_pb2.DeleteVersionResponse:
+        await asyncio.to_thread(self._registry.delete_version, request.model, request.version)
+        return models_pb2.DeleteVersionResponse()
 
     def _list_models(self, request: models_pb2.ListModelsRequest) -> models_pb2.ListModelsResponse:
         page = self._registry.page(page_size=request.page_size, page_token=request.page_token)

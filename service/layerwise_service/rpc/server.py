@@ -34,6 +34,7 @@ from layerwise_service.rpc.training_service import TrainingServicer
 from layerwise_service.rpc.upload_receiver import UploadReceiver
 from layerwise_service.rpc.upload_streams import UploadStreams
 from layerwise_service.settings import Settings
+from layerwise_service.usecases.aliases import Aliases
 from layerwise_service.usecases.dataset_jobs import DatasetJobs
 from layerwise_service.usecases.datasets import Datasets
 from layerwise_service.usecases.evaluations import EVALUATIONS_AT_ONCE, Evaluations
@@ -72,6 +73,7 @@ class RpcServer:
         profiles: Profiles,
         dataset_jobs: DatasetJobs,
         registry: Registry,
+        aliases: Aliases,
         predictor: VersionPredictor,
         file_predictor: FilePredictor,
         evaluations: Evaluations,
@@ -115,7 +117,7 @@ class RpcServer:
         add_DatasetServiceServicer_to_server(
             DatasetServicer(datasets, profiles, self._files, profiling=self._profiling), self._server
         )
-        add_ModelServiceServicer_to_server(ModelServicer(registry), self._server)
+        add_ModelServiceServicer_to_server(ModelServicer(registry, aliases), self._server)
         add_PredictionServiceServicer_to_server(
             PredictionServicer(predictor, file_predictor, evaluations, self._predicting, evaluating=self._evaluating),
             self._server,

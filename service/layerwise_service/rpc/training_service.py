@@ -11,7 +11,7 @@ from grpc import aio
 from layerwise_proto.v1 import training_pb2
 from layerwise_proto.v1.training_pb2_grpc import TrainingServiceServicer
 from layerwise_service.domain.jobs import JobState
-from layerwise_service.errors import InvalidRequest
+from layerwise_service.errors import InvalidRequest, NotFound
 from layerwise_service.rpc.converters import read_dataset_job, read_state, write_job, write_job_summary, write_version
 from layerwise_service.rpc.job_feed import JobFeed
 from layerwise_service.rpc.limited_threads import LimitedThreads
@@ -103,7 +103,10 @@ class TrainingServicer(TrainingServiceServicer):
     def _last_event(self, job_id: str, state: JobState) -> training_pb2.TrainEvent | None:
         job = self._training.get(job_id)
         if state is JobState.SUCCEEDED and job.version is not None:
-            version = self._registry.version(job.model, job.version)
+            try:
+                version = self._registry.version(job.model, job.version)
+            except NotFound:  # it was deleted since
+                return None
             return training_pb2.TrainEvent(published=write_version(version))
         if state is JobState.FAILED:
             return training_pb2.TrainEvent(failure=write_job(job).failure)

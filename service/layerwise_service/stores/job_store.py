@@ -11,7 +11,18 @@ from sqlalchemy.engine import Connection
 
 from layerwise_service.domain.columns import column_counts
 from layerwise_service.domain.datasets import Dataset, Shape, StoredColumn
-from layerwise_service.domain.jobs import FOLLOWING, HELD, OPEN, Event, Job, JobState, JobSummary, NewJob, Reason
+from layerwise_service.domain.jobs import (
+    FOLLOWING,
+    HELD,
+    OPEN,
+    Event,
+    Job,
+    JobState,
+    JobSummary,
+    NewJob,
+    Reason,
+    Start,
+)
 from layerwise_service.domain.names import new_job_id
 from layerwise_service.errors import AlreadyExists, Exhausted, InvalidRequest, NotFound
 from layerwise_service.process.silence import Silence, milliseconds_here, this_boot
@@ -20,6 +31,7 @@ from layerwise_service.stores.encoder_store import EncoderStore, keep_encoder
 from layerwise_service.stores.job_rows import SUMMARY_COLUMNS, event_of, read_job, source_columns, summary_of
 from layerwise_service.stores.pending import Artifact, use_artifact
 from layerwise_service.stores.schema import datasets, events, jobs, registry, workers
+from layerwise_service.stores.version_store import check_version
 
 MOST_EVENTS = 250  # in one read: a job may have a hundred thousand, and a record of 64 layers has 10 kB
 
@@ -35,7 +47,8 @@ class JobStore:
     def submit(self, new: NewJob, dataset: Dataset, *, max_open: int) -> Job:
         """Queue a job on `dataset`, or return the job that was submitted under the same request id before.
 
-        Raises `AlreadyExists` if that job has other content, `Exhausted` if `max_open` jobs are waiting or training.
+        Raises `AlreadyExists` if that job has other content, `Exhausted` if `max_open` jobs are waiting or training,
+        `NotFound` if the version to start from was deleted.
         """
         with self._database.write() as connection:
             number = _next_number(connection)  # first, so that others that submit at the same time wait for this one
@@ -48,6 +61,7 @@ class JobStore:
                     )
                 return read_job(connection, known.id)
             _check_room(connection, max_open)
+            _check_start(connection, new.start)
             _keep_dataset(connection, dataset)
             job = new_job_id()
             row = {name: value for name, value in asdict(new).items() if name != "preprocessing"}
@@ -189,6 +203,15 @@ def _check_room(connection: Connection, max_open: int) -> None:
             f"{waiting} jobs are waiting or training, the most allowed (max_queued_jobs); try again later",
             retry_after=30,
         )
+
+
+def _check_start(connection: Connection, start: Start | None) -> None:
+    """Raise `NotFound` if the version to start from was deleted while the rows arrived."""
+    if start is not None:
+        try:
+            check_version(connection, start.model, start.version)
+        except NotFound as exc:
+            raise NotFound(exc.detail, reason=exc.reason, pointer="start_from") from exc
 
 
 def _next_number(connection: Connection) -> int:

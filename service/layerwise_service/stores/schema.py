@@ -163,6 +163,29 @@ aliases = sa.Table(
     sa.ForeignKeyConstraint(["model", "number"], ["model_versions.model", "model_versions.number"]),
 )
 
+alias_moves = sa.Table(
+    "alias_moves",
+    metadata,
+    sa.Column("model", sa.String(63), primary_key=True),
+    sa.Column("alias", sa.String(63), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("time", sa.Float, nullable=False),
+    # Numbers of versions, which may have been deleted since; null where there was no such alias.
+    sa.Column("before", sa.Integer),
+    sa.Column("after", sa.Integer),
+    sa.Column("rollback", sa.Boolean, nullable=False),
+    sa.Column("request_id", sa.String(128), unique=True),
+)
+
+# Versions that were deleted: their numbers are not given again.
+deleted_versions = sa.Table(
+    "deleted_versions",
+    metadata,
+    sa.Column("model", sa.String(63), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("time", sa.Float, nullable=False),
+)
+
 # One row. `revision` counts the changes to versions and aliases, so that serving processes read them only after a
 # change; `newest_job` counts the jobs.
 registry = sa.Table(

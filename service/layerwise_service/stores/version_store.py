@@ -1,4 +1,4 @@
-"""Model versions and aliases in the database."""
+"""Model versions in the database. For moving aliases see alias_store.py."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from sqlalchemy.engine import Connection
 from layerwise.wording import did_you_mean
 from layerwise_service.domain.columns import ColumnCounts
 from layerwise_service.domain.datasets import Label
-from layerwise_service.domain.jobs import Job, JSONObject
-from layerwise_service.domain.models import MOST_ALIASES, Model, ServedModel, Version, VersionSummary
+from layerwise_service.domain.jobs import OPEN, Job, JSONObject
+from layerwise_service.domain.models import Model, ServedModel, Version, VersionSummary
 from layerwise_service.domain.names import LATEST
-from layerwise_service.errors import Exhausted, NotFound
+from layerwise_service.errors import Conflict, NotFound
 from layerwise_service.stores.database import Database, now
-from layerwise_service.stores.pending import Artifact, use_artifact
-from layerwise_service.stores.schema import aliases, registry, versions
+from layerwise_service.stores.pending import Artifact, release_artifact, use_artifact
+from layerwise_service.stores.schema import aliases, deleted_versions, jobs, registry, versions
 
 _FEW = 5  # names that an error lists
 
@@ -38,16 +38,19 @@ class VersionNotFound(NotFound):
 
     reason = "VERSION_NOT_FOUND"
 
-    def __init__(self, model: Model | ServedModel, version: str | int) -> None:
+    def __init__(self, model: Model | ServedModel, version: str | int, *, deleted: Collection[int] = ()) -> None:
         known = f"; the newest version is {model.latest}"
         if 0 < len(model.aliases) <= _FEW:
             known += f", the aliases are {', '.join(model.aliases)}"
-        near = did_you_mean(version, model.aliases)
-        super().__init__(f"{model.name} has no version or alias {str(version)[:64]!r}{known}{near}", pointer="version")
+        if str(version) in map(str, deleted):
+            detail = f"version {version} of {model.name} was deleted"
+        else:
+            detail = f"{model.name} has no version or alias {str(version)[:64]!r}"
+        super().__init__(f"{detail}{known}{did_you_mean(version, model.aliases)}", pointer="version")
 
 
 class VersionStore:
-    """Versions and aliases. Every method is one transaction."""
+    """Versions, and the aliases that point at them. Every method is one transaction."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -67,8 +70,12 @@ class VersionStore:
             pointing: dict[str, dict[str, int]] = {}
             for row in connection.execute(sa.select(aliases)):
                 pointing.setdefault(row.model, {})[row.alias] = row.number
+            deleted: dict[str, list[int]] = {}
+            for row in connection.execute(sa.select(deleted_versions.c.model, deleted_versions.c.number)):
+                deleted.setdefault(row.model, []).append(row.number)
         return revision, {
-            name: ServedModel(name, max(found), pointing.get(name, {}), found) for name, found in artifacts.items()
+            name: ServedModel(name, max(found), pointing.get(name, {}), found, deleted.get(name, ()))
+            for name, found in artifacts.items()
         }
 
     def page(self, *, limit: int, after: str) -> list[Model]:
@@ -83,7 +90,7 @@ class VersionStore:
     def get(self, name: str) -> Model:
         """Return the model. Raises `ModelNotFound`."""
         with self._database.read() as connection:
-            return _read_model(connection, name)
+            return read_model(connection, name)
 
     def versions(self, model: str, *, limit: int, before: int) -> list[VersionSummary]:
         """Return at most `limit` versions, newest first, with numbers below `before`; 0: from the newest."""
@@ -105,23 +112,22 @@ class VersionStore:
             query = sa.select(versions.c.job).where(versions.c.model == model, versions.c.number == number)
             found: str | None = connection.scalar(query)
             if found is None:
-                raise VersionNotFound(_read_model(connection, model), version)
+                raise _version_not_found(connection, model, version)
         return found
 
-    def set_alias(self, model: str, alias: str, number: int) -> Model:
-        """Point `alias` at a version. Raises `ModelNotFound`, `VersionNotFound`."""
+    def delete(self, model: str, number: int) -> None:
+        """Delete a version. A later sweep removes its file, unless another version has the same.
+
+        Raises `ModelNotFound`, `VersionNotFound`, and `Conflict` while an alias points at it or an open job needs it.
+        """
         with self._database.write() as connection:
-            known = _read_model(connection, model).aliases
-            _read_version(connection, model, number)
-            if alias not in known and len(known) >= MOST_ALIASES:
-                detail = f"{model} has {len(known)} aliases, the most allowed; point one of them at the version instead"
-                raise Exhausted(detail, pointer="alias", reason="TOO_MANY_ALIASES")
-            row = {"model": model, "alias": alias}
-            this = (aliases.c.model == model) & (aliases.c.alias == alias)
-            if connection.execute(sa.update(aliases).where(this).values(number=number)).rowcount == 0:
-                connection.execute(sa.insert(aliases).values(**row, number=number))
-            _count_change(connection)
-            return _read_model(connection, model)
+            count_change(connection)
+            found = _read_version(connection, model, number)
+            _check_unused(connection, found)
+            this = (versions.c.model == model) & (versions.c.number == number)
+            connection.execute(sa.delete(versions).where(this))
+            connection.execute(sa.insert(deleted_versions).values(model=model, number=number, time=now()))
+            release_artifact(connection, Artifact.MODEL, found.sha256)
 
 
 def insert_version(
@@ -136,13 +142,13 @@ def insert_version(
     evaluation: JSONObject | None,
 ) -> Version:
     """Insert the model's next version, made by `job`, in the caller's transaction."""
-    _count_change(connection)  # first, since it locks the one row: two jobs of a model get different numbers
+    count_change(connection)  # first, since it locks the one row: two jobs of a model get different numbers
     use_artifact(connection, Artifact.MODEL, sha256)
-    newest = connection.scalar(sa.select(sa.func.max(versions.c.number)).where(versions.c.model == job.model)) or 0
+    number = _next_number(connection, job.model)
     connection.execute(
         sa.insert(versions).values(
             model=job.model,
-            number=newest + 1,
+            number=number,
             job=job.id,
             created=now(),
             sha256=sha256,
@@ -157,10 +163,11 @@ def insert_version(
             evaluation=evaluation,
         )
     )
-    return _read_version(connection, job.model, newest + 1)
+    return _read_version(connection, job.model, number)
 
 
-def _count_change(connection: Connection) -> None:
+def count_change(connection: Connection) -> None:
+    """Count a change to versions or aliases. Others that change any wait until this transaction ends."""
     connection.execute(sa.update(registry).values(revision=registry.c.revision + 1))
 
 
@@ -172,7 +179,8 @@ def _aliases(connection: Connection, models: Collection[str]) -> dict[str, dict[
     return found
 
 
-def _read_model(connection: Connection, name: str) -> Model:
+def read_model(connection: Connection, name: str) -> Model:
+    """Return the model. Raises `ModelNotFound`."""
     latest = connection.scalar(sa.select(sa.func.max(versions.c.number)).where(versions.c.model == name))
     if latest is None:
         query = sa.select(versions.c.model).distinct().order_by(versions.c.model)
@@ -182,7 +190,7 @@ def _read_model(connection: Connection, name: str) -> Model:
 
 def _number(connection: Connection, model: str, version: str) -> int:
     """Return the number that `version` names; there may be no such version. Raises as `VersionStore.find` does."""
-    found = _read_model(connection, model)
+    found = read_model(connection, model)
     if version in ("", LATEST):
         return found.latest
     if version in found.aliases:
@@ -192,11 +200,49 @@ def _number(connection: Connection, model: str, version: str) -> int:
     return int(version)
 
 
+def check_version(connection: Connection, model: str, number: int) -> None:
+    """Raise `ModelNotFound` or `VersionNotFound` if there is no such version."""
+    query = sa.select(versions.c.number).where(versions.c.model == model, versions.c.number == number)
+    if connection.scalar(query) is None:
+        raise _version_not_found(connection, model, number)
+
+
+def _next_number(connection: Connection, model: str) -> int:
+    """Return the number of the model's next version: higher than that of any, also of those that were deleted."""
+    newest = sa.select(sa.func.max(versions.c.number)).where(versions.c.model == model)
+    return max(connection.scalar(newest) or 0, *_deleted(connection, model), 0) + 1
+
+
+def _deleted(connection: Connection, model: str) -> list[int]:
+    """Return the numbers of the model's deleted versions."""
+    return [*connection.scalars(sa.select(deleted_versions.c.number).where(deleted_versions.c.model == model))]
+
+
+def _version_not_found(connection: Connection, model: str, version: str | int) -> VersionNotFound:
+    return VersionNotFound(read_model(connection, model), version, deleted=_deleted(connection, model))
+
+
+def _check_unused(connection: Connection, version: Version) -> None:
+    """Raise `Conflict` if an alias points at the version, or a job that has not ended starts from it."""
+    named = [alias for alias, at in read_model(connection, version.model).aliases.items() if at == version.number]
+    if named:
+        those = "this alias" if len(named) == 1 else "these aliases"
+        detail = (
+            f"version {version.number} of {version.model} is named by {', '.join(named)}: move or delete {those} first"
+        )
+        raise Conflict(detail, pointer="version", reason="VERSION_IN_USE")
+    starting = sa.select(jobs.c.id, jobs.c.start).where(jobs.c.state.in_(OPEN), jobs.c.start.is_not(None))
+    for job in connection.execute(starting):
+        if (job.start["model"], job.start["version"]) == (version.model, version.number):
+            detail = f"the job {job.id} has not ended and starts from {version}: cancel it, or wait for its end"
+            raise Conflict(detail, pointer="version", reason="VERSION_IN_USE")
+
+
 def _read_version(connection: Connection, model: str, number: int) -> Version:
     query = sa.select(versions).where(versions.c.model == model, versions.c.number == number)
     row = connection.execute(query).one_or_none()
     if row is None:
-        raise VersionNotFound(_read_model(connection, model), number)
+        raise _version_not_found(connection, model, number)
     return _version(row)
 
 

@@ -1,4 +1,4 @@
-"""Use-cases of the registry: list and show models, set aliases, and resolve names to versions."""
+"""Use-cases of the registry: list and show models, delete versions, and resolve names to versions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from layerwise_service.domain.columns import ColumnInfo
 from layerwise_service.domain.datasets import Label
 from layerwise_service.domain.jobs import TableSource
 from layerwise_service.domain.models import Model, ServedModel, Version, VersionSummary
-from layerwise_service.domain.names import LATEST, check_alias, check_name
+from layerwise_service.domain.names import LATEST
 from layerwise_service.domain.pages import Page, page_limit, page_start
 from layerwise_service.errors import Conflict, ServiceError
 from layerwise_service.process.loops import Loop
@@ -87,11 +87,10 @@ class Registry:
             return self._jobs.get(source.job).id
         return self._versions.job_of(source.model, source.version)
 
-    def set_alias(self, model: str, alias: str, number: int) -> Model:
-        """Point `alias` at a version. Raises `InvalidRequest`, `ModelNotFound`, `VersionNotFound`."""
-        check_name(model, pointer="model")
-        check_alias(alias, pointer="alias")
-        return self._versions.set_alias(model, alias, number)
+    def delete_version(self, model: str, number: int) -> None:
+        """Delete a version. Raises `ModelNotFound`, `VersionNotFound`, and `Conflict` while it is in use."""
+        self._versions.find(model, str(number))  # a read, so that a name that the database cannot store is refused
+        self._versions.delete(model, number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,5 +165,5 @@ def _find(models: Mapping[str, ServedModel], name: str | None, version: str | in
     else:
         number = model.aliases.get(version, 0)
     if number not in model.artifacts:
-        raise VersionNotFound(model, "" if version is None else version)
+        raise VersionNotFound(model, "" if version is None else version, deleted=model.deleted)
     return ResolvedVersion(name, number, model.artifacts[number])

@@ -109,7 +109,7 @@ def test_the_model_may_be_left_out_when_there_is_one(rest: FlaskClient, publish:
 def test_the_version_may_be_a_number_an_alias_or_latest(rest: FlaskClient, publish: Publish, stores: Stores) -> None:
     for seed in range(3):
         publish("xor", seed=seed)
-    stores.versions.set_alias("xor", "champion", 2)
+    stores.aliases.set("xor", "champion", 2)
 
     found = [
         predict(rest, instances=[[0, 0]], version=version)["version"] for version in (1, "1", "champion", "latest")
@@ -334,7 +334,7 @@ def test_a_wrong_method_is_told_the_right_ones(rest: FlaskClient) -> None:
 def test_models_and_jobs_are_listed_and_shown(rest: FlaskClient, publish: Publish, stores: Stores) -> None:
     publish("a")
     version = publish("b")
-    stores.versions.set_alias("b", "champion", 1)
+    stores.aliases.set("b", "champion", 1)
 
     models = rest.get("/api/models").get_json()["models"]
     model = rest.get("/api/models/b").get_json()

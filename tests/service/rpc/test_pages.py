@@ -218,10 +218,10 @@ def test_a_list_of_jobs_is_one_query_that_reads_nothing_large(stores: Stores, su
 def test_a_model_has_a_bounded_number_of_aliases(stores: Stores, channel: grpc.Channel, publish: Any) -> None:
     publish("a")
     for index in range(MOST_ALIASES):
-        stores.versions.set_alias("a", f"alias-{index}", 1)
+        stores.aliases.set("a", f"alias-{index}", 1)
     models = ModelServiceStub(channel)
 
-    stores.versions.set_alias("a", "alias-3", 1)  # one that is there may move
+    stores.aliases.set("a", "alias-3", 1)  # one that is there may move
     request = models_pb2.SetAliasRequest(model="a", alias="one-more", version=1)
     code, details, reason, _ = error_of(lambda: models.SetAlias(request, timeout=10))
 

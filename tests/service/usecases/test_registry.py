@@ -96,7 +96,7 @@ def test_what_does_not_exist_is_named_with_what_does(
 ) -> None:
     publish("trees")
     publish("tickets")
-    stores.versions.set_alias("trees", "champion", 1)
+    stores.aliases.set("trees", "champion", 1)
 
     with pytest.raises(error) as caught:
         resolver.resolve(model, version)
