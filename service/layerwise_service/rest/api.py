@@ -1,4 +1,4 @@
-"""GET /api/…: models and jobs."""
+"""/api/models and /api/jobs: models, their versions, and jobs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from flask import Blueprint, Response, request
 
 from layerwise_service.domain.jobs import JobState
 from layerwise_service.errors import InvalidRequest
-from layerwise_service.rest.query import PAGE, check_query, page
+from layerwise_service.rest.query import PAGE, check_query, is_whole, page
 from layerwise_service.rest.responses import job_json, json_response, model_json, page_json, version_json
 from layerwise_service.usecases.registry import ColumnSource, Registry
 from layerwise_service.usecases.training import TrainingJobs
@@ -35,6 +35,14 @@ def api_routes(registry: Registry, training: TrainingJobs) -> Blueprint:
     @routes.get("/models/<model>/versions/<version>")
     def get_version(model: str, version: str) -> Response:  # pyright: ignore[reportUnusedFunction]
         return json_response(version_json(registry.version(model, version)))
+
+    @routes.delete("/models/<model>/versions/<version>")
+    def delete_version(model: str, version: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+        check_query()
+        if not is_whole(version):  # an alias may point at another version by now
+            raise InvalidRequest(f"expected the number of a version, got {version[:64]!r}", pointer="version")
+        registry.delete_version(model, int(version))
+        return Response(status=204)
 
     @routes.get("/models/<model>/versions/<version>/classes")
     def list_classes(model: str, version: str) -> Response:  # pyright: ignore[reportUnusedFunction]

@@ -6,6 +6,7 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from layerwise_service.errors import InvalidRequest, MethodNotAllowed, NotFound, forget_frames
+from layerwise_service.rest.aliases import alias_routes
 from layerwise_service.rest.api import api_routes
 from layerwise_service.rest.datasets import dataset_routes
 from layerwise_service.rest.file_bodies import UploadPlaces
@@ -17,6 +18,7 @@ from layerwise_service.rest.predict import Predict, predict_routes
 from layerwise_service.rest.predict_file import FileRequests
 from layerwise_service.rest.responses import problem_answer
 from layerwise_service.settings import Settings
+from layerwise_service.usecases.aliases import Aliases
 from layerwise_service.usecases.datasets import Datasets
 from layerwise_service.usecases.file_prediction import FilePredictor
 from layerwise_service.usecases.prediction import VersionPredictor
@@ -30,6 +32,7 @@ def create_app(
     predictor: VersionPredictor,
     file_predictor: FilePredictor,
     registry: Registry,
+    aliases: Aliases,
     training: TrainingJobs,
     datasets: Datasets,
     profiles: Profiles,
@@ -44,6 +47,7 @@ def create_app(
     files = FileRequests(file_predictor, places, max_bytes=settings.max_body_bytes)
     app.register_blueprint(predict_routes(predictor, files))
     app.register_blueprint(api_routes(registry, training))
+    app.register_blueprint(alias_routes(aliases))
     app.register_blueprint(dataset_routes(datasets, profiles, places))
     app.register_blueprint(health_routes(health))
     app.before_request(_tell_route)
@@ -64,7 +68,7 @@ def _tell_route() -> None:
 def _answer_error(error: Exception) -> Response:
     try:
         asked = Request(request.environ, request_id=request.environ[REQUEST_ID], max_body_bytes=0)
-        asked.parameters = g.get("parameters", ())
+        asked.parameters = {*g.get("parameters", ()), *(request.view_args or ())}
         if isinstance(error, HTTPException):
             error = _from_werkzeug(error)
         answer = problem_answer(said(error, asked.request_id, asked.path), asked)

@@ -18,6 +18,7 @@ from layerwise_service.errors import InvalidRequest, UnsupportedMedia
 from layerwise_service.rest.messages import JSON, Request
 
 T = TypeVar("T")
+Struct = TypeVar("Struct", bound=msgspec.Struct)
 
 
 def json_body(request: Request) -> bytes:
@@ -47,6 +48,17 @@ def decoded(decoder: msgspec.json.Decoder[T], body: bytes, request: Request) -> 
             empty += ", or one whose chunks cannot be read"
         detail = f"not valid JSON: {error}" if body else empty
         raise InvalidRequest(detail, reason="INVALID_JSON") from error
+
+
+def read_json(kind: type[Struct], request: Request) -> Struct:
+    """Return the JSON body of a request, a small one, as `kind`. Raises what `json_body` and `decoded` raise."""
+    body = json_body(request)
+    try:
+        found = decoded(msgspec.json.Decoder(kind), body, request)
+    except msgspec.ValidationError as error:
+        raise unreadable(body) or refusal(body, kind) from error
+    json.loads(body, parse_int=float, object_pairs_hook=_with_distinct_keys)
+    return found
 
 
 def check_keys(body: bytes, fields: Iterable[bytes]) -> None:

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from typing import Any
 
 from layerwise_service.rest.predict_file import TABLE_TYPES
-from layerwise_service.rest.schemas import LABEL, SCHEMAS, SHA256, list_of, object_of, ref
+from layerwise_service.rest.schemas import LABEL, REQUEST_ID, SCHEMAS, SHA256, list_of, object_of, ref
 
 
 def _answer(description: str, schema: dict[str, Any], content_type: str = "application/json") -> dict[str, Any]:
@@ -41,6 +41,7 @@ _PAGE = (
 )
 
 _VERSION = (_path("model"), _path("version"))
+_ALIAS = (_path("model"), _path("alias"))
 _COLUMN_NAME = _query("column", {"type": "string", "minLength": 1}) | {"required": True}
 
 
@@ -54,6 +55,25 @@ def _number(name: str, most: int | None = None) -> dict[str, Any]:
     return _query(name, {"type": "integer", "minimum": 0} | ({} if most is None else {"maximum": most}))
 
 
+def _move(summary: str, body: str, *, required: bool) -> Any:
+    """Return the operation that moves an alias."""
+    return {
+        "summary": summary,
+        "parameters": list(_ALIAS),
+        "requestBody": {"required": required, "content": {"application/json": {"schema": ref(body)}}},
+        "responses": {"200": _answer("The model with its aliases", ref("Model")), **_problems(*_MOVING)},
+    }
+
+
+def _delete(summary: str, *parameters: dict[str, Any]) -> Any:
+    return {
+        "summary": summary,
+        "parameters": list(parameters),
+        "responses": {"204": {"description": "Deleted"}, **_problems(400, 404, 409, 503)},
+    }
+
+
+_MOVING = (400, 404, 409, 413, 415, 429, 503)
 _FILE = {"type": "string", "format": "binary"}
 _FORM: dict[str, Any] = {"type": "object", "properties": {"file": _FILE}, "required": ["file"]}
 _TABLE_FILES = {each: {"schema": _FORM if each == "multipart/form-data" else _FILE} for each in sorted(TABLE_TYPES)}
@@ -158,8 +178,24 @@ OPENAPI: dict[str, Any] = {
         "/api/models/{model}/versions": _pages(
             "Summaries of the versions of a model, newest first", "versions", ref("VersionSummary"), _path("model")
         ),
-        "/api/models/{model}/versions/{version}": _get(
-            "A version, by its number or an alias", ref("Version"), 404, 503, parameters=_VERSION
+        "/api/models/{model}/versions/{version}": {
+            **_get("A version, by its number or an alias", ref("Version"), 404, 503, parameters=_VERSION),
+            "delete": _delete("Delete a version, by its number, that no alias names and no job needs", *_VERSION),
+        },
+        "/api/models/{model}/aliases/{alias}": {
+            "put": _move("Point an alias at a version", "AliasRequest", required=True),
+            "delete": _delete("Delete an alias", *_ALIAS, _number("expected"), _query("request_id", REQUEST_ID)),
+        },
+        "/api/models/{model}/aliases/{alias}:rollback": {
+            "post": _move("Point an alias at the version before", "RollbackRequest", required=False)
+        },
+        "/api/models/{model}/aliases/{alias}/moves": _get(
+            "The last moves of an alias, newest first",
+            object_of({"moves": list_of(ref("AliasMove"))}),
+            400,
+            404,
+            503,
+            parameters=_ALIAS,
         ),
         "/api/models/{model}/versions/{version}/classes": _pages(
             "The classes of a version, in the order of the outputs", "classes", LABEL, *_VERSION
@@ -193,11 +229,7 @@ OPENAPI: dict[str, Any] = {
         },
         "/api/datasets/{dataset}": {
             **_get("A dataset", ref("TableDataset"), 404, 503, parameters=_DATASET),
-            "delete": {
-                "summary": "Delete a dataset that no job needs",
-                "parameters": list(_DATASET),
-                "responses": {"204": {"description": "Deleted"}, **_problems(404, 409, 503)},
-            },
+            "delete": _delete("Delete a dataset that no job needs", *_DATASET),
         },
         "/api/datasets/{dataset}/rows": _ROWS,
         "/api/datasets/{dataset}/profile": _get(

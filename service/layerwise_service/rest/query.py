@@ -34,7 +34,7 @@ def check_query(*known: str, repeated: Collection[str] = ()) -> None:
     g.parameters = {*known, *(name[:64] for name in request.args)}
     for name, values in request.args.lists():
         if name not in known:
-            detail = f"unknown query parameter; this address takes {', '.join(known)}"
+            detail = f"unknown query parameter; this address takes {', '.join(known) or 'none'}"
             raise InvalidRequest(detail, pointer=name[:64], reason="UNKNOWN_FIELD")
         if len(values) > 1 and name not in repeated:
             raise InvalidRequest(f"expected this query parameter once, got it {len(values)} times", pointer=name)
@@ -43,7 +43,7 @@ def check_query(*known: str, repeated: Collection[str] = ()) -> None:
 def page() -> Page:
     """Return the page that the query asks for. Raises `InvalidRequest`."""
     text = request.args.get("page_size", "0")
-    if not _is_whole(text):
+    if not is_whole(text):
         raise wrong_page_size(text[:64] or "nothing")
     return {"page_size": int(text), "page_token": request.args.get("page_token", "")}
 
@@ -51,7 +51,7 @@ def page() -> Page:
 def whole_number(name: str) -> int:
     """Return the whole number of the parameter `name`, 0 if it is left out. Raises `InvalidRequest`."""
     text = request.args.get(name, "0")
-    if not _is_whole(text):
+    if not is_whole(text):
         raise InvalidRequest(f"expected a whole number of at least 0, got {text[:64] or 'nothing'}", pointer=name)
     return int(text)
 
@@ -100,5 +100,6 @@ def _distinct(pairs: list[tuple[str, object]]) -> None:
         seen.add(name)
 
 
-def _is_whole(text: str) -> bool:
+def is_whole(text: str) -> bool:
+    """Return whether `text` is a whole number of at least 0 and at most 18 digits."""
     return text.isascii() and text.isdecimal() and len(text) <= 18

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import orjson
 from flask import Response
 
+from layerwise_service.domain.aliases import AliasMove
 from layerwise_service.domain.jobs import Job, JobSummary
 from layerwise_service.domain.models import MOST_CLASSES, Model, Version, VersionSummary
 from layerwise_service.domain.pages import Page
@@ -22,7 +23,7 @@ from layerwise_service.usecases.prediction import Prediction
 
 T = TypeVar("T")
 
-_BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
+_BODILESS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
 
 _FRAGMENT = "/?:@!$&'()*+,;=-._~"
 """Characters that need no quoting in the fragment of a URI, besides letters and digits (RFC 3986)."""
@@ -122,6 +123,12 @@ def prediction_json(prediction: Prediction) -> dict[str, object]:
 def model_json(model: Model) -> dict[str, object]:
     """Return the JSON form of a model."""
     return {"name": model.name, "latest": model.latest, "aliases": dict(model.aliases)}
+
+
+def move_json(move: AliasMove) -> dict[str, object]:
+    """Return the JSON form of a move of an alias, its time in RFC 3339."""
+    value: dict[str, object] = asdict(move)
+    return value | {"time": _time(move.time)}
 
 
 def _time(seconds: float) -> str:

@@ -13,6 +13,7 @@ import msgspec
 
 from layerwise.tables.formats import FORMATS
 from layerwise.tables.unusual import REASONS, TableWarning
+from layerwise_service.domain.aliases import AliasMove
 from layerwise_service.domain.columns import ColumnInfo
 from layerwise_service.domain.jobs import Job, JobSummary
 from layerwise_service.domain.models import MOST_CLASSES, Model, Signature, Version, VersionSummary
@@ -25,6 +26,9 @@ LABEL = {"oneOf": [{"type": "integer"}, {"type": "string"}, {"type": "boolean"}]
 TIME = {"type": "string", "format": "date-time"}
 COLUMN_KIND = {"type": "string", "enum": ["number", "category", "date", "text"]}
 SHA256 = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+
+
+REQUEST_ID = {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"}
 
 
 def ref(name: str) -> dict[str, Any]:
@@ -46,6 +50,12 @@ def object_of(properties: dict[str, Any], *, optional: tuple[str, ...] = ()) -> 
 
 _CELL = {"type": ["number", "string", "boolean", "null"]}
 _ANY = {"type": ["object", "array", "string", "number", "boolean", "null"]}
+
+_CONDITION = {
+    "expected": nullable({"type": "integer", "minimum": 0})
+    | {"description": "The version that the alias must point at now, else the answer is 409; 0: no such alias."},
+    "request_id": nullable(REQUEST_ID) | {"description": "A request that is repeated with the same id has no effect."},
+}
 
 _EXACT = {
     "created": TIME,
@@ -74,7 +84,7 @@ _EXACT_OF: dict[str, dict[str, Any]] = {
 def _answers() -> dict[str, Any]:
     """Return the schemas of the dataclasses that are answered, by the names of the classes."""
     answered = (
-        *(JobSummary, Job, VersionSummary, Version, Model, ColumnInfo, Signature),
+        *(JobSummary, Job, VersionSummary, Version, Model, AliasMove, ColumnInfo, Signature),
         *(TableDataset, TableDatasetSummary, Profile, TableWarning),
     )
     _, schemas = msgspec.json.schema_components(
@@ -157,6 +167,10 @@ SCHEMAS = _answers() | {
         },
         optional=("probabilities", "contributions", "warnings", "classes", "unused", "kept"),
     ),
+    "AliasRequest": object_of(
+        {"version": {"type": "integer", "minimum": 1}, **_CONDITION}, optional=("expected", "request_id")
+    ),
+    "RollbackRequest": object_of(_CONDITION, optional=("expected", "request_id")),
     "Upload": object_of({"upload_id": {"type": "string"}, "offset": {"type": "integer"}}),
     "DatasetRows": object_of(
         {

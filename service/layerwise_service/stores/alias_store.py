@@ -70,7 +70,10 @@ class AliasStore:
         with self._database.read() as connection:
             found = read_model(connection, model)
             known = _known(connection, condition, model=model, alias=alias, rollback=True)
-            return known.after if known else _rollback_target(connection, found, alias)
+            if known:
+                return int(known.after)
+            _check(condition, found, alias)
+            return _rollback_target(connection, found, alias)
 
     def rollback(self, model: str, alias: str, to: int, condition: Condition = ALWAYS) -> Model:
         """Point `alias` at the version before, which is still `to`. Raises what `rollback_target` raises."""

@@ -71,8 +71,8 @@ class VersionStore:
             for row in connection.execute(sa.select(aliases)):
                 pointing.setdefault(row.model, {})[row.alias] = row.number
             deleted: dict[str, list[int]] = {}
-            for row in connection.execute(sa.select(deleted_versions.c.model, deleted_versions.c.number)):
-                deleted.setdefault(row.model, []).append(row.number)
+            for model, number in connection.execute(sa.select(deleted_versions.c.model, deleted_versions.c.number)):
+                deleted.setdefault(model, []).append(number)
         return revision, {
             name: ServedModel(name, max(found), pointing.get(name, {}), found, deleted.get(name, ()))
             for name, found in artifacts.items()
@@ -226,10 +226,10 @@ def _check_unused(connection: Connection, version: Version) -> None:
     """Raise `Conflict` if an alias points at the version, or a job that has not ended starts from it."""
     named = [alias for alias, at in read_model(connection, version.model).aliases.items() if at == version.number]
     if named:
-        those = "this alias" if len(named) == 1 else "these aliases"
-        detail = (
-            f"version {version.number} of {version.model} is named by {', '.join(named)}: move or delete {those} first"
+        who, them = (
+            (f"alias {named[0]} points", "it") if len(named) == 1 else (f"aliases {', '.join(named)} point", "them")
         )
+        detail = f"the {who} at version {version.number} of {version.model}: move or delete {them} first"
         raise Conflict(detail, pointer="version", reason="VERSION_IN_USE")
     starting = sa.select(jobs.c.id, jobs.c.start).where(jobs.c.state.in_(OPEN), jobs.c.start.is_not(None))
     for job in connection.execute(starting):

@@ -25,6 +25,7 @@ from layerwise_service.process.loops import Loop
 from layerwise_service.rpc.server import RpcServer
 from layerwise_service.settings import Settings
 from layerwise_service.stores.job_store import JobStore
+from layerwise_service.usecases.aliases import Aliases
 from layerwise_service.usecases.dataset_jobs import DatasetJobs
 from layerwise_service.usecases.datasets import Datasets
 from layerwise_service.usecases.evaluations import Evaluations
@@ -522,6 +523,7 @@ def test_health_says_when_a_background_loop_hangs(settings: Settings, stores: St
             datasets=datasets,
             profiles=profiles,
             registry=registry,
+            aliases=Aliases(stores.aliases, stores.versions, stores.artifacts, changed=resolver.refresh),
             predictor=predictor,
             file_predictor=file_predictor,
             evaluations=Evaluations(file_predictor, registry),

@@ -16,11 +16,13 @@ from layerwise_service.domain.datasets import Dataset, Shape
 from layerwise_service.domain.jobs import NewJob
 from layerwise_service.errors import DatabaseUnusable, DataLoss, InvalidRequest, Unavailable
 from layerwise_service.stores import database as database_module
+from layerwise_service.stores.alias_store import AliasStore
 from layerwise_service.stores.database import Database, now
 from layerwise_service.stores.job_store import JobStore
 from layerwise_service.stores.migrations import HEAD, migrate
 from layerwise_service.stores.schema import metadata
 from layerwise_service.stores.sqlite import wal_is_safe
+from layerwise_service.stores.version_store import VersionStore
 
 
 @pytest.fixture
@@ -137,6 +139,34 @@ def test_jobs_of_an_older_release_keep_the_number_of_rows_held_out(path: Path) -
     store = JobStore(database)
     assert [store.get(str(number)).held_out for number in range(3)] == [0, 0, 30]
     assert store.get("2").source is not None
+
+
+def test_aliases_of_an_older_release_move_and_roll_back(path: Path) -> None:
+    database = database_at("0012", path)
+    with database.write() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO datasets (sha256, rows, features, outputs, size_bytes, created) VALUES ('d', 1, 1, 1, 1, 0)"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO jobs (id, number, model, state, architecture, plan, dataset, metric, created, fingerprint) "
+            "VALUES ('a', 1, 'm', 'SUCCEEDED', '{}', '{}', 'd', 'r2', 1, 'f')"
+        )
+        for number in (1, 2):
+            connection.exec_driver_sql(
+                "INSERT INTO model_versions (model, number, job, created, sha256, size_bytes, metrics, architecture, "
+                "plan, parameters, dataset) VALUES ('m', ?, 'a', 1, ?, 1, '{}', '{}', '{}', 1, 'd')",
+                (number, str(number)),
+            )
+        connection.exec_driver_sql("INSERT INTO model_aliases VALUES ('m', 'champion', 1)")
+
+    migrate(database)
+
+    store = AliasStore(database)
+    assert store.moves("m", "champion") == []
+    store.set("m", "champion", 2)
+    assert store.rollback_target("m", "champion") == 1
+    VersionStore(database).delete("m", 1)
+    assert VersionStore(database).get("m").latest == 2
 
 
 def test_eight_threads_may_open_a_new_database_at_once(path: Path) -> None:

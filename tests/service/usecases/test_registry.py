@@ -107,6 +107,28 @@ def test_what_does_not_exist_is_named_with_what_does(
         assert str(stored.value) == str(caught.value)
 
 
+def test_a_version_that_was_deleted_is_not_found_and_the_error_says_so(
+    resolver: VersionResolver, publish: Publish, stores: Stores
+) -> None:
+    for seed in range(3):
+        publish("xor", seed=seed)
+    resolver.refresh()
+    stores.versions.delete("xor", 1)
+    stores.versions.delete("xor", 3)
+    resolver.refresh()
+
+    for number in (1, 3):
+        with pytest.raises(VersionNotFound, match=f"version {number} of xor was deleted; the newest version is 2"):
+            resolver.resolve("xor", number)
+        with pytest.raises(VersionNotFound, match=f"version {number} of xor was deleted; the newest version is 2"):
+            stores.versions.find("xor", str(number))
+    assert resolver.resolve("xor", None).version == 2
+    stores.versions.delete("xor", 2)
+    resolver.refresh()
+    with pytest.raises(ModelNotFound):
+        resolver.resolve("xor", 2)
+
+
 def test_while_the_store_is_away_what_is_known_is_served(
     resolver: VersionResolver, publish: Publish, stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
