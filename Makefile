@@ -5,7 +5,7 @@ PYTHON313 ?= $(firstword $(shell for python in python3.13 ~/.pyenv/versions/3.13
   $$python -c '' 2>/dev/null && echo $$python; done))
 BIN := .venv/bin
 BUF := .venv-proto/bin/buf
-PROTOS := $(wildcard proto/layerwise_proto/v1/*.proto)
+PROTOS := $(wildcard proto/layerwise_proto/*/*.proto)
 SERVICES := $(shell grep -l '^service ' $(PROTOS))
 PROTOC := ../.venv-proto/bin/python -m grpc_tools.protoc -I . \
   --plugin=protoc-gen-mypy=../.venv-proto/bin/protoc-gen-mypy \

@@ -9,6 +9,7 @@
     ├── Conflict           not possible in the present state
     ├── Outdated           another caller was first: look at what has changed, and decide again
     ├── MethodNotAllowed
+    ├── Unsupported        the protocol knows it, this service does not do it
     ├── Misdirected        the request is for another host
     ├── Forbidden          the sender is not allowed to
     ├── Exhausted          a limit of the service is reached
@@ -49,6 +50,7 @@ class ErrorKind(Enum):
     UNPROCESSABLE = "unprocessable"
     UNSUPPORTED_MEDIA = "unsupported media"
     METHOD_NOT_ALLOWED = "method not allowed"
+    UNSUPPORTED = "unsupported"
     MISDIRECTED = "misdirected"
     FORBIDDEN = "forbidden"
     INTERNAL = "internal"
@@ -70,6 +72,7 @@ STATUS: Mapping[ErrorKind, tuple[int, int]] = {
     ErrorKind.UNPROCESSABLE: (9, 422),
     ErrorKind.UNSUPPORTED_MEDIA: (3, 415),
     ErrorKind.METHOD_NOT_ALLOWED: (12, 405),
+    ErrorKind.UNSUPPORTED: (12, 501),
     ErrorKind.MISDIRECTED: (9, 421),
     ErrorKind.FORBIDDEN: (7, 403),
     ErrorKind.INTERNAL: (13, 500),
@@ -237,6 +240,12 @@ class Forbidden(ServiceError):
     """The sender is not allowed to do this."""
 
     kind, reason = ErrorKind.FORBIDDEN, "FORBIDDEN"
+
+
+class Unsupported(ServiceError):
+    """A part of a protocol that this service does not have."""
+
+    kind, reason = ErrorKind.UNSUPPORTED, "UNSUPPORTED"
 
 
 class MethodNotAllowed(ServiceError):

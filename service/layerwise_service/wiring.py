@@ -28,6 +28,11 @@ from layerwise_service.usecases.dataset_jobs import DatasetJobs
 from layerwise_service.usecases.datasets import Datasets
 from layerwise_service.usecases.evaluations import Evaluations
 from layerwise_service.usecases.file_prediction import FilePredictor
+from layerwise_service.usecases.oip.facade import Oip
+from layerwise_service.usecases.oip.inference import Inference
+from layerwise_service.usecases.oip.metadata import Metadata
+from layerwise_service.usecases.oip.repository import Repository
+from layerwise_service.usecases.oip.statistics import Statistics
 from layerwise_service.usecases.prediction import VersionPredictor
 from layerwise_service.usecases.profiles import Profiles
 from layerwise_service.usecases.readiness import Readiness
@@ -119,8 +124,11 @@ def build_rest(settings: Settings, reporter: Reporter | None = None) -> Flask:
     return app
 
 
-def build_rpc(settings: Settings) -> RpcServer:
-    """Return the gRPC server; to be called in the event loop that runs it."""
+def build_rpc(settings: Settings, reporter: Reporter | None = None) -> RpcServer:
+    """Return the gRPC server; to be called in the event loop that runs it.
+
+    `reporter` has the totals for statistics, by default those of this process.
+    """
     from layerwise_service.rpc.server import RpcServer  # noqa: PLC0415
 
     stores = open_stores(settings)
@@ -130,6 +138,7 @@ def build_rpc(settings: Settings) -> RpcServer:
     datasets = Datasets(stores.datasets, stores.uploads, stores.artifacts, predictor.formats, settings)
     file_predictor = FilePredictor(predictor, registry, datasets, stores.artifacts)
     profiles = Profiles(stores.datasets, stores.artifacts, settings)
+    readiness = Readiness(stores.database, stores.artifacts)
     return RpcServer(
         training=training,
         datasets=datasets,
@@ -140,8 +149,9 @@ def build_rpc(settings: Settings) -> RpcServer:
         predictor=predictor,
         file_predictor=file_predictor,
         evaluations=Evaluations(file_predictor, registry),
+        oip=build_oip(resolver, predictor, readiness, reporter or Reporter(None)),
         sweep=stores.sweep,
-        readiness=Readiness(stores.database, stores.artifacts),
+        readiness=readiness,
         loops=(resolver.loop,),
         close=close,
         settings=settings,
@@ -166,6 +176,14 @@ def build_worker(settings: Settings, worker: str) -> Worker:
 def new_worker_id() -> str:
     """Return a unique id for a worker, with the name of its host."""
     return f"{socket.gethostname()[:32]}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
+
+
+def build_oip(resolver: VersionResolver, predictor: VersionPredictor, readiness: Readiness, reporter: Reporter) -> Oip:
+    """Return the use-cases of the Open Inference Protocol."""
+    inference = Inference(predictor)
+    return Oip(
+        inference, Metadata(inference, resolver, readiness), Repository(resolver), Statistics(resolver, reporter)
+    )
 
 
 def _serving(stores: Stores, settings: Settings) -> tuple[VersionResolver, VersionPredictor, Callable[[], None]]:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -25,6 +25,9 @@ from layerwise_service.process.lifecycle import (
 from layerwise_service.process.logs import configure_logs
 from layerwise_service.process.pulse import start_pulse
 from layerwise_service.settings import Settings
+
+if TYPE_CHECKING:
+    from layerwise_service.process.gathering import Reporter
 
 
 @click.command()
@@ -75,7 +78,7 @@ def rpc(settings: Settings) -> None:
     limit_blas_threads(1)
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # gRPC's own log lines do not help an operator
     end_with_parent()
-    _report()
+    reporter = _report()
     start_pulse()
     from layerwise_service.process.memory import start_returning_memory
     from layerwise_service.rpc.server import serve_rpc
@@ -84,7 +87,7 @@ def rpc(settings: Settings) -> None:
     start_returning_memory()
 
     async def run() -> None:
-        await serve_rpc(build_rpc(settings), ready=announce_ready)
+        await serve_rpc(build_rpc(settings, reporter), ready=announce_ready)
 
     with _startup_errors():
         try:
@@ -172,11 +175,13 @@ def _counts_socket() -> Generator[socket.socket]:
         gatherer.close()
 
 
-def _report() -> None:
+def _report() -> Reporter:
     """Report the counts of this process, if a supervisor gathers them."""
     from layerwise_service.process.gathering import Reporter, inherited_socket
 
-    Reporter(inherited_socket()).start()
+    reporter = Reporter(inherited_socket())
+    reporter.start()
+    return reporter
 
 
 @contextmanager

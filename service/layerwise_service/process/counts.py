@@ -3,23 +3,47 @@
 from __future__ import annotations
 
 import threading
+import time
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from typing import Final
+from operator import add
+from typing import Final, NamedTuple
 
 Series = tuple[str, ...]
 """The key of a counter: its kind, one of those below, and the values of its labels."""
 
 PREDICTIONS: Final = "predictions"  # model, version: a histogram of seconds, and rows
+INFERENCES: Final = "inferences"  # model, version: an `Inferences`
+LAST: Final = "last"  # model, version: when it last predicted, in seconds since 1970; the greatest number counts
 WARNINGS: Final = "warnings"  # model, version, reason: cells of rows to predict that are unlike those of the training
 ANSWERS: Final = "answers"  # method, route, status: a histogram of seconds
 LOST_LINES: Final = "lost_lines"  # process: lines of the log
 
-OF_VERSIONS: Final = (PREDICTIONS, WARNINGS)
+OF_VERSIONS: Final = (PREDICTIONS, INFERENCES, LAST, WARNINGS)
 """The kinds whose labels begin with model and version."""
 BOUNDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 """Upper bounds of the histograms, in seconds; the last bucket has none."""
 _BUCKETS = len(BOUNDS) + 1
+
+
+class Inferences(NamedTuple):
+    """What a version has predicted: requests and the seconds that they took, in all and by stage."""
+
+    successes: float = 0.0
+    success_seconds: float = 0.0
+    failures: float = 0.0
+    failure_seconds: float = 0.0
+    queue_seconds: float = 0.0
+    input_seconds: float = 0.0
+    infer_seconds: float = 0.0
+    output_seconds: float = 0.0
+    rows: float = 0.0
+    executions: float = 0.0
+
+
+def joined(series: Series, known: Sequence[float], more: Sequence[float]) -> list[float]:
+    """Return the numbers of a series that has the numbers `known` and gets `more`."""
+    return list(map(max if series[0] == LAST else add, known, more))
 
 
 class Counts:
@@ -41,12 +65,10 @@ class Counts:
             numbers[-1] += amount
 
     def add(self, series: Series, numbers: Sequence[float]) -> None:
-        """Add `numbers` to those of the series, element by element."""
+        """Join `numbers` with those of the series, element by element: most are added."""
         with self._lock:
             known = self._counts.get(series)
-            self._counts[series] = (
-                list(numbers) if known is None else [a + b for a, b in zip(known, numbers, strict=True)]
-            )
+            self._counts[series] = list(numbers) if known is None else joined(series, known, numbers)
 
     def take(self) -> dict[Series, list[float]]:
         """Return the counts since the last call."""
@@ -62,3 +84,31 @@ class Counts:
 
 COUNTS = Counts()
 """The counters of this process."""
+
+
+def count_prediction(
+    model: str, version: int, *, start: float, computed: float, end: float, infer_seconds: float, rows: int
+) -> None:
+    """Count a request that was answered: times of `time.perf_counter`, of which `computed` is that of the outputs.
+
+    `infer_seconds` are those in the network, the rest before `computed` went to the encoding of the rows.
+    """
+    names = model, str(version)
+    COUNTS.observe((PREDICTIONS, *names), end - start, rows)
+    numbers = Inferences(
+        successes=1.0,
+        success_seconds=end - start,
+        input_seconds=computed - start - infer_seconds,
+        infer_seconds=infer_seconds,
+        output_seconds=end - computed,
+        rows=float(rows),
+        executions=1.0,
+    )
+    COUNTS.add((INFERENCES, *names), numbers)
+    COUNTS.add((LAST, *names), [time.time()])
+
+
+def count_failure(model: str, version: int, *, start: float) -> None:
+    """Count a request that failed; `start` is what `time.perf_counter` gave at its start."""
+    failed = Inferences(failures=1.0, failure_seconds=time.perf_counter() - start)
+    COUNTS.add((INFERENCES, model, str(version)), failed)

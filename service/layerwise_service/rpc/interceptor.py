@@ -39,6 +39,7 @@ class ErrorBoundary(aio.ServerInterceptor):
     def __init__(self, *, max_answer_bytes: int) -> None:
         self._max_answer_bytes = max_answer_bytes
         self._calls: set[asyncio.Task[Any]] = set()
+        self._guarded: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 
     async def ended(self) -> None:
         """Wait for the tasks of all calls: gRPC stops without waiting for the cleanup of cancelled calls.
@@ -53,33 +54,45 @@ class ErrorBoundary(aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
-        handler: Any = await continuation(handler_call_details)
-        if handler is None:
-            return None
         method = str(handler_call_details.method)
-        codec = {
-            "request_deserializer": _decoder(handler.request_deserializer),
-            "response_serializer": handler.response_serializer,
-        }
+        if (guarded := self._guarded.get(method)) is None:
+            handler = await continuation(handler_call_details)
+            if handler is None:
+                return None
+            guarded = self._guarded[method] = self._guard(handler, method)
+        return guarded
+
+    def _guard(self, handler: Any, method: str) -> grpc.RpcMethodHandler[Any, Any]:
+        decode = _decoder(handler.request_deserializer)
+        encode = handler.response_serializer
         if handler.response_streaming:
             stream = self._guard_stream(handler.stream_stream or handler.unary_stream, method)
-            if handler.request_streaming:
-                return grpc.stream_stream_rpc_method_handler(stream, **codec)
-            return grpc.unary_stream_rpc_method_handler(stream, **codec)
-        if handler.request_streaming:
-            return grpc.stream_unary_rpc_method_handler(self._guard(handler.stream_unary, method), **codec)
-        return grpc.unary_unary_rpc_method_handler(self._guard(handler.unary_unary, method), **codec)
+            make = (
+                grpc.stream_stream_rpc_method_handler
+                if handler.request_streaming
+                else grpc.unary_stream_rpc_method_handler
+            )
+            return make(stream, request_deserializer=decode, response_serializer=encode)
+        call = self._guard_unary(handler.stream_unary or handler.unary_unary, encode, method)
+        make = (
+            grpc.stream_unary_rpc_method_handler if handler.request_streaming else grpc.unary_unary_rpc_method_handler
+        )
+        return make(call, request_deserializer=decode, response_serializer=None)
 
-    def _guard(self, inner: Callable[[Any, Any], Awaitable[Any]], method: str) -> Any:
+    def _guard_unary(
+        self, inner: Callable[[Any, Any], Awaitable[Any]], encode: Callable[[Any], bytes], method: str
+    ) -> Any:
+        """Return the call, which returns its answer encoded, as its size is known only then."""
         most = self._max_answer_bytes
 
-        async def call(request: Any, context: Context) -> Any:
+        async def call(request: Any, context: Context) -> bytes:
             with self._boundary(context, method):
-                answer = await inner(_opened(request), context)
-                if (size := answer.ByteSize()) > most:
-                    detail = f"the answer would have {size:,} bytes, and at most {most:,} are allowed"
+                answer = encode(await inner(_opened(request), context))
+                if len(answer) > most:
+                    detail = f"the answer would have {len(answer):,} bytes, and at most {most:,} are allowed"
                     raise TooLarge(f"{detail}; ask for fewer items at once")
                 return answer
+            return b""
 
         return call
 

@@ -14,6 +14,8 @@ from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from layerwise_proto.oip import grpc_service_pb2
+from layerwise_proto.oip.grpc_service_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
 from layerwise_proto.v1 import datasets_pb2, models_pb2, training_pb2
 from layerwise_proto.v1.datasets_pb2_grpc import add_DatasetServiceServicer_to_server
 from layerwise_proto.v1.models_pb2_grpc import (
@@ -29,6 +31,7 @@ from layerwise_service.rpc.interceptor import ErrorBoundary
 from layerwise_service.rpc.job_feed import JobFeed
 from layerwise_service.rpc.limited_threads import LimitedThreads
 from layerwise_service.rpc.model_service import ModelServicer
+from layerwise_service.rpc.oip_service import OipServicer
 from layerwise_service.rpc.prediction_service import PredictionServicer
 from layerwise_service.rpc.training_service import TrainingServicer
 from layerwise_service.rpc.upload_receiver import UploadReceiver
@@ -39,6 +42,7 @@ from layerwise_service.usecases.dataset_jobs import DatasetJobs
 from layerwise_service.usecases.datasets import Datasets
 from layerwise_service.usecases.evaluations import EVALUATIONS_AT_ONCE, Evaluations
 from layerwise_service.usecases.file_prediction import FilePredictor
+from layerwise_service.usecases.oip.facade import Oip
 from layerwise_service.usecases.prediction import VersionPredictor
 from layerwise_service.usecases.profiles import PROFILES_AT_ONCE, Profiles
 from layerwise_service.usecases.readiness import Readiness
@@ -54,11 +58,13 @@ _SWEEP_SECONDS = 60.0  # short, since files left behind by killed uploads may be
 _SWEEP_LATE_SECONDS = 3600.0
 _HEALTH_SECONDS = 1.0
 _PREDICTIONS = models_pb2.DESCRIPTOR.services_by_name["PredictionService"].full_name
+_OIP = grpc_service_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
 _NAMES = (
     training_pb2.DESCRIPTOR.services_by_name["TrainingService"].full_name,
     datasets_pb2.DESCRIPTOR.services_by_name["DatasetService"].full_name,
     models_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name,
     _PREDICTIONS,
+    _OIP,
 )
 
 
@@ -77,6 +83,7 @@ class RpcServer:
         predictor: VersionPredictor,
         file_predictor: FilePredictor,
         evaluations: Evaluations,
+        oip: Oip,
         sweep: Callable[[], None],
         readiness: Readiness,
         loops: Sequence[Loop],
@@ -122,6 +129,7 @@ class RpcServer:
             PredictionServicer(predictor, file_predictor, evaluations, self._predicting, evaluating=self._evaluating),
             self._server,
         )
+        add_GRPCInferenceServiceServicer_to_server(OipServicer(oip, self._predicting), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if settings.reflection:
             names = (*_NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME)
@@ -178,7 +186,7 @@ class RpcServer:
     async def _set_health(self, *, whole: bool, predictions: bool) -> None:
         status = health_pb2.HealthCheckResponse
         for name in ("", *_NAMES):
-            ready = predictions if name == _PREDICTIONS else whole
+            ready = predictions if name in (_PREDICTIONS, _OIP) else whole
             await self._health.set(name, status.SERVING if ready else status.NOT_SERVING)
 
 

@@ -21,6 +21,11 @@ class LoadedModels:
         self._bytes = 0
         self._loading: dict[str, threading.Lock] = {}
 
+    def kept(self, artifact: str) -> MLP | None:
+        """Return the model if it is loaded."""
+        with self._lock:
+            return self._found(artifact)
+
     def get(self, artifact: str) -> MLP:
         """Return the model, loaded once however many threads ask for it. Raises `DataLoss`."""
         with self._lock:

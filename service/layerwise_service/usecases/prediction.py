@@ -20,12 +20,12 @@ from layerwise_service.domain.datasets import AnyColumns, Label, rows_of
 from layerwise_service.domain.json_words import json_word
 from layerwise_service.domain.models import Signature, SignatureColumn
 from layerwise_service.domain.tables import encoded, listed
-from layerwise_service.errors import InvalidRequest, OutputNotFinite, TooLarge
-from layerwise_service.process.counts import COUNTS, PREDICTIONS, WARNINGS
+from layerwise_service.errors import InvalidRequest, OutputNotFinite, ServiceError, TooLarge
+from layerwise_service.process.counts import COUNTS, WARNINGS, count_failure, count_prediction
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.usecases.explanation import check_explained, explained, most_explained
 from layerwise_service.usecases.loaded_models import LoadedModels
-from layerwise_service.usecases.registry import VersionResolver
+from layerwise_service.usecases.registry import ResolvedVersion, VersionResolver
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +95,26 @@ class LoadedVersion:
 
     def outputs(self, rows: Rows, *, at: str) -> NDArray[Any]:
         """Return the outputs (n, k) of the network for `rows`. Raises what `VersionPredictor.predict` raises."""
-        return self._outputs(self._inputs(rows, at), at)
+        return self._outputs(self._inputs(rows, at), at)[0]
 
     def predict(self, rows: Rows, *, at: str, explain: bool = False) -> Prediction:
         """Predict `rows` as `VersionPredictor.predict` does."""
         start = time.perf_counter()
+        try:
+            return self._predict(rows, start, at=at, explain=explain)
+        except ServiceError:
+            count_failure(self.model, self.version, start=start)
+            raise
+
+    def _predict(self, rows: Rows, start: float, *, at: str, explain: bool) -> Prediction:
         warnings: list[TableWarning] = []
         network, inputs = self.network, self._inputs(rows, at, warnings)
         if explain:
             check_explained(network, _count(rows), at=at)
             with np.errstate(over="ignore"):  # checked in the outputs
                 inputs = list(inputs)
-        outputs = self._outputs(inputs, at)
+        outputs, seconds = self._outputs(inputs, at)
+        computed = time.perf_counter()
         prediction = Prediction(
             self.model,
             self.version,
@@ -117,8 +125,15 @@ class LoadedVersion:
         )
         for warning in warnings:
             COUNTS.add((WARNINGS, self.model, str(self.version), warning.reason), [float(warning.rows)])
-        series = PREDICTIONS, self.model, str(self.version)
-        COUNTS.observe(series, time.perf_counter() - start, len(outputs))
+        count_prediction(
+            self.model,
+            self.version,
+            start=start,
+            computed=computed,
+            end=time.perf_counter(),
+            infer_seconds=seconds,
+            rows=len(outputs),
+        )
         if not explain:
             return prediction
         contributions = explained(network, [*inputs], outputs)
@@ -137,13 +152,18 @@ class LoadedVersion:
             return _encoded(encoder, rows, at, warnings)
         return (_check(rows, network.architecture.inputs, at),)
 
-    def _outputs(self, inputs: Iterable[NDArray[np.float32]], at: str) -> NDArray[Any]:
-        """Return the outputs (n, k) for blocks of rows. Raises `OutputNotFinite`."""
+    def _outputs(self, inputs: Iterable[NDArray[np.float32]], at: str) -> tuple[NDArray[Any], float]:
+        """Return the outputs (n, k) for blocks of rows, and the seconds in the network. Raises `OutputNotFinite`."""
+        found: list[NDArray[Any]] = []
+        seconds = 0.0
         with np.errstate(over="ignore", invalid="ignore"):  # checked right below
-            found = [self.network.outputs(block, check=False) for block in inputs]
+            for block in inputs:
+                start = time.perf_counter()
+                found.append(self.network.outputs(block, check=False))
+                seconds += time.perf_counter() - start
         outputs = found[0] if len(found) == 1 else np.concatenate(found)
         self._check_finite(outputs, at)
-        return outputs
+        return outputs, seconds
 
     def _check_finite(self, numbers: NDArray[Any], at: str) -> None:
         if not np.isfinite(numbers).all():
@@ -185,7 +205,15 @@ class VersionPredictor:
         Raises what `resolve` raises, and `DataLoss`.
         """
         target = self._resolver.resolve(model, version)
-        network = self._models.get(target.artifact)
+        return self._loaded(target, self._models.get(target.artifact))
+
+    def loaded(self, *, model: str, version: str | int | None) -> LoadedVersion | None:
+        """Return the version if it is in memory, else None; this never waits for the database or a file."""
+        target = self._resolver.known(model, version)
+        network = None if target is None else self._models.kept(target.artifact)
+        return None if target is None or network is None else self._loaded(target, network)
+
+    def _loaded(self, target: ResolvedVersion, network: MLP) -> LoadedVersion:
         most = max(1, min(self._max_rows, self._max_values // network.architecture.outputs))
         return LoadedVersion(target.model, target.version, network, most)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from layerwise_service.domain.columns import ColumnInfo
@@ -120,6 +121,12 @@ class VersionResolver:
     def models(self) -> Mapping[str, ServedModel]:
         return self._models
 
+    def current(self) -> Mapping[str, ServedModel]:
+        """Return the models after a look at the store; those in memory if it does not answer."""
+        with suppress(ServiceError):
+            self.refresh()
+        return self._models
+
     def resolve(self, model: str | None, version: str | int | None) -> ResolvedVersion:
         """Return the version that is named by `model` and `version`.
 
@@ -134,6 +141,13 @@ class VersionResolver:
             if self._models is known:
                 raise
             return _find(self._models, model, version)  # another thread has refreshed the memory meanwhile
+
+    def known(self, model: str, version: str | int | None) -> ResolvedVersion | None:
+        """Return the version if it is in memory, without a look at the store."""
+        try:
+            return _find(self._models, model, version)
+        except ServiceError:
+            return None
 
     def refresh(self) -> None:
         """Read the store if it has changed."""

@@ -21,6 +21,7 @@ from layerwise_proto.v1 import models_pb2, training_pb2
 from layerwise_proto.v1.models_pb2_grpc import ModelServiceStub, PredictionServiceStub
 from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
 from layerwise_service.domain.models import Version
+from layerwise_service.process.gathering import Reporter
 from layerwise_service.process.loops import Loop
 from layerwise_service.rpc.server import RpcServer
 from layerwise_service.settings import Settings
@@ -35,7 +36,7 @@ from layerwise_service.usecases.profiles import Profiles
 from layerwise_service.usecases.readiness import Readiness
 from layerwise_service.usecases.registry import Registry, VersionResolver
 from layerwise_service.usecases.training import TrainingJobs
-from layerwise_service.wiring import Stores
+from layerwise_service.wiring import Stores, build_oip
 
 
 @pytest.mark.usefixtures("worker")
@@ -517,6 +518,7 @@ def test_health_says_when_a_background_loop_hangs(settings: Settings, stores: St
         datasets = Datasets(stores.datasets, stores.uploads, stores.artifacts, predictor.formats, settings)
         file_predictor = FilePredictor(predictor, registry, datasets, stores.artifacts)
         profiles = Profiles(stores.datasets, stores.artifacts, settings)
+        readiness = Readiness(stores.database, stores.artifacts)
         return RpcServer(
             training=training,
             dataset_jobs=DatasetJobs(stores.datasets, stores.artifacts, training, profiles),
@@ -527,8 +529,9 @@ def test_health_says_when_a_background_loop_hangs(settings: Settings, stores: St
             predictor=predictor,
             file_predictor=file_predictor,
             evaluations=Evaluations(file_predictor, registry),
+            oip=build_oip(resolver, predictor, readiness, Reporter(None)),
             sweep=lambda: None,
-            readiness=Readiness(stores.database, stores.artifacts),
+            readiness=readiness,
             loops=(resolver.loop, hanging),
             close=resolver.close,
             settings=settings,

@@ -1,0 +1,1 @@
+"""The Open Inference Protocol v2, whichever way it comes: REST and gRPC only convert their messages."""
