@@ -101,7 +101,7 @@ class Service:
 
     def pids(self, part: str) -> list[int]:
         """Processes that run `layerwise <part>` for this service."""
-        return [pid for pid in _children(self.process.pid) if f"layerwise_service.commands {part}" in _command(pid)]
+        return [pid for pid in _children(self.process.pid) if _name(pid) == f"lw-{part}"]
 
     def holder(self) -> list[int]:
         """The worker that has a job in hand."""
@@ -111,7 +111,7 @@ class Service:
 
     def granian(self) -> list[int]:
         """The processes that answer REST."""
-        return [pid for rest in self.pids("rest") for pid in _children(rest) if "resource_tracker" not in _command(pid)]
+        return [pid for rest in self.pids("rest") for pid in _children(rest)]
 
 
 @dataclass
@@ -279,6 +279,13 @@ def _children(parent: int) -> list[int]:
                 if int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == parent:
                     found.append(int(folder.name))
     return found
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _command(pid: int) -> str:

@@ -159,7 +159,7 @@ def kinds_of(root: int) -> Iterator[tuple[str, int]]:
             parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
             if b"layerwise_service.reading" in command:
                 yield "reader", int(folder.name)
-            elif parent == root and b" rpc" in command:
+            elif parent == root and (folder / "comm").read_text() == "lw-rpc\n":
                 yield "rpc", int(folder.name)
 
 

@@ -1,4 +1,7 @@
-"""The supervisor of `layerwise serve`: starts the processes of a service, restarts and stops them."""
+"""The supervisor of `layerwise serve`: starts the processes of a service, restarts and stops them.
+
+The serving processes are forked from it, so that they share its memory. It therefore leaves the database to others.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,21 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
 import structlog
 
-from layerwise_service.errors import ServiceError
+from layerwise_service.process.forking import ForkedProcess
 from layerwise_service.process.gathering import SOCKET, Gatherer, Reporter
 from layerwise_service.process.lifecycle import PARENT, READY
 from layerwise_service.process.loops import Loop
 from layerwise_service.process.pulse import PULSE, Pulse
+from layerwise_service.requeuing import Requeuing
 from layerwise_service.settings import Settings, to_environment
-from layerwise_service.wiring import Stores, new_worker_id
+from layerwise_service.wiring import new_worker_id
 
 log = structlog.get_logger()
 
@@ -42,7 +46,7 @@ class Child:
 
     name: str
     arguments: list[str]
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[bytes] | ForkedProcess | None = None
     ready: int | None = None  # the pipe to which the process writes its address when it is ready
     address: str = ""
     pulse: Pulse | None = None
@@ -64,21 +68,23 @@ class Child:
 
 
 class Supervisor:
-    """Runs the processes rest, rpc and worker of one service, whose stores are open already."""
+    """Runs the processes rest, rpc and worker of one service.
 
-    def __init__(self, settings: Settings, stores: Stores) -> None:
+    `forked` has what those run that are forked; the others are interpreters of their own.
+    """
+
+    def __init__(self, settings: Settings, forked: Mapping[str, Callable[[], object]]) -> None:
         self._settings = settings
-        self._stores = stores
+        self._forked = forked
         self._children = [
             Child("rpc", ["rpc"], address=settings.rpc_address),
             *(Child("worker", ["worker"]) for _ in range(settings.workers)),
             Child("rest", ["rest"], address=settings.rest_address),
         ]
         self._stop_signals = 0
-        self._lost: set[str] = set()  # workers that died, whose jobs are still to be requeued
+        self._requeuing = Requeuing(settings)
         self._gatherer = Gatherer()
         self._watching = Loop("watch_processes", self._watch, every=_LOOK_SECONDS)
-        self._requeuing = Loop("requeue_jobs", self._requeue, every=_LOOK_SECONDS)
 
     def run(self, *, ready: Callable[[str, str], None]) -> None:
         """Run until a stop signal; call `ready` with the addresses of REST and gRPC. Raises `StartFailed`."""
@@ -110,13 +116,11 @@ class Supervisor:
             self._await_ready()
             if not self._stop_signals:
                 ready(self._address_of("rest"), self._address_of("rpc"))
-            self._requeuing.start()
             while not self._stop_signals:
                 time.sleep(self._watching.turn())
         finally:
-            self._requeuing.stop()
             self._stop()
-            self._requeuing.turn()  # for workers that have just died: the next start need not wait for their leases
+            self._requeuing.finish()  # for workers that have just died: the next start need not wait for their leases
             self._gatherer.close()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
@@ -143,13 +147,18 @@ class Supervisor:
                 child.pulse = Pulse()
                 environment[PULSE] = str(child.pulse.writable)
                 for_child.append(child.pulse.writable)
-            child.process = subprocess.Popen(
-                [sys.executable, "-m", "layerwise_service.commands", *arguments],
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                pass_fds=[*for_child, counts],
-                start_new_session=True,
-            )
+            if child.name in self._forked:
+                child.process = ForkedProcess(
+                    self._forked[child.name], environment=environment, kept=[*for_child, counts]
+                )
+            else:
+                child.process = subprocess.Popen(
+                    [sys.executable, "-m", "layerwise_service.commands", *arguments],
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    pass_fds=[*for_child, counts],
+                    start_new_session=True,
+                )
         except OSError:
             os.close(readable)
             _forget_pulse(child)
@@ -189,6 +198,7 @@ class Supervisor:
             child.address = address.decode().strip()
 
     def _watch(self) -> None:
+        self._requeuing.turn()
         for child in self._children:
             self._read_ready(child)
             if child.restart_at is not None:
@@ -209,7 +219,7 @@ class Supervisor:
         child.process = None
         _forget_pulse(child)
         if child.worker:
-            self._lost.add(child.worker)
+            self._requeuing.add(child.worker)
         delay = child.back_off()
         log.error("process_ended", name=child.name, status=status, restart_in_seconds=delay)
 
@@ -219,12 +229,6 @@ class Supervisor:
         except OSError as error:  # no memory, or too many processes: try again later
             delay = child.back_off()
             log.error("process_not_started", name=child.name, error=error.strerror, restart_in_seconds=delay)
-
-    def _requeue(self) -> None:
-        """Requeue the jobs of dead workers at once, rather than when their leases expire."""
-        for worker in tuple(self._lost):
-            self._stores.leases.take_back_from(worker)
-            self._lost.discard(worker)
 
     def _stop(self) -> None:
         """Stop in order: rpc, which accepts jobs, and the workers; then rest, which answers predictions."""
@@ -256,8 +260,7 @@ class Supervisor:
         _kill_group(child.process.pid)
         child.process.wait()
         if child.worker:
-            with suppress(ServiceError):  # if it fails, the lease expires
-                self._stores.leases.take_back_from(child.worker, to_blame=False)
+            self._requeuing.add(child.worker, to_blame=False)
 
 
 def _forget_pulse(child: Child) -> None:

@@ -47,16 +47,8 @@ def test_a_service_without_descriptors_recovers_when_there_are_some_again(tmp_pa
 def answering(service: Service) -> set[int]:
     """The rpc process, and the REST processes that answer requests: those that have the database open."""
     return set(service.pids("rpc")) | {
-        pid
-        for parent in service.pids("rest")
-        for pid in children(parent)
-        if any("layerwise.db" in name for name in open_files(pid))
+        pid for pid in service.rest_pids() if any("layerwise.db" in name for name in open_files(pid))
     }
-
-
-def children(parent: int) -> list[int]:
-    tasks = Path(f"/proc/{parent}/task").glob("*/children")
-    return [int(pid) for task in tasks for pid in task.read_text().split()]
 
 
 def open_files(pid: int) -> list[str]:

@@ -80,9 +80,7 @@ def status(pid: int, name: str) -> float:
 
 
 def rest_process(service: Service) -> int:
-    (parent,) = service.pids("rest")
-    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    (pid,) = [int(child) for child in children if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text()]
+    (pid,) = service.rest_pids()
     return pid
 
 

@@ -38,12 +38,6 @@ def livez(service: Service) -> None:
     connection.close()
 
 
-def rest_processes(service: Service) -> list[int]:
-    (parent,) = service.pids("rest")
-    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    return [int(child) for child in children if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text()]
-
-
 def memory_peak(pid: int) -> float:
     """In MB."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
@@ -118,7 +112,7 @@ def test_a_body_of_millions_of_rows_holds_nobody_up(service: Service) -> None:
 def test_long_rows_from_several_callers_at_once_hold_nobody_up_and_take_bounded_memory(service: Service) -> None:
     row = b"[" + b",".join([b"1"] * 480) + b"]"
     body = b'{"instances": [' + b",".join([row] * 32_000) + b"]}"  # 29 MB, and 15 million numbers
-    processes = rest_processes(service)
+    processes = service.rest_pids()
     before = sum(memory_peak(process) for process in processes)
     statuses: list[int] = []
 

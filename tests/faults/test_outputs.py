@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.running import Service, alive, running_service
+from helpers.running import Service, alive, children, running_service
 from helpers.waiting import wait_until
 from layerwise_client import datasets
 
@@ -190,10 +190,8 @@ def test_the_counts_of_rest_alone_outlive_the_processes_that_counted(tmp_path: P
             for _ in range(20):
                 urllib.request.urlopen(f"http://{address}/api/jobs", timeout=10).close()
             wait_until(lambda: metrics(f"http://{address}").get(jobs) == 20)
-            children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-            for child in children:
-                if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text():
-                    os.kill(int(child), signal.SIGKILL)
+            for child in children(process.pid):
+                os.kill(child, signal.SIGKILL)
             wait_until(lambda: answers(address), seconds=60)
 
             assert metrics(f"http://{address}").get(jobs) == 20

@@ -118,25 +118,19 @@ def test_a_process_of_rest_that_cannot_open_the_store_says_so_in_a_line_and_answ
     models, saved = home / "artifacts" / "models", home.parent / "models"
     with running_service(home) as service:
         (rest,) = service.pids("rest")
-        before = serving(rest)
+        before = service.rest_pids()
         models.rename(saved)
         os.kill(before[0], signal.SIGKILL)
 
         wait_until(lambda: "rest_not_started" in service.log.read_text())
         assert service.pids("rest") == [rest]
-        assert before[1] in serving(rest)
+        assert before[1] in service.rest_pids()
 
         saved.rename(models)
         with service.client() as client:
-            wait_until(lambda: len(serving(rest)) == 2)
+            wait_until(lambda: len(service.rest_pids()) == 2)
             assert client.predict("xor", datasets.load("xor")[0]).version == 1
         assert service.pids("rest") == [rest]
         assert service.stop() == 0
     log = service.log.read_text()
     assert (log.count("rest_not_started"), "Traceback" in log) == (1, False)
-
-
-def serving(rest: int) -> list[int]:
-    """The processes of REST below the one that starts them."""
-    children = Path(f"/proc/{rest}/task/{rest}/children").read_text().split()
-    return [int(pid) for pid in children if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]

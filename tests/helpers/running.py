@@ -35,20 +35,12 @@ class Service:
         return Client(self.rpc, rest=self.rest if over_rest else None)
 
     def pids(self, command: str) -> list[int]:
-        """Processes that the service started with `layerwise <command>`, whatever they started in turn left out."""
-        wanted = f"layerwise_service.commands\0{command}\0"
-        found = []
-        for folder in Path("/proc").iterdir():
-            if not folder.name.isdigit():
-                continue
-            try:
-                parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
-                line = (folder / "cmdline").read_text()
-            except OSError:
-                continue  # it has just ended
-            if int(parent) == self.process.pid and wanted in line + "\0":
-                found.append(int(folder.name))
-        return found
+        """Processes that the service started to run `layerwise <command>`, without those that these started."""
+        return [pid for pid in children(self.process.pid) if _name(pid) == f"lw-{command}"]
+
+    def rest_pids(self) -> list[int]:
+        """The processes that answer REST."""
+        return [pid for rest in self.pids("rest") for pid in children(rest)]
 
     def stop(self, number: int = signal.SIGTERM, *, seconds: float = 20.0) -> int:
         """Ends the service and gives its exit status."""
@@ -95,23 +87,25 @@ def running_service(
         process.stdout.close()
 
 
+def children(parent: int) -> list[int]:
+    """The processes that a process has started, whichever of its threads did."""
+    try:
+        tasks = list(Path(f"/proc/{parent}/task").glob("*/children"))
+        return [int(pid) for task in tasks for pid in task.read_text().split()]
+    except OSError:
+        return []  # it has just ended
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
 def family(pid: int) -> set[int]:
     """The process and all that it started, directly or not."""
-    found = {pid}
-    children: dict[int, list[int]] = {}
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            except OSError:
-                continue
-            children.setdefault(parent, []).append(int(folder.name))
-    waiting = [pid]
-    while waiting:
-        for child in children.get(waiting.pop(), []):
-            found.add(child)
-            waiting.append(child)
-    return found
+    return {pid}.union(*map(family, children(pid)))
 
 
 def get(service: Service, path: str) -> dict[str, object]:

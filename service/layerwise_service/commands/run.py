@@ -9,18 +9,22 @@ import socket
 import sys
 from collections.abc import Generator
 from contextlib import closing, contextmanager
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from layerwise_service.commands.options import CommandFailed, with_settings
+from layerwise_service.process.forking import share_memory
 from layerwise_service.process.lifecycle import (
     AddressInUse,
     announce_ready,
     end_with_parent,
     limit_blas_threads,
     make_files_private,
+    name_process,
+    predict_by_numpy,
 )
 from layerwise_service.process.logs import configure_logs
 from layerwise_service.process.pulse import start_pulse
@@ -35,15 +39,18 @@ if TYPE_CHECKING:
 def serve(settings: Settings) -> None:
     """Run the whole service: REST, gRPC and workers."""
     configure_logs(settings.log, process="serve")
+    name_process("serve")
     make_files_private()
     limit_blas_threads(1)
     from layerwise_service.supervisor import StartFailed, Supervisor
     from layerwise_service.wiring import open_stores
 
+    forked = {"rest": partial(rest.main, []), "rpc": partial(rpc.main, [])}
     with _startup_errors():
+        open_stores(settings).close()  # before several processes create or migrate them
+        share_memory("layerwise_service.rest.app", "layerwise_service.rest.server", "layerwise_service.rpc.server")
         try:
-            with closing(open_stores(settings)) as stores:
-                Supervisor(settings, stores).run(ready=lambda rest, rpc: _banner(settings, rest, rpc))
+            Supervisor(settings, forked).run(ready=lambda rest, rpc: _banner(settings, rest, rpc))
         except StartFailed as error:
             raise CommandFailed(str(error)) from error
     click.echo("Layerwise has stopped.")
@@ -54,6 +61,8 @@ def serve(settings: Settings) -> None:
 def rest(settings: Settings) -> None:
     """Run the REST service alone."""
     configure_logs(settings.log, process="rest")
+    name_process("rest")
+    predict_by_numpy()
     make_files_private()
     limit_blas_threads(1)  # requests are many and small: their threads fill the cores
     end_with_parent()
@@ -62,6 +71,7 @@ def rest(settings: Settings) -> None:
         from layerwise_service.wiring import build_rest, open_stores
 
         open_stores(settings).close()  # reports errors before any process starts
+        share_memory("layerwise_service.rest.app")
         with _counts_socket() as counts:
             try:
                 serve_rest(settings, build_rest, counts=counts, ready=announce_ready)
@@ -74,6 +84,8 @@ def rest(settings: Settings) -> None:
 def rpc(settings: Settings) -> None:
     """Run the gRPC service alone."""
     configure_logs(settings.log, process="rpc")
+    name_process("rpc")
+    predict_by_numpy()
     make_files_private()
     limit_blas_threads(1)
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # gRPC's own log lines do not help an operator
@@ -102,6 +114,7 @@ def rpc(settings: Settings) -> None:
 def worker(settings: Settings, worker_id: str | None) -> None:
     """Run one worker alone: it trains one job after the other."""
     configure_logs(settings.log, process="worker")
+    name_process("worker")
     make_files_private()
     limit_blas_threads(settings.effective_worker_threads)
     os.nice(10)  # serving goes before training

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from bisect import bisect_left
@@ -50,6 +51,10 @@ class Counts:
     """Numbers by series, which grow until they are taken. Safe to use from any thread."""
 
     def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin to count."""
         # Re-entrant: garbage collection may log in the middle of a call, and lost log lines are counted here.
         self._lock = threading.RLock()
         self._counts: dict[Series, list[float]] = {}
@@ -84,6 +89,7 @@ class Counts:
 
 COUNTS = Counts()
 """The counters of this process."""
+os.register_at_fork(after_in_child=COUNTS.begin)  # the lock may have been held, and the counts are the parent's
 
 
 def count_prediction(

@@ -6,7 +6,6 @@ sockets that the processes inherit: there is no file that could fill up, be left
 
 from __future__ import annotations
 
-import atexit
 import os
 import socket
 import threading
@@ -19,6 +18,7 @@ import msgspec
 import structlog
 
 from layerwise_service.process.counts import COUNTS, OF_VERSIONS, Counts, Series, joined
+from layerwise_service.process.lifecycle import at_end
 from layerwise_service.process.loops import Loop
 
 log = structlog.get_logger()
@@ -127,7 +127,7 @@ class Reporter:
     def start(self) -> None:
         """Begin to report a few times a second, and when the process ends."""
         self._loop.start()
-        atexit.register(self.report)
+        at_end(self.report)
 
     def report(self, *, patience: float = 0.0) -> None:
         """Report once. If the gatherer does not listen, the counts are kept for the next report."""

@@ -6,6 +6,10 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.util import Finalize
+from pathlib import Path
 from types import FrameType
 
 READY = "LAYERWISE_READY_FD"
@@ -51,6 +55,25 @@ def end_with_parent(parent: int | None = None) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, name="watch_parent", daemon=True).start()
+
+
+def name_process(part: str) -> None:
+    """Show this process as lw-rest, lw-worker and so on in `top`, and in `ps -o comm`."""
+    with suppress(OSError):  # only Linux has this file, which takes 15 characters
+        Path("/proc/self/comm").write_text(f"lw-{part}")
+
+
+def at_end(call: Callable[[], object]) -> None:
+    """Call `call` when this process ends, the last one first. Unlike `atexit`, this works in forked processes too."""
+    Finalize(None, call, exitpriority=0)
+
+
+def predict_by_numpy() -> None:
+    """Let this process predict without Numba, which would take 60 MB of its memory and save 5 µs a request.
+
+    LAYERWISE_KERNELS in the environment overrides that.
+    """
+    os.environ.setdefault("LAYERWISE_KERNELS", "numpy")
 
 
 def make_files_private() -> None:

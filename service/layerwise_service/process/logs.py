@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import json
 import logging
 import sys
@@ -12,6 +11,7 @@ from typing import TextIO, cast
 import structlog
 
 from layerwise_service.process.counts import COUNTS, LOST_LINES
+from layerwise_service.process.lifecycle import at_end
 from layerwise_service.process.output import Output, hold_standard_descriptors
 
 
@@ -76,5 +76,5 @@ def _take_streams(style: str, process: str) -> None:
 
     out, err = Output(1, on_lost=count), Output(2, on_lost=count, notice=notice)
     for stream in (out, err):
-        atexit.register(stream.drain)
+        at_end(stream.drain)
     sys.stdout, sys.stderr = cast(TextIO, out), cast(TextIO, err)

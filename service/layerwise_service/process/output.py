@@ -128,6 +128,13 @@ class Output(io.TextIOBase):
         return left
 
 
+def drain_streams() -> None:
+    """Wait until what was written to stdout and stderr has left this process, for at most a second each."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, Output):
+            stream.drain()
+
+
 def hold_standard_descriptors() -> None:
     """Open /dev/null at 0, 1 and 2 where they are closed: the next file that is opened must not become the log."""
     for descriptor in (0, 1, 2):

@@ -50,7 +50,7 @@ def serve_rest(
     """
     host, port, reservation = _reserve(settings.rest_address)
     shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    multiprocessing.set_start_method("spawn", force=True)  # a child inherits only what is passed to it
+    multiprocessing.set_start_method("fork", force=True)  # what is loaded here is shared with granian's processes
     server = Granian(
         "layerwise",
         address=host,

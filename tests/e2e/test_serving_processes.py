@@ -1,0 +1,50 @@
+"""What the processes of an idle service hold, with the extra `fast` installed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from benchmarks.many_models import memory_of, publish, small_networks
+
+from helpers.running import Service, children, running_service
+from layerwise_service.settings import Settings
+
+ROWS = np.full((2, 30), 0.5, np.float32)
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service whose models have been asked, each over gRPC and by each process of REST."""
+    home = tmp_path_factory.mktemp("asked") / "home"
+    publish(Settings(home=str(home)), small_networks(3))
+    with running_service(home) as service:
+        for _ in range(20):  # connections, which the processes of REST share among them
+            with service.client(over_rest=True) as client:
+                client.predict("model-0", ROWS)
+        with service.client() as client:
+            client.predict("model-1", ROWS)
+            client.models()
+        yield service
+
+
+def test_all_processes_of_an_idle_service_take_less_than_300_mb(asked: Service) -> None:
+    assert memory_of(asked.process.pid) < 300
+
+
+def test_the_processes_that_predict_do_not_load_numba(asked: Service) -> None:
+    serving = [*asked.pids("rpc"), *asked.rest_pids()]
+    assert len(serving) >= 3
+    for pid in serving:
+        assert "llvmlite" not in Path(f"/proc/{pid}/maps").read_text()
+
+
+def test_the_processes_that_predict_have_no_file_of_the_supervisor_open(asked: Service) -> None:
+    def opened(pid: int) -> set[str]:
+        return {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()}
+
+    (lock,) = (name for name in opened(asked.process.pid) if name.endswith("serve.lock"))
+    for pid in children(asked.process.pid):
+        assert lock not in opened(pid)
