@@ -16,7 +16,7 @@ from layerwise_service.rest.hosts import Hosts
 from layerwise_service.rest.messages import Request
 from layerwise_service.rest.predict import Predict, predict_routes
 from layerwise_service.rest.predict_file import FileRequests
-from layerwise_service.rest.responses import problem_answer
+from layerwise_service.rest.responses import flask_response, problem_answer
 from layerwise_service.settings import Settings
 from layerwise_service.usecases.aliases import Aliases
 from layerwise_service.usecases.datasets import Datasets
@@ -71,8 +71,7 @@ def _answer_error(error: Exception) -> Response:
         asked.parameters = {*g.get("parameters", ()), *(request.view_args or ())}
         if isinstance(error, HTTPException):
             error = _from_werkzeug(error)
-        answer = problem_answer(said(error, asked.request_id, asked.path), asked)
-        return Response(answer.body, answer.status, list(answer.headers), content_type=answer.content_type)
+        return flask_response(problem_answer(said(error, asked.request_id, asked.path), asked))
     finally:
         forget_frames(error)
 

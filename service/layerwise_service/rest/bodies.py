@@ -133,7 +133,7 @@ def _values(value: object, steps: tuple[str | int, ...]) -> Iterator[tuple[tuple
         yield steps, value
 
 
-def refusal(body: bytes, kind: type[msgspec.Struct]) -> InvalidRequest:
+def refused_body(body: bytes, kind: type[msgspec.Struct]) -> InvalidRequest:
     """Return the error for the first wrong value of `body`, which msgspec refused to decode as `kind`.
 
     msgspec gives the place of a wrong value only in its message. So `body` is decoded without types, and msgspec is
@@ -148,6 +148,8 @@ def refusal(body: bytes, kind: type[msgspec.Struct]) -> InvalidRequest:
 
 def _refusal(value: object, kind: Any, at: Place) -> InvalidRequest:
     got = json_word(value)
+    if isinstance(value, list):  # of `list[str] | None` it is the list that was meant
+        kind = next((each for each in get_args(kind) if get_origin(each) is list), kind)
     parts: Iterable[tuple[str | int, object, Any]] = ()
     if isinstance(value, dict) and issubclass(get_origin(kind) or kind, msgspec.Struct):
         given = cast("dict[str, object]", value)

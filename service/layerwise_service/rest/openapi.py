@@ -5,8 +5,10 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any
 
+from layerwise_service.rest.answers import CSV, NPY
 from layerwise_service.rest.predict_file import TABLE_TYPES
 from layerwise_service.rest.schemas import LABEL, REQUEST_ID, SCHEMAS, SHA256, list_of, object_of, ref
+from layerwise_service.usecases.outputs import OUTPUTS
 
 
 def _answer(description: str, schema: dict[str, Any], content_type: str = "application/json") -> dict[str, Any]:
@@ -78,10 +80,10 @@ _FILE = {"type": "string", "format": "binary"}
 _FORM: dict[str, Any] = {"type": "object", "properties": {"file": _FILE}, "required": ["file"]}
 _TABLE_FILES = {each: {"schema": _FORM if each == "multipart/form-data" else _FILE} for each in sorted(TABLE_TYPES)}
 _PREDICTIONS = _answer("A prediction for each row, in their order", ref("PredictResponse"))
-_PREDICTIONS["content"]["text/csv"] = {"schema": {"type": "string"}}
+_PREDICTIONS["content"] |= {CSV: {"schema": {"type": "string"}}, NPY: {"schema": _FILE}}
 _PREDICTIONS["headers"] = {
     "X-Layerwise-Warnings": {
-        "description": "Of CSV: the number of warnings, which an answer in JSON has",
+        "description": "Of CSV or an array: the number of warnings, which an answer in JSON has",
         "schema": {"type": "integer", "minimum": 0},
     }
 }
@@ -147,17 +149,23 @@ OPENAPI: dict[str, Any] = {
             "post": {
                 "summary": "Predict rows",
                 "parameters": [
-                    _query("model", {"type": "string"}) | {"description": "Of a file"},
-                    _query("version", {"type": "string"}) | {"description": "Of a file: a number or an alias"},
+                    _query("model", {"type": "string"}) | {"description": "Of a file or an array"},
+                    _query("version", {"type": "string"})
+                    | {"description": "Of a file or an array: a number or an alias"},
                     _query("keep", list_of({"type": "string"}))
                     | {"description": "Of a file: columns to return with the predictions"},
                     _query("explain", {"type": "boolean"})
-                    | {"description": "Of a file: whether to answer what each column contributes"},
+                    | {"description": "Of a file or an array: whether to answer what each column contributes"},
+                    _query("outputs", list_of({"enum": list(OUTPUTS)}))
+                    | {"description": "Of a file or an array: what to answer", "style": "form", "explode": False},
+                    _query("top_k", {"type": "integer", "minimum": 1})
+                    | {"description": "Of a file or an array: how many of the most probable classes to answer"},
                 ],
                 "requestBody": {
                     "required": True,
                     "content": {
                         "application/json": {"schema": ref("PredictRequest")},
+                        NPY: {"schema": _FILE},
                         **_TABLE_FILES,
                     },
                 },

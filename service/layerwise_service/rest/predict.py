@@ -2,47 +2,41 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import asdict
 
 import msgspec
 from flask import Blueprint, Response, request
 
-from layerwise_service.rest.bodies import check_keys, decoded, json_body, refusal, unreadable
+from layerwise_service.rest.answers import NPY, prediction_answer
+from layerwise_service.rest.array_body import read_array
+from layerwise_service.rest.bodies import check_keys, decoded, json_body, refused_body, unreadable
 from layerwise_service.rest.body_queue import BodyQueue
 from layerwise_service.rest.gateway import Route
 from layerwise_service.rest.json_limits import check_rows
+from layerwise_service.rest.many_numbers import LEAST_BYTES, read_many_numbers
 from layerwise_service.rest.messages import Answer, Request
 from layerwise_service.rest.predict_file import TABLE_TYPES, FileRequests
+from layerwise_service.rest.predict_options import OPTIONS, Options, options_of
 from layerwise_service.rest.query import check_query
-from layerwise_service.rest.responses import json_bytes, json_response, prediction_json, problem_answer
+from layerwise_service.rest.responses import json_response, problem_answer
 from layerwise_service.settings import Settings
-from layerwise_service.usecases.prediction import Instances, VersionPredictor
+from layerwise_service.usecases.prediction import Instances, Rows, VersionPredictor
 
 
-class NumbersRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """Rows of numbers; the model may be left out when there is exactly one, the version means latest.
-
-    `explain` asks for what each column contributes.
-    """
+class NumbersRequest(Options):
+    """Rows of numbers."""
 
     instances: list[list[float]]
-    model: str | None = None
-    version: str | int | None = None
-    explain: bool = False
 
 
-class TableRequest(msgspec.Struct, forbid_unknown_fields=True):
+class TableRequest(Options):
     """Rows of a table: objects by column name, or lists in the order of the columns."""
 
     instances: list[dict[str, object] | list[object]]
-    model: str | None = None
-    version: str | int | None = None
-    explain: bool = False
 
 
 _LARGE = 2**20  # bytes of a body; smaller ones do not wait in the queue
-_SMALL = 2**16  # bytes of a body whose keys are checked
 _FIELDS = [f'"{name}"'.encode() for name in NumbersRequest.__struct_fields__]
 _NO_QUEUE = nullcontext()
 _NUMBERS = msgspec.json.Decoder(NumbersRequest)
@@ -50,7 +44,7 @@ _TABLE = msgspec.json.Decoder(TableRequest)
 
 
 class Predict:
-    """POST /predict with rows in JSON. Table files are left to Flask."""
+    """POST /predict with rows in JSON, or an array of NumPy. Table files are left to Flask."""
 
     prefix = ""
 
@@ -62,8 +56,11 @@ class Predict:
         self.problem = problem_answer
 
     def _predict(self, request: Request) -> Answer | None:
-        if request.mimetype in TABLE_TYPES:
+        mime = request.mimetype
+        if mime in TABLE_TYPES:
             return None
+        if mime == NPY:
+            return self._predict_array(request)
         request.query()
         data = json_body(request)
         with self._queue.turn(len(data)) if len(data) > _LARGE else _NO_QUEUE:
@@ -73,13 +70,21 @@ class Predict:
                 most_values=self._settings.max_predict_values,
                 most_in_row=self._settings.max_features,
             )
-            body, rows = _read(data, request)
-            if len(data) <= _SMALL:
-                check_keys(data, _FIELDS)
+            options, rows = _read(data, request)
             del data  # free the body: only its rows are needed
-            found = self._predictor.predict(rows, model=body.model, version=body.version, explain=body.explain)
-            del rows
-        return Answer(json_bytes(prediction_json(found)))
+            return self._answer(request, options, rows)
+
+    def _predict_array(self, request: Request) -> Answer:
+        """Answer an array; the options are in the query."""
+        options = options_of(request.query(*OPTIONS))
+        return self._answer(request, options, read_array(request.body()))
+
+    def _answer(self, request: Request, options: Options, rows: Rows) -> Answer:
+        wanted = options.wanted()
+        found = self._predictor.predict(
+            rows, model=options.model, version=options.version, wanted=wanted, explain=options.explain
+        )
+        return prediction_answer(found, request.header("Accept"), wanted=wanted)
 
 
 def predict_routes(predictor: VersionPredictor, files: FileRequests) -> Blueprint:
@@ -96,8 +101,13 @@ def predict_routes(predictor: VersionPredictor, files: FileRequests) -> Blueprin
     return routes
 
 
-def _read(body: bytes, request: Request) -> tuple[NumbersRequest | TableRequest, list[list[float]] | Instances]:
-    """Return the request and its rows. Numbers are tried first because they decode fastest. Raises `InvalidRequest`."""
+def _read(body: bytes, request: Request) -> tuple[Options, Rows]:
+    """Return what is asked for, and the rows. Numbers are tried first: they decode fastest. Raises `InvalidRequest`."""
+    if len(body) >= LEAST_BYTES and (found := read_many_numbers(body, "instances")):
+        with suppress(msgspec.ValidationError):
+            return msgspec.convert(found[0], Options), found[1]
+    if len(body) <= LEAST_BYTES:
+        check_keys(body, _FIELDS)
     try:
         numbers = decoded(_NUMBERS, body, request)
         return numbers, numbers.instances
@@ -106,5 +116,5 @@ def _read(body: bytes, request: Request) -> tuple[NumbersRequest | TableRequest,
     try:
         table = decoded(_TABLE, body, request)
     except msgspec.ValidationError as error:
-        raise unreadable(body) or refusal(body, TableRequest) from error
+        raise unreadable(body) or refused_body(body, TableRequest) from error
     return table, Instances(table.instances)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -19,7 +19,6 @@ from layerwise_service.domain.pages import Page
 from layerwise_service.domain.table_datasets import TableDataset, TableDatasetSummary
 from layerwise_service.errors import MethodNotAllowed, ServiceError
 from layerwise_service.rest.messages import JSON, Answer, Request
-from layerwise_service.usecases.prediction import Prediction
 
 T = TypeVar("T")
 
@@ -32,6 +31,11 @@ _FRAGMENT = "/?:@!$&'()*+,;=-._~"
 def json_response(value: object, status: int = 200) -> Response:
     """Return `value` as a JSON response; it may contain NumPy arrays of numbers."""
     return Response(json_bytes(value), status, mimetype=JSON)
+
+
+def flask_response(answer: Answer) -> Response:
+    """Return `answer` as a response of Flask."""
+    return Response(answer.body, answer.status, list(answer.headers), content_type=answer.content_type)
 
 
 def json_bytes(value: object) -> bytes:
@@ -99,25 +103,6 @@ def dataset_json(dataset: TableDataset | TableDatasetSummary) -> dict[str, objec
     """Return the JSON form of a dataset, its time in RFC 3339."""
     value: dict[str, object] = asdict(dataset)
     return value | {"created": _time(dataset.created)}
-
-
-def prediction_json(prediction: Prediction) -> dict[str, object]:
-    """Return the JSON form of a prediction."""
-    labels = prediction.classes is not None
-    answer: dict[str, object] = {
-        "model": prediction.model,
-        "version": prediction.version,
-        "predictions": prediction.predictions.tolist() if labels else prediction.predictions,
-    }
-    if prediction.probabilities is not None:
-        answer["probabilities"] = prediction.probabilities
-    if labels:
-        answer["classes"] = prediction.classes
-    if (explained := prediction.contributions) is not None:
-        answer["contributions"] = {field.name: getattr(explained, field.name) for field in fields(explained)}
-    if prediction.warnings:
-        answer["warnings"] = prediction.warnings
-    return answer
 
 
 def model_json(model: Model) -> dict[str, object]:

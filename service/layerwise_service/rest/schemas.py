@@ -19,6 +19,7 @@ from layerwise_service.domain.jobs import Job, JobSummary
 from layerwise_service.domain.models import MOST_CLASSES, Model, Signature, Version, VersionSummary
 from layerwise_service.domain.profiles import Profile
 from layerwise_service.domain.table_datasets import TableDataset, TableDatasetSummary
+from layerwise_service.usecases.outputs import OUTPUTS
 
 NUMBER = {"type": "number"}
 NAME = {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,62}$"}
@@ -48,6 +49,7 @@ def object_of(properties: dict[str, Any], *, optional: tuple[str, ...] = ()) -> 
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
+_TOP_CLASS = object_of({"class": LABEL, "probability": NUMBER, "score": NUMBER}, optional=("probability", "score"))
 _CELL = {"type": ["number", "string", "boolean", "null"]}
 _ANY = {"type": ["object", "array", "string", "number", "boolean", "null"]}
 
@@ -128,8 +130,15 @@ SCHEMAS = _answers() | {
                 "type": "boolean",
                 "description": "Whether to answer what each column contributes to each prediction.",
             },
+            "outputs": nullable(list_of({"type": "string", "enum": list(OUTPUTS)}) | {"minItems": 1})
+            | {"description": "What to answer instead of predictions and probabilities."},
+            "top_k": {
+                "type": ["integer", "null"],
+                "minimum": 1,
+                "description": "Of a classifier: how many of the most probable classes to answer for each row.",
+            },
         },
-        optional=("model", "version", "explain"),
+        optional=("model", "version", "explain", "outputs", "top_k"),
     ),
     "PredictResponse": object_of(
         {
@@ -141,6 +150,10 @@ SCHEMAS = _answers() | {
                 "items": {"anyOf": [LABEL, NUMBER, list_of(NUMBER)]},
             },
             "probabilities": list_of(list_of(NUMBER)),
+            "logits": list_of(list_of(NUMBER))
+            | {"description": "The outputs of the last layer, before softmax or sigmoid, if they were asked for."},
+            "top": list_of(list_of(_TOP_CLASS))
+            | {"description": "With `top_k`: for each row its most probable classes, the most probable first."},
             "contributions": object_of(
                 {
                     "kind": {"type": "string", "enum": ["probability", "score", "value"]},
@@ -165,7 +178,17 @@ SCHEMAS = _answers() | {
                 "additionalProperties": list_of(_CELL),
             },
         },
-        optional=("probabilities", "contributions", "warnings", "classes", "unused", "kept"),
+        optional=(
+            "predictions",
+            "probabilities",
+            "logits",
+            "top",
+            "contributions",
+            "warnings",
+            "classes",
+            "unused",
+            "kept",
+        ),
     ),
     "AliasRequest": object_of(
         {"version": {"type": "integer", "minimum": 1}, **_CONDITION}, optional=("expected", "request_id")

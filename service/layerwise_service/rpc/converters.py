@@ -33,7 +33,7 @@ from layerwise_service.domain.models import MOST_CLASSES, Model, Version, Versio
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.rpc.table_converters import read_kinds, read_table, write_counts
 from layerwise_service.usecases.job_request import DatasetJob
-from layerwise_service.usecases.prediction import Prediction
+from layerwise_service.usecases.outputs import Prediction
 
 E = TypeVar("E", bound=StrEnum)
 

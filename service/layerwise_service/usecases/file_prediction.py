@@ -13,6 +13,7 @@ from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.reading.choices import ReadingChoices
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.usecases.datasets import Datasets
+from layerwise_service.usecases.outputs import USUAL, Wanted
 from layerwise_service.usecases.prediction import LoadedVersion, VersionPredictor
 from layerwise_service.usecases.registry import Registry
 from layerwise_service.usecases.table_prediction import PredictedTable, TablePrediction, check_column
@@ -71,6 +72,7 @@ class FilePredictor:
         model: str | None,
         version: str | None,
         keep: Sequence[str],
+        wanted: Wanted = USUAL,
         explain: bool = False,
     ) -> PredictedTable:
         """Return the predictions for the rows of a file, which is read as the version reads cells, and not stored.
@@ -84,7 +86,7 @@ class FilePredictor:
         try:
             with self._datasets.opened(chunks, choices, max_rows=most) as (table, stored):
                 return TablePrediction(
-                    found, table.columns, table.rows, stored.block, keep=keep, explain=explain
+                    found, table.columns, table.rows, stored.block, keep=keep, wanted=wanted, explain=explain
                 ).whole()
         except TooLarge as error:
             if error.reason not in ("TOO_MANY_ROWS", "DATASET_TOO_LARGE"):

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layerwise import MLP, Contributions, TableEncoder
+from layerwise import MLP, TableEncoder
 from layerwise.checks import counted
 from layerwise.errors import Place
 from layerwise.tables.format import Format
 from layerwise.tables.unusual import TableWarning, merged
-from layerwise_service.domain.datasets import AnyColumns, Label, rows_of
+from layerwise_service.domain.datasets import AnyColumns, rows_of
 from layerwise_service.domain.json_words import json_word
 from layerwise_service.domain.models import Signature, SignatureColumn
 from layerwise_service.domain.tables import encoded, listed
@@ -25,6 +25,7 @@ from layerwise_service.process.counts import COUNTS, WARNINGS, count_failure, co
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.usecases.explanation import check_explained, explained, most_explained
 from layerwise_service.usecases.loaded_models import LoadedModels
+from layerwise_service.usecases.outputs import USUAL, Prediction, Wanted, check_wanted, top_classes
 from layerwise_service.usecases.registry import ResolvedVersion, VersionResolver
 
 
@@ -35,42 +36,7 @@ class Instances:
     rows: list[dict[str, object] | list[object]]
 
 
-Rows = list[list[float]] | Instances | NDArray[np.float32] | AnyColumns
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """The predictions of a version for n rows.
-
-    `predictions` is (n,) labels or values, or (n, outputs) values of a regression with several outputs;
-    `probabilities` is (n, classes), or None if the loss gives none. `classes` are those of a classifier, else None.
-    `warnings` are about rows of a table that are unlike those of the training. `contributions` are there on request.
-    """
-
-    model: str
-    version: int
-    predictions: NDArray[Any]
-    probabilities: NDArray[np.float32] | None
-    classes: tuple[Label, ...] | None
-    warnings: tuple[TableWarning, ...] = ()
-    contributions: Contributions | None = None
-
-
-def joined(parts: Sequence[Prediction]) -> Prediction:
-    """Return the predictions of one version for consecutive rows as one; warnings count rows over all of them."""
-    first = parts[0]
-    if len(parts) == 1:
-        return first
-    predictions = np.concatenate([part.predictions for part in parts])
-    found = [part.probabilities for part in parts if part.probabilities is not None]
-    contributions = [part.contributions for part in parts if part.contributions is not None]
-    return replace(
-        first,
-        predictions=predictions,
-        probabilities=np.concatenate(found) if found else None,
-        warnings=tuple(merged([warning for part in parts for warning in part.warnings])),
-        contributions=Contributions.joined(contributions) if contributions else None,
-    )
+Rows = list[list[float]] | Instances | NDArray[Any] | AnyColumns
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +63,18 @@ class LoadedVersion:
         """Return the outputs (n, k) of the network for `rows`. Raises what `VersionPredictor.predict` raises."""
         return self._outputs(self._inputs(rows, at), at)[0]
 
-    def predict(self, rows: Rows, *, at: str, explain: bool = False) -> Prediction:
+    def predict(self, rows: Rows, *, at: str, wanted: Wanted = USUAL, explain: bool = False) -> Prediction:
         """Predict `rows` as `VersionPredictor.predict` does."""
         start = time.perf_counter()
         try:
-            return self._predict(rows, start, at=at, explain=explain)
+            return self._predict(rows, start, at=at, wanted=wanted, explain=explain)
         except ServiceError:
             count_failure(self.model, self.version, start=start)
             raise
 
-    def _predict(self, rows: Rows, start: float, *, at: str, explain: bool) -> Prediction:
+    def _predict(self, rows: Rows, start: float, *, at: str, wanted: Wanted, explain: bool) -> Prediction:
         warnings: list[TableWarning] = []
+        check_wanted(wanted, self.network)
         network, inputs = self.network, self._inputs(rows, at, warnings)
         if explain:
             check_explained(network, _count(rows), at=at)
@@ -115,13 +82,16 @@ class LoadedVersion:
                 inputs = list(inputs)
         outputs, seconds = self._outputs(inputs, at)
         computed = time.perf_counter()
+        probabilities = network.probabilities(outputs) if wanted.needs_probabilities(network) else None
         prediction = Prediction(
             self.model,
             self.version,
             network.decide(outputs),
-            network.probabilities(outputs) if network.gives_probabilities else None,
+            None if wanted.probabilities is False else probabilities,
             network.labels if network.is_classifier else None,
             tuple(merged(warnings)) if warnings else (),
+            logits=outputs if wanted.logits else None,
+            top=top_classes(outputs, probabilities, network, wanted.top_k) if wanted.top_k else None,
         )
         for warning in warnings:
             COUNTS.add((WARNINGS, self.model, str(self.version), warning.reason), [float(warning.rows)])
@@ -224,6 +194,7 @@ class VersionPredictor:
         model: str | None,
         version: str | int | None,
         at: str = "instances",
+        wanted: Wanted = USUAL,
         explain: bool = False,
     ) -> Prediction:
         """Predict `rows`: (n, inputs) numbers, or a table if the version takes one.
@@ -233,7 +204,7 @@ class VersionPredictor:
 
         Raises `InvalidRequest` with the row, and the column, that is wrong, `TooLarge`, and what `load` raises.
         """
-        return self.load(model=model, version=version).predict(rows, at=at, explain=explain)
+        return self.load(model=model, version=version).predict(rows, at=at, wanted=wanted, explain=explain)
 
 
 def _count(rows: Rows) -> int:
@@ -247,12 +218,14 @@ def _encoded(
 ) -> Iterable[NDArray[np.float32]]:
     """Return the rows of a table as inputs of the network, and add to `warnings`. Raises `InvalidRequest`."""
     names = [column.name for column in encoder.columns]
-    if isinstance(rows, np.ndarray):  # of float32, where different categories may have become the same number
+    if isinstance(rows, np.ndarray) and rows.dtype.kind == "f" and rows.itemsize < 8:
+        # different categories may have become the same number
         detail = f"expected a table, since this version takes the columns {listed(names)}; got rows of numbers"
         raise InvalidRequest(detail, pointer=at, reason="WRONG_KIND_OF_ROWS")
     if isinstance(rows, Mapping):
         return encoded(encoder, [rows], lambda row: Place(at, "rows", row), table=at, warnings=warnings)
-    given = _by_name(rows.rows if isinstance(rows, Instances) else rows, names, at)
+    plain = rows.tolist() if isinstance(rows, np.ndarray) else rows.rows if isinstance(rows, Instances) else rows
+    given = _by_name(plain, names, at)
     return encoded(encoder, [given], lambda row: Place(at, row), table=at, warnings=warnings)
 
 
@@ -286,11 +259,12 @@ def _check(rows: Rows, inputs: int, at: str) -> NDArray[np.float32]:
         with np.errstate(over="ignore"):  # numbers beyond float32 become infinite, and are refused below
             array = np.array(rows, dtype=np.float32).reshape(len(rows), inputs)
     else:
-        array = rows
-        if array.ndim != 2 or array.shape[1] != inputs:
-            shape = f"rows of {array.shape[1]}" if array.ndim == 2 else f"shape {array.shape}"
+        if rows.ndim != 2 or rows.shape[1] != inputs:
+            shape = f"rows of {rows.shape[1]}" if rows.ndim == 2 else f"shape {rows.shape}"
             detail = f"expected rows of {counted(inputs, 'number')}, got {shape}"
             raise InvalidRequest(detail, pointer=at, reason="WRONG_FEATURE_COUNT")
+        with np.errstate(over="ignore"):
+            array = np.ascontiguousarray(rows, np.float32)
     finite = np.isfinite(array)
     if not finite.all():
         row, column = (int(index) for index in np.unravel_index(int(np.argmin(finite)), array.shape))

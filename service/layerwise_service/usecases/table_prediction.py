@@ -21,7 +21,8 @@ from layerwise_service.domain.table_datasets import Cell, DatasetColumn, as_read
 from layerwise_service.domain.tables import listed
 from layerwise_service.domain.targets import Stored, TrueValues
 from layerwise_service.errors import InvalidRequest, OutputNotFinite
-from layerwise_service.usecases.prediction import LoadedVersion, Prediction, joined
+from layerwise_service.usecases.outputs import USUAL, Prediction, Wanted, joined
+from layerwise_service.usecases.prediction import LoadedVersion
 
 _MOST_OUTPUTS = 2**20  # of a block: 4 MiB of probabilities
 _NO_NUMBERS = ("date", "time")
@@ -83,12 +84,14 @@ class TablePrediction:
         *,
         keep: Sequence[str] = (),
         truth: TrueValues | None = None,
+        wanted: Wanted = USUAL,
         explain: bool = False,
     ) -> None:
         self.version = version
         self.rows = rows
         most = version.most_explained if explain else version.most_rows
         self._most = max(1, min(most, _MOST_OUTPUTS // version.network.architecture.outputs))
+        self._wanted = wanted
         self._explain = explain
         self._kinds = {column.name: column.kind for column in columns}
         self._block = block
@@ -159,7 +162,7 @@ class TablePrediction:
 
     def _predicted(self, block: Table, start: int) -> PredictedRows:
         with self._placing(range(start, start + rows_of(block))):
-            found = self.version.predict(self._inputs_in(block), at="", explain=self._explain)
+            found = self.version.predict(self._inputs_in(block), at="", wanted=self._wanted, explain=self._explain)
             prediction = replace(found, warnings=tuple(moved(found.warnings, start)))
             if (explained := found.contributions) is not None and not self._formats:
                 prediction = replace(prediction, contributions=replace(explained, columns=tuple(self._inputs)))

@@ -187,7 +187,7 @@ def test_predictions_of_a_file_are_as_the_document_says(rest: FlaskClient, publi
     publish("xor")
     wait_until(lambda: rest.get("/predict/signature").status_code == 200)
     operation = OPENAPI["paths"]["/predict"]["post"]
-    assert set(operation["requestBody"]["content"]) == TABLE_TYPES | {"application/json"}
+    assert set(operation["requestBody"]["content"]) == TABLE_TYPES | {"application/json", "application/x-npy"}
 
     for query, status in (
         ("?keep=id", 200),
