@@ -56,7 +56,7 @@ def read_json(kind: type[Struct], request: Request) -> Struct:
     try:
         found = decoded(msgspec.json.Decoder(kind), body, request)
     except msgspec.ValidationError as error:
-        raise unreadable(body) or refusal(body, kind) from error
+        raise unreadable(body) or refused_body(body, kind) from error
     json.loads(body, parse_int=float, object_pairs_hook=_with_distinct_keys)
     return found
 
