@@ -11,7 +11,7 @@ PROTOC := ../.venv-proto/bin/python -m grpc_tools.protoc -I . \
   --plugin=protoc-gen-mypy=../.venv-proto/bin/protoc-gen-mypy \
   --plugin=protoc-gen-mypy_grpc=../.venv-proto/bin/protoc-gen-mypy_grpc
 
-.PHONY: help python313 demo constraints serve test test-lowest test-313 coverage test-ways test-faults test-parity soak triton-record lint check proto compose-test clean
+.PHONY: help python313 demo constraints serve test test-lowest test-313 coverage test-ways test-clients test-faults test-parity soak triton-record lint check proto compose-test clean
 .PHONY: bench-train bench-train-check bench-tables bench-defaults bench-quality bench-kills bench-mixed docs-figures
 .DEFAULT_GOAL := check
 
@@ -47,6 +47,13 @@ PINNED := $(PIP) --constraint constraints.txt
 	@echo "Installing Layerwise and its peers into .venv-parity …"
 	@$(PYTHON) -m venv .venv-parity
 	@.venv-parity/bin/python $(PINNED) --editable '.[service]' --requirement $<
+	@touch $@
+
+# The clients of other servers; a service of .venv answers them.
+.venv-clients/.made: tests/peers/requirements.txt
+	@echo "Installing tritonclient into .venv-clients …"
+	@$(PYTHON) -m venv .venv-clients
+	@.venv-clients/bin/python $(PIP) --requirement $<
 	@touch $@
 
 # The lowest versions that pyproject.toml allows. NumPy's has no build for a Python above 3.12.
@@ -101,6 +108,10 @@ coverage: .venv/.dev .venv-proto/.made  ## lines and branches that no test runs;
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
+# With PERF_ANALYZER=… the command, if it is not on the path.
+test-clients: .venv/.dev .venv-clients/.made  ## tritonclient's four clients, and perf_analyzer if there is one
+	@$(BIN)/python -m pytest tests/peers
+
 test-ways: .venv/.dev  ## the same table by every way in: 27 files, three ways to train, twelve to predict; two minutes
 	@$(BIN)/python -m $(PYTEST) tests/ways
 
@@ -114,8 +125,9 @@ soak: .venv/.dev  ## the memory of the serving processes under load; an hour
 # TRITON serves what `python -m helpers.triton.served FOLDER` writes, started with --model-control-mode=explicit
 # --load-model='*' --model-repository=FOLDER.
 TRITON ?= http://127.0.0.1:8000
-triton-record: .venv/.dev  ## records the answers of the Triton at TRITON, with which tests compare ours
-	@PYTHONPATH=tests $(BIN)/python -m helpers.triton.record $(TRITON)
+TRITON_RPC ?= 127.0.0.1:8001
+triton-record: .venv/.dev  ## records the answers of the Triton at TRITON and TRITON_RPC, with which tests compare ours
+	@PYTHONPATH=tests $(BIN)/python -m helpers.triton.record $(TRITON) $(TRITON_RPC)
 
 format: .venv/.dev  ## formats the code, and mends what the linter can mend
 	@$(BIN)/ruff check --quiet --fix-only
@@ -178,4 +190,4 @@ proto: .venv-proto/.made  ## the code generated from the .proto files
 	@cd proto && $(PROTOC) --grpc_python_out=$(OUT) --mypy_grpc_out=quiet:$(OUT) $(SERVICES:proto/%=%)
 
 clean:  ## removes all that was installed and cached
-	@rm -rf .venv .venv-proto .venv-parity .venv-lowest .venv-313 dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	@rm -rf .venv .venv-proto .venv-parity .venv-clients .venv-lowest .venv-313 dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

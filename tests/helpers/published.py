@@ -15,13 +15,26 @@ def publish_classifier(
     settings: Settings, name: str, network: MLP, plan: Plan, source: TableSource | None = None
 ) -> None:
     """Publish `network`, which tells "no" from "yes" in the rows of a table, as a version of the model `name`."""
+    assert network.encoder is not None
+    publish(settings, name, network, plan, labels=("no", "yes"), source=source)
+
+
+def publish(
+    settings: Settings,
+    name: str,
+    network: MLP,
+    plan: Plan,
+    *,
+    labels: tuple[str, ...] | None,
+    source: TableSource | None = None,
+) -> None:
+    """Publish `network` as a version of the model `name`; `labels` None is a regression."""
     stores = open_stores(settings)
     writer = stores.artifacts.new_dataset(classes=None, **LIMITS)
     writer.add(Batch(ROWS, ["no", "yes", "yes", "no"]))
     dataset = writer.finish()
     stores.artifacts.keep(writer, dataset)
     sha256, size = stores.artifacts.keep_model(network)
-    assert network.encoder is not None
     new = NewJob(
         model=name,
         architecture=dict(network.architecture.to_json()),
@@ -29,11 +42,11 @@ def publish_classifier(
         dataset=dataset.sha256,
         metric="accuracy",
         fingerprint="f",
-        preprocessing=network.encoder.to_json(),
+        preprocessing=network.encoder and network.encoder.to_json(),
         source=source,
     )
     stores.jobs.submit(new, dataset, max_open=10)
     claim = stores.leases.claim("w")
     assert claim is not None
-    stores.leases.publish(claim, NewVersion(sha256, size, dict(network.metrics), 1, ("no", "yes")))
+    stores.leases.publish(claim, NewVersion(sha256, size, dict(network.metrics), 1, labels))
     stores.close()

@@ -15,6 +15,7 @@ INFER = "/v2/models/bench/infer"
 ROW = [number / 10 for number in range(30)]
 ROWS = [ROW, ROW[::-1], [0.0] * 30]
 FLAT = ROWS[0] + ROWS[1] + ROWS[2]
+LEFT_OUT = object()
 BINARY = np.array(ROW, "<f4").tobytes()
 
 
@@ -29,7 +30,9 @@ def without(key: str, message: dict[str, Any]) -> dict[str, Any]:
 
 
 def infer(name: str, *inputs: Any, path: str = INFER, headers: dict[str, str] | None = None, **more: Any) -> RestCase:
-    return post(name, path, {"inputs": list(inputs or [tensor()])} | more, **(headers or {}))
+    """A request for the probabilities, unless it says otherwise."""
+    message = {"inputs": list(inputs or [tensor()]), "outputs": outputs("probabilities")} | more
+    return post(name, path, {key: value for key, value in message.items() if value is not LEFT_OUT}, **(headers or {}))
 
 
 def outputs(*names: str, **parameters: Any) -> list[dict[str, Any]]:
@@ -57,6 +60,7 @@ ONE_BINARY = {"inputs": [bytes_of(120)], "outputs": outputs("probabilities", bin
 
 DATA = [
     infer("one row"),
+    infer("all outputs of one row", outputs=LEFT_OUT),
     infer("three rows, flat", tensor(FLAT, [3, 30])),
     infer("three rows, nested", tensor(ROWS, [3, 30])),
     infer("rows nested in one list", tensor([FLAT], [3, 30])),
@@ -154,7 +158,7 @@ OUTPUTS = [
     infer("a label as bytes", tensor(FLAT, [3, 30]), outputs=outputs("label", binary_data=True)),
     infer("an output as text", outputs=outputs("probabilities", binary_data=False)),
     infer("binary_data is a text", outputs=outputs("probabilities", binary_data="yes")),
-    infer("all outputs as bytes", parameters={"binary_data_output": True}),
+    infer("all outputs as bytes", outputs=LEFT_OUT, parameters={"binary_data_output": True}),
     infer("no outputs as bytes", parameters={"binary_data_output": False}),
     infer("binary_data_output is a number", parameters={"binary_data_output": 1}),
     infer(
@@ -210,9 +214,9 @@ BODIES = [
 ]
 
 BINARY_CASES = [
-    split("bytes", {"inputs": [bytes_of(120)]}),
+    split("bytes", {"inputs": [bytes_of(120)], "outputs": outputs("probabilities")}),
     split("bytes both ways", ONE_BINARY),
-    split("bytes of three rows", {"inputs": [bytes_of(360, shape=[3, 30])]}, BINARY * 3),
+    split("bytes of three rows", ONE_BINARY | {"inputs": [bytes_of(360, shape=[3, 30])]}, BINARY * 3),
     split("bytes in, text out", {"inputs": [bytes_of(120)], "outputs": outputs("probabilities", binary_data=False)}),
     split("bytes with an id", ONE_BINARY | {"id": "b"}),
     split("bytes of NaN", ONE_BINARY, np.full(30, np.nan, "<f4").tobytes()),
@@ -269,6 +273,18 @@ COMPRESSION = [
     post("an answer in an unknown compression", INFER, ONE, Accept_Encoding="br"),
     post("an answer in any compression", INFER, ONE, Accept_Encoding="*"),
     RestCase("bytes as gzip", (split_step(ONE_BINARY, BINARY, Accept_Encoding="gzip"),)),
+    infer(
+        "a large answer as gzip",
+        tensor([0.5] * 1200, [40, 30]),
+        outputs=outputs("probabilities", "logits"),
+        headers={"Accept_Encoding": "gzip"},
+    ),
+    infer(
+        "a large answer as deflate",
+        tensor([0.5] * 1200, [40, 30]),
+        outputs=outputs("probabilities", binary_data=True),
+        headers={"Accept_Encoding": "deflate"},
+    ),
     post("an error as gzip", INFER, {}, Accept_Encoding="gzip"),
 ]
 

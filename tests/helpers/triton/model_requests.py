@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from helpers.triton.infer_requests import infer, outputs, split_step, tensor, without
+from helpers.triton.infer_requests import LEFT_OUT, infer, outputs, split_step, tensor, without
 from helpers.triton.rest_case import RestCase, case, get
 
 TABLE = "/v2/models/table/infer"
@@ -16,7 +16,7 @@ def column(name: str, datatype: str, *cells: Any, **more: Any) -> dict[str, Any]
 
 
 def table(name: str, *inputs: Any, **more: Any) -> RestCase:
-    return infer(name, *inputs, path=TABLE, **more)
+    return infer(name, *inputs, path=TABLE, **{"outputs": outputs("label")} | more)
 
 
 def texts(*values: str) -> bytes:
@@ -40,7 +40,7 @@ MODEL_CASES = [
     get("configuration of a table's model", "/v2/models/table/config"),
     get("metadata of a regression", "/v2/models/values"),
     get("configuration of a regression", "/v2/models/values/config"),
-    infer("a regression", tensor([1, 2, 3], [1, 3]), path=VALUES),
+    infer("a regression", tensor([1, 2, 3], [1, 3]), path=VALUES, outputs=LEFT_OUT),
     infer(
         "two rows of a regression as bytes",
         tensor([1, 2, 3] * 2, [2, 3]),

@@ -1,4 +1,4 @@
-"""Record a running Triton's answers: `python -m helpers.triton.record http://127.0.0.1:8000`.
+"""Record a running Triton's answers: `python -m helpers.triton.record http://127.0.0.1:8000 127.0.0.1:8001`.
 
 The Triton must serve the models of `helpers.triton.served` with `--model-control-mode=explicit`.
 """
@@ -13,8 +13,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import grpc
+
 from helpers.triton.rest_case import Step, answers
 from helpers.triton.rest_requests import REST_CASES
+from helpers.triton.rpc_case import Stub, rpc_answers
+from helpers.triton.rpc_requests import RPC_CASES
 
 FOLDER = Path(__file__).parent / "recorded"
 
@@ -46,5 +50,12 @@ def record_rest(address: str) -> None:
     save("rest", {case.name: answers(send, case) for case in REST_CASES})
 
 
+def record_rpc(address: str) -> None:
+    with grpc.insecure_channel(address) as channel:
+        stub = Stub(channel)
+        save("rpc", {case.name: rpc_answers(stub, case) for case in RPC_CASES})
+
+
 if __name__ == "__main__":
     record_rest(sys.argv[1])
+    record_rpc(sys.argv[2])

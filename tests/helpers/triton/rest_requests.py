@@ -38,6 +38,8 @@ METADATA = [
 
 PATHS = [
     get("an unknown path", "/v2/nothing"),
+    get("metadata of the server, with a query", "/v2?x=1"),
+    post("a query of a prediction", f"{INFER}?x=1", ONE),
     get("an unknown path of a model", "/v2/models/bench/nothing"),
     get("the list of models", "/v2/models"),
     get("GET infer", "/v2/models/bench/infer"),
