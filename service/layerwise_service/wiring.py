@@ -182,7 +182,10 @@ def build_oip(resolver: VersionResolver, predictor: VersionPredictor, readiness:
     """Return the use-cases of the Open Inference Protocol."""
     inference = Inference(predictor)
     return Oip(
-        inference, Metadata(inference, resolver, readiness), Repository(resolver), Statistics(resolver, reporter)
+        inference,
+        Metadata(inference, resolver, readiness),
+        Repository(resolver, inference),
+        Statistics(resolver, reporter),
     )
 
 

@@ -27,6 +27,9 @@ _CONTENTS: Mapping[str, str] = {
     "BYTES": "bytes_contents",
 }
 """The field that holds the values of each datatype."""
+_ANY_PARAMETER = ("bool_param", "int64_param", "uint64_param", "double_param", "string_param")
+_PARAMETERS: Mapping[str, Sequence[str]] = {"timeout": ("int64_param",), "priority": ("int64_param", "uint64_param")}
+"""The types of parameters that mean something."""
 
 
 def read_infer_request(request: oip.ModelInferRequest) -> InferRequest:
@@ -76,8 +79,10 @@ def check_parameters(parameters: Mapping[str, oip.InferParameter]) -> None:
         kind = parameter.WhichOneof("parameter_choice")
         if name.startswith("triton_") and name != "triton_enable_empty_final_response":
             raise InvalidRequest(f"parameter keys that start with 'triton_' are reserved, got {name[:64]!r}")
-        if name == "timeout" and kind != "int64_param":
-            raise InvalidRequest(f"invalid value type for 'timeout' parameter, expected int64_param, got {kind}")
+        expected = _PARAMETERS.get(name, _ANY_PARAMETER)
+        if kind not in expected:
+            detail = f"expected {' or '.join(expected)}, got {kind or 'none'}"
+            raise InvalidRequest(f"invalid value type for '{name[:64]}' parameter, {detail}")
 
 
 def _raw_tensors(request: oip.ModelInferRequest, raw: Sequence[bytes]) -> list[InputTensor]:
@@ -100,12 +105,11 @@ def _contents(tensor: oip.ModelInferRequest.InferInputTensor) -> Sequence[Any]:
         raise InvalidRequest(f"unable to find data for input tensor '{tensor.name[:64]}' in request")
     wanted = _CONTENTS.get(tensor.datatype, "")
     fields: Sequence[tuple[Any, Sequence[Any]]] = tensor.contents.ListFields()
-    for field, values in fields:
+    for field, _ in fields:
         if field.name != wanted:
             detail = f"unexpected explicit tensor data in {field.name} for input tensor '{tensor.name[:64]}'"
             raise InvalidRequest(f"{detail} of type '{tensor.datatype[:32]}'")
-        return values
-    return ()
+    return fields[0][1] if fields else ()
 
 
 def _classes(output: oip.ModelInferRequest.InferRequestedOutputTensor) -> int:

@@ -12,20 +12,14 @@ from grpc import aio
 
 from layerwise_proto.oip import grpc_service_pb2 as oip
 from layerwise_proto.oip.grpc_service_pb2_grpc import GRPCInferenceServiceServicer
-from layerwise_service.errors import InvalidRequest, ServiceError, Unsupported
+from layerwise_service.errors import NotFound, ServiceError, Unsupported
 from layerwise_service.rpc.oip_converters import read_infer_request, write_infer_answer, write_metadata
 from layerwise_service.usecases.oip.facade import Oip
 from layerwise_service.usecases.oip.metadata import EXTENSIONS, NAME, server_version
+from layerwise_service.usecases.oip.settings import LOG, TRACE, check_log, check_trace
 
-_LOG_SETTINGS = {
-    "log_file": {"string_param": ""},
-    "log_info": {"bool_param": True},
-    "log_warning": {"bool_param": True},
-    "log_error": {"bool_param": True},
-    "log_verbose_level": {"uint32_param": 0},
-    "log_format": {"string_param": "default"},
-}
-"""This service's log, in Triton's words; it is chosen when the service starts."""
+_PARAMETERS = {bool: "bool_param", int: "uint32_param", str: "string_param"}
+"""The field of a setting's message for each type of value."""
 Context = aio.ServicerContext[Any, Any]
 T = TypeVar("T")
 
@@ -88,6 +82,7 @@ class OipServicer(GRPCInferenceServiceServicer):
     async def RepositoryIndex(
         self, request: oip.RepositoryIndexRequest, context: Context
     ) -> oip.RepositoryIndexResponse:
+        _check_repository(request.repository_name)
         found = await self._run(self._repository.index)
         chosen = [each for each in found if each["state"] == "READY"] if request.ready else found
         return ParseDict({"models": chosen}, oip.RepositoryIndexResponse())
@@ -95,7 +90,9 @@ class OipServicer(GRPCInferenceServiceServicer):
     async def RepositoryModelLoad(
         self, request: oip.RepositoryModelLoadRequest, context: Context
     ) -> oip.RepositoryModelLoadResponse:
-        raise Unsupported("models are loaded when they are asked for")
+        _check_repository(request.repository_name)
+        await self._run(lambda: self._repository.load(request.model_name, request.parameters))
+        return oip.RepositoryModelLoadResponse()
 
     async def RepositoryModelUnload(
         self, request: oip.RepositoryModelUnloadRequest, context: Context
@@ -105,7 +102,8 @@ class OipServicer(GRPCInferenceServiceServicer):
     async def SystemSharedMemoryStatus(
         self, request: oip.SystemSharedMemoryStatusRequest, context: Context
     ) -> oip.SystemSharedMemoryStatusResponse:
-        return oip.SystemSharedMemoryStatusResponse()  # there are no regions
+        _check_region(request.name)
+        return oip.SystemSharedMemoryStatusResponse()
 
     async def SystemSharedMemoryRegister(
         self, request: oip.SystemSharedMemoryRegisterRequest, context: Context
@@ -120,6 +118,7 @@ class OipServicer(GRPCInferenceServiceServicer):
     async def CudaSharedMemoryStatus(
         self, request: oip.CudaSharedMemoryStatusRequest, context: Context
     ) -> oip.CudaSharedMemoryStatusResponse:
+        _check_region(request.name)
         return oip.CudaSharedMemoryStatusResponse()
 
     async def CudaSharedMemoryRegister(
@@ -133,17 +132,15 @@ class OipServicer(GRPCInferenceServiceServicer):
         return oip.CudaSharedMemoryUnregisterResponse()
 
     async def TraceSetting(self, request: oip.TraceSettingRequest, context: Context) -> oip.TraceSettingResponse:
-        raise Unsupported("this service writes no traces")
+        await self._run(lambda: self._repository.check_model(request.model_name))
+        check_trace({name: setting.value for name, setting in request.settings.items()})
+        settings = {name: {"value": list(values)} for name, values in TRACE.items()}
+        return ParseDict({"settings": settings}, oip.TraceSettingResponse())
 
     async def LogSettings(self, request: oip.LogSettingsRequest, context: Context) -> oip.LogSettingsResponse:
-        settings = oip.LogSettingsResponse()
-        ParseDict({"settings": _LOG_SETTINGS}, settings)
-        for name, wanted in request.settings.items():
-            if name not in settings.settings:
-                raise InvalidRequest(f"there is no log setting {name[:64]!r}; there are {', '.join(_LOG_SETTINGS)}")
-            if wanted.SerializeToString() != settings.settings[name].SerializeToString():
-                raise Unsupported(f"{name} cannot be changed while the service runs")
-        return settings
+        check_log({name: _value(setting) for name, setting in request.settings.items()})
+        settings = {name: {_PARAMETERS[type(value)]: value} for name, value in LOG.items()}
+        return ParseDict({"settings": settings}, oip.LogSettingsResponse())
 
     async def _infer(self, request: oip.ModelInferRequest) -> oip.ModelInferResponse:
         asked = read_infer_request(request)
@@ -154,6 +151,21 @@ class OipServicer(GRPCInferenceServiceServicer):
 
     async def _run(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+
+def _value(setting: oip.LogSettingsRequest.SettingValue) -> object:
+    kind = setting.WhichOneof("parameter_choice")
+    return getattr(setting, kind) if kind else None
+
+
+def _check_repository(name: str) -> None:
+    if name:
+        raise Unsupported("repository_name is not supported: there is one repository")
+
+
+def _check_region(name: str) -> None:
+    if name:
+        raise NotFound(f"there is no region of shared memory {name[:64]!r}")
 
 
 def _no_shared_memory() -> Unsupported:

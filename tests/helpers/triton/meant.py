@@ -105,4 +105,30 @@ RPC_MEANT = [
         ("an immense dimension",),
         ("status INVALID_ARGUMENT, not INTERNAL",),
     ),
+    Meant(
+        "a model that is none is not found",
+        ("load a model *that is none", "load a model without a name"),
+        ("status NOT_FOUND, not INTERNAL",),
+    ),
+    Meant(
+        "models are not sent with a request to load one",
+        ("load with a configuration that is none",),
+        ("status UNIMPLEMENTED, not INTERNAL",),
+    ),
+    Meant("there is no shared memory", ("register a region",), ("status UNIMPLEMENTED, not INTERNAL",)),
+    Meant(
+        "models are unloaded when their memory is needed, and loaded when they are asked for",
+        ("unload a model that is none",),
+        ("status UNIMPLEMENTED, not OK",),
+    ),
+    Meant(
+        "the same",
+        ("unload and load",),
+        (
+            "0: status UNIMPLEMENTED, not OK",
+            "1: message.ready is new",
+            "2: status OK, not NOT_FOUND",
+            "3: status UNIMPLEMENTED, not OK",
+        ),
+    ),
 ]

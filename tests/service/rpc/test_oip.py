@@ -351,10 +351,15 @@ def test_errors_about_a_table_name_the_tensor(of_a_table: Any) -> None:
     assert "inputs.rows[0].born" in said(born=("BYTES", (1, 1), raw_texts("soon")))
 
 
-def test_shared_memory_and_traces_are_refused_as_unsupported(calls: Any) -> None:
+def test_shared_memory_is_refused_as_unsupported_and_settings_do_not_change(calls: Any) -> None:
     unsupported = grpc.StatusCode.UNIMPLEMENTED
 
-    assert refused(lambda: calls.TraceSetting(oip.TraceSettingRequest(), timeout=10))[0] == unsupported
+    traced = oip.TraceSettingRequest(settings={"trace_level": {"value": ["TIMESTAMPS"]}})
+    assert refused(lambda: calls.TraceSetting(traced, timeout=10)) == (
+        INVALID,
+        "trace_level cannot be changed: this service writes no traces",
+    )
+    assert calls.TraceSetting(oip.TraceSettingRequest(), timeout=10).settings["trace_level"].value == ["OFF"]
     region = oip.SystemSharedMemoryRegisterRequest(name="r", key="/r", byte_size=8)
     assert refused(lambda: calls.SystemSharedMemoryRegister(region, timeout=10))[0] == unsupported
     assert not calls.SystemSharedMemoryStatus(oip.SystemSharedMemoryStatusRequest(), timeout=10).regions
