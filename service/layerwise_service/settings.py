@@ -61,6 +61,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     is unpacked."""
     max_features: Count = 65_536
     """Features of a row, or of a row of a table after encoding."""
+    max_model_bytes: Count = 2 * 1024 * MIB
+    """Bytes of a model file that is imported: the largest network with Adam's state has 1.2 GB."""
     max_columns: Count = 1_000
     """Columns of a table: each is stored as one or two files."""
     max_text_bytes: Count = 4_096

@@ -28,6 +28,7 @@ from layerwise_service.usecases.dataset_jobs import DatasetJobs
 from layerwise_service.usecases.datasets import Datasets
 from layerwise_service.usecases.evaluations import Evaluations
 from layerwise_service.usecases.file_prediction import FilePredictor
+from layerwise_service.usecases.model_files import ModelFiles
 from layerwise_service.usecases.oip.facade import Oip
 from layerwise_service.usecases.oip.inference import Inference
 from layerwise_service.usecases.oip.metadata import Metadata
@@ -108,6 +109,7 @@ def build_rest(settings: Settings, reporter: Reporter | None = None) -> Flask:
         registry=registry,
         aliases=Aliases(stores.aliases, stores.versions, stores.artifacts, changed=resolver.refresh),
         training=TrainingJobs(stores.jobs, stores.versions, stores.artifacts, settings),
+        model_files=ModelFiles(stores.versions, stores.uploads, stores.artifacts, settings),
         datasets=datasets,
         profiles=Profiles(stores.datasets, stores.artifacts, settings),
         health=HealthChecks(
@@ -141,6 +143,7 @@ def build_rpc(settings: Settings, reporter: Reporter | None = None) -> RpcServer
     readiness = Readiness(stores.database, stores.artifacts)
     return RpcServer(
         training=training,
+        model_files=ModelFiles(stores.versions, stores.uploads, stores.artifacts, settings),
         datasets=datasets,
         profiles=profiles,
         dataset_jobs=DatasetJobs(stores.datasets, stores.artifacts, training, profiles),

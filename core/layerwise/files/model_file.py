@@ -63,27 +63,22 @@ def load(file: str | PathLike[str] | BinaryIO, *, sha256: str | None = None) -> 
             raise CorruptModel(f"{os.fspath(file)}: {error}") from error
 
 
+def describe(file: BinaryIO) -> ModelContents:
+    """Read what `file` says of its model, without the arrays; their names, dtypes and shapes are checked.
+
+    Raises CorruptModel, or OSError if the file cannot be read.
+    """
+    return _described(file)[0]
+
+
 def _read(file: BinaryIO, sha256: str | None) -> ModelContents:
-    size = file.seek(0, SEEK_END)
-    if size > MOST_BYTES:
-        raise CorruptModel(f"expected a file of at most {MOST_BYTES:,} bytes, got {size:,}")
     if sha256 is not None and (found := atomic.sha256(file)) != sha256:
         raise CorruptModel(f"expected a file with SHA-256 {sha256}, it has {found}")
-    members = zip_index.read_directory(file, size)
-    contents = manifest.decode(_read_manifest(file, members))
-    shapes = member_shapes(contents.architecture)
-    if contents.optimizer is not None:
-        shapes |= {PREFIX + name: (contents.architecture.parameters,) for name in contents.optimizer.vectors}
-    _check_names(members, shapes)
-    # every size is compared with the file's before anything is allocated for the first array
-    starts = {
-        name: _check_array(file, members[f"{name}.npy"], _member_title(name), contents.dtype, shape)
-        for name, shape in shapes.items()
-    }
+    contents, members, starts = _described(file)
     arrays: dict[str, NDArray[Any]] = {}
-    for name, shape in shapes.items():
+    for name, (start, shape) in starts.items():
         array = np.empty(shape, contents.dtype.newbyteorder("<"))
-        _read_into(file, members[f"{name}.npy"], starts[name], array, _member_title(name))
+        _read_into(file, members[f"{name}.npy"], start, array, _member_title(name))
         if not np.isfinite(array).all():
             raise CorruptModel(f"{_member_title(name)}: expected finite numbers, file has NaN or infinity")
         if name.endswith("/variance") and (array < 0).any():
@@ -93,6 +88,29 @@ def _read(file: BinaryIO, sha256: str | None) -> ModelContents:
         vectors = {name: arrays.pop(PREFIX + name) for name in optimizer.vectors}
         optimizer = dataclasses.replace(optimizer, vectors=vectors)
     return dataclasses.replace(contents, arrays=arrays, optimizer=optimizer)
+
+
+def _described(
+    file: BinaryIO,
+) -> tuple[ModelContents, dict[str, zip_index.Member], dict[str, tuple[int, tuple[int, ...]]]]:
+    """Return the contents without arrays, the members, and where within its member each array starts, with its shape.
+
+    Every size is compared with the file's, so that the arrays can be allocated.
+    """
+    size = file.seek(0, SEEK_END)
+    if size > MOST_BYTES:
+        raise CorruptModel(f"expected a file of at most {MOST_BYTES:,} bytes, got {size:,}")
+    members = zip_index.read_directory(file, size)
+    contents = manifest.decode(_read_manifest(file, members))
+    shapes = member_shapes(contents.architecture)
+    if contents.optimizer is not None:
+        shapes |= {PREFIX + name: (contents.architecture.parameters,) for name in contents.optimizer.vectors}
+    _check_names(members, shapes)
+    starts = {
+        name: (_check_array(file, members[f"{name}.npy"], _member_title(name), contents.dtype, shape), shape)
+        for name, shape in shapes.items()
+    }
+    return contents, members, starts
 
 
 def _write(archive: zipfile.ZipFile, name: str, array: NDArray[Any]) -> None:

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from layerwise_proto.v1 import datasets_pb2 as _datasets_pb2
 from layerwise_proto.v1 import tables_pb2 as _tables_pb2
 from layerwise_proto.v1 import tensors_pb2 as _tensors_pb2
 from layerwise_proto.v1 import types_pb2 as _types_pb2
@@ -114,13 +115,14 @@ class ModelVersion(_message.Message):
     model: _builtins.str
     version: _builtins.int
     job_id: _builtins.str
+    """The job that trained it. Empty if it was imported."""
     sha256: _builtins.str
     """SHA-256, hexadecimal, and size of the .npz file."""
     size_bytes: _builtins.int
     parameters: _builtins.int
     """The number of parameters."""
     dataset: _builtins.str
-    """SHA-256 of the rows that it was trained on, hexadecimal."""
+    """SHA-256 of the rows that it was trained on, hexadecimal. Empty if the file that was imported does not say it."""
     class_count: _builtins.int
     """The number of all classes; ListClasses has all of them."""
     @_builtins.property
@@ -134,7 +136,9 @@ class ModelVersion(_message.Message):
     @_builtins.property
     def architecture(self) -> _types_pb2.Architecture: ...
     @_builtins.property
-    def plan(self) -> _types_pb2.Plan: ...
+    def plan(self) -> _types_pb2.Plan:
+        """Unset for a network that was imported without one."""
+
     @_builtins.property
     def labels(self) -> _tensors_pb2.Labels:
         """The first 100 classes, in the order of the outputs. Unset for a regression."""
@@ -146,7 +150,7 @@ class ModelVersion(_message.Message):
     @_builtins.property
     def evaluation(self) -> _struct_pb2.Struct:
         """How well it predicts the rows that were held out, or those trained on if none were: the JSON form of the library's
-        Evaluation, as REST answers it. Unset for versions of older releases.
+        Evaluation, as REST answers it. Unset for versions that were imported, or of older releases.
         """
 
     def __init__(
@@ -1152,3 +1156,142 @@ class ScoreDifference(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ScoreDifference: _TypeAlias = ScoreDifference  # noqa: Y015
+
+@_typing.final
+class ImportVersionRequest(_message.Message):
+    """The first message is the header."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEADER_FIELD_NUMBER: _builtins.int
+    CHUNK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def header(self) -> Global___ModelFileHeader: ...
+    @_builtins.property
+    def chunk(self) -> _datasets_pb2.FileChunk: ...
+    def __init__(
+        self,
+        *,
+        header: Global___ModelFileHeader | None = ...,
+        chunk: _datasets_pb2.FileChunk | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "header", b"header", "part", b"part"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "header", b"header", "part", b"part"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["header", "chunk"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___ImportVersionRequest: _TypeAlias = ImportVersionRequest  # noqa: Y015
+
+@_typing.final
+class ModelFileHeader(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    UPLOAD_ID_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """The name of the model."""
+    size: _builtins.int
+    """Bytes of the file."""
+    sha256: _builtins.str
+    """SHA-256 of the file, hexadecimal, if it shall be compared."""
+    upload_id: _builtins.str
+    """As in FileHeader."""
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        size: _builtins.int = ...,
+        sha256: _builtins.str = ...,
+        upload_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "sha256", b"sha256", "size", b"size", "upload_id", b"upload_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ModelFileHeader: _TypeAlias = ModelFileHeader  # noqa: Y015
+
+@_typing.final
+class ImportVersionResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    CREATED_FIELD_NUMBER: _builtins.int
+    created: _builtins.bool
+    """Whether the version is new. False: the newest version has the same file already."""
+    @_builtins.property
+    def version(self) -> Global___ModelVersion: ...
+    def __init__(
+        self,
+        *,
+        version: Global___ModelVersion | None = ...,
+        created: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["version", b"version"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created", b"created", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportVersionResponse: _TypeAlias = ImportVersionResponse  # noqa: Y015
+
+@_typing.final
+class DownloadVersionRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    OFFSET_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    version: _builtins.str
+    """A number or an alias. Empty: the latest version."""
+    offset: _builtins.int
+    """Where in the file to begin, of a download that broke off."""
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        version: _builtins.str = ...,
+        offset: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "offset", b"offset", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DownloadVersionRequest: _TypeAlias = DownloadVersionRequest  # noqa: Y015
+
+@_typing.final
+class DownloadVersionResponse(_message.Message):
+    """The first message is the version, as ListVersions returns it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    CHUNK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def version(self) -> Global___ModelVersion: ...
+    @_builtins.property
+    def chunk(self) -> _datasets_pb2.FileChunk: ...
+    def __init__(
+        self,
+        *,
+        version: Global___ModelVersion | None = ...,
+        chunk: _datasets_pb2.FileChunk | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "part", b"part", "version", b"version"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "part", b"part", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["version", "chunk"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___DownloadVersionResponse: _TypeAlias = DownloadVersionResponse  # noqa: Y015

@@ -94,6 +94,16 @@ class ModelServiceStub(object):
                 request_serializer=layerwise__proto_dot_v1_dot_models__pb2.DeleteVersionRequest.SerializeToString,
                 response_deserializer=layerwise__proto_dot_v1_dot_models__pb2.DeleteVersionResponse.FromString,
                 _registered_method=True)
+        self.ImportVersion = channel.stream_unary(
+                '/layerwise.v1.ModelService/ImportVersion',
+                request_serializer=layerwise__proto_dot_v1_dot_models__pb2.ImportVersionRequest.SerializeToString,
+                response_deserializer=layerwise__proto_dot_v1_dot_models__pb2.ImportVersionResponse.FromString,
+                _registered_method=True)
+        self.DownloadVersion = channel.unary_stream(
+                '/layerwise.v1.ModelService/DownloadVersion',
+                request_serializer=layerwise__proto_dot_v1_dot_models__pb2.DownloadVersionRequest.SerializeToString,
+                response_deserializer=layerwise__proto_dot_v1_dot_models__pb2.DownloadVersionResponse.FromString,
+                _registered_method=True)
 
 
 class ModelServiceServicer(object):
@@ -186,6 +196,23 @@ class ModelServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ImportVersion(self, request_iterator, context):
+        """Publishes a model file, an .npz of the library, as the next version of a model, which is created if it is new: a
+        header, then chunks in order. The file is checked before it is published. If the newest version has the same file,
+        that version is returned. A stream that broke off goes on as that of UploadDataset does: DatasetService.GetUpload
+        says where.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DownloadVersion(self, request, context):
+        """Returns the model file of a version: the version, then chunks in order.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ModelServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -248,6 +275,16 @@ def add_ModelServiceServicer_to_server(servicer, server):
                     servicer.DeleteVersion,
                     request_deserializer=layerwise__proto_dot_v1_dot_models__pb2.DeleteVersionRequest.FromString,
                     response_serializer=layerwise__proto_dot_v1_dot_models__pb2.DeleteVersionResponse.SerializeToString,
+            ),
+            'ImportVersion': grpc.stream_unary_rpc_method_handler(
+                    servicer.ImportVersion,
+                    request_deserializer=layerwise__proto_dot_v1_dot_models__pb2.ImportVersionRequest.FromString,
+                    response_serializer=layerwise__proto_dot_v1_dot_models__pb2.ImportVersionResponse.SerializeToString,
+            ),
+            'DownloadVersion': grpc.unary_stream_rpc_method_handler(
+                    servicer.DownloadVersion,
+                    request_deserializer=layerwise__proto_dot_v1_dot_models__pb2.DownloadVersionRequest.FromString,
+                    response_serializer=layerwise__proto_dot_v1_dot_models__pb2.DownloadVersionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -574,6 +611,60 @@ class ModelService(object):
             '/layerwise.v1.ModelService/DeleteVersion',
             layerwise__proto_dot_v1_dot_models__pb2.DeleteVersionRequest.SerializeToString,
             layerwise__proto_dot_v1_dot_models__pb2.DeleteVersionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportVersion(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/layerwise.v1.ModelService/ImportVersion',
+            layerwise__proto_dot_v1_dot_models__pb2.ImportVersionRequest.SerializeToString,
+            layerwise__proto_dot_v1_dot_models__pb2.ImportVersionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DownloadVersion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/layerwise.v1.ModelService/DownloadVersion',
+            layerwise__proto_dot_v1_dot_models__pb2.DownloadVersionRequest.SerializeToString,
+            layerwise__proto_dot_v1_dot_models__pb2.DownloadVersionResponse.FromString,
             options,
             channel_credentials,
             insecure,

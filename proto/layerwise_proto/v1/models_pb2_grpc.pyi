@@ -60,6 +60,14 @@ class ModelServiceStub:
     Its number is not given again. If it was the newest, "latest" is the newest that is left; without any version, the
     model is gone.
     """
+    ImportVersion: _grpc.StreamUnaryMultiCallable[_models_pb2.ImportVersionRequest, _models_pb2.ImportVersionResponse]
+    """Publishes a model file, an .npz of the library, as the next version of a model, which is created if it is new: a
+    header, then chunks in order. The file is checked before it is published. If the newest version has the same file,
+    that version is returned. A stream that broke off goes on as that of UploadDataset does: DatasetService.GetUpload
+    says where.
+    """
+    DownloadVersion: _grpc.UnaryStreamMultiCallable[_models_pb2.DownloadVersionRequest, _models_pb2.DownloadVersionResponse]
+    """Returns the model file of a version: the version, then chunks in order."""
 
 @_typing.type_check_only
 class ModelServiceAsyncStub(ModelServiceStub):
@@ -93,6 +101,14 @@ class ModelServiceAsyncStub(ModelServiceStub):
     Its number is not given again. If it was the newest, "latest" is the newest that is left; without any version, the
     model is gone.
     """
+    ImportVersion: _aio.StreamUnaryMultiCallable[_models_pb2.ImportVersionRequest, _models_pb2.ImportVersionResponse]  # type: ignore[assignment]
+    """Publishes a model file, an .npz of the library, as the next version of a model, which is created if it is new: a
+    header, then chunks in order. The file is checked before it is published. If the newest version has the same file,
+    that version is returned. A stream that broke off goes on as that of UploadDataset does: DatasetService.GetUpload
+    says where.
+    """
+    DownloadVersion: _aio.UnaryStreamMultiCallable[_models_pb2.DownloadVersionRequest, _models_pb2.DownloadVersionResponse]  # type: ignore[assignment]
+    """Returns the model file of a version: the version, then chunks in order."""
 
 class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -195,6 +211,26 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         Its number is not given again. If it was the newest, "latest" is the newest that is left; without any version, the
         model is gone.
         """
+
+    @_abc_1.abstractmethod
+    def ImportVersion(
+        self,
+        request_iterator: _MaybeAsyncIterator[_models_pb2.ImportVersionRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_models_pb2.ImportVersionResponse, _abc.Awaitable[_models_pb2.ImportVersionResponse]]:
+        """Publishes a model file, an .npz of the library, as the next version of a model, which is created if it is new: a
+        header, then chunks in order. The file is checked before it is published. If the newest version has the same file,
+        that version is returned. A stream that broke off goes on as that of UploadDataset does: DatasetService.GetUpload
+        says where.
+        """
+
+    @_abc_1.abstractmethod
+    def DownloadVersion(
+        self,
+        request: _models_pb2.DownloadVersionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_models_pb2.DownloadVersionResponse], _abc.AsyncIterator[_models_pb2.DownloadVersionResponse]]:
+        """Returns the model file of a version: the version, then chunks in order."""
 
 def add_ModelServiceServicer_to_server(servicer: ModelServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 

@@ -17,44 +17,60 @@ MOST_ALIASES = 100
 
 @dataclass(frozen=True, slots=True)
 class VersionSummary:
-    """The summary of a version, as lists show it."""
+    """The summary of a version, as lists show it. `job` is None if it was imported; `dataset` is None if not known."""
 
     model: str
     number: int
-    job: str
+    job: str | None
     created: float
     sha256: str
     size_bytes: int
     metrics: Mapping[str, float]
     parameters: int
-    dataset: str
+    dataset: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
     """One trained network. `labels` are the classes in the order of the outputs, None for a regression.
 
-    `columns` counts the columns of a version that takes tables; its encoder is stored with its job. `evaluation` is the
-    JSON form of its `layerwise.Evaluation`, None for versions of older releases.
+    `job` is None if it was imported; `plan` is None if its network was imported without one. `columns` counts the
+    columns of a version that takes tables. `evaluation` is the JSON form of its `layerwise.Evaluation`, None for
+    versions that were imported, or of older releases.
     """
 
     model: str
     number: int
-    job: str
+    job: str | None
     created: float
     sha256: str
     size_bytes: int
     metrics: Mapping[str, float]
     architecture: JSONObject
-    plan: JSONObject
+    plan: JSONObject | None
     parameters: int
-    dataset: str
+    dataset: str | None
     labels: tuple[Label, ...] | None
     columns: ColumnCounts | None = None
     evaluation: JSONObject | None = None
 
     def __str__(self) -> str:
         return f"{self.model}/{self.number}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedVersion:
+    """A verified artefact, made elsewhere, that shall become a version. `preprocessing` is its encoder in JSON form."""
+
+    sha256: str
+    size_bytes: int
+    metrics: Mapping[str, float]
+    architecture: JSONObject
+    plan: JSONObject | None
+    parameters: int
+    dataset: str | None
+    labels: tuple[Label, ...] | None
+    preprocessing: JSONObject | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ def check_alias(alias: str, *, pointer: str) -> str:
     return check_name(alias, pointer=pointer)
 
 
-def new_job_id() -> str:
+def new_id() -> str:
     """Return a unique id of 26 characters, a ULID: 48 bits of milliseconds by this machine's clock, 80 random bits."""
     number = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
     return "".join(_BASE32[number >> shift & 31] for shift in range(125, -1, -5))

@@ -17,10 +17,12 @@ from layerwise_service.rest.messages import Request
 from layerwise_service.rest.predict import Predict, predict_routes
 from layerwise_service.rest.predict_file import FileRequests
 from layerwise_service.rest.responses import flask_response, problem_answer
+from layerwise_service.rest.version_files import version_file_routes
 from layerwise_service.settings import Settings
 from layerwise_service.usecases.aliases import Aliases
 from layerwise_service.usecases.datasets import Datasets
 from layerwise_service.usecases.file_prediction import FilePredictor
+from layerwise_service.usecases.model_files import ModelFiles
 from layerwise_service.usecases.prediction import VersionPredictor
 from layerwise_service.usecases.profiles import Profiles
 from layerwise_service.usecases.registry import Registry
@@ -34,6 +36,7 @@ def create_app(
     registry: Registry,
     aliases: Aliases,
     training: TrainingJobs,
+    model_files: ModelFiles,
     datasets: Datasets,
     profiles: Profiles,
     health: HealthChecks,
@@ -48,6 +51,7 @@ def create_app(
     app.register_blueprint(predict_routes(predictor, files))
     app.register_blueprint(api_routes(registry, training))
     app.register_blueprint(alias_routes(aliases))
+    app.register_blueprint(version_file_routes(model_files, places))
     app.register_blueprint(dataset_routes(datasets, profiles, places))
     app.register_blueprint(health_routes(health))
     app.before_request(_tell_route)

@@ -65,6 +65,12 @@ def check_coding() -> None:
         raise UnsupportedMedia(f"expected a body as it is, or in gzip, got one in the coding {coding[:40]}")
 
 
+def check_plain() -> None:
+    """Raise `UnsupportedMedia` for a body in any coding."""
+    if (coding := request.headers.get("Content-Encoding", "identity")) != "identity":
+        raise UnsupportedMedia(f"expected a body as it is, got one in the coding {coding[:40]}")
+
+
 def body_chunks() -> Iterator[bytes]:
     """Yield the body of this request, as much of it as arrives."""
     left = body_size()

@@ -128,6 +128,30 @@ _POST_DATASET: dict[str, Any] = {
     },
 }
 
+_POST_VERSION: dict[str, Any] = {
+    "summary": "Publish a model file as the next version",
+    "parameters": [_path("model"), _query("sha256", SHA256)],
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/octet-stream": {"schema": _FILE},
+            "multipart/form-data": {"schema": _FORM},
+        },
+    },
+    "responses": {
+        "201": _answer("The new version", ref("Version")),
+        "200": _answer("The newest version, which has the same file", ref("Version")),
+        **_problems(400, 413, 415, 429, 503, 507),
+    },
+}
+_VERSION_FILE = _get("The model file of a version", _FILE, 404, 503, parameters=_VERSION)
+_VERSION_FILE["get"]["responses"] |= {
+    "200": _answer("The file", _FILE, "application/octet-stream"),
+    "206": _answer("The part of the file that the header Range asks for", _FILE, "application/octet-stream"),
+    "304": {"description": "The file is the one that If-None-Match names: its ETag is its SHA-256"},
+    "416": {"description": "The file has no such part"},
+}
+
 _READY = _get("Whether the whole service is ready, and why not", ref("Health"))
 _READY["get"]["responses"]["503"] = _answer("Not ready", ref("Health"))
 _READY_TO_PREDICT = _get("Whether predictions can be answered, and why not", ref("Health"))
@@ -183,9 +207,12 @@ OPENAPI: dict[str, Any] = {
         ),
         "/api/models": _pages("Models, sorted by name", "models", ref("Model")),
         "/api/models/{model}": _get("A model", ref("Model"), 404, 503, parameters=(_path("model"),)),
-        "/api/models/{model}/versions": _pages(
-            "Summaries of the versions of a model, newest first", "versions", ref("VersionSummary"), _path("model")
-        ),
+        "/api/models/{model}/versions": {
+            **_pages(
+                "Summaries of the versions of a model, newest first", "versions", ref("VersionSummary"), _path("model")
+            ),
+            "post": _POST_VERSION,
+        },
         "/api/models/{model}/versions/{version}": {
             **_get("A version, by its number or an alias", ref("Version"), 404, 503, parameters=_VERSION),
             "delete": _delete("Delete a version, by its number, that no alias names and no job needs", *_VERSION),
@@ -205,6 +232,7 @@ OPENAPI: dict[str, Any] = {
             503,
             parameters=_ALIAS,
         ),
+        "/api/models/{model}/versions/{version}/file": _VERSION_FILE,
         "/api/models/{model}/versions/{version}/classes": _pages(
             "The classes of a version, in the order of the outputs", "classes", LABEL, *_VERSION
         ),

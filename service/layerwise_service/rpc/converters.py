@@ -219,13 +219,13 @@ def write_version_summary(version: VersionSummary | Version) -> models_pb2.Model
     return models_pb2.ModelVersion(
         model=version.model,
         version=version.number,
-        job_id=version.job,
+        job_id=version.job or "",
         create_time=write_time(version.created),
         sha256=version.sha256,
         size_bytes=version.size_bytes,
         metrics=metrics,
         parameters=version.parameters,
-        dataset=version.dataset,
+        dataset=version.dataset or "",
     )
 
 
@@ -235,7 +235,7 @@ def write_version(version: Version) -> models_pb2.ModelVersion:
     message = write_version_summary(version)
     rest = models_pb2.ModelVersion(
         architecture=to_message(version.architecture, types_pb2.Architecture),
-        plan=to_message(version.plan, types_pb2.Plan),
+        plan=None if version.plan is None else to_message(version.plan, types_pb2.Plan),
         labels=None if labels is None else write_labels(labels[:MOST_CLASSES]),
         class_count=len(labels or ()),
         columns=write_counts(version.columns),

@@ -21,7 +21,7 @@ from layerwise_service.usecases.table_upload import TableUpload
 _HEADER_MISSING = "missing; the first message of the stream must be a header"
 _WHAT_NEXT = "send all of it again; a file with an upload_id goes on where GetUpload says"
 _WRITES_AT_ONCE = 4  # messages that are unpacked and written: each takes much memory, and they share the interpreter
-_Upload = FileUpload | TableUpload
+_Upload = FileUpload[TableDataset] | TableUpload
 
 
 class DatasetReceiver:

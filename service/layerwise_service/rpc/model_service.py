@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 from grpc import aio
@@ -12,6 +13,7 @@ from layerwise_proto.v1.models_pb2_grpc import ModelServiceServicer
 from layerwise_service.rpc.alias_converters import read_condition, write_move
 from layerwise_service.rpc.converters import write_labels, write_model, write_version, write_version_summary
 from layerwise_service.rpc.table_converters import write_columns
+from layerwise_service.rpc.version_files import VersionFiles
 from layerwise_service.usecases.aliases import Aliases
 from layerwise_service.usecases.registry import ColumnSource, Registry
 
@@ -21,9 +23,10 @@ Context = aio.ServicerContext[Any, Any]
 class ModelServicer(ModelServiceServicer):
     """Converts the request, calls a use-case, converts the result: in threads, since pages may be large."""
 
-    def __init__(self, registry: Registry, aliases: Aliases) -> None:
+    def __init__(self, registry: Registry, aliases: Aliases, files: VersionFiles) -> None:
         self._registry = registry
         self._aliases = aliases
+        self._files = files
 
     async def ListModels(
         self, request: models_pb2.ListModelsRequest, context: Context
@@ -86,6 +89,17 @@ class ModelServicer(ModelServiceServicer):
     ) -> models_pb2.DeleteVersionResponse:
         await asyncio.to_thread(self._registry.delete_version, request.model, request.version)
         return models_pb2.DeleteVersionResponse()
+
+    async def ImportVersion(
+        self, request_iterator: AsyncIterator[models_pb2.ImportVersionRequest], context: Context
+    ) -> models_pb2.ImportVersionResponse:
+        return await self._files.receive(request_iterator)
+
+    async def DownloadVersion(
+        self, request: models_pb2.DownloadVersionRequest, context: Context
+    ) -> AsyncIterator[models_pb2.DownloadVersionResponse]:
+        async for response in self._files.send(request):
+            yield response
 
     def _list_models(self, request: models_pb2.ListModelsRequest) -> models_pb2.ListModelsResponse:
         page = self._registry.page(page_size=request.page_size, page_token=request.page_token)

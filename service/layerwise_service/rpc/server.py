@@ -36,12 +36,14 @@ from layerwise_service.rpc.prediction_service import PredictionServicer
 from layerwise_service.rpc.training_service import TrainingServicer
 from layerwise_service.rpc.upload_receiver import UploadReceiver
 from layerwise_service.rpc.upload_streams import UploadStreams
+from layerwise_service.rpc.version_files import VersionFiles
 from layerwise_service.settings import Settings
 from layerwise_service.usecases.aliases import Aliases
 from layerwise_service.usecases.dataset_jobs import DatasetJobs
 from layerwise_service.usecases.datasets import Datasets
 from layerwise_service.usecases.evaluations import EVALUATIONS_AT_ONCE, Evaluations
 from layerwise_service.usecases.file_prediction import FilePredictor
+from layerwise_service.usecases.model_files import ModelFiles
 from layerwise_service.usecases.oip.facade import Oip
 from layerwise_service.usecases.prediction import VersionPredictor
 from layerwise_service.usecases.profiles import PROFILES_AT_ONCE, Profiles
@@ -75,6 +77,7 @@ class RpcServer:
         self,
         *,
         training: TrainingJobs,
+        model_files: ModelFiles,
         datasets: Datasets,
         profiles: Profiles,
         dataset_jobs: DatasetJobs,
@@ -101,6 +104,7 @@ class RpcServer:
         self._loops = (*loops, self._feed.loop, self._sweeping)
         self._uploads = UploadStreams(max_uploads=settings.max_uploads, idle_seconds=settings.upload_idle_seconds)
         self._files = DatasetReceiver(datasets, self._uploads, threads=settings.max_uploads)
+        self._version_files = VersionFiles(model_files, self._uploads)
         self._predicting = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="predict")
         self._creating = LimitedThreads(_JOBS_AT_ONCE, "jobs on datasets")
         self._profiling = LimitedThreads(PROFILES_AT_ONCE, "profiles")
@@ -124,7 +128,7 @@ class RpcServer:
         add_DatasetServiceServicer_to_server(
             DatasetServicer(datasets, profiles, self._files, profiling=self._profiling), self._server
         )
-        add_ModelServiceServicer_to_server(ModelServicer(registry, aliases), self._server)
+        add_ModelServiceServicer_to_server(ModelServicer(registry, aliases, self._version_files), self._server)
         add_PredictionServiceServicer_to_server(
             PredictionServicer(predictor, file_predictor, evaluations, self._predicting, evaluating=self._evaluating),
             self._server,
@@ -166,6 +170,7 @@ class RpcServer:
         self._profiling.close()
         self._evaluating.close()
         self._files.close()
+        self._version_files.close()
         self._checking.shutdown()
         await asyncio.to_thread(self._close)
 

@@ -1,17 +1,20 @@
 """The files of datasets and models, in a folder. They are named by their hashes, never by what a caller sent.
 
-artifacts/datasets/<sha256>/{rows,column<i>,targets,weights}.npy    artifacts/models/<sha256>.npz
+artifacts/datasets/<sha256>/{rows,column<i>,targets,weights}.npy
+artifacts/models/<sha256>.npz    artifacts/models/<sha256>.probes.json, see probes.py of the domain
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -35,6 +38,7 @@ from layerwise_service.stores.files import (
 from layerwise_service.stores.incoming import Incoming, remove
 from layerwise_service.stores.npy_file import HEADER_BYTES
 from layerwise_service.stores.pending import Artifact, PendingArtifacts
+from layerwise_service.stores.probe_file import check_probes, write_probes
 from layerwise_service.stores.table_reader import StoredTable
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -149,25 +153,48 @@ class ArtifactStore:
             draft = self._incoming.new_path(".npz")
             try:
                 sha256 = model.save(draft)
-                MLP.load(draft, sha256=sha256)
                 size = draft.stat().st_size
-                self._pending.register(Artifact.MODEL, sha256)
-                draft.replace(self._models / f"{sha256}.npz")
+                self._keep_model_file(draft, sha256, MLP.load(draft, sha256=sha256))
             finally:
                 draft.unlink(missing_ok=True)
-            sync_folder(self._models)
         return sha256, size
 
+    def keep_model_file(self, path: Path, sha256: str, model: MLP) -> None:
+        """Move a file that was received, of which `model` was read, to its place."""
+        self._check()
+        with storage_errors():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+            self._keep_model_file(path, sha256, model)
+
     def load_model(self, sha256: str) -> MLP:
-        """Return the model, verified against the hash. Raises `DataLoss`, or `Unavailable` if it cannot be read now."""
+        """Return the model, verified against the hash, and by its probes.
+
+        Raises `DataLoss`, or `Unavailable` if it cannot be read now.
+        """
         try:
-            with (
-                reading_stored("the file of model", sha256, "MODEL"),
-                open_stored(self._place(Artifact.MODEL, sha256)) as file,
-            ):
-                return MLP.load(file, sha256=sha256)
+            with reading_stored("the file of model", sha256, "MODEL"):
+                with open_stored(self._place(Artifact.MODEL, sha256)) as file:
+                    model = MLP.load(file, sha256=sha256)
+                check_probes(self._probes(sha256), sha256, model)
         except CorruptModel as error:
             raise DataLoss(f"the file of model {sha256} is damaged: {error}", reason="MODEL_DAMAGED") from error
+        return model
+
+    def open_model(self, sha256: str) -> BufferedReader:
+        """Return the file of a model, verified against the hash. Raises as `load_model`."""
+        with reading_stored("the file of model", sha256, "MODEL"):
+            file = open_stored(self._place(Artifact.MODEL, sha256))
+            try:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+                if found != sha256:
+                    detail = f"the file of model {sha256} is damaged: its SHA-256 is {found}"
+                    raise DataLoss(detail, reason="MODEL_DAMAGED")
+                file.seek(0)
+            except BaseException:
+                file.close()
+                raise
+            return file
 
     def sweep(self) -> None:
         """Remove leftovers: uploads of processes that have ended, and artefacts registered long ago but never used."""
@@ -175,9 +202,11 @@ class ArtifactStore:
         with storage_errors():
             self._incoming.remove_leftovers()
             for kind, sha256 in self._pending.expired():
-                place, doomed = self._place(kind, sha256), self._incoming.new_path()
-                self._pending.expire(kind, sha256, remove=partial(_move, place, doomed))
-                remove(doomed)
+                places = [self._place(kind, sha256)] + ([self._probes(sha256)] if kind is Artifact.MODEL else [])
+                doomed = {place: self._incoming.new_path() for place in places}
+                self._pending.expire(kind, sha256, remove=partial(_move, doomed))
+                for path in doomed.values():
+                    remove(path)
 
     def check(self) -> None:
         """Raise `ServiceError` unless files can be stored now."""
@@ -219,6 +248,20 @@ class ArtifactStore:
             sync_folder(self._datasets)
         return moved
 
+    def _keep_model_file(self, draft: Path, sha256: str, model: MLP) -> None:
+        self._pending.register(Artifact.MODEL, sha256)
+        probes = self._incoming.new_path(".json")
+        try:
+            write_probes(probes, model)
+            probes.replace(self._probes(sha256))  # before the model, which is never without them
+            draft.replace(self._models / f"{sha256}.npz")
+        finally:
+            probes.unlink(missing_ok=True)
+        sync_folder(self._models)
+
+    def _probes(self, sha256: str) -> Path:
+        return self._models / f"{_checked(sha256)}.probes.json"
+
     def _place(self, kind: Artifact, sha256: str) -> Path:
         if kind is Artifact.DATASET:
             return self._datasets / _checked(sha256)
@@ -231,10 +274,11 @@ def stored_table(folder: Path, table: ReadTable | TableDataset) -> StoredTable:
     return StoredTable(folder, Shape(table.rows, len(columns), 0, None, columns))
 
 
-def _move(place: Path, doomed: Path) -> None:
-    if place.exists():
-        place.rename(doomed)
-        sync_folder(place.parent)
+def _move(doomed: Mapping[Path, Path]) -> None:
+    for place, path in doomed.items():
+        if place.exists():
+            place.rename(path)
+            sync_folder(place.parent)
 
 
 def _map(path: Path, kind: str, shape: tuple[int, ...]) -> NDArray[Any]:

@@ -23,7 +23,7 @@ from layerwise_service.domain.jobs import (
     Reason,
     Start,
 )
-from layerwise_service.domain.names import new_job_id
+from layerwise_service.domain.names import new_id
 from layerwise_service.errors import AlreadyExists, Exhausted, InvalidRequest, NotFound
 from layerwise_service.process.silence import Silence, milliseconds_here, this_boot
 from layerwise_service.stores.database import Database, now
@@ -63,7 +63,7 @@ class JobStore:
             _check_room(connection, max_open)
             _check_start(connection, new.start)
             _keep_dataset(connection, dataset)
-            job = new_job_id()
+            job = new_id()
             row = {name: value for name, value in asdict(new).items() if name != "preprocessing"}
             row |= source_columns(new.source)
             row |= {"id": job, "number": number, "state": JobState.QUEUED}

@@ -79,19 +79,19 @@ jobs = sa.Table(
     sa.Column("last_event", sa.Integer, nullable=False, server_default="0"),
 )
 
-# The fitted encoder of a job on a table: its options, its columns, and their categories in chunks. They may have
-# megabytes, so they are read only where they are needed.
+# The fitted encoder of a job on a table, or of an imported version: its options, its columns, and their categories in
+# chunks. They may have megabytes, so they are read only where they are needed. A job's encoder has the `id` of the job.
 encoders = sa.Table(
     "encoders",
     metadata,
-    sa.Column("job", sa.String(26), sa.ForeignKey("jobs.id"), primary_key=True),
+    sa.Column("id", sa.String(26), primary_key=True),
     sa.Column("chosen", sa.JSON, nullable=False),
 )
 
 encoder_columns = sa.Table(
     "encoder_columns",
     metadata,
-    sa.Column("job", sa.String(26), sa.ForeignKey("encoders.job"), primary_key=True),
+    sa.Column("encoder", sa.String(26), sa.ForeignKey("encoders.id"), primary_key=True),
     sa.Column("position", sa.Integer, primary_key=True),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("kind", sa.String(16), nullable=False),
@@ -111,11 +111,11 @@ encoder_columns = sa.Table(
 encoder_categories = sa.Table(
     "encoder_categories",
     metadata,
-    sa.Column("job", sa.String(26), primary_key=True),
+    sa.Column("encoder", sa.String(26), primary_key=True),
     sa.Column("position", sa.Integer, primary_key=True),
     sa.Column("chunk", sa.Integer, primary_key=True),
     sa.Column("texts", sa.JSON, nullable=False),
-    sa.ForeignKeyConstraint(["job", "position"], ["encoder_columns.job", "encoder_columns.position"]),
+    sa.ForeignKeyConstraint(["encoder", "position"], ["encoder_columns.encoder", "encoder_columns.position"]),
 )
 
 events = sa.Table(
@@ -138,20 +138,24 @@ versions = sa.Table(
     metadata,
     sa.Column("model", sa.String(63), primary_key=True),
     sa.Column("number", sa.Integer, primary_key=True),
-    sa.Column("job", sa.String(26), sa.ForeignKey("jobs.id"), nullable=False),
+    # Null for a version that was imported.
+    sa.Column("job", sa.String(26), sa.ForeignKey("jobs.id")),
     sa.Column("created", sa.Float, nullable=False),
     sa.Column("sha256", sa.String(64), nullable=False),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
     sa.Column("metrics", sa.JSON, nullable=False),
     sa.Column("architecture", sa.JSON, nullable=False),
+    # JSON's null for a network that was imported without a plan.
     sa.Column("plan", sa.JSON, nullable=False),
     sa.Column("parameters", sa.BigInteger, nullable=False),
-    sa.Column("dataset", sa.String(64), nullable=False),
+    # Null if an imported file does not say it.
+    sa.Column("dataset", sa.String(64)),
     sa.Column("labels", sa.JSON(none_as_null=True)),
-    # Of a table: how many columns of each kind. Its encoder is that of the job.
+    # Of a table: how many columns of each kind, and its encoder.
     sa.Column("columns", sa.JSON(none_as_null=True)),
     # The JSON form of layerwise.Evaluation, on the rows that training held out. Null for versions of older releases.
     sa.Column("evaluation", sa.JSON(none_as_null=True)),
+    sa.Column("encoder", sa.String(26), sa.ForeignKey("encoders.id")),
 )
 
 aliases = sa.Table(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,13 +10,14 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from layerwise.wording import did_you_mean
-from layerwise_service.domain.columns import ColumnCounts
+from layerwise_service.domain.columns import ColumnCounts, column_counts
 from layerwise_service.domain.datasets import Label
 from layerwise_service.domain.jobs import OPEN, Job, JSONObject
-from layerwise_service.domain.models import Model, ServedModel, Version, VersionSummary
-from layerwise_service.domain.names import LATEST
+from layerwise_service.domain.models import ImportedVersion, Model, ServedModel, Version, VersionSummary
+from layerwise_service.domain.names import LATEST, new_id
 from layerwise_service.errors import Conflict, NotFound
 from layerwise_service.stores.database import Database, now
+from layerwise_service.stores.encoder_store import delete_encoder, keep_encoder
 from layerwise_service.stores.pending import Artifact, release_artifact, use_artifact
 from layerwise_service.stores.schema import aliases, deleted_versions, jobs, registry, versions
 
@@ -105,15 +106,32 @@ class VersionStore:
         with self._database.read() as connection:
             return _read_version(connection, model, _number(connection, model, version))
 
-    def job_of(self, model: str, version: str) -> str:
-        """Return the job that made a version, named as in `find`. Raises `ModelNotFound`, `VersionNotFound`."""
-        with self._database.read() as connection:
-            number = _number(connection, model, version)
-            query = sa.select(versions.c.job).where(versions.c.model == model, versions.c.number == number)
-            found: str | None = connection.scalar(query)
-            if found is None:
-                raise _version_not_found(connection, model, version)
-        return found
+    def job_of(self, model: str, version: str) -> str | None:
+        """Return the job that made a version, named as in `find`; None if it was imported. Raises as `find`."""
+        return self._id_of(model, version, versions.c.job)
+
+    def encoder_of(self, model: str, version: str) -> str | None:
+        """Return the id of the encoder of a version, named as in `find`; None if it has none. Raises as `find`."""
+        return self._id_of(model, version, versions.c.encoder)
+
+    def add_imported(self, model: str, new: ImportedVersion) -> tuple[Version, bool]:
+        """Publish an artefact that no job made as the model's next version, and return it.
+
+        If the newest version has the same artefact, return that one, and False.
+        """
+        with self._database.write() as connection:
+            count_change(connection)  # first, as in `insert_version`
+            newest = connection.scalar(sa.select(sa.func.max(versions.c.number)).where(versions.c.model == model))
+            if newest is not None and (found := _read_version(connection, model, newest)).sha256 == new.sha256:
+                use_artifact(connection, Artifact.MODEL, new.sha256)
+                return found, False
+            encoder = None
+            if (form := new.preprocessing) is not None:
+                encoder = new_id()
+                keep_encoder(connection, encoder, form)
+            values = {field: value for field, value in asdict(new).items() if field != "preprocessing"}
+            values["columns"] = None if form is None else asdict(column_counts(form))
+            return _insert(connection, model, **values, encoder=encoder), True
 
     def delete(self, model: str, number: int) -> None:
         """Delete a version. A later sweep removes its file, unless another version has the same.
@@ -125,9 +143,22 @@ class VersionStore:
             found = _read_version(connection, model, number)
             _check_unused(connection, found)
             this = (versions.c.model == model) & (versions.c.number == number)
+            encoder = connection.scalar(sa.select(versions.c.encoder).where(this))
             connection.execute(sa.delete(versions).where(this))
+            if encoder is not None and found.job is None:  # a job keeps its encoder
+                delete_encoder(connection, encoder)
             connection.execute(sa.insert(deleted_versions).values(model=model, number=number, time=now()))
             release_artifact(connection, Artifact.MODEL, found.sha256)
+
+    def _id_of(self, model: str, version: str, column: sa.Column[Any]) -> str | None:
+        with self._database.read() as connection:
+            number = _number(connection, model, version)
+            query = sa.select(column).where(versions.c.model == model, versions.c.number == number)
+            row = connection.execute(query).one_or_none()
+            if row is None:
+                raise _version_not_found(connection, model, version)
+            found: str | None = row[0]
+        return found
 
 
 def insert_version(
@@ -142,28 +173,34 @@ def insert_version(
     evaluation: JSONObject | None,
 ) -> Version:
     """Insert the model's next version, made by `job`, in the caller's transaction."""
-    count_change(connection)  # first, since it locks the one row: two jobs of a model get different numbers
-    use_artifact(connection, Artifact.MODEL, sha256)
-    number = _next_number(connection, job.model)
-    connection.execute(
-        sa.insert(versions).values(
-            model=job.model,
-            number=number,
-            job=job.id,
-            created=now(),
-            sha256=sha256,
-            size_bytes=size_bytes,
-            metrics=metrics,
-            architecture=job.architecture,
-            plan=job.plan,
-            parameters=parameters,
-            dataset=job.dataset,
-            labels=None if labels is None else list(labels),
-            columns=None if job.columns is None else asdict(job.columns),
-            evaluation=evaluation,
-        )
+    count_change(connection)  # first, since it locks the one row: two versions of a model get different numbers
+    return _insert(
+        connection,
+        job.model,
+        job=job.id,
+        sha256=sha256,
+        size_bytes=size_bytes,
+        metrics=metrics,
+        architecture=job.architecture,
+        plan=job.plan,
+        parameters=parameters,
+        dataset=job.dataset,
+        labels=labels,
+        columns=None if job.columns is None else asdict(job.columns),
+        evaluation=evaluation,
+        encoder=None if job.columns is None else job.id,
     )
-    return _read_version(connection, job.model, number)
+
+
+def _insert(
+    connection: Connection, model: str, *, sha256: str, labels: Sequence[Label] | None, **values: Any
+) -> Version:
+    use_artifact(connection, Artifact.MODEL, sha256)
+    number = _next_number(connection, model)
+    classes = None if labels is None else list(labels)
+    row = {"model": model, "number": number, "created": now(), "sha256": sha256, "labels": classes, **values}
+    connection.execute(sa.insert(versions).values(row))
+    return _read_version(connection, model, number)
 
 
 def count_change(connection: Connection) -> None:
@@ -249,6 +286,7 @@ def _read_version(connection: Connection, model: str, number: int) -> Version:
 def _version(row: Any) -> Version:
     values = dict(row._mapping)
     labels, columns = values.pop("labels"), values.pop("columns")
+    del values["encoder"]  # large: see EncoderStore
     return Version(
         **values,
         labels=None if labels is None else tuple(labels),

@@ -52,15 +52,11 @@ class FileHeader(DatasetHeader):
         """Raise as `DatasetHeader.check`."""
         if self.upload_id:
             check_upload_id(self.upload_id)
-        if self.size is not None and self.size < 1:
-            detail = f"expected the size of the file in bytes, at least 1, got {self.size}"
-            raise InvalidRequest(detail, pointer="size", reason="EMPTY_FILE" if self.size == 0 else "")
+        check_size(self.size)
         if self.size is not None and self.size > max_bytes:
             raise file_too_large(f"{self.size:,}", max_bytes)
         DatasetHeader.check(self, max_bytes)
-        if self.sha256 and not _SHA256.fullmatch(self.sha256):
-            detail = f"expected 64 hexadecimal digits in lower case, got {self.sha256[:80]!r}"
-            raise InvalidRequest(detail, pointer="sha256")
+        check_sha256(self.sha256)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +84,20 @@ def file_too_large(size: str, most: int) -> TooLarge:
     """Return the error of a file of more than `most` bytes."""
     detail = f"expected a file of at most {most:,} bytes (max_dataset_bytes), got {size}"
     return TooLarge(detail, pointer="size", reason="DATASET_TOO_LARGE")
+
+
+def check_size(size: int | None) -> None:
+    """Raise `InvalidRequest` for the size of no file; None: it is not known."""
+    if size is not None and size < 1:
+        detail = f"expected the size of the file in bytes, at least 1, got {size}"
+        raise InvalidRequest(detail, pointer="size", reason="EMPTY_FILE" if size == 0 else "")
+
+
+def check_sha256(sha256: str) -> None:
+    """Raise `InvalidRequest` for what is no SHA-256; "": it is not known."""
+    if sha256 and not _SHA256.fullmatch(sha256):
+        detail = f"expected 64 hexadecimal digits in lower case, got {sha256[:80]!r}"
+        raise InvalidRequest(detail, pointer="sha256")
 
 
 def check_upload_id(upload_id: str) -> None:

@@ -32,7 +32,13 @@ from layerwise_service.stores.dataset_store import DatasetStore, token_of
 from layerwise_service.stores.files import reading_stored, storage_errors
 from layerwise_service.stores.table_reader import StoredTable
 from layerwise_service.stores.uploads import Uploads
-from layerwise_service.usecases.dataset_headers import DatasetHeader, FileHeader, TableHeader, check_upload_id
+from layerwise_service.usecases.dataset_headers import (
+    DatasetHeader,
+    FileHeader,
+    TableHeader,
+    check_upload_id,
+    file_too_large,
+)
 from layerwise_service.usecases.file_upload import FileUpload
 from layerwise_service.usecases.table_upload import TableUpload
 
@@ -68,7 +74,7 @@ class Datasets:
         self._reading = threading.BoundedSemaphore(_READERS)
         self._reading_here = threading.BoundedSemaphore(_READ_HERE_AT_ONCE)
 
-    def upload(self, header: FileHeader) -> FileUpload:
+    def upload(self, header: FileHeader) -> FileUpload[TableDataset]:
         """Begin to receive a file, or go on with it.
 
         Raises `InvalidRequest`, `ModelNotFound`, `VersionNotFound`, and `Unavailable` while another stream sends the
@@ -76,7 +82,8 @@ class Datasets:
         """
         choices, most = self._checked(header), self._settings.max_dataset_bytes
         file = self._uploads.open(header.upload_id)
-        return FileUpload(header, file, partial(self._read_file, header, choices), max_bytes=most)
+        read = partial(self._read_file, header, choices)
+        return FileUpload(header, file, read, max_bytes=most, too_large=file_too_large)
 
     def upload_table(self, header: TableHeader) -> TableUpload:
         """Begin to receive a table. Raises as `upload`."""

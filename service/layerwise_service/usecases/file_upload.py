@@ -1,35 +1,50 @@
-"""Use-case of datasets: receive a file."""
+"""Use-case of datasets and model files: receive a file."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
 from layerwise.checks import counted
-from layerwise_service.domain.table_datasets import TableDataset
-from layerwise_service.errors import InvalidRequest, Unavailable
+from layerwise_service.errors import InvalidRequest, TooLarge, Unavailable
 from layerwise_service.stores.files import storage_errors
 from layerwise_service.stores.uploads import PartialUpload
-from layerwise_service.usecases.dataset_headers import FileHeader, file_too_large
+
+T = TypeVar("T")
 
 
-class FileUpload:
+class SentFile(Protocol):
+    """What is said of a file that is sent, as in `FileHeader`."""
+
+    @property
+    def size(self) -> int | None: ...
+    @property
+    def upload_id(self) -> str: ...
+    @property
+    def sha256(self) -> str: ...
+
+
+class FileUpload(Generic[T]):
     """A file while it is received. Ends with `submit()` or `close()`, or both.
 
-    `read` makes a dataset of the file, given its path, its SHA-256, and an event that asks it to end soon.
+    `read` makes a dataset or a version of the file, given its path, its SHA-256, and an event that asks it to end soon.
+    `too_large` is the error for a file of more than `max_bytes`, given its size in words.
     """
 
     def __init__(
         self,
-        header: FileHeader,
+        header: SentFile,
         file: PartialUpload,
-        read: Callable[[Path, str, threading.Event], TableDataset],
+        read: Callable[[Path, str, threading.Event], T],
         *,
         max_bytes: int,
+        too_large: Callable[[str, int], TooLarge],
     ) -> None:
         self._header = header
         self._most = max_bytes
+        self._too_large = too_large
         self._file = file
         self._read = read
         self._stopping = threading.Event()
@@ -46,14 +61,14 @@ class FileUpload:
             raise InvalidRequest(f"{detail}; GetUpload says where to go on", pointer="offset", reason="WRONG_OFFSET")
         end, size = offset + len(data), self._header.size
         if size is None and end > self._most:
-            raise file_too_large(f"{end:,} or more", self._most)
+            raise self._too_large(f"{end:,} or more", self._most)
         if size is not None and end > size:
             detail = f"expected {counted(size, 'byte')}, as announced, got {end:,} or more"
             raise InvalidRequest(detail, pointer="size", reason="TOO_MANY_BYTES")
         self._file.add(data)
 
-    def submit(self) -> TableDataset:
-        """Read the file, and return its dataset, which is durable from then on; the file is removed.
+    def submit(self) -> T:
+        """Read the file, and return what it becomes, which is durable from then on; the file is removed.
 
         After an error of the file itself it is removed, too. Otherwise, the upload may go on: it then needs no more
         than its header.
@@ -68,7 +83,7 @@ class FileUpload:
             if self._header.sha256 and self._header.sha256 != sha256:
                 detail = f"expected a file of this SHA-256, got one of {sha256}: send it again from its start"
                 raise InvalidRequest(detail, pointer="sha256", reason="UPLOAD_DAMAGED")
-            dataset = self._read(self._file.path, sha256, self._stopping)
+            made = self._read(self._file.path, sha256, self._stopping)
         except InvalidRequest:
             self._file.remove()
             raise
@@ -78,7 +93,7 @@ class FileUpload:
             detail = f"{error.detail}; the upload goes on where it was"
             raise Unavailable(detail, reason=error.reason, retry_after=error.retry_after) from error
         self._file.remove()
-        return dataset
+        return made
 
     def stop(self) -> None:
         """Make `submit`, in another thread, end soon."""

@@ -71,22 +71,23 @@ class Registry:
         """Return a page of the columns that a version takes, in order; empty if it takes rows of numbers."""
         limit, start = page_limit(page_size), page_start(page_token)
         encoders = self._jobs.encoders
-        return encoders.columns(self._job_of(source), limit=limit, start=start, with_categories=with_categories)
+        return encoders.columns(self._encoder_of(source), limit=limit, start=start, with_categories=with_categories)
 
     def categories(self, source: ColumnSource, column: str, *, page_size: int, page_token: str) -> Page[str]:
         """Return a page of the categories of a column. Raises `NotFound`."""
         limit, start = page_limit(page_size), page_start(page_token)
-        return self._jobs.encoders.categories(self._job_of(source), column, limit=limit, start=start)
+        return self._jobs.encoders.categories(self._encoder_of(source), column, limit=limit, start=start)
 
     def source(self, model: str, version: int) -> TableSource | None:
-        """Return how the rows of a version were made of a dataset; None if they were sent by `Train`."""
-        return self._jobs.get(self._versions.job_of(model, str(version))).source
+        """Return how the rows of a version were made of a dataset; None if `Train` sent them, or it was imported."""
+        job = self._versions.job_of(model, str(version))
+        return None if job is None else self._jobs.get(job).source
 
-    def _job_of(self, source: ColumnSource) -> str:
-        """Return the id of the job that fitted the encoder."""
+    def _encoder_of(self, source: ColumnSource) -> str:
+        """Return the id of the encoder, "" if there is none."""
         if source.job:
             return self._jobs.get(source.job).id
-        return self._versions.job_of(source.model, source.version)
+        return self._versions.encoder_of(source.model, source.version) or ""
 
     def delete_version(self, model: str, number: int) -> None:
         """Delete a version. Raises `ModelNotFound`, `VersionNotFound`, and `Conflict` while it is in use."""

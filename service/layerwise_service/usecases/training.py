@@ -39,7 +39,7 @@ class TrainingJobs:
 
     def columns(self, origin: Version) -> Collection[str]:
         """Return the columns of a version to start from."""
-        encoder = self._jobs.encoders.load(origin.job)
+        encoder = self._jobs.encoders.of_version(origin.model, origin.number)
         return [] if encoder is None else [column.name for column in TableEncoder.from_json(encoder).columns]
 
     def origin(self, model: str, version: str) -> Version:

@@ -98,7 +98,7 @@ class Upload:
         self._encoder: TableEncoder | None = None  # of the version that it starts from
         if submission.encoder is not None:
             read_encoder(submission.encoder)
-        elif origin is not None and (form := jobs.encoders.load(origin.job)) is not None:
+        elif origin is not None and (form := jobs.encoders.of_version(origin.model, origin.number)) is not None:
             self._encoder = TableEncoder.from_json(form)
         self._submission = submission
         self._form = submission.encoder

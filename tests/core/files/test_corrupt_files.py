@@ -1,7 +1,6 @@
 """Files that are damaged or forged: always CorruptModel, never more memory than the file is long."""
 
 import io
-import json
 import pickle
 import random
 import struct
@@ -11,6 +10,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from helpers.model_files import archived, array, header, manifest, members, text_manifest
 from layerwise import MLP, Architecture, CorruptModel, InvalidInput, Layer, Plan, fit
 
 
@@ -26,39 +26,6 @@ def saved(tmp_path_factory):
     path = tmp_path_factory.mktemp("models") / "m.npz"
     digest = model().save(path)
     return path.read_bytes(), digest
-
-
-def members(data):
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        return {info.filename: archive.read(info) for info in archive.infolist()}
-
-
-def archived(parts, compression=zipfile.ZIP_STORED):
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", compression) as archive:
-        for name, data in parts.items() if isinstance(parts, dict) else parts:
-            archive.writestr(zipfile.ZipInfo(name), data, compression)
-    return out.getvalue()
-
-
-def array(values, **arguments):
-    out = io.BytesIO()
-    np.lib.format.write_array(out, np.asarray(values), **arguments)
-    return out.getvalue()
-
-
-def header(descr="<f4", shape=(8, 16), order=False, version=1):
-    text = f"{{'descr': '{descr}', 'fortran_order': {order}, 'shape': {shape}, }}\n".encode()
-    return b"\x93NUMPY" + bytes([version, 0]) + struct.pack("<H" if version == 1 else "<I", len(text)) + text
-
-
-def manifest(data, **changes):
-    document = json.loads(np.load(io.BytesIO(members(data)["manifest.npy"])).tobytes()) | changes
-    return array(np.frombuffer(json.dumps(document).encode(), np.uint8))
-
-
-def text_manifest(text):
-    return array(np.frombuffer(text, np.uint8))
 
 
 def refused(data, message=None, **arguments):

@@ -31,6 +31,7 @@ from layerwise_service.usecases.dataset_jobs import DatasetJobs
 from layerwise_service.usecases.datasets import Datasets
 from layerwise_service.usecases.evaluations import Evaluations
 from layerwise_service.usecases.file_prediction import FilePredictor
+from layerwise_service.usecases.model_files import ModelFiles
 from layerwise_service.usecases.prediction import VersionPredictor
 from layerwise_service.usecases.profiles import Profiles
 from layerwise_service.usecases.readiness import Readiness
@@ -521,6 +522,7 @@ def test_health_says_when_a_background_loop_hangs(settings: Settings, stores: St
         readiness = Readiness(stores.database, stores.artifacts)
         return RpcServer(
             training=training,
+            model_files=ModelFiles(stores.versions, stores.uploads, stores.artifacts, settings),
             dataset_jobs=DatasetJobs(stores.datasets, stores.artifacts, training, profiles),
             datasets=datasets,
             profiles=profiles,

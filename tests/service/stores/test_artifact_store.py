@@ -57,7 +57,9 @@ def test_what_is_used_is_never_swept(
 
     stores.artifacts.sweep()
 
-    assert stored(settings.home_path) == sorted([dataset.sha256, f"{version.sha256}.npz"])
+    assert stored(settings.home_path) == sorted(
+        [dataset.sha256, f"{version.sha256}.npz", f"{version.sha256}.probes.json"]
+    )
     assert pending(stores) == 0
 
 
@@ -67,7 +69,7 @@ def test_what_was_registered_and_never_used_is_swept_after_a_day(
     stores.artifacts.keep_model(MLP(Architecture(inputs=2, layers=(Layer(2),))))
     age(stores, DAY - 60)
     stores.artifacts.sweep()
-    assert len(stored(settings.home_path)) == 2
+    assert len(stored(settings.home_path)) == 3
 
     age(stores, 120)
     stores.artifacts.sweep()

@@ -169,6 +169,31 @@ def test_aliases_of_an_older_release_move_and_roll_back(path: Path) -> None:
     assert VersionStore(database).get("m").latest == 2
 
 
+def test_versions_and_encoders_of_an_older_release_keep_their_jobs_and_aliases(path: Path) -> None:
+    database = database_at("0012", path)
+    with database.write() as connection:
+        for statement in (
+            "INSERT INTO datasets (sha256, rows, features, outputs, size_bytes, created) VALUES ('d', 1, 1, 1, 1, 0)",
+            "INSERT INTO jobs (id, number, model, state, architecture, plan, dataset, metric, created, fingerprint) "
+            "VALUES ('j', 1, 'm', 'SUCCEEDED', '{}', '{}', 'd', 'r2', 1, 'f')",
+            "INSERT INTO encoders VALUES ('j', '{\"a\": 1}')",
+            "INSERT INTO encoder_columns VALUES ('j', 0, 'x', 'category', '{}', 0, '{}', 1, 2, 0, 9, 9)",
+            "INSERT INTO encoder_categories VALUES ('j', 0, 0, '[\"p\", \"q\"]')",
+            "INSERT INTO model_versions (model, number, job, created, sha256, size_bytes, metrics, architecture, plan, "
+            "parameters, dataset) VALUES ('m', 1, 'j', 1, 's', 1, '{}', '{}', '{}', 1, 'd')",
+            "INSERT INTO model_aliases (model, alias, number) VALUES ('m', 'champion', 1)",
+        ):
+            connection.exec_driver_sql(statement)
+
+    migrate(database)
+
+    versions = VersionStore(database)
+    assert versions.get("m").aliases == {"champion": 1}
+    assert (versions.job_of("m", "champion"), versions.encoder_of("m", "1")) == ("j", "j")
+    categories = JobStore(database).encoders.categories("j", "x", limit=9, start=0)
+    assert categories.items == ["p", "q"]
+
+
 def test_eight_threads_may_open_a_new_database_at_once(path: Path) -> None:
     path.parent.mkdir()
     barrier = threading.Barrier(8)

@@ -202,6 +202,7 @@ def test_a_backup_of_the_database_from_before_it_had_an_id_is_known_by_what_it_k
 def test_a_home_of_an_earlier_release_is_taken_over_once(settings: Settings, used: Version, root: Path) -> None:
     (root / "store-id").unlink()
     go_back(settings.home_path / "layerwise.db", used)
+    (root / "models" / f"{used.sha256}.probes.json").unlink()
     for path in settings.home_path.rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)
     orphan = root / "models" / f"{'a' * 64}.npz"

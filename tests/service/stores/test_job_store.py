@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from helpers.service_values import RECORD, VERSION
 from layerwise_service.domain.datasets import Dataset
 from layerwise_service.domain.jobs import Failure, Job, JobState, NewJob
-from layerwise_service.domain.names import new_job_id
+from layerwise_service.domain.names import new_id
 from layerwise_service.errors import AlreadyExists, Exhausted, InvalidRequest
 from layerwise_service.stores.job_rows import JobNotFound
 from layerwise_service.stores.leases import Fenced
@@ -131,7 +131,7 @@ def test_a_page_token_that_no_page_gave_is_refused(stores: Stores) -> None:
 
 
 def test_an_id_has_26_characters_and_comes_once() -> None:
-    ids = {new_job_id() for _ in range(1000)}
+    ids = {new_id() for _ in range(1000)}
 
     assert len(ids) == 1000
     assert {len(one) for one in ids} == {26}

@@ -1,0 +1,63 @@
+"""Model files over REST: POST …/versions brings one in, GET …/versions/V/file brings one out."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+from flask import Blueprint, Response, request
+from werkzeug.wsgi import FileWrapper
+
+from layerwise_service.domain.models import Version
+from layerwise_service.rest.file_bodies import (
+    CHUNK,
+    UploadPlaces,
+    body_chunks,
+    body_size,
+    check_plain,
+    form_file,
+    is_form,
+)
+from layerwise_service.rest.query import check_query
+from layerwise_service.rest.responses import json_response, version_json
+from layerwise_service.usecases.file_upload import FileUpload
+from layerwise_service.usecases.model_files import Imported, ModelFileHeader, ModelFiles
+
+
+def version_file_routes(files: ModelFiles, places: UploadPlaces) -> Blueprint:
+    """Return the routes, which call these use-cases."""
+    routes = Blueprint("version_files", __name__, url_prefix="/api/models/<model>/versions")
+
+    @routes.post("")
+    def import_version(model: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+        check_query("sha256")
+        check_plain()
+        form = is_form()
+        header = ModelFileHeader(model=model, size=None if form else body_size(), sha256=request.args.get("sha256", ""))
+        with places.taken(), closing(files.upload(header)) as upload:
+            imported = _received(upload, form=form)
+        return json_response(version_json(imported.version), 201 if imported.created else 200)
+
+    @routes.get("/<version>/file")
+    def get_file(model: str, version: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+        check_query()
+        found, file = files.open(model, version)
+        response = Response(FileWrapper(file, CHUNK), mimetype="application/octet-stream", direct_passthrough=True)
+        response.call_on_close(file.close)
+        response.content_length = found.size_bytes
+        response.headers["Content-Disposition"] = f'attachment; filename="{_file_name(found)}"'
+        response.set_etag(found.sha256)
+        response.make_conditional(request.environ, accept_ranges=True, complete_length=found.size_bytes)
+        return response
+
+    return routes
+
+
+def _received(upload: FileUpload[Imported], *, form: bool) -> Imported:
+    for chunk in form_file() if form else body_chunks():
+        if isinstance(chunk, bytes):  # the name of the file in a form tells nothing
+            upload.add(chunk, offset=upload.offset)
+    return upload.submit()
+
+
+def _file_name(version: Version) -> str:
+    return f"{version.model}-{version.number}.npz"
