@@ -281,6 +281,14 @@ def one_of_each(service, sent):
         "SetAlias": lambda request, context: models_pb2.Model(
             name=request.model, latest=2, aliases={request.alias: request.version}
         ),
+        "RollbackAlias": lambda request, context: models_pb2.Model(
+            name=request.model, latest=2, aliases={request.alias: 1}
+        ),
+        "DeleteAlias": lambda request, context: models_pb2.Model(name=request.model, latest=2),
+        "ListAliasMoves": lambda request, context: models_pb2.ListAliasMovesResponse(
+            moves=[models_pb2.AliasMove(time={"seconds": 1_790_000_000}, after=2)]
+        ),
+        "DeleteVersion": lambda request, context: models_pb2.DeleteVersionResponse(),
     }
 
 
@@ -337,6 +345,10 @@ COMMANDS = [
     ("models show digits --version 2", "digits"),
     ("models show digits/2", "digits"),
     ("models alias digits champion 2", "champion"),
+    ("models alias digits champion --delete", "digits"),
+    ("models rollback digits champion", "champion"),
+    ("models moves digits champion", "2026"),
+    ("models delete digits/2 --yes", "digits"),
     ("datasets", "spiral"),
     ("datasets list", "spiral"),
     ("datasets show iris", "Fisher"),

@@ -79,6 +79,8 @@ def hostile(service, run):
         "ListJobs": lambda request, context: training_pb2.ListJobsResponse(jobs=[job]),
         "ListModels": lambda request, context: models_pb2.ListModelsResponse(models=[model]),
         "SetAlias": lambda request, context: model,
+        "RollbackAlias": lambda request, context: model,
+        "DeleteVersion": lambda request, context: models_pb2.DeleteVersionResponse(),
         "ListClasses": lambda request, context: models_pb2.ListClassesResponse(classes=labels),
         "Predict": lambda request, context: models_pb2.PredictResponse(model=EVIL, version=2, labels=labels),
     }
@@ -101,6 +103,8 @@ COMMANDS = [
     "models show m",
     "models show m --version 2",
     "models alias m a 2",
+    "models rollback m a",
+    "models delete m/2 --yes",
     "train d.csv --target y",
     "train d.csv --target y --no-follow",
 ]

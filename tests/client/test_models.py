@@ -109,14 +109,6 @@ def test_what_is_long_of_a_version_comes_in_pages_when_it_is_read(service, clien
     assert sent == [True, True, False, False]
 
 
-def test_an_alias_is_set(service, client):
-    service.answers["SetAlias"] = lambda request, context: models_pb2.Model(
-        name=request.model, latest=3, aliases={request.alias: request.version}
-    )
-
-    assert client.set_alias("iris", "champion", 2).aliases == {"champion": 2}
-
-
 def test_a_call_is_tried_again_while_the_service_restarts(service, client):
     def list_models(request, context):
         if service.called("ListModels") < 3:

@@ -22,7 +22,7 @@ from layerwise_client.errors import (
 )
 from layerwise_client.evaluation import Difference, VersionEvaluation
 from layerwise_client.job import Job
-from layerwise_client.models import Model, Version
+from layerwise_client.models import AliasMove, Model
 from layerwise_client.prediction import PredictedRows, Prediction
 from layerwise_client.profile import (
     ColumnProfile,
@@ -47,8 +47,10 @@ from layerwise_client.results import (
 )
 from layerwise_client.source import Doubt, Source
 from layerwise_client.transport import Signature, Transport
+from layerwise_client.version import Version
 
 __all__ = [
+    "AliasMove",
     "Client",
     "Column",
     "ColumnCounts",

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from layerwise_client._data.arguments import seconds, text, whole
+from layerwise_client._data.arguments import seconds, text
 from layerwise_client._data.header import open_header
 from layerwise_client._data.rows_to_train import Rows
+from layerwise_client._transport.aliases import moved
 from layerwise_client._transport.connection import Connection
 from layerwise_client._transport.evaluate import evaluated
 from layerwise_client._transport.http import HttpTransport
 from layerwise_client._transport.messages import snapshot_of, summary_of
 from layerwise_client._transport.pages import datasets_of, jobs_of, models_of
-from layerwise_client._transport.predict import Predicting
+from layerwise_client._transport.predict import Predicting, of_newest
 from layerwise_client._transport.predict_file import open_request, predicted_rows
 from layerwise_client._transport.rpc import GrpcTransport
 from layerwise_client._transport.train import start
@@ -277,10 +279,10 @@ class Client:
         name = "" if model is None else text(model, "model")
         which = version_text(version)
         answer = self._predicting.predict(name, which, X, explain=explain)
-        newest = self._connection.published.get(answer.model, 0)
-        if version is None and answer.version < newest:  # serving processes look for new versions every 0.2 s
-            answer = self._predicting.predict(answer.model, str(newest), X, explain=explain)
-        return answer
+        if which:
+            return answer
+        ask = partial(self._predicting.predict, X=X, explain=explain)
+        return of_newest(self._connection.published, answer, ask)
 
     def evaluate(
         self,
@@ -526,10 +528,7 @@ class Client:
         """
         name = "" if model is None else text(model, "model")
         found = self._transport.signature(name, version_text(version))
-        newest = self._connection.published.get(found.model, 0)
-        if version is None and found.version < newest:  # as in `predict`
-            found = self._transport.signature(found.model, str(newest))
-        return found
+        return found if version is not None else of_newest(self._connection.published, found, self._transport.signature)
 
     def job(self, job_id: str) -> Job:
         """Return a job.
@@ -618,8 +617,10 @@ class Client:
         request = models_pb2.GetModelRequest(name=text(name, "name"))
         return model_of(self._connection, self._connection.call(self._connection.models.GetModel, request))
 
-    def set_alias(self, model: str, alias: str, version: int) -> Model:
+    def set_alias(self, model: str, alias: str, version: int, *, expected: int | None = None) -> Model:
         """Point an alias at a version. A new alias is created; "latest" always names the newest version.
+
+        `Model.rollback` undoes it.
 
         Parameters
         ----------
@@ -627,6 +628,9 @@ class Client:
             Name of the model, and the alias.
         version : int
             Number of the version.
+        expected : int, optional
+            Version that the alias must point at now, or 0 if there must be no such alias; by default it is moved in any
+            case.
 
         Returns
         -------
@@ -639,11 +643,10 @@ class Client:
             If the alias is not allowed.
         NotFound
             If there is no such model or version.
+        Conflict
+            If the alias points at another version than `expected`, or the file of the version is damaged.
         """
-        request = models_pb2.SetAliasRequest(
-            model=text(model, "model"), alias=text(alias, "alias"), version=whole(version, "version")
-        )
-        return model_of(self._connection, self._connection.call(self._connection.models.SetAlias, request))
+        return model_of(self._connection, moved(self._connection, model, alias, version, expected))
 
     def __repr__(self) -> str:
         rest = f", rest={self._transport.address!r}" if isinstance(self._transport, HttpTransport) else ""

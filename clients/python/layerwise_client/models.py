@@ -1,4 +1,4 @@
-"""Models and their versions; large parts are fetched when they are first read."""
+"""Models and their aliases; the versions are fetched when they are first read."""
 
 from __future__ import annotations
 
@@ -6,174 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from layerwise_client._data.arguments import text
-from layerwise_client._data.targets import labels_of
-from layerwise_client._transport.messages import json_of, snapshot_of, time_of
-from layerwise_client._transport.pages import VersionOrJob, categories_of, classes_of, columns_of, versions_of
-from layerwise_client.column import Column
+from layerwise_client._transport.aliases import deleted, moves_of, rolled_back
+from layerwise_client._transport.pages import versions_of
 from layerwise_client.errors import InvalidRequest, NotFound
-from layerwise_proto.json_form import to_json
-from layerwise_proto.v1 import models_pb2, training_pb2
+from layerwise_client.version import Version, version_of
+from layerwise_proto.v1 import models_pb2
 
 if TYPE_CHECKING:
-    from layerwise import Evaluation
-    from layerwise_client._data.targets import Label
     from layerwise_client._transport.connection import Connection
-    from layerwise_client.source import Source
-
-
-class _Details:
-    """Large parts of a version, each fetched once, when it is first read."""
-
-    def __init__(self, connection: Connection, model: str, version: int) -> None:
-        self._connection = connection
-        self._model = model
-        self._version = version
-        self.source = VersionOrJob(model, str(version))
-
-    def __deepcopy__(self, _memo: object) -> _Details:
-        return self
-
-    @cached_property
-    def message(self) -> models_pb2.ModelVersion:
-        request = models_pb2.GetVersionRequest(model=self._model, version=str(self._version))
-        return self._connection.call(self._connection.models.GetVersion, request)
-
-    @cached_property
-    def labels(self) -> tuple[Label, ...] | None:
-        message = self.message
-        if not message.HasField("labels"):
-            return None
-        first = tuple(labels_of(message.labels))
-        if len(first) >= message.class_count:
-            return first
-        return classes_of(self._connection, self._model, self._version)
-
-    @cached_property
-    def columns(self) -> tuple[Column, ...]:
-        return columns_of(self._connection, self.source, with_categories=True)
-
-    @cached_property
-    def column_names(self) -> tuple[str, ...]:
-        found = columns_of(self._connection, self.source, with_categories=False)
-        return tuple(column.name for column in found)
-
-    def categories(self, column: str) -> tuple[str, ...]:
-        return categories_of(self._connection, self.source, column)
-
-    @cached_property
-    def trained_on(self) -> Source | None:
-        if not (job := self.message.job_id):
-            return None
-        request = training_pb2.GetJobRequest(job_id=job)
-        return snapshot_of(self._connection.call(self._connection.training.GetJob, request)).source
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """One immutable version of a model.
-
-    `architecture`, `plan`, `labels`, `columns`, `evaluation` and `source` are fetched when they are first read, which
-    may raise `NotFound`, `Unavailable` or `DeadlineExceeded`.
-
-    Attributes
-    ----------
-    model : str
-        Name of the model.
-    version : int
-        Number of the version, from 1.
-    job_id : str
-        Id of the job that trained it.
-    created : datetime
-        Time at which it was published.
-    sha256 : str
-        SHA-256 of its .npz file.
-    size_bytes : int
-        Size of its .npz file in bytes.
-    metrics : mapping of str to float
-        Metrics of its weights by name.
-    parameters : int
-        Number of its parameters.
-    dataset : str
-        SHA-256 of the rows that it was trained on.
-    """
-
-    model: str
-    version: int
-    job_id: str
-    created: datetime
-    sha256: str
-    size_bytes: int
-    metrics: Mapping[str, float]
-    parameters: int
-    dataset: str
-    _details: _Details = field(repr=False, compare=False)
-
-    @property
-    def architecture(self) -> Mapping[str, Any]:
-        """Architecture of the network in JSON form."""
-        return to_json(self._details.message.architecture)
-
-    @property
-    def plan(self) -> Mapping[str, Any]:
-        """Plan of the training in JSON form."""
-        return to_json(self._details.message.plan)
-
-    @property
-    def labels(self) -> tuple[Label, ...] | None:
-        """Classes in the order of the outputs; None for a regression."""
-        return self._details.labels
-
-    @property
-    def columns(self) -> tuple[Column, ...]:
-        """Columns of the table that the version takes, in their order; empty if it takes rows of numbers."""
-        return self._details.columns
-
-    @property
-    def column_names(self) -> tuple[str, ...]:
-        """Names of the `columns`, fetched without their categories."""
-        return self._details.column_names
-
-    @property
-    def evaluation(self) -> Evaluation | None:
-        """How well it predicts the rows that were held out, or those trained on if none were; `print` shows a report.
-
-        None for a version of an older release.
-        """
-        from layerwise import Evaluation
-
-        message = self._details.message
-        return Evaluation.from_json(json_of(message.evaluation)) if message.HasField("evaluation") else None
-
-    @property
-    def source(self) -> Source | None:
-        """The dataset that it was trained on, what its target was taken for, doubts and findings: that of its job.
-
-        None if the rows were sent with the job.
-        """
-        return self._details.trained_on
-
-    def categories(self, column: str) -> tuple[str, ...]:
-        """Return all categories of a column; `Column.categories` has the first 256.
-
-        Parameters
-        ----------
-        column : str
-            Name of the column.
-
-        Returns
-        -------
-        tuple of str
-            The categories that have an input or a rank of their own.
-
-        Raises
-        ------
-        NotFound
-            If the version has no such column.
-        """
-        return self._details.categories(column)
 
 
 class _Versions:
@@ -189,7 +32,29 @@ class _Versions:
     @cached_property
     def all(self) -> tuple[Version, ...]:
         found = versions_of(self.connection, self._model)
-        return tuple(_version_of(each, _Details(self.connection, each.model, each.version)) for each in found)
+        return tuple(version_of(self.connection, each, whole=False) for each in found)
+
+
+@dataclass(frozen=True, slots=True)
+class AliasMove:
+    """A move of an alias from one version to another.
+
+    Attributes
+    ----------
+    time : datetime
+        Time of the move.
+    before : int or None
+        Version that the alias pointed at before; None if it was new.
+    after : int or None
+        Version that it pointed at since then; None if it was deleted.
+    rollback : bool
+        Whether it was a rollback.
+    """
+
+    time: datetime
+    before: int | None
+    after: int | None
+    rollback: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,8 +118,82 @@ class Model:
             near = did_you_mean(alias, self.aliases)
             detail = f"version: {self.name} has no version or alias {alias!r}; {newest}{near}"
             raise NotFound(detail, reason="VERSION_NOT_FOUND", pointer="version")
-        details = _Details(self._versions.connection, self.name, number)
-        return _version_of(details.message, details)
+        connection = self._versions.connection
+        request = models_pb2.GetVersionRequest(model=self.name, version=str(number))
+        return version_of(connection, connection.call(connection.models.GetVersion, request), whole=True)
+
+    def rollback(self, alias: str, *, expected: int | None = None) -> Model:
+        """Point an alias at the version that it pointed at before.
+
+        It undoes the last move that is not undone yet: a second rollback goes back further.
+
+        Parameters
+        ----------
+        alias : str
+            The alias.
+        expected : int, optional
+            Version that the alias must point at now; by default it is moved in any case.
+
+        Returns
+        -------
+        Model
+            The model with its aliases.
+
+        Raises
+        ------
+        Conflict
+            If the alias points at another version than `expected`, was never moved, or pointed at a version that was
+            deleted or whose file is damaged. Then nothing is changed.
+        NotFound
+            If there is no such alias.
+        """
+        connection = self._versions.connection
+        return model_of(connection, rolled_back(connection, self.name, alias, expected))
+
+    def delete_alias(self, alias: str, *, expected: int | None = None) -> Model:
+        """Delete an alias. The version stays.
+
+        Parameters
+        ----------
+        alias : str
+            The alias.
+        expected : int, optional
+            Version that the alias must point at now; by default it is deleted in any case.
+
+        Returns
+        -------
+        Model
+            The model with its aliases.
+
+        Raises
+        ------
+        Conflict
+            If the alias points at another version than `expected`.
+        NotFound
+            If there is no such alias.
+        """
+        connection = self._versions.connection
+        return model_of(connection, deleted(connection, self.name, alias, expected))
+
+    def moves(self, alias: str) -> tuple[AliasMove, ...]:
+        """Return the last 100 moves of an alias, newest first, also of one that was deleted.
+
+        Parameters
+        ----------
+        alias : str
+            The alias.
+
+        Returns
+        -------
+        tuple of AliasMove
+            The moves.
+
+        Raises
+        ------
+        NotFound
+            If there never was such an alias.
+        """
+        return tuple(AliasMove(*move) for move in moves_of(self._versions.connection, self.name, alias))
 
 
 def version_text(version: object) -> str:
@@ -272,19 +211,4 @@ def model_of(connection: Connection, message: models_pb2.Model) -> Model:
         latest=message.latest,
         aliases=dict(message.aliases),
         _versions=_Versions(connection, message.name),
-    )
-
-
-def _version_of(message: models_pb2.ModelVersion, details: _Details) -> Version:
-    return Version(
-        model=message.model,
-        version=message.version,
-        job_id=message.job_id,
-        created=time_of(message.create_time),
-        sha256=message.sha256,
-        size_bytes=message.size_bytes,
-        metrics=dict(message.metrics),
-        parameters=message.parameters,
-        dataset=message.dataset,
-        _details=details,
     )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from layerwise_client._data.places import placed
 from layerwise_client._data.rows import is_sparse, open_rows
 from layerwise_client._data.table_rows import TableRows
 from layerwise_client._data.tables import is_table, listed, open_table, positional
 from layerwise_client._transport.connection import MESSAGE_BYTES
-from layerwise_client.errors import InvalidRequest, LayerwiseError, ServiceFault
+from layerwise_client.errors import InvalidRequest, LayerwiseError, NotFound, ServiceFault
 from layerwise_client.prediction import Prediction, joined
 
 if TYPE_CHECKING:
@@ -25,6 +26,34 @@ _TOO_MANY = "TOO_MANY_ROWS"  # the service's reason
 _BLOCK_BYTES = MESSAGE_BYTES // 2
 _BLOCK_ROWS = 4_096
 """Most rows of a request, since the answer of a model with many classes is larger than the request."""
+
+
+class _OfVersion(Protocol):
+    """What a version answers."""
+
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def version(self) -> int: ...
+
+
+Answer = TypeVar("Answer", bound=_OfVersion)
+
+
+def of_newest(published: dict[str, int], found: Answer, ask: Callable[[str, str], Answer]) -> Answer:
+    """Return `found`, an answer of the newest version, or what `ask` gets from a newer one among the `published`.
+
+    Serving processes look for new versions every 0.2 s.
+    """
+    newest = published.get(found.model, 0)
+    if found.version >= newest:
+        return found
+    try:
+        return ask(found.model, str(newest))
+    except NotFound:  # it was deleted meanwhile
+        published.pop(found.model, None)
+        return found
 
 
 class Predicting:

@@ -1,23 +1,30 @@
-"""`layerwise models`: list and show models, point aliases at versions."""
+"""`layerwise models`: list and show models, move aliases, delete versions."""
 
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Sequence
 
 import click
 
+from layerwise_client.cli.aliases import alias, moves, rollback
 from layerwise_client.cli.options import ListGroup, connect, json_option, rpc_option
 from layerwise_client.cli.output import emit, facts, say, table
-from layerwise_client.models import Model, Version
+from layerwise_client.models import Model
+from layerwise_client.version import Version
 from layerwise_client.wording import source_notes
 
 _SHOWN = 6  # classes, or categories of a column
 
 
-@click.group(cls=ListGroup, short_help="List and show models, point aliases at versions.")
+@click.group(cls=ListGroup, short_help="List and show models, move aliases, delete versions.")
 def models() -> None:
-    """List and show models, point aliases at versions; without a command, list the models."""
+    """List and show models, move aliases, delete versions; without a command, list the models."""
+
+
+for command in (alias, rollback, moves):
+    models.add_command(command)
 
 
 @models.command("list", short_help="List all models.")
@@ -139,20 +146,31 @@ def _print_source(version: Version) -> None:
         say(note)
 
 
-@models.command(short_help="Point an alias at a version.")
-@click.argument("name")
-@click.argument("alias")
-@click.argument("version", type=click.IntRange(min=1))
+@models.command(short_help="Delete a version.")
+@click.argument("version", metavar="NAME/VERSION")
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @rpc_option
 @json_option
-def alias(name: str, alias: str, version: int, rpc: str, as_json: bool) -> None:
-    """Point ALIAS of the model NAME at the version with the number VERSION. A new alias is created."""
+def delete(version: str, *, yes: bool, rpc: str, as_json: bool) -> None:
+    """Delete a version, such as iris/3, after asking. Its number is not given again.
+
+    A version is not deleted while an alias points at it, or a job that has not ended starts from it. If it is the last
+    version, the model is gone.
+    """
+    name, _, number = version.partition("/")
+    if not (number.isascii() and number.isdecimal()):
+        raise click.UsageError(f"expected NAME/VERSION with the number of a version, got {version!r}")
+    if not yes and not sys.stdin.isatty():
+        raise click.UsageError(f"--yes deletes {version} without asking; nothing was deleted")
     with connect(rpc) as client:
-        model = client.set_alias(name, alias, version)
+        found = client.model(name).at(number)
+        if not yes:
+            click.confirm(f"delete version {found.version} of {found.model}?", abort=True, err=True)
+        found.delete()
     if as_json:
-        emit(model)
+        emit(_fields(found))
     else:
-        say(f"{model.name}: {alias} is version {model.aliases.get(alias, version)}")
+        say(f"deleted version {found.version} of {found.model}")
 
 
 def _aliases(model: Model) -> str:
