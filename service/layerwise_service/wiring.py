@@ -201,6 +201,7 @@ def _serving(stores: Stores, settings: Settings) -> tuple[VersionResolver, Versi
         cache_bytes=settings.model_cache_bytes,
         max_rows=settings.max_predict_rows,
         max_values=settings.max_predict_values,
+        slots=max(1, (os.cpu_count() or 1) // settings.rest_processes),
     )
 
     def close() -> None:

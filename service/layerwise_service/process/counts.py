@@ -93,22 +93,33 @@ os.register_at_fork(after_in_child=COUNTS.begin)  # the lock may have been held,
 
 
 def count_prediction(
-    model: str, version: int, *, start: float, computed: float, end: float, infer_seconds: float, rows: int
+    model: str,
+    version: int,
+    *,
+    start: float,
+    computed: float,
+    end: float,
+    queue_seconds: float,
+    infer_seconds: float,
+    rows: int,
+    executions: int,
 ) -> None:
     """Count a request that was answered: times of `time.perf_counter`, of which `computed` is that of the outputs.
 
-    `infer_seconds` are those in the network, the rest before `computed` went to the encoding of the rows.
+    It waited for `queue_seconds`, and `infer_seconds` were those in the network; the rest before `computed` went to the
+    encoding of the rows. `executions` are the passes through the network that are counted here.
     """
     names = model, str(version)
     COUNTS.observe((PREDICTIONS, *names), end - start, rows)
     numbers = Inferences(
         successes=1.0,
         success_seconds=end - start,
-        input_seconds=computed - start - infer_seconds,
+        queue_seconds=queue_seconds,
+        input_seconds=computed - start - queue_seconds - infer_seconds,
         infer_seconds=infer_seconds,
         output_seconds=end - computed,
         rows=float(rows),
-        executions=1.0,
+        executions=float(executions),
     )
     COUNTS.add((INFERENCES, *names), numbers)
     COUNTS.add((LAST, *names), [time.time()])

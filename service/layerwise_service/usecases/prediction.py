@@ -23,6 +23,7 @@ from layerwise_service.domain.tables import encoded, listed
 from layerwise_service.errors import InvalidRequest, OutputNotFinite, ServiceError, TooLarge
 from layerwise_service.process.counts import COUNTS, WARNINGS, count_failure, count_prediction
 from layerwise_service.stores.artifact_store import ArtifactStore
+from layerwise_service.usecases.batching import Batches, Computed, joined_parts
 from layerwise_service.usecases.explanation import check_explained, explained, most_explained
 from layerwise_service.usecases.loaded_models import LoadedModels
 from layerwise_service.usecases.outputs import USUAL, Prediction, Wanted, check_wanted, top_classes
@@ -47,6 +48,7 @@ class LoadedVersion:
     version: int
     network: MLP
     most_rows: int
+    batches: Batches
 
     @property
     def formats(self) -> dict[str, Format]:
@@ -61,18 +63,22 @@ class LoadedVersion:
 
     def outputs(self, rows: Rows, *, at: str) -> NDArray[Any]:
         """Return the outputs (n, k) of the network for `rows`. Raises what `VersionPredictor.predict` raises."""
-        return self._outputs(self._inputs(rows, at), at)[0]
+        return self._outputs(self._inputs(rows, at), at).outputs
 
-    def predict(self, rows: Rows, *, at: str, wanted: Wanted = USUAL, explain: bool = False) -> Prediction:
+    def predict(
+        self, rows: Rows, *, at: str, wanted: Wanted = USUAL, explain: bool = False, deadline: float | None = None
+    ) -> Prediction:
         """Predict `rows` as `VersionPredictor.predict` does."""
         start = time.perf_counter()
         try:
-            return self._predict(rows, start, at=at, wanted=wanted, explain=explain)
+            return self._predict(rows, start, at=at, wanted=wanted, explain=explain, deadline=deadline)
         except ServiceError:
             count_failure(self.model, self.version, start=start)
             raise
 
-    def _predict(self, rows: Rows, start: float, *, at: str, wanted: Wanted, explain: bool) -> Prediction:
+    def _predict(
+        self, rows: Rows, start: float, *, at: str, wanted: Wanted, explain: bool, deadline: float | None
+    ) -> Prediction:
         warnings: list[TableWarning] = []
         check_wanted(wanted, self.network)
         network, inputs = self.network, self._inputs(rows, at, warnings)
@@ -80,8 +86,8 @@ class LoadedVersion:
             check_explained(network, _count(rows), at=at)
             with np.errstate(over="ignore"):  # checked in the outputs
                 inputs = list(inputs)
-        outputs, seconds = self._outputs(inputs, at)
-        computed = time.perf_counter()
+        found = self._outputs(inputs, at, deadline)
+        outputs, computed = found.outputs, time.perf_counter()
         probabilities = network.probabilities(outputs) if wanted.needs_probabilities(network) else None
         prediction = Prediction(
             self.model,
@@ -101,8 +107,10 @@ class LoadedVersion:
             start=start,
             computed=computed,
             end=time.perf_counter(),
-            infer_seconds=seconds,
+            queue_seconds=found.queue_seconds,
+            infer_seconds=found.infer_seconds,
             rows=len(outputs),
+            executions=found.executions,
         )
         if not explain:
             return prediction
@@ -122,18 +130,13 @@ class LoadedVersion:
             return _encoded(encoder, rows, at, warnings)
         return (_check(rows, network.architecture.inputs, at),)
 
-    def _outputs(self, inputs: Iterable[NDArray[np.float32]], at: str) -> tuple[NDArray[Any], float]:
-        """Return the outputs (n, k) for blocks of rows, and the seconds in the network. Raises `OutputNotFinite`."""
-        found: list[NDArray[Any]] = []
-        seconds = 0.0
+    def _outputs(self, inputs: Iterable[NDArray[np.float32]], at: str, deadline: float | None = None) -> Computed:
+        """Return the outputs (n, k) for blocks of rows. Raises `OutputNotFinite`, and what `Batches.compute` raises."""
         with np.errstate(over="ignore", invalid="ignore"):  # checked right below
-            for block in inputs:
-                start = time.perf_counter()
-                found.append(self.network.outputs(block, check=False))
-                seconds += time.perf_counter() - start
-        outputs = found[0] if len(found) == 1 else np.concatenate(found)
-        self._check_finite(outputs, at)
-        return outputs, seconds
+            parts = [self.batches.compute(self.network, block, deadline=deadline) for block in inputs]
+        found = parts[0] if len(parts) == 1 else joined_parts(parts)
+        self._check_finite(found.outputs, at)
+        return found
 
     def _check_finite(self, numbers: NDArray[Any], at: str) -> None:
         if not np.isfinite(numbers).all():
@@ -146,10 +149,18 @@ class VersionPredictor:
     """Predicts with any version, and keeps the versions in use loaded."""
 
     def __init__(
-        self, resolver: VersionResolver, artifacts: ArtifactStore, *, cache_bytes: int, max_rows: int, max_values: int
+        self,
+        resolver: VersionResolver,
+        artifacts: ArtifactStore,
+        *,
+        cache_bytes: int,
+        max_rows: int,
+        max_values: int,
+        slots: int = 1,
     ) -> None:
         self._resolver = resolver
         self._models = LoadedModels(artifacts, max_bytes=cache_bytes)
+        self._batches = Batches(slots)
         self._max_rows = max_rows
         self._max_values = max_values
 
@@ -185,7 +196,7 @@ class VersionPredictor:
 
     def _loaded(self, target: ResolvedVersion, network: MLP) -> LoadedVersion:
         most = max(1, min(self._max_rows, self._max_values // network.architecture.outputs))
-        return LoadedVersion(target.model, target.version, network, most)
+        return LoadedVersion(target.model, target.version, network, most, self._batches)
 
     def predict(
         self,
@@ -196,15 +207,18 @@ class VersionPredictor:
         at: str = "instances",
         wanted: Wanted = USUAL,
         explain: bool = False,
+        deadline: float | None = None,
     ) -> Prediction:
         """Predict `rows`: (n, inputs) numbers, or a table if the version takes one.
 
         `model` and `version` are as for `load`; `at` names the rows in errors. With `explain` the prediction has
-        contributions.
+        contributions. `deadline` is a time of `time.monotonic`, until which the rows may wait for other requests.
 
         Raises `InvalidRequest` with the row, and the column, that is wrong, `TooLarge`, and what `load` raises.
         """
-        return self.load(model=model, version=version).predict(rows, at=at, wanted=wanted, explain=explain)
+        return self.load(model=model, version=version).predict(
+            rows, at=at, wanted=wanted, explain=explain, deadline=deadline
+        )
 
 
 def _count(rows: Rows) -> int:

@@ -25,6 +25,7 @@ from layerwise_service.errors import DataLoss
 from layerwise_service.process.sizes import held_bytes
 from layerwise_service.settings import Settings
 from layerwise_service.stores.artifact_store import ArtifactStore
+from layerwise_service.usecases.batching import Batches
 from layerwise_service.usecases.loaded_models import LoadedModels
 from layerwise_service.usecases.prediction import Instances, LoadedVersion
 from layerwise_service.wiring import Stores
@@ -36,7 +37,7 @@ def test_warnings_about_many_columns_are_bounded() -> None:
     names = [f"c{i}" for i in range(MOST_WARNINGS + 20)]
     network = MLP(Architecture(2 * len(names), (Layer(1),)))
     network.encoder = TableEncoder().fit({name: ["a", "b"] for name in names})
-    version = LoadedVersion("wide", 1, network, most_rows=10)
+    version = LoadedVersion("wide", 1, network, most_rows=10, batches=Batches(1))
 
     found = version.predict(Instances([dict.fromkeys(names, "c")] * 2), at="instances")
 
